@@ -1,0 +1,309 @@
+//! The graph: one node is one value.
+//!
+//! The type of a value stands on its node, the position of an operand on the edge. This is the only file that
+//! knows petgraph; its edges are unordered, so every list that leaves this file is sorted.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use petgraph::Direction;
+use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::visit::EdgeRef;
+
+use crate::infer::{TypeError, infer};
+use crate::op::{ConstantId, Op};
+use crate::tensor::Tensor;
+use crate::ty::{Layout, TensorType};
+
+/// Names one value of one graph. Prints as `%12`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(NodeIndex<u32>);
+
+impl NodeId {
+    /// A small number, unique among the living nodes of the graph.
+    pub fn index(self) -> usize {
+        self.0.index()
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "%{}", self.0.index())
+    }
+}
+
+/// An operator and the value that it computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// For people: where the node came from. Not unique.
+    pub name: String,
+    /// What is computed.
+    pub op: Op,
+    /// The type of the result.
+    pub ty: TensorType,
+}
+
+/// A named result of the whole graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// The name that the description gave it.
+    pub name: String,
+    /// The value.
+    pub node: NodeId,
+}
+
+/// Why a node cannot be added.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{op} \"{name}\": {source}")]
+pub struct GraphError {
+    /// The node's name.
+    pub name: String,
+    /// The operator's name.
+    pub op: &'static str,
+    /// What its operands do not satisfy.
+    pub source: TypeError,
+}
+
+/// A dataflow graph of tensor operators.
+///
+/// Acyclic as long as it is built with [`Graph::add`]; rewrites go through [`Patch`](crate::Patch).
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    dag: StableDiGraph<Node, u32, u32>,
+    inputs: Vec<NodeId>,
+    outputs: Vec<Output>,
+    constants: BTreeMap<u32, Arc<Tensor>>,
+    next_constant: u32,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Graph::default()
+    }
+
+    /// Adds an input of `shape`, planar. Inputs are numbered in the order in which they are added.
+    pub fn input(&mut self, name: impl Into<String>, shape: impl Into<Vec<usize>>) -> NodeId {
+        let node = self.push(name.into(), Op::Input, TensorType::planar(shape), &[]);
+        self.inputs.push(node);
+        node
+    }
+
+    /// Adds a constant. Passing an `Arc` shares its data.
+    pub fn constant(&mut self, name: impl Into<String>, tensor: impl Into<Arc<Tensor>>) -> NodeId {
+        let tensor = tensor.into();
+        let id = ConstantId(self.next_constant);
+        self.next_constant += 1;
+        let ty = TensorType::planar(tensor.shape());
+        self.constants.insert(id.0, tensor);
+        self.push(name.into(), Op::Constant(id), ty, &[])
+    }
+
+    /// Adds an operator and infers the type of its result.
+    ///
+    /// # Errors
+    /// If the operator does not accept these operands. [`Op::Input`] and [`Op::Constant`] are refused; they have
+    /// functions of their own.
+    pub fn add(&mut self, name: impl Into<String>, op: Op, operands: &[NodeId]) -> Result<NodeId, GraphError> {
+        let name = name.into();
+        let types: Vec<&TensorType> = operands.iter().map(|&n| &self.node(n).ty).collect();
+        match infer(&op, &types) {
+            Ok(ty) => Ok(self.push(name, op, ty, operands)),
+            Err(source) => Err(GraphError { name, op: op.name(), source }),
+        }
+    }
+
+    /// Names a value as a result of the graph.
+    pub fn output(&mut self, name: impl Into<String>, node: NodeId) {
+        self.outputs.push(Output { name: name.into(), node });
+    }
+
+    fn push(&mut self, name: String, op: Op, ty: TensorType, operands: &[NodeId]) -> NodeId {
+        let node = self.dag.add_node(Node { name, op, ty });
+        for (port, operand) in operands.iter().enumerate() {
+            self.dag.add_edge(operand.0, node, port as u32);
+        }
+        NodeId(node)
+    }
+
+    /// The node behind an id of this graph.
+    ///
+    /// # Panics
+    /// If the node was removed or belongs to another graph.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.dag[id.0]
+    }
+
+    /// Whether the node still exists.
+    pub fn contains(&self, id: NodeId) -> bool {
+        self.dag.contains_node(id.0)
+    }
+
+    /// The operands of a node, in operand order.
+    pub fn operands(&self, id: NodeId) -> Vec<NodeId> {
+        let mut ports: Vec<(u32, NodeId)> = self
+            .dag
+            .edges_directed(id.0, Direction::Incoming)
+            .map(|e| (*e.weight(), NodeId(e.source())))
+            .collect();
+        ports.sort_unstable();
+        ports.into_iter().map(|(_, n)| n).collect()
+    }
+
+    /// One operand of a node, if it has that many.
+    pub fn operand(&self, id: NodeId, position: usize) -> Option<NodeId> {
+        self.dag
+            .edges_directed(id.0, Direction::Incoming)
+            .find(|e| *e.weight() as usize == position)
+            .map(|e| NodeId(e.source()))
+    }
+
+    /// Every use of a value: the using node and the operand position, sorted. Graph outputs are not listed.
+    pub fn users(&self, id: NodeId) -> Vec<(NodeId, usize)> {
+        let mut users: Vec<(NodeId, usize)> = self
+            .dag
+            .edges_directed(id.0, Direction::Outgoing)
+            .map(|e| (NodeId(e.target()), *e.weight() as usize))
+            .collect();
+        users.sort_unstable();
+        users
+    }
+
+    /// The node that uses this value, if the value is used once and is no graph output.
+    pub fn sole_user(&self, id: NodeId) -> Option<NodeId> {
+        match self.users(id)[..] {
+            [(user, _)] if !self.is_output(id) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Whether the value is a result of the graph.
+    pub fn is_output(&self, id: NodeId) -> bool {
+        self.outputs.iter().any(|o| o.node == id)
+    }
+
+    /// The inputs in the order in which they were added.
+    pub fn inputs(&self) -> &[NodeId] {
+        &self.inputs
+    }
+
+    /// The results in the order in which they were named.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// The data of a constant operator.
+    ///
+    /// # Panics
+    /// If no living node of this graph holds the id.
+    pub fn tensor(&self, id: ConstantId) -> &Arc<Tensor> {
+        &self.constants[&id.0]
+    }
+
+    /// The data of a node, if that node is a constant.
+    pub fn constant_of(&self, id: NodeId) -> Option<&Arc<Tensor>> {
+        match self.node(id).op {
+            Op::Constant(c) => self.constants.get(&c.0),
+            _ => None,
+        }
+    }
+
+    /// The living nodes in index order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.dag.node_indices().map(NodeId)
+    }
+
+    /// The number of living nodes.
+    pub fn len(&self) -> usize {
+        self.dag.node_count()
+    }
+
+    /// Whether the graph has no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether operands ever lead back to their user. Never true unless a rewrite was wrong.
+    pub fn is_cyclic(&self) -> bool {
+        petgraph::algo::is_cyclic_directed(&self.dag)
+    }
+
+    /// Every node after its operands: the inputs, then depth first from each output, operands in order, then
+    /// whatever no output needs. Deterministic, and free of recursion.
+    pub fn topo(&self) -> Vec<NodeId> {
+        let mut order = self.inputs.clone();
+        let mut seen: HashSet<NodeId> = order.iter().copied().collect();
+        let roots = self.outputs.iter().map(|o| o.node).chain(self.nodes());
+        for root in roots {
+            // (node, its operands, how many of them are done)
+            let mut stack = Vec::new();
+            if seen.insert(root) {
+                stack.push((root, self.operands(root), 0));
+            }
+            while let Some((node, operands, next)) = stack.last_mut() {
+                match operands.get(*next) {
+                    Some(&operand) => {
+                        *next += 1;
+                        if seen.insert(operand) {
+                            stack.push((operand, self.operands(operand), 0));
+                        }
+                    }
+                    None => {
+                        order.push(*node);
+                        stack.pop();
+                    }
+                }
+            }
+        }
+        order
+    }
+
+    /// Marks where the elements of a value lie.
+    pub(crate) fn set_layout(&mut self, id: NodeId, layout: Layout) {
+        self.dag[id.0].ty.layout = layout;
+    }
+
+    /// Makes every use of `old` a use of `new`, but for uses by the nodes in `except`.
+    pub(crate) fn redirect(&mut self, old: NodeId, new: NodeId, except: &[NodeId]) {
+        let moved: Vec<_> = self
+            .dag
+            .edges_directed(old.0, Direction::Outgoing)
+            .filter(|e| !except.contains(&NodeId(e.target())))
+            .map(|e| (e.id(), e.target(), *e.weight()))
+            .collect();
+        for (edge, user, port) in moved {
+            self.dag.remove_edge(edge);
+            self.dag.add_edge(new.0, user, port);
+        }
+        for output in self.outputs.iter_mut().filter(|o| o.node == old) {
+            output.node = new;
+        }
+    }
+
+    /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns how many went.
+    pub(crate) fn remove_unused(&mut self, root: NodeId) -> usize {
+        let mut removed = 0;
+        let mut work = vec![root];
+        while let Some(id) = work.pop() {
+            if !self.contains(id) || self.is_output(id) || self.node(id).op == Op::Input {
+                continue;
+            }
+            if self.dag.edges_directed(id.0, Direction::Outgoing).next().is_some() {
+                continue;
+            }
+            work.extend(self.operands(id));
+            if let Some(Node { op: Op::Constant(c), .. }) = self.dag.remove_node(id.0) {
+                self.constants.remove(&c.0);
+            }
+            removed += 1;
+        }
+        removed
+    }
+
+    /// Removes every node that no output needs; inputs stay. Returns how many went.
+    pub fn remove_dead(&mut self) -> usize {
+        let unused: Vec<NodeId> = self.nodes().filter(|&n| self.users(n).is_empty()).collect();
+        unused.into_iter().map(|n| self.remove_unused(n)).sum()
+    }
+}

@@ -1,0 +1,35 @@
+//! The meaning half of `resnetc`: what a residual network *is*, without a word about how it runs.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that knows petgraph |
+//! | [`op`] | [`Op`]: the closed set of operators and their attributes |
+//! | [`ty`] | [`TensorType`]: shape and layout |
+//! | [`tensor`] | [`Tensor`]: constant data, shared until changed |
+//! | [`infer`] | operand types to result type, one arm per operator |
+//! | [`verify`] | the numbered invariants of a graph, and their check |
+//! | [`patch`] | a labelled rewrite that may not change a type |
+//! | [`eval`] | the interpreter in f64: the oracle of every pass and every kernel |
+//! | [`text`] | a text form that round-trips |
+//! | [`dot`] | graphviz |
+//!
+//! The crate does no I/O, has no `unsafe` and knows no CPU.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod dot;
+pub mod eval;
+pub mod graph;
+pub mod infer;
+pub mod op;
+pub mod patch;
+pub mod tensor;
+pub mod text;
+pub mod ty;
+pub mod verify;
+
+pub use graph::{Graph, GraphError, Node, NodeId};
+pub use op::Op;
+pub use patch::{Patch, PatchError};
+pub use tensor::Tensor;
+pub use ty::{Layout, TensorType};

@@ -1,0 +1,292 @@
+//! The closed set of operators.
+//!
+//! Every operator has a fixed operand list (given in its doc as `operands: a, b, [optional]`) and one result.
+//! Semantics follow the ONNX operator of the same name, inference only; attributes are already normalized
+//! (no `auto_pad`, no negative axes), so an operator means the same everywhere.
+
+/// Index of a constant in its graph's store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConstantId(pub(crate) u32);
+
+impl ConstantId {
+    /// Position in the graph's store.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Zeros (or what the operator pads with) added around a picture, in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pads {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Pads {
+    /// The same padding on all four sides.
+    pub fn same(n: usize) -> Self {
+        Pads { top: n, left: n, bottom: n, right: n }
+    }
+}
+
+/// A sliding window over the two spatial dimensions; pairs are `[height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Kernel extent, at least 1.
+    pub kernel: [usize; 2],
+    /// Step between outputs, at least 1.
+    pub strides: [usize; 2],
+    /// Distance between taps, at least 1.
+    pub dilations: [usize; 2],
+    /// Padding.
+    pub pads: Pads,
+}
+
+impl Window {
+    /// A square window: `kernel` taps, `stride`, and `pad` on every side, no dilation.
+    pub fn square(kernel: usize, stride: usize, pad: usize) -> Self {
+        Window { kernel: [kernel; 2], strides: [stride; 2], dilations: [1; 2], pads: Pads::same(pad) }
+    }
+}
+
+/// What a fused operator applies to its result last.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    None,
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+    /// `min(max(x, lo), hi)`; NaN stays NaN.
+    Clip {
+        /// Lower limit.
+        lo: f32,
+        /// Upper limit.
+        hi: f32,
+    },
+}
+
+/// Attributes of [`Op::Conv`].
+///
+/// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, `[residual]`.
+/// The result is `activation(conv(src, weights) + bias + residual)`, residual having the result's shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv {
+    /// Kernel, stride, dilation and padding; `kernel` equals the last two weight dimensions.
+    pub window: Window,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// Whether a bias operand is present.
+    pub bias: bool,
+    /// Whether a residual operand is present.
+    pub residual: bool,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+impl Conv {
+    /// A plain convolution without bias, residual or activation.
+    pub fn new(window: Window, groups: usize) -> Self {
+        Conv { window, groups, bias: false, residual: false, activation: Activation::None }
+    }
+
+    /// Position of the residual operand, if there is one.
+    pub fn residual_operand(&self) -> Option<usize> {
+        self.residual.then_some(2 + usize::from(self.bias))
+    }
+}
+
+/// Attributes of [`Op::Gemm`].
+///
+/// Operands: `a`, `b`, `[c]`. With `A = a` or its transpose (`[M, K]`) and `B` likewise (`[K, N]`), the result is
+/// `activation(alpha * A * B + beta * c)`, where `c` broadcasts to `[M, N]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gemm {
+    /// Scale of the product.
+    pub alpha: f32,
+    /// Scale of `c`.
+    pub beta: f32,
+    /// `a` is given as `[K, M]`.
+    pub transpose_a: bool,
+    /// `b` is given as `[N, K]`.
+    pub transpose_b: bool,
+    /// Whether the `c` operand is present.
+    pub bias: bool,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// Element-wise functions of one operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unary {
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+    /// `min(max(x, lo), hi)`; NaN stays NaN.
+    Clip {
+        /// Lower limit.
+        lo: f32,
+        /// Upper limit.
+        hi: f32,
+    },
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+}
+
+/// Element-wise functions of two operands, with NumPy broadcasting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Binary {
+    /// `a + b`.
+    Add,
+    /// `a - b`.
+    Sub,
+    /// `a * b`.
+    Mul,
+    /// `a / b`.
+    Div,
+}
+
+/// Attributes of the windowed pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pool {
+    /// Kernel, stride, dilation and padding.
+    pub window: Window,
+    /// Round the number of outputs up; a window that would start in the right or lower padding is dropped.
+    pub ceil_mode: bool,
+}
+
+/// What [`Op::Pad`] writes around its operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PadMode {
+    /// A fixed value.
+    Constant(f32),
+    /// The operand mirrored at its border, the border itself not repeated.
+    Reflect,
+}
+
+/// One axis of [`Op::Slice`]: elements `start`, `start + step`, ... (`len` of them).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SliceAxis {
+    /// First element taken.
+    pub start: usize,
+    /// Distance between elements, negative to run backwards; never 0.
+    pub step: isize,
+    /// How many elements are taken; every one of them lies inside the operand.
+    pub len: usize,
+}
+
+/// An operator. One node of a graph is one operator and its one result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// A value given by the caller. Operands: none.
+    Input,
+    /// A constant from the graph's store. Operands: none.
+    Constant(ConstantId),
+    /// Two-dimensional convolution. Operands: `src, weights, [bias], [residual]`.
+    Conv(Conv),
+    /// `(x - mean) / sqrt(variance + epsilon) * scale + shift`, per channel (axis 1).
+    /// Operands: `x, scale [C], shift [C], mean [C], variance [C]`.
+    BatchNorm {
+        /// Added to the variance.
+        epsilon: f64,
+    },
+    /// Element-wise function. Operands: `x`.
+    Unary(Unary),
+    /// Element-wise function with broadcasting. Operands: `a, b`.
+    Binary(Binary),
+    /// Maximum over windows; padding never wins, NaN always does. Operands: `x [N, C, H, W]`.
+    MaxPool(Pool),
+    /// Mean over windows. Operands: `x [N, C, H, W]`.
+    AveragePool {
+        /// The windows.
+        pool: Pool,
+        /// Whether padding counts as elements with value 0.
+        count_include_pad: bool,
+    },
+    /// Mean over height and width, both kept as 1. Operands: `x [N, C, H, W]`.
+    GlobalAveragePool,
+    /// Mean over `axes` (sorted, not empty). Operands: `x`.
+    ReduceMean {
+        /// The axes that are averaged.
+        axes: Vec<usize>,
+        /// Whether they stay as dimensions of extent 1.
+        keep_dims: bool,
+    },
+    /// General matrix product of two matrices. Operands: `a, b, [c]`.
+    Gemm(Gemm),
+    /// Matrix product over the last two axes, leading axes broadcast (NumPy). Operands: `a, b`, rank 2 or more.
+    MatMul,
+    /// `exp(x) / sum(exp(x))` along an axis. Operands: `x`.
+    Softmax {
+        /// The axis summed over.
+        axis: usize,
+    },
+    /// The same elements in row-major order under another shape. Operands: `x`.
+    Reshape {
+        /// The result's shape, without -1 or 0 placeholders.
+        shape: Vec<usize>,
+    },
+    /// A border around the operand, one pair of extents an axis. Operands: `x`.
+    Pad {
+        /// Elements added before each axis.
+        before: Vec<usize>,
+        /// Elements added after each axis.
+        after: Vec<usize>,
+        /// What is written there.
+        mode: PadMode,
+    },
+    /// A regular selection, one entry an axis. Operands: `x`.
+    Slice(Vec<SliceAxis>),
+    /// Operands joined along an axis. Operands: one or more, equal in every other axis.
+    Concat {
+        /// The axis that grows.
+        axis: usize,
+    },
+    /// Axes permuted: axis `i` of the result is axis `perm[i]` of the operand. Operands: `x`.
+    Transpose {
+        /// A permutation of the axes.
+        perm: Vec<usize>,
+    },
+    /// Its operand. Operands: `x`.
+    Identity,
+    /// Its operand in another layout; the meaning is [`Op::Identity`]'s. Operands: `x`.
+    Reorder(crate::Layout),
+}
+
+impl Op {
+    /// The operator's name in text form and in messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Input => "input",
+            Op::Constant(_) => "constant",
+            Op::Conv(_) => "conv",
+            Op::BatchNorm { .. } => "batch_norm",
+            Op::Unary(Unary::Relu) => "relu",
+            Op::Unary(Unary::Clip { .. }) => "clip",
+            Op::Unary(Unary::Sigmoid) => "sigmoid",
+            Op::Binary(Binary::Add) => "add",
+            Op::Binary(Binary::Sub) => "sub",
+            Op::Binary(Binary::Mul) => "mul",
+            Op::Binary(Binary::Div) => "div",
+            Op::MaxPool(_) => "max_pool",
+            Op::AveragePool { .. } => "average_pool",
+            Op::GlobalAveragePool => "global_average_pool",
+            Op::ReduceMean { .. } => "reduce_mean",
+            Op::Gemm(_) => "gemm",
+            Op::MatMul => "matmul",
+            Op::Softmax { .. } => "softmax",
+            Op::Reshape { .. } => "reshape",
+            Op::Pad { .. } => "pad",
+            Op::Slice(_) => "slice",
+            Op::Concat { .. } => "concat",
+            Op::Transpose { .. } => "transpose",
+            Op::Identity => "identity",
+            Op::Reorder(_) => "reorder",
+        }
+    }
+}

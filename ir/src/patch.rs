@@ -1,0 +1,165 @@
+//! A labelled rewrite: new nodes, and which old values they replace.
+//!
+//! A pass only proposes a patch. [`Graph::apply`] refuses it as a whole if a new node does not type-check or if a
+//! replacement would change a shape, so a wrong rewrite fails where it was written.
+
+use std::sync::Arc;
+
+use crate::graph::{Graph, GraphError, NodeId};
+use crate::op::Op;
+use crate::tensor::Tensor;
+use crate::ty::Layout;
+
+/// A value inside a patch: one that the graph has, or one that the patch adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A node of the graph.
+    Old(NodeId),
+    /// The n-th addition of the patch.
+    New(usize),
+}
+
+impl From<NodeId> for Value {
+    fn from(node: NodeId) -> Self {
+        Value::Old(node)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Addition {
+    Constant { name: String, tensor: Arc<Tensor> },
+    Op { name: String, op: Op, operands: Vec<Value> },
+}
+
+/// A proposed change of a graph.
+#[derive(Clone, Debug)]
+pub struct Patch {
+    label: String,
+    additions: Vec<Addition>,
+    replacements: Vec<(NodeId, Value)>,
+    layouts: Vec<(Value, Layout)>,
+}
+
+/// Why a patch was refused. The graph is unchanged.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PatchError {
+    /// A new node does not type-check.
+    #[error("patch \"{label}\": {source}")]
+    Type {
+        /// The patch's label.
+        label: String,
+        /// The type error.
+        source: GraphError,
+    },
+    /// A replacement has another shape than what it replaces.
+    #[error("patch \"{label}\": {node} is {old:?}, its replacement {new:?}")]
+    Shape {
+        /// The patch's label.
+        label: String,
+        /// The node to be replaced.
+        node: NodeId,
+        /// Its shape.
+        old: Vec<usize>,
+        /// The shape of the replacement.
+        new: Vec<usize>,
+    },
+}
+
+impl Patch {
+    /// An empty patch. The label says in a few words what it does to which node.
+    pub fn new(label: impl Into<String>) -> Self {
+        Patch { label: label.into(), additions: Vec::new(), replacements: Vec::new(), layouts: Vec::new() }
+    }
+
+    /// What the patch does.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Adds a constant.
+    pub fn constant(&mut self, name: impl Into<String>, tensor: impl Into<Arc<Tensor>>) -> Value {
+        self.push(Addition::Constant { name: name.into(), tensor: tensor.into() })
+    }
+
+    /// Adds an operator.
+    pub fn add(&mut self, name: impl Into<String>, op: Op, operands: &[Value]) -> Value {
+        self.push(Addition::Op { name: name.into(), op, operands: operands.to_vec() })
+    }
+
+    fn push(&mut self, addition: Addition) -> Value {
+        self.additions.push(addition);
+        Value::New(self.additions.len() - 1)
+    }
+
+    /// Every use of `old`, but for uses by this patch's own nodes, becomes a use of `new`. What is then unused is
+    /// removed, and so are its operands.
+    pub fn replace(&mut self, old: NodeId, new: impl Into<Value>) {
+        self.replacements.push((old, new.into()));
+    }
+
+    /// Marks where the elements of a value lie.
+    pub fn set_layout(&mut self, node: impl Into<Value>, layout: Layout) {
+        self.layouts.push((node.into(), layout));
+    }
+}
+
+impl Graph {
+    /// Applies a patch, whole or not at all. Returns the node behind each of its additions that is still alive,
+    /// in order of addition.
+    ///
+    /// # Errors
+    /// If a new node does not type-check or a replacement changes a shape.
+    pub fn apply(&mut self, patch: Patch) -> Result<Vec<NodeId>, PatchError> {
+        let mut added: Vec<NodeId> = Vec::with_capacity(patch.additions.len());
+        if let Err(error) = self.add_and_check(&patch, &mut added) {
+            for &node in added.iter().rev() {
+                self.remove_unused(node);
+            }
+            return Err(error);
+        }
+        for &(value, layout) in &patch.layouts {
+            self.set_layout(resolve(value, &added), layout);
+        }
+        for &(old, new) in &patch.replacements {
+            self.redirect(old, resolve(new, &added), &added);
+        }
+        for &(old, _) in &patch.replacements {
+            self.remove_unused(old);
+        }
+        added.retain(|&n| self.contains(n));
+        Ok(added)
+    }
+
+    fn add_and_check(&mut self, patch: &Patch, added: &mut Vec<NodeId>) -> Result<(), PatchError> {
+        for addition in &patch.additions {
+            let node = match addition {
+                Addition::Constant { name, tensor } => self.constant(name.clone(), Arc::clone(tensor)),
+                Addition::Op { name, op, operands } => {
+                    let operands: Vec<NodeId> = operands.iter().map(|&v| resolve(v, added)).collect();
+                    self.add(name.clone(), op.clone(), &operands)
+                        .map_err(|source| PatchError::Type { label: patch.label.clone(), source })?
+                }
+            };
+            added.push(node);
+        }
+        for &(old, new) in &patch.replacements {
+            let (before, after) = (&self.node(old).ty.shape, &self.node(resolve(new, added)).ty.shape);
+            if before != after {
+                return Err(PatchError::Shape {
+                    label: patch.label.clone(),
+                    node: old,
+                    old: before.clone(),
+                    new: after.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn resolve(value: Value, added: &[NodeId]) -> NodeId {
+    match value {
+        Value::Old(node) => node,
+        Value::New(index) => added[index],
+    }
+}

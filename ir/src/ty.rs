@@ -1,0 +1,69 @@
+//! Types of values: a shape and a layout mark.
+
+use std::fmt;
+
+/// How the elements of a value lie in memory.
+///
+/// A layout is a *mark*: it never changes what a value means, and the interpreter ignores it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Row-major over the logical dimensions (NCHW for pictures), any rank, no gaps.
+    #[default]
+    Planar,
+    /// NCHW16c: `[N][ceil(C/16)][H][W][16]`; rank 2 `[N, C]` is taken as `[N, C, 1, 1]`.
+    /// Lanes past `C` in the last block hold unspecified values that no kernel may mix into a result.
+    Blocked,
+}
+
+/// Channels in one block of [`Layout::Blocked`]: one cache line of f32.
+pub const BLOCK: usize = 16;
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layout::Planar => "planar",
+            Layout::Blocked => "nchw16c",
+        })
+    }
+}
+
+/// The type of a value: f32 elements in a static shape, with a layout mark.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TensorType {
+    /// Logical dimensions, outermost first; pictures are `[N, C, H, W]`. Rank 0 is a scalar.
+    pub shape: Vec<usize>,
+    /// Where the elements lie; no part of the meaning.
+    pub layout: Layout,
+}
+
+impl TensorType {
+    /// A row-major type.
+    pub fn planar(shape: impl Into<Vec<usize>>) -> Self {
+        TensorType { shape: shape.into(), layout: Layout::Planar }
+    }
+
+    /// The number of logical elements. The verifier bounds it, so it cannot overflow.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The dimensions `[N, C, H, W]` of a picture, or of `[N, C]` taken as `[N, C, 1, 1]`.
+    pub fn nchw(&self) -> Option<[usize; 4]> {
+        match *self.shape {
+            [n, c, h, w] => Some([n, c, h, w]),
+            [n, c] => Some([n, c, 1, 1]),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for TensorType {
+    /// `f32[1, 64, 56, 56]`, followed by the layout if it is not planar.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "f32{:?}", self.shape)?;
+        match self.layout {
+            Layout::Planar => Ok(()),
+            other => write!(f, " {other}"),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! A graph compiler for residual networks on CPUs.
+#![deny(missing_docs)]
+
+pub mod import;
+pub mod passes;
+pub mod spec;

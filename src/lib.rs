@@ -3,5 +3,6 @@
 
 pub mod codegen;
 pub mod import;
+pub mod kernels;
 pub mod passes;
 pub mod spec;

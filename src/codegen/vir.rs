@@ -359,7 +359,9 @@ impl Builder {
         let block = self.blocks.pop().unwrap_or_default();
         match count {
             Count::Fixed(0) => {}
-            Count::Fixed(1) => self.blocks.last_mut().into_iter().for_each(|b| b.extend_from_slice(&block)),
+            Count::Fixed(1) => {
+                self.blocks.last_mut().into_iter().for_each(|b| b.extend_from_slice(&block))
+            }
             _ => self.push(Inst::Loop { count, body: block }),
         }
     }
@@ -376,7 +378,13 @@ impl Builder {
         if self.pointers + loop_depth(&body) > POINTERS {
             return Err(OverBudget::Pointers(POINTERS));
         }
-        Ok(Program { name: self.name, target: self.target, args: self.args, pointers: self.pointers, body })
+        Ok(Program {
+            name: self.name,
+            target: self.target,
+            args: self.args,
+            pointers: self.pointers,
+            body,
+        })
     }
 }
 
@@ -440,7 +448,9 @@ impl fmt::Display for Mem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offset {
             0 => write!(f, "[{}]", self.base),
-            n => write!(f, "[{} {} {}]", self.base, if n < 0 { '-' } else { '+' }, n.unsigned_abs()),
+            n => {
+                write!(f, "[{} {} {}]", self.base, if n < 0 { '-' } else { '+' }, n.unsigned_abs())
+            }
         }
     }
 }

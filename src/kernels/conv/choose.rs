@@ -1,0 +1,162 @@
+//! Which register tile, which band of rows, how many chunks: a small cost model, the same on every run.
+
+use crate::codegen::vir::Target;
+use crate::kernels::sink::Machine;
+use crate::kernels::tiling::split;
+
+use super::Product;
+use super::micro::Micro;
+
+/// The form of a product's kernel.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Vectors of output channels in a tile.
+    pub vectors: usize,
+    /// Output rows that one turn of the kernel's outer loop covers.
+    pub band_rows: usize,
+    /// Widths of the tiles of a band.
+    pub widths: Vec<usize>,
+    /// Modelled half cycles of one step of the reduction over the whole output.
+    pub step_cost: usize,
+}
+
+/// The most instructions of a kernel in which tiles have different forms, each with code of its own.
+const CODE_LIMIT: usize = 16_000;
+
+/// The most pixels of a band: a displacement for each is in the code.
+const BAND_LIMIT: usize = 1024;
+
+/// How much cheaper (in percent) a form must be to be preferred over a simpler one.
+const GAIN_PERCENT: usize = 3;
+
+/// The cheapest form by the model; of nearly equal ones the first, which is the simplest.
+pub(super) fn choose(product: &Product<'_>, target: Target) -> Choice {
+    let candidates = forms(product, target);
+    let mut best: Option<Choice> = None;
+    for candidate in candidates {
+        let limit = best.as_ref().map_or(usize::MAX, |b| b.step_cost * (100 - GAIN_PERCENT) / 100);
+        if candidate.step_cost < limit {
+            best = Some(candidate);
+        }
+    }
+    // The narrowest form always exists: one row, one vector.
+    best.unwrap_or_else(|| {
+        form(product, target, 1, 1).unwrap_or(Choice {
+            vectors: 1,
+            band_rows: 1,
+            widths: vec![1; product.walk.columns],
+            step_cost: usize::MAX,
+        })
+    })
+}
+
+/// Forms from simple to wide: one block of outputs before several, one row before several.
+fn forms(product: &Product<'_>, target: Target) -> Vec<Choice> {
+    let block = (16 / target.lanes).max(1);
+    let mut forms = Vec::new();
+    for vectors in [block, 2 * block, 4 * block, block / 2] {
+        let lanes = vectors * target.lanes;
+        let shared = product.is_shared(lanes.max(16));
+        let widest_useful = if shared { product.weights.outputs.next_multiple_of(16) } else { 16 };
+        if vectors == 0 || lanes > widest_useful {
+            continue;
+        }
+        let rows = product.walk.rows;
+        let bands = (1..=rows)
+            .filter(|b| rows.is_multiple_of(*b) && b * product.walk.columns <= BAND_LIMIT);
+        forms.extend(
+            bands
+                .chain((product.walk.columns > BAND_LIMIT).then_some(1))
+                .filter_map(|band| form(product, target, vectors, band)),
+        );
+    }
+    forms
+}
+
+fn form(product: &Product<'_>, target: Target, vectors: usize, band_rows: usize) -> Option<Choice> {
+    let lanes = vectors * target.lanes;
+    let widest = widest_tile(product, target, vectors)?;
+    let (widths, cost) = split(band_rows * product.walk.columns, widest, vectors);
+    let outputs = product.weights.outputs.next_multiple_of(16);
+    let choice = Choice {
+        vectors,
+        band_rows,
+        step_cost: cost * outputs.div_ceil(lanes) * (product.walk.rows / band_rows),
+        widths,
+    };
+    (band_rows == 1 || code_size(product, &choice) <= CODE_LIMIT).then_some(choice)
+}
+
+/// The most pixels of a tile with that many vectors: accumulators, the narrower side of a step, one to stream.
+fn widest_tile(product: &Product<'_>, target: Target, vectors: usize) -> Option<usize> {
+    let shared = product.is_shared((vectors * target.lanes).max(16));
+    let needed = |width: usize| match shared {
+        // Without a fused multiply-add the product needs a register as well.
+        true => width * vectors + width.min(vectors) + 1 + usize::from(target.lanes == 4),
+        false => width * vectors + 3 + usize::from(target.lanes == 4),
+    };
+    (1..=target.vectors).rev().find(|&width| needed(width) <= target.vectors)
+}
+
+/// Instructions of the kernel: one body for each form of tile.
+fn code_size(product: &Product<'_>, choice: &Choice) -> usize {
+    let channels = product.weights.inputs.min(16);
+    let steps = channels * product.tap_columns.0;
+    let body = |width: usize| steps * (width * (choice.vectors + 1) + choice.vectors);
+    crate::kernels::tiling::runs(&product.walk.band(choice.band_rows), &choice.widths)
+        .iter()
+        .map(|run| body(run.pixels.len()))
+        .sum()
+}
+
+/// Into how many chunks a product is cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Cuts across output rows.
+    pub bands: usize,
+    /// Cuts across output channels.
+    pub tiles: usize,
+}
+
+/// Half cycles below which a chunk costs more to hand out than it brings.
+const SMALLEST_CHUNK: usize = 30_000;
+
+/// Chunks a thread should get, so that threads of unequal speed finish together.
+const CHUNKS_PER_THREAD: usize = 6;
+
+/// Cuts rows until a chunk's source fits the core's cache, then channels (where the weights are the larger part,
+/// so that each is read by one core only) or rows, until there are enough chunks for the threads.
+pub(super) fn cut(
+    product: &Product<'_>,
+    choice: &Choice,
+    micro: &Micro,
+    tiles: usize,
+    bands: usize,
+    machine: &Machine,
+) -> Cut {
+    let walk = product.walk;
+    let inputs = product.weights.inputs * product.groups;
+    let src_bytes = inputs.next_multiple_of(product.src.block)
+        * walk.rows
+        * walk.columns
+        * 4
+        * (walk.row.src / product.src.row.max(1)).max(1) as usize
+        * (walk.column.src / product.src.pixel.max(1)).max(1) as usize;
+    let weight_bytes = micro.panel_len() * tiles * 4;
+    let fitting = src_bytes.div_ceil(machine.cache_bytes * 3 / 8).clamp(1, bands);
+    let cost = choice.step_cost * micro.depth() * walk.images;
+    let wanted = match machine.threads {
+        1 => 1,
+        threads => (threads * CHUNKS_PER_THREAD).min(cost / SMALLEST_CHUNK).max(1),
+    };
+    let missing = wanted.div_ceil(walk.images * fitting);
+    if missing <= 1 {
+        return Cut { bands: fitting, tiles: 1 };
+    }
+    if weight_bytes > src_bytes {
+        let tiles = missing.min(tiles);
+        return Cut { bands: (fitting * missing.div_ceil(tiles)).min(bands), tiles };
+    }
+    let more = (fitting * missing).min(bands);
+    Cut { bands: more, tiles: (wanted.div_ceil(walk.images * more)).clamp(1, tiles) }
+}

@@ -1,0 +1,366 @@
+//! The inner kernel of every convolution and matrix product with constant weights: register tiles of pixels times
+//! output channels, reduced over taps and input channels without leaving the registers.
+
+use std::ops::Range;
+
+use resnetc_ir::op::Activation;
+
+use crate::codegen::vir::{Arith, Builder, Count, Inst, Mem, OverBudget, P, Program, Target, V};
+use crate::kernels::geometry::F32;
+use crate::kernels::tiling::TileRun;
+
+/// Which input channels an output lane sees.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Channels {
+    /// Every lane sees the same: `blocks` blocks of `block` channels, `step` bytes apart, then `tail` channels of
+    /// one more block. Channels of a block are consecutive values.
+    Shared {
+        /// Channels of a block: 16, or 1 in a planar source.
+        block: usize,
+        /// Whole blocks.
+        blocks: usize,
+        /// Channels after the last whole block.
+        tail: usize,
+        /// Bytes between blocks.
+        step: i64,
+    },
+    /// Each lane sees the `count` channels of its own group: `channels[i][lane]` is the byte offset of channel `i`.
+    Own {
+        /// Byte offsets, one row a channel of the group, one column a lane of the tile.
+        channels: Vec<Vec<i64>>,
+    },
+}
+
+/// Everything that determines the code.
+///
+/// Arguments of the program: source, panel, result, `[residual]`, number of bands. The panel holds the bias of the
+/// tile's lanes, then their weights in the order in which they are used (see [`super::pack`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Micro {
+    /// The machine.
+    pub target: Target,
+    /// Vectors of output channels in a tile.
+    pub vectors: usize,
+    /// Bytes from the result's channel block to the next.
+    pub dst_block: i64,
+    /// The same of the residual.
+    pub res_block: i64,
+    /// Kernel rows and the bytes between two of them in the source.
+    pub tap_rows: (usize, i64),
+    /// Kernel columns and the bytes between two of them.
+    pub tap_columns: (usize, i64),
+    /// Input channels.
+    pub channels: Channels,
+    /// The tiles of one band.
+    pub tiles: Vec<TileRun>,
+    /// Bytes from a band to the next: source, result, residual.
+    pub band: [i64; 3],
+    /// Whether a residual is added.
+    pub residual: bool,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// The most instructions in a loop body before a loop over the kernel's columns is made: beyond that a body no
+/// longer fits the micro-op cache (4096 entries on Zen 3).
+const UNROLL_LIMIT: usize = 2500;
+
+/// Pointers of a tile.
+#[derive(Clone, Copy)]
+struct At {
+    src: P,
+    dst: P,
+    res: P,
+    /// Displacements of the tile's first pixel from those.
+    src_offset: i64,
+    dst_offset: i64,
+    res_offset: i64,
+}
+
+impl Micro {
+    /// Lanes of a tile.
+    pub fn lanes(&self) -> usize {
+        self.vectors * self.target.lanes
+    }
+
+    /// Steps of the reduction.
+    pub fn depth(&self) -> usize {
+        let channels = match &self.channels {
+            Channels::Shared { block, blocks, tail, .. } => block * blocks + tail,
+            Channels::Own { channels } => channels.len(),
+        };
+        channels * self.tap_rows.0 * self.tap_columns.0
+    }
+
+    /// Values in the panel of one tile: bias and weights.
+    pub fn panel_len(&self) -> usize {
+        (1 + self.depth()) * self.lanes()
+    }
+
+    /// The program.
+    ///
+    /// # Errors
+    /// If a tile does not fit the target's registers.
+    pub fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 4 + usize::from(self.residual));
+        let (src, panel, dst) = (b.arg(0), b.arg(1), b.arg(2));
+        let (res, bands) = if self.residual { (b.arg(3), b.arg(4)) } else { (dst, b.arg(3)) };
+        b.repeat(Count::Register(bands), |b| {
+            for run in &self.tiles {
+                self.run(
+                    b,
+                    run,
+                    panel,
+                    At { src, dst, res, src_offset: 0, dst_offset: 0, res_offset: 0 },
+                );
+            }
+            b.advance(src, self.band[0] as i32);
+            b.advance(dst, self.band[1] as i32);
+            if self.residual {
+                b.advance(res, self.band[2] as i32);
+            }
+        });
+        b.finish()
+    }
+
+    fn run(&self, b: &mut Builder, run: &TileRun, panel: P, row: At) {
+        let start = run.start;
+        if run.count == 1 {
+            let at =
+                At { src_offset: start.src, dst_offset: start.dst, res_offset: start.res, ..row };
+            return self.tile(b, run, panel, at);
+        }
+        let at = At { src: b.pointer(row.src), dst: b.pointer(row.dst), ..row };
+        let at = if self.residual { At { res: b.pointer(row.res), ..at } } else { at };
+        let advance = |b: &mut Builder, src: i64, dst: i64, res: i64| {
+            b.advance(at.src, src as i32);
+            b.advance(at.dst, dst as i32);
+            if self.residual {
+                b.advance(at.res, res as i32);
+            }
+        };
+        advance(b, start.src, start.dst, start.res);
+        b.repeat(Count::Fixed(run.count as u32), |b| {
+            self.tile(b, run, panel, at);
+            advance(b, run.step.src, run.step.dst, run.step.res);
+        });
+        b.release_pointer(at.src);
+        b.release_pointer(at.dst);
+        if self.residual {
+            b.release_pointer(at.res);
+        }
+    }
+
+    fn tile(&self, b: &mut Builder, run: &TileRun, panel: P, at: At) {
+        let width = run.pixels.len();
+        let acc: Vec<Vec<V>> = (0..width).map(|_| b.vectors(self.vectors)).collect();
+        for v in 0..self.vectors {
+            b.load(acc[0][v], panel.at((v * self.target.lanes) as i32 * F32 as i32));
+            for pixel in &acc[1..] {
+                b.push(Inst::Copy { dst: pixel[v], src: acc[0][v] });
+            }
+        }
+        let src = b.pointer(at.src);
+        let weights = b.pointer(panel);
+        b.advance(src, at.src_offset as i32);
+        b.advance(weights, (self.lanes() as i64 * F32) as i32);
+        let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
+        self.reduce(b, &acc, &pixels, src, weights);
+        b.release_pointer(src);
+        b.release_pointer(weights);
+        self.epilogue(b, run, &acc, at);
+        acc.into_iter().for_each(|pixel| b.release(pixel));
+    }
+
+    fn reduce(&self, b: &mut Builder, acc: &[Vec<V>], pixels: &[i64], src: P, weights: P) {
+        match &self.channels {
+            Channels::Shared { block, blocks, tail, step } => {
+                b.repeat(Count::Fixed(*blocks as u32), |b| {
+                    self.taps(b, src, weights, *block, acc, |b, offset, i, operand| {
+                        shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
+                    });
+                    b.advance(src, *step as i32);
+                });
+                if *tail > 0 {
+                    self.taps(b, src, weights, *tail, acc, |b, offset, i, operand| {
+                        shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
+                    });
+                }
+            }
+            Channels::Own { channels } => {
+                self.taps(b, src, weights, channels.len(), acc, |b, offset, i, operand| {
+                    self.own_step(b, src, offset, &channels[i], acc, pixels, operand);
+                });
+            }
+        }
+    }
+
+    /// The loop nest over the kernel's rows and columns; `step(offset, channel, weights)` is called for each
+    /// unrolled step. Leaves `src` where it was and `weights` behind what was read.
+    fn taps(
+        &self,
+        b: &mut Builder,
+        src: P,
+        weights: P,
+        channels: usize,
+        acc: &[Vec<V>],
+        step: impl Fn(&mut Builder, i64, usize, Mem),
+    ) {
+        let (rows, row_step) = self.tap_rows;
+        let (columns, column_step) = self.tap_columns;
+        let per_step = acc.len() * (self.vectors + 1) + self.vectors;
+        let unrolled = if columns * channels * per_step > UNROLL_LIMIT { 1 } else { columns };
+        let turn_bytes = (unrolled * channels * self.lanes()) as i64 * F32;
+        let body = |b: &mut Builder| {
+            for (column, channel) in pairs(0..unrolled, channels) {
+                let index = (column * channels + channel) * self.lanes();
+                step(
+                    b,
+                    column as i64 * column_step,
+                    channel,
+                    weights.at((index as i64 * F32) as i32),
+                );
+            }
+            b.advance(weights, turn_bytes as i32);
+        };
+        b.repeat(Count::Fixed(rows as u32), |b| {
+            let turns = columns / unrolled;
+            b.repeat(Count::Fixed(turns as u32), |b| {
+                body(b);
+                if turns > 1 {
+                    b.advance(src, column_step as i32);
+                }
+            });
+            let back = if turns > 1 { columns as i64 * column_step } else { 0 };
+            b.advance(src, (row_step - back) as i32);
+        });
+        b.advance(src, -(rows as i64 * row_step) as i32);
+    }
+
+    /// One step of the reduction where lanes see different channels.
+    #[allow(clippy::too_many_arguments)]
+    fn own_step(
+        &self,
+        b: &mut Builder,
+        src: P,
+        tap: i64,
+        lanes: &[i64],
+        acc: &[Vec<V>],
+        pixels: &[i64],
+        weights: Mem,
+    ) {
+        let operand = b.vector();
+        let w = b.vector();
+        for v in 0..self.vectors {
+            let own = &lanes[v * self.target.lanes..(v + 1) * self.target.lanes];
+            b.load(
+                w,
+                Mem {
+                    offset: weights.offset + (v * self.target.lanes) as i32 * F32 as i32,
+                    ..weights
+                },
+            );
+            for (pixel, offset) in acc.iter().zip(pixels) {
+                gather(b, operand, src, tap + offset, own);
+                b.multiply_add(pixel[v], operand, w);
+            }
+        }
+        b.release([operand, w]);
+    }
+
+    fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
+        let temp = b.vector();
+        if self.residual {
+            for (pixel, place) in acc.iter().zip(&run.pixels) {
+                for (v, &register) in pixel.iter().enumerate() {
+                    let offset = at.res_offset + place.res + self.lane_offset(v, self.res_block);
+                    b.load(temp, at.res.at(offset as i32));
+                    b.arith(Arith::Add, register, register, temp);
+                }
+            }
+        }
+        b.release([temp]);
+        let all: Vec<V> = acc.iter().flatten().copied().collect();
+        activate(b, self.activation, &all);
+        for (pixel, place) in acc.iter().zip(&run.pixels) {
+            for (v, &register) in pixel.iter().enumerate() {
+                let offset = at.dst_offset + place.dst + self.lane_offset(v, self.dst_block);
+                b.store(at.dst.at(offset as i32), register);
+            }
+        }
+    }
+
+    /// Where the tile's vector `v` lies from its first lane, in a blocked value.
+    fn lane_offset(&self, v: usize, block_step: i64) -> i64 {
+        let lane = v * self.target.lanes;
+        (lane / 16) as i64 * block_step + (lane % 16) as i64 * F32
+    }
+}
+
+/// One step of the reduction where all lanes see the same channel. The narrower side of the tile is held in
+/// registers, the other streams through one.
+fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i64], weights: Mem) {
+    let vector_bytes = b.target().vector_bytes();
+    let weight = |v: usize| Mem { offset: weights.offset + v as i32 * vector_bytes, ..weights };
+    let pixel = |p: usize| src.at((offset + pixels[p]) as i32);
+    let (width, vectors) = (acc.len(), acc[0].len());
+    let stream = b.vector();
+    if vectors <= width {
+        let held = b.vectors(vectors);
+        held.iter().enumerate().for_each(|(v, &w)| b.load(w, weight(v)));
+        for (p, row) in acc.iter().enumerate() {
+            b.broadcast(stream, pixel(p));
+            row.iter().zip(&held).for_each(|(&a, &w)| b.multiply_add(a, stream, w));
+        }
+        b.release(held);
+    } else {
+        let held = b.vectors(width);
+        held.iter().enumerate().for_each(|(p, &x)| b.broadcast(x, pixel(p)));
+        for v in 0..vectors {
+            b.load(stream, weight(v));
+            acc.iter().zip(&held).for_each(|(row, &x)| b.multiply_add(row[v], x, stream));
+        }
+        b.release(held);
+    }
+    b.release([stream]);
+}
+
+/// Fills the lanes of `dst` from the byte offsets `lanes`: one load where they are consecutive, else one broadcast
+/// a distinct offset.
+fn gather(b: &mut Builder, dst: V, src: P, offset: i64, lanes: &[i64]) {
+    let first = lanes[0];
+    if lanes.iter().enumerate().all(|(i, &at)| at == first + i as i64 * F32) {
+        return b.load(dst, src.at((offset + first) as i32));
+    }
+    b.broadcast(dst, src.at((offset + first) as i32));
+    let mut distinct: Vec<i64> = lanes.iter().copied().filter(|&at| at != first).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let other = b.vector();
+    for at in distinct {
+        let mask =
+            lanes.iter().enumerate().filter(|&(_, &l)| l == at).map(|(i, _)| 1u16 << i).sum();
+        b.broadcast(other, src.at((offset + at) as i32));
+        b.push(Inst::Blend { dst, a: dst, b: other, mask });
+    }
+    b.release([other]);
+}
+
+/// Applies an activation to registers in place. The operand stands second, so that NaN stays NaN.
+pub fn activate(b: &mut Builder, activation: Activation, registers: &[V]) {
+    let steps: &[(Arith, f32)] = match activation {
+        Activation::None => &[],
+        Activation::Relu => &[(Arith::Max, 0.0)],
+        Activation::Clip { lo, hi } => &[(Arith::Max, lo), (Arith::Min, hi)],
+    };
+    for &(op, limit) in steps {
+        let bound = b.vector();
+        b.constant(bound, limit);
+        registers.iter().for_each(|&r| b.arith(op, r, bound, r));
+        b.release([bound]);
+    }
+}
+
+fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usize)> {
+    outer.flat_map(move |o| (0..inner).map(move |i| (o, i)))
+}

@@ -1,0 +1,406 @@
+//! Convolution and matrix product with constant weights.
+//!
+//! All of them are one thing: for each output pixel and output channel a sum over taps and input channels. What
+//! differs is where the pixels lie ([`Walk`]) and which channels a lane sees ([`micro::Channels`]).
+
+pub mod choose;
+pub mod micro;
+pub mod pack;
+
+use resnetc_ir::op::{Activation, Conv, Gemm};
+
+use crate::codegen::region::{Extent, Piece};
+
+use super::KernelError;
+use super::geometry::{F32, Place, Strides};
+use super::sink::{Levels, Pointer, Sink, WEIGHTS};
+use super::tiling::{Pixel, runs};
+use choose::{Choice, choose};
+use micro::{Channels, Micro};
+use pack::{Order, Weights};
+
+/// The places that a product reads and writes.
+#[derive(Clone, Copy)]
+pub struct Operands<'a> {
+    /// The source.
+    pub src: &'a Place,
+    /// What is added to the result, if anything.
+    pub residual: Option<&'a Place>,
+    /// The result.
+    pub dst: &'a Place,
+}
+
+/// The output pixels: `images` pictures of `rows` rows of `columns` pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    images: usize,
+    rows: usize,
+    columns: usize,
+    /// Bytes from one to the next of images, rows and columns, for source, result and residual.
+    image: Pixel,
+    row: Pixel,
+    column: Pixel,
+}
+
+/// A product ready to be lowered.
+struct Product<'a> {
+    name: String,
+    operands: Operands<'a>,
+    weights: Weights,
+    groups: usize,
+    walk: Walk,
+    tap_rows: (usize, i64),
+    tap_columns: (usize, i64),
+    /// Offset of the first tap of the first output pixel.
+    src_start: i64,
+    src: Strides,
+    activation: Activation,
+}
+
+/// Lowers a convolution.
+///
+/// # Errors
+/// If no register tile fits the machine.
+pub fn lower_conv(
+    conv: &Conv,
+    weights: Weights,
+    operands: Operands<'_>,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let [images, _, rows, columns] = operands.dst.geometry.nchw();
+    let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
+    let res = operands.residual.map_or(dst, |r| r.geometry.strides());
+    let window = conv.window;
+    let walk = Walk {
+        images,
+        rows,
+        columns,
+        image: Pixel { src: src.image, dst: dst.image, res: res.image },
+        row: Pixel { src: src.row * window.strides[0] as i64, dst: dst.row, res: res.row },
+        column: Pixel { src: src.pixel * window.strides[1] as i64, dst: dst.pixel, res: res.pixel },
+    };
+    let start = -(window.pads.top as i64 * src.row + window.pads.left as i64 * src.pixel);
+    let product = Product {
+        name: conv_line(conv, &weights, &operands),
+        walk: walk.merged(),
+        weights,
+        groups: conv.groups,
+        tap_rows: (window.kernel[0], window.dilations[0] as i64 * src.row),
+        tap_columns: (window.kernel[1], window.dilations[1] as i64 * src.pixel),
+        src_start: operands.src.origin() + start,
+        src,
+        operands,
+        activation: conv.activation,
+    };
+    product.lower(sink)
+}
+
+/// Lowers a product of a matrix `[M, K]` with constant weights `[N, K]`.
+///
+/// # Errors
+/// If no register tile fits the machine.
+pub fn lower_gemm(
+    gemm: &Gemm,
+    weights: Weights,
+    operands: Operands<'_>,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
+    let [rows, ..] = operands.dst.geometry.nchw();
+    let image = Pixel { src: src.image, dst: dst.image, res: dst.image };
+    let walk = Walk { images: 1, rows: 1, columns: rows, image, row: image, column: image };
+    // A row of a matrix is consecutive in either layout, so it reduces like one blocked plane.
+    let src = Strides { plane: 16 * F32, block: 16, ..src };
+    let product = Product {
+        name: format!(
+            "gemm m{rows} n{} k{}{}",
+            weights.outputs,
+            weights.inputs,
+            suffix(gemm.activation)
+        ),
+        operands,
+        weights,
+        groups: 1,
+        walk,
+        tap_rows: (1, 0),
+        tap_columns: (1, 0),
+        src_start: operands.src.origin(),
+        src,
+        activation: gemm.activation,
+    };
+    product.lower(sink)
+}
+
+/// The problem as one line, which names the kernel in dumps and profiles.
+fn conv_line(conv: &Conv, weights: &Weights, operands: &Operands<'_>) -> String {
+    let [n, c, h, w] = operands.src.geometry.nchw();
+    let (window, pads) = (conv.window, conv.window.pads);
+    let mut line = format!(
+        "conv n{n} c{c} h{h} w{w} k{} r{} s{} st{}x{} p{},{},{},{}",
+        weights.outputs,
+        window.kernel[0],
+        window.kernel[1],
+        window.strides[0],
+        window.strides[1],
+        pads.top,
+        pads.left,
+        pads.bottom,
+        pads.right
+    );
+    if window.dilations != [1, 1] {
+        line += &format!(" d{}x{}", window.dilations[0], window.dilations[1]);
+    }
+    if conv.groups != 1 {
+        line += &format!(" g{}", conv.groups);
+    }
+    if weights.bias.is_some() {
+        line += " +bias";
+    }
+    if operands.residual.is_some() {
+        line += " +residual";
+    }
+    line + suffix(conv.activation)
+}
+
+fn suffix(activation: Activation) -> &'static str {
+    match activation {
+        Activation::None => "",
+        Activation::Relu => " +relu",
+        Activation::Clip { .. } => " +clip",
+    }
+}
+
+impl Walk {
+    /// Pictures of one pixel are better taken as the pixels of one row: tiles then run over images.
+    fn merged(self) -> Walk {
+        if self.rows * self.columns != 1 {
+            return self;
+        }
+        Walk { images: 1, columns: self.images, column: self.image, ..self }
+    }
+
+    /// The pixels of a band of `rows` rows.
+    fn band(&self, rows: usize) -> Vec<Pixel> {
+        let at = |p: Pixel, n: usize| Pixel {
+            src: p.src * n as i64,
+            dst: p.dst * n as i64,
+            res: p.res * n as i64,
+        };
+        let row = |y: usize| {
+            (0..self.columns).map(move |x| {
+                let (r, c) = (at(self.row, y), at(self.column, x));
+                Pixel { src: r.src + c.src, dst: r.dst + c.dst, res: r.res + c.res }
+            })
+        };
+        (0..rows).flat_map(row).collect()
+    }
+}
+
+/// Tiles that run the same program: `count` of them, from output channel `first_output` on.
+struct TileSet {
+    first_output: usize,
+    count: usize,
+    vectors: usize,
+    channels: Channels,
+    /// Offset in the source of the first tile's channels, and from one tile to the next.
+    src: i64,
+    src_step: i64,
+}
+
+impl Product<'_> {
+    fn lower(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+        let choice = choose(self, sink.machine.target);
+        self.tile_sets(&choice, sink)
+            .into_iter()
+            .map(|set| self.piece(&choice, set, sink))
+            .collect()
+    }
+
+    /// Whether every lane of a tile of `lanes` outputs sees the same input channels.
+    fn is_shared(&self, lanes: usize) -> bool {
+        self.groups == 1
+            || (self.weights.inputs.is_multiple_of(self.src.block)
+                && (self.weights.outputs / self.groups).is_multiple_of(lanes))
+    }
+
+    fn shared_channels(&self) -> Channels {
+        let (block, inputs) = (self.src.block, self.weights.inputs);
+        Channels::Shared {
+            block,
+            blocks: inputs / block,
+            tail: inputs % block,
+            step: self.src.plane,
+        }
+    }
+
+    fn tile_sets(&self, choice: &Choice, sink: &Sink) -> Vec<TileSet> {
+        let lanes = choice.vectors * sink.machine.target.lanes;
+        match self.is_shared(lanes.max(16)) {
+            true => self.shared_sets(choice.vectors, sink.machine.target.lanes),
+            false => self.own_sets(choice.vectors, lanes),
+        }
+    }
+
+    /// Sets of tiles that see whole groups: one set a group, and one for what the tile width leaves over.
+    fn shared_sets(&self, vectors: usize, vector_lanes: usize) -> Vec<TileSet> {
+        let lanes = vectors * vector_lanes;
+        let per_group = self.weights.outputs / self.groups;
+        let padded = per_group.next_multiple_of(16);
+        let mut sets = Vec::new();
+        for group in 0..self.groups {
+            let src = self.src.channel(group * self.weights.inputs);
+            let set = |first, count, vectors| TileSet {
+                first_output: group * per_group + first,
+                count,
+                vectors,
+                channels: self.shared_channels(),
+                src,
+                src_step: 0,
+            };
+            let whole = padded / lanes;
+            if whole > 0 {
+                sets.push(set(0, whole, vectors));
+            }
+            if padded % lanes > 0 {
+                sets.push(set(whole * lanes, 1, padded % lanes / vector_lanes));
+            }
+        }
+        sets
+    }
+
+    /// Sets of tiles whose lanes belong to different groups; neighbours of the same pattern are joined.
+    fn own_sets(&self, vectors: usize, lanes: usize) -> Vec<TileSet> {
+        let per_group = self.weights.outputs / self.groups;
+        let mut sets: Vec<TileSet> = Vec::new();
+        for first in (0..self.weights.outputs.next_multiple_of(16)).step_by(lanes) {
+            // Lanes past the last output repeat it: they read what exists, and their weights are zero.
+            let group = |lane: usize| (first + lane).min(self.weights.outputs - 1) / per_group;
+            let base =
+                self.src.channel(group(0) * self.weights.inputs / self.src.block * self.src.block);
+            let channels: Vec<Vec<i64>> = (0..self.weights.inputs)
+                .map(|i| {
+                    (0..lanes)
+                        .map(|l| self.src.channel(group(l) * self.weights.inputs + i) - base)
+                        .collect()
+                })
+                .collect();
+            let channels = Channels::Own { channels };
+            match sets.last_mut() {
+                // Parts of a block are not joined: their place is not a multiple of a step.
+                Some(set) if lanes >= 16 && set.channels == channels && set.accepts(base) => {
+                    set.push(base)
+                }
+                _ => sets.push(TileSet {
+                    first_output: first,
+                    count: 1,
+                    vectors,
+                    channels,
+                    src: base,
+                    src_step: 0,
+                }),
+            }
+        }
+        sets
+    }
+
+    fn micro(&self, choice: &Choice, set: &TileSet, sink: &Sink) -> Micro {
+        let band = choice.band_rows as i64;
+        Micro {
+            target: sink.machine.target,
+            vectors: set.vectors,
+            dst_block: self.operands.dst.geometry.strides().plane,
+            res_block: self.operands.residual.map_or(0, |r| r.geometry.strides().plane),
+            tap_rows: self.tap_rows,
+            tap_columns: self.tap_columns,
+            channels: set.channels.clone(),
+            tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
+            band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
+            residual: self.operands.residual.is_some(),
+            activation: self.activation,
+        }
+    }
+
+    fn piece(&self, choice: &Choice, set: TileSet, sink: &mut Sink) -> Result<Piece, KernelError> {
+        let micro = self.micro(choice, &set, sink);
+        let form = format!("{micro:?}");
+        let kernel = sink.program(&self.name, form, |name| micro.program(name))?;
+        let panels = self.pack(&micro, &set, sink);
+        let bands = self.walk.rows / choice.band_rows;
+        let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
+        let dst = self.operands.dst;
+        let res = self.operands.residual.unwrap_or(dst);
+        let lane = |strides: Strides| strides.channel(set.first_output);
+        let pointers = [
+            Pointer::new(self.operands.src.base, self.src_start + set.src),
+            Pointer::new(WEIGHTS, panels),
+            Pointer::new(dst.base, dst.origin() + lane(dst.geometry.strides())),
+            Pointer::new(res.base, res.origin() + lane(res.geometry.strides())),
+        ];
+        let mut levels = Levels::new(pointers);
+        let (image, row) = (self.walk.image, self.walk.row);
+        levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res]);
+        let band = choice.band_rows as i64;
+        let rows =
+            levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band]);
+        self.tile_levels(&mut levels, &micro, &set, cut.tiles);
+        let piece = levels.piece(kernel, &[rows.extent()]);
+        Ok(if micro.residual { piece } else { without_residual(piece) })
+    }
+
+    /// The levels over tiles: blocks of output channels, and parts of a block where a tile is narrower than one.
+    fn tile_levels(&self, levels: &mut Levels<4>, micro: &Micro, set: &TileSet, parts: usize) {
+        let panel = micro.panel_len() as i64 * F32;
+        let lanes = micro.lanes();
+        let in_block = (16 / lanes).max(1);
+        let blocks = (lanes / 16).max(1) as i64;
+        if !set.count.is_multiple_of(in_block) {
+            // A single narrow tile.
+            levels.inner(
+                Extent::Fixed(set.count as u32),
+                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32],
+            );
+            return;
+        }
+        let n = in_block as i64;
+        let step =
+            [set.src_step * n, panel * n, micro.dst_block * blocks, micro.res_block * blocks];
+        let outer = levels.split(set.count / in_block, parts, step);
+        levels.rest(outer);
+        if in_block > 1 {
+            levels.inner(
+                Extent::Fixed(in_block as u32),
+                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32],
+            );
+        }
+    }
+
+    fn pack(&self, micro: &Micro, set: &TileSet, sink: &mut Sink) -> i64 {
+        let (weights, first, lanes) = (self.weights.clone(), set.first_output, micro.lanes());
+        let block = match &micro.channels {
+            Channels::Shared { block, .. } => *block,
+            Channels::Own { channels } => channels.len(),
+        };
+        sink.pack(micro.panel_len() * set.count, move |panels| {
+            weights.fill(Order { block }, first, lanes, panels)
+        })
+    }
+}
+
+impl TileSet {
+    fn accepts(&self, src: i64) -> bool {
+        self.count == 1 || src == self.src + self.src_step * self.count as i64
+    }
+
+    fn push(&mut self, src: i64) {
+        if self.count == 1 {
+            self.src_step = src - self.src;
+        }
+        self.count += 1;
+    }
+}
+
+/// Drops the residual's address from a piece built with four addresses.
+fn without_residual(mut piece: Piece) -> Piece {
+    piece.args.remove(3);
+    piece
+}

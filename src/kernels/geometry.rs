@@ -1,0 +1,124 @@
+//! Where the elements of a value lie: strides in bytes, with the border that a padded reader needs.
+
+use resnetc_ir::op::Pads;
+use resnetc_ir::ty::{BLOCK, Layout, TensorType};
+
+use crate::codegen::region::Base;
+
+/// Bytes of an f32.
+pub const F32: i64 = 4;
+
+/// Memory order of one value.
+///
+/// A picture may have a *halo*: rows and columns around it, always zero, so that a padded convolution reads them
+/// like any pixel. Values that are no pictures have none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Geometry {
+    /// Logical shape and layout.
+    pub ty: TensorType,
+    /// The zero border, in pixels.
+    pub halo: Pads,
+}
+
+/// Strides of a picture `[N, C, H, W]` (or `[N, C]`, taken as `[N, C, 1, 1]`), in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Strides {
+    /// Between images.
+    pub image: i64,
+    /// Between channel blocks (blocked) or channels (planar).
+    pub plane: i64,
+    /// Between rows.
+    pub row: i64,
+    /// Between pixels.
+    pub pixel: i64,
+    /// Channels that share a plane: 16 or 1.
+    pub block: usize,
+    /// From the start of the value to its first element that is not halo.
+    pub origin: i64,
+}
+
+impl Strides {
+    /// The offset of a channel's first pixel from that of channel 0.
+    pub fn channel(&self, c: usize) -> i64 {
+        (c / self.block) as i64 * self.plane + (c % self.block) as i64 * F32
+    }
+}
+
+impl Geometry {
+    /// A value without halo.
+    pub fn new(ty: TensorType) -> Self {
+        Geometry { ty, halo: Pads::default() }
+    }
+
+    /// Whether there is no halo.
+    pub fn is_dense(&self) -> bool {
+        self.halo == Pads::default()
+    }
+
+    /// `[N, C, H, W]`; ranks other than 2 and 4 are taken as `[1, 1, 1, elements]`.
+    pub fn nchw(&self) -> [usize; 4] {
+        self.ty.nchw().unwrap_or([1, 1, 1, self.ty.elements()])
+    }
+
+    /// Strides as a picture.
+    pub fn strides(&self) -> Strides {
+        let [_, c, h, w] = self.nchw();
+        let block = match self.ty.layout {
+            Layout::Blocked => BLOCK,
+            Layout::Planar => 1,
+        };
+        let pixel = block as i64 * F32;
+        let row = (w + self.halo.left + self.halo.right) as i64 * pixel;
+        let plane = (h + self.halo.top + self.halo.bottom) as i64 * row;
+        Strides {
+            image: c.div_ceil(block) as i64 * plane,
+            plane,
+            row,
+            pixel,
+            block,
+            origin: self.halo.top as i64 * row + self.halo.left as i64 * pixel,
+        }
+    }
+
+    /// Bytes of the value, halo and unused lanes included.
+    pub fn bytes(&self) -> usize {
+        let [n, ..] = self.nchw();
+        n * self.strides().image as usize
+    }
+
+    /// Row-major strides in bytes of a planar value of any rank, innermost last.
+    pub fn planar_strides(&self) -> Vec<i64> {
+        if self.ty.shape.len() == 4 {
+            let s = self.strides();
+            return vec![s.image, s.plane, s.row, s.pixel];
+        }
+        row_major(&self.ty.shape)
+    }
+}
+
+/// Row-major strides in bytes.
+pub fn row_major(shape: &[usize]) -> Vec<i64> {
+    let mut strides = vec![F32; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i] * shape[i] as i64;
+    }
+    strides
+}
+
+/// A value's place while the network runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which memory.
+    pub base: Base,
+    /// Where in it, in bytes.
+    pub offset: i64,
+    /// How the elements lie there.
+    pub geometry: Geometry,
+}
+
+impl Place {
+    /// The offset of the first element that is not halo.
+    pub fn origin(&self) -> i64 {
+        self.offset + self.geometry.strides().origin
+    }
+}

@@ -1,0 +1,222 @@
+//! From one step of the plan to vector programs and the loops that call them.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`geometry`] | where the elements of a value lie |
+//! | [`sink`] | what lowering produces |
+//! | [`conv`] | convolution and matrix product |
+//! | [`tiling`] | register tiles over pixels |
+//! | [`pool`], [`reduce`], [`softmax`] | their operators |
+//! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
+//! | [`data`] | the operators that are nests |
+
+use std::sync::Arc;
+
+use resnetc_ir::op::Op;
+use resnetc_ir::ty::Layout;
+use resnetc_ir::{Tensor, TensorType};
+
+use crate::codegen::region::{Piece, Region};
+use crate::codegen::vir::OverBudget;
+
+pub mod conv;
+pub mod data;
+pub mod function;
+pub mod geometry;
+pub mod nest;
+pub mod pool;
+pub mod reduce;
+pub mod sink;
+pub mod softmax;
+pub mod tiling;
+pub mod view;
+
+use conv::pack::Weights;
+use function::Function;
+use geometry::{Geometry, Place};
+use sink::{Sink, WEIGHTS};
+
+/// Why a step cannot be lowered.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// A kernel does not fit the machine's registers.
+    #[error("no kernel fits this machine: {source} ({kernel})")]
+    Budget {
+        /// The kernel's form.
+        kernel: String,
+        /// What it ran out of.
+        source: OverBudget,
+    },
+    /// The operator cannot be compiled in this form; the interpreter can still run it.
+    #[error("{op} \"{node}\" cannot be compiled: {reason}")]
+    Unsupported {
+        /// The operator's name.
+        op: &'static str,
+        /// The node's name.
+        node: String,
+        /// What stands in the way.
+        reason: String,
+    },
+}
+
+/// An operand of a step.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// A value that an earlier step wrote, or an input.
+    Value(Place),
+    /// A constant.
+    Constant(Arc<Tensor>),
+}
+
+/// One operator with its operands placed.
+#[derive(Clone, Debug)]
+pub struct Step<'a> {
+    /// The node's name, for messages.
+    pub name: &'a str,
+    /// The operator.
+    pub op: &'a Op,
+    /// Its operands.
+    pub operands: Vec<Operand>,
+    /// Its result.
+    pub dst: Place,
+    /// Whether the border of the result is to be written; it is not where the result takes over a place whose
+    /// border already is zero.
+    pub fill_halo: bool,
+}
+
+/// Lowers one step to a region.
+///
+/// # Errors
+/// If the operator cannot be compiled in this form.
+pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Region, KernelError> {
+    let mut pieces = step.pieces(sink)?;
+    if step.fill_halo && !step.dst.geometry.is_dense() {
+        pieces.extend(data::halo(&step.dst, sink)?);
+    }
+    Ok(Region { name: step.name.to_owned(), pieces })
+}
+
+impl Step<'_> {
+    fn pieces(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+        let dst = &self.dst;
+        match self.op {
+            Op::Conv(conv) => {
+                let residual = conv.residual_operand().map(|i| self.place(i, sink)).transpose()?;
+                let weights = self.weights(conv.bias)?;
+                let src = self.place(0, sink)?;
+                let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
+                conv::lower_conv(conv, weights, operands, sink)
+            }
+            Op::Gemm(gemm) => {
+                if gemm.transpose_a || !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 {
+                    return Err(self.unsupported("its form was not normalized"));
+                }
+                let weights = self.weights(gemm.bias)?;
+                let src = self.place(0, sink)?;
+                conv::lower_gemm(
+                    gemm,
+                    weights,
+                    conv::Operands { src: &src, residual: None, dst },
+                    sink,
+                )
+            }
+            Op::Unary(f) => data::elementwise(
+                self.op.name(),
+                Function::Unary(*f),
+                &[&self.place(0, sink)?],
+                dst,
+                sink,
+            ),
+            Op::Binary(f) => {
+                let (a, b) = (self.place(0, sink)?, self.place(1, sink)?);
+                data::elementwise(self.op.name(), Function::Binary(*f), &[&a, &b], dst, sink)
+            }
+            Op::MaxPool(p) => pool::lower(pool::Kind::Max, p, &self.blocked(0, sink)?, dst, sink),
+            Op::AveragePool { pool: p, count_include_pad } => {
+                let kind = pool::Kind::Average { count_include_pad: *count_include_pad };
+                pool::lower(kind, p, &self.blocked(0, sink)?, dst, sink)
+            }
+            Op::GlobalAveragePool => reduce::global_average(&self.blocked(0, sink)?, dst, sink),
+            Op::ReduceMean { axes, .. } => reduce::mean(axes, &self.place(0, sink)?, dst, sink),
+            Op::Softmax { axis } => softmax::lower(*axis, &self.place(0, sink)?, dst, sink),
+            Op::Reshape { .. } => data::reshape(&self.place(0, sink)?, dst, sink),
+            Op::Identity | Op::Reorder(_) => {
+                data::copy(self.op.name(), &self.place(0, sink)?, dst, sink)
+            }
+            Op::Slice(axes) => data::slice(axes, &self.place(0, sink)?, dst, sink),
+            Op::Transpose { perm } => data::transpose(perm, &self.place(0, sink)?, dst, sink),
+            Op::Pad { before, after, mode } => {
+                data::pad(before, after, *mode, &self.place(0, sink)?, dst, sink)
+            }
+            Op::Concat { axis } => {
+                let places = (0..self.operands.len())
+                    .map(|i| self.place(i, sink))
+                    .collect::<Result<Vec<_>, _>>()?;
+                data::concat(*axis, &places.iter().collect::<Vec<_>>(), dst, sink)
+            }
+            Op::MatMul => Err(self.unsupported("its right operand is no constant matrix")),
+            Op::BatchNorm { .. } => Err(self
+                .unsupported("it was not lowered to arithmetic: its parameters are no constants")),
+            Op::Input | Op::Constant(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn unsupported(&self, reason: &str) -> KernelError {
+        KernelError::Unsupported {
+            op: self.op.name(),
+            node: self.name.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn operand(&self, position: usize) -> Result<&Operand, KernelError> {
+        self.operands.get(position).ok_or_else(|| self.unsupported("an operand is missing"))
+    }
+
+    /// Where an operand lies; a constant is packed as it stands.
+    fn place(&self, position: usize, sink: &mut Sink) -> Result<Place, KernelError> {
+        Ok(match self.operand(position)? {
+            Operand::Value(place) => place.clone(),
+            Operand::Constant(tensor) => {
+                let data = Arc::clone(tensor);
+                let offset =
+                    sink.pack(tensor.data().len(), move |out| out.copy_from_slice(data.data()));
+                Place {
+                    base: WEIGHTS,
+                    offset,
+                    geometry: Geometry::new(TensorType::planar(tensor.shape())),
+                }
+            }
+        })
+    }
+
+    fn blocked(&self, position: usize, sink: &mut Sink) -> Result<Place, KernelError> {
+        let place = self.place(position, sink)?;
+        match place.geometry.ty.layout {
+            Layout::Blocked => Ok(place),
+            Layout::Planar => Err(self.unsupported("its operand was not brought into nchw16c")),
+        }
+    }
+
+    fn constant(&self, position: usize, what: &str) -> Result<Arc<Tensor>, KernelError> {
+        match self.operand(position)? {
+            Operand::Constant(tensor) => Ok(Arc::clone(tensor)),
+            Operand::Value(_) => {
+                Err(self.unsupported(&format!("its {what} is computed at run time")))
+            }
+        }
+    }
+
+    /// The constant operands 1 and, where there is a bias, 2.
+    fn weights(&self, bias: bool) -> Result<Weights, KernelError> {
+        let weights = self.constant(1, "weight operand")?;
+        let bias = if bias { Some(self.constant(2, "bias")?) } else { None };
+        let (outputs, inputs, taps) = match *weights.shape() {
+            [k, c, r, s] => (k, c, [r, s]),
+            [n, k] => (n, k, [1, 1]),
+            _ => return Err(self.unsupported("its weights are neither a kernel nor a matrix")),
+        };
+        Ok(Weights { weights, bias, outputs, inputs, taps })
+    }
+}

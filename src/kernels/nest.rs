@@ -1,0 +1,245 @@
+//! Loop nests over strided operands: every element-wise operator and every movement of data.
+//!
+//! A nest computes `dst[i] = f(a[i], b[i])` where each operand's address is affine in the indices. The innermost
+//! levels are compiled into the kernel, the others run in the driver.
+
+use crate::codegen::region::{Base, Extent, Piece};
+use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
+
+use super::KernelError;
+use super::function::{Function, Prepared};
+use super::geometry::F32;
+use super::sink::{Levels, Pointer, Sink};
+
+/// Operands of a nest: the result and at most two sources.
+pub const OPERANDS: usize = 3;
+
+/// One loop: how often, and how far each operand moves (result first), in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Level {
+    /// Turns.
+    pub extent: usize,
+    /// Bytes each operand moves in a turn.
+    pub strides: [i64; OPERANDS],
+}
+
+/// A loop nest, outermost level first.
+#[derive(Clone, Debug)]
+pub struct Nest {
+    /// What is computed.
+    pub function: Function,
+    /// Where each operand starts; as many as the function reads, plus the result.
+    pub starts: Vec<(Base, i64)>,
+    /// The loops.
+    pub levels: Vec<Level>,
+}
+
+/// Levels that a kernel runs itself.
+const INNER_LEVELS: usize = 3;
+
+/// The most elements that one call covers; more is left to the driver, which can hand it to several threads.
+const CALL_ELEMENTS: usize = 16 * 1024;
+
+impl Nest {
+    /// Lowers the nest; nothing if it has no elements.
+    ///
+    /// # Errors
+    /// If the kernel does not fit the machine's registers.
+    pub fn lower(mut self, name: &str, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+        if self.levels.iter().any(|l| l.extent == 0) {
+            return Ok(Vec::new());
+        }
+        self.levels = collapse(self.levels);
+        match self.levels[..] {
+            [only] if only.extent > CALL_ELEMENTS => self.lower_long(only, name, sink),
+            _ => Ok(vec![self.lower_collapsed(name, sink)?]),
+        }
+    }
+
+    /// A single long loop: cut into runs, and what is left over.
+    fn lower_long(
+        self,
+        only: Level,
+        name: &str,
+        sink: &mut Sink,
+    ) -> Result<Vec<Piece>, KernelError> {
+        let run = CALL_ELEMENTS / 4;
+        let outer =
+            Level { extent: only.extent / run, strides: only.strides.map(|s| s * run as i64) };
+        let inner = Level { extent: run, ..only };
+        let mut rest = self.clone();
+        rest.levels = vec![Level { extent: only.extent % run, ..only }];
+        let done = outer.extent as i64;
+        rest.starts.iter_mut().zip(outer.strides).for_each(|(s, stride)| s.1 += done * stride);
+        let mut pieces =
+            vec![Nest { levels: vec![outer, inner], ..self }.lower_collapsed(name, sink)?];
+        if rest.levels[0].extent > 0 {
+            pieces.push(rest.lower_collapsed(name, sink)?);
+        }
+        Ok(pieces)
+    }
+
+    fn lower_collapsed(self, name: &str, sink: &mut Sink) -> Result<Piece, KernelError> {
+        let inner = inner_levels(&self.levels);
+        let (outer, inner) = self.levels.split_at(self.levels.len() - inner);
+        let operands = self.starts.len();
+        let form = format!("nest {operands} {:?} {inner:?}", self.function);
+        let target = sink.machine.target;
+        let kernel =
+            sink.program(name, form, |n| program(n, target, &self.function, operands, inner))?;
+        let parts = CHUNKS_PER_THREAD * sink.machine.threads;
+        Ok(match operands {
+            1 => piece::<1>(&self.starts, outer, kernel, parts),
+            2 => piece::<2>(&self.starts, outer, kernel, parts),
+            _ => piece::<3>(&self.starts, outer, kernel, parts),
+        })
+    }
+}
+
+const CHUNKS_PER_THREAD: usize = 4;
+
+fn piece<const N: usize>(
+    starts: &[(Base, i64)],
+    outer: &[Level],
+    kernel: usize,
+    parts: usize,
+) -> Piece {
+    let mut levels =
+        Levels::<N>::new(std::array::from_fn(|i| Pointer::new(starts[i].0, starts[i].1)));
+    let strides = |l: &Level| std::array::from_fn(|i| l.strides[i]);
+    // The outermost loop with enough turns is cut into chunks; what is further out is chunks as it stands.
+    let cut = outer.iter().position(|l| l.extent >= parts).unwrap_or(outer.len().saturating_sub(1));
+    let mut split = None;
+    for (i, level) in outer.iter().enumerate().take(cut + 1) {
+        match i < cut {
+            true => drop(levels.chunk(level.extent, strides(level))),
+            false => split = Some(levels.split(level.extent, parts, strides(level))),
+        }
+    }
+    split.into_iter().for_each(|s| levels.rest(s));
+    for level in outer.iter().skip(cut + 1) {
+        levels.inner(Extent::Fixed(level.extent as u32), strides(level));
+    }
+    levels.piece(kernel, &[])
+}
+
+/// Drops levels of one turn and joins neighbours that run through memory as one. Never empty.
+fn collapse(levels: Vec<Level>) -> Vec<Level> {
+    let mut kept: Vec<Level> = Vec::new();
+    for level in levels.into_iter().filter(|l| l.extent != 1) {
+        match kept.last_mut() {
+            Some(outer) if outer.strides == level.strides.map(|s| s * level.extent as i64) => {
+                *outer = Level { extent: outer.extent * level.extent, strides: level.strides };
+            }
+            _ => kept.push(level),
+        }
+    }
+    if kept.is_empty() {
+        kept.push(Level { extent: 1, strides: [F32; OPERANDS] });
+    }
+    kept
+}
+
+/// How many of the innermost levels a kernel takes.
+fn inner_levels(levels: &[Level]) -> usize {
+    let mut elements = 1;
+    let fits = levels.iter().rev().take(INNER_LEVELS).take_while(|l| {
+        elements *= l.extent;
+        elements <= CALL_ELEMENTS
+    });
+    fits.count().max(1)
+}
+
+fn program(
+    name: String,
+    target: Target,
+    function: &Function,
+    operands: usize,
+    levels: &[Level],
+) -> Result<Program, OverBudget> {
+    let mut b = Builder::new(name, target, operands);
+    let pointers: Vec<P> = (0..operands).map(|i| b.arg(i)).collect();
+    let prepared = function.prepare(&mut b);
+    Emit { pointers, prepared }.level(&mut b, levels);
+    b.finish()
+}
+
+struct Emit {
+    pointers: Vec<P>,
+    prepared: Prepared,
+}
+
+impl Emit {
+    /// Runs a level; the pointers are moved past it.
+    fn level(&self, b: &mut Builder, levels: &[Level]) {
+        match levels {
+            [last] => self.last(b, *last),
+            [level, inner @ ..] => b.repeat(Count::Fixed(level.extent as u32), |b| {
+                self.level(b, inner);
+                let moved = |i: usize| inner[0].strides[i] * inner[0].extent as i64;
+                self.advance(b, |i| level.strides[i] - moved(i));
+            }),
+            [] => {}
+        }
+    }
+
+    fn advance(&self, b: &mut Builder, bytes: impl Fn(usize) -> i64) {
+        self.pointers.iter().enumerate().for_each(|(i, &p)| b.advance(p, bytes(i) as i32));
+    }
+
+    fn last(&self, b: &mut Builder, level: Level) {
+        let n = self.pointers.len();
+        let vectorizable =
+            level.strides[0] == F32 && level.strides[1..n].iter().all(|&s| s == 0 || s == F32);
+        if !vectorizable {
+            b.repeat(Count::Fixed(level.extent as u32), |b| {
+                self.element(b, 0, level);
+                self.advance(b, |i| level.strides[i]);
+            });
+            return;
+        }
+        const UNROLL: usize = 4;
+        let lanes = b.target().lanes;
+        let (vectors, tail) = (level.extent / lanes, level.extent % lanes);
+        let step = |i: usize, elements: usize| level.strides[i] * elements as i64;
+        b.repeat(Count::Fixed((vectors / UNROLL) as u32), |b| {
+            (0..UNROLL).for_each(|v| self.vector(b, v, level));
+            self.advance(b, |i| step(i, UNROLL * lanes));
+        });
+        (0..vectors % UNROLL).for_each(|v| self.vector(b, v, level));
+        self.advance(b, |i| step(i, vectors % UNROLL * lanes));
+        b.repeat(Count::Fixed(tail as u32), |b| {
+            self.element(b, 0, level);
+            self.advance(b, |i| level.strides[i]);
+        });
+    }
+
+    /// Computes the `v`-th vector from the pointers on.
+    fn vector(&self, b: &mut Builder, v: usize, level: Level) {
+        let offset = v as i32 * b.target().vector_bytes();
+        let sources = b.vectors(self.pointers.len() - 1);
+        for (i, &register) in sources.iter().enumerate() {
+            match level.strides[i + 1] {
+                0 => b.broadcast(register, self.pointers[i + 1].at(0)),
+                _ => b.load(register, self.pointers[i + 1].at(offset)),
+            }
+        }
+        self.compute(b, sources, |b, result, dst| b.store(dst.at(offset), result));
+    }
+
+    /// Computes the single element `index` from the pointers on.
+    fn element(&self, b: &mut Builder, index: i64, level: Level) {
+        let sources = b.vectors(self.pointers.len() - 1);
+        for (i, &register) in sources.iter().enumerate() {
+            b.broadcast(register, self.pointers[i + 1].at((index * level.strides[i + 1]) as i32));
+        }
+        let offset = (index * level.strides[0]) as i32;
+        self.compute(b, sources, |b, result, dst| b.store_first(dst.at(offset), result));
+    }
+
+    fn compute(&self, b: &mut Builder, sources: Vec<V>, store: impl FnOnce(&mut Builder, V, P)) {
+        let result = self.prepared.apply(b, &sources);
+        store(b, result, self.pointers[0]);
+        b.release(sources);
+    }
+}

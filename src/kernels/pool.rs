@@ -1,0 +1,200 @@
+//! Maximum and mean over windows of a blocked picture.
+//!
+//! The kernel computes one row of outputs. Columns whose window leaves the picture have code of their own, those in
+//! between are a loop; how many rows of the window lie inside is an argument, so rows at the edge need no other code.
+
+use resnetc_ir::op::{Pool, Window};
+
+use crate::codegen::region::{Extent, Piece};
+use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
+
+use super::KernelError;
+use super::geometry::{F32, Place, Strides};
+use super::sink::{Levels, Pointer, Sink, WEIGHTS};
+
+/// Which pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The maximum.
+    Max,
+    /// The mean; whether padding counts.
+    Average {
+        /// Padding counts as elements with value 0.
+        count_include_pad: bool,
+    },
+}
+
+/// The taps of a window along one axis that lie inside the picture: the first tap's element, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inside {
+    first: i64,
+    taps: usize,
+    /// What a mean divides by along this axis.
+    divisor: usize,
+}
+
+fn inside(
+    window: &Window,
+    axis: usize,
+    extent: usize,
+    output: usize,
+    count_include_pad: bool,
+) -> Inside {
+    let (before, after) = match axis {
+        0 => (window.pads.top, window.pads.bottom),
+        _ => (window.pads.left, window.pads.right),
+    };
+    let start = (output * window.strides[axis]) as i64 - before as i64;
+    let at = |tap: usize| start + (tap * window.dilations[axis]) as i64;
+    let taps = || 0..window.kernel[axis];
+    let live = taps().filter(|&t| (0..extent as i64).contains(&at(t))).count();
+    let first = taps().map(at).find(|&e| e >= 0).unwrap_or(0);
+    // Padding counts, but not what a rounded-up window covers beyond it.
+    let padded = taps().filter(|&t| at(t) < (extent + after) as i64).count();
+    Inside { first, taps: live, divisor: if count_include_pad { padded } else { live } }
+}
+
+/// Lowers a windowed pool of a blocked picture.
+///
+/// # Errors
+/// If the kernel does not fit the machine's registers.
+pub fn lower(
+    kind: Kind,
+    pool: &Pool,
+    src: &Place,
+    dst: &Place,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let [n, c, h, w] = src.geometry.nchw();
+    let [_, _, rows, columns] = dst.geometry.nchw();
+    let (s, d) = (src.geometry.strides(), dst.geometry.strides());
+    let window = &pool.window;
+    let include = matches!(kind, Kind::Average { count_include_pad: true });
+    let across: Vec<Inside> = (0..columns).map(|x| inside(window, 1, w, x, include)).collect();
+    let row = Row { kind, window: *window, columns: across, src: s, pixel: d.pixel };
+    let name =
+        format!("pool n{n} c{c} h{h} w{w} r{} s{} {kind:?}", window.kernel[0], window.kernel[1]);
+    let target = sink.machine.target;
+    let kernel = sink.program(&name, format!("pool {row:?}"), |n| row.program(n, target))?;
+
+    let mut pieces = Vec::new();
+    let mut y = 0;
+    while y < rows {
+        let first = inside(window, 0, h, y, include);
+        // Rows of the same number of taps, evenly spaced, share a piece.
+        let stride = window.strides[0] as i64;
+        let like = |i: usize| {
+            let it = inside(window, 0, h, y + i, include);
+            it.taps == first.taps
+                && it.divisor == first.divisor
+                && it.first == first.first + stride * i as i64
+        };
+        let count = (1..rows - y).take_while(|&i| like(i)).count() + 1;
+        let divisors: Vec<f32> =
+            row.columns.iter().map(|x| (x.divisor * first.divisor) as f32).collect();
+        let table = match kind {
+            Kind::Max => 0,
+            Kind::Average { .. } => sink.pack(columns, move |out| out.copy_from_slice(&divisors)),
+        };
+        let mut levels = Levels::new([
+            Pointer::new(src.base, src.origin() + first.first * s.row),
+            Pointer::new(dst.base, dst.origin() + y as i64 * d.row),
+            Pointer::new(WEIGHTS, table),
+        ]);
+        levels.chunk(n, [s.image, d.image, 0]);
+        let planes = c.div_ceil(s.block);
+        let parts = CHUNKS_PER_THREAD * sink.machine.threads;
+        let blocks = levels.split(planes, parts, [s.plane, d.plane, 0]);
+        let lines = levels.split(count, parts.div_ceil(n * planes), [stride * s.row, d.row, 0]);
+        levels.rest(blocks);
+        levels.rest(lines);
+        pieces.push(levels.piece(kernel, &[Extent::Fixed(first.taps as u32)]));
+        y += count;
+    }
+    Ok(pieces)
+}
+
+const CHUNKS_PER_THREAD: usize = 4;
+
+/// Everything that determines the code. Arguments: source row, result row, divisors, rows of the window inside.
+#[derive(Clone, Debug)]
+struct Row {
+    kind: Kind,
+    window: Window,
+    columns: Vec<Inside>,
+    src: Strides,
+    pixel: i64,
+}
+
+impl Row {
+    fn program(&self, name: String, target: Target) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, target, 4);
+        let stride = self.window.strides[1] as i64;
+        let mut x = 0;
+        while x < self.columns.len() {
+            let first = self.columns[x];
+            let like = |i: usize| {
+                let it = self.columns[x + i];
+                it.taps == first.taps
+                    && it.divisor == first.divisor
+                    && it.first == first.first + stride * i as i64
+            };
+            let count = (1..self.columns.len() - x).take_while(|&i| like(i)).count() + 1;
+            self.columns(&mut b, x, count);
+            x += count;
+        }
+        b.finish()
+    }
+
+    /// `count` columns of the same form, from `x` on.
+    fn columns(&self, b: &mut Builder, x: usize, count: usize) {
+        let first = self.columns[x];
+        let src = b.pointer(b.arg(0));
+        let dst = b.pointer(b.arg(1));
+        b.advance(src, (first.first * self.src.pixel) as i32);
+        b.advance(dst, (x as i64 * self.pixel) as i32);
+        b.repeat(Count::Fixed(count as u32), |b| {
+            self.pixel(b, src, dst, x);
+            b.advance(src, (self.window.strides[1] as i64 * self.src.pixel) as i32);
+            b.advance(dst, self.pixel as i32);
+        });
+        b.release_pointer(src);
+        b.release_pointer(dst);
+    }
+
+    /// One output pixel: its 16 channels.
+    fn pixel(&self, b: &mut Builder, src: P, dst: P, x: usize) {
+        let (start, op) = match self.kind {
+            Kind::Max => (f32::NEG_INFINITY, Arith::MaxNan),
+            Kind::Average { .. } => (0.0, Arith::Add),
+        };
+        let n = 16 / b.target().lanes;
+        let bytes = b.target().vector_bytes();
+        let acc: Vec<V> = b.vectors(n);
+        acc.iter().for_each(|&a| b.constant(a, start));
+        let row = b.pointer(src);
+        let tap = self.window.dilations[1] as i64 * self.src.pixel;
+        b.repeat(Count::Register(b.arg(3)), |b| {
+            let value = b.vector();
+            for t in 0..self.columns[x].taps as i64 {
+                for (v, &a) in acc.iter().enumerate() {
+                    b.load(value, row.at((t * tap) as i32 + v as i32 * bytes));
+                    b.arith(op, a, a, value);
+                }
+            }
+            b.release([value]);
+            b.advance(row, (self.window.dilations[0] as i64 * self.src.row) as i32);
+        });
+        b.release_pointer(row);
+        if let Kind::Average { .. } = self.kind {
+            let divisor = b.vector();
+            b.broadcast(divisor, b.arg(2).at((x as i64 * F32) as i32));
+            acc.iter().for_each(|&a| b.arith(Arith::Div, a, a, divisor));
+            b.release([divisor]);
+        }
+        for (v, &a) in acc.iter().enumerate() {
+            b.store(dst.at(v as i32 * bytes), a);
+        }
+        b.release(acc);
+    }
+}

@@ -1,0 +1,151 @@
+//! Means over whole axes.
+//!
+//! Sums are taken level by level (first along a row, then the row sums), which keeps the rounding error of a large
+//! plane near that of its longest axis.
+
+use crate::codegen::region::{Extent, Piece};
+use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
+
+use super::KernelError;
+use super::geometry::{F32, Place};
+use super::sink::{Levels, Pointer, Sink};
+
+/// A loop of the reduction or of the kept elements: turns, and bytes in the source.
+type Loop = (usize, i64);
+
+/// Everything that determines the code. Arguments: source, result.
+#[derive(Clone, Debug)]
+struct Mean {
+    /// Summed levels, outermost first.
+    summed: Vec<Loop>,
+    /// Consecutive elements computed by one call, in the source and in the result.
+    run: usize,
+}
+
+/// Lowers the mean over height and width of a blocked picture.
+///
+/// # Errors
+/// If the kernel does not fit the machine's registers.
+pub fn global_average(
+    src: &Place,
+    dst: &Place,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let [n, c, h, w] = src.geometry.nchw();
+    let (s, d) = (src.geometry.strides(), dst.geometry.strides());
+    let mean = Mean { summed: vec![(h, s.row), (w, s.pixel)], run: s.block };
+    let name = format!("global_average_pool n{n} c{c} h{h} w{w}");
+    let target = sink.machine.target;
+    let kernel = sink.program(&name, format!("{mean:?}"), |n| mean.program(n, target))?;
+    let start = |place: &Place| Pointer::new(place.base, place.origin());
+    let mut levels = Levels::new([start(src), start(dst)]);
+    levels.chunk(n, [s.image, d.image]);
+    let planes = levels.split(
+        c.div_ceil(s.block),
+        CHUNKS_PER_THREAD * sink.machine.threads,
+        [s.plane, d.plane],
+    );
+    levels.rest(planes);
+    Ok(vec![levels.piece(kernel, &[])])
+}
+
+const CHUNKS_PER_THREAD: usize = 4;
+
+/// Lowers the mean over `axes` of a planar value of any rank.
+///
+/// # Errors
+/// If the kernel does not fit the machine's registers.
+pub fn mean(
+    axes: &[usize],
+    src: &Place,
+    dst: &Place,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let shape = &src.geometry.ty.shape;
+    let strides = src.geometry.planar_strides();
+    let summed: Vec<Loop> = axes.iter().map(|&a| (shape[a], strides[a])).collect();
+    let kept: Vec<usize> = (0..shape.len()).filter(|a| !axes.contains(a)).collect();
+    // The result is dense and row-major over the kept axes.
+    let extents: Vec<usize> = kept.iter().map(|&a| shape[a]).collect();
+    let to = super::geometry::row_major(&extents);
+    // Consecutive elements are computed together where the last axis is kept.
+    let run_axis = kept.last().filter(|&&a| a + 1 == shape.len());
+    let run = run_axis.map_or(1, |&a| shape[a]);
+    let outer = kept.len() - usize::from(run_axis.is_some());
+    let mean = Mean { summed, run };
+    let name = format!("reduce_mean {shape:?} over {axes:?}");
+    let target = sink.machine.target;
+    let kernel = sink.program(&name, format!("{mean:?}"), |n| mean.program(n, target))?;
+    let mut levels =
+        Levels::new([Pointer::new(src.base, src.origin()), Pointer::new(dst.base, dst.origin())]);
+    let step = |i: usize| [strides[kept[i]], to[i]];
+    if outer > 0 {
+        levels.chunk(extents[0], step(0));
+    }
+    for i in 1..outer {
+        levels.inner(Extent::Fixed(extents[i] as u32), step(i));
+    }
+    Ok(vec![levels.piece(kernel, &[])])
+}
+
+impl Mean {
+    fn count(&self) -> f32 {
+        self.summed.iter().map(|l| l.0).product::<usize>() as f32
+    }
+
+    fn program(&self, name: String, target: Target) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, target, 2);
+        let divisor = b.vector();
+        b.constant(divisor, self.count());
+        let (src, dst) = (b.arg(0), b.arg(1));
+        let (vectors, tail) = (self.run / target.lanes, self.run % target.lanes);
+        b.repeat(Count::Fixed(vectors as u32), |b| {
+            self.element(b, src, divisor, true, |b, v| b.store(dst.at(0), v));
+            b.advance(src, target.vector_bytes());
+            b.advance(dst, target.vector_bytes());
+        });
+        b.repeat(Count::Fixed(tail as u32), |b| {
+            self.element(b, src, divisor, false, |b, v| b.store_first(dst.at(0), v));
+            b.advance(src, F32 as i32);
+            b.advance(dst, F32 as i32);
+        });
+        b.finish()
+    }
+
+    fn element(
+        &self,
+        b: &mut Builder,
+        src: P,
+        divisor: V,
+        whole: bool,
+        store: impl FnOnce(&mut Builder, V),
+    ) {
+        let at = b.pointer(src);
+        let sum = sum(b, &self.summed, at, whole);
+        b.release_pointer(at);
+        b.arith(Arith::Div, sum, sum, divisor);
+        store(b, sum);
+        b.release([sum]);
+    }
+}
+
+/// The sum over the loops, in a register of its own. Moves `at` past what it read.
+fn sum(b: &mut Builder, loops: &[Loop], at: P, whole: bool) -> V {
+    let value = b.vector();
+    let Some((&(extent, stride), inner)) = loops.split_first() else {
+        match whole {
+            true => b.load(value, at.at(0)),
+            false => b.broadcast(value, at.at(0)),
+        }
+        return value;
+    };
+    b.constant(value, 0.0);
+    let moved = inner.first().map_or(0, |l| l.0 as i64 * l.1);
+    b.repeat(Count::Fixed(extent as u32), |b| {
+        let part = sum(b, inner, at, whole);
+        b.arith(Arith::Add, value, value, part);
+        b.release([part]);
+        b.advance(at, (stride - moved) as i32);
+    });
+    value
+}

@@ -1,0 +1,192 @@
+//! What lowering produces: programs (one a distinct form), packed constants, pieces of regions.
+
+use std::collections::HashMap;
+
+use crate::codegen::region::{Arg, Base, Extent, Piece};
+use crate::codegen::vir::{OverBudget, Program, Target};
+
+use super::KernelError;
+
+/// Base address of the arena, which holds every value.
+pub const ARENA: Base = Base(0);
+/// Base address of the packed constants.
+pub const WEIGHTS: Base = Base(1);
+
+/// Bytes to which packed constants and values are aligned: a cache line.
+pub const ALIGN: usize = 64;
+
+/// What lowering knows of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Vector width and register count.
+    pub target: Target,
+    /// Threads that will run the chunks of a region.
+    pub threads: usize,
+    /// Bytes of a core's own cache, the one that should hold a chunk's source.
+    pub cache_bytes: usize,
+}
+
+/// Writes packed constants into their place.
+pub type Fill = Box<dyn FnOnce(&mut [f32]) + Send>;
+
+/// A stretch of the packed constants.
+pub struct Pack {
+    /// Offset in bytes from [`WEIGHTS`].
+    pub offset: usize,
+    /// How many values.
+    pub len: usize,
+    /// Writes them.
+    pub fill: Fill,
+}
+
+/// Collects what the steps of a network lower to.
+pub struct Sink {
+    /// The machine that everything is made for.
+    pub machine: Machine,
+    programs: Vec<Program>,
+    known: HashMap<String, usize>,
+    packs: Vec<Pack>,
+    weight_bytes: usize,
+}
+
+impl Sink {
+    /// An empty sink.
+    pub fn new(machine: Machine) -> Self {
+        Sink {
+            machine,
+            programs: Vec::new(),
+            known: HashMap::new(),
+            packs: Vec::new(),
+            weight_bytes: 0,
+        }
+    }
+
+    /// The index of the program of this form, built on first use.
+    ///
+    /// `form` must say everything that the code depends on, but for the machine.
+    ///
+    /// # Errors
+    /// If the form does not fit the machine's registers.
+    pub fn program(
+        &mut self,
+        name: &str,
+        form: String,
+        build: impl FnOnce(String) -> Result<Program, OverBudget>,
+    ) -> Result<usize, KernelError> {
+        if let Some(&index) = self.known.get(&form) {
+            return Ok(index);
+        }
+        let index = self.programs.len();
+        let program = build(name.to_owned())
+            .map_err(|source| KernelError::Budget { kernel: form.clone(), source })?;
+        self.programs.push(program);
+        self.known.insert(form, index);
+        Ok(index)
+    }
+
+    /// Reserves `len` values of packed constants and returns their offset in bytes. `fill` writes them, later and
+    /// perhaps on another thread; what it leaves is zero.
+    pub fn pack(&mut self, len: usize, fill: impl FnOnce(&mut [f32]) + Send + 'static) -> i64 {
+        let offset = self.weight_bytes;
+        self.weight_bytes = (offset + len * 4).next_multiple_of(ALIGN);
+        self.packs.push(Pack { offset, len, fill: Box::new(fill) });
+        offset as i64
+    }
+
+    /// Everything collected: programs, packed constants and the bytes that these take.
+    pub fn finish(self) -> (Vec<Program>, Vec<Pack>, usize) {
+        (self.programs, self.packs, self.weight_bytes)
+    }
+}
+
+/// A pointer argument while its strides are being collected.
+#[derive(Clone, Debug)]
+pub struct Pointer {
+    base: Base,
+    offset: i64,
+    strides: Vec<i64>,
+}
+
+impl Pointer {
+    /// An address `offset` bytes into `base`.
+    pub fn new(base: Base, offset: i64) -> Self {
+        Pointer { base, offset, strides: Vec::new() }
+    }
+}
+
+/// Builds a piece level by level, outermost first.
+#[derive(Clone, Debug)]
+pub struct Levels<const N: usize> {
+    chunks: Vec<u32>,
+    loops: Vec<Extent>,
+    pointers: [Pointer; N],
+}
+
+impl<const N: usize> Levels<N> {
+    /// A single call with these arguments.
+    pub fn new(pointers: [Pointer; N]) -> Self {
+        Levels { chunks: Vec::new(), loops: Vec::new(), pointers }
+    }
+
+    /// Adds a level whose turns are chunks of their own, and returns its number.
+    pub fn chunk(&mut self, count: usize, strides: [i64; N]) -> usize {
+        debug_assert!(self.loops.is_empty(), "chunk levels come first");
+        self.chunks.push(count as u32);
+        self.stride(strides);
+        self.chunks.len() - 1
+    }
+
+    /// Adds a level that runs inside a chunk.
+    pub fn inner(&mut self, extent: Extent, strides: [i64; N]) {
+        self.loops.push(extent);
+        self.stride(strides);
+    }
+
+    /// Adds a level of `total` turns, cut into `parts` chunks as even as can be; `1` part makes a plain inner loop.
+    /// All chunk levels must be added before the first call that makes an inner loop, so the inner half is returned
+    /// for [`Levels::rest`].
+    pub fn split(&mut self, total: usize, parts: usize, strides: [i64; N]) -> Split<N> {
+        let per = total.div_ceil(parts.clamp(1, total.max(1)));
+        let level = self.chunk(total.div_ceil(per), strides.map(|s| s * per as i64));
+        Split { level, per, total, strides }
+    }
+
+    /// Adds the inner half of a split level.
+    pub fn rest(&mut self, split: Split<N>) {
+        self.inner(split.extent(), split.strides);
+    }
+
+    fn stride(&mut self, strides: [i64; N]) {
+        self.pointers.iter_mut().zip(strides).for_each(|(p, s)| p.strides.push(s));
+    }
+
+    /// The piece: a call of `kernel` with the pointers, then `counts`.
+    pub fn piece(self, kernel: usize, counts: &[Extent]) -> Piece {
+        let addresses = self.pointers.into_iter().map(|p| Arg::Address {
+            base: p.base,
+            offset: p.offset,
+            strides: p.strides,
+        });
+        let args = addresses.chain(counts.iter().map(|&e| Arg::Count(e))).collect();
+        Piece { kernel, chunks: self.chunks, loops: self.loops, args }
+    }
+}
+
+/// A level that was cut into chunks: what is left to run inside each.
+#[derive(Clone, Copy, Debug)]
+pub struct Split<const N: usize> {
+    level: usize,
+    per: usize,
+    total: usize,
+    strides: [i64; N],
+}
+
+impl<const N: usize> Split<N> {
+    /// How many turns a chunk has.
+    pub fn extent(&self) -> Extent {
+        match self.total % self.per {
+            0 => Extent::Fixed(self.per as u32),
+            _ => Extent::Rest { level: self.level, per: self.per as u32, total: self.total as u32 },
+        }
+    }
+}

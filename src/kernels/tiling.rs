@@ -1,0 +1,136 @@
+//! Which pixels an accumulator tile covers.
+//!
+//! A convolution (or matrix product) computes its output pixels in tiles of a few pixels times a few vectors of
+//! output channels, all in registers. Since code is made for one shape, the pixels of a tile need not be regular:
+//! their addresses are displacements in the instructions. So a tile may run over the end of a row, and any number
+//! of pixels is covered without slow leftovers (49 = 4 * 6 + 5 * 5).
+
+/// Byte offsets of one output pixel: where its window starts, where its result goes, where its residual is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pixel {
+    /// In the source.
+    pub src: i64,
+    /// In the result.
+    pub dst: i64,
+    /// In the residual operand.
+    pub res: i64,
+}
+
+impl Pixel {
+    fn minus(self, other: Pixel) -> Pixel {
+        Pixel { src: self.src - other.src, dst: self.dst - other.dst, res: self.res - other.res }
+    }
+}
+
+/// `count` tiles of the same form, `step` apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TileRun {
+    /// First pixel of the first tile.
+    pub start: Pixel,
+    /// The pixels of a tile, relative to its first.
+    pub pixels: Vec<Pixel>,
+    /// From one tile to the next.
+    pub step: Pixel,
+    /// How many tiles.
+    pub count: usize,
+}
+
+/// Cost of one step of the reduction for a tile of `pixels` x `vectors` accumulators, in half cycles of a core with
+/// two FMA pipes of latency 4 and two load ports: whatever is scarcest.
+pub fn step_cost(pixels: usize, vectors: usize) -> usize {
+    const LATENCY: usize = 8;
+    (pixels * vectors).max(pixels + vectors).max(LATENCY)
+}
+
+/// Splits `n` pixels into tiles of at most `widest`, cheapest first by [`step_cost`], wide tiles first.
+/// Returns the tile widths and the sum of their costs.
+pub fn split(n: usize, widest: usize, vectors: usize) -> (Vec<usize>, usize) {
+    let widest = widest.max(1);
+    // best[i]: least cost of i pixels, and the tile it ends with. Ties go to the wider tile.
+    let mut best = vec![(0, 0); n + 1];
+    for i in 1..=n {
+        best[i] = (1..=widest.min(i))
+            .rev()
+            .map(|p| (best[i - p].0 + step_cost(p, vectors), p))
+            .min_by_key(|&(cost, _)| cost)
+            .unwrap_or((0, 1));
+    }
+    let mut widths = Vec::new();
+    let mut left = n;
+    while left > 0 {
+        widths.push(best[left].1);
+        left -= best[left].1;
+    }
+    widths.sort_unstable_by(|a, b| b.cmp(a));
+    (widths, best[n].0)
+}
+
+/// Covers `pixels` with tiles of these widths, in order, and joins neighbours of the same form into runs.
+pub fn runs(pixels: &[Pixel], widths: &[usize]) -> Vec<TileRun> {
+    let mut runs: Vec<TileRun> = Vec::new();
+    let mut rest = pixels;
+    for &width in widths {
+        let (tile, after) = rest.split_at(width);
+        rest = after;
+        let start = tile[0];
+        let form: Vec<Pixel> = tile.iter().map(|p| p.minus(start)).collect();
+        match runs.last_mut() {
+            Some(run) if run.pixels == form && run.accepts(start) => run.push(start),
+            _ => runs.push(TileRun { start, pixels: form, step: Pixel::default(), count: 1 }),
+        }
+    }
+    runs
+}
+
+impl TileRun {
+    fn accepts(&self, start: Pixel) -> bool {
+        let distance = start.minus(self.start);
+        let n = self.count as i64;
+        self.count == 1
+            || (distance
+                == Pixel { src: self.step.src * n, dst: self.step.dst * n, res: self.step.res * n })
+    }
+
+    fn push(&mut self, start: Pixel) {
+        if self.count == 1 {
+            self.step = start.minus(self.start);
+        }
+        self.count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn seven_by_seven_has_no_slow_tile() {
+        let (widths, cost) = split(49, 6, 2);
+        assert_eq!(widths, [6, 6, 6, 6, 5, 5, 5, 5, 5]);
+        assert_eq!(cost, 49 * 2);
+    }
+
+    proptest! {
+        #[test]
+        fn tiles_cover_every_pixel_once_and_in_order(n in 1usize..300, widest in 1usize..14, vectors in 1usize..5, row in 1usize..40) {
+            let pixels: Vec<Pixel> = (0..n)
+                .map(|i| { let (y, x) = ((i / row) as i64, (i % row) as i64); Pixel { src: y * 999 + x * 4, dst: y * 777 + x * 64, res: x } })
+                .collect();
+            let (widths, _) = split(n, widest, vectors);
+            let mut covered = Vec::new();
+            for run in runs(&pixels, &widths) {
+                for i in 0..run.count as i64 {
+                    for p in &run.pixels {
+                        covered.push(Pixel {
+                            src: run.start.src + run.step.src * i + p.src,
+                            dst: run.start.dst + run.step.dst * i + p.dst,
+                            res: run.start.res + run.step.res * i + p.res,
+                        });
+                    }
+                }
+            }
+            prop_assert_eq!(covered, pixels);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! From logical indices to addresses: the loop nests of a value that is read through slices, permutations and
+//! broadcasts.
+
+use resnetc_ir::ty::Layout;
+
+use super::function::Function;
+use super::geometry::Place;
+use super::nest::{Level, Nest, OPERANDS};
+
+/// How one axis of the iteration walks through an operand: index `i` reads element `start + step * i` of the
+/// operand's axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// Which axis of the operand.
+    pub axis: usize,
+    /// Element at index 0.
+    pub start: i64,
+    /// Elements per index; may be negative.
+    pub step: i64,
+}
+
+/// An operand as the iteration sees it: one entry an axis of the iteration, `None` where the operand does not move.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// Where it lies.
+    pub place: &'a Place,
+    /// How each axis of the iteration moves through it.
+    pub axes: Vec<Option<Axis>>,
+}
+
+impl<'a> View<'a> {
+    /// The whole operand, axis by axis.
+    pub fn whole(place: &'a Place) -> Self {
+        let axes = (0..place.geometry.ty.shape.len())
+            .map(|axis| Some(Axis { axis, start: 0, step: 1 }))
+            .collect();
+        View { place, axes }
+    }
+
+    /// The operand broadcast to `rank` axes: aligned at the last axis, and not moving where its extent is 1.
+    pub fn broadcast(place: &'a Place, rank: usize) -> Self {
+        let shape = &place.geometry.ty.shape;
+        let lead = rank - shape.len();
+        let axis = |i: usize| {
+            let axis = i.checked_sub(lead)?;
+            (shape[axis] != 1).then_some(Axis { axis, start: 0, step: 1 })
+        };
+        View { place, axes: (0..rank).map(axis).collect() }
+    }
+
+    /// The byte offset that `index` along an axis of the iteration adds.
+    fn offset(&self, axis: usize, index: usize) -> i64 {
+        match self.axes[axis] {
+            None => 0,
+            Some(a) => axis_offset(self.place, a.axis, a.start + a.step * index as i64),
+        }
+    }
+}
+
+/// The byte offset of element `index` along one axis of a value. Affine in the index, but for blocked channels.
+fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
+    let geometry = &place.geometry;
+    match geometry.ty.layout {
+        Layout::Planar => index * geometry.planar_strides()[axis],
+        Layout::Blocked => {
+            let s = geometry.strides();
+            match axis {
+                0 => index * s.image,
+                1 => s.channel(index.max(0) as usize),
+                2 => index * s.row,
+                _ => index * s.pixel,
+            }
+        }
+    }
+}
+
+/// The nests that compute `function` for every index of `extents`, the result first among `views`.
+pub fn nests(function: Function, extents: &[usize], views: &[View<'_>]) -> Vec<Nest> {
+    let starts = views.iter().map(|v| (v.place.base, origin(v.place))).collect();
+    let mut nests = vec![(Nest { function, starts, levels: Vec::new() }, Vec::new())];
+    let lanes_last = views[0].place.geometry.ty.layout == Layout::Blocked;
+    for (axis, &extent) in extents.iter().enumerate() {
+        let segments = segments(extent, |i| {
+            std::array::from_fn(|o| views.get(o).map_or(0, |v| v.offset(axis, i)))
+        });
+        nests = nests
+            .into_iter()
+            .flat_map(|(nest, lanes)| {
+                segments.iter().map(move |s| s.extend(&nest, &lanes, lanes_last && axis == 1))
+            })
+            .collect();
+    }
+    let finish = |(mut nest, lanes): (Nest, Vec<Level>)| {
+        nest.levels.extend(lanes);
+        nest
+    };
+    nests.into_iter().map(finish).collect()
+}
+
+/// Offset of the element with all indices 0. Values that are no pictures have no halo.
+fn origin(place: &Place) -> i64 {
+    place.origin()
+}
+
+/// Addresses along one axis that are `outer` runs of `inner` elements, both evenly spaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segment {
+    start: [i64; OPERANDS],
+    outer: Level,
+    inner: Level,
+}
+
+impl Segment {
+    /// The nest with the segment's loops added; the inner one among those that come last where `lanes_last`.
+    fn extend(&self, nest: &Nest, lanes: &[Level], lanes_last: bool) -> (Nest, Vec<Level>) {
+        let (mut nest, mut lanes) = (nest.clone(), lanes.to_vec());
+        nest.starts.iter_mut().zip(self.start).for_each(|(s, add)| s.1 += add);
+        nest.levels.push(self.outer);
+        match lanes_last {
+            true => lanes.push(self.inner),
+            false => nest.levels.push(self.inner),
+        }
+        (nest, lanes)
+    }
+}
+
+/// Splits the addresses of an axis into as few segments as greedy search finds.
+fn segments(extent: usize, address: impl Fn(usize) -> [i64; OPERANDS]) -> Vec<Segment> {
+    let addresses: Vec<_> = (0..extent).map(address).collect();
+    let minus = |a: [i64; OPERANDS], b: [i64; OPERANDS]| -> [i64; OPERANDS] {
+        std::array::from_fn(|i| a[i] - b[i])
+    };
+    // Length of the evenly spaced run from `at` on, and its spacing.
+    let run = |at: usize| {
+        let Some(&next) = addresses.get(at + 1) else { return (1, [0; OPERANDS]) };
+        let step = minus(next, addresses[at]);
+        let more = addresses[at..].windows(2).take_while(|w| minus(w[1], w[0]) == step).count();
+        (more + 1, step)
+    };
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut at = 0;
+    while at < extent {
+        let (length, step) = run(at);
+        let inner = Level { extent: length, strides: step };
+        let start = addresses[at];
+        at += length;
+        match segments.last_mut() {
+            Some(s) if s.inner == inner && follows(s, start) => {
+                s.outer.strides =
+                    if s.outer.extent == 1 { minus(start, s.start) } else { s.outer.strides };
+                s.outer.extent += 1;
+            }
+            _ => segments.push(Segment {
+                start,
+                outer: Level { extent: 1, strides: [0; OPERANDS] },
+                inner,
+            }),
+        }
+    }
+    segments
+}
+
+fn follows(segment: &Segment, start: [i64; OPERANDS]) -> bool {
+    let n = segment.outer.extent as i64;
+    n == 1 || (0..OPERANDS).all(|i| start[i] == segment.start[i] + segment.outer.strides[i] * n)
+}

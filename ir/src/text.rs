@@ -55,4 +55,4 @@ mod scan;
 
 pub use constant::{constants, hash};
 pub use parse::{ParseError, parse, parse_with};
-pub use print::print;
+pub use print::{attributes, print};

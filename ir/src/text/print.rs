@@ -43,7 +43,7 @@ fn definition(graph: &Graph, id: NodeId, operands: &[String]) -> String {
         line.push_str(&operands.join(", "));
         line.push(')');
     }
-    attributes(&node.op, &mut |attribute| line.extend([" ", &attribute]));
+    put_attributes(&node.op, &mut |attribute| line.extend([" ", &attribute]));
     // Writing to a string cannot fail.
     let _ = write!(line, " : {}", node.ty);
     if !node.name.is_empty() {
@@ -52,8 +52,15 @@ fn definition(graph: &Graph, id: NodeId, operands: &[String]) -> String {
     line
 }
 
+/// The attributes of an operator as its line has them, those at their default values left out.
+pub fn attributes(op: &Op) -> String {
+    let mut all: Vec<String> = Vec::new();
+    put_attributes(op, &mut |attribute| all.push(attribute));
+    all.join(" ")
+}
+
 /// Passes every attribute that is not at its default value to `put`.
-fn attributes(op: &Op, put: &mut dyn FnMut(String)) {
+fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
     match op {
         Op::Conv(op) => conv(op, put),
         Op::Gemm(op) => gemm(op, put),

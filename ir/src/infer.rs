@@ -1,19 +1,394 @@
-//! Operand types to result type, one arm per operator.
+//! Operand types to result type, one function per family of operators.
+//!
+//! What passes here can be evaluated and compiled: every index that an operator's definition forms lies inside
+//! its operand, and no count of elements overflows.
 
-use crate::op::Op;
-use crate::ty::TensorType;
+mod window;
+
+pub use window::{WindowAxis, output_extent};
+
+use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pool, SliceAxis, Unary};
+use crate::ty::{Layout, TensorType};
+
+/// The most elements that a value may have. Far above any network, far below the overflow of an address.
+pub const MAX_ELEMENTS: usize = 1 << 40;
+
+/// The most dimensions that a value may have.
+pub const MAX_RANK: usize = 8;
 
 /// What an operator's operands do not satisfy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TypeError(pub String);
 
+fn fail<T>(message: String) -> Result<T, TypeError> {
+    Err(TypeError(message))
+}
+
 /// The type of the result of `op` on operands of these types. Layouts are ignored; the result is planar, unless
 /// the operator is a reorder.
 ///
 /// # Errors
-/// If the number of operands or any of their shapes does not fit the operator.
+/// If the number of operands or any of their shapes does not fit the operator, or an attribute is out of range.
 pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError> {
-    let _ = (op, operands);
-    Err(TypeError("not here yet".into()))
+    check_count(op, operands.len())?;
+    for (i, ty) in operands.iter().enumerate() {
+        check_shape(&ty.shape).map_err(|e| TypeError(format!("operand {i}: {e}")))?;
+    }
+    let shapes: Vec<&[usize]> = operands.iter().map(|ty| &ty.shape[..]).collect();
+    let shape = infer_shape(op, &shapes)?;
+    check_shape(&shape).map_err(|e| TypeError(format!("result: {e}")))?;
+    let layout = match op {
+        Op::Reorder(layout) => *layout,
+        _ => Layout::Planar,
+    };
+    Ok(TensorType { shape, layout })
+}
+
+/// Checks the limits that hold for every value: at most [`MAX_RANK`] dimensions, none of them 0, and at most
+/// [`MAX_ELEMENTS`] elements.
+///
+/// # Errors
+/// If one of them does not hold.
+pub fn check_shape(shape: &[usize]) -> Result<(), TypeError> {
+    if shape.len() > MAX_RANK {
+        return fail(format!("{shape:?} has rank {}, the limit is {MAX_RANK}", shape.len()));
+    }
+    if shape.contains(&0) {
+        return fail(format!("{shape:?} has a dimension of extent 0"));
+    }
+    let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    match elements {
+        Some(n) if n <= MAX_ELEMENTS => Ok(()),
+        _ => fail(format!("{shape:?} has more than {MAX_ELEMENTS} elements")),
+    }
+}
+
+/// The shape that two shapes broadcast to (NumPy): aligned at the last axis, an extent of 1 stretches.
+///
+/// # Errors
+/// If two aligned extents differ and neither is 1.
+pub fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, TypeError> {
+    let rank = a.len().max(b.len());
+    let extent = |shape: &[usize], axis: usize| match (axis + shape.len()).checked_sub(rank) {
+        Some(i) => shape[i],
+        None => 1,
+    };
+    let join = |axis| match (extent(a, axis), extent(b, axis)) {
+        (x, y) if x == y || y == 1 => Ok(x),
+        (1, y) => Ok(y),
+        (x, y) => fail(format!("{a:?} and {b:?} do not broadcast: {x} against {y}")),
+    };
+    (0..rank).map(join).collect()
+}
+
+fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
+    let want = match op {
+        Op::Input | Op::Constant(_) => {
+            return fail("inputs and constants carry their type, it is not inferred".into());
+        }
+        Op::Concat { .. } => {
+            return if count > 0 { Ok(()) } else { fail("needs at least 1 operand, got 0".into()) };
+        }
+        Op::Conv(conv) => 2 + usize::from(conv.bias) + usize::from(conv.residual),
+        Op::Gemm(gemm) => 2 + usize::from(gemm.bias),
+        Op::BatchNorm { .. } => 5,
+        Op::Binary(_) | Op::MatMul => 2,
+        Op::Unary(_)
+        | Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::Softmax { .. }
+        | Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Transpose { .. }
+        | Op::Identity
+        | Op::Reorder(_) => 1,
+    };
+    if count == want { Ok(()) } else { fail(format!("needs {want} operands, got {count}")) }
+}
+
+/// Dispatches on the operator. The number of operands has been checked, and each of their shapes.
+fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
+    match op {
+        Op::Input | Op::Constant(_) => fail("inputs and constants have no operands".into()),
+        Op::Conv(conv) => infer_conv(conv, shapes),
+        Op::BatchNorm { epsilon } => infer_batch_norm(*epsilon, shapes),
+        Op::Unary(unary) => infer_unary(unary, shapes[0]),
+        Op::Binary(_) => broadcast(shapes[0], shapes[1]),
+        Op::MaxPool(pool) | Op::AveragePool { pool, .. } => infer_pool(pool, shapes[0]),
+        Op::GlobalAveragePool => {
+            let [n, c, _, _] = picture("X", shapes[0])?;
+            Ok(vec![n, c, 1, 1])
+        }
+        Op::ReduceMean { axes, keep_dims } => infer_reduce(axes, *keep_dims, shapes[0]),
+        Op::Gemm(gemm) => infer_gemm(gemm, shapes),
+        Op::MatMul => infer_matmul(shapes[0], shapes[1]),
+        Op::Softmax { axis } => {
+            check_axis(*axis, shapes[0])?;
+            Ok(shapes[0].to_vec())
+        }
+        Op::Reshape { shape } => infer_reshape(shape, shapes[0]),
+        Op::Pad { before, after, mode } => infer_pad(before, after, mode, shapes[0]),
+        Op::Slice(axes) => infer_slice(axes, shapes[0]),
+        Op::Concat { axis } => infer_concat(*axis, shapes),
+        Op::Transpose { perm } => infer_transpose(perm, shapes[0]),
+        Op::Identity | Op::Reorder(Layout::Planar) => Ok(shapes[0].to_vec()),
+        Op::Reorder(Layout::Blocked) => match shapes[0].len() {
+            2 | 4 => Ok(shapes[0].to_vec()),
+            rank => fail(format!(
+                "X {:?} of rank {rank} has no blocked layout, only ranks 2 and 4 do",
+                shapes[0]
+            )),
+        },
+    }
+}
+
+fn infer_conv(conv: &Conv, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
+    let (src, weights) = (shapes[0], shapes[1]);
+    let [n, c, h, w] = picture("X", src)?;
+    let [k, c_per_group, r, s] = picture("W", weights)?;
+    let groups = conv.groups;
+    if groups == 0 || c % groups != 0 || k % groups != 0 {
+        return fail(format!(
+            "group {groups} does not divide the channels of X {src:?} and W {weights:?}"
+        ));
+    }
+    if c / groups != c_per_group {
+        return fail(format!(
+            "W {weights:?} with group {groups} wants X of {c_per_group} * {groups} channels, X is {src:?}"
+        ));
+    }
+    if conv.window.kernel != [r, s] {
+        return fail(format!("kernel_shape {:?} differs from W {weights:?}", conv.window.kernel));
+    }
+    check_activation(conv.activation)?;
+    let [vertical, horizontal] = WindowAxis::pair(&conv.window);
+    let result = vec![n, k, along("H", h, &vertical, false)?, along("W", w, &horizontal, false)?];
+    if conv.bias && shapes[2] != [k] {
+        return fail(format!(
+            "B {:?} is not [{k}], the first dimension of W {weights:?}",
+            shapes[2]
+        ));
+    }
+    if let Some(i) = conv.residual_operand()
+        && shapes[i] != result
+    {
+        return fail(format!("the residual {:?} differs from the result {result:?}", shapes[i]));
+    }
+    Ok(result)
+}
+
+fn infer_batch_norm(epsilon: f64, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
+    let x = shapes[0];
+    if x.len() < 2 {
+        return fail(format!("X {x:?} has rank {}, BatchNormalization needs at least 2", x.len()));
+    }
+    if !(epsilon.is_finite() && epsilon >= 0.0) {
+        return fail(format!("epsilon {epsilon} is not a finite number of at least 0"));
+    }
+    for (name, shape) in ["scale", "B", "input_mean", "input_var"].iter().zip(&shapes[1..]) {
+        if **shape != [x[1]] {
+            return fail(format!("{name} {shape:?} is not [{}], the channels of X {x:?}", x[1]));
+        }
+    }
+    Ok(x.to_vec())
+}
+
+fn infer_unary(unary: &Unary, x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    match *unary {
+        Unary::Relu | Unary::Sigmoid => {}
+        Unary::Clip { lo, hi } => check_clip(lo, hi)?,
+    }
+    Ok(x.to_vec())
+}
+
+/// Pools are stricter than convolutions: every window must hold an element, as the maximum and the mean of
+/// nothing are not numbers. Padding shorter than the window and taps that cannot step over the input ensure it.
+fn infer_pool(pool: &Pool, x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    let [n, c, h, w] = picture("X", x)?;
+    let mut result = vec![n, c];
+    for ((name, input), axis) in
+        [("H", h), ("W", w)].into_iter().zip(WindowAxis::pair(&pool.window))
+    {
+        let outputs = along(name, input, &axis, pool.ceil_mode)?;
+        if axis.before.max(axis.after) >= axis.span() {
+            return fail(format!(
+                "pads {} and {} along {name} are not smaller than the window of {}",
+                axis.before,
+                axis.after,
+                axis.span()
+            ));
+        }
+        if axis.kernel > 1 && axis.dilation > input {
+            return fail(format!(
+                "dilation {} along {name} steps over all of X {x:?}",
+                axis.dilation
+            ));
+        }
+        result.push(outputs);
+    }
+    Ok(result)
+}
+
+fn infer_reduce(axes: &[usize], keep_dims: bool, x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    let sorted = axes.windows(2).all(|pair| pair[0] < pair[1]);
+    if axes.is_empty() || !sorted || axes.iter().any(|&a| a >= x.len()) {
+        return fail(format!(
+            "axes {axes:?} are not one or more different, sorted axes of X {x:?}"
+        ));
+    }
+    let extent = |(i, &d): (usize, &usize)| match axes.contains(&i) {
+        true => keep_dims.then_some(1),
+        false => Some(d),
+    };
+    Ok(x.iter().enumerate().filter_map(extent).collect())
+}
+
+fn infer_gemm(gemm: &Gemm, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
+    let matrix = |name: &str, shape: &[usize], transpose: bool| match *shape {
+        [rows, columns] if transpose => Ok((columns, rows)),
+        [rows, columns] => Ok((rows, columns)),
+        _ => fail(format!("{name} {shape:?} is not a matrix")),
+    };
+    let (m, k) = matrix("A", shapes[0], gemm.transpose_a)?;
+    let (k_of_b, n) = matrix("B", shapes[1], gemm.transpose_b)?;
+    if k != k_of_b {
+        return fail(format!(
+            "A {:?} (transA {}) and B {:?} (transB {}) differ in the dimension summed over: {k} against {k_of_b}",
+            shapes[0],
+            u8::from(gemm.transpose_a),
+            shapes[1],
+            u8::from(gemm.transpose_b)
+        ));
+    }
+    check_activation(gemm.activation)?;
+    let result = vec![m, n];
+    if gemm.bias && broadcast(shapes[2], &result).ok().as_ref() != Some(&result) {
+        return fail(format!("C {:?} does not broadcast to the result {result:?}", shapes[2]));
+    }
+    Ok(result)
+}
+
+fn infer_matmul(a: &[usize], b: &[usize]) -> Result<Vec<usize>, TypeError> {
+    let ([batch_a @ .., m, k], [batch_b @ .., k_of_b, n]) = (a, b) else {
+        return fail(format!("A {a:?} and B {b:?} must both have at least rank 2"));
+    };
+    if k != k_of_b {
+        return fail(format!(
+            "A {a:?} and B {b:?} differ in the dimension summed over: {k} against {k_of_b}"
+        ));
+    }
+    let mut result = broadcast(batch_a, batch_b)?;
+    result.extend([*m, *n]);
+    Ok(result)
+}
+
+fn infer_reshape(shape: &[usize], x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    check_shape(shape)?;
+    let count = |s: &[usize]| s.iter().product::<usize>();
+    if count(shape) != count(x) {
+        return fail(format!("X {x:?} has {} elements, {shape:?} has {}", count(x), count(shape)));
+    }
+    Ok(shape.to_vec())
+}
+
+fn infer_pad(
+    before: &[usize],
+    after: &[usize],
+    mode: &PadMode,
+    x: &[usize],
+) -> Result<Vec<usize>, TypeError> {
+    if before.len() != x.len() || after.len() != x.len() {
+        return fail(format!(
+            "pads {before:?} before and {after:?} after do not give every axis of X {x:?} a pair"
+        ));
+    }
+    let mut result = Vec::with_capacity(x.len());
+    for ((&extent, &before), &after) in x.iter().zip(before).zip(after) {
+        if before.max(after) > MAX_ELEMENTS {
+            return fail(format!(
+                "pads {before} and {after} are beyond the limit of {MAX_ELEMENTS}"
+            ));
+        }
+        if *mode == PadMode::Reflect && before.max(after) >= extent {
+            return fail(format!(
+                "reflected pads {before} and {after} are not smaller than the {extent} of X {x:?}"
+            ));
+        }
+        result.push(before + extent + after);
+    }
+    Ok(result)
+}
+
+fn infer_slice(axes: &[SliceAxis], x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    if axes.len() != x.len() {
+        return fail(format!("{} slices for X {x:?} of rank {}", axes.len(), x.len()));
+    }
+    for (axis, &extent) in axes.iter().zip(x) {
+        let &SliceAxis { start, step, len } = axis;
+        // No two of these can overflow 128 bits.
+        let last = start as i128 + step as i128 * (len as i128 - 1);
+        let inside = start < extent && (0..extent as i128).contains(&last);
+        if step == 0 || len == 0 || !inside {
+            return fail(format!(
+                "{len} elements from {start} by step {step} are not a selection from the {extent} of X {x:?}"
+            ));
+        }
+    }
+    Ok(axes.iter().map(|axis| axis.len).collect())
+}
+
+fn infer_concat(axis: usize, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
+    let mut result = shapes[0].to_vec();
+    check_axis(axis, &result)?;
+    for shape in &shapes[1..] {
+        let same = |i: usize| i == axis || shape[i] == result[i];
+        if shape.len() != result.len() || !(0..result.len()).all(same) {
+            return fail(format!("{:?} and {shape:?} differ outside of axis {axis}", shapes[0]));
+        }
+        // Both are within the limit on elements, and so is each partial sum.
+        result[axis] += shape[axis];
+        check_shape(&result)?;
+    }
+    Ok(result)
+}
+
+fn infer_transpose(perm: &[usize], x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    let mut sorted = perm.to_vec();
+    sorted.sort_unstable();
+    if !sorted.into_iter().eq(0..x.len()) {
+        return fail(format!("perm {perm:?} is not a permutation of the axes of X {x:?}"));
+    }
+    Ok(perm.iter().map(|&axis| x[axis]).collect())
+}
+
+fn picture(name: &str, shape: &[usize]) -> Result<[usize; 4], TypeError> {
+    shape.try_into().map_err(|_| {
+        TypeError(format!("{name} {shape:?} has rank {}, only rank 4 is supported", shape.len()))
+    })
+}
+
+fn along(name: &str, input: usize, axis: &WindowAxis, ceil_mode: bool) -> Result<usize, TypeError> {
+    output_extent(input, axis, ceil_mode).map_err(|e| TypeError(format!("along {name}: {e}")))
+}
+
+fn check_axis(axis: usize, x: &[usize]) -> Result<(), TypeError> {
+    if axis < x.len() { Ok(()) } else { fail(format!("axis {axis} is not an axis of X {x:?}")) }
+}
+
+fn check_activation(activation: Activation) -> Result<(), TypeError> {
+    match activation {
+        Activation::None | Activation::Relu => Ok(()),
+        Activation::Clip { lo, hi } => check_clip(lo, hi),
+    }
+}
+
+fn check_clip(lo: f32, hi: f32) -> Result<(), TypeError> {
+    match lo.is_nan() || hi.is_nan() {
+        true => fail(format!("limits {lo} and {hi} of a clip must be numbers")),
+        false => Ok(()),
+    }
 }

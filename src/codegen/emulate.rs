@@ -1,1 +1,363 @@
-//! emulate
+//! Runs vector programs and regions lane by lane on checked memory: the oracle of the back ends.
+//!
+//! The emulator knows every width, so the 16-lane programs of AVX-512 can be tested on a machine without it.
+//! Its arithmetic is the definition of the [`vir`](super::vir) instructions; a back end that gives other bits
+//! (payloads of NaN aside) is wrong.
+
+use super::error::CodegenError;
+use super::region::{Arg, Base, Extent, Piece, Region};
+use super::usage::Usage;
+use super::vir::{Arith, Count, Inst, Mem, POINTERS, Program, V};
+
+/// Buffers of f32 at made-up addresses, far apart: whatever is addressed outside a buffer is in none.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    buffers: Vec<Vec<f32>>,
+}
+
+/// The distance of two buffers' addresses, as a power of two.
+const SPACING: u32 = 40;
+
+impl Memory {
+    /// No buffers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a buffer in and says at which address it now is. The address is a multiple of a page.
+    pub fn add(&mut self, buffer: Vec<f32>) -> u64 {
+        self.buffers.push(buffer);
+        (self.buffers.len() as u64) << SPACING
+    }
+
+    /// The buffer that `address` points into; empty if there is none.
+    pub fn buffer(&self, address: u64) -> &[f32] {
+        slot(address).and_then(|i| self.buffers.get(i)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The buffer that `address` points into, to write to.
+    pub fn buffer_mut(&mut self, address: u64) -> &mut [f32] {
+        slot(address).and_then(|i| self.buffers.get_mut(i)).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    fn slice(&self, address: u64, len: usize) -> Result<&[f32], Fault> {
+        let first = place(address)?;
+        self.buffer(address).get(first..first + len).ok_or(Fault::OutOfBounds)
+    }
+
+    fn slice_mut(&mut self, address: u64, len: usize) -> Result<&mut [f32], Fault> {
+        let first = place(address)?;
+        self.buffer_mut(address).get_mut(first..first + len).ok_or(Fault::OutOfBounds)
+    }
+}
+
+fn slot(address: u64) -> Option<usize> {
+    ((address >> SPACING) as usize).checked_sub(1)
+}
+
+fn place(address: u64) -> Result<usize, Fault> {
+    if address.is_multiple_of(4) {
+        Ok((address & ((1 << SPACING) - 1)) as usize / 4)
+    } else {
+        Err(Fault::Misaligned)
+    }
+}
+
+/// What was wrong with an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Some of the bytes are in no buffer.
+    #[error("out of bounds")]
+    OutOfBounds,
+    /// The address is no multiple of 4.
+    #[error("misaligned")]
+    Misaligned,
+}
+
+/// Why a program or a region could not be emulated.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EmulateError {
+    /// An access outside the buffers, or in between two values.
+    #[error("{program}: `{inst}` accesses {address:#x}, which is {fault}")]
+    Access {
+        /// Name of the program.
+        program: String,
+        /// The instruction, as printed programs show it.
+        inst: String,
+        /// First byte.
+        address: u64,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// The program breaks its own rules.
+    #[error(transparent)]
+    Program(#[from] CodegenError),
+    /// The region breaks its own rules, or names a kernel, a base or a chunk that does not exist.
+    #[error("region {region}: {what}")]
+    Region {
+        /// Name of the region.
+        region: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+/// Runs `program` on `args` (missing ones are 0). `fused` says whether a multiply-add rounds once.
+///
+/// Vector registers start as NaN, so that a result which depends on one never written is seen.
+///
+/// # Errors
+/// If an access leaves the buffers or is misaligned, or the program is malformed.
+pub fn emulate(
+    program: &Program,
+    args: &[u64],
+    memory: &mut Memory,
+    fused: bool,
+) -> Result<(), EmulateError> {
+    Usage::of(program)?;
+    match (program.target.lanes, fused) {
+        (4, false) => Machine::<4, false>::run(program, args, memory),
+        (4, true) => Machine::<4, true>::run(program, args, memory),
+        (8, false) => Machine::<8, false>::run(program, args, memory),
+        (8, true) => Machine::<8, true>::run(program, args, memory),
+        (_, false) => Machine::<16, false>::run(program, args, memory),
+        (_, true) => Machine::<16, true>::run(program, args, memory),
+    }
+}
+
+/// Runs one chunk of `region`. `kernels` and `bases` are what [`Piece::kernel`] and [`Base`] count in.
+///
+/// # Errors
+/// As [`emulate`]; also if the region is malformed or has no such chunk.
+pub fn emulate_region(
+    region: &Region,
+    kernels: &[Program],
+    bases: &[u64],
+    chunk: u64,
+    memory: &mut Memory,
+    fused: bool,
+) -> Result<(), EmulateError> {
+    let wrong = |what| EmulateError::Region { region: region.name.clone(), what };
+    let mut first = 0;
+    for piece in &region.pieces {
+        let count = piece.chunk_count();
+        if chunk - first >= count {
+            first += count;
+            continue;
+        }
+        if !piece.is_well_formed() {
+            return Err(wrong("a piece breaks its own rules"));
+        }
+        let kernel = kernels.get(piece.kernel).ok_or_else(|| wrong("no such kernel"))?;
+        let known = |arg: &Arg| !matches!(arg, Arg::Address { base: Base(b), .. } if *b as usize >= bases.len());
+        if !piece.args.iter().all(known) {
+            return Err(wrong("no such base"));
+        }
+        let mut nest = Nest { piece, kernel, bases, memory, fused };
+        return nest.level(&mut piece_indices(piece, chunk - first));
+    }
+    Err(wrong("no such chunk"))
+}
+
+/// The outer indices of a piece's chunk, the last level fastest.
+fn piece_indices(piece: &Piece, chunk: u64) -> Vec<u64> {
+    let mut rest = chunk;
+    let mut indices: Vec<u64> = piece
+        .chunks
+        .iter()
+        .rev()
+        .map(|&n| {
+            let index = rest % u64::from(n);
+            rest /= u64::from(n);
+            index
+        })
+        .collect();
+    indices.reverse();
+    indices
+}
+
+/// The inner loops of one chunk.
+struct Nest<'a> {
+    piece: &'a Piece,
+    kernel: &'a Program,
+    bases: &'a [u64],
+    memory: &'a mut Memory,
+    fused: bool,
+}
+
+impl Nest<'_> {
+    fn level(&mut self, indices: &mut Vec<u64>) -> Result<(), EmulateError> {
+        let Some(extent) = self.piece.loops.get(indices.len() - self.piece.chunks.len()) else {
+            let args: Vec<u64> = self.piece.args.iter().map(|arg| self.arg(arg, indices)).collect();
+            return emulate(self.kernel, &args, self.memory, self.fused);
+        };
+        for index in 0..turns(extent, indices) {
+            indices.push(index);
+            let done = self.level(indices);
+            indices.pop();
+            done?;
+        }
+        Ok(())
+    }
+
+    fn arg(&self, arg: &Arg, indices: &[u64]) -> u64 {
+        match arg {
+            Arg::Count(extent) => turns(extent, indices),
+            Arg::Address { base, offset, strides } => {
+                let start = self.bases[base.0 as usize].wrapping_add_signed(*offset);
+                strides.iter().zip(indices).fold(start, |address, (stride, &index)| {
+                    address.wrapping_add_signed(stride.wrapping_mul(index as i64))
+                })
+            }
+        }
+    }
+}
+
+fn turns(extent: &Extent, indices: &[u64]) -> u64 {
+    match *extent {
+        Extent::Fixed(n) => u64::from(n),
+        Extent::Rest { level, per, total } => {
+            u64::from(per).min(u64::from(total).saturating_sub(indices[level] * u64::from(per)))
+        }
+    }
+}
+
+/// The most vector registers of any target.
+const VECTORS: usize = 32;
+
+struct Machine<'a, const LANES: usize, const FUSED: bool> {
+    program: &'a Program,
+    vectors: [[f32; LANES]; VECTORS],
+    pointers: [u64; POINTERS],
+    memory: &'a mut Memory,
+}
+
+impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
+    fn run(program: &'a Program, args: &[u64], memory: &'a mut Memory) -> Result<(), EmulateError> {
+        let mut pointers = [0; POINTERS];
+        pointers.iter_mut().zip(args).take(program.args).for_each(|(p, &arg)| *p = arg);
+        Machine::<LANES, FUSED> { program, vectors: [[f32::NAN; LANES]; VECTORS], pointers, memory }
+            .block(&program.body)
+    }
+
+    fn block(&mut self, body: &[Inst]) -> Result<(), EmulateError> {
+        body.iter().try_for_each(|inst| self.step(inst))
+    }
+
+    fn step(&mut self, inst: &Inst) -> Result<(), EmulateError> {
+        match *inst {
+            Inst::Const { dst, value } => *self.at(dst) = [value; LANES],
+            Inst::Load { dst, src } => self.load(inst, dst, src)?,
+            Inst::Broadcast { dst, src } => *self.at(dst) = [self.read(inst, src, 1)?[0]; LANES],
+            Inst::Store { dst, src } => self.store(inst, dst, src, LANES)?,
+            Inst::StoreFirst { dst, src } => self.store(inst, dst, src, 1)?,
+            Inst::Copy { dst, src } => *self.at(dst) = self.get(src),
+            Inst::MultiplyAdd { acc, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                for (l, sum) in self.at(acc).iter_mut().enumerate() {
+                    *sum = if FUSED { a[l].mul_add(b[l], *sum) } else { *sum + a[l] * b[l] };
+                }
+            }
+            Inst::Arith { op, dst, a, b } => {
+                let (a, b, op) = (self.get(a), self.get(b), lane(op));
+                *self.at(dst) = std::array::from_fn(|l| op(a[l], b[l]));
+            }
+            Inst::Blend { dst, a, b, mask } => {
+                let (a, b) = (self.get(a), self.get(b));
+                *self.at(dst) =
+                    std::array::from_fn(|l| if mask >> l & 1 == 1 { b[l] } else { a[l] });
+            }
+            Inst::Round { dst, src } => *self.at(dst) = self.get(src).map(f32::round_ties_even),
+            Inst::Pow2 { dst, src } => *self.at(dst) = self.get(src).map(pow2),
+            Inst::CopyPointer { dst, src } => {
+                self.pointers[dst.0 as usize] = self.pointers[src.0 as usize]
+            }
+            Inst::Advance { pointer, bytes } => {
+                let p = &mut self.pointers[pointer.0 as usize];
+                *p = p.wrapping_add_signed(bytes.into());
+            }
+            Inst::Loop { count, ref body } => {
+                let turns = match count {
+                    Count::Fixed(n) => n.into(),
+                    Count::Register(p) => self.pointers[p.0 as usize],
+                };
+                for _ in 0..turns {
+                    self.block(body)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn get(&self, v: V) -> [f32; LANES] {
+        self.vectors[v.0 as usize]
+    }
+
+    fn at(&mut self, v: V) -> &mut [f32; LANES] {
+        &mut self.vectors[v.0 as usize]
+    }
+
+    fn address(&self, mem: Mem) -> u64 {
+        self.pointers[mem.base.0 as usize].wrapping_add_signed(mem.offset.into())
+    }
+
+    fn load(&mut self, inst: &Inst, dst: V, src: Mem) -> Result<(), EmulateError> {
+        let address = self.address(src);
+        match self.memory.slice(address, LANES) {
+            Ok(values) => self.vectors[dst.0 as usize].copy_from_slice(values),
+            Err(fault) => return Err(self.fault(inst, address, fault)),
+        }
+        Ok(())
+    }
+
+    fn read(&self, inst: &Inst, src: Mem, len: usize) -> Result<&[f32], EmulateError> {
+        let address = self.address(src);
+        self.memory.slice(address, len).map_err(|fault| self.fault(inst, address, fault))
+    }
+
+    fn store(&mut self, inst: &Inst, dst: Mem, src: V, len: usize) -> Result<(), EmulateError> {
+        let (address, values) = (self.address(dst), self.get(src));
+        match self.memory.slice_mut(address, len) {
+            Ok(place) => place.copy_from_slice(&values[..len]),
+            Err(fault) => return Err(self.fault(inst, address, fault)),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn fault(&self, inst: &Inst, address: u64, fault: Fault) -> EmulateError {
+        EmulateError::Access {
+            program: self.program.name.clone(),
+            inst: inst.to_string(),
+            address,
+            fault,
+        }
+    }
+}
+
+fn lane(op: Arith) -> fn(f32, f32) -> f32 {
+    match op {
+        Arith::Add => |a, b| a + b,
+        Arith::Sub => |a, b| a - b,
+        Arith::Mul => |a, b| a * b,
+        Arith::Div => |a, b| a / b,
+        Arith::Max => |a, b| if a > b { a } else { b },
+        Arith::Min => |a, b| if a < b { a } else { b },
+        Arith::MaxNan => |a, b| match (a.is_nan() || b.is_nan(), b > a) {
+            (true, _) => f32::NAN,
+            (false, true) => b,
+            (false, false) => a,
+        },
+    }
+}
+
+/// Added to `x`, leaves `x + 127` in the low bits of the sum: [`Inst::Pow2`] on every back end is this addition
+/// and a shift that moves those bits to the exponent. The rest of the bits is 0, so that no `x` gives NaN.
+pub(super) const POW2_MAGIC: f32 = 12_582_912.0 + 127.0;
+
+/// How far [`Inst::Pow2`] shifts.
+pub(super) const POW2_SHIFT: u32 = 23;
+
+fn pow2(x: f32) -> f32 {
+    f32::from_bits((x + POW2_MAGIC).to_bits() << POW2_SHIFT)
+}

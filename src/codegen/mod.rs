@@ -8,12 +8,16 @@
 //! | [`clif`] | vector program -> Cranelift IR, 128-bit vectors, any CPU |
 //! | [`x64`] | vector program -> AVX2+FMA and AVX-512 instructions |
 //! | [`driver`] | region -> Cranelift IR |
+//! | [`usage`] | which registers a program uses, and whether it may |
+//! | [`error`] | what can go wrong |
 //! | [`code`] | owns the executable memory of one compiled network |
 
 pub mod clif;
 pub mod code;
 pub mod driver;
 pub mod emulate;
+pub mod error;
 pub mod region;
+pub mod usage;
 pub mod vir;
 pub mod x64;

@@ -75,7 +75,7 @@ pub enum Arith {
     Max,
     /// `a < b ? a : b`: where either is NaN, `b`.
     Min,
-    /// The greater; NaN where either is NaN.
+    /// The greater, `a` if they are equal (zeros of either sign are); NaN where either is NaN.
     MaxNan,
 }
 
@@ -472,28 +472,33 @@ impl fmt::Display for Program {
     }
 }
 
+impl fmt::Display for Inst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Inst::Const { dst, value } => write!(f, "{dst} = const {value:?}"),
+            Inst::Load { dst, src } => write!(f, "{dst} = load {src}"),
+            Inst::Broadcast { dst, src } => write!(f, "{dst} = broadcast {src}"),
+            Inst::Store { dst, src } => write!(f, "store {dst}, {src}"),
+            Inst::StoreFirst { dst, src } => write!(f, "store_first {dst}, {src}"),
+            Inst::Copy { dst, src } => write!(f, "{dst} = {src}"),
+            Inst::MultiplyAdd { acc, a, b } => write!(f, "{acc} += {a} * {b}"),
+            Inst::Arith { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
+            Inst::Blend { dst, a, b, mask } => write!(f, "{dst} = blend {a}, {b}, {mask:#06x}"),
+            Inst::Round { dst, src } => write!(f, "{dst} = round {src}"),
+            Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
+            Inst::CopyPointer { dst, src } => write!(f, "{dst} = {src}"),
+            Inst::Advance { pointer, bytes } => write!(f, "{pointer} += {bytes}"),
+            Inst::Loop { count, .. } => write!(f, "loop {count} {{"),
+        }
+    }
+}
+
 fn print(f: &mut fmt::Formatter<'_>, body: &[Inst], depth: usize) -> fmt::Result {
     for inst in body {
-        write!(f, "{:1$}", "", 2 * depth)?;
-        match inst {
-            Inst::Const { dst, value } => writeln!(f, "{dst} = const {value:?}")?,
-            Inst::Load { dst, src } => writeln!(f, "{dst} = load {src}")?,
-            Inst::Broadcast { dst, src } => writeln!(f, "{dst} = broadcast {src}")?,
-            Inst::Store { dst, src } => writeln!(f, "store {dst}, {src}")?,
-            Inst::StoreFirst { dst, src } => writeln!(f, "store_first {dst}, {src}")?,
-            Inst::Copy { dst, src } => writeln!(f, "{dst} = {src}")?,
-            Inst::MultiplyAdd { acc, a, b } => writeln!(f, "{acc} += {a} * {b}")?,
-            Inst::Arith { op, dst, a, b } => writeln!(f, "{dst} = {} {a}, {b}", op.name())?,
-            Inst::Blend { dst, a, b, mask } => writeln!(f, "{dst} = blend {a}, {b}, {mask:#06x}")?,
-            Inst::Round { dst, src } => writeln!(f, "{dst} = round {src}")?,
-            Inst::Pow2 { dst, src } => writeln!(f, "{dst} = pow2 {src}")?,
-            Inst::CopyPointer { dst, src } => writeln!(f, "{dst} = {src}")?,
-            Inst::Advance { pointer, bytes } => writeln!(f, "{pointer} += {bytes}")?,
-            Inst::Loop { count, body } => {
-                writeln!(f, "loop {count} {{")?;
-                print(f, body, depth + 1)?;
-                writeln!(f, "{:1$}}}", "", 2 * depth)?;
-            }
+        writeln!(f, "{:1$}{inst}", "", 2 * depth)?;
+        if let Inst::Loop { body, .. } = inst {
+            print(f, body, depth + 1)?;
+            writeln!(f, "{:1$}}}", "", 2 * depth)?;
         }
     }
     Ok(())

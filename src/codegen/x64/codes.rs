@@ -1,0 +1,150 @@
+//! Which instruction stands for what, one table a register width.
+
+use iced_x86::{Code, Register};
+
+/// The instructions of one width.
+#[derive(Debug)]
+pub(super) struct Codes {
+    /// Register number 0.
+    pub(super) first: Register,
+    /// Whether a mask register and embedded broadcasts are there.
+    pub(super) masks: bool,
+    pub(super) zero: Code,
+    pub(super) load: Code,
+    pub(super) broadcast: Code,
+    pub(super) store: Code,
+    pub(super) store_first: Code,
+    pub(super) copy: Code,
+    pub(super) multiply_add: Code,
+    pub(super) add: Code,
+    pub(super) sub: Code,
+    pub(super) mul: Code,
+    pub(super) div: Code,
+    pub(super) max: Code,
+    pub(super) min: Code,
+    pub(super) or: Code,
+    /// Into a vector, or into a mask where there are masks.
+    pub(super) compare: Code,
+    /// By an immediate, or by a mask where there are masks.
+    pub(super) blend: Code,
+    pub(super) round: Code,
+    pub(super) shift_left: Code,
+}
+
+impl Codes {
+    /// The table for a lane count, if there is one.
+    pub(super) fn of(lanes: usize) -> Option<&'static Codes> {
+        match lanes {
+            4 => Some(&XMM),
+            8 => Some(&YMM),
+            16 => Some(&ZMM),
+            _ => None,
+        }
+    }
+}
+
+static XMM: Codes = Codes {
+    first: Register::XMM0,
+    masks: false,
+    zero: Code::VEX_Vxorps_xmm_xmm_xmmm128,
+    load: Code::VEX_Vmovups_xmm_xmmm128,
+    broadcast: Code::VEX_Vbroadcastss_xmm_m32,
+    store: Code::VEX_Vmovups_xmmm128_xmm,
+    store_first: Code::VEX_Vmovss_m32_xmm,
+    copy: Code::VEX_Vmovaps_xmm_xmmm128,
+    multiply_add: Code::VEX_Vfmadd231ps_xmm_xmm_xmmm128,
+    add: Code::VEX_Vaddps_xmm_xmm_xmmm128,
+    sub: Code::VEX_Vsubps_xmm_xmm_xmmm128,
+    mul: Code::VEX_Vmulps_xmm_xmm_xmmm128,
+    div: Code::VEX_Vdivps_xmm_xmm_xmmm128,
+    max: Code::VEX_Vmaxps_xmm_xmm_xmmm128,
+    min: Code::VEX_Vminps_xmm_xmm_xmmm128,
+    or: Code::VEX_Vorps_xmm_xmm_xmmm128,
+    compare: Code::VEX_Vcmpps_xmm_xmm_xmmm128_imm8,
+    blend: Code::VEX_Vblendps_xmm_xmm_xmmm128_imm8,
+    round: Code::VEX_Vroundps_xmm_xmmm128_imm8,
+    shift_left: Code::VEX_Vpslld_xmm_xmm_imm8,
+};
+
+static YMM: Codes = Codes {
+    first: Register::YMM0,
+    masks: false,
+    zero: Code::VEX_Vxorps_ymm_ymm_ymmm256,
+    load: Code::VEX_Vmovups_ymm_ymmm256,
+    broadcast: Code::VEX_Vbroadcastss_ymm_m32,
+    store: Code::VEX_Vmovups_ymmm256_ymm,
+    store_first: Code::VEX_Vmovss_m32_xmm,
+    copy: Code::VEX_Vmovaps_ymm_ymmm256,
+    multiply_add: Code::VEX_Vfmadd231ps_ymm_ymm_ymmm256,
+    add: Code::VEX_Vaddps_ymm_ymm_ymmm256,
+    sub: Code::VEX_Vsubps_ymm_ymm_ymmm256,
+    mul: Code::VEX_Vmulps_ymm_ymm_ymmm256,
+    div: Code::VEX_Vdivps_ymm_ymm_ymmm256,
+    max: Code::VEX_Vmaxps_ymm_ymm_ymmm256,
+    min: Code::VEX_Vminps_ymm_ymm_ymmm256,
+    or: Code::VEX_Vorps_ymm_ymm_ymmm256,
+    compare: Code::VEX_Vcmpps_ymm_ymm_ymmm256_imm8,
+    blend: Code::VEX_Vblendps_ymm_ymm_ymmm256_imm8,
+    round: Code::VEX_Vroundps_ymm_ymmm256_imm8,
+    shift_left: Code::VEX_Vpslld_ymm_ymm_imm8,
+};
+
+/// AVX-512F alone: the bitwise operations on floats would need AVX-512DQ, those on integers do not.
+static ZMM: Codes = Codes {
+    first: Register::ZMM0,
+    masks: true,
+    zero: Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
+    load: Code::EVEX_Vmovups_zmm_k1z_zmmm512,
+    broadcast: Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
+    store: Code::EVEX_Vmovups_zmmm512_k1z_zmm,
+    store_first: Code::EVEX_Vmovss_m32_k1_xmm,
+    copy: Code::EVEX_Vmovaps_zmm_k1z_zmmm512,
+    multiply_add: Code::EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er,
+    add: Code::EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er,
+    sub: Code::EVEX_Vsubps_zmm_k1z_zmm_zmmm512b32_er,
+    mul: Code::EVEX_Vmulps_zmm_k1z_zmm_zmmm512b32_er,
+    div: Code::EVEX_Vdivps_zmm_k1z_zmm_zmmm512b32_er,
+    max: Code::EVEX_Vmaxps_zmm_k1z_zmm_zmmm512b32_sae,
+    min: Code::EVEX_Vminps_zmm_k1z_zmm_zmmm512b32_sae,
+    or: Code::EVEX_Vpord_zmm_k1z_zmm_zmmm512b32,
+    compare: Code::EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae,
+    blend: Code::EVEX_Vblendmps_zmm_k1z_zmm_zmmm512b32,
+    round: Code::EVEX_Vrndscaleps_zmm_k1z_zmmm512b32_imm8_sae,
+    shift_left: Code::EVEX_Vpslld_zmm_k1z_zmmm512b32_imm8,
+};
+
+/// Where the address, count and loop registers live: System V arguments, then what a callee may clobber, then what
+/// it has to save.
+pub(super) static POINTER_REGISTERS: [Register; 15] = [
+    Register::RDI,
+    Register::RSI,
+    Register::RDX,
+    Register::RCX,
+    Register::R8,
+    Register::R9,
+    Register::RAX,
+    Register::R10,
+    Register::R11,
+    Register::RBX,
+    Register::RBP,
+    Register::R12,
+    Register::R13,
+    Register::R14,
+    Register::R15,
+];
+
+/// How many of [`POINTER_REGISTERS`] a callee need not save.
+pub(super) const CALLER_SAVED: usize = 9;
+
+/// NOPs of 1 to 9 bytes, as both vendors recommend them.
+pub(super) static NOPS: [&[u8]; 9] = [
+    &[0x90],
+    &[0x66, 0x90],
+    &[0x0f, 0x1f, 0x00],
+    &[0x0f, 0x1f, 0x40, 0x00],
+    &[0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
+    &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+    &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+];

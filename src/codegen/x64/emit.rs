@@ -1,0 +1,378 @@
+//! The encoder proper: one pass over the program; forward branches and references to constants are patched in.
+
+use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
+
+use super::Encoded;
+use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
+use crate::codegen::emulate::{POW2_MAGIC, POW2_SHIFT};
+use crate::codegen::error::CodegenError;
+use crate::codegen::usage::Usage;
+use crate::codegen::vir::{Arith, Count, Inst, Mem, P, Program, V};
+
+/// Innermost loops start at a multiple of this: the width of an instruction fetch, twice.
+const LOOP_ALIGNMENT: usize = 32;
+/// Constants start at a multiple of this, so that they share no cache line with code.
+const POOL_ALIGNMENT: usize = 64;
+/// Room on the stack for one vector.
+const SPILL: i32 = 32;
+
+/// `vcmpps`: either is NaN.
+const UNORDERED: u32 = 3;
+/// `vcmpps`: neither is NaN.
+const ORDERED: u32 = 7;
+/// `vroundps`, `vrndscaleps`: to nearest, ties to even, no inexact exception.
+const NEAREST: u32 = 8;
+
+pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
+    let usage = Usage::of(program)?;
+    let width = || CodegenError::Width {
+        program: program.name.clone(),
+        lanes: program.target.lanes,
+        backend: "the x86-64 encoder",
+    };
+    let codes = Codes::of(program.target.lanes).ok_or_else(width)?;
+    if !codes.masks && program.target.vectors > 16 {
+        return Err(width());
+    }
+    Emitter::new(program, usage, codes)
+        .and_then(Emitter::function)
+        .map_err(|e| CodegenError::Encode { function: program.name.clone(), reason: e.to_string() })
+}
+
+/// A constant that code refers to: a 32-bit word, `copies` times in a row.
+struct Constant {
+    bits: u32,
+    copies: usize,
+    /// In words, from the start of the pool.
+    offset: usize,
+}
+
+/// A reference to a constant whose place is not known yet.
+struct Reference {
+    /// Where the 32-bit displacement is.
+    at: usize,
+    /// What it counts from: the end of its instruction.
+    from: usize,
+    constant: usize,
+}
+
+struct Emitter<'p> {
+    program: &'p Program,
+    codes: &'static Codes,
+    usage: Usage,
+    encoder: Encoder,
+    /// Bytes emitted.
+    at: usize,
+    /// A vector register that the program leaves alone.
+    spare: Option<V>,
+    /// Whether the stack frame has room for a vector.
+    frame: bool,
+    pool: Vec<Constant>,
+    references: Vec<Reference>,
+    /// Displacements of forward branches: where, and to where.
+    branches: Vec<(usize, usize)>,
+}
+
+impl<'p> Emitter<'p> {
+    fn new(program: &'p Program, usage: Usage, codes: &'static Codes) -> Result<Self, IcedError> {
+        let unused = (!usage.vectors).trailing_zeros();
+        let spare = (unused < program.target.vectors as u32).then_some(V(unused as u8));
+        Ok(Emitter {
+            program,
+            codes,
+            usage,
+            encoder: Encoder::try_with_capacity(64, 4096)?,
+            at: 0,
+            spare,
+            frame: !codes.masks && spare.is_none() && has_max_nan(&program.body),
+            pool: Vec::new(),
+            references: Vec::new(),
+            branches: Vec::new(),
+        })
+    }
+
+    fn function(mut self) -> Result<Encoded, IcedError> {
+        let used = (self.usage.pointers + self.usage.loops).max(CALLER_SAVED);
+        let saved = &POINTER_REGISTERS[CALLER_SAVED..used];
+        for &register in saved {
+            self.emit(Instruction::with1(Code::Push_r64, register)?)?;
+        }
+        if self.frame {
+            self.emit(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, SPILL)?)?;
+        }
+        self.block(&self.program.body, 0)?;
+        if self.frame {
+            self.emit(Instruction::with2(Code::Add_rm64_imm8, Register::RSP, SPILL)?)?;
+        }
+        if self.program.target.lanes > 4 {
+            self.emit(Instruction::with(Code::VEX_Vzeroupper))?;
+        }
+        for &register in saved.iter().rev() {
+            self.emit(Instruction::with1(Code::Pop_r64, register)?)?;
+        }
+        self.emit(Instruction::with(Code::Retnq))?;
+        Ok(self.finish())
+    }
+
+    fn block(&mut self, body: &[Inst], depth: usize) -> Result<(), IcedError> {
+        body.iter().try_for_each(|inst| self.inst(inst, depth))
+    }
+
+    fn inst(&mut self, inst: &Inst, depth: usize) -> Result<(), IcedError> {
+        let codes = self.codes;
+        match *inst {
+            Inst::Const { dst, value } if value.to_bits() == 0 => {
+                self.vvv(codes.zero, dst, dst, dst)
+            }
+            Inst::Const { dst, value } => {
+                let place = self.constant(value.to_bits(), 1);
+                self.refer(
+                    Instruction::with2(codes.broadcast, self.v(dst), self.rip(false))?,
+                    place,
+                )
+            }
+            Inst::Load { dst, src } => {
+                self.emit(Instruction::with2(codes.load, self.v(dst), mem(src))?)
+            }
+            Inst::Broadcast { dst, src } => {
+                self.emit(Instruction::with2(codes.broadcast, self.v(dst), mem(src))?)
+            }
+            Inst::Store { dst, src } => {
+                self.emit(Instruction::with2(codes.store, mem(dst), self.v(src))?)
+            }
+            Inst::StoreFirst { dst, src } => self.emit(Instruction::with2(
+                codes.store_first,
+                mem(dst),
+                Register::XMM0 + u32::from(src.0),
+            )?),
+            Inst::Copy { dst, src } => {
+                self.emit(Instruction::with2(codes.copy, self.v(dst), self.v(src))?)
+            }
+            Inst::MultiplyAdd { acc, a, b } => self.vvv(codes.multiply_add, acc, a, b),
+            Inst::Arith { op, dst, a, b } => self.arith(op, dst, a, b),
+            Inst::Blend { dst, a, b, mask } => self.blend(dst, a, b, mask),
+            Inst::Round { dst, src } => {
+                self.emit(Instruction::with3(codes.round, self.v(dst), self.v(src), NEAREST)?)
+            }
+            Inst::Pow2 { dst, src } => self.pow2(dst, src),
+            Inst::CopyPointer { dst, src } => {
+                self.emit(Instruction::with2(Code::Mov_r64_rm64, pointer(dst), pointer(src))?)
+            }
+            Inst::Advance { pointer: p, bytes } => {
+                let code = match i8::try_from(bytes) {
+                    Ok(_) => Code::Add_rm64_imm8,
+                    Err(_) => Code::Add_rm64_imm32,
+                };
+                self.emit(Instruction::with2(code, pointer(p), bytes)?)
+            }
+            Inst::Loop { count, ref body } => self.repeat(count, body, depth),
+        }
+    }
+
+    fn arith(&mut self, op: Arith, dst: V, a: V, b: V) -> Result<(), IcedError> {
+        let code = match op {
+            Arith::Add => self.codes.add,
+            Arith::Sub => self.codes.sub,
+            Arith::Mul => self.codes.mul,
+            Arith::Div => self.codes.div,
+            Arith::Max => self.codes.max,
+            Arith::Min => self.codes.min,
+            Arith::MaxNan if self.codes.masks => return self.max_nan_masked(dst, a, b),
+            Arith::MaxNan => return self.max_nan(dst, a, b),
+        };
+        self.vvv(code, dst, a, b)
+    }
+
+    /// `vmaxps` gives its second source where either is NaN or both are equal. So: `b`, against `a` with NaN put
+    /// in where either is NaN. A comparison's result, all ones, is such a NaN.
+    fn max_nan(&mut self, dst: V, a: V, b: V) -> Result<(), IcedError> {
+        let (a_, b_) = (self.v(a), self.v(b));
+        let free = |v: &V| ![dst, a, b].contains(v);
+        let victim = (0..4).map(V).find(free).unwrap_or(dst);
+        let marked = if dst != a && dst != b { dst } else { self.spare.unwrap_or(victim) };
+        let spill = self.frame && marked == victim && marked != dst;
+        let (m, slot) = (self.v(marked), MemoryOperand::with_base(Register::RSP));
+        if spill {
+            self.emit(Instruction::with2(self.codes.store, slot, m)?)?;
+        }
+        self.emit(Instruction::with4(self.codes.compare, m, a_, b_, UNORDERED)?)?;
+        self.vvv(self.codes.or, marked, marked, a)?;
+        self.vvv(self.codes.max, dst, b, marked)?;
+        if spill {
+            self.emit(Instruction::with2(self.codes.load, m, slot)?)?;
+        }
+        Ok(())
+    }
+
+    /// `vmaxps` of `b` and `a` gives `a` where either is NaN: right but where `b` is.
+    fn max_nan_masked(&mut self, dst: V, a: V, b: V) -> Result<(), IcedError> {
+        let (d, a, b) = (self.v(dst), self.v(a), self.v(b));
+        let keep = if d == b { ORDERED } else { UNORDERED };
+        self.emit(Instruction::with4(self.codes.compare, Register::K1, b, b, keep)?)?;
+        let max = Instruction::with3(self.codes.max, d, b, a)?;
+        if d == b {
+            return self.emit(masked(max));
+        }
+        self.emit(max)?;
+        self.emit(masked(Instruction::with2(self.codes.copy, d, b)?))
+    }
+
+    fn blend(&mut self, dst: V, a: V, b: V, mask: u16) -> Result<(), IcedError> {
+        let (d, a, b) = (self.v(dst), self.v(a), self.v(b));
+        if !self.codes.masks {
+            return self.emit(Instruction::with4(
+                self.codes.blend,
+                d,
+                a,
+                b,
+                u32::from(mask as u8),
+            )?);
+        }
+        let place = self.constant(mask.into(), 1);
+        self.refer(
+            Instruction::with2(Code::VEX_Kmovw_kr_km16, Register::K1, self.rip(false))?,
+            place,
+        )?;
+        self.emit(masked(Instruction::with3(self.codes.blend, d, a, b)?))
+    }
+
+    fn pow2(&mut self, dst: V, src: V) -> Result<(), IcedError> {
+        let copies = if self.codes.masks { 1 } else { self.program.target.lanes };
+        let place = self.constant(POW2_MAGIC.to_bits(), copies);
+        let magic = self.rip(self.codes.masks);
+        self.refer(Instruction::with3(self.codes.add, self.v(dst), self.v(src), magic)?, place)?;
+        self.emit(Instruction::with3(self.codes.shift_left, self.v(dst), self.v(dst), POW2_SHIFT)?)
+    }
+
+    fn repeat(&mut self, count: Count, body: &[Inst], depth: usize) -> Result<(), IcedError> {
+        let counter = POINTER_REGISTERS[self.usage.pointers + depth];
+        let mut exit = None;
+        match count {
+            Count::Fixed(0) => return Ok(()),
+            Count::Fixed(1) => return self.block(body, depth + 1),
+            Count::Fixed(n) => {
+                let low = low_half(counter);
+                self.emit(Instruction::with2(Code::Mov_r32_imm32, low, n)?)?;
+            }
+            Count::Register(p) => {
+                self.emit(Instruction::with2(Code::Mov_r64_rm64, counter, pointer(p))?)?;
+                self.emit(Instruction::with2(Code::Test_rm64_r64, counter, counter)?)?;
+                self.emit(Instruction::with_branch(Code::Je_rel32_64, self.at as u64)?)?;
+                exit = Some(self.at - 4);
+            }
+        }
+        if !body.iter().any(|inst| matches!(inst, Inst::Loop { .. })) {
+            self.align(LOOP_ALIGNMENT);
+        }
+        let head = self.at;
+        self.block(body, depth + 1)?;
+        self.emit(Instruction::with1(Code::Dec_rm64, counter)?)?;
+        // A short branch is 2 bytes and reaches 128 back from its end.
+        let code = if self.at + 2 - head <= 128 { Code::Jne_rel8_64 } else { Code::Jne_rel32_64 };
+        self.emit(Instruction::with_branch(code, head as u64)?)?;
+        self.branches.extend(exit.map(|at| (at, self.at)));
+        Ok(())
+    }
+
+    fn vvv(&mut self, code: Code, dst: V, a: V, b: V) -> Result<(), IcedError> {
+        self.emit(Instruction::with3(code, self.v(dst), self.v(a), self.v(b))?)
+    }
+
+    fn v(&self, v: V) -> Register {
+        self.codes.first + u32::from(v.0)
+    }
+
+    /// A constant's place in the pool.
+    fn constant(&mut self, bits: u32, copies: usize) -> usize {
+        let known = self.pool.iter().position(|c| c.bits == bits && c.copies >= copies);
+        known.unwrap_or_else(|| {
+            let offset = self.pool.last().map_or(0, |c| c.offset + c.copies);
+            self.pool.push(Constant { bits, copies, offset });
+            self.pool.len() - 1
+        })
+    }
+
+    /// An operand relative to the instruction pointer, to be patched.
+    fn rip(&self, broadcast: bool) -> MemoryOperand {
+        MemoryOperand::with_base_displ_bcst_seg(
+            Register::RIP,
+            self.at as i64,
+            broadcast,
+            Register::None,
+        )
+    }
+
+    fn refer(&mut self, instruction: Instruction, constant: usize) -> Result<(), IcedError> {
+        let start = self.at;
+        self.emit(instruction)?;
+        let at = start + self.encoder.get_constant_offsets().displacement_offset();
+        self.references.push(Reference { at, from: self.at, constant });
+        Ok(())
+    }
+
+    fn emit(&mut self, instruction: Instruction) -> Result<(), IcedError> {
+        self.at += self.encoder.encode(&instruction, self.at as u64)?;
+        Ok(())
+    }
+
+    fn align(&mut self, alignment: usize) {
+        let mut missing = self.at.next_multiple_of(alignment) - self.at;
+        while missing > 0 {
+            let nop = NOPS[missing.min(NOPS.len()) - 1];
+            nop.iter().for_each(|&byte| self.encoder.write_u8(byte));
+            self.at += nop.len();
+            missing -= nop.len();
+        }
+    }
+
+    /// Appends the constants and patches what refers forward.
+    fn finish(mut self) -> Encoded {
+        let mut bytes = self.encoder.take_buffer();
+        let code = bytes.len();
+        for &(at, target) in &self.branches {
+            patch(&mut bytes, at, target, at + 4);
+        }
+        if !self.pool.is_empty() {
+            bytes.resize(code.next_multiple_of(POOL_ALIGNMENT), 0);
+        }
+        let pool = bytes.len();
+        for r in &self.references {
+            patch(&mut bytes, r.at, pool + 4 * self.pool[r.constant].offset, r.from);
+        }
+        for c in &self.pool {
+            (0..c.copies).for_each(|_| bytes.extend_from_slice(&c.bits.to_le_bytes()));
+        }
+        Encoded { bytes, code }
+    }
+}
+
+/// Writes the distance of `target` and `from` at `at`.
+fn patch(bytes: &mut [u8], at: usize, target: usize, from: usize) {
+    let distance = target.wrapping_sub(from) as u32;
+    bytes[at..at + 4].copy_from_slice(&distance.to_le_bytes());
+}
+
+fn has_max_nan(body: &[Inst]) -> bool {
+    body.iter().any(|inst| match inst {
+        Inst::Arith { op, .. } => *op == Arith::MaxNan,
+        Inst::Loop { body, .. } => has_max_nan(body),
+        _ => false,
+    })
+}
+
+fn masked(mut instruction: Instruction) -> Instruction {
+    instruction.set_op_mask(Register::K1);
+    instruction
+}
+
+fn pointer(p: P) -> Register {
+    POINTER_REGISTERS[p.0 as usize]
+}
+
+fn low_half(register: Register) -> Register {
+    Register::EAX + (register as u32 - Register::RAX as u32)
+}
+
+fn mem(mem: Mem) -> MemoryOperand {
+    MemoryOperand::with_base_displ(pointer(mem.base), mem.offset.into())
+}

@@ -5,4 +5,5 @@ pub mod codegen;
 pub mod import;
 pub mod kernels;
 pub mod passes;
+pub mod plan;
 pub mod spec;

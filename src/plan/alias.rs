@@ -1,0 +1,160 @@
+//! Which results take over an operand's place.
+//!
+//! A view (a reshape that keeps every byte where it is) always does. A result that is computed element by element
+//! from an operand of the same geometry does when this is the last time that anything reads the operand's buffer:
+//! the accumulate of an identity shortcut, and element-wise functions.
+
+use std::collections::HashMap;
+
+use resnetc_ir::op::Pads;
+use resnetc_ir::ty::Layout;
+use resnetc_ir::{Graph, NodeId, Op};
+
+use crate::kernels::geometry::Geometry;
+use crate::kernels::sink::ALIGN;
+
+use super::halo::covers;
+use super::{Buffer, PlanStep, dense};
+
+/// Steps, buffers without offsets yet, and the geometry of every value.
+pub struct Aliasing {
+    /// The steps in order.
+    pub steps: Vec<PlanStep>,
+    /// The buffers; all offsets are 0.
+    pub buffers: Vec<Buffer>,
+    /// How each value lies in its buffer.
+    pub geometries: HashMap<NodeId, Geometry>,
+}
+
+struct Assign<'a> {
+    graph: &'a Graph,
+    halos: HashMap<NodeId, Pads>,
+    /// Last step that reads each value.
+    last_use: HashMap<NodeId, usize>,
+    buffers: Vec<Buffer>,
+    buffer_of: HashMap<NodeId, usize>,
+    geometries: HashMap<NodeId, Geometry>,
+}
+
+/// Gives every value a buffer, in the order of the steps.
+pub fn assign(graph: &Graph, order: &[NodeId], halos: HashMap<NodeId, Pads>) -> Aliasing {
+    let last_use = last_uses(graph, order);
+    let maps = (HashMap::new(), HashMap::new());
+    let mut assign = Assign { graph, halos, last_use, buffers: Vec::new(), buffer_of: maps.0, geometries: maps.1 };
+    for &input in graph.inputs() {
+        assign.open(input, dense(&graph.node(input).ty), 0);
+        let buffer = assign.buffer_of[&input];
+        assign.buffers[buffer].live.1 = order.len();
+    }
+    let steps = order.iter().enumerate().map(|(at, &node)| assign.step(at, node)).collect();
+    Aliasing { steps, buffers: assign.buffers, geometries: assign.geometries }
+}
+
+/// The last step that reads each value; outputs are read after the last one.
+fn last_uses(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, usize> {
+    let mut last: HashMap<NodeId, usize> = HashMap::new();
+    for (at, &node) in order.iter().enumerate() {
+        last.insert(node, at);
+        for operand in graph.operands(node) {
+            last.insert(operand, at);
+        }
+    }
+    for output in graph.outputs() {
+        last.insert(output.node, order.len());
+    }
+    last
+}
+
+impl Assign<'_> {
+    fn step(&mut self, at: usize, node: NodeId) -> PlanStep {
+        if let Some(operand) = self.view(node) {
+            let geometry = Geometry { ty: self.graph.node(node).ty.clone(), halo: self.geometries[&operand].halo };
+            self.join(node, operand, geometry);
+            return PlanStep { node, in_place: None, is_view: true, fill_halo: false };
+        }
+        if let Some(operand) = self.in_place(at, node) {
+            let geometry = self.geometries[&operand].clone();
+            self.join(node, operand, geometry);
+            return PlanStep { node, in_place: Some(operand), is_view: false, fill_halo: false };
+        }
+        let halo = self.halos.get(&node).copied().unwrap_or_default();
+        let geometry = Geometry { halo, ..dense(&self.graph.node(node).ty) };
+        let fill_halo = !geometry.is_dense();
+        self.open(node, geometry, at);
+        PlanStep { node, in_place: None, is_view: false, fill_halo }
+    }
+
+    /// A buffer of its own, live from step `at` on.
+    fn open(&mut self, value: NodeId, geometry: Geometry, at: usize) {
+        let bytes = geometry.bytes().next_multiple_of(ALIGN).max(ALIGN);
+        let live = (at, self.last_use.get(&value).copied().unwrap_or(at).max(at));
+        self.buffer_of.insert(value, self.buffers.len());
+        self.buffers.push(Buffer { bytes, live, offset: 0, values: vec![value] });
+        self.geometries.insert(value, geometry);
+    }
+
+    /// The buffer of `operand`.
+    fn join(&mut self, value: NodeId, operand: NodeId, geometry: Geometry) {
+        let index = self.buffer_of[&operand];
+        let buffer = &mut self.buffers[index];
+        buffer.live.1 = buffer.live.1.max(self.last_use[&value]);
+        buffer.values.push(value);
+        self.buffer_of.insert(value, index);
+        self.geometries.insert(value, geometry);
+    }
+
+    /// The operand that the result equals byte for byte.
+    fn view(&self, node: NodeId) -> Option<NodeId> {
+        let n = self.graph.node(node);
+        if !matches!(n.op, Op::Reshape { .. } | Op::Identity | Op::Reorder(_)) {
+            return None;
+        }
+        let operand = self.graph.operand(node, 0)?;
+        let from = self.geometries.get(&operand)?;
+        let needs = self.halos.get(&node).copied().unwrap_or_default();
+        let same_bytes = match (from.ty.layout, n.ty.layout) {
+            (Layout::Planar, Layout::Planar) => from.is_dense() || from.ty.shape == n.ty.shape,
+            (Layout::Blocked, Layout::Blocked) => from.nchw() == dense(&n.ty).nchw(),
+            _ => false,
+        };
+        // An output must be dense, and must not be an input's own memory, which the caller may write meanwhile.
+        let fits_output = !self.graph.is_output(node) || from.is_dense() && !self.holds_input(operand);
+        (same_bytes && covers(from.halo, needs) && fits_output).then_some(operand)
+    }
+
+    fn holds_input(&self, value: NodeId) -> bool {
+        let buffer = &self.buffers[self.buffer_of[&value]];
+        buffer.values.iter().any(|&v| self.graph.node(v).op == Op::Input)
+    }
+
+    /// The operand that the result may overwrite element by element.
+    fn in_place(&self, at: usize, node: NodeId) -> Option<NodeId> {
+        let n = self.graph.node(node);
+        let operands = self.graph.operands(node);
+        let candidates: Vec<usize> = match &n.op {
+            Op::Conv(conv) => conv.residual_operand().into_iter().collect(),
+            Op::Unary(_) => vec![0],
+            Op::Binary(_) => vec![0, 1],
+            _ => Vec::new(),
+        };
+        let needs = self.halos.get(&node).copied().unwrap_or_default();
+        candidates.into_iter().map(|c| operands[c]).find(|&operand| {
+            let (Some(from), Some(&buffer)) = (self.geometries.get(&operand), self.buffer_of.get(&operand)) else {
+                return false;
+            };
+            let elsewhere = |other: &NodeId| *other == operand || self.buffer_of.get(other) != Some(&buffer);
+            from.ty == n.ty
+                && covers(from.halo, needs)
+                && (from.is_dense() || !self.graph.is_output(node))
+                && self.buffers[buffer].live.1 == at
+                && !self.reads_twice(node, operand)
+                && operands.iter().all(elsewhere)
+        })
+    }
+
+    /// Whether a convolution reads its residual as source or weights as well.
+    fn reads_twice(&self, node: NodeId, operand: NodeId) -> bool {
+        let reads = self.graph.operands(node).iter().filter(|&&o| o == operand).count();
+        matches!(self.graph.node(node).op, Op::Conv(_)) && reads > 1
+    }
+}

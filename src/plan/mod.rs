@@ -1,0 +1,102 @@
+//! Where every value lies and when it is computed.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`schedule`] | the order of the steps |
+//! | [`halo`] | which values need a zero border |
+//! | [`alias`] | which results take over an operand's place |
+//! | [`arena`] | offsets by best fit over live intervals |
+//! | [`verify`] | proof that no step overwrites what is still read |
+//! | [`table`] | the plan as text |
+
+use std::collections::BTreeMap;
+
+use resnetc_ir::{Graph, NodeId, Op, TensorType};
+
+use crate::kernels::geometry::{Geometry, Place};
+use crate::kernels::sink::ARENA;
+
+pub mod alias;
+pub mod arena;
+pub mod halo;
+pub mod schedule;
+pub mod table;
+pub mod verify;
+
+use alias::Aliasing;
+
+/// A stretch of the arena, shared by values that take each other's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Size, a multiple of a cache line.
+    pub bytes: usize,
+    /// First and last step at which it holds something that is still needed, both included.
+    pub live: (usize, usize),
+    /// Where it starts.
+    pub offset: usize,
+    /// The values it holds, in the order in which they are written.
+    pub values: Vec<NodeId>,
+}
+
+/// One operator at its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanStep {
+    /// The operator.
+    pub node: NodeId,
+    /// The operand whose place the result takes over, element by element.
+    pub in_place: Option<NodeId>,
+    /// The result is its operand as it stands: nothing runs.
+    pub is_view: bool,
+    /// Whether the result's zero border is to be written.
+    pub fill_halo: bool,
+}
+
+/// The memory plan of a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Operators in order; inputs and constants are not among them.
+    pub steps: Vec<PlanStep>,
+    /// Places of the inputs and of all results.
+    pub places: BTreeMap<NodeId, Place>,
+    /// The stretches of the arena.
+    pub buffers: Vec<Buffer>,
+    /// Bytes of the arena.
+    pub peak: usize,
+    /// Bytes that are live at once at the busiest step: no placement takes less.
+    pub lower_bound: usize,
+}
+
+/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run.
+pub fn plan(graph: &Graph) -> Plan {
+    schedule::orders(graph)
+        .into_iter()
+        .map(|order| plan_order(graph, &order))
+        .min_by_key(|plan| plan.peak)
+        .unwrap_or_else(|| plan_order(graph, &[]))
+}
+
+fn plan_order(graph: &Graph, order: &[NodeId]) -> Plan {
+    let halos = halo::halos(graph, order);
+    let Aliasing { steps, mut buffers, geometries } = alias::assign(graph, order, halos);
+    arena::place(&mut buffers);
+    let mut places = BTreeMap::new();
+    for buffer in &buffers {
+        for &value in &buffer.values {
+            let geometry = geometries[&value].clone();
+            places.insert(value, Place { base: ARENA, offset: buffer.offset as i64, geometry });
+        }
+    }
+    let peak = buffers.iter().map(|b| b.offset + b.bytes).max().unwrap_or(0);
+    let lower_bound = arena::lower_bound(&buffers);
+    Plan { steps, places, buffers, peak, lower_bound }
+}
+
+/// Whether a node computes something at run time.
+fn is_step(graph: &Graph, node: NodeId) -> bool {
+    !matches!(graph.node(node).op, Op::Input | Op::Constant(_))
+}
+
+/// The geometry of a value without halo.
+fn dense(ty: &TensorType) -> Geometry {
+    Geometry::new(ty.clone())
+}

@@ -1,0 +1,45 @@
+//! The plan as text: totals, then one line a value.
+
+use std::fmt::Write as _;
+
+use resnetc_ir::{Graph, NodeId};
+
+use super::Plan;
+
+/// What `resnetc dump --stage plan` prints. Sizes and offsets are bytes; a lifetime is first and last step.
+pub fn table(graph: &Graph, plan: &Plan) -> String {
+    let mut out = String::new();
+    let share = plan.peak as f64 / plan.lower_bound.max(1) as f64;
+    let _ = writeln!(out, "peak        {:>12} bytes", plan.peak);
+    let _ = writeln!(out, "lower bound {:>12} bytes (peak is {share:.3} of it)", plan.lower_bound);
+    let _ = writeln!(out, "steps {}, buffers {}", plan.steps.len(), plan.buffers.len());
+    let _ = writeln!(out, "{:>5} {:>12} {:>12} {:>13}  value", "step", "offset", "bytes", "live");
+    for &input in graph.inputs() {
+        let _ = writeln!(out, "{}", line(graph, plan, "", input, "input"));
+    }
+    for (i, step) in plan.steps.iter().enumerate() {
+        let note = match (step.in_place, step.is_view) {
+            (Some(operand), _) => format!("in place of {operand}"),
+            (None, true) => "view".to_owned(),
+            (None, false) => String::new(),
+        };
+        let _ = writeln!(out, "{}", line(graph, plan, &i.to_string(), step.node, &note));
+    }
+    out
+}
+
+fn line(graph: &Graph, plan: &Plan, step: &str, node: NodeId, note: &str) -> String {
+    let (n, place) = (graph.node(node), &plan.places[&node]);
+    let buffer = plan.buffers.iter().find(|b| b.values.contains(&node));
+    let live = buffer.map_or(String::new(), |b| format!("{}..{}", b.live.0, b.live.1));
+    let halo = if place.geometry.is_dense() { "" } else { " +halo" };
+    let text = format!(
+        "{step:>5} {:>12} {:>12} {live:>13}  {node} {} {}{halo} \"{}\" {note}",
+        place.offset,
+        place.geometry.bytes(),
+        n.op.name(),
+        n.ty,
+        n.name
+    );
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,121 @@
+//! Proof that a plan keeps every value until its last reader has read it.
+//!
+//! The steps are run in thought: each write takes its bytes from whatever lay there, each read demands that its bytes
+//! still belong to the value. Independent of how the plan was made.
+
+use std::collections::BTreeMap;
+
+use resnetc_ir::{Graph, NodeId, Op};
+
+use super::Plan;
+
+/// What is wrong with a plan; always a bug of the planner.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A step reads a value that was overwritten, or that never was computed.
+    #[error("step {step} ({node}) reads {operand}, which {}", match .by { Some(by) => format!("{by} has overwritten"), None => "nothing has computed".into() })]
+    Lost {
+        /// Position of the step; the number of steps for a graph output.
+        step: usize,
+        /// The reader.
+        node: NodeId,
+        /// What it reads.
+        operand: NodeId,
+        /// Who overwrote it.
+        by: Option<NodeId>,
+    },
+    /// A step writes into an operand that it reads in another order.
+    #[error("step {step} ({node}) overwrites its operand {operand} while reading it")]
+    Torn {
+        /// Position of the step.
+        step: usize,
+        /// The writer.
+        node: NodeId,
+        /// The operand.
+        operand: NodeId,
+    },
+    /// A value lies outside the arena or has no place.
+    #[error("{node} has no place inside the arena")]
+    Outside {
+        /// The value.
+        node: NodeId,
+    },
+}
+
+struct Memory<'a> {
+    plan: &'a Plan,
+    /// Who wrote the bytes of each value last, if not the value itself.
+    lost: BTreeMap<NodeId, Option<NodeId>>,
+}
+
+impl Memory<'_> {
+    fn range(&self, node: NodeId) -> Option<(i64, i64)> {
+        let place = self.plan.places.get(&node)?;
+        let end = place.offset + place.geometry.bytes() as i64;
+        (place.offset >= 0 && end <= self.plan.peak as i64).then_some((place.offset, end))
+    }
+
+    fn overlap(&self, a: NodeId, b: NodeId) -> bool {
+        match (self.range(a), self.range(b)) {
+            (Some((s, e)), Some((t, f))) => s < f && t < e,
+            _ => false,
+        }
+    }
+
+    /// `node` now holds its bytes, and nothing else does.
+    fn write(&mut self, node: NodeId) {
+        let under: Vec<NodeId> = self.lost.keys().copied().filter(|&other| self.overlap(node, other)).collect();
+        for other in under {
+            self.lost.entry(other).and_modify(|by| *by = by.or(Some(node)));
+        }
+        self.lost.insert(node, None);
+    }
+
+    /// `node` is its operand under another name: as well kept as that.
+    fn share(&mut self, node: NodeId, operands: &[NodeId]) {
+        let lost = operands.first().and_then(|o| self.lost.get(o).copied().flatten());
+        self.lost.insert(node, lost);
+    }
+}
+
+/// Checks a plan against the graph that it was made for.
+///
+/// # Errors
+/// Every read of a lost value, and every value outside the arena.
+pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
+    let mut memory = Memory { plan, lost: BTreeMap::new() };
+    let mut errors = Vec::new();
+    for &input in graph.inputs() {
+        memory.write(input);
+    }
+    for (step, s) in plan.steps.iter().enumerate() {
+        let is_value = |n: &NodeId| !matches!(graph.node(*n).op, Op::Constant(_));
+        let operands: Vec<NodeId> = graph.operands(s.node).into_iter().filter(is_value).collect();
+        if memory.range(s.node).is_none() {
+            errors.push(PlanError::Outside { node: s.node });
+        }
+        for &operand in &operands {
+            errors.extend(read(&memory, step, s.node, operand));
+            let wanted = s.is_view || s.in_place == Some(operand);
+            if !wanted && memory.overlap(s.node, operand) {
+                errors.push(PlanError::Torn { step, node: s.node, operand });
+            }
+        }
+        match s.is_view {
+            true => memory.share(s.node, &operands),
+            false => memory.write(s.node),
+        }
+    }
+    for output in graph.outputs() {
+        errors.extend(read(&memory, plan.steps.len(), output.node, output.node));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn read(memory: &Memory<'_>, step: usize, node: NodeId, operand: NodeId) -> Option<PlanError> {
+    match memory.lost.get(&operand) {
+        Some(None) => None,
+        Some(&by) => Some(PlanError::Lost { step, node, operand, by }),
+        None => Some(PlanError::Lost { step, node, operand, by: None }),
+    }
+}

@@ -1,1 +1,260 @@
-//! clif
+//! Vector program -> Cranelift IR, 128-bit vectors, any CPU.
+//!
+//! Registers of the program become variables; Cranelift allocates machine registers anew.
+
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::types::{F32, F32X4, I32X4, I64};
+use cranelift_codegen::ir::{Block, BlockArg, ConstantData, InstBuilder, MemFlagsData, Value};
+use cranelift_frontend::{FunctionBuilder, Variable};
+
+use super::emulate::{POW2_MAGIC, POW2_SHIFT};
+use super::error::CodegenError;
+use super::machine::{Compiled, Cranelift, Scratch};
+use super::usage::Usage;
+use super::vir::{Arith, Count, Inst, P, Program, V};
+
+/// The lanes of the programs that this back end compiles.
+pub const LANES: usize = 4;
+
+/// Floats of this size and above have no fraction.
+const WHOLE: f32 = 8_388_608.0;
+const SIGN: u32 = 1 << 31;
+
+/// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text.
+///
+/// # Errors
+/// If the program has other than 4 lanes or is malformed, or Cranelift refuses.
+pub fn compile(
+    cranelift: &Cranelift,
+    scratch: &mut Scratch,
+    program: &Program,
+    keep_ir: bool,
+) -> Result<Compiled, CodegenError> {
+    let usage = Usage::of(program)?;
+    if program.target.lanes != LANES {
+        let (program, lanes) = (program.name.clone(), program.target.lanes);
+        return Err(CodegenError::Width { program, lanes, backend: "Cranelift" });
+    }
+    let signature = cranelift.kernel_signature(program.args);
+    scratch.compile(cranelift, &program.name, signature, keep_ir, |builder| {
+        write(cranelift, builder, program, usage);
+        Ok(())
+    })
+}
+
+fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, program: &Program, usage: Usage) {
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    builder.seal_block(entry);
+    let vectors = (0..program.target.vectors).map(|_| builder.declare_var(F32X4)).collect();
+    let pointers: Vec<Variable> = (0..usage.pointers).map(|_| builder.declare_var(I64)).collect();
+    let params = builder.block_params(entry).to_vec();
+    pointers.iter().zip(params).for_each(|(&p, param)| builder.def_var(p, param));
+    let mut writer = Writer { cranelift, builder, vectors, pointers };
+    writer.block(&program.body);
+    writer.builder.ins().return_(&[]);
+    writer.builder.finalize(cranelift.isa().frontend_config());
+}
+
+struct Writer<'a> {
+    cranelift: &'a Cranelift,
+    builder: FunctionBuilder<'a>,
+    vectors: Vec<Variable>,
+    pointers: Vec<Variable>,
+}
+
+/// Accesses never trap by contract; they need not be aligned to a vector.
+fn access() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
+impl Writer<'_> {
+    fn block(&mut self, body: &[Inst]) {
+        body.iter().for_each(|inst| self.inst(inst));
+    }
+
+    fn inst(&mut self, inst: &Inst) {
+        match *inst {
+            Inst::Const { dst, value } => {
+                let value = self.splat(value.to_bits());
+                self.set(dst, value);
+            }
+            Inst::Load { dst, src } => {
+                let address = self.pointer(src.base);
+                let value = self.builder.ins().load(F32X4, access(), address, src.offset);
+                self.set(dst, value);
+            }
+            Inst::Broadcast { dst, src } => {
+                let address = self.pointer(src.base);
+                let value = self.builder.ins().load(F32, access(), address, src.offset);
+                let value = self.builder.ins().splat(F32X4, value);
+                self.set(dst, value);
+            }
+            Inst::Store { dst, src } => {
+                let (address, value) = (self.pointer(dst.base), self.get(src));
+                self.builder.ins().store(access(), value, address, dst.offset);
+            }
+            Inst::StoreFirst { dst, src } => {
+                let (address, value) = (self.pointer(dst.base), self.get(src));
+                let first = self.builder.ins().extractlane(value, 0);
+                self.builder.ins().store(access(), first, address, dst.offset);
+            }
+            Inst::CopyPointer { dst, src } => {
+                let value = self.pointer(src);
+                self.builder.def_var(self.pointers[dst.0 as usize], value);
+            }
+            Inst::Advance { pointer, bytes } => {
+                let value = self.pointer(pointer);
+                let value = self.builder.ins().iadd_imm_s(value, i64::from(bytes));
+                self.builder.def_var(self.pointers[pointer.0 as usize], value);
+            }
+            Inst::Loop { count, ref body } => self.repeat(count, body),
+            _ => self.compute(inst),
+        }
+    }
+
+    /// The instructions from vectors to a vector.
+    fn compute(&mut self, inst: &Inst) {
+        let (dst, value) = match *inst {
+            Inst::Copy { dst, src } => (dst, self.get(src)),
+            Inst::MultiplyAdd { acc, a, b } => (acc, self.multiply_add(acc, a, b)),
+            Inst::Arith { op, dst, a, b } => (dst, self.arith(op, a, b)),
+            Inst::Blend { dst, a, b, mask } => (dst, self.blend(a, b, mask)),
+            Inst::Round { dst, src } => (dst, self.round(src)),
+            Inst::Pow2 { dst, src } => (dst, self.pow2(src)),
+            _ => return,
+        };
+        self.set(dst, value);
+    }
+
+    fn multiply_add(&mut self, acc: V, a: V, b: V) -> Value {
+        let (acc, a, b) = (self.get(acc), self.get(a), self.get(b));
+        if self.cranelift.fused() {
+            return self.builder.ins().fma(a, b, acc);
+        }
+        let product = self.builder.ins().fmul(a, b);
+        self.builder.ins().fadd(acc, product)
+    }
+
+    fn arith(&mut self, op: Arith, a: V, b: V) -> Value {
+        let (a, b) = (self.get(a), self.get(b));
+        match op {
+            Arith::Add => self.builder.ins().fadd(a, b),
+            Arith::Sub => self.builder.ins().fsub(a, b),
+            Arith::Mul => self.builder.ins().fmul(a, b),
+            Arith::Div => self.builder.ins().fdiv(a, b),
+            Arith::Max => self.max(a, b),
+            Arith::Min => self.pick(a, b, a, b),
+            Arith::MaxNan => {
+                let unordered = self.builder.ins().fcmp(FloatCC::Unordered, a, b);
+                let bits = self.bits(a);
+                let marked = self.builder.ins().bor(unordered, bits);
+                let marked = self.floats(marked);
+                self.max(b, marked)
+            }
+        }
+    }
+
+    /// `a > b ? a : b`
+    fn max(&mut self, a: Value, b: Value) -> Value {
+        self.pick(b, a, a, b)
+    }
+
+    /// `less < than ? yes : no`, in the form that x86 has `minps` and `maxps` for.
+    fn pick(&mut self, less: Value, than: Value, yes: Value, no: Value) -> Value {
+        let condition = self.builder.ins().fcmp(FloatCC::LessThan, less, than);
+        let condition = self.floats(condition);
+        self.builder.ins().bitselect(condition, yes, no)
+    }
+
+    fn blend(&mut self, a: V, b: V, mask: u16) -> Value {
+        let (a, b) = (self.get(a), self.get(b));
+        let condition = self.constant(|lane| if mask >> lane & 1 == 1 { u32::MAX } else { 0 });
+        self.builder.ins().bitselect(condition, b, a)
+    }
+
+    /// SSE2 has no such instruction: there, adding and subtracting the first number without a fraction rounds.
+    fn round(&mut self, src: V) -> Value {
+        let src = self.get(src);
+        if self.cranelift.nearest() {
+            return self.builder.ins().nearest(src);
+        }
+        let (sign, whole) = (self.splat(SIGN), self.splat(WHOLE.to_bits()));
+        let sign = self.builder.ins().band(src, sign);
+        let signed = self.builder.ins().bor(whole, sign);
+        let sum = self.builder.ins().fadd(src, signed);
+        let rounded = self.builder.ins().fsub(sum, signed);
+        let rounded = self.builder.ins().bor(rounded, sign);
+        let size = self.builder.ins().fabs(src);
+        self.pick(size, whole, rounded, src)
+    }
+
+    fn pow2(&mut self, src: V) -> Value {
+        let (src, magic) = (self.get(src), self.splat(POW2_MAGIC.to_bits()));
+        let sum = self.builder.ins().fadd(src, magic);
+        let bits = self.bits(sum);
+        let bits = self.builder.ins().ishl_imm_u(bits, i64::from(POW2_SHIFT));
+        self.floats(bits)
+    }
+
+    fn repeat(&mut self, count: Count, body: &[Inst]) {
+        if let Count::Fixed(0) = count {
+            return;
+        }
+        let head = self.builder.create_block();
+        let exit = self.builder.create_block();
+        let left = self.builder.append_block_param(head, I64);
+        match count {
+            Count::Fixed(n) => {
+                let turns = self.builder.ins().iconst(I64, i64::from(n));
+                self.builder.ins().jump(head, &[turns.into()]);
+            }
+            Count::Register(p) => {
+                let turns = self.pointer(p);
+                self.branch(turns, head, &[turns.into()], exit);
+            }
+        }
+        self.builder.switch_to_block(head);
+        self.block(body);
+        let left = self.builder.ins().iadd_imm_s(left, -1);
+        self.branch(left, head, &[left.into()], exit);
+        self.builder.seal_block(head);
+        self.builder.switch_to_block(exit);
+        self.builder.seal_block(exit);
+    }
+
+    fn branch(&mut self, condition: Value, then: Block, args: &[BlockArg], other: Block) {
+        self.builder.ins().brif(condition, then, args, other, &[]);
+    }
+
+    fn get(&mut self, v: V) -> Value {
+        self.builder.use_var(self.vectors[v.0 as usize])
+    }
+
+    fn set(&mut self, v: V, value: Value) {
+        self.builder.def_var(self.vectors[v.0 as usize], value);
+    }
+
+    fn pointer(&mut self, p: P) -> Value {
+        self.builder.use_var(self.pointers[p.0 as usize])
+    }
+
+    fn splat(&mut self, bits: u32) -> Value {
+        self.constant(|_| bits)
+    }
+
+    fn constant(&mut self, lane: impl Fn(usize) -> u32) -> Value {
+        let bytes: Vec<u8> = (0..LANES).flat_map(|l| lane(l).to_le_bytes()).collect();
+        let constant = self.builder.func.dfg.constants.insert(ConstantData::from(bytes));
+        self.builder.ins().vconst(F32X4, constant)
+    }
+
+    fn bits(&mut self, floats: Value) -> Value {
+        self.builder.ins().bitcast(I32X4, MemFlagsData::new(), floats)
+    }
+
+    fn floats(&mut self, bits: Value) -> Value {
+        self.builder.ins().bitcast(F32X4, MemFlagsData::new(), bits)
+    }
+}

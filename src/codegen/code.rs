@@ -1,1 +1,227 @@
-//! code
+//! Owns the executable memory of one compiled network.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::ptr;
+use std::sync::{Mutex, PoisonError};
+
+use cranelift_jit::{
+    BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule, SystemMemoryProvider,
+};
+use cranelift_module::{ModuleError, ModuleResult, default_libcall_names};
+
+use super::error::CodegenError;
+use super::image::{Image, RegionInfo};
+use super::machine::{Compiled, Cranelift};
+
+/// What a region's function is.
+type RegionFn = extern "C" fn(bases: *const *mut u8, chunk: u64);
+
+/// Room that the linker may add to a function for each call it makes.
+const VENEER: usize = 24;
+
+/// The base addresses of a run. Only holds them: whether they may be used is asked where they are used.
+#[derive(Clone, Debug)]
+pub struct Bases(Box<[*mut u8]>);
+
+// SAFETY: the pointers are only numbers here; whoever passes them to `CodeSpace::run_chunk` vouches for the memory.
+unsafe impl Send for Bases {}
+// SAFETY: as above; a shared reference only reads them.
+unsafe impl Sync for Bases {}
+
+impl Bases {
+    /// `count` null pointers.
+    pub fn new(count: usize) -> Self {
+        Bases(vec![ptr::null_mut(); count].into())
+    }
+
+    /// Changes one; out of range is ignored, and found by [`CodeSpace::run_chunk`].
+    pub fn set(&mut self, index: usize, address: *mut u8) {
+        if let Some(place) = self.0.get_mut(index) {
+            *place = address;
+        }
+    }
+
+    /// All of them.
+    pub fn as_slice(&self) -> &[*mut u8] {
+        &self.0
+    }
+}
+
+/// Executable code: written once, then executable and not writable, freed when dropped.
+pub struct CodeSpace {
+    regions: Vec<(RegionFn, RegionInfo)>,
+    size: usize,
+    /// Declared last: the functions above point into it.
+    _module: OwnedModule,
+}
+
+impl fmt::Debug for CodeSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeSpace")
+            .field("regions", &self.regions.len())
+            .field("size", &self.size)
+            .finish()
+    }
+}
+
+impl CodeSpace {
+    /// Puts the functions of `image` into memory.
+    ///
+    /// # Errors
+    /// If this CPU lacks the instructions, or the system gives no executable memory.
+    pub fn new(cranelift: &Cranelift, image: &Image) -> Result<Self, CodegenError> {
+        check_host(image.x64_lanes)?;
+        let mut builder = JITBuilder::with_isa(cranelift.owned_isa(), default_libcall_names());
+        builder.memory_provider(Box::new(Contiguous::new(capacity(image.functions()))));
+        let mut module = OwnedModule::new(JITModule::new(builder));
+        let module_ref = module.get()?;
+        let ids = image.link(cranelift, module_ref).map_err(refused)?;
+        module_ref.finalize_definitions().map_err(refused)?;
+        let regions = ids.iter().zip(&image.infos).map(|(&id, &info)| {
+            let code = module_ref.get_finalized_function(id);
+            // SAFETY: `Cranelift::region_signature` is the signature of a `RegionFn`, and `image.link` returns the
+            // functions that were compiled with it. The code stays in place as long as `module` does.
+            (unsafe { mem::transmute::<*const u8, RegionFn>(code) }, info)
+        });
+        let regions = regions.collect();
+        Ok(CodeSpace { regions, size: image.size(), _module: module })
+    }
+
+    /// Bytes of code and constants.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many regions there are.
+    pub fn region_count(&self) -> usize {
+        self.regions.len()
+    }
+
+    /// What a region needs, if there is such a region.
+    pub fn region(&self, region: usize) -> Option<RegionInfo> {
+        self.regions.get(region).map(|(_, info)| *info)
+    }
+
+    /// Runs one chunk of a region. Does nothing if there is no such region or chunk, or `bases` are too few.
+    ///
+    /// # Safety
+    /// For every address that the kernels of this chunk read or write, as the [`Region`](super::region::Region)
+    /// and its programs compute it from `bases`: it must be inside one live allocation that may be so accessed,
+    /// and nobody else may write what is read, or access what is written, until this returns.
+    pub unsafe fn run_chunk(&self, region: usize, bases: &Bases, chunk: u64) {
+        if let Some((function, info)) = self.regions.get(region)
+            && chunk < info.chunks
+            && bases.0.len() >= info.bases
+        {
+            function(bases.0.as_ptr(), chunk);
+        }
+    }
+}
+
+/// Whether this CPU has what the x86-64 encoder uses for so many lanes.
+fn check_host(lanes: usize) -> Result<(), CodegenError> {
+    #[cfg(target_arch = "x86_64")]
+    let known = [
+        (0, true, ""),
+        (4, is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"), "AVX2 and FMA"),
+        (8, is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"), "AVX2 and FMA"),
+        (16, is_x86_feature_detected!("avx512f"), "AVX-512F"),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let known = [(0, true, "")];
+    match known.iter().find(|(n, ..)| *n == lanes) {
+        Some((_, true, _)) => Ok(()),
+        Some((.., name)) => Err(CodegenError::Host(format!("the CPU has no {name}"))),
+        None => Err(CodegenError::Host(format!("the CPU has no vectors of {lanes} lanes"))),
+    }
+}
+
+fn capacity<'a>(functions: impl Iterator<Item = &'a Compiled>) -> usize {
+    functions.map(|f| f.bytes.len() + VENEER * f.calls.len() + f.alignment as usize).sum()
+}
+
+fn refused(error: ModuleError) -> CodegenError {
+    match error {
+        ModuleError::Allocation { err } => CodegenError::Memory(err.to_string()),
+        ModuleError::Backend(reason) => CodegenError::Memory(format!("{reason:#}")),
+        other => {
+            CodegenError::Encode { function: "the network".to_owned(), reason: other.to_string() }
+        }
+    }
+}
+
+/// A module that gives its memory back.
+struct OwnedModule(Mutex<Option<JITModule>>);
+
+impl OwnedModule {
+    fn new(module: JITModule) -> Self {
+        OwnedModule(Mutex::new(Some(module)))
+    }
+
+    fn get(&mut self) -> Result<&mut JITModule, CodegenError> {
+        let module = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        module.as_mut().ok_or_else(|| CodegenError::Memory("it was given back".to_owned()))
+    }
+}
+
+impl Drop for OwnedModule {
+    fn drop(&mut self) {
+        let module = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(module) = module {
+            // SAFETY: function pointers into the memory are only in the `CodeSpace` that owns this and is being
+            // dropped, and it hands none out: nobody is in the code, since whoever runs it borrows the owner.
+            unsafe { module.free_memory() };
+        }
+    }
+}
+
+/// Hands out one mapping piece by piece, so that all functions are in reach of each other's direct calls, and pages
+/// and cache sets are not wasted on one function each.
+struct Contiguous {
+    system: SystemMemoryProvider,
+    capacity: usize,
+    start: *mut u8,
+    used: usize,
+}
+
+// SAFETY: `start` points into memory that `system` owns, which is `Send` itself.
+unsafe impl Send for Contiguous {}
+
+impl Contiguous {
+    fn new(capacity: usize) -> Self {
+        Contiguous {
+            system: SystemMemoryProvider::new(),
+            capacity,
+            start: ptr::null_mut(),
+            used: 0,
+        }
+    }
+}
+
+impl JITMemoryProvider for Contiguous {
+    fn allocate(&mut self, size: usize, align: u64, kind: JITMemoryKind) -> io::Result<*mut u8> {
+        if !matches!(kind, JITMemoryKind::Executable) {
+            return self.system.allocate(size, align, kind);
+        }
+        if self.start.is_null() {
+            self.start = self.system.allocate(self.capacity, align, JITMemoryKind::Executable)?;
+        }
+        let place = self.used.next_multiple_of(align as usize);
+        if place + size > self.capacity {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.used = place + size;
+        Ok(self.start.wrapping_add(place))
+    }
+
+    unsafe fn free_memory(&mut self) {
+        // SAFETY: our caller promises what `system` asks for.
+        unsafe { self.system.free_memory() };
+    }
+
+    fn finalize(&mut self, protection: BranchProtection) -> ModuleResult<()> {
+        self.system.finalize(protection)
+    }
+}

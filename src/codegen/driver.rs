@@ -1,1 +1,206 @@
-//! driver
+//! Region -> Cranelift IR: `extern "C" fn(bases, chunk)` finds out which piece the chunk is of and which indices it
+//! has, and calls the piece's kernel under the inner loops.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{
+    ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, UserExternalName, Value,
+};
+use cranelift_frontend::FunctionBuilder;
+
+use super::error::CodegenError;
+use super::machine::{Compiled, Cranelift, Scratch};
+use super::region::{Arg, Extent, Piece, Region};
+
+/// Compiles `region`; `kernels` holds how many arguments each kernel takes.
+///
+/// # Errors
+/// If the region breaks its own rules, or calls a kernel that is not there or takes another number of arguments;
+/// if Cranelift refuses.
+pub fn compile(
+    cranelift: &Cranelift,
+    scratch: &mut Scratch,
+    region: &Region,
+    kernels: &[usize],
+    keep_ir: bool,
+) -> Result<Compiled, CodegenError> {
+    for piece in &region.pieces {
+        let wrong = |what| CodegenError::Region { region: region.name.clone(), what };
+        if !piece.is_well_formed() {
+            return Err(wrong("a piece breaks its own rules"));
+        }
+        if kernels.get(piece.kernel) != Some(&piece.args.len()) {
+            return Err(wrong("no such kernel, or it takes another number of arguments"));
+        }
+    }
+    let signature = cranelift.region_signature();
+    scratch.compile(cranelift, &region.name, signature, keep_ir, |builder| {
+        write(cranelift, builder, region);
+        Ok(())
+    })
+}
+
+fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, region: &Region) {
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    builder.seal_block(entry);
+    let (bases, chunk) = (builder.block_params(entry)[0], builder.block_params(entry)[1]);
+    let mut first = 0;
+    for piece in region.pieces.iter().filter(|piece| piece.chunk_count() > 0) {
+        let end = first + piece.chunk_count();
+        let (here, next) = (builder.create_block(), builder.create_block());
+        let inside = builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, chunk, end as i64);
+        builder.ins().brif(inside, here, &[], next, &[]);
+        builder.switch_to_block(here);
+        builder.seal_block(here);
+        let number = builder.ins().iadd_imm_s(chunk, (first as i64).wrapping_neg());
+        let kernel = declare(cranelift, &mut builder, piece);
+        Nest { builder: &mut builder, piece, kernel }.chunk(bases, number);
+        builder.ins().return_(&[]);
+        builder.switch_to_block(next);
+        builder.seal_block(next);
+        first = end;
+    }
+    builder.ins().return_(&[]);
+    builder.finalize(cranelift.isa().frontend_config());
+}
+
+/// The kernel, as something to call: it lies next to this function.
+fn declare(cranelift: &Cranelift, builder: &mut FunctionBuilder<'_>, piece: &Piece) -> FuncRef {
+    let signature = builder.import_signature(cranelift.kernel_signature(piece.args.len()));
+    let name = UserExternalName { namespace: 0, index: piece.kernel as u32 };
+    let name = builder.func.declare_imported_user_function(name);
+    builder.import_function(ExtFuncData {
+        name: ExternalName::user(name),
+        signature,
+        colocated: true,
+        patchable: false,
+    })
+}
+
+/// One piece's loops.
+struct Nest<'a, 'f> {
+    builder: &'a mut FunctionBuilder<'f>,
+    piece: &'a Piece,
+    kernel: FuncRef,
+}
+
+impl Nest<'_, '_> {
+    /// Everything about chunk `number` of the piece.
+    fn chunk(mut self, bases: Value, number: Value) {
+        let mut indices = self.indices(number);
+        let piece = self.piece;
+        let addresses = piece.args.iter().map(|arg| self.start(bases, arg, &indices)).collect();
+        self.level(&mut indices, addresses);
+    }
+
+    /// The outer indices, the last one fastest.
+    fn indices(&mut self, number: Value) -> Vec<Value> {
+        let mut rest = number;
+        let mut indices = Vec::new();
+        for (level, &n) in self.piece.chunks.iter().enumerate().rev() {
+            let n = i64::from(n);
+            indices.push(if level == 0 { rest } else { self.builder.ins().urem_imm_u(rest, n) });
+            rest = if level == 0 { rest } else { self.builder.ins().udiv_imm_u(rest, n) };
+        }
+        indices.reverse();
+        indices
+    }
+
+    /// An argument's value where all inner indices are 0; for a count, 0.
+    fn start(&mut self, bases: Value, arg: &Arg, indices: &[Value]) -> Value {
+        let Arg::Address { base, offset, strides } = arg else {
+            return self.builder.ins().iconst(I64, 0);
+        };
+        let flags = MemFlagsData::trusted().with_readonly();
+        let place = self.builder.ins().iadd_imm_s(bases, 8 * i64::from(base.0));
+        let base = self.builder.ins().load(I64, flags, place, 0);
+        let mut address = self.builder.ins().iadd_imm_s(base, *offset);
+        for (&stride, &index) in strides.iter().zip(indices).filter(|(stride, _)| **stride != 0) {
+            let step = self.builder.ins().imul_imm_s(index, stride);
+            address = self.builder.ins().iadd(address, step);
+        }
+        address
+    }
+
+    /// The loop after those that `indices` are of, and all inside it. Addresses that it moves are carried along.
+    fn level(&mut self, indices: &mut Vec<Value>, addresses: Vec<Value>) {
+        let level = indices.len();
+        let Some(extent) = self.piece.loops.get(level - self.piece.chunks.len()) else {
+            return self.call(indices, &addresses);
+        };
+        if let Extent::Fixed(0) = extent {
+            return;
+        }
+        let turns = self.turns(extent, indices);
+        let (head, exit) = (self.builder.create_block(), self.builder.create_block());
+        let index = self.builder.append_block_param(head, I64);
+        let zero = self.builder.ins().iconst(I64, 0);
+        let moving: Vec<(usize, i64)> = self.moving(level);
+        let (mut inside, mut carried) = (addresses.clone(), vec![zero.into()]);
+        for &(arg, _) in &moving {
+            inside[arg] = self.builder.append_block_param(head, I64);
+            carried.push(addresses[arg].into());
+        }
+        self.builder.ins().brif(turns, head, &carried, exit, &[]);
+        self.builder.switch_to_block(head);
+        indices.push(index);
+        self.level(indices, inside.clone());
+        indices.pop();
+        let index = self.builder.ins().iadd_imm_s(index, 1);
+        let mut carried = vec![index.into()];
+        for &(arg, stride) in &moving {
+            carried.push(self.builder.ins().iadd_imm_s(inside[arg], stride).into());
+        }
+        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, index, turns);
+        self.builder.ins().brif(more, head, &carried, exit, &[]);
+        self.builder.seal_block(head);
+        self.builder.switch_to_block(exit);
+        self.builder.seal_block(exit);
+    }
+
+    /// The arguments that the loop at `level` moves, and how far.
+    fn moving(&self, level: usize) -> Vec<(usize, i64)> {
+        let stride = |arg: &Arg| match arg {
+            Arg::Address { strides, .. } => strides.get(level).copied().filter(|&s| s != 0),
+            Arg::Count(_) => None,
+        };
+        self.piece.args.iter().enumerate().filter_map(|(i, arg)| Some((i, stride(arg)?))).collect()
+    }
+
+    fn call(&mut self, indices: &[Value], addresses: &[Value]) {
+        let piece = self.piece;
+        let args: Vec<Value> = piece
+            .args
+            .iter()
+            .zip(addresses)
+            .map(|(arg, &address)| match arg {
+                Arg::Address { .. } => address,
+                Arg::Count(extent) => self.turns(extent, indices),
+            })
+            .collect();
+        self.builder.ins().call(self.kernel, &args);
+    }
+
+    fn turns(&mut self, extent: &Extent, indices: &[Value]) -> Value {
+        match *extent {
+            Extent::Fixed(n) => self.builder.ins().iconst(I64, i64::from(n)),
+            Extent::Rest { level, per, total } => {
+                let per = self.builder.ins().iconst(I64, i64::from(per));
+                let total = self.builder.ins().iconst(I64, i64::from(total));
+                let zero = self.builder.ins().iconst(I64, 0);
+                let done = self.builder.ins().imul(indices[level], per);
+                let rest = self.builder.ins().isub(total, done);
+                let rest = self.select(IntCC::SignedLessThan, rest, per);
+                self.select(IntCC::SignedGreaterThan, rest, zero)
+            }
+        }
+    }
+
+    /// Whichever of the two compares so to the other.
+    fn select(&mut self, by: IntCC, a: Value, b: Value) -> Value {
+        let condition = self.builder.ins().icmp(by, a, b);
+        self.builder.ins().select(condition, a, b)
+    }
+}

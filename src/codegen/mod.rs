@@ -8,8 +8,10 @@
 //! | [`clif`] | vector program -> Cranelift IR, 128-bit vectors, any CPU |
 //! | [`x64`] | vector program -> AVX2+FMA and AVX-512 instructions |
 //! | [`driver`] | region -> Cranelift IR |
+//! | [`image`] | the compiled functions of one network, not in their place yet |
 //! | [`usage`] | which registers a program uses, and whether it may |
 //! | [`error`] | what can go wrong |
+//! | [`machine`] | Cranelift set up for this machine, and code not in its place yet |
 //! | [`code`] | owns the executable memory of one compiled network |
 
 pub mod clif;
@@ -17,6 +19,8 @@ pub mod code;
 pub mod driver;
 pub mod emulate;
 pub mod error;
+pub mod image;
+pub mod machine;
 pub mod region;
 pub mod usage;
 pub mod vir;

@@ -1,0 +1,253 @@
+//! The compiled functions of one network before they are in their place: to be linked into memory
+//! ([`CodeSpace`](super::code::CodeSpace)) or into any other Cranelift module, or to be looked at.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cranelift_module::{
+    FuncId, Linkage, Module, ModuleError, ModuleReloc, ModuleRelocTarget, ModuleResult,
+};
+
+use super::error::CodegenError;
+use super::machine::{Compiled, Cranelift, Scratch};
+use super::region::{Arg, Region};
+use super::vir::{Program, Target};
+use super::{clif, driver, x64};
+
+/// Who encodes a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// Cranelift: 4 lanes, any CPU.
+    Clif,
+    /// The x86-64 encoder: 8 or 16 lanes, or 4 with AVX.
+    X64,
+}
+
+impl Backend {
+    /// The usual one for a target.
+    pub fn of(target: Target) -> Backend {
+        if target.lanes == clif::LANES { Backend::Clif } else { Backend::X64 }
+    }
+}
+
+/// How to compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Keep the Cranelift IR as text, for dumps.
+    pub keep_ir: bool,
+    /// How many threads compile; the result does not depend on it.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { keep_ir: false, threads: 1 }
+    }
+}
+
+/// Time spent, summed over all threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// In Cranelift, for kernels.
+    pub clif: Duration,
+    /// In the x86-64 encoder.
+    pub x64: Duration,
+    /// In Cranelift, for regions.
+    pub driver: Duration,
+}
+
+/// What a region needs to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionInfo {
+    /// How many chunks it has.
+    pub chunks: u64,
+    /// How many base addresses it reads at most.
+    pub bases: usize,
+}
+
+/// Compiled kernels and regions.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// In the order of the programs.
+    pub kernels: Vec<Compiled>,
+    /// In the order of the regions.
+    pub regions: Vec<Compiled>,
+    /// In the order of the regions.
+    pub infos: Vec<RegionInfo>,
+    /// The most lanes that the x86-64 encoder was asked for; 0 if it was not.
+    pub x64_lanes: usize,
+    /// Who took how long.
+    pub times: Times,
+}
+
+/// One function to compile.
+#[derive(Clone, Copy)]
+enum Job<'a> {
+    Kernel(&'a Program, Backend),
+    Region(&'a Region),
+}
+
+/// What became of a job: its number, its outcome, its time.
+type Done = (usize, Result<Compiled, CodegenError>, Duration);
+
+impl Image {
+    /// Compiles all of `kernels`, each by its back end, and all of `regions`, whose
+    /// [`Piece::kernel`](super::region::Piece::kernel) count in `kernels`.
+    ///
+    /// # Errors
+    /// The first function, in order, that cannot be compiled.
+    pub fn compile(
+        cranelift: &Cranelift,
+        kernels: &[(&Program, Backend)],
+        regions: &[Region],
+        options: Options,
+    ) -> Result<Image, CodegenError> {
+        let arities: Vec<usize> = kernels.iter().map(|(program, _)| program.args).collect();
+        let jobs: Vec<Job<'_>> = kernels
+            .iter()
+            .map(|&(program, backend)| Job::Kernel(program, backend))
+            .chain(regions.iter().map(Job::Region))
+            .collect();
+        let mut done = run_all(&jobs, options.threads, |job, scratch| match *job {
+            Job::Kernel(program, Backend::Clif) => {
+                clif::compile(cranelift, scratch, program, options.keep_ir)
+            }
+            Job::Kernel(program, Backend::X64) => x64::encode(program).map(|encoded| Compiled {
+                name: program.name.clone(),
+                bytes: encoded.bytes,
+                code: encoded.code,
+                alignment: x64::ALIGNMENT,
+                calls: Vec::new(),
+                ir: None,
+            }),
+            Job::Region(region) => {
+                driver::compile(cranelift, scratch, region, &arities, options.keep_ir)
+            }
+        });
+        done.sort_by_key(|(index, ..)| *index);
+        let mut times = Times::default();
+        let mut functions = Vec::with_capacity(done.len());
+        for ((_, outcome, time), job) in done.into_iter().zip(&jobs) {
+            functions.push(outcome?);
+            *match job {
+                Job::Kernel(_, Backend::Clif) => &mut times.clif,
+                Job::Kernel(_, Backend::X64) => &mut times.x64,
+                Job::Region(_) => &mut times.driver,
+            } += time;
+        }
+        let x64_lanes = kernels.iter().filter(|(_, backend)| *backend == Backend::X64);
+        Ok(Image {
+            regions: functions.split_off(kernels.len()),
+            kernels: functions,
+            infos: regions.iter().map(info).collect(),
+            x64_lanes: x64_lanes.map(|(program, _)| program.target.lanes).max().unwrap_or(0),
+            times,
+        })
+    }
+
+    /// Bytes of all functions.
+    pub fn size(&self) -> usize {
+        self.functions().map(|f| f.bytes.len()).sum()
+    }
+
+    /// All functions: kernels, then regions.
+    pub fn functions(&self) -> impl Iterator<Item = &Compiled> {
+        self.kernels.iter().chain(&self.regions)
+    }
+
+    /// Defines all functions in `module`: kernels as local ones, regions as exported ones, whose numbers are
+    /// returned. Names are made unique by the function's position.
+    ///
+    /// # Errors
+    /// What the module says.
+    pub fn link(
+        &self,
+        cranelift: &Cranelift,
+        module: &mut impl Module,
+    ) -> ModuleResult<Vec<FuncId>> {
+        let mut kernels = Vec::with_capacity(self.kernels.len());
+        for (i, kernel) in self.kernels.iter().enumerate() {
+            let name = format!("kernel{i}_{}", kernel.name);
+            let id =
+                module.declare_function(&name, Linkage::Local, &cranelift.kernel_signature(0))?;
+            define(module, id, kernel, &[])?;
+            kernels.push(id);
+        }
+        let mut regions = Vec::with_capacity(self.regions.len());
+        for (i, region) in self.regions.iter().enumerate() {
+            let name = format!("region{i}_{}", region.name);
+            let id =
+                module.declare_function(&name, Linkage::Export, &cranelift.region_signature())?;
+            define(module, id, region, &kernels)?;
+            regions.push(id);
+        }
+        Ok(regions)
+    }
+}
+
+fn info(region: &Region) -> RegionInfo {
+    let args = region.pieces.iter().flat_map(|piece| &piece.args);
+    let bases = args.filter_map(|arg| match arg {
+        Arg::Address { base, .. } => Some(base.0 as usize + 1),
+        Arg::Count(_) => None,
+    });
+    RegionInfo { chunks: region.chunk_count(), bases: bases.max().unwrap_or(0) }
+}
+
+fn define(
+    module: &mut impl Module,
+    id: FuncId,
+    function: &Compiled,
+    kernels: &[FuncId],
+) -> ModuleResult<()> {
+    let place = |reloc: &ModuleReloc| {
+        let name = match reloc.name {
+            ModuleRelocTarget::User { index, .. } => match kernels.get(index as usize) {
+                Some(&kernel) => kernel.into(),
+                None => return Err(ModuleError::Undeclared(format!("kernel {index}"))),
+            },
+            ModuleRelocTarget::FunctionOffset(_, offset) => {
+                ModuleRelocTarget::FunctionOffset(id, offset)
+            }
+            ref other => other.clone(),
+        };
+        Ok(ModuleReloc { name, ..reloc.clone() })
+    };
+    let relocs: Vec<ModuleReloc> = function.calls.iter().map(place).collect::<ModuleResult<_>>()?;
+    module.define_function_bytes(id, function.alignment, &function.bytes, &relocs)
+}
+
+/// Does all jobs on up to `threads` threads, this one included; in any order.
+fn run_all<'a>(
+    jobs: &[Job<'a>],
+    threads: usize,
+    compile: impl Fn(&Job<'a>, &mut Scratch) -> Result<Compiled, CodegenError> + Sync,
+) -> Vec<Done> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let (mut scratch, mut done) = (Scratch::new(), Vec::new());
+        while let Some((index, job)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            jobs.get(index).map(|job| (index, job))
+        } {
+            let start = Instant::now();
+            let outcome = compile(job, &mut scratch);
+            done.push((index, outcome, start.elapsed()));
+        }
+        done
+    };
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads.min(jobs.len()))
+            .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+            .collect();
+        let mut done = work();
+        for helper in helpers {
+            match helper.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    })
+}

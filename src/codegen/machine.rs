@@ -1,0 +1,205 @@
+//! What [`clif`](super::clif), [`driver`](super::driver) and [`code`](super::code) share: the configured Cranelift
+//! of this machine, and machine code that is not in its place yet.
+
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{AbiParam, Function, Signature, types};
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{CodegenError as ClifError, Context};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
+
+use super::error::CodegenError;
+
+/// A compiled function. Its bytes call other functions by number, see [`Compiled::calls`].
+#[derive(Clone)]
+pub struct Compiled {
+    /// Names it in dumps and profiles.
+    pub name: String,
+    /// Instructions, then constants.
+    pub bytes: Vec<u8>,
+    /// How many of the bytes are instructions; all of them where that is not known.
+    pub code: usize,
+    /// Which addresses it may start at.
+    pub alignment: u64,
+    /// Where addresses of kernels go; a kernel is `ModuleRelocTarget::user(0, its position)`.
+    pub calls: Vec<ModuleReloc>,
+    /// The Cranelift IR, if it was asked for.
+    pub ir: Option<String>,
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled")
+            .field("name", &self.name)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
+/// Cranelift, set up for this machine.
+#[derive(Clone)]
+pub struct Cranelift {
+    isa: OwnedTargetIsa,
+    /// Whether a fused multiply-add is one instruction.
+    fused: bool,
+    /// Whether rounding to the nearest integer is one instruction.
+    nearest: bool,
+}
+
+impl std::fmt::Debug for Cranelift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Cranelift").field(&self.isa.name()).finish()
+    }
+}
+
+/// Shared settings. Code calls only code that is laid down next to it, frames are small, nothing unwinds.
+const SETTINGS: [(&str, &str); 6] = [
+    ("opt_level", "speed"),
+    ("is_pic", "false"),
+    ("use_colocated_libcalls", "false"),
+    ("enable_probestack", "false"),
+    ("unwind_info", "false"),
+    ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+];
+
+impl Cranelift {
+    /// For the CPU that this runs on.
+    ///
+    /// # Errors
+    /// If Cranelift has no back end for it.
+    pub fn host() -> Result<Self, CodegenError> {
+        let builder = cranelift_native::builder().map_err(|e| CodegenError::Host(e.to_string()))?;
+        Self::with(builder)
+    }
+
+    /// For the oldest CPU of this machine's architecture: no instruction set extension is used.
+    ///
+    /// # Errors
+    /// If Cranelift has no back end for it.
+    pub fn oldest() -> Result<Self, CodegenError> {
+        let builder = cranelift_native::builder_with_options(false);
+        Self::with(builder.map_err(|e| CodegenError::Host(e.to_string()))?)
+    }
+
+    fn with(builder: cranelift_codegen::isa::Builder) -> Result<Self, CodegenError> {
+        let mut flags = settings::builder();
+        for (name, value) in SETTINGS {
+            flags
+                .set(name, value)
+                .map_err(|e| CodegenError::Host(format!("setting {name}: {e}")))?;
+        }
+        let isa = builder
+            .finish(settings::Flags::new(flags))
+            .map_err(|e| CodegenError::Host(e.to_string()))?;
+        let has =
+            |name| isa.isa_flags().iter().any(|f| f.name == name && f.as_bool() == Some(true));
+        let x86 = isa.name() == "x64";
+        let (fused, nearest) = (!x86 || has("has_avx") && has("has_fma"), !x86 || has("has_sse41"));
+        Ok(Cranelift { isa, fused, nearest })
+    }
+
+    /// What Cranelift compiles for.
+    pub fn isa(&self) -> &dyn TargetIsa {
+        &*self.isa
+    }
+
+    /// The same, shared.
+    pub fn owned_isa(&self) -> OwnedTargetIsa {
+        self.isa.clone()
+    }
+
+    /// Whether kernels compiled by Cranelift round a multiply-add once.
+    pub fn fused(&self) -> bool {
+        self.fused
+    }
+
+    /// Whether rounding to the nearest integer is one instruction.
+    pub fn nearest(&self) -> bool {
+        self.nearest
+    }
+
+    /// The signature of a kernel: 64-bit arguments in registers, by the System V convention on every system, since
+    /// that is what [`x64`](super::x64) encodes.
+    pub fn kernel_signature(&self, args: usize) -> Signature {
+        let mut signature = Signature::new(CallConv::SystemV);
+        signature.params = vec![AbiParam::new(types::I64); args];
+        signature
+    }
+
+    /// The signature of a region's function, `extern "C" fn(bases, chunk)`.
+    pub fn region_signature(&self) -> Signature {
+        let mut signature = Signature::new(self.isa.default_call_conv());
+        signature.params = vec![AbiParam::new(types::I64); 2];
+        signature
+    }
+}
+
+/// Allocations that compiling one function leaves for the next.
+pub struct Scratch {
+    context: Context,
+    frontend: FunctionBuilderContext,
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scratch")
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scratch {
+    /// Empty.
+    pub fn new() -> Self {
+        Scratch { context: Context::new(), frontend: FunctionBuilderContext::new() }
+    }
+
+    /// Compiles what `write` puts into an empty function.
+    pub(super) fn compile(
+        &mut self,
+        cranelift: &Cranelift,
+        name: &str,
+        signature: Signature,
+        keep_ir: bool,
+        write: impl FnOnce(FunctionBuilder<'_>) -> Result<(), CodegenError>,
+    ) -> Result<Compiled, CodegenError> {
+        self.context.clear();
+        self.context.func = Function::new();
+        self.context.func.signature = signature;
+        write(FunctionBuilder::new(&mut self.context.func, &mut self.frontend))?;
+        let ir = keep_ir.then(|| self.context.func.display().to_string());
+        let refused = |reason| CodegenError::Encode { function: name.to_owned(), reason };
+        self.context
+            .compile(cranelift.isa(), &mut ControlPlane::default())
+            .map_err(|e| refused(explain(&e.inner)))?;
+        let Some(code) = self.context.take_compiled_code() else {
+            return Err(refused("Cranelift gave no code".to_owned()));
+        };
+        let unknown = FuncId::from_u32(0);
+        let calls: Vec<ModuleReloc> = code
+            .buffer
+            .relocs()
+            .iter()
+            .map(|reloc| ModuleReloc::from_mach_reloc(reloc, &self.context.func, unknown))
+            .collect();
+        let foreign = |r: &&ModuleReloc| matches!(r.name, ModuleRelocTarget::LibCall(_));
+        if let Some(reloc) = calls.iter().find(foreign) {
+            return Err(refused(format!("it would need {:?} from a library", reloc.name)));
+        }
+        let bytes = code.code_buffer().to_vec();
+        let alignment = u64::from(code.buffer.alignment).max(super::x64::ALIGNMENT);
+        Ok(Compiled { name: name.to_owned(), code: bytes.len(), bytes, alignment, calls, ir })
+    }
+}
+
+fn explain(error: &ClifError) -> String {
+    match error {
+        ClifError::Verifier(errors) => format!("invalid IR:\n{errors}"),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,8 @@
+//! Code generation: every back end against the emulator.
+
+#[path = "codegen/programs.rs"]
+mod programs;
+#[path = "codegen/regions.rs"]
+mod regions;
+#[path = "codegen/support.rs"]
+mod support;

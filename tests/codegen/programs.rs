@@ -1,0 +1,235 @@
+//! Random programs: what the emulator computes is what every back end's code computes.
+
+use std::ops::Range;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use resnetc::codegen::image::Backend;
+use resnetc::codegen::machine::Cranelift;
+use resnetc::codegen::vir::*;
+
+use super::support::{Given, assert_same, compiled, emulated};
+
+/// Values of each buffer.
+const BUFFER: usize = 2048;
+/// Where the arguments point: the middle, so that walks and displacements go both ways.
+const START: usize = BUFFER / 2;
+
+/// A program and what to run it on.
+#[derive(Clone)]
+pub struct Case {
+    pub program: Program,
+    pub given: Vec<Given>,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.program)
+    }
+}
+
+/// Bounds on where a pointer may be, relative to the middle of its buffer, in values.
+type Span = Range<i32>;
+
+/// Turns a stream of random numbers into a program; with numbers all zero, the least one.
+struct Writer<'a> {
+    dice: &'a [u32],
+    target: Target,
+    /// Where each pointer is, seen from the middle of its buffer: (least, greatest), in values.
+    pointers: Vec<(i32, i32)>,
+    turns: Vec<u32>,
+}
+
+impl Writer<'_> {
+    fn roll(&mut self, sides: usize) -> usize {
+        let Some((first, rest)) = self.dice.split_first() else { return 0 };
+        self.dice = rest;
+        *first as usize % sides
+    }
+
+    fn v(&mut self) -> V {
+        V(self.roll(self.target.vectors) as u8)
+    }
+
+    fn p(&mut self) -> P {
+        P(self.roll(self.pointers.len()) as u8)
+    }
+
+    /// A place that `len` values fit at, wherever in its range the pointer is now.
+    fn mem(&mut self, len: i32) -> Mem {
+        let base = self.p();
+        let (least, greatest) = self.pointers[base.0 as usize];
+        let room: Span = -(START as i32) - least..(BUFFER - START) as i32 - len - greatest + 1;
+        let near = [0, 16, -16, 31, -32, 127, -128, 500, -500][self.roll(9)];
+        let offset = (near + self.roll(5) as i32 - 2).clamp(room.start, room.end - 1);
+        base.at(4 * offset)
+    }
+
+    fn value(&mut self) -> f32 {
+        let all =
+            [0.0, -0.0, 1.0, -1.5, 0.5, 3.0e38, 1e-30, f32::INFINITY, f32::NAN, 127.0, -126.0, 2.5];
+        all[self.roll(all.len())]
+    }
+
+    fn arith(&mut self) -> Arith {
+        use Arith::*;
+        [Add, Sub, Mul, Div, Max, Min, MaxNan][self.roll(7)]
+    }
+
+    fn inst(&mut self) -> Inst {
+        let lanes = self.target.lanes as i32;
+        match self.roll(14) {
+            0 | 1 => Inst::Load { dst: self.v(), src: self.mem(lanes) },
+            2 => Inst::Const { dst: self.v(), value: self.value() },
+            3 => Inst::Broadcast { dst: self.v(), src: self.mem(1) },
+            4 | 5 => Inst::Store { dst: self.mem(lanes), src: self.v() },
+            6 => Inst::StoreFirst { dst: self.mem(1), src: self.v() },
+            7 => Inst::Copy { dst: self.v(), src: self.v() },
+            8 | 9 => Inst::MultiplyAdd { acc: self.v(), a: self.v(), b: self.v() },
+            10 | 11 => Inst::Arith { op: self.arith(), dst: self.v(), a: self.v(), b: self.v() },
+            12 => Inst::Blend {
+                dst: self.v(),
+                a: self.v(),
+                b: self.v(),
+                mask: self.roll(1 << 16) as u16,
+            },
+            _ if self.roll(2) == 0 => Inst::Round { dst: self.v(), src: self.v() },
+            _ => Inst::Pow2 { dst: self.v(), src: self.v() },
+        }
+    }
+
+    /// Instructions; loops nest up to `depth` deep, over counts that `counts` holds.
+    fn block(&mut self, depth: usize, counts: &[(P, u32)]) -> Vec<Inst> {
+        let mut body = Vec::new();
+        for _ in 0..self.roll(12) {
+            match self.roll(8) {
+                0 if depth > 0 => body.push(self.repeat(depth, counts)),
+                1 => body.push(self.copy()),
+                _ => body.push(self.inst()),
+            }
+        }
+        body
+    }
+
+    fn copy(&mut self) -> Inst {
+        let (dst, src) = (self.p(), self.p());
+        // Inside a loop, what the copy changes is not where the next turn finds it.
+        if !self.turns.is_empty() || dst.0 < 2 && src != dst {
+            return self.inst();
+        }
+        self.pointers[dst.0 as usize] = self.pointers[src.0 as usize];
+        Inst::CopyPointer { dst, src }
+    }
+
+    /// A loop that walks one pointer and brings it back after.
+    fn repeat(&mut self, depth: usize, counts: &[(P, u32)]) -> Inst {
+        let (count, turns) = match self.roll(3) {
+            0 => (Count::Register(counts[0].0), counts[0].1),
+            1 => (Count::Register(counts[1].0), counts[1].1),
+            _ => {
+                let n = 1 + self.roll(4) as u32;
+                (Count::Fixed(n), n)
+            }
+        };
+        let p = self.p();
+        let walk = [0, 1, -1, 16, -16, 40][self.roll(6)] * (self.turns.is_empty() as i32);
+        let before = self.pointers[p.0 as usize];
+        let way = walk * turns as i32;
+        self.pointers[p.0 as usize] = (before.0 + way.min(0), before.1 + way.max(0));
+        self.turns.push(turns);
+        let mut body = self.block(depth - 1, counts);
+        self.turns.pop();
+        body.push(Inst::Advance { pointer: p, bytes: 4 * walk });
+        Inst::Loop { count, body }
+    }
+}
+
+/// A program of `target` out of random numbers.
+pub fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: usize) -> Program {
+    // Arguments: two buffers, two counts. Further pointers start as copies of the buffers'.
+    let extra = 2 + spares;
+    let mut writer = Writer { dice, target, pointers: vec![(0, 0); 2], turns: Vec::new() };
+    let mut body: Vec<Inst> = (0..extra)
+        .map(|i| Inst::CopyPointer { dst: P(4 + i as u8), src: P(i as u8 % 2) })
+        .collect();
+    for i in 0..target.vectors {
+        let src = P(i as u8 % 2).at(16 * i as i32);
+        body.push(Inst::Load { dst: V(i as u8), src });
+    }
+    let known = [(P(2), counts[0]), (P(3), counts[1])];
+    body.extend(writer.block(3, &known));
+    for i in 0..target.vectors {
+        let dst = P(4 + i as u8 % 2).at(4 * (i * target.lanes) as i32 - 4 * START as i32);
+        body.push(Inst::Store { dst, src: V(i as u8) });
+    }
+    Program { name: "random".into(), target, args: 4, pointers: 4 + extra, body }
+}
+
+/// Buffers with ordinary numbers, and some that are not.
+fn buffer(seed: u32) -> Vec<f32> {
+    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 0.0, 1e-42, 0.5, -2.5, 3.4e38];
+    (0..BUFFER as u32)
+        .map(|i| {
+            let h = (i ^ seed).wrapping_mul(0x9e37_79b9) ^ seed.rotate_left(i % 32);
+            let h = (h ^ h >> 15).wrapping_mul(0x85eb_ca6b);
+            if h % 61 < 9 { odd[(h % 61) as usize] } else { (h >> 8) as f32 / 65536.0 - 128.0 }
+        })
+        .collect()
+}
+
+pub fn case(target: Target) -> impl Strategy<Value = Case> {
+    let counts = prop_oneof![Just([0, 1]), Just([2, 0]), Just([3, 5])];
+    (proptest::collection::vec(any::<u32>(), 20..400), counts, 0usize..5, any::<u32>()).prop_map(
+        move |(dice, counts, spares, seed)| Case {
+            program: program(target, &dice, counts, spares),
+            given: vec![
+                Given::Buffer { values: buffer(seed), start: START },
+                Given::Buffer { values: buffer(!seed), start: START },
+                Given::Count(counts[0]),
+                Given::Count(counts[1]),
+            ],
+        },
+    )
+}
+
+fn agree(cranelift: &Cranelift, target: Target, backend: Backend, fused: bool, cases: u32) {
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&case(target), |case| {
+        let want = emulated(&case.program, &case.given, fused);
+        let got = compiled(cranelift, &case.program, backend, &case.given)
+            .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        assert_same(&got, &want, &case.program);
+        Ok(())
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+}
+
+#[test]
+fn cranelift_agrees_with_the_emulator() {
+    let cranelift = Cranelift::host().unwrap();
+    agree(&cranelift, Target::V128, Backend::Clif, cranelift.fused(), 200);
+}
+
+#[test]
+fn cranelift_without_extensions_agrees_with_the_emulator() {
+    let cranelift = Cranelift::oldest().unwrap();
+    assert!(!cfg!(target_arch = "x86_64") || !cranelift.fused() && !cranelift.nearest());
+    agree(&cranelift, Target::V128, Backend::Clif, cranelift.fused(), 200);
+}
+
+#[test]
+fn avx_agrees_with_the_emulator() {
+    #[cfg(target_arch = "x86_64")]
+    let skip = !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    let skip = true;
+    if skip {
+        return println!("skipped: this CPU has no AVX2 and FMA");
+    }
+    let cranelift = Cranelift::host().unwrap();
+    agree(&cranelift, Target::AVX2, Backend::X64, true, 500);
+    agree(&cranelift, Target::V128, Backend::X64, true, 100);
+}

@@ -1,0 +1,1 @@
+//! Random regions: what the driver does is what `emulate_region` does.

@@ -1,9 +1,34 @@
 //! A graph compiler for residual networks on CPUs.
+//!
+//! A description of a network (an ONNX file, a short spec, or a built-in name) becomes a graph; passes fuse
+//! convolution, batch normalization, activation and shortcut; a planner puts every value into one arena; and kernels
+//! for exactly those shapes are compiled to machine code for exactly this CPU.
+//!
+//! ```no_run
+//! use resnetc::{Compiler, Options};
+//!
+//! # fn main() -> Result<(), resnetc::Error> {
+//! let model = Compiler::new(Options::default()).load("resnet50.onnx")?.compile()?; // Send + Sync, cheap to clone
+//! let mut cx = model.context()?; // owns the arena; one per thread
+//! let pixels = vec![0.0; 3 * 224 * 224];
+//! cx.input_mut(0)?.copy_from_slice(&pixels); // NCHW f32
+//! model.run(&mut cx)?;
+//! let logits: &[f32] = cx.output(0)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The stages are public modules, in the order in which a network goes through them: [`spec`] and [`import`],
+//! [`passes`], [`plan`], [`kernels`], [`codegen`], [`runtime`]; [`compile`] leads through them.
 #![deny(missing_docs)]
 
 pub mod codegen;
+pub mod cpu;
 pub mod import;
 pub mod kernels;
 pub mod passes;
 pub mod plan;
 pub mod spec;
+
+pub use cpu::{Isa, IsaChoice};
+pub use resnetc_ir as ir;

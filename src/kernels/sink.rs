@@ -84,6 +84,11 @@ impl Sink {
         Ok(index)
     }
 
+    /// The name of a program.
+    pub fn name(&self, kernel: usize) -> &str {
+        self.programs.get(kernel).map_or("", |p| &p.name)
+    }
+
     /// Reserves `len` values of packed constants and returns their offset in bytes. `fill` writes them, later and
     /// perhaps on another thread; what it leaves is zero.
     pub fn pack(&mut self, len: usize, fill: impl FnOnce(&mut [f32]) + Send + 'static) -> i64 {

@@ -40,7 +40,14 @@ struct Assign<'a> {
 pub fn assign(graph: &Graph, order: &[NodeId], halos: HashMap<NodeId, Pads>) -> Aliasing {
     let last_use = last_uses(graph, order);
     let maps = (HashMap::new(), HashMap::new());
-    let mut assign = Assign { graph, halos, last_use, buffers: Vec::new(), buffer_of: maps.0, geometries: maps.1 };
+    let mut assign = Assign {
+        graph,
+        halos,
+        last_use,
+        buffers: Vec::new(),
+        buffer_of: maps.0,
+        geometries: maps.1,
+    };
     for &input in graph.inputs() {
         assign.open(input, dense(&graph.node(input).ty), 0);
         let buffer = assign.buffer_of[&input];
@@ -68,7 +75,10 @@ fn last_uses(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, usize> {
 impl Assign<'_> {
     fn step(&mut self, at: usize, node: NodeId) -> PlanStep {
         if let Some(operand) = self.view(node) {
-            let geometry = Geometry { ty: self.graph.node(node).ty.clone(), halo: self.geometries[&operand].halo };
+            let geometry = Geometry {
+                ty: self.graph.node(node).ty.clone(),
+                halo: self.geometries[&operand].halo,
+            };
             self.join(node, operand, geometry);
             return PlanStep { node, in_place: None, is_view: true, fill_halo: false };
         }
@@ -118,7 +128,8 @@ impl Assign<'_> {
             _ => false,
         };
         // An output must be dense, and must not be an input's own memory, which the caller may write meanwhile.
-        let fits_output = !self.graph.is_output(node) || from.is_dense() && !self.holds_input(operand);
+        let fits_output =
+            !self.graph.is_output(node) || from.is_dense() && !self.holds_input(operand);
         (same_bytes && covers(from.halo, needs) && fits_output).then_some(operand)
     }
 
@@ -139,10 +150,13 @@ impl Assign<'_> {
         };
         let needs = self.halos.get(&node).copied().unwrap_or_default();
         candidates.into_iter().map(|c| operands[c]).find(|&operand| {
-            let (Some(from), Some(&buffer)) = (self.geometries.get(&operand), self.buffer_of.get(&operand)) else {
+            let (Some(from), Some(&buffer)) =
+                (self.geometries.get(&operand), self.buffer_of.get(&operand))
+            else {
                 return false;
             };
-            let elsewhere = |other: &NodeId| *other == operand || self.buffer_of.get(other) != Some(&buffer);
+            let elsewhere =
+                |other: &NodeId| *other == operand || self.buffer_of.get(other) != Some(&buffer);
             from.ty == n.ty
                 && covers(from.halo, needs)
                 && (from.is_dense() || !self.graph.is_output(node))

@@ -38,7 +38,9 @@ fn reach(graph: &Graph, node: NodeId, conv: &Conv) -> Pads {
     };
     let window = conv.window;
     let beyond = |outputs: usize, extent: usize, axis: usize, before: usize| {
-        let last = (outputs - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis] + 1;
+        let last = (outputs - 1) * window.strides[axis]
+            + (window.kernel[axis] - 1) * window.dilations[axis]
+            + 1;
         last.saturating_sub(before + extent)
     };
     Pads {
@@ -62,7 +64,9 @@ fn widen(halos: &mut HashMap<NodeId, Pads>, value: NodeId, by: Pads) {
 /// Gives an operand the border of the result that may take its place.
 fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Pads>, result: NodeId, operand: NodeId) {
     let (from, to) = (graph.node(result), graph.node(operand));
-    let may_alias = !matches!(to.op, Op::Input | Op::Constant(_)) && from.ty == to.ty && !graph.is_output(operand);
+    let may_alias = !matches!(to.op, Op::Input | Op::Constant(_))
+        && from.ty == to.ty
+        && !graph.is_output(operand);
     if let (true, Some(&halo)) = (may_alias, halos.get(&result)) {
         widen(halos, operand, halo);
     }
@@ -70,5 +74,8 @@ fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Pads>, result: NodeId, ope
 
 /// Whether `outer` is at least as wide as `inner` on every side.
 pub fn covers(outer: Pads, inner: Pads) -> bool {
-    outer.top >= inner.top && outer.left >= inner.left && outer.bottom >= inner.bottom && outer.right >= inner.right
+    outer.top >= inner.top
+        && outer.left >= inner.left
+        && outer.bottom >= inner.bottom
+        && outer.right >= inner.right
 }

@@ -64,7 +64,8 @@ impl Memory<'_> {
 
     /// `node` now holds its bytes, and nothing else does.
     fn write(&mut self, node: NodeId) {
-        let under: Vec<NodeId> = self.lost.keys().copied().filter(|&other| self.overlap(node, other)).collect();
+        let under: Vec<NodeId> =
+            self.lost.keys().copied().filter(|&other| self.overlap(node, other)).collect();
         for other in under {
             self.lost.entry(other).and_modify(|by| *by = by.or(Some(node)));
         }

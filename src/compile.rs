@@ -1,0 +1,205 @@
+//! From a graph to a model, stage by stage.
+//!
+//! graph -> [`schedule`] (passes) -> scheduled graph -> [`plan`](crate::plan) -> [`lower`] (kernels) -> programs and
+//! regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had alone, for dumps and tests.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use resnetc_ir::{Graph, NodeId, Op};
+
+use crate::codegen::code::CodeSpace;
+use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
+use crate::codegen::machine::Cranelift;
+use crate::codegen::region::Region;
+use crate::codegen::vir::Program as Kernel;
+use crate::cpu::{Isa, core_cache_bytes};
+use crate::error::Error;
+use crate::kernels::sink::{Machine, Pack, Sink};
+use crate::kernels::{self, Operand, Step};
+use crate::options::Options;
+use crate::passes::{self, PassOptions, Remarks};
+use crate::plan::{self, Plan};
+use crate::runtime::model::{Model, Port, Program, StepInfo};
+use crate::runtime::pack::pack;
+use crate::runtime::pool::Pool;
+
+/// How a compilation went.
+#[derive(Clone, Debug)]
+pub struct CompileReport {
+    /// The instruction set.
+    pub isa: Isa,
+    /// Bytes of one context.
+    pub arena_bytes: usize,
+    /// The least that any placement needs.
+    pub arena_lower_bound: usize,
+    /// Bytes of packed constants.
+    pub weight_bytes: usize,
+    /// Bytes of machine code.
+    pub code_bytes: usize,
+    /// Distinct kernels.
+    pub kernels: usize,
+    /// Wall-clock time of each phase, in order.
+    pub phases: Vec<(&'static str, Duration)>,
+    /// What the passes did, and nearly did.
+    pub remarks: Remarks,
+}
+
+impl CompileReport {
+    /// Wall-clock time of all phases.
+    pub fn total(&self) -> Duration {
+        self.phases.iter().map(|p| p.1).sum()
+    }
+}
+
+/// Kernels and regions of a planned network, and the constants to be packed.
+pub struct Lowered {
+    /// Distinct kernels.
+    pub kernels: Vec<Kernel>,
+    /// One region a step that runs anything.
+    pub regions: Vec<Region>,
+    /// What each region does.
+    pub steps: Vec<StepInfo>,
+    /// Stretches of the packed constants.
+    pub packs: Vec<Pack>,
+    /// Bytes of the packed constants.
+    pub weight_bytes: usize,
+}
+
+/// Runs the passes that the options ask for, in place.
+///
+/// # Errors
+/// If a pass is named that cannot be left out, or an operator remains that nothing can compile.
+pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> {
+    let options = PassOptions {
+        unfused: options.unfused,
+        disabled: options.disabled_passes.clone(),
+        ..PassOptions::default()
+    };
+    Ok(passes::run(graph, &options)?)
+}
+
+/// The machine that the options ask for.
+///
+/// # Errors
+/// If this CPU lacks the instruction set.
+pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
+    let isa = options.isa.resolve()?;
+    let threads = options.thread_count();
+    Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
+}
+
+/// Lowers every step of a plan.
+///
+/// # Errors
+/// If an operator cannot be compiled in its form.
+pub fn lower(graph: &Graph, plan: &Plan, machine: Machine) -> Result<Lowered, Error> {
+    let mut sink = Sink::new(machine);
+    let (mut regions, mut steps) = (Vec::new(), Vec::new());
+    for planned in plan.steps.iter().filter(|s| !s.is_view) {
+        let node = graph.node(planned.node);
+        let operand = |o: NodeId| match graph.constant_of(o) {
+            Some(tensor) => Operand::Constant(Arc::clone(tensor)),
+            None => Operand::Value(plan.places[&o].clone()),
+        };
+        let step = Step {
+            name: &node.name,
+            op: &node.op,
+            operands: graph.operands(planned.node).into_iter().map(operand).collect(),
+            dst: plan.places[&planned.node].clone(),
+            fill_halo: planned.fill_halo,
+        };
+        let region = kernels::lower(&step, &mut sink)?;
+        steps.push(StepInfo {
+            name: node.name.clone(),
+            op: node.op.name(),
+            kernel: region.pieces.first().map_or(String::new(), |p| sink.name(p.kernel).to_owned()),
+            macs: macs(graph, planned.node),
+            chunks: region.chunk_count(),
+        });
+        regions.push(region);
+    }
+    let (kernels, packs, weight_bytes) = sink.finish();
+    Ok(Lowered { kernels, regions, steps, packs, weight_bytes })
+}
+
+/// Multiply-adds of a node by the operator's definition.
+pub fn macs(graph: &Graph, node: NodeId) -> u64 {
+    let n = graph.node(node);
+    let per_output = match &n.op {
+        Op::Conv(_) => graph.operand(node, 1).map_or(0, |w| graph.node(w).ty.shape[1..].iter().product()),
+        Op::Gemm(g) => graph.operand(node, 0).map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),
+        Op::MatMul => graph.operand(node, 0).and_then(|a| graph.node(a).ty.shape.last().copied()).unwrap_or(0),
+        _ => 0,
+    };
+    (n.ty.elements() * per_output) as u64
+}
+
+/// Compiles a graph.
+///
+/// # Errors
+/// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses memory.
+pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
+    let mut clock = Clock::default();
+    let (isa, machine) = machine(options)?;
+    let remarks = schedule(&mut graph, options)?;
+    clock.lap("passes");
+    let plan = plan::plan(&graph);
+    if cfg!(debug_assertions) {
+        plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;
+    }
+    clock.lap("plan");
+    let lowered = lower(&graph, &plan, machine)?;
+    let port = |name: &str, node: NodeId| Port {
+        name: name.to_owned(),
+        shape: graph.node(node).ty.shape.clone(),
+        place: plan.places[&node].clone(),
+    };
+    let inputs = graph.inputs().iter().map(|&i| port(&graph.node(i).name, i)).collect();
+    let outputs = graph.outputs().iter().map(|o| port(&o.name, o.node)).collect();
+    drop(graph);
+    clock.lap("lower");
+    let cranelift = Cranelift::host()?;
+    let jobs: Vec<_> = lowered.kernels.iter().map(|k| (k, Backend::of(k.target))).collect();
+    let options = CodegenOptions { threads: machine.threads, ..CodegenOptions::default() };
+    let image = Image::compile(&cranelift, &jobs, &lowered.regions, options)?;
+    let code = CodeSpace::new(&cranelift, &image)?;
+    clock.lap("codegen");
+    let bytes = lowered.weight_bytes;
+    let no_memory = |e: std::io::Error| Error::Memory { what: "packed weights", bytes, reason: e.to_string() };
+    let weights = pack(lowered.packs, bytes, machine.threads).map_err(no_memory)?;
+    clock.lap("pack");
+    let report = CompileReport {
+        isa,
+        arena_bytes: plan.peak,
+        arena_lower_bound: plan.lower_bound,
+        weight_bytes: bytes,
+        code_bytes: code.size(),
+        kernels: lowered.kernels.len(),
+        phases: clock.laps,
+        remarks,
+    };
+    let pool = Pool::new(machine.threads);
+    let steps = lowered.steps;
+    let program = Program { code, weights, arena_bytes: plan.peak, inputs, outputs, steps, pool };
+    Ok(Model { program: Arc::new(program), report: Arc::new(report) })
+}
+
+/// Measures phases.
+struct Clock {
+    start: Instant,
+    laps: Vec<(&'static str, Duration)>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { start: Instant::now(), laps: Vec::new() }
+    }
+}
+
+impl Clock {
+    fn lap(&mut self, name: &'static str) {
+        self.laps.push((name, self.start.elapsed()));
+        self.start = Instant::now();
+    }
+}

@@ -1,0 +1,100 @@
+//! Everything that can go wrong, by whose fault it is.
+
+use std::path::PathBuf;
+
+use crate::codegen::error::CodegenError;
+use crate::cpu::IsaError;
+use crate::import::ImportError;
+use crate::kernels::KernelError;
+use crate::passes::PassError;
+use crate::plan::verify::PlanError;
+use crate::spec::SpecError;
+
+/// An error of the library.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model file or its weights cannot be taken.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The description of the network cannot be taken.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Neither a built-in name nor a file of a known kind.
+    #[error("{}: {reason}", .model.display())]
+    UnknownModel {
+        /// What was asked for.
+        model: PathBuf,
+        /// Why it is not known, and what is.
+        reason: String,
+    },
+    /// The CPU lacks the instruction set that was asked for.
+    #[error(transparent)]
+    Isa(#[from] IsaError),
+    /// A pass was named that cannot be left out, or there is a bug in one.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// An operator cannot be compiled.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The system refuses executable memory, or there is a bug in code generation.
+    #[error(transparent)]
+    Codegen(#[from] CodegenError),
+    /// The memory plan is wrong; a bug.
+    #[error("bug in the memory plan: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Plan(Vec<PlanError>),
+    /// The system has not enough memory.
+    #[error("no memory for {bytes} bytes of {what}: {reason}")]
+    Memory {
+        /// What it was for.
+        what: &'static str,
+        /// How much.
+        bytes: usize,
+        /// What the system says.
+        reason: String,
+    },
+    /// A run was asked for something that it cannot do.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// An error of running a compiled model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is no input of this number.
+    #[error("there is no input {index}: the model has {inputs}")]
+    NoSuchInput {
+        /// The number asked for.
+        index: usize,
+        /// How many there are.
+        inputs: usize,
+    },
+    /// There is no output of this number.
+    #[error("there is no output {index}: the model has {outputs}")]
+    NoSuchOutput {
+        /// The number asked for.
+        index: usize,
+        /// How many there are.
+        outputs: usize,
+    },
+    /// The context was made by another model.
+    #[error("the context belongs to another model; make one with this model's context()")]
+    ForeignContext,
+    /// The list of times has not one entry a step.
+    #[error("{given} times for {steps} steps")]
+    Times {
+        /// Entries given.
+        given: usize,
+        /// Steps of the model.
+        steps: usize,
+    },
+    /// The system has not enough memory for the arena.
+    #[error("no memory for an arena of {bytes} bytes: {reason}")]
+    Memory {
+        /// Its size.
+        bytes: usize,
+        /// What the system says.
+        reason: String,
+    },
+}

@@ -1,0 +1,62 @@
+//! What a caller can choose.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::cpu::IsaChoice;
+
+/// How much rounding may be traded for speed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Numerics {
+    /// Algorithms with more rounding error than direct convolution are allowed. There is none yet.
+    #[default]
+    Fast,
+    /// Direct convolution only.
+    Exact,
+}
+
+/// How to load and compile a network.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Instruction set; the widest of this CPU by default.
+    pub isa: IsaChoice,
+    /// Threads of a run; by default as many as the process may use.
+    pub threads: Option<usize>,
+    /// Rounding.
+    pub numerics: Numerics,
+    /// Batch size for models that leave it open.
+    pub batch: usize,
+    /// Extents of other symbolic dimensions of an ONNX model, by name.
+    pub dims: BTreeMap<String, usize>,
+    /// Weights of a built-in network or a spec; seeded random ones without.
+    pub weights: Option<PathBuf>,
+    /// Seed of random weights.
+    pub seed: u64,
+    /// Leaves out every optional pass.
+    pub unfused: bool,
+    /// Optional passes to leave out, by name.
+    pub disabled_passes: BTreeSet<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            isa: IsaChoice::Auto,
+            threads: None,
+            numerics: Numerics::Fast,
+            batch: 1,
+            dims: BTreeMap::new(),
+            weights: None,
+            seed: 0,
+            unfused: false,
+            disabled_passes: BTreeSet::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Threads of a run: what was asked for, at least 1, or as many as the process may use.
+    pub fn thread_count(&self) -> usize {
+        self.threads.unwrap_or_else(crate::cpu::available_threads).max(1)
+    }
+}

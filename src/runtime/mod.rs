@@ -1,0 +1,14 @@
+//! Running a compiled network.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`model`] | the compiled network, and the memory of one run |
+//! | [`pool`] | threads that share the chunks of a region |
+//! | [`fpenv`] | denormal numbers flushed to zero for the length of a run |
+//! | [`memory`], [`pack`] | arenas, and packed constants |
+
+pub mod fpenv;
+pub mod memory;
+pub mod model;
+pub mod pack;
+pub mod pool;

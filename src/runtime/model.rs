@@ -1,0 +1,203 @@
+//! A compiled network, and the memory of one run of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::codegen::code::{Bases, CodeSpace};
+use crate::error::RunError;
+use crate::kernels::geometry::Place;
+use crate::kernels::sink::{ARENA, WEIGHTS};
+
+use super::fpenv::FlushDenormals;
+use super::memory::Memory;
+use super::pool::Pool;
+
+/// One input or output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in the model's description.
+    pub name: String,
+    /// Its shape; elements are f32 in row-major order.
+    pub shape: Vec<usize>,
+    pub(crate) place: Place,
+}
+
+impl Port {
+    fn range(&self) -> std::ops::Range<usize> {
+        let start = self.place.offset as usize / 4;
+        start..start + self.shape.iter().product::<usize>()
+    }
+}
+
+/// The work of one step of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepInfo {
+    /// The node's name.
+    pub name: String,
+    /// The operator's name.
+    pub op: &'static str,
+    /// The kernel's problem line.
+    pub kernel: String,
+    /// Multiply-adds by the definition of the operator (direct convolution).
+    pub macs: u64,
+    /// Chunks that run independently.
+    pub chunks: u64,
+}
+
+/// Everything that a run needs and does not change.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) code: CodeSpace,
+    pub(crate) weights: Memory,
+    pub(crate) arena_bytes: usize,
+    pub(crate) inputs: Vec<Port>,
+    pub(crate) outputs: Vec<Port>,
+    pub(crate) steps: Vec<StepInfo>,
+    pub(crate) pool: Pool,
+}
+
+/// A network compiled for one input shape and one CPU.
+///
+/// Cheap to clone, and shared freely between threads; each thread runs it on a [`Context`] of its own. The code and
+/// the packed weights are freed with the last clone and the last context.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(crate) program: Arc<Program>,
+    pub(crate) report: Arc<crate::compile::CompileReport>,
+}
+
+/// The memory of one run: inputs, outputs and everything between them.
+#[derive(Debug)]
+pub struct Context {
+    program: Arc<Program>,
+    arena: Memory,
+    /// Where the arena and the weights start; neither moves.
+    bases: Bases,
+}
+
+impl Model {
+    /// Memory for running this model; one per thread that runs it at the same time.
+    ///
+    /// # Errors
+    /// If the system has no memory for the arena.
+    pub fn context(&self) -> Result<Context, RunError> {
+        let mut arena = Memory::zeroed(self.program.arena_bytes).map_err(|e| RunError::Memory {
+            bytes: self.program.arena_bytes,
+            reason: e.to_string(),
+        })?;
+        let mut bases = Bases::new(2);
+        bases.set(ARENA.0 as usize, arena.as_mut_ptr());
+        bases.set(WEIGHTS.0 as usize, self.program.weights.as_ptr().cast_mut());
+        Ok(Context { program: Arc::clone(&self.program), arena, bases })
+    }
+
+    /// What the network takes.
+    pub fn inputs(&self) -> &[Port] {
+        &self.program.inputs
+    }
+
+    /// What the network gives.
+    pub fn outputs(&self) -> &[Port] {
+        &self.program.outputs
+    }
+
+    /// The steps of a run, in order.
+    pub fn steps(&self) -> &[StepInfo] {
+        &self.program.steps
+    }
+
+    /// Threads that one run uses.
+    pub fn threads(&self) -> usize {
+        self.program.pool.threads()
+    }
+
+    /// How compiling went: phases, sizes, what was fused.
+    pub fn report(&self) -> &crate::compile::CompileReport {
+        &self.report
+    }
+
+    /// Computes the outputs in `context` from its inputs. Allocates nothing and prints nothing. Where another thread
+    /// is running this model at the same time, this run uses its own thread only; results are the same bit for bit.
+    ///
+    /// # Errors
+    /// If the context belongs to another model.
+    pub fn run(&self, context: &mut Context) -> Result<(), RunError> {
+        self.check(context)?;
+        let _flush = FlushDenormals::new();
+        for step in 0..self.program.steps.len() {
+            self.step(step, &context.bases);
+        }
+        Ok(())
+    }
+
+    /// As [`Model::run`], and how long each step took, in the order of [`Model::steps`].
+    ///
+    /// # Errors
+    /// If the context belongs to another model, or `times` is not as long as the steps are many.
+    pub fn run_timed(&self, context: &mut Context, times: &mut [Duration]) -> Result<(), RunError> {
+        self.check(context)?;
+        if times.len() != self.program.steps.len() {
+            return Err(RunError::Times { given: times.len(), steps: self.program.steps.len() });
+        }
+        let _flush = FlushDenormals::new();
+        for (step, time) in times.iter_mut().enumerate() {
+            let start = Instant::now();
+            self.step(step, &context.bases);
+            *time = start.elapsed();
+        }
+        Ok(())
+    }
+
+    fn check(&self, context: &Context) -> Result<(), RunError> {
+        match Arc::ptr_eq(&self.program, &context.program) {
+            true => Ok(()),
+            false => Err(RunError::ForeignContext),
+        }
+    }
+
+    fn step(&self, step: usize, bases: &Bases) {
+        let program = &*self.program;
+        program.pool.run(program.steps[step].chunks, &|_, chunk| {
+            let _flush = FlushDenormals::new();
+            // SAFETY: the base addresses are the arena of a context that this run borrows alone and the weights, both
+            // as large as the plan and the packing say, and all kernels of this code were made for exactly that plan.
+            // Chunks of a region write disjoint bytes, and the pool returns only when all of them are done.
+            unsafe { program.code.run_chunk(step, bases, chunk) };
+        });
+    }
+}
+
+impl Context {
+    /// An input, to be written before a run: row-major, as [`Model::inputs`] says. It keeps its contents.
+    ///
+    /// # Errors
+    /// If there is no such input.
+    pub fn input_mut(&mut self, index: usize) -> Result<&mut [f32], RunError> {
+        let inputs = &self.program.inputs;
+        let port = inputs.get(index).ok_or(RunError::NoSuchInput { index, inputs: inputs.len() })?;
+        Ok(&mut self.arena.floats_mut()[port.range()])
+    }
+
+    /// An output of the last run: row-major, as [`Model::outputs`] says. Before the first run it is zeros.
+    ///
+    /// # Errors
+    /// If there is no such output.
+    pub fn output(&self, index: usize) -> Result<&[f32], RunError> {
+        let outputs = &self.program.outputs;
+        let port = outputs.get(index).ok_or(RunError::NoSuchOutput { index, outputs: outputs.len() })?;
+        Ok(&self.arena.floats()[port.range()])
+    }
+
+    /// Fills everything but the inputs with NaN, so that a test sees whether a run reads what it did not write.
+    pub fn poison(&mut self) {
+        let mut kept: Vec<_> = self.program.inputs.iter().map(Port::range).collect();
+        kept.sort_by_key(|r| r.start);
+        let floats = self.arena.floats_mut();
+        let mut at = 0;
+        for range in kept {
+            floats[at..range.start].fill(f32::NAN);
+            at = range.end;
+        }
+        floats[at..].fill(f32::NAN);
+    }
+}

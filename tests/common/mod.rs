@@ -1,0 +1,258 @@
+//! Runs one operator through the kernels, on every engine, in a small arena of its own.
+#![allow(dead_code)]
+
+use std::sync::Arc;
+
+use resnetc::codegen::code::{Bases, CodeSpace};
+use resnetc::codegen::emulate::{Memory, emulate_region};
+use resnetc::codegen::image::{Backend, Image, Options};
+use resnetc::codegen::machine::Cranelift;
+use resnetc::codegen::vir::Target;
+use resnetc::kernels::geometry::{Geometry, Place};
+use resnetc::kernels::sink::{ARENA, Machine, Sink};
+use resnetc::kernels::{KernelError, Operand, Step, lower};
+use resnetc_ir::eval::{Value, eval_node};
+use resnetc_ir::infer::infer;
+use resnetc_ir::op::{Op, Pads};
+use resnetc_ir::{Layout, Tensor, TensorType};
+
+/// Who runs the programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Lane by lane, for this target.
+    Emulator(Target),
+    /// Cranelift's code.
+    Clif,
+    /// 256-bit code.
+    Avx2,
+}
+
+impl Engine {
+    fn target(self) -> Target {
+        match self {
+            Engine::Emulator(target) => target,
+            Engine::Clif => Target::V128,
+            Engine::Avx2 => Target::AVX2,
+        }
+    }
+}
+
+/// Every engine that this machine can run; what it cannot is said.
+pub fn engines() -> Vec<Engine> {
+    let mut engines = vec![
+        Engine::Emulator(Target::V128),
+        Engine::Emulator(Target::AVX2),
+        Engine::Emulator(Target::AVX512),
+        Engine::Clif,
+    ];
+    match resnetc::Isa::Avx2.missing() {
+        None => engines.push(Engine::Avx2),
+        Some(missing) => println!("not run: 256-bit code, for this CPU has no {missing}"),
+    }
+    engines
+}
+
+/// An operand: its elements, and how it shall lie in memory. Constants have no geometry.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub value: Value,
+    pub at: Option<(Layout, Pads)>,
+}
+
+impl Source {
+    pub fn constant(shape: &[usize], data: &[f32]) -> Self {
+        Source { value: Value::from_f32(shape, data), at: None }
+    }
+
+    pub fn value(layout: Layout, halo: Pads, shape: &[usize], data: &[f32]) -> Self {
+        Source { value: Value::from_f32(shape, data), at: Some((layout, halo)) }
+    }
+}
+
+/// What the operator gives, by the interpreter.
+pub fn reference(op: &Op, sources: &[Source]) -> Value {
+    let operands: Vec<&Value> = sources.iter().map(|s| &s.value).collect();
+    eval_node(op, &operands).expect("the test's operator is valid")
+}
+
+/// Byte offset of a logical element.
+fn offset(place: &Place, index: usize) -> usize {
+    let shape = &place.geometry.ty.shape;
+    let mut at = place.origin();
+    let mut rest = index;
+    let picture = place.geometry.ty.nchw().is_some();
+    if !picture {
+        return place.offset as usize + index * 4;
+    }
+    let s = place.geometry.strides();
+    for axis in (0..shape.len()).rev() {
+        let i = rest % shape[axis];
+        rest /= shape[axis];
+        at += match axis {
+            0 => i as i64 * s.image,
+            1 => s.channel(i),
+            2 => i as i64 * s.row,
+            _ => i as i64 * s.pixel,
+        };
+    }
+    at as usize
+}
+
+struct Arena {
+    data: Vec<f32>,
+}
+
+impl Arena {
+    /// Appends room for a value behind a guard of one cache line, full of NaN.
+    fn place(&mut self, geometry: Geometry) -> Place {
+        self.data.extend([f32::NAN; 16]);
+        let place = Place { base: ARENA, offset: self.data.len() as i64 * 4, geometry };
+        let floats = place.geometry.bytes() / 4;
+        self.data.resize(self.data.len() + floats.next_multiple_of(16), f32::NAN);
+        place
+    }
+
+    /// Writes a value; its border is zero, lanes that hold no element are NaN.
+    fn write(&mut self, place: &Place, value: &Value) {
+        let (start, len) = (place.offset as usize / 4, place.geometry.bytes() / 4);
+        if !place.geometry.is_dense() {
+            let s = place.geometry.strides();
+            let [n, c, h, w] = place.geometry.nchw();
+            self.data[start..start + len].fill(0.0);
+            let planes = c.div_ceil(s.block);
+            for i in 0..n * planes * h * w * s.block {
+                let (lane, x, y, plane) =
+                    (i % s.block, i / s.block % w, i / s.block / w % h, i / s.block / w / h);
+                let (image, plane) = (plane / planes, plane % planes);
+                let at = place.origin()
+                    + image as i64 * s.image
+                    + plane as i64 * s.plane
+                    + y as i64 * s.row
+                    + x as i64 * s.pixel
+                    + lane as i64 * 4;
+                self.data[at as usize / 4] = f32::NAN;
+            }
+        }
+        for (i, &x) in value.data.iter().enumerate() {
+            self.data[offset(place, i) / 4] = x as f32;
+        }
+    }
+}
+
+/// Runs `op` and returns the result's elements. Panics if anything outside the result was written or its border is
+/// not zero.
+pub fn run(
+    engine: Engine,
+    op: &Op,
+    sources: &[Source],
+    dst: (Layout, Pads),
+    in_place: Option<usize>,
+    threads: usize,
+) -> Result<Vec<f32>, KernelError> {
+    let types: Vec<TensorType> =
+        sources.iter().map(|s| TensorType::planar(s.value.shape.clone())).collect();
+    let ty = infer(op, &types.iter().collect::<Vec<_>>()).expect("the test's operator is valid");
+    let mut arena = Arena { data: Vec::new() };
+    let mut operands = Vec::new();
+    for s in sources {
+        operands.push(match s.at {
+            None => Operand::Constant(Arc::new(
+                Tensor::new(s.value.shape.clone(), s.value.to_f32()).expect("sizes agree"),
+            )),
+            Some((layout, halo)) => {
+                let ty = TensorType { shape: s.value.shape.clone(), layout };
+                let place = arena.place(Geometry { ty, halo });
+                arena.write(&place, &s.value);
+                Operand::Value(place)
+            }
+        });
+    }
+    let fill_halo = in_place.is_none();
+    let dst = match in_place.map(|i| &operands[i]) {
+        Some(Operand::Value(place)) => place.clone(),
+        _ => arena.place(Geometry {
+            ty: TensorType { shape: ty.shape.clone(), layout: dst.0 },
+            halo: dst.1,
+        }),
+    };
+    arena.data.extend([f32::NAN; 16]);
+    let machine = Machine { target: engine.target(), threads, cache_bytes: 32 * 1024 };
+    let mut sink = Sink::new(machine);
+    let step = Step { name: "test", op, operands, dst: dst.clone(), fill_halo };
+    let region = lower(&step, &mut sink)?;
+    for piece in &region.pieces {
+        assert!(piece.is_well_formed(), "{piece:?}");
+    }
+    let (programs, packs, bytes) = sink.finish();
+    let mut weights = vec![0.0; bytes / 4 + 16];
+    for pack in packs {
+        (pack.fill)(&mut weights[pack.offset / 4..][..pack.len]);
+    }
+    let before = arena.data.clone();
+    match engine {
+        Engine::Emulator(_) => {
+            let mut memory = Memory::new();
+            let bases = [memory.add(std::mem::take(&mut arena.data)), memory.add(weights)];
+            for chunk in 0..region.chunk_count() {
+                emulate_region(&region, &programs, &bases, chunk, &mut memory, true)
+                    .expect("stays in bounds");
+            }
+            arena.data = memory.buffer(bases[0]).to_vec();
+        }
+        Engine::Clif | Engine::Avx2 => {
+            let cranelift = Cranelift::host().expect("Cranelift knows this machine");
+            let jobs: Vec<_> = programs.iter().map(|p| (p, Backend::of(p.target))).collect();
+            let image = Image::compile(
+                &cranelift,
+                &jobs,
+                std::slice::from_ref(&region),
+                Options::default(),
+            )
+            .expect("compiles");
+            let code = CodeSpace::new(&cranelift, &image).expect("links");
+            let mut bases = Bases::new(2);
+            bases.set(0, arena.data.as_mut_ptr().cast());
+            bases.set(1, weights.as_mut_ptr().cast());
+            for chunk in 0..region.chunk_count() {
+                // SAFETY: the emulator checked the same region on buffers of the same sizes.
+                unsafe { code.run_chunk(0, &bases, chunk) };
+            }
+        }
+    }
+    check_outside(&before, &arena.data, &dst);
+    check_border(&arena.data, &dst);
+    Ok((0..ty.elements()).map(|i| arena.data[offset(&dst, i) / 4]).collect())
+}
+
+fn check_outside(before: &[f32], after: &[f32], dst: &Place) {
+    let inside = dst.offset as usize / 4..dst.offset as usize / 4 + dst.geometry.bytes() / 4;
+    for (i, (a, b)) in before.iter().zip(after).enumerate() {
+        assert!(
+            inside.contains(&i) || a.to_bits() == b.to_bits(),
+            "wrote outside of the result, at {i}"
+        );
+    }
+}
+
+fn check_border(data: &[f32], dst: &Place) {
+    if dst.geometry.is_dense() {
+        return;
+    }
+    let s = dst.geometry.strides();
+    let [n, c, h, w] = dst.geometry.nchw();
+    let halo = dst.geometry.halo;
+    let rows = h + halo.top + halo.bottom;
+    let pixels = w + halo.left + halo.right;
+    for i in 0..n * c.div_ceil(s.block) * rows * pixels {
+        let (x, y) = (i % pixels, i / pixels % rows);
+        let inside =
+            (halo.left..halo.left + w).contains(&x) && (halo.top..halo.top + h).contains(&y);
+        if !inside {
+            let at = dst.offset as usize / 4 + i * s.block;
+            assert!(
+                data[at..at + s.block].iter().all(|&v| v == 0.0),
+                "border not zero at row {y}, column {x}"
+            );
+        }
+    }
+}

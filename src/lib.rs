@@ -4,4 +4,5 @@
 pub mod codegen;
 pub mod import;
 pub mod passes;
+pub mod runtime;
 pub mod spec;

@@ -23,12 +23,21 @@
 #![deny(missing_docs)]
 
 pub mod codegen;
+pub mod compile;
+pub mod compiler;
 pub mod cpu;
+pub mod error;
 pub mod import;
 pub mod kernels;
+pub mod options;
 pub mod passes;
 pub mod plan;
+pub mod runtime;
 pub mod spec;
 
+pub use compiler::{Compiler, Network};
 pub use cpu::{Isa, IsaChoice};
+pub use error::{Error, RunError};
+pub use options::{Numerics, Options};
 pub use resnetc_ir as ir;
+pub use runtime::model::{Context, Model, Port};

@@ -1,5 +1,7 @@
 //! Code generation: every back end against the emulator.
 
+#[path = "codegen/pool.rs"]
+mod pool;
 #[path = "codegen/programs.rs"]
 mod programs;
 #[path = "codegen/regions.rs"]

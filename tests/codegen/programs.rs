@@ -17,9 +17,9 @@ const START: usize = BUFFER / 2;
 
 /// A program and what to run it on.
 #[derive(Clone)]
-pub struct Case {
-    pub program: Program,
-    pub given: Vec<Given>,
+pub(crate) struct Case {
+    pub(crate) program: Program,
+    pub(crate) given: Vec<Given>,
 }
 
 impl std::fmt::Debug for Case {
@@ -93,8 +93,7 @@ impl Writer<'_> {
                 b: self.v(),
                 mask: self.roll(1 << 16) as u16,
             },
-            _ if self.roll(2) == 0 => Inst::Round { dst: self.v(), src: self.v() },
-            _ => Inst::Pow2 { dst: self.v(), src: self.v() },
+            _ => Inst::Round { dst: self.v(), src: self.v() },
         }
     }
 
@@ -105,10 +104,18 @@ impl Writer<'_> {
             match self.roll(8) {
                 0 if depth > 0 => body.push(self.repeat(depth, counts)),
                 1 => body.push(self.copy()),
+                2 => body.extend(self.pow2()),
                 _ => body.push(self.inst()),
             }
         }
         body
+    }
+
+    /// With NaN replaced before: what becomes of it depends on its payload.
+    fn pow2(&mut self) -> [Inst; 3] {
+        let (dst, src) = (self.v(), self.v());
+        let replace = Inst::Arith { op: Arith::Max, dst, a: src, b: dst };
+        [Inst::Const { dst, value: -126.0 }, replace, Inst::Pow2 { dst, src: dst }]
     }
 
     fn copy(&mut self) -> Inst {
@@ -145,7 +152,7 @@ impl Writer<'_> {
 }
 
 /// A program of `target` out of random numbers.
-pub fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: usize) -> Program {
+pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: usize) -> Program {
     // Arguments: two buffers, two counts. Further pointers start as copies of the buffers'.
     let extra = 2 + spares;
     let mut writer = Writer { dice, target, pointers: vec![(0, 0); 2], turns: Vec::new() };
@@ -177,7 +184,7 @@ fn buffer(seed: u32) -> Vec<f32> {
         .collect()
 }
 
-pub fn case(target: Target) -> impl Strategy<Value = Case> {
+pub(crate) fn case(target: Target) -> impl Strategy<Value = Case> {
     let counts = prop_oneof![Just([0, 1]), Just([2, 0]), Just([3, 5])];
     (proptest::collection::vec(any::<u32>(), 20..400), counts, 0usize..5, any::<u32>()).prop_map(
         move |(dice, counts, spares, seed)| Case {

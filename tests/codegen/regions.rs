@@ -1,1 +1,170 @@
 //! Random regions: what the driver does is what `emulate_region` does.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use resnetc::codegen::code::{Bases, CodeSpace};
+use resnetc::codegen::emulate::{Memory, emulate_region};
+use resnetc::codegen::error::CodegenError;
+use resnetc::codegen::image::{Backend, Image, Options};
+use resnetc::codegen::machine::Cranelift;
+use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
+use resnetc::codegen::vir::{Arith, Builder, Count, Program, Target};
+
+/// Values of each buffer; arguments start near the middle.
+const BUFFER: usize = 8192;
+const BASES: u32 = 3;
+
+/// `dst = dst * 0.5 + src`: the order of calls shows.
+fn mix() -> Program {
+    let mut b = Builder::new("mix", Target::V128, 2);
+    let v = b.vectors(3);
+    let (dst, src) = (b.arg(0), b.arg(1));
+    b.load(v[0], dst.at(0));
+    b.load(v[1], src.at(0));
+    b.constant(v[2], 0.5);
+    b.arith(Arith::Mul, v[0], v[0], v[2]);
+    b.arith(Arith::Add, v[0], v[0], v[1]);
+    b.store(dst.at(0), v[0]);
+    b.finish().unwrap()
+}
+
+/// `dst[i] += 1` for `i` below the product of two counts.
+fn count() -> Program {
+    let mut b = Builder::new("count", Target::V128, 3);
+    let v = b.vectors(2);
+    let (dst, n, m) = (b.pointer(b.arg(0)), b.arg(1), b.arg(2));
+    b.constant(v[1], 1.0);
+    b.repeat(Count::Register(n), |b| {
+        b.repeat(Count::Register(m), |b| {
+            b.load(v[0], dst.at(0));
+            b.arith(Arith::Add, v[0], v[0], v[1]);
+            b.store_first(dst.at(0), v[0]);
+            b.advance(dst, 4);
+        });
+    });
+    b.finish().unwrap()
+}
+
+fn extent(outer: usize) -> BoxedStrategy<Extent> {
+    let fixed = (0u32..4).prop_map(Extent::Fixed);
+    if outer == 0 {
+        return fixed.boxed();
+    }
+    let rest = (0..outer, 1u32..4, 0u32..12).prop_map(|(level, per, total)| Extent::Rest {
+        level,
+        per,
+        total,
+    });
+    prop_oneof![fixed, rest].boxed()
+}
+
+fn address(levels: usize) -> impl Strategy<Value = Arg> {
+    let stride = prop_oneof![Just(0), (-64i64..64).prop_map(|s| 4 * s)];
+    let strides = proptest::collection::vec(stride, 0..=levels);
+    (0..BASES, -500i64..500, strides).prop_map(|(base, near, strides)| Arg::Address {
+        base: Base(base),
+        offset: 4 * (BUFFER as i64 / 2 + near),
+        strides,
+    })
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    let chunks = proptest::collection::vec(prop_oneof![5 => 1u32..4, 1 => Just(0)], 0..4);
+    (chunks, 0usize..3, 0usize..2).prop_flat_map(|(chunks, inner, kernel)| {
+        let levels = chunks.len() + inner;
+        let loops: Vec<_> = (0..inner).map(|i| extent(chunks.len() + i)).collect();
+        let number = || extent(levels).prop_map(Arg::Count).boxed();
+        let args = match kernel {
+            0 => vec![address(levels).boxed(), address(levels).boxed()],
+            _ => vec![address(levels).boxed(), number(), number()],
+        };
+        (Just(chunks), loops, args).prop_map(move |(chunks, loops, args)| Piece {
+            kernel,
+            chunks,
+            loops,
+            args,
+        })
+    })
+}
+
+fn region() -> impl Strategy<Value = Region> {
+    proptest::collection::vec(piece(), 0..4)
+        .prop_map(|pieces| Region { name: "random".into(), pieces })
+}
+
+fn values(base: u32) -> Vec<f32> {
+    (0..BUFFER as u32).map(|i| (i * (base + 3) % 101) as f32 - 50.0).collect()
+}
+
+fn emulated(region: &Region, kernels: &[Program]) -> Vec<Vec<f32>> {
+    let mut memory = Memory::new();
+    let bases: Vec<u64> = (0..BASES).map(|b| memory.add(values(b))).collect();
+    for chunk in 0..region.chunk_count() {
+        emulate_region(region, kernels, &bases, chunk, &mut memory, true).unwrap();
+    }
+    bases.iter().map(|&b| memory.buffer(b).to_vec()).collect()
+}
+
+#[test]
+fn the_driver_agrees_with_the_emulator() {
+    let kernels = [mix(), count()];
+    let cranelift = Cranelift::host().unwrap();
+    let list: Vec<_> = kernels.iter().map(|k| (k, Backend::Clif)).collect();
+    let mut runner =
+        TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let regions = proptest::collection::vec(region(), 1..4);
+    let result = runner.run(&regions, |regions| {
+        let options = Options { threads: 2, ..Options::default() };
+        let image = Image::compile(&cranelift, &list, &regions, options).unwrap();
+        let space = CodeSpace::new(&cranelift, &image).unwrap();
+        for (i, region) in regions.iter().enumerate() {
+            let want = emulated(region, &kernels);
+            let mut got: Vec<Vec<f32>> = (0..BASES).map(values).collect();
+            let mut bases = Bases::new(BASES as usize);
+            got.iter_mut().enumerate().for_each(|(i, b)| bases.set(i, b.as_mut_ptr().cast()));
+            assert_eq!(space.region(i).unwrap().chunks, region.chunk_count());
+            for chunk in 0..region.chunk_count() + 2 {
+                // SAFETY: the emulator has run the same region on buffers of the same sizes and found every access
+                // inside; the chunks past the last do nothing.
+                unsafe { space.run_chunk(i, &bases, chunk) };
+            }
+            prop_assert_eq!(&got, &want, "{:?}", region);
+        }
+        Ok(())
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+}
+
+#[test]
+fn what_cannot_be_compiled_is_refused() {
+    let kernels = [mix()];
+    let cranelift = Cranelift::host().unwrap();
+    let compile = |piece| {
+        let region = Region { name: "bad".into(), pieces: vec![piece] };
+        Image::compile(&cranelift, &[(&kernels[0], Backend::Clif)], &[region], Options::default())
+    };
+    let number = |extent| vec![Arg::Count(extent), Arg::Count(Extent::Fixed(1))];
+    let piece = |kernel, args| Piece { kernel, chunks: vec![2], loops: vec![], args };
+    let inward = Extent::Rest { level: 1, per: 1, total: 1 };
+    for bad in [piece(1, number(Extent::Fixed(1))), piece(0, number(inward)), piece(0, vec![])] {
+        assert!(matches!(compile(bad), Err(CodegenError::Region { .. })));
+    }
+    let wide = Builder::new("wide", Target::AVX2, 0).finish().unwrap();
+    let image = Image::compile(&cranelift, &[(&wide, Backend::Clif)], &[], Options::default());
+    assert!(matches!(image, Err(CodegenError::Width { lanes: 8, .. })));
+}
+
+#[test]
+fn dumps_are_kept_on_request_only() {
+    let kernels = [mix()];
+    let cranelift = Cranelift::host().unwrap();
+    for keep_ir in [false, true] {
+        let options = Options { keep_ir, ..Options::default() };
+        let image =
+            Image::compile(&cranelift, &[(&kernels[0], Backend::Clif)], &[], options).unwrap();
+        assert_eq!(image.kernels[0].ir.is_some(), keep_ir);
+        assert!(!keep_ir || image.kernels[0].ir.as_ref().unwrap().contains("fmul"));
+    }
+}

@@ -10,7 +10,7 @@ use resnetc::codegen::vir::Program;
 
 /// An argument of a kernel under test.
 #[derive(Clone, Debug)]
-pub enum Given {
+pub(crate) enum Given {
     /// The address of value number `start` of a buffer.
     Buffer { values: Vec<f32>, start: usize },
     /// A number.
@@ -18,7 +18,7 @@ pub enum Given {
 }
 
 /// Runs `program` in the emulator; the buffers afterwards.
-pub fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<Vec<f32>> {
+pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<Vec<f32>> {
     let mut memory = Memory::new();
     let places: Vec<(u64, u64)> = given
         .iter()
@@ -36,7 +36,7 @@ pub fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<Vec<f32>
 }
 
 /// Compiles `program` and runs it; the buffers afterwards.
-pub fn compiled(
+pub(crate) fn compiled(
     cranelift: &Cranelift,
     program: &Program,
     backend: Backend,
@@ -68,12 +68,12 @@ pub fn compiled(
 }
 
 /// Whether two results agree to the bit, any NaN being as good as another.
-pub fn same(a: f32, b: f32) -> bool {
+pub(crate) fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
 }
 
 /// Fails at the first difference.
-pub fn assert_same(got: &[Vec<f32>], want: &[Vec<f32>], program: &Program) {
+pub(crate) fn assert_same(got: &[Vec<f32>], want: &[Vec<f32>], program: &Program) {
     assert_eq!(got.len(), want.len());
     for (buffer, (got, want)) in got.iter().zip(want).enumerate() {
         for (i, (&g, &w)) in got.iter().zip(want).enumerate() {

@@ -1,0 +1,314 @@
+//! The threads that run a region's chunks.
+//!
+//! A job is a function called once for every chunk number; threads draw the numbers from a counter. The caller
+//! works too, and returns when the last chunk is done. Nothing is allocated for a job.
+//!
+//! A worker joins a job only while it is open, and the caller waits only for workers that joined: one that wakes
+//! late, or is not scheduled at all, delays nobody.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::hint::spin_loop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::fpenv::FlushDenormals;
+
+/// What is done for a chunk: `(worker, chunk)`; workers count from 0, which is the caller.
+pub type Job<'a> = dyn Fn(usize, u64) + Sync + 'a;
+
+/// How long a worker spins for the next job before it sleeps.
+const SPIN: Duration = Duration::from_micros(50);
+/// The same inside a session, where the next job is sure to come.
+const SPIN_IN_SESSION: Duration = Duration::from_millis(1);
+/// How often it looks, between looks at the clock.
+const LOOKS: u32 = 64;
+
+/// As many threads as this process may use at a time: affinity and, on Linux, control groups considered.
+pub fn default_threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Threads that wait for work.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    /// A pool for `threads` threads, the caller among them: one worker less is started. Where the system starts
+    /// fewer, there are fewer.
+    ///
+    /// Workers run in the mode of [`FlushDenormals`]; the caller's mode is the caller's business.
+    pub fn new(threads: usize) -> Self {
+        let shared = Arc::new(Shared::default());
+        let start = |worker| {
+            let shared = shared.clone();
+            let named = thread::Builder::new().name(format!("resnetc-{worker}"));
+            named.spawn(move || shared.work(worker)).ok()
+        };
+        let workers = (1..threads.min(ACTIVE as usize)).map_while(start).collect();
+        Pool { shared, workers }
+    }
+
+    /// How many threads work on a job at most.
+    pub fn threads(&self) -> usize {
+        self.workers.len() + 1
+    }
+
+    /// Calls `job` for every chunk below `chunks`, and returns when all calls have. If another thread is using the
+    /// pool, or a job of the pool is what calls this, the caller does all of it.
+    ///
+    /// # Panics
+    /// If a call of `job` panics; chunks that have not begun then are left out.
+    pub fn run(&self, chunks: u64, job: &Job<'_>) {
+        self.session().run(chunks, job);
+    }
+
+    /// Reserves the workers for several jobs in a row and keeps them awake in between.
+    pub fn session(&self) -> Session<'_> {
+        let free = !self.workers.is_empty() && !self.shared.busy.swap(true, Ordering::Acquire);
+        if free {
+            self.shared.hot.store(true, Ordering::Relaxed);
+        }
+        Session {
+            shared: free.then_some(&*self.shared),
+            threads: if free { self.threads() } else { 1 },
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.wake();
+        for worker in self.workers.drain(..) {
+            // A worker catches what its jobs do, so there is no panic to hand on.
+            let _ = worker.join();
+        }
+    }
+}
+
+/// The use of a [`Pool`]'s workers, or, if they were in use already, of the calling thread alone.
+#[derive(Debug)]
+pub struct Session<'a> {
+    shared: Option<&'a Shared>,
+    threads: usize,
+}
+
+impl Session<'_> {
+    /// How many threads work on a job at most; the worker numbers that jobs see are below.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Calls `job` for every chunk below `chunks`, and returns when all calls have.
+    ///
+    /// # Panics
+    /// If a call of `job` panics; chunks that have not begun then are left out.
+    pub fn run(&mut self, chunks: u64, job: &Job<'_>) {
+        match self.shared {
+            Some(shared) if chunks > 1 => shared.run(chunks, job),
+            _ => (0..chunks).for_each(|chunk| job(0, chunk)),
+        }
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared {
+            shared.hot.store(false, Ordering::Relaxed);
+            shared.busy.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Bits of the gate: workers in the job; whether more may join; the rest is the number of the job.
+const ACTIVE: u64 = (1 << 16) - 1;
+const OPEN: u64 = 1 << 16;
+const NUMBER: u32 = 17;
+
+/// Alone on its cache lines, so that threads which hammer it do not slow down those that read its neighbours.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
+#[derive(Default)]
+struct Shared {
+    /// Who may join what; see [`ACTIVE`].
+    gate: Apart<AtomicU64>,
+    /// The next chunk to draw.
+    next: Apart<AtomicU64>,
+    /// What is to be done while the gate is open.
+    task: UnsafeCell<Option<Task>>,
+    /// Whether a session has the workers.
+    busy: AtomicBool,
+    /// Whether workers should spin longer.
+    hot: AtomicBool,
+    stop: AtomicBool,
+    /// How many workers sleep or are about to.
+    asleep: AtomicUsize,
+    sleep: Mutex<()>,
+    wake: Condvar,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+/// A job whose lifetime is not known to the type: it ends when `Shared::run` returns.
+#[derive(Clone, Copy)]
+struct Task {
+    chunks: u64,
+    job: *const Job<'static>,
+}
+
+// SAFETY: `task` is written only by the holder of `busy` while the gate is closed and nobody is inside, and read only
+// by those who are inside; see `run` and `join`. What it points to is `Sync`. Everything else is `Send` and `Sync`.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The caller's side of a job. Only for the holder of `busy`.
+    fn run(&self, chunks: u64, job: &Job<'_>) {
+        let job: *const Job<'_> = job;
+        // SAFETY: only the lifetime changes. The pointer is used by this thread, below, and by workers inside the
+        // gate; this function returns only once the gate is closed and they are out, so within the lifetime.
+        let job = unsafe { std::mem::transmute::<*const Job<'_>, *const Job<'static>>(job) };
+        let task = Task { chunks, job };
+        // SAFETY: the gate is closed and nobody is inside: so the last `run` left it. We are the only holder of
+        // `busy`, so nobody else writes.
+        unsafe { *self.task.get() = Some(task) };
+        self.next.0.store(0, Ordering::Relaxed);
+        let number = (self.gate.0.load(Ordering::Relaxed) >> NUMBER).wrapping_add(1);
+        self.gate.0.store(number << NUMBER | OPEN, Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) > 0 {
+            self.wake();
+        }
+        self.share(0, task);
+        self.gate.0.fetch_and(!OPEN, Ordering::AcqRel);
+        self.wait_until_left();
+        if let Some(panic) = lock(&self.panic).take() {
+            resume_unwind(panic);
+        }
+    }
+
+    /// Draws chunks until there are no more. Panics of the job are kept for the caller, and end the job.
+    fn share(&self, worker: usize, task: Task) {
+        // SAFETY: we are inside `run`, or inside the gate, which `run` waits for: the job is alive.
+        let job = unsafe { &*task.job };
+        let all = AssertUnwindSafe(|| {
+            loop {
+                let chunk = self.next.0.fetch_add(1, Ordering::Relaxed);
+                if chunk >= task.chunks {
+                    return;
+                }
+                job(worker, chunk);
+            }
+        });
+        if let Err(panic) = catch_unwind(all) {
+            self.next.0.fetch_max(task.chunks, Ordering::Relaxed);
+            lock(&self.panic).get_or_insert(panic);
+        }
+    }
+
+    fn wait_until_left(&self) {
+        let mut looks = 0u32;
+        while self.gate.0.load(Ordering::Acquire) & ACTIVE != 0 {
+            looks = looks.saturating_add(1);
+            // A worker inside may have lost its core, to whom this one may be lent.
+            if looks < 1 << 14 { spin_loop() } else { thread::yield_now() }
+        }
+    }
+
+    /// A worker's life.
+    fn work(&self, worker: usize) {
+        let _mode = FlushDenormals::new();
+        let mut seen = 0;
+        while let Some(gate) = self.next_job(seen) {
+            seen = gate >> NUMBER;
+            if let Some(task) = self.join(gate) {
+                self.share(worker, task);
+                self.gate.0.fetch_sub(1, Ordering::Release);
+            }
+        }
+    }
+
+    /// Goes inside, if the gate still is open for the same job.
+    fn join(&self, mut gate: u64) -> Option<Task> {
+        let number = gate >> NUMBER;
+        while gate & OPEN != 0 && gate >> NUMBER == number {
+            match self.gate.0.compare_exchange_weak(
+                gate,
+                gate + 1,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                // SAFETY: we are inside, so nobody writes; the exchange has read what `run` released after it wrote.
+                Ok(_) => return unsafe { *self.task.get() },
+                Err(now) => gate = now,
+            }
+        }
+        None
+    }
+
+    /// The gate, once it is open for another job than `seen`; nothing, once the pool is dropped.
+    fn next_job(&self, seen: u64) -> Option<u64> {
+        let start = Instant::now();
+        loop {
+            for _ in 0..LOOKS {
+                if let Some(found) = self.look(seen) {
+                    return found;
+                }
+                spin_loop();
+            }
+            let patience = if self.hot.load(Ordering::Relaxed) { SPIN_IN_SESSION } else { SPIN };
+            if start.elapsed() > patience {
+                return self.doze(seen);
+            }
+        }
+    }
+
+    /// Something to react to: a job, or the end.
+    fn look(&self, seen: u64) -> Option<Option<u64>> {
+        let gate = self.gate.0.load(Ordering::SeqCst);
+        if self.stop.load(Ordering::SeqCst) {
+            return Some(None);
+        }
+        (gate & OPEN != 0 && gate >> NUMBER != seen).then_some(Some(gate))
+    }
+
+    /// Sleeps until there is something to react to.
+    ///
+    /// Either `run` sees us in `asleep`, or we see its gate: both sides write first and read after. And who wakes
+    /// takes the lock in between, so we are either before our look, or waiting.
+    fn doze(&self, seen: u64) -> Option<u64> {
+        let mut guard = lock(&self.sleep);
+        self.asleep.fetch_add(1, Ordering::SeqCst);
+        let found = loop {
+            if let Some(found) = self.look(seen) {
+                break found;
+            }
+            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        };
+        self.asleep.fetch_sub(1, Ordering::SeqCst);
+        found
+    }
+
+    fn wake(&self) {
+        drop(lock(&self.sleep));
+        self.wake.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

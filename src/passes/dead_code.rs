@@ -1,0 +1,32 @@
+//! Removes what no output needs. Inputs stay: they are part of the network's interface.
+//!
+//! Before:
+//! ```text
+//! ```
+//!
+//! After:
+//! ```text
+//! ```
+
+use resnetc_ir::{Graph, NodeId, Op, Patch};
+
+use super::Pass;
+use super::remarks::{NearMisses, describe};
+
+/// Switched off by the name `dead_code`.
+pub const PASS: Pass = Pass {
+    name: "dead_code",
+    doc: "remove operators and constants that no output needs",
+    sweep: |_| Box::new(rewrite),
+};
+
+fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+    let used = graph.is_output(node) || !graph.users(node).is_empty();
+    if used || graph.node(node).op == Op::Input {
+        return None;
+    }
+    let mut patch = Patch::new(format!("remove {}", describe(graph, node)));
+    // A replaced node is removed once nothing uses it, and so are its operands. Nothing uses this one.
+    patch.replace(node, node);
+    Some(patch)
+}

@@ -1,1 +1,58 @@
-//! text
+//! A text form of graphs, one node a line, that reads back as the graph that it was printed from.
+//!
+//! ```text
+//! # a comment
+//! %0 = input : f32[1, 4, 8, 8] "image"
+//! %1 = constant fill=0.5 : f32[8, 4, 3, 3] "conv1.weight"
+//! %2 = constant [1, 2, 3, 4, 5, 6, 7, -0.5] : f32[8] "conv1.bias"
+//! %3 = conv(%0, %1, %2) kernel=[3, 3] strides=[2, 2] pads=[1, 1, 1, 1] relu : f32[1, 8, 4, 4] "conv1"
+//! %4 = global_average_pool(%3) : f32[1, 8, 1, 1] nchw16c "pool"
+//! output "features" = %4
+//! ```
+//!
+//! **Lines.** `%id = operator(operands) attributes : type "name"`. Ids are any numbers, each defined before it is
+//! used; reading renumbers them in the order of the lines, and [`print()`] numbers the lines from 0. The type may
+//! be left out where operands determine it (planar then); if it is there it must agree. The layout mark
+//! `nchw16c` follows the shape. A name may be left out if it is empty. In it, `\"`, `\\` and `\u{hex}` stand for
+//! a quotation mark, a backslash and any character.
+//!
+//! **Attributes** are `key=value`, `key=[list]` or a bare flag, in any order. Those in parentheses may be left
+//! out and then have the value given here.
+//!
+//! | operator | attributes |
+//! |---|---|
+//! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is one; a further operand is the bias; an activation |
+//! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
+//! | activations | flag `relu`, or `clip=[lo, hi]` |
+//! | `batch_norm` | (`epsilon=1e-5`) |
+//! | `clip` | `lo`, `hi` |
+//! | `max_pool` | those of a window as in `conv`, flag `ceil_mode` |
+//! | `average_pool` | as `max_pool`, flag `count_include_pad` |
+//! | `reduce_mean` | `axes`, flag `keep_dims` |
+//! | `softmax`, `concat` | `axis` |
+//! | `reshape` | `shape` |
+//! | `pad` | `before`, `after`, (`value=0`) or flag `reflect` |
+//! | `slice` | `start`, `len`, (`step`: all 1) |
+//! | `transpose` | `perm` |
+//! | `reorder` | `to=nchw16c` or `to=planar` |
+//! | `relu`, `sigmoid`, `add`, `sub`, `mul`, `div`, `global_average_pool`, `matmul`, `identity` | none |
+//!
+//! **Constants** have one of these forms; printing chooses the first that is exact and short.
+//!
+//! | form | elements, in row-major order |
+//! |---|---|
+//! | `constant [1, -0.5, inf]` | as listed; a type that is left out is `f32[n]` |
+//! | `constant fill=0.5` | all the same |
+//! | `constant iota` | 0, 1, 2, ... |
+//! | `constant seed=7` | arbitrary multiples of 1/8 from -1 to 1, the same for the same seed; never printed |
+//! | `constant fnv=0123456789abcdef` | not in the text: [`parse_with`] asks for them by this hash |
+
+mod attributes;
+mod constant;
+mod parse;
+mod print;
+mod scan;
+
+pub use constant::{constants, hash};
+pub use parse::{ParseError, parse, parse_with};
+pub use print::{attributes, print};

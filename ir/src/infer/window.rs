@@ -52,6 +52,15 @@ impl WindowAxis {
         first.min(end)..end
     }
 
+    /// How many taps of output `output` fall on one of `input` elements or on the padding around them. The others,
+    /// which only a rounded-up number of outputs has, fall beyond the padding.
+    ///
+    /// The axis must be one that [`output_extent`] accepts.
+    pub fn taps_padded(&self, output: usize, input: usize) -> usize {
+        let padded = self.before + input + self.after;
+        padded.saturating_sub(output * self.stride).div_ceil(self.dilation).min(self.kernel)
+    }
+
     /// The outputs, of `outputs` in all, whose tap `tap` falls on one of `input` elements.
     ///
     /// For each output `o` of the range, the element is `o * stride + tap * dilation - before`. The axis must be

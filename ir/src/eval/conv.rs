@@ -1,0 +1,73 @@
+//! Two-dimensional convolution.
+
+use super::{EvalError, Value, elementwise, filled};
+use crate::infer::WindowAxis;
+use crate::op::Conv;
+
+/// Sizes of one convolution of one picture.
+struct Sizes {
+    input: [usize; 2],
+    output: [usize; 2],
+    axes: [WindowAxis; 2],
+}
+
+/// `activation(conv(src, weights) + bias + residual)`; `shape` is the result's `[N, K, P, Q]`.
+pub(super) fn conv(op: &Conv, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, EvalError> {
+    let (src, weights) = (operands[0], operands[1]);
+    let mut result = filled(shape, 0.0)?;
+    let sizes = Sizes {
+        input: [src.shape[2], src.shape[3]],
+        output: [shape[2], shape[3]],
+        axes: WindowAxis::pair(&op.window),
+    };
+    let (channels, filters) = (src.shape[1], shape[1]);
+    let per_group = weights.shape[1];
+    let plane: usize = sizes.input.iter().product();
+    let taps: usize = op.window.kernel.iter().product();
+    for (i, out) in result.chunks_exact_mut(sizes.output.iter().product()).enumerate() {
+        let (picture, filter) = (i / filters, i % filters);
+        let group = filter / (filters / op.groups);
+        if op.bias {
+            out.fill(operands[2].data[filter]);
+        }
+        for c in 0..per_group {
+            let from = (picture * channels + group * per_group + c) * plane;
+            let kernel = &weights.data[(filter * per_group + c) * taps..][..taps];
+            add_plane(&sizes, &src.data[from..][..plane], kernel, out);
+        }
+    }
+    if let Some(i) = op.residual_operand() {
+        result.iter_mut().zip(&operands[i].data).for_each(|(y, r)| *y += r);
+    }
+    elementwise::activate(op.activation, &mut result);
+    Ok(result)
+}
+
+/// Adds one channel's contribution to one output plane, tap by tap so that the innermost loop runs along a row.
+fn add_plane(sizes: &Sizes, src: &[f64], kernel: &[f64], out: &mut [f64]) {
+    let [vertical, horizontal] = &sizes.axes;
+    let ([height, width], [rows, columns]) = (sizes.input, sizes.output);
+    for (tap, &weight) in kernel.iter().enumerate() {
+        let (r, s) = (tap / horizontal.kernel, tap % horizontal.kernel);
+        let across = horizontal.outputs_inside(s, width, columns);
+        if across.is_empty() {
+            continue;
+        }
+        let left = across.start * horizontal.stride + s * horizontal.dilation - horizontal.before;
+        for p in vertical.outputs_inside(r, height, rows) {
+            let h = p * vertical.stride + r * vertical.dilation - vertical.before;
+            let row = &src[h * width..][left..width];
+            let out = &mut out[p * columns..][across.clone()];
+            add_row(weight, row, horizontal.stride, out);
+        }
+    }
+}
+
+fn add_row(weight: f64, row: &[f64], stride: usize, out: &mut [f64]) {
+    if stride == 1 {
+        // Apart from the strided loop so that it becomes vector code.
+        out.iter_mut().zip(row).for_each(|(y, x)| *y += weight * x);
+    } else {
+        out.iter_mut().zip(row.iter().step_by(stride)).for_each(|(y, x)| *y += weight * x);
+    }
+}

@@ -1,0 +1,33 @@
+//! Reductions along axes.
+
+use super::walk::{Walk, around, strides};
+use super::{EvalError, Value, filled};
+
+/// The mean over `axes`. Whether they stay as extents of 1 does not change the elements.
+pub(super) fn mean(axes: &[usize], x: &Value) -> Result<Vec<f64>, EvalError> {
+    let mut kept = x.shape.clone();
+    axes.iter().for_each(|&axis| kept[axis] = 1);
+    let mut into = strides(&kept);
+    axes.iter().for_each(|&axis| into[axis] = 0);
+    let mut sums = filled(&kept, 0.0)?;
+    for (x, i) in x.data.iter().zip(Walk::new(&x.shape, into)) {
+        sums[i] += x;
+    }
+    let count = (x.data.len() / sums.len()) as f64;
+    sums.iter_mut().for_each(|sum| *sum /= count);
+    Ok(sums)
+}
+
+/// `exp(x) / sum(exp(x))` along `axis`, with the maximum subtracted first so that no exponential overflows.
+pub(super) fn softmax(axis: usize, x: &Value) -> Vec<f64> {
+    let (outer, extent, inner) = around(&x.shape, axis);
+    let mut result = x.data.clone();
+    for start in (0..outer).flat_map(|o| (0..inner).map(move |i| o * extent * inner + i)) {
+        let line = || (0..extent).map(|step| start + step * inner);
+        // `f64::max` skips NaN, but the exponential of a NaN makes the sum one.
+        let max = line().map(|i| result[i]).fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = line().map(|i| (result[i] - max).exp()).sum();
+        line().for_each(|i| result[i] = (result[i] - max).exp() / sum);
+    }
+    result
+}

@@ -1,0 +1,214 @@
+//! Attributes of a line to an operator.
+
+use std::str::FromStr;
+
+use crate::op::{
+    Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window,
+};
+use crate::ty::Layout;
+
+/// What stands behind a key.
+#[derive(Debug, PartialEq)]
+pub(super) enum Attribute {
+    /// `key`.
+    Flag,
+    /// `key=word`.
+    Word(String),
+    /// `key=[word, ..]`, or a bare list, whose key is empty.
+    List(Vec<String>),
+}
+
+/// The attributes of a line that nobody has taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Attributes(Vec<(String, Attribute)>);
+
+impl Attributes {
+    /// Adds one; a key may occur once.
+    pub(super) fn insert(&mut self, key: String, value: Attribute) -> Result<(), String> {
+        if self.0.iter().any(|(k, _)| *k == key) {
+            return Err(format!("{key} is given twice"));
+        }
+        self.0.push((key, value));
+        Ok(())
+    }
+
+    /// Checks that every attribute has been taken.
+    pub(super) fn finish(self) -> Result<(), String> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((key, _)) if key.is_empty() => Err("a list without a key".into()),
+            Some((key, _)) => Err(format!("{key} does not belong here")),
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Attribute> {
+        let position = self.0.iter().position(|(k, _)| k == key)?;
+        Some(self.0.remove(position).1)
+    }
+
+    /// Takes a flag; whether it was there.
+    pub(super) fn flag(&mut self, key: &str) -> Result<bool, String> {
+        match self.take(key) {
+            None => Ok(false),
+            Some(Attribute::Flag) => Ok(true),
+            Some(_) => Err(format!("{key} takes no value")),
+        }
+    }
+
+    /// Takes a `key=word`.
+    pub(super) fn word(&mut self, key: &str) -> Result<Option<String>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Attribute::Word(word)) => Ok(Some(word)),
+            Some(_) => Err(format!("{key} takes one value")),
+        }
+    }
+
+    /// Takes a `key=number`.
+    pub(super) fn number<T: FromStr>(&mut self, key: &str) -> Result<Option<T>, String> {
+        self.word(key)?.map(|word| read(key, &word)).transpose()
+    }
+
+    /// Takes a `key=[numbers]`.
+    pub(super) fn numbers<T: FromStr>(&mut self, key: &str) -> Result<Option<Vec<T>>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Attribute::List(words)) => {
+                words.iter().map(|word| read(key, word)).collect::<Result<_, _>>().map(Some)
+            }
+            Some(_) => Err(format!("{key} takes a list")),
+        }
+    }
+
+    /// Takes a list of exactly `N` numbers.
+    fn array<T: FromStr, const N: usize>(&mut self, key: &str) -> Result<Option<[T; N]>, String> {
+        let Some(numbers) = self.numbers(key)? else { return Ok(None) };
+        numbers.try_into().map(Some).map_err(|_| format!("{key} takes {N} numbers"))
+    }
+}
+
+fn read<T: FromStr>(key: &str, word: &str) -> Result<T, String> {
+    word.parse().map_err(|_| {
+        format!("{word} is no value for {}", if key.is_empty() { "an element" } else { key })
+    })
+}
+
+fn required<T>(key: &str, value: Option<T>) -> Result<T, String> {
+    value.ok_or_else(|| format!("{key} is missing"))
+}
+
+/// The operator called `name`, other than inputs and constants, with `operands` operands.
+pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Result<Op, String> {
+    Ok(match name {
+        "conv" => Op::Conv(conv(operands, from)?),
+        "batch_norm" => Op::BatchNorm { epsilon: from.number("epsilon")?.unwrap_or(1e-5) },
+        "relu" => Op::Unary(Unary::Relu),
+        "clip" => Op::Unary(Unary::Clip {
+            lo: required("lo", from.number("lo")?)?,
+            hi: required("hi", from.number("hi")?)?,
+        }),
+        "sigmoid" => Op::Unary(Unary::Sigmoid),
+        "add" => Op::Binary(Binary::Add),
+        "sub" => Op::Binary(Binary::Sub),
+        "mul" => Op::Binary(Binary::Mul),
+        "div" => Op::Binary(Binary::Div),
+        "max_pool" => Op::MaxPool(pool(from)?),
+        "average_pool" => Op::AveragePool {
+            pool: pool(from)?,
+            count_include_pad: from.flag("count_include_pad")?,
+        },
+        "global_average_pool" => Op::GlobalAveragePool,
+        "reduce_mean" => Op::ReduceMean {
+            axes: required("axes", from.numbers("axes")?)?,
+            keep_dims: from.flag("keep_dims")?,
+        },
+        "gemm" => Op::Gemm(gemm(operands, from)?),
+        "matmul" => Op::MatMul,
+        "softmax" => Op::Softmax { axis: required("axis", from.number("axis")?)? },
+        "reshape" => Op::Reshape { shape: required("shape", from.numbers("shape")?)? },
+        "pad" => pad(from)?,
+        "slice" => Op::Slice(slice(from)?),
+        "concat" => Op::Concat { axis: required("axis", from.number("axis")?)? },
+        "transpose" => Op::Transpose { perm: required("perm", from.numbers("perm")?)? },
+        "identity" => Op::Identity,
+        "reorder" => {
+            let to = required("to", from.word("to")?)?;
+            Op::Reorder(layout(&to).ok_or_else(|| format!("{to} is no layout"))?)
+        }
+        _ => return Err(format!("{name} is no operator")),
+    })
+}
+
+/// The layout that prints as `word`.
+pub(super) fn layout(word: &str) -> Option<Layout> {
+    [Layout::Planar, Layout::Blocked].into_iter().find(|layout| layout.to_string() == word)
+}
+
+fn window(from: &mut Attributes) -> Result<Window, String> {
+    let [top, left, bottom, right] = from.array("pads")?.unwrap_or([0; 4]);
+    Ok(Window {
+        kernel: required("kernel", from.array("kernel")?)?,
+        strides: from.array("strides")?.unwrap_or([1; 2]),
+        dilations: from.array("dilations")?.unwrap_or([1; 2]),
+        pads: Pads { top, left, bottom, right },
+    })
+}
+
+fn pool(from: &mut Attributes) -> Result<Pool, String> {
+    Ok(Pool { window: window(from)?, ceil_mode: from.flag("ceil_mode")? })
+}
+
+fn activation(from: &mut Attributes) -> Result<Activation, String> {
+    match (from.flag("relu")?, from.array("clip")?) {
+        (false, None) => Ok(Activation::None),
+        (true, None) => Ok(Activation::Relu),
+        (false, Some([lo, hi])) => Ok(Activation::Clip { lo, hi }),
+        (true, Some(_)) => Err("there are two activations".into()),
+    }
+}
+
+fn conv(operands: usize, from: &mut Attributes) -> Result<Conv, String> {
+    let residual = from.flag("residual")?;
+    Ok(Conv {
+        window: window(from)?,
+        groups: from.number("groups")?.unwrap_or(1),
+        bias: operands > 2 + usize::from(residual),
+        residual,
+        activation: activation(from)?,
+    })
+}
+
+fn gemm(operands: usize, from: &mut Attributes) -> Result<Gemm, String> {
+    Ok(Gemm {
+        alpha: from.number("alpha")?.unwrap_or(1.0),
+        beta: from.number("beta")?.unwrap_or(1.0),
+        transpose_a: from.flag("transpose_a")?,
+        transpose_b: from.flag("transpose_b")?,
+        bias: operands > 2,
+        activation: activation(from)?,
+    })
+}
+
+fn pad(from: &mut Attributes) -> Result<Op, String> {
+    let mode = match (from.flag("reflect")?, from.number("value")?) {
+        (true, Some(_)) => return Err("there are two modes".into()),
+        (true, None) => PadMode::Reflect,
+        (false, value) => PadMode::Constant(value.unwrap_or(0.0)),
+    };
+    Ok(Op::Pad {
+        before: required("before", from.numbers("before")?)?,
+        after: required("after", from.numbers("after")?)?,
+        mode,
+    })
+}
+
+fn slice(from: &mut Attributes) -> Result<Vec<SliceAxis>, String> {
+    let start: Vec<usize> = required("start", from.numbers("start")?)?;
+    let len: Vec<usize> = required("len", from.numbers("len")?)?;
+    let step: Vec<isize> = from.numbers("step")?.unwrap_or_else(|| vec![1; start.len()]);
+    if start.len() != len.len() || start.len() != step.len() {
+        return Err("start, step and len differ in length".into());
+    }
+    let axes = start.into_iter().zip(step).zip(len);
+    Ok(axes.map(|((start, step), len)| SliceAxis { start, step, len }).collect())
+}

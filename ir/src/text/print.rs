@@ -1,0 +1,166 @@
+//! Graph to text.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use super::constant::{self, float};
+use super::scan::{number, quote};
+use crate::graph::{Graph, NodeId};
+use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window};
+
+/// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs. Attributes at
+/// their default values are left out.
+///
+/// Equal graphs print equally, whatever their node ids are.
+pub fn print(graph: &Graph) -> String {
+    let order = graph.topo();
+    let numbers: HashMap<NodeId, usize> = order.iter().copied().zip(0..).collect();
+    let id = |node: &NodeId| match numbers.get(node) {
+        Some(number) => format!("%{number}"),
+        // An output or operand that is no node: not readable, but worth seeing.
+        None => format!("%removed_{}", node.index()),
+    };
+    let mut lines: Vec<String> = Vec::with_capacity(order.len());
+    for node in &order {
+        let operands: Vec<String> = graph.operands(*node).iter().map(id).collect();
+        lines.push(format!("{} = {}\n", id(node), definition(graph, *node, &operands)));
+    }
+    for output in graph.outputs() {
+        lines.push(format!("output {} = {}\n", quote(&output.name), id(&output.node)));
+    }
+    lines.concat()
+}
+
+/// What follows `%id = ` in the line of a node.
+fn definition(graph: &Graph, id: NodeId, operands: &[String]) -> String {
+    let node = graph.node(id);
+    let mut line = node.op.name().to_owned();
+    if let Op::Constant(_) = node.op {
+        let data = graph.constant_of(id).map(|tensor| constant::print(tensor));
+        line.extend([" ", data.as_deref().unwrap_or("missing")]);
+    } else if node.op != Op::Input || !operands.is_empty() {
+        line.push('(');
+        line.push_str(&operands.join(", "));
+        line.push(')');
+    }
+    put_attributes(&node.op, &mut |attribute| line.extend([" ", &attribute]));
+    // Writing to a string cannot fail.
+    let _ = write!(line, " : {}", node.ty);
+    if !node.name.is_empty() {
+        line.extend([" ", &quote(&node.name)]);
+    }
+    line
+}
+
+/// The attributes of an operator as its line has them, those at their default values left out.
+pub fn attributes(op: &Op) -> String {
+    let mut all: Vec<String> = Vec::new();
+    put_attributes(op, &mut |attribute| all.push(attribute));
+    all.join(" ")
+}
+
+/// Passes every attribute that is not at its default value to `put`.
+fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
+    match op {
+        Op::Conv(op) => conv(op, put),
+        Op::Gemm(op) => gemm(op, put),
+        Op::BatchNorm { epsilon } => {
+            if *epsilon != 1e-5 {
+                put(format!("epsilon={}", number(&format!("{epsilon:?}"))));
+            }
+        }
+        Op::Unary(Unary::Clip { lo, hi }) => put(format!("lo={} hi={}", float(*lo), float(*hi))),
+        Op::MaxPool(op) => pool(op, put),
+        Op::AveragePool { pool: op, count_include_pad } => {
+            pool(op, put);
+            flag("count_include_pad", *count_include_pad, put);
+        }
+        Op::ReduceMean { axes, keep_dims } => {
+            put(format!("axes={axes:?}"));
+            flag("keep_dims", *keep_dims, put);
+        }
+        Op::Softmax { axis } | Op::Concat { axis } => put(format!("axis={axis}")),
+        Op::Reshape { shape } => put(format!("shape={shape:?}")),
+        Op::Pad { before, after, mode } => {
+            put(format!("before={before:?} after={after:?}"));
+            match mode {
+                PadMode::Reflect => put("reflect".into()),
+                PadMode::Constant(value) if value.to_bits() == 0 => {}
+                PadMode::Constant(value) => put(format!("value={}", float(*value))),
+            }
+        }
+        Op::Slice(axes) => slice(axes, put),
+        Op::Transpose { perm } => put(format!("perm={perm:?}")),
+        Op::Reorder(layout) => put(format!("to={layout}")),
+        Op::Input
+        | Op::Constant(_)
+        | Op::Unary(Unary::Relu | Unary::Sigmoid)
+        | Op::Binary(_)
+        | Op::GlobalAveragePool
+        | Op::MatMul
+        | Op::Identity => {}
+    }
+}
+
+fn flag(key: &str, set: bool, put: &mut dyn FnMut(String)) {
+    if set {
+        put(key.into());
+    }
+}
+
+fn window(window: &Window, put: &mut dyn FnMut(String)) {
+    let Window { kernel, strides, dilations, pads } = window;
+    put(format!("kernel={kernel:?}"));
+    if *strides != [1, 1] {
+        put(format!("strides={strides:?}"));
+    }
+    if *dilations != [1, 1] {
+        put(format!("dilations={dilations:?}"));
+    }
+    if *pads != Pads::default() {
+        put(format!("pads={:?}", [pads.top, pads.left, pads.bottom, pads.right]));
+    }
+}
+
+fn pool(pool: &Pool, put: &mut dyn FnMut(String)) {
+    window(&pool.window, put);
+    flag("ceil_mode", pool.ceil_mode, put);
+}
+
+fn activation(activation: Activation, put: &mut dyn FnMut(String)) {
+    match activation {
+        Activation::None => {}
+        Activation::Relu => put("relu".into()),
+        Activation::Clip { lo, hi } => put(format!("clip=[{}, {}]", float(lo), float(hi))),
+    }
+}
+
+fn conv(op: &Conv, put: &mut dyn FnMut(String)) {
+    window(&op.window, put);
+    if op.groups != 1 {
+        put(format!("groups={}", op.groups));
+    }
+    flag("residual", op.residual, put);
+    activation(op.activation, put);
+}
+
+fn gemm(op: &Gemm, put: &mut dyn FnMut(String)) {
+    for (key, value) in [("alpha", op.alpha), ("beta", op.beta)] {
+        if value != 1.0 {
+            put(format!("{key}={}", float(value)));
+        }
+    }
+    flag("transpose_a", op.transpose_a, put);
+    flag("transpose_b", op.transpose_b, put);
+    activation(op.activation, put);
+}
+
+fn slice(axes: &[SliceAxis], put: &mut dyn FnMut(String)) {
+    let start: Vec<usize> = axes.iter().map(|a| a.start).collect();
+    let step: Vec<isize> = axes.iter().map(|a| a.step).collect();
+    let len: Vec<usize> = axes.iter().map(|a| a.len).collect();
+    put(format!("start={start:?} len={len:?}"));
+    if step.iter().any(|&step| step != 1) {
+        put(format!("step={step:?}"));
+    }
+}

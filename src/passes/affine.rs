@@ -5,14 +5,7 @@ use std::sync::Arc;
 use resnetc_ir::op::Binary;
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
-/// Why an operator is not merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It is something else altogether.
-    Other,
-    /// It nearly fits.
-    Near(&'static str),
-}
+use super::remarks::Stop;
 
 /// One scale and shift for each channel (axis 1).
 #[derive(Clone, Debug, PartialEq)]
@@ -48,10 +41,8 @@ impl Affine {
         };
         let at = |tensor: &Arc<Tensor>, c: usize| f64::from(tensor.data()[c]);
         let channels = 0..gamma.data().len();
-        let scale: Vec<f64> = channels
-            .clone()
-            .map(|c| at(gamma, c) / (at(variance, c) + epsilon).sqrt())
-            .collect();
+        let scale: Vec<f64> =
+            channels.clone().map(|c| at(gamma, c) / (at(variance, c) + epsilon).sqrt()).collect();
         let shift = channels.map(|c| at(beta, c) - at(mean, c) * scale[c]).collect();
         Ok(Affine { scale, shift })
     }
@@ -94,11 +85,7 @@ fn apply(op: Binary, swapped: bool, k: f64, scale: &mut f64, shift: &mut f64) ->
 }
 
 /// The constant per channel that `user` combines with `value`, and whether it comes first.
-fn constant_operand(
-    graph: &Graph,
-    user: NodeId,
-    value: NodeId,
-) -> Result<(Vec<f64>, bool), Stop> {
+fn constant_operand(graph: &Graph, user: NodeId, value: NodeId) -> Result<(Vec<f64>, bool), Stop> {
     let (Some(a), Some(b)) = (graph.operand(user, 0), graph.operand(user, 1)) else {
         return Err(Stop::Other);
     };

@@ -2,10 +2,24 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [0.5, 2] : f32[2, 1, 1] "scale"
+//! %2 = constant [0.5, 2] : f32[2, 1, 1] "scale copy"
+//! %3 = mul(%0, %1) "left"
+//! %4 = mul(%0, %2) "right"
+//! %5 = sigmoid(%4) "gate"
+//! %6 = add(%3, %5) "sum"
+//! output "y" = %6
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [0.5, 2] : f32[2, 1, 1] "scale"
+//! %2 = mul(%0, %1) : f32[1, 2, 4, 4] "left"
+//! %3 = sigmoid(%2) : f32[1, 2, 4, 4] "gate"
+//! %4 = add(%2, %3) : f32[1, 2, 4, 4] "sum"
+//! output "y" = %4
 //! ```
 
 use std::collections::HashMap;

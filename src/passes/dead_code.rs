@@ -2,10 +2,18 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 4] "x"
+//! %1 = constant [1, 2, 3, 4] "unused.bias"
+//! %2 = add(%0, %1) "unused"
+//! %3 = relu(%0) "relu"
+//! output "y" = %3
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 4] "x"
+//! %1 = relu(%0) : f32[1, 4] "relu"
+//! output "y" = %1
 //! ```
 
 use resnetc_ir::{Graph, NodeId, Op, Patch};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use resnetc_ir::verify::{VerifyError, verify};
+use resnetc_ir::verify::{VerifyErrors, verify};
 use resnetc_ir::{Graph, Op, Patch, PatchError};
 
 use super::remarks::{Applied, NearMisses, PassStats, Remarks};
@@ -99,7 +99,7 @@ pub enum PassError {
         /// The last patch applied.
         patch: String,
         /// The broken invariants.
-        source: VerifyError,
+        source: VerifyErrors,
     },
     /// A pass does not come to an end. An error in the pass.
     #[error("pass \"{pass}\" still finds something to do after {sweeps} sweeps")]

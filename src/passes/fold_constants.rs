@@ -2,10 +2,21 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [1, 3] "scale"
+//! %2 = constant [2] "half"
+//! %3 = div(%1, %2) "quotient"
+//! %4 = reshape(%3) shape=[2, 1, 1] "per channel"
+//! %5 = mul(%0, %4) "mul"
+//! output "y" = %5
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [0.5, 1.5] : f32[2, 1, 1] "per channel"
+//! %2 = mul(%0, %1) : f32[1, 2, 4, 4] "mul"
+//! output "y" = %2
 //! ```
 
 use resnetc_ir::eval::{Value, eval_node};

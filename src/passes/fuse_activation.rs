@@ -2,10 +2,19 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 1, 4, 4] "x"
+//! %1 = constant [3, 5] : f32[2, 1, 1, 1] "conv.weight"
+//! %2 = conv(%0, %1) kernel=[1, 1] "conv"
+//! %3 = relu(%2) "relu"
+//! output "y" = %3
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 1, 4, 4] "x"
+//! %1 = constant [3, 5] : f32[2, 1, 1, 1] "conv.weight"
+//! %2 = conv(%0, %1) kernel=[1, 1] relu : f32[1, 2, 4, 4] "conv"
+//! output "y" = %2
 //! ```
 
 use resnetc_ir::op::{Activation, Unary};

@@ -2,10 +2,27 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant seed=1 : f32[2, 2, 1, 1] "shortcut.weight"
+//! %2 = conv(%0, %1) kernel=[1, 1] "shortcut"
+//! %3 = constant seed=2 : f32[2, 2, 3, 3] "conv1.weight"
+//! %4 = conv(%0, %3) kernel=[3, 3] pads=[1, 1, 1, 1] relu "conv1"
+//! %5 = constant seed=3 : f32[2, 2, 1, 1] "conv2.weight"
+//! %6 = conv(%4, %5) kernel=[1, 1] "conv2"
+//! %7 = add(%2, %6) "sum"
+//! output "y" = %7
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant fnv=3182eb79eab7477f : f32[2, 2, 3, 3] "conv1.weight"
+//! %2 = conv(%0, %1) kernel=[3, 3] pads=[1, 1, 1, 1] relu : f32[1, 2, 4, 4] "conv1"
+//! %3 = constant [-0.5, -0.75, -0.125, 0.25] : f32[2, 2, 1, 1] "conv2.weight"
+//! %4 = constant [0.25, -1, -1, 0.5] : f32[2, 2, 1, 1] "shortcut.weight"
+//! %5 = conv(%0, %4) kernel=[1, 1] : f32[1, 2, 4, 4] "shortcut"
+//! %6 = conv(%2, %3, %5) kernel=[1, 1] residual : f32[1, 2, 4, 4] "conv2"
+//! output "y" = %6
 //! ```
 //!
 //! The sum of two convolutions goes into the deeper one: that is the main branch's, whose operands are still being
@@ -18,7 +35,7 @@ use resnetc_ir::op::{Activation, Binary};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::remarks::{NearMisses, describe};
+use super::remarks::{NearMisses, Stop, describe};
 
 /// Switched off by the name `fuse_residual`.
 pub const PASS: Pass = Pass {
@@ -55,10 +72,12 @@ fn rewrite(
     let mut near_misses = Vec::new();
     let mut candidates = Vec::new();
     for (conv, shortcut) in [(a, b), (b, a)] {
-        match refusal(graph, node, conv, shortcut) {
-            None => candidates.push((conv, shortcut)),
-            Some("") => {}
-            Some(reason) => near_misses.push(format!("{}: {reason}", describe(graph, conv))),
+        match check(graph, node, conv, shortcut) {
+            Ok(()) => candidates.push((conv, shortcut)),
+            Err(Stop::Other) => {}
+            Err(Stop::Near(reason)) => {
+                near_misses.push(format!("{}: {reason}", describe(graph, conv)));
+            }
         }
     }
     // The first operand wins a tie: exporters write the main branch first.
@@ -70,25 +89,25 @@ fn rewrite(
     fuse(graph, node, conv, shortcut)
 }
 
-/// Why the sum cannot be computed by `conv`; empty if that is not even near.
-fn refusal(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Option<&'static str> {
-    let Op::Conv(attributes) = graph.node(conv).op else { return Some("") };
+/// Whether the sum can be computed by `conv`.
+fn check(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Result<(), Stop> {
+    let Op::Conv(attributes) = graph.node(conv).op else { return Err(Stop::Other) };
     if graph.constant_of(shortcut).is_some() {
-        return Some("");
+        return Err(Stop::Other);
     }
     if graph.node(conv).ty.shape != graph.node(shortcut).ty.shape {
-        return Some("the sum broadcasts");
+        return Err(Stop::Near("the sum broadcasts"));
     }
     if attributes.residual {
-        return Some("it has a residual");
+        return Err(Stop::Near("it has a residual"));
     }
     if attributes.activation != Activation::None {
-        return Some("an activation stands between");
+        return Err(Stop::Near("an activation stands between"));
     }
     if graph.sole_user(conv) != Some(sum) {
-        return Some("it has two users");
+        return Err(Stop::Near("it has two users"));
     }
-    None
+    Ok(())
 }
 
 fn fuse(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Option<Patch> {

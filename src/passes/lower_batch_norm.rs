@@ -3,18 +3,31 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [1, 2] "bn.weight"
+//! %2 = constant [10, 20] "bn.bias"
+//! %3 = constant [4, 8] "bn.mean"
+//! %4 = constant [4, 16] "bn.var"
+//! %5 = batch_norm(%0, %1, %2, %3, %4) epsilon=0 "bn"
+//! output "y" = %5
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [0.5, 0.5] : f32[2, 1, 1] "bn.scale"
+//! %2 = mul(%0, %1) : f32[1, 2, 4, 4] "bn"
+//! %3 = constant [8, 16] : f32[2, 1, 1] "bn.shift"
+//! %4 = add(%2, %3) : f32[1, 2, 4, 4] "bn"
+//! output "y" = %4
 //! ```
 
 use resnetc_ir::{Graph, NodeId, Patch};
 
-use super::affine::{Affine, Stop};
+use super::Pass;
+use super::affine::Affine;
 use super::merge_affine::emit;
 use super::remarks::{NearMisses, describe};
-use super::Pass;
 
 /// Cannot be switched off.
 pub const PASS: Pass = Pass {
@@ -24,14 +37,7 @@ pub const PASS: Pass = Pass {
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
-    let affine = match Affine::batch_norm(graph, node) {
-        Ok(affine) => affine,
-        Err(Stop::Other) => return None,
-        Err(Stop::Near(reason)) => {
-            near.note(graph, node, reason);
-            return None;
-        }
-    };
+    let affine = near.settle(graph, node, Affine::batch_norm(graph, node))?;
     let source = graph.operand(node, 0)?;
     let mut patch = Patch::new(format!("lower {}", describe(graph, node)));
     let lowered = emit(&mut patch, graph, &affine, source, node)?;

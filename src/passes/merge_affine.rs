@@ -4,19 +4,33 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [1, 2] : f32[2, 1, 1] "mean"
+//! %2 = sub(%0, %1) "sub"
+//! %3 = constant [0.5, 4] : f32[2, 1, 1] "scale"
+//! %4 = mul(%2, %3) "mul"
+//! %5 = constant [7, 9] : f32[2, 1, 1] "shift"
+//! %6 = add(%4, %5) "add"
+//! output "y" = %6
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [0.5, 4] : f32[2, 1, 1] "add.scale"
+//! %2 = mul(%0, %1) : f32[1, 2, 4, 4] "add"
+//! %3 = constant [6.5, 1] : f32[2, 1, 1] "add.shift"
+//! %4 = add(%2, %3) : f32[1, 2, 4, 4] "add"
+//! output "y" = %4
 //! ```
 
 use resnetc_ir::op::Binary;
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
+use super::Pass;
 use super::affine::{Affine, Chain, channel_constant};
 use super::remarks::{NearMisses, describe};
-use super::Pass;
 
 /// Switched off by the name `merge_affine`.
 pub const PASS: Pass = Pass {
@@ -75,11 +89,13 @@ pub(super) fn emit(
     let rank = node.ty.shape.len();
     let mut value = Value::Old(source);
     if !affine.keeps_scale() {
-        let scale = patch.constant(format!("{}.scale", node.name), channel_constant(&affine.scale, rank)?);
+        let scale =
+            patch.constant(format!("{}.scale", node.name), channel_constant(&affine.scale, rank)?);
         value = patch.add(node.name.clone(), Op::Binary(Binary::Mul), &[value, scale]);
     }
     if !affine.keeps_zero() {
-        let shift = patch.constant(format!("{}.shift", node.name), channel_constant(&affine.shift, rank)?);
+        let shift =
+            patch.constant(format!("{}.shift", node.name), channel_constant(&affine.shift, rank)?);
         value = patch.add(node.name.clone(), Op::Binary(Binary::Add), &[value, shift]);
     }
     Some(value)

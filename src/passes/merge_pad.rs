@@ -2,21 +2,35 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 1, 8, 8] "x"
+//! %1 = pad(%0) before=[0, 0, 2, 2] after=[0, 0, 3, 3] "conv.pad"
+//! %2 = constant [3, 5] : f32[2, 1, 1, 1] "conv.weight"
+//! %3 = conv(%1, %2) kernel=[1, 1] strides=[2, 2] "conv"
+//! %4 = relu(%3) "relu"
+//! %5 = pad(%4) before=[0, 0, 1, 1] after=[0, 0, 1, 1] "pool.pad"
+//! %6 = max_pool(%5) kernel=[3, 3] strides=[2, 2] "pool"
+//! output "y" = %6
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 1, 8, 8] "x"
+//! %1 = constant [3, 5] : f32[2, 1, 1, 1] "conv.weight"
+//! %2 = conv(%0, %1) kernel=[1, 1] strides=[2, 2] pads=[2, 2, 3, 3] : f32[1, 2, 7, 7] "conv"
+//! %3 = relu(%2) : f32[1, 2, 7, 7] "relu"
+//! %4 = max_pool(%3) kernel=[3, 3] strides=[2, 2] pads=[1, 1, 1, 1] : f32[1, 2, 4, 4] "pool"
+//! output "y" = %4
 //! ```
 //!
 //! A convolution pads with 0. An average pool does too, if padding counts. A maximum pool pads with what never
 //! wins, so the padded value must be negative infinity, or not above a source that is never negative.
 
 use resnetc_ir::infer::WindowAxis;
-use resnetc_ir::op::{Activation, Op, PadMode, Pads, Pool, Unary, Window};
-use resnetc_ir::{Graph, NodeId, Patch};
+use resnetc_ir::op::{Activation, PadMode, Pads, Pool, Unary, Window};
+use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::remarks::{NearMisses, describe};
+use super::remarks::{NearMisses, Stop, describe};
 
 /// Switched off by the name `merge_pad`.
 pub const PASS: Pass = Pass {
@@ -30,80 +44,61 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     if !matches!(graph.node(pad).op, Op::Pad { .. }) {
         return None;
     }
-    match merged(graph, node, pad) {
-        Ok(op) => {
-            let mut operands: Vec<_> = graph.operands(node).into_iter().map(Into::into).collect();
-            *operands.first_mut()? = graph.operand(pad, 0)?.into();
-            let label = format!("merge {} into {}", describe(graph, pad), describe(graph, node));
-            let mut patch = Patch::new(label);
-            let merged = patch.add(graph.node(node).name.clone(), op, &operands);
-            patch.replace(node, merged);
-            Some(patch)
-        }
-        Err("") => None,
-        Err(reason) => {
-            near.note(graph, node, reason);
-            None
-        }
-    }
+    let op = near.settle(graph, node, merged(graph, node, pad))?;
+    let mut operands: Vec<_> = graph.operands(node).into_iter().map(Into::into).collect();
+    *operands.first_mut()? = graph.operand(pad, 0)?.into();
+    let label = format!("merge {} into {}", describe(graph, pad), describe(graph, node));
+    let mut patch = Patch::new(label);
+    let merged = patch.add(graph.node(node).name.clone(), op, &operands);
+    patch.replace(node, merged);
+    Some(patch)
 }
 
-/// The operator with the padding merged, or the reason why it cannot be; empty if it is none that pads.
-fn merged(graph: &Graph, node: NodeId, pad: NodeId) -> Result<Op, &'static str> {
+/// The operator with the padding merged.
+fn merged(graph: &Graph, node: NodeId, pad: NodeId) -> Result<Op, Stop> {
     let mut op = graph.node(node).op.clone();
     if !matches!(op, Op::Conv(_) | Op::MaxPool(_) | Op::AveragePool { .. }) {
-        return Err("");
+        return Err(Stop::Other);
     }
     let (extra, value) = spatial(&graph.node(pad).op)?;
     match &mut op {
         Op::Conv(conv) => {
-            if value != 0.0 {
-                return Err("the Pad writes something else than 0");
-            }
-            if !finite_weights(graph, node) {
-                return Err("the weights are not known to be finite, and infinity times 0 is not 0");
-            }
+            check(value == 0.0, "the Pad writes something else than 0")?;
+            check(finite_weights(graph, node), "a weight may be infinite, and times 0 not be 0")?;
             widen(&mut conv.window, extra);
         }
         Op::MaxPool(pool) => {
-            let never_wins = value == f32::NEG_INFINITY || value <= 0.0 && is_nonnegative(graph, pad);
-            if !never_wins {
-                return Err("the padded value could be a maximum");
-            }
-            if pool.ceil_mode {
-                return Err("the number of windows would be rounded otherwise");
-            }
-            widen(&mut pool.window, extra);
-            check_pool(pool)?;
+            let below = value <= 0.0 && is_nonnegative(graph, pad);
+            check(below || value == f32::NEG_INFINITY, "the padded value could be a maximum")?;
+            widen_pool(pool, extra)?;
         }
         Op::AveragePool { pool, count_include_pad } => {
-            if value != 0.0 {
-                return Err("the Pad writes something else than 0");
-            }
-            if pool.ceil_mode {
-                return Err("the number of windows would be rounded otherwise");
-            }
-            if !*count_include_pad && pool.window.pads != Pads::default() {
-                return Err("one padding counts, the other does not");
-            }
-            widen(&mut pool.window, extra);
-            check_pool(pool)?;
+            let counts = *count_include_pad || pool.window.pads == Pads::default();
+            check(value == 0.0, "the Pad writes something else than 0")?;
+            check(counts, "one padding counts, the other does not")?;
+            widen_pool(pool, extra)?;
             *count_include_pad = true;
         }
-        _ => return Err(""),
+        _ => return Err(Stop::Other),
     }
     Ok(op)
 }
 
+fn check(holds: bool, otherwise: &'static str) -> Result<(), Stop> {
+    if holds { Ok(()) } else { Err(Stop::Near(otherwise)) }
+}
+
 /// The extents and the value of a constant Pad of height and width.
-fn spatial(pad: &Op) -> Result<(Pads, f32), &'static str> {
-    let Op::Pad { before, after, mode } = pad else { return Err("") };
-    let PadMode::Constant(value) = *mode else { return Err("the Pad mirrors its operand") };
+fn spatial(pad: &Op) -> Result<(Pads, f32), Stop> {
+    let Op::Pad { before, after, mode } = pad else { return Err(Stop::Other) };
+    let PadMode::Constant(value) = *mode else {
+        return Err(Stop::Near("the Pad mirrors its operand"));
+    };
     match (&before[..], &after[..]) {
         (&[0, 0, top, left], &[0, 0, bottom, right]) => {
             Ok((Pads { top, left, bottom, right }, value))
         }
-        _ => Err("the Pad also pads the batch or the channels"),
+        _ => Err(Stop::Near("the Pad also pads the batch or the channels")),
     }
 }
 
@@ -114,15 +109,14 @@ fn widen(window: &mut Window, extra: Pads) {
     window.pads.right += extra.right;
 }
 
-/// A pool's window must not fit into its padding, see [`resnetc_ir::infer`].
-fn check_pool(pool: &Pool) -> Result<(), &'static str> {
+/// Every window of a pool must hold an element, see [`resnetc_ir::infer`].
+fn widen_pool(pool: &mut Pool, extra: Pads) -> Result<(), Stop> {
+    check(!pool.ceil_mode, "the number of windows would be rounded otherwise")?;
+    widen(&mut pool.window, extra);
     for axis in WindowAxis::pair(&pool.window) {
-        if axis.dilation != 1 {
-            return Err("the pool is dilated");
-        }
-        if axis.before.max(axis.after) >= axis.span() {
-            return Err("a window would lie in the padding");
-        }
+        check(axis.dilation == 1, "the pool is dilated")?;
+        let holds_one = axis.before.max(axis.after) < axis.span();
+        check(holds_one, "a window would lie in the padding")?;
     }
     Ok(())
 }

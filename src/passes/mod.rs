@@ -9,6 +9,7 @@
 
 mod affine;
 mod driver;
+mod permute;
 mod remarks;
 mod weighted;
 

@@ -3,10 +3,21 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = reduce_mean(%0) axes=[2, 3] "mean"
+//! %2 = average_pool(%0) kernel=[4, 4] "pool"
+//! output "y" = %1
+//! output "z" = %2
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = global_average_pool(%0) : f32[1, 2, 1, 1] "mean"
+//! %2 = reshape(%1) shape=[1, 2] : f32[1, 2] "mean"
+//! %3 = global_average_pool(%0) : f32[1, 2, 1, 1] "pool"
+//! output "y" = %2
+//! output "z" = %3
 //! ```
 
 use resnetc_ir::op::Pads;

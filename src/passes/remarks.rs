@@ -76,6 +76,15 @@ pub struct Declined {
     pub reason: String,
 }
 
+/// Why a rewrite is not proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The pattern is another one altogether.
+    Other,
+    /// One condition does not hold.
+    Near(&'static str),
+}
+
 /// Collects the near misses of one sweep.
 #[derive(Debug, Default)]
 pub struct NearMisses {
@@ -87,6 +96,21 @@ impl NearMisses {
     pub fn note(&mut self, graph: &Graph, node: NodeId, reason: impl Into<String>) {
         let Op { name, op } = Op::of(graph, node);
         self.found.push((name, op, reason.into()));
+    }
+
+    /// What was found at `node`, or a note of what nearly was.
+    pub(super) fn settle<T>(
+        &mut self,
+        graph: &Graph,
+        node: NodeId,
+        found: Result<T, Stop>,
+    ) -> Option<T> {
+        match found {
+            Ok(found) => return Some(found),
+            Err(Stop::Near(reason)) => self.note(graph, node, reason),
+            Err(Stop::Other) => {}
+        }
+        None
     }
 
     /// How many were noted.

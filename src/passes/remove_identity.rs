@@ -3,10 +3,21 @@
 //!
 //! Before:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = identity(%0) "dropout"
+//! %2 = pad(%1) before=[0, 0, 0, 0] after=[0, 0, 0, 0] "pad"
+//! %3 = relu(%2) "relu"
+//! %4 = reshape(%3) shape=[2, 16] "rows"
+//! %5 = reshape(%4) shape=[1, 32] "flatten"
+//! output "y" = %5
 //! ```
 //!
 //! After:
 //! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = relu(%0) : f32[1, 2, 4, 4] "relu"
+//! %2 = reshape(%1) shape=[1, 32] : f32[1, 32] "flatten"
+//! output "y" = %2
 //! ```
 
 use resnetc_ir::{Graph, NodeId, Op, Patch};
@@ -48,7 +59,8 @@ fn is_identity(graph: &Graph, node: NodeId, source: NodeId) -> bool {
 }
 
 fn merge_reshapes(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
-    let (Op::Reshape { shape }, Op::Reshape { .. }) = (&graph.node(node).op, &graph.node(source).op)
+    let (Op::Reshape { shape }, Op::Reshape { .. }) =
+        (&graph.node(node).op, &graph.node(source).op)
     else {
         return None;
     };

@@ -6,7 +6,8 @@ use resnetc_ir::op::Activation;
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
-use super::affine::{Affine, Stop, round};
+use super::affine::{Affine, round};
+use super::remarks::Stop;
 
 /// A convolution or a normalized matrix product into whose weights an affine function can be folded.
 pub(super) struct Weighted<'g> {
@@ -50,7 +51,7 @@ impl<'g> Weighted<'g> {
         affine: &Affine,
         last: NodeId,
         label: String,
-    ) -> Result<Patch, &'static str> {
+    ) -> Result<Patch, Stop> {
         let node = graph.node(self.node);
         let operands = graph.operands(self.node);
         let bias = self.folded_bias(affine)?;
@@ -64,14 +65,14 @@ impl<'g> Weighted<'g> {
         match &mut op {
             Op::Conv(conv) => conv.bias = true,
             Op::Gemm(gemm) => gemm.bias = true,
-            _ => return Err("it has no weights"),
+            _ => return Err(Stop::Other),
         }
         let folded = patch.add(node.name.clone(), op, &[operands[0].into(), weights, bias]);
         patch.replace(last, folded);
         Ok(patch)
     }
 
-    fn folded_weights(&self, affine: &Affine) -> Result<Tensor, &'static str> {
+    fn folded_weights(&self, affine: &Affine) -> Result<Tensor, Stop> {
         let row = self.weights.data().len() / affine.scale.len().max(1);
         let rows = self.weights.data().chunks(row.max(1)).zip(&affine.scale);
         let data: Vec<f32> =
@@ -79,7 +80,7 @@ impl<'g> Weighted<'g> {
         finite(self.weights.shape(), data)
     }
 
-    fn folded_bias(&self, affine: &Affine) -> Result<Tensor, &'static str> {
+    fn folded_bias(&self, affine: &Affine) -> Result<Tensor, Stop> {
         let at = |c: usize| self.bias.map_or(0.0, |b| f64::from(b.data()[c]));
         let channels = affine.scale.iter().zip(&affine.shift).enumerate();
         let data: Vec<f32> = channels.map(|(c, (s, t))| round(at(c) * s + t)).collect();
@@ -87,9 +88,9 @@ impl<'g> Weighted<'g> {
     }
 }
 
-fn finite(shape: &[usize], data: Vec<f32>) -> Result<Tensor, &'static str> {
+fn finite(shape: &[usize], data: Vec<f32>) -> Result<Tensor, Stop> {
     if data.iter().any(|x| !x.is_finite()) {
-        return Err("the folded weights are not finite");
+        return Err(Stop::Near("the folded weights are not finite"));
     }
-    Tensor::new(shape, data).ok_or("the weights do not fit their shape")
+    Tensor::new(shape, data).ok_or(Stop::Near("the weights do not fit their shape"))
 }

@@ -1,1 +1,137 @@
-//! passes
+//! Optimizations: every file is one rewrite of the graph, [`pipeline`] is their order.
+//!
+//! A pass looks at one node and proposes a [`Patch`] or declines. The driver in [`run`] walks the graph, applies
+//! what was proposed, verifies, counts and times it, and keeps the reasons of near misses. So a pass holds no
+//! policy: switching it off, stopping after a number of rewrites and reporting are the same for all of them.
+//!
+//! Every pass keeps what the graph computes. Where weights are folded, the new constant is computed in f64 and
+//! rounded to f32 once.
+
+mod affine;
+mod driver;
+mod permute;
+mod remarks;
+mod weighted;
+
+pub mod cancel_transposes;
+pub mod cse;
+pub mod dead_code;
+pub mod fold_affine;
+pub mod fold_batch_norm;
+pub mod fold_constants;
+pub mod fuse_activation;
+pub mod fuse_residual;
+pub mod layout;
+pub mod lower_batch_norm;
+pub mod lower_gemm;
+pub mod merge_affine;
+pub mod merge_pad;
+pub mod reduce_mean_to_pool;
+pub mod remove_identity;
+
+use resnetc_ir::{Graph, NodeId, Patch};
+
+pub use driver::{PassError, PassOptions, Verify, run, run_pass};
+pub use remarks::{Applied, Declined, NearMisses, PassStats, Remarks};
+
+/// One optimization. Each file of this module has one, called `PASS`.
+#[derive(Clone, Copy)]
+pub struct Pass {
+    /// The name that switches it off.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub doc: &'static str,
+    /// Starts a sweep over the graph.
+    pub sweep: fn(&Graph) -> Rewrite,
+}
+
+/// Proposes a rewrite at a node, or notes why it nearly did. It is shown every node once a sweep, operands first,
+/// and may remember what it has seen; an id that it remembers can have been removed or given to a new node since.
+pub type Rewrite = Box<dyn FnMut(&Graph, NodeId, &mut NearMisses) -> Option<Patch>>;
+
+/// How often a step of the pipeline sweeps over the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweeps {
+    /// Once: the pass leaves nothing for itself to do.
+    Once,
+    /// Until a sweep changes nothing.
+    UntilStable,
+}
+
+/// Whether a step can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The result only gets better by it.
+    Optional,
+    /// Later stages rely on it.
+    Required,
+}
+
+/// The three thirds of the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// One way to write each thing.
+    Canonical,
+    /// Operators merged into the convolutions and matrix products.
+    Fused,
+    /// Every value marked with its layout: what the planner accepts.
+    Scheduled,
+}
+
+/// One line of the pipeline.
+#[derive(Clone, Copy)]
+pub struct Step {
+    /// What is run.
+    pub pass: Pass,
+    /// How often.
+    pub sweeps: Sweeps,
+    /// Whether it can be left out.
+    pub need: Need,
+    /// Where it belongs.
+    pub stage: Stage,
+}
+
+/// All passes in the order in which they run.
+pub fn pipeline() -> &'static [Step] {
+    PIPELINE
+}
+
+const fn step(stage: Stage, need: Need, sweeps: Sweeps, pass: Pass) -> Step {
+    Step { pass, sweeps, need, stage }
+}
+
+const PIPELINE: &[Step] = {
+    use Need::{Optional, Required};
+    use Stage::{Canonical, Fused, Scheduled};
+    use Sweeps::{Once, UntilStable};
+    &[
+        // Fewer nodes for everything behind it. No kernel copies a value for nothing, hence required.
+        step(Canonical, Required, Once, remove_identity::PASS),
+        // Exporters compute constants in the graph; most patterns below ask for constant operands.
+        step(Canonical, Optional, Once, fold_constants::PASS),
+        // Before fusion, which refuses a value with two users: equal users become one.
+        step(Canonical, Optional, Once, cse::PASS),
+        // Brings NHWC exports into the NCHW form that all patterns below are written for.
+        step(Canonical, Optional, UntilStable, cancel_transposes::PASS),
+        // Removed transposes leave reshapes and selections of everything behind.
+        step(Canonical, Required, Once, remove_identity::PASS),
+        // After the transposes, as it wants the spatial axes last.
+        step(Canonical, Optional, Once, reduce_mean_to_pool::PASS),
+        // One form of matrix product, so that the folds below know one form only.
+        step(Canonical, Required, UntilStable, lower_gemm::PASS),
+        // While ReLUs are nodes of their own: it asks whether the padded value can be negative.
+        step(Fused, Optional, UntilStable, merge_pad::PASS),
+        step(Fused, Optional, Once, fold_batch_norm::PASS),
+        step(Fused, Optional, Once, fold_affine::PASS),
+        // What could not fold: pre-activation networks.
+        step(Fused, Optional, Once, merge_affine::PASS),
+        step(Fused, Required, Once, lower_batch_norm::PASS),
+        // Residual before activation: in `relu(conv + x)` the convolution must take the sum first.
+        step(Fused, Optional, Once, fuse_residual::PASS),
+        step(Fused, Optional, Once, fuse_activation::PASS),
+        // Constants that a fold no longer needs die with their last user; this removes what the description left.
+        step(Fused, Optional, Once, dead_code::PASS),
+        // Last: every pass above makes new nodes, and none of them knows of layouts.
+        step(Scheduled, Required, Once, layout::PASS),
+    ]
+};

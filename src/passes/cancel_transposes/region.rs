@@ -1,0 +1,340 @@
+//! A connected region of operators that work in any order of axes.
+
+use std::collections::{HashMap, HashSet};
+
+use resnetc_ir::op::SliceAxis;
+use resnetc_ir::patch::Value;
+use resnetc_ir::{Graph, NodeId, Op, Patch};
+
+use crate::passes::permute::{
+    compose, inverse, is_identity, keeps_order, permuted, permuted_shape,
+};
+use crate::passes::remarks::describe;
+
+/// A region, and how its values would be computed instead: each value `v` as `transpose(v', perm)` of a new `v'`.
+pub(super) struct Region<'g> {
+    graph: &'g Graph,
+    perm: Vec<usize>,
+    members: Vec<NodeId>,
+    inside: HashSet<NodeId>,
+}
+
+/// How a value from outside reaches a region.
+enum Source {
+    /// As a transpose by the region's own permutation: the new region reads what it transposes.
+    Cancels(NodeId),
+    /// As another transpose: two become one.
+    Merges(NodeId, Vec<usize>),
+    /// Anything else: needs a transpose.
+    Opaque,
+}
+
+/// How a value of a region is used outside of it.
+enum Use {
+    /// By a transpose; what is left of it behind the new value.
+    Transpose(NodeId, Vec<usize>),
+    /// By a mean that works on the new value as well, followed by a transpose of the axes that are left.
+    Mean(NodeId, Op, Vec<usize>),
+    /// By something that wants the old order.
+    Opaque,
+}
+
+impl<'g> Region<'g> {
+    /// The largest region around `seed`, if that is an operator which works in any order of axes.
+    pub(super) fn grow(graph: &'g Graph, perm: Vec<usize>, seed: NodeId) -> Option<Self> {
+        if !works_in_any_order(graph, seed, perm.len()) {
+            return None;
+        }
+        let mut inside = HashSet::from([seed]);
+        let mut work = vec![seed];
+        while let Some(node) = work.pop() {
+            let users = graph.users(node).into_iter().map(|(user, _)| user);
+            for near in graph.operands(node).into_iter().chain(users) {
+                if !inside.contains(&near) && works_in_any_order(graph, near, perm.len()) {
+                    inside.insert(near);
+                    work.push(near);
+                }
+            }
+        }
+        let members = in_order(graph, seed, &inside);
+        Some(Region { graph, perm, members, inside })
+    }
+
+    /// The operators, each after its operands.
+    pub(super) fn members(&self) -> &[NodeId] {
+        &self.members
+    }
+
+    /// Whether fewer elements are moved by transposes if the region is computed in the new order.
+    pub(super) fn saves(&self) -> bool {
+        let back = inverse(&self.perm);
+        let (mut before, mut after) = (0, 0);
+        for source in self.sources() {
+            let shape = &self.graph.node(source).ty.shape;
+            let (old, new) = match self.source(source) {
+                Source::Cancels(origin) => (self.cost_of(origin, &self.perm), 0),
+                Source::Merges(origin, perm) => {
+                    let Op::Transpose { perm: old } = &self.graph.node(source).op else { continue };
+                    (self.cost_of(origin, old), self.cost_of(origin, &perm))
+                }
+                Source::Opaque => (0, cost(shape, &back)),
+            };
+            after += new;
+            if self.dies(source) {
+                before += old;
+            }
+        }
+        for &member in &self.members {
+            let (old, new) = self.costs_of_uses(member);
+            before += old;
+            after += new;
+        }
+        after < before
+    }
+
+    fn costs_of_uses(&self, member: NodeId) -> (usize, usize) {
+        let shape = &self.graph.node(member).ty.shape;
+        let (mut before, mut after) = (0, 0);
+        let mut opaque = false;
+        let uses = self.uses(member);
+        for used in &uses {
+            match used {
+                Use::Transpose(user, rest) => {
+                    let Op::Transpose { perm } = &self.graph.node(*user).op else { continue };
+                    before += cost(shape, perm);
+                    after += cost(&permuted_shape(shape, &inverse(&self.perm)), rest);
+                }
+                Use::Mean(mean, _, rest) => {
+                    let result = &self.graph.node(*mean).ty.shape;
+                    after += cost(&permuted_shape(result, &inverse(rest)), rest);
+                }
+                Use::Opaque => opaque = true,
+            }
+        }
+        if opaque {
+            after += cost(&permuted_shape(shape, &inverse(&self.perm)), &self.perm);
+        }
+        (before, after)
+    }
+
+    /// The patch that computes the region in the new order.
+    pub(super) fn patch(&self) -> Option<Patch> {
+        let last = self.members.last()?;
+        let count = self.members.len();
+        let label = format!(
+            "move a transpose by {:?} through {count} operators up to {}",
+            self.perm,
+            describe(self.graph, *last)
+        );
+        let mut patch = Patch::new(label);
+        let mut moved: HashMap<NodeId, Value> = HashMap::new();
+        for &member in &self.members {
+            let node = self.graph.node(member);
+            let mut operands = Vec::new();
+            for operand in self.graph.operands(member) {
+                let value = match moved.get(&operand) {
+                    Some(&value) => value,
+                    None => self.enter(&mut patch, operand)?,
+                };
+                moved.insert(operand, value);
+                operands.push(value);
+            }
+            let value = patch.add(node.name.clone(), permuted_op(&node.op, &self.perm)?, &operands);
+            moved.insert(member, value);
+            self.leave(&mut patch, member, value);
+        }
+        Some(patch)
+    }
+
+    /// The new form of an operand from outside.
+    fn enter(&self, patch: &mut Patch, operand: NodeId) -> Option<Value> {
+        let node = self.graph.node(operand);
+        let back = inverse(&self.perm);
+        if let Some(constant) = self.graph.constant_of(operand) {
+            if constant.data().len() == 1 {
+                return Some(operand.into());
+            }
+            let mut shape = vec![1; self.perm.len() - constant.shape().len()];
+            shape.extend(constant.shape());
+            let constant = permuted(&(**constant).clone().reshaped(shape)?, &back)?;
+            return Some(patch.constant(node.name.clone(), constant));
+        }
+        let (origin, perm) = match self.source(operand) {
+            Source::Cancels(origin) => return Some(origin.into()),
+            Source::Merges(origin, perm) => (origin, perm),
+            Source::Opaque => (operand, back),
+        };
+        Some(patch.add(node.name.clone(), Op::Transpose { perm }, &[origin.into()]))
+    }
+
+    /// Gives the users outside of the region what they want of a new value.
+    fn leave(&self, patch: &mut Patch, member: NodeId, value: Value) {
+        let name = |node: NodeId| self.graph.node(node).name.clone();
+        let mut transposed =
+            |patch: &mut Patch, of: NodeId, value: Value, perm: &[usize]| match is_identity(perm) {
+                true => value,
+                false => patch.add(name(of), Op::Transpose { perm: perm.to_vec() }, &[value]),
+            };
+        let mut opaque = false;
+        for used in self.uses(member) {
+            match used {
+                Use::Transpose(user, rest) => {
+                    let new = transposed(patch, user, value, &rest);
+                    patch.replace(user, new);
+                }
+                Use::Mean(user, op, rest) => {
+                    let mean = patch.add(name(user), op, &[value]);
+                    let new = transposed(patch, user, mean, &rest);
+                    patch.replace(user, new);
+                }
+                Use::Opaque => opaque = true,
+            }
+        }
+        if opaque {
+            let new = transposed(patch, member, value, &self.perm);
+            patch.replace(member, new);
+        }
+    }
+
+    /// Computed values that the region reads from outside, each once.
+    fn sources(&self) -> Vec<NodeId> {
+        let mut sources: Vec<NodeId> = Vec::new();
+        let mut seen = HashSet::new();
+        for operand in self.members.iter().flat_map(|&m| self.graph.operands(m)) {
+            let outside = !self.inside.contains(&operand);
+            if outside && self.graph.constant_of(operand).is_none() && seen.insert(operand) {
+                sources.push(operand);
+            }
+        }
+        sources
+    }
+
+    fn source(&self, source: NodeId) -> Source {
+        let Op::Transpose { perm } = &self.graph.node(source).op else { return Source::Opaque };
+        let Some(origin) = self.graph.operand(source, 0) else { return Source::Opaque };
+        let merged = compose(perm, &inverse(&self.perm));
+        match is_identity(&merged) {
+            true => Source::Cancels(origin),
+            false => Source::Merges(origin, merged),
+        }
+    }
+
+    /// Whether a source is read by the region only.
+    fn dies(&self, source: NodeId) -> bool {
+        let mut users = self.graph.users(source).into_iter();
+        !self.graph.is_output(source) && users.all(|(user, _)| self.inside.contains(&user))
+    }
+
+    /// The uses of a member outside of the region; being an output is one.
+    fn uses(&self, member: NodeId) -> Vec<Use> {
+        let users = self.graph.users(member).into_iter().map(|(user, _)| user);
+        let mut uses: Vec<Use> =
+            users.filter(|u| !self.inside.contains(u)).map(|u| self.used_by(u)).collect();
+        if self.graph.is_output(member) {
+            uses.push(Use::Opaque);
+        }
+        uses
+    }
+
+    fn used_by(&self, user: NodeId) -> Use {
+        let op = &self.graph.node(user).op;
+        if let Op::Transpose { perm } = op {
+            return Use::Transpose(user, compose(&self.perm, perm));
+        }
+        match absorbed(op, &self.perm) {
+            Some((op, rest)) => Use::Mean(user, op, rest),
+            None => Use::Opaque,
+        }
+    }
+
+    fn cost_of(&self, origin: NodeId, perm: &[usize]) -> usize {
+        cost(&self.graph.node(origin).ty.shape, perm)
+    }
+}
+
+/// Elements moved by a transpose of a value of this shape.
+fn cost(shape: &[usize], perm: &[usize]) -> usize {
+    if keeps_order(shape, perm) { 0 } else { shape.iter().product() }
+}
+
+/// The mean of `transpose(x, perm)` as a mean of `x`, and the permutation of the axes that it leaves.
+pub(super) fn absorbed(op: &Op, perm: &[usize]) -> Option<(Op, Vec<usize>)> {
+    let Op::ReduceMean { axes, keep_dims: false } = op else {
+        return None;
+    };
+    let mut moved: Vec<usize> = axes.iter().map(|&axis| perm[axis]).collect();
+    moved.sort_unstable();
+    let kept: Vec<usize> =
+        (0..perm.len()).filter(|axis| !axes.contains(axis)).map(|axis| perm[axis]).collect();
+    let rank_of = |axis: &usize| kept.iter().filter(|&other| other < axis).count();
+    let rest = kept.iter().map(rank_of).collect();
+    Some((Op::ReduceMean { axes: moved, keep_dims: false }, rest))
+}
+
+/// Whether an operator of rank `rank` has a counterpart for transposed operands.
+fn works_in_any_order(graph: &Graph, node: NodeId, rank: usize) -> bool {
+    let identity: Vec<usize> = (0..rank).collect();
+    let found = graph.node(node);
+    if found.ty.shape.len() != rank || permuted_op(&found.op, &identity).is_none() {
+        return false;
+    }
+    let operands = graph.operands(node);
+    let fits = |&operand: &NodeId| {
+        let same = graph.node(operand).ty.shape.len() == rank;
+        same || graph.constant_of(operand).is_some()
+    };
+    // Without a computed operand it is for constant folding.
+    operands.iter().all(fits) && operands.iter().any(|&o| graph.constant_of(o).is_none())
+}
+
+/// The operator on values `v'` that computes what `op` computes on `transpose(v', perm)`, transposed back.
+fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
+    Some(match op {
+        Op::Unary(_) | Op::Binary(_) | Op::Identity => op.clone(),
+        Op::Pad { before, after, mode } => {
+            Op::Pad { before: scattered(before, perm), after: scattered(after, perm), mode: *mode }
+        }
+        Op::Slice(axes) => Op::Slice(scattered::<SliceAxis>(axes, perm)),
+        Op::Concat { axis } => Op::Concat { axis: perm[*axis] },
+        Op::Softmax { axis } => Op::Softmax { axis: perm[*axis] },
+        Op::ReduceMean { axes, keep_dims: true } => {
+            let mut axes: Vec<usize> = axes.iter().map(|&axis| perm[axis]).collect();
+            axes.sort_unstable();
+            Op::ReduceMean { axes, keep_dims: true }
+        }
+        _ => return None,
+    })
+}
+
+/// An attribute per axis, moved to where `perm` took the axis from.
+fn scattered<T: Copy>(attribute: &[T], perm: &[usize]) -> Vec<T> {
+    inverse(perm).into_iter().map(|axis| attribute[axis]).collect()
+}
+
+/// The nodes of a region, each after its operands: depth first without recursion.
+fn in_order(graph: &Graph, seed: NodeId, inside: &HashSet<NodeId>) -> Vec<NodeId> {
+    let mut roots: Vec<NodeId> = inside.iter().copied().collect();
+    roots.sort_unstable();
+    roots.insert(0, seed);
+    let mut order = Vec::with_capacity(inside.len());
+    let mut seen = HashSet::new();
+    let mut stack = Vec::new();
+    for root in roots {
+        if seen.insert(root) {
+            stack.push((root, graph.operands(root)));
+        }
+        while let Some((node, operands)) = stack.last_mut() {
+            match operands.pop() {
+                Some(operand) if inside.contains(&operand) && seen.insert(operand) => {
+                    stack.push((operand, graph.operands(operand)));
+                }
+                Some(_) => {}
+                None => {
+                    order.push(*node);
+                    stack.pop();
+                }
+            }
+        }
+    }
+    order
+}

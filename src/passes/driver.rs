@@ -1,0 +1,265 @@
+//! Runs the pipeline: the only place that changes a graph.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use resnetc_ir::verify::{VerifyErrors, verify};
+use resnetc_ir::{Graph, Op, Patch, PatchError};
+
+use super::remarks::{Applied, NearMisses, PassStats, Remarks};
+use super::{Need, Pass, Stage, Step, Sweeps, pipeline};
+
+/// Sweeps after which a pass is taken to run in circles. A sweep moves a rewrite along a whole chain, so real
+/// networks need two or three.
+const MAX_SWEEPS: usize = 64;
+
+/// When the graph is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Never.
+    Off,
+    /// Behind every step of the pipeline.
+    EachPass,
+    /// Behind every patch. Quadratic in the size of the graph; names the patch that broke it.
+    EachPatch,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct PassOptions {
+    /// Names of passes to leave out; only optional ones can be.
+    pub disabled: BTreeSet<String>,
+    /// Leaves out every optional pass: the baseline that optimizations are measured against.
+    pub unfused: bool,
+    /// Applies no more than this many patches of optional passes, to find the one that changes a result. Required
+    /// passes run on, so that what comes out can always be compiled.
+    pub stop_after: Option<usize>,
+    /// Stops behind the last step of this stage.
+    pub until: Option<Stage>,
+    /// When the graph is checked.
+    pub verify: Verify,
+}
+
+impl Default for PassOptions {
+    /// Everything, verified behind every pass in builds with debug assertions.
+    fn default() -> Self {
+        PassOptions {
+            disabled: BTreeSet::new(),
+            unfused: false,
+            stop_after: None,
+            until: None,
+            verify: if cfg!(debug_assertions) { Verify::EachPass } else { Verify::Off },
+        }
+    }
+}
+
+/// Why the passes cannot be run to the end.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PassError {
+    /// No pass has this name.
+    #[error("there is no pass \"{name}\"; there are {}", .valid.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that can be switched off.
+        valid: Vec<&'static str>,
+    },
+    /// A pass that later stages rely on was to be left out.
+    #[error("the pass \"{name}\" is required; optional are {}", .valid.join(", "))]
+    Required {
+        /// The pass.
+        name: String,
+        /// The names that can be switched off.
+        valid: Vec<&'static str>,
+    },
+    /// An operator has no lowering in this form.
+    #[error("{op} \"{node}\" cannot be compiled: {reason}")]
+    NotLowered {
+        /// The name of the node.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A pass proposed a patch that does not fit. An error in the pass.
+    #[error("pass \"{pass}\": {source}")]
+    Patch {
+        /// The pass.
+        pass: &'static str,
+        /// What does not fit.
+        source: PatchError,
+    },
+    /// A pass broke an invariant of the graph. An error in the pass.
+    #[error("the graph is invalid after pass \"{pass}\", patch \"{patch}\": {source}")]
+    Invalid {
+        /// The pass.
+        pass: &'static str,
+        /// The last patch applied.
+        patch: String,
+        /// The broken invariants.
+        source: VerifyErrors,
+    },
+    /// A pass does not come to an end. An error in the pass.
+    #[error("pass \"{pass}\" still finds something to do after {sweeps} sweeps")]
+    Endless {
+        /// The pass.
+        pass: &'static str,
+        /// How often it was run.
+        sweeps: usize,
+    },
+}
+
+impl PassOptions {
+    fn check(&self) -> Result<(), PassError> {
+        let valid = || -> Vec<&'static str> {
+            let names = pipeline().iter().filter(|s| s.need == Need::Optional);
+            names.map(|s| s.pass.name).collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        for name in &self.disabled {
+            let name = name.clone();
+            match pipeline().iter().find(|s| s.pass.name == name) {
+                None => return Err(PassError::Unknown { name, valid: valid() }),
+                Some(step) if step.need == Need::Required => {
+                    return Err(PassError::Required { name, valid: valid() });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn wants(&self, step: &Step) -> bool {
+        step.need == Need::Required || !(self.unfused || self.disabled.contains(step.pass.name))
+    }
+}
+
+/// Runs the pipeline over a graph.
+///
+/// # Errors
+/// If the options name a pass wrongly, or the graph holds an operator that cannot be lowered; it may be partly
+/// rewritten then. All other errors are errors in a pass.
+pub fn run(graph: &mut Graph, options: &PassOptions) -> Result<Remarks, PassError> {
+    options.check()?;
+    let mut driver = Driver::new(options.verify, options.stop_after);
+    for step in pipeline() {
+        if options.until.is_some_and(|last| step.stage > last) {
+            return Ok(driver.remarks);
+        }
+        if options.wants(step) {
+            driver.step(graph, step)?;
+        }
+    }
+    check_lowered(graph)?;
+    Ok(driver.remarks)
+}
+
+/// Runs one pass alone, until it finds nothing more to do.
+///
+/// # Errors
+/// Only by an error in the pass.
+pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks, PassError> {
+    let mut driver = Driver::new(check, None);
+    let (sweeps, need, stage) = (Sweeps::UntilStable, Need::Required, Stage::Canonical);
+    driver.step(graph, &Step { pass: *pass, sweeps, need, stage })?;
+    Ok(driver.remarks)
+}
+
+/// What no kernel computes must be gone.
+fn check_lowered(graph: &Graph) -> Result<(), PassError> {
+    for id in graph.nodes() {
+        let node = graph.node(id);
+        let reason = match node.op {
+            Op::BatchNorm { .. } => "its parameters are not constants",
+            Op::Identity => "it is left over",
+            _ => continue,
+        };
+        return Err(PassError::NotLowered { node: node.name.clone(), op: node.op.name(), reason });
+    }
+    Ok(())
+}
+
+struct Driver {
+    check: Verify,
+    /// Patches of optional passes that may still be applied.
+    budget: usize,
+    remarks: Remarks,
+}
+
+impl Driver {
+    fn new(check: Verify, stop_after: Option<usize>) -> Self {
+        Driver { check, budget: stop_after.unwrap_or(usize::MAX), remarks: Remarks::default() }
+    }
+
+    fn step(&mut self, graph: &mut Graph, step: &Step) -> Result<(), PassError> {
+        let start = Instant::now();
+        let pass = step.pass.name;
+        let first = self.remarks.applied.len();
+        let mut sweeps = 0;
+        let near = loop {
+            let before = self.remarks.applied.len();
+            let near = self.sweep(graph, step)?;
+            sweeps += 1;
+            if step.sweeps == Sweeps::Once || self.remarks.applied.len() == before {
+                break near;
+            }
+            if sweeps == MAX_SWEEPS {
+                return Err(PassError::Endless { pass, sweeps });
+            }
+        };
+        let applied = &self.remarks.applied[first..];
+        if self.check == Verify::EachPass
+            && let Some(last) = applied.last()
+        {
+            check(graph, pass, &last.label)?;
+        }
+        self.remarks.passes.push(PassStats {
+            pass,
+            applied: applied.len(),
+            declined: near.len(),
+            sweeps,
+            nodes: graph.len(),
+            time: start.elapsed(),
+        });
+        self.remarks.decline(pass, near);
+        Ok(())
+    }
+
+    fn sweep(&mut self, graph: &mut Graph, step: &Step) -> Result<NearMisses, PassError> {
+        let mut near = NearMisses::default();
+        let mut rewrite = (step.pass.sweep)(graph);
+        for node in graph.topo() {
+            if step.need == Need::Optional && self.budget == 0 {
+                break;
+            }
+            if !graph.contains(node) {
+                continue;
+            }
+            if let Some(patch) = rewrite(graph, node, &mut near) {
+                self.apply(graph, step, patch)?;
+            }
+        }
+        Ok(near)
+    }
+
+    fn apply(&mut self, graph: &mut Graph, step: &Step, patch: Patch) -> Result<(), PassError> {
+        let pass = step.pass.name;
+        let label = patch.label().to_owned();
+        let added = graph.apply(patch).map_err(|source| PassError::Patch { pass, source })?;
+        if self.check == Verify::EachPatch {
+            check(graph, pass, &label)?;
+        }
+        if step.need == Need::Optional {
+            self.budget -= 1;
+        }
+        let nodes = added.iter().map(ToString::to_string).collect();
+        self.remarks.applied.push(Applied { pass, label, nodes });
+        Ok(())
+    }
+}
+
+fn check(graph: &Graph, pass: &'static str, patch: &str) -> Result<(), PassError> {
+    let patch = patch.to_owned();
+    verify(graph).map_err(|source| PassError::Invalid { pass, patch, source })
+}

@@ -1,0 +1,223 @@
+//! Decides where the elements of every value lie, and inserts the reorders that this takes. Required: the planner
+//! and the kernels go by these marks.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 3, 8, 8] "x"
+//! %1 = constant fill=0.5 : f32[32, 3, 3, 3] "conv1.weight"
+//! %2 = conv(%0, %1) kernel=[3, 3] pads=[1, 1, 1, 1] relu "conv1"
+//! %3 = constant fill=0.25 : f32[32, 32, 1, 1] "conv2.weight"
+//! %4 = conv(%2, %3, %2) kernel=[1, 1] residual "conv2"
+//! %5 = global_average_pool(%4) "pool"
+//! %6 = reshape(%5) shape=[1, 32] "flatten"
+//! %7 = constant fill=0.5 : f32[10, 32] "fc.weight"
+//! %8 = gemm(%6, %7) transpose_b "fc"
+//! %9 = softmax(%8) axis=1 "softmax"
+//! output "y" = %9
+//! output "features" = %6
+//! ```
+//!
+//! After:
+//! ```text
+//! %0 = input : f32[1, 3, 8, 8] "x"
+//! %1 = reorder(%0) to=planar : f32[1, 3, 8, 8] "x"
+//! %2 = constant fill=0.5 : f32[32, 3, 3, 3] "conv1.weight"
+//! %3 = conv(%1, %2) kernel=[3, 3] pads=[1, 1, 1, 1] relu : f32[1, 32, 8, 8] nchw16c "conv1"
+//! %4 = constant fill=0.25 : f32[32, 32, 1, 1] "conv2.weight"
+//! %5 = conv(%3, %4, %3) kernel=[1, 1] residual : f32[1, 32, 8, 8] nchw16c "conv2"
+//! %6 = global_average_pool(%5) : f32[1, 32, 1, 1] nchw16c "pool"
+//! %7 = reshape(%6) shape=[1, 32] : f32[1, 32] nchw16c "flatten"
+//! %8 = constant fill=0.5 : f32[10, 32] "fc.weight"
+//! %9 = gemm(%7, %8) transpose_b : f32[1, 10] nchw16c "fc"
+//! %10 = softmax(%9) axis=1 : f32[1, 10] nchw16c "softmax"
+//! %11 = reorder(%10) to=planar : f32[1, 10] "softmax"
+//! %12 = reorder(%7) to=planar : f32[1, 32] "flatten"
+//! output "y" = %11
+//! output "features" = %12
+//! ```
+//!
+//! | operator | operands | result |
+//! |---|---|---|
+//! | input, constant | | planar |
+//! | conv | blocked; planar if it is a stem, see below | blocked |
+//! | pools | blocked | blocked |
+//! | gemm | as they are | blocked |
+//! | unary, binary, pad, slice, concat of rank 2 or 4 | blocked if any is | as the operands |
+//! | softmax of rank 2 along axis 1 | as they are | as the operand |
+//! | reshape `[N, C, 1, 1]` to `[N, C]` or back | as they are | as the operand |
+//! | all else | planar | planar |
+//!
+//! Constant operands of element-wise operators stay planar: kernels read them once per channel. An output that
+//! would be blocked gets a reorder behind it.
+//!
+//! A **stem** is a convolution of a graph input with fewer channels than a block. Blocks would be mostly empty
+//! there, so it reads the input as it is. If it pads, it reads a copy, which has room for the border.
+
+use std::collections::HashMap;
+
+use resnetc_ir::op::Pads;
+use resnetc_ir::patch::Value;
+use resnetc_ir::ty::BLOCK;
+use resnetc_ir::{Graph, Layout, NodeId, Op, Patch};
+
+use super::Pass;
+use super::remarks::{NearMisses, describe};
+
+/// Cannot be switched off.
+pub const PASS: Pass = Pass {
+    name: "layout",
+    doc: "mark every value with its layout and insert reorders between layouts",
+    sweep: |_| Box::new(rewrite),
+};
+
+/// What an operator wants of one operand.
+#[derive(Clone, Copy, PartialEq)]
+enum Want {
+    /// What its producer made.
+    AsIs,
+    /// This layout.
+    In(Layout),
+    /// A planar copy: nothing is written around an input.
+    PlanarCopy,
+}
+
+fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+    let found = graph.node(node);
+    let decision = decide(graph, node);
+    let layout = decision.as_ref().map_or(found.ty.layout, |&(_, result)| result);
+    let mut patch = Patch::new(format!("{} is {layout}", describe(graph, node)));
+    let mut value = Value::Old(node);
+    if let Some((wants, _)) = decision {
+        let operands = in_wanted_forms(graph, &mut patch, node, &wants);
+        if !graph.operands(node).into_iter().map(Value::Old).eq(operands.iter().copied()) {
+            value = patch.add(found.name.clone(), found.op.clone(), &operands);
+        }
+        patch.set_layout(value, layout);
+    }
+    let marked = value;
+    if graph.is_output(node) && layout == Layout::Blocked {
+        value = patch.add(found.name.clone(), Op::Reorder(Layout::Planar), &[marked]);
+    }
+    if value != Value::Old(node) {
+        patch.replace(node, value);
+        return Some(patch);
+    }
+    (layout != found.ty.layout).then_some(patch)
+}
+
+/// The layouts of the operands and the result; nothing for operators that are never changed.
+fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
+    let operands = graph.operands(node);
+    let all = |want: Want| vec![want; operands.len()];
+    let same = |layout: Layout| (all(Want::In(layout)), layout);
+    let made = operands.first().map(|&o| produced(graph, o));
+    Some(match &graph.node(node).op {
+        Op::Input | Op::Constant(_) | Op::Reorder(_) => return None,
+        Op::Conv(conv) => {
+            let mut wants = all(Want::AsIs);
+            *wants.first_mut()? = source_of_conv(graph, node)?;
+            if let Some(residual) = conv.residual_operand() {
+                *wants.get_mut(residual)? = Want::In(Layout::Blocked);
+            }
+            (wants, Layout::Blocked)
+        }
+        Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool => same(Layout::Blocked),
+        Op::Gemm(_) => (all(Want::AsIs), Layout::Blocked),
+        Op::Unary(_) | Op::Binary(_) => {
+            let layout = common_layout(graph, node, &operands);
+            let want = |&o: &NodeId| match graph.constant_of(o) {
+                Some(_) => Want::AsIs,
+                None => Want::In(layout),
+            };
+            (operands.iter().map(want).collect(), layout)
+        }
+        Op::Pad { .. } | Op::Slice(_) | Op::Concat { .. } => {
+            same(common_layout(graph, node, &operands))
+        }
+        Op::Softmax { axis: 1 } if graph.node(node).ty.shape.len() == 2 => same(made?),
+        Op::Reshape { .. } if keeps_channels(graph, node, *operands.first()?) => same(made?),
+        Op::Softmax { .. }
+        | Op::Reshape { .. }
+        | Op::BatchNorm { .. }
+        | Op::ReduceMean { .. }
+        | Op::MatMul
+        | Op::Transpose { .. }
+        | Op::Identity => same(Layout::Planar),
+    })
+}
+
+fn source_of_conv(graph: &Graph, node: NodeId) -> Option<Want> {
+    let Op::Conv(conv) = graph.node(node).op else { return None };
+    let origin = origin(graph, graph.operand(node, 0)?);
+    let channels = *graph.node(origin).ty.shape.get(1)?;
+    let is_stem = graph.node(origin).op == Op::Input && conv.groups == 1 && channels < BLOCK;
+    Some(match (is_stem, conv.window.pads == Pads::default()) {
+        (false, _) => Want::In(Layout::Blocked),
+        (true, true) => Want::In(Layout::Planar),
+        (true, false) => Want::PlanarCopy,
+    })
+}
+
+/// The layout of an operator that works in both: blocked as soon as one operand is, if blocks mean the same for
+/// all of them.
+fn common_layout(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Layout {
+    let rank = graph.node(node).ty.shape.len();
+    let mut computed = operands.iter().filter(|&&o| graph.constant_of(o).is_none());
+    let same_rank = computed.clone().all(|&o| graph.node(o).ty.shape.len() == rank);
+    let blocked = computed.any(|&o| produced(graph, o) == Layout::Blocked);
+    match (rank == 2 || rank == 4) && same_rank && blocked {
+        true => Layout::Blocked,
+        false => Layout::Planar,
+    }
+}
+
+/// Whether a reshape is between `[N, C, 1, 1]` and `[N, C]`: the order of elements is the same in both layouts.
+fn keeps_channels(graph: &Graph, node: NodeId, source: NodeId) -> bool {
+    let (from, to) = (&graph.node(source).ty, &graph.node(node).ty);
+    let is_vector = |shape: Option<[usize; 4]>| matches!(shape, Some([_, _, 1, 1]));
+    is_vector(from.nchw()) && from.nchw() == to.nchw()
+}
+
+/// The value behind the reorders.
+fn origin(graph: &Graph, mut value: NodeId) -> NodeId {
+    while let Op::Reorder(_) = graph.node(value).op
+        && let Some(source) = graph.operand(value, 0)
+    {
+        value = source;
+    }
+    value
+}
+
+/// The layout that the producer of a value chose.
+fn produced(graph: &Graph, value: NodeId) -> Layout {
+    graph.node(origin(graph, value)).ty.layout
+}
+
+/// The operands of a node in the wanted forms; a new reorder is the last resort.
+fn in_wanted_forms(graph: &Graph, patch: &mut Patch, node: NodeId, wants: &[Want]) -> Vec<Value> {
+    let mut added: HashMap<(NodeId, Layout), Value> = HashMap::new();
+    let operands = graph.operands(node).into_iter().zip(wants);
+    let mut wanted = |(operand, want): (NodeId, &Want)| {
+        let origin = origin(graph, operand);
+        match existing(graph, origin, *want) {
+            Ok(value) => value.into(),
+            Err(layout) => *added.entry((origin, layout)).or_insert_with(|| {
+                let name = graph.node(origin).name.clone();
+                patch.add(name, Op::Reorder(layout), &[origin.into()])
+            }),
+        }
+    };
+    operands.map(&mut wanted).collect()
+}
+
+/// The node that holds `origin` in the wanted form, or the layout of the reorder that is missing.
+fn existing(graph: &Graph, origin: NodeId, want: Want) -> Result<NodeId, Layout> {
+    let layout = match want {
+        Want::AsIs => return Ok(origin),
+        Want::In(layout) if layout == graph.node(origin).ty.layout => return Ok(origin),
+        Want::In(layout) => layout,
+        Want::PlanarCopy => Layout::Planar,
+    };
+    let mut users = graph.users(origin).into_iter().map(|(user, _)| user);
+    users.find(|&user| graph.node(user).op == Op::Reorder(layout)).ok_or(layout)
+}

@@ -1,0 +1,46 @@
+//! Lowers a batch normalization to one Mul and one Add, its constants computed in f64. Required: no kernel
+//! normalizes.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [1, 2] "bn.weight"
+//! %2 = constant [10, 20] "bn.bias"
+//! %3 = constant [4, 8] "bn.mean"
+//! %4 = constant [4, 16] "bn.var"
+//! %5 = batch_norm(%0, %1, %2, %3, %4) epsilon=0 "bn"
+//! output "y" = %5
+//! ```
+//!
+//! After:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [0.5, 0.5] : f32[2, 1, 1] "bn.scale"
+//! %2 = mul(%0, %1) : f32[1, 2, 4, 4] "bn"
+//! %3 = constant [8, 16] : f32[2, 1, 1] "bn.shift"
+//! %4 = add(%2, %3) : f32[1, 2, 4, 4] "bn"
+//! output "y" = %4
+//! ```
+
+use resnetc_ir::{Graph, NodeId, Patch};
+
+use super::Pass;
+use super::affine::Affine;
+use super::merge_affine::emit;
+use super::remarks::{NearMisses, describe};
+
+/// Cannot be switched off.
+pub const PASS: Pass = Pass {
+    name: "lower_batch_norm",
+    doc: "lower a batch normalization to one multiplication and one addition",
+    sweep: |_| Box::new(rewrite),
+};
+
+fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
+    let affine = near.settle(graph, node, Affine::batch_norm(graph, node))?;
+    let source = graph.operand(node, 0)?;
+    let mut patch = Patch::new(format!("lower {}", describe(graph, node)));
+    let lowered = emit(&mut patch, graph, &affine, source, node)?;
+    patch.replace(node, lowered);
+    Some(patch)
+}

@@ -1,0 +1,206 @@
+//! Brings every matrix product with a constant right side into one form, a Gemm with
+//!
+//! * `transpose_a = false`, `transpose_b = true`, `alpha = beta = 1`,
+//! * weights a constant `[N, K]`: one row per output channel, as in a 1x1 convolution,
+//! * no bias, or a constant `[N]`.
+//!
+//! What does not fit is done by operators around it; a product of two computed values becomes a MatMul. Required:
+//! kernels and folds know these two forms only.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 2] "x"
+//! %1 = constant [1, 2, 3, 4, 5, 6] : f32[2, 3] "fc1.weight"
+//! %2 = constant [1, 2, 3] "fc1.bias"
+//! %3 = gemm(%0, %1, %2) alpha=0.5 beta=2 "fc1"
+//! %4 = constant [1, 2, 3, 4, 5, 6] : f32[3, 2] "fc2.weight"
+//! %5 = matmul(%3, %4) "fc2"
+//! output "y" = %5
+//! ```
+//!
+//! After:
+//! ```text
+//! %0 = input : f32[1, 2] "x"
+//! %1 = constant [0.5, 2, 1, 2.5, 1.5, 3] : f32[3, 2] "fc1.weight"
+//! %2 = constant [2, 4, 6] : f32[3] "fc1.bias"
+//! %3 = gemm(%0, %1, %2) transpose_b : f32[1, 3] "fc1"
+//! %4 = constant [1, 3, 5, 2, 4, 6] : f32[2, 3] "fc2.weight"
+//! %5 = gemm(%3, %4) transpose_b : f32[1, 2] "fc2"
+//! output "y" = %5
+//! ```
+
+use resnetc_ir::op::{Activation, Binary, Gemm, Unary};
+use resnetc_ir::patch::Value;
+use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
+
+use super::Pass;
+use super::affine::round;
+use super::permute::permuted;
+use super::remarks::{NearMisses, describe};
+
+/// Cannot be switched off.
+pub const PASS: Pass = Pass {
+    name: "lower_gemm",
+    doc: "bring matrix products with constant weights into one form",
+    sweep: |_| Box::new(rewrite),
+};
+
+/// The normal form, without bias and activation.
+const NORMAL: Gemm = Gemm {
+    alpha: 1.0,
+    beta: 1.0,
+    transpose_a: false,
+    transpose_b: true,
+    bias: false,
+    activation: Activation::None,
+};
+
+fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+    match graph.node(node).op {
+        Op::Gemm(gemm) if !is_normal(graph, node, gemm) => lower_gemm(graph, node, gemm),
+        Op::MatMul => lower_matmul(graph, node),
+        _ => None,
+    }
+}
+
+fn is_normal(graph: &Graph, node: NodeId, gemm: Gemm) -> bool {
+    let form = Gemm { bias: gemm.bias, activation: gemm.activation, ..NORMAL };
+    let constant = |i| graph.operand(node, i).and_then(|n| graph.constant_of(n));
+    let bias_fits = !gemm.bias
+        || constant(2)
+            .is_some_and(|c| c.shape().len() == 1 && c.shape() == &graph.node(node).ty.shape[1..]);
+    gemm == form && constant(1).is_some() && bias_fits
+}
+
+fn lower_gemm(graph: &Graph, node: NodeId, gemm: Gemm) -> Option<Patch> {
+    let mut lowering = Lowering::new(graph, node);
+    let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
+    let c = graph.operand(node, 2).filter(|_| gemm.bias);
+    let a = lowering.transposed(a, gemm.transpose_a);
+    let Some(weights) = graph.constant_of(b) else {
+        let b = lowering.transposed(b, gemm.transpose_b);
+        let product = lowering.add(Op::MatMul, &[a, b]);
+        let product = lowering.scaled(product, gemm.alpha);
+        return Some(lowering.finish(product, c, gemm));
+    };
+    let weights = match gemm.transpose_b && gemm.alpha == 1.0 {
+        true => Value::Old(b),
+        false => lowering.constant("weight", scaled_rows(weights, gemm)?),
+    };
+    let vector = c.and_then(|c| bias_vector(graph, node, c, gemm.beta));
+    let Some(vector) = vector else {
+        let product = lowering.add(Op::Gemm(NORMAL), &[a, weights]);
+        return Some(lowering.finish(product, c, gemm));
+    };
+    let bias = lowering.constant("bias", vector);
+    let op = Op::Gemm(Gemm { bias: true, activation: gemm.activation, ..NORMAL });
+    let product = lowering.add(op, &[a, weights, bias]);
+    Some(lowering.replace(product))
+}
+
+fn lower_matmul(graph: &Graph, node: NodeId) -> Option<Patch> {
+    let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
+    let weights = graph.constant_of(b).filter(|t| t.shape().len() == 2)?;
+    let shape = &graph.node(a).ty.shape;
+    let columns = *shape.last()?;
+    let mut lowering = Lowering::new(graph, node);
+    let weights = lowering.constant("weight", permuted(weights, &[1, 0])?);
+    if shape.len() == 2 {
+        let product = lowering.add(Op::Gemm(NORMAL), &[a.into(), weights]);
+        return Some(lowering.replace(product));
+    }
+    let rows = graph.node(a).ty.elements() / columns.max(1);
+    let a = lowering.add(Op::Reshape { shape: vec![rows, columns] }, &[a.into()]);
+    let product = lowering.add(Op::Gemm(NORMAL), &[a, weights]);
+    let shape = graph.node(node).ty.shape.clone();
+    let product = lowering.add(Op::Reshape { shape }, &[product]);
+    Some(lowering.replace(product))
+}
+
+/// `alpha * b` as `[N, K]`.
+fn scaled_rows(b: &Tensor, gemm: Gemm) -> Option<Tensor> {
+    let rows = if gemm.transpose_b { b.clone() } else { permuted(b, &[1, 0])? };
+    scaled(rows, gemm.alpha)
+}
+
+fn scaled(tensor: Tensor, factor: f32) -> Option<Tensor> {
+    if factor == 1.0 {
+        return Some(tensor);
+    }
+    let shape = tensor.shape().to_vec();
+    let data = tensor.data().iter().map(|&x| round(f64::from(x) * f64::from(factor)));
+    Tensor::new(shape, data.collect())
+}
+
+/// `beta * c` as `[N]`, if `c` is a constant and the same for every row.
+fn bias_vector(graph: &Graph, node: NodeId, c: NodeId, beta: f32) -> Option<Tensor> {
+    let tensor = graph.constant_of(c)?;
+    let [_, columns] = graph.node(node).ty.shape[..] else { return None };
+    let data = match (tensor.shape(), tensor.data()) {
+        (_, &[x]) => vec![x; columns],
+        ([n] | [1, n], data) if *n == columns => data.to_vec(),
+        _ => return None,
+    };
+    scaled(Tensor::vector(data), beta)
+}
+
+/// A patch under construction.
+struct Lowering<'g> {
+    graph: &'g Graph,
+    node: NodeId,
+    patch: Patch,
+}
+
+impl<'g> Lowering<'g> {
+    fn new(graph: &'g Graph, node: NodeId) -> Self {
+        let patch = Patch::new(format!("normalize {}", describe(graph, node)));
+        Lowering { graph, node, patch }
+    }
+
+    fn name(&self) -> &'g str {
+        &self.graph.node(self.node).name
+    }
+
+    fn add(&mut self, op: Op, operands: &[Value]) -> Value {
+        self.patch.add(self.name(), op, operands)
+    }
+
+    fn constant(&mut self, suffix: &str, tensor: Tensor) -> Value {
+        self.patch.constant(format!("{}.{suffix}", self.name()), tensor)
+    }
+
+    fn transposed(&mut self, value: NodeId, transpose: bool) -> Value {
+        match transpose {
+            true => self.add(Op::Transpose { perm: vec![1, 0] }, &[value.into()]),
+            false => value.into(),
+        }
+    }
+
+    fn scaled(&mut self, value: Value, factor: f32) -> Value {
+        if factor == 1.0 {
+            return value;
+        }
+        let factor = self.constant("factor", Tensor::scalar(factor));
+        self.add(Op::Binary(Binary::Mul), &[value, factor])
+    }
+
+    /// Adds `beta * c` and the activation as operators of their own.
+    fn finish(mut self, mut value: Value, c: Option<NodeId>, gemm: Gemm) -> Patch {
+        if let Some(c) = c {
+            let c = self.scaled(c.into(), gemm.beta);
+            value = self.add(Op::Binary(Binary::Add), &[value, c]);
+        }
+        let activation = match gemm.activation {
+            Activation::None => return self.replace(value),
+            Activation::Relu => Unary::Relu,
+            Activation::Clip { lo, hi } => Unary::Clip { lo, hi },
+        };
+        let value = self.add(Op::Unary(activation), &[value]);
+        self.replace(value)
+    }
+
+    fn replace(mut self, value: Value) -> Patch {
+        self.patch.replace(self.node, value);
+        self.patch
+    }
+}

@@ -1,0 +1,92 @@
+//! Permutations of axes. `perm` is read as in [`Op::Transpose`](resnetc_ir::Op): axis `i` of the result is axis
+//! `perm[i]` of the operand.
+
+use resnetc_ir::Tensor;
+
+/// The permutation that undoes `perm`.
+pub(super) fn inverse(perm: &[usize]) -> Vec<usize> {
+    let mut inverse = vec![0; perm.len()];
+    for (i, &axis) in perm.iter().enumerate() {
+        inverse[axis] = i;
+    }
+    inverse
+}
+
+/// The one permutation that does what `first` and then `second` do.
+pub(super) fn compose(first: &[usize], second: &[usize]) -> Vec<usize> {
+    second.iter().map(|&axis| first[axis]).collect()
+}
+
+/// Whether `perm` moves nothing.
+pub(super) fn is_identity(perm: &[usize]) -> bool {
+    perm.iter().copied().eq(0..perm.len())
+}
+
+/// Whether transposing a value of `shape` keeps the order of its elements: axes of more than one element stay in
+/// order.
+pub(super) fn keeps_order(shape: &[usize], perm: &[usize]) -> bool {
+    let long: Vec<usize> = perm.iter().copied().filter(|&axis| shape[axis] > 1).collect();
+    long.is_sorted()
+}
+
+/// The shape of a transposed value.
+pub(super) fn permuted_shape(shape: &[usize], perm: &[usize]) -> Vec<usize> {
+    perm.iter().map(|&axis| shape[axis]).collect()
+}
+
+/// A constant transposed. `perm` must be a permutation of its axes.
+pub(super) fn permuted(tensor: &Tensor, perm: &[usize]) -> Option<Tensor> {
+    let shape = permuted_shape(tensor.shape(), perm);
+    if keeps_order(tensor.shape(), perm) {
+        return Tensor::new(shape, tensor.data().to_vec());
+    }
+    let strides = permuted_shape(&strides(tensor.shape()), perm);
+    let mut data = Vec::with_capacity(tensor.data().len());
+    let mut index = vec![0; shape.len()];
+    let mut offset = 0;
+    while data.len() < tensor.data().len() {
+        data.push(tensor.data()[offset]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            offset += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            offset -= strides[axis] * shape[axis];
+            index[axis] = 0;
+        }
+    }
+    Tensor::new(shape, data)
+}
+
+/// The distance between neighbours along each axis, row-major.
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permuting_and_inverting_gives_the_constant_back() {
+        let data: Vec<f32> = (0..24).map(|x| x as f32).collect();
+        let tensor = Tensor::new([2, 3, 4], data).unwrap();
+        let perm = [2, 0, 1];
+        let moved = permuted(&tensor, &perm).unwrap();
+        assert_eq!(moved.shape(), [4, 2, 3]);
+        assert_eq!(moved.data()[..4], [0.0, 4.0, 8.0, 12.0]);
+        assert_eq!(permuted(&moved, &inverse(&perm)).unwrap(), tensor);
+        assert!(is_identity(&compose(&perm, &inverse(&perm))));
+    }
+
+    #[test]
+    fn only_axes_of_one_element_move_for_free() {
+        assert!(keeps_order(&[2, 1, 1, 8], &[0, 3, 1, 2]));
+        assert!(!keeps_order(&[2, 1, 2, 8], &[0, 3, 1, 2]));
+    }
+}

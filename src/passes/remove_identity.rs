@@ -1,0 +1,78 @@
+//! Removes operators that give their operand back: Identity, a Reshape to the same shape, a Transpose that moves
+//! nothing, a Pad by nothing, a Slice of everything, a Concat of one. Two Reshapes in a row become one.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = identity(%0) "dropout"
+//! %2 = pad(%1) before=[0, 0, 0, 0] after=[0, 0, 0, 0] "pad"
+//! %3 = relu(%2) "relu"
+//! %4 = reshape(%3) shape=[2, 16] "rows"
+//! %5 = reshape(%4) shape=[1, 32] "flatten"
+//! output "y" = %5
+//! ```
+//!
+//! After:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = relu(%0) : f32[1, 2, 4, 4] "relu"
+//! %2 = reshape(%1) shape=[1, 32] : f32[1, 32] "flatten"
+//! output "y" = %2
+//! ```
+
+use resnetc_ir::{Graph, NodeId, Op, Patch};
+
+use super::Pass;
+use super::remarks::{NearMisses, describe};
+
+/// Cannot be switched off: no kernel copies a value for nothing.
+pub const PASS: Pass = Pass {
+    name: "remove_identity",
+    doc: "remove operators that give their operand back unchanged",
+    sweep: |_| Box::new(rewrite),
+};
+
+fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+    let source = graph.operand(node, 0)?;
+    if is_identity(graph, node, source) {
+        let mut patch = Patch::new(format!("remove {}", describe(graph, node)));
+        patch.replace(node, source);
+        return Some(patch);
+    }
+    merge_reshapes(graph, node, source)
+}
+
+fn is_identity(graph: &Graph, node: NodeId, source: NodeId) -> bool {
+    let from = &graph.node(source).ty.shape;
+    match &graph.node(node).op {
+        Op::Identity => true,
+        Op::Reshape { shape } => shape == from,
+        Op::Transpose { perm } => perm.iter().copied().eq(0..perm.len()),
+        Op::Pad { before, after, .. } => before.iter().chain(after).all(|&n| n == 0),
+        Op::Slice(axes) => axes
+            .iter()
+            .zip(from)
+            .all(|(axis, &extent)| axis.len == extent && (axis.step == 1 || extent == 1)),
+        Op::Concat { .. } => graph.operands(node).len() == 1,
+        _ => false,
+    }
+}
+
+fn merge_reshapes(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
+    let (Op::Reshape { shape }, Op::Reshape { .. }) =
+        (&graph.node(node).op, &graph.node(source).op)
+    else {
+        return None;
+    };
+    let origin = graph.operand(source, 0)?;
+    let label = format!("merge {} with {}", describe(graph, node), describe(graph, source));
+    let mut patch = Patch::new(label);
+    if graph.node(origin).ty.shape == *shape {
+        patch.replace(node, origin);
+        return Some(patch);
+    }
+    let op = Op::Reshape { shape: shape.clone() };
+    let merged = patch.add(graph.node(node).name.clone(), op, &[origin.into()]);
+    patch.replace(node, merged);
+    Some(patch)
+}

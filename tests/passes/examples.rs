@@ -1,0 +1,87 @@
+//! The example in the documentation of every pass: what it shows is what the pass does.
+
+use std::path::PathBuf;
+
+use resnetc::passes::{self, Pass, Verify, run_pass};
+use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::text::{parse, print};
+use resnetc_ir::verify::verify;
+
+/// Set to anything, it makes this test write what the passes do into their documentation.
+const BLESS: &str = "RESNETC_BLESS";
+
+/// Every pass once.
+fn all() -> Vec<Pass> {
+    let mut all: Vec<Pass> = passes::pipeline().iter().map(|step| step.pass).collect();
+    all.sort_by_key(|pass| pass.name);
+    all.dedup_by_key(|pass| pass.name);
+    all
+}
+
+fn source(pass: &Pass) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/passes/{}.rs", pass.name))
+}
+
+/// The byte range of the code block behind `heading`, without its fences.
+fn block(source: &str, heading: &str) -> std::ops::Range<usize> {
+    let heading = source.find(heading).unwrap_or_else(|| panic!("no heading {heading}"));
+    let fence = "//! ```text\n";
+    let start = heading + source[heading..].find(fence).expect("a code block") + fence.len();
+    start..start + source[start..].find("//! ```\n").expect("the end of the code block")
+}
+
+fn uncommented(block: &str) -> String {
+    block.lines().map(|line| format!("{}\n", line.trim_start_matches("//! "))).collect()
+}
+
+fn commented(text: &str) -> String {
+    text.lines().map(|line| format!("//! {line}\n")).collect()
+}
+
+#[test]
+fn every_pass_does_what_its_documentation_shows() {
+    for pass in all() {
+        let path = source(&pass);
+        let mut text = std::fs::read_to_string(&path).expect("the source of the pass");
+        let before = uncommented(&text[block(&text, "//! Before:")]);
+        let mut graph = parse(&before).unwrap_or_else(|e| panic!("{}: {e}", pass.name));
+        verify(&graph).unwrap_or_else(|e| panic!("{}: {e}", pass.name));
+        let remarks = run_pass(&mut graph, &pass, Verify::EachPatch).expect("the pass runs");
+        assert!(remarks.count(pass.name) > 0, "{} does nothing to its example", pass.name);
+        let after = commented(&print(&graph));
+        let range = block(&text, "//! After:");
+        if std::env::var_os(BLESS).is_some() {
+            text.replace_range(range, &after);
+            std::fs::write(&path, text).expect("the source can be written");
+        } else {
+            let shown = &text[range];
+            assert!(
+                shown == after,
+                "{}: its documentation shows\n{shown}\nbut it makes\n{after}\nset {BLESS}=1 to accept that",
+                pass.name
+            );
+        }
+    }
+}
+
+/// The examples are chosen so that every number in them is exact.
+#[test]
+fn examples_mean_the_same_before_and_after() {
+    for pass in all() {
+        let text = std::fs::read_to_string(source(&pass)).expect("the source of the pass");
+        let graph = |heading| parse(&uncommented(&text[block(&text, heading)])).expect("it parses");
+        let (before, after) = (graph("//! Before:"), graph("//! After:"));
+        let inputs: Vec<Value> = before
+            .inputs()
+            .iter()
+            .map(|&input| {
+                let ty = &before.node(input).ty;
+                let data = (0..ty.elements()).map(|i| (i * 7 % 23) as f64 - 8.0).collect();
+                Value { shape: ty.shape.clone(), data }
+            })
+            .collect();
+        let expected = eval(&before, &inputs).expect("before");
+        assert_eq!(expected, eval(&after, &inputs).expect("after"), "{}", pass.name);
+        assert!(expected.iter().any(|v| v.data.iter().any(|&x| x != 0.0)), "{}", pass.name);
+    }
+}

@@ -145,8 +145,3 @@ fn parse_size(text: &str) -> Option<usize> {
     };
     digits.parse::<usize>().ok()?.checked_mul(unit).filter(|&n| n > 0)
 }
-
-/// Threads that this process may use at once: affinity and cgroup limits respected.
-pub fn available_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get())
-}

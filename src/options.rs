@@ -57,6 +57,6 @@ impl Default for Options {
 impl Options {
     /// Threads of a run: what was asked for, at least 1, or as many as the process may use.
     pub fn thread_count(&self) -> usize {
-        self.threads.unwrap_or_else(crate::cpu::available_threads).max(1)
+        self.threads.unwrap_or_else(crate::runtime::pool::default_threads).max(1)
     }
 }

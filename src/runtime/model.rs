@@ -10,7 +10,7 @@ use crate::kernels::sink::{ARENA, WEIGHTS};
 
 use super::fpenv::FlushDenormals;
 use super::memory::Memory;
-use super::pool::Pool;
+use super::pool::{Pool, Session};
 
 /// One input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,8 +124,9 @@ impl Model {
     pub fn run(&self, context: &mut Context) -> Result<(), RunError> {
         self.check(context)?;
         let _flush = FlushDenormals::new();
+        let mut session = self.program.pool.session();
         for step in 0..self.program.steps.len() {
-            self.step(step, &context.bases);
+            self.step(step, &context.bases, &mut session);
         }
         Ok(())
     }
@@ -140,9 +141,10 @@ impl Model {
             return Err(RunError::Times { given: times.len(), steps: self.program.steps.len() });
         }
         let _flush = FlushDenormals::new();
+        let mut session = self.program.pool.session();
         for (step, time) in times.iter_mut().enumerate() {
             let start = Instant::now();
-            self.step(step, &context.bases);
+            self.step(step, &context.bases, &mut session);
             *time = start.elapsed();
         }
         Ok(())
@@ -155,10 +157,9 @@ impl Model {
         }
     }
 
-    fn step(&self, step: usize, bases: &Bases) {
+    fn step(&self, step: usize, bases: &Bases, session: &mut Session<'_>) {
         let program = &*self.program;
-        program.pool.run(program.steps[step].chunks, &|_, chunk| {
-            let _flush = FlushDenormals::new();
+        session.run(program.steps[step].chunks, &|_, chunk| {
             // SAFETY: the base addresses are the arena of a context that this run borrows alone and the weights, both
             // as large as the plan and the packing say, and all kernels of this code were made for exactly that plan.
             // Chunks of a region write disjoint bytes, and the pool returns only when all of them are done.

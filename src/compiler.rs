@@ -1,0 +1,107 @@
+//! The front door: description in, model out.
+
+use std::path::Path;
+
+use resnetc_ir::Graph;
+
+use crate::compile::compile;
+use crate::error::Error;
+use crate::import::{onnx, safetensors};
+use crate::options::Options;
+use crate::runtime::model::Model;
+use crate::spec::{Spec, Weights};
+
+/// Loads networks under one set of options.
+#[derive(Clone, Debug, Default)]
+pub struct Compiler {
+    options: Options,
+}
+
+/// A network that was loaded and not compiled yet.
+#[derive(Clone, Debug)]
+pub struct Network {
+    graph: Graph,
+    options: Options,
+}
+
+impl Compiler {
+    /// A compiler with these options.
+    pub fn new(options: Options) -> Self {
+        Compiler { options }
+    }
+
+    /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file.
+    ///
+    /// # Errors
+    /// If there is no such network or file, or it cannot be taken; the error names the file and every offending
+    /// node or key.
+    pub fn load(&self, model: impl AsRef<Path>) -> Result<Network, Error> {
+        let path = model.as_ref();
+        if let Some(spec) = path.to_str().and_then(Spec::builtin) {
+            return self.spec(&spec);
+        }
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("onnx") => self.onnx(path),
+            Some("toml" | "json") => self.spec(&Spec::load(path)?),
+            _ => Err(Error::UnknownModel {
+                model: path.to_owned(),
+                reason: format!(
+                    "no built-in network and no .onnx, .toml or .json file; built in are {}",
+                    crate::spec::builtin_names().join(", ")
+                ),
+            }),
+        }
+    }
+
+    /// Builds the network of a spec, with the weights that the options name or seeded random ones.
+    ///
+    /// # Errors
+    /// If the spec makes no sense or the weights do not fit it.
+    pub fn spec(&self, spec: &Spec) -> Result<Network, Error> {
+        let weights = match &self.options.weights {
+            Some(file) => Weights::Map(safetensors::load(file)?),
+            None => Weights::Random { seed: self.options.seed },
+        };
+        Ok(self.graph(spec.build(weights, self.options.batch)?))
+    }
+
+    /// Imports an ONNX file.
+    ///
+    /// # Errors
+    /// If it cannot be taken.
+    pub fn onnx(&self, file: &Path) -> Result<Network, Error> {
+        if self.options.weights.is_some() {
+            return Err(Error::UnknownModel {
+                model: file.to_owned(),
+                reason: "an ONNX file has its own weights; leave --weights away".to_owned(),
+            });
+        }
+        let bindings = onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() };
+        Ok(self.graph(onnx::load(file, &bindings)?))
+    }
+
+    /// Takes a graph as it stands.
+    pub fn graph(&self, graph: Graph) -> Network {
+        Network { graph, options: self.options.clone() }
+    }
+}
+
+impl Network {
+    /// The graph as it was described, before any pass.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// How it will be compiled.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Compiles it.
+    ///
+    /// # Errors
+    /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses memory.
+    pub fn compile(self) -> Result<Model, Error> {
+        compile(self.graph, &self.options)
+    }
+}

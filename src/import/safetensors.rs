@@ -84,7 +84,9 @@ pub fn save<'a>(
     }
     let views = data
         .iter()
-        .map(|(&name, (shape, bytes))| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .map(|(&name, (shape, bytes))| {
+            Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
+        })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
     let encoded = views.and_then(|views| safetensors::serialize(views, None));
     replace(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?).map_err(fail)
@@ -119,12 +121,15 @@ fn beside(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
-    let fail = |source| ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path);
+    let fail =
+        |source| ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path);
     if !std::fs::metadata(path).map_err(fail)?.is_file() {
         return Err(fail(std::io::Error::other("this is no regular file")));
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|mut f| std::io::Read::read_to_end(&mut f, &mut bytes)).map_err(fail)?;
+    File::open(path)
+        .and_then(|mut f| std::io::Read::read_to_end(&mut f, &mut bytes))
+        .map_err(fail)?;
     Ok(bytes)
 }
 
@@ -145,8 +150,12 @@ fn convert(name: &str, view: &TensorView<'_>) -> Result<Tensor, ImportError> {
     let data: Vec<f32> = match view.dtype() {
         Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
         Dtype::F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
-        Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect(),
-        Dtype::BF16 => bytes.as_chunks().0.iter().map(|&b| half::bf16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::F16 => {
+            bytes.as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect()
+        }
+        Dtype::BF16 => {
+            bytes.as_chunks().0.iter().map(|&b| half::bf16::from_le_bytes(b).to_f32()).collect()
+        }
         other => {
             let found = format!("{other:?}");
             return Err(ImportErrorKind::ElementType { name: name.into(), found }.into());

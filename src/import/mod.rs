@@ -1,1 +1,13 @@
-//! import
+//! Foreign files to graphs: every check of bytes that came from elsewhere is made here.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`onnx`] | ONNX models to [`Graph`](resnetc_ir::Graph)s |
+//! | [`safetensors`] | named weights, and single tensors in and out |
+//! | [`error`] | what can be wrong with them |
+
+pub mod error;
+pub mod onnx;
+pub mod safetensors;
+
+pub use error::{ImportError, ImportErrorKind, RefusedNode, UnboundDim};

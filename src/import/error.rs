@@ -1,0 +1,205 @@
+//! What can be wrong with a model or a weight file that came from elsewhere.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Why a file was not imported: the file, if the bytes came from one, and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub struct ImportError {
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// What is wrong.
+    #[source]
+    pub kind: Box<ImportErrorKind>,
+}
+
+impl ImportError {
+    /// Names the file, unless a more precise one is already named.
+    pub(crate) fn in_file(mut self, file: &Path) -> Self {
+        self.file.get_or_insert_with(|| file.to_path_buf());
+        self
+    }
+}
+
+impl From<ImportErrorKind> for ImportError {
+    fn from(kind: ImportErrorKind) -> Self {
+        ImportError { file: None, kind: Box::new(kind) }
+    }
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}: {}", file.display(), self.kind),
+            None => self.kind.fmt(f),
+        }
+    }
+}
+
+/// What is wrong with an imported file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportErrorKind {
+    /// The file cannot be read or written.
+    #[error("{action} failed: {source}")]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bytes are of another format, or cut short.
+    #[error("this is no {expected}: {reason}")]
+    Format {
+        /// The format that was expected.
+        expected: &'static str,
+        /// What the bytes look like, and what to do.
+        reason: String,
+    },
+    /// The file is newer or older than what this importer knows.
+    #[error("{what} {found} is not supported (supported: {lowest} to {highest}); {advice}")]
+    Version {
+        /// Which version number this is about.
+        what: &'static str,
+        /// The number in the file.
+        found: i64,
+        /// The lowest number accepted.
+        lowest: i64,
+        /// The highest number accepted.
+        highest: i64,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The model contradicts itself.
+    #[error("{place}: {reason}")]
+    Invalid {
+        /// Which part of the model.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Data that the model keeps in a file of its own cannot be had.
+    #[error("tensor \"{tensor}\" is stored in \"{location}\": {reason}")]
+    ExternalData {
+        /// The tensor's name.
+        tensor: String,
+        /// The location written in the model.
+        location: String,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// Symbolic dimensions that nobody gave a size.
+    #[error("{}", list_unbound(.dims))]
+    UnboundDims {
+        /// Every one of them.
+        dims: Vec<UnboundDim>,
+    },
+    /// A size was given for a symbolic dimension that no input has.
+    #[error("no input has a dimension \"{name}\"; symbolic dimensions: {known:?}")]
+    UnknownDim {
+        /// The name that was given.
+        name: String,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// A batch size was asked for, but every input has a fixed one.
+    #[error(
+        "batch {wanted} was asked for, but input \"{input}\" has the fixed shape {shape:?}; export the model with a dynamic batch"
+    )]
+    FixedBatch {
+        /// The batch asked for.
+        wanted: usize,
+        /// The first input.
+        input: String,
+        /// Its declared shape.
+        shape: Vec<usize>,
+    },
+    /// Nodes that cannot be compiled: all of them, so that one look tells the whole distance.
+    #[error("{}", list_refused(.nodes))]
+    Unsupported {
+        /// Every offending node, in model order.
+        nodes: Vec<RefusedNode>,
+    },
+    /// A weight file does not hold the tensor asked for.
+    #[error("no tensor \"{name}\"; the file holds {}", list_names(.available))]
+    MissingTensor {
+        /// The name asked for.
+        name: String,
+        /// The names in the file.
+        available: Vec<String>,
+    },
+    /// A weight file holds the tensor in an element type that is no float.
+    #[error("tensor \"{name}\" has element type {found}; F32, F16, BF16 and F64 can be read")]
+    ElementType {
+        /// The tensor's name.
+        name: String,
+        /// The type in the file.
+        found: String,
+    },
+}
+
+/// A symbolic dimension without a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnboundDim {
+    /// The model input.
+    pub input: String,
+    /// Which of its dimensions.
+    pub axis: usize,
+    /// The name to bind.
+    pub name: String,
+}
+
+/// A node that cannot be compiled, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedNode {
+    /// The operator, with its domain if that is not the standard one.
+    pub op: String,
+    /// The node's name, or that of its first output.
+    pub name: String,
+    /// The attribute at fault, if it is one.
+    pub attribute: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for RefusedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} \"{}\": ", self.op, self.name)?;
+        if let Some(attribute) = &self.attribute {
+            write!(f, "attribute {attribute}: ")?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+fn list_unbound(dims: &[UnboundDim]) -> String {
+    let list: Vec<String> = dims
+        .iter()
+        .map(|d| format!("dimension \"{}\" (axis {} of input \"{}\")", d.name, d.axis, d.input))
+        .collect();
+    let name = dims.first().map_or("name", |d| &d.name);
+    format!("{} has no size; pass --shape {name}=N", list.join(", "))
+}
+
+fn list_refused(nodes: &[RefusedNode]) -> String {
+    let mut text = format!(
+        "{} node{} cannot be compiled",
+        nodes.len(),
+        if nodes.len() == 1 { "" } else { "s" }
+    );
+    for node in nodes {
+        text.push_str(&format!("\n  {node}"));
+    }
+    text
+}
+
+fn list_names(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut text =
+        names.iter().take(SHOWN).map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    if names.is_empty() { "nothing".into() } else { text }
+}

@@ -1,0 +1,102 @@
+//! The graph under construction.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use resnetc_ir::infer::check_shape;
+use resnetc_ir::{Graph, NodeId, Op, Tensor};
+
+use super::call::{Call, Result, Value};
+use super::literal::{Data, Literal};
+
+/// How many elements constant arithmetic may touch in one import: far more than any network's weights need,
+/// and few enough that a small hostile file cannot keep a machine busy.
+const FOLD_BUDGET: usize = 1 << 28;
+
+/// A graph, and what is needed to add to it.
+pub(super) struct Builder {
+    pub(super) graph: Graph,
+    /// Where external data may lie.
+    pub(super) folder: Option<PathBuf>,
+    /// The node of each tensor that is in the graph; the graph keeps the tensors alive, so no address is reused.
+    constants: HashMap<*const Tensor, NodeId>,
+    budget: usize,
+}
+
+impl Builder {
+    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+        Builder { graph: Graph::new(), folder, constants: HashMap::new(), budget: FOLD_BUDGET }
+    }
+
+    /// Claims work on constants, before it is done: `elements` read and written.
+    pub(super) fn claim(&mut self, elements: usize) -> Result<()> {
+        match self.budget.checked_sub(elements) {
+            Some(rest) => {
+                self.budget = rest;
+                Ok(())
+            }
+            None => Err("constant arithmetic on more elements than this importer allows".into()),
+        }
+    }
+
+    pub(super) fn shape(&self, value: &Value) -> Vec<usize> {
+        match value {
+            Value::Known(literal) => literal.shape.clone(),
+            Value::Node(node) => self.graph.node(*node).ty.shape.clone(),
+        }
+    }
+
+    /// The graph node of a value; a constant becomes one the first time that it is needed.
+    pub(super) fn node(&mut self, name: &str, value: &Value) -> Result<NodeId> {
+        match value {
+            Value::Node(node) => Ok(*node),
+            Value::Known(Literal { data: Data::Int(_), .. }) => Err(format!(
+                "\"{name}\" is an integer tensor; only float32 is computed at run time"
+            )
+            .into()),
+            Value::Known(Literal { data: Data::Float(tensor), .. }) => self.constant(name, tensor),
+        }
+    }
+
+    fn constant(&mut self, name: &str, tensor: &Arc<Tensor>) -> Result<NodeId> {
+        if let Some(&node) = self.constants.get(&Arc::as_ptr(tensor)) {
+            return Ok(node);
+        }
+        check_shape(tensor.shape()).map_err(|e| e.to_string())?;
+        let node = self.graph.constant(name, tensor.clone());
+        self.constants.insert(Arc::as_ptr(tensor), node);
+        Ok(node)
+    }
+
+    /// A required operand as a graph node.
+    pub(super) fn operand(&mut self, call: &Call<'_>, i: usize) -> Result<NodeId> {
+        let name = call.node.input.get(i).map_or("", String::as_str);
+        self.node(name, call.required(i)?)
+    }
+
+    /// An optional operand as a graph node.
+    pub(super) fn optional(&mut self, call: &Call<'_>, i: usize) -> Result<Option<NodeId>> {
+        call.arg(i).is_some().then(|| self.operand(call, i)).transpose()
+    }
+
+    /// A one-element constant.
+    pub(super) fn scalar(&mut self, call: &Call<'_>, value: f32) -> NodeId {
+        self.graph.constant(format!("{}.{value}", call.name()), Tensor::scalar(value))
+    }
+
+    /// Adds an operator under the call's name.
+    pub(super) fn add(&mut self, call: &Call<'_>, op: Op, operands: &[NodeId]) -> Result<NodeId> {
+        Ok(self.graph.add(call.name(), op, operands)?)
+    }
+
+    /// Adds the operator that is the call's only result.
+    pub(super) fn finish(
+        &mut self,
+        call: &Call<'_>,
+        op: Op,
+        operands: &[NodeId],
+    ) -> Result<Vec<Value>> {
+        Ok(vec![Value::Node(self.add(call, op, operands)?)])
+    }
+}

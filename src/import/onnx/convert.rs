@@ -1,0 +1,149 @@
+//! Nodes to a graph, one after the other.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use resnetc_ir::Graph;
+
+use super::builder::Builder;
+use super::call::{Call, Refusal, Value, display_name};
+use super::functions::{Step, inline};
+use super::open::is_standard;
+use super::ops;
+use super::order::order;
+use super::proto::{GraphProto, ModelProto, NodeProto};
+use super::tensor::{self, TensorError};
+use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
+
+/// Converts a model whose inputs have these names and shapes.
+pub(super) fn convert(
+    model: &ModelProto,
+    opset: i64,
+    inputs: &[(String, Vec<usize>)],
+    folder: Option<PathBuf>,
+) -> Result<Graph, ImportError> {
+    let Some(graph) = &model.graph else { return Ok(Graph::new()) };
+    if graph.output.is_empty() {
+        return Err(invalid("graph", "it has no outputs"));
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(invalid("graph", "sparse initializers are not supported"));
+    }
+    let steps = inline(model, opset)?;
+    let order = order(graph, &steps)?;
+    let used = used(graph, &order, &steps);
+    let builder = Builder::new(folder);
+    let mut converter = Converter { builder, values: HashMap::new(), used, refused: Vec::new() };
+    for (name, shape) in inputs {
+        let node = converter.builder.graph.input(name, shape.clone());
+        converter.values.insert(name, Some(Value::Node(node)));
+    }
+    converter.read_initializers(graph)?;
+    for &i in &order {
+        converter.step(&steps[i]);
+    }
+    converter.finish(graph)
+}
+
+fn invalid(place: &str, reason: &str) -> ImportError {
+    ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()
+}
+
+/// All names that a needed node or the caller reads.
+fn used<'a>(graph: &'a GraphProto, order: &[usize], steps: &'a [Step]) -> HashSet<&'a str> {
+    let operands = order.iter().flat_map(|&i| &steps[i].node.input).map(String::as_str);
+    operands.chain(graph.output.iter().map(|o| o.name())).collect()
+}
+
+struct Converter<'a> {
+    builder: Builder,
+    /// Every value so far. `None` for what a refused node would have computed: nodes that need it are not
+    /// reported, because nothing is known about them.
+    values: HashMap<&'a str, Option<Value>>,
+    used: HashSet<&'a str>,
+    refused: Vec<RefusedNode>,
+}
+
+impl<'a> Converter<'a> {
+    /// Reads the stored constants that are used.
+    fn read_initializers(&mut self, graph: &'a GraphProto) -> Result<(), ImportError> {
+        for proto in graph.initializer.iter().filter(|t| self.used.contains(t.name())) {
+            let value = match tensor::read(proto, self.builder.folder.as_deref()) {
+                Ok(literal) => Some(Value::Known(literal)),
+                Err(TensorError::Broken(error)) => return Err(error),
+                Err(TensorError::Unsupported(reason)) => {
+                    let (op, name) = ("initializer".into(), proto.name().into());
+                    self.refused.push(RefusedNode { op, name, attribute: None, reason });
+                    None
+                }
+            };
+            self.values.insert(proto.name(), value);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &'a Step) {
+        let results = match self.import(step) {
+            Ok(results) => results,
+            Err(refusal) => {
+                self.refuse(&step.node, refusal);
+                None
+            }
+        };
+        let mut results = results.map(Vec::into_iter);
+        for (i, name) in step.node.output.iter().enumerate() {
+            let value = results.as_mut().and_then(Iterator::next);
+            if results.is_some() && value.is_none() && self.used.contains(name.as_str()) {
+                let reason = format!("its result {i}, \"{name}\", is used, but not supported");
+                self.refuse(&step.node, reason.into());
+            }
+            self.values.insert(name, value);
+        }
+    }
+
+    /// The results of a node; `None` if an operand is missing because of a refused node.
+    fn import(&mut self, step: &'a Step) -> Result<Option<Vec<Value>>, Refusal> {
+        let node = &step.node;
+        if !is_standard(node.domain()) {
+            return Err("the operator is of a domain that is not supported".into());
+        }
+        let handler = ops::handler(node.op_type()).ok_or_else(|| ops::why_not(node.op_type()))?;
+        let mut args = Vec::with_capacity(node.input.len());
+        for name in &node.input {
+            match self.values.get(name.as_str()) {
+                _ if name.is_empty() => args.push(None),
+                Some(Some(value)) => args.push(Some(value.clone())),
+                _ => return Ok(None),
+            }
+        }
+        let call = Call { node, opset: step.opset, args };
+        handler(&mut self.builder, &call).map(Some)
+    }
+
+    fn refuse(&mut self, node: &NodeProto, Refusal { attribute, reason }: Refusal) {
+        let op = match node.domain() {
+            domain if is_standard(domain) => node.op_type().to_string(),
+            domain => format!("{domain}.{}", node.op_type()),
+        };
+        self.refused.push(RefusedNode { op, name: display_name(node).into(), attribute, reason });
+    }
+
+    /// Names the outputs.
+    fn finish(mut self, graph: &GraphProto) -> Result<Graph, ImportError> {
+        if !self.refused.is_empty() {
+            return Err(ImportErrorKind::Unsupported { nodes: self.refused }.into());
+        }
+        for output in &graph.output {
+            let name = output.name();
+            let Some(Some(value)) = self.values.get(name) else {
+                return Err(invalid(&format!("output \"{name}\""), "nothing computes it"));
+            };
+            let node = self
+                .builder
+                .node(name, value)
+                .map_err(|refusal| invalid(&format!("output \"{name}\""), &refusal.reason))?;
+            self.builder.graph.output(name, node);
+        }
+        Ok(self.builder.graph)
+    }
+}

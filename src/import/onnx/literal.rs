@@ -1,0 +1,193 @@
+//! Values known during import: weights, and the integers of shape arithmetic.
+
+use std::sync::Arc;
+
+use resnetc_ir::Tensor;
+use resnetc_ir::infer::check_shape;
+
+use super::proto::DataType;
+
+/// A constant. Cloning shares the elements.
+#[derive(Clone, Debug)]
+pub(super) struct Literal {
+    /// Dimensions, outermost first. Unlike in the graph, an extent may be 0: empty lists are ordinary in shape
+    /// arithmetic.
+    pub(super) shape: Vec<usize>,
+    pub(super) data: Data,
+}
+
+/// Elements in row-major order. Every integer type and bool is held as i64, every float type as f32.
+#[derive(Clone, Debug)]
+pub(super) enum Data {
+    Int(Arc<Vec<i64>>),
+    Float(Arc<Tensor>),
+}
+
+/// The number of elements of a shape, if it can be a value at all.
+pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
+    // Strides are formed from the other extents even where one is 0, so those must be in bounds too.
+    let others: Vec<usize> = shape.iter().map(|&d| d.max(1)).collect();
+    check_shape(&others).map_err(|e| e.to_string())?;
+    Ok(shape.iter().product())
+}
+
+impl Literal {
+    pub(super) fn ints(shape: Vec<usize>, data: Vec<i64>) -> Result<Self, String> {
+        match elements(&shape)? == data.len() {
+            true => Ok(Literal { shape, data: Data::Int(Arc::new(data)) }),
+            false => Err(format!("{} elements do not fill shape {shape:?}", data.len())),
+        }
+    }
+
+    pub(super) fn floats(shape: Vec<usize>, data: Vec<f32>) -> Result<Self, String> {
+        let (count, found) = (elements(&shape)?, data.len());
+        match Tensor::new(shape.clone(), data) {
+            Some(tensor) if count == found => {
+                Ok(Literal { shape, data: Data::Float(Arc::new(tensor)) })
+            }
+            _ => Err(format!("{found} elements do not fill shape {shape:?}")),
+        }
+    }
+
+    /// A list of integers, such as a shape.
+    pub(super) fn list(data: Vec<i64>) -> Self {
+        Literal { shape: vec![data.len()], data: Data::Int(Arc::new(data)) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match &self.data {
+            Data::Int(v) => v.len(),
+            Data::Float(t) => t.data().len(),
+        }
+    }
+
+    pub(super) fn is_int(&self) -> bool {
+        matches!(self.data, Data::Int(_))
+    }
+
+    /// The elements, if they are integers.
+    pub(super) fn as_ints(&self) -> Option<&[i64]> {
+        match &self.data {
+            Data::Int(v) => Some(v),
+            Data::Float(_) => None,
+        }
+    }
+
+    /// The single element as a float.
+    pub(super) fn scalar(&self) -> Option<f64> {
+        match &self.data {
+            Data::Int(v) => match v[..] {
+                [x] => Some(x as f64),
+                _ => None,
+            },
+            Data::Float(t) => match *t.data() {
+                [x] => Some(f64::from(x)),
+                _ => None,
+            },
+        }
+    }
+
+    /// The elements at `positions`, under a new shape.
+    pub(super) fn pick(
+        &self,
+        shape: Vec<usize>,
+        positions: impl Iterator<Item = usize>,
+    ) -> Result<Self, String> {
+        fn take<T: Copy>(
+            from: &[T],
+            positions: impl Iterator<Item = usize>,
+        ) -> Result<Vec<T>, String> {
+            let mut taken = Vec::with_capacity(positions.size_hint().0);
+            for p in positions {
+                taken.push(*from.get(p).ok_or_else(|| format!("no element {p}"))?);
+            }
+            Ok(taken)
+        }
+        match &self.data {
+            Data::Int(v) => Literal::ints(shape, take(v, positions)?),
+            Data::Float(t) => Literal::floats(shape, take(t.data(), positions)?),
+        }
+    }
+
+    /// The same elements under another shape.
+    pub(super) fn reshaped(&self, shape: Vec<usize>) -> Result<Self, String> {
+        if shape == self.shape {
+            return Ok(self.clone());
+        }
+        if elements(&shape)? != self.len() {
+            return Err(format!("{:?} cannot be reshaped to {shape:?}", self.shape));
+        }
+        match &self.data {
+            Data::Int(v) => Ok(Literal { shape, data: Data::Int(v.clone()) }),
+            Data::Float(t) => Literal::floats(shape, t.data().to_vec()),
+        }
+    }
+
+    /// Converts as the operator Cast does. Floats are held as f32, rounded to what the target can hold.
+    pub(super) fn cast(&self, to: DataType) -> Result<Self, String> {
+        let shape = self.shape.clone();
+        match (
+            Kind::of(to).ok_or_else(|| format!("element type {to:?} is not supported"))?,
+            &self.data,
+        ) {
+            (Kind::Float(round), Data::Float(t)) => match to {
+                DataType::Float | DataType::Double => Ok(self.clone()),
+                _ => Literal::floats(shape, t.data().iter().map(|&x| round(x)).collect()),
+            },
+            (Kind::Float(round), Data::Int(v)) => {
+                Literal::floats(shape, v.iter().map(|&x| round(x as f32)).collect())
+            }
+            (Kind::Int(lowest, highest), Data::Int(v)) => {
+                let fits = v.iter().all(|x| (lowest..=highest).contains(x));
+                fits.then(|| self.clone()).ok_or_else(|| format!("a value does not fit {to:?}"))
+            }
+            (Kind::Int(lowest, highest), Data::Float(t)) => {
+                // A float past the range of i64 saturates here and then fails the range check, or is i64's limit.
+                let v: Vec<i64> = t.data().iter().map(|&x| x as i64).collect();
+                let fits = v.iter().all(|x| (lowest..=highest).contains(x));
+                if fits {
+                    Literal::ints(shape, v)
+                } else {
+                    Err(format!("a value does not fit {to:?}"))
+                }
+            }
+            (Kind::Bool, Data::Int(v)) => {
+                Literal::ints(shape, v.iter().map(|&x| i64::from(x != 0)).collect())
+            }
+            (Kind::Bool, Data::Float(t)) => {
+                Literal::ints(shape, t.data().iter().map(|&x| i64::from(x != 0.0)).collect())
+            }
+        }
+    }
+}
+
+/// How an element type is held.
+pub(super) enum Kind {
+    /// As f32, after this rounding.
+    Float(fn(f32) -> f32),
+    /// As i64, within these limits.
+    Int(i64, i64),
+    /// As 0 or 1.
+    Bool,
+}
+
+impl Kind {
+    /// `None` if values of the type cannot be held.
+    pub(super) fn of(ty: DataType) -> Option<Self> {
+        Some(match ty {
+            DataType::Float | DataType::Double => Kind::Float(|x| x),
+            DataType::Float16 => Kind::Float(|x| half::f16::from_f32(x).to_f32()),
+            DataType::Bfloat16 => Kind::Float(|x| half::bf16::from_f32(x).to_f32()),
+            DataType::Int64 => Kind::Int(i64::MIN, i64::MAX),
+            DataType::Uint64 => Kind::Int(0, i64::MAX),
+            DataType::Int32 => Kind::Int(i32::MIN.into(), i32::MAX.into()),
+            DataType::Uint32 => Kind::Int(0, u32::MAX.into()),
+            DataType::Int16 => Kind::Int(i16::MIN.into(), i16::MAX.into()),
+            DataType::Uint16 => Kind::Int(0, u16::MAX.into()),
+            DataType::Int8 => Kind::Int(i8::MIN.into(), i8::MAX.into()),
+            DataType::Uint8 => Kind::Int(0, u8::MAX.into()),
+            DataType::Bool => Kind::Bool,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! ONNX models.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`proto`] | the file format |
+//! | `open` | bytes to messages: what is no model at all, and which versions are read |
+//! | `tensor`, `external` | stored constants |
+//! | `inputs` | symbolic dimensions and their sizes |
+//! | `functions` | operators that the model defines itself, put in line |
+//! | `order` | nodes in the order of their operands; cycles and dangling names |
+//! | `convert` | nodes to a graph |
+//! | `literal`, `movement` | arithmetic on what is known during import |
+//! | `ops` | the operators |
+//!
+//! Versions 7 to 27 of the standard operators are read. What changed after version 22 in the operators supported
+//! here is the list of element types, which only matters to types that are refused by name.
+
+mod builder;
+mod call;
+mod convert;
+mod external;
+mod functions;
+mod inputs;
+mod literal;
+mod movement;
+mod open;
+mod ops;
+mod order;
+pub mod proto;
+mod tensor;
+
+use std::path::{Path, PathBuf};
+
+use resnetc_ir::Graph;
+
+use super::error::ImportError;
+
+pub use inputs::{Bindings, Dim, InputInfo};
+
+/// A model that was read but not yet given sizes.
+///
+/// ```no_run
+/// use resnetc::import::onnx::{Bindings, Model};
+///
+/// let model = Model::read("resnet50.onnx".as_ref())?;
+/// let graph = model.graph(&Bindings { batch: 8, ..Bindings::default() })?;
+/// # Ok::<(), resnetc::import::ImportError>(())
+/// ```
+#[derive(Debug)]
+pub struct Model {
+    proto: proto::ModelProto,
+    opset: i64,
+    file: Option<PathBuf>,
+    folder: Option<PathBuf>,
+}
+
+impl Model {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no ONNX model, or is of a version that is not supported.
+    pub fn read(path: &Path) -> Result<Self, ImportError> {
+        let bytes = open::read_file(path)?;
+        let folder = path.parent().map(Path::to_path_buf);
+        let (proto, opset) = open::decode(bytes.into()).map_err(|e| e.in_file(path))?;
+        Ok(Model { proto, opset, file: Some(path.to_path_buf()), folder })
+    }
+
+    /// Reads a model from memory. Data that the model keeps in other files is looked for in `folder`.
+    ///
+    /// # Errors
+    /// If the bytes are no ONNX model, or of a version that is not supported.
+    pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Self, ImportError> {
+        let (proto, opset) = open::decode(bytes.to_vec().into())?;
+        Ok(Model { proto, opset, file: None, folder: folder.map(Path::to_path_buf) })
+    }
+
+    /// The inputs as declared, without the constants that old files list among them.
+    ///
+    /// # Errors
+    /// If an input is no float32 tensor, or has no shape.
+    pub fn inputs(&self) -> Result<Vec<InputInfo>, ImportError> {
+        inputs::describe(self.declared()).map_err(|e| self.name_file(e))
+    }
+
+    /// The model as a graph with these sizes.
+    ///
+    /// # Errors
+    /// If a size is missing, the model contradicts itself, or nodes are not supported; the error lists all of
+    /// them.
+    pub fn graph(&self, bindings: &Bindings) -> Result<Graph, ImportError> {
+        let convert = || {
+            let inputs = inputs::bind(&inputs::describe(self.declared())?, bindings)?;
+            convert::convert(&self.proto, self.opset, &inputs, self.folder.clone())
+        };
+        convert().map_err(|e| self.name_file(e))
+    }
+
+    fn declared(&self) -> &proto::GraphProto {
+        static EMPTY: std::sync::OnceLock<proto::GraphProto> = std::sync::OnceLock::new();
+        self.proto.graph.as_ref().unwrap_or_else(|| EMPTY.get_or_init(Default::default))
+    }
+
+    fn name_file(&self, error: ImportError) -> ImportError {
+        match &self.file {
+            Some(file) => error.in_file(file),
+            None => error,
+        }
+    }
+}
+
+/// Reads a file as a graph.
+///
+/// # Errors
+/// As [`Model::read`] and [`Model::graph`].
+pub fn load(path: &Path, bindings: &Bindings) -> Result<Graph, ImportError> {
+    Model::read(path)?.graph(bindings)
+}
+
+/// Reads a graph from memory; see [`Model::parse`].
+///
+/// # Errors
+/// As [`Model::parse`] and [`Model::graph`].
+pub fn parse(
+    bytes: &[u8],
+    folder: Option<&Path>,
+    bindings: &Bindings,
+) -> Result<Graph, ImportError> {
+    Model::parse(bytes, folder)?.graph(bindings)
+}
+
+/// The inputs of a model file as declared; see [`Model::inputs`].
+///
+/// # Errors
+/// As [`Model::read`] and [`Model::inputs`].
+pub fn describe(path: &Path) -> Result<Vec<InputInfo>, ImportError> {
+    Model::read(path)?.inputs()
+}

@@ -1,0 +1,177 @@
+//! Operators that move elements without computing: on a constant they are carried out, on a run-time value they
+//! become a node.
+
+use resnetc_ir::op::SliceAxis;
+use resnetc_ir::{NodeId, Op};
+
+use super::builder::Builder;
+use super::call::{Call, Result, Value};
+use super::literal::{Data, Literal, elements};
+
+/// A rearrangement of one value's elements.
+#[derive(Clone, Debug)]
+pub(super) enum Movement {
+    /// Nothing moves.
+    Identity,
+    Reshape(Vec<usize>),
+    Transpose(Vec<usize>),
+    Slice(Vec<SliceAxis>),
+}
+
+impl Builder {
+    /// Applies a movement to any value.
+    pub(super) fn apply(
+        &mut self,
+        call: &Call<'_>,
+        value: &Value,
+        movement: Movement,
+    ) -> Result<Value> {
+        let literal = match value {
+            Value::Node(node) => return self.emit_movement(call, *node, movement),
+            Value::Known(literal) => literal,
+        };
+        let result = match movement {
+            Movement::Identity => return Ok(value.clone()),
+            Movement::Reshape(shape) => {
+                self.claim(literal.len())?;
+                literal.reshaped(shape)?
+            }
+            Movement::Transpose(perm) => {
+                self.claim(2 * literal.len())?;
+                transpose(literal, &perm)?
+            }
+            Movement::Slice(axes) => {
+                let shape: Vec<usize> = axes.iter().map(|a| a.len).collect();
+                self.claim(elements(&shape)?)?;
+                slice(literal, shape, &axes)?
+            }
+        };
+        Ok(Value::Known(result))
+    }
+
+    fn emit_movement(
+        &mut self,
+        call: &Call<'_>,
+        node: NodeId,
+        movement: Movement,
+    ) -> Result<Value> {
+        let op = match movement {
+            Movement::Identity => Op::Identity,
+            Movement::Reshape(shape) => Op::Reshape { shape },
+            Movement::Transpose(perm) => Op::Transpose { perm },
+            Movement::Slice(axes) => Op::Slice(axes),
+        };
+        Ok(Value::Node(self.add(call, op, &[node])?))
+    }
+}
+
+fn transpose(literal: &Literal, perm: &[usize]) -> Result<Literal> {
+    let strides = strides(&literal.shape);
+    let shape: Vec<usize> = perm.iter().map(|&axis| literal.shape[axis]).collect();
+    let steps: Vec<isize> = perm.iter().map(|&axis| strides[axis] as isize).collect();
+    Ok(literal.pick(shape.clone(), Walk::new(&shape, 0, steps))?)
+}
+
+fn slice(literal: &Literal, shape: Vec<usize>, axes: &[SliceAxis]) -> Result<Literal> {
+    if shape.contains(&0) {
+        return Ok(literal.pick(shape, std::iter::empty())?);
+    }
+    let strides = strides(&literal.shape);
+    let start = axes.iter().zip(&strides).map(|(a, s)| a.start * s).sum();
+    // A step is only ever used where the axis has a second element, and that lies inside the value.
+    let steps = axes.iter().zip(&strides).map(|(a, &s)| a.step.wrapping_mul(s as isize)).collect();
+    Ok(literal.pick(shape.clone(), Walk::new(&shape, start, steps))?)
+}
+
+/// Stretches a constant to a shape that it broadcasts to.
+pub(super) fn broadcast(literal: &Literal, shape: &[usize]) -> Result<Literal> {
+    if literal.shape == shape {
+        return Ok(literal.clone());
+    }
+    let walk = Walk::broadcast(&literal.shape, shape);
+    Ok(literal.pick(shape.to_vec(), walk)?)
+}
+
+/// Joins constants that are equal in every axis but one.
+pub(super) fn concat(parts: &[&Literal], axis: usize, shape: Vec<usize>) -> Result<Literal> {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let outer: usize = shape[..axis].iter().product();
+    let runs: Vec<usize> = parts.iter().map(|p| p.shape[axis] * inner).collect();
+    let mut ints = Vec::new();
+    let mut floats = Vec::new();
+    for row in 0..outer {
+        for (part, &run) in parts.iter().zip(&runs) {
+            let range = row * run..(row + 1) * run;
+            match &part.data {
+                Data::Int(v) => ints.extend_from_slice(&v[range]),
+                Data::Float(t) => floats.extend_from_slice(&t.data()[range]),
+            }
+        }
+    }
+    match parts.iter().filter(|p| p.is_int()).count() {
+        0 => Ok(Literal::floats(shape, floats)?),
+        n if n == parts.len() => Ok(Literal::ints(shape, ints)?),
+        _ => Err("integers and floats cannot be joined".into()),
+    }
+}
+
+/// Row-major strides in elements.
+fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i] * shape[i];
+    }
+    strides
+}
+
+/// Positions of a strided box of elements, in row-major order of the box.
+pub(super) struct Walk {
+    shape: Vec<usize>,
+    steps: Vec<isize>,
+    index: Vec<usize>,
+    position: usize,
+    left: usize,
+}
+
+impl Walk {
+    fn new(shape: &[usize], start: usize, steps: Vec<isize>) -> Self {
+        let left = shape.iter().product();
+        Walk { shape: shape.to_vec(), steps, index: vec![0; shape.len()], position: start, left }
+    }
+
+    /// Positions in a value of shape `from` for each element of `to`, to which it broadcasts.
+    pub(super) fn broadcast(from: &[usize], to: &[usize]) -> Self {
+        let strides = strides(from);
+        let missing = to.len() - from.len();
+        let step = |axis: usize| match axis.checked_sub(missing) {
+            Some(i) if from[i] != 1 => strides[i] as isize,
+            _ => 0,
+        };
+        Walk::new(to, 0, (0..to.len()).map(step).collect())
+    }
+}
+
+impl Iterator for Walk {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let current = self.position;
+        for axis in (0..self.shape.len()).rev() {
+            self.index[axis] += 1;
+            if self.index[axis] < self.shape[axis] {
+                self.position = self.position.wrapping_add_signed(self.steps[axis]);
+                break;
+            }
+            // Back to the start of this axis; one step of the next outer axis follows.
+            let back = self.steps[axis].wrapping_mul(self.shape[axis] as isize - 1);
+            self.position = self.position.wrapping_add_signed(back.wrapping_neg());
+            self.index[axis] = 0;
+        }
+        Some(current)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}

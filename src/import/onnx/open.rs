@@ -1,0 +1,115 @@
+//! Bytes to messages: what is no model at all, and which versions are read.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use prost::Message;
+use prost::bytes::Bytes;
+
+use super::proto::{ModelProto, OperatorSetIdProto};
+use crate::import::error::{ImportError, ImportErrorKind};
+
+/// Versions of the file format. Files before version 3 do not say which operator versions they use.
+const IR_VERSIONS: [i64; 2] = [3, 14];
+
+/// Versions of the standard operators.
+const OPSETS: [i64; 2] = [7, 27];
+
+/// Reads a whole file. A file that grows while it is read, or never ends, is cut at its announced length.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
+    let fail =
+        |source| ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path);
+    let metadata = std::fs::metadata(path).map_err(fail)?;
+    if !metadata.is_file() {
+        return Err(fail(std::io::Error::other("this is no regular file")));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(fail)?;
+    bytes.reserve_exact(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(metadata.len()).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+/// Decodes a model and finds the version of the standard operators that it uses. Tensor data shares `bytes`.
+pub(super) fn decode(bytes: Bytes) -> Result<(ModelProto, i64), ImportError> {
+    let format = |reason: String| ImportErrorKind::Format { expected: "ONNX model", reason };
+    if let Some(reason) = sniff(&bytes) {
+        return Err(format(reason.into()).into());
+    }
+    let length = bytes.len();
+    let model = ModelProto::decode(bytes).map_err(|e| {
+        format(format!(
+            "the file is truncated or damaged ({length} bytes: {e}); copy or export it again"
+        ))
+    })?;
+    if model.graph.is_none() || model.ir_version.is_none() {
+        return Err(format("it has no graph or no version; copy or export it again".into()).into());
+    }
+    check("ONNX IR version", model.ir_version(), IR_VERSIONS)?;
+    let opset = standard_opset(&model.opset_import).ok_or_else(|| {
+        let reason = "the file does not say which operator versions it uses; it may be truncated";
+        ImportError::from(format(reason.into()))
+    })?;
+    check("ONNX opset", opset, OPSETS)?;
+    Ok((model, opset))
+}
+
+/// The version of the standard operators in a list of imports.
+pub(super) fn standard_opset(imports: &[OperatorSetIdProto]) -> Option<i64> {
+    imports.iter().find(|i| is_standard(i.domain())).map(OperatorSetIdProto::version)
+}
+
+/// Whether a domain is that of the standard operators, which has two names.
+pub(super) fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+pub(super) fn check(
+    what: &'static str,
+    found: i64,
+    [lowest, highest]: [i64; 2],
+) -> Result<(), ImportError> {
+    if (lowest..=highest).contains(&found) {
+        return Ok(());
+    }
+    let advice = "export the model again with opset 17";
+    Err(ImportErrorKind::Version { what, found, lowest, highest, advice }.into())
+}
+
+/// Checks the operator version that a function of the model was written for.
+pub(super) fn check_opset(found: i64) -> Result<(), ImportError> {
+    check("ONNX opset", found, OPSETS)
+}
+
+/// What a file is that is certainly no ONNX model. A model starts with the key of its version field, 0x08.
+fn sniff(bytes: &[u8]) -> Option<&'static str> {
+    const STARTS: &[(&[u8], &str)] = &[
+        (
+            b"version https://git-lfs",
+            "the file is a Git LFS pointer; run `git lfs pull` to get the model",
+        ),
+        (
+            b"PK\x03\x04",
+            "the file is a ZIP archive, perhaps a PyTorch checkpoint; export it with torch.onnx.export",
+        ),
+        (
+            b"\x80\x02",
+            "the file is a Python pickle, perhaps a PyTorch checkpoint; export it with torch.onnx.export",
+        ),
+        (b"\x89HDF", "the file is HDF5, perhaps a Keras model; convert it with tf2onnx"),
+        (b"\x1f\x8b", "the file is compressed with gzip; unpack it"),
+        (b"<", "the file is a web page or XML; download the model itself"),
+    ];
+    if bytes.is_empty() {
+        return Some("the file is empty");
+    }
+    if let Some((_, reason)) = STARTS.iter().find(|(start, _)| bytes.starts_with(start)) {
+        return Some(reason);
+    }
+    let head = &bytes[..bytes.len().min(256)];
+    let is_text = |&b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
+    head.iter()
+        .all(is_text)
+        .then_some("the file is text; pass the binary file that an ONNX exporter wrote")
+}

@@ -1,0 +1,121 @@
+//! Operators that make constants, and changes of element type.
+
+use resnetc_ir::Op;
+
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, bad};
+use crate::import::onnx::literal::{Data, Literal, elements};
+use crate::import::onnx::proto::{DataType, TensorProto};
+use crate::import::onnx::tensor::{self, TensorError};
+
+fn read(builder: &Builder, attribute: &str, proto: &TensorProto) -> Result<Literal> {
+    tensor::read(proto, builder.folder.as_deref()).or_else(|error| match error {
+        TensorError::Broken(error) => bad(attribute, error.to_string()),
+        TensorError::Unsupported(reason) => bad(attribute, reason),
+    })
+}
+
+/// `Constant`, whose value has six ways to be written.
+pub(super) fn constant(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let literal = if let Some(proto) = call.tensor("value")? {
+        read(builder, "value", proto)?
+    } else if let Some(x) = call.float("value_float")? {
+        Literal::floats(vec![], vec![x])?
+    } else if let Some(x) = call.floats("value_floats")? {
+        Literal::floats(vec![x.len()], x.to_vec())?
+    } else if let Some(x) = call.int("value_int")? {
+        Literal::ints(vec![], vec![x])?
+    } else if let Some(x) = call.ints("value_ints")? {
+        Literal::list(x.to_vec())
+    } else {
+        return Err(
+            "only the attributes value, value_float(s) and value_int(s) are supported".into()
+        );
+    };
+    Ok(vec![Value::Known(literal)])
+}
+
+/// `ConstantOfShape`.
+pub(super) fn constant_of_shape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let shape = match call.known_ints(0, "the shape")? {
+        Some(shape) => to_shape(shape)?,
+        None => return Err("the shape is missing".into()),
+    };
+    let count = elements(&shape)?;
+    builder.claim(count)?;
+    let value = match call.tensor("value")? {
+        None => Literal::floats(vec![1], vec![0.0])?,
+        Some(proto) => read(builder, "value", proto)?,
+    };
+    let literal = match (&value.data, value.len()) {
+        (Data::Int(v), 1) => Literal::ints(shape, vec![v[0]; count])?,
+        (Data::Float(t), 1) => Literal::floats(shape, vec![t.data()[0]; count])?,
+        (_, n) => return bad("value", format!("has {n} elements, one is needed")),
+    };
+    Ok(vec![Value::Known(literal)])
+}
+
+/// Integers as the dimensions of a shape.
+pub(super) fn to_shape(ints: &[i64]) -> Result<Vec<usize>> {
+    let dim = |&d: &i64| usize::try_from(d).map_err(|_| format!("{ints:?} is no shape").into());
+    ints.iter().map(dim).collect()
+}
+
+/// `Range`.
+pub(super) fn range(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let missing = || "start, limit and delta must be constants with one element";
+    let known = call.all_known().ok_or_else(missing)?;
+    let [start, limit, delta] = known[..] else { return Err(missing().into()) };
+    let one = |x: &Literal| x.scalar().ok_or_else(missing);
+    let (a, z, d) = (one(start)?, one(limit)?, one(delta)?);
+    // As f64 the count is exact wherever it is small enough to be granted. NaN and infinity become 0 or too many.
+    let count = ((z - a) / d).ceil().max(0.0) as usize;
+    builder.claim(count)?;
+    let literal = match (start.as_ints(), delta.as_ints()) {
+        (Some(&[a]), Some(&[d])) if d != 0 => {
+            let term = |i: usize| (i as i64).checked_mul(d).and_then(|x| a.checked_add(x));
+            let terms: Option<Vec<i64>> = (0..count).map(term).collect();
+            Literal::list(terms.ok_or("integer overflow")?)
+        }
+        (None, None) if d != 0.0 => {
+            Literal::floats(vec![count], (0..count).map(|i| (a + i as f64 * d) as f32).collect())?
+        }
+        _ => return Err("delta is 0, or of another type than start".into()),
+    };
+    Ok(vec![Value::Known(literal)])
+}
+
+/// `Cast`: constants are converted; run-time values are float32 and stay so.
+pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let to = match call.int("to")? {
+        Some(to) => i32::try_from(to).ok().and_then(|t| DataType::try_from(t).ok()),
+        None => return bad("to", "is missing"),
+    };
+    let Some(to) = to else { return bad("to", "is no element type") };
+    convert(builder, call, to)
+}
+
+/// `CastLike`: the target is the type of the second operand.
+pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let to = match call.required(1)? {
+        Value::Known(literal) if literal.is_int() => DataType::Int64,
+        _ => DataType::Float,
+    };
+    convert(builder, call, to)
+}
+
+fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<Value>> {
+    match call.required(0)? {
+        Value::Known(literal) => {
+            builder.claim(literal.len())?;
+            Ok(vec![Value::Known(literal.cast(to)?)])
+        }
+        Value::Node(node) if to == DataType::Float => builder.finish(call, Op::Identity, &[*node]),
+        Value::Node(_) => bad(
+            "to",
+            format!(
+                "converts run-time values to {to:?}; all arithmetic is float32, so export the model in float32"
+            ),
+        ),
+    }
+}

@@ -1,0 +1,129 @@
+//! Operators that select elements.
+
+use resnetc_ir::op::SliceAxis;
+
+use super::constants::to_shape;
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
+use crate::import::onnx::literal::{Literal, elements};
+use crate::import::onnx::movement::Movement;
+
+/// Every element along each axis.
+fn whole(shape: &[usize]) -> Vec<SliceAxis> {
+    shape.iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect()
+}
+
+/// `Slice`: bounds are attributes before version 10, operands since.
+pub(super) fn slice(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let shape = builder.shape(call.required(0)?);
+    let starts = call.ints_either("starts", 1)?.unwrap_or_default();
+    let ends = call.ints_either("ends", 2)?.unwrap_or_default();
+    let axes = call.ints_either("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = call.known_ints(4, "steps")?.map_or_else(|| vec![1; starts.len()], <[i64]>::to_vec);
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+        return Err("starts, ends, axes and steps differ in length".into());
+    }
+    let mut selection = whole(&shape);
+    let mut seen = vec![false; shape.len()];
+    for (i, &axis) in axes.iter().enumerate() {
+        let axis = axis_of(axis, shape.len())?;
+        if std::mem::replace(&mut seen[axis], true) {
+            return bad("axes", format!("{axes:?} names an axis twice"));
+        }
+        selection[axis] = select(shape[axis], starts[i], ends[i], steps[i])?;
+    }
+    Ok(vec![builder.apply(call, call.required(0)?, Movement::Slice(selection))?])
+}
+
+/// One axis of a slice. Bounds count from the back if negative, and are clamped to the value.
+fn select(extent: usize, start: i64, end: i64, step: i64) -> Result<SliceAxis> {
+    // 128 bits hold every sum and difference of these.
+    let (n, step) = (extent as i128, i128::from(step));
+    let from_front = |at: i64| if at < 0 { i128::from(at) + n } else { i128::from(at) };
+    if step == 0 {
+        return bad("steps", "has a 0");
+    }
+    let (lowest, highest) = if step > 0 { (0, n) } else { (-1, n - 1) };
+    let start = from_front(start).clamp(lowest.max(0).min(highest), highest);
+    let end = from_front(end).clamp(lowest, highest);
+    let distance = if step > 0 { end - start } else { start - end };
+    let len = if distance > 0 { (distance + step.abs() - 1) / step.abs() } else { 0 };
+    // With a single element the step is never taken, and may be any.
+    let step = if len > 1 { step as isize } else { 1 };
+    Ok(SliceAxis { start: start.max(0) as usize, step, len: len as usize })
+}
+
+/// `Split`: into equal parts, or into parts of given extents.
+pub(super) fn split(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let shape = builder.shape(call.required(0)?);
+    let axis = axis_of(call.int_or("axis", 0)?, shape.len())?;
+    let parts = match call.ints_either("split", 1)? {
+        Some(parts) => to_shape(&parts)?,
+        None => equal_parts(shape[axis], call.node.output.len())?,
+    };
+    let sum = parts.iter().try_fold(0usize, |n, &p| n.checked_add(p));
+    if sum != Some(shape[axis]) || parts.len() != call.node.output.len() {
+        return bad("split", format!("{parts:?} does not split axis {axis} of {shape:?}"));
+    }
+    let mut start = 0;
+    let mut results = Vec::new();
+    for len in parts {
+        let mut selection = whole(&shape);
+        selection[axis] =
+            SliceAxis { start: start.min(shape[axis].saturating_sub(1)), step: 1, len };
+        results.push(builder.apply(call, call.required(0)?, Movement::Slice(selection))?);
+        start += len;
+    }
+    Ok(results)
+}
+
+/// Every part but the last, which may be smaller, has the same extent.
+fn equal_parts(extent: usize, count: usize) -> Result<Vec<usize>> {
+    if count == 0 || count > extent {
+        return bad("num_outputs", format!("{extent} elements cannot be split into {count} parts"));
+    }
+    let each = extent.div_ceil(count);
+    Ok((0..count).map(|i| each.min(extent.saturating_sub(i * each))).collect())
+}
+
+/// `Gather`: from constants by any index, from run-time values by a single one.
+pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let shape = builder.shape(call.required(0)?);
+    let axis = axis_of(call.int_or("axis", 0)?, shape.len())?;
+    let Some(indices) = call.known(1, "the index")? else {
+        return Err("the index is missing".into());
+    };
+    let Some(ints) = indices.as_ints() else { return Err("the index must be an integer".into()) };
+    let positions = ints.iter().map(|&i| axis_of(i, shape[axis]));
+    let Ok(positions) = positions.collect::<Result<Vec<usize>>>() else {
+        return Err(format!("an index is outside of axis {axis} of {shape:?}").into());
+    };
+    let mut to = shape[..axis].to_vec();
+    to.extend(&indices.shape);
+    to.extend(&shape[axis + 1..]);
+    match (call.required(0)?, &positions[..]) {
+        (Value::Known(x), _) => {
+            builder.claim(elements(&to)?)?;
+            Ok(vec![Value::Known(gather_known(x, axis, &positions, to)?)])
+        }
+        (Value::Node(x), &[start]) => {
+            let mut selection = whole(&shape);
+            selection[axis] = SliceAxis { start, step: 1, len: 1 };
+            let one = builder.apply(call, &Value::Node(*x), Movement::Slice(selection))?;
+            Ok(vec![builder.apply(call, &one, Movement::Reshape(to))?])
+        }
+        _ => Err("gathers several elements of a run-time value; only one is supported".into()),
+    }
+}
+
+fn gather_known(x: &Literal, axis: usize, positions: &[usize], to: Vec<usize>) -> Result<Literal> {
+    let inner: usize = x.shape[axis + 1..].iter().product();
+    let outer: usize = x.shape[..axis].iter().product();
+    let extent = x.shape[axis];
+    let run = move |row: usize, p: usize| {
+        let first = (row * extent + p) * inner;
+        first..first + inner
+    };
+    let walk = (0..outer).flat_map(|row| positions.iter().flat_map(move |&p| run(row, p)));
+    Ok(x.pick(to, walk)?)
+}

@@ -1,0 +1,71 @@
+//! Operators that bring several values together.
+
+use resnetc_ir::Op;
+use resnetc_ir::op::Binary;
+
+use super::arithmetic::broadcast_shape;
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
+use crate::import::onnx::literal::{Literal, elements};
+use crate::import::onnx::movement;
+
+/// `Concat`.
+pub(super) fn concat(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let rank = builder.shape(call.required(0)?).len();
+    let axis = match call.int("axis")? {
+        Some(axis) => axis_of(axis, rank)?,
+        None => return bad("axis", "is missing"),
+    };
+    if let Some(known) = call.all_known() {
+        return concat_known(builder, &known, axis);
+    }
+    let operands =
+        (0..call.args.len()).map(|i| builder.operand(call, i)).collect::<Result<Vec<_>>>()?;
+    builder.finish(call, Op::Concat { axis }, &operands)
+}
+
+fn concat_known(builder: &mut Builder, parts: &[&Literal], axis: usize) -> Result<Vec<Value>> {
+    let mut shape = parts[0].shape.clone();
+    for part in &parts[1..] {
+        let same = |i: usize| i == axis || part.shape[i] == shape[i];
+        if part.shape.len() != shape.len() || !(0..shape.len()).all(same) {
+            return Err(
+                format!("{:?} and {shape:?} differ outside of axis {axis}", part.shape).into()
+            );
+        }
+        shape[axis] = shape[axis].saturating_add(part.shape[axis]);
+    }
+    builder.claim(elements(&shape)?)?;
+    Ok(vec![Value::Known(movement::concat(parts, axis, shape)?)])
+}
+
+/// `Sum` of any number of values, as a chain of additions.
+pub(super) fn sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let mut total = builder.operand(call, 0)?;
+    if call.args.len() == 1 {
+        return builder.finish(call, Op::Identity, &[total]);
+    }
+    for i in 1..call.args.len() {
+        let term = builder.operand(call, i)?;
+        total = builder.add(call, Op::Binary(Binary::Add), &[total, term])?;
+    }
+    Ok(vec![Value::Node(total)])
+}
+
+/// `Where`, between constants.
+pub(super) fn select(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let known = call.all_known().ok_or("the operator is supported between constants only")?;
+    let [condition, x, y] = known[..] else { return Err("three operands are needed".into()) };
+    let Some(truth) = condition.as_ints() else { return Err("the condition must be bool".into()) };
+    let shape = broadcast_shape(&broadcast_shape(&condition.shape, &x.shape)?, &y.shape)?;
+    let count = elements(&shape)?;
+    builder.claim(4 * count)?;
+    let (x, y) = (movement::broadcast(x, &shape)?, movement::broadcast(y, &shape)?);
+    // Both side by side, so that a choice is a position: i for x, count + i for y.
+    let flat = [x.reshaped(vec![count])?, y.reshaped(vec![count])?];
+    let both = movement::concat(&[&flat[0], &flat[1]], 0, vec![2 * count])?;
+    let chosen = movement::Walk::broadcast(&condition.shape, &shape)
+        .enumerate()
+        .map(|(i, c)| if truth[c] != 0 { i } else { count + i });
+    Ok(vec![Value::Known(both.pick(shape, chosen)?)])
+}

@@ -1,0 +1,115 @@
+//! Reductions over axes.
+
+use resnetc_ir::op::Binary;
+use resnetc_ir::{NodeId, Op};
+
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, axes_of, bad};
+use crate::import::onnx::literal::{Data, Literal};
+use crate::import::onnx::movement::{Movement, Walk};
+
+/// Which axes go, and whether they stay as extents of 1.
+struct Reduction {
+    axes: Vec<usize>,
+    keep_dims: bool,
+}
+
+/// `None` if nothing is reduced.
+fn reduction(call: &Call<'_>, rank: usize) -> Result<Option<Reduction>> {
+    let keep_dims = call.flag("keepdims", true)?;
+    let axes = match call.ints_either("axes", 1)? {
+        Some(axes) if !axes.is_empty() => axes_of(&axes, rank)?,
+        _ if call.flag("noop_with_empty_axes", false)? => return Ok(None),
+        _ => (0..rank).collect(),
+    };
+    Ok(Some(Reduction { axes, keep_dims }).filter(|r| !r.axes.is_empty()))
+}
+
+/// A reduction that exists for constants only.
+pub(super) fn reduce(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    match call.required(0)? {
+        Value::Known(x) => fold(builder, call, x),
+        Value::Node(_) => Err("the operator is supported on constants only".into()),
+    }
+}
+
+/// `ReduceMean`.
+pub(super) fn reduce_mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = builder.operand(call, 0)?;
+    Ok(vec![Value::Node(mean(builder, call, x)?.0)])
+}
+
+/// `ReduceSum`: at run time, the mean times the number of elements.
+pub(super) fn reduce_sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = match call.required(0)? {
+        Value::Known(x) => return fold(builder, call, x),
+        Value::Node(x) => *x,
+    };
+    let (mean, count) = mean(builder, call, x)?;
+    let count = builder.scalar(call, count as f32);
+    builder.finish(call, Op::Binary(Binary::Mul), &[mean, count])
+}
+
+/// The mean, and of how many elements.
+fn mean(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<(NodeId, usize)> {
+    let shape = builder.graph.node(x).ty.shape.clone();
+    match reduction(call, shape.len())? {
+        None => Ok((builder.add(call, Op::Identity, &[x])?, 1)),
+        Some(Reduction { axes, keep_dims }) => {
+            let count = axes.iter().map(|&a| shape[a]).product();
+            Ok((builder.add(call, Op::ReduceMean { axes, keep_dims }, &[x])?, count))
+        }
+    }
+}
+
+fn fold(builder: &mut Builder, call: &Call<'_>, x: &Literal) -> Result<Vec<Value>> {
+    let Some(Reduction { axes, keep_dims }) = reduction(call, x.shape.len())? else {
+        return Ok(vec![builder.apply(call, &Value::Known(x.clone()), Movement::Identity)?]);
+    };
+    builder.claim(x.len())?;
+    let kept: Vec<usize> =
+        x.shape.iter().enumerate().map(|(i, &d)| if axes.contains(&i) { 1 } else { d }).collect();
+    let mut shape = kept.clone();
+    if !keep_dims {
+        for &axis in axes.iter().rev() {
+            shape.remove(axis);
+        }
+    }
+    let targets = Walk::broadcast(&kept, &x.shape);
+    let count: usize = kept.iter().product();
+    let literal = match &x.data {
+        Data::Int(v) => Literal::ints(shape, ints(call, v, targets, count)?)?,
+        Data::Float(t) => Literal::floats(shape, floats(call, t.data(), targets, count)?)?,
+    };
+    Ok(vec![Value::Known(literal)])
+}
+
+fn ints(call: &Call<'_>, x: &[i64], targets: Walk, count: usize) -> Result<Vec<i64>> {
+    type Step = fn(i64, i64) -> Option<i64>;
+    let (start, step): (i64, Step) = match call.op() {
+        "ReduceProd" => (1, i64::checked_mul),
+        "ReduceSum" => (0, i64::checked_add),
+        "ReduceMin" => (i64::MAX, |a, b| Some(a.min(b))),
+        "ReduceMax" => (i64::MIN, |a, b| Some(a.max(b))),
+        _ => return bad("axes", "this reduction is not supported on integers"),
+    };
+    let mut result = vec![start; count];
+    for (target, &x) in targets.zip(x) {
+        result[target] = step(result[target], x).ok_or("integer overflow")?;
+    }
+    Ok(result)
+}
+
+fn floats(call: &Call<'_>, x: &[f32], targets: Walk, count: usize) -> Result<Vec<f32>> {
+    let (start, step): (f64, fn(f64, f64) -> f64) = match call.op() {
+        "ReduceProd" => (1.0, |a, b| a * b),
+        "ReduceSum" => (0.0, |a, b| a + b),
+        "ReduceMin" => (f64::INFINITY, f64::min),
+        _ => (f64::NEG_INFINITY, f64::max),
+    };
+    let mut result = vec![start; count];
+    for (target, &x) in targets.zip(x) {
+        result[target] = step(result[target], x.into());
+    }
+    Ok(result.into_iter().map(|x| x as f32).collect())
+}

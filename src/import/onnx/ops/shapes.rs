@@ -1,0 +1,137 @@
+//! Operators that give the same elements another shape or order, and those that ask for a shape.
+
+use super::arithmetic::broadcast_shape;
+use super::constants::to_shape;
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, axes_of, axis_of, bad};
+use crate::import::onnx::literal::{Literal, elements};
+use crate::import::onnx::movement::{self, Movement};
+
+/// Applies a movement to the first operand.
+fn moved(builder: &mut Builder, call: &Call<'_>, movement: Movement) -> Result<Vec<Value>> {
+    Ok(vec![builder.apply(call, call.required(0)?, movement)?])
+}
+
+/// `Identity`.
+pub(super) fn identity(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    moved(builder, call, Movement::Identity)
+}
+
+/// `Shape`: shapes are static, so this is a constant.
+pub(super) fn shape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let shape = builder.shape(call.required(0)?);
+    let rank = shape.len() as i64;
+    let bound =
+        |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
+    let start = bound(call.int_or("start", 0)?);
+    let end = bound(call.int_or("end", rank)?).max(start);
+    Ok(vec![Value::Known(Literal::list(shape[start..end].iter().map(|&d| d as i64).collect()))])
+}
+
+/// `Size`.
+pub(super) fn size(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let count = elements(&builder.shape(call.required(0)?))?;
+    Ok(vec![Value::Known(Literal::ints(vec![], vec![count as i64])?)])
+}
+
+/// `Reshape`.
+pub(super) fn reshape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let from = builder.shape(call.required(0)?);
+    let Some(to) = call.known_ints(1, "the new shape")? else {
+        return Err("the new shape is missing".into());
+    };
+    let shape = resolve(&from, to, call.flag("allowzero", false)?)?;
+    moved(builder, call, Movement::Reshape(shape))
+}
+
+/// Replaces the placeholders of a new shape: 0 keeps the extent at that place, one -1 takes what is left.
+fn resolve(from: &[usize], to: &[i64], allow_zero: bool) -> Result<Vec<usize>> {
+    let dim = |(i, &d): (usize, &i64)| match d {
+        0 if !allow_zero => {
+            from.get(i).copied().ok_or_else(|| format!("{to:?} keeps axis {i}, but there is none"))
+        }
+        -1 => Ok(1),
+        d => usize::try_from(d).map_err(|_| format!("{to:?} is no shape")),
+    };
+    let mut shape = to.iter().enumerate().map(dim).collect::<std::result::Result<Vec<_>, _>>()?;
+    let unknown: Vec<usize> = (0..to.len()).filter(|&i| to[i] == -1).collect();
+    match unknown[..] {
+        [] => {}
+        [i] => match (elements(from)?, elements(&shape)?) {
+            (all, rest) if rest > 0 && all % rest == 0 => shape[i] = all / rest,
+            _ => return Err(format!("{from:?} cannot be reshaped to {to:?}").into()),
+        },
+        _ => return Err(format!("{to:?} has more than one -1").into()),
+    }
+    Ok(shape)
+}
+
+/// `Flatten`.
+pub(super) fn flatten(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let from = builder.shape(call.required(0)?);
+    let axis = match call.int_or("axis", 1)? {
+        // One past the last axis is allowed here, unlike everywhere else.
+        a if a == from.len() as i64 => from.len(),
+        a => axis_of(a, from.len())?,
+    };
+    let shape = vec![from[..axis].iter().product(), from[axis..].iter().product()];
+    moved(builder, call, Movement::Reshape(shape))
+}
+
+/// `Squeeze`: axes of extent 1 go, all of them if none is named.
+pub(super) fn squeeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let from = builder.shape(call.required(0)?);
+    let axes = match call.ints_either("axes", 1)? {
+        Some(axes) => axes_of(&axes, from.len())?,
+        None => (0..from.len()).filter(|&i| from[i] == 1).collect(),
+    };
+    if let Some(axis) = axes.iter().find(|&&a| from[a] != 1) {
+        return bad("axes", format!("axis {axis} of {from:?} is not 1"));
+    }
+    let shape = (0..from.len()).filter(|i| !axes.contains(i)).map(|i| from[i]).collect();
+    moved(builder, call, Movement::Reshape(shape))
+}
+
+/// `Unsqueeze`: axes are those of the result.
+pub(super) fn unsqueeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let mut shape = builder.shape(call.required(0)?);
+    let Some(axes) = call.ints_either("axes", 1)? else { return bad("axes", "is missing") };
+    for axis in axes_of(&axes, shape.len() + axes.len())? {
+        shape.insert(axis, 1);
+    }
+    moved(builder, call, Movement::Reshape(shape))
+}
+
+/// `Transpose`: without `perm`, the axes are reversed.
+pub(super) fn transpose(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let rank = builder.shape(call.required(0)?).len();
+    let perm: Vec<usize> = match call.ints("perm")? {
+        None => (0..rank).rev().collect(),
+        Some(perm) => to_shape(perm)?,
+    };
+    let mut sorted = perm.clone();
+    sorted.sort_unstable();
+    if !sorted.into_iter().eq(0..rank) {
+        return bad("perm", format!("{perm:?} is no permutation of {rank} axes"));
+    }
+    moved(builder, call, Movement::Transpose(perm))
+}
+
+/// `Expand`: constants stretch; a run-time value may only be expanded to its own shape.
+pub(super) fn expand(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let from = builder.shape(call.required(0)?);
+    let Some(to) = call.known_ints(1, "the new shape")? else {
+        return Err("the new shape is missing".into());
+    };
+    let shape = broadcast_shape(&from, &to_shape(to)?)?;
+    match call.required(0)? {
+        Value::Known(x) => {
+            builder.claim(elements(&shape)?)?;
+            Ok(vec![Value::Known(movement::broadcast(x, &shape)?)])
+        }
+        Value::Node(_) if shape == from => identity(builder, call),
+        Value::Node(_) => {
+            Err(format!("stretches a run-time value from {from:?} to {shape:?}").into())
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `TensorProto` to [`Literal`]: every element type that is supported, wherever the elements stand.
+
+use super::external;
+use super::literal::{Kind, Literal, elements};
+use super::proto::{DataLocation, DataType, TensorProto};
+use crate::import::error::{ImportError, ImportErrorKind};
+use std::path::Path;
+
+/// A tensor that cannot be read: the model is broken, or only this tensor's type is unknown.
+pub(super) enum TensorError {
+    /// The file lies or lacks something; nothing else in it can be trusted.
+    Broken(ImportError),
+    /// A type that this importer does not hold.
+    Unsupported(String),
+}
+
+/// Reads a tensor; `folder` is where external data may lie.
+pub(super) fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Literal, TensorError> {
+    let name = proto.name.as_deref().unwrap_or("");
+    let broken = |reason: String| {
+        let place = format!("tensor \"{name}\"");
+        TensorError::Broken(ImportErrorKind::Invalid { place, reason }.into())
+    };
+    let shape = proto
+        .dims
+        .iter()
+        .map(|&d| usize::try_from(d).map_err(|_| broken(format!("dimension {d} is negative"))))
+        .collect::<Result<Vec<usize>, _>>()?;
+    let count = elements(&shape).map_err(broken)?;
+    let number = proto.data_type.unwrap_or(0);
+    let ty = DataType::try_from(number).map_err(|_| {
+        TensorError::Unsupported(format!("element type number {number} is unknown"))
+    })?;
+    let codec = Codec::of(ty)
+        .ok_or_else(|| TensorError::Unsupported(format!("element type {ty:?} is not supported")))?;
+
+    if proto.data_location == Some(DataLocation::External as i32) {
+        return external::read(proto, folder, count * codec.size, |bytes| {
+            codec.decode(shape, bytes)
+        })
+        .map_err(TensorError::Broken)?
+        .map_err(broken);
+    }
+    match &proto.raw_data {
+        Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw).map_err(broken),
+        Some(raw) => Err(broken(format!(
+            "{} bytes of data, but shape {shape:?} of {ty:?} needs {}",
+            raw.len(),
+            count * codec.size
+        ))),
+        None => typed(proto, ty, shape).map_err(broken),
+    }
+}
+
+/// Little-endian bytes to elements.
+struct Codec {
+    size: usize,
+    to: Target,
+}
+
+enum Target {
+    Float(fn(&[u8]) -> f32),
+    Int(fn(&[u8]) -> i64),
+}
+
+/// One entry of the table in [`Codec::of`]: slices of exactly the type's size to the held type.
+macro_rules! codec {
+    ($target:ident, $ty:ty, $convert:expr) => {
+        Codec {
+            size: size_of::<$ty>(),
+            to: Target::$target(|bytes| {
+                let mut element = [0; size_of::<$ty>()];
+                element.copy_from_slice(bytes);
+                let convert: fn($ty) -> _ = $convert;
+                convert(<$ty>::from_le_bytes(element))
+            }),
+        }
+    };
+}
+
+impl Codec {
+    fn of(ty: DataType) -> Option<Self> {
+        Some(match ty {
+            DataType::Float => codec!(Float, f32, |x| x),
+            DataType::Double => codec!(Float, f64, |x| x as f32),
+            DataType::Float16 => codec!(Float, u16, |x| half::f16::from_bits(x).to_f32()),
+            DataType::Bfloat16 => codec!(Float, u16, |x| half::bf16::from_bits(x).to_f32()),
+            DataType::Int64 => codec!(Int, i64, |x| x),
+            // A count above i64's range is no shape; it saturates and fails wherever it is used.
+            DataType::Uint64 => codec!(Int, u64, |x| i64::try_from(x).unwrap_or(i64::MAX)),
+            DataType::Int32 => codec!(Int, i32, i64::from),
+            DataType::Uint32 => codec!(Int, u32, i64::from),
+            DataType::Int16 => codec!(Int, i16, i64::from),
+            DataType::Uint16 => codec!(Int, u16, i64::from),
+            DataType::Int8 => codec!(Int, i8, i64::from),
+            DataType::Uint8 => codec!(Int, u8, i64::from),
+            DataType::Bool => codec!(Int, u8, |x| i64::from(x != 0)),
+            _ => return None,
+        })
+    }
+
+    fn decode(&self, shape: Vec<usize>, bytes: &[u8]) -> Result<Literal, String> {
+        let parts = bytes.chunks_exact(self.size);
+        match self.to {
+            Target::Float(convert) => Literal::floats(shape, parts.map(convert).collect()),
+            Target::Int(convert) => Literal::ints(shape, parts.map(convert).collect()),
+        }
+    }
+}
+
+/// Elements in the typed lists: which list holds which type is fixed by the standard.
+fn typed(proto: &TensorProto, ty: DataType, shape: Vec<usize>) -> Result<Literal, String> {
+    let halves =
+        |convert: fn(u16) -> f32| proto.int32_data.iter().map(|&x| convert(x as u16)).collect();
+    match ty {
+        DataType::Float => Literal::floats(shape, proto.float_data.clone()),
+        DataType::Double => {
+            Literal::floats(shape, proto.double_data.iter().map(|&x| x as f32).collect())
+        }
+        DataType::Float16 => Literal::floats(shape, halves(|x| half::f16::from_bits(x).to_f32())),
+        DataType::Bfloat16 => Literal::floats(shape, halves(|x| half::bf16::from_bits(x).to_f32())),
+        DataType::Int64 => Literal::ints(shape, proto.int64_data.clone()),
+        DataType::Uint64 | DataType::Uint32 => {
+            let saturate = |&x: &u64| i64::try_from(x).unwrap_or(i64::MAX);
+            Literal::ints(shape, proto.uint64_data.iter().map(saturate).collect())
+        }
+        _ => {
+            let data = proto.int32_data.iter().map(|&x| i64::from(x)).collect();
+            match Kind::of(ty) {
+                Some(_) => Literal::ints(shape, data)?.cast(ty),
+                None => Err(format!("element type {ty:?} is not supported")),
+            }
+        }
+    }
+}

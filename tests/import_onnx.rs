@@ -1,0 +1,80 @@
+//! Every model in the repository is imported and evaluates to what PyTorch computed.
+
+use std::path::{Path, PathBuf};
+
+use resnetc::import::onnx::{self, Bindings};
+use resnetc::import::safetensors;
+use resnetc_ir::Tensor;
+use resnetc_ir::eval::{Value, eval};
+
+const FIXTURES: &[&str] = &[
+    "cifar14_c",
+    "cifar20_a",
+    "cifar20_b",
+    "highway",
+    "plain20",
+    "resnet_basic_b",
+    "resnet_bottleneck_v1",
+    "resnet_bottleneck_v15",
+    "resnet_d",
+    "resnet_dilated",
+    "resnet_dynamo",
+    "resnetblur",
+    "resnetv2_preact",
+    "resnext",
+    "seresnet",
+    "vgg19_bn",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn value(tensor: &Tensor) -> Value {
+    Value {
+        shape: tensor.shape().to_vec(),
+        data: tensor.data().iter().map(|&x| x.into()).collect(),
+    }
+}
+
+/// The largest difference to PyTorch's answer, relative to that answer's largest number.
+fn difference(model: &Path, io: &Path) -> f64 {
+    let input = safetensors::load_tensor(io, Some("input")).unwrap();
+    let want = safetensors::load_tensor(io, Some("output")).unwrap();
+    let bindings = Bindings { batch: input.shape()[0], ..Bindings::default() };
+    let graph = onnx::load(model, &bindings).unwrap();
+    let got = eval(&graph, &[value(&input)]).unwrap().remove(0);
+    assert_eq!(got.shape, want.shape());
+    let largest = want.data().iter().fold(0f64, |m, &x| m.max(f64::from(x).abs()));
+    assert!(largest > 0.01, "an answer of zeros would prove nothing");
+    let differences = got.data.iter().zip(want.data()).map(|(a, &b)| (a - f64::from(b)).abs());
+    differences.fold(0f64, f64::max) / largest
+}
+
+#[test]
+fn fixtures_evaluate_to_the_answer_of_pytorch() {
+    for name in FIXTURES {
+        let folder = root().join("tests/fixtures").join(name);
+        let difference = difference(&folder.join("model.onnx"), &folder.join("io.safetensors"));
+        assert!(difference < 1e-6, "{name}: {difference:e}");
+    }
+}
+
+#[test]
+fn the_bundled_model_evaluates_to_the_answer_of_pytorch() {
+    let models = root().join("models");
+    let io = models.join("resnet20-fashion-mnist_io.safetensors");
+    let difference = difference(&models.join("resnet20-fashion-mnist.onnx"), &io);
+    assert!(difference < 1e-6, "{difference:e}");
+}
+
+#[test]
+fn a_model_describes_its_inputs() {
+    let path = root().join("models/resnet20-fashion-mnist.onnx");
+    let inputs = onnx::describe(&path).unwrap();
+    assert_eq!(inputs.len(), 1);
+    assert_eq!(inputs[0].name, "image");
+    let fixed = [1, 28, 28].map(onnx::Dim::Fixed);
+    assert_eq!(inputs[0].dims[0], onnx::Dim::Symbol("batch".into()));
+    assert_eq!(inputs[0].dims[1..], fixed);
+}

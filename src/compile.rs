@@ -127,9 +127,15 @@ pub fn lower(graph: &Graph, plan: &Plan, machine: Machine) -> Result<Lowered, Er
 pub fn macs(graph: &Graph, node: NodeId) -> u64 {
     let n = graph.node(node);
     let per_output = match &n.op {
-        Op::Conv(_) => graph.operand(node, 1).map_or(0, |w| graph.node(w).ty.shape[1..].iter().product()),
-        Op::Gemm(g) => graph.operand(node, 0).map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),
-        Op::MatMul => graph.operand(node, 0).and_then(|a| graph.node(a).ty.shape.last().copied()).unwrap_or(0),
+        Op::Conv(_) => {
+            graph.operand(node, 1).map_or(0, |w| graph.node(w).ty.shape[1..].iter().product())
+        }
+        Op::Gemm(g) => graph
+            .operand(node, 0)
+            .map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),
+        Op::MatMul => {
+            graph.operand(node, 0).and_then(|a| graph.node(a).ty.shape.last().copied()).unwrap_or(0)
+        }
         _ => 0,
     };
     (n.ty.elements() * per_output) as u64
@@ -166,7 +172,8 @@ pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     let code = CodeSpace::new(&cranelift, &image)?;
     clock.lap("codegen");
     let bytes = lowered.weight_bytes;
-    let no_memory = |e: std::io::Error| Error::Memory { what: "packed weights", bytes, reason: e.to_string() };
+    let no_memory =
+        |e: std::io::Error| Error::Memory { what: "packed weights", bytes, reason: e.to_string() };
     let weights = pack(lowered.packs, bytes, machine.threads).map_err(no_memory)?;
     clock.lap("pack");
     let report = CompileReport {

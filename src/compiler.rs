@@ -47,7 +47,7 @@ impl Compiler {
                 model: path.to_owned(),
                 reason: format!(
                     "no built-in network and no .onnx, .toml or .json file; built in are {}",
-                    crate::spec::builtin_names().join(", ")
+                    Spec::builtin_names().collect::<Vec<_>>().join(", ")
                 ),
             }),
         }
@@ -62,7 +62,7 @@ impl Compiler {
             Some(file) => Weights::Map(safetensors::load(file)?),
             None => Weights::Random { seed: self.options.seed },
         };
-        Ok(self.graph(spec.build(weights, self.options.batch)?))
+        Ok(self.graph(spec.build(&weights, self.options.batch)?))
     }
 
     /// Imports an ONNX file.
@@ -76,7 +76,8 @@ impl Compiler {
                 reason: "an ONNX file has its own weights; leave --weights away".to_owned(),
             });
         }
-        let bindings = onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() };
+        let bindings =
+            onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() };
         Ok(self.graph(onnx::load(file, &bindings)?))
     }
 

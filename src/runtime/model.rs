@@ -175,7 +175,8 @@ impl Context {
     /// If there is no such input.
     pub fn input_mut(&mut self, index: usize) -> Result<&mut [f32], RunError> {
         let inputs = &self.program.inputs;
-        let port = inputs.get(index).ok_or(RunError::NoSuchInput { index, inputs: inputs.len() })?;
+        let port =
+            inputs.get(index).ok_or(RunError::NoSuchInput { index, inputs: inputs.len() })?;
         Ok(&mut self.arena.floats_mut()[port.range()])
     }
 
@@ -185,7 +186,8 @@ impl Context {
     /// If there is no such output.
     pub fn output(&self, index: usize) -> Result<&[f32], RunError> {
         let outputs = &self.program.outputs;
-        let port = outputs.get(index).ok_or(RunError::NoSuchOutput { index, outputs: outputs.len() })?;
+        let port =
+            outputs.get(index).ok_or(RunError::NoSuchOutput { index, outputs: outputs.len() })?;
         Ok(&self.arena.floats()[port.range()])
     }
 

@@ -1,10 +1,16 @@
 //! Code generation: every back end against the emulator.
 
+#[path = "codegen/encoding.rs"]
+mod encoding;
 #[path = "codegen/pool.rs"]
 mod pool;
+#[path = "codegen/processor.rs"]
+mod processor;
 #[path = "codegen/programs.rs"]
 mod programs;
 #[path = "codegen/regions.rs"]
 mod regions;
+#[path = "codegen/speed.rs"]
+mod speed;
 #[path = "codegen/support.rs"]
 mod support;

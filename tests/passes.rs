@@ -1,4 +1,12 @@
 //! The passes: documented examples, refusals, whole pipelines, and random graphs that must mean the same.
 
+#[path = "passes/bound.rs"]
+mod bound;
 #[path = "passes/examples.rs"]
 mod examples;
+#[path = "passes/layouts.rs"]
+mod layouts;
+#[path = "passes/random.rs"]
+mod random;
+#[path = "../ir/tests/common/random_graph.rs"]
+mod random_graph;

@@ -53,9 +53,13 @@ impl std::fmt::Debug for Cranelift {
     }
 }
 
-/// Shared settings. Code calls only code that is laid down next to it, frames are small, nothing unwinds.
+/// Code calls only code that is laid down next to it, frames are small, nothing unwinds.
+///
+/// No optimization: programs are written as they are meant to run. Cranelift's optimizer moves arithmetic to where
+/// its value is last needed, so that the operands of a whole loop turn pile up on the stack: a 6x8 tile goes from
+/// 39 to 12 GFLOP/s, and compiles at half the speed.
 const SETTINGS: [(&str, &str); 6] = [
-    ("opt_level", "speed"),
+    ("opt_level", "none"),
     ("is_pic", "false"),
     ("use_colocated_libcalls", "false"),
     ("enable_probestack", "false"),

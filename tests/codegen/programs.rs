@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
-use super::support::{Given, assert_same, compiled, emulated};
+use super::support::{Given, compare, compiled, emulated, processed};
 
 /// Values of each buffer.
 const BUFFER: usize = 2048;
@@ -35,6 +36,8 @@ type Span = Range<i32>;
 struct Writer<'a> {
     dice: &'a [u32],
     target: Target,
+    /// How many vector registers are used: from 3 to all of them.
+    vectors: usize,
     /// Where each pointer is, seen from the middle of its buffer: (least, greatest), in values.
     pointers: Vec<(i32, i32)>,
     turns: Vec<u32>,
@@ -48,7 +51,7 @@ impl Writer<'_> {
     }
 
     fn v(&mut self) -> V {
-        V(self.roll(self.target.vectors) as u8)
+        V(self.roll(self.vectors) as u8)
     }
 
     fn p(&mut self) -> P {
@@ -155,17 +158,18 @@ impl Writer<'_> {
 pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: usize) -> Program {
     // Arguments: two buffers, two counts. Further pointers start as copies of the buffers'.
     let extra = 2 + spares;
-    let mut writer = Writer { dice, target, pointers: vec![(0, 0); 2], turns: Vec::new() };
+    let vectors = if spares % 2 == 0 { target.vectors } else { 3 + spares };
+    let mut writer = Writer { dice, target, vectors, pointers: vec![(0, 0); 2], turns: Vec::new() };
     let mut body: Vec<Inst> = (0..extra)
         .map(|i| Inst::CopyPointer { dst: P(4 + i as u8), src: P(i as u8 % 2) })
         .collect();
-    for i in 0..target.vectors {
+    for i in 0..vectors {
         let src = P(i as u8 % 2).at(16 * i as i32);
         body.push(Inst::Load { dst: V(i as u8), src });
     }
     let known = [(P(2), counts[0]), (P(3), counts[1])];
     body.extend(writer.block(3, &known));
-    for i in 0..target.vectors {
+    for i in 0..vectors {
         let dst = P(4 + i as u8 % 2).at(4 * (i * target.lanes) as i32 - 4 * START as i32);
         body.push(Inst::Store { dst, src: V(i as u8) });
     }
@@ -186,7 +190,7 @@ fn buffer(seed: u32) -> Vec<f32> {
 
 pub(crate) fn case(target: Target) -> impl Strategy<Value = Case> {
     let counts = prop_oneof![Just([0, 1]), Just([2, 0]), Just([3, 5])];
-    (proptest::collection::vec(any::<u32>(), 20..400), counts, 0usize..5, any::<u32>()).prop_map(
+    (proptest::collection::vec(any::<u32>(), 20..400), counts, 0usize..7, any::<u32>()).prop_map(
         move |(dice, counts, spares, seed)| Case {
             program: program(target, &dice, counts, spares),
             given: vec![
@@ -199,44 +203,87 @@ pub(crate) fn case(target: Target) -> impl Strategy<Value = Case> {
     )
 }
 
-fn agree(cranelift: &Cranelift, target: Target, backend: Backend, fused: bool, cases: u32) {
+/// Runs random programs both ways.
+fn agree(
+    cases: u32,
+    target: Target,
+    fused: bool,
+    run: impl Fn(&Case) -> Result<Vec<Vec<f32>>, CodegenError>,
+) {
     let mut runner =
         TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let result = runner.run(&case(target), |case| {
         let want = emulated(&case.program, &case.given, fused);
-        let got = compiled(cranelift, &case.program, backend, &case.given)
-            .map_err(|e| TestCaseError::fail(e.to_string()))?;
-        assert_same(&got, &want, &case.program);
-        Ok(())
+        let got = run(&case).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        compare(&got, &want)
     });
     if let Err(e) = result {
         panic!("{e}");
     }
 }
 
+/// Whether this CPU runs 256-bit code.
+fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    if !has {
+        println!("skipped: this CPU has no AVX2 and FMA");
+    }
+    has
+}
+
 #[test]
 fn cranelift_agrees_with_the_emulator() {
     let cranelift = Cranelift::host().unwrap();
-    agree(&cranelift, Target::V128, Backend::Clif, cranelift.fused(), 200);
+    agree(200, Target::V128, cranelift.fused(), |case| {
+        compiled(&cranelift, &case.program, Backend::Clif, &case.given)
+    });
 }
 
 #[test]
 fn cranelift_without_extensions_agrees_with_the_emulator() {
     let cranelift = Cranelift::oldest().unwrap();
     assert!(!cfg!(target_arch = "x86_64") || !cranelift.fused() && !cranelift.nearest());
-    agree(&cranelift, Target::V128, Backend::Clif, cranelift.fused(), 200);
+    agree(200, Target::V128, cranelift.fused(), |case| {
+        compiled(&cranelift, &case.program, Backend::Clif, &case.given)
+    });
 }
 
 #[test]
 fn avx_agrees_with_the_emulator() {
-    #[cfg(target_arch = "x86_64")]
-    let skip = !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    let skip = true;
-    if skip {
-        return println!("skipped: this CPU has no AVX2 and FMA");
-    }
     let cranelift = Cranelift::host().unwrap();
-    agree(&cranelift, Target::AVX2, Backend::X64, true, 500);
-    agree(&cranelift, Target::V128, Backend::X64, true, 100);
+    for (cases, target) in [(400, Target::AVX2), (100, Target::V128)] {
+        if has_avx2() {
+            agree(cases, target, true, |case| {
+                compiled(&cranelift, &case.program, Backend::X64, &case.given)
+            });
+        }
+    }
+}
+
+#[test]
+fn avx512_on_the_test_processor_agrees_with_the_emulator() {
+    agree(200, Target::AVX512, true, |case| Ok(processed(&case.program, &case.given)));
+}
+
+/// The test processor's own test: what it says of AVX code is what the CPU says.
+#[test]
+fn the_test_processor_agrees_with_the_cpu() {
+    let cranelift = Cranelift::host().unwrap();
+    let mut runner =
+        TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&case(Target::AVX2), |case| {
+        let got = processed(&case.program, &case.given);
+        let want = if has_avx2() {
+            compiled(&cranelift, &case.program, Backend::X64, &case.given).unwrap()
+        } else {
+            emulated(&case.program, &case.given, true)
+        };
+        compare(&got, &want)
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Compiled kernels, called like any region: one piece, one chunk, every buffer a base.
 
+use proptest::prelude::*;
 use resnetc::codegen::code::{Bases, CodeSpace};
 use resnetc::codegen::emulate::{Memory, emulate};
 use resnetc::codegen::error::CodegenError;
@@ -7,6 +8,9 @@ use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
 use resnetc::codegen::vir::Program;
+use resnetc::codegen::x64;
+
+use super::processor;
 
 /// An argument of a kernel under test.
 #[derive(Clone, Debug)]
@@ -17,10 +21,9 @@ pub(crate) enum Given {
     Count(u32),
 }
 
-/// Runs `program` in the emulator; the buffers afterwards.
-pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<Vec<f32>> {
-    let mut memory = Memory::new();
-    let places: Vec<(u64, u64)> = given
+/// The arguments in the emulator's memory: each buffer's address, or 0; and what the program is given.
+fn place(given: &[Given], memory: &mut Memory) -> (Vec<u64>, Vec<u64>) {
+    given
         .iter()
         .map(|g| match g {
             Given::Buffer { values, start } => {
@@ -29,10 +32,27 @@ pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<V
             }
             Given::Count(n) => (0, u64::from(*n)),
         })
-        .collect();
-    let args: Vec<u64> = places.iter().map(|p| p.1).collect();
+        .unzip()
+}
+
+fn buffers(addresses: &[u64], memory: &Memory) -> Vec<Vec<f32>> {
+    addresses.iter().filter(|&&a| a != 0).map(|&a| memory.buffer(a).to_vec()).collect()
+}
+
+/// Runs `program` in the emulator; the buffers afterwards.
+pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<Vec<f32>> {
+    let mut memory = Memory::new();
+    let (addresses, args) = place(given, &mut memory);
     emulate(program, &args, &mut memory, fused).unwrap_or_else(|e| panic!("{e}\n{program}"));
-    places.iter().filter(|p| p.0 != 0).map(|p| memory.buffer(p.0).to_vec()).collect()
+    buffers(&addresses, &memory)
+}
+
+/// Encodes `program` for x86-64 and runs the code on the processor of these tests; the buffers afterwards.
+pub(crate) fn processed(program: &Program, given: &[Given]) -> Vec<Vec<f32>> {
+    let mut memory = Memory::new();
+    let (addresses, args) = place(given, &mut memory);
+    processor::call(&x64::encode(program).unwrap(), &args, &mut memory);
+    buffers(&addresses, &memory)
 }
 
 /// Compiles `program` and runs it; the buffers afterwards.
@@ -72,12 +92,13 @@ pub(crate) fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
 }
 
-/// Fails at the first difference.
-pub(crate) fn assert_same(got: &[Vec<f32>], want: &[Vec<f32>], program: &Program) {
+/// The first difference of two results, if there is one.
+pub(crate) fn compare(got: &[Vec<f32>], want: &[Vec<f32>]) -> Result<(), TestCaseError> {
     assert_eq!(got.len(), want.len());
     for (buffer, (got, want)) in got.iter().zip(want).enumerate() {
         for (i, (&g, &w)) in got.iter().zip(want).enumerate() {
-            assert!(same(g, w), "buffer {buffer} value {i}: got {g:?}, want {w:?}\n{program}");
+            prop_assert!(same(g, w), "buffer {} value {}: got {:?}, want {:?}", buffer, i, g, w);
         }
     }
+    Ok(())
 }

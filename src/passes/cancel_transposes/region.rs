@@ -170,7 +170,7 @@ impl<'g> Region<'g> {
     /// Gives the users outside of the region what they want of a new value.
     fn leave(&self, patch: &mut Patch, member: NodeId, value: Value) {
         let name = |node: NodeId| self.graph.node(node).name.clone();
-        let mut transposed =
+        let transposed =
             |patch: &mut Patch, of: NodeId, value: Value, perm: &[usize]| match is_identity(perm) {
                 true => value,
                 false => patch.add(name(of), Op::Transpose { perm: perm.to_vec() }, &[value]),

@@ -1,0 +1,165 @@
+//! What was asked of the encoder is what a disassembler reads.
+
+use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter, NumberBase};
+use proptest::prelude::*;
+use resnetc::codegen::vir::*;
+use resnetc::codegen::x64;
+
+/// Names of the address registers, in the order of the convention.
+const POINTER_NAMES: [&str; 15] = [
+    "rdi", "rsi", "rdx", "rcx", "r8", "r9", "rax", "r10", "r11", "rbx", "rbp", "r12", "r13", "r14",
+    "r15",
+];
+
+fn read(bytes: &[u8]) -> Vec<String> {
+    let mut formatter = NasmFormatter::new();
+    formatter.options_mut().set_number_base(NumberBase::Decimal);
+    formatter.options_mut().set_signed_immediate_operands(true);
+    formatter.options_mut().set_space_after_operand_separator(true);
+    let decoder = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE);
+    decoder
+        .into_iter()
+        .map(|i| {
+            let mut text = String::new();
+            formatter.format(&i, &mut text);
+            text
+        })
+        .collect()
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![Just(Target::V128), Just(Target::AVX2), Just(Target::AVX512)]
+}
+
+/// Displacements at and around the limits of the short forms, and any.
+fn displacement() -> impl Strategy<Value = i32> {
+    let near = (prop_oneof![Just(0), Just(127), Just(-128), Just(8128), Just(-8192)], -64i32..64);
+    prop_oneof![near.prop_map(|(n, d)| n + d), any::<i32>()]
+}
+
+/// One instruction and how it should read. Registers differ where the encoder would otherwise choose otherwise.
+fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Inst, String) {
+    let letter = ['x', 'y', 'z'][target.lanes / 8];
+    let [d, a, b] = v.map(|n| format!("{letter}mm{n}"));
+    let first = format!("xmm{}", v[0]);
+    let place = match offset {
+        0 => format!("[{}]", POINTER_NAMES[p]),
+        n => format!("[{}{n:+}]", POINTER_NAMES[p]),
+    };
+    let [dst, va, vb] = v.map(V);
+    let (mem, p) = (P(p as u8).at(offset), P(p as u8));
+    let arith = |op, name| (Inst::Arith { op, dst, a: va, b: vb }, format!("{name} {d}, {a}, {b}"));
+    let round = if target.lanes == 16 { "vrndscaleps" } else { "vroundps" };
+    match inst {
+        0 => (Inst::Load { dst, src: mem }, format!("vmovups {d}, {place}")),
+        1 => (Inst::Broadcast { dst, src: mem }, format!("vbroadcastss {d}, {place}")),
+        2 => (Inst::Store { dst: mem, src: dst }, format!("vmovups {place}, {d}")),
+        3 => (Inst::StoreFirst { dst: mem, src: dst }, format!("vmovss {place}, {first}")),
+        4 => (Inst::Copy { dst, src: va }, format!("vmovaps {d}, {a}")),
+        5 => (Inst::MultiplyAdd { acc: dst, a: va, b: vb }, format!("vfmadd231ps {d}, {a}, {b}")),
+        6 => arith(Arith::Add, "vaddps"),
+        7 => arith(Arith::Sub, "vsubps"),
+        8 => arith(Arith::Mul, "vmulps"),
+        9 => arith(Arith::Div, "vdivps"),
+        10 => arith(Arith::Max, "vmaxps"),
+        11 => arith(Arith::Min, "vminps"),
+        12 => (Inst::Round { dst, src: va }, format!("{round} {d}, {a}, 8")),
+        13 => (
+            Inst::Advance { pointer: p, bytes: offset },
+            format!("add {}, {offset}", POINTER_NAMES[p.0 as usize]),
+        ),
+        _ => (
+            Inst::CopyPointer { dst: p, src: P(0) },
+            format!("mov {}, rdi", POINTER_NAMES[p.0 as usize]),
+        ),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn instructions_read_as_asked(
+        target in target(), inst in 0usize..15, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
+        offset in displacement(),
+    ) {
+        let v = v.map(|n| n % target.vectors as u8);
+        let (inst, want) = plain(inst, target, v, p, offset);
+        let program = Program { name: "one".into(), target, args: 0, pointers: 15, body: vec![inst] };
+        let encoded = x64::encode(&program).unwrap();
+        let lines = read(&encoded.bytes[..encoded.code]);
+        let saved = &POINTER_NAMES[9..];
+        for (i, name) in saved.iter().enumerate() {
+            prop_assert_eq!(&lines[i], &format!("push {name}"));
+            prop_assert_eq!(&lines[lines.len() - 2 - i], &format!("pop {name}"));
+        }
+        prop_assert_eq!(&lines[saved.len()], &want);
+        let end = 1 + usize::from(target.lanes > 4);
+        prop_assert_eq!(lines.len(), 2 * saved.len() + 1 + end);
+        prop_assert_eq!(&lines[lines.len() - 1], "ret");
+        prop_assert!(target.lanes == 4 || lines[saved.len() + 1] == "vzeroupper");
+    }
+}
+
+fn encoded(target: Target, body: Vec<Inst>) -> (Vec<String>, x64::Encoded) {
+    let program = Program { name: "few".into(), target, args: 2, pointers: 2, body };
+    let encoded = x64::encode(&program).unwrap();
+    (read(&encoded.bytes[..encoded.code]), encoded)
+}
+
+#[test]
+fn constants_follow_the_code() {
+    let body = vec![
+        Inst::Const { dst: V(0), value: 0.0 },
+        Inst::Const { dst: V(1), value: -0.0 },
+        Inst::Const { dst: V(2), value: 1.5 },
+        Inst::Const { dst: V(3), value: -0.0 },
+    ];
+    let (lines, encoded) = encoded(Target::AVX2, body);
+    let pool = encoded.code.next_multiple_of(64);
+    let at = |i: usize| format!("[rel {}]", pool + 4 * i);
+    assert_eq!(lines[0], "vxorps ymm0, ymm0, ymm0");
+    assert_eq!(lines[1], format!("vbroadcastss ymm1, {}", at(0)));
+    assert_eq!(lines[2], format!("vbroadcastss ymm2, {}", at(1)));
+    assert_eq!(lines[3], format!("vbroadcastss ymm3, {}", at(0)));
+    let want: Vec<u8> = [-0.0f32, 1.5].iter().flat_map(|v| v.to_le_bytes()).collect();
+    assert_eq!(encoded.bytes[pool..], want);
+}
+
+#[test]
+fn innermost_loops_start_on_a_boundary() {
+    let inner = Inst::Loop {
+        count: Count::Fixed(3),
+        body: vec![Inst::Advance { pointer: P(0), bytes: 4 }],
+    };
+    for target in [Target::V128, Target::AVX2, Target::AVX512] {
+        for before in 0..20 {
+            let mut body = vec![Inst::Copy { dst: V(0), src: V(1) }; before];
+            body.push(Inst::Loop { count: Count::Register(P(1)), body: vec![inner.clone()] });
+            let (lines, _) = encoded(target, body);
+            let targets: Vec<u64> = lines
+                .iter()
+                .filter_map(|l| l.strip_prefix("jne short "))
+                .map(|t| t.trim_start_matches('0').parse().unwrap_or(0))
+                .collect();
+            assert_eq!(targets.len(), 2, "{lines:?}");
+            assert_eq!(targets[0] % 32, 0, "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn malformed_programs_are_refused() {
+    let bad = [
+        (Target { lanes: 5, vectors: 16 }, 2, vec![]),
+        (Target { lanes: 8, vectors: 32 }, 2, vec![]),
+        (Target::AVX2, 2, vec![Inst::Copy { dst: V(16), src: V(0) }]),
+        (Target::AVX512, 2, vec![Inst::Copy { dst: V(0), src: V(200) }]),
+        (Target::AVX2, 2, vec![Inst::Load { dst: V(0), src: P(2).at(0) }]),
+        (Target::AVX2, 15, vec![Inst::Loop { count: Count::Fixed(2), body: vec![] }]),
+        (Target::AVX2, 200, vec![Inst::Advance { pointer: P(100), bytes: 4 }]),
+    ];
+    for (target, pointers, body) in bad {
+        let program = Program { name: "bad".into(), target, args: 2, pointers, body };
+        assert!(x64::encode(&program).is_err(), "{program}");
+    }
+}

@@ -1,0 +1,270 @@
+//! A small x86-64 processor: runs the instructions that the encoder uses on the emulator's checked memory, so that
+//! AVX-512 code is executed on machines without it.
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+use resnetc::codegen::emulate::Memory;
+use resnetc::codegen::x64::Encoded;
+
+type Vector = [u32; 16];
+
+/// Registers that a callee must leave as they were.
+const CALLEE_SAVED: [Register; 7] = [
+    Register::RBX,
+    Register::RBP,
+    Register::RSP,
+    Register::R12,
+    Register::R13,
+    Register::R14,
+    Register::R15,
+];
+const ARGUMENTS: [Register; 6] =
+    [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
+/// Words of the stack.
+const STACK: usize = 64;
+
+struct Processor<'a> {
+    general: [u64; 16],
+    vectors: [Vector; 32],
+    masks: [u16; 8],
+    zero: bool,
+    memory: &'a mut Memory,
+}
+
+/// Calls `function` as a System V caller does.
+pub(crate) fn call(function: &Encoded, args: &[u64], memory: &mut Memory) {
+    let mut bytes = function.bytes.clone();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    let words =
+        bytes.chunks_exact(4).map(|w| f32::from_bits(u32::from_le_bytes([w[0], w[1], w[2], w[3]])));
+    let start = memory.add(words.collect());
+    let stack = memory.add(vec![0.0; STACK]);
+    let code = &function.bytes[..function.code];
+    let decoded: Vec<Instruction> =
+        Decoder::with_ip(64, code, start, DecoderOptions::NONE).iter().collect();
+    let mut processor = Processor {
+        general: std::array::from_fn(|i| 0xdead_beef_0000_0003 + (i as u64) * 0x1111),
+        vectors: std::array::from_fn(|i| [0x7fc0_dead + i as u32; 16]),
+        masks: [0xa5a5; 8],
+        zero: false,
+        memory,
+    };
+    ARGUMENTS.iter().zip(args).for_each(|(&r, &arg)| *processor.general(r) = arg);
+    *processor.general(Register::RSP) = stack + 4 * STACK as u64 - 8;
+    let before = CALLEE_SAVED.map(|r| *processor.general(r));
+    let mut at = start;
+    while let Some(instruction) = decoded.iter().position(|i| i.ip() == at).map(|i| &decoded[i]) {
+        assert!(!instruction.is_invalid(), "invalid instruction at {:#x}", at - start);
+        at = match processor.step(instruction) {
+            Some(next) => next,
+            None => {
+                assert_eq!(
+                    CALLEE_SAVED.map(|r| *processor.general(r)),
+                    before,
+                    "callee-saved registers"
+                );
+                return;
+            }
+        };
+    }
+    panic!("jumped into the middle of an instruction: {:#x}", at - start);
+}
+
+impl Processor<'_> {
+    /// Executes an instruction; where the next one is, or nothing after a return.
+    fn step(&mut self, i: &Instruction) -> Option<u64> {
+        use Mnemonic::*;
+        match i.mnemonic() {
+            Ret => return None,
+            Je if self.zero => return Some(i.near_branch_target()),
+            Jne if !self.zero => return Some(i.near_branch_target()),
+            Je | Jne | Nop | Vzeroupper => {}
+            Push | Pop | Mov | Add | Sub | Dec | Test => self.integer(i),
+            Kmovw => self.masks[mask_number(i.op0_register())] = self.word(self.address(i)) as u16,
+            Vcmpps => self.compare(i),
+            Vmovss => self.set_word(self.address(i), self.vectors[number(i.op1_register())][0]),
+            Vmovups if i.op0_kind() == OpKind::Memory => {
+                let (address, value) = (self.address(i), self.vectors[number(i.op1_register())]);
+                (0..lanes(i.op1_register()))
+                    .for_each(|l| self.set_word(address + 4 * l as u64, value[l]));
+            }
+            _ => self.arithmetic(i),
+        }
+        Some(i.next_ip())
+    }
+
+    fn integer(&mut self, i: &Instruction) {
+        let register = i.op0_register();
+        let operand = match i.op1_kind() {
+            OpKind::Register if i.op_count() > 1 => *self.general(i.op1_register()),
+            OpKind::Immediate32 => u64::from(i.immediate32()),
+            OpKind::Immediate8to64 => i.immediate8to64() as u64,
+            OpKind::Immediate32to64 => i.immediate32to64() as u64,
+            _ => 0,
+        };
+        let value = *self.general(register);
+        let top = *self.general(Register::RSP);
+        let result = match i.mnemonic() {
+            Mnemonic::Mov => operand,
+            Mnemonic::Add => value.wrapping_add(operand),
+            Mnemonic::Sub => value.wrapping_sub(operand),
+            Mnemonic::Dec => value.wrapping_sub(1),
+            Mnemonic::Push => {
+                self.set_word(top - 8, value as u32);
+                self.set_word(top - 4, (value >> 32) as u32);
+                *self.general(Register::RSP) = top - 8;
+                return;
+            }
+            Mnemonic::Pop => {
+                *self.general(Register::RSP) = top + 8;
+                u64::from(self.word(top)) | u64::from(self.word(top + 4)) << 32
+            }
+            _ => {
+                assert_eq!(i.mnemonic(), Mnemonic::Test);
+                self.zero = value & operand == 0;
+                return;
+            }
+        };
+        *self.general(register) = result;
+        self.zero = if i.mnemonic() == Mnemonic::Mov { self.zero } else { result == 0 };
+    }
+
+    fn compare(&mut self, i: &Instruction) {
+        let (a, b) = (self.source(i, 1), self.source(i, 2));
+        let unordered = |l: usize| f32::from_bits(a[l]).is_nan() || f32::from_bits(b[l]).is_nan();
+        let holds = |l: usize| match i.immediate8() {
+            3 => unordered(l),
+            7 => !unordered(l),
+            other => panic!("comparison {other}"),
+        };
+        if i.op0_register().is_k() {
+            self.masks[mask_number(i.op0_register())] =
+                (0..16).map(|l| u16::from(holds(l)) << l).sum();
+        } else {
+            self.write(i, |l| if holds(l) { u32::MAX } else { 0 });
+        }
+    }
+
+    fn arithmetic(&mut self, i: &Instruction) {
+        use Mnemonic::*;
+        let last =
+            (1..i.op_count()).rfind(|&n| !matches!(i.op_kind(n), OpKind::Immediate8)).unwrap();
+        let (d, a, b) = (self.source(i, 0), self.source(i, 1), self.source(i, last));
+        let float = |l: usize| (f32::from_bits(a[l]), f32::from_bits(b[l]));
+        let on = |f: fn(f32, f32) -> f32| {
+            move |l: usize| {
+                let (a, b) = float(l);
+                f(a, b).to_bits()
+            }
+        };
+        match i.mnemonic() {
+            Vmovups | Vmovaps => self.write(i, |l| b[l]),
+            Vbroadcastss => self.write(i, |_| b[0]),
+            Vaddps => self.write(i, on(|a, b| a + b)),
+            Vsubps => self.write(i, on(|a, b| a - b)),
+            Vmulps => self.write(i, on(|a, b| a * b)),
+            Vdivps => self.write(i, on(|a, b| a / b)),
+            Vmaxps => self.write(i, on(|a, b| if a > b { a } else { b })),
+            Vminps => self.write(i, on(|a, b| if a < b { a } else { b })),
+            Vfmadd231ps => {
+                self.write(i, |l| float(l).0.mul_add(float(l).1, f32::from_bits(d[l])).to_bits())
+            }
+            Vxorps | Vpxord => self.write(i, |l| a[l] ^ b[l]),
+            Vorps | Vpord => self.write(i, |l| a[l] | b[l]),
+            Vpslld => self.write(i, |l| a[l] << i.immediate8()),
+            Vblendps => self.write(i, |l| if i.immediate8() >> l & 1 == 1 { b[l] } else { a[l] }),
+            Vblendmps => {
+                let mask = self.masks[mask_number(i.op_mask())];
+                self.write_all(i, |l| if mask >> l & 1 == 1 { b[l] } else { a[l] });
+            }
+            Vroundps | Vrndscaleps => {
+                assert_eq!(i.immediate8(), 8);
+                self.write(i, |l| f32::from_bits(b[l]).round_ties_even().to_bits());
+            }
+            other => panic!("the encoder does not use {other:?}"),
+        }
+    }
+
+    /// Writes the first operand where its mask, if any, is set.
+    fn write(&mut self, i: &Instruction, value: impl Fn(usize) -> u32) {
+        let mask = if i.has_op_mask() { self.masks[mask_number(i.op_mask())] } else { u16::MAX };
+        let old = self.vectors[number(i.op0_register())];
+        self.write_all(i, |l| if mask >> l & 1 == 1 { value(l) } else { old[l] });
+    }
+
+    /// Writes the first operand and clears what is above it.
+    fn write_all(&mut self, i: &Instruction, value: impl Fn(usize) -> u32) {
+        let register = i.op0_register();
+        let lanes = lanes(register);
+        self.vectors[number(register)] =
+            std::array::from_fn(|l| if l < lanes { value(l) } else { 0 });
+    }
+
+    /// An operand's lanes.
+    fn source(&mut self, i: &Instruction, operand: u32) -> Vector {
+        if i.op_kind(operand) == OpKind::Register {
+            let register = i.op_register(operand);
+            return if register.is_k() { [0; 16] } else { self.vectors[number(register)] };
+        }
+        let address = self.address(i);
+        let single = i.is_broadcast() || i.mnemonic() == Mnemonic::Vbroadcastss;
+        let lanes = if single { 1 } else { lanes(i.op0_register()) };
+        let words: Vec<u32> = (0..lanes).map(|l| self.word(address + 4 * l as u64)).collect();
+        std::array::from_fn(|l| words.get(if single { 0 } else { l }).copied().unwrap_or(0))
+    }
+
+    fn address(&self, i: &Instruction) -> u64 {
+        assert_eq!(i.memory_index(), Register::None);
+        let base = match i.memory_base() {
+            Register::RIP => 0,
+            register => self.general[number(register)],
+        };
+        base.wrapping_add(i.memory_displacement64())
+    }
+
+    fn word(&self, address: u64) -> u32 {
+        assert_eq!(address % 4, 0);
+        self.memory.buffer(address)[(address & ((1 << 40) - 1)) as usize / 4].to_bits()
+    }
+
+    fn set_word(&mut self, address: u64, word: u32) {
+        assert_eq!(address % 4, 0);
+        self.memory.buffer_mut(address)[(address & ((1 << 40) - 1)) as usize / 4] =
+            f32::from_bits(word);
+    }
+
+    fn general(&mut self, register: Register) -> &mut u64 {
+        &mut self.general[number(register)]
+    }
+}
+
+/// The kinds of registers: the first of each, how many there are, f32 lanes.
+const KINDS: [(Register, u32, usize); 6] = [
+    (Register::EAX, 16, 0),
+    (Register::RAX, 16, 0),
+    (Register::XMM0, 32, 4),
+    (Register::YMM0, 32, 8),
+    (Register::ZMM0, 32, 16),
+    (Register::K0, 8, 0),
+];
+
+/// A register's number among its kind, and its lanes.
+fn split(register: Register) -> (usize, usize) {
+    let find = |&(first, count, lanes)| {
+        let number = (register as u32).checked_sub(first as u32).filter(|n| *n < count)?;
+        Some((number as usize, lanes))
+    };
+    KINDS.iter().find_map(find).unwrap_or_else(|| panic!("the encoder does not use {register:?}"))
+}
+
+fn number(register: Register) -> usize {
+    split(register).0
+}
+
+fn mask_number(register: Register) -> usize {
+    assert!(register.is_k() && register != Register::K0);
+    number(register)
+}
+
+fn lanes(register: Register) -> usize {
+    split(register).1
+}

@@ -1,0 +1,83 @@
+//! The contract between the layout pass and everything behind it, written as a check of a finished graph.
+
+use proptest::prelude::*;
+use resnetc_ir::op::Pads;
+use resnetc_ir::ty::BLOCK;
+use resnetc_ir::{Graph, Layout, NodeId, Op};
+
+/// Whether every operand and result of a finished graph has a layout that kernels accept.
+pub(crate) fn check(graph: &Graph) -> Result<(), TestCaseError> {
+    for output in graph.outputs() {
+        prop_assert_eq!(graph.node(output.node).ty.layout, Layout::Planar);
+    }
+    for node in graph.nodes() {
+        let broken = broken(graph, node);
+        prop_assert!(
+            broken.is_none(),
+            "{} {}: {}\n{}",
+            node,
+            graph.node(node).op.name(),
+            broken.unwrap_or_default(),
+            resnetc_ir::text::print(graph)
+        );
+    }
+    Ok(())
+}
+
+fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
+    let found = graph.node(node);
+    let operands = graph.operands(node);
+    let layout = |position: usize| graph.node(operands[position]).ty.layout;
+    let result = found.ty.layout;
+    let computed: Vec<Layout> = operands
+        .iter()
+        .filter(|&&o| graph.constant_of(o).is_none())
+        .map(|&o| graph.node(o).ty.layout)
+        .collect();
+    let unless = |holds: bool, message| (!holds).then_some(message);
+    match &found.op {
+        Op::BatchNorm { .. } | Op::Identity => Some("is not lowered"),
+        Op::Input | Op::Constant(_) => None,
+        Op::Reorder(to) => {
+            unless(layout(0) != *to || graph.node(operands[0]).op == Op::Input, "reorders nothing")
+        }
+        Op::Conv(conv) => {
+            let padded = conv.window.pads != Pads::default();
+            let stem = conv.groups == 1 && graph.node(operands[0]).ty.shape[1] < BLOCK;
+            let direct = graph.node(operands[0]).op == Op::Input;
+            let residual = conv.residual_operand().is_none_or(|r| layout(r) == Layout::Blocked);
+            unless(
+                result == Layout::Blocked
+                    && residual
+                    && (layout(0) == Layout::Blocked || stem)
+                    && !(direct && padded),
+                "wants blocks, or a stem that can be padded",
+            )
+        }
+        Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool => {
+            unless(result == Layout::Blocked && layout(0) == Layout::Blocked, "works on blocks")
+        }
+        Op::Gemm(gemm) => unless(
+            result == Layout::Blocked
+                && gemm.transpose_b
+                && !gemm.transpose_a
+                && (gemm.alpha, gemm.beta) == (1.0, 1.0)
+                && operands[1..].iter().all(|&o| graph.constant_of(o).is_some()),
+            "is not in normal form",
+        ),
+        Op::Unary(_) | Op::Binary(_) => {
+            unless(computed.iter().all(|&l| l == result), "mixes layouts")
+        }
+        Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Concat { .. }
+        | Op::Reshape { .. }
+        | Op::Softmax { .. } => {
+            unless((0..operands.len()).all(|i| layout(i) == result), "mixes layouts")
+        }
+        Op::ReduceMean { .. } | Op::MatMul | Op::Transpose { .. } => unless(
+            result == Layout::Planar && (0..operands.len()).all(|i| layout(i) == Layout::Planar),
+            "works on planar values",
+        ),
+    }
+}

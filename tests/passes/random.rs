@@ -1,0 +1,179 @@
+//! Random graphs mean the same before and after every pass alone and after the whole pipeline.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use resnetc::passes::{Pass, PassOptions, Step, Verify, pipeline, run, run_pass};
+use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::op::Binary;
+use resnetc_ir::{Graph, NodeId, Op, Tensor};
+
+use crate::bound::{OutputBound, bounds};
+use crate::examples::all;
+use crate::random_graph::{RandomGraph, random_graph};
+
+/// Passes that make no constants and reorder no sum: the interpreter must agree bit for bit.
+const EXACT: &[&str] = &["cse", "dead_code", "fuse_activation", "layout", "remove_identity"];
+
+/// Passes that make no rounded constants, but let the interpreter add in another order.
+const REORDERING: &[&str] =
+    &["cancel_transposes", "fuse_residual", "merge_pad", "reduce_mean_to_pool"];
+
+/// How many percent of the cases each pass must change, at least.
+const SHARE: usize = 4;
+
+const CASES: u32 = 1500;
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() })
+}
+
+/// How far outputs may be apart.
+#[derive(Clone, Copy)]
+enum Tolerance {
+    Exact,
+    Reordered,
+    Rounded,
+}
+
+fn compare(
+    before: &[Value],
+    after: &[Value],
+    bounds: &[OutputBound],
+    tolerance: Tolerance,
+) -> Result<(), TestCaseError> {
+    for ((before, after), bound) in before.iter().zip(after).zip(bounds) {
+        prop_assert_eq!(&before.shape, &after.shape);
+        for (i, (x, y)) in before.data.iter().zip(&after.data).enumerate() {
+            let limit = match tolerance {
+                Tolerance::Exact => 0.0,
+                Tolerance::Reordered => bound.magnitude[i] * 1e-12,
+                Tolerance::Rounded => bound.tolerance[i],
+            };
+            let close = (x - y).abs() <= limit || x.is_nan() && y.is_nan();
+            prop_assert!(close, "element {i}: {x} became {y}, allowed is {limit}");
+        }
+    }
+    Ok(())
+}
+
+/// What the original graph computes.
+struct Outputs {
+    values: Vec<Value>,
+    bounds: Vec<OutputBound>,
+}
+
+impl Outputs {
+    fn of(graph: &Graph, inputs: &[Value]) -> Self {
+        let values = eval(graph, inputs).expect("a random graph can be evaluated");
+        Outputs { values, bounds: bounds(graph, inputs).expect("and so can its magnitudes") }
+    }
+
+    /// Whether the comparison says something: outputs are not mostly zero, and the bound is far below them.
+    fn tell(&self) -> bool {
+        let elements = || self.values.iter().flat_map(|v| &v.data);
+        let nonzero = elements().filter(|&&x| x != 0.0 && x.is_finite()).count();
+        let limits = self.bounds.iter().flat_map(|b| &b.tolerance);
+        let sharp = elements().zip(limits).filter(|(x, limit)| **limit < x.abs() * 0.01).count();
+        2 * nonzero > elements().count() && 2 * sharp > nonzero
+    }
+}
+
+/// A graph with a dead operator, a constant computation and a doubled operator, which the generator avoids.
+fn with_waste(random: &RandomGraph) -> Graph {
+    let mut graph = random.graph.clone();
+    let Some(&input) = graph.inputs().first() else { return graph };
+    let mut add = |name: &str, op: Op, operands: &[NodeId]| {
+        graph.add(name, op, operands).expect("it type-checks")
+    };
+    let dead = add("dead", Op::Identity, &[input]);
+    add("deader", Op::Identity, &[dead]);
+    let [a, b] = [0.75, 0.1].map(|x| graph.constant("", Tensor::scalar(x)));
+    for name in ["one", "the same"] {
+        let constant = graph.add(name, Op::Binary(Binary::Div), &[a, b]).expect("numbers divide");
+        let scaled = graph.add(name, Op::Binary(Binary::Mul), &[input, constant]);
+        graph.output(name, scaled.expect("a number broadcasts"));
+    }
+    graph
+}
+
+/// Runs a pass and compares; what the graph means afterwards, or nothing if the pass found nothing to do.
+fn step(
+    graph: &mut Graph,
+    pass: &Pass,
+    inputs: &[Value],
+    before: &[Value],
+    bounds: &[OutputBound],
+) -> Result<Option<Vec<Value>>, TestCaseError> {
+    let fail = |message: String| TestCaseError::fail(format!("{}: {message}", pass.name));
+    let remarks = run_pass(graph, pass, Verify::EachPatch).map_err(|e| fail(e.to_string()))?;
+    if remarks.count(pass.name) == 0 {
+        return Ok(None);
+    }
+    let tolerance = match pass.name {
+        name if EXACT.contains(&name) => Tolerance::Exact,
+        name if REORDERING.contains(&name) => Tolerance::Reordered,
+        _ => Tolerance::Rounded,
+    };
+    let after = eval(graph, inputs).map_err(|e| fail(e.to_string()))?;
+    compare(before, &after, bounds, tolerance).map_err(|e| fail(e.to_string()))?;
+    Ok(Some(after))
+}
+
+/// Each pass on the original graph, and on what the passes before it in the pipeline leave.
+#[test]
+fn every_pass_keeps_meaning() {
+    let fired: RefCell<BTreeMap<&str, usize>> = RefCell::default();
+    let telling = Cell::new(0);
+    let test = |random: RandomGraph| {
+        let original = with_waste(&random);
+        let inputs = random.inputs();
+        let outputs = Outputs::of(&original, &inputs);
+        telling.set(telling.get() + usize::from(outputs.tell()));
+        let mut seen = BTreeSet::new();
+        let (mut graph, mut values) = (original.clone(), outputs.values.clone());
+        for Step { pass, .. } in pipeline() {
+            let mut alone = original.clone();
+            let result = step(&mut alone, pass, &inputs, &outputs.values, &outputs.bounds)?;
+            let in_turn = step(&mut graph, pass, &inputs, &values, &outputs.bounds)?;
+            if result.is_some() || in_turn.is_some() {
+                seen.insert(pass.name);
+            }
+            values = in_turn.unwrap_or(values);
+        }
+        for pass in seen {
+            *fired.borrow_mut().entry(pass).or_default() += 1;
+        }
+        Ok(())
+    };
+    runner(CASES).run(&random_graph(2..10), test).unwrap_or_else(|e| panic!("{e}"));
+    let count = |pass: &Pass| fired.borrow().get(pass.name).copied().unwrap_or(0);
+    let counts: Vec<_> = all().iter().map(|pass| (pass.name, count(pass))).collect();
+    println!("{counts:?} telling {}", telling.get());
+    let wanted = CASES as usize * SHARE / 100;
+    assert!(counts.iter().all(|&(_, n)| n >= wanted), "{wanted} wanted of each: {counts:?}");
+    assert!(telling.get() > CASES as usize / 2, "only {} cases tell something", telling.get());
+}
+
+#[test]
+fn the_pipeline_keeps_meaning() {
+    let telling = Cell::new(0);
+    let test = |random: RandomGraph| {
+        let inputs = random.inputs();
+        let outputs = Outputs::of(&random.graph, &inputs);
+        telling.set(telling.get() + usize::from(outputs.tell()));
+        for unfused in [false, true] {
+            let mut graph = random.graph.clone();
+            let options = PassOptions { unfused, verify: Verify::EachPatch, ..Default::default() };
+            run(&mut graph, &options).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let after = eval(&graph, &inputs).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            compare(&outputs.values, &after, &outputs.bounds, Tolerance::Rounded)?;
+            crate::layouts::check(&graph)?;
+        }
+        Ok(())
+    };
+    runner(CASES).run(&random_graph(2..14), test).unwrap_or_else(|e| panic!("{e}"));
+    assert!(telling.get() > CASES as usize / 2, "only {} cases tell something", telling.get());
+}

@@ -1,0 +1,87 @@
+//! What can be wrong with a description, or with the weights for it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use resnetc_ir::GraphError;
+
+/// Why a description gives no graph.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// The file cannot be read.
+    #[error("{}: reading failed: {source}", .file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is no valid TOML or JSON, or has a wrong key or value.
+    #[error("{}{message}", place(.file.as_ref(), *.line))]
+    Syntax {
+        /// The file, if the text came from one.
+        file: Option<PathBuf>,
+        /// The line, counted from 1, if it is known.
+        line: Option<usize>,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value is out of range, or does not go with another one.
+    #[error("spec key \"{key}\": {reason}")]
+    Invalid {
+        /// The key, as in the file.
+        key: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+    /// Weights do not fit the network: everything that does not, at once.
+    #[error("{}", list(.missing, .unexpected, .wrong_shape))]
+    Weights {
+        /// Tensors that the network needs and the file lacks.
+        missing: Vec<String>,
+        /// Tensors in the file that the network has no use for.
+        unexpected: Vec<String>,
+        /// Tensors of another shape than the network's.
+        wrong_shape: Vec<WrongShape>,
+    },
+    /// A layer does not fit the one before it.
+    #[error("the network cannot be built: {0}")]
+    Graph(#[from] GraphError),
+}
+
+/// A tensor whose shape is not the network's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongShape {
+    /// The tensor's name.
+    pub name: String,
+    /// The network's shape.
+    pub expected: Vec<usize>,
+    /// The file's shape.
+    pub found: Vec<usize>,
+}
+
+impl fmt::Display for WrongShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {:?}, {:?} is needed", self.name, self.found, self.expected)
+    }
+}
+
+fn place(file: Option<&PathBuf>, line: Option<usize>) -> String {
+    let file = file.map(|f| format!("{}: ", f.display())).unwrap_or_default();
+    let line = line.map(|l| format!("line {l}: ")).unwrap_or_default();
+    file + &line
+}
+
+fn list(missing: &[String], unexpected: &[String], wrong_shape: &[WrongShape]) -> String {
+    let wrong: Vec<String> = wrong_shape.iter().map(WrongShape::to_string).collect();
+    let mut text = String::from("the weights do not fit the network");
+    for (what, names) in
+        [("missing", missing), ("unexpected", unexpected), ("of the wrong shape", &wrong)]
+    {
+        if !names.is_empty() {
+            text.push_str(&format!("\n  {} {what}: {}", names.len(), names.join(", ")));
+        }
+    }
+    text
+}

@@ -1,0 +1,76 @@
+//! TOML and JSON to a [`Spec`].
+
+use std::io::Read;
+use std::path::Path;
+
+use super::{Spec, SpecError};
+
+/// A description is a few lines; a larger file is another kind of file.
+const MAX_BYTES: u64 = 1 << 20;
+
+impl Spec {
+    /// Reads a description in TOML.
+    ///
+    /// # Errors
+    /// If the text is no TOML, a key is unknown or missing, or a value has the wrong kind. Sizes are checked when
+    /// the network is built.
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        toml::from_str(text).map_err(|e| {
+            let line = e
+                .span()
+                .map(|span| 1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count());
+            // Not every message of the parser names the key; the line does.
+            let source =
+                line.and_then(|l| text.lines().nth(l - 1)).map(str::trim).unwrap_or_default();
+            let source: String = source.chars().take(80).collect();
+            let message = e.message().trim().replace('\n', " ");
+            let message =
+                if source.is_empty() { message } else { format!("{message}, in `{source}`") };
+            SpecError::Syntax { file: None, line, message }
+        })
+    }
+
+    /// Reads a description in JSON.
+    ///
+    /// # Errors
+    /// As [`Spec::from_toml`].
+    pub fn from_json(text: &str) -> Result<Self, SpecError> {
+        serde_json::from_str(text).map_err(|e| {
+            let line = Some(e.line()).filter(|&l| l > 0);
+            SpecError::Syntax { file: None, line, message: e.to_string() }
+        })
+    }
+
+    /// Reads a description from a file: JSON if its name ends so, else TOML.
+    ///
+    /// # Errors
+    /// As [`Spec::from_toml`], and if the file cannot be read.
+    pub fn load(path: &Path) -> Result<Self, SpecError> {
+        let text = read(path).map_err(|source| SpecError::Io { file: path.into(), source })?;
+        let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        let mut spec = if is_json { Spec::from_json(&text) } else { Spec::from_toml(&text) }
+            .map_err(|e| match e {
+                SpecError::Syntax { line, message, .. } => {
+                    SpecError::Syntax { file: Some(path.into()), line, message }
+                }
+                other => other,
+            })?;
+        if spec.name.is_empty() {
+            spec.name =
+                path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        Ok(spec)
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > MAX_BYTES {
+        return Err(std::io::Error::other(
+            "this is no description of a network: no file, or a very large one",
+        ));
+    }
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,87 @@
+//! Weights drawn from a seed: the same numbers on every machine, and activations that keep their size through any
+//! depth.
+
+use std::sync::Arc;
+
+use resnetc_ir::Tensor;
+
+use super::topology::{Parameter, Role};
+use super::{Spec, SpecError};
+use crate::import::safetensors::WeightMap;
+
+impl Spec {
+    /// Weights drawn from a seed, by name; [`Weights::Random`](super::Weights::Random) uses the same ones.
+    ///
+    /// # Errors
+    /// If the description is out of range.
+    pub fn random_weights(&self, seed: u64) -> Result<WeightMap, SpecError> {
+        let parameters = self.parameters()?;
+        let tensors = tensors(&parameters, seed);
+        Ok(parameters.into_iter().map(|p| p.name).zip(tensors).collect())
+    }
+}
+
+/// A tensor for each parameter. Each has a stream of its own, so that none depends on the others' sizes.
+pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Vec<Arc<Tensor>> {
+    parameters.iter().map(|p| Arc::new(tensor(p, SplitMix::named(seed, &p.name)))).collect()
+}
+
+fn tensor(parameter: &Parameter, mut random: SplitMix) -> Tensor {
+    let (low, high) = range(parameter);
+    let count = parameter.shape.iter().product();
+    let scale = high - low;
+    let mut data = Vec::with_capacity(count);
+    // One step of the generator makes two numbers of 24 bits, all that an f32 holds.
+    let unit = |bits: u64| (bits & 0xff_ffff) as f32 * (1.0 / 16_777_216.0);
+    while data.len() + 2 <= count {
+        let bits = random.next();
+        data.extend([low + scale * unit(bits), low + scale * unit(bits >> 32)]);
+    }
+    if data.len() < count {
+        data.push(low + scale * unit(random.next()));
+    }
+    // The sizes agree by construction, so the alternative is never taken.
+    Tensor::new(parameter.shape.clone(), data).unwrap_or_else(|| Tensor::scalar(0.0))
+}
+
+/// The numbers are uniform in this range.
+///
+/// Convolutions have He's variance, 2 / fan-in, so a layer keeps the variance of its input. A sum of a block and
+/// its shortcut would double it, fifty times over in the deepest network; the scale of a block's last
+/// normalization is therefore small, and the sum grows by a few percent only.
+fn range(parameter: &Parameter) -> (f32, f32) {
+    let fan_in = parameter.shape.iter().skip(1).product::<usize>() as f32;
+    // The variance of a uniform number in [-b, b] is b^2 / 3.
+    let symmetric = |variance: f32| (-(3.0 * variance).sqrt(), (3.0 * variance).sqrt());
+    match parameter.role {
+        Role::Conv => symmetric(2.0 / fan_in),
+        Role::Linear => symmetric(1.0 / fan_in),
+        Role::Scale { closes_block: true } => (0.1, 0.3),
+        Role::Scale { closes_block: false } => (0.7, 1.2),
+        Role::Shift => (-0.2, 0.2),
+        Role::Mean => (-0.2, 0.2),
+        Role::Variance => (0.6, 1.4),
+        Role::Bias => (-0.1, 0.1),
+    }
+}
+
+/// Steele, Lea and Flood's generator: one addition and a mix.
+struct SplitMix(u64);
+
+impl SplitMix {
+    /// A stream for a name (FNV-1a of it, mixed with the seed).
+    fn named(seed: u64, name: &str) -> Self {
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+        });
+        let mut first = SplitMix(seed ^ hash);
+        SplitMix(first.next())
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,79 @@
+//! A weight file against the layers of a network.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use resnetc_ir::Tensor;
+
+use super::topology::Parameter;
+use super::{SpecError, WrongShape, random};
+use crate::import::safetensors::WeightMap;
+
+/// Where the weights of a network come from.
+#[derive(Clone, Debug)]
+pub enum Weights {
+    /// Drawn from a seed; the same on every machine.
+    Random {
+        /// The seed.
+        seed: u64,
+    },
+    /// Tensors by their names in PyTorch. The graph shares them.
+    Map(WeightMap),
+}
+
+/// What training scripts put before every name.
+const PREFIXES: &[&str] = &["module.", "model.", "backbone.", "_orig_mod."];
+
+/// Other names for the same layers.
+const ALIASES: &[(&str, &str)] = &[(".shortcut.", ".downsample."), ("linear.", "fc.")];
+
+impl Weights {
+    /// A tensor for each parameter, in the same order.
+    pub(super) fn resolve(&self, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, SpecError> {
+        match self {
+            Weights::Random { seed } => Ok(random::tensors(parameters, *seed)),
+            Weights::Map(map) => find(map, parameters),
+        }
+    }
+}
+
+/// A name as the layers have it.
+fn canonical(name: &str) -> String {
+    let mut name = name;
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+        name = rest;
+    }
+    let replace = |name: String, &(from, to): &(&str, &str)| match from.strip_prefix('.') {
+        Some(_) => name.replacen(from, to, 1),
+        None => name.strip_prefix(from).map(|rest| format!("{to}{rest}")).unwrap_or(name),
+    };
+    ALIASES.iter().fold(name.to_string(), replace)
+}
+
+fn find(map: &WeightMap, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, SpecError> {
+    let mut unexpected = Vec::new();
+    let mut given: BTreeMap<String, (&str, &Arc<Tensor>)> = BTreeMap::new();
+    for (name, tensor) in map.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked")) {
+        // Of two names for one layer, the second is one too many.
+        if let Some((second, _)) = given.insert(canonical(name), (name, tensor)) {
+            unexpected.push(second.to_string());
+        }
+    }
+    let (mut missing, mut wrong_shape, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    for parameter in parameters {
+        match given.remove(&parameter.name) {
+            None => missing.push(parameter.name.clone()),
+            Some((_, tensor)) if tensor.shape() == parameter.shape => found.push(tensor.clone()),
+            Some((name, tensor)) => wrong_shape.push(WrongShape {
+                name: name.into(),
+                expected: parameter.shape.clone(),
+                found: tensor.shape().into(),
+            }),
+        }
+    }
+    unexpected.extend(given.into_values().map(|(name, _)| name.to_string()));
+    match (&missing[..], &unexpected[..], &wrong_shape[..]) {
+        ([], [], []) => Ok(found),
+        _ => Err(SpecError::Weights { missing, unexpected, wrong_shape }),
+    }
+}

@@ -1,0 +1,112 @@
+//! Arbitrary numbers from a seed, for random graphs.
+
+use resnetc_ir::Tensor;
+use resnetc_ir::infer::WindowAxis;
+use resnetc_ir::op::{Activation, Pads, Window};
+
+/// A source of numbers (splitmix64).
+pub(crate) struct Dice {
+    state: u64,
+    integers: bool,
+}
+
+impl Dice {
+    /// Numbers that follow from `seed`. With `integers`, tensors hold small integers.
+    pub(crate) fn new(seed: u64, integers: bool) -> Self {
+        Dice { state: seed, integers }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number of `low..=high`.
+    pub(crate) fn between(&mut self, low: usize, high: usize) -> usize {
+        low + (self.next() % (high - low + 1) as u64) as usize
+    }
+
+    /// One of two.
+    pub(crate) fn coin(&mut self) -> bool {
+        self.next().is_multiple_of(2)
+    }
+
+    /// One of several.
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.between(0, from.len() - 1)]
+    }
+
+    /// An element of a tensor.
+    pub(crate) fn number(&mut self) -> f32 {
+        match self.integers {
+            true => self.between(0, 6) as f32 - 3.0,
+            false => self.between(0, 4000) as f32 / 2000.0 - 1.0,
+        }
+    }
+
+    /// A tensor of arbitrary elements.
+    pub(crate) fn tensor(&mut self, shape: &[usize]) -> Tensor {
+        let data = (0..shape.iter().product()).map(|_| self.number()).collect();
+        Tensor::new(shape, data).expect("as many elements as the shape has")
+    }
+
+    /// Numbers that one can divide by, and that are variances.
+    pub(crate) fn positive(&mut self, shape: &[usize]) -> Tensor {
+        let tensor = self.tensor(shape);
+        let data = tensor.data().iter().map(|x| x.abs() + 0.5).collect();
+        Tensor::new(shape, data).expect("as many elements as before")
+    }
+
+    /// What a fused operator ends with.
+    pub(crate) fn activation(&mut self) -> Activation {
+        let (lo, hi) = (self.number().min(0.0), self.number().abs() + 1.0);
+        self.pick(&[Activation::None, Activation::Relu, Activation::Clip { lo, hi }])
+    }
+
+    /// A window that fits an input of these extents.
+    pub(crate) fn window(&mut self, input: [usize; 2]) -> Window {
+        let mut window = Window {
+            kernel: [self.between(1, 3), self.between(1, 3)],
+            strides: [self.between(1, 3), self.between(1, 2)],
+            dilations: [self.pick(&[1, 1, 1, 2]), self.pick(&[1, 1, 1, 3])],
+            pads: match self.coin() {
+                true => Pads::same(self.between(0, 2)),
+                false => Pads {
+                    top: self.between(0, 2),
+                    left: self.between(0, 3),
+                    bottom: self.between(0, 3),
+                    right: self.between(0, 2),
+                },
+            },
+        };
+        for (i, axis) in WindowAxis::pair(&window).into_iter().enumerate() {
+            if axis.span() > axis.before + input[i] + axis.after {
+                window.kernel[i] = 1;
+            }
+        }
+        window
+    }
+
+    /// A window that fits, and every position of which holds an element.
+    pub(crate) fn pool_window(&mut self, input: [usize; 2]) -> Window {
+        let mut window = self.window(input);
+        for (i, &extent) in input.iter().enumerate() {
+            if window.dilations[i] > extent {
+                window.kernel[i] = 1;
+            }
+        }
+        let [vertical, horizontal] = WindowAxis::pair(&window).map(|axis| axis.span() - 1);
+        let pads = &mut window.pads;
+        (pads.top, pads.bottom) = (pads.top.min(vertical), pads.bottom.min(vertical));
+        (pads.left, pads.right) = (pads.left.min(horizontal), pads.right.min(horizontal));
+        for (i, axis) in WindowAxis::pair(&window).into_iter().enumerate() {
+            if axis.span() > axis.before + input[i] + axis.after {
+                return Window::square(1, self.between(1, 2), 0);
+            }
+        }
+        window
+    }
+}

@@ -1,0 +1,26 @@
+//! What the tests of this crate share.
+#![allow(dead_code, reason = "every test binary uses another part")]
+
+pub(crate) mod random_graph;
+
+use resnetc_ir::eval::Value;
+
+/// A value of f64 elements.
+pub(crate) fn value(shape: &[usize], data: &[f64]) -> Value {
+    assert_eq!(shape.iter().product::<usize>(), data.len(), "{shape:?}");
+    Value { shape: shape.to_vec(), data: data.to_vec() }
+}
+
+/// A value of 0, 1, 2, ... in row-major order.
+pub(crate) fn iota(shape: &[usize]) -> Value {
+    let elements: usize = shape.iter().product();
+    Value { shape: shape.to_vec(), data: (0..elements).map(|i| i as f64).collect() }
+}
+
+/// Whether two values agree to `tolerance`, relative to elements beyond 1; NaN agrees with NaN.
+pub(crate) fn close(a: &Value, b: &Value, tolerance: f64) -> bool {
+    let near = |(a, b): (&f64, &f64)| {
+        a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * a.abs().max(1.0)
+    };
+    a.shape == b.shape && a.data.len() == b.data.len() && a.data.iter().zip(&b.data).all(near)
+}

@@ -1,0 +1,567 @@
+//! Random small graphs that look like pieces of convolutional networks.
+//!
+//! Depends on `resnetc_ir`, `proptest` and `dice.rs` beside it only, so that the tests of other crates can include
+//! this file by its path. Every graph is valid; all operators and the patterns that passes look for occur: batch normalization
+//! behind a convolution, per-channel constant chains, identity and projection shortcuts, channels-last detours,
+//! explicit padding, option-A shortcuts, classifier heads.
+//!
+//! ```ignore
+//! proptest! {
+//!     #[test]
+//!     fn pass_keeps_meaning(random in random_graph(1..12)) {
+//!         let before = eval(&random.graph, &random.inputs()).unwrap();
+//!         // ...
+//!     }
+//! }
+//! ```
+
+#[path = "dice.rs"]
+mod dice;
+
+use std::fmt;
+use std::ops::Range;
+
+use dice::Dice;
+use proptest::prelude::*;
+use resnetc_ir::eval::Value;
+use resnetc_ir::op::{Binary, Conv, Gemm, PadMode, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::{Graph, NodeId, Op};
+
+/// No value of a random graph has many more elements than this.
+const MOST_ELEMENTS: usize = 6000;
+
+/// No convolution sees more channels than this; it is more than one block of a blocked layout.
+const MOST_CHANNELS: usize = 24;
+
+/// A graph and the seed of data for it. Prints as the graph's text.
+#[derive(Clone)]
+pub(crate) struct RandomGraph {
+    /// A valid graph.
+    pub(crate) graph: Graph,
+    /// Whether constants and inputs are small integers, so that sums are exact in f32.
+    pub(crate) integers: bool,
+    seed: u64,
+}
+
+impl RandomGraph {
+    /// A value for each input of the graph, the same at every call.
+    pub(crate) fn inputs(&self) -> Vec<Value> {
+        let mut dice = Dice::new(self.seed, self.integers);
+        let shapes = self.graph.inputs().iter().map(|&id| self.graph.node(id).ty.shape.clone());
+        shapes.map(|shape| Value::from(&dice.tensor(&shape))).collect()
+    }
+}
+
+impl fmt::Debug for RandomGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "seed {} integers {}\n{}",
+            self.seed,
+            self.integers,
+            resnetc_ir::text::print(&self.graph)
+        )
+    }
+}
+
+/// Graphs of as many building steps as `steps` says, a step being one to six nodes.
+pub(crate) fn random_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
+    let extent = || prop_oneof![3 => 1..=9usize, 1 => 7..=14usize];
+    let channels = prop_oneof![2 => 1..=6usize, 1 => 15..=20usize];
+    let step = (0..STEPS.len(), any::<u64>());
+    let steps = prop::collection::vec(step, steps);
+    (1..=2usize, channels, extent(), extent(), steps, any::<bool>(), any::<u64>()).prop_map(
+        |(n, c, h, w, steps, integers, seed)| {
+            let graph = build([n, c, h, w], &steps, integers);
+            RandomGraph { graph, integers, seed }
+        },
+    )
+}
+
+fn build(input: [usize; 4], steps: &[(usize, u64)], integers: bool) -> Graph {
+    let mut graph = Graph::new();
+    let current = graph.input("x", input);
+    let dice = Dice::new(0, integers);
+    let mut builder = Builder { graph, dice, current, earlier: Vec::new() };
+    for &(step, seed) in steps {
+        builder.dice = Dice::new(seed, integers);
+        let before = builder.current;
+        builder.shrink();
+        STEPS[step](&mut builder);
+        if builder.current != before {
+            builder.earlier.push(before);
+        }
+    }
+    builder.finish()
+}
+
+/// Everything that a step can add.
+const STEPS: &[fn(&mut Builder)] = &[
+    Builder::conv,
+    Builder::conv_bn_relu,
+    Builder::conv_affine,
+    Builder::fused_conv,
+    Builder::identity_block,
+    Builder::projection_block,
+    Builder::option_a_block,
+    Builder::pre_activation,
+    Builder::batch_norm,
+    Builder::unary,
+    Builder::binary_constant,
+    Builder::binary_earlier,
+    Builder::max_pool,
+    Builder::average_pool,
+    Builder::global_average_pool,
+    Builder::channels_last_mean,
+    Builder::channels_last_detour,
+    Builder::pad,
+    Builder::pad_conv,
+    Builder::slice,
+    Builder::concat,
+    Builder::transpose,
+    Builder::reshape,
+    Builder::gemm,
+    Builder::matmul,
+    Builder::batched_matmul,
+    Builder::softmax,
+    Builder::identity,
+    Builder::second_input,
+];
+
+struct Builder {
+    graph: Graph,
+    dice: Dice,
+    /// The value that steps go on from.
+    current: NodeId,
+    /// Values that a step may come back to.
+    earlier: Vec<NodeId>,
+}
+
+/// The frame.
+impl Builder {
+    fn finish(mut self) -> Graph {
+        self.graph.output("y", self.current);
+        if self.dice.coin() {
+            let side = self.dice.between(0, self.earlier.len());
+            if let Some(&node) = self.earlier.get(side) {
+                self.graph.output("side", node);
+            }
+        }
+        self.graph.remove_dead();
+        self.graph
+    }
+
+    fn shape(&self) -> Vec<usize> {
+        self.shape_of(self.current)
+    }
+
+    fn shape_of(&self, node: NodeId) -> Vec<usize> {
+        self.graph.node(node).ty.shape.clone()
+    }
+
+    /// Adds an operator on these operands.
+    fn add(&mut self, op: Op, operands: &[NodeId]) -> NodeId {
+        let name = format!("{}_{}", op.name(), self.graph.len());
+        self.graph.add(name, op, operands).expect("generated operators type-check")
+    }
+
+    /// Adds an operator whose first operand is the current value, and goes on from its result.
+    fn apply(&mut self, op: Op, more: &[NodeId]) {
+        let operands: Vec<NodeId> =
+            [self.current].into_iter().chain(more.iter().copied()).collect();
+        self.current = self.add(op, &operands);
+    }
+
+    fn constant(&mut self, shape: &[usize]) -> NodeId {
+        let tensor = self.dice.tensor(shape);
+        self.graph.constant(format!("c_{}", self.graph.len()), tensor)
+    }
+
+    fn positive(&mut self, shape: &[usize]) -> NodeId {
+        let tensor = self.dice.positive(shape);
+        self.graph.constant(format!("c_{}", self.graph.len()), tensor)
+    }
+
+    /// Halves a value that has become too large.
+    fn shrink(&mut self) {
+        while self.shape().iter().product::<usize>() > MOST_ELEMENTS {
+            let half = |&extent: &usize| SliceAxis { start: 0, step: 2, len: extent.div_ceil(2) };
+            let axes = self.shape().iter().map(half).collect();
+            self.apply(Op::Slice(axes), &[]);
+        }
+    }
+
+    /// The current value as a picture of few channels, as a block may square their number.
+    fn picture(&mut self) -> [usize; 4] {
+        let mut shape = self.shape();
+        if shape.len() != 4 {
+            shape.resize(4.max(shape.len()), 1);
+            let tail = shape.split_off(3).iter().product();
+            shape.push(tail);
+            self.apply(Op::Reshape { shape: shape.clone() }, &[]);
+        }
+        if shape[1] > MOST_CHANNELS {
+            shape[1] = MOST_CHANNELS;
+            let all = |&len: &usize| SliceAxis { start: 0, step: 1, len };
+            self.apply(Op::Slice(shape.iter().map(all).collect()), &[]);
+        }
+        [shape[0], shape[1], shape[2], shape[3]]
+    }
+
+    /// The current value as a matrix.
+    fn matrix(&mut self) -> [usize; 2] {
+        let shape = self.shape();
+        let rows = shape.first().copied().unwrap_or(1);
+        let matrix = [rows, shape.iter().skip(1).product()];
+        if shape != matrix {
+            self.apply(Op::Reshape { shape: matrix.to_vec() }, &[]);
+        }
+        matrix
+    }
+}
+
+/// Windows.
+impl Builder {
+    /// A 1x1 or padded 3x3 window that keeps the extents, or divides them by `stride`.
+    fn same_window(&mut self, stride: usize) -> Window {
+        let kernel = self.dice.pick(&[1, 3]);
+        Window::square(kernel, stride, kernel / 2)
+    }
+
+    /// A plain convolution of the current value.
+    fn convolve(&mut self, window: Window, filters: usize, groups: usize, bias: bool) {
+        let [_, c, _, _] = self.picture();
+        let [r, s] = window.kernel;
+        let mut more = vec![self.constant(&[filters, c / groups, r, s])];
+        if bias {
+            more.push(self.constant(&[filters]));
+        }
+        self.apply(Op::Conv(Conv { bias, ..Conv::new(window, groups) }), &more);
+    }
+
+    fn conv(&mut self) {
+        let [_, c, h, w] = self.picture();
+        let divisors: Vec<usize> = (1..=c).filter(|g| c % g == 0).collect();
+        let groups = self.dice.pick(&divisors);
+        let per_group = self.dice.between(1, (20 / groups).clamp(1, 4));
+        let (window, bias) = (self.dice.window([h, w]), self.dice.coin());
+        self.convolve(window, groups * per_group, groups, bias);
+    }
+
+    fn conv_bn_relu(&mut self) {
+        self.conv();
+        self.batch_norm();
+        self.apply(Op::Unary(Unary::Relu), &[]);
+    }
+
+    /// A convolution behind which stands an unfused batch normalization.
+    fn conv_affine(&mut self) {
+        self.conv();
+        for _ in 0..self.dice.between(1, 3) {
+            self.per_channel();
+        }
+    }
+
+    fn fused_conv(&mut self) {
+        let [n, c, h, w] = self.picture();
+        let (window, filters) = (self.same_window(1), self.dice.between(1, 20));
+        let [r, s] = window.kernel;
+        let bias = self.dice.coin();
+        let residual =
+            self.earlier.iter().copied().find(|&e| self.shape_of(e) == [n, filters, h, w]);
+        let mut more = vec![self.constant(&[filters, c, r, s])];
+        if bias {
+            more.push(self.constant(&[filters]));
+        }
+        more.extend(residual);
+        let activation = self.dice.activation();
+        let op = Conv { bias, residual: residual.is_some(), activation, ..Conv::new(window, 1) };
+        self.apply(Op::Conv(op), &more);
+    }
+
+    fn max_pool(&mut self) {
+        let [_, _, h, w] = self.picture();
+        let pool = Pool { window: self.dice.pool_window([h, w]), ceil_mode: self.dice.coin() };
+        self.apply(Op::MaxPool(pool), &[]);
+    }
+
+    fn average_pool(&mut self) {
+        let [_, _, h, w] = self.picture();
+        let pool = Pool { window: self.dice.pool_window([h, w]), ceil_mode: self.dice.coin() };
+        let count_include_pad = self.dice.coin();
+        self.apply(Op::AveragePool { pool, count_include_pad }, &[]);
+    }
+
+    fn global_average_pool(&mut self) {
+        self.picture();
+        self.apply(Op::GlobalAveragePool, &[]);
+    }
+}
+
+/// Blocks with a shortcut.
+impl Builder {
+    fn join(&mut self, shortcut: NodeId) {
+        match self.dice.coin() {
+            true => self.apply(Op::Binary(Binary::Add), &[shortcut]),
+            false => self.current = self.add(Op::Binary(Binary::Add), &[shortcut, self.current]),
+        }
+        if self.dice.coin() {
+            self.apply(Op::Unary(Unary::Relu), &[]);
+        }
+    }
+
+    fn identity_block(&mut self) {
+        let [_, c, _, _] = self.picture();
+        let start = self.current;
+        for _ in 0..self.dice.between(1, 2) {
+            let (window, bias) = (self.same_window(1), self.dice.coin());
+            self.convolve(window, c, 1, bias);
+            if self.dice.coin() {
+                self.batch_norm();
+            }
+        }
+        self.join(start);
+    }
+
+    fn projection_block(&mut self) {
+        self.picture();
+        let start = self.current;
+        let (filters, stride) = (self.dice.between(1, 20), self.dice.between(1, 2));
+        let window = self.same_window(stride);
+        self.convolve(window, filters, 1, true);
+        let branch = std::mem::replace(&mut self.current, start);
+        self.convolve(Window::square(1, stride, 0), filters, 1, false);
+        self.join(branch);
+    }
+
+    /// A shortcut that takes every second pixel and pads the missing channels with zeros.
+    fn option_a_block(&mut self) {
+        let [_, c, h, w] = self.picture();
+        let start = self.current;
+        let (front, back) = (self.dice.between(0, 4), self.dice.between(0, 4));
+        let window = self.same_window(2);
+        self.convolve(window, front + c + back, 1, true);
+        let branch = std::mem::replace(&mut self.current, start);
+        let shape = self.shape();
+        let mut axes: Vec<SliceAxis> =
+            shape.iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect();
+        axes[2] = SliceAxis { start: 0, step: 2, len: h.div_ceil(2) };
+        axes[3] = SliceAxis { start: 0, step: 2, len: w.div_ceil(2) };
+        self.apply(Op::Slice(axes), &[]);
+        let (before, after) = (vec![0, front, 0, 0], vec![0, back, 0, 0]);
+        self.apply(Op::Pad { before, after, mode: PadMode::Constant(0.0) }, &[]);
+        self.join(branch);
+    }
+
+    fn pre_activation(&mut self) {
+        let [_, c, _, _] = self.picture();
+        let start = self.current;
+        self.batch_norm();
+        self.apply(Op::Unary(Unary::Relu), &[]);
+        let window = self.same_window(1);
+        self.convolve(window, c, 1, false);
+        self.join(start);
+    }
+}
+
+/// Element-wise operators.
+impl Builder {
+    fn batch_norm(&mut self) {
+        if self.shape().len() < 2 {
+            self.picture();
+        }
+        let c = [self.shape()[1]];
+        let more = [self.constant(&c), self.constant(&c), self.constant(&c), self.positive(&c)];
+        let epsilon = self.dice.pick(&[1e-5, 1e-3, 0.0]);
+        self.apply(Op::BatchNorm { epsilon }, &more);
+    }
+
+    fn unary(&mut self) {
+        let (lo, hi) = (self.dice.number(), self.dice.number().abs() + 3.0);
+        let op = self.dice.pick(&[Unary::Relu, Unary::Clip { lo, hi }, Unary::Sigmoid]);
+        self.apply(Op::Unary(op), &[]);
+    }
+
+    fn binary_op(&mut self) -> Binary {
+        self.dice.pick(&[Binary::Add, Binary::Sub, Binary::Mul, Binary::Div])
+    }
+
+    /// An operation with one constant number a channel of a picture.
+    fn per_channel(&mut self) {
+        let [_, c, _, _] = self.picture();
+        let shape = match self.dice.coin() {
+            true => vec![c, 1, 1],
+            false => vec![1, c, 1, 1],
+        };
+        let (op, constant) = (self.binary_op(), self.positive(&shape));
+        self.apply(Op::Binary(op), &[constant]);
+    }
+
+    /// An operation with a constant of some shape that broadcasts, on either side.
+    fn binary_constant(&mut self) {
+        let mut shape = self.shape();
+        for extent in &mut shape {
+            *extent = if self.dice.coin() { 1 } else { *extent };
+        }
+        shape.drain(..self.dice.between(0, shape.len()));
+        let op = self.binary_op();
+        let constant = self.positive(&shape);
+        match op != Binary::Div && self.dice.coin() {
+            true => self.current = self.add(Op::Binary(op), &[constant, self.current]),
+            false => self.apply(Op::Binary(op), &[constant]),
+        }
+    }
+
+    /// Joins an earlier value that has the same shape.
+    fn binary_earlier(&mut self) {
+        let same = |&&e: &&NodeId| self.shape_of(e) == self.shape();
+        let other = self.earlier.iter().find(same).copied().unwrap_or(self.current);
+        let op = self.dice.pick(&[Binary::Add, Binary::Sub, Binary::Mul]);
+        self.apply(Op::Binary(op), &[other]);
+    }
+
+    fn second_input(&mut self) {
+        let other = self.graph.input(format!("x_{}", self.graph.len()), self.shape());
+        let op = self.dice.pick(&[Binary::Add, Binary::Sub, Binary::Mul]);
+        self.apply(Op::Binary(op), &[other]);
+    }
+
+    fn identity(&mut self) {
+        self.apply(Op::Identity, &[]);
+    }
+}
+
+/// Operators that move elements.
+impl Builder {
+    fn channels_last_mean(&mut self) {
+        self.picture();
+        self.apply(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[]);
+        let keep_dims = self.dice.coin();
+        self.apply(Op::ReduceMean { axes: vec![1, 2], keep_dims }, &[]);
+    }
+
+    fn channels_last_detour(&mut self) {
+        self.picture();
+        self.apply(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[]);
+        self.unary();
+        self.apply(Op::Transpose { perm: vec![0, 3, 1, 2] }, &[]);
+    }
+
+    fn transpose(&mut self) {
+        let mut perm: Vec<usize> = (0..self.shape().len()).collect();
+        for i in (1..perm.len()).rev() {
+            perm.swap(i, self.dice.between(0, i));
+        }
+        self.apply(Op::Transpose { perm }, &[]);
+    }
+
+    fn pad(&mut self) {
+        let shape = self.shape();
+        let reflect = self.dice.coin();
+        let mut extents = |most: usize| -> Vec<usize> {
+            let most = |d: usize| if reflect { most.min(d - 1) } else { most };
+            shape.iter().map(|&d| self.dice.between(0, most(d))).collect()
+        };
+        let (before, after) = (extents(2), extents(1));
+        let mode = match reflect {
+            true => PadMode::Reflect,
+            false => PadMode::Constant(self.dice.pick(&[0.0, -1.0])),
+        };
+        self.apply(Op::Pad { before, after, mode }, &[]);
+    }
+
+    /// Explicit zero padding of a picture that a convolution could do itself.
+    fn pad_conv(&mut self) {
+        self.picture();
+        let (before, after) = (vec![0, 0, 1, self.dice.between(0, 2)], vec![0, 0, 1, 2]);
+        self.apply(Op::Pad { before, after, mode: PadMode::Constant(0.0) }, &[]);
+        self.conv();
+    }
+
+    fn slice(&mut self) {
+        let mut axes = Vec::new();
+        for extent in self.shape() {
+            let step = self.dice.pick(&[1, 1, 2, -1]);
+            let start = match step < 0 {
+                true => self.dice.between(extent / 2, extent - 1),
+                false => self.dice.between(0, (extent - 1) / 2),
+            };
+            let most = if step < 0 { start + 1 } else { (extent - start).div_ceil(step as usize) };
+            axes.push(SliceAxis { start, step, len: self.dice.between(most.div_ceil(2), most) });
+        }
+        self.apply(Op::Slice(axes), &[]);
+    }
+
+    fn concat(&mut self) {
+        if self.shape().is_empty() {
+            self.picture();
+        }
+        let axis = self.dice.between(0, self.shape().len() - 1);
+        let mut more_shape = self.shape();
+        more_shape[axis] = self.dice.between(1, 3);
+        let more = [self.constant(&more_shape), self.current];
+        let count = self.dice.between(0, 2);
+        self.apply(Op::Concat { axis }, &more[..count]);
+    }
+
+    fn reshape(&mut self) {
+        match self.dice.between(0, 2) {
+            0 => drop(self.matrix()),
+            1 => drop(self.picture()),
+            _ => {
+                let [n, c, h, w] = self.picture();
+                self.apply(Op::Reshape { shape: vec![n, c, h * w] }, &[]);
+            }
+        }
+    }
+}
+
+/// Classifier heads.
+impl Builder {
+    fn gemm(&mut self) {
+        let [m, k] = self.matrix();
+        let n = self.dice.between(1, 12);
+        let (transpose_a, transpose_b) = (self.dice.coin(), self.dice.coin());
+        if transpose_a {
+            self.apply(Op::Transpose { perm: vec![1, 0] }, &[]);
+        }
+        let weights = if transpose_b { [n, k] } else { [k, n] };
+        let mut more = vec![self.constant(&weights)];
+        let shapes: [&[usize]; 5] = [&[n], &[1, n], &[m, n], &[m, 1], &[]];
+        let (bias, shape) = (self.dice.coin(), self.dice.pick(&shapes));
+        if bias {
+            more.push(self.constant(shape));
+        }
+        let (alpha, beta) = (self.dice.pick(&[1.0, 0.5]), self.dice.pick(&[1.0, 2.0]));
+        let activation = self.dice.activation();
+        let op = Gemm { alpha, beta, transpose_a, transpose_b, bias, activation };
+        self.apply(Op::Gemm(op), &more);
+    }
+
+    fn matmul(&mut self) {
+        let [_, k] = self.matrix();
+        let n = self.dice.between(1, 12);
+        let weights = self.constant(&[k, n]);
+        self.apply(Op::MatMul, &[weights]);
+        if self.dice.coin() {
+            let bias = self.constant(&[n]);
+            self.apply(Op::Binary(Binary::Add), &[bias]);
+        }
+    }
+
+    fn batched_matmul(&mut self) {
+        let [_, c, _, w] = self.picture();
+        let n = self.dice.between(1, 4);
+        let batch = if self.dice.coin() { c } else { 1 };
+        let weights = self.constant(&[batch, w, n]);
+        self.apply(Op::MatMul, &[weights]);
+    }
+
+    fn softmax(&mut self) {
+        if self.shape().is_empty() {
+            self.picture();
+        }
+        let axis = self.dice.between(0, self.shape().len() - 1);
+        self.apply(Op::Softmax { axis }, &[]);
+    }
+}

@@ -83,8 +83,7 @@ pub struct CheckReport {
 impl CheckReport {
     /// The first value whose relative difference is above the tolerance; a layer if there is one, else an output.
     pub fn first_above(&self, tolerance: f64) -> Option<&Compared> {
-        // Not `>`: a difference that is no number is above any tolerance.
-        let above = |c: &&Compared| !(c.difference.relative() <= tolerance);
+        let above = |c: &&Compared| c.difference.relative() > tolerance;
         self.layers.iter().chain(&self.outputs).find(above)
     }
 }
@@ -225,9 +224,13 @@ fn expose(graph: &Graph) -> Result<(Graph, BTreeMap<NodeId, usize>), GraphError>
     let mut position = BTreeMap::new();
     let computed = |n: &NodeId| !matches!(graph.node(*n).op, Op::Input | Op::Constant(_));
     for node in graph.topo().into_iter().filter(computed) {
-        let value = match graph.node(node).ty.layout {
-            Layout::Planar => node,
-            Layout::Blocked => exposed.add("check", Op::Reorder(Layout::Planar), &[node])?,
+        // A planar copy that a padded convolution reads has a border, which an output cannot have.
+        let found = graph.node(node);
+        let value = match (found.ty.layout, &found.op) {
+            (Layout::Blocked, _) | (_, Op::Reorder(_)) => {
+                exposed.add("check", Op::Reorder(Layout::Planar), &[node])?
+            }
+            (Layout::Planar, _) => node,
         };
         position.insert(node, exposed.outputs().len());
         exposed.output(node.to_string(), value);
@@ -272,5 +275,44 @@ fn compared(graph: &Graph, node: NodeId, found: &[f32], expected: &Value) -> Com
         op: n.op.name(),
         shape: n.ty.shape.clone(),
         difference: Difference::of(found, expected.data.iter().copied()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_relative_to_the_greatest_value_expected() {
+        let difference = Difference::of(&[1.0, -3.5], [1.25, -4.0]);
+        assert_eq!((difference.max_abs, difference.largest), (0.5, 4.0));
+        assert_eq!(difference.relative(), 0.125);
+        assert_eq!(Difference::of(&[0.0], [0.0]).relative(), 0.0);
+        assert_eq!(Difference::of(&[1.0], [0.0]).relative(), f64::INFINITY);
+    }
+
+    #[test]
+    fn what_is_no_number_must_be_none_on_both_sides() {
+        let (nan, inf) = (f32::NAN, f32::INFINITY);
+        let relative =
+            |found, expected: f64| Difference::of(&[1.0, found], [1.0, expected]).relative();
+        assert_eq!(relative(nan, f64::NAN), 0.0);
+        assert_eq!(relative(inf, f64::INFINITY), 0.0);
+        assert_eq!(relative(nan, 1.0), f64::INFINITY);
+        assert_eq!(relative(1.0, f64::NAN), f64::INFINITY);
+        assert_eq!(relative(inf, f64::NEG_INFINITY), f64::INFINITY);
+    }
+
+    #[test]
+    fn random_values_are_spread_and_the_same_for_a_seed() {
+        let mut graph = Graph::new();
+        graph.input("x", [1000]);
+        let values = random_values(&graph, 7);
+        assert_eq!(values, random_values(&graph, 7));
+        assert_ne!(values, random_values(&graph, 8));
+        let data = values[0].data();
+        assert!(data.iter().all(|x| (-1.0..1.0).contains(x)));
+        let mean = data.iter().sum::<f32>() / 1000.0;
+        assert!(mean.abs() < 0.1 && data.iter().any(|x| x.abs() > 0.9), "{mean}");
     }
 }

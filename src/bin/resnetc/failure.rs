@@ -93,6 +93,10 @@ impl From<Error> for Failure {
                 Failure::new(format!("the pass \"{name}\" is required"))
                     .help("`resnetc passes` tells which passes are optional")
             }
+            Error::UnknownModel { model, reason } => match reason.split_once("; ") {
+                Some((what, help)) => Failure::file(model, what).help(help),
+                None => Failure::file(model, reason),
+            },
             other => match help(other) {
                 Some(help) => Failure::new(other.to_string()).help(help),
                 None => Failure::new(other.to_string()),

@@ -35,7 +35,7 @@ pub(super) fn measure(
     let mut unfused = Subject::new(network, seed)?;
     let one = warm_up(fused, plan)? + warm_up(&mut unfused, plan)?;
     let difference = difference(fused, &unfused)?;
-    if !(difference <= TOLERANCE) {
+    if difference > TOLERANCE {
         return Err(Failure::new(format!(
             "the outputs with and without optional passes differ by {difference:.1e} of the greatest value"
         ))

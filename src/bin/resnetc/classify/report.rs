@@ -129,11 +129,12 @@ impl Report {
             // Writing to a string cannot fail, here and below.
             let _ = writeln!(text, "{right} of {} right", verdicts.len());
         }
-        let times: Vec<f64> = document.pictures.iter().filter_map(|p| p.run_ms).collect();
-        let mean = times.iter().sum::<f64>() / times.len().max(1) as f64;
+        let mut times: Vec<f64> = document.pictures.iter().filter_map(|p| p.run_ms).collect();
+        times.sort_by(f64::total_cmp);
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
         let _ = writeln!(
             text,
-            "compiled in {:.1} ms, {mean:.3} ms a picture ({}, {})",
+            "compiled in {:.1} ms, median {median:.3} ms a picture ({}, {})",
             document.compile_ms,
             document.isa,
             plural(document.threads, "thread")

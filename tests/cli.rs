@@ -1,0 +1,205 @@
+//! The command line, from outside: answers, files, exit codes, error lines.
+#![cfg(feature = "cli")]
+
+#[path = "cli/errors.rs"]
+mod errors;
+#[path = "cli/support.rs"]
+mod support;
+
+use std::fs;
+
+use support::*;
+
+#[test]
+fn the_bundled_pictures_are_all_named_right() {
+    let report = json(&["classify", "--json"]);
+    let pictures = report["pictures"].as_array().unwrap();
+    assert_eq!(pictures.len(), 10);
+    for picture in pictures {
+        assert_eq!(picture["right"], true, "{picture}");
+        assert!(picture["top"][0]["probability"].as_f64().unwrap() > 0.5, "{picture}");
+    }
+    let lines = succeed(&["classify"]);
+    assert_eq!(lines.matches("  right\n").count(), 10, "{lines}");
+    assert!(lines.contains("10 of 10 right"), "{lines}");
+}
+
+#[test]
+fn a_folder_and_a_model_file_give_the_same_as_the_bundled() {
+    let own = json(&[
+        "classify",
+        BUNDLED,
+        "models/pictures",
+        "--preset",
+        "fashion-mnist",
+        "--labels",
+        "models/fashion-mnist-labels.txt",
+        "--batch",
+        "4",
+        "--json",
+    ]);
+    let own = own["pictures"].as_array().unwrap();
+    assert_eq!(own.len(), 10);
+    assert!(own.iter().all(|p| p["right"] == true), "{own:?}");
+    assert_eq!(own[0]["file"], "models/pictures/ankle-boot.png");
+    assert_eq!(own[0]["top"].as_array().unwrap().len(), 5);
+    let bundled = json(&["classify", "--json"]);
+    assert_eq!(own[0]["top"][0], bundled["pictures"][9]["top"][0], "bit for bit in any batch");
+}
+
+#[test]
+fn a_picture_of_another_size_is_scaled() {
+    let answer = json(&["classify", "resnet18", "models/pictures/bag.png", "--top", "3", "--json"]);
+    let top = answer["pictures"][0]["top"].as_array().unwrap();
+    assert_eq!(top.len(), 3);
+    assert!(top[0]["label"].as_str().unwrap().starts_with("class "));
+}
+
+#[test]
+fn a_run_gives_what_pytorch_gives() {
+    for (name, isa) in [
+        ("cifar14_c", "auto"),
+        ("resnet_dynamo", "auto"),
+        ("resnet_bottleneck_v15", "baseline"),
+        ("resnetv2_preact", "auto"),
+    ] {
+        let (model, io) = fixture(name);
+        let report = json(&["run", &model, "--input", &io, "--isa", isa, "--json"]);
+        let off = report["relative_difference"].as_f64().unwrap();
+        assert!(off < 1e-5, "{name}: {off}");
+    }
+}
+
+#[test]
+fn a_spec_takes_its_weights_from_a_file() {
+    let folder = "tests/fixtures/resnet_basic_b";
+    let (spec, weights) = (format!("{folder}/spec.toml"), format!("{folder}/weights.safetensors"));
+    let io = format!("{folder}/io.safetensors");
+    let report = json(&["run", &spec, "--weights", &weights, "--input", &io, "--json"]);
+    assert!(report["relative_difference"].as_f64().unwrap() < 1e-5, "{report}");
+}
+
+#[test]
+fn the_inputs_first_axis_is_the_batch() {
+    let report = json(&["run", BUNDLED, "--input", BUNDLED_IO, "--json"]);
+    assert_eq!(report["outputs"][0]["shape"], serde_json::json!([10, 10]));
+    assert!(report["relative_difference"].as_f64().unwrap() < 1e-5, "{report}");
+}
+
+#[test]
+fn results_are_written_in_both_formats_and_read_again() {
+    let folder = folder("results");
+    let (npy, safetensors) = (folder.join("out.npy"), folder.join("out.safetensors"));
+    let all = folder.join("all");
+    let run = ["run", BUNDLED, "--input", BUNDLED_IO, "--output"];
+    succeed(&[&run[..], &[text(&npy)]].concat());
+    succeed(&[&run[..], &[text(&safetensors), "--output-dir", text(&all)]].concat());
+    let values = npy_values(&npy);
+    assert_eq!(values.len(), 100);
+    let tensors = resnetc::import::safetensors::load(&safetensors).unwrap();
+    assert_eq!(tensors.values().next().unwrap().data(), values);
+    let file = all.join(&names(&all)[0]);
+    assert_eq!(npy_values(&file), values);
+    assert_eq!(names(&folder), ["all", "out.npy", "out.safetensors"]);
+    // The logits are no picture, which the error says after it has read them.
+    fail(&["run", BUNDLED, "--input", text(&npy)], &["out.npy", "[10, 10]", "[10, 1, 28, 28]"]);
+}
+
+#[test]
+fn check_passes_and_names_the_first_layer_above_the_tolerance() {
+    for name in ["resnet_bottleneck_v15", "seresnet"] {
+        let (model, io) = fixture(name);
+        let report = json(&["check", &model, "--input", &io, "--json"]);
+        assert_eq!(report["passed"], true, "{name}");
+        assert!(report["layers"].as_array().unwrap().len() > 20, "{name}");
+    }
+    let (model, _) = fixture("cifar14_c");
+    let output = resnetc(&["check", &model, "--tolerance", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).starts_with("error: conv \"/conv1/Conv\" is off by"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn info_knows_the_papers_figures() {
+    let info = json(&["info", "cifar_resnet20", "--json"]);
+    assert_eq!(info["parameters"], 269_722);
+    assert_eq!(info["operators"]["conv"], 19);
+    assert!(info["compiled"]["steps"].as_u64() < info["unfused"]["steps"].as_u64());
+    assert_eq!(info["outputs"][0]["shape"], serde_json::json!([1, 10]));
+    assert!(succeed(&["info", "cifar_resnet20"]).contains("269722"));
+}
+
+#[test]
+fn bench_prints_all_figures() {
+    let args = ["bench", "cifar_resnet20", "--iters", "3", "--batch", "2", "--layers", "--compare"];
+    let report = json(&[&args[..], &["--json", "--threads", "1"]].concat());
+    for key in [
+        "median_ms",
+        "min_ms",
+        "p90_ms",
+        "compile_ms",
+        "arena_bytes",
+        "weight_bytes",
+        "gflops",
+        "peak_gflops",
+        "share_of_peak",
+        "layers_ms",
+    ] {
+        assert!(report[key].as_f64().unwrap() > 0.0, "{key}: {report}");
+    }
+    assert_eq!((&report["threads"], &report["batch"]), (&1.into(), &2.into()));
+    assert_eq!(report["iterations"], 3);
+    assert!(report["min_ms"].as_f64() <= report["median_ms"].as_f64());
+    assert!(report["median_ms"].as_f64() <= report["p90_ms"].as_f64());
+    assert!(report["compare"]["speedup"].as_f64().unwrap() > 0.0);
+    let steps = report["layers"].as_array().unwrap().len();
+    assert_eq!(report["steps"], steps);
+    let grouped = report["classes"].as_array().unwrap().iter();
+    assert_eq!(grouped.map(|c| c["steps"].as_u64().unwrap()).sum::<u64>(), steps as u64);
+    assert!(succeed(&args).contains("times as fast"));
+}
+
+#[test]
+fn every_stage_can_be_dumped() {
+    let (model, _) = fixture("resnet_basic_b");
+    for (stage, has) in [
+        ("graph", "batch_norm"),
+        ("fused", "relu"),
+        ("scheduled", "nchw16c"),
+        ("plan", "lower bound"),
+        ("program", "program \""),
+        ("clif", "function u0:0"),
+        ("dot", "digraph"),
+    ] {
+        let text = succeed(&["dump", &model, "--stage", stage]);
+        assert!(text.contains(has), "{stage}: {text}");
+    }
+    if cfg!(target_arch = "x86_64") {
+        assert!(succeed(&["dump", &model, "--stage", "asm"]).contains("ret"));
+    }
+    let fused = succeed(&["dump", &model, "--stage", "fused"]);
+    assert!(!fused.contains("batch_norm"));
+    assert!(
+        succeed(&["dump", &model, "--stage", "fused", "--no-pass", "fuse_activation"])
+            .contains(" = relu(")
+    );
+    let part = succeed(&["dump", &model, "--stage", "fused", "--node", "/conv1/Conv"]);
+    assert_eq!(part.lines().count(), 1, "{part}");
+    let folder = folder("dump");
+    succeed(&["dump", &model, "--stage", "fused", "-o", text(&folder.join("fused.txt"))]);
+    assert_eq!(fs::read_to_string(folder.join("fused.txt")).unwrap(), fused);
+}
+
+#[test]
+fn passes_and_doctor_describe_themselves() {
+    let passes = json(&["passes", "--json"]);
+    assert!(passes.as_array().unwrap().iter().any(|p| p["name"] == "fold_batch_norm"));
+    assert!(succeed(&["passes"]).contains("fuse_residual"));
+    let doctor = json(&["doctor", "--json", "--threads", "2"]);
+    assert_eq!(doctor["instruction_sets"].as_array().unwrap().len(), 3);
+    assert!(doctor["instruction_sets"][2]["peak_gflops"].as_f64().unwrap() > 0.0);
+}

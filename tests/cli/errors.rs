@@ -1,0 +1,174 @@
+//! What cannot be done: one line what, one line what to do, an exit code, and nothing written.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+#[test]
+fn bad_models_are_refused_in_one_line() {
+    let folder = folder("bad_models");
+    let fixture = fs::read("tests/fixtures/resnet_dynamo/model.onnx").unwrap();
+    let write = |name: &str, bytes: &[u8]| -> String {
+        let path = folder.join(name);
+        fs::write(&path, bytes).unwrap();
+        text(&path).to_owned()
+    };
+    let whole = fs::read("tests/fixtures/cifar14_c/model.onnx").unwrap();
+    let cases = [
+        (write("truncated.onnx", &whole[..whole.len() / 2]), "truncated.onnx"),
+        (write("empty.onnx", b""), "empty.onnx"),
+        (write("text.onnx", b"This is a text, not a model.\n"), "text.onnx"),
+        (write("no_data.onnx", &fixture), "model.onnx.data"),
+        (
+            write("outside.onnx", &replace(&fixture, b"model.onnx.data", b"../outside.data")),
+            "../outside.data",
+        ),
+        (
+            write("key.toml", b"block = \"basic\"\nlayers = [1]\nchannels = [8]\nstrides = 2\n"),
+            "strides",
+        ),
+        (write("broken.json", b"{\"block\": \"basic\""), "broken.json"),
+        (text(&folder.join("missing.onnx")).to_owned(), "missing.onnx"),
+        (text(&folder).to_owned(), "bad_models"),
+        ("resnet5000".to_owned(), "resnet5000"),
+    ];
+    let out = folder.join("out.npy");
+    for (model, says) in &cases {
+        let named = Path::new(model).file_name().unwrap().to_str().unwrap();
+        for command in ["run", "info", "check", "bench", "dump"] {
+            fail(&[command, model], &[named, says]);
+        }
+        fail(&["run", model, "--output", text(&out)], &[named, says]);
+        assert!(!out.exists(), "{model}");
+    }
+}
+
+/// All occurrences, by something as long.
+fn replace(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    assert_eq!(old.len(), new.len());
+    let mut bytes = bytes.to_vec();
+    for at in 0..bytes.len() - old.len() {
+        if bytes[at..].starts_with(old) {
+            bytes[at..at + new.len()].copy_from_slice(new);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn bad_inputs_are_refused_in_one_line_and_nothing_is_written() {
+    let folder = folder("bad_inputs");
+    let (model, _) = fixture("cifar14_c");
+    let (_, other) = fixture("resnet_bottleneck_v15");
+    let header = |dict: &str| {
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        let text = format!("{dict:<117}\n");
+        bytes.extend((text.len() as u16).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes
+    };
+    let huge =
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 4000000000, 4000000000), }";
+    let ints = "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }";
+    let mut int_file = header(ints);
+    int_file.extend([0; 8]);
+    let files: [(&str, Vec<u8>); 6] = [
+        ("huge.npy", header(huge)),
+        ("ints.npy", int_file),
+        ("text.npy", b"text".to_vec()),
+        ("empty.npy", Vec::new()),
+        ("text.safetensors", b"a text that is longer than a header".to_vec()),
+        ("x.txt", Vec::new()),
+    ];
+    let out = folder.join("out.npy");
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        fs::write(&path, bytes).unwrap();
+        fail(&["run", &model, "--input", text(&path), "--output", text(&out)], &[name]);
+        fail(&["check", &model, "--input", text(&path)], &[name]);
+        fs::remove_file(&path).unwrap();
+    }
+    let shapes = ["[1, 3, 96, 64]", "[1, 3, 32, 32]"];
+    fail(&["run", &model, "--input", &other, "--output", text(&out)], &shapes);
+    fail(&["run", &model, "--input", BUNDLED_IO, "--output", text(&out)], &["[10, 1, 28, 28]"]);
+    fail(&["run", &model, "--output", text(&folder.join("no/such/folder.npy"))], &["folder.npy"]);
+    assert_eq!(names(&folder), Vec::<String>::new());
+}
+
+#[test]
+fn a_picture_that_is_no_picture_does_not_stop_the_others() {
+    let folder = folder("pictures");
+    let bad = folder.join("text.png");
+    fs::write(&bad, "a text").unwrap();
+    fs::write(folder.join("cut.png"), &fs::read("models/pictures/bag.png").unwrap()[..200])
+        .unwrap();
+    fs::copy("models/pictures/bag.png", folder.join("bag.png")).unwrap();
+    let output = resnetc(&["classify", text(&folder)]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = stderr(&output);
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    for name in ["cut.png", "text.png"] {
+        let about = |l: &str| l.starts_with("error: ") && l.contains(name);
+        assert!(errors.lines().any(about), "{errors}");
+    }
+    assert!(stdout(&output).contains("1 of 1 right"), "{}", stdout(&output));
+    let report = resnetc(&["classify", text(&bad), "--json"]);
+    let report: Value = serde_json::from_str(&stdout(&report)).unwrap();
+    assert!(report["pictures"][0]["error"].as_str().unwrap().contains("text.png"));
+}
+
+#[test]
+fn wrong_requests_fail_with_a_hint() {
+    fail(&["bench", "cifar_resnet20", "--no-pass", "magic"], &["magic"]);
+    fail(&["bench", "cifar_resnet20", "--no-pass", "layout"], &["layout", "required"]);
+    fail(&["classify", "--preset", "sepia"], &["sepia"]);
+    fail(&["classify", "--preset", "torchvision"], &["torchvision", "[1, 1, 28, 28]"]);
+    fail(&["classify", "--dataset", "/no/such/folder"], &["/no/such/folder"]);
+    fail(&["classify", "--labels", "LICENSE-none"], &["LICENSE-none"]);
+    fail(&["dump", "cifar_resnet20", "--node", "no such node"], &["no such node"]);
+    let (model, _) = fixture("resnet_dynamo");
+    fail(&["run", &model, "--batch", "7"], &["model.onnx", "7", "[1, 3, 64, 64]"]);
+    fail(&["run", &model, "--input", BUNDLED_IO], &["[1, 3, 64, 64]", "[10, 1, 28, 28]"]);
+    fail(&["run", &model, "--weights", "w.safetensors"], &["model.onnx"]);
+    if let Some(missing) = resnetc::Isa::Avx512.missing() {
+        fail(&["run", "cifar_resnet20", "--isa", "avx512"], &[missing]);
+        fail(&["classify", "--isa", "avx512"], &[missing]);
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for args in [
+        &["run"][..],
+        &["frobnicate"],
+        &["run", "cifar_resnet20", "--isa", "sse9"],
+        &["run", "cifar_resnet20", "--batch", "0"],
+        &["run", "cifar_resnet20", "--threads", "none"],
+        &["run", "cifar_resnet20", "--shape", "width"],
+        &["run", "cifar_resnet20", "--output", "out.png"],
+        &["bench", "cifar_resnet20", "--unfused", "--compare"],
+        &["classify", "resnet18", "resnet50"],
+        &["classify", "resnet18"],
+        &["classify", "x.png", "--dataset"],
+        &["dump", "cifar_resnet20", "--stage", "soup"],
+        &[],
+    ] {
+        let output = resnetc(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "", "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let (model, _) = fixture("resnet_basic_b");
+    let mut child = command(&["dump", &model, "--stage", "program"]);
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+}

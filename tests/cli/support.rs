@@ -1,0 +1,89 @@
+//! Running the program, and what it must say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+pub(crate) const BUNDLED: &str = "models/resnet20-fashion-mnist.onnx";
+pub(crate) const BUNDLED_IO: &str = "models/resnet20-fashion-mnist_io.safetensors";
+
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resnetc"));
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+pub(crate) fn resnetc(args: &[&str]) -> Output {
+    command(args).output().unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What a command that must succeed prints.
+pub(crate) fn succeed(args: &[&str]) -> String {
+    let output = resnetc(args);
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    assert_eq!(stderr(&output), "", "{args:?}");
+    stdout(&output)
+}
+
+pub(crate) fn json(args: &[&str]) -> Value {
+    serde_json::from_str(&succeed(args)).unwrap()
+}
+
+/// Asserts that a command fails with exit code 1 and one `error:` line with all of `says`, and prints nothing else
+/// but perhaps a `help:` line.
+pub(crate) fn fail(args: &[&str], says: &[&str]) {
+    let output = resnetc(args);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {text}");
+    assert_eq!(stdout(&output), "", "{args:?}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("error: "), "{args:?}: {text}");
+    assert!(lines[1..].iter().all(|l| l.starts_with("help: ")), "{args:?}: {text}");
+    assert!(lines.len() <= 2, "{args:?}: {text}");
+    for part in says {
+        assert!(lines[0].contains(part), "{args:?}: no \"{part}\" in: {text}");
+    }
+}
+
+/// An empty folder of its own for a test.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The model and the input with expected output of a fixture.
+pub(crate) fn fixture(name: &str) -> (String, String) {
+    let folder = format!("tests/fixtures/{name}");
+    (format!("{folder}/model.onnx"), format!("{folder}/io.safetensors"))
+}
+
+/// The values of a `.npy` file of f32.
+pub(crate) fn npy_values(path: &Path) -> Vec<f32> {
+    let bytes = fs::read(path).unwrap();
+    let header = u16::from_le_bytes([bytes[8], bytes[9]]) as usize;
+    bytes[10 + header..].as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
+}

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use cranelift_jit::{
     BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule, SystemMemoryProvider,
 };
-use cranelift_module::{ModuleError, ModuleResult, default_libcall_names};
+use cranelift_module::{ModuleResult, default_libcall_names};
 
 use super::error::CodegenError;
 use super::image::{Image, RegionInfo};
@@ -77,8 +77,8 @@ impl CodeSpace {
         builder.memory_provider(Box::new(Contiguous::new(capacity(image.functions()))));
         let mut module = OwnedModule::new(JITModule::new(builder));
         let module_ref = module.get()?;
-        let ids = image.link(cranelift, module_ref).map_err(refused)?;
-        module_ref.finalize_definitions().map_err(refused)?;
+        let ids = image.link(cranelift, module_ref)?;
+        module_ref.finalize_definitions()?;
         let regions = ids.iter().zip(&image.infos).map(|(&id, &info)| {
             let code = module_ref.get_finalized_function(id);
             // SAFETY: `Cranelift::region_signature` is the signature of a `RegionFn`, and `image.link` returns the
@@ -140,16 +140,6 @@ fn check_host(lanes: usize) -> Result<(), CodegenError> {
 
 fn capacity<'a>(functions: impl Iterator<Item = &'a Compiled>) -> usize {
     functions.map(|f| f.bytes.len() + VENEER * f.calls.len() + f.alignment as usize).sum()
-}
-
-fn refused(error: ModuleError) -> CodegenError {
-    match error {
-        ModuleError::Allocation { err } => CodegenError::Memory(err.to_string()),
-        ModuleError::Backend(reason) => CodegenError::Memory(format!("{reason:#}")),
-        other => {
-            CodegenError::Encode { function: "the network".to_owned(), reason: other.to_string() }
-        }
-    }
 }
 
 /// A module that gives its memory back.

@@ -5,6 +5,7 @@ use std::io;
 use std::mem;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use cranelift_jit::{
     BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule, SystemMemoryProvider,
@@ -53,6 +54,7 @@ impl Bases {
 pub struct CodeSpace {
     regions: Vec<(RegionFn, RegionInfo)>,
     size: usize,
+    link_time: Duration,
     /// Declared last: the functions above point into it.
     _module: OwnedModule,
 }
@@ -72,6 +74,7 @@ impl CodeSpace {
     /// # Errors
     /// If this CPU lacks the instructions, or the system gives no executable memory.
     pub fn new(cranelift: &Cranelift, image: &Image) -> Result<Self, CodegenError> {
+        let start = Instant::now();
         check_host(image.x64_lanes)?;
         let mut builder = JITBuilder::with_isa(cranelift.owned_isa(), default_libcall_names());
         builder.memory_provider(Box::new(Contiguous::new(capacity(image.functions()))));
@@ -86,12 +89,17 @@ impl CodeSpace {
             (unsafe { mem::transmute::<*const u8, RegionFn>(code) }, info)
         });
         let regions = regions.collect();
-        Ok(CodeSpace { regions, size: image.size(), _module: module })
+        Ok(CodeSpace { regions, size: image.size(), link_time: start.elapsed(), _module: module })
     }
 
     /// Bytes of code and constants.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// How long it took to put it into memory.
+    pub fn link_time(&self) -> Duration {
+        self.link_time
     }
 
     /// How many regions there are.

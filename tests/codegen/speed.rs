@@ -1,10 +1,11 @@
 //! How fast the code is, and how fast it is made. Not run by default:
 //! `cargo test --release --test codegen -- --ignored --nocapture speed`.
 
-use std::hint::black_box;
+use std::hint::spin_loop;
 use std::time::Instant;
 
 use resnetc::codegen::code::{Bases, CodeSpace};
+use resnetc::codegen::emulate::{Memory, emulate};
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
@@ -93,21 +94,32 @@ fn speed_of_code() {
     }
 }
 
-/// What a region costs where its chunks cost nothing.
+/// What a region takes whose chunks take 5 microseconds each.
 #[test]
 #[ignore = "measures; run alone"]
 fn speed_of_regions() {
+    let work = |_, _| {
+        let start = Instant::now();
+        while start.elapsed().as_nanos() < 5000 {
+            spin_loop();
+        }
+    };
     for threads in 1..=default_threads() {
         let pool = Pool::new(threads);
-        for chunks in [1, 2, 8, 64] {
+        for chunks in [1, 2, 8] {
             let mut session = pool.session();
-            let mut best = f64::MAX;
-            for _ in 0..200 {
-                let start = Instant::now();
-                (0..60).for_each(|_| session.run(chunks, &|_, chunk| drop(black_box(chunk))));
-                best = best.min(start.elapsed().as_secs_f64() / 60.0);
-            }
-            println!("{threads} threads, {chunks} chunks: {:.0} ns", best * 1e9);
+            let mut times: Vec<f64> = (0..300)
+                .map(|_| {
+                    let start = Instant::now();
+                    (0..60).for_each(|_| session.run(chunks, &work));
+                    start.elapsed().as_secs_f64() / 60.0 * 1e6
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            println!(
+                "{threads} threads, {chunks} chunks: {:.2} us least, {:.2} us median",
+                times[0], times[150]
+            );
         }
     }
 }
@@ -133,5 +145,22 @@ fn speed_of_encoding() {
             compiled * 1e3,
             compiled * 1e6 / count
         );
+    }
+}
+
+#[test]
+#[ignore = "measures; run alone"]
+fn speed_of_emulation() {
+    for fused in [false, true] {
+        let program = tile(Target::AVX512, 12, 32);
+        let mut memory = Memory::new();
+        let args = [12 * 256, 32 * 256, 12 * 32].map(|n| memory.add(vec![0.5; n]));
+        let start = Instant::now();
+        for _ in 0..20 {
+            emulate(&program, &[args[0], args[1], args[2], 16], &mut memory, fused).unwrap();
+        }
+        let instructions = 20.0 * 16.0 * program.work().instructions as f64;
+        let each = start.elapsed().as_secs_f64() / instructions * 1e9;
+        println!("16 lanes, fused {fused}: {each:.1} ns an instruction");
     }
 }

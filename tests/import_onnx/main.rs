@@ -1,5 +1,11 @@
 //! Every model in the repository is imported and evaluates to what PyTorch computed.
 
+mod fuzz;
+mod hostile;
+mod model;
+mod operators;
+mod refused;
+
 use std::path::{Path, PathBuf};
 
 use resnetc::import::onnx::{self, Bindings};

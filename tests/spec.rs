@@ -192,7 +192,8 @@ fn json_and_toml_say_the_same() {
 
 #[test]
 fn values_out_of_range_name_their_key() {
-    let cases: &[(&str, fn(&mut Spec))] = &[
+    type Change = fn(&mut Spec);
+    let cases: &[(&str, Change)] = &[
         ("layers", |s| s.layers = vec![]),
         ("layers", |s| s.layers = vec![1, usize::MAX]),
         ("layers", |s| s.layers = vec![0, 1]),

@@ -107,6 +107,8 @@ fn names_have_one_origin() {
     assert!(inputs.error().contains("more than once"));
     let tensors = single("Relu", &[2], &["x"], &[]).ints("c", &[1]).ints("c", &[1]);
     assert!(tensors.error().contains("more than once"));
+    let outputs = single("Relu", &[2], &["x"], &[]).output("y");
+    assert!(outputs.error().contains("more than once: \"y\""));
     let dangling =
         Model::new(&[2]).node("Add", &["x", "nowhere"], &["y"], &[]).output("y").output("never");
     assert!(
@@ -176,6 +178,18 @@ fn constant_arithmetic_is_bounded() {
             many.node("ConstantOfShape", &["s"], &[&format!("c{i}")], &[]).output(&format!("c{i}"));
     }
     assert!(many.error().contains("than this importer allows"));
+}
+
+#[test]
+fn long_lists_give_short_messages() {
+    let mut model = Model::new(&[1]).ints("s", &vec![3; 1 << 20]);
+    for i in 0..64 {
+        model =
+            model.node("Reshape", &["x", "s"], &[&format!("y{i}")], &[]).output(&format!("y{i}"));
+    }
+    assert!(model.error().len() < 64 * 500);
+    let axes = single("Unsqueeze", &[1], &["x"], &[("axes", Ints((0..1 << 20).collect()))]);
+    assert!(axes.error().len() < 500);
 }
 
 #[test]

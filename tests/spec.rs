@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::spec::{Spec, SpecError, Weights};
 use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op, Tensor};
 
 const SMALL: &str = "block = 'basic'\nlayers = [1, 1]\nchannels = [4, 8]\nclasses = 3\n\
@@ -242,6 +243,9 @@ proptest! {
         (spec.layers, spec.channels, spec.groups, spec.width_per_group) = (layers, channels, groups, width);
         (spec.input.height, spec.stem.kernel, spec.stem.stride) = (height, kernel, stride);
         spec.shortcut = [Shortcut::A, Shortcut::B, Shortcut::C, Shortcut::None][shortcut as usize];
-        let _ = spec.build(&Weights::Random { seed: 1 }, 1).map_err(|e| e.to_string());
+        match spec.build(&Weights::Random { seed: 1 }, 1) {
+            Ok(graph) => verify(&graph).unwrap(),
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use resnetc::import::onnx::{self, Bindings};
 use resnetc::import::safetensors;
+use resnetc_ir::verify::verify;
 
 use crate::model::Attr::{Int, Ints};
 use crate::model::Model;
@@ -12,8 +13,9 @@ use crate::model::Model;
 /// Imports whatever this is.
 fn survive(bytes: &[u8]) {
     let bindings = Bindings { batch: 2, ..Bindings::default() };
-    if let Err(error) = onnx::parse(bytes, None, &bindings) {
-        assert!(!error.to_string().is_empty());
+    match onnx::parse(bytes, None, &bindings) {
+        Ok(graph) => verify(&graph).unwrap(),
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 

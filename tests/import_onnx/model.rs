@@ -6,6 +6,7 @@ use resnetc::import::onnx::proto::*;
 use resnetc::import::onnx::{self, Bindings};
 use resnetc_ir::Graph;
 use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::verify::verify;
 
 /// A model under construction, with one input "x" and opset 17.
 #[derive(Clone)]
@@ -157,7 +158,9 @@ impl Model {
     }
 
     pub(crate) fn graph(&self) -> Graph {
-        self.import().unwrap_or_else(|e| panic!("{e}"))
+        let graph = self.import().unwrap_or_else(|e| panic!("{e}"));
+        verify(&graph).unwrap();
+        graph
     }
 
     /// The error text of a model that must not import.

@@ -1,6 +1,7 @@
 //! A weight file against the layers of a network.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -55,8 +56,11 @@ fn find(map: &WeightMap, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, S
     let mut given: BTreeMap<String, (&str, &Arc<Tensor>)> = BTreeMap::new();
     for (name, tensor) in map.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked")) {
         // Of two names for one layer, the second is one too many.
-        if let Some((second, _)) = given.insert(canonical(name), (name, tensor)) {
-            unexpected.push(second.to_string());
+        match given.entry(canonical(name)) {
+            Entry::Vacant(entry) => {
+                entry.insert((name, tensor));
+            }
+            Entry::Occupied(_) => unexpected.push(name.clone()),
         }
     }
     let (mut missing, mut wrong_shape, mut found) = (Vec::new(), Vec::new(), Vec::new());

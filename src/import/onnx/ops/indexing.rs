@@ -9,7 +9,7 @@ use crate::import::onnx::literal::{Literal, elements};
 use crate::import::onnx::movement::Movement;
 
 /// Every element along each axis.
-fn whole(shape: &[usize]) -> Vec<SliceAxis> {
+pub(super) fn whole(shape: &[usize]) -> Vec<SliceAxis> {
     shape.iter().map(|&len| SliceAxis { start: 0, step: 1, len }).collect()
 }
 

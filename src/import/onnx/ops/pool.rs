@@ -3,15 +3,15 @@
 use resnetc_ir::Op;
 use resnetc_ir::op::{Pads, Pool, Window};
 
-use super::window::{is_automatic, window};
+use super::window::{is_same, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 
 fn pool(builder: &mut Builder, call: &Call<'_>) -> Result<Pool> {
     let input = builder.shape(call.required(0)?);
     let window = window(call, &input, None)?;
-    // Automatic padding fixes the number of windows, so there is nothing left to round.
-    let ceil_mode = call.flag("ceil_mode", false)? && !is_automatic(call)?;
+    // With a fixed number of windows there is nothing left to round.
+    let ceil_mode = call.flag("ceil_mode", false)? && !is_same(call)?;
     Ok(Pool { window, ceil_mode })
 }
 

@@ -40,9 +40,9 @@ pub(super) fn window(
     Ok(Window { kernel, strides, dilations, pads: pads(call, axes)? })
 }
 
-/// Whether padding is derived from the input (`SAME_*`, `VALID`) instead of given.
-pub(super) fn is_automatic(call: &Call<'_>) -> Result<bool> {
-    Ok(!matches!(call.string("auto_pad")?, None | Some("" | "NOTSET")))
+/// Whether padding is derived from the input, which fixes the number of windows.
+pub(super) fn is_same(call: &Call<'_>) -> Result<bool> {
+    Ok(matches!(call.string("auto_pad")?, Some("SAME_UPPER" | "SAME_LOWER")))
 }
 
 struct Axis {

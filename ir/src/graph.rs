@@ -240,7 +240,8 @@ impl Graph {
         let mut order = self.inputs.clone();
         let mut seen: HashSet<NodeId> = order.iter().copied().collect();
         let roots = self.outputs.iter().map(|o| o.node).chain(self.nodes());
-        for root in roots {
+        // An output that is no node of this graph is for the verifier to report.
+        for root in roots.filter(|&n| self.contains(n)) {
             // (node, its operands, how many of them are done)
             let mut stack = Vec::new();
             if seen.insert(root) {

@@ -107,7 +107,8 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::Identity
         | Op::Reorder(_) => 1,
     };
-    if count == want { Ok(()) } else { fail(format!("needs {want} operands, got {count}")) }
+    let s = if want == 1 { "" } else { "s" };
+    if count == want { Ok(()) } else { fail(format!("needs {want} operand{s}, got {count}")) }
 }
 
 /// Dispatches on the operator. The number of operands has been checked, and each of their shapes.

@@ -82,6 +82,11 @@ fn batch_norm() {
     let want = [-0.999995, 0.0, 0.999995, -0.224741, 1.0, 2.224741];
     let op = Op::BatchNorm { epsilon: 1e-5 };
     check(op, &[&x, scale, shift, mean, variance], &[1, 2, 1, 3], &want);
+    let (ones, zeros) = (ones(&[3]), value(&[3], &[0.0; 3]));
+    let tens = value(&[3], &[10.0, 20.0, 30.0]);
+    let op = Op::BatchNorm { epsilon: 0.0 };
+    let want = [10.0, 21.0, 32.0, 13.0, 24.0, 35.0];
+    check(op, &[&iota(&[2, 3]), &ones, &tens, &zeros, &ones], &[2, 3], &want);
 }
 
 #[test]

@@ -206,7 +206,7 @@ impl Cursor {
             if self.skip(mark) {
                 return Ok(items);
             }
-            self.expect(',')?;
+            self.expect(',').map_err(|_| format!("{mark} is missing"))?;
         }
     }
 

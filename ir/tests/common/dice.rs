@@ -1,7 +1,8 @@
 //! Arbitrary numbers from a seed, for random graphs.
 
 use resnetc_ir::Tensor;
-use resnetc_ir::op::Activation;
+use resnetc_ir::infer::WindowAxis;
+use resnetc_ir::op::{Activation, Pads, Window};
 
 /// A source of numbers (splitmix64).
 pub(crate) struct Dice {
@@ -63,5 +64,49 @@ impl Dice {
     pub(crate) fn activation(&mut self) -> Activation {
         let (lo, hi) = (self.number().min(0.0), self.number().abs() + 1.0);
         self.pick(&[Activation::None, Activation::Relu, Activation::Clip { lo, hi }])
+    }
+
+    /// A window that fits an input of these extents.
+    pub(crate) fn window(&mut self, input: [usize; 2]) -> Window {
+        let mut window = Window {
+            kernel: [self.between(1, 3), self.between(1, 3)],
+            strides: [self.between(1, 3), self.between(1, 2)],
+            dilations: [self.pick(&[1, 1, 1, 2]), self.pick(&[1, 1, 1, 3])],
+            pads: match self.coin() {
+                true => Pads::same(self.between(0, 2)),
+                false => Pads {
+                    top: self.between(0, 2),
+                    left: self.between(0, 3),
+                    bottom: self.between(0, 3),
+                    right: self.between(0, 2),
+                },
+            },
+        };
+        for (i, axis) in WindowAxis::pair(&window).into_iter().enumerate() {
+            if axis.span() > axis.before + input[i] + axis.after {
+                window.kernel[i] = 1;
+            }
+        }
+        window
+    }
+
+    /// A window that fits, and every position of which holds an element.
+    pub(crate) fn pool_window(&mut self, input: [usize; 2]) -> Window {
+        let mut window = self.window(input);
+        for (i, &extent) in input.iter().enumerate() {
+            if window.dilations[i] > extent {
+                window.kernel[i] = 1;
+            }
+        }
+        let [vertical, horizontal] = WindowAxis::pair(&window).map(|axis| axis.span() - 1);
+        let pads = &mut window.pads;
+        (pads.top, pads.bottom) = (pads.top.min(vertical), pads.bottom.min(vertical));
+        (pads.left, pads.right) = (pads.left.min(horizontal), pads.right.min(horizontal));
+        for (i, axis) in WindowAxis::pair(&window).into_iter().enumerate() {
+            if axis.span() > axis.before + input[i] + axis.after {
+                return Window::square(1, self.between(1, 2), 0);
+            }
+        }
+        window
     }
 }

@@ -24,12 +24,14 @@ use std::ops::Range;
 use dice::Dice;
 use proptest::prelude::*;
 use resnetc_ir::eval::Value;
-use resnetc_ir::infer::WindowAxis;
-use resnetc_ir::op::{Binary, Conv, Gemm, PadMode, Pads, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::op::{Binary, Conv, Gemm, PadMode, Pool, SliceAxis, Unary, Window};
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// No value of a random graph has many more elements than this.
 const MOST_ELEMENTS: usize = 6000;
+
+/// No convolution sees more channels than this; it is more than one block of a blocked layout.
+const MOST_CHANNELS: usize = 24;
 
 /// A graph and the seed of data for it. Prints as the graph's text.
 #[derive(Clone)]
@@ -189,18 +191,21 @@ impl Builder {
         }
     }
 
-    /// The current value as a picture.
+    /// The current value as a picture of few channels, as a block may square their number.
     fn picture(&mut self) -> [usize; 4] {
-        let shape = self.shape();
-        if let Ok(shape) = shape.clone().try_into() {
-            return shape;
+        let mut shape = self.shape();
+        if shape.len() != 4 {
+            shape.resize(4.max(shape.len()), 1);
+            let tail = shape.split_off(3).iter().product();
+            shape.push(tail);
+            self.apply(Op::Reshape { shape: shape.clone() }, &[]);
         }
-        let mut shape = shape;
-        shape.resize(4.max(shape.len()), 1);
-        let tail = shape.split_off(3).iter().product();
-        let picture = [shape[0], shape[1], shape[2], tail];
-        self.apply(Op::Reshape { shape: picture.to_vec() }, &[]);
-        picture
+        if shape[1] > MOST_CHANNELS {
+            shape[1] = MOST_CHANNELS;
+            let all = |&len: &usize| SliceAxis { start: 0, step: 1, len };
+            self.apply(Op::Slice(shape.iter().map(all).collect()), &[]);
+        }
+        [shape[0], shape[1], shape[2], shape[3]]
     }
 
     /// The current value as a matrix.
@@ -217,51 +222,6 @@ impl Builder {
 
 /// Windows.
 impl Builder {
-    /// A window that fits an input of these extents.
-    fn window(&mut self, input: [usize; 2]) -> Window {
-        let dice = &mut self.dice;
-        let mut window = Window {
-            kernel: [dice.between(1, 3), dice.between(1, 3)],
-            strides: [dice.between(1, 3), dice.between(1, 2)],
-            dilations: [dice.pick(&[1, 1, 1, 2]), dice.pick(&[1, 1, 1, 3])],
-            pads: match dice.coin() {
-                true => Pads::same(dice.between(0, 2)),
-                false => Pads {
-                    top: dice.between(0, 2),
-                    left: dice.between(0, 3),
-                    bottom: dice.between(0, 3),
-                    right: dice.between(0, 2),
-                },
-            },
-        };
-        for (i, axis) in WindowAxis::pair(&window).into_iter().enumerate() {
-            if axis.span() > axis.before + input[i] + axis.after {
-                window.kernel[i] = 1;
-            }
-        }
-        window
-    }
-
-    /// A window that fits, and every position of which holds an element.
-    fn pool_window(&mut self, input: [usize; 2]) -> Window {
-        let mut window = self.window(input);
-        for (i, &extent) in input.iter().enumerate() {
-            if window.dilations[i] > extent {
-                window.kernel[i] = 1;
-            }
-        }
-        let [vertical, horizontal] = WindowAxis::pair(&window).map(|axis| axis.span() - 1);
-        let pads = &mut window.pads;
-        (pads.top, pads.bottom) = (pads.top.min(vertical), pads.bottom.min(vertical));
-        (pads.left, pads.right) = (pads.left.min(horizontal), pads.right.min(horizontal));
-        for (i, axis) in WindowAxis::pair(&window).into_iter().enumerate() {
-            if axis.span() > axis.before + input[i] + axis.after {
-                return Window::square(1, self.dice.between(1, 2), 0);
-            }
-        }
-        window
-    }
-
     /// A 1x1 or padded 3x3 window that keeps the extents, or divides them by `stride`.
     fn same_window(&mut self, stride: usize) -> Window {
         let kernel = self.dice.pick(&[1, 3]);
@@ -284,7 +244,7 @@ impl Builder {
         let divisors: Vec<usize> = (1..=c).filter(|g| c % g == 0).collect();
         let groups = self.dice.pick(&divisors);
         let per_group = self.dice.between(1, (20 / groups).clamp(1, 4));
-        let (window, bias) = (self.window([h, w]), self.dice.coin());
+        let (window, bias) = (self.dice.window([h, w]), self.dice.coin());
         self.convolve(window, groups * per_group, groups, bias);
     }
 
@@ -321,13 +281,13 @@ impl Builder {
 
     fn max_pool(&mut self) {
         let [_, _, h, w] = self.picture();
-        let pool = Pool { window: self.pool_window([h, w]), ceil_mode: self.dice.coin() };
+        let pool = Pool { window: self.dice.pool_window([h, w]), ceil_mode: self.dice.coin() };
         self.apply(Op::MaxPool(pool), &[]);
     }
 
     fn average_pool(&mut self) {
         let [_, _, h, w] = self.picture();
-        let pool = Pool { window: self.pool_window([h, w]), ceil_mode: self.dice.coin() };
+        let pool = Pool { window: self.dice.pool_window([h, w]), ceil_mode: self.dice.coin() };
         let count_include_pad = self.dice.coin();
         self.apply(Op::AveragePool { pool, count_include_pad }, &[]);
     }

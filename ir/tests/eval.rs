@@ -1,0 +1,74 @@
+//! Whole graphs through the interpreter: inputs, order, lifetime, outputs.
+
+mod common;
+
+use common::{iota, value};
+use resnetc_ir::eval::{Value, eval, eval_each, eval_node};
+use resnetc_ir::text::parse;
+use resnetc_ir::{Op, Tensor};
+
+const TWO_INPUTS: &str = r#"
+%0 = input : f32[2] "a"
+%1 = input : f32[2] "b"
+%2 = constant [10] : f32[]
+%3 = sub(%0, %1)
+%4 = mul(%3, %2)
+%5 = mul(%3, %3)
+%6 = relu(%1) "dead"
+output "tens" = %4
+output "squares" = %5
+output "tens again" = %4
+output "given" = %1
+"#;
+
+#[test]
+fn inputs_and_outputs_are_in_the_order_of_the_graph() {
+    let graph = parse(TWO_INPUTS).expect("parses");
+    let (a, b) = (value(&[2], &[5.0, 7.0]), value(&[2], &[1.0, 9.0]));
+    let outputs = eval(&graph, &[a, b.clone()]).expect("evaluates");
+    let data: Vec<&[f64]> = outputs.iter().map(|v| &v.data[..]).collect();
+    assert_eq!(data, [&[40.0, -20.0][..], &[16.0, 4.0], &[40.0, -20.0], &b.data]);
+}
+
+#[test]
+fn every_node_is_reported_once_after_its_operands() {
+    let graph = parse(TWO_INPUTS).expect("parses");
+    let mut seen = Vec::new();
+    let inputs = [iota(&[2]), iota(&[2])];
+    let outputs = eval_each(&graph, &inputs, &mut |id, value| {
+        assert!(graph.operands(id).iter().all(|operand| seen.contains(operand)));
+        assert_eq!(value.shape, graph.node(id).ty.shape);
+        seen.push(id);
+    });
+    assert_eq!(outputs.expect("evaluates").len(), 4);
+    assert_eq!(seen.len(), graph.len());
+}
+
+#[test]
+fn wrong_inputs_are_refused() {
+    let graph = parse(TWO_INPUTS).expect("parses");
+    let good = iota(&[2]);
+    let refused = |inputs: &[Value], words: &str| {
+        let message = eval(&graph, inputs).expect_err("refused").to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    refused(&[], "2 inputs, got 0");
+    refused(&[good.clone(), good.clone(), good.clone()], "2 inputs, got 3");
+    refused(&[good.clone(), iota(&[1, 2])], "input \"b\" is f32[2], got [1, 2]");
+    let lying = Value { shape: vec![2], data: vec![0.0] };
+    refused(&[lying.clone(), good], "input \"a\": [2] does not have 1 elements");
+    let message = eval_node(&Op::Identity, &[&lying]).expect_err("refused").to_string();
+    assert!(message.contains("operand 0"), "{message}");
+    assert!(eval_node(&Op::Input, &[]).is_err());
+}
+
+#[test]
+fn values_and_tensors() {
+    let tensor = Tensor::new([2, 1], vec![0.1, -2.0]).expect("two elements");
+    let value = Value::from(&tensor);
+    assert_eq!(value, Value::from_f32([2, 1], &[0.1, -2.0]));
+    assert_eq!(value.data[0], f64::from(0.1f32));
+    assert_eq!(value.to_f32(), [0.1, -2.0]);
+    assert_eq!(value.to_tensor(), Some(tensor));
+    assert_eq!(Value::from_f32([3], &[0.0]).to_tensor(), None);
+}

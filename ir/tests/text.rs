@@ -1,0 +1,230 @@
+//! The text form: what it looks like, what it reads, where it says an error is.
+
+mod common;
+
+use common::iota;
+use proptest::prelude::*;
+use resnetc_ir::eval::eval;
+use resnetc_ir::text::{constants, hash, parse, parse_with, print};
+use resnetc_ir::verify::verify;
+use resnetc_ir::{Graph, Tensor};
+
+/// A text that prints as itself, with every operator and every attribute away from its default.
+const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"
+%1 = input : f32[1, 2]
+%2 = constant fill=0.5 : f32[8, 2, 3, 3] "conv.weight"
+%3 = constant [1, 2, 3, 4, 5, 6, 7, -0.5] : f32[8] "conv.bias"
+%4 = conv(%0, %2, %3) kernel=[3, 3] strides=[2, 2] dilations=[2, 1] pads=[2, 1, 2, 1] groups=2 relu : f32[1, 8, 4, 4] nchw16c "conv"
+%5 = constant [1, 1, 1, 1, 1, 1, 1, 1] : f32[8, 1, 1, 1]
+%6 = conv(%4, %5, %4) kernel=[1, 1] groups=8 residual clip=[-inf, 6] : f32[1, 8, 4, 4]
+%7 = batch_norm(%6, %3, %3, %3, %3) epsilon=0.001 : f32[1, 8, 4, 4]
+%8 = clip(%7) lo=-0 hi=1e-40 : f32[1, 8, 4, 4]
+%9 = sigmoid(%8) : f32[1, 8, 4, 4]
+%10 = add(%9, %8) : f32[1, 8, 4, 4]
+%11 = sub(%10, %9) : f32[1, 8, 4, 4]
+%12 = mul(%11, %9) : f32[1, 8, 4, 4]
+%13 = div(%12, %9) : f32[1, 8, 4, 4]
+%14 = max_pool(%13) kernel=[3, 3] strides=[2, 2] pads=[1, 1, 1, 1] ceil_mode : f32[1, 8, 3, 3]
+%15 = average_pool(%14) kernel=[2, 2] count_include_pad : f32[1, 8, 2, 2]
+%16 = pad(%15) before=[0, 0, 1, 0] after=[0, 0, 1, 0] reflect : f32[1, 8, 4, 2]
+%17 = pad(%16) before=[0, 0, 0, 1] after=[0, 0, 0, 1] value=NaN : f32[1, 8, 4, 4]
+%18 = slice(%17) start=[0, 7, 0, 0] len=[1, 8, 2, 4] step=[1, -1, 2, 1] : f32[1, 8, 2, 4]
+%19 = concat(%18, %18) axis=2 : f32[1, 8, 4, 4]
+%20 = transpose(%19) perm=[0, 2, 3, 1] : f32[1, 4, 4, 8]
+%21 = reduce_mean(%20) axes=[1, 2] keep_dims : f32[1, 1, 1, 8]
+%22 = transpose(%21) perm=[0, 3, 1, 2] : f32[1, 8, 1, 1]
+%23 = global_average_pool(%22) : f32[1, 8, 1, 1]
+%24 = reorder(%23) to=nchw16c : f32[1, 8, 1, 1] nchw16c
+%25 = reshape(%24) shape=[1, 8] : f32[1, 8]
+%26 = constant iota : f32[8, 3]
+%27 = matmul(%25, %26) : f32[1, 3]
+%28 = relu(%27) : f32[1, 3]
+%29 = constant [1, 2, 3, 4, 5, 6] : f32[2, 3]
+%30 = gemm(%28, %29, %1) alpha=0.5 beta=2 transpose_b relu : f32[1, 2]
+%31 = softmax(%30) axis=1 : f32[1, 2]
+%32 = identity(%31) : f32[1, 2] "a \"name\" \\ of\u{a}two lines"
+output "probabilities" = %32
+output "features" = %4
+"#;
+
+#[test]
+fn prints_what_it_read() {
+    let graph = parse(EVERYTHING).expect("parses");
+    assert_eq!(print(&graph), EVERYTHING);
+    assert_eq!(verify(&graph), Ok(()));
+    assert_eq!(graph.inputs().len(), 2);
+    let name = graph.nodes().map(|id| graph.node(id).name.clone()).find(|n| n.contains("two"));
+    assert_eq!(name.as_deref(), Some("a \"name\" \\ of\ntwo lines"));
+    assert!(eval(&graph, &[iota(&[1, 4, 8, 8]), iota(&[1, 2])]).is_ok());
+}
+
+#[test]
+fn short_forms() {
+    let graph = parse(
+        "# ids are any numbers; types that follow from operands may be missing\n\
+         %7=input:f32[2]\n\n\
+         %3 = constant [1, -2.5]   # a vector\n\
+         %4 = constant [3] : f32[]\n\
+         %9 = add(%7, %3) \"sum\"\n\
+         %1 = mul(%9, %4)\n\
+         output \"y\" = %1",
+    )
+    .expect("parses");
+    let outputs = eval(&graph, &[iota(&[2])]).expect("evaluates");
+    assert_eq!(outputs[0].data, [3.0, -4.5]);
+}
+
+fn data(line: &str) -> Vec<f32> {
+    let graph = parse(&format!("%0 = constant {line}")).expect("parses");
+    let id = graph.nodes().next().expect("one node");
+    graph.constant_of(id).expect("a constant").data().to_vec()
+}
+
+#[test]
+fn constants_from_rules() {
+    assert_eq!(data("iota : f32[2, 2]"), [0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(data("fill=-inf : f32[2]"), [f32::NEG_INFINITY; 2]);
+    let seeded = data("seed=7 : f32[1000]");
+    assert_eq!(seeded, data("seed=7 : f32[1000]"));
+    assert_ne!(seeded, data("seed=8 : f32[1000]"));
+    assert!(seeded.iter().all(|x| (x * 8.0).fract() == 0.0 && x.abs() <= 1.0));
+    assert!(seeded.contains(&1.0) && seeded.contains(&-1.0) && seeded.contains(&0.125));
+}
+
+#[test]
+fn large_constants_are_looked_up() {
+    let mut graph = Graph::new();
+    let odd: Vec<f32> = (0..20).map(|i| (i as f32).sqrt()).collect();
+    let tensor = Tensor::vector(odd);
+    let node = graph.constant("w", tensor.clone());
+    graph.output("y", node);
+    let text = print(&graph);
+    assert!(text.contains(&format!("fnv={:016x}", hash(&tensor))), "{text}");
+    let error = parse(&text).expect_err("the data is not in the text");
+    assert!(error.to_string().starts_with("line 1: no data"), "{error}");
+    let table = constants(&graph);
+    let reread = parse_with(&text, &|hash| table.get(&hash).cloned()).expect("parses");
+    assert_eq!(**reread.constant_of(reread.outputs()[0].node).expect("a constant"), tensor);
+    let wrong = std::sync::Arc::new(Tensor::vector(vec![0.0; 20]));
+    assert!(parse_with(&text, &|_| Some(wrong.clone())).is_err());
+}
+
+#[test]
+fn errors_say_where_and_what() {
+    let refused = |line: &str, message: &str| {
+        let text =
+            format!("%0 = input : f32[1, 2, 4, 4]\n%1 = constant fill=1 : f32[2, 2, 1, 1]\n{line}");
+        let error = parse(&text).expect_err(line);
+        assert_eq!(error.line, 3, "{line}: {error}");
+        assert!(error.message.contains(message), "{line}: {error}");
+    };
+    refused("hello", "%id or output");
+    refused("%2 = hello(%0)", "hello is no operator");
+    refused("%2 = relu(%5)", "%5 is not defined");
+    refused("%1 = relu(%0)", "%1 is defined twice");
+    refused("%2 = relu(%0, %1)", "needs 1 operand, got 2");
+    refused("%2 = relu(%0) : f32[1, 2]", "says [1, 2], the operands make it [1, 2, 4, 4]");
+    refused("%2 = relu(%0) : f64[1]", "f32");
+    refused("%2 = relu(%0) : f32[1, 2, 4, 4] nhwc", "nhwc is no layout");
+    refused("%2 = relu(%0) axis=1", "axis does not belong here");
+    refused("%2 = relu(%0) [1]", "a list without a key");
+    refused("%2 = relu(%0) \"x", "closing");
+    refused("%2 = relu(%0) \"x\" 3", "too much");
+    refused("%2 = conv(%0, %1)", "kernel is missing");
+    refused("%2 = conv(%0, %1) kernel=[1]", "kernel takes 2 numbers");
+    refused("%2 = conv(%0, %1) kernel=1", "kernel takes a list");
+    refused("%2 = conv(%0, %1) kernel=[1, -1]", "-1 is no value for kernel");
+    refused("%2 = conv(%0, %1) kernel=[1, 1] relu relu", "relu is given twice");
+    refused("%2 = conv(%0, %1) kernel=[1, 1] relu=1", "relu takes no value");
+    refused("%2 = conv(%0, %1) kernel=[1, 1] residual", "needs 3 operands");
+    refused("%2 = conv(%0, %1", ") is missing");
+    refused("%2 = softmax(%0) axis=", "axis has no value");
+    refused("%2 = constant", "the type is missing");
+    refused("%2 = constant : f32[2]", "a constant is");
+    refused("%2 = constant [1, 2] : f32[3]", "2 elements are listed for [3]");
+    refused("%2 = constant [] : f32[0]", "extent 0");
+    refused("%2 = constant fill=0 : f32[1048576, 1048576]", "too many to generate");
+    refused("%2 = input", "the type is missing");
+    refused("%2 = input : f32[18446744073709551615, 2]", "more than");
+    refused("output \"y\" = 3", "an output is an %id");
+    refused("output = %1", "the name of the output is missing");
+    refused("\u{1}", "unexpected");
+}
+
+proptest! {
+    #[test]
+    fn every_name_reads_back(name in any::<String>()) {
+        let mut graph = Graph::new();
+        let node = graph.input(name.clone(), [1]);
+        graph.output(name.clone(), node);
+        let reread = parse(&print(&graph)).expect("parses");
+        prop_assert_eq!(&reread.outputs()[0].name, &name);
+        prop_assert_eq!(&reread.node(reread.inputs()[0]).name, &name);
+    }
+
+    #[test]
+    fn every_number_reads_back(bits in prop::collection::vec(any::<u32>(), 1..16)) {
+        let mut graph = Graph::new();
+        graph.constant("", Tensor::vector(bits.iter().copied().map(f32::from_bits).collect()));
+        let reread = parse(&print(&graph)).expect("parses");
+        let id = reread.nodes().next().expect("one node");
+        let data = reread.constant_of(id).expect("a constant").data();
+        for (got, &want) in data.iter().zip(&bits) {
+            let nan = got.is_nan() && f32::from_bits(want).is_nan();
+            prop_assert!(nan || got.to_bits() == want);
+        }
+    }
+
+    /// Lines of words that belong to the language get further into the parser than arbitrary text does.
+    #[test]
+    fn no_soup_of_words_makes_the_parser_panic(
+        words in prop::collection::vec(prop::sample::select(WORDS), 0..40),
+    ) {
+        if let Ok(graph) = parse(&words.join(" ")) {
+            let _ = verify(&graph);
+        }
+    }
+}
+
+const WORDS: &[&str] = &[
+    "%0 = input : f32[1, 2, 3, 4]\n",
+    "%1 = relu(%0)\n",
+    "\n%2 =",
+    "%3",
+    "(",
+    ")",
+    "[",
+    "]",
+    "=",
+    ",",
+    ":",
+    "f32",
+    "constant",
+    "conv",
+    "pad",
+    "slice",
+    "reshape",
+    "(%0)",
+    "(%0, %1)",
+    "kernel=[1, 1]",
+    "strides=[0, 1]",
+    "start=[1]",
+    "len=[2]",
+    "step=[-9223372036854775808]",
+    "before=[1]",
+    "fill=1",
+    "iota",
+    "seed=0",
+    "fnv=00",
+    "18446744073709551615",
+    "-1",
+    "0",
+    "nchw16c",
+    "\"",
+    "\\u{",
+    "output",
+    "\"y\"",
+    "#",
+    "1e999",
+    "shape=[]",
+];

@@ -106,7 +106,7 @@ const PIPELINE: &[Step] = {
     use Sweeps::{Once, UntilStable};
     &[
         // Fewer nodes for everything behind it. No kernel copies a value for nothing, hence required.
-        step(Canonical, Required, Once, remove_identity::PASS),
+        step(Canonical, Required, UntilStable, remove_identity::PASS),
         // Exporters compute constants in the graph; most patterns below ask for constant operands.
         step(Canonical, Optional, Once, fold_constants::PASS),
         // Before fusion, which refuses a value with two users: equal users become one.
@@ -114,7 +114,7 @@ const PIPELINE: &[Step] = {
         // Brings NHWC exports into the NCHW form that all patterns below are written for.
         step(Canonical, Optional, UntilStable, cancel_transposes::PASS),
         // Removed transposes leave reshapes and selections of everything behind.
-        step(Canonical, Required, Once, remove_identity::PASS),
+        step(Canonical, Required, UntilStable, remove_identity::PASS),
         // After the transposes, as it wants the spatial axes last.
         step(Canonical, Optional, Once, reduce_mean_to_pool::PASS),
         // One form of matrix product, so that the folds below know one form only.

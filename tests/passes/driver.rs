@@ -7,7 +7,7 @@ use resnetc::passes::{
     fold_batch_norm, fuse_residual, layout, pipeline, run, run_pass,
 };
 use resnetc_ir::eval::{Value, eval};
-use resnetc_ir::op::{Conv, Unary, Window};
+use resnetc_ir::op::{Binary, Conv, Unary, Window};
 use resnetc_ir::text::parse;
 use resnetc_ir::{Graph, Layout, NodeId, Op, Tensor};
 
@@ -224,7 +224,7 @@ fn equal_constants_and_their_users_are_merged() {
     let large = std::sync::Arc::new(Tensor::vector(vec![1.0; 5000]));
     for name in ["a", "b"] {
         let constant = graph.constant(name, large.clone());
-        let add = Op::Binary(resnetc_ir::op::Binary::Add);
+        let add = Op::Binary(Binary::Add);
         let sum = graph.add(name, add, &[input, constant]).expect("it type-checks");
         graph.output(name, sum);
     }
@@ -235,32 +235,36 @@ fn equal_constants_and_their_users_are_merged() {
 /// A trunk of channels-last residual blocks, as TensorFlow exports it.
 fn channels_last(blocks: usize) -> Graph {
     let mut graph = Graph::new();
-    let input = graph.input("x", [1, 4, 4, 2]);
-    let weights = graph.constant("weights", Tensor::new([2, 2, 1, 1], vec![0.5; 4]).expect("4"));
-    let [bias, mean, scale] = [0.5, 1.0, 2.0]
-        .map(|x| graph.constant("", Tensor::new([1, 1, 1, 2], vec![x, 2.0 * x]).expect("2")));
-    let mut add = |op: Op, operands: &[NodeId]| graph.add("", op, operands).expect("it fits");
-    let binary = |op| Op::Binary(op);
-    use resnetc_ir::op::Binary::{Add, Mul, Sub};
-    let mut trunk = input;
-    for _ in 0..blocks {
-        let mut branch = trunk;
-        for _ in 0..2 {
-            let planar = add(Op::Transpose { perm: vec![0, 3, 1, 2] }, &[branch]);
-            let conv = Op::Conv(Conv::new(Window::square(1, 1, 0), 1));
-            let conv = add(conv, &[planar, weights]);
-            branch = add(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[conv]);
-            for (op, constant) in [(Add, bias), (Sub, mean), (Mul, scale), (Add, bias)] {
-                branch = add(binary(op), &[branch, constant]);
-            }
-            branch = add(Op::Unary(Unary::Relu), &[branch]);
-        }
-        trunk = add(binary(Add), &[trunk, branch]);
-        trunk = add(Op::Unary(Unary::Relu), &[trunk]);
+    let mut trunk = graph.input("x", [1, 4, 4, 2]);
+    for block in 0..blocks {
+        let branch = channels_last_layer(&mut graph, trunk, 2 * block);
+        let branch = channels_last_layer(&mut graph, branch, 2 * block + 1);
+        trunk = graph.add("", Op::Binary(Binary::Add), &[trunk, branch]).expect("equal shapes");
+        trunk = graph.add("", Op::Unary(Unary::Relu), &[trunk]).expect("it fits");
     }
-    let pooled = add(Op::ReduceMean { axes: vec![1, 2], keep_dims: false }, &[trunk]);
+    let mean = Op::ReduceMean { axes: vec![1, 2], keep_dims: false };
+    let pooled = graph.add("", mean, &[trunk]).expect("a picture");
     graph.output("y", pooled);
     graph
+}
+
+/// A convolution between transposes, bias, normalization and ReLU. No two layers have an equal constant.
+fn channels_last_layer(graph: &mut Graph, source: NodeId, layer: usize) -> NodeId {
+    let number = (layer + 1) as f32;
+    let weights = Tensor::new([2, 2, 1, 1], [0.5, 0.25, 0.5, number / 1024.0].to_vec());
+    let weights = graph.constant("", weights.expect("4 elements"));
+    let mut add = |op: Op, operands: &[NodeId]| graph.add("", op, operands).expect("it fits");
+    let planar = add(Op::Transpose { perm: vec![0, 3, 1, 2] }, &[source]);
+    let conv = Op::Conv(Conv::new(Window::square(1, 1, 0), 1));
+    let conv = add(conv, &[planar, weights]);
+    let mut value = add(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[conv]);
+    for (i, op) in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Add].into_iter().enumerate() {
+        let data = vec![0.5 + i as f32 / 4.0, number / 1024.0 + 1.0];
+        let constant = Tensor::new([1, 1, 1, 2], data).expect("2 elements");
+        let constant = graph.constant("", constant);
+        value = graph.add("", Op::Binary(op), &[value, constant]).expect("it fits");
+    }
+    graph.add("", Op::Unary(Unary::Relu), &[value]).expect("it fits")
 }
 
 #[test]
@@ -282,22 +286,16 @@ fn no_transpose_stays_between_channels_last_convolutions() {
     );
 }
 
-/// A network of 1202 layers must not take more than the sum of its layers.
+/// The deepest published residual network has 1202 layers. Here it takes a tenth of the limit; what looks at all of
+/// its 11000 nodes for each of them takes longer than that.
 #[test]
-fn deep_networks_are_rewritten_in_linear_time() {
-    let best_of_three = |blocks: usize| {
-        let seconds = |_| {
-            let mut graph = channels_last(blocks);
-            let start = Instant::now();
-            run(&mut graph, &PassOptions { verify: Verify::EachPass, ..options() })
-                .expect("it runs");
-            start.elapsed().as_secs_f64()
-        };
-        (0..3).map(seconds).fold(f64::INFINITY, f64::min)
-    };
-    let (short, long) = (best_of_three(75), best_of_three(600));
-    // Eight times the layers. Quadratic would be 64 times the time, and the machine may be busy.
-    assert!(long < 32.0 * short, "75 blocks take {short} s, 600 take {long} s");
+fn a_network_of_1202_layers_takes_no_time() {
+    let mut graph = channels_last(601);
+    let start = Instant::now();
+    run(&mut graph, &PassOptions { verify: Verify::EachPass, ..options() }).expect("it runs");
+    let convolutions = ops(&graph).into_iter().filter(|&op| op == "conv").count();
+    assert_eq!(convolutions, 1202);
+    assert!(start.elapsed().as_secs() < 6, "it takes {:?}", start.elapsed());
 }
 
 #[test]
@@ -321,6 +319,21 @@ fn reorders_are_shared() {
     let graph = optimized(text, &PassOptions { unfused: true, ..options() });
     let to = |layout| graph.nodes().filter(|&n| graph.node(n).op == Op::Reorder(layout)).count();
     assert_eq!((to(Layout::Blocked), to(Layout::Planar)), (1, 3));
+}
+
+/// Pre-processing does not make a stem read blocks.
+#[test]
+fn stems_read_what_preprocessing_made() {
+    let text = r#"
+        %0 = input : f32[1, 3, 8, 8]
+        %1 = constant [1, 2, 3] : f32[3, 1, 1]
+        %2 = sub(%0, %1)
+        %3 = constant fill=1 : f32[16, 3, 3, 3]
+        %4 = conv(%2, %3) kernel=[3, 3] pads=[1, 1, 1, 1]
+        output "y" = %4"#;
+    let graph = optimized(text, &options());
+    assert_eq!(ops(&graph), ["sub", "reorder", "conv", "reorder"]);
+    assert!(graph.nodes().all(|n| graph.node(n).op != Op::Reorder(Layout::Blocked)));
 }
 
 /// A stem reads the planar input; a copy of it if it pads.

@@ -25,6 +25,7 @@ pub mod layout;
 pub mod lower_batch_norm;
 pub mod lower_gemm;
 pub mod merge_affine;
+pub mod merge_border;
 pub mod merge_pad;
 pub mod reduce_mean_to_pool;
 pub mod remove_identity;
@@ -121,6 +122,8 @@ const PIPELINE: &[Step] = {
         step(Canonical, Required, UntilStable, lower_gemm::PASS),
         // While ReLUs are nodes of their own: it asks whether the padded value can be negative.
         step(Fused, Optional, UntilStable, merge_pad::PASS),
+        // A border of rows and columns is two patterns, one behind the other.
+        step(Fused, Optional, UntilStable, merge_border::PASS),
         step(Fused, Optional, Once, fold_batch_norm::PASS),
         step(Fused, Optional, Once, fold_affine::PASS),
         // What could not fold: pre-activation networks.

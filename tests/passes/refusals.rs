@@ -362,6 +362,36 @@ const REFUSALS: &[Refusal] = &[
         reason: "rounded otherwise",
     },
     Refusal {
+        pass: "merge_border",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = slice(%0) start=[0, 0, 2, 0] len=[1, 1, 1, 4]
+            %2 = concat(%0, %1) axis=2
+            %3 = max_pool(%2) kernel=[3, 3]
+            output "y" = %3"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "merge_border",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = slice(%0) start=[0, 0, 3, 0] len=[1, 1, 1, 4]
+            %2 = concat(%0, %1) axis=2
+            %3 = max_pool(%2) kernel=[1, 3]
+            output "y" = %3"#,
+        reason: "a window would lie in the padding",
+    },
+    Refusal {
+        pass: "merge_border",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = slice(%0) start=[0, 0, 3, 0] len=[1, 1, 1, 4]
+            %2 = concat(%0, %1) axis=2
+            %3 = max_pool(%2) kernel=[2, 2] dilations=[2, 2]
+            output "y" = %3"#,
+        reason: "the pool is dilated",
+    },
+    Refusal {
         pass: "lower_gemm",
         graph: r#"
             %0 = input : f32[2, 3]

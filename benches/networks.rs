@@ -21,10 +21,14 @@ fn networks(c: &mut Criterion) {
         group.sample_size(10);
         let (fused, mut fused_cx) = compiled(name, false);
         let (unfused, mut unfused_cx) = compiled(name, true);
-        let (a, b) = (fused_cx.output(0).expect("one output"), unfused_cx.output(0).expect("one output"));
+        let (a, b) =
+            (fused_cx.output(0).expect("one output"), unfused_cx.output(0).expect("one output"));
         let largest = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));
         let distance = a.iter().zip(b).fold(0.0f32, |m, (x, y)| m.max((x - y).abs()));
-        assert!(largest > 0.0 && distance <= 1e-4 * largest, "fused and unfused differ by {distance} of {largest}");
+        assert!(
+            largest > 0.0 && distance <= 1e-4 * largest,
+            "fused and unfused differ by {distance} of {largest}"
+        );
         group.bench_function("fused", |b| b.iter(|| fused.run(&mut fused_cx)));
         group.bench_function("unfused", |b| b.iter(|| unfused.run(&mut unfused_cx)));
         group.finish();
@@ -35,7 +39,9 @@ fn compilation(c: &mut Criterion) {
     let mut group = c.benchmark_group("compile");
     group.sample_size(10);
     for name in ["resnet18", "resnet50"] {
-        let network = Compiler::new(Options { threads: Some(1), ..Options::default() }).load(name).expect("built in");
+        let network = Compiler::new(Options { threads: Some(1), ..Options::default() })
+            .load(name)
+            .expect("built in");
         group.bench_function(name, |b| b.iter(|| network.clone().compile().expect("compiles")));
     }
     group.finish();

@@ -29,7 +29,8 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_run_allocates_nothing() {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/resnet_basic_b/model.onnx");
+    let file =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/resnet_basic_b/model.onnx");
     let compiler = Compiler::new(Options { threads: Some(2), ..Options::default() });
     let model = compiler.load(file).expect("fixture").compile().expect("compiles");
     let mut cx = model.context().expect("memory");

@@ -1,5 +1,8 @@
 //! Whole networks: the compiled model against PyTorch's numbers and against the interpreter.
 
+#[path = "../ir/tests/common/random_graph.rs"]
+mod random_graph;
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -96,7 +99,12 @@ fn unfused_fixtures_match_pytorch() {
     for name in FIXTURES {
         let io = safetensors::load(&fixture(name).join("io.safetensors")).expect("fixture");
         let (input, output) = (&io["input"], &io["output"]);
-        let options = Options { unfused: true, threads: Some(2), batch: input.shape()[0], ..Options::default() };
+        let options = Options {
+            unfused: true,
+            threads: Some(2),
+            batch: input.shape()[0],
+            ..Options::default()
+        };
         let network = Compiler::new(options).load(fixture(name).join("model.onnx")).expect(name);
         let got = run(&network.compile().expect(name), input.data());
         let error = error(&got, output.data().iter().map(|&x| f64::from(x)));
@@ -121,7 +129,9 @@ fn other_batches_match_the_interpreter_and_each_other() {
     // resnet_dynamo has its batch burnt in.
     for name in FIXTURES.into_iter().filter(|&n| n != "resnet_dynamo") {
         let network = |batch| {
-            Compiler::new(options(Isa::Baseline, 1, batch)).load(fixture(name).join("model.onnx")).expect(name)
+            Compiler::new(options(Isa::Baseline, 1, batch))
+                .load(fixture(name).join("model.onnx"))
+                .expect(name)
         };
         let three = network(3);
         let shape = three.graph().node(three.graph().inputs()[0]).ty.shape.clone();
@@ -137,7 +147,11 @@ fn other_batches_match_the_interpreter_and_each_other() {
             assert!(error <= TOLERANCE, "{name} on {isa}: {error:e}");
             // Where a picture stands in the batch changes nothing.
             let last = run(&compile(1, 1), &input[input.len() / 3 * 2..]);
-            assert_eq!(last, got[got.len() / 3 * 2..], "{name} on {isa}: the batch changes the result");
+            assert_eq!(
+                last,
+                got[got.len() / 3 * 2..],
+                "{name} on {isa}: the batch changes the result"
+            );
         }
     }
 }
@@ -161,7 +175,8 @@ fn specs_with_weight_files_match_pytorch() {
 #[test]
 fn the_bundled_network_matches_pytorch() {
     let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
-    let io = safetensors::load(&models.join("resnet20-fashion-mnist_io.safetensors")).expect("bundled");
+    let io =
+        safetensors::load(&models.join("resnet20-fashion-mnist_io.safetensors")).expect("bundled");
     let (input, output) = (&io["input"], &io["output"]);
     for isa in isas() {
         let compiler = Compiler::new(options(isa, 2, input.shape()[0]));
@@ -181,7 +196,12 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
         resnetc::compile::schedule(&mut graph, &options).expect("passes");
         let plan = resnetc::plan::plan(&graph);
         resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
-        assert!(plan.peak * 4 <= plan.lower_bound * 5, "{name}: {} of {}", plan.peak, plan.lower_bound);
+        assert!(
+            plan.peak * 4 <= plan.lower_bound * 5,
+            "{name}: {} of {}",
+            plan.peak,
+            plan.lower_bound
+        );
     }
 }
 
@@ -189,7 +209,11 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
 fn models_are_shared_between_threads() {
     fn is_send_and_sync<T: Send + Sync>(_: &T) {}
     let compiler = Compiler::new(Options { threads: Some(2), ..Options::default() });
-    let model = compiler.load(fixture("resnext").join("model.onnx")).expect("fixture").compile().expect("compiles");
+    let model = compiler
+        .load(fixture("resnext").join("model.onnx"))
+        .expect("fixture")
+        .compile()
+        .expect("compiles");
     is_send_and_sync(&model);
     let input = noise(model.inputs()[0].shape.iter().product(), 3);
     let expected = run(&model, &input);
@@ -205,7 +229,11 @@ fn models_are_shared_between_threads() {
 fn a_context_of_another_model_is_refused() {
     let load = || {
         let compiler = Compiler::new(Options { threads: Some(1), ..Options::default() });
-        compiler.load(fixture("plain20").join("model.onnx")).expect("fixture").compile().expect("compiles")
+        compiler
+            .load(fixture("plain20").join("model.onnx"))
+            .expect("fixture")
+            .compile()
+            .expect("compiles")
     };
     let (a, b) = (load(), load());
     let mut cx = a.context().expect("memory");
@@ -213,40 +241,32 @@ fn a_context_of_another_model_is_refused() {
     assert!(cx.input_mut(1).is_err() && cx.output(1).is_err());
 }
 
-mod random {
-    //! Random graphs, compiled as they are and fused, against the interpreter.
-    use super::*;
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
-    #[path = "../../ir/tests/common/random_graph.rs"]
-    mod random_graph;
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(60))]
-
-        #[test]
-        fn random_graphs_compile_to_what_they_mean(case in random_graph::random_graph(2..12), unfused: bool, threads in 1usize..3) {
-            let inputs = case.inputs();
-            let expected = eval(&case.graph, &inputs).expect("evaluates");
-            for isa in isas() {
-                let options = Options { unfused, ..options(isa, threads, 1) };
-                let model = match Compiler::new(options).graph(case.graph.clone()).compile() {
-                    Ok(model) => model,
-                    // A product of two computed matrices is refused, and says so.
-                    Err(resnetc::Error::Kernel(e)) if e.to_string().contains("at run time") || e.to_string().contains("no constant matrix") => continue,
-                    Err(e) => panic!("{e}"),
-                };
-                let mut cx = model.context().expect("memory");
-                cx.poison();
-                for (i, value) in inputs.iter().enumerate() {
-                    cx.input_mut(i).expect("inputs agree").copy_from_slice(&value.to_f32());
-                }
-                model.run(&mut cx).expect("its own context");
-                for (i, e) in expected.iter().enumerate() {
-                    let scale = e.data.iter().fold(1.0f64, |m, x| m.max(x.abs()));
-                    for (g, e) in cx.output(i).expect("outputs agree").iter().zip(&e.data) {
-                        let distance = (f64::from(*g) - e).abs();
-                        prop_assert!(distance <= 1e-4 * scale, "{isa}: {g} for {e}");
-                    }
+    #[test]
+    fn random_graphs_compile_to_what_they_mean(case in random_graph::random_graph(2..12), unfused: bool, threads in 1usize..3) {
+        let inputs = case.inputs();
+        let expected = eval(&case.graph, &inputs).expect("evaluates");
+        for isa in isas() {
+            let options = Options { unfused, ..options(isa, threads, 1) };
+            let model = match Compiler::new(options).graph(case.graph.clone()).compile() {
+                Ok(model) => model,
+                // A product of two computed matrices is refused, and says so.
+                Err(resnetc::Error::Kernel(e)) if e.to_string().contains("at run time") || e.to_string().contains("no constant matrix") => continue,
+                Err(e) => panic!("{e}"),
+            };
+            let mut cx = model.context().expect("memory");
+            cx.poison();
+            for (i, value) in inputs.iter().enumerate() {
+                cx.input_mut(i).expect("inputs agree").copy_from_slice(&value.to_f32());
+            }
+            model.run(&mut cx).expect("its own context");
+            for (i, e) in expected.iter().enumerate() {
+                let scale = e.data.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+                for (g, e) in cx.output(i).expect("outputs agree").iter().zip(&e.data) {
+                    let distance = (f64::from(*g) - e).abs();
+                    prop_assert!(distance <= 1e-4 * scale, "{isa}: {g} for {e}");
                 }
             }
         }

@@ -105,7 +105,12 @@ impl Graph {
     /// # Errors
     /// If the operator does not accept these operands. [`Op::Input`] and [`Op::Constant`] are refused; they have
     /// functions of their own.
-    pub fn add(&mut self, name: impl Into<String>, op: Op, operands: &[NodeId]) -> Result<NodeId, GraphError> {
+    pub fn add(
+        &mut self,
+        name: impl Into<String>,
+        op: Op,
+        operands: &[NodeId],
+    ) -> Result<NodeId, GraphError> {
         let name = name.into();
         let types: Vec<&TensorType> = operands.iter().map(|&n| &self.node(n).ty).collect();
         match infer(&op, &types) {

@@ -51,7 +51,12 @@ pub struct Window {
 impl Window {
     /// A square window: `kernel` taps, `stride`, and `pad` on every side, no dilation.
     pub fn square(kernel: usize, stride: usize, pad: usize) -> Self {
-        Window { kernel: [kernel; 2], strides: [stride; 2], dilations: [1; 2], pads: Pads::same(pad) }
+        Window {
+            kernel: [kernel; 2],
+            strides: [stride; 2],
+            dilations: [1; 2],
+            pads: Pads::same(pad),
+        }
     }
 }
 

@@ -68,7 +68,12 @@ pub enum PatchError {
 impl Patch {
     /// An empty patch. The label says in a few words what it does to which node.
     pub fn new(label: impl Into<String>) -> Self {
-        Patch { label: label.into(), additions: Vec::new(), replacements: Vec::new(), layouts: Vec::new() }
+        Patch {
+            label: label.into(),
+            additions: Vec::new(),
+            replacements: Vec::new(),
+            layouts: Vec::new(),
+        }
     }
 
     /// What the patch does.
@@ -133,9 +138,12 @@ impl Graph {
     fn add_and_check(&mut self, patch: &Patch, added: &mut Vec<NodeId>) -> Result<(), PatchError> {
         for addition in &patch.additions {
             let node = match addition {
-                Addition::Constant { name, tensor } => self.constant(name.clone(), Arc::clone(tensor)),
+                Addition::Constant { name, tensor } => {
+                    self.constant(name.clone(), Arc::clone(tensor))
+                }
                 Addition::Op { name, op, operands } => {
-                    let operands: Vec<NodeId> = operands.iter().map(|&v| resolve(v, added)).collect();
+                    let operands: Vec<NodeId> =
+                        operands.iter().map(|&v| resolve(v, added)).collect();
                     self.add(name.clone(), op.clone(), &operands)
                         .map_err(|source| PatchError::Type { label: patch.label.clone(), source })?
                 }
@@ -143,7 +151,8 @@ impl Graph {
             added.push(node);
         }
         for &(old, new) in &patch.replacements {
-            let (before, after) = (&self.node(old).ty.shape, &self.node(resolve(new, added)).ty.shape);
+            let (before, after) =
+                (&self.node(old).ty.shape, &self.node(resolve(new, added)).ty.shape);
             if before != after {
                 return Err(PatchError::Shape {
                     label: patch.label.clone(),

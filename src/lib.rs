@@ -22,6 +22,7 @@
 //! [`passes`], [`plan`], [`kernels`], [`codegen`], [`runtime`]; [`compile`] leads through them.
 #![deny(missing_docs)]
 
+pub mod check;
 pub mod codegen;
 pub mod compile;
 pub mod compiler;

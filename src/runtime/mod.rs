@@ -6,9 +6,11 @@
 //! | [`pool`] | threads that share the chunks of a region |
 //! | [`fpenv`] | denormal numbers flushed to zero for the length of a run |
 //! | [`memory`], [`pack`] | arenas, and packed constants |
+//! | [`peak`] | how fast this machine multiplies and adds |
 
 pub mod fpenv;
 pub mod memory;
 pub mod model;
 pub mod pack;
+pub mod peak;
 pub mod pool;

@@ -1,1 +1,69 @@
-fn main() {}
+//! The command line: one command a file.
+
+mod args;
+mod bench;
+mod check;
+mod classify;
+mod doctor;
+mod dump;
+mod failure;
+mod info;
+mod inputs;
+mod npy;
+mod output;
+mod passes;
+mod progress;
+mod run;
+mod stages;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// A graph compiler for residual networks on CPUs.
+///
+/// MODEL is a built-in network (resnet18, resnet50, cifar_resnet20, ...; its weights are random unless --weights
+/// names a file), a spec (.toml, .json) or an .onnx file.
+#[derive(Debug, Parser)]
+#[command(name = "resnetc", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Classify(classify::Args),
+    Bench(bench::Args),
+    Check(check::Args),
+    Info(info::Args),
+    Dump(dump::Args),
+    Passes(passes::Args),
+    Doctor(doctor::Args),
+}
+
+impl Command {
+    fn run(&self) -> Result<(), Failure> {
+        match self {
+            Command::Run(args) => run::run(args),
+            Command::Classify(args) => classify::run(args),
+            Command::Bench(args) => bench::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Info(args) => info::run(args),
+            Command::Dump(args) => dump::run(args),
+            Command::Passes(args) => passes::run(args),
+            Command::Doctor(args) => doctor::run(args),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

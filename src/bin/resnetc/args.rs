@@ -1,0 +1,94 @@
+//! Options that commands share.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use resnetc::{Compiler, IsaChoice, Network, Numerics, Options};
+
+use crate::failure::Failure;
+
+/// How to load and compile a network.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Model options")]
+pub(crate) struct Common {
+    /// Threads of a run [default: as many as the process may use]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) threads: Option<usize>,
+    /// Instruction set: auto, avx512, avx2 or baseline
+    #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
+    pub(crate) isa: IsaChoice,
+    /// fast, or exact: only algorithms that round no more than direct convolution
+    #[arg(long, default_value = "fast", value_parser = numerics)]
+    pub(crate) numerics: Numerics,
+    /// Weights of a built-in network or a spec, under PyTorch's names [default: random]
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Seed of random weights and random inputs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Pictures in one run, if the model leaves it open
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<usize>,
+    /// Extent of a symbolic dimension; can be given several times
+    #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
+    pub(crate) shapes: Vec<(String, usize)>,
+    /// Leave out one optional pass; can be given several times (see `resnetc passes`)
+    #[arg(long = "no-pass", value_name = "PASS")]
+    pub(crate) no_pass: Vec<String>,
+    /// Leave out all optional passes
+    #[arg(long)]
+    pub(crate) unfused: bool,
+}
+
+impl Common {
+    /// The options for a batch; what the user gave comes first.
+    pub(crate) fn options(&self, batch: usize) -> Options {
+        Options {
+            isa: self.isa,
+            threads: self.threads,
+            numerics: self.numerics,
+            batch: self.batch.unwrap_or(batch),
+            dims: self.shapes.iter().cloned().collect(),
+            weights: self.weights.clone(),
+            seed: self.seed,
+            unfused: self.unfused,
+            disabled_passes: self.no_pass.iter().cloned().collect(),
+        }
+    }
+
+    /// Loads MODEL. `batch` counts if the user gave none.
+    pub(crate) fn load(&self, model: &Path, batch: usize) -> Result<Network, Failure> {
+        self.check()?;
+        Ok(Compiler::new(self.options(batch)).load(model)?)
+    }
+
+    /// What can be refused before anything is read.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.isa.resolve().map_err(resnetc::Error::from)?;
+        Ok(())
+    }
+}
+
+/// A number of 1 or more.
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("it must be a whole number".to_owned()),
+    }
+}
+
+fn numerics(text: &str) -> Result<Numerics, String> {
+    match text {
+        "fast" => Ok(Numerics::Fast),
+        "exact" => Ok(Numerics::Exact),
+        _ => Err("there are fast and exact".to_owned()),
+    }
+}
+
+fn binding(text: &str) -> Result<(String, usize), String> {
+    match text.rsplit_once('=') {
+        Some((name, extent)) if !name.is_empty() => Ok((name.to_owned(), positive(extent)?)),
+        _ => Err("it is written name=N".to_owned()),
+    }
+}

@@ -1,0 +1,64 @@
+//! Layers that a kernel treats alike.
+
+use resnetc::ir::op::Conv;
+use resnetc::ir::{Graph, NodeId, Op};
+
+/// The class of a step: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`, `fc`, `pool`, ...
+pub(super) fn class(graph: &Graph, node: NodeId) -> String {
+    match &graph.node(node).op {
+        Op::Conv(conv) => conv_class(graph, node, conv),
+        other => kind(other).to_owned(),
+    }
+}
+
+fn kind(op: &Op) -> &'static str {
+    match op {
+        Op::Conv(_) => "conv",
+        Op::Gemm(_) | Op::MatMul => "fc",
+        Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. } => {
+            "pool"
+        }
+        Op::Unary(_) | Op::Binary(_) | Op::BatchNorm { .. } => "eltwise",
+        Op::Softmax { .. } => "softmax",
+        Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Identity
+        | Op::Reorder(_) => "movement",
+        Op::Input | Op::Constant(_) => "none",
+    }
+}
+
+/// Kernel, stride and extent of the result; a convolution of the network's input is its stem.
+fn conv_class(graph: &Graph, node: NodeId, conv: &Conv) -> String {
+    let [r, s] = conv.window.kernel;
+    if is_stem(graph, node) {
+        return format!("{r}x{s} stem");
+    }
+    let [_, _, h, w] = graph.node(node).ty.nchw().unwrap_or([1; 4]);
+    let mut class = format!("{r}x{s}");
+    match conv.window.strides {
+        [1, 1] if [r, s] == [1, 1] => {}
+        [y, x] if y == x => class += &format!(" s{y}"),
+        [y, x] => class += &format!(" s{y}x{x}"),
+    }
+    class += &format!(" {h}x{w}");
+    if conv.groups > 1 {
+        class += &format!(" g{}", conv.groups);
+    }
+    class
+}
+
+fn is_stem(graph: &Graph, node: NodeId) -> bool {
+    let mut source = graph.operand(node, 0);
+    while let Some(id) = source {
+        match graph.node(id).op {
+            Op::Input => return true,
+            Op::Reorder(_) | Op::Pad { .. } => source = graph.operand(id, 0),
+            _ => return false,
+        }
+    }
+    false
+}

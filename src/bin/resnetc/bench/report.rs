@@ -1,0 +1,180 @@
+//! What a bench prints.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use resnetc::{Model, Network};
+use serde::Serialize;
+
+use super::compare::Compared;
+use super::layers::{Layers, Share, gflops};
+use super::timing::Stats;
+use crate::run::{Phase, list_phases, phases};
+use crate::units::{bytes, count, plural};
+
+/// The figures of one compiled variant.
+#[derive(Serialize)]
+pub(super) struct Figures {
+    #[serde(flatten)]
+    pub(super) times: Stats,
+    compile_ms: f64,
+    phases: Vec<Phase>,
+    arena_bytes: usize,
+    weight_bytes: usize,
+    code_bytes: usize,
+    kernels: usize,
+    steps: usize,
+    #[serde(skip)]
+    isa: &'static str,
+    #[serde(skip)]
+    threads: usize,
+}
+
+impl Figures {
+    pub(super) fn of(model: &Model, times: &Stats) -> Self {
+        let report = model.report();
+        Figures {
+            times: *times,
+            compile_ms: report.total().as_secs_f64() * 1e3,
+            phases: phases(model),
+            arena_bytes: report.arena_bytes,
+            weight_bytes: report.weight_bytes,
+            code_bytes: report.code_bytes,
+            kernels: report.kernels,
+            steps: model.steps().len(),
+            isa: report.isa.name(),
+            threads: model.threads(),
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(super) struct Report {
+    model: String,
+    isa: &'static str,
+    threads: usize,
+    batch: usize,
+    #[serde(flatten)]
+    figures: Figures,
+    macs: u64,
+    gflops: f64,
+    peak_gflops: f64,
+    share_of_peak: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) compare: Option<Compared>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    layers: Option<Layers>,
+}
+
+impl Report {
+    pub(super) fn new(model: &Path, network: &Network, figures: Figures, peak: f64) -> Self {
+        let graph = network.graph();
+        let macs = graph.nodes().map(|n| resnetc::compile::macs(graph, n)).sum();
+        let batch = graph.inputs().first().and_then(|&i| graph.node(i).ty.shape.first().copied());
+        let gflops = gflops(macs, figures.times.median_ms);
+        Report {
+            model: model.display().to_string(),
+            isa: figures.isa,
+            threads: figures.threads,
+            batch: batch.unwrap_or(1),
+            figures,
+            macs,
+            gflops,
+            peak_gflops: peak,
+            share_of_peak: gflops / peak,
+            compare: None,
+            layers: None,
+        }
+    }
+
+    pub(super) fn add_layers(&mut self, layers: Layers) {
+        self.layers = Some(layers);
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(
+            text,
+            "{}: batch {}, {}, {}, {} multiply-adds",
+            self.model,
+            self.batch,
+            self.isa,
+            plural(self.threads, "thread"),
+            count(self.macs)
+        );
+        figures(&mut text, &self.figures);
+        let _ = writeln!(
+            text,
+            "speed    {:.1} GFLOP/s, {:.1} % of the {:.1} GFLOP/s that a multiply-add loop reaches",
+            self.gflops,
+            100.0 * self.share_of_peak,
+            self.peak_gflops
+        );
+        if let Some(compared) = &self.compare {
+            let _ = writeln!(text, "\nwithout optional passes, run in turns with the above:");
+            figures(&mut text, &compared.unfused);
+            let _ = writeln!(
+                text,
+                "the passes make it {:.2} times as fast; outputs agree to {:.1e}",
+                compared.speedup, compared.outputs_relative_difference
+            );
+        }
+        if let Some(layers) = &self.layers {
+            tables(&mut text, layers);
+        }
+        text
+    }
+}
+
+fn figures(text: &mut String, figures: &Figures) {
+    let t = &figures.times;
+    let _ = writeln!(
+        text,
+        "run      median {:.3} ms, min {:.3}, 90 % within {:.3} ({} runs)",
+        t.median_ms, t.min_ms, t.p90_ms, t.iterations
+    );
+    let phases = list_phases(&figures.phases);
+    let _ = writeln!(text, "compile  {:.1} ms ({phases})", figures.compile_ms);
+    let _ = writeln!(
+        text,
+        "memory   arena {}, weights {}, code {} ({} steps, {} kernels)",
+        bytes(figures.arena_bytes),
+        bytes(figures.weight_bytes),
+        bytes(figures.code_bytes),
+        figures.steps,
+        figures.kernels
+    );
+}
+
+fn tables(text: &mut String, layers: &Layers) {
+    let _ = writeln!(
+        text,
+        "\nlayers: {:.3} ms in all, medians of {} runs",
+        layers.layers_ms, layers.layer_iterations
+    );
+    let heading = |text: &mut String, what: &str| {
+        let _ = writeln!(text, "{:>9} {:>6} {:>8} {:>7}  {what}", "ms", "time", "GFLOP/s", "peak");
+    };
+    heading(text, "class");
+    for class in &layers.classes {
+        let steps = plural(class.steps, "step");
+        let _ = writeln!(text, "{}  {} ({steps})", columns(&class.figures), class.class);
+    }
+    text.push('\n');
+    heading(text, "step");
+    for layer in &layers.layers {
+        let what = if layer.kernel.is_empty() { &layer.class } else { &layer.kernel };
+        let _ = writeln!(text, "{}  {}: {what}", columns(&layer.figures), layer.name);
+    }
+}
+
+fn columns(share: &Share) -> String {
+    let time = format!("{:9.4} {:5.1}%", share.median_ms, 100.0 * share.share_of_time);
+    match share.gflops > 0.0 {
+        true => format!("{time} {:8.1} {:6.1}%", share.gflops, 100.0 * share.share_of_peak),
+        false => format!("{time} {:>8} {:>7}", "-", "-"),
+    }
+}

@@ -1,0 +1,169 @@
+//! What classify prints: a line a picture as soon as it is known, or one JSON document.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::engine::Engine;
+use super::picture::Source;
+use crate::failure::Failure;
+use crate::output;
+use crate::units::{ms, plural};
+
+/// Collects what was found.
+pub(super) struct Report {
+    labels: Vec<String>,
+    known: Vec<bool>,
+    top: usize,
+    json: bool,
+    document: Document,
+}
+
+#[derive(Serialize)]
+struct Document {
+    isa: &'static str,
+    threads: usize,
+    batch: usize,
+    compile_ms: f64,
+    pictures: Vec<Picture>,
+}
+
+#[derive(Serialize)]
+struct Picture {
+    file: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    top: Vec<Guess>,
+    /// Whether the file is named after the first label; nothing if it is named after none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    right: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Guess {
+    class: usize,
+    label: String,
+    probability: f32,
+}
+
+impl Report {
+    pub(super) fn new(engine: &Engine, top: usize, json: bool) -> Self {
+        let labels: Vec<String> = (0..engine.classes()).map(|c| engine.label(c)).collect();
+        let known = labels.iter().map(|l| engine.knows(l)).collect();
+        let model = engine.model();
+        let document = Document {
+            isa: model.report().isa.name(),
+            threads: model.threads(),
+            batch: engine.batch(),
+            compile_ms: engine.compile_ms(),
+            pictures: Vec::new(),
+        };
+        Report { labels, known, top, json, document }
+    }
+
+    /// A picture that cannot be read. The others go on.
+    pub(super) fn broken(&mut self, source: &Source, failure: &Failure) -> Result<(), Failure> {
+        failure.print();
+        self.document.pictures.push(Picture {
+            file: source.path().display().to_string(),
+            top: Vec::new(),
+            right: None,
+            run_ms: None,
+            error: Some(failure.message().to_owned()),
+        });
+        Ok(())
+    }
+
+    /// A picture's probabilities.
+    pub(super) fn add(
+        &mut self,
+        source: &Source,
+        row: &[f32],
+        time: Duration,
+    ) -> Result<(), Failure> {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+        let guess = |&class: &usize| Guess {
+            class,
+            label: self.labels[class].clone(),
+            probability: row[class],
+        };
+        let stem = source.stem();
+        let named = self.labels.iter().zip(&self.known).any(|(l, &known)| known && l == stem);
+        let picture = Picture {
+            file: source.path().display().to_string(),
+            top: order.iter().take(self.top).map(guess).collect(),
+            right: named.then(|| order.first().is_some_and(|&c| self.labels[c] == stem)),
+            run_ms: Some(ms(time)),
+            error: None,
+        };
+        if !self.json {
+            output::print(&line(&picture))?;
+        }
+        self.document.pictures.push(picture);
+        Ok(())
+    }
+
+    /// The end: totals, or the document; a failure if a picture was broken.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        match self.json {
+            true => output::print_json(&self.document)?,
+            false => output::print(&self.totals())?,
+        }
+        match self.document.pictures.iter().any(|p| p.error.is_some()) {
+            true => Err(Failure::silent()),
+            false => Ok(()),
+        }
+    }
+
+    fn totals(&self) -> String {
+        let document = &self.document;
+        let mut text = String::new();
+        let verdicts: Vec<bool> = document.pictures.iter().filter_map(|p| p.right).collect();
+        if !verdicts.is_empty() {
+            let right = verdicts.iter().filter(|&&r| r).count();
+            // Writing to a string cannot fail, here and below.
+            let _ = writeln!(text, "{right} of {} right", verdicts.len());
+        }
+        let times: Vec<f64> = document.pictures.iter().filter_map(|p| p.run_ms).collect();
+        let mean = times.iter().sum::<f64>() / times.len().max(1) as f64;
+        let _ = writeln!(
+            text,
+            "compiled in {:.1} ms, {mean:.3} ms a picture ({}, {})",
+            document.compile_ms,
+            document.isa,
+            plural(document.threads, "thread")
+        );
+        text
+    }
+}
+
+fn line(picture: &Picture) -> String {
+    let mut text = String::new();
+    let time = picture.run_ms.unwrap_or_default();
+    let verdict = match picture.right {
+        Some(true) => "  right",
+        Some(false) => "  WRONG",
+        None => "",
+    };
+    match &picture.top[..] {
+        [only] => {
+            let _ = writeln!(
+                text,
+                "{:<16} {:<12} {:.4}  {time:8.3} ms{verdict}",
+                picture.file, only.label, only.probability
+            );
+        }
+        all => {
+            let _ = writeln!(text, "{}  {time:.3} ms{verdict}", picture.file);
+            for guess in all {
+                let _ = writeln!(text, "  {:.4}  {}", guess.probability, guess.label);
+            }
+        }
+    }
+    text
+}

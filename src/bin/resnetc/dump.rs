@@ -1,0 +1,157 @@
+//! `resnetc dump`: a network at any stage of its compilation, as text.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
+use resnetc::codegen::machine::{Compiled, Cranelift};
+use resnetc::codegen::x64;
+use resnetc::compile::Lowered;
+use resnetc::ir::{dot, text};
+use resnetc::plan::table;
+use resnetc::{Error, Network};
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::output;
+use crate::stages::{self, Stages};
+
+/// Print a network at one stage of its compilation
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// Which stage
+    #[arg(long, value_enum, default_value = "scheduled")]
+    stage: Dump,
+    /// Only what is about this node
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Write to a file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Dump {
+    /// The graph as described, before any pass
+    Graph,
+    /// The graph behind the fusion passes
+    Fused,
+    /// The graph behind all passes, with layouts
+    Scheduled,
+    /// Where every value lies and how long it lives
+    Plan,
+    /// The vector programs of the kernels
+    Program,
+    /// Cranelift's code of the drivers, and of the kernels of --isa baseline
+    Clif,
+    /// Machine code
+    Asm,
+    /// The graph behind the fusion passes, for Graphviz
+    Dot,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let network = args.common.load(&args.model, 1)?;
+    let text = match args.stage {
+        Dump::Graph => lines_of(args, text::print(network.graph()))?,
+        Dump::Fused => lines_of(args, text::print(&stages::fused(&network, network.options())?))?,
+        Dump::Scheduled => {
+            lines_of(args, text::print(&Stages::of(&network, network.options())?.graph))?
+        }
+        Dump::Plan => {
+            let stages = Stages::of(&network, network.options())?;
+            lines_of(args, table::table(&stages.graph, &stages.plan))?
+        }
+        Dump::Dot => dot::dot(&stages::fused(&network, network.options())?),
+        Dump::Program | Dump::Clif | Dump::Asm => functions(args, &network)?,
+    };
+    match &args.output {
+        Some(path) => output::write_file(path, text.as_bytes()),
+        None => output::print(&text),
+    }
+}
+
+/// The lines that name the node, if one was asked for.
+fn lines_of(args: &Args, text: String) -> Result<String, Failure> {
+    let Some(name) = &args.node else { return Ok(text) };
+    let quoted = format!("\"{name}\"");
+    let about = |line: &&str| line.contains(&quoted) || line.split_whitespace().any(|w| w == name);
+    let lines: Vec<&str> = text.lines().filter(about).collect();
+    match lines.is_empty() {
+        true => Err(no_such_node(name)),
+        false => Ok(lines.join("\n") + "\n"),
+    }
+}
+
+fn no_such_node(name: &str) -> Failure {
+    Failure::new(format!("this stage has no node \"{name}\""))
+        .help("leave --node away to see all names")
+}
+
+/// The kernels and regions that were asked for, by position.
+struct Selection {
+    kernels: BTreeSet<usize>,
+    regions: Vec<usize>,
+}
+
+impl Selection {
+    fn of(args: &Args, lowered: &Lowered) -> Result<Self, Failure> {
+        let wanted = |name: &str| args.node.as_ref().is_none_or(|n| n == name);
+        let regions: Vec<usize> =
+            (0..lowered.regions.len()).filter(|&r| wanted(&lowered.regions[r].name)).collect();
+        if let (true, Some(name)) = (regions.is_empty(), &args.node) {
+            return Err(no_such_node(name));
+        }
+        let pieces = regions.iter().flat_map(|&r| &lowered.regions[r].pieces);
+        Ok(Selection { kernels: pieces.map(|p| p.kernel).collect(), regions })
+    }
+}
+
+fn functions(args: &Args, network: &Network) -> Result<String, Failure> {
+    let stages = Stages::of(network, network.options())?;
+    let (_, lowered) = stages.lower(network.options())?;
+    let selection = Selection::of(args, &lowered)?;
+    if args.stage == Dump::Program {
+        return Ok(selection
+            .kernels
+            .iter()
+            .map(|&k| format!("{}\n", lowered.kernels[k]))
+            .collect());
+    }
+    let image = image(&lowered)?;
+    let kernels = selection.kernels.iter().map(|&k| ("kernel", &image.kernels[k]));
+    let regions = selection.regions.iter().map(|&r| ("region", &image.regions[r]));
+    let functions = kernels.chain(regions);
+    match args.stage {
+        Dump::Clif => Ok(functions.filter_map(|(what, f)| clif(what, f)).collect()),
+        _ if cfg!(target_arch = "x86_64") => Ok(functions.map(|(what, f)| asm(what, f)).collect()),
+        _ => Err(Failure::new("machine code can be shown on x86-64 only").help("use --stage clif")),
+    }
+}
+
+fn image(lowered: &Lowered) -> Result<Image, Error> {
+    let cranelift = Cranelift::host()?;
+    let jobs: Vec<_> = lowered.kernels.iter().map(|k| (k, Backend::of(k.target))).collect();
+    let options = CodegenOptions { keep_ir: true, ..CodegenOptions::default() };
+    Ok(Image::compile(&cranelift, &jobs, &lowered.regions, options)?)
+}
+
+fn clif(what: &str, function: &Compiled) -> Option<String> {
+    function.ir.as_ref().map(|ir| format!("; {what} \"{}\"\n{ir}\n", function.name))
+}
+
+fn asm(what: &str, function: &Compiled) -> String {
+    let mut text = format!("; {what} \"{}\", {} bytes\n", function.name, function.code);
+    for line in x64::disassemble(&function.bytes[..function.code]) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{line}");
+    }
+    text.push('\n');
+    text
+}

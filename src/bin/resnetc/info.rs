@@ -1,0 +1,178 @@
+//! `resnetc info`: what a network is and what it takes to run it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use resnetc::compile::macs;
+use resnetc::ir::{Graph, NodeId, Op};
+use resnetc::{Error, Isa, Network, Options};
+use serde::Serialize;
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::output;
+use crate::stages::{Stages, is_operator};
+use crate::units::{bytes, count, plural, shape};
+
+/// Show a network's inputs, outputs, operators, parameters and memory
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    operators: BTreeMap<&'static str, usize>,
+    /// Constants, without the statistics of batch normalizations.
+    parameters: u64,
+    /// Means and variances of batch normalizations.
+    statistics: u64,
+    macs: u64,
+    isa: &'static str,
+    threads: usize,
+    /// As compiled with the options given.
+    compiled: Variant,
+    /// As compiled without optional passes.
+    unfused: Variant,
+    fusions: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct Port {
+    name: String,
+    shape: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct Variant {
+    steps: usize,
+    arena_bytes: usize,
+    arena_lower_bound: usize,
+    weight_bytes: usize,
+    kernels: usize,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let network = args.common.load(&args.model, 1)?;
+    let options = network.options();
+    let (isa, compiled, stages) = variant(&network, options)?;
+    let (_, unfused, _) = variant(&network, &Options { unfused: true, ..options.clone() })?;
+    let graph = network.graph();
+    let (parameters, statistics) = parameters(graph);
+    let mut fusions = BTreeMap::new();
+    for pass in stages.remarks.passes.iter().filter(|p| p.applied > 0) {
+        *fusions.entry(pass.pass).or_default() += pass.applied;
+    }
+    let port = |name: &str, node: NodeId| Port {
+        name: name.to_owned(),
+        shape: graph.node(node).ty.shape.clone(),
+    };
+    let report = Report {
+        model: args.model.display().to_string(),
+        inputs: graph.inputs().iter().map(|&i| port(&graph.node(i).name, i)).collect(),
+        outputs: graph.outputs().iter().map(|o| port(&o.name, o.node)).collect(),
+        operators: operators(graph),
+        parameters,
+        statistics,
+        macs: graph.nodes().map(|n| macs(graph, n)).sum(),
+        isa: isa.name(),
+        threads: options.thread_count(),
+        compiled,
+        unfused,
+        fusions,
+    };
+    match args.json {
+        true => output::print_json(&report),
+        false => output::print(&text(&report)),
+    }
+}
+
+fn variant(network: &Network, options: &Options) -> Result<(Isa, Variant, Stages), Error> {
+    let stages = Stages::of(network, options)?;
+    let (isa, lowered) = stages.lower(options)?;
+    let variant = Variant {
+        steps: stages.steps().count(),
+        arena_bytes: stages.plan.peak,
+        arena_lower_bound: stages.plan.lower_bound,
+        weight_bytes: lowered.weight_bytes,
+        kernels: lowered.kernels.len(),
+    };
+    Ok((isa, variant, stages))
+}
+
+fn operators(graph: &Graph) -> BTreeMap<&'static str, usize> {
+    let mut kinds = BTreeMap::new();
+    for op in graph.nodes().map(|n| &graph.node(n).op).filter(|op| is_operator(op)) {
+        *kinds.entry(op.name()).or_default() += 1;
+    }
+    kinds
+}
+
+/// Elements of all constants, each once: those that were learned, and the statistics of batch normalizations.
+fn parameters(graph: &Graph) -> (u64, u64) {
+    let (mut learned, mut statistics) = (0, 0);
+    let mut seen = HashSet::new();
+    for node in graph.nodes() {
+        let Some(tensor) = graph.constant_of(node) else { continue };
+        if !seen.insert(Arc::as_ptr(tensor)) {
+            continue;
+        }
+        let is_statistic = |&(user, position): &(NodeId, usize)| {
+            position >= 3 && matches!(graph.node(user).op, Op::BatchNorm { .. })
+        };
+        let users = graph.users(node);
+        let sum = match !users.is_empty() && users.iter().all(is_statistic) {
+            true => &mut statistics,
+            false => &mut learned,
+        };
+        *sum += tensor.data().len() as u64;
+    }
+    (learned, statistics)
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let list = |map: &BTreeMap<&'static str, usize>| {
+        map.iter().map(|(name, n)| format!("{n} {name}")).collect::<Vec<_>>().join(", ")
+    };
+    // Writing to a string cannot fail, here and below.
+    for (what, ports) in [("input", &report.inputs), ("output", &report.outputs)] {
+        for port in ports {
+            let _ = writeln!(text, "{what:<11} \"{}\" {}", port.name, shape(&port.shape));
+        }
+    }
+    let _ = writeln!(text, "operators   {}", list(&report.operators));
+    let _ = writeln!(
+        text,
+        "parameters  {} ({}), and {} statistics of batch normalizations",
+        report.parameters,
+        bytes(4 * report.parameters as usize),
+        report.statistics
+    );
+    let _ = writeln!(text, "work        {} multiply-adds", count(report.macs));
+    let _ = writeln!(text, "target      {}, {}", report.isa, plural(report.threads, "thread"));
+    for (what, v) in [("compiled", &report.compiled), ("unfused", &report.unfused)] {
+        let _ = writeln!(
+            text,
+            "{what:<11} {} steps, {} kernels, arena {} (at least {} are needed), weights {}",
+            v.steps,
+            v.kernels,
+            bytes(v.arena_bytes),
+            bytes(v.arena_lower_bound),
+            bytes(v.weight_bytes)
+        );
+    }
+    let _ = writeln!(text, "rewrites    {}", list(&report.fusions));
+    text
+}

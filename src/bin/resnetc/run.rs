@@ -1,0 +1,274 @@
+//! `resnetc run`: one inference.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use resnetc::Model;
+use resnetc::import::safetensors;
+use resnetc::ir::Tensor;
+use serde::Serialize;
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::inputs::{self, TensorFile};
+use crate::units::{ms, plural, shape};
+use crate::{npy, output};
+
+/// Run a network once
+///
+/// Without --input, on random values. The first axis of the input is the batch, if the model leaves it open. If a
+/// .safetensors input also has the tensor `output`, the result is compared with it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// Values for the inputs, .npy or .safetensors
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Where to write the result: .npy (one output) or .safetensors (all outputs)
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// A folder for all outputs, one .npy each; it is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    isa: &'static str,
+    threads: usize,
+    compile_ms: f64,
+    phases: Vec<Phase>,
+    run_ms: f64,
+    outputs: Vec<OutputReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_abs_difference: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relative_difference: Option<f64>,
+}
+
+/// One phase of compilation.
+#[derive(Serialize)]
+pub(crate) struct Phase {
+    name: &'static str,
+    ms: f64,
+}
+
+#[derive(Serialize)]
+struct OutputReport {
+    name: String,
+    shape: Vec<usize>,
+    /// The greatest values of each row, if the output is a matrix.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    top: Vec<Vec<Entry>>,
+    first_values: Vec<f32>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    index: usize,
+    value: f32,
+}
+
+/// Rows of which the greatest values are shown.
+const ROWS: usize = 16;
+/// Values shown.
+const TOP: usize = 5;
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    check_output_name(args)?;
+    let inputs::Loaded { network, inputs, file } =
+        inputs::load(&args.model, args.input.as_deref(), &args.common)?;
+    let outputs = network.graph().outputs().len();
+    if outputs != 1 && args.output.as_deref().is_some_and(|p| has_extension(p, "npy")) {
+        let message = format!("the model has {outputs} outputs, a .npy file holds one");
+        return Err(Failure::new(message).help("use --output-dir, or --output with .safetensors"));
+    }
+    let model = network.compile()?;
+    let (results, time) = compute(&model, &inputs)?;
+    let difference = file.as_ref().map(|f| compare(f, &results)).transpose()?.flatten();
+    save(args, &results)?;
+    let report = report(args, &model, time, &results, difference);
+    match args.json {
+        true => output::print_json(&report),
+        false => output::print(&text(&report)),
+    }
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e == extension)
+}
+
+fn check_output_name(args: &Args) -> Result<(), Failure> {
+    match &args.output {
+        Some(path) if !has_extension(path, "npy") && !has_extension(path, "safetensors") => {
+            let message =
+                format!("--output {}: it must end in .npy or .safetensors", path.display());
+            Err(Failure::usage(message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The outputs by name, and how long it took.
+fn compute(
+    model: &Model,
+    inputs: &[std::sync::Arc<Tensor>],
+) -> Result<(Vec<(String, Tensor)>, Duration), Failure> {
+    let mut context = model.context()?;
+    for (i, tensor) in inputs.iter().enumerate() {
+        context.input_mut(i)?.copy_from_slice(tensor.data());
+    }
+    let start = Instant::now();
+    model.run(&mut context)?;
+    let time = start.elapsed();
+    let mut results = Vec::new();
+    for (i, port) in model.outputs().iter().enumerate() {
+        let tensor = Tensor::new(port.shape.clone(), context.output(i)?.to_vec());
+        let tensor = tensor.ok_or_else(|| Failure::new("an output has another size than shape"))?;
+        results.push((port.name.clone(), tensor));
+    }
+    Ok((results, time))
+}
+
+/// The greatest difference to the first output that the file has, and the greatest expected value.
+fn compare(file: &TensorFile, results: &[(String, Tensor)]) -> Result<Option<(f64, f64)>, Failure> {
+    let Some((name, found)) = results.first() else { return Ok(None) };
+    let Some(expected) = file.expected(name) else { return Ok(None) };
+    if expected.shape() != found.shape() {
+        return Err(Failure::new(format!(
+            "the file's output is {}, the model's output \"{name}\" is {}",
+            shape(expected.shape()),
+            shape(found.shape())
+        )));
+    }
+    let difference =
+        resnetc::check::Difference::of(found.data(), expected.data().iter().map(|&x| f64::from(x)));
+    Ok(Some((difference.max_abs, difference.relative())))
+}
+
+fn save(args: &Args, results: &[(String, Tensor)]) -> Result<(), Failure> {
+    if let (Some(path), [(_, first), ..]) = (&args.output, results) {
+        match has_extension(path, "npy") {
+            true => npy::write(path, first)?,
+            false => safetensors::save(path, results.iter().map(|(n, t)| (n.as_str(), t)))?,
+        }
+    }
+    if let Some(folder) = &args.output_dir {
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|e| Failure::file(folder, format!("making the folder failed: {e}")))?;
+        for (i, (name, tensor)) in results.iter().enumerate() {
+            npy::write(&folder.join(file_name(i, name, results)), tensor)?;
+        }
+    }
+    Ok(())
+}
+
+/// An output's name as a file name: numbered where two would be the same.
+fn file_name(index: usize, name: &str, results: &[(String, Tensor)]) -> String {
+    let plain = |name: &str| -> String {
+        let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+        name.chars().map(keep).collect::<String>().trim_start_matches('.').to_owned()
+    };
+    let stem = plain(name);
+    let same = results.iter().filter(|(other, _)| plain(other).eq_ignore_ascii_case(&stem)).count();
+    match same > 1 || stem.is_empty() {
+        true => format!("{index}_{stem}.npy"),
+        false => format!("{stem}.npy"),
+    }
+}
+
+/// The phases of a model's compilation.
+pub(crate) fn phases(model: &Model) -> Vec<Phase> {
+    model.report().phases.iter().map(|&(name, time)| Phase { name, ms: ms(time) }).collect()
+}
+
+/// `passes 1.0, plan 0.1, ...`
+pub(crate) fn list_phases(phases: &[Phase]) -> String {
+    phases.iter().map(|p| format!("{} {:.1}", p.name, p.ms)).collect::<Vec<_>>().join(", ")
+}
+
+fn report(
+    args: &Args,
+    model: &Model,
+    time: Duration,
+    results: &[(String, Tensor)],
+    difference: Option<(f64, f64)>,
+) -> Report {
+    Report {
+        model: args.model.display().to_string(),
+        isa: model.report().isa.name(),
+        threads: model.threads(),
+        compile_ms: ms(model.report().total()),
+        phases: phases(model),
+        run_ms: ms(time),
+        outputs: results.iter().map(|(name, tensor)| output_report(name, tensor)).collect(),
+        max_abs_difference: difference.map(|d| d.0),
+        relative_difference: difference.map(|d| d.1),
+    }
+}
+
+fn output_report(name: &str, tensor: &Tensor) -> OutputReport {
+    let top = match *tensor.shape() {
+        [_, classes] if classes > TOP => {
+            tensor.data().chunks_exact(classes).take(ROWS).map(greatest).collect()
+        }
+        _ => Vec::new(),
+    };
+    OutputReport {
+        name: name.to_owned(),
+        shape: tensor.shape().to_vec(),
+        top,
+        first_values: tensor.data().iter().take(2 * TOP).copied().collect(),
+    }
+}
+
+fn greatest(row: &[f32]) -> Vec<Entry> {
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+    order.into_iter().take(TOP).map(|index| Entry { index, value: row[index] }).collect()
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail, here and below.
+    let _ = writeln!(
+        text,
+        "model    {} ({}, {})",
+        report.model,
+        report.isa,
+        plural(report.threads, "thread")
+    );
+    let phases = list_phases(&report.phases);
+    let _ = writeln!(text, "compile  {:.1} ms ({phases})", report.compile_ms);
+    let _ = writeln!(text, "run      {:.3} ms", report.run_ms);
+    for output in &report.outputs {
+        let _ = writeln!(text, "output   \"{}\" {}", output.name, shape(&output.shape));
+        for (row, entries) in output.top.iter().enumerate() {
+            let list: Vec<String> =
+                entries.iter().map(|e| format!("{}: {:.4}", e.index, e.value)).collect();
+            let _ = writeln!(text, "  row {row}  {}", list.join("  "));
+        }
+        if output.top.is_empty() {
+            let list: Vec<String> = output.first_values.iter().map(|v| format!("{v:.5}")).collect();
+            let more =
+                if output.shape.iter().product::<usize>() > list.len() { " ..." } else { "" };
+            let _ = writeln!(text, "  {}{more}", list.join(" "));
+        }
+    }
+    if let (Some(abs), Some(relative)) = (report.max_abs_difference, report.relative_difference) {
+        let _ = writeln!(
+            text,
+            "compared with the file's output: max difference {abs:.3e}, {relative:.3e} of its greatest value"
+        );
+    }
+    text
+}

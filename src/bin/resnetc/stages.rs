@@ -1,0 +1,53 @@
+//! A network's stages before code: for commands that look at them.
+
+use resnetc::compile::{self, Lowered};
+use resnetc::ir::{Graph, NodeId, Op};
+use resnetc::passes::{self, PassOptions, Remarks, Stage};
+use resnetc::plan::{self, Plan};
+use resnetc::{Error, Isa, Network, Options};
+
+/// The graph behind all passes and its plan.
+pub(crate) struct Stages {
+    pub(crate) graph: Graph,
+    pub(crate) plan: Plan,
+    pub(crate) remarks: Remarks,
+}
+
+impl Stages {
+    /// Schedules and plans a network.
+    pub(crate) fn of(network: &Network, options: &Options) -> Result<Self, Error> {
+        let mut graph = network.graph().clone();
+        let remarks = compile::schedule(&mut graph, options)?;
+        let plan = plan::plan(&graph);
+        Ok(Stages { graph, plan, remarks })
+    }
+
+    /// Kernels, regions and packed constants.
+    pub(crate) fn lower(&self, options: &Options) -> Result<(Isa, Lowered), Error> {
+        let (isa, machine) = compile::machine(options)?;
+        Ok((isa, compile::lower(&self.graph, &self.plan, machine)?))
+    }
+
+    /// The nodes of the steps that run anything, in order.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.plan.steps.iter().filter(|s| !s.is_view).map(|s| s.node)
+    }
+}
+
+/// The graph behind the fusion passes, with no layouts yet.
+pub(crate) fn fused(network: &Network, options: &Options) -> Result<Graph, Error> {
+    let mut graph = network.graph().clone();
+    let options = PassOptions {
+        unfused: options.unfused,
+        disabled: options.disabled_passes.clone(),
+        until: Some(Stage::Fused),
+        ..PassOptions::default()
+    };
+    passes::run(&mut graph, &options)?;
+    Ok(graph)
+}
+
+/// Whether a node is computed when the network runs.
+pub(crate) fn is_operator(op: &Op) -> bool {
+    !matches!(op, Op::Input | Op::Constant(_))
+}

@@ -1,0 +1,42 @@
+//! Figures for people.
+
+use std::time::Duration;
+
+/// Milliseconds.
+pub(crate) fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// `12.3 MB`, in powers of 1000.
+pub(crate) fn bytes(bytes: usize) -> String {
+    scaled(bytes as f64, &["bytes", "kB", "MB", "GB", "TB"])
+}
+
+/// `1.82 G`, in powers of 1000.
+pub(crate) fn count(count: u64) -> String {
+    scaled(count as f64, &["", "k", "M", "G", "T"]).trim_end().to_owned()
+}
+
+fn scaled(mut value: f64, units: &[&str]) -> String {
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = match (unit, value) {
+        (0, _) => 0,
+        (_, v) if v < 10.0 => 2,
+        _ => 1,
+    };
+    format!("{value:.digits$} {}", units[unit])
+}
+
+/// `[1, 3, 224, 224]`.
+pub(crate) fn shape(shape: &[usize]) -> String {
+    format!("{shape:?}")
+}
+
+/// `1 thread`, `2 threads`.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

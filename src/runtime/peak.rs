@@ -1,0 +1,179 @@
+//! How fast this machine multiplies and adds: the roof that kernels are measured against.
+//!
+//! The measurement is a network of one step, whose kernel does nothing but independent multiply-adds in registers;
+//! so it runs through the same encoder, pool and threads as any other network.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use resnetc_ir::TensorType;
+
+use crate::codegen::code::CodeSpace;
+use crate::codegen::error::CodegenError;
+use crate::codegen::image::{Backend, Image, Options};
+use crate::codegen::machine::Cranelift;
+use crate::codegen::region::{Arg, Piece, Region};
+use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, Target};
+use crate::compile::CompileReport;
+use crate::cpu::Isa;
+use crate::error::Error;
+use crate::kernels::KernelError;
+use crate::kernels::geometry::{Geometry, Place};
+use crate::kernels::sink::ARENA;
+use crate::passes::Remarks;
+
+use super::memory::Memory;
+use super::model::{Model, Port, Program, StepInfo};
+use super::pool::Pool;
+
+/// Independent sums: more than a core has multiply-adds under way (5 cycles, 2 units).
+const SUMS: usize = 12;
+/// Multiply-adds into each sum in one turn of the loop.
+const UNROLL: usize = 4;
+/// Turns in a chunk: some 50 microseconds.
+const TURNS: u32 = 8192;
+/// Chunks for each thread: the last ones to finish should not matter.
+const CHUNKS_PER_THREAD: usize = 16;
+
+/// The most arithmetic that was seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Peak {
+    /// Instruction set.
+    pub isa: Isa,
+    /// Threads that worked.
+    pub threads: usize,
+    /// Billions of multiplications and additions a second, all threads together.
+    pub gflops: f64,
+}
+
+/// Measures for about as long as `time`, at least one run. The fastest run counts.
+///
+/// # Errors
+/// If the CPU lacks the instruction set, or the system refuses memory.
+pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> {
+    let model = model(isa, threads)?;
+    let mut context = model.context()?;
+    let (start, mut best) = (Instant::now(), Duration::MAX);
+    loop {
+        let run = Instant::now();
+        model.run(&mut context)?;
+        best = best.min(run.elapsed());
+        if start.elapsed() >= time {
+            break;
+        }
+    }
+    let macs: u64 = model.steps().iter().map(|s| s.macs).sum();
+    let gflops = 2.0 * macs as f64 / best.as_secs_f64().max(1e-9) / 1e9;
+    Ok(Peak { isa, threads: model.threads(), gflops })
+}
+
+/// A network that only computes: each chunk leaves the sum of its sums in its own vector of the output.
+fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
+    let target = isa.target();
+    let kernel = kernel(target)
+        .map_err(|source| Error::from(KernelError::Budget { kernel: "peak".to_owned(), source }))?;
+    let pool = Pool::new(threads);
+    let chunks = pool.threads() * CHUNKS_PER_THREAD;
+    let region = region(chunks, target);
+    let cranelift = Cranelift::host()?;
+    let jobs = [(&kernel, Backend::of(target))];
+    let image = Image::compile(&cranelift, &jobs, &[region], Options::default())?;
+    let code = CodeSpace::new(&cranelift, &image)?;
+    let ty = TensorType::planar([chunks * target.lanes]);
+    let arena_bytes = ty.elements() * size_of::<f32>();
+    let output = Port {
+        name: "sums".to_owned(),
+        shape: ty.shape.clone(),
+        place: Place { base: ARENA, offset: 0, geometry: Geometry::new(ty) },
+    };
+    let step = StepInfo {
+        name: "peak".to_owned(),
+        op: "peak",
+        kernel: kernel.name.clone(),
+        macs: chunks as u64 * kernel.work().multiply_adds * target.lanes as u64,
+        chunks: chunks as u64,
+    };
+    let report = report(isa, arena_bytes, &code);
+    let program = Program {
+        code,
+        weights: no_weights()?,
+        arena_bytes,
+        inputs: Vec::new(),
+        outputs: vec![output],
+        steps: vec![step],
+        pool,
+    };
+    Ok(Model { program: Arc::new(program), report: Arc::new(report) })
+}
+
+/// Counts: every sum starts at 0 and grows by 1 * 1.
+fn kernel(target: Target) -> Result<Kernel, OverBudget> {
+    let mut b = Builder::new("peak", target, 1);
+    let sums = b.vectors(SUMS);
+    let (x, y) = (b.vector(), b.vector());
+    sums.iter().for_each(|&sum| b.constant(sum, 0.0));
+    b.constant(x, 1.0);
+    b.constant(y, 1.0);
+    b.repeat(Count::Fixed(TURNS), |b| {
+        for _ in 0..UNROLL {
+            sums.iter().for_each(|&sum| b.multiply_add(sum, x, y));
+        }
+    });
+    for &sum in &sums[1..] {
+        b.arith(Arith::Add, sums[0], sums[0], sum);
+    }
+    let place = b.arg(0).at(0);
+    b.store(place, sums[0]);
+    b.finish()
+}
+
+fn region(chunks: usize, target: Target) -> Region {
+    let strides = vec![i64::from(target.vector_bytes())];
+    let args = vec![Arg::Address { base: ARENA, offset: 0, strides }];
+    let piece = Piece { kernel: 0, chunks: vec![chunks as u32], loops: Vec::new(), args };
+    Region { name: "peak".to_owned(), pieces: vec![piece] }
+}
+
+fn no_weights() -> Result<Memory, CodegenError> {
+    Memory::zeroed(0).map_err(|e| CodegenError::Memory(e.to_string()))
+}
+
+fn report(isa: Isa, arena_bytes: usize, code: &CodeSpace) -> CompileReport {
+    CompileReport {
+        isa,
+        arena_bytes,
+        arena_lower_bound: arena_bytes,
+        weight_bytes: 0,
+        code_bytes: code.size(),
+        kernels: 1,
+        phases: Vec::new(),
+        remarks: Remarks::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::ISAS;
+
+    /// The loop runs as often as the figures say: each sum is an exact count.
+    #[test]
+    fn every_multiply_add_is_executed() {
+        for isa in ISAS.into_iter().filter(|i| i.missing().is_none()) {
+            let model = model(isa, 2).unwrap();
+            let mut context = model.context().unwrap();
+            model.run(&mut context).unwrap();
+            let expected = (SUMS * UNROLL) as f32 * TURNS as f32;
+            assert!(context.output(0).unwrap().iter().all(|&x| x == expected), "{isa}");
+            let lanes = context.output(0).unwrap().len() as u64;
+            let counted = lanes * (SUMS * UNROLL) as u64 * u64::from(TURNS);
+            assert_eq!(model.steps()[0].macs, counted, "{isa}");
+        }
+    }
+
+    #[test]
+    fn a_peak_is_a_positive_number() {
+        let peak = measure(Isa::Baseline, 1, Duration::ZERO).unwrap();
+        assert!(peak.gflops.is_finite() && peak.gflops > 0.0);
+    }
+}

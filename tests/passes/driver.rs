@@ -177,7 +177,7 @@ fn folded_denormals_are_flushed() {
 fn normalizations_are_folded_in_f64() {
     let text = r#"
         %0 = input : f32[1, 2, 4, 4]
-        %1 = constant seed=1 : f32[3, 2, 1, 1]
+        %1 = constant [0.1, -0.37, 0.93, 0.77, -0.59, 0.31] : f32[3, 2, 1, 1]
         %2 = constant [0.1, 0.2, 0.3]
         %3 = conv(%0, %1, %2) kernel=[1, 1]
         %4 = constant [1.1, 0.7, 1.3] "scale"

@@ -172,6 +172,40 @@ fn folded_denormals_are_flushed() {
     assert_eq!(constants, [0.0, 1.0, 0.0, 0.0]);
 }
 
+/// Weights and bias are what f64 gives, rounded once: bit for bit.
+#[test]
+fn normalizations_are_folded_in_f64() {
+    let text = r#"
+        %0 = input : f32[1, 2, 4, 4]
+        %1 = constant [0.1, -0.37, 0.93, 0.77, -0.59, 0.31] : f32[3, 2, 1, 1]
+        %2 = constant [0.1, 0.2, 0.3]
+        %3 = conv(%0, %1, %2) kernel=[1, 1]
+        %4 = constant [1.1, 0.7, 1.3] "scale"
+        %5 = constant [0.3, 0.7, 0.9] "shift"
+        %6 = constant [0.6, 0.1, 0.2] "mean"
+        %7 = constant [0.7, 1.9, 0.3] "variance"
+        %8 = batch_norm(%3, %4, %5, %6, %7) epsilon=1e-5
+        output "y" = %8"#;
+    let mut graph = parse(text).expect("it parses");
+    let norm = graph.outputs()[0].node;
+    let conv = graph.operand(norm, 0).expect("the convolution");
+    let data = |graph: &Graph, node: NodeId, i: usize| -> Vec<f64> {
+        let constant = graph.operand(node, i).and_then(|n| graph.constant_of(n)).cloned();
+        constant.expect("a constant").data().iter().map(|&x| f64::from(x)).collect()
+    };
+    let (weights, bias) = (data(&graph, conv, 1), data(&graph, conv, 2));
+    let [gamma, beta, mean, variance] = [1, 2, 3, 4].map(|i| data(&graph, norm, i));
+    let scale: Vec<f64> = (0..3).map(|c| gamma[c] / (variance[c] + 1e-5).sqrt()).collect();
+    run_pass(&mut graph, &fold_batch_norm::PASS, Verify::EachPatch).expect("it runs");
+    let folded = graph.outputs()[0].node;
+    let rounded = |x: f64| f64::from(x as f32);
+    let expected: Vec<f64> = (0..6).map(|i| rounded(weights[i] * scale[i / 2])).collect();
+    assert_eq!(data(&graph, folded, 1), expected);
+    let shift = |c: usize| beta[c] - mean[c] * scale[c];
+    let expected: Vec<f64> = (0..3).map(|c| rounded(bias[c] * scale[c] + shift(c))).collect();
+    assert_eq!(data(&graph, folded, 2), expected);
+}
+
 /// A chain rounds once: with a rounding at each of the steps the scale would not come out as 1.
 #[test]
 fn a_chain_is_folded_in_f64() {

@@ -25,7 +25,7 @@ const REORDERING: &[&str] =
 /// How many percent of the cases each pass must change, at least.
 const SHARE: usize = 4;
 
-const CASES: u32 = 400;
+const CASES: u32 = 1000;
 
 fn runner(cases: u32) -> TestRunner {
     TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() })

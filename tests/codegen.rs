@@ -1,5 +1,7 @@
 //! Code generation: every back end against the emulator.
 
+#[path = "codegen/emulator.rs"]
+mod emulator;
 #[path = "codegen/encoding.rs"]
 mod encoding;
 #[path = "codegen/pool.rs"]
@@ -14,3 +16,5 @@ mod regions;
 mod speed;
 #[path = "codegen/support.rs"]
 mod support;
+#[path = "codegen/values.rs"]
+mod values;

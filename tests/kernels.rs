@@ -7,6 +7,7 @@ mod common;
 
 use common::{Engine, Source, engines, reference, run};
 use proptest::prelude::*;
+use resnetc::kernels::problem::ConvProblem;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{
     Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window,
@@ -149,6 +150,9 @@ impl ConvCase {
         conv.activation = self.activation;
         let out = reference(&Op::Conv(conv), &sources).shape;
         conv.residual = self.residual;
+        let problem =
+            ConvProblem { batch: self.batch, inputs: c, size: self.size, outputs: k, conv };
+        println!("{problem}");
         let dst = (Blocked, self.halos[2]);
         let mut in_place = None;
         if self.residual {
@@ -369,7 +373,46 @@ fn groups_do_not_see_each_other() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// With u = 2^-24, a sum of n products in any order errs by at most n * u / (1 - n * u) times the sum of their
+    /// magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1). Bias, residual and the
+    /// final rounding add three terms.
+    #[test]
+    fn convolution_of_real_data_keeps_its_bound(case in conv_case()) {
+        let [inputs, outputs] = case.per_group;
+        let (c, k) = (inputs * case.groups, outputs * case.groups);
+        let src_shape = [case.batch, c, case.size[0], case.size[1]];
+        let weight_shape = [k, inputs, case.window.kernel[0], case.window.kernel[1]];
+        let reals = |n: usize, seed: u64| -> Vec<f32> {
+            integers(n, seed).iter().zip(integers(n, seed ^ 77)).map(|(a, b)| (a + 0.37 * b) * 0.171).collect()
+        };
+        let data = reals(src_shape.iter().product(), case.seed);
+        let weights = reals(weight_shape.iter().product(), case.seed ^ 1);
+        let op = Op::Conv(Conv::new(case.window, case.groups));
+        let sources = |f: fn(&f32) -> f32| {
+            let of = |v: &Vec<f32>| v.iter().map(f).collect::<Vec<f32>>();
+            let src = Source::value(Blocked, case.halos[0], &src_shape, &of(&data));
+            [src, Source::constant(&weight_shape, &of(&weights))]
+        };
+        let expected = reference(&op, &sources(|x| *x));
+        let magnitudes = reference(&op, &sources(|x| x.abs()));
+        let n = (weight_shape[1] * weight_shape[2] * weight_shape[3] + 3) as f64;
+        let unit = 2f64.powi(-24);
+        let bound = n * unit / (1.0 - n * unit);
+        let largest = expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        for engine in engines() {
+            let got = run(engine, &op, &sources(|x| *x), (Blocked, Pads::default()), None, 1).expect("the kernel exists");
+            for ((g, e), m) in got.iter().zip(&expected.data).zip(&magnitudes.data) {
+                prop_assert!(bound * m <= largest.max(1e-3) / 100.0, "the bound says nothing");
+                prop_assert!((f64::from(*g) - e).abs() <= bound * m, "{:?} {}: {} for {}", engine, case.window.kernel[0], g, e);
+            }
+        }
+    }
+}
+
 #[test]
-fn every_engine_is_named() {
+fn every_machine_has_cranelift_and_the_emulator() {
     assert!(engines().contains(&Engine::Clif));
 }

@@ -2,6 +2,8 @@
 
 #[path = "passes/bound.rs"]
 mod bound;
+#[path = "passes/driver.rs"]
+mod driver;
 #[path = "passes/examples.rs"]
 mod examples;
 #[path = "passes/layouts.rs"]
@@ -10,3 +12,5 @@ mod layouts;
 mod random;
 #[path = "../ir/tests/common/random_graph.rs"]
 mod random_graph;
+#[path = "passes/refusals.rs"]
+mod refusals;

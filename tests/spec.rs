@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::spec::{Spec, SpecError, Weights};
 use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op, Tensor};
 
 const SMALL: &str = "block = 'basic'\nlayers = [1, 1]\nchannels = [4, 8]\nclasses = 3\n\
@@ -192,7 +193,8 @@ fn json_and_toml_say_the_same() {
 
 #[test]
 fn values_out_of_range_name_their_key() {
-    let cases: &[(&str, fn(&mut Spec))] = &[
+    type Change = fn(&mut Spec);
+    let cases: &[(&str, Change)] = &[
         ("layers", |s| s.layers = vec![]),
         ("layers", |s| s.layers = vec![1, usize::MAX]),
         ("layers", |s| s.layers = vec![0, 1]),
@@ -241,6 +243,9 @@ proptest! {
         (spec.layers, spec.channels, spec.groups, spec.width_per_group) = (layers, channels, groups, width);
         (spec.input.height, spec.stem.kernel, spec.stem.stride) = (height, kernel, stride);
         spec.shortcut = [Shortcut::A, Shortcut::B, Shortcut::C, Shortcut::None][shortcut as usize];
-        let _ = spec.build(&Weights::Random { seed: 1 }, 1).map_err(|e| e.to_string());
+        match spec.build(&Weights::Random { seed: 1 }, 1) {
+            Ok(graph) => verify(&graph).unwrap(),
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
     }
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::mem;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use cranelift_jit::{
     BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule, SystemMemoryProvider,
 };
-use cranelift_module::{ModuleError, ModuleResult, default_libcall_names};
+use cranelift_module::{ModuleResult, default_libcall_names};
 
 use super::error::CodegenError;
 use super::image::{Image, RegionInfo};
@@ -53,6 +54,7 @@ impl Bases {
 pub struct CodeSpace {
     regions: Vec<(RegionFn, RegionInfo)>,
     size: usize,
+    link_time: Duration,
     /// Declared last: the functions above point into it.
     _module: OwnedModule,
 }
@@ -72,13 +74,14 @@ impl CodeSpace {
     /// # Errors
     /// If this CPU lacks the instructions, or the system gives no executable memory.
     pub fn new(cranelift: &Cranelift, image: &Image) -> Result<Self, CodegenError> {
+        let start = Instant::now();
         check_host(image.x64_lanes)?;
         let mut builder = JITBuilder::with_isa(cranelift.owned_isa(), default_libcall_names());
         builder.memory_provider(Box::new(Contiguous::new(capacity(image.functions()))));
         let mut module = OwnedModule::new(JITModule::new(builder));
         let module_ref = module.get()?;
-        let ids = image.link(cranelift, module_ref).map_err(refused)?;
-        module_ref.finalize_definitions().map_err(refused)?;
+        let ids = image.link(cranelift, module_ref)?;
+        module_ref.finalize_definitions()?;
         let regions = ids.iter().zip(&image.infos).map(|(&id, &info)| {
             let code = module_ref.get_finalized_function(id);
             // SAFETY: `Cranelift::region_signature` is the signature of a `RegionFn`, and `image.link` returns the
@@ -86,12 +89,17 @@ impl CodeSpace {
             (unsafe { mem::transmute::<*const u8, RegionFn>(code) }, info)
         });
         let regions = regions.collect();
-        Ok(CodeSpace { regions, size: image.size(), _module: module })
+        Ok(CodeSpace { regions, size: image.size(), link_time: start.elapsed(), _module: module })
     }
 
     /// Bytes of code and constants.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// How long it took to put it into memory.
+    pub fn link_time(&self) -> Duration {
+        self.link_time
     }
 
     /// How many regions there are.
@@ -140,16 +148,6 @@ fn check_host(lanes: usize) -> Result<(), CodegenError> {
 
 fn capacity<'a>(functions: impl Iterator<Item = &'a Compiled>) -> usize {
     functions.map(|f| f.bytes.len() + VENEER * f.calls.len() + f.alignment as usize).sum()
-}
-
-fn refused(error: ModuleError) -> CodegenError {
-    match error {
-        ModuleError::Allocation { err } => CodegenError::Memory(err.to_string()),
-        ModuleError::Backend(reason) => CodegenError::Memory(format!("{reason:#}")),
-        other => {
-            CodegenError::Encode { function: "the network".to_owned(), reason: other.to_string() }
-        }
-    }
 }
 
 /// A module that gives its memory back.

@@ -1,5 +1,7 @@
 //! What can go wrong between a program and machine code.
 
+use cranelift_module::ModuleError;
+
 /// Why there is no machine code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -44,4 +46,17 @@ pub enum CodegenError {
     /// The system gives no executable memory.
     #[error("the system allows no executable memory: {0}")]
     Memory(String),
+}
+
+impl From<ModuleError> for CodegenError {
+    fn from(error: ModuleError) -> Self {
+        match error {
+            ModuleError::Allocation { err } => CodegenError::Memory(err.to_string()),
+            ModuleError::Backend(reason) => CodegenError::Memory(format!("{reason:#}")),
+            other => CodegenError::Encode {
+                function: "the network".to_owned(),
+                reason: other.to_string(),
+            },
+        }
+    }
 }

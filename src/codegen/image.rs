@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cranelift_module::{
-    FuncId, Linkage, Module, ModuleError, ModuleReloc, ModuleRelocTarget, ModuleResult,
-};
+use cranelift_module::{FuncId, Linkage, Module, ModuleError, ModuleRelocTarget};
 
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
@@ -160,12 +158,12 @@ impl Image {
     /// returned. Names are made unique by the function's position.
     ///
     /// # Errors
-    /// What the module says.
+    /// If the module refuses, or has no memory.
     pub fn link(
         &self,
         cranelift: &Cranelift,
         module: &mut impl Module,
-    ) -> ModuleResult<Vec<FuncId>> {
+    ) -> Result<Vec<FuncId>, CodegenError> {
         let mut kernels = Vec::with_capacity(self.kernels.len());
         for (i, kernel) in self.kernels.iter().enumerate() {
             let name = format!("kernel{i}_{}", kernel.name);
@@ -200,22 +198,21 @@ fn define(
     id: FuncId,
     function: &Compiled,
     kernels: &[FuncId],
-) -> ModuleResult<()> {
-    let place = |reloc: &ModuleReloc| {
-        let name = match reloc.name {
+) -> Result<(), CodegenError> {
+    let mut relocs = function.calls.clone();
+    for reloc in &mut relocs {
+        match reloc.name {
             ModuleRelocTarget::User { index, .. } => match kernels.get(index as usize) {
-                Some(&kernel) => kernel.into(),
-                None => return Err(ModuleError::Undeclared(format!("kernel {index}"))),
+                Some(&kernel) => reloc.name = kernel.into(),
+                None => return Err(ModuleError::Undeclared(format!("kernel {index}")).into()),
             },
             ModuleRelocTarget::FunctionOffset(_, offset) => {
-                ModuleRelocTarget::FunctionOffset(id, offset)
+                reloc.name = ModuleRelocTarget::FunctionOffset(id, offset);
             }
-            ref other => other.clone(),
-        };
-        Ok(ModuleReloc { name, ..reloc.clone() })
-    };
-    let relocs: Vec<ModuleReloc> = function.calls.iter().map(place).collect::<ModuleResult<_>>()?;
-    module.define_function_bytes(id, function.alignment, &function.bytes, &relocs)
+            _ => {}
+        }
+    }
+    Ok(module.define_function_bytes(id, function.alignment, &function.bytes, &relocs)?)
 }
 
 /// Does all jobs on up to `threads` threads, this one included; in any order.

@@ -105,7 +105,8 @@ pub enum ImportErrorKind {
     },
     /// A batch size was asked for, but every input has a fixed one.
     #[error(
-        "batch {wanted} was asked for, but input \"{input}\" has the fixed shape {shape:?}; export the model with a dynamic batch"
+        "batch {wanted} was asked for, but input \"{input}\" has the fixed shape {shape:?}; \
+         export the model with a dynamic batch"
     )]
     FixedBatch {
         /// The batch asked for.

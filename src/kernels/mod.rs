@@ -5,6 +5,7 @@
 //! | [`geometry`] | where the elements of a value lie |
 //! | [`sink`] | what lowering produces |
 //! | [`conv`] | convolution and matrix product |
+//! | [`problem`] | a convolution as one printable line |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
@@ -25,6 +26,7 @@ pub mod function;
 pub mod geometry;
 pub mod nest;
 pub mod pool;
+pub mod problem;
 pub mod reduce;
 pub mod sink;
 pub mod softmax;

@@ -50,8 +50,9 @@
 //! Constant operands of element-wise operators stay planar: kernels read them once per channel. An output that
 //! would be blocked gets a reorder behind it.
 //!
-//! A **stem** is a convolution of a graph input with fewer channels than a block. Blocks would be mostly empty
-//! there, so it reads the input as it is. If it pads, it reads a copy, which has room for the border.
+//! A **stem** is a convolution without groups of a planar value with fewer channels than a block: the graph's input,
+//! or what pre-processing made of it. Blocks would be mostly empty there, so it reads rows. If it pads, it reads a
+//! copy, which has room for the border.
 
 use std::collections::HashMap;
 
@@ -77,7 +78,7 @@ enum Want {
     AsIs,
     /// This layout.
     In(Layout),
-    /// A planar copy: nothing is written around an input.
+    /// A planar copy: nothing is written around the value itself.
     PlanarCopy,
 }
 
@@ -150,7 +151,8 @@ fn source_of_conv(graph: &Graph, node: NodeId) -> Option<Want> {
     let Op::Conv(conv) = graph.node(node).op else { return None };
     let origin = origin(graph, graph.operand(node, 0)?);
     let channels = *graph.node(origin).ty.shape.get(1)?;
-    let is_stem = graph.node(origin).op == Op::Input && conv.groups == 1 && channels < BLOCK;
+    let is_planar = graph.node(origin).ty.layout == Layout::Planar;
+    let is_stem = is_planar && conv.groups == 1 && channels < BLOCK;
     Some(match (is_stem, conv.window.pads == Pads::default()) {
         (false, _) => Want::In(Layout::Blocked),
         (true, true) => Want::In(Layout::Planar),

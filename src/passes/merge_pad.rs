@@ -110,7 +110,7 @@ fn widen(window: &mut Window, extra: Pads) {
 }
 
 /// Every window of a pool must hold an element, see [`resnetc_ir::infer`].
-fn widen_pool(pool: &mut Pool, extra: Pads) -> Result<(), Stop> {
+pub(super) fn widen_pool(pool: &mut Pool, extra: Pads) -> Result<(), Stop> {
     check(!pool.ceil_mode, "the number of windows would be rounded otherwise")?;
     widen(&mut pool.window, extra);
     for axis in WindowAxis::pair(&pool.window) {

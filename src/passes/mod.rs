@@ -25,6 +25,7 @@ pub mod layout;
 pub mod lower_batch_norm;
 pub mod lower_gemm;
 pub mod merge_affine;
+pub mod merge_border;
 pub mod merge_pad;
 pub mod reduce_mean_to_pool;
 pub mod remove_identity;
@@ -106,7 +107,7 @@ const PIPELINE: &[Step] = {
     use Sweeps::{Once, UntilStable};
     &[
         // Fewer nodes for everything behind it. No kernel copies a value for nothing, hence required.
-        step(Canonical, Required, Once, remove_identity::PASS),
+        step(Canonical, Required, UntilStable, remove_identity::PASS),
         // Exporters compute constants in the graph; most patterns below ask for constant operands.
         step(Canonical, Optional, Once, fold_constants::PASS),
         // Before fusion, which refuses a value with two users: equal users become one.
@@ -114,13 +115,15 @@ const PIPELINE: &[Step] = {
         // Brings NHWC exports into the NCHW form that all patterns below are written for.
         step(Canonical, Optional, UntilStable, cancel_transposes::PASS),
         // Removed transposes leave reshapes and selections of everything behind.
-        step(Canonical, Required, Once, remove_identity::PASS),
+        step(Canonical, Required, UntilStable, remove_identity::PASS),
         // After the transposes, as it wants the spatial axes last.
         step(Canonical, Optional, Once, reduce_mean_to_pool::PASS),
         // One form of matrix product, so that the folds below know one form only.
         step(Canonical, Required, UntilStable, lower_gemm::PASS),
         // While ReLUs are nodes of their own: it asks whether the padded value can be negative.
         step(Fused, Optional, UntilStable, merge_pad::PASS),
+        // A border of rows and columns is two patterns, one behind the other.
+        step(Fused, Optional, UntilStable, merge_border::PASS),
         step(Fused, Optional, Once, fold_batch_norm::PASS),
         step(Fused, Optional, Once, fold_affine::PASS),
         // What could not fold: pre-activation networks.

@@ -59,7 +59,7 @@ pub struct Applied {
     pub pass: &'static str,
     /// What the patch did.
     pub label: String,
-    /// The nodes that it added, as they print in text form.
+    /// The ids of the nodes that it added, in order.
     pub nodes: Vec<String>,
 }
 

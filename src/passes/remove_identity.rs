@@ -1,5 +1,6 @@
 //! Removes operators that give their operand back: Identity, a Reshape to the same shape, a Transpose that moves
-//! nothing, a Pad by nothing, a Slice of everything, a Concat of one. Two Reshapes in a row become one.
+//! nothing, a Pad by nothing, a Slice of everything, a Concat of one. Two Reshapes in a row become one, and so do two
+//! Slices: exporters write a shortcut at stride 2 as one Slice an axis.
 //!
 //! Before:
 //! ```text
@@ -9,7 +10,10 @@
 //! %3 = relu(%2) "relu"
 //! %4 = reshape(%3) shape=[2, 16] "rows"
 //! %5 = reshape(%4) shape=[1, 32] "flatten"
+//! %6 = slice(%3) start=[0, 0, 0, 0] len=[1, 2, 2, 4] step=[1, 1, 2, 1] "every second row"
+//! %7 = slice(%6) start=[0, 0, 0, 1] len=[1, 2, 2, 2] step=[1, 1, 1, 2] "every second column"
 //! output "y" = %5
+//! output "z" = %7
 //! ```
 //!
 //! After:
@@ -17,9 +21,12 @@
 //! %0 = input : f32[1, 2, 4, 4] "x"
 //! %1 = relu(%0) : f32[1, 2, 4, 4] "relu"
 //! %2 = reshape(%1) shape=[1, 32] : f32[1, 32] "flatten"
+//! %3 = slice(%1) start=[0, 0, 0, 1] len=[1, 2, 2, 2] step=[1, 1, 2, 2] : f32[1, 2, 2, 2] "every second column"
 //! output "y" = %2
+//! output "z" = %3
 //! ```
 
+use resnetc_ir::op::SliceAxis;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
@@ -28,7 +35,7 @@ use super::remarks::{NearMisses, describe};
 /// Cannot be switched off: no kernel copies a value for nothing.
 pub const PASS: Pass = Pass {
     name: "remove_identity",
-    doc: "remove operators that give their operand back unchanged",
+    doc: "remove operators that give their operand back, merge reshapes and slices in a row",
     sweep: |_| Box::new(rewrite),
 };
 
@@ -39,7 +46,7 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
         patch.replace(node, source);
         return Some(patch);
     }
-    merge_reshapes(graph, node, source)
+    merge(graph, node, source)
 }
 
 fn is_identity(graph: &Graph, node: NodeId, source: NodeId) -> bool {
@@ -58,21 +65,27 @@ fn is_identity(graph: &Graph, node: NodeId, source: NodeId) -> bool {
     }
 }
 
-fn merge_reshapes(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
-    let (Op::Reshape { shape }, Op::Reshape { .. }) =
-        (&graph.node(node).op, &graph.node(source).op)
-    else {
-        return None;
-    };
+/// One operator for two of a kind.
+fn merge(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
     let origin = graph.operand(source, 0)?;
+    let op = match (&graph.node(source).op, &graph.node(node).op) {
+        (Op::Reshape { .. }, Op::Reshape { shape }) => Op::Reshape { shape: shape.clone() },
+        (Op::Slice(inner), Op::Slice(outer)) => Op::Slice(composed(inner, outer)?),
+        _ => return None,
+    };
     let label = format!("merge {} with {}", describe(graph, node), describe(graph, source));
     let mut patch = Patch::new(label);
-    if graph.node(origin).ty.shape == *shape {
-        patch.replace(node, origin);
-        return Some(patch);
-    }
-    let op = Op::Reshape { shape: shape.clone() };
     let merged = patch.add(graph.node(node).name.clone(), op, &[origin.into()]);
     patch.replace(node, merged);
     Some(patch)
+}
+
+/// The selection that `outer` takes from what `inner` takes.
+fn composed(inner: &[SliceAxis], outer: &[SliceAxis]) -> Option<Vec<SliceAxis>> {
+    let axis = |(inner, outer): (&SliceAxis, &SliceAxis)| {
+        let offset = isize::try_from(outer.start).ok()?.checked_mul(inner.step)?;
+        let start = inner.start.checked_add_signed(offset)?;
+        Some(SliceAxis { start, step: inner.step.checked_mul(outer.step)?, len: outer.len })
+    };
+    inner.iter().zip(outer).map(axis).collect()
 }

@@ -225,7 +225,7 @@ impl Shared {
         while self.gate.0.load(Ordering::Acquire) & ACTIVE != 0 {
             looks = looks.saturating_add(1);
             // A worker inside may have lost its core, to whom this one may be lent.
-            if looks < 1 << 14 { spin_loop() } else { thread::yield_now() }
+            if looks < 1 << 11 { spin_loop() } else { thread::yield_now() }
         }
     }
 

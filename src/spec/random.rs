@@ -26,20 +26,19 @@ pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Vec<Arc<Tensor>> {
     parameters.iter().map(|p| Arc::new(tensor(p, SplitMix::named(seed, &p.name)))).collect()
 }
 
-fn tensor(parameter: &Parameter, mut random: SplitMix) -> Tensor {
+fn tensor(parameter: &Parameter, random: SplitMix) -> Tensor {
     let (low, high) = range(parameter);
-    let count = parameter.shape.iter().product();
+    let count = parameter.shape.iter().product::<usize>();
     let scale = high - low;
-    let mut data = Vec::with_capacity(count);
     // One step of the generator makes two numbers of 24 bits, all that an f32 holds.
-    let unit = |bits: u64| (bits & 0xff_ffff) as f32 * (1.0 / 16_777_216.0);
-    while data.len() + 2 <= count {
-        let bits = random.next();
-        data.extend([low + scale * unit(bits), low + scale * unit(bits >> 32)]);
-    }
-    if data.len() < count {
-        data.push(low + scale * unit(random.next()));
-    }
+    let number =
+        |bits: u64| low + scale * ((bits & 0xff_ffff) as u32 as f32 * (1.0 / 16_777_216.0));
+    let pair = |i: usize| {
+        let bits = random.nth(i as u64);
+        [number(bits), number(bits >> 32)]
+    };
+    let mut data = (0..count.div_ceil(2)).map(pair).collect::<Vec<_>>().into_flattened();
+    data.truncate(count);
     // The sizes agree by construction, so the alternative is never taken.
     Tensor::new(parameter.shape.clone(), data).unwrap_or_else(|| Tensor::scalar(0.0))
 }
@@ -65,7 +64,7 @@ fn range(parameter: &Parameter) -> (f32, f32) {
     }
 }
 
-/// Steele, Lea and Flood's generator: one addition and a mix.
+/// Steele, Lea and Flood's generator: a counter and a mix, so that any number of the stream can be had at once.
 struct SplitMix(u64);
 
 impl SplitMix {
@@ -74,13 +73,12 @@ impl SplitMix {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
             (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
         });
-        let mut first = SplitMix(seed ^ hash);
-        SplitMix(first.next())
+        SplitMix(SplitMix(seed ^ hash).nth(0))
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    fn nth(&self, i: u64) -> u64 {
+        let z = self.0.wrapping_add(i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }

@@ -147,6 +147,21 @@ fn innermost_loops_start_on_a_boundary() {
     }
 }
 
+/// A branch back over 128 bytes or less is short. What counts down and branches takes 5 of them.
+#[test]
+fn long_loops_take_long_branches() {
+    let add = |bytes| Inst::Advance { pointer: P(0), bytes };
+    for length in 100..150 {
+        // 4 and 7 bytes make any length.
+        let long = (0..4).find(|n| (length - 7 * n) % 4 == 0).unwrap();
+        let mut body = vec![add(0x1000); long as usize];
+        body.resize(body.len() + (length - 7 * long) as usize / 4, add(8));
+        let (lines, _) = encoded(Target::AVX2, vec![Inst::Loop { count: Count::Fixed(9), body }]);
+        let short = lines.iter().any(|l| l.starts_with("jne short"));
+        assert_eq!(short, length + 5 <= 128, "{length}");
+    }
+}
+
 #[test]
 fn malformed_programs_are_refused() {
     let bad = [

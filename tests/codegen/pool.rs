@@ -92,24 +92,38 @@ fn a_job_may_use_the_pool() {
 
 #[test]
 fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
     for threads in 1..=4 {
         let pool = Pool::new(threads);
         for round in 0..100u64 {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 pool.run(40, &|_, chunk| {
                     if chunk == round % 40 {
-                        panic!("chunk {chunk}");
+                        std::panic::resume_unwind(Box::new(chunk));
                     }
                 });
             }));
-            let payload = outcome.unwrap_err();
-            assert_eq!(*payload.downcast_ref::<String>().unwrap(), format!("chunk {}", round % 40));
+            assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&(round % 40)));
             check(|job| pool.run(40, job), 40, threads);
         }
     }
-    std::panic::set_hook(quiet);
+}
+
+#[test]
+fn a_panic_ends_the_job() {
+    let pool = Pool::new(3);
+    let begun = AtomicU64::new(0);
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        pool.run(50_000, &|_, chunk| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(Duration::from_micros(20));
+            // Without a message on the console.
+            if chunk == 10 {
+                std::panic::resume_unwind(Box::new(chunk));
+            }
+        });
+    }));
+    assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&10u64));
+    assert!(begun.load(Ordering::Relaxed) < 1000);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
-use super::support::{Given, compare, compiled, emulated, processed};
+use super::support::{Given, compare, compiled, emulated, has_avx2, processed};
 
 /// Values of each buffer.
 const BUFFER: usize = 2048;
@@ -116,9 +116,10 @@ impl Writer<'_> {
 
     /// With NaN replaced before: what becomes of it depends on its payload.
     fn pow2(&mut self) -> [Inst; 3] {
-        let (dst, src) = (self.v(), self.v());
-        let replace = Inst::Arith { op: Arith::Max, dst, a: src, b: dst };
-        [Inst::Const { dst, value: -126.0 }, replace, Inst::Pow2 { dst, src: dst }]
+        let (src, exponent) = (self.v(), self.v());
+        let replace = Inst::Arith { op: Arith::Max, dst: exponent, a: src, b: exponent };
+        let power = Inst::Pow2 { dst: self.v(), src: exponent };
+        [Inst::Const { dst: exponent, value: -126.0 }, replace, power]
     }
 
     fn copy(&mut self) -> Inst {
@@ -158,7 +159,7 @@ impl Writer<'_> {
 pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: usize) -> Program {
     // Arguments: two buffers, two counts. Further pointers start as copies of the buffers'.
     let extra = 2 + spares;
-    let vectors = if spares % 2 == 0 { target.vectors } else { 3 + spares };
+    let vectors = if spares.is_multiple_of(2) { target.vectors } else { 3 + spares };
     let mut writer = Writer { dice, target, vectors, pointers: vec![(0, 0); 2], turns: Vec::new() };
     let mut body: Vec<Inst> = (0..extra)
         .map(|i| Inst::CopyPointer { dst: P(4 + i as u8), src: P(i as u8 % 2) })
@@ -220,18 +221,6 @@ fn agree(
     if let Err(e) = result {
         panic!("{e}");
     }
-}
-
-/// Whether this CPU runs 256-bit code.
-fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    let has = false;
-    if !has {
-        println!("skipped: this CPU has no AVX2 and FMA");
-    }
-    has
 }
 
 #[test]

@@ -168,3 +168,44 @@ fn dumps_are_kept_on_request_only() {
         assert!(!keep_ir || image.kernels[0].ir.as_ref().unwrap().contains("fmul"));
     }
 }
+
+/// How many bytes of this process are executable. (The system joins mappings, so that their number says little.)
+#[cfg(target_os = "linux")]
+fn executable_bytes() -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(
+        !maps.lines().any(|line| line.contains("rwxp")),
+        "a page is writable and executable:\n{maps}"
+    );
+    let size = |line: &str| {
+        let (start, end) = line.split_whitespace().next()?.split_once('-')?;
+        Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
+    };
+    maps.lines().filter(|line| line.contains("r-xp")).filter_map(size).sum()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn dropped_code_is_freed_and_no_page_is_both_writable_and_executable() {
+    let kernels = [mix()];
+    let cranelift = Cranelift::host().unwrap();
+    let image =
+        Image::compile(&cranelift, &[(&kernels[0], Backend::Clif)], &[], Options::default())
+            .unwrap();
+    let before = executable_bytes();
+    for _ in 0..300 {
+        CodeSpace::new(&cranelift, &image).unwrap();
+    }
+    // Other tests of this process have code at the same time, but little.
+    assert!(executable_bytes() < before + 100 * 4096);
+    let _space = CodeSpace::new(&cranelift, &image).unwrap();
+    executable_bytes();
+}
+
+#[test]
+fn code_may_be_shared_by_threads() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<CodeSpace>();
+    check::<Bases>();
+    check::<Image>();
+}

@@ -1,13 +1,16 @@
 //! How fast the code is, and how fast it is made. Not run by default:
 //! `cargo test --release --test codegen -- --ignored --nocapture speed`.
 
+use std::hint::spin_loop;
 use std::time::Instant;
 
 use resnetc::codegen::code::{Bases, CodeSpace};
+use resnetc::codegen::emulate::{Memory, emulate};
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
 use resnetc::codegen::vir::{Builder, Count, Program, Target};
+use resnetc::runtime::pool::{Pool, default_threads};
 
 /// Pixels by output channels in registers; 16 input channels a turn.
 fn tile(target: Target, pixels: usize, channels: usize) -> Program {
@@ -49,7 +52,7 @@ fn tile(target: Target, pixels: usize, channels: usize) -> Program {
 }
 
 /// GFLOP/s of `program` with everything in the first-level cache.
-fn measure(program: &Program, pixels: usize, channels: usize) -> f64 {
+fn measure(cranelift: &Cranelift, program: &Program, pixels: usize, channels: usize) -> f64 {
     const DEPTH: usize = 256;
     let calls = 2000;
     let address = |base| Arg::Address { base: Base(base), offset: 0, strides: vec![] };
@@ -57,10 +60,9 @@ fn measure(program: &Program, pixels: usize, channels: usize) -> f64 {
     let args = vec![address(0), address(1), address(2), turns];
     let piece = Piece { kernel: 0, chunks: vec![], loops: vec![Extent::Fixed(calls)], args };
     let region = Region { name: "calls".into(), pieces: vec![piece] };
-    let cranelift = Cranelift::host().unwrap();
     let kernel = (program, Backend::of(program.target));
-    let image = Image::compile(&cranelift, &[kernel], &[region], Options::default()).unwrap();
-    let space = CodeSpace::new(&cranelift, &image).unwrap();
+    let image = Image::compile(cranelift, &[kernel], &[region], Options::default()).unwrap();
+    let space = CodeSpace::new(cranelift, &image).unwrap();
     let mut buffers =
         [DEPTH * pixels, DEPTH * channels, pixels * channels].map(|n| vec![0.5f32; n]);
     let mut bases = Bases::new(3);
@@ -79,11 +81,46 @@ fn measure(program: &Program, pixels: usize, channels: usize) -> f64 {
 #[test]
 #[ignore = "measures; run alone"]
 fn speed_of_code() {
-    for (target, pixels, channels) in
-        [(Target::V128, 3, 16), (Target::V128, 6, 8), (Target::AVX2, 6, 16)]
-    {
-        let gflops = measure(&tile(target, pixels, channels), pixels, channels);
-        println!("{} lanes, {pixels}x{channels}: {gflops:.1} GFLOP/s", target.lanes);
+    let (host, oldest) = (Cranelift::host().unwrap(), Cranelift::oldest().unwrap());
+    for (name, cranelift, target, pixels, channels) in [
+        ("any CPU", &oldest, Target::V128, 3, 16),
+        ("any CPU", &oldest, Target::V128, 6, 8),
+        ("this CPU", &host, Target::V128, 3, 16),
+        ("this CPU", &host, Target::V128, 6, 8),
+        ("this CPU", &host, Target::AVX2, 6, 16),
+    ] {
+        let gflops = measure(cranelift, &tile(target, pixels, channels), pixels, channels);
+        println!("{name}, {} lanes, {pixels}x{channels}: {gflops:.1} GFLOP/s", target.lanes);
+    }
+}
+
+/// What a region takes whose chunks take 5 microseconds each.
+#[test]
+#[ignore = "measures; run alone"]
+fn speed_of_regions() {
+    let work = |_, _| {
+        let start = Instant::now();
+        while start.elapsed().as_nanos() < 5000 {
+            spin_loop();
+        }
+    };
+    for threads in 1..=default_threads() {
+        let pool = Pool::new(threads);
+        for chunks in [1, 2, 8] {
+            let mut session = pool.session();
+            let mut times: Vec<f64> = (0..300)
+                .map(|_| {
+                    let start = Instant::now();
+                    (0..60).for_each(|_| session.run(chunks, &work));
+                    start.elapsed().as_secs_f64() / 60.0 * 1e6
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            println!(
+                "{threads} threads, {chunks} chunks: {:.2} us least, {:.2} us median",
+                times[0], times[150]
+            );
+        }
     }
 }
 
@@ -108,5 +145,22 @@ fn speed_of_encoding() {
             compiled * 1e3,
             compiled * 1e6 / count
         );
+    }
+}
+
+#[test]
+#[ignore = "measures; run alone"]
+fn speed_of_emulation() {
+    for fused in [false, true] {
+        let program = tile(Target::AVX512, 12, 32);
+        let mut memory = Memory::new();
+        let args = [12 * 256, 32 * 256, 12 * 32].map(|n| memory.add(vec![0.5; n]));
+        let start = Instant::now();
+        for _ in 0..20 {
+            emulate(&program, &[args[0], args[1], args[2], 16], &mut memory, fused).unwrap();
+        }
+        let instructions = 20.0 * 16.0 * program.work().instructions as f64;
+        let each = start.elapsed().as_secs_f64() / instructions * 1e9;
+        println!("16 lanes, fused {fused}: {each:.1} ns an instruction");
     }
 }

@@ -4,12 +4,13 @@
 //! folded. The interpreter computes in f64, so nothing else differs. How an error travels through the graph follows
 //! from the *magnitude* of each value: what it would be if every sum had terms of one sign. An error of `c` roundings
 //! at the operands is at most `c * 2^-24 * magnitude` at a linear result, and `c` adds up where values are multiplied.
-//! ReLU, clip, sigmoid, softmax and maximum never widen a difference, so they keep the magnitude of their operand.
+//! ReLU, clip, sigmoid, softmax and maximum never widen a difference, so they keep the magnitude of their operand, plus
+//! what they make of nothing: a later weight is multiplied with all of the value.
 
 use std::collections::HashMap;
 
 use resnetc_ir::eval::{EvalError, Value, eval_node};
-use resnetc_ir::op::{Activation, Binary, Gemm, PadMode};
+use resnetc_ir::op::{Activation, Binary, Conv, Gemm, PadMode, Unary};
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// Roundings that one operator can contribute: its weights and its bias, twice where two passes fold in a row.
@@ -64,19 +65,26 @@ fn step(op: &Op, operands: &[Bound]) -> Result<Bound, EvalError> {
     let roundings = if multiplies { sum } else { most } + ROUNDINGS;
     let magnitude = match op {
         // Divisors are constants; everything else has a bound that only grows with its operands.
-        Op::Unary(_) => values.swap_remove(0),
+        Op::Unary(unary) => raised(&values[0], floor(*unary)),
         Op::Softmax { axis } => {
             let axes = Op::ReduceMean { axes: vec![*axis], keep_dims: true };
             let mean = eval_node(&axes, &[&values[0]])?;
             // The largest along the axis is at most the sum.
             let sum = scaled(&mean, values[0].shape[*axis] as f64);
-            eval_node(&Op::Binary(Binary::Add), &[&values[0], &sum])?
+            raised(&eval_node(&Op::Binary(Binary::Add), &[&values[0], &sum])?, 1.0)
         }
         op => {
             if let Op::BatchNorm { .. } = op {
                 values[3] = scaled(&values[3], -1.0);
             }
-            eval_node(&unsigned(op), &values.iter().collect::<Vec<_>>())?
+            let sums = eval_node(&unsigned(op), &values.iter().collect::<Vec<_>>())?;
+            match op {
+                Op::Conv(Conv { activation: Activation::Clip { lo, hi }, .. })
+                | Op::Gemm(Gemm { activation: Activation::Clip { lo, hi }, .. }) => {
+                    raised(&sums, floor(Unary::Clip { lo: *lo, hi: *hi }))
+                }
+                _ => sums,
+            }
         }
     };
     Ok(Bound { magnitude, roundings })
@@ -105,6 +113,19 @@ fn unsigned(op: &Op) -> Op {
 
 fn abs(value: &Value) -> Value {
     Value { shape: value.shape.clone(), data: value.data.iter().map(|x| x.abs()).collect() }
+}
+
+/// The largest result for an operand of 0.
+fn floor(unary: Unary) -> f64 {
+    match unary {
+        Unary::Relu => 0.0,
+        Unary::Sigmoid => 1.0,
+        Unary::Clip { lo, hi } => f64::from(lo.max(-hi).max(0.0)),
+    }
+}
+
+fn raised(value: &Value, by: f64) -> Value {
+    Value { shape: value.shape.clone(), data: value.data.iter().map(|x| x + by).collect() }
 }
 
 fn scaled(value: &Value, factor: f64) -> Value {

@@ -38,19 +38,20 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
     match &found.op {
         Op::BatchNorm { .. } | Op::Identity => Some("is not lowered"),
         Op::Input | Op::Constant(_) => None,
-        Op::Reorder(to) => {
-            unless(layout(0) != *to || graph.node(operands[0]).op == Op::Input, "reorders nothing")
-        }
+        Op::Reorder(to) => unless(
+            layout(0) != *to || *to == Layout::Planar && is_read_by_stem(graph, node),
+            "reorders nothing",
+        ),
         Op::Conv(conv) => {
             let padded = conv.window.pads != Pads::default();
             let stem = conv.groups == 1 && graph.node(operands[0]).ty.shape[1] < BLOCK;
-            let direct = graph.node(operands[0]).op == Op::Input;
+            let copied = matches!(graph.node(operands[0]).op, Op::Reorder(_));
             let residual = conv.residual_operand().is_none_or(|r| layout(r) == Layout::Blocked);
             unless(
                 result == Layout::Blocked
                     && residual
                     && (layout(0) == Layout::Blocked || stem)
-                    && !(direct && padded),
+                    && (layout(0) == Layout::Blocked || copied || !padded),
                 "wants blocks, or a stem that can be padded",
             )
         }
@@ -80,4 +81,9 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
             "works on planar values",
         ),
     }
+}
+
+/// A planar copy is made for the border of a convolution only.
+fn is_read_by_stem(graph: &Graph, node: NodeId) -> bool {
+    graph.users(node).iter().any(|&(user, _)| matches!(graph.node(user).op, Op::Conv(_)))
 }

@@ -10,9 +10,12 @@ use resnetc_ir::{Graph, NodeId, Op, Tensor};
 use super::call::{Call, Result, Value};
 use super::literal::{Data, Literal};
 
-/// How many elements constant arithmetic may touch in one import: far more than any network's weights need,
-/// and few enough that a small hostile file cannot keep a machine busy.
-const FOLD_BUDGET: usize = 1 << 28;
+/// How many elements constant arithmetic may touch in one import, beyond [`PER_STORED`] times those that the model
+/// stores: plenty for shapes, and few enough that a small hostile file cannot keep a machine busy.
+const BASE_BUDGET: usize = 1 << 24;
+
+/// Weights are cast, transposed and reshaped, each a few times.
+const PER_STORED: usize = 8;
 
 /// A graph, and what is needed to add to it.
 pub(super) struct Builder {
@@ -26,7 +29,12 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
-        Builder { graph: Graph::new(), folder, constants: HashMap::new(), budget: FOLD_BUDGET }
+        Builder { graph: Graph::new(), folder, constants: HashMap::new(), budget: BASE_BUDGET }
+    }
+
+    /// Allows more work because the model stores this many elements.
+    pub(super) fn grant(&mut self, stored: usize) {
+        self.budget = self.budget.saturating_add(stored.saturating_mul(PER_STORED));
     }
 
     /// Claims work on constants, before it is done: `elements` read and written.

@@ -21,6 +21,9 @@ pub(super) struct Refusal {
     pub(super) reason: String,
 }
 
+/// The longest list of integers that is an argument, such as the parts of a split. Shapes are far shorter.
+const MAX_LIST: usize = 4096;
+
 pub(super) type Result<T> = std::result::Result<T, Refusal>;
 
 impl From<String> for Refusal {
@@ -100,7 +103,8 @@ impl Call<'_> {
         match self.known(i, what)? {
             None => Ok(None),
             Some(literal) => match literal.as_ints() {
-                Some(ints) => Ok(Some(ints)),
+                Some(ints) if ints.len() <= MAX_LIST => Ok(Some(ints)),
+                Some(ints) => Err(format!("{what} has {} entries", ints.len()).into()),
                 None => Err(format!("{what} must be integers").into()),
             },
         }
@@ -126,6 +130,15 @@ impl Call<'_> {
             Some(ints) => Ok(Some(ints.to_vec())),
             None => Ok(self.ints(name)?.map(<[i64]>::to_vec)),
         }
+    }
+
+    /// How many elements the operands have that are constant integers.
+    pub(super) fn known_integers(&self) -> usize {
+        let count = |v: &Value| match v {
+            Value::Known(literal) if literal.is_int() => literal.len(),
+            _ => 0,
+        };
+        self.args.iter().flatten().map(count).sum()
     }
 
     /// The operands if all of them are constants.

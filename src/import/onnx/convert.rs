@@ -49,6 +49,16 @@ fn invalid(place: &str, reason: &str) -> ImportError {
     ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()
 }
 
+/// Reasons quote lists from the file, which may be long.
+fn shorten(mut reason: String) -> String {
+    const MOST: usize = 400;
+    if let Some((end, _)) = reason.char_indices().nth(MOST) {
+        reason.truncate(end);
+        reason.push_str("...");
+    }
+    reason
+}
+
 /// All names that a needed node or the caller reads.
 fn used<'a>(graph: &'a GraphProto, order: &[usize], steps: &'a [Step]) -> HashSet<&'a str> {
     let operands = order.iter().flat_map(|&i| &steps[i].node.input).map(String::as_str);
@@ -69,7 +79,10 @@ impl<'a> Converter<'a> {
     fn read_initializers(&mut self, graph: &'a GraphProto) -> Result<(), ImportError> {
         for proto in graph.initializer.iter().filter(|t| self.used.contains(t.name())) {
             let value = match tensor::read(proto, self.builder.folder.as_deref()) {
-                Ok(literal) => Some(Value::Known(literal)),
+                Ok(literal) => {
+                    self.builder.grant(literal.len());
+                    Some(Value::Known(literal))
+                }
                 Err(TensorError::Broken(error)) => return Err(error),
                 Err(TensorError::Unsupported(reason)) => {
                     let (op, name) = ("initializer".into(), proto.name().into());
@@ -117,6 +130,8 @@ impl<'a> Converter<'a> {
             }
         }
         let call = Call { node, opset: step.opset, args };
+        // Lists of integers are read by their users in full, whatever comes of it.
+        self.builder.claim(call.known_integers())?;
         handler(&mut self.builder, &call).map(Some)
     }
 
@@ -125,7 +140,8 @@ impl<'a> Converter<'a> {
             domain if is_standard(domain) => node.op_type().to_string(),
             domain => format!("{domain}.{}", node.op_type()),
         };
-        self.refused.push(RefusedNode { op, name: display_name(node).into(), attribute, reason });
+        let name = display_name(node).into();
+        self.refused.push(RefusedNode { op, name, attribute, reason: shorten(reason) });
     }
 
     /// Names the outputs.

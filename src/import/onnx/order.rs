@@ -57,6 +57,8 @@ fn producers<'a>(
             }
         }
     }
+    let mut outputs = HashSet::new();
+    twice.extend(graph.output.iter().map(|o| o.name()).filter(|name| !outputs.insert(*name)));
     if !twice.is_empty() {
         return Err(invalid("names", format!("defined more than once: {}", list(&twice))));
     }

@@ -59,20 +59,20 @@ struct Codec {
 }
 
 enum Target {
-    Float(fn(&[u8]) -> f32),
-    Int(fn(&[u8]) -> i64),
+    Float(fn(&[u8]) -> Vec<f32>),
+    Int(fn(&[u8]) -> Vec<i64>),
 }
 
-/// One entry of the table in [`Codec::of`]: slices of exactly the type's size to the held type.
+/// One entry of the table in [`Codec::of`]: how one element of a type is held. The loop is part of the entry, so
+/// that each type has its own and no call is made for an element.
 macro_rules! codec {
     ($target:ident, $ty:ty, $convert:expr) => {
         Codec {
             size: size_of::<$ty>(),
             to: Target::$target(|bytes| {
-                let mut element = [0; size_of::<$ty>()];
-                element.copy_from_slice(bytes);
                 let convert: fn($ty) -> _ = $convert;
-                convert(<$ty>::from_le_bytes(element))
+                let elements = bytes.as_chunks::<{ size_of::<$ty>() }>().0;
+                elements.iter().map(|&e| convert(<$ty>::from_le_bytes(e))).collect()
             }),
         }
     };
@@ -100,10 +100,9 @@ impl Codec {
     }
 
     fn decode(&self, shape: Vec<usize>, bytes: &[u8]) -> Result<Literal, String> {
-        let parts = bytes.chunks_exact(self.size);
         match self.to {
-            Target::Float(convert) => Literal::floats(shape, parts.map(convert).collect()),
-            Target::Int(convert) => Literal::ints(shape, parts.map(convert).collect()),
+            Target::Float(convert) => Literal::floats(shape, convert(bytes)),
+            Target::Int(convert) => Literal::ints(shape, convert(bytes)),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::codegen::region::{Extent, Piece};
 
 use super::KernelError;
 use super::geometry::{F32, Place, Strides};
+use super::problem::ConvProblem;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
 use choose::{Choice, choose};
@@ -81,7 +82,7 @@ pub fn lower_conv(
     };
     let start = -(window.pads.top as i64 * src.row + window.pads.left as i64 * src.pixel);
     let product = Product {
-        name: conv_line(conv, &weights, &operands),
+        name: problem(conv, &weights, &operands).to_string(),
         walk: walk.merged(),
         weights,
         groups: conv.groups,
@@ -131,35 +132,10 @@ pub fn lower_gemm(
     product.lower(sink)
 }
 
-/// The problem as one line, which names the kernel in dumps and profiles.
-fn conv_line(conv: &Conv, weights: &Weights, operands: &Operands<'_>) -> String {
-    let [n, c, h, w] = operands.src.geometry.nchw();
-    let (window, pads) = (conv.window, conv.window.pads);
-    let mut line = format!(
-        "conv n{n} c{c} h{h} w{w} k{} r{} s{} st{}x{} p{},{},{},{}",
-        weights.outputs,
-        window.kernel[0],
-        window.kernel[1],
-        window.strides[0],
-        window.strides[1],
-        pads.top,
-        pads.left,
-        pads.bottom,
-        pads.right
-    );
-    if window.dilations != [1, 1] {
-        line += &format!(" d{}x{}", window.dilations[0], window.dilations[1]);
-    }
-    if conv.groups != 1 {
-        line += &format!(" g{}", conv.groups);
-    }
-    if weights.bias.is_some() {
-        line += " +bias";
-    }
-    if operands.residual.is_some() {
-        line += " +residual";
-    }
-    line + suffix(conv.activation)
+/// The problem, which names the kernel in dumps and profiles.
+fn problem(conv: &Conv, weights: &Weights, operands: &Operands<'_>) -> ConvProblem {
+    let [batch, inputs, h, w] = operands.src.geometry.nchw();
+    ConvProblem { batch, inputs, size: [h, w], outputs: weights.outputs, conv: *conv }
 }
 
 fn suffix(activation: Activation) -> &'static str {

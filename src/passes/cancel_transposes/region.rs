@@ -25,7 +25,9 @@ enum Source {
     Cancels(NodeId),
     /// As another transpose: two become one.
     Merges(NodeId, Vec<usize>),
-    /// Anything else: needs a transpose.
+    /// As it is, but its transpose is there already, for someone else.
+    Exists(NodeId),
+    /// As it is: needs a transpose.
     Opaque,
 }
 
@@ -77,6 +79,7 @@ impl<'g> Region<'g> {
                     let Op::Transpose { perm: old } = &self.graph.node(source).op else { continue };
                     (self.cost_of(origin, old), self.cost_of(origin, &perm))
                 }
+                Source::Exists(_) => (0, 0),
                 Source::Opaque => (0, cost(shape, &back)),
             };
             after += new;
@@ -160,7 +163,7 @@ impl<'g> Region<'g> {
             return Some(patch.constant(node.name.clone(), constant));
         }
         let (origin, perm) = match self.source(operand) {
-            Source::Cancels(origin) => return Some(origin.into()),
+            Source::Cancels(value) | Source::Exists(value) => return Some(value.into()),
             Source::Merges(origin, perm) => (origin, perm),
             Source::Opaque => (operand, back),
         };
@@ -210,12 +213,21 @@ impl<'g> Region<'g> {
     }
 
     fn source(&self, source: NodeId) -> Source {
-        let Op::Transpose { perm } = &self.graph.node(source).op else { return Source::Opaque };
-        let Some(origin) = self.graph.operand(source, 0) else { return Source::Opaque };
-        let merged = compose(perm, &inverse(&self.perm));
-        match is_identity(&merged) {
-            true => Source::Cancels(origin),
-            false => Source::Merges(origin, merged),
+        let back = inverse(&self.perm);
+        if let Op::Transpose { perm } = &self.graph.node(source).op
+            && let Some(origin) = self.graph.operand(source, 0)
+        {
+            let merged = compose(perm, &back);
+            return match is_identity(&merged) {
+                true => Source::Cancels(origin),
+                false => Source::Merges(origin, merged),
+            };
+        }
+        let wanted = Op::Transpose { perm: back };
+        let mut users = self.graph.users(source).into_iter().map(|(user, _)| user);
+        match users.find(|&user| self.graph.node(user).op == wanted) {
+            Some(transpose) => Source::Exists(transpose),
+            None => Source::Opaque,
         }
     }
 

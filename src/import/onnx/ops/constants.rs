@@ -8,11 +8,15 @@ use crate::import::onnx::literal::{Data, Literal, elements};
 use crate::import::onnx::proto::{DataType, TensorProto};
 use crate::import::onnx::tensor::{self, TensorError};
 
-fn read(builder: &Builder, attribute: &str, proto: &TensorProto) -> Result<Literal> {
-    tensor::read(proto, builder.folder.as_deref()).or_else(|error| match error {
-        TensorError::Broken(error) => bad(attribute, error.to_string()),
-        TensorError::Unsupported(reason) => bad(attribute, reason),
-    })
+fn read(builder: &mut Builder, attribute: &str, proto: &TensorProto) -> Result<Literal> {
+    match tensor::read(proto, builder.folder.as_deref()) {
+        Ok(literal) => {
+            builder.grant(literal.len());
+            Ok(literal)
+        }
+        Err(TensorError::Broken(error)) => bad(attribute, error.to_string()),
+        Err(TensorError::Unsupported(reason)) => bad(attribute, reason),
+    }
 }
 
 /// `Constant`, whose value has six ways to be written.

@@ -1,5 +1,7 @@
 //! Operators that give the same elements another shape or order, and those that ask for a shape.
 
+use resnetc_ir::infer::MAX_RANK;
+
 use super::arithmetic::broadcast_shape;
 use super::constants::to_shape;
 use crate::import::onnx::builder::Builder;
@@ -96,7 +98,11 @@ pub(super) fn squeeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
 pub(super) fn unsqueeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let mut shape = builder.shape(call.required(0)?);
     let Some(axes) = call.ints_either("axes", 1)? else { return bad("axes", "is missing") };
-    for axis in axes_of(&axes, shape.len() + axes.len())? {
+    let rank = shape.len() + axes.len();
+    if rank > MAX_RANK {
+        return bad("axes", format!("gives the result rank {rank}; {MAX_RANK} is the limit"));
+    }
+    for axis in axes_of(&axes, rank)? {
         shape.insert(axis, 1);
     }
     moved(builder, call, Movement::Reshape(shape))

@@ -1,11 +1,18 @@
 //! Every model in the repository is imported and evaluates to what PyTorch computed.
 
+mod fuzz;
+mod hostile;
+mod model;
+mod operators;
+mod refused;
+
 use std::path::{Path, PathBuf};
 
 use resnetc::import::onnx::{self, Bindings};
 use resnetc::import::safetensors;
 use resnetc_ir::Tensor;
 use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::verify::verify;
 
 const FIXTURES: &[&str] = &[
     "cifar14_c",
@@ -43,6 +50,7 @@ fn difference(model: &Path, io: &Path) -> f64 {
     let want = safetensors::load_tensor(io, Some("output")).unwrap();
     let bindings = Bindings { batch: input.shape()[0], ..Bindings::default() };
     let graph = onnx::load(model, &bindings).unwrap();
+    verify(&graph).unwrap();
     let got = eval(&graph, &[value(&input)]).unwrap().remove(0);
     assert_eq!(got.shape, want.shape());
     let largest = want.data().iter().fold(0f64, |m, &x| m.max(f64::from(x).abs()));

@@ -1,0 +1,51 @@
+//! Whole networks and their layers, answer checked before it is timed.
+//!
+//! `cargo bench --bench networks`, or one of them: `cargo bench --bench networks -- resnet18`.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use resnetc::{Compiler, Context, Model, Options};
+
+fn compiled(name: &str, unfused: bool) -> (Model, Context) {
+    let options = Options { threads: Some(1), unfused, ..Options::default() };
+    let model = Compiler::new(options).load(name).expect("built in").compile().expect("compiles");
+    let mut cx = model.context().expect("memory");
+    let input = cx.input_mut(0).expect("one input");
+    input.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 97) as f32 / 48.0 - 1.0);
+    model.run(&mut cx).expect("its own context");
+    (model, cx)
+}
+
+fn networks(c: &mut Criterion) {
+    for name in ["resnet18", "resnet50"] {
+        let mut group = c.benchmark_group(name);
+        group.sample_size(10);
+        let (fused, mut fused_cx) = compiled(name, false);
+        let (unfused, mut unfused_cx) = compiled(name, true);
+        let (a, b) =
+            (fused_cx.output(0).expect("one output"), unfused_cx.output(0).expect("one output"));
+        let largest = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+        let distance = a.iter().zip(b).fold(0.0f32, |m, (x, y)| m.max((x - y).abs()));
+        assert!(
+            largest > 0.0 && distance <= 1e-4 * largest,
+            "fused and unfused differ by {distance} of {largest}"
+        );
+        group.bench_function("fused", |b| b.iter(|| fused.run(&mut fused_cx)));
+        group.bench_function("unfused", |b| b.iter(|| unfused.run(&mut unfused_cx)));
+        group.finish();
+    }
+}
+
+fn compilation(c: &mut Criterion) {
+    let mut group = c.benchmark_group("compile");
+    group.sample_size(10);
+    for name in ["resnet18", "resnet50"] {
+        let network = Compiler::new(Options { threads: Some(1), ..Options::default() })
+            .load(name)
+            .expect("built in");
+        group.bench_function(name, |b| b.iter(|| network.clone().compile().expect("compiles")));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, networks, compilation);
+criterion_main!(benches);

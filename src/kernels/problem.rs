@@ -1,0 +1,198 @@
+//! A convolution as one line: `conv n1 c64 h56 w56 k64 r3 s3 st1x1 p1,1,1,1 +bias +residual +relu`.
+//!
+//! The line names kernels in dumps and profiles, reproduces a failing test, and is what benchmarks are written in.
+//! Letters: batch `n`, input channels `c`, input height and width `h w`, output channels `k`, kernel rows and columns
+//! `r s`, stride `st`, pads `p` (top, left, bottom, right), dilation `d` (if not 1), groups `g` (if not 1).
+
+use std::fmt;
+use std::str::FromStr;
+
+use resnetc_ir::Tensor;
+use resnetc_ir::graph::{Graph, GraphError};
+use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
+
+/// A convolution and the shapes of its operands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvProblem {
+    /// Images.
+    pub batch: usize,
+    /// Input channels, of all groups.
+    pub inputs: usize,
+    /// Height and width of the source.
+    pub size: [usize; 2],
+    /// Output channels, of all groups.
+    pub outputs: usize,
+    /// The operator.
+    pub conv: Conv,
+}
+
+/// Why a line is no problem.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{line}\": {reason}")]
+pub struct ProblemError {
+    /// The line.
+    pub line: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl ConvProblem {
+    /// Shape of the weights, `[K, C/groups, R, S]`.
+    pub fn weight_shape(&self) -> [usize; 4] {
+        let [r, s] = self.conv.window.kernel;
+        [self.outputs, self.inputs / self.conv.groups, r, s]
+    }
+
+    /// A graph of this convolution alone, with inputs for source and residual, and the given constants.
+    ///
+    /// # Errors
+    /// If the shapes do not fit each other.
+    pub fn graph(&self, weights: Tensor, bias: Option<Tensor>) -> Result<Graph, GraphError> {
+        let mut graph = Graph::new();
+        let src = graph.input("src", vec![self.batch, self.inputs, self.size[0], self.size[1]]);
+        let mut operands = vec![src, graph.constant("weights", weights)];
+        operands.extend(bias.map(|b| graph.constant("bias", b)));
+        if self.conv.residual {
+            let plain = Conv { residual: false, ..self.conv };
+            let shape = graph
+                .add("shape", Op::Conv(plain), &operands)
+                .map(|n| graph.node(n).ty.shape.clone())?;
+            operands.push(graph.input("residual", shape));
+        }
+        let result = graph.add(self.to_string(), Op::Conv(self.conv), &operands)?;
+        graph.output("result", result);
+        graph.remove_dead();
+        Ok(graph)
+    }
+}
+
+impl fmt::Display for ConvProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Window { kernel, strides, dilations, pads } = self.conv.window;
+        write!(f, "conv n{} c{} h{} w{}", self.batch, self.inputs, self.size[0], self.size[1])?;
+        write!(
+            f,
+            " k{} r{} s{} st{}x{}",
+            self.outputs, kernel[0], kernel[1], strides[0], strides[1]
+        )?;
+        write!(f, " p{},{},{},{}", pads.top, pads.left, pads.bottom, pads.right)?;
+        if dilations != [1, 1] {
+            write!(f, " d{}x{}", dilations[0], dilations[1])?;
+        }
+        if self.conv.groups != 1 {
+            write!(f, " g{}", self.conv.groups)?;
+        }
+        if self.conv.bias {
+            write!(f, " +bias")?;
+        }
+        if self.conv.residual {
+            write!(f, " +residual")?;
+        }
+        match self.conv.activation {
+            Activation::None => Ok(()),
+            Activation::Relu => write!(f, " +relu"),
+            Activation::Clip { lo, hi } => write!(f, " +clip({lo},{hi})"),
+        }
+    }
+}
+
+impl FromStr for ConvProblem {
+    type Err = ProblemError;
+
+    fn from_str(line: &str) -> Result<Self, ProblemError> {
+        let fail = |reason: String| ProblemError { line: line.to_owned(), reason };
+        let mut words = line.split_whitespace();
+        if words.next() != Some("conv") {
+            return Err(fail("it does not begin with \"conv\"".to_owned()));
+        }
+        let window =
+            Window { kernel: [0; 2], strides: [1; 2], dilations: [1; 2], pads: Pads::default() };
+        let mut problem = ConvProblem {
+            batch: 0,
+            inputs: 0,
+            size: [0; 2],
+            outputs: 0,
+            conv: Conv::new(window, 1),
+        };
+        for word in words {
+            problem.set(word).ok_or_else(|| fail(format!("\"{word}\" is not understood")))?;
+        }
+        let needed = [problem.batch, problem.inputs, problem.outputs];
+        let extents = [problem.size, problem.conv.window.kernel].concat();
+        match needed.iter().chain(&extents).all(|&n| n > 0) && problem.conv.groups > 0 {
+            true => Ok(problem),
+            false => {
+                Err(fail("n, c, h, w, k, r, s must all be given, and be at least 1".to_owned()))
+            }
+        }
+    }
+}
+
+impl ConvProblem {
+    fn set(&mut self, word: &str) -> Option<()> {
+        let window = &mut self.conv.window;
+        match word {
+            "+bias" => self.conv.bias = true,
+            "+residual" => self.conv.residual = true,
+            "+relu" => self.conv.activation = Activation::Relu,
+            _ if word.starts_with("+clip(") => {
+                let (lo, hi) = word.strip_prefix("+clip(")?.strip_suffix(')')?.split_once(',')?;
+                self.conv.activation =
+                    Activation::Clip { lo: lo.parse().ok()?, hi: hi.parse().ok()? };
+            }
+            _ => {
+                let digits = word.find(|c: char| c.is_ascii_digit())?;
+                let (key, value) = word.split_at(digits);
+                let one = || value.parse::<usize>().ok();
+                let pair = || {
+                    value
+                        .split_once('x')
+                        .and_then(|(a, b)| Some([a.parse().ok()?, b.parse().ok()?]))
+                };
+                match key {
+                    "n" => self.batch = one()?,
+                    "c" => self.inputs = one()?,
+                    "h" => self.size[0] = one()?,
+                    "w" => self.size[1] = one()?,
+                    "k" => self.outputs = one()?,
+                    "r" => window.kernel[0] = one()?,
+                    "s" => window.kernel[1] = one()?,
+                    "g" => self.conv.groups = one()?,
+                    "st" => window.strides = pair()?,
+                    "d" => window.dilations = pair()?,
+                    "p" => {
+                        let list: Vec<usize> =
+                            value.split(',').map(|p| p.parse().ok()).collect::<Option<_>>()?;
+                        let [top, left, bottom, right] = list[..] else { return None };
+                        window.pads = Pads { top, left, bottom, right };
+                    }
+                    _ => return None,
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lines_round_trip(n in prop::array::uniform12(1usize..99), flags: [bool; 2], activation in 0usize..3) {
+            let pads = Pads { top: n[0], left: n[1], bottom: n[2], right: n[3] };
+            let window = Window { kernel: [n[4], n[5]], strides: [n[6], n[7]], dilations: [n[0], n[8]], pads };
+            let activation = [Activation::None, Activation::Relu, Activation::Clip { lo: -0.5, hi: 6.0 }][activation];
+            let conv = Conv { bias: flags[0], residual: flags[1], activation, ..Conv::new(window, n[9]) };
+            let problem = ConvProblem { batch: n[10], inputs: n[11], size: [n[3], n[2]], outputs: n[1], conv };
+            prop_assert_eq!(problem.to_string().parse::<ConvProblem>(), Ok(problem));
+        }
+
+        #[test]
+        fn no_line_panics(line in "(conv )?([a-z+]{0,3}[0-9x,()]{0,30} ?){0,6}") {
+            let _ = line.parse::<ConvProblem>();
+        }
+    }
+}

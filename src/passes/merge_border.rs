@@ -1,0 +1,82 @@
+//! Merges a repeated border row or column into the padding of the maximum pool behind it.
+//!
+//! Exporters write replicated padding as a Slice of the border and a Concat. A repeated element cannot exceed the
+//! one that it repeats, so a maximum over windows that hold both does without it.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = slice(%0) start=[0, 0, 3, 0] len=[1, 2, 1, 4] "last row"
+//! %2 = concat(%0, %1) axis=2 "rows"
+//! %3 = slice(%2) start=[0, 0, 0, 3] len=[1, 2, 5, 1] "last column"
+//! %4 = concat(%2, %3) axis=3 "columns"
+//! %5 = max_pool(%4) kernel=[3, 3] strides=[2, 2] "pool"
+//! output "y" = %5
+//! ```
+//!
+//! After:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = max_pool(%0) kernel=[3, 3] strides=[2, 2] pads=[0, 0, 1, 1] : f32[1, 2, 2, 2] "pool"
+//! output "y" = %1
+//! ```
+
+use resnetc_ir::op::{Pads, SliceAxis};
+use resnetc_ir::{Graph, NodeId, Op, Patch};
+
+use super::Pass;
+use super::merge_pad::widen_pool;
+use super::remarks::{NearMisses, Stop, describe};
+
+/// Switched off by the name `merge_border`.
+pub const PASS: Pass = Pass {
+    name: "merge_border",
+    doc: "merge a repeated border into the padding of the maximum pool behind it",
+    sweep: |_| Box::new(rewrite),
+};
+
+fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
+    let Op::MaxPool(mut pool) = graph.node(node).op else { return None };
+    let (picture, border) = near.settle(graph, node, repeated(graph, node))?;
+    near.settle(graph, node, widen_pool(&mut pool, border))?;
+    let joined = graph.operand(node, 0)?;
+    let label = format!("merge {} into {}", describe(graph, joined), describe(graph, node));
+    let mut patch = Patch::new(label);
+    let name = graph.node(node).name.clone();
+    let merged = patch.add(name, Op::MaxPool(pool), &[picture.into()]);
+    patch.replace(node, merged);
+    Some(patch)
+}
+
+/// The picture that a pool sees with one more row or column, and where that is.
+fn repeated(graph: &Graph, pool: NodeId) -> Result<(NodeId, Pads), Stop> {
+    let joined = graph.operand(pool, 0).ok_or(Stop::Other)?;
+    let Op::Concat { axis } = graph.node(joined).op else { return Err(Stop::Other) };
+    let [first, second] = graph.operands(joined)[..] else { return Err(Stop::Other) };
+    for (picture, border, is_last) in [(first, second, true), (second, first, false)] {
+        if is_border(graph, picture, border, axis, is_last) {
+            let mut pads = Pads::default();
+            let side = match (axis, is_last) {
+                (2, true) => &mut pads.bottom,
+                (2, false) => &mut pads.top,
+                (3, true) => &mut pads.right,
+                (3, false) => &mut pads.left,
+                _ => return Err(Stop::Other),
+            };
+            *side = 1;
+            return Ok((picture, pads));
+        }
+    }
+    Err(Stop::Other)
+}
+
+/// Whether `border` is the last or the first slice of `picture` along `axis`.
+fn is_border(graph: &Graph, picture: NodeId, border: NodeId, axis: usize, is_last: bool) -> bool {
+    let Op::Slice(slice) = &graph.node(border).op else { return false };
+    let shape = &graph.node(picture).ty.shape;
+    let fits = |(i, (taken, &extent)): (usize, (&SliceAxis, &usize))| match i == axis {
+        true => taken.len == 1 && taken.start == if is_last { extent - 1 } else { 0 },
+        false => *taken == SliceAxis { start: 0, step: 1, len: extent },
+    };
+    graph.operand(border, 0) == Some(picture) && slice.iter().zip(shape).enumerate().all(fits)
+}

@@ -1,0 +1,287 @@
+//! What operators mean, where versions and exporters differ.
+
+use crate::model::Attr::{Float, Int, Ints, Text};
+use crate::model::{Model, conv, node, opset, single};
+use resnetc::import::onnx::proto::{AttributeProto, DataType, FunctionProto, TensorProto};
+use resnetc::import::onnx::{self, Bindings};
+use resnetc_ir::Op;
+
+fn shape(model: &Model) -> Vec<usize> {
+    let graph = model.graph();
+    graph.node(graph.outputs()[0].node).ty.shape.clone()
+}
+
+/// The pads of a model's only window: top, left, bottom, right.
+fn pads(model: &Model) -> [usize; 4] {
+    let graph = model.graph();
+    let window = graph.nodes().find_map(|n| match &graph.node(n).op {
+        Op::Conv(c) => Some(c.window),
+        Op::MaxPool(p) => Some(p.window),
+        _ => None,
+    });
+    let p = window.unwrap().pads;
+    [p.top, p.left, p.bottom, p.right]
+}
+
+#[test]
+fn automatic_padding_is_resolved() {
+    let with = |mode, stride| conv(&[("auto_pad", Text(mode)), ("strides", Ints(vec![stride; 2]))]);
+    assert_eq!(pads(&with("SAME_UPPER", 2)), [1, 1, 1, 1]);
+    assert_eq!(pads(&with("VALID", 2)), [0; 4]);
+    let pool = |mode| {
+        let attributes = [
+            ("auto_pad", Text(mode)),
+            ("kernel_shape", Ints(vec![2, 3])),
+            ("strides", Ints(vec![1, 2])),
+        ];
+        pads(&single("MaxPool", &[1, 1, 4, 6], &["x"], &attributes))
+    };
+    assert_eq!(pool("SAME_UPPER"), [0, 0, 1, 1]);
+    assert_eq!(pool("SAME_LOWER"), [1, 1, 0, 0]);
+}
+
+#[test]
+fn convolutions_take_their_kernel_from_the_weights() {
+    let model = conv(&[("pads", Ints(vec![0, 1, 2, 3])), ("dilations", Ints(vec![2, 1]))]);
+    assert_eq!(shape(&model), [1, 2, 5 + 2 - 4, 5 + 4 - 2]);
+    assert_eq!(pads(&model), [0, 1, 2, 3]);
+}
+
+#[test]
+fn ceil_mode_adds_the_last_window() {
+    let pool = |ceil| {
+        let attributes = [
+            ("kernel_shape", Ints(vec![2, 2])),
+            ("strides", Ints(vec![2, 2])),
+            ("ceil_mode", Int(ceil)),
+        ];
+        shape(&single("AveragePool", &[1, 1, 5, 5], &["x"], &attributes))
+    };
+    assert_eq!((pool(0), pool(1)), (vec![1, 1, 2, 2], vec![1, 1, 3, 3]));
+}
+
+#[test]
+fn softmax_before_version_13_spans_all_later_axes() {
+    let old = single("Softmax", &[2, 2, 3], &["x"], &[]).opset(11).run();
+    let sums: Vec<f64> = old.data.chunks(6).map(|c| c.iter().sum()).collect();
+    assert!(sums.iter().all(|s| (s - 1.0).abs() < 1e-12), "{sums:?}");
+    let new = single("Softmax", &[2, 2, 3], &["x"], &[]).run();
+    let sums: Vec<f64> = new.data.chunks(3).map(|c| c.iter().sum()).collect();
+    assert!(sums.iter().all(|s| (s - 1.0).abs() < 1e-12), "{sums:?}");
+}
+
+#[test]
+fn clip_has_attributes_then_operands() {
+    let old = single("Clip", &[5], &["x"], &[("min", Float(1.0)), ("max", Float(3.0))]).opset(7);
+    let new = single("Clip", &[5], &["x", "lo", "hi"], &[]).floats("lo", &[], &[1.0]).floats(
+        "hi",
+        &[],
+        &[3.0],
+    );
+    assert_eq!(old.run().data, [1.0, 1.0, 2.0, 3.0, 3.0]);
+    assert_eq!(old.run(), new.run());
+}
+
+#[test]
+fn max_and_min_against_a_number_are_a_clip() {
+    let model = Model::new(&[5])
+        .floats("one", &[], &[1.0])
+        .floats("three", &[1], &[3.0])
+        .node("Max", &["one", "x"], &["a"], &[])
+        .node("Min", &["a", "three"], &["y"], &[])
+        .output("y");
+    assert_eq!(model.run().data, [1.0, 1.0, 2.0, 3.0, 3.0]);
+}
+
+#[test]
+fn slices_run_backwards() {
+    let model = single("Slice", &[5], &["x", "s", "e", "a", "t"], &[])
+        .ints("s", &[-1])
+        .ints("e", &[i64::MIN])
+        .ints("a", &[-1])
+        .ints("t", &[-2]);
+    assert_eq!(model.run().data, [4.0, 2.0, 0.0]);
+}
+
+#[test]
+fn padding_repeats_edges() {
+    let model =
+        single("Pad", &[2, 2], &["x", "p"], &[("mode", Text("edge"))]).ints("p", &[1, 0, 0, 2]);
+    let result = model.run();
+    assert_eq!(result.shape, [3, 4]);
+    assert_eq!(result.data, [0., 1., 1., 1., 0., 1., 1., 1., 2., 3., 3., 3.]);
+}
+
+#[test]
+fn padding_has_axes_since_version_18() {
+    let model = single("Pad", &[2, 2], &["x", "p", "v", "a"], &[])
+        .ints("p", &[1, 0])
+        .floats("v", &[], &[9.0])
+        .ints("a", &[-1])
+        .opset(18);
+    assert_eq!(model.run().data, [9., 0., 1., 9., 2., 3.]);
+}
+
+#[test]
+fn reductions_have_attributes_then_operands() {
+    let old =
+        single("ReduceMean", &[2, 3], &["x"], &[("axes", Ints(vec![-1])), ("keepdims", Int(0))]);
+    let new = single("ReduceMean", &[2, 3], &["x", "a"], &[("keepdims", Int(0))])
+        .ints("a", &[1])
+        .opset(18);
+    assert_eq!(old.run().data, [1.0, 4.0]);
+    assert_eq!(old.run(), new.run());
+    let all = single("ReduceMean", &[2, 3], &["x"], &[]).opset(18);
+    assert_eq!((all.run().shape, all.run().data), (vec![1, 1], vec![2.5]));
+    let none = single("ReduceMean", &[2, 3], &["x"], &[("noop_with_empty_axes", Int(1))]).opset(18);
+    assert_eq!(none.run().data, [0., 1., 2., 3., 4., 5.]);
+}
+
+#[test]
+fn splits_become_slices() {
+    let equal = Model::new(&[5])
+        .node("Split", &["x"], &["a", "b"], &[("num_outputs", Int(2))])
+        .node("Concat", &["b", "a"], &["y"], &[("axis", Int(0))])
+        .output("y")
+        .opset(18);
+    assert_eq!(equal.run().data, [3., 4., 0., 1., 2.]);
+}
+
+#[test]
+fn sums_of_many_are_chains() {
+    let model = single("Sum", &[3], &["x", "x", "b", "x"], &[]).floats("b", &[1], &[10.0]);
+    assert_eq!(model.run().data, [10., 13., 16.]);
+}
+
+#[test]
+fn shape_arithmetic_leaves_no_trace() {
+    let model = Model::new(&[-1, 2, 3])
+        .ints("zero", &[0])
+        .ints("rest", &[-1])
+        .node("Shape", &["x"], &["s"], &[])
+        .node("Gather", &["s", "zero"], &["n"], &[("axis", Int(0))])
+        .node("Concat", &["n", "rest"], &["t"], &[("axis", Int(0))])
+        .node("Reshape", &["x", "t"], &["y"], &[])
+        .output("y");
+    let bindings = Bindings { batch: 4, ..Bindings::default() };
+    let graph = onnx::parse(&model.bytes(), None, &bindings).unwrap();
+    assert_eq!(graph.len(), 2);
+    assert_eq!(graph.node(graph.outputs()[0].node).op, Op::Reshape { shape: vec![4, 6] });
+}
+
+#[test]
+fn sixteen_bit_weights_behind_casts_are_constants() {
+    let raw: Vec<u8> =
+        [1.0f32, -2.5].iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect();
+    let tensor = TensorProto {
+        name: Some("h".into()),
+        dims: vec![2],
+        data_type: Some(DataType::Float16 as i32),
+        raw_data: Some(raw.into()),
+        ..Default::default()
+    };
+    let model = Model::new(&[2])
+        .tensor(tensor)
+        .node("Cast", &["h"], &["f"], &[("to", Int(1))])
+        .node("Mul", &["x", "f"], &["y"], &[])
+        .output("y");
+    assert_eq!(model.run().data, [0.0, -2.5]);
+    assert_eq!(model.graph().len(), 3);
+}
+
+#[test]
+fn a_shared_constant_stays_one() {
+    let model = Model::new(&[2])
+        .floats("c", &[2], &[1.0, 2.0])
+        .node("Add", &["x", "c"], &["a"], &[])
+        .node("Identity", &["c"], &["d"], &[])
+        .node("Mul", &["a", "d"], &["y"], &[])
+        .output("y");
+    assert_eq!(
+        model.graph().nodes().filter(|&n| model.graph().constant_of(n).is_some()).count(),
+        1
+    );
+}
+
+#[test]
+fn nodes_may_come_in_any_order_and_initializers_may_be_inputs() {
+    let model = Model::new(&[2])
+        .node("Relu", &["a"], &["y"], &[])
+        .node("Add", &["x", "c"], &["a"], &[])
+        .floats("c", &[2], &[-1.0, 2.0])
+        .input("c", &[2])
+        .output("y");
+    assert_eq!(model.run().data, [0.0, 3.0]);
+    assert_eq!(model.graph().inputs().len(), 1);
+}
+
+#[test]
+fn nodes_and_outputs_keep_their_names() {
+    let mut relu = node("Relu", &["x"], &["r"], &[]);
+    relu.name = Some("/layer1/relu".into());
+    let model =
+        Model::new(&[2]).add(relu).node("Sigmoid", &["r"], &["y"], &[]).output("y").output("r");
+    let graph = model.graph();
+    let names: Vec<&str> = graph.outputs().iter().map(|o| o.name.as_str()).collect();
+    assert_eq!(names, ["y", "r"]);
+    assert_eq!(graph.node(graph.outputs()[1].node).name, "/layer1/relu");
+    assert_eq!(graph.node(graph.outputs()[0].node).name, "y");
+}
+
+#[test]
+fn functions_of_the_model_are_put_in_line() {
+    let mut clip = node("Clip", &["scaled"], &["b"], &[]);
+    let reference = |name: &str, to: &str| AttributeProto {
+        name: Some(name.into()),
+        ref_attr_name: Some(to.into()),
+        ..Default::default()
+    };
+    clip.attribute = vec![reference("max", "limit"), reference("min", "absent")];
+    let function = FunctionProto {
+        name: Some("ScaledClip".into()),
+        domain: Some("mine".into()),
+        input: vec!["a".into(), "scale".into()],
+        output: vec!["b".into()],
+        attribute: vec!["limit".into(), "absent".into()],
+        node: vec![node("Mul", &["a", "scale"], &["scaled"], &[]), clip],
+        opset_import: vec![opset("", 7)],
+        ..Default::default()
+    };
+    let mut first = node("ScaledClip", &["x", "two"], &["a"], &[("limit", Float(5.0))]);
+    let mut second = node("ScaledClip", &["a", "two"], &["y"], &[("limit", Float(7.0))]);
+    first.domain = Some("mine".into());
+    second.domain = Some("mine".into());
+    let mut model = Model::new(&[4]).floats("two", &[], &[2.0]).add(first).add(second).output("y");
+    model.0.functions.push(function);
+    assert_eq!(model.run().data, [0.0, 4.0, 7.0, 7.0]);
+}
+
+#[test]
+fn harmless_extra_results_are_accepted() {
+    let dropout = Model::new(&[2]).node("Dropout", &["x"], &["y", "mask"], &[]).output("y");
+    assert_eq!(dropout.run().data, [0.0, 1.0]);
+    let parts = ["x", "one", "zero", "zero", "one"];
+    let norm = Model::new(&[1, 1, 1, 2])
+        .floats("one", &[1], &[1.0])
+        .floats("zero", &[1], &[0.0])
+        .node(
+            "BatchNormalization",
+            &parts,
+            &["y", "m", "v", "sm", "sv"],
+            &[("epsilon", Float(0.0))],
+        )
+        .output("y")
+        .opset(9);
+    assert_eq!(norm.run().data, [0.0, 1.0]);
+}
+
+#[test]
+fn an_epsilon_is_the_decimal_that_was_meant() {
+    let parts = ["x", "c", "c", "c", "c"];
+    let model = Model::new(&[1, 1, 1, 1])
+        .floats("c", &[1], &[1.0])
+        .node("BatchNormalization", &parts, &["y"], &[("epsilon", Float(1e-3))])
+        .output("y");
+    let graph = model.graph();
+    assert_eq!(graph.node(graph.outputs()[0].node).op, Op::BatchNorm { epsilon: 1e-3 });
+}

@@ -1,0 +1,201 @@
+//! Models that are well-formed, but not supported or not complete: what the user is told.
+
+use std::collections::BTreeMap;
+
+use crate::model::Attr::{Float, Int, Ints, Text};
+use crate::model::{Model, conv, node, single};
+use resnetc::import::onnx::{self, Bindings, Dim};
+use resnetc::import::{ImportErrorKind, RefusedNode};
+
+fn refused(model: &Model) -> Vec<RefusedNode> {
+    match *model.import().unwrap_err().kind {
+        ImportErrorKind::Unsupported { nodes } => nodes,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn every_offending_node_is_listed_and_no_other() {
+    let model = Model::new(&[1, 4, 5, 5])
+        .weights("w", &[2, 4, 3, 3])
+        .node("LeakyRelu", &["x"], &["a"], &[])
+        .node("Conv", &["a", "w"], &["b"], &[("group", Int(0))])
+        .node("Conv", &["x", "w"], &["c"], &[("group", Int(0))])
+        .node("Einsum", &["b", "c"], &["d"], &[])
+        .node("Relu", &["d"], &["y"], &[])
+        .output("y");
+    let nodes = refused(&model);
+    let found: Vec<(&str, &str)> = nodes.iter().map(|n| (n.op.as_str(), n.name.as_str())).collect();
+    assert_eq!(found, [("LeakyRelu", "a"), ("Conv", "c"), ("Einsum", "d")]);
+    assert_eq!(nodes[1].attribute.as_deref(), Some("group"));
+    let text = model.error();
+    assert!(
+        text.starts_with("3 nodes cannot be compiled\n")
+            && text.contains("Conv \"c\": attribute group: is 0")
+    );
+}
+
+#[test]
+fn nodes_that_no_output_needs_do_not_matter() {
+    let model = single("Relu", &[2], &["x"], &[]).node("Einsum", &["x"], &["z"], &[]);
+    assert_eq!(model.run().data, [0.0, 1.0]);
+}
+
+#[test]
+fn wrong_attributes_are_named() {
+    let cases: Vec<(&str, Model)> = vec![
+        ("strides", conv(&[("strides", Ints(vec![-1, 1]))])),
+        ("strides", conv(&[("strides", Ints(vec![0, 1]))])),
+        ("strides", conv(&[("strides", Ints(vec![1]))])),
+        ("strides", conv(&[("strides", Int(1))])),
+        ("dilations", conv(&[("dilations", Ints(vec![i64::MAX, 1]))])),
+        ("pads", conv(&[("pads", Ints(vec![-1, 0, 0, 0]))])),
+        ("group", conv(&[("group", Int(-1))])),
+        ("auto_pad", conv(&[("auto_pad", Text("SAME"))])),
+        ("kernel_shape", conv(&[("kernel_shape", Ints(vec![5, 5]))])),
+        ("kernel_shape", single("MaxPool", &[1, 1, 4, 4], &["x"], &[])),
+        ("alpha", single("Gemm", &[2, 2], &["x", "x"], &[("alpha", Float(f32::NAN))])),
+        ("axis", single("Flatten", &[2, 2], &["x"], &[("axis", Int(3))])),
+        ("axis", single("Softmax", &[2, 2], &["x"], &[("axis", Int(i64::MIN))])),
+        ("perm", single("Transpose", &[2, 2], &["x"], &[("perm", Ints(vec![0, 0]))])),
+        (
+            "mode",
+            single("Pad", &[2, 2], &["x"], &[("pads", Ints(vec![0; 4])), ("mode", Text("wrap"))]),
+        ),
+        ("pads", single("Pad", &[2, 2], &["x"], &[("pads", Ints(vec![0, 0, 0, -1]))])),
+        ("to", single("Cast", &[2], &["x"], &[("to", Int(10))])),
+        ("to", single("Cast", &[2], &["x"], &[("to", Int(1 << 40))])),
+        ("axes", single("Squeeze", &[2, 1], &["x"], &[("axes", Ints(vec![0]))])),
+    ];
+    for (attribute, model) in cases {
+        let nodes = refused(&model);
+        assert_eq!(nodes.len(), 1);
+        assert_eq!(nodes[0].attribute.as_deref(), Some(attribute), "{}", nodes[0]);
+    }
+}
+
+#[test]
+fn batch_normalization_needs_a_number_and_evaluation_mode() {
+    let with = |attribute| {
+        Model::new(&[1, 1, 2, 2])
+            .floats("c", &[1], &[1.0])
+            .node("BatchNormalization", &["x", "c", "c", "c", "c"], &["y"], &[attribute])
+            .output("y")
+    };
+    assert_eq!(
+        refused(&with(("epsilon", Float(f32::NAN))))[0].attribute.as_deref(),
+        Some("epsilon")
+    );
+    assert_eq!(refused(&with(("epsilon", Float(-1.0))))[0].attribute.as_deref(), Some("epsilon"));
+    assert!(with(("training_mode", Int(1))).error().contains("evaluation mode"));
+}
+
+#[test]
+fn results_that_are_not_computed_may_not_be_used() {
+    let pool = Model::new(&[1, 1, 4, 4])
+        .node("MaxPool", &["x"], &["p", "i"], &[("kernel_shape", Ints(vec![2, 2]))])
+        .node("Add", &["p", "i"], &["y"], &[])
+        .output("y");
+    assert!(refused(&pool)[0].reason.contains("\"i\""));
+    let dropout = Model::new(&[2]).node("Dropout", &["x"], &["a", "y"], &[]).output("y");
+    assert_eq!(refused(&dropout)[0].op, "Dropout");
+}
+
+#[test]
+fn one_dimensional_convolutions_are_refused() {
+    let model = Model::new(&[1, 2, 9])
+        .weights("w", &[2, 2, 3])
+        .node("Conv", &["x", "w"], &["y"], &[])
+        .output("y");
+    assert!(model.error().contains("1 spatial dimension"), "{}", model.error());
+}
+
+#[test]
+fn operators_of_other_domains_are_refused_with_their_domain() {
+    let mut fused = node("FusedConv", &["x"], &["y"], &[]);
+    fused.domain = Some("com.microsoft".into());
+    let nodes = refused(&Model::new(&[2]).add(fused).output("y"));
+    assert_eq!(nodes[0].op, "com.microsoft.FusedConv");
+}
+
+#[test]
+fn shapes_computed_from_activations_are_refused() {
+    let model = single("Reshape", &[4], &["x", "x"], &[]);
+    assert!(model.error().contains("run time"), "{}", model.error());
+}
+
+#[test]
+fn integers_are_no_operands_of_arithmetic() {
+    let model = single("Add", &[2], &["x", "i"], &[]).ints("i", &[1, 2]);
+    assert!(model.error().contains("\"i\" is an integer tensor"));
+}
+
+fn bind(
+    model: &Model,
+    batch: usize,
+    dims: &[(&str, usize)],
+) -> Result<Vec<usize>, ImportErrorKind> {
+    let dims: BTreeMap<String, usize> =
+        dims.iter().map(|(name, n)| (name.to_string(), *n)).collect();
+    match onnx::parse(&model.bytes(), None, &Bindings { batch, dims }) {
+        Ok(graph) => Ok(graph.node(graph.inputs()[0]).ty.shape.clone()),
+        Err(e) => Err(*e.kind),
+    }
+}
+
+#[test]
+fn symbolic_dimensions_need_sizes() {
+    let model = single("Relu", &[-1, 3, -1, -1], &["x"], &[]);
+    assert_eq!(bind(&model, 5, &[("d2", 7), ("d3", 8)]).unwrap(), [5, 3, 7, 8]);
+    assert_eq!(bind(&model, 5, &[("d0", 2), ("d2", 7), ("d3", 8)]).unwrap(), [2, 3, 7, 8]);
+    let error = bind(&model, 1, &[("d2", 7)]).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("\"d3\"") && text.contains("\"x\"") && text.contains("--shape d3=N"),
+        "{text}"
+    );
+    let ImportErrorKind::UnboundDims { dims } = error else { panic!("{text}") };
+    assert_eq!((dims.len(), dims[0].axis), (1, 3));
+    let error = bind(&model, 1, &[("d2", 7), ("D3", 7)]).unwrap_err();
+    assert!(matches!(error, ImportErrorKind::UnknownDim { name, .. } if name == "D3"));
+    for bad in [0, usize::MAX] {
+        assert!(bind(&model, 1, &[("d2", bad), ("d3", 1)]).is_err());
+    }
+}
+
+#[test]
+fn dimensions_without_a_name_go_by_input_and_axis() {
+    let mut model = single("Relu", &[0, 3, 0], &["x"], &[]);
+    assert_eq!(bind(&model, 2, &[("x.2", 7)]).unwrap(), [2, 3, 7]);
+    model.graph_proto().input[0].name = Some("x".into());
+    let inputs = onnx::Model::parse(&model.bytes(), None).unwrap().inputs().unwrap();
+    assert_eq!(
+        inputs[0].dims,
+        [Dim::Symbol("x.0".into()), Dim::Fixed(3), Dim::Symbol("x.2".into())]
+    );
+}
+
+#[test]
+fn a_fixed_batch_cannot_be_changed_silently() {
+    let model = single("Relu", &[1, 3], &["x"], &[]);
+    assert_eq!(bind(&model, 1, &[]).unwrap(), [1, 3]);
+    assert!(matches!(
+        bind(&model, 4, &[]).unwrap_err(),
+        ImportErrorKind::FixedBatch { wanted: 4, .. }
+    ));
+}
+
+#[test]
+fn inputs_of_other_types_are_refused() {
+    let mut model = single("Relu", &[2], &["x"], &[]);
+    if let Some(tensor) =
+        model.graph_proto().input[0].r#type.as_mut().and_then(|t| t.tensor_type.as_mut())
+    {
+        tensor.elem_type = Some(10);
+    }
+    assert!(
+        model.error().contains("Float16") && model.error().contains("float32"),
+        "{}",
+        model.error()
+    );
+}

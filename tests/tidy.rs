@@ -1,0 +1,109 @@
+//! The house rules that a test can see (`ARCHITECTURE.md`, "Invariants").
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a folder of the repository: its path from the root, and its text.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder exists") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path
+                    .strip_prefix(root())
+                    .unwrap_or(Path::new(""))
+                    .to_string_lossy()
+                    .replace('\\', "/");
+                files.push((name, fs::read_to_string(&path).expect("UTF-8")));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "{folder} has no sources");
+    files.sort();
+    files
+}
+
+fn library() -> Vec<(String, String)> {
+    [sources("src"), sources("ir/src")].concat()
+}
+
+/// Lines of code that contain `word`; comments do not count.
+fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    text.lines().filter(|l| !l.trim_start().starts_with("//") && l.contains(word)).collect()
+}
+
+#[test]
+fn petgraph_is_known_to_one_file() {
+    for (name, text) in library() {
+        let found = lines_with(&text, "petgraph");
+        assert!(found.is_empty() || name == "ir/src/graph.rs", "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn the_ir_does_no_io_and_knows_no_cpu() {
+    for (name, text) in sources("ir/src") {
+        for word in ["std::fs", "std::net", "std::env", "println!", "target_arch", "unsafe "] {
+            assert!(lines_with(&text, word).is_empty(), "{name} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn codegen_never_sees_the_ir() {
+    for (name, text) in sources("src/codegen") {
+        assert!(lines_with(&text, "resnetc_ir").is_empty(), "{name}");
+        assert!(lines_with(&text, "crate::kernels").is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn meaning_depends_on_nothing_that_executes() {
+    for folder in ["src/passes", "src/import", "src/spec"] {
+        for (name, text) in sources(folder) {
+            for word in ["crate::codegen", "crate::kernels", "crate::plan", "crate::runtime"] {
+                assert!(lines_with(&text, word).is_empty(), "{name} uses {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_stays_in_code_memory_and_runtime() {
+    for (name, text) in library() {
+        let allowed = name == "src/codegen/code.rs" || name.starts_with("src/runtime/");
+        let found = lines_with(&text, "unsafe {").len() + lines_with(&text, "unsafe impl").len();
+        assert!(found == 0 || allowed, "{name} has {found} unsafe blocks");
+        let reasons = text.lines().filter(|l| l.contains("// SAFETY:")).count();
+        assert!(reasons >= found, "{name}: {found} unsafe blocks, {reasons} reasons");
+    }
+}
+
+#[test]
+fn the_library_prints_nothing_and_leaves_nothing_open() {
+    for (name, text) in library() {
+        if name.starts_with("src/bin/") {
+            continue;
+        }
+        for word in ["println!(", "eprintln!(", "print!(", "dbg!(", "todo!(", "unimplemented!("] {
+            assert!(lines_with(&text, word).is_empty(), "{name} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_readable() {
+    for (name, text) in [library(), sources("tests"), sources("benches")].concat() {
+        assert!(text.starts_with("//!"), "{name} does not begin with its purpose");
+        let lines = text.lines().count();
+        assert!(lines <= 700, "{name} has {lines} lines: is it one concept?");
+    }
+}

@@ -17,7 +17,7 @@ pub(super) enum Source {
 
 /// Names of files in a folder that are taken for pictures end in one of these.
 const EXTENSIONS: &[&str] =
-    &["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "pnm", "ppm", "pgm", "pbm", "pam"];
+    &["png", "jpg", "jpeg", "bmp", "webp", "pnm", "ppm", "pgm", "pbm", "pam"];
 
 /// Files as they are, and folders as all pictures in them, by name.
 pub(super) fn expand(paths: &[&Path]) -> Result<Vec<Source>, Failure> {

@@ -123,14 +123,21 @@ impl Preset {
         height: usize,
         width: usize,
     ) -> Result<Vec<u8>, String> {
-        let (pixels, ty) = match self.colours {
-            Colours::Grey => (picture.to_luma8().into_raw(), PixelType::U8),
-            Colours::Rgb | Colours::Bgr => (picture.to_rgb8().into_raw(), PixelType::U8x3),
-        };
+        let grey = self.colours == Colours::Grey;
         let (w, h) = (picture.width(), picture.height());
         if (w as usize, h as usize) == (width, height) && self.frame == Frame::Whole {
-            return Ok(pixels);
+            return Ok(if grey {
+                picture.to_luma8().into_raw()
+            } else {
+                picture.to_rgb8().into_raw()
+            });
         }
+        // Scaled with four channels, whatever is needed of them: the scaler is built for that form only.
+        let pixels = match grey {
+            true => DynamicImage::from(picture.to_luma8()).into_rgba8().into_raw(),
+            false => picture.to_rgba8().into_raw(),
+        };
+        let ty = PixelType::U8x4;
         let side = |n: usize| u32::try_from(n).map_err(|e| e.to_string());
         let from = Image::from_vec_u8(w, h, pixels, ty).map_err(|e| e.to_string())?;
         let mut to = Image::new(side(width)?, side(height)?, ty);
@@ -142,7 +149,8 @@ impl Preset {
             options = options.crop(left, top, wide, high);
         }
         Resizer::new().resize(&from, &mut to, &options).map_err(|e| e.to_string())?;
-        Ok(to.into_vec())
+        let kept = if grey { 1 } else { 3 };
+        Ok(to.into_vec().chunks_exact(4).flat_map(|p| p.iter().take(kept).copied()).collect())
     }
 }
 

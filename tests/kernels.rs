@@ -184,6 +184,19 @@ proptest! {
     }
 
     #[test]
+    fn matmul_is_exact(lead in prop::collection::vec(1usize..4, 0..3), m in 1usize..12, n in 1usize..45, k in 1usize..30, broadcast in 0usize..3, seed: u64) {
+        let side = |own: usize, rows: usize, columns: usize| -> Vec<usize> {
+            let batch = lead.iter().map(|&d| if broadcast == own { 1 } else { d });
+            batch.chain([rows, columns]).collect()
+        };
+        let sources = [
+            source(Planar, Pads::default(), &side(1, m, k), seed),
+            source(Planar, Pads::default(), &side(2, k, n), seed ^ 1),
+        ];
+        assert_exact(&Op::MatMul, &sources, (Planar, Pads::default()), None);
+    }
+
+    #[test]
     fn pools_are_exact(
         (n, c, h, w) in (1usize..3, 1usize..40, 1usize..15, 1usize..15),
         (r, s, sy, sx, dy, dx) in (1usize..4, 1usize..4, 1usize..3, 1usize..3, 1usize..3, 1usize..3),

@@ -7,7 +7,7 @@
 //! | [`conv`] | convolution and matrix product |
 //! | [`problem`] | a convolution as one printable line |
 //! | [`tiling`] | register tiles over pixels |
-//! | [`pool`], [`reduce`], [`softmax`] | their operators |
+//! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
 //! | [`data`] | the operators that are nests |
 
@@ -24,6 +24,7 @@ pub mod conv;
 pub mod data;
 pub mod function;
 pub mod geometry;
+pub mod matmul;
 pub mod nest;
 pub mod pool;
 pub mod problem;
@@ -157,7 +158,7 @@ impl Step<'_> {
                     .collect::<Result<Vec<_>, _>>()?;
                 data::concat(*axis, &places.iter().collect::<Vec<_>>(), dst, sink)
             }
-            Op::MatMul => Err(self.unsupported("its right operand is no constant matrix")),
+            Op::MatMul => matmul::lower(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink),
             Op::BatchNorm { .. } => Err(self
                 .unsupported("it was not lowered to arithmetic: its parameters are no constants")),
             Op::Input | Op::Constant(_) => Ok(Vec::new()),

@@ -1,6 +1,6 @@
 //! From a graph to a model, stage by stage.
 //!
-//! graph -> [`schedule`] (passes) -> scheduled graph -> [`plan`](crate::plan) -> [`lower`] (kernels) -> programs and
+//! graph -> [`schedule`] (passes) -> scheduled graph -> [`plan`] -> [`lower`] (kernels) -> programs and
 //! regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had alone, for dumps and tests.
 
 use std::sync::Arc;
@@ -146,10 +146,21 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
 /// # Errors
 /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses memory.
 pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
+    options.isa.resolve()?;
     let mut clock = Clock::default();
-    let (isa, machine) = machine(options)?;
     let remarks = schedule(&mut graph, options)?;
     clock.lap("passes");
+    compile_scheduled(graph, remarks, clock, options)
+}
+
+/// Compiles a graph that the passes are done with.
+fn compile_scheduled(
+    graph: Graph,
+    remarks: Remarks,
+    mut clock: Clock,
+    options: &Options,
+) -> Result<Model, Error> {
+    let (isa, machine) = machine(options)?;
     let plan = plan::plan(&graph);
     if cfg!(debug_assertions) {
         plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;

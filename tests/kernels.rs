@@ -301,7 +301,7 @@ proptest! {
             }
             _ => {
                 let mut perm = vec![0, 1, 2, 3];
-                perm.sort_by_key(|&i| keys[i as usize]);
+                perm.sort_by_key(|&i| keys[i]);
                 (Op::Transpose { perm }, vec![src])
             }
         };
@@ -354,7 +354,7 @@ fn nan_and_infinity_pass_through() {
         let relu = run(
             engine,
             &Op::Unary(Unary::Relu),
-            &[src.clone()],
+            std::slice::from_ref(&src),
             (Planar, Pads::default()),
             None,
             1,

@@ -1,6 +1,7 @@
 //! Whole networks: the compiled model against PyTorch's numbers and against the interpreter.
 
 #[path = "passes/bound.rs"]
+#[expect(dead_code, reason = "the tolerance of passes, not of kernels")]
 mod bound;
 #[path = "../ir/tests/common/random_graph.rs"]
 mod random_graph;

@@ -105,14 +105,8 @@ impl Exp {
             b.constant(register, value);
             register
         };
-        const CEPHES: [f32; 6] = [
-            1.987_569_2e-4,
-            1.398_199_9e-3,
-            8.333_452e-3,
-            4.166_579_6e-2,
-            1.666_666_5e-1,
-            5.000_000_1e-1,
-        ];
+        const CEPHES: [f32; 6] =
+            [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
         Exp {
             limits: [constant(-EXP_LIMIT), constant(EXP_LIMIT)],
             log2e: constant(std::f32::consts::LOG2_E),

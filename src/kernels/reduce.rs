@@ -82,8 +82,8 @@ pub fn mean(
     if outer > 0 {
         levels.chunk(extents[0], step(0));
     }
-    for i in 1..outer {
-        levels.inner(Extent::Fixed(extents[i] as u32), step(i));
+    for (i, &extent) in extents.iter().enumerate().take(outer).skip(1) {
+        levels.inner(Extent::Fixed(extent as u32), step(i));
     }
     Ok(vec![levels.piece(kernel, &[])])
 }

@@ -34,6 +34,12 @@ pub enum PlanError {
         /// The operand.
         operand: NodeId,
     },
+    /// A graph output has a border, but callers see it as dense.
+    #[error("the output {node} has a border")]
+    Border {
+        /// The value.
+        node: NodeId,
+    },
     /// A value lies outside the arena or has no place.
     #[error("{node} has no place inside the arena")]
     Outside {
@@ -109,6 +115,9 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
     }
     for output in graph.outputs() {
         errors.extend(read(&memory, plan.steps.len(), output.node, output.node));
+        if plan.places.get(&output.node).is_some_and(|p| !p.geometry.is_dense()) {
+            errors.push(PlanError::Border { node: output.node });
+        }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }

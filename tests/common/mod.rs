@@ -1,5 +1,4 @@
 //! Runs one operator through the kernels, on every engine, in a small arena of its own.
-#![allow(dead_code)]
 
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use resnetc_ir::{Layout, Tensor, TensorType};
 
 /// Who runs the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
+pub(crate) enum Engine {
     /// Lane by lane, for this target.
     Emulator(Target),
     /// Cranelift's code.
@@ -38,7 +37,7 @@ impl Engine {
 }
 
 /// Every engine that this machine can run; what it cannot is said.
-pub fn engines() -> Vec<Engine> {
+pub(crate) fn engines() -> Vec<Engine> {
     let mut engines = vec![
         Engine::Emulator(Target::V128),
         Engine::Emulator(Target::AVX2),
@@ -54,23 +53,23 @@ pub fn engines() -> Vec<Engine> {
 
 /// An operand: its elements, and how it shall lie in memory. Constants have no geometry.
 #[derive(Clone, Debug)]
-pub struct Source {
-    pub value: Value,
-    pub at: Option<(Layout, Pads)>,
+pub(crate) struct Source {
+    pub(crate) value: Value,
+    pub(crate) at: Option<(Layout, Pads)>,
 }
 
 impl Source {
-    pub fn constant(shape: &[usize], data: &[f32]) -> Self {
+    pub(crate) fn constant(shape: &[usize], data: &[f32]) -> Self {
         Source { value: Value::from_f32(shape, data), at: None }
     }
 
-    pub fn value(layout: Layout, halo: Pads, shape: &[usize], data: &[f32]) -> Self {
+    pub(crate) fn value(layout: Layout, halo: Pads, shape: &[usize], data: &[f32]) -> Self {
         Source { value: Value::from_f32(shape, data), at: Some((layout, halo)) }
     }
 }
 
 /// What the operator gives, by the interpreter.
-pub fn reference(op: &Op, sources: &[Source]) -> Value {
+pub(crate) fn reference(op: &Op, sources: &[Source]) -> Value {
     let operands: Vec<&Value> = sources.iter().map(|s| &s.value).collect();
     eval_node(op, &operands).expect("the test's operator is valid")
 }
@@ -141,7 +140,7 @@ impl Arena {
 
 /// Runs `op` and returns the result's elements. Panics if anything outside the result was written or its border is
 /// not zero.
-pub fn run(
+pub(crate) fn run(
     engine: Engine,
     op: &Op,
     sources: &[Source],

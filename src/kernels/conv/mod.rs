@@ -237,7 +237,7 @@ impl Product<'_> {
             if whole > 0 {
                 sets.push(set(0, whole, vectors));
             }
-            if padded % lanes > 0 {
+            if !padded.is_multiple_of(lanes) {
                 sets.push(set(whole * lanes, 1, padded % lanes / vector_lanes));
             }
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use resnetc_ir::eval::{EvalError, Value, eval_each};
 use resnetc_ir::{Graph, GraphError, Layout, NodeId, Op, Tensor};
 
-use crate::compile::{compile, macs, schedule};
+use crate::compile::{compile_scheduled, macs, schedule};
 use crate::compiler::Network;
 use crate::cpu::Isa;
 use crate::error::{Error, RunError};
@@ -199,9 +199,7 @@ fn check_layers(
     work: &mut Work<'_>,
 ) -> Result<(Isa, Vec<Compared>), CheckError> {
     let (exposed, position) = expose(scheduled)?;
-    // The passes have run; only the required ones, which find nothing more to do, run again.
-    let options = Options { unfused: true, disabled_passes: Default::default(), ..options.clone() };
-    let model = compile(exposed, &options)?;
+    let model = compile_scheduled(exposed, options)?;
     let context = run(&model, inputs)?;
     let (mut layers, mut failed) = (Vec::new(), None);
     eval_each(scheduled, values, &mut |node, value| {

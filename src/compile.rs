@@ -150,11 +150,18 @@ pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     let mut clock = Clock::default();
     let remarks = schedule(&mut graph, options)?;
     clock.lap("passes");
-    compile_scheduled(graph, remarks, clock, options)
+    build(graph, remarks, clock, options)
 }
 
-/// Compiles a graph that the passes are done with.
-fn compile_scheduled(
+/// Compiles a graph that the passes are done with, as it stands.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_scheduled(graph: Graph, options: &Options) -> Result<Model, Error> {
+    build(graph, Remarks::default(), Clock::default(), options)
+}
+
+fn build(
     graph: Graph,
     remarks: Remarks,
     mut clock: Clock,

@@ -148,7 +148,7 @@ impl Chain {
 /// Rounds a folded number, once. Denormals slow some machines down by a hundred times and carry nothing.
 pub(super) fn round(x: f64) -> f32 {
     let rounded = x as f32;
-    if rounded.is_subnormal() { 0.0 } else { rounded }
+    if rounded.abs() < f32::MIN_POSITIVE { 0.0 } else { rounded }
 }
 
 /// The constant that broadcasts one number per channel over a value of this rank: `[C]`, `[C, 1, 1]`.

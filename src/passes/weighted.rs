@@ -75,8 +75,10 @@ impl<'g> Weighted<'g> {
     fn folded_weights(&self, affine: &Affine) -> Result<Tensor, Stop> {
         let row = self.weights.data().len() / affine.scale.len().max(1);
         let rows = self.weights.data().chunks(row.max(1)).zip(&affine.scale);
-        let data: Vec<f32> =
-            rows.flat_map(|(row, s)| row.iter().map(move |&w| round(f64::from(w) * s))).collect();
+        let mut data = Vec::with_capacity(self.weights.data().len());
+        for (row, s) in rows {
+            data.extend(row.iter().map(|&w| round(f64::from(w) * s)));
+        }
         finite(self.weights.shape(), data)
     }
 
@@ -89,7 +91,8 @@ impl<'g> Weighted<'g> {
 }
 
 fn finite(shape: &[usize], data: Vec<f32>) -> Result<Tensor, Stop> {
-    if data.iter().any(|x| !x.is_finite()) {
+    // No early exit: so the loop runs on whole vectors, and weights are finite as a rule.
+    if !data.iter().fold(true, |finite, x| finite & x.is_finite()) {
         return Err(Stop::Near("the folded weights are not finite"));
     }
     Tensor::new(shape, data).ok_or(Stop::Near("the weights do not fit their shape"))

@@ -3,6 +3,7 @@
 //! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The steps run over blocks
 //! of input channels, kernel rows, kernel columns, channels of the block; so a panel is read once, linearly.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -37,26 +38,32 @@ impl Weights {
         for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
             let first = first_output + tile * lanes;
             let live = lanes.min(self.outputs.saturating_sub(first));
-            for lane in 0..live {
-                self.fill_lane(order, first + lane, lane, lanes, panel);
+            let (bias, mut rest) = panel.split_at_mut(lanes);
+            if let Some(values) = &self.bias {
+                bias[..live].copy_from_slice(&values.data()[first..first + live]);
+            }
+            for block in (0..self.inputs).step_by(order.block) {
+                let channels = block..(block + order.block).min(self.inputs);
+                let (part, after) =
+                    rest.split_at_mut(channels.len() * self.taps[0] * self.taps[1] * lanes);
+                (0..live).for_each(|lane| {
+                    self.fill_lane(first + lane, channels.clone(), &mut part[lane..], lanes)
+                });
+                rest = after;
             }
         }
     }
 
-    fn fill_lane(&self, order: Order, output: usize, lane: usize, lanes: usize, panel: &mut [f32]) {
-        let [rows, columns] = self.taps;
-        let taps = rows * columns;
-        let own = &self.weights.data()[output * self.inputs * taps..][..self.inputs * taps];
-        panel[lane] = self.bias.as_ref().map_or(0.0, |b| b.data()[output]);
-        let mut at = lanes + lane;
-        for block in (0..self.inputs).step_by(order.block) {
-            let channels = block..(block + order.block).min(self.inputs);
-            for tap in 0..taps {
-                for channel in channels.clone() {
-                    panel[at] = own[channel * taps + tap];
-                    at += lanes;
-                }
-            }
+    /// Writes one output's weights for a block of channels into every `lanes`-th place. A block at a time, the places
+    /// of all lanes stay in the cache.
+    fn fill_lane(&self, output: usize, channels: Range<usize>, part: &mut [f32], lanes: usize) {
+        let taps = self.taps[0] * self.taps[1];
+        let own = &self.weights.data()[(output * self.inputs + channels.start) * taps..]
+            [..channels.len() * taps];
+        let mut places = part.iter_mut().step_by(lanes);
+        for tap in 0..taps {
+            let values = own.iter().skip(tap).step_by(taps);
+            values.zip(&mut places).for_each(|(&value, place)| *place = value);
         }
     }
 }

@@ -131,7 +131,7 @@ impl Report {
         }
         let mut times: Vec<f64> = document.pictures.iter().filter_map(|p| p.run_ms).collect();
         times.sort_by(f64::total_cmp);
-        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        let Some(median) = times.get(times.len() / 2) else { return text };
         let _ = writeln!(
             text,
             "compiled in {:.1} ms, median {median:.3} ms a picture ({}, {})",

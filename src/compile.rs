@@ -17,7 +17,7 @@ use crate::cpu::{Isa, core_cache_bytes};
 use crate::error::Error;
 use crate::kernels::sink::{Machine, Pack, Sink};
 use crate::kernels::{self, Operand, Step};
-use crate::options::Options;
+use crate::options::{Numerics, Options};
 use crate::passes::{self, PassOptions, Remarks};
 use crate::plan::{self, Plan};
 use crate::runtime::model::{Model, Port, Program, StepInfo};
@@ -89,6 +89,17 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
 }
 
+/// Plans a scheduled graph, with scratch memory for the algorithms that the options allow.
+pub fn plan(graph: &Graph, options: &Options) -> Plan {
+    let exact = options.numerics == Numerics::Exact;
+    plan::plan(graph, &|node| {
+        let operands = graph.operands(node);
+        let types: Vec<_> = operands.iter().map(|&o| &graph.node(o).ty).collect();
+        let n = graph.node(node);
+        kernels::scratch_bytes(&n.op, &types, &n.ty, exact)
+    })
+}
+
 /// Lowers every step of a plan.
 ///
 /// # Errors
@@ -96,7 +107,7 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
 pub fn lower(graph: &Graph, plan: &Plan, machine: Machine) -> Result<Lowered, Error> {
     let mut sink = Sink::new(machine);
     let (mut regions, mut steps) = (Vec::new(), Vec::new());
-    for planned in plan.steps.iter().filter(|s| !s.is_view) {
+    for (operator, planned) in plan.steps.iter().filter(|s| !s.is_view).enumerate() {
         let node = graph.node(planned.node);
         let operand = |o: NodeId| match graph.constant_of(o) {
             Some(tensor) => Operand::Constant(Arc::clone(tensor)),
@@ -108,16 +119,25 @@ pub fn lower(graph: &Graph, plan: &Plan, machine: Machine) -> Result<Lowered, Er
             operands: graph.operands(planned.node).into_iter().map(operand).collect(),
             dst: plan.places[&planned.node].clone(),
             fill_halo: planned.fill_halo,
+            scratch: planned.scratch.map(|buffer| plan.buffers[buffer].offset as i64),
         };
-        let region = kernels::lower(&step, &mut sink)?;
-        steps.push(StepInfo {
-            name: node.name.clone(),
-            op: node.op.name(),
-            kernel: region.pieces.first().map_or(String::new(), |p| sink.name(p.kernel).to_owned()),
-            macs: macs(graph, planned.node),
-            chunks: region.chunk_count(),
-        });
-        regions.push(region);
+        let lowered = kernels::lower(&step, &mut sink)?;
+        // The one in the middle does the multiplications, where there are several.
+        let main = lowered.len() / 2;
+        for (i, region) in lowered.into_iter().enumerate() {
+            steps.push(StepInfo {
+                name: node.name.clone(),
+                op: node.op.name(),
+                operator,
+                kernel: region
+                    .pieces
+                    .first()
+                    .map_or(String::new(), |p| sink.name(p.kernel).to_owned()),
+                macs: if i == main { macs(graph, planned.node) } else { 0 },
+                chunks: region.chunk_count(),
+            });
+            regions.push(region);
+        }
     }
     let (kernels, packs, weight_bytes) = sink.finish();
     Ok(Lowered { kernels, regions, steps, packs, weight_bytes })
@@ -168,7 +188,7 @@ fn build(
     options: &Options,
 ) -> Result<Model, Error> {
     let (isa, machine) = machine(options)?;
-    let plan = plan::plan(&graph);
+    let plan = plan(&graph, options);
     if cfg!(debug_assertions) {
         plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;
     }

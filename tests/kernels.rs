@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Engine, Source, engines, reference, run};
+use common::{Algorithm, Engine, Source, engines, reference, run, run_with};
 use proptest::prelude::*;
 use resnetc::kernels::problem::ConvProblem;
 use resnetc_ir::Layout::{self, Blocked, Planar};
@@ -422,6 +422,92 @@ proptest! {
                 prop_assert!((f64::from(*g) - e).abs() <= bound * m, "{:?} {}: {} for {}", engine, case.window.kernel[0], g, e);
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Winograd's result is `A^T (sum over channels of (G g G^T) * (B^T d B)) A`. With every matrix and operand
+    /// replaced by its magnitudes the same expression bounds each of its intermediate sums; one product goes through
+    /// at most C + 4 n roundings (n elements along a tile's axis: two passes each way), the filter's among them
+    /// (Barabasz et al. 2020, section 4, for the componentwise form). The bound is asserted to be small beside the
+    /// results.
+    #[test]
+    fn winograd_keeps_its_bound(
+        (batch, h, w) in (1usize..3, 4usize..23, 4usize..23), (c, k) in (16usize..50, 16usize..50),
+        pads in pads(2), halos in (pads(1), pads(1), pads(1)),
+        flags in (any::<bool>(), any::<bool>(), any::<bool>()), activation in activation(), seed: u64,
+    ) {
+        let (bias, residual, in_place) = flags;
+        prop_assume!(h + pads.top + pads.bottom >= 6 && w + pads.left + pads.right >= 6);
+        let window = Window { pads, ..Window::square(3, 1, 0) };
+        let reals = |n: usize, seed: u64| -> Vec<f32> {
+            integers(n, seed).iter().zip(integers(n, seed ^ 77)).map(|(a, b)| (a + 0.37 * b) * 0.171).collect()
+        };
+        let data = reals(batch * c * h * w, seed);
+        let weights = reals(k * c * 9, seed ^ 1);
+        let mut sources = vec![
+            Source::value(Blocked, max(halos.0, pads), &[batch, c, h, w], &data),
+            Source::constant(&[k, c, 3, 3], &weights),
+        ];
+        if bias {
+            sources.push(Source::constant(&[k], &reals(k, seed ^ 2)));
+        }
+        let mut conv = Conv { bias, activation, ..Conv::new(window, 1) };
+        let shape = reference(&Op::Conv(conv), &sources).shape;
+        conv.residual = residual;
+        if residual {
+            let halo = if in_place { halos.2 } else { halos.1 };
+            sources.push(Source::value(Blocked, halo, &shape, &reals(shape.iter().product(), seed ^ 3)));
+        }
+        let place = (residual && in_place).then(|| sources.len() - 1);
+        let op = Op::Conv(conv);
+        let expected = reference(&op, &sources);
+        let bound = winograd::bound(&shape, pads, [&data, &weights], [c, h, w]);
+        let largest = expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        prop_assert!(bound <= largest.max(1.0) / 20.0, "the bound {} says nothing beside {}", bound, largest);
+        for engine in engines() {
+            let (dst, threads) = ((Blocked, halos.2), 2);
+            let got = run_with(Algorithm::Winograd, engine, &op, &sources, dst, place, threads).expect("the kernel exists");
+            for (i, (g, e)) in got.iter().zip(&expected.data).enumerate() {
+                prop_assert!((f64::from(*g) - e).abs() <= bound, "{:?}: element {} is {}, not {}, bound {}", engine, i, g, e, bound);
+            }
+        }
+    }
+}
+
+mod winograd {
+    //! The bound of Winograd's algorithm.
+    use resnetc::kernels::winograd::matrices::{Matrix, Transforms};
+    use resnetc_ir::op::Pads;
+
+    /// The largest sum of magnitudes along an axis transform, as an amplification: max over outputs of
+    /// sum over elements of |A||B| and |A||G|, the operands being at most their largest magnitude.
+    fn amplification(t: &Transforms) -> f64 {
+        let row_sum = |m: &Matrix, i: usize| -> f64 { m[i].iter().map(|x| x.abs()).sum() };
+        let output = |row: &Vec<f64>| -> f64 {
+            row.iter()
+                .enumerate()
+                .map(|(p, a)| a.abs() * row_sum(&t.input, p) * row_sum(&t.filter, p))
+                .sum()
+        };
+        t.output.iter().map(output).fold(0.0, f64::max)
+    }
+
+    /// How far any output may be from the exact one.
+    pub(crate) fn bound(
+        shape: &[usize],
+        _pads: Pads,
+        operands: [&[f32]; 2],
+        [channels, ..]: [usize; 3],
+    ) -> f64 {
+        let t = if shape[2].min(shape[3]) >= 10 { Transforms::f4() } else { Transforms::f2() };
+        let most = |v: &[f32]| v.iter().fold(0.0f64, |m, x| m.max(f64::from(x.abs())));
+        let roundings = channels as f64 + 4.0 * t.inputs() as f64 + 4.0;
+        let products = channels as f64 * most(operands[0]) * most(operands[1]);
+        // Two dimensions, so the amplification counts twice; a residual and a bias of a few units round as well.
+        roundings * 2f64.powi(-24) * (products * amplification(&t).powi(2) + 16.0)
     }
 }
 

@@ -98,6 +98,29 @@ fn fixtures_match_pytorch_on_every_isa_and_thread_count() {
     }
 }
 
+/// With Winograd's algorithm: F(4, 3) on its points errs about twice as much as direct convolution (the bound of a
+/// single layer is in `tests/kernels.rs`).
+#[test]
+fn fast_numerics_stay_close_on_every_isa() {
+    for name in FIXTURES {
+        let io = safetensors::load(&fixture(name).join("io.safetensors")).expect("fixture");
+        let (input, output) = (&io["input"], &io["output"]);
+        for isa in isas() {
+            let run_on = |threads| {
+                let fast =
+                    Options { numerics: Numerics::Fast, ..options(isa, threads, input.shape()[0]) };
+                let network =
+                    Compiler::new(fast).load(fixture(name).join("model.onnx")).expect(name);
+                run(&network.compile().expect(name), input.data())
+            };
+            let got = run_on(1);
+            let error = error(&got, output.data().iter().map(|&x| f64::from(x)));
+            assert!(error <= 2.0 * TOLERANCE, "{name} on {isa}: {error:e}");
+            assert_eq!(got, run_on(2), "{name} on {isa}: threads change the result");
+        }
+    }
+}
+
 #[test]
 fn unfused_fixtures_match_pytorch() {
     for name in FIXTURES {
@@ -105,6 +128,7 @@ fn unfused_fixtures_match_pytorch() {
         let (input, output) = (&io["input"], &io["output"]);
         let options = Options {
             unfused: true,
+            numerics: Numerics::Exact,
             threads: Some(2),
             batch: input.shape()[0],
             ..Options::default()
@@ -198,7 +222,7 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
         let network = Compiler::new(options.clone()).load(name).expect("built in");
         let mut graph = network.graph().clone();
         resnetc::compile::schedule(&mut graph, &options).expect("passes");
-        let plan = resnetc::plan::plan(&graph);
+        let plan = resnetc::compile::plan(&graph, &options);
         resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
         assert!(
             plan.peak * 4 <= plan.lower_bound * 5,

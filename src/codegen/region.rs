@@ -62,6 +62,12 @@ impl Piece {
         self.chunks.iter().map(|&n| u64::from(n)).product()
     }
 
+    /// The piece without one of its arguments.
+    pub fn without_arg(mut self, position: usize) -> Piece {
+        self.args.remove(position);
+        self
+    }
+
     /// Whether the piece keeps to its own rules: at most [`MAX_ARGS`] arguments, and every [`Extent::Rest`]
     /// refers to a level further out.
     pub fn is_well_formed(&self) -> bool {

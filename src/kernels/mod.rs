@@ -6,6 +6,7 @@
 //! | [`sink`] | what lowering produces |
 //! | [`conv`] | convolution and matrix product |
 //! | [`problem`] | a convolution as one printable line |
+//! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
@@ -33,6 +34,7 @@ pub mod sink;
 pub mod softmax;
 pub mod tiling;
 pub mod view;
+pub mod winograd;
 
 use conv::pack::Weights;
 use function::Function;
@@ -86,21 +88,53 @@ pub struct Step<'a> {
     /// Whether the border of the result is to be written; it is not where the result takes over a place whose
     /// border already is zero.
     pub fill_halo: bool,
+    /// Offset in the arena of the scratch memory that [`scratch_bytes`] asked for, if it asked for any.
+    pub scratch: Option<i64>,
 }
 
-/// Lowers one step to a region.
+/// Bytes of scratch memory that an operator should be given, which also is the choice of algorithm: with scratch
+/// memory a convolution runs by Winograd's, without it directly. `exact` allows none but direct convolution.
+pub fn scratch_bytes(op: &Op, operands: &[&TensorType], dst: &TensorType, exact: bool) -> usize {
+    let form = match (op, operands.first().and_then(|src| src.nchw()), dst.nchw()) {
+        (Op::Conv(conv), Some(src), Some(dst))
+            if !exact && operands[0].layout == Layout::Blocked =>
+        {
+            winograd::Form::of(conv, src, dst).ok()
+        }
+        _ => None,
+    };
+    form.map_or(0, |form| form.scratch_bytes())
+}
+
+/// Lowers one step to regions that run one after the other.
 ///
 /// # Errors
 /// If the operator cannot be compiled in this form.
-pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Region, KernelError> {
-    let mut pieces = step.pieces(sink)?;
-    if step.fill_halo && !step.dst.geometry.is_dense() {
-        pieces.extend(data::halo(&step.dst, sink)?);
+pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
+    let mut regions = step.regions(sink)?;
+    if let (true, false, Some(last)) =
+        (step.fill_halo, step.dst.geometry.is_dense(), regions.last_mut())
+    {
+        last.pieces.extend(data::halo(&step.dst, sink)?);
     }
-    Ok(Region { name: step.name.to_owned(), pieces })
+    Ok(regions)
 }
 
 impl Step<'_> {
+    fn regions(&self, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
+        let region = |pieces| Region { name: self.name.to_owned(), pieces };
+        if let (Op::Conv(conv), Some(scratch)) = (self.op, self.scratch) {
+            let (src, dst) = (self.place(0, sink)?, &self.dst);
+            let residual = conv.residual_operand().map(|i| self.place(i, sink)).transpose()?;
+            let form = winograd::Form::of(conv, src.geometry.nchw(), dst.geometry.nchw());
+            let form = form.map_err(|reason| self.unsupported(reason))?;
+            let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
+            let steps = form.lower(conv, self.weights(conv.bias)?, operands, scratch, sink)?;
+            return Ok(steps.map(region).into());
+        }
+        Ok(vec![region(self.pieces(sink)?)])
+    }
+
     fn pieces(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
         let dst = &self.dst;
         match self.op {

@@ -80,18 +80,30 @@ impl Assign<'_> {
                 halo: self.geometries[&operand].halo,
             };
             self.join(node, operand, geometry);
-            return PlanStep { node, in_place: None, is_view: true, fill_halo: false };
+            return PlanStep {
+                node,
+                in_place: None,
+                is_view: true,
+                fill_halo: false,
+                scratch: None,
+            };
         }
         if let Some(operand) = self.in_place(at, node) {
             let geometry = self.geometries[&operand].clone();
             self.join(node, operand, geometry);
-            return PlanStep { node, in_place: Some(operand), is_view: false, fill_halo: false };
+            return PlanStep {
+                node,
+                in_place: Some(operand),
+                is_view: false,
+                fill_halo: false,
+                scratch: None,
+            };
         }
         let halo = self.halos.get(&node).copied().unwrap_or_default();
         let geometry = Geometry { halo, ..dense(&self.graph.node(node).ty) };
         let fill_halo = !geometry.is_dense();
         self.open(node, geometry, at);
-        PlanStep { node, in_place: None, is_view: false, fill_halo }
+        PlanStep { node, in_place: None, is_view: false, fill_halo, scratch: None }
     }
 
     /// A buffer of its own, live from step `at` on.

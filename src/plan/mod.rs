@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use resnetc_ir::{Graph, NodeId, Op, TensorType};
 
 use crate::kernels::geometry::{Geometry, Place};
-use crate::kernels::sink::ARENA;
+use crate::kernels::sink::{ALIGN, ARENA};
 
 pub mod alias;
 pub mod arena;
@@ -49,6 +49,8 @@ pub struct PlanStep {
     pub is_view: bool,
     /// Whether the result's zero border is to be written.
     pub fill_halo: bool,
+    /// The buffer that the step has for itself while it runs.
+    pub scratch: Option<usize>,
 }
 
 /// The memory plan of a graph.
@@ -66,18 +68,26 @@ pub struct Plan {
     pub lower_bound: usize,
 }
 
-/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run.
-pub fn plan(graph: &Graph) -> Plan {
+/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run; `scratch`
+/// says how many bytes an operator needs for itself while it runs.
+pub fn plan(graph: &Graph, scratch: &dyn Fn(NodeId) -> usize) -> Plan {
     schedule::orders(graph)
         .into_iter()
-        .map(|order| plan_order(graph, &order))
+        .map(|order| plan_order(graph, &order, scratch))
         .min_by_key(|plan| plan.peak)
-        .unwrap_or_else(|| plan_order(graph, &[]))
+        .unwrap_or_else(|| plan_order(graph, &[], scratch))
 }
 
-fn plan_order(graph: &Graph, order: &[NodeId]) -> Plan {
+fn plan_order(graph: &Graph, order: &[NodeId], scratch: &dyn Fn(NodeId) -> usize) -> Plan {
     let halos = halo::halos(graph, order);
-    let Aliasing { steps, mut buffers, geometries } = alias::assign(graph, order, halos);
+    let Aliasing { mut steps, mut buffers, geometries } = alias::assign(graph, order, halos);
+    for (at, step) in steps.iter_mut().enumerate() {
+        let bytes = scratch(step.node).next_multiple_of(ALIGN);
+        if bytes > 0 {
+            step.scratch = Some(buffers.len());
+            buffers.push(Buffer { bytes, live: (at, at), offset: 0, values: Vec::new() });
+        }
+    }
     arena::place(&mut buffers);
     let mut places = BTreeMap::new();
     for buffer in &buffers {

@@ -24,6 +24,15 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
             (None, false) => String::new(),
         };
         let _ = writeln!(out, "{}", line(graph, plan, &i.to_string(), step.node, &note));
+        if let Some(buffer) = step.scratch.and_then(|b| plan.buffers.get(b)) {
+            let _ = writeln!(
+                out,
+                "{i:>5} {:>12} {:>12} {:>13}  scratch",
+                buffer.offset,
+                buffer.bytes,
+                format!("{i}..{i}")
+            );
+        }
     }
     out
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use resnetc_ir::{Graph, NodeId, Op};
 
-use super::Plan;
+use super::{Plan, PlanStep};
 
 /// What is wrong with a plan; always a bug of the planner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +55,12 @@ struct Memory<'a> {
 }
 
 impl Memory<'_> {
+    /// The bytes of a step's scratch memory.
+    fn scratch(&self, step: &PlanStep) -> Option<(i64, i64)> {
+        let buffer = self.plan.buffers.get(step.scratch?)?;
+        Some((buffer.offset as i64, (buffer.offset + buffer.bytes) as i64))
+    }
+
     fn range(&self, node: NodeId) -> Option<(i64, i64)> {
         let place = self.plan.places.get(&node)?;
         let end = place.offset + place.geometry.bytes() as i64;
@@ -62,20 +68,22 @@ impl Memory<'_> {
     }
 
     fn overlap(&self, a: NodeId, b: NodeId) -> bool {
-        match (self.range(a), self.range(b)) {
-            (Some((s, e)), Some((t, f))) => s < f && t < e,
-            _ => false,
-        }
+        cross(self.range(a), self.range(b))
     }
 
     /// `node` now holds its bytes, and nothing else does.
     fn write(&mut self, node: NodeId) {
+        self.overwrite(self.range(node), node);
+        self.lost.insert(node, None);
+    }
+
+    /// Whatever lies in these bytes is lost to `node`.
+    fn overwrite(&mut self, bytes: Option<(i64, i64)>, node: NodeId) {
         let under: Vec<NodeId> =
-            self.lost.keys().copied().filter(|&other| self.overlap(node, other)).collect();
+            self.lost.keys().copied().filter(|&other| cross(bytes, self.range(other))).collect();
         for other in under {
             self.lost.entry(other).and_modify(|by| *by = by.or(Some(node)));
         }
-        self.lost.insert(node, None);
     }
 
     /// `node` is its operand under another name: as well kept as that.
@@ -83,6 +91,11 @@ impl Memory<'_> {
         let lost = operands.first().and_then(|o| self.lost.get(o).copied().flatten());
         self.lost.insert(node, lost);
     }
+}
+
+/// Whether two stretches of memory have bytes in common.
+fn cross(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> bool {
+    matches!((a, b), (Some((s, e)), Some((t, f))) if s < f && t < e)
 }
 
 /// Checks a plan against the graph that it was made for.
@@ -108,6 +121,14 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
                 errors.push(PlanError::Torn { step, node: s.node, operand });
             }
         }
+        // Scratch memory is written while operands are read and the result is written.
+        let scratch = memory.scratch(s);
+        if let Some(&torn) =
+            operands.iter().chain([&s.node]).find(|&&n| cross(scratch, memory.range(n)))
+        {
+            errors.push(PlanError::Torn { step, node: s.node, operand: torn });
+        }
+        memory.overwrite(scratch, s.node);
         match s.is_view {
             true => memory.share(s.node, &operands),
             false => memory.write(s.node),

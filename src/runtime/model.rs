@@ -36,6 +36,8 @@ pub struct StepInfo {
     pub name: String,
     /// The operator's name.
     pub op: &'static str,
+    /// Which operator it is of those that run, in order; some take several steps.
+    pub operator: usize,
     /// The kernel's problem line.
     pub kernel: String,
     /// Multiply-adds by the definition of the operator (direct convolution).

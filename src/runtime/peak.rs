@@ -87,6 +87,7 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
         place: Place { base: ARENA, offset: 0, geometry: Geometry::new(ty) },
     };
     let step = StepInfo {
+        operator: 0,
         name: "peak".to_owned(),
         op: "peak",
         kernel: kernel.name.clone(),

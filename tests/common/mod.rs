@@ -9,7 +9,7 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::Target;
 use resnetc::kernels::geometry::{Geometry, Place};
 use resnetc::kernels::sink::{ARENA, Machine, Sink};
-use resnetc::kernels::{KernelError, Operand, Step, lower};
+use resnetc::kernels::{KernelError, Operand, Step, lower, scratch_bytes};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::infer::infer;
 use resnetc_ir::op::{Op, Pads};
@@ -148,6 +148,27 @@ pub(crate) fn run(
     in_place: Option<usize>,
     threads: usize,
 ) -> Result<Vec<f32>, KernelError> {
+    run_with(Algorithm::Direct, engine, op, sources, dst, in_place, threads)
+}
+
+/// Which convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Direct,
+    /// Winograd's where it suits the shape.
+    Winograd,
+}
+
+/// As [`run`], by an algorithm.
+pub(crate) fn run_with(
+    algorithm: Algorithm,
+    engine: Engine,
+    op: &Op,
+    sources: &[Source],
+    dst: (Layout, Pads),
+    in_place: Option<usize>,
+    threads: usize,
+) -> Result<Vec<f32>, KernelError> {
     let types: Vec<TensorType> =
         sources.iter().map(|s| TensorType::planar(s.value.shape.clone())).collect();
     let ty = infer(op, &types.iter().collect::<Vec<_>>()).expect("the test's operator is valid");
@@ -175,11 +196,15 @@ pub(crate) fn run(
         }),
     };
     arena.data.extend([f32::NAN; 16]);
+    let scratch = scratch(algorithm, op, &operands, &dst);
+    let scratch_start = arena.data.len();
+    arena.data.resize(scratch_start + scratch / 4, f32::NAN);
     let machine = Machine { target: engine.target(), threads, cache_bytes: 32 * 1024 };
     let mut sink = Sink::new(machine);
-    let step = Step { name: "test", op, operands, dst: dst.clone(), fill_halo };
-    let region = lower(&step, &mut sink)?;
-    for piece in &region.pieces {
+    let scratch = (scratch > 0).then_some(scratch_start as i64 * 4);
+    let step = Step { name: "test", op, operands, dst: dst.clone(), fill_halo, scratch };
+    let regions = lower(&step, &mut sink)?;
+    for piece in regions.iter().flat_map(|r| &r.pieces) {
         assert!(piece.is_well_formed(), "{piece:?}");
     }
     let (programs, packs, bytes) = sink.finish();
@@ -192,8 +217,10 @@ pub(crate) fn run(
         Engine::Emulator(_) => {
             let mut memory = Memory::new();
             let bases = [memory.add(std::mem::take(&mut arena.data)), memory.add(weights)];
-            for chunk in 0..region.chunk_count() {
-                emulate_region(&region, &programs, &bases, chunk, &mut memory, true)
+            for (region, chunk) in
+                regions.iter().flat_map(|r| (0..r.chunk_count()).map(move |c| (r, c)))
+            {
+                emulate_region(region, &programs, &bases, chunk, &mut memory, true)
                     .expect("stays in bounds");
             }
             arena.data = memory.buffer(bases[0]).to_vec();
@@ -201,26 +228,40 @@ pub(crate) fn run(
         Engine::Clif | Engine::Avx2 => {
             let cranelift = Cranelift::host().expect("Cranelift knows this machine");
             let jobs: Vec<_> = programs.iter().map(|p| (p, Backend::of(p.target))).collect();
-            let image = Image::compile(
-                &cranelift,
-                &jobs,
-                std::slice::from_ref(&region),
-                Options::default(),
-            )
-            .expect("compiles");
+            let image =
+                Image::compile(&cranelift, &jobs, &regions, Options::default()).expect("compiles");
             let code = CodeSpace::new(&cranelift, &image).expect("links");
             let mut bases = Bases::new(2);
             bases.set(0, arena.data.as_mut_ptr().cast());
             bases.set(1, weights.as_mut_ptr().cast());
-            for chunk in 0..region.chunk_count() {
-                // SAFETY: the emulator checked the same region on buffers of the same sizes.
-                unsafe { code.run_chunk(0, &bases, chunk) };
+            for (i, region) in regions.iter().enumerate() {
+                for chunk in 0..region.chunk_count() {
+                    // SAFETY: the emulator checked the same region on buffers of the same sizes.
+                    unsafe { code.run_chunk(i, &bases, chunk) };
+                }
             }
         }
     }
-    check_outside(&before, &arena.data, &dst);
+    check_outside(&before[..scratch_start], &arena.data, &dst);
     check_border(&arena.data, &dst);
     Ok((0..ty.elements()).map(|i| arena.data[offset(&dst, i) / 4]).collect())
+}
+
+/// Bytes of scratch memory for the algorithm.
+fn scratch(algorithm: Algorithm, op: &Op, operands: &[Operand], dst: &Place) -> usize {
+    let types: Vec<TensorType> = operands
+        .iter()
+        .map(|o| match o {
+            Operand::Value(place) => place.geometry.ty.clone(),
+            Operand::Constant(tensor) => TensorType::planar(tensor.shape()),
+        })
+        .collect();
+    scratch_bytes(
+        op,
+        &types.iter().collect::<Vec<_>>(),
+        &dst.geometry.ty,
+        algorithm == Algorithm::Direct,
+    )
 }
 
 fn check_outside(before: &[f32], after: &[f32], dst: &Place) {

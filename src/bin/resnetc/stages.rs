@@ -3,7 +3,7 @@
 use resnetc::compile::{self, Lowered};
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::passes::{self, PassOptions, Remarks, Stage};
-use resnetc::plan::{self, Plan};
+use resnetc::plan::Plan;
 use resnetc::{Error, Isa, Network, Options};
 
 /// The graph behind all passes and its plan.
@@ -18,7 +18,7 @@ impl Stages {
     pub(crate) fn of(network: &Network, options: &Options) -> Result<Self, Error> {
         let mut graph = network.graph().clone();
         let remarks = compile::schedule(&mut graph, options)?;
-        let plan = plan::plan(&graph);
+        let plan = compile::plan(&graph, options);
         Ok(Stages { graph, plan, remarks })
     }
 

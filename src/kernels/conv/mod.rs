@@ -320,7 +320,7 @@ impl Product<'_> {
             levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band]);
         self.tile_levels(&mut levels, &micro, &set, cut.tiles);
         let piece = levels.piece(kernel, &[rows.extent()]);
-        Ok(if micro.residual { piece } else { without_residual(piece) })
+        Ok(if micro.residual { piece } else { piece.without_arg(3) })
     }
 
     /// The levels over tiles: blocks of output channels, and parts of a block where a tile is narrower than one.
@@ -373,10 +373,4 @@ impl TileSet {
         }
         self.count += 1;
     }
-}
-
-/// Drops the residual's address from a piece built with four addresses.
-fn without_residual(mut piece: Piece) -> Piece {
-    piece.args.remove(3);
-    piece
 }

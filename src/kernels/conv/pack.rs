@@ -38,6 +38,9 @@ impl Weights {
         for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
             let first = first_output + tile * lanes;
             let live = lanes.min(self.outputs.saturating_sub(first));
+            if live == 0 {
+                continue;
+            }
             let (bias, mut rest) = panel.split_at_mut(lanes);
             if let Some(values) = &self.bias {
                 bias[..live].copy_from_slice(&values.data()[first..first + live]);

@@ -89,7 +89,8 @@ pub(super) fn report(
             share_of_peak: gflops / peak,
         }
     };
-    let steps = model.steps().iter().zip(stages.steps()).zip(&stats);
+    let nodes: Vec<_> = stages.steps().collect();
+    let steps = model.steps().iter().map(|s| (s, nodes[s.operator])).zip(&stats);
     let layers: Vec<Layer> = steps
         .map(|((step, node), stats)| Layer {
             name: step.name.clone(),

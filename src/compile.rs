@@ -1,6 +1,6 @@
 //! From a graph to a model, stage by stage.
 //!
-//! graph -> [`schedule`] (passes) -> scheduled graph -> [`plan`] -> [`lower`] (kernels) -> programs and
+//! graph -> [`schedule`] (passes) -> scheduled graph -> [`plan()`] -> [`lower`] (kernels) -> programs and
 //! regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had alone, for dumps and tests.
 
 use std::sync::Arc;

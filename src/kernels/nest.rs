@@ -87,7 +87,7 @@ impl Nest {
         let target = sink.machine.target;
         let kernel =
             sink.program(name, form, |n| program(n, target, &self.function, operands, inner))?;
-        let parts = CHUNKS_PER_THREAD * sink.machine.threads;
+        let parts = sink.machine.parts();
         Ok(match operands {
             1 => piece::<1>(&self.starts, outer, kernel, parts),
             2 => piece::<2>(&self.starts, outer, kernel, parts),
@@ -95,8 +95,6 @@ impl Nest {
         })
     }
 }
-
-const CHUNKS_PER_THREAD: usize = 4;
 
 fn piece<const N: usize>(
     starts: &[(Base, i64)],

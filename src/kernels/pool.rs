@@ -103,7 +103,7 @@ pub fn lower(
         ]);
         levels.chunk(n, [s.image, d.image, 0]);
         let planes = c.div_ceil(s.block);
-        let parts = CHUNKS_PER_THREAD * sink.machine.threads;
+        let parts = sink.machine.parts();
         let blocks = levels.split(planes, parts, [s.plane, d.plane, 0]);
         let lines = levels.split(count, parts.div_ceil(n * planes), [stride * s.row, d.row, 0]);
         levels.rest(blocks);
@@ -113,8 +113,6 @@ pub fn lower(
     }
     Ok(pieces)
 }
-
-const CHUNKS_PER_THREAD: usize = 4;
 
 /// Everything that determines the code. Arguments: source row, result row, divisors, rows of the window inside.
 #[derive(Clone, Debug)]

@@ -40,16 +40,10 @@ pub fn global_average(
     let start = |place: &Place| Pointer::new(place.base, place.origin());
     let mut levels = Levels::new([start(src), start(dst)]);
     levels.chunk(n, [s.image, d.image]);
-    let planes = levels.split(
-        c.div_ceil(s.block),
-        CHUNKS_PER_THREAD * sink.machine.threads,
-        [s.plane, d.plane],
-    );
+    let planes = levels.split(c.div_ceil(s.block), sink.machine.parts(), [s.plane, d.plane]);
     levels.rest(planes);
     Ok(vec![levels.piece(kernel, &[])])
 }
-
-const CHUNKS_PER_THREAD: usize = 4;
 
 /// Lowers the mean over `axes` of a planar value of any rank.
 ///

@@ -26,6 +26,17 @@ pub struct Machine {
     pub cache_bytes: usize,
 }
 
+/// Chunks that a thread should get of work that is mostly memory traffic, so that threads of unequal speed finish
+/// together.
+const CHUNKS_PER_THREAD: usize = 4;
+
+impl Machine {
+    /// Into how many chunks a region of little arithmetic is cut.
+    pub fn parts(&self) -> usize {
+        CHUNKS_PER_THREAD * self.threads
+    }
+}
+
 /// Writes packed constants into their place.
 pub type Fill = Box<dyn FnOnce(&mut [f32]) + Send>;
 

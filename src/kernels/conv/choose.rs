@@ -5,7 +5,7 @@ use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
 use super::Product;
-use super::micro::Micro;
+use super::micro::{Micro, widest_tile};
 
 /// The form of a product's kernel.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ fn forms(product: &Product<'_>, target: Target) -> Vec<Choice> {
 
 fn form(product: &Product<'_>, target: Target, vectors: usize, band_rows: usize) -> Option<Choice> {
     let lanes = vectors * target.lanes;
-    let widest = widest_tile(product, target, vectors)?;
+    let widest = widest_tile(target, vectors, product.is_shared(lanes.max(16)))?;
     let (widths, cost) = split(band_rows * product.walk.columns, widest, vectors);
     let outputs = product.weights.outputs.next_multiple_of(16);
     let choice = Choice {
@@ -85,17 +85,6 @@ fn form(product: &Product<'_>, target: Target, vectors: usize, band_rows: usize)
         widths,
     };
     (band_rows == 1 || code_size(product, &choice) <= CODE_LIMIT).then_some(choice)
-}
-
-/// The most pixels of a tile with that many vectors: accumulators, the narrower side of a step, one to stream.
-fn widest_tile(product: &Product<'_>, target: Target, vectors: usize) -> Option<usize> {
-    let shared = product.is_shared((vectors * target.lanes).max(16));
-    let needed = |width: usize| match shared {
-        // Without a fused multiply-add the product needs a register as well.
-        true => width * vectors + width.min(vectors) + 1 + usize::from(target.lanes == 4),
-        false => width * vectors + 3 + usize::from(target.lanes == 4),
-    };
-    (1..=target.vectors).rev().find(|&width| needed(width) <= target.vectors)
 }
 
 /// Instructions of the kernel: one body for each form of tile.

@@ -65,6 +65,17 @@ pub struct Micro {
 /// longer fits the micro-op cache (4096 entries on Zen 3).
 const UNROLL_LIMIT: usize = 2500;
 
+/// The most pixels of a tile with that many vectors. Beside the accumulators it takes the narrower side of a step and
+/// one register to stream the other, or three where each lane sees channels of its own; and one more for the product
+/// where multiply and add are two instructions.
+pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
+    let product = usize::from(target.lanes == 4);
+    let beside = |width: usize| if shared { width.min(vectors) + 1 } else { 3 };
+    (1..=target.vectors)
+        .rev()
+        .find(|&width| width * vectors + beside(width) + product <= target.vectors)
+}
+
 /// Pointers of a tile.
 #[derive(Clone, Copy)]
 struct At {

@@ -14,7 +14,7 @@ use crate::codegen::region::{Extent, Piece};
 
 use super::KernelError;
 use super::conv::Operands;
-use super::conv::micro::{Channels, Micro};
+use super::conv::micro::{Channels, Micro, widest_tile};
 use super::conv::pack::Weights;
 use super::geometry::{F32, Strides};
 use super::problem::ConvProblem;
@@ -204,9 +204,7 @@ impl Form {
     ) -> Result<Vec<Piece>, KernelError> {
         let target = sink.machine.target;
         let vectors = 16 / target.lanes;
-        let spare = usize::from(target.lanes == 4);
-        let fits = |w: &usize| w * vectors + (*w).min(vectors) + 1 + spare <= target.vectors;
-        let widest = (1..=target.vectors).rev().find(fits).unwrap_or(1);
+        let widest = widest_tile(target, vectors, true).unwrap_or(1);
         let pixel = |i: usize| Pixel {
             src: i as i64 * self.value_tile(),
             dst: i as i64 * 16 * F32,

@@ -220,7 +220,7 @@ fn check_layers(
 fn expose(graph: &Graph) -> Result<(Graph, BTreeMap<NodeId, usize>), GraphError> {
     let mut exposed = graph.clone();
     let mut position = BTreeMap::new();
-    let computed = |n: &NodeId| !matches!(graph.node(*n).op, Op::Input | Op::Constant(_));
+    let computed = |n: &NodeId| graph.node(*n).op.is_computed();
     for node in graph.topo().into_iter().filter(computed) {
         // A planar copy that a padded convolution reads has a border, which an output cannot have.
         let found = graph.node(node);

@@ -56,7 +56,7 @@ impl CompileReport {
 pub struct Lowered {
     /// Distinct kernels.
     pub kernels: Vec<Kernel>,
-    /// One region a step that runs anything.
+    /// The regions in the order in which they run; a step of the plan that runs anything has one or more.
     pub regions: Vec<Region>,
     /// What each region does.
     pub steps: Vec<StepInfo>,

@@ -264,6 +264,11 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether the value is computed from operands: neither given by the caller nor a constant.
+    pub fn is_computed(&self) -> bool {
+        !matches!(self, Op::Input | Op::Constant(_))
+    }
+
     /// The operator's name in text form and in messages.
     pub fn name(&self) -> &'static str {
         match self {

@@ -131,7 +131,7 @@ impl Check<'_> {
 
     fn positions(&mut self, id: NodeId) {
         let count = self.graph.operands(id).len();
-        if matches!(self.graph.node(id).op, Op::Input | Op::Constant(_)) {
+        if !self.graph.node(id).op.is_computed() {
             if count > 0 {
                 self.report_at(2, id, format!("has {count} operands and takes none"));
             }
@@ -142,7 +142,7 @@ impl Check<'_> {
 
     fn result_type(&mut self, id: NodeId) {
         let node = self.graph.node(id);
-        if matches!(node.op, Op::Input | Op::Constant(_)) {
+        if !node.op.is_computed() {
             return;
         }
         let operands = self.graph.operands(id);

@@ -76,7 +76,7 @@ fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
 
 /// The nests that compute `function` for every index of `extents`, the result first among `views`.
 pub fn nests(function: Function, extents: &[usize], views: &[View<'_>]) -> Vec<Nest> {
-    let starts = views.iter().map(|v| (v.place.base, origin(v.place))).collect();
+    let starts = views.iter().map(|v| (v.place.base, v.place.origin())).collect();
     let mut nests = vec![(Nest { function, starts, levels: Vec::new() }, Vec::new())];
     let lanes_last = views[0].place.geometry.ty.layout == Layout::Blocked;
     for (axis, &extent) in extents.iter().enumerate() {
@@ -95,11 +95,6 @@ pub fn nests(function: Function, extents: &[usize], views: &[View<'_>]) -> Vec<N
         nest
     };
     nests.into_iter().map(finish).collect()
-}
-
-/// Offset of the element with all indices 0. Values that are no pictures have no halo.
-fn origin(place: &Place) -> i64 {
-    place.origin()
 }
 
 /// Addresses along one axis that are `outer` runs of `inner` elements, both evenly spaced.

@@ -64,9 +64,7 @@ fn widen(halos: &mut HashMap<NodeId, Pads>, value: NodeId, by: Pads) {
 /// Gives an operand the border of the result that may take its place.
 fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Pads>, result: NodeId, operand: NodeId) {
     let (from, to) = (graph.node(result), graph.node(operand));
-    let may_alias = !matches!(to.op, Op::Input | Op::Constant(_))
-        && from.ty == to.ty
-        && !graph.is_output(operand);
+    let may_alias = to.op.is_computed() && from.ty == to.ty && !graph.is_output(operand);
     if let (true, Some(&halo)) = (may_alias, halos.get(&result)) {
         widen(halos, operand, halo);
     }

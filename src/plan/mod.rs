@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use resnetc_ir::{Graph, NodeId, Op, TensorType};
+use resnetc_ir::{Graph, NodeId, TensorType};
 
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::{ALIGN, ARENA};
@@ -99,11 +99,6 @@ fn plan_order(graph: &Graph, order: &[NodeId], scratch: &dyn Fn(NodeId) -> usize
     let peak = buffers.iter().map(|b| b.offset + b.bytes).max().unwrap_or(0);
     let lower_bound = arena::lower_bound(&buffers);
     Plan { steps, places, buffers, peak, lower_bound }
-}
-
-/// Whether a node computes something at run time.
-fn is_step(graph: &Graph, node: NodeId) -> bool {
-    !matches!(graph.node(node).op, Op::Input | Op::Constant(_))
 }
 
 /// The geometry of a value without halo.

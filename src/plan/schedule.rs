@@ -4,8 +4,6 @@ use std::collections::HashSet;
 
 use resnetc_ir::{Graph, NodeId};
 
-use super::is_step;
-
 /// Orders worth planning: depth first from the outputs, operands from the first to the last, and the other way
 /// round. They differ in which branch of a block runs first, and so in what must wait in memory meanwhile.
 pub fn orders(graph: &Graph) -> Vec<Vec<NodeId>> {
@@ -39,7 +37,7 @@ fn depth_first(graph: &Graph, reversed: bool) -> Vec<NodeId> {
                     }
                 }
                 None => {
-                    if is_step(graph, *node) {
+                    if graph.node(*node).op.is_computed() {
                         order.push(*node);
                     }
                     stack.pop();

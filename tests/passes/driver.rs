@@ -30,7 +30,7 @@ fn options() -> PassOptions {
 }
 
 fn ops(graph: &Graph) -> Vec<&'static str> {
-    let computed = |n: &NodeId| !matches!(graph.node(*n).op, Op::Input | Op::Constant(_));
+    let computed = |n: &NodeId| graph.node(*n).op.is_computed();
     graph.topo().into_iter().filter(computed).map(|n| graph.node(n).op.name()).collect()
 }
 

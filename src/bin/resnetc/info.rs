@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::args::Common;
 use crate::failure::Failure;
 use crate::output;
-use crate::stages::{Stages, is_operator};
+use crate::stages::Stages;
 use crate::units::{bytes, count, plural, shape};
 
 /// Show a network's inputs, outputs, operators, parameters and memory
@@ -113,7 +113,7 @@ fn variant(network: &Network, options: &Options) -> Result<(Isa, Variant, Stages
 
 fn operators(graph: &Graph) -> BTreeMap<&'static str, usize> {
     let mut kinds = BTreeMap::new();
-    for op in graph.nodes().map(|n| &graph.node(n).op).filter(|op| is_operator(op)) {
+    for op in graph.nodes().map(|n| &graph.node(n).op).filter(|op| op.is_computed()) {
         *kinds.entry(op.name()).or_default() += 1;
     }
     kinds

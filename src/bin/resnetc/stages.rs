@@ -1,7 +1,7 @@
 //! A network's stages before code: for commands that look at them.
 
 use resnetc::compile::{self, Lowered};
-use resnetc::ir::{Graph, NodeId, Op};
+use resnetc::ir::{Graph, NodeId};
 use resnetc::passes::{self, PassOptions, Remarks, Stage};
 use resnetc::plan::Plan;
 use resnetc::{Error, Isa, Network, Options};
@@ -45,9 +45,4 @@ pub(crate) fn fused(network: &Network, options: &Options) -> Result<Graph, Error
     };
     passes::run(&mut graph, &options)?;
     Ok(graph)
-}
-
-/// Whether a node is computed when the network runs.
-pub(crate) fn is_operator(op: &Op) -> bool {
-    !matches!(op, Op::Input | Op::Constant(_))
 }

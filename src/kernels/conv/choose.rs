@@ -35,7 +35,7 @@ pub(super) fn choose(product: &Product<'_>, target: Target) -> Choice {
     let mut best: Option<Choice> = None;
     for candidate in candidates {
         let limit = best.as_ref().map_or(usize::MAX, |b| b.step_cost * (100 - GAIN_PERCENT) / 100);
-        if candidate.step_cost < limit {
+        if candidate.step_cost < limit && is_small_enough(product, &candidate) {
             best = Some(candidate);
         }
     }
@@ -78,13 +78,17 @@ fn form(product: &Product<'_>, target: Target, vectors: usize, band_rows: usize)
     let widest = widest_tile(target, vectors, product.is_shared(lanes.max(16)))?;
     let (widths, cost) = split(band_rows * product.walk.columns, widest, vectors);
     let outputs = product.weights.outputs.next_multiple_of(16);
-    let choice = Choice {
+    Some(Choice {
         vectors,
         band_rows,
         step_cost: cost * outputs.div_ceil(lanes) * (product.walk.rows / band_rows),
         widths,
-    };
-    (band_rows == 1 || code_size(product, &choice) <= CODE_LIMIT).then_some(choice)
+    })
+}
+
+/// Whether the kernel is small enough; one row at a time always is taken.
+fn is_small_enough(product: &Product<'_>, choice: &Choice) -> bool {
+    choice.band_rows == 1 || code_size(product, choice) <= CODE_LIMIT
 }
 
 /// Instructions of the kernel: one body for each form of tile.

@@ -18,7 +18,7 @@ use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
 use choose::{Choice, choose};
 use micro::{Channels, Micro};
-use pack::{Order, Weights};
+use pack::Weights;
 
 /// The places that a product reads and writes.
 #[derive(Clone, Copy)]
@@ -357,7 +357,7 @@ impl Product<'_> {
             Channels::Own { channels } => channels.len(),
         };
         sink.pack(micro.panel_len() * set.count, move |panels| {
-            weights.fill(Order { block }, first, lanes, panels)
+            weights.fill(block, first, lanes, panels)
         })
     }
 }

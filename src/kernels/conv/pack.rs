@@ -23,17 +23,10 @@ pub struct Weights {
     pub taps: [usize; 2],
 }
 
-/// Which channels make one step group: `block` at a time.
-#[derive(Clone, Copy, Debug)]
-pub struct Order {
-    /// Input channels per block of the reduction.
-    pub block: usize,
-}
-
 impl Weights {
-    /// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each. Lanes past the last
-    /// output are zero.
-    pub fn fill(&self, order: Order, first_output: usize, lanes: usize, panels: &mut [f32]) {
+    /// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each, the reduction taken in
+    /// blocks of `block` input channels. Lanes past the last output are zero.
+    pub fn fill(&self, block: usize, first_output: usize, lanes: usize, panels: &mut [f32]) {
         let depth = self.inputs * self.taps[0] * self.taps[1];
         for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
             let first = first_output + tile * lanes;
@@ -45,8 +38,8 @@ impl Weights {
             if let Some(values) = &self.bias {
                 bias[..live].copy_from_slice(&values.data()[first..first + live]);
             }
-            for block in (0..self.inputs).step_by(order.block) {
-                let channels = block..(block + order.block).min(self.inputs);
+            for start in (0..self.inputs).step_by(block) {
+                let channels = start..(start + block).min(self.inputs);
                 let (part, after) =
                     rest.split_at_mut(channels.len() * self.taps[0] * self.taps[1] * lanes);
                 (0..live).for_each(|lane| {

@@ -1,12 +1,13 @@
 //! From a graph to a model, stage by stage.
 //!
-//! graph -> [`schedule`] (passes) -> scheduled graph -> [`plan()`] -> [`lower`] (kernels) -> programs and
+//! graph -> [`schedule`] (passes) -> scheduled graph -> [`choose`] and [`plan()`] -> [`lower`] (kernels) -> programs and
 //! regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had alone, for dumps and tests.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resnetc_ir::{Graph, NodeId, Op};
+use resnetc_ir::{Graph, NodeId, Op, TensorType};
 
 use crate::codegen::code::CodeSpace;
 use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
@@ -16,7 +17,7 @@ use crate::codegen::vir::Program as Kernel;
 use crate::cpu::{Isa, core_cache_bytes};
 use crate::error::Error;
 use crate::kernels::sink::{Machine, Pack, Sink};
-use crate::kernels::{self, Operand, Step};
+use crate::kernels::{self, Algorithm, Operand, Step};
 use crate::options::{Numerics, Options};
 use crate::passes::{self, PassOptions, Remarks};
 use crate::plan::{self, Plan};
@@ -29,8 +30,10 @@ use crate::runtime::pool::Pool;
 pub struct CompileReport {
     /// The instruction set.
     pub isa: Isa,
-    /// Bytes of one context.
+    /// Bytes of a context's arena.
     pub arena_bytes: usize,
+    /// Bytes that a context holds beside the arena for each thread.
+    pub thread_bytes: usize,
     /// The least that any placement needs.
     pub arena_lower_bound: usize,
     /// Bytes of packed constants.
@@ -64,6 +67,8 @@ pub struct Lowered {
     pub packs: Vec<Pack>,
     /// Bytes of the packed constants.
     pub weight_bytes: usize,
+    /// Bytes of memory that each thread of a run has for itself.
+    pub thread_bytes: usize,
 }
 
 /// Runs the passes that the options ask for, in place.
@@ -89,14 +94,31 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
 }
 
-/// Plans a scheduled graph, with scratch memory for the algorithms that the options allow.
-pub fn plan(graph: &Graph, options: &Options) -> Plan {
-    let exact = options.numerics == Numerics::Exact;
+/// How each operator is computed, where there is a choice.
+pub type Algorithms = HashMap<NodeId, Algorithm>;
+
+/// Chooses the algorithms that the options allow, for a machine.
+pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms {
+    if options.numerics == Numerics::Exact {
+        return Algorithms::new();
+    }
+    let choice = |node: NodeId| {
+        let (operands, n) = (operand_types(graph, node), graph.node(node));
+        (node, Algorithm::choose(&n.op, &operands, &n.ty, machine))
+    };
+    graph.topo().into_iter().map(choice).collect()
+}
+
+fn operand_types(graph: &Graph, node: NodeId) -> Vec<&TensorType> {
+    graph.operands(node).into_iter().map(|o| &graph.node(o).ty).collect()
+}
+
+/// Plans a scheduled graph, with scratch memory for the chosen algorithms.
+pub fn plan(graph: &Graph, algorithms: &Algorithms) -> Plan {
     plan::plan(graph, &|node| {
-        let operands = graph.operands(node);
-        let types: Vec<_> = operands.iter().map(|&o| &graph.node(o).ty).collect();
+        let algorithm = algorithms.get(&node).copied().unwrap_or_default();
         let n = graph.node(node);
-        kernels::scratch_bytes(&n.op, &types, &n.ty, exact)
+        algorithm.scratch_bytes(&n.op, &operand_types(graph, node), &n.ty)
     })
 }
 
@@ -104,7 +126,12 @@ pub fn plan(graph: &Graph, options: &Options) -> Plan {
 ///
 /// # Errors
 /// If an operator cannot be compiled in its form.
-pub fn lower(graph: &Graph, plan: &Plan, machine: Machine) -> Result<Lowered, Error> {
+pub fn lower(
+    graph: &Graph,
+    plan: &Plan,
+    algorithms: &Algorithms,
+    machine: Machine,
+) -> Result<Lowered, Error> {
     let mut sink = Sink::new(machine);
     let (mut regions, mut steps) = (Vec::new(), Vec::new());
     for (operator, planned) in plan.steps.iter().filter(|s| !s.is_view).enumerate() {
@@ -119,28 +146,31 @@ pub fn lower(graph: &Graph, plan: &Plan, machine: Machine) -> Result<Lowered, Er
             operands: graph.operands(planned.node).into_iter().map(operand).collect(),
             dst: plan.places[&planned.node].clone(),
             fill_halo: planned.fill_halo,
+            algorithm: algorithms.get(&planned.node).copied().unwrap_or_default(),
             scratch: planned.scratch.map(|buffer| plan.buffers[buffer].offset as i64),
         };
         let lowered = kernels::lower(&step, &mut sink)?;
-        // The one in the middle does the multiplications, where there are several.
+        // What stands in the middle does the multiplications, where there are several regions or calls.
         let main = lowered.len() / 2;
+        let main_call = |region: &Region| {
+            let calls = region.pieces.first()?.calls();
+            calls.get(calls.len() / 2).map(|call| sink.name(call.kernel).to_owned())
+        };
         for (i, region) in lowered.into_iter().enumerate() {
             steps.push(StepInfo {
                 name: node.name.clone(),
                 op: node.op.name(),
                 operator,
-                kernel: region
-                    .pieces
-                    .first()
-                    .map_or(String::new(), |p| sink.name(p.kernel).to_owned()),
+                kernel: main_call(&region).unwrap_or_default(),
                 macs: if i == main { macs(graph, planned.node) } else { 0 },
                 chunks: region.chunk_count(),
             });
             regions.push(region);
         }
     }
+    let thread_bytes = sink.thread_bytes();
     let (kernels, packs, weight_bytes) = sink.finish();
-    Ok(Lowered { kernels, regions, steps, packs, weight_bytes })
+    Ok(Lowered { kernels, regions, steps, packs, weight_bytes, thread_bytes })
 }
 
 /// Multiply-adds of a node by the operator's definition.
@@ -188,12 +218,13 @@ fn build(
     options: &Options,
 ) -> Result<Model, Error> {
     let (isa, machine) = machine(options)?;
-    let plan = plan(&graph, options);
+    let algorithms = choose(&graph, options, &machine);
+    let plan = plan(&graph, &algorithms);
     if cfg!(debug_assertions) {
         plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;
     }
     clock.lap("plan");
-    let lowered = lower(&graph, &plan, machine)?;
+    let lowered = lower(&graph, &plan, &algorithms, machine)?;
     let port = |name: &str, node: NodeId| Port {
         name: name.to_owned(),
         shape: graph.node(node).ty.shape.clone(),
@@ -217,6 +248,7 @@ fn build(
     let report = CompileReport {
         isa,
         arena_bytes: plan.peak,
+        thread_bytes: lowered.thread_bytes,
         arena_lower_bound: plan.lower_bound,
         weight_bytes: bytes,
         code_bytes: code.size(),
@@ -226,7 +258,16 @@ fn build(
     };
     let pool = Pool::new(machine.threads);
     let steps = lowered.steps;
-    let program = Program { code, weights, arena_bytes: plan.peak, inputs, outputs, steps, pool };
+    let program = Program {
+        code,
+        weights,
+        arena_bytes: plan.peak,
+        thread_bytes: lowered.thread_bytes,
+        inputs,
+        outputs,
+        steps,
+        pool,
+    };
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
 }
 

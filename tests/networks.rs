@@ -222,7 +222,9 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
         let network = Compiler::new(options.clone()).load(name).expect("built in");
         let mut graph = network.graph().clone();
         resnetc::compile::schedule(&mut graph, &options).expect("passes");
-        let plan = resnetc::compile::plan(&graph, &options);
+        let (_, machine) = resnetc::compile::machine(&options).expect("auto");
+        let algorithms = resnetc::compile::choose(&graph, &options, &machine);
+        let plan = resnetc::compile::plan(&graph, &algorithms);
         resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
         assert!(
             plan.peak * 4 <= plan.lower_bound * 5,

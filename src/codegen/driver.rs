@@ -1,5 +1,5 @@
 //! Region -> Cranelift IR: `extern "C" fn(bases, chunk)` finds out which piece the chunk is of and which indices it
-//! has, and calls the piece's kernel under the inner loops.
+//! has, and makes the piece's calls under their loops.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -10,7 +10,7 @@ use cranelift_frontend::FunctionBuilder;
 
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
-use super::region::{Arg, Extent, Piece, Region};
+use super::region::{Arg, Call, Extent, Item, Piece, Region};
 
 /// Compiles `region`; `kernels` holds how many arguments each kernel takes.
 ///
@@ -29,7 +29,8 @@ pub fn compile(
         if !piece.is_well_formed() {
             return Err(wrong("a piece breaks its own rules"));
         }
-        if kernels.get(piece.kernel) != Some(&piece.args.len()) {
+        if piece.calls().into_iter().any(|call| kernels.get(call.kernel) != Some(&call.args.len()))
+        {
             return Err(wrong("no such kernel, or it takes another number of arguments"));
         }
     }
@@ -55,8 +56,8 @@ fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, region: &Regio
         builder.switch_to_block(here);
         builder.seal_block(here);
         let number = builder.ins().iadd_imm_s(chunk, (first as i64).wrapping_neg());
-        let kernel = declare(cranelift, &mut builder, piece);
-        Nest { builder: &mut builder, piece, kernel }.chunk(bases, number);
+        let mut indices = indices(&mut builder, piece, number);
+        Sequence { cranelift, builder: &mut builder, bases }.items(&piece.items, &mut indices);
         builder.ins().return_(&[]);
         builder.switch_to_block(next);
         builder.seal_block(next);
@@ -67,9 +68,9 @@ fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, region: &Regio
 }
 
 /// The kernel, as something to call: it lies next to this function.
-fn declare(cranelift: &Cranelift, builder: &mut FunctionBuilder<'_>, piece: &Piece) -> FuncRef {
-    let signature = builder.import_signature(cranelift.kernel_signature(piece.args.len()));
-    let name = UserExternalName { namespace: 0, index: piece.kernel as u32 };
+fn declare(cranelift: &Cranelift, builder: &mut FunctionBuilder<'_>, call: &Call) -> FuncRef {
+    let signature = builder.import_signature(cranelift.kernel_signature(call.args.len()));
+    let name = UserExternalName { namespace: 0, index: call.kernel as u32 };
     let name = builder.func.declare_imported_user_function(name);
     builder.import_function(ExtFuncData {
         name: ExternalName::user(name),
@@ -79,33 +80,75 @@ fn declare(cranelift: &Cranelift, builder: &mut FunctionBuilder<'_>, piece: &Pie
     })
 }
 
-/// One piece's loops.
+/// The outer indices of chunk `number` of the piece, the last one fastest.
+fn indices(builder: &mut FunctionBuilder<'_>, piece: &Piece, number: Value) -> Vec<Value> {
+    let mut rest = number;
+    let mut indices = Vec::new();
+    for (level, &n) in piece.chunks.iter().enumerate().rev() {
+        let n = i64::from(n);
+        indices.push(if level == 0 { rest } else { builder.ins().urem_imm_u(rest, n) });
+        rest = if level == 0 { rest } else { builder.ins().udiv_imm_u(rest, n) };
+    }
+    indices.reverse();
+    indices
+}
+
+/// What a chunk does.
+struct Sequence<'a, 'f> {
+    cranelift: &'a Cranelift,
+    builder: &'a mut FunctionBuilder<'f>,
+    bases: Value,
+}
+
+impl Sequence<'_, '_> {
+    /// Items, inside the levels of which `indices` are.
+    fn items(&mut self, items: &[Item], indices: &mut Vec<Value>) {
+        for item in items {
+            match item {
+                Item::Call(call) => {
+                    let kernel = declare(self.cranelift, self.builder, call);
+                    Nest { builder: self.builder, outer: indices.len(), call, kernel }
+                        .run(self.bases, indices.clone());
+                }
+                Item::Repeat { count: 0, .. } => {}
+                Item::Repeat { count, items } => self.repeat(*count, items, indices),
+            }
+        }
+    }
+
+    fn repeat(&mut self, count: u32, items: &[Item], indices: &mut Vec<Value>) {
+        let (head, exit) = (self.builder.create_block(), self.builder.create_block());
+        let index = self.builder.append_block_param(head, I64);
+        let zero = self.builder.ins().iconst(I64, 0);
+        self.builder.ins().jump(head, &[zero.into()]);
+        self.builder.switch_to_block(head);
+        indices.push(index);
+        self.items(items, indices);
+        indices.pop();
+        let index = self.builder.ins().iadd_imm_s(index, 1);
+        let more = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, i64::from(count));
+        self.builder.ins().brif(more, head, &[index.into()], exit, &[]);
+        self.builder.seal_block(head);
+        self.builder.switch_to_block(exit);
+        self.builder.seal_block(exit);
+    }
+}
+
+/// One call's loops.
 struct Nest<'a, 'f> {
     builder: &'a mut FunctionBuilder<'f>,
-    piece: &'a Piece,
+    /// How many levels are further out than the call's own.
+    outer: usize,
+    call: &'a Call,
     kernel: FuncRef,
 }
 
 impl Nest<'_, '_> {
-    /// Everything about chunk `number` of the piece.
-    fn chunk(mut self, bases: Value, number: Value) {
-        let mut indices = self.indices(number);
-        let piece = self.piece;
-        let addresses = piece.args.iter().map(|arg| self.start(bases, arg, &indices)).collect();
+    /// All turns of the loops, inside the levels of which `indices` are.
+    fn run(mut self, bases: Value, mut indices: Vec<Value>) {
+        let call = self.call;
+        let addresses = call.args.iter().map(|arg| self.start(bases, arg, &indices)).collect();
         self.level(&mut indices, addresses);
-    }
-
-    /// The outer indices, the last one fastest.
-    fn indices(&mut self, number: Value) -> Vec<Value> {
-        let mut rest = number;
-        let mut indices = Vec::new();
-        for (level, &n) in self.piece.chunks.iter().enumerate().rev() {
-            let n = i64::from(n);
-            indices.push(if level == 0 { rest } else { self.builder.ins().urem_imm_u(rest, n) });
-            rest = if level == 0 { rest } else { self.builder.ins().udiv_imm_u(rest, n) };
-        }
-        indices.reverse();
-        indices
     }
 
     /// An argument's value where all inner indices are 0; for a count, 0.
@@ -127,8 +170,8 @@ impl Nest<'_, '_> {
     /// The loop after those that `indices` are of, and all inside it. Addresses that it moves are carried along.
     fn level(&mut self, indices: &mut Vec<Value>, addresses: Vec<Value>) {
         let level = indices.len();
-        let Some(extent) = self.piece.loops.get(level - self.piece.chunks.len()) else {
-            return self.call(indices, &addresses);
+        let Some(extent) = self.call.loops.get(level - self.outer) else {
+            return self.invoke(indices, &addresses);
         };
         if let Extent::Fixed(0) = extent {
             return;
@@ -166,12 +209,12 @@ impl Nest<'_, '_> {
             Arg::Address { strides, .. } => strides.get(level).copied().filter(|&s| s != 0),
             Arg::Count(_) => None,
         };
-        self.piece.args.iter().enumerate().filter_map(|(i, arg)| Some((i, stride(arg)?))).collect()
+        self.call.args.iter().enumerate().filter_map(|(i, arg)| Some((i, stride(arg)?))).collect()
     }
 
-    fn call(&mut self, indices: &[Value], addresses: &[Value]) {
-        let piece = self.piece;
-        let args: Vec<Value> = piece
+    fn invoke(&mut self, indices: &[Value], addresses: &[Value]) {
+        let call = self.call;
+        let args: Vec<Value> = call
             .args
             .iter()
             .zip(addresses)

@@ -5,7 +5,7 @@
 //! (payloads of NaN aside) is wrong.
 
 use super::error::CodegenError;
-use super::region::{Arg, Base, Extent, Piece, Region};
+use super::region::{Arg, Base, Call, Extent, Item, Piece, Region};
 use super::usage::Usage;
 use super::vir::{Arith, Count, Inst, Mem, POINTERS, Program, V};
 
@@ -125,7 +125,7 @@ pub fn emulate(
     }
 }
 
-/// Runs one chunk of `region`. `kernels` and `bases` are what [`Piece::kernel`] and [`Base`] count in.
+/// Runs one chunk of `region`. `kernels` and `bases` are what [`Call::kernel`] and [`Base`] count in.
 ///
 /// # Errors
 /// As [`emulate`]; also if the region is malformed or has no such chunk.
@@ -148,13 +148,18 @@ pub fn emulate_region(
         if !piece.is_well_formed() {
             return Err(wrong("a piece breaks its own rules"));
         }
-        let kernel = kernels.get(piece.kernel).ok_or_else(|| wrong("no such kernel"))?;
         let known = |arg: &Arg| !matches!(arg, Arg::Address { base: Base(b), .. } if *b as usize >= bases.len());
-        if !piece.args.iter().all(known) {
-            return Err(wrong("no such base"));
+        for call in piece.calls() {
+            if call.kernel >= kernels.len() {
+                return Err(wrong("no such kernel"));
+            }
+            if !call.args.iter().all(known) {
+                return Err(wrong("no such base"));
+            }
         }
-        let mut nest = Nest { piece, kernel, bases, memory, fused };
-        return nest.level(&mut piece_indices(piece, chunk - first));
+        let mut indices = piece_indices(piece, chunk - first);
+        Sequence { kernels, bases, memory, fused }.items(&piece.items, &mut indices)?;
+        return Ok(());
     }
     Err(wrong("no such chunk"))
 }
@@ -176,9 +181,37 @@ fn piece_indices(piece: &Piece, chunk: u64) -> Vec<u64> {
     indices
 }
 
-/// The inner loops of one chunk.
+/// What a chunk does.
+struct Sequence<'a> {
+    kernels: &'a [Program],
+    bases: &'a [u64],
+    memory: &'a mut Memory,
+    fused: bool,
+}
+
+impl Sequence<'_> {
+    fn items(&mut self, items: &[Item], indices: &mut Vec<u64>) -> Result<(), EmulateError> {
+        items.iter().try_for_each(|item| match item {
+            Item::Call(call) => {
+                let (outer, kernel) = (indices.len(), &self.kernels[call.kernel]);
+                let (bases, memory, fused) = (self.bases, &mut *self.memory, self.fused);
+                Nest { outer, call, kernel, bases, memory, fused }.level(indices)
+            }
+            Item::Repeat { count, items } => (0..u64::from(*count)).try_for_each(|index| {
+                indices.push(index);
+                let done = self.items(items, indices);
+                indices.pop();
+                done
+            }),
+        })
+    }
+}
+
+/// The inner loops of one call.
 struct Nest<'a> {
-    piece: &'a Piece,
+    /// How many levels are further out than the call's own.
+    outer: usize,
+    call: &'a Call,
     kernel: &'a Program,
     bases: &'a [u64],
     memory: &'a mut Memory,
@@ -187,8 +220,8 @@ struct Nest<'a> {
 
 impl Nest<'_> {
     fn level(&mut self, indices: &mut Vec<u64>) -> Result<(), EmulateError> {
-        let Some(extent) = self.piece.loops.get(indices.len() - self.piece.chunks.len()) else {
-            let args: Vec<u64> = self.piece.args.iter().map(|arg| self.arg(arg, indices)).collect();
+        let Some(extent) = self.call.loops.get(indices.len() - self.outer) else {
+            let args: Vec<u64> = self.call.args.iter().map(|arg| self.arg(arg, indices)).collect();
             return emulate(self.kernel, &args, self.memory, self.fused);
         };
         for index in 0..turns(extent, indices) {
@@ -251,6 +284,7 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             Inst::Broadcast { dst, src } => *self.at(dst) = [self.read(inst, src, 1)?[0]; LANES],
             Inst::Store { dst, src } => self.store(inst, dst, src, LANES)?,
             Inst::StoreFirst { dst, src } => self.store(inst, dst, src, 1)?,
+            Inst::Prefetch { .. } => {}
             Inst::Copy { dst, src } => *self.at(dst) = self.get(src),
             Inst::MultiplyAdd { acc, a, b } => {
                 let (a, b) = (self.get(a), self.get(b));

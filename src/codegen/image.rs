@@ -91,7 +91,7 @@ type Done = (usize, Result<Compiled, CodegenError>, Duration);
 
 impl Image {
     /// Compiles all of `kernels`, each by its back end, and all of `regions`, whose
-    /// [`Piece::kernel`](super::region::Piece::kernel) count in `kernels`.
+    /// [`Call::kernel`](super::region::Call::kernel) count in `kernels`.
     ///
     /// # Errors
     /// The first function, in order, that cannot be compiled.
@@ -185,7 +185,7 @@ impl Image {
 }
 
 fn info(region: &Region) -> RegionInfo {
-    let args = region.pieces.iter().flat_map(|piece| &piece.args);
+    let args = region.pieces.iter().flat_map(|piece| piece.calls()).flat_map(|call| &call.args);
     let bases = args.filter_map(|arg| match arg {
         Arg::Address { base, .. } => Some(base.0 as usize + 1),
         Arg::Count(_) => None,

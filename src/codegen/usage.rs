@@ -51,6 +51,7 @@ fn visit(body: &[Inst], vector: &mut impl FnMut(V), pointer: &mut impl FnMut(P))
                 vector(v);
                 pointer(m.base);
             }
+            Inst::Prefetch { src } => pointer(src.base),
             Inst::Copy { dst, src } | Inst::Round { dst, src } | Inst::Pow2 { dst, src } => {
                 [dst, src].into_iter().for_each(&mut *vector);
             }

@@ -126,6 +126,12 @@ pub enum Inst {
         /// Source.
         src: V,
     },
+    /// A hint that the cache line of this place will be read soon: not at once, so it need not come nearer than the
+    /// second cache. The place need not exist.
+    Prefetch {
+        /// The place.
+        src: Mem,
+    },
     /// `dst = src`.
     Copy {
         /// Result.
@@ -335,6 +341,11 @@ impl Builder {
         self.push(Inst::StoreFirst { dst, src });
     }
 
+    /// Hints that a cache line will be read soon.
+    pub fn prefetch(&mut self, src: Mem) {
+        self.push(Inst::Prefetch { src });
+    }
+
     /// `acc += a * b`.
     pub fn multiply_add(&mut self, acc: V, a: V, b: V) {
         self.push(Inst::MultiplyAdd { acc, a, b });
@@ -411,21 +422,27 @@ impl Program {
 pub struct Work {
     /// Vector multiply-adds.
     pub multiply_adds: u64,
+    /// Prefetches.
+    pub prefetches: u64,
     /// All instructions.
     pub instructions: u64,
 }
 
 impl Work {
+    const ONE: Work = Work { multiply_adds: 0, prefetches: 0, instructions: 1 };
+
     fn of(body: &[Inst]) -> Work {
         let mut sum = Work::default();
         for inst in body {
             let (turns, inner) = match inst {
                 Inst::Loop { count: Count::Fixed(n), body } => (u64::from(*n), Work::of(body)),
                 Inst::Loop { count: Count::Register(_), body } => (1, Work::of(body)),
-                Inst::MultiplyAdd { .. } => (1, Work { multiply_adds: 1, instructions: 1 }),
-                _ => (1, Work { multiply_adds: 0, instructions: 1 }),
+                Inst::MultiplyAdd { .. } => (1, Work { multiply_adds: 1, ..Work::ONE }),
+                Inst::Prefetch { .. } => (1, Work { prefetches: 1, ..Work::ONE }),
+                _ => (1, Work::ONE),
             };
             sum.multiply_adds += turns * inner.multiply_adds;
+            sum.prefetches += turns * inner.prefetches;
             sum.instructions += turns * inner.instructions;
         }
         sum
@@ -480,6 +497,7 @@ impl fmt::Display for Inst {
             Inst::Broadcast { dst, src } => write!(f, "{dst} = broadcast {src}"),
             Inst::Store { dst, src } => write!(f, "store {dst}, {src}"),
             Inst::StoreFirst { dst, src } => write!(f, "store_first {dst}, {src}"),
+            Inst::Prefetch { src } => write!(f, "prefetch {src}"),
             Inst::Copy { dst, src } => write!(f, "{dst} = {src}"),
             Inst::MultiplyAdd { acc, a, b } => write!(f, "{acc} += {a} * {b}"),
             Inst::Arith { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),

@@ -18,7 +18,7 @@ use resnetc_ir::op::Op;
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Tensor, TensorType};
 
-use crate::codegen::region::{Piece, Region};
+use crate::codegen::region::{Base, Piece, Region};
 use crate::codegen::vir::OverBudget;
 
 pub mod conv;
@@ -40,6 +40,7 @@ use conv::pack::Weights;
 use function::Function;
 use geometry::{Geometry, Place};
 use sink::{Sink, WEIGHTS};
+pub use winograd::choose::Algorithm;
 
 /// Why a step cannot be lowered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -88,22 +89,10 @@ pub struct Step<'a> {
     /// Whether the border of the result is to be written; it is not where the result takes over a place whose
     /// border already is zero.
     pub fill_halo: bool,
-    /// Offset in the arena of the scratch memory that [`scratch_bytes`] asked for, if it asked for any.
+    /// How it is computed, where there is a choice.
+    pub algorithm: Algorithm,
+    /// Offset in the arena of the scratch memory that [`Algorithm::scratch_bytes`] asked for, if it asked for any.
     pub scratch: Option<i64>,
-}
-
-/// Bytes of scratch memory that an operator should be given, which also is the choice of algorithm: with scratch
-/// memory a convolution runs by Winograd's, without it directly. `exact` allows none but direct convolution.
-pub fn scratch_bytes(op: &Op, operands: &[&TensorType], dst: &TensorType, exact: bool) -> usize {
-    let form = match (op, operands.first().and_then(|src| src.nchw()), dst.nchw()) {
-        (Op::Conv(conv), Some(src), Some(dst))
-            if !exact && operands[0].layout == Layout::Blocked =>
-        {
-            winograd::Form::of(conv, src, dst).ok()
-        }
-        _ => None,
-    };
-    form.map_or(0, |form| form.scratch_bytes())
 }
 
 /// Lowers one step to regions that run one after the other.
@@ -123,14 +112,15 @@ pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelErro
 impl Step<'_> {
     fn regions(&self, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
         let region = |pieces| Region { name: self.name.to_owned(), pieces };
-        if let (Op::Conv(conv), Some(scratch)) = (self.op, self.scratch) {
+        if let (Op::Conv(conv), Algorithm::Winograd(tile, schedule)) = (self.op, self.algorithm) {
             let (src, dst) = (self.place(0, sink)?, &self.dst);
             let residual = conv.residual_operand().map(|i| self.place(i, sink)).transpose()?;
-            let form = winograd::Form::of(conv, src.geometry.nchw(), dst.geometry.nchw());
+            let form = winograd::Form::of(tile, conv, src.geometry.nchw(), dst.geometry.nchw());
             let form = form.map_err(|reason| self.unsupported(reason))?;
             let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
-            let steps = form.lower(conv, self.weights(conv.bias)?, operands, scratch, sink)?;
-            return Ok(steps.map(region).into());
+            let weights = self.weights(conv.bias)?;
+            let steps = form.lower(schedule, conv, weights, operands, self.scratch, sink)?;
+            return Ok(steps.into_iter().map(region).collect());
         }
         Ok(vec![region(self.pieces(sink)?)])
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::codegen::region::{Arg, Base, Extent, Piece};
-use crate::codegen::vir::{OverBudget, Program, Target};
+use crate::codegen::region::{Arg, Base, Call, Extent, Item, Piece};
+use crate::codegen::vir::{OverBudget, Program, Target, Work};
 
 use super::KernelError;
 
@@ -11,6 +11,11 @@ use super::KernelError;
 pub const ARENA: Base = Base(0);
 /// Base address of the packed constants.
 pub const WEIGHTS: Base = Base(1);
+
+/// Base address of the memory that the running thread has for itself; what a chunk leaves there is lost.
+pub const THREAD: Base = Base(2);
+/// How many base addresses there are.
+pub const BASES: usize = 3;
 
 /// Bytes to which packed constants and values are aligned: a cache line.
 pub const ALIGN: usize = 64;
@@ -58,6 +63,7 @@ pub struct Sink {
     known: HashMap<String, usize>,
     packs: Vec<Pack>,
     weight_bytes: usize,
+    thread_bytes: usize,
 }
 
 impl Sink {
@@ -69,6 +75,7 @@ impl Sink {
             known: HashMap::new(),
             packs: Vec::new(),
             weight_bytes: 0,
+            thread_bytes: 0,
         }
     }
 
@@ -100,6 +107,11 @@ impl Sink {
         self.programs.get(kernel).map_or("", |p| &p.name)
     }
 
+    /// What one call of a program executes.
+    pub fn work(&self, kernel: usize) -> Work {
+        self.programs.get(kernel).map(Program::work).unwrap_or_default()
+    }
+
     /// Reserves `len` values of packed constants and returns their offset in bytes. `fill` writes them, later and
     /// perhaps on another thread; what it leaves is zero.
     pub fn pack(&mut self, len: usize, fill: impl FnOnce(&mut [f32]) + Send + 'static) -> i64 {
@@ -107,6 +119,16 @@ impl Sink {
         self.weight_bytes = (offset + len * 4).next_multiple_of(ALIGN);
         self.packs.push(Pack { offset, len, fill: Box::new(fill) });
         offset as i64
+    }
+
+    /// Asks that every thread have `bytes` for itself, from [`THREAD`] on, while it runs a chunk.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.thread_bytes = self.thread_bytes.max(bytes);
+    }
+
+    /// The most bytes of its own that a chunk needs.
+    pub fn thread_bytes(&self) -> usize {
+        self.thread_bytes
     }
 
     /// Everything collected: programs, packed constants and the bytes that these take.
@@ -152,6 +174,12 @@ impl<const N: usize> Levels<N> {
         self.chunks.len() - 1
     }
 
+    /// Adds the level of an [`Item::Repeat`] that the call will stand in.
+    pub fn repeat(&mut self, strides: [i64; N]) {
+        debug_assert!(self.loops.is_empty(), "repeats stand outside the call's own loops");
+        self.stride(strides);
+    }
+
     /// Adds a level that runs inside a chunk.
     pub fn inner(&mut self, extent: Extent, strides: [i64; N]) {
         self.loops.push(extent);
@@ -176,15 +204,20 @@ impl<const N: usize> Levels<N> {
         self.pointers.iter_mut().zip(strides).for_each(|(p, s)| p.strides.push(s));
     }
 
-    /// The piece: a call of `kernel` with the pointers, then `counts`.
-    pub fn piece(self, kernel: usize, counts: &[Extent]) -> Piece {
+    /// A call of `kernel` with the pointers, then `counts`, to be put into a piece of the same chunk levels.
+    pub fn call(self, kernel: usize, counts: &[Extent]) -> Call {
         let addresses = self.pointers.into_iter().map(|p| Arg::Address {
             base: p.base,
             offset: p.offset,
             strides: p.strides,
         });
         let args = addresses.chain(counts.iter().map(|&e| Arg::Count(e))).collect();
-        Piece { kernel, chunks: self.chunks, loops: self.loops, args }
+        Call { kernel, loops: self.loops, args }
+    }
+
+    /// The piece that consists of one such call.
+    pub fn piece(self, kernel: usize, counts: &[Extent]) -> Piece {
+        Piece { chunks: self.chunks.clone(), items: vec![Item::Call(self.call(kernel, counts))] }
     }
 }
 

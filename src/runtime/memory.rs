@@ -5,6 +5,8 @@ use memmap2::MmapMut;
 /// Zeroed memory, aligned to a page, on huge pages where the system has them.
 pub struct Memory {
     map: Option<MmapMut>,
+    /// Where in the mapping the memory starts.
+    start: usize,
     len: usize,
 }
 
@@ -14,8 +16,12 @@ impl std::fmt::Debug for Memory {
     }
 }
 
-/// Below this, a huge page would mostly be waste.
+/// A huge page. Kernels write to dozens of streams at a time, each in a page of its own: more than the first level of a
+/// CPU's address translation holds, were the pages small.
 const HUGE: usize = 2 * 1024 * 1024;
+
+/// Below this, a huge page would mostly be waste.
+const SMALL: usize = HUGE / 8;
 
 impl Memory {
     /// `bytes` of zeros.
@@ -23,30 +29,38 @@ impl Memory {
     /// # Errors
     /// If the system has not so much.
     pub fn zeroed(bytes: usize) -> std::io::Result<Self> {
-        if bytes == 0 {
-            return Ok(Memory { map: None, len: 0 });
+        match bytes {
+            0 => Ok(Memory { map: None, start: 0, len: 0 }),
+            _ if bytes < SMALL || cfg!(not(target_os = "linux")) => {
+                Ok(Memory { map: Some(MmapMut::map_anon(bytes)?), start: 0, len: bytes })
+            }
+            _ => Memory::huge(bytes),
         }
-        let map = MmapMut::map_anon(bytes)?;
+    }
+
+    /// Whole huge pages: the mapping has room to start at one. What is not used of it takes addresses, but no memory.
+    fn huge(bytes: usize) -> std::io::Result<Self> {
+        let map = MmapMut::map_anon(bytes.next_multiple_of(HUGE) + HUGE)?;
+        let start = map.as_ptr().align_offset(HUGE);
+        // Only a hint: without huge pages everything works, a little slower.
         #[cfg(target_os = "linux")]
-        if bytes >= HUGE {
-            // Only a hint: without huge pages everything works, a little slower.
-            let _ = map.advise(memmap2::Advice::HugePage);
-        }
-        Ok(Memory { map: Some(map), len: bytes })
+        let _ = map.advise(memmap2::Advice::HugePage);
+        Ok(Memory { map: Some(map), start, len: bytes })
     }
 
     /// The first byte; dangling if there are none.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        let start = self.start;
         self.map
             .as_mut()
-            .map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| m.as_mut_ptr())
+            .map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| m[start..].as_mut_ptr())
     }
 
     /// The first byte, to read.
     pub fn as_ptr(&self) -> *const u8 {
         self.map
             .as_ref()
-            .map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| m.as_ptr())
+            .map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| m[self.start..].as_ptr())
     }
 
     /// How many bytes there are.
@@ -61,7 +75,8 @@ impl Memory {
 
     /// The memory as values.
     pub fn floats(&self) -> &[f32] {
-        let bytes = self.map.as_ref().map_or(&[][..], |m| &m[..]);
+        let range = self.start..self.start + self.len;
+        let bytes = self.map.as_ref().map_or(&[][..], |m| &m[range]);
         // SAFETY: every bit pattern is an f32.
         let (_, floats, _) = unsafe { bytes.align_to::<f32>() };
         floats
@@ -69,7 +84,8 @@ impl Memory {
 
     /// The memory as values, to write.
     pub fn floats_mut(&mut self) -> &mut [f32] {
-        let bytes = self.map.as_mut().map_or(&mut [][..], |m| &mut m[..]);
+        let range = self.start..self.start + self.len;
+        let bytes = self.map.as_mut().map_or(&mut [][..], |m| &mut m[range]);
         // SAFETY: every bit pattern is an f32, and every f32 is bytes.
         let (_, floats, _) = unsafe { bytes.align_to_mut::<f32>() };
         floats

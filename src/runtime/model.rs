@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use crate::codegen::code::{Bases, CodeSpace};
 use crate::error::RunError;
 use crate::kernels::geometry::Place;
-use crate::kernels::sink::{ARENA, WEIGHTS};
+use crate::kernels::sink::{ARENA, BASES, THREAD, WEIGHTS};
 
 use super::fpenv::FlushDenormals;
 use super::memory::Memory;
 use super::pool::{Pool, Session};
+
+/// Threads' own memory starts on pages of their own, so that none shares a cache line or a page with another's.
+const PAGE: usize = 4096;
 
 /// One input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,7 @@ pub(crate) struct Program {
     pub(crate) code: CodeSpace,
     pub(crate) weights: Memory,
     pub(crate) arena_bytes: usize,
+    pub(crate) thread_bytes: usize,
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
     pub(crate) steps: Vec<StepInfo>,
@@ -73,8 +77,10 @@ pub struct Model {
 pub struct Context {
     program: Arc<Program>,
     arena: Memory,
-    /// Where the arena and the weights start; neither moves.
-    bases: Bases,
+    /// What the threads of a run have for themselves, one stretch each.
+    _threads: Memory,
+    /// Where the arena, the weights and a thread's own memory start, for each thread; nothing of it moves.
+    bases: Vec<Bases>,
 }
 
 impl Model {
@@ -83,14 +89,22 @@ impl Model {
     /// # Errors
     /// If the system has no memory for the arena.
     pub fn context(&self) -> Result<Context, RunError> {
-        let mut arena = Memory::zeroed(self.program.arena_bytes).map_err(|e| RunError::Memory {
-            bytes: self.program.arena_bytes,
-            reason: e.to_string(),
-        })?;
-        let mut bases = Bases::new(2);
-        bases.set(ARENA.0 as usize, arena.as_mut_ptr());
-        bases.set(WEIGHTS.0 as usize, self.program.weights.as_ptr().cast_mut());
-        Ok(Context { program: Arc::clone(&self.program), arena, bases })
+        let program = &self.program;
+        let memory = |bytes: usize| {
+            Memory::zeroed(bytes).map_err(|e| RunError::Memory { bytes, reason: e.to_string() })
+        };
+        let stretch = program.thread_bytes.next_multiple_of(PAGE);
+        let mut arena = memory(program.arena_bytes)?;
+        let mut threads = memory(stretch * self.threads())?;
+        let bases = (0..self.threads()).map(|thread| {
+            let mut bases = Bases::new(BASES);
+            bases.set(ARENA.0 as usize, arena.as_mut_ptr());
+            bases.set(WEIGHTS.0 as usize, program.weights.as_ptr().cast_mut());
+            bases.set(THREAD.0 as usize, threads.as_mut_ptr().wrapping_add(thread * stretch));
+            bases
+        });
+        let bases = bases.collect();
+        Ok(Context { program: Arc::clone(program), arena, _threads: threads, bases })
     }
 
     /// What the network takes.
@@ -159,13 +173,14 @@ impl Model {
         }
     }
 
-    fn step(&self, step: usize, bases: &Bases, session: &mut Session<'_>) {
+    fn step(&self, step: usize, bases: &[Bases], session: &mut Session<'_>) {
         let program = &*self.program;
-        session.run(program.steps[step].chunks, &|_, chunk| {
-            // SAFETY: the base addresses are the arena of a context that this run borrows alone and the weights, both
-            // as large as the plan and the packing say, and all kernels of this code were made for exactly that plan.
-            // Chunks of a region write disjoint bytes, and the pool returns only when all of them are done.
-            unsafe { program.code.run_chunk(step, bases, chunk) };
+        session.run(program.steps[step].chunks, &|thread, chunk| {
+            // SAFETY: the base addresses are the arena of a context that this run borrows alone, the weights, and memory
+            // of that context that belongs to this thread; all are as large as the plan, the packing and the sink say,
+            // and all kernels of this code were made for exactly that plan. Chunks of a region write disjoint bytes of
+            // the arena, and the pool returns only when all of them are done.
+            unsafe { program.code.run_chunk(step, &bases[thread], chunk) };
         });
     }
 }

@@ -12,7 +12,7 @@ use crate::codegen::code::CodeSpace;
 use crate::codegen::error::CodegenError;
 use crate::codegen::image::{Backend, Image, Options};
 use crate::codegen::machine::Cranelift;
-use crate::codegen::region::{Arg, Piece, Region};
+use crate::codegen::region::{Arg, Call, Item, Piece, Region};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, Target};
 use crate::compile::CompileReport;
 use crate::cpu::Isa;
@@ -99,6 +99,7 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
         code,
         weights: no_weights()?,
         arena_bytes,
+        thread_bytes: 0,
         inputs: Vec::new(),
         outputs: vec![output],
         steps: vec![step],
@@ -131,7 +132,10 @@ fn kernel(target: Target) -> Result<Kernel, OverBudget> {
 fn region(chunks: usize, target: Target) -> Region {
     let strides = vec![i64::from(target.vector_bytes())];
     let args = vec![Arg::Address { base: ARENA, offset: 0, strides }];
-    let piece = Piece { kernel: 0, chunks: vec![chunks as u32], loops: Vec::new(), args };
+    let piece = Piece {
+        chunks: vec![chunks as u32],
+        items: vec![Item::Call(Call { kernel: 0, loops: Vec::new(), args })],
+    };
     Region { name: "peak".to_owned(), pieces: vec![piece] }
 }
 
@@ -143,6 +147,7 @@ fn report(isa: Isa, arena_bytes: usize, code: &CodeSpace) -> CompileReport {
     CompileReport {
         isa,
         arena_bytes,
+        thread_bytes: 0,
         arena_lower_bound: arena_bytes,
         weight_bytes: 0,
         code_bytes: code.size(),

@@ -1,7 +1,7 @@
 //! The emulator's own promises.
 
 use resnetc::codegen::emulate::{EmulateError, Fault, Memory, emulate, emulate_region};
-use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
+use resnetc::codegen::region::{Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::*;
 
 fn one(inst: Inst) -> Program {
@@ -88,7 +88,10 @@ fn regions_that_do_not_fit_are_refused() {
         let loops = vec![Extent::Rest { level, per: 1, total: 2 }];
         let region = Region {
             name: "r".into(),
-            pieces: vec![Piece { kernel, chunks: vec![2], loops, args }],
+            pieces: vec![Piece {
+                chunks: vec![2],
+                items: vec![Item::Call(Call { kernel, loops, args })],
+            }],
         };
         emulate_region(&region, &kernels, &[base], chunk, &mut memory, false)
     };

@@ -81,7 +81,7 @@ impl Writer<'_> {
 
     fn inst(&mut self) -> Inst {
         let lanes = self.target.lanes as i32;
-        match self.roll(14) {
+        match self.roll(15) {
             0 | 1 => Inst::Load { dst: self.v(), src: self.mem(lanes) },
             2 => Inst::Const { dst: self.v(), value: self.value() },
             3 => Inst::Broadcast { dst: self.v(), src: self.mem(1) },
@@ -96,6 +96,7 @@ impl Writer<'_> {
                 b: self.v(),
                 mask: self.roll(1 << 16) as u16,
             },
+            13 => Inst::Prefetch { src: self.mem(1) },
             _ => Inst::Round { dst: self.v(), src: self.v() },
         }
     }

@@ -7,7 +7,7 @@ use resnetc::codegen::emulate::{Memory, emulate_region};
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
-use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
+use resnetc::codegen::region::{Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::{Arith, Builder, Count, Program, Target};
 
 /// Values of each buffer; arguments start near the middle.
@@ -68,22 +68,33 @@ fn address(levels: usize) -> impl Strategy<Value = Arg> {
     })
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
-    let chunks = proptest::collection::vec(prop_oneof![5 => 1u32..4, 1 => Just(0)], 0..4);
-    (chunks, 0usize..3, 0usize..2).prop_flat_map(|(chunks, inner, kernel)| {
-        let levels = chunks.len() + inner;
-        let loops: Vec<_> = (0..inner).map(|i| extent(chunks.len() + i)).collect();
+fn call(outer: usize) -> impl Strategy<Value = Call> {
+    (0usize..3, 0usize..2).prop_flat_map(move |(inner, kernel)| {
+        let levels = outer + inner;
+        let loops: Vec<_> = (0..inner).map(|i| extent(outer + i)).collect();
         let number = || extent(levels).prop_map(Arg::Count).boxed();
         let args = match kernel {
             0 => vec![address(levels).boxed(), address(levels).boxed()],
             _ => vec![address(levels).boxed(), number(), number()],
         };
-        (Just(chunks), loops, args).prop_map(move |(chunks, loops, args)| Piece {
-            kernel,
-            chunks,
-            loops,
-            args,
-        })
+        (loops, args).prop_map(move |(loops, args)| Call { kernel, loops, args })
+    })
+}
+
+fn items(outer: usize, depth: usize) -> BoxedStrategy<Vec<Item>> {
+    let one = call(outer).prop_map(Item::Call);
+    if depth == 0 {
+        return proptest::collection::vec(one, 0..3).boxed();
+    }
+    let repeat = (0u32..3, items(outer + 1, depth - 1))
+        .prop_map(|(count, items)| Item::Repeat { count, items });
+    proptest::collection::vec(prop_oneof![2 => one, 1 => repeat], 0..3).boxed()
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    let chunks = proptest::collection::vec(prop_oneof![5 => 1u32..4, 1 => Just(0)], 0..4);
+    chunks.prop_flat_map(|chunks| {
+        items(chunks.len(), 2).prop_map(move |items| Piece { chunks: chunks.clone(), items })
     })
 }
 
@@ -146,7 +157,10 @@ fn what_cannot_be_compiled_is_refused() {
         Image::compile(&cranelift, &[(&kernels[0], Backend::Clif)], &[region], Options::default())
     };
     let number = |extent| vec![Arg::Count(extent), Arg::Count(Extent::Fixed(1))];
-    let piece = |kernel, args| Piece { kernel, chunks: vec![2], loops: vec![], args };
+    let piece = |kernel, args| Piece {
+        chunks: vec![2],
+        items: vec![Item::Call(Call { kernel, loops: vec![], args })],
+    };
     let inward = Extent::Rest { level: 1, per: 1, total: 1 };
     for bad in [piece(1, number(Extent::Fixed(1))), piece(0, number(inward)), piece(0, vec![])] {
         assert!(matches!(compile(bad), Err(CodegenError::Region { .. })));

@@ -8,7 +8,7 @@ use resnetc::codegen::code::{Bases, CodeSpace};
 use resnetc::codegen::emulate::{Memory, emulate};
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
-use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
+use resnetc::codegen::region::{Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::{Builder, Count, Program, Target};
 use resnetc::runtime::pool::{Pool, default_threads};
 
@@ -58,7 +58,10 @@ fn measure(cranelift: &Cranelift, program: &Program, pixels: usize, channels: us
     let address = |base| Arg::Address { base: Base(base), offset: 0, strides: vec![] };
     let turns = Arg::Count(Extent::Fixed(DEPTH as u32 / 16));
     let args = vec![address(0), address(1), address(2), turns];
-    let piece = Piece { kernel: 0, chunks: vec![], loops: vec![Extent::Fixed(calls)], args };
+    let piece = Piece {
+        chunks: vec![],
+        items: vec![Item::Call(Call { kernel: 0, loops: vec![Extent::Fixed(calls)], args })],
+    };
     let region = Region { name: "calls".into(), pieces: vec![piece] };
     let kernel = (program, Backend::of(program.target));
     let image = Image::compile(cranelift, &[kernel], &[region], Options::default()).unwrap();

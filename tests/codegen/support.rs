@@ -6,7 +6,7 @@ use resnetc::codegen::emulate::{Memory, emulate};
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
-use resnetc::codegen::region::{Arg, Base, Extent, Piece, Region};
+use resnetc::codegen::region::{Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::Program;
 use resnetc::codegen::x64;
 
@@ -74,7 +74,10 @@ pub(crate) fn compiled(
             Given::Count(n) => Arg::Count(Extent::Fixed(*n)),
         })
         .collect();
-    let piece = Piece { kernel: 0, chunks: Vec::new(), loops: Vec::new(), args };
+    let piece = Piece {
+        chunks: Vec::new(),
+        items: vec![Item::Call(Call { kernel: 0, loops: Vec::new(), args })],
+    };
     let region = Region { name: "test".into(), pieces: vec![piece] };
     let image = Image::compile(cranelift, &[(program, backend)], &[region], Options::default())?;
     let space = CodeSpace::new(cranelift, &image)?;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use resnetc::Isa;
 use resnetc::codegen::code::{Bases, CodeSpace};
 use resnetc::codegen::emulate::{Memory, emulate_region};
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::Target;
 use resnetc::kernels::geometry::{Geometry, Place};
-use resnetc::kernels::sink::{ARENA, Machine, Sink};
-use resnetc::kernels::{KernelError, Operand, Step, lower, scratch_bytes};
+use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
+use resnetc::kernels::{Algorithm, KernelError, Operand, Step, lower};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::infer::infer;
 use resnetc_ir::op::{Op, Pads};
@@ -24,6 +25,8 @@ pub(crate) enum Engine {
     Clif,
     /// 256-bit code.
     Avx2,
+    /// 512-bit code.
+    Avx512,
 }
 
 impl Engine {
@@ -32,6 +35,7 @@ impl Engine {
             Engine::Emulator(target) => target,
             Engine::Clif => Target::V128,
             Engine::Avx2 => Target::AVX2,
+            Engine::Avx512 => Target::AVX512,
         }
     }
 }
@@ -44,9 +48,11 @@ pub(crate) fn engines() -> Vec<Engine> {
         Engine::Emulator(Target::AVX512),
         Engine::Clif,
     ];
-    match resnetc::Isa::Avx2.missing() {
-        None => engines.push(Engine::Avx2),
-        Some(missing) => println!("not run: 256-bit code, for this CPU has no {missing}"),
+    for (isa, engine) in [(Isa::Avx2, Engine::Avx2), (Isa::Avx512, Engine::Avx512)] {
+        match isa.missing() {
+            None => engines.push(engine),
+            Some(missing) => println!("not run: {isa} code, for this CPU has no {missing}"),
+        }
     }
     engines
 }
@@ -151,14 +157,6 @@ pub(crate) fn run(
     run_with(Algorithm::Direct, engine, op, sources, dst, in_place, threads)
 }
 
-/// Which convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    Direct,
-    /// Winograd's where it suits the shape.
-    Winograd,
-}
-
 /// As [`run`], by an algorithm.
 pub(crate) fn run_with(
     algorithm: Algorithm,
@@ -196,17 +194,20 @@ pub(crate) fn run_with(
         }),
     };
     arena.data.extend([f32::NAN; 16]);
-    let scratch = scratch(algorithm, op, &operands, &dst);
+    let types = operand_types(&operands);
+    let types: Vec<&TensorType> = types.iter().collect();
+    let scratch = algorithm.scratch_bytes(op, &types, &dst.geometry.ty);
     let scratch_start = arena.data.len();
     arena.data.resize(scratch_start + scratch / 4, f32::NAN);
     let machine = Machine { target: engine.target(), threads, cache_bytes: 32 * 1024 };
     let mut sink = Sink::new(machine);
     let scratch = (scratch > 0).then_some(scratch_start as i64 * 4);
-    let step = Step { name: "test", op, operands, dst: dst.clone(), fill_halo, scratch };
+    let step = Step { name: "test", op, operands, dst: dst.clone(), fill_halo, algorithm, scratch };
     let regions = lower(&step, &mut sink)?;
     for piece in regions.iter().flat_map(|r| &r.pieces) {
         assert!(piece.is_well_formed(), "{piece:?}");
     }
+    let mut own = vec![f32::NAN; sink.thread_bytes() / 4];
     let (programs, packs, bytes) = sink.finish();
     let mut weights = vec![0.0; bytes / 4 + 16];
     for pack in packs {
@@ -216,7 +217,8 @@ pub(crate) fn run_with(
     match engine {
         Engine::Emulator(_) => {
             let mut memory = Memory::new();
-            let bases = [memory.add(std::mem::take(&mut arena.data)), memory.add(weights)];
+            let arena_data = std::mem::take(&mut arena.data);
+            let bases = [memory.add(arena_data), memory.add(weights), memory.add(own)];
             for (region, chunk) in
                 regions.iter().flat_map(|r| (0..r.chunk_count()).map(move |c| (r, c)))
             {
@@ -225,15 +227,16 @@ pub(crate) fn run_with(
             }
             arena.data = memory.buffer(bases[0]).to_vec();
         }
-        Engine::Clif | Engine::Avx2 => {
+        Engine::Clif | Engine::Avx2 | Engine::Avx512 => {
             let cranelift = Cranelift::host().expect("Cranelift knows this machine");
             let jobs: Vec<_> = programs.iter().map(|p| (p, Backend::of(p.target))).collect();
             let image =
                 Image::compile(&cranelift, &jobs, &regions, Options::default()).expect("compiles");
             let code = CodeSpace::new(&cranelift, &image).expect("links");
-            let mut bases = Bases::new(2);
-            bases.set(0, arena.data.as_mut_ptr().cast());
-            bases.set(1, weights.as_mut_ptr().cast());
+            let mut bases = Bases::new(BASES);
+            bases.set(ARENA.0 as usize, arena.data.as_mut_ptr().cast());
+            bases.set(WEIGHTS.0 as usize, weights.as_mut_ptr().cast());
+            bases.set(THREAD.0 as usize, own.as_mut_ptr().cast());
             for (i, region) in regions.iter().enumerate() {
                 for chunk in 0..region.chunk_count() {
                     // SAFETY: the emulator checked the same region on buffers of the same sizes.
@@ -247,21 +250,13 @@ pub(crate) fn run_with(
     Ok((0..ty.elements()).map(|i| arena.data[offset(&dst, i) / 4]).collect())
 }
 
-/// Bytes of scratch memory for the algorithm.
-fn scratch(algorithm: Algorithm, op: &Op, operands: &[Operand], dst: &Place) -> usize {
-    let types: Vec<TensorType> = operands
-        .iter()
-        .map(|o| match o {
-            Operand::Value(place) => place.geometry.ty.clone(),
-            Operand::Constant(tensor) => TensorType::planar(tensor.shape()),
-        })
-        .collect();
-    scratch_bytes(
-        op,
-        &types.iter().collect::<Vec<_>>(),
-        &dst.geometry.ty,
-        algorithm == Algorithm::Direct,
-    )
+/// The operands' types.
+fn operand_types(operands: &[Operand]) -> Vec<TensorType> {
+    let ty = |o: &Operand| match o {
+        Operand::Value(place) => place.geometry.ty.clone(),
+        Operand::Constant(tensor) => TensorType::planar(tensor.shape()),
+    };
+    operands.iter().map(ty).collect()
 }
 
 fn check_outside(before: &[f32], after: &[f32], dst: &Place) {

@@ -109,13 +109,14 @@ impl Selection {
             return Err(no_such_node(name));
         }
         let pieces = regions.iter().flat_map(|&r| &lowered.regions[r].pieces);
-        Ok(Selection { kernels: pieces.map(|p| p.kernel).collect(), regions })
+        let calls = pieces.flat_map(|piece| piece.calls());
+        Ok(Selection { kernels: calls.map(|call| call.kernel).collect(), regions })
     }
 }
 
 fn functions(args: &Args, network: &Network) -> Result<String, Failure> {
     let stages = Stages::of(network, network.options())?;
-    let (_, lowered) = stages.lower(network.options())?;
+    let (_, lowered) = stages.lower()?;
     let selection = Selection::of(args, &lowered)?;
     if args.stage == Dump::Program {
         return Ok(selection

@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 fn variant(network: &Network, options: &Options) -> Result<(Isa, Variant, Stages), Error> {
     let stages = Stages::of(network, options)?;
-    let (isa, lowered) = stages.lower(options)?;
+    let (isa, lowered) = stages.lower()?;
     let variant = Variant {
         steps: stages.steps().count(),
         arena_bytes: stages.plan.peak,

@@ -1,7 +1,8 @@
 //! A network's stages before code: for commands that look at them.
 
-use resnetc::compile::{self, Lowered};
+use resnetc::compile::{self, Algorithms, Lowered};
 use resnetc::ir::{Graph, NodeId};
+use resnetc::kernels::sink::Machine;
 use resnetc::passes::{self, PassOptions, Remarks, Stage};
 use resnetc::plan::Plan;
 use resnetc::{Error, Isa, Network, Options};
@@ -11,6 +12,9 @@ pub(crate) struct Stages {
     pub(crate) graph: Graph,
     pub(crate) plan: Plan,
     pub(crate) remarks: Remarks,
+    algorithms: Algorithms,
+    isa: Isa,
+    machine: Machine,
 }
 
 impl Stages {
@@ -18,14 +22,16 @@ impl Stages {
     pub(crate) fn of(network: &Network, options: &Options) -> Result<Self, Error> {
         let mut graph = network.graph().clone();
         let remarks = compile::schedule(&mut graph, options)?;
-        let plan = compile::plan(&graph, options);
-        Ok(Stages { graph, plan, remarks })
+        let (isa, machine) = compile::machine(options)?;
+        let algorithms = compile::choose(&graph, options, &machine);
+        let plan = compile::plan(&graph, &algorithms);
+        Ok(Stages { graph, plan, remarks, algorithms, isa, machine })
     }
 
     /// Kernels, regions and packed constants.
-    pub(crate) fn lower(&self, options: &Options) -> Result<(Isa, Lowered), Error> {
-        let (isa, machine) = compile::machine(options)?;
-        Ok((isa, compile::lower(&self.graph, &self.plan, machine)?))
+    pub(crate) fn lower(&self) -> Result<(Isa, Lowered), Error> {
+        let lowered = compile::lower(&self.graph, &self.plan, &self.algorithms, self.machine)?;
+        Ok((self.isa, lowered))
     }
 
     /// The nodes of the steps that run anything, in order.

@@ -145,6 +145,7 @@ impl<'p> Emitter<'p> {
                 mem(dst),
                 Register::XMM0 + u32::from(src.0),
             )?),
+            Inst::Prefetch { src } => self.emit(Instruction::with1(Code::Prefetcht1_m8, mem(src))?),
             Inst::Copy { dst, src } => {
                 self.emit(Instruction::with2(codes.copy, self.v(dst), self.v(src))?)
             }

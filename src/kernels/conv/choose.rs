@@ -102,6 +102,25 @@ fn code_size(product: &Product<'_>, choice: &Choice) -> usize {
         .sum()
 }
 
+/// The most tiles that share a panel for the next panel to be brought near meanwhile: with more of them a panel is
+/// worked on for so long that waiting for the next does not count.
+const AHEAD_LIMIT: usize = 32;
+
+/// One line of the next panel for so many lines of this one, if the panels come from memory and not from a cache of the
+/// core: in the time of all tiles of a panel the next one is brought near once.
+pub(super) fn ahead(
+    product: &Product<'_>,
+    choice: &Choice,
+    tiles: usize,
+    machine: &Machine,
+) -> Option<usize> {
+    let lanes = choice.vectors * machine.target.lanes;
+    let weights = &product.weights;
+    let bytes = weights.inputs * weights.taps[0] * weights.taps[1] * lanes * tiles * 4;
+    let users = choice.widths.len() * (product.walk.rows / choice.band_rows) * product.walk.images;
+    (bytes > machine.cache_bytes / 2 && users <= AHEAD_LIMIT && lanes >= 16).then_some(users)
+}
+
 /// Into how many chunks a product is cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {

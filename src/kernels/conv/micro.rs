@@ -31,10 +31,19 @@ pub enum Channels {
     },
 }
 
+/// What the accumulators start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// The biases at the head of the panel.
+    Bias,
+    /// Zero; the panel holds nothing but weights.
+    Zero,
+}
+
 /// Everything that determines the code.
 ///
-/// Arguments of the program: source, panel, result, `[residual]`, number of bands. The panel holds the bias of the
-/// tile's lanes, then their weights in the order in which they are used (see [`super::pack`]).
+/// Arguments of the program: source, panel, result, `[residual]`, `[ahead]`, number of bands. The panel holds the bias
+/// of the tile's lanes, then their weights in the order in which they are used (see [`super::pack`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Micro {
     /// The machine.
@@ -49,6 +58,12 @@ pub struct Micro {
     pub tap_rows: (usize, i64),
     /// Kernel columns and the bytes between two of them.
     pub tap_columns: (usize, i64),
+    /// What the accumulators start from.
+    pub start: Start,
+    /// Memory from `ahead` on that will be read soon is brought near while the tiles are computed: one cache line for
+    /// so many lines of weights. Weights are read once in a run, and from memory; a core that only waits for the lines
+    /// which its own loads ask for uses half of what memory gives.
+    pub ahead: Option<usize>,
     /// Input channels.
     pub channels: Channels,
     /// The tiles of one band.
@@ -88,6 +103,37 @@ struct At {
     res_offset: i64,
 }
 
+/// Bytes of a cache line.
+const LINE: i64 = 64;
+
+/// The lines of a loop body that are brought near ahead of their use.
+struct AheadLines {
+    pointer: P,
+    /// Bytes of weights read for each line.
+    every: Option<i64>,
+    /// Bytes of weights read so far.
+    read: i64,
+    /// Bytes of weights that a step reads.
+    step: i64,
+    /// Lines so far.
+    done: i64,
+}
+
+impl AheadLines {
+    fn step(&mut self, b: &mut Builder) {
+        let Some(every) = self.every else { return };
+        while self.done * every <= self.read {
+            b.prefetch(self.pointer.at((self.done * LINE) as i32));
+            self.done += 1;
+        }
+        self.read += self.step;
+    }
+
+    fn finish(self, b: &mut Builder) {
+        b.advance(self.pointer, (self.done * LINE) as i32);
+    }
+}
+
 impl Micro {
     /// Lanes of a tile.
     pub fn lanes(&self) -> usize {
@@ -105,7 +151,14 @@ impl Micro {
 
     /// Values in the panel of one tile: bias and weights.
     pub fn panel_len(&self) -> usize {
-        (1 + self.depth()) * self.lanes()
+        self.bias_len() + self.depth() * self.lanes()
+    }
+
+    fn bias_len(&self) -> usize {
+        match self.start {
+            Start::Bias => self.lanes(),
+            Start::Zero => 0,
+        }
     }
 
     /// The program.
@@ -113,9 +166,11 @@ impl Micro {
     /// # Errors
     /// If a tile does not fit the target's registers.
     pub fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 4 + usize::from(self.residual));
+        let (residual, ahead) = (usize::from(self.residual), usize::from(self.ahead.is_some()));
+        let mut b = Builder::new(name, self.target, 4 + residual + ahead);
         let (src, panel, dst) = (b.arg(0), b.arg(1), b.arg(2));
-        let (res, bands) = if self.residual { (b.arg(3), b.arg(4)) } else { (dst, b.arg(3)) };
+        let res = if self.residual { b.arg(3) } else { dst };
+        let bands = b.arg(3 + residual + ahead);
         b.repeat(Count::Register(bands), |b| {
             for run in &self.tiles {
                 self.run(
@@ -165,22 +220,29 @@ impl Micro {
     fn tile(&self, b: &mut Builder, run: &TileRun, panel: P, at: At) {
         let width = run.pixels.len();
         let acc: Vec<Vec<V>> = (0..width).map(|_| b.vectors(self.vectors)).collect();
-        for v in 0..self.vectors {
-            b.load(acc[0][v], panel.at((v * self.target.lanes) as i32 * F32 as i32));
-            for pixel in &acc[1..] {
-                b.push(Inst::Copy { dst: pixel[v], src: acc[0][v] });
-            }
-        }
+        self.start(b, &acc, panel);
         let src = b.pointer(at.src);
         let weights = b.pointer(panel);
         b.advance(src, at.src_offset as i32);
-        b.advance(weights, (self.lanes() as i64 * F32) as i32);
+        b.advance(weights, (self.bias_len() as i64 * F32) as i32);
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
         self.reduce(b, &acc, &pixels, src, weights);
         b.release_pointer(src);
         b.release_pointer(weights);
         self.epilogue(b, run, &acc, at);
         acc.into_iter().for_each(|pixel| b.release(pixel));
+    }
+
+    fn start(&self, b: &mut Builder, acc: &[Vec<V>], panel: P) {
+        if self.start == Start::Zero {
+            return acc.iter().flatten().for_each(|&register| b.constant(register, 0.0));
+        }
+        for v in 0..self.vectors {
+            b.load(acc[0][v], panel.at((v * self.target.lanes) as i32 * F32 as i32));
+            for pixel in &acc[1..] {
+                b.push(Inst::Copy { dst: pixel[v], src: acc[0][v] });
+            }
+        }
     }
 
     fn reduce(&self, b: &mut Builder, acc: &[Vec<V>], pixels: &[i64], src: P, weights: P) {
@@ -223,8 +285,10 @@ impl Micro {
         let unrolled = if columns * channels * per_step > UNROLL_LIMIT { 1 } else { columns };
         let turn_bytes = (unrolled * channels * self.lanes()) as i64 * F32;
         let body = |b: &mut Builder| {
+            let mut ahead = self.ahead_lines();
             for (column, channel) in pairs(0..unrolled, channels) {
                 let index = (column * channels + channel) * self.lanes();
+                ahead.step(b);
                 step(
                     b,
                     column as i64 * column_step,
@@ -233,6 +297,7 @@ impl Micro {
                 );
             }
             b.advance(weights, turn_bytes as i32);
+            ahead.finish(b);
         };
         b.repeat(Count::Fixed(rows as u32), |b| {
             let turns = columns / unrolled;
@@ -246,6 +311,16 @@ impl Micro {
             b.advance(src, (row_step - back) as i32);
         });
         b.advance(src, -(rows as i64 * row_step) as i32);
+    }
+
+    fn ahead_lines(&self) -> AheadLines {
+        AheadLines {
+            pointer: P(3 + u8::from(self.residual)),
+            every: self.ahead.map(|every| every as i64 * LINE),
+            read: 0,
+            step: self.lanes() as i64 * F32,
+            done: 0,
+        }
     }
 
     /// One step of the reduction where lanes see different channels.

@@ -17,7 +17,7 @@ use super::problem::ConvProblem;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
 use choose::{Choice, choose};
-use micro::{Channels, Micro};
+use micro::{Channels, Micro, Start};
 use pack::Weights;
 
 /// The places that a product reads and writes.
@@ -288,6 +288,8 @@ impl Product<'_> {
             res_block: self.operands.residual.map_or(0, |r| r.geometry.strides().plane),
             tap_rows: self.tap_rows,
             tap_columns: self.tap_columns,
+            start: Start::Bias,
+            ahead: choose::ahead(self, choice, set.count, &sink.machine),
             channels: set.channels.clone(),
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
@@ -311,20 +313,22 @@ impl Product<'_> {
             Pointer::new(WEIGHTS, panels),
             Pointer::new(dst.base, dst.origin() + lane(dst.geometry.strides())),
             Pointer::new(res.base, res.origin() + lane(res.geometry.strides())),
+            Pointer::new(WEIGHTS, panels + micro.panel_len() as i64 * F32),
         ];
         let mut levels = Levels::new(pointers);
         let (image, row) = (self.walk.image, self.walk.row);
-        levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res]);
+        levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res, 0]);
         let band = choice.band_rows as i64;
         let rows =
-            levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band]);
+            levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band, 0]);
         self.tile_levels(&mut levels, &micro, &set, cut.tiles);
         let piece = levels.piece(kernel, &[rows.extent()]);
+        let piece = if micro.ahead.is_some() { piece } else { piece.without_arg(4) };
         Ok(if micro.residual { piece } else { piece.without_arg(3) })
     }
 
     /// The levels over tiles: blocks of output channels, and parts of a block where a tile is narrower than one.
-    fn tile_levels(&self, levels: &mut Levels<4>, micro: &Micro, set: &TileSet, parts: usize) {
+    fn tile_levels(&self, levels: &mut Levels<5>, micro: &Micro, set: &TileSet, parts: usize) {
         let panel = micro.panel_len() as i64 * F32;
         let lanes = micro.lanes();
         let in_block = (16 / lanes).max(1);
@@ -333,19 +337,24 @@ impl Product<'_> {
             // A single narrow tile.
             levels.inner(
                 Extent::Fixed(set.count as u32),
-                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32],
+                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32, panel],
             );
             return;
         }
         let n = in_block as i64;
-        let step =
-            [set.src_step * n, panel * n, micro.dst_block * blocks, micro.res_block * blocks];
+        let step = [
+            set.src_step * n,
+            panel * n,
+            micro.dst_block * blocks,
+            micro.res_block * blocks,
+            panel * n,
+        ];
         let outer = levels.split(set.count / in_block, parts, step);
         levels.rest(outer);
         if in_block > 1 {
             levels.inner(
                 Extent::Fixed(in_block as u32),
-                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32],
+                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32, panel],
             );
         }
     }

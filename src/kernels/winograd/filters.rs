@@ -10,9 +10,9 @@ const LANES: usize = 16;
 /// One number for each output of a panel; arithmetic on it runs on whole vectors.
 type Lanes = [f64; LANES];
 
-/// Writes the transformed filters `G g G^T`, computed in f64: for each element of the tile and each block of 16
-/// outputs a panel of the matrix product, its biases zero.
-pub(super) fn fill(transforms: &Transforms, weights: &Weights, panel: usize, out: &mut [f32]) {
+/// Writes the transformed filters `G g G^T`, computed in f64: for each block of `lanes` outputs and each element of the
+/// tile a panel of the matrix product. `lanes` is a multiple of 16.
+pub(super) fn fill(transforms: &Transforms, weights: &Weights, lanes: usize, out: &mut [f32]) {
     let n = transforms.inputs();
     let blocks = weights.outputs.div_ceil(LANES);
     let mut elements = vec![[0.0; LANES]; n * n];
@@ -20,7 +20,9 @@ pub(super) fn fill(transforms: &Transforms, weights: &Weights, panel: usize, out
         for input in 0..weights.inputs {
             transform_filters(transforms, &filters(weights, block * LANES, input), &mut elements);
             for (i, values) in elements.iter().enumerate() {
-                let start = (i * blocks + block) * panel + LANES * (1 + input);
+                let (group, lane) = (block * LANES / lanes, block * LANES % lanes);
+                let panel = (group * n * n + i) * weights.inputs;
+                let start = (panel + input) * lanes + lane;
                 out[start..start + LANES].iter_mut().zip(values).for_each(|(o, &v)| *o = v as f32);
             }
         }

@@ -1,32 +1,74 @@
 //! Winograd's minimal filtering for 3x3 convolutions of stride 1 (Lavin and Gray, "Fast Algorithms for Convolutional
 //! Neural Networks", 2016): transform the input tile by tile, multiply matrices, transform back.
 //!
-//! Three regions, with the transformed values in the step's scratch memory: input tiles `V[element][tile][channel]`
-//! and products `M[block][element][tile][16]`. The products are those of [`conv`](super::conv), one matrix product an
-//! element of the tile.
+//! | room | holds |
+//! |---|---|
+//! | [`matrices`] | the transforms, from interpolation points |
+//! | [`choose`] | which tile and which schedule, by a cost model |
+//! | [`tile_blocks`] | the schedule for large pictures: block by block of tiles, everything in the core's cache |
+//! | [`filter_blocks`] | the schedule for many filters: block by block of outputs, filters transformed on the way |
+//! | [`product`] | the matrix products, one an element of the tile |
+//! | [`transform`], [`filter`] | the transforms as vector programs |
+//! | [`linear`] | small constant matrices times registers |
+//! | [`filters`] | filters transformed when the network is compiled |
+//!
+//! Transformed inputs are `V[element][tile][channel]`, products `M[block][element][tile][16]`. The products are those
+//! of [`conv`](super::conv).
 
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 use resnetc_ir::op::Conv;
 
-use crate::codegen::region::{Extent, Piece};
+use crate::codegen::region::{Call, Extent, Piece};
 
 use super::KernelError;
 use super::conv::Operands;
-use super::conv::micro::{Channels, Micro, widest_tile};
 use super::conv::pack::Weights;
 use super::geometry::{F32, Strides};
 use super::problem::ConvProblem;
-use super::sink::{ALIGN, ARENA, Levels, Pointer, Sink, WEIGHTS};
-use super::tiling::{Pixel, runs, split};
+use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
 
+pub mod choose;
+mod filter;
+pub mod filter_blocks;
 mod filters;
+mod linear;
 pub mod matrices;
+mod product;
+pub mod tile_blocks;
 pub mod transform;
 
 use matrices::{TAPS, Transforms};
 use transform::{Run, TileRow};
+
+/// Outputs of a tile along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tile {
+    /// 2: as exact as direct convolution, 2.25 times fewer multiplications.
+    Two,
+    /// 4: about twice the rounding error, 4 times fewer multiplications.
+    Four,
+}
+
+impl Tile {
+    /// The transforms.
+    pub fn transforms(self) -> Transforms {
+        match self {
+            Tile::Two => Transforms::f2(),
+            Tile::Four => Transforms::f4(),
+        }
+    }
+}
+
+/// What is done together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Schedule {
+    /// A few rows of tiles at a time: input transform, products of all outputs, output transform, by one thread.
+    TileBlocks,
+    /// All inputs are transformed; then a few outputs at a time: filter transform, products, output transform.
+    FilterBlocks,
+}
 
 /// A convolution cut into tiles.
 #[derive(Clone, Debug)]
@@ -47,12 +89,28 @@ const FEWEST_CHANNELS: usize = 16;
 /// The most bytes that a displacement in the code may span.
 const FARTHEST: i64 = 1 << 30;
 
+/// Rows of tiles of which an equal number of rows exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Class {
+    /// The first row of tiles.
+    first: usize,
+    /// How many rows of tiles.
+    count: usize,
+    /// Rows of each tile that exist.
+    rows: usize,
+}
+
 impl Form {
-    /// How the convolution of these shapes is cut, if Winograd's algorithm suits it; else why not.
+    /// How the convolution of these shapes is cut into tiles, if it can be; else why not.
     ///
     /// # Errors
-    /// The reason for which direct convolution is taken.
-    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Form, &'static str> {
+    /// The reason for which only direct convolution remains.
+    pub fn of(
+        tile: Tile,
+        conv: &Conv,
+        src: [usize; 4],
+        dst: [usize; 4],
+    ) -> Result<Form, &'static str> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
         let window = conv.window;
@@ -65,29 +123,33 @@ impl Form {
         if rows < 4 || columns < 4 {
             return Err("the picture is too small");
         }
-        // Large tiles need 36/9 as many weights, which on small pictures are most of what is read.
-        let transforms = if rows.min(columns) >= 10 { Transforms::f4() } else { Transforms::f2() };
+        let transforms = tile.transforms();
         let tiles = [rows, columns].map(|n| n.div_ceil(transforms.outputs));
         let form = Form { transforms, images, inputs, outputs, size: [rows, columns], tiles };
-        match form.scratch_bytes() as i64 <= FARTHEST {
+        match form.elements() as i64 * form.value_element(form.tile_count()) <= FARTHEST {
             true => Ok(form),
             false => Err("its transformed values would be too large"),
         }
     }
 
-    /// Bytes of scratch memory that a run needs.
-    pub fn scratch_bytes(&self) -> usize {
-        self.products() as usize + self.outputs.div_ceil(16) * self.product_block() as usize
+    /// Tiles of an image.
+    fn image_tiles(&self) -> usize {
+        self.tiles[0] * self.tiles[1]
     }
 
     /// Tiles of all images.
     fn tile_count(&self) -> usize {
-        self.images * self.tiles[0] * self.tiles[1]
+        self.images * self.image_tiles()
     }
 
     /// Elements of a transformed tile.
     fn elements(&self) -> usize {
         self.transforms.inputs().pow(2)
+    }
+
+    /// Blocks of 16 outputs.
+    fn output_blocks(&self) -> usize {
+        self.outputs.div_ceil(16)
     }
 
     /// Bytes from a transformed input tile to the next: its channels, and a cache line that keeps tiles out of each
@@ -96,214 +158,204 @@ impl Form {
         (self.inputs.next_multiple_of(16) as i64 + 16) * F32
     }
 
-    fn value_element(&self) -> i64 {
-        self.value_tile() * self.tile_count() as i64
+    /// Bytes from an element of the transformed input to the next, of `tiles` tiles.
+    fn value_element(&self, tiles: usize) -> i64 {
+        self.value_tile() * tiles as i64
     }
 
-    /// Where the products begin.
-    fn products(&self) -> i64 {
-        (self.value_element() as usize * self.elements()).next_multiple_of(ALIGN) as i64
+    /// Bytes from an element of the products to the next.
+    fn product_element(&self, tiles: usize) -> i64 {
+        16 * F32 * tiles as i64
     }
 
-    fn product_element(&self) -> i64 {
-        16 * F32 * self.tile_count() as i64
+    /// Bytes from a block of 16 outputs to the next.
+    fn product_block(&self, tiles: usize) -> i64 {
+        self.product_element(tiles) * self.elements() as i64
     }
 
-    fn product_block(&self) -> i64 {
-        self.product_element() * self.elements() as i64
-    }
-
-    /// Rows of tiles that have the same number of rows `beyond` reaches: first row of tiles, how many, rows of each.
-    fn classes(&self, axis: usize, beyond: usize) -> Vec<(usize, usize, usize)> {
-        let (m, n) = (self.transforms.outputs, self.tiles[axis]);
-        let rows = |tile: usize| (m + beyond).min(self.size[axis] + beyond - tile * m);
-        match rows(n - 1) == rows(0) {
-            true => vec![(0, n, rows(0))],
-            false if n == 1 => vec![(0, 1, rows(0))],
-            false => vec![(0, n - 1, rows(0)), (n - 1, 1, rows(n - 1))],
-        }
+    /// The rows of tiles `first..first + count`, by how many rows of each exist; `beyond` rows more are asked for.
+    fn classes(&self, first: usize, count: usize, beyond: usize) -> Vec<Class> {
+        classes(self.transforms.outputs, self.size[0], first..first + count, beyond)
     }
 
     fn tile_runs(&self, beyond: usize) -> Vec<Run> {
-        self.classes(1, beyond)
+        classes(self.transforms.outputs, self.size[1], 0..self.tiles[1], beyond)
             .into_iter()
-            .map(|(_, tiles, columns)| Run { tiles, columns })
+            .map(|c| Run { tiles: c.count, columns: c.rows })
             .collect()
     }
 
-    /// Lowers the three steps, which run one after the other. `scratch` is the offset of the scratch memory in the arena.
+    /// What the kernels and the steps of a profile are called.
+    fn name(&self, step: &str, conv: &Conv, operands: Operands<'_>) -> String {
+        let [batch, inputs, h, w] = operands.src.geometry.nchw();
+        let problem =
+            ConvProblem { batch, inputs, size: [h, w], outputs: self.outputs, conv: *conv };
+        format!("winograd F({},3) {step} {problem}", self.transforms.outputs)
+    }
+
+    /// Lowers the convolution; `scratch` is the offset in the arena of the memory that
+    /// [`Algorithm::scratch_bytes`](super::Algorithm::scratch_bytes) asked for.
     ///
     /// # Errors
     /// If no kernel fits the machine.
     pub fn lower(
         &self,
+        schedule: Schedule,
         conv: &Conv,
         weights: Weights,
         operands: Operands<'_>,
-        scratch: i64,
+        scratch: Option<i64>,
         sink: &mut Sink,
-    ) -> Result<[Vec<Piece>; 3], KernelError> {
-        let [batch, inputs, h, w] = operands.src.geometry.nchw();
-        let problem =
-            ConvProblem { batch, inputs, size: [h, w], outputs: self.outputs, conv: *conv };
-        let name =
-            |step: &str| format!("winograd F({},3) {step} {problem}", self.transforms.outputs);
-        let bias = weights.bias.clone();
-        let input = self.input(conv, operands, scratch, &name("input"), sink)?;
-        let product = self.product(weights, scratch, &name("product"), sink)?;
-        let output = self.output(conv, operands, bias, scratch, &name("output"), sink)?;
-        Ok([input, product, output])
-    }
-
-    fn input(
-        &self,
-        conv: &Conv,
-        operands: Operands<'_>,
-        scratch: i64,
-        name: &str,
-        sink: &mut Sink,
-    ) -> Result<Vec<Piece>, KernelError> {
-        let src = operands.src.geometry.strides();
-        let m = self.transforms.outputs as i64;
-        let pads = conv.window.pads;
-        let start =
-            operands.src.origin() - pads.top as i64 * src.row - pads.left as i64 * src.pixel;
-        let mut pieces = Vec::new();
-        for (first, count, rows) in self.classes(0, TAPS - 1) {
-            let row = TileRow {
-                target: sink.machine.target,
-                matrix: self.transforms.input.clone(),
-                rows,
-                runs: self.tile_runs(TAPS - 1),
-                picture_row: src.row,
-                picture_tile: m * src.pixel,
-                element: self.value_element(),
-                tile: self.value_tile(),
-            };
-            let kernel = sink.program(name, format!("winograd input {row:?}"), |n| row.input(n))?;
-            let picture = [src.image, m * src.row, src.plane];
-            let tiles = [self.tiles[0] * self.tiles[1], self.tiles[1]]
-                .map(|n| n as i64 * self.value_tile());
-            let mut levels = Levels::new([
-                Pointer::new(operands.src.base, start + first as i64 * picture[1]),
-                Pointer::new(ARENA, scratch + first as i64 * tiles[1]),
-            ]);
-            levels.chunk(self.images, [picture[0], tiles[0]]);
-            levels.chunk(count, [picture[1], tiles[1]]);
-            levels.inner(Extent::Fixed(self.inputs.div_ceil(16) as u32), [picture[2], 16 * F32]);
-            pieces.push(levels.piece(kernel, &[]));
+    ) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let layer = Layer { form: self, conv, operands };
+        match (schedule, scratch) {
+            (Schedule::FilterBlocks, Some(scratch)) => {
+                filter_blocks::lower(&layer, weights, scratch, sink)
+            }
+            _ => Ok(vec![tile_blocks::lower(&layer, weights, sink)?]),
         }
-        Ok(pieces)
+    }
+}
+
+/// Classes of the tiles in `range`, of `m` outputs each, along an axis of `size` outputs.
+fn classes(m: usize, size: usize, range: std::ops::Range<usize>, beyond: usize) -> Vec<Class> {
+    let mut classes: Vec<Class> = Vec::new();
+    for tile in range {
+        let rows = (m + beyond).min(size + beyond - tile * m);
+        match classes.last_mut() {
+            Some(class) if class.rows == rows => class.count += 1,
+            _ => classes.push(Class { first: tile, count: 1, rows }),
+        }
+    }
+    classes
+}
+
+/// A convolution in its network.
+struct Layer<'a> {
+    form: &'a Form,
+    conv: &'a Conv,
+    operands: Operands<'a>,
+}
+
+/// Where the first tile of a call lies and how far it is to the others, in one memory.
+#[derive(Clone, Copy, Debug)]
+struct TileMemory {
+    base: super::Base,
+    /// Offset of the first tile's first element.
+    offset: i64,
+    /// Tiles that lie there, which is what the elements are apart by.
+    tiles: usize,
+}
+
+impl Layer<'_> {
+    /// The picture's strides at the source, and the offset of the first tile's first pixel.
+    fn source(&self) -> (Strides, i64) {
+        let src = self.operands.src.geometry.strides();
+        let pads = self.conv.window.pads;
+        let corner = pads.top as i64 * src.row + pads.left as i64 * src.pixel;
+        (src, self.operands.src.origin() - corner)
     }
 
-    fn product(
+    /// The input transform of rows of tiles. `outer` adds the levels outside: strides of picture and tiles.
+    fn input_call(
         &self,
-        weights: Weights,
-        scratch: i64,
-        name: &str,
+        class: Class,
+        values: TileMemory,
+        outer: impl FnOnce(&mut Levels<2>, Strides),
         sink: &mut Sink,
-    ) -> Result<Vec<Piece>, KernelError> {
-        let target = sink.machine.target;
-        let vectors = 16 / target.lanes;
-        let widest = widest_tile(target, vectors, true).unwrap_or(1);
-        let pixel = |i: usize| Pixel {
-            src: i as i64 * self.value_tile(),
-            dst: i as i64 * 16 * F32,
-            res: 0,
+    ) -> Result<(Levels<2>, usize), KernelError> {
+        let form = self.form;
+        let (src, start) = self.source();
+        let m = form.transforms.outputs as i64;
+        let row = TileRow {
+            target: sink.machine.target,
+            matrix: form.transforms.input.clone(),
+            rows: class.rows,
+            runs: form.tile_runs(TAPS - 1),
+            picture_row: src.row,
+            picture_tile: m * src.pixel,
+            element: form.value_element(values.tiles),
+            tile: form.value_tile(),
         };
-        let pixels: Vec<Pixel> = (0..self.tile_count()).map(pixel).collect();
-        let (widths, _) = split(pixels.len(), widest, vectors);
-        let channels = Channels::Shared {
-            block: 16,
-            blocks: self.inputs / 16,
-            tail: self.inputs % 16,
-            step: 16 * F32,
-        };
-        let micro = Micro {
-            target,
-            vectors,
-            dst_block: 0,
-            res_block: 0,
-            tap_rows: (1, 0),
-            tap_columns: (1, 0),
-            channels,
-            tiles: runs(&pixels, &widths),
-            band: [0; 3],
-            residual: false,
-            activation: Default::default(),
-        };
-        let kernel = sink.program(name, format!("{micro:?}"), |n| micro.program(n))?;
-        let blocks = self.outputs.div_ceil(16);
-        let panel = micro.panel_len();
-        let transforms = self.transforms.clone();
-        let panels = sink.pack(panel * blocks * self.elements(), move |out| {
-            filters::fill(&transforms, &weights, panel, out)
-        });
+        let name = form.name("input", self.conv, self.operands);
+        let kernel = sink.program(&name, format!("winograd input {row:?}"), |n| row.input(n))?;
+        let down = m * src.row;
         let mut levels = Levels::new([
-            Pointer::new(ARENA, scratch),
-            Pointer::new(WEIGHTS, panels),
-            Pointer::new(ARENA, scratch + self.products()),
+            Pointer::new(self.operands.src.base, start + class.first as i64 * down),
+            Pointer::new(values.base, values.offset),
         ]);
-        let bytes = panel as i64 * F32;
-        levels.chunk(
-            self.elements(),
-            [self.value_element(), bytes * blocks as i64, self.product_element()],
-        );
-        levels.inner(Extent::Fixed(blocks as u32), [0, bytes, self.product_block()]);
-        Ok(vec![levels.piece(kernel, &[Extent::Fixed(1)])])
+        outer(&mut levels, src);
+        Ok((levels, kernel))
     }
 
-    fn output(
+    /// Strides of one row of tiles, picture and transformed.
+    fn input_row(&self, src: Strides) -> [i64; 2] {
+        let form = self.form;
+        let m = form.transforms.outputs as i64;
+        [m * src.row, form.tiles[1] as i64 * form.value_tile()]
+    }
+
+    /// The output transform of rows of tiles, for 16 outputs at a time. `outer` adds the levels outside, with strides
+    /// of products, biases, result and residual.
+    fn output_call(
         &self,
-        conv: &Conv,
-        operands: Operands<'_>,
-        bias: Option<Arc<Tensor>>,
-        scratch: i64,
-        name: &str,
+        class: Class,
+        products: TileMemory,
+        biases: i64,
+        outer: impl FnOnce(&mut Levels<4>, Strides, Strides),
         sink: &mut Sink,
-    ) -> Result<Vec<Piece>, KernelError> {
+    ) -> Result<Call, KernelError> {
+        let form = self.form;
+        let operands = self.operands;
         let dst = operands.dst.geometry.strides();
         let place = operands.residual.unwrap_or(operands.dst);
         let res = place.geometry.strides();
-        let m = self.transforms.outputs as i64;
-        let biases = sink.pack(self.outputs.next_multiple_of(16), move |out| {
+        let m = form.transforms.outputs as i64;
+        let row = TileRow {
+            target: sink.machine.target,
+            matrix: form.transforms.output.clone(),
+            rows: class.rows,
+            runs: form.tile_runs(0),
+            picture_row: dst.row,
+            picture_tile: m * dst.pixel,
+            element: form.product_element(products.tiles),
+            tile: 16 * F32,
+        };
+        let residual = operands.residual.map(|_| [m * res.pixel, res.row]);
+        let activation = self.conv.activation;
+        let key = format!("winograd output {row:?} {residual:?} {activation:?}");
+        let name = form.name("output", self.conv, operands);
+        let kernel = sink.program(&name, key, |n| row.output(n, residual, activation))?;
+        let start = |p: &super::geometry::Place, s: Strides| {
+            Pointer::new(p.base, p.origin() + class.first as i64 * m * s.row)
+        };
+        let mut levels = Levels::new([
+            Pointer::new(products.base, products.offset),
+            Pointer::new(WEIGHTS, biases),
+            start(operands.dst, dst),
+            start(place, res),
+        ]);
+        outer(&mut levels, dst, res);
+        let tiles = form.tiles[1] as i64 * 16 * F32;
+        levels.inner(Extent::Fixed(class.count as u32), [tiles, 0, m * dst.row, m * res.row]);
+        let mut call = levels.call(kernel, &[]);
+        if residual.is_none() {
+            call.args.remove(3);
+        }
+        Ok(call)
+    }
+
+    /// The biases, padded to whole blocks.
+    fn pack_biases(&self, bias: Option<Arc<Tensor>>, sink: &mut Sink) -> i64 {
+        sink.pack(self.form.outputs.next_multiple_of(16), move |out| {
             if let Some(bias) = bias {
                 out[..bias.data().len()].copy_from_slice(bias.data());
             }
-        });
-        let mut pieces = Vec::new();
-        for (first, count, rows) in self.classes(0, 0) {
-            let row = TileRow {
-                target: sink.machine.target,
-                matrix: self.transforms.output.clone(),
-                rows,
-                runs: self.tile_runs(0),
-                picture_row: dst.row,
-                picture_tile: m * dst.pixel,
-                element: self.product_element(),
-                tile: 16 * F32,
-            };
-            let residual = operands.residual.map(|_| [m * res.pixel, res.row]);
-            let form = format!("winograd output {row:?} {residual:?} {:?}", conv.activation);
-            let kernel = sink.program(name, form, |n| row.output(n, residual, conv.activation))?;
-            let tiles = [self.tiles[0] * self.tiles[1], self.tiles[1]].map(|n| n as i64 * 16 * F32);
-            let down = |s: Strides| m * s.row;
-            let start = |p: &super::geometry::Place, s: Strides| {
-                Pointer::new(p.base, p.origin() + first as i64 * down(s))
-            };
-            let mut levels = Levels::new([
-                Pointer::new(ARENA, scratch + self.products() + first as i64 * tiles[1]),
-                Pointer::new(WEIGHTS, biases),
-                start(operands.dst, dst),
-                start(place, res),
-            ]);
-            levels.chunk(self.images, [tiles[0], 0, dst.image, res.image]);
-            levels.chunk(count, [tiles[1], 0, down(dst), down(res)]);
-            let blocks = Extent::Fixed(self.outputs.div_ceil(16) as u32);
-            levels.inner(blocks, [self.product_block(), 16 * F32, dst.plane, res.plane]);
-            let piece = levels.piece(kernel, &[]);
-            pieces.push(if residual.is_some() { piece } else { piece.without_arg(3) });
-        }
-        Ok(pieces)
+        })
     }
+}
+
+/// The next multiple of a cache line.
+fn aligned(bytes: i64) -> i64 {
+    (bytes as usize).next_multiple_of(ALIGN) as i64
 }

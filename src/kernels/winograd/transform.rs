@@ -4,9 +4,10 @@
 
 use resnetc_ir::op::Activation;
 
-use crate::codegen::vir::{Arith, Builder, Count, Inst, Mem, OverBudget, P, Program, Target, V};
+use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::conv::micro::activate;
 
+use super::linear::{Constants, groups};
 use super::matrices::Matrix;
 
 /// Neighbouring tiles of a row that have the same number of columns inside the picture.
@@ -51,6 +52,7 @@ impl TileRow {
     pub fn input(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
+        let constants = Constants::of(&mut b, &self.matrix);
         self.each_tile(
             &mut b,
             &[(src, self.picture_tile), (dst, self.tile)],
@@ -63,7 +65,7 @@ impl TileRow {
                             at(src, y as i64 * self.picture_row + x as i64 * PIXEL + lane),
                         );
                     };
-                    self.apply(b, self.rows, load, |b, i, value| {
+                    self.apply(b, &constants, self.rows, load, |b, i, value| {
                         b.store(self.element(dst, i * n + x, lane), value)
                     });
                 }
@@ -71,7 +73,7 @@ impl TileRow {
                     let load = |b: &mut Builder, x: usize, register: V| {
                         b.load(register, self.element(dst, i * n + x, lane))
                     };
-                    self.apply(b, columns, load, |b, j, value| {
+                    self.apply(b, &constants, columns, load, |b, j, value| {
                         b.store(self.element(dst, i * n + j, lane), value)
                     });
                 }
@@ -96,12 +98,13 @@ impl TileRow {
         let mut walks = vec![(src, self.tile), (dst, self.picture_tile)];
         walks.extend(residual.map(|[tile, _]| (b.arg(3), tile)));
         let n = self.matrix[0].len();
+        let constants = Constants::of(&mut b, &self.matrix);
         self.each_tile(&mut b, &walks, |b, columns, lane| {
             for x in 0..n {
                 let load = |b: &mut Builder, i: usize, register: V| {
                     b.load(register, self.element(src, i * n + x, lane))
                 };
-                self.apply(b, n, load, |b, y, value| {
+                self.apply(b, &constants, n, load, |b, y, value| {
                     b.store(self.element(src, y * n + x, lane), value)
                 });
             }
@@ -111,7 +114,7 @@ impl TileRow {
                 let load = |b: &mut Builder, x: usize, register: V| {
                     b.load(register, self.element(src, y * n + x, lane))
                 };
-                self.apply(b, n, load, |b, x, value| {
+                self.apply(b, &constants, n, load, |b, x, value| {
                     if x >= columns {
                         return;
                     }
@@ -154,10 +157,11 @@ impl TileRow {
     }
 
     /// Multiplies the matrix with a vector of which the first `present` elements exist, and hands each row's product
-    /// on in a register that is the caller's for the moment. Rows that differ in signs only are computed together.
+    /// on in a register that is the caller's for the moment.
     fn apply(
         &self,
         b: &mut Builder,
+        constants: &Constants,
         present: usize,
         load: impl Fn(&mut Builder, usize, V),
         mut store: impl FnMut(&mut Builder, usize, V),
@@ -165,28 +169,11 @@ impl TileRow {
         let inputs = b.vectors(present);
         inputs.iter().enumerate().for_each(|(i, &register)| load(b, i, register));
         let mut row = 0;
-        while row < self.matrix.len() {
-            let first = &self.matrix[row][..present];
-            let second = self.matrix.get(row + 1).map(|r| &r[..present]);
-            match second.and_then(|second| mirrored(first, second)) {
-                Some((same, opposite)) => {
-                    let (even, odd, sum) = (b.vector(), b.vector(), b.vector());
-                    combine(b, even, &same, &inputs);
-                    combine(b, odd, &opposite, &inputs);
-                    b.arith(Arith::Add, sum, even, odd);
-                    store(b, row, sum);
-                    b.arith(Arith::Sub, even, even, odd);
-                    store(b, row + 1, even);
-                    b.release([even, odd, sum]);
-                    row += 2;
-                }
-                None => {
-                    let sum = b.vector();
-                    combine(b, sum, first, &inputs);
-                    store(b, row, sum);
-                    b.release([sum]);
-                    row += 1;
-                }
+        for group in groups(&self.matrix, present) {
+            for value in group.product(b, constants, &inputs) {
+                store(b, row, value);
+                b.release([value]);
+                row += 1;
             }
         }
         b.release(inputs);
@@ -195,46 +182,4 @@ impl TileRow {
 
 fn at(base: P, offset: i64) -> Mem {
     base.at(offset as i32)
-}
-
-/// Splits two rows into what they have in common and what they have with opposite signs; `None` if they differ
-/// otherwise, or if one part would be empty.
-fn mirrored(first: &[f64], second: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
-    let pick = |sign: f64| -> Vec<f64> {
-        first.iter().zip(second).map(|(&a, &b)| if a == sign * b { a } else { 0.0 }).collect()
-    };
-    let (same, opposite) = (pick(1.0), pick(-1.0));
-    let whole = first.iter().zip(&same).zip(&opposite).all(|((&a, &s), &o)| a == s || a == o);
-    let filled = |part: &[f64]| part.iter().any(|&c| c != 0.0);
-    (whole && filled(&same) && filled(&opposite)).then_some((same, opposite))
-}
-
-/// `dst = sum(coefficients[i] * inputs[i])`.
-fn combine(b: &mut Builder, dst: V, coefficients: &[f64], inputs: &[V]) {
-    let mut terms: Vec<(f64, V)> =
-        coefficients.iter().copied().zip(inputs.iter().copied()).filter(|t| t.0 != 0.0).collect();
-    // A term that needs no multiplication makes the best start.
-    terms.sort_by_key(|t| t.0 != 1.0);
-    let Some((&(first, value), rest)) = terms.split_first() else {
-        return b.constant(dst, 0.0);
-    };
-    match first == 1.0 {
-        true => b.push(Inst::Copy { dst, src: value }),
-        false => {
-            b.constant(dst, first as f32);
-            b.arith(Arith::Mul, dst, dst, value);
-        }
-    }
-    let coefficient = b.vector();
-    for &(c, value) in rest {
-        match c {
-            1.0 => b.arith(Arith::Add, dst, dst, value),
-            -1.0 => b.arith(Arith::Sub, dst, dst, value),
-            _ => {
-                b.constant(coefficient, c as f32);
-                b.multiply_add(dst, coefficient, value);
-            }
-        }
-    }
-    b.release([coefficient]);
 }

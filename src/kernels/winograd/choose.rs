@@ -1,0 +1,194 @@
+//! Direct convolution or Winograd's, which tile, which schedule: a small cost model, the same on every run.
+//!
+//! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), for one input channel and 16 outputs: what
+//! the multiply-adds take, and what it takes to read the weights from memory, whichever is more.
+
+use std::fmt;
+use std::str::FromStr;
+
+use resnetc_ir::TensorType;
+use resnetc_ir::op::{Conv, Op};
+use resnetc_ir::ty::Layout;
+
+use crate::kernels::conv::micro::widest_tile;
+use crate::kernels::sink::Machine;
+use crate::kernels::tiling::split;
+
+use super::matrices::TAPS;
+use super::{Form, Schedule, Tile, filter_blocks, product, tile_blocks};
+
+/// How a step is computed, where there is a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// As the operator is defined.
+    #[default]
+    Direct,
+    /// By Winograd's minimal filtering.
+    Winograd(Tile, Schedule),
+}
+
+/// All algorithms, direct convolution first.
+pub const ALGORITHMS: [Algorithm; 5] = [
+    Algorithm::Direct,
+    Algorithm::Winograd(Tile::Two, Schedule::TileBlocks),
+    Algorithm::Winograd(Tile::Two, Schedule::FilterBlocks),
+    Algorithm::Winograd(Tile::Four, Schedule::TileBlocks),
+    Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks),
+];
+
+/// Bytes that memory gives a core in a half cycle. Measured on two server CPUs: 5 to 6 bytes a cycle.
+const BYTES_PER_HALF_CYCLE: f64 = 2.75;
+
+/// Half cycles by which Winograd's algorithm must be cheaper, of a hundred.
+const GAIN_PERCENT: f64 = 10.0;
+
+impl Algorithm {
+    /// The cheapest algorithm for an operator by the model.
+    pub fn choose(
+        op: &Op,
+        operands: &[&TensorType],
+        dst: &TensorType,
+        machine: &Machine,
+    ) -> Algorithm {
+        let dst_ = dst;
+        let Some((conv, src, dst)) = convolution(op, operands, dst) else {
+            return Algorithm::Direct;
+        };
+        if let Ok(v) = std::env::var(format!("ALG{}", dst[2])) {
+            let a: Algorithm = v.parse().unwrap();
+            if a.form(op, operands, dst_).is_some() || a == Algorithm::Direct { return a; }
+        }
+        let direct = direct_cost(conv, dst, machine) * (1.0 - GAIN_PERCENT / 100.0);
+        let cost = |algorithm: &Algorithm| match *algorithm {
+            Algorithm::Direct => Some(direct),
+            Algorithm::Winograd(tile, schedule) => {
+                let form = Form::of(tile, conv, src, dst).ok()?;
+                Some(form.cost(schedule, machine))
+            }
+        };
+        let costs = ALGORITHMS.iter().filter_map(|a| Some((cost(a)?, *a)));
+        costs.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(Algorithm::Direct, |(_, a)| a)
+    }
+
+    /// The algorithms that can compute an operator.
+    pub fn candidates(op: &Op, operands: &[&TensorType], dst: &TensorType) -> Vec<Algorithm> {
+        let able = |a: &Algorithm| *a == Algorithm::Direct || a.form(op, operands, dst).is_some();
+        ALGORITHMS.into_iter().filter(able).collect()
+    }
+
+    /// Bytes of scratch memory that a step needs in the arena.
+    pub fn scratch_bytes(self, op: &Op, operands: &[&TensorType], dst: &TensorType) -> usize {
+        match self {
+            Algorithm::Winograd(_, Schedule::FilterBlocks) => {
+                self.form(op, operands, dst).map_or(0, |form| filter_blocks::scratch_bytes(&form))
+            }
+            _ => 0,
+        }
+    }
+
+    fn form(self, op: &Op, operands: &[&TensorType], dst: &TensorType) -> Option<Form> {
+        let Algorithm::Winograd(tile, _) = self else { return None };
+        let (conv, src, dst) = convolution(op, operands, dst)?;
+        Form::of(tile, conv, src, dst).ok()
+    }
+}
+
+/// A convolution of a blocked value, with the shapes of source and result.
+fn convolution<'a>(
+    op: &'a Op,
+    operands: &[&TensorType],
+    dst: &TensorType,
+) -> Option<(&'a Conv, [usize; 4], [usize; 4])> {
+    let (Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
+    (src.layout == Layout::Blocked).then_some(())?;
+    Some((conv, src.nchw()?, dst.nchw()?))
+}
+
+/// What reading one input channel's weights of 16 outputs takes, `values` for each.
+fn memory_cost(values: usize) -> f64 {
+    (values * 16 * 4) as f64 / BYTES_PER_HALF_CYCLE
+}
+
+fn direct_cost(conv: &Conv, dst: [usize; 4], machine: &Machine) -> f64 {
+    let target = machine.target;
+    let block = (16 / target.lanes).max(1);
+    let widest = widest_tile(target, block, true).unwrap_or(1);
+    let [images, _, rows, columns] = dst;
+    let taps = conv.window.kernel[0] * conv.window.kernel[1];
+    let cost = split(rows * columns, widest, block).1 * images * taps;
+    (cost as f64 / machine.threads as f64).max(memory_cost(taps))
+}
+
+impl Form {
+    fn cost(&self, schedule: Schedule, machine: &Machine) -> f64 {
+        let (target, threads) = (machine.target, machine.threads as f64);
+        let vectors = 16.0 / target.lanes as f64;
+        let elements = self.elements();
+        // Operations on vectors for one tile's 16 channels, which the other channels share.
+        let data = (transform_cost(self.transforms.input.len()) / self.outputs as f64
+            + transform_cost(self.transforms.output[0].len()) / self.inputs as f64)
+            * 16.0
+            * vectors
+            * self.tile_count() as f64
+            / threads;
+        match schedule {
+            Schedule::TileBlocks => {
+                let (_, cost) = tile_blocks::block_rows(self, machine);
+                (cost * elements as f64).max(memory_cost(elements)) + data
+            }
+            Schedule::FilterBlocks => {
+                let tiles = filter_blocks::tiles_together(self);
+                let turns = (self.tile_count() / tiles) as f64;
+                let filter = filter_cost(elements) * vectors;
+                let cost = product::step_cost(self, tiles, target) * elements as f64 + filter;
+                (cost * turns / threads).max(memory_cost(TAPS * TAPS)) + data
+            }
+        }
+    }
+}
+
+/// Half cycles of a tile's transform, `n` elements along an axis: two products with a matrix, a load and a store each.
+fn transform_cost(n: usize) -> f64 {
+    (2 * n * (2 * n + 4)) as f64
+}
+
+/// Half cycles of a filter's transform: about two operations an element, and the store.
+fn filter_cost(elements: usize) -> f64 {
+    (elements * 4) as f64
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Algorithm::Winograd(tile, schedule) = self else { return f.write_str("direct") };
+        let outputs = match tile {
+            Tile::Two => 2,
+            Tile::Four => 4,
+        };
+        let schedule = match schedule {
+            Schedule::TileBlocks => "tile_blocks",
+            Schedule::FilterBlocks => "filter_blocks",
+        };
+        write!(f, "winograd_f{outputs}_{schedule}")
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = ALGORITHMS.into_iter().find(|a| a.to_string() == name);
+        known.ok_or_else(|| format!("unknown algorithm \"{name}\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_read() {
+        for algorithm in ALGORITHMS {
+            assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+        }
+    }
+}

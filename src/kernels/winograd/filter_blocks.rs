@@ -1,0 +1,284 @@
+//! Block by block of outputs: first all inputs are transformed, into scratch memory that all threads read; then a chunk
+//! is a few outputs, whose filters one thread reads from memory as they stand, transforms, multiplies and transforms
+//! back. So a run reads each weight once, and nine values of a filter instead of its sixteen or thirty-six transformed
+//! ones: the better schedule where there are many filters and few tiles. The filters of the next part are brought near
+//! while the products of this one are computed.
+
+use crate::codegen::region::{Extent, Item, Piece};
+use crate::kernels::KernelError;
+use crate::kernels::conv::micro::Micro;
+use crate::kernels::conv::pack::Weights;
+use crate::kernels::geometry::{F32, Strides};
+use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
+
+use super::filter::FilterTransform;
+use super::matrices::TAPS;
+use super::product::{Product, vectors};
+use super::{Class, Form, Layer, TileMemory, aligned};
+
+/// The most tiles that are multiplied together.
+const MOST_TILES: usize = 96;
+
+/// Images whose tiles are multiplied together: as many as divide all, and not too many.
+fn images_together(form: &Form) -> usize {
+    (1..=form.images)
+        .rev()
+        .find(|&n| {
+            form.images.is_multiple_of(n) && (n == 1 || n * form.image_tiles() <= MOST_TILES)
+        })
+        .unwrap_or(1)
+}
+
+/// Tiles that are multiplied together.
+pub(super) fn tiles_together(form: &Form) -> usize {
+    images_together(form) * form.image_tiles()
+}
+
+/// Bytes of scratch memory: the transformed inputs.
+pub(super) fn scratch_bytes(form: &Form) -> usize {
+    form.value_element(form.tile_count()) as usize * form.elements()
+}
+
+/// Bytes between the elements of the transformed filters of some channels. Without the cache line more, all elements of
+/// a filter would fall into one set of the cache.
+fn filter_element(channels: usize, lanes: usize) -> i64 {
+    (channels * lanes + 16) as i64 * F32
+}
+
+/// Input channels whose filters are transformed at a time: so many that the core's cache holds them well.
+fn channels_together(form: &Form, lanes: usize, machine: &Machine) -> usize {
+    let channel = form.elements() * lanes * F32 as usize;
+    let f: usize = std::env::var("KC").ok().and_then(|v| v.parse().ok()).unwrap_or(machine.cache_bytes * 3 / 8);
+    let fitting = f / channel / 16 * 16;
+    fitting.clamp(16, form.inputs.next_multiple_of(16)).min(form.inputs)
+}
+
+pub(super) fn lower(
+    layer: &Layer<'_>,
+    weights: Weights,
+    scratch: i64,
+    sink: &mut Sink,
+) -> Result<Vec<Vec<Piece>>, KernelError> {
+    let inputs = inputs(layer, scratch, sink)?;
+    let form = layer.form;
+    let images = images_together(form);
+    let tiles = images * form.image_tiles();
+    let vectors = vectors(form, tiles, sink.machine.target);
+    let lanes = vectors * sink.machine.target.lanes;
+    let biases = layer.pack_biases(weights.bias.clone(), sink);
+    let groups = form.output_blocks() * 16 / lanes;
+    let panel = (1 + TAPS * TAPS * form.inputs) * lanes;
+    let filters = sink.pack(panel * groups, move |out| weights.fill(1, 0, lanes, out));
+    let channels = channels_together(form, lanes, &sink.machine);
+    let products = aligned(filter_element(channels, lanes) * form.elements() as i64);
+    sink.reserve((products + form.product_block(tiles) * lanes as i64 / 16) as usize);
+    let parts = Parts {
+        layer,
+        images,
+        tiles,
+        vectors,
+        lanes,
+        groups,
+        channels,
+        filters,
+        scratch,
+        products,
+    };
+    let mut items = parts.items(sink)?;
+    items.extend(parts.outputs(biases, sink)?);
+    let chunks = vec![(form.images / images) as u32, groups as u32];
+    Ok(vec![inputs, vec![Piece { chunks, items }]])
+}
+
+/// The input transform, a row of tiles and some channels a chunk.
+fn inputs(layer: &Layer<'_>, scratch: i64, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+    let form = layer.form;
+    let tiles = form.tile_count();
+    let planes = form.inputs.div_ceil(16);
+    let cuts = sink.machine.parts().div_ceil(form.images * form.tiles[0]);
+    let piece = |class: Class, sink: &mut Sink| {
+        let skipped = class.first as i64 * form.tiles[1] as i64;
+        let offset = scratch + skipped * form.value_tile();
+        let values = TileMemory { base: ARENA, offset, tiles };
+        let outer = |levels: &mut Levels<2>, src: Strides| {
+            let image = form.image_tiles() as i64 * form.value_tile();
+            levels.chunk(form.images, [src.image, image]);
+            levels.chunk(class.count, layer.input_row(src));
+            let planes = levels.split(planes, cuts, [src.plane, 16 * F32]);
+            levels.rest(planes);
+        };
+        let (levels, kernel) = layer.input_call(class, values, outer, sink)?;
+        Ok(levels.piece(kernel, &[]))
+    };
+    let classes = form.classes(0, form.tiles[0], TAPS - 1);
+    classes.into_iter().map(|class| piece(class, sink)).collect()
+}
+
+/// The second region's chunks.
+struct Parts<'a> {
+    layer: &'a Layer<'a>,
+    /// Images and tiles that are multiplied together.
+    images: usize,
+    tiles: usize,
+    /// Outputs of a chunk, in vectors and in values.
+    vectors: usize,
+    lanes: usize,
+    /// Blocks of so many outputs.
+    groups: usize,
+    /// Input channels that are multiplied together.
+    channels: usize,
+    /// Offsets of the filters among the packed constants, of the transformed inputs in the arena, of the products in the
+    /// thread's memory. The transformed filters lie at its start.
+    filters: i64,
+    scratch: i64,
+    products: i64,
+}
+
+/// A part of the reduction: `count` times `channels` input channels, from channel `first` on.
+#[derive(Clone, Copy)]
+struct Part {
+    first: usize,
+    channels: usize,
+    count: usize,
+}
+
+impl Parts<'_> {
+    /// Filter transforms and products, in turn.
+    fn items(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+        let inputs = self.layer.form.inputs;
+        let (whole, tail) = (inputs / self.channels, inputs % self.channels);
+        let mut items = self.part(Part { first: 0, channels: self.channels, count: 1 }, sink)?;
+        let part = Part { first: self.channels, channels: self.channels, count: whole - 1 };
+        match part.count {
+            0 => {}
+            1 => items.extend(self.part(part, sink)?),
+            n => items.push(Item::Repeat { count: n as u32, items: self.part(part, sink)? }),
+        }
+        if tail > 0 {
+            let part = Part { first: whole * self.channels, channels: tail, count: 1 };
+            items.extend(self.part(part, sink)?);
+        }
+        Ok(items)
+    }
+
+    fn part(&self, part: Part, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+        Ok(vec![self.transform(part, sink)?, self.product(part, sink)?])
+    }
+
+    /// Bytes of a block's panel: biases, and the filters of all input channels.
+    fn panel_bytes(&self) -> i64 {
+        self.lanes as i64 * F32 + self.filter_bytes(self.layer.form.inputs)
+    }
+
+    /// Offset among the packed constants of an input channel's filters.
+    fn filter(&self, channel: usize) -> i64 {
+        self.filters + self.lanes as i64 * F32 + self.filter_bytes(channel)
+    }
+
+    /// Bytes of the filters of some input channels, as they stand.
+    fn filter_bytes(&self, channels: usize) -> i64 {
+        (TAPS * TAPS * channels * self.lanes) as i64 * F32
+    }
+
+    /// Bytes between the elements of the transformed filters.
+    fn element(&self) -> i64 {
+        filter_element(self.channels, self.lanes)
+    }
+
+    fn chunks<const N: usize>(&self, levels: &mut Levels<N>, strides: [[i64; N]; 2]) {
+        levels.chunk(self.layer.form.images / self.images, strides[0]);
+        levels.chunk(self.groups, strides[1]);
+    }
+
+    fn transform(&self, part: Part, sink: &mut Sink) -> Result<Item, KernelError> {
+        let form = self.layer.form;
+        let transform = FilterTransform {
+            target: sink.machine.target,
+            matrix: form.transforms.filter.clone(),
+            lanes: self.lanes,
+            element: self.element(),
+        };
+        let name = form.name("filter", self.layer.conv, self.layer.operands);
+        let kernel = sink.program(&name, format!("{transform:?}"), |n| transform.program(n))?;
+        let start = self.filter(part.first);
+        let mut levels = Levels::new([Pointer::new(WEIGHTS, start), Pointer::new(THREAD, 0)]);
+        self.chunks(&mut levels, [[0; 2], [self.panel_bytes(), 0]]);
+        if part.count > 1 {
+            levels.repeat([self.filter_bytes(part.channels), 0]);
+        }
+        Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(part.channels as u32)])))
+    }
+
+    fn product(&self, part: Part, sink: &mut Sink) -> Result<Item, KernelError> {
+        let form = self.layer.form;
+        let product = Product {
+            form,
+            target: sink.machine.target,
+            tiles: self.tiles,
+            channels: part.channels,
+            vectors: self.vectors,
+            accumulate: part.first > 0,
+        };
+        let micro = product.micro();
+        let micro = Micro { ahead: Some(lines_per_line(form, &micro)), ..micro };
+        let name = form.name("product", self.layer.conv, self.layer.operands);
+        let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
+        let ahead = sink.work(kernel).prefetches as i64 * 64;
+        let next = self.filter(part.first + part.channels);
+        let values = self.scratch + part.first as i64 * F32;
+        let tiles = form.tile_count();
+        let mut levels = Levels::new([
+            Pointer::new(ARENA, values),
+            Pointer::new(THREAD, 0),
+            Pointer::new(THREAD, self.products),
+            Pointer::new(THREAD, self.products),
+            Pointer::new(WEIGHTS, next),
+        ]);
+        let group = self.tiles as i64 * form.value_tile();
+        self.chunks(&mut levels, [[group, 0, 0, 0, 0], [0, 0, 0, 0, self.panel_bytes()]]);
+        if part.count > 1 {
+            let moved = part.channels as i64 * F32;
+            levels.repeat([moved, 0, 0, 0, self.filter_bytes(part.channels)]);
+        }
+        let m = form.product_element(self.tiles);
+        levels.inner(
+            Extent::Fixed(form.elements() as u32),
+            [form.value_element(tiles), self.element(), m, m, ahead],
+        );
+        let mut call = levels.call(kernel, &[Extent::Fixed(1)]);
+        if !product.accumulate {
+            call.args.remove(3);
+        }
+        Ok(Item::Call(call))
+    }
+
+    fn outputs(&self, biases: i64, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+        let form = self.layer.form;
+        let blocks = self.lanes as i64 / 16;
+        let call = |class: Class, sink: &mut Sink| {
+            let skipped = class.first as i64 * form.tiles[1] as i64;
+            let offset = self.products + skipped * 16 * F32;
+            let memory = TileMemory { base: THREAD, offset, tiles: self.tiles };
+            let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
+                let group = self.images as i64;
+                let images = [0, 0, dst.image * group, res.image * group];
+                let outputs = [0, 16 * F32 * blocks, dst.plane * blocks, res.plane * blocks];
+                self.chunks(levels, [images, outputs]);
+                let image = form.image_tiles() as i64 * 16 * F32;
+                levels.inner(Extent::Fixed(group as u32), [image, 0, dst.image, res.image]);
+                let block = form.product_block(self.tiles);
+                levels.inner(Extent::Fixed(blocks as u32), [block, 16 * F32, dst.plane, res.plane]);
+            };
+            Ok(Item::Call(self.layer.output_call(class, memory, biases, outer, sink)?))
+        };
+        let classes = form.classes(0, form.tiles[0], 0);
+        classes.into_iter().map(|class| call(class, sink)).collect()
+    }
+}
+
+/// Lines of transformed filters that are read for each line of filters as they stand: reading the former brings near
+/// the latter, so that the next part's are there when its turn comes.
+fn lines_per_line(form: &Form, micro: &Micro) -> usize {
+    let turns: usize = micro.tiles.iter().map(|run| run.count).sum();
+    (form.elements() * turns / (TAPS * TAPS)).max(1)
+}

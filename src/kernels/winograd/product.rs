@@ -1,0 +1,79 @@
+//! The matrix products: one for each element of the tile, of tiles times input channels with input channels times
+//! outputs.
+
+use crate::codegen::vir::Target;
+use crate::kernels::conv::micro::{Channels, Micro, Start, widest_tile};
+use crate::kernels::geometry::F32;
+use crate::kernels::tiling::{Pixel, runs, split};
+
+use super::Form;
+
+/// How many vectors of outputs a product computes at a time: as few as keep the multiply-add pipes busy with `tiles`
+/// tiles, and so many that they divide the outputs.
+pub(super) fn vectors(form: &Form, tiles: usize, target: Target) -> usize {
+    let block = (16 / target.lanes).max(1);
+    let candidates = [block, 2 * block, 4 * block];
+    let cost = |&vectors: &usize| {
+        let widest = widest_tile(target, vectors, true)?;
+        let blocks = vectors / block;
+        let whole = form.output_blocks().is_multiple_of(blocks);
+        whole.then(|| split(tiles, widest, vectors).1 * 4 / blocks)
+    };
+    let best = candidates.iter().filter_map(|v| Some((cost(v)?, *v))).min();
+    best.map_or(block, |(_, vectors)| vectors)
+}
+
+/// Half cycles of one step of the reduction over all tiles, for 16 outputs.
+pub(super) fn step_cost(form: &Form, tiles: usize, target: Target) -> f64 {
+    let vectors = vectors(form, tiles, target);
+    let widest = widest_tile(target, vectors, true).unwrap_or(1);
+    let blocks = vectors as f64 * target.lanes as f64 / 16.0;
+    split(tiles, widest, vectors).1 as f64 / blocks
+}
+
+/// The product of `tiles` tiles over `channels` input channels.
+pub(super) struct Product<'a> {
+    pub(super) form: &'a Form,
+    pub(super) target: Target,
+    pub(super) tiles: usize,
+    pub(super) channels: usize,
+    /// Vectors of outputs.
+    pub(super) vectors: usize,
+    /// Whether it is added to what lies in the place of the result.
+    pub(super) accumulate: bool,
+}
+
+impl Product<'_> {
+    pub(super) fn micro(&self) -> Micro {
+        let form = self.form;
+        let tile = |i: usize| Pixel {
+            src: i as i64 * form.value_tile(),
+            dst: i as i64 * 16 * F32,
+            res: i as i64 * 16 * F32,
+        };
+        let tiles: Vec<Pixel> = (0..self.tiles).map(tile).collect();
+        let widest = widest_tile(self.target, self.vectors, true).unwrap_or(1);
+        let (widths, _) = split(self.tiles, widest, self.vectors);
+        let block = form.product_block(self.tiles);
+        Micro {
+            target: self.target,
+            vectors: self.vectors,
+            dst_block: block,
+            res_block: block,
+            tap_rows: (1, 0),
+            tap_columns: (1, 0),
+            start: Start::Zero,
+            ahead: None,
+            channels: Channels::Shared {
+                block: 16,
+                blocks: self.channels / 16,
+                tail: self.channels % 16,
+                step: 16 * F32,
+            },
+            tiles: runs(&tiles, &widths),
+            band: [0; 3],
+            residual: self.accumulate,
+            activation: Default::default(),
+        }
+    }
+}

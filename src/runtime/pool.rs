@@ -1,7 +1,9 @@
 //! The threads that run a region's chunks.
 //!
-//! A job is a function called once for every chunk number; threads draw the numbers from a counter. The caller
-//! works too, and returns when the last chunk is done. Nothing is allocated for a job.
+//! A job is a function called once for every chunk number. Every thread has a share of the numbers, always the same
+//! one of as many chunks: what a thread wrote for one job it finds in its own cache for the next. Who is done with its
+//! own share draws from the others'. The caller works too, and returns when the last chunk is done. Nothing is
+//! allocated for a job.
 //!
 //! A worker joins a job only while it is open, and the caller waits only for workers that joined: one that wakes
 //! late, or is not scheduled at all, delays nobody.
@@ -45,13 +47,14 @@ impl Pool {
     ///
     /// Workers run in the mode of [`FlushDenormals`]; the caller's mode is the caller's business.
     pub fn new(threads: usize) -> Self {
-        let shared = Arc::new(Shared::default());
+        let threads = threads.clamp(1, ACTIVE as usize);
+        let shared = Arc::new(Shared::new(threads));
         let start = |worker| {
             let shared = shared.clone();
             let named = thread::Builder::new().name(format!("resnetc-{worker}"));
             named.spawn(move || shared.work(worker)).ok()
         };
-        let workers = (1..threads.min(ACTIVE as usize)).map_while(start).collect();
+        let workers = (1..threads).map_while(start).collect();
         Pool { shared, workers }
     }
 
@@ -137,12 +140,11 @@ const NUMBER: u32 = 17;
 #[repr(align(128))]
 struct Apart<T>(T);
 
-#[derive(Default)]
 struct Shared {
     /// Who may join what; see [`ACTIVE`].
     gate: Apart<AtomicU64>,
-    /// The next chunk to draw.
-    next: Apart<AtomicU64>,
+    /// How many chunks of each thread's share were drawn.
+    drawn: Box<[Apart<AtomicU64>]>,
     /// What is to be done while the gate is open.
     task: UnsafeCell<Option<Task>>,
     /// Whether a session has the workers.
@@ -177,6 +179,21 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    fn new(threads: usize) -> Self {
+        Shared {
+            gate: Apart::default(),
+            drawn: (0..threads).map(|_| Apart::default()).collect(),
+            task: UnsafeCell::new(None),
+            busy: AtomicBool::new(false),
+            hot: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            asleep: AtomicUsize::new(0),
+            sleep: Mutex::new(()),
+            wake: Condvar::new(),
+            panic: Mutex::new(None),
+        }
+    }
+
     /// The caller's side of a job. Only for the holder of `busy`.
     fn run(&self, chunks: u64, job: &Job<'_>) {
         let job: *const Job<'_> = job;
@@ -187,7 +204,7 @@ impl Shared {
         // SAFETY: the gate is closed and nobody is inside: so the last `run` left it. We are the only holder of
         // `busy`, so nobody else writes.
         unsafe { *self.task.get() = Some(task) };
-        self.next.0.store(0, Ordering::Relaxed);
+        self.drawn.iter().for_each(|drawn| drawn.0.store(0, Ordering::Relaxed));
         let number = (self.gate.0.load(Ordering::Relaxed) >> NUMBER).wrapping_add(1);
         self.gate.0.store(number << NUMBER | OPEN, Ordering::SeqCst);
         if self.asleep.load(Ordering::SeqCst) > 0 {
@@ -201,21 +218,35 @@ impl Shared {
         }
     }
 
+    /// The next chunk of a thread's share of `chunks`, if any is left.
+    fn draw(&self, share: usize, chunks: u64) -> Option<u64> {
+        let shares = self.drawn.len() as u64;
+        // Shares differ by one chunk at most.
+        let first = |share: u64| share * (chunks / shares) + share.min(chunks % shares);
+        let (start, end) = (first(share as u64), first(share as u64 + 1));
+        // A look first: a share that is used up is not written to any more.
+        let drawn = &self.drawn[share].0;
+        if drawn.load(Ordering::Relaxed) >= end - start {
+            return None;
+        }
+        let chunk = start + drawn.fetch_add(1, Ordering::Relaxed);
+        (chunk < end).then_some(chunk)
+    }
+
     /// Draws chunks until there are no more. Panics of the job are kept for the caller, and end the job.
     fn share(&self, worker: usize, task: Task) {
         // SAFETY: we are inside `run`, or inside the gate, which `run` waits for: the job is alive.
         let job = unsafe { &*task.job };
         let all = AssertUnwindSafe(|| {
-            loop {
-                let chunk = self.next.0.fetch_add(1, Ordering::Relaxed);
-                if chunk >= task.chunks {
-                    return;
+            let shares = self.drawn.len();
+            for share in (0..shares).map(|i| (worker + i) % shares) {
+                while let Some(chunk) = self.draw(share, task.chunks) {
+                    job(worker, chunk);
                 }
-                job(worker, chunk);
             }
         });
         if let Err(panic) = catch_unwind(all) {
-            self.next.0.fetch_max(task.chunks, Ordering::Relaxed);
+            self.drawn.iter().for_each(|d| _ = d.0.fetch_max(task.chunks, Ordering::Relaxed));
             lock(&self.panic).get_or_insert(panic);
         }
     }

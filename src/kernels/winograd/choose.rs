@@ -1,7 +1,8 @@
 //! Direct convolution or Winograd's, which tile, which schedule: a small cost model, the same on every run.
 //!
 //! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), for one input channel and 16 outputs: what
-//! the multiply-adds take, and what it takes to read the weights from memory, whichever is more.
+//! the multiply-adds take, what it takes to read the weights from memory (meanwhile, where they are brought near ahead of
+//! their use), and what it takes to move the transformed values.
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,8 +37,21 @@ pub const ALGORITHMS: [Algorithm; 5] = [
     Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks),
 ];
 
-/// Bytes that memory gives a core in a half cycle. Measured on two server CPUs: 5 to 6 bytes a cycle.
-const BYTES_PER_HALF_CYCLE: f64 = 2.75;
+/// Bytes of weights that memory gives a core in a half cycle while it computes. Measured on two server CPUs, whose cores
+/// get twice as much if they do nothing but read.
+const BYTES_PER_HALF_CYCLE: f64 = 1.5;
+
+/// Operations on vectors for each element of a transformed filter.
+const OPERATIONS: f64 = 3.0;
+
+/// Half cycles to write a line of transformed filters, which the first cache does not hold.
+const STORE: f64 = 5.0;
+
+/// Half cycles to read a line that another core has written, many of them at a time.
+const EXCHANGE: f64 = 100.0;
+
+/// Half cycles to read a line again that the second cache does not hold.
+const FAR_LINE: f64 = 4.0;
 
 /// Half cycles by which Winograd's algorithm must be cheaper, of a hundred.
 const GAIN_PERCENT: f64 = 10.0;
@@ -50,14 +64,9 @@ impl Algorithm {
         dst: &TensorType,
         machine: &Machine,
     ) -> Algorithm {
-        let dst_ = dst;
         let Some((conv, src, dst)) = convolution(op, operands, dst) else {
             return Algorithm::Direct;
         };
-        if let Ok(v) = std::env::var(format!("ALG{}", dst[2])) {
-            let a: Algorithm = v.parse().unwrap();
-            if a.form(op, operands, dst_).is_some() || a == Algorithm::Direct { return a; }
-        }
         let direct = direct_cost(conv, dst, machine) * (1.0 - GAIN_PERCENT / 100.0);
         let cost = |algorithm: &Algorithm| match *algorithm {
             Algorithm::Direct => Some(direct),
@@ -124,24 +133,29 @@ impl Form {
         let (target, threads) = (machine.target, machine.threads as f64);
         let vectors = 16.0 / target.lanes as f64;
         let elements = self.elements();
-        // Operations on vectors for one tile's 16 channels, which the other channels share.
+        // A tile's transforms for 16 channels at a time, whose cost all channels of the other side share.
         let data = (transform_cost(self.transforms.input.len()) / self.outputs as f64
             + transform_cost(self.transforms.output[0].len()) / self.inputs as f64)
-            * 16.0
             * vectors
             * self.tile_count() as f64
             / threads;
         match schedule {
             Schedule::TileBlocks => {
                 let (_, cost) = tile_blocks::block_rows(self, machine);
-                (cost * elements as f64).max(memory_cost(elements)) + data
+                cost * elements as f64 + memory_cost(elements) + data
             }
             Schedule::FilterBlocks => {
                 let tiles = filter_blocks::tiles_together(self);
                 let turns = (self.tile_count() / tiles) as f64;
-                let filter = filter_cost(elements) * vectors;
+                let filter = elements as f64 * (OPERATIONS * vectors + STORE);
                 let cost = product::step_cost(self, tiles, target) * elements as f64 + filter;
-                (cost * turns / threads).max(memory_cost(TAPS * TAPS)) + data
+                // All threads read what each has transformed, once for all of their outputs.
+                let lines = (elements * self.tile_count() * 4) as f64 / 64.0;
+                let outputs = self.output_blocks() as f64;
+                let exchange = lines * EXCHANGE * (threads - 1.0) / threads / outputs;
+                let far = filter_blocks::scratch_bytes(self) > machine.cache_bytes * 3 / 4;
+                let again = if far { lines * FAR_LINE / threads } else { 0.0 };
+                (cost * turns / threads).max(memory_cost(TAPS * TAPS)) + exchange + again + data
             }
         }
     }
@@ -150,11 +164,6 @@ impl Form {
 /// Half cycles of a tile's transform, `n` elements along an axis: two products with a matrix, a load and a store each.
 fn transform_cost(n: usize) -> f64 {
     (2 * n * (2 * n + 4)) as f64
-}
-
-/// Half cycles of a filter's transform: about two operations an element, and the store.
-fn filter_cost(elements: usize) -> f64 {
-    (elements * 4) as f64
 }
 
 impl fmt::Display for Algorithm {

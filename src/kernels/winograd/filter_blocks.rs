@@ -48,8 +48,7 @@ fn filter_element(channels: usize, lanes: usize) -> i64 {
 /// Input channels whose filters are transformed at a time: so many that the core's cache holds them well.
 fn channels_together(form: &Form, lanes: usize, machine: &Machine) -> usize {
     let channel = form.elements() * lanes * F32 as usize;
-    let f: usize = std::env::var("KC").ok().and_then(|v| v.parse().ok()).unwrap_or(machine.cache_bytes * 3 / 8);
-    let fitting = f / channel / 16 * 16;
+    let fitting = machine.cache_bytes / 6 / channel / 16 * 16;
     fitting.clamp(16, form.inputs.next_multiple_of(16)).min(form.inputs)
 }
 

@@ -48,7 +48,7 @@ const OPERATIONS: f64 = 3.0;
 const STORE: f64 = 5.0;
 
 /// Half cycles to read a line that another core has written, many of them at a time.
-const EXCHANGE: f64 = 100.0;
+const EXCHANGE: f64 = 150.0;
 
 /// Half cycles to read a line again that the second cache does not hold.
 const FAR_LINE: f64 = 4.0;
@@ -142,7 +142,8 @@ impl Form {
         match schedule {
             Schedule::TileBlocks => {
                 let (_, cost) = tile_blocks::block_rows(self, machine);
-                cost * elements as f64 + memory_cost(elements) + data
+                // Threads read the same filters: who comes first brings them near for all.
+                cost * elements as f64 + memory_cost(elements) / threads + data
             }
             Schedule::FilterBlocks => {
                 let tiles = filter_blocks::tiles_together(self);

@@ -6,8 +6,9 @@ use resnetc_ir::Graph;
 
 use crate::compile::compile;
 use crate::error::Error;
-use crate::import::{onnx, safetensors};
+use crate::import::{ImportError, ImportErrorKind, onnx, safetensors};
 use crate::options::Options;
+use crate::runtime::file::MappedFile;
 use crate::runtime::model::Model;
 use crate::spec::{Spec, Weights};
 
@@ -78,7 +79,10 @@ impl Compiler {
         }
         let bindings =
             onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() };
-        Ok(self.graph(onnx::load(file, &bindings)?))
+        let mut mapped = MappedFile::open(file).map_err(|source| {
+            ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
+        })?;
+        Ok(self.graph(onnx::Model::decode(&mut mapped, file)?.graph(&bindings)?))
     }
 
     /// Takes a graph as it stands.

@@ -3,7 +3,6 @@
 //! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The steps run over blocks
 //! of input channels, kernel rows, kernel columns, channels of the block; so a panel is read once, linearly.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -24,42 +23,82 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Steps of the reduction: weights of one output.
+    fn depth(&self) -> usize {
+        self.inputs * self.taps[0] * self.taps[1]
+    }
+
     /// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each, the reduction taken in
     /// blocks of `block` input channels. Lanes past the last output are zero.
     pub fn fill(&self, block: usize, first_output: usize, lanes: usize, panels: &mut [f32]) {
-        let depth = self.inputs * self.taps[0] * self.taps[1];
-        for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
+        let mut rows = Rows::new(self, lanes);
+        for (tile, panel) in panels.chunks_exact_mut((1 + self.depth()) * lanes).enumerate() {
             let first = first_output + tile * lanes;
-            let live = lanes.min(self.outputs.saturating_sub(first));
-            if live == 0 {
-                continue;
+            rows.read(self, first);
+            if rows.live == 0 {
+                break;
             }
-            let (bias, mut rest) = panel.split_at_mut(lanes);
+            let (bias, steps) = panel.split_at_mut(lanes);
             if let Some(values) = &self.bias {
-                bias[..live].copy_from_slice(&values.data()[first..first + live]);
+                bias[..rows.live].copy_from_slice(&values.data()[first..first + rows.live]);
             }
-            for start in (0..self.inputs).step_by(block) {
-                let channels = start..(start + block).min(self.inputs);
-                let (part, after) =
-                    rest.split_at_mut(channels.len() * self.taps[0] * self.taps[1] * lanes);
-                (0..live).for_each(|lane| {
-                    self.fill_lane(first + lane, channels.clone(), &mut part[lane..], lanes)
-                });
-                rest = after;
-            }
+            self.fill_steps(&rows, block, steps, lanes);
         }
     }
 
-    /// Writes one output's weights for a block of channels into every `lanes`-th place. A block at a time, the places
-    /// of all lanes stay in the cache.
-    fn fill_lane(&self, output: usize, channels: Range<usize>, part: &mut [f32], lanes: usize) {
+    /// Transposes the rows, the reduction in the order of the kernel.
+    fn fill_steps(&self, rows: &Rows, block: usize, steps: &mut [f32], lanes: usize) {
         let taps = self.taps[0] * self.taps[1];
-        let own = &self.weights.data()[(output * self.inputs + channels.start) * taps..]
-            [..channels.len() * taps];
-        let mut places = part.iter_mut().step_by(lanes);
-        for tap in 0..taps {
-            let values = own.iter().skip(tap).step_by(taps);
-            values.zip(&mut places).for_each(|(&value, place)| *place = value);
+        let mut steps = steps.chunks_exact_mut(lanes);
+        for start in (0..self.inputs).step_by(block) {
+            let channels = start..(start + block).min(self.inputs);
+            for tap in 0..taps {
+                // The range first: it alone ends this loop, and no step is lost.
+                for (channel, step) in channels.clone().zip(&mut steps) {
+                    rows.column(channel * taps + tap, step);
+                }
+            }
         }
+    }
+}
+
+/// The weights of neighbouring outputs, read in one piece each.
+pub(in crate::kernels) struct Rows {
+    values: Vec<f32>,
+    /// From one row to the next.
+    stride: usize,
+    /// Weights of a row.
+    depth: usize,
+    /// How many rows there are.
+    lanes: usize,
+    /// How many of them belong to an output.
+    pub(in crate::kernels) live: usize,
+}
+
+/// Between rows, so that those of a power of two many weights do not all lie in one set of the cache: a cache line.
+const GAP: usize = 16;
+
+impl Rows {
+    /// Room for the weights of `lanes` outputs.
+    pub(in crate::kernels) fn new(weights: &Weights, lanes: usize) -> Self {
+        let depth = weights.depth();
+        let stride = depth.next_multiple_of(GAP) + GAP;
+        Rows { values: vec![0.0; stride * lanes], stride, depth, lanes, live: 0 }
+    }
+
+    /// Reads the weights of the outputs from `first` on.
+    pub(in crate::kernels) fn read(&mut self, weights: &Weights, first: usize) {
+        self.live = self.lanes.min(weights.outputs.saturating_sub(first));
+        let rows = self.values.chunks_exact_mut(self.stride).take(self.live);
+        for (lane, row) in rows.enumerate() {
+            weights.weights.read((first + lane) * self.depth, &mut row[..self.depth]);
+        }
+    }
+
+    /// Writes the weight at `position` of each live row into `out`.
+    #[inline]
+    pub(in crate::kernels) fn column(&self, position: usize, out: &mut [f32]) {
+        let values = self.values[position..].iter().step_by(self.stride);
+        out[..self.live].iter_mut().zip(values).for_each(|(place, &value)| *place = value);
     }
 }

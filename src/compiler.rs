@@ -31,7 +31,8 @@ impl Compiler {
         Compiler { options }
     }
 
-    /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file.
+    /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file, see
+    /// [`Compiler::onnx`].
     ///
     /// # Errors
     /// If there is no such network or file, or it cannot be taken; the error names the file and every offending
@@ -66,7 +67,8 @@ impl Compiler {
         Ok(self.graph(spec.build(&weights, self.options.batch)?))
     }
 
-    /// Imports an ONNX file.
+    /// Imports an ONNX file. Its large constants stay in the file until they are packed, so it must not be cut short
+    /// before [`Network::compile`] returns; to replace it under its name does no harm.
     ///
     /// # Errors
     /// If it cannot be taken.

@@ -76,7 +76,7 @@ impl<'g> Weighted<'g> {
     /// The weights, each row scaled when it is read: a copy of them is made only where they are packed.
     fn folded_weights(&self, affine: &Affine) -> Result<Tensor, Stop> {
         let rows = ScaledRows::new(Arc::clone(self.weights), affine.scale.clone());
-        check_finite(rows.are_finite())?;
+        check_finite(rows.stay_finite())?;
         let folded = Tensor::deferred(self.weights.shape(), Arc::new(rows));
         folded.ok_or(Stop::Near("the weights do not fit their shape"))
     }
@@ -108,11 +108,12 @@ impl ScaledRows {
         ScaledRows { tensor, row, scale }
     }
 
-    /// Whether all products are finite. A row's greatest magnitude tells for the whole of it, as products and rounding
-    /// are monotone.
-    fn are_finite(&self) -> bool {
+    /// Whether no weight becomes infinite. Rows that do not grow are not looked at; of the others, the greatest
+    /// magnitude tells for the whole row, as products and rounding are monotone.
+    fn stay_finite(&self) -> bool {
         let mut row = vec![0.0; self.row];
-        self.scale.iter().enumerate().all(|(i, &scale)| {
+        let mut growing = self.scale.iter().enumerate().filter(|(_, scale)| scale.abs() > 1.0);
+        growing.all(|(i, &scale)| {
             self.tensor.read(i * self.row, &mut row);
             round(f64::from(greatest_magnitude(&row)) * scale).is_finite()
         })
@@ -142,4 +143,42 @@ fn greatest_magnitude(values: &[f32]) -> f32 {
     let bits =
         values.iter().fold(0, |greatest: i32, x| greatest.max((x.to_bits() & MAGNITUDE) as i32));
     f32::from_bits(bits as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_part_of_scaled_rows_is_that_of_the_whole(
+            scale in prop::collection::vec(-2f64..2.0, 1..6),
+            row in 1usize..7,
+            ends in any::<[prop::sample::Index; 2]>(),
+        ) {
+            let count = scale.len() * row;
+            let data: Vec<f32> = (0..count).map(|i| i as f32 - 7.0).collect();
+            let scaled: Vec<f32> =
+                data.iter().enumerate().map(|(i, &x)| (f64::from(x) * scale[i / row]) as f32).collect();
+            let tensor = Tensor::new([scale.len(), row], data).expect("it fits");
+            let rows = ScaledRows::new(Arc::new(tensor), scale);
+            let [a, b] = ends.map(|end| end.index(count + 1));
+            let range = a.min(b)..a.max(b);
+            let mut part = vec![f32::NAN; range.len()];
+            rows.read(range.start, &mut part);
+            prop_assert_eq!(&part[..], &scaled[range]);
+        }
+
+        #[test]
+        fn rows_stay_finite_if_every_product_is(
+            values in prop::collection::vec(prop::sample::select(vec![0.0f32, 1.0, -3e38, 2e38]), 6),
+            scale in prop::collection::vec(-2f64..2.0, 3),
+        ) {
+            let finite =
+                values.iter().enumerate().all(|(i, &x)| ((f64::from(x) * scale[i / 2]) as f32).is_finite());
+            let tensor = Tensor::new([3, 2], values).expect("it fits");
+            prop_assert_eq!(ScaledRows::new(Arc::new(tensor), scale).stay_finite(), finite);
+        }
+    }
 }

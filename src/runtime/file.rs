@@ -92,3 +92,37 @@ impl Drop for Part {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_those_of_the_file_whatever_was_dropped_before() {
+        let path = std::env::temp_dir().join(format!("resnetc-map-{}", std::process::id()));
+        let data: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &data).expect("a temporary file");
+        let mut file = MappedFile::open(&path).expect("it is there");
+        std::fs::remove_file(&path).expect("it is ours");
+        let lengths = [3, SHORTEST - 1, SHORTEST, 50_001, 7_777];
+        let parts: Vec<Bytes> = lengths.map(|n| file.copy_to_bytes(n)).into();
+        assert_eq!(file.chunk(), &data[lengths.iter().sum()..]);
+        drop(file);
+        let mut start = 0;
+        // Each part goes before the next is looked at, and takes pages with it that the two share.
+        for (part, n) in parts.into_iter().zip(lengths) {
+            assert_eq!(part, &data[start..start + n]);
+            start += n;
+        }
+    }
+
+    #[test]
+    fn a_folder_is_no_file_and_an_empty_file_is_empty() {
+        assert!(MappedFile::open(&std::env::temp_dir()).is_err());
+        let path = std::env::temp_dir().join(format!("resnetc-empty-{}", std::process::id()));
+        std::fs::write(&path, []).expect("a temporary file");
+        let file = MappedFile::open(&path).expect("it is there");
+        std::fs::remove_file(&path).expect("it is ours");
+        assert!(!file.has_remaining() && file.chunk().is_empty());
+    }
+}

@@ -32,6 +32,7 @@ impl Weights {
     /// blocks of `block` input channels. Lanes past the last output are zero.
     pub fn fill(&self, block: usize, first_output: usize, lanes: usize, panels: &mut [f32]) {
         let mut rows = Rows::new(self, lanes);
+        let order = self.order(block);
         for (tile, panel) in panels.chunks_exact_mut((1 + self.depth()) * lanes).enumerate() {
             let first = first_output + tile * lanes;
             rows.read(self, first);
@@ -42,63 +43,87 @@ impl Weights {
             if let Some(values) = &self.bias {
                 bias[..rows.live].copy_from_slice(&values.data()[first..first + rows.live]);
             }
-            self.fill_steps(&rows, block, steps, lanes);
+            rows.place(&order, steps);
         }
     }
 
-    /// Transposes the rows, the reduction in the order of the kernel.
-    fn fill_steps(&self, rows: &Rows, block: usize, steps: &mut [f32], lanes: usize) {
+    /// For each weight of an output, channel by channel and tap by tap, the step of the reduction that uses it.
+    fn order(&self, block: usize) -> Vec<usize> {
         let taps = self.taps[0] * self.taps[1];
-        let mut steps = steps.chunks_exact_mut(lanes);
-        for start in (0..self.inputs).step_by(block) {
-            let channels = start..(start + block).min(self.inputs);
-            for tap in 0..taps {
-                // The range first: it alone ends this loop, and no step is lost.
-                for (channel, step) in channels.clone().zip(&mut steps) {
-                    rows.column(channel * taps + tap, step);
-                }
-            }
-        }
+        let step = |position: usize| {
+            let (channel, tap) = (position / taps, position % taps);
+            let start = channel - channel % block;
+            start * taps + tap * block.min(self.inputs - start) + channel - start
+        };
+        (0..self.depth()).map(step).collect()
     }
 }
 
-/// The weights of neighbouring outputs, read in one piece each.
-pub(in crate::kernels) struct Rows {
-    values: Vec<f32>,
-    /// From one row to the next.
-    stride: usize,
-    /// Weights of a row.
-    depth: usize,
-    /// How many rows there are.
-    lanes: usize,
-    /// How many of them belong to an output.
-    pub(in crate::kernels) live: usize,
-}
+/// Outputs whose weights are interleaved at once: four rows to quads is a loop that compilers make of shuffles.
+pub(in crate::kernels) const QUAD: usize = 4;
 
-/// Between rows, so that those of a power of two many weights do not all lie in one set of the cache: a cache line.
-const GAP: usize = 16;
+/// One weight of each of four neighbouring outputs.
+pub(in crate::kernels) type Quad = [f32; QUAD];
+
+/// The weights of the outputs of a tile, on their way from the constant to the panel.
+pub(in crate::kernels) struct Rows {
+    /// Four outputs as the constant has them, one behind the other.
+    rows: Vec<f32>,
+    /// Of each four outputs the quads in the constant's order.
+    quads: Vec<Quad>,
+    /// Weights of an output.
+    depth: usize,
+    /// How many outputs there are, a multiple of [`QUAD`] as all vectors are.
+    lanes: usize,
+    /// How many of them the layer has; the others are zero.
+    live: usize,
+}
 
 impl Rows {
     /// Room for the weights of `lanes` outputs.
     pub(in crate::kernels) fn new(weights: &Weights, lanes: usize) -> Self {
         let depth = weights.depth();
-        let stride = depth.next_multiple_of(GAP) + GAP;
-        Rows { values: vec![0.0; stride * lanes], stride, depth, lanes, live: 0 }
+        let quads = vec![[0.0; QUAD]; depth * (lanes / QUAD)];
+        Rows { rows: vec![0.0; depth * QUAD], quads, depth, lanes, live: 0 }
     }
 
     /// Reads the weights of the outputs from `first` on.
     pub(in crate::kernels) fn read(&mut self, weights: &Weights, first: usize) {
         self.live = self.lanes.min(weights.outputs.saturating_sub(first));
-        let rows = self.values.chunks_exact_mut(self.stride).take(self.live);
-        for (lane, row) in rows.enumerate() {
-            weights.weights.read((first + lane) * self.depth, &mut row[..self.depth]);
+        for (i, quads) in self.quads.chunks_exact_mut(self.depth).enumerate() {
+            let live = self.live.saturating_sub(i * QUAD).min(QUAD) * self.depth;
+            let (own, none) = self.rows.split_at_mut(live);
+            if !own.is_empty() {
+                weights.weights.read((first + i * QUAD) * self.depth, own);
+            }
+            none.fill(0.0);
+            interleave(&self.rows, quads);
         }
     }
 
-    /// Writes the weight at `position` of each live row into `out`.
+    /// The weights at one position of all outputs.
     #[inline]
-    pub(in crate::kernels) fn column(&self, position: usize, out: &mut [f32]) {
-        let values = self.values[position..].iter().step_by(self.stride);
-        out[..self.live].iter_mut().zip(values).for_each(|(place, &value)| *place = value);
+    pub(in crate::kernels) fn column(&self, position: usize) -> impl Iterator<Item = &Quad> {
+        self.quads[position..].iter().step_by(self.depth)
+    }
+
+    /// Writes the weights at each position to the place in `steps` that `order` gives that position.
+    fn place(&self, order: &[usize], steps: &mut [f32]) {
+        let (steps, quads) = (steps.as_chunks_mut::<QUAD>().0, self.lanes / QUAD);
+        for (position, place) in order.iter().enumerate() {
+            let step = &mut steps[place * quads..][..quads];
+            for (i, quad) in step.iter_mut().enumerate() {
+                *quad = self.quads[i * self.depth + position];
+            }
+        }
+    }
+}
+
+/// Four rows to quads.
+fn interleave(rows: &[f32], quads: &mut [Quad]) {
+    let row = |r: usize| &rows[r * quads.len()..][..quads.len()];
+    let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+    for ((((quad, a), b), c), d) in quads.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *quad = [*a, *b, *c, *d];
     }
 }

@@ -1,6 +1,6 @@
 //! The filters, transformed and packed at compile time.
 
-use crate::kernels::conv::pack::{Rows, Weights};
+use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 
 use super::matrices::{Matrix, TAPS, Transforms};
 
@@ -24,12 +24,13 @@ pub(super) fn fill(transforms: &Transforms, weights: &Weights, panel: usize, out
             let filters = filters(&rows, input);
             for s in 0..TAPS {
                 let column = std::array::from_fn(|t| &filters[t * TAPS + s]);
-                evaluate(&parts, column, |i, values| half[i][s] = values);
+                evaluate(&parts, column, |i, values| half[i][s] = *values);
             }
             for (i, half) in half.iter().enumerate() {
                 evaluate(&parts, half.each_ref(), |j, values| {
                     let start = ((i * n + j) * blocks + block) * panel + LANES * (1 + input);
-                    out[start..start + LANES].copy_from_slice(&values.map(|v| v as f32));
+                    let place = &mut out[start..start + LANES];
+                    place.iter_mut().zip(values).for_each(|(place, value)| *place = *value as f32);
                 });
             }
         }
@@ -40,8 +41,11 @@ pub(super) fn fill(transforms: &Transforms, weights: &Weights, panel: usize, out
 fn filters(rows: &Rows, input: usize) -> [Lanes; TAPS * TAPS] {
     std::array::from_fn(|tap| {
         let mut filter = [0.0; LANES];
-        rows.column(input * TAPS * TAPS + tap, &mut filter);
-        filter.map(f64::from)
+        let quads = filter.as_chunks_mut::<QUAD>().0.iter_mut();
+        for (lanes, quad) in quads.zip(rows.column(input * TAPS * TAPS + tap)) {
+            lanes.iter_mut().zip(quad).for_each(|(lane, &weight)| *lane = f64::from(weight));
+        }
+        filter
     })
 }
 
@@ -78,28 +82,38 @@ impl Part {
 }
 
 /// Hands each row's product with a vector of three to `write`, with the row's number.
-fn evaluate(parts: &[Part], vector: [&Lanes; TAPS], mut write: impl FnMut(usize, Lanes)) {
+fn evaluate(parts: &[Part], vector: [&Lanes; TAPS], mut write: impl FnMut(usize, &Lanes)) {
     let mut row = 0;
+    let (mut sum, mut other) = ([0.0; LANES], [0.0; LANES]);
     for part in parts {
         match *part {
-            Part::Single { tap, weight } => write(row, vector[tap].map(|v| weight * v)),
-            Part::Sum(weights) => write(row, sum(&products(weights, vector), 1.0)),
-            Part::Opposite(weights) => {
+            Part::Single { tap, weight } => {
+                sum.iter_mut().zip(vector[tap]).for_each(|(sum, v)| *sum = weight * v);
+            }
+            Part::Sum(weights) => {
                 let products = products(weights, vector);
-                write(row, sum(&products, 1.0));
-                row += 1;
-                write(row, sum(&products, -1.0));
+                sum.iter_mut().zip(products).for_each(|(sum, [a, b, c])| *sum = a + b + c);
+            }
+            Part::Opposite(weights) => {
+                let sums = sum.iter_mut().zip(&mut other);
+                for ((sum, other), [a, b, c]) in sums.zip(products(weights, vector)) {
+                    (*sum, *other) = (a + b + c, a - b + c);
+                }
             }
         }
+        write(row, &sum);
         row += 1;
+        if let Part::Opposite(_) = part {
+            write(row, &other);
+            row += 1;
+        }
     }
 }
 
-fn products(weights: [f64; TAPS], vector: [&Lanes; TAPS]) -> [Lanes; TAPS] {
-    std::array::from_fn(|t| vector[t].map(|v| weights[t] * v))
-}
-
-/// The sum in order, the middle one with this sign.
-fn sum([a, b, c]: &[Lanes; TAPS], sign: f64) -> Lanes {
-    std::array::from_fn(|lane| a[lane] + sign * b[lane] + c[lane])
+/// The three products of each lane.
+fn products(
+    [u, v, w]: [f64; TAPS],
+    [a, b, c]: [&Lanes; TAPS],
+) -> impl Iterator<Item = [f64; TAPS]> {
+    a.iter().zip(b).zip(c).map(move |((a, b), c)| [u * a, v * b, w * c])
 }

@@ -6,8 +6,9 @@ use resnetc_ir::Graph;
 
 use crate::compile::compile;
 use crate::error::Error;
-use crate::import::{onnx, safetensors};
+use crate::import::{ImportError, ImportErrorKind, onnx, safetensors};
 use crate::options::Options;
+use crate::runtime::file::MappedFile;
 use crate::runtime::model::Model;
 use crate::spec::{Spec, Weights};
 
@@ -30,7 +31,8 @@ impl Compiler {
         Compiler { options }
     }
 
-    /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file.
+    /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file, see
+    /// [`Compiler::onnx`].
     ///
     /// # Errors
     /// If there is no such network or file, or it cannot be taken; the error names the file and every offending
@@ -65,7 +67,8 @@ impl Compiler {
         Ok(self.graph(spec.build(&weights, self.options.batch)?))
     }
 
-    /// Imports an ONNX file.
+    /// Imports an ONNX file. Its large constants stay in the file until they are packed, so it must not be cut short
+    /// before [`Network::compile`] returns; to replace it under its name does no harm.
     ///
     /// # Errors
     /// If it cannot be taken.
@@ -78,7 +81,10 @@ impl Compiler {
         }
         let bindings =
             onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() };
-        Ok(self.graph(onnx::load(file, &bindings)?))
+        let mut mapped = MappedFile::open(file).map_err(|source| {
+            ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
+        })?;
+        Ok(self.graph(onnx::Model::decode(&mut mapped, file)?.graph(&bindings)?))
     }
 
     /// Takes a graph as it stands.

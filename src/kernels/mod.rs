@@ -207,8 +207,7 @@ impl Step<'_> {
             Operand::Value(place) => place.clone(),
             Operand::Constant(tensor) => {
                 let data = Arc::clone(tensor);
-                let offset =
-                    sink.pack(tensor.data().len(), move |out| out.copy_from_slice(data.data()));
+                let offset = sink.pack(tensor.elements(), move |out| data.read(0, out));
                 Place {
                     base: WEIGHTS,
                     offset,

@@ -45,24 +45,35 @@ pub fn step_cost(pixels: usize, vectors: usize) -> usize {
 /// Splits `n` pixels into tiles of at most `widest`, cheapest first by [`step_cost`], wide tiles first.
 /// Returns the tile widths and the sum of their costs.
 pub fn split(n: usize, widest: usize, vectors: usize) -> (Vec<usize>, usize) {
+    // The tiles from the widest down, each a cost and a rank that decides between equal costs.
     let widest = widest.max(1);
-    // best[i]: least cost of i pixels, and the tile it ends with. Ties go to the wider tile.
-    let mut best = vec![(0, 0); n + 1];
+    let tiles: Vec<u64> =
+        (1..=widest).rev().map(|p| key(step_cost(p, vectors), widest - p)).collect();
+    // least[i]: the key of the least cost of i pixels, without its rank; last[i]: the tile it ends with.
+    let (mut least, mut last) = (vec![0; n + 1], vec![0; n + 1]);
     for i in 1..=n {
-        best[i] = (1..=widest.min(i))
-            .rev()
-            .map(|p| (best[i - p].0 + step_cost(p, vectors), p))
-            .min_by_key(|&(cost, _)| cost)
-            .unwrap_or((0, 1));
+        let wide = widest.saturating_sub(i);
+        let before = &least[i.saturating_sub(widest)..i];
+        let best = before.iter().zip(&tiles[wide..]).map(|(rest, tile)| rest + tile).min();
+        let best = best.unwrap_or(0);
+        (least[i], last[i]) = (best & !RANK, widest - (best & RANK) as usize);
     }
     let mut widths = Vec::new();
     let mut left = n;
     while left > 0 {
-        widths.push(best[left].1);
-        left -= best[left].1;
+        widths.push(last[left]);
+        left -= last[left];
     }
     widths.sort_unstable_by(|a, b| b.cmp(a));
-    (widths, best[n].0)
+    (widths, (least[n] >> RANK_BITS) as usize)
+}
+
+const RANK_BITS: u32 = 16;
+const RANK: u64 = (1 << RANK_BITS) - 1;
+
+/// A cost and a rank in one number, which is compared as the two are, cost first.
+fn key(cost: usize, rank: usize) -> u64 {
+    (cost as u64) << RANK_BITS | rank as u64
 }
 
 /// Covers `pixels` with tiles of these widths, in order, and joins neighbours of the same form into runs.

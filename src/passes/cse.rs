@@ -61,7 +61,7 @@ fn key(graph: &Graph, node: NodeId) -> Option<Key> {
         Op::Constant(_) => {
             let tensor = graph.constant_of(node)?;
             let bits = || tensor.data().iter().map(|x| x.to_bits()).collect();
-            match tensor.data().len() <= SMALL {
+            match tensor.elements() <= SMALL {
                 true => Some(Key::Data(tensor.shape().to_vec(), bits())),
                 false => Some(Key::Shared(Arc::as_ptr(tensor) as usize)),
             }

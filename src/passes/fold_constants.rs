@@ -48,7 +48,7 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     }
     let constants: Option<Vec<_>> = operands.iter().map(|&o| graph.constant_of(o)).collect();
     let constants = constants?;
-    let given: usize = constants.iter().map(|t| t.data().len()).sum();
+    let given: usize = constants.iter().map(|t| t.elements()).sum();
     let made = graph.node(node).ty.elements();
     if made > MAX_ELEMENTS || made > ALWAYS && made / MAX_GROWTH > given {
         near.note(graph, node, format!("its {made} elements are too many for a constant"));

@@ -123,7 +123,7 @@ pub(super) fn widen_pool(pool: &mut Pool, extra: Pads) -> Result<(), Stop> {
 
 fn finite_weights(graph: &Graph, conv: NodeId) -> bool {
     let weights = graph.operand(conv, 1).and_then(|w| graph.constant_of(w));
-    weights.is_some_and(|w| w.data().iter().all(|x| x.is_finite()))
+    weights.is_some_and(|w| w.is_finite())
 }
 
 /// Whether what `pad` pads is a result of a ReLU.

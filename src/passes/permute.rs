@@ -38,14 +38,15 @@ pub(super) fn permuted_shape(shape: &[usize], perm: &[usize]) -> Vec<usize> {
 pub(super) fn permuted(tensor: &Tensor, perm: &[usize]) -> Option<Tensor> {
     let shape = permuted_shape(tensor.shape(), perm);
     if keeps_order(tensor.shape(), perm) {
-        return Tensor::new(shape, tensor.data().to_vec());
+        return tensor.clone().reshaped(shape);
     }
     let strides = permuted_shape(&strides(tensor.shape()), perm);
-    let mut data = Vec::with_capacity(tensor.data().len());
+    let source = tensor.data();
+    let mut data = Vec::with_capacity(source.len());
     let mut index = vec![0; shape.len()];
     let mut offset = 0;
-    while data.len() < tensor.data().len() {
-        data.push(tensor.data()[offset]);
+    while data.len() < source.len() {
+        data.push(source[offset]);
         for axis in (0..shape.len()).rev() {
             index[axis] += 1;
             offset += strides[axis];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use resnetc_ir::op::Activation;
 use resnetc_ir::patch::Value;
+use resnetc_ir::tensor::Elements;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::affine::{Affine, round};
@@ -72,28 +73,112 @@ impl<'g> Weighted<'g> {
         Ok(patch)
     }
 
+    /// The weights, each row scaled when it is read: a copy of them is made only where they are packed.
     fn folded_weights(&self, affine: &Affine) -> Result<Tensor, Stop> {
-        let row = self.weights.data().len() / affine.scale.len().max(1);
-        let rows = self.weights.data().chunks(row.max(1)).zip(&affine.scale);
-        let mut data = Vec::with_capacity(self.weights.data().len());
-        for (row, s) in rows {
-            data.extend(row.iter().map(|&w| round(f64::from(w) * s)));
-        }
-        finite(self.weights.shape(), data)
+        let rows = ScaledRows::new(Arc::clone(self.weights), affine.scale.clone());
+        check_finite(rows.stay_finite())?;
+        let folded = Tensor::deferred(self.weights.shape(), Arc::new(rows));
+        folded.ok_or(Stop::Near("the weights do not fit their shape"))
     }
 
     fn folded_bias(&self, affine: &Affine) -> Result<Tensor, Stop> {
         let at = |c: usize| self.bias.map_or(0.0, |b| f64::from(b.data()[c]));
         let channels = affine.scale.iter().zip(&affine.shift).enumerate();
         let data: Vec<f32> = channels.map(|(c, (s, t))| round(at(c) * s + t)).collect();
-        finite(&[data.len()], data)
+        check_finite(data.iter().all(|x| x.is_finite()))?;
+        Ok(Tensor::vector(data))
     }
 }
 
-fn finite(shape: &[usize], data: Vec<f32>) -> Result<Tensor, Stop> {
-    // No early exit: so the loop runs on whole vectors, and weights are finite as a rule.
-    if !data.iter().fold(true, |finite, x| finite & x.is_finite()) {
-        return Err(Stop::Near("the folded weights are not finite"));
+fn check_finite(finite: bool) -> Result<(), Stop> {
+    if finite { Ok(()) } else { Err(Stop::Near("the folded weights are not finite")) }
+}
+
+/// A tensor with each of its rows, along the first axis, multiplied by a number.
+struct ScaledRows {
+    tensor: Arc<Tensor>,
+    /// Elements of a row.
+    row: usize,
+    scale: Vec<f64>,
+}
+
+impl ScaledRows {
+    fn new(tensor: Arc<Tensor>, scale: Vec<f64>) -> Self {
+        let row = (tensor.elements() / scale.len().max(1)).max(1);
+        ScaledRows { tensor, row, scale }
     }
-    Tensor::new(shape, data).ok_or(Stop::Near("the weights do not fit their shape"))
+
+    /// Whether no weight becomes infinite. Rows that do not grow are not looked at; of the others, the greatest
+    /// magnitude tells for the whole row, as products and rounding are monotone.
+    fn stay_finite(&self) -> bool {
+        let mut row = vec![0.0; self.row];
+        let mut growing = self.scale.iter().enumerate().filter(|(_, scale)| scale.abs() > 1.0);
+        growing.all(|(i, &scale)| {
+            self.tensor.read(i * self.row, &mut row);
+            round(f64::from(greatest_magnitude(&row)) * scale).is_finite()
+        })
+    }
+}
+
+impl Elements for ScaledRows {
+    fn read(&self, start: usize, out: &mut [f32]) {
+        self.tensor.read(start, out);
+        let (first, mut row) = (start / self.row, self.row - start % self.row);
+        let mut rest = out;
+        for &scale in &self.scale[first..] {
+            let (part, after) = rest.split_at_mut(row.min(rest.len()));
+            part.iter_mut().for_each(|w| *w = round(f64::from(*w) * scale));
+            (rest, row) = (after, self.row);
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+}
+
+/// The greatest absolute value; not finite if one of them is not. Magnitudes are ordered as their bits are.
+fn greatest_magnitude(values: &[f32]) -> f32 {
+    const MAGNITUDE: u32 = !(1 << 31);
+    // Compared as signed numbers, which they are not negative as: vectors have this comparison everywhere.
+    let bits =
+        values.iter().fold(0, |greatest: i32, x| greatest.max((x.to_bits() & MAGNITUDE) as i32));
+    f32::from_bits(bits as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_part_of_scaled_rows_is_that_of_the_whole(
+            scale in prop::collection::vec(-2f64..2.0, 1..6),
+            row in 1usize..7,
+            ends in any::<[prop::sample::Index; 2]>(),
+        ) {
+            let count = scale.len() * row;
+            let data: Vec<f32> = (0..count).map(|i| i as f32 - 7.0).collect();
+            let scaled: Vec<f32> =
+                data.iter().enumerate().map(|(i, &x)| (f64::from(x) * scale[i / row]) as f32).collect();
+            let tensor = Tensor::new([scale.len(), row], data).expect("it fits");
+            let rows = ScaledRows::new(Arc::new(tensor), scale);
+            let [a, b] = ends.map(|end| end.index(count + 1));
+            let range = a.min(b)..a.max(b);
+            let mut part = vec![f32::NAN; range.len()];
+            rows.read(range.start, &mut part);
+            prop_assert_eq!(&part[..], &scaled[range]);
+        }
+
+        #[test]
+        fn rows_stay_finite_if_every_product_is(
+            values in prop::collection::vec(prop::sample::select(vec![0.0f32, 1.0, -3e38, 2e38]), 6),
+            scale in prop::collection::vec(-2f64..2.0, 3),
+        ) {
+            let finite =
+                values.iter().enumerate().all(|(i, &x)| ((f64::from(x) * scale[i / 2]) as f32).is_finite());
+            let tensor = Tensor::new([3, 2], values).expect("it fits");
+            prop_assert_eq!(ScaledRows::new(Arc::new(tensor), scale).stay_finite(), finite);
+        }
+    }
 }

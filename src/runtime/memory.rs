@@ -51,16 +51,16 @@ impl Memory {
     /// The first byte; dangling if there are none.
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         let start = self.start;
-        self.map
-            .as_mut()
-            .map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| m[start..].as_mut_ptr())
+        self.map.as_mut().map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| {
+            m[start..].as_mut_ptr()
+        })
     }
 
     /// The first byte, to read.
     pub fn as_ptr(&self) -> *const u8 {
-        self.map
-            .as_ref()
-            .map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| m[self.start..].as_ptr())
+        self.map.as_ref().map_or(std::ptr::NonNull::<f32>::dangling().as_ptr().cast(), |m| {
+            m[self.start..].as_ptr()
+        })
     }
 
     /// How many bytes there are.

@@ -6,8 +6,10 @@
 //! | [`pool`] | threads that share the chunks of a region |
 //! | [`fpenv`] | denormal numbers flushed to zero for the length of a run |
 //! | [`memory`], [`pack`] | arenas, and packed constants |
+//! | [`mod@file`] | files in memory without a copy |
 //! | [`peak`] | how fast this machine multiplies and adds |
 
+pub mod file;
 pub mod fpenv;
 pub mod memory;
 pub mod model;

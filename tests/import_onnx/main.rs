@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use resnetc::import::onnx::{self, Bindings};
 use resnetc::import::safetensors;
+use resnetc::{Compiler, Options};
 use resnetc_ir::Tensor;
 use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::text::print;
 use resnetc_ir::verify::verify;
 
 const FIXTURES: &[&str] = &[
@@ -74,6 +76,15 @@ fn the_bundled_model_evaluates_to_the_answer_of_pytorch() {
     let io = models.join("resnet20-fashion-mnist_io.safetensors");
     let difference = difference(&models.join("resnet20-fashion-mnist.onnx"), &io);
     assert!(difference < 1e-6, "{difference:e}");
+}
+
+#[test]
+fn a_mapped_model_is_the_one_that_was_read() {
+    let path = root().join("models/resnet20-fashion-mnist.onnx");
+    let read = onnx::load(&path, &Bindings::default()).unwrap();
+    let mapped = Compiler::new(Options::default()).load(&path).unwrap();
+    // The text has every small constant, and a checksum of every large one.
+    assert_eq!(print(mapped.graph()), print(&read));
 }
 
 #[test]

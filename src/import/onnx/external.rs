@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
+use prost::bytes::Bytes;
+
 use super::proto::TensorProto;
 use crate::import::error::{ImportError, ImportErrorKind};
 
@@ -12,7 +14,7 @@ pub(super) fn read<T>(
     proto: &TensorProto,
     folder: Option<&Path>,
     size: usize,
-    decode: impl FnOnce(&[u8]) -> T,
+    decode: impl FnOnce(Bytes) -> T,
 ) -> Result<T, ImportError> {
     let entry = |key: &str| {
         let found = proto.external_data.iter().find(|e| e.key.as_deref() == Some(key));
@@ -38,7 +40,7 @@ pub(super) fn read<T>(
         .ok_or_else(|| fail("the model was not read from a file, so it has no folder".into()))?;
     let path = confine(folder, location).map_err(fail)?;
     let bytes = read_range(&path, offset, size).map_err(fail)?;
-    Ok(decode(&bytes))
+    Ok(decode(bytes.into()))
 }
 
 /// The file behind `location`, which may not leave `folder` by any way: not by `..`, not by an absolute path,

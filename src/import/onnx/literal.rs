@@ -40,9 +40,18 @@ impl Literal {
     }
 
     pub(super) fn floats(shape: Vec<usize>, data: Vec<f32>) -> Result<Self, String> {
-        let (count, found) = (elements(&shape)?, data.len());
-        match Tensor::new(shape.clone(), data) {
-            Some(tensor) if count == found => {
+        let found = data.len();
+        Literal::tensor(shape.clone(), Tensor::new(shape, data), found)
+    }
+
+    /// A tensor of this shape, if it could be made of the elements that were `found`.
+    pub(super) fn tensor(
+        shape: Vec<usize>,
+        tensor: Option<Tensor>,
+        found: usize,
+    ) -> Result<Self, String> {
+        match (elements(&shape)?, tensor) {
+            (count, Some(tensor)) if count == found => {
                 Ok(Literal { shape, data: Data::Float(Arc::new(tensor)) })
             }
             _ => Err(format!("{found} elements do not fill shape {shape:?}")),
@@ -57,7 +66,7 @@ impl Literal {
     pub(super) fn len(&self) -> usize {
         match &self.data {
             Data::Int(v) => v.len(),
-            Data::Float(t) => t.data().len(),
+            Data::Float(t) => t.elements(),
         }
     }
 
@@ -80,10 +89,8 @@ impl Literal {
                 [x] => Some(x as f64),
                 _ => None,
             },
-            Data::Float(t) => match *t.data() {
-                [x] => Some(f64::from(x)),
-                _ => None,
-            },
+            Data::Float(t) if t.elements() == 1 => Some(f64::from(t.data()[0])),
+            Data::Float(_) => None,
         }
     }
 
@@ -119,7 +126,10 @@ impl Literal {
         }
         match &self.data {
             Data::Int(v) => Ok(Literal { shape, data: Data::Int(v.clone()) }),
-            Data::Float(t) => Literal::floats(shape, t.data().to_vec()),
+            Data::Float(t) => {
+                let tensor = (**t).clone().reshaped(shape.clone());
+                Literal::tensor(shape, tensor, t.elements())
+            }
         }
     }
 

@@ -31,6 +31,7 @@ mod tensor;
 
 use std::path::{Path, PathBuf};
 
+use prost::bytes::{Buf, Bytes};
 use resnetc_ir::Graph;
 
 use super::error::ImportError;
@@ -61,8 +62,17 @@ impl Model {
     /// If the file cannot be read, is no ONNX model, or is of a version that is not supported.
     pub fn read(path: &Path) -> Result<Self, ImportError> {
         let bytes = open::read_file(path)?;
+        Model::decode(&mut Bytes::from(bytes), path)
+    }
+
+    /// Reads a model from the buffer `bytes`, which holds the file `path` in one chunk. Large constants of its graphs
+    /// keep the parts of the buffer in which they stand, as [`Buf::copy_to_bytes`] returns them, and do not copy them.
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    pub fn decode(bytes: &mut dyn Buf, path: &Path) -> Result<Self, ImportError> {
         let folder = path.parent().map(Path::to_path_buf);
-        let (proto, opset) = open::decode(bytes.into()).map_err(|e| e.in_file(path))?;
+        let (proto, opset) = open::decode(bytes).map_err(|e| e.in_file(path))?;
         Ok(Model { proto, opset, file: Some(path.to_path_buf()), folder })
     }
 
@@ -71,7 +81,7 @@ impl Model {
     /// # Errors
     /// If the bytes are no ONNX model, or of a version that is not supported.
     pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Self, ImportError> {
-        let (proto, opset) = open::decode(bytes.to_vec().into())?;
+        let (proto, opset) = open::decode(&mut Bytes::copy_from_slice(bytes))?;
         Ok(Model { proto, opset, file: None, folder: folder.map(Path::to_path_buf) })
     }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use prost::Message;
-use prost::bytes::Bytes;
+use prost::bytes::Buf;
 
 use super::proto::{ModelProto, OperatorSetIdProto};
 use crate::import::error::{ImportError, ImportErrorKind};
@@ -31,13 +31,14 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
     Ok(bytes)
 }
 
-/// Decodes a model and finds the version of the standard operators that it uses. Tensor data shares `bytes`.
-pub(super) fn decode(bytes: Bytes) -> Result<(ModelProto, i64), ImportError> {
+/// Decodes a model and finds the version of the standard operators that it uses. Tensor data is what
+/// [`Buf::copy_to_bytes`] returns. `bytes` must be one chunk.
+pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportError> {
     let format = |reason: String| ImportErrorKind::Format { expected: "ONNX model", reason };
-    if let Some(reason) = sniff(&bytes) {
+    if let Some(reason) = sniff(bytes.chunk()) {
         return Err(format(reason.into()).into());
     }
-    let length = bytes.len();
+    let length = bytes.remaining();
     let model = ModelProto::decode(bytes).map_err(|e| {
         format(format!(
             "the file is truncated or damaged ({length} bytes: {e}); copy or export it again"

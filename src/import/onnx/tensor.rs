@@ -1,10 +1,14 @@
 //! `TensorProto` to [`Literal`]: every element type that is supported, wherever the elements stand.
 
+use std::path::Path;
+
+use prost::bytes::Bytes;
+
 use super::external;
 use super::literal::{Kind, Literal, elements};
 use super::proto::{DataLocation, DataType, TensorProto};
 use crate::import::error::{ImportError, ImportErrorKind};
-use std::path::Path;
+use crate::import::stored;
 
 /// A tensor that cannot be read: the model is broken, or only this tensor's type is unknown.
 pub(super) enum TensorError {
@@ -36,7 +40,7 @@ pub(super) fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Literal
 
     if proto.data_location == Some(DataLocation::External as i32) {
         return external::read(proto, folder, count * codec.size, |bytes| {
-            codec.decode(shape, bytes)
+            codec.decode(shape, &bytes)
         })
         .map_err(TensorError::Broken)?
         .map_err(broken);
@@ -59,6 +63,8 @@ struct Codec {
 }
 
 enum Target {
+    /// The elements as they stand.
+    Stored,
     Float(fn(&[u8]) -> Vec<f32>),
     Int(fn(&[u8]) -> Vec<i64>),
 }
@@ -81,7 +87,7 @@ macro_rules! codec {
 impl Codec {
     fn of(ty: DataType) -> Option<Self> {
         Some(match ty {
-            DataType::Float => codec!(Float, f32, |x| x),
+            DataType::Float => Codec { size: size_of::<f32>(), to: Target::Stored },
             DataType::Double => codec!(Float, f64, |x| x as f32),
             DataType::Float16 => codec!(Float, u16, |x| half::f16::from_bits(x).to_f32()),
             DataType::Bfloat16 => codec!(Float, u16, |x| half::bf16::from_bits(x).to_f32()),
@@ -99,8 +105,13 @@ impl Codec {
         })
     }
 
-    fn decode(&self, shape: Vec<usize>, bytes: &[u8]) -> Result<Literal, String> {
+    fn decode(&self, shape: Vec<usize>, bytes: &Bytes) -> Result<Literal, String> {
         match self.to {
+            Target::Stored => Literal::tensor(
+                shape.clone(),
+                stored::tensor(&shape, bytes.clone()),
+                bytes.len() / 4,
+            ),
             Target::Float(convert) => Literal::floats(shape, convert(bytes)),
             Target::Int(convert) => Literal::ints(shape, convert(bytes)),
         }

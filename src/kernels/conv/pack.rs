@@ -3,7 +3,6 @@
 //! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The steps run over blocks
 //! of input channels, kernel rows, kernel columns, channels of the block; so a panel is read once, linearly.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -24,42 +23,107 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Steps of the reduction: weights of one output.
+    fn depth(&self) -> usize {
+        self.inputs * self.taps[0] * self.taps[1]
+    }
+
     /// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each, the reduction taken in
     /// blocks of `block` input channels. Lanes past the last output are zero.
     pub fn fill(&self, block: usize, first_output: usize, lanes: usize, panels: &mut [f32]) {
-        let depth = self.inputs * self.taps[0] * self.taps[1];
-        for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
+        let mut rows = Rows::new(self, lanes);
+        let order = self.order(block);
+        for (tile, panel) in panels.chunks_exact_mut((1 + self.depth()) * lanes).enumerate() {
             let first = first_output + tile * lanes;
-            let live = lanes.min(self.outputs.saturating_sub(first));
-            if live == 0 {
-                continue;
+            rows.read(self, first);
+            if rows.live == 0 {
+                break;
             }
-            let (bias, mut rest) = panel.split_at_mut(lanes);
+            let (bias, steps) = panel.split_at_mut(lanes);
             if let Some(values) = &self.bias {
-                bias[..live].copy_from_slice(&values.data()[first..first + live]);
+                bias[..rows.live].copy_from_slice(&values.data()[first..first + rows.live]);
             }
-            for start in (0..self.inputs).step_by(block) {
-                let channels = start..(start + block).min(self.inputs);
-                let (part, after) =
-                    rest.split_at_mut(channels.len() * self.taps[0] * self.taps[1] * lanes);
-                (0..live).for_each(|lane| {
-                    self.fill_lane(first + lane, channels.clone(), &mut part[lane..], lanes)
-                });
-                rest = after;
-            }
+            rows.place(&order, steps);
         }
     }
 
-    /// Writes one output's weights for a block of channels into every `lanes`-th place. A block at a time, the places
-    /// of all lanes stay in the cache.
-    fn fill_lane(&self, output: usize, channels: Range<usize>, part: &mut [f32], lanes: usize) {
+    /// For each weight of an output, channel by channel and tap by tap, the step of the reduction that uses it.
+    fn order(&self, block: usize) -> Vec<usize> {
         let taps = self.taps[0] * self.taps[1];
-        let own = &self.weights.data()[(output * self.inputs + channels.start) * taps..]
-            [..channels.len() * taps];
-        let mut places = part.iter_mut().step_by(lanes);
-        for tap in 0..taps {
-            let values = own.iter().skip(tap).step_by(taps);
-            values.zip(&mut places).for_each(|(&value, place)| *place = value);
+        let step = |position: usize| {
+            let (channel, tap) = (position / taps, position % taps);
+            let start = channel - channel % block;
+            start * taps + tap * block.min(self.inputs - start) + channel - start
+        };
+        (0..self.depth()).map(step).collect()
+    }
+}
+
+/// Outputs whose weights are interleaved at once: four rows to quads is a loop that compilers make of shuffles.
+pub(in crate::kernels) const QUAD: usize = 4;
+
+/// One weight of each of four neighbouring outputs.
+pub(in crate::kernels) type Quad = [f32; QUAD];
+
+/// The weights of the outputs of a tile, on their way from the constant to the panel.
+pub(in crate::kernels) struct Rows {
+    /// Four outputs as the constant has them, one behind the other.
+    rows: Vec<f32>,
+    /// Of each four outputs the quads in the constant's order.
+    quads: Vec<Quad>,
+    /// Weights of an output.
+    depth: usize,
+    /// How many outputs there are, a multiple of [`QUAD`] as all vectors are.
+    lanes: usize,
+    /// How many of them the layer has; the others are zero.
+    live: usize,
+}
+
+impl Rows {
+    /// Room for the weights of `lanes` outputs.
+    pub(in crate::kernels) fn new(weights: &Weights, lanes: usize) -> Self {
+        let depth = weights.depth();
+        let quads = vec![[0.0; QUAD]; depth * (lanes / QUAD)];
+        Rows { rows: vec![0.0; depth * QUAD], quads, depth, lanes, live: 0 }
+    }
+
+    /// Reads the weights of the outputs from `first` on.
+    pub(in crate::kernels) fn read(&mut self, weights: &Weights, first: usize) {
+        self.live = self.lanes.min(weights.outputs.saturating_sub(first));
+        for (i, quads) in self.quads.chunks_exact_mut(self.depth).enumerate() {
+            let live = self.live.saturating_sub(i * QUAD).min(QUAD) * self.depth;
+            let (own, none) = self.rows.split_at_mut(live);
+            if !own.is_empty() {
+                weights.weights.read((first + i * QUAD) * self.depth, own);
+            }
+            none.fill(0.0);
+            interleave(&self.rows, quads);
         }
+    }
+
+    /// The weights at one position of all outputs.
+    #[inline]
+    pub(in crate::kernels) fn column(&self, position: usize) -> impl Iterator<Item = &Quad> {
+        self.quads[position..].iter().step_by(self.depth)
+    }
+
+    /// Writes the weights at each position to the place in `steps` that `order` gives that position.
+    fn place(&self, order: &[usize], steps: &mut [f32]) {
+        let (steps, quads) = (steps.as_chunks_mut::<QUAD>().0, self.lanes / QUAD);
+        for (position, place) in order.iter().enumerate() {
+            let step = &mut steps[place * quads..][..quads];
+            for (i, quad) in step.iter_mut().enumerate() {
+                *quad = self.quads[i * self.depth + position];
+            }
+        }
+    }
+}
+
+/// Four rows to quads.
+fn interleave(rows: &[f32], quads: &mut [Quad]) {
+    let row = |r: usize| &rows[r * quads.len()..][..quads.len()];
+    let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+    for ((((quad, a), b), c), d) in quads.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *quad = [*a, *b, *c, *d];
     }
 }

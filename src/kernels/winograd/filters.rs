@@ -1,8 +1,8 @@
 //! The filters, transformed and packed at compile time.
 
-use crate::kernels::conv::pack::Weights;
+use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 
-use super::matrices::{TAPS, Transforms};
+use super::matrices::{Matrix, TAPS, Transforms};
 
 /// Outputs in a panel of the matrix product.
 const LANES: usize = 16;
@@ -14,53 +14,108 @@ type Lanes = [f64; LANES];
 /// tile a panel of the matrix product. `lanes` is a multiple of 16.
 pub(super) fn fill(transforms: &Transforms, weights: &Weights, lanes: usize, out: &mut [f32]) {
     let n = transforms.inputs();
+    let parts = Part::of(&transforms.filter);
     let blocks = weights.outputs.div_ceil(LANES);
-    let mut elements = vec![[0.0; LANES]; n * n];
+    let mut rows = Rows::new(weights, LANES);
+    let mut half = vec![[[0.0; LANES]; TAPS]; n];
     for block in 0..blocks {
+        rows.read(weights, block * LANES);
+        let (group, lane) = (block * LANES / lanes, block * LANES % lanes);
         for input in 0..weights.inputs {
-            transform_filters(transforms, &filters(weights, block * LANES, input), &mut elements);
-            for (i, values) in elements.iter().enumerate() {
-                let (group, lane) = (block * LANES / lanes, block * LANES % lanes);
-                let panel = (group * n * n + i) * weights.inputs;
-                let start = (panel + input) * lanes + lane;
-                out[start..start + LANES].iter_mut().zip(values).for_each(|(o, &v)| *o = v as f32);
+            let filters = filters(&rows, input);
+            for s in 0..TAPS {
+                let column = std::array::from_fn(|t| &filters[t * TAPS + s]);
+                evaluate(&parts, column, |i, values| half[i][s] = *values);
+            }
+            for (i, half) in half.iter().enumerate() {
+                evaluate(&parts, half.each_ref(), |j, values| {
+                    let panel = (group * n * n + i * n + j) * weights.inputs;
+                    let start = (panel + input) * lanes + lane;
+                    let place = &mut out[start..start + LANES];
+                    place.iter_mut().zip(values).for_each(|(place, value)| *place = *value as f32);
+                });
             }
         }
     }
 }
 
-/// The filters between one input channel and the outputs from `first` on; zero past the last output.
-fn filters(weights: &Weights, first: usize, input: usize) -> [Lanes; TAPS * TAPS] {
-    let mut filters = [[0.0; LANES]; TAPS * TAPS];
-    for lane in 0..LANES.min(weights.outputs - first) {
-        let at = ((first + lane) * weights.inputs + input) * TAPS * TAPS;
-        let taps = &weights.weights.data()[at..at + TAPS * TAPS];
-        filters.iter_mut().zip(taps).for_each(|(f, &tap)| f[lane] = f64::from(tap));
-    }
-    filters
+/// The filters between one input channel and the outputs of `rows`; zero past the last output.
+fn filters(rows: &Rows, input: usize) -> [Lanes; TAPS * TAPS] {
+    std::array::from_fn(|tap| {
+        let mut filter = [0.0; LANES];
+        let quads = filter.as_chunks_mut::<QUAD>().0.iter_mut();
+        for (lanes, quad) in quads.zip(rows.column(input * TAPS * TAPS + tap)) {
+            lanes.iter_mut().zip(quad).for_each(|(lane, &weight)| *lane = f64::from(weight));
+        }
+        filter
+    })
 }
 
-/// `G g G^T` of several 3x3 filters.
-fn transform_filters(
-    transforms: &Transforms,
-    filters: &[Lanes; TAPS * TAPS],
-    elements: &mut [Lanes],
-) {
-    let n = transforms.inputs();
-    for (i, row) in transforms.filter.iter().enumerate() {
-        let half: [Lanes; TAPS] =
-            std::array::from_fn(|s| weighted(row, |t| &filters[t * TAPS + s]));
-        for (j, column) in transforms.filter.iter().enumerate() {
-            elements[i * n + j] = weighted(column, |t| &half[t]);
+/// One row of `G`, or two.
+enum Part {
+    /// A row with one weight that is not zero: those of the points zero and infinity.
+    Single { tap: usize, weight: f64 },
+    /// Any other row.
+    Sum([f64; TAPS]),
+    /// A row, and behind it the one of the opposite point: the same but for the sign of the middle weight. So the
+    /// products are shared, and both sums are what they are alone.
+    Opposite([f64; TAPS]),
+}
+
+impl Part {
+    fn of(matrix: &Matrix) -> Vec<Part> {
+        let rows: Vec<[f64; TAPS]> =
+            matrix.iter().map(|row| std::array::from_fn(|t| row[t])).collect();
+        let (mut parts, mut rest) = (Vec::new(), &rows[..]);
+        while let [row, after @ ..] = rest {
+            let weights = || row.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
+            rest = after;
+            parts.push(match (after, weights().next()) {
+                (_, Some((tap, &weight))) if weights().count() == 1 => Part::Single { tap, weight },
+                ([next, ..], _) if *next == [row[0], -row[1], row[2]] => {
+                    rest = &after[1..];
+                    Part::Opposite(*row)
+                }
+                _ => Part::Sum(*row),
+            });
+        }
+        parts
+    }
+}
+
+/// Hands each row's product with a vector of three to `write`, with the row's number.
+fn evaluate(parts: &[Part], vector: [&Lanes; TAPS], mut write: impl FnMut(usize, &Lanes)) {
+    let mut row = 0;
+    let (mut sum, mut other) = ([0.0; LANES], [0.0; LANES]);
+    for part in parts {
+        match *part {
+            Part::Single { tap, weight } => {
+                sum.iter_mut().zip(vector[tap]).for_each(|(sum, v)| *sum = weight * v);
+            }
+            Part::Sum(weights) => {
+                let products = products(weights, vector);
+                sum.iter_mut().zip(products).for_each(|(sum, [a, b, c])| *sum = a + b + c);
+            }
+            Part::Opposite(weights) => {
+                let sums = sum.iter_mut().zip(&mut other);
+                for ((sum, other), [a, b, c]) in sums.zip(products(weights, vector)) {
+                    (*sum, *other) = (a + b + c, a - b + c);
+                }
+            }
+        }
+        write(row, &sum);
+        row += 1;
+        if let Part::Opposite(_) = part {
+            write(row, &other);
+            row += 1;
         }
     }
 }
 
-/// The sum of three vectors with these weights.
-fn weighted<'a>(weights: &[f64], vector: impl Fn(usize) -> &'a Lanes) -> Lanes {
-    let mut sum = [0.0; LANES];
-    for (t, &weight) in weights.iter().enumerate().take(TAPS) {
-        sum.iter_mut().zip(vector(t)).for_each(|(s, &v)| *s += weight * v);
-    }
-    sum
+/// The three products of each lane.
+fn products(
+    [u, v, w]: [f64; TAPS],
+    [a, b, c]: [&Lanes; TAPS],
+) -> impl Iterator<Item = [f64; TAPS]> {
+    a.iter().zip(b).zip(c).map(move |((a, b), c)| [u * a, v * b, w * c])
 }

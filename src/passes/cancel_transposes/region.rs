@@ -154,7 +154,7 @@ impl<'g> Region<'g> {
         let node = self.graph.node(operand);
         let back = inverse(&self.perm);
         if let Some(constant) = self.graph.constant_of(operand) {
-            if constant.data().len() == 1 {
+            if constant.elements() == 1 {
                 return Some(operand.into());
             }
             let mut shape = vec![1; self.perm.len() - constant.shape().len()];

@@ -1,0 +1,35 @@
+//! f32 elements that stay where their file has them, until they are packed.
+
+use std::sync::Arc;
+
+use prost::bytes::Bytes;
+use resnetc_ir::Tensor;
+use resnetc_ir::tensor::Elements;
+
+/// Fewer elements than this are copied: they are looked at again and again, and a reference to the file would keep
+/// more memory than it saves.
+const FEWEST: usize = 4096;
+
+/// A tensor of little-endian f32 elements; `None` if `shape` needs another number of them.
+pub(super) fn tensor(shape: &[usize], bytes: Bytes) -> Option<Tensor> {
+    let stored = Stored(bytes);
+    let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+    if elements.checked_mul(size_of::<f32>())? != stored.0.len() {
+        return None;
+    }
+    if elements < FEWEST {
+        let mut data = vec![0.0; elements];
+        stored.read(0, &mut data);
+        return Tensor::new(shape, data);
+    }
+    Tensor::deferred(shape, Arc::new(stored))
+}
+
+struct Stored(Bytes);
+
+impl Elements for Stored {
+    fn read(&self, start: usize, out: &mut [f32]) {
+        let elements = &self.0.as_chunks().0[start..start + out.len()];
+        out.iter_mut().zip(elements).for_each(|(x, &bytes)| *x = f32::from_le_bytes(bytes));
+    }
+}

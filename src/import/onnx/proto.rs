@@ -1,4 +1,5 @@
-//! The ONNX file format: the messages of `onnx.proto` as far as this importer reads them.
+//! The ONNX file format: the messages of `onnx.proto` as far as they are read here or written by
+//! [`export`](crate::export).
 //!
 //! Field names and numbers are those of the standard; fields left out here (documentation strings, training
 //! information, sub-graphs of control flow) are skipped when a file is read.
@@ -15,6 +16,9 @@ pub struct ModelProto {
     /// The program that wrote the file.
     #[prost(string, optional, tag = "2")]
     pub producer_name: Option<String>,
+    /// Its version.
+    #[prost(string, optional, tag = "3")]
+    pub producer_version: Option<String>,
     /// The network.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,

@@ -39,7 +39,8 @@ def draw(store, groups, tolerance):
             parts.append(text(LEFT - 8, y + 12, store.label(summary.engine), "small", "end"))
             parts.append(f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>')
             times = "" if summary.engine == "resnetc" else f" ({ratio:.2f}x)"
-            parts.append(text(LEFT + length + 6, y + 12, f"{summary.median_ms:.1f} ms{times}", "small"))
+            # Right of the line, too.
+            parts.append(text(LEFT + max(length, scale) + 6, y + 12, f"{summary.median_ms:.1f} ms{times}", "small"))
             y += BAR + GAP
         x = LEFT + scale
         parts.append(f'<line class="one" x1="{x:.1f}" x2="{x:.1f}" y1="{begin - 3}" y2="{y - 1}"/>')

@@ -5,6 +5,7 @@ import dataclasses
 import os
 
 import chart
+from samples import Summary
 
 
 def write(store, tolerance):
@@ -123,6 +124,4 @@ def write_csv(store, groups, file):
 
 
 def columns():
-    from samples import Summary
-
     return [field.name for field in dataclasses.fields(Summary)]

@@ -90,7 +90,7 @@ pub fn write(graph: &Graph, path: &Path, existing: Existing) -> Result<u64, Expo
     Ok(bytes.len() as u64)
 }
 
-/// Whether a file may be written to this place; [`write`] checks it, too, but only once there is a graph.
+/// Whether a file may be written to this place; [`write()`] checks it, too, but only once there is a graph.
 ///
 /// # Errors
 /// If there is a file that shall be kept, or something that is no file.

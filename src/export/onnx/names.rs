@@ -26,7 +26,9 @@ impl Names {
         for &id in graph.inputs() {
             let name = &graph.node(id).name;
             match names.claim(name) {
-                Ok(()) => drop(names.of.insert(id, name.clone())),
+                Ok(()) => {
+                    names.of.insert(id, name.clone());
+                }
                 Err(reason) => refused.push(refusal("input", name, reason)),
             }
         }

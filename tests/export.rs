@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use prost::Message;
 use resnetc::export::onnx::{Existing, encode, model, write};
 use resnetc::export::{ExportError, RefusedValue};
+use resnetc::import::onnx::proto::{AttributeProto, TensorProto, ValueInfoProto};
 use resnetc::import::onnx::{Bindings, parse};
 use resnetc::spec::{Block, InputSpec, Shortcut, Spec, Stem, StrideIn, Weights};
 use resnetc::{Compiler, Options};
@@ -198,7 +200,7 @@ fn every_value_has_one_name_and_callers_keep_theirs() {
         graph.output(name, node);
     }
     let proto = model(&graph).unwrap().graph.unwrap();
-    let names = |list: &[resnetc::import::onnx::proto::ValueInfoProto]| -> Vec<String> {
+    let names = |list: &[ValueInfoProto]| -> Vec<String> {
         list.iter().map(|v| v.name().to_owned()).collect()
     };
     assert_eq!(names(&proto.input), ["x"]);
@@ -234,6 +236,16 @@ fn what_onnx_cannot_say_is_refused_by_name_and_all_at_once() {
         assert_eq!((value.kind, &value.name[..]), (kind, name));
         assert!(text.contains(&format!("{kind} \"{name}\"")), "{text}");
     }
+}
+
+/// The standard's messages are of protobuf's version 2, where numbers are packed only if that is said; some engines
+/// read nothing else.
+#[test]
+fn lists_are_packed_where_the_standard_packs_them() {
+    let attribute = AttributeProto { ints: vec![1, 2], floats: vec![0.0], ..Default::default() };
+    assert_eq!(attribute.encode_to_vec(), [0x3d, 0, 0, 0, 0, 0x40, 1, 0x40, 2]);
+    let tensor = TensorProto { dims: vec![3, 4], int64_data: vec![5, 6], ..Default::default() };
+    assert_eq!(tensor.encode_to_vec(), [0x08, 3, 0x08, 4, 0x3a, 2, 5, 6]);
 }
 
 #[test]

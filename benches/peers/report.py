@@ -82,7 +82,7 @@ def cell(summary, batch, tolerance):
     if summary is None:
         return "-"
     if summary.median_ms is None:
-        return "failed"
+        return "failed" if summary.error else "-"
     if not agrees(summary, tolerance):
         return "other output"
     text = f"{summary.median_ms:.1f}"
@@ -98,14 +98,14 @@ def details(store, groups, tolerance):
         "read files that were converted before. Difference: the greatest from resnetc's output, of the greatest "
         f"magnitude in it; at most {tolerance:.0e} is accepted."
     )
-    head = ["network", "threads", "batch", "engine", "load ms", "first ms", "median ms", "min ms", "memory MB", "difference", "rounds"]
+    head = ["network", "threads", "batch", "engine", "load ms", "first ms", "median ms", "min ms", "memory MB", "difference", "processes"]
     rows = []
     for group in groups:
         for s in group.engines.values():
             numbers = [number(x, 1) for x in (s.load_ms, s.first_ms, s.median_ms, s.min_ms)]
             difference = "-" if s.difference is None else f"{s.difference:.1e}"
             row = [group.model, str(group.threads), str(group.batch), store.label(s.engine), *numbers]
-            rows.append([*row, number(s.peak_mb, 0), difference, str(s.rounds)])
+            rows.append([*row, number(s.peak_mb, 0), difference, str(s.processes)])
     return text + "\n\n" + table(head, rows)
 
 

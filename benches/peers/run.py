@@ -172,6 +172,8 @@ def main():
     except Missing as missing:
         sys.exit(f"resnetc: {missing}")
     engines = installed(args.engines)
+    if not engines:
+        sys.exit("there is no engine to compare with; install some with pip install -r requirements.txt")
     versions |= {name: version for name, (_, version) in engines.items()}
     labels = {"resnetc": "resnetc"} | {name: engine.label for name, (engine, _) in engines.items()}
     with open(args.resnetc, "rb") as file:

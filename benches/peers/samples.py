@@ -66,7 +66,8 @@ class Summary:
     #: The median, over rounds, of its time by that of resnetc beside it.
     ratio: float | None
     difference: float | None
-    rounds: int
+    #: How many were timed; resnetc runs once beside each other engine.
+    processes: int
     error: str | None
 
 
@@ -101,6 +102,6 @@ def summarize(engine, samples):
         peak_mb=over("peak_mb", statistics.median),
         ratio=statistics.median(ratios) if ratios else None,
         difference=over("difference", max),
-        rounds=len(figures("median_ms")),
+        processes=len(figures("median_ms")),
         error=over("error", lambda errors: errors[-1]),
     )

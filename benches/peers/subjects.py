@@ -124,6 +124,7 @@ class Rust:
         self.name, self.label, self.builder = name, label, builder
 
     def version(self):
+        self.builder.build()
         return self.builder.versions()[self.name]
 
     def prepare(self, case):
@@ -132,7 +133,7 @@ class Rust:
     def measure(self, case, timing):
         target = case.path(f"{self.name}.f32")
         args = [self.name, case.onnx, case.raw_input, target, case.threads, *timing.args()]
-        outcome = call([self.builder.binary(), *map(str, args)], TIMEOUT)
+        outcome = call([self.builder.binary, *map(str, args)], TIMEOUT)
         with open(target, "rb") as file:
             return times(outcome) | {"output": arrays.from_bytes(file.read())}
 
@@ -143,6 +144,7 @@ class Builder:
     def __init__(self, target):
         self.manifest = os.path.join(HERE, "rust", "Cargo.toml")
         self.target = target
+        self.binary = os.path.join(target, "release", "peers")
         self.built = False
 
     def versions(self):
@@ -152,16 +154,16 @@ class Builder:
         pinned = {name: rest.split('"=', 1)[1].split('"')[0] for name, rest in pins}
         return {"rten": pinned["rten"], "tract": pinned["tract-onnx"]}
 
-    def binary(self):
-        if not self.built:
-            print("building the Rust engines; the first time takes minutes", file=sys.stderr)
-            command = ["cargo", "build", "--release", "--locked", "--manifest-path", self.manifest]
-            try:
-                subprocess.run([*command, "--target-dir", self.target], check=True)
-            except (OSError, subprocess.CalledProcessError) as error:
-                raise Failed(f"building failed: {error}") from error
-            self.built = True
-        return os.path.join(self.target, "release", "peers")
+    def build(self):
+        if self.built:
+            return
+        print("building the Rust engines, which takes minutes the first time", file=sys.stderr)
+        command = ["cargo", "build", "--release", "--locked", "--manifest-path", self.manifest]
+        try:
+            subprocess.run([*command, "--target-dir", self.target], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise Missing(f"building failed: {error}") from error
+        self.built = True
 
 
 def peers(rust_target):

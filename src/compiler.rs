@@ -104,6 +104,15 @@ impl Network {
         &self.options
     }
 
+    /// The network as the bytes of an ONNX file, which any engine reads; [`export::onnx`](crate::export::onnx)
+    /// also writes files.
+    ///
+    /// # Errors
+    /// If it has values that ONNX cannot express, or is too large for a file.
+    pub fn to_onnx(&self) -> Result<Vec<u8>, Error> {
+        Ok(crate::export::onnx::encode(&self.graph)?)
+    }
+
     /// Compiles it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::codegen::error::CodegenError;
 use crate::cpu::IsaError;
+use crate::export::ExportError;
 use crate::import::ImportError;
 use crate::kernels::KernelError;
 use crate::passes::PassError;
@@ -43,6 +44,9 @@ pub enum Error {
     /// The memory plan is wrong; a bug.
     #[error("bug in the memory plan: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Plan(Vec<PlanError>),
+    /// The network cannot be written as a file for other programs.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// The system has not enough memory.
     #[error("no memory for {bytes} bytes of {what}: {reason}")]
     Memory {

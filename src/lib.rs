@@ -19,7 +19,8 @@
 //! ```
 //!
 //! The stages are public modules, in the order in which a network goes through them: [`spec`] and [`import`],
-//! [`passes`], [`plan`], [`kernels`], [`codegen`], [`runtime`]; [`compile`] leads through them.
+//! [`passes`], [`plan`], [`kernels`], [`codegen`], [`runtime`]; [`compile`] leads through them. [`export`]
+//! writes what was described for other programs.
 #![deny(missing_docs)]
 
 pub mod check;
@@ -28,6 +29,7 @@ pub mod compile;
 pub mod compiler;
 pub mod cpu;
 pub mod error;
+pub mod export;
 pub mod import;
 pub mod kernels;
 pub mod options;
@@ -35,6 +37,7 @@ pub mod passes;
 pub mod plan;
 pub mod runtime;
 pub mod spec;
+mod whole_file;
 
 pub use compiler::{Compiler, Network};
 pub use cpu::{Isa, IsaChoice};

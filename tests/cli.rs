@@ -203,3 +203,40 @@ fn passes_and_doctor_describe_themselves() {
     assert_eq!(doctor["instruction_sets"].as_array().unwrap().len(), 3);
     assert!(doctor["instruction_sets"][2]["peak_gflops"].as_f64().unwrap() > 0.0);
 }
+
+#[test]
+fn the_zoo_is_listed_and_written() {
+    let list = json(&["zoo", "list", "--json"]);
+    let entry = list.as_array().unwrap().iter().find(|n| n["name"] == "resnet18").unwrap();
+    assert_eq!(entry["parameters"], 11_689_512);
+    assert!(succeed(&["zoo", "list"]).lines().any(|l| l.starts_with("cifar_resnet20 ")));
+    let folder = folder("zoo");
+    let path = folder.join("m.onnx");
+    let file = text(&path);
+    let make = ["zoo", "make", "cifar_resnet20", "-o", file, "--batch", "2", "--seed", "4"];
+    let report = json(&[&make[..], &["--json"]].concat());
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(report["bytes"].as_u64(), Some(bytes.len() as u64));
+    fail(&make, &["m.onnx", "exists"]);
+    succeed(&[&make[..], &["--force"]].concat());
+    assert!(fs::read(&path).unwrap() == bytes, "the same seed gives the same bytes");
+    let outputs = [file, "cifar_resnet20"].map(|model| {
+        let out = folder.join("y.npy");
+        succeed(&["run", model, "--batch", "2", "--seed", "4", "--output", text(&out)]);
+        npy_values(&out)
+    });
+    assert_eq!(outputs[0], outputs[1], "the same network, from a file and by its name");
+    assert_eq!(names(&folder), ["m.onnx", "y.npy"]);
+}
+
+#[test]
+fn trained_weights_go_into_the_file() {
+    let fixture = "tests/fixtures/resnet_bottleneck_v15";
+    let path = folder("zoo_weights").join("m.onnx");
+    let (spec, weights) =
+        (format!("{fixture}/spec.toml"), format!("{fixture}/weights.safetensors"));
+    succeed(&["zoo", "make", &spec, "--weights", &weights, "--output", text(&path)]);
+    let report =
+        json(&["run", text(&path), "--input", &format!("{fixture}/io.safetensors"), "--json"]);
+    assert!(report["relative_difference"].as_f64().unwrap() < 1e-5, "{report}");
+}

@@ -1,9 +1,8 @@
 //! safetensors files: a network's weights by name, and single tensors in and out.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -11,6 +10,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::error::{ImportError, ImportErrorKind};
+use crate::whole_file;
 
 /// Tensors by name, shared rather than copied.
 pub type WeightMap = BTreeMap<String, Arc<Tensor>>;
@@ -89,35 +89,8 @@ pub fn save<'a>(
         })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
     let encoded = views.and_then(|views| safetensors::serialize(views, None));
-    replace(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?).map_err(fail)
-}
-
-/// Writes beside the target, then takes its place.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = beside(path)?;
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().inspect_err(|e| {
-        // What lies there is ours unless it was there before; the error that counts is the first one.
-        if e.kind() != std::io::ErrorKind::AlreadyExists {
-            let _ = std::fs::remove_file(&temporary);
-        }
-    })
-}
-
-/// A name in the same folder, where a rename cannot fail half-way, that nobody else uses at this time.
-fn beside(path: &Path) -> std::io::Result<PathBuf> {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    Ok(path.with_file_name(hidden))
+    whole_file::write(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?)
+        .map_err(fail)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {

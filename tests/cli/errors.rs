@@ -130,6 +130,9 @@ fn wrong_requests_fail_with_a_hint() {
     fail(&["classify", "--dataset", "/no/such/folder"], &["/no/such/folder"]);
     fail(&["classify", "--labels", "LICENSE-none"], &["LICENSE-none"]);
     fail(&["dump", "cifar_resnet20", "--node", "no such node"], &["no such node"]);
+    let nowhere = folder("zoo_nowhere").join("no/m.onnx");
+    fail(&["zoo", "make", "cifar_resnet20", "-o", text(&nowhere)], &["m.onnx"]);
+    fail(&["zoo", "make", "resnet5000", "-o", text(&nowhere)], &["resnet5000"]);
     let (model, _) = fixture("resnet_dynamo");
     fail(&["run", &model, "--batch", "7"], &["model.onnx", "7", "[1, 3, 64, 64]"]);
     fail(&["run", &model, "--input", BUNDLED_IO], &["[1, 3, 64, 64]", "[10, 1, 28, 28]"]);
@@ -155,6 +158,10 @@ fn wrong_usage_is_exit_code_2() {
         &["classify", "resnet18"],
         &["classify", "x.png", "--dataset"],
         &["dump", "cifar_resnet20", "--stage", "soup"],
+        &["zoo", "make", "cifar_resnet20"],
+        &["zoo", "make", "cifar_resnet20", "-o", "m.bin"],
+        &["zoo", "make", "models/resnet20-fashion-mnist.onnx", "-o", "m.onnx"],
+        &["zoo", "make", "cifar_resnet20", "-o", "m.onnx", "--seed", "1", "--weights", "w"],
         &[],
     ] {
         let output = resnetc(args);

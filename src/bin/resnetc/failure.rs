@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
+use resnetc::export::ExportError;
 use resnetc::import::{ImportError, ImportErrorKind};
 use resnetc::passes::PassError;
 use resnetc::{Error, RunError};
@@ -97,6 +98,9 @@ impl From<Error> for Failure {
                 Some((what, help)) => Failure::file(model, what).help(help),
                 None => Failure::file(model, reason),
             },
+            Error::Export(ExportError::Exists { .. }) => {
+                Failure::new(error.to_string()).help("use --force to replace it, or another name")
+            }
             other => match help(other) {
                 Some(help) => Failure::new(other.to_string()).help(help),
                 None => Failure::new(other.to_string()),
@@ -121,6 +125,12 @@ fn help(error: &Error) -> Option<&'static str> {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
+        Failure::from(Error::from(error))
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
         Failure::from(Error::from(error))
     }
 }

@@ -16,6 +16,7 @@ mod progress;
 mod run;
 mod stages;
 mod units;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ enum Command {
     Dump(dump::Args),
     Passes(passes::Args),
     Doctor(doctor::Args),
+    Zoo(zoo::Args),
 }
 
 impl Command {
@@ -57,6 +59,7 @@ impl Command {
             Command::Dump(args) => dump::run(args),
             Command::Passes(args) => passes::run(args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Zoo(args) => zoo::run(args),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The ONNX file format: the messages of `onnx.proto` as far as this importer reads them.
+//! The ONNX file format: the messages of `onnx.proto` as far as they are read here or written by
+//! [`export`](crate::export).
 //!
-//! Field names and numbers are those of the standard; fields left out here (documentation strings, training
+//! Field names and numbers are those of the standard, and so is what is packed: some readers take numbers in lists
+//! only as the standard writes them. Fields left out here (documentation strings, training
 //! information, sub-graphs of control flow) are skipped when a file is read.
 
 use prost::bytes::Bytes;
@@ -15,6 +17,9 @@ pub struct ModelProto {
     /// The program that wrote the file.
     #[prost(string, optional, tag = "2")]
     pub producer_name: Option<String>,
+    /// Its version.
+    #[prost(string, optional, tag = "3")]
+    pub producer_version: Option<String>,
     /// The network.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
@@ -110,10 +115,10 @@ pub struct AttributeProto {
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
     /// Floats.
-    #[prost(float, repeated, tag = "7")]
+    #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     /// Integers.
-    #[prost(int64, repeated, tag = "8")]
+    #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     /// Texts.
     #[prost(bytes = "bytes", repeated, tag = "9")]
@@ -154,7 +159,7 @@ pub enum AttributeType {
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// The shape.
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     /// The element type, a [`DataType`].
     #[prost(int32, optional, tag = "2")]

@@ -1,0 +1,30 @@
+"""What the tables must say about the machine."""
+
+import os
+import platform
+import subprocess
+import sys
+
+
+def cpu():
+    """The CPU's name, and how many cores may be used."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cpu_name()}, {cores} cores available"
+
+
+def cpu_name():
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            fields = dict(line.split(":", 1) for line in file.read().split("\n\n")[0].splitlines() if ":" in line)
+    except OSError:
+        return platform.processor() or platform.machine()
+    known = {key.strip(): value.strip() for key, value in fields.items()}
+    numbers = [f"{key} {known[key]}" for key in ("cpu family", "model") if key in known]
+    return f"{known.get('model name', platform.machine())} ({', '.join(numbers)})"
+
+
+def system():
+    return f"{platform.system()} {platform.release()}, Python {platform.python_version()}"

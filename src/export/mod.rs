@@ -1,0 +1,11 @@
+//! Graphs to files that other programs read.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`onnx`] | [`Graph`](resnetc_ir::Graph)s to ONNX models |
+//! | [`error`] | why one cannot be written |
+
+pub mod error;
+pub mod onnx;
+
+pub use error::{ExportError, RefusedValue};

@@ -1,0 +1,85 @@
+//! Attributes, constants and types as messages of the format.
+
+use prost::bytes::Bytes;
+use resnetc_ir::Tensor;
+
+use crate::import::onnx::proto::{
+    AttributeProto, AttributeType, DataType, Dimension, TensorProto, TensorShapeProto,
+    TensorTypeProto, TypeProto, ValueInfoProto,
+};
+
+/// A constant that is no weight.
+pub(super) enum Constant {
+    /// A float of rank 0.
+    Number(f32),
+    /// A list of integers.
+    Ints(Vec<i64>),
+}
+
+fn attribute(name: &str, ty: AttributeType) -> AttributeProto {
+    AttributeProto { name: Some(name.into()), r#type: Some(ty as i32), ..Default::default() }
+}
+
+pub(super) fn int(name: &str, value: usize) -> AttributeProto {
+    AttributeProto { i: Some(value as i64), ..attribute(name, AttributeType::Int) }
+}
+
+pub(super) fn flag(name: &str, value: bool) -> AttributeProto {
+    int(name, usize::from(value))
+}
+
+pub(super) fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto { f: Some(value), ..attribute(name, AttributeType::Float) }
+}
+
+pub(super) fn text(name: &str, value: &'static str) -> AttributeProto {
+    let s = Some(Bytes::from_static(value.as_bytes()));
+    AttributeProto { s, ..attribute(name, AttributeType::String) }
+}
+
+pub(super) fn ints(name: &str, values: &[usize]) -> AttributeProto {
+    AttributeProto { ints: signed(values), ..attribute(name, AttributeType::Ints) }
+}
+
+/// Extents are far below 2^63, by the limits of a graph.
+pub(super) fn signed(values: &[usize]) -> Vec<i64> {
+    values.iter().map(|&x| x as i64).collect()
+}
+
+fn initializer(name: &str, ty: DataType, dims: Vec<i64>, bytes: Vec<u8>) -> TensorProto {
+    TensorProto {
+        dims,
+        data_type: Some(ty as i32),
+        name: Some(name.into()),
+        raw_data: Some(bytes.into()),
+        ..Default::default()
+    }
+}
+
+/// Weights, little-endian.
+pub(super) fn tensor(name: &str, tensor: &Tensor) -> TensorProto {
+    let mut bytes = Vec::with_capacity(4 * tensor.data().len());
+    for x in tensor.data() {
+        bytes.extend_from_slice(&x.to_le_bytes());
+    }
+    initializer(name, DataType::Float, signed(tensor.shape()), bytes)
+}
+
+pub(super) fn constant(name: &str, constant: Constant) -> TensorProto {
+    match constant {
+        Constant::Number(x) => initializer(name, DataType::Float, vec![], x.to_le_bytes().into()),
+        Constant::Ints(list) => {
+            let bytes = list.iter().flat_map(|x| x.to_le_bytes()).collect();
+            initializer(name, DataType::Int64, vec![list.len() as i64], bytes)
+        }
+    }
+}
+
+/// An input or output of f32 in a fixed shape.
+pub(super) fn port(name: &str, shape: &[usize]) -> ValueInfoProto {
+    let dim = |&n: &usize| Dimension { dim_value: Some(n as i64), dim_param: None };
+    let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
+    let elem_type = Some(DataType::Float as i32);
+    let tensor_type = Some(TensorTypeProto { elem_type, shape: Some(shape) });
+    ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { tensor_type }) }
+}

@@ -1,0 +1,230 @@
+//! Graphs to ONNX models.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `names` | one name for each value |
+//! | `ops` | an operator of the graph as an operator of ONNX |
+//! | `message` | numbers and tensors as messages of the format |
+//!
+//! What a description holds before any pass can be written: separate convolutions, normalizations, activations and
+//! sums. What passes make (fused operators, layouts) has no counterpart in ONNX and is refused. Reading the model
+//! again gives a graph that means the same, bit for bit; only the epsilon of a normalization is rounded, to the
+//! f32 that the format has for it.
+
+mod message;
+mod names;
+mod ops;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use prost::Message;
+use resnetc_ir::{Graph, Layout, NodeId, Op};
+
+use self::names::Names;
+use super::error::{ExportError, RefusedValue};
+use crate::import::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use crate::whole_file;
+
+/// Version of the standard operators: old enough for every engine, new enough to need no work-arounds.
+const OPSET: i64 = 17;
+/// Version of the file format, the one that came with [`OPSET`].
+const IR_VERSION: i64 = 8;
+/// A protocol buffer's length is a signed number of 32 bits in most readers.
+const MAX_BYTES: u64 = i32::MAX as u64;
+
+/// What to do with a file that has the name of the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it, and fail.
+    Keep,
+    /// Put the new one in its place once that is complete.
+    Replace,
+}
+
+/// The graph as an ONNX model. Nodes and constants that no output needs are left out.
+///
+/// # Errors
+/// If values have no counterpart in ONNX (the error lists all of them), or the constants alone are too large for
+/// a file.
+pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
+    let order = needed(graph);
+    check_constants(graph, &order)?;
+    let mut writer =
+        Writer { graph, names: Names::new(graph, &order)?, proto: GraphProto::default() };
+    writer.graph(&order)?;
+    Ok(ModelProto {
+        ir_version: Some(IR_VERSION),
+        producer_name: Some(env!("CARGO_PKG_NAME").into()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").into()),
+        graph: Some(writer.proto),
+        opset_import: vec![OperatorSetIdProto {
+            domain: Some(String::new()),
+            version: Some(OPSET),
+        }],
+        ..Default::default()
+    })
+}
+
+/// The graph as the bytes of an ONNX file. The same graph gives the same bytes.
+///
+/// # Errors
+/// As [`model`], and if the file would be too large.
+pub fn encode(graph: &Graph) -> Result<Vec<u8>, ExportError> {
+    let model = model(graph)?;
+    check_size(model.encoded_len() as u64)?;
+    Ok(model.encode_to_vec())
+}
+
+/// Writes the graph as an ONNX file, which appears whole or not at all. Returns its size in bytes.
+///
+/// # Errors
+/// As [`encode`], if there is a file that shall be kept, or if the file cannot be written.
+pub fn write(graph: &Graph, path: &Path, existing: Existing) -> Result<u64, ExportError> {
+    check_target(path, existing)?;
+    let bytes = encode(graph)?;
+    // Encoding takes a while, in which a file may have appeared.
+    check_target(path, existing)?;
+    whole_file::write(path, &bytes)
+        .map_err(|source| ExportError::Io { file: path.to_owned(), source })?;
+    Ok(bytes.len() as u64)
+}
+
+/// Whether a file may be written to this place; [`write()`] checks it, too, but only once there is a graph.
+///
+/// # Errors
+/// If there is a file that shall be kept, or something that is no file.
+pub fn check_target(path: &Path, existing: Existing) -> Result<(), ExportError> {
+    let file = path.to_owned();
+    match (std::fs::metadata(path), existing) {
+        (Ok(found), Existing::Replace) if found.is_file() => Ok(()),
+        (Ok(found), Existing::Keep) if found.is_file() => Err(ExportError::Exists { file }),
+        (Ok(_), _) => {
+            let source = std::io::Error::other("there is something that is no regular file");
+            Err(ExportError::Io { file, source })
+        }
+        (Err(e), _) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        (Err(source), _) => Err(ExportError::Io { file, source }),
+    }
+}
+
+/// The inputs, and the nodes that outputs need, operands before their users.
+fn needed(graph: &Graph) -> Vec<NodeId> {
+    let mut order = graph.topo();
+    let mut needed: HashSet<NodeId> = graph.inputs().iter().copied().collect();
+    needed.extend(graph.outputs().iter().map(|o| o.node));
+    for &node in order.iter().rev() {
+        if needed.contains(&node) {
+            needed.extend(graph.operands(node));
+        }
+    }
+    order.retain(|node| needed.contains(node));
+    order
+}
+
+/// Constants are copied into messages; if they cannot fit, that memory is not spent.
+fn check_constants(graph: &Graph, order: &[NodeId]) -> Result<(), ExportError> {
+    let constants = order.iter().filter_map(|&n| graph.constant_of(n));
+    check_size(constants.map(|t| 4 * t.data().len() as u64).sum())
+}
+
+fn check_size(bytes: u64) -> Result<(), ExportError> {
+    match bytes <= MAX_BYTES {
+        true => Ok(()),
+        false => Err(ExportError::TooLarge { bytes, limit: MAX_BYTES }),
+    }
+}
+
+/// A model under construction.
+struct Writer<'a> {
+    graph: &'a Graph,
+    names: Names,
+    proto: GraphProto,
+}
+
+impl Writer<'_> {
+    fn graph(&mut self, order: &[NodeId]) -> Result<(), ExportError> {
+        self.proto.name = Some("network".into());
+        let mut refused = Vec::new();
+        for &id in order {
+            if let Err(reason) = self.value(id) {
+                let node = self.graph.node(id);
+                let (kind, name) = (node.op.name(), node.name.clone());
+                refused.push(RefusedValue { kind, name, reason });
+            }
+        }
+        if !refused.is_empty() {
+            return Err(ExportError::Refused { values: refused });
+        }
+        self.outputs();
+        Ok(())
+    }
+
+    /// Writes an input, a constant or a node.
+    fn value(&mut self, id: NodeId) -> Result<(), String> {
+        let node = self.graph.node(id);
+        if node.ty.layout != Layout::Planar {
+            return Err("its value has a layout, which passes give and ONNX does not know".into());
+        }
+        let name = self.names.value(id).to_owned();
+        match (&node.op, self.graph.constant_of(id)) {
+            (Op::Input, _) => self.proto.input.push(message::port(&name, &node.ty.shape)),
+            (_, Some(tensor)) => self.proto.initializer.push(message::tensor(&name, tensor)),
+            _ => {
+                let node = self.node(id, name)?;
+                self.proto.node.push(node);
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, id: NodeId, result: String) -> Result<NodeProto, String> {
+        let node = self.graph.node(id);
+        let operands = self.graph.operands(id);
+        let types: Vec<_> = operands.iter().map(|&o| &self.graph.node(o).ty).collect();
+        let operator = ops::operator(&node.op, &types, &node.ty)?;
+        let mut input: Vec<String> =
+            operands.iter().map(|&o| self.names.value(o).to_owned()).collect();
+        for parameter in operator.parameters {
+            input.push(self.parameter(&result, parameter));
+        }
+        Ok(NodeProto {
+            input,
+            output: vec![result],
+            name: Some(node.name.clone()),
+            op_type: Some(operator.name.into()),
+            attribute: operator.attributes,
+            ..Default::default()
+        })
+    }
+
+    /// The name of a constant operand that is an attribute in the graph.
+    fn parameter(&mut self, user: &str, parameter: ops::Parameter) -> String {
+        let (name, constant) = match parameter {
+            ops::Parameter::Absent => return String::new(),
+            ops::Parameter::Number(name, x) => (name, message::Constant::Number(x)),
+            ops::Parameter::Ints(name, list) => (name, message::Constant::Ints(list)),
+        };
+        let name = self.names.fresh(&format!("{user}.{name}"));
+        self.proto.initializer.push(message::constant(&name, constant));
+        name
+    }
+
+    /// Lists the outputs. A value that has another name already gets this one from an identity.
+    fn outputs(&mut self) {
+        for output in self.graph.outputs() {
+            let value = self.names.value(output.node);
+            if value != output.name {
+                self.proto.node.push(NodeProto {
+                    input: vec![value.to_owned()],
+                    output: vec![output.name.clone()],
+                    name: Some(output.name.clone()),
+                    op_type: Some("Identity".into()),
+                    ..Default::default()
+                });
+            }
+            let shape = &self.graph.node(output.node).ty.shape;
+            self.proto.output.push(message::port(&output.name, shape));
+        }
+    }
+}

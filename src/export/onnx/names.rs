@@ -1,0 +1,102 @@
+//! One name for each value. Names of inputs and outputs are the caller's and stay; all others give way.
+
+use std::collections::{HashMap, HashSet};
+
+use resnetc_ir::{Graph, NodeId};
+
+use crate::export::error::{ExportError, RefusedValue};
+
+/// The names of a model's values.
+pub(super) struct Names {
+    of: HashMap<NodeId, String>,
+    taken: HashSet<String>,
+    /// How often a name was asked for, so that a thousand values of one name do not take a million trials.
+    asked: HashMap<String, usize>,
+}
+
+impl Names {
+    /// Names the values of `order`.
+    ///
+    /// # Errors
+    /// If inputs or outputs have no name, or one that another one has.
+    pub(super) fn new(graph: &Graph, order: &[NodeId]) -> Result<Self, ExportError> {
+        let (of, taken, asked) = (HashMap::new(), HashSet::new(), HashMap::new());
+        let mut names = Names { of, taken, asked };
+        let mut refused = Vec::new();
+        for &id in graph.inputs() {
+            let name = &graph.node(id).name;
+            match names.claim(name) {
+                Ok(()) => {
+                    names.of.insert(id, name.clone());
+                }
+                Err(reason) => refused.push(refusal("input", name, reason)),
+            }
+        }
+        let mut listed = HashSet::new();
+        for output in graph.outputs() {
+            if let Err(reason) = names.output(graph, &output.name, output.node, &mut listed) {
+                refused.push(refusal("output", &output.name, reason));
+            }
+        }
+        if !refused.is_empty() {
+            return Err(ExportError::Refused { values: refused });
+        }
+        for &id in order {
+            if !names.of.contains_key(&id) {
+                let name = names.fresh(&graph.node(id).name);
+                names.of.insert(id, name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// The first output that a computed value has gives it its name.
+    fn output<'a>(
+        &mut self,
+        graph: &Graph,
+        name: &'a str,
+        node: NodeId,
+        listed: &mut HashSet<&'a str>,
+    ) -> Result<(), &'static str> {
+        // An input may be an output as it is.
+        let passed_on = listed.insert(name) && self.of.get(&node).is_some_and(|n| n == name);
+        if passed_on {
+            return Ok(());
+        }
+        self.claim(name)?;
+        if graph.node(node).op.is_computed() {
+            self.of.entry(node).or_insert_with(|| name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes exactly this name.
+    fn claim(&mut self, name: &str) -> Result<(), &'static str> {
+        match name {
+            "" => Err("it has no name"),
+            _ if self.taken.insert(name.to_owned()) => Ok(()),
+            _ => Err("another input or output has this name"),
+        }
+    }
+
+    /// A name that no value has: this one, or this one with a number.
+    pub(super) fn fresh(&mut self, wanted: &str) -> String {
+        let wanted = if wanted.is_empty() { "value" } else { wanted };
+        let mut name = wanted.to_owned();
+        while !self.taken.insert(name.clone()) {
+            let count = self.asked.entry(wanted.to_owned()).or_default();
+            *count += 1;
+            name = format!("{wanted}.{count}");
+        }
+        name
+    }
+
+    /// The name of a value.
+    pub(super) fn value(&self, id: NodeId) -> &str {
+        self.of.get(&id).map_or("", String::as_str)
+    }
+}
+
+fn refusal(kind: &'static str, name: &str, reason: &str) -> RefusedValue {
+    RefusedValue { kind, name: name.to_owned(), reason: reason.to_owned() }
+}

@@ -1,11 +1,14 @@
 //! Which register tile, which band of rows, how many chunks: a small cost model, the same on every run.
 
+use resnetc_ir::op::Window;
+
 use crate::codegen::vir::Target;
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
 use super::Product;
 use super::micro::{Micro, widest_tile};
+use super::pack::Weights;
 
 /// The form of a product's kernel.
 #[derive(Clone, Debug)]
@@ -93,8 +96,9 @@ fn is_small_enough(product: &Product<'_>, choice: &Choice) -> bool {
 
 /// Instructions of the kernel: one body for each form of tile.
 fn code_size(product: &Product<'_>, choice: &Choice) -> usize {
-    let channels = product.weights.inputs.min(16);
-    let steps = channels * product.tap_columns.0;
+    let steps = |weights: &Weights| weights.inputs.min(16) * weights.taps[1];
+    let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights));
+    let steps = steps(&product.weights) + projection;
     let body = |width: usize| steps * (width * (choice.vectors + 1) + choice.vectors);
     crate::kernels::tiling::runs(&product.walk.band(choice.band_rows), &choice.widths)
         .iter()
@@ -128,13 +132,7 @@ pub(super) fn cut(
     machine: &Machine,
 ) -> Cut {
     let walk = product.walk;
-    let inputs = product.weights.inputs * product.groups;
-    let src_bytes = inputs.next_multiple_of(product.src.block)
-        * walk.rows
-        * walk.columns
-        * 4
-        * (walk.row.src / product.src.row.max(1)).max(1) as usize
-        * (walk.column.src / product.src.pixel.max(1)).max(1) as usize;
+    let src_bytes = product.source_bytes();
     let weight_bytes = micro.panel_len() * tiles * 4;
     let fitting = src_bytes.div_ceil(machine.cache_bytes * 3 / 8).clamp(1, bands);
     let cost = choice.step_cost * micro.depth() * walk.images;
@@ -152,4 +150,21 @@ pub(super) fn cut(
     }
     let more = (fitting * missing).min(bands);
     Cut { bands: more, tiles: (wanted.div_ceil(walk.images * more)).clamp(1, tiles) }
+}
+
+impl Product<'_> {
+    /// Bytes that one image's output pixels read, each counted once.
+    fn source_bytes(&self) -> usize {
+        let pixels = self.walk.rows * self.walk.columns;
+        let bytes = |inputs: usize, block: usize, window: &Window| {
+            // What a window skips is not read.
+            let steps = [0, 1].map(|axis| window.strides[axis].min(window.kernel[axis]));
+            inputs.next_multiple_of(block) * pixels * steps[0] * steps[1] * 4
+        };
+        let projection = self
+            .projection
+            .as_ref()
+            .map_or(0, |p| bytes(p.weights.inputs, p.src.geometry.strides().block, &p.window));
+        bytes(self.weights.inputs * self.groups, self.src.block, &self.window) + projection
+    }
 }

@@ -1,5 +1,6 @@
 //! The inner kernel of every convolution and matrix product with constant weights: register tiles of pixels times
-//! output channels, reduced over taps and input channels without leaving the registers.
+//! output channels, reduced over taps and input channels without leaving the registers. A projection is a second
+//! such sum, over another source, in the same accumulators.
 
 use std::ops::Range;
 
@@ -31,10 +32,36 @@ pub enum Channels {
     },
 }
 
+/// A sum of products: over the taps of a kernel and the channels of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sum {
+    /// Kernel rows and the bytes between two of them in the source.
+    pub tap_rows: (usize, i64),
+    /// Kernel columns and the bytes between two of them.
+    pub tap_columns: (usize, i64),
+    /// Input channels.
+    pub channels: Channels,
+}
+
+/// What is added to a sum before the activation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shortcut {
+    /// Nothing.
+    None,
+    /// A value as it stands.
+    Residual {
+        /// Bytes from its channel block to the next.
+        block: i64,
+    },
+    /// Another sum, whose channels are shared.
+    Projection(Sum),
+}
+
 /// Everything that determines the code.
 ///
-/// Arguments of the program: source, panel, result, `[residual]`, number of bands. The panel holds the bias of the
-/// tile's lanes, then their weights in the order in which they are used (see [`super::pack`]).
+/// Arguments of the program: source, panel, result, what the shortcut reads if there is one, number of bands. The
+/// panel holds the bias of the tile's lanes, then their weights in the order in which they are used, those of a
+/// projection last (see [`super::pack`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Micro {
     /// The machine.
@@ -43,20 +70,14 @@ pub struct Micro {
     pub vectors: usize,
     /// Bytes from the result's channel block to the next.
     pub dst_block: i64,
-    /// The same of the residual.
-    pub res_block: i64,
-    /// Kernel rows and the bytes between two of them in the source.
-    pub tap_rows: (usize, i64),
-    /// Kernel columns and the bytes between two of them.
-    pub tap_columns: (usize, i64),
-    /// Input channels.
-    pub channels: Channels,
+    /// The sum.
+    pub sum: Sum,
+    /// What is added to it.
+    pub shortcut: Shortcut,
     /// The tiles of one band.
     pub tiles: Vec<TileRun>,
-    /// Bytes from a band to the next: source, result, residual.
+    /// Bytes from a band to the next: source, result, what the shortcut reads.
     pub band: [i64; 3],
-    /// Whether a residual is added.
-    pub residual: bool,
     /// Applied last.
     pub activation: Activation,
 }
@@ -76,7 +97,7 @@ pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize
         .find(|&width| width * vectors + beside(width) + product <= target.vectors)
 }
 
-/// Pointers of a tile.
+/// Pointers of a tile; `res` is what the shortcut reads.
 #[derive(Clone, Copy)]
 struct At {
     src: P,
@@ -88,12 +109,7 @@ struct At {
     res_offset: i64,
 }
 
-impl Micro {
-    /// Lanes of a tile.
-    pub fn lanes(&self) -> usize {
-        self.vectors * self.target.lanes
-    }
-
+impl Sum {
     /// Steps of the reduction.
     pub fn depth(&self) -> usize {
         let channels = match &self.channels {
@@ -101,6 +117,27 @@ impl Micro {
             Channels::Own { channels } => channels.len(),
         };
         channels * self.tap_rows.0 * self.tap_columns.0
+    }
+}
+
+impl Micro {
+    /// Lanes of a tile.
+    pub fn lanes(&self) -> usize {
+        self.vectors * self.target.lanes
+    }
+
+    /// Whether the shortcut reads a value.
+    pub fn has_shortcut(&self) -> bool {
+        self.shortcut != Shortcut::None
+    }
+
+    /// Steps of the reduction, those of a projection included.
+    pub fn depth(&self) -> usize {
+        let projection = match &self.shortcut {
+            Shortcut::Projection(sum) => sum.depth(),
+            Shortcut::None | Shortcut::Residual { .. } => 0,
+        };
+        self.sum.depth() + projection
     }
 
     /// Values in the panel of one tile: bias and weights.
@@ -113,9 +150,9 @@ impl Micro {
     /// # Errors
     /// If a tile does not fit the target's registers.
     pub fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 4 + usize::from(self.residual));
+        let mut b = Builder::new(name, self.target, 4 + usize::from(self.has_shortcut()));
         let (src, panel, dst) = (b.arg(0), b.arg(1), b.arg(2));
-        let (res, bands) = if self.residual { (b.arg(3), b.arg(4)) } else { (dst, b.arg(3)) };
+        let (res, bands) = if self.has_shortcut() { (b.arg(3), b.arg(4)) } else { (dst, b.arg(3)) };
         b.repeat(Count::Register(bands), |b| {
             for run in &self.tiles {
                 self.run(
@@ -127,7 +164,7 @@ impl Micro {
             }
             b.advance(src, self.band[0] as i32);
             b.advance(dst, self.band[1] as i32);
-            if self.residual {
+            if self.has_shortcut() {
                 b.advance(res, self.band[2] as i32);
             }
         });
@@ -142,11 +179,11 @@ impl Micro {
             return self.tile(b, run, panel, at);
         }
         let at = At { src: b.pointer(row.src), dst: b.pointer(row.dst), ..row };
-        let at = if self.residual { At { res: b.pointer(row.res), ..at } } else { at };
+        let at = if self.has_shortcut() { At { res: b.pointer(row.res), ..at } } else { at };
         let advance = |b: &mut Builder, src: i64, dst: i64, res: i64| {
             b.advance(at.src, src as i32);
             b.advance(at.dst, dst as i32);
-            if self.residual {
+            if self.has_shortcut() {
                 b.advance(at.res, res as i32);
             }
         };
@@ -157,7 +194,7 @@ impl Micro {
         });
         b.release_pointer(at.src);
         b.release_pointer(at.dst);
-        if self.residual {
+        if self.has_shortcut() {
             b.release_pointer(at.res);
         }
     }
@@ -176,30 +213,45 @@ impl Micro {
         b.advance(src, at.src_offset as i32);
         b.advance(weights, (self.lanes() as i64 * F32) as i32);
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
-        self.reduce(b, &acc, &pixels, src, weights);
+        self.reduce(b, &self.sum, &acc, &pixels, src, weights);
         b.release_pointer(src);
+        if let Shortcut::Projection(sum) = &self.shortcut {
+            let src = b.pointer(at.res);
+            b.advance(src, at.res_offset as i32);
+            let pixels: Vec<i64> = run.pixels.iter().map(|p| p.res).collect();
+            self.reduce(b, sum, &acc, &pixels, src, weights);
+            b.release_pointer(src);
+        }
         b.release_pointer(weights);
         self.epilogue(b, run, &acc, at);
         acc.into_iter().for_each(|pixel| b.release(pixel));
     }
 
-    fn reduce(&self, b: &mut Builder, acc: &[Vec<V>], pixels: &[i64], src: P, weights: P) {
-        match &self.channels {
+    fn reduce(
+        &self,
+        b: &mut Builder,
+        sum: &Sum,
+        acc: &[Vec<V>],
+        pixels: &[i64],
+        src: P,
+        weights: P,
+    ) {
+        match &sum.channels {
             Channels::Shared { block, blocks, tail, step } => {
                 b.repeat(Count::Fixed(*blocks as u32), |b| {
-                    self.taps(b, src, weights, *block, acc, |b, offset, i, operand| {
+                    self.taps(b, sum, src, weights, *block, acc, |b, offset, i, operand| {
                         shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
                     });
                     b.advance(src, *step as i32);
                 });
                 if *tail > 0 {
-                    self.taps(b, src, weights, *tail, acc, |b, offset, i, operand| {
+                    self.taps(b, sum, src, weights, *tail, acc, |b, offset, i, operand| {
                         shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
                     });
                 }
             }
             Channels::Own { channels } => {
-                self.taps(b, src, weights, channels.len(), acc, |b, offset, i, operand| {
+                self.taps(b, sum, src, weights, channels.len(), acc, |b, offset, i, operand| {
                     self.own_step(b, src, offset, &channels[i], acc, pixels, operand);
                 });
             }
@@ -208,17 +260,19 @@ impl Micro {
 
     /// The loop nest over the kernel's rows and columns; `step(offset, channel, weights)` is called for each
     /// unrolled step. Leaves `src` where it was and `weights` behind what was read.
+    #[allow(clippy::too_many_arguments)]
     fn taps(
         &self,
         b: &mut Builder,
+        sum: &Sum,
         src: P,
         weights: P,
         channels: usize,
         acc: &[Vec<V>],
         step: impl Fn(&mut Builder, i64, usize, Mem),
     ) {
-        let (rows, row_step) = self.tap_rows;
-        let (columns, column_step) = self.tap_columns;
+        let (rows, row_step) = sum.tap_rows;
+        let (columns, column_step) = sum.tap_columns;
         let per_step = acc.len() * (self.vectors + 1) + self.vectors;
         let unrolled = if columns * channels * per_step > UNROLL_LIMIT { 1 } else { columns };
         let turn_bytes = (unrolled * channels * self.lanes()) as i64 * F32;
@@ -280,17 +334,17 @@ impl Micro {
     }
 
     fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
-        let temp = b.vector();
-        if self.residual {
+        if let Shortcut::Residual { block } = self.shortcut {
+            let temp = b.vector();
             for (pixel, place) in acc.iter().zip(&run.pixels) {
                 for (v, &register) in pixel.iter().enumerate() {
-                    let offset = at.res_offset + place.res + self.lane_offset(v, self.res_block);
+                    let offset = at.res_offset + place.res + self.lane_offset(v, block);
                     b.load(temp, at.res.at(offset as i32));
                     b.arith(Arith::Add, register, register, temp);
                 }
             }
+            b.release([temp]);
         }
-        b.release([temp]);
         let all: Vec<V> = acc.iter().flatten().copied().collect();
         activate(b, self.activation, &all);
         for (pixel, place) in acc.iter().zip(&run.pixels) {

@@ -1,7 +1,8 @@
 //! Weights in the order in which the kernel reads them.
 //!
 //! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The steps run over blocks
-//! of input channels, kernel rows, kernel columns, channels of the block; so a panel is read once, linearly.
+//! of input channels, kernel rows, kernel columns, channels of the block, and then over those of a projection; so a
+//! panel is read once, linearly.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,30 +24,50 @@ pub struct Weights {
     pub taps: [usize; 2],
 }
 
+/// One sum of a panel: its weights, and how many input channels a block of the reduction has.
+pub struct Part {
+    /// The weights.
+    pub weights: Weights,
+    /// Channels of a block.
+    pub block: usize,
+}
+
+/// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each. The sums follow each other
+/// in the order of `parts`; the bias is that of the first. Lanes past the last output are zero.
+pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32]) {
+    let depth: usize = parts.iter().map(|part| part.weights.depth()).sum();
+    for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
+        let first = first_output + tile * lanes;
+        let (bias, mut rest) = panel.split_at_mut(lanes);
+        if let Some(values) = parts.first().and_then(|part| part.weights.bias.as_ref()) {
+            let live = values.data().iter().skip(first);
+            bias.iter_mut().zip(live).for_each(|(place, &value)| *place = value);
+        }
+        for Part { weights, block } in parts {
+            let (sum, after) = rest.split_at_mut(weights.depth() * lanes);
+            weights.fill_sum(*block, first, lanes, sum);
+            rest = after;
+        }
+    }
+}
+
 impl Weights {
-    /// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each, the reduction taken in
-    /// blocks of `block` input channels. Lanes past the last output are zero.
-    pub fn fill(&self, block: usize, first_output: usize, lanes: usize, panels: &mut [f32]) {
-        let depth = self.inputs * self.taps[0] * self.taps[1];
-        for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
-            let first = first_output + tile * lanes;
-            let live = lanes.min(self.outputs.saturating_sub(first));
-            if live == 0 {
-                continue;
-            }
-            let (bias, mut rest) = panel.split_at_mut(lanes);
-            if let Some(values) = &self.bias {
-                bias[..live].copy_from_slice(&values.data()[first..first + live]);
-            }
-            for start in (0..self.inputs).step_by(block) {
-                let channels = start..(start + block).min(self.inputs);
-                let (part, after) =
-                    rest.split_at_mut(channels.len() * self.taps[0] * self.taps[1] * lanes);
-                (0..live).for_each(|lane| {
-                    self.fill_lane(first + lane, channels.clone(), &mut part[lane..], lanes)
-                });
-                rest = after;
-            }
+    /// Steps of the reduction.
+    fn depth(&self) -> usize {
+        self.inputs * self.taps[0] * self.taps[1]
+    }
+
+    /// Writes the weights of the outputs from `first` on, block by block.
+    fn fill_sum(&self, block: usize, first: usize, lanes: usize, mut sum: &mut [f32]) {
+        let live = lanes.min(self.outputs.saturating_sub(first));
+        for start in (0..self.inputs).step_by(block) {
+            let channels = start..(start + block).min(self.inputs);
+            let (part, after) =
+                sum.split_at_mut(channels.len() * self.taps[0] * self.taps[1] * lanes);
+            (0..live).for_each(|lane| {
+                self.fill_lane(first + lane, channels.clone(), &mut part[lane..], lanes)
+            });
+            sum = after;
         }
     }
 

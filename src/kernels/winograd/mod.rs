@@ -14,7 +14,7 @@ use crate::codegen::region::{Extent, Piece};
 
 use super::KernelError;
 use super::conv::Operands;
-use super::conv::micro::{Channels, Micro, widest_tile};
+use super::conv::micro::{Channels, Micro, Shortcut, Sum, widest_tile};
 use super::conv::pack::Weights;
 use super::geometry::{F32, Strides};
 use super::problem::ConvProblem;
@@ -223,13 +223,10 @@ impl Form {
             target,
             vectors,
             dst_block: 0,
-            res_block: 0,
-            tap_rows: (1, 0),
-            tap_columns: (1, 0),
-            channels,
+            sum: Sum { tap_rows: (1, 0), tap_columns: (1, 0), channels },
+            shortcut: Shortcut::None,
             tiles: runs(&pixels, &widths),
             band: [0; 3],
-            residual: false,
             activation: Default::default(),
         };
         let kernel = sink.program(name, format!("{micro:?}"), |n| micro.program(n))?;

@@ -269,6 +269,7 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             }
             Inst::Round { dst, src } => *self.at(dst) = self.get(src).map(f32::round_ties_even),
             Inst::Pow2 { dst, src } => *self.at(dst) = self.get(src).map(pow2),
+            Inst::Prefetch { .. } => {}
             Inst::CopyPointer { dst, src } => {
                 self.pointers[dst.0 as usize] = self.pointers[src.0 as usize]
             }

@@ -57,6 +57,7 @@ fn visit(body: &[Inst], vector: &mut impl FnMut(V), pointer: &mut impl FnMut(P))
             Inst::MultiplyAdd { acc: dst, a, b }
             | Inst::Arith { dst, a, b, .. }
             | Inst::Blend { dst, a, b, .. } => [dst, a, b].into_iter().for_each(&mut *vector),
+            Inst::Prefetch { src } => pointer(src.base),
             Inst::CopyPointer { dst, src } => [dst, src].into_iter().for_each(&mut *pointer),
             Inst::Advance { pointer: p, .. } => pointer(p),
             Inst::Loop { count, ref body } => {

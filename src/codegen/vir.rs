@@ -178,6 +178,11 @@ pub enum Inst {
         /// Source.
         src: V,
     },
+    /// Says that the cache line of a place will be read soon. Changes nothing, and the place need not exist.
+    Prefetch {
+        /// The place.
+        src: Mem,
+    },
     /// `dst = src`.
     CopyPointer {
         /// Result.
@@ -335,6 +340,11 @@ impl Builder {
         self.push(Inst::StoreFirst { dst, src });
     }
 
+    /// Asks for the cache line of a place ahead of time.
+    pub fn prefetch(&mut self, src: Mem) {
+        self.push(Inst::Prefetch { src });
+    }
+
     /// `acc += a * b`.
     pub fn multiply_add(&mut self, acc: V, a: V, b: V) {
         self.push(Inst::MultiplyAdd { acc, a, b });
@@ -486,6 +496,7 @@ impl fmt::Display for Inst {
             Inst::Blend { dst, a, b, mask } => write!(f, "{dst} = blend {a}, {b}, {mask:#06x}"),
             Inst::Round { dst, src } => write!(f, "{dst} = round {src}"),
             Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
+            Inst::Prefetch { src } => write!(f, "prefetch {src}"),
             Inst::CopyPointer { dst, src } => write!(f, "{dst} = {src}"),
             Inst::Advance { pointer, bytes } => write!(f, "{pointer} += {bytes}"),
             Inst::Loop { count, .. } => write!(f, "loop {count} {{"),

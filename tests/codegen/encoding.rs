@@ -68,6 +68,7 @@ fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Ins
             Inst::Advance { pointer: p, bytes: offset },
             format!("add {}, {offset}", POINTER_NAMES[p.0 as usize]),
         ),
+        14 => (Inst::Prefetch { src: mem }, format!("prefetcht1 {place}")),
         _ => (
             Inst::CopyPointer { dst: p, src: P(0) },
             format!("mov {}, rdi", POINTER_NAMES[p.0 as usize]),
@@ -79,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn instructions_read_as_asked(
-        target in target(), inst in 0usize..15, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
+        target in target(), inst in 0usize..16, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
         offset in displacement(),
     ) {
         let v = v.map(|n| n % target.vectors as u8);

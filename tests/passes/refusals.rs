@@ -360,6 +360,16 @@ const REFUSALS: &[Refusal] = &[
         reason: "the sum of the biases is not finite",
     },
     Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 65, 4, 4]
+            %1 = constant iota : f32[2, 65, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "there are too many channels",
+    },
+    Refusal {
         pass: "reduce_mean_to_pool",
         graph: r#"
             %0 = input : f32[1, 2, 4, 4]

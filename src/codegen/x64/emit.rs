@@ -155,6 +155,7 @@ impl<'p> Emitter<'p> {
                 self.emit(Instruction::with3(codes.round, self.v(dst), self.v(src), NEAREST)?)
             }
             Inst::Pow2 { dst, src } => self.pow2(dst, src),
+            Inst::Prefetch { src } => self.emit(Instruction::with1(Code::Prefetcht1_m8, mem(src))?),
             Inst::CopyPointer { dst, src } => {
                 self.emit(Instruction::with2(Code::Mov_r64_rm64, pointer(dst), pointer(src))?)
             }

@@ -29,6 +29,10 @@ const CODE_LIMIT: usize = 16_000;
 /// The most pixels of a band: a displacement for each is in the code.
 const BAND_LIMIT: usize = 1024;
 
+/// Pictures of at most so many pixels are rather one band. Weights are most of what such a layer reads, and tiles
+/// that cross rows are fewer, so that a panel is read less often.
+const SMALL_PICTURE: usize = 256;
+
 /// How much cheaper (in percent) a form must be to be preferred over a simpler one.
 const GAIN_PERCENT: usize = 3;
 
@@ -65,7 +69,10 @@ fn forms(product: &Product<'_>, target: Target) -> Vec<Choice> {
             continue;
         }
         let rows = product.walk.rows;
-        let bands = (1..=rows)
+        let whole = (rows * product.walk.columns <= SMALL_PICTURE).then_some(rows);
+        let bands = whole
+            .into_iter()
+            .chain(1..=rows)
             .filter(|b| rows.is_multiple_of(*b) && b * product.walk.columns <= BAND_LIMIT);
         forms.extend(
             bands

@@ -80,6 +80,39 @@ pub struct Micro {
     pub band: [i64; 3],
     /// Applied last.
     pub activation: Activation,
+    /// Whether the weights are fetched ahead of their use, and how.
+    pub ahead: Ahead,
+}
+
+/// Weights are read once a run, so they come from the cache that all cores share, or from memory, and a core has
+/// room for too few instructions to wait for that while it goes on. Therefore they are asked for ahead of time, into
+/// the core's own cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// Not: a panel serves so many tiles that its first reading does not count.
+    Not,
+    /// Evenly through the `passes` tiles that read one panel, the panel that follows it in memory; and a little ahead
+    /// of its use the panel itself, which at the beginning of a chunk nobody has asked for.
+    NextPanel {
+        /// How many tiles read a panel before the next is read.
+        passes: usize,
+    },
+}
+
+/// A panel that serves more tiles than this is not fetched ahead.
+const MOST_PASSES: usize = 64;
+
+/// How far ahead of its use a panel itself is asked for, in bytes: a few times what a core waits for memory.
+const DISTANCE: i64 = 4096;
+
+/// Bytes that one prefetch brings.
+const LINE: i64 = 64;
+
+impl Ahead {
+    /// What suits panels that serve this many tiles each.
+    pub fn of(passes: usize) -> Ahead {
+        if passes <= MOST_PASSES { Ahead::NextPanel { passes } } else { Ahead::Not }
+    }
 }
 
 /// The most instructions in a loop body before a loop over the kernel's columns is made: beyond that a body no
@@ -95,6 +128,14 @@ pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize
     (1..=target.vectors)
         .rev()
         .find(|&width| width * vectors + beside(width) + product <= target.vectors)
+}
+
+/// Where a tile's weights are read, and where those of the next panel are fetched.
+#[derive(Clone, Copy)]
+struct Panels {
+    weights: P,
+    /// The pointer, and in how many tiles the next panel is to be fetched.
+    next: Option<(P, usize)>,
 }
 
 /// Pointers of a tile; `res` is what the shortcut reads.
@@ -150,15 +191,34 @@ impl Micro {
     /// # Errors
     /// If a tile does not fit the target's registers.
     pub fn program(&self, name: String) -> Result<Program, OverBudget> {
+        match self.build(name.clone()) {
+            // Deep loop nests leave no address register for it.
+            Err(OverBudget::Pointers(_)) if self.ahead != Ahead::Not => {
+                Micro { ahead: Ahead::Not, ..self.clone() }.build(name)
+            }
+            result => result,
+        }
+    }
+
+    fn build(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 4 + usize::from(self.has_shortcut()));
         let (src, panel, dst) = (b.arg(0), b.arg(1), b.arg(2));
         let (res, bands) = if self.has_shortcut() { (b.arg(3), b.arg(4)) } else { (dst, b.arg(3)) };
+        let next = match self.ahead {
+            Ahead::Not => None,
+            Ahead::NextPanel { passes } => {
+                let next = b.pointer(panel);
+                b.advance(next, (self.panel_len() as i64 * F32) as i32);
+                Some((next, passes))
+            }
+        };
+        let panels = Panels { weights: panel, next };
         b.repeat(Count::Register(bands), |b| {
             for run in &self.tiles {
                 self.run(
                     b,
                     run,
-                    panel,
+                    panels,
                     At { src, dst, res, src_offset: 0, dst_offset: 0, res_offset: 0 },
                 );
             }
@@ -171,12 +231,12 @@ impl Micro {
         b.finish()
     }
 
-    fn run(&self, b: &mut Builder, run: &TileRun, panel: P, row: At) {
+    fn run(&self, b: &mut Builder, run: &TileRun, panels: Panels, row: At) {
         let start = run.start;
         if run.count == 1 {
             let at =
                 At { src_offset: start.src, dst_offset: start.dst, res_offset: start.res, ..row };
-            return self.tile(b, run, panel, at);
+            return self.tile(b, run, panels, at);
         }
         let at = At { src: b.pointer(row.src), dst: b.pointer(row.dst), ..row };
         let at = if self.has_shortcut() { At { res: b.pointer(row.res), ..at } } else { at };
@@ -189,7 +249,7 @@ impl Micro {
         };
         advance(b, start.src, start.dst, start.res);
         b.repeat(Count::Fixed(run.count as u32), |b| {
-            self.tile(b, run, panel, at);
+            self.tile(b, run, panels, at);
             advance(b, run.step.src, run.step.dst, run.step.res);
         });
         b.release_pointer(at.src);
@@ -199,7 +259,8 @@ impl Micro {
         }
     }
 
-    fn tile(&self, b: &mut Builder, run: &TileRun, panel: P, at: At) {
+    fn tile(&self, b: &mut Builder, run: &TileRun, panels: Panels, at: At) {
+        let panel = panels.weights;
         let width = run.pixels.len();
         let acc: Vec<Vec<V>> = (0..width).map(|_| b.vectors(self.vectors)).collect();
         for v in 0..self.vectors {
@@ -212,14 +273,15 @@ impl Micro {
         let weights = b.pointer(panel);
         b.advance(src, at.src_offset as i32);
         b.advance(weights, (self.lanes() as i64 * F32) as i32);
+        let panels = Panels { weights, ..panels };
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
-        self.reduce(b, &self.sum, &acc, &pixels, src, weights);
+        self.reduce(b, &self.sum, &acc, &pixels, src, panels);
         b.release_pointer(src);
         if let Shortcut::Projection(sum) = &self.shortcut {
             let src = b.pointer(at.res);
             b.advance(src, at.res_offset as i32);
             let pixels: Vec<i64> = run.pixels.iter().map(|p| p.res).collect();
-            self.reduce(b, sum, &acc, &pixels, src, weights);
+            self.reduce(b, sum, &acc, &pixels, src, panels);
             b.release_pointer(src);
         }
         b.release_pointer(weights);
@@ -234,24 +296,24 @@ impl Micro {
         acc: &[Vec<V>],
         pixels: &[i64],
         src: P,
-        weights: P,
+        panels: Panels,
     ) {
         match &sum.channels {
             Channels::Shared { block, blocks, tail, step } => {
                 b.repeat(Count::Fixed(*blocks as u32), |b| {
-                    self.taps(b, sum, src, weights, *block, acc, |b, offset, i, operand| {
+                    self.taps(b, sum, src, panels, *block, acc, |b, offset, i, operand| {
                         shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
                     });
                     b.advance(src, *step as i32);
                 });
                 if *tail > 0 {
-                    self.taps(b, sum, src, weights, *tail, acc, |b, offset, i, operand| {
+                    self.taps(b, sum, src, panels, *tail, acc, |b, offset, i, operand| {
                         shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
                     });
                 }
             }
             Channels::Own { channels } => {
-                self.taps(b, sum, src, weights, channels.len(), acc, |b, offset, i, operand| {
+                self.taps(b, sum, src, panels, channels.len(), acc, |b, offset, i, operand| {
                     self.own_step(b, src, offset, &channels[i], acc, pixels, operand);
                 });
             }
@@ -259,14 +321,14 @@ impl Micro {
     }
 
     /// The loop nest over the kernel's rows and columns; `step(offset, channel, weights)` is called for each
-    /// unrolled step. Leaves `src` where it was and `weights` behind what was read.
+    /// unrolled step. Leaves `src` where it was and the weights behind what was read.
     #[allow(clippy::too_many_arguments)]
     fn taps(
         &self,
         b: &mut Builder,
         sum: &Sum,
         src: P,
-        weights: P,
+        panels: Panels,
         channels: usize,
         acc: &[Vec<V>],
         step: impl Fn(&mut Builder, i64, usize, Mem),
@@ -278,15 +340,13 @@ impl Micro {
         let turn_bytes = (unrolled * channels * self.lanes()) as i64 * F32;
         let body = |b: &mut Builder| {
             for (column, channel) in pairs(0..unrolled, channels) {
-                let index = (column * channels + channel) * self.lanes();
-                step(
-                    b,
-                    column as i64 * column_step,
-                    channel,
-                    weights.at((index as i64 * F32) as i32),
-                );
+                let index = column * channels + channel;
+                self.fetch_ahead(b, panels, index, unrolled * channels);
+                let offset = (index * self.lanes()) as i64 * F32;
+                let weights = panels.weights.at(offset as i32);
+                step(b, column as i64 * column_step, channel, weights);
             }
-            b.advance(weights, turn_bytes as i32);
+            b.advance(panels.weights, turn_bytes as i32);
         };
         b.repeat(Count::Fixed(rows as u32), |b| {
             let turns = columns / unrolled;
@@ -300,6 +360,21 @@ impl Micro {
             b.advance(src, (row_step - back) as i32);
         });
         b.advance(src, -(rows as i64 * row_step) as i32);
+    }
+
+    /// The prefetches that belong to one of the `steps` of an unrolled body.
+    fn fetch_ahead(&self, b: &mut Builder, panels: Panels, index: usize, steps: usize) {
+        let Some((next, passes)) = panels.next else { return };
+        let bytes = self.lanes() as i64 * F32;
+        let own = (index as i64 * bytes..(index as i64 + 1) * bytes).filter(|at| at % LINE == 0);
+        own.for_each(|at| b.prefetch(panels.weights.at((at + DISTANCE) as i32)));
+        let lines = (steps * self.lanes()).div_ceil(LINE as usize / F32 as usize * passes);
+        for line in index * lines / steps..(index + 1) * lines / steps {
+            b.prefetch(next.at((line as i64 * LINE) as i32));
+        }
+        if index + 1 == steps {
+            b.advance(next, (lines as i64 * LINE) as i32);
+        }
     }
 
     /// One step of the reduction where lanes see different channels.
@@ -428,4 +503,52 @@ pub fn activate(b: &mut Builder, activation: Activation, registers: &[V]) {
 
 fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usize)> {
     outer.flat_map(move |o| (0..inner).map(move |i| (o, i)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::tiling::{Pixel, runs};
+
+    fn pointwise(channels: usize, tiles: usize) -> Micro {
+        let pixels: Vec<Pixel> =
+            (0..6 * tiles as i64).map(|i| Pixel { src: 64 * i, dst: 64 * i, res: 0 }).collect();
+        let channels = Channels::Shared { block: 16, blocks: channels / 16, tail: 0, step: 4096 };
+        Micro {
+            target: Target::AVX2,
+            vectors: 2,
+            dst_block: 0,
+            sum: Sum { tap_rows: (1, 0), tap_columns: (1, 0), channels },
+            shortcut: Shortcut::None,
+            tiles: runs(&pixels, &vec![6; tiles]),
+            band: [0; 3],
+            activation: Activation::None,
+            ahead: Ahead::of(tiles),
+        }
+    }
+
+    /// Prefetches that a call executes with one band.
+    fn prefetches(body: &[Inst]) -> usize {
+        body.iter()
+            .map(|inst| match inst {
+                Inst::Prefetch { .. } => 1,
+                Inst::Loop { count: Count::Fixed(n), body } => *n as usize * prefetches(body),
+                Inst::Loop { count: Count::Register(_), body } => prefetches(body),
+                _ => 0,
+            })
+            .sum()
+    }
+
+    /// Each tile asks for its own panel; together they ask for the next one, at most a line a block too often.
+    #[test]
+    fn the_next_panel_is_fetched_once() {
+        for (channels, tiles) in [(16, 1), (64, 2), (2048, 9), (512, 33), (64, 64)] {
+            let program = pointwise(channels, tiles).program("p".into()).expect("it fits");
+            let next = prefetches(&program.body) - channels * tiles;
+            let blocks = tiles * channels / 16;
+            assert!((channels..channels + blocks).contains(&next), "{channels} {tiles}: {next}");
+        }
+        let program = pointwise(64, MOST_PASSES + 1).program("p".into()).expect("it fits");
+        assert_eq!(prefetches(&program.body), 0);
+    }
 }

@@ -18,7 +18,7 @@ use super::problem::ConvProblem;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
 use choose::{Choice, choose};
-use micro::{Channels, Micro, Shortcut, Sum};
+use micro::{Ahead, Channels, Micro, Shortcut, Sum};
 use pack::{Part, Weights};
 
 /// The places that a product reads and writes.
@@ -307,6 +307,7 @@ impl Product<'_> {
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
             activation: self.activation,
+            ahead: Ahead::Not,
         }
     }
 
@@ -323,12 +324,13 @@ impl Product<'_> {
     }
 
     fn piece(&self, choice: &Choice, set: TileSet, sink: &mut Sink) -> Result<Piece, KernelError> {
-        let micro = self.micro(choice, &set, sink);
+        let mut micro = self.micro(choice, &set, sink);
+        let bands = self.walk.rows / choice.band_rows;
+        let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
+        micro.ahead = Ahead::of(choice.widths.len() * bands.div_ceil(cut.bands));
         let form = format!("{micro:?}");
         let kernel = sink.program(&self.name, form, |name| micro.program(name))?;
         let panels = self.pack(&micro, &set, sink);
-        let bands = self.walk.rows / choice.band_rows;
-        let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
         let first = |place: &Place| {
             let lane = place.geometry.strides().channel(set.first_output);
             Pointer::new(place.base, place.origin() + lane)

@@ -14,7 +14,7 @@ use crate::codegen::region::{Extent, Piece};
 
 use super::KernelError;
 use super::conv::Operands;
-use super::conv::micro::{Channels, Micro, Shortcut, Sum, widest_tile};
+use super::conv::micro::{Ahead, Channels, Micro, Shortcut, Sum, widest_tile};
 use super::conv::pack::Weights;
 use super::geometry::{F32, Strides};
 use super::problem::ConvProblem;
@@ -228,6 +228,7 @@ impl Form {
             tiles: runs(&pixels, &widths),
             band: [0; 3],
             activation: Default::default(),
+            ahead: Ahead::of(widths.len()),
         };
         let kernel = sink.program(name, format!("{micro:?}"), |n| micro.program(n))?;
         let blocks = self.outputs.div_ceil(16);

@@ -176,10 +176,11 @@ pub fn lower(
 /// Multiply-adds of a node by the operator's definition.
 pub fn macs(graph: &Graph, node: NodeId) -> u64 {
     let n = graph.node(node);
+    let weights = |operand: usize| -> usize {
+        graph.operand(node, operand).map_or(0, |w| graph.node(w).ty.shape[1..].iter().product())
+    };
     let per_output = match &n.op {
-        Op::Conv(_) => {
-            graph.operand(node, 1).map_or(0, |w| graph.node(w).ty.shape[1..].iter().product())
-        }
+        Op::Conv(conv) => weights(1) + conv.projected_operand().map_or(0, |i| weights(i + 1)),
         Op::Gemm(g) => graph
             .operand(node, 0)
             .map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),

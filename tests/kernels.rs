@@ -174,6 +174,34 @@ proptest! {
         case.check();
     }
 
+    /// The projected picture is as large as its window needs to give the result's size, or a little larger.
+    #[test]
+    fn projection_is_exact(
+        case in conv_case(), (channels, outputs) in (1usize..40, 1usize..70), (r, s) in (1usize..4, 1usize..4),
+        strides in (1usize..4, 1usize..4), dilations in (1usize..3, 1usize..3), pads in pads(1), rest in (0usize..3, 0usize..3), halo in pads(1),
+    ) {
+        let ConvCase { batch, size: [h, w], per_group: [inputs, _], window, bias, seed, .. } = case;
+        let kernel = case.window.kernel;
+        let layout = if case.planar { Planar } else { Blocked };
+        let src = source(layout, case.halos[0], &[batch, inputs, h, w], seed);
+        let mut sources = vec![src, constant(&[outputs, inputs, kernel[0], kernel[1]], seed ^ 1)];
+        sources.extend(bias.then(|| constant(&[outputs], seed ^ 2)));
+        let mut conv = Conv { bias, activation: case.activation, ..Conv::new(window, 1) };
+        let [_, _, p, q] = reference(&Op::Conv(conv), &sources).shape[..] else { unreachable!("a picture") };
+        let projection = Window { kernel: [r, s], strides: strides.into(), dilations: dilations.into(), pads };
+        let size = |results: usize, axis: usize, pads: usize, rest: usize| {
+            let Window { kernel, strides, dilations, .. } = projection;
+            let needed = (results - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1;
+            needed.checked_sub(pads).filter(|&n| n > 0).map(|n| n + rest % strides[axis])
+        };
+        let size = (size(p, 0, pads.top + pads.bottom, rest.0), size(q, 1, pads.left + pads.right, rest.1));
+        let (Some(i), Some(j)) = size else { return Err(TestCaseError::reject("the picture is all padding")) };
+        sources.push(source(Blocked, max(halo, pads), &[batch, channels, i, j], seed ^ 3));
+        sources.push(constant(&[outputs, channels, r, s], seed ^ 4));
+        conv.projection = Some(projection);
+        assert_exact(&Op::Conv(conv), &sources, (Blocked, case.halos[2]), None);
+    }
+
     #[test]
     fn gemm_is_exact(m in 1usize..9, n in 1usize..150, k in 1usize..70, planar: bool, bias: bool, activation in activation(), seed: u64) {
         let layout = if planar { Planar } else { Blocked };

@@ -58,6 +58,9 @@ fn edge_attributes(op: &Op, position: usize) -> &'static str {
         Op::Conv(conv) if conv.residual_operand() == Some(position) => {
             " [style=dashed, label=\"residual\"]"
         }
+        Op::Conv(conv) if conv.projected_operand() == Some(position) => {
+            " [style=dashed, label=\"projected\"]"
+        }
         _ => "",
     }
 }

@@ -7,7 +7,7 @@ mod window;
 
 pub use window::{WindowAxis, output_extent};
 
-use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pool, SliceAxis, Unary};
+use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pool, SliceAxis, Unary, Window};
 use crate::ty::{Layout, TensorType};
 
 /// The most elements that a value may have. Far above any network, far below the overflow of an address.
@@ -90,7 +90,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         Op::Concat { .. } => {
             return if count > 0 { Ok(()) } else { fail("needs at least 1 operand, got 0".into()) };
         }
-        Op::Conv(conv) => 2 + usize::from(conv.bias) + usize::from(conv.residual),
+        Op::Conv(conv) => conv.operand_count(),
         Op::Gemm(gemm) => 2 + usize::from(gemm.bias),
         Op::BatchNorm { .. } => 5,
         Op::Binary(_) | Op::MatMul => 2,
@@ -148,10 +148,54 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
 }
 
 fn infer_conv(conv: &Conv, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
-    let (src, weights) = (shapes[0], shapes[1]);
+    let result = convolved(&conv.window, conv.groups, shapes[0], shapes[1])?;
+    check_activation(conv.activation)?;
+    if conv.bias && shapes[2] != [result[1]] {
+        return fail(format!(
+            "B {:?} is not [{}], the first dimension of W {:?}",
+            shapes[2], result[1], shapes[1]
+        ));
+    }
+    if let Some(i) = conv.residual_operand()
+        && shapes[i] != result
+    {
+        return fail(format!("the residual {:?} differs from the result {result:?}", shapes[i]));
+    }
+    if let (Some(window), Some(i)) = (&conv.projection, conv.projected_operand()) {
+        check_projection(conv, window, shapes[i], shapes[i + 1], &result)?;
+    }
+    Ok(result)
+}
+
+fn check_projection(
+    conv: &Conv,
+    window: &Window,
+    src: &[usize],
+    weights: &[usize],
+    result: &[usize],
+) -> Result<(), TypeError> {
+    if conv.residual {
+        return fail("there is a residual and a projection, and room for one shortcut".into());
+    }
+    if conv.groups != 1 {
+        return fail(format!("a convolution with group {} has no projection", conv.groups));
+    }
+    match convolved(window, 1, src, weights) {
+        Ok(shape) if shape == result => Ok(()),
+        Ok(shape) => fail(format!("the projection {shape:?} differs from the result {result:?}")),
+        Err(error) => fail(format!("projection: {error}")),
+    }
+}
+
+/// The shape of a sum of products over a window.
+fn convolved(
+    window: &Window,
+    groups: usize,
+    src: &[usize],
+    weights: &[usize],
+) -> Result<Vec<usize>, TypeError> {
     let [n, c, h, w] = picture("X", src)?;
     let [k, c_per_group, r, s] = picture("W", weights)?;
-    let groups = conv.groups;
     if groups == 0 || c % groups != 0 || k % groups != 0 {
         return fail(format!(
             "group {groups} does not divide the channels of X {src:?} and W {weights:?}"
@@ -162,24 +206,11 @@ fn infer_conv(conv: &Conv, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError>
             "W {weights:?} with group {groups} wants X of {c_per_group} * {groups} channels, X is {src:?}"
         ));
     }
-    if conv.window.kernel != [r, s] {
-        return fail(format!("kernel_shape {:?} differs from W {weights:?}", conv.window.kernel));
+    if window.kernel != [r, s] {
+        return fail(format!("kernel_shape {:?} differs from W {weights:?}", window.kernel));
     }
-    check_activation(conv.activation)?;
-    let [vertical, horizontal] = WindowAxis::pair(&conv.window);
-    let result = vec![n, k, along("H", h, &vertical, false)?, along("W", w, &horizontal, false)?];
-    if conv.bias && shapes[2] != [k] {
-        return fail(format!(
-            "B {:?} is not [{k}], the first dimension of W {weights:?}",
-            shapes[2]
-        ));
-    }
-    if let Some(i) = conv.residual_operand()
-        && shapes[i] != result
-    {
-        return fail(format!("the residual {:?} differs from the result {result:?}", shapes[i]));
-    }
-    Ok(result)
+    let [vertical, horizontal] = WindowAxis::pair(window);
+    Ok(vec![n, k, along("H", h, &vertical, false)?, along("W", w, &horizontal, false)?])
 }
 
 fn infer_batch_norm(epsilon: f64, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {

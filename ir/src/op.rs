@@ -79,8 +79,12 @@ pub enum Activation {
 
 /// Attributes of [`Op::Conv`].
 ///
-/// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, `[residual]`.
-/// The result is `activation(conv(src, weights) + bias + residual)`, residual having the result's shape.
+/// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, then what a shortcut adds, if there is
+/// one: `[residual]` or `[projected [N, D, I, J], projection [K, D, T, U]]`.
+///
+/// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual has the result's shape and is added
+/// as it stands; of a projection a convolution of its own is added, `conv(projected, projection)`, whose result has
+/// that shape. A projection sees all channels, and so does the convolution that has one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv {
     /// Kernel, stride, dilation and padding; `kernel` equals the last two weight dimensions.
@@ -91,19 +95,43 @@ pub struct Conv {
     pub bias: bool,
     /// Whether a residual operand is present.
     pub residual: bool,
+    /// The window of a projection, if its two operands are present; not together with a residual.
+    pub projection: Option<Window>,
     /// Applied last.
     pub activation: Activation,
 }
 
 impl Conv {
-    /// A plain convolution without bias, residual or activation.
+    /// A plain convolution without bias, shortcut or activation.
     pub fn new(window: Window, groups: usize) -> Self {
-        Conv { window, groups, bias: false, residual: false, activation: Activation::None }
+        Conv {
+            window,
+            groups,
+            bias: false,
+            residual: false,
+            projection: None,
+            activation: Activation::None,
+        }
+    }
+
+    /// How many operands there are.
+    pub fn operand_count(&self) -> usize {
+        self.shortcut() + usize::from(self.residual) + 2 * usize::from(self.projection.is_some())
     }
 
     /// Position of the residual operand, if there is one.
     pub fn residual_operand(&self) -> Option<usize> {
-        self.residual.then_some(2 + usize::from(self.bias))
+        self.residual.then_some(self.shortcut())
+    }
+
+    /// Position of the operand that a projection reads, if there is one. Its weights follow.
+    pub fn projected_operand(&self) -> Option<usize> {
+        self.projection.map(|_| self.shortcut())
+    }
+
+    /// Where the operands of the shortcut begin.
+    fn shortcut(&self) -> usize {
+        2 + usize::from(self.bias)
     }
 }
 
@@ -192,7 +220,7 @@ pub enum Op {
     Input,
     /// A constant from the graph's store. Operands: none.
     Constant(ConstantId),
-    /// Two-dimensional convolution. Operands: `src, weights, [bias], [residual]`.
+    /// Two-dimensional convolution. Operands: `src, weights, [bias], [residual] | [projected, projection]`.
     Conv(Conv),
     /// `(x - mean) / sqrt(variance + epsilon) * scale + shift`, per channel (axis 1).
     /// Operands: `x, scale [C], shift [C], mean [C], variance [C]`.

@@ -28,7 +28,7 @@ impl From<NodeId> for Value {
 #[derive(Clone, Debug)]
 enum Addition {
     Constant { name: String, tensor: Arc<Tensor> },
-    Op { name: String, op: Op, operands: Vec<Value> },
+    Op { name: String, op: Box<Op>, operands: Vec<Value> },
 }
 
 /// A proposed change of a graph.
@@ -88,7 +88,7 @@ impl Patch {
 
     /// Adds an operator.
     pub fn add(&mut self, name: impl Into<String>, op: Op, operands: &[Value]) -> Value {
-        self.push(Addition::Op { name: name.into(), op, operands: operands.to_vec() })
+        self.push(Addition::Op { name: name.into(), op: Box::new(op), operands: operands.to_vec() })
     }
 
     fn push(&mut self, addition: Addition) -> Value {
@@ -144,7 +144,7 @@ impl Graph {
                 Addition::Op { name, op, operands } => {
                     let operands: Vec<NodeId> =
                         operands.iter().map(|&v| resolve(v, added)).collect();
-                    self.add(name.clone(), op.clone(), &operands)
+                    self.add(name.clone(), Op::clone(op), &operands)
                         .map_err(|source| PatchError::Type { label: patch.label.clone(), source })?
                 }
             };

@@ -96,4 +96,19 @@ proptest! {
         let want = Value { shape: got.shape.clone(), data: want };
         prop_assert!(close(&got, &want, 1e-12));
     }
+
+    #[test]
+    fn a_projection_is_a_convolution_that_is_added(problem in problem()) {
+        let Problem { op, src, weights } = problem;
+        prop_assume!(op.groups == 1);
+        let own = eval_node(&Op::Conv(op), &[&src, &weights]).expect("fits");
+        let filters = weights.shape[0];
+        let scale = Value { shape: vec![filters, filters, 1, 1], data: vec![0.5; filters * filters] };
+        let point = Conv::new(Window::square(1, 1, 0), 1);
+        let main = eval_node(&Op::Conv(point), &[&own, &scale]).expect("fits");
+        let fused = Op::Conv(Conv { projection: Some(op.window), ..point });
+        let got = eval_node(&fused, &[&own, &scale, &src, &weights]).expect("fits");
+        let want: Vec<f64> = main.data.iter().zip(&own.data).map(|(a, b)| a + b).collect();
+        prop_assert_eq!(got.data, want);
+    }
 }

@@ -60,6 +60,18 @@ fn conv() {
     refuses(Op::Conv(biased), &[&[1, 4, 5, 5], &[6, 4, 1, 1], &[4]], &["B [4]", "[6]"]);
     let residual = Conv { residual: true, ..Conv::new(point, 1) };
     refuses(Op::Conv(residual), &[&[1, 4, 5, 5], &[6, 4, 1, 1], &[1, 6, 5, 1]], &["residual"]);
+    let projected = Conv { projection: Some(Window::square(1, 2, 0)), ..Conv::new(point, 1) };
+    let [x, w] = [&[1, 4, 5, 5], &[6, 4, 1, 1]];
+    accepts(Op::Conv(projected), &[x, w, &[1, 9, 9, 9], &[6, 9, 1, 1]], &[1, 6, 5, 5]);
+    refuses(Op::Conv(projected), &[x, w, &[1, 9, 9, 9]], &["4 operands, got 3"]);
+    refuses(Op::Conv(projected), &[x, w, &[1, 9, 5, 5], &[6, 9, 1, 1]], &["[1, 6, 3, 3]"]);
+    refuses(Op::Conv(projected), &[x, w, &[1, 9, 9, 9], &[6, 8, 1, 1]], &["projection", "wants X"]);
+    let both = Conv { residual: true, ..projected };
+    let operands: [&[usize]; 5] = [x, w, &[1, 6, 5, 5], &[1, 9, 9, 9], &[6, 9, 1, 1]];
+    refuses(Op::Conv(both), &operands, &["one shortcut"]);
+    let grouped = Conv { groups: 2, ..projected };
+    let operands: [&[usize]; 4] = [x, &[6, 2, 1, 1], &[1, 9, 9, 9], &[6, 9, 1, 1]];
+    refuses(Op::Conv(grouped), &operands, &["group 2"]);
     let clip = Activation::Clip { lo: 0.0, hi: f32::NAN };
     let clipped = Conv { activation: clip, ..Conv::new(point, 1) };
     refuses(Op::Conv(clipped), &[&[1, 4, 5, 5], &[6, 4, 1, 1]], &["NaN"]);

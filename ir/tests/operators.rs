@@ -75,6 +75,20 @@ fn conv_fused() {
 }
 
 #[test]
+fn conv_projected() {
+    let (x, w) = (value(&[1, 1, 1, 2], &[1.0, 2.0]), value(&[2, 1, 1, 1], &[10.0, -10.0]));
+    let z = value(&[1, 2, 1, 3], &[1.0, 50.0, 2.0, 4.0, 50.0, 3.0]);
+    let (v, b) = (value(&[2, 2, 1, 1], &[1.0, 0.0, 0.5, 7.0]), value(&[2], &[0.25, 0.0]));
+    let conv = Conv {
+        bias: true,
+        projection: Some(Window::square(1, 2, 0)),
+        activation: Activation::Relu,
+        ..Conv::new(Window::square(1, 1, 0), 1)
+    };
+    check(Op::Conv(conv), &[&x, &w, &b, &z, &v], &[1, 2, 1, 2], &[11.25, 22.25, 18.5, 2.0]);
+}
+
+#[test]
 fn batch_norm() {
     let x = value(&[1, 2, 1, 3], &[-1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
     let parameters = [[1.0, 1.5], [0.0, 1.0], [0.0, 3.0], [1.0, 1.5]].map(|p| value(&[2], &p));

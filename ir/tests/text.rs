@@ -43,8 +43,12 @@ const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"
 %30 = gemm(%28, %29, %1) alpha=0.5 beta=2 transpose_b relu : f32[1, 2]
 %31 = softmax(%30) axis=1 : f32[1, 2]
 %32 = identity(%31) : f32[1, 2] "a \"name\" \\ of\u{a}two lines"
+%33 = constant iota : f32[8, 8, 1, 1]
+%34 = constant fill=-1 : f32[8, 4, 2, 1]
+%35 = conv(%13, %33, %3, %0, %34) kernel=[1, 1] projection_kernel=[2, 1] projection_strides=[2, 2] projection_dilations=[2, 1] projection_pads=[1, 0, 1, 0] relu : f32[1, 8, 4, 4]
 output "probabilities" = %32
 output "features" = %4
+output "projected" = %35
 "#;
 
 #[test]
@@ -137,6 +141,8 @@ fn errors_say_where_and_what() {
     refused("%2 = conv(%0, %1) kernel=[1, 1] relu relu", "relu is given twice");
     refused("%2 = conv(%0, %1) kernel=[1, 1] relu=1", "relu takes no value");
     refused("%2 = conv(%0, %1) kernel=[1, 1] residual", "needs 3 operands");
+    refused("%2 = conv(%0, %1) kernel=[1, 1] projection_kernel=[1, 1]", "needs 4 operands");
+    refused("%2 = conv(%0, %1) kernel=[1, 1] projection_pads=[0, 0, 0, 0]", "does not belong here");
     refused("%2 = conv(%0, %1", ") is missing");
     refused("%2 = softmax(%0) axis=", "axis has no value");
     refused("%2 = constant", "the type is missing");

@@ -100,6 +100,8 @@ impl Writer<'_> {
                 let first = self.builder.ins().extractlane(value, 0);
                 self.builder.ins().store(access(), first, address, dst.offset);
             }
+            // Cranelift has no such instruction, and none is needed for the meaning.
+            Inst::Prefetch { .. } => {}
             Inst::CopyPointer { dst, src } => {
                 let value = self.pointer(src);
                 self.builder.def_var(self.pointers[dst.0 as usize], value);

@@ -126,12 +126,6 @@ pub enum Inst {
         /// Source.
         src: V,
     },
-    /// A hint that the cache line of this place will be read soon: not at once, so it need not come nearer than the
-    /// second cache. The place need not exist.
-    Prefetch {
-        /// The place.
-        src: Mem,
-    },
     /// `dst = src`.
     Copy {
         /// Result.
@@ -183,6 +177,11 @@ pub enum Inst {
         dst: V,
         /// Source.
         src: V,
+    },
+    /// Says that the cache line of a place will be read soon. Changes nothing, and the place need not exist.
+    Prefetch {
+        /// The place.
+        src: Mem,
     },
     /// `dst = src`.
     CopyPointer {
@@ -341,7 +340,7 @@ impl Builder {
         self.push(Inst::StoreFirst { dst, src });
     }
 
-    /// Hints that a cache line will be read soon.
+    /// Asks for the cache line of a place ahead of time.
     pub fn prefetch(&mut self, src: Mem) {
         self.push(Inst::Prefetch { src });
     }
@@ -497,13 +496,13 @@ impl fmt::Display for Inst {
             Inst::Broadcast { dst, src } => write!(f, "{dst} = broadcast {src}"),
             Inst::Store { dst, src } => write!(f, "store {dst}, {src}"),
             Inst::StoreFirst { dst, src } => write!(f, "store_first {dst}, {src}"),
-            Inst::Prefetch { src } => write!(f, "prefetch {src}"),
             Inst::Copy { dst, src } => write!(f, "{dst} = {src}"),
             Inst::MultiplyAdd { acc, a, b } => write!(f, "{acc} += {a} * {b}"),
             Inst::Arith { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
             Inst::Blend { dst, a, b, mask } => write!(f, "{dst} = blend {a}, {b}, {mask:#06x}"),
             Inst::Round { dst, src } => write!(f, "{dst} = round {src}"),
             Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
+            Inst::Prefetch { src } => write!(f, "prefetch {src}"),
             Inst::CopyPointer { dst, src } => write!(f, "{dst} = {src}"),
             Inst::Advance { pointer, bytes } => write!(f, "{pointer} += {bytes}"),
             Inst::Loop { count, .. } => write!(f, "loop {count} {{"),

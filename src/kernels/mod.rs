@@ -133,7 +133,16 @@ impl Step<'_> {
                 let weights = self.weights(conv.bias)?;
                 let src = self.place(0, sink)?;
                 let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
-                conv::lower_conv(conv, weights, operands, sink)
+                let projected =
+                    conv.projected_operand().map(|i| self.blocked(i, sink)).transpose()?;
+                let projection = match (&projected, conv.projection, conv.projected_operand()) {
+                    (Some(src), Some(window), Some(i)) => {
+                        let weights = self.weights_at(i + 1, None)?;
+                        Some(conv::Projection { src, weights, window })
+                    }
+                    _ => None,
+                };
+                conv::lower_conv(conv, weights, operands, projection, sink)
             }
             Op::Gemm(gemm) => {
                 if gemm.transpose_a || !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 {
@@ -236,8 +245,12 @@ impl Step<'_> {
 
     /// The constant operands 1 and, where there is a bias, 2.
     fn weights(&self, bias: bool) -> Result<Weights, KernelError> {
-        let weights = self.constant(1, "weight operand")?;
-        let bias = if bias { Some(self.constant(2, "bias")?) } else { None };
+        self.weights_at(1, bias.then_some(2))
+    }
+
+    fn weights_at(&self, position: usize, bias: Option<usize>) -> Result<Weights, KernelError> {
+        let weights = self.constant(position, "weight operand")?;
+        let bias = bias.map(|position| self.constant(position, "bias")).transpose()?;
         let (outputs, inputs, taps) = match *weights.shape() {
             [k, c, r, s] => (k, c, [r, s]),
             [n, k] => (n, k, [1, 1]),

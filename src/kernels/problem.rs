@@ -11,7 +11,7 @@ use resnetc_ir::Tensor;
 use resnetc_ir::graph::{Graph, GraphError};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-/// A convolution and the shapes of its operands.
+/// A convolution and the shapes of its operands. A projection is none of them: it is a problem of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvProblem {
     /// Images.

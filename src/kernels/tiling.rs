@@ -5,14 +5,14 @@
 //! their addresses are displacements in the instructions. So a tile may run over the end of a row, and any number
 //! of pixels is covered without slow leftovers (49 = 4 * 6 + 5 * 5).
 
-/// Byte offsets of one output pixel: where its window starts, where its result goes, where its residual is.
+/// Byte offsets of one output pixel: where its window starts, where its result goes, what its shortcut reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pixel {
     /// In the source.
     pub src: i64,
     /// In the result.
     pub dst: i64,
-    /// In the residual operand.
+    /// In the operand that the shortcut reads: the residual's pixel, or where a projection's window starts.
     pub res: i64,
 }
 

@@ -98,8 +98,8 @@ fn check(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Result<(
     if graph.node(conv).ty.shape != graph.node(shortcut).ty.shape {
         return Err(Stop::Near("the sum broadcasts"));
     }
-    if attributes.residual {
-        return Err(Stop::Near("it has a residual"));
+    if attributes.residual || attributes.projection.is_some() {
+        return Err(Stop::Near("it has a shortcut"));
     }
     if attributes.activation != Activation::None {
         return Err(Stop::Near("an activation stands between"));

@@ -117,8 +117,8 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         Op::Conv(conv) => {
             let mut wants = all(Want::AsIs);
             *wants.first_mut()? = source_of_conv(graph, node)?;
-            if let Some(residual) = conv.residual_operand() {
-                *wants.get_mut(residual)? = Want::In(Layout::Blocked);
+            for shortcut in conv.residual_operand().into_iter().chain(conv.projected_operand()) {
+                *wants.get_mut(shortcut)? = Want::In(Layout::Blocked);
             }
             (wants, Layout::Blocked)
         }

@@ -20,6 +20,7 @@ pub mod fold_affine;
 pub mod fold_batch_norm;
 pub mod fold_constants;
 pub mod fuse_activation;
+pub mod fuse_projection;
 pub mod fuse_residual;
 pub mod layout;
 pub mod lower_batch_norm;
@@ -132,6 +133,8 @@ const PIPELINE: &[Step] = {
         // Residual before activation: in `relu(conv + x)` the convolution must take the sum first.
         step(Fused, Optional, Once, fuse_residual::PASS),
         step(Fused, Optional, Once, fuse_activation::PASS),
+        // Behind both: it goes by the residual, and a projection with an activation is none.
+        step(Fused, Optional, Once, fuse_projection::PASS),
         // Constants that a fold no longer needs die with their last user; this removes what the description left.
         step(Fused, Optional, Once, dead_code::PASS),
         // Last: every pass above makes new nodes, and none of them knows of layouts.

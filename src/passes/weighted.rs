@@ -20,8 +20,10 @@ pub(super) struct Weighted<'g> {
 impl<'g> Weighted<'g> {
     /// The operator of a node, if it is one of the two and nothing is applied to its sums yet.
     pub(super) fn of(graph: &'g Graph, node: NodeId) -> Result<Self, Stop> {
-        let (has_bias, residual, activation) = match graph.node(node).op {
-            Op::Conv(conv) => (conv.bias, conv.residual, conv.activation),
+        let (has_bias, shortcut, activation) = match graph.node(node).op {
+            Op::Conv(conv) => {
+                (conv.bias, conv.residual || conv.projection.is_some(), conv.activation)
+            }
             Op::Gemm(gemm) if !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 => {
                 return Err(Stop::Near("the matrix product is not normalized"));
             }
@@ -32,8 +34,8 @@ impl<'g> Weighted<'g> {
         if activation != Activation::None {
             return Err(Stop::Near("an activation stands between"));
         }
-        if residual {
-            return Err(Stop::Near("a residual is added between"));
+        if shortcut {
+            return Err(Stop::Near("a shortcut is added between"));
         }
         let weights = constant(1).ok_or(Stop::Near("the weights are not constant"))?;
         let bias = constant(2).filter(|_| has_bias);

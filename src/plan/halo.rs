@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use resnetc_ir::op::{Conv, Pads};
+use resnetc_ir::op::{Pads, Window};
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// The border of each value that has one.
@@ -16,7 +16,10 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Pads> {
         let operands = graph.operands(node);
         match &graph.node(node).op {
             Op::Conv(conv) => {
-                widen(&mut halos, operands[0], reach(graph, node, conv));
+                widen(&mut halos, operands[0], reach(graph, node, operands[0], &conv.window));
+                if let (Some(window), Some(i)) = (&conv.projection, conv.projected_operand()) {
+                    widen(&mut halos, operands[i], reach(graph, node, operands[i], window));
+                }
                 if let Some(residual) = conv.residual_operand() {
                     pass_on(graph, &mut halos, node, operands[residual]);
                 }
@@ -28,15 +31,13 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Pads> {
     halos
 }
 
-/// How far the windows of a convolution reach beyond its source.
-fn reach(graph: &Graph, node: NodeId, conv: &Conv) -> Pads {
-    let (Some([.., rows, columns]), Some([.., h, w])) = (
-        graph.node(node).ty.nchw(),
-        graph.operand(node, 0).and_then(|src| graph.node(src).ty.nchw()),
-    ) else {
+/// How far the windows of a convolution's result reach beyond a source.
+fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
+    let (Some([.., rows, columns]), Some([.., h, w])) =
+        (graph.node(node).ty.nchw(), graph.node(source).ty.nchw())
+    else {
         return Pads::default();
     };
-    let window = conv.window;
     let beyond = |outputs: usize, extent: usize, axis: usize, before: usize| {
         let last = (outputs - 1) * window.strides[axis]
             + (window.kernel[axis] - 1) * window.dilations[axis]

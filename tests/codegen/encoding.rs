@@ -68,10 +68,7 @@ fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Ins
             Inst::Advance { pointer: p, bytes: offset },
             format!("add {}, {offset}", POINTER_NAMES[p.0 as usize]),
         ),
-        14 => {
-            let line = place.replace("dword ", "byte ");
-            (Inst::Prefetch { src: mem }, format!("prefetcht1 {line}"))
-        }
+        14 => (Inst::Prefetch { src: mem }, format!("prefetcht1 {place}")),
         _ => (
             Inst::CopyPointer { dst: p, src: P(0) },
             format!("mov {}, rdi", POINTER_NAMES[p.0 as usize]),

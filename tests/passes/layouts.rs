@@ -46,10 +46,11 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
             let padded = conv.window.pads != Pads::default();
             let stem = conv.groups == 1 && graph.node(operands[0]).ty.shape[1] < BLOCK;
             let copied = matches!(graph.node(operands[0]).op, Op::Reorder(_));
-            let residual = conv.residual_operand().is_none_or(|r| layout(r) == Layout::Blocked);
+            let mut shortcut = conv.residual_operand().into_iter().chain(conv.projected_operand());
+            let shortcut = shortcut.all(|r| layout(r) == Layout::Blocked);
             unless(
                 result == Layout::Blocked
-                    && residual
+                    && shortcut
                     && (layout(0) == Layout::Blocked || stem)
                     && (layout(0) == Layout::Blocked || copied || !padded),
                 "wants blocks, or a stem that can be padded",

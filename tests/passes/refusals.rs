@@ -64,7 +64,7 @@ const REFUSALS: &[Refusal] = &[
             %3 = constant [1, 2]
             %4 = batch_norm(%2, %3, %3, %3, %3)
             output "y" = %4"#,
-        reason: "a residual is added between",
+        reason: "a shortcut is added between",
     },
     Refusal {
         pass: "fold_batch_norm",
@@ -249,7 +249,7 @@ const REFUSALS: &[Refusal] = &[
             %2 = conv(%0, %1, %0) kernel=[1, 1] residual
             %3 = add(%2, %0)
             output "y" = %3"#,
-        reason: "it has a residual",
+        reason: "it has a shortcut",
     },
     Refusal {
         pass: "fuse_residual",
@@ -272,6 +272,102 @@ const REFUSALS: &[Refusal] = &[
             %4 = add(%2, %3)
             output "y" = %4"#,
         reason: "",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1] relu
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "the projection has an activation",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1, %0) kernel=[1, 1] residual
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "the projection has a shortcut of its own",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4
+            output "z" = %3"#,
+        reason: "the projection has two users",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %2 = constant [3, 5] : f32[2, 1, 1, 1]
+            %3 = conv(%0, %2) kernel=[1, 1] groups=2
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "there are groups",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %2 = constant iota : f32[2, 2, 3, 3]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %2, %3) kernel=[3, 3] pads=[1, 1, 1, 1] residual
+            output "y" = %4"#,
+        reason: "one of the kernels is larger than a pixel",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %2 = input : f32[2, 2, 1, 1]
+            %3 = conv(%0, %2) kernel=[1, 1]
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "the weights are not constant",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %2 = input : f32[2]
+            %3 = conv(%0, %1, %2) kernel=[1, 1]
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "a bias is not constant",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %2 = constant fill=3e38 : f32[2]
+            %3 = conv(%0, %1, %2) kernel=[1, 1]
+            %4 = conv(%0, %1, %2, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "the sum of the biases is not finite",
+    },
+    Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 65, 4, 4]
+            %1 = constant iota : f32[2, 65, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "there are too many channels",
     },
     Refusal {
         pass: "reduce_mean_to_pool",

@@ -2,7 +2,7 @@
 
 use super::{EvalError, Value, elementwise, filled};
 use crate::infer::WindowAxis;
-use crate::op::Conv;
+use crate::op::{Conv, Window};
 
 /// Sizes of one convolution of one picture.
 struct Sizes {
@@ -11,36 +11,52 @@ struct Sizes {
     axes: [WindowAxis; 2],
 }
 
-/// `activation(conv(src, weights) + bias + residual)`; `shape` is the result's `[N, K, P, Q]`.
+/// `activation(conv(src, weights) + bias + shortcut)`; `shape` is the result's `[N, K, P, Q]`.
 pub(super) fn conv(op: &Conv, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, EvalError> {
-    let (src, weights) = (operands[0], operands[1]);
     let mut result = filled(shape, 0.0)?;
+    if op.bias {
+        let pixels = shape[2] * shape[3];
+        for (i, out) in result.chunks_exact_mut(pixels).enumerate() {
+            out.fill(operands[2].data[i % shape[1]]);
+        }
+    }
+    add_products(&op.window, op.groups, [operands[0], operands[1]], shape, &mut result);
+    if let Some(i) = op.residual_operand() {
+        result.iter_mut().zip(&operands[i].data).for_each(|(y, r)| *y += r);
+    }
+    if let (Some(window), Some(i)) = (&op.projection, op.projected_operand()) {
+        add_products(window, 1, [operands[i], operands[i + 1]], shape, &mut result);
+    }
+    elementwise::activate(op.activation, &mut result);
+    Ok(result)
+}
+
+/// Adds the products of a source and weights over a window to a result of this shape.
+fn add_products(
+    window: &Window,
+    groups: usize,
+    [src, weights]: [&Value; 2],
+    shape: &[usize],
+    result: &mut [f64],
+) {
     let sizes = Sizes {
         input: [src.shape[2], src.shape[3]],
         output: [shape[2], shape[3]],
-        axes: WindowAxis::pair(&op.window),
+        axes: WindowAxis::pair(window),
     };
     let (channels, filters) = (src.shape[1], shape[1]);
     let per_group = weights.shape[1];
     let plane: usize = sizes.input.iter().product();
-    let taps: usize = op.window.kernel.iter().product();
+    let taps: usize = window.kernel.iter().product();
     for (i, out) in result.chunks_exact_mut(sizes.output.iter().product()).enumerate() {
         let (picture, filter) = (i / filters, i % filters);
-        let group = filter / (filters / op.groups);
-        if op.bias {
-            out.fill(operands[2].data[filter]);
-        }
+        let group = filter / (filters / groups);
         for c in 0..per_group {
             let from = (picture * channels + group * per_group + c) * plane;
             let kernel = &weights.data[(filter * per_group + c) * taps..][..taps];
             add_plane(&sizes, &src.data[from..][..plane], kernel, out);
         }
     }
-    if let Some(i) = op.residual_operand() {
-        result.iter_mut().zip(&operands[i].data).for_each(|(y, r)| *y += r);
-    }
-    elementwise::activate(op.activation, &mut result);
-    Ok(result)
 }
 
 /// Adds one channel's contribution to one output plane, tap by tap so that the innermost loop runs along a row.

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::PROJECTION;
 use crate::op::{
     Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window,
 };
@@ -145,13 +146,20 @@ pub(super) fn layout(word: &str) -> Option<Layout> {
 }
 
 fn window(from: &mut Attributes) -> Result<Window, String> {
-    let [top, left, bottom, right] = from.array("pads")?.unwrap_or([0; 4]);
-    Ok(Window {
-        kernel: required("kernel", from.array("kernel")?)?,
-        strides: from.array("strides")?.unwrap_or([1; 2]),
-        dilations: from.array("dilations")?.unwrap_or([1; 2]),
+    required("kernel", optional_window("", from)?)
+}
+
+/// The window whose keys begin with `prefix`, if its kernel is given.
+fn optional_window(prefix: &str, from: &mut Attributes) -> Result<Option<Window>, String> {
+    let key = |name: &str| format!("{prefix}{name}");
+    let Some(kernel) = from.array(&key("kernel"))? else { return Ok(None) };
+    let [top, left, bottom, right] = from.array(&key("pads"))?.unwrap_or([0; 4]);
+    Ok(Some(Window {
+        kernel,
+        strides: from.array(&key("strides"))?.unwrap_or([1; 2]),
+        dilations: from.array(&key("dilations"))?.unwrap_or([1; 2]),
         pads: Pads { top, left, bottom, right },
-    })
+    }))
 }
 
 fn pool(from: &mut Attributes) -> Result<Pool, String> {
@@ -169,12 +177,13 @@ fn activation(from: &mut Attributes) -> Result<Activation, String> {
 
 fn conv(operands: usize, from: &mut Attributes) -> Result<Conv, String> {
     let residual = from.flag("residual")?;
+    let projection = optional_window(PROJECTION, from)?;
+    let plain = Conv { residual, projection, ..Conv::new(window(from)?, 1) };
     Ok(Conv {
-        window: window(from)?,
         groups: from.number("groups")?.unwrap_or(1),
-        bias: operands > 2 + usize::from(residual),
-        residual,
+        bias: operands > plain.operand_count(),
         activation: activation(from)?,
+        ..plain
     })
 }
 

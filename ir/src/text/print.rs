@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use super::PROJECTION;
 use super::constant::{self, float};
 use super::scan::{number, quote};
 use crate::graph::{Graph, NodeId};
@@ -108,22 +109,23 @@ fn flag(key: &str, set: bool, put: &mut dyn FnMut(String)) {
     }
 }
 
-fn window(window: &Window, put: &mut dyn FnMut(String)) {
+/// A window; every key begins with `prefix`.
+fn window(prefix: &str, window: &Window, put: &mut dyn FnMut(String)) {
     let Window { kernel, strides, dilations, pads } = window;
-    put(format!("kernel={kernel:?}"));
+    put(format!("{prefix}kernel={kernel:?}"));
     if *strides != [1, 1] {
-        put(format!("strides={strides:?}"));
+        put(format!("{prefix}strides={strides:?}"));
     }
     if *dilations != [1, 1] {
-        put(format!("dilations={dilations:?}"));
+        put(format!("{prefix}dilations={dilations:?}"));
     }
     if *pads != Pads::default() {
-        put(format!("pads={:?}", [pads.top, pads.left, pads.bottom, pads.right]));
+        put(format!("{prefix}pads={:?}", [pads.top, pads.left, pads.bottom, pads.right]));
     }
 }
 
 fn pool(pool: &Pool, put: &mut dyn FnMut(String)) {
-    window(&pool.window, put);
+    window("", &pool.window, put);
     flag("ceil_mode", pool.ceil_mode, put);
 }
 
@@ -136,11 +138,14 @@ fn activation(activation: Activation, put: &mut dyn FnMut(String)) {
 }
 
 fn conv(op: &Conv, put: &mut dyn FnMut(String)) {
-    window(&op.window, put);
+    window("", &op.window, put);
     if op.groups != 1 {
         put(format!("groups={}", op.groups));
     }
     flag("residual", op.residual, put);
+    if let Some(projection) = &op.projection {
+        window(PROJECTION, projection, put);
+    }
     activation(op.activation, put);
 }
 

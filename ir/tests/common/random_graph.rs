@@ -101,6 +101,7 @@ const STEPS: &[fn(&mut Builder)] = &[
     Builder::conv_bn_relu,
     Builder::conv_affine,
     Builder::fused_conv,
+    Builder::projected_conv,
     Builder::identity_block,
     Builder::projection_block,
     Builder::option_a_block,
@@ -277,6 +278,24 @@ impl Builder {
         let activation = self.dice.activation();
         let op = Conv { bias, residual: residual.is_some(), activation, ..Conv::new(window, 1) };
         self.apply(Op::Conv(op), &more);
+    }
+
+    /// A convolution with a projection of the value that it reads, or of its main branch's start.
+    fn projected_conv(&mut self) {
+        let [_, c, h, w] = self.picture();
+        let (window, filters) = (self.dice.window([h, w]), self.dice.between(1, 20));
+        let (bias, biased) = (self.dice.coin(), self.dice.coin());
+        let projected = self.current;
+        self.convolve(window, filters, 1, biased);
+        let [r, s] = window.kernel;
+        let mut more = vec![self.constant(&[filters, filters, 1, 1])];
+        if bias {
+            more.push(self.constant(&[filters]));
+        }
+        more.extend([projected, self.constant(&[filters, c, r, s])]);
+        let activation = self.dice.activation();
+        let conv = Conv::new(Window::square(1, 1, 0), 1);
+        self.apply(Op::Conv(Conv { bias, projection: Some(window), activation, ..conv }), &more);
     }
 
     fn max_pool(&mut self) {

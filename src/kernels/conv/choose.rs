@@ -1,11 +1,14 @@
 //! Which register tile, which band of rows, how many chunks: a small cost model, the same on every run.
 
+use resnetc_ir::op::Window;
+
 use crate::codegen::vir::Target;
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
 use super::Product;
 use super::micro::{Micro, widest_tile};
+use super::pack::Weights;
 
 /// The form of a product's kernel.
 #[derive(Clone, Debug)]
@@ -25,6 +28,10 @@ const CODE_LIMIT: usize = 16_000;
 
 /// The most pixels of a band: a displacement for each is in the code.
 const BAND_LIMIT: usize = 1024;
+
+/// Pictures of at most so many pixels are rather one band. Weights are most of what such a layer reads, and tiles
+/// that cross rows are fewer, so that a panel is read less often.
+const SMALL_PICTURE: usize = 256;
 
 /// How much cheaper (in percent) a form must be to be preferred over a simpler one.
 const GAIN_PERCENT: usize = 3;
@@ -62,7 +69,10 @@ fn forms(product: &Product<'_>, target: Target) -> Vec<Choice> {
             continue;
         }
         let rows = product.walk.rows;
-        let bands = (1..=rows)
+        let whole = (rows * product.walk.columns <= SMALL_PICTURE).then_some(rows);
+        let bands = whole
+            .into_iter()
+            .chain(1..=rows)
             .filter(|b| rows.is_multiple_of(*b) && b * product.walk.columns <= BAND_LIMIT);
         forms.extend(
             bands
@@ -93,32 +103,14 @@ fn is_small_enough(product: &Product<'_>, choice: &Choice) -> bool {
 
 /// Instructions of the kernel: one body for each form of tile.
 fn code_size(product: &Product<'_>, choice: &Choice) -> usize {
-    let channels = product.weights.inputs.min(16);
-    let steps = channels * product.tap_columns.0;
+    let steps = |weights: &Weights| weights.inputs.min(16) * weights.taps[1];
+    let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights));
+    let steps = steps(&product.weights) + projection;
     let body = |width: usize| steps * (width * (choice.vectors + 1) + choice.vectors);
     crate::kernels::tiling::runs(&product.walk.band(choice.band_rows), &choice.widths)
         .iter()
         .map(|run| body(run.pixels.len()))
         .sum()
-}
-
-/// The most tiles that share a panel for the next panel to be brought near meanwhile: with more of them a panel is
-/// worked on for so long that waiting for the next does not count.
-const AHEAD_LIMIT: usize = 32;
-
-/// One line of the next panel for so many lines of this one, if the panels come from memory and not from a cache of the
-/// core: in the time of all tiles of a panel the next one is brought near once.
-pub(super) fn ahead(
-    product: &Product<'_>,
-    choice: &Choice,
-    tiles: usize,
-    machine: &Machine,
-) -> Option<usize> {
-    let lanes = choice.vectors * machine.target.lanes;
-    let weights = &product.weights;
-    let bytes = weights.inputs * weights.taps[0] * weights.taps[1] * lanes * tiles * 4;
-    let users = choice.widths.len() * (product.walk.rows / choice.band_rows) * product.walk.images;
-    (bytes > machine.cache_bytes / 2 && users <= AHEAD_LIMIT && lanes >= 16).then_some(users)
 }
 
 /// Into how many chunks a product is cut.
@@ -147,13 +139,7 @@ pub(super) fn cut(
     machine: &Machine,
 ) -> Cut {
     let walk = product.walk;
-    let inputs = product.weights.inputs * product.groups;
-    let src_bytes = inputs.next_multiple_of(product.src.block)
-        * walk.rows
-        * walk.columns
-        * 4
-        * (walk.row.src / product.src.row.max(1)).max(1) as usize
-        * (walk.column.src / product.src.pixel.max(1)).max(1) as usize;
+    let src_bytes = product.source_bytes();
     let weight_bytes = micro.panel_len() * tiles * 4;
     let fitting = src_bytes.div_ceil(machine.cache_bytes * 3 / 8).clamp(1, bands);
     let cost = choice.step_cost * micro.depth() * walk.images;
@@ -171,4 +157,21 @@ pub(super) fn cut(
     }
     let more = (fitting * missing).min(bands);
     Cut { bands: more, tiles: (wanted.div_ceil(walk.images * more)).clamp(1, tiles) }
+}
+
+impl Product<'_> {
+    /// Bytes that one image's output pixels read, each counted once.
+    fn source_bytes(&self) -> usize {
+        let pixels = self.walk.rows * self.walk.columns;
+        let bytes = |inputs: usize, block: usize, window: &Window| {
+            // What a window skips is not read.
+            let steps = [0, 1].map(|axis| window.strides[axis].min(window.kernel[axis]));
+            inputs.next_multiple_of(block) * pixels * steps[0] * steps[1] * 4
+        };
+        let projection = self
+            .projection
+            .as_ref()
+            .map_or(0, |p| bytes(p.weights.inputs, p.src.geometry.strides().block, &p.window));
+        bytes(self.weights.inputs * self.groups, self.src.block, &self.window) + projection
+    }
 }

@@ -1,5 +1,6 @@
 //! The inner kernel of every convolution and matrix product with constant weights: register tiles of pixels times
-//! output channels, reduced over taps and input channels without leaving the registers.
+//! output channels, reduced over taps and input channels without leaving the registers. A projection is a second
+//! such sum, over another source, in the same accumulators.
 
 use std::ops::Range;
 
@@ -31,8 +32,33 @@ pub enum Channels {
     },
 }
 
+/// A sum of products: over the taps of a kernel and the channels of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sum {
+    /// Kernel rows and the bytes between two of them in the source.
+    pub tap_rows: (usize, i64),
+    /// Kernel columns and the bytes between two of them.
+    pub tap_columns: (usize, i64),
+    /// Input channels.
+    pub channels: Channels,
+}
+
+/// What is added to a sum before the activation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shortcut {
+    /// Nothing.
+    None,
+    /// A value as it stands.
+    Residual {
+        /// Bytes from its channel block to the next.
+        block: i64,
+    },
+    /// Another sum, whose channels are shared.
+    Projection(Sum),
+}
+
 /// What the accumulators start from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// The biases at the head of the panel.
     Bias,
@@ -42,8 +68,9 @@ pub enum Start {
 
 /// Everything that determines the code.
 ///
-/// Arguments of the program: source, panel, result, `[residual]`, `[ahead]`, number of bands. The panel holds the bias
-/// of the tile's lanes, then their weights in the order in which they are used (see [`super::pack`]).
+/// Arguments of the program: source, panel, result, what the shortcut reads if there is one, what is fetched ahead if
+/// that is a stream, number of bands. The panel holds the bias of the tile's lanes, then their weights in the order in
+/// which they are used, those of a projection last (see [`super::pack`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Micro {
     /// The machine.
@@ -52,28 +79,56 @@ pub struct Micro {
     pub vectors: usize,
     /// Bytes from the result's channel block to the next.
     pub dst_block: i64,
-    /// The same of the residual.
-    pub res_block: i64,
-    /// Kernel rows and the bytes between two of them in the source.
-    pub tap_rows: (usize, i64),
-    /// Kernel columns and the bytes between two of them.
-    pub tap_columns: (usize, i64),
     /// What the accumulators start from.
     pub start: Start,
-    /// Memory from `ahead` on that will be read soon is brought near while the tiles are computed: one cache line for
-    /// so many lines of weights. Weights are read once in a run, and from memory; a core that only waits for the lines
-    /// which its own loads ask for uses half of what memory gives.
-    pub ahead: Option<usize>,
-    /// Input channels.
-    pub channels: Channels,
+    /// The sum.
+    pub sum: Sum,
+    /// What is added to it.
+    pub shortcut: Shortcut,
     /// The tiles of one band.
     pub tiles: Vec<TileRun>,
-    /// Bytes from a band to the next: source, result, residual.
+    /// Bytes from a band to the next: source, result, what the shortcut reads.
     pub band: [i64; 3],
-    /// Whether a residual is added.
-    pub residual: bool,
     /// Applied last.
     pub activation: Activation,
+    /// Whether the weights are fetched ahead of their use, and how.
+    pub ahead: Ahead,
+}
+
+/// Weights are read once a run, so they come from the cache that all cores share, or from memory, and a core has
+/// room for too few instructions to wait for that while it goes on. Therefore they are asked for ahead of time, into
+/// the core's own cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// Not: a panel serves so many tiles that its first reading does not count.
+    Not,
+    /// Evenly through the `passes` tiles that read one panel, the panel that follows it in memory; and a little ahead
+    /// of its use the panel itself, which at the beginning of a chunk nobody has asked for.
+    NextPanel {
+        /// How many tiles read a panel before the next is read.
+        passes: usize,
+    },
+    /// Other memory, from an address of its own on, which something else will read.
+    Stream {
+        /// Lines of weights that are read for each line of it.
+        every: usize,
+    },
+}
+
+/// A panel that serves more tiles than this is not fetched ahead.
+const MOST_PASSES: usize = 64;
+
+/// How far ahead of its use a panel itself is asked for, in bytes: a few times what a core waits for memory.
+const DISTANCE: i64 = 4096;
+
+/// Bytes that one prefetch brings.
+const LINE: i64 = 64;
+
+impl Ahead {
+    /// What suits panels that serve this many tiles each.
+    pub fn of(passes: usize) -> Ahead {
+        if passes <= MOST_PASSES { Ahead::NextPanel { passes } } else { Ahead::Not }
+    }
 }
 
 /// The most instructions in a loop body before a loop over the kernel's columns is made: beyond that a body no
@@ -91,7 +146,15 @@ pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize
         .find(|&width| width * vectors + beside(width) + product <= target.vectors)
 }
 
-/// Pointers of a tile.
+/// Where a tile's weights are read, and where those of the next panel are fetched.
+#[derive(Clone, Copy)]
+struct Panels {
+    weights: P,
+    /// The pointer, and in how many tiles the next panel is to be fetched.
+    next: Option<(P, usize)>,
+}
+
+/// Pointers of a tile; `res` is what the shortcut reads.
 #[derive(Clone, Copy)]
 struct At {
     src: P,
@@ -103,34 +166,14 @@ struct At {
     res_offset: i64,
 }
 
-/// Bytes of a cache line.
-const LINE: i64 = 64;
-
-/// The lines of a loop body that are brought near ahead of their use.
-struct AheadLines {
-    pointer: P,
-    /// Bytes of weights read for each line.
-    every: Option<i64>,
-    /// Bytes of weights read so far.
-    read: i64,
-    /// Bytes of weights that a step reads.
-    step: i64,
-    /// Lines so far.
-    done: i64,
-}
-
-impl AheadLines {
-    fn step(&mut self, b: &mut Builder) {
-        let Some(every) = self.every else { return };
-        while self.done * every <= self.read {
-            b.prefetch(self.pointer.at((self.done * LINE) as i32));
-            self.done += 1;
-        }
-        self.read += self.step;
-    }
-
-    fn finish(self, b: &mut Builder) {
-        b.advance(self.pointer, (self.done * LINE) as i32);
+impl Sum {
+    /// Steps of the reduction.
+    pub fn depth(&self) -> usize {
+        let channels = match &self.channels {
+            Channels::Shared { block, blocks, tail, .. } => block * blocks + tail,
+            Channels::Own { channels } => channels.len(),
+        };
+        channels * self.tap_rows.0 * self.tap_columns.0
     }
 }
 
@@ -140,13 +183,18 @@ impl Micro {
         self.vectors * self.target.lanes
     }
 
-    /// Steps of the reduction.
+    /// Whether the shortcut reads a value.
+    pub fn has_shortcut(&self) -> bool {
+        self.shortcut != Shortcut::None
+    }
+
+    /// Steps of the reduction, those of a projection included.
     pub fn depth(&self) -> usize {
-        let channels = match &self.channels {
-            Channels::Shared { block, blocks, tail, .. } => block * blocks + tail,
-            Channels::Own { channels } => channels.len(),
+        let projection = match &self.shortcut {
+            Shortcut::Projection(sum) => sum.depth(),
+            Shortcut::None | Shortcut::Residual { .. } => 0,
         };
-        channels * self.tap_rows.0 * self.tap_columns.0
+        self.sum.depth() + projection
     }
 
     /// Values in the panel of one tile: bias and weights.
@@ -166,58 +214,80 @@ impl Micro {
     /// # Errors
     /// If a tile does not fit the target's registers.
     pub fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let (residual, ahead) = (usize::from(self.residual), usize::from(self.ahead.is_some()));
-        let mut b = Builder::new(name, self.target, 4 + residual + ahead);
+        match self.build(name.clone()) {
+            // Deep loop nests leave no address register for it.
+            Err(OverBudget::Pointers(_)) if matches!(self.ahead, Ahead::NextPanel { .. }) => {
+                Micro { ahead: Ahead::Not, ..self.clone() }.build(name)
+            }
+            result => result,
+        }
+    }
+
+    fn build(&self, name: String) -> Result<Program, OverBudget> {
+        let shortcut = usize::from(self.has_shortcut());
+        let stream = usize::from(matches!(self.ahead, Ahead::Stream { .. }));
+        let mut b = Builder::new(name, self.target, 4 + shortcut + stream);
         let (src, panel, dst) = (b.arg(0), b.arg(1), b.arg(2));
-        let res = if self.residual { b.arg(3) } else { dst };
-        let bands = b.arg(3 + residual + ahead);
+        let res = if self.has_shortcut() { b.arg(3) } else { dst };
+        let bands = b.arg(3 + shortcut + stream);
+        let next = match self.ahead {
+            Ahead::Not => None,
+            Ahead::Stream { every } => Some((b.arg(3 + shortcut), every)),
+            Ahead::NextPanel { passes } => {
+                let next = b.pointer(panel);
+                b.advance(next, (self.panel_len() as i64 * F32) as i32);
+                Some((next, passes))
+            }
+        };
+        let panels = Panels { weights: panel, next };
         b.repeat(Count::Register(bands), |b| {
             for run in &self.tiles {
                 self.run(
                     b,
                     run,
-                    panel,
+                    panels,
                     At { src, dst, res, src_offset: 0, dst_offset: 0, res_offset: 0 },
                 );
             }
             b.advance(src, self.band[0] as i32);
             b.advance(dst, self.band[1] as i32);
-            if self.residual {
+            if self.has_shortcut() {
                 b.advance(res, self.band[2] as i32);
             }
         });
         b.finish()
     }
 
-    fn run(&self, b: &mut Builder, run: &TileRun, panel: P, row: At) {
+    fn run(&self, b: &mut Builder, run: &TileRun, panels: Panels, row: At) {
         let start = run.start;
         if run.count == 1 {
             let at =
                 At { src_offset: start.src, dst_offset: start.dst, res_offset: start.res, ..row };
-            return self.tile(b, run, panel, at);
+            return self.tile(b, run, panels, at);
         }
         let at = At { src: b.pointer(row.src), dst: b.pointer(row.dst), ..row };
-        let at = if self.residual { At { res: b.pointer(row.res), ..at } } else { at };
+        let at = if self.has_shortcut() { At { res: b.pointer(row.res), ..at } } else { at };
         let advance = |b: &mut Builder, src: i64, dst: i64, res: i64| {
             b.advance(at.src, src as i32);
             b.advance(at.dst, dst as i32);
-            if self.residual {
+            if self.has_shortcut() {
                 b.advance(at.res, res as i32);
             }
         };
         advance(b, start.src, start.dst, start.res);
         b.repeat(Count::Fixed(run.count as u32), |b| {
-            self.tile(b, run, panel, at);
+            self.tile(b, run, panels, at);
             advance(b, run.step.src, run.step.dst, run.step.res);
         });
         b.release_pointer(at.src);
         b.release_pointer(at.dst);
-        if self.residual {
+        if self.has_shortcut() {
             b.release_pointer(at.res);
         }
     }
 
-    fn tile(&self, b: &mut Builder, run: &TileRun, panel: P, at: At) {
+    fn tile(&self, b: &mut Builder, run: &TileRun, panels: Panels, at: At) {
+        let panel = panels.weights;
         let width = run.pixels.len();
         let acc: Vec<Vec<V>> = (0..width).map(|_| b.vectors(self.vectors)).collect();
         self.start(b, &acc, panel);
@@ -225,9 +295,17 @@ impl Micro {
         let weights = b.pointer(panel);
         b.advance(src, at.src_offset as i32);
         b.advance(weights, (self.bias_len() as i64 * F32) as i32);
+        let panels = Panels { weights, ..panels };
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
-        self.reduce(b, &acc, &pixels, src, weights);
+        self.reduce(b, &self.sum, &acc, &pixels, src, panels);
         b.release_pointer(src);
+        if let Shortcut::Projection(sum) = &self.shortcut {
+            let src = b.pointer(at.res);
+            b.advance(src, at.res_offset as i32);
+            let pixels: Vec<i64> = run.pixels.iter().map(|p| p.res).collect();
+            self.reduce(b, sum, &acc, &pixels, src, panels);
+            b.release_pointer(src);
+        }
         b.release_pointer(weights);
         self.epilogue(b, run, &acc, at);
         acc.into_iter().for_each(|pixel| b.release(pixel));
@@ -245,23 +323,31 @@ impl Micro {
         }
     }
 
-    fn reduce(&self, b: &mut Builder, acc: &[Vec<V>], pixels: &[i64], src: P, weights: P) {
-        match &self.channels {
+    fn reduce(
+        &self,
+        b: &mut Builder,
+        sum: &Sum,
+        acc: &[Vec<V>],
+        pixels: &[i64],
+        src: P,
+        panels: Panels,
+    ) {
+        match &sum.channels {
             Channels::Shared { block, blocks, tail, step } => {
                 b.repeat(Count::Fixed(*blocks as u32), |b| {
-                    self.taps(b, src, weights, *block, acc, |b, offset, i, operand| {
+                    self.taps(b, sum, src, panels, *block, acc, |b, offset, i, operand| {
                         shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
                     });
                     b.advance(src, *step as i32);
                 });
                 if *tail > 0 {
-                    self.taps(b, src, weights, *tail, acc, |b, offset, i, operand| {
+                    self.taps(b, sum, src, panels, *tail, acc, |b, offset, i, operand| {
                         shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
                     });
                 }
             }
             Channels::Own { channels } => {
-                self.taps(b, src, weights, channels.len(), acc, |b, offset, i, operand| {
+                self.taps(b, sum, src, panels, channels.len(), acc, |b, offset, i, operand| {
                     self.own_step(b, src, offset, &channels[i], acc, pixels, operand);
                 });
             }
@@ -269,35 +355,32 @@ impl Micro {
     }
 
     /// The loop nest over the kernel's rows and columns; `step(offset, channel, weights)` is called for each
-    /// unrolled step. Leaves `src` where it was and `weights` behind what was read.
+    /// unrolled step. Leaves `src` where it was and the weights behind what was read.
+    #[allow(clippy::too_many_arguments)]
     fn taps(
         &self,
         b: &mut Builder,
+        sum: &Sum,
         src: P,
-        weights: P,
+        panels: Panels,
         channels: usize,
         acc: &[Vec<V>],
         step: impl Fn(&mut Builder, i64, usize, Mem),
     ) {
-        let (rows, row_step) = self.tap_rows;
-        let (columns, column_step) = self.tap_columns;
+        let (rows, row_step) = sum.tap_rows;
+        let (columns, column_step) = sum.tap_columns;
         let per_step = acc.len() * (self.vectors + 1) + self.vectors;
         let unrolled = if columns * channels * per_step > UNROLL_LIMIT { 1 } else { columns };
         let turn_bytes = (unrolled * channels * self.lanes()) as i64 * F32;
         let body = |b: &mut Builder| {
-            let mut ahead = self.ahead_lines();
             for (column, channel) in pairs(0..unrolled, channels) {
-                let index = (column * channels + channel) * self.lanes();
-                ahead.step(b);
-                step(
-                    b,
-                    column as i64 * column_step,
-                    channel,
-                    weights.at((index as i64 * F32) as i32),
-                );
+                let index = column * channels + channel;
+                self.fetch_ahead(b, panels, index, unrolled * channels);
+                let offset = (index * self.lanes()) as i64 * F32;
+                let weights = panels.weights.at(offset as i32);
+                step(b, column as i64 * column_step, channel, weights);
             }
-            b.advance(weights, turn_bytes as i32);
-            ahead.finish(b);
+            b.advance(panels.weights, turn_bytes as i32);
         };
         b.repeat(Count::Fixed(rows as u32), |b| {
             let turns = columns / unrolled;
@@ -313,13 +396,21 @@ impl Micro {
         b.advance(src, -(rows as i64 * row_step) as i32);
     }
 
-    fn ahead_lines(&self) -> AheadLines {
-        AheadLines {
-            pointer: P(3 + u8::from(self.residual)),
-            every: self.ahead.map(|every| every as i64 * LINE),
-            read: 0,
-            step: self.lanes() as i64 * F32,
-            done: 0,
+    /// The prefetches that belong to one of the `steps` of an unrolled body.
+    fn fetch_ahead(&self, b: &mut Builder, panels: Panels, index: usize, steps: usize) {
+        let Some((next, passes)) = panels.next else { return };
+        let bytes = self.lanes() as i64 * F32;
+        if matches!(self.ahead, Ahead::NextPanel { .. }) {
+            let own =
+                (index as i64 * bytes..(index as i64 + 1) * bytes).filter(|at| at % LINE == 0);
+            own.for_each(|at| b.prefetch(panels.weights.at((at + DISTANCE) as i32)));
+        }
+        let lines = (steps * self.lanes()).div_ceil(LINE as usize / F32 as usize * passes);
+        for line in index * lines / steps..(index + 1) * lines / steps {
+            b.prefetch(next.at((line as i64 * LINE) as i32));
+        }
+        if index + 1 == steps {
+            b.advance(next, (lines as i64 * LINE) as i32);
         }
     }
 
@@ -355,17 +446,17 @@ impl Micro {
     }
 
     fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
-        let temp = b.vector();
-        if self.residual {
+        if let Shortcut::Residual { block } = self.shortcut {
+            let temp = b.vector();
             for (pixel, place) in acc.iter().zip(&run.pixels) {
                 for (v, &register) in pixel.iter().enumerate() {
-                    let offset = at.res_offset + place.res + self.lane_offset(v, self.res_block);
+                    let offset = at.res_offset + place.res + self.lane_offset(v, block);
                     b.load(temp, at.res.at(offset as i32));
                     b.arith(Arith::Add, register, register, temp);
                 }
             }
+            b.release([temp]);
         }
-        b.release([temp]);
         let all: Vec<V> = acc.iter().flatten().copied().collect();
         activate(b, self.activation, &all);
         for (pixel, place) in acc.iter().zip(&run.pixels) {
@@ -449,4 +540,52 @@ pub fn activate(b: &mut Builder, activation: Activation, registers: &[V]) {
 
 fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usize)> {
     outer.flat_map(move |o| (0..inner).map(move |i| (o, i)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::tiling::{Pixel, runs};
+
+    fn pointwise(channels: usize, tiles: usize) -> Micro {
+        let pixels: Vec<Pixel> =
+            (0..6 * tiles as i64).map(|i| Pixel { src: 64 * i, dst: 64 * i, res: 0 }).collect();
+        let channels = Channels::Shared { block: 16, blocks: channels / 16, tail: 0, step: 4096 };
+        Micro {
+            target: Target::AVX2,
+            vectors: 2,
+            dst_block: 0,
+            sum: Sum { tap_rows: (1, 0), tap_columns: (1, 0), channels },
+            shortcut: Shortcut::None,
+            tiles: runs(&pixels, &vec![6; tiles]),
+            band: [0; 3],
+            activation: Activation::None,
+            ahead: Ahead::of(tiles),
+        }
+    }
+
+    /// Prefetches that a call executes with one band.
+    fn prefetches(body: &[Inst]) -> usize {
+        body.iter()
+            .map(|inst| match inst {
+                Inst::Prefetch { .. } => 1,
+                Inst::Loop { count: Count::Fixed(n), body } => *n as usize * prefetches(body),
+                Inst::Loop { count: Count::Register(_), body } => prefetches(body),
+                _ => 0,
+            })
+            .sum()
+    }
+
+    /// Each tile asks for its own panel; together they ask for the next one, at most a line a block too often.
+    #[test]
+    fn the_next_panel_is_fetched_once() {
+        for (channels, tiles) in [(16, 1), (64, 2), (2048, 9), (512, 33), (64, 64)] {
+            let program = pointwise(channels, tiles).program("p".into()).expect("it fits");
+            let next = prefetches(&program.body) - channels * tiles;
+            let blocks = tiles * channels / 16;
+            assert!((channels..channels + blocks).contains(&next), "{channels} {tiles}: {next}");
+        }
+        let program = pointwise(64, MOST_PASSES + 1).program("p".into()).expect("it fits");
+        assert_eq!(prefetches(&program.body), 0);
+    }
 }

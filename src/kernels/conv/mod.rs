@@ -1,13 +1,14 @@
 //! Convolution and matrix product with constant weights.
 //!
 //! All of them are one thing: for each output pixel and output channel a sum over taps and input channels. What
-//! differs is where the pixels lie ([`Walk`]) and which channels a lane sees ([`micro::Channels`]).
+//! differs is where the pixels lie ([`Walk`]), which channels a lane sees ([`micro::Channels`]), and whether the sum
+//! goes on over another source ([`Projection`]).
 
 pub mod choose;
 pub mod micro;
 pub mod pack;
 
-use resnetc_ir::op::{Activation, Conv, Gemm};
+use resnetc_ir::op::{Activation, Conv, Gemm, Window};
 
 use crate::codegen::region::{Extent, Piece};
 
@@ -17,8 +18,8 @@ use super::problem::ConvProblem;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
 use choose::{Choice, choose};
-use micro::{Channels, Micro, Start};
-use pack::Weights;
+use micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
+use pack::{Part, Weights};
 
 /// The places that a product reads and writes.
 #[derive(Clone, Copy)]
@@ -31,13 +32,24 @@ pub struct Operands<'a> {
     pub dst: &'a Place,
 }
 
+/// A convolution of another value whose sum is added to that of the first; all its channels see each other.
+#[derive(Clone)]
+pub struct Projection<'a> {
+    /// The value.
+    pub src: &'a Place,
+    /// The weights; their bias is not used.
+    pub weights: Weights,
+    /// Which pixels it sees.
+    pub window: Window,
+}
+
 /// The output pixels: `images` pictures of `rows` rows of `columns` pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
     images: usize,
     rows: usize,
     columns: usize,
-    /// Bytes from one to the next of images, rows and columns, for source, result and residual.
+    /// Bytes from one to the next of images, rows and columns, for source, result and what the shortcut reads.
     image: Pixel,
     row: Pixel,
     column: Pixel,
@@ -50,15 +62,13 @@ struct Product<'a> {
     weights: Weights,
     groups: usize,
     walk: Walk,
-    tap_rows: (usize, i64),
-    tap_columns: (usize, i64),
-    /// Offset of the first tap of the first output pixel.
-    src_start: i64,
+    window: Window,
     src: Strides,
+    projection: Option<Projection<'a>>,
     activation: Activation,
 }
 
-/// Lowers a convolution.
+/// Lowers a convolution; a projection is added to it, or its residual, but not both.
 ///
 /// # Errors
 /// If no register tile fits the machine.
@@ -66,31 +76,34 @@ pub fn lower_conv(
     conv: &Conv,
     weights: Weights,
     operands: Operands<'_>,
+    projection: Option<Projection<'_>>,
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
     let [images, _, rows, columns] = operands.dst.geometry.nchw();
     let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
-    let res = operands.residual.map_or(dst, |r| r.geometry.strides());
+    let (res, [down, across]) = match (&projection, operands.residual) {
+        (Some(projection), _) => (projection.src.geometry.strides(), projection.window.strides),
+        (None, residual) => (residual.unwrap_or(operands.dst).geometry.strides(), [1, 1]),
+    };
     let window = conv.window;
+    let [row, column] = window.strides.map(|stride| stride as i64);
     let walk = Walk {
         images,
         rows,
         columns,
         image: Pixel { src: src.image, dst: dst.image, res: res.image },
-        row: Pixel { src: src.row * window.strides[0] as i64, dst: dst.row, res: res.row },
-        column: Pixel { src: src.pixel * window.strides[1] as i64, dst: dst.pixel, res: res.pixel },
+        row: Pixel { src: src.row * row, dst: dst.row, res: res.row * down as i64 },
+        column: Pixel { src: src.pixel * column, dst: dst.pixel, res: res.pixel * across as i64 },
     };
-    let start = -(window.pads.top as i64 * src.row + window.pads.left as i64 * src.pixel);
     let product = Product {
-        name: problem(conv, &weights, &operands).to_string(),
+        name: name(conv, &weights, &operands, projection.as_ref()),
         walk: walk.merged(),
         weights,
         groups: conv.groups,
-        tap_rows: (window.kernel[0], window.dilations[0] as i64 * src.row),
-        tap_columns: (window.kernel[1], window.dilations[1] as i64 * src.pixel),
-        src_start: operands.src.origin() + start,
+        window,
         src,
         operands,
+        projection,
         activation: conv.activation,
     };
     product.lower(sink)
@@ -123,19 +136,33 @@ pub fn lower_gemm(
         weights,
         groups: 1,
         walk,
-        tap_rows: (1, 0),
-        tap_columns: (1, 0),
-        src_start: operands.src.origin(),
+        window: Window::square(1, 1, 0),
         src,
+        projection: None,
         activation: gemm.activation,
     };
     product.lower(sink)
 }
 
-/// The problem, which names the kernel in dumps and profiles.
-fn problem(conv: &Conv, weights: &Weights, operands: &Operands<'_>) -> ConvProblem {
-    let [batch, inputs, h, w] = operands.src.geometry.nchw();
-    ConvProblem { batch, inputs, size: [h, w], outputs: weights.outputs, conv: *conv }
+/// Names the kernel in dumps and profiles: its problem, and that of its projection.
+fn name(
+    conv: &Conv,
+    weights: &Weights,
+    operands: &Operands<'_>,
+    projection: Option<&Projection<'_>>,
+) -> String {
+    let problem = |src: &Place, outputs: usize, conv: Conv| {
+        let [batch, inputs, h, w] = src.geometry.nchw();
+        ConvProblem { batch, inputs, size: [h, w], outputs, conv }
+    };
+    let own = problem(operands.src, weights.outputs, Conv { projection: None, ..*conv });
+    match projection {
+        None => own.to_string(),
+        Some(p) => {
+            let added = problem(p.src, p.weights.outputs, Conv::new(p.window, 1));
+            format!("{own} & {added}")
+        }
+    }
 }
 
 fn suffix(activation: Activation) -> &'static str {
@@ -199,16 +226,6 @@ impl Product<'_> {
                 && (self.weights.outputs / self.groups).is_multiple_of(lanes))
     }
 
-    fn shared_channels(&self) -> Channels {
-        let (block, inputs) = (self.src.block, self.weights.inputs);
-        Channels::Shared {
-            block,
-            blocks: inputs / block,
-            tail: inputs % block,
-            step: self.src.plane,
-        }
-    }
-
     fn tile_sets(&self, choice: &Choice, sink: &Sink) -> Vec<TileSet> {
         let lanes = choice.vectors * sink.machine.target.lanes;
         match self.is_shared(lanes.max(16)) {
@@ -229,7 +246,7 @@ impl Product<'_> {
                 first_output: group * per_group + first,
                 count,
                 vectors,
-                channels: self.shared_channels(),
+                channels: shared_channels(self.src, self.weights.inputs),
                 src,
                 src_step: 0,
             };
@@ -285,90 +302,127 @@ impl Product<'_> {
             target: sink.machine.target,
             vectors: set.vectors,
             dst_block: self.operands.dst.geometry.strides().plane,
-            res_block: self.operands.residual.map_or(0, |r| r.geometry.strides().plane),
-            tap_rows: self.tap_rows,
-            tap_columns: self.tap_columns,
             start: Start::Bias,
-            ahead: choose::ahead(self, choice, set.count, &sink.machine),
-            channels: set.channels.clone(),
+            sum: sum(&self.window, self.src, set.channels.clone()),
+            shortcut: self.shortcut(),
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
-            residual: self.operands.residual.is_some(),
             activation: self.activation,
+            ahead: Ahead::Not,
+        }
+    }
+
+    fn shortcut(&self) -> Shortcut {
+        match (&self.projection, self.operands.residual) {
+            (Some(p), _) => {
+                let src = p.src.geometry.strides();
+                let channels = shared_channels(src, p.weights.inputs);
+                Shortcut::Projection(sum(&p.window, src, channels))
+            }
+            (None, Some(r)) => Shortcut::Residual { block: r.geometry.strides().plane },
+            (None, None) => Shortcut::None,
         }
     }
 
     fn piece(&self, choice: &Choice, set: TileSet, sink: &mut Sink) -> Result<Piece, KernelError> {
-        let micro = self.micro(choice, &set, sink);
+        let mut micro = self.micro(choice, &set, sink);
+        let bands = self.walk.rows / choice.band_rows;
+        let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
+        micro.ahead = Ahead::of(choice.widths.len() * bands.div_ceil(cut.bands));
         let form = format!("{micro:?}");
         let kernel = sink.program(&self.name, form, |name| micro.program(name))?;
         let panels = self.pack(&micro, &set, sink);
-        let bands = self.walk.rows / choice.band_rows;
-        let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
+        let first = |place: &Place| {
+            let lane = place.geometry.strides().channel(set.first_output);
+            Pointer::new(place.base, place.origin() + lane)
+        };
         let dst = self.operands.dst;
-        let res = self.operands.residual.unwrap_or(dst);
-        let lane = |strides: Strides| strides.channel(set.first_output);
+        let src = self.operands.src;
         let pointers = [
-            Pointer::new(self.operands.src.base, self.src_start + set.src),
+            Pointer::new(src.base, start(src.origin(), self.src, &self.window) + set.src),
             Pointer::new(WEIGHTS, panels),
-            Pointer::new(dst.base, dst.origin() + lane(dst.geometry.strides())),
-            Pointer::new(res.base, res.origin() + lane(res.geometry.strides())),
-            Pointer::new(WEIGHTS, panels + micro.panel_len() as i64 * F32),
+            first(dst),
+            match &self.projection {
+                Some(Projection { src, window, .. }) => {
+                    Pointer::new(src.base, start(src.origin(), src.geometry.strides(), window))
+                }
+                None => first(self.operands.residual.unwrap_or(dst)),
+            },
         ];
         let mut levels = Levels::new(pointers);
         let (image, row) = (self.walk.image, self.walk.row);
-        levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res, 0]);
+        levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res]);
         let band = choice.band_rows as i64;
         let rows =
-            levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band, 0]);
+            levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band]);
         self.tile_levels(&mut levels, &micro, &set, cut.tiles);
         let piece = levels.piece(kernel, &[rows.extent()]);
-        let piece = if micro.ahead.is_some() { piece } else { piece.without_arg(4) };
-        Ok(if micro.residual { piece } else { piece.without_arg(3) })
+        Ok(if micro.has_shortcut() { piece } else { piece.without_arg(3) })
     }
 
     /// The levels over tiles: blocks of output channels, and parts of a block where a tile is narrower than one.
-    fn tile_levels(&self, levels: &mut Levels<5>, micro: &Micro, set: &TileSet, parts: usize) {
+    fn tile_levels(&self, levels: &mut Levels<4>, micro: &Micro, set: &TileSet, parts: usize) {
         let panel = micro.panel_len() as i64 * F32;
         let lanes = micro.lanes();
         let in_block = (16 / lanes).max(1);
         let blocks = (lanes / 16).max(1) as i64;
+        // A residual is walked as the result is; every tile reads the same of a projection's source.
+        let (res_block, res_lanes) = match micro.shortcut {
+            Shortcut::Residual { block } => (block, lanes as i64 * F32),
+            Shortcut::None | Shortcut::Projection(_) => (0, 0),
+        };
+        let part = [set.src_step, panel, lanes as i64 * F32, res_lanes];
         if !set.count.is_multiple_of(in_block) {
             // A single narrow tile.
-            levels.inner(
-                Extent::Fixed(set.count as u32),
-                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32, panel],
-            );
+            levels.inner(Extent::Fixed(set.count as u32), part);
             return;
         }
         let n = in_block as i64;
-        let step = [
-            set.src_step * n,
-            panel * n,
-            micro.dst_block * blocks,
-            micro.res_block * blocks,
-            panel * n,
-        ];
+        let step = [set.src_step * n, panel * n, micro.dst_block * blocks, res_block * blocks];
         let outer = levels.split(set.count / in_block, parts, step);
         levels.rest(outer);
         if in_block > 1 {
-            levels.inner(
-                Extent::Fixed(in_block as u32),
-                [set.src_step, panel, lanes as i64 * F32, lanes as i64 * F32, panel],
-            );
+            levels.inner(Extent::Fixed(in_block as u32), part);
         }
     }
 
     fn pack(&self, micro: &Micro, set: &TileSet, sink: &mut Sink) -> i64 {
-        let (weights, first, lanes) = (self.weights.clone(), set.first_output, micro.lanes());
-        let block = match &micro.channels {
+        let (first, lanes) = (set.first_output, micro.lanes());
+        let block = match &micro.sum.channels {
             Channels::Shared { block, .. } => *block,
             Channels::Own { channels } => channels.len(),
         };
+        let mut parts = vec![Part { weights: self.weights.clone(), block }];
+        parts.extend(
+            self.projection.as_ref().map(|p| Part {
+                weights: p.weights.clone(),
+                block: p.src.geometry.strides().block,
+            }),
+        );
         sink.pack(micro.panel_len() * set.count, move |panels| {
-            weights.fill(block, first, lanes, panels)
+            pack::fill(&parts, first, lanes, panels)
         })
     }
+}
+
+/// All `inputs` channels of a source.
+fn shared_channels(src: Strides, inputs: usize) -> Channels {
+    let block = src.block;
+    Channels::Shared { block, blocks: inputs / block, tail: inputs % block, step: src.plane }
+}
+
+/// The sum over a window of a source.
+fn sum(window: &Window, src: Strides, channels: Channels) -> Sum {
+    Sum {
+        tap_rows: (window.kernel[0], window.dilations[0] as i64 * src.row),
+        tap_columns: (window.kernel[1], window.dilations[1] as i64 * src.pixel),
+        channels,
+    }
+}
+
+/// Offset of the first tap of the first output pixel.
+fn start(origin: i64, src: Strides, window: &Window) -> i64 {
+    origin - (window.pads.top as i64 * src.row + window.pads.left as i64 * src.pixel)
 }
 
 impl TileSet {

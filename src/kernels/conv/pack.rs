@@ -1,7 +1,8 @@
 //! Weights in the order in which the kernel reads them.
 //!
 //! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The steps run over blocks
-//! of input channels, kernel rows, kernel columns, channels of the block; so a panel is read once, linearly.
+//! of input channels, kernel rows, kernel columns, channels of the block, and then over those of a projection; so a
+//! panel is read once, linearly.
 
 use std::sync::Arc;
 
@@ -22,29 +23,40 @@ pub struct Weights {
     pub taps: [usize; 2],
 }
 
+/// One sum of a panel: its weights, and how many input channels a block of the reduction has.
+pub struct Part {
+    /// The weights.
+    pub weights: Weights,
+    /// Channels of a block.
+    pub block: usize,
+}
+
+/// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each. The sums follow each other
+/// in the order of `parts`; the bias is that of the first. Lanes past the last output are zero.
+pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32]) {
+    let depth: usize = parts.iter().map(|part| part.weights.depth()).sum();
+    let read = |part: &Part| (Rows::new(&part.weights, lanes), part.weights.order(part.block));
+    let mut rows: Vec<_> = parts.iter().map(read).collect();
+    for (tile, panel) in panels.chunks_exact_mut((1 + depth) * lanes).enumerate() {
+        let first = first_output + tile * lanes;
+        let (bias, mut rest) = panel.split_at_mut(lanes);
+        if let Some(values) = parts.first().and_then(|part| part.weights.bias.as_ref()) {
+            let live = values.data().iter().skip(first);
+            bias.iter_mut().zip(live).for_each(|(place, &value)| *place = value);
+        }
+        for (Part { weights, .. }, (rows, order)) in parts.iter().zip(&mut rows) {
+            let (steps, after) = rest.split_at_mut(weights.depth() * lanes);
+            rows.read(weights, first);
+            rows.place(order, steps);
+            rest = after;
+        }
+    }
+}
+
 impl Weights {
     /// Steps of the reduction: weights of one output.
     fn depth(&self) -> usize {
         self.inputs * self.taps[0] * self.taps[1]
-    }
-
-    /// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each, the reduction taken in
-    /// blocks of `block` input channels. Lanes past the last output are zero.
-    pub fn fill(&self, block: usize, first_output: usize, lanes: usize, panels: &mut [f32]) {
-        let mut rows = Rows::new(self, lanes);
-        let order = self.order(block);
-        for (tile, panel) in panels.chunks_exact_mut((1 + self.depth()) * lanes).enumerate() {
-            let first = first_output + tile * lanes;
-            rows.read(self, first);
-            if rows.live == 0 {
-                break;
-            }
-            let (bias, steps) = panel.split_at_mut(lanes);
-            if let Some(values) = &self.bias {
-                bias[..rows.live].copy_from_slice(&values.data()[first..first + rows.live]);
-            }
-            rows.place(&order, steps);
-        }
     }
 
     /// For each weight of an output, channel by channel and tap by tap, the step of the reduction that uses it.

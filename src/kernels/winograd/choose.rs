@@ -109,7 +109,7 @@ fn convolution<'a>(
     dst: &TensorType,
 ) -> Option<(&'a Conv, [usize; 4], [usize; 4])> {
     let (Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
-    (src.layout == Layout::Blocked).then_some(())?;
+    (src.layout == Layout::Blocked && conv.projection.is_none()).then_some(())?;
     Some((conv, src.nchw()?, dst.nchw()?))
 }
 

@@ -6,8 +6,8 @@
 
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::kernels::KernelError;
-use crate::kernels::conv::micro::Micro;
-use crate::kernels::conv::pack::Weights;
+use crate::kernels::conv::micro::{Ahead, Micro};
+use crate::kernels::conv::pack::{self, Weights};
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 
@@ -67,7 +67,9 @@ pub(super) fn lower(
     let biases = layer.pack_biases(weights.bias.clone(), sink);
     let groups = form.output_blocks() * 16 / lanes;
     let panel = (1 + TAPS * TAPS * form.inputs) * lanes;
-    let filters = sink.pack(panel * groups, move |out| weights.fill(1, 0, lanes, out));
+    let filters = sink.pack(panel * groups, move |out| {
+        pack::fill(&[pack::Part { weights, block: 1 }], 0, lanes, out)
+    });
     let channels = channels_together(form, lanes, &sink.machine);
     let products = aligned(filter_element(channels, lanes) * form.elements() as i64);
     sink.reserve((products + form.product_block(tiles) * lanes as i64 / 16) as usize);
@@ -133,9 +135,9 @@ struct Parts<'a> {
     products: i64,
 }
 
-/// A part of the reduction: `count` times `channels` input channels, from channel `first` on.
+/// A stretch of the reduction: `count` times `channels` input channels, from channel `first` on.
 #[derive(Clone, Copy)]
-struct Part {
+struct Stretch {
     first: usize,
     channels: usize,
     count: usize,
@@ -146,21 +148,21 @@ impl Parts<'_> {
     fn items(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let inputs = self.layer.form.inputs;
         let (whole, tail) = (inputs / self.channels, inputs % self.channels);
-        let mut items = self.part(Part { first: 0, channels: self.channels, count: 1 }, sink)?;
-        let part = Part { first: self.channels, channels: self.channels, count: whole - 1 };
+        let mut items = self.part(Stretch { first: 0, channels: self.channels, count: 1 }, sink)?;
+        let part = Stretch { first: self.channels, channels: self.channels, count: whole - 1 };
         match part.count {
             0 => {}
             1 => items.extend(self.part(part, sink)?),
             n => items.push(Item::Repeat { count: n as u32, items: self.part(part, sink)? }),
         }
         if tail > 0 {
-            let part = Part { first: whole * self.channels, channels: tail, count: 1 };
+            let part = Stretch { first: whole * self.channels, channels: tail, count: 1 };
             items.extend(self.part(part, sink)?);
         }
         Ok(items)
     }
 
-    fn part(&self, part: Part, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+    fn part(&self, part: Stretch, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         Ok(vec![self.transform(part, sink)?, self.product(part, sink)?])
     }
 
@@ -189,7 +191,7 @@ impl Parts<'_> {
         levels.chunk(self.groups, strides[1]);
     }
 
-    fn transform(&self, part: Part, sink: &mut Sink) -> Result<Item, KernelError> {
+    fn transform(&self, part: Stretch, sink: &mut Sink) -> Result<Item, KernelError> {
         let form = self.layer.form;
         let transform = FilterTransform {
             target: sink.machine.target,
@@ -208,7 +210,7 @@ impl Parts<'_> {
         Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(part.channels as u32)])))
     }
 
-    fn product(&self, part: Part, sink: &mut Sink) -> Result<Item, KernelError> {
+    fn product(&self, part: Stretch, sink: &mut Sink) -> Result<Item, KernelError> {
         let form = self.layer.form;
         let product = Product {
             form,
@@ -219,7 +221,7 @@ impl Parts<'_> {
             accumulate: part.first > 0,
         };
         let micro = product.micro();
-        let micro = Micro { ahead: Some(lines_per_line(form, &micro)), ..micro };
+        let micro = Micro { ahead: Ahead::Stream { every: lines_per_line(form, &micro) }, ..micro };
         let name = form.name("product", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
         let ahead = sink.work(kernel).prefetches as i64 * 64;

@@ -2,7 +2,7 @@
 //! outputs.
 
 use crate::codegen::vir::Target;
-use crate::kernels::conv::micro::{Channels, Micro, Start, widest_tile};
+use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, widest_tile};
 use crate::kernels::geometry::F32;
 use crate::kernels::tiling::{Pixel, runs, split};
 
@@ -59,21 +59,25 @@ impl Product<'_> {
             target: self.target,
             vectors: self.vectors,
             dst_block: block,
-            res_block: block,
-            tap_rows: (1, 0),
-            tap_columns: (1, 0),
             start: Start::Zero,
-            ahead: None,
-            channels: Channels::Shared {
-                block: 16,
-                blocks: self.channels / 16,
-                tail: self.channels % 16,
-                step: 16 * F32,
+            sum: Sum {
+                tap_rows: (1, 0),
+                tap_columns: (1, 0),
+                channels: Channels::Shared {
+                    block: 16,
+                    blocks: self.channels / 16,
+                    tail: self.channels % 16,
+                    step: 16 * F32,
+                },
+            },
+            shortcut: match self.accumulate {
+                true => Shortcut::Residual { block },
+                false => Shortcut::None,
             },
             tiles: runs(&tiles, &widths),
             band: [0; 3],
-            residual: self.accumulate,
             activation: Default::default(),
+            ahead: Ahead::of(widths.len()),
         }
     }
 }

@@ -554,6 +554,7 @@ mod tests {
         Micro {
             target: Target::AVX2,
             vectors: 2,
+            start: Start::Bias,
             dst_block: 0,
             sum: Sum { tap_rows: (1, 0), tap_columns: (1, 0), channels },
             shortcut: Shortcut::None,

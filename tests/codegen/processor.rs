@@ -77,7 +77,7 @@ impl Processor<'_> {
             Ret => return None,
             Je if self.zero => return Some(i.near_branch_target()),
             Jne if !self.zero => return Some(i.near_branch_target()),
-            Je | Jne | Nop | Vzeroupper => {}
+            Je | Jne | Nop | Vzeroupper | Prefetcht1 => {}
             Push | Pop | Mov | Add | Sub | Dec | Test => self.integer(i),
             Kmovw => self.masks[mask_number(i.op0_register())] = self.word(self.address(i)) as u16,
             Vcmpps => self.compare(i),

@@ -56,27 +56,36 @@ const FAR_LINE: f64 = 4.0;
 /// Half cycles by which Winograd's algorithm must be cheaper, of a hundred.
 const GAIN_PERCENT: f64 = 10.0;
 
+/// Threads for which algorithms are chosen, whatever runs them: two algorithms round differently, and a result must not
+/// depend on the number of threads. From two on, values have to move between cores.
+const JUDGED_THREADS: usize = 2;
+
 impl Algorithm {
-    /// The cheapest algorithm for an operator by the model.
+    /// The cheapest algorithm for an operator by the model. It depends neither on the number of threads nor on that of
+    /// the images.
     pub fn choose(
         op: &Op,
         operands: &[&TensorType],
         dst: &TensorType,
         machine: &Machine,
     ) -> Algorithm {
-        let Some((conv, src, dst)) = convolution(op, operands, dst) else {
+        let Some((conv, src, dst_shape)) = convolution(op, operands, dst) else {
             return Algorithm::Direct;
         };
-        let direct = direct_cost(conv, dst, machine) * (1.0 - GAIN_PERCENT / 100.0);
+        let machine = Machine { threads: JUDGED_THREADS, ..*machine };
+        let one = |[_, c, h, w]: [usize; 4]| [1, c, h, w];
+        let direct = direct_cost(conv, one(dst_shape), &machine) * (1.0 - GAIN_PERCENT / 100.0);
         let cost = |algorithm: &Algorithm| match *algorithm {
             Algorithm::Direct => Some(direct),
             Algorithm::Winograd(tile, schedule) => {
-                let form = Form::of(tile, conv, src, dst).ok()?;
-                Some(form.cost(schedule, machine))
+                let form = Form::of(tile, conv, one(src), one(dst_shape)).ok()?;
+                Some(form.cost(schedule, &machine))
             }
         };
         let costs = ALGORITHMS.iter().filter_map(|a| Some((cost(a)?, *a)));
-        costs.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(Algorithm::Direct, |(_, a)| a)
+        let best = costs.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, a)| a);
+        // All images together may be too many for what one is small enough for.
+        best.filter(|a| a.form(op, operands, dst).is_some()).unwrap_or_default()
     }
 
     /// The algorithms that can compute an operator.

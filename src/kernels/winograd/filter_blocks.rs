@@ -45,10 +45,11 @@ fn filter_element(channels: usize, lanes: usize) -> i64 {
     (channels * lanes + 16) as i64 * F32
 }
 
-/// Input channels whose filters are transformed at a time: so many that the core's cache holds them well.
-fn channels_together(form: &Form, lanes: usize, machine: &Machine) -> usize {
-    let channel = form.elements() * lanes * F32 as usize;
-    let fitting = machine.cache_bytes / 6 / channel / 16 * 16;
+/// Input channels whose filters are transformed at a time: so many that the core's cache holds them well. It does not
+/// depend on how many images and outputs are computed together, for it decides where sums are rounded.
+fn channels_together(form: &Form, machine: &Machine) -> usize {
+    let channel = form.elements() * 16 * F32 as usize;
+    let fitting = machine.cache_bytes / 12 / channel / 16 * 16;
     fitting.clamp(16, form.inputs.next_multiple_of(16)).min(form.inputs)
 }
 
@@ -70,7 +71,7 @@ pub(super) fn lower(
     let filters = sink.pack(panel * groups, move |out| {
         pack::fill(&[pack::Part { weights, block: 1 }], 0, lanes, out)
     });
-    let channels = channels_together(form, lanes, &sink.machine);
+    let channels = channels_together(form, &sink.machine);
     let products = aligned(filter_element(channels, lanes) * form.elements() as i64);
     sink.reserve((products + form.product_block(tiles) * lanes as i64 / 16) as usize);
     let parts = Parts {

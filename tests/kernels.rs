@@ -4,13 +4,12 @@
 //! held to a bound that follows from the length of the reduction.
 
 mod common;
+#[path = "kernels/winograd.rs"]
+mod winograd;
 
-use common::{Engine, Source, engines, reference, run, run_with};
+use common::{Engine, Source, engines, reference, run};
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
-use resnetc::kernels::Algorithm;
 use resnetc::kernels::problem::ConvProblem;
-use resnetc::kernels::winograd::{Schedule, Tile};
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{
     Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window,
@@ -453,168 +452,6 @@ proptest! {
                 prop_assert!((f64::from(*g) - e).abs() <= bound * m, "{:?} {}: {} for {}", engine, case.window.kernel[0], g, e);
             }
         }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct WinogradCase {
-    batch: usize,
-    size: [usize; 2],
-    channels: [usize; 2],
-    pads: Pads,
-    halos: [Pads; 3],
-    bias: bool,
-    residual: bool,
-    in_place: bool,
-    activation: Activation,
-    tile: Tile,
-    schedule: Schedule,
-    seed: u64,
-}
-
-fn winograd_case() -> impl Strategy<Value = WinogradCase> {
-    let shape = (1usize..3, 4usize..23, 4usize..23, 16usize..60, 16usize..80, pads(1));
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), activation());
-    let how = (
-        prop::sample::select(vec![Tile::Two, Tile::Four]),
-        prop::sample::select(vec![Schedule::TileBlocks, Schedule::FilterBlocks]),
-    );
-    let cases = (shape, flags, how, (pads(1), pads(2), pads(1)), any::<u64>());
-    cases.prop_map(|(shape, flags, (tile, schedule), halos, seed)| {
-        let (batch, h, w, inputs, outputs, pads) = shape;
-        let (bias, residual, in_place, activation) = flags;
-        WinogradCase {
-            batch,
-            size: [h, w],
-            channels: [inputs, outputs],
-            pads,
-            halos: [halos.0, halos.1, halos.2],
-            bias,
-            residual,
-            in_place,
-            activation,
-            tile,
-            schedule,
-            seed,
-        }
-    })
-}
-
-impl WinogradCase {
-    /// Winograd's result is `A^T (sum over channels of (G g G^T) * (B^T d B)) A`. With every matrix and operand
-    /// replaced by its magnitudes the same expression bounds each of its intermediate sums; one product goes through
-    /// at most C + 4 n + 14 roundings (n elements along a tile's axis: two passes each way), the filter's among them
-    /// (Barabasz et al. 2020, section 4, for the componentwise form). The bound is asserted to be small beside the
-    /// results.
-    fn check(&self) -> Result<(), TestCaseError> {
-        let WinogradCase { batch, size: [h, w], channels: [c, k], pads, halos, .. } = *self;
-        let (tile, schedule, seed) = (self.tile, self.schedule, self.seed);
-        prop_assume!(h + pads.top + pads.bottom >= 6 && w + pads.left + pads.right >= 6);
-        let window = Window { pads, ..Window::square(3, 1, 0) };
-        let reals = |n: usize, seed: u64| -> Vec<f32> {
-            let (a, b) = (integers(n, seed), integers(n, seed ^ 77));
-            a.iter().zip(b).map(|(a, b)| (a + 0.37 * b) * 0.171).collect()
-        };
-        let data = reals(batch * c * h * w, seed);
-        let weights = reals(k * c * 9, seed ^ 1);
-        let mut sources = vec![
-            Source::value(Blocked, max(halos[0], pads), &[batch, c, h, w], &data),
-            Source::constant(&[k, c, 3, 3], &weights),
-        ];
-        if self.bias {
-            sources.push(Source::constant(&[k], &reals(k, seed ^ 2)));
-        }
-        let mut conv =
-            Conv { bias: self.bias, activation: self.activation, ..Conv::new(window, 1) };
-        let shape = reference(&Op::Conv(conv), &sources).shape;
-        conv.residual = self.residual;
-        if self.residual {
-            let halo = if self.in_place { halos[2] } else { halos[1] };
-            let other = reals(shape.iter().product(), seed ^ 3);
-            sources.push(Source::value(Blocked, halo, &shape, &other));
-        }
-        let place = (self.residual && self.in_place).then(|| sources.len() - 1);
-        let op = Op::Conv(conv);
-        let expected = reference(&op, &sources);
-        let bound = winograd::bound(tile, [&data, &weights], c);
-        let largest = expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-        prop_assert!(
-            bound <= largest.max(1.0) / 20.0,
-            "the bound {bound} says nothing beside {largest}"
-        );
-        for engine in engines() {
-            let (dst, algorithm) = ((Blocked, halos[2]), Algorithm::Winograd(tile, schedule));
-            let got = run_with(algorithm, engine, &op, &sources, dst, place, 2)
-                .expect("the kernel exists");
-            for (i, (g, e)) in got.iter().zip(&expected.data).enumerate() {
-                let distance = (f64::from(*g) - e).abs();
-                prop_assert!(
-                    distance <= bound,
-                    "{engine:?}: element {i} is {g}, not {e}, bound {bound}"
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    #[test]
-    fn winograd_keeps_its_bound(case in winograd_case()) {
-        case.check()?;
-    }
-}
-
-/// Exactly two stretches of input channels, of which the second stands in no loop.
-#[test]
-fn filters_in_two_stretches() {
-    let case = WinogradCase {
-        batch: 1,
-        size: [5, 4],
-        channels: [32, 16],
-        pads: Pads { top: 1, left: 1, bottom: 0, right: 1 },
-        halos: [Pads::default(); 3],
-        bias: false,
-        residual: false,
-        in_place: false,
-        activation: Activation::None,
-        tile: Tile::Two,
-        schedule: Schedule::FilterBlocks,
-        seed: 0,
-    };
-    case.check().expect("within the bound");
-}
-
-mod winograd {
-    //! The bound of Winograd's algorithm.
-    use resnetc::kernels::winograd::Tile;
-    use resnetc::kernels::winograd::matrices::{Matrix, Transforms};
-
-    /// The largest sum of magnitudes along an axis transform, as an amplification: max over outputs of
-    /// sum over elements of |A||B| and |A||G|, the operands being at most their largest magnitude.
-    fn amplification(t: &Transforms) -> f64 {
-        let row_sum = |m: &Matrix, i: usize| -> f64 { m[i].iter().map(|x| x.abs()).sum() };
-        let output = |row: &Vec<f64>| -> f64 {
-            row.iter()
-                .enumerate()
-                .map(|(p, a)| a.abs() * row_sum(&t.input, p) * row_sum(&t.filter, p))
-                .sum()
-        };
-        t.output.iter().map(output).fold(0.0, f64::max)
-    }
-
-    /// How far any output may be from the exact one.
-    pub(crate) fn bound(tile: Tile, operands: [&[f32]; 2], channels: usize) -> f64 {
-        let t = tile.transforms();
-        let most = |v: &[f32]| v.iter().fold(0.0f64, |m, x| m.max(f64::from(x.abs())));
-        // A sum over the channels; two passes of at most as many terms as a tile has elements on either side; two of
-        // three terms, with rounded coefficients, for filters that are transformed in f32; bias, residual, the rest.
-        let roundings = channels as f64 + 4.0 * t.inputs() as f64 + 10.0 + 4.0;
-        let products = channels as f64 * most(operands[0]) * most(operands[1]);
-        // Two dimensions, so the amplification counts twice; a residual and a bias of a few units round as well.
-        roundings * 2f64.powi(-24) * (products * amplification(&t).powi(2) + 16.0)
     }
 }
 

@@ -18,7 +18,7 @@ use resnetc_ir::op::Op;
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Tensor, TensorType};
 
-use crate::codegen::region::{Base, Piece, Region};
+use crate::codegen::region::{Piece, Region};
 use crate::codegen::vir::OverBudget;
 
 pub mod conv;

@@ -20,12 +20,12 @@ use std::sync::Arc;
 use resnetc_ir::Tensor;
 use resnetc_ir::op::Conv;
 
-use crate::codegen::region::{Call, Extent, Piece};
+use crate::codegen::region::{Base, Call, Extent, Piece};
 
 use super::KernelError;
 use super::conv::Operands;
 use super::conv::pack::Weights;
-use super::geometry::{F32, Strides};
+use super::geometry::{F32, Place, Strides};
 use super::problem::ConvProblem;
 use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
 
@@ -240,7 +240,7 @@ struct Layer<'a> {
 /// Where the first tile of a call lies and how far it is to the others, in one memory.
 #[derive(Clone, Copy, Debug)]
 struct TileMemory {
-    base: super::Base,
+    base: Base,
     /// Offset of the first tile's first element.
     offset: i64,
     /// Tiles that lie there, which is what the elements are apart by.
@@ -326,7 +326,7 @@ impl Layer<'_> {
         let key = format!("winograd output {row:?} {residual:?} {activation:?}");
         let name = form.name("output", self.conv, operands);
         let kernel = sink.program(&name, key, |n| row.output(n, residual, activation))?;
-        let start = |p: &super::geometry::Place, s: Strides| {
+        let start = |p: &Place, s: Strides| {
             Pointer::new(p.base, p.origin() + class.first as i64 * m * s.row)
         };
         let mut levels = Levels::new([

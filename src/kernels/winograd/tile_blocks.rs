@@ -5,12 +5,12 @@
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::kernels::KernelError;
 use crate::kernels::conv::pack::Weights;
-use crate::kernels::geometry::F32;
+use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::matrices::TAPS;
 use super::product::{Product, step_cost, vectors};
-use super::{Form, Layer, TileMemory, aligned, filters};
+use super::{Class, Form, Layer, TileMemory, aligned, filters};
 
 /// Rows of tiles of which all blocks look the same: `count` blocks of `rows` rows, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +125,10 @@ fn inputs(
     sink: &mut Sink,
 ) -> Result<Vec<Item>, KernelError> {
     let form = layer.form;
-    let call = |class: super::Class, sink: &mut Sink| {
+    let call = |class: Class, sink: &mut Sink| {
         let skipped = (class.first - blocks.first) as i64 * form.tiles[1] as i64;
         let values = TileMemory { base: THREAD, offset: skipped * form.value_tile(), tiles };
-        let outer = |levels: &mut Levels<2>, src: crate::kernels::geometry::Strides| {
+        let outer = |levels: &mut Levels<2>, src: Strides| {
             let row = layer.input_row(src);
             levels.chunk(form.images, [src.image, 0]);
             levels.chunk(blocks.count, [row[0] * blocks.rows as i64, 0]);
@@ -154,12 +154,10 @@ fn outputs(
 ) -> Result<Vec<Item>, KernelError> {
     let form = layer.form;
     let per_group = lanes as i64 / 16;
-    let call = |class: super::Class, sink: &mut Sink| {
+    let call = |class: Class, sink: &mut Sink| {
         let skipped = (class.first - blocks.first) as i64 * form.tiles[1] as i64;
         let memory = TileMemory { base: THREAD, offset: products + skipped * 16 * F32, tiles };
-        let outer = |levels: &mut Levels<4>,
-                     dst: crate::kernels::geometry::Strides,
-                     res: crate::kernels::geometry::Strides| {
+        let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
             let down = (form.transforms.outputs * blocks.rows) as i64;
             levels.chunk(form.images, [0, 0, dst.image, res.image]);
             levels.chunk(blocks.count, [0, 0, down * dst.row, down * res.row]);

@@ -7,10 +7,10 @@
 //! | [`choose`] | which tile and which schedule, by a cost model |
 //! | [`tile_blocks`] | the schedule for large pictures: block by block of tiles, everything in the core's cache |
 //! | [`filter_blocks`] | the schedule for many filters: block by block of outputs, filters transformed on the way |
-//! | [`product`] | the matrix products, one an element of the tile |
-//! | [`transform`], [`filter`] | the transforms as vector programs |
-//! | [`linear`] | small constant matrices times registers |
-//! | [`filters`] | filters transformed when the network is compiled |
+//! | `product` | the matrix products, one an element of the tile |
+//! | [`transform`], `filter` | the transforms as vector programs |
+//! | `linear` | small constant matrices times registers |
+//! | `filters` | filters transformed when the network is compiled |
 //!
 //! Transformed inputs are `V[element][tile][channel]`, products `M[block][element][tile][16]`. The products are those
 //! of [`conv`](super::conv).

@@ -29,16 +29,26 @@ const CODE_LIMIT: usize = 16_000;
 /// The most pixels of a band: a displacement for each is in the code.
 const BAND_LIMIT: usize = 1024;
 
-/// Pictures of at most so many pixels are rather one band. Weights are most of what such a layer reads, and tiles
-/// that cross rows are fewer, so that a panel is read less often.
+/// Pictures of at most so many pixels are rather one band, or one a thread. Weights are most of what such a layer reads,
+/// and tiles that cross rows are fewer, so that a panel is read less often.
 const SMALL_PICTURE: usize = 256;
+
+/// The fewest pixels that are worth a band of their own for each thread.
+const SMALLEST_SHARE: usize = 64;
+
+/// Whether each thread is given rows of its own. Then it finds most of the source in its cache, where it wrote it, but
+/// reads all weights.
+fn has_shares(pixels: usize, rows: usize, machine: &Machine) -> bool {
+    pixels >= SMALLEST_SHARE * machine.threads && rows.is_multiple_of(machine.threads)
+}
 
 /// How much cheaper (in percent) a form must be to be preferred over a simpler one.
 const GAIN_PERCENT: usize = 3;
 
 /// The cheapest form by the model; of nearly equal ones the first, which is the simplest.
-pub(super) fn choose(product: &Product<'_>, target: Target) -> Choice {
-    let candidates = forms(product, target);
+pub(super) fn choose(product: &Product<'_>, machine: &Machine) -> Choice {
+    let target = machine.target;
+    let candidates = forms(product, machine);
     let mut best: Option<Choice> = None;
     for candidate in candidates {
         let limit = best.as_ref().map_or(usize::MAX, |b| b.step_cost * (100 - GAIN_PERCENT) / 100);
@@ -58,7 +68,8 @@ pub(super) fn choose(product: &Product<'_>, target: Target) -> Choice {
 }
 
 /// Forms from simple to wide: one block of outputs before several, one row before several.
-fn forms(product: &Product<'_>, target: Target) -> Vec<Choice> {
+fn forms(product: &Product<'_>, machine: &Machine) -> Vec<Choice> {
+    let target = machine.target;
     let block = (16 / target.lanes).max(1);
     let mut forms = Vec::new();
     for vectors in [block, 2 * block, 4 * block, block / 2] {
@@ -69,7 +80,9 @@ fn forms(product: &Product<'_>, target: Target) -> Vec<Choice> {
             continue;
         }
         let rows = product.walk.rows;
-        let whole = (rows * product.walk.columns <= SMALL_PICTURE).then_some(rows);
+        let pixels = rows * product.walk.columns;
+        let parts = if has_shares(pixels, rows, machine) { machine.threads } else { 1 };
+        let whole = (pixels <= SMALL_PICTURE).then_some(rows / parts);
         let bands = whole
             .into_iter()
             .chain(1..=rows)
@@ -126,10 +139,11 @@ pub struct Cut {
 const SMALLEST_CHUNK: usize = 30_000;
 
 /// Chunks a thread should get, so that threads of unequal speed finish together.
-const CHUNKS_PER_THREAD: usize = 6;
+const CHUNKS_PER_THREAD: usize = 12;
 
-/// Cuts rows until a chunk's source fits the core's cache, then channels (where the weights are the larger part,
-/// so that each is read by one core only) or rows, until there are enough chunks for the threads.
+/// Cuts rows until a chunk's source fits the core's cache, then channels (where the weights are the larger part and
+/// threads have no rows of their own, so that each weight is read by one core only) or rows, until there are enough
+/// chunks for the threads.
 pub(super) fn cut(
     product: &Product<'_>,
     choice: &Choice,
@@ -151,7 +165,9 @@ pub(super) fn cut(
     if missing <= 1 {
         return Cut { bands: fitting, tiles: 1 };
     }
-    if weight_bytes > src_bytes {
+    let shares =
+        has_shares(walk.rows * walk.columns, walk.rows, machine) && bands >= machine.threads;
+    if weight_bytes > src_bytes && !shares {
         let tiles = missing.min(tiles);
         return Cut { bands: (fitting * missing.div_ceil(tiles)).min(bands), tiles };
     }

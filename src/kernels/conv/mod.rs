@@ -212,7 +212,7 @@ struct TileSet {
 
 impl Product<'_> {
     fn lower(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
-        let choice = choose(self, sink.machine.target);
+        let choice = choose(self, &sink.machine);
         self.tile_sets(&choice, sink)
             .into_iter()
             .map(|set| self.piece(&choice, set, sink))

@@ -42,6 +42,8 @@ pub struct CompileReport {
     pub code_bytes: usize,
     /// Distinct kernels.
     pub kernels: usize,
+    /// Operators whose algorithm was chosen by measured times.
+    pub tuned: usize,
     /// Wall-clock time of each phase, in order.
     pub phases: Vec<(&'static str, Duration)>,
     /// What the passes did, and nearly did.
@@ -104,9 +106,22 @@ pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms
     }
     let choice = |node: NodeId| {
         let (operands, n) = (operand_types(graph, node), graph.node(node));
-        (node, Algorithm::choose(&n.op, &operands, &n.ty, machine))
+        let modelled = || Algorithm::choose(&n.op, &operands, &n.ty, machine);
+        (node, tuned(graph, node, options).unwrap_or_else(modelled))
     };
     graph.topo().into_iter().map(choice).collect()
+}
+
+/// The measured choice for an operator, if there is one and it can compute the operator.
+fn tuned(graph: &Graph, node: NodeId, options: &Options) -> Option<Algorithm> {
+    let algorithm = options.tuned.as_ref()?.choice(graph, node)?;
+    candidates(graph, node).contains(&algorithm).then_some(algorithm)
+}
+
+/// The algorithms that can compute an operator of a scheduled graph.
+pub fn candidates(graph: &Graph, node: NodeId) -> Vec<Algorithm> {
+    let n = graph.node(node);
+    Algorithm::candidates(&n.op, &operand_types(graph, node), &n.ty)
 }
 
 fn operand_types(graph: &Graph, node: NodeId) -> Vec<&TensorType> {
@@ -220,6 +235,8 @@ fn build(
 ) -> Result<Model, Error> {
     let (isa, machine) = machine(options)?;
     let algorithms = choose(&graph, options, &machine);
+    let by_time = |&&node: &&NodeId| tuned(&graph, node, options).is_some();
+    let tuned = algorithms.keys().filter(by_time).count();
     let plan = plan(&graph, &algorithms);
     if cfg!(debug_assertions) {
         plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;
@@ -254,6 +271,7 @@ fn build(
         weight_bytes: bytes,
         code_bytes: code.size(),
         kernels: lowered.kernels.len(),
+        tuned,
         phases: clock.laps,
         remarks,
     };

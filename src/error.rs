@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use resnetc_ir::GraphError;
+
 use crate::codegen::error::CodegenError;
 use crate::cpu::IsaError;
 use crate::export::ExportError;
@@ -44,6 +46,9 @@ pub enum Error {
     /// The memory plan is wrong; a bug.
     #[error("bug in the memory plan: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Plan(Vec<PlanError>),
+    /// A layer cannot be set up to be timed; a bug.
+    #[error("bug in timing a layer: {0}")]
+    Tune(#[from] GraphError),
     /// The network cannot be written as a file for other programs.
     #[error(transparent)]
     Export(#[from] ExportError),

@@ -20,7 +20,7 @@
 //!
 //! The stages are public modules, in the order in which a network goes through them: [`spec`] and [`import`],
 //! [`passes`], [`plan`], [`kernels`], [`codegen`], [`runtime`]; [`compile`] leads through them. [`export`]
-//! writes what was described for other programs.
+//! writes what was described for other programs, and [`tune`] measures which algorithms are the fastest here.
 #![deny(missing_docs)]
 
 pub mod check;
@@ -37,6 +37,7 @@ pub mod passes;
 pub mod plan;
 pub mod runtime;
 pub mod spec;
+pub mod tune;
 mod whole_file;
 
 pub use compiler::{Compiler, Network};

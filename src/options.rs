@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cpu::IsaChoice;
+use crate::tune::Tuned;
 
 /// How much rounding may be traded for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,6 +38,10 @@ pub struct Options {
     pub unfused: bool,
     /// Optional passes to leave out, by name.
     pub disabled_passes: BTreeSet<String>,
+    /// Algorithms that were measured to be the fastest on this machine, from [`tune`](crate::tune). Without, and for
+    /// layers that were not measured, a cost model chooses, which gives the same on every run. [`Numerics::Exact`] has
+    /// no choice.
+    pub tuned: Option<Arc<Tuned>>,
 }
 
 impl Default for Options {
@@ -50,6 +56,7 @@ impl Default for Options {
             seed: 0,
             unfused: false,
             disabled_passes: BTreeSet::new(),
+            tuned: None,
         }
     }
 }

@@ -32,3 +32,10 @@ fn beside(path: &Path) -> Result<PathBuf> {
     hidden.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     Ok(path.with_file_name(hidden))
 }
+
+/// Sees whether [`write`] could write a file: makes one beside it and takes it away.
+pub(crate) fn try_beside(path: &Path) -> Result<()> {
+    let temporary = beside(path)?;
+    OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    std::fs::remove_file(&temporary)
+}

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use resnetc_ir::Tensor;
+use resnetc_ir::NodeId;
 use resnetc_ir::graph::{Graph, GraphError};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
@@ -37,6 +38,15 @@ pub struct ProblemError {
 }
 
 impl ConvProblem {
+    /// The problem of a node, without its projection; none if it is no convolution.
+    pub fn of(graph: &Graph, node: NodeId) -> Option<Self> {
+        let found = graph.node(node);
+        let Op::Conv(conv) = found.op else { return None };
+        let [batch, inputs, h, w] = graph.node(graph.operand(node, 0)?).ty.nchw()?;
+        let [_, outputs, _, _] = found.ty.nchw()?;
+        Some(ConvProblem { batch, inputs, size: [h, w], outputs, conv })
+    }
+
     /// Shape of the weights, `[K, C/groups, R, S]`.
     pub fn weight_shape(&self) -> [usize; 4] {
         let [r, s] = self.conv.window.kernel;

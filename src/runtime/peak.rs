@@ -152,6 +152,7 @@ fn report(isa: Isa, arena_bytes: usize, code: &CodeSpace) -> CompileReport {
         weight_bytes: 0,
         code_bytes: code.size(),
         kernels: 1,
+        tuned: 0,
         phases: Vec::new(),
         remarks: Remarks::default(),
     }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use resnetc::{Compiler, IsaChoice, Network, Numerics, Options};
 
 use crate::failure::Failure;
+use crate::tuned::{Choices, OFF};
 
 /// How to load and compile a network.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,6 +39,13 @@ pub(crate) struct Common {
     /// Leave out all optional passes
     #[arg(long)]
     pub(crate) unfused: bool,
+    /// Choose algorithms by the times in this file of `resnetc tune`, or by none
+    /// [default: the file for this machine in the cache folder]
+    #[arg(long, value_name = "FILE|off")]
+    pub(crate) tuned: Option<PathBuf>,
+    /// What was read of it.
+    #[arg(skip)]
+    choices: Choices,
 }
 
 impl Common {
@@ -53,7 +61,13 @@ impl Common {
             seed: self.seed,
             unfused: self.unfused,
             disabled_passes: self.no_pass.iter().cloned().collect(),
+            tuned: self.choices.get(self),
         }
+    }
+
+    /// The same without measured times.
+    pub(crate) fn without_tuned(&self) -> Self {
+        Common { tuned: Some(OFF.into()), choices: Choices::default(), ..self.clone() }
     }
 
     /// Loads MODEL. `batch` counts if the user gave none.

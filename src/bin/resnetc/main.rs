@@ -15,6 +15,8 @@ mod passes;
 mod progress;
 mod run;
 mod stages;
+mod tune;
+mod tuned;
 mod units;
 mod zoo;
 
@@ -41,6 +43,7 @@ enum Command {
     Classify(classify::Args),
     Bench(bench::Args),
     Check(check::Args),
+    Tune(tune::Args),
     Info(info::Args),
     Dump(dump::Args),
     Passes(passes::Args),
@@ -55,6 +58,7 @@ impl Command {
             Command::Classify(args) => classify::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Check(args) => check::run(args),
+            Command::Tune(args) => tune::run(args),
             Command::Info(args) => info::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Passes(args) => passes::run(args),

@@ -1,0 +1,185 @@
+//! `resnetc tune`: which algorithms are the fastest on this machine.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use resnetc::kernels::Algorithm;
+use resnetc::tune::{self, Cache, CacheError, Layer, MachineKey, cache};
+use resnetc::{Error, Numerics};
+use serde::Serialize;
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::output;
+use crate::progress::Progress;
+use crate::tuned::{self, Place};
+use crate::units::plural;
+
+/// Measure which algorithms are the fastest for a network's layers on this machine
+///
+/// The times go into a file, --tuned or one in the cache folder ($RESNETC_CACHE_DIR, else resnetc in $XDG_CACHE_HOME
+/// or ~/.cache), where all commands look for them. With --tuned off nothing is written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    isa: String,
+    threads: usize,
+    /// Where the times were written.
+    file: Option<PathBuf>,
+    layers: Vec<Line>,
+    /// All these layers of one run, by the cost model's choices.
+    modelled_us: f64,
+    /// By the fastest algorithms.
+    fastest_us: f64,
+}
+
+#[derive(Serialize)]
+struct Line {
+    layer: String,
+    uses: usize,
+    fastest: String,
+    modelled: String,
+    microseconds: BTreeMap<String, f64>,
+}
+
+impl From<CacheError> for Failure {
+    fn from(error: CacheError) -> Self {
+        Failure::new(error.to_string())
+            .help("name another place by --tuned FILE or $RESNETC_CACHE_DIR, or use --tuned off")
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let network = args.common.without_tuned().load(&args.model, 1)?;
+    let isa = args.common.isa.resolve().map_err(Error::from)?;
+    let machine = MachineKey::of(isa, network.options().thread_count());
+    // There is nothing to be written then.
+    let file = match args.common.numerics {
+        Numerics::Exact => None,
+        Numerics::Fast => file(&args.common, &machine)?,
+    };
+    let layers = {
+        let mut bar = None;
+        tune::measure(&network, &mut |done, total| {
+            bar.get_or_insert_with(|| Progress::new("measuring", total)).set(done);
+        })?
+    };
+    if let Some(file) = &file {
+        let mut cache = Cache::new(machine.clone());
+        cache.add(&layers);
+        cache.merge_into(file)?;
+    }
+    let report = report(args, machine, file, &layers);
+    match args.json {
+        true => output::print_json(&report),
+        false => output::print(&text(&report, args.common.numerics)),
+    }
+}
+
+/// Where the times will be written; it is certain that they can.
+fn file(common: &Common, machine: &MachineKey) -> Result<Option<PathBuf>, Failure> {
+    let file = match Place::of(common, machine) {
+        Place::Off => return Ok(None),
+        Place::Nowhere => {
+            return Err(Failure::new("there is no home folder to keep the times in")
+                .help("name a place by --tuned FILE or $RESNETC_CACHE_DIR, or use --tuned off"));
+        }
+        // A file that the user names may be any file, and is not replaced unless it is ours.
+        Place::Named(file) => match Cache::read(&file, machine) {
+            Err(e) if !e.is_missing => return Err(e.into()),
+            _ => file,
+        },
+        Place::Cached(file) => file,
+    };
+    cache::prepare(&file)?;
+    if let Err(e) = Cache::read(&file, machine)
+        && !e.is_missing
+    {
+        tuned::warn(&e, "it will be replaced");
+    }
+    Ok(Some(file))
+}
+
+fn report(args: &Args, machine: MachineKey, file: Option<PathBuf>, layers: &[Layer]) -> Report {
+    let time = |choice: fn(&Layer) -> Algorithm| {
+        let times = layers.iter().map(|layer| {
+            let chosen = layer.candidates.iter().find(|c| c.algorithm == choice(layer));
+            chosen.map_or(0.0, |c| us(c.time)) * layer.uses as f64
+        });
+        times.sum()
+    };
+    let line = |layer: &Layer| Line {
+        layer: layer.problem.to_string(),
+        uses: layer.uses,
+        fastest: layer.fastest().to_string(),
+        modelled: layer.modelled.to_string(),
+        microseconds: layer
+            .candidates
+            .iter()
+            .map(|c| (c.algorithm.to_string(), us(c.time)))
+            .collect(),
+    };
+    Report {
+        model: args.model.display().to_string(),
+        isa: machine.isa,
+        threads: machine.threads,
+        file,
+        layers: layers.iter().map(line).collect(),
+        modelled_us: time(|layer| layer.modelled),
+        fastest_us: time(Layer::fastest),
+    }
+}
+
+fn us(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn text(report: &Report, numerics: Numerics) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail, here and below.
+    for line in &report.layers {
+        let _ = writeln!(text, "{} ({})", line.layer, plural(line.uses, "layer"));
+        for (algorithm, time) in &line.microseconds {
+            let fastest = if *algorithm == line.fastest { "  fastest" } else { "" };
+            let modelled = if *algorithm == line.modelled { "  by the model" } else { "" };
+            let _ = writeln!(text, "  {algorithm:<26} {time:>10.1} us{fastest}{modelled}");
+        }
+    }
+    if report.layers.is_empty() {
+        let why = match numerics {
+            Numerics::Exact => "exact numerics allow direct convolution only",
+            Numerics::Fast => "no layer has more than one algorithm",
+        };
+        let _ = writeln!(text, "nothing to choose: {why}");
+    } else {
+        let _ = writeln!(
+            text,
+            "these layers take {:.3} ms a run by the model's choices, {:.3} ms by the fastest ({}, {})",
+            report.modelled_us / 1e3,
+            report.fastest_us / 1e3,
+            report.isa,
+            plural(report.threads, "thread")
+        );
+    }
+    match &report.file {
+        Some(file) => {
+            let _ = writeln!(text, "written to {}", file.display());
+        }
+        None => text += "nothing is written\n",
+    }
+    text
+}

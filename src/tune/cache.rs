@@ -1,0 +1,208 @@
+//! Measured times in a file: one file for each machine key, JSON, a line of it for each layer.
+//!
+//! A file is replaced as a whole, so a reader sees the old one or the new one, whatever else runs or is killed at the
+//! time. What another process has added is kept, but for what it adds in the moment between reading and replacing: its
+//! layers will be measured again, nothing else is lost.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Layer, MachineKey, Tuned};
+use crate::whole_file;
+
+/// What is larger is no file of ours: a layer takes about 300 bytes, and a network has a few dozen.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// Version of the form of the file.
+const FORMAT: u32 = 1;
+
+/// The measured layers of a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    format: u32,
+    machine: MachineKey,
+    layers: BTreeMap<String, Entry>,
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Name of the fastest algorithm.
+    pub algorithm: String,
+    /// Nanoseconds of each algorithm, by name.
+    pub nanoseconds: BTreeMap<String, u64>,
+}
+
+/// Why a file cannot be used or written. It is never a reason not to compile.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", .file.display())]
+pub struct CacheError {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Whether there is no such file, which is how every cache begins.
+    pub is_missing: bool,
+}
+
+/// The folder of caches: `$RESNETC_CACHE_DIR`, or `resnetc` in `$XDG_CACHE_HOME`, or `.cache/resnetc` in the home folder;
+/// none if the environment names none of them. Empty variables do not count.
+pub fn folder() -> Option<PathBuf> {
+    folder_by(&|name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from))
+}
+
+fn folder_by(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    // As the XDG specification has it, a relative path in its variable is ignored.
+    let xdg = || variable("XDG_CACHE_HOME").filter(|p| p.is_absolute());
+    let home = || variable("HOME").map(|p| p.join(".cache"));
+    variable("RESNETC_CACHE_DIR").or_else(|| Some(xdg().or_else(home)?.join("resnetc")))
+}
+
+impl Cache {
+    /// A cache without layers.
+    pub fn new(machine: MachineKey) -> Self {
+        Cache { format: FORMAT, machine, layers: BTreeMap::new() }
+    }
+
+    /// Adds a layer, or replaces what was known of it.
+    pub fn insert(&mut self, line: impl Into<String>, entry: Entry) {
+        self.layers.insert(line.into(), entry);
+    }
+
+    /// Adds measured layers.
+    pub fn add(&mut self, layers: &[Layer]) {
+        for layer in layers {
+            let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            let times = layer.candidates.iter();
+            let times = times.map(|c| (c.algorithm.to_string(), nanoseconds(c.time)));
+            let entry =
+                Entry { algorithm: layer.fastest().to_string(), nanoseconds: times.collect() };
+            self.insert(layer.problem.to_string(), entry);
+        }
+    }
+
+    /// The choices, but for algorithms that do not exist.
+    pub fn tuned(&self) -> Tuned {
+        let layers = self.layers.iter();
+        layers.filter_map(|(line, e)| Some((line, e.algorithm.parse().ok()?))).collect()
+    }
+
+    /// Reads a file that was written for this machine key.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged, or about another machine, or no cache at all.
+    pub fn read(file: &Path, machine: &MachineKey) -> Result<Self, CacheError> {
+        let fail = |reason: String| CacheError::new(file, reason);
+        let bytes = bytes(file)?;
+        let cache: Cache = serde_json::from_slice(&bytes)
+            .map_err(|e| fail(format!("this is no file of `resnetc tune`, or a damaged one: {e}")))?;
+        if cache.format != FORMAT {
+            return Err(fail(format!("its format is {}, not {FORMAT}", cache.format)));
+        }
+        match cache.machine == *machine {
+            true => Ok(cache),
+            false => Err(fail(
+                "it was measured on another CPU, for other threads or another instruction set, or by another version"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Adds what the file at this place knows of other layers, if it can be read, and takes its place. The folder must
+    /// be there.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was there stays.
+    pub fn merge_into(mut self, file: &Path) -> Result<(), CacheError> {
+        let own = self.encode(file)?;
+        if let Ok(earlier) = Cache::read(file, &self.machine) {
+            for (line, entry) in earlier.layers {
+                self.layers.entry(line).or_insert(entry);
+            }
+        }
+        let merged = self.encode(file)?;
+        // Old layers give way to new ones, all at once, once in a very long time.
+        let bytes = if merged.len() as u64 > MOST_BYTES { own } else { merged };
+        whole_file::write(file, &bytes)
+            .map_err(|e| CacheError::new(file, format!("writing failed: {e}")))
+    }
+
+    fn encode(&self, file: &Path) -> Result<Vec<u8>, CacheError> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|e| CacheError::new(file, format!("it cannot be encoded: {e}")))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+/// Makes the file's folder if it is not there, and sees whether the file can be written. For commands that would otherwise
+/// work for nothing.
+///
+/// # Errors
+/// If it cannot.
+pub fn prepare(file: &Path) -> Result<(), CacheError> {
+    let fail = |e: std::io::Error| CacheError::new(file, format!("it cannot be written: {e}"));
+    if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(fail)?;
+    }
+    if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
+        return Err(fail(std::io::Error::other("it is no regular file")));
+    }
+    whole_file::try_beside(file).map_err(fail)
+}
+
+impl CacheError {
+    fn new(file: &Path, reason: impl Into<String>) -> Self {
+        CacheError { file: file.to_owned(), reason: reason.into(), is_missing: false }
+    }
+}
+
+/// A file's bytes, if it is a file and of a size that ours have.
+fn bytes(file: &Path) -> Result<Vec<u8>, CacheError> {
+    let read = || {
+        // Before opening: to open a pipe would wait for its writer.
+        if !std::fs::metadata(file)?.is_file() {
+            return Err(std::io::Error::other("it is no regular file"));
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::open(file)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > MOST_BYTES {
+            true => Err(std::io::Error::other("it is too large for a file of `resnetc tune`")),
+            false => Ok(bytes),
+        }
+    };
+    read().map_err(|e| CacheError {
+        is_missing: e.kind() == ErrorKind::NotFound,
+        ..CacheError::new(file, format!("reading failed: {e}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_of(variables: &[(&str, &str)]) -> Option<PathBuf> {
+        folder_by(&|name| {
+            variables.iter().find(|v| v.0 == name).map(|v| PathBuf::from(v.1.to_owned()))
+        })
+    }
+
+    #[test]
+    fn the_first_variable_of_three_names_the_folder() {
+        let all = [("RESNETC_CACHE_DIR", "own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/me")];
+        assert_eq!(folder_of(&all), Some("own".into()));
+        assert_eq!(folder_of(&all[1..]), Some("/xdg/resnetc".into()));
+        assert_eq!(folder_of(&all[2..]), Some("/home/me/.cache/resnetc".into()));
+        assert_eq!(
+            folder_of(&[("XDG_CACHE_HOME", "relative"), all[2]]),
+            Some("/home/me/.cache/resnetc".into())
+        );
+        assert_eq!(folder_of(&[]), None);
+    }
+}

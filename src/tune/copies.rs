@@ -1,0 +1,135 @@
+//! The graph on which a layer is timed: several convolutions of the same shape with weights of their own.
+//!
+//! In a network a layer finds its source in the cache, where the layer before has just written it, and its weights far
+//! away, for all other layers' weights were read since. One convolution run again and again would find its weights near
+//! and favour algorithms that read more of them. So there are as many copies as it takes, each with other weights; and
+//! where the shapes allow it each reads what the one before has written, so that threads exchange values as they do in a
+//! network.
+
+use resnetc_ir::graph::GraphError;
+use resnetc_ir::op::{Op, Pool, Window};
+use resnetc_ir::{Graph, NodeId, Tensor};
+
+use crate::kernels::problem::ConvProblem;
+
+/// Bytes of direct convolution's weights that all copies should have. The transformed weights of the other algorithms,
+/// which are timed in turns, are eight times as many, so this is a distance of about 64 MB between two readings.
+const WEIGHT_BYTES: usize = 8 << 20;
+
+/// Bytes of results that the copies may have, where each has one of its own.
+const RESULT_BYTES: usize = 64 << 20;
+
+/// Multiply-adds of all copies: a few milliseconds.
+const WORK: usize = 1 << 30;
+
+/// Each copy is code of its own.
+const COPIES: usize = 24;
+
+/// How many copies of a layer are timed together.
+pub fn count(problem: &ConvProblem) -> usize {
+    let weights: usize = problem.weight_shape().iter().product();
+    let results = match (problem.conv.residual, is_chain(problem)) {
+        (false, false) => results(problem),
+        _ => 0,
+    };
+    let work = weights * results_of_a_channel(problem);
+    let wanted = WEIGHT_BYTES.div_ceil(4 * weights.max(1));
+    let least = (RESULT_BYTES / (4 * results.max(1))).min(WORK / work.max(1));
+    wanted.min(least).clamp(1, COPIES)
+}
+
+fn results(problem: &ConvProblem) -> usize {
+    results_of_a_channel(problem) * problem.outputs
+}
+
+/// Pixels of the result, of all images.
+fn results_of_a_channel(problem: &ConvProblem) -> usize {
+    let window = problem.conv.window;
+    let pads = [window.pads.top + window.pads.bottom, window.pads.left + window.pads.right];
+    let extent = |axis: usize| {
+        let reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
+        (problem.size[axis] + pads[axis]).saturating_sub(reach) / window.strides[axis] + 1
+    };
+    problem.batch * extent(0) * extent(1)
+}
+
+/// Whether a copy can read the result of another.
+fn is_chain(problem: &ConvProblem) -> bool {
+    let pixels = problem.batch * problem.size[0] * problem.size[1];
+    let window = problem.conv.window;
+    let same = window.strides == [1, 1] && results_of_a_channel(problem) == pixels;
+    let symmetric = window.pads.top + window.pads.bottom
+        == window.dilations[0] * (window.kernel[0] - 1)
+        && window.pads.left + window.pads.right == window.dilations[1] * (window.kernel[1] - 1);
+    problem.inputs == problem.outputs && same && symmetric
+}
+
+/// A graph of `count` copies, and whatever it takes to feed them.
+///
+/// # Errors
+/// If the shapes do not fit each other.
+pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let [h, w] = problem.size;
+    let mut src = written(&mut graph, "src", vec![problem.batch, problem.inputs, h, w])?;
+    let mut residual = None;
+    for copy in 0..count {
+        let shape = problem.weight_shape();
+        let weights = graph.constant(format!("weights{copy}"), values(&shape, copy));
+        let mut operands = vec![src, weights];
+        if problem.conv.bias {
+            let bias = values(&[problem.outputs], copy);
+            operands.push(graph.constant(format!("bias{copy}"), bias));
+        }
+        if problem.conv.residual {
+            let earlier = match residual {
+                Some(earlier) => earlier,
+                None => shortcut(&mut graph, problem, &operands)?,
+            };
+            operands.push(earlier);
+        }
+        let result = graph.add(format!("copy{copy}"), Op::Conv(problem.conv), &operands)?;
+        let is_last = copy + 1 == count;
+        match (is_chain(problem), problem.conv.residual) {
+            (true, _) => (residual, src) = (Some(src), result),
+            (false, true) => residual = Some(result),
+            (false, false) => {}
+        }
+        if is_last || (!is_chain(problem) && !problem.conv.residual) {
+            graph.output(format!("result{copy}"), result);
+        }
+    }
+    graph.remove_dead();
+    Ok(graph)
+}
+
+/// An input behind an operator that writes it as a layer would: in blocks, with the border that its readers want.
+fn written(graph: &mut Graph, name: &str, shape: Vec<usize>) -> Result<NodeId, GraphError> {
+    let input = graph.input(name, shape);
+    let copy = Pool { window: Window::square(1, 1, 0), ceil_mode: false };
+    graph.add(format!("{name} written"), Op::MaxPool(copy), &[input])
+}
+
+/// The residual operand of the first copy.
+fn shortcut(
+    graph: &mut Graph,
+    problem: &ConvProblem,
+    operands: &[NodeId],
+) -> Result<NodeId, GraphError> {
+    let plain = resnetc_ir::op::Conv { residual: false, ..problem.conv };
+    let like = graph.add("like", Op::Conv(plain), operands)?;
+    let shape = graph.node(like).ty.shape.clone();
+    written(graph, "residual", shape)
+}
+
+/// Small numbers, others for each copy. Their size does not matter: no instruction that kernels use takes longer for
+/// large numbers or infinities, and denormals are flushed.
+fn values(shape: &[usize], copy: usize) -> Tensor {
+    let count: usize = shape.iter().product();
+    let fan_in = (count / shape[0].max(1)).max(1) as f32;
+    let scale = 1.0 / fan_in.sqrt() / 64.0;
+    let value = |i: usize| (((i * 37 + copy * 11) % 127) as f32 - 63.0) * scale;
+    let data = (0..count).map(value).collect();
+    // The sizes agree by construction, so the alternative is never taken.
+    Tensor::new(shape, data).unwrap_or_else(|| Tensor::scalar(0.0))
+}

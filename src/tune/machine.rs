@@ -1,0 +1,149 @@
+//! What must be the same for measured times to mean anything.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cpu::{Isa, core_cache_bytes};
+
+/// Raised when kernels change so much that times measured before no longer tell which algorithm is the fastest.
+const GENERATOR: u32 = 1;
+
+/// CPU, instruction set, threads, and the version of this compiler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineKey {
+    /// Version of this library.
+    pub resnetc: String,
+    /// Version of its kernels.
+    pub generator: u32,
+    /// The CPU: its architecture, and what Linux says of it.
+    pub cpu: BTreeMap<String, String>,
+    /// Bytes of a core's own cache, by which kernels cut their work.
+    pub core_cache_bytes: usize,
+    /// The instruction set.
+    pub isa: String,
+    /// Threads of a run.
+    pub threads: usize,
+}
+
+/// What `/proc/cpuinfo` says about a CPU's kind, on x86 and on Arm; the rest is about one core, or about now.
+const KIND: [&str; 9] = [
+    "vendor_id",
+    "cpu family",
+    "model",
+    "model name",
+    "cache size",
+    "CPU implementer",
+    "CPU architecture",
+    "CPU variant",
+    "CPU part",
+];
+
+impl MachineKey {
+    /// This machine, for code of an instruction set on some threads.
+    pub fn of(isa: Isa, threads: usize) -> Self {
+        let info = std::fs::File::open("/proc/cpuinfo").map(BufReader::new);
+        let mut cpu = info.map(kind).unwrap_or_default();
+        cpu.insert("architecture".to_owned(), std::env::consts::ARCH.to_owned());
+        MachineKey {
+            resnetc: env!("CARGO_PKG_VERSION").to_owned(),
+            generator: GENERATOR,
+            cpu,
+            core_cache_bytes: core_cache_bytes(),
+            isa: isa.name().to_owned(),
+            threads,
+        }
+    }
+
+    /// A name for a file: the same for equal keys, another for others but for rare accidents.
+    pub fn file_name(&self) -> String {
+        let mut hash = Fnv::default();
+        for (name, value) in &self.cpu {
+            hash.add(name);
+            hash.add(value);
+        }
+        hash.add(&self.resnetc);
+        hash.add(&self.generator.to_string());
+        hash.add(&self.core_cache_bytes.to_string());
+        format!("tuned-{}-t{}-{:016x}.json", self.isa, self.threads, hash.0)
+    }
+}
+
+/// The kind of the first processor that is described.
+fn kind(info: impl BufRead) -> BTreeMap<String, String> {
+    let first = info.lines().map_while(Result::ok).take_while(|line| !line.trim().is_empty());
+    let fields = first.filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let name = name.trim();
+        KIND.contains(&name).then(|| (name.to_owned(), value.trim().to_owned()))
+    });
+    fields.collect()
+}
+
+/// The hash of Fowler, Noll and Vo (FNV-1a, 64 bits): the same on every machine and in every version, which the
+/// standard library's is not.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    /// Adds a text and its end.
+    fn add(&mut self, text: &str) {
+        self.bytes(text.bytes().chain([0]));
+    }
+
+    fn bytes(&mut self, bytes: impl Iterator<Item = u8>) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_that_of_the_first_processor_without_what_changes() {
+        let info = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Some: CPU\ncpu MHz\t: 2600.002\n\
+                    flags\t\t: fpu\nnonsense\n\nprocessor\t: 1\nvendor_id\t: Another\ncpu family\t: 6\n";
+        let expected = [("model name", "Some: CPU"), ("vendor_id", "GenuineIntel")];
+        let expected = expected.map(|(k, v)| (k.to_owned(), v.to_owned()));
+        assert_eq!(kind(info.as_bytes()), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn every_part_of_the_key_is_in_the_name() {
+        let key = MachineKey::of(Isa::Baseline, 2);
+        assert_eq!(key.file_name(), key.clone().file_name());
+        let mut cpu = key.cpu.clone();
+        cpu.insert("model name".to_owned(), "another".to_owned());
+        let others = [
+            MachineKey { resnetc: "0.0.0".to_owned(), ..key.clone() },
+            MachineKey { generator: GENERATOR + 1, ..key.clone() },
+            MachineKey { cpu, ..key.clone() },
+            MachineKey { core_cache_bytes: key.core_cache_bytes + 1, ..key.clone() },
+            MachineKey { isa: "avx2".to_owned(), ..key.clone() },
+            MachineKey { threads: 3, ..key.clone() },
+        ];
+        for other in others {
+            assert_ne!(other.file_name(), key.file_name(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        // From the algorithm's published test vectors.
+        for (text, expected) in [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c)] {
+            let mut hash = Fnv::default();
+            hash.bytes(text.bytes());
+            assert_eq!(hash.0, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Times the algorithms of each layer of a network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use resnetc_ir::Graph;
+
+use crate::compile::{self, Algorithms, candidates, compile, schedule};
+use crate::compiler::Network;
+use crate::error::Error;
+use crate::kernels::Algorithm;
+use crate::kernels::problem::ConvProblem;
+use crate::options::{Numerics, Options};
+use crate::runtime::model::{Context, Model};
+
+use super::Tuned;
+use super::copies;
+
+/// Time for the runs of one candidate.
+const BUDGET: Duration = Duration::from_millis(40);
+
+/// Runs of a candidate that count, at least and at most.
+const RUNS: std::ops::RangeInclusive<u32> = 3..=64;
+
+/// How fast an algorithm is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The least time of the layer.
+    pub time: Duration,
+}
+
+/// A convolution for which there are several algorithms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Its shapes.
+    pub problem: ConvProblem,
+    /// How many operators of the network are like this.
+    pub uses: usize,
+    /// What the cost model chooses.
+    pub modelled: Algorithm,
+    /// What was measured, in the order of [`candidates`]; never empty.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Layer {
+    /// The fastest algorithm.
+    pub fn fastest(&self) -> Algorithm {
+        let fastest = self.candidates.iter().min_by_key(|c| c.time);
+        fastest.map_or(self.modelled, |c| c.algorithm)
+    }
+}
+
+impl FromIterator<Layer> for Tuned {
+    fn from_iter<I: IntoIterator<Item = Layer>>(layers: I) -> Self {
+        layers.into_iter().map(|l| (l.problem.to_string(), l.fastest())).collect()
+    }
+}
+
+/// Times the algorithms of each distinct layer of a network that has a choice, the layers in the network's order.
+/// `progress` is told how many of how many candidates are done. With [`Numerics::Exact`] there is no choice.
+///
+/// A layer is timed alone, with weights that are as far away as in a network. Algorithms take turns, so that a machine
+/// that slows down slows all of them.
+///
+/// # Errors
+/// If the network cannot be compiled, or the system refuses memory.
+pub fn measure(
+    network: &Network,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Vec<Layer>, Error> {
+    let options = network.options();
+    let mut graph = network.graph().clone();
+    schedule(&mut graph, options)?;
+    let mut layers = layers(&graph, options)?;
+    drop(graph);
+    let total = layers.iter().map(|l| l.candidates.len() as u64).sum();
+    let mut done = 0;
+    for layer in &mut layers {
+        let mut subjects = Vec::new();
+        for candidate in &layer.candidates {
+            subjects.push(Subject::new(&layer.problem, candidate.algorithm, options)?);
+            done += 1;
+            progress(done, total);
+        }
+        let times = take_turns(&mut subjects)?;
+        layer.candidates.iter_mut().zip(times).for_each(|(candidate, time)| candidate.time = time);
+    }
+    Ok(layers)
+}
+
+/// The distinct layers with a choice, not timed yet.
+fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
+    if options.numerics == Numerics::Exact {
+        return Ok(Vec::new());
+    }
+    let (_, machine) = compile::machine(options)?;
+    let modelled = Options { tuned: None, ..options.clone() };
+    let modelled: Algorithms = compile::choose(graph, &modelled, &machine);
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut known = BTreeMap::new();
+    for node in graph.topo() {
+        let Some(problem) = ConvProblem::of(graph, node) else { continue };
+        let able = candidates(graph, node);
+        if able.len() < 2 {
+            continue;
+        }
+        let at = *known.entry(problem.to_string()).or_insert(layers.len());
+        match layers.get_mut(at) {
+            Some(layer) => layer.uses += 1,
+            None => layers.push(Layer {
+                problem,
+                uses: 1,
+                modelled: modelled.get(&node).copied().unwrap_or_default(),
+                candidates: able
+                    .into_iter()
+                    .map(|algorithm| Candidate { algorithm, time: Duration::MAX })
+                    .collect(),
+            }),
+        }
+    }
+    Ok(layers)
+}
+
+/// Copies of a layer, compiled with an algorithm.
+struct Subject {
+    model: Model,
+    context: Context,
+    times: Vec<Duration>,
+    copies: u32,
+}
+
+impl Subject {
+    fn new(problem: &ConvProblem, algorithm: Algorithm, options: &Options) -> Result<Self, Error> {
+        let copies = copies::count(problem);
+        let graph = copies::graph(problem, copies)?;
+        let options = Options {
+            unfused: true,
+            disabled_passes: BTreeSet::new(),
+            tuned: Some(Arc::new([(problem.to_string(), algorithm)].into_iter().collect())),
+            ..options.clone()
+        };
+        let model = compile(graph, &options)?;
+        debug_assert_eq!(model.report().tuned, copies, "{problem} by {algorithm}");
+        let mut context = model.context()?;
+        for input in 0..model.inputs().len() {
+            let values = context.input_mut(input)?.iter_mut().enumerate();
+            values.for_each(|(i, x)| *x = (i % 97) as f32 / 48.0 - 1.0);
+        }
+        let times = vec![Duration::ZERO; model.steps().len()];
+        Ok(Subject { model, context, times, copies: copies as u32 })
+    }
+
+    /// Time of all convolutions of a run, without what feeds them.
+    fn run(&mut self) -> Result<Duration, Error> {
+        self.model.run_timed(&mut self.context, &mut self.times)?;
+        let steps = self.model.steps().iter().zip(&self.times);
+        Ok(steps.filter(|(step, _)| step.op == "conv").map(|(_, &time)| time).sum())
+    }
+}
+
+/// The least time of one convolution of each subject. The first run of each does not count.
+fn take_turns(subjects: &mut [Subject]) -> Result<Vec<Duration>, Error> {
+    let mut runs = Vec::new();
+    for subject in &mut *subjects {
+        let one = subject.run()?.max(Duration::from_nanos(1));
+        let affordable = BUDGET.as_nanos() / one.as_nanos();
+        runs.push((affordable as u32).clamp(*RUNS.start(), *RUNS.end()));
+    }
+    let mut least = vec![Duration::MAX; subjects.len()];
+    for turn in 0..runs.iter().copied().max().unwrap_or(0) {
+        for (i, subject) in subjects.iter_mut().enumerate().filter(|(i, _)| turn < runs[*i]) {
+            least[i] = least[i].min(subject.run()?);
+        }
+    }
+    Ok(least.into_iter().zip(subjects).map(|(time, subject)| time / subject.copies).collect())
+}

@@ -1,0 +1,24 @@
+//! Measured choices of algorithms, where compilation by default goes by a cost model.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`choices`] | layer -> algorithm, as a compilation takes them |
+//! | [`measure`](mod@measure) | times the algorithms of each layer of a network |
+//! | [`copies`] | the graph on which a layer is timed |
+//! | [`machine`] | what must be the same for measured times to mean anything |
+//! | [`cache`] | measured times in a file |
+//!
+//! A layer is the problem line of a convolution ([`ConvProblem`](crate::kernels::problem::ConvProblem)): layers of the
+//! same line run the same code on other numbers. Nothing here is used unless it is asked for: compilation reads no file
+//! and measures nothing, it takes [`Tuned`] from the [options](crate::options::Options).
+
+pub mod cache;
+pub mod choices;
+pub mod copies;
+pub mod machine;
+pub mod measure;
+
+pub use cache::{Cache, CacheError};
+pub use choices::Tuned;
+pub use machine::MachineKey;
+pub use measure::{Candidate, Layer, measure};

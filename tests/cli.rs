@@ -5,6 +5,8 @@
 mod errors;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/tune.rs"]
+mod tune;
 
 use std::fs;
 

@@ -7,8 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use resnetc_ir::Tensor;
 use resnetc_ir::NodeId;
+use resnetc_ir::Tensor;
 use resnetc_ir::graph::{Graph, GraphError};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 

@@ -100,8 +100,9 @@ impl Cache {
     pub fn read(file: &Path, machine: &MachineKey) -> Result<Self, CacheError> {
         let fail = |reason: String| CacheError::new(file, reason);
         let bytes = bytes(file)?;
-        let cache: Cache = serde_json::from_slice(&bytes)
-            .map_err(|e| fail(format!("this is no file of `resnetc tune`, or a damaged one: {e}")))?;
+        let cache: Cache = serde_json::from_slice(&bytes).map_err(|e| {
+            fail(format!("this is no file of `resnetc tune`, or a damaged one: {e}"))
+        })?;
         if cache.format != FORMAT {
             return Err(fail(format!("its format is {}, not {FORMAT}", cache.format)));
         }

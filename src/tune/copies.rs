@@ -133,3 +133,64 @@ fn values(shape: &[usize], copy: usize) -> Tensor {
     // The sizes agree by construction, so the alternative is never taken.
     Tensor::new(shape, data).unwrap_or_else(|| Tensor::scalar(0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use resnetc_ir::eval::{Value, eval};
+    use resnetc_ir::op::{Activation, Conv, Pads};
+    use std::collections::HashSet;
+
+    fn problem(n: [usize; 5], pads: [usize; 4], stride: usize, flags: [bool; 3]) -> ConvProblem {
+        let [top, left, bottom, right] = pads;
+        let pads = Pads { top, left, bottom, right };
+        let window = Window { pads, strides: [stride; 2], ..Window::square(3, 1, 0) };
+        let activation = if flags[2] { Activation::Relu } else { Activation::None };
+        let conv = Conv { bias: flags[0], residual: flags[1], activation, ..Conv::new(window, 1) };
+        // Half of the problems keep the number of channels.
+        let outputs = if n[4] % 2 == 0 { n[1] } else { n[4] };
+        ConvProblem { batch: n[0], inputs: n[1], size: [n[2] + 2, n[3] + 2], outputs, conv }
+    }
+
+    proptest! {
+        #[test]
+        fn every_copy_is_the_layer_with_weights_of_its_own(
+            n in prop::array::uniform5(1usize..7),
+            pads in prop::array::uniform4(0usize..3),
+            same in any::<bool>(),
+            stride in 1usize..3,
+            flags: [bool; 3],
+            count in 1usize..5,
+        ) {
+            let problem = problem(n, if same { [1; 4] } else { pads }, stride, flags);
+            let graph = graph(&problem, count).expect("a valid problem");
+            let convs: Vec<_> = graph.nodes().filter(|&n| ConvProblem::of(&graph, n).is_some()).collect();
+            prop_assert_eq!(convs.len(), count);
+            let mut weights = HashSet::new();
+            for conv in convs {
+                prop_assert_eq!(ConvProblem::of(&graph, conv), Some(problem));
+                let tensor = graph.operand(conv, 1).and_then(|w| graph.constant_of(w)).expect("a constant");
+                weights.insert(tensor.data().iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+            }
+            prop_assert_eq!(weights.len(), count);
+            let results = graph.node(graph.outputs()[0].node).ty.elements();
+            prop_assert_eq!(results, super::results(&problem));
+            let inputs = graph.inputs().iter().map(|&i| graph.node(i).ty.shape.clone());
+            let inputs: Vec<Value> =
+                inputs.map(|s| Value::from_f32(s.clone(), &vec![1.0; s.iter().product()])).collect();
+            let values = eval(&graph, &inputs).expect("evaluates");
+            prop_assert!(values.iter().flat_map(|v| &v.data).all(|x| x.is_finite()));
+        }
+
+        #[test]
+        fn copies_are_bounded_whatever_the_layer(n in prop::array::uniform5(1usize..100_000), flags: [bool; 3]) {
+            let problem = problem(n, [1; 4], 1, flags);
+            let count = count(&problem);
+            prop_assert!((1..=COPIES).contains(&count));
+            let weights: usize = problem.weight_shape().iter().product();
+            prop_assert!(count == 1 || count * weights * 4 < WEIGHT_BYTES + weights * 4);
+            prop_assert!(count == 1 || count * weights * results_of_a_channel(&problem) <= WORK);
+        }
+    }
+}

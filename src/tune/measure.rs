@@ -67,10 +67,7 @@ impl FromIterator<Layer> for Tuned {
 ///
 /// # Errors
 /// If the network cannot be compiled, or the system refuses memory.
-pub fn measure(
-    network: &Network,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Vec<Layer>, Error> {
+pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<Layer>, Error> {
     let options = network.options();
     let mut graph = network.graph().clone();
     schedule(&mut graph, options)?;

@@ -78,6 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             bar.get_or_insert_with(|| Progress::new("measuring", total)).set(done);
         })?
     };
+    let file = file.filter(|_| !layers.is_empty());
     if let Some(file) = &file {
         let mut cache = Cache::new(machine.clone());
         cache.add(&layers);

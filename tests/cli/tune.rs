@@ -1,0 +1,121 @@
+//! `resnetc tune`, and the commands that use what it has written.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+const MODEL: &str = "cifar_resnet20";
+
+/// Runs a command with a cache folder of its own.
+fn with_cache(folder: &Path, args: &[&str]) -> Output {
+    command(args).env("RESNETC_CACHE_DIR", folder).output().unwrap()
+}
+
+fn tune(folder: &Path, args: &[&str]) -> Value {
+    let output = with_cache(folder, &[&["tune", MODEL, "--json"], args].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "", "no progress where stderr is no terminal");
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+/// The programs of the network: what a choice of algorithms decides.
+fn programs(folder: &Path, args: &[&str]) -> (String, String) {
+    let output = with_cache(folder, &[&["dump", MODEL, "--stage", "program"], args].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    (stdout(&output), stderr(&output))
+}
+
+#[test]
+fn other_commands_use_what_was_written() {
+    let folder = folder("tune").join("made by the command");
+    let report = tune(&folder, &["--threads", "1"]);
+    let file = Path::new(report["file"].as_str().unwrap()).to_owned();
+    assert_eq!(names(&folder), [file.file_name().unwrap().to_str().unwrap()]);
+    let layers = report["layers"].as_array().unwrap();
+    assert!(layers.len() >= 6, "{report}");
+    for layer in layers {
+        let times = layer["microseconds"].as_object().unwrap();
+        assert!(times.len() > 1 && times.values().all(|t| t.as_f64().unwrap() > 0.0), "{layer}");
+        for choice in ["fastest", "modelled"] {
+            assert!(times.contains_key(layer[choice].as_str().unwrap()), "{layer}");
+        }
+    }
+    assert!(report["fastest_us"].as_f64() <= report["modelled_us"].as_f64());
+
+    let mut cache: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let written = cache["layers"].as_object_mut().unwrap();
+    assert_eq!(written.len(), layers.len());
+    written.values_mut().for_each(|l| l["algorithm"] = "direct".into());
+    fs::write(&file, cache.to_string()).unwrap();
+    let one = ["--threads", "1"];
+    let exact = programs(&folder, &[&one[..], &["--numerics", "exact"]].concat());
+    let off = programs(&folder, &[&one[..], &["--tuned", "off"]].concat());
+    assert_ne!(exact, off, "the model would choose Winograd's algorithm somewhere");
+    assert_eq!(programs(&folder, &one), exact);
+    assert_eq!(programs(Path::new("/no/such/folder"), &one), off);
+    let named = ["--threads", "1", "--tuned", text(&file)];
+    assert_eq!(programs(Path::new("/no/such/folder"), &named), exact);
+    // Times on one thread say nothing of two.
+    assert_eq!(
+        programs(&folder, &["--threads", "2"]),
+        programs(&folder, &["--threads", "2", "--tuned", "off"])
+    );
+}
+
+#[test]
+fn people_read_layers_and_the_place() {
+    let folder = folder("tune_text");
+    let output = with_cache(&folder, &["tune", MODEL]);
+    let text = stdout(&output);
+    for part in ["conv n1 c16 h32 w32 k16", " us  fastest", "by the model", "written to "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = stdout(&with_cache(&folder, &["tune", MODEL, "--numerics", "exact"]));
+    assert!(text.contains("nothing to choose"), "{text}");
+    assert_eq!(names(&folder).len(), 1);
+    let text = stdout(&with_cache(&folder.join("none"), &["tune", MODEL, "--tuned", "off"]));
+    assert!(text.contains("nothing is written"), "{text}");
+    assert_eq!(names(&folder).len(), 1);
+}
+
+#[test]
+fn a_damaged_cache_costs_a_warning() {
+    let folder = folder("tune_damaged");
+    let file = tune(&folder, &[])["file"].as_str().unwrap().to_owned();
+    let off = programs(&folder, &["--tuned", "off"]).0;
+    let whole = fs::read(&file).unwrap();
+    for damaged in [&whole[..whole.len() / 2], b"", b"\xff\xff"] {
+        fs::write(&file, damaged).unwrap();
+        let (out, warning) = programs(&folder, &[]);
+        assert!(warning.starts_with("warning: ") && warning.contains(&file), "{warning}");
+        assert_eq!((warning.lines().count(), &out), (1, &off));
+    }
+    // The command that binds the batch to its input loads the model twice, and warns once.
+    let run = with_cache(&folder, &["run", BUNDLED, "--input", BUNDLED_IO]);
+    assert_eq!((run.status.code(), stderr(&run).lines().count()), (Some(0), 1));
+    let output = with_cache(&folder, &["tune", MODEL]);
+    assert!(output.status.success() && stderr(&output).contains("replaced"), "{}", stderr(&output));
+    assert_eq!(programs(&folder, &[]).1, "", "it is whole again");
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_the_work() {
+    let folder = folder("tune_unwritable");
+    let file = folder.join("a file");
+    fs::write(&file, "not ours").unwrap();
+    let output = with_cache(&file, &["tune", MODEL]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("a file") && stdout(&output) == "", "{}", stderr(&output));
+    // Commands that only read do not mind.
+    assert!(with_cache(&file, &["info", MODEL]).status.success());
+    fail(&["tune", MODEL, "--tuned", text(&file)], &["a file", "no file of `resnetc tune`"]);
+    fail(&["tune", MODEL, "--tuned", text(&folder)], &["tune_unwritable"]);
+    fail(&["tune", "resnet5000"], &["resnet5000"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "not ours");
+    assert_eq!(names(&folder), ["a file"]);
+}

@@ -33,7 +33,7 @@ fn beside(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-/// Sees whether [`write`] could write a file: makes one beside it and takes it away.
+/// Sees whether [`write()`] could write a file: makes one beside it and takes it away.
 pub(crate) fn try_beside(path: &Path) -> Result<()> {
     let temporary = beside(path)?;
     OpenOptions::new().write(true).create_new(true).open(&temporary)?;

@@ -33,7 +33,7 @@ pub struct Cache {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Name of the fastest algorithm.
+    /// Name of the chosen algorithm.
     pub algorithm: String,
     /// Nanoseconds of each algorithm, by name.
     pub nanoseconds: BTreeMap<String, u64>,
@@ -82,7 +82,7 @@ impl Cache {
             let times = layer.candidates.iter();
             let times = times.map(|c| (c.algorithm.to_string(), nanoseconds(c.time)));
             let entry =
-                Entry { algorithm: layer.fastest().to_string(), nanoseconds: times.collect() };
+                Entry { algorithm: layer.chosen().to_string(), nanoseconds: times.collect() };
             self.insert(layer.problem.to_string(), entry);
         }
     }

@@ -23,6 +23,9 @@ const BUDGET: Duration = Duration::from_millis(40);
 /// Runs of a candidate that count, at least and at most.
 const RUNS: std::ops::RangeInclusive<u32> = 3..=64;
 
+/// How much faster than the cost model's choice another algorithm must be: more than times vary.
+const GAIN: f64 = 0.02;
+
 /// How fast an algorithm is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -46,16 +49,21 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The fastest algorithm.
-    pub fn fastest(&self) -> Algorithm {
-        let fastest = self.candidates.iter().min_by_key(|c| c.time);
-        fastest.map_or(self.modelled, |c| c.algorithm)
+    /// The fastest algorithm; the cost model's, if that is as fast but for what times vary anyway, so that measuring again
+    /// gives the same.
+    pub fn chosen(&self) -> Algorithm {
+        let Some(fastest) = self.candidates.iter().min_by_key(|c| c.time) else {
+            return self.modelled;
+        };
+        let worth = fastest.time.as_secs_f64() * (1.0 + GAIN);
+        let modelled = self.candidates.iter().find(|c| c.algorithm == self.modelled);
+        modelled.filter(|m| m.time.as_secs_f64() <= worth).unwrap_or(fastest).algorithm
     }
 }
 
 impl FromIterator<Layer> for Tuned {
     fn from_iter<I: IntoIterator<Item = Layer>>(layers: I) -> Self {
-        layers.into_iter().map(|l| (l.problem.to_string(), l.fastest())).collect()
+        layers.into_iter().map(|l| (l.problem.to_string(), l.chosen())).collect()
     }
 }
 
@@ -173,4 +181,25 @@ fn take_turns(subjects: &mut [Subject]) -> Result<Vec<Duration>, Error> {
         }
     }
     Ok(least.into_iter().zip(subjects).map(|(time, subject)| time / subject.copies).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::winograd::choose::ALGORITHMS;
+
+    #[test]
+    fn the_models_choice_stays_unless_another_is_clearly_faster() {
+        let problem = "conv n1 c16 h8 w8 k16 r3 s3 st1x1 p1,1,1,1".parse().expect("a problem");
+        let chosen = |micros: [u64; 3]| {
+            let candidates = ALGORITHMS.into_iter().zip(micros.map(Duration::from_micros));
+            let candidates =
+                candidates.map(|(algorithm, time)| Candidate { algorithm, time }).collect();
+            Layer { problem, uses: 1, modelled: ALGORITHMS[1], candidates }.chosen()
+        };
+        assert_eq!(chosen([2000, 1000, 3000]), ALGORITHMS[1]);
+        assert_eq!(chosen([2000, 1019, 1000]), ALGORITHMS[1]);
+        assert_eq!(chosen([2000, 1021, 1000]), ALGORITHMS[2]);
+        assert_eq!(chosen([900, 1021, 1000]), ALGORITHMS[0]);
+    }
 }

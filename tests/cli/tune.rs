@@ -40,11 +40,16 @@ fn other_commands_use_what_was_written() {
     for layer in layers {
         let times = layer["microseconds"].as_object().unwrap();
         assert!(times.len() > 1 && times.values().all(|t| t.as_f64().unwrap() > 0.0), "{layer}");
-        for choice in ["fastest", "modelled"] {
+        for choice in ["chosen", "modelled"] {
             assert!(times.contains_key(layer[choice].as_str().unwrap()), "{layer}");
         }
     }
-    assert!(report["fastest_us"].as_f64() <= report["modelled_us"].as_f64());
+    let uses: u64 = layers.iter().map(|l| l["uses"].as_u64().unwrap()).sum();
+    for (place, tuned) in [(text(&file), uses), ("off", 0)] {
+        let bench = ["bench", MODEL, "--threads", "1", "--iters", "1", "--json", "--tuned", place];
+        assert_eq!(json(&bench)["tuned"], tuned);
+    }
+    assert!(report["chosen_us"].as_f64() <= report["modelled_us"].as_f64());
 
     let mut cache: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     let written = cache["layers"].as_object_mut().unwrap();
@@ -71,7 +76,7 @@ fn people_read_layers_and_the_place() {
     let folder = folder("tune_text");
     let output = with_cache(&folder, &["tune", MODEL]);
     let text = stdout(&output);
-    for part in ["conv n1 c16 h32 w32 k16", " us  fastest", "by the model", "written to "] {
+    for part in ["conv n1 c16 h32 w32 k16", " us  chosen", "by the model", "written to "] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let text = stdout(&with_cache(&folder, &["tune", MODEL, "--numerics", "exact"]));
@@ -110,7 +115,11 @@ fn what_cannot_be_written_is_said_before_the_work() {
     let output = with_cache(&file, &["tune", MODEL]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
-    assert!(stderr(&output).contains("a file") && stdout(&output) == "", "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("a file") && stdout(&output).is_empty(),
+        "{}",
+        stderr(&output)
+    );
     // Commands that only read do not mind.
     assert!(with_cache(&file, &["info", MODEL]).status.success());
     fail(&["tune", MODEL, "--tuned", text(&file)], &["a file", "no file of `resnetc tune`"]);

@@ -43,15 +43,15 @@ struct Report {
     layers: Vec<Line>,
     /// All these layers of one run, by the cost model's choices.
     modelled_us: f64,
-    /// By the fastest algorithms.
-    fastest_us: f64,
+    /// By the chosen algorithms.
+    chosen_us: f64,
 }
 
 #[derive(Serialize)]
 struct Line {
     layer: String,
     uses: usize,
-    fastest: String,
+    chosen: String,
     modelled: String,
     microseconds: BTreeMap<String, f64>,
 }
@@ -126,7 +126,7 @@ fn report(args: &Args, machine: MachineKey, file: Option<PathBuf>, layers: &[Lay
     let line = |layer: &Layer| Line {
         layer: layer.problem.to_string(),
         uses: layer.uses,
-        fastest: layer.fastest().to_string(),
+        chosen: layer.chosen().to_string(),
         modelled: layer.modelled.to_string(),
         microseconds: layer
             .candidates
@@ -141,7 +141,7 @@ fn report(args: &Args, machine: MachineKey, file: Option<PathBuf>, layers: &[Lay
         file,
         layers: layers.iter().map(line).collect(),
         modelled_us: time(|layer| layer.modelled),
-        fastest_us: time(Layer::fastest),
+        chosen_us: time(Layer::chosen),
     }
 }
 
@@ -155,9 +155,9 @@ fn text(report: &Report, numerics: Numerics) -> String {
     for line in &report.layers {
         let _ = writeln!(text, "{} ({})", line.layer, plural(line.uses, "layer"));
         for (algorithm, time) in &line.microseconds {
-            let fastest = if *algorithm == line.fastest { "  fastest" } else { "" };
+            let chosen = if *algorithm == line.chosen { "  chosen" } else { "" };
             let modelled = if *algorithm == line.modelled { "  by the model" } else { "" };
-            let _ = writeln!(text, "  {algorithm:<26} {time:>10.1} us{fastest}{modelled}");
+            let _ = writeln!(text, "  {algorithm:<26} {time:>10.1} us{chosen}{modelled}");
         }
     }
     if report.layers.is_empty() {
@@ -169,9 +169,9 @@ fn text(report: &Report, numerics: Numerics) -> String {
     } else {
         let _ = writeln!(
             text,
-            "these layers take {:.3} ms a run by the model's choices, {:.3} ms by the fastest ({}, {})",
+            "these layers take {:.3} ms a run by the model's choices, {:.3} ms by the chosen ones ({}, {})",
             report.modelled_us / 1e3,
-            report.fastest_us / 1e3,
+            report.chosen_us / 1e3,
             report.isa,
             plural(report.threads, "thread")
         );

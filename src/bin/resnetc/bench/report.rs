@@ -24,6 +24,7 @@ pub(super) struct Figures {
     code_bytes: usize,
     kernels: usize,
     steps: usize,
+    tuned: usize,
     #[serde(skip)]
     isa: &'static str,
     #[serde(skip)]
@@ -42,6 +43,7 @@ impl Figures {
             code_bytes: report.code_bytes,
             kernels: report.kernels,
             steps: model.steps().len(),
+            tuned: report.tuned,
             isa: report.isa.name(),
             threads: model.threads(),
         }
@@ -140,12 +142,16 @@ fn figures(text: &mut String, figures: &Figures) {
     let _ = writeln!(text, "compile  {:.1} ms ({phases})", figures.compile_ms);
     let _ = writeln!(
         text,
-        "memory   arena {}, weights {}, code {} ({} steps, {} kernels)",
+        "memory   arena {}, weights {}, code {} ({} steps, {} kernels{})",
         bytes(figures.arena_bytes),
         bytes(figures.weight_bytes),
         bytes(figures.code_bytes),
         figures.steps,
-        figures.kernels
+        figures.kernels,
+        match figures.tuned {
+            0 => String::new(),
+            layers => format!(", {} tuned", plural(layers, "layer")),
+        }
     );
 }
 

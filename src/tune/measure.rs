@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use resnetc_ir::Graph;
 
@@ -18,10 +18,16 @@ use super::Tuned;
 use super::copies;
 
 /// Time for the runs of one candidate.
-const BUDGET: Duration = Duration::from_millis(40);
+const BUDGET: Duration = Duration::from_millis(60);
 
 /// Runs of a candidate that count, at least and at most.
-const RUNS: std::ops::RangeInclusive<u32> = 3..=64;
+const RUNS: std::ops::RangeInclusive<usize> = 5..=64;
+
+/// Bytes of constants that are read between runs, at most: more than caches hold.
+const MOST_BYTES: usize = 256 << 20;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// How much faster than the cost model's choice another algorithm must be: more than times vary.
 const GAIN: f64 = 0.02;
@@ -31,7 +37,7 @@ const GAIN: f64 = 0.02;
 pub struct Candidate {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// The least time of the layer.
+    /// The median time of the layer.
     pub time: Duration,
 }
 
@@ -80,6 +86,7 @@ pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<
     let mut graph = network.graph().clone();
     schedule(&mut graph, options)?;
     let mut layers = layers(&graph, options)?;
+    let distance = Distance::of(&graph);
     drop(graph);
     let total = layers.iter().map(|l| l.candidates.len() as u64).sum();
     let mut done = 0;
@@ -90,7 +97,7 @@ pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<
             done += 1;
             progress(done, total);
         }
-        let times = take_turns(&mut subjects)?;
+        let times = take_turns(&mut subjects, &distance)?;
         layer.candidates.iter_mut().zip(times).for_each(|(candidate, time)| candidate.time = time);
     }
     Ok(layers)
@@ -166,21 +173,49 @@ impl Subject {
     }
 }
 
-/// The least time of one convolution of each subject. The first run of each does not count.
-fn take_turns(subjects: &mut [Subject]) -> Result<Vec<Duration>, Error> {
+/// The median time of one convolution of each subject. The first run of each does not count.
+fn take_turns(subjects: &mut [Subject], distance: &Distance) -> Result<Vec<Duration>, Error> {
     let mut runs = Vec::new();
     for subject in &mut *subjects {
-        let one = subject.run()?.max(Duration::from_nanos(1));
-        let affordable = BUDGET.as_nanos() / one.as_nanos();
-        runs.push((affordable as u32).clamp(*RUNS.start(), *RUNS.end()));
+        let one = (distance.cross() + subject.run()?).max(Duration::from_nanos(1));
+        let affordable = (BUDGET.as_nanos() / one.as_nanos()) as usize;
+        runs.push(affordable.clamp(*RUNS.start(), *RUNS.end()));
     }
-    let mut least = vec![Duration::MAX; subjects.len()];
+    let mut times = vec![Vec::new(); subjects.len()];
     for turn in 0..runs.iter().copied().max().unwrap_or(0) {
         for (i, subject) in subjects.iter_mut().enumerate().filter(|(i, _)| turn < runs[*i]) {
-            least[i] = least[i].min(subject.run()?);
+            distance.cross();
+            times[i].push(subject.run()?);
         }
     }
-    Ok(least.into_iter().zip(subjects).map(|(time, subject)| time / subject.copies).collect())
+    let medians = times.into_iter().zip(subjects).map(|(mut times, subject)| {
+        times.sort_unstable();
+        times.get(times.len() / 2).map_or(Duration::MAX, |&time| time / subject.copies)
+    });
+    Ok(medians.collect())
+}
+
+/// What a network reads between two readings of the same weights: all of its constants. They drive the weights out of the
+/// caches, or leave them there if the network is small.
+struct Distance {
+    memory: Vec<u64>,
+}
+
+impl Distance {
+    fn of(graph: &Graph) -> Self {
+        let constants = graph.nodes().filter_map(|node| graph.constant_of(node));
+        let bytes = constants.map(|c| c.elements() * 4).sum::<usize>().min(MOST_BYTES);
+        // Not zeros, which the system may keep in one page for all of them.
+        Distance { memory: vec![1; bytes / size_of::<u64>()] }
+    }
+
+    /// Reads all of it, and tells how long it took.
+    fn cross(&self) -> Duration {
+        let start = Instant::now();
+        let lines = self.memory.chunks(LINE / size_of::<u64>());
+        std::hint::black_box(lines.fold(0u64, |sum, line| sum.wrapping_add(line[0])));
+        start.elapsed()
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 //!
 //! In a network a layer finds its source in the cache, where the layer before has just written it, and its weights far
 //! away, for all other layers' weights were read since. One convolution run again and again would find its weights near
-//! and favour algorithms that read more of them. So there are as many copies as it takes, each with other weights; and
-//! where the shapes allow it each reads what the one before has written, so that threads exchange values as they do in a
-//! network.
+//! and favour algorithms that read more of them. So each copy has other weights; and where the shapes allow it each reads
+//! what the one before has written, so that threads exchange values as they do in a network.
 
 use resnetc_ir::graph::GraphError;
 use resnetc_ir::op::{Op, Pool, Window};
@@ -12,8 +11,8 @@ use resnetc_ir::{Graph, NodeId, Tensor};
 
 use crate::kernels::problem::ConvProblem;
 
-/// Bytes of direct convolution's weights that all copies should have. The transformed weights of the other algorithms,
-/// which are timed in turns, are eight times as many, so this is a distance of about 64 MB between two readings.
+/// Bytes of direct convolution's weights that all copies should have. Another algorithm's transformed weights are up to
+/// four times as many, and all algorithms of a layer are compiled at the same time.
 const WEIGHT_BYTES: usize = 8 << 20;
 
 /// Bytes of results that the copies may have, where each has one of its own.

@@ -10,8 +10,8 @@
 //!
 //! A layer is the problem line of a convolution ([`ConvProblem`](crate::kernels::problem::ConvProblem)): layers of the
 //! same line run the same code on other numbers. Where two networks have a layer in common, the one that was measured last
-//! decides. Nothing here is used unless it is asked for: compilation reads no file
-//! and measures nothing, it takes [`Tuned`] from the [options](crate::options::Options).
+//! decides. Nothing here is used unless it is asked for: compilation reads no file and measures nothing, it takes [`Tuned`]
+//! from the [options](crate::options::Options).
 
 pub mod cache;
 pub mod choices;

@@ -53,9 +53,6 @@ const EXCHANGE: f64 = 150.0;
 /// Half cycles to read a line again that the second cache does not hold.
 const FAR_LINE: f64 = 4.0;
 
-/// Half cycles by which Winograd's algorithm must be cheaper, of a hundred.
-const GAIN_PERCENT: f64 = 10.0;
-
 /// Threads for which algorithms are chosen, whatever runs them: two algorithms round differently, and a result must not
 /// depend on the number of threads. From two on, values have to move between cores.
 const JUDGED_THREADS: usize = 2;
@@ -74,7 +71,7 @@ impl Algorithm {
         };
         let machine = Machine { threads: JUDGED_THREADS, ..*machine };
         let one = |[_, c, h, w]: [usize; 4]| [1, c, h, w];
-        let direct = direct_cost(conv, one(dst_shape), &machine) * (1.0 - GAIN_PERCENT / 100.0);
+        let direct = direct_cost(conv, one(dst_shape), &machine);
         let cost = |algorithm: &Algorithm| match *algorithm {
             Algorithm::Direct => Some(direct),
             Algorithm::Winograd(tile, schedule) => {

@@ -236,9 +236,11 @@ pub(crate) fn run_with(
             let mut bases = Bases::new(BASES);
             bases.set(ARENA.0 as usize, arena.data.as_mut_ptr().cast());
             bases.set(WEIGHTS.0 as usize, weights.as_mut_ptr().cast());
-            bases.set(THREAD.0 as usize, own.as_mut_ptr().cast());
             for (i, region) in regions.iter().enumerate() {
                 for chunk in 0..region.chunk_count() {
+                    // What another chunk left there is nothing to rely on.
+                    own.fill(f32::NAN);
+                    bases.set(THREAD.0 as usize, own.as_mut_ptr().cast());
                     // SAFETY: the emulator checked the same region on buffers of the same sizes.
                     unsafe { code.run_chunk(i, &bases, chunk) };
                 }

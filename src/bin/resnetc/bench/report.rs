@@ -20,6 +20,8 @@ pub(super) struct Figures {
     compile_ms: f64,
     phases: Vec<Phase>,
     arena_bytes: usize,
+    /// Beside the arena, for each thread.
+    thread_bytes: usize,
     weight_bytes: usize,
     code_bytes: usize,
     kernels: usize,
@@ -39,6 +41,7 @@ impl Figures {
             compile_ms: report.total().as_secs_f64() * 1e3,
             phases: phases(model),
             arena_bytes: report.arena_bytes,
+            thread_bytes: report.thread_bytes,
             weight_bytes: report.weight_bytes,
             code_bytes: report.code_bytes,
             kernels: report.kernels,
@@ -142,8 +145,9 @@ fn figures(text: &mut String, figures: &Figures) {
     let _ = writeln!(text, "compile  {:.1} ms ({phases})", figures.compile_ms);
     let _ = writeln!(
         text,
-        "memory   arena {}, weights {}, code {} ({} steps, {} kernels{})",
+        "memory   arena {} and {} a thread, weights {}, code {} ({} steps, {} kernels{})",
         bytes(figures.arena_bytes),
+        bytes(figures.thread_bytes),
         bytes(figures.weight_bytes),
         bytes(figures.code_bytes),
         figures.steps,

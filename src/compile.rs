@@ -96,20 +96,37 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
 }
 
-/// How each operator is computed, where there is a choice.
-pub type Algorithms = HashMap<NodeId, Algorithm>;
+/// How the operators of a network are computed, where there is a choice.
+#[derive(Clone, Debug, Default)]
+pub struct Algorithms {
+    chosen: HashMap<NodeId, Algorithm>,
+    /// How many of them were chosen by measured times.
+    pub tuned: usize,
+}
+
+impl Algorithms {
+    /// How a node is computed.
+    pub fn get(&self, node: NodeId) -> Algorithm {
+        self.chosen.get(&node).copied().unwrap_or_default()
+    }
+}
 
 /// Chooses the algorithms that the options allow, for a machine.
 pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms {
+    let mut algorithms = Algorithms::default();
     if options.numerics == Numerics::Exact {
-        return Algorithms::new();
+        return algorithms;
     }
-    let choice = |node: NodeId| {
-        let (operands, n) = (operand_types(graph, node), graph.node(node));
-        let modelled = || Algorithm::choose(&n.op, &operands, &n.ty, machine);
-        (node, tuned(graph, node, options).unwrap_or_else(modelled))
-    };
-    graph.topo().into_iter().map(choice).collect()
+    for node in graph.topo() {
+        let tuned = tuned(graph, node, options);
+        algorithms.tuned += usize::from(tuned.is_some());
+        let algorithm = tuned.unwrap_or_else(|| {
+            let (operands, n) = (operand_types(graph, node), graph.node(node));
+            Algorithm::choose(&n.op, &operands, &n.ty, machine)
+        });
+        algorithms.chosen.insert(node, algorithm);
+    }
+    algorithms
 }
 
 /// The measured choice for an operator, if there is one and it can compute the operator.
@@ -131,9 +148,8 @@ fn operand_types(graph: &Graph, node: NodeId) -> Vec<&TensorType> {
 /// Plans a scheduled graph, with scratch memory for the chosen algorithms.
 pub fn plan(graph: &Graph, algorithms: &Algorithms) -> Plan {
     plan::plan(graph, &|node| {
-        let algorithm = algorithms.get(&node).copied().unwrap_or_default();
         let n = graph.node(node);
-        algorithm.scratch_bytes(&n.op, &operand_types(graph, node), &n.ty)
+        algorithms.get(node).scratch_bytes(&n.op, &operand_types(graph, node), &n.ty)
     })
 }
 
@@ -161,15 +177,16 @@ pub fn lower(
             operands: graph.operands(planned.node).into_iter().map(operand).collect(),
             dst: plan.places[&planned.node].clone(),
             fill_halo: planned.fill_halo,
-            algorithm: algorithms.get(&planned.node).copied().unwrap_or_default(),
+            algorithm: algorithms.get(planned.node),
             scratch: planned.scratch.map(|buffer| plan.buffers[buffer].offset as i64),
         };
         let lowered = kernels::lower(&step, &mut sink)?;
-        // What stands in the middle does the multiplications, where there are several regions or calls.
-        let main = lowered.len() / 2;
+        // What comes before the last region prepares its operands.
+        let main = lowered.len().saturating_sub(1);
         let main_call = |region: &Region| {
             let calls = region.pieces.first()?.calls();
-            calls.get(calls.len() / 2).map(|call| sink.name(call.kernel).to_owned())
+            let most = calls.iter().rev().max_by_key(|c| sink.work(c.kernel).multiply_adds);
+            most.map(|call| sink.name(call.kernel).to_owned())
         };
         for (i, region) in lowered.into_iter().enumerate() {
             steps.push(StepInfo {
@@ -235,8 +252,6 @@ fn build(
 ) -> Result<Model, Error> {
     let (isa, machine) = machine(options)?;
     let algorithms = choose(&graph, options, &machine);
-    let by_time = |&&node: &&NodeId| tuned(&graph, node, options).is_some();
-    let tuned = algorithms.keys().filter(by_time).count();
     let plan = plan(&graph, &algorithms);
     if cfg!(debug_assertions) {
         plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;
@@ -271,7 +286,7 @@ fn build(
         weight_bytes: bytes,
         code_bytes: code.size(),
         kernels: lowered.kernels.len(),
-        tuned,
+        tuned: algorithms.tuned,
         phases: clock.laps,
         remarks,
     };

@@ -83,16 +83,6 @@ impl Piece {
         self.chunks.iter().map(|&n| u64::from(n)).product()
     }
 
-    /// The piece without one of its calls' arguments.
-    pub fn without_arg(mut self, position: usize) -> Piece {
-        for item in &mut self.items {
-            if let Item::Call(call) = item {
-                call.args.remove(position);
-            }
-        }
-        self
-    }
-
     /// All calls, however deep.
     pub fn calls(&self) -> Vec<&Call> {
         let mut calls = Vec::new();

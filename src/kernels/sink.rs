@@ -158,12 +158,19 @@ pub struct Levels<const N: usize> {
     chunks: Vec<u32>,
     loops: Vec<Extent>,
     pointers: [Pointer; N],
+    /// Whether each pointer is handed to the kernel.
+    passed: [bool; N],
 }
 
 impl<const N: usize> Levels<N> {
     /// A single call with these arguments.
     pub fn new(pointers: [Pointer; N]) -> Self {
-        Levels { chunks: Vec::new(), loops: Vec::new(), pointers }
+        Levels { chunks: Vec::new(), loops: Vec::new(), pointers, passed: [true; N] }
+    }
+
+    /// Leaves a pointer out of the call unless the kernel takes it.
+    pub fn pass_if(&mut self, position: usize, takes: bool) {
+        self.passed[position] = takes;
     }
 
     /// Adds a level whose turns are chunks of their own, and returns its number.
@@ -206,7 +213,8 @@ impl<const N: usize> Levels<N> {
 
     /// A call of `kernel` with the pointers, then `counts`, to be put into a piece of the same chunk levels.
     pub fn call(self, kernel: usize, counts: &[Extent]) -> Call {
-        let addresses = self.pointers.into_iter().map(|p| Arg::Address {
+        let passed = self.pointers.into_iter().zip(self.passed).filter(|(_, passed)| *passed);
+        let addresses = passed.map(|(p, _)| Arg::Address {
             base: p.base,
             offset: p.offset,
             strides: p.strides,

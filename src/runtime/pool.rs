@@ -11,6 +11,7 @@
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -140,6 +141,7 @@ const NUMBER: u32 = 17;
 #[repr(align(128))]
 struct Apart<T>(T);
 
+#[derive(Default)]
 struct Shared {
     /// Who may join what; see [`ACTIVE`].
     gate: Apart<AtomicU64>,
@@ -180,18 +182,8 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     fn new(threads: usize) -> Self {
-        Shared {
-            gate: Apart::default(),
-            drawn: (0..threads).map(|_| Apart::default()).collect(),
-            task: UnsafeCell::new(None),
-            busy: AtomicBool::new(false),
-            hot: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
-            asleep: AtomicUsize::new(0),
-            sleep: Mutex::new(()),
-            wake: Condvar::new(),
-            panic: Mutex::new(None),
-        }
+        let drawn = (0..threads).map(|_| Apart::default()).collect();
+        Shared { drawn, ..Shared::default() }
     }
 
     /// The caller's side of a job. Only for the holder of `busy`.
@@ -218,19 +210,22 @@ impl Shared {
         }
     }
 
-    /// The next chunk of a thread's share of `chunks`, if any is left.
-    fn draw(&self, share: usize, chunks: u64) -> Option<u64> {
+    /// A thread's share of `chunks`. Shares differ by one chunk at most.
+    fn chunks_of(&self, thread: usize, chunks: u64) -> Range<u64> {
         let shares = self.drawn.len() as u64;
-        // Shares differ by one chunk at most.
         let first = |share: u64| share * (chunks / shares) + share.min(chunks % shares);
-        let (start, end) = (first(share as u64), first(share as u64 + 1));
+        first(thread as u64)..first(thread as u64 + 1)
+    }
+
+    /// The next chunk of a thread's share, if any is left.
+    fn draw(&self, thread: usize, share: &Range<u64>) -> Option<u64> {
+        let drawn = &self.drawn[thread].0;
         // A look first: a share that is used up is not written to any more.
-        let drawn = &self.drawn[share].0;
-        if drawn.load(Ordering::Relaxed) >= end - start {
+        if drawn.load(Ordering::Relaxed) >= share.end - share.start {
             return None;
         }
-        let chunk = start + drawn.fetch_add(1, Ordering::Relaxed);
-        (chunk < end).then_some(chunk)
+        let chunk = share.start + drawn.fetch_add(1, Ordering::Relaxed);
+        (chunk < share.end).then_some(chunk)
     }
 
     /// Draws chunks until there are no more. Panics of the job are kept for the caller, and end the job.
@@ -238,9 +233,10 @@ impl Shared {
         // SAFETY: we are inside `run`, or inside the gate, which `run` waits for: the job is alive.
         let job = unsafe { &*task.job };
         let all = AssertUnwindSafe(|| {
-            let shares = self.drawn.len();
-            for share in (0..shares).map(|i| (worker + i) % shares) {
-                while let Some(chunk) = self.draw(share, task.chunks) {
+            let threads = self.drawn.len();
+            for thread in (0..threads).map(|i| (worker + i) % threads) {
+                let share = self.chunks_of(thread, task.chunks);
+                while let Some(chunk) = self.draw(thread, &share) {
                     job(worker, chunk);
                 }
             }

@@ -125,7 +125,7 @@ fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
             None => layers.push(Layer {
                 problem,
                 uses: 1,
-                modelled: modelled.get(&node).copied().unwrap_or_default(),
+                modelled: modelled.get(node),
                 candidates: able
                     .into_iter()
                     .map(|algorithm| Candidate { algorithm, time: Duration::MAX })

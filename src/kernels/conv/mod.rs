@@ -356,8 +356,8 @@ impl Product<'_> {
         let rows =
             levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band]);
         self.tile_levels(&mut levels, &micro, &set, cut.tiles);
-        let piece = levels.piece(kernel, &[rows.extent()]);
-        Ok(if micro.has_shortcut() { piece } else { piece.without_arg(3) })
+        levels.pass_if(3, micro.has_shortcut());
+        Ok(levels.piece(kernel, &[rows.extent()]))
     }
 
     /// The levels over tiles: blocks of output channels, and parts of a block where a tile is narrower than one.

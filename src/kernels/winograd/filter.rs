@@ -1,5 +1,5 @@
 //! The filters' transform `U = G g G^T` as a vector program, for layers whose filters are read from memory once a run:
-//! nine values come from there instead of sixteen or thirty-six, and the transform hides behind the products.
+//! nine values come from there instead of sixteen or thirty-six.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target, V};
 

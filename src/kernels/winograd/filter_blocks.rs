@@ -99,9 +99,7 @@ fn inputs(layer: &Layer<'_>, scratch: i64, sink: &mut Sink) -> Result<Vec<Piece>
     let planes = form.inputs.div_ceil(16);
     let cuts = sink.machine.parts().div_ceil(form.images * form.tiles[0]);
     let piece = |class: Class, sink: &mut Sink| {
-        let skipped = class.first as i64 * form.tiles[1] as i64;
-        let offset = scratch + skipped * form.value_tile();
-        let values = TileMemory { base: ARENA, offset, tiles };
+        let values = TileMemory { base: ARENA, offset: scratch, first_row: 0, tiles };
         let outer = |levels: &mut Levels<2>, src: Strides| {
             let image = form.image_tiles() as i64 * form.value_tile();
             levels.chunk(form.images, [src.image, image]);
@@ -247,20 +245,16 @@ impl Parts<'_> {
             Extent::Fixed(form.elements() as u32),
             [form.value_element(tiles), self.element(), m, m, ahead],
         );
-        let mut call = levels.call(kernel, &[Extent::Fixed(1)]);
-        if !product.accumulate {
-            call.args.remove(3);
-        }
-        Ok(Item::Call(call))
+        levels.pass_if(3, product.accumulate);
+        Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(1)])))
     }
 
     fn outputs(&self, biases: i64, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.layer.form;
         let blocks = self.lanes as i64 / 16;
         let call = |class: Class, sink: &mut Sink| {
-            let skipped = class.first as i64 * form.tiles[1] as i64;
-            let offset = self.products + skipped * 16 * F32;
-            let memory = TileMemory { base: THREAD, offset, tiles: self.tiles };
+            let (offset, tiles) = (self.products, self.tiles);
+            let memory = TileMemory { base: THREAD, offset, first_row: 0, tiles };
             let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
                 let group = self.images as i64;
                 let images = [0, 0, dst.image * group, res.image * group];

@@ -194,7 +194,7 @@ impl Form {
     }
 
     /// Lowers the convolution; `scratch` is the offset in the arena of the memory that
-    /// [`Algorithm::scratch_bytes`](super::Algorithm::scratch_bytes) asked for.
+    /// [`Algorithm::scratch_bytes`](super::Algorithm::scratch_bytes) asked for. Without it only tile blocks can run.
     ///
     /// # Errors
     /// If no kernel fits the machine.
@@ -237,14 +237,24 @@ struct Layer<'a> {
     operands: Operands<'a>,
 }
 
-/// Where the first tile of a call lies and how far it is to the others, in one memory.
+/// Where transformed tiles lie.
 #[derive(Clone, Copy, Debug)]
 struct TileMemory {
     base: Base,
-    /// Offset of the first tile's first element.
+    /// Offset of the first element of the first tile.
     offset: i64,
+    /// The row of tiles that the first one is of.
+    first_row: usize,
     /// Tiles that lie there, which is what the elements are apart by.
     tiles: usize,
+}
+
+impl TileMemory {
+    /// The first element of the first tile of a class, where neighbouring tiles are `tile` bytes apart.
+    fn start(&self, class: Class, columns: usize, tile: i64) -> Pointer {
+        let before = (class.first - self.first_row) * columns;
+        Pointer::new(self.base, self.offset + before as i64 * tile)
+    }
 }
 
 impl Layer<'_> {
@@ -282,7 +292,7 @@ impl Layer<'_> {
         let down = m * src.row;
         let mut levels = Levels::new([
             Pointer::new(self.operands.src.base, start + class.first as i64 * down),
-            Pointer::new(values.base, values.offset),
+            values.start(class, form.tiles[1], form.value_tile()),
         ]);
         outer(&mut levels, src);
         Ok((levels, kernel))
@@ -330,7 +340,7 @@ impl Layer<'_> {
             Pointer::new(p.base, p.origin() + class.first as i64 * m * s.row)
         };
         let mut levels = Levels::new([
-            Pointer::new(products.base, products.offset),
+            products.start(class, form.tiles[1], 16 * F32),
             Pointer::new(WEIGHTS, biases),
             start(operands.dst, dst),
             start(place, res),
@@ -338,11 +348,8 @@ impl Layer<'_> {
         outer(&mut levels, dst, res);
         let tiles = form.tiles[1] as i64 * 16 * F32;
         levels.inner(Extent::Fixed(class.count as u32), [tiles, 0, m * dst.row, m * res.row]);
-        let mut call = levels.call(kernel, &[]);
-        if residual.is_none() {
-            call.args.remove(3);
-        }
-        Ok(call)
+        levels.pass_if(3, residual.is_some());
+        Ok(levels.call(kernel, &[]))
     }
 
     /// The biases, padded to whole blocks.

@@ -126,8 +126,7 @@ fn inputs(
 ) -> Result<Vec<Item>, KernelError> {
     let form = layer.form;
     let call = |class: Class, sink: &mut Sink| {
-        let skipped = (class.first - blocks.first) as i64 * form.tiles[1] as i64;
-        let values = TileMemory { base: THREAD, offset: skipped * form.value_tile(), tiles };
+        let values = TileMemory { base: THREAD, offset: 0, first_row: blocks.first, tiles };
         let outer = |levels: &mut Levels<2>, src: Strides| {
             let row = layer.input_row(src);
             levels.chunk(form.images, [src.image, 0]);
@@ -155,8 +154,7 @@ fn outputs(
     let form = layer.form;
     let per_group = lanes as i64 / 16;
     let call = |class: Class, sink: &mut Sink| {
-        let skipped = (class.first - blocks.first) as i64 * form.tiles[1] as i64;
-        let memory = TileMemory { base: THREAD, offset: products + skipped * 16 * F32, tiles };
+        let memory = TileMemory { base: THREAD, offset: products, first_row: blocks.first, tiles };
         let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
             let down = (form.transforms.outputs * blocks.rows) as i64;
             levels.chunk(form.images, [0, 0, dst.image, res.image]);

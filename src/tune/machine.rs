@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cpu::{Isa, core_cache_bytes};
 
 /// Raised when kernels change so much that times measured before no longer tell which algorithm is the fastest.
-const GENERATOR: u32 = 1;
+const GENERATOR: u32 = 2;
 
 /// CPU, instruction set, threads, and the version of this compiler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

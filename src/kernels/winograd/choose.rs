@@ -37,18 +37,21 @@ pub const ALGORITHMS: [Algorithm; 5] = [
     Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks),
 ];
 
-/// Bytes of weights that memory gives a core in a half cycle while it computes. Measured on two server CPUs, whose cores
-/// get twice as much if they do nothing but read.
-const BYTES_PER_HALF_CYCLE: f64 = 1.5;
+/// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two server CPUs, of which one
+/// core gets as much if it does nothing but read.
+const BYTES_PER_HALF_CYCLE: f64 = 3.0;
 
 /// Operations on vectors for each element of a transformed filter.
-const OPERATIONS: f64 = 3.0;
+const OPERATIONS: f64 = 1.5;
 
-/// Half cycles to write a line of transformed filters, which the first cache does not hold.
-const STORE: f64 = 5.0;
+/// Half cycles to write a line of transformed filters, which the first cache does not hold, and to read it again.
+const LINE: f64 = 8.5;
+
+/// What direct convolution takes by what its multiply-adds alone would.
+const DIRECT: f64 = 1.12;
 
 /// Half cycles to read a line that another core has written, many of them at a time.
-const EXCHANGE: f64 = 150.0;
+const EXCHANGE: f64 = 100.0;
 
 /// Half cycles to read a line again that the second cache does not hold.
 const FAR_LINE: f64 = 4.0;
@@ -131,7 +134,7 @@ fn direct_cost(conv: &Conv, dst: [usize; 4], machine: &Machine) -> f64 {
     let [images, _, rows, columns] = dst;
     let taps = conv.window.kernel[0] * conv.window.kernel[1];
     let cost = split(rows * columns, widest, block).1 * images * taps;
-    (cost as f64 / machine.threads as f64).max(memory_cost(taps))
+    (cost as f64 * DIRECT / machine.threads as f64).max(memory_cost(taps))
 }
 
 impl Form {
@@ -154,7 +157,7 @@ impl Form {
             Schedule::FilterBlocks => {
                 let tiles = filter_blocks::tiles_together(self);
                 let turns = (self.tile_count() / tiles) as f64;
-                let filter = elements as f64 * (OPERATIONS * vectors + STORE);
+                let filter = elements as f64 * (OPERATIONS * vectors + LINE);
                 let cost = product::step_cost(self, tiles, target) * elements as f64 + filter;
                 // All threads read what each has transformed, once for all of their outputs.
                 let lines = (elements * self.tile_count() * 4) as f64 / 64.0;

@@ -1,8 +1,11 @@
 //! Block by block of outputs: first all inputs are transformed, into scratch memory that all threads read; then a chunk
 //! is a few outputs, whose filters one thread reads from memory as they stand, transforms, multiplies and transforms
 //! back. So a run reads each weight once, and nine values of a filter instead of its sixteen or thirty-six transformed
-//! ones: the better schedule where there are many filters and few tiles. The filters of the next part are brought near
-//! while the products of this one are computed.
+//! ones: the better schedule where there are many filters and few tiles.
+//!
+//! The input channels are taken in stretches. While the products of one are computed, the filters of the next are
+//! transformed and those of the one behind it brought near, a few at a time between two elements' products: so their
+//! way to the second cache and from memory goes on beside the multiply-adds.
 
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::kernels::KernelError;
@@ -45,12 +48,17 @@ fn filter_element(channels: usize, lanes: usize) -> i64 {
     (channels * lanes + 16) as i64 * F32
 }
 
-/// Input channels whose filters are transformed at a time: so many that the core's cache holds them well. It does not
+/// Bytes of the transformed filters of a stretch of some channels.
+fn filter_buffer(form: &Form, channels: usize, lanes: usize) -> i64 {
+    aligned(filter_element(channels, lanes) * form.elements() as i64)
+}
+
+/// Input channels of a stretch: so many that the core's cache holds two stretches' filters beside all else. It does not
 /// depend on how many images and outputs are computed together, for it decides where sums are rounded.
 fn channels_together(form: &Form, machine: &Machine) -> usize {
     let channel = form.elements() * 16 * F32 as usize;
-    let fitting = machine.cache_bytes / 12 / channel / 16 * 16;
-    fitting.clamp(16, form.inputs.next_multiple_of(16)).min(form.inputs)
+    let fitting = machine.cache_bytes / 24 / channel / 16 * 16;
+    fitting.max(32).min(form.inputs)
 }
 
 pub(super) fn lower(
@@ -72,7 +80,7 @@ pub(super) fn lower(
         pack::fill(&[pack::Part { weights, block: 1 }], 0, lanes, out)
     });
     let channels = channels_together(form, &sink.machine);
-    let products = aligned(filter_element(channels, lanes) * form.elements() as i64);
+    let products = 2 * filter_buffer(form, channels, lanes);
     sink.reserve((products + form.product_block(tiles) * lanes as i64 / 16) as usize);
     let parts = Parts {
         layer,
@@ -125,44 +133,87 @@ struct Parts<'a> {
     lanes: usize,
     /// Blocks of so many outputs.
     groups: usize,
-    /// Input channels that are multiplied together.
+    /// Input channels of a stretch.
     channels: usize,
     /// Offsets of the filters among the packed constants, of the transformed inputs in the arena, of the products in the
-    /// thread's memory. The transformed filters lie at its start.
+    /// thread's memory, which starts with the transformed filters of two stretches.
     filters: i64,
     scratch: i64,
     products: i64,
 }
 
-/// A stretch of the reduction: `count` times `channels` input channels, from channel `first` on.
+/// A stretch of the reduction: `channels` input channels from channel `first` on, whose transformed filters lie at
+/// `buffer` in the thread's memory.
 #[derive(Clone, Copy)]
 struct Stretch {
     first: usize,
     channels: usize,
-    count: usize,
+    buffer: i64,
+}
+
+/// Which elements' products are computed.
+#[derive(Clone, Copy)]
+enum Elements {
+    /// One in each turn of a repeat.
+    Each,
+    /// All from this one on.
+    From(usize),
+}
+
+/// Which filters of a stretch are transformed.
+#[derive(Clone, Copy)]
+enum Filters {
+    /// Those of so many channels in each turn of a repeat, at most.
+    Each(usize),
+    /// All.
+    All,
 }
 
 impl Parts<'_> {
-    /// Filter transforms and products, in turn.
     fn items(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        let inputs = self.layer.form.inputs;
-        let (whole, tail) = (inputs / self.channels, inputs % self.channels);
-        let mut items = self.part(Stretch { first: 0, channels: self.channels, count: 1 }, sink)?;
-        let part = Stretch { first: self.channels, channels: self.channels, count: whole - 1 };
-        match part.count {
-            0 => {}
-            1 => items.extend(self.part(part, sink)?),
-            n => items.push(Item::Repeat { count: n as u32, items: self.part(part, sink)? }),
-        }
-        if tail > 0 {
-            let part = Stretch { first: whole * self.channels, channels: tail, count: 1 };
-            items.extend(self.part(part, sink)?);
+        let stretches = self.stretches();
+        let mut items = vec![self.transform(stretches[0], Filters::All, sink)?];
+        for (i, &stretch) in stretches.iter().enumerate() {
+            match stretches.get(i + 1) {
+                Some(&next) => items.extend(self.beside(stretch, next, sink)?),
+                None => items.push(self.product(stretch, Elements::From(0), sink)?),
+            }
         }
         Ok(items)
     }
 
-    fn part(&self, part: Stretch, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        Ok(vec![self.transform(part, sink)?, self.product(part, sink)?])
+    /// All stretches. Their filters lie in two places in turn.
+    fn stretches(&self) -> Vec<Stretch> {
+        let inputs = self.layer.form.inputs;
+        let buffer = filter_buffer(self.layer.form, self.channels, self.lanes);
+        let places = [0, buffer].into_iter().cycle();
+        let firsts = (0..inputs).step_by(self.channels);
+        let stretch = |(first, buffer)| {
+            let channels = self.channels.min(inputs - first);
+            Stretch { first, channels, buffer }
+        };
+        firsts.zip(places).map(stretch).collect()
+    }
+
+    /// The products of a stretch, with the next one's filter transform between its elements.
+    fn beside(
+        &self,
+        stretch: Stretch,
+        next: Stretch,
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
+        let elements = self.layer.form.elements();
+        let channels = next.channels.div_ceil(elements);
+        let turns = next.channels.div_ceil(channels);
+        let turn = vec![
+            self.product(stretch, Elements::Each, sink)?,
+            self.transform(next, Filters::Each(channels), sink)?,
+        ];
+        let mut items = vec![Item::Repeat { count: turns as u32, items: turn }];
+        if turns < elements {
+            items.push(self.product(stretch, Elements::From(turns), sink)?);
+        }
+        Ok(items)
     }
 
     /// Bytes of a block's panel: biases, and the filters of all input channels.
@@ -185,12 +236,18 @@ impl Parts<'_> {
         filter_element(self.channels, self.lanes)
     }
 
-    fn chunks<const N: usize>(&self, levels: &mut Levels<N>, strides: [[i64; N]; 2]) {
+    /// Adds the chunk levels and returns the number of the level behind them.
+    fn chunks<const N: usize>(&self, levels: &mut Levels<N>, strides: [[i64; N]; 2]) -> usize {
         levels.chunk(self.layer.form.images / self.images, strides[0]);
-        levels.chunk(self.groups, strides[1]);
+        levels.chunk(self.groups, strides[1]) + 1
     }
 
-    fn transform(&self, part: Stretch, sink: &mut Sink) -> Result<Item, KernelError> {
+    fn transform(
+        &self,
+        stretch: Stretch,
+        filters: Filters,
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
         let form = self.layer.form;
         let transform = FilterTransform {
             target: sink.machine.target,
@@ -200,51 +257,68 @@ impl Parts<'_> {
         };
         let name = form.name("filter", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{transform:?}"), |n| transform.program(n))?;
-        let start = self.filter(part.first);
-        let mut levels = Levels::new([Pointer::new(WEIGHTS, start), Pointer::new(THREAD, 0)]);
-        self.chunks(&mut levels, [[0; 2], [self.panel_bytes(), 0]]);
-        if part.count > 1 {
-            levels.repeat([self.filter_bytes(part.channels), 0]);
-        }
-        Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(part.channels as u32)])))
+        let mut levels = Levels::new([
+            Pointer::new(WEIGHTS, self.filter(stretch.first)),
+            Pointer::new(THREAD, stretch.buffer),
+        ]);
+        let level = self.chunks(&mut levels, [[0; 2], [self.panel_bytes(), 0]]);
+        let total = stretch.channels as u32;
+        let count = match filters {
+            Filters::All => Extent::Fixed(total),
+            Filters::Each(channels) => {
+                levels.repeat([self.filter_bytes(channels), (channels * self.lanes) as i64 * F32]);
+                match stretch.channels % channels {
+                    0 => Extent::Fixed(channels as u32),
+                    _ => Extent::Rest { level, per: channels as u32, total },
+                }
+            }
+        };
+        Ok(Item::Call(levels.call(kernel, &[count])))
     }
 
-    fn product(&self, part: Stretch, sink: &mut Sink) -> Result<Item, KernelError> {
+    fn product(
+        &self,
+        stretch: Stretch,
+        elements: Elements,
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
         let form = self.layer.form;
         let product = Product {
             form,
             target: sink.machine.target,
             tiles: self.tiles,
-            channels: part.channels,
+            channels: stretch.channels,
             vectors: self.vectors,
-            accumulate: part.first > 0,
+            accumulate: stretch.first > 0,
         };
         let micro = product.micro();
         let micro = Micro { ahead: Ahead::Stream { every: lines_per_line(form, &micro) }, ..micro };
         let name = form.name("product", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
         let ahead = sink.work(kernel).prefetches as i64 * 64;
-        let next = self.filter(part.first + part.channels);
-        let values = self.scratch + part.first as i64 * F32;
-        let tiles = form.tile_count();
-        let mut levels = Levels::new([
-            Pointer::new(ARENA, values),
-            Pointer::new(THREAD, 0),
-            Pointer::new(THREAD, self.products),
-            Pointer::new(THREAD, self.products),
-            Pointer::new(WEIGHTS, next),
-        ]);
+        let m = form.product_element(self.tiles);
+        let element = [form.value_element(form.tile_count()), self.element(), m, m, ahead];
+        let pointers = [
+            (ARENA, self.scratch + stretch.first as i64 * F32),
+            (THREAD, stretch.buffer),
+            (THREAD, self.products),
+            (THREAD, self.products),
+            (WEIGHTS, self.filter(stretch.first + 2 * self.channels)),
+        ];
+        let first = if let Elements::From(first) = elements { first } else { 0 };
+        let at = |i: usize| {
+            let (base, offset) = pointers[i];
+            Pointer::new(base, offset + first as i64 * element[i])
+        };
+        let mut levels = Levels::new(std::array::from_fn(at));
         let group = self.tiles as i64 * form.value_tile();
         self.chunks(&mut levels, [[group, 0, 0, 0, 0], [0, 0, 0, 0, self.panel_bytes()]]);
-        if part.count > 1 {
-            let moved = part.channels as i64 * F32;
-            levels.repeat([moved, 0, 0, 0, self.filter_bytes(part.channels)]);
+        match elements {
+            Elements::Each => levels.repeat(element),
+            Elements::From(_) => {
+                levels.inner(Extent::Fixed((form.elements() - first) as u32), element)
+            }
         }
-        let m = form.product_element(self.tiles);
-        levels.inner(
-            Extent::Fixed(form.elements() as u32),
-            [form.value_element(tiles), self.element(), m, m, ahead],
-        );
         levels.pass_if(3, product.accumulate);
         Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(1)])))
     }

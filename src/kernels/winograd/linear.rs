@@ -90,12 +90,23 @@ impl Group {
                 vec![sum]
             }
             Group::Mirrored { same, opposite } => {
-                let [even, odd, sum] = [b.vector(), b.vector(), b.vector()];
+                let [even, sum] = [b.vector(), b.vector()];
                 combine(b, constants, even, same, inputs);
-                combine(b, constants, odd, opposite, inputs);
-                b.arith(Arith::Add, sum, even, odd);
-                b.arith(Arith::Sub, even, even, odd);
-                b.release([odd]);
+                let mut terms = opposite.iter().zip(inputs).filter(|t| *t.0 != 0.0);
+                match (terms.next(), terms.next()) {
+                    (Some((&c, &input)), None) => {
+                        b.push(Inst::Copy { dst: sum, src: even });
+                        add_term(b, constants, sum, c as f32, input);
+                        add_term(b, constants, even, -c as f32, input);
+                    }
+                    _ => {
+                        let odd = b.vector();
+                        combine(b, constants, odd, opposite, inputs);
+                        b.arith(Arith::Add, sum, even, odd);
+                        b.arith(Arith::Sub, even, even, odd);
+                        b.release([odd]);
+                    }
+                }
                 vec![sum, even]
             }
         }
@@ -131,11 +142,58 @@ fn combine(b: &mut Builder, constants: &Constants, dst: V, coefficients: &[f64],
         true => b.push(Inst::Copy { dst, src: value }),
         false => constants.with(b, first, |b, c| b.arith(Arith::Mul, dst, c, value)),
     }
-    for &(c, value) in rest {
-        match c {
-            1.0 => b.arith(Arith::Add, dst, dst, value),
-            -1.0 => b.arith(Arith::Sub, dst, dst, value),
-            _ => constants.with(b, c, |b, c| b.multiply_add(dst, c, value)),
+    rest.iter().for_each(|&(c, value)| add_term(b, constants, dst, c, value));
+}
+
+/// `dst += c * value`.
+fn add_term(b: &mut Builder, constants: &Constants, dst: V, c: f32, value: V) {
+    match c {
+        1.0 => b.arith(Arith::Add, dst, dst, value),
+        -1.0 => b.arith(Arith::Sub, dst, dst, value),
+        _ => constants.with(b, c, |b, c| b.multiply_add(dst, c, value)),
+    }
+}
+
+/// A matrix behind sums and differences of neighbouring inputs.
+pub(super) struct Folded {
+    /// The first of each pair of inputs that is replaced by their sum, the second by their difference.
+    pub(super) pairs: Vec<usize>,
+    /// What is multiplied with the result.
+    pub(super) matrix: Matrix,
+}
+
+impl Folded {
+    /// Folds neighbouring columns that differ in signs only: their coefficients are multiplied with a sum or a
+    /// difference then, once instead of twice. Only the first `present` columns count.
+    pub(super) fn of(matrix: &Matrix, present: usize) -> Self {
+        let matrix: Matrix = matrix.iter().map(|row| row[..present].to_vec()).collect();
+        let mut folded = Folded { pairs: Vec::new(), matrix: matrix.clone() };
+        let mut column = 0;
+        while column + 1 < present {
+            let pair = |row: &Vec<f64>| (row[column], row[column + 1]);
+            let both = |sign: f64| matrix.iter().map(pair).any(|(a, b)| a != 0.0 && a == sign * b);
+            if matrix.iter().map(pair).all(|(a, b)| a.abs() == b.abs()) && both(1.0) && both(-1.0) {
+                folded.pairs.push(column);
+                for row in &mut folded.matrix {
+                    let zero = if row[column] == row[column + 1] { column + 1 } else { column };
+                    row[column + 1] = row[column];
+                    row[zero] = 0.0;
+                }
+                column += 1;
+            }
+            column += 1;
+        }
+        folded
+    }
+
+    /// Replaces the inputs.
+    pub(super) fn fold(&self, b: &mut Builder, inputs: &mut [V]) {
+        for &i in &self.pairs {
+            let sum = b.vector();
+            b.arith(Arith::Add, sum, inputs[i], inputs[i + 1]);
+            b.arith(Arith::Sub, inputs[i + 1], inputs[i], inputs[i + 1]);
+            b.release([inputs[i]]);
+            inputs[i] = sum;
         }
     }
 }

@@ -53,7 +53,8 @@ pub const TAPS: usize = 3;
 /// A matrix in rows.
 pub type Matrix = Vec<Vec<f64>>;
 
-/// The transforms of `F(m, 3)`.
+/// The transforms of `F(m, 3)`. What the interpolation divides by stands in the output's matrix, which leaves the
+/// filter's with few operations: it is applied while the network runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transforms {
     /// Outputs of a tile along one axis.
@@ -73,7 +74,7 @@ impl Transforms {
     }
 
     /// `F(4, 3)` with the points 0, ±3/4, ±3/2: half the rounding error of the textbook's 0, ±1, ±2, and all
-    /// coefficients but the filter's are exact in f32.
+    /// coefficients but the output's are exact in f32.
     pub fn f4() -> Self {
         Transforms::new(&[(0, 1), (3, 4), (-3, 4), (3, 2), (-3, 2)])
     }
@@ -92,9 +93,10 @@ impl Transforms {
         let at_infinity = |count: usize| {
             (0..count).map(move |i| if i + 1 == count { 1.0 } else { 0.0 }).collect()
         };
-        let mut evaluate: Matrix =
-            points.iter().map(|&x| powers(x, outputs).map(Fraction::value).collect()).collect();
-        evaluate.push(at_infinity(outputs));
+        let scaled = |x: Fraction, count: usize, scale: Fraction| -> Vec<f64> {
+            powers(x, count).map(|p| p.times(scale).value()).collect()
+        };
+        let mut evaluate: Matrix = Vec::new();
         let mut filter: Matrix = Vec::new();
         let mut input: Matrix = Vec::new();
         for (i, &x) in points.iter().enumerate() {
@@ -102,11 +104,13 @@ impl Transforms {
                 points.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, &p)| p).collect();
             let scale =
                 others.iter().fold(Fraction::ONE, |f, &p| f.times(x.plus(p.negated()))).inverse();
-            filter.push(powers(x, TAPS).map(|p| p.times(scale).value()).collect());
+            evaluate.push(scaled(x, outputs, scale));
+            filter.push(scaled(x, TAPS, Fraction::ONE));
             let mut row = with_roots(&others);
             row.push(Fraction::ZERO);
             input.push(row.into_iter().map(Fraction::value).collect());
         }
+        evaluate.push(at_infinity(outputs));
         filter.push(at_infinity(TAPS));
         input.push(with_roots(&points).into_iter().map(Fraction::value).collect());
         let output = (0..outputs).map(|i| evaluate.iter().map(|row| row[i]).collect()).collect();
@@ -152,9 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn data_transforms_are_exact_in_f32() {
+    fn transforms_of_operands_are_exact_in_f32() {
         for t in [Transforms::f2(), Transforms::f4()] {
-            assert!(t.input.iter().chain(&t.output).flatten().all(|&c| f64::from(c as f32) == c));
+            assert!(t.input.iter().chain(&t.filter).flatten().all(|&c| f64::from(c as f32) == c));
         }
     }
 }

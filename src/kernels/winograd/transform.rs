@@ -7,7 +7,7 @@ use resnetc_ir::op::Activation;
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::conv::micro::activate;
 
-use super::linear::{Constants, groups};
+use super::linear::{Constants, Folded, groups};
 use super::matrices::Matrix;
 
 /// Neighbouring tiles of a row that have the same number of columns inside the picture.
@@ -98,7 +98,7 @@ impl TileRow {
         let mut walks = vec![(src, self.tile), (dst, self.picture_tile)];
         walks.extend(residual.map(|[tile, _]| (b.arg(3), tile)));
         let n = self.matrix[0].len();
-        let constants = Constants::of(&mut b, &self.matrix);
+        let constants = Constants::of(&mut b, &Folded::of(&self.matrix, n).matrix);
         self.each_tile(&mut b, &walks, |b, columns, lane| {
             for x in 0..n {
                 let load = |b: &mut Builder, i: usize, register: V| {
@@ -166,10 +166,12 @@ impl TileRow {
         load: impl Fn(&mut Builder, usize, V),
         mut store: impl FnMut(&mut Builder, usize, V),
     ) {
-        let inputs = b.vectors(present);
+        let mut inputs = b.vectors(present);
         inputs.iter().enumerate().for_each(|(i, &register)| load(b, i, register));
+        let folded = Folded::of(&self.matrix, present);
+        folded.fold(b, &mut inputs);
         let mut row = 0;
-        for group in groups(&self.matrix, present) {
+        for group in groups(&folded.matrix, present) {
             for value in group.product(b, constants, &inputs) {
                 store(b, row, value);
                 b.release([value]);

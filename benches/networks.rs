@@ -3,10 +3,10 @@
 //! `cargo bench --bench networks`, or one of them: `cargo bench --bench networks -- resnet18`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use resnetc::{Compiler, Context, Model, Options};
+use resnetc::{Compiler, Context, Model, Options, PassSelection};
 
-fn compiled(name: &str, unfused: bool) -> (Model, Context) {
-    let options = Options { threads: Some(1), unfused, ..Options::default() };
+fn compiled(name: &str, passes: PassSelection) -> (Model, Context) {
+    let options = Options { threads: Some(1), passes, ..Options::default() };
     let model = Compiler::new(options).load(name).expect("built in").compile().expect("compiles");
     let mut cx = model.context().expect("memory");
     let input = cx.input_mut(0).expect("one input");
@@ -19,8 +19,8 @@ fn networks(c: &mut Criterion) {
     for name in ["resnet18", "resnet50"] {
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
-        let (fused, mut fused_cx) = compiled(name, false);
-        let (unfused, mut unfused_cx) = compiled(name, true);
+        let (fused, mut fused_cx) = compiled(name, PassSelection::All);
+        let (unfused, mut unfused_cx) = compiled(name, PassSelection::None);
         let (a, b) =
             (fused_cx.output(0).expect("one output"), unfused_cx.output(0).expect("one output"));
         let largest = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));

@@ -20,7 +20,7 @@ use crate::kernels::sink::{Machine, Pack, Sink};
 use crate::kernels::{self, Algorithm, Operand, Step};
 use crate::options::{Numerics, Options};
 use crate::passes::{self, PassOptions, Remarks};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Reuse};
 use crate::runtime::model::{Model, Port, Program, StepInfo};
 use crate::runtime::pack::pack;
 use crate::runtime::pool::Pool;
@@ -76,13 +76,9 @@ pub struct Lowered {
 /// Runs the passes that the options ask for, in place.
 ///
 /// # Errors
-/// If a pass is named that cannot be left out, or an operator remains that nothing can compile.
+/// If a pass is named that cannot be chosen, or an operator remains that nothing can compile.
 pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> {
-    let options = PassOptions {
-        unfused: options.unfused,
-        disabled: options.disabled_passes.clone(),
-        ..PassOptions::default()
-    };
+    let options = PassOptions { selection: options.passes.clone(), ..PassOptions::default() };
     Ok(passes::run(graph, &options)?)
 }
 
@@ -146,8 +142,8 @@ fn operand_types(graph: &Graph, node: NodeId) -> Vec<&TensorType> {
 }
 
 /// Plans a scheduled graph, with scratch memory for the chosen algorithms.
-pub fn plan(graph: &Graph, algorithms: &Algorithms) -> Plan {
-    plan::plan(graph, &|node| {
+pub fn plan(graph: &Graph, algorithms: &Algorithms, reuse: Reuse) -> Plan {
+    plan::plan(graph, reuse, &|node| {
         let n = graph.node(node);
         algorithms.get(node).scratch_bytes(&n.op, &operand_types(graph, node), &n.ty)
     })
@@ -252,7 +248,7 @@ fn build(
 ) -> Result<Model, Error> {
     let (isa, machine) = machine(options)?;
     let algorithms = choose(&graph, options, &machine);
-    let plan = plan(&graph, &algorithms);
+    let plan = plan(&graph, &algorithms, options.reuse);
     if cfg!(debug_assertions) {
         plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;
     }

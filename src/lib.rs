@@ -44,5 +44,7 @@ pub use compiler::{Compiler, Network};
 pub use cpu::{Isa, IsaChoice};
 pub use error::{Error, RunError};
 pub use options::{Numerics, Options};
+pub use passes::PassSelection;
+pub use plan::Reuse;
 pub use resnetc_ir as ir;
 pub use runtime::model::{Context, Model, Port};

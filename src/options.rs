@@ -1,10 +1,12 @@
 //! What a caller can choose.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cpu::IsaChoice;
+use crate::passes::PassSelection;
+use crate::plan::Reuse;
 use crate::tune::Tuned;
 
 /// How much rounding may be traded for speed.
@@ -34,10 +36,10 @@ pub struct Options {
     pub weights: Option<PathBuf>,
     /// Seed of random weights.
     pub seed: u64,
-    /// Leaves out every optional pass.
-    pub unfused: bool,
-    /// Optional passes to leave out, by name.
-    pub disabled_passes: BTreeSet<String>,
+    /// Which of the optional passes run.
+    pub passes: PassSelection,
+    /// What values may share memory.
+    pub reuse: Reuse,
     /// Algorithms that were measured to be the fastest on this machine, from [`tune`](crate::tune). Without, and for
     /// layers that were not measured, a cost model chooses, which gives the same on every run. [`Numerics::Exact`] has
     /// no choice.
@@ -54,8 +56,8 @@ impl Default for Options {
             dims: BTreeMap::new(),
             weights: None,
             seed: 0,
-            unfused: false,
-            disabled_passes: BTreeSet::new(),
+            passes: PassSelection::All,
+            reuse: Reuse::default(),
             tuned: None,
         }
     }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use resnetc::import::safetensors;
 use resnetc::ir::eval::{Value, eval};
 use resnetc::ir::{Graph, NodeId, Op};
-use resnetc::{Compiler, Isa, IsaChoice, Model, Numerics, Options};
+use resnetc::{Compiler, Isa, IsaChoice, Model, Numerics, Options, PassSelection, Reuse};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -127,7 +127,7 @@ fn unfused_fixtures_match_pytorch() {
         let io = safetensors::load(&fixture(name).join("io.safetensors")).expect("fixture");
         let (input, output) = (&io["input"], &io["output"]);
         let options = Options {
-            unfused: true,
+            passes: PassSelection::None,
             numerics: Numerics::Exact,
             threads: Some(2),
             batch: input.shape()[0],
@@ -224,7 +224,7 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
         resnetc::compile::schedule(&mut graph, &options).expect("passes");
         let (_, machine) = resnetc::compile::machine(&options).expect("auto");
         let algorithms = resnetc::compile::choose(&graph, &options, &machine);
-        let plan = resnetc::compile::plan(&graph, &algorithms);
+        let plan = resnetc::compile::plan(&graph, &algorithms, options.reuse);
         resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
         assert!(
             plan.peak * 4 <= plan.lower_bound * 5,
@@ -232,6 +232,29 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
             plan.peak,
             plan.lower_bound
         );
+    }
+}
+
+#[test]
+fn values_share_as_much_memory_as_they_may() {
+    for name in ["resnet18", "resnet50"] {
+        let plans = [Reuse::InPlace, Reuse::Freed, Reuse::Never].map(|reuse| {
+            let options = Options { threads: Some(1), reuse, ..Options::default() };
+            let network = Compiler::new(options.clone()).load(name).expect("built in");
+            let mut graph = network.graph().clone();
+            resnetc::compile::schedule(&mut graph, &options).expect("passes");
+            let (_, machine) = resnetc::compile::machine(&options).expect("auto");
+            let algorithms = resnetc::compile::choose(&graph, &options, &machine);
+            let plan = resnetc::compile::plan(&graph, &algorithms, reuse);
+            resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
+            plan
+        });
+        let in_place = plans.each_ref().map(|p| p.steps.iter().any(|s| s.in_place.is_some()));
+        assert_eq!(in_place, [true, false, false]);
+        let [least, freed, never] = plans.each_ref().map(|p| p.peak);
+        assert!(least <= freed && freed < never, "{name}: {least} {freed} {never}");
+        let all: usize = plans[2].buffers.iter().map(|b| b.bytes).sum();
+        assert_eq!(never, all, "{name}: every value has a place of its own");
     }
 }
 
@@ -275,13 +298,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn random_graphs_compile_to_what_they_mean(case in random_graph::random_graph(2..12), unfused: bool, threads in 1usize..3) {
+    fn random_graphs_compile_to_what_they_mean(case in random_graph::random_graph(2..12), passes in passes(), reuse in reuse(), threads in 1usize..3) {
         let inputs = case.inputs();
         let expected = eval(&case.graph, &inputs).expect("evaluates");
         let bounds = bound::bounds(&case.graph, &inputs).expect("evaluates");
         let roundings = roundings(&case.graph);
         for isa in isas() {
-            let options = Options { unfused, ..options(isa, threads, 1) };
+            let options = Options { passes: passes.clone(), reuse, ..options(isa, threads, 1) };
             let model = Compiler::new(options).graph(case.graph.clone()).compile().expect("compiles");
             let mut cx = model.context().expect("memory");
             cx.poison();
@@ -297,6 +320,22 @@ proptest! {
             }
         }
     }
+}
+
+/// All optional passes, none, or any of them.
+fn passes() -> impl Strategy<Value = PassSelection> {
+    let names = resnetc::passes::optional_names();
+    let some = prop::sample::subsequence(names.clone(), 1..names.len());
+    prop_oneof![
+        Just(PassSelection::All),
+        Just(PassSelection::None),
+        some.clone().prop_map(PassSelection::only),
+        some.prop_map(PassSelection::without),
+    ]
+}
+
+fn reuse() -> impl Strategy<Value = Reuse> {
+    prop_oneof![Just(Reuse::InPlace), Just(Reuse::Freed), Just(Reuse::Never)]
 }
 
 /// How many f32 roundings can lie on the way to an output, at most: all that the graph does for one element of each

@@ -1,13 +1,12 @@
 //! Runs the pipeline: the only place that changes a graph.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use resnetc_ir::verify::{VerifyErrors, verify};
 use resnetc_ir::{Graph, Op, Patch, PatchError};
 
 use super::remarks::{Applied, NearMisses, PassStats, Remarks};
-use super::{Need, Pass, Stage, Step, Sweeps, pipeline};
+use super::{Need, Pass, PassSelection, Stage, Step, Sweeps, pipeline};
 
 /// Sweeps after which a pass is taken to run in circles. A sweep moves a rewrite along a whole chain, so real
 /// networks need two or three.
@@ -27,10 +26,8 @@ pub enum Verify {
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct PassOptions {
-    /// Names of passes to leave out; only optional ones can be.
-    pub disabled: BTreeSet<String>,
-    /// Leaves out every optional pass: the baseline that optimizations are measured against.
-    pub unfused: bool,
+    /// Which of the optional passes.
+    pub selection: PassSelection,
     /// Applies no more than this many patches of optional passes, to find the one that changes a result. Required
     /// passes run on, so that what comes out can always be compiled.
     pub stop_after: Option<usize>,
@@ -44,8 +41,7 @@ impl Default for PassOptions {
     /// Everything, verified behind every pass in builds with debug assertions.
     fn default() -> Self {
         PassOptions {
-            disabled: BTreeSet::new(),
-            unfused: false,
+            selection: PassSelection::All,
             stop_after: None,
             until: None,
             verify: if cfg!(debug_assertions) { Verify::EachPass } else { Verify::Off },
@@ -58,19 +54,19 @@ impl Default for PassOptions {
 #[non_exhaustive]
 pub enum PassError {
     /// No pass has this name.
-    #[error("there is no pass \"{name}\"; there are {}", .valid.join(", "))]
+    #[error("there is no pass \"{name}\"; optional are {}", .valid.join(", "))]
     Unknown {
         /// The name.
         name: String,
-        /// The names that can be switched off.
+        /// The names that can be chosen.
         valid: Vec<&'static str>,
     },
-    /// A pass that later stages rely on was to be left out.
-    #[error("the pass \"{name}\" is required; optional are {}", .valid.join(", "))]
+    /// A pass that later stages rely on, and that always runs, was to be left out or chosen.
+    #[error("the pass \"{name}\" is required and always runs; optional are {}", .valid.join(", "))]
     Required {
         /// The pass.
         name: String,
-        /// The names that can be switched off.
+        /// The names that can be chosen.
         valid: Vec<&'static str>,
     },
     /// An operator has no lowering in this form.
@@ -111,43 +107,19 @@ pub enum PassError {
     },
 }
 
-impl PassOptions {
-    fn check(&self) -> Result<(), PassError> {
-        let valid = || -> Vec<&'static str> {
-            let names = pipeline().iter().filter(|s| s.need == Need::Optional);
-            names.map(|s| s.pass.name).collect::<BTreeSet<_>>().into_iter().collect()
-        };
-        for name in &self.disabled {
-            let name = name.clone();
-            match pipeline().iter().find(|s| s.pass.name == name) {
-                None => return Err(PassError::Unknown { name, valid: valid() }),
-                Some(step) if step.need == Need::Required => {
-                    return Err(PassError::Required { name, valid: valid() });
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn wants(&self, step: &Step) -> bool {
-        step.need == Need::Required || !(self.unfused || self.disabled.contains(step.pass.name))
-    }
-}
-
 /// Runs the pipeline over a graph.
 ///
 /// # Errors
 /// If the options name a pass wrongly, or the graph holds an operator that cannot be lowered; it may be partly
 /// rewritten then. All other errors are errors in a pass.
 pub fn run(graph: &mut Graph, options: &PassOptions) -> Result<Remarks, PassError> {
-    options.check()?;
+    options.selection.check()?;
     let mut driver = Driver::new(options.verify, options.stop_after);
     for step in pipeline() {
         if options.until.is_some_and(|last| step.stage > last) {
             return Ok(driver.remarks);
         }
-        if options.wants(step) {
+        if options.selection.wants(step) {
             driver.step(graph, step)?;
         }
     }

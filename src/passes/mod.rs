@@ -11,6 +11,7 @@ mod affine;
 mod driver;
 mod permute;
 mod remarks;
+mod selection;
 mod weighted;
 
 pub mod cancel_transposes;
@@ -35,6 +36,7 @@ use resnetc_ir::{Graph, NodeId, Patch};
 
 pub use driver::{PassError, PassOptions, Verify, run, run_pass};
 pub use remarks::{Applied, Declined, NearMisses, PassStats, Remarks};
+pub use selection::{PassSelection, optional_names};
 
 /// One optimization. Each file of this module has one, called `PASS`.
 #[derive(Clone, Copy)]

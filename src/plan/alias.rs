@@ -14,7 +14,7 @@ use crate::kernels::geometry::Geometry;
 use crate::kernels::sink::ALIGN;
 
 use super::halo::covers;
-use super::{Buffer, PlanStep, dense};
+use super::{Buffer, PlanStep, Reuse, dense};
 
 /// Steps, buffers without offsets yet, and the geometry of every value.
 pub struct Aliasing {
@@ -28,6 +28,7 @@ pub struct Aliasing {
 
 struct Assign<'a> {
     graph: &'a Graph,
+    reuse: Reuse,
     halos: HashMap<NodeId, Pads>,
     /// Last step that reads each value.
     last_use: HashMap<NodeId, usize>,
@@ -37,11 +38,17 @@ struct Assign<'a> {
 }
 
 /// Gives every value a buffer, in the order of the steps.
-pub fn assign(graph: &Graph, order: &[NodeId], halos: HashMap<NodeId, Pads>) -> Aliasing {
+pub fn assign(
+    graph: &Graph,
+    order: &[NodeId],
+    halos: HashMap<NodeId, Pads>,
+    reuse: Reuse,
+) -> Aliasing {
     let last_use = last_uses(graph, order);
     let maps = (HashMap::new(), HashMap::new());
     let mut assign = Assign {
         graph,
+        reuse,
         halos,
         last_use,
         buffers: Vec::new(),
@@ -152,6 +159,9 @@ impl Assign<'_> {
 
     /// The operand that the result may overwrite element by element.
     fn in_place(&self, at: usize, node: NodeId) -> Option<NodeId> {
+        if self.reuse != Reuse::InPlace {
+            return None;
+        }
         let n = self.graph.node(node);
         let operands = self.graph.operands(node);
         let candidates: Vec<usize> = match &n.op {

@@ -25,6 +25,18 @@ pub mod verify;
 
 use alias::Aliasing;
 
+/// What values may share memory. Less of it is for measuring what more of it brings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reuse {
+    /// A result may take over the place of an operand that is read for the last time, and any place that is free.
+    #[default]
+    InPlace,
+    /// A result may take places whose values are not needed any more when its step begins.
+    Freed,
+    /// Every result has a place of its own for the whole run.
+    Never,
+}
+
 /// A stretch of the arena, shared by values that take each other's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
@@ -70,23 +82,31 @@ pub struct Plan {
 
 /// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run; `scratch`
 /// says how many bytes an operator needs for itself while it runs.
-pub fn plan(graph: &Graph, scratch: &dyn Fn(NodeId) -> usize) -> Plan {
+pub fn plan(graph: &Graph, reuse: Reuse, scratch: &dyn Fn(NodeId) -> usize) -> Plan {
     schedule::orders(graph)
         .into_iter()
-        .map(|order| plan_order(graph, &order, scratch))
+        .map(|order| plan_order(graph, &order, reuse, scratch))
         .min_by_key(|plan| plan.peak)
-        .unwrap_or_else(|| plan_order(graph, &[], scratch))
+        .unwrap_or_else(|| plan_order(graph, &[], reuse, scratch))
 }
 
-fn plan_order(graph: &Graph, order: &[NodeId], scratch: &dyn Fn(NodeId) -> usize) -> Plan {
+fn plan_order(
+    graph: &Graph,
+    order: &[NodeId],
+    reuse: Reuse,
+    scratch: &dyn Fn(NodeId) -> usize,
+) -> Plan {
     let halos = halo::halos(graph, order);
-    let Aliasing { mut steps, mut buffers, geometries } = alias::assign(graph, order, halos);
+    let Aliasing { mut steps, mut buffers, geometries } = alias::assign(graph, order, halos, reuse);
     for (at, step) in steps.iter_mut().enumerate() {
         let bytes = scratch(step.node).next_multiple_of(ALIGN);
         if bytes > 0 {
             step.scratch = Some(buffers.len());
             buffers.push(Buffer { bytes, live: (at, at), offset: 0, values: Vec::new() });
         }
+    }
+    if reuse == Reuse::Never {
+        buffers.iter_mut().for_each(|buffer| buffer.live = (0, order.len()));
     }
     arena::place(&mut buffers);
     let mut places = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Times the algorithms of each layer of a network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::kernels::Algorithm;
 use crate::kernels::problem::ConvProblem;
 use crate::options::{Numerics, Options};
+use crate::passes::PassSelection;
 use crate::runtime::model::{Context, Model};
 
 use super::Tuned;
@@ -149,8 +150,7 @@ impl Subject {
         let copies = copies::count(problem);
         let graph = copies::graph(problem, copies)?;
         let options = Options {
-            unfused: true,
-            disabled_passes: BTreeSet::new(),
+            passes: PassSelection::None,
             tuned: Some(Arc::new([(problem.to_string(), algorithm)].into_iter().collect())),
             ..options.clone()
         };

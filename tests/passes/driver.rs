@@ -1,8 +1,8 @@
 //! The driver: options, reports, and whole networks.
 
 use resnetc::passes::{
-    Need, PassError, PassOptions, Stage, Verify, cancel_transposes, cse, fold_affine,
-    fold_batch_norm, fuse_residual, layout, pipeline, run, run_pass,
+    Need, PassError, PassOptions, PassSelection, Stage, Verify, cancel_transposes, cse,
+    fold_affine, fold_batch_norm, fuse_residual, layout, optional_names, pipeline, run, run_pass,
 };
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Conv, Unary, Window};
@@ -60,7 +60,8 @@ fn power_of_two_normalizations_fold_exactly() {
 #[test]
 fn unfused_runs_what_is_required_and_nothing_else() {
     let mut graph = parse(BLOCK).expect("it parses");
-    let remarks = run(&mut graph, &PassOptions { unfused: true, ..options() }).expect("it runs");
+    let remarks = run(&mut graph, &PassOptions { selection: PassSelection::None, ..options() })
+        .expect("it runs");
     let required: Vec<&str> =
         pipeline().iter().filter(|s| s.need == Need::Required).map(|s| s.pass.name).collect();
     let ran: Vec<&str> = remarks.passes.iter().map(|p| p.pass).collect();
@@ -73,9 +74,9 @@ fn unfused_runs_what_is_required_and_nothing_else() {
 
 #[test]
 fn a_pass_can_be_switched_off() {
-    let disabled = ["fold_batch_norm".to_owned(), "fuse_residual".to_owned()].into();
+    let selection = PassSelection::without(["fold_batch_norm", "fuse_residual"]);
     let mut graph = parse(BLOCK).expect("it parses");
-    let remarks = run(&mut graph, &PassOptions { disabled, ..options() }).expect("it runs");
+    let remarks = run(&mut graph, &PassOptions { selection, ..options() }).expect("it runs");
     assert_eq!(remarks.count("fold_batch_norm"), 0);
     assert!(remarks.passes.iter().all(|p| p.pass != "fuse_residual"));
     assert!(ops(&graph).contains(&"add"));
@@ -83,16 +84,38 @@ fn a_pass_can_be_switched_off() {
 
 #[test]
 fn wrong_names_are_answered_with_the_right_ones() {
-    let refuse = |name: &str| {
-        let options = PassOptions { disabled: [name.to_owned()].into(), ..options() };
-        run(&mut parse(BLOCK).expect("it parses"), &options).expect_err("a wrong name")
+    for (name, is_known) in [("fold_bn", false), ("layout", true), ("remove_identity", true)] {
+        for selection in [PassSelection::without([name]), PassSelection::only([name])] {
+            let options = PassOptions { selection, ..options() };
+            let error = run(&mut parse(BLOCK).expect("it parses"), &options).expect_err(name);
+            match is_known {
+                true => assert!(matches!(error, PassError::Required { .. }), "{error}"),
+                false => assert!(matches!(error, PassError::Unknown { .. }), "{error}"),
+            }
+            let text = error.to_string();
+            assert!(optional_names().iter().all(|valid| text.contains(valid)), "{text}");
+        }
+    }
+}
+
+/// A name stands for every step of its pass, and the required steps run in any case.
+#[test]
+fn selections_take_what_they_name_and_keep_the_order() {
+    let ran = |selection: PassSelection| {
+        let options = PassOptions { selection, ..options() };
+        let remarks = run(&mut parse(BLOCK).expect("it parses"), &options).expect("it runs");
+        remarks.passes.iter().map(|p| p.pass).collect::<Vec<_>>()
     };
-    let unknown = refuse("fold_bn");
-    assert!(matches!(unknown, PassError::Unknown { .. }));
-    assert!(unknown.to_string().contains("fold_batch_norm"), "{unknown}");
-    let required = refuse("layout");
-    assert!(matches!(required, PassError::Required { .. }));
-    assert!(required.to_string().contains("fold_batch_norm"), "{required}");
+    let steps = |wanted: &dyn Fn(&str) -> bool| {
+        let steps = pipeline().iter().filter(|s| s.need == Need::Required || wanted(s.pass.name));
+        steps.map(|s| s.pass.name).collect::<Vec<_>>()
+    };
+    for name in optional_names() {
+        assert_eq!(ran(PassSelection::only([name])), steps(&|n| n == name));
+        assert_eq!(ran(PassSelection::without([name])), steps(&|n| n != name));
+    }
+    assert_eq!(ran(PassSelection::only(optional_names())), ran(PassSelection::All));
+    assert_eq!(ran(PassSelection::without(optional_names())), ran(PassSelection::None));
 }
 
 /// Bisection: every prefix of the optional patches gives a graph that compiles and means the same.
@@ -351,7 +374,7 @@ fn reorders_are_shared() {
         output "a" = %2
         output "b" = %3
         output "c" = %4"#;
-    let graph = optimized(text, &PassOptions { unfused: true, ..options() });
+    let graph = optimized(text, &PassOptions { selection: PassSelection::None, ..options() });
     let to = |layout| graph.nodes().filter(|&n| graph.node(n).op == Op::Reorder(layout)).count();
     assert_eq!((to(Layout::Blocked), to(Layout::Planar)), (1, 3));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use resnetc::passes::{Pass, PassOptions, Step, Verify, pipeline, run, run_pass};
+use resnetc::passes::{Pass, PassOptions, PassSelection, Step, Verify, pipeline, run, run_pass};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Pool, SliceAxis, Window};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
@@ -174,9 +174,10 @@ fn the_pipeline_keeps_meaning() {
         let inputs = random.inputs();
         let outputs = Outputs::of(&random.graph, &inputs);
         telling.set(telling.get() + usize::from(outputs.tell()));
-        for unfused in [false, true] {
+        for selection in [PassSelection::All, PassSelection::None] {
             let mut graph = random.graph.clone();
-            let options = PassOptions { unfused, verify: Verify::EachPatch, ..Default::default() };
+            let options =
+                PassOptions { selection, verify: Verify::EachPatch, ..Default::default() };
             run(&mut graph, &options).map_err(|e| TestCaseError::fail(e.to_string()))?;
             let after = eval(&graph, &inputs).map_err(|e| TestCaseError::fail(e.to_string()))?;
             compare(&outputs.values, &after, &outputs.bounds, Tolerance::Rounded)?;

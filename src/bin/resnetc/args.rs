@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use resnetc::{Compiler, IsaChoice, Network, Numerics, Options};
+use resnetc::{Compiler, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
 
 use crate::failure::Failure;
 use crate::tuned::{Choices, OFF};
@@ -33,12 +33,11 @@ pub(crate) struct Common {
     /// Extent of a symbolic dimension; can be given several times
     #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
     pub(crate) shapes: Vec<(String, usize)>,
-    /// Leave out one optional pass; can be given several times (see `resnetc passes`)
-    #[arg(long = "no-pass", value_name = "PASS")]
-    pub(crate) no_pass: Vec<String>,
-    /// Leave out all optional passes
-    #[arg(long)]
-    pub(crate) unfused: bool,
+    #[command(flatten)]
+    passes: Passes,
+    /// What values may share memory: in-place, freed or never
+    #[arg(long, value_name = "WHAT", default_value = "in-place", value_parser = reuse)]
+    reuse: Reuse,
     /// Choose algorithms by the times in this file of `resnetc tune`, or by none
     /// [default: the file for this machine in the cache folder]
     #[arg(long, value_name = "FILE|off")]
@@ -59,8 +58,8 @@ impl Common {
             dims: self.shapes.iter().cloned().collect(),
             weights: self.weights.clone(),
             seed: self.seed,
-            unfused: self.unfused,
-            disabled_passes: self.no_pass.iter().cloned().collect(),
+            passes: self.passes.selection(),
+            reuse: self.reuse,
             tuned: self.choices.get(self),
         }
     }
@@ -79,7 +78,33 @@ impl Common {
     /// What can be refused before anything is read.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         self.isa.resolve().map_err(resnetc::Error::from)?;
+        self.passes.selection().check().map_err(resnetc::Error::from)?;
         Ok(())
+    }
+}
+
+/// Which of the optional passes run.
+#[derive(Clone, Debug, clap::Args)]
+struct Passes {
+    /// Leave out one optional pass; can be given several times (see `resnetc passes`)
+    #[arg(long = "no-pass", value_name = "PASS", conflicts_with_all = ["only_pass", "unfused"])]
+    no_pass: Vec<String>,
+    /// Leave out all optional passes but this one; can be given several times
+    #[arg(long = "only-pass", value_name = "PASS", conflicts_with = "unfused")]
+    only_pass: Vec<String>,
+    /// Leave out all optional passes
+    #[arg(long)]
+    unfused: bool,
+}
+
+impl Passes {
+    fn selection(&self) -> PassSelection {
+        match (&self.no_pass[..], &self.only_pass[..]) {
+            ([], []) if self.unfused => PassSelection::None,
+            ([], []) => PassSelection::All,
+            (without, []) => PassSelection::without(without),
+            (_, only) => PassSelection::only(only),
+        }
     }
 }
 
@@ -97,6 +122,15 @@ fn numerics(text: &str) -> Result<Numerics, String> {
         "fast" => Ok(Numerics::Fast),
         "exact" => Ok(Numerics::Exact),
         _ => Err("there are fast and exact".to_owned()),
+    }
+}
+
+fn reuse(text: &str) -> Result<Reuse, String> {
+    match text {
+        "in-place" => Ok(Reuse::InPlace),
+        "freed" => Ok(Reuse::Freed),
+        "never" => Ok(Reuse::Never),
+        _ => Err("there are in-place, freed and never".to_owned()),
     }
 }
 

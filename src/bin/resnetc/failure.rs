@@ -86,13 +86,12 @@ impl From<Error> for Failure {
                 Failure::new(format!("this CPU has no {}, which --isa {} needs", e.missing, e.isa))
                     .help("use --isa auto; `resnetc doctor` lists what this CPU has")
             }
-            Error::Pass(PassError::Unknown { name, .. }) => {
-                Failure::new(format!("there is no pass \"{name}\""))
-                    .help("`resnetc passes` lists all passes")
+            Error::Pass(PassError::Unknown { name, valid }) => {
+                Failure::new(format!("there is no pass \"{name}\"")).help(optional_passes(valid))
             }
-            Error::Pass(PassError::Required { name, .. }) => {
-                Failure::new(format!("the pass \"{name}\" is required"))
-                    .help("`resnetc passes` tells which passes are optional")
+            Error::Pass(PassError::Required { name, valid }) => {
+                Failure::new(format!("the pass \"{name}\" is required and always runs"))
+                    .help(optional_passes(valid))
             }
             Error::UnknownModel { model, reason } => match reason.split_once("; ") {
                 Some((what, help)) => Failure::file(model, what).help(help),
@@ -107,6 +106,10 @@ impl From<Error> for Failure {
             },
         }
     }
+}
+
+fn optional_passes(names: &[&str]) -> String {
+    format!("there are {}; `resnetc passes` says what they do", names.join(", "))
 }
 
 /// What to do about an error that does not say so itself.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use resnetc::compile::macs;
 use resnetc::ir::{Graph, NodeId, Op};
-use resnetc::{Error, Isa, Network, Options};
+use resnetc::{Error, Isa, Network, Options, PassSelection};
 use serde::Serialize;
 
 use crate::args::Common;
@@ -67,7 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let network = args.common.load(&args.model, 1)?;
     let options = network.options();
     let (isa, compiled, stages) = variant(&network, options)?;
-    let (_, unfused, _) = variant(&network, &Options { unfused: true, ..options.clone() })?;
+    let (_, unfused, _) =
+        variant(&network, &Options { passes: PassSelection::None, ..options.clone() })?;
     let graph = network.graph();
     let (parameters, statistics) = parameters(graph);
     let mut fusions = BTreeMap::new();

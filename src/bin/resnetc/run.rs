@@ -56,7 +56,7 @@ struct Report {
 }
 
 /// One phase of compilation.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Phase {
     name: &'static str,
     ms: f64,

@@ -2,6 +2,7 @@
 
 use resnetc::compile::{self, Algorithms, Lowered};
 use resnetc::ir::{Graph, NodeId};
+use resnetc::kernels::Algorithm;
 use resnetc::kernels::sink::Machine;
 use resnetc::passes::{self, PassOptions, Remarks, Stage};
 use resnetc::plan::Plan;
@@ -12,8 +13,8 @@ pub(crate) struct Stages {
     pub(crate) graph: Graph,
     pub(crate) plan: Plan,
     pub(crate) remarks: Remarks,
+    pub(crate) isa: Isa,
     algorithms: Algorithms,
-    isa: Isa,
     machine: Machine,
 }
 
@@ -24,8 +25,13 @@ impl Stages {
         let remarks = compile::schedule(&mut graph, options)?;
         let (isa, machine) = compile::machine(options)?;
         let algorithms = compile::choose(&graph, options, &machine);
-        let plan = compile::plan(&graph, &algorithms);
+        let plan = compile::plan(&graph, &algorithms, options.reuse);
         Ok(Stages { graph, plan, remarks, algorithms, isa, machine })
+    }
+
+    /// How a node is computed.
+    pub(crate) fn algorithm(&self, node: NodeId) -> Algorithm {
+        self.algorithms.get(node)
     }
 
     /// Kernels, regions and packed constants.
@@ -44,8 +50,7 @@ impl Stages {
 pub(crate) fn fused(network: &Network, options: &Options) -> Result<Graph, Error> {
     let mut graph = network.graph().clone();
     let options = PassOptions {
-        unfused: options.unfused,
-        disabled: options.disabled_passes.clone(),
+        selection: options.passes.clone(),
         until: Some(Stage::Fused),
         ..PassOptions::default()
     };

@@ -1,16 +1,10 @@
-//! The network with and without its optional passes, run in turns, so that a machine that slows down slows both.
+//! The network with and without its optional passes: the shortest ladder.
 
-use resnetc::check::Difference;
-use resnetc::{Compiler, Network, Options};
+use resnetc::{Compiler, Network, Options, PassSelection};
 use serde::Serialize;
 
-use super::Subject;
+use super::race::Variant;
 use super::report::Figures;
-use super::timing::{Plan, Stats, time, warm_up};
-use crate::failure::Failure;
-
-/// Outputs further apart than this (as a part of the greatest value) are not results of the same network.
-const TOLERANCE: f64 = 1e-3;
 
 /// The other variant.
 #[derive(Serialize)]
@@ -23,43 +17,14 @@ pub(super) struct Compared {
     pub(super) outputs_relative_difference: f64,
 }
 
-/// Checks that both give the same, then times them alternately.
-pub(super) fn measure(
-    fused: &mut Subject,
-    network: &Network,
-    seed: u64,
-    plan: Plan,
-) -> Result<(Stats, Compared), Failure> {
-    let options = Options { unfused: true, ..network.options().clone() };
+/// The same network under other options.
+pub(super) fn variant(network: &Network, name: &str, options: Options) -> Variant {
     let network = Compiler::new(options).graph(network.graph().clone());
-    let mut unfused = Subject::new(network, seed)?;
-    let one = warm_up(fused, plan)? + warm_up(&mut unfused, plan)?;
-    let difference = difference(fused, &unfused)?;
-    if difference > TOLERANCE {
-        return Err(Failure::new(format!(
-            "the outputs with and without optional passes differ by {difference:.1e} of the greatest value"
-        ))
-        .help("`resnetc check` finds the layer"));
-    }
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    for _ in 0..plan.iterations(one) {
-        with.push(time(fused)?);
-        without.push(time(&mut unfused)?);
-    }
-    let (with, without) = (Stats::of(with), Stats::of(without));
-    let compared = Compared {
-        unfused: Figures::of(&unfused.model, &without),
-        speedup: without.median_ms / with.median_ms,
-        outputs_relative_difference: difference,
-    };
-    Ok((with, compared))
+    Variant { name: name.to_owned(), network }
 }
 
-fn difference(a: &Subject, b: &Subject) -> Result<f64, Failure> {
-    let mut worst = 0f64;
-    for i in 0..a.model.outputs().len() {
-        let expected = b.context.output(i)?.iter().map(|&x| f64::from(x));
-        worst = worst.max(Difference::of(a.context.output(i)?, expected).relative());
-    }
-    Ok(worst)
+/// The network without its optional passes.
+pub(super) fn unfused(network: &Network) -> Variant {
+    let options = Options { passes: PassSelection::None, ..network.options().clone() };
+    variant(network, "unfused", options)
 }

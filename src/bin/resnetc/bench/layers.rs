@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use resnetc::{Model, Network};
 use serde::Serialize;
 
-use super::Subject;
 use super::class::class;
-use super::timing::{Plan, Stats};
+use super::subject::Subject;
+use super::timing::{Plan, Stats, Turns};
 use crate::failure::Failure;
 use crate::stages::Stages;
 
@@ -61,7 +61,8 @@ pub(super) fn measure(subject: &mut Subject, plan: Plan) -> Result<Vec<Vec<Durat
     let mut times = vec![Duration::ZERO; subject.model.steps().len()];
     let start = Instant::now();
     subject.model.run_timed(&mut subject.context, &mut times)?;
-    let iterations = plan.iterations(start.elapsed());
+    let Turns { rounds, runs } = plan.turns(&[start.elapsed()], 0);
+    let iterations = rounds * runs.iter().sum::<usize>();
     let mut steps = vec![Vec::with_capacity(iterations); times.len()];
     for _ in 0..iterations {
         subject.model.run_timed(&mut subject.context, &mut times)?;

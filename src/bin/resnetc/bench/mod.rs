@@ -1,20 +1,32 @@
 //! `resnetc bench`: how long a run takes.
 
+mod ablate;
+mod agree;
 mod class;
 mod compare;
+mod csv;
+mod interpreter;
+mod ladder;
 mod layers;
+mod outline;
+mod race;
 mod report;
+mod subject;
+mod table;
 mod timing;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use resnetc::runtime::peak;
-use resnetc::{Context, Model, Network};
+use resnetc::{Isa, Network};
 
 use crate::args::{Common, positive};
 use crate::failure::Failure;
-use crate::{inputs, output};
+use crate::output;
+use agree::{Agreement, tolerance, widened};
+use compare::Compared;
+use race::{Race, Variant};
 use report::{Figures, Report};
 use timing::Plan;
 
@@ -22,22 +34,38 @@ use timing::Plan;
 ///
 /// The peak is what a loop of multiply-adds reaches on the same threads, measured before and after; GFLOP/s count
 /// two operations for each multiply-add of direct convolution.
+///
+/// --ablate says what each optimization brings: it times the network without optimizations and with more and more of
+/// them, and without each of them alone. All variants give the same results, which is checked first, and take turns.
+/// Measured choices of `resnetc tune` are left out, as they are for the layers of the full network only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
-    /// Timed runs [default: about two seconds of them, at least 10]
+    /// Timed runs [default: about two seconds of them, twenty of all variants, at least 10]
     #[arg(long, value_name = "K", value_parser = positive)]
     iters: Option<usize>,
     /// Runs before the first that counts
     #[arg(long, value_name = "W", default_value_t = 3)]
     warmup: usize,
     /// Time the network without its optional passes too, alternating
-    #[arg(long, conflicts_with = "unfused")]
+    #[arg(long, conflicts_with_all = ["unfused", "ablate"])]
     compare: bool,
     /// Time each layer too, in runs of their own
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ablate")]
     layers: bool,
+    /// Time the network with more and more optimizations, and without each of them
+    #[arg(long, conflicts_with_all = ["unfused", "no_pass", "only_pass"])]
+    ablate: bool,
+    /// Run the interpreter too, however long it takes [default: if it takes less than a minute]
+    #[arg(long, requires = "ablate")]
+    interpreter: bool,
+    /// Write the variants' figures as CSV too
+    #[arg(long, value_name = "FILE", requires = "ablate")]
+    csv: Option<PathBuf>,
+    /// Memory for all variants at once; if they need more, each is compiled anew for each of its turns
+    #[arg(long, value_name = "MB", requires = "ablate", default_value_t = 4000)]
+    hold: usize,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -47,58 +75,66 @@ pub(crate) struct Args {
 
 /// How long the peak is measured, each time.
 const PEAK_TIME: Duration = Duration::from_millis(150);
-
-/// A compiled network with its inputs in place.
-struct Subject {
-    model: Model,
-    context: Context,
-}
-
-impl Subject {
-    fn new(network: Network, seed: u64) -> Result<Self, Failure> {
-        let values = inputs::random(&network, seed);
-        let model = network.compile()?;
-        let mut context = model.context()?;
-        for (i, tensor) in values.iter().enumerate() {
-            context.input_mut(i)?.copy_from_slice(tensor.data());
-        }
-        Ok(Subject { model, context })
-    }
-
-    fn run(&mut self) -> Result<(), Failure> {
-        Ok(self.model.run(&mut self.context)?)
-    }
-
-    fn peak(&self) -> Result<f64, Failure> {
-        Ok(peak::measure(self.model.report().isa, self.model.threads(), PEAK_TIME)?.gflops)
-    }
-}
+/// All timed runs together, if their number is not given.
+const BUDGET: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    match args.ablate {
+        true => ablate::run(args),
+        false => run_one(args),
+    }
+}
+
+/// What a loop of multiply-adds reaches, in GFLOP/s.
+fn measure_peak(isa: Isa, threads: usize) -> Result<f64, Failure> {
+    Ok(peak::measure(isa, threads, PEAK_TIME)?.gflops)
+}
+
+/// The network as the options want it, and perhaps the unfused one beside it.
+fn run_one(args: &Args) -> Result<(), Failure> {
     let network = args.common.load(&args.model, 1)?;
-    let mut subject = Subject::new(network.clone(), args.common.seed)?;
-    let plan = Plan { warmup: args.warmup, iterations: args.iters };
-    let before = subject.peak()?;
-    let (times, compared) = match args.compare {
-        false => (timing::measure(&mut subject, plan)?, None),
-        true => {
-            let (times, compared) =
-                compare::measure(&mut subject, &network, args.common.seed, plan)?;
-            (times, Some(compared))
-        }
+    let plan =
+        Plan { warmup: args.warmup, iterations: args.iters, budget: BUDGET, least_rounds: 10 };
+    let mut variants = vec![Variant { name: "full".to_owned(), network: network.clone() }];
+    variants.extend(args.compare.then(|| compare::unfused(&network)));
+    let mut race = Race::new(variants, args.common.seed, plan, usize::MAX)?;
+    let (isa, threads) = (race.compiled(0).isa, race.compiled(0).threads);
+    let before = measure_peak(isa, threads)?;
+    let (figures, compared) = measure(&mut race, &network)?;
+    let layer_times = match race.subject(0).filter(|_| args.layers) {
+        Some(subject) => Some(layers::measure(subject, plan)?),
+        None => None,
     };
-    let layer_times = match args.layers {
-        true => Some(layers::measure(&mut subject, plan)?),
-        false => None,
-    };
-    let peak = before.max(subject.peak()?);
-    let mut report = Report::new(&args.model, &network, Figures::of(&subject.model, &times), peak);
+    let peak = before.max(measure_peak(isa, threads)?);
+    let mut report = Report::new(&args.model, &network, figures, peak);
     report.compare = compared;
-    if let Some(times) = layer_times {
+    if let (Some(times), Some(subject)) = (layer_times, race.subject(0)) {
         report.add_layers(layers::report(&network, &subject.model, &times, peak)?);
     }
     match args.json {
         true => output::print_json(&report),
         false => output::print(&report.text()),
     }
+}
+
+/// The figures of the first variant, and of the other one if there is one.
+fn measure(race: &mut Race, network: &Network) -> Result<(Figures, Option<Compared>), Failure> {
+    let agreement = Agreement {
+        from: "full".to_owned(),
+        expected: widened(race.outputs(0)),
+        tolerance: tolerance(network.graph()),
+    };
+    let differences = race.agree(&agreement)?;
+    let stats = race.run()?;
+    let mut figures: Vec<Figures> = stats
+        .iter()
+        .enumerate()
+        .map(|(i, &times)| Figures { times, compiled: race.compiled(i).clone() })
+        .collect();
+    let compared = (figures.len() > 1).then(|| Compared {
+        speedup: stats[1].median_ms / stats[0].median_ms,
+        outputs_relative_difference: differences[1],
+        unfused: figures.remove(1),
+    });
+    Ok((figures.remove(0), compared))
 }

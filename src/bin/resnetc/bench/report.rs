@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use resnetc::{Model, Network};
+use resnetc::{Isa, Network};
 use serde::Serialize;
 
 use super::compare::Compared;
 use super::layers::{Layers, Share, gflops};
+use super::subject::Compiled;
 use super::timing::Stats;
-use crate::run::{Phase, list_phases, phases};
+use crate::run::list_phases;
 use crate::units::{bytes, count, plural};
 
 /// The figures of one compiled variant.
@@ -17,52 +18,53 @@ use crate::units::{bytes, count, plural};
 pub(super) struct Figures {
     #[serde(flatten)]
     pub(super) times: Stats,
-    compile_ms: f64,
-    phases: Vec<Phase>,
-    arena_bytes: usize,
-    /// Beside the arena, for each thread.
-    thread_bytes: usize,
-    weight_bytes: usize,
-    code_bytes: usize,
-    kernels: usize,
-    steps: usize,
-    tuned: usize,
-    #[serde(skip)]
-    isa: &'static str,
-    #[serde(skip)]
-    threads: usize,
+    #[serde(flatten)]
+    pub(super) compiled: Compiled,
 }
 
-impl Figures {
-    pub(super) fn of(model: &Model, times: &Stats) -> Self {
-        let report = model.report();
-        Figures {
-            times: *times,
-            compile_ms: report.total().as_secs_f64() * 1e3,
-            phases: phases(model),
-            arena_bytes: report.arena_bytes,
-            thread_bytes: report.thread_bytes,
-            weight_bytes: report.weight_bytes,
-            code_bytes: report.code_bytes,
-            kernels: report.kernels,
-            steps: model.steps().len(),
-            tuned: report.tuned,
-            isa: report.isa.name(),
-            threads: model.threads(),
+/// What is timed.
+#[derive(Serialize)]
+pub(super) struct Subtitle {
+    pub(super) model: String,
+    pub(super) isa: &'static str,
+    pub(super) threads: usize,
+    pub(super) batch: usize,
+    pub(super) macs: u64,
+}
+
+impl Subtitle {
+    pub(super) fn new(model: &Path, network: &Network, isa: Isa, threads: usize) -> Self {
+        let graph = network.graph();
+        let batch = graph.inputs().first().and_then(|&i| graph.node(i).ty.shape.first().copied());
+        Subtitle {
+            model: model.display().to_string(),
+            isa: isa.name(),
+            threads,
+            batch: batch.unwrap_or(1),
+            macs: graph.nodes().map(|n| resnetc::compile::macs(graph, n)).sum(),
         }
+    }
+
+    /// For people, in one line.
+    pub(super) fn text(&self) -> String {
+        format!(
+            "{}: batch {}, {}, {}, {} multiply-adds",
+            self.model,
+            self.batch,
+            self.isa,
+            plural(self.threads, "thread"),
+            count(self.macs)
+        )
     }
 }
 
 /// What `--json` prints.
 #[derive(Serialize)]
 pub(super) struct Report {
-    model: String,
-    isa: &'static str,
-    threads: usize,
-    batch: usize,
+    #[serde(flatten)]
+    subtitle: Subtitle,
     #[serde(flatten)]
     figures: Figures,
-    macs: u64,
     gflops: f64,
     peak_gflops: f64,
     share_of_peak: f64,
@@ -74,17 +76,12 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(model: &Path, network: &Network, figures: Figures, peak: f64) -> Self {
-        let graph = network.graph();
-        let macs = graph.nodes().map(|n| resnetc::compile::macs(graph, n)).sum();
-        let batch = graph.inputs().first().and_then(|&i| graph.node(i).ty.shape.first().copied());
-        let gflops = gflops(macs, figures.times.median_ms);
+        let compiled = &figures.compiled;
+        let subtitle = Subtitle::new(model, network, compiled.isa, compiled.threads);
+        let gflops = gflops(subtitle.macs, figures.times.median_ms);
         Report {
-            model: model.display().to_string(),
-            isa: figures.isa,
-            threads: figures.threads,
-            batch: batch.unwrap_or(1),
+            subtitle,
             figures,
-            macs,
             gflops,
             peak_gflops: peak,
             share_of_peak: gflops / peak,
@@ -101,15 +98,7 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, here and below.
-        let _ = writeln!(
-            text,
-            "{}: batch {}, {}, {}, {} multiply-adds",
-            self.model,
-            self.batch,
-            self.isa,
-            plural(self.threads, "thread"),
-            count(self.macs)
-        );
+        let _ = writeln!(text, "{}", self.subtitle.text());
         figures(&mut text, &self.figures);
         let _ = writeln!(
             text,
@@ -135,24 +124,24 @@ impl Report {
 }
 
 fn figures(text: &mut String, figures: &Figures) {
-    let t = &figures.times;
+    let (t, compiled) = (&figures.times, &figures.compiled);
     let _ = writeln!(
         text,
         "run      median {:.3} ms, min {:.3}, 90 % within {:.3} ({} runs)",
         t.median_ms, t.min_ms, t.p90_ms, t.iterations
     );
-    let phases = list_phases(&figures.phases);
-    let _ = writeln!(text, "compile  {:.1} ms ({phases})", figures.compile_ms);
+    let phases = list_phases(&compiled.phases);
+    let _ = writeln!(text, "compile  {:.1} ms ({phases})", compiled.compile_ms);
     let _ = writeln!(
         text,
         "memory   arena {} and {} a thread, weights {}, code {} ({} steps, {} kernels{})",
-        bytes(figures.arena_bytes),
-        bytes(figures.thread_bytes),
-        bytes(figures.weight_bytes),
-        bytes(figures.code_bytes),
-        figures.steps,
-        figures.kernels,
-        match figures.tuned {
+        bytes(compiled.arena_bytes),
+        bytes(compiled.thread_bytes),
+        bytes(compiled.weight_bytes),
+        bytes(compiled.code_bytes),
+        compiled.steps,
+        compiled.kernels,
+        match compiled.tuned {
             0 => String::new(),
             layers => format!(", {} tuned", plural(layers, "layer")),
         }

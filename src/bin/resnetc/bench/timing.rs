@@ -1,30 +1,51 @@
 //! How often something is run, and what its times come to.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Subject;
-use crate::failure::Failure;
 use crate::units::ms;
 
-/// Timed runs fill about this, if their number is not given.
-const BUDGET: Duration = Duration::from_secs(2);
-/// The fewest and most timed runs, if their number is not given.
-const ITERATIONS: (usize, usize) = (10, 20_000);
+/// Timed runs of a network in a row, if others wait for their turn: about as long as this.
+const TURN: Duration = Duration::from_millis(50);
+/// The fewest and most runs in a row.
+const RUNS: (usize, usize) = (1, 32);
+/// The most turns.
+const MOST_ROUNDS: usize = 20_000;
 
 /// What the user asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
     pub(super) warmup: usize,
     pub(super) iterations: Option<usize>,
+    /// All timed runs take about as long as this, if their number is not given.
+    pub(super) budget: Duration,
+    /// The fewest rounds, if their number is not given.
+    pub(super) least_rounds: usize,
+}
+
+/// Who runs how often, and in how many rounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Turns {
+    pub(super) rounds: usize,
+    /// Timed runs in each round, one number for each that takes turns.
+    pub(super) runs: Vec<usize>,
 }
 
 impl Plan {
-    /// The number of timed runs, if one takes `time`.
-    pub(super) fn iterations(self, time: Duration) -> usize {
-        let wanted = BUDGET.as_secs_f64() / time.as_secs_f64().max(1e-9);
-        self.iterations.unwrap_or((wanted as usize).clamp(ITERATIONS.0, ITERATIONS.1))
+    /// The turns, if one run takes these times and each turn begins with a number of runs that do not count. A number
+    /// of runs that the user gives is the number of rounds.
+    pub(super) fn turns(self, each: &[Duration], untimed: usize) -> Turns {
+        if let Some(rounds) = self.iterations {
+            return Turns { rounds, runs: vec![1; each.len()] };
+        }
+        let fit = |room: Duration, one: Duration| {
+            (room.as_secs_f64() / one.as_secs_f64().max(1e-9)) as usize
+        };
+        let runs: Vec<usize> = each.iter().map(|&t| fit(TURN, t).clamp(RUNS.0, RUNS.1)).collect();
+        let turn = |(&one, &runs): (&Duration, &usize)| one * (runs + untimed) as u32;
+        let round = each.iter().zip(&runs).map(turn).sum();
+        Turns { rounds: fit(self.budget, round).clamp(self.least_rounds, MOST_ROUNDS), runs }
     }
 }
 
@@ -34,6 +55,10 @@ pub(super) struct Stats {
     pub(super) iterations: usize,
     pub(super) median_ms: f64,
     pub(super) min_ms: f64,
+    /// A quarter of the runs took no longer.
+    pub(super) q1_ms: f64,
+    /// Three quarters of the runs took no longer.
+    pub(super) q3_ms: f64,
     pub(super) p90_ms: f64,
 }
 
@@ -49,29 +74,38 @@ impl Stats {
             iterations: times.len(),
             median_ms: quantile(0.5),
             min_ms: times.first().copied().map_or(0.0, ms),
+            q1_ms: quantile(0.25),
+            q3_ms: quantile(0.75),
             p90_ms: quantile(0.9),
         }
     }
 }
 
-/// Warms up, then times single runs.
-pub(super) fn measure(subject: &mut Subject, plan: Plan) -> Result<Stats, Failure> {
-    let one = warm_up(subject, plan)?;
-    let times: Result<Vec<_>, _> = (0..plan.iterations(one)).map(|_| time(subject)).collect();
-    Ok(Stats::of(times?))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Runs untimed, and gives the time of one more run, for an estimate.
-pub(super) fn warm_up(subject: &mut Subject, plan: Plan) -> Result<Duration, Failure> {
-    for _ in 0..plan.warmup {
-        subject.run()?;
+    #[test]
+    fn turns_fill_the_budget_and_slow_ones_run_once() {
+        let millis = Duration::from_millis;
+        let plan =
+            Plan { warmup: 0, iterations: None, budget: Duration::from_secs(10), least_rounds: 5 };
+        // 6 runs of 10 ms and 2 of 200 ms are a round.
+        let each = [millis(10), millis(200)];
+        assert_eq!(plan.turns(&each, 1), Turns { rounds: 21, runs: vec![5, 1] });
+        let slow = plan.turns(&[Duration::from_secs(9)], 0);
+        assert_eq!(slow, Turns { rounds: 5, runs: vec![1] });
+        let given = Plan { iterations: Some(3), ..plan };
+        assert_eq!(given.turns(&each, 1), Turns { rounds: 3, runs: vec![1, 1] });
+        let nothing = plan.turns(&[Duration::ZERO], 0);
+        assert_eq!(nothing, Turns { rounds: MOST_ROUNDS, runs: vec![32] });
     }
-    time(subject)
-}
 
-/// One timed run.
-pub(super) fn time(subject: &mut Subject) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    subject.run()?;
-    Ok(start.elapsed())
+    #[test]
+    fn quartiles_are_values_that_were_measured() {
+        let times = [5, 1, 4, 2, 3].map(Duration::from_millis);
+        let stats = Stats::of(times.to_vec());
+        let found = [stats.min_ms, stats.q1_ms, stats.median_ms, stats.q3_ms, stats.p90_ms];
+        assert_eq!(found, [1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
 }

@@ -1,0 +1,216 @@
+//! `resnetc bench --ablate`: what each optimization brings.
+
+use std::time::Duration;
+
+use resnetc::Network;
+use serde::Serialize;
+
+use super::agree::{Agreement, tolerance, widened};
+use super::interpreter::{self, Interpreted, PATIENCE};
+use super::ladder::{FULL, Group, Ladder};
+use super::layers::gflops;
+use super::race::{Keep, Race};
+use super::report::Subtitle;
+use super::timing::{Plan, Stats};
+use super::{Args, csv, measure_peak, table};
+use crate::failure::Failure;
+use crate::output;
+use crate::tuned::OFF;
+
+/// All timed runs of all variants together, if their number is not given.
+const BUDGET: Duration = Duration::from_secs(20);
+/// The fewest rounds, if their number is not given.
+const LEAST_ROUNDS: usize = 5;
+/// The name of the interpreter's row.
+const INTERPRETER: &str = "interpreter";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(super) struct Ablation {
+    #[serde(flatten)]
+    pub(super) subtitle: Subtitle,
+    /// Of the full network.
+    pub(super) gflops: f64,
+    pub(super) peak_gflops: f64,
+    pub(super) share_of_peak: f64,
+    /// How far outputs may be apart, as a part of the greatest value.
+    pub(super) tolerance: f64,
+    /// Whether all variants were in memory while they were timed, or each was compiled anew for each turn.
+    pub(super) all_in_memory: bool,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One level.
+#[derive(Serialize)]
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) group: Group,
+    /// The pass that it is about.
+    pub(super) pass: Option<&'static str>,
+    /// What that pass rewrote: here, or in the full network if it is left out here.
+    pub(super) rewrites: Option<usize>,
+    /// The row whose code is the same and whose figures these are.
+    pub(super) same_as: Option<String>,
+    /// Why there are no figures.
+    pub(super) skipped: Option<String>,
+    #[serde(flatten)]
+    pub(super) times: Option<Stats>,
+    /// Its median by that of the full network.
+    pub(super) ratio: Option<f64>,
+    /// Its median by that of the level before.
+    pub(super) ratio_before: Option<f64>,
+    /// The greatest difference of its outputs from the interpreter's, or else from the full network's, as a part of
+    /// the greatest value.
+    pub(super) relative_difference: Option<f64>,
+    #[serde(flatten)]
+    pub(super) code: Option<Code>,
+}
+
+/// What is known of a compiled level beside its time.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Code {
+    pub(super) isa: &'static str,
+    pub(super) arena_bytes: usize,
+    pub(super) weight_bytes: usize,
+    pub(super) moved_bytes: usize,
+    /// Regions that a run calls one after the other, each of them once.
+    pub(super) launches: usize,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    check(args)?;
+    let common = args.common.without_tuned();
+    let network = common.load(&args.model, 1)?;
+    let ladder = Ladder::new(&network)?;
+    let interpreted = Interpretation::of(args, &network)?;
+    let plan = Plan {
+        warmup: args.warmup,
+        iterations: args.iters,
+        budget: BUDGET,
+        least_rounds: LEAST_ROUNDS,
+    };
+    let timed = ladder.timed();
+    let variants = timed.iter().map(|&i| ladder.rungs[i].variant(&network)).collect();
+    let most_bytes = args.hold.saturating_mul(1_000_000);
+    let mut race = Race::new(variants, common.seed, plan, most_bytes)?;
+    let lane = |rung: usize| timed.iter().position(|&t| t == ladder.owner[rung]).unwrap_or(0);
+    let full = lane(ladder.full);
+    let agreement = Agreement {
+        from: if interpreted.run.is_some() { INTERPRETER } else { FULL }.to_owned(),
+        expected: match &interpreted.run {
+            Some(run) => run.outputs.clone(),
+            None => widened(race.outputs(full)),
+        },
+        tolerance: tolerance(network.graph()),
+    };
+    let differences = race.agree(&agreement)?;
+    let (isa, threads) = (race.compiled(full).isa, race.compiled(full).threads);
+    let before = measure_peak(isa, threads)?;
+    let stats = race.run()?;
+    let peak = before.max(measure_peak(isa, threads)?);
+    let mut rows = vec![interpreted.row()];
+    for (i, rung) in ladder.rungs.iter().enumerate() {
+        let (outline, lane) = (&ladder.outlines[i], lane(i));
+        let compiled = race.compiled(lane);
+        let told = if rung.group == Group::Removed { ladder.full } else { i };
+        rows.push(Row {
+            name: rung.name.clone(),
+            group: rung.group,
+            pass: rung.pass,
+            rewrites: rung.pass.map(|pass| ladder.outlines[told].remarks.count(pass)),
+            same_as: (ladder.owner[i] != i).then(|| ladder.rungs[ladder.owner[i]].name.clone()),
+            skipped: None,
+            times: Some(stats[lane]),
+            ratio: None,
+            ratio_before: None,
+            relative_difference: Some(differences[lane]),
+            code: Some(Code {
+                isa: compiled.isa.name(),
+                arena_bytes: compiled.arena_bytes,
+                weight_bytes: compiled.weight_bytes,
+                moved_bytes: outline.moved_bytes,
+                launches: compiled.steps,
+            }),
+        });
+    }
+    add_ratios(&mut rows, stats[full].median_ms);
+    let subtitle = Subtitle::new(&args.model, &network, isa, threads);
+    let gflops = gflops(subtitle.macs, stats[full].median_ms);
+    let ablation = Ablation {
+        subtitle,
+        gflops,
+        peak_gflops: peak,
+        share_of_peak: gflops / peak,
+        tolerance: agreement.tolerance,
+        all_in_memory: race.keep() == Keep::All,
+        rows,
+    };
+    if let Some(file) = &args.csv {
+        output::write_file(file, csv::text(&ablation).as_bytes())?;
+    }
+    match args.json {
+        true => output::print_json(&ablation),
+        false => output::print(&table::text(&ablation)),
+    }
+}
+
+/// What can be refused before the work.
+fn check(args: &Args) -> Result<(), Failure> {
+    if args.common.tuned.as_deref().is_some_and(|file| file.as_os_str() != OFF) {
+        return Err(Failure::usage(
+            "--ablate takes no measured choices: they are for the full network only",
+        )
+        .help("leave --tuned away"));
+    }
+    args.csv.as_deref().map_or(Ok(()), output::check_file)
+}
+
+/// What became of the interpreter.
+struct Interpretation {
+    run: Option<Interpreted>,
+    estimate: Duration,
+}
+
+impl Interpretation {
+    fn of(args: &Args, network: &Network) -> Result<Self, Failure> {
+        let estimate = interpreter::estimate(network.graph())?;
+        let run = match args.interpreter || estimate <= PATIENCE {
+            true => Some(interpreter::run(network, args.common.seed)?),
+            false => None,
+        };
+        Ok(Interpretation { run, estimate })
+    }
+
+    fn row(&self) -> Row {
+        let seconds = self.estimate.as_secs_f64();
+        Row {
+            name: INTERPRETER.to_owned(),
+            group: Group::Level,
+            pass: None,
+            rewrites: None,
+            same_as: None,
+            skipped: match self.run {
+                Some(_) => None,
+                None => Some(format!("about {seconds:.0} s; --interpreter runs it all the same")),
+            },
+            times: self.run.as_ref().map(|run| Stats::of(vec![run.time])),
+            ratio: None,
+            ratio_before: None,
+            relative_difference: self.run.as_ref().map(|_| 0.0),
+            code: None,
+        }
+    }
+}
+
+/// Puts every time beside that of the full network, and levels beside the one before.
+fn add_ratios(rows: &mut [Row], full_ms: f64) {
+    let mut before = None;
+    for row in rows {
+        let ms = row.times.map(|times| times.median_ms);
+        row.ratio = ms.map(|ms| ms / full_ms);
+        if matches!(row.group, Group::Level | Group::Added) {
+            row.ratio_before = ms.zip(before).map(|(ms, before)| ms / before);
+            before = ms;
+        }
+    }
+}

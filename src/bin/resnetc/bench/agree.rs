@@ -1,0 +1,68 @@
+//! Whether variants of a network give the same.
+
+use resnetc::check::Difference;
+use resnetc::compile::macs;
+use resnetc::ir::Graph;
+
+use crate::failure::Failure;
+
+/// Half a unit in the last place of f32: the relative error of one rounding.
+const ROUNDING: f64 = 1.0 / (1u64 << 24) as f64;
+/// How many standard deviations an error may be off. Beyond six, chance is excluded for any number of outputs.
+const DEVIATIONS: f64 = 8.0;
+/// How much larger errors of Winograd's algorithm are than those of direct convolution, see
+/// [`Numerics`](resnetc::Numerics).
+const WINOGRAD: f64 = 2.0;
+
+/// What outputs are compared with, and how far they may be off.
+pub(super) struct Agreement {
+    /// Whose outputs they are.
+    pub(super) from: String,
+    pub(super) expected: Vec<Vec<f64>>,
+    /// As a part of the greatest value.
+    pub(super) tolerance: f64,
+}
+
+impl Agreement {
+    /// The greatest difference of outputs from the expected ones, as a part of the greatest value.
+    ///
+    /// # Errors
+    /// If it is above the tolerance.
+    pub(super) fn check(&self, name: &str, outputs: &[Vec<f32>]) -> Result<f64, Failure> {
+        let pairs = outputs.iter().zip(&self.expected);
+        let relative = |(found, expected): (&Vec<f32>, &Vec<f64>)| {
+            Difference::of(found, expected.iter().copied()).relative()
+        };
+        let difference = pairs.map(relative).fold(0.0, f64::max);
+        match difference <= self.tolerance {
+            true => Ok(difference),
+            false => Err(Failure::new(format!(
+                "the outputs of \"{name}\" and of \"{}\" differ by {difference:.1e} of the greatest value; \
+                 rounding explains {:.1e}",
+                self.from, self.tolerance
+            ))
+            .help("`resnetc check` finds the layer")),
+        }
+    }
+}
+
+/// How far two results of a network may differ, as a part of the greatest value.
+///
+/// Rounding errors are as good as independent, so the error of a sum of n products grows with the root of n
+/// (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019), and what a layer takes over
+/// from the one before counts like more products. On the longest way through a network there are no more roundings
+/// than all layers together have for one element each.
+pub(super) fn tolerance(graph: &Graph) -> f64 {
+    let roundings = |node| {
+        let elements = graph.node(node).ty.elements().max(1) as u64;
+        let read = graph.operand(node, 0).map_or(0, |o| graph.node(o).ty.elements() as u64);
+        (macs(graph, node) / elements).max(read / elements).max(1) as f64
+    };
+    let all: f64 = graph.nodes().filter(|&n| graph.node(n).op.is_computed()).map(roundings).sum();
+    WINOGRAD * DEVIATIONS * ROUNDING * all.sqrt()
+}
+
+/// Outputs as they are compared with others.
+pub(super) fn widened(outputs: &[Vec<f32>]) -> Vec<Vec<f64>> {
+    outputs.iter().map(|values| values.iter().map(|&x| f64::from(x)).collect()).collect()
+}

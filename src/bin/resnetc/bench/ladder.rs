@@ -1,0 +1,149 @@
+//! The levels of optimization at which a network is timed.
+
+use resnetc::passes::optional_names;
+use resnetc::{Isa, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
+use serde::Serialize;
+
+use super::compare::variant;
+use super::outline::Outline;
+use super::race::Variant;
+use crate::failure::Failure;
+
+/// The row that all others are compared with.
+pub(super) const FULL: &str = "full";
+
+/// How a level relates to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Group {
+    /// A level below all passes, or the one with all of them.
+    Level,
+    /// One pass more than the level before.
+    Added,
+    /// All passes but one.
+    Removed,
+    /// All passes, and a choice beside them that is not the usual one.
+    Choice,
+    /// The full network again, compiled and timed for itself: what figures differ by if nothing differs.
+    Again,
+}
+
+/// One level.
+pub(super) struct Rung {
+    pub(super) name: String,
+    pub(super) group: Group,
+    /// The pass that it is about.
+    pub(super) pass: Option<&'static str>,
+    options: Options,
+}
+
+/// The levels of a network, and which of them are the same.
+pub(super) struct Ladder {
+    pub(super) rungs: Vec<Rung>,
+    pub(super) outlines: Vec<Outline>,
+    /// For each level the one that is timed for it: itself, or one that runs the same code.
+    pub(super) owner: Vec<usize>,
+    pub(super) full: usize,
+}
+
+/// All levels, from the lowest to the full network, and what differs from the full one in one thing.
+fn rungs(options: &Options) -> Vec<Rung> {
+    let rung =
+        |name: &str, group, pass, options| Rung { name: name.to_owned(), group, pass, options };
+    let passes = |passes| Options { passes, ..options.clone() };
+    let baseline =
+        Options { isa: IsaChoice::Exactly(Isa::Baseline), ..passes(PassSelection::None) };
+    let names = optional_names();
+    let mut rungs = vec![
+        rung("unfused, baseline", Group::Level, None, baseline),
+        rung("unfused", Group::Level, None, passes(PassSelection::None)),
+    ];
+    rungs.extend(names.iter().enumerate().map(|(i, &pass)| {
+        let so_far = PassSelection::only(names[..=i].iter().copied());
+        rung(&format!("+ {pass}"), Group::Added, Some(pass), passes(so_far))
+    }));
+    rungs.push(rung(FULL, Group::Level, None, passes(PassSelection::All)));
+    rungs.extend(names.iter().map(|&pass| {
+        let others = PassSelection::without([pass]);
+        rung(&format!("- {pass}"), Group::Removed, Some(pass), passes(others))
+    }));
+    let exact = Options { numerics: Numerics::Exact, ..options.clone() };
+    let reuse = |reuse| Options { reuse, ..options.clone() };
+    rungs.extend([
+        rung("direct convolution only", Group::Choice, None, exact),
+        rung("no result in place", Group::Choice, None, reuse(Reuse::Freed)),
+        rung("no memory used twice", Group::Choice, None, reuse(Reuse::Never)),
+        rung("full again", Group::Again, None, options.clone()),
+    ]);
+    rungs
+}
+
+impl Ladder {
+    /// The levels of a network, whose own options are those of the full one.
+    pub(super) fn new(network: &Network) -> Result<Self, Failure> {
+        let rungs = rungs(network.options());
+        let outline = |rung: &Rung| Outline::of(&rung.variant(network).network);
+        let outlines = rungs.iter().map(outline).collect::<Result<Vec<_>, _>>()?;
+        let full = rungs.iter().position(|r| r.name == FULL).unwrap_or(0);
+        let owner = |i: usize| {
+            let same = |&other: &usize| outlines[other].work == outlines[i].work;
+            match rungs[i].group {
+                Group::Again => i,
+                _ => [full].into_iter().chain(0..i).find(same).unwrap_or(i),
+            }
+        };
+        let owner = (0..rungs.len()).map(owner).collect();
+        Ok(Ladder { owner, rungs, outlines, full })
+    }
+
+    /// The levels that are timed, in order.
+    pub(super) fn timed(&self) -> Vec<usize> {
+        (0..self.rungs.len()).filter(|&i| self.owner[i] == i).collect()
+    }
+}
+
+impl Rung {
+    /// What is compiled for it.
+    pub(super) fn variant(&self, network: &Network) -> Variant {
+        variant(network, &self.name, self.options.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resnetc::Compiler;
+    use resnetc::passes::{Need, pipeline};
+
+    #[test]
+    fn levels_climb_to_the_full_network() {
+        let options = Options { threads: Some(1), ..Options::default() };
+        let network = Compiler::new(options).load("cifar_resnet20").expect("built in");
+        let ladder = Ladder::new(&network).expect("it can be planned");
+        let of = |group| ladder.rungs.iter().filter(move |r| r.group == group);
+        let optional = optional_names();
+        for group in [Group::Added, Group::Removed] {
+            let passes: Vec<_> = of(group).filter_map(|r| r.pass).collect();
+            assert_eq!(passes, optional);
+        }
+        let last = ladder.rungs.iter().rposition(|r| r.group == Group::Added).expect("passes");
+        assert_eq!(ladder.owner[last], ladder.full, "all passes added are all passes");
+        // A pass that rewrites nothing leaves everything as it is; one that does changes what is run.
+        for (i, rung) in ladder.rungs.iter().enumerate() {
+            let Some(pass) = rung.pass else { continue };
+            let before = if rung.group == Group::Added { i - 1 } else { ladder.full };
+            let rewrites = match rung.group {
+                Group::Added => ladder.outlines[i].remarks.count(pass),
+                _ => ladder.outlines[ladder.full].remarks.count(pass),
+            };
+            if rewrites == 0 {
+                assert_eq!(ladder.owner[i], ladder.owner[before], "{}", rung.name);
+            }
+        }
+        let folded = ladder.rungs.iter().position(|r| r.name == "- fold_batch_norm");
+        assert_eq!(folded.map(|i| ladder.owner[i]), folded);
+        assert!(ladder.timed().contains(&ladder.full));
+        assert!(ladder.timed().len() < ladder.rungs.len());
+        assert!(pipeline().iter().filter(|s| s.need == Need::Optional).count() >= optional.len());
+    }
+}

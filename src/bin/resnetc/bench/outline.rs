@@ -1,0 +1,89 @@
+//! What a variant of a network will run, known before it is compiled.
+
+use std::collections::HashMap;
+
+use resnetc::ir::{NodeId, Op};
+use resnetc::kernels::Algorithm;
+use resnetc::kernels::geometry::Place;
+use resnetc::passes::Remarks;
+use resnetc::{Isa, Network};
+
+use crate::failure::Failure;
+use crate::stages::Stages;
+
+/// Bytes of an element.
+const ELEMENT: usize = size_of::<f32>();
+
+/// A variant's steps.
+pub(super) struct Outline {
+    pub(super) work: Work,
+    pub(super) remarks: Remarks,
+    /// Bytes of all operands and results of all steps: constants as they were described, each value without the
+    /// border and the unused lanes that it has in memory. A step that adds to a value where it lies reads and writes
+    /// it. What an algorithm moves beside that, inside a step, is not counted.
+    pub(super) moved_bytes: usize,
+}
+
+/// All that decides how long a run takes. Two variants with equal work run the same code on the same places in
+/// memory; at most the numbers in their constants differ.
+#[derive(PartialEq)]
+pub(super) struct Work {
+    isa: Isa,
+    steps: Vec<Step>,
+}
+
+#[derive(PartialEq)]
+struct Step {
+    op: Op,
+    operands: Vec<Operand>,
+    algorithm: Algorithm,
+    result: Place,
+    is_view: bool,
+    fill_halo: bool,
+    scratch: Option<usize>,
+}
+
+#[derive(PartialEq)]
+enum Operand {
+    /// What was written to a place.
+    Value(Place),
+    /// A constant, by the order in which constants are first used, and its shape.
+    Constant(usize, Vec<usize>),
+}
+
+impl Outline {
+    /// Schedules and plans a network.
+    pub(super) fn of(network: &Network) -> Result<Self, Failure> {
+        let stages = Stages::of(network, network.options())?;
+        let mut constants = HashMap::new();
+        let steps = stages.plan.steps.iter().map(|planned| Step {
+            op: stages.graph.node(planned.node).op.clone(),
+            operands: operands(&stages, planned.node, &mut constants),
+            algorithm: stages.algorithm(planned.node),
+            result: stages.plan.places[&planned.node].clone(),
+            is_view: planned.is_view,
+            fill_halo: planned.fill_halo,
+            scratch: planned.scratch.map(|buffer| stages.plan.buffers[buffer].offset),
+        });
+        let work = Work { isa: stages.isa, steps: steps.collect() };
+        let elements = |node| stages.graph.node(node).ty.elements();
+        let moved = |node| {
+            let read: usize = stages.graph.operands(node).into_iter().map(elements).sum();
+            ELEMENT * (read + elements(node))
+        };
+        let moved_bytes = stages.steps().map(moved).sum();
+        Ok(Outline { work, moved_bytes, remarks: stages.remarks })
+    }
+}
+
+fn operands(stages: &Stages, node: NodeId, constants: &mut HashMap<NodeId, usize>) -> Vec<Operand> {
+    let operand = |id: NodeId| match stages.plan.places.get(&id) {
+        Some(place) => Operand::Value(place.clone()),
+        None => {
+            let next = constants.len();
+            let number = *constants.entry(id).or_insert(next);
+            Operand::Constant(number, stages.graph.node(id).ty.shape.clone())
+        }
+    };
+    stages.graph.operands(node).into_iter().map(operand).collect()
+}

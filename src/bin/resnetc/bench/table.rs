@@ -1,0 +1,114 @@
+//! The table of an ablation: Markdown, aligned so that it can be read on a terminal too.
+
+use std::fmt::Write as _;
+
+use super::ablate::{Ablation, Row};
+use super::ladder::Group;
+use crate::units::bytes;
+
+/// Headings, and whether the column holds figures.
+const COLUMNS: [(&str, bool); 10] = [
+    ("variant", false),
+    ("rewrites", true),
+    ("ms", true),
+    ("quartiles", true),
+    ("x full", true),
+    ("x before", true),
+    ("arena", true),
+    ("moved", true),
+    ("launches", true),
+    ("", false),
+];
+
+/// What the columns mean.
+const LEGEND: &str = "ms: median of a run. x full, x before: its ratio to the median of the full network and of the \
+row before.\nmoved: operands and results of all steps. launches: regions that a run calls one after the other.\n\
+\"+\" rows have one pass more than the row before, \"-\" rows all passes but one.\n";
+
+pub(super) fn text(ablation: &Ablation) -> String {
+    let mut text = String::new();
+    let subtitle = &ablation.subtitle;
+    // Writing to a string cannot fail, here and below.
+    let _ = writeln!(text, "{}", subtitle.text());
+    let _ = writeln!(
+        text,
+        "full: {:.1} GFLOP/s, {:.1} % of the {:.1} GFLOP/s that a multiply-add loop reaches",
+        ablation.gflops,
+        100.0 * ablation.share_of_peak,
+        ablation.peak_gflops
+    );
+    let worst = ablation.rows.iter().filter_map(|r| r.relative_difference).fold(0.0, f64::max);
+    let how = match ablation.all_in_memory {
+        true => "taking turns, all in memory",
+        false => "taking turns, compiled anew for each",
+    };
+    let _ = writeln!(
+        text,
+        "variants run {how}; outputs agree to {worst:.1e} (rounding explains {:.1e})\n",
+        ablation.tolerance
+    );
+    text += &table(&ablation.rows);
+    text.push('\n');
+    text + LEGEND
+}
+
+fn table(rows: &[Row]) -> String {
+    let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
+    let mut lines: Vec<[String; COLUMNS.len()]> = vec![headings];
+    lines.extend(rows.iter().map(cells));
+    let width = |column: usize| {
+        let cells = lines.iter().map(|line| line[column].chars().count());
+        cells.max().unwrap_or(0).max(3)
+    };
+    let widths: [usize; COLUMNS.len()] = std::array::from_fn(width);
+    let mut text = String::new();
+    for (i, line) in lines.iter().enumerate() {
+        for ((cell, &width), (_, is_figure)) in line.iter().zip(&widths).zip(COLUMNS) {
+            let _ = match is_figure {
+                true => write!(text, "| {cell:>width$} "),
+                false => write!(text, "| {cell:width$} "),
+            };
+        }
+        text += "|\n";
+        if i == 0 {
+            for (&width, (_, is_figure)) in widths.iter().zip(COLUMNS) {
+                let _ = write!(
+                    text,
+                    "| {}{} ",
+                    "-".repeat(width - 1),
+                    if is_figure { ":" } else { "-" }
+                );
+            }
+            text += "|\n";
+        }
+    }
+    text
+}
+
+fn cells(row: &Row) -> [String; COLUMNS.len()] {
+    let or_nothing = |cell: Option<String>| cell.unwrap_or_default();
+    let ratio = |ratio: Option<f64>| or_nothing(ratio.map(|r| format!("{r:.3}")));
+    let code = |of: &dyn Fn(&super::ablate::Code) -> String| or_nothing(row.code.as_ref().map(of));
+    [
+        row.name.clone(),
+        or_nothing(row.rewrites.map(|n| n.to_string())),
+        or_nothing(row.times.map(|t| format!("{:.3}", t.median_ms))),
+        or_nothing(row.times.map(|t| format!("{:.3}-{:.3}", t.q1_ms, t.q3_ms))),
+        ratio(row.ratio),
+        ratio(row.ratio_before),
+        code(&|c| bytes(c.arena_bytes)),
+        code(&|c| bytes(c.moved_bytes)),
+        code(&|c| c.launches.to_string()),
+        note(row),
+    ]
+}
+
+fn note(row: &Row) -> String {
+    match (&row.skipped, &row.same_as, row.rewrites) {
+        (Some(why), ..) => format!("skipped: {why}"),
+        (_, Some(_), Some(0)) => "nothing to do".to_owned(),
+        (_, Some(same), _) => format!("= {same}"),
+        _ if row.group == Group::Again => "what noise does".to_owned(),
+        _ => String::new(),
+    }
+}

@@ -174,10 +174,9 @@ struct Interpretation {
 impl Interpretation {
     fn of(args: &Args, network: &Network) -> Result<Self, Failure> {
         let estimate = interpreter::estimate(network.graph())?;
-        let run = match args.interpreter || estimate <= PATIENCE {
-            true => Some(interpreter::run(network, args.common.seed)?),
-            false => None,
-        };
+        let run = (args.interpreter || estimate <= PATIENCE)
+            .then(|| interpreter::run(network, args.common.seed))
+            .transpose()?;
         Ok(Interpretation { run, estimate })
     }
 
@@ -212,5 +211,41 @@ fn add_ratios(rows: &mut [Row], full_ms: f64) {
             row.ratio_before = ms.zip(before).map(|(ms, before)| ms / before);
             before = ms;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(group: Group, median_ms: Option<f64>) -> Row {
+        let run = median_ms
+            .map(|ms| Interpreted { time: Duration::from_secs_f64(ms / 1e3), outputs: Vec::new() });
+        Row { group, ..Interpretation { run, estimate: Duration::from_secs(75) }.row() }
+    }
+
+    #[test]
+    fn an_interpreter_that_is_left_out_says_why_and_has_no_figures() {
+        let skipped = row(Group::Level, None);
+        assert!(skipped.times.is_none() && skipped.relative_difference.is_none());
+        let why = skipped.skipped.expect("it says why");
+        assert!(why.contains("75 s") && why.contains("--interpreter"), "{why}");
+        assert_eq!(row(Group::Level, Some(2.0)).skipped, None);
+    }
+
+    #[test]
+    fn levels_are_put_beside_the_level_before_and_all_beside_the_full_one() {
+        let mut rows = vec![
+            row(Group::Level, None),
+            row(Group::Level, Some(8.0)),
+            row(Group::Added, Some(4.0)),
+            row(Group::Level, Some(2.0)),
+            row(Group::Removed, Some(3.0)),
+        ];
+        add_ratios(&mut rows, 2.0);
+        let ratios: Vec<_> = rows.iter().map(|r| r.ratio).collect();
+        assert_eq!(ratios, [None, Some(4.0), Some(2.0), Some(1.0), Some(1.5)]);
+        let before: Vec<_> = rows.iter().map(|r| r.ratio_before).collect();
+        assert_eq!(before, [None, None, Some(0.5), Some(0.5), None]);
     }
 }

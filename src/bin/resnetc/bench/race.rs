@@ -10,6 +10,10 @@ use super::timing::{Plan, Stats, Turns};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
+/// Runs at the beginning of a turn that do not count. After the first one a share of the weights is in the shared cache
+/// again, after the second one all that will be.
+const UNTIMED: usize = 2;
+
 /// A variant to be timed.
 pub(super) struct Variant {
     /// What messages call it.
@@ -127,24 +131,52 @@ impl Race {
         lanes.map(|lane| agreement.check(&lane.variant.name, &lane.outputs)).collect()
     }
 
-    /// Times all variants. A turn begins with a run that does not count, which brings back into the caches what
-    /// the others drove out; every other round goes backwards.
+    /// Times all variants. A turn begins with runs that do not count, which bring back into the caches what the others
+    /// drove out; and the order is another one in each round, as nobody should always follow the same one.
     pub(super) fn run(&mut self) -> Result<Vec<Stats>, Failure> {
-        let untimed = usize::from(self.lanes.len() > 1);
+        let untimed = if self.lanes.len() > 1 { UNTIMED } else { 0 };
         let each: Vec<Duration> = self.lanes.iter().map(|lane| lane.one).collect();
         let Turns { rounds, runs } = self.plan.turns(&each, untimed);
         let mut times = vec![Vec::new(); self.lanes.len()];
         let mut bar = Progress::new("timing", rounds as u64);
         for round in 0..rounds {
-            let mut order: Vec<usize> = (0..self.lanes.len()).collect();
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for lane in order {
+            for lane in order(self.lanes.len(), round) {
                 times[lane].extend(self.lanes[lane].turn(self.seed, untimed, runs[lane])?);
             }
             bar.set(round as u64 + 1);
         }
         Ok(times.into_iter().map(Stats::of).collect())
+    }
+}
+
+/// The order of a round: any one, the same on every call.
+fn order(lanes: usize, round: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..lanes).collect();
+    // Fisher and Yates, with numbers of Knuth's linear congruential generator.
+    let mut state = round as u64;
+    for last in (1..lanes).rev() {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        order.swap(last, (state >> 33) as usize % (last + 1));
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn all_run_in_each_round_and_follow_one_another_in_many_ways() {
+        let mut followed = BTreeSet::new();
+        for round in 0..200 {
+            let order = order(6, round);
+            let all: BTreeSet<usize> = order.iter().copied().collect();
+            assert_eq!((all.len(), order.len()), (6, 6), "{order:?}");
+            followed.extend(order.windows(2).map(|pair| (pair[0], pair[1])));
+        }
+        assert_eq!(followed.len(), 6 * 5, "every pair comes up");
+        assert_eq!((order(1, 3), order(0, 3)), (vec![0], vec![]));
     }
 }

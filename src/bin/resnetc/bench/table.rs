@@ -47,15 +47,22 @@ pub(super) fn text(ablation: &Ablation) -> String {
         "variants run {how}; outputs agree to {worst:.1e} (rounding explains {:.1e})\n",
         ablation.tolerance
     );
-    text += &table(&ablation.rows);
+    let is_idle = |row: &&Row| row.same_as.is_some() && row.rewrites == Some(0);
+    let (idle, telling): (Vec<&Row>, Vec<&Row>) = ablation.rows.iter().partition(is_idle);
+    text += &table(&telling);
+    let idle: Vec<&str> =
+        idle.iter().filter(|r| r.group == Group::Added).filter_map(|r| r.pass).collect();
+    if !idle.is_empty() {
+        let _ = writeln!(text, "\nnothing to do in this network: {}", idle.join(", "));
+    }
     text.push('\n');
     text + LEGEND
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[&Row]) -> String {
     let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
     let mut lines: Vec<[String; COLUMNS.len()]> = vec![headings];
-    lines.extend(rows.iter().map(cells));
+    lines.extend(rows.iter().map(|row| cells(row)));
     let width = |column: usize| {
         let cells = lines.iter().map(|line| line[column].chars().count());
         cells.max().unwrap_or(0).max(3)
@@ -104,10 +111,9 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
 }
 
 fn note(row: &Row) -> String {
-    match (&row.skipped, &row.same_as, row.rewrites) {
-        (Some(why), ..) => format!("skipped: {why}"),
-        (_, Some(_), Some(0)) => "nothing to do".to_owned(),
-        (_, Some(same), _) => format!("= {same}"),
+    match (&row.skipped, &row.same_as) {
+        (Some(why), _) => format!("skipped: {why}"),
+        (_, Some(same)) => format!("= {same}"),
         _ if row.group == Group::Again => "what noise does".to_owned(),
         _ => String::new(),
     }

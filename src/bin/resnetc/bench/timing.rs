@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::units::ms;
 
 /// Timed runs of a network in a row, if others wait for their turn: about as long as this.
-const TURN: Duration = Duration::from_millis(50);
+const TURN: Duration = Duration::from_millis(100);
 /// The fewest and most runs in a row.
 const RUNS: (usize, usize) = (1, 32);
 /// The most turns.
@@ -90,9 +90,9 @@ mod tests {
         let millis = Duration::from_millis;
         let plan =
             Plan { warmup: 0, iterations: None, budget: Duration::from_secs(10), least_rounds: 5 };
-        // 6 runs of 10 ms and 2 of 200 ms are a round.
-        let each = [millis(10), millis(200)];
-        assert_eq!(plan.turns(&each, 1), Turns { rounds: 21, runs: vec![5, 1] });
+        // 11 runs of 10 ms and 2 of 190 ms are a round.
+        let each = [millis(10), millis(190)];
+        assert_eq!(plan.turns(&each, 1), Turns { rounds: 20, runs: vec![10, 1] });
         let slow = plan.turns(&[Duration::from_secs(9)], 0);
         assert_eq!(slow, Turns { rounds: 5, runs: vec![1] });
         let given = Plan { iterations: Some(3), ..plan };

@@ -21,6 +21,8 @@ use crate::kernels::{self, Algorithm, Operand, Step};
 use crate::options::{Numerics, Options};
 use crate::passes::{self, PassOptions, Remarks};
 use crate::plan::{self, Plan, Reuse};
+use crate::report::kernels::{KernelInfo, describe};
+use crate::report::plan::MemoryPlan;
 use crate::runtime::model::{Model, Port, Program, StepInfo};
 use crate::runtime::pack::pack;
 use crate::runtime::pool::Pool;
@@ -48,6 +50,10 @@ pub struct CompileReport {
     pub phases: Vec<(&'static str, Duration)>,
     /// What the passes did, and nearly did.
     pub remarks: Remarks,
+    /// Where every value lies.
+    pub memory: MemoryPlan,
+    /// What each kernel is.
+    pub compiled: Vec<KernelInfo>,
 }
 
 impl CompileReport {
@@ -261,6 +267,7 @@ fn build(
     };
     let inputs = graph.inputs().iter().map(|&i| port(&graph.node(i).name, i)).collect();
     let outputs = graph.outputs().iter().map(|o| port(&o.name, o.node)).collect();
+    let memory = MemoryPlan::of(&graph, &plan);
     drop(graph);
     clock.lap("lower");
     let cranelift = Cranelift::host()?;
@@ -285,6 +292,8 @@ fn build(
         tuned: algorithms.tuned,
         phases: clock.laps,
         remarks,
+        memory,
+        compiled: describe(&lowered.kernels, &image.kernels, &lowered.regions),
     };
     let pool = Pool::new(machine.threads);
     let steps = lowered.steps;

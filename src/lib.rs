@@ -20,7 +20,8 @@
 //!
 //! The stages are public modules, in the order in which a network goes through them: [`spec`] and [`import`],
 //! [`passes`], [`plan`], [`kernels`], [`codegen`], [`runtime`]; [`compile`] leads through them. [`export`]
-//! writes what was described for other programs, and [`tune`] measures which algorithms are the fastest here.
+//! writes what was described for other programs, [`report`] tells what the compiler did, and [`tune`] measures which
+//! algorithms are the fastest here.
 #![deny(missing_docs)]
 
 pub mod check;
@@ -35,6 +36,7 @@ pub mod kernels;
 pub mod options;
 pub mod passes;
 pub mod plan;
+pub mod report;
 pub mod runtime;
 pub mod spec;
 pub mod tune;

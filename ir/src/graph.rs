@@ -287,9 +287,9 @@ impl Graph {
         }
     }
 
-    /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns how many went.
-    pub(crate) fn remove_unused(&mut self, root: NodeId) -> usize {
-        let mut removed = 0;
+    /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns what went.
+    pub(crate) fn remove_unused(&mut self, root: NodeId) -> Vec<(NodeId, Node)> {
+        let mut removed = Vec::new();
         let mut work = vec![root];
         while let Some(id) = work.pop() {
             if !self.contains(id) || self.is_output(id) || self.node(id).op == Op::Input {
@@ -299,10 +299,12 @@ impl Graph {
                 continue;
             }
             work.extend(self.operands(id));
-            if let Some(Node { op: Op::Constant(c), .. }) = self.dag.remove_node(id.0) {
-                self.constants.remove(&c.0);
+            if let Some(node) = self.dag.remove_node(id.0) {
+                if let Op::Constant(c) = &node.op {
+                    self.constants.remove(&c.0);
+                }
+                removed.push((id, node));
             }
-            removed += 1;
         }
         removed
     }
@@ -310,6 +312,6 @@ impl Graph {
     /// Removes every node that no output needs; inputs stay. Returns how many went.
     pub fn remove_dead(&mut self) -> usize {
         let unused: Vec<NodeId> = self.nodes().filter(|&n| self.users(n).is_empty()).collect();
-        unused.into_iter().map(|n| self.remove_unused(n)).sum()
+        unused.into_iter().map(|n| self.remove_unused(n).len()).sum()
     }
 }

@@ -30,6 +30,6 @@ pub mod verify;
 
 pub use graph::{Graph, GraphError, Node, NodeId};
 pub use op::Op;
-pub use patch::{Patch, PatchError};
+pub use patch::{Change, Patch, PatchError};
 pub use tensor::Tensor;
 pub use ty::{Layout, TensorType};

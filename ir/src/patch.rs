@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::graph::{Graph, GraphError, NodeId};
+use crate::graph::{Graph, GraphError, Node, NodeId};
 use crate::op::Op;
 use crate::tensor::Tensor;
 use crate::ty::Layout;
@@ -108,13 +108,21 @@ impl Patch {
     }
 }
 
+/// What a patch did to the nodes of a graph.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// The patch's additions that are still alive, in order of addition.
+    pub added: Vec<NodeId>,
+    /// What nothing used any more, users before their operands. An id may be given to a new node later.
+    pub removed: Vec<(NodeId, Node)>,
+}
+
 impl Graph {
-    /// Applies a patch, whole or not at all. Returns the node behind each of its additions that is still alive,
-    /// in order of addition.
+    /// Applies a patch, whole or not at all, and tells what came and went.
     ///
     /// # Errors
     /// If a new node does not type-check or a replacement changes a shape.
-    pub fn apply(&mut self, patch: Patch) -> Result<Vec<NodeId>, PatchError> {
+    pub fn apply(&mut self, patch: Patch) -> Result<Change, PatchError> {
         let mut added: Vec<NodeId> = Vec::with_capacity(patch.additions.len());
         if let Err(error) = self.add_and_check(&patch, &mut added) {
             for &node in added.iter().rev() {
@@ -128,11 +136,12 @@ impl Graph {
         for &(old, new) in &patch.replacements {
             self.redirect(old, resolve(new, &added), &added);
         }
+        let mut removed = Vec::new();
         for &(old, _) in &patch.replacements {
-            self.remove_unused(old);
+            removed.extend(self.remove_unused(old));
         }
         added.retain(|&n| self.contains(n));
-        Ok(added)
+        Ok(Change { added, removed })
     }
 
     fn add_and_check(&mut self, patch: &Patch, added: &mut Vec<NodeId>) -> Result<(), PatchError> {

@@ -30,11 +30,15 @@ fn named(graph: &Graph, name: &str) -> NodeId {
 #[test]
 fn replacement_removes_what_is_no_longer_used() {
     let mut graph = graph();
+    let before = graph.len();
     let mut patch = Patch::new("double instead of scale");
     let x = named(&graph, "x");
     let sum = patch.add("sum", Op::Binary(Binary::Add), &[x.into(), x.into()]);
     patch.replace(named(&graph, "scaled"), sum);
-    assert_eq!(graph.apply(patch).expect("type-checks").len(), 1);
+    let change = graph.apply(patch).expect("type-checks");
+    assert_eq!(change.added.len(), 1);
+    assert!(change.removed.iter().all(|(id, _)| !graph.contains(*id)));
+    assert_eq!(change.removed.len() + graph.len(), before + change.added.len());
     assert_eq!(verify(&graph), Ok(()));
     let want = "%0 = input : f32[2] \"x\"\n%1 = add(%0, %0) : f32[2] \"sum\"\n\
                 %2 = relu(%1) : f32[2] \"y\"\noutput \"y\" = %2\n";

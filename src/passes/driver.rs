@@ -218,15 +218,14 @@ impl Driver {
     fn apply(&mut self, graph: &mut Graph, step: &Step, patch: Patch) -> Result<(), PassError> {
         let pass = step.pass.name;
         let label = patch.label().to_owned();
-        let added = graph.apply(patch).map_err(|source| PassError::Patch { pass, source })?;
+        let change = graph.apply(patch).map_err(|source| PassError::Patch { pass, source })?;
         if self.check == Verify::EachPatch {
             check(graph, pass, &label)?;
         }
         if step.need == Need::Optional {
             self.budget -= 1;
         }
-        let nodes = added.iter().map(ToString::to_string).collect();
-        self.remarks.applied.push(Applied { pass, label, nodes });
+        self.remarks.applied.push(Applied::of(pass, label, graph, &change));
         Ok(())
     }
 }

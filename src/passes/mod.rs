@@ -35,7 +35,7 @@ pub mod remove_identity;
 use resnetc_ir::{Graph, NodeId, Patch};
 
 pub use driver::{PassError, PassOptions, Verify, run, run_pass};
-pub use remarks::{Applied, Declined, NearMisses, PassStats, Remarks};
+pub use remarks::{Applied, Declined, NearMisses, NodeRef, PassStats, Remarks};
 pub use selection::{PassSelection, optional_names};
 
 /// One optimization. Each file of this module has one, called `PASS`.

@@ -1,9 +1,10 @@
 //! What the passes did and what they nearly did.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
-use resnetc_ir::{Graph, NodeId};
+use resnetc_ir::{Change, Graph, Node, NodeId, Op};
 use serde::Serialize;
 
 /// The report of a whole run.
@@ -59,8 +60,54 @@ pub struct Applied {
     pub pass: &'static str,
     /// What the patch did.
     pub label: String,
-    /// The ids of the nodes that it added, in order.
-    pub nodes: Vec<String>,
+    /// The operators that nothing uses any more, operands first.
+    pub before: Vec<NodeRef>,
+    /// The operators that it added, in order.
+    pub after: Vec<NodeRef>,
+}
+
+/// An operator by name, in a report: the graph has changed since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeRef {
+    /// Its id at the time; a later node may have been given the same.
+    pub id: String,
+    /// The operator's name.
+    pub op: &'static str,
+    /// The node's name; may be empty.
+    pub name: String,
+}
+
+impl NodeRef {
+    fn of(id: NodeId, node: &Node) -> Self {
+        NodeRef { id: id.to_string(), op: node.op.name(), name: node.name.clone() }
+    }
+
+    /// The name, or the id where there is none.
+    pub fn known_as(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
+impl fmt::Display for NodeRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.op, self.known_as())
+    }
+}
+
+impl Applied {
+    /// Tells of a patch that `graph` has just taken.
+    pub(super) fn of(pass: &'static str, label: String, graph: &Graph, change: &Change) -> Self {
+        let computes = |node: &Node| !matches!(node.op, Op::Constant(_));
+        let gone = change.removed.iter().rev().map(|(id, node)| (*id, node));
+        let came = change.added.iter().map(|&id| (id, graph.node(id)));
+        let list = |(id, node): (NodeId, &Node)| computes(node).then(|| NodeRef::of(id, node));
+        Applied {
+            pass,
+            label,
+            before: gone.filter_map(list).collect(),
+            after: came.filter_map(list).collect(),
+        }
+    }
 }
 
 /// A rewrite that was nearly proposed.
@@ -94,8 +141,8 @@ pub struct NearMisses {
 impl NearMisses {
     /// Notes that a rewrite of `node` failed on one condition only.
     pub fn note(&mut self, graph: &Graph, node: NodeId, reason: impl Into<String>) {
-        let Op { name, op } = Op::of(graph, node);
-        self.found.push((name, op, reason.into()));
+        let node = NodeRef::of(node, graph.node(node));
+        self.found.push((node.known_as().to_owned(), node.op, reason.into()));
     }
 
     /// What was found at `node`, or a note of what nearly was.
@@ -124,22 +171,7 @@ impl NearMisses {
     }
 }
 
-/// How a node is called in a report.
-struct Op {
-    name: String,
-    op: &'static str,
-}
-
-impl Op {
-    fn of(graph: &Graph, node: NodeId) -> Self {
-        let found = graph.node(node);
-        let name = if found.name.is_empty() { node.to_string() } else { found.name.clone() };
-        Op { name, op: found.op.name() }
-    }
-}
-
 /// How a node is called in a label: its operator, and its name if it has one.
 pub(super) fn describe(graph: &Graph, node: NodeId) -> String {
-    let Op { name, op } = Op::of(graph, node);
-    format!("{op} {name}")
+    NodeRef::of(node, graph.node(node)).to_string()
 }

@@ -21,6 +21,7 @@ use crate::kernels::KernelError;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::ARENA;
 use crate::passes::Remarks;
+use crate::report::plan::MemoryPlan;
 
 use super::memory::Memory;
 use super::model::{Model, Port, Program, StepInfo};
@@ -155,6 +156,8 @@ fn report(isa: Isa, arena_bytes: usize, code: &CodeSpace) -> CompileReport {
         tuned: 0,
         phases: Vec::new(),
         remarks: Remarks::default(),
+        memory: MemoryPlan::default(),
+        compiled: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod classify;
 mod doctor;
 mod dump;
+mod explain;
 mod failure;
 mod info;
 mod inputs;
@@ -45,6 +46,7 @@ enum Command {
     Check(check::Args),
     Tune(tune::Args),
     Info(info::Args),
+    Explain(explain::Args),
     Dump(dump::Args),
     Passes(passes::Args),
     Doctor(doctor::Args),
@@ -60,6 +62,7 @@ impl Command {
             Command::Check(args) => check::run(args),
             Command::Tune(args) => tune::run(args),
             Command::Info(args) => info::run(args),
+            Command::Explain(args) => explain::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Passes(args) => passes::run(args),
             Command::Doctor(args) => doctor::run(args),

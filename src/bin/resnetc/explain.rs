@@ -1,0 +1,73 @@
+//! `resnetc explain`: what was fused, and what was nearly fused.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use resnetc::passes::NodeRef;
+use resnetc::report::explain::{Explained, Explanation};
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::output;
+use crate::stages::Stages;
+
+/// Tell which rewrites the passes applied, and which they nearly applied and why not
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let network = args.common.load(&args.model, 1)?;
+    let explanation = Explanation::of(&Stages::of(&network, network.options())?.remarks);
+    match args.json {
+        true => output::print_json(&explanation),
+        false => output::print(&text(&explanation)),
+    }
+}
+
+fn text(explanation: &Explanation) -> String {
+    let mut text = String::new();
+    let busy = |p: &&Explained| !(p.applied.is_empty() && p.declined.is_empty());
+    for pass in explanation.passes.iter().filter(busy) {
+        section(&mut text, pass);
+    }
+    let idle: Vec<&str> = explanation.passes.iter().filter(|p| !busy(p)).map(|p| p.pass).collect();
+    // Writing to a string cannot fail, here and below.
+    if !idle.is_empty() {
+        let _ = writeln!(text, "nothing to do: {}", idle.join(", "));
+    }
+    let (applied, declined) = (explanation.applied(), explanation.declined());
+    let _ = writeln!(text, "{applied} rewrites applied, {declined} nearly");
+    text
+}
+
+fn section(text: &mut String, pass: &Explained) {
+    let (applied, nodes) = (pass.applied.len(), pass.nodes);
+    let _ = writeln!(text, "{}: {}", pass.pass, pass.doc);
+    let _ = writeln!(text, "  {applied} applied, {nodes} nodes behind it");
+    for rewritten in &pass.applied {
+        let _ = writeln!(text, "  + {}", rewritten.label);
+        if !rewritten.before.is_empty() {
+            let (before, after) = (names(&rewritten.before), names(&rewritten.after));
+            let _ = writeln!(text, "      {before} -> {after}");
+        }
+    }
+    for miss in &pass.declined {
+        let _ = writeln!(text, "  - {} {}: {}", miss.op, miss.node, miss.reason);
+    }
+    text.push('\n');
+}
+
+fn names(nodes: &[NodeRef]) -> String {
+    match nodes {
+        [] => "nothing new".to_owned(),
+        _ => nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,34 @@
+//! What the compiler did, as data: every type here can be written by serde.
+//!
+//! | room | tells |
+//! |---|---|
+//! | [`explain`] | which rewrites were applied, and which nearly were |
+//! | [`plan`] | where every value lies, and from when to when |
+//! | [`kernels`] | what was compiled, and how often a run uses it |
+
+pub mod explain;
+pub mod kernels;
+pub mod plan;
+
+use crate::runtime::model::Model;
+
+use explain::Explanation;
+use kernels::KernelInfo;
+use plan::MemoryPlan;
+
+impl Model {
+    /// Where every value lies in the arena, and from when to when it is needed.
+    pub fn plan(&self) -> &MemoryPlan {
+        &self.report.memory
+    }
+
+    /// What the passes did, and what they nearly did.
+    pub fn explain(&self) -> Explanation {
+        Explanation::of(&self.report.remarks)
+    }
+
+    /// The distinct kernels, in the order in which a run first needs them.
+    pub fn kernels(&self) -> &[KernelInfo] {
+        &self.report.compiled
+    }
+}

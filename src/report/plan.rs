@@ -1,0 +1,158 @@
+//! The memory plan: who lies where in the arena, from when to when, in whose place.
+
+use std::collections::HashMap;
+
+use resnetc_ir::{Graph, NodeId, Op};
+use serde::Serialize;
+
+use crate::plan::Plan;
+
+/// The plan of one run. Offsets and sizes are bytes; times are steps, counted from 0.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MemoryPlan {
+    /// Bytes of the arena.
+    pub peak: usize,
+    /// Bytes that are live at once at the busiest step: no placement takes less.
+    pub lower_bound: usize,
+    /// Operators in the order in which they run.
+    pub steps: Vec<PlannedStep>,
+    /// Inputs, then the results of the steps.
+    pub values: Vec<PlannedValue>,
+    /// Stretches of the arena.
+    pub buffers: Vec<PlannedBuffer>,
+}
+
+/// One operator at its turn.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedStep {
+    /// The node's name.
+    pub name: String,
+    /// The operator's name.
+    pub op: &'static str,
+    /// Which of the values it computes.
+    pub value: usize,
+    /// Whether anything runs: a view is its operand as it stands.
+    pub runs: bool,
+}
+
+/// What a value is to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Written by the caller; keeps its place for the whole run.
+    Input,
+    /// Computed on the way.
+    Intermediate,
+    /// Read by the caller; keeps its place to the end.
+    Output,
+}
+
+/// One value.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedValue {
+    /// Its node's name.
+    pub name: String,
+    /// The operator that computes it.
+    pub op: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How its elements lie: as the graph text writes it.
+    pub layout: String,
+    /// Whether it has a zero border.
+    pub halo: bool,
+    /// What it is to the network.
+    pub role: Role,
+    /// Where it starts in the arena.
+    pub offset: usize,
+    /// Its size, border and unused lanes included.
+    pub bytes: usize,
+    /// The step that computes it; none for an input.
+    pub written: Option<usize>,
+    /// The last step that reads it; none if only the caller does.
+    pub last_read: Option<usize>,
+    /// The value whose place it takes over, element by element.
+    pub in_place_of: Option<usize>,
+    /// The value that it is, seen with another shape.
+    pub view_of: Option<usize>,
+}
+
+/// A stretch of the arena, shared by values that take each other's place.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedBuffer {
+    /// Where it starts.
+    pub offset: usize,
+    /// Its size.
+    pub bytes: usize,
+    /// First and last step at which it holds something that is still needed.
+    pub live: (usize, usize),
+    /// The values that it holds, in the order in which they are written.
+    pub values: Vec<usize>,
+    /// The step that has it for itself while it runs, if it holds no value.
+    pub scratch_of: Option<usize>,
+}
+
+impl MemoryPlan {
+    /// Describes the plan of a scheduled graph.
+    pub fn of(graph: &Graph, plan: &Plan) -> Self {
+        let order: Vec<NodeId> =
+            graph.inputs().iter().copied().chain(plan.steps.iter().map(|s| s.node)).collect();
+        let index: HashMap<NodeId, usize> =
+            order.iter().enumerate().map(|(i, &node)| (node, i)).collect();
+        let inputs = graph.inputs().len();
+        let mut last_read = vec![None; order.len()];
+        for (at, step) in plan.steps.iter().enumerate() {
+            for operand in graph.operands(step.node) {
+                if let Some(&value) = index.get(&operand) {
+                    last_read[value] = Some(at);
+                }
+            }
+        }
+        let value = |(i, &node): (usize, &NodeId)| {
+            let (n, place) = (graph.node(node), &plan.places[&node]);
+            let written = i.checked_sub(inputs);
+            let step = written.map(|at| &plan.steps[at]);
+            let operand = |node: NodeId| index.get(&node).copied();
+            PlannedValue {
+                name: n.name.clone(),
+                op: n.op.name(),
+                shape: n.ty.shape.clone(),
+                layout: n.ty.layout.to_string(),
+                halo: !place.geometry.is_dense(),
+                role: match &n.op {
+                    Op::Input => Role::Input,
+                    _ if graph.is_output(node) => Role::Output,
+                    _ => Role::Intermediate,
+                },
+                offset: place.offset as usize,
+                bytes: place.geometry.bytes(),
+                written,
+                last_read: last_read[i],
+                in_place_of: step.and_then(|s| s.in_place).and_then(operand),
+                view_of: step
+                    .filter(|s| s.is_view)
+                    .and_then(|s| graph.operand(s.node, 0))
+                    .and_then(operand),
+            }
+        };
+        let steps = plan.steps.iter().enumerate().map(|(at, step)| PlannedStep {
+            name: graph.node(step.node).name.clone(),
+            op: graph.node(step.node).op.name(),
+            value: inputs + at,
+            runs: !step.is_view,
+        });
+        let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| PlannedBuffer {
+            offset: buffer.offset,
+            bytes: buffer.bytes,
+            live: buffer.live,
+            values: buffer.values.iter().filter_map(|v| index.get(v).copied()).collect(),
+            scratch_of: plan.steps.iter().position(|s| s.scratch == Some(i)),
+        });
+        MemoryPlan {
+            peak: plan.peak,
+            lower_bound: plan.lower_bound,
+            steps: steps.collect(),
+            values: order.iter().enumerate().map(value).collect(),
+            buffers: buffers.collect(),
+        }
+    }
+}

@@ -1,12 +1,18 @@
-//! Whole networks and their layers, answer checked before it is timed.
+//! Whole networks and their compilation, answer checked before it is timed.
 //!
-//! `cargo bench --bench networks`, or one of them: `cargo bench --bench networks -- resnet18`.
+//! `cargo bench --bench networks`, or one of them: `cargo bench --bench networks -- resnet18`. What each pass brings is
+//! told by `resnetc bench MODEL --ablate`.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use std::collections::BTreeSet;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use resnetc::runtime::pool::default_threads;
 use resnetc::{Compiler, Context, Model, Options, PassSelection};
 
-fn compiled(name: &str, passes: PassSelection) -> (Model, Context) {
-    let options = Options { threads: Some(1), passes, ..Options::default() };
+const NETWORKS: [&str; 4] = ["cifar_resnet20", "resnet18", "resnet34", "resnet50"];
+
+fn compiled(name: &str, threads: usize, passes: PassSelection) -> (Model, Context) {
+    let options = Options { threads: Some(threads), passes, ..Options::default() };
     let model = Compiler::new(options).load(name).expect("built in").compile().expect("compiles");
     let mut cx = model.context().expect("memory");
     let input = cx.input_mut(0).expect("one input");
@@ -16,21 +22,26 @@ fn compiled(name: &str, passes: PassSelection) -> (Model, Context) {
 }
 
 fn networks(c: &mut Criterion) {
-    for name in ["resnet18", "resnet50"] {
+    for name in NETWORKS {
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
-        let (fused, mut fused_cx) = compiled(name, PassSelection::All);
-        let (unfused, mut unfused_cx) = compiled(name, PassSelection::None);
-        let (a, b) =
-            (fused_cx.output(0).expect("one output"), unfused_cx.output(0).expect("one output"));
-        let largest = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-        let distance = a.iter().zip(b).fold(0.0f32, |m, (x, y)| m.max((x - y).abs()));
-        assert!(
-            largest > 0.0 && distance <= 1e-4 * largest,
-            "fused and unfused differ by {distance} of {largest}"
-        );
-        group.bench_function("fused", |b| b.iter(|| fused.run(&mut fused_cx)));
-        group.bench_function("unfused", |b| b.iter(|| unfused.run(&mut unfused_cx)));
+        for threads in BTreeSet::from([1, default_threads()]) {
+            let (fused, mut fused_cx) = compiled(name, threads, PassSelection::All);
+            let (unfused, mut unfused_cx) = compiled(name, threads, PassSelection::None);
+            let (a, b) = (
+                fused_cx.output(0).expect("one output"),
+                unfused_cx.output(0).expect("one output"),
+            );
+            let largest = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            let distance = a.iter().zip(b).fold(0.0f32, |m, (x, y)| m.max((x - y).abs()));
+            assert!(
+                largest > 0.0 && distance <= 1e-4 * largest,
+                "fused and unfused differ by {distance} of {largest}"
+            );
+            let id = |what| BenchmarkId::new(what, format!("threads {threads}"));
+            group.bench_function(id("fused"), |b| b.iter(|| fused.run(&mut fused_cx)));
+            group.bench_function(id("unfused"), |b| b.iter(|| unfused.run(&mut unfused_cx)));
+        }
         group.finish();
     }
 }
@@ -38,7 +49,7 @@ fn networks(c: &mut Criterion) {
 fn compilation(c: &mut Criterion) {
     let mut group = c.benchmark_group("compile");
     group.sample_size(10);
-    for name in ["resnet18", "resnet50"] {
+    for name in NETWORKS {
         let network = Compiler::new(Options { threads: Some(1), ..Options::default() })
             .load(name)
             .expect("built in");

@@ -12,8 +12,6 @@ mod processor;
 mod programs;
 #[path = "codegen/regions.rs"]
 mod regions;
-#[path = "codegen/speed.rs"]
-mod speed;
 #[path = "codegen/support.rs"]
 mod support;
 #[path = "codegen/values.rs"]

@@ -86,7 +86,8 @@ impl Ladder {
         for rung in self::rungs(network.options()) {
             let outline = Outline::of(&rung.variant(network).network)?;
             let together = rung.with_stand_ins(&outline, &full_outline);
-            (rungs.push(rung), outlines.push(outline));
+            rungs.push(rung);
+            outlines.push(outline);
             if let Some(rung) = together {
                 outlines.push(Outline::of(&rung.variant(network).network)?);
                 rungs.push(rung);

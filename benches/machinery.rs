@@ -1,0 +1,66 @@
+//! What it costs to make code and to call it: encoding of kernels, and regions handed to threads.
+//!
+//! `cargo bench --bench machinery`. How fast code can be is `resnetc doctor`'s to tell, how fast kernels are
+//! `benches/kernels.rs`'s.
+
+use std::hint::spin_loop;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
+use resnetc::codegen::machine::Cranelift;
+use resnetc::codegen::vir::Program;
+use resnetc::runtime::pool::{Pool, default_threads};
+use resnetc::{Compiler, Isa, IsaChoice, Options, compile};
+
+/// The kernels of a network for an instruction set.
+fn kernels(isa: Isa) -> Vec<Program> {
+    let options = Options { isa: IsaChoice::Exactly(isa), threads: Some(1), ..Options::default() };
+    let mut graph =
+        Compiler::new(options.clone()).load("resnet18").expect("built in").graph().clone();
+    compile::schedule(&mut graph, &options).expect("it can be compiled");
+    let (_, machine) = compile::machine(&options).expect("the CPU has it");
+    let algorithms = compile::choose(&graph, &options, &machine);
+    let plan = compile::plan(&graph, &algorithms, options.reuse);
+    compile::lower(&graph, &plan, &algorithms, machine).expect("it can be compiled").kernels
+}
+
+/// All kernels of ResNet-18, in instructions a second.
+fn encoding(c: &mut Criterion) {
+    let mut group = c.benchmark_group("encode");
+    group.sample_size(10);
+    let cranelift = Cranelift::host().expect("a CPU that Cranelift knows");
+    for isa in resnetc::cpu::ISAS.into_iter().filter(|isa| isa.missing().is_none()) {
+        let kernels = kernels(isa);
+        let jobs: Vec<_> = kernels.iter().map(|k| (k, Backend::of(k.target))).collect();
+        let instructions = kernels.iter().map(|k| k.work().instructions).sum();
+        group.throughput(Throughput::Elements(instructions));
+        group.bench_function(isa.name(), |b| {
+            b.iter(|| Image::compile(&cranelift, &jobs, &[], CodegenOptions::default()))
+        });
+    }
+    group.finish();
+}
+
+/// A region whose chunks take 5 microseconds each: what is beyond that is the cost of handing it out.
+fn regions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("region");
+    let work = |_, _| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(5) {
+            spin_loop();
+        }
+    };
+    for threads in 1..=default_threads() {
+        let pool = Pool::new(threads);
+        for chunks in [1, 2, 8] {
+            let mut session = pool.session();
+            let id = BenchmarkId::new(format!("chunks {chunks}"), format!("threads {threads}"));
+            group.bench_function(id, |b| b.iter(|| session.run(chunks, &work)));
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, encoding, regions);
+criterion_main!(benches);

@@ -20,18 +20,23 @@ const COLUMNS: &[Column] = &[
     ("q1_ms", |_, row| time(row, |t| t.q1_ms)),
     ("q3_ms", |_, row| time(row, |t| t.q3_ms)),
     ("min_ms", |_, row| time(row, |t| t.min_ms)),
-    ("ratio", |_, row| Some(row.ratio?.to_string())),
-    ("ratio_before", |_, row| Some(row.ratio_before?.to_string())),
+    ("ratio", |_, row| Some(figure(row.ratio?))),
+    ("ratio_before", |_, row| Some(figure(row.ratio_before?))),
     ("arena_bytes", |_, row| code(row, |c| c.arena_bytes)),
     ("weight_bytes", |_, row| code(row, |c| c.weight_bytes)),
     ("moved_bytes", |_, row| code(row, |c| c.moved_bytes)),
     ("launches", |_, row| code(row, |c| c.launches)),
-    ("relative_difference", |_, row| Some(row.relative_difference?.to_string())),
+    ("relative_difference", |_, row| Some(format!("{:.3e}", row.relative_difference?))),
     ("skipped", |_, row| Some(quoted(row.skipped.as_ref()?))),
 ];
 
+/// Clocks tell nanoseconds.
+fn figure(ms: f64) -> String {
+    format!("{ms:.6}")
+}
+
 fn time(row: &Row, of: fn(&Stats) -> f64) -> Option<String> {
-    row.times.as_ref().map(|times| of(times).to_string())
+    row.times.as_ref().map(|times| figure(of(times)))
 }
 
 fn code(row: &Row, of: fn(&Code) -> usize) -> Option<String> {

@@ -48,8 +48,8 @@ impl Compiler {
             _ => Err(Error::UnknownModel {
                 model: path.to_owned(),
                 reason: format!(
-                    "no built-in network and no .onnx, .toml or .json file; built in are {}",
-                    Spec::builtin_names().collect::<Vec<_>>().join(", ")
+                    "no built-in network and no .onnx, .toml or .json file; {}",
+                    Spec::builtin_hint(&path.to_string_lossy())
                 ),
             }),
         }

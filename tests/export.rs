@@ -12,7 +12,7 @@ use resnetc::export::onnx::{Existing, encode, model, write};
 use resnetc::export::{ExportError, RefusedValue};
 use resnetc::import::onnx::proto::{AttributeProto, TensorProto, ValueInfoProto};
 use resnetc::import::onnx::{Bindings, parse};
-use resnetc::spec::{Block, InputSpec, Shortcut, Spec, Stem, StrideIn, Weights};
+use resnetc::spec::{Block, InputSpec, Shortcut, Spec, Stem, StemPool, StrideIn, Weights};
 use resnetc::{Compiler, Options};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Activation, Binary, Conv, Pool, SliceAxis, Unary, Window};
@@ -47,21 +47,30 @@ fn refused(graph: &Graph) -> Vec<RefusedValue> {
     }
 }
 
-/// The larger ones differ in numbers only, and take long.
+/// A network of the same kind with few blocks and channels.
+fn thin(spec: Spec) -> Spec {
+    let thinner = |channels: &usize| channels.div_ceil(8);
+    let mut thin = spec;
+    thin.layers.iter_mut().for_each(|blocks| *blocks = (*blocks).min(2));
+    if thin.groups > 1 {
+        thin.width_per_group *= 8;
+    }
+    for channels in [&mut thin.channels, &mut thin.stem.deep, &mut thin.head.hidden] {
+        *channels = channels.iter().map(thinner).collect();
+    }
+    if thin.block != Block::Conv {
+        thin.stem.channels = thinner(&thin.stem.channels);
+    }
+    thin
+}
+
 #[test]
 fn built_in_networks_come_back_as_they_are() {
-    const MOST: usize = 26_000_000;
-    let mut count = 0;
     for name in Spec::builtin_names() {
-        let spec = Spec::builtin(name).unwrap();
-        if spec.parameter_count().unwrap() > MOST {
-            continue;
-        }
+        let spec = thin(Spec::builtin(name).unwrap());
         let graph = spec.build(&Weights::Random { seed: 5 }, 2).unwrap();
         assert_same(&graph, &reread(&encode(&graph).unwrap(), 2));
-        count += 1;
     }
-    assert!(count >= 12, "{count}");
 }
 
 fn specs() -> impl Strategy<Value = Spec> {
@@ -72,13 +81,7 @@ fn specs() -> impl Strategy<Value = Spec> {
     let size = (1..4usize, 33..40usize, 33..40usize);
     (kinds, layers, stem, size, 1..3usize, 1..7usize, 1..999u32).prop_map(
         |((basic, shortcut, first), stages, stem, size, groups, classes, epsilon)| Spec {
-            name: String::new(),
-            block: if basic { Block::Basic } else { Block::Bottleneck },
-            layers: stages.iter().map(|s| s.0).collect(),
-            // They never fall, as shortcut A wants.
-            channels: (0..stages.len()).map(|i| 4 * (i + 1) + stages[i].1).collect(),
             groups: if basic { 1 } else { groups },
-            width_per_group: 64,
             shortcut: [Shortcut::A, Shortcut::B, Shortcut::C, Shortcut::None][shortcut],
             stride_in: if first { StrideIn::First } else { StrideIn::Second },
             classes,
@@ -88,8 +91,15 @@ fn specs() -> impl Strategy<Value = Spec> {
                 channels: stem.0,
                 kernel: 2 * stem.1 + 1,
                 stride: stem.2,
-                max_pool: stem.3,
+                deep: Vec::new(),
+                pool: if stem.3 { StemPool::Max } else { StemPool::None },
             },
+            ..Spec::new(
+                if basic { Block::Basic } else { Block::Bottleneck },
+                stages.iter().map(|s| s.0).collect::<Vec<_>>(),
+                // They never fall, as shortcut A wants.
+                (0..stages.len()).map(|i| 4 * (i + 1) + stages[i].1).collect::<Vec<_>>(),
+            )
         },
     )
 }

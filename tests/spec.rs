@@ -1,28 +1,20 @@
 //! Descriptions of networks: what they build, and what is said about wrong ones.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use resnetc::import::safetensors::{self, WeightMap};
-use resnetc::spec::{Spec, SpecError, Weights};
+use resnetc::import::safetensors::WeightMap;
+use resnetc::spec::{
+    ActivationKind, Attention, Block, Downsampling, Gain, Norm, Order, Projection, Shortcut, Spec,
+    SpecError, StemPool, StrideIn, Weights,
+};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op, Tensor};
 
 const SMALL: &str = "block = 'basic'\nlayers = [1, 1]\nchannels = [4, 8]\nclasses = 3\n\
-    [input]\nheight = 16\nwidth = 16\n[stem]\nchannels = 4\nkernel = 3\nstride = 1\nmax_pool = false\n";
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-fn value(tensor: &Tensor) -> Value {
-    Value {
-        shape: tensor.shape().to_vec(),
-        data: tensor.data().iter().map(|&x| x.into()).collect(),
-    }
-}
+    [input]\nheight = 16\nwidth = 16\n[stem]\nchannels = 4\nkernel = 3\nstride = 1\npool = 'none'\n";
 
 fn small() -> Spec {
     Spec::from_toml(SMALL).unwrap()
@@ -33,54 +25,6 @@ fn picture(graph: &Graph) -> Value {
     let shape = graph.node(graph.inputs()[0]).ty.shape.clone();
     let count = shape.iter().product::<usize>();
     Value { shape, data: (0..count).map(|i| (i as f64 * 0.37).sin() * 1.7).collect() }
-}
-
-#[test]
-fn fixtures_evaluate_to_the_answer_of_pytorch() {
-    for name in ["resnet_basic_b", "resnet_bottleneck_v15", "cifar20_a"] {
-        let folder = fixture(name);
-        let spec = Spec::load(&folder.join("spec.toml")).unwrap();
-        let weights = safetensors::load(&folder.join("weights.safetensors")).unwrap();
-        let io = safetensors::load(&folder.join("io.safetensors")).unwrap();
-        let (input, want) = (&io["input"], &io["output"]);
-        let graph = spec.build(&Weights::Map(weights), input.shape()[0]).unwrap();
-        let got = eval(&graph, &[value(input)]).unwrap().remove(0);
-        let largest = want.data().iter().fold(0f64, |m, &x| m.max(f64::from(x).abs()));
-        assert!(largest > 0.01 && got.shape == want.shape(), "{name}");
-        for (a, &b) in got.data.iter().zip(want.data()) {
-            assert!((a - f64::from(b)).abs() <= 1e-6 * largest, "{name}: {a} is not {b}");
-        }
-    }
-}
-
-#[test]
-fn built_in_networks_have_the_published_number_of_parameters() {
-    let published = [
-        ("resnet18", 11_689_512),
-        ("resnet34", 21_797_672),
-        ("resnet50", 25_557_032),
-        ("resnet101", 44_549_160),
-        ("resnet152", 60_192_808),
-        ("resnext50_32x4d", 25_028_904),
-        ("resnext101_32x8d", 88_791_336),
-        ("resnext101_64x4d", 83_455_272),
-        ("wide_resnet50_2", 68_883_240),
-        ("wide_resnet101_2", 126_886_696),
-        ("cifar_resnet20", 269_722),
-    ];
-    for (name, count) in published {
-        assert_eq!(Spec::builtin(name).unwrap().parameter_count().unwrap(), count, "{name}");
-    }
-    assert!(Spec::builtin("resnet19").is_none());
-}
-
-#[test]
-fn every_built_in_network_is_within_the_limits() {
-    for name in Spec::builtin_names() {
-        let spec = Spec::builtin(name).unwrap();
-        assert_eq!(spec.name, name);
-        assert!(spec.parameters().is_ok(), "{name}");
-    }
 }
 
 #[test]
@@ -183,6 +127,60 @@ fn a_wrong_text_is_named_with_its_line() {
 }
 
 #[test]
+fn an_unknown_name_is_answered_with_the_nearest_one() {
+    let start = "block = 'basic'\nlayers = [1]\nchannels = [4]\n";
+    for (text, near) in [
+        ("[stem]\nkernal = 3\n", "`kernel`"),
+        ("output_strid = 8\n", "`output_stride`"),
+        ("activation = 'hardswish'\n", "`hard_swish`"),
+        ("shortcut = 'a'\n", "`A`"),
+    ] {
+        let error = Spec::from_toml(&format!("{start}{text}")).unwrap_err().to_string();
+        assert!(error.contains(&format!("did you mean {near}?")), "{error}");
+    }
+    let json = r#"{"block": "basic", "layer": [1], "channels": [4]}"#;
+    let error = Spec::from_json(json).unwrap_err().to_string();
+    assert!(error.contains("did you mean `layers`?"), "{error}");
+}
+
+/// The documents name every key and every value that a description may have.
+#[test]
+fn the_schema_is_current_and_all_of_it_is_described() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let shipped = std::fs::read_to_string(docs.join("spec.schema.json")).unwrap();
+    let shipped: serde_json::Value = serde_json::from_str(&shipped).unwrap();
+    let schema = Spec::json_schema();
+    assert!(shipped == schema, "run `resnetc zoo schema > docs/spec.schema.json`");
+    let text = std::fs::read_to_string(docs.join("SPEC.md")).unwrap();
+    let objects = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    for object in objects {
+        let keys = object["properties"].as_object().into_iter().flat_map(|keys| keys.keys());
+        let variants = object["oneOf"].as_array().into_iter().flatten();
+        let values = variants.map(|variant| variant["const"].as_str().unwrap());
+        for name in keys.map(String::as_str).chain(values) {
+            let quoted = [format!("`{name}`"), format!("`\"{name}\"`")];
+            assert!(quoted.iter().any(|q| text.contains(q)), "docs/SPEC.md lacks {name}");
+        }
+    }
+}
+
+/// The examples of the documents are read as they stand.
+#[test]
+fn the_examples_of_the_documents_are_descriptions() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SPEC.md");
+    let text = std::fs::read_to_string(docs).unwrap();
+    let examples: Vec<&str> =
+        text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 3);
+    for example in examples {
+        Spec::from_toml(example)
+            .unwrap_or_else(|e| panic!("{e}:\n{example}"))
+            .parameters()
+            .unwrap();
+    }
+}
+
+#[test]
 fn json_and_toml_say_the_same() {
     let spec = small();
     let json = serde_json::to_string(&spec).unwrap();
@@ -209,7 +207,28 @@ fn values_out_of_range_name_their_key() {
         ("input.height", |s| s.input.height = usize::MAX),
         ("norm_epsilon", |s| s.norm_epsilon = f64::NAN),
         ("norm_epsilon", |s| s.norm_epsilon = -1.0),
-        ("shortcut", |s| (s.shortcut, s.stem.channels) = (resnetc::spec::Shortcut::A, 64)),
+        ("stem.deep", |s| s.stem.deep = vec![4, 0]),
+        ("stem.pool", |s| {
+            (s.downsampling, s.stem.pool) = (Downsampling::Blur, StemPool::Conv);
+        }),
+        ("head.pool", |s| s.head.pool = 0),
+        ("head.pool", |s| s.head.pool = 3),
+        ("head.hidden", |s| s.head.hidden = vec![usize::MAX]),
+        ("attention_reduction", |s| s.attention_reduction = 0),
+        ("expansion", |s| s.expansion = 0),
+        ("expansion", |s| s.expansion = usize::MAX),
+        ("output_stride", |s| s.output_stride = Some(0)),
+        ("output_stride", |s| s.output_stride = Some(3)),
+        ("output_stride", |s| (s.output_stride, s.shortcut) = (Some(1), Shortcut::A)),
+        ("output_stride", |s| {
+            (s.output_stride, s.downsampling) = (Some(1), Downsampling::Blur);
+        }),
+        ("stem", |s| s.block = Block::Conv),
+        ("order", |s| (s.block, s.order) = (Block::Highway, Order::Pre)),
+        ("downsampling", |s| (s.downsampling, s.order) = (Downsampling::Blur, Order::Pre)),
+        ("gain", |s| (s.block, s.gain) = (Block::Highway, Gain::Scalar)),
+        ("attention", |s| (s.block, s.attention) = (Block::Highway, Attention::Se)),
+        ("shortcut", |s| (s.shortcut, s.stem.channels) = (Shortcut::A, 64)),
     ];
     for (expected, change) in cases {
         let mut spec = small();
@@ -225,24 +244,45 @@ fn values_out_of_range_name_their_key() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// Any description gives a graph or an error.
     #[test]
     fn no_description_panics(
-        bottleneck in any::<bool>(),
-        layers in prop::collection::vec(0usize..4, 0..6),
-        channels in prop::collection::vec(prop_oneof![0usize..40, Just(usize::MAX)], 0..6),
-        (groups, width) in (0usize..5, prop_oneof![Just(64usize), 0usize..200]),
+        (layers, channels) in (
+            prop::collection::vec(0usize..4, 0..6),
+            prop::collection::vec(prop_oneof![0usize..40, Just(usize::MAX)], 0..6),
+        ),
+        (groups, width, expansion) in (0usize..5, prop_oneof![Just(64usize), 0usize..200], 0usize..5),
         (height, kernel, stride) in (0usize..40, 0usize..9, 0usize..4),
-        shortcut in 0..4,
+        (deep, hidden) in (prop::collection::vec(0usize..9, 0..3), prop::collection::vec(0usize..9, 0..3)),
+        (head, reduction, output_stride) in (0usize..4, 0usize..9, prop::option::of(0usize..64)),
+        choices in prop::collection::vec(any::<prop::sample::Index>(), 11),
     ) {
-        use resnetc::spec::{Block, Shortcut};
+        let mut choices = choices.into_iter();
         let mut spec = small();
-        spec.block = if bottleneck { Block::Bottleneck } else { Block::Basic };
-        (spec.layers, spec.channels, spec.groups, spec.width_per_group) = (layers, channels, groups, width);
-        (spec.input.height, spec.stem.kernel, spec.stem.stride) = (height, kernel, stride);
-        spec.shortcut = [Shortcut::A, Shortcut::B, Shortcut::C, Shortcut::None][shortcut as usize];
+        let pick = |from: &mut dyn Iterator<Item = prop::sample::Index>, n| from.next().unwrap().index(n);
+        let mut one_of = |n| pick(&mut choices, n);
+        spec.block = [Block::Basic, Block::Bottleneck, Block::Conv, Block::Highway][one_of(4)];
+        spec.shortcut = [Shortcut::A, Shortcut::B, Shortcut::C, Shortcut::None][one_of(4)];
+        spec.projection = [Projection::Strided, Projection::AveragePool][one_of(2)];
+        spec.stride_in = [StrideIn::First, StrideIn::Second][one_of(2)];
+        spec.downsampling = [Downsampling::Stride, Downsampling::Blur, Downsampling::MaxPool][one_of(3)];
+        spec.order = [Order::Post, Order::Pre][one_of(2)];
+        spec.activation = [ActivationKind::Relu, ActivationKind::Prelu, ActivationKind::HardSwish][one_of(3)];
+        spec.norm = [Norm::Batch, Norm::None][one_of(2)];
+        spec.attention = [Attention::None, Attention::Se, Attention::Eca][one_of(3)];
+        spec.gain = [Gain::None, Gain::Scalar][one_of(2)];
+        spec.stem.pool = [StemPool::None, StemPool::Max, StemPool::Conv][one_of(3)];
+        if spec.block == Block::Conv {
+            spec.stem = Default::default();
+        } else {
+            (spec.stem.kernel, spec.stem.stride, spec.stem.deep) = (kernel, stride, deep);
+        }
+        (spec.layers, spec.channels, spec.expansion) = (layers, channels, expansion);
+        (spec.groups, spec.width_per_group) = (groups, width);
+        (spec.head.pool, spec.head.hidden, spec.attention_reduction) = (head, hidden, reduction);
+        (spec.input.height, spec.output_stride) = (height, output_stride);
         match spec.build(&Weights::Random { seed: 1 }, 1) {
             Ok(graph) => verify(&graph).unwrap(),
             Err(error) => prop_assert!(!error.to_string().is_empty()),

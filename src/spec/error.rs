@@ -50,6 +50,13 @@ pub enum SpecError {
     Graph(#[from] GraphError),
 }
 
+impl SpecError {
+    /// One tensor is missing.
+    pub(super) fn missing(name: String) -> Self {
+        SpecError::Weights { missing: vec![name], unexpected: Vec::new(), wrong_shape: Vec::new() }
+    }
+}
+
 /// A tensor whose shape is not the network's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongShape {

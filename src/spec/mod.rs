@@ -2,13 +2,15 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`Spec`] (here) | the description as written |
-//! | `parse` | TOML and JSON, and where in them an error stands |
+//! | [`Spec`] (here), `keys` | the description as written |
+//! | `parse`, `suggest` | TOML and JSON, where in them an error stands, and which key may have been meant |
 //! | [`builtin`] | the networks of the papers by name |
-//! | `topology` | the layers that a description stands for; every limit is checked there |
-//! | `weights` | PyTorch's names for them; a weight file against the layers |
+//! | `limits` | what is in range, and what goes with what |
+//! | `sketch` | a network without weights: operators and the tensors they want |
+//! | `topology`, `block` | the sketch that a description stands for |
+//! | `weights` | PyTorch's names for tensors; a weight file against a sketch |
 //! | `random` | weights drawn from a seed |
-//! | `network` | layers and weights to a graph |
+//! | `network` | a sketch and weights to a graph |
 //! | `error` | what can be wrong |
 //!
 //! ```toml
@@ -29,27 +31,38 @@
 //! channels = 64
 //! kernel = 7
 //! stride = 2
-//! max_pool = true
+//! pool = "max"
 //! ```
 //!
-//! Everything but `block`, `layers` and `channels` may be left out; the values above are the defaults.
+//! Everything but `block`, `layers` and `channels` may be left out; the values above are the defaults. All keys are
+//! described in `docs/SPEC.md`.
 
+mod block;
 pub mod builtin;
 mod error;
+mod keys;
+mod limits;
 mod network;
 mod parse;
 mod random;
+mod sketch;
+mod suggest;
 mod topology;
 mod weights;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use error::{SpecError, WrongShape};
-pub use topology::{Parameter, Role};
+pub use keys::{
+    ActivationKind, Attention, Block, Downsampling, Gain, Head, InputSpec, Norm, Order, Projection,
+    Shortcut, Stem, StemPool, StrideIn,
+};
+pub use sketch::{Parameter, Role};
 pub use weights::Weights;
 
-/// A residual network of the regular family: a stem, stages of equal blocks, a global mean, a linear classifier.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A residual network of the regular family: a stem, stages of equal blocks, a mean, a classifier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// For people.
@@ -59,8 +72,11 @@ pub struct Spec {
     pub block: Block,
     /// How many blocks each stage has.
     pub layers: Vec<usize>,
-    /// The channels of each stage; a bottleneck block's result has four times as many.
+    /// The channels of each stage; a bottleneck block's result has `expansion` times as many.
     pub channels: Vec<usize>,
+    /// How many times as many channels a bottleneck's result has as its stage.
+    #[serde(default = "defaults::expansion")]
+    pub expansion: usize,
     /// Groups of the 3x3 convolution in a bottleneck (ResNeXt's cardinality).
     #[serde(default = "defaults::groups")]
     pub groups: usize,
@@ -70,102 +86,99 @@ pub struct Spec {
     /// What runs around a block.
     #[serde(default)]
     pub shortcut: Shortcut,
+    /// How a projection of a shortcut comes to fewer pixels.
+    #[serde(default)]
+    pub projection: Projection,
     /// Which convolution of a bottleneck carries the stride.
     #[serde(default)]
     pub stride_in: StrideIn,
+    /// How a picture gets half as high and wide from one stage to the next.
+    #[serde(default)]
+    pub downsampling: Downsampling,
+    /// How many times as high and wide the input is as the last stage's picture, if it is not halved in every stage:
+    /// the others have dilated convolutions instead. A power of two, at least as much as the stem divides by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_stride: Option<usize>,
+    /// Where normalization and activation stand.
+    #[serde(default)]
+    pub order: Order,
+    /// What follows a normalization.
+    #[serde(default)]
+    pub activation: ActivationKind,
+    /// What normalizes the results of convolutions.
+    #[serde(default)]
+    pub norm: Norm,
+    /// What the normalizations add to the variance.
+    #[serde(default = "defaults::norm_epsilon")]
+    pub norm_epsilon: f64,
+    /// What weighs the channels of a block's result.
+    #[serde(default)]
+    pub attention: Attention,
+    /// How many times fewer channels the inner layer of squeeze and excitation has; they are rounded to a multiple of
+    /// eight.
+    #[serde(default = "defaults::attention_reduction")]
+    pub attention_reduction: usize,
+    /// What a block's result is multiplied by before the shortcut is added.
+    #[serde(default)]
+    pub gain: Gain,
     /// The number of results.
     #[serde(default = "defaults::classes")]
     pub classes: usize,
-    /// What the batch normalizations add to the variance.
-    #[serde(default = "defaults::norm_epsilon")]
-    pub norm_epsilon: f64,
     /// One picture of the input.
     #[serde(default)]
     pub input: InputSpec,
     /// What comes before the first stage.
     #[serde(default)]
     pub stem: Stem,
+    /// What comes behind the last stage.
+    #[serde(default)]
+    pub head: Head,
 }
 
-/// The kinds of blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Block {
-    /// Two 3x3 convolutions.
-    Basic,
-    /// 1x1, 3x3 and 1x1 convolutions, the last one with four times the channels.
-    Bottleneck,
-}
-
-/// What runs around a block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Shortcut {
-    /// The identity; where the shape changes, every second pixel, and zeros for the new channels: half of them
-    /// before, half after the old ones.
-    A,
-    /// The identity; where the shape changes, a 1x1 convolution.
-    #[default]
-    B,
-    /// A 1x1 convolution around every block.
-    C,
-    /// Nothing: a plain network.
-    #[serde(rename = "none")]
-    None,
-}
-
-/// Which convolution of a bottleneck carries the stride.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StrideIn {
-    /// The first one, as in the paper.
-    #[serde(rename = "1x1")]
-    First,
-    /// The second one, as in torchvision ("v1.5").
-    #[default]
-    #[serde(rename = "3x3")]
-    Second,
-}
-
-/// One picture of the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct InputSpec {
-    /// Colours.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl Default for InputSpec {
-    /// Three colours, 224 by 224.
-    fn default() -> Self {
-        InputSpec { channels: 3, height: 224, width: 224 }
+impl Spec {
+    /// A description with these three, and the default of every other key.
+    pub fn new(
+        block: Block,
+        layers: impl Into<Vec<usize>>,
+        channels: impl Into<Vec<usize>>,
+    ) -> Self {
+        Spec {
+            name: String::new(),
+            block,
+            layers: layers.into(),
+            channels: channels.into(),
+            expansion: defaults::expansion(),
+            groups: defaults::groups(),
+            width_per_group: defaults::width_per_group(),
+            shortcut: Shortcut::default(),
+            projection: Projection::default(),
+            stride_in: StrideIn::default(),
+            downsampling: Downsampling::default(),
+            output_stride: None,
+            order: Order::default(),
+            activation: ActivationKind::default(),
+            norm: Norm::default(),
+            norm_epsilon: defaults::norm_epsilon(),
+            attention: Attention::default(),
+            attention_reduction: defaults::attention_reduction(),
+            gain: Gain::default(),
+            classes: defaults::classes(),
+            input: InputSpec::default(),
+            stem: Stem::default(),
+            head: Head::default(),
+        }
     }
-}
 
-/// What comes before the first stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Stem {
-    /// Channels of the convolution.
-    pub channels: usize,
-    /// Its extent, odd; it is padded by half of it.
-    pub kernel: usize,
-    /// Its stride.
-    pub stride: usize,
-    /// Whether a 3x3 maximum with stride 2 follows.
-    pub max_pool: bool,
-}
-
-impl Default for Stem {
-    /// ImageNet's: 7x7 with stride 2 to 64 channels, and the maximum.
-    fn default() -> Self {
-        Stem { channels: 64, kernel: 7, stride: 2, max_pool: true }
+    /// The JSON Schema of descriptions, for editors and other programs.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Spec).to_value()
     }
 }
 
 mod defaults {
+    pub(super) fn expansion() -> usize {
+        4
+    }
     pub(super) fn groups() -> usize {
         1
     }
@@ -177,5 +190,8 @@ mod defaults {
     }
     pub(super) fn norm_epsilon() -> f64 {
         1e-5
+    }
+    pub(super) fn attention_reduction() -> usize {
+        16
     }
 }

@@ -1,12 +1,12 @@
-//! Layers and weights to a graph.
+//! A sketch and weights to a graph.
 
 use std::sync::Arc;
 
 use resnetc_ir::infer::check_shape;
-use resnetc_ir::op::{Activation, Binary, Conv, Gemm, PadMode, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::op::{Pads, Pool, SliceAxis, Window};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
-use super::topology::{Around, BlockPlan, Topology, Unit};
+use super::sketch::{Kind, Shaped};
 use super::{Spec, SpecError, Weights};
 
 /// Eight gigabytes: past it, a size is a mistake.
@@ -19,19 +19,44 @@ impl Spec {
     /// # Errors
     /// If the description is out of range, or the weights do not fit it; all tensors that do not are listed.
     pub fn build(&self, weights: &Weights, batch: usize) -> Result<Graph, SpecError> {
-        let topology = self.topology()?;
+        let sketch = self.sketch()?;
         let shape = vec![batch, self.input.channels, self.input.height, self.input.width];
         check_input(&shape)?;
-        let parameters = topology.parameters();
-        let tensors = weights.resolve(&parameters)?;
-        let weights =
-            parameters.into_iter().map(|p| p.name).zip(tensors).collect::<Vec<_>>().into_iter();
-        let mut network = Network { graph: Graph::new(), weights, epsilon: self.norm_epsilon };
-        let input = network.graph.input("input", shape);
-        let output = network.all(&topology, input, self.stem.max_pool)?;
-        network.graph.output("output", output);
-        Ok(network.graph)
+        let parameters: Vec<_> = sketch.parameters().cloned().collect();
+        let mut tensors = weights.resolve(&parameters)?.into_iter();
+        let mut graph = Graph::new();
+        let mut ids: Vec<NodeId> = Vec::with_capacity(sketch.nodes.len());
+        for node in sketch.nodes {
+            let operands: Vec<NodeId> = node.operands.iter().map(|&i| ids[i]).collect();
+            let id = match node.kind {
+                Kind::Input => graph.input(node.name, shape.clone()),
+                Kind::Parameter(parameter, seen) => match tensors.next() {
+                    Some(tensor) => graph.constant(node.name, under_shape(tensor, seen)),
+                    None => return Err(SpecError::missing(parameter.name)),
+                },
+                Kind::Fixed(tensor) => graph.constant(node.name, Arc::new(tensor)),
+                Kind::Op(op) => add(&mut graph, &node.name, op, &operands)?,
+                Kind::Shaped(shaped) => match shaped.op(&graph.node(operands[0]).ty.shape)? {
+                    Some(op) => add(&mut graph, &node.name, op, &operands)?,
+                    None => operands[0],
+                },
+            };
+            ids.push(id);
+        }
+        if let Some(&output) = ids.last() {
+            graph.output("output", output);
+        }
+        Ok(graph)
     }
+}
+
+/// The tensor under a shape of as many elements.
+fn under_shape(tensor: Arc<Tensor>, shape: Vec<usize>) -> Arc<Tensor> {
+    if tensor.shape() == shape {
+        return tensor;
+    }
+    let reshaped = Tensor::clone(&tensor).reshaped(shape);
+    reshaped.map_or(tensor, Arc::new)
 }
 
 fn check_input(shape: &[usize]) -> Result<(), SpecError> {
@@ -44,119 +69,58 @@ fn check_input(shape: &[usize]) -> Result<(), SpecError> {
     }
 }
 
-/// A network under construction.
-struct Network {
-    graph: Graph,
-    /// Names and tensors in the order in which the layers use them.
-    weights: std::vec::IntoIter<(String, Arc<Tensor>)>,
-    epsilon: f64,
+fn add(graph: &mut Graph, name: &str, op: Op, operands: &[NodeId]) -> Result<NodeId, SpecError> {
+    let node = graph.add(name, op, operands)?;
+    let shape = &graph.node(node).ty.shape;
+    match shape.iter().product::<usize>() <= MAX_ELEMENTS {
+        true => Ok(node),
+        false => {
+            let reason = format!("makes {name} as large as {shape:?}, which is too large");
+            Err(SpecError::Invalid { key: "input", reason })
+        }
+    }
 }
 
-impl Network {
-    fn add(&mut self, name: &str, op: Op, operands: &[NodeId]) -> Result<NodeId, SpecError> {
-        let node = self.graph.add(name, op, operands)?;
-        let shape = &self.graph.node(node).ty.shape;
-        match shape.iter().product::<usize>() <= MAX_ELEMENTS {
-            true => Ok(node),
-            false => {
-                let reason = format!("makes {name} as large as {shape:?}, which is too large");
-                Err(SpecError::Invalid { key: "input", reason })
-            }
-        }
-    }
-
-    /// Appends the next `N` tensors to the operands of a layer.
-    fn with_weights<const N: usize>(&mut self, x: NodeId) -> Vec<NodeId> {
-        let mut operands = vec![x];
-        for (name, tensor) in self.weights.by_ref().take(N) {
-            operands.push(self.graph.constant(name, tensor));
-        }
-        operands
-    }
-
-    /// The order of the layers here is that of [`Topology::parameters`].
-    fn all(
-        &mut self,
-        topology: &Topology,
-        input: NodeId,
-        max_pool: bool,
-    ) -> Result<NodeId, SpecError> {
-        let mut x = self.unit(&topology.stem, input)?;
-        x = self.add("relu", Op::Unary(Unary::Relu), &[x])?;
-        if max_pool {
-            let pool = Pool { window: Window::square(3, 2, 1), ceil_mode: false };
-            x = self.add("maxpool", Op::MaxPool(pool), &[x])?;
-        }
-        for block in &topology.blocks {
-            x = self.block(block, x)?;
-        }
-        x = self.add("avgpool", Op::GlobalAveragePool, &[x])?;
-        let batch = self.graph.node(x).ty.shape[0];
-        x = self.add("flatten", Op::Reshape { shape: vec![batch, topology.features] }, &[x])?;
-        let gemm = Gemm {
-            alpha: 1.0,
-            beta: 1.0,
-            transpose_a: false,
-            transpose_b: true,
-            bias: true,
-            activation: Activation::None,
+impl Shaped {
+    /// The operator for an operand of this shape; none if it would change nothing.
+    fn op(self, shape: &[usize]) -> Result<Option<Op>, SpecError> {
+        let &[n, c, h, w] = shape else {
+            let shape = vec![shape.iter().take(1).product(), shape.iter().skip(1).product()];
+            return Ok(Some(Op::Reshape { shape }));
         };
-        let operands = self.with_weights::<2>(x);
-        self.add("fc", Op::Gemm(gemm), &operands)
-    }
-
-    fn unit(&mut self, unit: &Unit, x: NodeId) -> Result<NodeId, SpecError> {
-        let window = Window::square(unit.kernel, unit.stride, unit.kernel / 2);
-        let operands = self.with_weights::<1>(x);
-        let conv = self.add(&unit.conv, Op::Conv(Conv::new(window, unit.groups)), &operands)?;
-        let operands = self.with_weights::<4>(conv);
-        self.add(&unit.norm, Op::BatchNorm { epsilon: self.epsilon }, &operands)
-    }
-
-    fn block(&mut self, block: &BlockPlan, input: NodeId) -> Result<NodeId, SpecError> {
-        let name = &block.name;
-        let mut x = input;
-        for (i, unit) in block.units.iter().enumerate() {
-            if i > 0 {
-                x = self.add(&format!("{name}.relu{i}"), Op::Unary(Unary::Relu), &[x])?;
+        Ok(match self {
+            Shaped::Flatten => Some(Op::Reshape { shape: vec![n, c * h * w] }),
+            Shaped::SwapChannelsAndRows => Some(Op::Reshape { shape: vec![n, h, c, w] }),
+            Shaped::Subsample(stride) => {
+                let all = |len| SliceAxis { start: 0, step: 1, len };
+                let some = |extent: usize| SliceAxis {
+                    start: 0,
+                    step: stride as isize,
+                    len: extent.div_ceil(stride),
+                };
+                Some(Op::Slice(vec![all(n), all(c), some(h), some(w)]))
             }
-            x = self.unit(unit, x)?;
-        }
-        let around = match &block.around {
-            Around::Nothing => None,
-            Around::Identity => Some(input),
-            Around::Pad { stride, extra } => Some(self.pad(name, input, *stride, *extra)?),
-            Around::Project(unit) => Some(self.unit(unit, input)?),
-        };
-        if let Some(around) = around {
-            x = self.add(&format!("{name}.add"), Op::Binary(Binary::Add), &[x, around])?;
-        }
-        self.add(&format!("{name}.relu"), Op::Unary(Unary::Relu), &[x])
-    }
-
-    /// Shortcut A: pixels are skipped, new channels are zeros.
-    fn pad(
-        &mut self,
-        name: &str,
-        x: NodeId,
-        stride: usize,
-        extra: usize,
-    ) -> Result<NodeId, SpecError> {
-        let mut x = x;
-        if stride > 1 {
-            let axis = |(i, &extent): (usize, &usize)| match i {
-                0 | 1 => SliceAxis { start: 0, step: 1, len: extent },
-                _ => SliceAxis { start: 0, step: stride as isize, len: extent.div_ceil(stride) },
-            };
-            let axes = self.graph.node(x).ty.shape.iter().enumerate().map(axis).collect();
-            x = self.add(&format!("{name}.shortcut.slice"), Op::Slice(axes), &[x])?;
-        }
-        if extra > 0 {
-            let before = vec![0, extra / 2, 0, 0];
-            let after = vec![0, extra - extra / 2, 0, 0];
-            let op = Op::Pad { before, after, mode: PadMode::Constant(0.0) };
-            x = self.add(&format!("{name}.shortcut.pad"), op, &[x])?;
-        }
-        Ok(x)
+            Shaped::AverageTwo { stride } => {
+                let over = usize::from(stride == 1);
+                let pads = Pads { bottom: over, right: over, ..Pads::default() };
+                let window = Window { pads, ..Window::square(2, stride, 0) };
+                let ceil_mode = stride == 2 && (!h.is_multiple_of(2) || !w.is_multiple_of(2));
+                let pool = Pool { window, ceil_mode };
+                Some(Op::AveragePool { pool, count_include_pad: stride == 1 })
+            }
+            Shaped::AverageTo(size) if [h, w] == [size; 2] => None,
+            Shaped::AverageTo(size) if h.is_multiple_of(size) && w.is_multiple_of(size) => {
+                let kernel = [h / size, w / size];
+                let window = Window { kernel, strides: kernel, ..Window::square(1, 1, 0) };
+                let pool = Pool { window, ceil_mode: false };
+                Some(Op::AveragePool { pool, count_include_pad: false })
+            }
+            Shaped::AverageTo(size) => {
+                let reason = format!(
+                    "is {size}, but the last stage's pictures are {h}x{w}: a divisor of both is needed"
+                );
+                return Err(SpecError::Invalid { key: "head.pool", reason });
+            }
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::suggest::explain;
 use super::{Spec, SpecError};
 
 /// A description is a few lines; a larger file is another kind of file.
@@ -23,7 +24,7 @@ impl Spec {
             let source =
                 line.and_then(|l| text.lines().nth(l - 1)).map(str::trim).unwrap_or_default();
             let source: String = source.chars().take(80).collect();
-            let message = e.message().trim().replace('\n', " ");
+            let message = explain(&e.message().trim().replace('\n', " "));
             let message =
                 if source.is_empty() { message } else { format!("{message}, in `{source}`") };
             SpecError::Syntax { file: None, line, message }
@@ -37,7 +38,7 @@ impl Spec {
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
         serde_json::from_str(text).map_err(|e| {
             let line = Some(e.line()).filter(|&l| l > 0);
-            SpecError::Syntax { file: None, line, message: e.to_string() }
+            SpecError::Syntax { file: None, line, message: explain(&e.to_string()) }
         })
     }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 
-use super::topology::{Parameter, Role};
-use super::{Spec, SpecError};
+use super::{Parameter, Role, Spec, SpecError};
 use crate::import::safetensors::WeightMap;
 
 impl Spec {
@@ -47,13 +46,15 @@ fn tensor(parameter: &Parameter, random: SplitMix) -> Tensor {
 ///
 /// Convolutions have He's variance, 2 / fan-in, so a layer keeps the variance of its input. A sum of a block and
 /// its shortcut would double it, fifty times over in the deepest network; the scale of a block's last
-/// normalization is therefore small, and the sum grows by a few percent only.
+/// normalization (of its last convolution, where no normalization follows) is therefore small, and the sum grows by a
+/// few percent only.
 fn range(parameter: &Parameter) -> (f32, f32) {
     let fan_in = parameter.shape.iter().skip(1).product::<usize>() as f32;
     // The variance of a uniform number in [-b, b] is b^2 / 3.
     let symmetric = |variance: f32| (-(3.0 * variance).sqrt(), (3.0 * variance).sqrt());
     match parameter.role {
-        Role::Conv => symmetric(2.0 / fan_in),
+        Role::Conv { closes_block: false } => symmetric(2.0 / fan_in),
+        Role::Conv { closes_block: true } => symmetric(0.08 / fan_in),
         Role::Linear => symmetric(1.0 / fan_in),
         Role::Scale { closes_block: true } => (0.1, 0.3),
         Role::Scale { closes_block: false } => (0.7, 1.2),
@@ -61,6 +62,8 @@ fn range(parameter: &Parameter) -> (f32, f32) {
         Role::Mean => (-0.2, 0.2),
         Role::Variance => (0.6, 1.4),
         Role::Bias => (-0.1, 0.1),
+        Role::Gain => (0.1, 0.3),
+        Role::Slope => (0.1, 0.3),
     }
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 
-use super::topology::Parameter;
-use super::{SpecError, WrongShape, random};
+use super::{Parameter, SpecError, WrongShape, random};
 use crate::import::safetensors::WeightMap;
 
 /// Where the weights of a network come from.

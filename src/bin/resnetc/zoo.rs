@@ -1,4 +1,4 @@
-//! `resnetc zoo`: the built-in networks, and ONNX files of them for other programs.
+//! `resnetc zoo`: the built-in networks, ONNX files of them for other programs, and the schema of specs.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub(crate) struct Args {
 enum Command {
     List(List),
     Make(Make),
+    /// Print the JSON Schema of specs
+    Schema,
 }
 
 /// List the built-in networks
@@ -85,6 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::List(args) => list(args),
         Command::Make(args) => make(args),
+        Command::Schema => output::print_json(&Spec::json_schema()),
     }
 }
 

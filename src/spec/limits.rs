@@ -1,0 +1,139 @@
+//! What is in range, and what goes with what. Checked before anything is allocated.
+
+use super::{Block, Downsampling, Gain, Order, Shortcut, Spec, SpecError, Stem, StemPool};
+
+/// More blocks than any published network, few enough to build in a moment.
+const MAX_BLOCKS: usize = 4096;
+/// More channels than any published network.
+const MAX_CHANNELS: usize = 1 << 15;
+/// One gigabyte of weights.
+pub(super) const MAX_PARAMETERS: usize = 1 << 28;
+
+fn invalid<T>(key: &'static str, reason: impl Into<String>) -> Result<T, SpecError> {
+    Err(SpecError::Invalid { key, reason: reason.into() })
+}
+
+/// Checks that a value lies in a range, which ends with it.
+fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), SpecError> {
+    match (least..=most).contains(&value) {
+        true => Ok(()),
+        false => invalid(key, format!("is {value}; {least} to {most} is supported")),
+    }
+}
+
+impl Spec {
+    pub(super) fn check(&self) -> Result<(), SpecError> {
+        self.check_stages()?;
+        self.check_stem()?;
+        self.check_head()?;
+        within("input.channels", self.input.channels, 1, MAX_CHANNELS)?;
+        within("input.height", self.input.height, 1, 1 << 14)?;
+        within("input.width", self.input.width, 1, 1 << 14)?;
+        within("attention_reduction", self.attention_reduction, 1, MAX_CHANNELS)?;
+        if !(0.0..=1.0).contains(&self.norm_epsilon) {
+            let epsilon = self.norm_epsilon;
+            return invalid("norm_epsilon", format!("is {epsilon}; 0 to 1 is supported"));
+        }
+        self.check_combinations()?;
+        self.check_output_stride()
+    }
+
+    fn check_stages(&self) -> Result<(), SpecError> {
+        within("layers", self.layers.len(), 1, 8)?;
+        if self.channels.len() != self.layers.len() {
+            let (layers, channels) = (self.layers.len(), self.channels.len());
+            return invalid("channels", format!("has {channels} stages, but layers has {layers}"));
+        }
+        for (&blocks, &channels) in self.layers.iter().zip(&self.channels) {
+            within("layers", blocks, 1, MAX_BLOCKS)?;
+            within("channels", channels, 1, MAX_CHANNELS)?;
+        }
+        within("layers", self.layers.iter().sum(), 1, MAX_BLOCKS)?;
+        within("expansion", self.expansion, 1, 64)?;
+        within("groups", self.groups, 1, MAX_CHANNELS)?;
+        within("width_per_group", self.width_per_group, 1, MAX_CHANNELS)
+    }
+
+    fn check_stem(&self) -> Result<(), SpecError> {
+        within("stem.channels", self.stem.channels, 1, MAX_CHANNELS)?;
+        within("stem.kernel", self.stem.kernel, 1, 31)?;
+        within("stem.stride", self.stem.stride, 1, 8)?;
+        within("stem.deep", self.stem.deep.len(), 0, 8)?;
+        for &channels in &self.stem.deep {
+            within("stem.deep", channels, 1, MAX_CHANNELS)?;
+        }
+        if self.stem.kernel.is_multiple_of(2) {
+            return invalid("stem.kernel", format!("is {}; it must be odd", self.stem.kernel));
+        }
+        Ok(())
+    }
+
+    fn check_head(&self) -> Result<(), SpecError> {
+        within("classes", self.classes, 1, 1 << 20)?;
+        within("head.pool", self.head.pool, 1, 64)?;
+        within("head.hidden", self.head.hidden.len(), 0, 8)?;
+        self.head.hidden.iter().try_for_each(|&n| within("head.hidden", n, 1, MAX_CHANNELS))
+    }
+
+    /// Keys that do not go with each other are refused, rather than one of them ignored.
+    fn check_combinations(&self) -> Result<(), SpecError> {
+        let residual = matches!(self.block, Block::Basic | Block::Bottleneck);
+        if self.block != Block::Bottleneck && (self.groups, self.width_per_group) != (1, 64) {
+            return invalid("groups", "and width_per_group go with bottleneck blocks only");
+        }
+        if !residual && self.order == Order::Pre {
+            return invalid("order", "\"pre\" goes with basic and bottleneck blocks only");
+        }
+        if !residual && self.gain != Gain::None {
+            return invalid("gain", "goes with basic and bottleneck blocks only");
+        }
+        if !residual && self.attention != super::Attention::None {
+            return invalid("attention", "goes with basic and bottleneck blocks only");
+        }
+        if self.block == Block::Conv && self.stem != Stem::default() {
+            return invalid("stem", "does not go with blocks of one convolution: they have none");
+        }
+        let blurs = self.downsampling == Downsampling::Blur;
+        if blurs && (!residual || self.order == Order::Pre) {
+            return invalid("downsampling", "\"blur\" goes with post-activation blocks only");
+        }
+        if blurs && self.stem.pool == StemPool::Conv {
+            return invalid("stem.pool", "\"conv\" does not go with downsampling = \"blur\"");
+        }
+        Ok(())
+    }
+
+    fn check_output_stride(&self) -> Result<(), SpecError> {
+        let Some(stride) = self.output_stride else { return Ok(()) };
+        if self.downsampling != Downsampling::Stride || self.block == Block::Conv {
+            return invalid("output_stride", "goes with downsampling = \"stride\" only");
+        }
+        let least = self.stem_stride();
+        if !stride.is_power_of_two() || !(least..=1 << 12).contains(&stride) {
+            let reason =
+                format!("is {stride}; a power of two from the stem's {least} on is needed");
+            return invalid("output_stride", reason);
+        }
+        if self.shortcut == Shortcut::A {
+            return invalid("output_stride", "does not go with shortcut A");
+        }
+        Ok(())
+    }
+
+    /// How many times as high the input is as what the stem makes of it.
+    pub(super) fn stem_stride(&self) -> usize {
+        self.stem.stride * if self.stem.pool == StemPool::None { 1 } else { 2 }
+    }
+
+    /// Channels between the 1x1 convolutions of a bottleneck.
+    pub(super) fn inner_channels(&self, channels: usize) -> Result<usize, SpecError> {
+        let inner = channels * self.width_per_group / 64 * self.groups;
+        within("width_per_group", inner, 1, MAX_CHANNELS).map(|()| inner)
+    }
+
+    /// Channels of a bottleneck's result.
+    pub(super) fn wide_channels(&self, channels: usize) -> Result<usize, SpecError> {
+        let wide = channels * self.expansion;
+        within("expansion", wide, 1, 4 * MAX_CHANNELS).map(|()| wide)
+    }
+}

@@ -1,0 +1,303 @@
+//! A network without weights: its operators, and the tensors that they want.
+//!
+//! The same sketch gives the list of parameters and, once there is a tensor for each of them, the graph, so the two
+//! cannot disagree.
+
+use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Pool, Unary, Window};
+use resnetc_ir::{Op, Tensor};
+
+use super::ActivationKind;
+
+/// A stored tensor of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in PyTorch.
+    pub name: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// What a stored tensor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Weights of a convolution.
+    Conv {
+        /// Whether a shortcut is added right after it.
+        closes_block: bool,
+    },
+    /// Scale of a batch normalization.
+    Scale {
+        /// Whether a shortcut is added right after it.
+        closes_block: bool,
+    },
+    /// Shift of a batch normalization.
+    Shift,
+    /// Mean of a batch normalization: measured, not learned.
+    Mean,
+    /// Variance of a batch normalization: measured, not learned.
+    Variance,
+    /// Weights of a dense layer.
+    Linear,
+    /// Shift of a convolution or dense layer.
+    Bias,
+    /// What a block's result is multiplied by.
+    Gain,
+    /// What negative numbers are multiplied by.
+    Slope,
+}
+
+impl Role {
+    /// Whether training changes it by gradient, so that papers count it as a parameter.
+    pub fn is_learned(self) -> bool {
+        !matches!(self, Role::Mean | Role::Variance)
+    }
+}
+
+/// A value of the network.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value {
+    /// Position of its node.
+    pub(super) node: usize,
+    /// Channels, where it is a picture.
+    pub(super) channels: usize,
+}
+
+/// What makes a value.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// The pictures.
+    Input,
+    /// A stored tensor, under the shape that operators want.
+    Parameter(Parameter, Vec<usize>),
+    /// A tensor that belongs to the architecture.
+    Fixed(Tensor),
+    /// An operator.
+    Op(Op),
+    /// An operator whose attributes follow from its operand's shape.
+    Shaped(Shaped),
+}
+
+/// Operators whose attributes follow from the operand's shape.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shaped {
+    /// `[N, ...]` to `[N, everything else]`.
+    Flatten,
+    /// Every so many rows and columns.
+    Subsample(usize),
+    /// `[N, C, 1, 1]` to `[N, 1, C, 1]`, or back.
+    SwapChannelsAndRows,
+    /// Means over windows, so that so many rows and columns remain.
+    AverageTo(usize),
+    /// Means over windows of two by two pixels, at stride 1 or 2. Where the last ones reach over the border, they are
+    /// smaller at stride 2, and count zeros at stride 1, as in PyTorch's networks of the kind.
+    AverageTwo {
+        /// The stride.
+        stride: usize,
+    },
+}
+
+/// One value and how it is made.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) operands: Vec<usize>,
+}
+
+/// A convolution; it is padded so that a stride of 1 keeps the size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConvForm {
+    pub(super) to: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) dilation: usize,
+    pub(super) groups: usize,
+    pub(super) bias: bool,
+    /// Whether a shortcut is added right after it.
+    pub(super) closes_block: bool,
+}
+
+impl ConvForm {
+    pub(super) fn new(to: usize, kernel: usize, stride: usize) -> Self {
+        ConvForm { to, kernel, stride, dilation: 1, groups: 1, bias: false, closes_block: false }
+    }
+}
+
+/// The nodes in an order in which they can be computed. The last one is the result.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sketch {
+    pub(super) nodes: Vec<Node>,
+}
+
+impl Sketch {
+    fn push(&mut self, name: &str, kind: Kind, operands: &[Value], channels: usize) -> Value {
+        let operands = operands.iter().map(|v| v.node).collect();
+        self.nodes.push(Node { name: name.to_owned(), kind, operands });
+        Value { node: self.nodes.len() - 1, channels }
+    }
+
+    /// The pictures.
+    pub(super) fn input(&mut self, channels: usize) -> Value {
+        self.push("input", Kind::Input, &[], channels)
+    }
+
+    /// A stored tensor.
+    pub(super) fn parameter(&mut self, name: String, shape: Vec<usize>, role: Role) -> Value {
+        self.parameter_as(name, shape.clone(), shape, role)
+    }
+
+    /// A stored tensor that operators see under another shape of as many elements.
+    pub(super) fn parameter_as(
+        &mut self,
+        name: String,
+        stored: Vec<usize>,
+        seen: Vec<usize>,
+        role: Role,
+    ) -> Value {
+        let parameter = Parameter { name: name.clone(), shape: stored, role };
+        self.push(&name, Kind::Parameter(parameter, seen), &[], 0)
+    }
+
+    /// A tensor that belongs to the architecture.
+    pub(super) fn fixed(&mut self, name: &str, tensor: Tensor) -> Value {
+        self.push(name, Kind::Fixed(tensor), &[], 0)
+    }
+
+    /// An operator that keeps the channels of its first operand.
+    pub(super) fn op(&mut self, name: &str, op: Op, operands: &[Value]) -> Value {
+        let channels = operands.first().map_or(0, |v| v.channels);
+        self.push(name, Kind::Op(op), operands, channels)
+    }
+
+    /// An operator whose attributes follow from its operand's shape.
+    pub(super) fn shaped(&mut self, name: &str, shaped: Shaped, x: Value) -> Value {
+        self.push(name, Kind::Shaped(shaped), &[x], x.channels)
+    }
+
+    /// A sum or product of two values.
+    pub(super) fn binary(&mut self, name: &str, op: Binary, a: Value, b: Value) -> Value {
+        self.op(name, Op::Binary(op), &[a, b])
+    }
+
+    /// A sum or product with one number.
+    fn with_number(&mut self, name: &str, op: Binary, x: Value, number: f32) -> Value {
+        let number = self.fixed(&format!("{name}.number"), Tensor::scalar(number));
+        self.binary(name, op, x, number)
+    }
+
+    /// A convolution; its tensors are `name.weight` and `name.bias`.
+    pub(super) fn conv(&mut self, name: &str, x: Value, form: ConvForm) -> Value {
+        let ConvForm { to, kernel, stride, dilation, groups, bias, closes_block } = form;
+        let shape = vec![to, x.channels / groups, kernel, kernel];
+        let weight = self.parameter(format!("{name}.weight"), shape, Role::Conv { closes_block });
+        let mut operands = vec![x, weight];
+        if bias {
+            operands.push(self.parameter(format!("{name}.bias"), vec![to], Role::Bias));
+        }
+        let window = Window {
+            dilations: [dilation; 2],
+            ..Window::square(kernel, stride, kernel / 2 * dilation)
+        };
+        let op = Op::Conv(Conv { bias, ..Conv::new(window, groups) });
+        self.push(name, Kind::Op(op), &operands, to)
+    }
+
+    /// A batch normalization; its tensors are `name.weight` and so on.
+    pub(super) fn batch_norm(
+        &mut self,
+        name: &str,
+        x: Value,
+        epsilon: f64,
+        closes_block: bool,
+    ) -> Value {
+        let tensors = [
+            ("weight", Role::Scale { closes_block }),
+            ("bias", Role::Shift),
+            ("running_mean", Role::Mean),
+            ("running_var", Role::Variance),
+        ];
+        let mut operands = vec![x];
+        for (suffix, role) in tensors {
+            operands.push(self.parameter(format!("{name}.{suffix}"), vec![x.channels], role));
+        }
+        self.op(name, Op::BatchNorm { epsilon }, &operands)
+    }
+
+    /// A dense layer on rows of `from` numbers; its tensors are `name.weight` and `name.bias`.
+    pub(super) fn linear(&mut self, name: &str, x: Value, from: usize, to: usize) -> Value {
+        let weight = self.parameter(format!("{name}.weight"), vec![to, from], Role::Linear);
+        let bias = self.parameter(format!("{name}.bias"), vec![to], Role::Bias);
+        let gemm = Gemm {
+            alpha: 1.0,
+            beta: 1.0,
+            transpose_a: false,
+            transpose_b: true,
+            bias: true,
+            activation: Activation::None,
+        };
+        self.push(name, Kind::Op(Op::Gemm(gemm)), &[x, weight, bias], to)
+    }
+
+    /// `max(x, 0)`.
+    pub(super) fn relu(&mut self, name: &str, x: Value) -> Value {
+        self.op(name, Op::Unary(Unary::Relu), &[x])
+    }
+
+    /// `1 / (1 + exp(-x))`.
+    pub(super) fn sigmoid(&mut self, name: &str, x: Value) -> Value {
+        self.op(name, Op::Unary(Unary::Sigmoid), &[x])
+    }
+
+    /// The non-linear function that a description asks for.
+    pub(super) fn activation(&mut self, name: &str, kind: ActivationKind, x: Value) -> Value {
+        match kind {
+            ActivationKind::Relu => self.relu(name, x),
+            ActivationKind::Relu6 => {
+                self.op(name, Op::Unary(Unary::Clip { lo: 0.0, hi: 6.0 }), &[x])
+            }
+            ActivationKind::LeakyRelu => {
+                let slope = self.fixed(&format!("{name}.slope"), Tensor::scalar(0.01));
+                self.leaky(name, x, slope)
+            }
+            ActivationKind::Prelu => {
+                let slope = self.parameter(format!("{name}.weight"), vec![1], Role::Slope);
+                self.leaky(name, x, slope)
+            }
+            ActivationKind::Silu => {
+                let gate = self.sigmoid(&format!("{name}.sigmoid"), x);
+                self.binary(name, Binary::Mul, x, gate)
+            }
+            ActivationKind::HardSwish => {
+                let moved = self.with_number(&format!("{name}.add"), Binary::Add, x, 3.0);
+                let gate = Op::Unary(Unary::Clip { lo: 0.0, hi: 6.0 });
+                let gate = self.op(&format!("{name}.clip"), gate, &[moved]);
+                let product = self.binary(&format!("{name}.mul"), Binary::Mul, x, gate);
+                self.with_number(name, Binary::Mul, product, 1.0 / 6.0)
+            }
+        }
+    }
+
+    /// `max(x, 0) + slope * min(x, 0)`.
+    fn leaky(&mut self, name: &str, x: Value, slope: Value) -> Value {
+        let negative = Op::Unary(Unary::Clip { lo: f32::NEG_INFINITY, hi: 0.0 });
+        let negative = self.op(&format!("{name}.min"), negative, &[x]);
+        let negative = self.binary(&format!("{name}.mul"), Binary::Mul, negative, slope);
+        let positive = self.relu(&format!("{name}.max"), x);
+        self.binary(name, Binary::Add, positive, negative)
+    }
+
+    /// A 3x3 maximum.
+    pub(super) fn max_pool(&mut self, name: &str, x: Value, window: Window) -> Value {
+        self.op(name, Op::MaxPool(Pool { window, ceil_mode: false }), &[x])
+    }
+
+    /// Every stored tensor, in the order of the layers.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Parameter(parameter, _) => Some(parameter),
+            _ => None,
+        })
+    }
+}

@@ -3,8 +3,10 @@
 //! Registers of the program become variables; Cranelift allocates machine registers anew.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32, F32X4, I32X4, I64};
-use cranelift_codegen::ir::{Block, BlockArg, ConstantData, InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32X4, I64};
+use cranelift_codegen::ir::{
+    Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, Value,
+};
 use cranelift_frontend::{FunctionBuilder, Variable};
 
 use super::emulate::{POW2_MAGIC, POW2_SHIFT};
@@ -91,6 +93,12 @@ impl Writer<'_> {
                 let value = self.builder.ins().splat(F32X4, value);
                 self.set(dst, value);
             }
+            Inst::Shuffle { dst, src, order } => {
+                let address = self.pointer(src.base);
+                let value = self.builder.ins().load(F32X4, access(), address, src.offset);
+                let value = self.shuffle(value, order);
+                self.set(dst, value);
+            }
             Inst::Store { dst, src } => {
                 let (address, value) = (self.pointer(dst.base), self.get(src));
                 self.builder.ins().store(access(), value, address, dst.offset);
@@ -168,6 +176,16 @@ impl Writer<'_> {
         let condition = self.builder.ins().fcmp(FloatCC::LessThan, less, than);
         let condition = self.floats(condition);
         self.builder.ins().bitselect(condition, yes, no)
+    }
+
+    /// Cranelift shuffles bytes.
+    fn shuffle(&mut self, value: Value, order: [u8; 4]) -> Value {
+        let flags = MemFlagsData::new().with_endianness(Endianness::Little);
+        let bytes: Vec<u8> = order.iter().flat_map(|&v| (4 * v..).take(4)).collect();
+        let order = self.builder.func.dfg.immediates.push(ConstantData::from(bytes));
+        let value = self.builder.ins().bitcast(I8X16, flags, value);
+        let value = self.builder.ins().shuffle(value, value, order);
+        self.builder.ins().bitcast(F32X4, flags, value)
     }
 
     fn blend(&mut self, a: V, b: V, mask: u16) -> Value {

@@ -282,6 +282,12 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             Inst::Const { dst, value } => *self.at(dst) = [value; LANES],
             Inst::Load { dst, src } => self.load(inst, dst, src)?,
             Inst::Broadcast { dst, src } => *self.at(dst) = [self.read(inst, src, 1)?[0]; LANES],
+            Inst::Shuffle { dst, src, order } => {
+                self.load(inst, dst, src)?;
+                let values = self.get(dst);
+                *self.at(dst) =
+                    std::array::from_fn(|l| values[l - l % 4 + usize::from(order[l % 4] % 4)]);
+            }
             Inst::Store { dst, src } => self.store(inst, dst, src, LANES)?,
             Inst::StoreFirst { dst, src } => self.store(inst, dst, src, 1)?,
             Inst::Prefetch { .. } => {}

@@ -46,6 +46,7 @@ fn visit(body: &[Inst], vector: &mut impl FnMut(V), pointer: &mut impl FnMut(P))
             Inst::Const { dst, .. } => vector(dst),
             Inst::Load { dst: v, src: m }
             | Inst::Broadcast { dst: v, src: m }
+            | Inst::Shuffle { dst: v, src: m, .. }
             | Inst::Store { dst: m, src: v }
             | Inst::StoreFirst { dst: m, src: v } => {
                 vector(v);

@@ -112,6 +112,16 @@ pub enum Inst {
         /// The value.
         src: Mem,
     },
+    /// `lanes` consecutive values, those of each four of them in another order: lane `l` becomes value
+    /// `l - l % 4 + order[l % 4]`.
+    Shuffle {
+        /// Result.
+        dst: V,
+        /// First value.
+        src: Mem,
+        /// Which value each lane of a four becomes, below 4.
+        order: [u8; 4],
+    },
     /// All lanes to consecutive memory.
     Store {
         /// First value's place.
@@ -494,6 +504,9 @@ impl fmt::Display for Inst {
             Inst::Const { dst, value } => write!(f, "{dst} = const {value:?}"),
             Inst::Load { dst, src } => write!(f, "{dst} = load {src}"),
             Inst::Broadcast { dst, src } => write!(f, "{dst} = broadcast {src}"),
+            Inst::Shuffle { dst, src, order: [a, b, c, d] } => {
+                write!(f, "{dst} = shuffle {src}, {a}{b}{c}{d}")
+            }
             Inst::Store { dst, src } => write!(f, "store {dst}, {src}"),
             Inst::StoreFirst { dst, src } => write!(f, "store_first {dst}, {src}"),
             Inst::Copy { dst, src } => write!(f, "{dst} = {src}"),

@@ -68,6 +68,10 @@ fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Ins
             Inst::Advance { pointer: p, bytes: offset },
             format!("add {}, {offset}", POINTER_NAMES[p.0 as usize]),
         ),
+        15 => (
+            Inst::Shuffle { dst, src: mem, order: [0, 0, 2, 3] },
+            format!("vpermilps {d}, {place}, -32"),
+        ),
         14 => (Inst::Prefetch { src: mem }, format!("prefetcht1 {place}")),
         _ => (
             Inst::CopyPointer { dst: p, src: P(0) },
@@ -80,7 +84,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn instructions_read_as_asked(
-        target in target(), inst in 0usize..16, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
+        target in target(), inst in 0usize..17, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
         offset in displacement(),
     ) {
         let v = v.map(|n| n % target.vectors as u8);

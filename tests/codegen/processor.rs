@@ -159,6 +159,9 @@ impl Processor<'_> {
         match i.mnemonic() {
             Vmovups | Vmovaps => self.write(i, |l| b[l]),
             Vbroadcastss => self.write(i, |_| b[0]),
+            Vpermilps => {
+                self.write(i, |l| b[l - l % 4 + usize::from(i.immediate8() >> (2 * (l % 4)) & 3)])
+            }
             Vaddps => self.write(i, on(|a, b| a + b)),
             Vsubps => self.write(i, on(|a, b| a - b)),
             Vmulps => self.write(i, on(|a, b| a * b)),

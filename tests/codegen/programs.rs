@@ -81,7 +81,7 @@ impl Writer<'_> {
 
     fn inst(&mut self) -> Inst {
         let lanes = self.target.lanes as i32;
-        match self.roll(15) {
+        match self.roll(16) {
             0 | 1 => Inst::Load { dst: self.v(), src: self.mem(lanes) },
             2 => Inst::Const { dst: self.v(), value: self.value() },
             3 => Inst::Broadcast { dst: self.v(), src: self.mem(1) },
@@ -97,6 +97,10 @@ impl Writer<'_> {
                 mask: self.roll(1 << 16) as u16,
             },
             13 => Inst::Prefetch { src: self.mem(1) },
+            14 => {
+                let order = [0; 4].map(|_| self.roll(4) as u8);
+                Inst::Shuffle { dst: self.v(), src: self.mem(lanes), order }
+            }
             _ => Inst::Round { dst: self.v(), src: self.v() },
         }
     }

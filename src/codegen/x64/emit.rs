@@ -137,6 +137,10 @@ impl<'p> Emitter<'p> {
             Inst::Broadcast { dst, src } => {
                 self.emit(Instruction::with2(codes.broadcast, self.v(dst), mem(src))?)
             }
+            Inst::Shuffle { dst, src, order } => {
+                let order = (0..4).map(|l| u32::from(order[l] % 4) << (2 * l)).sum::<u32>();
+                self.emit(Instruction::with3(codes.shuffle, self.v(dst), mem(src), order)?)
+            }
             Inst::Store { dst, src } => {
                 self.emit(Instruction::with2(codes.store, mem(dst), self.v(src))?)
             }

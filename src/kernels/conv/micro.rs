@@ -10,6 +10,8 @@ use crate::codegen::vir::{Arith, Builder, Count, Inst, Mem, OverBudget, P, Progr
 use crate::kernels::geometry::F32;
 use crate::kernels::tiling::TileRun;
 
+use super::own;
+
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Channels {
@@ -133,14 +135,14 @@ impl Ahead {
 
 /// The most instructions in a loop body before a loop over the kernel's columns is made: beyond that a body no
 /// longer fits the micro-op cache (4096 entries on Zen 3).
-const UNROLL_LIMIT: usize = 2500;
+pub(super) const UNROLL_LIMIT: usize = 2500;
 
 /// The most pixels of a tile with that many vectors. Beside the accumulators it takes the narrower side of a step and
-/// one register to stream the other, or three where each lane sees channels of its own; and one more for the product
-/// where multiply and add are two instructions.
+/// one register to stream the other, or [`own::BESIDE`] where each lane sees channels of its own; and one more for the
+/// product where multiply and add are two instructions.
 pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
     let product = usize::from(target.lanes == 4);
-    let beside = |width: usize| if shared { width.min(vectors) + 1 } else { 3 };
+    let beside = |width: usize| if shared { width.min(vectors) + 1 } else { own::BESIDE };
     (1..=target.vectors)
         .rev()
         .find(|&width| width * vectors + beside(width) + product <= target.vectors)
@@ -148,8 +150,8 @@ pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize
 
 /// Where a tile's weights are read, and where those of the next panel are fetched.
 #[derive(Clone, Copy)]
-struct Panels {
-    weights: P,
+pub(super) struct Panels {
+    pub(super) weights: P,
     /// The pointer, and in how many tiles the next panel is to be fetched.
     next: Option<(P, usize)>,
 }
@@ -347,9 +349,7 @@ impl Micro {
                 }
             }
             Channels::Own { channels } => {
-                self.taps(b, sum, src, panels, channels.len(), acc, |b, offset, i, operand| {
-                    self.own_step(b, src, offset, &channels[i], acc, pixels, operand);
-                });
+                self.own_sum(b, sum, channels, acc, pixels, src, panels);
             }
         }
     }
@@ -397,7 +397,7 @@ impl Micro {
     }
 
     /// The prefetches that belong to one of the `steps` of an unrolled body.
-    fn fetch_ahead(&self, b: &mut Builder, panels: Panels, index: usize, steps: usize) {
+    pub(super) fn fetch_ahead(&self, b: &mut Builder, panels: Panels, index: usize, steps: usize) {
         let Some((next, passes)) = panels.next else { return };
         let bytes = self.lanes() as i64 * F32;
         if matches!(self.ahead, Ahead::NextPanel { .. }) {
@@ -412,37 +412,6 @@ impl Micro {
         if index + 1 == steps {
             b.advance(next, (lines as i64 * LINE) as i32);
         }
-    }
-
-    /// One step of the reduction where lanes see different channels.
-    #[allow(clippy::too_many_arguments)]
-    fn own_step(
-        &self,
-        b: &mut Builder,
-        src: P,
-        tap: i64,
-        lanes: &[i64],
-        acc: &[Vec<V>],
-        pixels: &[i64],
-        weights: Mem,
-    ) {
-        let operand = b.vector();
-        let w = b.vector();
-        for v in 0..self.vectors {
-            let own = &lanes[v * self.target.lanes..(v + 1) * self.target.lanes];
-            b.load(
-                w,
-                Mem {
-                    offset: weights.offset + (v * self.target.lanes) as i32 * F32 as i32,
-                    ..weights
-                },
-            );
-            for (pixel, offset) in acc.iter().zip(pixels) {
-                gather(b, operand, src, tap + offset, own);
-                b.multiply_add(pixel[v], operand, w);
-            }
-        }
-        b.release([operand, w]);
     }
 
     fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
@@ -500,27 +469,6 @@ fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i
         b.release(held);
     }
     b.release([stream]);
-}
-
-/// Fills the lanes of `dst` from the byte offsets `lanes`: one load where they are consecutive, else one broadcast
-/// a distinct offset.
-fn gather(b: &mut Builder, dst: V, src: P, offset: i64, lanes: &[i64]) {
-    let first = lanes[0];
-    if lanes.iter().enumerate().all(|(i, &at)| at == first + i as i64 * F32) {
-        return b.load(dst, src.at((offset + first) as i32));
-    }
-    b.broadcast(dst, src.at((offset + first) as i32));
-    let mut distinct: Vec<i64> = lanes.iter().copied().filter(|&at| at != first).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let other = b.vector();
-    for at in distinct {
-        let mask =
-            lanes.iter().enumerate().filter(|&(_, &l)| l == at).map(|(i, _)| 1u16 << i).sum();
-        b.broadcast(other, src.at((offset + at) as i32));
-        b.push(Inst::Blend { dst, a: dst, b: other, mask });
-    }
-    b.release([other]);
 }
 
 /// Applies an activation to registers in place. The operand stands second, so that NaN stays NaN.

@@ -6,6 +6,7 @@
 
 pub mod choose;
 pub mod micro;
+mod own;
 pub mod pack;
 
 use resnetc_ir::op::{Activation, Conv, Gemm, Window};

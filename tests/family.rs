@@ -303,3 +303,25 @@ fn shortcuts_without_weights_have_none() {
         assert_eq!(plain.parameters().unwrap().len(), residual.parameters().unwrap().len());
     }
 }
+
+/// A quarter of what Rust gives a thread; anything that called itself once a layer would need more.
+const SMALL_STACK: usize = 512 << 10;
+
+/// 1202 layers of few shapes: code is shared by shape, and nothing goes deeper with them.
+#[test]
+fn the_deepest_network_needs_neither_much_code_nor_a_large_stack() {
+    let compile = || {
+        let options = Options { threads: Some(1), ..Options::default() };
+        let network = Compiler::new(options).load("cifar_resnet1202").unwrap();
+        let model = network.compile().unwrap();
+        let mut cx = model.context().unwrap();
+        cx.input_mut(0).unwrap().fill(0.5);
+        model.run(&mut cx).unwrap();
+        assert!(cx.output(0).unwrap().iter().all(|x| x.is_finite()));
+        (model.report().code_bytes, model.report().kernels)
+    };
+    let thread = std::thread::Builder::new().stack_size(SMALL_STACK).spawn(compile).unwrap();
+    let (code_bytes, kernels) = thread.join().unwrap();
+    assert!(code_bytes < 4 << 20, "{code_bytes}");
+    assert!(kernels < 64, "{kernels}");
+}

@@ -28,6 +28,7 @@ pub mod lower_batch_norm;
 pub mod lower_gemm;
 pub mod merge_affine;
 pub mod merge_border;
+pub mod merge_branches;
 pub mod merge_pad;
 pub mod reduce_mean_to_pool;
 pub mod remove_identity;
@@ -129,6 +130,8 @@ const PIPELINE: &[Step] = {
         step(Fused, Optional, UntilStable, merge_border::PASS),
         step(Fused, Optional, Once, fold_batch_norm::PASS),
         step(Fused, Optional, Once, fold_affine::PASS),
+        // Once branches are convolutions with biases, and before a sum becomes a residual.
+        step(Fused, Optional, UntilStable, merge_branches::PASS),
         // What could not fold: pre-activation networks.
         step(Fused, Optional, Once, merge_affine::PASS),
         step(Fused, Required, Once, lower_batch_norm::PASS),

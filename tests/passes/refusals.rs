@@ -488,6 +488,104 @@ const REFUSALS: &[Refusal] = &[
         reason: "the pool is dilated",
     },
     Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant seed=1 : f32[2, 2, 1, 1]
+            %2 = constant seed=2 : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = relu(%3)
+            %5 = conv(%4, %2) kernel=[1, 1]
+            %6 = add(%5, %3)
+            output "y" = %6"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant seed=1 : f32[2, 2, 1, 1]
+            %2 = constant seed=2 : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %2) kernel=[1, 1]
+            %5 = add(%3, %4)
+            output "y" = %5
+            output "z" = %4"#,
+        reason: "a branch has two users",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant seed=1 : f32[2, 2, 1, 1]
+            %2 = constant seed=2 : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1] relu
+            %4 = conv(%0, %2) kernel=[1, 1]
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "a branch is not linear",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant seed=1 : f32[2, 2, 1, 1]
+            %2 = constant seed=2 : f32[2, 1, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %2) kernel=[1, 1] groups=2
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "different groups",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant seed=1 : f32[2, 2, 3, 3]
+            %2 = constant seed=2 : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[3, 3] dilations=[2, 2] pads=[2, 2, 2, 2]
+            %4 = conv(%0, %2) kernel=[1, 1]
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "a branch is dilated",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant seed=1 : f32[2, 2, 1, 3]
+            %2 = constant seed=2 : f32[2, 2, 3, 1]
+            %3 = conv(%0, %1) kernel=[1, 3] pads=[0, 1, 0, 1]
+            %4 = conv(%0, %2) kernel=[3, 1] pads=[1, 0, 1, 0]
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "sees pixels that the other does not",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = input : f32[2, 2, 1, 1]
+            %2 = constant seed=2 : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %2) kernel=[1, 1]
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "the weights are not constant",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = constant seed=1 : f32[1, 1, 1, 1]
+            %2 = constant seed=2 : f32[2, 1, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %2) kernel=[1, 1]
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "the sum broadcasts",
+    },
+    Refusal {
         pass: "lower_gemm",
         graph: r#"
             %0 = input : f32[2, 3]

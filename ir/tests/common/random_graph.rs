@@ -348,6 +348,11 @@ impl Builder {
         let (filters, stride) = (self.dice.between(1, 20), self.dice.between(1, 2));
         let window = self.same_window(stride);
         self.convolve(window, filters, 1, true);
+        // Else both branches are linear, and parallel.
+        if self.dice.coin() {
+            self.apply(Op::Unary(Unary::Relu), &[]);
+            self.convolve(Window::square(1, 1, 0), filters, 1, true);
+        }
         let branch = std::mem::replace(&mut self.current, start);
         self.convolve(Window::square(1, stride, 0), filters, 1, false);
         self.join(branch);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use resnetc::compile::macs;
 use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::spec::{Block, Shortcut, Spec, Weights};
-use resnetc::{Compiler, Isa, IsaChoice, Numerics, Options};
+use resnetc::{Compiler, Isa, IsaChoice, Numerics, Options, PassSelection};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::tensor::Elements;
 use resnetc_ir::{Graph, Tensor};
@@ -208,10 +208,10 @@ fn described_networks_compile_to_what_pytorch_computes() {
                 continue;
             }
             let isa = IsaChoice::Exactly(isa);
-            for unfused in [false, true] {
+            for passes in [PassSelection::All, PassSelection::None] {
                 let options = Options {
                     isa,
-                    unfused,
+                    passes,
                     threads: Some(2),
                     numerics: Numerics::Exact,
                     ..Options::default()

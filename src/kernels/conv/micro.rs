@@ -138,8 +138,8 @@ impl Ahead {
 pub(super) const UNROLL_LIMIT: usize = 2500;
 
 /// The most pixels of a tile with that many vectors. Beside the accumulators it takes the narrower side of a step and
-/// one register to stream the other, or [`own::BESIDE`] where each lane sees channels of its own; and one more for the
-/// product where multiply and add are two instructions.
+/// one register to stream the other, or a few (`own::BESIDE`) where each lane sees channels of its own; and one more
+/// for the product where multiply and add are two instructions.
 pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
     let product = usize::from(target.lanes == 4);
     let beside = |width: usize| if shared { width.min(vectors) + 1 } else { own::BESIDE };

@@ -12,6 +12,7 @@ use resnetc_ir::{Graph, NodeId, Op, TensorType};
 use crate::codegen::code::CodeSpace;
 use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
 use crate::codegen::machine::Cranelift;
+use crate::codegen::perf_map;
 use crate::codegen::region::Region;
 use crate::codegen::vir::Program as Kernel;
 use crate::cpu::{Isa, core_cache_bytes};
@@ -21,6 +22,7 @@ use crate::kernels::{self, Algorithm, Operand, Step};
 use crate::options::{Numerics, Options};
 use crate::passes::{self, PassOptions, Remarks};
 use crate::plan::{self, Plan, Reuse};
+use crate::report::class::class;
 use crate::report::kernels::{KernelInfo, describe};
 use crate::report::plan::MemoryPlan;
 use crate::runtime::model::{Model, Port, Program, StepInfo};
@@ -50,6 +52,8 @@ pub struct CompileReport {
     pub phases: Vec<(&'static str, Duration)>,
     /// What the passes did, and nearly did.
     pub remarks: Remarks,
+    /// Why the functions' names could not be written for `perf`, if that was asked for and failed.
+    pub perf_map: Option<String>,
     /// Where every value lies.
     pub memory: MemoryPlan,
     /// What each kernel is.
@@ -188,15 +192,21 @@ pub fn lower(
         let main_call = |region: &Region| {
             let calls = region.pieces.first()?.calls();
             let most = calls.iter().rev().max_by_key(|c| sink.work(c.kernel).multiply_adds);
-            most.map(|call| sink.name(call.kernel).to_owned())
+            most.map(|call| call.kernel)
         };
         for (i, region) in lowered.into_iter().enumerate() {
+            let call = main_call(&region);
             steps.push(StepInfo {
                 name: node.name.clone(),
                 op: node.op.name(),
                 operator,
-                kernel: main_call(&region).unwrap_or_default(),
+                class: class(graph, planned.node),
+                shape: node.ty.shape.clone(),
+                kernel: call.map_or(String::new(), |kernel| sink.name(kernel).to_owned()),
+                algorithm: algorithms.get(planned.node),
+                tile: call.and_then(|kernel| sink.tile(kernel)),
                 macs: if i == main { macs(graph, planned.node) } else { 0 },
+                bytes: if i == main { moved_bytes(graph, planned.node) } else { 0 },
                 chunks: region.chunk_count(),
             });
             regions.push(region);
@@ -224,6 +234,13 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
         _ => 0,
     };
     (n.ty.elements() * per_output) as u64
+}
+
+/// Bytes of a node's operands and result by the operator's definition.
+pub fn moved_bytes(graph: &Graph, node: NodeId) -> u64 {
+    let elements = |node| graph.node(node).ty.elements() as u64;
+    let read: u64 = graph.operands(node).into_iter().map(elements).sum();
+    (read + elements(node)) * size_of::<f32>() as u64
 }
 
 /// Compiles a graph.
@@ -272,9 +289,10 @@ fn build(
     clock.lap("lower");
     let cranelift = Cranelift::host()?;
     let jobs: Vec<_> = lowered.kernels.iter().map(|k| (k, Backend::of(k.target))).collect();
-    let options = CodegenOptions { threads: machine.threads, ..CodegenOptions::default() };
-    let image = Image::compile(&cranelift, &jobs, &lowered.regions, options)?;
+    let how = CodegenOptions { threads: machine.threads, ..CodegenOptions::default() };
+    let image = Image::compile(&cranelift, &jobs, &lowered.regions, how)?;
     let code = CodeSpace::new(&cranelift, &image)?;
+    let perf_map = options.perf_map.then(|| perf_map::append(code.symbols(&image)));
     clock.lap("codegen");
     let bytes = lowered.weight_bytes;
     let no_memory =
@@ -292,6 +310,7 @@ fn build(
         tuned: algorithms.tuned,
         phases: clock.laps,
         remarks,
+        perf_map: perf_map.and_then(Result::err).map(|e| e.to_string()),
         memory,
         compiled: describe(&lowered.kernels, &image.kernels, &lowered.regions),
     };

@@ -40,6 +40,9 @@ pub struct Options {
     pub passes: PassSelection,
     /// What values may share memory.
     pub reuse: Reuse,
+    /// Name the compiled functions for `perf` and other tools that read `/tmp/perf-PID.map`. If that file cannot be
+    /// written, [`CompileReport::perf_map`](crate::compile::CompileReport::perf_map) says why.
+    pub perf_map: bool,
     /// Algorithms that were measured to be the fastest on this machine, from [`tune`](crate::tune). Without, and for
     /// layers that were not measured, a cost model chooses, which gives the same on every run. [`Numerics::Exact`] has
     /// no choice.
@@ -58,6 +61,7 @@ impl Default for Options {
             seed: 0,
             passes: PassSelection::All,
             reuse: Reuse::default(),
+            perf_map: false,
             tuned: None,
         }
     }

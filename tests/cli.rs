@@ -5,6 +5,8 @@
 mod bench;
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "cli/insight.rs"]
+mod insight;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/tune.rs"]

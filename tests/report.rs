@@ -1,6 +1,7 @@
 //! What a model tells of itself: the memory plan, the rewrites, the kernels.
 
 use resnetc::report::plan::{MemoryPlan, Role};
+use resnetc::report::trace::Timeline;
 use resnetc::{Compiler, Model, Options};
 
 /// Networks with and without projections, in-place sums, scratch memory and views.
@@ -114,5 +115,60 @@ fn all_of_it_can_be_written_as_json() {
         assert!(explanation["passes"][0]["pass"].is_string(), "{name}");
         let kernels = serde_json::to_value(model.kernels()).expect("it is data");
         assert!(kernels[0]["code_bytes"].as_u64() > Some(0), "{name}");
+    }
+}
+
+#[test]
+fn a_profile_has_every_step_and_changes_no_result() {
+    let options = Options { threads: Some(2), ..Options::default() };
+    let network = Compiler::new(options).load("cifar_resnet20").expect("it is built in");
+    let model = network.compile().expect("it compiles");
+    let mut context = model.context().expect("there is memory");
+    for (i, x) in context.input_mut(0).expect("it has one").iter_mut().enumerate() {
+        *x = (i % 17) as f32 / 8.0 - 1.0;
+    }
+    model.run(&mut context).expect("its own context");
+    let plain = context.output(0).expect("it has one").to_vec();
+    let profile = model.profile(&mut context, 3, 100.0).expect("its own context");
+    assert_eq!(context.output(0).expect("it has one"), plain);
+    assert_eq!((profile.runs, profile.steps.len()), (3, model.steps().len()));
+    for (step, info) in profile.steps.iter().zip(model.steps()) {
+        assert_eq!((&step.name, &step.kernel, step.macs), (&info.name, &info.kernel, info.macs));
+        assert!(step.min_ms <= step.median_ms && step.median_ms <= step.max_ms, "{step:?}");
+        assert!((1.0..=2.0 + 1e-9).contains(&step.imbalance), "{step:?}");
+    }
+    let of_classes: u64 = profile.classes.iter().map(|c| c.macs).sum();
+    assert_eq!(of_classes, model.steps().iter().map(|s| s.macs).sum::<u64>());
+    let time: f64 = profile.classes.iter().map(|c| c.share_of_time).sum();
+    assert!((time - 1.0).abs() < 1e-9, "{time}");
+}
+
+#[test]
+fn a_trace_accounts_for_every_chunk_and_no_thread_does_two_things_at_once() {
+    for (name, model) in models() {
+        let mut context = model.context().expect("there is memory");
+        let trace = model.run_traced(&mut context).expect("its own context");
+        assert_eq!(trace.steps.len(), model.steps().len(), "{name}");
+        let mut free_from = vec![std::time::Duration::ZERO; model.threads()];
+        for (step, info) in trace.steps.iter().zip(model.steps()) {
+            let chunks: u64 = step.threads.iter().map(|t| t.chunks).sum();
+            assert_eq!(chunks, info.chunks, "{name}: {}", info.kernel);
+            for (part, free) in
+                step.threads.iter().zip(&mut free_from).filter(|(p, _)| p.chunks > 0)
+            {
+                assert!(*free <= part.start && part.start <= part.end, "{name}: {part:?}");
+                assert!(step.start <= part.start && part.end <= step.end, "{name}: {part:?}");
+                assert!(part.busy <= part.end - part.start, "{name}: {part:?}");
+                *free = part.end;
+            }
+        }
+        let timeline = Timeline::of(&model, &trace);
+        let json = serde_json::to_value(&timeline).expect("it is data");
+        let events = json["traceEvents"].as_array().expect("a list");
+        let slices: Vec<_> = events.iter().filter(|e| e["ph"] == "X").collect();
+        let parts = trace.steps.iter().flat_map(|s| &s.threads).filter(|t| t.chunks > 0).count();
+        assert_eq!(slices.len(), parts, "{name}");
+        let known = |kernel: &serde_json::Value| model.steps().iter().any(|s| *kernel == s.kernel);
+        assert!(slices.iter().all(|s| known(&s["args"]["kernel"])), "{name}");
     }
 }

@@ -50,9 +50,22 @@ impl Bases {
     }
 }
 
+/// A function in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    /// Its address.
+    pub start: usize,
+    /// Bytes of instructions.
+    pub bytes: usize,
+    /// A kernel's problem line, or a region's node.
+    pub name: &'a str,
+}
+
 /// Executable code: written once, then executable and not writable, freed when dropped.
 pub struct CodeSpace {
     regions: Vec<(RegionFn, RegionInfo)>,
+    /// Where each function starts, kernels first: for tools that name addresses.
+    starts: Vec<usize>,
     size: usize,
     link_time: Duration,
     /// Declared last: the functions above point into it.
@@ -80,16 +93,24 @@ impl CodeSpace {
         builder.memory_provider(Box::new(Contiguous::new(capacity(image.functions()))));
         let mut module = OwnedModule::new(JITModule::new(builder));
         let module_ref = module.get()?;
-        let ids = image.link(cranelift, module_ref)?;
+        let linked = image.link(cranelift, module_ref)?;
         module_ref.finalize_definitions()?;
-        let regions = ids.iter().zip(&image.infos).map(|(&id, &info)| {
+        let all = linked.kernels.iter().chain(&linked.regions);
+        let starts = all.map(|&id| module_ref.get_finalized_function(id) as usize).collect();
+        let regions = linked.regions.iter().zip(&image.infos).map(|(&id, &info)| {
             let code = module_ref.get_finalized_function(id);
             // SAFETY: `Cranelift::region_signature` is the signature of a `RegionFn`, and `image.link` returns the
             // functions that were compiled with it. The code stays in place as long as `module` does.
             (unsafe { mem::transmute::<*const u8, RegionFn>(code) }, info)
         });
         let regions = regions.collect();
-        Ok(CodeSpace { regions, size: image.size(), link_time: start.elapsed(), _module: module })
+        Ok(CodeSpace {
+            regions,
+            starts,
+            size: image.size(),
+            link_time: start.elapsed(),
+            _module: module,
+        })
     }
 
     /// Bytes of code and constants.
@@ -100,6 +121,12 @@ impl CodeSpace {
     /// How long it took to put it into memory.
     pub fn link_time(&self) -> Duration {
         self.link_time
+    }
+
+    /// Where the functions of `image`, from which this was made, lie: address, bytes of code, name.
+    pub fn symbols<'a>(&'a self, image: &'a Image) -> impl Iterator<Item = Symbol<'a>> {
+        let functions = image.functions().zip(&self.starts);
+        functions.map(|(f, &start)| Symbol { start, bytes: f.code, name: &f.name })
     }
 
     /// How many regions there are.

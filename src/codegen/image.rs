@@ -154,8 +154,8 @@ impl Image {
         self.kernels.iter().chain(&self.regions)
     }
 
-    /// Defines all functions in `module`: kernels as local ones, regions as exported ones, whose numbers are
-    /// returned. Names are made unique by the function's position.
+    /// Defines all functions in `module`: kernels as local ones, regions as exported ones. Names are made unique by the
+    /// function's position.
     ///
     /// # Errors
     /// If the module refuses, or has no memory.
@@ -163,7 +163,7 @@ impl Image {
         &self,
         cranelift: &Cranelift,
         module: &mut impl Module,
-    ) -> Result<Vec<FuncId>, CodegenError> {
+    ) -> Result<Linked, CodegenError> {
         let mut kernels = Vec::with_capacity(self.kernels.len());
         for (i, kernel) in self.kernels.iter().enumerate() {
             let name = format!("kernel{i}_{}", kernel.name);
@@ -180,8 +180,17 @@ impl Image {
             define(module, id, region, &kernels)?;
             regions.push(id);
         }
-        Ok(regions)
+        Ok(Linked { kernels, regions })
     }
+}
+
+/// The functions of an image in a module, by number.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    /// In the order of the programs.
+    pub kernels: Vec<FuncId>,
+    /// In the order of the regions.
+    pub regions: Vec<FuncId>,
 }
 
 fn info(region: &Region) -> RegionInfo {

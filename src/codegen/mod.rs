@@ -21,6 +21,7 @@ pub mod emulate;
 pub mod error;
 pub mod image;
 pub mod machine;
+pub mod perf_map;
 pub mod region;
 pub mod usage;
 pub mod vir;

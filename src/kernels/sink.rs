@@ -61,6 +61,7 @@ pub struct Sink {
     pub machine: Machine,
     programs: Vec<Program>,
     known: HashMap<String, usize>,
+    tiles: HashMap<usize, [usize; 2]>,
     packs: Vec<Pack>,
     weight_bytes: usize,
     thread_bytes: usize,
@@ -73,6 +74,7 @@ impl Sink {
             machine,
             programs: Vec::new(),
             known: HashMap::new(),
+            tiles: HashMap::new(),
             packs: Vec::new(),
             weight_bytes: 0,
             thread_bytes: 0,
@@ -105,6 +107,16 @@ impl Sink {
     /// The name of a program.
     pub fn name(&self, kernel: usize) -> &str {
         self.programs.get(kernel).map_or("", |p| &p.name)
+    }
+
+    /// Notes the accumulators of a program's widest tile, pixels and vectors of outputs: for reports.
+    pub fn note_tile(&mut self, kernel: usize, tile: [usize; 2]) {
+        self.tiles.insert(kernel, tile);
+    }
+
+    /// What was noted of a program's tile.
+    pub fn tile(&self, kernel: usize) -> Option<[usize; 2]> {
+        self.tiles.get(&kernel).copied()
     }
 
     /// What one call of a program executes.

@@ -5,10 +5,16 @@
 //! | [`explain`] | which rewrites were applied, and which nearly were |
 //! | [`plan`] | where every value lies, and from when to when |
 //! | [`kernels`] | what was compiled, and how often a run uses it |
+//! | [`profile`] | what the steps of a run cost |
+//! | [`trace`] | one run as a timeline |
+//! | [`class`] | which operators are treated alike |
 
+pub mod class;
 pub mod explain;
 pub mod kernels;
 pub mod plan;
+pub mod profile;
+pub mod trace;
 
 use crate::runtime::model::Model;
 

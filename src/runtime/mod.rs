@@ -16,3 +16,4 @@ pub mod model;
 pub mod pack;
 pub mod peak;
 pub mod pool;
+pub mod trace;

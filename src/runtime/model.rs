@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::codegen::code::{Bases, CodeSpace};
 use crate::error::RunError;
+use crate::kernels::Algorithm;
 use crate::kernels::geometry::Place;
 use crate::kernels::sink::{ARENA, BASES, THREAD, WEIGHTS};
 
 use super::fpenv::FlushDenormals;
 use super::memory::Memory;
 use super::pool::{Pool, Session};
+use super::trace::{Clocks, RunTrace};
 
 /// Threads' own memory starts on pages of their own, so that none shares a cache line or a page with another's.
 const PAGE: usize = 4096;
@@ -41,10 +43,22 @@ pub struct StepInfo {
     pub op: &'static str,
     /// Which operator it is of those that run, in order; some take several steps.
     pub operator: usize,
+    /// Operators that are treated alike: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`, `fc`, `pool`, ...
+    pub class: String,
+    /// The shape of the operator's result.
+    pub shape: Vec<usize>,
     /// The kernel's problem line.
     pub kernel: String,
+    /// How it is computed.
+    pub algorithm: Algorithm,
+    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a tile.
+    pub tile: Option<[usize; 2]>,
     /// Multiply-adds by the definition of the operator (direct convolution).
     pub macs: u64,
+    /// Bytes of all operands and of the result by the definition of the operator: constants as they were described,
+    /// values without border and unused lanes. A sum in place reads and writes. What an algorithm moves beside that is
+    /// not counted.
+    pub bytes: u64,
     /// Chunks that run independently.
     pub chunks: u64,
 }
@@ -166,6 +180,26 @@ impl Model {
         Ok(())
     }
 
+    /// As [`Model::run`], and when which thread worked on which step. Reads the clock around every chunk.
+    ///
+    /// # Errors
+    /// If the context belongs to another model.
+    pub fn run_traced(&self, context: &mut Context) -> Result<RunTrace, RunError> {
+        self.check(context)?;
+        let _flush = FlushDenormals::new();
+        let mut session = self.program.pool.session();
+        let mut clocks = Clocks::new(session.threads());
+        for step in 0..self.program.steps.len() {
+            clocks.step(|clocks| {
+                let bases = &context.bases;
+                session.run(self.program.steps[step].chunks, &|thread, chunk| {
+                    clocks.chunk(thread, || self.chunk(step, &bases[thread], chunk));
+                });
+            });
+        }
+        Ok(clocks.finish())
+    }
+
     fn check(&self, context: &Context) -> Result<(), RunError> {
         match Arc::ptr_eq(&self.program, &context.program) {
             true => Ok(()),
@@ -174,14 +208,18 @@ impl Model {
     }
 
     fn step(&self, step: usize, bases: &[Bases], session: &mut Session<'_>) {
-        let program = &*self.program;
-        session.run(program.steps[step].chunks, &|thread, chunk| {
-            // SAFETY: the base addresses are the arena of a context that this run borrows alone, the weights, and memory
-            // of that context that belongs to this thread; all are as large as the plan, the packing and the sink say,
-            // and all kernels of this code were made for exactly that plan. Chunks of a region write disjoint bytes of
-            // the arena, and the pool returns only when all of them are done.
-            unsafe { program.code.run_chunk(step, &bases[thread], chunk) };
+        session.run(self.program.steps[step].chunks, &|thread, chunk| {
+            self.chunk(step, &bases[thread], chunk);
         });
+    }
+
+    /// Only for runs that borrow the context of `bases` alone, and on a thread whose bases these are.
+    fn chunk(&self, step: usize, bases: &Bases, chunk: u64) {
+        // SAFETY: the base addresses are the arena of a context that this run borrows alone, the weights, and memory of
+        // that context that belongs to this thread; all are as large as the plan, the packing and the sink say, and all
+        // kernels of this code were made for exactly that plan. Chunks of a region write disjoint bytes of the arena,
+        // and the pool returns only when all of them are done.
+        unsafe { self.program.code.run_chunk(step, bases, chunk) };
     }
 }
 

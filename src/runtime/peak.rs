@@ -17,6 +17,7 @@ use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, 
 use crate::compile::CompileReport;
 use crate::cpu::Isa;
 use crate::error::Error;
+use crate::kernels::Algorithm;
 use crate::kernels::KernelError;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::ARENA;
@@ -85,13 +86,18 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
     let output = Port {
         name: "sums".to_owned(),
         shape: ty.shape.clone(),
-        place: Place { base: ARENA, offset: 0, geometry: Geometry::new(ty) },
+        place: Place { base: ARENA, offset: 0, geometry: Geometry::new(ty.clone()) },
     };
     let step = StepInfo {
         operator: 0,
         name: "peak".to_owned(),
         op: "peak",
+        class: "peak".to_owned(),
+        shape: ty.shape.clone(),
         kernel: kernel.name.clone(),
+        algorithm: Algorithm::Direct,
+        tile: None,
+        bytes: 0,
         macs: chunks as u64 * kernel.work().multiply_adds * target.lanes as u64,
         chunks: chunks as u64,
     };
@@ -156,6 +162,7 @@ fn report(isa: Isa, arena_bytes: usize, code: &CodeSpace) -> CompileReport {
         tuned: 0,
         phases: Vec::new(),
         remarks: Remarks::default(),
+        perf_map: None,
         memory: MemoryPlan::default(),
         compiled: Vec::new(),
     }

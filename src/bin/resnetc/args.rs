@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use resnetc::codegen::perf_map;
 use resnetc::{Compiler, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
 
 use crate::failure::Failure;
@@ -38,6 +39,9 @@ pub(crate) struct Common {
     /// What values may share memory: in-place, freed or never
     #[arg(long, value_name = "WHAT", default_value = "in-place", value_parser = reuse)]
     reuse: Reuse,
+    /// Name the compiled code for `perf` in /tmp/perf-PID.map
+    #[arg(long)]
+    perf_map: bool,
     /// Choose algorithms by the times in this file of `resnetc tune`, or by none
     /// [default: the file for this machine in the cache folder]
     #[arg(long, value_name = "FILE|off")]
@@ -60,6 +64,7 @@ impl Common {
             seed: self.seed,
             passes: self.passes.selection(),
             reuse: self.reuse,
+            perf_map: self.perf_map,
             tuned: self.choices.get(self),
         }
     }
@@ -78,6 +83,11 @@ impl Common {
     /// What can be refused before anything is read.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         self.isa.resolve().map_err(resnetc::Error::from)?;
+        if self.perf_map
+            && let Err(e) = perf_map::append(std::iter::empty())
+        {
+            eprintln!("warning: perf will not know the compiled code's names: {e}");
+        }
         self.passes.selection().check().map_err(resnetc::Error::from)?;
         Ok(())
     }

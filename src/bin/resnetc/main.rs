@@ -13,6 +13,7 @@ mod inputs;
 mod npy;
 mod output;
 mod passes;
+mod profile;
 mod progress;
 mod run;
 mod stages;
@@ -47,6 +48,7 @@ enum Command {
     Tune(tune::Args),
     Info(info::Args),
     Explain(explain::Args),
+    Profile(profile::Args),
     Dump(dump::Args),
     Passes(passes::Args),
     Doctor(doctor::Args),
@@ -63,6 +65,7 @@ impl Command {
             Command::Tune(args) => tune::run(args),
             Command::Info(args) => info::run(args),
             Command::Explain(args) => explain::run(args),
+            Command::Profile(args) => profile::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Passes(args) => passes::run(args),
             Command::Doctor(args) => doctor::run(args),

@@ -225,6 +225,11 @@ impl Micro {
         }
     }
 
+    /// Accumulators of the widest tile: pixels and vectors.
+    pub fn widest(&self) -> [usize; 2] {
+        [self.tiles.iter().map(|run| run.pixels.len()).max().unwrap_or(0), self.vectors]
+    }
+
     fn build(&self, name: String) -> Result<Program, OverBudget> {
         let shortcut = usize::from(self.has_shortcut());
         let stream = usize::from(matches!(self.ahead, Ahead::Stream { .. }));

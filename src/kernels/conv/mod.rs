@@ -332,6 +332,7 @@ impl Product<'_> {
         micro.ahead = Ahead::of(choice.widths.len() * bands.div_ceil(cut.bands));
         let form = format!("{micro:?}");
         let kernel = sink.program(&self.name, form, |name| micro.program(name))?;
+        sink.note_tile(kernel, micro.widest());
         let panels = self.pack(&micro, &set, sink);
         let first = |place: &Place| {
             let lane = place.geometry.strides().channel(set.first_output);

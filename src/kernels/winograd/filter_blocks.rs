@@ -295,6 +295,7 @@ impl Parts<'_> {
         let micro = Micro { ahead: Ahead::Stream { every: lines_per_line(form, &micro) }, ..micro };
         let name = form.name("product", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
+        sink.note_tile(kernel, micro.widest());
         let ahead = sink.work(kernel).prefetches as i64 * 64;
         let m = form.product_element(self.tiles);
         let element = [form.value_element(form.tile_count()), self.element(), m, m, ahead];

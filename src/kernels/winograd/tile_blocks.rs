@@ -98,6 +98,7 @@ fn piece(
     let micro = product.micro();
     let name = form.name("product", layer.conv, layer.operands);
     let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
+    sink.note_tile(kernel, micro.widest());
     let panel = micro.panel_len() as i64 * F32;
     let mut levels = Levels::new([
         Pointer::new(THREAD, 0),

@@ -2,7 +2,6 @@
 
 mod ablate;
 mod agree;
-mod class;
 mod compare;
 mod csv;
 mod interpreter;
@@ -101,16 +100,14 @@ fn run_one(args: &Args) -> Result<(), Failure> {
     let (isa, threads) = (race.compiled(0).isa, race.compiled(0).threads);
     let before = measure_peak(isa, threads)?;
     let (figures, compared) = measure(&mut race, &network)?;
-    let layer_times = match race.subject(0).filter(|_| args.layers) {
-        Some(subject) => Some(layers::measure(subject, plan)?),
+    let peak = before.max(measure_peak(isa, threads)?);
+    let layers = match race.subject(0).filter(|_| args.layers) {
+        Some(subject) => Some(layers::measure(subject, plan, peak)?),
         None => None,
     };
-    let peak = before.max(measure_peak(isa, threads)?);
     let mut report = Report::new(&args.model, &network, figures, peak);
     report.compare = compared;
-    if let (Some(times), Some(subject)) = (layer_times, race.subject(0)) {
-        report.add_layers(layers::report(&network, &subject.model, &times, peak)?);
-    }
+    report.layers = layers;
     match args.json {
         true => output::print_json(&report),
         false => output::print(&report.text()),

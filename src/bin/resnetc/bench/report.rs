@@ -7,9 +7,10 @@ use resnetc::{Isa, Network};
 use serde::Serialize;
 
 use super::compare::Compared;
-use super::layers::{Layers, Share, gflops};
+use super::layers::{Layers, gflops};
 use super::subject::Compiled;
 use super::timing::Stats;
+use crate::profile;
 use crate::run::list_phases;
 use crate::units::{bytes, count, plural};
 
@@ -71,7 +72,7 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) compare: Option<Compared>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    layers: Option<Layers>,
+    pub(super) layers: Option<Layers>,
 }
 
 impl Report {
@@ -88,10 +89,6 @@ impl Report {
             compare: None,
             layers: None,
         }
-    }
-
-    pub(super) fn add_layers(&mut self, layers: Layers) {
-        self.layers = Some(layers);
     }
 
     /// For people.
@@ -117,7 +114,9 @@ impl Report {
             );
         }
         if let Some(layers) = &self.layers {
-            tables(&mut text, layers);
+            let (ms, runs) = (layers.layers_ms, layers.layer_iterations);
+            let _ = writeln!(text, "\nlayers: {ms:.3} ms in all, medians of {runs} runs");
+            text += &profile::tables(&layers.classes, &layers.layers);
         }
         text
     }
@@ -146,34 +145,4 @@ fn figures(text: &mut String, figures: &Figures) {
             layers => format!(", {} tuned", plural(layers, "layer")),
         }
     );
-}
-
-fn tables(text: &mut String, layers: &Layers) {
-    let _ = writeln!(
-        text,
-        "\nlayers: {:.3} ms in all, medians of {} runs",
-        layers.layers_ms, layers.layer_iterations
-    );
-    let heading = |text: &mut String, what: &str| {
-        let _ = writeln!(text, "{:>9} {:>6} {:>8} {:>7}  {what}", "ms", "time", "GFLOP/s", "peak");
-    };
-    heading(text, "class");
-    for class in &layers.classes {
-        let steps = plural(class.steps, "step");
-        let _ = writeln!(text, "{}  {} ({steps})", columns(&class.figures), class.class);
-    }
-    text.push('\n');
-    heading(text, "step");
-    for layer in &layers.layers {
-        let what = if layer.kernel.is_empty() { &layer.class } else { &layer.kernel };
-        let _ = writeln!(text, "{}  {}: {what}", columns(&layer.figures), layer.name);
-    }
-}
-
-fn columns(share: &Share) -> String {
-    let time = format!("{:9.4} {:5.1}%", share.median_ms, 100.0 * share.share_of_time);
-    match share.gflops > 0.0 {
-        true => format!("{time} {:8.1} {:6.1}%", share.gflops, 100.0 * share.share_of_peak),
-        false => format!("{time} {:>8} {:>7}", "-", "-"),
-    }
 }

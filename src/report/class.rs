@@ -1,10 +1,10 @@
 //! Layers that a kernel treats alike.
 
-use resnetc::ir::op::Conv;
-use resnetc::ir::{Graph, NodeId, Op};
+use resnetc_ir::op::Conv;
+use resnetc_ir::{Graph, NodeId, Op};
 
 /// The class of a step: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`, `fc`, `pool`, ...
-pub(super) fn class(graph: &Graph, node: NodeId) -> String {
+pub fn class(graph: &Graph, node: NodeId) -> String {
     match &graph.node(node).op {
         Op::Conv(conv) => conv_class(graph, node, conv),
         other => kind(other).to_owned(),

@@ -1,0 +1,119 @@
+//! `resnetc profile`: what each step of a run costs.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use resnetc::report::profile::{ClassProfile, Profile, StepProfile};
+use resnetc::report::trace::Timeline;
+use resnetc::runtime::peak;
+
+use crate::args::{Common, positive};
+use crate::failure::Failure;
+use crate::units::{bytes, count, plural};
+use crate::{inputs, output};
+
+/// Measure what each step of a run costs
+///
+/// GFLOP/s count two operations for each multiply-add of direct convolution, and their share of what a loop of
+/// multiply-adds reaches; GB/s count operands and results, each once. Imbalance is the busiest thread's time by the mean
+/// of all.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// Measured runs [default: about a second of them, at least 10]
+    #[arg(long, value_name = "K", value_parser = positive)]
+    iters: Option<usize>,
+    /// Write one run as a timeline, for Perfetto or chrome://tracing
+    #[arg(long, value_name = "FILE.json")]
+    trace: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// How long the peak is measured, before and after.
+const PEAK_TIME: Duration = Duration::from_millis(150);
+/// All runs together, if their number is not given.
+const BUDGET: Duration = Duration::from_secs(1);
+/// The fewest and the most of them.
+const RUNS: (f64, f64) = (10.0, 10_000.0);
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.trace.as_deref().map_or(Ok(()), output::check_file)?;
+    let network = args.common.load(&args.model, 1)?;
+    let values = inputs::random(&network, args.common.seed);
+    let model = network.compile()?;
+    let mut context = model.context()?;
+    for (i, tensor) in values.iter().enumerate() {
+        context.input_mut(i)?.copy_from_slice(tensor.data());
+    }
+    model.run(&mut context)?;
+    let start = Instant::now();
+    model.run(&mut context)?;
+    let fitting = BUDGET.as_secs_f64() / start.elapsed().as_secs_f64();
+    let runs = args.iters.unwrap_or(fitting.clamp(RUNS.0, RUNS.1) as usize);
+    let peak = peak::measure(model.report().isa, model.threads(), PEAK_TIME)?.gflops;
+    let profile = model.profile(&mut context, runs, peak)?;
+    if let Some(path) = &args.trace {
+        let timeline = Timeline::of(&model, &model.run_traced(&mut context)?);
+        let json = serde_json::to_vec(&timeline)
+            .map_err(|e| Failure::new(format!("the timeline cannot be written as JSON: {e}")))?;
+        output::write_file(path, &json)?;
+    }
+    match args.json {
+        true => output::print_json(&profile),
+        false => output::print(&text(&profile)),
+    }
+}
+
+fn text(profile: &Profile) -> String {
+    let (threads, runs) = (plural(profile.threads, "thread"), profile.runs);
+    format!(
+        "{}, {threads}: steps take {:.3} ms in all, medians of {runs} runs; peak {:.1} GFLOP/s\n{}",
+        profile.isa,
+        profile.milliseconds,
+        profile.peak_gflops,
+        tables(&profile.classes, &profile.steps)
+    )
+}
+
+/// Classes, then steps.
+pub(crate) fn tables(classes: &[ClassProfile], steps: &[StepProfile]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail, here and below.
+    let _ = writeln!(text, "\n{FIGURES}  class");
+    for c in classes {
+        let figures = figures(c.median_ms, c.share_of_time, c.gflops, c.share_of_peak, c.gbytes);
+        let (steps, macs) = (plural(c.steps, "step"), count(c.macs));
+        let moved = bytes(c.bytes as usize);
+        let _ = writeln!(text, "{figures}  {} ({steps}, {macs} multiply-adds, {moved})", c.class);
+    }
+    let _ = writeln!(text, "\n{FIGURES} {:>7} {:>7} {:>5}  step", "chunks", "imbal.", "tile");
+    for s in steps {
+        let figures = figures(s.median_ms, s.share_of_time, s.gflops, s.share_of_peak, s.gbytes);
+        let tile = s.tile.map_or("-".to_owned(), |[pixels, vectors]| format!("{pixels}x{vectors}"));
+        let what = if s.kernel.is_empty() { &s.class } else { &s.kernel };
+        let _ = writeln!(
+            text,
+            "{figures} {:>7} {:>7.2} {tile:>5}  {}: {what}",
+            s.chunks, s.imbalance, s.name
+        );
+    }
+    text
+}
+
+/// The headings of [`figures`].
+const FIGURES: &str = "       ms   time  GFLOP/s    peak    GB/s";
+
+fn figures(ms: f64, time: f64, gflops: f64, peak: f64, gbytes: f64) -> String {
+    let time = format!("{ms:9.4} {:5.1}%", 100.0 * time);
+    let moved = if gbytes > 0.0 { format!("{gbytes:7.1}") } else { format!("{:>7}", "-") };
+    match gflops > 0.0 {
+        true => format!("{time} {gflops:8.1} {:6.1}% {moved}", 100.0 * peak),
+        false => format!("{time} {:>8} {:>7} {moved}", "-", "-"),
+    }
+}

@@ -1,0 +1,207 @@
+//! What the steps of a run cost.
+
+use serde::Serialize;
+
+use crate::error::RunError;
+use crate::runtime::model::{Context, Model, StepInfo};
+use crate::runtime::trace::RunTrace;
+
+/// Medians over several runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Profile {
+    /// The instruction set.
+    pub isa: &'static str,
+    /// Threads of a run.
+    pub threads: usize,
+    /// Runs that were measured.
+    pub runs: usize,
+    /// Sum of the steps' medians.
+    pub milliseconds: f64,
+    /// What a loop of multiply-adds reaches on the same threads, in GFLOP/s, as the caller measured it.
+    pub peak_gflops: f64,
+    /// The classes of steps, those with the most time first.
+    pub classes: Vec<ClassProfile>,
+    /// The steps, in order.
+    pub steps: Vec<StepProfile>,
+}
+
+/// All steps of a class together.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ClassProfile {
+    /// The class.
+    pub class: String,
+    /// How many steps.
+    pub steps: usize,
+    /// Their multiply-adds.
+    pub macs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Sum of their medians.
+    pub median_ms: f64,
+    /// Of the sum of all steps' medians.
+    pub share_of_time: f64,
+    /// Billions of operations a second.
+    pub gflops: f64,
+    /// Billions of bytes a second.
+    pub gbytes: f64,
+    /// GFLOP/s by the peak.
+    pub share_of_peak: f64,
+}
+
+/// One step.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepProfile {
+    /// The node's name.
+    pub name: String,
+    /// The operator's name.
+    pub op: &'static str,
+    /// Operators that are treated alike.
+    pub class: String,
+    /// The shape of the result.
+    pub shape: Vec<usize>,
+    /// The kernel's problem line.
+    pub kernel: String,
+    /// How it is computed.
+    pub algorithm: String,
+    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a tile.
+    pub tile: Option<[usize; 2]>,
+    /// Multiply-adds by the definition of the operator.
+    pub macs: u64,
+    /// Bytes of operands and result by the definition of the operator.
+    pub bytes: u64,
+    /// Chunks that run independently.
+    pub chunks: u64,
+    /// Median of the runs.
+    pub median_ms: f64,
+    /// The shortest.
+    pub min_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+    /// Of the sum of all steps' medians.
+    pub share_of_time: f64,
+    /// Billions of operations a second, two for each multiply-add.
+    pub gflops: f64,
+    /// Billions of bytes a second.
+    pub gbytes: f64,
+    /// GFLOP/s by the peak. Above 1 where an algorithm needs fewer operations than the definition.
+    pub share_of_peak: f64,
+    /// The busiest thread's time by the mean of all threads; median of the runs.
+    pub imbalance: f64,
+}
+
+impl Model {
+    /// Measures `runs` runs, at least one, step by step, after one that does not count. Inputs stay as they are.
+    /// `peak_gflops` is what shares are taken of: see [`peak::measure`](crate::runtime::peak::measure).
+    ///
+    /// # Errors
+    /// If the context belongs to another model.
+    pub fn profile(
+        &self,
+        context: &mut Context,
+        runs: usize,
+        peak_gflops: f64,
+    ) -> Result<Profile, RunError> {
+        self.run(context)?;
+        let traces: Result<Vec<RunTrace>, RunError> =
+            (0..runs.max(1)).map(|_| self.run_traced(context)).collect();
+        Ok(Profile::of(self, &traces?, peak_gflops))
+    }
+}
+
+impl Profile {
+    /// Sums up runs of a model.
+    pub fn of(model: &Model, traces: &[RunTrace], peak_gflops: f64) -> Self {
+        let steps = model.steps().iter().enumerate();
+        let mut steps: Vec<StepProfile> = steps
+            .map(|(i, info)| {
+                let runs = || traces.iter().filter_map(|trace| trace.steps.get(i));
+                let times = runs().map(|s| (s.end - s.start).as_secs_f64() * 1e3).collect();
+                let imbalances = runs().map(|s| s.imbalance()).collect();
+                StepProfile::of(info, sorted(times), median(&sorted(imbalances)), peak_gflops)
+            })
+            .collect();
+        let milliseconds = steps.iter().map(|s| s.median_ms).sum();
+        for step in &mut steps {
+            step.share_of_time = ratio(step.median_ms, milliseconds);
+        }
+        Profile {
+            isa: model.report().isa.name(),
+            threads: model.threads(),
+            runs: traces.len(),
+            milliseconds,
+            peak_gflops,
+            classes: classes(&steps, peak_gflops),
+            steps,
+        }
+    }
+}
+
+fn classes(steps: &[StepProfile], peak_gflops: f64) -> Vec<ClassProfile> {
+    let mut classes: Vec<ClassProfile> = Vec::new();
+    for step in steps {
+        let known = classes.iter().position(|c| c.class == step.class);
+        let at = known.unwrap_or_else(|| {
+            classes.push(ClassProfile { class: step.class.clone(), ..ClassProfile::default() });
+            classes.len() - 1
+        });
+        let class = &mut classes[at];
+        class.steps += 1;
+        class.macs += step.macs;
+        class.bytes += step.bytes;
+        class.median_ms += step.median_ms;
+        class.share_of_time += step.share_of_time;
+    }
+    for class in &mut classes {
+        class.gflops = ratio(2.0 * class.macs as f64, class.median_ms * 1e6);
+        class.gbytes = ratio(class.bytes as f64, class.median_ms * 1e6);
+        class.share_of_peak = ratio(class.gflops, peak_gflops);
+    }
+    classes.sort_by(|a, b| b.median_ms.total_cmp(&a.median_ms));
+    classes
+}
+
+impl StepProfile {
+    fn of(info: &StepInfo, times: Vec<f64>, imbalance: f64, peak_gflops: f64) -> Self {
+        let median_ms = median(&times);
+        let gflops = ratio(2.0 * info.macs as f64, median_ms * 1e6);
+        StepProfile {
+            name: info.name.clone(),
+            op: info.op,
+            class: info.class.clone(),
+            shape: info.shape.clone(),
+            kernel: info.kernel.clone(),
+            algorithm: info.algorithm.to_string(),
+            tile: info.tile,
+            macs: info.macs,
+            bytes: info.bytes,
+            chunks: info.chunks,
+            median_ms,
+            min_ms: times.first().copied().unwrap_or(0.0),
+            max_ms: times.last().copied().unwrap_or(0.0),
+            share_of_time: 0.0,
+            gflops,
+            gbytes: ratio(info.bytes as f64, median_ms * 1e6),
+            share_of_peak: ratio(gflops, peak_gflops),
+            imbalance,
+        }
+    }
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// Of sorted values; 0 if there are none.
+fn median(values: &[f64]) -> f64 {
+    match (values.get(values.len() / 2), values.len()) {
+        (Some(&upper), n) if n % 2 == 0 => (values[n / 2 - 1] + upper) / 2.0,
+        (Some(&middle), _) => middle,
+        (None, _) => 0.0,
+    }
+}
+
+/// 0 where there is nothing to divide by.
+fn ratio(a: f64, b: f64) -> f64 {
+    if b > 0.0 { a / b } else { 0.0 }
+}

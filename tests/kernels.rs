@@ -4,6 +4,8 @@
 //! held to a bound that follows from the length of the reduction.
 
 mod common;
+#[path = "kernels/elementary.rs"]
+mod elementary;
 #[path = "kernels/winograd.rs"]
 mod winograd;
 

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use crate::graph::{Graph, NodeId};
 use crate::infer::infer;
-use crate::op::{Op, Unary};
+use crate::op::Op;
 use crate::tensor::Tensor;
 use crate::ty::TensorType;
 
@@ -195,11 +195,7 @@ fn eval_data(op: &Op, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, 
         Op::Input | Op::Constant(_) => fail(format!("{} is not computed", op.name())),
         Op::Conv(op) => conv::conv(op, operands, shape),
         Op::BatchNorm { epsilon } => elementwise::batch_norm(*epsilon, operands),
-        Op::Unary(Unary::Relu) => Ok(elementwise::map(x, elementwise::relu)),
-        Op::Unary(Unary::Clip { lo, hi }) => {
-            Ok(elementwise::map(x, |v| elementwise::clip(v, (*lo).into(), (*hi).into())))
-        }
-        Op::Unary(Unary::Sigmoid) => Ok(elementwise::map(x, elementwise::sigmoid)),
+        Op::Unary(op) => Ok(elementwise::unary(*op, x)),
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),
         Op::MaxPool(op) => pool::max(op, x, shape),
         Op::AveragePool { pool: op, count_include_pad } => {
@@ -207,6 +203,7 @@ fn eval_data(op: &Op, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, 
         }
         Op::GlobalAveragePool => reduce::mean(&[2, 3], x),
         Op::ReduceMean { axes, .. } => reduce::mean(axes, x),
+        Op::ReduceMax { axes, .. } => reduce::max(axes, x),
         Op::Gemm(op) => matrix::gemm(op, operands, shape),
         Op::MatMul => matrix::matmul(x, operands[1], shape),
         Op::Softmax { axis } => Ok(reduce::softmax(*axis, x)),

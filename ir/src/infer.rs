@@ -99,6 +99,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
+        | Op::ReduceMax { .. }
         | Op::Softmax { .. }
         | Op::Reshape { .. }
         | Op::Pad { .. }
@@ -124,7 +125,9 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
             let [n, c, _, _] = picture("X", shapes[0])?;
             Ok(vec![n, c, 1, 1])
         }
-        Op::ReduceMean { axes, keep_dims } => infer_reduce(axes, *keep_dims, shapes[0]),
+        Op::ReduceMean { axes, keep_dims } | Op::ReduceMax { axes, keep_dims } => {
+            infer_reduce(axes, *keep_dims, shapes[0])
+        }
         Op::Gemm(gemm) => infer_gemm(gemm, shapes),
         Op::MatMul => infer_matmul(shapes[0], shapes[1]),
         Op::Softmax { axis } => {
@@ -230,9 +233,8 @@ fn infer_batch_norm(epsilon: f64, shapes: &[&[usize]]) -> Result<Vec<usize>, Typ
 }
 
 fn infer_unary(unary: &Unary, x: &[usize]) -> Result<Vec<usize>, TypeError> {
-    match *unary {
-        Unary::Relu | Unary::Sigmoid => {}
-        Unary::Clip { lo, hi } => check_clip(lo, hi)?,
+    if let Unary::Clip { lo, hi } = *unary {
+        check_clip(lo, hi)?;
     }
     Ok(x.to_vec())
 }

@@ -169,6 +169,51 @@ pub enum Unary {
     },
     /// `1 / (1 + exp(-x))`.
     Sigmoid,
+    /// `(exp(x) - exp(-x)) / (exp(x) + exp(-x))`.
+    Tanh,
+    /// The error function, `2 / sqrt(pi)` times the integral of `exp(-t^2)` from 0 to `x`.
+    Erf,
+    /// `exp(x)`.
+    Exp,
+    /// The natural logarithm; NaN below 0, and the infinity below 0 at 0.
+    Log,
+    /// The square root; NaN below 0.
+    Sqrt,
+    /// The magnitude.
+    Abs,
+    /// The nearest integer, the even one of two that are equally near.
+    Round,
+}
+
+impl Unary {
+    /// The functions that have no attributes.
+    pub const PLAIN: [Unary; 9] = [
+        Unary::Relu,
+        Unary::Sigmoid,
+        Unary::Tanh,
+        Unary::Erf,
+        Unary::Exp,
+        Unary::Log,
+        Unary::Sqrt,
+        Unary::Abs,
+        Unary::Round,
+    ];
+
+    /// The function's name in text form and in messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Unary::Relu => "relu",
+            Unary::Clip { .. } => "clip",
+            Unary::Sigmoid => "sigmoid",
+            Unary::Tanh => "tanh",
+            Unary::Erf => "erf",
+            Unary::Exp => "exp",
+            Unary::Log => "log",
+            Unary::Sqrt => "sqrt",
+            Unary::Abs => "abs",
+            Unary::Round => "round",
+        }
+    }
 }
 
 /// Element-wise functions of two operands, with NumPy broadcasting.
@@ -182,6 +227,8 @@ pub enum Binary {
     Mul,
     /// `a / b`.
     Div,
+    /// The greater of `a` and `b`; NaN where either is NaN.
+    Max,
 }
 
 /// Attributes of the windowed pools.
@@ -250,6 +297,13 @@ pub enum Op {
         /// Whether they stay as dimensions of extent 1.
         keep_dims: bool,
     },
+    /// Maximum over `axes` (sorted, not empty); NaN always wins. Operands: `x`.
+    ReduceMax {
+        /// The axes of which the maximum is taken.
+        axes: Vec<usize>,
+        /// Whether they stay as dimensions of extent 1.
+        keep_dims: bool,
+    },
     /// General matrix product of two matrices. Operands: `a, b, [c]`.
     Gemm(Gemm),
     /// Matrix product over the last two axes, leading axes broadcast (NumPy). Operands: `a, b`, rank 2 or more.
@@ -304,17 +358,17 @@ impl Op {
             Op::Constant(_) => "constant",
             Op::Conv(_) => "conv",
             Op::BatchNorm { .. } => "batch_norm",
-            Op::Unary(Unary::Relu) => "relu",
-            Op::Unary(Unary::Clip { .. }) => "clip",
-            Op::Unary(Unary::Sigmoid) => "sigmoid",
+            Op::Unary(unary) => unary.name(),
             Op::Binary(Binary::Add) => "add",
             Op::Binary(Binary::Sub) => "sub",
             Op::Binary(Binary::Mul) => "mul",
             Op::Binary(Binary::Div) => "div",
+            Op::Binary(Binary::Max) => "max",
             Op::MaxPool(_) => "max_pool",
             Op::AveragePool { .. } => "average_pool",
             Op::GlobalAveragePool => "global_average_pool",
             Op::ReduceMean { .. } => "reduce_mean",
+            Op::ReduceMax { .. } => "reduce_max",
             Op::Gemm(_) => "gemm",
             Op::MatMul => "matmul",
             Op::Softmax { .. } => "softmax",

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, Variable};
 
-use super::emulate::{POW2_MAGIC, POW2_SHIFT};
+use super::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
 use super::usage::Usage;
@@ -133,6 +133,11 @@ impl Writer<'_> {
             Inst::Blend { dst, a, b, mask } => (dst, self.blend(a, b, mask)),
             Inst::Round { dst, src } => (dst, self.round(src)),
             Inst::Pow2 { dst, src } => (dst, self.pow2(src)),
+            Inst::Sqrt { dst, src } => {
+                let src = self.get(src);
+                (dst, self.builder.ins().sqrt(src))
+            }
+            Inst::Exponent { dst, src } => (dst, self.exponent(src)),
             _ => return,
         };
         self.set(dst, value);
@@ -216,6 +221,18 @@ impl Writer<'_> {
         let bits = self.bits(sum);
         let bits = self.builder.ins().ishl_imm_u(bits, i64::from(POW2_SHIFT));
         self.floats(bits)
+    }
+
+    fn exponent(&mut self, src: V) -> Value {
+        let src = self.get(src);
+        let bits = self.bits(src);
+        let bits = self.builder.ins().ushr_imm_u(bits, i64::from(POW2_SHIFT));
+        let (base, magic) =
+            (self.splat(EXPONENT_BASE.to_bits()), self.splat(EXPONENT_MAGIC.to_bits()));
+        let base = self.bits(base);
+        let bits = self.builder.ins().bor(bits, base);
+        let sum = self.floats(bits);
+        self.builder.ins().fsub(sum, magic)
     }
 
     fn repeat(&mut self, count: Count, body: &[Inst]) {

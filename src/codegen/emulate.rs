@@ -309,6 +309,8 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             }
             Inst::Round { dst, src } => *self.at(dst) = self.get(src).map(f32::round_ties_even),
             Inst::Pow2 { dst, src } => *self.at(dst) = self.get(src).map(pow2),
+            Inst::Sqrt { dst, src } => *self.at(dst) = self.get(src).map(f32::sqrt),
+            Inst::Exponent { dst, src } => *self.at(dst) = self.get(src).map(exponent),
             Inst::CopyPointer { dst, src } => {
                 self.pointers[dst.0 as usize] = self.pointers[src.0 as usize]
             }
@@ -395,9 +397,20 @@ fn lane(op: Arith) -> fn(f32, f32) -> f32 {
 /// and a shift that moves those bits to the exponent. The rest of the bits is 0, so that no `x` gives NaN.
 pub(super) const POW2_MAGIC: f32 = 12_582_912.0 + 127.0;
 
-/// How far [`Inst::Pow2`] shifts.
+/// How far [`Inst::Pow2`] and [`Inst::Exponent`] shift.
 pub(super) const POW2_SHIFT: u32 = 23;
 
 fn pow2(x: f32) -> f32 {
     f32::from_bits((x + POW2_MAGIC).to_bits() << POW2_SHIFT)
+}
+
+/// [`Inst::Exponent`] shifts the exponent of `x` to the low bits of this number, whose unit in the last place is 1,
+/// and subtracts it and the bias again.
+pub(super) const EXPONENT_BASE: f32 = 8_388_608.0;
+
+/// What [`Inst::Exponent`] subtracts.
+pub(super) const EXPONENT_MAGIC: f32 = EXPONENT_BASE + 127.0;
+
+fn exponent(x: f32) -> f32 {
+    f32::from_bits(x.to_bits() >> POW2_SHIFT | EXPONENT_BASE.to_bits()) - EXPONENT_MAGIC
 }

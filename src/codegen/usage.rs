@@ -53,7 +53,11 @@ fn visit(body: &[Inst], vector: &mut impl FnMut(V), pointer: &mut impl FnMut(P))
                 pointer(m.base);
             }
             Inst::Prefetch { src } => pointer(src.base),
-            Inst::Copy { dst, src } | Inst::Round { dst, src } | Inst::Pow2 { dst, src } => {
+            Inst::Copy { dst, src }
+            | Inst::Round { dst, src }
+            | Inst::Pow2 { dst, src }
+            | Inst::Sqrt { dst, src }
+            | Inst::Exponent { dst, src } => {
                 [dst, src].into_iter().for_each(&mut *vector);
             }
             Inst::MultiplyAdd { acc: dst, a, b }

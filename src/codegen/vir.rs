@@ -188,6 +188,21 @@ pub enum Inst {
         /// Source.
         src: V,
     },
+    /// The square root; NaN below 0.
+    Sqrt {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// The exponent of a normal number above 0: the greatest integer `n` with `2^n <= src`. It is -127 for 0 and 128
+    /// for infinity; anything else gives an unspecified finite result.
+    Exponent {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
     /// Says that the cache line of a place will be read soon. Changes nothing, and the place need not exist.
     Prefetch {
         /// The place.
@@ -515,6 +530,8 @@ impl fmt::Display for Inst {
             Inst::Blend { dst, a, b, mask } => write!(f, "{dst} = blend {a}, {b}, {mask:#06x}"),
             Inst::Round { dst, src } => write!(f, "{dst} = round {src}"),
             Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
+            Inst::Sqrt { dst, src } => write!(f, "{dst} = sqrt {src}"),
+            Inst::Exponent { dst, src } => write!(f, "{dst} = exponent {src}"),
             Inst::Prefetch { src } => write!(f, "prefetch {src}"),
             Inst::CopyPointer { dst, src } => write!(f, "{dst} = {src}"),
             Inst::Advance { pointer, bytes } => write!(f, "{pointer} += {bytes}"),

@@ -1,4 +1,4 @@
-//! f32 elements that stay where their file has them, until they are packed.
+//! f32 elements that stay where their file has them, or are not there at all, until they are packed.
 
 use std::sync::Arc;
 
@@ -31,5 +31,22 @@ impl Elements for Stored {
     fn read(&self, start: usize, out: &mut [f32]) {
         let elements = &self.0.as_chunks().0[start..start + out.len()];
         out.iter_mut().zip(elements).for_each(|(x, &bytes)| *x = f32::from_le_bytes(bytes));
+    }
+}
+
+/// A tensor of one value; `None` if it cannot have so many elements.
+pub(super) fn filled(shape: &[usize], value: f32) -> Option<Tensor> {
+    let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+    match elements < FEWEST {
+        true => Tensor::new(shape, vec![value; elements]),
+        false => Tensor::deferred(shape, Arc::new(Filled(value))),
+    }
+}
+
+struct Filled(f32);
+
+impl Elements for Filled {
+    fn read(&self, _: usize, out: &mut [f32]) {
+        out.fill(self.0);
     }
 }

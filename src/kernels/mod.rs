@@ -10,6 +10,7 @@
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
+//! | [`elementary`] | exponential, logarithm and their kin |
 //! | [`data`] | the operators that are nests |
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::codegen::vir::OverBudget;
 
 pub mod conv;
 pub mod data;
+pub mod elementary;
 pub mod function;
 pub mod geometry;
 pub mod matmul;
@@ -174,7 +176,12 @@ impl Step<'_> {
                 pool::lower(kind, p, &self.blocked(0, sink)?, dst, sink)
             }
             Op::GlobalAveragePool => reduce::global_average(&self.blocked(0, sink)?, dst, sink),
-            Op::ReduceMean { axes, .. } => reduce::mean(axes, &self.place(0, sink)?, dst, sink),
+            Op::ReduceMean { axes, .. } => {
+                reduce::over(reduce::Kind::Mean, axes, &self.place(0, sink)?, dst, sink)
+            }
+            Op::ReduceMax { axes, .. } => {
+                reduce::over(reduce::Kind::Max, axes, &self.place(0, sink)?, dst, sink)
+            }
             Op::Softmax { axis } => softmax::lower(*axis, &self.place(0, sink)?, dst, sink),
             Op::Reshape { .. } => data::reshape(&self.place(0, sink)?, dst, sink),
             Op::Identity | Op::Reorder(_) => {

@@ -1,4 +1,4 @@
-//! Means over whole axes.
+//! Means and maxima over whole axes.
 //!
 //! Sums are taken level by level (first along a row, then the row sums), which keeps the rounding error of a large
 //! plane near that of its longest axis.
@@ -13,11 +13,21 @@ use super::sink::{Levels, Pointer, Sink};
 /// A loop of the reduction or of the kept elements: turns, and bytes in the source.
 type Loop = (usize, i64);
 
+/// What becomes of the elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Their mean.
+    Mean,
+    /// The greatest; NaN always wins.
+    Max,
+}
+
 /// Everything that determines the code. Arguments: source, result.
 #[derive(Clone, Debug)]
-struct Mean {
-    /// Summed levels, outermost first.
-    summed: Vec<Loop>,
+struct Reduction {
+    kind: Kind,
+    /// Reduced levels, outermost first.
+    reduced: Vec<Loop>,
     /// Consecutive elements computed by one call, in the source and in the result.
     run: usize,
 }
@@ -33,7 +43,8 @@ pub fn global_average(
 ) -> Result<Vec<Piece>, KernelError> {
     let [n, c, h, w] = src.geometry.nchw();
     let (s, d) = (src.geometry.strides(), dst.geometry.strides());
-    let mean = Mean { summed: vec![(h, s.row), (w, s.pixel)], run: s.block };
+    let reduced = vec![(h, s.row), (w, s.pixel)];
+    let mean = Reduction { kind: Kind::Mean, reduced, run: s.block };
     let name = format!("global_average_pool n{n} c{c} h{h} w{w}");
     let target = sink.machine.target;
     let kernel = sink.program(&name, format!("{mean:?}"), |n| mean.program(n, target))?;
@@ -45,11 +56,12 @@ pub fn global_average(
     Ok(vec![levels.piece(kernel, &[])])
 }
 
-/// Lowers the mean over `axes` of a planar value of any rank.
+/// Lowers a reduction over `axes` of a planar value of any rank.
 ///
 /// # Errors
 /// If the kernel does not fit the machine's registers.
-pub fn mean(
+pub fn over(
+    kind: Kind,
     axes: &[usize],
     src: &Place,
     dst: &Place,
@@ -57,7 +69,7 @@ pub fn mean(
 ) -> Result<Vec<Piece>, KernelError> {
     let shape = &src.geometry.ty.shape;
     let strides = src.geometry.planar_strides();
-    let summed: Vec<Loop> = axes.iter().map(|&a| (shape[a], strides[a])).collect();
+    let reduced: Vec<Loop> = axes.iter().map(|&a| (shape[a], strides[a])).collect();
     let kept: Vec<usize> = (0..shape.len()).filter(|a| !axes.contains(a)).collect();
     // The result is dense and row-major over the kept axes.
     let extents: Vec<usize> = kept.iter().map(|&a| shape[a]).collect();
@@ -66,10 +78,10 @@ pub fn mean(
     let run_axis = kept.last().filter(|&&a| a + 1 == shape.len());
     let run = run_axis.map_or(1, |&a| shape[a]);
     let outer = kept.len() - usize::from(run_axis.is_some());
-    let mean = Mean { summed, run };
-    let name = format!("reduce_mean {shape:?} over {axes:?}");
+    let reduction = Reduction { kind, reduced, run };
+    let name = format!("reduce {kind:?} {shape:?} over {axes:?}");
     let target = sink.machine.target;
-    let kernel = sink.program(&name, format!("{mean:?}"), |n| mean.program(n, target))?;
+    let kernel = sink.program(&name, format!("{reduction:?}"), |n| reduction.program(n, target))?;
     let mut levels =
         Levels::new([Pointer::new(src.base, src.origin()), Pointer::new(dst.base, dst.origin())]);
     let step = |i: usize| [strides[kept[i]], to[i]];
@@ -82,15 +94,15 @@ pub fn mean(
     Ok(vec![levels.piece(kernel, &[])])
 }
 
-impl Mean {
+impl Reduction {
     fn count(&self) -> f32 {
-        self.summed.iter().map(|l| l.0).product::<usize>() as f32
+        self.reduced.iter().map(|l| l.0).product::<usize>() as f32
     }
 
     fn program(&self, name: String, target: Target) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, target, 2);
-        let divisor = b.vector();
-        b.constant(divisor, self.count());
+        let divisor = (self.kind == Kind::Mean).then(|| b.vector());
+        divisor.into_iter().for_each(|d| b.constant(d, self.count()));
         let (src, dst) = (b.arg(0), b.arg(1));
         let (vectors, tail) = (self.run / target.lanes, self.run % target.lanes);
         b.repeat(Count::Fixed(vectors as u32), |b| {
@@ -110,36 +122,42 @@ impl Mean {
         &self,
         b: &mut Builder,
         src: P,
-        divisor: V,
+        divisor: Option<V>,
         whole: bool,
         store: impl FnOnce(&mut Builder, V),
     ) {
         let at = b.pointer(src);
-        let sum = sum(b, &self.summed, at, whole);
+        let result = self.kind.reduce(b, &self.reduced, at, whole);
         b.release_pointer(at);
-        b.arith(Arith::Div, sum, sum, divisor);
-        store(b, sum);
-        b.release([sum]);
+        divisor.into_iter().for_each(|d| b.arith(Arith::Div, result, result, d));
+        store(b, result);
+        b.release([result]);
     }
 }
 
-/// The sum over the loops, in a register of its own. Moves `at` past what it read.
-fn sum(b: &mut Builder, loops: &[Loop], at: P, whole: bool) -> V {
-    let value = b.vector();
-    let Some((&(extent, stride), inner)) = loops.split_first() else {
-        match whole {
-            true => b.load(value, at.at(0)),
-            false => b.broadcast(value, at.at(0)),
-        }
-        return value;
-    };
-    b.constant(value, 0.0);
-    let moved = inner.first().map_or(0, |l| l.0 as i64 * l.1);
-    b.repeat(Count::Fixed(extent as u32), |b| {
-        let part = sum(b, inner, at, whole);
-        b.arith(Arith::Add, value, value, part);
-        b.release([part]);
-        b.advance(at, (stride - moved) as i32);
-    });
-    value
+impl Kind {
+    /// What the elements of all loops come to, in a register of its own. Moves `at` past what it read.
+    fn reduce(self, b: &mut Builder, loops: &[Loop], at: P, whole: bool) -> V {
+        let value = b.vector();
+        let Some((&(extent, stride), inner)) = loops.split_first() else {
+            match whole {
+                true => b.load(value, at.at(0)),
+                false => b.broadcast(value, at.at(0)),
+            }
+            return value;
+        };
+        let (start, op) = match self {
+            Kind::Mean => (0.0, Arith::Add),
+            Kind::Max => (f32::NEG_INFINITY, Arith::MaxNan),
+        };
+        b.constant(value, start);
+        let moved = inner.first().map_or(0, |l| l.0 as i64 * l.1);
+        b.repeat(Count::Fixed(extent as u32), |b| {
+            let part = self.reduce(b, inner, at, whole);
+            b.arith(op, value, value, part);
+            b.release([part]);
+            b.advance(at, (stride - moved) as i32);
+        });
+        value
+    }
 }

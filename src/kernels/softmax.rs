@@ -10,7 +10,7 @@ use crate::codegen::region::{Extent, Piece};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
-use super::function::Exp;
+use super::elementary::Exp;
 use super::geometry::{F32, Place};
 use super::sink::{Levels, Pointer, Sink};
 

@@ -48,7 +48,7 @@
 //! | all else | planar | planar |
 //!
 //! Constant operands of element-wise operators stay planar: kernels read them once per channel. An output that
-//! would be blocked gets a reorder behind it.
+//! would be blocked gets a reorder behind it, and so does an output that is a constant.
 //!
 //! A **stem** is a convolution without groups of a planar value with fewer channels than a block: the graph's input,
 //! or what pre-processing made of it. Blocks would be mostly empty there, so it reads rows. If it pads, it reads a
@@ -96,7 +96,9 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
         patch.set_layout(value, layout);
     }
     let marked = value;
-    if graph.is_output(node) && layout == Layout::Blocked {
+    // A constant has no place in the arena, from which outputs are read.
+    let is_constant = matches!(found.op, Op::Constant(_));
+    if graph.is_output(node) && (layout == Layout::Blocked || is_constant) {
         value = patch.add(found.name.clone(), Op::Reorder(Layout::Planar), &[marked]);
     }
     if value != Value::Old(node) {
@@ -141,6 +143,7 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         | Op::Reshape { .. }
         | Op::BatchNorm { .. }
         | Op::ReduceMean { .. }
+        | Op::ReduceMax { .. }
         | Op::MatMul
         | Op::Transpose { .. }
         | Op::Identity => same(Layout::Planar),

@@ -15,9 +15,11 @@ fn kind(op: &Op) -> &'static str {
     match op {
         Op::Conv(_) => "conv",
         Op::Gemm(_) | Op::MatMul => "fc",
-        Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. } => {
-            "pool"
-        }
+        Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::ReduceMax { .. } => "pool",
         Op::Unary(_) | Op::Binary(_) | Op::BatchNorm { .. } => "eltwise",
         Op::Softmax { .. } => "softmax",
         Op::Reshape { .. }

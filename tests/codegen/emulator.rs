@@ -79,6 +79,25 @@ fn powers_of_two_are_exact_and_nothing_gives_nan() {
 }
 
 #[test]
+fn exponents_are_exact() {
+    let mut memory = Memory::new();
+    let normal = (-126..=127).flat_map(|n| {
+        let power = (f64::from(n)).exp2() as f32;
+        [(power, n as f32), (power.next_up(), n as f32), ((power * 2.0).next_down(), n as f32)]
+    });
+    let cases: Vec<(f32, f32)> = normal.chain([(0.0, -127.0), (f32::INFINITY, 128.0)]).collect();
+    let buffer = memory.add(cases.iter().flat_map(|&(x, _)| [x; 8]).collect());
+    let mut program = one(Inst::Load { dst: V(0), src: P(0).at(0) });
+    program.body.push(Inst::Exponent { dst: V(0), src: V(0) });
+    program.body.push(Inst::Store { dst: P(0).at(0), src: V(0) });
+    for (i, &(x, exponent)) in cases.iter().enumerate() {
+        emulate(&program, &[buffer + 32 * i as u64], &mut memory, false).unwrap();
+        // Twice the greatest power is infinity, the number before it the greatest of all.
+        assert_eq!(memory.buffer(buffer)[8 * i], exponent, "of {x:e}");
+    }
+}
+
+#[test]
 fn regions_that_do_not_fit_are_refused() {
     let kernels = [one(Inst::Advance { pointer: P(0), bytes: 4 })];
     let mut memory = Memory::new();

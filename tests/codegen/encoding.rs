@@ -73,6 +73,7 @@ fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Ins
             format!("vpermilps {d}, {place}, -32"),
         ),
         14 => (Inst::Prefetch { src: mem }, format!("prefetcht1 {place}")),
+        16 => (Inst::Sqrt { dst, src: va }, format!("vsqrtps {d}, {a}")),
         _ => (
             Inst::CopyPointer { dst: p, src: P(0) },
             format!("mov {}, rdi", POINTER_NAMES[p.0 as usize]),
@@ -84,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn instructions_read_as_asked(
-        target in target(), inst in 0usize..17, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
+        target in target(), inst in 0usize..18, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
         offset in displacement(),
     ) {
         let v = v.map(|n| n % target.vectors as u8);

@@ -174,6 +174,8 @@ impl Processor<'_> {
             Vxorps | Vpxord => self.write(i, |l| a[l] ^ b[l]),
             Vorps | Vpord => self.write(i, |l| a[l] | b[l]),
             Vpslld => self.write(i, |l| a[l] << i.immediate8()),
+            Vpsrld => self.write(i, |l| a[l] >> i.immediate8()),
+            Vsqrtps => self.write(i, |l| f32::from_bits(b[l]).sqrt().to_bits()),
             Vblendps => self.write(i, |l| if i.immediate8() >> l & 1 == 1 { b[l] } else { a[l] }),
             Vblendmps => {
                 let mask = self.masks[mask_number(i.op_mask())];

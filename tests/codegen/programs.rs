@@ -112,7 +112,7 @@ impl Writer<'_> {
             match self.roll(8) {
                 0 if depth > 0 => body.push(self.repeat(depth, counts)),
                 1 => body.push(self.copy()),
-                2 => body.extend(self.pow2()),
+                2 => body.extend(self.on_numbers()),
                 _ => body.push(self.inst()),
             }
         }
@@ -120,11 +120,15 @@ impl Writer<'_> {
     }
 
     /// With NaN replaced before: what becomes of it depends on its payload.
-    fn pow2(&mut self) -> [Inst; 3] {
-        let (src, exponent) = (self.v(), self.v());
-        let replace = Inst::Arith { op: Arith::Max, dst: exponent, a: src, b: exponent };
-        let power = Inst::Pow2 { dst: self.v(), src: exponent };
-        [Inst::Const { dst: exponent, value: -126.0 }, replace, power]
+    fn on_numbers(&mut self) -> [Inst; 3] {
+        let (src, number, dst) = (self.v(), self.v(), self.v());
+        let replace = Inst::Arith { op: Arith::Max, dst: number, a: src, b: number };
+        let inst = match self.roll(3) {
+            0 => Inst::Pow2 { dst, src: number },
+            1 => Inst::Exponent { dst, src: number },
+            _ => Inst::Sqrt { dst, src: number },
+        };
+        [Inst::Const { dst: number, value: -126.0 }, replace, inst]
     }
 
     fn copy(&mut self) -> Inst {

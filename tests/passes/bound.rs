@@ -118,9 +118,10 @@ fn abs(value: &Value) -> Value {
 /// The largest result for an operand of 0.
 fn floor(unary: Unary) -> f64 {
     match unary {
-        Unary::Relu => 0.0,
-        Unary::Sigmoid => 1.0,
+        Unary::Relu | Unary::Abs => 0.0,
+        Unary::Sigmoid | Unary::Tanh => 1.0,
         Unary::Clip { lo, hi } => f64::from(lo.max(-hi).max(0.0)),
+        other => panic!("random graphs have no {}", other.name()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::walk::{Walk, broadcast_strides};
 use super::{EvalError, Value, filled};
-use crate::op::{Activation, Binary};
+use crate::op::{Activation, Binary, Unary};
 
 /// `max(x, 0)`; NaN stays NaN.
 pub(super) fn relu(x: f64) -> f64 {
@@ -20,8 +20,45 @@ pub(super) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
+/// The error function. The series `2 / sqrt(pi) * exp(-x^2) * sum(2^n x^(2n+1) / (2n+1)!!)` has no cancellation, as
+/// all of its terms have the sign of `x`.
+fn erf(x: f64) -> f64 {
+    /// From here on, `1 - erf(x)` is less than half a unit in the last place of 1.
+    const SATURATED: f64 = 6.0;
+    if x.abs() >= SATURATED {
+        return x.signum();
+    }
+    let (mut term, mut sum, mut odd) = (x, x, 1.0);
+    while term.abs() > sum.abs() * f64::EPSILON / 4.0 {
+        odd += 2.0;
+        term *= 2.0 * x * x / odd;
+        sum += term;
+    }
+    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
+}
+
+/// The greater; NaN where either is NaN, unlike `f64::max`.
+pub(super) fn greater(a: f64, b: f64) -> f64 {
+    if a >= b || a.is_nan() { a } else { b }
+}
+
 /// A function of every element.
-pub(super) fn map(x: &Value, f: impl Fn(f64) -> f64) -> Vec<f64> {
+pub(super) fn unary(op: Unary, x: &Value) -> Vec<f64> {
+    match op {
+        Unary::Relu => map(x, relu),
+        Unary::Clip { lo, hi } => map(x, |v| clip(v, lo.into(), hi.into())),
+        Unary::Sigmoid => map(x, sigmoid),
+        Unary::Tanh => map(x, f64::tanh),
+        Unary::Erf => map(x, erf),
+        Unary::Exp => map(x, f64::exp),
+        Unary::Log => map(x, f64::ln),
+        Unary::Sqrt => map(x, f64::sqrt),
+        Unary::Abs => map(x, f64::abs),
+        Unary::Round => map(x, f64::round_ties_even),
+    }
+}
+
+fn map(x: &Value, f: impl Fn(f64) -> f64) -> Vec<f64> {
     x.data.iter().map(|&v| f(v)).collect()
 }
 
@@ -53,6 +90,7 @@ pub(super) fn binary(
             Binary::Sub => a - b,
             Binary::Mul => a * b,
             Binary::Div => a / b,
+            Binary::Max => greater(a, b),
         };
     }
     Ok(result)

@@ -1,21 +1,38 @@
 //! Reductions along axes.
 
+use super::elementwise::greater;
 use super::walk::{Walk, around, strides};
 use super::{EvalError, Value, filled};
 
 /// The mean over `axes`. Whether they stay as extents of 1 does not change the elements.
 pub(super) fn mean(axes: &[usize], x: &Value) -> Result<Vec<f64>, EvalError> {
+    let mut sums = fold(axes, x, 0.0, |sum, x| sum + x)?;
+    let count = (x.data.len() / sums.len()) as f64;
+    sums.iter_mut().for_each(|sum| *sum /= count);
+    Ok(sums)
+}
+
+/// The maximum over `axes`.
+pub(super) fn max(axes: &[usize], x: &Value) -> Result<Vec<f64>, EvalError> {
+    fold(axes, x, f64::NEG_INFINITY, greater)
+}
+
+/// Brings the elements along `axes` together, one after the other.
+fn fold(
+    axes: &[usize],
+    x: &Value,
+    start: f64,
+    step: fn(f64, f64) -> f64,
+) -> Result<Vec<f64>, EvalError> {
     let mut kept = x.shape.clone();
     axes.iter().for_each(|&axis| kept[axis] = 1);
     let mut into = strides(&kept);
     axes.iter().for_each(|&axis| into[axis] = 0);
-    let mut sums = filled(&kept, 0.0)?;
+    let mut result = filled(&kept, start)?;
     for (x, i) in x.data.iter().zip(Walk::new(&x.shape, into)) {
-        sums[i] += x;
+        result[i] = step(result[i], *x);
     }
-    let count = (x.data.len() / sums.len()) as f64;
-    sums.iter_mut().for_each(|sum| *sum /= count);
-    Ok(sums)
+    Ok(result)
 }
 
 /// `exp(x) / sum(exp(x))` along `axis`, with the maximum subtracted first so that no exponential overflows.

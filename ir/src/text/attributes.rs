@@ -103,16 +103,15 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
     Ok(match name {
         "conv" => Op::Conv(conv(operands, from)?),
         "batch_norm" => Op::BatchNorm { epsilon: from.number("epsilon")?.unwrap_or(1e-5) },
-        "relu" => Op::Unary(Unary::Relu),
         "clip" => Op::Unary(Unary::Clip {
             lo: required("lo", from.number("lo")?)?,
             hi: required("hi", from.number("hi")?)?,
         }),
-        "sigmoid" => Op::Unary(Unary::Sigmoid),
         "add" => Op::Binary(Binary::Add),
         "sub" => Op::Binary(Binary::Sub),
         "mul" => Op::Binary(Binary::Mul),
         "div" => Op::Binary(Binary::Div),
+        "max" => Op::Binary(Binary::Max),
         "max_pool" => Op::MaxPool(pool(from)?),
         "average_pool" => Op::AveragePool {
             pool: pool(from)?,
@@ -120,6 +119,10 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
         },
         "global_average_pool" => Op::GlobalAveragePool,
         "reduce_mean" => Op::ReduceMean {
+            axes: required("axes", from.numbers("axes")?)?,
+            keep_dims: from.flag("keep_dims")?,
+        },
+        "reduce_max" => Op::ReduceMax {
             axes: required("axes", from.numbers("axes")?)?,
             keep_dims: from.flag("keep_dims")?,
         },
@@ -136,7 +139,10 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             let to = required("to", from.word("to")?)?;
             Op::Reorder(layout(&to).ok_or_else(|| format!("{to} is no layout"))?)
         }
-        _ => return Err(format!("{name} is no operator")),
+        _ => match Unary::PLAIN.into_iter().find(|unary| unary.name() == name) {
+            Some(unary) => Op::Unary(unary),
+            None => return Err(format!("{name} is no operator")),
+        },
     })
 }
 

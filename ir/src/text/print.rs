@@ -76,7 +76,7 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
             pool(op, put);
             flag("count_include_pad", *count_include_pad, put);
         }
-        Op::ReduceMean { axes, keep_dims } => {
+        Op::ReduceMean { axes, keep_dims } | Op::ReduceMax { axes, keep_dims } => {
             put(format!("axes={axes:?}"));
             flag("keep_dims", *keep_dims, put);
         }
@@ -95,7 +95,7 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
         Op::Reorder(layout) => put(format!("to={layout}")),
         Op::Input
         | Op::Constant(_)
-        | Op::Unary(Unary::Relu | Unary::Sigmoid)
+        | Op::Unary(_)
         | Op::Binary(_)
         | Op::GlobalAveragePool
         | Op::MatMul

@@ -402,7 +402,13 @@ impl Builder {
 
     fn unary(&mut self) {
         let (lo, hi) = (self.dice.number(), self.dice.number().abs() + 3.0);
-        let op = self.dice.pick(&[Unary::Relu, Unary::Clip { lo, hi }, Unary::Sigmoid]);
+        let op = self.dice.pick(&[
+            Unary::Relu,
+            Unary::Clip { lo, hi },
+            Unary::Sigmoid,
+            Unary::Tanh,
+            Unary::Abs,
+        ]);
         self.apply(Op::Unary(op), &[]);
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Codes {
     pub(super) blend: Code,
     pub(super) round: Code,
     pub(super) shift_left: Code,
+    pub(super) shift_right: Code,
+    pub(super) sqrt: Code,
 }
 
 impl Codes {
@@ -66,6 +68,8 @@ static XMM: Codes = Codes {
     blend: Code::VEX_Vblendps_xmm_xmm_xmmm128_imm8,
     round: Code::VEX_Vroundps_xmm_xmmm128_imm8,
     shift_left: Code::VEX_Vpslld_xmm_xmm_imm8,
+    shift_right: Code::VEX_Vpsrld_xmm_xmm_imm8,
+    sqrt: Code::VEX_Vsqrtps_xmm_xmmm128,
 };
 
 static YMM: Codes = Codes {
@@ -90,6 +94,8 @@ static YMM: Codes = Codes {
     blend: Code::VEX_Vblendps_ymm_ymm_ymmm256_imm8,
     round: Code::VEX_Vroundps_ymm_ymmm256_imm8,
     shift_left: Code::VEX_Vpslld_ymm_ymm_imm8,
+    shift_right: Code::VEX_Vpsrld_ymm_ymm_imm8,
+    sqrt: Code::VEX_Vsqrtps_ymm_ymmm256,
 };
 
 /// AVX-512F alone: the bitwise operations on floats would need AVX-512DQ, those on integers do not.
@@ -115,6 +121,8 @@ static ZMM: Codes = Codes {
     blend: Code::EVEX_Vblendmps_zmm_k1z_zmm_zmmm512b32,
     round: Code::EVEX_Vrndscaleps_zmm_k1z_zmmm512b32_imm8_sae,
     shift_left: Code::EVEX_Vpslld_zmm_k1z_zmmm512b32_imm8,
+    shift_right: Code::EVEX_Vpsrld_zmm_k1z_zmmm512b32_imm8,
+    sqrt: Code::EVEX_Vsqrtps_zmm_k1z_zmmm512b32_er,
 };
 
 /// Where the address, count and loop registers live: System V arguments, then what a callee may clobber, then what

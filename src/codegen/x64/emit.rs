@@ -4,7 +4,7 @@ use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
 use super::Encoded;
 use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
-use crate::codegen::emulate::{POW2_MAGIC, POW2_SHIFT};
+use crate::codegen::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use crate::codegen::error::CodegenError;
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{Arith, Count, Inst, Mem, P, Program, V};
@@ -160,6 +160,10 @@ impl<'p> Emitter<'p> {
                 self.emit(Instruction::with3(codes.round, self.v(dst), self.v(src), NEAREST)?)
             }
             Inst::Pow2 { dst, src } => self.pow2(dst, src),
+            Inst::Sqrt { dst, src } => {
+                self.emit(Instruction::with2(codes.sqrt, self.v(dst), self.v(src))?)
+            }
+            Inst::Exponent { dst, src } => self.exponent(dst, src),
             Inst::CopyPointer { dst, src } => {
                 self.emit(Instruction::with2(Code::Mov_r64_rm64, pointer(dst), pointer(src))?)
             }
@@ -241,11 +245,24 @@ impl<'p> Emitter<'p> {
         self.emit(masked(Instruction::with3(self.codes.blend, d, a, b)?))
     }
 
-    fn pow2(&mut self, dst: V, src: V) -> Result<(), IcedError> {
+    /// `dst = src op value`, the value in memory.
+    fn with_constant(&mut self, code: Code, dst: V, src: V, value: f32) -> Result<(), IcedError> {
         let copies = if self.codes.masks { 1 } else { self.program.target.lanes };
-        let place = self.constant(POW2_MAGIC.to_bits(), copies);
-        let magic = self.rip(self.codes.masks);
-        self.refer(Instruction::with3(self.codes.add, self.v(dst), self.v(src), magic)?, place)?;
+        let place = self.constant(value.to_bits(), copies);
+        let operand = self.rip(self.codes.masks);
+        self.refer(Instruction::with3(code, self.v(dst), self.v(src), operand)?, place)
+    }
+
+    fn exponent(&mut self, dst: V, src: V) -> Result<(), IcedError> {
+        let shift =
+            Instruction::with3(self.codes.shift_right, self.v(dst), self.v(src), POW2_SHIFT)?;
+        self.emit(shift)?;
+        self.with_constant(self.codes.or, dst, dst, EXPONENT_BASE)?;
+        self.with_constant(self.codes.sub, dst, dst, EXPONENT_MAGIC)
+    }
+
+    fn pow2(&mut self, dst: V, src: V) -> Result<(), IcedError> {
+        self.with_constant(self.codes.add, dst, src, POW2_MAGIC)?;
         self.emit(Instruction::with3(self.codes.shift_left, self.v(dst), self.v(dst), POW2_SHIFT)?)
     }
 

@@ -52,6 +52,7 @@ pub(super) fn operator(
         Op::Binary(Binary::Sub) => plain("Sub"),
         Op::Binary(Binary::Mul) => plain("Mul"),
         Op::Binary(Binary::Div) => plain("Div"),
+        Op::Binary(Binary::Max) => plain("Max"),
         Op::MaxPool(op) => with("MaxPool", pool(op, shape, result, true)),
         Op::AveragePool { pool, count_include_pad } => {
             average_pool(pool, *count_include_pad, shape, result)?
@@ -59,6 +60,9 @@ pub(super) fn operator(
         Op::GlobalAveragePool => plain("GlobalAveragePool"),
         Op::ReduceMean { axes, keep_dims } => {
             with("ReduceMean", vec![ints("axes", axes), flag("keepdims", *keep_dims)])
+        }
+        Op::ReduceMax { axes, keep_dims } => {
+            with("ReduceMax", vec![ints("axes", axes), flag("keepdims", *keep_dims)])
         }
         Op::Gemm(op) => gemm(op)?,
         Op::MatMul => plain("MatMul"),
@@ -116,6 +120,13 @@ fn unary(op: &Unary) -> Operator {
     match *op {
         Unary::Relu => plain("Relu"),
         Unary::Sigmoid => plain("Sigmoid"),
+        Unary::Tanh => plain("Tanh"),
+        Unary::Erf => plain("Erf"),
+        Unary::Exp => plain("Exp"),
+        Unary::Log => plain("Log"),
+        Unary::Sqrt => plain("Sqrt"),
+        Unary::Abs => plain("Abs"),
+        Unary::Round => plain("Round"),
         Unary::Clip { lo, hi } => {
             let parameters = vec![limit("min", lo), limit("max", hi)];
             Operator { parameters, ..plain("Clip") }

@@ -5,14 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use resnetc_ir::infer::check_shape;
+use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 use super::call::{Call, Result, Value};
 use super::literal::{Data, Literal};
+use super::proto::DataType;
 
 /// How many elements constant arithmetic may touch in one import, beyond [`PER_STORED`] times those that the model
 /// stores: plenty for shapes, and few enough that a small hostile file cannot keep a machine busy.
 const BASE_BUDGET: usize = 1 << 24;
+
+/// How many elements constants may have in one import that are one value each, as in models whose weights were taken
+/// out: enough for the weights of a VGG-19.
+const FILLED_BUDGET: usize = 1 << 28;
 
 /// Weights are cast, transposed and reshaped, each a few times.
 const PER_STORED: usize = 8;
@@ -24,12 +30,22 @@ pub(super) struct Builder {
     pub(super) folder: Option<PathBuf>,
     /// The node of each tensor that is in the graph; the graph keeps the tensors alive, so no address is reused.
     constants: HashMap<*const Tensor, NodeId>,
+    /// The run-time values whose elements are integers of the model, held as floats, and their types.
+    pub(super) integers: HashMap<NodeId, DataType>,
     budget: usize,
+    filled: usize,
 }
 
 impl Builder {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
-        Builder { graph: Graph::new(), folder, constants: HashMap::new(), budget: BASE_BUDGET }
+        Builder {
+            graph: Graph::new(),
+            folder,
+            constants: HashMap::new(),
+            integers: HashMap::new(),
+            budget: BASE_BUDGET,
+            filled: FILLED_BUDGET,
+        }
     }
 
     /// Allows more work because the model stores this many elements.
@@ -39,13 +55,12 @@ impl Builder {
 
     /// Claims work on constants, before it is done: `elements` read and written.
     pub(super) fn claim(&mut self, elements: usize) -> Result<()> {
-        match self.budget.checked_sub(elements) {
-            Some(rest) => {
-                self.budget = rest;
-                Ok(())
-            }
-            None => Err("constant arithmetic on more elements than this importer allows".into()),
-        }
+        claim(&mut self.budget, elements)
+    }
+
+    /// Claims a constant of one value, whose elements take no memory until they are packed.
+    pub(super) fn claim_filled(&mut self, elements: usize) -> Result<()> {
+        claim(&mut self.filled, elements)
     }
 
     pub(super) fn shape(&self, value: &Value) -> Vec<usize> {
@@ -98,6 +113,52 @@ impl Builder {
         Ok(self.graph.add(call.name(), op, operands)?)
     }
 
+    /// Adds a function of one value.
+    pub(super) fn unary(&mut self, call: &Call<'_>, op: Unary, x: NodeId) -> Result<NodeId> {
+        self.add(call, Op::Unary(op), &[x])
+    }
+
+    /// Adds a function of two values.
+    pub(super) fn binary(
+        &mut self,
+        call: &Call<'_>,
+        op: Binary,
+        a: NodeId,
+        b: NodeId,
+    ) -> Result<NodeId> {
+        self.add(call, Op::Binary(op), &[a, b])
+    }
+
+    /// Adds a function of a value and a number.
+    pub(super) fn with_number(
+        &mut self,
+        call: &Call<'_>,
+        op: Binary,
+        a: NodeId,
+        number: f32,
+    ) -> Result<NodeId> {
+        let number = self.scalar(call, number);
+        self.binary(call, op, a, number)
+    }
+
+    /// The shape of a run-time value.
+    pub(super) fn shape_of(&self, node: NodeId) -> Vec<usize> {
+        self.graph.node(node).ty.shape.clone()
+    }
+
+    /// Adds a reshape, if the shape is another one.
+    pub(super) fn reshape(
+        &mut self,
+        call: &Call<'_>,
+        x: NodeId,
+        shape: Vec<usize>,
+    ) -> Result<NodeId> {
+        match self.shape_of(x) == shape {
+            true => Ok(x),
+            false => self.add(call, Op::Reshape { shape }, &[x]),
+        }
+    }
+
     /// Adds the operator that is the call's only result.
     pub(super) fn finish(
         &mut self,
@@ -106,5 +167,15 @@ impl Builder {
         operands: &[NodeId],
     ) -> Result<Vec<Value>> {
         Ok(vec![Value::Node(self.add(call, op, operands)?)])
+    }
+}
+
+fn claim(budget: &mut usize, elements: usize) -> Result<()> {
+    match budget.checked_sub(elements) {
+        Some(rest) => {
+            *budget = rest;
+            Ok(())
+        }
+        None => Err("constant arithmetic on more elements than this importer allows".into()),
     }
 }

@@ -8,10 +8,11 @@ use resnetc_ir::Graph;
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
 use super::functions::{Step, inline};
+use super::inputs::Input;
 use super::open::is_standard;
-use super::ops;
+use super::ops::{self, Integers};
 use super::order::order;
-use super::proto::{GraphProto, ModelProto, NodeProto};
+use super::proto::{DataType, GraphProto, ModelProto, NodeProto};
 use super::tensor::{self, TensorError};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 
@@ -19,7 +20,7 @@ use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 pub(super) fn convert(
     model: &ModelProto,
     opset: i64,
-    inputs: &[(String, Vec<usize>)],
+    inputs: &[Input],
     folder: Option<PathBuf>,
 ) -> Result<Graph, ImportError> {
     let Some(graph) = &model.graph else { return Ok(Graph::new()) };
@@ -34,8 +35,11 @@ pub(super) fn convert(
     let used = used(graph, &order, &steps);
     let builder = Builder::new(folder);
     let mut converter = Converter { builder, values: HashMap::new(), used, refused: Vec::new() };
-    for (name, shape) in inputs {
+    for Input { name, shape, ty } in inputs {
         let node = converter.builder.graph.input(name, shape.clone());
+        if *ty != DataType::Float {
+            converter.builder.integers.insert(node, *ty);
+        }
         converter.values.insert(name, Some(Value::Node(node)));
     }
     converter.read_initializers(graph)?;
@@ -117,10 +121,13 @@ impl<'a> Converter<'a> {
     /// The results of a node; `None` if an operand is missing because of a refused node.
     fn import(&mut self, step: &'a Step) -> Result<Option<Vec<Value>>, Refusal> {
         let node = &step.node;
-        if !is_standard(node.domain()) {
-            return Err("the operator is of a domain that is not supported".into());
-        }
-        let handler = ops::handler(node.op_type()).ok_or_else(|| ops::why_not(node.op_type()))?;
+        let Some(operator) = ops::find(node.domain(), node.op_type()) else {
+            return Err(match is_standard(node.domain()) {
+                true => ops::why_not(node.op_type()),
+                false => "the operator is of a domain that is not supported",
+            }
+            .into());
+        };
         let mut args = Vec::with_capacity(node.input.len());
         for name in &node.input {
             match self.values.get(name.as_str()) {
@@ -132,7 +139,35 @@ impl<'a> Converter<'a> {
         let call = Call { node, opset: step.opset, args };
         // Lists of integers are read by their users in full, whatever comes of it.
         self.builder.claim(call.known_integers())?;
-        handler(&mut self.builder, &call).map(Some)
+        let integers = self.integers(operator.integers, &call)?;
+        let results = (operator.handler)(&mut self.builder, &call)?;
+        if let Some(ty) = integers {
+            for result in &results {
+                if let Value::Node(node) = result {
+                    self.builder.integers.insert(*node, ty);
+                }
+            }
+        }
+        Ok(Some(results))
+    }
+
+    /// The type of the results, if run-time integers come in and come out again.
+    fn integers(&self, reads: Integers, call: &Call<'_>) -> Result<Option<DataType>, Refusal> {
+        let node = |arg: &Option<Value>| match arg {
+            Some(Value::Node(node)) => Some(self.builder.integers.get(node).copied()),
+            _ => None,
+        };
+        let types: Vec<Option<DataType>> = call.args.iter().filter_map(node).collect();
+        let Some(ty) = types.iter().flatten().next() else { return Ok(None) };
+        match reads {
+            Integers::Read => Ok(None),
+            Integers::Kept if types.iter().all(|other| *other == Some(*ty)) => Ok(Some(*ty)),
+            Integers::Kept => Err("its operands are of different types".into()),
+            Integers::Refused => Err(format!(
+                "its operand is {ty:?}; only quantized operators compute with integers at run time"
+            )
+            .into()),
+        }
     }
 
     fn refuse(&mut self, node: &NodeProto, Refusal { attribute, reason }: Refusal) {

@@ -39,6 +39,16 @@ pub struct InputInfo {
     pub name: String,
     /// The dimensions, outermost first.
     pub dims: Vec<Dim>,
+    /// The element type: float32, or 8-bit integers. Callers give floats in either case, which must be integers of
+    /// that type then.
+    pub ty: DataType,
+}
+
+/// An input with sizes.
+pub(super) struct Input {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) ty: DataType,
 }
 
 fn invalid(input: &str, reason: String) -> ImportError {
@@ -54,12 +64,12 @@ pub(super) fn describe(graph: &GraphProto) -> Result<Vec<InputInfo>, ImportError
 fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
     let name = input.name();
     let Some(tensor) = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()) else {
-        return Err(invalid(name, "it is no tensor; only float32 tensors are supported".into()));
+        return Err(invalid(name, "it is no tensor; only tensors are supported".into()));
     };
-    if tensor.elem_type() != DataType::Float as i32 {
-        let ty = DataType::try_from(tensor.elem_type()).unwrap_or(DataType::Undefined);
+    let ty = DataType::try_from(tensor.elem_type()).unwrap_or(DataType::Undefined);
+    if !matches!(ty, DataType::Float | DataType::Uint8 | DataType::Int8) {
         let reason = format!(
-            "its element type is {ty:?}; all arithmetic is float32, so export the model in float32"
+            "its element type is {ty:?}; float32 and 8-bit integers are supported, so export the model in float32"
         );
         return Err(invalid(name, reason));
     }
@@ -68,7 +78,7 @@ fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
     };
     let dims =
         shape.dim.iter().enumerate().map(|(axis, dim)| describe_dim(name, axis, dim)).collect();
-    Ok(InputInfo { name: name.into(), dims })
+    Ok(InputInfo { name: name.into(), dims, ty })
 }
 
 /// Exporters write an unknown dimension as a name, as nothing, or as a number below 1.
@@ -81,10 +91,7 @@ fn describe_dim(input: &str, axis: usize, dim: &Dimension) -> Dim {
 }
 
 /// Gives every dimension a size.
-pub(super) fn bind(
-    inputs: &[InputInfo],
-    bindings: &Bindings,
-) -> Result<Vec<(String, Vec<usize>)>, ImportError> {
+pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Vec<Input>, ImportError> {
     let sizes = sizes(inputs, bindings)?;
     check_batch(inputs, bindings)?;
     let mut unbound = Vec::new();
@@ -104,12 +111,12 @@ pub(super) fn bind(
                 },
             }
         }
-        bound.push((input.name.clone(), shape));
+        bound.push(Input { name: input.name.clone(), shape, ty: input.ty });
     }
     if !unbound.is_empty() {
         return Err(ImportErrorKind::UnboundDims { dims: unbound }.into());
     }
-    for (name, shape) in &bound {
+    for Input { name, shape, .. } in &bound {
         check_shape(shape).map_err(|e| invalid(name, e.to_string()))?;
     }
     Ok(bound)

@@ -14,6 +14,8 @@ pub(super) struct Literal {
     /// arithmetic.
     pub(super) shape: Vec<usize>,
     pub(super) data: Data,
+    /// The element type that the model gives it, which says how far its integers reach.
+    pub(super) ty: DataType,
 }
 
 /// Elements in row-major order. Every integer type and bool is held as i64, every float type as f32.
@@ -34,7 +36,7 @@ pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
 impl Literal {
     pub(super) fn ints(shape: Vec<usize>, data: Vec<i64>) -> Result<Self, String> {
         match elements(&shape)? == data.len() {
-            true => Ok(Literal { shape, data: Data::Int(Arc::new(data)) }),
+            true => Ok(Literal { shape, data: Data::Int(Arc::new(data)), ty: DataType::Int64 }),
             false => Err(format!("{} elements do not fill shape {shape:?}", data.len())),
         }
     }
@@ -52,7 +54,7 @@ impl Literal {
     ) -> Result<Self, String> {
         match (elements(&shape)?, tensor) {
             (count, Some(tensor)) if count == found => {
-                Ok(Literal { shape, data: Data::Float(Arc::new(tensor)) })
+                Ok(Literal { shape, data: Data::Float(Arc::new(tensor)), ty: DataType::Float })
             }
             _ => Err(format!("{found} elements do not fill shape {shape:?}")),
         }
@@ -60,7 +62,13 @@ impl Literal {
 
     /// A list of integers, such as a shape.
     pub(super) fn list(data: Vec<i64>) -> Self {
-        Literal { shape: vec![data.len()], data: Data::Int(Arc::new(data)) }
+        let shape = vec![data.len()];
+        Literal { shape, data: Data::Int(Arc::new(data)), ty: DataType::Int64 }
+    }
+
+    /// The same elements as those of another type.
+    pub(super) fn of_type(self, ty: DataType) -> Self {
+        Literal { ty, ..self }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -110,10 +118,11 @@ impl Literal {
             }
             Ok(taken)
         }
-        match &self.data {
+        let picked = match &self.data {
             Data::Int(v) => Literal::ints(shape, take(v, positions)?),
             Data::Float(t) => Literal::floats(shape, take(t.data(), positions)?),
-        }
+        };
+        Ok(picked?.of_type(self.ty))
     }
 
     /// The same elements under another shape.
@@ -125,7 +134,7 @@ impl Literal {
             return Err(format!("{:?} cannot be reshaped to {shape:?}", self.shape));
         }
         match &self.data {
-            Data::Int(v) => Ok(Literal { shape, data: Data::Int(v.clone()) }),
+            Data::Int(v) => Ok(Literal { shape, data: Data::Int(v.clone()), ty: self.ty }),
             Data::Float(t) => {
                 let tensor = (**t).clone().reshaped(shape.clone());
                 Literal::tensor(shape, tensor, t.elements())
@@ -135,6 +144,10 @@ impl Literal {
 
     /// Converts as the operator Cast does. Floats are held as f32, rounded to what the target can hold.
     pub(super) fn cast(&self, to: DataType) -> Result<Self, String> {
+        Ok(self.converted(to)?.of_type(to))
+    }
+
+    fn converted(&self, to: DataType) -> Result<Self, String> {
         let shape = self.shape.clone();
         match (
             Kind::of(to).ok_or_else(|| format!("element type {to:?} is not supported"))?,

@@ -12,7 +12,7 @@
 //! | `literal`, `movement` | arithmetic on what is known during import |
 //! | `ops` | the operators |
 //!
-//! Versions 7 to 27 of the standard operators are read. What changed after version 22 in the operators supported
+//! Versions 7 to 28 of the standard operators are read. What changed after version 22 in the operators supported
 //! here is the list of element types, which only matters to types that are refused by name.
 
 mod builder;
@@ -37,6 +37,7 @@ use resnetc_ir::Graph;
 use super::error::ImportError;
 
 pub use inputs::{Bindings, Dim, InputInfo};
+pub use ops::{Operator, When, operators};
 
 /// A model that was read but not yet given sizes.
 ///
@@ -88,7 +89,7 @@ impl Model {
     /// The inputs as declared, without the constants that old files list among them.
     ///
     /// # Errors
-    /// If an input is no float32 tensor, or has no shape.
+    /// If an input is no tensor of float32 or 8-bit integers, or has no shape.
     pub fn inputs(&self) -> Result<Vec<InputInfo>, ImportError> {
         inputs::describe(self.declared()).map_err(|e| self.name_file(e))
     }

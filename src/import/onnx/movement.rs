@@ -110,7 +110,7 @@ pub(super) fn concat(parts: &[&Literal], axis: usize, shape: Vec<usize>) -> Resu
     }
     match parts.iter().filter(|p| p.is_int()).count() {
         0 => Ok(Literal::floats(shape, floats)?),
-        n if n == parts.len() => Ok(Literal::ints(shape, ints)?),
+        n if n == parts.len() => Ok(Literal::ints(shape, ints)?.of_type(parts[0].ty)),
         _ => Err("integers and floats cannot be joined".into()),
     }
 }

@@ -14,7 +14,7 @@ use crate::import::error::{ImportError, ImportErrorKind};
 const IR_VERSIONS: [i64; 2] = [3, 14];
 
 /// Versions of the standard operators.
-const OPSETS: [i64; 2] = [7, 27];
+pub(super) const OPSETS: [i64; 2] = [7, 28];
 
 /// Reads a whole file. A file that grows while it is read, or never ends, is cut at its announced length.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {

@@ -38,22 +38,21 @@ pub(super) fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Literal
     let codec = Codec::of(ty)
         .ok_or_else(|| TensorError::Unsupported(format!("element type {ty:?} is not supported")))?;
 
-    if proto.data_location == Some(DataLocation::External as i32) {
-        return external::read(proto, folder, count * codec.size, |bytes| {
-            codec.decode(shape, &bytes)
-        })
-        .map_err(TensorError::Broken)?
-        .map_err(broken);
-    }
-    match &proto.raw_data {
-        Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw).map_err(broken),
-        Some(raw) => Err(broken(format!(
-            "{} bytes of data, but shape {shape:?} of {ty:?} needs {}",
-            raw.len(),
-            count * codec.size
-        ))),
-        None => typed(proto, ty, shape).map_err(broken),
-    }
+    let literal = if proto.data_location == Some(DataLocation::External as i32) {
+        let decode = |bytes: Bytes| codec.decode(shape, &bytes);
+        external::read(proto, folder, count * codec.size, decode).map_err(TensorError::Broken)?
+    } else {
+        match &proto.raw_data {
+            Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw),
+            Some(raw) => Err(format!(
+                "{} bytes of data, but shape {shape:?} of {ty:?} needs {}",
+                raw.len(),
+                count * codec.size
+            )),
+            None => typed(proto, ty, shape),
+        }
+    };
+    Ok(literal.map_err(broken)?.of_type(ty))
 }
 
 /// Little-endian bytes to elements.

@@ -1,9 +1,9 @@
 //! Element-wise arithmetic. Between constants it is carried out, in f64 for floats and exactly for integers; at
-//! run time the four basic operations exist.
+//! run time some of the operations exist.
 
 use resnetc_ir::Op;
 use resnetc_ir::infer::broadcast;
-use resnetc_ir::op::Binary;
+use resnetc_ir::op::{Binary, Unary};
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
@@ -34,7 +34,7 @@ const TWO: &[Two] = &[
         float: Float::Number(f64::powf),
         int: |a, b| a.checked_pow(u32::try_from(b).ok()?),
     },
-    Two { op: "Mod", float: Float::Number(|a, b| a % b), int: floor_mod },
+    Two { op: "Mod", float: Float::Number(floor_mod_float), int: floor_mod },
     Two { op: "Min", float: Float::Number(lesser), int: |a, b| Some(a.min(b)) },
     Two { op: "Max", float: Float::Number(greater), int: |a, b| Some(a.max(b)) },
     Two { op: "Equal", float: Float::Truth(|a, b| a == b), int: |a, b| Some((a == b).into()) },
@@ -54,6 +54,19 @@ const TWO: &[Two] = &[
     Two { op: "Or", float: Float::Refused, int: |a, b| Some((a != 0 || b != 0).into()) },
     Two { op: "Xor", float: Float::Refused, int: |a, b| Some(((a != 0) != (b != 0)).into()) },
 ];
+
+/// `Mod` with the attribute `fmod`: the sign of the result is that of the dividend.
+const TRUNCATED_MOD: Two =
+    Two { op: "Mod", float: Float::Number(|a, b| a % b), int: i64::checked_rem };
+
+/// The sign of the result is that of the divisor, unlike `%`, also if the result is 0.
+fn floor_mod_float(a: f64, b: f64) -> f64 {
+    match a % b {
+        0.0 => 0f64.copysign(b),
+        rest if (rest < 0.0) != (b < 0.0) => rest + b,
+        rest => rest,
+    }
+}
 
 /// The sign of the result is that of the divisor, unlike `%`.
 fn floor_mod(a: i64, b: i64) -> Option<i64> {
@@ -75,18 +88,22 @@ struct One {
     op: &'static str,
     float: Option<fn(f64) -> f64>,
     int: Option<fn(i64) -> Option<i64>>,
+    /// What it is at run time.
+    run: Option<Unary>,
 }
 
 const ONE: &[One] = &[
-    One { op: "Abs", float: Some(f64::abs), int: Some(i64::checked_abs) },
-    One { op: "Neg", float: Some(|x| -x), int: Some(i64::checked_neg) },
-    One { op: "Floor", float: Some(f64::floor), int: None },
-    One { op: "Ceil", float: Some(f64::ceil), int: None },
-    One { op: "Round", float: Some(f64::round_ties_even), int: None },
-    One { op: "Sqrt", float: Some(f64::sqrt), int: None },
-    One { op: "Exp", float: Some(f64::exp), int: None },
-    One { op: "Reciprocal", float: Some(f64::recip), int: None },
-    One { op: "Not", float: None, int: Some(|x| Some((x == 0).into())) },
+    One { op: "Abs", float: Some(f64::abs), int: Some(i64::checked_abs), run: Some(Unary::Abs) },
+    One { op: "Neg", float: Some(|x| -x), int: Some(i64::checked_neg), run: None },
+    One { op: "Floor", float: Some(f64::floor), int: None, run: None },
+    One { op: "Ceil", float: Some(f64::ceil), int: None, run: None },
+    One { op: "Round", float: Some(f64::round_ties_even), int: None, run: Some(Unary::Round) },
+    One { op: "Sqrt", float: Some(f64::sqrt), int: None, run: Some(Unary::Sqrt) },
+    One { op: "Exp", float: Some(f64::exp), int: None, run: Some(Unary::Exp) },
+    One { op: "Log", float: Some(f64::ln), int: None, run: Some(Unary::Log) },
+    One { op: "Tanh", float: Some(f64::tanh), int: None, run: Some(Unary::Tanh) },
+    One { op: "Reciprocal", float: Some(f64::recip), int: None, run: None },
+    One { op: "Not", float: None, int: Some(|x| Some((x == 0).into())), run: None },
 ];
 
 /// An operator of two operands.
@@ -100,10 +117,39 @@ pub(super) fn binary(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
         "Sub" => Binary::Sub,
         "Mul" => Binary::Mul,
         "Div" => Binary::Div,
+        "Pow" => return power(builder, call),
         _ => return Err("the operator is supported between constants only".into()),
     };
     let operands = [builder.operand(call, 0)?, builder.operand(call, 1)?];
     builder.finish(call, Op::Binary(op), &operands)
+}
+
+/// `Pow` of a run-time value, to the powers that are products, quotients and roots.
+fn power(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = builder.operand(call, 0)?;
+    let exponent = call.known_scalar(1, "the exponent")?.ok_or("the exponent is missing")?;
+    if builder.shape(call.required(1)?).len() > builder.shape_of(x).len() {
+        return Err("the exponent has more axes than the value".into());
+    }
+    let magnitude = match exponent.abs() {
+        0.5 => builder.unary(call, Unary::Sqrt, x)?,
+        1.0 => builder.add(call, Op::Identity, &[x])?,
+        2.0 => builder.binary(call, Binary::Mul, x, x)?,
+        3.0 => {
+            let square = builder.binary(call, Binary::Mul, x, x)?;
+            builder.binary(call, Binary::Mul, square, x)?
+        }
+        _ => {
+            return Err(
+                format!("the exponent {exponent} is not supported; 0.5, 1, 2 and 3 are").into()
+            );
+        }
+    };
+    if exponent > 0.0 {
+        return Ok(vec![Value::Node(magnitude)]);
+    }
+    let one = builder.scalar(call, 1.0);
+    builder.finish(call, Op::Binary(Binary::Div), &[one, magnitude])
 }
 
 /// The result of the call's operator on two constants.
@@ -116,9 +162,10 @@ pub(super) fn fold_two(
     let Some(two) = TWO.iter().find(|two| two.op == call.op()) else {
         return Err("the operator is not supported between constants".into());
     };
-    if call.op() == "Mod" && call.flag("fmod", false)? && a.is_int() {
-        return Err("fmod=1 is supported for floats only".into());
-    }
+    let two = match call.op() == "Mod" && call.flag("fmod", false)? {
+        true => &TRUNCATED_MOD,
+        false => two,
+    };
     let shape = broadcast_shape(&a.shape, &b.shape)?;
     let count = elements(&shape)?;
     builder.claim(count)?;
@@ -159,6 +206,9 @@ pub(super) fn unary(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
             Ok(vec![Value::Known(fold_one(call, x)?)])
         }
         Value::Node(x) => {
+            if let Some(op) = ONE.iter().find(|one| one.op == call.op()).and_then(|one| one.run) {
+                return builder.finish(call, Op::Unary(op), &[*x]);
+            }
             let (op, constant) = match call.op() {
                 "Neg" => (Binary::Mul, -1.0),
                 "Reciprocal" => (Binary::Div, 1.0),

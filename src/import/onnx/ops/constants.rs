@@ -4,9 +4,10 @@ use resnetc_ir::Op;
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
-use crate::import::onnx::literal::{Data, Literal, elements};
+use crate::import::onnx::literal::{Data, Kind, Literal, elements};
 use crate::import::onnx::proto::{DataType, TensorProto};
 use crate::import::onnx::tensor::{self, TensorError};
+use crate::import::stored;
 
 fn read(builder: &mut Builder, attribute: &str, proto: &TensorProto) -> Result<Literal> {
     match tensor::read(proto, builder.folder.as_deref()) {
@@ -46,14 +47,20 @@ pub(super) fn constant_of_shape(builder: &mut Builder, call: &Call<'_>) -> Resul
         None => return Err("the shape is missing".into()),
     };
     let count = elements(&shape)?;
-    builder.claim(count)?;
     let value = match call.tensor("value")? {
         None => Literal::floats(vec![1], vec![0.0])?,
         Some(proto) => read(builder, "value", proto)?,
     };
     let literal = match (&value.data, value.len()) {
-        (Data::Int(v), 1) => Literal::ints(shape, vec![v[0]; count])?,
-        (Data::Float(t), 1) => Literal::floats(shape, vec![t.data()[0]; count])?,
+        (Data::Int(v), 1) => {
+            builder.claim(count)?;
+            Literal::ints(shape, vec![v[0]; count])?
+        }
+        (Data::Float(t), 1) => {
+            builder.claim_filled(count)?;
+            let tensor = stored::filled(&shape, t.data()[0]);
+            Literal::tensor(shape, tensor, count)?
+        }
         (_, n) => return bad("value", format!("has {n} elements, one is needed")),
     };
     Ok(vec![Value::Known(literal)])
@@ -102,10 +109,22 @@ pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
 /// `CastLike`: the target is the type of the second operand.
 pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let to = match call.required(1)? {
-        Value::Known(literal) if literal.is_int() => DataType::Int64,
-        _ => DataType::Float,
+        Value::Known(literal) => literal.ty,
+        Value::Node(node) => builder.integers.get(node).copied().unwrap_or(DataType::Float),
     };
     convert(builder, call, to)
+}
+
+/// Whether every integer of one type is one of another, and of those that a float holds.
+fn holds(to: DataType, from: Option<DataType>) -> bool {
+    let limits = |ty| match Kind::of(ty) {
+        Some(Kind::Int(lo, hi)) => Some((lo, hi)),
+        _ => None,
+    };
+    match (limits(to), from.and_then(limits)) {
+        (Some((lo, hi)), Some(from)) => lo <= from.0 && from.1 <= hi,
+        _ => false,
+    }
 }
 
 fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<Value>> {
@@ -115,6 +134,11 @@ fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<V
             Ok(vec![Value::Known(literal.cast(to)?)])
         }
         Value::Node(node) if to == DataType::Float => builder.finish(call, Op::Identity, &[*node]),
+        Value::Node(node) if holds(to, builder.integers.get(node).copied()) => {
+            let result = builder.add(call, Op::Identity, &[*node])?;
+            builder.integers.insert(result, to);
+            Ok(vec![Value::Node(result)])
+        }
         Value::Node(_) => bad(
             "to",
             format!(

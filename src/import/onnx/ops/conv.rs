@@ -1,31 +1,39 @@
 //! Convolution.
 
-use resnetc_ir::Op;
 use resnetc_ir::op::Conv;
+use resnetc_ir::{NodeId, Op};
 
-use super::window::window;
+use super::window::{Picture, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 
-/// `Conv`, two-dimensional.
+/// `Conv`, of one or two dimensions.
 pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let input = builder.shape(call.required(0)?);
-    let weights = builder.shape(call.required(1)?);
-    let kernel = match weights[..] {
-        [_, _, h, w] => Some([h, w]),
-        _ => None,
+    let operands = [builder.operand(call, 0)?, builder.operand(call, 1)?];
+    let bias = builder.optional(call, 2)?;
+    convolution(builder, call, operands, bias)
+}
+
+/// The convolution that the attributes of a call describe.
+pub(super) fn convolution(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    [x, weights]: [NodeId; 2],
+    bias: Option<NodeId>,
+) -> Result<Vec<Value>> {
+    let picture = Picture::of(builder.shape_of(x))?;
+    let kernel = builder.shape_of(weights);
+    let (kernel, weights) = match kernel[..] {
+        [k, c, w] => ([1, w], builder.reshape(call, weights, vec![k, c, 1, w])?),
+        [_, _, h, w] => ([h, w], weights),
+        _ => return Err(format!("its weights {kernel:?} are no kernels").into()),
     };
-    let window = window(call, &input, kernel)?;
+    let window = window(call, &picture, Some(kernel))?;
     let groups = match call.int_or("group", 1)? {
         g if g >= 1 => g as usize,
         g => return bad("group", format!("is {g}, at least 1 is needed")),
     };
-    let mut operands = vec![builder.operand(call, 0)?, builder.operand(call, 1)?];
-    let bias = builder.optional(call, 2)?;
-    operands.extend(bias);
-    builder.finish(
-        call,
-        Op::Conv(Conv { bias: bias.is_some(), ..Conv::new(window, groups) }),
-        &operands,
-    )
+    let conv = Conv { bias: bias.is_some(), ..Conv::new(window, groups) };
+    let operands = [x, weights].into_iter().chain(bias).collect();
+    picture.run(builder, call, Op::Conv(conv), operands)
 }

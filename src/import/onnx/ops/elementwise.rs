@@ -1,23 +1,11 @@
-//! Activations and clamps.
+//! Clamps and extremes.
 
-use resnetc_ir::Op;
-use resnetc_ir::op::Unary;
+use resnetc_ir::op::{Binary, Unary};
+use resnetc_ir::{NodeId, Op};
 
 use super::arithmetic::fold_two;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
-
-/// `Relu`.
-pub(super) fn relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let x = builder.operand(call, 0)?;
-    builder.finish(call, Op::Unary(Unary::Relu), &[x])
-}
-
-/// `Sigmoid`.
-pub(super) fn sigmoid(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let x = builder.operand(call, 0)?;
-    builder.finish(call, Op::Unary(Unary::Sigmoid), &[x])
-}
 
 /// `Clip`: the limits are attributes up to version 6, operands from version 11.
 pub(super) fn clip(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
@@ -34,7 +22,7 @@ pub(super) fn clip(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     builder.finish(call, Op::Unary(Unary::Clip { lo, hi }), &[x])
 }
 
-/// `Min` and `Max`: of constants, or of one value and a constant number, which is half a clip.
+/// `Min` and `Max`: of constants, of one value and a constant number, which is half a clip, or of any values.
 pub(super) fn extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     if let Some(known) = call.all_known() {
         let Some((first, rest)) = known.split_first() else { return Err("no operands".into()) };
@@ -44,23 +32,38 @@ pub(super) fn extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
         }
         return Ok(vec![Value::Known(result)]);
     }
-    let only = "at run time, only a value against a constant number is supported";
-    let (x, limit) = match (call.arg(0), call.arg(1), call.args.len()) {
-        (Some(Value::Node(x)), Some(Value::Known(limit)), 2) => (*x, limit),
-        (Some(Value::Known(limit)), Some(Value::Node(x)), 2) => (*x, limit),
-        (Some(Value::Node(x)), None, 1) => return builder.finish(call, Op::Identity, &[*x]),
-        _ => return Err(only.into()),
+    if let Some((x, limit)) = against_number(builder, call) {
+        let op = match call.op() {
+            "Max" if limit == 0.0 => Unary::Relu,
+            "Max" => Unary::Clip { lo: limit, hi: f32::INFINITY },
+            _ => Unary::Clip { lo: f32::NEG_INFINITY, hi: limit },
+        };
+        return builder.finish(call, Op::Unary(op), &[x]);
+    }
+    // The least is the negative of the greatest of the negatives.
+    let negative = call.op() == "Min";
+    let signed = |builder: &mut Builder, x: NodeId| match negative {
+        true => builder.with_number(call, Binary::Mul, x, -1.0),
+        false => Ok(x),
     };
-    let limit = match limit.scalar() {
-        Some(v) if !v.is_nan() && limit.shape.len() <= builder.graph.node(x).ty.shape.len() => {
-            v as f32
-        }
-        _ => return Err(only.into()),
+    let first = builder.operand(call, 0)?;
+    let mut greatest = signed(builder, first)?;
+    for i in 1..call.args.len() {
+        let operand = builder.operand(call, i)?;
+        let operand = signed(builder, operand)?;
+        greatest = builder.binary(call, Binary::Max, greatest, operand)?;
+    }
+    let result = signed(builder, greatest)?;
+    builder.finish(call, Op::Identity, &[result])
+}
+
+/// The operands of a call that are one run-time value and one constant number, if that is what they are.
+fn against_number(builder: &Builder, call: &Call<'_>) -> Option<(NodeId, f32)> {
+    let (x, limit) = match call.args[..] {
+        [Some(Value::Node(x)), Some(Value::Known(ref limit))] => (x, limit),
+        [Some(Value::Known(ref limit)), Some(Value::Node(x))] => (x, limit),
+        _ => return None,
     };
-    let op = match call.op() {
-        "Max" if limit == 0.0 => Unary::Relu,
-        "Max" => Unary::Clip { lo: limit, hi: f32::INFINITY },
-        _ => Unary::Clip { lo: f32::NEG_INFINITY, hi: limit },
-    };
-    builder.finish(call, Op::Unary(op), &[x])
+    let number = limit.scalar().filter(|v| !v.is_nan())?;
+    (limit.shape.len() <= builder.shape_of(x).len()).then_some((x, number as f32))
 }

@@ -1,5 +1,6 @@
 //! Operators that select elements.
 
+use resnetc_ir::Op;
 use resnetc_ir::op::SliceAxis;
 
 use super::constants::to_shape;
@@ -86,7 +87,10 @@ fn equal_parts(extent: usize, count: usize) -> Result<Vec<usize>> {
     Ok((0..count).map(|i| each.min(extent.saturating_sub(i * each))).collect())
 }
 
-/// `Gather`: from constants by any index, from run-time values by a single one.
+/// How many slices one operator may become.
+const MOST_GATHERED: usize = 64;
+
+/// `Gather`: from constants by any index, from run-time values by a few.
 pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let shape = builder.shape(call.required(0)?);
     let axis = axis_of(call.int_or("axis", 0)?, shape.len())?;
@@ -112,7 +116,21 @@ pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
             let one = builder.apply(call, &Value::Node(*x), Movement::Slice(selection))?;
             Ok(vec![builder.apply(call, &one, Movement::Reshape(to))?])
         }
-        _ => Err("gathers several elements of a run-time value; only one is supported".into()),
+        (Value::Node(x), positions) if (1..=MOST_GATHERED).contains(&positions.len()) => {
+            let mut parts = Vec::with_capacity(positions.len());
+            for &start in positions {
+                let mut selection = whole(&shape);
+                selection[axis] = SliceAxis { start, step: 1, len: 1 };
+                parts.push(builder.add(call, Op::Slice(selection), &[*x])?);
+            }
+            let joined = builder.add(call, Op::Concat { axis }, &parts)?;
+            Ok(vec![Value::Node(builder.reshape(call, joined, to)?)])
+        }
+        (_, positions) => Err(format!(
+            "gathers {} elements of a run-time value; 1 to {MOST_GATHERED} are supported",
+            positions.len()
+        )
+        .into()),
     }
 }
 

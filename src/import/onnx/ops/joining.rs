@@ -1,7 +1,7 @@
 //! Operators that bring several values together.
 
-use resnetc_ir::Op;
 use resnetc_ir::op::Binary;
+use resnetc_ir::{NodeId, Op};
 
 use super::arithmetic::broadcast_shape;
 use crate::import::onnx::builder::Builder;
@@ -41,15 +41,27 @@ fn concat_known(builder: &mut Builder, parts: &[&Literal], axis: usize) -> Resul
 
 /// `Sum` of any number of values, as a chain of additions.
 pub(super) fn sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let mut total = builder.operand(call, 0)?;
-    if call.args.len() == 1 {
-        return builder.finish(call, Op::Identity, &[total]);
+    let total = total(builder, call)?;
+    match call.args.len() {
+        1 => builder.finish(call, Op::Identity, &[total]),
+        _ => Ok(vec![Value::Node(total)]),
     }
+}
+
+/// `Mean` of any number of values.
+pub(super) fn mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let total = total(builder, call)?;
+    let mean = builder.with_number(call, Binary::Div, total, call.args.len() as f32)?;
+    Ok(vec![Value::Node(mean)])
+}
+
+fn total(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> {
+    let mut total = builder.operand(call, 0)?;
     for i in 1..call.args.len() {
         let term = builder.operand(call, i)?;
-        total = builder.add(call, Op::Binary(Binary::Add), &[total, term])?;
+        total = builder.binary(call, Binary::Add, total, term)?;
     }
-    Ok(vec![Value::Node(total)])
+    Ok(total)
 }
 
 /// `Where`, between constants.

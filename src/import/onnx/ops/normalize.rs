@@ -1,6 +1,7 @@
 //! Batch normalization, dropout and softmax.
 
-use resnetc_ir::Op;
+use resnetc_ir::op::{Binary, Unary};
+use resnetc_ir::{NodeId, Op};
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
@@ -18,12 +19,17 @@ pub(super) fn batch_normalization(builder: &mut Builder, call: &Call<'_>) -> Res
     if !call.flag("spatial", true)? {
         return bad("spatial", "is 0: statistics for each pixel are not supported");
     }
-    let epsilon = match call.float("epsilon")?.unwrap_or(1e-5) {
-        e if e.is_finite() && e >= 0.0 => shortest(e),
-        e => return bad("epsilon", format!("is {e}, a finite number of at least 0 is needed")),
-    };
+    let epsilon = epsilon(call)?;
     let operands = (0..5).map(|i| builder.operand(call, i)).collect::<Result<Vec<_>>>()?;
     builder.finish(call, Op::BatchNorm { epsilon }, &operands)
+}
+
+/// What is added to a variance.
+pub(super) fn epsilon(call: &Call<'_>) -> Result<f64> {
+    match call.float("epsilon")?.unwrap_or(1e-5) {
+        e if e.is_finite() && e >= 0.0 => Ok(shortest(e)),
+        e => bad("epsilon", format!("is {e}, a finite number of at least 0 is needed")),
+    }
 }
 
 /// The file holds the nearest f32 to the number that was meant, such as 1e-5; the shortest decimal that reads as
@@ -40,20 +46,37 @@ pub(super) fn dropout(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     Ok(vec![builder.apply(call, call.required(0)?, Movement::Identity)?])
 }
 
-/// `Softmax`. Before version 13 the operand is taken as a matrix that is split before `axis`.
+/// `Softmax` and `LogSoftmax`. Before version 13 the operand is taken as a matrix that is split before `axis`.
 pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let along = match call.op() {
+        "Softmax" => |b: &mut Builder, c: &Call<'_>, x, axis| b.add(c, Op::Softmax { axis }, &[x]),
+        _ => log_softmax,
+    };
     let x = builder.operand(call, 0)?;
-    let shape = builder.graph.node(x).ty.shape.clone();
+    let shape = builder.shape_of(x);
     if call.opset >= 13 {
         let axis = axis_of(call.int_or("axis", -1)?, shape.len())?;
-        return builder.finish(call, Op::Softmax { axis }, &[x]);
+        return Ok(vec![Value::Node(along(builder, call, x, axis)?)]);
     }
     let axis = axis_of(call.int_or("axis", 1)?, shape.len())?;
     if shape[axis + 1..].iter().all(|&d| d == 1) {
-        return builder.finish(call, Op::Softmax { axis }, &[x]);
+        return Ok(vec![Value::Node(along(builder, call, x, axis)?)]);
     }
     let matrix = vec![shape[..axis].iter().product(), shape[axis..].iter().product()];
-    let rows = builder.add(call, Op::Reshape { shape: matrix }, &[x])?;
-    let result = builder.add(call, Op::Softmax { axis: 1 }, &[rows])?;
-    builder.finish(call, Op::Reshape { shape }, &[result])
+    let rows = builder.reshape(call, x, matrix)?;
+    let result = along(builder, call, rows, 1)?;
+    Ok(vec![Value::Node(builder.reshape(call, result, shape)?)])
+}
+
+/// `x - max - log(sum(exp(x - max)))`: unlike the logarithm of a softmax, it does not underflow.
+fn log_softmax(builder: &mut Builder, call: &Call<'_>, x: NodeId, axis: usize) -> Result<NodeId> {
+    let extent = builder.shape_of(x)[axis];
+    let (axes, keep_dims) = (vec![axis], true);
+    let max = builder.add(call, Op::ReduceMax { axes: axes.clone(), keep_dims }, &[x])?;
+    let rest = builder.binary(call, Binary::Sub, x, max)?;
+    let powers = builder.unary(call, Unary::Exp, rest)?;
+    let mean = builder.add(call, Op::ReduceMean { axes, keep_dims }, &[powers])?;
+    let sum = builder.with_number(call, Binary::Mul, mean, extent as f32)?;
+    let log = builder.unary(call, Unary::Log, sum)?;
+    builder.binary(call, Binary::Sub, rest, log)
 }

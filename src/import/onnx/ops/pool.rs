@@ -1,53 +1,84 @@
 //! Pools over windows and over whole pictures.
 
-use resnetc_ir::Op;
-use resnetc_ir::op::{Pads, Pool, Window};
+use resnetc_ir::op::{Binary, Pool, Unary};
+use resnetc_ir::{NodeId, Op};
 
-use super::window::{is_same, window};
+use super::window::{Picture, is_same, window};
 use crate::import::onnx::builder::Builder;
-use crate::import::onnx::call::{Call, Result, Value};
+use crate::import::onnx::call::{Call, Result, Value, bad};
 
-fn pool(builder: &mut Builder, call: &Call<'_>) -> Result<Pool> {
-    let input = builder.shape(call.required(0)?);
-    let window = window(call, &input, None)?;
+fn pool(builder: &mut Builder, call: &Call<'_>) -> Result<(Picture, Pool)> {
+    let picture = Picture::of(builder.shape(call.required(0)?))?;
+    let window = window(call, &picture, None)?;
     // With a fixed number of windows there is nothing left to round.
     let ceil_mode = call.flag("ceil_mode", false)? && !is_same(call)?;
-    Ok(Pool { window, ceil_mode })
+    Ok((picture, Pool { window, ceil_mode }))
 }
 
 /// `MaxPool`. The attribute `storage_order` only concerns the second result, which is refused.
 pub(super) fn max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let pool = pool(builder, call)?;
+    let (picture, pool) = pool(builder, call)?;
     let x = builder.operand(call, 0)?;
-    builder.finish(call, Op::MaxPool(pool), &[x])
+    picture.run(builder, call, Op::MaxPool(pool), vec![x])
 }
 
 /// `AveragePool`.
 pub(super) fn average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let pool = pool(builder, call)?;
+    let (picture, pool) = pool(builder, call)?;
     let count_include_pad = call.flag("count_include_pad", false)?;
     let x = builder.operand(call, 0)?;
-    builder.finish(call, Op::AveragePool { pool, count_include_pad }, &[x])
+    picture.run(builder, call, Op::AveragePool { pool, count_include_pad }, vec![x])
 }
 
 /// `GlobalAveragePool`.
 pub(super) fn global_average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
-    builder.finish(call, Op::GlobalAveragePool, &[x])
+    Ok(vec![Value::Node(global_average(builder, call, x)?)])
 }
 
-/// `GlobalMaxPool`, as one window over the whole picture.
+/// The mean of every channel.
+pub(super) fn global_average(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let axes = spatial_axes(builder, x)?;
+    match axes.len() {
+        2 => builder.add(call, Op::GlobalAveragePool, &[x]),
+        _ => builder.add(call, Op::ReduceMean { axes, keep_dims: true }, &[x]),
+    }
+}
+
+/// `GlobalMaxPool`.
 pub(super) fn global_max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let shape = builder.shape(call.required(0)?);
-    let &[_, _, height, width] = &shape[..] else {
-        return Err(format!("its input {shape:?} is no [N, C, H, W] picture").into());
-    };
-    let window = Window {
-        kernel: [height, width],
-        strides: [1; 2],
-        dilations: [1; 2],
-        pads: Pads::default(),
-    };
     let x = builder.operand(call, 0)?;
-    builder.finish(call, Op::MaxPool(Pool { window, ceil_mode: false }), &[x])
+    let axes = spatial_axes(builder, x)?;
+    builder.finish(call, Op::ReduceMax { axes, keep_dims: true }, &[x])
+}
+
+fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
+    match builder.shape_of(x).len() {
+        rank @ 3.. => Ok((2..rank).collect()),
+        _ => Err("its input has no spatial axes".into()),
+    }
+}
+
+/// `LpPool` for the powers 1 and 2: a mean of magnitudes or squares times the number of taps, padding being 0.
+pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let (picture, pool) = pool(builder, call)?;
+    let x = builder.operand(call, 0)?;
+    let power = call.int_or("p", 2)?;
+    let magnitudes = match power {
+        1 => builder.unary(call, Unary::Abs, x)?,
+        2 => builder.binary(call, Binary::Mul, x, x)?,
+        _ => return bad("p", format!("is {power}; 1 and 2 are supported")),
+    };
+    if pool.ceil_mode {
+        return bad("ceil_mode", "is not supported");
+    }
+    let taps: usize = pool.window.kernel.iter().product();
+    let mean = Op::AveragePool { pool, count_include_pad: true };
+    let means = picture.run(builder, call, mean, vec![magnitudes])?;
+    let [Value::Node(mean)] = means[..] else { return Ok(means) };
+    let sum = builder.with_number(call, Binary::Mul, mean, taps as f32)?;
+    match power {
+        1 => Ok(vec![Value::Node(sum)]),
+        _ => builder.finish(call, Op::Unary(Unary::Sqrt), &[sum]),
+    }
 }

@@ -1,6 +1,6 @@
 //! Reductions over axes.
 
-use resnetc_ir::op::Binary;
+use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
 
 use crate::import::onnx::builder::Builder;
@@ -26,7 +26,7 @@ fn reduction(call: &Call<'_>, rank: usize) -> Result<Option<Reduction>> {
 }
 
 /// A reduction that exists for constants only.
-pub(super) fn reduce(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+pub(super) fn reduce_constant(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     match call.required(0)? {
         Value::Known(x) => fold(builder, call, x),
         Value::Node(_) => Err("the operator is supported on constants only".into()),
@@ -41,13 +41,80 @@ pub(super) fn reduce_mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<
 
 /// `ReduceSum`: at run time, the mean times the number of elements.
 pub(super) fn reduce_sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    match call.required(0)? {
+        Value::Known(x) => fold(builder, call, x),
+        Value::Node(x) => Ok(vec![Value::Node(sum(builder, call, *x)?)]),
+    }
+}
+
+/// `ReduceMax` and `ReduceMin`, which is the negative of the maximum of the negatives.
+pub(super) fn reduce_extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = match call.required(0)? {
         Value::Known(x) => return fold(builder, call, x),
         Value::Node(x) => *x,
     };
+    if call.op() == "ReduceMax" {
+        let max = max(builder, call, x, None)?;
+        return builder.finish(call, Op::Identity, &[max]);
+    }
+    let negative = builder.with_number(call, Binary::Mul, x, -1.0)?;
+    let max = max(builder, call, negative, None)?;
+    let min = builder.with_number(call, Binary::Mul, max, -1.0)?;
+    Ok(vec![Value::Node(min)])
+}
+
+/// Reductions that are the sum of a function, and a function of that.
+pub(super) fn reduce_function(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = builder.operand(call, 0)?;
+    let result = match call.op() {
+        "ReduceL1" => {
+            let magnitudes = builder.unary(call, Unary::Abs, x)?;
+            sum(builder, call, magnitudes)?
+        }
+        "ReduceL2" => {
+            let squares = sum_of_squares(builder, call, x)?;
+            builder.unary(call, Unary::Sqrt, squares)?
+        }
+        "ReduceSumSquare" => sum_of_squares(builder, call, x)?,
+        "ReduceLogSum" => {
+            let sum = sum(builder, call, x)?;
+            builder.unary(call, Unary::Log, sum)?
+        }
+        _ => log_sum_exp(builder, call, x)?,
+    };
+    Ok(vec![Value::Node(result)])
+}
+
+fn sum_of_squares(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let squares = builder.binary(call, Binary::Mul, x, x)?;
+    sum(builder, call, squares)
+}
+
+/// With the maximum taken out first, so that no exponential overflows.
+fn log_sum_exp(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let largest = max(builder, call, x, Some(true))?;
+    let rest = builder.binary(call, Binary::Sub, x, largest)?;
+    let powers = builder.unary(call, Unary::Exp, rest)?;
+    let sum = sum(builder, call, powers)?;
+    let log = builder.unary(call, Unary::Log, sum)?;
+    let largest = max(builder, call, x, None)?;
+    builder.binary(call, Binary::Add, log, largest)
+}
+
+fn sum(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     let (mean, count) = mean(builder, call, x)?;
-    let count = builder.scalar(call, count as f32);
-    builder.finish(call, Op::Binary(Binary::Mul), &[mean, count])
+    builder.with_number(call, Binary::Mul, mean, count as f32)
+}
+
+/// The maximum; whether axes stay is the call's choice unless it is given.
+fn max(builder: &mut Builder, call: &Call<'_>, x: NodeId, keep: Option<bool>) -> Result<NodeId> {
+    match reduction(call, builder.shape_of(x).len())? {
+        None => Ok(x),
+        Some(Reduction { axes, keep_dims }) => {
+            let keep_dims = keep.unwrap_or(keep_dims);
+            builder.add(call, Op::ReduceMax { axes, keep_dims }, &[x])
+        }
+    }
 }
 
 /// The mean, and of how many elements.

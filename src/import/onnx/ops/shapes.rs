@@ -1,6 +1,7 @@
 //! Operators that give the same elements another shape or order, and those that ask for a shape.
 
 use resnetc_ir::infer::MAX_RANK;
+use resnetc_ir::{NodeId, Op};
 
 use super::arithmetic::broadcast_shape;
 use super::constants::to_shape;
@@ -123,7 +124,7 @@ pub(super) fn transpose(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Va
     moved(builder, call, Movement::Transpose(perm))
 }
 
-/// `Expand`: constants stretch; a run-time value may only be expanded to its own shape.
+/// `Expand`.
 pub(super) fn expand(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let from = builder.shape(call.required(0)?);
     let Some(to) = call.known_ints(1, "the new shape")? else {
@@ -136,8 +137,26 @@ pub(super) fn expand(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
             Ok(vec![Value::Known(movement::broadcast(x, &shape)?)])
         }
         Value::Node(_) if shape == from => identity(builder, call),
-        Value::Node(_) => {
-            Err(format!("stretches a run-time value from {from:?} to {shape:?}").into())
+        Value::Node(x) => Ok(vec![Value::Node(repeat(builder, call, *x, &shape)?)]),
+    }
+}
+
+/// A run-time value repeated along axes of extent 1, as copies joined.
+fn repeat(builder: &mut Builder, call: &Call<'_>, x: NodeId, shape: &[usize]) -> Result<NodeId> {
+    const MOST: usize = 64;
+    let from = builder.shape_of(x);
+    let mut aligned = vec![1; shape.len() - from.len()];
+    aligned.extend(from);
+    let mut x = builder.reshape(call, x, aligned.clone())?;
+    for (axis, (&have, &want)) in aligned.iter().zip(shape).enumerate() {
+        if have != want {
+            if want > MOST {
+                return Err(
+                    format!("repeats a run-time value {want} times; {MOST} is the limit").into()
+                );
+            }
+            x = builder.add(call, Op::Concat { axis }, &vec![x; want])?;
         }
     }
+    Ok(x)
 }

@@ -1,27 +1,72 @@
 //! Kernel, strides, dilations and padding of convolutions and pools.
 
 use resnetc_ir::op::{Pads, Window};
+use resnetc_ir::{NodeId, Op};
 
-use crate::import::onnx::call::{Call, Result, bad};
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, bad};
 
 /// The largest kernel extent, stride, dilation or padding: far above any network, far below any overflow.
 const LIMIT: i64 = 1 << 20;
 
-/// Reads the window attributes of a two-dimensional operator on an input of shape `input`. `kernel` is the
-/// weights' extent, if there are weights; it stands in for a missing `kernel_shape`.
+/// A picture of one or two spatial dimensions, as the graph's operators want it.
+pub(super) struct Picture {
+    /// The shape as given.
+    pub(super) given: Vec<usize>,
+    /// `[N, C, H, W]`, with `H` 1 for one dimension.
+    pub(super) shape: [usize; 4],
+}
+
+impl Picture {
+    /// Takes a value of rank 3 or 4 as a picture.
+    pub(super) fn of(given: Vec<usize>) -> Result<Self> {
+        let shape = match given[..] {
+            [n, c, w] => [n, c, 1, w],
+            [n, c, h, w] => [n, c, h, w],
+            _ => {
+                let dims = given.len().saturating_sub(2);
+                return Err(format!(
+                    "its input {given:?} has {dims} spatial dimensions; 1 and 2 are supported"
+                )
+                .into());
+            }
+        };
+        Ok(Picture { given, shape })
+    }
+
+    fn spatial(&self) -> usize {
+        self.given.len() - 2
+    }
+
+    /// Runs an operator of two spatial dimensions on the first of `operands`, brought to four axes, and takes the
+    /// added axis from the result again.
+    pub(super) fn run(
+        &self,
+        builder: &mut Builder,
+        call: &Call<'_>,
+        op: Op,
+        mut operands: Vec<NodeId>,
+    ) -> Result<Vec<Value>> {
+        operands[0] = builder.reshape(call, operands[0], self.shape.to_vec())?;
+        let result = builder.add(call, op, &operands)?;
+        let mut shape = builder.shape_of(result);
+        if self.spatial() == 1 {
+            shape.remove(2);
+        }
+        Ok(vec![Value::Node(builder.reshape(call, result, shape)?)])
+    }
+}
+
+/// Reads the window attributes of an operator on a picture. `kernel` is the weights' extent, if there are weights; it
+/// stands in for a missing `kernel_shape`.
 pub(super) fn window(
     call: &Call<'_>,
-    input: &[usize],
+    picture: &Picture,
     kernel: Option<[usize; 2]>,
 ) -> Result<Window> {
-    let &[_, _, height, width] = input else {
-        let dims = input.len().saturating_sub(2);
-        return Err(format!(
-            "its input {input:?} has {dims} spatial dimensions; only 2 are supported"
-        )
-        .into());
-    };
-    let kernel = match (list::<2>(call, "kernel_shape", 1)?, kernel) {
+    let [_, _, height, width] = picture.shape;
+    let dims = picture.spatial();
+    let kernel = match (pair(call, "kernel_shape", dims)?, kernel) {
         (Some(given), Some(weights)) if given != weights => {
             return bad("kernel_shape", format!("is {given:?}, but the weights are {weights:?}"));
         }
@@ -29,15 +74,15 @@ pub(super) fn window(
         (None, Some(weights)) => weights,
         (None, None) => return bad("kernel_shape", "is missing"),
     };
-    let strides = list::<2>(call, "strides", 1)?.unwrap_or([1, 1]);
-    let dilations = list::<2>(call, "dilations", 1)?.unwrap_or([1, 1]);
+    let strides = pair(call, "strides", dims)?.unwrap_or([1, 1]);
+    let dilations = pair(call, "dilations", dims)?.unwrap_or([1, 1]);
     let axis = |i: usize, extent: usize| Axis {
         extent,
         span: (kernel[i] - 1) * dilations[i] + 1,
         stride: strides[i],
     };
     let axes = [axis(0, height), axis(1, width)];
-    Ok(Window { kernel, strides, dilations, pads: pads(call, axes)? })
+    Ok(Window { kernel, strides, dilations, pads: pads(call, dims, axes)? })
 }
 
 /// Whether padding is derived from the input, which fixes the number of windows.
@@ -61,11 +106,14 @@ impl Axis {
     }
 }
 
-fn pads(call: &Call<'_>, axes: [Axis; 2]) -> Result<Pads> {
+fn pads(call: &Call<'_>, dims: usize, axes: [Axis; 2]) -> Result<Pads> {
     let upper = match call.string("auto_pad")? {
         None | Some("" | "NOTSET") => {
-            let [top, left, bottom, right] = list::<4>(call, "pads", 0)?.unwrap_or_default();
-            return Ok(Pads { top, left, bottom, right });
+            return Ok(match list(call, "pads", 0, 2 * dims)?.as_deref() {
+                Some(&[left, right]) => Pads { left, right, ..Pads::default() },
+                Some(&[top, left, bottom, right]) => Pads { top, left, bottom, right },
+                _ => Pads::default(),
+            });
         }
         Some("VALID") => return Ok(Pads::default()),
         Some("SAME_UPPER") => true,
@@ -76,14 +124,22 @@ fn pads(call: &Call<'_>, axes: [Axis; 2]) -> Result<Pads> {
     Ok(Pads { top, left, bottom, right })
 }
 
-/// A list attribute of exactly `N` entries within limits.
-fn list<const N: usize>(call: &Call<'_>, name: &str, least: i64) -> Result<Option<[usize; N]>> {
+/// A list attribute of one entry a spatial dimension, as height and width.
+fn pair(call: &Call<'_>, name: &str, dims: usize) -> Result<Option<[usize; 2]>> {
+    Ok(list(call, name, 1, dims)?.map(|list| match list[..] {
+        [x] => [1, x],
+        _ => [list[0], list[1]],
+    }))
+}
+
+/// A list attribute of exactly `entries` entries within limits.
+fn list(call: &Call<'_>, name: &str, least: i64, entries: usize) -> Result<Option<Vec<usize>>> {
     let Some(given) = call.ints(name)? else { return Ok(None) };
-    let Ok(list) = <[i64; N]>::try_from(given) else {
-        return bad(name, format!("has {} entries, {N} are needed", given.len()));
-    };
-    match list.iter().all(|x| (least..=LIMIT).contains(x)) {
-        true => Ok(Some(list.map(|x| x as usize))),
-        false => bad(name, format!("is {list:?}; entries from {least} to {LIMIT} are supported")),
+    if given.len() != entries {
+        return bad(name, format!("has {} entries, {entries} are needed", given.len()));
+    }
+    match given.iter().all(|x| (least..=LIMIT).contains(x)) {
+        true => Ok(Some(given.iter().map(|&x| x as usize).collect())),
+        false => bad(name, format!("is {given:?}; entries from {least} to {LIMIT} are supported")),
     }
 }

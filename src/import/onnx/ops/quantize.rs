@@ -1,0 +1,243 @@
+//! Quantized values: `q` stands for `(q - zero) * scale`.
+//!
+//! At run time a quantized value is held as floats that are integers, so that whatever moves elements can move it.
+//! Arithmetic on it is that of floats; products of 8-bit integers and sums of them are exact up to 2^24.
+
+use std::sync::Arc;
+
+use resnetc_ir::op::{Binary, Unary};
+use resnetc_ir::{NodeId, Op};
+
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
+use crate::import::onnx::literal::{Data, Kind, Literal};
+use crate::import::onnx::movement::Walk;
+use crate::import::onnx::proto::DataType;
+
+/// What quantized values are made of.
+pub(super) const STORED: [DataType; 4] =
+    [DataType::Uint8, DataType::Int8, DataType::Uint16, DataType::Int16];
+
+/// The integers of a type as floats.
+pub(super) fn limits(ty: DataType) -> Result<(f32, f32)> {
+    match Kind::of(ty) {
+        Some(Kind::Int(lo, hi)) if STORED.contains(&ty) => Ok((lo as f32, hi as f32)),
+        _ => Err(format!("quantizes to {ty:?}; 8 and 16 bits are supported").into()),
+    }
+}
+
+/// The type of the elements of an integer operand.
+pub(super) fn type_of(builder: &Builder, value: &Value) -> Option<DataType> {
+    match value {
+        Value::Known(literal) if literal.is_int() => Some(literal.ty),
+        Value::Known(_) => None,
+        Value::Node(node) => builder.integers.get(node).copied(),
+    }
+}
+
+/// An operand as floats, whatever its elements are.
+pub(super) fn floats(builder: &mut Builder, call: &Call<'_>, value: &Value) -> Result<NodeId> {
+    match value {
+        Value::Known(literal) => {
+            let literal = as_floats(builder, literal)?;
+            builder.node(call.name(), &Value::Known(literal))
+        }
+        Value::Node(node) => Ok(*node),
+    }
+}
+
+/// A constant as floats.
+fn as_floats(builder: &mut Builder, literal: &Literal) -> Result<Literal> {
+    match literal.is_int() {
+        true => {
+            builder.claim(literal.len())?;
+            Ok(literal.cast(DataType::Float)?)
+        }
+        false => Ok(literal.clone()),
+    }
+}
+
+/// Operand `i`, one number or one number for each position of `axis`, brought to where it broadcasts to a value of
+/// rank `rank`; nothing if it is left out.
+pub(super) fn parameter(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    i: usize,
+    axis: usize,
+    rank: usize,
+) -> Result<Option<Value>> {
+    let Some(value) = call.arg(i) else { return Ok(None) };
+    let shape = aligned(&builder.shape(value), axis, rank)?;
+    Ok(Some(match value {
+        Value::Known(literal) => Value::Known(as_floats(builder, literal)?.reshaped(shape)?),
+        Value::Node(node) => Value::Node(builder.reshape(call, *node, shape)?),
+    }))
+}
+
+/// The shape of one number, or of a list along one axis of a value.
+pub(super) fn aligned(shape: &[usize], axis: usize, rank: usize) -> Result<Vec<usize>> {
+    match shape[..] {
+        [] | [1] => Ok(vec![]),
+        [n] if axis < rank => Ok((0..rank).map(|i| if i == axis { n } else { 1 }).collect()),
+        _ => {
+            Err(format!("scales and zero points of shape {shape:?} (blocks) are not supported")
+                .into())
+        }
+    }
+}
+
+/// `value - zero`, unless that changes nothing.
+pub(super) fn centre(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    x: NodeId,
+    zero: Option<Value>,
+) -> Result<NodeId> {
+    match zero {
+        None => Ok(x),
+        Some(Value::Known(zero)) if is_zero(&zero) => Ok(x),
+        Some(zero) => {
+            let zero = builder.node(call.name(), &zero)?;
+            builder.binary(call, Binary::Sub, x, zero)
+        }
+    }
+}
+
+fn is_zero(literal: &Literal) -> bool {
+    match &literal.data {
+        Data::Int(v) => v.iter().all(|&x| x == 0),
+        Data::Float(t) => t.data().iter().all(|&x| x == 0.0),
+    }
+}
+
+/// Integers of type `ty` from what they are before rounding and without their zero point.
+pub(super) fn store(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    x: NodeId,
+    zero: Option<Value>,
+    ty: DataType,
+) -> Result<NodeId> {
+    let (lo, hi) = limits(ty)?;
+    let mut q = builder.unary(call, Unary::Round, x)?;
+    match zero {
+        None => {}
+        Some(Value::Known(zero)) if is_zero(&zero) => {}
+        Some(zero) => {
+            let zero = builder.node(call.name(), &zero)?;
+            q = builder.binary(call, Binary::Add, q, zero)?;
+        }
+    }
+    let q = builder.unary(call, Unary::Clip { lo, hi }, q)?;
+    builder.integers.insert(q, ty);
+    Ok(q)
+}
+
+/// The axis of scales and zero points, for a value of this rank.
+fn axis(call: &Call<'_>, rank: usize) -> Result<usize> {
+    if call.int_or("block_size", 0)? != 0 {
+        return bad("block_size", "is given; scales by block are not supported");
+    }
+    // With one scale for the whole value the axis means nothing, and may be none of a scalar's.
+    Ok(axis_of(call.int_or("axis", 1)?, rank).unwrap_or(rank))
+}
+
+/// `QuantizeLinear`.
+pub(super) fn quantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = builder.operand(call, 0)?;
+    let rank = builder.shape_of(x).len();
+    let axis = axis(call, rank)?;
+    let wanted = match call.int_or("output_dtype", 0)? {
+        0 => None,
+        ty => Some(i32::try_from(ty).ok().and_then(|t| DataType::try_from(t).ok())),
+    };
+    let ty = match (call.arg(2), wanted) {
+        (Some(zero), _) => type_of(builder, zero),
+        (None, Some(wanted)) => wanted,
+        (None, None) => Some(DataType::Uint8),
+    };
+    let Some(ty) = ty else { return Err("its result is no integer of 8 or 16 bits".into()) };
+    let scale = parameter(builder, call, 1, axis, rank)?.ok_or("the scale is missing")?;
+    let zero = parameter(builder, call, 2, axis, rank)?;
+    let scale = builder.node(call.name(), &scale)?;
+    let steps = builder.binary(call, Binary::Div, x, scale)?;
+    Ok(vec![Value::Node(store(builder, call, steps, zero, ty)?)])
+}
+
+/// `DequantizeLinear`. Constants, such as weights, become constants.
+pub(super) fn dequantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let rank = builder.shape(call.required(0)?).len();
+    let axis = axis(call, rank)?;
+    let scale = parameter(builder, call, 1, axis, rank)?.ok_or("the scale is missing")?;
+    let zero = parameter(builder, call, 2, axis, rank)?;
+    if type_of(builder, call.required(0)?).is_none() {
+        return Err("its operand is no quantized value".into());
+    }
+    if let (Value::Known(x), Value::Known(scale)) = (call.required(0)?, &scale) {
+        match zero {
+            None => return dequantize_known(builder, x, scale, None),
+            Some(Value::Known(zero)) => return dequantize_known(builder, x, scale, Some(&zero)),
+            Some(Value::Node(_)) => {}
+        }
+    }
+    let x = floats(builder, call, call.required(0)?)?;
+    let centred = centre(builder, call, x, zero)?;
+    let scale = builder.node(call.name(), &scale)?;
+    builder.finish(call, Op::Binary(Binary::Mul), &[centred, scale])
+}
+
+fn dequantize_known(
+    builder: &mut Builder,
+    x: &Literal,
+    scale: &Literal,
+    zero: Option<&Literal>,
+) -> Result<Vec<Value>> {
+    let (Data::Int(q), Data::Float(scales)) = (&x.data, &scale.data) else {
+        return Err("the value must be integers, and the scale floats".into());
+    };
+    let zeros: Option<(&Literal, &Arc<_>)> = match zero.map(|zero| (zero, &zero.data)) {
+        Some((zero, Data::Float(tensor))) => Some((zero, tensor)),
+        _ => None,
+    };
+    builder.claim(2 * x.len())?;
+    super::arithmetic::broadcast_shape(&scale.shape, &x.shape)
+        .ok()
+        .filter(|shape| *shape == x.shape)
+        .ok_or("the scale does not fit the value")?;
+    let scales = Walk::broadcast(&scale.shape, &x.shape).map(|i| f64::from(scales.data()[i]));
+    let data = match zeros {
+        None => q.iter().zip(scales).map(|(&q, s)| (q as f64 * s) as f32).collect(),
+        Some((zero, tensor)) if tensor.elements() == 1 || zero.shape == scale.shape => {
+            let zeros = Walk::broadcast(&zero.shape, &x.shape).map(|i| f64::from(tensor.data()[i]));
+            let steps = q.iter().zip(zeros).map(|(&q, z)| q as f64 - z);
+            steps.zip(scales).map(|(steps, s)| (steps * s) as f32).collect()
+        }
+        Some(_) => return Err("scale and zero point differ in shape".into()),
+    };
+    Ok(vec![Value::Known(Literal::floats(x.shape.clone(), data)?)])
+}
+
+/// `DynamicQuantizeLinear`: to 8 bits without sign, by the extremes of the value and 0.
+pub(super) fn dynamic(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let (lo, hi) = limits(DataType::Uint8)?;
+    let x = builder.operand(call, 0)?;
+    let axes: Vec<usize> = (0..builder.shape_of(x).len()).collect();
+    let most = |builder: &mut Builder, x: NodeId| match axes.is_empty() {
+        true => builder.unary(call, Unary::Relu, x),
+        false => {
+            let max = Op::ReduceMax { axes: axes.clone(), keep_dims: false };
+            let max = builder.add(call, max, &[x])?;
+            builder.unary(call, Unary::Relu, max)
+        }
+    };
+    let above = most(builder, x)?;
+    let negative = builder.with_number(call, Binary::Mul, x, -1.0)?;
+    let below = most(builder, negative)?;
+    let range = builder.binary(call, Binary::Add, above, below)?;
+    let scale = builder.with_number(call, Binary::Div, range, hi - lo)?;
+    let zero = builder.binary(call, Binary::Div, below, scale)?;
+    let zero = store(builder, call, zero, None, DataType::Uint8)?;
+    let steps = builder.binary(call, Binary::Div, x, scale)?;
+    let q = store(builder, call, steps, Some(Value::Node(zero)), DataType::Uint8)?;
+    Ok([q, scale, zero].map(Value::Node).to_vec())
+}

@@ -1,0 +1,443 @@
+//! Which operators are understood, and how far.
+
+use super::{
+    activations, arithmetic, constants, conv, elementwise, indexing, joining, matrix, moments,
+    normalize, pad, pool, qlinear, quantize, reduce, shapes,
+};
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value};
+use crate::import::onnx::open::{OPSETS, is_standard};
+
+/// Imports one node. Returns the values of its first results, in order; a handler may return fewer results than
+/// the operator has, and the model is then refused if it uses one of the others.
+pub(in crate::import::onnx) type Handler = fn(&mut Builder, &Call<'_>) -> Result<Vec<Value>>;
+
+/// What an operator can be applied to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Values that are computed at run time, and constants.
+    Always,
+    /// Constants only, as in the arithmetic of shapes.
+    Constants,
+}
+
+/// What an operator does with run-time values whose elements are integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::import::onnx) enum Integers {
+    /// They are no operands of it.
+    Refused,
+    /// Its result is of the type of its operands.
+    Kept,
+    /// It knows what they are.
+    Read,
+}
+
+/// An operator that is understood.
+#[derive(Debug)]
+pub struct Operator {
+    /// Whose operator it is; empty for the standard ones.
+    pub domain: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The first version of its domain's operators in which it is read.
+    pub since: i64,
+    /// What it can be applied to.
+    pub when: When,
+    /// The positions of operands that must be constants where others are computed at run time.
+    pub constants: &'static [usize],
+    /// What of it is not supported, or how it is understood; empty if there is nothing to say.
+    pub limits: &'static str,
+    pub(in crate::import::onnx) integers: Integers,
+    pub(in crate::import::onnx) handler: Handler,
+}
+
+/// The domain of the operators that ONNX Runtime adds.
+const ONNX_RUNTIME: &str = "com.microsoft";
+
+/// An operator of the standard as it is from the first supported version on.
+const PLAIN: Operator = Operator {
+    domain: "",
+    name: "",
+    since: OPSETS[0],
+    when: When::Always,
+    constants: &[],
+    limits: "",
+    integers: Integers::Refused,
+    handler: shapes::identity,
+};
+
+/// Every operator that is understood, by domain and name.
+const OPERATORS: &[Operator] = &[
+    Operator { name: "Abs", handler: arithmetic::unary, ..PLAIN },
+    Operator { name: "Add", handler: arithmetic::binary, ..PLAIN },
+    Operator { name: "And", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator {
+        name: "AveragePool",
+        handler: pool::average_pool,
+        limits: "one or two spatial dimensions",
+        ..PLAIN
+    },
+    Operator {
+        name: "BatchNormalization",
+        handler: normalize::batch_normalization,
+        constants: &[1, 2, 3, 4],
+        limits: "with stored statistics; the attribute spatial may not be 0",
+        ..PLAIN
+    },
+    Operator {
+        name: "Cast",
+        handler: constants::cast,
+        integers: Integers::Read,
+        limits: "of a run-time value to float32 only, or of one integer type to another that holds it",
+        ..PLAIN
+    },
+    Operator {
+        name: "CastLike",
+        handler: constants::cast_like,
+        since: 15,
+        integers: Integers::Read,
+        limits: "as Cast",
+        ..PLAIN
+    },
+    Operator { name: "Ceil", handler: arithmetic::unary, when: When::Constants, ..PLAIN },
+    Operator { name: "Celu", handler: activations::elu, since: 12, ..PLAIN },
+    Operator { name: "Clip", handler: elementwise::clip, constants: &[1, 2], ..PLAIN },
+    Operator { name: "Concat", handler: joining::concat, integers: Integers::Kept, ..PLAIN },
+    Operator {
+        name: "Constant",
+        handler: constants::constant,
+        when: When::Constants,
+        limits: "tensors, floats and integers",
+        ..PLAIN
+    },
+    Operator {
+        name: "ConstantOfShape",
+        handler: constants::constant_of_shape,
+        since: 9,
+        when: When::Constants,
+        ..PLAIN
+    },
+    Operator {
+        name: "Conv",
+        handler: conv::conv,
+        constants: &[1, 2],
+        limits: "one or two spatial dimensions",
+        ..PLAIN
+    },
+    Operator {
+        name: "ConvInteger",
+        handler: qlinear::conv_integer,
+        since: 10,
+        constants: &[1, 3],
+        integers: Integers::Read,
+        limits: "as Conv",
+        ..PLAIN
+    },
+    Operator {
+        name: "DequantizeLinear",
+        handler: quantize::dequantize,
+        since: 10,
+        integers: Integers::Read,
+        limits: "scales for the whole value or along an axis, not by block",
+        ..PLAIN
+    },
+    Operator { name: "Div", handler: arithmetic::binary, ..PLAIN },
+    Operator {
+        name: "Dropout",
+        handler: normalize::dropout,
+        constants: &[1, 2],
+        integers: Integers::Kept,
+        limits: "inference: the first result is the operand",
+        ..PLAIN
+    },
+    Operator { name: "DynamicQuantizeLinear", handler: quantize::dynamic, since: 11, ..PLAIN },
+    Operator { name: "Elu", handler: activations::elu, ..PLAIN },
+    Operator { name: "Equal", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator { name: "Erf", handler: activations::function, since: 9, ..PLAIN },
+    Operator { name: "Exp", handler: arithmetic::unary, ..PLAIN },
+    Operator {
+        name: "Expand",
+        handler: shapes::expand,
+        since: 8,
+        constants: &[1],
+        integers: Integers::Kept,
+        limits: "of a run-time value by at most 64 along an axis",
+        ..PLAIN
+    },
+    Operator { name: "Flatten", handler: shapes::flatten, integers: Integers::Kept, ..PLAIN },
+    Operator { name: "Floor", handler: arithmetic::unary, when: When::Constants, ..PLAIN },
+    Operator {
+        name: "Gather",
+        handler: indexing::gather,
+        constants: &[1],
+        integers: Integers::Kept,
+        limits: "of a run-time value 1 to 64 indices",
+        ..PLAIN
+    },
+    Operator { name: "Gelu", handler: activations::gelu, since: 20, ..PLAIN },
+    Operator { name: "Gemm", handler: matrix::gemm, ..PLAIN },
+    Operator { name: "GlobalAveragePool", handler: pool::global_average_pool, ..PLAIN },
+    Operator {
+        name: "GlobalMaxPool",
+        handler: pool::global_max_pool,
+        integers: Integers::Kept,
+        ..PLAIN
+    },
+    Operator { name: "Greater", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator {
+        name: "GreaterOrEqual",
+        handler: arithmetic::binary,
+        since: 12,
+        when: When::Constants,
+        ..PLAIN
+    },
+    Operator { name: "GroupNormalization", handler: moments::group, since: 18, ..PLAIN },
+    Operator { name: "HardSigmoid", handler: activations::hard_sigmoid, ..PLAIN },
+    Operator { name: "HardSwish", handler: activations::hard_swish, since: 14, ..PLAIN },
+    Operator { name: "Identity", handler: shapes::identity, integers: Integers::Kept, ..PLAIN },
+    Operator { name: "InstanceNormalization", handler: moments::instance, ..PLAIN },
+    Operator { name: "LayerNormalization", handler: moments::layer, since: 17, ..PLAIN },
+    Operator { name: "LeakyRelu", handler: activations::leaky_relu, ..PLAIN },
+    Operator { name: "Less", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator {
+        name: "LessOrEqual",
+        handler: arithmetic::binary,
+        since: 12,
+        when: When::Constants,
+        ..PLAIN
+    },
+    Operator { name: "Log", handler: arithmetic::unary, ..PLAIN },
+    Operator { name: "LogSoftmax", handler: normalize::softmax, ..PLAIN },
+    Operator {
+        name: "LpPool",
+        handler: pool::lp_pool,
+        limits: "p of 1 and 2; one or two spatial dimensions; no ceil_mode",
+        ..PLAIN
+    },
+    Operator { name: "MatMul", handler: matrix::matmul, ..PLAIN },
+    Operator {
+        name: "MatMulInteger",
+        handler: qlinear::matmul_integer,
+        since: 10,
+        integers: Integers::Read,
+        ..PLAIN
+    },
+    Operator { name: "Max", handler: elementwise::extremum, ..PLAIN },
+    Operator {
+        name: "MaxPool",
+        handler: pool::max_pool,
+        integers: Integers::Kept,
+        limits: "one or two spatial dimensions; the indices are not computed",
+        ..PLAIN
+    },
+    Operator { name: "Mean", handler: joining::mean, ..PLAIN },
+    Operator {
+        name: "MeanVarianceNormalization",
+        handler: moments::mean_variance,
+        since: 9,
+        ..PLAIN
+    },
+    Operator { name: "Min", handler: elementwise::extremum, ..PLAIN },
+    Operator { name: "Mish", handler: activations::mish, since: 18, ..PLAIN },
+    Operator {
+        name: "Mod",
+        handler: arithmetic::binary,
+        since: 10,
+        when: When::Constants,
+        ..PLAIN
+    },
+    Operator { name: "Mul", handler: arithmetic::binary, ..PLAIN },
+    Operator { name: "Neg", handler: arithmetic::unary, ..PLAIN },
+    Operator { name: "Not", handler: arithmetic::unary, when: When::Constants, ..PLAIN },
+    Operator { name: "Or", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator { name: "PRelu", handler: activations::prelu, ..PLAIN },
+    Operator {
+        name: "Pad",
+        handler: pad::pad,
+        constants: &[1, 2, 3],
+        integers: Integers::Kept,
+        limits: "modes constant, reflect and edge; no negative extents",
+        ..PLAIN
+    },
+    Operator {
+        name: "Pow",
+        handler: arithmetic::binary,
+        constants: &[1],
+        limits: "of a run-time value to the powers 0.5, 1, 2, 3 and their negatives",
+        ..PLAIN
+    },
+    Operator {
+        name: "QLinearConv",
+        handler: qlinear::conv,
+        since: 10,
+        constants: &[1, 2, 3, 4, 5, 6, 7, 8],
+        integers: Integers::Read,
+        limits: "as Conv",
+        ..PLAIN
+    },
+    Operator {
+        name: "QLinearMatMul",
+        handler: qlinear::matmul,
+        since: 10,
+        constants: &[1, 2, 4, 5, 6, 7],
+        integers: Integers::Read,
+        limits: "one scale for the left operand",
+        ..PLAIN
+    },
+    Operator {
+        name: "QuantizeLinear",
+        handler: quantize::quantize,
+        since: 10,
+        constants: &[2],
+        limits: "to 8 and 16 bits; scales for the whole value or along an axis, not by block",
+        ..PLAIN
+    },
+    Operator { name: "RMSNormalization", handler: moments::root_mean_square, since: 23, ..PLAIN },
+    Operator {
+        name: "Range",
+        handler: constants::range,
+        since: 11,
+        when: When::Constants,
+        ..PLAIN
+    },
+    Operator { name: "Reciprocal", handler: arithmetic::unary, ..PLAIN },
+    Operator { name: "ReduceL1", handler: reduce::reduce_function, constants: &[1], ..PLAIN },
+    Operator { name: "ReduceL2", handler: reduce::reduce_function, constants: &[1], ..PLAIN },
+    Operator { name: "ReduceLogSum", handler: reduce::reduce_function, constants: &[1], ..PLAIN },
+    Operator {
+        name: "ReduceLogSumExp",
+        handler: reduce::reduce_function,
+        constants: &[1],
+        ..PLAIN
+    },
+    Operator { name: "ReduceMax", handler: reduce::reduce_extremum, constants: &[1], ..PLAIN },
+    Operator { name: "ReduceMean", handler: reduce::reduce_mean, constants: &[1], ..PLAIN },
+    Operator { name: "ReduceMin", handler: reduce::reduce_extremum, constants: &[1], ..PLAIN },
+    Operator {
+        name: "ReduceProd",
+        handler: reduce::reduce_constant,
+        when: When::Constants,
+        ..PLAIN
+    },
+    Operator { name: "ReduceSum", handler: reduce::reduce_sum, constants: &[1], ..PLAIN },
+    Operator {
+        name: "ReduceSumSquare",
+        handler: reduce::reduce_function,
+        constants: &[1],
+        ..PLAIN
+    },
+    Operator { name: "Relu", handler: activations::function, ..PLAIN },
+    Operator {
+        name: "Reshape",
+        handler: shapes::reshape,
+        constants: &[1],
+        integers: Integers::Kept,
+        ..PLAIN
+    },
+    Operator { name: "Round", handler: arithmetic::unary, since: 11, ..PLAIN },
+    Operator { name: "Selu", handler: activations::elu, ..PLAIN },
+    Operator {
+        name: "Shape",
+        handler: shapes::shape,
+        integers: Integers::Read,
+        limits: "shapes are static: the result is a constant",
+        ..PLAIN
+    },
+    Operator { name: "Sigmoid", handler: activations::function, ..PLAIN },
+    Operator {
+        name: "Size",
+        handler: shapes::size,
+        integers: Integers::Read,
+        limits: "as Shape",
+        ..PLAIN
+    },
+    Operator {
+        name: "Slice",
+        handler: indexing::slice,
+        constants: &[1, 2, 3, 4],
+        integers: Integers::Kept,
+        ..PLAIN
+    },
+    Operator { name: "Softmax", handler: normalize::softmax, ..PLAIN },
+    Operator { name: "Softplus", handler: activations::softplus, ..PLAIN },
+    Operator { name: "Softsign", handler: activations::softsign, ..PLAIN },
+    Operator {
+        name: "Split",
+        handler: indexing::split,
+        constants: &[1],
+        integers: Integers::Kept,
+        ..PLAIN
+    },
+    Operator { name: "Sqrt", handler: arithmetic::unary, ..PLAIN },
+    Operator {
+        name: "Squeeze",
+        handler: shapes::squeeze,
+        constants: &[1],
+        integers: Integers::Kept,
+        ..PLAIN
+    },
+    Operator { name: "Sub", handler: arithmetic::binary, ..PLAIN },
+    Operator { name: "Sum", handler: joining::sum, ..PLAIN },
+    Operator { name: "Swish", handler: activations::swish, since: 24, ..PLAIN },
+    Operator { name: "Tanh", handler: arithmetic::unary, ..PLAIN },
+    Operator { name: "Transpose", handler: shapes::transpose, integers: Integers::Kept, ..PLAIN },
+    Operator {
+        name: "Unsqueeze",
+        handler: shapes::unsqueeze,
+        constants: &[1],
+        integers: Integers::Kept,
+        ..PLAIN
+    },
+    Operator { name: "Where", handler: joining::select, since: 9, when: When::Constants, ..PLAIN },
+    Operator { name: "Xor", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator {
+        name: "QLinearAdd",
+        handler: qlinear::binary,
+        domain: ONNX_RUNTIME,
+        since: 1,
+        constants: &[1, 2, 4, 5, 6, 7],
+        integers: Integers::Read,
+        limits: "one scale a value",
+        ..PLAIN
+    },
+    Operator {
+        name: "QLinearGlobalAveragePool",
+        handler: qlinear::global_average_pool,
+        domain: ONNX_RUNTIME,
+        since: 1,
+        constants: &[1, 2, 3, 4],
+        integers: Integers::Read,
+        limits: "channels first",
+        ..PLAIN
+    },
+    Operator {
+        name: "QLinearMul",
+        handler: qlinear::binary,
+        domain: ONNX_RUNTIME,
+        since: 1,
+        constants: &[1, 2, 4, 5, 6, 7],
+        integers: Integers::Read,
+        limits: "one scale a value",
+        ..PLAIN
+    },
+];
+
+/// Every operator that is understood, by domain and name.
+pub fn operators() -> &'static [Operator] {
+    OPERATORS
+}
+
+/// An operator by its domain and name.
+pub(in crate::import::onnx) fn find(domain: &str, name: &str) -> Option<&'static Operator> {
+    let domain = if is_standard(domain) { "" } else { domain };
+    OPERATORS.iter().find(|o| o.domain == domain && o.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_table_is_sorted_and_has_no_operator_twice() {
+        let key = |o: &super::Operator| (o.domain, o.name);
+        assert!(super::OPERATORS.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])));
+    }
+}

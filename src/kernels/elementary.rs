@@ -1,0 +1,274 @@
+//! Elementary functions as vector code: exponential, logarithm, error function and their kin.
+
+use crate::codegen::vir::{Arith, Builder, Inst, V};
+
+/// `e^x` for `x` in `-87..=87`, to about one unit in the last place: `2^n * e^r` with `n = round(x / ln 2)`, and the
+/// minimax polynomial of Cephes' `expf` (S. Moshier, 1989) for `e^r`.
+#[derive(Clone, Debug)]
+pub struct Exp {
+    limits: [V; 2],
+    log2e: V,
+    /// `-ln 2` in two parts, the first with trailing zeros, so that `n` times it is exact.
+    ln2: [V; 2],
+    one: V,
+    /// Coefficients of r^7 down to r^2.
+    polynomial: Vec<V>,
+}
+
+/// Beyond these, `e^x` leaves the range of normal f32 values (or nearly so).
+const EXP_LIMIT: f32 = 87.0;
+
+impl Exp {
+    /// Puts the constants into registers.
+    pub fn new(b: &mut Builder) -> Self {
+        let mut constant = |value: f32| {
+            let register = b.vector();
+            b.constant(register, value);
+            register
+        };
+        const CEPHES: [f32; 6] =
+            [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+        Exp {
+            limits: [constant(-EXP_LIMIT), constant(EXP_LIMIT)],
+            log2e: constant(std::f32::consts::LOG2_E),
+            ln2: [constant(-0.693_359_4), constant(2.121_944_4e-4)],
+            one: constant(1.0),
+            polynomial: CEPHES.map(constant).to_vec(),
+        }
+    }
+
+    /// The register that holds 1.
+    pub fn one(&self) -> V {
+        self.one
+    }
+
+    /// `x = e^x` for any `x`: 0 and infinity where `e^x` leaves the range, NaN for NaN. The square of the root's
+    /// power, for which [`Exp::apply`] has the range.
+    pub fn apply_unlimited(&self, b: &mut Builder, x: V) {
+        let half = constant(b, 0.5);
+        b.arith(Arith::Mul, x, half, x);
+        b.release([half]);
+        self.apply(b, x);
+        b.arith(Arith::Mul, x, x, x);
+    }
+
+    /// `x = e^x`, the argument first limited to `-87..=87`; NaN stays NaN.
+    pub fn apply(&self, b: &mut Builder, x: V) {
+        let n = b.vector();
+        let p = b.vector();
+        b.arith(Arith::Max, x, self.limits[0], x);
+        b.arith(Arith::Min, x, self.limits[1], x);
+        b.arith(Arith::Mul, n, x, self.log2e);
+        b.push(Inst::Round { dst: n, src: n });
+        b.multiply_add(x, n, self.ln2[0]);
+        b.multiply_add(x, n, self.ln2[1]);
+        // x is r now: p = 1 + r + r^2 * polynomial(r), by Horner's rule.
+        b.push(Inst::Copy { dst: p, src: self.polynomial[0] });
+        for &c in self.polynomial[1..].iter().chain([&self.one, &self.one]) {
+            b.arith(Arith::Mul, p, p, x);
+            b.arith(Arith::Add, p, p, c);
+        }
+        b.push(Inst::Pow2 { dst: n, src: n });
+        b.arith(Arith::Mul, x, p, n);
+        b.release([n, p]);
+    }
+
+    /// Gives the registers back.
+    pub fn release(self, b: &mut Builder) {
+        b.release(self.limits);
+        b.release(self.ln2);
+        b.release(self.polynomial);
+        b.release([self.log2e, self.one]);
+    }
+}
+
+/// `1 / (1 + e^-x)`.
+#[derive(Clone, Debug)]
+pub struct Sigmoid {
+    exp: Exp,
+    zero: V,
+}
+
+impl Sigmoid {
+    /// Puts the constants into registers.
+    pub fn new(b: &mut Builder) -> Self {
+        let exp = Exp::new(b);
+        let zero = b.vector();
+        b.constant(zero, 0.0);
+        Sigmoid { exp, zero }
+    }
+
+    /// `x = 1 / (1 + e^-x)`.
+    pub fn apply(&self, b: &mut Builder, x: V) {
+        b.arith(Arith::Sub, x, self.zero, x);
+        self.exp.apply(b, x);
+        b.arith(Arith::Add, x, x, self.exp.one());
+        b.arith(Arith::Div, x, self.exp.one(), x);
+    }
+}
+
+fn constant(b: &mut Builder, value: f32) -> V {
+    let register = b.vector();
+    b.constant(register, value);
+    register
+}
+
+/// `sum = sum * x + c` for every coefficient in turn, the highest power's first; Horner's rule.
+fn horner(b: &mut Builder, sum: V, x: V, coefficients: &[f32]) {
+    let c = b.vector();
+    b.constant(sum, 0.0);
+    for &coefficient in coefficients.iter().rev() {
+        b.arith(Arith::Mul, sum, sum, x);
+        b.constant(c, coefficient);
+        b.arith(Arith::Add, sum, sum, c);
+    }
+    b.release([c]);
+}
+
+/// An odd function that is constant from some magnitude on, as `x * p(x^2) / q(x^2)`, to about three units in the
+/// last place. The coefficients are a least-squares fit of the relative error, reweighted until it was even.
+#[derive(Clone, Copy, Debug)]
+pub struct Odd {
+    limit: f32,
+    p: [f32; 6],
+    q: [f32; 6],
+}
+
+impl Odd {
+    /// The error function.
+    pub const ERF: Odd = Odd {
+        limit: 3.92,
+        p: [1.128_379_1, 0.190_402_02, 0.052_747_75, 3.765_325_3e-3, 2.848_594e-4, 2.049_902_4e-6],
+        q: [1.0, 0.502_072_16, 0.114_106_93, 0.014_968_639, 1.162_433_6e-3, 3.808_857_2e-5],
+    };
+
+    /// The hyperbolic tangent.
+    pub const TANH: Odd = Odd {
+        limit: 9.02,
+        p: [1.0, 0.140_991_93, 4.425_927e-3, 4.227_315_7e-5, 1.111_725_5e-7, 3.674_203_6e-11],
+        q: [1.0, 0.474_325_27, 0.029_201_016, 5.008_299e-4, 2.603_799_2e-6, 2.951_042_3e-9],
+    };
+
+    /// `x = f(x)`; NaN stays NaN.
+    pub fn apply(&self, b: &mut Builder, x: V) {
+        let [bound, square, p, q] = [(); 4].map(|()| b.vector());
+        for (op, limit) in [(Arith::Max, -self.limit), (Arith::Min, self.limit)] {
+            b.constant(bound, limit);
+            b.arith(op, x, bound, x);
+        }
+        b.arith(Arith::Mul, square, x, x);
+        horner(b, p, square, &self.p);
+        horner(b, q, square, &self.q);
+        b.arith(Arith::Mul, x, x, p);
+        b.arith(Arith::Div, x, x, q);
+        // The quotient may be one unit in the last place beyond the limit of the function, which is 1.
+        for (op, limit) in [(Arith::Max, -1.0), (Arith::Min, 1.0)] {
+            b.constant(bound, limit);
+            b.arith(op, x, bound, x);
+        }
+        b.release([bound, square, p, q]);
+    }
+}
+
+/// The natural logarithm, to about one unit in the last place: `n * ln 2 + log(1 + f)`, where `x = 2^n * (1 + f)` and
+/// `1 + f` is between the roots of 1/2 and 2. `log(1 + f) = f - f^2 / 2 + f^3 * p(f)`, `p` a fit as in [`Odd`].
+#[derive(Clone, Copy, Debug)]
+pub struct Log;
+
+impl Log {
+    const P: [f32; 8] = [
+        0.333_333_3,
+        -0.250_008_37,
+        0.200_012_92,
+        -0.166_227_64,
+        0.141_997_02,
+        -0.131_642_04,
+        0.127_790_76,
+        -0.076_460_08,
+    ];
+
+    /// `ln 2` in two parts, the first with trailing zeros, so that `n` times it is exact.
+    const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+
+    /// `x = log x`: NaN below 0, minus infinity at 0 and for denormal numbers, infinity for infinity.
+    pub fn apply(&self, b: &mut Builder, x: V) {
+        let special = Special::of(b, x);
+        let [n, f, p, c] = [(); 4].map(|()| b.vector());
+        b.constant(c, f32::MAX);
+        b.arith(Arith::Min, x, c, x);
+        // The exponent of x times the root of 2 is the one that brings x nearest to 1.
+        b.constant(c, std::f32::consts::SQRT_2);
+        b.arith(Arith::Mul, n, x, c);
+        b.push(Inst::Exponent { dst: n, src: n });
+        // 2^-n may be no normal number, but in two halves it is.
+        b.constant(c, -0.5);
+        b.arith(Arith::Mul, f, n, c);
+        b.push(Inst::Round { dst: f, src: f });
+        b.arith(Arith::Add, p, n, f);
+        b.constant(c, 0.0);
+        b.arith(Arith::Sub, p, c, p);
+        b.push(Inst::Pow2 { dst: f, src: f });
+        b.push(Inst::Pow2 { dst: p, src: p });
+        b.arith(Arith::Mul, x, x, f);
+        b.arith(Arith::Mul, f, x, p);
+        b.constant(c, 1.0);
+        b.arith(Arith::Sub, f, f, c);
+        horner(b, p, f, &Log::P);
+        b.arith(Arith::Mul, p, p, f);
+        b.constant(c, -0.5);
+        b.arith(Arith::Add, p, p, c);
+        b.arith(Arith::Mul, p, p, f);
+        b.arith(Arith::Mul, p, p, f);
+        // The small terms first.
+        b.constant(c, Log::LN2[1]);
+        b.multiply_add(p, n, c);
+        b.arith(Arith::Add, p, p, f);
+        b.constant(c, Log::LN2[0]);
+        b.multiply_add(p, n, c);
+        special.mend(b, x, p);
+        b.release([n, f, p, c]);
+    }
+}
+
+/// What a logarithm is where the argument is no normal number above 0.
+struct Special {
+    /// 0, or NaN for arguments below 0.
+    nan: V,
+    /// Above every logarithm, but minus infinity for the argument 0.
+    most: V,
+    /// Below every logarithm, but infinity for the argument infinity.
+    least: V,
+}
+
+impl Special {
+    fn of(b: &mut Builder, x: V) -> Self {
+        let [nan, most, least, c] = [(); 4].map(|()| b.vector());
+        b.push(Inst::Sqrt { dst: nan, src: x });
+        b.constant(c, f32::MAX);
+        b.arith(Arith::Min, nan, c, nan);
+        b.arith(Arith::Sub, least, x, c);
+        b.arith(Arith::Mul, least, least, c);
+        b.constant(c, 0.0);
+        b.arith(Arith::Mul, nan, nan, c);
+        // 100 - 1 / (x * 2^126): at least 99 for a normal number.
+        b.constant(c, 0.0);
+        // So that -0 becomes +0.
+        b.arith(Arith::Add, most, x, c);
+        b.constant(c, 2f32.powi(126));
+        b.arith(Arith::Mul, most, most, c);
+        b.constant(c, 1.0);
+        b.arith(Arith::Div, most, c, most);
+        b.constant(c, 100.0);
+        b.arith(Arith::Sub, most, c, most);
+        b.release([c]);
+        Special { nan, most, least }
+    }
+
+    /// `x` is `log`, or what it must be instead.
+    fn mend(self, b: &mut Builder, x: V, log: V) {
+        b.arith(Arith::Min, x, self.most, log);
+        b.arith(Arith::Max, x, self.least, x);
+        b.arith(Arith::Add, x, x, self.nan);
+        b.release([self.nan, self.most, self.least]);
+    }
+}

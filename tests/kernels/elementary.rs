@@ -1,0 +1,112 @@
+//! Element-wise functions and maxima: close to the interpreter on numbers, right on what is none.
+
+use proptest::prelude::*;
+use resnetc_ir::Layout::Planar;
+use resnetc_ir::op::{Binary, Op, Pads, Unary};
+
+use super::common::{Source, engines, run};
+use super::{assert_exact, reference, source};
+
+const NONE: (resnetc_ir::Layout, Pads) = (Planar, Pads { top: 0, left: 0, bottom: 0, right: 0 });
+
+/// Every engine within `bound` of the interpreter, relative to the result.
+fn assert_relative(unary: Unary, values: &[f32], bound: f64) {
+    let sources = [Source::value(Planar, Pads::default(), &[values.len()], values)];
+    let op = Op::Unary(unary);
+    let expected = reference(&op, &sources);
+    for engine in engines() {
+        let got = run(engine, &op, &sources, NONE, None, 1).expect("the kernel exists");
+        for ((g, e), x) in got.iter().zip(&expected.data).zip(values) {
+            let near = (f64::from(*g) - e).abs() <= bound * e.abs();
+            assert!(near, "{engine:?} {unary:?} of {x:e}: {g:e} for {e:e}");
+        }
+    }
+}
+
+/// One unit in the last place, relative to the smallest number that has it.
+const ULP: f64 = f32::EPSILON as f64;
+
+/// A number of a random magnitude between `2^low` and `2^high`, of either sign.
+fn magnitudes(low: i32, high: i32) -> impl Strategy<Value = Vec<f32>> {
+    let number = (low as f32..high as f32, any::<bool>());
+    let signed = number.prop_map(|(e, negative)| if negative { -e.exp2() } else { e.exp2() });
+    prop::collection::vec(signed, 1..70)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn odd_functions_are_close(values in magnitudes(-60, 60)) {
+        // Two sums of five roundings each, and five more; the coefficients add up to one.
+        assert_relative(Unary::Erf, &values, 6.0 * ULP);
+        assert_relative(Unary::Tanh, &values, 6.0 * ULP);
+    }
+
+    #[test]
+    fn exponentials_are_close(values in prop::collection::vec(-80.0f32..80.0, 1..70)) {
+        // Twice the error of the root, which is about two units.
+        assert_relative(Unary::Exp, &values, 8.0 * ULP);
+    }
+
+    #[test]
+    fn logarithms_are_close(values in magnitudes(-120, 120), near_one in prop::collection::vec(0.5f32..2.0, 1..20)) {
+        let positive: Vec<f32> = values.iter().map(|x| x.abs()).chain(near_one).collect();
+        assert_relative(Unary::Log, &positive, 4.0 * ULP);
+    }
+
+    #[test]
+    fn roots_are_rounded_once(values in magnitudes(-120, 120)) {
+        let positive: Vec<f32> = values.iter().map(|x| x.abs()).collect();
+        assert_relative(Unary::Sqrt, &positive, ULP / 2.0);
+    }
+
+    #[test]
+    fn magnitudes_and_integers_are_exact(values in magnitudes(-3, 30)) {
+        assert_relative(Unary::Abs, &values, 0.0);
+        assert_relative(Unary::Round, &values, 0.0);
+    }
+
+    #[test]
+    fn maxima_are_exact(shape in prop::collection::vec(1usize..20, 1..5), picks in prop::collection::vec(any::<bool>(), 4), keep_dims: bool, seed: u64) {
+        let sources = [source(Planar, Pads::default(), &shape, seed), source(Planar, Pads::default(), &shape, seed ^ 1)];
+        assert_exact(&Op::Binary(Binary::Max), &sources, NONE, None);
+        let axes: Vec<usize> = (0..shape.len()).filter(|&a| picks[a]).collect();
+        prop_assume!(!axes.is_empty());
+        assert_exact(&Op::ReduceMax { axes, keep_dims }, &sources[..1], NONE, None);
+    }
+}
+
+#[test]
+fn halves_go_to_the_even_integer() {
+    assert_relative(Unary::Round, &[0.5, 1.5, 2.5, -0.5, -1.5, 3.4999998, 8_388_609.0], 0.0);
+}
+
+#[test]
+fn limits_and_poles_are_those_of_the_functions() {
+    const INF: f32 = f32::INFINITY;
+    let cases = [
+        (Unary::Exp, [-INF, INF, -200.0, 200.0], [0.0, INF, 0.0, INF]),
+        (Unary::Log, [0.0, INF, -0.0, 1.0], [-INF, INF, -INF, 0.0]),
+        (Unary::Erf, [-INF, INF, -50.0, 0.0], [-1.0, 1.0, -1.0, 0.0]),
+        (Unary::Tanh, [-INF, INF, -50.0, 0.0], [-1.0, 1.0, -1.0, 0.0]),
+        (Unary::Abs, [-INF, INF, -0.0, 0.0], [INF, INF, 0.0, 0.0]),
+        (Unary::Sqrt, [0.0, INF, 4.0, 1.0], [0.0, INF, 2.0, 1.0]),
+    ];
+    for engine in engines() {
+        for (unary, x, want) in cases {
+            let values = [x[0], x[1], x[2], x[3], f32::NAN];
+            let src = Source::value(Planar, Pads::default(), &[5], &values);
+            let got = run(engine, &Op::Unary(unary), &[src], NONE, None, 1).unwrap();
+            // Saturated functions may be a few units short of their limit.
+            let near = |(g, w): (&f32, &f32)| g == w || (g - w).abs() <= 4.0 * f32::EPSILON;
+            assert!(got.iter().zip(&want).all(near), "{engine:?} {unary:?}: {got:?} for {want:?}");
+            assert!(got[4].is_nan(), "{engine:?} {unary:?}: {got:?}");
+        }
+        for unary in [Unary::Log, Unary::Sqrt] {
+            let src = Source::value(Planar, Pads::default(), &[2], &[-1.0, -f32::INFINITY]);
+            let got = run(engine, &Op::Unary(unary), &[src], NONE, None, 1).unwrap();
+            assert!(got.iter().all(|x| x.is_nan()), "{engine:?} {unary:?}: {got:?}");
+        }
+    }
+}

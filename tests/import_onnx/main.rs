@@ -1,5 +1,6 @@
 //! Every model in the repository is imported and evaluates to what PyTorch computed.
 
+mod batch;
 mod fuzz;
 mod hostile;
 mod model;

@@ -7,6 +7,7 @@
 mod case;
 mod document;
 mod light;
+mod quantized;
 mod refused;
 
 use resnetc::import::onnx::{self, Bindings, Operator, operators};

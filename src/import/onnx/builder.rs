@@ -8,6 +8,7 @@ use resnetc_ir::infer::check_shape;
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
+use super::batch::Batch;
 use super::call::{Call, Result, Value};
 use super::literal::{Data, Literal};
 use super::proto::DataType;
@@ -32,6 +33,8 @@ pub(super) struct Builder {
     constants: HashMap<*const Tensor, NodeId>,
     /// The run-time values whose elements are integers of the model, held as floats, and their types.
     pub(super) integers: HashMap<NodeId, DataType>,
+    /// Which inputs are batches.
+    pub(super) batch: Batch,
     budget: usize,
     filled: usize,
 }
@@ -43,6 +46,7 @@ impl Builder {
             folder,
             constants: HashMap::new(),
             integers: HashMap::new(),
+            batch: Batch::default(),
             budget: BASE_BUDGET,
             filled: FILLED_BUDGET,
         }

@@ -35,8 +35,11 @@ pub(super) fn convert(
     let used = used(graph, &order, &steps);
     let builder = Builder::new(folder);
     let mut converter = Converter { builder, values: HashMap::new(), used, refused: Vec::new() };
-    for Input { name, shape, ty } in inputs {
+    for Input { name, shape, is_batch, ty } in inputs {
         let node = converter.builder.graph.input(name, shape.clone());
+        if *is_batch {
+            converter.builder.batch.add(node, shape[0]);
+        }
         if *ty != DataType::Float {
             converter.builder.integers.insert(node, *ty);
         }

@@ -48,6 +48,8 @@ pub struct InputInfo {
 pub(super) struct Input {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
+    /// Whether the first dimension is a symbol.
+    pub(super) is_batch: bool,
     pub(super) ty: DataType,
 }
 
@@ -111,7 +113,8 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Vec<Inpu
                 },
             }
         }
-        bound.push(Input { name: input.name.clone(), shape, ty: input.ty });
+        let is_batch = matches!(input.dims.first(), Some(Dim::Symbol(_)));
+        bound.push(Input { is_batch, name: input.name.clone(), shape, ty: input.ty });
     }
     if !unbound.is_empty() {
         return Err(ImportErrorKind::UnboundDims { dims: unbound }.into());

@@ -9,12 +9,14 @@
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |
+//! | `batch` | batches that were burnt into a reshape |
 //! | `literal`, `movement` | arithmetic on what is known during import |
 //! | `ops` | the operators |
 //!
 //! Versions 7 to 28 of the standard operators are read. What changed after version 22 in the operators supported
 //! here is the list of element types, which only matters to types that are refused by name.
 
+mod batch;
 mod builder;
 mod call;
 mod convert;

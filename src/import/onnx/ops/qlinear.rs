@@ -1,15 +1,15 @@
 //! Operators on quantized values.
 
-use resnetc_ir::NodeId;
-use resnetc_ir::op::Binary;
+use resnetc_ir::op::{Activation, Binary, Gemm};
+use resnetc_ir::{NodeId, Op};
 
 use super::conv::convolution;
 use super::matrix::product;
 use super::pool::global_average;
 use super::quantize::{aligned, centre, floats, parameter, store, type_of};
 use crate::import::onnx::builder::Builder;
-use crate::import::onnx::call::{Call, Result, Value};
-use crate::import::onnx::literal::Literal;
+use crate::import::onnx::call::{Call, Result, Value, bad};
+use crate::import::onnx::literal::{Data, Literal};
 use crate::import::onnx::proto::DataType;
 
 /// Operand `i` without its zero point, operand `zero`, which is given along `axis` if it is a list.
@@ -35,10 +35,20 @@ fn scale(call: &Call<'_>, i: usize) -> Result<(Vec<usize>, Vec<f64>)> {
     let literal = call.known(i, "a scale")?.ok_or("a scale is missing")?;
     let Literal { shape, .. } = literal;
     match &literal.data {
-        crate::import::onnx::literal::Data::Float(tensor) => {
+        Data::Float(tensor) => {
             Ok((shape.clone(), tensor.data().iter().map(|&x| x.into()).collect()))
         }
-        crate::import::onnx::literal::Data::Int(_) => Err("a scale must be a float".into()),
+        Data::Int(_) => Err("a scale must be a float".into()),
+    }
+}
+
+/// A constant scale for a whole value.
+fn single_scale(call: &Call<'_>, i: usize) -> Result<f64> {
+    match scale(call, i)? {
+        (_, numbers) if numbers.len() == 1 => Ok(numbers[0]),
+        (shape, _) => {
+            Err(format!("operand {i}, a scale, must be one number, not {shape:?}").into())
+        }
     }
 }
 
@@ -51,15 +61,9 @@ fn multiplier(
     axis: usize,
     rank: usize,
 ) -> Result<NodeId> {
-    let ((shape_a, a), (shape_b, b), (shape_y, y)) =
-        (scale(call, a)?, scale(call, b)?, scale(call, y)?);
-    let ([a], [y]) = (&a[..], &y[..]) else {
-        return Err(format!(
-            "only the weights may have several scales, not {shape_a:?} {shape_y:?}"
-        )
-        .into());
-    };
-    let shape = aligned(&shape_b, axis, rank)?;
+    let (shape, b) = scale(call, b)?;
+    let (a, y) = (single_scale(call, a)?, single_scale(call, y)?);
+    let shape = aligned(&shape, axis, rank)?;
     let data = b.iter().map(|b| (a * b / y) as f32).collect();
     let literal = Literal::floats(shape, data)?;
     builder.node(call.name(), &Value::Known(literal))
@@ -147,15 +151,13 @@ pub(super) fn matmul_integer(builder: &mut Builder, call: &Call<'_>) -> Result<V
 /// Operands `i`, `i + 1` and `i + 2` as the value that they stand for.
 fn real(builder: &mut Builder, call: &Call<'_>, i: usize) -> Result<NodeId> {
     let x = centred(builder, call, i, i + 2, 0)?;
-    let (_, scale) = scale(call, i + 1)?;
-    let [scale] = scale[..] else { return Err("a scale has several numbers".into()) };
+    let scale = single_scale(call, i + 1)?;
     builder.with_number(call, Binary::Mul, x, scale as f32)
 }
 
 /// A value in steps of the scale, operand `i`, and with the zero point, operand `i + 1`.
 fn quantized(builder: &mut Builder, call: &Call<'_>, x: NodeId, i: usize) -> Result<Vec<Value>> {
-    let (_, scale) = scale(call, i)?;
-    let [scale] = scale[..] else { return Err("a scale has several numbers".into()) };
+    let scale = single_scale(call, i)?;
     let steps = builder.with_number(call, Binary::Div, x, scale as f32)?;
     stored(builder, call, steps, i + 1)
 }
@@ -171,9 +173,43 @@ pub(super) fn binary(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
 /// ONNX Runtime's `QLinearGlobalAveragePool`.
 pub(super) fn global_average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     if call.flag("channels_last", false)? {
-        return crate::import::onnx::call::bad("channels_last", "is not supported");
+        return bad("channels_last", "is not supported");
     }
     let x = real(builder, call, 0)?;
     let mean = global_average(builder, call, x)?;
     quantized(builder, call, mean, 3)
+}
+
+/// ONNX Runtime's `QGemm`: `alpha * (a * b + c)`, where `c` is in steps of the product. Without a scale for the result,
+/// that is a float.
+pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let (transpose_a, transpose_b) = (call.flag("transA", false)?, call.flag("transB", false)?);
+    let a = centred(builder, call, 0, 2, usize::from(transpose_a))?;
+    let b = centred(builder, call, 3, 5, usize::from(!transpose_b))?;
+    let c = match call.arg(6) {
+        Some(c) => Some(floats(builder, call, c)?),
+        None => None,
+    };
+    let gemm = Gemm {
+        alpha: 1.0,
+        beta: 1.0,
+        transpose_a,
+        transpose_b,
+        bias: c.is_some(),
+        activation: Activation::None,
+    };
+    let operands: Vec<NodeId> = [a, b].into_iter().chain(c).collect();
+    let sums = builder.add(call, Op::Gemm(gemm), &operands)?;
+    let alpha = f64::from(call.finite_or("alpha", 1.0)?);
+    let real = alpha * single_scale(call, 1)?;
+    let (shape, scales) = scale(call, 4)?;
+    let step = if call.arg(7).is_some() { single_scale(call, 7)? } else { 1.0 };
+    let factors = scales.iter().map(|b| (real * b / step) as f32).collect();
+    let factors = Literal::floats(aligned(&shape, 1, 2)?, factors)?;
+    let factors = builder.node(call.name(), &Value::Known(factors))?;
+    let steps = builder.binary(call, Binary::Mul, sums, factors)?;
+    match call.arg(7) {
+        Some(_) => stored(builder, call, steps, 8),
+        None => Ok(vec![Value::Node(steps)]),
+    }
 }

@@ -44,6 +44,18 @@ pub(super) fn reshape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
         return Err("the new shape is missing".into());
     };
     let shape = resolve(&from, to, call.flag("allowzero", false)?)?;
+    let shape = match call.required(0)? {
+        Value::Node(x) if elements(&shape)? != elements(&from)? => {
+            let unburnt = builder.batch.unburnt(&builder.graph, *x, &shape);
+            unburnt.ok_or_else(|| {
+                format!(
+                    "{from:?} cannot be reshaped to {to:?}; if the model was exported for another batch or \
+                     size, export it with that dimension dynamic"
+                )
+            })?
+        }
+        _ => shape,
+    };
     moved(builder, call, Movement::Reshape(shape))
 }
 

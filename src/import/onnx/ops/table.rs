@@ -391,6 +391,15 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Where", handler: joining::select, since: 9, when: When::Constants, ..PLAIN },
     Operator { name: "Xor", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
     Operator {
+        name: "QGemm",
+        handler: qlinear::gemm,
+        domain: ONNX_RUNTIME,
+        since: 1,
+        constants: &[1, 2, 4, 5, 7, 8],
+        integers: Integers::Read,
+        ..PLAIN
+    },
+    Operator {
         name: "QLinearAdd",
         handler: qlinear::binary,
         domain: ONNX_RUNTIME,

@@ -5,6 +5,7 @@ mod fuzz;
 mod hostile;
 mod model;
 mod operators;
+mod quantized;
 mod refused;
 
 use std::path::{Path, PathBuf};

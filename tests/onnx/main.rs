@@ -5,6 +5,7 @@
 //! constants become constants: shapes and other integers, and what the table of operators says.
 
 mod case;
+mod damaged;
 mod document;
 mod light;
 mod quantized;

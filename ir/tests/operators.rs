@@ -112,6 +112,18 @@ fn unary() {
     check(crossed, &[&value(&[3], &[-2.0, 0.0, 6.0])], &[3], &[1.0, 1.0, 1.0]);
     let x = value(&[3], &[-1.0, 0.0, 1.0]);
     check(Op::Unary(Unary::Sigmoid), &[&x], &[3], &[0.26894142, 0.5, 0.73105858]);
+    check(Op::Unary(Unary::Tanh), &[&x], &[3], &[-0.76159416, 0.0, 0.76159416]);
+    check(Op::Unary(Unary::Erf), &[&x], &[3], &[-0.84270079, 0.0, 0.84270079]);
+    check(Op::Unary(Unary::Exp), &[&x], &[3], &[0.36787944, 1.0, std::f64::consts::E]);
+    check(Op::Unary(Unary::Abs), &[&x], &[3], &[1.0, 0.0, 1.0]);
+    let x = value(&[3], &[0.25, 1.0, 2.25]);
+    check(Op::Unary(Unary::Log), &[&x], &[3], &[-1.38629436, 0.0, 0.81093022]);
+    check(Op::Unary(Unary::Sqrt), &[&x], &[3], &[0.5, 1.0, 1.5]);
+    let halves = value(&[4], &[0.5, 1.5, -2.5, 2.6]);
+    check(Op::Unary(Unary::Round), &[&halves], &[4], &[0.0, 2.0, -2.0, 3.0]);
+    // Far from 0 the error function is its limit; in between, values of Abramowitz and Stegun's table 7.1.
+    let far = value(&[4], &[0.5, 2.0, -40.0, f64::INFINITY]);
+    check(Op::Unary(Unary::Erf), &[&far], &[4], &[0.52049988, 0.99532227, -1.0, 1.0]);
 }
 
 #[test]
@@ -121,6 +133,8 @@ fn binary() {
     check(Op::Binary(Binary::Sub), &[&a, &b], &[3], &[-3.0, -3.0, -3.0]);
     check(Op::Binary(Binary::Mul), &[&a, &b], &[3], &[4.0, 10.0, 18.0]);
     check(Op::Binary(Binary::Div), &[&a, &b], &[3], &[0.25, 0.4, 0.5]);
+    let c = value(&[3], &[2.0, 1.0, 3.0]);
+    check(Op::Binary(Binary::Max), &[&a, &c], &[3], &[2.0, 2.0, 3.0]);
 }
 
 #[test]
@@ -212,6 +226,16 @@ fn means() {
     check(mean(&[1], true), &[&x], &[3, 1, 2], &rows);
     check(mean(&[0, 1, 2], true), &[&x], &[1, 1, 1], &[18.25]);
     check(mean(&[0, 1, 2], false), &[&x], &[], &[18.25]);
+}
+
+#[test]
+fn maxima_over_axes() {
+    let x = value(&[2, 2, 2], &[5.0, -1.0, -20.0, 2.0, -3.0, -1.0, -4.0, -2.0]);
+    let max = |axes: &[usize], keep_dims| Op::ReduceMax { axes: axes.to_vec(), keep_dims };
+    check(max(&[1], false), &[&x], &[2, 2], &[5.0, 2.0, -3.0, -1.0]);
+    check(max(&[0, 2], true), &[&x], &[1, 2, 1], &[5.0, 2.0]);
+    let x = value(&[2], &[1.0, f64::NAN]);
+    check(max(&[0], false), &[&x], &[], &[f64::NAN]);
 }
 
 #[test]

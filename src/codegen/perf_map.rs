@@ -3,20 +3,37 @@
 //! Where a model was freed and another one has its addresses, the later line counts.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{Result, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Result, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use super::code::Symbol;
 
-/// Appends functions to this process's file. All at once, so that models compiled at the same time do not mix their
-/// lines.
+/// This process's file, once something was written to it.
+static MAP: Mutex<Option<File>> = Mutex::new(None);
+
+/// Appends functions to this process's file: all at once, so that models compiled at the same time do not mix their
+/// lines. What an earlier process of the same number has left is removed first.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn append<'a>(symbols: impl Iterator<Item = Symbol<'a>>) -> Result<()> {
-    let path = format!("/tmp/perf-{}.map", std::process::id());
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    let mut map = MAP.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = match &mut *map {
+        Some(file) => file,
+        none => none.insert(create()?),
+    };
     file.write_all(lines(symbols).as_bytes())
+}
+
+/// A new file: one that exists, or a link to one, might be somebody else's, as anybody may write to the folder.
+fn create() -> Result<File> {
+    let path = format!("/tmp/perf-{}.map", std::process::id());
+    match fs::remove_file(&path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 fn lines<'a>(symbols: impl Iterator<Item = Symbol<'a>>) -> String {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::error::RunError;
 use crate::runtime::model::{Context, Model, StepInfo};
-use crate::runtime::trace::RunTrace;
+use crate::runtime::trace::StepTrace;
 
 /// Medians over several runs.
 #[derive(Clone, Debug, Serialize)]
@@ -102,24 +102,35 @@ impl Model {
         peak_gflops: f64,
     ) -> Result<Profile, RunError> {
         self.run(context)?;
-        let traces: Result<Vec<RunTrace>, RunError> =
-            (0..runs.max(1)).map(|_| self.run_traced(context)).collect();
-        Ok(Profile::of(self, &traces?, peak_gflops))
+        let mut samples = vec![Samples::default(); self.steps().len()];
+        let runs = runs.max(1);
+        for _ in 0..runs {
+            let trace = self.run_traced(context)?;
+            samples.iter_mut().zip(&trace.steps).for_each(|(samples, step)| samples.add(step));
+        }
+        Ok(Profile::of(self, runs, samples, peak_gflops))
+    }
+}
+
+/// What one step took in each run.
+#[derive(Clone, Debug, Default)]
+struct Samples {
+    milliseconds: Vec<f64>,
+    imbalances: Vec<f64>,
+}
+
+impl Samples {
+    fn add(&mut self, step: &StepTrace) {
+        self.milliseconds.push((step.end - step.start).as_secs_f64() * 1e3);
+        self.imbalances.push(step.imbalance());
     }
 }
 
 impl Profile {
-    /// Sums up runs of a model.
-    pub fn of(model: &Model, traces: &[RunTrace], peak_gflops: f64) -> Self {
-        let steps = model.steps().iter().enumerate();
-        let mut steps: Vec<StepProfile> = steps
-            .map(|(i, info)| {
-                let runs = || traces.iter().filter_map(|trace| trace.steps.get(i));
-                let times = runs().map(|s| (s.end - s.start).as_secs_f64() * 1e3).collect();
-                let imbalances = runs().map(|s| s.imbalance()).collect();
-                StepProfile::of(info, sorted(times), median(&sorted(imbalances)), peak_gflops)
-            })
-            .collect();
+    fn of(model: &Model, runs: usize, samples: Vec<Samples>, peak_gflops: f64) -> Self {
+        let steps = model.steps().iter().zip(samples);
+        let mut steps: Vec<StepProfile> =
+            steps.map(|(info, samples)| StepProfile::of(info, samples, peak_gflops)).collect();
         let milliseconds = steps.iter().map(|s| s.median_ms).sum();
         for step in &mut steps {
             step.share_of_time = ratio(step.median_ms, milliseconds);
@@ -127,7 +138,7 @@ impl Profile {
         Profile {
             isa: model.report().isa.name(),
             threads: model.threads(),
-            runs: traces.len(),
+            runs,
             milliseconds,
             peak_gflops,
             classes: classes(&steps, peak_gflops),
@@ -161,7 +172,8 @@ fn classes(steps: &[StepProfile], peak_gflops: f64) -> Vec<ClassProfile> {
 }
 
 impl StepProfile {
-    fn of(info: &StepInfo, times: Vec<f64>, imbalance: f64, peak_gflops: f64) -> Self {
+    fn of(info: &StepInfo, samples: Samples, peak_gflops: f64) -> Self {
+        let (times, imbalances) = (sorted(samples.milliseconds), sorted(samples.imbalances));
         let median_ms = median(&times);
         let gflops = ratio(2.0 * info.macs as f64, median_ms * 1e6);
         StepProfile {
@@ -182,7 +194,7 @@ impl StepProfile {
             gflops,
             gbytes: ratio(info.bytes as f64, median_ms * 1e6),
             share_of_peak: ratio(gflops, peak_gflops),
-            imbalance,
+            imbalance: median(&imbalances),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::ladder::{FULL, Group, Ladder};
 use super::layers::gflops;
 use super::race::{Keep, Race};
 use super::report::Subtitle;
+use super::subject::Compiled;
 use super::timing::{Plan, Stats};
 use super::{Args, csv, measure_peak, table};
 use crate::failure::Failure;
@@ -79,64 +80,43 @@ pub(super) struct Code {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check(args)?;
-    let common = args.common.without_tuned();
-    let network = common.load(&args.model, 1)?;
-    let ladder = Ladder::new(&network)?;
-    let interpreted = Interpretation::of(args, &network)?;
-    let plan = Plan {
-        warmup: args.warmup,
-        iterations: args.iters,
-        budget: BUDGET,
-        least_rounds: LEAST_ROUNDS,
-    };
+    let network = args.common.without_tuned().load(&args.model, 1)?;
+    let ablation = measure(args, &network)?;
+    if let Some(file) = &args.csv {
+        output::write_file(file, csv::text(&ablation).as_bytes())?;
+    }
+    match args.json {
+        true => output::print_json(&ablation),
+        false => output::print(&table::text(&ablation)),
+    }
+}
+
+fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
+    let ladder = Ladder::new(network)?;
+    let interpreted = Interpretation::of(args, network)?;
+    let (warmup, iterations) = (args.warmup, args.iters);
+    let plan = Plan { warmup, iterations, budget: BUDGET, least_rounds: LEAST_ROUNDS };
     let timed = ladder.timed();
-    let variants = timed.iter().map(|&i| ladder.rungs[i].variant(&network)).collect();
+    let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
     let most_bytes = args.hold.saturating_mul(1_000_000);
-    let mut race = Race::new(variants, common.seed, plan, most_bytes)?;
+    let mut race = Race::new(variants, args.common.seed, plan, most_bytes)?;
     let lane = |rung: usize| timed.iter().position(|&t| t == ladder.owner[rung]).unwrap_or(0);
     let full = lane(ladder.full);
-    let agreement = Agreement {
-        from: if interpreted.run.is_some() { INTERPRETER } else { FULL }.to_owned(),
-        expected: match &interpreted.run {
-            Some(run) => run.outputs.clone(),
-            None => widened(race.outputs(full)),
-        },
-        tolerance: tolerance(network.graph()),
-    };
+    let agreement = interpreted.agreement(network, race.outputs(full));
     let differences = race.agree(&agreement)?;
     let (isa, threads) = (race.compiled(full).isa, race.compiled(full).threads);
     let before = measure_peak(isa, threads)?;
     let stats = race.run()?;
     let peak = before.max(measure_peak(isa, threads)?);
     let mut rows = vec![interpreted.row()];
-    for (i, rung) in ladder.rungs.iter().enumerate() {
-        let (outline, lane) = (&ladder.outlines[i], lane(i));
-        let compiled = race.compiled(lane);
-        let told = if rung.group == Group::Removed { ladder.full } else { i };
-        rows.push(Row {
-            name: rung.name.clone(),
-            group: rung.group,
-            pass: rung.pass,
-            rewrites: rung.pass.map(|pass| ladder.outlines[told].remarks.count(pass)),
-            same_as: (ladder.owner[i] != i).then(|| ladder.rungs[ladder.owner[i]].name.clone()),
-            skipped: None,
-            times: Some(stats[lane]),
-            ratio: None,
-            ratio_before: None,
-            relative_difference: Some(differences[lane]),
-            code: Some(Code {
-                isa: compiled.isa.name(),
-                arena_bytes: compiled.arena_bytes,
-                weight_bytes: compiled.weight_bytes,
-                moved_bytes: outline.moved_bytes,
-                launches: compiled.steps,
-            }),
-        });
-    }
+    rows.extend((0..ladder.rungs.len()).map(|rung| {
+        let lane = lane(rung);
+        row(&ladder, rung, race.compiled(lane), stats[lane], differences[lane])
+    }));
     add_ratios(&mut rows, stats[full].median_ms);
-    let subtitle = Subtitle::new(&args.model, &network, isa, threads);
+    let subtitle = Subtitle::new(&args.model, network, isa, threads);
     let gflops = gflops(subtitle.macs, stats[full].median_ms);
-    let ablation = Ablation {
+    Ok(Ablation {
         subtitle,
         gflops,
         peak_gflops: peak,
@@ -144,13 +124,31 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         tolerance: agreement.tolerance,
         all_in_memory: race.keep() == Keep::All,
         rows,
-    };
-    if let Some(file) = &args.csv {
-        output::write_file(file, csv::text(&ablation).as_bytes())?;
-    }
-    match args.json {
-        true => output::print_json(&ablation),
-        false => output::print(&table::text(&ablation)),
+    })
+}
+
+/// A level beside what was measured for it, without ratios yet.
+fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, difference: f64) -> Row {
+    let (rung, owner) = (&ladder.rungs[i], ladder.owner[i]);
+    let told = if rung.group == Group::Removed { ladder.full } else { i };
+    Row {
+        name: rung.name.clone(),
+        group: rung.group,
+        pass: rung.pass,
+        rewrites: rung.pass.map(|pass| ladder.outlines[told].remarks.count(pass)),
+        same_as: (owner != i).then(|| ladder.rungs[owner].name.clone()),
+        skipped: None,
+        times: Some(times),
+        ratio: None,
+        ratio_before: None,
+        relative_difference: Some(difference),
+        code: Some(Code {
+            isa: compiled.isa.name(),
+            arena_bytes: compiled.arena_bytes,
+            weight_bytes: compiled.weight_bytes,
+            moved_bytes: ladder.outlines[i].moved_bytes,
+            launches: compiled.steps,
+        }),
     }
 }
 
@@ -178,6 +176,15 @@ impl Interpretation {
             .then(|| interpreter::run(network, args.common.seed))
             .transpose()?;
         Ok(Interpretation { run, estimate })
+    }
+
+    /// What all outputs are compared with: the interpreter's, or the full network's if it did not run.
+    fn agreement(&self, network: &Network, full: &[Vec<f32>]) -> Agreement {
+        let (from, expected) = match &self.run {
+            Some(run) => (INTERPRETER, run.outputs.clone()),
+            None => (FULL, widened(full)),
+        };
+        Agreement { from: from.to_owned(), expected, tolerance: tolerance(network.graph()) }
     }
 
     fn row(&self) -> Row {

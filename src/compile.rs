@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::kernels::sink::{Machine, Pack, Sink};
 use crate::kernels::{self, Algorithm, Operand, Step};
 use crate::options::{Numerics, Options};
-use crate::passes::{self, PassOptions, Remarks};
+use crate::passes::{self, Remarks};
 use crate::plan::{self, Plan, Reuse};
 use crate::report::class::class;
 use crate::report::kernels::{KernelInfo, describe};
@@ -88,8 +88,7 @@ pub struct Lowered {
 /// # Errors
 /// If a pass is named that cannot be chosen, or an operator remains that nothing can compile.
 pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> {
-    let options = PassOptions { selection: options.passes.clone(), ..PassOptions::default() };
-    Ok(passes::run(graph, &options)?)
+    Ok(passes::run(graph, &options.pass_options())?)
 }
 
 /// The machine that the options ask for.

@@ -40,7 +40,7 @@ pub mod report;
 pub mod runtime;
 pub mod spec;
 pub mod tune;
-mod whole_file;
+pub mod whole_file;
 
 pub use compiler::{Compiler, Network};
 pub use cpu::{Isa, IsaChoice};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cpu::IsaChoice;
-use crate::passes::PassSelection;
+use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
 use crate::tune::Tuned;
 
@@ -68,6 +68,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Which passes are run.
+    pub fn pass_options(&self) -> PassOptions {
+        PassOptions { selection: self.passes.clone(), ..PassOptions::default() }
+    }
+
     /// Threads of a run: what was asked for, at least 1, or as many as the process may use.
     pub fn thread_count(&self) -> usize {
         self.threads.unwrap_or_else(crate::runtime::pool::default_threads).max(1)

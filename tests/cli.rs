@@ -3,6 +3,10 @@
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/check.rs"]
+mod check;
+#[path = "cli/dump.rs"]
+mod dump;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/insight.rs"]
@@ -112,24 +116,6 @@ fn results_are_written_in_both_formats_and_read_again() {
 }
 
 #[test]
-fn check_passes_and_names_the_first_layer_above_the_tolerance() {
-    for name in ["resnet_bottleneck_v15", "seresnet"] {
-        let (model, io) = fixture(name);
-        let report = json(&["check", &model, "--input", &io, "--json"]);
-        assert_eq!(report["passed"], true, "{name}");
-        assert!(report["layers"].as_array().unwrap().len() > 20, "{name}");
-    }
-    let (model, _) = fixture("cifar14_c");
-    let output = resnetc(&["check", &model, "--tolerance", "0"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).starts_with("error: conv \"/conv1/Conv\" is off by"),
-        "{}",
-        stderr(&output)
-    );
-}
-
-#[test]
 fn info_knows_the_papers_figures() {
     let info = json(&["info", "cifar_resnet20", "--json"]);
     assert_eq!(info["parameters"], 269_722);
@@ -137,37 +123,6 @@ fn info_knows_the_papers_figures() {
     assert!(info["compiled"]["steps"].as_u64() < info["unfused"]["steps"].as_u64());
     assert_eq!(info["outputs"][0]["shape"], serde_json::json!([1, 10]));
     assert!(succeed(&["info", "cifar_resnet20"]).contains("269722"));
-}
-
-#[test]
-fn every_stage_can_be_dumped() {
-    let (model, _) = fixture("resnet_basic_b");
-    for (stage, has) in [
-        ("graph", "batch_norm"),
-        ("fused", "relu"),
-        ("scheduled", "nchw16c"),
-        ("plan", "lower bound"),
-        ("program", "program \""),
-        ("clif", "function u0:0"),
-        ("dot", "digraph"),
-    ] {
-        let text = succeed(&["dump", &model, "--stage", stage]);
-        assert!(text.contains(has), "{stage}: {text}");
-    }
-    if cfg!(target_arch = "x86_64") {
-        assert!(succeed(&["dump", &model, "--stage", "asm"]).contains("ret"));
-    }
-    let fused = succeed(&["dump", &model, "--stage", "fused"]);
-    assert!(!fused.contains("batch_norm"));
-    assert!(
-        succeed(&["dump", &model, "--stage", "fused", "--no-pass", "fuse_activation"])
-            .contains(" = relu(")
-    );
-    let part = succeed(&["dump", &model, "--stage", "fused", "--node", "/conv1/Conv"]);
-    assert_eq!(part.lines().count(), 1, "{part}");
-    let folder = folder("dump");
-    succeed(&["dump", &model, "--stage", "fused", "-o", text(&folder.join("fused.txt"))]);
-    assert_eq!(fs::read_to_string(folder.join("fused.txt")).unwrap(), fused);
 }
 
 #[test]

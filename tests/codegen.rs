@@ -4,6 +4,8 @@
 mod emulator;
 #[path = "codegen/encoding.rs"]
 mod encoding;
+#[path = "codegen/listing.rs"]
+mod listing;
 #[path = "codegen/pool.rs"]
 mod pool;
 #[path = "codegen/processor.rs"]

@@ -69,18 +69,18 @@ fn fail<T>(message: String) -> Result<T, EvalError> {
 /// If the number or a shape of the inputs differs from the graph's, the graph would not pass
 /// [`verify`](crate::verify::verify), or a value does not fit into memory.
 pub fn eval(graph: &Graph, inputs: &[Value]) -> Result<Vec<Value>, EvalError> {
-    eval_each(graph, inputs, &mut |_, _| {})
+    eval_each(graph, inputs, &mut |_, _, _| {})
 }
 
-/// As [`eval`], and reports the value of every node as soon as it is known, operands before their users. A value
-/// is dropped after its last use.
+/// As [`eval`], and reports every node as soon as its value is known, operands before their users: the node, the
+/// values of its operands, and its own. A value is dropped after its last use.
 ///
 /// # Errors
 /// As [`eval`].
 pub fn eval_each(
     graph: &Graph,
     inputs: &[Value],
-    report: &mut dyn FnMut(NodeId, &Value),
+    report: &mut dyn FnMut(NodeId, &[&Value], &Value),
 ) -> Result<Vec<Value>, EvalError> {
     check_inputs(graph, inputs)?;
     let mut given = inputs.iter();
@@ -94,7 +94,8 @@ pub fn eval_each(
     for id in graph.topo() {
         let operands = graph.operands(id);
         let value = compute(graph, id, &operands, &values, &mut given)?;
-        report(id, &value);
+        let known: Vec<&Value> = operands.iter().filter_map(|o| values.get(o)).collect();
+        report(id, &known, &value);
         for operand in &operands {
             let left = uses.entry(*operand).or_default();
             *left = left.saturating_sub(1);

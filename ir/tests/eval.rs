@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::collections::HashMap;
+
 use common::{iota, value};
 use resnetc_ir::eval::{Value, eval, eval_each, eval_node};
 use resnetc_ir::text::parse;
@@ -33,12 +35,13 @@ fn inputs_and_outputs_are_in_the_order_of_the_graph() {
 #[test]
 fn every_node_is_reported_once_after_its_operands() {
     let graph = parse(TWO_INPUTS).expect("parses");
-    let mut seen = Vec::new();
+    let mut seen = HashMap::new();
     let inputs = [iota(&[2]), iota(&[2])];
-    let outputs = eval_each(&graph, &inputs, &mut |id, value| {
-        assert!(graph.operands(id).iter().all(|operand| seen.contains(operand)));
+    let outputs = eval_each(&graph, &inputs, &mut |id, operands, value| {
+        let known: Vec<&Value> = graph.operands(id).iter().map(|o| &seen[o]).collect();
+        assert_eq!(operands, known);
         assert_eq!(value.shape, graph.node(id).ty.shape);
-        seen.push(id);
+        assert_eq!(seen.insert(id, value.clone()), None);
     });
     assert_eq!(outputs.expect("evaluates").len(), 4);
     assert_eq!(seen.len(), graph.len());

@@ -27,7 +27,7 @@ proptest! {
     #[test]
     fn inferred_and_evaluated_shapes_agree(random in random_graph(0..12)) {
         let mut seen = 0;
-        let outputs = eval_each(&random.graph, &random.inputs(), &mut |id, value| {
+        let outputs = eval_each(&random.graph, &random.inputs(), &mut |id, _, value| {
             seen += 1;
             assert_eq!(value.shape, random.graph.node(id).ty.shape);
             assert_eq!(value.data.len(), value.shape.iter().product::<usize>());
@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn operators_on_foreign_operands_fail_without_a_panic(a in random_graph(1..6), b in random_graph(1..6)) {
         let mut values = Vec::new();
-        let collected = eval_each(&a.graph, &a.inputs(), &mut |_, value| values.push(value.clone()));
+        let collected = eval_each(&a.graph, &a.inputs(), &mut |_, _, value| values.push(value.clone()));
         prop_assert!(collected.is_ok());
         for id in b.graph.nodes() {
             let count = b.graph.operands(id).len().max(1);

@@ -5,12 +5,13 @@
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32X4, I64};
 use cranelift_codegen::ir::{
-    Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, Value,
+    Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, SourceLoc, Value,
 };
 use cranelift_frontend::{FunctionBuilder, Variable};
 
 use super::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use super::error::CodegenError;
+use super::listing;
 use super::machine::{Compiled, Cranelift, Scratch};
 use super::usage::Usage;
 use super::vir::{Arith, Count, Inst, P, Program, V};
@@ -22,7 +23,7 @@ pub const LANES: usize = 4;
 const WHOLE: f32 = 8_388_608.0;
 const SIGN: u32 = 1 << 31;
 
-/// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text.
+/// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text, and where the program's lines are.
 ///
 /// # Errors
 /// If the program has other than 4 lanes or is malformed, or Cranelift refuses.
@@ -39,12 +40,18 @@ pub fn compile(
     }
     let signature = cranelift.kernel_signature(program.args);
     scratch.compile(cranelift, &program.name, signature, keep_ir, |builder| {
-        write(cranelift, builder, program, usage);
+        write(cranelift, builder, program, usage, keep_ir);
         Ok(())
     })
 }
 
-fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, program: &Program, usage: Usage) {
+fn write(
+    cranelift: &Cranelift,
+    mut builder: FunctionBuilder<'_>,
+    program: &Program,
+    usage: Usage,
+    keep_lines: bool,
+) {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
@@ -53,7 +60,8 @@ fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, program: &Prog
     let pointers: Vec<Variable> = (0..usage.pointers).map(|_| builder.declare_var(I64)).collect();
     let params = builder.block_params(entry).to_vec();
     pointers.iter().zip(params).for_each(|(&p, param)| builder.def_var(p, param));
-    let mut writer = Writer { cranelift, builder, vectors, pointers };
+    let line = keep_lines.then_some(0);
+    let mut writer = Writer { cranelift, builder, vectors, pointers, line };
     writer.block(&program.body);
     writer.builder.ins().return_(&[]);
     writer.builder.finalize(cranelift.isa().frontend_config());
@@ -64,6 +72,8 @@ struct Writer<'a> {
     builder: FunctionBuilder<'a>,
     vectors: Vec<Variable>,
     pointers: Vec<Variable>,
+    /// The next line of the program, if code shall say which line it is of.
+    line: Option<u32>,
 }
 
 /// Accesses never trap by contract; they need not be aligned to a vector.
@@ -73,7 +83,25 @@ fn access() -> MemFlagsData {
 
 impl Writer<'_> {
     fn block(&mut self, body: &[Inst]) {
-        body.iter().for_each(|inst| self.inst(inst));
+        for inst in body {
+            self.begin_line();
+            self.inst(inst);
+        }
+    }
+
+    /// What follows is the code of the next line.
+    fn begin_line(&mut self) {
+        if let Some(line) = &mut self.line {
+            self.builder.set_srcloc(SourceLoc::new(*line));
+            *line += 1;
+        }
+    }
+
+    /// A loop that is never entered has lines, too.
+    fn skip_lines(&mut self, body: &[Inst]) {
+        if let Some(line) = &mut self.line {
+            *line += 1 + listing::count(body) as u32;
+        }
     }
 
     fn inst(&mut self, inst: &Inst) {
@@ -237,7 +265,7 @@ impl Writer<'_> {
 
     fn repeat(&mut self, count: Count, body: &[Inst]) {
         if let Count::Fixed(0) = count {
-            return;
+            return self.skip_lines(body);
         }
         let head = self.builder.create_block();
         let exit = self.builder.create_block();
@@ -254,6 +282,7 @@ impl Writer<'_> {
         }
         self.builder.switch_to_block(head);
         self.block(body);
+        self.begin_line();
         let left = self.builder.ins().iadd_imm_s(left, -1);
         self.branch(left, head, &[left.into()], exit);
         self.builder.seal_block(head);

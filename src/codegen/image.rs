@@ -32,7 +32,7 @@ impl Backend {
 /// How to compile.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Keep the Cranelift IR as text, for dumps.
+    /// Keep the Cranelift IR as text, and where the lines of vector programs are, for dumps.
     pub keep_ir: bool,
     /// How many threads compile; the result does not depend on it.
     pub threads: usize,
@@ -118,6 +118,7 @@ impl Image {
                 alignment: x64::ALIGNMENT,
                 calls: Vec::new(),
                 ir: None,
+                lines: if options.keep_ir { encoded.lines } else { Vec::new() },
             }),
             Job::Region(region) => {
                 driver::compile(cranelift, scratch, region, &arities, options.keep_ir)

@@ -10,6 +10,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 
 use super::error::CodegenError;
+use super::listing::CodeLine;
 
 /// A compiled function. Its bytes call other functions by number, see [`Compiled::calls`].
 #[derive(Clone)]
@@ -26,6 +27,9 @@ pub struct Compiled {
     pub calls: Vec<ModuleReloc>,
     /// The Cranelift IR, if it was asked for.
     pub ir: Option<String>,
+    /// Where the lines of its vector program are, by offset, if that was asked for. A line may be in several places, and
+    /// one that became no code of its own in none.
+    pub lines: Vec<CodeLine>,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -163,7 +167,7 @@ impl Scratch {
         Scratch { context: Context::new(), frontend: FunctionBuilderContext::new() }
     }
 
-    /// Compiles what `write` puts into an empty function.
+    /// Compiles what `write` puts into an empty function. The source locations that it sets are lines of a program.
     pub(super) fn compile(
         &mut self,
         cranelift: &Cranelift,
@@ -195,9 +199,15 @@ impl Scratch {
         if let Some(reloc) = calls.iter().find(foreign) {
             return Err(refused(format!("it would need {:?} from a library", reloc.name)));
         }
+        let sources = code.buffer.get_srclocs_sorted().iter().filter(|s| !s.loc.is_default());
+        let mut lines: Vec<CodeLine> = sources
+            .map(|s| CodeLine { offset: s.start as usize, line: s.loc.bits() as usize })
+            .collect();
+        lines.dedup_by_key(|l| l.line);
         let bytes = code.code_buffer().to_vec();
         let alignment = u64::from(code.buffer.alignment).max(super::x64::ALIGNMENT);
-        Ok(Compiled { name: name.to_owned(), code: bytes.len(), bytes, alignment, calls, ir })
+        let (name, code) = (name.to_owned(), bytes.len());
+        Ok(Compiled { name, code, bytes, alignment, calls, ir, lines })
     }
 }
 

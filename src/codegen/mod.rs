@@ -10,6 +10,7 @@
 //! | [`driver`] | region -> Cranelift IR |
 //! | [`image`] | the compiled functions of one network, not in their place yet |
 //! | [`usage`] | which registers a program uses, and whether it may |
+//! | [`listing`] | machine code with the lines of the program that it was made of |
 //! | [`error`] | what can go wrong |
 //! | [`machine`] | Cranelift set up for this machine, and code not in its place yet |
 //! | [`code`] | owns the executable memory of one compiled network |
@@ -20,6 +21,7 @@ pub mod driver;
 pub mod emulate;
 pub mod error;
 pub mod image;
+pub mod listing;
 pub mod machine;
 pub mod perf_map;
 pub mod region;

@@ -113,9 +113,21 @@ pub enum PassError {
 /// If the options name a pass wrongly, or the graph holds an operator that cannot be lowered; it may be partly
 /// rewritten then. All other errors are errors in a pass.
 pub fn run(graph: &mut Graph, options: &PassOptions) -> Result<Remarks, PassError> {
+    run_steps(graph, pipeline(), options)
+}
+
+/// Runs other steps than those of the pipeline over a graph.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_steps(
+    graph: &mut Graph,
+    steps: &[Step],
+    options: &PassOptions,
+) -> Result<Remarks, PassError> {
     options.selection.check()?;
     let mut driver = Driver::new(options.verify, options.stop_after);
-    for step in pipeline() {
+    for step in steps {
         if options.until.is_some_and(|last| step.stage > last) {
             return Ok(driver.remarks);
         }
@@ -225,7 +237,7 @@ impl Driver {
         if step.need == Need::Optional {
             self.budget -= 1;
         }
-        self.remarks.applied.push(Applied::of(pass, label, graph, &change));
+        self.remarks.applied.push(Applied::of(step, label, graph, &change));
         Ok(())
     }
 }

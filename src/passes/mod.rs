@@ -34,8 +34,9 @@ pub mod reduce_mean_to_pool;
 pub mod remove_identity;
 
 use resnetc_ir::{Graph, NodeId, Patch};
+use serde::Serialize;
 
-pub use driver::{PassError, PassOptions, Verify, run, run_pass};
+pub use driver::{PassError, PassOptions, Verify, run, run_pass, run_steps};
 pub use remarks::{Applied, Declined, NearMisses, NodeRef, PassStats, Remarks};
 pub use selection::{PassSelection, optional_names};
 
@@ -64,7 +65,8 @@ pub enum Sweeps {
 }
 
 /// Whether a step can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Need {
     /// The result only gets better by it.
     Optional,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use resnetc_ir::{Change, Graph, Node, NodeId, Op};
 use serde::Serialize;
 
+use super::{Need, Step};
+
 /// The report of a whole run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Remarks {
@@ -22,6 +24,13 @@ impl Remarks {
     /// How many patches of this pass were applied.
     pub fn count(&self, pass: &str) -> usize {
         self.passes.iter().filter(|p| p.pass == pass).map(|p| p.applied).sum()
+    }
+
+    /// How many patches of optional passes were applied: what [`PassOptions::stop_after`] counts.
+    ///
+    /// [`PassOptions::stop_after`]: super::PassOptions::stop_after
+    pub fn optional(&self) -> usize {
+        self.applied.iter().filter(|a| a.need == Need::Optional).count()
     }
 
     /// Adds the near misses of a step. A step that runs twice finds the same ones twice.
@@ -58,6 +67,8 @@ pub struct PassStats {
 pub struct Applied {
     /// The pass.
     pub pass: &'static str,
+    /// Whether the pass could be left out.
+    pub need: Need,
     /// What the patch did.
     pub label: String,
     /// The operators that nothing uses any more, operands first.
@@ -96,13 +107,14 @@ impl fmt::Display for NodeRef {
 
 impl Applied {
     /// Tells of a patch that `graph` has just taken.
-    pub(super) fn of(pass: &'static str, label: String, graph: &Graph, change: &Change) -> Self {
+    pub(super) fn of(step: &Step, label: String, graph: &Graph, change: &Change) -> Self {
         let computes = |node: &Node| !matches!(node.op, Op::Constant(_));
         let gone = change.removed.iter().rev().map(|(id, node)| (*id, node));
         let came = change.added.iter().map(|&id| (id, graph.node(id)));
         let list = |(id, node): (NodeId, &Node)| computes(node).then(|| NodeRef::of(id, node));
         Applied {
-            pass,
+            pass: step.pass.name,
+            need: step.need,
             label,
             before: gone.filter_map(list).collect(),
             after: came.filter_map(list).collect(),

@@ -7,16 +7,19 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
 use resnetc::codegen::machine::{Compiled, Cranelift};
-use resnetc::codegen::x64;
+use resnetc::codegen::vir::Program;
+use resnetc::codegen::{listing, x64};
 use resnetc::compile::Lowered;
-use resnetc::ir::{dot, text};
+use resnetc::ir::{Graph, dot, text};
 use resnetc::plan::table;
 use resnetc::{Error, Network};
 
 use crate::args::Common;
 use crate::failure::Failure;
+use crate::nearest::nearest;
 use crate::output;
 use crate::stages::{self, Stages};
+use crate::units::plural;
 
 /// Print a network at one stage of its compilation
 #[derive(Debug, clap::Args)]
@@ -26,7 +29,7 @@ pub(crate) struct Args {
     /// Which stage
     #[arg(long, value_enum, default_value = "scheduled")]
     stage: Dump,
-    /// Only what is about this node
+    /// Only what is about this node; not for --stage dot
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
     /// Write to a file
@@ -50,23 +53,25 @@ enum Dump {
     Program,
     /// Cranelift's code of the drivers, and of the kernels of --isa baseline
     Clif,
-    /// Machine code
+    /// Machine code, with the lines of the vector programs that it was made of
     Asm,
     /// The graph behind the fusion passes, for Graphviz
     Dot,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if args.stage == Dump::Dot && args.node.is_some() {
+        return Err(Failure::usage("--node is not for --stage dot")
+            .help("--stage fused --node NAME prints the node's lines"));
+    }
     let network = args.common.load(&args.model, 1)?;
     let text = match args.stage {
-        Dump::Graph => lines_of(args, text::print(network.graph()))?,
-        Dump::Fused => lines_of(args, text::print(&stages::fused(&network, network.options())?))?,
-        Dump::Scheduled => {
-            lines_of(args, text::print(&Stages::of(&network, network.options())?.graph))?
-        }
+        Dump::Graph => graph_text(args, network.graph())?,
+        Dump::Fused => graph_text(args, &stages::fused(&network, network.options())?)?,
+        Dump::Scheduled => graph_text(args, &Stages::of(&network, network.options())?.graph)?,
         Dump::Plan => {
             let stages = Stages::of(&network, network.options())?;
-            lines_of(args, table::table(&stages.graph, &stages.plan))?
+            lines_of(args, &stages.graph, table::table(&stages.graph, &stages.plan))?
         }
         Dump::Dot => dot::dot(&stages::fused(&network, network.options())?),
         Dump::Program | Dump::Clif | Dump::Asm => functions(args, &network)?,
@@ -77,21 +82,39 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
+/// A graph in the text form that [`text::parse_with`] reads.
+fn graph_text(args: &Args, graph: &Graph) -> Result<String, Failure> {
+    let text = text::print(graph);
+    let hashed = text.lines().filter(|line| line.contains(" = constant fnv=")).count();
+    let lines = lines_of(args, graph, text)?;
+    match (hashed, &args.node) {
+        (1.., None) => Ok(format!(
+            "# the elements of {} are not in this text: fnv is their hash\n{lines}",
+            plural(hashed, "constant")
+        )),
+        _ => Ok(lines),
+    }
+}
+
 /// The lines that name the node, if one was asked for.
-fn lines_of(args: &Args, text: String) -> Result<String, Failure> {
+fn lines_of(args: &Args, graph: &Graph, text: String) -> Result<String, Failure> {
     let Some(name) = &args.node else { return Ok(text) };
     let quoted = format!("\"{name}\"");
     let about = |line: &&str| line.contains(&quoted) || line.split_whitespace().any(|w| w == name);
     let lines: Vec<&str> = text.lines().filter(about).collect();
     match lines.is_empty() {
-        true => Err(no_such_node(name)),
+        true => Err(no_such_node(name, graph.nodes().map(|n| graph.node(n).name.as_str()))),
         false => Ok(lines.join("\n") + "\n"),
     }
 }
 
-fn no_such_node(name: &str) -> Failure {
-    Failure::new(format!("this stage has no node \"{name}\""))
-        .help("leave --node away to see all names")
+fn no_such_node<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
+    let near: Vec<String> = nearest(name, names).iter().map(|n| format!("\"{n}\"")).collect();
+    let failure = Failure::new(format!("this stage has no node \"{name}\""));
+    match near.is_empty() {
+        true => failure.help("leave --node away to see all names"),
+        false => failure.help(format!("there are {}", near.join(", "))),
+    }
 }
 
 /// The kernels and regions that were asked for, by position.
@@ -106,7 +129,7 @@ impl Selection {
         let regions: Vec<usize> =
             (0..lowered.regions.len()).filter(|&r| wanted(&lowered.regions[r].name)).collect();
         if let (true, Some(name)) = (regions.is_empty(), &args.node) {
-            return Err(no_such_node(name));
+            return Err(no_such_node(name, lowered.regions.iter().map(|r| r.name.as_str())));
         }
         let pieces = regions.iter().flat_map(|&r| &lowered.regions[r].pieces);
         let calls = pieces.flat_map(|piece| piece.calls());
@@ -126,12 +149,15 @@ fn functions(args: &Args, network: &Network) -> Result<String, Failure> {
             .collect());
     }
     let image = image(&lowered)?;
-    let kernels = selection.kernels.iter().map(|&k| ("kernel", &image.kernels[k]));
-    let regions = selection.regions.iter().map(|&r| ("region", &image.regions[r]));
-    let functions = kernels.chain(regions);
+    let kernel = |&k: &usize| ("kernel", &image.kernels[k], Some(&lowered.kernels[k]));
+    let region = |&r: &usize| ("region", &image.regions[r], None);
+    let kernels = selection.kernels.iter().map(kernel);
+    let functions = kernels.chain(selection.regions.iter().map(region));
     match args.stage {
-        Dump::Clif => Ok(functions.filter_map(|(what, f)| clif(what, f)).collect()),
-        _ if cfg!(target_arch = "x86_64") => Ok(functions.map(|(what, f)| asm(what, f)).collect()),
+        Dump::Clif => Ok(functions.filter_map(|(what, f, _)| clif(what, f)).collect()),
+        _ if cfg!(target_arch = "x86_64") => {
+            Ok(functions.map(|(what, f, program)| asm(what, f, program)).collect())
+        }
         _ => Err(Failure::new("machine code can be shown on x86-64 only").help("use --stage clif")),
     }
 }
@@ -147,9 +173,14 @@ fn clif(what: &str, function: &Compiled) -> Option<String> {
     function.ir.as_ref().map(|ir| format!("; {what} \"{}\"\n{ir}\n", function.name))
 }
 
-fn asm(what: &str, function: &Compiled) -> String {
+fn asm(what: &str, function: &Compiled, program: Option<&Program>) -> String {
     let mut text = format!("; {what} \"{}\", {} bytes\n", function.name, function.code);
-    for line in x64::disassemble(&function.bytes[..function.code]) {
+    let instructions = x64::disassemble(&function.bytes[..function.code]);
+    let lines = match program {
+        Some(program) => listing::interleave(instructions, program, &function.lines),
+        None => instructions.into_iter().map(|(_, line)| line).collect(),
+    };
+    for line in lines {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{line}");
     }

@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod info;
 mod inputs;
+mod nearest;
 mod npy;
 mod output;
 mod passes;

@@ -49,11 +49,7 @@ impl Stages {
 /// The graph behind the fusion passes, with no layouts yet.
 pub(crate) fn fused(network: &Network, options: &Options) -> Result<Graph, Error> {
     let mut graph = network.graph().clone();
-    let options = PassOptions {
-        selection: options.passes.clone(),
-        until: Some(Stage::Fused),
-        ..PassOptions::default()
-    };
+    let options = PassOptions { until: Some(Stage::Fused), ..options.pass_options() };
     passes::run(&mut graph, &options)?;
     Ok(graph)
 }

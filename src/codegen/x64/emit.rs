@@ -6,6 +6,7 @@ use super::Encoded;
 use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
 use crate::codegen::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use crate::codegen::error::CodegenError;
+use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{Arith, Count, Inst, Mem, P, Program, V};
 
@@ -23,6 +24,7 @@ const ORDERED: u32 = 7;
 /// `vroundps`, `vrndscaleps`: to nearest, ties to even, no inexact exception.
 const NEAREST: u32 = 8;
 
+/// Encodes a program. Where its lines begin is noted on the way: two numbers for an instruction.
 pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
     let usage = Usage::of(program)?;
     let width = || CodegenError::Width {
@@ -71,6 +73,9 @@ struct Emitter<'p> {
     references: Vec<Reference>,
     /// Displacements of forward branches: where, and to where.
     branches: Vec<(usize, usize)>,
+    lines: Vec<CodeLine>,
+    /// The next line of the program.
+    line: usize,
 }
 
 impl<'p> Emitter<'p> {
@@ -88,6 +93,8 @@ impl<'p> Emitter<'p> {
             pool: Vec::new(),
             references: Vec::new(),
             branches: Vec::new(),
+            lines: Vec::new(),
+            line: 0,
         })
     }
 
@@ -115,7 +122,16 @@ impl<'p> Emitter<'p> {
     }
 
     fn block(&mut self, body: &[Inst], depth: usize) -> Result<(), IcedError> {
-        body.iter().try_for_each(|inst| self.inst(inst, depth))
+        body.iter().try_for_each(|inst| {
+            self.begin_line();
+            self.inst(inst, depth)
+        })
+    }
+
+    /// What follows is the code of the next line.
+    fn begin_line(&mut self) {
+        self.lines.push(CodeLine { offset: self.at, line: self.line });
+        self.line += 1;
     }
 
     fn inst(&mut self, inst: &Inst, depth: usize) -> Result<(), IcedError> {
@@ -270,8 +286,15 @@ impl<'p> Emitter<'p> {
         let counter = POINTER_REGISTERS[self.usage.pointers + depth];
         let mut exit = None;
         match count {
-            Count::Fixed(0) => return Ok(()),
-            Count::Fixed(1) => return self.block(body, depth + 1),
+            Count::Fixed(0) => {
+                self.line += listing::count(body) + 1;
+                return Ok(());
+            }
+            Count::Fixed(1) => {
+                self.block(body, depth + 1)?;
+                self.begin_line();
+                return Ok(());
+            }
             Count::Fixed(n) => {
                 let low = low_half(counter);
                 self.emit(Instruction::with2(Code::Mov_r32_imm32, low, n)?)?;
@@ -288,6 +311,7 @@ impl<'p> Emitter<'p> {
         }
         let head = self.at;
         self.block(body, depth + 1)?;
+        self.begin_line();
         self.emit(Instruction::with1(Code::Dec_rm64, counter)?)?;
         // A short branch is 2 bytes and reaches 128 back from its end.
         let code = if self.at + 2 - head <= 128 { Code::Jne_rel8_64 } else { Code::Jne_rel32_64 };
@@ -364,7 +388,7 @@ impl<'p> Emitter<'p> {
         for c in &self.pool {
             (0..c.copies).for_each(|_| bytes.extend_from_slice(&c.bits.to_le_bytes()));
         }
-        Encoded { bytes, code }
+        Encoded { bytes, code, lines: self.lines }
     }
 }
 

@@ -9,6 +9,7 @@ mod emit;
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
 
 use super::error::CodegenError;
+use super::listing::CodeLine;
 use super::vir::Program;
 
 /// The alignment that an encoded function asks for: loop heads are aligned relative to it.
@@ -21,6 +22,8 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// How many of the bytes are instructions.
     pub code: usize,
+    /// Where the lines of the program begin.
+    pub lines: Vec<CodeLine>,
 }
 
 /// Encodes `program`. Any x86-64 encodes any program; running it is another matter.
@@ -31,8 +34,8 @@ pub fn encode(program: &Program) -> Result<Encoded, CodegenError> {
     emit::encode(program)
 }
 
-/// The instructions, one a line, in the syntax of nasm, each after its offset.
-pub fn disassemble(code: &[u8]) -> Vec<String> {
+/// The instructions in the syntax of nasm: the offset of each, and its line, which begins with the offset.
+pub fn disassemble(code: &[u8]) -> Vec<(usize, String)> {
     let mut formatter = NasmFormatter::new();
     formatter.options_mut().set_space_after_operand_separator(true);
     Decoder::with_ip(64, code, 0, DecoderOptions::NONE)
@@ -40,7 +43,7 @@ pub fn disassemble(code: &[u8]) -> Vec<String> {
         .map(|instruction| {
             let mut line = format!("{:6x}  ", instruction.ip());
             formatter.format(&instruction, &mut line);
-            line
+            (instruction.ip() as usize, line)
         })
         .collect()
 }

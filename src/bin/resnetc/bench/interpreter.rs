@@ -47,7 +47,7 @@ pub(super) fn run(network: &Network, seed: u64) -> Result<Interpreted, Failure> 
     let mut bar = Progress::new("interpreting", work(graph));
     let mut done = 0;
     let start = Instant::now();
-    let outputs = eval_each(graph, &values, &mut |node, _| {
+    let outputs = eval_each(graph, &values, &mut |node, _, _| {
         done += node_work(graph, node);
         bar.set(done);
     });

@@ -1,0 +1,126 @@
+//! `resnetc check`: the compiled network against the interpreter, and who is to blame where they differ.
+
+mod estimate;
+mod report;
+mod reproduce;
+
+use std::path::PathBuf;
+
+use resnetc::check::{Bisection, Cause, Check, CheckError, CheckReport, Outcome, TOLERANCE};
+use resnetc::ir::Tensor;
+
+use crate::args::Common;
+use crate::failure::Failure;
+use crate::{inputs, output};
+use estimate::Interpreting;
+use report::Report;
+use reproduce::{Place, Reproduction};
+
+/// Compare every layer of the compiled network with the interpreter in f64
+///
+/// Fails if a value is further off than the tolerance, and names the first layer that is off when it runs alone on the
+/// interpreter's values. That layer is written as a model of its own, with its input, the expected result and the one
+/// found, so that the difference can be seen again.
+///
+/// A unit in the last place (ulp) is that of the greatest value of a layer, as an f32; differences are counted from
+/// the expected values rounded to f32.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// The most that a value may be off, as a part of the greatest value of its layer
+    #[arg(long, value_name = "T", default_value_t = TOLERANCE, value_parser = tolerance)]
+    tolerance: f64,
+    /// Values for the inputs, .npy or .safetensors [default: random]
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Find the first rewrite of a pass with which the outputs are off
+    #[arg(long)]
+    bisect: bool,
+    /// A folder to be made for the first layer that is wrong [default: resnetc-check-MODEL]
+    #[arg(long, value_name = "DIR")]
+    reproduce: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(t) if t >= 0.0 => Ok(t),
+        _ => Err("it must be a number of 0 or more".to_owned()),
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Compile(e) => e.into(),
+            other => Failure::new(other.to_string()),
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let place = Place::of(args.reproduce.as_deref(), &args.model)?;
+    let loaded = inputs::load(&args.model, args.input.as_deref(), &args.common)?;
+    let values: Vec<Tensor> = loaded.inputs.iter().map(|t| (**t).clone()).collect();
+    let check = Check::new(&loaded.network, &values)?.tolerance(args.tolerance);
+    let found = {
+        let mut bar = Interpreting::default();
+        check.compare(&mut |done, total| bar.set(done, total))?
+    };
+    let bisection = match args.bisect {
+        true => {
+            let mut bar = Interpreting::default();
+            Some(check.bisect(&mut |done, total| bar.set(done, total))?)
+        }
+        false => None,
+    };
+    let suspect = found.guilty.as_ref();
+    let reproduction = suspect.map(|suspect| place.write(args, &check, suspect));
+    let report = Report::new(args, &found, bisection, reproduction);
+    match args.json {
+        true => output::print_json(&report)?,
+        false => output::print(&report.text())?,
+    }
+    match found.passed() {
+        true => Ok(()),
+        false => Err(failure(args, &found, &report)),
+    }
+}
+
+/// What is off, in a line, and what to do.
+fn failure(args: &Args, found: &CheckReport, report: &Report<'_>) -> Failure {
+    let guilty = found.guilty.as_ref().map(|suspect| &suspect.layer);
+    let Some(bad) = guilty.or(found.first_above()) else { return Failure::silent() };
+    let failure = Failure::new(format!(
+        "{} \"{}\" is off by {:.2e} of its greatest value, more than the tolerance {:.0e}",
+        bad.op,
+        bad.name,
+        bad.difference.relative(),
+        args.tolerance
+    ));
+    match (&report.reproduction, &report.bisection) {
+        (Some(Reproduction::Written(written)), _) if written.reproduces => {
+            failure.help(written.command.clone())
+        }
+        (_, Some(bisection)) => failure.help(advice(bisection)),
+        (_, None) => failure.help("--bisect finds the pass that makes the difference"),
+    }
+}
+
+/// What to do once the bisection is done.
+fn advice(bisection: &Bisection) -> String {
+    match &bisection.outcome {
+        Outcome::Patch(patch) if patch.cause == Cause::Pass => {
+            format!("leave the pass out with --no-pass {}", patch.pass)
+        }
+        Outcome::Patch(patch) => {
+            format!("try --isa baseline, or leave the pass out with --no-pass {}", patch.pass)
+        }
+        Outcome::Always { .. } | Outcome::Agrees => "try --isa baseline".to_owned(),
+    }
+}

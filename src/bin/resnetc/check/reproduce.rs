@@ -1,0 +1,169 @@
+//! The guilty layer as files: a model, what goes in, what should come out and what does.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use resnetc::check::{Case, Check, Suspect};
+use resnetc::export::onnx::{self, Existing};
+use resnetc::import::safetensors;
+use resnetc::ir::Tensor;
+use resnetc::passes::PassSelection;
+use resnetc::{IsaChoice, Numerics, Options, whole_file};
+use serde::Serialize;
+
+use super::Args;
+use crate::failure::Failure;
+use crate::npy;
+
+const MODEL: &str = "layer.onnx";
+const EXPECTED: &str = "expected.npy";
+const FOUND: &str = "found.npy";
+
+/// Folders of the default name that may stand there already.
+const MOST: usize = 1000;
+
+/// Where the files go.
+pub(super) enum Place {
+    /// The user names it; there is nothing of this name.
+    Named(PathBuf),
+    /// This name, or the first one after it that is free.
+    Fresh(String),
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+pub(super) struct Written {
+    pub(super) folder: PathBuf,
+    pub(super) files: Vec<String>,
+    /// What to run to see the difference again.
+    pub(super) command: String,
+    /// Whether the layer differs when its file is taken for a network: what fuses or picks a layout there may differ.
+    pub(super) reproduces: bool,
+}
+
+/// What became of the files.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Reproduction {
+    /// They are there.
+    Written(Written),
+    /// They cannot be written. The rest of the report counts all the same.
+    Refused { error: String },
+}
+
+impl Place {
+    /// The folder that the user names, or one named after the model. A folder that is there already is refused before
+    /// any work is done.
+    pub(super) fn of(named: Option<&Path>, model: &Path) -> Result<Self, Failure> {
+        if let Some(folder) = named {
+            let refuse = |e: io::Error| {
+                Failure::file(folder, e).help("--reproduce makes a folder; give it another name")
+            };
+            whole_file::check_free(folder).map_err(refuse)?;
+            return Ok(Place::Named(folder.to_owned()));
+        }
+        let stem = model.file_stem().unwrap_or(model.as_os_str()).to_string_lossy();
+        Ok(Place::Fresh(format!("resnetc-check-{stem}")))
+    }
+
+    fn folder(&self) -> io::Result<PathBuf> {
+        let name = match self {
+            Place::Named(folder) => return Ok(folder.clone()),
+            Place::Fresh(name) => name,
+        };
+        let numbered = |i: usize| match i {
+            1 => PathBuf::from(name),
+            i => PathBuf::from(format!("{name}-{i}")),
+        };
+        let free = (1..=MOST).map(numbered).find(|f| whole_file::check_free(f).is_ok());
+        free.ok_or_else(|| io::Error::other(format!("no folder {name}-N is free")))
+    }
+
+    /// Writes the layer.
+    pub(super) fn write(&self, args: &Args, check: &Check<'_>, suspect: &Suspect) -> Reproduction {
+        match self.try_write(args, check, suspect) {
+            Ok(written) => Reproduction::Written(written),
+            Err(error) => Reproduction::Refused { error },
+        }
+    }
+
+    fn try_write(
+        &self,
+        args: &Args,
+        check: &Check<'_>,
+        suspect: &Suspect,
+    ) -> Result<Written, String> {
+        let case = &suspect.case;
+        let folder = self.folder().map_err(|e| e.to_string())?;
+        let input = match case.inputs.len() {
+            1 => "input.npy",
+            _ => "inputs.safetensors",
+        };
+        whole_file::write_folder(&folder, |folder| fill(folder, case, input))
+            .map_err(|e| format!("{}: {e}", folder.display()))?;
+        Ok(Written {
+            command: command(args, &folder, input),
+            files: [MODEL, input, EXPECTED, FOUND].map(String::from).into(),
+            reproduces: check.reproduces(case).map_err(|e| e.to_string())?,
+            folder,
+        })
+    }
+}
+
+fn fill(folder: &Path, case: &Case, input: &str) -> io::Result<()> {
+    let array = |name: &str, tensor: &Tensor| {
+        npy::write(&folder.join(name), tensor).map_err(|e| io::Error::other(e.message().to_owned()))
+    };
+    onnx::write(&case.graph, &folder.join(MODEL), Existing::Keep).map_err(io::Error::other)?;
+    match &case.inputs[..] {
+        [sole] => array(input, sole)?,
+        several => {
+            let name = |&id| case.graph.node(id).name.as_str();
+            let named = case.graph.inputs().iter().map(name).zip(several);
+            safetensors::save(&folder.join(input), named).map_err(io::Error::other)?;
+        }
+    }
+    array(EXPECTED, &case.expected)?;
+    array(FOUND, &case.found)
+}
+
+/// The command that shows the difference again, with the options that decide how a layer is compiled.
+fn command(args: &Args, folder: &Path, input: &str) -> String {
+    let path = |file: &str| quoted(&folder.join(file).display().to_string());
+    let mut words = vec![
+        "resnetc check".to_owned(),
+        path(MODEL),
+        format!("--input {}", path(input)),
+        format!("--tolerance {:e}", args.tolerance),
+    ];
+    let Options { isa, threads, numerics, passes, .. } = args.common.options(1);
+    if let IsaChoice::Exactly(isa) = isa {
+        words.push(format!("--isa {}", isa.name()));
+    }
+    words.extend(threads.map(|n| format!("--threads {n}")));
+    if numerics == Numerics::Exact {
+        words.push("--numerics exact".to_owned());
+    }
+    match passes {
+        PassSelection::All => {}
+        PassSelection::None => words.push("--unfused".to_owned()),
+        PassSelection::Without(names) => {
+            words.extend(names.iter().map(|pass| format!("--no-pass {pass}")));
+        }
+        PassSelection::Only(names) => {
+            words.extend(names.iter().map(|pass| format!("--only-pass {pass}")));
+        }
+    }
+    let tuned = args.common.tuned.as_ref().map(|file| quoted(&file.display().to_string()));
+    words.extend(tuned.map(|file| format!("--tuned {file}")));
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@%,".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}

@@ -1,0 +1,187 @@
+//! The compiled network against the interpreter, layer by layer and as a whole.
+//!
+//! Every value of the scheduled graph becomes an output, that graph is compiled and run, and each value is compared
+//! with what the interpreter computes in f64. As outputs keep their place, nothing is computed in place there; so
+//! the network as it stands is compiled and compared too, with the interpreter on the graph before any pass.
+
+use std::collections::BTreeMap;
+
+use resnetc_ir::eval::{Value, eval_each};
+use resnetc_ir::{Graph, GraphError, NodeId};
+use serde::{Serialize, Serializer};
+
+use super::suspect::Suspect;
+use super::work::{Work, cost};
+use super::{Check, CheckError, Classes, Difference, isolate, values};
+use crate::cpu::Isa;
+
+/// One value that was compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    /// The node's name, or the output's.
+    pub name: String,
+    /// The operator's name.
+    pub op: &'static str,
+    /// The value's shape.
+    pub shape: Vec<usize>,
+    /// How far it is from what the interpreter says.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// Whether the same classes come first, if it is an output that looks like scores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
+}
+
+impl Compared {
+    pub(super) fn of_node(graph: &Graph, node: NodeId, difference: Difference) -> Self {
+        let n = graph.node(node);
+        let (name, op, shape) = (n.name.clone(), n.op.name(), n.ty.shape.clone());
+        Compared { name, op, shape, difference, classes: None }
+    }
+}
+
+/// What a difference is due to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// A layer computes something else than the interpreter from the same operands: its kernel is wrong, or rounds more
+    /// than the tolerance allows.
+    Layer,
+    /// The interpreter computes something else from the graph behind the passes than from the one before them.
+    Passes,
+    /// Layers are off, and each is right alone: rounding adds up, or a layer leaves something wrong where only the next
+    /// one looks, beside its result.
+    Carried,
+    /// Every layer is right, but the network as it stands is not: a value is overwritten before it is read.
+    Places,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckReport {
+    /// What was compiled for.
+    #[serde(serialize_with = "isa_name")]
+    pub isa: Isa,
+    /// The most that a value may be off, as a part of the greatest value of its layer.
+    pub tolerance: f64,
+    /// What differences are due to; empty if there are none above the tolerance.
+    pub findings: Vec<Finding>,
+    /// The first layer that is off when it runs alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guilty: Option<Box<Suspect>>,
+    /// The values of the scheduled graph, in the interpreter's order.
+    pub layers: Vec<Compared>,
+    /// The outputs of the network as it stands, compared with the graph before any pass.
+    pub outputs: Vec<Compared>,
+    /// What the passes changed: the outputs of the graph behind them, compared with the graph before any, both by the
+    /// interpreter.
+    pub passes: Vec<Compared>,
+}
+
+fn isa_name<S: Serializer>(isa: &Isa, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(isa.name())
+}
+
+impl CheckReport {
+    /// Whether nothing is off by more than the tolerance.
+    pub fn passed(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The first value that is off by more than the tolerance; a layer if there is one, else an output.
+    pub fn first_above(&self) -> Option<&Compared> {
+        let above = |c: &&Compared| c.difference.is_above(self.tolerance);
+        self.layers.iter().chain(&self.outputs).chain(&self.passes).find(above)
+    }
+}
+
+impl Check<'_> {
+    /// Compiles the network, runs it and compares every value with the interpreter. The first layer that is off when it
+    /// runs alone is the guilty one. `progress` is told how much of the interpreter's work is done, and of how much.
+    ///
+    /// # Errors
+    /// If the network cannot be compiled or interpreted.
+    pub fn compare(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<CheckReport, CheckError> {
+        let (graph, options) = (self.network.graph(), self.network.options());
+        let (scheduled, _) = self.subject.schedule(graph, options, None)?;
+        let mut work = Work::new(cost(&scheduled) + cost(graph), progress);
+        let mut layers = self.layers(&scheduled, &mut work)?;
+        let (_, outputs) = self.outputs(scheduled, &mut work)?;
+        let passes = self.compare_outputs(&layers.values, &mut work)?;
+        let guilty = layers.guilty.take();
+        let findings = self.findings(&layers.compared, &outputs, &passes, guilty.is_some());
+        Ok(CheckReport {
+            isa: layers.isa,
+            tolerance: self.tolerance,
+            findings,
+            guilty: guilty.map(Box::new),
+            layers: layers.compared,
+            outputs,
+            passes,
+        })
+    }
+
+    fn findings(
+        &self,
+        layers: &[Compared],
+        outputs: &[Compared],
+        passes: &[Compared],
+        guilty: bool,
+    ) -> Vec<Finding> {
+        let above = |all: &[Compared]| all.iter().any(|c| c.difference.is_above(self.tolerance));
+        let (layer, pass) = (above(layers), above(passes));
+        let found = [
+            (Finding::Layer, guilty),
+            (Finding::Carried, layer && !guilty),
+            (Finding::Passes, pass),
+            (Finding::Places, above(outputs) && !layer && !pass),
+        ];
+        found.into_iter().filter(|(_, is)| *is).map(|(finding, _)| finding).collect()
+    }
+
+    /// Every computed value of the scheduled graph.
+    fn layers(&self, scheduled: &Graph, work: &mut Work<'_>) -> Result<Layers, CheckError> {
+        let (exposed, position) = expose(scheduled)?;
+        let model = (self.subject.compile)(exposed, self.network.options())?;
+        let context = values::run(&model, self.inputs)?;
+        let mut compared = Vec::new();
+        // What the first layer that is off shows when it runs alone, or why it cannot be run.
+        let mut guilty: Result<Option<Suspect>, CheckError> = Ok(None);
+        let values = eval_each(scheduled, &self.values, &mut |node, operands, value| {
+            work.did(scheduled, node);
+            let Some(&output) = position.get(&node) else { return };
+            let found = match context.output(output) {
+                Ok(found) => found,
+                Err(e) => return guilty = Err(e.into()),
+            };
+            let difference = Difference::of(found, value.data.iter().copied());
+            compared.push(Compared::of_node(scheduled, node, difference));
+            if difference.is_above(self.tolerance) && matches!(guilty, Ok(None)) {
+                guilty = self.suspect(scheduled, node, operands);
+            }
+        })?;
+        Ok(Layers { isa: model.report().isa, compared, guilty: guilty?, values })
+    }
+}
+
+/// What the layers' comparison gives.
+struct Layers {
+    isa: Isa,
+    compared: Vec<Compared>,
+    guilty: Option<Suspect>,
+    /// The interpreter's values of the scheduled graph's outputs.
+    values: Vec<Value>,
+}
+
+/// The graph with every computed value as an output, and which output each is.
+fn expose(graph: &Graph) -> Result<(Graph, BTreeMap<NodeId, usize>), GraphError> {
+    let mut exposed = graph.clone();
+    let mut position = BTreeMap::new();
+    let computed = |n: &NodeId| graph.node(*n).op.is_computed();
+    for node in graph.topo().into_iter().filter(computed) {
+        let value = isolate::planar(&mut exposed, node)?;
+        position.insert(node, exposed.outputs().len());
+        exposed.output(node.to_string(), value);
+    }
+    Ok((exposed, position))
+}

@@ -1,0 +1,133 @@
+//! The compiled network against the interpreter, and who is to blame where they differ.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`layers`] | every layer compared, and the outputs; what a difference is due to |
+//! | `outputs` | the network as it stands, and what the passes changed |
+//! | [`suspect`] | a layer run alone on the interpreter's operands |
+//! | `isolate` | one operator as a network of its own |
+//! | [`bisect`] | the first patch of a pass with which the outputs differ |
+//! | [`difference`], [`classes`] | how far values are apart; whether they name the same classes |
+//! | [`subject`] | what is checked: passes and compiler, this library's own by default |
+//!
+//! ```no_run
+//! use resnetc::check::{Check, random_values};
+//! use resnetc::{Compiler, Options};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let network = Compiler::new(Options::default()).load("resnet50.onnx")?;
+//! let inputs = random_values(network.graph(), 0);
+//! let report = Check::new(&network, &inputs)?.compare(&mut |_, _| {})?;
+//! if let Some(layer) = report.guilty {
+//!     println!("{} \"{}\" is off by {} ulp", layer.layer.op, layer.layer.name, layer.layer.difference.ulp());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod bisect;
+pub mod classes;
+pub mod difference;
+mod isolate;
+pub mod layers;
+mod outputs;
+pub mod subject;
+pub mod suspect;
+mod values;
+mod work;
+
+use std::cell::OnceCell;
+
+use resnetc_ir::eval::{EvalError, Value};
+use resnetc_ir::{GraphError, PatchError, Tensor};
+
+use crate::compiler::Network;
+use crate::error::{Error, RunError};
+
+pub use bisect::{Bisection, Cause, GuiltyPatch, Outcome};
+pub use classes::Classes;
+pub use difference::Difference;
+pub use layers::{CheckReport, Compared, Finding};
+pub use subject::Subject;
+pub use suspect::{Case, Suspect};
+pub use values::random_values;
+
+/// The most that a value may be off by default, as a part of the greatest value of its layer.
+pub const TOLERANCE: f64 = 1e-4;
+
+/// A network and what it is checked on.
+#[derive(Clone, Debug)]
+pub struct Check<'a> {
+    network: &'a Network,
+    inputs: &'a [Tensor],
+    /// The inputs, for the interpreter.
+    values: Vec<Value>,
+    subject: Subject<'a>,
+    tolerance: f64,
+    /// What the interpreter computes from the graph before any pass, once that is known.
+    reference: OnceCell<Vec<Value>>,
+}
+
+impl<'a> Check<'a> {
+    /// A check on one value for each input.
+    ///
+    /// # Errors
+    /// If the values are not what the network takes.
+    pub fn new(network: &'a Network, inputs: &'a [Tensor]) -> Result<Self, CheckError> {
+        values::check_inputs(network.graph(), inputs)?;
+        Ok(Check {
+            network,
+            inputs,
+            values: inputs.iter().map(Value::from).collect(),
+            subject: Subject::default(),
+            tolerance: TOLERANCE,
+            reference: OnceCell::new(),
+        })
+    }
+
+    /// Checks other passes or another compiler than this library's.
+    #[must_use]
+    pub fn subject(self, subject: Subject<'a>) -> Self {
+        Check { subject, ..self }
+    }
+
+    /// Sets the most that a value may be off, as a part of the greatest value of its layer.
+    #[must_use]
+    pub fn tolerance(self, tolerance: f64) -> Self {
+        Check { tolerance, ..self }
+    }
+}
+
+/// Why a network cannot be checked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// It cannot be compiled or run.
+    #[error(transparent)]
+    Compile(#[from] Error),
+    /// It cannot be interpreted.
+    #[error("the interpreter cannot run the network: {0}")]
+    Eval(#[from] EvalError),
+    /// A value cannot be made an output, or a layer a network; a bug.
+    #[error("a value cannot be looked at: {0}")]
+    Expose(#[from] GraphError),
+    /// A layer cannot be given its layout; a bug.
+    #[error("a layer cannot be run alone: {0}")]
+    Layout(#[from] PatchError),
+    /// The values given are not what the network takes.
+    #[error("input \"{name}\" is {wanted:?}, the values given are {given:?}")]
+    Input {
+        /// The input.
+        name: String,
+        /// Its shape.
+        wanted: Vec<usize>,
+        /// The shape given; empty if there is none.
+        given: Vec<usize>,
+    },
+}
+
+impl From<RunError> for CheckError {
+    fn from(error: RunError) -> Self {
+        CheckError::Compile(error.into())
+    }
+}

@@ -1,0 +1,86 @@
+//! A layer that is off, run alone: on the interpreter's operands, so that no earlier layer's error is in the result.
+
+use resnetc_ir::eval::{Value, eval_node};
+use resnetc_ir::{Graph, NodeId, Tensor};
+use serde::Serialize;
+
+use super::layers::Compared;
+use super::{Check, CheckError, Difference, isolate, values};
+use crate::compiler::{Compiler, Network};
+
+/// A layer that computes something else than the interpreter from the same operands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Suspect {
+    /// The layer, and how far its result is off when it runs alone.
+    #[serde(flatten)]
+    pub layer: Compared,
+    /// The layer as a network.
+    #[serde(skip)]
+    pub case: Case,
+}
+
+/// One layer as a network, with values that go in, and what comes out.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The layer as a description would have it: without layouts, a fused operator as those that it was fused from.
+    pub graph: Graph,
+    /// One value for each input of the graph.
+    pub inputs: Vec<Tensor>,
+    /// What the interpreter computes, rounded to f32.
+    pub expected: Tensor,
+    /// What the compiled layer computed.
+    pub found: Tensor,
+}
+
+impl Check<'_> {
+    /// Runs a node of a scheduled graph alone on the values of its operands. Nothing if it computes what it should.
+    pub(super) fn suspect(
+        &self,
+        scheduled: &Graph,
+        node: NodeId,
+        operands: &[&Value],
+    ) -> Result<Option<Suspect>, CheckError> {
+        // What the layer is given are f32 values, so the interpreter is given the same.
+        let rounded: Vec<Tensor> = operands.iter().filter_map(|v| v.to_tensor()).collect();
+        let exact: Vec<Value> = rounded.iter().map(Value::from).collect();
+        let n = scheduled.node(node);
+        let expected = eval_node(&n.op, &exact.iter().collect::<Vec<_>>())?;
+        let positions = scheduled.operands(node);
+        let inputs: Vec<Tensor> = isolate::inputs_of(scheduled, node)
+            .into_iter()
+            .filter_map(|input| positions.iter().position(|&o| o == input))
+            .filter_map(|position| rounded.get(position).cloned())
+            .collect();
+        let alone = isolate::scheduled(scheduled, node)?;
+        let model = (self.subject.compile)(alone, self.network.options())?;
+        let context = values::run(&model, &inputs)?;
+        let found = context.output(0)?;
+        let layer = Compared::of_node(
+            scheduled,
+            node,
+            Difference::of(found, expected.data.iter().copied()),
+        );
+        if !layer.difference.is_above(self.tolerance) {
+            return Ok(None);
+        }
+        let (Some(expected), Some(found)) =
+            (expected.to_tensor(), Tensor::new(expected.shape.clone(), found.to_vec()))
+        else {
+            return Ok(None);
+        };
+        let graph = isolate::described(scheduled, node)?;
+        Ok(Some(Suspect { layer, case: Case { graph, inputs, expected, found } }))
+    }
+
+    /// Whether the case, taken for a network, differs as well.
+    ///
+    /// # Errors
+    /// As [`Check::compare`].
+    pub fn reproduces(&self, case: &Case) -> Result<bool, CheckError> {
+        let network: Network =
+            Compiler::new(self.network.options().clone()).graph(case.graph.clone());
+        let check =
+            Check::new(&network, &case.inputs)?.subject(self.subject).tolerance(self.tolerance);
+        Ok(!check.compare(&mut |_, _| {})?.passed())
+    }
+}

@@ -1,0 +1,70 @@
+//! What goes into a network, and running it on that.
+
+use resnetc_ir::{Graph, Tensor};
+
+use super::CheckError;
+use crate::error::RunError;
+use crate::runtime::model::{Context, Model};
+
+/// Random values for every input of a graph: evenly spread over -1..1, the same for the same seed.
+pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
+    let mut state = seed;
+    let mut next = || {
+        // SplitMix64.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // 24 bits, as many as an f32 holds.
+        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let shapes = graph.inputs().iter().map(|&id| graph.node(id).ty.shape.clone());
+    shapes
+        .filter_map(|shape| {
+            let data = (0..shape.iter().product()).map(|_| next()).collect();
+            Tensor::new(shape, data)
+        })
+        .collect()
+}
+
+/// Whether there is a value of the right shape for every input.
+pub(super) fn check_inputs(graph: &Graph, inputs: &[Tensor]) -> Result<(), CheckError> {
+    for (i, &id) in graph.inputs().iter().enumerate() {
+        let node = graph.node(id);
+        let given = inputs.get(i).map_or(Vec::new(), |t| t.shape().to_vec());
+        if inputs.get(i).is_none() || given != node.ty.shape {
+            let (name, wanted) = (node.name.clone(), node.ty.shape.clone());
+            return Err(CheckError::Input { name, wanted, given });
+        }
+    }
+    Ok(())
+}
+
+/// Runs a model once, in memory full of NaN, so that nothing is right by chance.
+pub(super) fn run(model: &Model, inputs: &[Tensor]) -> Result<Context, RunError> {
+    let mut context = model.context()?;
+    for (i, tensor) in inputs.iter().enumerate() {
+        context.input_mut(i)?.copy_from_slice(tensor.data());
+    }
+    context.poison();
+    model.run(&mut context)?;
+    Ok(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_values_are_spread_and_the_same_for_a_seed() {
+        let mut graph = Graph::new();
+        graph.input("x", [1000]);
+        let values = random_values(&graph, 7);
+        assert_eq!(values, random_values(&graph, 7));
+        assert_ne!(values, random_values(&graph, 8));
+        let data = values[0].data();
+        assert!(data.iter().all(|x| (-1.0..1.0).contains(x)));
+        let mean = data.iter().sum::<f32>() / 1000.0;
+        assert!(mean.abs() < 0.1 && data.iter().any(|x| x.abs() > 0.9), "{mean}");
+    }
+}

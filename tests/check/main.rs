@@ -1,0 +1,10 @@
+//! Checks that find the guilty one: passes and kernels that are wrong on purpose are handed in, and must be named. And
+//! the text of every stage, which reads back.
+
+mod bisect;
+mod layers;
+mod planted;
+#[path = "../../ir/tests/common/random_graph.rs"]
+mod random_graph;
+mod reproduce;
+mod text;

@@ -67,13 +67,16 @@ fn check(
     shortcut: NodeId,
     projection: &Conv,
 ) -> Result<Option<Tensor>, Stop> {
+    let shared = graph.sole_user(shortcut) != Some(node);
     if projection.activation != Activation::None {
-        return Err(Stop::Near("the projection has an activation"));
+        // With other users it is the block before, and the shortcut the identity.
+        let near = Stop::Near("the projection has an activation");
+        return Err(if shared { Stop::Other } else { near });
     }
     if projection.residual || projection.projection.is_some() {
         return Err(Stop::Near("the projection has a shortcut of its own"));
     }
-    if graph.sole_user(shortcut) != Some(node) {
+    if shared {
         return Err(Stop::Near("the projection has two users"));
     }
     if main.groups != 1 || projection.groups != 1 {

@@ -115,6 +115,8 @@ pub struct Change {
     pub added: Vec<NodeId>,
     /// What nothing used any more, users before their operands. An id may be given to a new node later.
     pub removed: Vec<(NodeId, Node)>,
+    /// What was replaced, and by what.
+    pub replaced: Vec<(NodeId, NodeId)>,
 }
 
 impl Graph {
@@ -133,15 +135,17 @@ impl Graph {
         for &(value, layout) in &patch.layouts {
             self.set_layout(resolve(value, &added), layout);
         }
-        for &(old, new) in &patch.replacements {
-            self.redirect(old, resolve(new, &added), &added);
+        let replaced: Vec<(NodeId, NodeId)> =
+            patch.replacements.iter().map(|&(old, new)| (old, resolve(new, &added))).collect();
+        for &(old, new) in &replaced {
+            self.redirect(old, new, &added);
         }
         let mut removed = Vec::new();
-        for &(old, _) in &patch.replacements {
+        for &(old, _) in &replaced {
             removed.extend(self.remove_unused(old));
         }
         added.retain(|&n| self.contains(n));
-        Ok(Change { added, removed })
+        Ok(Change { added, removed, replaced })
     }
 
     fn add_and_check(&mut self, patch: &Patch, added: &mut Vec<NodeId>) -> Result<(), PatchError> {

@@ -34,9 +34,11 @@ fn replacement_removes_what_is_no_longer_used() {
     let mut patch = Patch::new("double instead of scale");
     let x = named(&graph, "x");
     let sum = patch.add("sum", Op::Binary(Binary::Add), &[x.into(), x.into()]);
-    patch.replace(named(&graph, "scaled"), sum);
+    let scaled = named(&graph, "scaled");
+    patch.replace(scaled, sum);
     let change = graph.apply(patch).expect("type-checks");
-    assert_eq!(change.added.len(), 1);
+    let sum = named(&graph, "sum");
+    assert_eq!((&change.added, &change.replaced), (&vec![sum], &vec![(scaled, sum)]));
     assert!(change.removed.iter().all(|(id, _)| !graph.contains(*id)));
     assert_eq!(change.removed.len() + graph.len(), before + change.added.len());
     assert_eq!(verify(&graph), Ok(()));

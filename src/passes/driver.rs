@@ -5,6 +5,7 @@ use std::time::Instant;
 use resnetc_ir::verify::{VerifyErrors, verify};
 use resnetc_ir::{Graph, Op, Patch, PatchError};
 
+use super::origins::Origins;
 use super::remarks::{Applied, NearMisses, PassStats, Remarks};
 use super::{Need, Pass, PassSelection, Stage, Step, Sweeps, pipeline};
 
@@ -126,7 +127,7 @@ pub fn run_steps(
     options: &PassOptions,
 ) -> Result<Remarks, PassError> {
     options.selection.check()?;
-    let mut driver = Driver::new(options.verify, options.stop_after);
+    let mut driver = Driver::new(graph, options.verify, options.stop_after);
     for step in steps {
         if options.until.is_some_and(|last| step.stage > last) {
             return Ok(driver.remarks);
@@ -144,7 +145,7 @@ pub fn run_steps(
 /// # Errors
 /// Only by an error in the pass.
 pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks, PassError> {
-    let mut driver = Driver::new(check, None);
+    let mut driver = Driver::new(graph, check, None);
     let (sweeps, need, stage) = (Sweeps::UntilStable, Need::Required, Stage::Canonical);
     driver.step(graph, &Step { pass: *pass, sweeps, need, stage })?;
     Ok(driver.remarks)
@@ -172,8 +173,9 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(check: Verify, stop_after: Option<usize>) -> Self {
-        Driver { check, budget: stop_after.unwrap_or(usize::MAX), remarks: Remarks::default() }
+    fn new(graph: &Graph, check: Verify, stop_after: Option<usize>) -> Self {
+        let remarks = Remarks { origins: Origins::new(graph), ..Remarks::default() };
+        Driver { check, budget: stop_after.unwrap_or(usize::MAX), remarks }
     }
 
     fn step(&mut self, graph: &mut Graph, step: &Step) -> Result<(), PassError> {
@@ -231,6 +233,7 @@ impl Driver {
         let pass = step.pass.name;
         let label = patch.label().to_owned();
         let change = graph.apply(patch).map_err(|source| PassError::Patch { pass, source })?;
+        self.remarks.origins.follow(graph, &change);
         if self.check == Verify::EachPatch {
             check(graph, pass, &label)?;
         }

@@ -9,6 +9,7 @@
 
 mod affine;
 mod driver;
+mod origins;
 mod permute;
 mod remarks;
 mod selection;
@@ -37,6 +38,7 @@ use resnetc_ir::{Graph, NodeId, Patch};
 use serde::Serialize;
 
 pub use driver::{PassError, PassOptions, Verify, run, run_pass, run_steps};
+pub use origins::Origins;
 pub use remarks::{Applied, Declined, NearMisses, NodeRef, PassStats, Remarks};
 pub use selection::{PassSelection, optional_names};
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use resnetc_ir::{Change, Graph, Node, NodeId, Op};
 use serde::Serialize;
 
+use super::origins::Origins;
 use super::{Need, Step};
 
 /// The report of a whole run.
@@ -18,6 +19,9 @@ pub struct Remarks {
     pub applied: Vec<Applied>,
     /// Every rewrite that was nearly proposed, each reason once a node.
     pub declined: Vec<Declined>,
+    /// Which nodes became which.
+    #[serde(skip)]
+    pub origins: Origins,
 }
 
 impl Remarks {

@@ -427,3 +427,42 @@ fn reports_serialize() {
     let label = json["applied"][0]["label"].as_str();
     assert_eq!(label, Some("fold batch_norm bn1 into conv conv1"));
 }
+
+#[test]
+fn a_fused_node_stands_for_all_that_was_fused() {
+    let mut graph = parse(BLOCK).expect("it parses");
+    let before = graph.clone();
+    let remarks = run(&mut graph, &options()).expect("the passes run");
+    let names = |node| {
+        let names = remarks.origins.of(node).map(|n| before.node(n).name.as_str());
+        names.collect::<Vec<_>>()
+    };
+    let convs = graph.topo().into_iter().filter(|&n| matches!(graph.node(n).op, Op::Conv(_)));
+    let found: Vec<_> = convs.map(names).collect();
+    assert_eq!(found, [vec!["conv1", "bn1", "relu1"], vec!["conv2", "bn2", "sum", "relu2"]]);
+    let reorders = graph.nodes().filter(|&n| matches!(graph.node(n).op, Op::Reorder(_)));
+    for reorder in reorders {
+        assert!(names(reorder).is_empty(), "the description knows no layouts");
+    }
+}
+
+#[test]
+fn a_lowered_node_is_stood_for_by_all_that_compute_it() {
+    let mut graph = parse(
+        r#"
+        %0 = input : f32[1, 2, 3, 3] "x"
+        %1 = constant fill=2 : f32[2] "scale"
+        %2 = relu(%0) "relu"
+        %3 = batch_norm(%2, %1, %1, %1, %1) epsilon=0 "bn"
+        output "y" = %3"#,
+    )
+    .expect("it parses");
+    let bn = graph.outputs()[0].node;
+    let remarks = run(&mut graph, &options()).expect("the passes run");
+    let stand_in = |op: Op| {
+        let node = graph.nodes().find(|&n| graph.node(n).op == op).expect("it was lowered");
+        remarks.origins.of(node).collect::<Vec<_>>()
+    };
+    assert_eq!(stand_in(Op::Binary(Binary::Mul)), [bn]);
+    assert_eq!(stand_in(Op::Binary(Binary::Add)), [bn]);
+}

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use resnetc::passes::{Pass, PassOptions, PassSelection, Step, Verify, pipeline, run, run_pass};
+use resnetc::passes::{
+    Pass, PassOptions, PassSelection, Remarks, Step, Verify, pipeline, run, run_pass,
+};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Pool, SliceAxis, Window};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
@@ -167,6 +169,26 @@ fn every_pass_keeps_meaning() {
     assert!(telling.get() > CASES as usize / 2, "only {} cases tell something", telling.get());
 }
 
+/// Whatever stands for a node stands for one that was described, and every output that was computed is stood for by
+/// what computes it now. Changes of layout stand for nothing: they are looked through.
+fn check_origins(before: &Graph, after: &Graph, remarks: &Remarks) -> Result<(), TestCaseError> {
+    for node in after.nodes() {
+        for origin in remarks.origins.of(node) {
+            prop_assert!(before.contains(origin), "{node} stands for {origin}");
+        }
+    }
+    for (described, output) in before.outputs().iter().zip(after.outputs()) {
+        let mut node = output.node;
+        while matches!(after.node(node).op, Op::Reorder(_)) {
+            node = after.operand(node, 0).expect("a reorder has an operand");
+        }
+        let is_constant = before.constant_of(described.node).is_some();
+        let found = remarks.origins.of(node).any(|origin| origin == described.node);
+        prop_assert!(is_constant || found, "{node} does not stand for {}", described.node);
+    }
+    Ok(())
+}
+
 #[test]
 fn the_pipeline_keeps_meaning() {
     let telling = Cell::new(0);
@@ -178,7 +200,9 @@ fn the_pipeline_keeps_meaning() {
             let mut graph = random.graph.clone();
             let options =
                 PassOptions { selection, verify: Verify::EachPatch, ..Default::default() };
-            run(&mut graph, &options).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let remarks =
+                run(&mut graph, &options).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            check_origins(&random.graph, &graph, &remarks)?;
             let after = eval(&graph, &inputs).map_err(|e| TestCaseError::fail(e.to_string()))?;
             compare(&outputs.values, &after, &outputs.bounds, Tolerance::Rounded)?;
             crate::layouts::check(&graph)?;

@@ -1,0 +1,91 @@
+//! Which nodes of the described graph each node of a rewritten graph stands for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use resnetc_ir::{Change, Graph, NodeId, Op};
+
+/// Follows operators and inputs through rewrites.
+///
+/// A node that takes another one's place stands for it, and for what went with it because nothing else used it. So a
+/// convolution into which a normalization was folded stands for both. A node that a pass adds beside others (a change of
+/// layout) stands for none; a node that is removed because no output needs it is not stood for.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    of: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// The operands of each living node: a rewritten graph does not tell those of a node that is gone.
+    operands: BTreeMap<NodeId, Vec<NodeId>>,
+}
+
+impl Origins {
+    /// Every operator and every input stands for itself. Constants are not described by anything but their user.
+    pub(super) fn new(graph: &Graph) -> Self {
+        let mut origins = Origins::default();
+        for node in graph.nodes() {
+            let is_constant = matches!(graph.node(node).op, Op::Constant(_));
+            let itself = (!is_constant).then_some(node);
+            origins.of.insert(node, itself.into_iter().collect());
+            origins.operands.insert(node, graph.operands(node));
+        }
+        origins
+    }
+
+    /// The nodes of the described graph for which a node stands, in order.
+    pub fn of(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        self.of.get(&node).into_iter().flatten().copied()
+    }
+
+    /// Accounts for a patch that has just been applied.
+    pub(super) fn follow(&mut self, graph: &Graph, change: &Change) {
+        for &node in &change.added {
+            self.of.insert(node, BTreeSet::new());
+            self.operands.insert(node, graph.operands(node));
+        }
+        for &(old, new) in &change.replaced {
+            let gone = self.take(graph, old, change);
+            self.give(graph, new, &gone, change);
+        }
+        // The users of what was replaced have another operand now.
+        for &(_, new) in change.replaced.iter().filter(|(_, new)| graph.contains(*new)) {
+            for (user, _) in graph.users(new) {
+                self.operands.insert(user, graph.operands(user));
+            }
+        }
+    }
+
+    /// What a node that is gone stood for, and whatever went with it and has no place taken. These are forgotten.
+    fn take(&mut self, graph: &Graph, old: NodeId, change: &Change) -> BTreeSet<NodeId> {
+        let (mut gone, mut work) = (BTreeSet::new(), vec![old]);
+        while let Some(node) = work.pop() {
+            let is_replaced = change.replaced.iter().any(|&(other, _)| other == node);
+            if graph.contains(node) || (is_replaced && node != old) {
+                continue;
+            }
+            if let Some(origins) = self.of.remove(&node) {
+                gone.extend(origins);
+                work.extend(self.operands.remove(&node).unwrap_or_default());
+            }
+        }
+        gone
+    }
+
+    /// Lets a node stand for others, and with it the nodes that the same patch added to compute it. A change of layout
+    /// computes nothing, so what it reads stands for them.
+    fn give(&mut self, graph: &Graph, new: NodeId, gone: &BTreeSet<NodeId>, change: &Change) {
+        let (mut seen, mut work) = (BTreeSet::new(), vec![new]);
+        while let Some(node) = work.pop() {
+            let is_added = change.added.contains(&node);
+            let computes = graph.contains(node) && graph.node(node).op.is_computed();
+            if !seen.insert(node) || (node != new && !(is_added && computes)) {
+                continue;
+            }
+            let is_reorder = computes && matches!(graph.node(node).op, Op::Reorder(_));
+            match self.of.get_mut(&node) {
+                Some(origins) if !is_reorder => origins.extend(gone),
+                _ => {}
+            }
+            if is_added {
+                work.extend(self.operands.get(&node).into_iter().flatten());
+            }
+        }
+    }
+}

@@ -130,8 +130,19 @@ fn has_avx512() -> bool {
 /// Bytes of a core's own last cache before the shared one (L2), as Linux reports it; 512 KiB where it does not.
 pub fn core_cache_bytes() -> usize {
     const DEFAULT: usize = 512 * 1024;
-    let size = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index2/size");
-    size.ok().and_then(|text| parse_size(text.trim())).unwrap_or(DEFAULT)
+    cache_bytes(2).unwrap_or(DEFAULT)
+}
+
+/// Bytes of the last cache before memory, as Linux reports it; 16 MiB where it does not.
+pub fn last_cache_bytes() -> usize {
+    const DEFAULT: usize = 16 << 20;
+    (2..=4).rev().find_map(cache_bytes).unwrap_or(DEFAULT)
+}
+
+/// Linux numbers the caches of a core from 0 on: data and instructions, then one a level.
+fn cache_bytes(index: usize) -> Option<usize> {
+    let size = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
+    parse_size(std::fs::read_to_string(size).ok()?.trim())
 }
 
 /// `512K`, `1M` or a plain number.

@@ -7,8 +7,9 @@
 //! | [`fpenv`] | denormal numbers flushed to zero for the length of a run |
 //! | [`memory`], [`pack`] | arenas, and packed constants |
 //! | [`mod@file`] | files in memory without a copy |
-//! | [`peak`] | how fast this machine multiplies and adds |
+//! | [`peak`], [`bandwidth`] | how fast this machine multiplies and adds, and how fast it reads memory |
 
+pub mod bandwidth;
 pub mod file;
 pub mod fpenv;
 pub mod memory;

@@ -16,6 +16,7 @@ mod output;
 mod passes;
 mod profile;
 mod progress;
+mod report;
 mod run;
 mod stages;
 mod tune;
@@ -45,6 +46,7 @@ enum Command {
     Run(run::Args),
     Classify(classify::Args),
     Bench(bench::Args),
+    Report(report::Args),
     Check(check::Args),
     Tune(tune::Args),
     Info(info::Args),
@@ -62,6 +64,7 @@ impl Command {
             Command::Run(args) => run::run(args),
             Command::Classify(args) => classify::run(args),
             Command::Bench(args) => bench::run(args),
+            Command::Report(args) => report::run(args),
             Command::Check(args) => check::run(args),
             Command::Tune(args) => tune::run(args),
             Command::Info(args) => info::run(args),

@@ -31,6 +31,6 @@ pub(super) fn measure(subject: &mut Subject, plan: Plan, peak: f64) -> Result<La
 }
 
 /// Billions of operations a second.
-pub(super) fn gflops(macs: u64, ms: f64) -> f64 {
+pub(crate) fn gflops(macs: u64, ms: f64) -> f64 {
     if ms > 0.0 { 2.0 * macs as f64 / (ms * 1e6) } else { 0.0 }
 }

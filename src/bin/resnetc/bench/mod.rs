@@ -11,6 +11,7 @@ mod outline;
 mod race;
 mod report;
 mod subject;
+pub(crate) mod survey;
 mod table;
 mod timing;
 

@@ -52,6 +52,11 @@ enum Operand {
 }
 
 impl Outline {
+    /// The instruction set.
+    pub(super) fn isa(&self) -> Isa {
+        self.work.isa
+    }
+
     /// Schedules and plans a network.
     pub(super) fn of(network: &Network) -> Result<Self, Failure> {
         let stages = Stages::of(network, network.options())?;

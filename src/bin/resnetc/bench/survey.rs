@@ -1,0 +1,220 @@
+//! All that is measured for a report, in one go: the levels of optimization in turns, then the layers of the full
+//! network, and before and after what the machine can do.
+
+use std::time::Duration;
+
+use resnetc::compile::macs;
+use resnetc::runtime::model::StepInfo;
+use resnetc::runtime::{bandwidth, peak};
+use resnetc::{Isa, Network};
+use serde::Serialize;
+
+use super::agree::{Agreement, tolerance, widened};
+use super::ladder::{FULL, Group, Ladder};
+use super::race::Race;
+use super::subject::{Compiled, Subject};
+use super::timing::{Plan, Stats};
+use super::{layers, measure_peak};
+use crate::failure::Failure;
+
+pub(crate) use super::class::class;
+pub(crate) use super::layers::gflops;
+
+/// All timed runs of all levels together, if their number is not given.
+const BUDGET: Duration = Duration::from_secs(8);
+/// The fewest rounds, if their number is not given.
+const LEAST_ROUNDS: usize = 5;
+/// Timed runs of the layers together, if their number is not given.
+const LAYER_BUDGET: Duration = Duration::from_secs(2);
+/// Memory for all levels at once; if they need more, each is compiled anew for each of its turns.
+const MOST_BYTES: usize = 3_000_000_000;
+/// A level of which one run takes longer is left out.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What unfused code of the baseline reaches of its peak, at the least.
+const BASELINE_SHARE: f64 = 0.25;
+/// How long memory is read, each time.
+const BANDWIDTH_TIME: Duration = Duration::from_millis(300);
+
+/// What was measured.
+pub(crate) struct Survey {
+    pub(crate) isa: Isa,
+    pub(crate) threads: usize,
+    /// From the lowest level to the full network, then what differs from the full one in one thing.
+    pub(crate) levels: Vec<Level>,
+    /// Levels that were not timed, and why.
+    pub(crate) skipped: Vec<Skipped>,
+    /// Which of the levels is the full network.
+    pub(crate) full: usize,
+    /// The steps of the full network's model, and the median time of each in milliseconds.
+    pub(crate) steps: Vec<(StepInfo, f64)>,
+    /// Timed runs of the steps.
+    pub(crate) step_runs: usize,
+    /// The greatest difference of a level's outputs from the full network's, as a part of the greatest value.
+    pub(crate) difference: f64,
+    /// How large it may be.
+    pub(crate) tolerance: f64,
+    pub(crate) peak_gflops: f64,
+    pub(crate) bandwidth: bandwidth::Bandwidth,
+}
+
+/// One level of optimization.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Level {
+    pub(crate) name: String,
+    /// Whether it differs from the full network in one choice, rather than being on the way there.
+    pub(crate) is_aside: bool,
+    /// The pass that it adds.
+    pub(crate) pass: Option<&'static str>,
+    /// What that pass rewrites.
+    pub(crate) rewrites: Option<usize>,
+    pub(crate) isa: &'static str,
+    pub(crate) runs: usize,
+    pub(crate) median_ms: f64,
+    pub(crate) min_ms: f64,
+    pub(crate) q1_ms: f64,
+    pub(crate) q3_ms: f64,
+    pub(crate) p90_ms: f64,
+    pub(crate) compile_ms: f64,
+    pub(crate) arena_bytes: usize,
+    pub(crate) weight_bytes: usize,
+    pub(crate) code_bytes: usize,
+    /// Operands and results of all steps.
+    pub(crate) moved_bytes: usize,
+    /// Regions that a run calls one after the other.
+    pub(crate) launches: usize,
+}
+
+/// A level without figures.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Skipped {
+    pub(crate) name: String,
+    pub(crate) reason: String,
+}
+
+/// How often a user wants runs to be timed.
+#[derive(Clone, Copy)]
+pub(crate) struct Runs {
+    pub(crate) warmup: usize,
+    pub(crate) iterations: Option<usize>,
+}
+
+impl Runs {
+    fn plan(self, budget: Duration) -> Plan {
+        let Runs { warmup, iterations } = self;
+        Plan { warmup, iterations, budget, least_rounds: LEAST_ROUNDS }
+    }
+}
+
+/// Measures a network, whose own options are those of the full one.
+///
+/// # Errors
+/// If it cannot be compiled, or levels do not give the same.
+pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey, Failure> {
+    let ladder = Ladder::new(network)?;
+    let threads = network.options().thread_count();
+    let (timed, skipped) = wanted(&ladder, network, threads)?;
+    let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
+    let mut race = Race::new(variants, seed, runs.plan(BUDGET), MOST_BYTES)?;
+    let full = timed.iter().position(|&i| i == ladder.full).unwrap_or(0);
+    let isa = race.compiled(full).isa;
+    let agreement = Agreement {
+        from: FULL.to_owned(),
+        expected: widened(race.outputs(full)),
+        tolerance: tolerance(network.graph()),
+    };
+    let differences = race.agree(&agreement)?;
+    let before = roofs(isa, threads)?;
+    let stats = race.run()?;
+    let (steps, step_runs) = match race.subject(full) {
+        Some(kept) => steps(kept, runs)?,
+        None => steps(&mut Subject::new(network, seed)?, runs)?,
+    };
+    let after = roofs(isa, threads)?;
+    let levels = timed.iter().enumerate();
+    let levels = levels
+        .map(|(lane, &rung)| Level::new(&ladder, rung, race.compiled(lane), &stats[lane]))
+        .collect();
+    Ok(Survey {
+        isa,
+        threads,
+        levels,
+        skipped,
+        full,
+        steps,
+        step_runs,
+        difference: differences.into_iter().fold(0.0, f64::max),
+        tolerance: agreement.tolerance,
+        peak_gflops: before.0.max(after.0),
+        bandwidth: match after.1.gbytes > before.1.gbytes {
+            true => after.1,
+            false => before.1,
+        },
+    })
+}
+
+/// Times the steps of a model one by one, and says in how many runs.
+fn steps(subject: &mut Subject, runs: Runs) -> Result<(Vec<(StepInfo, f64)>, usize), Failure> {
+    let times = layers::measure(subject, runs.plan(LAYER_BUDGET))?;
+    let count = times.first().map_or(0, Vec::len);
+    let medians = times.into_iter().map(|step| Stats::of(step).median_ms);
+    Ok((subject.model.steps().iter().cloned().zip(medians).collect(), count))
+}
+
+/// What multiply-adds and what reading memory reach.
+fn roofs(isa: Isa, threads: usize) -> Result<(f64, bandwidth::Bandwidth), Failure> {
+    Ok((measure_peak(isa, threads)?, bandwidth::measure(threads, BANDWIDTH_TIME)?))
+}
+
+/// The levels on the way to the full network and those beside it, without those whose code another one has; and those
+/// that would take too long.
+fn wanted(
+    ladder: &Ladder,
+    network: &Network,
+    threads: usize,
+) -> Result<(Vec<usize>, Vec<Skipped>), Failure> {
+    let graph = network.graph();
+    let work: u64 = graph.nodes().map(|n| macs(graph, n)).sum();
+    let baseline = peak::measure(Isa::Baseline, threads, Duration::ZERO)?.gflops;
+    let estimate = 2.0 * work as f64 / (baseline * BASELINE_SHARE * 1e9).max(1.0);
+    let is_slow = |rung: usize| {
+        ladder.outlines[rung].isa() == Isa::Baseline && estimate > PATIENCE.as_secs_f64()
+    };
+    let has_place = |rung: usize| {
+        matches!(ladder.rungs[rung].group, Group::Level | Group::Added | Group::Choice)
+    };
+    let (slow, timed): (Vec<usize>, Vec<usize>) = ladder
+        .timed()
+        .into_iter()
+        .filter(|&i| has_place(i))
+        .partition(|&i| i != ladder.full && is_slow(i));
+    let skipped = slow.into_iter().map(|i| Skipped {
+        name: ladder.rungs[i].name.clone(),
+        reason: format!("a run may take {estimate:.0} s"),
+    });
+    Ok((timed, skipped.collect()))
+}
+
+impl Level {
+    fn new(ladder: &Ladder, rung: usize, compiled: &Compiled, times: &Stats) -> Self {
+        let (found, outline) = (&ladder.rungs[rung], &ladder.outlines[rung]);
+        Level {
+            name: found.name.clone(),
+            is_aside: found.group == Group::Choice,
+            pass: found.pass,
+            rewrites: found.pass.map(|pass| outline.remarks.count(pass)),
+            isa: compiled.isa.name(),
+            runs: times.iterations,
+            median_ms: times.median_ms,
+            min_ms: times.min_ms,
+            q1_ms: times.q1_ms,
+            q3_ms: times.q3_ms,
+            p90_ms: times.p90_ms,
+            compile_ms: compiled.compile_ms,
+            arena_bytes: compiled.arena_bytes,
+            weight_bytes: compiled.weight_bytes,
+            code_bytes: compiled.code_bytes,
+            moved_bytes: outline.moved_bytes,
+            launches: compiled.steps,
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Fills the data of a report: the only file here that knows the compiler.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use resnetc::compile::macs;
+use resnetc::cpu::{core_cache_bytes, last_cache_bytes};
+use resnetc::ir::text::attributes;
+use resnetc::ir::{Graph, NodeId, Op};
+use resnetc::kernels::problem::ConvProblem;
+use resnetc::passes::{Need, Remarks, pipeline};
+use resnetc::tune::MachineKey;
+use resnetc::{Network, Options};
+
+use super::data::{
+    Arrival, Buffer, Declined, Graphs, Group, Holds, Kind, Ladder, Layer, Machine, Memory, Node,
+    Pass, Report, Roofs, Run, Value,
+};
+use crate::bench::survey::{Survey, class, gflops};
+use crate::failure::Failure;
+use crate::stages::Stages;
+
+/// Longer texts are cut: names come from files, and one may be as long as the file.
+const LONGEST: usize = 160;
+
+/// Puts together what was measured and what the stages of the compiler say.
+///
+/// # Errors
+/// If the network cannot be scheduled, which it was before.
+pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<Report, Failure> {
+    let stages = Stages::of(network, network.options())?;
+    let layers = layers(&stages, &survey);
+    let machine = machine(network.options(), &survey);
+    let run = run(network.graph(), &survey);
+    Ok(Report {
+        model: short(&model.display().to_string()),
+        run,
+        layers,
+        roofs: Roofs {
+            gflops: survey.peak_gflops,
+            gbytes: survey.bandwidth.gbytes,
+            read_bytes: survey.bandwidth.bytes,
+            layer_runs: survey.step_runs,
+        },
+        memory: memory(&stages),
+        graphs: graphs(network.graph(), &stages),
+        passes: passes(&stages.remarks),
+        declined: declined(&stages.remarks),
+        machine,
+        ladder: Ladder {
+            unfused: unfused(&survey),
+            levels: survey.levels,
+            skipped: survey.skipped,
+            full: survey.full,
+        },
+    })
+}
+
+/// The level without optional passes on the same instruction set: the last one before a pass is added.
+fn unfused(survey: &Survey) -> Option<usize> {
+    let isa = survey.isa.name();
+    let (levels, full) = (&survey.levels, survey.full);
+    levels[..full].iter().position(|l| l.pass.is_none() && l.isa == isa)
+}
+
+fn run(graph: &Graph, survey: &Survey) -> Run {
+    let macs = graph.nodes().map(|n| macs(graph, n)).sum();
+    let full = &survey.levels[survey.full];
+    let inputs: Vec<_> = graph.inputs().iter().map(|&i| graph.node(i).ty.shape.clone()).collect();
+    let reached = gflops(macs, full.median_ms);
+    Run {
+        batch: inputs.first().and_then(|shape| shape.first().copied()).unwrap_or(1),
+        inputs,
+        isa: survey.isa.name(),
+        threads: survey.threads,
+        macs,
+        gflops: reached,
+        share_of_peak: reached / survey.peak_gflops,
+        speedup: unfused(survey).map(|i| survey.levels[i].median_ms / full.median_ms),
+        difference: survey.difference,
+        tolerance: survey.tolerance,
+    }
+}
+
+/// A text that is not too long to be shown.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// How a node is called: by its name, or by its number.
+fn name(graph: &Graph, node: NodeId) -> String {
+    match graph.node(node).name.as_str() {
+        "" => node.to_string(),
+        name => short(name),
+    }
+}
+
+fn kind(op: &Op) -> Kind {
+    match op {
+        Op::Conv(conv) => match conv.window.kernel {
+            [1, 1] => Kind::Pointwise,
+            [3, 3] => Kind::ThreeByThree,
+            _ => Kind::OtherConv,
+        },
+        Op::Gemm(_) | Op::MatMul => Kind::Product,
+        Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. } => {
+            Kind::Pool
+        }
+        Op::Unary(_) | Op::Binary(_) | Op::BatchNorm { .. } | Op::Softmax { .. } => {
+            Kind::Elementwise
+        }
+        Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Identity
+        | Op::Reorder(_)
+        | Op::Input
+        | Op::Constant(_) => Kind::Movement,
+    }
+}
+
+/// Operator, attributes and type; of a convolution its problem.
+fn line(graph: &Graph, id: NodeId) -> String {
+    let node = graph.node(id);
+    let text = match ConvProblem::of(graph, id) {
+        Some(problem) => format!("{problem} : {}", node.ty),
+        None => match attributes(&node.op) {
+            more if more.is_empty() => format!("{} : {}", node.op.name(), node.ty),
+            more => format!("{} {more} : {}", node.op.name(), node.ty),
+        },
+    };
+    short(&text)
+}
+
+fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
+    let graph = &stages.graph;
+    let total: f64 = survey.steps.iter().map(|(_, ms)| ms).sum();
+    let bytes = |node: NodeId| graph.node(node).ty.elements() * size_of::<f32>();
+    let operators = stages.steps().enumerate().map(|(operator, node)| {
+        let own = survey.steps.iter().filter(|(step, _)| step.operator == operator);
+        let (launches, ms) = own.fold((0, 0.0), |(count, sum), (_, ms)| (count + 1, sum + ms));
+        let macs = macs(graph, node);
+        let found = graph.node(node);
+        let speed = gflops(macs, ms);
+        let read: usize = graph.operands(node).into_iter().map(bytes).sum();
+        Layer {
+            name: name(graph, node),
+            op: found.op.name(),
+            kind: kind(&found.op),
+            class: class(graph, node),
+            line: line(graph, node),
+            algorithm: stages.algorithm(node).to_string().replace('_', " "),
+            launches,
+            median_ms: ms,
+            share_of_time: if total > 0.0 { ms / total } else { 0.0 },
+            macs,
+            bytes: read + bytes(node),
+            gflops: speed,
+            share_of_peak: speed / survey.peak_gflops,
+        }
+    });
+    operators.collect()
+}
+
+fn memory(stages: &Stages) -> Memory {
+    let (graph, plan) = (&stages.graph, &stages.plan);
+    let step_of: HashMap<NodeId, usize> =
+        plan.steps.iter().enumerate().map(|(i, step)| (step.node, i)).collect();
+    let value = |&node: &NodeId| {
+        let step = step_of.get(&node).copied();
+        let arrival = match step.map(|i| &plan.steps[i]) {
+            None => Arrival::Input,
+            Some(step) if step.is_view => Arrival::View,
+            Some(step) if step.in_place.is_some() => Arrival::InPlace,
+            Some(_) => Arrival::Result,
+        };
+        let (name, line) = (name(graph, node), line(graph, node));
+        Value { name, line, step: step.unwrap_or(0), arrival }
+    };
+    let scratch_of: HashMap<usize, NodeId> =
+        plan.steps.iter().filter_map(|s| Some((s.scratch?, s.node))).collect();
+    let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| Buffer {
+        offset: buffer.offset,
+        bytes: buffer.bytes,
+        live: buffer.live,
+        holds: match scratch_of.get(&i) {
+            Some(&node) => Holds::Scratch(name(graph, node)),
+            None => Holds::Values(buffer.values.iter().map(value).collect()),
+        },
+    });
+    Memory {
+        peak: plan.peak,
+        lower_bound: plan.lower_bound,
+        // Outputs are live behind the last step, until they are read.
+        steps: plan.steps.len() + 1,
+        buffers: buffers.collect(),
+    }
+}
+
+fn is_drawn(graph: &Graph, node: NodeId) -> bool {
+    graph.constant_of(node).is_none()
+}
+
+fn graphs(before: &Graph, stages: &Stages) -> Graphs {
+    let after = &stages.graph;
+    let described: Vec<NodeId> =
+        before.topo().into_iter().filter(|&n| is_drawn(before, n)).collect();
+    let planned = stages.plan.steps.iter().map(|s| s.node);
+    let compiled: Vec<NodeId> = after.inputs().iter().copied().chain(planned).collect();
+    let groups = groups(&described, &compiled, |node| {
+        // What became a constant is stood for by what reads the constant.
+        let constants = after.operands(node).into_iter().filter(|&o| !is_drawn(after, o));
+        [node].into_iter().chain(constants).flat_map(|n| stages.remarks.origins.of(n)).collect()
+    });
+    let (mut left, mut right, mut ranges) = (Vec::new(), Vec::new(), Vec::new());
+    for (old, new) in groups {
+        let (start, end) = (left.len(), right.len());
+        left.extend(old);
+        right.extend(new);
+        ranges.push(Group { before: (start, left.len()), after: (end, right.len()) });
+    }
+    Graphs { before: nodes(before, &left), after: nodes(after, &right), groups: ranges }
+}
+
+/// Nodes before and after that hang together, in the order of the nodes after; what is gone comes last.
+fn groups(
+    described: &[NodeId],
+    compiled: &[NodeId],
+    origins: impl Fn(NodeId) -> Vec<NodeId>,
+) -> Vec<(Vec<NodeId>, Vec<NodeId>)> {
+    // The group of each described node is that of the first compiled node that stands for it; a compiled node that
+    // stands for nodes of several groups joins them.
+    let mut groups: Vec<(Vec<NodeId>, Vec<NodeId>)> = Vec::new();
+    let mut group_of: HashMap<NodeId, usize> = HashMap::new();
+    for &node in compiled {
+        let stood_for = origins(node);
+        let known = stood_for.iter().filter_map(|n| group_of.get(n).copied()).min();
+        let at = known.unwrap_or_else(|| {
+            groups.push(Default::default());
+            groups.len() - 1
+        });
+        groups[at].1.push(node);
+        for origin in stood_for {
+            match group_of.insert(origin, at) {
+                Some(other) if other != at => {
+                    let (_, moved) = std::mem::take(&mut groups[other]);
+                    groups[at].1.extend(moved);
+                    group_of.values_mut().filter(|g| **g == other).for_each(|g| *g = at);
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut gone = Vec::new();
+    for &node in described {
+        match group_of.get(&node) {
+            Some(&at) => groups[at].0.push(node),
+            None => gone.push((vec![node], Vec::new())),
+        }
+    }
+    groups.retain(|(_, compiled)| !compiled.is_empty());
+    groups.into_iter().chain(gone).collect()
+}
+
+fn nodes(graph: &Graph, order: &[NodeId]) -> Vec<Node> {
+    let position: HashMap<NodeId, usize> =
+        order.iter().enumerate().map(|(i, &node)| (node, i)).collect();
+    let node = |&id: &NodeId| Node {
+        id: id.to_string(),
+        name: name(graph, id),
+        op: graph.node(id).op.name(),
+        kind: kind(&graph.node(id).op),
+        line: line(graph, id),
+        operands: graph.operands(id).iter().filter_map(|o| position.get(o).copied()).collect(),
+    };
+    order.iter().map(node).collect()
+}
+
+fn passes(remarks: &Remarks) -> Vec<Pass> {
+    let mut passes: Vec<Pass> = Vec::new();
+    for step in pipeline() {
+        let name = step.pass.name;
+        if passes.iter().any(|p| p.name == name) {
+            continue;
+        }
+        let own = remarks.applied.iter().filter(|a| a.pass == name);
+        passes.push(Pass {
+            name,
+            doc: step.pass.doc,
+            optional: step.need == Need::Optional,
+            rewrites: own.map(|a| short(&a.label)).collect(),
+        });
+    }
+    passes
+}
+
+fn declined(remarks: &Remarks) -> Vec<Declined> {
+    let mut reasons: BTreeMap<(&'static str, String), Vec<String>> = BTreeMap::new();
+    for found in &remarks.declined {
+        let key = (found.pass, short(&found.reason));
+        reasons.entry(key).or_default().push(format!("{} {}", found.op, short(&found.node)));
+    }
+    let reasons = reasons.into_iter();
+    reasons.map(|((pass, reason), nodes)| Declined { pass, reason, nodes }).collect()
+}
+
+fn machine(options: &Options, survey: &Survey) -> Machine {
+    let key = MachineKey::of(survey.isa, options.thread_count());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Machine {
+        resnetc: env!("CARGO_PKG_VERSION"),
+        debug: cfg!(debug_assertions),
+        os: std::env::consts::OS,
+        cpu: key.cpu.into_iter().collect(),
+        core_cache_bytes: core_cache_bytes(),
+        last_cache_bytes: last_cache_bytes(),
+        date: date(now.as_secs()),
+        command: std::env::args_os().map(|a| short(&a.to_string_lossy())).collect(),
+    }
+}
+
+/// Seconds since 1970 as a date, in the Gregorian calendar.
+fn date(seconds: u64) -> String {
+    let (mut days, minutes) = (seconds / 86_400, seconds / 60 % 1440);
+    let is_leap = |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let mut month = 0;
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    let (hour, minute) = (minutes / 60, minutes % 60);
+    format!("{year}-{:02}-{:02} {hour:02}:{minute:02}", month + 1, days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let found = [0, 951_782_400, 1_709_251_199, 4_107_542_400].map(date);
+        let expected =
+            ["1970-01-01 00:00", "2000-02-29 00:00", "2024-02-29 23:59", "2100-03-01 00:00"];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        let long = "\u{e9}".repeat(1000);
+        assert_eq!(short(&long).chars().count(), LONGEST + 1);
+        assert_eq!(short("conv1"), "conv1");
+    }
+}

@@ -1,0 +1,263 @@
+//! What a report shows: plain data, which `--json` prints and the page draws.
+
+use serde::Serialize;
+
+use crate::bench::survey::{Level, Skipped};
+
+/// The whole report.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    /// As the user named it.
+    pub(crate) model: String,
+    pub(crate) run: Run,
+    pub(crate) ladder: Ladder,
+    /// The operators that run, in order.
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) roofs: Roofs,
+    pub(crate) memory: Memory,
+    pub(crate) graphs: Graphs,
+    pub(crate) passes: Vec<Pass>,
+    pub(crate) declined: Vec<Declined>,
+    pub(crate) machine: Machine,
+}
+
+/// The network and a run of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) inputs: Vec<Vec<usize>>,
+    pub(crate) batch: usize,
+    pub(crate) isa: &'static str,
+    pub(crate) threads: usize,
+    /// By the definition of the operators.
+    pub(crate) macs: u64,
+    pub(crate) gflops: f64,
+    pub(crate) share_of_peak: f64,
+    /// How many times as fast as unfused code; absent if that was not timed.
+    pub(crate) speedup: Option<f64>,
+    /// The greatest difference between outputs of two levels, as a part of the greatest value.
+    pub(crate) difference: f64,
+    /// How large rounding can make it.
+    pub(crate) tolerance: f64,
+}
+
+/// Levels of optimization.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Ladder {
+    pub(crate) levels: Vec<Level>,
+    pub(crate) skipped: Vec<Skipped>,
+    /// Which level is the full network.
+    pub(crate) full: usize,
+    /// Which one has no optional pass, on the same instruction set.
+    pub(crate) unfused: Option<usize>,
+}
+
+impl Report {
+    /// The figures of the full network.
+    pub(crate) fn full(&self) -> &Level {
+        &self.ladder.levels[self.ladder.full]
+    }
+}
+
+/// What an operator is to a reader: its colour and its mark in all plots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// A convolution of single pixels.
+    Pointwise,
+    /// A 3x3 convolution.
+    ThreeByThree,
+    /// Any other convolution.
+    OtherConv,
+    Product,
+    Pool,
+    Elementwise,
+    Movement,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 7] = [
+        Kind::Pointwise,
+        Kind::ThreeByThree,
+        Kind::OtherConv,
+        Kind::Product,
+        Kind::Pool,
+        Kind::Elementwise,
+        Kind::Movement,
+    ];
+
+    /// The name in legends.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Pointwise => "1x1 convolution",
+            Kind::ThreeByThree => "3x3 convolution",
+            Kind::OtherConv => "other convolution",
+            Kind::Product => "matrix product",
+            Kind::Pool => "pooling",
+            Kind::Elementwise => "element-wise",
+            Kind::Movement => "movement",
+        }
+    }
+}
+
+/// One operator that runs.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Layer {
+    pub(crate) name: String,
+    pub(crate) op: &'static str,
+    pub(crate) kind: Kind,
+    /// What kernels treat alike.
+    pub(crate) class: String,
+    /// Operator, operands and attributes; of a convolution its problem line.
+    pub(crate) line: String,
+    pub(crate) algorithm: String,
+    /// Regions that it takes.
+    pub(crate) launches: usize,
+    /// Sum of the medians of its regions.
+    pub(crate) median_ms: f64,
+    pub(crate) share_of_time: f64,
+    pub(crate) macs: u64,
+    /// Operands and result, each once.
+    pub(crate) bytes: usize,
+    pub(crate) gflops: f64,
+    pub(crate) share_of_peak: f64,
+}
+
+impl Layer {
+    /// Floating-point operations for each byte.
+    pub(crate) fn intensity(&self) -> f64 {
+        2.0 * self.macs as f64 / self.bytes.max(1) as f64
+    }
+}
+
+/// What the machine can do, measured between the runs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Roofs {
+    pub(crate) gflops: f64,
+    pub(crate) gbytes: f64,
+    /// Bytes that were read in one turn to measure the latter.
+    pub(crate) read_bytes: usize,
+    /// Timed runs of each layer.
+    pub(crate) layer_runs: usize,
+}
+
+/// The plan of the arena.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Memory {
+    pub(crate) peak: usize,
+    pub(crate) lower_bound: usize,
+    pub(crate) steps: usize,
+    pub(crate) buffers: Vec<Buffer>,
+}
+
+/// A stretch of the arena for some steps.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Buffer {
+    pub(crate) offset: usize,
+    pub(crate) bytes: usize,
+    /// First and last step, both included.
+    pub(crate) live: (usize, usize),
+    pub(crate) holds: Holds,
+}
+
+/// What lies in a buffer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Holds {
+    /// Values that take each other's place, in the order in which they are written.
+    Values(Vec<Value>),
+    /// What the named operator needs for itself.
+    Scratch(String),
+}
+
+/// A value in a buffer.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Value {
+    pub(crate) name: String,
+    /// Operator and type.
+    pub(crate) line: String,
+    /// When it is written; inputs are there before the first step.
+    pub(crate) step: usize,
+    pub(crate) arrival: Arrival,
+}
+
+/// How a value comes into its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Arrival {
+    Input,
+    /// It opens the buffer.
+    Result,
+    /// It takes over the place of an operand, element by element.
+    InPlace,
+    /// It is its operand as it stands; nothing runs.
+    View,
+}
+
+/// The graph as it was described and as it is compiled, without constants.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Graphs {
+    /// Sorted by group.
+    pub(crate) before: Vec<Node>,
+    /// Sorted by group.
+    pub(crate) after: Vec<Node>,
+    /// In the order in which the compiled network runs them.
+    pub(crate) groups: Vec<Group>,
+}
+
+/// A node of a graph.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Node {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) op: &'static str,
+    pub(crate) kind: Kind,
+    /// Attributes and type.
+    pub(crate) line: String,
+    /// Positions of its operands in the same list.
+    pub(crate) operands: Vec<usize>,
+}
+
+/// Nodes before that became nodes after: each of these stands for one of those at least.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Group {
+    /// Range of positions; empty if a pass added the nodes after.
+    pub(crate) before: (usize, usize),
+    /// Range of positions; empty if a pass removed the nodes before.
+    pub(crate) after: (usize, usize),
+}
+
+/// What one pass did.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Pass {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) optional: bool,
+    /// What it did, once for each rewrite.
+    pub(crate) rewrites: Vec<String>,
+}
+
+/// Rewrites that were nearly done, all for the same reason.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Declined {
+    pub(crate) pass: &'static str,
+    pub(crate) reason: String,
+    /// Operator and name.
+    pub(crate) nodes: Vec<String>,
+}
+
+/// Where and with what it was measured.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) resnetc: &'static str,
+    /// Whether checks for developers slow it down.
+    pub(crate) debug: bool,
+    pub(crate) os: &'static str,
+    /// Kind of CPU, as the system tells it.
+    pub(crate) cpu: Vec<(String, String)>,
+    pub(crate) core_cache_bytes: usize,
+    pub(crate) last_cache_bytes: usize,
+    /// Universal time, as `2026-11-24 10:22`.
+    pub(crate) date: String,
+    /// The command line.
+    pub(crate) command: Vec<String>,
+}

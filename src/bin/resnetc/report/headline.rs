@@ -1,0 +1,67 @@
+//! What was measured, in four figures.
+
+use maud::{Markup, html};
+
+use super::data::Report;
+use super::svg::{extents, figure, share};
+use crate::units::{bytes, count, plural};
+
+pub(crate) fn section(report: &Report) -> Markup {
+    let (run, full, memory) = (&report.run, report.full(), &report.memory);
+    let inputs = run.inputs.iter().map(|i| extents(i)).collect::<Vec<_>>().join(", ");
+    html! {
+        header {
+            p .brand { "resnetc report" }
+            h1 { (report.model) }
+            p .lead {
+                (inputs) ", " (count(run.macs)) " multiply-adds, "
+                (plural(run.threads, "thread")) ", " (run.isa)
+                @if let Some(cpu) = report.machine.cpu_name() { ", " (cpu) }
+            }
+            dl .tiles {
+                (tile("a run", &figure(full.median_ms), "ms", html! {
+                    "median of " (plural(full.runs, "run")) ", 90 % within " (figure(full.p90_ms)) " ms"
+                }))
+                @if let (Some(speedup), Some(unfused)) = (run.speedup, report.ladder.unfused) {
+                    @let unfused = &report.ladder.levels[unfused];
+                    (tile("by fusion", &format!("{speedup:.2}"), "times as fast", html! {
+                        "as without optional passes, which takes " (figure(unfused.median_ms)) " ms"
+                    }))
+                }
+                (tile("share of peak", share(run.share_of_peak).trim_end_matches(" %"), "%", html! {
+                    (figure(run.gflops)) " of " (figure(report.roofs.gflops))
+                    " GFLOP/s, counted as direct convolution"
+                }))
+                (tile("arena", &split(memory.peak).0, &split(memory.peak).1, html! {
+                    @if memory.peak == memory.lower_bound {
+                        "the least that live values allow"
+                    } @else {
+                        "at least " (bytes(memory.lower_bound)) " are live at once"
+                    }
+                }))
+            }
+            @if report.machine.debug {
+                p .warning { "Measured with a build for developers, whose checks take time. Build with --release." }
+            }
+        }
+    }
+}
+
+fn tile(name: &str, value: &str, unit: &str, note: Markup) -> Markup {
+    html! {
+        div {
+            dt { (name) }
+            dd {
+                span .value { (value) } " " span .unit { (unit) }
+                span .note { (note) }
+            }
+        }
+    }
+}
+
+/// Number and unit.
+fn split(size: usize) -> (String, String) {
+    let text = bytes(size);
+    let (value, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    (value.to_owned(), unit.to_owned())
+}

@@ -1,0 +1,91 @@
+//! `resnetc report`: one page with all that is known of a network on this machine.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `data` | what is shown, as plain data |
+//! | `collect` | fills it from the compiler's stages and from what `bench::survey` measures |
+//! | `page` | the page; below it one file a section, each a function of the data alone |
+//! | `svg`, `scale`, `palette` | marks, axes, colours |
+
+mod collect;
+mod data;
+mod fusions;
+mod graphs;
+mod headline;
+mod ladder;
+mod layers;
+mod machine;
+mod memory;
+mod page;
+mod palette;
+mod roofline;
+mod scale;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use resnetc::PassSelection;
+
+use crate::args::{Common, positive};
+use crate::bench::survey::{self, Runs};
+use crate::failure::Failure;
+use crate::output;
+use crate::tuned::OFF;
+
+/// Write a page about a network: what each optimization buys, time by layer, roofline, memory plan, graphs
+///
+/// The page is one HTML file that needs nothing else. All levels of optimization are timed in turns, then the layers
+/// of the full network, and before and after how fast this machine multiplies and adds and reads memory. Measured
+/// choices of `resnetc tune` are left out, as they are for the layers of the full network only.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// The page to write
+    #[arg(short, long, value_name = "FILE.html", required_unless_present = "json")]
+    output: Option<PathBuf>,
+    /// Timed runs of each level and of the layers [default: about ten seconds of them]
+    #[arg(long, value_name = "K", value_parser = positive)]
+    iters: Option<usize>,
+    /// Runs before the first that counts
+    #[arg(long, value_name = "W", default_value_t = 2)]
+    warmup: usize,
+    /// Print the data of the page as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    check(args)?;
+    let common = args.common.without_tuned();
+    let network = common.load(&args.model, 1)?;
+    if network.options().passes != PassSelection::All {
+        return Err(Failure::usage("a report compares all levels of passes")
+            .help("leave --no-pass, --only-pass and --unfused away"));
+    }
+    let runs = Runs { warmup: args.warmup, iterations: args.iters };
+    let survey = survey::measure(&network, common.seed, runs)?;
+    let report = collect::report(&args.model, &network, survey)?;
+    if let Some(file) = &args.output {
+        output::write_file(file, page::render(&report).as_bytes())?;
+    }
+    match args.json {
+        true => output::print_json(&report),
+        false => Ok(()),
+    }
+}
+
+/// What can be refused before the work.
+fn check(args: &Args) -> Result<(), Failure> {
+    if args.common.tuned.as_deref().is_some_and(|file| file.as_os_str() != OFF) {
+        return Err(Failure::usage(
+            "a report takes no measured choices: they are for the full network only",
+        )
+        .help("leave --tuned away"));
+    }
+    args.output.as_deref().map_or(Ok(()), output::check_file)
+}

@@ -1,0 +1,54 @@
+//! The page: one file, which needs nothing else.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::data::Report;
+use super::svg::{raw, shapes};
+use super::{fusions, graphs, headline, ladder, layers, machine, memory, palette, roofline};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("marks.js");
+
+/// One section: the anchor, what the list of sections calls it, and what draws it.
+type Section = (&'static str, &'static str, fn(&Report) -> Markup);
+
+const SECTIONS: [Section; 7] = [
+    ("ladder", "Optimizations", ladder::section),
+    ("layers", "Layers", layers::section),
+    ("roofline", "Roofline", roofline::section),
+    ("memory", "Memory", memory::section),
+    ("graphs", "Graph", graphs::section),
+    ("fusions", "Fusions", fusions::section),
+    ("machine", "Machine", machine::section),
+];
+
+/// Renders a report.
+pub(crate) fn render(report: &Report) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content={ "resnetc " (report.machine.resnetc) };
+                title { (report.model) " \u{2013} resnetc report" }
+                // An empty icon: a browser asks for one otherwise.
+                link rel="icon" href="data:,";
+                style { (palette::css()) (raw(STYLE)) }
+            }
+            body {
+                (shapes())
+                main {
+                    (headline::section(report))
+                    nav aria-label="Sections" {
+                        ul { @for (id, name, _) in SECTIONS { li { a href={ "#" (id) } { (name) } } } }
+                    }
+                    @for (_, _, section) in SECTIONS { (section(report)) }
+                }
+                output #readout aria-live="polite" hidden {}
+                script { (raw(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}

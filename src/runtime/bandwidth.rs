@@ -1,0 +1,87 @@
+//! How fast this machine reads memory: the other roof that kernels are measured against.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crate::cpu::last_cache_bytes;
+use crate::error::Error;
+
+/// The memory that is read is so many times as large as the last cache, so that little of it is still there. Servers
+/// whose cache is larger than [`BYTES`] allows share it among many: how much of it a process finds, nobody knows.
+const CACHES: usize = 4;
+/// The least and the most memory that is read.
+const BYTES: (usize, usize) = (64 << 20, 256 << 20);
+
+/// The fastest that memory was read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bandwidth {
+    /// Threads that read.
+    pub threads: usize,
+    /// Bytes that they read in one turn, each its own share.
+    pub bytes: usize,
+    /// Billions of bytes a second, all threads together.
+    pub gbytes: f64,
+}
+
+/// Measures for about as long as `time`, at least one turn. The fastest turn counts.
+///
+/// # Errors
+/// If the system has not enough memory.
+pub fn measure(threads: usize, time: Duration) -> Result<Bandwidth, Error> {
+    let threads = threads.max(1);
+    let bytes = last_cache_bytes().saturating_mul(CACHES).clamp(BYTES.0, BYTES.1);
+    let words = written(bytes / size_of::<u64>())?;
+    let (start, mut best) = (Instant::now(), Duration::MAX);
+    loop {
+        let turn = Instant::now();
+        read(&words, threads);
+        best = best.min(turn.elapsed());
+        if start.elapsed() >= time {
+            break;
+        }
+    }
+    let bytes = words.len() * size_of::<u64>();
+    Ok(Bandwidth { threads, bytes, gbytes: bytes as f64 / best.as_secs_f64().max(1e-9) / 1e9 })
+}
+
+/// Memory that was written: pages that never were are all the same page of zeros, which is always in the cache.
+fn written(words: usize) -> Result<Vec<u64>, Error> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(words).map_err(|e| Error::Memory {
+        what: "a buffer whose reading is timed",
+        bytes: words * size_of::<u64>(),
+        reason: e.to_string(),
+    })?;
+    memory.extend((0..words as u64).map(|i| i | 1));
+    Ok(memory)
+}
+
+/// Reads everything once, each thread its own share.
+fn read(words: &[u64], threads: usize) {
+    let share = words.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let mut shares = words.chunks(share);
+        let own = shares.next();
+        for other in shares {
+            scope.spawn(|| black_box(sum(other)));
+        }
+        black_box(own.map(sum));
+    });
+}
+
+/// Depends on every word, and is no slower than memory: the compiler makes vector code of it.
+fn sum(words: &[u64]) -> u64 {
+    words.iter().fold(0, |sum, &word| sum.wrapping_add(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_speed_of_memory_is_a_positive_number() {
+        let found = measure(2, Duration::ZERO).expect("there is memory");
+        assert!(found.gbytes.is_finite() && found.gbytes > 0.0);
+        assert!((BYTES.0..=BYTES.1).contains(&found.bytes));
+    }
+}

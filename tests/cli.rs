@@ -11,6 +11,8 @@ mod dump;
 mod errors;
 #[path = "cli/insight.rs"]
 mod insight;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/tune.rs"]

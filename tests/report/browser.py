@@ -95,12 +95,13 @@ def point(page, where, screen, faults):
         page.keyboard.press("Escape")
         page.keyboard.press("ArrowRight")
         check(readout.text_content() == first, f"{where}: {name}: the arrow key finds no first mark", faults)
-    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
     page.mouse.move(0, 0)
+    page.keyboard.press("Escape")
 
 
 def pictures(page, folder, stem):
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
     page.screenshot(path=folder / f"{stem}-top.png")
     for section in page.locator("main > section").all():
         name = section.get_attribute("id")

@@ -67,6 +67,8 @@ pub(crate) struct Level {
     pub(crate) pass: Option<&'static str>,
     /// What that pass rewrites.
     pub(crate) rewrites: Option<usize>,
+    /// Passes that make the full network of the level before it.
+    pub(crate) last: Vec<&'static str>,
     pub(crate) isa: &'static str,
     pub(crate) runs: usize,
     pub(crate) median_ms: f64,
@@ -194,6 +196,16 @@ fn wanted(
     Ok((timed, skipped.collect()))
 }
 
+impl Ladder {
+    /// The passes that rewrite something from the last level on that is not yet the full network.
+    fn last_passes(&self) -> Vec<&'static str> {
+        let added = (0..self.rungs.len()).filter(|&i| self.rungs[i].group == Group::Added);
+        let is_full = |&i: &usize| self.owner[i] == self.full;
+        let passes = added.filter(is_full).filter_map(|i| self.rungs[i].pass);
+        passes.filter(|pass| self.outlines[self.full].remarks.count(pass) > 0).collect()
+    }
+}
+
 impl Level {
     fn new(ladder: &Ladder, rung: usize, compiled: &Compiled, times: &Stats) -> Self {
         let (found, outline) = (&ladder.rungs[rung], &ladder.outlines[rung]);
@@ -202,6 +214,7 @@ impl Level {
             is_aside: found.group == Group::Choice,
             pass: found.pass,
             rewrites: found.pass.map(|pass| outline.remarks.count(pass)),
+            last: if rung == ladder.full { ladder.last_passes() } else { Vec::new() },
             isa: compiled.isa.name(),
             runs: times.iterations,
             median_ms: times.median_ms,

@@ -83,12 +83,20 @@ fn run(graph: &Graph, survey: &Survey) -> Run {
     }
 }
 
-/// A text that is not too long to be shown.
+/// A text that is not too long to be shown, without characters that steer what shows it: controls, and those that turn
+/// the direction of the text around them.
 fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
-        None => text.to_owned(),
+    let steers = |c: char| {
+        c.is_control()
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    let shown = |c: char| if steers(c) { char::REPLACEMENT_CHARACTER } else { c };
+    let mut short: String = text.chars().take(LONGEST).map(shown).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('\u{2026}');
     }
+    short
 }
 
 /// How a node is called: by its name, or by its number.
@@ -360,6 +368,6 @@ mod tests {
     fn long_names_are_cut_between_characters() {
         let long = "\u{e9}".repeat(1000);
         assert_eq!(short(&long).chars().count(), LONGEST + 1);
-        assert_eq!(short("conv1"), "conv1");
+        assert_eq!(short("conv1\0\u{202e}"), "conv1\u{fffd}\u{fffd}");
     }
 }

@@ -146,7 +146,7 @@ fn column(
                 }
                 g .node .(variable(kind)) data-mark data-group=(group) {
                     title { (node.op) " " (node.name) ": " (node.line) }
-                    rect x="0.5" y=(px(middles[i] - BOX / 2.0)) width="99%" height=(px(BOX)) rx="4"
+                    rect x="0.5" y=(px(middles[i] - BOX / 2.0)) width="99.7%" height=(px(BOX)) rx="4"
                         fill-opacity=(TINT) {}
                     text x="9" y=(px(middles[i] + 4.0)) { tspan .op { (node.op) } " " (node.name) }
                 }

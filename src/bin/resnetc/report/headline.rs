@@ -24,7 +24,7 @@ pub(crate) fn section(report: &Report) -> Markup {
                 }))
                 @if let (Some(speedup), Some(unfused)) = (run.speedup, report.ladder.unfused) {
                     @let unfused = &report.ladder.levels[unfused];
-                    (tile("by fusion", &format!("{speedup:.2}"), "times as fast", html! {
+                    (tile("against unfused", &format!("{speedup:.2}"), "\u{d7} as fast", html! {
                         "as without optional passes, which takes " (figure(unfused.median_ms)) " ms"
                     }))
                 }
@@ -36,7 +36,8 @@ pub(crate) fn section(report: &Report) -> Markup {
                     @if memory.peak == memory.lower_bound {
                         "the least that live values allow"
                     } @else {
-                        "at least " (bytes(memory.lower_bound)) " are live at once"
+                        (excess(memory.peak, memory.lower_bound)) " above the least that live values allow, "
+                        (bytes(memory.lower_bound))
                     }
                 }))
             }
@@ -57,6 +58,12 @@ fn tile(name: &str, value: &str, unit: &str, note: Markup) -> Markup {
             }
         }
     }
+}
+
+/// How much more one size is than another.
+fn excess(size: usize, least: usize) -> String {
+    let more = 100.0 * (size as f64 / least.max(1) as f64 - 1.0);
+    if more < 0.01 { "less than 0.01 %".to_owned() } else { format!("{more:.2} %") }
 }
 
 /// Number and unit.

@@ -21,15 +21,17 @@ pub(crate) fn section(report: &Report) -> Markup {
             p {
                 "The same network at every level, run in turns so that a machine that slows down slows all of them. "
                 "A level adds one pass to the one above it; levels that change nothing here are left out. "
-                "The outputs agree to " (format!("{:.0e}", report.run.difference))
-                " of the greatest value; rounding explains " (format!("{:.0e}", report.run.tolerance)) "."
+                "The outputs agree to " (power(report.run.difference))
+                " of the greatest value; rounding explains " (power(report.run.tolerance)) "."
             }
             div .scroll tabindex="0" role="group" aria-label="Levels, by arrow keys" data-plot="ladder" {
+                (heads("times as fast as the level before"))
                 ol .levels {
                     @for (i, level) in levels().filter(|(_, l)| !l.is_aside) { (row(i, level)) }
                 }
                 @if levels().any(|(_, l)| l.is_aside) {
                     h3 { "The full network, with one other choice" }
+                    (heads("times as fast as the full network"))
                     ol .levels {
                         @for (i, level) in levels().filter(|(_, l)| l.is_aside) { (row(i, level)) }
                     }
@@ -41,6 +43,16 @@ pub(crate) fn section(report: &Report) -> Markup {
             (table("levels of optimization", &HEADS, ladder.levels.iter().map(cells)))
         }
     }
+}
+
+/// One digit and a power of ten, on one line.
+fn power(value: f64) -> Markup {
+    html! { span .nowrap { (format!("{value:.0e}")) } }
+}
+
+/// What stands in the last column.
+fn heads(gain: &str) -> Markup {
+    html! { p .heads.note { "right: " (gain) } }
 }
 
 fn row(level: &Level, is_full: bool, before: Option<&Level>, full: &Level, longest: f64) -> Markup {
@@ -64,6 +76,7 @@ fn row(level: &Level, is_full: bool, before: Option<&Level>, full: &Level, longe
                 @if let Some(rewrites) = level.rewrites {
                     span .note { " " (plural(rewrites, "rewrite")) }
                 }
+                @if !level.last.is_empty() { span .note { " + " (level.last.join(", ")) } }
             }
             (bar(level.median_ms / longest.max(f64::MIN_POSITIVE), None, "level", &tip))
             span .ms { (figure(level.median_ms)) span .unit { " ms" } }

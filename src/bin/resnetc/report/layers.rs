@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::data::{Kind, Layer, Report};
 use super::palette::variable;
 use super::scale::Scale;
-use super::svg::{Plot, bar, figure, legend, percent, px, rows, share};
+use super::svg::{Plot, bar, figure, legend, percent, px, round, rows, share};
 use crate::units::{bytes, count, plural};
 
 /// Height of the skyline.
@@ -48,7 +48,7 @@ fn skyline(layers: &[Layer], peak: f64) -> Markup {
     let y = Scale::linear((0.0, 1.05 * longest), (HEIGHT, 0.0));
     let width = 100.0 / layers.len().max(1) as f64;
     let content = html! {
-        (rows(&y, 4, figure))
+        (rows(&y, 4, round))
         @for (i, layer) in layers.iter().enumerate() {
             @let (x, w) = (percent(i as f64 * width), percent(0.82 * width));
             g .layer .(variable(layer.kind)) data-mark {

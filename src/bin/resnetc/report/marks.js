@@ -17,8 +17,11 @@
   };
   const markOf = (event) => event.target.closest && event.target.closest("[data-mark]");
   // A page that scrolls below a resting mouse must not take the choice from the keyboard.
+  let place = "";
   document.addEventListener("pointermove", (event) => {
-    if (event.pointerType === "mouse" && (event.movementX || event.movementY)) show(markOf(event));
+    const before = place;
+    place = `${event.screenX} ${event.screenY}`;
+    if (event.pointerType === "mouse" && place !== before) show(markOf(event));
   });
   document.addEventListener("click", (event) => show(markOf(event)));
   document.addEventListener("keydown", (event) => {

@@ -40,8 +40,8 @@ pub(crate) fn section(report: &Report) -> Markup {
                     "a value takes over the place"
                 }
                 li { svg .key width="22" height="16" aria-hidden="true" { rect .scratch width="22" height="16" rx="2" {} } "scratch" }
-                li { svg .key width="22" height="16" aria-hidden="true" { line .peak x1="0" x2="22" y1="8" y2="8" {} } "arena" }
-                li { svg .key width="22" height="16" aria-hidden="true" { line .bound x1="0" x2="22" y1="8" y2="8" {} } "lower bound" }
+                li { svg .key width="22" height="16" aria-hidden="true" { line .peak x1="0" x2="22" y1="8" y2="8" {} } "arena " (bytes(memory.peak)) }
+                li { svg .key width="22" height="16" aria-hidden="true" { line .bound x1="0" x2="22" y1="8" y2="8" {} } "lower bound " (bytes(memory.lower_bound)) }
             }
             (table("memory plan", &["offset", "bytes", "first step", "last step", "holds"], memory.buffers.iter().map(cells)))
         }
@@ -64,7 +64,7 @@ fn plot(memory: &Memory) -> Markup {
     let y = Scale::linear((0.0, 1.04 * top), (HEIGHT, 0.0));
     let line = |value: usize| px(y.at(value as f64));
     let content = html! {
-        (rows(&y, 5, |v| bytes(v.round() as usize)))
+        (rows(&y, 5, round_bytes))
         (columns(&x, 8, HEIGHT, |v| format!("{v:.0}")))
         @for buffer in &memory.buffers { (rectangle(buffer, &x, &y)) }
         line .peak x1="0" x2="100%" y1=(line(memory.peak)) y2=(line(memory.peak)) {}
@@ -87,6 +87,14 @@ fn plot(memory: &Memory) -> Markup {
         least_width: steps * LEAST_WIDTH,
     }
     .draw(&content)
+}
+
+/// `2 MB` for a round number of bytes.
+fn round_bytes(value: f64) -> String {
+    match value.round() as usize {
+        0 => "0".to_owned(),
+        value => bytes(value).replace(".00 ", " ").replace(".0 ", " "),
+    }
 }
 
 fn rectangle(buffer: &Buffer, x: &Scale, y: &Scale) -> Markup {

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::data::{Kind, Layer, Report, Roofs};
 use super::layers::tip;
 use super::scale::Scale;
-use super::svg::{Plot, columns, figure, legend, mark, percent, px, rows, share, table};
+use super::svg::{Plot, columns, figure, legend, mark, percent, px, round, rows, share, table};
 use crate::units::{bytes, plural};
 
 /// Height of the plot.
@@ -79,18 +79,18 @@ fn plot(layers: &[&Layer], roofs: &Roofs) -> Markup {
     let up = ends(speeds.chain([roofs.gflops, lowest_roof]));
     let (x, y) = (Scale::log(across, (0.0, 100.0)), Scale::log(up, (HEIGHT, 0.0)));
     let at = |intensity: f64| (percent(x.at(intensity)), px(y.at(roof(roofs, intensity))));
+    let halfway = (across.0 * ridge).sqrt();
     let ((x0, y0), (x1, y1), (x2, _)) = (at(across.0), at(ridge), at(across.1));
     let content = html! {
-        (rows(&y, 7, figure))
-        (columns(&x, 7, HEIGHT, figure))
+        (rows(&y, 7, round))
+        (columns(&x, 7, HEIGHT, round))
         line .roof x1=(x0) y1=(y0) x2=(x1) y2=(y1) {}
         line .roof x1=(x1) y1=(y1) x2=(x2) y2=(y1) {}
-        text .roof-label x="100%" dx="-6" y=(px(y.at(roofs.gflops) - 8.0)) text-anchor="end" {
-            "multiply-adds " (figure(roofs.gflops)) " GFLOP/s"
+        // What lies left of the ridge and above the slope is free, as nothing is faster than memory without a cache.
+        text .roof-label x=(percent(x.at(ridge))) dx="-2" y=(px(y.at(roofs.gflops) - 7.0)) text-anchor="end" {
+            "multiply-adds"
         }
-        text .roof-label x="100%" dx="-6" y=(px(HEIGHT - 12.0)) text-anchor="end" {
-            "slope: memory " (figure(roofs.gbytes)) " GB/s"
-        }
+        text .roof-label x=(percent(x.at(halfway))) dx="12" y=(px(y.at(roof(roofs, halfway)) + 16.0)) { "memory" }
         @for layer in layers {
             (mark(layer.kind, &percent(x.at(layer.intensity())), y.at(layer.gflops), &tip(layer)))
         }
@@ -128,6 +128,6 @@ mod tests {
     #[test]
     fn an_axis_without_values_has_ends() {
         assert_eq!(ends([f64::NAN, 0.0].into_iter()), (1.0, 10.0));
-        assert_eq!(ends([1.6, 3.2].into_iter()), (1.0, 5.12));
+        assert_eq!(ends([1.6, 16.0].into_iter()), (1.0, 25.6));
     }
 }

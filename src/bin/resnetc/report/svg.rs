@@ -189,6 +189,15 @@ pub(crate) fn figure(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// A round value on an axis.
+pub(crate) fn round(value: f64) -> String {
+    let text = figure(value);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 /// A share in percent.
 pub(crate) fn share(value: f64) -> String {
     let percent = 100.0 * value;
@@ -219,6 +228,7 @@ mod tests {
     fn figures_have_three_digits() {
         let found = [0.0, 0.01234, 0.1234, 1.234, 12.34, 123.4].map(figure);
         assert_eq!(found, ["0", "0.0123", "0.123", "1.23", "12.3", "123"]);
+        assert_eq!([0.0, 0.2, 10.0, 2.5].map(round), ["0", "0.2", "10", "2.5"]);
         assert_eq!([0.0, 0.012, 0.34].map(share), ["0 %", "1.2 %", "34 %"]);
     }
 }

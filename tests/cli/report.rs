@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
+use crate::support::*;
 use markup::Page;
 use serde_json::Value;
-use crate::support::*;
 
 /// Quick: what is measured does not matter here.
 const QUICK: [&str; 6] = ["--iters", "1", "--warmup", "0", "--threads", "2"];

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use resnetc::compile::macs;
-use resnetc::runtime::model::StepInfo;
+use resnetc::report::profile::StepProfile;
 use resnetc::runtime::{bandwidth, peak};
-use resnetc::{Isa, Network};
+use resnetc::{Isa, Model, Network};
 use serde::Serialize;
 
 use super::agree::{Agreement, tolerance, widened};
@@ -17,7 +17,6 @@ use super::timing::{Plan, Stats};
 use super::{layers, measure_peak};
 use crate::failure::Failure;
 
-pub(crate) use super::class::class;
 pub(crate) use super::layers::gflops;
 
 /// All timed runs of all levels together, if their number is not given.
@@ -45,8 +44,10 @@ pub(crate) struct Survey {
     pub(crate) skipped: Vec<Skipped>,
     /// Which of the levels is the full network.
     pub(crate) full: usize,
-    /// The steps of the full network's model, and the median time of each in milliseconds.
-    pub(crate) steps: Vec<(StepInfo, f64)>,
+    /// The full network's model.
+    pub(crate) model: Model,
+    /// What its steps cost, in order.
+    pub(crate) steps: Vec<StepProfile>,
     /// Timed runs of the steps.
     pub(crate) step_runs: usize,
     /// The greatest difference of a level's outputs from the full network's, as a part of the greatest value.
@@ -127,9 +128,13 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
     let differences = race.agree(&agreement)?;
     let before = roofs(isa, threads)?;
     let stats = race.run()?;
-    let (steps, step_runs) = match race.subject(full) {
-        Some(kept) => steps(kept, runs)?,
-        None => steps(&mut Subject::new(network, seed)?, runs)?,
+    let plan = runs.plan(LAYER_BUDGET);
+    let (profile, model) = match race.subject(full) {
+        Some(kept) => (layers::measure(kept, plan, before.0)?, kept.model.clone()),
+        None => {
+            let mut subject = Subject::new(network, seed)?;
+            (layers::measure(&mut subject, plan, before.0)?, subject.model)
+        }
     };
     let after = roofs(isa, threads)?;
     let levels = timed.iter().enumerate();
@@ -142,8 +147,9 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
         levels,
         skipped,
         full,
-        steps,
-        step_runs,
+        model,
+        steps: profile.layers,
+        step_runs: profile.layer_iterations,
         difference: differences.into_iter().fold(0.0, f64::max),
         tolerance: agreement.tolerance,
         peak_gflops: before.0.max(after.0),
@@ -152,14 +158,6 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
             false => before.1,
         },
     })
-}
-
-/// Times the steps of a model one by one, and says in how many runs.
-fn steps(subject: &mut Subject, runs: Runs) -> Result<(Vec<(StepInfo, f64)>, usize), Failure> {
-    let times = layers::measure(subject, runs.plan(LAYER_BUDGET))?;
-    let count = times.first().map_or(0, Vec::len);
-    let medians = times.into_iter().map(|step| Stats::of(step).median_ms);
-    Ok((subject.model.steps().iter().cloned().zip(medians).collect(), count))
 }
 
 /// What multiply-adds and what reading memory reach.

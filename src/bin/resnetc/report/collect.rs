@@ -1,6 +1,6 @@
 //! Fills the data of a report: the only file here that knows the compiler.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,20 +9,17 @@ use resnetc::cpu::{core_cache_bytes, last_cache_bytes};
 use resnetc::ir::text::attributes;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::problem::ConvProblem;
-use resnetc::passes::{Need, Remarks, pipeline};
+use resnetc::report::class::class;
+use resnetc::report::profile::StepProfile;
+use resnetc::runtime::model::StepInfo;
 use resnetc::tune::MachineKey;
 use resnetc::{Network, Options};
 
-use super::data::{
-    Arrival, Buffer, Declined, Graphs, Group, Holds, Kind, Ladder, Layer, Machine, Memory, Node,
-    Pass, Report, Roofs, Run, Value,
-};
-use crate::bench::survey::{Survey, class, gflops};
+use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roofs, Run};
+use super::svg::short;
+use crate::bench::survey::{Survey, gflops};
 use crate::failure::Failure;
 use crate::stages::Stages;
-
-/// Longer texts are cut: names come from files, and one may be as long as the file.
-const LONGEST: usize = 160;
 
 /// Puts together what was measured and what the stages of the compiler say.
 ///
@@ -43,10 +40,9 @@ pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<
             read_bytes: survey.bandwidth.bytes,
             layer_runs: survey.step_runs,
         },
-        memory: memory(&stages),
+        memory: survey.model.plan().clone(),
         graphs: graphs(network.graph(), &stages),
-        passes: passes(&stages.remarks),
-        declined: declined(&stages.remarks),
+        explanation: survey.model.explain(),
         machine,
         ladder: Ladder {
             unfused: unfused(&survey),
@@ -83,22 +79,6 @@ fn run(graph: &Graph, survey: &Survey) -> Run {
     }
 }
 
-/// A text that is not too long to be shown, without characters that steer what shows it: controls, and those that turn
-/// the direction of the text around them.
-fn short(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || ('\u{202a}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-    };
-    let shown = |c: char| if steers(c) { char::REPLACEMENT_CHARACTER } else { c };
-    let mut short: String = text.chars().take(LONGEST).map(shown).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        short.push('\u{2026}');
-    }
-    short
-}
-
 /// How a node is called: by its name, or by its number.
 fn name(graph: &Graph, node: NodeId) -> String {
     match graph.node(node).name.as_str() {
@@ -115,9 +95,11 @@ fn kind(op: &Op) -> Kind {
             _ => Kind::OtherConv,
         },
         Op::Gemm(_) | Op::MatMul => Kind::Product,
-        Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. } => {
-            Kind::Pool
-        }
+        Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::ReduceMax { .. } => Kind::Pool,
         Op::Unary(_) | Op::Binary(_) | Op::BatchNorm { .. } | Op::Softmax { .. } => {
             Kind::Elementwise
         }
@@ -146,17 +128,18 @@ fn line(graph: &Graph, id: NodeId) -> String {
     short(&text)
 }
 
+/// The steps of each operator together.
 fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
     let graph = &stages.graph;
-    let total: f64 = survey.steps.iter().map(|(_, ms)| ms).sum();
-    let bytes = |node: NodeId| graph.node(node).ty.elements() * size_of::<f32>();
+    let infos = survey.model.steps();
     let operators = stages.steps().enumerate().map(|(operator, node)| {
-        let own = survey.steps.iter().filter(|(step, _)| step.operator == operator);
-        let (launches, ms) = own.fold((0, 0.0), |(count, sum), (_, ms)| (count + 1, sum + ms));
-        let macs = macs(graph, node);
+        let is_own = |&(info, _): &(&StepInfo, &StepProfile)| info.operator == operator;
+        let own: Vec<_> = infos.iter().zip(&survey.steps).filter(is_own).collect();
+        let sum = |of: fn(&StepProfile) -> f64| own.iter().map(|(_, step)| of(step)).sum::<f64>();
+        let median_ms = sum(|step| step.median_ms);
+        let macs = own.iter().map(|(_, step)| step.macs).sum();
+        let speed = gflops(macs, median_ms);
         let found = graph.node(node);
-        let speed = gflops(macs, ms);
-        let read: usize = graph.operands(node).into_iter().map(bytes).sum();
         Layer {
             name: name(graph, node),
             op: found.op.name(),
@@ -164,51 +147,16 @@ fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
             class: class(graph, node),
             line: line(graph, node),
             algorithm: stages.algorithm(node).to_string().replace('_', " "),
-            launches,
-            median_ms: ms,
-            share_of_time: if total > 0.0 { ms / total } else { 0.0 },
+            launches: own.len(),
+            median_ms,
+            share_of_time: sum(|step| step.share_of_time),
             macs,
-            bytes: read + bytes(node),
+            bytes: own.iter().map(|(_, step)| step.bytes as usize).sum(),
             gflops: speed,
             share_of_peak: speed / survey.peak_gflops,
         }
     });
     operators.collect()
-}
-
-fn memory(stages: &Stages) -> Memory {
-    let (graph, plan) = (&stages.graph, &stages.plan);
-    let step_of: HashMap<NodeId, usize> =
-        plan.steps.iter().enumerate().map(|(i, step)| (step.node, i)).collect();
-    let value = |&node: &NodeId| {
-        let step = step_of.get(&node).copied();
-        let arrival = match step.map(|i| &plan.steps[i]) {
-            None => Arrival::Input,
-            Some(step) if step.is_view => Arrival::View,
-            Some(step) if step.in_place.is_some() => Arrival::InPlace,
-            Some(_) => Arrival::Result,
-        };
-        let (name, line) = (name(graph, node), line(graph, node));
-        Value { name, line, step: step.unwrap_or(0), arrival }
-    };
-    let scratch_of: HashMap<usize, NodeId> =
-        plan.steps.iter().filter_map(|s| Some((s.scratch?, s.node))).collect();
-    let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| Buffer {
-        offset: buffer.offset,
-        bytes: buffer.bytes,
-        live: buffer.live,
-        holds: match scratch_of.get(&i) {
-            Some(&node) => Holds::Scratch(name(graph, node)),
-            None => Holds::Values(buffer.values.iter().map(value).collect()),
-        },
-    });
-    Memory {
-        peak: plan.peak,
-        lower_bound: plan.lower_bound,
-        // Outputs are live behind the last step, until they are read.
-        steps: plan.steps.len() + 1,
-        buffers: buffers.collect(),
-    }
 }
 
 fn is_drawn(graph: &Graph, node: NodeId) -> bool {
@@ -290,34 +238,6 @@ fn nodes(graph: &Graph, order: &[NodeId]) -> Vec<Node> {
     order.iter().map(node).collect()
 }
 
-fn passes(remarks: &Remarks) -> Vec<Pass> {
-    let mut passes: Vec<Pass> = Vec::new();
-    for step in pipeline() {
-        let name = step.pass.name;
-        if passes.iter().any(|p| p.name == name) {
-            continue;
-        }
-        let own = remarks.applied.iter().filter(|a| a.pass == name);
-        passes.push(Pass {
-            name,
-            doc: step.pass.doc,
-            optional: step.need == Need::Optional,
-            rewrites: own.map(|a| short(&a.label)).collect(),
-        });
-    }
-    passes
-}
-
-fn declined(remarks: &Remarks) -> Vec<Declined> {
-    let mut reasons: BTreeMap<(&'static str, String), Vec<String>> = BTreeMap::new();
-    for found in &remarks.declined {
-        let key = (found.pass, short(&found.reason));
-        reasons.entry(key).or_default().push(format!("{} {}", found.op, short(&found.node)));
-    }
-    let reasons = reasons.into_iter();
-    reasons.map(|((pass, reason), nodes)| Declined { pass, reason, nodes }).collect()
-}
-
 fn machine(options: &Options, survey: &Survey) -> Machine {
     let key = MachineKey::of(survey.isa, options.thread_count());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -362,12 +282,5 @@ mod tests {
         let expected =
             ["1970-01-01 00:00", "2000-02-29 00:00", "2024-02-29 23:59", "2100-03-01 00:00"];
         assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn long_names_are_cut_between_characters() {
-        let long = "\u{e9}".repeat(1000);
-        assert_eq!(short(&long).chars().count(), LONGEST + 1);
-        assert_eq!(short("conv1\0\u{202e}"), "conv1\u{fffd}\u{fffd}");
     }
 }

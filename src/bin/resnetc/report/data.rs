@@ -1,5 +1,7 @@
 //! What a report shows: plain data, which `--json` prints and the page draws.
 
+use resnetc::report::explain::Explanation;
+use resnetc::report::plan::MemoryPlan;
 use serde::Serialize;
 
 use crate::bench::survey::{Level, Skipped};
@@ -14,10 +16,9 @@ pub(crate) struct Report {
     /// The operators that run, in order.
     pub(crate) layers: Vec<Layer>,
     pub(crate) roofs: Roofs,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryPlan,
     pub(crate) graphs: Graphs,
-    pub(crate) passes: Vec<Pass>,
-    pub(crate) declined: Vec<Declined>,
+    pub(crate) explanation: Explanation,
     pub(crate) machine: Machine,
 }
 
@@ -140,59 +141,6 @@ pub(crate) struct Roofs {
     pub(crate) layer_runs: usize,
 }
 
-/// The plan of the arena.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Memory {
-    pub(crate) peak: usize,
-    pub(crate) lower_bound: usize,
-    pub(crate) steps: usize,
-    pub(crate) buffers: Vec<Buffer>,
-}
-
-/// A stretch of the arena for some steps.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Buffer {
-    pub(crate) offset: usize,
-    pub(crate) bytes: usize,
-    /// First and last step, both included.
-    pub(crate) live: (usize, usize),
-    pub(crate) holds: Holds,
-}
-
-/// What lies in a buffer.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Holds {
-    /// Values that take each other's place, in the order in which they are written.
-    Values(Vec<Value>),
-    /// What the named operator needs for itself.
-    Scratch(String),
-}
-
-/// A value in a buffer.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Value {
-    pub(crate) name: String,
-    /// Operator and type.
-    pub(crate) line: String,
-    /// When it is written; inputs are there before the first step.
-    pub(crate) step: usize,
-    pub(crate) arrival: Arrival,
-}
-
-/// How a value comes into its buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Arrival {
-    Input,
-    /// It opens the buffer.
-    Result,
-    /// It takes over the place of an operand, element by element.
-    InPlace,
-    /// It is its operand as it stands; nothing runs.
-    View,
-}
-
 /// The graph as it was described and as it is compiled, without constants.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Graphs {
@@ -224,25 +172,6 @@ pub(crate) struct Group {
     pub(crate) before: (usize, usize),
     /// Range of positions; empty if a pass removed the nodes before.
     pub(crate) after: (usize, usize),
-}
-
-/// What one pass did.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Pass {
-    pub(crate) name: &'static str,
-    pub(crate) doc: &'static str,
-    pub(crate) optional: bool,
-    /// What it did, once for each rewrite.
-    pub(crate) rewrites: Vec<String>,
-}
-
-/// Rewrites that were nearly done, all for the same reason.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Declined {
-    pub(crate) pass: &'static str,
-    pub(crate) reason: String,
-    /// Operator and name.
-    pub(crate) nodes: Vec<String>,
 }
 
 /// Where and with what it was measured.

@@ -1,10 +1,11 @@
 //! The plan of the arena: what lies where, and for how long.
 
 use maud::{Markup, html};
+use resnetc::report::plan::{MemoryPlan, PlannedBuffer, PlannedValue, Role};
 
-use super::data::{Arrival, Buffer, Holds, Memory, Report, Value};
+use super::data::Report;
 use super::scale::Scale;
-use super::svg::{Plot, columns, percent, px, rows, table};
+use super::svg::{Plot, columns, extents, percent, px, rows, short, table};
 use crate::units::{bytes, plural};
 
 /// Height of the plot.
@@ -16,8 +17,8 @@ const MARK: f64 = 10.0;
 
 pub(crate) fn section(report: &Report) -> Markup {
     let memory = &report.memory;
-    let aliases = memory.buffers.iter().flat_map(aliases).count();
-    let scratch = memory.buffers.iter().filter(|b| matches!(b.holds, Holds::Scratch(_))).count();
+    let aliases = memory.buffers.iter().flat_map(|b| aliases(memory, b)).count();
+    let scratch = memory.buffers.iter().filter(|b| b.scratch_of.is_some()).count();
     html! {
         section #memory aria-labelledby="memory-title" {
             h2 #memory-title { "Where every value lies" }
@@ -43,22 +44,31 @@ pub(crate) fn section(report: &Report) -> Markup {
                 li { svg .key width="22" height="16" aria-hidden="true" { line .peak x1="0" x2="22" y1="8" y2="8" {} } "arena " (bytes(memory.peak)) }
                 li { svg .key width="22" height="16" aria-hidden="true" { line .bound x1="0" x2="22" y1="8" y2="8" {} } "lower bound " (bytes(memory.lower_bound)) }
             }
-            (table("memory plan", &["offset", "bytes", "first step", "last step", "holds"], memory.buffers.iter().map(cells)))
+            (table("memory plan", &["offset", "bytes", "first step", "last step", "holds"], memory.buffers.iter().map(|b| cells(memory, b))))
         }
     }
 }
 
-/// Values that came into a buffer after its first one.
-fn aliases(buffer: &Buffer) -> impl Iterator<Item = &Value> {
-    let values = match &buffer.holds {
-        Holds::Values(values) => values.as_slice(),
-        Holds::Scratch(_) => &[],
-    };
-    values.iter().filter(|v| matches!(v.arrival, Arrival::InPlace | Arrival::View))
+/// The values in a buffer, in the order in which they are written.
+fn values<'a>(
+    memory: &'a MemoryPlan,
+    buffer: &'a PlannedBuffer,
+) -> impl Iterator<Item = &'a PlannedValue> {
+    buffer.values.iter().filter_map(|&value| memory.values.get(value))
 }
 
-fn plot(memory: &Memory) -> Markup {
-    let steps = memory.steps.max(1);
+/// Values that take over a place in a buffer, and when.
+fn aliases<'a>(
+    memory: &'a MemoryPlan,
+    buffer: &'a PlannedBuffer,
+) -> impl Iterator<Item = usize> + 'a {
+    let takes_over = |v: &&PlannedValue| v.in_place_of.or(v.view_of).is_some();
+    values(memory, buffer).filter(takes_over).filter_map(|v| v.written)
+}
+
+fn plot(memory: &MemoryPlan) -> Markup {
+    // Outputs are live behind the last step, until they are read.
+    let steps = memory.steps.len() + 1;
     let x = Scale::linear((0.0, steps as f64), (0.0, 100.0));
     let top = memory.peak.max(memory.lower_bound).max(1) as f64;
     let y = Scale::linear((0.0, 1.04 * top), (HEIGHT, 0.0));
@@ -66,7 +76,7 @@ fn plot(memory: &Memory) -> Markup {
     let content = html! {
         (rows(&y, 5, round_bytes))
         (columns(&x, 8, HEIGHT, |v| format!("{v:.0}")))
-        @for buffer in &memory.buffers { (rectangle(buffer, &x, &y)) }
+        @for buffer in &memory.buffers { (rectangle(memory, buffer, &x, &y)) }
         line .peak x1="0" x2="100%" y1=(line(memory.peak)) y2=(line(memory.peak)) {}
         line .bound x1="0" x2="100%" y1=(line(memory.lower_bound)) y2=(line(memory.lower_bound)) {}
         text .tick x="100%" y=(px(HEIGHT + 36.0)) text-anchor="end" { "step" }
@@ -97,20 +107,17 @@ fn round_bytes(value: f64) -> String {
     }
 }
 
-fn rectangle(buffer: &Buffer, x: &Scale, y: &Scale) -> Markup {
+fn rectangle(memory: &MemoryPlan, buffer: &PlannedBuffer, x: &Scale, y: &Scale) -> Markup {
     let (start, end) = (x.at(buffer.live.0 as f64), x.at(buffer.live.1 as f64 + 1.0));
     let (top, bottom) = (y.at((buffer.offset + buffer.bytes) as f64), y.at(buffer.offset as f64));
-    let class = match buffer.holds {
-        Holds::Values(_) => "buffer",
-        Holds::Scratch(_) => "scratch",
-    };
+    let class = if buffer.scratch_of.is_some() { "scratch" } else { "buffer" };
     html! {
         g data-mark {
-            title { (tip(buffer)) }
+            title { (tip(memory, buffer)) }
             rect .(class) x=(percent(start)) y=(px(top)) width=(percent(end - start))
                 height=(px((bottom - top).max(1.0))) {}
-            @for value in aliases(buffer) {
-                @let at = percent(x.at(value.step as f64));
+            @for step in aliases(memory, buffer) {
+                @let at = percent(x.at(step as f64));
                 line .seam x1=(at) x2=(at) y1=(px(top)) y2=(px(bottom)) {}
                 use .alias href="#mark-alias" x=(at) y=(px((top + bottom - MARK) / 2.0)) {}
             }
@@ -118,34 +125,34 @@ fn rectangle(buffer: &Buffer, x: &Scale, y: &Scale) -> Markup {
     }
 }
 
-fn tip(buffer: &Buffer) -> String {
+fn tip(memory: &MemoryPlan, buffer: &PlannedBuffer) -> String {
     let (first, last) = buffer.live;
     format!(
         "{} at {}, steps {first} to {last}: {}",
         bytes(buffer.bytes),
         bytes(buffer.offset),
-        contents(buffer)
+        contents(memory, buffer)
     )
 }
 
-fn contents(buffer: &Buffer) -> String {
-    let values = match &buffer.holds {
-        Holds::Scratch(name) => return format!("scratch of {name}"),
-        Holds::Values(values) => values,
-    };
-    let one = |value: &Value| {
-        let arrival = match value.arrival {
-            Arrival::Input => "input ",
-            Arrival::Result => "",
-            Arrival::InPlace => "then in place ",
-            Arrival::View => "then, the same bytes, ",
+fn contents(memory: &MemoryPlan, buffer: &PlannedBuffer) -> String {
+    if let Some(step) = buffer.scratch_of.and_then(|step| memory.steps.get(step)) {
+        return format!("scratch of {}", short(&step.name));
+    }
+    let one = |value: &PlannedValue| {
+        let arrival = match (value.role, value.in_place_of, value.view_of) {
+            (Role::Input, ..) => "input ",
+            (_, Some(_), _) => "then in place ",
+            (_, _, Some(_)) => "then, the same bytes, ",
+            _ => "",
         };
-        format!("{arrival}{} ({})", value.name, value.line)
+        let shape = extents(&value.shape);
+        format!("{arrival}{} ({} {shape} {})", short(&value.name), value.op, value.layout)
     };
-    values.iter().map(one).collect::<Vec<_>>().join("; ")
+    values(memory, buffer).map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn cells(buffer: &Buffer) -> Vec<String> {
+fn cells(memory: &MemoryPlan, buffer: &PlannedBuffer) -> Vec<String> {
     let figures = [buffer.offset, buffer.bytes, buffer.live.0, buffer.live.1];
-    figures.iter().map(ToString::to_string).chain([contents(buffer)]).collect()
+    figures.iter().map(ToString::to_string).chain([contents(memory, buffer)]).collect()
 }

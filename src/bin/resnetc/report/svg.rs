@@ -6,6 +6,9 @@ use super::data::Kind;
 use super::palette::variable;
 use super::scale::Scale;
 
+/// Longer texts are cut: names come from files, and one may be as long as the file.
+const LONGEST: usize = 160;
+
 /// A position along the width of a plot, which is as wide as the page lets it.
 pub(crate) fn percent(value: f64) -> String {
     format!("{value:.3}%")
@@ -177,6 +180,22 @@ pub(crate) fn raw(text: &str) -> PreEscaped<&str> {
     PreEscaped(text)
 }
 
+/// A text that is not too long to be shown, without characters that steer what shows it: controls, and those that turn
+/// the direction of the text around them.
+pub(crate) fn short(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    let shown = |c: char| if steers(c) { char::REPLACEMENT_CHARACTER } else { c };
+    let mut short: String = text.chars().take(LONGEST).map(shown).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('\u{2026}');
+    }
+    short
+}
+
 /// Three digits that count.
 pub(crate) fn figure(value: f64) -> String {
     let digits = match value.abs() {
@@ -230,5 +249,12 @@ mod tests {
         assert_eq!(found, ["0", "0.0123", "0.123", "1.23", "12.3", "123"]);
         assert_eq!([0.0, 0.2, 10.0, 2.5].map(round), ["0", "0.2", "10", "2.5"]);
         assert_eq!([0.0, 0.012, 0.34].map(share), ["0 %", "1.2 %", "34 %"]);
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        let long = "\u{e9}".repeat(1000);
+        assert_eq!(short(&long).chars().count(), LONGEST + 1);
+        assert_eq!(short("conv1\0\u{202e}"), "conv1\u{fffd}\u{fffd}");
     }
 }

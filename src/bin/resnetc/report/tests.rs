@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use resnetc::ir::Graph;
 use resnetc::ir::op::{Conv, Unary, Window};
 use resnetc::ir::{Op, Tensor};
+use resnetc::passes::NodeRef;
+use resnetc::report::explain::{Explained, Explanation, NearMiss, Rewritten};
+use resnetc::report::plan::{MemoryPlan, PlannedBuffer, PlannedStep, PlannedValue, Role};
 use resnetc::{Compiler, Options};
 
-use super::data::{
-    Arrival, Buffer, Declined, Graphs, Group, Holds, Kind, Ladder, Layer, Machine, Memory, Node,
-    Pass, Report, Roofs, Run, Value,
-};
+use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roofs, Run};
 use super::{collect, page};
 use crate::bench::survey::{self, Level, Runs, Skipped};
 use markup::Page;
@@ -65,12 +65,64 @@ fn node(name: &str, operands: Vec<usize>) -> Node {
     Node { id, name, op: "conv", kind: Kind::ThreeByThree, line, operands }
 }
 
+/// Two values in one place, and scratch memory.
+fn memory(name: &str) -> MemoryPlan {
+    let step = |value| PlannedStep { name: name.to_owned(), op: "conv", value, runs: true };
+    let value = |written, in_place_of| PlannedValue {
+        name: name.to_owned(),
+        op: "conv",
+        shape: vec![1, 16, 8, 8],
+        layout: "nchw16c".to_owned(),
+        halo: true,
+        role: Role::Intermediate,
+        offset: 0,
+        bytes: 64,
+        written: Some(written),
+        last_read: Some(1),
+        in_place_of,
+        view_of: None,
+    };
+    let buffer = |values, scratch_of| PlannedBuffer {
+        offset: 0,
+        bytes: 64,
+        live: (0, 1),
+        values,
+        scratch_of,
+    };
+    MemoryPlan {
+        peak: 128,
+        lower_bound: 64,
+        steps: vec![step(0), step(1)],
+        values: vec![value(0, None), value(1, Some(0))],
+        buffers: vec![buffer(vec![0, 1], None), buffer(Vec::new(), Some(1))],
+    }
+}
+
+/// A pass that did something and nearly did something else, and one that did neither.
+fn explanation(name: &str) -> Explanation {
+    let node = || NodeRef { id: "%0".to_owned(), op: "conv", name: name.to_owned() };
+    let pass = |pass, applied, declined| Explained {
+        pass,
+        doc: "does",
+        optional: true,
+        sweeps: 1,
+        nodes: 2,
+        milliseconds: 0.1,
+        applied,
+        declined,
+    };
+    let label = name.to_owned();
+    let rewritten = Rewritten { label, before: vec![node(), node()], after: vec![node()] };
+    let (reason, node) = (name.to_owned(), name.to_owned());
+    let miss = NearMiss { node, op: "conv", reason };
+    let passes =
+        vec![pass("cse", vec![rewritten], vec![miss]), pass("layout", Vec::new(), Vec::new())];
+    Explanation { passes }
+}
+
 /// A report in which everything that can come from a model has this name.
 fn made(name: &str) -> Report {
     let text = name.to_owned();
-    let value = |step, arrival| Value { name: text.clone(), line: text.clone(), step, arrival };
-    let values = vec![value(0, Arrival::Result), value(1, Arrival::InPlace)];
-    let buffer = |holds| Buffer { offset: 0, bytes: 64, live: (0, 1), holds };
     Report {
         model: text.clone(),
         run: Run {
@@ -97,12 +149,7 @@ fn made(name: &str) -> Report {
         },
         layers: vec![layer(name, Kind::ThreeByThree, 1_000_000), layer(name, Kind::Pool, 0)],
         roofs: Roofs { gflops: 100.0, gbytes: 10.0, read_bytes: 1 << 26, layer_runs: 3 },
-        memory: Memory {
-            peak: 128,
-            lower_bound: 64,
-            steps: 3,
-            buffers: vec![buffer(Holds::Values(values)), buffer(Holds::Scratch(text.clone()))],
-        },
+        memory: memory(name),
         graphs: Graphs {
             before: vec![node(name, vec![]), node(name, vec![0]), node(name, vec![0])],
             after: vec![node(name, vec![]), node(name, vec![0])],
@@ -112,11 +159,7 @@ fn made(name: &str) -> Report {
                 Group { before: (2, 3), after: (2, 2) },
             ],
         },
-        passes: vec![
-            Pass { name: "cse", doc: "does", optional: true, rewrites: vec![text.clone()] },
-            Pass { name: "layout", doc: "does", optional: false, rewrites: Vec::new() },
-        ],
-        declined: vec![Declined { pass: "cse", reason: text.clone(), nodes: vec![text.clone()] }],
+        explanation: explanation(name),
         machine: Machine {
             resnetc: "0.0.0",
             debug: false,
@@ -175,8 +218,9 @@ proptest! {
 #[test]
 fn a_network_without_convolutions_has_a_page() {
     let report = made("x");
-    let report = Report { layers: Vec::new(), declined: Vec::new(), passes: Vec::new(), ..report };
-    let memory = Memory { peak: 0, lower_bound: 0, steps: 0, buffers: Vec::new() };
+    let explanation = Explanation { passes: Vec::new() };
+    let report = Report { layers: Vec::new(), explanation, ..report };
+    let memory = MemoryPlan::default();
     let graphs = Graphs { before: Vec::new(), after: Vec::new(), groups: Vec::new() };
     let html = page::render(&Report { memory, graphs, ..report });
     Page::read(&html).check();

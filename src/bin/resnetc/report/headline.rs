@@ -24,8 +24,8 @@ pub(crate) fn section(report: &Report) -> Markup {
                 }))
                 @if let (Some(speedup), Some(unfused)) = (run.speedup, report.ladder.unfused) {
                     @let unfused = &report.ladder.levels[unfused];
-                    (tile("against unfused", &format!("{speedup:.2}"), "\u{d7} as fast", html! {
-                        "as without optional passes, which takes " (figure(unfused.median_ms)) " ms"
+                    (tile("against unfused", &format!("{speedup:.2}"), "\u{d7}", html! {
+                        "as fast as without optional passes, which takes " (figure(unfused.median_ms)) " ms"
                     }))
                 }
                 (tile("share of peak", share(run.share_of_peak).trim_end_matches(" %"), "%", html! {

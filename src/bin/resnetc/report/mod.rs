@@ -33,6 +33,7 @@ use crate::bench::survey::{self, Runs};
 use crate::failure::Failure;
 use crate::output;
 use crate::tuned::OFF;
+use data::Report;
 
 /// Write a page about a network: what each optimization buys, time by layer, roofline, memory plan, graphs
 ///
@@ -75,8 +76,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     match args.json {
         true => output::print_json(&report),
-        false => Ok(()),
+        false => output::print(&summary(&report)),
     }
+}
+
+/// The headline, for the terminal.
+fn summary(report: &Report) -> String {
+    let faster = report.run.speedup.map(|by| format!(", {by:.2} times as fast as unfused"));
+    format!(
+        "{}: {:.3} ms{}, {:.0} % of peak\n",
+        report.model,
+        report.full().median_ms,
+        faster.unwrap_or_default(),
+        100.0 * report.run.share_of_peak
+    )
 }
 
 /// What can be refused before the work.

@@ -229,3 +229,30 @@ impl Level {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resnetc::{Compiler, Options};
+
+    #[test]
+    fn levels_climb_to_the_full_network_and_its_steps_are_measured() {
+        let options = Options { threads: Some(1), ..Options::default() };
+        let network = Compiler::new(options).load("cifar_resnet20").expect("built in");
+        let runs = Runs { warmup: 0, iterations: Some(1) };
+        let survey = measure(&network, 0, runs).expect("it can be measured");
+        let (climb, aside) = survey.levels.split_at(survey.full + 1);
+        assert!(climb.iter().all(|l| !l.is_aside) && aside.iter().all(|l| l.is_aside));
+        assert_eq!(survey.levels[survey.full].name, FULL);
+        // Every pass on the way does something, and so does what makes the last level the full one.
+        let mut passes: Vec<_> = climb.iter().filter_map(|l| l.pass).collect();
+        assert!(climb.iter().all(|l| l.rewrites != Some(0)), "{climb:?}");
+        passes.extend(&survey.levels[survey.full].last);
+        for pass in ["fold_batch_norm", "fuse_residual", "fuse_activation"] {
+            assert!(passes.contains(&pass), "{pass} is not in {passes:?}");
+        }
+        assert!(survey.skipped.is_empty(), "it is quick on any machine");
+        assert_eq!(survey.steps.len(), survey.model.steps().len());
+        assert!(survey.difference <= survey.tolerance && survey.peak_gflops > 0.0);
+    }
+}

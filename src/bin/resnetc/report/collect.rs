@@ -275,6 +275,7 @@ fn date(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn dates_are_those_of_the_calendar() {
@@ -282,5 +283,39 @@ mod tests {
         let expected =
             ["1970-01-01 00:00", "2000-02-29 00:00", "2024-02-29 23:59", "2100-03-01 00:00"];
         assert_eq!(found, expected);
+    }
+
+    /// Described nodes, and compiled nodes with the described ones that each stands for.
+    fn grouped(described: usize, stands_for: &[Vec<usize>]) -> Vec<(Vec<NodeId>, Vec<NodeId>)> {
+        let mut graph = Graph::new();
+        let count = described.max(stands_for.len());
+        let ids: Vec<NodeId> = (0..count).map(|i| graph.input(i.to_string(), [1])).collect();
+        groups(&ids[..described], &ids[..stands_for.len()], |node| {
+            stands_for[node.index()].iter().map(|&i| ids[i % described]).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_node_is_in_one_group_with_all_that_stand_for_it(
+            described in 1usize..12,
+            stands_for in prop::collection::vec(prop::collection::vec(0usize..12, 0..4), 1..12),
+        ) {
+            let found = grouped(described, &stands_for);
+            let all = |side: fn(&(Vec<NodeId>, Vec<NodeId>)) -> &Vec<NodeId>| {
+                let mut all: Vec<usize> = found.iter().flat_map(side).map(|n| n.index()).collect();
+                all.sort_unstable();
+                all
+            };
+            prop_assert_eq!(all(|g| &g.0), (0..described).collect::<Vec<_>>());
+            prop_assert_eq!(all(|g| &g.1), (0..stands_for.len()).collect::<Vec<_>>());
+            for (before, after) in &found {
+                for node in after {
+                    for origin in &stands_for[node.index()] {
+                        prop_assert!(before.iter().any(|n| n.index() == origin % described));
+                    }
+                }
+            }
+        }
     }
 }

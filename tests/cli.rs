@@ -5,6 +5,8 @@
 mod bench;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/classify.rs"]
+mod classify;
 #[path = "cli/dump.rs"]
 mod dump;
 #[path = "cli/errors.rs"]

@@ -35,6 +35,11 @@ impl Progress {
         }
         self.bar.set_position(done);
     }
+
+    /// Does something that prints, with the bar out of its way.
+    pub(crate) fn aside<R>(&self, print: impl FnOnce() -> R) -> R {
+        self.bar.suspend(print)
+    }
 }
 
 impl Drop for Progress {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use serde::Serialize;
 
-use super::Args;
 use super::engine::Engine;
-use super::preset::Preset;
+use super::preparation::Preparation;
+use super::{Args, usual_preset};
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
@@ -42,18 +42,13 @@ struct Report {
     ms_per_picture: f64,
 }
 
-pub(super) fn run(
-    args: &Args,
-    model: Option<&Path>,
-    folder: &Path,
-    preset: &Preset,
-) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, model: Option<&Path>, folder: &Path) -> Result<(), Failure> {
     let pictures = Idx::read(&folder.join(PICTURES), 3)?;
     let labels = Idx::read(&folder.join(LABELS), 1)?;
     let mut engine = Engine::new(args, model, BATCH)?;
-    engine.accept(preset)?;
+    let preparation = Preparation::new(&args.pictures, usual_preset(model), engine.input())?;
     fit(&engine, &pictures, &labels)?;
-    let (right, time) = count(&mut engine, preset, &pictures, &labels)?;
+    let (right, time) = count(&mut engine, &preparation, &pictures, &labels)?;
     let count = pictures.shape[0];
     let report = Report {
         dataset: folder.display().to_string(),
@@ -109,7 +104,7 @@ fn fit(engine: &Engine, pictures: &Idx, labels: &Idx) -> Result<(), Failure> {
 /// How many pictures are named right, and the time of all runs.
 fn count(
     engine: &mut Engine,
-    preset: &Preset,
+    preparation: &Preparation,
     pictures: &Idx,
     labels: &Idx,
 ) -> Result<(usize, Duration), Failure> {
@@ -119,7 +114,7 @@ fn count(
     let (mut right, mut total) = (0, Duration::ZERO);
     let runs = pictures.bytes.chunks(size * batch).zip(labels.bytes.chunks(batch));
     for (i, (bytes, wanted)) in runs.enumerate() {
-        let values: Vec<Vec<f32>> = bytes.chunks(size).map(|b| preset.normalized(b)).collect();
+        let values: Vec<Vec<f32>> = bytes.chunks(size).map(|b| preparation.normalized(b)).collect();
         let values: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
         let (rows, time) = engine.run(&values)?;
         total += time;

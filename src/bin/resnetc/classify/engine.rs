@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use resnetc::import::onnx;
+use resnetc::import::{ImportError, ImportErrorKind, onnx};
 use resnetc::ir::{Graph, Op};
-use resnetc::{Compiler, Context, Model, Network};
+use resnetc::{Compiler, Context, Error, Model, Network};
 
-use super::preset::Preset;
 use super::{Args, bundled};
 use crate::failure::Failure;
 use crate::units::{ms, shape};
@@ -25,10 +24,10 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Loads and compiles MODEL, or the bundled network.
+    /// Loads and compiles MODEL, or the bundled network, for so many pictures a run if the model leaves that open.
     pub(super) fn new(args: &Args, model: Option<&Path>, batch: usize) -> Result<Self, Failure> {
         let network = match model {
-            Some(model) => args.common.load(model, batch)?,
+            Some(model) => own_network(args, model, batch)?,
             None => bundled_network(args, batch)?,
         };
         let graph = network.graph();
@@ -44,6 +43,11 @@ impl Engine {
     /// Pictures in one run.
     pub(super) fn batch(&self) -> usize {
         self.input[0]
+    }
+
+    /// `[N, C, H, W]`.
+    pub(super) fn input(&self) -> [usize; 4] {
+        self.input
     }
 
     /// `[C, H, W]`.
@@ -62,20 +66,6 @@ impl Engine {
 
     pub(super) fn compile_ms(&self) -> f64 {
         ms(self.model.report().total())
-    }
-
-    /// Whether the preset's pictures fit the network.
-    pub(super) fn accept(&self, preset: &Preset) -> Result<(), Failure> {
-        match self.input[1] == preset.channels() {
-            true => Ok(()),
-            false => Err(Failure::new(format!(
-                "the preset {} makes pictures of {} channels, the model takes {}",
-                preset.name(),
-                preset.channels(),
-                shape(&self.input)
-            ))
-            .help("use another --preset")),
-        }
     }
 
     /// The name of a class.
@@ -108,6 +98,20 @@ impl Engine {
             rows.map(|row| if self.normalized { row.to_vec() } else { softmax(row) }).collect(),
             time,
         ))
+    }
+}
+
+/// A model may have a batch of its own; then it is that one, unless the user asked for another.
+fn own_network(args: &Args, model: &Path, batch: usize) -> Result<Network, Failure> {
+    let load = |batch| Compiler::new(args.common.options(batch)).load(model);
+    match load(batch) {
+        Err(Error::Import(ImportError { kind, .. }))
+            if args.common.batch.is_none()
+                && matches!(*kind, ImportErrorKind::FixedBatch { .. }) =>
+        {
+            Ok(load(1)?)
+        }
+        loaded => Ok(loaded?),
     }
 }
 

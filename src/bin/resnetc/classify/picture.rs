@@ -1,11 +1,14 @@
-//! Pictures from files and folders.
+//! Pictures from files: read, decoded and turned the right way up, within limits.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageReader};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 
 use crate::failure::Failure;
+use crate::units;
 
 /// Where a picture comes from.
 pub(super) enum Source {
@@ -13,48 +16,23 @@ pub(super) enum Source {
     Bundled(&'static str, &'static [u8]),
     /// A file.
     File(PathBuf),
+    /// A folder without pictures, or one that cannot be read, and why. It takes the place of its pictures.
+    Refused(PathBuf, String),
 }
 
-/// Names of files in a folder that are taken for pictures end in one of these.
-const EXTENSIONS: &[&str] =
-    &["png", "jpg", "jpeg", "bmp", "webp", "pnm", "ppm", "pgm", "pbm", "pam"];
-
-/// Files as they are, and folders as all pictures in them, by name.
-pub(super) fn expand(paths: &[&Path]) -> Result<Vec<Source>, Failure> {
-    let mut sources = Vec::new();
-    for &path in paths {
-        match path.is_dir() {
-            true => sources.extend(folder(path)?.into_iter().map(Source::File)),
-            false => sources.push(Source::File(path.to_owned())),
-        }
-    }
-    Ok(sources)
-}
-
-fn folder(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let fail = |e: std::io::Error| Failure::file(path, format!("reading the folder failed: {e}"));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(fail)? {
-        let file = entry.map_err(fail)?.path();
-        let extension = file.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        if extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str())) {
-            files.push(file);
-        }
-    }
-    files.sort();
-    match files.is_empty() {
-        true => Err(Failure::file(path, "there is no picture in this folder")
-            .help(format!("names of pictures end in {}", EXTENSIONS.join(", ")))),
-        false => Ok(files),
-    }
-}
+/// The longest file that is read.
+const MAX_FILE: u64 = 256 << 20;
+/// The largest picture that is decoded. Cameras make a tenth of it.
+const MAX_PIXELS: u64 = 1 << 27;
+/// What a decoder may have in memory for one picture.
+const MAX_MEMORY: u64 = 1 << 30;
 
 impl Source {
     /// The file as the user named it.
     pub(super) fn path(&self) -> &Path {
         match self {
             Source::Bundled(name, _) => Path::new(name),
-            Source::File(path) => path,
+            Source::File(path) | Source::Refused(path, _) => path,
         }
     }
 
@@ -65,22 +43,72 @@ impl Source {
 
     /// Reads and decodes it.
     pub(super) fn read(&self) -> Result<DynamicImage, Failure> {
-        let fail = |reason: String| Failure::file(self.path(), reason);
-        let bytes = match self {
-            Source::Bundled(_, bytes) => bytes.to_vec(),
-            Source::File(path) => {
-                std::fs::read(path).map_err(|e| fail(format!("reading failed: {e}")))?
-            }
+        let picture = match self {
+            Source::Bundled(_, bytes) => decode(bytes),
+            Source::File(path) => contents(path).and_then(|bytes| decode(&bytes)),
+            Source::Refused(_, reason) => Err(reason.clone()),
         };
-        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-        let reader = reader.map_err(|e| fail(format!("reading failed: {e}")))?;
-        if reader.format().is_none() {
-            return Err(fail("this is no picture of a known format".to_owned()));
-        }
-        let decoded = reader.decode();
-        decoded
-            .map_err(|e| fail(format!("the picture is damaged or not supported: {}", one_line(&e))))
+        picture.map_err(|reason| Failure::file(self.path(), reason))
     }
+}
+
+fn contents(path: &Path) -> Result<Vec<u8>, String> {
+    let fail = |e: std::io::Error| format!("reading failed: {e}");
+    let file = File::open(path).map_err(fail)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
+    match bytes.len() as u64 <= MAX_FILE {
+        true => Ok(bytes),
+        false => {
+            Err(format!("the file is longer than {}, the limit", units::bytes(MAX_FILE as usize)))
+        }
+    }
+}
+
+/// The picture as a viewer shows it: Exif's orientation is applied.
+fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let damaged = |e: image::ImageError| match e {
+        image::ImageError::Limits(_) => "the picture is larger than the limits".to_owned(),
+        other => format!("the picture is damaged or not supported: {}", one_line(&other)),
+    };
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let mut reader = reader.map_err(|e| format!("reading failed: {e}"))?;
+    match reader.format() {
+        None => return Err("this is no picture of a known format".to_owned()),
+        Some(ImageFormat::Jpeg) if !ends(bytes) => {
+            return Err("the picture is damaged: the file is cut short".to_owned());
+        }
+        Some(_) => {}
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_MEMORY);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err(format!("the picture is empty: {width}x{height} pixels"));
+    }
+    if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_MEMORY {
+        return Err(format!(
+            "the picture has {width}x{height} pixels; {MAX_PIXELS} pixels and {} in memory are the limits",
+            units::bytes(MAX_MEMORY as usize)
+        ));
+    }
+    // Metadata that cannot be read turns nothing.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// Whether a JPEG file has its end. The decoder takes what is missing for grey.
+///
+/// Neither marker can be inside of compressed data; the picture that Exif shows small ends before the last scan
+/// begins.
+fn ends(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) > last([0xff, 0xda])
 }
 
 /// An error's text without line breaks.

@@ -7,25 +7,28 @@ use serde::Serialize;
 
 use super::engine::Engine;
 use super::picture::Source;
+use super::preparation::Preparation;
 use crate::failure::Failure;
 use crate::output;
 use crate::units::{ms, plural};
 
 /// Collects what was found.
-pub(super) struct Report {
+pub(super) struct Report<'a> {
     labels: Vec<String>,
     known: Vec<bool>,
     top: usize,
     json: bool,
-    document: Document,
+    document: Document<'a>,
 }
 
+/// The document of `--json`, described in docs/CLASSIFY.md.
 #[derive(Serialize)]
-struct Document {
+struct Document<'a> {
     isa: &'static str,
     threads: usize,
     batch: usize,
     compile_ms: f64,
+    preprocessing: &'a Preparation,
     pictures: Vec<Picture>,
 }
 
@@ -50,8 +53,13 @@ struct Guess {
     probability: f32,
 }
 
-impl Report {
-    pub(super) fn new(engine: &Engine, top: usize, json: bool) -> Self {
+impl<'a> Report<'a> {
+    pub(super) fn new(
+        engine: &Engine,
+        preprocessing: &'a Preparation,
+        top: usize,
+        json: bool,
+    ) -> Self {
         let labels: Vec<String> = (0..engine.classes()).map(|c| engine.label(c)).collect();
         let known = labels.iter().map(|l| engine.knows(l)).collect();
         let model = engine.model();
@@ -60,13 +68,14 @@ impl Report {
             threads: model.threads(),
             batch: engine.batch(),
             compile_ms: engine.compile_ms(),
+            preprocessing,
             pictures: Vec::new(),
         };
         Report { labels, known, top, json, document }
     }
 
     /// A picture that cannot be read. The others go on.
-    pub(super) fn broken(&mut self, source: &Source, failure: &Failure) -> Result<(), Failure> {
+    pub(super) fn broken(&mut self, source: &Source, failure: &Failure) {
         failure.print();
         self.document.pictures.push(Picture {
             file: source.path().display().to_string(),
@@ -75,7 +84,6 @@ impl Report {
             run_ms: None,
             error: Some(failure.message().to_owned()),
         });
-        Ok(())
     }
 
     /// A picture's probabilities.
@@ -128,6 +136,10 @@ impl Report {
             let right = verdicts.iter().filter(|&&r| r).count();
             // Writing to a string cannot fail, here and below.
             let _ = writeln!(text, "{right} of {} right", verdicts.len());
+        }
+        let broken = document.pictures.iter().filter(|p| p.error.is_some()).count();
+        if broken > 0 {
+            let _ = writeln!(text, "{broken} of {} cannot be read", document.pictures.len());
         }
         let mut times: Vec<f64> = document.pictures.iter().filter_map(|p| p.run_ms).collect();
         times.sort_by(f64::total_cmp);

@@ -33,6 +33,8 @@ const MANY: usize = 32;
 /// ... so many are in one run, if neither the user nor the model gives a number. What a run takes for a picture falls
 /// little beyond, and memory rises.
 const BATCH: usize = 8;
+/// So many pictures beside the next batch may be ready. Few threads wake up during a run, which they would slow down.
+const AHEAD: usize = 16;
 
 /// Name what pictures show
 ///
@@ -40,8 +42,7 @@ const BATCH: usize = 8;
 /// the ten bundled ones.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A built-in network, .toml, .json or .onnx file, and pictures or folders of pictures, whose folders are seen
-    /// through too
+    /// A built-in network, .toml, .json or .onnx file, and pictures or folders of pictures, with the folders in them
     #[arg(value_name = "MODEL|IMAGE")]
     arguments: Vec<PathBuf>,
     /// The labels, one a line, in the order of the classes
@@ -137,7 +138,7 @@ fn classify(
     let prepare = |i: usize| sources[i].read().map(|picture| preparation.values(picture));
     let mut bar = Progress::new("classifying", sources.len() as u64);
     let mut batches = Batches { engine, report, waiting: Vec::new() };
-    ahead::in_order(sources.len(), threads, batch + threads, prepare, |i, made| {
+    ahead::in_order(sources.len(), threads, batch + AHEAD, prepare, |i, made| {
         let broke_off = |_| {
             Err(Failure::file(sources[i].path(), "the decoder broke off: the picture is damaged"))
         };

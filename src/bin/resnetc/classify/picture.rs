@@ -22,10 +22,16 @@ pub(super) enum Source {
 
 /// The longest file that is read.
 const MAX_FILE: u64 = 256 << 20;
-/// The largest picture that is decoded. Cameras make a tenth of it.
-const MAX_PIXELS: u64 = 1 << 27;
-/// What a decoder may have in memory for one picture.
-const MAX_MEMORY: u64 = 1 << 30;
+/// Cameras make pictures of a tenth of this.
+const BOUNDS: Bounds = Bounds { pixels: 1 << 27, memory: 1 << 30 };
+
+/// What a picture may take.
+#[derive(Clone, Copy)]
+struct Bounds {
+    pixels: u64,
+    /// Bytes that its decoder may have at once.
+    memory: u64,
+}
 
 impl Source {
     /// The file as the user named it.
@@ -44,8 +50,8 @@ impl Source {
     /// Reads and decodes it.
     pub(super) fn read(&self) -> Result<DynamicImage, Failure> {
         let picture = match self {
-            Source::Bundled(_, bytes) => decode(bytes),
-            Source::File(path) => contents(path).and_then(|bytes| decode(&bytes)),
+            Source::Bundled(_, bytes) => decode(bytes, BOUNDS),
+            Source::File(path) => contents(path).and_then(|bytes| decode(&bytes, BOUNDS)),
             Source::Refused(_, reason) => Err(reason.clone()),
         };
         picture.map_err(|reason| Failure::file(self.path(), reason))
@@ -66,7 +72,7 @@ fn contents(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The picture as a viewer shows it: Exif's orientation is applied.
-fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
     let damaged = |e: image::ImageError| match e {
         image::ImageError::Limits(_) => "the picture is larger than the limits".to_owned(),
         other => format!("the picture is damaged or not supported: {}", one_line(&other)),
@@ -81,7 +87,7 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
         Some(_) => {}
     }
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_MEMORY);
+    limits.max_alloc = Some(bounds.memory);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
@@ -89,10 +95,11 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     if pixels == 0 {
         return Err(format!("the picture is empty: {width}x{height} pixels"));
     }
-    if pixels > MAX_PIXELS || decoder.total_bytes() > MAX_MEMORY {
+    if pixels > bounds.pixels || decoder.total_bytes() > bounds.memory {
         return Err(format!(
-            "the picture has {width}x{height} pixels; {MAX_PIXELS} pixels and {} in memory are the limits",
-            units::bytes(MAX_MEMORY as usize)
+            "the picture has {width}x{height} pixels; {} pixels and {} in memory are the limits",
+            bounds.pixels,
+            units::bytes(bounds.memory as usize)
         ));
     }
     // Metadata that cannot be read turns nothing.
@@ -114,4 +121,58 @@ fn ends(bytes: &[u8]) -> bool {
 /// An error's text without line breaks.
 fn one_line(error: &impl std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A file of every format and form of pixels.
+    fn files() -> Vec<Vec<u8>> {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures"));
+        let paths = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        let picture = |p: &PathBuf| !matches!(p.extension().unwrap().to_str(), Some("rs" | "py"));
+        let mut paths: Vec<PathBuf> = paths.filter(picture).collect();
+        paths.sort();
+        paths.iter().map(|p| std::fs::read(p).unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever stands in a file, decoding ends with a picture within the bounds or with a reason.
+        #[test]
+        fn damaged_files_give_a_reason(
+            file in prop::sample::select(files()),
+            cut in any::<prop::sample::Index>(),
+            whole in any::<bool>(),
+            wrong in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            let mut bytes = file;
+            for (at, byte) in wrong {
+                // The first bytes make the format, and most of what can go wrong is in the header.
+                let at = at.index(bytes.len().min(600));
+                bytes[at] = byte;
+            }
+            if !whole {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let bounds = Bounds { pixels: 1 << 18, memory: 1 << 22 };
+            match decode(&bytes, bounds) {
+                Ok(picture) => prop_assert!(picture.width() * picture.height() <= 1 << 18),
+                Err(reason) => prop_assert!(!reason.is_empty() && !reason.contains('\n')),
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_hold_to_the_pixel() {
+        let png = include_bytes!("../../../../tests/pictures/odd.png");
+        let within = |pixels, memory| decode(png, Bounds { pixels, memory }).is_ok();
+        assert!(within(23 * 37, 1 << 20));
+        assert!(!within(23 * 37 - 1, 1 << 20));
+        assert!(!within(23 * 37, 23 * 37 * 3 - 1));
+    }
 }

@@ -143,3 +143,17 @@ impl Preset {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_documented() {
+        let page = include_str!("../../../../docs/CLASSIFY.md");
+        for preset in PRESETS {
+            assert!(page.contains(&format!("\n| `{}` |", preset.name)), "{}", preset.name);
+        }
+        assert_eq!(page.matches("\n| `").count(), PRESETS.len(), "a row without a preset");
+    }
+}

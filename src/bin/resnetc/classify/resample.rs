@@ -117,10 +117,9 @@ fn taps(from: usize, to: usize, range: Range<usize>, filter: Filter) -> Vec<Taps
     match filter.kernel() {
         _ if from == to => range.map(one).collect(),
         None => nearest(scale, range).map(|at| one(at.min(from - 1))).collect(),
-        Some((radius, kernel)) => {
+        Some(kernel) => {
             let wider = scale.max(1.0);
-            let around = |at: usize| around((at as f64 + 0.5) * scale, wider, radius, kernel, from);
-            range.map(around).collect()
+            range.map(|at| around((at as f64 + 0.5) * scale, wider, &kernel, from)).collect()
         }
     }
 }
@@ -132,28 +131,38 @@ fn nearest(scale: f64, range: Range<usize>) -> impl Iterator<Item = usize> {
     places.take(range.end).skip(range.start).map(|at| at as usize)
 }
 
-/// Weights of the pixels around a place, with the sum of one.
-fn around(centre: f64, wider: f64, radius: f64, kernel: fn(f64) -> f64, pixels: usize) -> Taps {
+/// Weights of the pixels around a place, with the sum of one. The filter is `wider` than one source pixel's.
+fn around(centre: f64, wider: f64, kernel: &Kernel, pixels: usize) -> Taps {
+    let reach = kernel.radius * wider;
     // A cast to unsigned takes negative places for zero.
-    let first = (centre - radius * wider + 0.5) as usize;
-    let end = ((centre + radius * wider + 0.5) as usize).min(pixels);
-    let weights = (first..end).map(|x| kernel((x as f64 - centre + 0.5) / wider));
+    let first = (centre - reach + 0.5) as usize;
+    let end = ((centre + reach + 0.5) as usize).min(pixels);
+    let weights = (first..end).map(|x| (kernel.value)((x as f64 - centre + 0.5) / wider));
     let weights: Vec<f64> = weights.collect();
     let sum: f64 = weights.iter().sum();
     let fixed = |w: &f64| (w / sum * f64::from(1 << BITS)).round() as i32;
     Taps { first, weights: weights.iter().map(fixed).collect() }
 }
 
+/// A filter for pictures that are not made smaller.
+struct Kernel {
+    /// How many source pixels it reaches to either side.
+    radius: f64,
+    /// The weight at a distance.
+    value: fn(f64) -> f64,
+}
+
 impl Filter {
-    /// How far the filter reaches, and its value at a distance.
-    fn kernel(self) -> Option<(f64, fn(f64) -> f64)> {
+    /// Nothing for the one that weights no pixels.
+    fn kernel(self) -> Option<Kernel> {
+        let kernel = |radius, value| Some(Kernel { radius, value });
         match self {
             Filter::Nearest => None,
-            Filter::Box => Some((0.5, |x| f64::from(u8::from(x > -0.5 && x <= 0.5)))),
-            Filter::Bilinear => Some((1.0, |x| (1.0 - x.abs()).max(0.0))),
-            Filter::Hamming => Some((1.0, hamming)),
-            Filter::Bicubic => Some((2.0, cubic)),
-            Filter::Lanczos => Some((3.0, lanczos)),
+            Filter::Box => kernel(0.5, |x| f64::from(u8::from(x > -0.5 && x <= 0.5))),
+            Filter::Bilinear => kernel(1.0, |x| (1.0 - x.abs()).max(0.0)),
+            Filter::Hamming => kernel(1.0, hamming),
+            Filter::Bicubic => kernel(2.0, cubic),
+            Filter::Lanczos => kernel(3.0, lanczos),
         }
     }
 }

@@ -302,13 +302,15 @@ mod tests {
             stands_for in prop::collection::vec(prop::collection::vec(0usize..12, 0..4), 1..12),
         ) {
             let found = grouped(described, &stands_for);
-            let all = |side: fn(&(Vec<NodeId>, Vec<NodeId>)) -> &Vec<NodeId>| {
-                let mut all: Vec<usize> = found.iter().flat_map(side).map(|n| n.index()).collect();
+            let sorted = |side: Vec<&Vec<NodeId>>| {
+                let mut all: Vec<usize> = side.into_iter().flatten().map(|n| n.index()).collect();
                 all.sort_unstable();
                 all
             };
-            prop_assert_eq!(all(|g| &g.0), (0..described).collect::<Vec<_>>());
-            prop_assert_eq!(all(|g| &g.1), (0..stands_for.len()).collect::<Vec<_>>());
+            let before = found.iter().map(|group| &group.0).collect();
+            prop_assert_eq!(sorted(before), (0..described).collect::<Vec<_>>());
+            let after = found.iter().map(|group| &group.1).collect();
+            prop_assert_eq!(sorted(after), (0..stands_for.len()).collect::<Vec<_>>());
             for (before, after) in &found {
                 for node in after {
                     for origin in &stands_for[node.index()] {

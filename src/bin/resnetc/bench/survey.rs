@@ -25,8 +25,6 @@ const BUDGET: Duration = Duration::from_secs(8);
 const LEAST_ROUNDS: usize = 5;
 /// Timed runs of the layers together, if their number is not given.
 const LAYER_BUDGET: Duration = Duration::from_secs(2);
-/// Memory for all levels at once; if they need more, each is compiled anew for each of its turns.
-const MOST_BYTES: usize = 3_000_000_000;
 /// A level of which one run takes longer is left out.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What unfused code of the baseline reaches of its peak, at the least.
@@ -94,16 +92,18 @@ pub(crate) struct Skipped {
     pub(crate) reason: String,
 }
 
-/// How often a user wants runs to be timed.
+/// What a user wants of the runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Runs {
     pub(crate) warmup: usize,
     pub(crate) iterations: Option<usize>,
+    /// Memory for all levels at once; if they need more, each is compiled anew for each of its turns.
+    pub(crate) most_bytes: usize,
 }
 
 impl Runs {
     fn plan(self, budget: Duration) -> Plan {
-        let Runs { warmup, iterations } = self;
+        let Runs { warmup, iterations, .. } = self;
         Plan { warmup, iterations, budget, least_rounds: LEAST_ROUNDS }
     }
 }
@@ -117,7 +117,7 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
     let threads = network.options().thread_count();
     let (timed, skipped) = wanted(&ladder, network, threads)?;
     let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
-    let mut race = Race::new(variants, seed, runs.plan(BUDGET), MOST_BYTES)?;
+    let mut race = Race::new(variants, seed, runs.plan(BUDGET), runs.most_bytes)?;
     let full = timed.iter().position(|&i| i == ladder.full).unwrap_or(0);
     let isa = race.compiled(full).isa;
     let agreement = Agreement {
@@ -239,7 +239,7 @@ mod tests {
     fn levels_climb_to_the_full_network_and_its_steps_are_measured() {
         let options = Options { threads: Some(1), ..Options::default() };
         let network = Compiler::new(options).load("cifar_resnet20").expect("built in");
-        let runs = Runs { warmup: 0, iterations: Some(1) };
+        let runs = Runs { warmup: 0, iterations: Some(1), most_bytes: usize::MAX };
         let survey = measure(&network, 0, runs).expect("it can be measured");
         let (climb, aside) = survey.levels.split_at(survey.full + 1);
         assert!(climb.iter().all(|l| !l.is_aside) && aside.iter().all(|l| l.is_aside));

@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Runs before the first that counts
     #[arg(long, value_name = "W", default_value_t = 2)]
     warmup: usize,
+    /// Memory for all levels at once; if they need more, each is compiled anew for each of its turns
+    #[arg(long, value_name = "MB", default_value_t = 3000)]
+    hold: usize,
     /// Print the data of the page as JSON
     #[arg(long)]
     json: bool,
@@ -68,7 +71,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::usage("a report compares all levels of passes")
             .help("leave --no-pass, --only-pass and --unfused away"));
     }
-    let runs = Runs { warmup: args.warmup, iterations: args.iters };
+    let most_bytes = args.hold.saturating_mul(1_000_000);
+    let runs = Runs { warmup: args.warmup, iterations: args.iters, most_bytes };
     let survey = survey::measure(&network, common.seed, runs)?;
     let report = collect::report(&args.model, &network, survey)?;
     if let Some(file) = &args.output {

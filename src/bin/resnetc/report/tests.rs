@@ -242,7 +242,7 @@ fn a_hostile_model_has_a_harmless_page_of_bounded_size() {
     graph.output("y", other);
     let options = Options { threads: Some(1), ..Options::default() };
     let network = Compiler::new(options).graph(graph);
-    let runs = Runs { warmup: 0, iterations: Some(1) };
+    let runs = Runs { warmup: 0, iterations: Some(1), most_bytes: 0 };
     let survey = survey::measure(&network, 0, runs).expect("it can be measured");
     let report = collect::report(Path::new("m.onnx"), &network, survey).expect("it is planned");
     let html = page::render(&report);

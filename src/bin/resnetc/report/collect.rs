@@ -163,6 +163,9 @@ fn is_drawn(graph: &Graph, node: NodeId) -> bool {
     graph.constant_of(node).is_none()
 }
 
+/// Nodes before and the nodes after that they became.
+type Became = (Vec<NodeId>, Vec<NodeId>);
+
 fn graphs(before: &Graph, stages: &Stages) -> Graphs {
     let after = &stages.graph;
     let described: Vec<NodeId> =
@@ -189,10 +192,10 @@ fn groups(
     described: &[NodeId],
     compiled: &[NodeId],
     origins: impl Fn(NodeId) -> Vec<NodeId>,
-) -> Vec<(Vec<NodeId>, Vec<NodeId>)> {
+) -> Vec<Became> {
     // The group of each described node is that of the first compiled node that stands for it; a compiled node that
     // stands for nodes of several groups joins them.
-    let mut groups: Vec<(Vec<NodeId>, Vec<NodeId>)> = Vec::new();
+    let mut groups: Vec<Became> = Vec::new();
     let mut group_of: HashMap<NodeId, usize> = HashMap::new();
     for &node in compiled {
         let stood_for = origins(node);
@@ -286,7 +289,7 @@ mod tests {
     }
 
     /// Described nodes, and compiled nodes with the described ones that each stands for.
-    fn grouped(described: usize, stands_for: &[Vec<usize>]) -> Vec<(Vec<NodeId>, Vec<NodeId>)> {
+    fn grouped(described: usize, stands_for: &[Vec<usize>]) -> Vec<Became> {
         let mut graph = Graph::new();
         let count = described.max(stands_for.len());
         let ids: Vec<NodeId> = (0..count).map(|i| graph.input(i.to_string(), [1])).collect();
@@ -302,15 +305,13 @@ mod tests {
             stands_for in prop::collection::vec(prop::collection::vec(0usize..12, 0..4), 1..12),
         ) {
             let found = grouped(described, &stands_for);
-            let sorted = |side: Vec<&Vec<NodeId>>| {
-                let mut all: Vec<usize> = side.into_iter().flatten().map(|n| n.index()).collect();
+            let all = |side: fn(&Became) -> &Vec<NodeId>| {
+                let mut all: Vec<usize> = found.iter().flat_map(side).map(|n| n.index()).collect();
                 all.sort_unstable();
                 all
             };
-            let before = found.iter().map(|group| &group.0).collect();
-            prop_assert_eq!(sorted(before), (0..described).collect::<Vec<_>>());
-            let after = found.iter().map(|group| &group.1).collect();
-            prop_assert_eq!(sorted(after), (0..stands_for.len()).collect::<Vec<_>>());
+            prop_assert_eq!(all(|g| &g.0), (0..described).collect::<Vec<_>>());
+            prop_assert_eq!(all(|g| &g.1), (0..stands_for.len()).collect::<Vec<_>>());
             for (before, after) in &found {
                 for node in after {
                     for origin in &stands_for[node.index()] {

@@ -33,6 +33,7 @@ pub mod error;
 pub mod export;
 pub mod import;
 pub mod kernels;
+mod one_line;
 pub mod options;
 pub mod passes;
 pub mod plan;

@@ -1,10 +1,39 @@
-//! Files and folders that appear whole or not at all.
+//! Files and folders that appear whole or not at all, and files that are read whole or not at all.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io::{Error, ErrorKind, Result, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Reads a regular file of at most `most` bytes.
+///
+/// What never ends, or grows while it is read, takes no more memory than that; what would keep its reader waiting, such
+/// as a pipe, is not opened.
+///
+/// # Errors
+/// If it cannot be read, is no regular file, or is longer.
+pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    // Asked before opening: opening a pipe would wait for its writer.
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(Error::other("this is no regular file"));
+    }
+    let too_long = |length: u64| {
+        let text = format!("it has {length} bytes or more, and {most} is the limit");
+        Error::new(ErrorKind::FileTooLarge, text)
+    };
+    if metadata.len() > most {
+        return Err(too_long(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))?;
+    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(too_long(bytes.len() as u64)),
+        false => Ok(bytes),
+    }
+}
 
 /// Writes beside the target, then takes its place: what was there stays until the new file is complete on disk.
 ///
@@ -117,6 +146,24 @@ mod tests {
         assert_eq!(std::fs::read(&file).expect("it is there"), b"new");
         assert!(write(&folder.0.join("no/such/b"), b"").is_err());
         assert_eq!(folder.names(), ["a"]);
+    }
+
+    #[test]
+    fn a_file_is_read_whole_up_to_its_limit() {
+        let folder = Folder::new("read");
+        let file = folder.0.join("a");
+        std::fs::write(&file, b"four").expect("it can be written");
+        assert_eq!(read(&file, 4).expect("it is short enough"), b"four");
+        assert_eq!(read(&file, 3).map_err(|e| e.kind()), Err(ErrorKind::FileTooLarge));
+        assert!(read(&folder.0, 4).is_err());
+        // These announce no length; the first one would never end, and the second is longer than it says.
+        #[cfg(target_os = "linux")]
+        {
+            assert!(read(Path::new("/dev/zero"), 4).is_err());
+            let status = Path::new("/proc/self/status");
+            assert_eq!(read(status, 4).map_err(|e| e.kind()), Err(ErrorKind::FileTooLarge));
+            assert!(read(status, 1 << 20).expect("it is short enough").starts_with(b"Name:"));
+        }
     }
 
     #[test]

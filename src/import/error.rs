@@ -3,6 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::one_line::one_line;
+
+/// The longest reason or list that is shown.
+const LONGEST: usize = 1000;
+
+/// The longest name that is shown.
+const LONGEST_NAME: usize = 200;
+
 /// Why a file was not imported: the file, if the bytes came from one, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,15 +80,29 @@ pub enum ImportErrorKind {
         advice: &'static str,
     },
     /// The model contradicts itself.
-    #[error("{place}: {reason}")]
+    #[error("{}: {}", name(.place), one_line(.reason, LONGEST))]
     Invalid {
         /// Which part of the model.
         place: String,
         /// What is wrong with it.
         reason: String,
     },
+    /// The model asks for more than the importer gives: see [`limits`](super::limits).
+    #[error("{}: more than {limit} {what}, which is the limit; {advice}", name(.place))]
+    Limit {
+        /// Which part of the model.
+        place: String,
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: usize,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// Data that the model keeps in a file of its own cannot be had.
-    #[error("tensor \"{tensor}\" is stored in \"{location}\": {reason}")]
+    #[error(
+        "tensor \"{}\" is stored in \"{}\": {}", name(.tensor), name(.location), one_line(.reason, LONGEST)
+    )]
     ExternalData {
         /// The tensor's name.
         tensor: String,
@@ -96,7 +118,11 @@ pub enum ImportErrorKind {
         dims: Vec<UnboundDim>,
     },
     /// A size was given for a symbolic dimension that no input has.
-    #[error("no input has a dimension \"{name}\"; symbolic dimensions: {known:?}")]
+    #[error(
+        "no input has a dimension \"{}\"; symbolic dimensions: {}",
+        self::name(.name),
+        one_line(&format!("{known:?}"), LONGEST)
+    )]
     UnknownDim {
         /// The name that was given.
         name: String,
@@ -105,8 +131,10 @@ pub enum ImportErrorKind {
     },
     /// A batch size was asked for, but every input has a fixed one.
     #[error(
-        "batch {wanted} was asked for, but input \"{input}\" has the fixed shape {shape:?}; \
-         export the model with a dynamic batch"
+        "batch {wanted} was asked for, but input \"{}\" has the fixed shape {}; \
+         export the model with a dynamic batch",
+        name(.input),
+        one_line(&format!("{shape:?}"), LONGEST)
     )]
     FixedBatch {
         /// The batch asked for.
@@ -123,7 +151,7 @@ pub enum ImportErrorKind {
         nodes: Vec<RefusedNode>,
     },
     /// A weight file does not hold the tensor asked for.
-    #[error("no tensor \"{name}\"; the file holds {}", list_names(.available))]
+    #[error("no tensor \"{}\"; the file holds {}", self::name(.name), list_names(.available))]
     MissingTensor {
         /// The name asked for.
         name: String,
@@ -131,7 +159,7 @@ pub enum ImportErrorKind {
         available: Vec<String>,
     },
     /// A weight file holds the tensor in an element type that is no float.
-    #[error("tensor \"{name}\" has element type {found}; F32, F16, BF16 and F64 can be read")]
+    #[error("tensor \"{}\" has element type {found}; F32, F16, BF16 and F64 can be read", self::name(.name))]
     ElementType {
         /// The tensor's name.
         name: String,
@@ -166,21 +194,31 @@ pub struct RefusedNode {
 
 impl fmt::Display for RefusedNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} \"{}\": ", self.op, self.name)?;
+        write!(f, "{} \"{}\": ", name(&self.op), name(&self.name))?;
         if let Some(attribute) = &self.attribute {
-            write!(f, "attribute {attribute}: ")?;
+            write!(f, "attribute {}: ", name(attribute))?;
         }
-        f.write_str(&self.reason)
+        f.write_str(&one_line(&self.reason, LONGEST))
     }
 }
 
+/// A name as it is shown.
+fn name(text: &str) -> String {
+    one_line(text, LONGEST_NAME)
+}
+
 fn list_unbound(dims: &[UnboundDim]) -> String {
-    let list: Vec<String> = dims
-        .iter()
-        .map(|d| format!("dimension \"{}\" (axis {} of input \"{}\")", d.name, d.axis, d.input))
-        .collect();
-    let name = dims.first().map_or("name", |d| &d.name);
-    format!("{} has no size; pass --shape {name}=N", list.join(", "))
+    const SHOWN: usize = 20;
+    let one = |d: &UnboundDim| {
+        format!("dimension \"{}\" (axis {} of input \"{}\")", name(&d.name), d.axis, name(&d.input))
+    };
+    let list: Vec<String> = dims.iter().take(SHOWN).map(one).collect();
+    let more = match dims.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let first = dims.first().map_or("name", |d| &d.name);
+    format!("{}{more} has no size; pass --shape {}=N", list.join(", "), name(first))
 }
 
 fn list_refused(nodes: &[RefusedNode]) -> String {
@@ -189,8 +227,13 @@ fn list_refused(nodes: &[RefusedNode]) -> String {
         nodes.len(),
         if nodes.len() == 1 { "" } else { "s" }
     );
-    for node in nodes {
+    // All that a network has, and not all that a file can hold.
+    const SHOWN: usize = 1000;
+    for node in nodes.iter().take(SHOWN) {
         text.push_str(&format!("\n  {node}"));
+    }
+    if nodes.len() > SHOWN {
+        text.push_str(&format!("\n  and {} more", nodes.len() - SHOWN));
     }
     text
 }
@@ -198,7 +241,7 @@ fn list_refused(nodes: &[RefusedNode]) -> String {
 fn list_names(names: &[String]) -> String {
     const SHOWN: usize = 10;
     let mut text =
-        names.iter().take(SHOWN).map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ");
+        names.iter().take(SHOWN).map(|n| format!("\"{}\"", name(n))).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

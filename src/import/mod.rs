@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`onnx`] | ONNX models to [`Graph`](resnetc_ir::Graph)s |
 //! | [`safetensors`] | named weights, and single tensors in and out |
+//! | [`limits`] | how much a file may ask for |
 //! | `stored` | elements that stay in the file |
 //! | [`error`] | what can be wrong with them |
 
 pub mod error;
+pub mod limits;
 pub mod onnx;
 pub mod safetensors;
 mod stored;

@@ -1,7 +1,6 @@
 //! safetensors files: a network's weights by name, and single tensors in and out.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::error::{ImportError, ImportErrorKind};
+use super::limits;
 use crate::whole_file;
 
 /// Tensors by name, shared rather than copied.
@@ -94,16 +94,9 @@ pub fn save<'a>(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
-    let fail =
-        |source| ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path);
-    if !std::fs::metadata(path).map_err(fail)?.is_file() {
-        return Err(fail(std::io::Error::other("this is no regular file")));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|mut f| std::io::Read::read_to_end(&mut f, &mut bytes))
-        .map_err(fail)?;
-    Ok(bytes)
+    whole_file::read(path, limits::FILE_BYTES).map_err(|source| {
+        ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path)
+    })
 }
 
 fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, ImportError> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use resnetc_ir::GraphError;
 
+use crate::one_line::one_line;
+
 /// Why a description gives no graph.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,7 +20,7 @@ pub enum SpecError {
         source: std::io::Error,
     },
     /// The text is no valid TOML or JSON, or has a wrong key or value.
-    #[error("{}{message}", place(.file.as_ref(), *.line))]
+    #[error("{}{}", place(.file.as_ref(), *.line), one_line(.message, 1000))]
     Syntax {
         /// The file, if the text came from one.
         file: Option<PathBuf>,

@@ -1,10 +1,11 @@
 //! TOML and JSON to a [`Spec`].
 
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::suggest::explain;
 use super::{Spec, SpecError};
+use crate::whole_file;
 
 /// A description is a few lines; a larger file is another kind of file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -65,13 +66,11 @@ impl Spec {
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        return Err(std::io::Error::other(
-            "this is no description of a network: no file, or a very large one",
-        ));
-    }
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = whole_file::read(path, MAX_BYTES).map_err(|e| match e.kind() {
+        ErrorKind::FileTooLarge => {
+            std::io::Error::other(format!("this is no description of a network: {e}"))
+        }
+        _ => e,
+    })?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("this is no UTF-8 text"))
 }

@@ -5,7 +5,7 @@
 //! layers will be measured again, nothing else is lost.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,19 +99,26 @@ impl Cache {
     /// If there is none, or it is damaged, or about another machine, or no cache at all.
     pub fn read(file: &Path, machine: &MachineKey) -> Result<Self, CacheError> {
         let fail = |reason: String| CacheError::new(file, reason);
-        let bytes = bytes(file)?;
-        let cache: Cache = serde_json::from_slice(&bytes).map_err(|e| {
-            fail(format!("this is no file of `resnetc tune`, or a damaged one: {e}"))
-        })?;
-        if cache.format != FORMAT {
-            return Err(fail(format!("its format is {}, not {FORMAT}", cache.format)));
-        }
+        let cache = Cache::decode(&bytes(file)?).map_err(fail)?;
         match cache.machine == *machine {
             true => Ok(cache),
             false => Err(fail(
                 "it was measured on another CPU, for other threads or another instruction set, or by another version"
                     .to_owned(),
             )),
+        }
+    }
+
+    /// Reads the bytes of a file, whatever machine it was written for.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let cache: Cache = serde_json::from_slice(bytes)
+            .map_err(|e| format!("this is no file of `resnetc tune`, or a damaged one: {e}"))?;
+        match cache.format {
+            FORMAT => Ok(cache),
+            other => Err(format!("its format is {other}, not {FORMAT}")),
         }
     }
 
@@ -166,21 +173,17 @@ impl CacheError {
 
 /// A file's bytes, if it is a file and of a size that ours have.
 fn bytes(file: &Path) -> Result<Vec<u8>, CacheError> {
-    let read = || {
-        // Before opening: to open a pipe would wait for its writer.
-        if !std::fs::metadata(file)?.is_file() {
-            return Err(std::io::Error::other("it is no regular file"));
-        }
-        let mut bytes = Vec::new();
-        std::fs::File::open(file)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-        match bytes.len() as u64 > MOST_BYTES {
-            true => Err(std::io::Error::other("it is too large for a file of `resnetc tune`")),
-            false => Ok(bytes),
-        }
-    };
-    read().map_err(|e| CacheError {
+    whole_file::read(file, MOST_BYTES).map_err(|e| CacheError {
         is_missing: e.kind() == ErrorKind::NotFound,
-        ..CacheError::new(file, format!("reading failed: {e}"))
+        ..CacheError::new(
+            file,
+            match e.kind() {
+                ErrorKind::FileTooLarge => {
+                    format!("it is too large for a file of `resnetc tune`: {e}")
+                }
+                _ => format!("reading failed: {e}"),
+            },
+        )
     })
 }
 

@@ -12,17 +12,7 @@ use super::batch::Batch;
 use super::call::{Call, Result, Value};
 use super::literal::{Data, Literal};
 use super::proto::DataType;
-
-/// How many elements constant arithmetic may touch in one import, beyond [`PER_STORED`] times those that the model
-/// stores: plenty for shapes, and few enough that a small hostile file cannot keep a machine busy.
-const BASE_BUDGET: usize = 1 << 24;
-
-/// How many elements constants may have in one import that are one value each, as in models whose weights were taken
-/// out: enough for the weights of a VGG-19.
-const FILLED_BUDGET: usize = 1 << 28;
-
-/// Weights are cast, transposed and reshaped, each a few times.
-const PER_STORED: usize = 8;
+use crate::import::limits;
 
 /// A graph, and what is needed to add to it.
 pub(super) struct Builder {
@@ -35,8 +25,10 @@ pub(super) struct Builder {
     pub(super) integers: HashMap<NodeId, DataType>,
     /// Which inputs are batches.
     pub(super) batch: Batch,
+    /// What is left of each limit.
     budget: usize,
     filled: usize,
+    pub(super) stored: usize,
 }
 
 impl Builder {
@@ -47,24 +39,28 @@ impl Builder {
             constants: HashMap::new(),
             integers: HashMap::new(),
             batch: Batch::default(),
-            budget: BASE_BUDGET,
-            filled: FILLED_BUDGET,
+            budget: limits::ARITHMETIC_ELEMENTS,
+            filled: limits::FILLED_ELEMENTS,
+            stored: limits::CONSTANT_BYTES,
         }
     }
 
     /// Allows more work because the model stores this many elements.
     pub(super) fn grant(&mut self, stored: usize) {
-        self.budget = self.budget.saturating_add(stored.saturating_mul(PER_STORED));
+        self.budget =
+            self.budget.saturating_add(stored.saturating_mul(limits::ARITHMETIC_PER_STORED));
     }
 
     /// Claims work on constants, before it is done: `elements` read and written.
     pub(super) fn claim(&mut self, elements: usize) -> Result<()> {
-        claim(&mut self.budget, elements)
+        let what = "elements, and eight for each that the model stores, are the limit of constant arithmetic";
+        claim(&mut self.budget, elements, limits::ARITHMETIC_ELEMENTS, what)
     }
 
     /// Claims a constant of one value, whose elements take no memory until they are packed.
     pub(super) fn claim_filled(&mut self, elements: usize) -> Result<()> {
-        claim(&mut self.filled, elements)
+        let what = "elements are the limit of constants that are one value each";
+        claim(&mut self.filled, elements, limits::FILLED_ELEMENTS, what)
     }
 
     pub(super) fn shape(&self, value: &Value) -> Vec<usize> {
@@ -174,12 +170,12 @@ impl Builder {
     }
 }
 
-fn claim(budget: &mut usize, elements: usize) -> Result<()> {
+fn claim(budget: &mut usize, elements: usize, limit: usize, what: &str) -> Result<()> {
     match budget.checked_sub(elements) {
         Some(rest) => {
             *budget = rest;
             Ok(())
         }
-        None => Err("constant arithmetic on more elements than this importer allows".into()),
+        None => Err(format!("it takes more than this importer allows: {limit} {what}").into()),
     }
 }

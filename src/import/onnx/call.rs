@@ -4,6 +4,7 @@ use resnetc_ir::{GraphError, NodeId};
 
 use super::literal::Literal;
 use super::proto::{AttributeProto, AttributeType, NodeProto, TensorProto};
+use crate::import::limits;
 
 /// What the import knows of a value.
 #[derive(Clone, Debug)]
@@ -20,9 +21,6 @@ pub(super) struct Refusal {
     pub(super) attribute: Option<String>,
     pub(super) reason: String,
 }
-
-/// The longest list of integers that is an argument, such as the parts of a split. Shapes are far shorter.
-const MAX_LIST: usize = 4096;
 
 pub(super) type Result<T> = std::result::Result<T, Refusal>;
 
@@ -103,8 +101,13 @@ impl Call<'_> {
         match self.known(i, what)? {
             None => Ok(None),
             Some(literal) => match literal.as_ints() {
-                Some(ints) if ints.len() <= MAX_LIST => Ok(Some(ints)),
-                Some(ints) => Err(format!("{what} has {} entries", ints.len()).into()),
+                Some(ints) if ints.len() <= limits::LIST_ENTRIES => Ok(Some(ints)),
+                Some(ints) => Err(format!(
+                    "{what} has {} entries, and {} is the limit",
+                    ints.len(),
+                    limits::LIST_ENTRIES
+                )
+                .into()),
                 None => Err(format!("{what} must be integers").into()),
             },
         }

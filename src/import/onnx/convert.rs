@@ -15,6 +15,7 @@ use super::order::order;
 use super::proto::{DataType, GraphProto, ModelProto, NodeProto};
 use super::tensor::{self, TensorError};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
+use crate::import::limits;
 
 /// Converts a model whose inputs have these names and shapes.
 pub(super) fn convert(
@@ -31,6 +32,9 @@ pub(super) fn convert(
         return Err(invalid("graph", "sparse initializers are not supported"));
     }
     let steps = inline(model, opset)?;
+    if steps.len() > limits::NODES {
+        return Err(too_many_nodes());
+    }
     let order = order(graph, &steps)?;
     let used = used(graph, &order, &steps);
     let builder = Builder::new(folder);
@@ -48,12 +52,22 @@ pub(super) fn convert(
     converter.read_initializers(graph)?;
     for &i in &order {
         converter.step(&steps[i]);
+        // One node may become many.
+        if converter.builder.graph.len() > limits::NODES {
+            return Err(too_many_nodes());
+        }
     }
     converter.finish(graph)
 }
 
 fn invalid(place: &str, reason: &str) -> ImportError {
     ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()
+}
+
+fn too_many_nodes() -> ImportError {
+    let advice = "an ONNX simplifier may make them fewer";
+    let place = "graph".into();
+    ImportErrorKind::Limit { place, what: "nodes", limit: limits::NODES, advice }.into()
 }
 
 /// Reasons quote lists from the file, which may be long.
@@ -85,18 +99,20 @@ impl<'a> Converter<'a> {
     /// Reads the stored constants that are used.
     fn read_initializers(&mut self, graph: &'a GraphProto) -> Result<(), ImportError> {
         for proto in graph.initializer.iter().filter(|t| self.used.contains(t.name())) {
-            let value = match tensor::read(proto, self.builder.folder.as_deref()) {
-                Ok(literal) => {
-                    self.builder.grant(literal.len());
-                    Some(Value::Known(literal))
-                }
-                Err(TensorError::Broken(error)) => return Err(error),
-                Err(TensorError::Unsupported(reason)) => {
-                    let (op, name) = ("initializer".into(), proto.name().into());
-                    self.refused.push(RefusedNode { op, name, attribute: None, reason });
-                    None
-                }
-            };
+            let value =
+                match tensor::read(proto, self.builder.folder.as_deref(), &mut self.builder.stored)
+                {
+                    Ok(literal) => {
+                        self.builder.grant(literal.len());
+                        Some(Value::Known(literal))
+                    }
+                    Err(TensorError::Broken(error)) => return Err(error),
+                    Err(TensorError::Unsupported(reason)) => {
+                        let (op, name) = ("initializer".into(), proto.name().into());
+                        self.refused.push(RefusedNode { op, name, attribute: None, reason });
+                        None
+                    }
+                };
             self.values.insert(proto.name(), value);
         }
         Ok(())

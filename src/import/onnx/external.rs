@@ -89,7 +89,11 @@ fn read_range(path: &Path, offset: u64, size: usize) -> Result<Vec<u8>, String> 
     }
     let mut file = File::open(path).map_err(text)?;
     file.seek(SeekFrom::Start(offset)).map_err(text)?;
-    let mut bytes = vec![0; size];
-    file.read_exact(&mut bytes).map_err(text)?;
-    Ok(bytes)
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|e| format!("{size} bytes are needed: {e}"))?;
+    file.take(size as u64).read_to_end(&mut bytes).map_err(text)?;
+    match bytes.len() == size {
+        true => Ok(bytes),
+        false => Err("the file was cut short while it was read".into()),
+    }
 }

@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 
+use prost::Message;
+
 use super::call::display_name;
 use super::open::{check_opset, is_standard, standard_opset};
-use super::proto::{FunctionProto, ModelProto, NodeProto};
+use super::proto::{AttributeProto, FunctionProto, ModelProto, NodeProto};
 use crate::import::error::{ImportError, ImportErrorKind};
-
-/// Functions may use functions, but not for ever.
-const MAX_DEPTH: usize = 16;
-
-/// How many nodes and names functions may unfold to. A small file can ask for an exponential number.
-const MAX_NODES: usize = 1 << 18;
+use crate::import::limits;
 
 /// A node, and the version of the standard operators that it was written for.
 pub(super) struct Step {
@@ -22,7 +19,8 @@ pub(super) struct Step {
 /// All nodes of the model's graph with functions put in line.
 pub(super) fn inline(model: &ModelProto, opset: i64) -> Result<Vec<Step>, ImportError> {
     let functions = model.functions.iter().map(|f| ((f.domain(), f.name()), f)).collect();
-    let mut inliner = Inliner { functions, steps: Vec::new(), copies: 0, nodes: 0 };
+    let mut inliner =
+        Inliner { functions, steps: Vec::new(), copies: 0, steps_and_names: 0, bytes: 0 };
     for node in model.graph.iter().flat_map(|g| &g.node) {
         inliner.add(node.clone(), opset, 0)?;
     }
@@ -34,7 +32,9 @@ struct Inliner<'a> {
     steps: Vec<Step>,
     /// How many functions were put in line: gives each copy its own names.
     copies: usize,
-    nodes: usize,
+    /// What was taken of [`limits::FUNCTION_STEPS`] and [`limits::FUNCTION_BYTES`].
+    steps_and_names: usize,
+    bytes: usize,
 }
 
 impl Inliner<'_> {
@@ -62,10 +62,13 @@ impl Inliner<'_> {
         let fail = |reason: &str| {
             ImportErrorKind::Invalid { place: place(), reason: reason.into() }.into()
         };
-        self.nodes +=
-            1 + function.node.iter().map(|n| 1 + n.input.len() + n.output.len()).sum::<usize>();
-        if depth >= MAX_DEPTH || self.nodes > MAX_NODES {
-            return Err(fail("it unfolds to too many nodes, or uses itself"));
+        self.steps_and_names += steps_and_names(call, function);
+        if depth >= limits::FUNCTION_DEPTH || self.steps_and_names > limits::FUNCTION_STEPS {
+            return Err(fail(&format!(
+                "it unfolds to too many nodes, or uses itself; {} levels, and {} nodes and names are the limits",
+                limits::FUNCTION_DEPTH,
+                limits::FUNCTION_STEPS
+            )));
         }
         if call.input.len() > function.input.len() || call.output.len() > function.output.len() {
             return Err(fail("it is used with more operands or results than it has"));
@@ -75,15 +78,31 @@ impl Inliner<'_> {
         self.copies += 1;
         let names = Names::new(call, function, self.copies);
         for node in &function.node {
-            self.add(rewrite(node, call, function, &names), opset, depth + 1)?;
+            self.bytes = self.bytes.saturating_add(names.bytes(node));
+            if self.bytes > limits::FUNCTION_BYTES {
+                return Err(fail(&format!(
+                    "its copies take more than {} bytes, the limit; give large constants as initializers",
+                    limits::FUNCTION_BYTES
+                )));
+            }
+            self.add(rewrite(node, &names), opset, depth + 1)?;
         }
         Ok(())
     }
 }
 
+/// How many nodes and names are looked at to put one use of a function in line.
+fn steps_and_names(call: &NodeProto, function: &FunctionProto) -> usize {
+    let inside = |n: &NodeProto| 1 + n.input.len() + n.output.len() + n.attribute.len();
+    let own = function.input.len() + function.output.len() + function.attribute_proto.len();
+    inside(call) + own + function.node.iter().map(inside).sum::<usize>()
+}
+
 /// What the names inside of one copy of a function are outside.
 struct Names<'a> {
     given: HashMap<&'a str, &'a str>,
+    /// The attributes of the call, and the defaults of those that it leaves out.
+    attributes: HashMap<&'a str, &'a AttributeProto>,
     prefix: String,
 }
 
@@ -103,7 +122,21 @@ impl<'a> Names<'a> {
                 .map(pair)
                 .filter(|(_, outside)| !outside.is_empty()),
         );
-        Names { given, prefix: format!("{}#{copy}/", display_name(call)) }
+        // The first of a name counts, and the call's before the defaults.
+        let attributes = function.attribute_proto.iter().rev().chain(call.attribute.iter().rev());
+        let attributes = attributes.map(|a| (a.name(), a)).collect();
+        Names { given, attributes, prefix: format!("{}#{copy}/", display_name(call)) }
+    }
+
+    /// About how many bytes a node of the function has in a copy, as it would stand in a file.
+    fn bytes(&self, node: &NodeProto) -> usize {
+        let outside =
+            |name: &String| self.given.get(name.as_str()).map_or(self.prefix.len(), |n| n.len());
+        let names = node.input.iter().chain(&node.output).map(outside).sum::<usize>();
+        let value =
+            |a: &AttributeProto| self.attributes.get(a.ref_attr_name())?.encoded_len().into();
+        let attributes = node.attribute.iter().filter_map(value).sum::<usize>();
+        node.encoded_len() + self.prefix.len() + names + attributes
     }
 
     fn outside(&self, inside: &str) -> String {
@@ -116,12 +149,7 @@ impl<'a> Names<'a> {
 }
 
 /// A node of a function as it stands in the graph: names made unique, attributes filled in.
-fn rewrite(
-    node: &NodeProto,
-    call: &NodeProto,
-    function: &FunctionProto,
-    names: &Names<'_>,
-) -> NodeProto {
+fn rewrite(node: &NodeProto, names: &Names<'_>) -> NodeProto {
     let mut node = node.clone();
     for name in node.input.iter_mut().chain(&mut node.output) {
         *name = names.outside(name);
@@ -134,8 +162,7 @@ fn rewrite(
             let reference = attribute.ref_attr_name.take().filter(|r| !r.is_empty());
             let Some(reference) = reference else { return Some(attribute) };
             // Left out by the call and without a default: left out here.
-            let given = call.attribute.iter().chain(&function.attribute_proto);
-            let mut value = given.into_iter().find(|a| a.name() == reference)?.clone();
+            let mut value = AttributeProto::clone(names.attributes.get(reference.as_str())?);
             value.name = attribute.name;
             Some(value)
         })

@@ -3,7 +3,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`proto`] | the file format |
-//! | `open` | bytes to messages: what is no model at all, and which versions are read |
+//! | `open`, `wire` | bytes to messages: what is no model at all or too large, and which versions are read |
 //! | `tensor`, `external` | stored constants |
 //! | `inputs` | symbolic dimensions and their sizes |
 //! | `functions` | operators that the model defines itself, put in line |
@@ -30,6 +30,7 @@ mod ops;
 mod order;
 pub mod proto;
 mod tensor;
+mod wire;
 
 use std::path::{Path, PathBuf};
 

@@ -1,14 +1,15 @@
 //! Bytes to messages: what is no model at all, and which versions are read.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use prost::Message;
 use prost::bytes::Buf;
 
 use super::proto::{ModelProto, OperatorSetIdProto};
+use super::wire::{self, Refused};
 use crate::import::error::{ImportError, ImportErrorKind};
+use crate::import::limits;
+use crate::whole_file;
 
 /// Versions of the file format. Files before version 3 do not say which operator versions they use.
 const IR_VERSIONS: [i64; 2] = [3, 14];
@@ -16,19 +17,11 @@ const IR_VERSIONS: [i64; 2] = [3, 14];
 /// Versions of the standard operators.
 pub(super) const OPSETS: [i64; 2] = [7, 28];
 
-/// Reads a whole file. A file that grows while it is read, or never ends, is cut at its announced length.
+/// Reads a whole file.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
-    let fail =
-        |source| ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path);
-    let metadata = std::fs::metadata(path).map_err(fail)?;
-    if !metadata.is_file() {
-        return Err(fail(std::io::Error::other("this is no regular file")));
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(fail)?;
-    bytes.reserve_exact(usize::try_from(metadata.len()).unwrap_or(0));
-    file.take(metadata.len()).read_to_end(&mut bytes).map_err(fail)?;
-    Ok(bytes)
+    whole_file::read(path, limits::FILE_BYTES).map_err(|source| {
+        ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path)
+    })
 }
 
 /// Decodes a model and finds the version of the standard operators that it uses. Tensor data is what
@@ -39,11 +32,21 @@ pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportErr
         return Err(format(reason.into()).into());
     }
     let length = bytes.remaining();
-    let model = ModelProto::decode(bytes).map_err(|e| {
+    let damaged = |what: &dyn std::fmt::Display| {
         format(format!(
-            "the file is truncated or damaged ({length} bytes: {e}); copy or export it again"
+            "the file is truncated or damaged ({length} bytes: {what}); copy or export it again"
         ))
+    };
+    wire::check(bytes.chunk()).map_err(|refused| match refused {
+        Refused::Damaged => damaged(&"a record has no end"),
+        Refused::Many => ImportErrorKind::Limit {
+            place: "model".into(),
+            what: "nodes, attributes, names and other records",
+            limit: limits::RECORDS,
+            advice: "no network for pictures has so many, so the file may be damaged",
+        },
     })?;
+    let model = ModelProto::decode(bytes).map_err(|e| damaged(&e))?;
     if model.graph.is_none() || model.ir_version.is_none() {
         return Err(format("it has no graph or no version; copy or export it again".into()).into());
     }

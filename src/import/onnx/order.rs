@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use super::functions::Step;
 use super::proto::GraphProto;
 use crate::import::error::{ImportError, ImportErrorKind};
+use crate::one_line::one_line;
 
 fn invalid(place: &str, reason: String) -> ImportError {
     ImportErrorKind::Invalid { place: place.into(), reason }.into()
@@ -113,7 +114,9 @@ fn sort(
 
 fn list(names: &BTreeSet<&str>) -> String {
     const SHOWN: usize = 20;
-    let mut text: Vec<String> = names.iter().take(SHOWN).map(|n| format!("\"{n}\"")).collect();
+    const LONGEST: usize = 40;
+    let mut text: Vec<String> =
+        names.iter().take(SHOWN).map(|n| format!("\"{}\"", one_line(n, LONGEST))).collect();
     if names.len() > SHOWN {
         text.push(format!("and {} more", names.len() - SHOWN));
     }

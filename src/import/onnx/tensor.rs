@@ -8,7 +8,7 @@ use super::external;
 use super::literal::{Kind, Literal, elements};
 use super::proto::{DataLocation, DataType, TensorProto};
 use crate::import::error::{ImportError, ImportErrorKind};
-use crate::import::stored;
+use crate::import::{limits, stored};
 
 /// A tensor that cannot be read: the model is broken, or only this tensor's type is unknown.
 pub(super) enum TensorError {
@@ -18,8 +18,12 @@ pub(super) enum TensorError {
     Unsupported(String),
 }
 
-/// Reads a tensor; `folder` is where external data may lie.
-pub(super) fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Literal, TensorError> {
+/// Reads a tensor; `folder` is where external data may lie, `room` how many bytes it and later ones may take in memory.
+pub(super) fn read(
+    proto: &TensorProto,
+    folder: Option<&Path>,
+    room: &mut usize,
+) -> Result<Literal, TensorError> {
     let name = proto.name.as_deref().unwrap_or("");
     let broken = |reason: String| {
         let place = format!("tensor \"{name}\"");
@@ -37,6 +41,14 @@ pub(super) fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Literal
     })?;
     let codec = Codec::of(ty)
         .ok_or_else(|| TensorError::Unsupported(format!("element type {ty:?} is not supported")))?;
+    *room = room.checked_sub(count * codec.held()).ok_or_else(|| {
+        let place = format!("tensor \"{name}\"");
+        let advice = "convert the model to smaller tensors, or leave some of them away";
+        let limit = limits::CONSTANT_BYTES;
+        TensorError::Broken(
+            ImportErrorKind::Limit { place, what: "bytes of constants", limit, advice }.into(),
+        )
+    })?;
 
     let literal = if proto.data_location == Some(DataLocation::External as i32) {
         let decode = |bytes: Bytes| codec.decode(shape, &bytes);
@@ -102,6 +114,14 @@ impl Codec {
             DataType::Bool => codec!(Int, u8, |x| i64::from(x != 0)),
             _ => return None,
         })
+    }
+
+    /// Bytes of an element in memory.
+    fn held(&self) -> usize {
+        match self.to {
+            Target::Stored | Target::Float(_) => size_of::<f32>(),
+            Target::Int(_) => size_of::<i64>(),
+        }
     }
 
     fn decode(&self, shape: Vec<usize>, bytes: &Bytes) -> Result<Literal, String> {

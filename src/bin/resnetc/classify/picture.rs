@@ -1,11 +1,11 @@
 //! Pictures from files: read, decoded and turned the right way up, within limits.
 
-use std::fs::File;
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use resnetc::whole_file;
 
 use crate::failure::Failure;
 use crate::units;
@@ -27,10 +27,10 @@ const BOUNDS: Bounds = Bounds { pixels: 1 << 27, memory: 1 << 30 };
 
 /// What a picture may take.
 #[derive(Clone, Copy)]
-struct Bounds {
-    pixels: u64,
+pub(super) struct Bounds {
+    pub(super) pixels: u64,
     /// Bytes that its decoder may have at once.
-    memory: u64,
+    pub(super) memory: u64,
 }
 
 impl Source {
@@ -59,20 +59,11 @@ impl Source {
 }
 
 fn contents(path: &Path) -> Result<Vec<u8>, String> {
-    let fail = |e: std::io::Error| format!("reading failed: {e}");
-    let file = File::open(path).map_err(fail)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
-    match bytes.len() as u64 <= MAX_FILE {
-        true => Ok(bytes),
-        false => {
-            Err(format!("the file is longer than {}, the limit", units::bytes(MAX_FILE as usize)))
-        }
-    }
+    whole_file::read(path, MAX_FILE).map_err(|e| format!("reading failed: {e}"))
 }
 
 /// The picture as a viewer shows it: Exif's orientation is applied.
-fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
+pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
     let damaged = |e: image::ImageError| match e {
         image::ImageError::Limits(_) => "the picture is larger than the limits".to_owned(),
         other => format!("the picture is damaged or not supported: {}", one_line(&other)),

@@ -3,11 +3,9 @@
 use resnetc_ir::op::{Pads, Window};
 use resnetc_ir::{NodeId, Op};
 
+use crate::import::limits::WINDOW_EXTENT as LIMIT;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
-
-/// The largest kernel extent, stride, dilation or padding: far above any network, far below any overflow.
-const LIMIT: i64 = 1 << 20;
 
 /// A picture of one or two spatial dimensions, as the graph's operators want it.
 pub(super) struct Picture {

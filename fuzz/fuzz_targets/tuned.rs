@@ -1,0 +1,35 @@
+//! Any bytes as a file of measured times: choices or a reason; and whatever is chosen, a network compiles with it.
+#![no_main]
+
+use std::sync::{Arc, OnceLock};
+
+use libfuzzer_sys::fuzz_target;
+use resnetc::ir::Graph;
+use resnetc::ir::text::parse;
+use resnetc::tune::Cache;
+use resnetc::{Compiler, Isa, IsaChoice, Options};
+
+/// A network whose layers are those of the seeds.
+fn graph() -> &'static Graph {
+    static GRAPH: OnceLock<Graph> = OnceLock::new();
+    GRAPH.get_or_init(|| {
+        parse(concat!(
+            "%0 = input : f32[1, 16, 8, 8]\n",
+            "%1 = constant fill=0.5 : f32[16, 16, 3, 3]\n",
+            "%2 = conv(%0, %1) kernel=[3, 3] pads=[1, 1, 1, 1]\n",
+            "output \"y\" = %2\n",
+        ))
+        .expect("it is written right")
+    })
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    match Cache::decode(bytes) {
+        Ok(cache) => {
+            let tuned = Some(Arc::new(cache.tuned()));
+            let options = Options { tuned, threads: Some(1), isa: IsaChoice::Exactly(Isa::Baseline), ..Options::default() };
+            Compiler::new(options).graph(graph().clone()).compile().expect("no choice is an error");
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+});

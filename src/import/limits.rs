@@ -1,0 +1,65 @@
+//! How much a file may ask for. A small file must not be able to fill the memory or keep the machine busy.
+//!
+//! | limit | value | what it bounds |
+//! |---|---|---|
+//! | [`FILE_BYTES`] | 16 GiB | a file that is read into memory; mapped ones are not bounded |
+//! | [`RECORDS`] | 2^20 | nodes, attributes, names and other records of an ONNX file: its size in memory |
+//! | [`NODES`] | 2^16 | nodes of a model, with its functions put in line, and of the graph that comes of it |
+//! | [`FUNCTION_DEPTH`] | 16 | functions in functions |
+//! | [`FUNCTION_STEPS`] | 2^18 | nodes and names that functions unfold to |
+//! | [`FUNCTION_BYTES`] | 64 MiB | what is copied of functions, as it stands in the file |
+//! | [`CONSTANT_BYTES`] | 4 GiB | stored constants in memory, in the file and in those beside it |
+//! | [`FILLED_ELEMENTS`] | 2^28 | elements of constants of one value each, as in models whose weights were taken out |
+//! | [`ARITHMETIC_ELEMENTS`] | 2^24 | elements that constant arithmetic reads and writes, and [`ARITHMETIC_PER_STORED`] more for each stored one |
+//! | [`LIST_ENTRIES`] | 2^12 | a list of integers that is an argument, such as the parts of a split |
+//! | [`WINDOW_EXTENT`] | 2^20 | an extent, stride, dilation or border of a window |
+//! | [`MAX_RANK`](resnetc_ir::infer::MAX_RANK) | 8 | dimensions of a value |
+//! | [`MAX_ELEMENTS`](resnetc_ir::infer::MAX_ELEMENTS) | 2^40 | elements of a value |
+//!
+//! Sparse tensors, sequences and the operators with graphs inside (`If`, `Loop`, `Scan`) are refused, so nothing nests
+//! any deeper. Safetensors headers have the limit of their format, 100 MB. Descriptions of networks have
+//! limits of their own, each named in its key's error ([`spec`](crate::spec)): 1 MiB of text, 4096 blocks, 2^28 weights.
+//!
+//! The limits are fixed: each is far above what published residual networks need. What is beyond one is refused with
+//! its name and value.
+
+/// Bytes of a file that is read into memory.
+pub const FILE_BYTES: u64 = 16 << 30;
+
+/// Nodes, attributes, tensors, names and other records of an ONNX file. The smallest takes 2 bytes of the file and some
+/// 300 bytes of memory.
+pub const RECORDS: usize = 1 << 20;
+
+/// Nodes of a model, with its functions put in line; and nodes of the graph. The largest published residual network has
+/// a few thousand.
+pub const NODES: usize = 1 << 16;
+
+/// Functions that use functions.
+pub const FUNCTION_DEPTH: usize = 16;
+
+/// Nodes and names that functions unfold to. A small file can ask for an exponential number.
+pub const FUNCTION_STEPS: usize = 1 << 18;
+
+/// Bytes of nodes that are copied because functions are put in line. A small file can hand a long attribute or name to
+/// many nodes.
+pub const FUNCTION_BYTES: usize = 1 << 26;
+
+/// Bytes that stored constants take in memory: 4 an element, and 8 if it is an integer. A small file can name one large
+/// file beside it, or a hole in one, many times.
+pub const CONSTANT_BYTES: usize = 4 << 30;
+
+/// Elements of constants of one value each: enough for the weights of a VGG-19.
+pub const FILLED_ELEMENTS: usize = 1 << 28;
+
+/// Elements that constant arithmetic may read and write, beyond those for stored elements: plenty for shapes, and few
+/// enough that a small file cannot keep a machine busy.
+pub const ARITHMETIC_ELEMENTS: usize = 1 << 24;
+
+/// Weights are cast, transposed and reshaped, each a few times.
+pub const ARITHMETIC_PER_STORED: usize = 8;
+
+/// Entries of a list of integers that is an argument. Shapes are far shorter.
+pub const LIST_ENTRIES: usize = 1 << 12;
+
+/// Extents, strides, dilations and borders of windows.
+pub const WINDOW_EXTENT: i64 = 1 << 20;

@@ -1,0 +1,116 @@
+"""Exports timm's residual networks one after the other, runs them, and compares them with PyTorch in f64.
+
+Each network is a line of JSON in the file of results; what has a line is not done again. See README.md.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from fnmatch import fnmatch
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+TOLERANCE = 1e-4
+
+
+def main():
+    options = arguments()
+    if options.one:
+        print(json.dumps(survey(options.one, options.exporter, options.resnetc)))
+        return
+    from families import DYNAMO, family, surveyed
+
+    done = {(row["name"], row["exporter"]) for row in rows(options.results)}
+    trained = surveyed()
+    work = [(name, "torchscript") for name in trained] + [(name, "dynamo") for name in DYNAMO]
+    work = [item for item in work if item not in done and any(fnmatch(item[0], p) for p in options.names)]
+    end = time.monotonic() + options.slice
+    for count, (name, exporter) in enumerate(work):
+        if time.monotonic() > end:
+            print(f"{len(work) - count} left")
+            return
+        row = limited(name, exporter, options)
+        row = {"name": name, "exporter": exporter, "family": family(name), "trained": trained[name], **row}
+        with open(options.results, "a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(name, exporter, "matches" if row["matches"] else row.get("reason") or row["errors"], flush=True)
+    print("all done")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--resnetc", default=str(ROOT / "target/release/resnetc"))
+    parser.add_argument("--results", type=Path, default=HERE / "results.jsonl", help="lines are added to this file")
+    parser.add_argument("--names", nargs="*", default=["*"], help="only names like these patterns")
+    parser.add_argument("--limit", type=float, default=60, help="seconds for one network")
+    parser.add_argument("--slice", type=float, default=float("inf"), help="begin no network after so many seconds")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--exporter", choices=["torchscript", "dynamo"], help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def limited(name, exporter, options):
+    """One network in a process of its own, so that neither its time nor its memory is without bound or kept."""
+    command = [sys.executable, __file__, "--one", name, "--exporter", exporter, "--resnetc", options.resnetc]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "TMPDIR": folder}
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=options.limit, env=environment)
+        except subprocess.TimeoutExpired:
+            return {"matches": False, "stage": "time", "reason": f"took longer than {options.limit:g} s"}
+    if run.returncode != 0:
+        return {"matches": False, "stage": "survey", "reason": last_line(run.stderr)}
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def survey(name, exporter, resnetc):
+    """Exports one network and runs it for one picture and for two, fast and exact."""
+    import numpy
+    import network
+
+    try:
+        model, x = network.build(name, batch=2)
+        path = tempfile.mktemp(suffix=".onnx")
+        network.export(model, x, path, exporter)
+    except Exception as error:
+        return {"matches": False, "stage": "export", "reason": last_line(str(error)) or type(error).__name__}
+    expected, own = network.reference(model, x)
+    del model
+    expected = expected.numpy()
+    row = {"size": x.shape[-1], "own": own, "spread": spread(expected), "errors": {}}
+    if not row["spread"] > 0.01:
+        return {**row, "matches": False, "stage": "survey", "reason": "the outputs are degenerate"}
+    for numerics, batch in [("fast", 1), ("fast", 2), ("exact", 2)]:
+        source, target = tempfile.mktemp(suffix=".npy"), tempfile.mktemp(suffix=".npy")
+        numpy.save(source, x[:batch].numpy())
+        command = [resnetc, "run", path, "--numerics", numerics, "--input", source, "--output", target]
+        run = subprocess.run([*command, "--tuned", "off"], capture_output=True, text=True)
+        if run.returncode != 0:
+            return {**row, "matches": False, "stage": "resnetc", "reason": run.stderr.strip()}
+        error = numpy.abs(numpy.load(target) - expected[:batch]).max() / numpy.abs(expected[:batch]).max()
+        row["errors"][f"{numerics} {batch}"] = float(error)
+    # A NaN is not below the tolerance.
+    return {**row, "matches": all(error < TOLERANCE for error in row["errors"].values())}
+
+
+def spread(outputs):
+    """How far two pictures' outputs are apart, of the largest output: near 0 if nothing depends on the input."""
+    return float(abs(outputs[0] - outputs[1]).max() / abs(outputs).max())
+
+
+def last_line(text):
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+if __name__ == "__main__":
+    main()

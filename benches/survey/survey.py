@@ -38,7 +38,7 @@ def main():
         row = {"name": name, "exporter": exporter, "family": family(name), "trained": trained[name], **row}
         with open(options.results, "a") as file:
             file.write(json.dumps(row) + "\n")
-        print(name, exporter, "matches" if row["matches"] else row.get("reason") or row["errors"], flush=True)
+        print(name, exporter, "matches" if row["matches"] else first_line(row.get("reason") or str(row["errors"])), flush=True)
     print("all done")
 
 
@@ -78,11 +78,10 @@ def survey(name, exporter, resnetc):
     import network
 
     try:
-        model, x = network.build(name, batch=2)
         path = tempfile.mktemp(suffix=".onnx")
-        network.export(model, x, path, exporter)
+        model, x = network.exported(name, 2, path, exporter)
     except Exception as error:
-        return {"matches": False, "stage": "export", "reason": last_line(str(error)) or type(error).__name__}
+        return {"matches": False, "stage": "export", "reason": f"{type(error).__name__}: {first_line(str(error))}"}
     expected, own = network.reference(model, x)
     del model
     expected = expected.numpy()
@@ -105,6 +104,10 @@ def survey(name, exporter, resnetc):
 def spread(outputs):
     """How far two pictures' outputs are apart, of the largest output: near 0 if nothing depends on the input."""
     return float(abs(outputs[0] - outputs[1]).max() / abs(outputs).max())
+
+
+def first_line(text):
+    return text.strip().split("\n")[0]
 
 
 def last_line(text):

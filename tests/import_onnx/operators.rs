@@ -285,3 +285,23 @@ fn an_epsilon_is_the_decimal_that_was_meant() {
     let graph = model.graph();
     assert_eq!(graph.node(graph.outputs()[0].node).op, Op::BatchNorm { epsilon: 1e-3 });
 }
+
+#[test]
+fn constants_are_normalized_by_their_own_statistics() {
+    // Channel 0 is 1, 3, 5, 7: mean 4, variance 5. Channel 1 is 0, 0, 0, 8: mean 2, variance 12.
+    let model = Model::new(&[2, 2, 2])
+        .floats("w", &[2, 2, 2], &[1., 3., 0., 0., 5., 7., 0., 8.])
+        .floats("scale", &[2], &[3.0, 2.0])
+        .floats("shift", &[2], &[0.0, 1.0])
+        .node(
+            "BatchNormalization",
+            &["w", "scale", "shift", "shift", "scale"],
+            &["s", "mean", "var"],
+            &[("training_mode", Int(1)), ("epsilon", Float(4.0))],
+        )
+        .node("Add", &["x", "s"], &["y"], &[]);
+    let graph = model.clone().output("y").graph();
+    assert!(graph.nodes().all(|n| !matches!(graph.node(n).op, Op::BatchNorm { .. })));
+    assert_eq!(model.clone().output("y").run().data, [-3., 0., 2., 3., 5., 8., 6., 11.]);
+    assert!(model.output("mean").error().contains("\"mean\""));
+}

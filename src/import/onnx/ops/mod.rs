@@ -16,6 +16,7 @@ mod qlinear;
 mod quantize;
 mod reduce;
 mod shapes;
+mod standardize;
 mod table;
 mod window;
 

@@ -3,14 +3,18 @@
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
 
+use super::standardize::standardize;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 use crate::import::onnx::movement::Movement;
 
-/// `BatchNormalization` with the stored statistics. The results for training (up to four more in versions before
-/// 14) are not computed.
+/// `BatchNormalization` with the stored statistics, and of a constant with its own. The results for training (up to
+/// four more in versions before 14) are not computed.
 pub(super) fn batch_normalization(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     if call.flag("training_mode", false)? {
+        if let Some(results) = standardize(builder, call, epsilon(call)?)? {
+            return Ok(results);
+        }
         return bad(
             "training_mode",
             "is 1: the model was exported for training; export it in evaluation mode",

@@ -81,7 +81,7 @@ const OPERATORS: &[Operator] = &[
         name: "BatchNormalization",
         handler: normalize::batch_normalization,
         constants: &[1, 2, 3, 4],
-        limits: "with stored statistics; the attribute spatial may not be 0",
+        limits: "with stored statistics, of constants also with their own; the attribute spatial may not be 0",
         ..PLAIN
     },
     Operator {

@@ -9,22 +9,25 @@ SIZES = [64, 128]
 
 
 def exported(name, batch, path, exporter):
-    """The model and an input of the smallest size at which it runs and is exported; its ONNX file is at `path`."""
+    """The model and an input of the smallest size at which it runs and is exported; its ONNX file is at `path`.
+
+    The batch is open, or 1 if the exporter does not allow that.
+    """
     torch.manual_seed(0)
     model = timm.create_model(name, pretrained=False).eval()
     randomize(model)
     own = timm.get_pretrained_cfg(name).input_size[-1]
     sizes = sorted({size for size in SIZES if size < own} | {own})
-    for size in sizes:
-        x = torch.randn(batch, 3, size, size)
+    for size, is_open in [*((size, True) for size in sizes), (sizes[0], False), (own, False)]:
+        x = torch.randn(batch if is_open else 1, 3, size, size)
         try:
             calibrate(model, x)
-            export(model, x, path, exporter)
+            export(model, x, path, exporter, is_open)
             return model, x
-        except Exception:
+        except Exception as error:
             # Some have parts that are made for one size, such as an embedding of positions.
-            if size == sizes[-1]:
-                raise
+            last = error
+    raise last
 
 
 def randomize(model):
@@ -59,20 +62,19 @@ def calibrate(model, x):
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     try:
         with torch.no_grad():
-            model(torch.cat([x, torch.randn_like(x)]))
+            model(torch.cat([x, torch.randn(4 - len(x), *x.shape[1:])]))
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def export(model, x, path, exporter):
-    """Writes the ONNX file, with an open batch."""
+def export(model, x, path, exporter, is_open):
     common = dict(input_names=["x"], output_names=["y"])
     if exporter == "dynamo":
-        batch = torch.export.Dim("batch", min=1, max=64)
-        torch.onnx.export(model, (x,), path, dynamo=True, dynamic_shapes=({0: batch},), verbose=False, **common)
+        shapes = ({0: torch.export.Dim("batch", min=1, max=64)},) if is_open else None
+        torch.onnx.export(model, (x,), path, dynamo=True, dynamic_shapes=shapes, verbose=False, **common)
     else:
-        axes = {"x": {0: "batch"}, "y": {0: "batch"}}
+        axes = {"x": {0: "batch"}, "y": {0: "batch"}} if is_open else None
         torch.onnx.export(model, (x,), path, dynamo=False, opset_version=17, dynamic_axes=axes, **common)
 
 

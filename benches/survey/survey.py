@@ -15,7 +15,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+# Of the largest output. Where PyTorch's own error in f32 is large, as in the deepest networks of random weights, a
+# multiple of that.
 TOLERANCE = 1e-4
+OWN = 10
 
 
 def main():
@@ -74,21 +77,24 @@ def limited(name, exporter, options):
 
 def survey(name, exporter, resnetc):
     """Exports one network and runs it for one picture and for two, fast and exact."""
-    import numpy
     import network
+    import numpy
+    import torch
 
     try:
         path = tempfile.mktemp(suffix=".onnx")
         model, x = network.exported(name, 2, path, exporter)
     except Exception as error:
         return {"matches": False, "stage": "export", "reason": f"{type(error).__name__}: {first_line(str(error))}"}
+    # Fewer pictures tell nothing of how far apart their outputs are.
+    x = torch.cat([x, torch.randn_like(x)])[:2] if (fixed := len(x) == 1) else x
     expected, own = network.reference(model, x)
     del model
     expected = expected.numpy()
     row = {"size": x.shape[-1], "own": own, "spread": spread(expected), "errors": {}}
     if not row["spread"] > 0.01:
         return {**row, "matches": False, "stage": "survey", "reason": "the outputs are degenerate"}
-    for numerics, batch in [("fast", 1), ("fast", 2), ("exact", 2)]:
+    for numerics, batch in [("fast", 1), ("exact", 1)] if fixed else [("fast", 1), ("fast", 2), ("exact", 2)]:
         source, target = tempfile.mktemp(suffix=".npy"), tempfile.mktemp(suffix=".npy")
         numpy.save(source, x[:batch].numpy())
         command = [resnetc, "run", path, "--numerics", numerics, "--input", source, "--output", target]
@@ -98,7 +104,7 @@ def survey(name, exporter, resnetc):
         error = numpy.abs(numpy.load(target) - expected[:batch]).max() / numpy.abs(expected[:batch]).max()
         row["errors"][f"{numerics} {batch}"] = float(error)
     # A NaN is not below the tolerance.
-    return {**row, "matches": all(error < TOLERANCE for error in row["errors"].values())}
+    return {**row, "matches": all(error < max(TOLERANCE, OWN * own) for error in row["errors"].values())}
 
 
 def spread(outputs):

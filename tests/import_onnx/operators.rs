@@ -305,3 +305,43 @@ fn constants_are_normalized_by_their_own_statistics() {
     assert_eq!(model.clone().output("y").run().data, [-3., 0., 2., 3., 5., 8., 6., 11.]);
     assert!(model.output("mean").error().contains("\"mean\""));
 }
+
+#[test]
+fn a_kernel_that_is_flat_along_the_third_axis_is_one_of_two_axes() {
+    let (dims, kernel) = ([1, 1, 4, 5, 3], [2, 1, 3, 2, 1]);
+    let attributes = [
+        ("strides", Ints(vec![2, 1, 1])),
+        ("dilations", Ints(vec![1, 2, 1])),
+        ("pads", Ints(vec![1, 2, 0, 0, 1, 0])),
+    ];
+    let model = Model::new(&dims)
+        .weights("w", &kernel)
+        .node("Conv", &["x", "w"], &["y"], &attributes)
+        .output("y");
+    // Each slice across the third axis by itself.
+    let slices: Vec<_> = (0..3)
+        .map(|i| {
+            let attributes = [
+                ("strides", Ints(vec![2, 1])),
+                ("dilations", Ints(vec![1, 2])),
+                ("pads", Ints(vec![1, 2, 0, 1])),
+            ];
+            Model::new(&dims)
+                .weights("w", &kernel[..4])
+                .ints("i", &[i])
+                .ints("axis", &[4])
+                .node("Gather", &["x", "i"], &["slice"], &[("axis", Int(4))])
+                .node("Squeeze", &["slice", "axis"], &["picture"], &[])
+                .node("Conv", &["picture", "w"], &["y"], &attributes)
+                .output("y")
+                .run()
+        })
+        .collect();
+    let result = model.run();
+    assert_eq!(result.shape, [1, 2, 2, 6, 3]);
+    for (i, slice) in slices.iter().enumerate() {
+        let found: Vec<f64> = result.data.iter().skip(i).step_by(3).copied().collect();
+        assert_eq!(found, slice.data);
+        assert!(found.iter().any(|&v| v != 0.0));
+    }
+}

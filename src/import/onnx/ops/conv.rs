@@ -3,11 +3,12 @@
 use resnetc_ir::op::Conv;
 use resnetc_ir::{NodeId, Op};
 
+use super::volume::Volume;
 use super::window::{Picture, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 
-/// `Conv`, of one or two dimensions.
+/// `Conv`, of one or two dimensions, and of three of which the last is only carried along.
 pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let operands = [builder.operand(call, 0)?, builder.operand(call, 1)?];
     let bias = builder.optional(call, 2)?;
@@ -21,18 +22,25 @@ pub(super) fn convolution(
     [x, weights]: [NodeId; 2],
     bias: Option<NodeId>,
 ) -> Result<Vec<Value>> {
-    let picture = Picture::of(builder.shape_of(x))?;
+    let groups = match call.int_or("group", 1)? {
+        g if g >= 1 => g as usize,
+        g => return bad("group", format!("is {g}, at least 1 is needed")),
+    };
     let kernel = builder.shape_of(weights);
+    if let (&[n, c, h, w, d], &[k, c_group, kh, kw, kd]) = (&builder.shape_of(x)[..], &kernel[..]) {
+        let volume = Volume::of(call, [n, c, h, w, d], [kh, kw, kd])?;
+        let weights = builder.reshape(call, weights, vec![k, c_group, kh, kw])?;
+        let conv = Conv { bias: bias.is_some(), ..Conv::new(volume.window, groups) };
+        let operands = [x, weights].into_iter().chain(bias).collect();
+        return volume.run(builder, call, Op::Conv(conv), operands);
+    }
+    let picture = Picture::of(builder.shape_of(x))?;
     let (kernel, weights) = match kernel[..] {
         [k, c, w] => ([1, w], builder.reshape(call, weights, vec![k, c, 1, w])?),
         [_, _, h, w] => ([h, w], weights),
         _ => return Err(format!("its weights {kernel:?} are no kernels").into()),
     };
     let window = window(call, &picture, Some(kernel))?;
-    let groups = match call.int_or("group", 1)? {
-        g if g >= 1 => g as usize,
-        g => return bad("group", format!("is {g}, at least 1 is needed")),
-    };
     let conv = Conv { bias: bias.is_some(), ..Conv::new(window, groups) };
     let operands = [x, weights].into_iter().chain(bias).collect();
     picture.run(builder, call, Op::Conv(conv), operands)

@@ -18,6 +18,7 @@ mod reduce;
 mod shapes;
 mod standardize;
 mod table;
+mod volume;
 mod window;
 
 pub(super) use table::{Integers, find};

@@ -121,7 +121,7 @@ const OPERATORS: &[Operator] = &[
         name: "Conv",
         handler: conv::conv,
         constants: &[1, 2],
-        limits: "one or two spatial dimensions",
+        limits: "one or two spatial dimensions; three if the kernel is one element along the last",
         ..PLAIN
     },
     Operator {

@@ -131,7 +131,12 @@ fn pair(call: &Call<'_>, name: &str, dims: usize) -> Result<Option<[usize; 2]>> 
 }
 
 /// A list attribute of exactly `entries` entries within limits.
-fn list(call: &Call<'_>, name: &str, least: i64, entries: usize) -> Result<Option<Vec<usize>>> {
+pub(super) fn list(
+    call: &Call<'_>,
+    name: &str,
+    least: i64,
+    entries: usize,
+) -> Result<Option<Vec<usize>>> {
     let Some(given) = call.ints(name)? else { return Ok(None) };
     if given.len() != entries {
         return bad(name, format!("has {} entries, {entries} are needed", given.len()));

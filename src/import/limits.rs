@@ -11,10 +11,10 @@
 //! | [`CONSTANT_BYTES`] | 4 GiB | stored constants in memory, in the file and in those beside it |
 //! | [`FILLED_ELEMENTS`] | 2^28 | elements of constants of one value each, as in models whose weights were taken out |
 //! | [`ARITHMETIC_ELEMENTS`] | 2^24 | elements that constant arithmetic reads and writes, and [`ARITHMETIC_PER_STORED`] more for each stored one |
-//! | [`LIST_ENTRIES`] | 2^12 | a list of integers that is an argument, such as the parts of a split |
+//! | [`LIST_ENTRIES`] | 2^12 | operands of a node, and a list of integers that is an argument, such as the parts of a split |
 //! | [`WINDOW_EXTENT`] | 2^20 | an extent, stride, dilation or border of a window |
+//! | [`VALUE_ELEMENTS`] | 2^31 | elements of an input or a result, 8 GiB |
 //! | [`MAX_RANK`](resnetc_ir::infer::MAX_RANK) | 8 | dimensions of a value |
-//! | [`MAX_ELEMENTS`](resnetc_ir::infer::MAX_ELEMENTS) | 2^40 | elements of a value |
 //!
 //! Sparse tensors, sequences and the operators with graphs inside (`If`, `Loop`, `Scan`) are refused, so nothing nests
 //! any deeper. Safetensors headers have the limit of their format, 100 MB. Descriptions of networks have
@@ -44,6 +44,9 @@ pub const FUNCTION_STEPS: usize = 1 << 18;
 /// many nodes.
 pub const FUNCTION_BYTES: usize = 1 << 26;
 
+/// Elements of a value that is no constant: past it, a size is a mistake.
+pub const VALUE_ELEMENTS: usize = 1 << 31;
+
 /// Bytes that stored constants take in memory: 4 an element, and 8 if it is an integer. A small file can name one large
 /// file beside it, or a hole in one, many times.
 pub const CONSTANT_BYTES: usize = 4 << 30;
@@ -58,7 +61,7 @@ pub const ARITHMETIC_ELEMENTS: usize = 1 << 24;
 /// Weights are cast, transposed and reshaped, each a few times.
 pub const ARITHMETIC_PER_STORED: usize = 8;
 
-/// Entries of a list of integers that is an argument. Shapes are far shorter.
+/// Operands of a node, and entries of a list of integers that is an argument. Shapes are far shorter.
 pub const LIST_ENTRIES: usize = 1 << 12;
 
 /// Extents, strides, dilations and borders of windows.

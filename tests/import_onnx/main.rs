@@ -3,6 +3,7 @@
 mod batch;
 mod fuzz;
 mod hostile;
+mod limits;
 mod model;
 mod operators;
 mod quantized;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use resnetc_ir::Graph;
+use resnetc_ir::{Graph, NodeId};
 
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
@@ -68,6 +68,27 @@ fn too_many_nodes() -> ImportError {
     let advice = "an ONNX simplifier may make them fewer";
     let place = "graph".into();
     ImportErrorKind::Limit { place, what: "nodes", limit: limits::NODES, advice }.into()
+}
+
+/// Checks that no value is of a size that must be a mistake.
+fn check_values(graph: &Graph) -> Result<(), ImportError> {
+    let is_huge = |&id: &NodeId| {
+        graph.constant_of(id).is_none() && graph.node(id).ty.elements() > limits::VALUE_ELEMENTS
+    };
+    match graph.nodes().find(is_huge) {
+        None => Ok(()),
+        Some(id) => Err(ImportErrorKind::Limit {
+            place: format!(
+                "value \"{}\" of shape {:?}",
+                graph.node(id).name,
+                graph.node(id).ty.shape
+            ),
+            what: "elements",
+            limit: limits::VALUE_ELEMENTS,
+            advice: "give the inputs smaller sizes with --shape or --batch, or export the model so",
+        }
+        .into()),
+    }
 }
 
 /// Reasons quote lists from the file, which may be long.
@@ -140,6 +161,10 @@ impl<'a> Converter<'a> {
     /// The results of a node; `None` if an operand is missing because of a refused node.
     fn import(&mut self, step: &'a Step) -> Result<Option<Vec<Value>>, Refusal> {
         let node = &step.node;
+        if node.input.len() > limits::LIST_ENTRIES {
+            let (found, limit) = (node.input.len(), limits::LIST_ENTRIES);
+            return Err(format!("it has {found} operands, and {limit} is the limit").into());
+        }
         let Some(operator) = ops::find(node.domain(), node.op_type()) else {
             return Err(match is_standard(node.domain()) {
                 true => ops::why_not(node.op_type()),
@@ -203,6 +228,7 @@ impl<'a> Converter<'a> {
         if !self.refused.is_empty() {
             return Err(ImportErrorKind::Unsupported { nodes: self.refused }.into());
         }
+        check_values(&self.builder.graph)?;
         for output in &graph.output {
             let name = output.name();
             let Some(Some(value)) = self.values.get(name) else {

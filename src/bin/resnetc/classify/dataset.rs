@@ -1,11 +1,11 @@
 //! The accuracy on a data set in the format of MNIST: two gzipped files of bytes.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use resnetc::whole_file;
 use serde::Serialize;
 
 use super::engine::Engine;
@@ -129,6 +129,9 @@ fn best(row: &[f32]) -> usize {
     greatest.unwrap_or(usize::MAX)
 }
 
+/// The longest file that is read, packed and unpacked: a hundred times as many pictures as there are.
+const MAX_BYTES: usize = 4 << 30;
+
 impl Idx {
     /// Reads a gzipped file of `rank` axes.
     fn read(path: &Path, rank: usize) -> Result<Self, Failure> {
@@ -137,7 +140,8 @@ impl Idx {
                 .help("Debian's package dataset-fashion-mnist has these files")
         };
         let wrong = |what: &str| Failure::file(path, format!("this is no IDX file: {what}"));
-        let mut file = GzDecoder::new(File::open(path).map_err(fail)?);
+        let packed = whole_file::read(path, MAX_BYTES as u64).map_err(fail)?;
+        let mut file = GzDecoder::new(&packed[..]);
         let mut word = || {
             let mut bytes = [0; 4];
             file.read_exact(&mut bytes).map(|()| u32::from_be_bytes(bytes)).map_err(fail)
@@ -149,7 +153,9 @@ impl Idx {
         let shape: Vec<usize> =
             (0..rank).map(|_| Ok(word()? as usize)).collect::<Result<_, Failure>>()?;
         let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        let size = size.filter(|&n| n > 0).ok_or_else(|| wrong("its size makes no sense"))?;
+        let size = size
+            .filter(|n| (1..=MAX_BYTES).contains(n))
+            .ok_or_else(|| wrong("its size makes no sense"))?;
         let mut bytes = Vec::new();
         file.take(size as u64).read_to_end(&mut bytes).map_err(fail)?;
         match bytes.len() == size {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use resnetc::import::{ImportError, ImportErrorKind, onnx};
 use resnetc::ir::{Graph, Op};
-use resnetc::{Compiler, Context, Error, Model, Network};
+use resnetc::{Compiler, Context, Error, Model, Network, whole_file};
 
 use super::{Args, bundled};
 use crate::failure::Failure;
@@ -154,10 +154,16 @@ fn classes(graph: &Graph, batch: usize) -> Result<usize, Failure> {
     }
 }
 
+/// The longest file of labels that is read: a name of a hundred letters for each of a hundred thousand classes.
+const MAX_LABELS: u64 = 10 << 20;
+
 fn labels(args: &Args, bundled: bool, classes: usize) -> Result<Option<Vec<String>>, Failure> {
     let text = match &args.labels {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|e| Failure::file(path, format!("reading failed: {e}")))?,
+        Some(path) => {
+            let bytes = whole_file::read(path, MAX_LABELS)
+                .map_err(|e| Failure::file(path, format!("reading failed: {e}")))?;
+            String::from_utf8(bytes).map_err(|_| Failure::file(path, "this is no UTF-8 text"))?
+        }
         None if bundled => bundled::LABELS.to_owned(),
         None => return Ok(None),
     };

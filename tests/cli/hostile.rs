@@ -1,0 +1,60 @@
+//! Files that no command may wait for or fill the memory with.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::*;
+
+fn hostile(kind: &str) -> Vec<String> {
+    let folder = format!("tests/hostile/{kind}");
+    names(Path::new(&folder)).into_iter().map(|name| format!("{folder}/{name}")).collect()
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[test]
+fn arrays_are_read_or_refused() {
+    let (model, _) = fixture("cifar14_c");
+    for file in hostile("npy") {
+        // Sound ones are read, and are then of another shape than the model's.
+        let says = match file_name(&file).starts_with("ok-") {
+            true => "[1, 3, 32, 32]",
+            false => file_name(&file),
+        };
+        fail(&["run", &model, "--input", &file], &[file_name(&file), says]);
+    }
+}
+
+#[test]
+fn pictures_that_claim_to_be_huge_are_refused() {
+    for file in hostile("picture") {
+        fail(&["classify", &file], &[file_name(&file)]);
+    }
+}
+
+/// To open a pipe would wait for its writer.
+#[cfg(unix)]
+#[test]
+fn nobody_waits_for_a_pipe() {
+    let folder = folder("pipes");
+    let (model, _) = fixture("cifar14_c");
+    let pipe = |name: &str| -> String {
+        let path = folder.join(name);
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        text(&path).to_owned()
+    };
+    let says = "no regular file";
+    fail(&["info", &pipe("m.onnx")], &["m.onnx", says]);
+    fail(&["info", &pipe("m.toml")], &["m.toml", says]);
+    fail(&["info", &pipe("m.json")], &["m.json", says]);
+    fail(&["run", &model, "--input", &pipe("x.npy")], &["x.npy", says]);
+    fail(&["run", &model, "--input", &pipe("x.safetensors")], &["x.safetensors", says]);
+    let weights = pipe("w.safetensors");
+    fail(&["run", "cifar_resnet20", "--weights", &weights], &["w.safetensors", says]);
+    fail(&["run", "cifar_resnet20", "--tuned", &pipe("t.json")], &["t.json", says]);
+    fail(&["classify", &pipe("p.png")], &["p.png", says]);
+    fail(&["classify", "--labels", &pipe("labels.txt")], &["labels.txt"]);
+}

@@ -31,9 +31,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
         Err(ViewNpyError::WrongDescriptor(found)) => match ArrayViewD::<f64>::view_npy(file) {
             Ok(view) => (view.shape().to_vec(), view.iter().map(|&x| x as f32).collect()),
             Err(_) => {
+                // Whatever stands in the file: a type's name is short.
+                let found: String = found.to_string().chars().take(40).collect();
                 return Err(format!("its elements are {found}; float32 and float64 can be read"));
             }
         },
+        // Its text quotes the header, however long that is.
+        Err(ViewNpyError::ParseHeader(_)) => {
+            return Err("this is no readable .npy file: its header is damaged".to_owned());
+        }
         Err(e) => return Err(format!("this is no readable .npy file: {e}")),
     };
     Tensor::new(shape, data).ok_or_else(|| "its shape does not fit its data".to_owned())

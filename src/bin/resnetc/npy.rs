@@ -21,6 +21,11 @@ pub(crate) fn read(path: &Path) -> Result<Tensor, Failure> {
 
 /// The array in the bytes of a file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
+    if !is_countable(bytes) {
+        return Err(
+            "this is no readable .npy file: its shape is none that memory could hold".to_owned()
+        );
+    }
     // A view reads numbers where they lie, so the file must start at a multiple of their size.
     let mut room = vec![0u8; bytes.len() + size_of::<f64>()];
     let start = room.as_ptr().align_offset(size_of::<f64>()).min(size_of::<f64>());
@@ -43,6 +48,22 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
         Err(e) => return Err(format!("this is no readable .npy file: {e}")),
     };
     Tensor::new(shape, data).ok_or_else(|| "its shape does not fit its data".to_owned())
+}
+
+/// The longest header that is looked at.
+const HEADER: usize = 1 << 16;
+
+/// Whether the extents other than 0 have a product that memory could have bytes for. With a 0 among them a file of any
+/// shape is complete, and ndarray then counts on the rest.
+fn is_countable(bytes: &[u8]) -> bool {
+    let header = String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER)]);
+    let shape = header.split_once("shape").and_then(|(_, rest)| rest.split_once('('));
+    let Some((extents, _)) = shape.and_then(|(_, rest)| rest.split_once(')')) else { return true };
+    let extents = extents.split(',').map(str::trim).filter(|x| !x.is_empty());
+    let product = extents.filter(|x| *x != "0").try_fold(size_of::<f64>(), |product, extent| {
+        extent.parse().ok().and_then(|extent| product.checked_mul(extent))
+    });
+    product.is_some_and(|bytes| isize::try_from(bytes).is_ok())
 }
 
 /// Writes a file of f32.

@@ -21,6 +21,12 @@ pub(crate) fn read(path: &Path) -> Result<Tensor, Failure> {
 
 /// The array in the bytes of a file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
+    if !has_whole_header(bytes) {
+        return Err(
+            "this is no readable .npy file: it is of another format, or its header is cut short"
+                .to_owned(),
+        );
+    }
     if !is_countable(bytes) {
         return Err(
             "this is no readable .npy file: its shape is none that memory could hold".to_owned()
@@ -48,6 +54,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
         Err(e) => return Err(format!("this is no readable .npy file: {e}")),
     };
     Tensor::new(shape, data).ok_or_else(|| "its shape does not fit its data".to_owned())
+}
+
+/// Whether the header is as long as the file says. The crate makes room for it before it reads, up to 4 GB.
+fn has_whole_header(bytes: &[u8]) -> bool {
+    let Some(rest) = bytes.strip_prefix(b"\x93NUMPY") else { return false };
+    let (length, header) = match *rest {
+        [1, _, a, b, ref header @ ..] => (u32::from(u16::from_le_bytes([a, b])), header),
+        [2 | 3, _, a, b, c, d, ref header @ ..] => (u32::from_le_bytes([a, b, c, d]), header),
+        _ => return false,
+    };
+    header.len() as u64 >= u64::from(length)
 }
 
 /// The longest header that is looked at.

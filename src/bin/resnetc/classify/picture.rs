@@ -75,6 +75,9 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
         Some(ImageFormat::Jpeg) if !ends(bytes) => {
             return Err("the picture is damaged: the file is cut short".to_owned());
         }
+        Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
+            return Err("the picture is damaged: its palette ends within a colour".to_owned());
+        }
         Some(_) => {}
     }
     let mut limits = Limits::default();
@@ -107,6 +110,22 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     last([0xff, 0xd9]) > last([0xff, 0xda])
+}
+
+/// Whether the palette of a PNG file, if it has one, is of whole colours. The decoder (png 0.18.1) breaks off at others.
+fn has_whole_palette(bytes: &[u8]) -> bool {
+    const SIGNATURE: usize = 8;
+    const COLOUR: usize = 3;
+    let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
+    // A chunk is its length, its kind, as many bytes, and a checksum.
+    while let Some((&[a, b, c, d, ref kind @ ..], after)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if kind == b"PLTE" && !length.is_multiple_of(COLOUR) {
+            return false;
+        }
+        rest = after.get(length..).and_then(|r| r.get(size_of::<u32>()..)).unwrap_or_default();
+    }
+    true
 }
 
 /// An error's text without line breaks.

@@ -14,7 +14,7 @@ use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
 use crate::codegen::machine::Cranelift;
 use crate::codegen::perf_map;
 use crate::codegen::region::Region;
-use crate::codegen::vir::Program as Kernel;
+use crate::codegen::vir::{Program as Kernel, Target};
 use crate::cpu::{Isa, core_cache_bytes};
 use crate::error::Error;
 use crate::kernels::sink::{Machine, Pack, Sink};
@@ -123,7 +123,7 @@ pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms
         return algorithms;
     }
     for node in graph.topo() {
-        let tuned = tuned(graph, node, options);
+        let tuned = tuned(graph, node, options, machine.target);
         algorithms.tuned += usize::from(tuned.is_some());
         let algorithm = tuned.unwrap_or_else(|| {
             let (operands, n) = (operand_types(graph, node), graph.node(node));
@@ -135,15 +135,15 @@ pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms
 }
 
 /// The measured choice for an operator, if there is one and it can compute the operator.
-fn tuned(graph: &Graph, node: NodeId, options: &Options) -> Option<Algorithm> {
+fn tuned(graph: &Graph, node: NodeId, options: &Options, target: Target) -> Option<Algorithm> {
     let algorithm = options.tuned.as_ref()?.choice(graph, node)?;
-    candidates(graph, node).contains(&algorithm).then_some(algorithm)
+    candidates(graph, node, target).contains(&algorithm).then_some(algorithm)
 }
 
-/// The algorithms that can compute an operator of a scheduled graph.
-pub fn candidates(graph: &Graph, node: NodeId) -> Vec<Algorithm> {
+/// The algorithms that can compute an operator of a scheduled graph on a target.
+pub fn candidates(graph: &Graph, node: NodeId, target: Target) -> Vec<Algorithm> {
     let n = graph.node(node);
-    Algorithm::candidates(&n.op, &operand_types(graph, node), &n.ty)
+    Algorithm::candidates(&n.op, &operand_types(graph, node), &n.ty, target)
 }
 
 fn operand_types(graph: &Graph, node: NodeId) -> Vec<&TensorType> {
@@ -190,7 +190,7 @@ pub fn lower(
         let main = lowered.len().saturating_sub(1);
         let main_call = |region: &Region| {
             let calls = region.pieces.first()?.calls();
-            let most = calls.iter().rev().max_by_key(|c| sink.work(c.kernel).multiply_adds);
+            let most = calls.iter().rev().max_by_key(|c| sink.work(c.kernel).arithmetic());
             most.map(|call| call.kernel)
         };
         for (i, region) in lowered.into_iter().enumerate() {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::codegen::vir::Target;
+use crate::runtime::tiles;
 
 /// Which instructions kernels are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +15,8 @@ pub enum Isa {
     Avx2,
     /// x86-64 with AVX-512F: 512-bit vectors.
     Avx512,
+    /// The same, and tiles of 16 by 16 with products of bfloat16, AMX-BF16.
+    Amx,
 }
 
 /// A request for an instruction set.
@@ -37,7 +40,7 @@ pub struct IsaError {
 }
 
 /// All instruction sets, the widest first.
-pub const ISAS: [Isa; 3] = [Isa::Avx512, Isa::Avx2, Isa::Baseline];
+pub const ISAS: [Isa; 4] = [Isa::Amx, Isa::Avx512, Isa::Avx2, Isa::Baseline];
 
 impl Isa {
     /// The name on the command line and in reports.
@@ -46,6 +49,7 @@ impl Isa {
             Isa::Baseline => "baseline",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Amx => "amx",
         }
     }
 
@@ -55,16 +59,21 @@ impl Isa {
             Isa::Baseline => Target::V128,
             Isa::Avx2 => Target::AVX2,
             Isa::Avx512 => Target::AVX512,
+            Isa::Amx => Target::AMX,
         }
     }
 
-    /// What this CPU lacks for the instruction set, if anything.
+    /// What this CPU lacks for the instruction set, if anything. To ask for [`Isa::Amx`] asks the system to let this
+    /// process use tiles.
     pub fn missing(self) -> Option<&'static str> {
         match self {
             Isa::Baseline => None,
             Isa::Avx2 if !has_avx2() => Some("AVX2 with FMA"),
-            Isa::Avx512 if !has_avx512() => Some("AVX-512F"),
-            Isa::Avx2 | Isa::Avx512 => None,
+            Isa::Avx512 | Isa::Amx if !has_avx512() => Some("AVX-512F"),
+            Isa::Amx if !tiles::available() => {
+                Some("AMX-BF16, or the system does not let it be used")
+            }
+            Isa::Avx2 | Isa::Avx512 | Isa::Amx => None,
         }
     }
 }
@@ -102,7 +111,8 @@ impl FromStr for IsaChoice {
         }
         let known = ISAS.into_iter().find(|i| i.name() == name).map(IsaChoice::Exactly);
         known.ok_or_else(|| {
-            format!("unknown instruction set \"{name}\"; there are auto, avx512, avx2, baseline")
+            let names = ISAS.map(Isa::name).join(", ");
+            format!("unknown instruction set \"{name}\"; there are auto, {names}")
         })
     }
 }

@@ -6,6 +6,8 @@
 mod common;
 #[path = "kernels/elementary.rs"]
 mod elementary;
+#[path = "kernels/triple.rs"]
+mod triple;
 #[path = "kernels/winograd.rs"]
 mod winograd;
 

@@ -138,8 +138,19 @@ impl Writer<'_> {
             }
             // Cranelift has no such instruction, and none is needed for the meaning.
             Inst::Prefetch { .. } => {}
+            // Programs for targets without tiles were checked to have none of these.
+            Inst::UpperHalf { .. }
+            | Inst::PairHalves { .. }
+            | Inst::TileZero { .. }
+            | Inst::TileLoad { .. }
+            | Inst::TileStore { .. }
+            | Inst::TileDot { .. } => {}
             Inst::CopyPointer { dst, src } => {
                 let value = self.pointer(src);
+                self.builder.def_var(self.pointers[dst.0 as usize], value);
+            }
+            Inst::Number { dst, value } => {
+                let value = self.builder.ins().iconst(I64, i64::from(value));
                 self.builder.def_var(self.pointers[dst.0 as usize], value);
             }
             Inst::Advance { pointer, bytes } => {

@@ -15,6 +15,8 @@ use cranelift_module::{ModuleResult, default_libcall_names};
 use super::error::CodegenError;
 use super::image::{Image, RegionInfo};
 use super::machine::{Compiled, Cranelift};
+use super::vir::Target;
+use crate::cpu::Isa;
 
 /// What a region's function is.
 type RegionFn = extern "C" fn(bases: *const *mut u8, chunk: u64);
@@ -88,7 +90,7 @@ impl CodeSpace {
     /// If this CPU lacks the instructions, or the system gives no executable memory.
     pub fn new(cranelift: &Cranelift, image: &Image) -> Result<Self, CodegenError> {
         let start = Instant::now();
-        check_host(image.x64_lanes)?;
+        check_host(image.x64)?;
         let mut builder = JITBuilder::with_isa(cranelift.owned_isa(), default_libcall_names());
         builder.memory_provider(Box::new(Contiguous::new(capacity(image.functions()))));
         let mut module = OwnedModule::new(JITModule::new(builder));
@@ -156,20 +158,17 @@ impl CodeSpace {
 }
 
 /// Whether this CPU has what the x86-64 encoder uses for so many lanes.
-fn check_host(lanes: usize) -> Result<(), CodegenError> {
-    #[cfg(target_arch = "x86_64")]
-    let known = [
-        (0, true, ""),
-        (4, is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"), "AVX2 and FMA"),
-        (8, is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"), "AVX2 and FMA"),
-        (16, is_x86_feature_detected!("avx512f"), "AVX-512F"),
-    ];
-    #[cfg(not(target_arch = "x86_64"))]
-    let known = [(0, true, "")];
-    match known.iter().find(|(n, ..)| *n == lanes) {
-        Some((_, true, _)) => Ok(()),
-        Some((.., name)) => Err(CodegenError::Host(format!("the CPU has no {name}"))),
-        None => Err(CodegenError::Host(format!("the CPU has no vectors of {lanes} lanes"))),
+/// Whether this CPU has the instructions that the x86-64 encoder uses for a target.
+fn check_host(target: Option<Target>) -> Result<(), CodegenError> {
+    let Some(target) = target else { return Ok(()) };
+    let isa = match (target.lanes, target.tiles) {
+        (4 | 8, 0) => Isa::Avx2,
+        (_, 0) => Isa::Avx512,
+        _ => Isa::Amx,
+    };
+    match isa.missing() {
+        None => Ok(()),
+        Some(name) => Err(CodegenError::Host(format!("the CPU has no {name}"))),
     }
 }
 

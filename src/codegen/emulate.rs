@@ -4,10 +4,11 @@
 //! Its arithmetic is the definition of the [`vir`](super::vir) instructions; a back end that gives other bits
 //! (payloads of NaN aside) is wrong.
 
+use super::bf16;
 use super::error::CodegenError;
 use super::region::{Arg, Base, Call, Extent, Item, Piece, Region};
 use super::usage::Usage;
-use super::vir::{Arith, Count, Inst, Mem, POINTERS, Program, V};
+use super::vir::{Arith, Count, Inst, Mem, P, POINTERS, Program, T, TILE_ROWS, V};
 
 /// Buffers of f32 at made-up addresses, far apart: whatever is addressed outside a buffer is in none.
 #[derive(Clone, Debug, Default)]
@@ -261,16 +262,24 @@ const VECTORS: usize = 32;
 struct Machine<'a, const LANES: usize, const FUSED: bool> {
     program: &'a Program,
     vectors: [[f32; LANES]; VECTORS],
+    tiles: [Tile; TILES],
     pointers: [u64; POINTERS],
     memory: &'a mut Memory,
 }
+
+/// The most tile registers of any target.
+const TILES: usize = 8;
+
+/// A tile register, row after row.
+type Tile = [[f32; TILE_ROWS]; TILE_ROWS];
 
 impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
     fn run(program: &'a Program, args: &[u64], memory: &'a mut Memory) -> Result<(), EmulateError> {
         let mut pointers = [0; POINTERS];
         pointers.iter_mut().zip(args).take(program.args).for_each(|(p, &arg)| *p = arg);
-        Machine::<LANES, FUSED> { program, vectors: [[f32::NAN; LANES]; VECTORS], pointers, memory }
-            .block(&program.body)
+        let vectors = [[f32::NAN; LANES]; VECTORS];
+        let tiles = [[[f32::NAN; TILE_ROWS]; TILE_ROWS]; TILES];
+        Machine::<LANES, FUSED> { program, vectors, tiles, pointers, memory }.block(&program.body)
     }
 
     fn block(&mut self, body: &[Inst]) -> Result<(), EmulateError> {
@@ -311,8 +320,35 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             Inst::Pow2 { dst, src } => *self.at(dst) = self.get(src).map(pow2),
             Inst::Sqrt { dst, src } => *self.at(dst) = self.get(src).map(f32::sqrt),
             Inst::Exponent { dst, src } => *self.at(dst) = self.get(src).map(exponent),
+            Inst::UpperHalf { dst, src } => *self.at(dst) = self.get(src).map(bf16::upper),
+            Inst::PairHalves { dst, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                *self.at(dst) = std::array::from_fn(|l| bf16::pair(a[l], b[l]));
+            }
+            Inst::TileZero { dst } => *self.tile(dst) = Tile::default(),
+            Inst::TileLoad { dst, src, row } => {
+                for m in 0..TILE_ROWS {
+                    let address = self.row(src, row, m);
+                    let values = self.memory.slice(address, TILE_ROWS);
+                    let values = values.map_err(|fault| self.fault(inst, address, fault))?;
+                    self.tiles[dst.0 as usize][m].copy_from_slice(values);
+                }
+            }
+            Inst::TileStore { dst, src, row } => {
+                for m in 0..TILE_ROWS {
+                    let (address, values) = (self.row(dst, row, m), self.tile(src)[m]);
+                    self.write(inst, address, &values)?;
+                }
+            }
+            Inst::TileDot { acc, a, b } => {
+                let (a, b) = (*self.tile(a), *self.tile(b));
+                bf16::dot(self.tile(acc), &a, &b);
+            }
             Inst::CopyPointer { dst, src } => {
                 self.pointers[dst.0 as usize] = self.pointers[src.0 as usize]
+            }
+            Inst::Number { dst, value } => {
+                self.pointers[dst.0 as usize] = i64::from(value) as u64;
             }
             Inst::Advance { pointer, bytes } => {
                 let p = &mut self.pointers[pointer.0 as usize];
@@ -339,6 +375,16 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
         &mut self.vectors[v.0 as usize]
     }
 
+    /// The address of row `m` of a tile.
+    fn row(&self, first: Mem, distance: P, m: usize) -> u64 {
+        let distance = self.pointers[distance.0 as usize].wrapping_mul(m as u64);
+        self.address(first).wrapping_add(distance)
+    }
+
+    fn tile(&mut self, t: T) -> &mut Tile {
+        &mut self.tiles[t.0 as usize]
+    }
+
     fn address(&self, mem: Mem) -> u64 {
         self.pointers[mem.base.0 as usize].wrapping_add_signed(mem.offset.into())
     }
@@ -358,9 +404,12 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
     }
 
     fn store(&mut self, inst: &Inst, dst: Mem, src: V, len: usize) -> Result<(), EmulateError> {
-        let (address, values) = (self.address(dst), self.get(src));
-        match self.memory.slice_mut(address, len) {
-            Ok(place) => place.copy_from_slice(&values[..len]),
+        self.write(inst, self.address(dst), &self.get(src)[..len])
+    }
+
+    fn write(&mut self, inst: &Inst, address: u64, values: &[f32]) -> Result<(), EmulateError> {
+        match self.memory.slice_mut(address, values.len()) {
+            Ok(place) => place.copy_from_slice(values),
             Err(fault) => return Err(self.fault(inst, address, fault)),
         }
         Ok(())

@@ -73,8 +73,8 @@ pub struct Image {
     pub regions: Vec<Compiled>,
     /// In the order of the regions.
     pub infos: Vec<RegionInfo>,
-    /// The most lanes that the x86-64 encoder was asked for; 0 if it was not.
-    pub x64_lanes: usize,
+    /// The widest target that the x86-64 encoder was asked for, if it was.
+    pub x64: Option<Target>,
     /// Who took how long.
     pub times: Times,
 }
@@ -135,12 +135,12 @@ impl Image {
                 Job::Region(_) => &mut times.driver,
             } += time;
         }
-        let x64_lanes = kernels.iter().filter(|(_, backend)| *backend == Backend::X64);
+        let x64 = kernels.iter().filter(|(_, backend)| *backend == Backend::X64);
         Ok(Image {
             regions: functions.split_off(kernels.len()),
             kernels: functions,
             infos: regions.iter().map(info).collect(),
-            x64_lanes: x64_lanes.map(|(program, _)| program.target.lanes).max().unwrap_or(0),
+            x64: x64.map(|(program, _)| program.target).max_by_key(|t| (t.lanes, t.tiles)),
             times,
         })
     }

@@ -1,7 +1,7 @@
 //! Which registers a program uses: asked by the emulator and by every back end before they trust a program.
 
 use super::error::CodegenError;
-use super::vir::{Count, Inst, P, POINTERS, Program, V, loop_depth};
+use super::vir::{Count, Inst, P, POINTERS, Program, T, V, loop_depth};
 
 /// The registers of a program that was checked against its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Usage {
     pub pointers: usize,
     /// How deep loops nest: each level holds one more register, its counter.
     pub loops: usize,
+    /// Tile registers, from the first to the last that an instruction names.
+    pub tiles: usize,
 }
 
 impl Usage {
@@ -24,52 +26,109 @@ impl Usage {
         if !matches!((program.target.lanes, program.target.vectors), (4 | 8 | 16, 0..=32)) {
             return wrong("lanes must be 4, 8 or 16 and vector registers at most 32");
         }
-        let (mut vectors, mut pointers) = (0u64, program.args);
-        visit(&program.body, &mut |v| vectors |= 1 << v.0.min(63), &mut |p| {
-            pointers = pointers.max(p.0 as usize + 1);
-        });
+        if program.target.tiles > 0 && program.target.lanes != TILE_LANES {
+            return wrong("tiles are there beside vectors of 16 lanes only");
+        }
+        let mut named = Named { pointers: program.args, ..Named::default() };
+        visit(&program.body, &mut named);
+        let Named { vectors, pointers, tiles, halves, overlap } = named;
         let loops = loop_depth(&program.body);
+        if tiles > program.target.tiles || halves && program.target.tiles == 0 {
+            return wrong("a tile register outside the target, or halves on one without tiles");
+        }
+        if overlap {
+            return wrong("halves are paired onto their second operand");
+        }
         if vectors >> program.target.vectors != 0 {
             return wrong("a vector register outside the target");
         }
         if pointers > program.pointers || program.pointers + loops > POINTERS {
             return wrong("an address register that was not declared, or too many of them");
         }
-        Ok(Usage { vectors: vectors as u32, pointers: program.pointers, loops })
+        Ok(Usage { vectors: vectors as u32, pointers: program.pointers, loops, tiles })
     }
 }
 
-/// Calls back for every register that the instructions name.
-fn visit(body: &[Inst], vector: &mut impl FnMut(V), pointer: &mut impl FnMut(P)) {
+/// Lanes of a row of a tile.
+const TILE_LANES: usize = 16;
+
+/// What instructions name.
+#[derive(Default)]
+struct Named {
+    /// One bit a register.
+    vectors: u64,
+    pointers: usize,
+    tiles: usize,
+    /// Whether any works on halves of lanes.
+    halves: bool,
+    /// Whether halves are paired onto their second operand.
+    overlap: bool,
+}
+
+impl Named {
+    fn vector(&mut self, v: V) {
+        self.vectors |= 1 << v.0.min(63);
+    }
+
+    fn pointer(&mut self, p: P) {
+        self.pointers = self.pointers.max(p.0 as usize + 1);
+    }
+
+    fn tile(&mut self, t: T) {
+        self.tiles = self.tiles.max(t.0 as usize + 1);
+    }
+}
+
+/// Notes every register that the instructions name.
+fn visit(body: &[Inst], named: &mut Named) {
     for inst in body {
         match *inst {
-            Inst::Const { dst, .. } => vector(dst),
+            Inst::Const { dst, .. } => named.vector(dst),
             Inst::Load { dst: v, src: m }
             | Inst::Broadcast { dst: v, src: m }
             | Inst::Shuffle { dst: v, src: m, .. }
             | Inst::Store { dst: m, src: v }
             | Inst::StoreFirst { dst: m, src: v } => {
-                vector(v);
-                pointer(m.base);
+                named.vector(v);
+                named.pointer(m.base);
             }
-            Inst::Prefetch { src } => pointer(src.base),
+            Inst::Prefetch { src, .. } => named.pointer(src.base),
             Inst::Copy { dst, src }
             | Inst::Round { dst, src }
             | Inst::Pow2 { dst, src }
             | Inst::Sqrt { dst, src }
             | Inst::Exponent { dst, src } => {
-                [dst, src].into_iter().for_each(&mut *vector);
+                [dst, src].into_iter().for_each(|v| named.vector(v));
             }
             Inst::MultiplyAdd { acc: dst, a, b }
             | Inst::Arith { dst, a, b, .. }
-            | Inst::Blend { dst, a, b, .. } => [dst, a, b].into_iter().for_each(&mut *vector),
-            Inst::CopyPointer { dst, src } => [dst, src].into_iter().for_each(&mut *pointer),
-            Inst::Advance { pointer: p, .. } => pointer(p),
+            | Inst::Blend { dst, a, b, .. } => {
+                [dst, a, b].into_iter().for_each(|v| named.vector(v))
+            }
+            Inst::UpperHalf { dst, src } => {
+                named.halves = true;
+                [dst, src].into_iter().for_each(|v| named.vector(v));
+            }
+            Inst::PairHalves { dst, a, b } => {
+                named.halves = true;
+                named.overlap |= dst == b;
+                [dst, a, b].into_iter().for_each(|v| named.vector(v));
+            }
+            Inst::TileZero { dst } => named.tile(dst),
+            Inst::TileLoad { dst: t, src: m, row } | Inst::TileStore { dst: m, src: t, row } => {
+                named.tile(t);
+                named.pointer(m.base);
+                named.pointer(row);
+            }
+            Inst::TileDot { acc, a, b } => [acc, a, b].into_iter().for_each(|t| named.tile(t)),
+            Inst::CopyPointer { dst, src } => [dst, src].into_iter().for_each(|p| named.pointer(p)),
+            Inst::Number { dst, .. } => named.pointer(dst),
+            Inst::Advance { pointer: p, .. } => named.pointer(p),
             Inst::Loop { count, ref body } => {
                 if let Count::Register(p) = count {
-                    pointer(p);
+                    named.pointer(p);
                 }
-                visit(body, vector, pointer);
+                visit(body, named);
             }
         }
     }

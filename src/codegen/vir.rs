@@ -14,15 +14,22 @@ pub struct Target {
     pub lanes: usize,
     /// Vector registers: 16 or 32.
     pub vectors: usize,
+    /// Tile registers: 8, or none.
+    pub tiles: usize,
 }
+
+/// Rows of a tile register; each is as long as a vector of 16 lanes, 64 bytes.
+pub const TILE_ROWS: usize = 16;
 
 impl Target {
     /// 128-bit vectors, 16 registers: what Cranelift offers everywhere.
-    pub const V128: Target = Target { lanes: 4, vectors: 16 };
+    pub const V128: Target = Target { lanes: 4, vectors: 16, tiles: 0 };
     /// AVX2 with FMA.
-    pub const AVX2: Target = Target { lanes: 8, vectors: 16 };
+    pub const AVX2: Target = Target { lanes: 8, vectors: 16, tiles: 0 };
     /// AVX-512F.
-    pub const AVX512: Target = Target { lanes: 16, vectors: 32 };
+    pub const AVX512: Target = Target { lanes: 16, vectors: 32, tiles: 0 };
+    /// AVX-512F, and AMX with products of bfloat16.
+    pub const AMX: Target = Target { tiles: 8, ..Target::AVX512 };
 
     /// Bytes of a vector register.
     pub fn vector_bytes(self) -> i32 {
@@ -43,6 +50,10 @@ pub struct V(pub u8);
 /// A 64-bit register that holds an address or a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct P(pub u8);
+
+/// A tile register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct T(pub u8);
 
 /// A place in memory: an address register and a displacement in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +97,15 @@ pub enum Count {
     Fixed(u32),
     /// As often as the register says, possibly never. The register keeps its value.
     Register(P),
+}
+
+/// A core's caches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cache {
+    /// The smallest.
+    First,
+    /// The one behind it.
+    Second,
 }
 
 /// One instruction. Vectors hold `lanes` f32 values; memory accesses need no alignment beyond 4 bytes.
@@ -203,10 +223,71 @@ pub enum Inst {
         /// Source.
         src: V,
     },
+    /// The upper half of every lane's bits, the lower half 0: the value as bfloat16, rounded toward zero. Only on targets
+    /// with tiles, as all that follows here of halves and tiles.
+    UpperHalf {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// The upper half of every lane of `a` in the lower half, that of `b` in the upper: pairs of bfloat16.
+    PairHalves {
+        /// Result; another register than `b`.
+        dst: V,
+        /// Goes to the lower halves.
+        a: V,
+        /// Goes to the upper halves.
+        b: V,
+    },
+    /// All elements 0.
+    TileZero {
+        /// Result.
+        dst: T,
+    },
+    /// All rows.
+    TileLoad {
+        /// Result.
+        dst: T,
+        /// First row.
+        src: Mem,
+        /// Bytes from a row to the next.
+        row: P,
+    },
+    /// All rows to memory.
+    TileStore {
+        /// First row's place.
+        dst: Mem,
+        /// Source.
+        src: T,
+        /// Bytes from a row to the next.
+        row: P,
+    },
+    /// `acc += a * b`, of 16x16 f32, 16 rows of 16 pairs of bfloat16, and 16 pairs of rows of 16: row `m`, column `n` of
+    /// `acc` gets the sum over `k` of both products of pair `k` of row `m` of `a` and element `n` of row `k` of `b`. The
+    /// products of lower halves are summed in the order of `k`, rounding to nearest after each, those of upper halves
+    /// likewise; then both sums are added, and that to `acc`. Denormal operands and results are zero.
+    TileDot {
+        /// Read and written.
+        acc: T,
+        /// Left factor.
+        a: T,
+        /// Right factor.
+        b: T,
+    },
     /// Says that the cache line of a place will be read soon. Changes nothing, and the place need not exist.
     Prefetch {
         /// The place.
         src: Mem,
+        /// How near it is brought.
+        cache: Cache,
+    },
+    /// `dst = value`.
+    Number {
+        /// Result.
+        dst: P,
+        /// The value.
+        value: i32,
     },
     /// `dst = src`.
     CopyPointer {
@@ -252,6 +333,9 @@ pub enum OverBudget {
     /// Too many vectors live at once.
     #[error("the kernel needs more than {0} vector registers")]
     Vectors(usize),
+    /// Too many tiles at once.
+    #[error("the kernel needs more than {0} tile registers")]
+    Tiles(usize),
     /// Too many addresses, counts and nested loops at once.
     #[error("the kernel needs more than {0} address and count registers")]
     Pointers(usize),
@@ -267,6 +351,7 @@ pub struct Builder {
     target: Target,
     args: usize,
     free: Vec<V>,
+    tiles: usize,
     pointers: usize,
     free_pointers: Vec<P>,
     blocks: Vec<Vec<Inst>>,
@@ -282,6 +367,7 @@ impl Builder {
             target,
             args,
             free: (0..target.vectors as u8).rev().map(V).collect(),
+            tiles: 0,
             pointers: args,
             free_pointers: Vec::new(),
             blocks: vec![Vec::new()],
@@ -318,14 +404,35 @@ impl Builder {
         self.free.extend(vectors);
     }
 
+    /// `n` tile registers, for all of the program.
+    pub fn tiles(&mut self, n: usize) -> Vec<T> {
+        let first = self.tiles;
+        self.tiles += n;
+        if self.tiles > self.target.tiles {
+            self.refused.get_or_insert(OverBudget::Tiles(self.target.tiles));
+        }
+        (first..self.tiles).map(|t| T(t as u8)).collect()
+    }
+
     /// An address register with the value of `src`, until it is given back with [`Builder::release_pointer`].
     pub fn pointer(&mut self, src: P) -> P {
-        let dst = self.free_pointers.pop().unwrap_or_else(|| {
-            self.pointers += 1;
-            P((self.pointers - 1) as u8)
-        });
+        let dst = self.free_pointer();
         self.push(Inst::CopyPointer { dst, src });
         dst
+    }
+
+    /// A count register with this value, until it is given back with [`Builder::release_pointer`].
+    pub fn number(&mut self, value: i32) -> P {
+        let dst = self.free_pointer();
+        self.push(Inst::Number { dst, value });
+        dst
+    }
+
+    fn free_pointer(&mut self) -> P {
+        self.free_pointers.pop().unwrap_or_else(|| {
+            self.pointers += 1;
+            P((self.pointers - 1) as u8)
+        })
     }
 
     /// Gives an address register back.
@@ -366,8 +473,8 @@ impl Builder {
     }
 
     /// Asks for the cache line of a place ahead of time.
-    pub fn prefetch(&mut self, src: Mem) {
-        self.push(Inst::Prefetch { src });
+    pub fn prefetch(&mut self, src: Mem, cache: Cache) {
+        self.push(Inst::Prefetch { src, cache });
     }
 
     /// `acc += a * b`.
@@ -378,6 +485,41 @@ impl Builder {
     /// `dst = a op b`.
     pub fn arith(&mut self, op: Arith, dst: V, a: V, b: V) {
         self.push(Inst::Arith { op, dst, a, b });
+    }
+
+    /// Lane `l` becomes lane `l` of `b` where bit `l` of `mask` is set, else of `a`.
+    pub fn blend(&mut self, dst: V, a: V, b: V, mask: u16) {
+        self.push(Inst::Blend { dst, a, b, mask });
+    }
+
+    /// `dst = src` with the lower half of every lane 0.
+    pub fn upper_half(&mut self, dst: V, src: V) {
+        self.push(Inst::UpperHalf { dst, src });
+    }
+
+    /// Pairs of the upper halves of `a` and of `b`.
+    pub fn pair_halves(&mut self, dst: V, a: V, b: V) {
+        self.push(Inst::PairHalves { dst, a, b });
+    }
+
+    /// `dst = 0`.
+    pub fn tile_zero(&mut self, dst: T) {
+        self.push(Inst::TileZero { dst });
+    }
+
+    /// Loads a tile.
+    pub fn tile_load(&mut self, dst: T, src: Mem, row: P) {
+        self.push(Inst::TileLoad { dst, src, row });
+    }
+
+    /// Stores a tile.
+    pub fn tile_store(&mut self, dst: Mem, src: T, row: P) {
+        self.push(Inst::TileStore { dst, src, row });
+    }
+
+    /// `acc += a * b`, of pairs of bfloat16.
+    pub fn tile_dot(&mut self, acc: T, a: T, b: T) {
+        self.push(Inst::TileDot { acc, a, b });
     }
 
     /// `pointer += bytes`; nothing for 0.
@@ -446,6 +588,8 @@ impl Program {
 pub struct Work {
     /// Vector multiply-adds.
     pub multiply_adds: u64,
+    /// Products of tiles.
+    pub tile_dots: u64,
     /// Prefetches.
     pub prefetches: u64,
     /// All instructions.
@@ -453,7 +597,12 @@ pub struct Work {
 }
 
 impl Work {
-    const ONE: Work = Work { multiply_adds: 0, prefetches: 0, instructions: 1 };
+    const ONE: Work = Work { multiply_adds: 0, tile_dots: 0, prefetches: 0, instructions: 1 };
+
+    /// Vector multiply-adds; a product of tiles is as many as vectors of 16 lanes would take.
+    pub fn arithmetic(&self) -> u64 {
+        self.multiply_adds + self.tile_dots * (2 * TILE_ROWS * TILE_ROWS) as u64
+    }
 
     fn of(body: &[Inst]) -> Work {
         let mut sum = Work::default();
@@ -462,10 +611,12 @@ impl Work {
                 Inst::Loop { count: Count::Fixed(n), body } => (u64::from(*n), Work::of(body)),
                 Inst::Loop { count: Count::Register(_), body } => (1, Work::of(body)),
                 Inst::MultiplyAdd { .. } => (1, Work { multiply_adds: 1, ..Work::ONE }),
+                Inst::TileDot { .. } => (1, Work { tile_dots: 1, ..Work::ONE }),
                 Inst::Prefetch { .. } => (1, Work { prefetches: 1, ..Work::ONE }),
                 _ => (1, Work::ONE),
             };
             sum.multiply_adds += turns * inner.multiply_adds;
+            sum.tile_dots += turns * inner.tile_dots;
             sum.prefetches += turns * inner.prefetches;
             sum.instructions += turns * inner.instructions;
         }
@@ -476,6 +627,12 @@ impl Work {
 impl fmt::Display for V {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "v{}", self.0)
+    }
+}
+
+impl fmt::Display for T {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{}", self.0)
     }
 }
 
@@ -532,7 +689,15 @@ impl fmt::Display for Inst {
             Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
             Inst::Sqrt { dst, src } => write!(f, "{dst} = sqrt {src}"),
             Inst::Exponent { dst, src } => write!(f, "{dst} = exponent {src}"),
-            Inst::Prefetch { src } => write!(f, "prefetch {src}"),
+            Inst::UpperHalf { dst, src } => write!(f, "{dst} = upper_half {src}"),
+            Inst::PairHalves { dst, a, b } => write!(f, "{dst} = pair_halves {a}, {b}"),
+            Inst::TileZero { dst } => write!(f, "{dst} = zero"),
+            Inst::TileLoad { dst, src, row } => write!(f, "{dst} = load {src}, {row}"),
+            Inst::TileStore { dst, src, row } => write!(f, "store {dst}, {row}, {src}"),
+            Inst::TileDot { acc, a, b } => write!(f, "{acc} += {a} dot {b}"),
+            Inst::Prefetch { src, cache: Cache::First } => write!(f, "prefetch_first {src}"),
+            Inst::Prefetch { src, cache: Cache::Second } => write!(f, "prefetch {src}"),
+            Inst::Number { dst, value } => write!(f, "{dst} = {value}"),
             Inst::CopyPointer { dst, src } => write!(f, "{dst} = {src}"),
             Inst::Advance { pointer, bytes } => write!(f, "{pointer} += {bytes}"),
             Inst::Loop { count, .. } => write!(f, "loop {count} {{"),

@@ -6,7 +6,9 @@
 //! | [`sink`] | what lowering produces |
 //! | [`conv`] | convolution and matrix product |
 //! | [`problem`] | a convolution as one printable line |
+//! | [`algorithm`] | which of these computes a convolution, by a cost model |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
+//! | [`triple`] | convolution by tile registers, every number in three parts |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
@@ -22,6 +24,7 @@ use resnetc_ir::{Tensor, TensorType};
 use crate::codegen::region::{Piece, Region};
 use crate::codegen::vir::OverBudget;
 
+pub mod algorithm;
 pub mod conv;
 pub mod data;
 pub mod elementary;
@@ -35,14 +38,15 @@ pub mod reduce;
 pub mod sink;
 pub mod softmax;
 pub mod tiling;
+pub mod triple;
 pub mod view;
 pub mod winograd;
 
+pub use algorithm::Algorithm;
 use conv::pack::Weights;
 use function::Function;
 use geometry::{Geometry, Place};
 use sink::{Sink, WEIGHTS};
-pub use winograd::choose::Algorithm;
 
 /// Why a step cannot be lowered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -114,17 +118,29 @@ pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelErro
 impl Step<'_> {
     fn regions(&self, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
         let region = |pieces| Region { name: self.name.to_owned(), pieces };
-        if let (Op::Conv(conv), Algorithm::Winograd(tile, schedule)) = (self.op, self.algorithm) {
-            let (src, dst) = (self.place(0, sink)?, &self.dst);
-            let residual = conv.residual_operand().map(|i| self.place(i, sink)).transpose()?;
-            let form = winograd::Form::of(tile, conv, src.geometry.nchw(), dst.geometry.nchw());
-            let form = form.map_err(|reason| self.unsupported(reason))?;
-            let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
-            let weights = self.weights(conv.bias)?;
-            let steps = form.lower(schedule, conv, weights, operands, self.scratch, sink)?;
-            return Ok(steps.into_iter().map(region).collect());
-        }
-        Ok(vec![region(self.pieces(sink)?)])
+        let (Op::Conv(conv), Algorithm::Winograd(..) | Algorithm::TripleBf16) =
+            (self.op, self.algorithm)
+        else {
+            return Ok(vec![region(self.pieces(sink)?)]);
+        };
+        let (src, dst) = (self.place(0, sink)?, &self.dst);
+        let residual = conv.residual_operand().map(|i| self.place(i, sink)).transpose()?;
+        let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
+        let (from, to) = (src.geometry.nchw(), dst.geometry.nchw());
+        let weights = self.weights(conv.bias)?;
+        let steps = match self.algorithm {
+            Algorithm::Winograd(tile, schedule) => {
+                let form = winograd::Form::of(tile, conv, from, to);
+                let form = form.map_err(|reason| self.unsupported(reason))?;
+                form.lower(schedule, conv, weights, operands, self.scratch, sink)?
+            }
+            _ => {
+                let form = triple::Form::of(conv, from, to);
+                let form = form.map_err(|reason| self.unsupported(reason))?;
+                vec![form.lower(conv, weights, operands, sink)?]
+            }
+        };
+        Ok(steps.into_iter().map(region).collect())
     }
 
     fn pieces(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {

@@ -116,7 +116,7 @@ fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
     let mut known = BTreeMap::new();
     for node in graph.topo() {
         let Some(problem) = ConvProblem::of(graph, node) else { continue };
-        let able = candidates(graph, node);
+        let able = candidates(graph, node, machine.target);
         if able.len() < 2 {
             continue;
         }

@@ -27,6 +27,8 @@ pub(crate) enum Engine {
     Avx2,
     /// 512-bit code.
     Avx512,
+    /// The same with tiles.
+    Amx,
 }
 
 impl Engine {
@@ -36,6 +38,7 @@ impl Engine {
             Engine::Clif => Target::V128,
             Engine::Avx2 => Target::AVX2,
             Engine::Avx512 => Target::AVX512,
+            Engine::Amx => Target::AMX,
         }
     }
 }
@@ -53,6 +56,16 @@ pub(crate) fn engines() -> Vec<Engine> {
             None => engines.push(engine),
             Some(missing) => println!("not run: {isa} code, for this CPU has no {missing}"),
         }
+    }
+    engines
+}
+
+/// Every engine with tiles that this machine can run.
+pub(crate) fn tile_engines() -> Vec<Engine> {
+    let mut engines = vec![Engine::Emulator(Target::AMX)];
+    match Isa::Amx.missing() {
+        None => engines.push(Engine::Amx),
+        Some(missing) => println!("not run: code for tiles, for this CPU has no {missing}"),
     }
     engines
 }
@@ -227,7 +240,7 @@ pub(crate) fn run_with(
             }
             arena.data = memory.buffer(bases[0]).to_vec();
         }
-        Engine::Clif | Engine::Avx2 | Engine::Avx512 => {
+        Engine::Clif | Engine::Avx2 | Engine::Avx512 | Engine::Amx => {
             let cranelift = Cranelift::host().expect("Cranelift knows this machine");
             let jobs: Vec<_> = programs.iter().map(|p| (p, Backend::of(p.target))).collect();
             let image =

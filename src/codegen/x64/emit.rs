@@ -4,11 +4,12 @@ use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
 use super::Encoded;
 use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
+use crate::codegen::bf16::{HALF, UPPER};
 use crate::codegen::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
-use crate::codegen::vir::{Arith, Count, Inst, Mem, P, Program, V};
+use crate::codegen::vir::{Arith, Cache, Count, Inst, Mem, P, Program, T, V};
 
 /// Innermost loops start at a multiple of this: the width of an instruction fetch, twice.
 const LOOP_ALIGNMENT: usize = 32;
@@ -33,7 +34,7 @@ pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
         backend: "the x86-64 encoder",
     };
     let codes = Codes::of(program.target.lanes).ok_or_else(width)?;
-    if !codes.masks && program.target.vectors > 16 {
+    if !codes.masks && (program.target.vectors > 16 || program.target.tiles > 0) {
         return Err(width());
     }
     Emitter::new(program, usage, codes)
@@ -41,10 +42,14 @@ pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
         .map_err(|e| CodegenError::Encode { function: program.name.clone(), reason: e.to_string() })
 }
 
-/// A constant that code refers to: a 32-bit word, `copies` times in a row.
+/// `vpternlogd`: the first operand, or both others.
+const OR_AND: u32 = 0b1111_1000;
+/// Bytes of a row of a tile.
+const TILE_ROW: u32 = 64;
+
+/// A constant that code refers to.
 struct Constant {
-    bits: u32,
-    copies: usize,
+    words: Vec<u32>,
     /// In words, from the start of the pool.
     offset: usize,
 }
@@ -107,7 +112,14 @@ impl<'p> Emitter<'p> {
         if self.frame {
             self.emit(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, SPILL)?)?;
         }
+        if self.usage.tiles > 0 {
+            self.configure_tiles()?;
+        }
         self.block(&self.program.body, 0)?;
+        if self.usage.tiles > 0 {
+            // The system need not save tiles that nobody uses.
+            self.emit(Instruction::with(Code::VEX_Tilerelease))?;
+        }
         if self.frame {
             self.emit(Instruction::with2(Code::Add_rm64_imm8, Register::RSP, SPILL)?)?;
         }
@@ -165,7 +177,16 @@ impl<'p> Emitter<'p> {
                 mem(dst),
                 Register::XMM0 + u32::from(src.0),
             )?),
-            Inst::Prefetch { src } => self.emit(Instruction::with1(Code::Prefetcht1_m8, mem(src))?),
+            Inst::Prefetch { src, cache } => {
+                let code = match cache {
+                    Cache::First => Code::Prefetcht0_m8,
+                    Cache::Second => Code::Prefetcht1_m8,
+                };
+                self.emit(Instruction::with1(code, mem(src))?)
+            }
+            Inst::Number { dst, value } => {
+                self.emit(Instruction::with2(Code::Mov_rm64_imm32, pointer(dst), value)?)
+            }
             Inst::Copy { dst, src } => {
                 self.emit(Instruction::with2(codes.copy, self.v(dst), self.v(src))?)
             }
@@ -180,6 +201,35 @@ impl<'p> Emitter<'p> {
                 self.emit(Instruction::with2(codes.sqrt, self.v(dst), self.v(src))?)
             }
             Inst::Exponent { dst, src } => self.exponent(dst, src),
+            Inst::UpperHalf { dst, src } => {
+                let place = self.constant(UPPER, 1);
+                let operand = self.rip(true);
+                let and = Code::EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32;
+                self.refer(Instruction::with3(and, self.v(dst), self.v(src), operand)?, place)
+            }
+            Inst::PairHalves { dst, a, b } => {
+                let shift = self.codes.shift_right;
+                self.emit(Instruction::with3(shift, self.v(dst), self.v(a), HALF)?)?;
+                let place = self.constant(UPPER, 1);
+                let (d, b, operand) = (self.v(dst), self.v(b), self.rip(true));
+                let code = Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8;
+                self.refer(Instruction::with4(code, d, b, operand, OR_AND)?, place)
+            }
+            Inst::TileZero { dst } => {
+                self.emit(Instruction::with1(Code::VEX_Tilezero_tmm, tile(dst))?)
+            }
+            Inst::TileLoad { dst, src, row } => {
+                let rows = rows(src, row);
+                self.emit(Instruction::with2(Code::VEX_Tileloadd_tmm_sibmem, tile(dst), rows)?)
+            }
+            Inst::TileStore { dst, src, row } => {
+                let rows = rows(dst, row);
+                self.emit(Instruction::with2(Code::VEX_Tilestored_sibmem_tmm, rows, tile(src))?)
+            }
+            Inst::TileDot { acc, a, b } => {
+                let code = Code::VEX_Tdpbf16ps_tmm_tmm_tmm;
+                self.emit(Instruction::with3(code, tile(acc), tile(a), tile(b))?)
+            }
             Inst::CopyPointer { dst, src } => {
                 self.emit(Instruction::with2(Code::Mov_r64_rm64, pointer(dst), pointer(src))?)
             }
@@ -282,6 +332,18 @@ impl<'p> Emitter<'p> {
         self.emit(Instruction::with3(self.codes.shift_left, self.v(dst), self.v(dst), POW2_SHIFT)?)
     }
 
+    /// Sets all tiles up with 16 rows of 64 bytes.
+    fn configure_tiles(&mut self) -> Result<(), IcedError> {
+        // Palette 1; from byte 16 on bytes of a row, 16 bits each; from byte 48 on rows, 8 bits each.
+        let mut words = vec![0; 16];
+        words[0] = 1;
+        words[4..8].fill(TILE_ROW << 16 | TILE_ROW);
+        words[12..14].fill(0x1010_1010);
+        let place = self.place(words);
+        let operand = self.rip(false);
+        self.refer(Instruction::with1(Code::VEX_Ldtilecfg_m512, operand)?, place)
+    }
+
     fn repeat(&mut self, count: Count, body: &[Inst], depth: usize) -> Result<(), IcedError> {
         let counter = POINTER_REGISTERS[self.usage.pointers + depth];
         let mut exit = None;
@@ -328,12 +390,17 @@ impl<'p> Emitter<'p> {
         self.codes.first + u32::from(v.0)
     }
 
-    /// A constant's place in the pool.
+    /// The place in the pool of a word that is there `copies` times in a row.
     fn constant(&mut self, bits: u32, copies: usize) -> usize {
-        let known = self.pool.iter().position(|c| c.bits == bits && c.copies >= copies);
+        self.place(vec![bits; copies])
+    }
+
+    /// The place of several words in the pool.
+    fn place(&mut self, words: Vec<u32>) -> usize {
+        let known = self.pool.iter().position(|c| c.words.starts_with(&words));
         known.unwrap_or_else(|| {
-            let offset = self.pool.last().map_or(0, |c| c.offset + c.copies);
-            self.pool.push(Constant { bits, copies, offset });
+            let offset = self.pool.last().map_or(0, |c| c.offset + c.words.len());
+            self.pool.push(Constant { words, offset });
             self.pool.len() - 1
         })
     }
@@ -386,7 +453,7 @@ impl<'p> Emitter<'p> {
             patch(&mut bytes, r.at, pool + 4 * self.pool[r.constant].offset, r.from);
         }
         for c in &self.pool {
-            (0..c.copies).for_each(|_| bytes.extend_from_slice(&c.bits.to_le_bytes()));
+            c.words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
         }
         Encoded { bytes, code, lines: self.lines }
     }
@@ -413,6 +480,17 @@ fn masked(mut instruction: Instruction) -> Instruction {
 
 fn pointer(p: P) -> Register {
     POINTER_REGISTERS[p.0 as usize]
+}
+
+/// A tile in memory.
+fn rows(first: Mem, row: P) -> MemoryOperand {
+    let displacement = first.offset.into();
+    let (base, row) = (pointer(first.base), pointer(row));
+    MemoryOperand::with_base_index_scale_displ_size(base, row, 1, displacement, 1)
+}
+
+fn tile(t: T) -> Register {
+    Register::TMM0 + u32::from(t.0)
 }
 
 fn low_half(register: Register) -> Register {

@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use resnetc_ir::op::Activation;
 
-use crate::codegen::vir::{Arith, Builder, Count, Inst, Mem, OverBudget, P, Program, Target, V};
+use crate::codegen::vir::{
+    Arith, Builder, Cache, Count, Inst, Mem, OverBudget, P, Program, Target, V,
+};
 use crate::kernels::geometry::F32;
 use crate::kernels::tiling::TileRun;
 
@@ -408,11 +410,11 @@ impl Micro {
         if matches!(self.ahead, Ahead::NextPanel { .. }) {
             let own =
                 (index as i64 * bytes..(index as i64 + 1) * bytes).filter(|at| at % LINE == 0);
-            own.for_each(|at| b.prefetch(panels.weights.at((at + DISTANCE) as i32)));
+            own.for_each(|at| b.prefetch(panels.weights.at((at + DISTANCE) as i32), Cache::Second));
         }
         let lines = (steps * self.lanes()).div_ceil(LINE as usize / F32 as usize * passes);
         for line in index * lines / steps..(index + 1) * lines / steps {
-            b.prefetch(next.at((line as i64 * LINE) as i32));
+            b.prefetch(next.at((line as i64 * LINE) as i32), Cache::Second);
         }
         if index + 1 == steps {
             b.advance(next, (lines as i64 * LINE) as i32);

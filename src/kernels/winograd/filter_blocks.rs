@@ -38,7 +38,7 @@ pub(super) fn tiles_together(form: &Form) -> usize {
 }
 
 /// Bytes of scratch memory: the transformed inputs.
-pub(super) fn scratch_bytes(form: &Form) -> usize {
+pub(in crate::kernels) fn scratch_bytes(form: &Form) -> usize {
     form.value_element(form.tile_count()) as usize * form.elements()
 }
 

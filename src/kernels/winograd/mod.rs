@@ -4,7 +4,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`matrices`] | the transforms, from interpolation points |
-//! | [`choose`] | which tile and which schedule, by a cost model |
+//! | `cost` | what a layer takes |
 //! | [`tile_blocks`] | the schedule for large pictures: block by block of tiles, everything in the core's cache |
 //! | [`filter_blocks`] | the schedule for many filters: block by block of outputs, filters transformed on the way |
 //! | `product` | the matrix products, one an element of the tile |
@@ -29,7 +29,7 @@ use super::geometry::{F32, Place, Strides};
 use super::problem::ConvProblem;
 use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
 
-pub mod choose;
+mod cost;
 mod filter;
 pub mod filter_blocks;
 mod filters;

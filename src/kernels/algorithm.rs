@@ -1,0 +1,211 @@
+//! How a convolution is computed, where there is a choice: a small cost model, the same on every run.
+//!
+//! Costs are half cycles of a core, as in [`tiling`](super::tiling), for one input channel and 16 outputs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use resnetc_ir::TensorType;
+use resnetc_ir::op::{Conv, Op};
+use resnetc_ir::ty::Layout;
+
+use crate::codegen::vir::Target;
+
+use super::conv::micro::widest_tile;
+use super::sink::Machine;
+use super::tiling::split;
+use super::winograd::{Schedule, Tile, filter_blocks};
+use super::{triple, winograd};
+
+/// How a step is computed, where there is a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// As the operator is defined.
+    #[default]
+    Direct,
+    /// By Winograd's minimal filtering.
+    Winograd(Tile, Schedule),
+    /// By tile registers, every number as a sum of three bfloat16.
+    TripleBf16,
+}
+
+/// All algorithms, direct convolution first.
+pub const ALGORITHMS: [Algorithm; 6] = [
+    Algorithm::Direct,
+    Algorithm::Winograd(Tile::Two, Schedule::TileBlocks),
+    Algorithm::Winograd(Tile::Two, Schedule::FilterBlocks),
+    Algorithm::Winograd(Tile::Four, Schedule::TileBlocks),
+    Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks),
+    Algorithm::TripleBf16,
+];
+
+/// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two server CPUs, of which one
+/// core gets as much if it does nothing but read.
+const BYTES_PER_HALF_CYCLE: f64 = 3.0;
+
+/// What direct convolution takes by what its multiply-adds alone would.
+const DIRECT: f64 = 1.12;
+
+/// Threads for which algorithms are chosen, whatever runs them: two algorithms round differently, and a result must not
+/// depend on the number of threads. From two on, values have to move between cores.
+const JUDGED_THREADS: usize = 2;
+
+/// An algorithm with the shapes that it is for.
+enum Form {
+    Direct,
+    Winograd(winograd::Form, Schedule),
+    TripleBf16(triple::Form),
+}
+
+impl Algorithm {
+    /// The cheapest algorithm for an operator by the model. It depends neither on the number of threads nor on that of
+    /// the images.
+    pub fn choose(
+        op: &Op,
+        operands: &[&TensorType],
+        dst: &TensorType,
+        machine: &Machine,
+    ) -> Algorithm {
+        let Some(mut one) = Problem::of(op, operands, dst) else { return Algorithm::Direct };
+        (one.src[0], one.dst[0]) = (1, 1);
+        let machine = Machine { threads: JUDGED_THREADS, ..*machine };
+        let cost = |algorithm: &Algorithm| {
+            Some(one.form(*algorithm, machine.target)?.cost(&one, &machine))
+        };
+        let costs = ALGORITHMS.iter().filter_map(|a| Some((cost(a)?, *a)));
+        let best = costs.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, a)| a);
+        // All images together may be too many for what one is small enough for.
+        let able = |a: &Algorithm| a.form(op, operands, dst, machine.target).is_some();
+        best.filter(able).unwrap_or_default()
+    }
+
+    /// The algorithms that can compute an operator on a target.
+    pub fn candidates(
+        op: &Op,
+        operands: &[&TensorType],
+        dst: &TensorType,
+        target: Target,
+    ) -> Vec<Algorithm> {
+        let able =
+            |a: &Algorithm| *a == Algorithm::Direct || a.form(op, operands, dst, target).is_some();
+        ALGORITHMS.into_iter().filter(able).collect()
+    }
+
+    /// Bytes of scratch memory that a step needs in the arena.
+    pub fn scratch_bytes(self, op: &Op, operands: &[&TensorType], dst: &TensorType) -> usize {
+        let Algorithm::Winograd(tile, Schedule::FilterBlocks) = self else { return 0 };
+        let form = Problem::of(op, operands, dst).and_then(|p| p.winograd(tile));
+        form.map_or(0, |form| filter_blocks::scratch_bytes(&form))
+    }
+
+    fn form(
+        self,
+        op: &Op,
+        operands: &[&TensorType],
+        dst: &TensorType,
+        target: Target,
+    ) -> Option<Form> {
+        Problem::of(op, operands, dst)?.form(self, target)
+    }
+}
+
+/// A convolution of a blocked value, with the shapes of source and result.
+struct Problem<'a> {
+    conv: &'a Conv,
+    src: [usize; 4],
+    dst: [usize; 4],
+}
+
+impl<'a> Problem<'a> {
+    fn of(op: &'a Op, operands: &[&TensorType], dst: &TensorType) -> Option<Self> {
+        let (Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
+        (src.layout == Layout::Blocked && conv.projection.is_none()).then_some(())?;
+        Some(Problem { conv, src: src.nchw()?, dst: dst.nchw()? })
+    }
+
+    fn winograd(&self, tile: Tile) -> Option<winograd::Form> {
+        winograd::Form::of(tile, self.conv, self.src, self.dst).ok()
+    }
+
+    fn form(&self, algorithm: Algorithm, target: Target) -> Option<Form> {
+        match algorithm {
+            Algorithm::Direct => Some(Form::Direct),
+            Algorithm::Winograd(tile, schedule) => {
+                Some(Form::Winograd(self.winograd(tile)?, schedule))
+            }
+            Algorithm::TripleBf16 if target.tiles == 0 => None,
+            Algorithm::TripleBf16 => {
+                triple::Form::of(self.conv, self.src, self.dst).ok().map(Form::TripleBf16)
+            }
+        }
+    }
+}
+
+impl Form {
+    fn cost(&self, problem: &Problem<'_>, machine: &Machine) -> f64 {
+        match self {
+            Form::Direct => direct_cost(problem.conv, problem.dst, machine),
+            Form::Winograd(form, schedule) => form.cost(*schedule, machine),
+            Form::TripleBf16(form) => {
+                let (cost, values) = form.cost(machine);
+                // A tile waits for what it loads: weights come near ahead of time, but not without delay.
+                cost + memory_cost(values) / machine.threads as f64
+            }
+        }
+    }
+}
+
+/// What reading one input channel's weights of 16 outputs takes, `values` for each.
+pub(super) fn memory_cost(values: f64) -> f64 {
+    values * 16.0 * 4.0 / BYTES_PER_HALF_CYCLE
+}
+
+fn direct_cost(conv: &Conv, dst: [usize; 4], machine: &Machine) -> f64 {
+    let target = machine.target;
+    let block = (16 / target.lanes).max(1);
+    let widest = widest_tile(target, block, true).unwrap_or(1);
+    let [images, _, rows, columns] = dst;
+    let taps = conv.window.kernel[0] * conv.window.kernel[1];
+    let cost = split(rows * columns, widest, block).1 * images * taps;
+    (cost as f64 * DIRECT / machine.threads as f64).max(memory_cost(taps as f64))
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tile, schedule) = match self {
+            Algorithm::Direct => return f.write_str("direct"),
+            Algorithm::TripleBf16 => return f.write_str("triple_bf16"),
+            Algorithm::Winograd(tile, schedule) => (tile, schedule),
+        };
+        let outputs = match tile {
+            Tile::Two => 2,
+            Tile::Four => 4,
+        };
+        let schedule = match schedule {
+            Schedule::TileBlocks => "tile_blocks",
+            Schedule::FilterBlocks => "filter_blocks",
+        };
+        write!(f, "winograd_f{outputs}_{schedule}")
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = ALGORITHMS.into_iter().find(|a| a.to_string() == name);
+        known.ok_or_else(|| format!("unknown algorithm \"{name}\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_read() {
+        for algorithm in ALGORITHMS {
+            assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a layer takes, and how it is cut: as many rows and outputs in a chunk as the core's cache holds and threads leave.
+//!
+//! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), fitted to the layers of a ResNet-50.
+
+use crate::codegen::vir::TILE_ROWS;
+use crate::kernels::sink::Machine;
+
+use super::product::PANEL_BLOCKS;
+use super::{Form, PARTS};
+
+/// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
+/// cache.
+const DOT: f64 = 40.0;
+
+/// Products of parts.
+const PRODUCTS: f64 = 6.0;
+
+/// Two blocks of a pixel to three parts: 14 operations on two pipes, and two lines from and three to the second cache.
+const SPLIT: f64 = 72.0;
+
+/// A block of a pixel from its sum to its result.
+const FINISH: f64 = 15.0;
+
+/// A call of a kernel, with the setting up of tiles.
+const CALL: f64 = 200.0;
+
+/// How a layer is cut into chunks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cut {
+    /// Rows of the result.
+    pub(super) rows: usize,
+    /// Groups of outputs.
+    pub(super) groups: usize,
+    /// What the thread that has most to do needs for the layer.
+    cost: f64,
+}
+
+impl Form {
+    /// The best cut for a machine.
+    pub(super) fn cut(&self, machine: &Machine) -> Cut {
+        let panels = self.blocks() / PANEL_BLOCKS;
+        let odd = self.blocks() % PANEL_BLOCKS > 0;
+        let groups: Vec<usize> = match odd {
+            true => vec![1],
+            false => {
+                (1..=panels.min(machine.parts())).filter(|g| panels.is_multiple_of(*g)).collect()
+            }
+        };
+        let fits =
+            |rows: usize| rows == 1 || self.memory(rows).end <= machine.cache_bytes as i64 * 3 / 4;
+        let rows = (1..=self.size[0]).take_while(|&rows| fits(rows));
+        let cuts = rows.flat_map(|rows| groups.iter().map(move |&groups| (rows, groups)));
+        let cost = |rows, groups| Cut { rows, groups, cost: self.cut_cost(rows, groups, machine) };
+        let best =
+            cuts.map(|(rows, groups)| cost(rows, groups)).min_by(|a, b| a.cost.total_cmp(&b.cost));
+        best.unwrap_or_else(|| cost(1, 1))
+    }
+
+    fn cut_cost(&self, rows: usize, groups: usize, machine: &Machine) -> f64 {
+        let stripes = self.size[0].div_ceil(rows) * self.images;
+        let turns = (stripes * groups).div_ceil(machine.threads) as f64;
+        let blocks = self.blocks() as f64 / groups as f64;
+        let steps = (self.pairs() * self.taps.len()) as f64;
+        let seen = self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
+        let split = seen.sum::<usize>() as f64 * self.pairs() as f64 * SPLIT;
+        let product = self.tiles(rows) as f64 * steps * PRODUCTS * DOT + CALL;
+        let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
+        turns * (split + blocks * (product + finish))
+    }
+
+    /// Half cycles for one input channel and 16 outputs without the reading of weights, and how many values these are.
+    pub(in crate::kernels) fn cost(&self, machine: &Machine) -> (f64, f64) {
+        let unit = (self.inputs * self.blocks()) as f64;
+        let weights = (self.pairs() * 2 * TILE_ROWS * self.taps.len()) as f64 / self.inputs as f64;
+        // Two bytes a part, where other algorithms have four a value.
+        (self.cut(machine).cost / unit, weights * PARTS as f64 / 2.0)
+    }
+}

@@ -12,7 +12,7 @@ use resnetc::export::onnx::{Existing, encode, model, write};
 use resnetc::export::{ExportError, RefusedValue};
 use resnetc::import::onnx::proto::{AttributeProto, TensorProto, ValueInfoProto};
 use resnetc::import::onnx::{Bindings, parse};
-use resnetc::spec::{Block, InputSpec, Shortcut, Spec, Stem, StemPool, StrideIn, Weights};
+use resnetc::spec::{Block, InputSpec, Norm, Shortcut, Spec, Stem, StemPool, StrideIn, Weights};
 use resnetc::{Compiler, Options};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Activation, Binary, Conv, Pool, SliceAxis, Unary, Window};
@@ -57,6 +57,9 @@ fn thin(spec: Spec) -> Spec {
     }
     for channels in [&mut thin.channels, &mut thin.stem.deep, &mut thin.head.hidden] {
         *channels = channels.iter().map(thinner).collect();
+    }
+    if thin.norm == Norm::Group {
+        thin.norm_groups = thinner(&thin.norm_groups);
     }
     if thin.block != Block::Conv {
         thin.stem.channels = thinner(&thin.stem.channels);

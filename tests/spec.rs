@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use resnetc::import::safetensors::WeightMap;
 use resnetc::spec::{
     ActivationKind, Attention, Block, Downsampling, Gain, Norm, Order, Projection, Shortcut, Spec,
-    SpecError, StemPool, StrideIn, Weights,
+    SpecError, StemPool, StrideIn, WeightStandardization, Weights,
 };
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::verify::verify;
@@ -207,9 +207,22 @@ fn values_out_of_range_name_their_key() {
         ("input.height", |s| s.input.height = usize::MAX),
         ("norm_epsilon", |s| s.norm_epsilon = f64::NAN),
         ("norm_epsilon", |s| s.norm_epsilon = -1.0),
+        ("norm_groups", |s| s.norm_groups = 0),
+        ("norm_groups", |s| s.norm_groups = 4),
+        ("norm_groups", |s| (s.norm, s.norm_groups) = (Norm::Group, 3)),
+        ("weight_epsilon", |s| s.weight_epsilon = 2.0),
+        ("weight_epsilon", |s| s.weight_epsilon = 1e-6),
+        ("weight_standardization", |s| s.weight_standardization = WeightStandardization::Channel),
+        ("weight_standardization", |s| {
+            (s.block, s.stem, s.norm) = (Block::Conv, Default::default(), Norm::Group);
+            s.weight_standardization = WeightStandardization::Channel;
+        }),
         ("stem.deep", |s| s.stem.deep = vec![4, 0]),
         ("stem.pool", |s| {
             (s.downsampling, s.stem.pool) = (Downsampling::Blur, StemPool::Conv);
+        }),
+        ("stem.pool", |s| {
+            (s.downsampling, s.stem.pool) = (Downsampling::Blur, StemPool::ZeroPaddedMax);
         }),
         ("head.pool", |s| s.head.pool = 0),
         ("head.pool", |s| s.head.pool = 3),
@@ -257,7 +270,7 @@ proptest! {
         (height, kernel, stride) in (0usize..40, 0usize..9, 0usize..4),
         (deep, hidden) in (prop::collection::vec(0usize..9, 0..3), prop::collection::vec(0usize..9, 0..3)),
         (head, reduction, output_stride) in (0usize..4, 0usize..9, prop::option::of(0usize..64)),
-        choices in prop::collection::vec(any::<prop::sample::Index>(), 11),
+        choices in prop::collection::vec(any::<prop::sample::Index>(), 13),
     ) {
         let mut choices = choices.into_iter();
         let mut spec = small();
@@ -269,11 +282,14 @@ proptest! {
         spec.stride_in = [StrideIn::First, StrideIn::Second][one_of(2)];
         spec.downsampling = [Downsampling::Stride, Downsampling::Blur, Downsampling::MaxPool][one_of(3)];
         spec.order = [Order::Post, Order::Pre][one_of(2)];
-        spec.activation = [ActivationKind::Relu, ActivationKind::Prelu, ActivationKind::HardSwish][one_of(3)];
-        spec.norm = [Norm::Batch, Norm::None][one_of(2)];
+        spec.activation = [ActivationKind::Relu, ActivationKind::Prelu, ActivationKind::Gelu][one_of(3)];
+        spec.norm = [Norm::Batch, Norm::Group, Norm::None][one_of(3)];
+        spec.norm_groups = if spec.norm == Norm::Group { [1, 2, 4][one_of(3)] } else { 32 };
+        spec.weight_standardization =
+            [WeightStandardization::None, WeightStandardization::Channel][one_of(2)];
         spec.attention = [Attention::None, Attention::Se, Attention::Eca][one_of(3)];
         spec.gain = [Gain::None, Gain::Scalar][one_of(2)];
-        spec.stem.pool = [StemPool::None, StemPool::Max, StemPool::Conv][one_of(3)];
+        spec.stem.pool = [StemPool::None, StemPool::Max, StemPool::ZeroPaddedMax, StemPool::Conv][one_of(4)];
         if spec.block == Block::Conv {
             spec.stem = Default::default();
         } else {

@@ -3,10 +3,10 @@
 use resnetc_ir::op::{Binary, Conv, PadMode, Window};
 use resnetc_ir::{Op, Tensor};
 
-use super::sketch::{ConvForm, Role, Shaped, Sketch, Value};
+use super::sketch::{ConvForm, Role, Seen, Shaped, Sketch, Value};
 use super::{
     Attention, Block, Downsampling, Gain, Norm, Order, Projection, Shortcut, Spec, SpecError,
-    StrideIn,
+    StrideIn, WeightStandardization,
 };
 
 /// Where a block stands.
@@ -29,30 +29,25 @@ impl Spec {
     /// One residual or plain block.
     pub(super) fn block(&self, s: &mut Sketch, x: Value, site: &Site) -> Result<Value, SpecError> {
         match (self.block, self.order) {
-            (Block::Highway, _) => Ok(self.highway(s, x, site)),
+            (Block::Highway, _) => self.highway(s, x, site),
             (_, Order::Post) => self.post(s, x, site),
             (_, Order::Pre) => self.pre(s, x, site),
         }
     }
 
     /// A convolution, with a bias if nothing normalizes its result.
-    fn unit(&self, s: &mut Sketch, name: &str, x: Value, form: ConvForm) -> Value {
+    pub(super) fn unit(&self, s: &mut Sketch, name: &str, x: Value, form: ConvForm) -> Value {
         let bias = self.norm == Norm::None;
         let closes_block = form.closes_block && (bias || self.order == Order::Pre);
-        s.conv(name, x, ConvForm { bias, closes_block, ..form })
+        let standardized = self.standardization();
+        s.conv(name, x, ConvForm { bias, closes_block, standardized, ..form })
     }
 
-    /// The normalization that the description asks for, if any.
-    pub(super) fn normalized(
-        &self,
-        s: &mut Sketch,
-        name: &str,
-        x: Value,
-        closes_block: bool,
-    ) -> Value {
-        match self.norm {
-            Norm::Batch => s.batch_norm(name, x, self.norm_epsilon, closes_block),
-            Norm::None => x,
+    /// What is added to the variance of weights, if they are standardized.
+    fn standardization(&self) -> Option<f64> {
+        match self.weight_standardization {
+            WeightStandardization::None => None,
+            WeightStandardization::Channel => Some(self.weight_epsilon),
         }
     }
 
@@ -66,7 +61,7 @@ impl Spec {
             let blur = unit.stride > 1 && self.downsampling == Downsampling::Blur;
             let form = if blur { ConvForm { stride: 1, ..unit } } else { unit };
             y = self.unit(s, &format!("{name}.conv{}", i + 1), y, form);
-            y = self.normalized(s, &format!("{name}.bn{}", i + 1), y, unit.closes_block);
+            y = self.normalized(s, &format!("{name}.bn{}", i + 1), y, unit.closes_block)?;
             if i < last {
                 y = s.activation(&format!("{name}.act{}", i + 1), self.activation, y);
             }
@@ -87,7 +82,7 @@ impl Spec {
         let name = &site.name;
         let (mut y, mut first) = (x, x);
         for (i, unit) in self.units(site)?.into_iter().enumerate() {
-            y = self.normalized(s, &format!("{name}.norm{}", i + 1), y, false);
+            y = self.normalized(s, &format!("{name}.norm{}", i + 1), y, false)?;
             y = s.activation(&format!("{name}.norm{}.act", i + 1), self.activation, y);
             if i == 0 {
                 first = y;
@@ -102,7 +97,7 @@ impl Spec {
     }
 
     /// `t * h + (1 - t) * x`, where `t` and `h` are convolutions of `x`.
-    fn highway(&self, s: &mut Sketch, x: Value, site: &Site) -> Value {
+    fn highway(&self, s: &mut Sketch, x: Value, site: &Site) -> Result<Value, SpecError> {
         let name = &site.name;
         let biased = |stride| ConvForm { bias: true, ..ConvForm::new(site.channels, 3, stride) };
         let mut x = x;
@@ -113,14 +108,14 @@ impl Spec {
         let gate = s.conv(&format!("{name}.gate"), x, biased(1));
         let gate = s.sigmoid(&format!("{name}.gate.sigmoid"), gate);
         let h = self.unit(s, &format!("{name}.conv1"), x, ConvForm::new(site.channels, 3, 1));
-        let h = self.normalized(s, &format!("{name}.bn1"), h, false);
+        let h = self.normalized(s, &format!("{name}.bn1"), h, false)?;
         let h = s.activation(&format!("{name}.act1"), self.activation, h);
         let new = s.binary(&format!("{name}.transform"), Binary::Mul, gate, h);
         let one = s.fixed(&format!("{name}.one"), Tensor::scalar(1.0));
         let rest = s.binary(&format!("{name}.rest"), Binary::Sub, one, gate);
         let rest = Value { channels: x.channels, ..rest };
         let old = s.binary(&format!("{name}.carry"), Binary::Mul, rest, x);
-        s.binary(&format!("{name}.add"), Binary::Add, new, old)
+        Ok(s.binary(&format!("{name}.add"), Binary::Add, new, old))
     }
 
     /// The convolutions of a block.
@@ -166,12 +161,18 @@ impl Spec {
             Shortcut::None => Ok(None),
             Shortcut::A | Shortcut::B if !changes => Ok(Some(x)),
             Shortcut::A => padded(s, site, x, to).map(Some),
-            Shortcut::B | Shortcut::C => Ok(Some(self.projection(s, site, first, to))),
+            Shortcut::B | Shortcut::C => self.projection(s, site, first, to).map(Some),
         }
     }
 
     /// A 1x1 convolution; PyTorch's names count the mean before it, whether there is one or not.
-    fn projection(&self, s: &mut Sketch, site: &Site, x: Value, to: usize) -> Value {
+    fn projection(
+        &self,
+        s: &mut Sketch,
+        site: &Site,
+        x: Value,
+        to: usize,
+    ) -> Result<Value, SpecError> {
         let name = format!("{}.downsample", site.name);
         let (mut x, mut stride, mut position) = (x, site.stride, 0);
         if self.projection == Projection::AveragePool {
@@ -182,8 +183,9 @@ impl Spec {
         }
         match self.order {
             Order::Pre => {
-                let form = ConvForm { bias: false, ..ConvForm::new(to, 1, stride) };
-                s.conv(&format!("{name}.conv"), x, form)
+                let standardized = self.standardization();
+                let form = ConvForm { standardized, ..ConvForm::new(to, 1, stride) };
+                Ok(s.conv(&format!("{name}.conv"), x, form))
             }
             Order::Post => {
                 let form = ConvForm::new(to, 1, stride);
@@ -230,6 +232,7 @@ fn channel_attention(s: &mut Sketch, name: &str, y: Value) -> Value {
     gate = s.shaped(&format!("{name}.row"), Shaped::SwapChannelsAndRows, gate);
     let role = Role::Conv { closes_block: false };
     let (stored, seen) = (vec![1, 1, taps], vec![1, 1, taps, 1]);
+    let seen = Seen::Reshaped(seen);
     let weight = s.parameter_as(format!("{name}.conv.weight"), stored, seen, role);
     let mut window = Window { kernel: [taps, 1], ..Window::square(1, 1, 0) };
     (window.pads.top, window.pads.bottom) = (taps / 2, taps / 2);

@@ -4,7 +4,7 @@ use super::Block::{Basic, Bottleneck, Conv, Highway};
 use super::suggest::nearest;
 use super::{
     Attention, Block, Downsampling, Head, InputSpec, Norm, Order, Projection, Shortcut, Spec, Stem,
-    StemPool, StrideIn,
+    StemPool, StrideIn, WeightStandardization,
 };
 
 /// A name and what it stands for.
@@ -62,6 +62,20 @@ fn rs(layers: [usize; 4]) -> Spec {
     let spec = attention(Attention::Se, d(imagenet(Bottleneck, layers)));
     let stem = Stem { pool: StemPool::Conv, ..spec.stem };
     Spec { attention_reduction: 4, stem, ..spec }
+}
+
+/// Group normalization, 32 groups.
+fn group_norm(spec: Spec) -> Spec {
+    Spec { norm: Norm::Group, ..spec }
+}
+
+/// Big Transfer: pre-activation, group normalization, standardized weights, and `width` times the channels.
+fn bit(layers: [usize; 4], width: usize) -> Spec {
+    let channels = [64, 128, 256, 512].map(|channels| channels * width);
+    let stem = Stem { channels: 64 * width, pool: StemPool::ZeroPaddedMax, ..Stem::default() };
+    let weight_standardization = WeightStandardization::Channel;
+    let spec = group_norm(pre(Spec::new(Bottleneck, layers, channels)));
+    Spec { stem, weight_standardization, ..spec }
 }
 
 fn blurred(spec: Spec) -> Spec {
@@ -198,6 +212,13 @@ const BUILTIN: &[Entry] = &[
     ("seresnext101_32x4d", || attention(Attention::Se, grouped(D101, 32, 4))),
     ("ecaresnet50d", || attention(Attention::Eca, d(imagenet(Bottleneck, D50)))),
     ("ecaresnet101d", || attention(Attention::Eca, d(imagenet(Bottleneck, D101)))),
+    // Group Normalization; Big Transfer.
+    ("resnet50_gn", || group_norm(imagenet(Bottleneck, D50))),
+    ("resnetv2_50d_gn", || group_norm(pre(d(imagenet(Bottleneck, D50))))),
+    ("resnetv2_50x1_bit", || bit(D50, 1)),
+    ("resnetv2_50x3_bit", || bit(D50, 3)),
+    ("resnetv2_101x1_bit", || bit(D101, 1)),
+    ("resnetv2_152x2_bit", || bit(D152, 2)),
     // Making Convolutional Networks Shift-Invariant Again; Revisiting ResNets; DeepLab.
     ("resnetblur18", || blurred(imagenet(Basic, D18))),
     ("resnetblur50", || blurred(imagenet(Bottleneck, D50))),

@@ -99,6 +99,8 @@ pub enum ActivationKind {
     Silu,
     /// `x * min(max(x + 3, 0), 6) / 6`.
     HardSwish,
+    /// `x / 2 * (1 + erf(x / sqrt(2)))`.
+    Gelu,
 }
 
 /// What normalizes the results of convolutions.
@@ -108,8 +110,21 @@ pub enum Norm {
     /// Batch normalization, with the statistics of training.
     #[default]
     Batch,
+    /// Group normalization: groups of neighbouring channels, each with the picture's own statistics.
+    Group,
     /// Nothing: convolutions have biases instead.
     None,
+}
+
+/// What is done to the weights of convolutions before they are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightStandardization {
+    /// Nothing.
+    #[default]
+    None,
+    /// The weights of each output channel are moved and scaled to mean 0 and variance 1 (BiT).
+    Channel,
 }
 
 /// What weighs the channels of a block's result.
@@ -164,6 +179,8 @@ pub enum StemPool {
     /// A 3x3 maximum of stride 2.
     #[default]
     Max,
+    /// The same, and zeros around the picture count: where all pixels are negative, they win (BiT).
+    ZeroPaddedMax,
     /// A 3x3 convolution of stride 2, normalization and activation (ResNet-RS).
     Conv,
 }

@@ -1,6 +1,9 @@
 //! What is in range, and what goes with what. Checked before anything is allocated.
 
-use super::{Block, Downsampling, Gain, Order, Shortcut, Spec, SpecError, Stem, StemPool};
+use super::{
+    Block, Downsampling, Gain, Norm, Order, Shortcut, Spec, SpecError, Stem, StemPool,
+    WeightStandardization, defaults,
+};
 
 /// More blocks than any published network, few enough to build in a moment.
 const MAX_BLOCKS: usize = 4096;
@@ -30,10 +33,7 @@ impl Spec {
         within("input.height", self.input.height, 1, 1 << 14)?;
         within("input.width", self.input.width, 1, 1 << 14)?;
         within("attention_reduction", self.attention_reduction, 1, MAX_CHANNELS)?;
-        if !(0.0..=1.0).contains(&self.norm_epsilon) {
-            let epsilon = self.norm_epsilon;
-            return invalid("norm_epsilon", format!("is {epsilon}; 0 to 1 is supported"));
-        }
+        self.check_norm()?;
         self.check_combinations()?;
         self.check_output_stride()
     }
@@ -75,9 +75,39 @@ impl Spec {
         self.head.hidden.iter().try_for_each(|&n| within("head.hidden", n, 1, MAX_CHANNELS))
     }
 
+    /// Normalization of results and of weights. Sums over standardized weights grow with their number, which
+    /// only a normalization by statistics of those sums makes up for.
+    fn check_norm(&self) -> Result<(), SpecError> {
+        within("norm_groups", self.norm_groups, 1, MAX_CHANNELS)?;
+        let epsilons =
+            [("norm_epsilon", self.norm_epsilon), ("weight_epsilon", self.weight_epsilon)];
+        for (key, epsilon) in epsilons {
+            if !(0.0..=1.0).contains(&epsilon) {
+                return invalid(key, format!("is {epsilon}; 0 to 1 is supported"));
+            }
+        }
+        if self.norm != Norm::Group && self.norm_groups != defaults::norm_groups() {
+            return invalid("norm_groups", "goes with norm = \"group\" only");
+        }
+        let standardized = self.weight_standardization != WeightStandardization::None;
+        if standardized && (self.norm != Norm::Group || !self.is_residual()) {
+            let reason = "goes with basic and bottleneck blocks and norm = \"group\" only";
+            return invalid("weight_standardization", reason);
+        }
+        if !standardized && self.weight_epsilon != defaults::weight_epsilon() {
+            return invalid("weight_epsilon", "goes with weight_standardization only");
+        }
+        Ok(())
+    }
+
+    /// Whether there are blocks with convolutions of different kinds, and something around them.
+    fn is_residual(&self) -> bool {
+        matches!(self.block, Block::Basic | Block::Bottleneck)
+    }
+
     /// Keys that do not go with each other are refused, rather than one of them ignored.
     fn check_combinations(&self) -> Result<(), SpecError> {
-        let residual = matches!(self.block, Block::Basic | Block::Bottleneck);
+        let residual = self.is_residual();
         if self.block != Block::Bottleneck && (self.groups, self.width_per_group) != (1, 64) {
             return invalid("groups", "and width_per_group go with bottleneck blocks only");
         }
@@ -97,8 +127,11 @@ impl Spec {
         if blurs && (!residual || self.order == Order::Pre) {
             return invalid("downsampling", "\"blur\" goes with post-activation blocks only");
         }
-        if blurs && self.stem.pool == StemPool::Conv {
-            return invalid("stem.pool", "\"conv\" does not go with downsampling = \"blur\"");
+        if blurs && !matches!(self.stem.pool, StemPool::None | StemPool::Max) {
+            return invalid(
+                "stem.pool",
+                "must be \"max\" or \"none\" with downsampling = \"blur\"",
+            );
         }
         Ok(())
     }

@@ -7,8 +7,10 @@
 //! | [`builtin`] | the networks of the papers by name |
 //! | `limits` | what is in range, and what goes with what |
 //! | `sketch` | a network without weights: operators and the tensors they want |
+//! | `activation`, `norm` | what a sketch has for them |
 //! | `topology`, `block` | the sketch that a description stands for |
 //! | `weights` | PyTorch's names for tensors; a weight file against a sketch |
+//! | `standardize` | weights moved and scaled to mean 0 and variance 1 |
 //! | `random` | weights drawn from a seed |
 //! | `network` | a sketch and weights to a graph |
 //! | `error` | what can be wrong |
@@ -37,15 +39,18 @@
 //! Everything but `block`, `layers` and `channels` may be left out; the values above are the defaults. All keys are
 //! described in `docs/SPEC.md`.
 
+mod activation;
 mod block;
 pub mod builtin;
 mod error;
 mod keys;
 mod limits;
 mod network;
+mod norm;
 mod parse;
 mod random;
 mod sketch;
+mod standardize;
 mod suggest;
 mod topology;
 mod weights;
@@ -56,7 +61,7 @@ use serde::{Deserialize, Serialize};
 pub use error::{SpecError, WrongShape};
 pub use keys::{
     ActivationKind, Attention, Block, Downsampling, Gain, Head, InputSpec, Norm, Order, Projection,
-    Shortcut, Stem, StemPool, StrideIn,
+    Shortcut, Stem, StemPool, StrideIn, WeightStandardization,
 };
 pub use sketch::{Parameter, Role};
 pub use weights::Weights;
@@ -108,9 +113,18 @@ pub struct Spec {
     /// What normalizes the results of convolutions.
     #[serde(default)]
     pub norm: Norm,
+    /// Groups of a group normalization; all numbers of channels must be multiples of it.
+    #[serde(default = "defaults::norm_groups")]
+    pub norm_groups: usize,
     /// What the normalizations add to the variance.
     #[serde(default = "defaults::norm_epsilon")]
     pub norm_epsilon: f64,
+    /// What is done to the weights of convolutions before they are used; not to those of attention and classifier.
+    #[serde(default)]
+    pub weight_standardization: WeightStandardization,
+    /// What weight standardization adds to the variance.
+    #[serde(default = "defaults::weight_epsilon")]
+    pub weight_epsilon: f64,
     /// What weighs the channels of a block's result.
     #[serde(default)]
     pub attention: Attention,
@@ -158,7 +172,10 @@ impl Spec {
             order: Order::default(),
             activation: ActivationKind::default(),
             norm: Norm::default(),
+            norm_groups: defaults::norm_groups(),
             norm_epsilon: defaults::norm_epsilon(),
+            weight_standardization: WeightStandardization::default(),
+            weight_epsilon: defaults::weight_epsilon(),
             attention: Attention::default(),
             attention_reduction: defaults::attention_reduction(),
             gain: Gain::default(),
@@ -188,8 +205,14 @@ mod defaults {
     pub(super) fn classes() -> usize {
         1000
     }
+    pub(super) fn norm_groups() -> usize {
+        32
+    }
     pub(super) fn norm_epsilon() -> f64 {
         1e-5
+    }
+    pub(super) fn weight_epsilon() -> f64 {
+        1e-8
     }
     pub(super) fn attention_reduction() -> usize {
         16

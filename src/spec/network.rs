@@ -6,7 +6,8 @@ use resnetc_ir::infer::check_shape;
 use resnetc_ir::op::{Pads, Pool, SliceAxis, Window};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
-use super::sketch::{Kind, Shaped};
+use super::sketch::{Kind, Seen, Shaped};
+use super::standardize::standardized;
 use super::{Spec, SpecError, Weights};
 
 /// Eight gigabytes: past it, a size is a mistake.
@@ -31,7 +32,7 @@ impl Spec {
             let id = match node.kind {
                 Kind::Input => graph.input(node.name, shape.clone()),
                 Kind::Parameter(parameter, seen) => match tensors.next() {
-                    Some(tensor) => graph.constant(node.name, under_shape(tensor, seen)),
+                    Some(tensor) => graph.constant(node.name, seen.of(tensor)),
                     None => return Err(SpecError::missing(parameter.name)),
                 },
                 Kind::Fixed(tensor) => graph.constant(node.name, Arc::new(tensor)),
@@ -50,13 +51,18 @@ impl Spec {
     }
 }
 
-/// The tensor under a shape of as many elements.
-fn under_shape(tensor: Arc<Tensor>, shape: Vec<usize>) -> Arc<Tensor> {
-    if tensor.shape() == shape {
-        return tensor;
+impl Seen {
+    /// What operators see of this tensor.
+    fn of(self, tensor: Arc<Tensor>) -> Arc<Tensor> {
+        match self {
+            Seen::AsStored => tensor,
+            Seen::Reshaped(shape) => {
+                // There are as many elements, so the alternative is never taken.
+                Tensor::clone(&tensor).reshaped(shape).map_or(tensor, Arc::new)
+            }
+            Seen::Standardized { epsilon } => standardized(tensor, epsilon),
+        }
     }
-    let reshaped = Tensor::clone(&tensor).reshaped(shape);
-    reshaped.map_or(tensor, Arc::new)
 }
 
 fn check_input(shape: &[usize]) -> Result<(), SpecError> {
@@ -85,10 +91,14 @@ impl Shaped {
     /// The operator for an operand of this shape; none if it would change nothing.
     fn op(self, shape: &[usize]) -> Result<Option<Op>, SpecError> {
         let &[n, c, h, w] = shape else {
-            let shape = vec![shape.iter().take(1).product(), shape.iter().skip(1).product()];
+            let (n, rest) = (shape.iter().take(1).product(), shape.iter().skip(1).product());
+            let ungroup = matches!(self, Shaped::Ungroup);
+            let shape = if ungroup { vec![n, rest, 1, 1] } else { vec![n, rest] };
             return Ok(Some(Op::Reshape { shape }));
         };
         Ok(match self {
+            Shaped::Group(groups) => Some(Op::Reshape { shape: vec![n, groups, c / groups] }),
+            Shaped::Ungroup => None,
             Shaped::Flatten => Some(Op::Reshape { shape: vec![n, c * h * w] }),
             Shaped::SwapChannelsAndRows => Some(Op::Reshape { shape: vec![n, h, c, w] }),
             Shaped::Subsample(stride) => {

@@ -6,8 +6,6 @@
 use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Pool, Unary, Window};
 use resnetc_ir::{Op, Tensor};
 
-use super::ActivationKind;
-
 /// A stored tensor of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -27,12 +25,12 @@ pub enum Role {
         /// Whether a shortcut is added right after it.
         closes_block: bool,
     },
-    /// Scale of a batch normalization.
+    /// Scale of a normalization.
     Scale {
         /// Whether a shortcut is added right after it.
         closes_block: bool,
     },
-    /// Shift of a batch normalization.
+    /// Shift of a normalization.
     Shift,
     /// Mean of a batch normalization: measured, not learned.
     Mean,
@@ -69,14 +67,28 @@ pub(super) struct Value {
 pub(super) enum Kind {
     /// The pictures.
     Input,
-    /// A stored tensor, under the shape that operators want.
-    Parameter(Parameter, Vec<usize>),
+    /// A stored tensor, and what operators want of it.
+    Parameter(Parameter, Seen),
     /// A tensor that belongs to the architecture.
     Fixed(Tensor),
     /// An operator.
     Op(Op),
     /// An operator whose attributes follow from its operand's shape.
     Shaped(Shaped),
+}
+
+/// What operators see of a stored tensor.
+#[derive(Clone, Debug)]
+pub(super) enum Seen {
+    /// The tensor as it is.
+    AsStored,
+    /// Its elements under another shape of as many.
+    Reshaped(Vec<usize>),
+    /// Its rows along the first axis, moved and scaled to mean 0 and variance 1.
+    Standardized {
+        /// Added to the variance.
+        epsilon: f64,
+    },
 }
 
 /// Operators whose attributes follow from the operand's shape.
@@ -88,6 +100,10 @@ pub(super) enum Shaped {
     Subsample(usize),
     /// `[N, C, 1, 1]` to `[N, 1, C, 1]`, or back.
     SwapChannelsAndRows,
+    /// `[N, C, 1, 1]` to so many groups of channels, `[N, G, C / G]`.
+    Group(usize),
+    /// `[N, G, C / G]` to `[N, C, 1, 1]`.
+    Ungroup,
     /// Means over windows, so that so many rows and columns remain.
     AverageTo(usize),
     /// Means over windows of two by two pixels, at stride 1 or 2. Where the last ones reach over the border, they are
@@ -117,11 +133,22 @@ pub(super) struct ConvForm {
     pub(super) bias: bool,
     /// Whether a shortcut is added right after it.
     pub(super) closes_block: bool,
+    /// What is added to the variance of each row of its weights, if they are standardized.
+    pub(super) standardized: Option<f64>,
 }
 
 impl ConvForm {
     pub(super) fn new(to: usize, kernel: usize, stride: usize) -> Self {
-        ConvForm { to, kernel, stride, dilation: 1, groups: 1, bias: false, closes_block: false }
+        ConvForm {
+            to,
+            kernel,
+            stride,
+            dilation: 1,
+            groups: 1,
+            bias: false,
+            closes_block: false,
+            standardized: None,
+        }
     }
 }
 
@@ -145,15 +172,15 @@ impl Sketch {
 
     /// A stored tensor.
     pub(super) fn parameter(&mut self, name: String, shape: Vec<usize>, role: Role) -> Value {
-        self.parameter_as(name, shape.clone(), shape, role)
+        self.parameter_as(name, shape, Seen::AsStored, role)
     }
 
-    /// A stored tensor that operators see under another shape of as many elements.
+    /// A stored tensor that is not seen as it is.
     pub(super) fn parameter_as(
         &mut self,
         name: String,
         stored: Vec<usize>,
-        seen: Vec<usize>,
+        seen: Seen,
         role: Role,
     ) -> Value {
         let parameter = Parameter { name: name.clone(), shape: stored, role };
@@ -182,16 +209,19 @@ impl Sketch {
     }
 
     /// A sum or product with one number.
-    fn with_number(&mut self, name: &str, op: Binary, x: Value, number: f32) -> Value {
+    pub(super) fn with_number(&mut self, name: &str, op: Binary, x: Value, number: f32) -> Value {
         let number = self.fixed(&format!("{name}.number"), Tensor::scalar(number));
         self.binary(name, op, x, number)
     }
 
     /// A convolution; its tensors are `name.weight` and `name.bias`.
     pub(super) fn conv(&mut self, name: &str, x: Value, form: ConvForm) -> Value {
-        let ConvForm { to, kernel, stride, dilation, groups, bias, closes_block } = form;
+        let ConvForm { to, kernel, stride, dilation, groups, bias, closes_block, standardized } =
+            form;
         let shape = vec![to, x.channels / groups, kernel, kernel];
-        let weight = self.parameter(format!("{name}.weight"), shape, Role::Conv { closes_block });
+        let seen = standardized.map_or(Seen::AsStored, |epsilon| Seen::Standardized { epsilon });
+        let role = Role::Conv { closes_block };
+        let weight = self.parameter_as(format!("{name}.weight"), shape, seen, role);
         let mut operands = vec![x, weight];
         if bias {
             operands.push(self.parameter(format!("{name}.bias"), vec![to], Role::Bias));
@@ -202,27 +232,6 @@ impl Sketch {
         };
         let op = Op::Conv(Conv { bias, ..Conv::new(window, groups) });
         self.push(name, Kind::Op(op), &operands, to)
-    }
-
-    /// A batch normalization; its tensors are `name.weight` and so on.
-    pub(super) fn batch_norm(
-        &mut self,
-        name: &str,
-        x: Value,
-        epsilon: f64,
-        closes_block: bool,
-    ) -> Value {
-        let tensors = [
-            ("weight", Role::Scale { closes_block }),
-            ("bias", Role::Shift),
-            ("running_mean", Role::Mean),
-            ("running_var", Role::Variance),
-        ];
-        let mut operands = vec![x];
-        for (suffix, role) in tensors {
-            operands.push(self.parameter(format!("{name}.{suffix}"), vec![x.channels], role));
-        }
-        self.op(name, Op::BatchNorm { epsilon }, &operands)
     }
 
     /// A dense layer on rows of `from` numbers; its tensors are `name.weight` and `name.bias`.
@@ -248,44 +257,6 @@ impl Sketch {
     /// `1 / (1 + exp(-x))`.
     pub(super) fn sigmoid(&mut self, name: &str, x: Value) -> Value {
         self.op(name, Op::Unary(Unary::Sigmoid), &[x])
-    }
-
-    /// The non-linear function that a description asks for.
-    pub(super) fn activation(&mut self, name: &str, kind: ActivationKind, x: Value) -> Value {
-        match kind {
-            ActivationKind::Relu => self.relu(name, x),
-            ActivationKind::Relu6 => {
-                self.op(name, Op::Unary(Unary::Clip { lo: 0.0, hi: 6.0 }), &[x])
-            }
-            ActivationKind::LeakyRelu => {
-                let slope = self.fixed(&format!("{name}.slope"), Tensor::scalar(0.01));
-                self.leaky(name, x, slope)
-            }
-            ActivationKind::Prelu => {
-                let slope = self.parameter(format!("{name}.weight"), vec![1], Role::Slope);
-                self.leaky(name, x, slope)
-            }
-            ActivationKind::Silu => {
-                let gate = self.sigmoid(&format!("{name}.sigmoid"), x);
-                self.binary(name, Binary::Mul, x, gate)
-            }
-            ActivationKind::HardSwish => {
-                let moved = self.with_number(&format!("{name}.add"), Binary::Add, x, 3.0);
-                let gate = Op::Unary(Unary::Clip { lo: 0.0, hi: 6.0 });
-                let gate = self.op(&format!("{name}.clip"), gate, &[moved]);
-                let product = self.binary(&format!("{name}.mul"), Binary::Mul, x, gate);
-                self.with_number(name, Binary::Mul, product, 1.0 / 6.0)
-            }
-        }
-    }
-
-    /// `max(x, 0) + slope * min(x, 0)`.
-    fn leaky(&mut self, name: &str, x: Value, slope: Value) -> Value {
-        let negative = Op::Unary(Unary::Clip { lo: f32::NEG_INFINITY, hi: 0.0 });
-        let negative = self.op(&format!("{name}.min"), negative, &[x]);
-        let negative = self.binary(&format!("{name}.mul"), Binary::Mul, negative, slope);
-        let positive = self.relu(&format!("{name}.max"), x);
-        self.binary(name, Binary::Add, positive, negative)
     }
 
     /// A 3x3 maximum.

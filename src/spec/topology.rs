@@ -1,7 +1,7 @@
 //! The sketch that a description stands for: stem, stages, head. All limits are checked before.
 
 use resnetc_ir::Op;
-use resnetc_ir::op::Window;
+use resnetc_ir::op::{PadMode, Window};
 
 use super::block::Site;
 use super::limits::MAX_PARAMETERS;
@@ -24,9 +24,9 @@ impl Spec {
         let mut s = Sketch::default();
         let input = s.input(self.input.channels);
         let features = match self.block {
-            Block::Conv => self.plain_stages(&mut s, input),
+            Block::Conv => self.plain_stages(&mut s, input)?,
             Block::Basic | Block::Bottleneck | Block::Highway => {
-                let x = self.stem(&mut s, input);
+                let x = self.stem(&mut s, input)?;
                 self.stages(&mut s, x)?
             }
         };
@@ -42,40 +42,43 @@ impl Spec {
     }
 
     /// One or more convolutions and a maximum. Before pre-activation blocks the last convolution stands alone.
-    fn stem(&self, s: &mut Sketch, input: Value) -> Value {
+    fn stem(&self, s: &mut Sketch, input: Value) -> Result<Value, SpecError> {
         let stem = &self.stem;
         let mut x = input;
         let mut stride = stem.stride;
         for (i, &to) in stem.deep.iter().enumerate() {
             let [conv, norm, act] = self.stem_names(i);
-            x = self.stem_conv(s, &conv, x, ConvForm::new(to, stem.kernel, stride));
-            x = self.normalized(s, &norm, x, false);
+            x = self.unit(s, &conv, x, ConvForm::new(to, stem.kernel, stride));
+            x = self.normalized(s, &norm, x, false)?;
             x = s.activation(&act, self.activation, x);
             stride = 1;
         }
         let [conv, norm, act] = self.stem_names(stem.deep.len());
-        x = self.stem_conv(s, &conv, x, ConvForm::new(stem.channels, stem.kernel, stride));
+        x = self.unit(s, &conv, x, ConvForm::new(stem.channels, stem.kernel, stride));
         if self.order == Order::Post {
-            x = self.normalized(s, &norm, x, false);
+            x = self.normalized(s, &norm, x, false)?;
             x = s.activation(&act, self.activation, x);
         }
-        match (stem.pool, self.downsampling) {
+        Ok(match (stem.pool, self.downsampling) {
             (StemPool::None, _) => x,
             (StemPool::Max, Downsampling::Blur) => {
                 x = s.max_pool("maxpool.0", x, Window::square(3, 1, 1));
                 s.blur("maxpool.1", x)
             }
             (StemPool::Max, _) => s.max_pool("maxpool", x, Window::square(3, 2, 1)),
+            (StemPool::ZeroPaddedMax, _) => {
+                let border = vec![0, 0, 1, 1];
+                let mode = PadMode::Constant(0.0);
+                let op = Op::Pad { before: border.clone(), after: border, mode };
+                x = s.op("maxpool.pad", op, &[x]);
+                s.max_pool("maxpool", x, Window::square(3, 2, 0))
+            }
             (StemPool::Conv, _) => {
-                x = self.stem_conv(s, "maxpool.0", x, ConvForm::new(stem.channels, 3, 2));
-                x = self.normalized(s, "maxpool.1", x, false);
+                x = self.unit(s, "maxpool.0", x, ConvForm::new(stem.channels, 3, 2));
+                x = self.normalized(s, "maxpool.1", x, false)?;
                 s.activation("maxpool.2", self.activation, x)
             }
-        }
-    }
-
-    fn stem_conv(&self, s: &mut Sketch, name: &str, x: Value, form: ConvForm) -> Value {
-        s.conv(name, x, ConvForm { bias: self.norm == Norm::None, ..form })
+        })
     }
 
     /// PyTorch's names of the stem's convolution number `i`, and of normalization and activation behind it.
@@ -122,14 +125,14 @@ impl Spec {
             }
         }
         if self.order == Order::Pre {
-            x = self.normalized(s, "norm", x, false);
+            x = self.normalized(s, "norm", x, false)?;
             x = s.activation("norm.act", self.activation, x);
         }
         Ok(x)
     }
 
     /// Stages of single convolutions, which PyTorch numbers together with everything between them.
-    fn plain_stages(&self, s: &mut Sketch, input: Value) -> Value {
+    fn plain_stages(&self, s: &mut Sketch, input: Value) -> Result<Value, SpecError> {
         let mut x = input;
         let mut count = 0;
         let mut name = || {
@@ -141,8 +144,8 @@ impl Spec {
                 let halves = stage > 0 && i == 0 && self.downsampling == Downsampling::Stride;
                 let form = ConvForm::new(channels, 3, if halves { 2 } else { 1 });
                 x = s.conv(&name(), x, ConvForm { bias: true, ..form });
-                if self.norm == Norm::Batch {
-                    x = self.normalized(s, &name(), x, false);
+                if self.norm != Norm::None {
+                    x = self.normalized(s, &name(), x, false)?;
                 }
                 x = s.activation(&name(), self.activation, x);
             }
@@ -150,7 +153,7 @@ impl Spec {
                 x = s.max_pool(&name(), x, Window::square(2, 2, 0));
             }
         }
-        x
+        Ok(x)
     }
 
     /// Means, dense layers, classifier.

@@ -33,6 +33,7 @@ pub mod merge_branches;
 pub mod merge_pad;
 pub mod reduce_mean_to_pool;
 pub mod remove_identity;
+pub mod ungroup;
 
 use resnetc_ir::{Graph, NodeId, Patch};
 use serde::Serialize;
@@ -122,7 +123,9 @@ const PIPELINE: &[Step] = {
         step(Canonical, Optional, Once, cse::PASS),
         // Brings NHWC exports into the NCHW form that all patterns below are written for.
         step(Canonical, Optional, UntilStable, cancel_transposes::PASS),
-        // Removed transposes leave reshapes and selections of everything behind.
+        // Behind the transposes: groups are of channels, which come second.
+        step(Canonical, Optional, UntilStable, ungroup::PASS),
+        // Removed transposes and groups leave reshapes and selections of everything behind.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
         // After the transposes, as it wants the spatial axes last.
         step(Canonical, Optional, Once, reduce_mean_to_pool::PASS),

@@ -51,8 +51,9 @@ impl Sketch {
     /// and `name.bias`.
     ///
     /// All channels have as many pixels, so a group's mean is that of its channels' means, and its variance the mean
-    /// of what pixels differ from their channel and channels from the group. Pictures are read channel by channel,
-    /// whatever their layout; all else is arithmetic on one number a channel, up to the scale and shift at the end.
+    /// of the squares by which pixels differ from their channel and channels from the group. Pictures are read channel
+    /// by channel, whatever their layout; all else is arithmetic on one number a channel, up to the scale and shift at
+    /// the end. No large mean is subtracted from a large number but at the start.
     fn group_norm(
         &mut self,
         name: &str,
@@ -64,14 +65,14 @@ impl Sketch {
         let at = |part: &str| format!("{name}.{part}");
         let means = self.op(&at("channel_means"), Op::GlobalAveragePool, &[x]);
         let inside = self.binary(&at("inside"), Binary::Sub, x, means);
-        let inside = self.binary(&at("inside_squares"), Binary::Mul, inside, inside);
-        let inside = self.op(&at("channel_variances"), Op::GlobalAveragePool, &[inside]);
-        let inside = self.shaped(&at("grouped_variances"), Shaped::Group(groups), inside);
+        let squares = self.binary(&at("inside_squares"), Binary::Mul, inside, inside);
+        let variances = self.op(&at("channel_variances"), Op::GlobalAveragePool, &[squares]);
+        let variances = self.shaped(&at("grouped_variances"), Shaped::Group(groups), variances);
         let means = self.shaped(&at("grouped_means"), Shaped::Group(groups), means);
         let mean = self.mean_of_rows(&at("mean"), means);
         let between = self.binary(&at("between"), Binary::Sub, means, mean);
-        let between = self.binary(&at("between_squares"), Binary::Mul, between, between);
-        let squares = self.binary(&at("squares"), Binary::Add, inside, between);
+        let squares = self.binary(&at("between_squares"), Binary::Mul, between, between);
+        let squares = self.binary(&at("squares"), Binary::Add, variances, squares);
         let variance = self.mean_of_rows(&at("variance"), squares);
         let sum = self.with_number(&at("epsilon"), Binary::Add, variance, epsilon as f32);
         let deviation = self.op(&at("deviation"), Op::Unary(Unary::Sqrt), &[sum]);
@@ -82,10 +83,10 @@ impl Sketch {
         let weight = row(self, "weight", Role::Scale { closes_block });
         let grouped_scale = self.binary(&at("grouped_scale"), Binary::Div, weight, deviation);
         let scale = self.shaped(&at("scale"), Shaped::Ungroup, grouped_scale);
-        let scaled = self.binary(&at("scaled"), Binary::Mul, x, scale);
-        let moved = self.binary(&at("moved"), Binary::Mul, mean, grouped_scale);
+        let scaled = self.binary(&at("scaled"), Binary::Mul, inside, scale);
+        let moved = self.binary(&at("moved"), Binary::Mul, between, grouped_scale);
         let bias = row(self, "bias", Role::Shift);
-        let shift = self.binary(&at("grouped_shift"), Binary::Sub, bias, moved);
+        let shift = self.binary(&at("grouped_shift"), Binary::Add, moved, bias);
         let shift = self.shaped(&at("shift"), Shaped::Ungroup, shift);
         self.binary(name, Binary::Add, scaled, shift)
     }

@@ -22,7 +22,7 @@ const EXACT: &[&str] =
 
 /// Passes that make no rounded constants, but let the interpreter add in another order.
 const REORDERING: &[&str] =
-    &["cancel_transposes", "fuse_residual", "merge_pad", "reduce_mean_to_pool"];
+    &["cancel_transposes", "fuse_residual", "merge_pad", "reduce_mean_to_pool", "ungroup"];
 
 /// How many percent of the cases each pass must change, at least.
 const SHARE: usize = 4;

@@ -487,6 +487,46 @@ const REFUSALS: &[Refusal] = &[
             output "y" = %3"#,
         reason: "the pool is dilated",
     },
+    // A group that is no whole channels, numbers that differ within a group, two kinds of groups, one pixel.
+    Refusal {
+        pass: "ungroup",
+        graph: r#"
+            %0 = input : f32[1, 3, 4, 4]
+            %1 = reshape(%0) shape=[1, 2, 24]
+            %2 = reduce_mean(%1) axes=[2]
+            output "y" = %2"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "ungroup",
+        graph: r#"
+            %0 = input : f32[1, 4, 2, 2]
+            %1 = reshape(%0) shape=[1, 2, 8]
+            %2 = constant seed=1 : f32[8]
+            %3 = mul(%1, %2)
+            output "y" = %3"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "ungroup",
+        graph: r#"
+            %0 = input : f32[1, 4, 2, 2]
+            %1 = input : f32[1, 4, 4, 1]
+            %2 = reshape(%0) shape=[1, 2, 8]
+            %3 = reshape(%1) shape=[1, 2, 8]
+            %4 = add(%2, %3)
+            output "y" = %4"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "ungroup",
+        graph: r#"
+            %0 = input : f32[1, 4, 1, 1]
+            %1 = reshape(%0) shape=[1, 2, 2]
+            %2 = reduce_mean(%1) axes=[2]
+            output "y" = %2"#,
+        reason: "",
+    },
     Refusal {
         pass: "merge_branches",
         graph: r#"

@@ -2,7 +2,7 @@
 //!
 //! Depends on `resnetc_ir`, `proptest` and `dice.rs` beside it only, so that the tests of other crates can include
 //! this file by its path. Every graph is valid; all operators and the patterns that passes look for occur: batch normalization
-//! behind a convolution, per-channel constant chains, identity and projection shortcuts, channels-last detours,
+//! behind a convolution, per-channel constant chains, identity and projection shortcuts, channels-last detours, groups of channels,
 //! explicit padding, option-A shortcuts, classifier heads.
 //!
 //! ```ignore
@@ -114,6 +114,7 @@ const STEPS: &[fn(&mut Builder)] = &[
     Builder::average_pool,
     Builder::global_average_pool,
     Builder::channels_last_mean,
+    Builder::grouped,
     Builder::channels_last_detour,
     Builder::pad,
     Builder::pad_conv,
@@ -468,6 +469,25 @@ impl Builder {
         self.apply(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[]);
         let keep_dims = self.dice.coin();
         self.apply(Op::ReduceMean { axes: vec![1, 2], keep_dims }, &[]);
+    }
+
+    /// Groups of channels less their means, as in a group normalization; now and then as a picture again.
+    fn grouped(&mut self) {
+        let [n, c, h, w] = self.picture();
+        let divisors: Vec<usize> = (1..=c).filter(|g| c % g == 0).collect();
+        let groups = self.dice.pick(&divisors);
+        self.apply(Op::Reshape { shape: vec![n, groups, c / groups * h * w] }, &[]);
+        let values = self.current;
+        self.apply(Op::ReduceMean { axes: vec![2], keep_dims: true }, &[]);
+        self.current = self.add(Op::Binary(Binary::Sub), &[values, self.current]);
+        if self.dice.coin() {
+            let scale = self.constant(&[groups, 1]);
+            self.apply(Op::Binary(Binary::Mul), &[scale]);
+        }
+        self.unary();
+        if self.dice.coin() {
+            self.apply(Op::Reshape { shape: vec![n, c, h, w] }, &[]);
+        }
     }
 
     fn channels_last_detour(&mut self) {

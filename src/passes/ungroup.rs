@@ -1,0 +1,150 @@
+//! Does on a picture itself what is done on groups of its channels: group normalization as exporters write it.
+//!
+//! A reshape moves behind the arithmetic, until another one undoes it. Means over a group are means of the channels'
+//! means. So a picture stays in blocks, of which each channel can be read, where a view of its groups would have to
+//! be written element by element, twice.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 4, 2, 2] "x"
+//! %1 = reshape(%0) shape=[1, 2, 8] "groups"
+//! %2 = reduce_mean(%1) axes=[2] keep_dims "mean"
+//! %3 = sub(%1, %2) "centred"
+//! %4 = constant [2, 4] : f32[2, 1] "scale"
+//! %5 = mul(%3, %4) "scaled"
+//! output "y" = %5
+//! ```
+//!
+//! After:
+//! ```text
+//! %0 = input : f32[1, 4, 2, 2] "x"
+//! %1 = global_average_pool(%0) : f32[1, 4, 1, 1] "mean"
+//! %2 = reshape(%1) shape=[1, 2, 2] : f32[1, 2, 2] "mean"
+//! %3 = reduce_mean(%2) axes=[2] keep_dims : f32[1, 2, 1] "mean"
+//! %4 = constant [1, 1] : f32[2] "mean.ones"
+//! %5 = mul(%3, %4) : f32[1, 2, 2] "mean"
+//! %6 = reshape(%5) shape=[1, 4, 1, 1] : f32[1, 4, 1, 1] "mean"
+//! %7 = sub(%0, %6) : f32[1, 4, 2, 2] "centred"
+//! %8 = constant [2, 2, 4, 4] : f32[1, 4, 1, 1] "scale"
+//! %9 = mul(%7, %8) : f32[1, 4, 2, 2] "scaled"
+//! %10 = reshape(%9) shape=[1, 2, 8] : f32[1, 2, 8] "scaled"
+//! output "y" = %10
+//! ```
+//!
+//! [`remove_identity`](super::remove_identity) takes the reshapes that meet.
+
+use std::iter::repeat_n;
+
+use resnetc_ir::op::Binary;
+use resnetc_ir::patch::Value;
+use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
+
+use super::Pass;
+use super::remarks::{NearMisses, describe};
+
+/// Switched off by the name `ungroup`.
+pub const PASS: Pass = Pass {
+    name: "ungroup",
+    doc: "do arithmetic and means of groups of channels on the picture itself",
+    sweep: |_| Box::new(rewrite),
+};
+
+fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+    match &graph.node(node).op {
+        Op::Unary(_) | Op::Binary(_) => arithmetic(graph, node),
+        Op::ReduceMean { axes, keep_dims } if axes[..] == [2] => mean(graph, node, *keep_dims),
+        _ => None,
+    }
+}
+
+/// A picture `[N, C, H, W]` that is seen as `[N, G, C / G * H * W]`.
+#[derive(Clone, Copy)]
+struct Grouped {
+    picture: NodeId,
+    groups: usize,
+    /// Channels of a group.
+    channels: usize,
+}
+
+impl Grouped {
+    fn of(graph: &Graph, value: NodeId) -> Option<Self> {
+        let Op::Reshape { shape } = &graph.node(value).op else { return None };
+        let picture = graph.operand(value, 0)?;
+        let (&[n, c, h, w], &[same, groups, _]) = (&graph.node(picture).ty.shape[..], &shape[..])
+        else {
+            return None;
+        };
+        // Of one pixel there is nothing to gain: it is a row of channels already.
+        let fits = same == n && c.is_multiple_of(groups) && h * w > 1;
+        fits.then(|| Grouped { picture, groups, channels: c / groups })
+    }
+
+    /// Whether both are groups of the same kind, of pictures of the same shape.
+    fn is_like(self, graph: &Graph, other: Grouped) -> bool {
+        let shape = |grouped: Grouped| &graph.node(grouped.picture).ty.shape;
+        self.groups == other.groups && shape(self) == shape(other)
+    }
+}
+
+/// A function of each element: of pictures that are grouped alike, and of what is one number for each group.
+fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
+    let found = graph.node(node);
+    let operands = graph.operands(node);
+    let first = operands.iter().find_map(|&operand| Grouped::of(graph, operand))?;
+    let mut patch = Patch::new(format!("{} is done on the picture", describe(graph, node)));
+    let mut on_picture = Vec::with_capacity(operands.len());
+    for &operand in &operands {
+        on_picture.push(match Grouped::of(graph, operand) {
+            Some(grouped) if grouped.is_like(graph, first) => grouped.picture.into(),
+            Some(_) => return None,
+            None => spread(&mut patch, graph, operand, first)?,
+        });
+    }
+    let result = patch.add(found.name.clone(), found.op.clone(), &on_picture);
+    let shape = found.ty.shape.clone();
+    let seen = patch.add(found.name.clone(), Op::Reshape { shape }, &[result]);
+    patch.replace(node, seen);
+    Some(patch)
+}
+
+/// What is one number for each group, or for all of them, as it broadcasts over the picture.
+fn spread(patch: &mut Patch, graph: &Graph, value: NodeId, to: Grouped) -> Option<Value> {
+    let found = graph.node(value);
+    let mut shape = vec![1; 3usize.checked_sub(found.ty.shape.len())?];
+    shape.extend(&found.ty.shape);
+    let &[n, groups, 1] = &shape[..] else { return None };
+    if [n, groups] == [1, 1] {
+        return Some(value.into());
+    }
+    let times = if groups == 1 { 1 } else { to.channels };
+    let shape = vec![n, groups * times, 1, 1];
+    if let Some(constant) = graph.constant_of(value) {
+        let data = constant.data().iter().flat_map(|&x| repeat_n(x, times)).collect();
+        return Some(patch.constant(found.name.clone(), Tensor::new(shape, data)?));
+    }
+    let mut spread = Value::Old(value);
+    if times > 1 {
+        let ones = patch.constant(format!("{}.ones", found.name), Tensor::vector(vec![1.0; times]));
+        spread = patch.add(found.name.clone(), Op::Binary(Binary::Mul), &[spread, ones]);
+    }
+    Some(patch.add(found.name.clone(), Op::Reshape { shape }, &[spread]))
+}
+
+/// The mean of each group, from those of its channels.
+fn mean(graph: &Graph, node: NodeId, keep_dims: bool) -> Option<Patch> {
+    let found = graph.node(node);
+    let grouped = Grouped::of(graph, graph.operand(node, 0)?)?;
+    let n = *found.ty.shape.first()?;
+    let mut patch = Patch::new(format!("{} is one of channels' means", describe(graph, node)));
+    let mut add = |op, operand| patch.add(found.name.clone(), op, &[operand]);
+    let means = add(Op::GlobalAveragePool, grouped.picture.into());
+    let mean = match grouped.channels {
+        1 => add(Op::Reshape { shape: found.ty.shape.clone() }, means),
+        channels => {
+            let rows = add(Op::Reshape { shape: vec![n, grouped.groups, channels] }, means);
+            add(Op::ReduceMean { axes: vec![2], keep_dims }, rows)
+        }
+    };
+    patch.replace(node, mean);
+    Some(patch)
+}

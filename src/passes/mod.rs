@@ -31,6 +31,7 @@ pub mod merge_affine;
 pub mod merge_border;
 pub mod merge_branches;
 pub mod merge_pad;
+pub mod merge_scales;
 pub mod reduce_mean_to_pool;
 pub mod remove_identity;
 pub mod ungroup;
@@ -142,6 +143,8 @@ const PIPELINE: &[Step] = {
         // What could not fold: pre-activation networks.
         step(Fused, Optional, Once, merge_affine::PASS),
         step(Fused, Required, Once, lower_batch_norm::PASS),
+        // Once each chain of constants is one factor.
+        step(Fused, Optional, UntilStable, merge_scales::PASS),
         // Residual before activation: in `relu(conv + x)` the convolution must take the sum first.
         step(Fused, Optional, Once, fuse_residual::PASS),
         step(Fused, Optional, Once, fuse_activation::PASS),

@@ -21,8 +21,14 @@ const EXACT: &[&str] =
     &["cse", "dead_code", "fuse_activation", "layout", "merge_border", "remove_identity"];
 
 /// Passes that make no rounded constants, but let the interpreter add in another order.
-const REORDERING: &[&str] =
-    &["cancel_transposes", "fuse_residual", "merge_pad", "reduce_mean_to_pool", "ungroup"];
+const REORDERING: &[&str] = &[
+    "cancel_transposes",
+    "fuse_residual",
+    "merge_pad",
+    "merge_scales",
+    "reduce_mean_to_pool",
+    "ungroup",
+];
 
 /// How many percent of the cases each pass must change, at least.
 const SHARE: usize = 4;

@@ -487,6 +487,29 @@ const REFUSALS: &[Refusal] = &[
             output "y" = %3"#,
         reason: "the pool is dilated",
     },
+    Refusal {
+        pass: "merge_scales",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = input : f32[1, 2, 1, 1]
+            %2 = mul(%0, %1)
+            %3 = mul(%2, %1)
+            output "y" = %3
+            output "z" = %2"#,
+        reason: "has two users",
+    },
+    // Together, these factors are as large as what they scale.
+    Refusal {
+        pass: "merge_scales",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = input : f32[1, 2, 4, 1]
+            %2 = input : f32[1, 2, 1, 4]
+            %3 = mul(%0, %1)
+            %4 = mul(%3, %2)
+            output "y" = %4"#,
+        reason: "",
+    },
     // A group that is no whole channels, numbers that differ within a group, two kinds of groups, one pixel.
     Refusal {
         pass: "ungroup",

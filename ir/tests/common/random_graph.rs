@@ -471,7 +471,7 @@ impl Builder {
         self.apply(Op::ReduceMean { axes: vec![1, 2], keep_dims }, &[]);
     }
 
-    /// Groups of channels less their means, as in a group normalization; now and then as a picture again.
+    /// Groups of channels, moved and scaled as by a group normalization; now and then as a picture again.
     fn grouped(&mut self) {
         let [n, c, h, w] = self.picture();
         let divisors: Vec<usize> = (1..=c).filter(|g| c % g == 0).collect();
@@ -479,9 +479,11 @@ impl Builder {
         self.apply(Op::Reshape { shape: vec![n, groups, c / groups * h * w] }, &[]);
         let values = self.current;
         self.apply(Op::ReduceMean { axes: vec![2], keep_dims: true }, &[]);
-        self.current = self.add(Op::Binary(Binary::Sub), &[values, self.current]);
+        let means = self.current;
+        self.current = self.add(Op::Binary(Binary::Sub), &[values, means]);
         if self.dice.coin() {
             let scale = self.constant(&[groups, 1]);
+            self.apply(Op::Binary(Binary::Mul), &[means]);
             self.apply(Op::Binary(Binary::Mul), &[scale]);
         }
         self.unary();

@@ -31,6 +31,16 @@ impl Spec {
     }
 }
 
+/// What groups of channels are normalized by.
+struct Moments {
+    /// The picture, less the mean of each channel.
+    inside: Value,
+    /// The mean of each channel less that of its group, `[N, G, C / G]`.
+    between: Value,
+    /// The root of each group's variance, `[N, G, 1]`.
+    deviation: Value,
+}
+
 impl Sketch {
     /// A batch normalization; its tensors are `name.weight` and so on.
     fn batch_norm(&mut self, name: &str, x: Value, epsilon: f64, closes_block: bool) -> Value {
@@ -48,12 +58,7 @@ impl Sketch {
     }
 
     /// A normalization by the statistics of so many groups of each picture's channels; its tensors are `name.weight`
-    /// and `name.bias`.
-    ///
-    /// All channels have as many pixels, so a group's mean is that of its channels' means, and its variance the mean
-    /// of the squares by which pixels differ from their channel and channels from the group. Pictures are read channel
-    /// by channel, whatever their layout; all else is arithmetic on one number a channel, up to the scale and shift at
-    /// the end. No large mean is subtracted from a large number but at the start.
+    /// and `name.bias`. Scale and shift are arithmetic on one number a channel, up to where the picture takes them.
     fn group_norm(
         &mut self,
         name: &str,
@@ -62,6 +67,27 @@ impl Sketch {
         epsilon: f64,
         closes_block: bool,
     ) -> Value {
+        let at = |part: &str| format!("{name}.{part}");
+        let Moments { inside, between, deviation } = self.moments(name, x, groups, epsilon);
+        let rows = vec![groups, x.channels / groups];
+        let row = |s: &mut Self, part, role| {
+            s.parameter_as(at(part), vec![x.channels], Seen::Reshaped(rows.clone()), role)
+        };
+        let weight = row(self, "weight", Role::Scale { closes_block });
+        let grouped_scale = self.binary(&at("grouped_scale"), Binary::Div, weight, deviation);
+        let scale = self.shaped(&at("scale"), Shaped::Ungroup, grouped_scale);
+        let scaled = self.binary(&at("scaled"), Binary::Mul, inside, scale);
+        let moved = self.binary(&at("moved"), Binary::Mul, between, grouped_scale);
+        let bias = row(self, "bias", Role::Shift);
+        let shift = self.binary(&at("grouped_shift"), Binary::Add, moved, bias);
+        let shift = self.shaped(&at("shift"), Shaped::Ungroup, shift);
+        self.binary(name, Binary::Add, scaled, shift)
+    }
+
+    /// All channels have as many pixels, so a group's mean is that of its channels' means, and its variance the mean
+    /// of the squares by which pixels differ from their channel and channels from the group. So pictures are read
+    /// channel by channel, whatever their layout.
+    fn moments(&mut self, name: &str, x: Value, groups: usize, epsilon: f64) -> Moments {
         let at = |part: &str| format!("{name}.{part}");
         let means = self.op(&at("channel_means"), Op::GlobalAveragePool, &[x]);
         let inside = self.binary(&at("inside"), Binary::Sub, x, means);
@@ -76,19 +102,7 @@ impl Sketch {
         let variance = self.mean_of_rows(&at("variance"), squares);
         let sum = self.with_number(&at("epsilon"), Binary::Add, variance, epsilon as f32);
         let deviation = self.op(&at("deviation"), Op::Unary(Unary::Sqrt), &[sum]);
-        let rows = vec![groups, x.channels / groups];
-        let row = |s: &mut Self, part, role| {
-            s.parameter_as(at(part), vec![x.channels], Seen::Reshaped(rows.clone()), role)
-        };
-        let weight = row(self, "weight", Role::Scale { closes_block });
-        let grouped_scale = self.binary(&at("grouped_scale"), Binary::Div, weight, deviation);
-        let scale = self.shaped(&at("scale"), Shaped::Ungroup, grouped_scale);
-        let scaled = self.binary(&at("scaled"), Binary::Mul, inside, scale);
-        let moved = self.binary(&at("moved"), Binary::Mul, between, grouped_scale);
-        let bias = row(self, "bias", Role::Shift);
-        let shift = self.binary(&at("grouped_shift"), Binary::Add, moved, bias);
-        let shift = self.shaped(&at("shift"), Shaped::Ungroup, shift);
-        self.binary(name, Binary::Add, scaled, shift)
+        Moments { inside, between, deviation }
     }
 
     /// Means over the last of three axes, which stays.

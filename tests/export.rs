@@ -125,7 +125,9 @@ proptest! {
 /// What a random graph may hold that ONNX, in this version, does not.
 fn is_refused(graph: &Graph, id: NodeId) -> bool {
     match graph.node(id).op {
-        Op::Conv(op) => op.residual || op.projection.is_some() || op.activation != Activation::None,
+        Op::Conv(op) => {
+            op.residual.is_some() || op.projection.is_some() || op.activation != Activation::None
+        }
         Op::Gemm(op) => op.activation != Activation::None,
         Op::AveragePool { pool, .. } => pool.window.dilations != [1, 1],
         _ => false,

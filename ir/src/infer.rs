@@ -7,7 +7,7 @@ mod window;
 
 pub use window::{WindowAxis, output_extent};
 
-use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pool, SliceAxis, Unary, Window};
+use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pool, Residual, SliceAxis, Unary, Window};
 use crate::ty::{Layout, TensorType};
 
 /// The most elements that a value may have. Far above any network, far below the overflow of an address.
@@ -159,15 +159,29 @@ fn infer_conv(conv: &Conv, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError>
             shapes[2], result[1], shapes[1]
         ));
     }
-    if let Some(i) = conv.residual_operand()
-        && shapes[i] != result
-    {
-        return fail(format!("the residual {:?} differs from the result {result:?}", shapes[i]));
+    if let (Some(residual), Some(i)) = (&conv.residual, conv.residual_operand()) {
+        check_residual(residual, shapes[i], &result)?;
     }
     if let (Some(window), Some(i)) = (&conv.projection, conv.projected_operand()) {
         check_projection(conv, window, shapes[i], shapes[i + 1], &result)?;
     }
     Ok(result)
+}
+
+fn check_residual(residual: &Residual, shape: &[usize], result: &[usize]) -> Result<(), TypeError> {
+    let Residual { strides, channel } = *residual;
+    if strides.contains(&0) {
+        return fail(format!("the strides {strides:?} of the residual must be at least 1"));
+    }
+    let [n, c, h, w] = picture("the residual", shape)?;
+    let pixels = [h.div_ceil(strides[0]), w.div_ceil(strides[1])];
+    let has_room = result[1].checked_sub(channel).is_some_and(|room| c <= room);
+    if n != result[0] || pixels != result[2..] || !has_room {
+        return fail(format!(
+            "the residual {shape:?} at strides {strides:?} does not fit the result {result:?} from channel {channel} on"
+        ));
+    }
+    Ok(())
 }
 
 fn check_projection(
@@ -177,7 +191,7 @@ fn check_projection(
     weights: &[usize],
     result: &[usize],
 ) -> Result<(), TypeError> {
-    if conv.residual {
+    if conv.residual.is_some() {
         return fail("there is a residual and a projection, and room for one shortcut".into());
     }
     if conv.groups != 1 {

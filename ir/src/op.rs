@@ -77,14 +77,33 @@ pub enum Activation {
     },
 }
 
+/// How a residual operand is added to a result: the shortcut without parameters of a block that halves the picture and
+/// has new channels (option A of He et al., "Deep Residual Learning for Image Recognition", 2015).
+///
+/// Pixel `[y, x]` of the result's channel `channel + c` is given pixel `[y * strides[0], x * strides[1]]` of the
+/// residual's channel `c`. The result has as many pixels as such steps find in the residual. Channels of the result
+/// before and behind those of the residual are given nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Residual {
+    /// Step between the residual's pixels, `[height, width]`, at least 1.
+    pub strides: [usize; 2],
+    /// The result's channel to which the residual's first is added.
+    pub channel: usize,
+}
+
+impl Residual {
+    /// Every pixel, from the result's first channel on: what a residual of the result's shape is added by.
+    pub const PLAIN: Residual = Residual { strides: [1; 2], channel: 0 };
+}
+
 /// Attributes of [`Op::Conv`].
 ///
 /// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, then what a shortcut adds, if there is
 /// one: `[residual]` or `[projected [N, D, I, J], projection [K, D, T, U]]`.
 ///
-/// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual has the result's shape and is added
-/// as it stands; of a projection a convolution of its own is added, `conv(projected, projection)`, whose result has
-/// that shape. A projection sees all channels, and so does the convolution that has one.
+/// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual is added as it stands, see [`Residual`];
+/// of a projection a convolution of its own is added, `conv(projected, projection)`, whose result has the shape of
+/// this one's. A projection sees all channels, and so does the convolution that has one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv {
     /// Kernel, stride, dilation and padding; `kernel` equals the last two weight dimensions.
@@ -93,8 +112,8 @@ pub struct Conv {
     pub groups: usize,
     /// Whether a bias operand is present.
     pub bias: bool,
-    /// Whether a residual operand is present.
-    pub residual: bool,
+    /// How the residual operand is added, if it is present.
+    pub residual: Option<Residual>,
     /// The window of a projection, if its two operands are present; not together with a residual.
     pub projection: Option<Window>,
     /// Applied last.
@@ -108,7 +127,7 @@ impl Conv {
             window,
             groups,
             bias: false,
-            residual: false,
+            residual: None,
             projection: None,
             activation: Activation::None,
         }
@@ -116,12 +135,13 @@ impl Conv {
 
     /// How many operands there are.
     pub fn operand_count(&self) -> usize {
-        self.shortcut() + usize::from(self.residual) + 2 * usize::from(self.projection.is_some())
+        let residual = usize::from(self.residual.is_some());
+        self.shortcut() + residual + 2 * usize::from(self.projection.is_some())
     }
 
     /// Position of the residual operand, if there is one.
     pub fn residual_operand(&self) -> Option<usize> {
-        self.residual.then_some(self.shortcut())
+        self.residual.map(|_| self.shortcut())
     }
 
     /// Position of the operand that a projection reads, if there is one. Its weights follow.

@@ -21,7 +21,7 @@
 //!
 //! | operator | attributes |
 //! |---|---|
-//! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is one, or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
+//! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is one, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
 //! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
 //! | activations | flag `relu`, or `clip=[lo, hi]` |
 //! | `batch_norm` | (`epsilon=1e-5`) |
@@ -52,6 +52,10 @@ mod constant;
 mod parse;
 mod print;
 mod scan;
+
+/// How a residual is added.
+const RESIDUAL_STRIDES: &str = "residual_strides";
+const RESIDUAL_CHANNEL: &str = "residual_channel";
 
 /// What the keys of a projection's window begin with.
 const PROJECTION: &str = "projection_";

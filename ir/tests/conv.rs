@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{close, value};
+use common::{close, iota, value};
 use proptest::prelude::*;
 use resnetc_ir::Op;
 use resnetc_ir::eval::{Value, eval_node};
-use resnetc_ir::op::{Activation, Conv, Pads, Window};
+use resnetc_ir::op::{Activation, Binary, Conv, PadMode, Pads, Residual, SliceAxis, Window};
 
 /// `result[n][k][p][q]`: the sum over every channel and tap that falls on the picture.
 fn direct(op: &Conv, src: &Value, weights: &Value, result: &[usize]) -> Vec<f64> {
@@ -89,12 +89,39 @@ proptest! {
         let filters = weights.shape[0];
         let b = value(&[filters], &vec![f64::from(bias); filters]);
         let activation = if relu { Activation::Relu } else { Activation::Clip { lo: -1.0, hi: 1.0 } };
-        let fused = Op::Conv(Conv { bias: true, residual: true, activation, ..op });
+        let fused = Op::Conv(Conv { bias: true, residual: Some(Residual::PLAIN), activation, ..op });
         let got = eval_node(&fused, &[&src, &weights, &b, &plain]).expect("fits");
         let end = |x: f64| if relu { x.max(0.0) } else { x.clamp(-1.0, 1.0) };
         let want = plain.data.iter().map(|x| end(2.0 * x + f64::from(bias))).collect();
         let want = Value { shape: got.shape.clone(), data: want };
         prop_assert!(close(&got, &want, 1e-12));
+    }
+
+    /// Every so many pixels of a picture, in some channels, are those pixels with zeros for the other channels.
+    #[test]
+    fn a_residual_is_a_slice_that_is_padded_and_added(
+        problem in problem(), strides in [1..=3usize, 1..=3usize], rest in [0..3usize, 0..3usize],
+        around in [0..=3usize, 0..=3usize],
+    ) {
+        let Problem { op, src, weights } = problem;
+        let plain = eval_node(&Op::Conv(op), &[&src, &weights]).expect("fits");
+        let [n, filters, h, w] = plain.shape[..] else { unreachable!("a picture") };
+        let [before, after] = around.map(|a| a.min((filters - 1) / 2));
+        let channels = filters - before - after;
+        let size = [h, w];
+        let [i, j] = [0, 1].map(|axis| (size[axis] - 1) * strides[axis] + 1 + rest[axis] % strides[axis]);
+        let source = iota(&[n, channels, i, j]);
+        let all = |len| SliceAxis { start: 0, step: 1, len };
+        let pixels = |axis: usize| SliceAxis { step: strides[axis] as isize, ..all(size[axis]) };
+        let taken = Op::Slice(vec![all(n), all(channels), pixels(0), pixels(1)]);
+        let taken = eval_node(&taken, &[&source]).expect("fits");
+        let (before_each, after_each) = (vec![0, before, 0, 0], vec![0, after, 0, 0]);
+        let padded = Op::Pad { before: before_each, after: after_each, mode: PadMode::Constant(0.0) };
+        let padded = eval_node(&padded, &[&taken]).expect("fits");
+        let want = eval_node(&Op::Binary(Binary::Add), &[&plain, &padded]).expect("fits");
+        let fused = Op::Conv(Conv { residual: Some(Residual { strides, channel: before }), ..op });
+        let got = eval_node(&fused, &[&src, &weights, &source]).expect("fits");
+        prop_assert_eq!(got, want);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use resnetc_ir::infer::{WindowAxis, broadcast, check_shape, infer, output_extent};
 use resnetc_ir::op::{
-    Activation, Binary, Conv, Gemm, PadMode, Pads, Pool, SliceAxis, Unary, Window,
+    Activation, Binary, Conv, Gemm, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
 };
 use resnetc_ir::{Layout, Op, TensorType};
 
@@ -58,15 +58,29 @@ fn conv() {
     refuses(Op::Conv(Conv::new(point, 0)), &[&[1, 4, 5, 5], &[4, 4, 1, 1]], &["group 0"]);
     let biased = Conv { bias: true, ..Conv::new(point, 1) };
     refuses(Op::Conv(biased), &[&[1, 4, 5, 5], &[6, 4, 1, 1], &[4]], &["B [4]", "[6]"]);
-    let residual = Conv { residual: true, ..Conv::new(point, 1) };
+    let residual = Conv { residual: Some(Residual::PLAIN), ..Conv::new(point, 1) };
     refuses(Op::Conv(residual), &[&[1, 4, 5, 5], &[6, 4, 1, 1], &[1, 6, 5, 1]], &["residual"]);
+    let taken = Residual { strides: [2, 3], channel: 1 };
+    let strided = Op::Conv(Conv { residual: Some(taken), ..residual });
+    let with = |shape: &'static [usize]| [&[1, 4, 5, 5], &[6, 4, 1, 1], shape];
+    for [c, h, w] in [[5, 9, 13], [5, 10, 15], [1, 10, 14]] {
+        let operands: [&[usize]; 3] = [&[1, 4, 5, 5], &[6, 4, 1, 1], &[1, c, h, w]];
+        accepts(strided.clone(), &operands, &[1, 6, 5, 5]);
+    }
+    for shape in [&[1, 6, 9, 13][..], &[1, 5, 8, 13], &[1, 5, 9, 16], &[2, 5, 9, 13], &[5, 9, 13]] {
+        refuses(strided.clone(), &with(shape), &["residual"]);
+    }
+    for taken in [Residual { channel: 7, ..taken }, Residual { strides: [0, 1], ..taken }] {
+        let op = Op::Conv(Conv { residual: Some(taken), ..residual });
+        refuses(op, &with(&[1, 1, 9, 13]), &["residual"]);
+    }
     let projected = Conv { projection: Some(Window::square(1, 2, 0)), ..Conv::new(point, 1) };
     let [x, w] = [&[1, 4, 5, 5], &[6, 4, 1, 1]];
     accepts(Op::Conv(projected), &[x, w, &[1, 9, 9, 9], &[6, 9, 1, 1]], &[1, 6, 5, 5]);
     refuses(Op::Conv(projected), &[x, w, &[1, 9, 9, 9]], &["4 operands, got 3"]);
     refuses(Op::Conv(projected), &[x, w, &[1, 9, 5, 5], &[6, 9, 1, 1]], &["[1, 6, 3, 3]"]);
     refuses(Op::Conv(projected), &[x, w, &[1, 9, 9, 9], &[6, 8, 1, 1]], &["projection", "wants X"]);
-    let both = Conv { residual: true, ..projected };
+    let both = Conv { residual: Some(Residual::PLAIN), ..projected };
     let operands: [&[usize]; 5] = [x, w, &[1, 6, 5, 5], &[1, 9, 9, 9], &[6, 9, 1, 1]];
     refuses(Op::Conv(both), &operands, &["one shortcut"]);
     let grouped = Conv { groups: 2, ..projected };

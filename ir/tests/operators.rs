@@ -6,7 +6,7 @@ mod common;
 use common::{close, iota, value};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
-    Activation, Binary, Conv, Gemm, PadMode, Pads, Pool, SliceAxis, Unary, Window,
+    Activation, Binary, Conv, Gemm, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
 };
 use resnetc_ir::{Layout, Op};
 
@@ -66,7 +66,7 @@ fn conv_fused() {
     let (b, r) = (value(&[2], &[1.0, 2.0]), value(&[1, 2, 1, 2], &[0.5, 0.5, 100.0, 0.0]));
     let plain = Conv::new(Window::square(1, 1, 0), 2);
     check(Op::Conv(plain), &[&x, &w], &[1, 2, 1, 2], &[10.0, 20.0, -30.0, -40.0]);
-    let residual = Conv { residual: true, ..plain };
+    let residual = Conv { residual: Some(Residual::PLAIN), ..plain };
     check(Op::Conv(residual), &[&x, &w, &r], &[1, 2, 1, 2], &[10.5, 20.5, 70.0, -40.0]);
     let relu = Conv { bias: true, activation: Activation::Relu, ..residual };
     check(Op::Conv(relu), &[&x, &w, &b, &r], &[1, 2, 1, 2], &[11.5, 21.5, 72.0, 0.0]);

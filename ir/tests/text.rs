@@ -16,7 +16,7 @@ const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"
 %3 = constant [1, 2, 3, 4, 5, 6, 7, -0.5] : f32[8] "conv.bias"
 %4 = conv(%0, %2, %3) kernel=[3, 3] strides=[2, 2] dilations=[2, 1] pads=[2, 1, 2, 1] groups=2 relu : f32[1, 8, 4, 4] nchw16c "conv"
 %5 = constant [1, 1, 1, 1, 1, 1, 1, 1] : f32[8, 1, 1, 1]
-%6 = conv(%4, %5, %4) kernel=[1, 1] groups=8 residual clip=[-inf, 6] : f32[1, 8, 4, 4]
+%6 = conv(%4, %5, %0) kernel=[1, 1] groups=8 residual residual_strides=[2, 2] residual_channel=3 clip=[-inf, 6] : f32[1, 8, 4, 4]
 %7 = batch_norm(%6, %3, %3, %3, %3) epsilon=0.001 : f32[1, 8, 4, 4]
 %8 = clip(%7) lo=-0 hi=1e-40 : f32[1, 8, 4, 4]
 %9 = sigmoid(%8) : f32[1, 8, 4, 4]
@@ -214,6 +214,9 @@ const WORDS: &[&str] = &[
     "(%0, %1)",
     "kernel=[1, 1]",
     "strides=[0, 1]",
+    "residual",
+    "residual_strides=[0, 2]",
+    "residual_channel=1",
     "start=[1]",
     "len=[2]",
     "step=[-9223372036854775808]",

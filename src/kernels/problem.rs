@@ -10,7 +10,7 @@ use std::str::FromStr;
 use resnetc_ir::NodeId;
 use resnetc_ir::Tensor;
 use resnetc_ir::graph::{Graph, GraphError};
-use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
+use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
 /// A convolution and the shapes of its operands. A projection is none of them: it is a problem of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,8 +62,8 @@ impl ConvProblem {
         let src = graph.input("src", vec![self.batch, self.inputs, self.size[0], self.size[1]]);
         let mut operands = vec![src, graph.constant("weights", weights)];
         operands.extend(bias.map(|b| graph.constant("bias", b)));
-        if self.conv.residual {
-            let plain = Conv { residual: false, ..self.conv };
+        if self.conv.residual.is_some() {
+            let plain = Conv { residual: None, ..self.conv };
             let shape = graph
                 .add("shape", Op::Conv(plain), &operands)
                 .map(|n| graph.node(n).ty.shape.clone())?;
@@ -95,7 +95,7 @@ impl fmt::Display for ConvProblem {
         if self.conv.bias {
             write!(f, " +bias")?;
         }
-        if self.conv.residual {
+        if self.conv.residual.is_some() {
             write!(f, " +residual")?;
         }
         match self.conv.activation {
@@ -143,7 +143,7 @@ impl ConvProblem {
         let window = &mut self.conv.window;
         match word {
             "+bias" => self.conv.bias = true,
-            "+residual" => self.conv.residual = true,
+            "+residual" => self.conv.residual = Some(Residual::PLAIN),
             "+relu" => self.conv.activation = Activation::Relu,
             _ if word.starts_with("+clip(") => {
                 let (lo, hi) = word.strip_prefix("+clip(")?.strip_suffix(')')?.split_once(',')?;
@@ -195,7 +195,7 @@ mod tests {
             let pads = Pads { top: n[0], left: n[1], bottom: n[2], right: n[3] };
             let window = Window { kernel: [n[4], n[5]], strides: [n[6], n[7]], dilations: [n[0], n[8]], pads };
             let activation = [Activation::None, Activation::Relu, Activation::Clip { lo: -0.5, hi: 6.0 }][activation];
-            let conv = Conv { bias: flags[0], residual: flags[1], activation, ..Conv::new(window, n[9]) };
+            let conv = Conv { bias: flags[0], residual: flags[1].then_some(Residual::PLAIN), activation, ..Conv::new(window, n[9]) };
             let problem = ConvProblem { batch: n[10], inputs: n[11], size: [n[3], n[2]], outputs: n[1], conv };
             prop_assert_eq!(problem.to_string().parse::<ConvProblem>(), Ok(problem));
         }

@@ -73,7 +73,7 @@ fn check(
         let near = Stop::Near("the projection has an activation");
         return Err(if shared { Stop::Other } else { near });
     }
-    if projection.residual || projection.projection.is_some() {
+    if projection.residual.is_some() || projection.projection.is_some() {
         return Err(Stop::Near("the projection has a shortcut of its own"));
     }
     if shared {
@@ -129,7 +129,7 @@ fn fuse(
     let first = |node: NodeId| graph.operands(node).into_iter().take(2).map(Value::Old);
     let mut operands: Vec<Value> = first(node).collect();
     let fused =
-        Conv { bias: bias.is_some(), residual: false, projection: Some(projection.window), ..main };
+        Conv { bias: bias.is_some(), residual: None, projection: Some(projection.window), ..main };
     operands.extend(bias.map(|sum| patch.constant(format!("{name}.bias"), sum)));
     operands.extend(first(shortcut));
     let value = patch.add(name, Op::Conv(fused), &operands);

@@ -31,7 +31,7 @@
 
 use std::collections::HashMap;
 
-use resnetc_ir::op::{Activation, Binary};
+use resnetc_ir::op::{Activation, Binary, Residual};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
@@ -98,7 +98,7 @@ fn check(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Result<(
     if graph.node(conv).ty.shape != graph.node(shortcut).ty.shape {
         return Err(Stop::Near("the sum broadcasts"));
     }
-    if attributes.residual || attributes.projection.is_some() {
+    if attributes.residual.is_some() || attributes.projection.is_some() {
         return Err(Stop::Near("it has a shortcut"));
     }
     if attributes.activation != Activation::None {
@@ -112,7 +112,7 @@ fn check(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Result<(
 
 fn fuse(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Option<Patch> {
     let Op::Conv(mut attributes) = graph.node(conv).op else { return None };
-    attributes.residual = true;
+    attributes.residual = Some(Residual::PLAIN);
     let mut operands: Vec<_> = graph.operands(conv).into_iter().map(Into::into).collect();
     operands.push(shortcut.into());
     let label = format!("fuse {} into {}", describe(graph, sum), describe(graph, conv));

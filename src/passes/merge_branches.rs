@@ -109,7 +109,8 @@ impl<'g> Branch<'g> {
         let Op::Conv(conv) = graph.node(node).op else {
             return Affine::batch_norm(graph, node).map(Branch::Norm);
         };
-        if conv.residual || conv.projection.is_some() || conv.activation != Activation::None {
+        let has_shortcut = conv.residual.is_some() || conv.projection.is_some();
+        if has_shortcut || conv.activation != Activation::None {
             return Err(Stop::Near("a branch is not linear"));
         }
         let constant = |i| graph.operand(node, i).and_then(|n| graph.constant_of(n));

@@ -22,7 +22,8 @@ impl<'g> Weighted<'g> {
     pub(super) fn of(graph: &'g Graph, node: NodeId) -> Result<Self, Stop> {
         let (has_bias, shortcut, activation) = match graph.node(node).op {
             Op::Conv(conv) => {
-                (conv.bias, conv.residual || conv.projection.is_some(), conv.activation)
+                let has_shortcut = conv.residual.is_some() || conv.projection.is_some();
+                (conv.bias, has_shortcut, conv.activation)
             }
             Op::Gemm(gemm) if !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 => {
                 return Err(Stop::Near("the matrix product is not normalized"));

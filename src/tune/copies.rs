@@ -59,7 +59,7 @@ fn is_chain(problem: &ConvProblem) -> bool {
 
 /// Whether no other copy reads a copy's result.
 fn has_own_result(problem: &ConvProblem) -> bool {
-    !is_chain(problem) && !problem.conv.residual
+    !is_chain(problem) && problem.conv.residual.is_none()
 }
 
 /// A graph of `count` copies, and whatever it takes to feed them.
@@ -79,7 +79,7 @@ pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
             let bias = values(&[problem.outputs], copy);
             operands.push(graph.constant(format!("bias{copy}"), bias));
         }
-        if problem.conv.residual {
+        if problem.conv.residual.is_some() {
             let earlier = match residual {
                 Some(earlier) => earlier,
                 None => shortcut(&mut graph, problem, &operands)?,
@@ -112,7 +112,7 @@ fn shortcut(
     problem: &ConvProblem,
     operands: &[NodeId],
 ) -> Result<NodeId, GraphError> {
-    let plain = resnetc_ir::op::Conv { residual: false, ..problem.conv };
+    let plain = resnetc_ir::op::Conv { residual: None, ..problem.conv };
     let like = graph.add("like", Op::Conv(plain), operands)?;
     let shape = graph.node(like).ty.shape.clone();
     written(graph, "residual", shape)
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use resnetc_ir::eval::{Value, eval};
-    use resnetc_ir::op::{Activation, Conv, Pads};
+    use resnetc_ir::op::{Activation, Conv, Pads, Residual};
     use std::collections::HashSet;
 
     fn problem(n: [usize; 5], pads: [usize; 4], stride: usize, flags: [bool; 3]) -> ConvProblem {
@@ -143,7 +143,12 @@ mod tests {
         let pads = Pads { top, left, bottom, right };
         let window = Window { pads, strides: [stride; 2], ..Window::square(3, 1, 0) };
         let activation = if flags[2] { Activation::Relu } else { Activation::None };
-        let conv = Conv { bias: flags[0], residual: flags[1], activation, ..Conv::new(window, 1) };
+        let conv = Conv {
+            bias: flags[0],
+            residual: flags[1].then_some(Residual::PLAIN),
+            activation,
+            ..Conv::new(window, 1)
+        };
         // Half of the problems keep the number of channels.
         let outputs = if n[4].is_multiple_of(2) { n[1] } else { n[4] };
         ConvProblem { batch: n[0], inputs: n[1], size: [n[2] + 2, n[3] + 2], outputs, conv }

@@ -86,7 +86,7 @@ pub(crate) fn compile_wrongly(
 /// A kernel that forgets the activation behind a shortcut.
 pub(crate) fn forgets_activation(graph: Graph, options: &Options) -> Result<Model, Error> {
     compile_wrongly(graph, options, |_, _, conv| {
-        let wrong = conv.residual && conv.activation == Activation::Relu;
+        let wrong = conv.residual.is_some() && conv.activation == Activation::Relu;
         wrong.then_some(Conv { activation: Activation::None, ..*conv })
     })
 }

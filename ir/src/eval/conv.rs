@@ -2,7 +2,7 @@
 
 use super::{EvalError, Value, elementwise, filled};
 use crate::infer::WindowAxis;
-use crate::op::{Conv, Window};
+use crate::op::{Conv, Residual, Window};
 
 /// Sizes of one convolution of one picture.
 struct Sizes {
@@ -21,14 +21,29 @@ pub(super) fn conv(op: &Conv, operands: &[&Value], shape: &[usize]) -> Result<Ve
         }
     }
     add_products(&op.window, op.groups, [operands[0], operands[1]], shape, &mut result);
-    if let Some(i) = op.residual_operand() {
-        result.iter_mut().zip(&operands[i].data).for_each(|(y, r)| *y += r);
+    if let (Some(residual), Some(i)) = (&op.residual, op.residual_operand()) {
+        add_residual(residual, operands[i], shape, &mut result);
     }
     if let (Some(window), Some(i)) = (&op.projection, op.projected_operand()) {
         add_products(window, 1, [operands[i], operands[i + 1]], shape, &mut result);
     }
     elementwise::activate(op.activation, &mut result);
     Ok(result)
+}
+
+/// Adds a residual to those pixels and channels of a result of this shape that it covers.
+fn add_residual(residual: &Residual, source: &Value, shape: &[usize], result: &mut [f64]) {
+    let Residual { strides, channel } = *residual;
+    let [channels, h, w] = [source.shape[1], source.shape[2], source.shape[3]];
+    let [filters, rows, columns] = [shape[1], shape[2], shape[3]];
+    for (i, plane) in source.data.chunks_exact(h * w).enumerate() {
+        let to = i / channels * filters + channel + i % channels;
+        let pixels = plane.chunks_exact(w).step_by(strides[0]);
+        let out = &mut result[to * rows * columns..][..rows * columns];
+        for (out, row) in out.chunks_exact_mut(columns).zip(pixels) {
+            out.iter_mut().zip(row.iter().step_by(strides[1])).for_each(|(y, r)| *y += r);
+        }
+    }
 }
 
 /// Adds the products of a source and weights over a window to a result of this shape.

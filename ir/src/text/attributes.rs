@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use super::PROJECTION;
+use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
 use crate::op::{
-    Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window,
+    Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -182,7 +182,7 @@ fn activation(from: &mut Attributes) -> Result<Activation, String> {
 }
 
 fn conv(operands: usize, from: &mut Attributes) -> Result<Conv, String> {
-    let residual = from.flag("residual")?;
+    let residual = residual(from)?;
     let projection = optional_window(PROJECTION, from)?;
     let plain = Conv { residual, projection, ..Conv::new(window(from)?, 1) };
     Ok(Conv {
@@ -191,6 +191,17 @@ fn conv(operands: usize, from: &mut Attributes) -> Result<Conv, String> {
         activation: activation(from)?,
         ..plain
     })
+}
+
+fn residual(from: &mut Attributes) -> Result<Option<Residual>, String> {
+    if !from.flag("residual")? {
+        return Ok(None);
+    }
+    let Residual { strides, channel } = Residual::PLAIN;
+    Ok(Some(Residual {
+        strides: from.array(RESIDUAL_STRIDES)?.unwrap_or(strides),
+        channel: from.number(RESIDUAL_CHANNEL)?.unwrap_or(channel),
+    }))
 }
 
 fn gemm(operands: usize, from: &mut Attributes) -> Result<Gemm, String> {

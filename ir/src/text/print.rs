@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::PROJECTION;
 use super::constant::{self, float};
 use super::scan::{number, quote};
+use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
 use crate::graph::{Graph, NodeId};
-use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window};
+use crate::op::{
+    Activation, Conv, Gemm, Op, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
+};
 
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs. Attributes at
 /// their default values are left out.
@@ -142,7 +144,14 @@ fn conv(op: &Conv, put: &mut dyn FnMut(String)) {
     if op.groups != 1 {
         put(format!("groups={}", op.groups));
     }
-    flag("residual", op.residual, put);
+    flag("residual", op.residual.is_some(), put);
+    let Residual { strides, channel } = op.residual.unwrap_or(Residual::PLAIN);
+    if strides != Residual::PLAIN.strides {
+        put(format!("{RESIDUAL_STRIDES}={strides:?}"));
+    }
+    if channel != Residual::PLAIN.channel {
+        put(format!("{RESIDUAL_CHANNEL}={channel}"));
+    }
     if let Some(projection) = &op.projection {
         window(PROJECTION, projection, put);
     }

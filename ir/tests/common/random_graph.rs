@@ -24,7 +24,7 @@ use std::ops::Range;
 use dice::Dice;
 use proptest::prelude::*;
 use resnetc_ir::eval::Value;
-use resnetc_ir::op::{Binary, Conv, Gemm, PadMode, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::op::{Binary, Conv, Gemm, PadMode, Pool, Residual, SliceAxis, Unary, Window};
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// No value of a random graph has many more elements than this.
@@ -269,16 +269,33 @@ impl Builder {
         let (window, filters) = (self.same_window(1), self.dice.between(1, 20));
         let [r, s] = window.kernel;
         let bias = self.dice.coin();
-        let residual =
-            self.earlier.iter().copied().find(|&e| self.shape_of(e) == [n, filters, h, w]);
+        let residual = self.residual([n, filters, h, w]);
         let mut more = vec![self.constant(&[filters, c, r, s])];
         if bias {
             more.push(self.constant(&[filters]));
         }
-        more.extend(residual);
+        more.extend(residual.map(|(value, _)| value));
         let activation = self.dice.activation();
-        let op = Conv { bias, residual: residual.is_some(), activation, ..Conv::new(window, 1) };
+        let op = Conv {
+            bias,
+            residual: residual.map(|(_, how)| how),
+            activation,
+            ..Conv::new(window, 1)
+        };
         self.apply(Op::Conv(op), &more);
+    }
+
+    /// An earlier value that can be added to a result of this shape as a residual, and how.
+    fn residual(&mut self, [n, filters, h, w]: [usize; 4]) -> Option<(NodeId, Residual)> {
+        let stride = |extent: usize, wanted: usize| (1..4).find(|s| extent.div_ceil(*s) == wanted);
+        let fit = |&e: &NodeId| match self.shape_of(e)[..] {
+            [m, c, i, j] if m == n && c <= filters => {
+                Some((e, filters - c, [stride(i, h)?, stride(j, w)?]))
+            }
+            _ => None,
+        };
+        let (value, room, strides) = self.earlier.iter().find_map(fit)?;
+        Some((value, Residual { strides, channel: self.dice.between(0, room) }))
     }
 
     /// A convolution with a projection of the value that it reads, or of its main branch's start.

@@ -91,7 +91,7 @@ fn window(window: &Window) -> Vec<AttributeProto> {
 }
 
 fn conv(op: &Conv) -> Result<Operator, String> {
-    if op.residual || op.projection.is_some() || op.activation != Activation::None {
+    if op.residual.is_some() || op.projection.is_some() || op.activation != Activation::None {
         return Err(fused());
     }
     let mut attributes = window(&op.window);

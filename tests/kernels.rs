@@ -6,6 +6,8 @@
 mod common;
 #[path = "kernels/elementary.rs"]
 mod elementary;
+#[path = "kernels/residual.rs"]
+mod residual;
 #[path = "kernels/triple.rs"]
 mod triple;
 #[path = "kernels/winograd.rs"]
@@ -13,6 +15,7 @@ mod winograd;
 
 use common::{Engine, Source, engines, reference, run};
 use proptest::prelude::*;
+use residual::{Fit, residual};
 use resnetc::kernels::problem::ConvProblem;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{
@@ -86,7 +89,7 @@ struct ConvCase {
     per_group: [usize; 2],
     window: Window,
     bias: bool,
-    residual: bool,
+    residual: Option<Fit>,
     activation: Activation,
     planar: bool,
     halos: [Pads; 3],
@@ -109,7 +112,7 @@ fn conv_case() -> impl Strategy<Value = ConvCase> {
     let shape = (1usize..3, 1usize..20, 1usize..20, channels());
     let window = (1usize..5, 1usize..5, 1usize..4, 1usize..4, 1usize..3, 1usize..3, pads(2));
     let rest =
-        (any::<bool>(), any::<bool>(), activation(), any::<bool>(), any::<bool>(), any::<u64>());
+        (any::<bool>(), residual(), activation(), any::<bool>(), any::<bool>(), any::<u64>());
     let halos = (pads(1), pads(2), pads(1));
     (shape, window, rest, halos).prop_map(|(shape, window, rest, halos)| {
         let (batch, h, w, (groups, per_group)) = shape;
@@ -155,16 +158,17 @@ impl ConvCase {
         let mut conv = Conv { bias: self.bias, ..Conv::new(self.window, self.groups) };
         conv.activation = self.activation;
         let out = reference(&Op::Conv(conv), &sources).shape;
-        conv.residual = self.residual;
+        let residual = self.residual.map(|fit| fit.of(&out));
+        conv.residual = residual.map(|(how, _)| how);
         let problem =
             ConvProblem { batch: self.batch, inputs: c, size: self.size, outputs: k, conv };
         println!("{problem}");
         let dst = (Blocked, self.halos[2]);
         let mut in_place = None;
-        if self.residual {
-            in_place = self.in_place.then_some(sources.len());
-            let halo = if self.in_place { self.halos[2] } else { self.halos[1] };
-            sources.push(source(Blocked, halo, &out, self.seed ^ 3));
+        if let Some((_, shape)) = residual {
+            in_place = (self.in_place && shape[..] == out).then_some(sources.len());
+            let halo = self.halos[if in_place.is_some() { 2 } else { 1 }];
+            sources.push(source(Blocked, halo, &shape, self.seed ^ 3));
         }
         assert_exact(&Op::Conv(conv), &sources, dst, in_place);
     }

@@ -68,6 +68,7 @@ impl Algorithm {
     ) -> Algorithm {
         let Some(mut one) = Problem::of(op, operands, dst) else { return Algorithm::Direct };
         (one.src[0], one.dst[0]) = (1, 1);
+        one.residual.iter_mut().for_each(|shape| shape[0] = 1);
         let machine = Machine { threads: JUDGED_THREADS, ..*machine };
         let cost = |algorithm: &Algorithm| {
             Some(one.form(*algorithm, machine.target)?.cost(&one, &machine))
@@ -113,6 +114,7 @@ impl Algorithm {
 struct Problem<'a> {
     conv: &'a Conv,
     src: [usize; 4],
+    residual: Option<[usize; 4]>,
     dst: [usize; 4],
 }
 
@@ -120,7 +122,8 @@ impl<'a> Problem<'a> {
     fn of(op: &'a Op, operands: &[&TensorType], dst: &TensorType) -> Option<Self> {
         let (Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
         (src.layout == Layout::Blocked && conv.projection.is_none()).then_some(())?;
-        Some(Problem { conv, src: src.nchw()?, dst: dst.nchw()? })
+        let residual = conv.residual_operand().and_then(|i| operands.get(i)?.nchw());
+        Some(Problem { conv, src: src.nchw()?, residual, dst: dst.nchw()? })
     }
 
     fn winograd(&self, tile: Tile) -> Option<winograd::Form> {
@@ -134,9 +137,9 @@ impl<'a> Problem<'a> {
                 Some(Form::Winograd(self.winograd(tile)?, schedule))
             }
             Algorithm::TripleBf16 if target.tiles == 0 => None,
-            Algorithm::TripleBf16 => {
-                triple::Form::of(self.conv, self.src, self.dst).ok().map(Form::TripleBf16)
-            }
+            Algorithm::TripleBf16 => triple::Form::of(self.conv, self.src, self.residual, self.dst)
+                .ok()
+                .map(Form::TripleBf16),
         }
     }
 }

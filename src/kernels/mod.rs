@@ -9,6 +9,7 @@
 //! | [`algorithm`] | which of these computes a convolution, by a cost model |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
 //! | [`triple`] | convolution by tile registers, every number in three parts |
+//! | [`residual`] | what is added of a residual, to which lanes |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
@@ -17,7 +18,7 @@
 
 use std::sync::Arc;
 
-use resnetc_ir::op::Op;
+use resnetc_ir::op::{Conv, Op};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Tensor, TensorType};
 
@@ -35,6 +36,7 @@ pub mod nest;
 pub mod pool;
 pub mod problem;
 pub mod reduce;
+pub mod residual;
 pub mod sink;
 pub mod softmax;
 pub mod tiling;
@@ -46,6 +48,7 @@ pub use algorithm::Algorithm;
 use conv::pack::Weights;
 use function::Function;
 use geometry::{Geometry, Place};
+use residual::Added;
 use sink::{Sink, WEIGHTS};
 
 /// Why a step cannot be lowered.
@@ -115,6 +118,11 @@ pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelErro
     Ok(regions)
 }
 
+/// The residual at its place.
+fn added<'a>(conv: &Conv, place: Option<&'a Place>) -> Option<Added<'a>> {
+    Some(Added { place: place?, residual: conv.residual? })
+}
+
 impl Step<'_> {
     fn regions(&self, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
         let region = |pieces| Region { name: self.name.to_owned(), pieces };
@@ -124,9 +132,10 @@ impl Step<'_> {
             return Ok(vec![region(self.pieces(sink)?)]);
         };
         let (src, dst) = (self.place(0, sink)?, &self.dst);
-        let residual = conv.residual_operand().map(|i| self.place(i, sink)).transpose()?;
-        let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
+        let residual = conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
         let (from, to) = (src.geometry.nchw(), dst.geometry.nchw());
+        let shortcut = residual.as_ref().map(|place| place.geometry.nchw());
+        let operands = conv::Operands { src: &src, residual: added(conv, residual.as_ref()), dst };
         let weights = self.weights(conv.bias)?;
         let steps = match self.algorithm {
             Algorithm::Winograd(tile, schedule) => {
@@ -135,7 +144,7 @@ impl Step<'_> {
                 form.lower(schedule, conv, weights, operands, self.scratch, sink)?
             }
             _ => {
-                let form = triple::Form::of(conv, from, to);
+                let form = triple::Form::of(conv, from, shortcut, to);
                 let form = form.map_err(|reason| self.unsupported(reason))?;
                 vec![form.lower(conv, weights, operands, sink)?]
             }
@@ -147,10 +156,12 @@ impl Step<'_> {
         let dst = &self.dst;
         match self.op {
             Op::Conv(conv) => {
-                let residual = conv.residual_operand().map(|i| self.place(i, sink)).transpose()?;
+                let residual =
+                    conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
+                let residual = added(conv, residual.as_ref());
                 let weights = self.weights(conv.bias)?;
                 let src = self.place(0, sink)?;
-                let operands = conv::Operands { src: &src, residual: residual.as_ref(), dst };
+                let operands = conv::Operands { src: &src, residual, dst };
                 let projected =
                     conv.projected_operand().map(|i| self.blocked(i, sink)).transpose()?;
                 let projection = match (&projected, conv.projection, conv.projected_operand()) {

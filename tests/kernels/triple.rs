@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use resnetc::kernels::Algorithm;
 use resnetc_ir::Layout::Blocked;
-use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
+use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
 use super::common::{Source, reference, run_with, tile_engines};
 use super::{activation, integers, max, pads};
@@ -102,7 +102,7 @@ impl TripleCase {
         }
         let mut conv = Conv { bias: self.bias, ..Conv::new(window, 1) };
         let shape = reference(&Op::Conv(conv), &sources).shape;
-        conv.residual = self.residual;
+        conv.residual = self.residual.then_some(Residual::PLAIN);
         if self.residual {
             let halo = if self.in_place { halos[2] } else { halos[1] };
             let other = self.values(data, shape.iter().product(), 3);

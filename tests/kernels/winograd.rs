@@ -9,6 +9,7 @@ use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
 use super::common::{Source, engines, reference, run_with};
+use super::residual::{Fit, residual};
 use super::{activation, integers, max, pads};
 
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ struct WinogradCase {
     pads: Pads,
     halos: [Pads; 3],
     bias: bool,
-    residual: bool,
+    residual: Option<Fit>,
     in_place: bool,
     activation: Activation,
     tile: Tile,
@@ -29,7 +30,7 @@ struct WinogradCase {
 
 fn winograd_case() -> impl Strategy<Value = WinogradCase> {
     let shape = (1usize..3, 4usize..23, 4usize..23, 16usize..60, 16usize..80, pads(1));
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), activation());
+    let flags = (any::<bool>(), residual(), any::<bool>(), activation());
     let how = (
         prop::sample::select(vec![Tile::Two, Tile::Four]),
         prop::sample::select(vec![Schedule::TileBlocks, Schedule::FilterBlocks]),
@@ -82,13 +83,14 @@ impl WinogradCase {
         let mut conv =
             Conv { bias: self.bias, activation: self.activation, ..Conv::new(window, 1) };
         let shape = reference(&Op::Conv(conv), &sources).shape;
-        conv.residual = self.residual;
-        if self.residual {
-            let halo = if self.in_place { halos[2] } else { halos[1] };
-            let other = reals(shape.iter().product(), seed ^ 3);
-            sources.push(Source::value(Blocked, halo, &shape, &other));
+        let mut place = None;
+        if let Some((residual, other)) = self.residual.map(|fit| fit.of(&shape)) {
+            conv.residual = Some(residual);
+            place = (self.in_place && other[..] == shape).then_some(sources.len());
+            let halo = halos[if place.is_some() { 2 } else { 1 }];
+            let data = reals(other.iter().product(), seed ^ 3);
+            sources.push(Source::value(Blocked, halo, &other, &data));
         }
-        let place = (self.residual && self.in_place).then(|| sources.len() - 1);
         let op = Op::Conv(conv);
         let expected = reference(&op, &sources);
         let bound = bound(tile, [&data, &weights], c);
@@ -132,7 +134,7 @@ fn filters_in_two_stretches() {
         pads: Pads { top: 1, left: 1, bottom: 0, right: 1 },
         halos: [Pads::default(); 3],
         bias: false,
-        residual: false,
+        residual: None,
         in_place: false,
         activation: Activation::None,
         tile: Tile::Two,

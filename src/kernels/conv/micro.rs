@@ -10,6 +10,7 @@ use crate::codegen::vir::{
     Arith, Builder, Cache, Count, Inst, Mem, OverBudget, P, Program, Target, V,
 };
 use crate::kernels::geometry::F32;
+use crate::kernels::residual::Read;
 use crate::kernels::tiling::TileRun;
 
 use super::own;
@@ -52,11 +53,8 @@ pub struct Sum {
 pub enum Shortcut {
     /// Nothing.
     None,
-    /// A value as it stands.
-    Residual {
-        /// Bytes from its channel block to the next.
-        block: i64,
-    },
+    /// A value as it stands: what each vector of the tile adds of it.
+    Residual(Vec<Vec<Read>>),
     /// Another sum, whose channels are shared.
     Projection(Sum),
 }
@@ -196,7 +194,7 @@ impl Micro {
     pub fn depth(&self) -> usize {
         let projection = match &self.shortcut {
             Shortcut::Projection(sum) => sum.depth(),
-            Shortcut::None | Shortcut::Residual { .. } => 0,
+            Shortcut::None | Shortcut::Residual(_) => 0,
         };
         self.sum.depth() + projection
     }
@@ -422,16 +420,13 @@ impl Micro {
     }
 
     fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
-        if let Shortcut::Residual { block } = self.shortcut {
-            let temp = b.vector();
+        if let Shortcut::Residual(vectors) = &self.shortcut {
             for (pixel, place) in acc.iter().zip(&run.pixels) {
-                for (v, &register) in pixel.iter().enumerate() {
-                    let offset = at.res_offset + place.res + self.lane_offset(v, block);
-                    b.load(temp, at.res.at(offset as i32));
-                    b.arith(Arith::Add, register, register, temp);
+                let from = at.res.at((at.res_offset + place.res) as i32);
+                for (&register, reads) in pixel.iter().zip(vectors) {
+                    reads.iter().for_each(|read| read.add(b, register, from));
                 }
             }
-            b.release([temp]);
         }
         let all: Vec<V> = acc.iter().flatten().copied().collect();
         activate(b, self.activation, &all);

@@ -8,6 +8,7 @@ pub mod choose;
 pub mod micro;
 mod own;
 pub mod pack;
+mod sets;
 
 use resnetc_ir::op::{Activation, Conv, Gemm, Window};
 
@@ -16,11 +17,13 @@ use crate::codegen::region::{Extent, Piece};
 use super::KernelError;
 use super::geometry::{F32, Place, Strides};
 use super::problem::ConvProblem;
+use super::residual::Added;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
 use choose::{Choice, choose};
 use micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
 use pack::{Part, Weights};
+use sets::TileSet;
 
 /// The places that a product reads and writes.
 #[derive(Clone, Copy)]
@@ -28,7 +31,7 @@ pub struct Operands<'a> {
     /// The source.
     pub src: &'a Place,
     /// What is added to the result, if anything.
-    pub residual: Option<&'a Place>,
+    pub residual: Option<Added<'a>>,
     /// The result.
     pub dst: &'a Place,
 }
@@ -42,6 +45,15 @@ pub struct Projection<'a> {
     pub weights: Weights,
     /// Which pixels it sees.
     pub window: Window,
+}
+
+impl Projection<'_> {
+    /// The value's strides, as the pixels of the result find it.
+    fn strides(&self) -> Strides {
+        let s = self.src.geometry.strides();
+        let [down, across] = self.window.strides.map(|stride| stride as i64);
+        Strides { row: s.row * down, pixel: s.pixel * across, ..s }
+    }
 }
 
 /// The output pixels: `images` pictures of `rows` rows of `columns` pixels.
@@ -82,9 +94,10 @@ pub fn lower_conv(
 ) -> Result<Vec<Piece>, KernelError> {
     let [images, _, rows, columns] = operands.dst.geometry.nchw();
     let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
-    let (res, [down, across]) = match (&projection, operands.residual) {
-        (Some(projection), _) => (projection.src.geometry.strides(), projection.window.strides),
-        (None, residual) => (residual.unwrap_or(operands.dst).geometry.strides(), [1, 1]),
+    let res = match (&projection, operands.residual) {
+        (Some(projection), _) => projection.strides(),
+        (None, Some(residual)) => residual.strides(),
+        (None, None) => dst,
     };
     let window = conv.window;
     let [row, column] = window.strides.map(|stride| stride as i64);
@@ -93,8 +106,8 @@ pub fn lower_conv(
         rows,
         columns,
         image: Pixel { src: src.image, dst: dst.image, res: res.image },
-        row: Pixel { src: src.row * row, dst: dst.row, res: res.row * down as i64 },
-        column: Pixel { src: src.pixel * column, dst: dst.pixel, res: res.pixel * across as i64 },
+        row: Pixel { src: src.row * row, dst: dst.row, res: res.row },
+        column: Pixel { src: src.pixel * column, dst: dst.pixel, res: res.pixel },
     };
     let product = Product {
         name: name(conv, &weights, &operands, projection.as_ref()),
@@ -152,16 +165,30 @@ fn name(
     operands: &Operands<'_>,
     projection: Option<&Projection<'_>>,
 ) -> String {
-    let problem = |src: &Place, outputs: usize, conv: Conv| {
-        let [batch, inputs, h, w] = src.geometry.nchw();
-        ConvProblem { batch, inputs, size: [h, w], outputs, conv }
-    };
-    let own = problem(operands.src, weights.outputs, Conv { projection: None, ..*conv });
+    let own = operands.problem(conv, weights.outputs);
     match projection {
-        None => own.to_string(),
+        None => own,
         Some(p) => {
-            let added = problem(p.src, p.weights.outputs, Conv::new(p.window, 1));
+            let added = problem(p.src, p.weights.outputs, &Conv::new(p.window, 1));
             format!("{own} & {added}")
+        }
+    }
+}
+
+fn problem(src: &Place, outputs: usize, conv: &Conv) -> ConvProblem {
+    let [batch, inputs, h, w] = src.geometry.nchw();
+    ConvProblem { batch, inputs, size: [h, w], outputs, conv: *conv }
+}
+
+impl Operands<'_> {
+    /// What is computed of these operands, in one line.
+    pub(super) fn problem(&self, conv: &Conv, outputs: usize) -> String {
+        let own = problem(self.src, outputs, &Conv { projection: None, ..*conv });
+        match self.residual {
+            Some(added) if added.place.geometry.nchw() != self.dst.geometry.nchw() => {
+                format!("{own} & {added}")
+            }
+            _ => own.to_string(),
         }
     }
 }
@@ -200,17 +227,6 @@ impl Walk {
     }
 }
 
-/// Tiles that run the same program: `count` of them, from output channel `first_output` on.
-struct TileSet {
-    first_output: usize,
-    count: usize,
-    vectors: usize,
-    channels: Channels,
-    /// Offset in the source of the first tile's channels, and from one tile to the next.
-    src: i64,
-    src_step: i64,
-}
-
 impl Product<'_> {
     fn lower(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
         let choice = choose(self, &sink.machine);
@@ -218,83 +234,6 @@ impl Product<'_> {
             .into_iter()
             .map(|set| self.piece(&choice, set, sink))
             .collect()
-    }
-
-    /// Whether every lane of a tile of `lanes` outputs sees the same input channels.
-    fn is_shared(&self, lanes: usize) -> bool {
-        self.groups == 1
-            || (self.weights.inputs.is_multiple_of(self.src.block)
-                && (self.weights.outputs / self.groups).is_multiple_of(lanes))
-    }
-
-    fn tile_sets(&self, choice: &Choice, sink: &Sink) -> Vec<TileSet> {
-        let lanes = choice.vectors * sink.machine.target.lanes;
-        match self.is_shared(lanes.max(16)) {
-            true => self.shared_sets(choice.vectors, sink.machine.target.lanes),
-            false => self.own_sets(choice.vectors, lanes),
-        }
-    }
-
-    /// Sets of tiles that see whole groups: one set a group, and one for what the tile width leaves over.
-    fn shared_sets(&self, vectors: usize, vector_lanes: usize) -> Vec<TileSet> {
-        let lanes = vectors * vector_lanes;
-        let per_group = self.weights.outputs / self.groups;
-        let padded = per_group.next_multiple_of(16);
-        let mut sets = Vec::new();
-        for group in 0..self.groups {
-            let src = self.src.channel(group * self.weights.inputs);
-            let set = |first, count, vectors| TileSet {
-                first_output: group * per_group + first,
-                count,
-                vectors,
-                channels: shared_channels(self.src, self.weights.inputs),
-                src,
-                src_step: 0,
-            };
-            let whole = padded / lanes;
-            if whole > 0 {
-                sets.push(set(0, whole, vectors));
-            }
-            if !padded.is_multiple_of(lanes) {
-                sets.push(set(whole * lanes, 1, padded % lanes / vector_lanes));
-            }
-        }
-        sets
-    }
-
-    /// Sets of tiles whose lanes belong to different groups; neighbours of the same pattern are joined.
-    fn own_sets(&self, vectors: usize, lanes: usize) -> Vec<TileSet> {
-        let per_group = self.weights.outputs / self.groups;
-        let mut sets: Vec<TileSet> = Vec::new();
-        for first in (0..self.weights.outputs.next_multiple_of(16)).step_by(lanes) {
-            // Lanes past the last output repeat it: they read what exists, and their weights are zero.
-            let group = |lane: usize| (first + lane).min(self.weights.outputs - 1) / per_group;
-            let base =
-                self.src.channel(group(0) * self.weights.inputs / self.src.block * self.src.block);
-            let channels: Vec<Vec<i64>> = (0..self.weights.inputs)
-                .map(|i| {
-                    (0..lanes)
-                        .map(|l| self.src.channel(group(l) * self.weights.inputs + i) - base)
-                        .collect()
-                })
-                .collect();
-            let channels = Channels::Own { channels };
-            match sets.last_mut() {
-                // Parts of a block are not joined: their place is not a multiple of a step.
-                Some(set) if lanes >= 16 && set.channels == channels && set.accepts(base) => {
-                    set.push(base)
-                }
-                _ => sets.push(TileSet {
-                    first_output: first,
-                    count: 1,
-                    vectors,
-                    channels,
-                    src: base,
-                    src_step: 0,
-                }),
-            }
-        }
-        sets
     }
 
     fn micro(&self, choice: &Choice, set: &TileSet, sink: &Sink) -> Micro {
@@ -305,7 +244,7 @@ impl Product<'_> {
             dst_block: self.operands.dst.geometry.strides().plane,
             start: Start::Bias,
             sum: sum(&self.window, self.src, set.channels.clone()),
-            shortcut: self.shortcut(),
+            shortcut: self.shortcut(set),
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
             activation: self.activation,
@@ -313,15 +252,15 @@ impl Product<'_> {
         }
     }
 
-    fn shortcut(&self) -> Shortcut {
-        match (&self.projection, self.operands.residual) {
-            (Some(p), _) => {
+    fn shortcut(&self, set: &TileSet) -> Shortcut {
+        match &self.projection {
+            Some(p) => {
                 let src = p.src.geometry.strides();
                 let channels = shared_channels(src, p.weights.inputs);
                 Shortcut::Projection(sum(&p.window, src, channels))
             }
-            (None, Some(r)) => Shortcut::Residual { block: r.geometry.strides().plane },
-            (None, None) => Shortcut::None,
+            None if set.reads.is_empty() => Shortcut::None,
+            None => Shortcut::Residual(set.reads.vectors.clone()),
         }
     }
 
@@ -334,21 +273,22 @@ impl Product<'_> {
         let kernel = sink.program(&self.name, form, |name| micro.program(name))?;
         sink.note_tile(kernel, micro.widest());
         let panels = self.pack(&micro, &set, sink);
-        let first = |place: &Place| {
-            let lane = place.geometry.strides().channel(set.first_output);
-            Pointer::new(place.base, place.origin() + lane)
-        };
         let dst = self.operands.dst;
+        let first = dst.geometry.strides().channel(set.first_output);
+        let first = Pointer::new(dst.base, dst.origin() + first);
         let src = self.operands.src;
         let pointers = [
             Pointer::new(src.base, start(src.origin(), self.src, &self.window) + set.src),
             Pointer::new(WEIGHTS, panels),
-            first(dst),
-            match &self.projection {
-                Some(Projection { src, window, .. }) => {
+            first.clone(),
+            match (&self.projection, self.operands.residual) {
+                (Some(Projection { src, window, .. }), _) => {
                     Pointer::new(src.base, start(src.origin(), src.geometry.strides(), window))
                 }
-                None => first(self.operands.residual.unwrap_or(dst)),
+                (None, Some(Added { place, .. })) => {
+                    Pointer::new(place.base, place.origin() + set.reads.start)
+                }
+                (None, None) => first,
             },
         ];
         let mut levels = Levels::new(pointers);
@@ -369,9 +309,9 @@ impl Product<'_> {
         let in_block = (16 / lanes).max(1);
         let blocks = (lanes / 16).max(1) as i64;
         // A residual is walked as the result is; every tile reads the same of a projection's source.
-        let (res_block, res_lanes) = match micro.shortcut {
-            Shortcut::Residual { block } => (block, lanes as i64 * F32),
-            Shortcut::None | Shortcut::Projection(_) => (0, 0),
+        let (res_block, res_lanes) = match self.operands.residual {
+            Some(added) => (added.strides().plane, lanes as i64 * F32),
+            None => (0, 0),
         };
         let part = [set.src_step, panel, lanes as i64 * F32, res_lanes];
         if !set.count.is_multiple_of(in_block) {
@@ -425,17 +365,4 @@ fn sum(window: &Window, src: Strides, channels: Channels) -> Sum {
 /// Offset of the first tap of the first output pixel.
 fn start(origin: i64, src: Strides, window: &Window) -> i64 {
     origin - (window.pads.top as i64 * src.row + window.pads.left as i64 * src.pixel)
-}
-
-impl TileSet {
-    fn accepts(&self, src: i64) -> bool {
-        self.count == 1 || src == self.src + self.src_step * self.count as i64
-    }
-
-    fn push(&mut self, src: i64) {
-        if self.count == 1 {
-            self.src_step = src - self.src;
-        }
-        self.count += 1;
-    }
 }

@@ -18,7 +18,7 @@
 //! tile computes between the end of a row and the beginning of the next is never read. Where the window strides, rows and
 //! columns that fall on the same remainder are a picture of their own, a *phase*.
 
-use resnetc_ir::op::{Conv, Window};
+use resnetc_ir::op::{Conv, Residual, Window};
 
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
@@ -98,11 +98,19 @@ impl Form {
     ///
     /// # Errors
     /// The reason for which only other algorithms remain.
-    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Form, &'static str> {
+    pub fn of(
+        conv: &Conv,
+        src: [usize; 4],
+        residual: Option<[usize; 4]>,
+        dst: [usize; 4],
+    ) -> Result<Form, &'static str> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
         if conv.groups != 1 {
             return Err("its channels are grouped");
+        }
+        if conv.residual.is_some_and(|r| r != Residual::PLAIN || residual != Some(dst)) {
+            return Err("its shortcut covers a part of the result");
         }
         if rows == 0 || columns == 0 || images == 0 || inputs == 0 || outputs == 0 {
             return Err("it has no elements");
@@ -364,7 +372,7 @@ impl Layer<'_> {
         let stripe = grid.stripe;
         let memory = form.memory(stripe.rows);
         let dst = self.operands.dst.geometry.strides();
-        let place = self.operands.residual.unwrap_or(self.operands.dst);
+        let place = self.operands.residual.map_or(self.operands.dst, |added| added.place);
         let res = place.geometry.strides();
         let [mut rows, mut columns] = [stripe.rows, form.size[1]];
         let row = form.size[1] as i64 * PART;

@@ -17,7 +17,7 @@ use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHT
 use super::filter::FilterTransform;
 use super::matrices::TAPS;
 use super::product::{Product, vectors};
-use super::{Class, Form, Layer, TileMemory, aligned};
+use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, aligned};
 
 /// The most tiles that are multiplied together.
 const MOST_TILES: usize = 96;
@@ -71,8 +71,9 @@ pub(super) fn lower(
     let form = layer.form;
     let images = images_together(form);
     let tiles = images * form.image_tiles();
-    let vectors = vectors(form, tiles, sink.machine.target);
-    let lanes = vectors * sink.machine.target.lanes;
+    let target = sink.machine.target;
+    let vectors = vectors(form, tiles, target);
+    let lanes = vectors * target.lanes;
     let biases = layer.pack_biases(weights.bias.clone(), sink);
     let groups = form.output_blocks() * 16 / lanes;
     let panel = (1 + TAPS * TAPS * form.inputs) * lanes;
@@ -82,22 +83,27 @@ pub(super) fn lower(
     let channels = channels_together(form, &sink.machine);
     let products = 2 * filter_buffer(form, channels, lanes);
     sink.reserve((products + form.product_block(tiles) * lanes as i64 / 16) as usize);
-    let parts = Parts {
-        layer,
-        images,
-        tiles,
-        vectors,
-        lanes,
-        groups,
-        channels,
-        filters,
-        scratch,
-        products,
+    let piece = |groups: OutputGroups| {
+        let filters = filters + (groups.first * panel) as i64 * F32;
+        let parts = Parts {
+            layer,
+            images,
+            tiles,
+            vectors,
+            lanes,
+            groups,
+            channels,
+            filters,
+            scratch,
+            products,
+        };
+        let mut items = parts.items(sink)?;
+        items.extend(parts.outputs(biases, sink)?);
+        let chunks = vec![(form.images / images) as u32, parts.groups.count as u32];
+        Ok(Piece { chunks, items })
     };
-    let mut items = parts.items(sink)?;
-    items.extend(parts.outputs(biases, sink)?);
-    let chunks = vec![(form.images / images) as u32, groups as u32];
-    Ok(vec![inputs, vec![Piece { chunks, items }]])
+    let groups = layer.output_groups(lanes / 16, target).into_iter();
+    Ok(vec![inputs, groups.map(piece).collect::<Result<_, _>>()?])
 }
 
 /// The input transform, a row of tiles and some channels a chunk.
@@ -131,11 +137,11 @@ struct Parts<'a> {
     /// Outputs of a chunk, in vectors and in values.
     vectors: usize,
     lanes: usize,
-    /// Blocks of so many outputs.
-    groups: usize,
+    /// Groups of so many outputs.
+    groups: OutputGroups,
     /// Input channels of a stretch.
     channels: usize,
-    /// Offsets of the filters among the packed constants, of the transformed inputs in the arena, of the products in the
+    /// Offsets of the first group's filters among the packed constants, of the transformed inputs in the arena, of the products in the
     /// thread's memory, which starts with the transformed filters of two stretches.
     filters: i64,
     scratch: i64,
@@ -239,7 +245,7 @@ impl Parts<'_> {
     /// Adds the chunk levels and returns the number of the level behind them.
     fn chunks<const N: usize>(&self, levels: &mut Levels<N>, strides: [[i64; N]; 2]) -> usize {
         levels.chunk(self.layer.form.images / self.images, strides[0]);
-        levels.chunk(self.groups, strides[1]) + 1
+        levels.chunk(self.groups.count, strides[1]) + 1
     }
 
     fn transform(
@@ -327,8 +333,10 @@ impl Parts<'_> {
     fn outputs(&self, biases: i64, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.layer.form;
         let blocks = self.lanes as i64 / 16;
-        let call = |class: Class, sink: &mut Sink| {
-            let (offset, tiles) = (self.products, self.tiles);
+        let call = |class: Class, run: &OutputRun, sink: &mut Sink| {
+            let tiles = self.tiles;
+            let offset = self.products + run.first as i64 * form.product_block(tiles);
+            let first = self.groups.first * self.lanes / 16 + run.first;
             let memory = TileMemory { base: THREAD, offset, first_row: 0, tiles };
             let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
                 let group = self.images as i64;
@@ -338,12 +346,18 @@ impl Parts<'_> {
                 let image = form.image_tiles() as i64 * 16 * F32;
                 levels.inner(Extent::Fixed(group as u32), [image, 0, dst.image, res.image]);
                 let block = form.product_block(self.tiles);
-                levels.inner(Extent::Fixed(blocks as u32), [block, 16 * F32, dst.plane, res.plane]);
+                levels.inner(
+                    Extent::Fixed(run.count as u32),
+                    [block, 16 * F32, dst.plane, res.plane],
+                );
             };
-            Ok(Item::Call(self.layer.output_call(class, memory, biases, outer, sink)?))
+            let added = (first, &run.reads);
+            Ok(Item::Call(self.layer.output_call(class, memory, biases, added, outer, sink)?))
         };
         let classes = form.classes(0, form.tiles[0], 0);
-        classes.into_iter().map(|class| call(class, sink)).collect()
+        let runs = self.groups.runs.iter();
+        let calls = runs.flat_map(|run| classes.iter().map(move |class| (*class, run)));
+        calls.map(|(class, run)| call(class, run, sink)).collect()
     }
 }
 

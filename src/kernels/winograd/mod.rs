@@ -21,12 +21,13 @@ use resnetc_ir::Tensor;
 use resnetc_ir::op::Conv;
 
 use crate::codegen::region::{Base, Call, Extent, Piece};
+use crate::codegen::vir::Target;
 
 use super::KernelError;
 use super::conv::Operands;
 use super::conv::pack::Weights;
 use super::geometry::{F32, Place, Strides};
-use super::problem::ConvProblem;
+use super::residual::Reads;
 use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
 
 mod cost;
@@ -40,7 +41,7 @@ pub mod tile_blocks;
 pub mod transform;
 
 use matrices::{TAPS, Transforms};
-use transform::{Run, TileRow};
+use transform::{AddedTile, Run, TileRow};
 
 /// Outputs of a tile along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,9 +188,7 @@ impl Form {
 
     /// What the kernels and the steps of a profile are called.
     fn name(&self, step: &str, conv: &Conv, operands: Operands<'_>) -> String {
-        let [batch, inputs, h, w] = operands.src.geometry.nchw();
-        let problem =
-            ConvProblem { batch, inputs, size: [h, w], outputs: self.outputs, conv: *conv };
+        let problem = operands.problem(conv, self.outputs);
         format!("winograd F({},3) {step} {problem}", self.transforms.outputs)
     }
 
@@ -257,6 +256,47 @@ impl TileMemory {
     }
 }
 
+/// Neighbouring groups of a few blocks of outputs, to all of which the same is added.
+struct OutputGroups {
+    /// The first group.
+    first: usize,
+    /// How many groups.
+    count: usize,
+    /// The blocks of the first group. Each later one is as many blocks further.
+    runs: Vec<OutputRun>,
+}
+
+/// Neighbouring blocks of 16 outputs to which the same is added.
+struct OutputRun {
+    /// The first block, counted from the group's first.
+    first: usize,
+    /// How many blocks.
+    count: usize,
+    /// What is added to the first block, and to each later one from a block further.
+    reads: Reads,
+}
+
+/// The blocks of a group, those together to which the same is added.
+fn runs(blocks: impl Iterator<Item = Reads>) -> Vec<OutputRun> {
+    let mut runs: Vec<OutputRun> = Vec::new();
+    for (first, reads) in blocks.enumerate() {
+        match runs.last_mut() {
+            Some(run) if run.reads.vectors == reads.vectors => run.count += 1,
+            _ => runs.push(OutputRun { first, count: 1, reads }),
+        }
+    }
+    runs
+}
+
+impl OutputGroups {
+    fn is_like(&self, runs: &[OutputRun]) -> bool {
+        let alike = |(a, b): (&OutputRun, &OutputRun)| {
+            a.count == b.count && a.reads.vectors == b.reads.vectors
+        };
+        self.runs.len() == runs.len() && self.runs.iter().zip(runs).all(alike)
+    }
+}
+
 impl Layer<'_> {
     /// The picture's strides at the source, and the offset of the first tile's first pixel.
     fn source(&self) -> (Strides, i64) {
@@ -305,21 +345,22 @@ impl Layer<'_> {
         [m * src.row, form.tiles[1] as i64 * form.value_tile()]
     }
 
-    /// The output transform of rows of tiles, for 16 outputs at a time. `outer` adds the levels outside, with strides
-    /// of products, biases, result and residual.
+    /// The output transform of rows of tiles, for 16 outputs at a time, the first of them block `block`; `reads` is what
+    /// is added to them. `outer` adds the levels outside, with strides of products, biases, result and residual.
     fn output_call(
         &self,
         class: Class,
         products: TileMemory,
         biases: i64,
+        (block, reads): (usize, &Reads),
         outer: impl FnOnce(&mut Levels<4>, Strides, Strides),
         sink: &mut Sink,
     ) -> Result<Call, KernelError> {
         let form = self.form;
         let operands = self.operands;
         let dst = operands.dst.geometry.strides();
-        let place = operands.residual.unwrap_or(operands.dst);
-        let res = place.geometry.strides();
+        let residual = operands.residual.filter(|_| !reads.is_empty());
+        let res = residual.map_or(dst, |added| added.strides());
         let m = form.transforms.outputs as i64;
         let row = TileRow {
             target: sink.machine.target,
@@ -331,25 +372,48 @@ impl Layer<'_> {
             element: form.product_element(products.tiles),
             tile: 16 * F32,
         };
-        let residual = operands.residual.map(|_| [m * res.pixel, res.row]);
+        let added = residual.map(|_| AddedTile {
+            tile: m * res.pixel,
+            pixels: [res.row, res.pixel],
+            vectors: reads.vectors.clone(),
+        });
         let activation = self.conv.activation;
-        let key = format!("winograd output {row:?} {residual:?} {activation:?}");
+        let key = format!("winograd output {row:?} {added:?} {activation:?}");
         let name = form.name("output", self.conv, operands);
-        let kernel = sink.program(&name, key, |n| row.output(n, residual, activation))?;
-        let start = |p: &Place, s: Strides| {
-            Pointer::new(p.base, p.origin() + class.first as i64 * m * s.row)
+        let kernel = sink.program(&name, key, |n| row.output(n, added.as_ref(), activation))?;
+        let start = |p: &Place, s: Strides, channels: i64| {
+            Pointer::new(p.base, p.origin() + class.first as i64 * m * s.row + channels)
         };
+        let place = residual.map_or(operands.dst, |added| added.place);
         let mut levels = Levels::new([
             products.start(class, form.tiles[1], 16 * F32),
-            Pointer::new(WEIGHTS, biases),
-            start(operands.dst, dst),
-            start(place, res),
+            Pointer::new(WEIGHTS, biases + (16 * block) as i64 * F32),
+            start(operands.dst, dst, block as i64 * dst.plane),
+            start(place, res, reads.start),
         ]);
         outer(&mut levels, dst, res);
         let tiles = form.tiles[1] as i64 * 16 * F32;
         levels.inner(Extent::Fixed(class.count as u32), [tiles, 0, m * dst.row, m * res.row]);
-        levels.pass_if(3, residual.is_some());
+        levels.pass_if(3, added.is_some());
         Ok(levels.call(kernel, &[]))
+    }
+
+    /// All groups of `blocks` blocks of outputs, those together to which the same is added.
+    fn output_groups(&self, blocks: usize, target: Target) -> Vec<OutputGroups> {
+        let outputs = self.form.outputs;
+        let reads = |block: usize| match self.operands.residual {
+            Some(added) => added.reads(16 * block, 16, outputs, target),
+            None => Reads::none(16 / target.lanes),
+        };
+        let mut groups: Vec<OutputGroups> = Vec::new();
+        for first in (0..self.form.output_blocks()).step_by(blocks) {
+            let runs = runs((first..first + blocks).map(reads));
+            match groups.last_mut() {
+                Some(last) if last.is_like(&runs) => last.count += 1,
+                _ => groups.push(OutputGroups { first: first / blocks, count: 1, runs }),
+            }
+        }
+        groups
     }
 
     /// The biases, padded to whole blocks.

@@ -4,6 +4,7 @@
 use crate::codegen::vir::Target;
 use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, widest_tile};
 use crate::kernels::geometry::F32;
+use crate::kernels::residual::Reads;
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::Form;
@@ -71,7 +72,7 @@ impl Product<'_> {
                 },
             },
             shortcut: match self.accumulate {
-                true => Shortcut::Residual { block },
+                true => Shortcut::Residual(Reads::whole(self.vectors, block, self.target).vectors),
                 false => Shortcut::None,
             },
             tiles: runs(&tiles, &widths),

@@ -10,7 +10,7 @@ use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::matrices::TAPS;
 use super::product::{Product, step_cost, vectors};
-use super::{Class, Form, Layer, TileMemory, aligned, filters};
+use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, aligned, filters};
 
 /// Rows of tiles of which all blocks look the same: `count` blocks of `rows` rows, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,25 @@ fn piece(
     let products = form.product_block(tiles) * lanes as i64 / 16;
     sink.reserve((values + products) as usize);
     let mut items = inputs(layer, blocks, tiles, sink)?;
+    for groups in layer.output_groups(lanes / 16, target) {
+        items.push(group_items(layer, blocks, group, &groups, [values, filters, biases], sink)?);
+    }
+    Ok(Piece { chunks: vec![form.images as u32, blocks.count as u32], items })
+}
+
+/// Products and output transform of some groups of outputs, one after the other. The offsets are those of the thread's
+/// products, of the transformed filters and of the biases.
+fn group_items(
+    layer: &Layer<'_>,
+    blocks: Blocks,
+    group: usize,
+    groups: &OutputGroups,
+    [values, filters, biases]: [i64; 3],
+    sink: &mut Sink,
+) -> Result<Item, KernelError> {
+    let form = layer.form;
+    let target = sink.machine.target;
+    let tiles = blocks.rows * form.tiles[1];
     let product =
         Product { form, target, tiles, channels: form.inputs, vectors: group, accumulate: false };
     let micro = product.micro();
@@ -102,7 +121,7 @@ fn piece(
     let panel = micro.panel_len() as i64 * F32;
     let mut levels = Levels::new([
         Pointer::new(THREAD, 0),
-        Pointer::new(WEIGHTS, filters),
+        Pointer::new(WEIGHTS, filters + groups.first as i64 * panel * form.elements() as i64),
         Pointer::new(THREAD, values),
     ]);
     levels.chunk(form.images, [0; 3]);
@@ -112,11 +131,9 @@ fn piece(
         Extent::Fixed(form.elements() as u32),
         [form.value_element(tiles), panel, form.product_element(tiles)],
     );
-    let mut group_items = vec![Item::Call(levels.call(kernel, &[Extent::Fixed(1)]))];
-    group_items.extend(outputs(layer, blocks, tiles, lanes, values, biases, sink)?);
-    let count = (form.output_blocks() * 16 / lanes) as u32;
-    items.push(Item::Repeat { count, items: group_items });
-    Ok(Piece { chunks: vec![form.images as u32, blocks.count as u32], items })
+    let mut items = vec![Item::Call(levels.call(kernel, &[Extent::Fixed(1)]))];
+    items.extend(outputs(layer, blocks, group * target.lanes / 16, groups, values, biases, sink)?);
+    Ok(Item::Repeat { count: groups.count as u32, items })
 }
 
 fn inputs(
@@ -146,28 +163,33 @@ fn inputs(
 fn outputs(
     layer: &Layer<'_>,
     blocks: Blocks,
-    tiles: usize,
-    lanes: usize,
+    per_group: usize,
+    groups: &OutputGroups,
     products: i64,
     biases: i64,
     sink: &mut Sink,
 ) -> Result<Vec<Item>, KernelError> {
     let form = layer.form;
-    let per_group = lanes as i64 / 16;
-    let call = |class: Class, sink: &mut Sink| {
-        let memory = TileMemory { base: THREAD, offset: products, first_row: blocks.first, tiles };
+    let tiles = blocks.rows * form.tiles[1];
+    let call = |class: Class, run: &OutputRun, sink: &mut Sink| {
+        let offset = products + run.first as i64 * form.product_block(tiles);
+        let memory = TileMemory { base: THREAD, offset, first_row: blocks.first, tiles };
+        let first = groups.first * per_group + run.first;
+        let per_group = per_group as i64;
         let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
             let down = (form.transforms.outputs * blocks.rows) as i64;
             levels.chunk(form.images, [0, 0, dst.image, res.image]);
             levels.chunk(blocks.count, [0, 0, down * dst.row, down * res.row]);
             levels.repeat([0, 16 * F32 * per_group, dst.plane * per_group, res.plane * per_group]);
             levels.inner(
-                Extent::Fixed(per_group as u32),
+                Extent::Fixed(run.count as u32),
                 [form.product_block(tiles), 16 * F32, dst.plane, res.plane],
             );
         };
-        Ok(Item::Call(layer.output_call(class, memory, biases, outer, sink)?))
+        let added = (first, &run.reads);
+        Ok(Item::Call(layer.output_call(class, memory, biases, added, outer, sink)?))
     };
     let classes = form.classes(blocks.first, blocks.rows, 0);
-    classes.into_iter().map(|class| call(class, sink)).collect()
+    let calls = groups.runs.iter().flat_map(|run| classes.iter().map(move |class| (*class, run)));
+    calls.map(|(class, run)| call(class, run, sink)).collect()
 }

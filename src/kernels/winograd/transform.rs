@@ -6,6 +6,7 @@ use resnetc_ir::op::Activation;
 
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::conv::micro::activate;
+use crate::kernels::residual::Read;
 
 use super::linear::{Constants, Folded, groups};
 use super::matrices::Matrix;
@@ -38,6 +39,17 @@ pub struct TileRow {
     pub element: i64,
     /// Bytes between transformed tiles.
     pub tile: i64,
+}
+
+/// What the output transform adds of a residual, for 16 outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddedTile {
+    /// Bytes between the tiles' first pixels in it.
+    pub tile: i64,
+    /// Bytes between the pixels that are added to neighbouring rows, and to neighbours of a row.
+    pub pixels: [i64; 2],
+    /// What is read for each vector of outputs.
+    pub vectors: Vec<Vec<Read>>,
 }
 
 /// Bytes of a pixel of one channel block.
@@ -90,13 +102,13 @@ impl TileRow {
     pub fn output(
         &self,
         name: String,
-        residual: Option<[i64; 2]>,
+        added: Option<&AddedTile>,
         activation: Activation,
     ) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 3 + usize::from(residual.is_some()));
+        let mut b = Builder::new(name, self.target, 3 + usize::from(added.is_some()));
         let (src, bias, dst) = (b.arg(0), b.arg(1), b.arg(2));
         let mut walks = vec![(src, self.tile), (dst, self.picture_tile)];
-        walks.extend(residual.map(|[tile, _]| (b.arg(3), tile)));
+        walks.extend(added.map(|added| (b.arg(3), added.tile)));
         let n = self.matrix[0].len();
         let constants = Constants::of(&mut b, &Folded::of(&self.matrix, n).matrix);
         self.each_tile(&mut b, &walks, |b, columns, lane| {
@@ -118,16 +130,16 @@ impl TileRow {
                     if x >= columns {
                         return;
                     }
-                    let pixel = |row: i64| y as i64 * row + x as i64 * PIXEL + lane;
+                    let pixel = |[down, across]: [i64; 2]| y as i64 * down + x as i64 * across;
                     b.arith(Arith::Add, value, value, offset);
-                    if let Some([_, row]) = residual {
-                        let other = b.vector();
-                        b.load(other, at(b.arg(3), pixel(row)));
-                        b.arith(Arith::Add, value, value, other);
-                        b.release([other]);
+                    if let Some(added) = added {
+                        let from = at(b.arg(3), pixel(added.pixels));
+                        let reads =
+                            &added.vectors[lane as usize / b.target().vector_bytes() as usize];
+                        reads.iter().for_each(|read| read.add(b, value, from));
                     }
                     activate(b, activation, &[value]);
-                    b.store(at(dst, pixel(self.picture_row)), value);
+                    b.store(at(dst, pixel([self.picture_row, PIXEL]) + lane), value);
                 });
             }
             b.release([offset]);

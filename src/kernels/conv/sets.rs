@@ -1,0 +1,143 @@
+//! Which tiles run the same program.
+
+use crate::codegen::vir::Target;
+use crate::kernels::residual::Reads;
+use crate::kernels::sink::Sink;
+
+use super::choose::Choice;
+use super::micro::Channels;
+use super::{Product, shared_channels};
+
+/// Tiles that run the same program: `count` of them, from output channel `first_output` on.
+pub(super) struct TileSet {
+    pub(super) first_output: usize,
+    pub(super) count: usize,
+    pub(super) vectors: usize,
+    pub(super) channels: Channels,
+    /// Offset in the source of the first tile's channels, and from one tile to the next.
+    pub(super) src: i64,
+    pub(super) src_step: i64,
+    /// What is added of the residual to the first tile. To a later one the same is added, from as many blocks further.
+    pub(super) reads: Reads,
+}
+
+impl Product<'_> {
+    /// Whether every lane of a tile of `lanes` outputs sees the same input channels.
+    pub(super) fn is_shared(&self, lanes: usize) -> bool {
+        self.groups == 1
+            || (self.weights.inputs.is_multiple_of(self.src.block)
+                && (self.weights.outputs / self.groups).is_multiple_of(lanes))
+    }
+
+    pub(super) fn tile_sets(&self, choice: &Choice, sink: &Sink) -> Vec<TileSet> {
+        let target = sink.machine.target;
+        let lanes = choice.vectors * target.lanes;
+        let sets = match self.is_shared(lanes.max(16)) {
+            true => self.shared_sets(choice.vectors, target.lanes),
+            false => self.own_sets(choice.vectors, lanes),
+        };
+        sets.into_iter().flat_map(|set| self.by_residual(set, target)).collect()
+    }
+
+    /// Sets of tiles that see whole groups: one set a group, and one for what the tile width leaves over.
+    fn shared_sets(&self, vectors: usize, vector_lanes: usize) -> Vec<TileSet> {
+        let lanes = vectors * vector_lanes;
+        let per_group = self.weights.outputs / self.groups;
+        let padded = per_group.next_multiple_of(16);
+        let mut sets = Vec::new();
+        for group in 0..self.groups {
+            let src = self.src.channel(group * self.weights.inputs);
+            let set = |first, count, vectors| TileSet {
+                first_output: group * per_group + first,
+                count,
+                vectors,
+                channels: shared_channels(self.src, self.weights.inputs),
+                src,
+                src_step: 0,
+                reads: Reads::none(vectors),
+            };
+            let whole = padded / lanes;
+            if whole > 0 {
+                sets.push(set(0, whole, vectors));
+            }
+            if !padded.is_multiple_of(lanes) {
+                sets.push(set(whole * lanes, 1, padded % lanes / vector_lanes));
+            }
+        }
+        sets
+    }
+
+    /// Sets of tiles whose lanes belong to different groups; neighbours of the same pattern are joined.
+    fn own_sets(&self, vectors: usize, lanes: usize) -> Vec<TileSet> {
+        let per_group = self.weights.outputs / self.groups;
+        let mut sets: Vec<TileSet> = Vec::new();
+        for first in (0..self.weights.outputs.next_multiple_of(16)).step_by(lanes) {
+            // Lanes past the last output repeat it: they read what exists, and their weights are zero.
+            let group = |lane: usize| (first + lane).min(self.weights.outputs - 1) / per_group;
+            let base =
+                self.src.channel(group(0) * self.weights.inputs / self.src.block * self.src.block);
+            let channels: Vec<Vec<i64>> = (0..self.weights.inputs)
+                .map(|i| {
+                    (0..lanes)
+                        .map(|l| self.src.channel(group(l) * self.weights.inputs + i) - base)
+                        .collect()
+                })
+                .collect();
+            let channels = Channels::Own { channels };
+            match sets.last_mut() {
+                // Parts of a block are not joined: their place is not a multiple of a step.
+                Some(set) if lanes >= 16 && set.channels == channels && set.accepts(base) => {
+                    set.push(base)
+                }
+                _ => sets.push(TileSet {
+                    first_output: first,
+                    count: 1,
+                    vectors,
+                    channels,
+                    src: base,
+                    src_step: 0,
+                    reads: Reads::none(vectors),
+                }),
+            }
+        }
+        sets
+    }
+
+    /// A set cut where what is added of the residual changes.
+    fn by_residual(&self, set: TileSet, target: Target) -> Vec<TileSet> {
+        let Some(added) = self.operands.residual else { return vec![set] };
+        let (lanes, outputs) = (set.vectors * target.lanes, self.weights.outputs);
+        let reads = |i: usize| added.reads(set.first_output + i * lanes, lanes, outputs, target);
+        let tiles: Vec<Reads> = (0..set.count).map(reads).collect();
+        // Parts of a block are walked in pairs, so all of them are joined or none.
+        let joins = lanes >= 16 || tiles.windows(2).all(|t| t[0].vectors == t[1].vectors);
+        let mut sets: Vec<TileSet> = Vec::new();
+        for (i, reads) in tiles.into_iter().enumerate() {
+            match sets.last_mut() {
+                Some(last) if joins && last.reads.vectors == reads.vectors => last.count += 1,
+                _ => sets.push(TileSet {
+                    first_output: set.first_output + i * lanes,
+                    count: 1,
+                    src: set.src + set.src_step * i as i64,
+                    channels: set.channels.clone(),
+                    reads,
+                    ..set
+                }),
+            }
+        }
+        sets
+    }
+}
+
+impl TileSet {
+    fn accepts(&self, src: i64) -> bool {
+        self.count == 1 || src == self.src + self.src_step * self.count as i64
+    }
+
+    fn push(&mut self, src: i64) {
+        if self.count == 1 {
+            self.src_step = src - self.src;
+        }
+        self.count += 1;
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Unary};
+use resnetc_ir::op::{Activation, Binary, Conv, Gemm, PadMode, Residual, SliceAxis, Unary};
 use resnetc_ir::{Graph, GraphError, Layout, NodeId, Op, Patch};
 
 use super::CheckError;
@@ -115,7 +115,13 @@ fn describe_conv(
 ) -> Result<NodeId, GraphError> {
     let plain = Conv { bias: conv.bias, ..Conv::new(conv.window, conv.groups) };
     let mut result = graph.add(name, Op::Conv(plain), &operands[..plain.operand_count()])?;
-    let mut shortcut = conv.residual_operand().and_then(|i| operands.get(i).copied());
+    let mut shortcut = match (conv.residual, conv.residual_operand()) {
+        (Some(residual), Some(i)) => {
+            let shape = graph.node(result).ty.shape.clone();
+            Some(describe_residual(graph, name, &residual, operands[i], &shape)?)
+        }
+        _ => None,
+    };
     if let (Some(window), Some(first)) = (conv.projection, conv.projected_operand()) {
         let projection = Op::Conv(Conv::new(window, 1));
         shortcut = Some(graph.add(format!("{name}.projection"), projection, &operands[first..])?);
@@ -124,6 +130,34 @@ fn describe_conv(
         result = graph.add(format!("{name}.sum"), Op::Binary(Binary::Add), &[result, shortcut])?;
     }
     activate(graph, name, conv.activation, result)
+}
+
+/// A residual as a value of the shape of what it is added to.
+fn describe_residual(
+    graph: &mut Graph,
+    name: &str,
+    residual: &Residual,
+    mut value: NodeId,
+    shape: &[usize],
+) -> Result<NodeId, GraphError> {
+    let extents = graph.node(value).ty.shape.clone();
+    let steps = [[1; 2], residual.strides].concat();
+    if extents[2..] != shape[2..] {
+        let axis = |(&extent, &step): (&usize, &usize)| SliceAxis {
+            start: 0,
+            step: step as isize,
+            len: extent.div_ceil(step),
+        };
+        let axes = extents.iter().zip(&steps).map(axis).collect();
+        value = graph.add(format!("{name}.slice"), Op::Slice(axes), &[value])?;
+    }
+    if extents[1] != shape[1] {
+        let before = vec![0, residual.channel, 0, 0];
+        let after = vec![0, shape[1] - residual.channel - extents[1], 0, 0];
+        let pad = Op::Pad { before, after, mode: PadMode::Constant(0.0) };
+        value = graph.add(format!("{name}.pad"), pad, &[value])?;
+    }
+    Ok(value)
 }
 
 fn activate(
@@ -170,8 +204,10 @@ mod tests {
 
     #[test]
     fn an_operator_alone_means_the_same_in_both_forms_and_is_fused_again() {
-        // Residuals, a projection that is folded, gates, pre-activation.
-        for name in ["resnet_bottleneck_v1", "seresnet", "cifar14_c", "resnetv2_preact"] {
+        // Residuals, a projection that is folded, strided shortcuts, gates, pre-activation.
+        for name in
+            ["resnet_bottleneck_v1", "cifar20_a", "seresnet", "cifar14_c", "resnetv2_preact"]
+        {
             let graph = scheduled_fixture(name);
             for node in operators(&graph) {
                 let n = graph.node(node);

@@ -12,7 +12,8 @@ use resnetc_ir::Tensor;
 use resnetc_ir::graph::{Graph, GraphError};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
-/// A convolution and the shapes of its operands. A projection is none of them: it is a problem of its own.
+/// A convolution and the shapes of its operands. A projection is none of them: it is a problem of its own. A residual has
+/// the result's shape: how little of it is added does not change what computes the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvProblem {
     /// Images.
@@ -38,10 +39,11 @@ pub struct ProblemError {
 }
 
 impl ConvProblem {
-    /// The problem of a node, without its projection; none if it is no convolution.
+    /// The problem of a node, without its projection and with all of its residual; none if it is no convolution.
     pub fn of(graph: &Graph, node: NodeId) -> Option<Self> {
         let found = graph.node(node);
         let Op::Conv(conv) = found.op else { return None };
+        let conv = Conv { residual: conv.residual.map(|_| Residual::PLAIN), ..conv };
         let [batch, inputs, h, w] = graph.node(graph.operand(node, 0)?).ty.nchw()?;
         let [_, outputs, _, _] = found.ty.nchw()?;
         Some(ConvProblem { batch, inputs, size: [h, w], outputs, conv })

@@ -73,6 +73,9 @@ fn check(
         let near = Stop::Near("the projection has an activation");
         return Err(if shared { Stop::Other } else { near });
     }
+    if graph.node(shortcut).ty.shape != graph.node(node).ty.shape {
+        return Err(Stop::Near("a part of the projection is added"));
+    }
     if projection.residual.is_some() || projection.projection.is_some() {
         return Err(Stop::Near("the projection has a shortcut of its own"));
     }

@@ -24,6 +24,7 @@ pub mod fold_constants;
 pub mod fuse_activation;
 pub mod fuse_projection;
 pub mod fuse_residual;
+pub mod fuse_strided_shortcut;
 pub mod layout;
 pub mod lower_batch_norm;
 pub mod lower_gemm;
@@ -150,6 +151,8 @@ const PIPELINE: &[Step] = {
         step(Fused, Optional, Once, fuse_activation::PASS),
         // Behind both: it goes by the residual, and a projection with an activation is none.
         step(Fused, Optional, Once, fuse_projection::PASS),
+        // Pixels that are skipped and channels that are new are two operators, one behind the other.
+        step(Fused, Optional, UntilStable, fuse_strided_shortcut::PASS),
         // Constants that a fold no longer needs die with their last user; this removes what the description left.
         step(Fused, Optional, Once, dead_code::PASS),
         // Last: every pass above makes new nodes, and none of them knows of layouts.

@@ -6,7 +6,7 @@ use resnetc::passes::{
 };
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Conv, Unary, Window};
-use resnetc_ir::text::parse;
+use resnetc_ir::text::{parse, print};
 use resnetc_ir::{Graph, Layout, NodeId, Op, Tensor};
 
 /// A residual block with everything that fuses.
@@ -269,6 +269,51 @@ fn the_main_branch_takes_the_sum() {
         assert_eq!(graph.node(fused).name, "expand");
         let residual = graph.operand(fused, 2).expect("the residual");
         assert_eq!(graph.node(residual).name, "projection");
+    }
+}
+
+/// Every second pixel and new channels, in whatever order and form.
+#[test]
+fn a_shortcut_without_parameters_is_read_where_its_source_lies() {
+    const PAD: &str = "pad(%S) before=[0, 1, 0, 0] after=[0, 3, 0, 0]";
+    const CONCAT: &str = "concat(%2, %S, %3) axis=1";
+    const SLICE: &str = "slice(%S) start=[0, 0, 0, 0] len=[1, C, 3, 2] step=[1, 1, 2, 2]";
+    const POOLS: [&str; 2] = [
+        "average_pool(%S) kernel=[1, 1] strides=[2, 2]",
+        "max_pool(%S) kernel=[1, 1] strides=[2, 2]",
+    ];
+    let fused = |shortcut: [&str; 2], size: [usize; 2]| {
+        // The second of them reads the first, which reads the input.
+        let channels = if [PAD, CONCAT].contains(&shortcut[0]) { "6" } else { "2" };
+        let [first, second] = shortcut.map(|op| op.replace('C', channels));
+        let [h, w] = size;
+        let text = format!(
+            r#"
+            %0 = input : f32[1, 2, 5, 4]
+            %1 = constant seed=1 : f32[6, 2, 3, 3]
+            %2 = constant fill=0 : f32[1, 1, {h}, {w}]
+            %3 = constant fill=-0 : f32[1, 3, {h}, {w}]
+            %4 = {}
+            %5 = {}
+            %6 = conv(%0, %1) kernel=[3, 3] strides=[2, 2] pads=[1, 1, 1, 1]
+            %7 = add(%6, %5)
+            %8 = relu(%7)
+            output "y" = %8"#,
+            first.replace("%S", "%0"),
+            second.replace("%S", "%4"),
+        );
+        let mut graph = parse(&text).expect("it parses");
+        let options = PassOptions { until: Some(Stage::Fused), ..Default::default() };
+        run(&mut graph, &options).expect("it runs");
+        print(&graph)
+    };
+    let expected = fused([SLICE, PAD], [3, 2]);
+    assert!(expected.contains("residual residual_strides=[2, 2] residual_channel=1"), "{expected}");
+    for pixels in [SLICE, POOLS[0], POOLS[1]] {
+        assert_eq!(fused([pixels, PAD], [3, 2]), expected);
+        assert_eq!(fused([PAD, pixels], [5, 4]), expected);
+        assert_eq!(fused([pixels, CONCAT], [3, 2]), expected);
+        assert_eq!(fused([CONCAT, pixels], [5, 4]), expected);
     }
 }
 

@@ -370,6 +370,100 @@ const REFUSALS: &[Refusal] = &[
         reason: "there are too many channels",
     },
     Refusal {
+        pass: "fuse_projection",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant [3, 5, 7, 9] : f32[2, 2, 1, 1]
+            %2 = conv(%0, %1) kernel=[1, 1]
+            %3 = conv(%0, %1, %2) kernel=[1, 1] strides=[2, 2] residual residual_strides=[2, 2]
+            output "y" = %3"#,
+        reason: "a part of the projection is added",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[3, 2, 1, 1]
+            %2 = pad(%0) before=[0, 1, 0, 0] after=[0, 0, 0, 0]
+            %3 = conv(%0, %1, %2) kernel=[1, 1] residual
+            output "y" = %3
+            output "z" = %2"#,
+        reason: "the shortcut has two users",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[3, 2, 1, 1]
+            %2 = pad(%0) before=[0, 1, 0, 0] after=[0, 0, 0, 0] value=1
+            %3 = conv(%0, %1, %2) kernel=[1, 1] residual
+            output "y" = %3"#,
+        reason: "the new channels are not zero",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[3, 2, 1, 1]
+            %2 = constant fill=1 : f32[1, 1, 4, 4]
+            %3 = concat(%0, %2) axis=1
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "the new channels are not zero",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[2, 2, 1, 1]
+            %2 = input : f32[1, 2, 3, 4]
+            %3 = pad(%2) before=[0, 0, 1, 0] after=[0, 0, 0, 0]
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "the Pad does more than add channels",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[2, 2, 1, 1]
+            %2 = slice(%0) start=[0, 0, 1, 0] len=[1, 2, 2, 2] step=[1, 1, 2, 2]
+            %3 = conv(%0, %1, %2) kernel=[1, 1] strides=[2, 2] residual
+            output "y" = %3"#,
+        reason: "the Slice does more than skip pixels",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[2, 2, 1, 1]
+            %2 = input : f32[1, 3, 4, 4]
+            %3 = slice(%2) start=[0, 0, 0, 0] len=[1, 2, 4, 4]
+            %4 = conv(%0, %1, %3) kernel=[1, 1] residual
+            output "y" = %4"#,
+        reason: "the Slice does more than skip pixels",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[2, 2, 1, 1]
+            %2 = average_pool(%0) kernel=[2, 2] strides=[2, 2]
+            %3 = conv(%0, %1, %2) kernel=[1, 1] strides=[2, 2] residual
+            output "y" = %3"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "fuse_strided_shortcut",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant iota : f32[4, 2, 1, 1]
+            %2 = concat(%0, %0) axis=1
+            %3 = conv(%0, %1, %2) kernel=[1, 1] residual
+            output "y" = %3"#,
+        reason: "",
+    },
+    Refusal {
         pass: "reduce_mean_to_pool",
         graph: r#"
             %0 = input : f32[1, 2, 4, 4]

@@ -21,10 +21,16 @@ pub struct Choice {
     pub widths: Vec<usize>,
     /// Modelled half cycles of one step of the reduction over the whole output.
     pub step_cost: usize,
+    /// The same, with what it takes to read further programs, of one step's share.
+    cost: usize,
 }
 
 /// The most instructions of a kernel in which tiles have different forms, each with code of its own.
 const CODE_LIMIT: usize = 16_000;
+
+/// Half cycles to fetch an instruction that ran last when the network did. Measured where a layer of few channels took
+/// two large programs instead of one.
+const FETCH: usize = 4;
 
 /// The most pixels of a band: a displacement for each is in the code.
 const BAND_LIMIT: usize = 1024;
@@ -51,8 +57,8 @@ pub(super) fn choose(product: &Product<'_>, machine: &Machine) -> Choice {
     let candidates = forms(product, machine);
     let mut best: Option<Choice> = None;
     for candidate in candidates {
-        let limit = best.as_ref().map_or(usize::MAX, |b| b.step_cost * (100 - GAIN_PERCENT) / 100);
-        if candidate.step_cost < limit && is_small_enough(product, &candidate) {
+        let limit = best.as_ref().map_or(usize::MAX, |b| b.cost * (100 - GAIN_PERCENT) / 100);
+        if candidate.cost < limit && is_small_enough(product, &candidate) {
             best = Some(candidate);
         }
     }
@@ -63,6 +69,7 @@ pub(super) fn choose(product: &Product<'_>, machine: &Machine) -> Choice {
             band_rows: 1,
             widths: vec![1; product.walk.columns],
             step_cost: usize::MAX,
+            cost: usize::MAX,
         })
     })
 }
@@ -101,12 +108,15 @@ fn form(product: &Product<'_>, target: Target, vectors: usize, band_rows: usize)
     let widest = widest_tile(target, vectors, product.is_shared(lanes.max(16)))?;
     let (widths, cost) = split(band_rows * product.walk.columns, widest, vectors);
     let outputs = product.weights.outputs.next_multiple_of(16);
-    Some(Choice {
-        vectors,
-        band_rows,
-        step_cost: cost * outputs.div_ceil(lanes) * (product.walk.rows / band_rows),
-        widths,
-    })
+    let step_cost = cost * outputs.div_ceil(lanes) * (product.walk.rows / band_rows);
+    let mut choice = Choice { vectors, band_rows, step_cost, cost: step_cost, widths };
+    let further = product.programs_for_residual(vectors, target);
+    if further > 0 {
+        let taps = product.window.kernel[0] * product.window.kernel[1];
+        let code = code_size(product, &choice) * further * FETCH;
+        choice.cost += code / (product.weights.inputs * taps);
+    }
+    Some(choice)
 }
 
 /// Whether the kernel is small enough; one row at a time always is taken.

@@ -230,7 +230,7 @@ impl Walk {
 impl Product<'_> {
     fn lower(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
         let choice = choose(self, &sink.machine);
-        self.tile_sets(&choice, sink)
+        self.tile_sets(choice.vectors, sink.machine.target)
             .into_iter()
             .map(|set| self.piece(&choice, set, sink))
             .collect()

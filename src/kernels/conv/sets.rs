@@ -1,10 +1,8 @@
 //! Which tiles run the same program.
 
 use crate::codegen::vir::Target;
-use crate::kernels::residual::Reads;
-use crate::kernels::sink::Sink;
+use crate::kernels::residual::{Read, Reads};
 
-use super::choose::Choice;
 use super::micro::Channels;
 use super::{Product, shared_channels};
 
@@ -29,12 +27,12 @@ impl Product<'_> {
                 && (self.weights.outputs / self.groups).is_multiple_of(lanes))
     }
 
-    pub(super) fn tile_sets(&self, choice: &Choice, sink: &Sink) -> Vec<TileSet> {
-        let target = sink.machine.target;
-        let lanes = choice.vectors * target.lanes;
+    /// All tiles of that many vectors.
+    pub(super) fn tile_sets(&self, vectors: usize, target: Target) -> Vec<TileSet> {
+        let lanes = vectors * target.lanes;
         let sets = match self.is_shared(lanes.max(16)) {
-            true => self.shared_sets(choice.vectors, target.lanes),
-            false => self.own_sets(choice.vectors, lanes),
+            true => self.shared_sets(vectors, target.lanes),
+            false => self.own_sets(vectors, lanes),
         };
         sets.into_iter().flat_map(|set| self.by_residual(set, target)).collect()
     }
@@ -101,6 +99,21 @@ impl Product<'_> {
             }
         }
         sets
+    }
+
+    /// How many programs it takes more because a residual is added to some tiles otherwise than to others.
+    pub(super) fn programs_for_residual(&self, vectors: usize, target: Target) -> usize {
+        if self.operands.residual.is_none() {
+            return 0;
+        }
+        let sets = self.tile_sets(vectors, target);
+        let mut reads: Vec<&[Vec<Read>]> = Vec::new();
+        for set in sets.iter().filter(|set| set.vectors == vectors) {
+            if !reads.contains(&&set.reads.vectors[..]) {
+                reads.push(&set.reads.vectors);
+            }
+        }
+        reads.len().saturating_sub(1)
     }
 
     /// A set cut where what is added of the residual changes.

@@ -175,14 +175,15 @@ fn name(
     }
 }
 
-fn problem(src: &Place, outputs: usize, conv: &Conv) -> ConvProblem {
+/// A convolution of a source as one line, all of whose residual is added.
+pub(super) fn problem(src: &Place, outputs: usize, conv: &Conv) -> ConvProblem {
     let [batch, inputs, h, w] = src.geometry.nchw();
     ConvProblem { batch, inputs, size: [h, w], outputs, conv: *conv }
 }
 
 impl Operands<'_> {
     /// What is computed of these operands, in one line.
-    pub(super) fn problem(&self, conv: &Conv, outputs: usize) -> String {
+    fn problem(&self, conv: &Conv, outputs: usize) -> String {
         let own = problem(self.src, outputs, &Conv { projection: None, ..*conv });
         match self.residual {
             Some(added) if added.place.geometry.nchw() != self.dst.geometry.nchw() => {

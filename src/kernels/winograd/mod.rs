@@ -24,8 +24,8 @@ use crate::codegen::region::{Base, Call, Extent, Piece};
 use crate::codegen::vir::Target;
 
 use super::KernelError;
-use super::conv::Operands;
 use super::conv::pack::Weights;
+use super::conv::{Operands, problem};
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
 use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
@@ -188,7 +188,7 @@ impl Form {
 
     /// What the kernels and the steps of a profile are called.
     fn name(&self, step: &str, conv: &Conv, operands: Operands<'_>) -> String {
-        let problem = operands.problem(conv, self.outputs);
+        let problem = problem(operands.src, self.outputs, conv);
         format!("winograd F({},3) {step} {problem}", self.transforms.outputs)
     }
 

@@ -36,7 +36,7 @@ enum Use {
     /// By a transpose; what is left of it behind the new value.
     Transpose(NodeId, Vec<usize>),
     /// By a mean that works on the new value as well, followed by a transpose of the axes that are left.
-    Mean(NodeId, Op, Vec<usize>),
+    Mean(NodeId, Box<Op>, Vec<usize>),
     /// By something that wants the old order.
     Opaque,
 }
@@ -186,7 +186,7 @@ impl<'g> Region<'g> {
                     patch.replace(user, new);
                 }
                 Use::Mean(user, op, rest) => {
-                    let mean = patch.add(name(user), op, &[value]);
+                    let mean = patch.add(name(user), *op, &[value]);
                     let new = transposed(patch, user, mean, &rest);
                     patch.replace(user, new);
                 }
@@ -254,7 +254,7 @@ impl<'g> Region<'g> {
             return Use::Transpose(user, compose(&self.perm, perm));
         }
         match absorbed(op, &self.perm) {
-            Some((op, rest)) => Use::Mean(user, op, rest),
+            Some((op, rest)) => Use::Mean(user, Box::new(op), rest),
             None => Use::Opaque,
         }
     }

@@ -64,7 +64,7 @@ impl Compiler {
             Some(file) => Weights::Map(safetensors::load(file)?),
             None => Weights::Random { seed: self.options.seed },
         };
-        Ok(self.graph(spec.build(&weights, self.options.batch)?))
+        Ok(self.graph(spec.build(&weights, self.options.batch.unwrap_or(1))?))
     }
 
     /// Imports an ONNX file. Its large constants stay in the file until they are packed, so it must not be cut short

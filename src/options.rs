@@ -28,8 +28,8 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Rounding.
     pub numerics: Numerics,
-    /// Batch size for models that leave it open.
-    pub batch: usize,
+    /// Pictures in one run. Without, as many as the model declares, or 1 if it leaves that open.
+    pub batch: Option<usize>,
     /// Extents of other symbolic dimensions of an ONNX model, by name.
     pub dims: BTreeMap<String, usize>,
     /// Weights of a built-in network or a spec; seeded random ones without.
@@ -55,7 +55,7 @@ impl Default for Options {
             isa: IsaChoice::Auto,
             threads: None,
             numerics: Numerics::Fast,
-            batch: 1,
+            batch: None,
             dims: BTreeMap::new(),
             weights: None,
             seed: 0,

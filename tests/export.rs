@@ -25,7 +25,7 @@ mod random_graph;
 use random_graph::random_graph;
 
 fn reread(bytes: &[u8], batch: usize) -> Graph {
-    let bindings = Bindings { batch, ..Bindings::default() };
+    let bindings = Bindings { batch: Some(batch), ..Bindings::default() };
     parse(bytes, None, &bindings).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -331,7 +331,7 @@ fn files_are_kept_or_replaced_as_asked_and_nothing_half_written_remains() {
 
 #[test]
 fn a_loaded_network_can_be_written() {
-    let network = Compiler::new(Options { batch: 3, ..Options::default() });
+    let network = Compiler::new(Options { batch: Some(3), ..Options::default() });
     let network = network.load("cifar_resnet20").unwrap();
     assert_same(network.graph(), &reread(&network.to_onnx().unwrap(), 3));
 }

@@ -60,7 +60,7 @@ impl Case {
 
     fn exported_as(name: &str, text: &str) -> Case {
         let folder = fixtures().join(name);
-        let options = Options { batch: 1, ..Options::default() };
+        let options = Options { batch: Some(1), ..Options::default() };
         let network = Compiler::new(options).load(folder.join("model.onnx")).unwrap();
         let graph = network.graph();
         let mut weights = WeightMap::new();

@@ -51,7 +51,7 @@ fn options(isa: Isa, threads: usize, batch: usize) -> Options {
         isa: IsaChoice::Exactly(isa),
         threads: Some(threads),
         numerics: Numerics::Exact,
-        batch,
+        batch: Some(batch),
         ..Options::default()
     }
 }
@@ -130,7 +130,7 @@ fn unfused_fixtures_match_pytorch() {
             passes: PassSelection::None,
             numerics: Numerics::Exact,
             threads: Some(2),
-            batch: input.shape()[0],
+            batch: Some(input.shape()[0]),
             ..Options::default()
         };
         let network = Compiler::new(options).load(fixture(name).join("model.onnx")).expect(name);

@@ -154,7 +154,7 @@ fn network(numerics: Numerics, tuned: Option<Tuned>) -> Network {
     let options = Options {
         threads: Some(1),
         numerics,
-        batch: batch(),
+        batch: Some(batch()),
         tuned: tuned.map(Arc::new),
         ..Options::default()
     };

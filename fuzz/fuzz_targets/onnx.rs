@@ -8,7 +8,7 @@ use resnetc::import::onnx::{self, Bindings};
 use resnetc::ir::verify::verify;
 
 fuzz_target!(|bytes: &[u8]| {
-    match onnx::parse(bytes, None, &Bindings { batch: 2, ..Bindings::default() }) {
+    match onnx::parse(bytes, None, &Bindings { batch: Some(2), ..Bindings::default() }) {
         Ok(graph) => {
             verify(&graph).expect("past the import a bad graph is our bug");
             deeper::compile_and_run(graph);

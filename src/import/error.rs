@@ -129,12 +129,13 @@ pub enum ImportErrorKind {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// A batch size was asked for, but every input has a fixed one.
+    /// A batch size was asked for, but the inputs have another one that cannot be changed.
     #[error(
-        "batch {wanted} was asked for, but input \"{}\" has the fixed shape {}; \
+        "batch {wanted} was asked for, but input \"{}\" has the fixed shape {}, and {}; \
          export the model with a dynamic batch",
         name(.input),
-        one_line(&format!("{shape:?}"), LONGEST)
+        one_line(&format!("{shape:?}"), LONGEST),
+        one_line(.reason, LONGEST)
     )]
     FixedBatch {
         /// The batch asked for.
@@ -143,6 +144,24 @@ pub enum ImportErrorKind {
         input: String,
         /// Its declared shape.
         shape: Vec<usize>,
+        /// Why it cannot be another one.
+        reason: String,
+    },
+    /// A size was given for a dimension that has another one and is no batch.
+    #[error(
+        "{wanted} was asked for, but axis {axis} of input \"{}\" is {found}; \
+         export the model with that axis dynamic, or for that size",
+        name(.input)
+    )]
+    FixedDim {
+        /// The input.
+        input: String,
+        /// Which of its dimensions.
+        axis: usize,
+        /// The declared size.
+        found: usize,
+        /// The size asked for.
+        wanted: usize,
     },
     /// Nodes that cannot be compiled: all of them, so that one look tells the whole distance.
     #[error("{}", list_refused(.nodes))]

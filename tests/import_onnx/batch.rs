@@ -27,7 +27,7 @@ fn burnt(between: impl Fn(Model) -> Model) -> Model {
 }
 
 fn import(model: &Model, batch: usize) -> Result<Graph, ImportError> {
-    onnx::parse(&model.bytes(), None, &Bindings { batch, dims: BTreeMap::new() })
+    onnx::parse(&model.bytes(), None, &Bindings { batch: Some(batch), dims: BTreeMap::new() })
 }
 
 #[test]

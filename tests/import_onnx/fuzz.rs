@@ -12,7 +12,7 @@ use crate::model::Model;
 
 /// Imports whatever this is.
 fn survive(bytes: &[u8]) {
-    let bindings = Bindings { batch: 2, ..Bindings::default() };
+    let bindings = Bindings { batch: Some(2), ..Bindings::default() };
     match onnx::parse(bytes, None, &bindings) {
         Ok(graph) => verify(&graph).unwrap(),
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -107,7 +107,7 @@ proptest! {
 
 #[test]
 fn the_dense_model_is_sound() {
-    let bindings = Bindings { batch: 2, ..Bindings::default() };
+    let bindings = Bindings { batch: Some(2), ..Bindings::default() };
     let graph = onnx::parse(&dense(), None, &bindings).unwrap();
     assert_eq!(graph.node(graph.outputs()[0].node).ty.shape[0], 2);
 }

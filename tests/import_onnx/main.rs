@@ -7,6 +7,7 @@ mod limits;
 mod model;
 mod operators;
 mod quantized;
+mod rebatch;
 mod refused;
 
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ fn value(tensor: &Tensor) -> Value {
 fn difference(model: &Path, io: &Path) -> f64 {
     let input = safetensors::load_tensor(io, Some("input")).unwrap();
     let want = safetensors::load_tensor(io, Some("output")).unwrap();
-    let bindings = Bindings { batch: input.shape()[0], ..Bindings::default() };
+    let bindings = Bindings { batch: Some(input.shape()[0]), ..Bindings::default() };
     let graph = onnx::load(model, &bindings).unwrap();
     verify(&graph).unwrap();
     let got = eval(&graph, &[value(&input)]).unwrap().remove(0);

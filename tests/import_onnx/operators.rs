@@ -163,7 +163,7 @@ fn shape_arithmetic_leaves_no_trace() {
         .node("Concat", &["n", "rest"], &["t"], &[("axis", Int(0))])
         .node("Reshape", &["x", "t"], &["y"], &[])
         .output("y");
-    let bindings = Bindings { batch: 4, ..Bindings::default() };
+    let bindings = Bindings { batch: Some(4), ..Bindings::default() };
     let graph = onnx::parse(&model.bytes(), None, &bindings).unwrap();
     assert_eq!(graph.len(), 2);
     assert_eq!(graph.node(graph.outputs()[0].node).op, Op::Reshape { shape: vec![4, 6] });

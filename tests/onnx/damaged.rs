@@ -37,7 +37,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = *value;
         }
-        match onnx::parse(&bytes, None, &Bindings { batch, ..Bindings::default() }) {
+        match onnx::parse(&bytes, None, &Bindings { batch: Some(batch), ..Bindings::default() }) {
             Ok(graph) => prop_assert!(verify(&graph).is_ok()),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }

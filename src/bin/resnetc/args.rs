@@ -28,10 +28,10 @@ pub(crate) struct Common {
     /// Seed of random weights and random inputs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Pictures in one run, if the model leaves it open
+    /// Pictures in one run [default: as many as the model says, or 1]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
-    /// Extent of a symbolic dimension; can be given several times
+    /// Extent of a symbolic dimension; one without a name is INPUT.AXIS; can be given several times
     #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
     pub(crate) shapes: Vec<(String, usize)>,
     #[command(flatten)]
@@ -53,12 +53,12 @@ pub(crate) struct Common {
 
 impl Common {
     /// The options for a batch; what the user gave comes first.
-    pub(crate) fn options(&self, batch: usize) -> Options {
+    pub(crate) fn options(&self, batch: Option<usize>) -> Options {
         Options {
             isa: self.isa,
             threads: self.threads,
             numerics: self.numerics,
-            batch: self.batch.unwrap_or(batch),
+            batch: self.batch.or(batch),
             dims: self.shapes.iter().cloned().collect(),
             weights: self.weights.clone(),
             seed: self.seed,
@@ -74,10 +74,10 @@ impl Common {
         Common { tuned: Some(OFF.into()), choices: Choices::default(), ..self.clone() }
     }
 
-    /// Loads MODEL. `batch` counts if the user gave none.
-    pub(crate) fn load(&self, model: &Path, batch: usize) -> Result<Network, Failure> {
+    /// Loads MODEL.
+    pub(crate) fn load(&self, model: &Path) -> Result<Network, Failure> {
         self.check()?;
-        Ok(Compiler::new(self.options(batch)).load(model)?)
+        Ok(Compiler::new(self.options(None)).load(model)?)
     }
 
     /// What can be refused before anything is read.

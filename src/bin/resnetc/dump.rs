@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::usage("--node is not for --stage dot")
             .help("--stage fused --node NAME prints the node's lines"));
     }
-    let network = args.common.load(&args.model, 1)?;
+    let network = args.common.load(&args.model)?;
     let text = match args.stage {
         Dump::Graph => graph_text(args, network.graph())?,
         Dump::Fused => graph_text(args, &stages::fused(&network, network.options())?)?,

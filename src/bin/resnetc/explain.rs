@@ -24,7 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let network = args.common.load(&args.model, 1)?;
+    let network = args.common.load(&args.model)?;
     let explanation = Explanation::of(&Stages::of(&network, network.options())?.remarks);
     match args.json {
         true => output::print_json(&explanation),

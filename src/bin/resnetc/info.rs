@@ -64,7 +64,7 @@ struct Variant {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let network = args.common.load(&args.model, 1)?;
+    let network = args.common.load(&args.model)?;
     let options = network.options();
     let (isa, compiled, stages) = variant(&network, options)?;
     let (_, unfused, _) =

@@ -89,16 +89,16 @@ pub(crate) struct Loaded {
 pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
     common.check()?;
     let Some(path) = input else {
-        let network = common.load(model, 1)?;
+        let network = common.load(model)?;
         let inputs = random(&network, common.seed);
         return Ok(Loaded { network, inputs, file: None });
     };
     let file = TensorFile::read(path)?;
-    let mut network = common.load(model, 1)?;
+    let mut network = common.load(model)?;
     if let Some(batch) = other_batch(&network, &file)?
         && common.batch.is_none()
     {
-        match Compiler::new(common.options(batch)).load(model) {
+        match Compiler::new(common.options(Some(batch))).load(model) {
             Ok(bound) => network = bound,
             // The shapes are compared below.
             Err(Error::Import(ImportError { kind, .. }))

@@ -64,7 +64,7 @@ impl From<CacheError> for Failure {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let network = args.common.without_tuned().load(&args.model, 1)?;
+    let network = args.common.without_tuned().load(&args.model)?;
     let isa = args.common.isa.resolve().map_err(Error::from)?;
     let machine = MachineKey::of(isa, network.options().thread_count());
     // There is nothing to be written then.

@@ -129,7 +129,7 @@ fn make(args: &Make) -> Result<(), Failure> {
     // Said before the weights are read or drawn.
     check_target(&args.output, existing)?;
     let options = Options {
-        batch: args.batch,
+        batch: Some(args.batch),
         weights: args.weights.clone(),
         seed: args.seed.unwrap_or(0),
         ..Options::default()

@@ -8,20 +8,21 @@ use resnetc_ir::{Graph, NodeId};
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
 use super::functions::{Step, inline};
-use super::inputs::Input;
+use super::inputs::{Bound, Input};
 use super::open::is_standard;
 use super::ops::{self, Integers};
 use super::order::order;
 use super::proto::{DataType, GraphProto, ModelProto, NodeProto};
+use super::rebatch::rebatched;
 use super::tensor::{self, TensorError};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 use crate::import::limits;
 
-/// Converts a model whose inputs have these names and shapes.
+/// Converts a model whose inputs have these names and shapes, and gives it another batch if that is wanted.
 pub(super) fn convert(
     model: &ModelProto,
     opset: i64,
-    inputs: &[Input],
+    bound: &Bound,
     folder: Option<PathBuf>,
 ) -> Result<Graph, ImportError> {
     let Some(graph) = &model.graph else { return Ok(Graph::new()) };
@@ -39,7 +40,7 @@ pub(super) fn convert(
     let used = used(graph, &order, &steps);
     let builder = Builder::new(folder);
     let mut converter = Converter { builder, values: HashMap::new(), used, refused: Vec::new() };
-    for Input { name, shape, is_batch, ty } in inputs {
+    for Input { name, shape, is_batch, ty } in &bound.inputs {
         let node = converter.builder.graph.input(name, shape.clone());
         if *is_batch {
             converter.builder.batch.add(node, shape[0]);
@@ -57,7 +58,16 @@ pub(super) fn convert(
             return Err(too_many_nodes());
         }
     }
-    converter.finish(graph)
+    let result = converter.finish(graph)?;
+    match bound.new_batch {
+        None => Ok(result),
+        Some(batch) => {
+            let refused = |reason| bound.refuse(batch.to, reason);
+            let result = rebatched(result, batch).map_err(refused)?;
+            check_values(&result)?;
+            Ok(result)
+        }
+    }
 }
 
 fn invalid(place: &str, reason: &str) -> ImportError {

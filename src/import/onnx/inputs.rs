@@ -5,22 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use resnetc_ir::infer::check_shape;
 
 use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
+use super::rebatch::NewBatch;
 use crate::import::error::{ImportError, ImportErrorKind, UnboundDim};
 
-/// Sizes for symbolic dimensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Sizes for symbolic dimensions, and for the batch of a model that declares another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bindings {
-    /// The size of every symbolic dimension that is the first of an input and is not named in `dims`.
-    pub batch: usize,
+    /// The first extent of every input that is not named in `dims`. Without, it is what the model declares, or 1 where
+    /// that is a symbol. A model that declares another number gets this one if each picture's results depend on that
+    /// picture alone.
+    pub batch: Option<usize>,
     /// Sizes by name. A dimension without a name goes by its input and axis, as in `"image.2"`.
     pub dims: BTreeMap<String, usize>,
-}
-
-impl Default for Bindings {
-    /// Batch 1.
-    fn default() -> Self {
-        Bindings { batch: 1, dims: BTreeMap::new() }
-    }
 }
 
 /// One dimension as declared.
@@ -51,6 +47,28 @@ pub(super) struct Input {
     /// Whether the first dimension is a symbol.
     pub(super) is_batch: bool,
     pub(super) ty: DataType,
+}
+
+/// All inputs with sizes.
+pub(super) struct Bound {
+    pub(super) inputs: Vec<Input>,
+    /// What shall become of the batch that the inputs are declared with.
+    pub(super) new_batch: Option<NewBatch>,
+}
+
+impl Bound {
+    /// Says that the model cannot have another batch.
+    pub(super) fn refuse(&self, wanted: usize, reason: String) -> ImportError {
+        fixed_batch(&self.inputs, wanted, reason)
+    }
+}
+
+fn fixed_batch(inputs: &[Input], wanted: usize, reason: String) -> ImportError {
+    let (input, shape) = match inputs.first() {
+        Some(input) => (input.name.clone(), input.shape.clone()),
+        None => Default::default(),
+    };
+    ImportErrorKind::FixedBatch { wanted, input, shape, reason }.into()
 }
 
 fn invalid(input: &str, reason: String) -> ImportError {
@@ -93,9 +111,8 @@ fn describe_dim(input: &str, axis: usize, dim: &Dimension) -> Dim {
 }
 
 /// Gives every dimension a size.
-pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Vec<Input>, ImportError> {
-    let sizes = sizes(inputs, bindings)?;
-    check_batch(inputs, bindings)?;
+pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, ImportError> {
+    let (sizes, named_batch) = sizes(inputs, bindings)?;
     let mut unbound = Vec::new();
     let mut bound = Vec::new();
     for input in inputs {
@@ -122,44 +139,79 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Vec<Inpu
     for Input { name, shape, .. } in &bound {
         check_shape(shape).map_err(|e| invalid(name, e.to_string()))?;
     }
-    Ok(bound)
+    let new_batch = new_batch(&bound, named_batch, bindings.batch)?;
+    Ok(Bound { inputs: bound, new_batch })
 }
 
-/// The size of each symbol: what the caller says, or the batch for one that is first in some input.
+/// The size of each symbol: what the caller says, or the batch for one that is first in some input. With it, the batch
+/// that the caller wants instead of a fixed one, by the name of that dimension.
 fn sizes<'a>(
     inputs: &'a [InputInfo],
     bindings: &'a Bindings,
-) -> Result<BTreeMap<&'a str, usize>, ImportError> {
+) -> Result<(BTreeMap<&'a str, usize>, Option<usize>), ImportError> {
     let symbol =
         |dim: &'a Dim| if let Dim::Symbol(name) = dim { Some(name.as_str()) } else { None };
     let first = inputs.iter().filter_map(|i| i.dims.first().and_then(symbol));
-    let mut sizes: BTreeMap<&str, usize> = first.map(|name| (name, bindings.batch)).collect();
+    let batch = bindings.batch.unwrap_or(1);
+    let mut sizes: BTreeMap<&str, usize> = first.map(|name| (name, batch)).collect();
     let known: BTreeSet<&str> =
         inputs.iter().flat_map(|i| i.dims.iter().filter_map(symbol)).collect();
+    let mut named_batch = None;
     for (name, &size) in &bindings.dims {
-        if !known.contains(name.as_str()) {
-            let known = known.into_iter().map(String::from).collect();
-            return Err(ImportErrorKind::UnknownDim { name: name.clone(), known }.into());
+        if known.contains(name.as_str()) {
+            sizes.insert(name, size);
+            continue;
         }
-        sizes.insert(name, size);
+        match fixed(inputs, name) {
+            Some((_, _, found)) if found == size => {}
+            Some((input, 0, _)) => match named_batch.replace(size) {
+                Some(other) if other != size => {
+                    let reason = format!("a model has one batch, and {other} and {size} are asked for");
+                    return Err(invalid(&input.name, reason));
+                }
+                _ => {}
+            },
+            Some((input, axis, found)) => {
+                let input = input.name.clone();
+                return Err(ImportErrorKind::FixedDim { input, axis, found, wanted: size }.into());
+            }
+            None => {
+                let known = known.into_iter().map(String::from).collect();
+                return Err(ImportErrorKind::UnknownDim { name: name.clone(), known }.into());
+            }
+        }
     }
-    Ok(sizes)
+    Ok((sizes, named_batch))
 }
 
-/// A batch other than 1 must reach some input, or the caller would silently get another one.
-fn check_batch(inputs: &[InputInfo], bindings: &Bindings) -> Result<(), ImportError> {
-    let reached = |input: &InputInfo| match input.dims.first() {
-        Some(Dim::Fixed(n)) => *n == bindings.batch,
-        Some(Dim::Symbol(_)) => true,
-        None => false,
-    };
-    match inputs.first() {
-        Some(input) if bindings.batch != 1 && !inputs.iter().any(reached) => {
-            let fixed = |dim: &Dim| if let Dim::Fixed(n) = dim { *n } else { 0 };
-            let shape = input.dims.iter().map(fixed).collect();
-            let (wanted, input) = (bindings.batch, input.name.clone());
-            Err(ImportErrorKind::FixedBatch { wanted, input, shape }.into())
-        }
-        _ => Ok(()),
+/// The fixed dimension that goes by this name: its input, axis and size.
+fn fixed<'a>(inputs: &'a [InputInfo], name: &str) -> Option<(&'a InputInfo, usize, usize)> {
+    let (input, axis) = name.rsplit_once('.')?;
+    let (input, axis) = (inputs.iter().find(|i| i.name == input)?, axis.parse().ok()?);
+    match input.dims.get(axis)? {
+        Dim::Fixed(size) => Some((input, axis, *size)),
+        Dim::Symbol(_) => None,
     }
+}
+
+/// The batch that the model shall have instead of its own: the one of a named dimension, or the one asked for if neither
+/// an open batch takes it nor the first input has it. Otherwise the caller would silently get another one.
+fn new_batch(
+    inputs: &[Input],
+    named: Option<usize>,
+    asked: Option<usize>,
+) -> Result<Option<NewBatch>, ImportError> {
+    let Some(first) = inputs.first() else { return Ok(None) };
+    let is_open = inputs.iter().any(|input| input.is_batch);
+    let asked = asked.filter(|n| !is_open && first.shape.first() != Some(n));
+    let Some(to) = named.or(asked) else { return Ok(None) };
+    let mut batches = inputs.iter().filter_map(|i| i.shape.first().copied());
+    let reason = match batches.next() {
+        None => "it has no first axis".into(),
+        Some(from) => match batches.find(|&n| n != from) {
+            None => return Ok(Some(NewBatch { from, to })),
+            Some(other) => format!("the inputs' first extents are {from} and {other}"),
+        },
+    };
+    Err(fixed_batch(inputs, to, reason))
 }

@@ -9,7 +9,9 @@
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |
+//! | `pictures` | which values keep the pictures of a batch apart |
 //! | `batch` | batches that were burnt into a reshape |
+//! | `rebatch` | models with a fixed batch, for another one |
 //! | `literal`, `movement` | arithmetic on what is known during import |
 //! | `ops` | the operators |
 //!
@@ -28,7 +30,9 @@ mod movement;
 mod open;
 mod ops;
 mod order;
+mod pictures;
 pub mod proto;
+mod rebatch;
 mod tensor;
 mod wire;
 
@@ -48,7 +52,7 @@ pub use ops::{Operator, When, operators};
 /// use resnetc::import::onnx::{Bindings, Model};
 ///
 /// let model = Model::read("resnet50.onnx".as_ref())?;
-/// let graph = model.graph(&Bindings { batch: 8, ..Bindings::default() })?;
+/// let graph = model.graph(&Bindings { batch: Some(8), ..Bindings::default() })?;
 /// # Ok::<(), resnetc::import::ImportError>(())
 /// ```
 #[derive(Debug)]
@@ -104,8 +108,8 @@ impl Model {
     /// them.
     pub fn graph(&self, bindings: &Bindings) -> Result<Graph, ImportError> {
         let convert = || {
-            let inputs = inputs::bind(&inputs::describe(self.declared())?, bindings)?;
-            convert::convert(&self.proto, self.opset, &inputs, self.folder.clone())
+            let bound = inputs::bind(&inputs::describe(self.declared())?, bindings)?;
+            convert::convert(&self.proto, self.opset, &bound, self.folder.clone())
         };
         convert().map_err(|e| self.name_file(e))
     }

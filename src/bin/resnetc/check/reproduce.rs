@@ -136,7 +136,7 @@ fn command(args: &Args, folder: &Path, input: &str) -> String {
         format!("--input {}", path(input)),
         format!("--tolerance {:e}", args.tolerance),
     ];
-    let Options { isa, threads, numerics, passes, .. } = args.common.options(1);
+    let Options { isa, threads, numerics, passes, .. } = args.common.options(None);
     if let IsaChoice::Exactly(isa) = isa {
         words.push(format!("--isa {}", isa.name()));
     }

@@ -45,7 +45,7 @@ struct Report {
 pub(super) fn run(args: &Args, model: Option<&Path>, folder: &Path) -> Result<(), Failure> {
     let pictures = Idx::read(&folder.join(PICTURES), 3)?;
     let labels = Idx::read(&folder.join(LABELS), 1)?;
-    let mut engine = Engine::new(args, model, BATCH)?;
+    let mut engine = Engine::new(args, model, Some(BATCH))?;
     let preparation = Preparation::new(&args.pictures, usual_preset(model), engine.input())?;
     fit(&engine, &pictures, &labels)?;
     let (right, time) = count(&mut engine, &preparation, &pictures, &labels)?;

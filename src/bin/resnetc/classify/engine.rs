@@ -24,8 +24,9 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Loads and compiles MODEL, or the bundled network, for so many pictures a run if the model leaves that open.
-    pub(super) fn new(args: &Args, model: Option<&Path>, batch: usize) -> Result<Self, Failure> {
+    /// Loads and compiles MODEL, or the bundled network, for so many pictures a run if the model allows that; without,
+    /// for as many as the model says.
+    pub(super) fn new(args: &Args, model: Option<&Path>, batch: Option<usize>) -> Result<Self, Failure> {
         let network = match model {
             Some(model) => own_network(args, model, batch)?,
             None => bundled_network(args, batch)?,
@@ -101,21 +102,21 @@ impl Engine {
     }
 }
 
-/// A model may have a batch of its own; then it is that one, unless the user asked for another.
-fn own_network(args: &Args, model: &Path, batch: usize) -> Result<Network, Failure> {
+/// A model may have a batch of its own that cannot be changed; then it is that one, unless the user asked for another.
+fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Network, Failure> {
     let load = |batch| Compiler::new(args.common.options(batch)).load(model);
     match load(batch) {
         Err(Error::Import(ImportError { kind, .. }))
             if args.common.batch.is_none()
                 && matches!(*kind, ImportErrorKind::FixedBatch { .. }) =>
         {
-            Ok(load(1)?)
+            Ok(load(None)?)
         }
         loaded => Ok(loaded?),
     }
 }
 
-fn bundled_network(args: &Args, batch: usize) -> Result<Network, Failure> {
+fn bundled_network(args: &Args, batch: Option<usize>) -> Result<Network, Failure> {
     if args.common.weights.is_some() {
         return Err(Failure::usage("--weights goes with a built-in network or a spec"));
     }

@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         (Some(_), true) => return Err(Failure::usage("no picture is given")),
     };
-    let batch = if sources.len() < MANY { 1 } else { BATCH };
+    let batch = (sources.len() >= MANY).then_some(BATCH);
     let mut engine = Engine::new(args, request.model, batch)?;
     let preparation =
         Preparation::new(&args.pictures, usual_preset(request.model), engine.input())?;

@@ -1,0 +1,114 @@
+//! Which values keep the pictures of a batch apart.
+
+use std::collections::{HashMap, HashSet};
+
+use resnetc_ir::{Graph, NodeId, Op};
+
+/// What a value is to the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It depends on no input, so it is the same for every picture and every batch.
+    Shared,
+    /// Its first axis counts the pictures, and picture `i` of it is a function of picture `i` of the inputs alone, for
+    /// every `i` the same function.
+    Apart,
+    /// Anything else.
+    Mixed,
+}
+
+/// The role of every value, where the first axis of `inputs` counts `size` pictures. By induction over the graph: the
+/// inputs have their role by definition, and every operator here keeps it.
+pub(super) fn roles(
+    graph: &Graph,
+    inputs: &HashSet<NodeId>,
+    size: usize,
+) -> HashMap<NodeId, Role> {
+    let mut roles = HashMap::new();
+    for node in graph.topo() {
+        let role = Roles { graph, known: &roles, size }.of(node, inputs);
+        roles.insert(node, role);
+    }
+    roles
+}
+
+struct Roles<'a> {
+    graph: &'a Graph,
+    /// Those of all operands.
+    known: &'a HashMap<NodeId, Role>,
+    size: usize,
+}
+
+impl Roles<'_> {
+    fn of(&self, node: NodeId, inputs: &HashSet<NodeId>) -> Role {
+        let operands = self.graph.operands(node);
+        let counts = self.shape(node).first() == Some(&self.size);
+        let apart = match &self.graph.node(node).op {
+            Op::Constant(_) => return Role::Shared,
+            Op::Input => inputs.contains(&node),
+            _ if operands.iter().all(|&o| self.is(o, Role::Shared)) => return Role::Shared,
+            _ => self.keeps_apart(node, &operands),
+        };
+        if apart && counts { Role::Apart } else { Role::Mixed }
+    }
+
+    fn shape(&self, node: NodeId) -> &[usize] {
+        &self.graph.node(node).ty.shape
+    }
+
+    fn is(&self, node: NodeId, role: Role) -> bool {
+        self.known.get(&node) == Some(&role)
+    }
+
+    /// Whether an operand has all axes of a result of this rank, so that its pictures are the result's.
+    fn is_whole(&self, operand: NodeId, rank: usize) -> bool {
+        self.is(operand, Role::Apart) && self.shape(operand).len() == rank
+    }
+
+    /// Whether an operand has one number for all pictures where it broadcasts to a result of this rank.
+    fn is_even(&self, operand: NodeId, rank: usize) -> bool {
+        let shape = self.shape(operand);
+        self.is(operand, Role::Shared) && (shape.len() < rank || shape[0] == 1)
+    }
+
+    /// Whether an operator with a result for each picture makes it of the same picture of its operands.
+    fn keeps_apart(&self, node: NodeId, operands: &[NodeId]) -> bool {
+        let Some((&first, others)) = operands.split_first() else { return false };
+        let rank = self.shape(node).len();
+        let shared = |o: &NodeId| self.is(*o, Role::Shared);
+        let broadcasts = |o: &NodeId| self.is_whole(*o, rank) || self.is_even(*o, rank);
+        let apart = self.is(first, Role::Apart);
+        match &self.graph.node(node).op {
+            Op::Input | Op::Constant(_) => false,
+            Op::Conv(_) => {
+                let folded = |o: &NodeId| shared(o) || self.is(*o, Role::Apart);
+                // Weights are shared; what is added may be another value of the same pictures.
+                apart && others.iter().take(1).all(shared) && others.iter().skip(1).all(folded)
+            }
+            Op::BatchNorm { .. } => apart && others.iter().all(shared),
+            Op::Gemm(gemm) => {
+                let even = |o: &NodeId| self.is_even(*o, rank);
+                let added = others.iter().skip(1).all(even);
+                !gemm.transpose_a && apart && others.iter().take(1).all(shared) && added
+            }
+            // The rows of a single matrix are pictures, its columns are not.
+            Op::MatMul if rank == 2 => apart && others.iter().all(shared),
+            Op::MatMul | Op::Binary(_) => operands.iter().all(broadcasts),
+            Op::Unary(_)
+            | Op::MaxPool(_)
+            | Op::AveragePool { .. }
+            | Op::GlobalAveragePool
+            | Op::Identity
+            | Op::Reorder(_)
+            | Op::Reshape { .. } => apart,
+            Op::ReduceMean { axes, .. } | Op::ReduceMax { axes, .. } => apart && !axes.contains(&0),
+            Op::Softmax { axis } => apart && *axis != 0,
+            Op::Pad { before, after, .. } => apart && before[0] == 0 && after[0] == 0,
+            Op::Slice(axes) => {
+                let all = axes[0].start == 0 && axes[0].step == 1;
+                apart && all && axes[0].len == self.size
+            }
+            Op::Concat { axis } => *axis != 0 && operands.iter().all(|&o| self.is(o, Role::Apart)),
+            Op::Transpose { perm } => apart && perm[0] == 0,
+        }
+    }
+}

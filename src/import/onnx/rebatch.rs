@@ -1,0 +1,88 @@
+//! A model whose inputs are declared with a fixed batch, for another batch.
+//!
+//! Such a file says what a run on its own number of pictures gives. Where each picture's results are a function of that
+//! picture alone, the same for all, it thereby says what any number of pictures gives. The graph is made for the file's
+//! own batch, so every number in it that was computed from the batch is right for that function, and then only the first
+//! extents change.
+
+use std::collections::{HashMap, HashSet};
+
+use resnetc_ir::{Graph, NodeId, Op};
+
+use super::pictures::{Role, roles};
+
+/// Which batch a file is declared with, and which one it shall have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewBatch {
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+/// The graph for another batch.
+///
+/// # Errors
+/// If a result for a picture may depend on the other ones, or on their number; the reason names the operator.
+pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, String> {
+    graph.remove_dead();
+    let is_batch = |id: &&NodeId| graph.node(**id).ty.shape.first() == Some(&batch.from);
+    let inputs: HashSet<NodeId> = graph.inputs().iter().filter(is_batch).copied().collect();
+    let roles = roles(&graph, &inputs, batch.from);
+    let is_used = |id: &NodeId| graph.is_output(*id) || !graph.users(*id).is_empty();
+    let is_mixed = |id: &NodeId| roles[id] == Role::Mixed && is_used(id);
+    if let Some(id) = graph.topo().into_iter().find(is_mixed) {
+        return Err(why(&graph, id));
+    }
+    let mut new = Graph::new();
+    let mut places: HashMap<NodeId, NodeId> = HashMap::new();
+    for &id in graph.inputs() {
+        let node = graph.node(id);
+        let mut shape = node.ty.shape.clone();
+        if inputs.contains(&id) {
+            shape[0] = batch.to;
+        }
+        places.insert(id, new.input(node.name.clone(), shape));
+    }
+    for id in graph.topo() {
+        let node = graph.node(id);
+        let place = match &node.op {
+            Op::Input => continue,
+            Op::Constant(constant) => new.constant(&node.name, graph.tensor(*constant).clone()),
+            op => {
+                let op = if roles[&id] == Role::Apart { resized(op, batch.to) } else { op.clone() };
+                let operands: Vec<NodeId> = graph.operands(id).iter().map(|o| places[o]).collect();
+                new.add(&node.name, op, &operands).map_err(|e| e.to_string())?
+            }
+        };
+        let mut expected = node.ty.shape.clone();
+        if roles[&id] == Role::Apart {
+            expected[0] = batch.to;
+        }
+        if new.node(place).ty.shape != expected {
+            return Err(why(&graph, id));
+        }
+        places.insert(id, place);
+    }
+    for output in graph.outputs() {
+        new.output(&output.name, places[&output.node]);
+    }
+    Ok(new)
+}
+
+fn why(graph: &Graph, id: NodeId) -> String {
+    let node = graph.node(id);
+    match node.op {
+        Op::Input => format!("input \"{}\" of shape {:?} has another one", node.name, node.ty.shape),
+        _ => format!("{} \"{}\" may mix pictures", node.op.name(), node.name),
+    }
+}
+
+/// An operator whose result has so many pictures. Only these two hold their number.
+fn resized(op: &Op, pictures: usize) -> Op {
+    let mut op = op.clone();
+    match &mut op {
+        Op::Reshape { shape } => shape[0] = pictures,
+        Op::Slice(axes) => axes[0].len = pictures,
+        _ => {}
+    }
+    op
+}

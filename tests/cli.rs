@@ -100,6 +100,13 @@ fn the_inputs_first_axis_is_the_batch() {
     let report = json(&["run", BUNDLED, "--input", BUNDLED_IO, "--json"]);
     assert_eq!(report["outputs"][0]["shape"], serde_json::json!([10, 10]));
     assert!(report["relative_difference"].as_f64().unwrap() < 1e-5, "{report}");
+    // Also where the file says another one.
+    let (model, _) = fixture("resnet_dynamo");
+    let (_, io) = fixture("resnet_basic_b");
+    let report = json(&["run", &model, "--input", &io, "--json"]);
+    assert_eq!(report["outputs"][0]["shape"], serde_json::json!([2, 10]));
+    let report = json(&["run", &model, "--batch", "7", "--json"]);
+    assert_eq!(report["outputs"][0]["shape"], serde_json::json!([7, 10]));
 }
 
 #[test]

@@ -1,187 +1,25 @@
-//! Whole networks: the compiled model against PyTorch's numbers and against the interpreter.
+//! Whole networks: compiled ones against the interpreter, their memory, and how they are shared. Those in `tests/fixtures`
+//! are compared with their frameworks' numbers in `tests/fixtures.rs`.
 
 #[path = "passes/bound.rs"]
 #[expect(dead_code, reason = "the tolerance of passes, not of kernels")]
 mod bound;
 #[path = "../ir/tests/common/random_graph.rs"]
 mod random_graph;
+#[path = "common/running.rs"]
+mod running;
 
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 use resnetc::import::safetensors;
-use resnetc::ir::eval::{Value, eval};
+use resnetc::ir::eval::eval;
 use resnetc::ir::{Graph, NodeId, Op};
-use resnetc::{Compiler, Isa, IsaChoice, Model, Numerics, Options, PassSelection, Reuse};
+use resnetc::{Compiler, Options, PassSelection, Reuse};
+use running::{TOLERANCE, error, isas, noise, options, run};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-/// All networks in `tests/fixtures`.
-const FIXTURES: [&str; 16] = [
-    "cifar14_c",
-    "cifar20_a",
-    "cifar20_b",
-    "highway",
-    "plain20",
-    "resnet_basic_b",
-    "resnet_bottleneck_v1",
-    "resnet_bottleneck_v15",
-    "resnet_d",
-    "resnet_dilated",
-    "resnet_dynamo",
-    "resnetblur",
-    "resnetv2_preact",
-    "resnext",
-    "seresnet",
-    "vgg19_bn",
-];
-
-/// Error allowed relative to the largest output. A chain of depth n of f32 sums errs by about sqrt(n) * 2^-24; the
-/// deepest of these networks has 20 layers of up to 576 terms, and measured errors stay below 5e-7.
-const TOLERANCE: f64 = 5e-6;
-
-fn isas() -> Vec<Isa> {
-    [Isa::Baseline, Isa::Avx2, Isa::Avx512].into_iter().filter(|i| i.missing().is_none()).collect()
-}
-
-fn options(isa: Isa, threads: usize, batch: usize) -> Options {
-    Options {
-        isa: IsaChoice::Exactly(isa),
-        threads: Some(threads),
-        numerics: Numerics::Exact,
-        batch: Some(batch),
-        ..Options::default()
-    }
-}
-
-/// Runs on an arena full of NaN, so that nothing is read that was not written.
-fn run(model: &Model, input: &[f32]) -> Vec<f32> {
-    let mut cx = model.context().expect("memory for an arena");
-    cx.poison();
-    cx.input_mut(0).expect("one input").copy_from_slice(input);
-    model.run(&mut cx).expect("its own context");
-    let first = cx.output(0).expect("one output").to_vec();
-    model.run(&mut cx).expect("its own context");
-    assert_eq!(first, cx.output(0).expect("one output"), "a second run gives another result");
-    first
-}
-
-/// Largest difference relative to the largest expected value.
-fn error(got: &[f32], expected: impl Iterator<Item = f64> + Clone) -> f64 {
-    let largest = expected.clone().fold(0.0f64, |m, x| m.max(x.abs()));
-    let live = expected.clone().filter(|x| x.abs() > largest / 1000.0).count();
-    assert!(largest > 1e-3 && live * 2 > got.len(), "the expected values say nothing");
-    assert_eq!(got.len(), expected.clone().count());
-    let worst = got.iter().zip(expected).map(|(g, e)| (f64::from(*g) - e).abs());
-    worst.fold(0.0f64, |m, d| if d <= m { m } else { d }) / largest
-}
-
-#[test]
-fn fixtures_match_pytorch_on_every_isa_and_thread_count() {
-    for name in FIXTURES {
-        let io = safetensors::load(&fixture(name).join("io.safetensors")).expect("fixture");
-        let (input, output) = (&io["input"], &io["output"]);
-        for isa in isas() {
-            let mut results = Vec::new();
-            for threads in [1, 2] {
-                let compiler = Compiler::new(options(isa, threads, input.shape()[0]));
-                let network = compiler.load(fixture(name).join("model.onnx")).expect(name);
-                let got = run(&network.compile().expect(name), input.data());
-                let error = error(&got, output.data().iter().map(|&x| f64::from(x)));
-                assert!(error <= TOLERANCE, "{name} on {isa}: {error:e}");
-                results.push(got);
-            }
-            assert_eq!(results[0], results[1], "{name} on {isa}: threads change the result");
-        }
-    }
-}
-
-/// With Winograd's algorithm: F(4, 3) on its points errs about twice as much as direct convolution (the bound of a
-/// single layer is in `tests/kernels.rs`).
-#[test]
-fn fast_numerics_stay_close_on_every_isa() {
-    for name in FIXTURES {
-        let io = safetensors::load(&fixture(name).join("io.safetensors")).expect("fixture");
-        let (input, output) = (&io["input"], &io["output"]);
-        for isa in isas() {
-            let run_on = |threads| {
-                let fast =
-                    Options { numerics: Numerics::Fast, ..options(isa, threads, input.shape()[0]) };
-                let network =
-                    Compiler::new(fast).load(fixture(name).join("model.onnx")).expect(name);
-                run(&network.compile().expect(name), input.data())
-            };
-            let got = run_on(1);
-            let error = error(&got, output.data().iter().map(|&x| f64::from(x)));
-            assert!(error <= 2.0 * TOLERANCE, "{name} on {isa}: {error:e}");
-            assert_eq!(got, run_on(2), "{name} on {isa}: threads change the result");
-        }
-    }
-}
-
-#[test]
-fn unfused_fixtures_match_pytorch() {
-    for name in FIXTURES {
-        let io = safetensors::load(&fixture(name).join("io.safetensors")).expect("fixture");
-        let (input, output) = (&io["input"], &io["output"]);
-        let options = Options {
-            passes: PassSelection::None,
-            numerics: Numerics::Exact,
-            threads: Some(2),
-            batch: Some(input.shape()[0]),
-            ..Options::default()
-        };
-        let network = Compiler::new(options).load(fixture(name).join("model.onnx")).expect(name);
-        let got = run(&network.compile().expect(name), input.data());
-        let error = error(&got, output.data().iter().map(|&x| f64::from(x)));
-        assert!(error <= TOLERANCE, "{name}: {error:e}");
-    }
-}
-
-/// Reproducible noise of about unit size.
-fn noise(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..n).map(|_| next() + next()).collect()
-}
-
-#[test]
-fn other_batches_match_the_interpreter_and_each_other() {
-    // resnet_dynamo has its batch burnt in.
-    for name in FIXTURES.into_iter().filter(|&n| n != "resnet_dynamo") {
-        let network = |batch| {
-            Compiler::new(options(Isa::Baseline, 1, batch))
-                .load(fixture(name).join("model.onnx"))
-                .expect(name)
-        };
-        let three = network(3);
-        let shape = three.graph().node(three.graph().inputs()[0]).ty.shape.clone();
-        let input = noise(shape.iter().product(), 7);
-        let expected = eval(three.graph(), &[Value::from_f32(shape, &input)]).expect("evaluates");
-        for isa in isas() {
-            let compile = |batch, threads| {
-                let compiler = Compiler::new(options(isa, threads, batch));
-                compiler.load(fixture(name).join("model.onnx")).expect(name).compile().expect(name)
-            };
-            let got = run(&compile(3, 2), &input);
-            let error = error(&got, expected[0].data.iter().copied());
-            assert!(error <= TOLERANCE, "{name} on {isa}: {error:e}");
-            // Where a picture stands in the batch changes nothing.
-            let last = run(&compile(1, 1), &input[input.len() / 3 * 2..]);
-            assert_eq!(
-                last,
-                got[got.len() / 3 * 2..],
-                "{name} on {isa}: the batch changes the result"
-            );
-        }
-    }
 }
 
 #[test]

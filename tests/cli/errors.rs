@@ -134,7 +134,13 @@ fn wrong_requests_fail_with_a_hint() {
     fail(&["zoo", "make", "cifar_resnet20", "-o", text(&nowhere)], &["m.onnx"]);
     fail(&["zoo", "make", "resnet5000", "-o", text(&nowhere)], &["resnet5000"]);
     let (model, _) = fixture("resnet_dynamo");
-    fail(&["run", &model, "--batch", "7"], &["model.onnx", "7", "[1, 3, 64, 64]"]);
+    fail(
+        &["run", &model, "--shape", "input.2=32"],
+        &["model.onnx", "32", "axis 2 of input \"input\" is 64"],
+    );
+    let mixing = mixing(&folder("wrong_batch"));
+    let named = ["mixing.onnx", "7", "input \"x\"", "transpose \"turned\""];
+    fail(&["run", text(&mixing), "--batch", "7"], &named);
     fail(&["run", &model, "--input", BUNDLED_IO], &["[1, 3, 64, 64]", "[10, 1, 28, 28]"]);
     fail(&["run", &model, "--weights", "w.safetensors"], &["model.onnx"]);
     if let Some(missing) = resnetc::Isa::Avx512.missing() {

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use resnetc::export::onnx::{self, Existing};
+use resnetc::ir::{Graph, Op};
 use serde_json::Value;
 
 pub(crate) const BUNDLED: &str = "models/resnet20-fashion-mnist.onnx";
@@ -75,6 +77,19 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// Writes a model for one picture in which more would mix.
+pub(crate) fn mixing(folder: &Path) -> PathBuf {
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, 3, 64, 64]);
+    let mean = graph.add("mean", Op::GlobalAveragePool, &[x]).unwrap();
+    let turned = graph.add("turned", Op::Transpose { perm: vec![1, 0, 2, 3] }, &[mean]).unwrap();
+    let y = graph.add("y", Op::Reshape { shape: vec![1, 3] }, &[turned]).unwrap();
+    graph.output("y", y);
+    let file = folder.join("mixing.onnx");
+    onnx::write(&graph, &file, Existing::Replace).unwrap();
+    file
 }
 
 /// The model and the input with expected output of a fixture.

@@ -15,6 +15,7 @@ use crate::model::Attr::{Float, Int, Ints};
 use crate::model::{Model, single};
 
 #[path = "../../ir/tests/common/random_graph.rs"]
+#[expect(dead_code, reason = "these graphs get other inputs")]
 mod random_graph;
 
 fn import(bytes: &[u8], batch: Option<usize>, dims: &[(&str, usize)]) -> Result<Graph, String> {

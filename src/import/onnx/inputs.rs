@@ -166,7 +166,8 @@ fn sizes<'a>(
             Some((_, _, found)) if found == size => {}
             Some((input, 0, _)) => match named_batch.replace(size) {
                 Some(other) if other != size => {
-                    let reason = format!("a model has one batch, and {other} and {size} are asked for");
+                    let reason =
+                        format!("a model has one batch, and {other} and {size} are asked for");
                     return Err(invalid(&input.name, reason));
                 }
                 _ => {}

@@ -18,11 +18,7 @@ pub(super) enum Role {
 
 /// The role of every value, where the first axis of `inputs` counts `size` pictures. By induction over the graph: the
 /// inputs have their role by definition, and every operator here keeps it.
-pub(super) fn roles(
-    graph: &Graph,
-    inputs: &HashSet<NodeId>,
-    size: usize,
-) -> HashMap<NodeId, Role> {
+pub(super) fn roles(graph: &Graph, inputs: &HashSet<NodeId>, size: usize) -> HashMap<NodeId, Role> {
     let mut roles = HashMap::new();
     for node in graph.topo() {
         let role = Roles { graph, known: &roles, size }.of(node, inputs);

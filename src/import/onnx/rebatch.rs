@@ -71,7 +71,9 @@ pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, Stri
 fn why(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     match node.op {
-        Op::Input => format!("input \"{}\" of shape {:?} has another one", node.name, node.ty.shape),
+        Op::Input => {
+            format!("input \"{}\" of shape {:?} has another one", node.name, node.ty.shape)
+        }
         _ => format!("{} \"{}\" may mix pictures", node.op.name(), node.name),
     }
 }

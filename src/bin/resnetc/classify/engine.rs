@@ -26,7 +26,11 @@ pub(super) struct Engine {
 impl Engine {
     /// Loads and compiles MODEL, or the bundled network, for so many pictures a run if the model allows that; without,
     /// for as many as the model says.
-    pub(super) fn new(args: &Args, model: Option<&Path>, batch: Option<usize>) -> Result<Self, Failure> {
+    pub(super) fn new(
+        args: &Args,
+        model: Option<&Path>,
+        batch: Option<usize>,
+    ) -> Result<Self, Failure> {
         let network = match model {
             Some(model) => own_network(args, model, batch)?,
             None => bundled_network(args, batch)?,

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use resnetc_ir::infer::check_shape;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::pictures::{Role, roles};
@@ -40,6 +41,7 @@ pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, Stri
         if inputs.contains(&id) {
             shape[0] = batch.to;
         }
+        check_shape(&shape).map_err(|e| e.to_string())?;
         places.insert(id, new.input(node.name.clone(), shape));
     }
     for id in graph.topo() {

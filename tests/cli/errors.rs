@@ -141,7 +141,7 @@ fn wrong_requests_fail_with_a_hint() {
     let mixing = mixing(&folder("wrong_batch"));
     let named = ["mixing.onnx", "7", "input \"x\"", "transpose \"turned\""];
     fail(&["run", text(&mixing), "--batch", "7"], &named);
-    fail(&["run", &model, "--input", BUNDLED_IO], &["[1, 3, 64, 64]", "[10, 1, 28, 28]"]);
+    fail(&["run", &model, "--input", BUNDLED_IO], &["[10, 3, 64, 64]", "[10, 1, 28, 28]"]);
     fail(&["run", &model, "--weights", "w.safetensors"], &["model.onnx"]);
     if let Some(missing) = resnetc::Isa::Avx512.missing() {
         fail(&["run", "cifar_resnet20", "--isa", "avx512"], &[missing]);

@@ -5,13 +5,15 @@ Each network is a line of JSON in the file of results; what has a line is not do
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from fnmatch import fnmatch
 from pathlib import Path
+
+from families import DYNAMO, family, surveyed
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -19,15 +21,13 @@ ROOT = HERE.parent.parent
 # multiple of that.
 TOLERANCE = 1e-4
 OWN = 10
+# Processes begin as copies of one that has loaded PyTorch.
+PROCESSES = multiprocessing.get_context("forkserver")
 
 
 def main():
     options = arguments()
-    if options.one:
-        print(json.dumps(survey(options.one, options.exporter, options.resnetc)))
-        return
-    from families import DYNAMO, family, surveyed
-
+    PROCESSES.set_forkserver_preload(["network"])
     done = {(row["name"], row["exporter"]) for row in rows(options.results)}
     trained = surveyed()
     work = [(name, "torchscript") for name in trained] + [(name, "dynamo") for name in DYNAMO]
@@ -52,8 +52,6 @@ def arguments():
     parser.add_argument("--names", nargs="*", default=["*"], help="only names like these patterns")
     parser.add_argument("--limit", type=float, default=60, help="seconds for one network")
     parser.add_argument("--slice", type=float, default=float("inf"), help="begin no network after so many seconds")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.add_argument("--exporter", choices=["torchscript", "dynamo"], help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -63,27 +61,43 @@ def rows(path):
 
 def limited(name, exporter, options):
     """One network in a process of its own, so that neither its time nor its memory is without bound or kept."""
-    command = [sys.executable, __file__, "--one", name, "--exporter", exporter, "--resnetc", options.resnetc]
+    here, there = PROCESSES.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "TMPDIR": folder}
+        child = PROCESSES.Process(target=answer, args=(there, name, exporter, options.resnetc, folder))
+        child.start()
+        there.close()
         try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=options.limit, env=environment)
-        except subprocess.TimeoutExpired:
+            if here.poll(options.limit):
+                return here.recv()
             return {"matches": False, "stage": "time", "reason": f"took longer than {options.limit:g} s"}
-    if run.returncode != 0:
-        return {"matches": False, "stage": "survey", "reason": last_line(run.stderr)}
-    return json.loads(run.stdout.splitlines()[-1])
+        except EOFError:
+            return {"matches": False, "stage": "survey", "reason": "the process ended without an answer"}
+        finally:
+            child.kill()
+            child.join()
 
 
-def survey(name, exporter, resnetc):
+def answer(pipe, name, exporter, resnetc, folder):
+    # No exporter's messages among those of the survey.
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    try:
+        row = survey(name, exporter, resnetc, Path(folder))
+    except Exception as error:
+        row = {"matches": False, "stage": "survey", "reason": f"{type(error).__name__}: {first_line(str(error))}"}
+    pipe.send(row)
+
+
+def survey(name, exporter, resnetc, folder):
     """Exports one network and runs it for one picture and for two, fast and exact."""
     import network
     import numpy
     import torch
 
     try:
-        path = tempfile.mktemp(suffix=".onnx")
-        model, x = network.exported(name, 2, path, exporter)
+        path = folder / "model.onnx"
+        model, x = network.exported(name, 2, str(path), exporter)
     except Exception as error:
         return {"matches": False, "stage": "export", "reason": f"{type(error).__name__}: {first_line(str(error))}"}
     # Fewer pictures tell nothing of how far apart their outputs are.
@@ -95,9 +109,9 @@ def survey(name, exporter, resnetc):
     if not row["spread"] > 0.01:
         return {**row, "matches": False, "stage": "survey", "reason": "the outputs are degenerate"}
     for numerics, batch in [("fast", 1), ("exact", 1)] if fixed else [("fast", 1), ("fast", 2), ("exact", 2)]:
-        source, target = tempfile.mktemp(suffix=".npy"), tempfile.mktemp(suffix=".npy")
+        source, target = folder / "x.npy", folder / "y.npy"
         numpy.save(source, x[:batch].numpy())
-        command = [resnetc, "run", path, "--numerics", numerics, "--input", source, "--output", target]
+        command = [resnetc, "run", str(path), "--numerics", numerics, "--input", str(source), "--output", str(target)]
         run = subprocess.run([*command, "--tuned", "off"], capture_output=True, text=True)
         if run.returncode != 0:
             return {**row, "matches": False, "stage": "resnetc", "reason": run.stderr.strip()}
@@ -114,11 +128,6 @@ def spread(outputs):
 
 def first_line(text):
     return text.strip().split("\n")[0]
-
-
-def last_line(text):
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 if __name__ == "__main__":

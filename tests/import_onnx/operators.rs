@@ -345,3 +345,21 @@ fn a_kernel_that_is_flat_along_the_third_axis_is_one_of_two_axes() {
         assert!(found.iter().any(|&v| v != 0.0));
     }
 }
+
+#[test]
+fn a_unit_matrix_has_the_shape_of_its_operand() {
+    let eye = |k| {
+        let model = Model::new(&[2, 3]).node("EyeLike", &["x"], &["e"], &[("k", Int(k))]).node(
+            "Mul",
+            &["x", "e"],
+            &["y"],
+            &[],
+        );
+        model.output("y").run().data
+    };
+    assert_eq!(eye(0), [0., 0., 0., 0., 4., 0.]);
+    assert_eq!(eye(1), [0., 1., 0., 0., 0., 5.]);
+    assert_eq!(eye(-1), [0., 0., 0., 3., 0., 0.]);
+    assert_eq!(eye(i64::MAX), [0.; 6]);
+    assert!(single("EyeLike", &[2], &["x"], &[]).error().contains("no matrix"));
+}

@@ -66,6 +66,40 @@ pub(super) fn constant_of_shape(builder: &mut Builder, call: &Call<'_>) -> Resul
     Ok(vec![Value::Known(literal)])
 }
 
+/// `EyeLike`: of its operand only shape and type matter.
+pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let shape = builder.shape(call.required(0)?);
+    let &[rows, columns] = &shape[..] else {
+        return Err(format!("its input {shape:?} is no matrix").into());
+    };
+    let ty = match call.int("dtype")? {
+        None => type_of(builder, call.required(0)?),
+        Some(ty) => match i32::try_from(ty).ok().and_then(|t| DataType::try_from(t).ok()) {
+            Some(ty) => ty,
+            None => return bad("dtype", "is no element type"),
+        },
+    };
+    let above = call.int_or("k", 0)?;
+    let count = elements(&shape)?;
+    builder.claim(count)?;
+    let mut data = vec![0; count];
+    for row in 0..rows {
+        let column = above.checked_add(row as i64).and_then(|c| usize::try_from(c).ok());
+        if let Some(column) = column.filter(|&c| c < columns) {
+            data[row * columns + column] = 1;
+        }
+    }
+    Ok(vec![Value::Known(Literal::ints(shape, data)?.cast(ty)?)])
+}
+
+/// The element type that the model gives a value.
+fn type_of(builder: &Builder, value: &Value) -> DataType {
+    match value {
+        Value::Known(literal) => literal.ty,
+        Value::Node(node) => builder.integers.get(node).copied().unwrap_or(DataType::Float),
+    }
+}
+
 /// Integers as the dimensions of a shape.
 pub(super) fn to_shape(ints: &[i64]) -> Result<Vec<usize>> {
     let dim = |&d: &i64| usize::try_from(d).map_err(|_| format!("{ints:?} is no shape").into());
@@ -108,10 +142,7 @@ pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
 
 /// `CastLike`: the target is the type of the second operand.
 pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let to = match call.required(1)? {
-        Value::Known(literal) => literal.ty,
-        Value::Node(node) => builder.integers.get(node).copied().unwrap_or(DataType::Float),
-    };
+    let to = type_of(builder, call.required(1)?);
     convert(builder, call, to)
 }
 

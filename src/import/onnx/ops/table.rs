@@ -164,6 +164,14 @@ const OPERATORS: &[Operator] = &[
         limits: "of a run-time value by at most 64 along an axis",
         ..PLAIN
     },
+    Operator {
+        name: "EyeLike",
+        handler: constants::eye_like,
+        since: 9,
+        integers: Integers::Read,
+        limits: "shapes are static: the result is a constant",
+        ..PLAIN
+    },
     Operator { name: "Flatten", handler: shapes::flatten, integers: Integers::Kept, ..PLAIN },
     Operator { name: "Floor", handler: arithmetic::unary, when: When::Constants, ..PLAIN },
     Operator {

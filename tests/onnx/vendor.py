@@ -35,7 +35,7 @@ TYPES = {
 }
 # Operators whose first operand is not a float by nature.
 OTHER = {
-    "And", "Cast", "CastLike", "Constant", "ConstantOfShape", "ConvInteger", "DequantizeLinear", "Equal", "MatMulInteger",
+    "And", "Cast", "CastLike", "Constant", "ConstantOfShape", "ConvInteger", "DequantizeLinear", "Equal", "EyeLike", "MatMulInteger",
     "Not",
     "Or", "QLinearConv", "QLinearMatMul", "Range", "Where", "Xor",
 }

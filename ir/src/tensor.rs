@@ -102,12 +102,17 @@ impl Tensor {
 
     /// Whether no element is infinite or NaN.
     pub fn is_finite(&self) -> bool {
+        self.all(f32::is_finite)
+    }
+
+    /// Whether all elements pass a test; they are read piece by piece and not kept.
+    pub fn all(&self, test: impl Fn(f32) -> bool) -> bool {
         let mut buffer = [0.0; PIECE];
         (0..self.elements()).step_by(PIECE).all(|start| {
             let piece = &mut buffer[..PIECE.min(self.elements() - start)];
             self.read(start, piece);
             // No early exit: so the loop runs on whole vectors, and weights are finite as a rule.
-            piece.iter().fold(true, |finite, x| finite & x.is_finite())
+            piece.iter().fold(true, |passed, &x| passed & test(x))
         })
     }
 

@@ -1,6 +1,7 @@
 //! Removes operators that give their operand back: Identity, a Reshape to the same shape, a Transpose that moves
 //! nothing, a Pad by nothing, a Slice of everything, a Concat of one. Two Reshapes in a row become one, and so do two
-//! Slices: exporters write a shortcut at stride 2 as one Slice an axis.
+//! Slices: exporters write a shortcut at stride 2 as one Slice an axis. An expansion, which is a product with ones, is
+//! left out before a function of two values that broadcasts by itself: exporters expand the gate of an attention.
 //!
 //! Before:
 //! ```text
@@ -12,21 +13,30 @@
 //! %5 = reshape(%4) shape=[1, 32] "flatten"
 //! %6 = slice(%3) start=[0, 0, 0, 0] len=[1, 2, 2, 4] step=[1, 1, 2, 1] "every second row"
 //! %7 = slice(%6) start=[0, 0, 0, 1] len=[1, 2, 2, 2] step=[1, 1, 1, 2] "every second column"
+//! %8 = input : f32[1, 2, 1, 1] "gate"
+//! %9 = constant fill=1 : f32[1, 1, 4, 4] "ones"
+//! %10 = mul(%8, %9) "expanded"
+//! %11 = mul(%0, %10) "gated"
 //! output "y" = %5
 //! output "z" = %7
+//! output "w" = %11
 //! ```
 //!
 //! After:
 //! ```text
 //! %0 = input : f32[1, 2, 4, 4] "x"
-//! %1 = relu(%0) : f32[1, 2, 4, 4] "relu"
-//! %2 = reshape(%1) shape=[1, 32] : f32[1, 32] "flatten"
-//! %3 = slice(%1) start=[0, 0, 0, 1] len=[1, 2, 2, 2] step=[1, 1, 2, 2] : f32[1, 2, 2, 2] "every second column"
-//! output "y" = %2
-//! output "z" = %3
+//! %1 = input : f32[1, 2, 1, 1] "gate"
+//! %2 = relu(%0) : f32[1, 2, 4, 4] "relu"
+//! %3 = reshape(%2) shape=[1, 32] : f32[1, 32] "flatten"
+//! %4 = slice(%2) start=[0, 0, 0, 1] len=[1, 2, 2, 2] step=[1, 1, 2, 2] : f32[1, 2, 2, 2] "every second column"
+//! %5 = mul(%0, %1) : f32[1, 2, 4, 4] "gated"
+//! output "y" = %3
+//! output "z" = %4
+//! output "w" = %5
 //! ```
 
-use resnetc_ir::op::SliceAxis;
+use resnetc_ir::infer::broadcast;
+use resnetc_ir::op::{Binary, SliceAxis};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
@@ -46,7 +56,7 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
         patch.replace(node, source);
         return Some(patch);
     }
-    merge(graph, node, source)
+    unexpanded(graph, node).or_else(|| merge(graph, node, source))
 }
 
 fn is_identity(graph: &Graph, node: NodeId, source: NodeId) -> bool {
@@ -63,6 +73,33 @@ fn is_identity(graph: &Graph, node: NodeId, source: NodeId) -> bool {
         Op::Concat { .. } => graph.operands(node).len() == 1,
         _ => false,
     }
+}
+
+/// A function of two values, one of which was expanded, on what it was expanded from.
+fn unexpanded(graph: &Graph, node: NodeId) -> Option<Patch> {
+    let found = graph.node(node);
+    let Op::Binary(_) = found.op else { return None };
+    let operands = [graph.operand(node, 0)?, graph.operand(node, 1)?];
+    let shape = |n: NodeId| &graph.node(n).ty.shape;
+    let (at, source) = (0..2).find_map(|at| {
+        let source = expanded(graph, operands[at])?;
+        let broadcasts = broadcast(shape(source), shape(operands[1 - at])).ok()?;
+        (broadcasts == found.ty.shape).then_some((at, source))
+    })?;
+    let mut reads = operands;
+    reads[at] = source;
+    let mut patch = Patch::new(format!("leave out {}", describe(graph, operands[at])));
+    let same = patch.add(found.name.clone(), found.op.clone(), &reads.map(Into::into));
+    patch.replace(node, same);
+    Some(patch)
+}
+
+/// What a product with ones repeats.
+fn expanded(graph: &Graph, node: NodeId) -> Option<NodeId> {
+    let Op::Binary(Binary::Mul) = graph.node(node).op else { return None };
+    let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
+    let is_ones = |n| graph.constant_of(n).is_some_and(|tensor| tensor.all(|x| x == 1.0));
+    [(a, b), (b, a)].into_iter().find_map(|(source, ones)| is_ones(ones).then_some(source))
 }
 
 /// One operator for two of a kind.

@@ -363,3 +363,12 @@ fn a_unit_matrix_has_the_shape_of_its_operand() {
     assert_eq!(eye(i64::MAX), [0.; 6]);
     assert!(single("EyeLike", &[2], &["x"], &[]).error().contains("no matrix"));
 }
+
+#[test]
+fn run_time_values_are_expanded_along_several_axes() {
+    // More pixels an axis than a node may have operands, and a new axis before all of them.
+    let expanded = single("Expand", &[2, 3, 1, 1], &["x", "s"], &[]).ints("s", &[2, 1, 1, 5000, 2]);
+    let found = expanded.run();
+    assert_eq!(found.shape, [2, 2, 3, 5000, 2]);
+    assert!(found.data.iter().enumerate().all(|(i, &x)| x == (i / 10_000 % 6) as f64));
+}

@@ -751,6 +751,29 @@ const REFUSALS: &[Refusal] = &[
             output "y" = %2"#,
         reason: "",
     },
+    // Both are as small as the gate: nothing but the ones makes a picture of them.
+    Refusal {
+        pass: "remove_identity",
+        graph: r#"
+            %0 = input : f32[1, 2, 1, 1]
+            %1 = input : f32[1, 2, 1, 1]
+            %2 = constant fill=1 : f32[1, 1, 4, 4]
+            %3 = mul(%0, %2)
+            %4 = add(%1, %3)
+            output "y" = %4"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "remove_identity",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = input : f32[1, 2, 1, 1]
+            %2 = constant fill=2 : f32[1, 1, 4, 4]
+            %3 = mul(%1, %2)
+            %4 = add(%0, %3)
+            output "y" = %4"#,
+        reason: "",
+    },
     // Two outputs in the transposed order would take a transpose each.
     Refusal {
         pass: "cancel_transposes",

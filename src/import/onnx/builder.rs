@@ -12,7 +12,7 @@ use super::batch::Batch;
 use super::call::{Call, Result, Value};
 use super::literal::{Data, Literal};
 use super::proto::DataType;
-use crate::import::limits;
+use crate::import::{limits, stored};
 
 /// A graph, and what is needed to add to it.
 pub(super) struct Builder {
@@ -106,6 +106,20 @@ impl Builder {
     /// A one-element constant.
     pub(super) fn scalar(&mut self, call: &Call<'_>, value: f32) -> NodeId {
         self.graph.constant(format!("{}.{value}", call.name()), Tensor::scalar(value))
+    }
+
+    /// A constant of one value in every place.
+    pub(super) fn filled(
+        &mut self,
+        call: &Call<'_>,
+        shape: Vec<usize>,
+        value: f32,
+    ) -> Result<NodeId> {
+        check_shape(&shape).map_err(|e| e.to_string())?;
+        let count = shape.iter().product();
+        self.claim_filled(count)?;
+        let literal = Literal::tensor(shape.clone(), stored::filled(&shape, value), count)?;
+        self.node(call.name(), &Value::Known(literal))
     }
 
     /// Adds an operator under the call's name.

@@ -1,7 +1,8 @@
 //! Operators that give the same elements another shape or order, and those that ask for a shape.
 
 use resnetc_ir::infer::MAX_RANK;
-use resnetc_ir::{NodeId, Op};
+use resnetc_ir::op::Binary;
+use resnetc_ir::NodeId;
 
 use super::arithmetic::broadcast_shape;
 use super::constants::to_shape;
@@ -153,22 +154,14 @@ pub(super) fn expand(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     }
 }
 
-/// A run-time value repeated along axes of extent 1, as copies joined.
+/// A run-time value repeated along axes of extent 1, as its product with ones.
 fn repeat(builder: &mut Builder, call: &Call<'_>, x: NodeId, shape: &[usize]) -> Result<NodeId> {
-    const MOST: usize = 64;
     let from = builder.shape_of(x);
     let mut aligned = vec![1; shape.len() - from.len()];
     aligned.extend(from);
-    let mut x = builder.reshape(call, x, aligned.clone())?;
-    for (axis, (&have, &want)) in aligned.iter().zip(shape).enumerate() {
-        if have != want {
-            if want > MOST {
-                return Err(
-                    format!("repeats a run-time value {want} times; {MOST} is the limit").into()
-                );
-            }
-            x = builder.add(call, Op::Concat { axis }, &vec![x; want])?;
-        }
-    }
-    Ok(x)
+    let times = |(&have, &want)| if have == want { 1 } else { want };
+    let ones = aligned.iter().zip(shape).map(times).collect();
+    let ones = builder.filled(call, ones, 1.0)?;
+    let x = builder.reshape(call, x, aligned)?;
+    builder.binary(call, Binary::Mul, x, ones)
 }

@@ -161,7 +161,6 @@ const OPERATORS: &[Operator] = &[
         since: 8,
         constants: &[1],
         integers: Integers::Kept,
-        limits: "of a run-time value by at most 64 along an axis",
         ..PLAIN
     },
     Operator {

@@ -1,8 +1,8 @@
 //! Operators that give the same elements another shape or order, and those that ask for a shape.
 
+use resnetc_ir::NodeId;
 use resnetc_ir::infer::MAX_RANK;
 use resnetc_ir::op::Binary;
-use resnetc_ir::NodeId;
 
 use super::arithmetic::broadcast_shape;
 use super::constants::to_shape;

@@ -16,5 +16,7 @@ mod programs;
 mod regions;
 #[path = "codegen/support.rs"]
 mod support;
+#[path = "codegen/tiles.rs"]
+mod tiles;
 #[path = "codegen/values.rs"]
 mod values;

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use resnetc::import::safetensors;
 use resnetc::ir::eval::eval;
 use resnetc::ir::{Graph, NodeId, Op};
-use resnetc::{Compiler, Options, PassSelection, Reuse};
+use resnetc::{Compiler, Model, Numerics, Options, PassSelection, Reuse};
 use running::{TOLERANCE, error, isas, noise, options, run};
 
 fn fixture(name: &str) -> PathBuf {

@@ -221,7 +221,7 @@ impl Distance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::winograd::choose::ALGORITHMS;
+    use crate::kernels::algorithm::ALGORITHMS;
 
     #[test]
     fn the_models_choice_stays_unless_another_is_clearly_faster() {

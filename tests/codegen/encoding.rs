@@ -72,7 +72,12 @@ fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Ins
             Inst::Shuffle { dst, src: mem, order: [0, 0, 2, 3] },
             format!("vpermilps {d}, {place}, -32"),
         ),
-        14 => (Inst::Prefetch { src: mem }, format!("prefetcht1 {place}")),
+        14 => (Inst::Prefetch { src: mem, cache: Cache::Second }, format!("prefetcht1 {place}")),
+        17 => (Inst::Prefetch { src: mem, cache: Cache::First }, format!("prefetcht0 {place}")),
+        18 => (
+            Inst::Number { dst: p, value: offset },
+            format!("mov {}, {offset}", POINTER_NAMES[p.0 as usize]),
+        ),
         16 => (Inst::Sqrt { dst, src: va }, format!("vsqrtps {d}, {a}")),
         _ => (
             Inst::CopyPointer { dst: p, src: P(0) },
@@ -85,7 +90,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn instructions_read_as_asked(
-        target in target(), inst in 0usize..18, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
+        target in target(), inst in 0usize..20, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
         offset in displacement(),
     ) {
         let v = v.map(|n| n % target.vectors as u8);

@@ -96,7 +96,7 @@ impl Writer<'_> {
                 b: self.v(),
                 mask: self.roll(1 << 16) as u16,
             },
-            13 => Inst::Prefetch { src: self.mem(1) },
+            13 => Inst::Prefetch { src: self.mem(1), cache: Cache::Second },
             14 => {
                 let order = [0; 4].map(|_| self.roll(4) as u8);
                 Inst::Shuffle { dst: self.v(), src: self.mem(lanes), order }

@@ -7,7 +7,10 @@ use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 pub(crate) const TOLERANCE: f64 = 5e-6;
 
 pub(crate) fn isas() -> Vec<Isa> {
-    [Isa::Baseline, Isa::Avx2, Isa::Avx512].into_iter().filter(|i| i.missing().is_none()).collect()
+    [Isa::Baseline, Isa::Avx2, Isa::Avx512, Isa::Amx]
+        .into_iter()
+        .filter(|i| i.missing().is_none())
+        .collect()
 }
 
 pub(crate) fn options(isa: Isa, threads: usize, batch: usize) -> Options {

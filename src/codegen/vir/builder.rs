@@ -1,0 +1,243 @@
+//! Writes programs instruction by instruction, and hands out their registers.
+
+use super::{
+    Arith, Cache, Count, Inst, MAX_ARGS, Mem, P, POINTERS, Program, T, Target, V, loop_depth,
+};
+
+/// The program would need more registers than the target has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverBudget {
+    /// Too many vectors live at once.
+    #[error("the kernel needs more than {0} vector registers")]
+    Vectors(usize),
+    /// Too many tiles at once.
+    #[error("the kernel needs more than {0} tile registers")]
+    Tiles(usize),
+    /// Too many addresses, counts and nested loops at once.
+    #[error("the kernel needs more than {0} address and count registers")]
+    Pointers(usize),
+}
+
+/// Writes a [`Program`].
+///
+/// Registers are handed out until the budget is used up; the first refusal sticks and is what [`Builder::finish`]
+/// returns, so that kernels need not check at each step.
+#[derive(Debug)]
+pub struct Builder {
+    name: String,
+    target: Target,
+    args: usize,
+    free: Vec<V>,
+    tiles: usize,
+    pointers: usize,
+    free_pointers: Vec<P>,
+    blocks: Vec<Vec<Inst>>,
+    refused: Option<OverBudget>,
+}
+
+impl Builder {
+    /// A program with `args` arguments, which are `P(0)..P(args)`.
+    pub fn new(name: impl Into<String>, target: Target, args: usize) -> Self {
+        debug_assert!(args <= MAX_ARGS);
+        Builder {
+            name: name.into(),
+            target,
+            args,
+            free: (0..target.vectors as u8).rev().map(V).collect(),
+            tiles: 0,
+            pointers: args,
+            free_pointers: Vec::new(),
+            blocks: vec![Vec::new()],
+            refused: None,
+        }
+    }
+
+    /// What the program is built for.
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// An argument.
+    pub fn arg(&self, position: usize) -> P {
+        debug_assert!(position < self.args);
+        P(position as u8)
+    }
+
+    /// A vector register, until it is given back with [`Builder::release`].
+    pub fn vector(&mut self) -> V {
+        self.free.pop().unwrap_or_else(|| {
+            self.refused.get_or_insert(OverBudget::Vectors(self.target.vectors));
+            V(0)
+        })
+    }
+
+    /// `n` vector registers.
+    pub fn vectors(&mut self, n: usize) -> Vec<V> {
+        (0..n).map(|_| self.vector()).collect()
+    }
+
+    /// Gives vector registers back.
+    pub fn release(&mut self, vectors: impl IntoIterator<Item = V>) {
+        self.free.extend(vectors);
+    }
+
+    /// `n` tile registers, for all of the program.
+    pub fn tiles(&mut self, n: usize) -> Vec<T> {
+        let first = self.tiles;
+        self.tiles += n;
+        if self.tiles > self.target.tiles {
+            self.refused.get_or_insert(OverBudget::Tiles(self.target.tiles));
+        }
+        (first..self.tiles).map(|t| T(t as u8)).collect()
+    }
+
+    /// An address register with the value of `src`, until it is given back with [`Builder::release_pointer`].
+    pub fn pointer(&mut self, src: P) -> P {
+        let dst = self.free_pointer();
+        self.push(Inst::CopyPointer { dst, src });
+        dst
+    }
+
+    /// A count register with this value, until it is given back with [`Builder::release_pointer`].
+    pub fn number(&mut self, value: i32) -> P {
+        let dst = self.free_pointer();
+        self.push(Inst::Number { dst, value });
+        dst
+    }
+
+    fn free_pointer(&mut self) -> P {
+        self.free_pointers.pop().unwrap_or_else(|| {
+            self.pointers += 1;
+            P((self.pointers - 1) as u8)
+        })
+    }
+
+    /// Gives an address register back.
+    pub fn release_pointer(&mut self, pointer: P) {
+        self.free_pointers.push(pointer);
+    }
+
+    /// Appends an instruction.
+    pub fn push(&mut self, inst: Inst) {
+        if let Some(block) = self.blocks.last_mut() {
+            block.push(inst);
+        }
+    }
+
+    /// `dst = value` in every lane.
+    pub fn constant(&mut self, dst: V, value: f32) {
+        self.push(Inst::Const { dst, value });
+    }
+
+    /// Loads a vector.
+    pub fn load(&mut self, dst: V, src: Mem) {
+        self.push(Inst::Load { dst, src });
+    }
+
+    /// Loads one value into every lane.
+    pub fn broadcast(&mut self, dst: V, src: Mem) {
+        self.push(Inst::Broadcast { dst, src });
+    }
+
+    /// Stores a vector.
+    pub fn store(&mut self, dst: Mem, src: V) {
+        self.push(Inst::Store { dst, src });
+    }
+
+    /// Stores the first lane.
+    pub fn store_first(&mut self, dst: Mem, src: V) {
+        self.push(Inst::StoreFirst { dst, src });
+    }
+
+    /// Asks for the cache line of a place ahead of time.
+    pub fn prefetch(&mut self, src: Mem, cache: Cache) {
+        self.push(Inst::Prefetch { src, cache });
+    }
+
+    /// `acc += a * b`.
+    pub fn multiply_add(&mut self, acc: V, a: V, b: V) {
+        self.push(Inst::MultiplyAdd { acc, a, b });
+    }
+
+    /// `dst = a op b`.
+    pub fn arith(&mut self, op: Arith, dst: V, a: V, b: V) {
+        self.push(Inst::Arith { op, dst, a, b });
+    }
+
+    /// Lane `l` becomes lane `l` of `b` where bit `l` of `mask` is set, else of `a`.
+    pub fn blend(&mut self, dst: V, a: V, b: V, mask: u16) {
+        self.push(Inst::Blend { dst, a, b, mask });
+    }
+
+    /// `dst = src` with the lower half of every lane 0.
+    pub fn upper_half(&mut self, dst: V, src: V) {
+        self.push(Inst::UpperHalf { dst, src });
+    }
+
+    /// Pairs of the upper halves of `a` and of `b`.
+    pub fn pair_halves(&mut self, dst: V, a: V, b: V) {
+        self.push(Inst::PairHalves { dst, a, b });
+    }
+
+    /// `dst = 0`.
+    pub fn tile_zero(&mut self, dst: T) {
+        self.push(Inst::TileZero { dst });
+    }
+
+    /// Loads a tile.
+    pub fn tile_load(&mut self, dst: T, src: Mem, row: P) {
+        self.push(Inst::TileLoad { dst, src, row });
+    }
+
+    /// Stores a tile.
+    pub fn tile_store(&mut self, dst: Mem, src: T, row: P) {
+        self.push(Inst::TileStore { dst, src, row });
+    }
+
+    /// `acc += a * b`, of pairs of bfloat16.
+    pub fn tile_dot(&mut self, acc: T, a: T, b: T) {
+        self.push(Inst::TileDot { acc, a, b });
+    }
+
+    /// `pointer += bytes`; nothing for 0.
+    pub fn advance(&mut self, pointer: P, bytes: i32) {
+        if bytes != 0 {
+            self.push(Inst::Advance { pointer, bytes });
+        }
+    }
+
+    /// Runs what `body` appends `count` times. A fixed count of 1 is no loop, one of 0 is nothing.
+    pub fn repeat(&mut self, count: Count, body: impl FnOnce(&mut Self)) {
+        self.blocks.push(Vec::new());
+        body(self);
+        let block = self.blocks.pop().unwrap_or_default();
+        match count {
+            Count::Fixed(0) => {}
+            Count::Fixed(1) => {
+                self.blocks.last_mut().into_iter().for_each(|b| b.extend_from_slice(&block))
+            }
+            _ => self.push(Inst::Loop { count, body: block }),
+        }
+    }
+
+    /// The program.
+    ///
+    /// # Errors
+    /// If it needed more registers than the target has.
+    pub fn finish(mut self) -> Result<Program, OverBudget> {
+        let body = self.blocks.pop().unwrap_or_default();
+        if let Some(refused) = self.refused {
+            return Err(refused);
+        }
+        if self.pointers + loop_depth(&body) > POINTERS {
+            return Err(OverBudget::Pointers(POINTERS));
+        }
+        Ok(Program {
+            name: self.name,
+            target: self.target,
+            args: self.args,
+            pointers: self.pointers,
+            body,
+        })
+    }
+}

@@ -1,0 +1,344 @@
+//! The vector program: straight-line vector code and counted loops over explicit registers.
+//!
+//! A kernel is one program. It is written for a [`Target`] (how many lanes, how many registers) and means the same
+//! on every back end: Cranelift at 128 bits, x86 at 256 and 512 bits, and the emulator at any width.
+//! There is no allocator and no scheduler: the [`Builder`] hands out registers and refuses to exceed the budget,
+//! so a program that was built fits the machine as it stands.
+
+mod builder;
+mod print;
+mod work;
+
+pub use builder::{Builder, OverBudget};
+pub use work::Work;
+
+/// What a program may count on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// f32 lanes of a vector register: 4, 8 or 16.
+    pub lanes: usize,
+    /// Vector registers: 16 or 32.
+    pub vectors: usize,
+    /// Tile registers: 8, or none.
+    pub tiles: usize,
+}
+
+/// Rows of a tile register; each is as long as a vector of 16 lanes, 64 bytes.
+pub const TILE_ROWS: usize = 16;
+
+impl Target {
+    /// 128-bit vectors, 16 registers: what Cranelift offers everywhere.
+    pub const V128: Target = Target { lanes: 4, vectors: 16, tiles: 0 };
+    /// AVX2 with FMA.
+    pub const AVX2: Target = Target { lanes: 8, vectors: 16, tiles: 0 };
+    /// AVX-512F.
+    pub const AVX512: Target = Target { lanes: 16, vectors: 32, tiles: 0 };
+    /// AVX-512F, and AMX with products of bfloat16.
+    pub const AMX: Target = Target { tiles: 8, ..Target::AVX512 };
+
+    /// Bytes of a vector register.
+    pub fn vector_bytes(self) -> i32 {
+        (self.lanes * 4) as i32
+    }
+}
+
+/// Pointer and count registers of a program, loop counters included. x86-64 has 15 beside the stack pointer.
+pub const POINTERS: usize = 15;
+
+/// The most arguments a program takes: what the System V convention passes in registers.
+pub const MAX_ARGS: usize = 6;
+
+/// A vector register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct V(pub u8);
+
+/// A 64-bit register that holds an address or a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct P(pub u8);
+
+/// A tile register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct T(pub u8);
+
+/// A place in memory: an address register and a displacement in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mem {
+    /// The address.
+    pub base: P,
+    /// Added to it, in bytes.
+    pub offset: i32,
+}
+
+impl P {
+    /// The memory `offset` bytes past this address.
+    pub fn at(self, offset: i32) -> Mem {
+        Mem { base: self, offset }
+    }
+}
+
+/// Lane-wise arithmetic of two vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Arith {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a * b`
+    Mul,
+    /// `a / b`
+    Div,
+    /// `a > b ? a : b`: where either is NaN, `b`. (What x86's `maxps` does.)
+    Max,
+    /// `a < b ? a : b`: where either is NaN, `b`.
+    Min,
+    /// The greater, `a` if they are equal (zeros of either sign are); NaN where either is NaN.
+    MaxNan,
+}
+
+/// How often a loop runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// This often, at least once.
+    Fixed(u32),
+    /// As often as the register says, possibly never. The register keeps its value.
+    Register(P),
+}
+
+/// A core's caches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cache {
+    /// The smallest.
+    First,
+    /// The one behind it.
+    Second,
+}
+
+/// One instruction. Vectors hold `lanes` f32 values; memory accesses need no alignment beyond 4 bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inst {
+    /// Every lane of `dst` becomes `value`.
+    Const {
+        /// Result.
+        dst: V,
+        /// The value.
+        value: f32,
+    },
+    /// `lanes` consecutive values.
+    Load {
+        /// Result.
+        dst: V,
+        /// First value.
+        src: Mem,
+    },
+    /// One value into every lane.
+    Broadcast {
+        /// Result.
+        dst: V,
+        /// The value.
+        src: Mem,
+    },
+    /// `lanes` consecutive values, those of each four of them in another order: lane `l` becomes value
+    /// `l - l % 4 + order[l % 4]`.
+    Shuffle {
+        /// Result.
+        dst: V,
+        /// First value.
+        src: Mem,
+        /// Which value each lane of a four becomes, below 4.
+        order: [u8; 4],
+    },
+    /// All lanes to consecutive memory.
+    Store {
+        /// First value's place.
+        dst: Mem,
+        /// Source.
+        src: V,
+    },
+    /// The first lane only.
+    StoreFirst {
+        /// The value's place.
+        dst: Mem,
+        /// Source.
+        src: V,
+    },
+    /// `dst = src`.
+    Copy {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// `acc += a * b`, rounded once where the machine can and twice where it cannot.
+    MultiplyAdd {
+        /// Read and written.
+        acc: V,
+        /// Factor.
+        a: V,
+        /// Factor.
+        b: V,
+    },
+    /// `dst = a op b`.
+    Arith {
+        /// What is computed.
+        op: Arith,
+        /// Result.
+        dst: V,
+        /// Left operand.
+        a: V,
+        /// Right operand.
+        b: V,
+    },
+    /// Lane `l` of `dst` is lane `l` of `b` where bit `l` of `mask` is set, else of `a`.
+    Blend {
+        /// Result.
+        dst: V,
+        /// Taken where the bit is clear.
+        a: V,
+        /// Taken where the bit is set.
+        b: V,
+        /// One bit a lane.
+        mask: u16,
+    },
+    /// To the nearest integer, ties to even.
+    Round {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// `2^src` for integral `src` in `-126..=127`; any other value gives an unspecified finite or infinite result.
+    Pow2 {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// The square root; NaN below 0.
+    Sqrt {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// The exponent of a normal number above 0: the greatest integer `n` with `2^n <= src`. It is -127 for 0 and 128
+    /// for infinity; anything else gives an unspecified finite result.
+    Exponent {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// The upper half of every lane's bits, the lower half 0: the value as bfloat16, rounded toward zero. Only on targets
+    /// with tiles, as all that follows here of halves and tiles.
+    UpperHalf {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+    },
+    /// The upper half of every lane of `a` in the lower half, that of `b` in the upper: pairs of bfloat16.
+    PairHalves {
+        /// Result; another register than `b`.
+        dst: V,
+        /// Goes to the lower halves.
+        a: V,
+        /// Goes to the upper halves.
+        b: V,
+    },
+    /// All elements 0.
+    TileZero {
+        /// Result.
+        dst: T,
+    },
+    /// All rows.
+    TileLoad {
+        /// Result.
+        dst: T,
+        /// First row.
+        src: Mem,
+        /// Bytes from a row to the next.
+        row: P,
+    },
+    /// All rows to memory.
+    TileStore {
+        /// First row's place.
+        dst: Mem,
+        /// Source.
+        src: T,
+        /// Bytes from a row to the next.
+        row: P,
+    },
+    /// `acc += a * b`, of 16x16 f32, 16 rows of 16 pairs of bfloat16, and 16 pairs of rows of 16: row `m`, column `n` of
+    /// `acc` gets the sum over `k` of both products of pair `k` of row `m` of `a` and element `n` of row `k` of `b`. The
+    /// products of lower halves are summed in the order of `k`, rounding to nearest after each, those of upper halves
+    /// likewise; then both sums are added, and that to `acc`. Denormal operands and results are zero.
+    TileDot {
+        /// Read and written.
+        acc: T,
+        /// Left factor.
+        a: T,
+        /// Right factor.
+        b: T,
+    },
+    /// Says that the cache line of a place will be read soon. Changes nothing, and the place need not exist.
+    Prefetch {
+        /// The place.
+        src: Mem,
+        /// How near it is brought.
+        cache: Cache,
+    },
+    /// `dst = value`.
+    Number {
+        /// Result.
+        dst: P,
+        /// The value.
+        value: i32,
+    },
+    /// `dst = src`.
+    CopyPointer {
+        /// Result.
+        dst: P,
+        /// Source.
+        src: P,
+    },
+    /// `pointer += bytes`.
+    Advance {
+        /// Read and written.
+        pointer: P,
+        /// May be negative.
+        bytes: i32,
+    },
+    /// The body, `count` times.
+    Loop {
+        /// How often.
+        count: Count,
+        /// What.
+        body: Vec<Inst>,
+    },
+}
+
+/// A finished kernel: takes `args` addresses or counts in the first pointer registers, returns nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// Names the kernel in dumps, perf maps and errors.
+    pub name: String,
+    /// What it was built for.
+    pub target: Target,
+    /// How many of `P(0)`, `P(1)`, ... are arguments.
+    pub args: usize,
+    /// How many pointer registers it uses, arguments included, loop counters not.
+    pub pointers: usize,
+    /// The instructions.
+    pub body: Vec<Inst>,
+}
+
+/// How deep loops nest.
+pub fn loop_depth(body: &[Inst]) -> usize {
+    body.iter()
+        .map(|inst| match inst {
+            Inst::Loop { body, .. } => 1 + loop_depth(body),
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0)
+}

@@ -1,0 +1,112 @@
+//! Programs as text, a line an instruction.
+
+use std::fmt;
+
+use super::{Arith, Cache, Count, Inst, Mem, P, Program, T, V};
+
+impl fmt::Display for V {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+impl fmt::Display for T {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{}", self.0)
+    }
+}
+
+impl fmt::Display for P {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{}", self.0)
+    }
+}
+
+impl fmt::Display for Mem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.offset {
+            0 => write!(f, "[{}]", self.base),
+            n => {
+                write!(f, "[{} {} {}]", self.base, if n < 0 { '-' } else { '+' }, n.unsigned_abs())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Count::Fixed(n) => write!(f, "{n}"),
+            Count::Register(p) => write!(f, "{p}"),
+        }
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "program \"{}\" lanes {} args {} {{", self.name, self.target.lanes, self.args)?;
+        print(f, &self.body, 1)?;
+        writeln!(f, "}}")
+    }
+}
+
+impl fmt::Display for Inst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Inst::Const { dst, value } => write!(f, "{dst} = const {value:?}"),
+            Inst::Load { dst, src } => write!(f, "{dst} = load {src}"),
+            Inst::Broadcast { dst, src } => write!(f, "{dst} = broadcast {src}"),
+            Inst::Shuffle { dst, src, order: [a, b, c, d] } => {
+                write!(f, "{dst} = shuffle {src}, {a}{b}{c}{d}")
+            }
+            Inst::Store { dst, src } => write!(f, "store {dst}, {src}"),
+            Inst::StoreFirst { dst, src } => write!(f, "store_first {dst}, {src}"),
+            Inst::Copy { dst, src } => write!(f, "{dst} = {src}"),
+            Inst::MultiplyAdd { acc, a, b } => write!(f, "{acc} += {a} * {b}"),
+            Inst::Arith { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
+            Inst::Blend { dst, a, b, mask } => write!(f, "{dst} = blend {a}, {b}, {mask:#06x}"),
+            Inst::Round { dst, src } => write!(f, "{dst} = round {src}"),
+            Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
+            Inst::Sqrt { dst, src } => write!(f, "{dst} = sqrt {src}"),
+            Inst::Exponent { dst, src } => write!(f, "{dst} = exponent {src}"),
+            Inst::UpperHalf { dst, src } => write!(f, "{dst} = upper_half {src}"),
+            Inst::PairHalves { dst, a, b } => write!(f, "{dst} = pair_halves {a}, {b}"),
+            Inst::TileZero { dst } => write!(f, "{dst} = zero"),
+            Inst::TileLoad { dst, src, row } => write!(f, "{dst} = load {src}, {row}"),
+            Inst::TileStore { dst, src, row } => write!(f, "store {dst}, {row}, {src}"),
+            Inst::TileDot { acc, a, b } => write!(f, "{acc} += {a} dot {b}"),
+            Inst::Prefetch { src, cache: Cache::First } => write!(f, "prefetch_first {src}"),
+            Inst::Prefetch { src, cache: Cache::Second } => write!(f, "prefetch {src}"),
+            Inst::Number { dst, value } => write!(f, "{dst} = {value}"),
+            Inst::CopyPointer { dst, src } => write!(f, "{dst} = {src}"),
+            Inst::Advance { pointer, bytes } => write!(f, "{pointer} += {bytes}"),
+            Inst::Loop { count, .. } => write!(f, "loop {count} {{"),
+        }
+    }
+}
+
+fn print(f: &mut fmt::Formatter<'_>, body: &[Inst], depth: usize) -> fmt::Result {
+    for inst in body {
+        writeln!(f, "{:1$}{inst}", "", 2 * depth)?;
+        if let Inst::Loop { body, .. } = inst {
+            print(f, body, depth + 1)?;
+            writeln!(f, "{:1$}}}", "", 2 * depth)?;
+        }
+    }
+    Ok(())
+}
+
+impl Arith {
+    /// The name in printed programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arith::Add => "add",
+            Arith::Sub => "sub",
+            Arith::Mul => "mul",
+            Arith::Div => "div",
+            Arith::Max => "max",
+            Arith::Min => "min",
+            Arith::MaxNan => "max_nan",
+        }
+    }
+}

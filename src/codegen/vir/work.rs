@@ -1,0 +1,51 @@
+//! What a program executes, counted.
+
+use super::{Count, Inst, Program, TILE_ROWS};
+
+impl Program {
+    /// Multiply-adds, and instructions, that one call executes; loops over a register count as one turn.
+    pub fn work(&self) -> Work {
+        Work::of(&self.body)
+    }
+}
+
+/// Counts of executed instructions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Vector multiply-adds.
+    pub multiply_adds: u64,
+    /// Products of tiles.
+    pub tile_dots: u64,
+    /// Prefetches.
+    pub prefetches: u64,
+    /// All instructions.
+    pub instructions: u64,
+}
+
+impl Work {
+    const ONE: Work = Work { multiply_adds: 0, tile_dots: 0, prefetches: 0, instructions: 1 };
+
+    /// Vector multiply-adds; a product of tiles is as many as vectors of 16 lanes would take.
+    pub fn arithmetic(&self) -> u64 {
+        self.multiply_adds + self.tile_dots * (2 * TILE_ROWS * TILE_ROWS) as u64
+    }
+
+    fn of(body: &[Inst]) -> Work {
+        let mut sum = Work::default();
+        for inst in body {
+            let (turns, inner) = match inst {
+                Inst::Loop { count: Count::Fixed(n), body } => (u64::from(*n), Work::of(body)),
+                Inst::Loop { count: Count::Register(_), body } => (1, Work::of(body)),
+                Inst::MultiplyAdd { .. } => (1, Work { multiply_adds: 1, ..Work::ONE }),
+                Inst::TileDot { .. } => (1, Work { tile_dots: 1, ..Work::ONE }),
+                Inst::Prefetch { .. } => (1, Work { prefetches: 1, ..Work::ONE }),
+                _ => (1, Work::ONE),
+            };
+            sum.multiply_adds += turns * inner.multiply_adds;
+            sum.tile_dots += turns * inner.tile_dots;
+            sum.prefetches += turns * inner.prefetches;
+            sum.instructions += turns * inner.instructions;
+        }
+        sum
+    }
+}

@@ -63,15 +63,15 @@ fn exact_numerics_match_the_frameworks() {
     }
 }
 
-/// With Winograd's algorithm wherever it can compute a layer: F(4, 3) on its points errs about twice as much as direct
-/// convolution (the bound of a single layer is in `tests/kernels.rs`).
+/// With another algorithm wherever one can compute a layer: Winograd's F(4, 3) on its points errs about twice as much as
+/// direct convolution, that of tile registers less (bounds of single layers are in `tests/kernels`).
 #[test]
 fn fast_numerics_stay_close_to_the_frameworks() {
     for (fixture, errors) in FIXTURES.iter().zip(measured()) {
         assert!(errors.fast <= 2.0 * TOLERANCE, "{}: {:e}", fixture.name, errors.fast);
     }
-    let count = measured().iter().filter(|errors| errors.winograd > 0).count();
-    assert!(count > FIXTURES.len() / 2, "{count} networks have a layer for Winograd's algorithm");
+    let count = measured().iter().filter(|errors| errors.others > 0).count();
+    assert!(count > FIXTURES.len() / 2, "{count} networks have a layer for another algorithm");
 }
 
 #[test]

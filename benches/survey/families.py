@@ -7,8 +7,8 @@ import timm
 # The first row that matches names the family. `None`: not a residual network of this kind.
 FAMILIES = [
     ("vit_*", None),
-    ("dla*", None),
-    ("inception_*", None),
+    ("inception_resnet*", "Inception-ResNet"),
+    ("dla*_res2ne*", "DLA (Res2Ne(X)t)"),
     ("legacy_se*", "SE (legacy)"),
     ("*resnet*_clip*", "CLIP ResNet"),
     ("cspresne*", "CSP-ResNe(X)t"),
@@ -46,6 +46,11 @@ DYNAMO = [
 
 def family(name):
     return next((family for pattern, family in FAMILIES if fnmatch(name, pattern)), None)
+
+
+def own_size(name):
+    """The height and width of the pictures that a network is made for."""
+    return timm.get_pretrained_cfg(name).input_size[-1]
 
 
 def surveyed():

@@ -5,21 +5,26 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from families import own_size
+
 SIZES = [64, 128]
+# Half a unit in the last place of an f32.
+ROUNDING = 2.0**-24
 
 
-def exported(name, batch, path, exporter):
-    """The model and an input of the smallest size at which it runs and is exported; its ONNX file is at `path`.
+def exported(name, path, exporter, extent):
+    """The model and an input at which it runs and is exported; its ONNX file is at `path`.
 
-    The batch is open, or 1 if the exporter does not allow that.
+    Of its own size and one picture, or `reduced`: of the smallest size that works, and two. The batch is open, or 1 if
+    the exporter does not allow that.
     """
     torch.manual_seed(0)
     model = timm.create_model(name, pretrained=False).eval()
     randomize(model)
-    own = timm.get_pretrained_cfg(name).input_size[-1]
-    sizes = sorted({size for size in SIZES if size < own} | {own})
-    for size, is_open in [*((size, True) for size in sizes), (sizes[0], False), (own, False)]:
-        x = torch.randn(batch if is_open else 1, 3, size, size)
+    own = own_size(name)
+    sizes = sorted({size for size in SIZES if size < own and extent == "reduced"} | {own})
+    for size, is_open in [*((size, True) for size in sizes), *((size, False) for size in sorted({sizes[0], own}))]:
+        x = torch.randn(2 if is_open and extent == "reduced" else 1, 3, size, size)
         try:
             calibrate(model, x)
             export(model, x, path, exporter, is_open)
@@ -55,14 +60,19 @@ def calibrate(model, x):
         variance, mean = torch.var_mean(value, axes, correction=0)
         # Of a few points only, a variance may be tiny.
         variance += 0.01 * variance.mean() + 1e-6
+        if value[0, 0].numel() == 1:
+            # Whole pictures of noise have almost the same average, so a gate's normalization would make much of little.
+            variance += 0.1 * mean.square().mean()
         norm.running_mean.copy_(mean + 0.2 * variance.sqrt() * torch.randn_like(mean))
         norm.running_var.copy_(variance * torch.empty_like(variance).uniform_(0.7, 1.5))
 
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     try:
         with torch.no_grad():
-            model(torch.cat([x, torch.randn(4 - len(x), *x.shape[1:])]))
+            model(torch.cat([x, torch.randn(2, *x.shape[1:])]))
     finally:
         for hook in hooks:
             hook.remove()
@@ -79,8 +89,18 @@ def export(model, x, path, exporter, is_open):
 
 
 def reference(model, x):
-    """The output in f64, where the model allows it, and PyTorch's own error in f32."""
+    """The output in f64, PyTorch's own error in f32, and what the network makes of roundings.
+
+    The last is how large they are in the output if each element of the input is rounded as f32 may be, and nothing else;
+    as a multiple of that rounding.
+    """
     with torch.no_grad():
         single = model(x).double()
         double = nn.Module.double(model)(x.double()).double()
-    return double, ((single - double).abs().max() / double.abs().max()).item()
+        signs = torch.randint(2, x.shape) * 2 - 1
+        rounded = model(x.double() * (1 + ROUNDING * signs)).double()
+
+    def apart(y):
+        return ((y - double).abs().max() / double.abs().max()).item()
+
+    return double, apart(single), apart(rounded) / ROUNDING

@@ -13,12 +13,14 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
-from families import DYNAMO, family, surveyed
+from families import DYNAMO, family, own_size, surveyed
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 # Of the largest output.
 TOLERANCE = 1e-4
+# Exporter and size of a survey's rounds. What is run twice would be slow at the network's own size.
+ROUNDS = {"reduced": ("torchscript", "reduced"), "dynamo": ("dynamo", "reduced"), "own": ("torchscript", "own")}
 # Processes begin as copies of one that has loaded PyTorch.
 PROCESSES = multiprocessing.get_context("forkserver")
 
@@ -26,20 +28,23 @@ PROCESSES = multiprocessing.get_context("forkserver")
 def main():
     options = arguments()
     PROCESSES.set_forkserver_preload(["network"])
-    done = {(row["name"], row["exporter"]) for row in rows(options.results)}
+    found = rows(options.results)
+    # What runs at no smaller size has been run at its own.
+    done = {(row["name"], row["round"]) for row in found}
+    done |= {(row["name"], "own") for row in found if row["round"] == "reduced" and row.get("size") == own_size(row["name"])}
     trained = surveyed()
-    work = [(name, "torchscript") for name in trained] + [(name, "dynamo") for name in DYNAMO]
+    work = [(name, kind) for kind in options.rounds for name in (DYNAMO if kind == "dynamo" else trained)]
     work = [item for item in work if item not in done and any(fnmatch(item[0], p) for p in options.names)]
     end = time.monotonic() + options.slice
-    for count, (name, exporter) in enumerate(work):
+    for count, (name, kind) in enumerate(work):
         if time.monotonic() > end:
             print(f"{len(work) - count} left")
             return
-        row = limited(name, exporter, options)
-        row = {"name": name, "exporter": exporter, "family": family(name), "trained": trained[name], **row}
+        row = limited(name, kind, options)
+        row = {"name": name, "round": kind, "family": family(name), "trained": trained[name], **row}
         with open(options.results, "a") as file:
             file.write(json.dumps(row) + "\n")
-        print(name, exporter, "matches" if row["matches"] else first_line(row.get("reason") or str(row["errors"])), flush=True)
+        print(name, kind, "matches" if row["matches"] else first_line(row.get("reason") or str(row["errors"])), flush=True)
     print("all done")
 
 
@@ -48,7 +53,8 @@ def arguments():
     parser.add_argument("--resnetc", default=str(ROOT / "target/release/resnetc"))
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl", help="lines are added to this file")
     parser.add_argument("--names", nargs="*", default=["*"], help="only names like these patterns")
-    parser.add_argument("--limit", type=float, default=60, help="seconds for one network")
+    parser.add_argument("--rounds", nargs="*", choices=ROUNDS, default=list(ROUNDS), help="only these")
+    parser.add_argument("--limit", type=float, default=900, help="seconds for one network")
     parser.add_argument("--slice", type=float, default=float("inf"), help="begin no network after so many seconds")
     return parser.parse_args()
 
@@ -57,11 +63,11 @@ def rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def limited(name, exporter, options):
+def limited(name, kind, options):
     """One network in a process of its own, so that neither its time nor its memory is without bound or kept."""
     here, there = PROCESSES.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
-        child = PROCESSES.Process(target=answer, args=(there, name, exporter, options.resnetc, folder))
+        child = PROCESSES.Process(target=answer, args=(there, name, kind, options.resnetc, folder))
         child.start()
         there.close()
         try:
@@ -75,38 +81,38 @@ def limited(name, exporter, options):
             child.join()
 
 
-def answer(pipe, name, exporter, resnetc, folder):
+def answer(pipe, name, kind, resnetc, folder):
     # No exporter's messages among those of the survey.
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
     try:
-        row = survey(name, exporter, resnetc, Path(folder))
+        row = survey(name, kind, resnetc, Path(folder))
     except Exception as error:
         row = {"matches": False, "stage": "survey", "reason": f"{type(error).__name__}: {first_line(str(error))}"}
     pipe.send(row)
 
 
-def survey(name, exporter, resnetc, folder):
-    """Exports one network and runs it for one picture and for two, fast and exact."""
+def survey(name, kind, resnetc, folder):
+    """Exports one network and runs it, fast and exact; where it is small, for one picture and for two."""
     import network
     import numpy
     import torch
 
     try:
         path = folder / "model.onnx"
-        model, x = network.exported(name, 2, str(path), exporter)
+        model, x = network.exported(name, str(path), *ROUNDS[kind])
     except Exception as error:
         return {"matches": False, "stage": "export", "reason": f"{type(error).__name__}: {first_line(str(error))}"}
     # Fewer pictures tell nothing of how far apart their outputs are.
-    x = torch.cat([x, torch.randn_like(x)])[:2] if (fixed := len(x) == 1) else x
-    expected, own = network.reference(model, x)
+    x = torch.cat([x, torch.randn_like(x)])[:2] if (single := len(x) == 1) else x
+    expected, own, gain = network.reference(model, x)
     del model
     expected = expected.numpy()
-    row = {"size": x.shape[-1], "own": own, "spread": spread(expected), "errors": {}}
+    row = {"size": x.shape[-1], "own": own, "gain": gain, "spread": spread(expected), "errors": {}}
     if not row["spread"] > 0.01:
         return {**row, "matches": False, "stage": "survey", "reason": "the outputs are degenerate"}
-    for numerics, batch in [("fast", 1), ("exact", 1)] if fixed else [("fast", 1), ("fast", 2), ("exact", 2)]:
+    for numerics, batch in [("fast", 1), ("exact", 1)] if single else [("fast", 1), ("fast", 2), ("exact", 2)]:
         source, target = folder / "x.npy", folder / "y.npy"
         numpy.save(source, x[:batch].numpy())
         command = [resnetc, "run", str(path), "--numerics", numerics, "--input", str(source), "--output", str(target)]

@@ -12,5 +12,5 @@ mod layouts;
 mod random;
 #[path = "../ir/tests/common/random_graph.rs"]
 mod random_graph;
-#[path = "passes/refusals.rs"]
+#[path = "passes/refusals/mod.rs"]
 mod refusals;

@@ -21,11 +21,14 @@ pub(crate) fn read(path: &Path) -> Result<Tensor, Failure> {
 
 /// The array in the bytes of a file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
-    if !has_whole_header(bytes) {
+    let Some(header) = whole_header(bytes) else {
         return Err(
             "this is no readable .npy file: it is of another format, or its header is cut short"
                 .to_owned(),
         );
+    };
+    if depth(header) > MOST_NESTED {
+        return Err("this is no readable .npy file: its header is damaged".to_owned());
     }
     if !is_countable(bytes) {
         return Err(
@@ -56,15 +59,30 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
     Tensor::new(shape, data).ok_or_else(|| "its shape does not fit its data".to_owned())
 }
 
-/// Whether the header is as long as the file says. The crate makes room for it before it reads, up to 4 GB.
-fn has_whole_header(bytes: &[u8]) -> bool {
-    let Some(rest) = bytes.strip_prefix(b"\x93NUMPY") else { return false };
-    let (length, header) = match *rest {
-        [1, _, a, b, ref header @ ..] => (u32::from(u16::from_le_bytes([a, b])), header),
-        [2 | 3, _, a, b, c, d, ref header @ ..] => (u32::from_le_bytes([a, b, c, d]), header),
-        _ => return false,
+/// The header, if it is as long as the file says. The crate makes room for it before it reads, up to 4 GB.
+fn whole_header(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = match *bytes.strip_prefix(b"\x93NUMPY")? {
+        [1, _, a, b, ref rest @ ..] => (u32::from(u16::from_le_bytes([a, b])), rest),
+        [2 | 3, _, a, b, c, d, ref rest @ ..] => (u32::from_le_bytes([a, b, c, d]), rest),
+        _ => return None,
     };
-    header.len() as u64 >= u64::from(length)
+    rest.get(..usize::try_from(length).ok()?)
+}
+
+/// How deep a header nests: a dictionary of lists of pairs. The crate's time grows exponentially with it.
+const MOST_NESTED: usize = 3;
+
+/// The most brackets of any kind that are open at a place.
+fn depth(header: &[u8]) -> usize {
+    let open = header.iter().scan(0usize, |open, byte| {
+        match byte {
+            b'(' | b'[' | b'{' => *open += 1,
+            b')' | b']' | b'}' => *open = open.saturating_sub(1),
+            _ => {}
+        }
+        Some(*open)
+    });
+    open.max().unwrap_or(0)
 }
 
 /// The longest header that is looked at.

@@ -1,0 +1,43 @@
+//! Every condition of every pass: what is nearly rewritten, and the reason that is given.
+
+use resnetc::passes::{Pass, Verify, run_pass};
+use resnetc_ir::text::{parse, print};
+use resnetc_ir::verify::verify;
+
+use crate::examples::all;
+
+mod arithmetic;
+mod movement;
+mod shortcuts;
+
+/// A pass, a graph that it must leave as it is, and what it says; empty if it is not even near.
+struct Refusal {
+    pass: &'static str,
+    graph: &'static str,
+    reason: &'static str,
+}
+
+fn pass(name: &str) -> Pass {
+    all().into_iter().find(|pass| pass.name == name).expect("a pass of this name")
+}
+
+#[test]
+fn near_misses_are_refused_with_a_reason() {
+    let tables = [arithmetic::REFUSALS, shortcuts::REFUSALS, movement::REFUSALS];
+    for Refusal { pass: name, graph: text, reason } in tables.into_iter().flatten() {
+        let mut graph = parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        verify(&graph).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let before = print(&graph);
+        let remarks = run_pass(&mut graph, &pass(name), Verify::EachPatch)
+            .unwrap_or_else(|e| panic!("{e}\n{text}"));
+        assert_eq!(print(&graph), before, "{name} rewrote what it must not");
+        let said: Vec<&str> = remarks.declined.iter().map(|d| d.reason.as_str()).collect();
+        match reason.is_empty() {
+            true => assert!(said.is_empty(), "{name}: {said:?}\n{text}"),
+            false => assert!(
+                said.iter().any(|s| s.contains(reason)),
+                "{name} says {said:?}, not \"{reason}\"\n{text}"
+            ),
+        }
+    }
+}

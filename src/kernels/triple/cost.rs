@@ -21,6 +21,9 @@ const SPLIT: f64 = 72.0;
 /// A block of a pixel from its sum to its result.
 const FINISH: f64 = 15.0;
 
+/// A line that another core has written.
+const EXCHANGE: f64 = 100.0;
+
 /// A call of a kernel, with the setting up of tiles.
 const CALL: f64 = 200.0;
 
@@ -65,7 +68,11 @@ impl Form {
         let split = seen.sum::<usize>() as f64 * self.pairs() as f64 * SPLIT;
         let product = self.tiles(rows) as f64 * steps * PRODUCTS * DOT + CALL;
         let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
-        turns * (split + blocks * (product + finish))
+        // Threads that share rows read all of the source, of which each has a part near.
+        let lines = rows * self.size[1] * self.strides[0] * self.strides[1] * self.pairs() * 2;
+        let others = groups.min(machine.threads) as f64;
+        let exchange = lines as f64 * EXCHANGE * (others - 1.0) / others;
+        turns * (split + exchange + blocks * (product + finish))
     }
 
     /// Half cycles for one input channel and 16 outputs without the reading of weights, and how many values these are.

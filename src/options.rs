@@ -12,7 +12,8 @@ use crate::tune::Tuned;
 /// How much rounding may be traded for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Numerics {
-    /// Algorithms with more rounding error than direct convolution are allowed: Winograd's, about twice the error.
+    /// Algorithms that round otherwise than direct convolution are allowed: Winograd's, about twice the error, and tile
+    /// registers, every number in three parts, about the same.
     #[default]
     Fast,
     /// Direct convolution only.

@@ -16,7 +16,7 @@ pub(crate) struct Common {
     /// Threads of a run [default: as many as the process may use]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) threads: Option<usize>,
-    /// Instruction set: auto, avx512, avx2 or baseline
+    /// Instruction set: auto, amx, avx512, avx2 or baseline
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     pub(crate) isa: IsaChoice,
     /// fast, or exact: only algorithms that round no more than direct convolution

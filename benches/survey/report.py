@@ -25,9 +25,7 @@ Each network has random weights and random statistics of batch normalization. Py
 
 Of the largest output. "PyTorch" is what PyTorch's own f32 is away from its f64, for comparison: a network that makes much of small differences does so in every engine.
 """
-
-
-WHY = """Where it says that a rounding grows: in f64, and with nothing but the input disturbed by half a unit in the last place of an f32, the output changes by so many times that (1 to 2 times in a ResNet-50). Random weights do that where a normalization divides by what barely differs between pictures; every layer of the network rounds, too, and which way it goes is chance.
+WHY = """Where it says that a rounding grows: in f64, and with nothing but the input disturbed by half a unit in the last place of an f32, the output changes by so many times that (about 1 time in a ResNet-50). Deep networks of random weights do that, above all where a small picture leaves few pixels, and every layer rounds, too. `resnetc check` tells such a network from a wrong layer: it runs each layer alone.
 """
 
 
@@ -55,24 +53,26 @@ def document(rounds, names):
     head = HEAD.format(
         date=datetime.date.today(),
         versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
-        own=count(own, len(names)),
+        own=count(own, names),
         ran=sum(bool(row.get("errors")) for row in own),
-        reduced=count(reduced, len(names)),
+        reduced=count(reduced, names),
     )
     parts = [head, summary({"own size": own, "reduced size": reduced, "TorchDynamo exporter": dynamo})]
     parts += ["## Families\n", families(own, reduced)]
     parts += failures({"own size": own, "reduced size": reduced, "TorchDynamo exporter": dynamo})
     if dynamo:
-        match, left = count(dynamo, len(DYNAMO))
+        match, left = count(dynamo, DYNAMO)
         parts += [f"## The TorchDynamo exporter\n\nOne of each kind, reduced: {match} match{left}.\n", networks(dynamo, [])]
     parts += ["## Network by network\n", networks(own, reduced)]
     return "\n".join(parts)
 
 
-def count(rows, total):
+def count(rows, names):
     """How many match, and a remark if some have not been run."""
-    left = f" ({total - len(rows)} more have not been run)" if total > len(rows) else ""
-    return matching(rows), left
+    done = {row["name"] for row in rows}
+    left = [f"`{name}`" for name in names if name not in done]
+    some = ", ".join(left) if len(left) <= 5 else f"{len(left)} more"
+    return matching(rows), f" (not run: {some})" if left else ""
 
 
 def table(header, lines, text=1):
@@ -158,7 +158,7 @@ def reason(row):
     if row["stage"] == "resnetc" and len(lines) > 1:
         text = f"{lines[0].split(': ')[-1]}: {lines[1].strip()}"
     else:
-        text = lines[0]
+        text = lines[0].split(".onnx: ")[-1]
     return text.replace("|", "\\|")[:300]
 
 

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 # Of the largest output.
 TOLERANCE = 1e-4
-# Exporter and size of a survey's rounds. What is run twice would be slow at the network's own size.
+# The exporter of each round, and the size of its pictures.
 ROUNDS = {"reduced": ("torchscript", "reduced"), "dynamo": ("dynamo", "reduced"), "own": ("torchscript", "own")}
 # Processes begin as copies of one that has loaded PyTorch.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -14,8 +14,8 @@ use resnetc::ir::eval::{Value, eval};
 use resnetc::ir::op::{Activation, Gemm, Op, Pool, Window};
 use resnetc::ir::{Graph, NodeId, Tensor};
 use resnetc::kernels::Algorithm;
+use resnetc::kernels::algorithm::ALGORITHMS;
 use resnetc::kernels::problem::ConvProblem;
-use resnetc::kernels::winograd::choose::ALGORITHMS;
 use resnetc::{Compiler, Context, Model, Options};
 
 const LINES: [&str; 2] = [include_str!("shapes/resnet50.txt"), include_str!("shapes/forms.txt")];

@@ -41,7 +41,7 @@ pub const ALGORITHMS: [Algorithm; 6] = [
 
 /// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two server CPUs, of which one
 /// core gets as much if it does nothing but read.
-const BYTES_PER_HALF_CYCLE: f64 = 3.0;
+pub(super) const BYTES_PER_HALF_CYCLE: f64 = 3.0;
 
 /// What direct convolution takes by what its multiply-adds alone would.
 const DIRECT: f64 = 1.12;
@@ -149,11 +149,7 @@ impl Form {
         match self {
             Form::Direct => direct_cost(problem.conv, problem.dst, machine),
             Form::Winograd(form, schedule) => form.cost(*schedule, machine),
-            Form::TripleBf16(form) => {
-                let (cost, values) = form.cost(machine);
-                // A tile waits for what it loads: weights come near ahead of time, but not without delay.
-                cost + memory_cost(values) / machine.threads as f64
-            }
+            Form::TripleBf16(form) => form.cost(machine),
         }
     }
 }

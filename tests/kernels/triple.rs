@@ -66,6 +66,16 @@ enum Data {
     Reals,
 }
 
+/// A convolution with its operands.
+struct Problem {
+    op: Op,
+    sources: Vec<Source>,
+    /// The operand that is overwritten, if one is.
+    place: Option<usize>,
+    /// The sums of the products' magnitudes.
+    sums: Vec<f64>,
+}
+
 impl TripleCase {
     fn values(&self, data: Data, n: usize, salt: u64) -> Vec<f32> {
         let (a, b) = (integers(n, self.seed ^ salt), integers(n, self.seed ^ salt ^ 77));
@@ -79,8 +89,8 @@ impl TripleCase {
         }
     }
 
-    /// The convolution and its operands, which of these is overwritten, and the sums of the products' magnitudes.
-    fn problem(&self, data: Data) -> Option<(Op, Vec<Source>, Option<usize>, Vec<f64>)> {
+    /// Nothing if the window is larger than the picture.
+    fn problem(&self, data: Data) -> Option<Problem> {
         let TripleCase { batch, size: [h, w], channels: [c, k], window, halos, .. } = *self;
         let [rows, columns] = [0, 1].map(|a| window.dilations[a] * (window.kernel[a] - 1) + 1);
         let pads = window.pads;
@@ -115,7 +125,7 @@ impl TripleCase {
         let sums = reference(&Op::Conv(conv), &magnitudes).data;
         conv.activation = self.activation;
         let place = (self.residual && self.in_place).then(|| sources.len() - 1);
-        Some((Op::Conv(conv), sources, place, sums))
+        Some(Problem { op: Op::Conv(conv), sources, place, sums })
     }
 
     /// A number is the sum of three parts, without error; each is toward zero, so the second is below `2^-7` of the number,
@@ -133,7 +143,7 @@ impl TripleCase {
     }
 
     fn check(&self, data: Data) -> Result<(), TestCaseError> {
-        let Some((op, sources, place, sums)) = self.problem(data) else {
+        let Some(Problem { op, sources, place, sums }) = self.problem(data) else {
             return Err(TestCaseError::reject("the window is larger than the picture"));
         };
         let expected = reference(&op, &sources);

@@ -2,11 +2,11 @@
 //!
 //! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), fitted to the layers of a ResNet-50.
 
-use crate::codegen::vir::TILE_ROWS;
+use crate::kernels::algorithm::BYTES_PER_HALF_CYCLE;
 use crate::kernels::sink::Machine;
 
 use super::product::PANEL_BLOCKS;
-use super::{Form, PARTS};
+use super::{Form, PARTS, TILE};
 
 /// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
 /// cache.
@@ -22,7 +22,10 @@ const SPLIT: f64 = 72.0;
 const FINISH: f64 = 15.0;
 
 /// A line that another core has written.
-const EXCHANGE: f64 = 100.0;
+const EXCHANGE: f64 = 30.0;
+
+/// Bytes of weights of a step, for a block of outputs.
+const WEIGHTS: f64 = (PARTS * TILE) as f64;
 
 /// A call of a kernel, with the setting up of tiles.
 const CALL: f64 = 200.0;
@@ -42,10 +45,9 @@ impl Form {
     /// The best cut for a machine.
     pub(super) fn cut(&self, machine: &Machine) -> Cut {
         let panels = self.blocks() / PANEL_BLOCKS;
-        let odd = self.blocks() % PANEL_BLOCKS > 0;
-        let groups: Vec<usize> = match odd {
-            true => vec![1],
-            false => {
+        let groups: Vec<usize> = match self.blocks().is_multiple_of(PANEL_BLOCKS) {
+            false => vec![1],
+            true => {
                 (1..=panels.min(machine.parts())).filter(|g| panels.is_multiple_of(*g)).collect()
             }
         };
@@ -72,14 +74,13 @@ impl Form {
         let lines = rows * self.size[1] * self.strides[0] * self.strides[1] * self.pairs() * 2;
         let others = groups.min(machine.threads) as f64;
         let exchange = lines as f64 * EXCHANGE * (others - 1.0) / others;
-        turns * (split + exchange + blocks * (product + finish))
+        // A tile waits for what it loads: weights come near ahead of time, but not without delay.
+        let weights = steps * WEIGHTS / BYTES_PER_HALF_CYCLE;
+        turns * (split + exchange + blocks * (product + finish + weights))
     }
 
-    /// Half cycles for one input channel and 16 outputs without the reading of weights, and how many values these are.
-    pub(in crate::kernels) fn cost(&self, machine: &Machine) -> (f64, f64) {
-        let unit = (self.inputs * self.blocks()) as f64;
-        let weights = (self.pairs() * 2 * TILE_ROWS * self.taps.len()) as f64 / self.inputs as f64;
-        // Two bytes a part, where other algorithms have four a value.
-        (self.cut(machine).cost / unit, weights * PARTS as f64 / 2.0)
+    /// Half cycles for one input channel and 16 outputs.
+    pub(in crate::kernels) fn cost(&self, machine: &Machine) -> f64 {
+        self.cut(machine).cost / (self.inputs * self.blocks()) as f64
     }
 }

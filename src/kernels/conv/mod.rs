@@ -11,6 +11,7 @@ pub mod pack;
 mod sets;
 
 use resnetc_ir::op::{Activation, Conv, Gemm, Window};
+use resnetc_ir::ty::{BLOCK, Layout};
 
 use crate::codegen::region::{Extent, Piece};
 
@@ -137,8 +138,12 @@ pub fn lower_gemm(
     let [rows, ..] = operands.dst.geometry.nchw();
     let image = Pixel { src: src.image, dst: dst.image, res: dst.image };
     let walk = Walk { images: 1, rows: 1, columns: rows, image, row: image, column: image };
-    // A row of a matrix is consecutive in either layout, so it reduces like one blocked plane.
-    let src = Strides { plane: 16 * F32, block: 16, ..src };
+    // A planar row of a matrix is consecutive, so it reduces like blocks that follow each other. Those of a blocked one may
+    // have halos between them, where it is a view of a picture of one pixel.
+    let src = match operands.src.geometry.ty.layout {
+        Layout::Blocked => src,
+        Layout::Planar => Strides { plane: BLOCK as i64 * F32, block: BLOCK, ..src },
+    };
     let product = Product {
         name: format!(
             "gemm m{rows} n{} k{}{}",

@@ -30,7 +30,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Tensor, String> {
     if depth(header) > MOST_NESTED {
         return Err("this is no readable .npy file: its header is damaged".to_owned());
     }
-    if !is_countable(bytes) {
+    if !is_countable(header) {
         return Err(
             "this is no readable .npy file: its shape is none that memory could hold".to_owned()
         );
@@ -85,13 +85,10 @@ fn depth(header: &[u8]) -> usize {
     open.max().unwrap_or(0)
 }
 
-/// The longest header that is looked at.
-const HEADER: usize = 1 << 16;
-
 /// Whether the extents other than 0 have a product that memory could have bytes for. With a 0 among them a file of any
 /// shape is complete, and ndarray then counts on the rest.
-fn is_countable(bytes: &[u8]) -> bool {
-    let header = String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER)]);
+fn is_countable(header: &[u8]) -> bool {
+    let header = String::from_utf8_lossy(header);
     let shape = header.split_once("shape").and_then(|(_, rest)| rest.split_once('('));
     let Some((extents, _)) = shape.and_then(|(_, rest)| rest.split_once(')')) else { return true };
     let extents = extents.split(',').map(str::trim).filter(|x| !x.is_empty());

@@ -369,6 +369,6 @@ fn sum(window: &Window, src: Strides, channels: Channels) -> Sum {
 }
 
 /// Offset of the first tap of the first output pixel.
-fn start(origin: i64, src: Strides, window: &Window) -> i64 {
+pub(super) fn start(origin: i64, src: Strides, window: &Window) -> i64 {
     origin - (window.pads.top as i64 * src.row + window.pads.left as i64 * src.pixel)
 }

@@ -7,6 +7,9 @@
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
+use resnetc_ir::ty::BLOCK;
+
+use crate::kernels::sink::Sink;
 
 /// Constant operands of a convolution `[K, C/groups, R, S]` or a product with a matrix `[N, K]`.
 #[derive(Clone)]
@@ -54,6 +57,16 @@ pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32
 }
 
 impl Weights {
+    /// Packs the biases, padded to whole blocks of outputs and zero where there are none, and returns their offset.
+    pub(in crate::kernels) fn pack_biases(&self, sink: &mut Sink) -> i64 {
+        let bias = self.bias.clone();
+        sink.pack(self.outputs.next_multiple_of(BLOCK), move |out| {
+            if let Some(bias) = bias {
+                out[..bias.data().len()].copy_from_slice(bias.data());
+            }
+        })
+    }
+
     /// Steps of the reduction: weights of one output.
     fn depth(&self) -> usize {
         self.inputs * self.taps[0] * self.taps[1]

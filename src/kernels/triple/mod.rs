@@ -24,10 +24,9 @@ use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
 
 use super::KernelError;
-use super::conv::Operands;
 use super::conv::pack::Weights;
+use super::conv::{Operands, problem, start};
 use super::geometry::F32;
-use super::problem::ConvProblem;
 use super::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
 
 mod cost;
@@ -181,12 +180,7 @@ impl Form {
         sink: &mut Sink,
     ) -> Result<Vec<Piece>, KernelError> {
         let cut = self.cut(&sink.machine);
-        let bias = weights.bias.clone();
-        let biases = sink.pack(self.blocks() * BLOCK, move |out| {
-            if let Some(bias) = bias {
-                out[..bias.data().len()].copy_from_slice(bias.data());
-            }
-        });
+        let biases = weights.pack_biases(sink);
         let panels = sink.pack(pack::len(self), move |out| pack::fill(&weights, out));
         let layer = Layer { form: self, conv, operands, biases, panels };
         let stripes = stripes(self.size[0], cut.rows);
@@ -253,9 +247,7 @@ struct Layer<'a> {
 
 impl Layer<'_> {
     fn name(&self, step: &str) -> String {
-        let [batch, inputs, h, w] = self.operands.src.geometry.nchw();
-        let outputs = self.form.outputs;
-        let problem = ConvProblem { batch, inputs, size: [h, w], outputs, conv: *self.conv };
+        let problem = problem(self.operands.src, self.form.outputs, self.conv);
         format!("triple bf16 {step} {problem}")
     }
 
@@ -283,13 +275,12 @@ impl Layer<'_> {
         let form = self.form;
         let memory = form.memory(grid.stripe.rows);
         let src = self.operands.src.geometry.strides();
-        let pads = self.conv.window.pads;
-        let corner = pads.top as i64 * src.row + pads.left as i64 * src.pixel;
+        let corner = start(self.operands.src.origin(), src, &self.conv.window);
         let [down, across] = form.strides.map(|stride| stride as i64);
         let mut items = Vec::new();
         for (i, phase) in form.phases.iter().enumerate() {
             let [y, x] = phase.remainder.map(|r| r as i64);
-            let start = self.operands.src.origin() - corner + y * src.row + x * src.pixel;
+            let first_pixel = corner + y * src.row + x * src.pixel;
             let mut rows = grid.stripe.rows + phase.beyond[0];
             let mut columns = form.size[1] + phase.beyond[1];
             // Rows that follow each other in memory as they do in tiles are one long row.
@@ -309,7 +300,10 @@ impl Layer<'_> {
                 let (first, stripe) = (first as i64, grid.stripe);
                 let above = stripe.first as i64 * down * src.row;
                 let mut levels = Levels::new([
-                    Pointer::new(self.operands.src.base, start + above + first * 2 * src.plane),
+                    Pointer::new(
+                        self.operands.src.base,
+                        first_pixel + above + first * 2 * src.plane,
+                    ),
                     Pointer::new(THREAD, i as i64 * memory.phase + first * memory.pair),
                 ]);
                 levels.chunk(form.images, [src.image, 0]);

@@ -74,7 +74,7 @@ pub(super) fn lower(
     let target = sink.machine.target;
     let vectors = vectors(form, tiles, target);
     let lanes = vectors * target.lanes;
-    let biases = layer.pack_biases(weights.bias.clone(), sink);
+    let biases = weights.pack_biases(sink);
     let groups = form.output_blocks() * 16 / lanes;
     let panel = (1 + TAPS * TAPS * form.inputs) * lanes;
     let filters = sink.pack(panel * groups, move |out| {

@@ -15,9 +15,6 @@
 //! Transformed inputs are `V[element][tile][channel]`, products `M[block][element][tile][16]`. The products are those
 //! of [`conv`](super::conv).
 
-use std::sync::Arc;
-
-use resnetc_ir::Tensor;
 use resnetc_ir::op::Conv;
 
 use crate::codegen::region::{Base, Call, Extent, Piece};
@@ -25,7 +22,7 @@ use crate::codegen::vir::Target;
 
 use super::KernelError;
 use super::conv::pack::Weights;
-use super::conv::{Operands, problem};
+use super::conv::{Operands, problem, start};
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
 use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
@@ -301,9 +298,7 @@ impl Layer<'_> {
     /// The picture's strides at the source, and the offset of the first tile's first pixel.
     fn source(&self) -> (Strides, i64) {
         let src = self.operands.src.geometry.strides();
-        let pads = self.conv.window.pads;
-        let corner = pads.top as i64 * src.row + pads.left as i64 * src.pixel;
-        (src, self.operands.src.origin() - corner)
+        (src, start(self.operands.src.origin(), src, &self.conv.window))
     }
 
     /// The input transform of rows of tiles. `outer` adds the levels outside: strides of picture and tiles.
@@ -414,15 +409,6 @@ impl Layer<'_> {
             }
         }
         groups
-    }
-
-    /// The biases, padded to whole blocks.
-    fn pack_biases(&self, bias: Option<Arc<Tensor>>, sink: &mut Sink) -> i64 {
-        sink.pack(self.form.outputs.next_multiple_of(16), move |out| {
-            if let Some(bias) = bias {
-                out[..bias.data().len()].copy_from_slice(bias.data());
-            }
-        })
     }
 }
 

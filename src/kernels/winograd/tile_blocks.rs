@@ -55,7 +55,7 @@ pub(super) fn lower(
     let (rows, _) = block_rows(form, &sink.machine);
     let group = vectors(form, rows * form.tiles[1], sink.machine.target);
     let lanes = group * sink.machine.target.lanes;
-    let biases = layer.pack_biases(weights.bias.clone(), sink);
+    let biases = weights.pack_biases(sink);
     let transforms = form.transforms.clone();
     let len = form.elements() * form.output_blocks() * 16 * form.inputs;
     let filters = sink.pack(len, move |out| filters::fill(&transforms, &weights, lanes, out));

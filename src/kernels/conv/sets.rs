@@ -1,6 +1,9 @@
 //! Which tiles run the same program.
 
+use resnetc_ir::ty::BLOCK;
+
 use crate::codegen::vir::Target;
+use crate::kernels::geometry::F32;
 use crate::kernels::residual::{Read, Reads};
 
 use super::micro::Channels;
@@ -122,8 +125,14 @@ impl Product<'_> {
         let (lanes, outputs) = (set.vectors * target.lanes, self.weights.outputs);
         let reads = |i: usize| added.reads(set.first_output + i * lanes, lanes, outputs, target);
         let tiles: Vec<Reads> = (0..set.count).map(reads).collect();
-        // Parts of a block are walked in pairs, so all of them are joined or none.
-        let joins = lanes >= 16 || tiles.windows(2).all(|t| t[0].vectors == t[1].vectors);
+        // Parts of a block are walked within blocks of the residual, as in those of the result, so all of them are joined
+        // or none: not those of a group whose first block finds its channels in two.
+        let (plane, parts) = (added.strides().plane, (BLOCK / lanes).max(1));
+        let walked = |i: usize| (i / parts) as i64 * plane + (i % parts * lanes) as i64 * F32;
+        let is_walked = |(i, tile): (usize, &Reads)| {
+            tile.vectors == tiles[0].vectors && tile.start == tiles[0].start + walked(i)
+        };
+        let joins = lanes >= BLOCK || tiles.iter().enumerate().all(is_walked);
         let mut sets: Vec<TileSet> = Vec::new();
         for (i, reads) in tiles.into_iter().enumerate() {
             match sets.last_mut() {

@@ -15,7 +15,7 @@ pub enum Isa {
     Avx2,
     /// x86-64 with AVX-512F: 512-bit vectors.
     Avx512,
-    /// The same, and tiles of 16 by 16 with products of bfloat16, AMX-BF16.
+    /// The same, and tiles of 16 by 16 with products of signed bytes, AMX-INT8.
     Amx,
 }
 
@@ -71,7 +71,7 @@ impl Isa {
             Isa::Avx2 if !has_avx2() => Some("AVX2 with FMA"),
             Isa::Avx512 | Isa::Amx if !has_avx512() => Some("AVX-512F"),
             Isa::Amx if !tiles::available() => {
-                Some("AMX-BF16, or the system does not let it be used")
+                Some("AMX-INT8, or the system does not let it be used")
             }
             Isa::Avx2 | Isa::Avx512 | Isa::Amx => None,
         }

@@ -139,8 +139,11 @@ impl Writer<'_> {
             // Cranelift has no such instruction, and none is needed for the meaning.
             Inst::Prefetch { .. } => {}
             // Programs for targets without tiles were checked to have none of these.
-            Inst::UpperHalf { .. }
-            | Inst::PairHalves { .. }
+            Inst::ToInteger { .. }
+            | Inst::FromInteger { .. }
+            | Inst::Integer { .. }
+            | Inst::Shift { .. }
+            | Inst::Select { .. }
             | Inst::TileZero { .. }
             | Inst::TileLoad { .. }
             | Inst::TileStore { .. }

@@ -4,8 +4,8 @@
 //! Its arithmetic is the definition of the [`vir`](super::vir) instructions; a back end that gives other bits
 //! (payloads of NaN aside) is wrong.
 
-use super::bf16;
 use super::error::CodegenError;
+use super::integers;
 use super::region::{Arg, Base, Call, Extent, Item, Piece, Region};
 use super::usage::Usage;
 use super::vir::{Arith, Count, Inst, Mem, P, POINTERS, Program, T, TILE_ROWS, V};
@@ -320,10 +320,19 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             Inst::Pow2 { dst, src } => *self.at(dst) = self.get(src).map(pow2),
             Inst::Sqrt { dst, src } => *self.at(dst) = self.get(src).map(f32::sqrt),
             Inst::Exponent { dst, src } => *self.at(dst) = self.get(src).map(exponent),
-            Inst::UpperHalf { dst, src } => *self.at(dst) = self.get(src).map(bf16::upper),
-            Inst::PairHalves { dst, a, b } => {
+            Inst::ToInteger { dst, src } => *self.at(dst) = self.get(src).map(integers::nearest),
+            Inst::FromInteger { dst, src } => *self.at(dst) = self.get(src).map(integers::number),
+            Inst::Integer { op, dst, a, b } => {
                 let (a, b) = (self.get(a), self.get(b));
-                *self.at(dst) = std::array::from_fn(|l| bf16::pair(a[l], b[l]));
+                *self.at(dst) = std::array::from_fn(|l| integers::lane(op, a[l], b[l]));
+            }
+            Inst::Shift { to, dst, src, by } => {
+                *self.at(dst) = self.get(src).map(|x| integers::shift(to, x, by));
+            }
+            Inst::Select { dst, mask, other } => {
+                let (kept, mask, other) = (self.get(dst), self.get(mask), self.get(other));
+                *self.at(dst) =
+                    std::array::from_fn(|l| integers::select(kept[l], mask[l], other[l]));
             }
             Inst::TileZero { dst } => *self.tile(dst) = Tile::default(),
             Inst::TileLoad { dst, src, row } => {
@@ -342,7 +351,7 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             }
             Inst::TileDot { acc, a, b } => {
                 let (a, b) = (*self.tile(a), *self.tile(b));
-                bf16::dot(self.tile(acc), &a, &b);
+                integers::dot(self.tile(acc), &a, &b);
             }
             Inst::CopyPointer { dst, src } => {
                 self.pointers[dst.0 as usize] = self.pointers[src.0 as usize]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`vir`] | the vector program, its builder, its printed form |
 //! | [`region`] | the driver's input: nests of kernel calls over independent chunks |
-//! | `bf16` | halves of an f32 and their products |
+//! | `integers` | integers in lanes, bytes in tiles |
 //! | [`emulate`] | runs a vector program lane by lane on checked memory: the oracle of the back ends |
 //! | [`clif`] | vector program -> Cranelift IR, 128-bit vectors, any CPU |
 //! | [`x64`] | vector program -> AVX2+FMA and AVX-512 instructions |
@@ -16,13 +16,13 @@
 //! | [`machine`] | Cranelift set up for this machine, and code not in its place yet |
 //! | [`code`] | owns the executable memory of one compiled network |
 
-pub(crate) mod bf16;
 pub mod clif;
 pub mod code;
 pub mod driver;
 pub mod emulate;
 pub mod error;
 pub mod image;
+pub(crate) mod integers;
 pub mod listing;
 pub mod machine;
 pub mod perf_map;

@@ -31,13 +31,13 @@ impl Usage {
         }
         let mut named = Named { pointers: program.args, ..Named::default() };
         visit(&program.body, &mut named);
-        let Named { vectors, pointers, tiles, halves, overlap } = named;
+        let Named { vectors, pointers, tiles, integers, too_far } = named;
         let loops = loop_depth(&program.body);
-        if tiles > program.target.tiles || halves && program.target.tiles == 0 {
-            return wrong("a tile register outside the target, or halves on one without tiles");
+        if tiles > program.target.tiles || integers && program.target.tiles == 0 {
+            return wrong("a tile register outside the target, or integers on one without tiles");
         }
-        if overlap {
-            return wrong("halves are paired onto their second operand");
+        if too_far {
+            return wrong("bits are moved by 32 or more");
         }
         if vectors >> program.target.vectors != 0 {
             return wrong("a vector register outside the target");
@@ -59,10 +59,10 @@ struct Named {
     vectors: u64,
     pointers: usize,
     tiles: usize,
-    /// Whether any works on halves of lanes.
-    halves: bool,
-    /// Whether halves are paired onto their second operand.
-    overlap: bool,
+    /// Whether any works on integers.
+    integers: bool,
+    /// Whether bits are moved by more than there are.
+    too_far: bool,
 }
 
 impl Named {
@@ -105,13 +105,17 @@ fn visit(body: &[Inst], named: &mut Named) {
             | Inst::Blend { dst, a, b, .. } => {
                 [dst, a, b].into_iter().for_each(|v| named.vector(v))
             }
-            Inst::UpperHalf { dst, src } => {
-                named.halves = true;
+            Inst::ToInteger { dst, src } | Inst::FromInteger { dst, src } => {
+                named.integers = true;
                 [dst, src].into_iter().for_each(|v| named.vector(v));
             }
-            Inst::PairHalves { dst, a, b } => {
-                named.halves = true;
-                named.overlap |= dst == b;
+            Inst::Shift { dst, src, by, .. } => {
+                named.integers = true;
+                named.too_far |= by >= 32;
+                [dst, src].into_iter().for_each(|v| named.vector(v));
+            }
+            Inst::Integer { dst, a, b, .. } | Inst::Select { dst, mask: a, other: b } => {
+                named.integers = true;
                 [dst, a, b].into_iter().for_each(|v| named.vector(v));
             }
             Inst::TileZero { dst } => named.tile(dst),

@@ -15,7 +15,7 @@ use super::conv::micro::widest_tile;
 use super::sink::Machine;
 use super::tiling::split;
 use super::winograd::{Schedule, Tile, filter_blocks};
-use super::{triple, winograd};
+use super::{fixed, winograd};
 
 /// How a step is computed, where there is a choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -25,8 +25,8 @@ pub enum Algorithm {
     Direct,
     /// By Winograd's minimal filtering.
     Winograd(Tile, Schedule),
-    /// By tile registers, every number as a sum of three bfloat16.
-    TripleBf16,
+    /// By tile registers, numbers with a fixed point as three bytes.
+    FixedPoint,
 }
 
 /// All algorithms, direct convolution first.
@@ -36,7 +36,7 @@ pub const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::Winograd(Tile::Two, Schedule::FilterBlocks),
     Algorithm::Winograd(Tile::Four, Schedule::TileBlocks),
     Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks),
-    Algorithm::TripleBf16,
+    Algorithm::FixedPoint,
 ];
 
 /// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two server CPUs, of which one
@@ -54,7 +54,7 @@ const JUDGED_THREADS: usize = 2;
 enum Form {
     Direct,
     Winograd(winograd::Form, Schedule),
-    TripleBf16(triple::Form),
+    FixedPoint(fixed::Form),
 }
 
 impl Algorithm {
@@ -94,9 +94,14 @@ impl Algorithm {
 
     /// Bytes of scratch memory that a step needs in the arena.
     pub fn scratch_bytes(self, op: &Op, operands: &[&TensorType], dst: &TensorType) -> usize {
-        let Algorithm::Winograd(tile, Schedule::FilterBlocks) = self else { return 0 };
-        let form = Problem::of(op, operands, dst).and_then(|p| p.winograd(tile));
-        form.map_or(0, |form| filter_blocks::scratch_bytes(&form))
+        let Some(problem) = Problem::of(op, operands, dst) else { return 0 };
+        match self {
+            Algorithm::Winograd(tile, Schedule::FilterBlocks) => {
+                problem.winograd(tile).map_or(0, |form| filter_blocks::scratch_bytes(&form))
+            }
+            Algorithm::FixedPoint => problem.fixed().map_or(0, |form| form.scratch_bytes()),
+            Algorithm::Direct | Algorithm::Winograd(_, Schedule::TileBlocks) => 0,
+        }
     }
 
     fn form(
@@ -130,16 +135,18 @@ impl<'a> Problem<'a> {
         winograd::Form::of(tile, self.conv, self.src, self.dst).ok()
     }
 
+    fn fixed(&self) -> Option<fixed::Form> {
+        fixed::Form::of(self.conv, self.src, self.residual, self.dst).ok()
+    }
+
     fn form(&self, algorithm: Algorithm, target: Target) -> Option<Form> {
         match algorithm {
             Algorithm::Direct => Some(Form::Direct),
             Algorithm::Winograd(tile, schedule) => {
                 Some(Form::Winograd(self.winograd(tile)?, schedule))
             }
-            Algorithm::TripleBf16 if target.tiles == 0 => None,
-            Algorithm::TripleBf16 => triple::Form::of(self.conv, self.src, self.residual, self.dst)
-                .ok()
-                .map(Form::TripleBf16),
+            Algorithm::FixedPoint if target.tiles == 0 => None,
+            Algorithm::FixedPoint => self.fixed().map(Form::FixedPoint),
         }
     }
 }
@@ -149,7 +156,7 @@ impl Form {
         match self {
             Form::Direct => direct_cost(problem.conv, problem.dst, machine),
             Form::Winograd(form, schedule) => form.cost(*schedule, machine),
-            Form::TripleBf16(form) => form.cost(machine),
+            Form::FixedPoint(form) => form.cost(machine),
         }
     }
 }
@@ -173,7 +180,7 @@ impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tile, schedule) = match self {
             Algorithm::Direct => return f.write_str("direct"),
-            Algorithm::TripleBf16 => return f.write_str("triple_bf16"),
+            Algorithm::FixedPoint => return f.write_str("fixed_point"),
             Algorithm::Winograd(tile, schedule) => (tile, schedule),
         };
         let outputs = match tile {

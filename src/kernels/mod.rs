@@ -8,7 +8,7 @@
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | which of these computes a convolution, by a cost model |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
-//! | [`triple`] | convolution by tile registers, every number in three parts |
+//! | [`fixed`] | convolution by tile registers, numbers with a fixed point |
 //! | [`residual`] | what is added of a residual, to which lanes |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
@@ -40,7 +40,7 @@ pub mod residual;
 pub mod sink;
 pub mod softmax;
 pub mod tiling;
-pub mod triple;
+pub mod fixed;
 pub mod view;
 pub mod winograd;
 
@@ -126,7 +126,7 @@ fn added<'a>(conv: &Conv, place: Option<&'a Place>) -> Option<Added<'a>> {
 impl Step<'_> {
     fn regions(&self, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
         let region = |pieces| Region { name: self.name.to_owned(), pieces };
-        let (Op::Conv(conv), Algorithm::Winograd(..) | Algorithm::TripleBf16) =
+        let (Op::Conv(conv), Algorithm::Winograd(..) | Algorithm::FixedPoint) =
             (self.op, self.algorithm)
         else {
             return Ok(vec![region(self.pieces(sink)?)]);
@@ -144,9 +144,11 @@ impl Step<'_> {
                 form.lower(schedule, conv, weights, operands, self.scratch, sink)?
             }
             _ => {
-                let form = triple::Form::of(conv, from, shortcut, to);
+                let form = fixed::Form::of(conv, from, shortcut, to);
                 let form = form.map_err(|reason| self.unsupported(reason))?;
-                vec![form.lower(conv, weights, operands, sink)?]
+                let no_scratch = || self.unsupported("it was given no scratch memory");
+                let scratch = self.scratch.ok_or_else(no_scratch)?;
+                form.lower(conv, weights, operands, scratch, sink)?
             }
         };
         Ok(steps.into_iter().map(region).collect())

@@ -3,7 +3,7 @@
 //! Their state is 8 KiB a thread, so Linux gives it only to processes that ask for it ("Dynamic XSTATE features", in the
 //! kernel's x86 documentation).
 
-/// Whether this CPU has tiles with products of bfloat16, and the system lets this process use them. It is asked once.
+/// Whether this CPU has tiles with products of bytes, and the system lets this process use them. It is asked once.
 pub fn available() -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     {
@@ -18,9 +18,9 @@ pub fn available() -> bool {
 mod linux {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
 
-    /// The leaf of features, and its bits for bfloat16 and for tiles.
+    /// The leaf of features, and its bits for products of bytes and for tiles.
     const FEATURES: u32 = 7;
-    const AMX_BF16: u32 = 1 << 22;
+    const AMX_INT8: u32 = 1 << 25;
     const AMX_TILE: u32 = 1 << 24;
 
     /// `ARCH_REQ_XCOMP_PERM`, and the number of the tiles' state.
@@ -28,7 +28,7 @@ mod linux {
     const TILE_DATA: libc::c_ulong = 18;
 
     pub(super) fn has_tiles() -> bool {
-        let has = AMX_BF16 | AMX_TILE;
+        let has = AMX_INT8 | AMX_TILE;
         __cpuid(0).eax >= FEATURES && __cpuid_count(FEATURES, 0).edx & has == has
     }
 

@@ -1,7 +1,8 @@
 //! Writes programs instruction by instruction, and hands out their registers.
 
 use super::{
-    Arith, Cache, Count, Inst, MAX_ARGS, Mem, P, POINTERS, Program, T, Target, V, loop_depth,
+    Arith, Cache, Count, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program, Shift, T, Target, V,
+    loop_depth,
 };
 
 /// The program would need more registers than the target has.
@@ -169,14 +170,34 @@ impl Builder {
         self.push(Inst::Blend { dst, a, b, mask });
     }
 
-    /// `dst = src` with the lower half of every lane 0.
-    pub fn upper_half(&mut self, dst: V, src: V) {
-        self.push(Inst::UpperHalf { dst, src });
+    /// These bits in every lane.
+    pub fn bits(&mut self, dst: V, bits: u32) {
+        self.constant(dst, f32::from_bits(bits));
     }
 
-    /// Pairs of the upper halves of `a` and of `b`.
-    pub fn pair_halves(&mut self, dst: V, a: V, b: V) {
-        self.push(Inst::PairHalves { dst, a, b });
+    /// `dst` becomes the integer nearest to `src`.
+    pub fn to_integer(&mut self, dst: V, src: V) {
+        self.push(Inst::ToInteger { dst, src });
+    }
+
+    /// `dst` becomes the number nearest to the integer `src`.
+    pub fn from_integer(&mut self, dst: V, src: V) {
+        self.push(Inst::FromInteger { dst, src });
+    }
+
+    /// `dst = a op b`, of integers.
+    pub fn integer(&mut self, op: Integer, dst: V, a: V, b: V) {
+        self.push(Inst::Integer { op, dst, a, b });
+    }
+
+    /// Moves the bits of every lane.
+    pub fn shift(&mut self, to: Shift, dst: V, src: V, by: u8) {
+        self.push(Inst::Shift { to, dst, src, by });
+    }
+
+    /// `dst = dst & mask | other & !mask`.
+    pub fn select(&mut self, dst: V, mask: V, other: V) {
+        self.push(Inst::Select { dst, mask, other });
     }
 
     /// `dst = 0`.
@@ -194,7 +215,7 @@ impl Builder {
         self.push(Inst::TileStore { dst, src, row });
     }
 
-    /// `acc += a * b`, of pairs of bfloat16.
+    /// `acc += a * b`, of fours of signed bytes.
     pub fn tile_dot(&mut self, acc: T, a: T, b: T) {
         self.push(Inst::TileDot { acc, a, b });
     }

@@ -33,7 +33,7 @@ impl Target {
     pub const AVX2: Target = Target { lanes: 8, vectors: 16, tiles: 0 };
     /// AVX-512F.
     pub const AVX512: Target = Target { lanes: 16, vectors: 32, tiles: 0 };
-    /// AVX-512F, and AMX with products of bfloat16.
+    /// AVX-512F, and AMX with products of signed bytes.
     pub const AMX: Target = Target { tiles: 8, ..Target::AVX512 };
 
     /// Bytes of a vector register.
@@ -95,6 +95,32 @@ pub enum Arith {
     MaxNan,
 }
 
+/// Lane-wise arithmetic of two vectors of integers, modulo 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Integer {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// The greater as signed numbers.
+    Max,
+    /// The smaller as signed numbers.
+    Min,
+    /// `a & b`
+    And,
+    /// `a ^ b`
+    Xor,
+}
+
+/// The way that bits are moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shift {
+    /// Towards the high end.
+    Left,
+    /// Towards the low end.
+    Right,
+}
+
 /// How often a loop runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Count {
@@ -113,7 +139,7 @@ pub enum Cache {
     Second,
 }
 
-/// One instruction. Vectors hold `lanes` f32 values; memory accesses need no alignment beyond 4 bytes.
+/// One instruction. Vectors hold `lanes` f32 values, or as many integers of 32 bits; memory accesses need no alignment beyond 4 bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inst {
     /// Every lane of `dst` becomes `value`.
@@ -228,22 +254,51 @@ pub enum Inst {
         /// Source.
         src: V,
     },
-    /// The upper half of every lane's bits, the lower half 0: the value as bfloat16, rounded toward zero. Only on targets
-    /// with tiles, as all that follows here of halves and tiles.
-    UpperHalf {
+    /// The nearest integer of 32 bits, ties to even; the smallest one for what is none. Only on targets with tiles, as all
+    /// that follows here of integers and tiles.
+    ToInteger {
         /// Result.
         dst: V,
         /// Source.
         src: V,
     },
-    /// The upper half of every lane of `a` in the lower half, that of `b` in the upper: pairs of bfloat16.
-    PairHalves {
-        /// Result; another register than `b`.
+    /// The nearest number to an integer.
+    FromInteger {
+        /// Result.
         dst: V,
-        /// Goes to the lower halves.
+        /// Source.
+        src: V,
+    },
+    /// `dst = a op b`, of integers.
+    Integer {
+        /// What is computed.
+        op: Integer,
+        /// Result.
+        dst: V,
+        /// Left operand.
         a: V,
-        /// Goes to the upper halves.
+        /// Right operand.
         b: V,
+    },
+    /// The bits of every lane, moved; what leaves is lost, and what enters is 0.
+    Shift {
+        /// Where to.
+        to: Shift,
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+        /// By how many bits, below 32.
+        by: u8,
+    },
+    /// `dst = dst & mask | other & !mask`.
+    Select {
+        /// Read and written.
+        dst: V,
+        /// Which bits it keeps.
+        mask: V,
+        /// Where it gets all others from.
+        other: V,
     },
     /// All elements 0.
     TileZero {
@@ -268,10 +323,9 @@ pub enum Inst {
         /// Bytes from a row to the next.
         row: P,
     },
-    /// `acc += a * b`, of 16x16 f32, 16 rows of 16 pairs of bfloat16, and 16 pairs of rows of 16: row `m`, column `n` of
-    /// `acc` gets the sum over `k` of both products of pair `k` of row `m` of `a` and element `n` of row `k` of `b`. The
-    /// products of lower halves are summed in the order of `k`, rounding to nearest after each, those of upper halves
-    /// likewise; then both sums are added, and that to `acc`. Denormal operands and results are zero.
+    /// `acc += a * b`, of 16x16 integers of 32 bits, 16 rows of 16 fours of signed bytes, and 16 fours of rows of 16: row
+    /// `m`, column `n` of `acc` gets the sum over `k` of the four products of the bytes of element `k` of row `m` of `a` and
+    /// those of element `n` of row `k` of `b`. Sums are taken modulo 2^32.
     TileDot {
         /// Read and written.
         acc: T,

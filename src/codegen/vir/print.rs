@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Arith, Cache, Count, Inst, Mem, P, Program, T, V};
+use super::{Arith, Cache, Count, Inst, Integer, Mem, P, Program, Shift, T, V};
 
 impl fmt::Display for V {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,8 +69,12 @@ impl fmt::Display for Inst {
             Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
             Inst::Sqrt { dst, src } => write!(f, "{dst} = sqrt {src}"),
             Inst::Exponent { dst, src } => write!(f, "{dst} = exponent {src}"),
-            Inst::UpperHalf { dst, src } => write!(f, "{dst} = upper_half {src}"),
-            Inst::PairHalves { dst, a, b } => write!(f, "{dst} = pair_halves {a}, {b}"),
+            Inst::ToInteger { dst, src } => write!(f, "{dst} = to_integer {src}"),
+            Inst::FromInteger { dst, src } => write!(f, "{dst} = from_integer {src}"),
+            Inst::Integer { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
+            Inst::Shift { to: Shift::Left, dst, src, by } => write!(f, "{dst} = {src} << {by}"),
+            Inst::Shift { to: Shift::Right, dst, src, by } => write!(f, "{dst} = {src} >> {by}"),
+            Inst::Select { dst, mask, other } => write!(f, "{dst} = {dst} where {mask} else {other}"),
             Inst::TileZero { dst } => write!(f, "{dst} = zero"),
             Inst::TileLoad { dst, src, row } => write!(f, "{dst} = load {src}, {row}"),
             Inst::TileStore { dst, src, row } => write!(f, "store {dst}, {row}, {src}"),
@@ -107,6 +111,20 @@ impl Arith {
             Arith::Max => "max",
             Arith::Min => "min",
             Arith::MaxNan => "max_nan",
+        }
+    }
+}
+
+impl Integer {
+    /// The name in printed programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Integer::Add => "integer_add",
+            Integer::Sub => "integer_sub",
+            Integer::Max => "integer_max",
+            Integer::Min => "integer_min",
+            Integer::And => "and",
+            Integer::Xor => "xor",
         }
     }
 }

@@ -25,9 +25,9 @@ pub struct Work {
 impl Work {
     const ONE: Work = Work { multiply_adds: 0, tile_dots: 0, prefetches: 0, instructions: 1 };
 
-    /// Vector multiply-adds; a product of tiles is as many as vectors of 16 lanes would take.
+    /// Vector multiply-adds; a product of tiles counts as those of vectors of 16 lanes that it has.
     pub fn arithmetic(&self) -> u64 {
-        self.multiply_adds + self.tile_dots * (2 * TILE_ROWS * TILE_ROWS) as u64
+        self.multiply_adds + self.tile_dots * (4 * TILE_ROWS * TILE_ROWS) as u64
     }
 
     fn of(body: &[Inst]) -> Work {

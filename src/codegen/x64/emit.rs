@@ -4,12 +4,11 @@ use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
 use super::Encoded;
 use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
-use crate::codegen::bf16::{HALF, UPPER};
 use crate::codegen::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
-use crate::codegen::vir::{Arith, Cache, Count, Inst, Mem, P, Program, T, V};
+use crate::codegen::vir::{Arith, Cache, Count, Inst, Integer, Mem, P, Program, Shift, T, V};
 
 /// Innermost loops start at a multiple of this: the width of an instruction fetch, twice.
 const LOOP_ALIGNMENT: usize = 32;
@@ -42,8 +41,8 @@ pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
         .map_err(|e| CodegenError::Encode { function: program.name.clone(), reason: e.to_string() })
 }
 
-/// `vpternlogd`: the first operand, or both others.
-const OR_AND: u32 = 0b1111_1000;
+/// `vpternlogd`: the first operand where the second is set, else the third.
+const SELECT: u32 = 0b1110_0010;
 /// Bytes of a row of a tile.
 const TILE_ROW: u32 = 64;
 
@@ -201,19 +200,26 @@ impl<'p> Emitter<'p> {
                 self.emit(Instruction::with2(codes.sqrt, self.v(dst), self.v(src))?)
             }
             Inst::Exponent { dst, src } => self.exponent(dst, src),
-            Inst::UpperHalf { dst, src } => {
-                let place = self.constant(UPPER, 1);
-                let operand = self.rip(true);
-                let and = Code::EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32;
-                self.refer(Instruction::with3(and, self.v(dst), self.v(src), operand)?, place)
+            Inst::ToInteger { dst, src } => {
+                let code = Code::EVEX_Vcvtps2dq_zmm_k1z_zmmm512b32_er;
+                self.emit(Instruction::with2(code, self.v(dst), self.v(src))?)
             }
-            Inst::PairHalves { dst, a, b } => {
-                let shift = self.codes.shift_right;
-                self.emit(Instruction::with3(shift, self.v(dst), self.v(a), HALF)?)?;
-                let place = self.constant(UPPER, 1);
-                let (d, b, operand) = (self.v(dst), self.v(b), self.rip(true));
+            Inst::FromInteger { dst, src } => {
+                let code = Code::EVEX_Vcvtdq2ps_zmm_k1z_zmmm512b32_er;
+                self.emit(Instruction::with2(code, self.v(dst), self.v(src))?)
+            }
+            Inst::Integer { op, dst, a, b } => self.vvv(integer(op), dst, a, b),
+            Inst::Shift { to, dst, src, by } => {
+                let code = match to {
+                    Shift::Left => codes.shift_left,
+                    Shift::Right => codes.shift_right,
+                };
+                self.emit(Instruction::with3(code, self.v(dst), self.v(src), u32::from(by))?)
+            }
+            Inst::Select { dst, mask, other } => {
                 let code = Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8;
-                self.refer(Instruction::with4(code, d, b, operand, OR_AND)?, place)
+                let (d, mask, other) = (self.v(dst), self.v(mask), self.v(other));
+                self.emit(Instruction::with4(code, d, mask, other, SELECT)?)
             }
             Inst::TileZero { dst } => {
                 self.emit(Instruction::with1(Code::VEX_Tilezero_tmm, tile(dst))?)
@@ -227,7 +233,7 @@ impl<'p> Emitter<'p> {
                 self.emit(Instruction::with2(Code::VEX_Tilestored_sibmem_tmm, rows, tile(src))?)
             }
             Inst::TileDot { acc, a, b } => {
-                let code = Code::VEX_Tdpbf16ps_tmm_tmm_tmm;
+                let code = Code::VEX_Tdpbssd_tmm_tmm_tmm;
                 self.emit(Instruction::with3(code, tile(acc), tile(a), tile(b))?)
             }
             Inst::CopyPointer { dst, src } => {
@@ -487,6 +493,17 @@ fn rows(first: Mem, row: P) -> MemoryOperand {
     let displacement = first.offset.into();
     let (base, row) = (pointer(first.base), pointer(row));
     MemoryOperand::with_base_index_scale_displ_size(base, row, 1, displacement, 1)
+}
+
+fn integer(op: Integer) -> Code {
+    match op {
+        Integer::Add => Code::EVEX_Vpaddd_zmm_k1z_zmm_zmmm512b32,
+        Integer::Sub => Code::EVEX_Vpsubd_zmm_k1z_zmm_zmmm512b32,
+        Integer::Max => Code::EVEX_Vpmaxsd_zmm_k1z_zmm_zmmm512b32,
+        Integer::Min => Code::EVEX_Vpminsd_zmm_k1z_zmm_zmmm512b32,
+        Integer::And => Code::EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32,
+        Integer::Xor => Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
+    }
 }
 
 fn tile(t: T) -> Register {

@@ -5,27 +5,35 @@
 use crate::kernels::algorithm::BYTES_PER_HALF_CYCLE;
 use crate::kernels::sink::Machine;
 
+use super::number::DIGITS;
 use super::product::PANEL_BLOCKS;
-use super::{Form, PARTS, TILE};
+use super::{Form, GROUP_BLOCKS, TILE};
 
 /// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
 /// cache.
-const DOT: f64 = 40.0;
+const DOT: f64 = 52.0;
 
-/// Products of parts.
+/// Products of digits.
 const PRODUCTS: f64 = 6.0;
 
-/// Two blocks of a pixel to three parts: 14 operations on two pipes, and two lines from and three to the second cache.
-const SPLIT: f64 = 72.0;
+/// A group of blocks of a pixel to its digits: 29 operations on two pipes, and four lines from and three to the second
+/// cache.
+const SPLIT: f64 = 50.0;
 
-/// A block of a pixel from its sum to its result.
-const FINISH: f64 = 15.0;
+/// A block of a pixel from its sums to its result.
+const FINISH: f64 = 24.0;
+
+/// A line of which the greatest magnitude is looked for.
+const GREATEST: f64 = 5.0;
+
+/// The end of a region.
+const REGION: f64 = 8000.0;
 
 /// A line that another core has written.
 const EXCHANGE: f64 = 30.0;
 
 /// Bytes of weights of a step, for a block of outputs.
-const WEIGHTS: f64 = (PARTS * TILE) as f64;
+const WEIGHTS: f64 = (DIGITS as i64 * TILE) as f64;
 
 /// A call of a kernel, with the setting up of tiles.
 const CALL: f64 = 200.0;
@@ -35,8 +43,8 @@ const CALL: f64 = 200.0;
 pub(super) struct Cut {
     /// Rows of the result.
     pub(super) rows: usize,
-    /// Groups of outputs.
-    pub(super) groups: usize,
+    /// Parts of the outputs.
+    pub(super) parts: usize,
     /// What the thread that has most to do needs for the layer.
     cost: f64,
 }
@@ -45,7 +53,7 @@ impl Form {
     /// The best cut for a machine.
     pub(super) fn cut(&self, machine: &Machine) -> Cut {
         let panels = self.blocks() / PANEL_BLOCKS;
-        let groups: Vec<usize> = match self.blocks().is_multiple_of(PANEL_BLOCKS) {
+        let parts: Vec<usize> = match self.blocks().is_multiple_of(PANEL_BLOCKS) {
             false => vec![1],
             true => {
                 (1..=panels.min(machine.parts())).filter(|g| panels.is_multiple_of(*g)).collect()
@@ -54,29 +62,31 @@ impl Form {
         let fits =
             |rows: usize| rows == 1 || self.memory(rows).end <= machine.cache_bytes as i64 * 3 / 4;
         let rows = (1..=self.size[0]).take_while(|&rows| fits(rows));
-        let cuts = rows.flat_map(|rows| groups.iter().map(move |&groups| (rows, groups)));
-        let cost = |rows, groups| Cut { rows, groups, cost: self.cut_cost(rows, groups, machine) };
+        let cuts = rows.flat_map(|rows| parts.iter().map(move |&parts| (rows, parts)));
+        let cost = |rows, parts| Cut { rows, parts, cost: self.cut_cost(rows, parts, machine) };
         let best =
-            cuts.map(|(rows, groups)| cost(rows, groups)).min_by(|a, b| a.cost.total_cmp(&b.cost));
+            cuts.map(|(rows, parts)| cost(rows, parts)).min_by(|a, b| a.cost.total_cmp(&b.cost));
         best.unwrap_or_else(|| cost(1, 1))
     }
 
-    fn cut_cost(&self, rows: usize, groups: usize, machine: &Machine) -> f64 {
+    fn cut_cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {
         let stripes = self.size[0].div_ceil(rows) * self.images;
-        let turns = (stripes * groups).div_ceil(machine.threads) as f64;
-        let blocks = self.blocks() as f64 / groups as f64;
-        let steps = (self.pairs() * self.taps.len()) as f64;
+        let turns = (stripes * parts).div_ceil(machine.threads) as f64;
+        let blocks = self.blocks() as f64 / parts as f64;
+        let steps = (self.groups() * self.taps.len()) as f64;
         let seen = self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
-        let split = seen.sum::<usize>() as f64 * self.pairs() as f64 * SPLIT;
+        let split = seen.sum::<usize>() as f64 * self.groups() as f64 * SPLIT;
         let product = self.tiles(rows) as f64 * steps * PRODUCTS * DOT + CALL;
         let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
         // Threads that share rows read all of the source, of which each has a part near.
-        let lines = rows * self.size[1] * self.strides[0] * self.strides[1] * self.pairs() * 2;
-        let others = groups.min(machine.threads) as f64;
+        let lines = rows * self.size[1] * self.strides[0] * self.strides[1] * self.groups() * GROUP_BLOCKS;
+        let others = parts.min(machine.threads) as f64;
         let exchange = lines as f64 * EXCHANGE * (others - 1.0) / others;
         // A tile waits for what it loads: weights come near ahead of time, but not without delay.
         let weights = steps * WEIGHTS / BYTES_PER_HALF_CYCLE;
-        turns * (split + exchange + blocks * (product + finish + weights))
+        let area = self.size[0] * self.size[1] * self.strides[0] * self.strides[1] * self.images;
+        let greatest = (area * self.inputs.div_ceil(16)) as f64 * GREATEST / machine.threads as f64;
+        REGION + greatest + turns * (split + exchange + blocks * (product + finish + weights))
     }
 
     /// Half cycles for one input channel and 16 outputs.

@@ -1,22 +1,28 @@
-//! Convolution by tile registers: every f32 as a sum of three bfloat16, and six of the nine products (Henry, Tang and
-//! Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations", ARITH 2019).
+//! Convolution by tile registers: numbers with a fixed point, as three signed bytes each, and six of the nine products.
+//!
+//! A matrix product of floats by products of small integers is Ozaki's scheme (Ozaki, Ogita, Oishi, Rump, "Error-free
+//! transformations of matrix multiplication by using fast routines of matrix multiplication and its applications", Numerical
+//! Algorithms 59, 2012; on units for integers: Ootomo, Ozaki, Yokota, "DGEMM on integer matrix multiplication unit", 2024).
 //!
 //! | room | holds |
 //! |---|---|
+//! | `number` | numbers with a fixed point |
 //! | `cost` | what it takes, and how a layer is cut into blocks |
-//! | `split` | values to their three parts, as a vector program |
+//! | `range` | the greatest magnitude of an image |
+//! | `split` | values to their digits |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
-//! | `pack` | weights in three parts |
+//! | `pack` | weights as digits |
 //!
-//! A number's 24 bits are three times eight: `x = high + middle + low`, without error. The three products that are left
-//! out are below `2^-20` of the whole product. Parts lie in pairs of channels, one of each of two blocks of 16, as a tile's
-//! row wants them.
+//! All values of an image share a power of two, and all weights of an output. What is rounded away of a factor is below
+//! `2^-23` of the power of the greatest, and the three products of digits that are left out are below `2^-21` of both
+//! powers; all sums are exact until they are numbers again. The image's greatest magnitude is a region of its own, whose
+//! chunks each look at a part and leave what they find in the step's scratch memory.
 //!
-//! A chunk is some rows of an image and some outputs. It brings the parts of all pixels that it sees into the thread's own
-//! memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on are a tile. What such a
-//! tile computes between the end of a row and the beginning of the next is never read. Where the window strides, rows and
-//! columns that fall on the same remainder are a picture of their own, a *phase*.
+//! A chunk of the second region is some rows of an image and some outputs. It brings the digits of all pixels that it sees
+//! into the thread's own memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on
+//! are a tile. What such a tile computes between the end of a row and the beginning of the next is never read. Where the
+//! window strides, rows and columns that fall on the same remainder are a picture of their own, a *phase*.
 
 use resnetc_ir::op::{Conv, Residual, Window};
 
@@ -27,39 +33,53 @@ use super::KernelError;
 use super::conv::pack::Weights;
 use super::conv::{Operands, problem, start};
 use super::geometry::F32;
-use super::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
+use super::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
 mod cost;
 mod finish;
+mod number;
 mod pack;
 mod product;
+mod range;
 mod split;
 
 use cost::Cut;
 use finish::Finish;
-use product::{PANEL_BLOCKS, Product};
-use split::{Split, Tail};
-
-/// Parts of a number.
-const PARTS: i64 = 3;
+use number::DIGITS;
+use product::{ORDERS, PANEL_BLOCKS, Product};
+use range::{Greatest, Scale};
+use split::Split;
 
 /// Channels of a block.
 const BLOCK: usize = 16;
 
-/// Channels whose parts share a row of a tile: two blocks.
-const PAIR: usize = 2 * BLOCK;
+/// Blocks whose channels' bytes share a lane.
+const GROUP_BLOCKS: usize = 4;
 
-/// Bytes of one part of a pair of blocks: a row of a tile.
-const PART: i64 = 64;
+/// Channels whose digits share a row of a tile.
+const GROUP: usize = GROUP_BLOCKS * BLOCK;
 
-/// Bytes of a position: all parts of a pair of blocks.
-const POSITION: i64 = PARTS * PART;
+/// Bytes of one digit of a group of blocks: a row of a tile.
+const ROW: i64 = 64;
+
+/// Bytes of a vector of 16 lanes.
+const LANES_BYTES: i64 = 64;
+
+/// Bytes of a position: all digits of a group of blocks.
+const POSITION: i64 = DIGITS as i64 * ROW;
 
 /// Bytes of a tile.
-const TILE: i64 = TILE_ROWS as i64 * PART;
+const TILE: i64 = TILE_ROWS as i64 * ROW;
 
 /// The most bytes that a displacement in the code may span.
 const FARTHEST: i64 = 1 << 30;
+
+/// The most products that a sum of 32 bits can take, three for each weight, all as large as can be.
+const MOST_WEIGHTS: usize = (1 << 31) / (3 << 14) - 1;
+
+/// Into how many parts an image's blocks of channels are cut at most for its greatest magnitude: so many that all threads
+/// have some, and few for those who put them together.
+const MOST_PARTS: usize = 8;
 
 /// Pixels of the source whose row and column leave the same remainders when divided by the strides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,15 +146,37 @@ impl Form {
             taps,
             pitch: columns + across,
         };
+        if form.groups() * GROUP * form.taps.len() > MOST_WEIGHTS {
+            return Err("it has more weights an output than sums of 32 bits can take");
+        }
         match form.memory(rows).end <= FARTHEST {
             true => Ok(form),
-            false => Err("its values in three parts would be too large"),
+            false => Err("its digits would be too large"),
         }
     }
 
-    /// Pairs of blocks of input channels.
-    fn pairs(&self) -> usize {
-        self.inputs.div_ceil(PAIR)
+    /// Groups of blocks of input channels.
+    fn groups(&self) -> usize {
+        self.inputs.div_ceil(GROUP)
+    }
+
+    /// Parts of an image whose greatest magnitudes are taken one by one: of its whole blocks of channels, and the last one.
+    fn parts(&self) -> Vec<Part> {
+        let (blocks, rest) = (self.inputs / BLOCK, self.inputs % BLOCK);
+        let count = blocks.min(MOST_PARTS);
+        let whole = Part { first: 0, count, blocks, live: BLOCK };
+        let last = Part { first: blocks, count: 1, blocks: 1, live: rest };
+        [whole, last].into_iter().filter(|part| part.count > 0 && part.live > 0).collect()
+    }
+
+    /// How many there are of them.
+    fn part_count(&self) -> usize {
+        self.parts().iter().map(|part| part.count).sum()
+    }
+
+    /// Bytes of scratch memory: the greatest magnitudes of all parts, lane by lane.
+    pub(super) fn scratch_bytes(&self) -> usize {
+        self.images * self.part_count() * LANES_BYTES as usize
     }
 
     /// Blocks of 16 outputs.
@@ -160,15 +202,17 @@ impl Form {
     /// Where a chunk of `rows` rows has what in its thread's memory.
     fn memory(&self, rows: usize) -> Memory {
         let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
-        let pair = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
-        let phase = self.pairs() as i64 * pair;
+        let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
+        let phase = self.groups() as i64 * group;
+        let tile = 2 * LANES_BYTES;
+        let digits = tile + (ORDERS * PANEL_BLOCKS) as i64 * TILE;
         // All distances are whole positions, and so whole cache lines.
-        let sums = self.phases.len() as i64 * phase;
+        let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
-        Memory { pair, phase, sums, sum, end: sums + PANEL_BLOCKS as i64 * sum }
+        Memory { tile, digits, group, phase, sums, sum, end: sums + PANEL_BLOCKS as i64 * sum }
     }
 
-    /// Lowers the convolution.
+    /// Lowers the convolution to two regions.
     ///
     /// # Errors
     /// If no kernel fits the machine.
@@ -177,23 +221,41 @@ impl Form {
         conv: &Conv,
         weights: Weights,
         operands: Operands<'_>,
+        scratch: i64,
         sink: &mut Sink,
-    ) -> Result<Vec<Piece>, KernelError> {
+    ) -> Result<Vec<Vec<Piece>>, KernelError> {
         let cut = self.cut(&sink.machine);
         let biases = weights.pack_biases(sink);
-        let panels = sink.pack(pack::len(self), move |out| pack::fill(&weights, out));
-        let layer = Layer { form: self, conv, operands, biases, panels };
+        let powers = sink.pack(pack::len(self), move |out| pack::fill(&weights, out));
+        let layer = Layer { form: self, conv, operands, scratch, biases, powers };
+        let parts = self.parts().into_iter().map(|part| layer.greatest(part, sink));
+        let parts = parts.collect::<Result<_, _>>()?;
         let stripes = stripes(self.size[0], cut.rows);
-        stripes.into_iter().map(|stripe| layer.piece(stripe, cut, sink)).collect()
+        let stripes = stripes.into_iter().map(|stripe| layer.piece(stripe, cut, sink));
+        Ok(vec![parts, stripes.collect::<Result<_, _>>()?])
     }
 }
 
-/// Byte distances in the memory of a thread: `[phase][pair][position][part]`, and the sums of some blocks of outputs.
+/// `count` parts of as many blocks of channels each, of `blocks` from block `first` on, with `live` channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    first: usize,
+    count: usize,
+    blocks: usize,
+    live: usize,
+}
+
+/// Byte distances in the memory of a thread: the range of the image's values, the sums of a tile, digits as
+/// `[phase][group][position][digit]`, and the results of some blocks of outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory {
-    pair: i64,
+    /// Where the sums of a tile are.
+    tile: i64,
+    /// Where digits are.
+    digits: i64,
+    group: i64,
     phase: i64,
-    /// Where the sums are.
+    /// Where the results are.
     sums: i64,
     /// From a block of outputs to the next.
     sum: i64,
@@ -241,14 +303,46 @@ struct Layer<'a> {
     form: &'a Form,
     conv: &'a Conv,
     operands: Operands<'a>,
+    /// Where in the arena the greatest magnitudes are.
+    scratch: i64,
     biases: i64,
-    panels: i64,
+    /// The weights' powers; the panels stand behind them.
+    powers: i64,
 }
 
 impl Layer<'_> {
     fn name(&self, step: &str) -> String {
         let problem = problem(self.operands.src, self.form.outputs, self.conv);
-        format!("triple bf16 {step} {problem}")
+        format!("fixed point {step} {problem}")
+    }
+
+    /// The greatest magnitudes of some parts of each image.
+    fn greatest(&self, part: Part, sink: &mut Sink) -> Result<Piece, KernelError> {
+        let form = self.form;
+        let geometry = &self.operands.src.geometry;
+        let src = geometry.strides();
+        let [_, _, rows, columns] = geometry.nchw();
+        let dense = src.row == columns as i64 * src.pixel;
+        let size = if dense { [1, rows * columns] } else { [rows, columns] };
+        let kernel = Greatest {
+            target: sink.machine.target,
+            size,
+            strides: [src.plane, src.row, src.pixel],
+            live: part.live,
+        };
+        let name = self.name("range");
+        let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
+        let found = self.scratch + part.first.min(MOST_PARTS) as i64 * LANES_BYTES;
+        let first = self.operands.src.origin() + part.first as i64 * src.plane;
+        let mut levels = Levels::new([
+            Pointer::new(self.operands.src.base, first),
+            Pointer::new(ARENA, found),
+        ]);
+        levels.chunk(form.images, [src.image, form.part_count() as i64 * LANES_BYTES]);
+        let blocks = part.blocks.div_ceil(part.count);
+        let level = levels.chunk(part.count, [blocks as i64 * src.plane, LANES_BYTES]);
+        let rest = Extent::Rest { level, per: blocks as u32, total: part.blocks as u32 };
+        Ok(levels.piece(kernel, &[rest]))
     }
 
     /// One chunk an image, a stripe, and a group of outputs.
@@ -256,8 +350,9 @@ impl Layer<'_> {
         let form = self.form;
         sink.reserve(form.memory(stripe.rows).end as usize);
         let grid =
-            Grid { stripe, groups: cut.groups, panels: form.blocks() / PANEL_BLOCKS / cut.groups };
-        let mut items = self.split(&grid, sink)?;
+            Grid { stripe, parts: cut.parts, panels: form.blocks() / PANEL_BLOCKS / cut.parts };
+        let mut items = vec![self.scale(&grid, sink)?];
+        items.extend(self.split(&grid, sink)?);
         if grid.panels > 0 {
             let panel = self.panel(&grid, PANEL_BLOCKS, sink)?;
             items.push(Item::Repeat { count: grid.panels as u32, items: panel });
@@ -266,11 +361,25 @@ impl Layer<'_> {
         if rest > 0 {
             items.push(Item::Repeat { count: 1, items: self.panel(&grid, rest, sink)? });
         }
-        let chunks = vec![form.images as u32, stripe.count as u32, cut.groups as u32];
+        let chunks = vec![form.images as u32, stripe.count as u32, cut.parts as u32];
         Ok(Piece { chunks, items })
     }
 
-    /// The source, in three parts.
+    /// What the image's values are multiplied by, and their power.
+    fn scale(&self, grid: &Grid, sink: &mut Sink) -> Result<Item, KernelError> {
+        let form = self.form;
+        let kernel = Scale { target: sink.machine.target, parts: form.part_count() };
+        let name = self.name("scale");
+        let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
+        let mut levels =
+            Levels::new([Pointer::new(ARENA, self.scratch), Pointer::new(THREAD, 0)]);
+        levels.chunk(form.images, [form.part_count() as i64 * LANES_BYTES, 0]);
+        levels.chunk(grid.stripe.count, [0; 2]);
+        levels.chunk(grid.parts, [0; 2]);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// The source, as digits.
     fn split(&self, grid: &Grid, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.form;
         let memory = form.memory(grid.stripe.rows);
@@ -287,30 +396,30 @@ impl Layer<'_> {
             if src.row * down == columns as i64 * across * src.pixel && columns == form.pitch {
                 (rows, columns) = (1, rows * columns);
             }
-            for (first, count, tail) in pairs(form.inputs) {
+            for (first, count, channels) in runs(form.inputs) {
                 let kernel = Split {
                     target: sink.machine.target,
                     positions: columns,
                     pixel: across * src.pixel,
                     plane: src.plane,
-                    tail,
+                    channels,
                 };
                 let name = self.name("split");
                 let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
                 let (first, stripe) = (first as i64, grid.stripe);
                 let above = stripe.first as i64 * down * src.row;
+                let plane = GROUP_BLOCKS as i64 * src.plane;
+                let place = memory.digits + i as i64 * memory.phase + first * memory.group;
                 let mut levels = Levels::new([
-                    Pointer::new(
-                        self.operands.src.base,
-                        first_pixel + above + first * 2 * src.plane,
-                    ),
-                    Pointer::new(THREAD, i as i64 * memory.phase + first * memory.pair),
+                    Pointer::new(self.operands.src.base, first_pixel + above + first * plane),
+                    Pointer::new(THREAD, place),
+                    Pointer::new(THREAD, 0),
                 ]);
-                levels.chunk(form.images, [src.image, 0]);
-                levels.chunk(stripe.count, [stripe.rows as i64 * down * src.row, 0]);
-                levels.chunk(grid.groups, [0, 0]);
-                levels.inner(Extent::Fixed(count as u32), [2 * src.plane, memory.pair]);
-                let row = [down * src.row, form.pitch as i64 * POSITION];
+                levels.chunk(form.images, [src.image, 0, 0]);
+                levels.chunk(stripe.count, [stripe.rows as i64 * down * src.row, 0, 0]);
+                levels.chunk(grid.parts, [0; 3]);
+                levels.inner(Extent::Fixed(count as u32), [plane, memory.group, 0]);
+                let row = [down * src.row, form.pitch as i64 * POSITION, 0];
                 levels.inner(Extent::Fixed(rows as u32), row);
                 items.push(Item::Call(levels.call(kernel, &[])));
             }
@@ -329,32 +438,36 @@ impl Layer<'_> {
             target: sink.machine.target,
             tiles: form.tiles(stripe.rows),
             blocks,
-            pairs: form.pairs(),
+            groups: form.groups(),
             taps: form
                 .taps
                 .iter()
                 .map(|tap| tap.phase as i64 * memory.phase + form.distance(tap) as i64 * POSITION)
                 .collect(),
-            pair: memory.pair,
+            group: memory.group,
         };
+        let panels = self.powers + form.blocks() as i64 * LANES_BYTES;
         let panel = pack::block_bytes(form) * blocks as i64;
         let name = self.name("product");
         let kernel = sink.program(&name, format!("{product:?}"), |n| product.program(n))?;
         sink.note_tile(kernel, product.widest());
         let mut levels = Levels::new([
-            Pointer::new(THREAD, 0),
-            Pointer::new(WEIGHTS, self.panels + pack::block_bytes(form) * before as i64),
+            Pointer::new(THREAD, memory.digits),
+            Pointer::new(WEIGHTS, panels + pack::block_bytes(form) * before as i64),
+            Pointer::new(WEIGHTS, self.powers + before as i64 * LANES_BYTES),
             Pointer::new(THREAD, memory.sums),
+            Pointer::new(THREAD, memory.tile),
         ]);
-        levels.chunk(form.images, [0; 3]);
-        levels.chunk(stripe.count, [0; 3]);
-        levels.chunk(grid.groups, [0, panel * grid.panels as i64, 0]);
-        levels.repeat([0, panel, 0]);
+        let next = [0, panel, blocks as i64 * LANES_BYTES, 0, 0];
+        levels.chunk(form.images, [0; 5]);
+        levels.chunk(stripe.count, [0; 5]);
+        levels.chunk(grid.parts, next.map(|bytes| bytes * grid.panels as i64));
+        levels.repeat(next);
         let product = Item::Call(levels.call(kernel, &[]));
         Ok(vec![product, self.finish(grid, blocks, before, sink)?])
     }
 
-    /// Bias, shortcut and activation of a panel's sums.
+    /// The values' power, bias, shortcut and activation of a panel's sums.
     fn finish(
         &self,
         grid: &Grid,
@@ -369,7 +482,7 @@ impl Layer<'_> {
         let place = self.operands.residual.map_or(self.operands.dst, |added| added.place);
         let res = place.geometry.strides();
         let [mut rows, mut columns] = [stripe.rows, form.size[1]];
-        let row = form.size[1] as i64 * PART;
+        let row = form.size[1] as i64 * ROW;
         if form.pitch == columns && dst.row == row && res.row == row {
             (rows, columns) = (1, rows * columns);
         }
@@ -387,20 +500,25 @@ impl Layer<'_> {
         let mut levels = Levels::new([
             Pointer::new(THREAD, memory.sums),
             Pointer::new(WEIGHTS, self.biases + before as i64 * bias),
+            Pointer::new(THREAD, 0),
             start(self.operands.dst, dst.plane, dst.row),
             start(place, res.plane, res.row),
         ]);
         let per_panel = blocks as i64;
-        let per_group = per_panel * grid.panels as i64;
+        let per_part = per_panel * grid.panels as i64;
         let down = stripe.rows as i64;
-        levels.chunk(form.images, [0, 0, dst.image, res.image]);
-        levels.chunk(stripe.count, [0, 0, down * dst.row, down * res.row]);
-        levels.chunk(grid.groups, [0, bias, dst.plane, res.plane].map(|s| s * per_group));
-        levels.repeat([0, bias, dst.plane, res.plane].map(|s| s * per_panel));
-        levels.inner(Extent::Fixed(blocks as u32), [memory.sum, bias, dst.plane, res.plane]);
-        let row = [form.pitch as i64 * PART, 0, dst.row, res.row];
+        let planes = [0, bias, 0, dst.plane, res.plane];
+        levels.chunk(form.images, [0, 0, 0, dst.image, res.image]);
+        levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row]);
+        levels.chunk(grid.parts, planes.map(|s| s * per_part));
+        levels.repeat(planes.map(|s| s * per_panel));
+        levels.inner(
+            Extent::Fixed(blocks as u32),
+            [memory.sum, bias, 0, dst.plane, res.plane],
+        );
+        let row = [form.pitch as i64 * ROW, 0, 0, dst.row, res.row];
         levels.inner(Extent::Fixed(rows as u32), row);
-        levels.pass_if(3, residual);
+        levels.pass_if(4, residual);
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 }
@@ -408,15 +526,15 @@ impl Layer<'_> {
 /// How the chunks of a piece are cut.
 struct Grid {
     stripe: Stripe,
-    groups: usize,
-    /// Whole panels of a group.
+    /// Parts of the outputs.
+    parts: usize,
+    /// Whole panels of a part.
     panels: usize,
 }
 
-/// Runs of pairs of blocks that are split in the same way: the first, how many, what is missing of the last channels.
-fn pairs(inputs: usize) -> Vec<(usize, usize, Tail)> {
-    let (whole, rest) = (inputs / PAIR, inputs % PAIR);
-    let tail = (whole, 1, Tail { first: rest.min(BLOCK), second: rest.saturating_sub(BLOCK) });
-    let whole = (0, whole, Tail { first: BLOCK, second: BLOCK });
-    [whole, tail].into_iter().filter(|(_, count, tail)| *count > 0 && tail.first > 0).collect()
+/// Runs of groups of blocks that are split in the same way: the first, how many, how many channels each has.
+fn runs(inputs: usize) -> Vec<(usize, usize, usize)> {
+    let (whole, rest) = (inputs / GROUP, inputs % GROUP);
+    let runs = [(0, whole, GROUP), (whole, 1, rest)];
+    runs.into_iter().filter(|(_, count, channels)| *count > 0 && *channels > 0).collect()
 }

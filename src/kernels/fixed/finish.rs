@@ -1,11 +1,11 @@
-//! What comes behind the sums: bias, shortcut, activation.
+//! What comes behind the sums: the values' power, bias, shortcut, activation.
 
 use resnetc_ir::op::Activation;
 
-use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program, Target};
+use crate::codegen::vir::{Arith, Builder, Count, Inst, OverBudget, Program, Target};
 use crate::kernels::conv::micro::activate;
 
-use super::PART;
+use super::{LANES_BYTES, ROW};
 
 /// Sums of 16 outputs to a row of the result. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,29 +24,33 @@ pub(super) struct Finish {
 const TOGETHER: usize = 8;
 
 impl Finish {
-    /// Arguments: the sums, the biases, the result, and the shortcut where there is one.
+    /// Arguments: the sums, the biases, the values' range, the result, and the shortcut where there is one.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 3 + usize::from(self.residual));
-        let bias = b.vector();
+        let mut b = Builder::new(name, self.target, 4 + usize::from(self.residual));
+        let [bias, power] = [b.vector(), b.vector()];
         b.load(bias, b.arg(1).at(0));
+        b.load(power, b.arg(2).at(LANES_BYTES as i32));
         let run = |b: &mut Builder, count: usize, together: usize| {
             b.repeat(Count::Fixed(count as u32), |b| {
                 let values = b.vectors(together);
-                let at = |i: usize| i as i32 * PART as i32;
+                let at = |i: usize| i as i32 * ROW as i32;
                 for (i, &value) in values.iter().enumerate() {
-                    b.load(value, b.arg(0).at(at(i)));
-                    b.arith(Arith::Add, value, value, bias);
+                    let sum = b.vector();
+                    b.load(sum, b.arg(0).at(at(i)));
+                    b.push(Inst::Copy { dst: value, src: bias });
+                    b.multiply_add(value, sum, power);
+                    b.release([sum]);
                     if self.residual {
                         let other = b.vector();
-                        b.load(other, b.arg(3).at(at(i)));
+                        b.load(other, b.arg(4).at(at(i)));
                         b.arith(Arith::Add, value, value, other);
                         b.release([other]);
                     }
                 }
                 activate(b, self.activation, &values);
-                values.iter().enumerate().for_each(|(i, &v)| b.store(b.arg(2).at(at(i)), v));
+                values.iter().enumerate().for_each(|(i, &v)| b.store(b.arg(3).at(at(i)), v));
                 b.release(values);
-                let moving = [0, 2].into_iter().chain(self.residual.then_some(3));
+                let moving = [0, 3].into_iter().chain(self.residual.then_some(4));
                 moving.for_each(|arg| b.advance(b.arg(arg), at(together)));
             });
         };

@@ -1,0 +1,69 @@
+//! Integers in the lanes of vectors and bytes in tiles, as the instructions on them have it.
+//!
+//! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD.
+
+use super::vir::{Integer, Shift, TILE_ROWS};
+
+/// [`Inst::ToInteger`](super::vir::Inst::ToInteger).
+pub(super) fn nearest(x: f32) -> f32 {
+    let rounded = x.round_ties_even();
+    let fits = (-2_147_483_648.0..2_147_483_648.0).contains(&rounded);
+    from(if fits { rounded as i32 } else { i32::MIN })
+}
+
+/// [`Inst::FromInteger`](super::vir::Inst::FromInteger).
+pub(super) fn number(x: f32) -> f32 {
+    of(x) as f32
+}
+
+/// [`Inst::Integer`](super::vir::Inst::Integer).
+pub(super) fn lane(op: Integer, a: f32, b: f32) -> f32 {
+    let (a, b) = (of(a), of(b));
+    from(match op {
+        Integer::Add => a.wrapping_add(b),
+        Integer::Sub => a.wrapping_sub(b),
+        Integer::Max => a.max(b),
+        Integer::Min => a.min(b),
+        Integer::And => a & b,
+        Integer::Xor => a ^ b,
+    })
+}
+
+/// [`Inst::Shift`](super::vir::Inst::Shift).
+pub(super) fn shift(to: Shift, x: f32, by: u8) -> f32 {
+    f32::from_bits(match to {
+        Shift::Left => x.to_bits() << by,
+        Shift::Right => x.to_bits() >> by,
+    })
+}
+
+/// [`Inst::Select`](super::vir::Inst::Select).
+pub(super) fn select(kept: f32, mask: f32, other: f32) -> f32 {
+    let mask = mask.to_bits();
+    f32::from_bits(kept.to_bits() & mask | other.to_bits() & !mask)
+}
+
+/// [`Inst::TileDot`](super::vir::Inst::TileDot).
+pub(super) fn dot(
+    acc: &mut [[f32; TILE_ROWS]; TILE_ROWS],
+    a: &[[f32; TILE_ROWS]; TILE_ROWS],
+    b: &[[f32; TILE_ROWS]; TILE_ROWS],
+) {
+    for (acc, a) in acc.iter_mut().zip(a) {
+        for (n, acc) in acc.iter_mut().enumerate() {
+            let products = a.iter().zip(b).flat_map(|(a, b)| {
+                let (a, b) = (of(*a).to_le_bytes(), of(b[n]).to_le_bytes());
+                (0..4).map(move |i| i32::from(a[i] as i8) * i32::from(b[i] as i8))
+            });
+            *acc = from(products.fold(of(*acc), i32::wrapping_add));
+        }
+    }
+}
+
+fn of(x: f32) -> i32 {
+    x.to_bits() as i32
+}
+
+fn from(x: i32) -> f32 {
+    f32::from_bits(x as u32)
+}

@@ -1,0 +1,97 @@
+//! The greatest magnitude of an image, lane by lane and part by part, and what follows from it.
+
+use crate::codegen::vir::{Builder, Count, Integer, OverBudget, P, Program, Target, V};
+use crate::kernels::geometry::F32;
+
+use super::number::{MAGNITUDE, Range};
+use super::{BLOCK, LANES_BYTES};
+
+/// The greatest magnitudes in some blocks of channels. Everything that determines the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Greatest {
+    /// The machine.
+    pub(super) target: Target,
+    /// Rows and pixels of a row.
+    pub(super) size: [usize; 2],
+    /// Bytes between blocks, rows and pixels.
+    pub(super) strides: [i64; 3],
+    /// Channels of a block, from 1 to 16.
+    pub(super) live: usize,
+}
+
+/// Pixels that are compared at once.
+const TOGETHER: usize = 4;
+
+impl Greatest {
+    /// Arguments: the first pixel, the result, how many blocks.
+    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 3);
+        let (src, dst, blocks) = (b.arg(0), b.arg(1), b.arg(2));
+        let [rows, columns] = self.size;
+        let [plane, row, pixel] = self.strides;
+        let greatest = b.vectors(TOGETHER);
+        greatest.iter().for_each(|&g| b.bits(g, 0));
+        let (mask, value) = (b.vector(), b.vector());
+        b.bits(mask, MAGNITUDE);
+        let at = b.pointer(src);
+        b.repeat(Count::Register(blocks), |b| {
+            b.repeat(Count::Fixed(rows as u32), |b| {
+                let run = |b: &mut Builder, turns: usize, together: usize| {
+                    b.repeat(Count::Fixed(turns as u32), |b| {
+                        for (i, &greatest) in greatest[..together].iter().enumerate() {
+                            b.load(value, at.at((i as i64 * pixel) as i32));
+                            b.integer(Integer::And, value, value, mask);
+                            b.integer(Integer::Max, greatest, greatest, value);
+                        }
+                        b.advance(at, (together as i64 * pixel) as i32);
+                    });
+                };
+                run(b, columns / TOGETHER, TOGETHER);
+                run(b, (columns % TOGETHER).min(1), columns % TOGETHER);
+                b.advance(at, (row - columns as i64 * pixel) as i32);
+            });
+            b.advance(at, (plane - rows as i64 * row) as i32);
+        });
+        for &other in &greatest[1..] {
+            b.integer(Integer::Max, greatest[0], greatest[0], other);
+        }
+        if self.live < BLOCK {
+            b.bits(mask, 0);
+            b.blend(greatest[0], mask, greatest[0], (1 << self.live) - 1);
+        }
+        b.store(dst.at(0), greatest[0]);
+        b.finish()
+    }
+}
+
+/// What an image's numbers are multiplied by, and their power, in all lanes each. Everything that determines the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scale {
+    /// The machine.
+    pub(super) target: Target,
+    /// Parts of an image.
+    pub(super) parts: usize,
+}
+
+impl Scale {
+    /// Arguments: the parts' greatest magnitudes, the result.
+    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 2);
+        let (src, dst) = (b.arg(0), b.arg(1));
+        let [greatest, other] = [b.vector(), b.vector()];
+        let take = |b: &mut Builder, count: usize, from: P, bytes: i64, load: fn(&mut Builder, V, P, i64)| {
+            load(b, greatest, from, 0);
+            for i in 1..count as i64 {
+                load(b, other, from, i * bytes);
+                b.integer(Integer::Max, greatest, greatest, other);
+            }
+        };
+        take(&mut b, self.parts, src, LANES_BYTES, |b, v, p, at| b.load(v, p.at(at as i32)));
+        b.store(dst.at(0), greatest);
+        take(&mut b, BLOCK, dst, F32, |b, v, p, at| b.broadcast(v, p.at(at as i32)));
+        let Range { scale, power } = Range::emit(&mut b, greatest);
+        b.store(dst.at(0), scale);
+        b.store(dst.at(LANES_BYTES as i32), power);
+        b.finish()
+    }
+}

@@ -6,10 +6,10 @@
 mod common;
 #[path = "kernels/elementary.rs"]
 mod elementary;
+#[path = "kernels/fixed.rs"]
+mod fixed;
 #[path = "kernels/residual.rs"]
 mod residual;
-#[path = "kernels/triple.rs"]
-mod triple;
 #[path = "kernels/winograd.rs"]
 mod winograd;
 

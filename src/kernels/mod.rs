@@ -29,6 +29,7 @@ pub mod algorithm;
 pub mod conv;
 pub mod data;
 pub mod elementary;
+pub mod fixed;
 pub mod function;
 pub mod geometry;
 pub mod matmul;
@@ -40,7 +41,6 @@ pub mod residual;
 pub mod sink;
 pub mod softmax;
 pub mod tiling;
-pub mod fixed;
 pub mod view;
 pub mod winograd;
 

@@ -1,4 +1,4 @@
-//! Halves and tiles: the emulator against the CPU, bit for bit, where the CPU has tiles, and against plain arithmetic.
+//! Integers and tiles: the emulator against the CPU, bit for bit, where the CPU has tiles, and against plain arithmetic.
 
 use proptest::prelude::*;
 use resnetc::Isa;
@@ -21,7 +21,8 @@ fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(value(), n)
 }
 
-/// A sum and two factors to that sum, rows further apart than they are long; the first row's halves besides.
+/// A sum and two factors to that sum, rows further apart than they are long; and in place of the first sums' rows what the
+/// instructions on integers make of the factors' first rows.
 fn product(spread: usize) -> Program {
     let mut b = Builder::new("product", Target::AMX, 4);
     let t = b.tiles(3);
@@ -31,15 +32,36 @@ fn product(spread: usize) -> Program {
     }
     b.tile_dot(t[0], t[1], t[2]);
     b.tile_store(b.arg(3).at(0), t[0], far);
-    let v = b.vectors(3);
-    b.load(v[0], b.arg(1).at(0));
-    b.load(v[1], b.arg(2).at(0));
-    b.pair_halves(v[2], v[0], v[1]);
-    b.upper_half(v[0], v[0]);
-    b.store(b.arg(0).at(0), v[0]);
-    b.store(b.arg(0).at(64), v[2]);
+    let [x, y, mask, result] = [b.vector(), b.vector(), b.vector(), b.vector()];
+    b.load(x, b.arg(1).at(0));
+    b.load(y, b.arg(2).at(0));
+    b.bits(mask, 0x0f0f_5533);
+    let mut place = 0;
+    let mut keep = |b: &mut Builder| {
+        b.store(b.arg(0).at(place), result);
+        place += 64;
+    };
+    for op in INTEGERS {
+        b.integer(op, result, x, y);
+        keep(&mut b);
+    }
+    for to in [Shift::Left, Shift::Right] {
+        b.shift(to, result, x, 7);
+        keep(&mut b);
+    }
+    b.load(result, b.arg(1).at(0));
+    b.select(result, mask, y);
+    keep(&mut b);
+    b.to_integer(result, x);
+    keep(&mut b);
+    b.from_integer(result, x);
+    keep(&mut b);
     b.finish().expect("it fits")
 }
+
+/// All that integers are put through.
+const INTEGERS: [Integer; 6] =
+    [Integer::Add, Integer::Sub, Integer::Max, Integer::Min, Integer::And, Integer::Xor];
 
 fn given(spread: usize, [sum, a, b]: [Vec<f32>; 3]) -> Vec<Given> {
     let result = vec![0.0; VALUES + spread * (TILE_ROWS - 1)];
@@ -65,22 +87,22 @@ proptest! {
     }
 }
 
-/// Small integers are their own upper halves, and their sums are exact.
 #[test]
-fn integers_multiply_as_matrices_do() {
-    let upper = |i: usize| (i % 7) as f32 - 3.0;
-    let pair = |low: f32, high: f32| f32::from_bits(low.to_bits() >> 16 | high.to_bits());
+fn bytes_multiply_as_matrices_do() {
+    let byte = |i: usize| (i * 37 % 256) as u8 as i8;
     let tile = |salt: usize| -> Vec<f32> {
-        (0..VALUES).map(|i| pair(upper(i * salt), upper(i * salt + 5))).collect()
+        let lane = |i: usize| [0, 1, 2, 3].map(|k| byte((4 * i + k) * salt) as u8);
+        (0..VALUES).map(|i| f32::from_bits(u32::from_le_bytes(lane(i)))).collect()
     };
-    let got = &emulated(&product(0), &given(0, [vec![2.0; VALUES], tile(3), tile(5)]), true)[3];
+    let sum = f32::from_bits(1000);
+    let got = &emulated(&product(0), &given(0, [vec![sum; VALUES], tile(3), tile(5)]), true)[3];
     for (i, got) in got.iter().enumerate() {
         let (m, n) = (i / TILE_ROWS, i % TILE_ROWS);
         let term = |k: usize| {
-            let (a, b) = ((m * TILE_ROWS + k) * 3, (k * TILE_ROWS + n) * 5);
-            upper(a) * upper(b) + upper(a + 5) * upper(b + 5)
+            let (a, b) = (4 * (m * TILE_ROWS + k / 4) + k % 4, 4 * (k / 4 * TILE_ROWS + n) + k % 4);
+            i32::from(byte(a * 3)) * i32::from(byte(b * 5))
         };
-        assert_eq!(*got, 2.0 + (0..TILE_ROWS).map(term).sum::<f32>());
+        assert_eq!(got.to_bits() as i32, 1000 + (0..64).map(term).sum::<i32>());
     }
 }
 
@@ -89,10 +111,11 @@ fn misused_tiles_are_refused() {
     let (t, v, p) = (T(0), V(0), P(0));
     let bad = [
         (Target::AVX512, Inst::TileZero { dst: t }),
-        (Target::AVX512, Inst::UpperHalf { dst: v, src: v }),
+        (Target::AVX512, Inst::ToInteger { dst: v, src: v }),
+        (Target::AVX512, Inst::Integer { op: Integer::And, dst: v, a: v, b: v }),
+        (Target::AMX, Inst::Shift { to: Shift::Left, dst: v, src: v, by: 32 }),
         (Target::AMX, Inst::TileZero { dst: T(8) }),
         (Target::AMX, Inst::TileLoad { dst: t, src: p.at(0), row: P(7) }),
-        (Target::AMX, Inst::PairHalves { dst: v, a: V(1), b: v }),
         (Target { tiles: 8, ..Target::AVX2 }, Inst::Advance { pointer: p, bytes: 4 }),
     ];
     for (target, inst) in bad {

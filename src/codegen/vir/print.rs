@@ -74,7 +74,9 @@ impl fmt::Display for Inst {
             Inst::Integer { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
             Inst::Shift { to: Shift::Left, dst, src, by } => write!(f, "{dst} = {src} << {by}"),
             Inst::Shift { to: Shift::Right, dst, src, by } => write!(f, "{dst} = {src} >> {by}"),
-            Inst::Select { dst, mask, other } => write!(f, "{dst} = {dst} where {mask} else {other}"),
+            Inst::Select { dst, mask, other } => {
+                write!(f, "{dst} = {dst} where {mask} else {other}")
+            }
             Inst::TileZero { dst } => write!(f, "{dst} = zero"),
             Inst::TileLoad { dst, src, row } => write!(f, "{dst} = load {src}, {row}"),
             Inst::TileStore { dst, src, row } => write!(f, "store {dst}, {row}, {src}"),

@@ -79,7 +79,8 @@ impl Form {
         let product = self.tiles(rows) as f64 * steps * PRODUCTS * DOT + CALL;
         let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
         // Threads that share rows read all of the source, of which each has a part near.
-        let lines = rows * self.size[1] * self.strides[0] * self.strides[1] * self.groups() * GROUP_BLOCKS;
+        let lines =
+            rows * self.size[1] * self.strides[0] * self.strides[1] * self.groups() * GROUP_BLOCKS;
         let others = parts.min(machine.threads) as f64;
         let exchange = lines as f64 * EXCHANGE * (others - 1.0) / others;
         // A tile waits for what it loads: weights come near ahead of time, but not without delay.

@@ -334,10 +334,8 @@ impl Layer<'_> {
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
         let found = self.scratch + part.first.min(MOST_PARTS) as i64 * LANES_BYTES;
         let first = self.operands.src.origin() + part.first as i64 * src.plane;
-        let mut levels = Levels::new([
-            Pointer::new(self.operands.src.base, first),
-            Pointer::new(ARENA, found),
-        ]);
+        let mut levels =
+            Levels::new([Pointer::new(self.operands.src.base, first), Pointer::new(ARENA, found)]);
         levels.chunk(form.images, [src.image, form.part_count() as i64 * LANES_BYTES]);
         let blocks = part.blocks.div_ceil(part.count);
         let level = levels.chunk(part.count, [blocks as i64 * src.plane, LANES_BYTES]);
@@ -371,8 +369,7 @@ impl Layer<'_> {
         let kernel = Scale { target: sink.machine.target, parts: form.part_count() };
         let name = self.name("scale");
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
-        let mut levels =
-            Levels::new([Pointer::new(ARENA, self.scratch), Pointer::new(THREAD, 0)]);
+        let mut levels = Levels::new([Pointer::new(ARENA, self.scratch), Pointer::new(THREAD, 0)]);
         levels.chunk(form.images, [form.part_count() as i64 * LANES_BYTES, 0]);
         levels.chunk(grid.stripe.count, [0; 2]);
         levels.chunk(grid.parts, [0; 2]);
@@ -512,10 +509,7 @@ impl Layer<'_> {
         levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row]);
         levels.chunk(grid.parts, planes.map(|s| s * per_part));
         levels.repeat(planes.map(|s| s * per_panel));
-        levels.inner(
-            Extent::Fixed(blocks as u32),
-            [memory.sum, bias, 0, dst.plane, res.plane],
-        );
+        levels.inner(Extent::Fixed(blocks as u32), [memory.sum, bias, 0, dst.plane, res.plane]);
         let row = [form.pitch as i64 * ROW, 0, 0, dst.row, res.row];
         levels.inner(Extent::Fixed(rows as u32), row);
         levels.pass_if(4, residual);

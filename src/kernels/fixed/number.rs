@@ -63,8 +63,7 @@ impl Range<f32> {
     pub(super) fn digits(self, x: f32) -> [u8; DIGITS] {
         let scaled = x * self.scale;
         let nearest = (scaled + 0.5f32.copysign(scaled)) as i32;
-        let [low, middle, high, _] =
-            ((nearest as u32).wrapping_add(BIAS) ^ SIGNS).to_le_bytes();
+        let [low, middle, high, _] = ((nearest as u32).wrapping_add(BIAS) ^ SIGNS).to_le_bytes();
         [high, middle, low]
     }
 }

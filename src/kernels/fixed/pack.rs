@@ -54,7 +54,8 @@ pub(super) fn fill(weights: &Weights, out: &mut [f32]) {
                     }
                     for (digit, lanes) in digits.iter().enumerate() {
                         let at = step + (digit * width + place) * LANES + row * BLOCK;
-                        let lanes = lanes.iter().map(|&bytes| f32::from_bits(u32::from_le_bytes(bytes)));
+                        let lanes =
+                            lanes.iter().map(|&bytes| f32::from_bits(u32::from_le_bytes(bytes)));
                         panel[at..at + BLOCK].iter_mut().zip(lanes).for_each(|(p, lane)| *p = lane);
                     }
                 }

@@ -124,7 +124,13 @@ impl Product {
     }
 
     /// All products of one step. From one product to the next a single factor changes.
-    fn step(&self, b: &mut Builder, registers: &Registers, [values, weights]: [P; 2], at: [i64; 2]) {
+    fn step(
+        &self,
+        b: &mut Builder,
+        registers: &Registers,
+        [values, weights]: [P; 2],
+        at: [i64; 2],
+    ) {
         let mut held = (DIGITS, (DIGITS, self.blocks));
         let mut forward = true;
         for (i, (value, weight)) in PRODUCTS.into_iter().enumerate() {

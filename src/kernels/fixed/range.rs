@@ -79,7 +79,11 @@ impl Scale {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
         let [greatest, other] = [b.vector(), b.vector()];
-        let take = |b: &mut Builder, count: usize, from: P, bytes: i64, load: fn(&mut Builder, V, P, i64)| {
+        let take = |b: &mut Builder,
+                    count: usize,
+                    from: P,
+                    bytes: i64,
+                    load: fn(&mut Builder, V, P, i64)| {
             load(b, greatest, from, 0);
             for i in 1..count as i64 {
                 load(b, other, from, i * bytes);

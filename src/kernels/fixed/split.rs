@@ -101,7 +101,11 @@ impl Split {
 }
 
 /// The high, the middle and the low bytes of four vectors of integers, one vector each.
-fn transpose(b: &mut Builder, [v0, v1, v2, v3]: [V; GROUP_BLOCKS], constants: &Constants) -> [V; 3] {
+fn transpose(
+    b: &mut Builder,
+    [v0, v1, v2, v3]: [V; GROUP_BLOCKS],
+    constants: &Constants,
+) -> [V; 3] {
     let (byte, half) = (DIGIT_BITS as u8, 2 * DIGIT_BITS as u8);
     // Bytes 1 of both become the even bytes of `odd`, bytes 0 and 2 of both those of `first`.
     let pair = |b: &mut Builder, first: V, second: V| {

@@ -1,0 +1,232 @@
+//! Convolution by tile registers, against the bound that follows from its digits.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use resnetc::kernels::Algorithm;
+use resnetc_ir::Layout::Blocked;
+use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
+
+use super::common::{Engine, Source, reference, run_with, tile_engines};
+use super::{activation, integers, max, pads};
+
+#[derive(Clone, Debug)]
+struct FixedCase {
+    batch: usize,
+    size: [usize; 2],
+    channels: [usize; 2],
+    window: Window,
+    halos: [Pads; 3],
+    bias: bool,
+    residual: bool,
+    in_place: bool,
+    activation: Activation,
+    threads: usize,
+    seed: u64,
+}
+
+fn window() -> impl Strategy<Value = Window> {
+    let axes = (1usize..4, 1usize..4, 1usize..4, 1usize..4, 1usize..3, 1usize..3);
+    (axes, pads(2)).prop_map(|((ky, kx, sy, sx, dy, dx), pads)| Window {
+        kernel: [ky, kx],
+        strides: [sy, sx],
+        dilations: [dy, dx],
+        pads,
+    })
+}
+
+fn fixed_case() -> impl Strategy<Value = FixedCase> {
+    let shape = (1usize..3, 1usize..20, 1usize..20, 1usize..70, 1usize..80, window());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), activation(), 1usize..4);
+    let cases = (shape, flags, (pads(1), pads(2), pads(1)), any::<u64>());
+    cases.prop_map(|(shape, flags, halos, seed)| {
+        let (batch, h, w, inputs, outputs, window) = shape;
+        let (bias, residual, in_place, activation, threads) = flags;
+        FixedCase {
+            batch,
+            size: [h, w],
+            channels: [inputs, outputs],
+            window,
+            halos: [halos.0, halos.1, halos.2],
+            bias,
+            residual,
+            in_place,
+            activation,
+            threads,
+            seed,
+        }
+    })
+}
+
+/// Whether results are to be the exact ones, or near them.
+#[derive(Clone, Copy, PartialEq)]
+enum Data {
+    /// Few bits: every product of parts and every sum is exact.
+    Integers,
+    /// All 24 bits, and magnitudes far apart.
+    Reals,
+}
+
+/// A convolution with its operands.
+struct Problem {
+    op: Op,
+    sources: Vec<Source>,
+    /// The operand that is overwritten, if one is.
+    place: Option<usize>,
+    /// The sums of the products' magnitudes.
+    sums: Vec<f64>,
+}
+
+impl FixedCase {
+    fn values(&self, data: Data, n: usize, salt: u64) -> Vec<f32> {
+        let (a, b) = (integers(n, self.seed ^ salt), integers(n, self.seed ^ salt ^ 77));
+        match data {
+            Data::Integers => a,
+            Data::Reals => a
+                .iter()
+                .zip(b)
+                .map(|(a, b)| (a + 0.37 * b + 0.001) * 0.171f32.powi(1 + b.abs() as i32))
+                .collect(),
+        }
+    }
+
+    /// Nothing if the window is larger than the picture.
+    fn problem(&self, data: Data) -> Option<Problem> {
+        let FixedCase { batch, size: [h, w], channels: [c, k], window, halos, .. } = *self;
+        let [rows, columns] = [0, 1].map(|a| window.dilations[a] * (window.kernel[a] - 1) + 1);
+        let pads = window.pads;
+        if h + pads.top + pads.bottom < rows || w + pads.left + pads.right < columns {
+            return None;
+        }
+        let [ky, kx] = window.kernel;
+        let mut sources = vec![
+            Source::value(
+                Blocked,
+                max(halos[0], pads),
+                &[batch, c, h, w],
+                &self.values(data, batch * c * h * w, 0),
+            ),
+            Source::constant(&[k, c, ky, kx], &self.values(data, k * c * ky * kx, 1)),
+        ];
+        if self.bias {
+            sources.push(Source::constant(&[k], &self.values(data, k, 2)));
+        }
+        let mut conv = Conv { bias: self.bias, ..Conv::new(window, 1) };
+        let shape = reference(&Op::Conv(conv), &sources).shape;
+        conv.residual = self.residual.then_some(Residual::PLAIN);
+        if self.residual {
+            let halo = if self.in_place { halos[2] } else { halos[1] };
+            let other = self.values(data, shape.iter().product(), 3);
+            sources.push(Source::value(Blocked, halo, &shape, &other));
+        }
+        let mut magnitudes = sources.clone();
+        for source in &mut magnitudes {
+            source.value.data.iter_mut().for_each(|x| *x = x.abs());
+        }
+        let sums = reference(&Op::Conv(conv), &magnitudes).data;
+        conv.activation = self.activation;
+        let place = (self.residual && self.in_place).then(|| sources.len() - 1);
+        Some(Problem { op: Op::Conv(conv), sources, place, sums })
+    }
+
+    /// With powers `X` of an image's values and `W` of an output's weights and `n` weights an output: a factor is off by
+    /// half a unit, `2^-23` of its power. The products of digits that are left out are, with digits up to 128 and units of
+    /// `2^-22`, at most `128^2 (2 * 2^8 + 1)` units of both. What is kept is summed without error and then goes through 8
+    /// roundings: three sums to numbers, two additions, bias, residual, and one for what these did to each other. A high
+    /// digit is above its number by half of itself at most, `2^-7` of the power.
+    fn bound(&self, problem: &Problem, element: usize, shape: &[usize]) -> f64 {
+        let weights = &problem.sources[1].value.data;
+        let n = weights.len() / shape[1];
+        let plane: usize = shape[2..].iter().product();
+        let (image, output) = (element / plane / shape[1], element / plane % shape[1]);
+        let values = &problem.sources[0].value.data;
+        let values = &values[image * values.len() / shape[0]..][..values.len() / shape[0]];
+        let both = n as f64 * power(values) * power(&weights[output * n..][..n]);
+        let unit = |bits: i32| 0.5f64.powi(bits);
+        let factors = both * (2.0 * unit(23) + unit(46));
+        let left_out = both * 513.0 * unit(30);
+        let kept = problem.sums[element] + both * (2.0 * unit(7) + unit(14));
+        factors + left_out + 8.0 * unit(24) * kept + 1e-30
+    }
+
+    fn check(&self, data: Data) -> Result<(), TestCaseError> {
+        let Some(problem) = self.problem(data) else {
+            return Err(TestCaseError::reject("the window is larger than the picture"));
+        };
+        let expected = reference(&problem.op, &problem.sources);
+        let mut results = Vec::new();
+        for engine in tile_engines() {
+            for threads in [1, self.threads] {
+                let got = self.run(engine, &problem, threads);
+                for (i, (&g, &e)) in got.iter().zip(&expected.data).enumerate() {
+                    let bound = match data {
+                        Data::Integers => 0.0,
+                        Data::Reals => self.bound(&problem, i, &expected.shape),
+                    };
+                    let distance = (f64::from(g) - e).abs();
+                    prop_assert!(
+                        distance <= bound,
+                        "{engine:?}: element {i} is {g}, not {e}, bound {bound}"
+                    );
+                }
+                results.push(got.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+            }
+        }
+        prop_assert!(results.windows(2).all(|w| w[0] == w[1]), "engines or threads differ");
+        Ok(())
+    }
+
+    fn run(&self, engine: Engine, problem: &Problem, threads: usize) -> Vec<f32> {
+        let Problem { op, sources, place, .. } = problem;
+        let dst = (Blocked, self.halos[2]);
+        run_with(Algorithm::FixedPoint, engine, op, sources, dst, *place, threads)
+            .expect("the kernel exists")
+    }
+
+    /// Puts something into one pixel of the first image.
+    fn check_poison(&self, poison: f32) -> Result<(), TestCaseError> {
+        let Some(mut problem) = self.problem(Data::Integers) else {
+            return Err(TestCaseError::reject("the window is larger than the picture"));
+        };
+        let clean = reference(&problem.op, &problem.sources);
+        let values = &mut problem.sources[0].value.data;
+        let of_first = values.len() / self.batch;
+        values[self.seed as usize % of_first] = poison.into();
+        for engine in tile_engines() {
+            let got = self.run(engine, &problem, self.threads);
+            let (first, others) = got.split_at(got.len() / self.batch);
+            // Clip and its like turn NaN into numbers or leave it, as they do everywhere.
+            let plain = matches!(self.activation, Activation::None | Activation::Relu);
+            prop_assert!(!plain || first.iter().all(|x| x.is_nan()), "{engine:?}");
+            for (got, clean) in others.iter().zip(&clean.data[first.len()..]) {
+                prop_assert_eq!(f64::from(*got), *clean);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An upper bound of the power of two that numbers share: three digits cannot hold the last 255th below the next one.
+fn power(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |greatest: f64, x| greatest.max(x.abs())) * (256.0 / 255.0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn integers_are_exact(case in fixed_case()) {
+        case.check(Data::Integers)?;
+    }
+
+    #[test]
+    fn reals_keep_the_bound(case in fixed_case()) {
+        case.check(Data::Reals)?;
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_in_its_image(
+        case in fixed_case(), poison in prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
+    ) {
+        case.check_poison(poison)?;
+    }
+}

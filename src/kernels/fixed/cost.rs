@@ -6,7 +6,6 @@ use crate::kernels::algorithm::BYTES_PER_HALF_CYCLE;
 use crate::kernels::sink::Machine;
 
 use super::number::DIGITS;
-use super::product::PANEL_BLOCKS;
 use super::{Form, GROUP_BLOCKS, TILE};
 
 /// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
@@ -52,8 +51,9 @@ pub(super) struct Cut {
 impl Form {
     /// The best cut for a machine.
     pub(super) fn cut(&self, machine: &Machine) -> Cut {
-        let panels = self.blocks() / PANEL_BLOCKS;
-        let parts: Vec<usize> = match self.blocks().is_multiple_of(PANEL_BLOCKS) {
+        let wide = self.together().blocks;
+        let panels = self.blocks() / wide;
+        let parts: Vec<usize> = match self.blocks().is_multiple_of(wide) {
             false => vec![1],
             true => {
                 (1..=panels.min(machine.parts())).filter(|g| panels.is_multiple_of(*g)).collect()

@@ -46,7 +46,7 @@ mod split;
 use cost::Cut;
 use finish::Finish;
 use number::DIGITS;
-use product::{ORDERS, PANEL_BLOCKS, Product};
+use product::{ORDERS, Product, Together};
 use range::{Greatest, Scale};
 use split::Split;
 
@@ -184,6 +184,11 @@ impl Form {
         self.outputs.div_ceil(BLOCK)
     }
 
+    /// What is computed together.
+    fn together(&self) -> Together {
+        Together::of(self.taps.len())
+    }
+
     /// Positions from the first output of `rows` rows to the last.
     fn positions(&self, rows: usize) -> usize {
         (rows - 1) * self.pitch + self.size[1]
@@ -205,11 +210,12 @@ impl Form {
         let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
         let phase = self.groups() as i64 * group;
         let tile = 2 * LANES_BYTES;
-        let digits = tile + (ORDERS * PANEL_BLOCKS) as i64 * TILE;
+        let together = self.together();
+        let digits = tile + (ORDERS * together.tiles * together.blocks) as i64 * TILE;
         // All distances are whole positions, and so whole cache lines.
         let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
-        Memory { tile, digits, group, phase, sums, sum, end: sums + PANEL_BLOCKS as i64 * sum }
+        Memory { tile, digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
     }
 
     /// Lowers the convolution to two regions.
@@ -347,15 +353,15 @@ impl Layer<'_> {
     fn piece(&self, stripe: Stripe, cut: Cut, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
         sink.reserve(form.memory(stripe.rows).end as usize);
-        let grid =
-            Grid { stripe, parts: cut.parts, panels: form.blocks() / PANEL_BLOCKS / cut.parts };
+        let wide = form.together().blocks;
+        let grid = Grid { stripe, parts: cut.parts, panels: form.blocks() / wide / cut.parts };
         let mut items = vec![self.scale(&grid, sink)?];
         items.extend(self.split(&grid, sink)?);
         if grid.panels > 0 {
-            let panel = self.panel(&grid, PANEL_BLOCKS, sink)?;
+            let panel = self.panel(&grid, wide, sink)?;
             items.push(Item::Repeat { count: grid.panels as u32, items: panel });
         }
-        let rest = form.blocks() % PANEL_BLOCKS;
+        let rest = form.blocks() % wide;
         if rest > 0 {
             items.push(Item::Repeat { count: 1, items: self.panel(&grid, rest, sink)? });
         }
@@ -430,11 +436,12 @@ impl Layer<'_> {
         let stripe = grid.stripe;
         let memory = form.memory(stripe.rows);
         // Where the first panel of this form is; smaller ones stand behind all others.
-        let before = if blocks < PANEL_BLOCKS { form.blocks() - blocks } else { 0 };
+        let together = form.together();
+        let before = if blocks < together.blocks { form.blocks() - blocks } else { 0 };
         let product = Product {
             target: sink.machine.target,
             tiles: form.tiles(stripe.rows),
-            blocks,
+            together: Together { blocks, ..together },
             groups: form.groups(),
             taps: form
                 .taps

@@ -8,7 +8,7 @@ use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 
 use super::number::{DIGITS, MAGNITUDE, PRODUCT, Range};
-use super::product::PANEL_BLOCKS;
+use super::product::Together;
 use super::{BLOCK, Form, GROUP, GROUP_BLOCKS, TILE};
 
 /// Lanes of a tile.
@@ -30,15 +30,15 @@ pub(super) fn len(form: &Form) -> usize {
 /// Writes powers and panels.
 pub(super) fn fill(weights: &Weights, out: &mut [f32]) {
     let (taps, blocks) = (weights.taps[0] * weights.taps[1], weights.outputs.div_ceil(BLOCK));
-    let groups = weights.inputs.div_ceil(GROUP);
+    let (groups, wide) = (weights.inputs.div_ceil(GROUP), Together::of(taps).blocks);
     let mut rows = Rows::new(weights, BLOCK);
     let (powers, panels) = out.split_at_mut(blocks * BLOCK);
     for (block, powers) in powers.chunks_exact_mut(BLOCK).enumerate() {
         rows.read(weights, block * BLOCK);
         let ranges = ranges(&rows, weights.inputs * taps);
         powers.iter_mut().zip(&ranges).for_each(|(power, range)| *power = range.power * PRODUCT);
-        let panel = block - block % PANEL_BLOCKS;
-        let (width, place) = (PANEL_BLOCKS.min(blocks - panel), block % PANEL_BLOCKS);
+        let panel = block - block % wide;
+        let (width, place) = (wide.min(blocks - panel), block % wide);
         let panel = &mut panels[panel * groups * taps * DIGITS * LANES..];
         for group in 0..groups {
             for tap in 0..taps {

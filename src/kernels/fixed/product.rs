@@ -7,8 +7,31 @@ use crate::codegen::vir::{
 use super::number::{DIGIT_BITS, DIGITS};
 use super::{POSITION, ROW, TILE};
 
-/// Blocks of outputs that are computed together: their sums take six tiles and leave two for factors.
-pub(super) const PANEL_BLOCKS: usize = 2;
+/// What is computed together: tiles of positions, and blocks of outputs. The sums of two products take six tiles and leave
+/// two for factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Together {
+    pub(super) tiles: usize,
+    pub(super) blocks: usize,
+}
+
+impl Together {
+    /// Of a window of so many taps. Several taps see the same positions, which therefore are near, and share weights for
+    /// more of them; with one tap, it is the weights that are near.
+    pub(super) fn of(taps: usize) -> Self {
+        if taps > 1 { Together { tiles: 2, blocks: 1 } } else { Together { tiles: 1, blocks: 2 } }
+    }
+
+    /// Sums of the same digits.
+    fn count(self) -> usize {
+        self.tiles * self.blocks
+    }
+
+    /// Tile and block of all of them, each with a neighbour of which one is the same.
+    fn pairs(self) -> impl DoubleEndedIterator<Item = (usize, usize)> {
+        (0..self.tiles).flat_map(move |tile| (0..self.blocks).map(move |block| (tile, block)))
+    }
+}
 
 /// Which digits of value and weight are multiplied; digit 0 is the high one. Products whose digits have the same sum are
 /// added up together. A sum is not used again before three others were: it takes a product that long to be there.
@@ -24,8 +47,8 @@ pub(super) struct Product {
     pub(super) target: Target,
     /// Tiles of positions.
     pub(super) tiles: usize,
-    /// Blocks of outputs, up to [`PANEL_BLOCKS`].
-    pub(super) blocks: usize,
+    /// What is computed together.
+    pub(super) together: Together,
     /// Groups of blocks of input channels.
     pub(super) groups: usize,
     /// For each tap how far its position is from the output's, in bytes.
@@ -36,7 +59,7 @@ pub(super) struct Product {
 
 /// The registers of a product.
 struct Registers {
-    /// Sums, order by order, each of all blocks of outputs.
+    /// Sums, order by order, each of all tiles of positions and all blocks of outputs.
     sums: Vec<T>,
     value: T,
     weight: T,
@@ -54,23 +77,24 @@ struct Registers {
 /// Bytes of a cache line.
 const LINE: i64 = 64;
 
-/// Rows of sums that are added up at once.
-const TOGETHER: usize = 4;
+/// Rows of sums that are added up in a turn.
+const AT_ONCE: usize = 4;
 
 impl Product {
     /// Positions and vectors of outputs that are computed at once.
     pub(super) fn widest(&self) -> [usize; 2] {
-        [TILE_ROWS, self.blocks]
+        [self.together.tiles.min(self.tiles) * TILE_ROWS, self.together.blocks]
     }
 
     /// Bytes of weights of a step: one tap and one group of blocks of input channels.
     fn step_bytes(&self) -> i64 {
-        (DIGITS * self.blocks) as i64 * TILE
+        (DIGITS * self.together.blocks) as i64 * TILE
     }
 
     /// Lines of the next panel that each step asks for, so that it is there when it is needed: in the second cache.
     fn lines_ahead(&self) -> i64 {
-        ((self.step_bytes() / LINE) as usize).div_ceil(self.tiles) as i64
+        let turns = self.tiles.div_ceil(self.together.tiles);
+        ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
     }
 
     /// Arguments: the first position, the panel, its weights' powers, the results, memory for the sums of a tile.
@@ -78,13 +102,13 @@ impl Product {
         let mut b = Builder::new(name, self.target, 5);
         let panel = b.arg(1);
         let registers = Registers {
-            sums: b.tiles(ORDERS * self.blocks),
+            sums: b.tiles(ORDERS * self.together.count()),
             value: b.tiles(1)[0],
             weight: b.tiles(1)[0],
             value_row: b.number(POSITION as i32),
             row: b.number(ROW as i32),
             ahead: b.pointer(panel),
-            powers: b.vectors(self.blocks),
+            powers: b.vectors(self.together.blocks),
             lower: b.vectors(ORDERS - 1),
         };
         for (i, &power) in registers.powers.iter().enumerate() {
@@ -95,32 +119,40 @@ impl Product {
         }
         let steps = (self.groups * self.taps.len()) as i64;
         b.advance(registers.ahead, (steps * self.step_bytes()) as i32);
-        b.repeat(Count::Fixed(self.tiles as u32), |b| {
-            self.sums(b, &registers);
-            self.results(b, &registers);
-        });
+        let mut run = |turns: usize, tiles: usize| {
+            let together = Together { tiles, ..self.together };
+            b.repeat(Count::Fixed(turns as u32), |b| {
+                self.sums(b, &registers, together);
+                self.results(b, &registers, together);
+            });
+        };
+        run(self.tiles / self.together.tiles, self.together.tiles);
+        let rest = self.tiles % self.together.tiles;
+        run(rest.min(1), rest);
         b.finish()
     }
 
-    /// All sums of a tile of positions; the source is moved past it.
-    fn sums(&self, b: &mut Builder, registers: &Registers) {
-        let (src, panel, sums) = (b.arg(0), b.arg(1), b.arg(4));
-        registers.sums.iter().for_each(|&sum| b.tile_zero(sum));
+    /// All sums of some tiles of positions; the source is moved past them.
+    fn sums(&self, b: &mut Builder, registers: &Registers, together: Together) {
+        let (src, panel, place) = (b.arg(0), b.arg(1), b.arg(4));
+        let sums = &registers.sums[..ORDERS * together.count()];
+        sums.iter().for_each(|&sum| b.tile_zero(sum));
         let (values, weights) = (b.pointer(src), b.pointer(panel));
         let step = self.step_bytes();
         b.repeat(Count::Fixed(self.groups as u32), |b| {
             for (i, &tap) in self.taps.iter().enumerate() {
-                self.step(b, registers, [values, weights], [tap, i as i64 * step]);
+                let at = [tap, i as i64 * step];
+                self.step(b, registers, together, [values, weights], at);
             }
             b.advance(values, self.group as i32);
             b.advance(weights, (self.taps.len() as i64 * step) as i32);
         });
         b.release_pointer(values);
         b.release_pointer(weights);
-        for (i, &sum) in registers.sums.iter().enumerate() {
-            b.tile_store(sums.at((i as i64 * TILE) as i32), sum, registers.row);
+        for (i, &sum) in sums.iter().enumerate() {
+            b.tile_store(place.at((i as i64 * TILE) as i32), sum, registers.row);
         }
-        b.advance(src, TILE_ROWS as i32 * POSITION as i32);
+        b.advance(src, (together.tiles * TILE_ROWS) as i32 * POSITION as i32);
     }
 
     /// All products of one step. From one product to the next a single factor changes.
@@ -128,46 +160,48 @@ impl Product {
         &self,
         b: &mut Builder,
         registers: &Registers,
+        together: Together,
         [values, weights]: [P; 2],
-        at: [i64; 2],
+        [value_at, weight_at]: [i64; 2],
     ) {
-        let mut held = (DIGITS, (DIGITS, self.blocks));
-        let mut forward = true;
+        let (mut held_value, mut held_weight) = (None, None);
         for (i, (value, weight)) in PRODUCTS.into_iter().enumerate() {
-            if held.0 != value {
-                let place = at[0] + value as i64 * ROW;
-                b.tile_load(registers.value, values.at(place as i32), registers.value_row);
-                held.0 = value;
-            }
-            for j in 0..self.blocks {
-                let block = if forward { j } else { self.blocks - 1 - j };
-                if held.1 != (weight, block) {
-                    let place = at[1] + (weight * self.blocks + block) as i64 * TILE;
-                    b.tile_load(registers.weight, weights.at(place as i32), registers.row);
-                    held.1 = (weight, block);
+            let pairs: Vec<_> = match i % 2 {
+                0 => together.pairs().collect(),
+                _ => together.pairs().rev().collect(),
+            };
+            for (tile, block) in pairs {
+                if held_value.replace((value, tile)) != Some((value, tile)) {
+                    let place = (tile * TILE_ROWS) as i64 * POSITION + value as i64 * ROW;
+                    let place = values.at((value_at + place) as i32);
+                    b.tile_load(registers.value, place, registers.value_row);
                 }
-                let sum = registers.sums[(value + weight) * self.blocks + block];
-                b.tile_dot(sum, registers.value, registers.weight);
+                if held_weight.replace((weight, block)) != Some((weight, block)) {
+                    let place = (weight * together.blocks + block) as i64 * TILE;
+                    let place = weights.at((weight_at + place) as i32);
+                    b.tile_load(registers.weight, place, registers.row);
+                }
+                let sum = together.count() * (value + weight) + tile * together.blocks + block;
+                b.tile_dot(registers.sums[sum], registers.value, registers.weight);
             }
-            forward = !forward;
-            let lines = self.lines_ahead();
-            let share = |i: i64| lines * i / PRODUCTS.len() as i64;
-            for line in share(i as i64)..share(i as i64 + 1) {
+            let share = |i: usize| self.lines_ahead() * i as i64 / PRODUCTS.len() as i64;
+            for line in share(i)..share(i + 1) {
                 b.prefetch(registers.ahead.at((line * LINE) as i32), Cache::Second);
             }
         }
         b.advance(registers.ahead, (self.lines_ahead() * LINE) as i32);
     }
 
-    /// The sums of a tile as numbers, but for the power of the values; the results' place is moved past them.
-    fn results(&self, b: &mut Builder, registers: &Registers) {
+    /// The sums of some tiles as numbers, but for the power of the values; the results' place is moved past them.
+    fn results(&self, b: &mut Builder, registers: &Registers, together: Together) {
         let (dst, sums) = (b.arg(3), b.arg(4));
         let from = b.pointer(sums);
-        b.repeat(Count::Fixed((TILE_ROWS / TOGETHER) as u32), |b| {
-            for (block, &power) in registers.powers.iter().enumerate() {
-                for row in 0..TOGETHER as i64 {
+        b.repeat(Count::Fixed((TILE_ROWS / AT_ONCE) as u32), |b| {
+            for (pair, (tile, block)) in together.pairs().enumerate() {
+                for row in 0..AT_ONCE as i64 {
                     let place = |order: usize| {
-                        from.at(((order * self.blocks + block) as i64 * TILE + row * ROW) as i32)
+                        let sum = (order * together.count() + pair) as i64;
+                        from.at((sum * TILE + row * ROW) as i32)
                     };
                     let [sum, other] = [b.vector(), b.vector()];
                     b.load(sum, place(0));
@@ -177,15 +211,16 @@ impl Product {
                         b.from_integer(other, other);
                         b.multiply_add(sum, other, lower);
                     }
-                    b.arith(Arith::Mul, sum, sum, power);
-                    let place = (block * self.tiles) as i64 * TILE + row * ROW;
+                    b.arith(Arith::Mul, sum, sum, registers.powers[block]);
+                    let place = (block * self.tiles + tile) as i64 * TILE + row * ROW;
                     b.store(dst.at(place as i32), sum);
                     b.release([sum, other]);
                 }
             }
-            b.advance(from, TOGETHER as i32 * ROW as i32);
-            b.advance(dst, TOGETHER as i32 * ROW as i32);
+            b.advance(from, AT_ONCE as i32 * ROW as i32);
+            b.advance(dst, AT_ONCE as i32 * ROW as i32);
         });
+        b.advance(dst, (together.tiles - 1) as i32 * TILE as i32);
         b.release_pointer(from);
     }
 }

@@ -10,7 +10,7 @@ use super::{Form, GROUP_BLOCKS, TILE};
 
 /// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
 /// cache.
-const DOT: f64 = 52.0;
+const DOT: f64 = 38.0;
 
 /// Products of digits.
 const PRODUCTS: f64 = 6.0;

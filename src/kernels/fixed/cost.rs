@@ -34,6 +34,15 @@ const EXCHANGE: f64 = 30.0;
 /// Bytes of weights of a step, for a block of outputs.
 const WEIGHTS: f64 = (DIGITS as i64 * TILE) as f64;
 
+/// The share of a core's cache that digits, or weights, can count on.
+const NEAR: f64 = 0.375;
+
+/// A line that does not lie there.
+const FAR: f64 = 12.0;
+
+/// What weights that do lie there take when they are read again, by what it takes to bring them.
+const AGAIN: f64 = 0.2;
+
 /// A call of a kernel, with the setting up of tiles.
 const CALL: f64 = 200.0;
 
@@ -71,23 +80,42 @@ impl Form {
 
     fn cut_cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {
         let stripes = self.size[0].div_ceil(rows) * self.images;
-        let turns = (stripes * parts).div_ceil(machine.threads) as f64;
+        let turns = (stripes * parts).div_ceil(machine.threads);
         let blocks = self.blocks() as f64 / parts as f64;
         let steps = (self.groups() * self.taps.len()) as f64;
-        let seen = self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
-        let split = seen.sum::<usize>() as f64 * self.groups() as f64 * SPLIT;
         let product = self.tiles(rows) as f64 * steps * PRODUCTS * DOT + CALL;
         let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
+        let turn = self.digits_cost(rows, parts, machine) + blocks * (product + finish);
+        let area = self.size[0] * self.size[1] * self.strides[0] * self.strides[1] * self.images;
+        let greatest = (area * self.inputs.div_ceil(16)) as f64 * GREATEST / machine.threads as f64;
+        let weights = self.weights_cost(turns, parts, machine);
+        REGION + greatest + turns as f64 * turn + weights
+    }
+
+    /// What a chunk takes to have the digits of all values that it sees.
+    fn digits_cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {
+        let seen = self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
+        let split = seen.sum::<usize>() as f64 * self.groups() as f64 * SPLIT;
         // Threads that share rows read all of the source, of which each has a part near.
         let lines =
             rows * self.size[1] * self.strides[0] * self.strides[1] * self.groups() * GROUP_BLOCKS;
         let others = parts.min(machine.threads) as f64;
         let exchange = lines as f64 * EXCHANGE * (others - 1.0) / others;
-        // A tile waits for what it loads: weights come near ahead of time, but not without delay.
-        let weights = steps * WEIGHTS / BYTES_PER_HALF_CYCLE;
-        let area = self.size[0] * self.size[1] * self.strides[0] * self.strides[1] * self.images;
-        let greatest = (area * self.inputs.div_ceil(16)) as f64 * GREATEST / machine.threads as f64;
-        REGION + greatest + turns * (split + exchange + blocks * (product + finish + weights))
+        // Each panel reads the digits, from further away where there are too many.
+        let near = machine.cache_bytes as f64 * NEAR;
+        let far = (self.memory(rows).end as f64 - near).max(0.0) / 64.0;
+        let panels = (self.blocks() / self.together().blocks / parts) as f64;
+        split + exchange + far * FAR * panels
+    }
+
+    /// What a thread that has so many chunks waits for weights. They come near ahead of time, but not without delay.
+    fn weights_cost(&self, turns: usize, parts: usize, machine: &Machine) -> f64 {
+        let steps = (self.groups() * self.taps.len()) as f64;
+        let own = parts.min(turns);
+        let bytes = (self.blocks() * own / parts) as f64 * steps * WEIGHTS;
+        let again = (turns / own) as f64 - 1.0;
+        let again = again * if bytes <= machine.cache_bytes as f64 * NEAR { AGAIN } else { 1.0 };
+        bytes / BYTES_PER_HALF_CYCLE * (1.0 + again)
     }
 
     /// Half cycles for one input channel and 16 outputs.

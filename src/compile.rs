@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resnetc_ir::{Graph, NodeId, Op, TensorType};
+use resnetc_ir::{Graph, NodeId, Op, Tensor, TensorType};
 
 use crate::codegen::code::CodeSpace;
 use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
@@ -127,7 +127,7 @@ pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms
         algorithms.tuned += usize::from(tuned.is_some());
         let algorithm = tuned.unwrap_or_else(|| {
             let (operands, n) = (operand_types(graph, node), graph.node(node));
-            Algorithm::choose(&n.op, &operands, &n.ty, machine)
+            Algorithm::choose(&n.op, &operands, weights(graph, node), &n.ty, machine)
         });
         algorithms.chosen.insert(node, algorithm);
     }
@@ -143,11 +143,16 @@ fn tuned(graph: &Graph, node: NodeId, options: &Options, target: Target) -> Opti
 /// The algorithms that can compute an operator of a scheduled graph on a target.
 pub fn candidates(graph: &Graph, node: NodeId, target: Target) -> Vec<Algorithm> {
     let n = graph.node(node);
-    Algorithm::candidates(&n.op, &operand_types(graph, node), &n.ty, target)
+    Algorithm::candidates(&n.op, &operand_types(graph, node), weights(graph, node), &n.ty, target)
 }
 
 fn operand_types(graph: &Graph, node: NodeId) -> Vec<&TensorType> {
     graph.operands(node).into_iter().map(|o| &graph.node(o).ty).collect()
+}
+
+/// The constant weights of an operator that has some.
+fn weights(graph: &Graph, node: NodeId) -> Option<&Tensor> {
+    Some(graph.constant_of(graph.operand(node, 1)?)?.as_ref())
 }
 
 /// Plans a scheduled graph, with scratch memory for the chosen algorithms.

@@ -5,9 +5,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use resnetc_ir::TensorType;
 use resnetc_ir::op::{Conv, Op};
 use resnetc_ir::ty::Layout;
+use resnetc_ir::{Tensor, TensorType};
 
 use crate::codegen::vir::Target;
 
@@ -58,15 +58,18 @@ enum Form {
 }
 
 impl Algorithm {
-    /// The cheapest algorithm for an operator by the model. It depends neither on the number of threads nor on that of
+    /// The cheapest algorithm for an operator by the model; `weights` are its own. It depends neither on the number of threads nor on that of
     /// the images.
     pub fn choose(
         op: &Op,
         operands: &[&TensorType],
+        weights: Option<&Tensor>,
         dst: &TensorType,
         machine: &Machine,
     ) -> Algorithm {
-        let Some(mut one) = Problem::of(op, operands, dst) else { return Algorithm::Direct };
+        let Some(all) = Problem::of(op, operands, dst) else { return Algorithm::Direct };
+        let all = Problem { weights, ..all };
+        let mut one = all;
         (one.src[0], one.dst[0]) = (1, 1);
         one.residual.iter_mut().for_each(|shape| shape[0] = 1);
         let machine = Machine { threads: JUDGED_THREADS, ..*machine };
@@ -76,19 +79,21 @@ impl Algorithm {
         let costs = ALGORITHMS.iter().filter_map(|a| Some((cost(a)?, *a)));
         let best = costs.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, a)| a);
         // All images together may be too many for what one is small enough for.
-        let able = |a: &Algorithm| a.form(op, operands, dst, machine.target).is_some();
+        let able = |a: &Algorithm| all.form(*a, machine.target).is_some();
         best.filter(able).unwrap_or_default()
     }
 
-    /// The algorithms that can compute an operator on a target.
+    /// The algorithms that can compute an operator with these weights on a target.
     pub fn candidates(
         op: &Op,
         operands: &[&TensorType],
+        weights: Option<&Tensor>,
         dst: &TensorType,
         target: Target,
     ) -> Vec<Algorithm> {
-        let able =
-            |a: &Algorithm| *a == Algorithm::Direct || a.form(op, operands, dst, target).is_some();
+        let problem = Problem::of(op, operands, dst).map(|p| Problem { weights, ..p });
+        let can = |a: &Algorithm| problem.as_ref().is_some_and(|p| p.form(*a, target).is_some());
+        let able = |a: &Algorithm| *a == Algorithm::Direct || can(a);
         ALGORITHMS.into_iter().filter(able).collect()
     }
 
@@ -103,21 +108,14 @@ impl Algorithm {
             Algorithm::Direct | Algorithm::Winograd(_, Schedule::TileBlocks) => 0,
         }
     }
-
-    fn form(
-        self,
-        op: &Op,
-        operands: &[&TensorType],
-        dst: &TensorType,
-        target: Target,
-    ) -> Option<Form> {
-        Problem::of(op, operands, dst)?.form(self, target)
-    }
 }
 
 /// A convolution of a blocked value, with the shapes of source and result.
+#[derive(Clone, Copy)]
 struct Problem<'a> {
     conv: &'a Conv,
+    /// Where they are known.
+    weights: Option<&'a Tensor>,
     src: [usize; 4],
     residual: Option<[usize; 4]>,
     dst: [usize; 4],
@@ -128,7 +126,7 @@ impl<'a> Problem<'a> {
         let (Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
         (src.layout == Layout::Blocked && conv.projection.is_none()).then_some(())?;
         let residual = conv.residual_operand().and_then(|i| operands.get(i)?.nchw());
-        Some(Problem { conv, src: src.nchw()?, residual, dst: dst.nchw()? })
+        Some(Problem { conv, weights: None, src: src.nchw()?, residual, dst: dst.nchw()? })
     }
 
     fn winograd(&self, tile: Tile) -> Option<winograd::Form> {
@@ -146,7 +144,10 @@ impl<'a> Problem<'a> {
                 Some(Form::Winograd(self.winograd(tile)?, schedule))
             }
             Algorithm::FixedPoint if target.tiles == 0 => None,
-            Algorithm::FixedPoint => self.fixed().map(Form::FixedPoint),
+            Algorithm::FixedPoint => {
+                let form = self.fixed()?;
+                self.weights.is_none_or(fixed::is_even).then_some(Form::FixedPoint(form))
+            }
         }
     }
 }

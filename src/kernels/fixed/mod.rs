@@ -10,6 +10,7 @@
 //! | `cost` | what it takes, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
 //! | `split` | values to their digits |
+//! | `spread` | which weights are not to be such numbers |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
 //! | `pack` | weights as digits |
@@ -42,6 +43,7 @@ mod pack;
 mod product;
 mod range;
 mod split;
+mod spread;
 
 use cost::Cut;
 use finish::Finish;
@@ -49,6 +51,7 @@ use number::DIGITS;
 use product::{ORDERS, Product, Together};
 use range::{Greatest, Scale};
 use split::Split;
+pub(super) use spread::is_even;
 
 /// Channels of a block.
 const BLOCK: usize = 16;

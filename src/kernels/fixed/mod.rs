@@ -33,7 +33,7 @@ use crate::codegen::vir::TILE_ROWS;
 use super::KernelError;
 use super::conv::pack::Weights;
 use super::conv::{Operands, problem, start};
-use super::geometry::F32;
+use super::geometry::{Place, Strides};
 use super::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
 mod cost;
@@ -46,9 +46,9 @@ mod split;
 mod spread;
 
 use cost::Cut;
-use finish::Finish;
+use finish::{Epilogue, Finish};
 use number::DIGITS;
-use product::{ORDERS, Product, Together};
+use product::{Ending, ORDERS, Product, Together};
 use range::{Greatest, Scale};
 use split::Split;
 pub(super) use spread::is_even;
@@ -67,6 +67,15 @@ const ROW: i64 = 64;
 
 /// Bytes of a vector of 16 lanes.
 const LANES_BYTES: i64 = 64;
+
+/// Bytes of a block of outputs' constants: their weights' powers, and from [`BIAS`] on biases.
+const CONSTANTS: i64 = 2 * LANES_BYTES;
+const BIAS: i64 = LANES_BYTES;
+
+/// What is where in a thread's memory: from the beginning what values are multiplied by, then their power, then the sums of
+/// what is computed together.
+const POWER: i64 = LANES_BYTES;
+const SUMS: i64 = 2 * LANES_BYTES;
 
 /// Bytes of a position: all digits of a group of blocks.
 const POSITION: i64 = DIGITS as i64 * ROW;
@@ -212,13 +221,12 @@ impl Form {
         let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
         let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
         let phase = self.groups() as i64 * group;
-        let tile = 2 * LANES_BYTES;
         let together = self.together();
-        let digits = tile + (ORDERS * together.tiles * together.blocks) as i64 * TILE;
+        let digits = SUMS + (ORDERS * together.tiles * together.blocks) as i64 * TILE;
         // All distances are whole positions, and so whole cache lines.
         let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
-        Memory { tile, digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
+        Memory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
     }
 
     /// Lowers the convolution to two regions.
@@ -234,9 +242,8 @@ impl Form {
         sink: &mut Sink,
     ) -> Result<Vec<Vec<Piece>>, KernelError> {
         let cut = self.cut(&sink.machine);
-        let biases = weights.pack_biases(sink);
-        let powers = sink.pack(pack::len(self), move |out| pack::fill(&weights, out));
-        let layer = Layer { form: self, conv, operands, scratch, biases, powers };
+        let constants = sink.pack(pack::len(self), move |out| pack::fill(&weights, out));
+        let layer = Layer { form: self, conv, operands, scratch, constants };
         let parts = self.parts().into_iter().map(|part| layer.greatest(part, sink));
         let parts = parts.collect::<Result<_, _>>()?;
         let stripes = stripes(self.size[0], cut.rows);
@@ -254,12 +261,10 @@ struct Part {
     live: usize,
 }
 
-/// Byte distances in the memory of a thread: the range of the image's values, the sums of a tile, digits as
-/// `[phase][group][position][digit]`, and the results of some blocks of outputs.
+/// Byte distances in the memory of a thread: digits as `[phase][group][position][digit]`, and the results of some blocks of
+/// outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory {
-    /// Where the sums of a tile are.
-    tile: i64,
     /// Where digits are.
     digits: i64,
     group: i64,
@@ -314,9 +319,8 @@ struct Layer<'a> {
     operands: Operands<'a>,
     /// Where in the arena the greatest magnitudes are.
     scratch: i64,
-    biases: i64,
-    /// The weights' powers; the panels stand behind them.
-    powers: i64,
+    /// Where the constants of all blocks of outputs are; the panels stand behind them.
+    constants: i64,
 }
 
 impl Layer<'_> {
@@ -433,18 +437,58 @@ impl Layer<'_> {
         Ok(items)
     }
 
-    /// The products of all positions and one panel of `blocks` blocks of outputs, and what comes behind them.
+    /// The results of all positions and one panel of `blocks` blocks of outputs.
     fn panel(&self, grid: &Grid, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        let form = self.form;
-        let stripe = grid.stripe;
-        let memory = form.memory(stripe.rows);
         // Where the first panel of this form is; smaller ones stand behind all others.
-        let together = form.together();
-        let before = if blocks < together.blocks { form.blocks() - blocks } else { 0 };
+        let form = self.form;
+        let before = if blocks < form.together().blocks { form.blocks() - blocks } else { 0 };
+        let panel = Panel { blocks, before };
+        match self.is_one_row(grid.stripe) && form.together().tiles == 1 {
+            true => Ok(vec![self.product(grid, panel, true, sink)?]),
+            false => {
+                Ok(vec![self.product(grid, panel, false, sink)?, self.finish(grid, panel, sink)?])
+            }
+        }
+    }
+
+    /// Whether rows follow each other in result and shortcut as they do in tiles.
+    fn is_one_row(&self, stripe: Stripe) -> bool {
+        let row = self.form.size[1] as i64 * ROW;
+        let same = |place: &Place| stripe.rows == 1 || place.geometry.strides().row == row;
+        let pitch = stripe.rows == 1 || self.form.pitch == self.form.size[1];
+        pitch && same(self.operands.dst) && same(self.shortcut())
+    }
+
+    /// The shortcut, or the result where there is none.
+    fn shortcut(&self) -> &Place {
+        self.operands.residual.map_or(self.operands.dst, |added| added.place)
+    }
+
+    fn epilogue(&self) -> Epilogue {
+        Epilogue { residual: self.operands.residual.is_some(), activation: self.conv.activation }
+    }
+
+    /// The sums of products, or all that is to become of them.
+    fn product(
+        &self,
+        grid: &Grid,
+        panel: Panel,
+        ends: bool,
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let (form, stripe) = (self.form, grid.stripe);
+        let memory = form.memory(stripe.rows);
+        let (dst, res) = (self.operands.dst.geometry.strides(), self.shortcut().geometry.strides());
+        let positions = form.positions(stripe.rows);
+        let ending = ends.then(|| Ending {
+            epilogue: self.epilogue(),
+            plane: res.plane,
+            last: (positions - 1) % TILE_ROWS + 1,
+        });
         let product = Product {
             target: sink.machine.target,
             tiles: form.tiles(stripe.rows),
-            together: Together { blocks, ..together },
+            together: Together { blocks: panel.blocks, ..form.together() },
             groups: form.groups(),
             taps: form
                 .taps
@@ -452,79 +496,90 @@ impl Layer<'_> {
                 .map(|tap| tap.phase as i64 * memory.phase + form.distance(tap) as i64 * POSITION)
                 .collect(),
             group: memory.group,
+            plane: if ends { dst.plane } else { memory.sum },
+            ending,
         };
-        let panels = self.powers + form.blocks() as i64 * LANES_BYTES;
-        let panel = pack::block_bytes(form) * blocks as i64;
+        let weights = pack::block_bytes(form);
+        let panels = self.constants + form.blocks() as i64 * CONSTANTS;
+        let before = panel.before as i64;
         let name = self.name("product");
         let kernel = sink.program(&name, format!("{product:?}"), |n| product.program(n))?;
         sink.note_tile(kernel, product.widest());
         let mut levels = Levels::new([
             Pointer::new(THREAD, memory.digits),
-            Pointer::new(WEIGHTS, panels + pack::block_bytes(form) * before as i64),
-            Pointer::new(WEIGHTS, self.powers + before as i64 * LANES_BYTES),
-            Pointer::new(THREAD, memory.sums),
-            Pointer::new(THREAD, memory.tile),
+            Pointer::new(WEIGHTS, panels + before * weights),
+            Pointer::new(WEIGHTS, self.constants + before * CONSTANTS),
+            match ends {
+                true => self.results(self.operands.dst, panel, stripe),
+                false => Pointer::new(THREAD, memory.sums),
+            },
+            Pointer::new(THREAD, 0),
+            self.results(self.shortcut(), panel, stripe),
         ]);
-        let next = [0, panel, blocks as i64 * LANES_BYTES, 0, 0];
-        levels.chunk(form.images, [0; 5]);
-        levels.chunk(stripe.count, [0; 5]);
+        let (dst, res) = if ends { (Some(dst), Some(res)) } else { (None, None) };
+        let of = |strides: Option<Strides>, which: fn(Strides) -> i64| strides.map_or(0, which);
+        let images = [0, 0, 0, of(dst, |s| s.image), 0, of(res, |s| s.image)];
+        levels.chunk(form.images, images);
+        let down = stripe.rows as i64;
+        let rows = [0, 0, 0, of(dst, |s| s.row), 0, of(res, |s| s.row)];
+        levels.chunk(stripe.count, rows.map(|bytes| bytes * down));
+        let block = [0, weights, CONSTANTS, of(dst, |s| s.plane), 0, of(res, |s| s.plane)];
+        let next = block.map(|bytes| bytes * panel.blocks as i64);
         levels.chunk(grid.parts, next.map(|bytes| bytes * grid.panels as i64));
         levels.repeat(next);
-        let product = Item::Call(levels.call(kernel, &[]));
-        Ok(vec![product, self.finish(grid, blocks, before, sink)?])
+        levels.pass_if(5, ends && self.epilogue().residual);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// The first of a panel's results, or of what they are added to.
+    fn results(&self, place: &Place, panel: Panel, stripe: Stripe) -> Pointer {
+        let strides = place.geometry.strides();
+        let offset = panel.before as i64 * strides.plane + stripe.first as i64 * strides.row;
+        Pointer::new(place.base, place.origin() + offset)
     }
 
     /// The values' power, bias, shortcut and activation of a panel's sums.
-    fn finish(
-        &self,
-        grid: &Grid,
-        blocks: usize,
-        before: usize,
-        sink: &mut Sink,
-    ) -> Result<Item, KernelError> {
-        let form = self.form;
-        let stripe = grid.stripe;
+    fn finish(&self, grid: &Grid, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
+        let (form, stripe) = (self.form, grid.stripe);
         let memory = form.memory(stripe.rows);
-        let dst = self.operands.dst.geometry.strides();
-        let place = self.operands.residual.map_or(self.operands.dst, |added| added.place);
-        let res = place.geometry.strides();
+        let (dst, res) = (self.operands.dst.geometry.strides(), self.shortcut().geometry.strides());
         let [mut rows, mut columns] = [stripe.rows, form.size[1]];
-        let row = form.size[1] as i64 * ROW;
-        if form.pitch == columns && dst.row == row && res.row == row {
+        if self.is_one_row(stripe) {
             (rows, columns) = (1, rows * columns);
         }
-        let residual = self.operands.residual.is_some();
         let target = sink.machine.target;
-        let finish =
-            Finish { target, positions: columns, residual, activation: self.conv.activation };
+        let finish = Finish { target, positions: columns, epilogue: self.epilogue() };
         let name = self.name("finish");
         let kernel = sink.program(&name, format!("{finish:?}"), |n| finish.program(n))?;
-        let start = |place: &super::geometry::Place, plane: i64, row: i64| {
-            let offset = before as i64 * plane + stripe.first as i64 * row;
-            Pointer::new(place.base, place.origin() + offset)
-        };
-        let bias = BLOCK as i64 * F32;
         let mut levels = Levels::new([
             Pointer::new(THREAD, memory.sums),
-            Pointer::new(WEIGHTS, self.biases + before as i64 * bias),
+            Pointer::new(WEIGHTS, self.constants + panel.before as i64 * CONSTANTS),
             Pointer::new(THREAD, 0),
-            start(self.operands.dst, dst.plane, dst.row),
-            start(place, res.plane, res.row),
+            self.results(self.operands.dst, panel, stripe),
+            self.results(self.shortcut(), panel, stripe),
         ]);
-        let per_panel = blocks as i64;
-        let per_part = per_panel * grid.panels as i64;
-        let down = stripe.rows as i64;
-        let planes = [0, bias, 0, dst.plane, res.plane];
         levels.chunk(form.images, [0, 0, 0, dst.image, res.image]);
+        let down = stripe.rows as i64;
         levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row]);
-        levels.chunk(grid.parts, planes.map(|s| s * per_part));
-        levels.repeat(planes.map(|s| s * per_panel));
-        levels.inner(Extent::Fixed(blocks as u32), [memory.sum, bias, 0, dst.plane, res.plane]);
+        let next = [0, CONSTANTS, 0, dst.plane, res.plane].map(|s| s * panel.blocks as i64);
+        levels.chunk(grid.parts, next.map(|bytes| bytes * grid.panels as i64));
+        levels.repeat(next);
+        let block = [memory.sum, CONSTANTS, 0, dst.plane, res.plane];
+        levels.inner(Extent::Fixed(panel.blocks as u32), block);
         let row = [form.pitch as i64 * ROW, 0, 0, dst.row, res.row];
         levels.inner(Extent::Fixed(rows as u32), row);
-        levels.pass_if(4, residual);
+        levels.pass_if(4, self.epilogue().residual);
         Ok(Item::Call(levels.call(kernel, &[])))
     }
+}
+
+/// Outputs that are computed together.
+#[derive(Clone, Copy, Debug)]
+struct Panel {
+    /// How many blocks.
+    blocks: usize,
+    /// How many blocks stand before the first panel that is like this one.
+    before: usize,
 }
 
 /// How the chunks of a piece are cut.

@@ -2,14 +2,14 @@
 //!
 //! For each panel of outputs, each group of blocks of input channels, each tap and each digit the tiles of its blocks: 16
 //! rows of 16 outputs, each the digits of the same channel of the group's four blocks. Before all panels stand the
-//! outputs' powers.
+//! constants of all blocks of outputs: their weights' powers, and biases.
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 
 use super::number::{DIGITS, MAGNITUDE, PRODUCT, Range};
 use super::product::Together;
-use super::{BLOCK, Form, GROUP, GROUP_BLOCKS, TILE};
+use super::{BIAS, BLOCK, CONSTANTS, Form, GROUP, GROUP_BLOCKS, TILE};
 
 /// Lanes of a tile.
 const LANES: usize = TILE_ROWS * BLOCK;
@@ -22,18 +22,21 @@ pub(super) fn block_bytes(form: &Form) -> i64 {
     (form.groups() * form.taps.len() * DIGITS) as i64 * TILE
 }
 
-/// How many lanes powers and panels have.
+/// How many lanes constants and panels have.
 pub(super) fn len(form: &Form) -> usize {
-    form.blocks() * (BLOCK + block_bytes(form) as usize / 4)
+    form.blocks() * (CONSTANTS + block_bytes(form)) as usize / 4
 }
 
-/// Writes powers and panels.
+/// Writes constants and panels.
 pub(super) fn fill(weights: &Weights, out: &mut [f32]) {
     let (taps, blocks) = (weights.taps[0] * weights.taps[1], weights.outputs.div_ceil(BLOCK));
     let (groups, wide) = (weights.inputs.div_ceil(GROUP), Together::of(taps).blocks);
     let mut rows = Rows::new(weights, BLOCK);
-    let (powers, panels) = out.split_at_mut(blocks * BLOCK);
-    for (block, powers) in powers.chunks_exact_mut(BLOCK).enumerate() {
+    let (constants, panels) = out.split_at_mut(blocks * CONSTANTS as usize / 4);
+    for (block, constants) in constants.chunks_exact_mut(CONSTANTS as usize / 4).enumerate() {
+        let (powers, biases) = constants.split_at_mut(BIAS as usize / 4);
+        let bias = weights.bias.iter().flat_map(|b| b.data().iter().skip(block * BLOCK));
+        biases.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
         rows.read(weights, block * BLOCK);
         let ranges = ranges(&rows, weights.inputs * taps);
         powers.iter_mut().zip(&ranges).for_each(|(power, range)| *power = range.power * PRODUCT);

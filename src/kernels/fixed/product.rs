@@ -1,11 +1,14 @@
 //! Sums over taps and channels, tile by tile, and what the products of digits come to.
+//!
+//! Where tiles of positions lie in the result as they do here, that is the result: bias, shortcut and activation included.
 
 use crate::codegen::vir::{
-    Arith, Builder, Cache, Count, OverBudget, P, Program, T, TILE_ROWS, Target, V,
+    Arith, Builder, Cache, Count, Mem, OverBudget, P, Program, T, TILE_ROWS, Target, V,
 };
 
+use super::finish::Epilogue;
 use super::number::{DIGIT_BITS, DIGITS};
-use super::{POSITION, ROW, TILE};
+use super::{BIAS, CONSTANTS, POSITION, POWER, ROW, SUMS, TILE};
 
 /// What is computed together: tiles of positions, and blocks of outputs. The sums of two products take six tiles and leave
 /// two for factors.
@@ -41,7 +44,7 @@ const PRODUCTS: [(usize, usize); 6] = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (
 pub(super) const ORDERS: usize = DIGITS;
 
 /// The products of positions and one panel of weights. Everything that determines the code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Product {
     /// The machine.
     pub(super) target: Target,
@@ -55,6 +58,21 @@ pub(super) struct Product {
     pub(super) taps: Vec<i64>,
     /// Bytes between groups of blocks.
     pub(super) group: i64,
+    /// Bytes between blocks of outputs where they are written to.
+    pub(super) plane: i64,
+    /// What is done to sums before they are written, if all.
+    pub(super) ending: Option<Ending>,
+}
+
+/// What makes results of sums.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Ending {
+    /// What comes behind the values' power.
+    pub(super) epilogue: Epilogue,
+    /// Bytes between the shortcut's blocks of outputs.
+    pub(super) plane: i64,
+    /// Positions of the last tile; what the others of it become is not to be written.
+    pub(super) last: usize,
 }
 
 /// The registers of a product.
@@ -70,6 +88,9 @@ struct Registers {
     ahead: P,
     /// The weights' powers, a vector a block.
     powers: Vec<V>,
+    /// Biases, a vector a block, and the values' power, where sums are ended.
+    biases: Vec<V>,
+    power: Option<V>,
     /// What the sums of products with lower digits weigh beside that of the high ones.
     lower: Vec<V>,
 }
@@ -97,9 +118,11 @@ impl Product {
         ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
     }
 
-    /// Arguments: the first position, the panel, its weights' powers, the results, memory for the sums of a tile.
+    /// Arguments: the first position, the panel, its [`CONSTANTS`](super::CONSTANTS), the result, the thread's memory, and
+    /// the shortcut where there is one.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 5);
+        let residual = self.ending.is_some_and(|ending| ending.epilogue.residual);
+        let mut b = Builder::new(name, self.target, 5 + usize::from(residual));
         let panel = b.arg(1);
         let registers = Registers {
             sums: b.tiles(ORDERS * self.together.count()),
@@ -109,26 +132,45 @@ impl Product {
             row: b.number(ROW as i32),
             ahead: b.pointer(panel),
             powers: b.vectors(self.together.blocks),
+            biases: b.vectors(self.ending.map_or(0, |_| self.together.blocks)),
+            power: self.ending.map(|_| b.vector()),
             lower: b.vectors(ORDERS - 1),
         };
         for (i, &power) in registers.powers.iter().enumerate() {
-            b.load(power, b.arg(2).at(i as i32 * ROW as i32));
+            b.load(power, b.arg(2).at((i as i64 * CONSTANTS) as i32));
+        }
+        for (i, &bias) in registers.biases.iter().enumerate() {
+            b.load(bias, b.arg(2).at((i as i64 * CONSTANTS + BIAS) as i32));
+        }
+        if let Some(power) = registers.power {
+            b.load(power, b.arg(4).at(POWER as i32));
         }
         for (&lower, order) in registers.lower.iter().zip(1..) {
             b.constant(lower, 0.5f32.powi(order * DIGIT_BITS as i32));
         }
         let steps = (self.groups * self.taps.len()) as i64;
         b.advance(registers.ahead, (steps * self.step_bytes()) as i32);
-        let mut run = |turns: usize, tiles: usize| {
+        let mut run = |turns: usize, tiles: usize, rows: usize| {
             let together = Together { tiles, ..self.together };
             b.repeat(Count::Fixed(turns as u32), |b| {
                 self.sums(b, &registers, together);
-                self.results(b, &registers, together);
+                self.results(b, &registers, together, rows);
             });
         };
-        run(self.tiles / self.together.tiles, self.together.tiles);
-        let rest = self.tiles % self.together.tiles;
-        run(rest.min(1), rest);
+        match self.ending {
+            // Such tiles are computed one at a time.
+            Some(ending) => {
+                run(self.tiles - 1, 1, TILE_ROWS);
+                run(1, 1, ending.last);
+            }
+            None => {
+                run(self.tiles / self.together.tiles, self.together.tiles, TILE_ROWS);
+                match self.tiles % self.together.tiles {
+                    0 => {}
+                    rest => run(1, rest, TILE_ROWS),
+                }
+            }
+        }
         b.finish()
     }
 
@@ -150,7 +192,7 @@ impl Product {
         b.release_pointer(values);
         b.release_pointer(weights);
         for (i, &sum) in sums.iter().enumerate() {
-            b.tile_store(place.at((i as i64 * TILE) as i32), sum, registers.row);
+            b.tile_store(place.at((SUMS + i as i64 * TILE) as i32), sum, registers.row);
         }
         b.advance(src, (together.tiles * TILE_ROWS) as i32 * POSITION as i32);
     }
@@ -192,35 +234,80 @@ impl Product {
         b.advance(registers.ahead, (self.lines_ahead() * LINE) as i32);
     }
 
-    /// The sums of some tiles as numbers, but for the power of the values; the results' place is moved past them.
-    fn results(&self, b: &mut Builder, registers: &Registers, together: Together) {
-        let (dst, sums) = (b.arg(3), b.arg(4));
-        let from = b.pointer(sums);
-        b.repeat(Count::Fixed((TILE_ROWS / AT_ONCE) as u32), |b| {
-            for (pair, (tile, block)) in together.pairs().enumerate() {
-                for row in 0..AT_ONCE as i64 {
+    /// The sums of the first rows of some tiles as numbers, but for the power of the values unless they are ended; the
+    /// result's place is moved past them.
+    fn results(&self, b: &mut Builder, registers: &Registers, together: Together, rows: usize) {
+        let from = b.pointer(b.arg(4));
+        let moved: Vec<P> = [from, b.arg(3)].into_iter().chain(self.shortcut(b)).collect();
+        let run = |b: &mut Builder, turns: usize, rows: usize| {
+            b.repeat(Count::Fixed(turns as u32), |b| {
+                self.rows(b, registers, together, from, rows);
+                moved.iter().for_each(|&p| b.advance(p, (rows as i64 * ROW) as i32));
+            });
+        };
+        run(b, rows / AT_ONCE, AT_ONCE);
+        run(b, (rows % AT_ONCE).min(1), rows % AT_ONCE);
+        b.advance(b.arg(3), (together.tiles - 1) as i32 * TILE as i32);
+        b.release_pointer(from);
+    }
+
+    /// The shortcut's argument.
+    fn shortcut(&self, b: &Builder) -> Option<P> {
+        self.ending.filter(|ending| ending.epilogue.residual).map(|_| b.arg(5))
+    }
+
+    fn rows(
+        &self,
+        b: &mut Builder,
+        registers: &Registers,
+        together: Together,
+        from: P,
+        rows: usize,
+    ) {
+        for (pair, (tile, block)) in together.pairs().enumerate() {
+            let sums: Vec<V> = (0..rows as i64)
+                .map(|row| {
                     let place = |order: usize| {
                         let sum = (order * together.count() + pair) as i64;
-                        from.at((sum * TILE + row * ROW) as i32)
+                        from.at((SUMS + sum * TILE + row * ROW) as i32)
                     };
-                    let [sum, other] = [b.vector(), b.vector()];
-                    b.load(sum, place(0));
-                    b.from_integer(sum, sum);
-                    for (&lower, order) in registers.lower.iter().zip(1..) {
-                        b.load(other, place(order));
-                        b.from_integer(other, other);
-                        b.multiply_add(sum, other, lower);
-                    }
-                    b.arith(Arith::Mul, sum, sum, registers.powers[block]);
-                    let place = (block * self.tiles + tile) as i64 * TILE + row * ROW;
-                    b.store(dst.at(place as i32), sum);
-                    b.release([sum, other]);
-                }
+                    self.sum(b, registers, block, place)
+                })
+                .collect();
+            let at = |plane: i64, row: usize| {
+                (block as i64 * plane + tile as i64 * TILE + row as i64 * ROW) as i32
+            };
+            if let (Some(ending), Some(power)) = (&self.ending, registers.power) {
+                let constants = (power, registers.biases[block]);
+                let shortcut = self.shortcut(b);
+                let shortcut = |row: usize| Some(shortcut?.at(at(ending.plane, row)));
+                ending.epilogue.emit(b, &sums, constants, shortcut);
             }
-            b.advance(from, AT_ONCE as i32 * ROW as i32);
-            b.advance(dst, AT_ONCE as i32 * ROW as i32);
-        });
-        b.advance(dst, (together.tiles - 1) as i32 * TILE as i32);
-        b.release_pointer(from);
+            for (row, &sum) in sums.iter().enumerate() {
+                b.store(b.arg(3).at(at(self.plane, row)), sum);
+            }
+            b.release(sums);
+        }
+    }
+
+    /// The products of all digits of a row, times the power of the weights.
+    fn sum(
+        &self,
+        b: &mut Builder,
+        registers: &Registers,
+        block: usize,
+        place: impl Fn(usize) -> Mem,
+    ) -> V {
+        let [sum, other] = [b.vector(), b.vector()];
+        b.load(sum, place(0));
+        b.from_integer(sum, sum);
+        for (&lower, order) in registers.lower.iter().zip(1..) {
+            b.load(other, place(order));
+            b.from_integer(other, other);
+            b.multiply_add(sum, other, lower);
+        }
+        b.arith(Arith::Mul, sum, sum, registers.powers[block]);
+        b.release([other]);
+        sum
     }
 }

@@ -21,7 +21,7 @@ fn kernels(isa: Isa) -> Vec<Program> {
     compile::schedule(&mut graph, &options).expect("it can be compiled");
     let (_, machine) = compile::machine(&options).expect("the CPU has it");
     let algorithms = compile::choose(&graph, &options, &machine);
-    let plan = compile::plan(&graph, &algorithms, options.reuse);
+    let plan = compile::plan(&graph, &algorithms, options.reuse, &machine);
     compile::lower(&graph, &plan, &algorithms, machine).expect("it can be compiled").kernels
 }
 

@@ -18,10 +18,10 @@ use crate::codegen::vir::{Program as Kernel, Target};
 use crate::cpu::{Isa, core_cache_bytes};
 use crate::error::Error;
 use crate::kernels::sink::{Machine, Pack, Sink};
-use crate::kernels::{self, Algorithm, Operand, Step};
+use crate::kernels::{self, Algorithm, Operand, Ranges, Step};
 use crate::options::{Numerics, Options};
 use crate::passes::{self, Remarks};
-use crate::plan::{self, Plan, Reuse};
+use crate::plan::{self, Plan, Reuse, Room};
 use crate::report::class::class;
 use crate::report::kernels::{KernelInfo, describe};
 use crate::report::plan::MemoryPlan;
@@ -155,12 +155,21 @@ fn weights(graph: &Graph, node: NodeId) -> Option<&Tensor> {
     Some(graph.constant_of(graph.operand(node, 1)?)?.as_ref())
 }
 
-/// Plans a scheduled graph, with scratch memory for the chosen algorithms.
-pub fn plan(graph: &Graph, algorithms: &Algorithms, reuse: Reuse) -> Plan {
-    plan::plan(graph, reuse, &|node| {
-        let n = graph.node(node);
-        algorithms.get(node).scratch_bytes(&n.op, &operand_types(graph, node), &n.ty)
-    })
+/// Plans a scheduled graph, with what the chosen algorithms need beside values.
+pub fn plan(graph: &Graph, algorithms: &Algorithms, reuse: Reuse, machine: &Machine) -> Plan {
+    let reads_range = |&(reader, position): &(NodeId, usize)| {
+        position == 0 && algorithms.get(reader) == Algorithm::FixedPoint
+    };
+    let room = |node: NodeId| {
+        let (n, algorithm) = (graph.node(node), algorithms.get(node));
+        let operands = operand_types(graph, node);
+        let is_read = graph.users(node).iter().any(reads_range);
+        let range = || algorithm.range_bytes(&n.op, &operands, &n.ty, machine);
+        let scratch = algorithm.scratch_bytes(&n.op, &operands, &n.ty);
+        Room { scratch, range: if is_read { range() } else { 0 } }
+    };
+    let rooms: HashMap<NodeId, Room> = graph.topo().into_iter().map(|n| (n, room(n))).collect();
+    plan::plan(graph, reuse, &|node| rooms.get(&node).copied().unwrap_or_default())
 }
 
 /// Lowers every step of a plan.
@@ -175,6 +184,7 @@ pub fn lower(
 ) -> Result<Lowered, Error> {
     let mut sink = Sink::new(machine);
     let (mut regions, mut steps) = (Vec::new(), Vec::new());
+    let mut ranges: HashMap<NodeId, Ranges> = HashMap::new();
     for (operator, planned) in plan.steps.iter().filter(|s| !s.is_view).enumerate() {
         let node = graph.node(planned.node);
         let operand = |o: NodeId| match graph.constant_of(o) {
@@ -189,7 +199,13 @@ pub fn lower(
             fill_halo: planned.fill_halo,
             algorithm: algorithms.get(planned.node),
             scratch: planned.scratch.map(|buffer| plan.buffers[buffer].offset as i64),
+            range: planned.range.map(|buffer| plan.buffers[buffer].offset as i64),
+            source_range: graph.operand(planned.node, 0).and_then(|o| ranges.get(&o).copied()),
         };
+        if let Some(buffer) = planned.range.and_then(|b| plan.buffers.get(b)) {
+            let images = node.ty.shape.first().copied().unwrap_or(1);
+            ranges.insert(planned.node, Ranges::of(buffer.offset as i64, buffer.bytes, images));
+        }
         let lowered = kernels::lower(&step, &mut sink)?;
         // What comes before the last region prepares its operands.
         let main = lowered.len().saturating_sub(1);
@@ -275,7 +291,7 @@ fn build(
 ) -> Result<Model, Error> {
     let (isa, machine) = machine(options)?;
     let algorithms = choose(&graph, options, &machine);
-    let plan = plan(&graph, &algorithms, options.reuse);
+    let plan = plan(&graph, &algorithms, options.reuse, &machine);
     if cfg!(debug_assertions) {
         plan::verify::verify(&graph, &plan).map_err(Error::Plan)?;
     }

@@ -95,7 +95,7 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
         resnetc::compile::schedule(&mut graph, &options).expect("passes");
         let (_, machine) = resnetc::compile::machine(&options).expect("auto");
         let algorithms = resnetc::compile::choose(&graph, &options, &machine);
-        let plan = resnetc::compile::plan(&graph, &algorithms, options.reuse);
+        let plan = resnetc::compile::plan(&graph, &algorithms, options.reuse, &machine);
         resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
         assert!(
             plan.peak * 4 <= plan.lower_bound * 5,
@@ -116,7 +116,7 @@ fn values_share_as_much_memory_as_they_may() {
             resnetc::compile::schedule(&mut graph, &options).expect("passes");
             let (_, machine) = resnetc::compile::machine(&options).expect("auto");
             let algorithms = resnetc::compile::choose(&graph, &options, &machine);
-            let plan = resnetc::compile::plan(&graph, &algorithms, reuse);
+            let plan = resnetc::compile::plan(&graph, &algorithms, reuse, &machine);
             resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
             plan
         });

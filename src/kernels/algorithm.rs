@@ -97,6 +97,20 @@ impl Algorithm {
         ALGORITHMS.into_iter().filter(able).collect()
     }
 
+    /// Bytes that a step needs in the arena to keep what it finds out about the range of its result, for a convolution that
+    /// reads it; 0 if it finds out nothing.
+    pub fn range_bytes(
+        self,
+        op: &Op,
+        operands: &[&TensorType],
+        dst: &TensorType,
+        machine: &Machine,
+    ) -> usize {
+        let problem = Problem::of(op, operands, dst).filter(|_| self == Algorithm::FixedPoint);
+        let form = problem.and_then(|problem| problem.fixed());
+        form.map_or(0, |form| form.range_bytes(machine))
+    }
+
     /// Bytes of scratch memory that a step needs in the arena.
     pub fn scratch_bytes(self, op: &Op, operands: &[&TensorType], dst: &TensorType) -> usize {
         let Some(problem) = Problem::of(op, operands, dst) else { return 0 };

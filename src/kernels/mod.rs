@@ -46,6 +46,7 @@ pub mod winograd;
 
 pub use algorithm::Algorithm;
 use conv::pack::Weights;
+pub use fixed::Ranges;
 use function::Function;
 use geometry::{Geometry, Place};
 use residual::Added;
@@ -102,6 +103,10 @@ pub struct Step<'a> {
     pub algorithm: Algorithm,
     /// Offset in the arena of the scratch memory that [`Algorithm::scratch_bytes`] asked for, if it asked for any.
     pub scratch: Option<i64>,
+    /// Offset in the arena of the memory that [`Algorithm::range_bytes`] asked for, if anyone is to read it.
+    pub range: Option<i64>,
+    /// What the step that computed the first operand has found out about its range, if anything.
+    pub source_range: Option<Ranges>,
 }
 
 /// Lowers one step to regions that run one after the other.
@@ -148,7 +153,8 @@ impl Step<'_> {
                 let form = form.map_err(|reason| self.unsupported(reason))?;
                 let no_scratch = || self.unsupported("it was given no scratch memory");
                 let scratch = self.scratch.ok_or_else(no_scratch)?;
-                form.lower(conv, weights, operands, scratch, sink)?
+                let memory = fixed::Shared { scratch, source: self.source_range, own: self.range };
+                form.lower(conv, weights, operands, memory, sink)?
             }
         };
         Ok(steps.into_iter().map(region).collect())

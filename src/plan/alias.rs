@@ -24,6 +24,8 @@ pub struct Aliasing {
     pub buffers: Vec<Buffer>,
     /// How each value lies in its buffer.
     pub geometries: HashMap<NodeId, Geometry>,
+    /// The last step that reads each value; outputs are read after the last one.
+    pub last_use: HashMap<NodeId, usize>,
 }
 
 struct Assign<'a> {
@@ -61,7 +63,8 @@ pub fn assign(
         assign.buffers[buffer].live.1 = order.len();
     }
     let steps = order.iter().enumerate().map(|(at, &node)| assign.step(at, node)).collect();
-    Aliasing { steps, buffers: assign.buffers, geometries: assign.geometries }
+    let Assign { buffers, geometries, last_use, .. } = assign;
+    Aliasing { steps, buffers, geometries, last_use }
 }
 
 /// The last step that reads each value; outputs are read after the last one.
@@ -93,6 +96,7 @@ impl Assign<'_> {
                 is_view: true,
                 fill_halo: false,
                 scratch: None,
+                range: None,
             };
         }
         if let Some(operand) = self.in_place(at, node) {
@@ -104,13 +108,14 @@ impl Assign<'_> {
                 is_view: false,
                 fill_halo: false,
                 scratch: None,
+                range: None,
             };
         }
         let halo = self.halos.get(&node).copied().unwrap_or_default();
         let geometry = Geometry { halo, ..dense(&self.graph.node(node).ty) };
         let fill_halo = !geometry.is_dense();
         self.open(node, geometry, at);
-        PlanStep { node, in_place: None, is_view: false, fill_halo, scratch: None }
+        PlanStep { node, in_place: None, is_view: false, fill_halo, scratch: None, range: None }
     }
 
     /// A buffer of its own, live from step `at` on.

@@ -63,6 +63,17 @@ pub struct PlanStep {
     pub fill_halo: bool,
     /// The buffer that the step has for itself while it runs.
     pub scratch: Option<usize>,
+    /// The buffer of what the step finds out about the result's range, kept for those who read the result.
+    pub range: Option<usize>,
+}
+
+/// Bytes that a step needs beside its operands and its result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// For itself while it runs.
+    pub scratch: usize,
+    /// For the range of its result.
+    pub range: usize,
 }
 
 /// The memory plan of a graph.
@@ -80,30 +91,41 @@ pub struct Plan {
     pub lower_bound: usize,
 }
 
-/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run; `scratch`
-/// says how many bytes an operator needs for itself while it runs.
-pub fn plan(graph: &Graph, reuse: Reuse, scratch: &dyn Fn(NodeId) -> usize) -> Plan {
+/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run; `room` says
+/// what an operator needs beside them.
+pub fn plan(graph: &Graph, reuse: Reuse, room: &dyn Fn(NodeId) -> Room) -> Plan {
     schedule::orders(graph)
         .into_iter()
-        .map(|order| plan_order(graph, &order, reuse, scratch))
+        .map(|order| plan_order(graph, &order, reuse, room))
         .min_by_key(|plan| plan.peak)
-        .unwrap_or_else(|| plan_order(graph, &[], reuse, scratch))
+        .unwrap_or_else(|| plan_order(graph, &[], reuse, room))
 }
 
 fn plan_order(
     graph: &Graph,
     order: &[NodeId],
     reuse: Reuse,
-    scratch: &dyn Fn(NodeId) -> usize,
+    room: &dyn Fn(NodeId) -> Room,
 ) -> Plan {
     let halos = halo::halos(graph, order);
-    let Aliasing { mut steps, mut buffers, geometries } = alias::assign(graph, order, halos, reuse);
+    let Aliasing { mut steps, mut buffers, geometries, last_use } =
+        alias::assign(graph, order, halos, reuse);
     for (at, step) in steps.iter_mut().enumerate() {
-        let bytes = scratch(step.node).next_multiple_of(ALIGN);
-        if bytes > 0 {
-            step.scratch = Some(buffers.len());
-            buffers.push(Buffer { bytes, live: (at, at), offset: 0, values: Vec::new() });
-        }
+        let mut open = |bytes: usize, last: usize| {
+            let buffer = Buffer {
+                bytes: bytes.next_multiple_of(ALIGN),
+                live: (at, last),
+                offset: 0,
+                values: Vec::new(),
+            };
+            (bytes > 0).then(|| {
+                buffers.push(buffer);
+                buffers.len() - 1
+            })
+        };
+        let Room { scratch, range } = room(step.node);
+        step.scratch = open(scratch, at);
+        step.range = open(range, last_use[&step.node]);
     }
     if reuse == Reuse::Never {
         buffers.iter_mut().for_each(|buffer| buffer.live = (0, order.len()));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use resnetc_ir::{Graph, NodeId};
 
-use super::Plan;
+use super::{Buffer, Plan};
 
 /// What `resnetc dump --stage plan` prints. Sizes and offsets are bytes; a lifetime is first and last step.
 pub fn table(graph: &Graph, plan: &Plan) -> String {
@@ -24,14 +24,12 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
             (None, false) => String::new(),
         };
         let _ = writeln!(out, "{}", line(graph, plan, &i.to_string(), step.node, &note));
-        if let Some(buffer) = step.scratch.and_then(|b| plan.buffers.get(b)) {
-            let _ = writeln!(
-                out,
-                "{i:>5} {:>12} {:>12} {:>13}  scratch",
-                buffer.offset,
-                buffer.bytes,
-                format!("{i}..{i}")
-            );
+        for (buffer, what) in [(step.scratch, "scratch"), (step.range, "range")] {
+            if let Some(buffer) = buffer.and_then(|b| plan.buffers.get(b)) {
+                let live = format!("{}..{}", buffer.live.0, buffer.live.1);
+                let Buffer { offset, bytes, .. } = buffer;
+                let _ = writeln!(out, "{i:>5} {offset:>12} {bytes:>12} {live:>13}  {what}");
+            }
         }
     }
     out

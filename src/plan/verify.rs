@@ -48,17 +48,35 @@ pub enum PlanError {
     },
 }
 
+/// What steps leave to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Held {
+    /// The result.
+    Value(NodeId),
+    /// What is known of its range.
+    Range(NodeId),
+}
+
 struct Memory<'a> {
     plan: &'a Plan,
-    /// Who wrote the bytes of each value last, if not the value itself.
-    lost: BTreeMap<NodeId, Option<NodeId>>,
+    /// The steps, by what they compute.
+    steps: BTreeMap<NodeId, &'a PlanStep>,
+    /// Who wrote the bytes last, if not the step that they belong to.
+    lost: BTreeMap<Held, Option<NodeId>>,
 }
 
 impl Memory<'_> {
-    /// The bytes of a step's scratch memory.
-    fn scratch(&self, step: &PlanStep) -> Option<(i64, i64)> {
-        let buffer = self.plan.buffers.get(step.scratch?)?;
+    /// The bytes of a buffer, if there is one.
+    fn buffer(&self, index: Option<usize>) -> Option<(i64, i64)> {
+        let buffer = self.plan.buffers.get(index?)?;
         Some((buffer.offset as i64, (buffer.offset + buffer.bytes) as i64))
+    }
+
+    fn bytes(&self, held: Held) -> Option<(i64, i64)> {
+        match held {
+            Held::Value(node) => self.range(node),
+            Held::Range(node) => self.buffer(self.steps.get(&node)?.range),
+        }
     }
 
     fn range(&self, node: NodeId) -> Option<(i64, i64)> {
@@ -72,15 +90,15 @@ impl Memory<'_> {
     }
 
     /// `node` now holds its bytes, and nothing else does.
-    fn write(&mut self, node: NodeId) {
-        self.overwrite(self.range(node), node);
-        self.lost.insert(node, None);
+    fn write(&mut self, held: Held, node: NodeId) {
+        self.overwrite(self.bytes(held), node);
+        self.lost.insert(held, None);
     }
 
     /// Whatever lies in these bytes is lost to `node`.
     fn overwrite(&mut self, bytes: Option<(i64, i64)>, node: NodeId) {
-        let under: Vec<NodeId> =
-            self.lost.keys().copied().filter(|&other| cross(bytes, self.range(other))).collect();
+        let under: Vec<Held> =
+            self.lost.keys().copied().filter(|&other| cross(bytes, self.bytes(other))).collect();
         for other in under {
             self.lost.entry(other).and_modify(|by| *by = by.or(Some(node)));
         }
@@ -88,8 +106,9 @@ impl Memory<'_> {
 
     /// `node` is its operand under another name: as well kept as that.
     fn share(&mut self, node: NodeId, operands: &[NodeId]) {
-        let lost = operands.first().and_then(|o| self.lost.get(o).copied().flatten());
-        self.lost.insert(node, lost);
+        let first = operands.first().map(|&o| Held::Value(o));
+        let lost = first.and_then(|o| self.lost.get(&o).copied().flatten());
+        self.lost.insert(Held::Value(node), lost);
     }
 }
 
@@ -103,10 +122,11 @@ fn cross(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> bool {
 /// # Errors
 /// Every read of a lost value, and every value outside the arena.
 pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
-    let mut memory = Memory { plan, lost: BTreeMap::new() };
+    let steps = plan.steps.iter().map(|step| (step.node, step)).collect();
+    let mut memory = Memory { plan, steps, lost: BTreeMap::new() };
     let mut errors = Vec::new();
     for &input in graph.inputs() {
-        memory.write(input);
+        memory.write(Held::Value(input), input);
     }
     for (step, s) in plan.steps.iter().enumerate() {
         let is_value = |n: &NodeId| !matches!(graph.node(*n).op, Op::Constant(_));
@@ -115,27 +135,38 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
             errors.push(PlanError::Outside { node: s.node });
         }
         for &operand in &operands {
-            errors.extend(read(&memory, step, s.node, operand));
+            errors.extend(read(&memory, step, s.node, Held::Value(operand)));
+            if memory.steps.get(&operand).is_some_and(|step| step.range.is_some()) {
+                errors.extend(read(&memory, step, s.node, Held::Range(operand)));
+            }
             let wanted = s.is_view || s.in_place == Some(operand);
             if !wanted && memory.overlap(s.node, operand) {
                 errors.push(PlanError::Torn { step, node: s.node, operand });
             }
         }
-        // Scratch memory is written while operands are read and the result is written.
-        let scratch = memory.scratch(s);
-        if let Some(&torn) =
-            operands.iter().chain([&s.node]).find(|&&n| cross(scratch, memory.range(n)))
-        {
-            errors.push(PlanError::Torn { step, node: s.node, operand: torn });
+        // These are written while operands are read and the result is written.
+        let [scratch, range] = [s.scratch, s.range].map(|buffer| memory.buffer(buffer));
+        for (bytes, other) in [(scratch, range), (range, scratch)] {
+            let values = operands.iter().chain([&s.node]);
+            let torn = values.copied().find(|&n| {
+                let known = memory.bytes(Held::Range(n)).filter(|_| n != s.node);
+                [memory.range(n), known, other].into_iter().any(|read| cross(bytes, read))
+            });
+            let torn = torn.map(|operand| PlanError::Torn { step, node: s.node, operand });
+            errors.extend(torn);
         }
         memory.overwrite(scratch, s.node);
         match s.is_view {
             true => memory.share(s.node, &operands),
-            false => memory.write(s.node),
+            false => memory.write(Held::Value(s.node), s.node),
+        }
+        if range.is_some() {
+            memory.write(Held::Range(s.node), s.node);
         }
     }
     for output in graph.outputs() {
-        errors.extend(read(&memory, plan.steps.len(), output.node, output.node));
+        let held = Held::Value(output.node);
+        errors.extend(read(&memory, plan.steps.len(), output.node, held));
         if plan.places.get(&output.node).is_some_and(|p| !p.geometry.is_dense()) {
             errors.push(PlanError::Border { node: output.node });
         }
@@ -143,8 +174,9 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-fn read(memory: &Memory<'_>, step: usize, node: NodeId, operand: NodeId) -> Option<PlanError> {
-    match memory.lost.get(&operand) {
+fn read(memory: &Memory<'_>, step: usize, node: NodeId, held: Held) -> Option<PlanError> {
+    let (Held::Value(operand) | Held::Range(operand)) = held;
+    match memory.lost.get(&held) {
         Some(None) => None,
         Some(&by) => Some(PlanError::Lost { step, node, operand, by }),
         None => Some(PlanError::Lost { step, node, operand, by: None }),

@@ -87,7 +87,8 @@ pub struct PlannedBuffer {
     pub live: (usize, usize),
     /// The values that it holds, in the order in which they are written.
     pub values: Vec<usize>,
-    /// The step that has it for itself while it runs, if it holds no value.
+    /// If it holds no value, the step that has it for itself while it runs, or keeps there what it finds out about the range
+    /// of its result.
     pub scratch_of: Option<usize>,
 }
 
@@ -145,7 +146,7 @@ impl MemoryPlan {
             bytes: buffer.bytes,
             live: buffer.live,
             values: buffer.values.iter().filter_map(|v| index.get(v).copied()).collect(),
-            scratch_of: plan.steps.iter().position(|s| s.scratch == Some(i)),
+            scratch_of: plan.steps.iter().position(|s| [s.scratch, s.range].contains(&Some(i))),
         });
         MemoryPlan {
             peak: plan.peak,

@@ -215,7 +215,17 @@ pub(crate) fn run_with(
     let machine = Machine { target: engine.target(), threads, cache_bytes: 32 * 1024 };
     let mut sink = Sink::new(machine);
     let scratch = (scratch > 0).then_some(scratch_start as i64 * 4);
-    let step = Step { name: "test", op, operands, dst: dst.clone(), fill_halo, algorithm, scratch };
+    let step = Step {
+        name: "test",
+        op,
+        operands,
+        dst: dst.clone(),
+        fill_halo,
+        algorithm,
+        scratch,
+        range: None,
+        source_range: None,
+    };
     let regions = lower(&step, &mut sink)?;
     for piece in regions.iter().flat_map(|r| &r.pieces) {
         assert!(piece.is_well_formed(), "{piece:?}");

@@ -25,7 +25,7 @@ impl Stages {
         let remarks = compile::schedule(&mut graph, options)?;
         let (isa, machine) = compile::machine(options)?;
         let algorithms = compile::choose(&graph, options, &machine);
-        let plan = compile::plan(&graph, &algorithms, options.reuse);
+        let plan = compile::plan(&graph, &algorithms, options.reuse, &machine);
         Ok(Stages { graph, plan, remarks, algorithms, isa, machine })
     }
 

@@ -9,6 +9,7 @@
 //! | `number` | numbers with a fixed point |
 //! | `cost` | what it takes, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
+//! | `layer` | the calls that a convolution consists of |
 //! | `split` | values to their digits |
 //! | `spread` | which weights are not to be such numbers |
 //! | `product` | the products, as a tile program |
@@ -17,27 +18,28 @@
 //!
 //! All values of an image share a power of two, and all weights of an output. What is rounded away of a factor is below
 //! `2^-23` of the power of the greatest, and the three products of digits that are left out are below `2^-21` of both
-//! powers; all sums are exact until they are numbers again. The image's greatest magnitude is a region of its own, whose
-//! chunks each look at a part and leave what they find in the step's scratch memory.
+//! powers; all sums are exact until they are numbers again. An image's greatest magnitudes come from the step that computed
+//! it, if that is such a convolution as well: each of its chunks keeps those of its results. Else a region of its own looks
+//! for them, whose chunks leave what they find in the step's scratch memory.
 //!
-//! A chunk of the second region is some rows of an image and some outputs. It brings the digits of all pixels that it sees
+//! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it sees
 //! into the thread's own memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on
 //! are a tile. What such a tile computes between the end of a row and the beginning of the next is never read. Where the
 //! window strides, rows and columns that fall on the same remainder are a picture of their own, a *phase*.
 
 use resnetc_ir::op::{Conv, Residual, Window};
 
-use crate::codegen::region::{Extent, Item, Piece};
+use crate::codegen::region::Piece;
 use crate::codegen::vir::TILE_ROWS;
 
 use super::KernelError;
+use super::conv::Operands;
 use super::conv::pack::Weights;
-use super::conv::{Operands, problem, start};
-use super::geometry::{Place, Strides};
-use super::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
+use super::sink::{Machine, Sink};
 
 mod cost;
 mod finish;
+mod layer;
 mod number;
 mod pack;
 mod product;
@@ -45,12 +47,10 @@ mod range;
 mod split;
 mod spread;
 
-use cost::Cut;
-use finish::{Epilogue, Finish};
+use layer::{Layer, stripes};
 use number::DIGITS;
-use product::{Ending, ORDERS, Product, Together};
-use range::{Greatest, Scale};
-use split::Split;
+use product::{ORDERS, Together};
+pub use range::Ranges;
 pub(super) use spread::is_even;
 
 /// Channels of a block.
@@ -92,6 +92,20 @@ const MOST_WEIGHTS: usize = (1 << 31) / (3 << 14) - 1;
 /// Into how many parts an image's blocks of channels are cut at most for its greatest magnitude: so many that all threads
 /// have some, and few for those who put them together.
 const MOST_PARTS: usize = 8;
+
+/// How many chunks of an image keep their results' range at most, all of which each reader looks at.
+const MOST_RANGES: usize = 64;
+
+/// Memory in the arena that is not an operand's or the result's, as offsets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared {
+    /// For the step alone.
+    pub(super) scratch: i64,
+    /// What is known of the source's range.
+    pub(super) source: Option<Ranges>,
+    /// Where the result's range is to be kept.
+    pub(super) own: Option<i64>,
+}
 
 /// Pixels of the source whose row and column leave the same remainders when divided by the strides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,14 +195,24 @@ impl Form {
         [whole, last].into_iter().filter(|part| part.count > 0 && part.live > 0).collect()
     }
 
-    /// How many there are of them.
-    fn part_count(&self) -> usize {
-        self.parts().iter().map(|part| part.count).sum()
+    /// The greatest magnitudes of all parts, from offset 0 on.
+    fn ranges(&self) -> Ranges {
+        Ranges { offset: 0, count: self.parts().iter().map(|part| part.count).sum() }
     }
 
-    /// Bytes of scratch memory: the greatest magnitudes of all parts, lane by lane.
+    /// Bytes of scratch memory: the greatest magnitudes of all parts.
     pub(super) fn scratch_bytes(&self) -> usize {
-        self.images * self.part_count() * LANES_BYTES as usize
+        self.images * self.ranges().image() as usize
+    }
+
+    /// Bytes of what all chunks keep of their results' range: nothing if there are many chunks, or lanes that are no outputs.
+    pub(super) fn range_bytes(&self, machine: &Machine) -> usize {
+        let cut = self.cut(machine);
+        let count = self.size[0].div_ceil(cut.rows) * cut.parts;
+        if count > MOST_RANGES || !self.outputs.is_multiple_of(BLOCK) {
+            return 0;
+        }
+        self.images * Ranges { offset: 0, count }.image() as usize
     }
 
     /// Blocks of 16 outputs.
@@ -229,26 +253,32 @@ impl Form {
         Memory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
     }
 
-    /// Lowers the convolution to two regions.
+    /// Lowers the convolution to one region, or two if nothing is known of its source's range.
     ///
     /// # Errors
     /// If no kernel fits the machine.
-    pub fn lower(
+    pub(in crate::kernels) fn lower(
         &self,
         conv: &Conv,
         weights: Weights,
         operands: Operands<'_>,
-        scratch: i64,
+        shared: Shared,
         sink: &mut Sink,
     ) -> Result<Vec<Vec<Piece>>, KernelError> {
         let cut = self.cut(&sink.machine);
         let constants = sink.pack(pack::len(self), move |out| pack::fill(&weights, out));
-        let layer = Layer { form: self, conv, operands, scratch, constants };
-        let parts = self.parts().into_iter().map(|part| layer.greatest(part, sink));
-        let parts = parts.collect::<Result<_, _>>()?;
+        let own = self.ranges();
+        let source = shared.source.unwrap_or(Ranges { offset: shared.scratch, ..own });
+        let layer = Layer { form: self, conv, operands, source, own: shared.own, cut, constants };
+        let mut regions = Vec::new();
+        if shared.source.is_none() {
+            let parts = self.parts().into_iter().map(|part| layer.greatest(part, sink));
+            regions.push(parts.collect::<Result<_, _>>()?);
+        }
         let stripes = stripes(self.size[0], cut.rows);
-        let stripes = stripes.into_iter().map(|stripe| layer.piece(stripe, cut, sink));
-        Ok(vec![parts, stripes.collect::<Result<_, _>>()?])
+        let stripes = stripes.into_iter().map(|stripe| layer.piece(stripe, sink));
+        regions.push(stripes.collect::<Result<_, _>>()?);
+        Ok(regions)
     }
 }
 
@@ -295,305 +325,4 @@ fn phases(window: &Window) -> (Vec<Phase>, Vec<Tap>) {
         }
     }
     (phases, taps)
-}
-
-/// `count` times `rows` rows of an image, from row `first` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stripe {
-    first: usize,
-    rows: usize,
-    count: usize,
-}
-
-fn stripes(total: usize, rows: usize) -> Vec<Stripe> {
-    let (count, rest) = (total / rows, total % rows);
-    let whole = Stripe { first: 0, rows, count };
-    let last = Stripe { first: count * rows, rows: rest, count: 1 };
-    [whole, last].into_iter().filter(|s| s.count > 0 && s.rows > 0).collect()
-}
-
-/// A convolution in its network.
-struct Layer<'a> {
-    form: &'a Form,
-    conv: &'a Conv,
-    operands: Operands<'a>,
-    /// Where in the arena the greatest magnitudes are.
-    scratch: i64,
-    /// Where the constants of all blocks of outputs are; the panels stand behind them.
-    constants: i64,
-}
-
-impl Layer<'_> {
-    fn name(&self, step: &str) -> String {
-        let problem = problem(self.operands.src, self.form.outputs, self.conv);
-        format!("fixed point {step} {problem}")
-    }
-
-    /// The greatest magnitudes of some parts of each image.
-    fn greatest(&self, part: Part, sink: &mut Sink) -> Result<Piece, KernelError> {
-        let form = self.form;
-        let geometry = &self.operands.src.geometry;
-        let src = geometry.strides();
-        let [_, _, rows, columns] = geometry.nchw();
-        let dense = src.row == columns as i64 * src.pixel;
-        let size = if dense { [1, rows * columns] } else { [rows, columns] };
-        let kernel = Greatest {
-            target: sink.machine.target,
-            size,
-            strides: [src.plane, src.row, src.pixel],
-            live: part.live,
-        };
-        let name = self.name("range");
-        let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
-        let found = self.scratch + part.first.min(MOST_PARTS) as i64 * LANES_BYTES;
-        let first = self.operands.src.origin() + part.first as i64 * src.plane;
-        let mut levels =
-            Levels::new([Pointer::new(self.operands.src.base, first), Pointer::new(ARENA, found)]);
-        levels.chunk(form.images, [src.image, form.part_count() as i64 * LANES_BYTES]);
-        let blocks = part.blocks.div_ceil(part.count);
-        let level = levels.chunk(part.count, [blocks as i64 * src.plane, LANES_BYTES]);
-        let rest = Extent::Rest { level, per: blocks as u32, total: part.blocks as u32 };
-        Ok(levels.piece(kernel, &[rest]))
-    }
-
-    /// One chunk an image, a stripe, and a group of outputs.
-    fn piece(&self, stripe: Stripe, cut: Cut, sink: &mut Sink) -> Result<Piece, KernelError> {
-        let form = self.form;
-        sink.reserve(form.memory(stripe.rows).end as usize);
-        let wide = form.together().blocks;
-        let grid = Grid { stripe, parts: cut.parts, panels: form.blocks() / wide / cut.parts };
-        let mut items = vec![self.scale(&grid, sink)?];
-        items.extend(self.split(&grid, sink)?);
-        if grid.panels > 0 {
-            let panel = self.panel(&grid, wide, sink)?;
-            items.push(Item::Repeat { count: grid.panels as u32, items: panel });
-        }
-        let rest = form.blocks() % wide;
-        if rest > 0 {
-            items.push(Item::Repeat { count: 1, items: self.panel(&grid, rest, sink)? });
-        }
-        let chunks = vec![form.images as u32, stripe.count as u32, cut.parts as u32];
-        Ok(Piece { chunks, items })
-    }
-
-    /// What the image's values are multiplied by, and their power.
-    fn scale(&self, grid: &Grid, sink: &mut Sink) -> Result<Item, KernelError> {
-        let form = self.form;
-        let kernel = Scale { target: sink.machine.target, parts: form.part_count() };
-        let name = self.name("scale");
-        let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
-        let mut levels = Levels::new([Pointer::new(ARENA, self.scratch), Pointer::new(THREAD, 0)]);
-        levels.chunk(form.images, [form.part_count() as i64 * LANES_BYTES, 0]);
-        levels.chunk(grid.stripe.count, [0; 2]);
-        levels.chunk(grid.parts, [0; 2]);
-        Ok(Item::Call(levels.call(kernel, &[])))
-    }
-
-    /// The source, as digits.
-    fn split(&self, grid: &Grid, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        let form = self.form;
-        let memory = form.memory(grid.stripe.rows);
-        let src = self.operands.src.geometry.strides();
-        let corner = start(self.operands.src.origin(), src, &self.conv.window);
-        let [down, across] = form.strides.map(|stride| stride as i64);
-        let mut items = Vec::new();
-        for (i, phase) in form.phases.iter().enumerate() {
-            let [y, x] = phase.remainder.map(|r| r as i64);
-            let first_pixel = corner + y * src.row + x * src.pixel;
-            let mut rows = grid.stripe.rows + phase.beyond[0];
-            let mut columns = form.size[1] + phase.beyond[1];
-            // Rows that follow each other in memory as they do in tiles are one long row.
-            if src.row * down == columns as i64 * across * src.pixel && columns == form.pitch {
-                (rows, columns) = (1, rows * columns);
-            }
-            for (first, count, channels) in runs(form.inputs) {
-                let kernel = Split {
-                    target: sink.machine.target,
-                    positions: columns,
-                    pixel: across * src.pixel,
-                    plane: src.plane,
-                    channels,
-                };
-                let name = self.name("split");
-                let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
-                let (first, stripe) = (first as i64, grid.stripe);
-                let above = stripe.first as i64 * down * src.row;
-                let plane = GROUP_BLOCKS as i64 * src.plane;
-                let place = memory.digits + i as i64 * memory.phase + first * memory.group;
-                let mut levels = Levels::new([
-                    Pointer::new(self.operands.src.base, first_pixel + above + first * plane),
-                    Pointer::new(THREAD, place),
-                    Pointer::new(THREAD, 0),
-                ]);
-                levels.chunk(form.images, [src.image, 0, 0]);
-                levels.chunk(stripe.count, [stripe.rows as i64 * down * src.row, 0, 0]);
-                levels.chunk(grid.parts, [0; 3]);
-                levels.inner(Extent::Fixed(count as u32), [plane, memory.group, 0]);
-                let row = [down * src.row, form.pitch as i64 * POSITION, 0];
-                levels.inner(Extent::Fixed(rows as u32), row);
-                items.push(Item::Call(levels.call(kernel, &[])));
-            }
-        }
-        Ok(items)
-    }
-
-    /// The results of all positions and one panel of `blocks` blocks of outputs.
-    fn panel(&self, grid: &Grid, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        // Where the first panel of this form is; smaller ones stand behind all others.
-        let form = self.form;
-        let before = if blocks < form.together().blocks { form.blocks() - blocks } else { 0 };
-        let panel = Panel { blocks, before };
-        match self.is_one_row(grid.stripe) && form.together().tiles == 1 {
-            true => Ok(vec![self.product(grid, panel, true, sink)?]),
-            false => {
-                Ok(vec![self.product(grid, panel, false, sink)?, self.finish(grid, panel, sink)?])
-            }
-        }
-    }
-
-    /// Whether rows follow each other in result and shortcut as they do in tiles.
-    fn is_one_row(&self, stripe: Stripe) -> bool {
-        let row = self.form.size[1] as i64 * ROW;
-        let same = |place: &Place| stripe.rows == 1 || place.geometry.strides().row == row;
-        let pitch = stripe.rows == 1 || self.form.pitch == self.form.size[1];
-        pitch && same(self.operands.dst) && same(self.shortcut())
-    }
-
-    /// The shortcut, or the result where there is none.
-    fn shortcut(&self) -> &Place {
-        self.operands.residual.map_or(self.operands.dst, |added| added.place)
-    }
-
-    fn epilogue(&self) -> Epilogue {
-        Epilogue { residual: self.operands.residual.is_some(), activation: self.conv.activation }
-    }
-
-    /// The sums of products, or all that is to become of them.
-    fn product(
-        &self,
-        grid: &Grid,
-        panel: Panel,
-        ends: bool,
-        sink: &mut Sink,
-    ) -> Result<Item, KernelError> {
-        let (form, stripe) = (self.form, grid.stripe);
-        let memory = form.memory(stripe.rows);
-        let (dst, res) = (self.operands.dst.geometry.strides(), self.shortcut().geometry.strides());
-        let positions = form.positions(stripe.rows);
-        let ending = ends.then(|| Ending {
-            epilogue: self.epilogue(),
-            plane: res.plane,
-            last: (positions - 1) % TILE_ROWS + 1,
-        });
-        let product = Product {
-            target: sink.machine.target,
-            tiles: form.tiles(stripe.rows),
-            together: Together { blocks: panel.blocks, ..form.together() },
-            groups: form.groups(),
-            taps: form
-                .taps
-                .iter()
-                .map(|tap| tap.phase as i64 * memory.phase + form.distance(tap) as i64 * POSITION)
-                .collect(),
-            group: memory.group,
-            plane: if ends { dst.plane } else { memory.sum },
-            ending,
-        };
-        let weights = pack::block_bytes(form);
-        let panels = self.constants + form.blocks() as i64 * CONSTANTS;
-        let before = panel.before as i64;
-        let name = self.name("product");
-        let kernel = sink.program(&name, format!("{product:?}"), |n| product.program(n))?;
-        sink.note_tile(kernel, product.widest());
-        let mut levels = Levels::new([
-            Pointer::new(THREAD, memory.digits),
-            Pointer::new(WEIGHTS, panels + before * weights),
-            Pointer::new(WEIGHTS, self.constants + before * CONSTANTS),
-            match ends {
-                true => self.results(self.operands.dst, panel, stripe),
-                false => Pointer::new(THREAD, memory.sums),
-            },
-            Pointer::new(THREAD, 0),
-            self.results(self.shortcut(), panel, stripe),
-        ]);
-        let (dst, res) = if ends { (Some(dst), Some(res)) } else { (None, None) };
-        let of = |strides: Option<Strides>, which: fn(Strides) -> i64| strides.map_or(0, which);
-        let images = [0, 0, 0, of(dst, |s| s.image), 0, of(res, |s| s.image)];
-        levels.chunk(form.images, images);
-        let down = stripe.rows as i64;
-        let rows = [0, 0, 0, of(dst, |s| s.row), 0, of(res, |s| s.row)];
-        levels.chunk(stripe.count, rows.map(|bytes| bytes * down));
-        let block = [0, weights, CONSTANTS, of(dst, |s| s.plane), 0, of(res, |s| s.plane)];
-        let next = block.map(|bytes| bytes * panel.blocks as i64);
-        levels.chunk(grid.parts, next.map(|bytes| bytes * grid.panels as i64));
-        levels.repeat(next);
-        levels.pass_if(5, ends && self.epilogue().residual);
-        Ok(Item::Call(levels.call(kernel, &[])))
-    }
-
-    /// The first of a panel's results, or of what they are added to.
-    fn results(&self, place: &Place, panel: Panel, stripe: Stripe) -> Pointer {
-        let strides = place.geometry.strides();
-        let offset = panel.before as i64 * strides.plane + stripe.first as i64 * strides.row;
-        Pointer::new(place.base, place.origin() + offset)
-    }
-
-    /// The values' power, bias, shortcut and activation of a panel's sums.
-    fn finish(&self, grid: &Grid, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
-        let (form, stripe) = (self.form, grid.stripe);
-        let memory = form.memory(stripe.rows);
-        let (dst, res) = (self.operands.dst.geometry.strides(), self.shortcut().geometry.strides());
-        let [mut rows, mut columns] = [stripe.rows, form.size[1]];
-        if self.is_one_row(stripe) {
-            (rows, columns) = (1, rows * columns);
-        }
-        let target = sink.machine.target;
-        let finish = Finish { target, positions: columns, epilogue: self.epilogue() };
-        let name = self.name("finish");
-        let kernel = sink.program(&name, format!("{finish:?}"), |n| finish.program(n))?;
-        let mut levels = Levels::new([
-            Pointer::new(THREAD, memory.sums),
-            Pointer::new(WEIGHTS, self.constants + panel.before as i64 * CONSTANTS),
-            Pointer::new(THREAD, 0),
-            self.results(self.operands.dst, panel, stripe),
-            self.results(self.shortcut(), panel, stripe),
-        ]);
-        levels.chunk(form.images, [0, 0, 0, dst.image, res.image]);
-        let down = stripe.rows as i64;
-        levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row]);
-        let next = [0, CONSTANTS, 0, dst.plane, res.plane].map(|s| s * panel.blocks as i64);
-        levels.chunk(grid.parts, next.map(|bytes| bytes * grid.panels as i64));
-        levels.repeat(next);
-        let block = [memory.sum, CONSTANTS, 0, dst.plane, res.plane];
-        levels.inner(Extent::Fixed(panel.blocks as u32), block);
-        let row = [form.pitch as i64 * ROW, 0, 0, dst.row, res.row];
-        levels.inner(Extent::Fixed(rows as u32), row);
-        levels.pass_if(4, self.epilogue().residual);
-        Ok(Item::Call(levels.call(kernel, &[])))
-    }
-}
-
-/// Outputs that are computed together.
-#[derive(Clone, Copy, Debug)]
-struct Panel {
-    /// How many blocks.
-    blocks: usize,
-    /// How many blocks stand before the first panel that is like this one.
-    before: usize,
-}
-
-/// How the chunks of a piece are cut.
-struct Grid {
-    stripe: Stripe,
-    /// Parts of the outputs.
-    parts: usize,
-    /// Whole panels of a part.
-    panels: usize,
-}
-
-/// Runs of groups of blocks that are split in the same way: the first, how many, how many channels each has.
-fn runs(inputs: usize) -> Vec<(usize, usize, usize)> {
-    let (whole, rest) = (inputs / GROUP, inputs % GROUP);
-    let runs = [(0, whole, GROUP), (whole, 1, rest)];
-    runs.into_iter().filter(|(_, count, channels)| *count > 0 && *channels > 0).collect()
 }

@@ -6,9 +6,9 @@ use crate::codegen::vir::{
     Arith, Builder, Cache, Count, Mem, OverBudget, P, Program, T, TILE_ROWS, Target, V,
 };
 
-use super::finish::Epilogue;
+use super::finish::{Ends, Epilogue};
 use super::number::{DIGIT_BITS, DIGITS};
-use super::{BIAS, CONSTANTS, POSITION, POWER, ROW, SUMS, TILE};
+use super::{BIAS, CONSTANTS, POSITION, ROW, SUMS, TILE};
 
 /// What is computed together: tiles of positions, and blocks of outputs. The sums of two products take six tiles and leave
 /// two for factors.
@@ -56,6 +56,8 @@ pub(super) struct Product {
     pub(super) groups: usize,
     /// For each tap how far its position is from the output's, in bytes.
     pub(super) taps: Vec<i64>,
+    /// Where in the thread's memory the first position is.
+    pub(super) digits: i64,
     /// Bytes between groups of blocks.
     pub(super) group: i64,
     /// Bytes between blocks of outputs where they are written to.
@@ -88,9 +90,12 @@ struct Registers {
     ahead: P,
     /// The weights' powers, a vector a block.
     powers: Vec<V>,
-    /// Biases, a vector a block, and the values' power, where sums are ended.
+    /// Biases, a vector a block, and what else there is where sums are ended.
     biases: Vec<V>,
-    power: Option<V>,
+    ends: Option<Ends>,
+    /// The next position, and what of results and shortcut is moved with it.
+    src: P,
+    moved: Vec<P>,
     /// What the sums of products with lower digits weigh beside that of the high ones.
     lower: Vec<V>,
 }
@@ -118,12 +123,16 @@ impl Product {
         ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
     }
 
-    /// Arguments: the first position, the panel, its [`CONSTANTS`](super::CONSTANTS), the result, the thread's memory, and
-    /// the shortcut where there is one.
+    /// Arguments: the panel, its [`CONSTANTS`](super::CONSTANTS), the thread's memory, the result, the shortcut where there
+    /// is one, and the place of the greatest magnitudes where they are kept.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let residual = self.ending.is_some_and(|ending| ending.epilogue.residual);
-        let mut b = Builder::new(name, self.target, 5 + usize::from(residual));
-        let panel = b.arg(1);
+        let epilogue = self.ending.map(|ending| ending.epilogue);
+        let residual = epilogue.is_some_and(|e| e.residual);
+        let ranges = epilogue.is_some_and(|e| e.ranges);
+        let args = 4 + usize::from(residual) + usize::from(ranges);
+        let mut b = Builder::new(name, self.target, args);
+        let (panel, constants, thread) = (b.arg(0), b.arg(1), b.arg(2));
+        let range = b.arg(args - 1);
         let registers = Registers {
             sums: b.tiles(ORDERS * self.together.count()),
             value: b.tiles(1)[0],
@@ -132,18 +141,18 @@ impl Product {
             row: b.number(ROW as i32),
             ahead: b.pointer(panel),
             powers: b.vectors(self.together.blocks),
-            biases: b.vectors(self.ending.map_or(0, |_| self.together.blocks)),
-            power: self.ending.map(|_| b.vector()),
             lower: b.vectors(ORDERS - 1),
+            biases: b.vectors(epilogue.map_or(0, |_| self.together.blocks)),
+            ends: epilogue.map(|e| e.begin(&mut b, thread, range)),
+            src: b.pointer(thread),
+            moved: [b.arg(3)].into_iter().chain(residual.then(|| b.arg(4))).collect(),
         };
+        b.advance(registers.src, self.digits as i32);
         for (i, &power) in registers.powers.iter().enumerate() {
-            b.load(power, b.arg(2).at((i as i64 * CONSTANTS) as i32));
+            b.load(power, constants.at((i as i64 * CONSTANTS) as i32));
         }
         for (i, &bias) in registers.biases.iter().enumerate() {
-            b.load(bias, b.arg(2).at((i as i64 * CONSTANTS + BIAS) as i32));
-        }
-        if let Some(power) = registers.power {
-            b.load(power, b.arg(4).at(POWER as i32));
+            b.load(bias, constants.at((i as i64 * CONSTANTS + BIAS) as i32));
         }
         for (&lower, order) in registers.lower.iter().zip(1..) {
             b.constant(lower, 0.5f32.powi(order * DIGIT_BITS as i32));
@@ -171,12 +180,15 @@ impl Product {
                 }
             }
         }
+        if let (Some(epilogue), Some(ends)) = (epilogue, &registers.ends) {
+            epilogue.end(&mut b, ends, range);
+        }
         b.finish()
     }
 
     /// All sums of some tiles of positions; the source is moved past them.
     fn sums(&self, b: &mut Builder, registers: &Registers, together: Together) {
-        let (src, panel, place) = (b.arg(0), b.arg(1), b.arg(4));
+        let (src, panel, place) = (registers.src, b.arg(0), b.arg(2));
         let sums = &registers.sums[..ORDERS * together.count()];
         sums.iter().for_each(|&sum| b.tile_zero(sum));
         let (values, weights) = (b.pointer(src), b.pointer(panel));
@@ -237,8 +249,8 @@ impl Product {
     /// The sums of the first rows of some tiles as numbers, but for the power of the values unless they are ended; the
     /// result's place is moved past them.
     fn results(&self, b: &mut Builder, registers: &Registers, together: Together, rows: usize) {
-        let from = b.pointer(b.arg(4));
-        let moved: Vec<P> = [from, b.arg(3)].into_iter().chain(self.shortcut(b)).collect();
+        let from = b.pointer(b.arg(2));
+        let moved: Vec<P> = [from].into_iter().chain(registers.moved.iter().copied()).collect();
         let run = |b: &mut Builder, turns: usize, rows: usize| {
             b.repeat(Count::Fixed(turns as u32), |b| {
                 self.rows(b, registers, together, from, rows);
@@ -249,11 +261,6 @@ impl Product {
         run(b, (rows % AT_ONCE).min(1), rows % AT_ONCE);
         b.advance(b.arg(3), (together.tiles - 1) as i32 * TILE as i32);
         b.release_pointer(from);
-    }
-
-    /// The shortcut's argument.
-    fn shortcut(&self, b: &Builder) -> Option<P> {
-        self.ending.filter(|ending| ending.epilogue.residual).map(|_| b.arg(5))
     }
 
     fn rows(
@@ -277,11 +284,9 @@ impl Product {
             let at = |plane: i64, row: usize| {
                 (block as i64 * plane + tile as i64 * TILE + row as i64 * ROW) as i32
             };
-            if let (Some(ending), Some(power)) = (&self.ending, registers.power) {
-                let constants = (power, registers.biases[block]);
-                let shortcut = self.shortcut(b);
-                let shortcut = |row: usize| Some(shortcut?.at(at(ending.plane, row)));
-                ending.epilogue.emit(b, &sums, constants, shortcut);
+            if let (Some(ending), Some(ends)) = (&self.ending, &registers.ends) {
+                let shortcut = |row: usize| Some(registers.moved.get(1)?.at(at(ending.plane, row)));
+                ending.epilogue.emit(b, ends, &sums, registers.biases[block], shortcut);
             }
             for (row, &sum) in sums.iter().enumerate() {
                 b.store(b.arg(3).at(at(self.plane, row)), sum);

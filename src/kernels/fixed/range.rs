@@ -4,7 +4,28 @@ use crate::codegen::vir::{Builder, Count, Integer, OverBudget, P, Program, Targe
 use crate::kernels::geometry::F32;
 
 use super::number::{MAGNITUDE, Range};
-use super::{BLOCK, LANES_BYTES};
+use super::{BLOCK, LANES_BYTES, POWER};
+
+/// What is known of the range of each image of a value: greatest magnitudes of parts of it, lane by lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranges {
+    /// Where in the arena they are.
+    pub(super) offset: i64,
+    /// How many parts an image has.
+    pub(super) count: usize,
+}
+
+impl Ranges {
+    /// Those that take `bytes` bytes from an offset in the arena on.
+    pub fn of(offset: i64, bytes: usize, images: usize) -> Self {
+        Ranges { offset, count: bytes / LANES_BYTES as usize / images.max(1) }
+    }
+
+    /// Bytes from an image's to the next.
+    pub(super) fn image(&self) -> i64 {
+        self.count as i64 * LANES_BYTES
+    }
+}
 
 /// The greatest magnitudes in some blocks of channels. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +92,14 @@ pub(super) struct Scale {
     pub(super) target: Target,
     /// Parts of an image.
     pub(super) parts: usize,
+    /// Whether the place for the results' greatest magnitudes is cleared.
+    pub(super) clears: bool,
 }
 
 impl Scale {
-    /// Arguments: the parts' greatest magnitudes, the result.
+    /// Arguments: the parts' greatest magnitudes, the thread's memory, and the place that is cleared.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 2);
+        let mut b = Builder::new(name, self.target, 2 + usize::from(self.clears));
         let (src, dst) = (b.arg(0), b.arg(1));
         let [greatest, other] = [b.vector(), b.vector()];
         let take = |b: &mut Builder,
@@ -95,7 +118,11 @@ impl Scale {
         take(&mut b, BLOCK, dst, F32, |b, v, p, at| b.broadcast(v, p.at(at as i32)));
         let Range { scale, power } = Range::emit(&mut b, greatest);
         b.store(dst.at(0), scale);
-        b.store(dst.at(LANES_BYTES as i32), power);
+        b.store(dst.at(POWER as i32), power);
+        if self.clears {
+            b.bits(greatest, 0);
+            b.store(b.arg(2).at(0), greatest);
+        }
         b.finish()
     }
 }

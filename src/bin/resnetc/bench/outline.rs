@@ -41,6 +41,7 @@ struct Step {
     is_view: bool,
     fill_halo: bool,
     scratch: Option<usize>,
+    range: Option<usize>,
 }
 
 #[derive(PartialEq)]
@@ -69,6 +70,7 @@ impl Outline {
             is_view: planned.is_view,
             fill_halo: planned.fill_halo,
             scratch: planned.scratch.map(|buffer| stages.plan.buffers[buffer].offset),
+            range: planned.range.map(|buffer| stages.plan.buffers[buffer].offset),
         });
         let work = Work { isa: stages.isa, steps: steps.collect() };
         let elements = |node| stages.graph.node(node).ty.elements();

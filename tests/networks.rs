@@ -12,6 +12,7 @@ mod running;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use resnetc::Isa;
 use resnetc::import::safetensors;
 use resnetc::ir::eval::eval;
 use resnetc::ir::{Graph, NodeId, Op};
@@ -40,7 +41,7 @@ fn specs_with_weight_files_match_pytorch() {
 
 /// Shortcut A is read where its source lies, whatever its channels are beside blocks and vectors: 8 of 32 and 16 of 64
 /// before them, and half as many in the narrower network. What is not added are zeros, so results are the same bits as
-/// with a value that holds them, on any number of threads.
+/// with a value that holds them, on any number of threads; near them if tiles are used, which take a whole shortcut only.
 #[test]
 fn shortcuts_without_parameters_take_no_step() {
     let networks = [PathBuf::from("cifar_resnet20"), fixture("cifar20_a/model.onnx")];
@@ -65,7 +66,13 @@ fn shortcuts_without_parameters_take_no_step() {
             for threads in [1, 2, 3] {
                 let fused = compile(&PassSelection::All, threads, numerics);
                 assert_eq!(moves(&fused), 0);
-                assert_eq!(run(&fused, &input), expected, "{isa}, {threads} threads");
+                let got = run(&fused, &input);
+                let error = error(&got, expected.iter().map(|&x| f64::from(x)));
+                let bound = match (isa, numerics) {
+                    (Isa::Amx, Numerics::Fast) => TOLERANCE,
+                    _ => 0.0,
+                };
+                assert!(error <= bound, "{isa}, {threads} threads: {error:e}");
             }
         }
     }

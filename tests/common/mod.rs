@@ -1,5 +1,6 @@
 //! Runs one operator through the kernels, on every engine, in a small arena of its own.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use resnetc::Isa;
@@ -10,7 +11,7 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::Target;
 use resnetc::kernels::geometry::{Geometry, Place};
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
-use resnetc::kernels::{Algorithm, KernelError, Operand, Step, lower};
+use resnetc::kernels::{Algorithm, KernelError, Operand, Ranges, Step, lower};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::infer::infer;
 use resnetc_ir::op::{Op, Pads};
@@ -130,6 +131,13 @@ impl Arena {
         place
     }
 
+    /// Appends room for so many bytes that are no value's.
+    fn slots(&mut self, bytes: usize) -> Range<usize> {
+        let start = self.data.len();
+        self.data.resize(start + bytes / 4, f32::NAN);
+        start..self.data.len()
+    }
+
     /// Writes a value; its border is zero, lanes that hold no element are NaN.
     fn write(&mut self, place: &Place, value: &Value) {
         let (start, len) = (place.offset as usize / 4, place.geometry.bytes() / 4);
@@ -209,12 +217,14 @@ pub(crate) fn run_with(
     arena.data.extend([f32::NAN; 16]);
     let types = operand_types(&operands);
     let types: Vec<&TensorType> = types.iter().collect();
-    let scratch = algorithm.scratch_bytes(op, &types, &dst.geometry.ty);
-    let scratch_start = arena.data.len();
-    arena.data.resize(scratch_start + scratch / 4, f32::NAN);
+    let scratch = arena.slots(algorithm.scratch_bytes(op, &types, &dst.geometry.ty));
+    let scratch_start = scratch.start;
     let machine = Machine { target: engine.target(), threads, cache_bytes: 32 * 1024 };
     let mut sink = Sink::new(machine);
-    let scratch = (scratch > 0).then_some(scratch_start as i64 * 4);
+    let scratch = (!scratch.is_empty()).then_some(scratch_start as i64 * 4);
+    let range = algorithm.range_bytes(op, &types, &dst.geometry.ty, &machine);
+    let range = if keeps_range(threads) { arena.slots(range) } else { 0..0 };
+    let source_range = source_range(&mut arena, &sources[0].value, threads);
     let step = Step {
         name: "test",
         op,
@@ -223,8 +233,8 @@ pub(crate) fn run_with(
         fill_halo,
         algorithm,
         scratch,
-        range: None,
-        source_range: None,
+        range: (!range.is_empty()).then_some(range.start as i64 * 4),
+        source_range,
     };
     let regions = lower(&step, &mut sink)?;
     for piece in regions.iter().flat_map(|r| &r.pieces) {
@@ -272,7 +282,45 @@ pub(crate) fn run_with(
     }
     check_outside(&before[..scratch_start], &arena.data, &dst);
     check_border(&arena.data, &dst);
-    Ok((0..ty.elements()).map(|i| arena.data[offset(&dst, i) / 4]).collect())
+    let result: Vec<f32> = (0..ty.elements()).map(|i| arena.data[offset(&dst, i) / 4]).collect();
+    check_range(&arena.data[range], &result, ty.shape[0]);
+    Ok(result)
+}
+
+/// Whether a step is to keep its result's range, if it can. What is done must not change a result, so tests that run on
+/// several numbers of threads see both.
+fn keeps_range(threads: usize) -> bool {
+    threads != 2
+}
+
+/// The range of a source, in some numbers of threads: the greatest magnitude in one lane of one part, and less elsewhere.
+fn source_range(arena: &mut Arena, source: &Value, threads: usize) -> Option<Ranges> {
+    const PARTS: usize = 3;
+    if threads != 3 {
+        return None;
+    }
+    let (images, values) = (source.shape[0], source.to_f32());
+    let slots = arena.slots(images * PARTS * 64);
+    arena.data[slots.clone()].fill(0.0);
+    for (i, image) in values.chunks(values.len() / images).enumerate() {
+        let greatest = image.iter().map(|x| x.to_bits() & 0x7fff_ffff).max().unwrap_or(0);
+        let lanes = &mut arena.data[slots.clone()][i * PARTS * 16..][..PARTS * 16];
+        (lanes[7], lanes[21]) = (f32::from_bits(greatest / 2), f32::from_bits(greatest));
+    }
+    Some(Ranges::of(slots.start as i64 * 4, slots.len() * 4, images))
+}
+
+/// What was kept is the greatest magnitude of each image.
+fn check_range(kept: &[f32], result: &[f32], images: usize) {
+    if kept.is_empty() {
+        return;
+    }
+    let greatest = |values: &[f32]| values.iter().map(|x| x.to_bits() & 0x7fff_ffff).max();
+    let kept = kept.chunks(kept.len() / images);
+    for (kept, image) in kept.zip(result.chunks(result.len() / images)) {
+        let nan = image.iter().any(|x| x.is_nan());
+        assert!(nan || greatest(kept) == greatest(image), "another range than the result's");
+    }
 }
 
 /// The operands' types.

@@ -35,7 +35,8 @@ fn window() -> impl Strategy<Value = Window> {
 }
 
 fn fixed_case() -> impl Strategy<Value = FixedCase> {
-    let shape = (1usize..3, 1usize..20, 1usize..20, 1usize..70, 1usize..80, window());
+    let outputs = prop_oneof![1usize..80, (1usize..6).prop_map(|blocks| 16 * blocks)];
+    let shape = (1usize..3, 1usize..20, 1usize..20, 1usize..70, outputs, window());
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), activation(), 1usize..4);
     let cases = (shape, flags, (pads(1), pads(2), pads(1)), any::<u64>());
     cases.prop_map(|(shape, flags, halos, seed)| {

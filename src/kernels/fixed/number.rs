@@ -56,7 +56,7 @@ impl Range<f32> {
         let exponent = ((greatest.min(INFINITY) + ROOM) >> MANTISSA).max(LEAST);
         let power = f32::from_bits(exponent << MANTISSA);
         let scale = f32::from_bits((SCALES - exponent) << MANTISSA);
-        Range { scale, power: power + (power - power) }
+        Range { scale, power: if power.is_finite() { power } else { f32::NAN } }
     }
 
     /// The digits of a number, the high one first.

@@ -123,7 +123,7 @@ impl Product {
         ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
     }
 
-    /// Arguments: the panel, its [`CONSTANTS`](super::CONSTANTS), the thread's memory, the result, the shortcut where there
+    /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut where there
     /// is one, and the place of the greatest magnitudes where they are kept.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let epilogue = self.ending.map(|ending| ending.epilogue);

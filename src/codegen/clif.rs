@@ -144,6 +144,7 @@ impl Writer<'_> {
             | Inst::Integer { .. }
             | Inst::Shift { .. }
             | Inst::Select { .. }
+            | Inst::Interleave { .. }
             | Inst::TileZero { .. }
             | Inst::TileLoad { .. }
             | Inst::TileStore { .. }

@@ -334,6 +334,12 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
                 *self.at(dst) =
                     std::array::from_fn(|l| integers::select(kept[l], mask[l], other[l]));
             }
+            Inst::Interleave { dst, even, odd } => {
+                let half = |mem| self.read(inst, mem, LANES / 2).map(<[f32]>::to_vec);
+                let (even, odd) = (half(even)?, half(odd)?);
+                *self.at(dst) =
+                    std::array::from_fn(|l| if l % 2 == 0 { even[l / 2] } else { odd[l / 2] });
+            }
             Inst::TileZero { dst } => *self.tile(dst) = Tile::default(),
             Inst::TileLoad { dst, src, row } => {
                 for m in 0..TILE_ROWS {

@@ -118,6 +118,11 @@ fn visit(body: &[Inst], named: &mut Named) {
                 named.integers = true;
                 [dst, a, b].into_iter().for_each(|v| named.vector(v));
             }
+            Inst::Interleave { dst, even, odd } => {
+                named.integers = true;
+                named.vector(dst);
+                [even, odd].into_iter().for_each(|place| named.pointer(place.base));
+            }
             Inst::TileZero { dst } => named.tile(dst),
             Inst::TileLoad { dst: t, src: m, row } | Inst::TileStore { dst: m, src: t, row } => {
                 named.tile(t);

@@ -52,6 +52,8 @@ fn product(spread: usize) -> Program {
     b.load(result, b.arg(1).at(0));
     b.select(result, mask, y);
     keep(&mut b);
+    b.interleave(result, b.arg(1).at(4), b.arg(2).at(20));
+    keep(&mut b);
     b.to_integer(result, x);
     keep(&mut b);
     b.from_integer(result, x);

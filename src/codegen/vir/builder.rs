@@ -200,6 +200,11 @@ impl Builder {
         self.push(Inst::Select { dst, mask, other });
     }
 
+    /// Loads values of two places in turn.
+    pub fn interleave(&mut self, dst: V, even: Mem, odd: Mem) {
+        self.push(Inst::Interleave { dst, even, odd });
+    }
+
     /// `dst = 0`.
     pub fn tile_zero(&mut self, dst: T) {
         self.push(Inst::TileZero { dst });

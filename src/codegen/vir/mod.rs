@@ -300,6 +300,15 @@ pub enum Inst {
         /// Where it gets all others from.
         other: V,
     },
+    /// Values of two places in turn, half as many of each as there are lanes.
+    Interleave {
+        /// Result.
+        dst: V,
+        /// First value for the even lanes.
+        even: Mem,
+        /// First value for the odd lanes.
+        odd: Mem,
+    },
     /// All elements 0.
     TileZero {
         /// Result.

@@ -77,6 +77,7 @@ impl fmt::Display for Inst {
             Inst::Select { dst, mask, other } => {
                 write!(f, "{dst} = {dst} where {mask} else {other}")
             }
+            Inst::Interleave { dst, even, odd } => write!(f, "{dst} = interleave {even}, {odd}"),
             Inst::TileZero { dst } => write!(f, "{dst} = zero"),
             Inst::TileLoad { dst, src, row } => write!(f, "{dst} = load {src}, {row}"),
             Inst::TileStore { dst, src, row } => write!(f, "store {dst}, {row}, {src}"),

@@ -43,6 +43,8 @@ pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
 
 /// `vpternlogd`: the first operand where the second is set, else the third.
 const SELECT: u32 = 0b1110_0010;
+/// A bit for every second lane.
+const ODD_LANES: u16 = 0xaaaa;
 /// Bytes of a row of a tile.
 const TILE_ROW: u32 = 64;
 
@@ -221,6 +223,13 @@ impl<'p> Emitter<'p> {
                 let (d, mask, other) = (self.v(dst), self.v(mask), self.v(other));
                 self.emit(Instruction::with4(code, d, mask, other, SELECT)?)
             }
+            Inst::Interleave { dst, even, odd } => {
+                let wide = Code::EVEX_Vpmovzxdq_zmm_k1z_ymmm256;
+                self.emit(Instruction::with2(wide, self.v(dst), mem(even))?)?;
+                self.set_mask(ODD_LANES)?;
+                let expand = Code::EVEX_Vexpandps_zmm_k1z_zmmm512;
+                self.emit(masked(Instruction::with2(expand, self.v(dst), mem(odd))?))
+            }
             Inst::TileZero { dst } => {
                 self.emit(Instruction::with1(Code::VEX_Tilezero_tmm, tile(dst))?)
             }
@@ -309,12 +318,16 @@ impl<'p> Emitter<'p> {
                 u32::from(mask as u8),
             )?);
         }
-        let place = self.constant(mask.into(), 1);
-        self.refer(
-            Instruction::with2(Code::VEX_Kmovw_kr_km16, Register::K1, self.rip(false))?,
-            place,
-        )?;
+        self.set_mask(mask)?;
         self.emit(masked(Instruction::with3(self.codes.blend, d, a, b)?))
+    }
+
+    /// Puts a bit a lane into the mask register.
+    fn set_mask(&mut self, mask: u16) -> Result<(), IcedError> {
+        let place = self.constant(mask.into(), 1);
+        let operand = self.rip(false);
+        let load = Instruction::with2(Code::VEX_Kmovw_kr_km16, Register::K1, operand)?;
+        self.refer(load, place)
     }
 
     /// `dst = src op value`, the value in memory.

@@ -11,7 +11,6 @@ use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::cost::Cut;
 use super::finish::{Epilogue, Finish};
-use super::pack;
 use super::product::{Ending, Product, Together};
 use super::range::{Greatest, Ranges, Scale};
 use super::split::Split;
@@ -66,6 +65,7 @@ impl Layer<'_> {
             target: sink.machine.target,
             size,
             strides: [src.plane, src.row, src.pixel],
+            last: None,
             live: part.live,
         };
         let name = self.name("range");
@@ -245,11 +245,13 @@ impl Layer<'_> {
                 .map(|tap| tap.phase as i64 * memory.phase + form.distance(tap) as i64 * POSITION)
                 .collect(),
             digits: memory.digits,
+            position: [POSITION, ROW],
+            rows: (1, [0; 2]),
             group: memory.group,
             plane: if ends { dst.plane } else { memory.sum },
             ending,
         };
-        let weights = pack::block_bytes(form);
+        let weights = form.panels().block_bytes();
         let panels = self.constants + form.blocks() as i64 * CONSTANTS;
         let before = panel.before as i64;
         let name = self.name("product");

@@ -10,7 +10,7 @@
 //! | `cost` | what it takes, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
 //! | `layer` | the calls that a convolution consists of |
-//! | `split` | values to their digits |
+//! | `digits`, `split` | values to their digits |
 //! | `spread` | which weights are not to be such numbers |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
@@ -38,6 +38,7 @@ use super::conv::pack::Weights;
 use super::sink::{Machine, Sink};
 
 mod cost;
+mod digits;
 mod finish;
 mod layer;
 mod number;
@@ -49,6 +50,7 @@ mod spread;
 
 use layer::{Layer, stripes};
 use number::DIGITS;
+use pack::Panels;
 use product::{ORDERS, Together};
 pub use range::Ranges;
 pub(super) use spread::is_even;
@@ -220,6 +222,12 @@ impl Form {
         self.outputs.div_ceil(BLOCK)
     }
 
+    /// How weights are packed.
+    fn panels(&self) -> Panels {
+        let (blocks, wide) = (self.blocks(), self.together().blocks);
+        Panels { blocks, wide, steps: self.groups() * self.taps.len() }
+    }
+
     /// What is computed together.
     fn together(&self) -> Together {
         Together::of(self.taps.len())
@@ -266,7 +274,13 @@ impl Form {
         sink: &mut Sink,
     ) -> Result<Vec<Vec<Piece>>, KernelError> {
         let cut = self.cut(&sink.machine);
-        let constants = sink.pack(pack::len(self), move |out| pack::fill(&weights, out));
+        let panels = self.panels();
+        let (taps, inputs) = (self.taps.len(), self.inputs);
+        let place = move |step: usize, row: usize, i: usize| {
+            let channel = step / taps * GROUP + i * BLOCK + row;
+            (channel < inputs).then_some(channel * taps + step % taps)
+        };
+        let constants = sink.pack(panels.len(), move |out| panels.fill(&weights, place, out));
         let own = self.ranges();
         let source = shared.source.unwrap_or(Ranges { offset: shared.scratch, ..own });
         let layer = Layer { form: self, conv, operands, source, own: shared.own, cut, constants };

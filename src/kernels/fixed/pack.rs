@@ -1,15 +1,14 @@
 //! Weights as digits, in the order in which tiles are read.
 //!
-//! For each panel of outputs, each group of blocks of input channels, each tap and each digit the tiles of its blocks: 16
-//! rows of 16 outputs, each the digits of the same channel of the group's four blocks. Before all panels stand the
-//! constants of all blocks of outputs: their weights' powers, and biases.
+//! For each panel of outputs, each step of the sum and each digit the tiles of its blocks: 16 rows of 16 outputs, each four
+//! bytes, the digits of weights that meet the same four bytes of a position. Before all panels stand the constants of all
+//! blocks of outputs: their weights' powers, and biases.
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 
 use super::number::{DIGITS, MAGNITUDE, PRODUCT, Range};
-use super::product::Together;
-use super::{BIAS, BLOCK, CONSTANTS, Form, GROUP, GROUP_BLOCKS, TILE};
+use super::{BIAS, BLOCK, CONSTANTS, GROUP_BLOCKS, TILE};
 
 /// Lanes of a tile.
 const LANES: usize = TILE_ROWS * BLOCK;
@@ -17,54 +16,78 @@ const LANES: usize = TILE_ROWS * BLOCK;
 /// Something of each output of a block.
 type Lanes<T> = [T; BLOCK];
 
-/// Bytes of a block of outputs.
-pub(super) fn block_bytes(form: &Form) -> i64 {
-    (form.groups() * form.taps.len() * DIGITS) as i64 * TILE
+/// How weights are packed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panels {
+    /// Blocks of outputs, and how many make a panel.
+    pub(super) blocks: usize,
+    pub(super) wide: usize,
+    /// Steps of a sum: tiles of weights, but for digits.
+    pub(super) steps: usize,
 }
 
-/// How many lanes constants and panels have.
-pub(super) fn len(form: &Form) -> usize {
-    form.blocks() * (CONSTANTS + block_bytes(form)) as usize / 4
-}
+impl Panels {
+    /// Bytes of a block of outputs.
+    pub(super) fn block_bytes(&self) -> i64 {
+        (self.steps * DIGITS) as i64 * TILE
+    }
 
-/// Writes constants and panels.
-pub(super) fn fill(weights: &Weights, out: &mut [f32]) {
-    let (taps, blocks) = (weights.taps[0] * weights.taps[1], weights.outputs.div_ceil(BLOCK));
-    let (groups, wide) = (weights.inputs.div_ceil(GROUP), Together::of(taps).blocks);
-    let mut rows = Rows::new(weights, BLOCK);
-    let (constants, panels) = out.split_at_mut(blocks * CONSTANTS as usize / 4);
-    for (block, constants) in constants.chunks_exact_mut(CONSTANTS as usize / 4).enumerate() {
-        let (powers, biases) = constants.split_at_mut(BIAS as usize / 4);
-        let bias = weights.bias.iter().flat_map(|b| b.data().iter().skip(block * BLOCK));
-        biases.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
-        rows.read(weights, block * BLOCK);
-        let ranges = ranges(&rows, weights.inputs * taps);
-        powers.iter_mut().zip(&ranges).for_each(|(power, range)| *power = range.power * PRODUCT);
-        let panel = block - block % wide;
-        let (width, place) = (wide.min(blocks - panel), block % wide);
-        let panel = &mut panels[panel * groups * taps * DIGITS * LANES..];
-        for group in 0..groups {
-            for tap in 0..taps {
-                let step = (group * taps + tap) * DIGITS * width * LANES;
+    /// How many lanes constants and panels have.
+    pub(super) fn len(&self) -> usize {
+        self.blocks * (CONSTANTS + self.block_bytes()) as usize / 4
+    }
+
+    /// Writes constants and panels. `place` says which of an output's weights, channel by channel and tap by tap, is in byte
+    /// `i` of a row of a step's tiles, if any.
+    pub(super) fn fill(
+        &self,
+        weights: &Weights,
+        place: impl Fn(usize, usize, usize) -> Option<usize>,
+        out: &mut [f32],
+    ) {
+        let mut rows = Rows::new(weights, BLOCK);
+        let (constants, panels) = out.split_at_mut(self.blocks * CONSTANTS as usize / 4);
+        for (block, constants) in constants.chunks_exact_mut(CONSTANTS as usize / 4).enumerate() {
+            let (powers, biases) = constants.split_at_mut(BIAS as usize / 4);
+            let bias = weights.bias.iter().flat_map(|b| b.data().iter().skip(block * BLOCK));
+            biases.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
+            rows.read(weights, block * BLOCK);
+            let ranges = ranges(&rows, weights.inputs * weights.taps[0] * weights.taps[1]);
+            let range = powers.iter_mut().zip(&ranges);
+            range.for_each(|(power, range)| *power = range.power * PRODUCT);
+            let first = block - block % self.wide;
+            let (width, column) = (self.wide.min(self.blocks - first), block % self.wide);
+            let panel = &mut panels[first * self.steps * DIGITS * LANES..];
+            for (step, tiles) in
+                panel.chunks_mut(DIGITS * width * LANES).take(self.steps).enumerate()
+            {
                 for row in 0..TILE_ROWS {
-                    let mut digits = [[[0; GROUP_BLOCKS]; BLOCK]; DIGITS];
-                    for i in 0..GROUP_BLOCKS {
-                        let channel = group * GROUP + i * BLOCK + row;
-                        if channel < weights.inputs {
-                            let lanes = lanes(&rows, channel * taps + tap);
-                            take(&lanes, &ranges, i, &mut digits);
-                        }
-                    }
+                    let digits = digits(&rows, &ranges, |i| place(step, row, i));
                     for (digit, lanes) in digits.iter().enumerate() {
-                        let at = step + (digit * width + place) * LANES + row * BLOCK;
-                        let lanes =
-                            lanes.iter().map(|&bytes| f32::from_bits(u32::from_le_bytes(bytes)));
-                        panel[at..at + BLOCK].iter_mut().zip(lanes).for_each(|(p, lane)| *p = lane);
+                        let at = (digit * width + column) * LANES + row * BLOCK;
+                        for (place, &bytes) in tiles[at..at + BLOCK].iter_mut().zip(lanes) {
+                            *place = f32::from_bits(u32::from_le_bytes(bytes));
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// The digits of a row of tiles.
+fn digits(
+    rows: &Rows,
+    ranges: &Lanes<Range<f32>>,
+    place: impl Fn(usize) -> Option<usize>,
+) -> [Lanes<[u8; GROUP_BLOCKS]>; DIGITS] {
+    let mut digits = [[[0; GROUP_BLOCKS]; BLOCK]; DIGITS];
+    for i in 0..GROUP_BLOCKS {
+        if let Some(position) = place(i) {
+            take(&lanes(rows, position), ranges, i, &mut digits);
+        }
+    }
+    digits
 }
 
 /// The ranges of the outputs' weights.

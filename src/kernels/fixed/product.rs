@@ -8,7 +8,7 @@ use crate::codegen::vir::{
 
 use super::finish::{Ends, Epilogue};
 use super::number::{DIGIT_BITS, DIGITS};
-use super::{BIAS, CONSTANTS, POSITION, ROW, SUMS, TILE};
+use super::{BIAS, CONSTANTS, ROW, SUMS, TILE};
 
 /// What is computed together: tiles of positions, and blocks of outputs. The sums of two products take six tiles and leave
 /// two for factors.
@@ -58,6 +58,10 @@ pub(super) struct Product {
     pub(super) taps: Vec<i64>,
     /// Where in the thread's memory the first position is.
     pub(super) digits: i64,
+    /// Bytes between positions, and between digits.
+    pub(super) position: [i64; 2],
+    /// Rows of tiles, and bytes between them in the source and where they are written to.
+    pub(super) rows: (usize, [i64; 2]),
     /// Bytes between groups of blocks.
     pub(super) group: i64,
     /// Bytes between blocks of outputs where they are written to.
@@ -119,7 +123,7 @@ impl Product {
 
     /// Lines of the next panel that each step asks for, so that it is there when it is needed: in the second cache.
     fn lines_ahead(&self) -> i64 {
-        let turns = self.tiles.div_ceil(self.together.tiles);
+        let turns = self.tiles.div_ceil(self.together.tiles) * self.rows.0;
         ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
     }
 
@@ -137,7 +141,7 @@ impl Product {
             sums: b.tiles(ORDERS * self.together.count()),
             value: b.tiles(1)[0],
             weight: b.tiles(1)[0],
-            value_row: b.number(POSITION as i32),
+            value_row: b.number(self.position[0] as i32),
             row: b.number(ROW as i32),
             ahead: b.pointer(panel),
             powers: b.vectors(self.together.blocks),
@@ -159,11 +163,28 @@ impl Product {
         }
         let steps = (self.groups * self.taps.len()) as i64;
         b.advance(registers.ahead, (steps * self.step_bytes()) as i32);
+        let (rows, [from, to]) = self.rows;
+        b.repeat(Count::Fixed(rows as u32), |b| {
+            let positions = self.row(b, &registers) as i64;
+            if rows > 1 {
+                let tiles = (self.tiles * TILE_ROWS) as i64 * self.position[0];
+                b.advance(registers.src, (from - tiles) as i32);
+                b.advance(b.arg(3), (to - positions * ROW) as i32);
+            }
+        });
+        if let (Some(epilogue), Some(ends)) = (epilogue, &registers.ends) {
+            epilogue.end(&mut b, ends, range);
+        }
+        b.finish()
+    }
+
+    /// A row of tiles. Returns past how many positions the result's place was moved.
+    fn row(&self, b: &mut Builder, registers: &Registers) -> usize {
         let mut run = |turns: usize, tiles: usize, rows: usize| {
             let together = Together { tiles, ..self.together };
             b.repeat(Count::Fixed(turns as u32), |b| {
-                self.sums(b, &registers, together);
-                self.results(b, &registers, together, rows);
+                self.sums(b, registers, together);
+                self.results(b, registers, together, rows);
             });
         };
         match self.ending {
@@ -171,6 +192,7 @@ impl Product {
             Some(ending) => {
                 run(self.tiles - 1, 1, TILE_ROWS);
                 run(1, 1, ending.last);
+                (self.tiles - 1) * TILE_ROWS + ending.last
             }
             None => {
                 run(self.tiles / self.together.tiles, self.together.tiles, TILE_ROWS);
@@ -178,12 +200,9 @@ impl Product {
                     0 => {}
                     rest => run(1, rest, TILE_ROWS),
                 }
+                self.tiles * TILE_ROWS
             }
         }
-        if let (Some(epilogue), Some(ends)) = (epilogue, &registers.ends) {
-            epilogue.end(&mut b, ends, range);
-        }
-        b.finish()
     }
 
     /// All sums of some tiles of positions; the source is moved past them.
@@ -206,7 +225,7 @@ impl Product {
         for (i, &sum) in sums.iter().enumerate() {
             b.tile_store(place.at((SUMS + i as i64 * TILE) as i32), sum, registers.row);
         }
-        b.advance(src, (together.tiles * TILE_ROWS) as i32 * POSITION as i32);
+        b.advance(src, (together.tiles * TILE_ROWS) as i32 * self.position[0] as i32);
     }
 
     /// All products of one step. From one product to the next a single factor changes.
@@ -226,7 +245,8 @@ impl Product {
             };
             for (tile, block) in pairs {
                 if held_value.replace((value, tile)) != Some((value, tile)) {
-                    let place = (tile * TILE_ROWS) as i64 * POSITION + value as i64 * ROW;
+                    let [row, digit] = self.position;
+                    let place = (tile * TILE_ROWS) as i64 * row + value as i64 * digit;
                     let place = values.at((value_at + place) as i32);
                     b.tile_load(registers.value, place, registers.value_row);
                 }

@@ -1,6 +1,6 @@
 //! The greatest magnitude of an image, lane by lane and part by part, and what follows from it.
 
-use crate::codegen::vir::{Builder, Count, Integer, OverBudget, P, Program, Target, V};
+use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::geometry::F32;
 
 use super::number::{MAGNITUDE, Range};
@@ -32,10 +32,12 @@ impl Ranges {
 pub(super) struct Greatest {
     /// The machine.
     pub(super) target: Target,
-    /// Rows and pixels of a row.
+    /// Rows, and vectors of a row.
     pub(super) size: [usize; 2],
-    /// Bytes between blocks, rows and pixels.
+    /// Bytes between blocks, rows and vectors.
     pub(super) strides: [i64; 3],
+    /// How far before the end of the row's last vector one more ends, if it does.
+    pub(super) last: Option<i64>,
     /// Channels of a block, from 1 to 16.
     pub(super) live: usize,
 }
@@ -55,20 +57,26 @@ impl Greatest {
         let (mask, value) = (b.vector(), b.vector());
         b.bits(mask, MAGNITUDE);
         let at = b.pointer(src);
+        let compare = |b: &mut Builder, greatest: V, place: Mem| {
+            b.load(value, place);
+            b.integer(Integer::And, value, value, mask);
+            b.integer(Integer::Max, greatest, greatest, value);
+        };
         b.repeat(Count::Register(blocks), |b| {
             b.repeat(Count::Fixed(rows as u32), |b| {
                 let run = |b: &mut Builder, turns: usize, together: usize| {
                     b.repeat(Count::Fixed(turns as u32), |b| {
                         for (i, &greatest) in greatest[..together].iter().enumerate() {
-                            b.load(value, at.at((i as i64 * pixel) as i32));
-                            b.integer(Integer::And, value, value, mask);
-                            b.integer(Integer::Max, greatest, greatest, value);
+                            compare(b, greatest, at.at((i as i64 * pixel) as i32));
                         }
                         b.advance(at, (together as i64 * pixel) as i32);
                     });
                 };
                 run(b, columns / TOGETHER, TOGETHER);
                 run(b, (columns % TOGETHER).min(1), columns % TOGETHER);
+                if let Some(before) = self.last {
+                    compare(b, greatest[0], at.at(-before as i32));
+                }
                 b.advance(at, (row - columns as i64 * pixel) as i32);
             });
             b.advance(at, (plane - rows as i64 * row) as i32);

@@ -1,0 +1,87 @@
+//! Four vectors of numbers to three of digits.
+
+use crate::codegen::vir::{Arith, Builder, Inst, Integer, Mem, P, Shift, V};
+
+use super::number::{BIAS, DIGIT_BITS, DIGITS, SIGNS};
+use super::{BLOCK, GROUP_BLOCKS};
+
+/// Even bytes of a lane, and its lower half.
+const EVEN: u32 = 0x00ff_00ff;
+const LOWER: u32 = 0x0000_ffff;
+
+/// Vectors that stay as they are.
+pub(super) struct Digits {
+    scale: V,
+    bias: V,
+    signs: V,
+    even: V,
+    lower: V,
+    zero: V,
+}
+
+impl Digits {
+    /// `thread` is the thread's memory, where the scale is.
+    pub(super) fn new(b: &mut Builder, thread: P) -> Self {
+        let mut constant = |bits: u32| {
+            let v = b.vector();
+            b.bits(v, bits);
+            v
+        };
+        let [bias, signs, even, lower, zero] = [BIAS, SIGNS, EVEN, LOWER, 0].map(&mut constant);
+        let scale = b.vector();
+        b.load(scale, thread.at(0));
+        Digits { scale, bias, signs, even, lower, zero }
+    }
+
+    /// The digits of the numbers at four places, the high ones first: byte `i` of lane `l` is that of lane `l` of place `i`.
+    /// Of each place so many lanes are numbers, the others zero.
+    pub(super) fn of(&self, b: &mut Builder, places: [(Mem, usize); GROUP_BLOCKS]) -> [V; DIGITS] {
+        let integers = places.map(|(place, live)| self.integer(b, place, live));
+        let digits = self.transpose(b, integers);
+        digits.iter().for_each(|&v| b.integer(Integer::Xor, v, v, self.signs));
+        digits
+    }
+
+    /// Integers, with the bias.
+    fn integer(&self, b: &mut Builder, place: Mem, live: usize) -> V {
+        let v = b.vector();
+        if live == 0 {
+            b.push(Inst::Copy { dst: v, src: self.bias });
+            return v;
+        }
+        b.load(v, place);
+        if live < BLOCK {
+            b.blend(v, self.zero, v, (1 << live) - 1);
+        }
+        b.arith(Arith::Mul, v, v, self.scale);
+        b.to_integer(v, v);
+        b.integer(Integer::Add, v, v, self.bias);
+        v
+    }
+
+    /// The high, the middle and the low bytes of four vectors of integers, one vector each.
+    fn transpose(&self, b: &mut Builder, [v0, v1, v2, v3]: [V; GROUP_BLOCKS]) -> [V; DIGITS] {
+        let (byte, half) = (DIGIT_BITS as u8, 2 * DIGIT_BITS as u8);
+        // Bytes 1 of both become the even bytes of `odd`, bytes 0 and 2 of both those of `first`.
+        let pair = |b: &mut Builder, first: V, second: V| {
+            let [odd, moved] = [b.vector(), b.vector()];
+            b.shift(Shift::Right, odd, first, byte);
+            b.select(odd, self.even, second);
+            b.shift(Shift::Left, moved, second, byte);
+            b.select(first, self.even, moved);
+            b.release([moved, second]);
+            (first, odd)
+        };
+        let (even, odd) = pair(b, v0, v1);
+        let (next_even, next_odd) = pair(b, v2, v3);
+        let (high, moved) = (b.vector(), b.vector());
+        b.shift(Shift::Right, high, even, half);
+        b.select(high, self.lower, next_even);
+        b.shift(Shift::Left, moved, next_even, half);
+        b.select(even, self.lower, moved);
+        b.shift(Shift::Left, moved, next_odd, half);
+        b.select(odd, self.lower, moved);
+        b.release([moved, next_even, next_odd]);
+        [high, odd, even]
+    }
+}

@@ -55,6 +55,7 @@ enum Form {
     Direct,
     Winograd(winograd::Form, Schedule),
     FixedPoint(fixed::Form),
+    Narrow(fixed::Narrow),
 }
 
 impl Algorithm {
@@ -107,8 +108,11 @@ impl Algorithm {
         machine: &Machine,
     ) -> usize {
         let problem = Problem::of(op, operands, dst).filter(|_| self == Algorithm::FixedPoint);
-        let form = problem.and_then(|problem| problem.fixed());
-        form.map_or(0, |form| form.range_bytes(machine))
+        match problem.and_then(|problem| problem.fixed()) {
+            Some(Form::FixedPoint(form)) => form.range_bytes(machine),
+            Some(Form::Narrow(form)) => form.range_bytes(machine),
+            _ => 0,
+        }
     }
 
     /// Bytes of scratch memory that a step needs in the arena.
@@ -118,18 +122,24 @@ impl Algorithm {
             Algorithm::Winograd(tile, Schedule::FilterBlocks) => {
                 problem.winograd(tile).map_or(0, |form| filter_blocks::scratch_bytes(&form))
             }
-            Algorithm::FixedPoint => problem.fixed().map_or(0, |form| form.scratch_bytes()),
+            Algorithm::FixedPoint => match problem.fixed() {
+                Some(Form::FixedPoint(form)) => form.scratch_bytes(),
+                Some(Form::Narrow(form)) => form.scratch_bytes(),
+                _ => 0,
+            },
             Algorithm::Direct | Algorithm::Winograd(_, Schedule::TileBlocks) => 0,
         }
     }
 }
 
-/// A convolution of a blocked value, with the shapes of source and result.
+/// A convolution without a projection, with the shapes of source and result.
 #[derive(Clone, Copy)]
 struct Problem<'a> {
     conv: &'a Conv,
     /// Where they are known.
     weights: Option<&'a Tensor>,
+    /// The source's.
+    layout: Layout,
     src: [usize; 4],
     residual: Option<[usize; 4]>,
     dst: [usize; 4],
@@ -138,17 +148,26 @@ struct Problem<'a> {
 impl<'a> Problem<'a> {
     fn of(op: &'a Op, operands: &[&TensorType], dst: &TensorType) -> Option<Self> {
         let (Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
-        (src.layout == Layout::Blocked && conv.projection.is_none()).then_some(())?;
+        (conv.projection.is_none() && dst.layout == Layout::Blocked).then_some(())?;
         let residual = conv.residual_operand().and_then(|i| operands.get(i)?.nchw());
-        Some(Problem { conv, weights: None, src: src.nchw()?, residual, dst: dst.nchw()? })
+        let layout = src.layout;
+        Some(Problem { conv, weights: None, layout, src: src.nchw()?, residual, dst: dst.nchw()? })
     }
 
     fn winograd(&self, tile: Tile) -> Option<winograd::Form> {
-        winograd::Form::of(tile, self.conv, self.src, self.dst).ok()
+        let is_blocked = self.layout == Layout::Blocked;
+        is_blocked.then(|| winograd::Form::of(tile, self.conv, self.src, self.dst).ok())?
     }
 
-    fn fixed(&self) -> Option<fixed::Form> {
-        fixed::Form::of(self.conv, self.src, self.residual, self.dst).ok()
+    fn fixed(&self) -> Option<Form> {
+        match self.layout {
+            Layout::Blocked => fixed::Form::of(self.conv, self.src, self.residual, self.dst)
+                .ok()
+                .map(Form::FixedPoint),
+            Layout::Planar => {
+                fixed::Narrow::of(self.conv, self.src, self.dst).ok().map(Form::Narrow)
+            }
+        }
     }
 
     fn form(&self, algorithm: Algorithm, target: Target) -> Option<Form> {
@@ -160,7 +179,7 @@ impl<'a> Problem<'a> {
             Algorithm::FixedPoint if target.tiles == 0 => None,
             Algorithm::FixedPoint => {
                 let form = self.fixed()?;
-                self.weights.is_none_or(fixed::is_even).then_some(Form::FixedPoint(form))
+                self.weights.is_none_or(fixed::is_even).then_some(form)
             }
         }
     }
@@ -172,6 +191,7 @@ impl Form {
             Form::Direct => direct_cost(problem.conv, problem.dst, machine),
             Form::Winograd(form, schedule) => form.cost(*schedule, machine),
             Form::FixedPoint(form) => form.cost(machine),
+            Form::Narrow(form) => form.cost(machine),
         }
     }
 }

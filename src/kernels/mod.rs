@@ -149,12 +149,18 @@ impl Step<'_> {
                 form.lower(schedule, conv, weights, operands, self.scratch, sink)?
             }
             _ => {
-                let form = fixed::Form::of(conv, from, shortcut, to);
-                let form = form.map_err(|reason| self.unsupported(reason))?;
                 let no_scratch = || self.unsupported("it was given no scratch memory");
                 let scratch = self.scratch.ok_or_else(no_scratch)?;
                 let memory = fixed::Shared { scratch, source: self.source_range, own: self.range };
-                form.lower(conv, weights, operands, memory, sink)?
+                let reason = |reason| self.unsupported(reason);
+                match src.geometry.ty.layout {
+                    Layout::Blocked => fixed::Form::of(conv, from, shortcut, to)
+                        .map_err(reason)?
+                        .lower(conv, weights, operands, memory, sink)?,
+                    Layout::Planar => fixed::Narrow::of(conv, from, to)
+                        .map_err(reason)?
+                        .lower(conv, weights, operands, memory, sink)?,
+                }
             }
         };
         Ok(steps.into_iter().map(region).collect())

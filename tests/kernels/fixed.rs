@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use resnetc::kernels::Algorithm;
-use resnetc_ir::Layout::Blocked;
+use resnetc::kernels::fixed::Narrow;
+use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
 use super::common::{Engine, Source, reference, run_with, tile_engines};
@@ -11,6 +12,8 @@ use super::{activation, integers, max, pads};
 
 #[derive(Clone, Debug)]
 struct FixedCase {
+    /// The source's.
+    layout: Layout,
     batch: usize,
     size: [usize; 2],
     channels: [usize; 2],
@@ -43,6 +46,7 @@ fn fixed_case() -> impl Strategy<Value = FixedCase> {
         let (batch, h, w, inputs, outputs, window) = shape;
         let (bias, residual, in_place, activation, threads) = flags;
         FixedCase {
+            layout: Blocked,
             batch,
             size: [h, w],
             channels: [inputs, outputs],
@@ -55,6 +59,21 @@ fn fixed_case() -> impl Strategy<Value = FixedCase> {
             threads,
             seed,
         }
+    })
+}
+
+/// Planar pictures of few channels, as networks begin with.
+fn narrow_case() -> impl Strategy<Value = FixedCase> {
+    let window = (1usize..8, 1usize..8, 1usize..3, 1usize..4, pads(3));
+    let shape = (1usize..24, 16usize..50, 1usize..5, window);
+    (fixed_case(), shape).prop_map(|(case, (h, w, inputs, (ky, kx, sy, sx, pads)))| FixedCase {
+        layout: Planar,
+        size: [h, w],
+        channels: [inputs, case.channels[1]],
+        window: Window { kernel: [ky, kx], strides: [sy, sx], dilations: [1, 1], pads },
+        residual: false,
+        in_place: false,
+        ..case
     })
 }
 
@@ -101,7 +120,7 @@ impl FixedCase {
         let [ky, kx] = window.kernel;
         let mut sources = vec![
             Source::value(
-                Blocked,
+                self.layout,
                 max(halos[0], pads),
                 &[batch, c, h, w],
                 &self.values(data, batch * c * h * w, 0),
@@ -125,6 +144,10 @@ impl FixedCase {
         }
         let sums = reference(&Op::Conv(conv), &magnitudes).data;
         conv.activation = self.activation;
+        if self.layout == Planar {
+            let shape = [shape[0], shape[1], shape[2], shape[3]];
+            Narrow::of(&conv, [batch, c, h, w], shape).ok()?;
+        }
         let place = (self.residual && self.in_place).then(|| sources.len() - 1);
         Some(Problem { op: Op::Conv(conv), sources, place, sums })
     }
@@ -151,7 +174,9 @@ impl FixedCase {
 
     fn check(&self, data: Data) -> Result<(), TestCaseError> {
         let Some(problem) = self.problem(data) else {
-            return Err(TestCaseError::reject("the window is larger than the picture"));
+            return Err(TestCaseError::reject(
+                "the window is larger than the picture or a tile's row",
+            ));
         };
         let expected = reference(&problem.op, &problem.sources);
         let mut results = Vec::new();
@@ -186,7 +211,9 @@ impl FixedCase {
     /// Puts something into one pixel of the first image.
     fn check_poison(&self, poison: f32) -> Result<(), TestCaseError> {
         let Some(mut problem) = self.problem(Data::Integers) else {
-            return Err(TestCaseError::reject("the window is larger than the picture"));
+            return Err(TestCaseError::reject(
+                "the window is larger than the picture or a tile's row",
+            ));
         };
         let clean = reference(&problem.op, &problem.sources);
         let values = &mut problem.sources[0].value.data;
@@ -225,8 +252,18 @@ proptest! {
     }
 
     #[test]
+    fn integers_are_exact_from_planar_pictures(case in narrow_case()) {
+        case.check(Data::Integers)?;
+    }
+
+    #[test]
+    fn reals_keep_the_bound_from_planar_pictures(case in narrow_case()) {
+        case.check(Data::Reals)?;
+    }
+
+    #[test]
     fn what_is_not_finite_stays_in_its_image(
-        case in fixed_case(), poison in prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
+        case in prop_oneof![fixed_case(), narrow_case()], poison in prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
     ) {
         case.check_poison(poison)?;
     }

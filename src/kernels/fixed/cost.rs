@@ -10,23 +10,23 @@ use super::{Form, GROUP_BLOCKS, TILE};
 
 /// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
 /// cache.
-const DOT: f64 = 38.0;
+pub(super) const DOT: f64 = 38.0;
 
 /// Products of digits.
-const PRODUCTS: f64 = 6.0;
+pub(super) const PRODUCTS: f64 = 6.0;
 
 /// A group of blocks of a pixel to its digits: 29 operations on two pipes, and four lines from and three to the second
 /// cache.
-const SPLIT: f64 = 50.0;
+pub(super) const SPLIT: f64 = 50.0;
 
 /// A block of a pixel from its sums to its result.
-const FINISH: f64 = 24.0;
+pub(super) const FINISH: f64 = 24.0;
 
 /// A line of which the greatest magnitude is looked for.
-const GREATEST: f64 = 5.0;
+pub(super) const GREATEST: f64 = 5.0;
 
 /// The end of a region.
-const REGION: f64 = 8000.0;
+pub(super) const REGION: f64 = 8000.0;
 
 /// A line that another core has written.
 const EXCHANGE: f64 = 30.0;
@@ -35,7 +35,7 @@ const EXCHANGE: f64 = 30.0;
 const WEIGHTS: f64 = (DIGITS as i64 * TILE) as f64;
 
 /// The share of a core's cache that digits, or weights, can count on.
-const NEAR: f64 = 0.375;
+pub(super) const NEAR: f64 = 0.375;
 
 /// A line that does not lie there.
 const FAR: f64 = 12.0;
@@ -44,7 +44,7 @@ const FAR: f64 = 12.0;
 const AGAIN: f64 = 0.2;
 
 /// A call of a kernel, with the setting up of tiles.
-const CALL: f64 = 200.0;
+pub(super) const CALL: f64 = 200.0;
 
 /// How a layer is cut into chunks.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,7 +10,8 @@
 //! | `cost` | what it takes, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
 //! | `layer` | the calls that a convolution consists of |
-//! | `digits`, `split` | values to their digits |
+//! | `digits`, `split`, `split_rows` | values to their digits |
+//! | `narrow` | the same for planar pictures of few channels |
 //! | `spread` | which weights are not to be such numbers |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
@@ -41,14 +42,17 @@ mod cost;
 mod digits;
 mod finish;
 mod layer;
+mod narrow;
 mod number;
 mod pack;
 mod product;
 mod range;
 mod split;
+mod split_rows;
 mod spread;
 
 use layer::{Layer, stripes};
+pub use narrow::Narrow;
 use number::DIGITS;
 use pack::Panels;
 use product::{ORDERS, Together};

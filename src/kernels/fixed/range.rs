@@ -36,7 +36,7 @@ pub(super) struct Greatest {
     pub(super) size: [usize; 2],
     /// Bytes between blocks, rows and vectors.
     pub(super) strides: [i64; 3],
-    /// How far before the end of the row's last vector one more ends, if it does.
+    /// How far before the end of a row's last vector one more begins, if there is one.
     pub(super) last: Option<i64>,
     /// Channels of a block, from 1 to 16.
     pub(super) live: usize,

@@ -127,7 +127,7 @@ pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms
         algorithms.tuned += usize::from(tuned.is_some());
         let algorithm = tuned.unwrap_or_else(|| {
             let (operands, n) = (operand_types(graph, node), graph.node(node));
-            Algorithm::choose(&n.op, &operands, weights(graph, node), &n.ty, machine)
+            Algorithm::choose(&n.op, &operands, &weights(graph, node), &n.ty, machine)
         });
         algorithms.chosen.insert(node, algorithm);
     }
@@ -143,22 +143,27 @@ fn tuned(graph: &Graph, node: NodeId, options: &Options, target: Target) -> Opti
 /// The algorithms that can compute an operator of a scheduled graph on a target.
 pub fn candidates(graph: &Graph, node: NodeId, target: Target) -> Vec<Algorithm> {
     let n = graph.node(node);
-    Algorithm::candidates(&n.op, &operand_types(graph, node), weights(graph, node), &n.ty, target)
+    Algorithm::candidates(&n.op, &operand_types(graph, node), &weights(graph, node), &n.ty, target)
 }
 
 fn operand_types(graph: &Graph, node: NodeId) -> Vec<&TensorType> {
     graph.operands(node).into_iter().map(|o| &graph.node(o).ty).collect()
 }
 
-/// The constant weights of an operator that has some.
-fn weights(graph: &Graph, node: NodeId) -> Option<&Tensor> {
-    Some(graph.constant_of(graph.operand(node, 1)?)?.as_ref())
+/// The constant weights of a convolution, and of its projection.
+fn weights(graph: &Graph, node: NodeId) -> Vec<&Tensor> {
+    let Op::Conv(conv) = graph.node(node).op else { return Vec::new() };
+    let operands = [Some(1), conv.projected_operand().map(|operand| operand + 1)];
+    let constant = |operand| Some(graph.constant_of(graph.operand(node, operand)?)?.as_ref());
+    operands.into_iter().flatten().filter_map(constant).collect()
 }
 
 /// Plans a scheduled graph, with what the chosen algorithms need beside values.
 pub fn plan(graph: &Graph, algorithms: &Algorithms, reuse: Reuse, machine: &Machine) -> Plan {
     let reads_range = |&(reader, position): &(NodeId, usize)| {
-        position == 0 && algorithms.get(reader) == Algorithm::FixedPoint
+        let Op::Conv(conv) = graph.node(reader).op else { return false };
+        let is_source = position == 0 || conv.projected_operand() == Some(position);
+        is_source && algorithms.get(reader) == Algorithm::FixedPoint
     };
     let room = |node: NodeId| {
         let (n, algorithm) = (graph.node(node), algorithms.get(node));
@@ -187,6 +192,7 @@ pub fn lower(
     let mut ranges: HashMap<NodeId, Ranges> = HashMap::new();
     for (operator, planned) in plan.steps.iter().filter(|s| !s.is_view).enumerate() {
         let node = graph.node(planned.node);
+        let operands = graph.operands(planned.node);
         let operand = |o: NodeId| match graph.constant_of(o) {
             Some(tensor) => Operand::Constant(Arc::clone(tensor)),
             None => Operand::Value(plan.places[&o].clone()),
@@ -194,13 +200,13 @@ pub fn lower(
         let step = Step {
             name: &node.name,
             op: &node.op,
-            operands: graph.operands(planned.node).into_iter().map(operand).collect(),
+            operands: operands.iter().copied().map(operand).collect(),
             dst: plan.places[&planned.node].clone(),
             fill_halo: planned.fill_halo,
             algorithm: algorithms.get(planned.node),
             scratch: planned.scratch.map(|buffer| plan.buffers[buffer].offset as i64),
             range: planned.range.map(|buffer| plan.buffers[buffer].offset as i64),
-            source_range: graph.operand(planned.node, 0).and_then(|o| ranges.get(&o).copied()),
+            ranges: operands.iter().map(|operand| ranges.get(operand).copied()).collect(),
         };
         if let Some(buffer) = planned.range.and_then(|b| plan.buffers.get(b)) {
             let images = node.ty.shape.first().copied().unwrap_or(1);

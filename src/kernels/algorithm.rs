@@ -12,10 +12,11 @@ use resnetc_ir::{Tensor, TensorType};
 use crate::codegen::vir::Target;
 
 use super::conv::micro::widest_tile;
+use super::fixed::{self, Fixed, Shapes};
 use super::sink::Machine;
 use super::tiling::split;
+use super::winograd;
 use super::winograd::{Schedule, Tile, filter_blocks};
-use super::{fixed, winograd};
 
 /// How a step is computed, where there is a choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,8 +55,7 @@ const JUDGED_THREADS: usize = 2;
 enum Form {
     Direct,
     Winograd(winograd::Form, Schedule),
-    FixedPoint(fixed::Form),
-    Narrow(fixed::Narrow),
+    FixedPoint(Fixed),
 }
 
 impl Algorithm {
@@ -64,15 +64,15 @@ impl Algorithm {
     pub fn choose(
         op: &Op,
         operands: &[&TensorType],
-        weights: Option<&Tensor>,
+        weights: &[&Tensor],
         dst: &TensorType,
         machine: &Machine,
     ) -> Algorithm {
         let Some(all) = Problem::of(op, operands, dst) else { return Algorithm::Direct };
         let all = Problem { weights, ..all };
         let mut one = all;
-        (one.src[0], one.dst[0]) = (1, 1);
-        one.residual.iter_mut().for_each(|shape| shape[0] = 1);
+        let Shapes { src, residual, projected, dst, .. } = &mut one.shapes;
+        [src, dst].into_iter().chain(residual).chain(projected).for_each(|shape| shape[0] = 1);
         let machine = Machine { threads: JUDGED_THREADS, ..*machine };
         let cost = |algorithm: &Algorithm| {
             Some(one.form(*algorithm, machine.target)?.cost(&one, &machine))
@@ -88,7 +88,7 @@ impl Algorithm {
     pub fn candidates(
         op: &Op,
         operands: &[&TensorType],
-        weights: Option<&Tensor>,
+        weights: &[&Tensor],
         dst: &TensorType,
         target: Target,
     ) -> Vec<Algorithm> {
@@ -108,11 +108,7 @@ impl Algorithm {
         machine: &Machine,
     ) -> usize {
         let problem = Problem::of(op, operands, dst).filter(|_| self == Algorithm::FixedPoint);
-        match problem.and_then(|problem| problem.fixed()) {
-            Some(Form::FixedPoint(form)) => form.range_bytes(machine),
-            Some(Form::Narrow(form)) => form.range_bytes(machine),
-            _ => 0,
-        }
+        problem.and_then(|p| p.fixed()).map_or(0, |form| form.range_bytes(machine))
     }
 
     /// Bytes of scratch memory that a step needs in the arena.
@@ -122,52 +118,44 @@ impl Algorithm {
             Algorithm::Winograd(tile, Schedule::FilterBlocks) => {
                 problem.winograd(tile).map_or(0, |form| filter_blocks::scratch_bytes(&form))
             }
-            Algorithm::FixedPoint => match problem.fixed() {
-                Some(Form::FixedPoint(form)) => form.scratch_bytes(),
-                Some(Form::Narrow(form)) => form.scratch_bytes(),
-                _ => 0,
-            },
+            Algorithm::FixedPoint => problem.fixed().map_or(0, |form| form.scratch_bytes()),
             Algorithm::Direct | Algorithm::Winograd(_, Schedule::TileBlocks) => 0,
         }
     }
 }
 
-/// A convolution without a projection, with the shapes of source and result.
+/// A convolution with the shapes of its operands and its result.
 #[derive(Clone, Copy)]
 struct Problem<'a> {
     conv: &'a Conv,
     /// Where they are known.
-    weights: Option<&'a Tensor>,
-    /// The source's.
-    layout: Layout,
-    src: [usize; 4],
-    residual: Option<[usize; 4]>,
-    dst: [usize; 4],
+    weights: &'a [&'a Tensor],
+    shapes: Shapes,
 }
 
 impl<'a> Problem<'a> {
     fn of(op: &'a Op, operands: &[&TensorType], dst: &TensorType) -> Option<Self> {
         let (Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
-        (conv.projection.is_none() && dst.layout == Layout::Blocked).then_some(())?;
-        let residual = conv.residual_operand().and_then(|i| operands.get(i)?.nchw());
-        let layout = src.layout;
-        Some(Problem { conv, weights: None, layout, src: src.nchw()?, residual, dst: dst.nchw()? })
+        (dst.layout == Layout::Blocked).then_some(())?;
+        let shape = |operand: Option<usize>| operands.get(operand?)?.nchw();
+        let shapes = Shapes {
+            layout: src.layout,
+            src: src.nchw()?,
+            residual: shape(conv.residual_operand()),
+            projected: shape(conv.projected_operand()),
+            dst: dst.nchw()?,
+        };
+        Some(Problem { conv, weights: &[], shapes })
     }
 
     fn winograd(&self, tile: Tile) -> Option<winograd::Form> {
-        let is_blocked = self.layout == Layout::Blocked;
-        is_blocked.then(|| winograd::Form::of(tile, self.conv, self.src, self.dst).ok())?
+        let Shapes { layout, src, dst, .. } = self.shapes;
+        let able = layout == Layout::Blocked && self.conv.projection.is_none();
+        able.then(|| winograd::Form::of(tile, self.conv, src, dst).ok())?
     }
 
-    fn fixed(&self) -> Option<Form> {
-        match self.layout {
-            Layout::Blocked => fixed::Form::of(self.conv, self.src, self.residual, self.dst)
-                .ok()
-                .map(Form::FixedPoint),
-            Layout::Planar => {
-                fixed::Narrow::of(self.conv, self.src, self.dst).ok().map(Form::Narrow)
-            }
-        }
+    fn fixed(&self) -> Option<Fixed> {
+        Fixed::of(self.conv, &self.shapes).ok()
     }
 
     fn form(&self, algorithm: Algorithm, target: Target) -> Option<Form> {
@@ -179,7 +167,8 @@ impl<'a> Problem<'a> {
             Algorithm::FixedPoint if target.tiles == 0 => None,
             Algorithm::FixedPoint => {
                 let form = self.fixed()?;
-                self.weights.is_none_or(fixed::is_even).then_some(form)
+                let even = self.weights.iter().all(|weights| fixed::is_even(weights));
+                even.then_some(Form::FixedPoint(form))
             }
         }
     }
@@ -188,10 +177,9 @@ impl<'a> Problem<'a> {
 impl Form {
     fn cost(&self, problem: &Problem<'_>, machine: &Machine) -> f64 {
         match self {
-            Form::Direct => direct_cost(problem.conv, problem.dst, machine),
+            Form::Direct => direct_cost(problem.conv, &problem.shapes, machine),
             Form::Winograd(form, schedule) => form.cost(*schedule, machine),
             Form::FixedPoint(form) => form.cost(machine),
-            Form::Narrow(form) => form.cost(machine),
         }
     }
 }
@@ -201,14 +189,17 @@ pub(super) fn memory_cost(values: f64) -> f64 {
     values * 16.0 * 4.0 / BYTES_PER_HALF_CYCLE
 }
 
-fn direct_cost(conv: &Conv, dst: [usize; 4], machine: &Machine) -> f64 {
+fn direct_cost(conv: &Conv, shapes: &Shapes, machine: &Machine) -> f64 {
     let target = machine.target;
     let block = (16 / target.lanes).max(1);
     let widest = widest_tile(target, block, true).unwrap_or(1);
-    let [images, _, rows, columns] = dst;
+    let [images, _, rows, columns] = shapes.dst;
     let taps = conv.window.kernel[0] * conv.window.kernel[1];
     let cost = split(rows * columns, widest, block).1 * images * taps;
-    (cost as f64 * DIRECT / machine.threads as f64).max(memory_cost(taps as f64))
+    // The channels of a projection, of one tap, are summed with the others.
+    let projected = shapes.projected.map_or(0, |[_, channels, ..]| channels);
+    let all = 1.0 + projected as f64 / (shapes.src[1] * taps) as f64;
+    all * (cost as f64 * DIRECT / machine.threads as f64).max(memory_cost(taps as f64))
 }
 
 impl fmt::Display for Algorithm {

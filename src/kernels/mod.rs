@@ -105,8 +105,8 @@ pub struct Step<'a> {
     pub scratch: Option<i64>,
     /// Offset in the arena of the memory that [`Algorithm::range_bytes`] asked for, if anyone is to read it.
     pub range: Option<i64>,
-    /// What the step that computed the first operand has found out about its range, if anything.
-    pub source_range: Option<Ranges>,
+    /// What is known of the range of each operand.
+    pub ranges: Vec<Option<Ranges>>,
 }
 
 /// Lowers one step to regions that run one after the other.
@@ -151,16 +151,25 @@ impl Step<'_> {
             _ => {
                 let no_scratch = || self.unsupported("it was given no scratch memory");
                 let scratch = self.scratch.ok_or_else(no_scratch)?;
-                let memory = fixed::Shared { scratch, source: self.source_range, own: self.range };
-                let reason = |reason| self.unsupported(reason);
-                match src.geometry.ty.layout {
-                    Layout::Blocked => fixed::Form::of(conv, from, shortcut, to)
-                        .map_err(reason)?
-                        .lower(conv, weights, operands, memory, sink)?,
-                    Layout::Planar => fixed::Narrow::of(conv, from, to)
-                        .map_err(reason)?
-                        .lower(conv, weights, operands, memory, sink)?,
-                }
+                let range = |operand: usize| self.ranges.get(operand).copied().flatten();
+                let shared = fixed::Shared {
+                    scratch,
+                    source: range(0),
+                    projected: conv.projected_operand().and_then(range),
+                    own: self.range,
+                };
+                let projected = self.projected(conv, sink)?;
+                let shapes = fixed::Shapes {
+                    layout: src.geometry.ty.layout,
+                    src: from,
+                    residual: shortcut,
+                    projected: projected.as_ref().map(|place| place.geometry.nchw()),
+                    dst: to,
+                };
+                let form = fixed::Fixed::of(conv, &shapes);
+                let form = form.map_err(|reason| self.unsupported(reason))?;
+                let projection = self.projection(conv, projected.as_ref())?;
+                form.lower(conv, weights, operands, projection, shared, sink)?
             }
         };
         Ok(steps.into_iter().map(region).collect())
@@ -176,15 +185,8 @@ impl Step<'_> {
                 let weights = self.weights(conv.bias)?;
                 let src = self.place(0, sink)?;
                 let operands = conv::Operands { src: &src, residual, dst };
-                let projected =
-                    conv.projected_operand().map(|i| self.blocked(i, sink)).transpose()?;
-                let projection = match (&projected, conv.projection, conv.projected_operand()) {
-                    (Some(src), Some(window), Some(i)) => {
-                        let weights = self.weights_at(i + 1, None)?;
-                        Some(conv::Projection { src, weights, window })
-                    }
-                    _ => None,
-                };
+                let projected = self.projected(conv, sink)?;
+                let projection = self.projection(conv, projected.as_ref())?;
                 conv::lower_conv(conv, weights, operands, projection, sink)
             }
             Op::Gemm(gemm) => {
@@ -244,6 +246,26 @@ impl Step<'_> {
                 .unsupported("it was not lowered to arithmetic: its parameters are no constants")),
             Op::Input | Op::Constant(_) => Ok(Vec::new()),
         }
+    }
+
+    /// Where the value lies that is projected.
+    fn projected(&self, conv: &Conv, sink: &mut Sink) -> Result<Option<Place>, KernelError> {
+        conv.projected_operand().map(|i| self.blocked(i, sink)).transpose()
+    }
+
+    /// The projection of the value at this place.
+    fn projection<'p>(
+        &self,
+        conv: &Conv,
+        place: Option<&'p Place>,
+    ) -> Result<Option<conv::Projection<'p>>, KernelError> {
+        let (Some(src), Some(window), Some(operand)) =
+            (place, conv.projection, conv.projected_operand())
+        else {
+            return Ok(None);
+        };
+        let weights = self.weights_at(operand + 1, None)?;
+        Ok(Some(conv::Projection { src, weights, window }))
     }
 
     fn unsupported(&self, reason: &str) -> KernelError {

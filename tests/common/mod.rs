@@ -234,7 +234,7 @@ pub(crate) fn run_with(
         algorithm,
         scratch,
         range: (!range.is_empty()).then_some(range.start as i64 * 4),
-        source_range,
+        ranges: vec![source_range],
     };
     let regions = lower(&step, &mut sink)?;
     for piece in regions.iter().flat_map(|r| &r.pieces) {

@@ -22,6 +22,8 @@ struct FixedCase {
     bias: bool,
     residual: bool,
     in_place: bool,
+    /// In place of a residual: channels of the projected value, the stride, and pixels behind the last that is seen.
+    projection: Option<(usize, usize, usize)>,
     activation: Activation,
     threads: usize,
     seed: u64,
@@ -40,9 +42,10 @@ fn window() -> impl Strategy<Value = Window> {
 fn fixed_case() -> impl Strategy<Value = FixedCase> {
     let outputs = prop_oneof![1usize..80, (1usize..6).prop_map(|blocks| 16 * blocks)];
     let shape = (1usize..3, 1usize..20, 1usize..20, 1usize..70, outputs, window());
+    let projection = prop::option::weighted(0.2, (1usize..70, 1usize..3, 0usize..2));
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), activation(), 1usize..4);
-    let cases = (shape, flags, (pads(1), pads(2), pads(1)), any::<u64>());
-    cases.prop_map(|(shape, flags, halos, seed)| {
+    let cases = (shape, flags, projection, (pads(1), pads(2), pads(1)), any::<u64>());
+    cases.prop_map(|(shape, flags, projection, halos, seed)| {
         let (batch, h, w, inputs, outputs, window) = shape;
         let (bias, residual, in_place, activation, threads) = flags;
         FixedCase {
@@ -53,8 +56,9 @@ fn fixed_case() -> impl Strategy<Value = FixedCase> {
             window,
             halos: [halos.0, halos.1, halos.2],
             bias,
-            residual,
+            residual: residual && projection.is_none(),
             in_place,
+            projection,
             activation,
             threads,
             seed,
@@ -73,6 +77,7 @@ fn narrow_case() -> impl Strategy<Value = FixedCase> {
         window: Window { kernel: [ky, kx], strides: [sy, sx], dilations: [1, 1], pads },
         residual: false,
         in_place: false,
+        projection: None,
         ..case
     })
 }
@@ -138,6 +143,15 @@ impl FixedCase {
             let other = self.values(data, shape.iter().product(), 3);
             sources.push(Source::value(Blocked, halo, &shape, &other));
         }
+        if let Some((channels, stride, behind)) = self.projection {
+            conv.projection = Some(Window::square(1, stride, 0));
+            let extent = |outputs: usize| (outputs - 1) * stride + 1 + behind.min(stride - 1);
+            let shape = [batch, channels, extent(shape[2]), extent(shape[3])];
+            let values = self.values(data, shape.iter().product(), 4);
+            sources.push(Source::value(Blocked, halos[1], &shape, &values));
+            let weights = self.values(data, k * channels, 5);
+            sources.push(Source::constant(&[k, channels, 1, 1], &weights));
+        }
         let mut magnitudes = sources.clone();
         for source in &mut magnitudes {
             source.value.data.iter_mut().for_each(|x| *x = x.abs());
@@ -158,13 +172,16 @@ impl FixedCase {
     /// roundings: three sums to numbers, two additions, bias, residual, and one for what these did to each other. A high
     /// digit is above its number by half of itself at most, `2^-7` of the power.
     fn bound(&self, problem: &Problem, element: usize, shape: &[usize]) -> f64 {
-        let weights = &problem.sources[1].value.data;
-        let n = weights.len() / shape[1];
         let plane: usize = shape[2..].iter().product();
         let (image, output) = (element / plane / shape[1], element / plane % shape[1]);
-        let values = &problem.sources[0].value.data;
-        let values = &values[image * values.len() / shape[0]..][..values.len() / shape[0]];
-        let both = n as f64 * power(values) * power(&weights[output * n..][..n]);
+        let both = |source: usize| {
+            let [values, weights] = [source, source + 1].map(|i| &problem.sources[i].value.data);
+            let (all, n) = (values.len() / shape[0], weights.len() / shape[1]);
+            let values = power(&values[image * all..][..all]);
+            n as f64 * values * power(&weights[output * n..][..n])
+        };
+        let Op::Conv(conv) = &problem.op else { return 0.0 };
+        let both = both(0) + conv.projected_operand().map_or(0.0, both);
         let unit = |bits: i32| 0.5f64.powi(bits);
         let factors = both * (2.0 * unit(23) + unit(46));
         let left_out = both * 513.0 * unit(30);

@@ -7,6 +7,7 @@
 //! | room | holds |
 //! |---|---|
 //! | `number` | numbers with a fixed point |
+//! | `any` | which of the forms a convolution has |
 //! | `cost` | what it takes, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
 //! | `layer` | the calls that a convolution consists of |
@@ -38,6 +39,7 @@ use super::conv::Operands;
 use super::conv::pack::Weights;
 use super::sink::{Machine, Sink};
 
+mod any;
 mod cost;
 mod digits;
 mod finish;
@@ -51,6 +53,7 @@ mod split;
 mod split_rows;
 mod spread;
 
+pub(super) use any::{Fixed, Shapes};
 use layer::{Layer, stripes};
 pub use narrow::Narrow;
 use number::DIGITS;
@@ -107,8 +110,9 @@ const MOST_RANGES: usize = 64;
 pub(super) struct Shared {
     /// For the step alone.
     pub(super) scratch: i64,
-    /// What is known of the source's range.
+    /// What is known of the range of the source, and of the projected value.
     pub(super) source: Option<Ranges>,
+    pub(super) projected: Option<Ranges>,
     /// Where the result's range is to be kept.
     pub(super) own: Option<i64>,
 }

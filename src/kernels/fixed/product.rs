@@ -104,6 +104,9 @@ struct Registers {
     lower: Vec<V>,
 }
 
+/// Bytes of weights that stay in the first cache beside positions: of the 48 KiB that all CPUs with tiles have so far.
+const STAYS_NEAR: i64 = 32 * 1024;
+
 /// Bytes of a cache line.
 const LINE: i64 = 64;
 
@@ -125,6 +128,18 @@ impl Product {
     fn lines_ahead(&self) -> i64 {
         let turns = self.tiles.div_ceil(self.together.tiles) * self.rows.0;
         ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
+    }
+
+    /// Lines of the next step's weights that each step asks for: all where positions are near and weights are not, because
+    /// a panel is too large to stay in the first cache.
+    fn lines_next(&self) -> i64 {
+        let far = self.panel_bytes() > STAYS_NEAR && self.taps.len() > 1;
+        if far { self.step_bytes() / LINE } else { 0 }
+    }
+
+    /// Bytes of a panel.
+    fn panel_bytes(&self) -> i64 {
+        (self.groups * self.taps.len()) as i64 * self.step_bytes()
     }
 
     /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut where there
@@ -161,8 +176,7 @@ impl Product {
         for (&lower, order) in registers.lower.iter().zip(1..) {
             b.constant(lower, 0.5f32.powi(order * DIGIT_BITS as i32));
         }
-        let steps = (self.groups * self.taps.len()) as i64;
-        b.advance(registers.ahead, (steps * self.step_bytes()) as i32);
+        b.advance(registers.ahead, self.panel_bytes() as i32);
         let (rows, [from, to]) = self.rows;
         b.repeat(Count::Fixed(rows as u32), |b| {
             let positions = self.row(b, &registers) as i64;
@@ -258,8 +272,15 @@ impl Product {
                 let sum = together.count() * (value + weight) + tile * together.blocks + block;
                 b.tile_dot(registers.sums[sum], registers.value, registers.weight);
             }
-            let share = |i: usize| self.lines_ahead() * i as i64 / PRODUCTS.len() as i64;
-            for line in share(i)..share(i + 1) {
+            let share = |lines: i64| {
+                let upto = move |i: usize| lines * i as i64 / PRODUCTS.len() as i64;
+                upto(i)..upto(i + 1)
+            };
+            for line in share(self.lines_next()) {
+                let next = weight_at + self.step_bytes() + line * LINE;
+                b.prefetch(weights.at(next as i32), Cache::First);
+            }
+            for line in share(self.lines_ahead()) {
                 b.prefetch(registers.ahead.at((line * LINE) as i32), Cache::Second);
             }
         }

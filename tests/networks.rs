@@ -13,9 +13,12 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use resnetc::Isa;
+use resnetc::codegen::vir::Target;
 use resnetc::import::safetensors;
 use resnetc::ir::eval::eval;
 use resnetc::ir::{Graph, NodeId, Op};
+use resnetc::kernels::sink::Machine;
+use resnetc::plan::Plan;
 use resnetc::{Compiler, Model, Numerics, Options, PassSelection, Reuse};
 use running::{TOLERANCE, error, isas, noise, options, run};
 
@@ -110,6 +113,28 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
             plan.peak,
             plan.lower_bound
         );
+    }
+}
+
+/// What steps find out about their results' ranges has a place of its own until the last reader. Planned for tiles, whatever
+/// this CPU has.
+#[test]
+fn ranges_are_kept_for_their_readers() {
+    let options = Options { threads: Some(1), ..Options::default() };
+    let network = Compiler::new(options.clone()).load("resnet50").expect("built in");
+    let mut graph = network.graph().clone();
+    resnetc::compile::schedule(&mut graph, &options).expect("passes");
+    let machine = Machine { target: Target::AMX, threads: 2, cache_bytes: 1 << 20 };
+    let algorithms = resnetc::compile::choose(&graph, &options, &machine);
+    let plan = resnetc::compile::plan(&graph, &algorithms, options.reuse, &machine);
+    let found = |plan: &Plan| resnetc::plan::verify::verify(&graph, plan).is_err();
+    assert!(!found(&plan));
+    let ranges: Vec<_> = plan.steps.iter().filter_map(|s| Some((s.node, s.range?))).collect();
+    assert!(ranges.len() > 40, "{} of 54 layers keep a range", ranges.len());
+    for &(node, buffer) in &ranges {
+        let mut broken = plan.clone();
+        broken.buffers[buffer].offset = plan.places[&node].offset as usize;
+        assert!(found(&broken), "the range of {node} lies on its value");
     }
 }
 

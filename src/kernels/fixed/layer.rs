@@ -12,7 +12,7 @@ use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 use super::cost::Cut;
 use super::finish::{Epilogue, Finish};
 use super::product::{Ending, Product, Together};
-use super::range::{Greatest, Ranges, Scale};
+use super::range::{Greatest, Ranges};
 use super::split::Split;
 use super::{CONSTANTS, Form, GROUP, GROUP_BLOCKS, LANES_BYTES, MOST_PARTS, POSITION, Part, ROW};
 
@@ -105,10 +105,7 @@ impl Layer<'_> {
     /// What the image's values are multiplied by, and their power.
     fn scale(&self, grid: &Grid, sink: &mut Sink) -> Result<Item, KernelError> {
         let form = self.form;
-        let (target, parts) = (sink.machine.target, self.source.count);
-        let kernel = Scale { target, parts, clears: self.own.is_some() };
-        let name = self.name("scale");
-        let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
+        let kernel = self.source.scale(&self.name("scale"), self.own.is_some(), sink)?;
         let mut levels = Levels::new([
             Pointer::new(ARENA, self.source.offset),
             Pointer::new(THREAD, 0),

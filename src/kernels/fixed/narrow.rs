@@ -20,7 +20,7 @@ use super::finish::Epilogue;
 use super::number::DIGITS;
 use super::pack::Panels;
 use super::product::{Ending, ORDERS, Product, Together};
-use super::range::{Greatest, Ranges, Scale};
+use super::range::{Greatest, Ranges};
 use super::split_rows::SplitRows;
 use super::{
     BLOCK, CONSTANTS, FARTHEST, GROUP_BLOCKS, LANES_BYTES, MOST_RANGES, MOST_WEIGHTS, ROW, SUMS,
@@ -322,10 +322,7 @@ impl Layer<'_> {
 
     /// What the image's values are multiplied by, and their power.
     fn scale(&self, stripe: Stripe, sink: &mut Sink) -> Result<Item, KernelError> {
-        let (target, parts) = (sink.machine.target, self.source.count);
-        let kernel = Scale { target, parts, clears: self.own.is_some() };
-        let name = self.name("scale");
-        let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
+        let kernel = self.source.scale(&self.name("scale"), self.own.is_some(), sink)?;
         let mut levels = Levels::new([
             Pointer::new(ARENA, self.source.offset),
             Pointer::new(THREAD, 0),

@@ -1,7 +1,9 @@
 //! The greatest magnitude of an image, lane by lane and part by part, and what follows from it.
 
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
+use crate::kernels::KernelError;
 use crate::kernels::geometry::F32;
+use crate::kernels::sink::Sink;
 
 use super::number::{MAGNITUDE, Range};
 use super::{BLOCK, LANES_BYTES, POWER};
@@ -24,6 +26,17 @@ impl Ranges {
     /// Bytes from an image's to the next.
     pub(super) fn image(&self) -> i64 {
         self.count as i64 * LANES_BYTES
+    }
+
+    /// The kernel that makes an image's [`Scale`] of them.
+    pub(super) fn scale(
+        &self,
+        name: &str,
+        clears: bool,
+        sink: &mut Sink,
+    ) -> Result<usize, KernelError> {
+        let scale = Scale { target: sink.machine.target, parts: self.count, clears };
+        sink.program(name, format!("{scale:?}"), |n| scale.program(n))
     }
 }
 
@@ -95,18 +108,18 @@ impl Greatest {
 
 /// What an image's numbers are multiplied by, and their power, in all lanes each. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scale {
+struct Scale {
     /// The machine.
-    pub(super) target: Target,
+    target: Target,
     /// Parts of an image.
-    pub(super) parts: usize,
+    parts: usize,
     /// Whether the place for the results' greatest magnitudes is cleared.
-    pub(super) clears: bool,
+    clears: bool,
 }
 
 impl Scale {
     /// Arguments: the parts' greatest magnitudes, the thread's memory, and the place that is cleared.
-    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+    fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2 + usize::from(self.clears));
         let (src, dst) = (b.arg(0), b.arg(1));
         let [greatest, other] = [b.vector(), b.vector()];

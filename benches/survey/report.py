@@ -15,7 +15,7 @@ PACKAGES = ["timm", "torch", "onnx", "onnxscript"]
 ERRORS = ["fast", "exact", "PyTorch"]
 HEAD = """# timm's residual networks
 
-Generated: `python benches/survey/report.py` writes this file from the results of [the survey](../benches/survey/README.md), {date}, with {versions}.
+Generated: `python benches/survey/report.py` writes this file from the results of [the survey](../benches/survey/README.md), {date}, with {versions}.{note}
 
 **{own[0]} networks match PyTorch at their own size**{own[1]}; {ran} import and compile. At the smallest of 64x64, 128x128 and their own at which they are exported, {reduced[0]} match{reduced[1]}. [Those that do not, and why](#what-does-not-match-and-why).
 
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     parser.add_argument("--output", type=Path, default=HERE.parent.parent / "docs/FAMILY.md")
     parser.add_argument("--csv", type=Path, help="also the results one by one, as CSV")
+    parser.add_argument("--note", default="", help="sentences on the results, such as which builds they are of")
     options = parser.parse_args()
     names = surveyed()
     # The last line of a network is the one that counts.
@@ -43,17 +44,18 @@ def main():
         if row.get("size") == own_size(name):
             rows.setdefault(("own", name), row)
     rounds = {kind: [rows[kind, name] for name in names if (kind, name) in rows] for kind in ("own", "reduced", "dynamo")}
-    options.output.write_text(document(rounds, names))
+    options.output.write_text(document(rounds, names, options.note))
     if options.csv:
         write_csv(options.csv, rounds)
 
 
-def document(rounds, names):
+def document(rounds, names, note):
     own, reduced, dynamo = (rounds[kind] for kind in ("own", "reduced", "dynamo"))
     head = HEAD.format(
         date=datetime.date.today(),
         versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
         own=count(own, names),
+        note=f" {note}" if note else "",
         ran=sum(bool(row.get("errors")) for row in own),
         reduced=count(reduced, names),
     )

@@ -13,7 +13,7 @@ use crate::tune::Tuned;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Numerics {
     /// Algorithms that round otherwise than direct convolution are allowed: Winograd's, about twice the error, and tile
-    /// registers, where numbers have a fixed point: an error of `2^-21` of the greatest value of an image times the greatest
+    /// registers, where numbers have a fixed point: an error of `2^-20` of the greatest value of an image times the greatest
     /// weight of an output at most, a product, and about that of f32 sums in ResNets. With tiles a value that is not finite
     /// makes all results of its image NaN.
     #[default]

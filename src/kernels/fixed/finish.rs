@@ -1,4 +1,4 @@
-//! What comes behind the sums: the values' power, bias, shortcut, activation.
+//! What comes behind the sums: the values' unit, bias, shortcut, activation.
 
 use resnetc_ir::op::Activation;
 
@@ -6,7 +6,7 @@ use crate::codegen::vir::{Arith, Builder, Count, Integer, Mem, OverBudget, P, Pr
 use crate::kernels::conv::micro::activate;
 
 use super::number::MAGNITUDE;
-use super::{BIAS, POWER, ROW};
+use super::{BIAS, ROW, UNIT};
 
 /// What becomes of sums. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,8 +21,8 @@ pub(super) struct Epilogue {
 
 /// The registers of an epilogue.
 pub(super) struct Ends {
-    /// The values' power.
-    power: V,
+    /// The values' unit.
+    unit: V,
     /// The greatest magnitudes so far, and the bits of magnitudes.
     greatest: Option<[V; 2]>,
 }
@@ -30,15 +30,15 @@ pub(super) struct Ends {
 impl Epilogue {
     /// What is the same for all results; `range` is where the greatest magnitudes are kept.
     pub(super) fn begin(&self, b: &mut Builder, thread: P, range: P) -> Ends {
-        let power = b.vector();
-        b.load(power, thread.at(POWER as i32));
+        let unit = b.vector();
+        b.load(unit, thread.at(UNIT as i32));
         let greatest = self.ranges.then(|| {
             let [greatest, mask] = [b.vector(), b.vector()];
             b.load(greatest, range.at(0));
             b.bits(mask, MAGNITUDE);
             [greatest, mask]
         });
-        Ends { power, greatest }
+        Ends { unit, greatest }
     }
 
     /// Makes results of the sums of some rows. `shortcut` says where that of a row is, if there is one.
@@ -52,7 +52,7 @@ impl Epilogue {
     ) {
         let other = b.vector();
         for (row, &sum) in sums.iter().enumerate() {
-            b.arith(Arith::Mul, sum, sum, ends.power);
+            b.arith(Arith::Mul, sum, sum, ends.unit);
             b.arith(Arith::Add, sum, sum, bias);
             if let Some(place) = shortcut(row) {
                 b.load(other, place);

@@ -102,7 +102,7 @@ impl Layer<'_> {
         Ok(Piece { chunks, items })
     }
 
-    /// What the image's values are multiplied by, and their power.
+    /// What the image's values are multiplied by, and their unit.
     fn scale(&self, grid: &Grid, sink: &mut Sink) -> Result<Item, KernelError> {
         let form = self.form;
         let kernel = self.source.scale(&self.name("scale"), self.own.is_some(), sink)?;
@@ -290,7 +290,7 @@ impl Layer<'_> {
         Pointer::new(place.base, place.origin() + offset)
     }
 
-    /// The values' power, bias, shortcut and activation of a panel's sums.
+    /// The values' unit, bias, shortcut and activation of a panel's sums.
     fn finish(&self, grid: &Grid, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let (form, stripe) = (self.form, grid.stripe);
         let memory = form.memory(stripe.rows);

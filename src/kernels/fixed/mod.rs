@@ -18,9 +18,9 @@
 //! | `finish` | bias, shortcut and activation |
 //! | `pack` | weights as digits |
 //!
-//! All values of an image share a power of two, and all weights of an output. What is rounded away of a factor is below
-//! `2^-23` of the power of the greatest, and the three products of digits that are left out are below `2^-21` of both
-//! powers; all sums are exact until they are numbers again. An image's greatest magnitudes come from the step that computed
+//! All values of an image share a unit, `2^-23` of the greatest of them, and so do all weights of an output. A factor is off
+//! by less than two units, mostly by half a one; the three products of digits that are left out are below `2^-22` of the
+//! product of the greatest. All sums are exact until they are numbers again. An image's greatest magnitudes come from the step that computed
 //! it, if that is such a convolution as well: each of its chunks keeps those of its results. Else a region of its own looks
 //! for them, whose chunks leave what they find in the step's scratch memory.
 //!
@@ -77,13 +77,13 @@ const ROW: i64 = 64;
 /// Bytes of a vector of 16 lanes.
 const LANES_BYTES: i64 = 64;
 
-/// Bytes of a block of outputs' constants: their weights' powers, and from [`BIAS`] on biases.
+/// Bytes of a block of outputs' constants: their weights' units, and from [`BIAS`] on biases.
 const CONSTANTS: i64 = 2 * LANES_BYTES;
 const BIAS: i64 = LANES_BYTES;
 
-/// What is where in a thread's memory: from the beginning what values are multiplied by, then their power, then the sums of
+/// What is where in a thread's memory: from the beginning what values are multiplied by, then their unit, then the sums of
 /// what is computed together.
-const POWER: i64 = LANES_BYTES;
+const UNIT: i64 = LANES_BYTES;
 const SUMS: i64 = 2 * LANES_BYTES;
 
 /// Bytes of a position: all digits of a group of blocks.

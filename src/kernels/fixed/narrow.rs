@@ -320,7 +320,7 @@ impl Layer<'_> {
         Ok(Piece { chunks: vec![form.images as u32, stripe.count as u32], items })
     }
 
-    /// What the image's values are multiplied by, and their power.
+    /// What the image's values are multiplied by, and their unit.
     fn scale(&self, stripe: Stripe, sink: &mut Sink) -> Result<Item, KernelError> {
         let kernel = self.source.scale(&self.name("scale"), self.own.is_some(), sink)?;
         let mut levels = Levels::new([

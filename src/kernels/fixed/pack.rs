@@ -2,7 +2,7 @@
 //!
 //! For each panel of outputs, each step of the sum and each digit the tiles of its blocks: 16 rows of 16 outputs, each four
 //! bytes, the digits of weights that meet the same four bytes of a position. Before all panels stand the constants of all
-//! blocks of outputs: their weights' powers, and biases.
+//! blocks of outputs: their weights' units, and biases.
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
@@ -48,13 +48,13 @@ impl Panels {
         let mut rows = Rows::new(weights, BLOCK);
         let (constants, panels) = out.split_at_mut(self.blocks * CONSTANTS as usize / 4);
         for (block, constants) in constants.chunks_exact_mut(CONSTANTS as usize / 4).enumerate() {
-            let (powers, biases) = constants.split_at_mut(BIAS as usize / 4);
+            let (units, biases) = constants.split_at_mut(BIAS as usize / 4);
             let bias = weights.bias.iter().flat_map(|b| b.data().iter().skip(block * BLOCK));
             biases.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
             rows.read(weights, block * BLOCK);
             let ranges = ranges(&rows, weights.inputs * weights.taps[0] * weights.taps[1]);
-            let range = powers.iter_mut().zip(&ranges);
-            range.for_each(|(power, range)| *power = range.power * PRODUCT);
+            let range = units.iter_mut().zip(&ranges);
+            range.for_each(|(unit, range)| *unit = range.unit * PRODUCT);
             let first = block - block % self.wide;
             let (width, column) = (self.wide.min(self.blocks - first), block % self.wide);
             let panel = &mut panels[first * self.steps * DIGITS * LANES..];

@@ -73,7 +73,7 @@ pub(super) struct Product {
 /// What makes results of sums.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ending {
-    /// What comes behind the values' power.
+    /// What comes behind the values' unit.
     pub(super) epilogue: Epilogue,
     /// Bytes between the shortcut's blocks of outputs.
     pub(super) plane: i64,
@@ -92,8 +92,8 @@ struct Registers {
     row: P,
     /// What of the next panel is to be brought near.
     ahead: P,
-    /// The weights' powers, a vector a block.
-    powers: Vec<V>,
+    /// The weights' units, a vector a block.
+    units: Vec<V>,
     /// Biases, a vector a block, and what else there is where sums are ended.
     biases: Vec<V>,
     ends: Option<Ends>,
@@ -159,7 +159,7 @@ impl Product {
             value_row: b.number(self.position[0] as i32),
             row: b.number(ROW as i32),
             ahead: b.pointer(panel),
-            powers: b.vectors(self.together.blocks),
+            units: b.vectors(self.together.blocks),
             lower: b.vectors(ORDERS - 1),
             biases: b.vectors(epilogue.map_or(0, |_| self.together.blocks)),
             ends: epilogue.map(|e| e.begin(&mut b, thread, range)),
@@ -167,8 +167,8 @@ impl Product {
             moved: [b.arg(3)].into_iter().chain(residual.then(|| b.arg(4))).collect(),
         };
         b.advance(registers.src, self.digits as i32);
-        for (i, &power) in registers.powers.iter().enumerate() {
-            b.load(power, constants.at((i as i64 * CONSTANTS) as i32));
+        for (i, &unit) in registers.units.iter().enumerate() {
+            b.load(unit, constants.at((i as i64 * CONSTANTS) as i32));
         }
         for (i, &bias) in registers.biases.iter().enumerate() {
             b.load(bias, constants.at((i as i64 * CONSTANTS + BIAS) as i32));
@@ -287,7 +287,7 @@ impl Product {
         b.advance(registers.ahead, (self.lines_ahead() * LINE) as i32);
     }
 
-    /// The sums of the first rows of some tiles as numbers, but for the power of the values unless they are ended; the
+    /// The sums of the first rows of some tiles as numbers, but for the unit of the values unless they are ended; the
     /// result's place is moved past them.
     fn results(&self, b: &mut Builder, registers: &Registers, together: Together, rows: usize) {
         let from = b.pointer(b.arg(2));
@@ -336,7 +336,7 @@ impl Product {
         }
     }
 
-    /// The products of all digits of a row, times the power of the weights.
+    /// The products of all digits of a row, times the unit of the weights.
     fn sum(
         &self,
         b: &mut Builder,
@@ -352,7 +352,7 @@ impl Product {
             b.from_integer(other, other);
             b.multiply_add(sum, other, lower);
         }
-        b.arith(Arith::Mul, sum, sum, registers.powers[block]);
+        b.arith(Arith::Mul, sum, sum, registers.units[block]);
         b.release([other]);
         sum
     }

@@ -6,7 +6,7 @@ use crate::kernels::geometry::F32;
 use crate::kernels::sink::Sink;
 
 use super::number::{MAGNITUDE, Range};
-use super::{BLOCK, LANES_BYTES, POWER};
+use super::{BLOCK, LANES_BYTES, UNIT};
 
 /// What is known of the range of each image of a value: greatest magnitudes of parts of it, lane by lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Greatest {
     }
 }
 
-/// What an image's numbers are multiplied by, and their power, in all lanes each. Everything that determines the code.
+/// What an image's numbers are multiplied by, and their unit, in all lanes each. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Scale {
     /// The machine.
@@ -137,9 +137,9 @@ impl Scale {
         take(&mut b, self.parts, src, LANES_BYTES, |b, v, p, at| b.load(v, p.at(at as i32)));
         b.store(dst.at(0), greatest);
         take(&mut b, BLOCK, dst, F32, |b, v, p, at| b.broadcast(v, p.at(at as i32)));
-        let Range { scale, power } = Range::emit(&mut b, greatest);
+        let Range { scale, unit } = Range::emit(&mut b, greatest);
         b.store(dst.at(0), scale);
-        b.store(dst.at(POWER as i32), power);
+        b.store(dst.at(UNIT as i32), unit);
         if self.clears {
             b.bits(greatest, 0);
             b.store(b.arg(2).at(0), greatest);

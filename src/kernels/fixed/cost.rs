@@ -6,14 +6,15 @@ use crate::kernels::algorithm::BYTES_PER_HALF_CYCLE;
 use crate::kernels::sink::Machine;
 
 use super::number::DIGITS;
+use super::product::PRODUCTS;
 use super::{Form, GROUP_BLOCKS, TILE};
 
 /// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
 /// cache.
-pub(super) const DOT: f64 = 38.0;
+const DOT: f64 = 38.0;
 
-/// Products of digits.
-pub(super) const PRODUCTS: f64 = 6.0;
+/// Products of digits, for each that numbers have.
+pub(super) const DOTS: f64 = PRODUCTS.len() as f64 * DOT;
 
 /// A group of blocks of a pixel to its digits: 29 operations on two pipes, and four lines from and three to the second
 /// cache.
@@ -83,7 +84,7 @@ impl Form {
         let turns = (stripes * parts).div_ceil(machine.threads);
         let blocks = self.blocks() as f64 / parts as f64;
         let steps = (self.groups() * self.taps.len()) as f64;
-        let product = self.tiles(rows) as f64 * steps * PRODUCTS * DOT + CALL;
+        let product = self.tiles(rows) as f64 * steps * DOTS + CALL;
         let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
         let turn = self.digits_cost(rows, parts, machine) + blocks * (product + finish);
         let area = self.size[0] * self.size[1] * self.strides[0] * self.strides[1] * self.images;

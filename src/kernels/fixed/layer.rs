@@ -12,7 +12,7 @@ use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 use super::cost::Cut;
 use super::finish::{Epilogue, Finish};
 use super::product::{Ending, Product, Together};
-use super::range::{Greatest, Ranges};
+use super::range::{Greatest, Kept, Ranges};
 use super::split::Split;
 use super::{CONSTANTS, Form, GROUP, GROUP_BLOCKS, LANES_BYTES, MOST_PARTS, POSITION, Part, ROW};
 
@@ -39,8 +39,8 @@ pub(super) struct Layer<'a> {
     pub(super) operands: Operands<'a>,
     /// The source's greatest magnitudes.
     pub(super) source: Ranges,
-    /// Where in the arena the result's are kept, if they are.
-    pub(super) own: Option<i64>,
+    /// What is kept of the result's.
+    pub(super) kept: Kept,
     /// How the convolution is cut.
     pub(super) cut: Cut,
     /// Where the constants of all blocks of outputs are; the panels stand behind them.
@@ -105,30 +105,23 @@ impl Layer<'_> {
     /// What the image's values are multiplied by, and their unit.
     fn scale(&self, grid: &Grid, sink: &mut Sink) -> Result<Item, KernelError> {
         let form = self.form;
-        let kernel = self.source.scale(&self.name("scale"), self.own.is_some(), sink)?;
+        let kernel = self.source.scale(&self.name("scale"), self.kept.offset.is_some(), sink)?;
         let mut levels = Levels::new([
             Pointer::new(ARENA, self.source.offset),
             Pointer::new(THREAD, 0),
             self.range(grid.stripe),
         ]);
-        let range = self.range_strides();
+        let range = self.kept.strides();
         levels.chunk(form.images, [self.source.image(), 0, range[0]]);
         levels.chunk(grid.stripe.count, [0, 0, range[1]]);
         levels.chunk(grid.parts, [0, 0, range[2]]);
-        levels.pass_if(2, self.own.is_some());
+        levels.pass_if(2, self.kept.offset.is_some());
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
     /// Where the first chunk of a stripe keeps its results' range.
     fn range(&self, stripe: Stripe) -> Pointer {
-        let before = (stripe.first / self.cut.rows * self.cut.parts) as i64 * LANES_BYTES;
-        Pointer::new(ARENA, self.own.unwrap_or_default() + before)
-    }
-
-    /// From an image's, a stripe's and a part's to the next.
-    fn range_strides(&self) -> [i64; 3] {
-        let stripe = self.cut.parts as i64 * LANES_BYTES;
-        [self.form.size[0].div_ceil(self.cut.rows) as i64 * stripe, stripe, LANES_BYTES]
+        self.kept.of_stripe(stripe.first / self.cut.rows)
     }
 
     /// The source, as digits.
@@ -210,7 +203,7 @@ impl Layer<'_> {
         Epilogue {
             residual: self.operands.residual.is_some(),
             activation: self.conv.activation,
-            ranges: self.own.is_some(),
+            ranges: self.kept.offset.is_some(),
         }
     }
 
@@ -267,7 +260,7 @@ impl Layer<'_> {
         ]);
         let (dst, res) = if ends { (Some(dst), Some(res)) } else { (None, None) };
         let of = |strides: Option<Strides>, which: fn(Strides) -> i64| strides.map_or(0, which);
-        let range = self.range_strides();
+        let range = self.kept.strides();
         levels.chunk(form.images, [0, 0, 0, of(dst, |s| s.image), of(res, |s| s.image), range[0]]);
         let down = stripe.rows as i64;
         let rows = [of(dst, |s| s.row), of(res, |s| s.row)].map(|bytes| bytes * down);
@@ -279,7 +272,7 @@ impl Layer<'_> {
         levels.chunk(grid.parts, part);
         levels.repeat(next);
         levels.pass_if(4, ends && self.epilogue().residual);
-        levels.pass_if(5, ends && self.own.is_some());
+        levels.pass_if(5, ends && self.kept.offset.is_some());
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
@@ -311,7 +304,7 @@ impl Layer<'_> {
             self.results(self.shortcut(), panel, stripe),
             self.range(stripe),
         ]);
-        let range = self.range_strides();
+        let range = self.kept.strides();
         levels.chunk(form.images, [0, 0, 0, dst.image, res.image, range[0]]);
         let down = stripe.rows as i64;
         levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row, range[1]]);
@@ -325,7 +318,7 @@ impl Layer<'_> {
         let row = [form.pitch as i64 * ROW, 0, 0, dst.row, res.row, 0];
         levels.inner(Extent::Fixed(rows as u32), row);
         levels.pass_if(4, self.epilogue().residual);
-        levels.pass_if(5, self.own.is_some());
+        levels.pass_if(5, self.kept.offset.is_some());
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 }

@@ -20,13 +20,12 @@
 //!
 //! All values of an image share a unit, `2^-23` of the greatest of them, and so do all weights of an output. A factor is off
 //! by less than two units, mostly by half a one; the three products of digits that are left out are below `2^-22` of the
-//! product of the greatest. All sums are exact until they are numbers again. An image's greatest magnitudes come from the step that computed
-//! it, if that is such a convolution as well: each of its chunks keeps those of its results. Else a region of its own looks
-//! for them, whose chunks leave what they find in the step's scratch memory.
+//! product of the greatest. All sums are exact until they are numbers again. An image's greatest magnitudes come from the step
+//! that computed it, if that is such a convolution as well: each of its chunks keeps those of its results. Else a region of
+//! its own looks for them, whose chunks leave what they find in the step's scratch memory.
 //!
-//! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it sees
-//! into the thread's own memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on
-//! are a tile. What such a tile computes between the end of a row and the beginning of the next is never read. Where the
+//! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it sees into the thread's own
+//! memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on are a tile. What such a tile computes between the end of a row and the beginning of the next is never read. Where the
 //! window strides, rows and columns that fall on the same remainder are a picture of their own, a *phase*.
 
 use resnetc_ir::op::{Conv, Residual, Window};
@@ -54,11 +53,13 @@ mod split_rows;
 mod spread;
 
 pub(super) use any::{Fixed, Shapes};
+use cost::Cut;
 use layer::{Layer, stripes};
 pub use narrow::Narrow;
 use number::DIGITS;
 use pack::Panels;
-use product::{ORDERS, Together};
+use product::Together;
+use range::Kept;
 pub use range::Ranges;
 pub(super) use spread::is_even;
 
@@ -101,9 +102,6 @@ const MOST_WEIGHTS: usize = (1 << 31) / (3 << 14) - 1;
 /// Into how many parts an image's blocks of channels are cut at most for its greatest magnitude: so many that all threads
 /// have some, and few for those who put them together.
 const MOST_PARTS: usize = 8;
-
-/// How many chunks of an image keep their results' range at most, all of which each reader looks at.
-const MOST_RANGES: usize = 64;
 
 /// Memory in the arena that is not an operand's or the result's, as offsets.
 #[derive(Clone, Copy, Debug)]
@@ -215,14 +213,14 @@ impl Form {
         self.images * self.ranges().image() as usize
     }
 
-    /// Bytes of what all chunks keep of their results' range: nothing if there are many chunks, or lanes that are no outputs.
+    /// What chunks that are cut so keep of their results' range.
+    fn kept(&self, cut: &Cut, offset: Option<i64>) -> Kept {
+        Kept { offset, stripes: self.size[0].div_ceil(cut.rows), parts: cut.parts }
+    }
+
+    /// Bytes of what all chunks keep of their results' range.
     pub(super) fn range_bytes(&self, machine: &Machine) -> usize {
-        let cut = self.cut(machine);
-        let count = self.size[0].div_ceil(cut.rows) * cut.parts;
-        if count > MOST_RANGES || !self.outputs.is_multiple_of(BLOCK) {
-            return 0;
-        }
-        self.images * Ranges { offset: 0, count }.image() as usize
+        self.kept(&self.cut(machine), None).bytes(self.images, self.outputs)
     }
 
     /// Blocks of 16 outputs.
@@ -262,7 +260,7 @@ impl Form {
         let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
         let phase = self.groups() as i64 * group;
         let together = self.together();
-        let digits = SUMS + (ORDERS * together.tiles * together.blocks) as i64 * TILE;
+        let digits = SUMS + together.sums_bytes();
         // All distances are whole positions, and so whole cache lines.
         let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
@@ -291,7 +289,8 @@ impl Form {
         let constants = sink.pack(panels.len(), move |out| panels.fill(&weights, place, out));
         let own = self.ranges();
         let source = shared.source.unwrap_or(Ranges { offset: shared.scratch, ..own });
-        let layer = Layer { form: self, conv, operands, source, own: shared.own, cut, constants };
+        let kept = self.kept(&cut, shared.own);
+        let layer = Layer { form: self, conv, operands, source, kept, cut, constants };
         let mut regions = Vec::new();
         if shared.source.is_none() {
             let parts = self.parts().into_iter().map(|part| layer.greatest(part, sink));

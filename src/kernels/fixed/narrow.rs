@@ -19,12 +19,11 @@ use super::cost;
 use super::finish::Epilogue;
 use super::number::DIGITS;
 use super::pack::Panels;
-use super::product::{Ending, ORDERS, Product, Together};
-use super::range::{Greatest, Ranges};
+use super::product::{Ending, Product, Together};
+use super::range::{Greatest, Kept, Ranges};
 use super::split_rows::SplitRows;
 use super::{
-    BLOCK, CONSTANTS, FARTHEST, GROUP_BLOCKS, LANES_BYTES, MOST_RANGES, MOST_WEIGHTS, ROW, SUMS,
-    Shared, TILE,
+    BLOCK, CONSTANTS, FARTHEST, GROUP_BLOCKS, LANES_BYTES, MOST_WEIGHTS, ROW, SUMS, Shared,
 };
 
 /// The most rows that share a pixel's bytes.
@@ -129,7 +128,7 @@ impl Narrow {
         let pitch = line(self.pixels() as i64 * self.pixel());
         // The last tile of a row may begin before its end and go on far behind it.
         let behind = line((TILE_ROWS * self.strides[1]) as i64 * self.pixel() + ROW);
-        let digits = SUMS + (ORDERS * TOGETHER.blocks) as i64 * TILE;
+        let digits = SUMS + TOGETHER.sums_bytes();
         let plane = self.rows(rows) as i64 * pitch + behind;
         let apart = digits + DIGITS as i64 * plane;
         Memory { digits, pitch, plane, apart, end: apart + (MOST_ROWS * DIGITS) as i64 * ROW }
@@ -158,13 +157,14 @@ impl Narrow {
         self.images * self.ranges().image() as usize
     }
 
-    /// Bytes of what all chunks keep of their results' range: nothing if there are many chunks, or lanes that are no outputs.
+    /// What chunks keep of their results' range.
+    fn kept(&self, machine: &Machine, offset: Option<i64>) -> Kept {
+        Kept { offset, stripes: self.stripes(machine), parts: 1 }
+    }
+
+    /// Bytes of what all chunks keep of their results' range.
     pub(in crate::kernels) fn range_bytes(&self, machine: &Machine) -> usize {
-        let count = self.stripes(machine);
-        match count <= MOST_RANGES && self.outputs.is_multiple_of(BLOCK) {
-            true => self.images * Ranges { offset: 0, count }.image() as usize,
-            false => 0,
-        }
+        self.kept(machine, None).bytes(self.images, self.outputs)
     }
 
     /// Half cycles for one input channel and 16 outputs.
@@ -173,7 +173,7 @@ impl Narrow {
         let turns = (self.stripes(machine) * self.images).div_ceil(machine.threads) as f64;
         let vectors = self.rows(rows) * self.together() * self.pixels().div_ceil(BLOCK);
         let split = vectors as f64 * cost::SPLIT;
-        let dots = (rows * self.tiles() * self.steps()) as f64 * cost::PRODUCTS * cost::DOT;
+        let dots = (rows * self.tiles() * self.steps()) as f64 * cost::DOTS;
         let finish = (rows * self.size[1]) as f64 * cost::FINISH + cost::CALL;
         let area = self.images * self.inputs * self.source[0] * self.source[1] / BLOCK;
         let greatest = area as f64 * cost::GREATEST / machine.threads as f64;
@@ -203,7 +203,7 @@ impl Narrow {
             conv,
             operands,
             source: shared.source.unwrap_or(found),
-            own: shared.own,
+            kept: self.kept(&sink.machine, shared.own),
             rows: self.stripe(&sink.machine),
             constants,
         };
@@ -263,8 +263,8 @@ struct Layer<'a> {
     operands: Operands<'a>,
     /// The source's greatest magnitudes.
     source: Ranges,
-    /// Where in the arena the result's are kept, if they are.
-    own: Option<i64>,
+    /// What is kept of the result's.
+    kept: Kept,
     /// Rows of the result of a chunk.
     rows: usize,
     /// Where the constants of all blocks of outputs are; the panels stand behind them.
@@ -322,27 +322,22 @@ impl Layer<'_> {
 
     /// What the image's values are multiplied by, and their unit.
     fn scale(&self, stripe: Stripe, sink: &mut Sink) -> Result<Item, KernelError> {
-        let kernel = self.source.scale(&self.name("scale"), self.own.is_some(), sink)?;
+        let kernel = self.source.scale(&self.name("scale"), self.kept.offset.is_some(), sink)?;
         let mut levels = Levels::new([
             Pointer::new(ARENA, self.source.offset),
             Pointer::new(THREAD, 0),
             self.range(stripe),
         ]);
-        levels.chunk(self.form.images, [self.source.image(), 0, self.range_image()]);
-        levels.chunk(stripe.count, [0, 0, LANES_BYTES]);
-        levels.pass_if(2, self.own.is_some());
+        let range = self.kept.strides();
+        levels.chunk(self.form.images, [self.source.image(), 0, range[0]]);
+        levels.chunk(stripe.count, [0, 0, range[1]]);
+        levels.pass_if(2, self.kept.offset.is_some());
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
     /// Where the first chunk of a stripe keeps its results' range.
     fn range(&self, stripe: Stripe) -> Pointer {
-        let before = (stripe.first / self.rows) as i64 * LANES_BYTES;
-        Pointer::new(ARENA, self.own.unwrap_or_default() + before)
-    }
-
-    /// From an image's to the next.
-    fn range_image(&self) -> i64 {
-        self.form.size[0].div_ceil(self.rows) as i64 * LANES_BYTES
+        self.kept.of_stripe(stripe.first / self.rows)
     }
 
     /// The source, as digits. The last row of the last stripe may have less rows of the source than others: past them there
@@ -412,7 +407,7 @@ impl Layer<'_> {
         let epilogue = Epilogue {
             residual: false,
             activation: self.conv.activation,
-            ranges: self.own.is_some(),
+            ranges: self.kept.offset.is_some(),
         };
         let last = (form.size[1] - 1) % TILE_ROWS + 1;
         let product = Product {
@@ -443,10 +438,11 @@ impl Layer<'_> {
             Pointer::new(self.operands.dst.base, self.operands.dst.origin() + offset),
             self.range(stripe),
         ]);
-        levels.chunk(form.images, [0, 0, 0, dst.image, self.range_image()]);
-        levels.chunk(stripe.count, [0, 0, 0, stripe.rows as i64 * dst.row, LANES_BYTES]);
+        let range = self.kept.strides();
+        levels.chunk(form.images, [0, 0, 0, dst.image, range[0]]);
+        levels.chunk(stripe.count, [0, 0, 0, stripe.rows as i64 * dst.row, range[1]]);
         levels.repeat([weights, CONSTANTS, 0, dst.plane, 0].map(|bytes| bytes * blocks as i64));
-        levels.pass_if(4, self.own.is_some());
+        levels.pass_if(4, self.kept.offset.is_some());
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 }

@@ -25,6 +25,11 @@ impl Together {
         if taps > 1 { Together { tiles: 2, blocks: 1 } } else { Together { tiles: 1, blocks: 2 } }
     }
 
+    /// Bytes of all sums.
+    pub(super) fn sums_bytes(self) -> i64 {
+        (ORDERS * self.count()) as i64 * TILE
+    }
+
     /// Sums of the same digits.
     fn count(self) -> usize {
         self.tiles * self.blocks
@@ -38,10 +43,10 @@ impl Together {
 
 /// Which digits of value and weight are multiplied; digit 0 is the high one. Products whose digits have the same sum are
 /// added up together. A sum is not used again before three others were: it takes a product that long to be there.
-const PRODUCTS: [(usize, usize); 6] = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)];
+pub(super) const PRODUCTS: [(usize, usize); 6] = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)];
 
 /// The sums of products of digits of an output: one for each sum of digits' numbers.
-pub(super) const ORDERS: usize = DIGITS;
+const ORDERS: usize = DIGITS;
 
 /// The products of positions and one panel of weights. Everything that determines the code.
 #[derive(Clone, Debug, PartialEq)]

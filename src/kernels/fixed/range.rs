@@ -3,7 +3,7 @@
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::KernelError;
 use crate::kernels::geometry::F32;
-use crate::kernels::sink::Sink;
+use crate::kernels::sink::{ARENA, Pointer, Sink};
 
 use super::number::{MAGNITUDE, Range};
 use super::{BLOCK, LANES_BYTES, UNIT};
@@ -37,6 +37,43 @@ impl Ranges {
     ) -> Result<usize, KernelError> {
         let scale = Scale { target: sink.machine.target, parts: self.count, clears };
         sink.program(name, format!("{scale:?}"), |n| scale.program(n))
+    }
+}
+
+/// What the chunks of a step keep of their results' range: those of an image stripe by stripe, and part by part of the
+/// outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Where in the arena, if it is kept.
+    pub(super) offset: Option<i64>,
+    /// Stripes of an image, and parts of the outputs.
+    pub(super) stripes: usize,
+    pub(super) parts: usize,
+}
+
+/// How many chunks of an image keep their results' range at most, all of which each reader looks at.
+const MOST_RANGES: usize = 64;
+
+impl Kept {
+    /// Bytes for so many images: nothing if there are many chunks, or lanes that are no outputs.
+    pub(super) fn bytes(&self, images: usize, outputs: usize) -> usize {
+        let count = self.stripes * self.parts;
+        match count <= MOST_RANGES && outputs.is_multiple_of(BLOCK) {
+            true => images * Ranges { offset: 0, count }.image() as usize,
+            false => 0,
+        }
+    }
+
+    /// Where the first chunk of a stripe keeps its own.
+    pub(super) fn of_stripe(&self, stripe: usize) -> Pointer {
+        let before = (stripe * self.parts) as i64 * LANES_BYTES;
+        Pointer::new(ARENA, self.offset.unwrap_or_default() + before)
+    }
+
+    /// From an image's, a stripe's and a part's to the next.
+    pub(super) fn strides(&self) -> [i64; 3] {
+        let stripe = self.parts as i64 * LANES_BYTES;
+        [self.stripes as i64 * stripe, stripe, LANES_BYTES]
     }
 }
 

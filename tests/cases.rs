@@ -1,0 +1,123 @@
+//! Networks that users of such tools brought, compiled, against what ONNX Runtime computes.
+
+#[path = "cases/table.rs"]
+mod table;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use resnetc::{Compiler, Isa, IsaChoice, Model, Numerics, Options};
+use safetensors::{Dtype, SafeTensors};
+use table::{CASES, Case, Within};
+
+#[test]
+fn every_folder_is_in_the_table() {
+    let folders = std::fs::read_dir(root()).expect("a folder");
+    let found: BTreeSet<String> = folders
+        .map(|entry| entry.expect("readable"))
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().expect("a plain name"))
+        .collect();
+    let listed: BTreeSet<String> = CASES.iter().map(|case| case.name.to_owned()).collect();
+    assert_eq!(listed.len(), CASES.len(), "a case stands twice in the table");
+    assert_eq!(listed, found);
+}
+
+#[test]
+fn networks_of_users_come_out_right() {
+    for case in CASES {
+        let stored = case.stored();
+        let isas = [Isa::Baseline, Isa::Avx2, Isa::Avx512, Isa::Amx];
+        for isa in isas.into_iter().filter(|isa| isa.missing().is_none()) {
+            for (numerics, threads) in [(Numerics::Exact, 2), (Numerics::Fast, 1)] {
+                let isa = IsaChoice::Exactly(isa);
+                let threads = Some(threads);
+                check(case, &stored, Options { isa, numerics, threads, ..Options::default() });
+            }
+        }
+    }
+}
+
+fn check(case: &Case, stored: &Stored, options: Options) {
+    let Case { name, wanted, within } = case;
+    let context = format!("{name} on {:?}, {:?}", options.isa, options.numerics);
+    let batch = stored.inputs[0].shape[0];
+    let network = Compiler::new(Options { batch: Some(batch), ..options }).load(case.file());
+    let model = network.expect(name).compile().expect(name);
+    let outputs = run(&model, &stored.inputs);
+    assert_eq!(outputs.len(), stored.outputs.len(), "{name}: {wanted}");
+    for (i, (got, expected)) in outputs.iter().zip(&stored.outputs).enumerate() {
+        let allowed = match within {
+            Within::Rounding => 1e-4 * expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs())),
+        };
+        assert_eq!(got.shape, expected.shape, "{name}, output {i}: {wanted}");
+        for (at, (&g, &e)) in got.data.iter().zip(&expected.data).enumerate() {
+            let near = (g - e).abs() <= allowed || (g.is_nan() && e.is_nan());
+            assert!(near, "{context}, output {i}, element {at}: {g} for {e}; {wanted}");
+        }
+    }
+}
+
+fn run(model: &Model, inputs: &[Array]) -> Vec<Array> {
+    let mut cx = model.context().expect("memory for an arena");
+    cx.poison();
+    for (i, input) in inputs.iter().enumerate() {
+        let values = input.data.iter().map(|&x| x as f32);
+        cx.input_mut(i).expect("an input").iter_mut().zip(values).for_each(|(to, x)| *to = x);
+    }
+    model.run(&mut cx).expect("its own context");
+    let output = |i: usize| Array {
+        shape: model.outputs()[i].shape.clone(),
+        data: cx.output(i).expect("an output").iter().map(|&x| f64::from(x)).collect(),
+    };
+    (0..model.outputs().len()).map(output).collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+/// Numbers of any type.
+struct Array {
+    shape: Vec<usize>,
+    data: Vec<f64>,
+}
+
+/// What is stored beside a network.
+struct Stored {
+    inputs: Vec<Array>,
+    outputs: Vec<Array>,
+}
+
+impl Case {
+    fn file(&self) -> PathBuf {
+        root().join(self.name).join("model.onnx")
+    }
+
+    fn stored(&self) -> Stored {
+        let bytes = std::fs::read(root().join(self.name).join("io.safetensors")).expect(self.name);
+        let file = SafeTensors::deserialize(&bytes).expect(self.name);
+        let all = |kind: &str| -> Vec<Array> {
+            (0..).map_while(|i| file.tensor(&format!("{kind}_{i}")).ok()).map(array).collect()
+        };
+        Stored { inputs: all("input"), outputs: all("output") }
+    }
+}
+
+fn array(view: safetensors::tensor::TensorView<'_>) -> Array {
+    fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
+    }
+    let bytes = view.data();
+    let data = match view.dtype() {
+        Dtype::F64 => numbers(bytes, f64::from_le_bytes),
+        Dtype::F32 => numbers(bytes, |b| f64::from(f32::from_le_bytes(b))),
+        Dtype::F16 => numbers(bytes, |b| half::f16::from_le_bytes(b).to_f64()),
+        Dtype::I64 => numbers(bytes, |b| i64::from_le_bytes(b) as f64),
+        Dtype::I32 => numbers(bytes, |b| f64::from(i32::from_le_bytes(b))),
+        Dtype::I8 => numbers(bytes, |b| f64::from(i8::from_le_bytes(b))),
+        Dtype::U8 | Dtype::BOOL => numbers(bytes, |[b]: [u8; 1]| f64::from(b)),
+        other => panic!("{other:?} is stored nowhere yet"),
+    };
+    Array { shape: view.shape().to_vec(), data }
+}

@@ -1,12 +1,15 @@
 //! Networks that users of such tools brought, compiled, against what ONNX Runtime computes.
 
+#[path = "common/host.rs"]
+mod host;
 #[path = "cases/table.rs"]
 mod table;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use resnetc::{Compiler, Isa, IsaChoice, Model, Numerics, Options};
+use resnetc::cpu::ISAS;
+use resnetc::{Compiler, IsaChoice, Model, Numerics, Options};
 use safetensors::{Dtype, SafeTensors};
 use table::{CASES, Case, Within};
 
@@ -27,8 +30,7 @@ fn every_folder_is_in_the_table() {
 fn networks_of_users_come_out_right() {
     for case in CASES {
         let stored = case.stored();
-        let isas = [Isa::Baseline, Isa::Avx2, Isa::Avx512, Isa::Amx];
-        for isa in isas.into_iter().filter(|isa| isa.missing().is_none()) {
+        for isa in ISAS.into_iter().filter(|&isa| host::runs(isa)) {
             for (numerics, threads) in [(Numerics::Exact, 2), (Numerics::Fast, 1)] {
                 let isa = IsaChoice::Exactly(isa);
                 let threads = Some(threads);

@@ -11,6 +11,8 @@ mod classify;
 mod dump;
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "common/host.rs"]
+mod host;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/insight.rs"]

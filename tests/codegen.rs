@@ -4,6 +4,8 @@
 mod emulator;
 #[path = "codegen/encoding.rs"]
 mod encoding;
+#[path = "common/host.rs"]
+mod host;
 #[path = "codegen/listing.rs"]
 mod listing;
 #[path = "codegen/pool.rs"]

@@ -107,3 +107,15 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
         assert!(lines <= 700, "{name} has {lines} lines: is it one concept?");
     }
 }
+
+/// What a CPU lacks is asked in one place, which tells the console what is not tested for it.
+#[test]
+fn tests_that_are_not_run_say_so() {
+    let allowed = ["tests/common/host.rs", "tests/cli/errors.rs", "tests/tidy.rs"];
+    for (name, text) in sources("tests") {
+        for word in [".missing()", "is_x86_feature_detected!", "not run:"] {
+            let found = lines_with(&text, word);
+            assert!(found.is_empty() || allowed.contains(&&*name), "{name}: {found:?}");
+        }
+    }
+}

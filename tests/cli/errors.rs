@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::host::not_run;
 use crate::support::*;
 
 #[test]
@@ -143,9 +144,14 @@ fn wrong_requests_fail_with_a_hint() {
     fail(&["run", text(&mixing), "--batch", "7"], &named);
     fail(&["run", &model, "--input", BUNDLED_IO], &["[10, 3, 64, 64]", "[10, 1, 28, 28]"]);
     fail(&["run", &model, "--weights", "w.safetensors"], &["model.onnx"]);
-    if let Some(missing) = resnetc::Isa::Avx512.missing() {
-        fail(&["run", "cifar_resnet20", "--isa", "avx512"], &[missing]);
-        fail(&["classify", "--isa", "avx512"], &[missing]);
+    let lacking = resnetc::cpu::ISAS.into_iter().filter_map(|isa| Some((isa, isa.missing()?)));
+    let lacking: Vec<_> = lacking.collect();
+    if lacking.is_empty() {
+        not_run("the refusal of code that this CPU cannot run", "instruction set that it lacks");
+    }
+    for (isa, missing) in lacking {
+        fail(&["run", "cifar_resnet20", "--isa", isa.name()], &[missing]);
+        fail(&["classify", "--isa", isa.name()], &[missing]);
     }
 }
 

@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use resnetc::Isa;
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
-use super::support::{Given, compare, compiled, emulated, has_avx2, processed};
+use super::host::runs;
+use super::support::{Given, compare, compiled, emulated, processed};
 
 /// Values of each buffer.
 const BUFFER: usize = 2048;
@@ -253,7 +255,7 @@ fn cranelift_without_extensions_agrees_with_the_emulator() {
 fn avx_agrees_with_the_emulator() {
     let cranelift = Cranelift::host().unwrap();
     for (cases, target) in [(400, Target::AVX2), (100, Target::V128)] {
-        if has_avx2() {
+        if runs(Isa::Avx2) {
             agree(cases, target, true, |case| {
                 compiled(&cranelift, &case.program, Backend::X64, &case.given)
             });
@@ -274,7 +276,7 @@ fn the_test_processor_agrees_with_the_cpu() {
         TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
     let result = runner.run(&case(Target::AVX2), |case| {
         let got = processed(&case.program, &case.given);
-        let want = if has_avx2() {
+        let want = if runs(Isa::Avx2) {
             compiled(&cranelift, &case.program, Backend::X64, &case.given).unwrap()
         } else {
             emulated(&case.program, &case.given, true)

@@ -105,15 +105,3 @@ pub(crate) fn compare(got: &[Vec<f32>], want: &[Vec<f32>]) -> Result<(), TestCas
     }
     Ok(())
 }
-
-/// Whether this CPU runs 256-bit code.
-pub(crate) fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    let has = false;
-    if !has {
-        println!("skipped: this CPU has no AVX2 and FMA");
-    }
-    has
-}

@@ -1,10 +1,12 @@
 //! Every computing instruction on every pair of odd values, in every arrangement of its registers.
 
+use resnetc::Isa;
 use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
-use super::support::{Given, compare, compiled, emulated, has_avx2, processed};
+use super::host::runs;
+use super::support::{Given, compare, compiled, emulated, processed};
 
 const ODD: [f32; 26] = [
     0.0,
@@ -120,7 +122,7 @@ fn cranelift_computes_odd_values() {
 fn avx_computes_odd_values() {
     let cranelift = Cranelift::host().unwrap();
     for target in [Target::V128, Target::AVX2] {
-        if has_avx2() {
+        if runs(Isa::Avx2) {
             check(target, true, |program, given| {
                 compiled(&cranelift, program, Backend::X64, given).unwrap()
             });

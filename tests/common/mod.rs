@@ -1,5 +1,8 @@
 //! Runs one operator through the kernels, on every engine, in a small arena of its own.
 
+mod host;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,6 +11,7 @@ use resnetc::codegen::code::{Bases, CodeSpace};
 use resnetc::codegen::emulate::{Memory, emulate_region};
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
+use resnetc::codegen::region::Region;
 use resnetc::codegen::vir::Target;
 use resnetc::kernels::geometry::{Geometry, Place};
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
@@ -52,22 +56,15 @@ pub(crate) fn engines() -> Vec<Engine> {
         Engine::Emulator(Target::AVX512),
         Engine::Clif,
     ];
-    for (isa, engine) in [(Isa::Avx2, Engine::Avx2), (Isa::Avx512, Engine::Avx512)] {
-        match isa.missing() {
-            None => engines.push(engine),
-            Some(missing) => println!("not run: {isa} code, for this CPU has no {missing}"),
-        }
-    }
+    let native = [(Isa::Avx2, Engine::Avx2), (Isa::Avx512, Engine::Avx512)];
+    engines.extend(native.into_iter().filter(|(isa, _)| host::runs(*isa)).map(|(_, e)| e));
     engines
 }
 
 /// Every engine with tiles that this machine can run.
 pub(crate) fn tile_engines() -> Vec<Engine> {
     let mut engines = vec![Engine::Emulator(Target::AMX)];
-    match Isa::Amx.missing() {
-        None => engines.push(Engine::Amx),
-        Some(missing) => println!("not run: code for tiles, for this CPU has no {missing}"),
-    }
+    engines.extend(host::runs(Isa::Amx).then_some(Engine::Amx));
     engines
 }
 
@@ -248,14 +245,14 @@ pub(crate) fn run_with(
         (pack.fill)(&mut weights[pack.offset / 4..][..pack.len]);
     }
     let before = arena.data.clone();
+    let order = Order::new(&(format!("{engine:?} {op:?}"), threads));
     match engine {
         Engine::Emulator(_) => {
             let mut memory = Memory::new();
             let arena_data = std::mem::take(&mut arena.data);
             let bases = [memory.add(arena_data), memory.add(weights), memory.add(own)];
-            for (region, chunk) in
-                regions.iter().flat_map(|r| (0..r.chunk_count()).map(move |c| (r, c)))
-            {
+            for (region, chunk) in regions.iter().flat_map(|r| order.of(r).map(move |c| (r, c))) {
+                memory.buffer_mut(bases[THREAD.0 as usize]).fill(f32::NAN);
                 emulate_region(region, &programs, &bases, chunk, &mut memory, true)
                     .expect("stays in bounds");
             }
@@ -271,8 +268,7 @@ pub(crate) fn run_with(
             bases.set(ARENA.0 as usize, arena.data.as_mut_ptr().cast());
             bases.set(WEIGHTS.0 as usize, weights.as_mut_ptr().cast());
             for (i, region) in regions.iter().enumerate() {
-                for chunk in 0..region.chunk_count() {
-                    // What another chunk left there is nothing to rely on.
+                for chunk in order.of(region) {
                     own.fill(f32::NAN);
                     bases.set(THREAD.0 as usize, own.as_mut_ptr().cast());
                     // SAFETY: the emulator checked the same region on buffers of the same sizes.
@@ -286,6 +282,30 @@ pub(crate) fn run_with(
     let result: Vec<f32> = (0..ty.elements()).map(|i| arena.data[offset(&dst, i) / 4]).collect();
     check_range(&arena.data[range], &result, ty.shape.first().copied().unwrap_or(1));
     Ok(result)
+}
+
+/// The order in which chunks run: any, as on threads of which nobody knows which is ahead. What another chunk left in the
+/// memory of its thread is nothing to rely on, either, and is poisoned before each of them.
+struct Order(DefaultHasher);
+
+impl Order {
+    /// The same for the same case.
+    fn new(case: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        case.hash(&mut hasher);
+        Order(hasher)
+    }
+
+    /// All chunks of a region.
+    fn of(&self, region: &Region) -> impl Iterator<Item = u64> + use<> {
+        let mut chunks: Vec<u64> = (0..region.chunk_count()).collect();
+        chunks.sort_by_cached_key(|chunk| {
+            let mut hasher = self.0.clone();
+            chunk.hash(&mut hasher);
+            hasher.finish()
+        });
+        chunks.into_iter()
+    }
 }
 
 /// Whether a step is to keep its result's range, if it can. What is done must not change a result, so tests that run on

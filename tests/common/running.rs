@@ -1,5 +1,9 @@
 //! Compiled networks run, and how far their outputs may be from the right ones.
 
+#[path = "host.rs"]
+mod host;
+
+use resnetc::cpu::ISAS;
 use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 
 /// Error allowed relative to the largest output. A chain of depth n of f32 sums errs by about sqrt(n) * 2^-24; the
@@ -7,10 +11,7 @@ use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 pub(crate) const TOLERANCE: f64 = 5e-6;
 
 pub(crate) fn isas() -> Vec<Isa> {
-    [Isa::Baseline, Isa::Avx2, Isa::Avx512, Isa::Amx]
-        .into_iter()
-        .filter(|i| i.missing().is_none())
-        .collect()
+    ISAS.into_iter().rev().filter(|&isa| host::runs(isa)).collect()
 }
 
 pub(crate) fn options(isa: Isa, threads: usize, batch: usize) -> Options {

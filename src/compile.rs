@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resnetc_ir::{Graph, NodeId, Op, Tensor, TensorType};
+use resnetc_ir::{DType, Graph, NodeId, Op, Tensor, TensorType};
 
 use crate::codegen::code::CodeSpace;
 use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
@@ -303,13 +303,15 @@ fn build(
     }
     clock.lap("plan");
     let lowered = lower(&graph, &plan, &algorithms, machine)?;
-    let port = |name: &str, node: NodeId| Port {
+    let port = |name: &str, node: NodeId, dtype: DType| Port {
         name: name.to_owned(),
         shape: graph.node(node).ty.shape.clone(),
+        dtype,
         place: plan.places[&node].clone(),
     };
-    let inputs = graph.inputs().iter().map(|&i| port(&graph.node(i).name, i)).collect();
-    let outputs = graph.outputs().iter().map(|o| port(&o.name, o.node)).collect();
+    let input = |&i: &NodeId| port(&graph.node(i).name, i, graph.input_dtype(i));
+    let inputs = graph.inputs().iter().map(input).collect();
+    let outputs = graph.outputs().iter().map(|o| port(&o.name, o.node, o.dtype)).collect();
     let memory = MemoryPlan::of(&graph, &plan);
     drop(graph);
     clock.lap("lower");

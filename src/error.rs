@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use resnetc_ir::GraphError;
+use resnetc_ir::{DType, GraphError};
 
 use crate::codegen::error::CodegenError;
 use crate::cpu::IsaError;
 use crate::export::ExportError;
 use crate::import::ImportError;
 use crate::kernels::KernelError;
+use crate::one_line::one_line;
 use crate::passes::PassError;
 use crate::plan::verify::PlanError;
 use crate::spec::SpecError;
@@ -68,7 +69,7 @@ pub enum Error {
 }
 
 /// An error of running a compiled model.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// There is no input of this number.
@@ -90,6 +91,18 @@ pub enum RunError {
     /// The context was made by another model.
     #[error("the context belongs to another model; make one with this model's context()")]
     ForeignContext,
+    /// An input of integers or booleans holds something else.
+    #[error("input \"{}\" is {dtype}, but its element {index} is {value}{}", one_line(.input, 200), takes(.dtype))]
+    Element {
+        /// The input's name.
+        input: String,
+        /// Which of its elements, in row-major order: the first that is wrong.
+        index: usize,
+        /// What it is.
+        value: f32,
+        /// What the model says that it must be.
+        dtype: DType,
+    },
     /// The list of times has not one entry a step.
     #[error("{given} times for {steps} steps")]
     Times {
@@ -106,4 +119,12 @@ pub enum RunError {
         /// What the system says.
         reason: String,
     },
+}
+
+/// What an input of integers takes.
+fn takes(dtype: &DType) -> String {
+    match dtype.integers() {
+        Some((lo, hi)) => format!("; it takes whole numbers from {lo} to {hi}"),
+        None => String::new(),
+    }
 }

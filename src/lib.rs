@@ -50,4 +50,5 @@ pub use options::{Numerics, Options};
 pub use passes::PassSelection;
 pub use plan::Reuse;
 pub use resnetc_ir as ir;
+pub use resnetc_ir::DType;
 pub use runtime::model::{Context, Model, Port};

@@ -13,7 +13,7 @@ use resnetc::export::{ExportError, RefusedValue};
 use resnetc::import::onnx::proto::{AttributeProto, TensorProto, ValueInfoProto};
 use resnetc::import::onnx::{Bindings, parse};
 use resnetc::spec::{Block, InputSpec, Norm, Shortcut, Spec, Stem, StemPool, StrideIn, Weights};
-use resnetc::{Compiler, Options};
+use resnetc::{Compiler, DType, Options};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Activation, Binary, Conv, Pool, SliceAxis, Unary, Window};
 use resnetc_ir::text::print;
@@ -68,6 +68,27 @@ fn thin(spec: Spec) -> Spec {
         thin.stem.channels = thinner(&thin.stem.channels);
     }
     thin
+}
+
+#[test]
+fn declared_types_are_written_and_come_back() {
+    for dtype in DType::ALL {
+        let mut graph = Graph::new();
+        let x = graph.input_as("x", [3], dtype);
+        let y = graph.add("y", Op::Unary(Unary::Abs), &[x]).unwrap();
+        graph.output_as("x", x, dtype);
+        graph.output_as("copy", x, dtype);
+        graph.output_as("half", y, DType::F16);
+        graph.output("y", y);
+        let again = reread(&encode(&graph).unwrap(), 3);
+        assert_eq!(again.input_dtype(again.inputs()[0]), dtype);
+        let types: Vec<_> = again.outputs().iter().map(|o| (o.name.as_str(), o.dtype)).collect();
+        let expected = [("x", dtype), ("copy", dtype), ("half", DType::F16), ("y", DType::F32)];
+        assert_eq!(types, expected);
+        let given = Value { shape: vec![3], data: vec![0.0, 1.0, 1.0] };
+        let values = eval(&again, std::slice::from_ref(&given)).unwrap();
+        assert!(values.iter().all(|value| *value == given), "{dtype}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use petgraph::Direction;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use petgraph::visit::EdgeRef;
 
+use crate::dtype::DType;
 use crate::infer::{TypeError, infer};
 use crate::op::{ConstantId, Op};
 use crate::tensor::Tensor;
@@ -51,6 +52,8 @@ pub struct Output {
     pub name: String,
     /// The value.
     pub node: NodeId,
+    /// What the description says that its elements are.
+    pub dtype: DType,
 }
 
 /// Why a node cannot be added.
@@ -72,6 +75,8 @@ pub struct GraphError {
 pub struct Graph {
     dag: StableDiGraph<Node, u32, u32>,
     inputs: Vec<NodeId>,
+    /// The inputs whose elements are declared to be something else than f32.
+    declared: BTreeMap<NodeId, DType>,
     outputs: Vec<Output>,
     constants: BTreeMap<u32, Arc<Tensor>>,
     next_constant: u32,
@@ -88,6 +93,25 @@ impl Graph {
         let node = self.push(name.into(), Op::Input, TensorType::planar(shape), &[]);
         self.inputs.push(node);
         node
+    }
+
+    /// As [`Graph::input`], of elements that the description declares to be of a type.
+    pub fn input_as(
+        &mut self,
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        dtype: DType,
+    ) -> NodeId {
+        let node = self.input(name, shape);
+        if dtype != DType::F32 {
+            self.declared.insert(node, dtype);
+        }
+        node
+    }
+
+    /// What the description says that the elements of an input are.
+    pub fn input_dtype(&self, input: NodeId) -> DType {
+        self.declared.get(&input).copied().unwrap_or_default()
     }
 
     /// Adds a constant. Passing an `Arc` shares its data.
@@ -121,7 +145,12 @@ impl Graph {
 
     /// Names a value as a result of the graph.
     pub fn output(&mut self, name: impl Into<String>, node: NodeId) {
-        self.outputs.push(Output { name: name.into(), node });
+        self.output_as(name, node, DType::F32);
+    }
+
+    /// As [`Graph::output`], of elements that the description declares to be of a type.
+    pub fn output_as(&mut self, name: impl Into<String>, node: NodeId, dtype: DType) {
+        self.outputs.push(Output { name: name.into(), node, dtype });
     }
 
     fn push(&mut self, name: String, op: Op, ty: TensorType, operands: &[NodeId]) -> NodeId {

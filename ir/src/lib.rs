@@ -5,6 +5,7 @@
 //! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that knows petgraph |
 //! | [`op`] | [`Op`]: the closed set of operators and their attributes |
 //! | [`ty`] | [`TensorType`]: shape and layout |
+//! | [`dtype`] | [`DType`]: what callers' elements are, at inputs and outputs |
 //! | [`tensor`] | [`Tensor`]: constant data, shared until changed |
 //! | [`infer`] | operand types to result type, one arm per operator |
 //! | [`verify`] | the numbered invariants of a graph, and their check |
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dot;
+pub mod dtype;
 pub mod eval;
 pub mod graph;
 pub mod infer;
@@ -28,6 +30,7 @@ pub mod text;
 pub mod ty;
 pub mod verify;
 
+pub use dtype::DType;
 pub use graph::{Graph, GraphError, Node, NodeId};
 pub use op::Op;
 pub use patch::{Change, Patch, PatchError};

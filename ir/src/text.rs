@@ -21,6 +21,7 @@
 //!
 //! | operator | attributes |
 //! |---|---|
+//! | `input`, and a line `output` at its end | (`as=float32`): the type that a caller's elements have |
 //! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is one, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
 //! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
 //! | activations | flag `relu`, or `clip=[lo, hi]` |
@@ -56,6 +57,9 @@ mod scan;
 /// How a residual is added.
 const RESIDUAL_STRIDES: &str = "residual_strides";
 const RESIDUAL_CHANNEL: &str = "residual_channel";
+
+/// The key of what the elements of an input or output are declared to be.
+const DECLARED: &str = "as";
 
 /// What the keys of a projection's window begin with.
 const PROJECTION: &str = "projection_";

@@ -11,7 +11,7 @@ use resnetc_ir::{Graph, Tensor};
 
 /// A text that prints as itself, with every operator and every attribute away from its default.
 const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"
-%1 = input : f32[1, 2]
+%1 = input as=uint8 : f32[1, 2]
 %2 = constant fill=0.5 : f32[8, 2, 3, 3] "conv.weight"
 %3 = constant [1, 2, 3, 4, 5, 6, 7, -0.5] : f32[8] "conv.bias"
 %4 = conv(%0, %2, %3) kernel=[3, 3] strides=[2, 2] dilations=[2, 1] pads=[2, 1, 2, 1] groups=2 relu : f32[1, 8, 4, 4] nchw16c "conv"
@@ -47,7 +47,7 @@ const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"
 %34 = constant fill=-1 : f32[8, 4, 2, 1]
 %35 = conv(%13, %33, %3, %0, %34) kernel=[1, 1] projection_kernel=[2, 1] projection_strides=[2, 2] projection_dilations=[2, 1] projection_pads=[1, 0, 1, 0] relu : f32[1, 8, 4, 4]
 output "probabilities" = %32
-output "features" = %4
+output "features" = %4 as=float16
 output "projected" = %35
 "#;
 
@@ -152,6 +152,9 @@ fn errors_say_where_and_what() {
     refused("%2 = constant fill=0 : f32[1048576, 1048576]", "too many to generate");
     refused("%2 = input", "the type is missing");
     refused("%2 = input : f32[18446744073709551615, 2]", "more than");
+    refused("%2 = input as=f32 : f32[1]", "f32 is no type of elements");
+    refused("%2 = relu(%1) as=uint8", "as does not belong here");
+    refused("output \"y\" = %1 as=int", "int is no type of elements");
     refused("output \"y\" = 3", "an output is an %id");
     refused("output = %1", "the name of the output is missing");
     refused("\u{1}", "unexpected");

@@ -1,12 +1,13 @@
 //! What goes into a network, and running it on that.
 
-use resnetc_ir::{Graph, Tensor};
+use resnetc_ir::{DType, Graph, NodeId, Tensor};
 
 use super::CheckError;
 use crate::error::RunError;
 use crate::runtime::model::{Context, Model};
 
-/// Random values for every input of a graph: evenly spread over -1..1, the same for the same seed.
+/// Random values for every input of a graph, the same for the same seed: evenly spread over -1..1, or over what 8 bits
+/// hold where the elements are integers.
 pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
     let mut state = seed;
     let mut next = || {
@@ -18,13 +19,41 @@ pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
         // 24 bits, as many as an f32 holds.
         ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
-    let shapes = graph.inputs().iter().map(|&id| graph.node(id).ty.shape.clone());
-    shapes
-        .filter_map(|shape| {
-            let data = (0..shape.iter().product()).map(|_| next()).collect();
-            Tensor::new(shape, data)
-        })
-        .collect()
+    let values = |&id: &NodeId| {
+        let (shape, spread) = (&graph.node(id).ty.shape[..], Spread::of(graph.input_dtype(id)));
+        let data = (0..shape.iter().product()).map(|_| spread.place(next())).collect();
+        Tensor::new(shape, data)
+    };
+    graph.inputs().iter().filter_map(values).collect()
+}
+
+/// What values of an input are spread over.
+enum Spread {
+    /// -1..1
+    Unit,
+    /// As many integers, from the first on.
+    Integers(f32, f32),
+}
+
+impl Spread {
+    fn of(dtype: DType) -> Self {
+        match dtype.integers() {
+            None => Spread::Unit,
+            Some((lo, hi)) => {
+                let lo = lo.max(i8::MIN.into());
+                let count = (hi - lo + 1).min(256);
+                Spread::Integers(lo as f32, count as f32)
+            }
+        }
+    }
+
+    /// A number in -1..1 at its place. The counts are powers of two, so nothing rounds but to an integer.
+    fn place(&self, unit: f32) -> f32 {
+        match *self {
+            Spread::Unit => unit,
+            Spread::Integers(first, count) => first + ((unit + 1.0) * 0.5 * count).floor(),
+        }
+    }
 }
 
 /// Whether there is a value of the right shape for every input.
@@ -66,5 +95,19 @@ mod tests {
         assert!(data.iter().all(|x| (-1.0..1.0).contains(x)));
         let mean = data.iter().sum::<f32>() / 1000.0;
         assert!(mean.abs() < 0.1 && data.iter().any(|x| x.abs() > 0.9), "{mean}");
+    }
+    #[test]
+    fn random_integers_are_all_of_their_type() {
+        for dtype in DType::ALL.into_iter().filter(|dtype| !dtype.is_float()) {
+            let mut graph = Graph::new();
+            graph.input_as("x", [20_000], dtype);
+            let values = random_values(&graph, 7);
+            let data = values[0].data();
+            assert!(data.iter().all(|&x| dtype.holds(x)), "{dtype}");
+            let wanted = if dtype == DType::Bool { 2 } else { 256 };
+            let distinct: std::collections::BTreeSet<i64> =
+                data.iter().map(|&x| x as i64).collect();
+            assert_eq!(distinct.len(), wanted, "{dtype}");
+        }
     }
 }

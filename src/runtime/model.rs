@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use resnetc_ir::DType;
+
 use crate::codegen::code::{Bases, CodeSpace};
 use crate::error::RunError;
 use crate::kernels::Algorithm;
@@ -24,6 +26,11 @@ pub struct Port {
     pub name: String,
     /// Its shape; elements are f32 in row-major order.
     pub shape: Vec<usize>,
+    /// What the model's description says that its elements are. A [`Context`] holds the f32 of the same value, whatever
+    /// this is. An input of integers or booleans takes nothing else ([`DType::holds`]), which every run checks; outputs
+    /// of integers are integers. All arithmetic is f32: what goes into an input of float16 need not be a float16, and
+    /// what comes out of an output of float16 is not rounded to one.
+    pub dtype: DType,
     pub(crate) place: Place,
 }
 
@@ -31,6 +38,20 @@ impl Port {
     fn range(&self) -> std::ops::Range<usize> {
         let start = self.place.offset as usize / 4;
         start..start + self.shape.iter().product::<usize>()
+    }
+
+    /// The first element that is none of the port's type.
+    fn foreign(&self, elements: &[f32]) -> Option<RunError> {
+        let (lo, hi) = self.dtype.integers()?;
+        let (lo, hi) = (lo as f32, hi as f32);
+        // The common case is one loop without branches.
+        let fits = |&x: &f32| (x >= lo) & (x <= hi) & (x.trunc() == x);
+        if elements.iter().fold(true, |all, x| all & fits(x)) {
+            return None;
+        }
+        let (index, &value) = elements.iter().enumerate().find(|(_, x)| !fits(x))?;
+        let (input, dtype) = (self.name.clone(), self.dtype);
+        Some(RunError::Element { input, index, value, dtype })
     }
 }
 
@@ -150,7 +171,7 @@ impl Model {
     /// is running this model at the same time, this run uses its own thread only; results are the same bit for bit.
     ///
     /// # Errors
-    /// If the context belongs to another model.
+    /// If the context belongs to another model, or an input of integers holds anything else ([`Port::dtype`]).
     pub fn run(&self, context: &mut Context) -> Result<(), RunError> {
         self.check(context)?;
         let _flush = FlushDenormals::new();
@@ -164,7 +185,7 @@ impl Model {
     /// As [`Model::run`], and how long each step took, in the order of [`Model::steps`].
     ///
     /// # Errors
-    /// If the context belongs to another model, or `times` is not as long as the steps are many.
+    /// As [`Model::run`], and if `times` is not as long as the steps are many.
     pub fn run_timed(&self, context: &mut Context, times: &mut [Duration]) -> Result<(), RunError> {
         self.check(context)?;
         if times.len() != self.program.steps.len() {
@@ -183,7 +204,7 @@ impl Model {
     /// As [`Model::run`], and when which thread worked on which step. Reads the clock around every chunk.
     ///
     /// # Errors
-    /// If the context belongs to another model.
+    /// As [`Model::run`].
     pub fn run_traced(&self, context: &mut Context) -> Result<RunTrace, RunError> {
         self.check(context)?;
         let _flush = FlushDenormals::new();
@@ -201,10 +222,12 @@ impl Model {
     }
 
     fn check(&self, context: &Context) -> Result<(), RunError> {
-        match Arc::ptr_eq(&self.program, &context.program) {
-            true => Ok(()),
-            false => Err(RunError::ForeignContext),
+        if !Arc::ptr_eq(&self.program, &context.program) {
+            return Err(RunError::ForeignContext);
         }
+        let floats = context.arena.floats();
+        let foreign = |port: &Port| port.foreign(&floats[port.range()]);
+        self.program.inputs.iter().find_map(foreign).map_or(Ok(()), Err)
     }
 
     fn step(&self, step: usize, bases: &[Bases], session: &mut Session<'_>) {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resnetc_ir::TensorType;
+use resnetc_ir::{DType, TensorType};
 
 use crate::codegen::code::CodeSpace;
 use crate::codegen::error::CodegenError;
@@ -86,6 +86,7 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
     let output = Port {
         name: "sums".to_owned(),
         shape: ty.shape.clone(),
+        dtype: DType::F32,
         place: Place { base: ARENA, offset: 0, geometry: Geometry::new(ty.clone()) },
     };
     let step = StepInfo {

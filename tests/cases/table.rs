@@ -16,11 +16,17 @@ pub(crate) struct Case {
 pub(crate) enum Within {
     /// 1e-4 of the output's greatest value: sums of f32 in another order.
     Rounding,
+    /// 2e-2 of the output's greatest value: half precision, which is computed in f32 here.
+    Half,
 }
 
 /// All cases.
-pub(crate) const CASES: &[Case] = &[Case {
-    name: "computed_weights_1d",
-    wanted: "a network of one dimension, whose weights reach the convolution through a Reshape",
-    within: Within::Rounding,
-}];
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        name: "computed_weights_1d",
+        wanted: "a network of one dimension, whose weights reach the convolution through a Reshape",
+        within: Within::Rounding,
+    },
+    Case { name: "half_inside", wanted: "half precision between casts", within: Within::Half },
+    Case { name: "half_model", wanted: "a network in half precision", within: Within::Half },
+];

@@ -10,6 +10,7 @@ mod operators;
 mod quantized;
 mod rebatch;
 mod refused;
+mod types;
 
 use std::path::{Path, PathBuf};
 

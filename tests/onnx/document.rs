@@ -23,7 +23,10 @@ fn document() -> String {
          compiled; {} are refused with a clear error, for the reasons below.\n\n\
          All arithmetic is float32, and shapes are fixed at compile time. An operator \"between constants\" is \
          arithmetic that is carried out during import, as exporters write for shapes; all others compute at run time, \
-         too. Quantized values (uint8, int8) are held as floats that are integers, at inputs and outputs as well.\n\n\
+         too. Values of other types \
+         (float16, bfloat16, float64, integers, bool) are held as the f32 of the same value, at inputs and outputs as \
+         well: half precision is computed in f32, and a cast between floats leaves them as they are, so nothing \
+         overflows at 65504. Integers are exact up to 2^24.\n\n\
          | operator | since | tests | limits |\n| --- | ---: | ---: | --- |\n",
         operators().len() - standard,
         all().len(),

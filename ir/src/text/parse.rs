@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::DECLARED;
 use super::attributes::{Attribute, Attributes, layout, operator};
 use super::constant;
 use super::scan::{Token, scan};
+use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::infer::check_shape;
 use crate::tensor::Tensor;
@@ -71,8 +73,11 @@ impl Reader<'_> {
             Some(Token::Id(id)) => self.node(id)?,
             _ => return Err("an output is an %id".into()),
         };
+        let mut attributes = cursor.attributes()?;
+        let dtype = declared(&mut attributes)?;
+        attributes.finish()?;
         cursor.end()?;
-        self.graph.output(name, node);
+        self.graph.output_as(name, node, dtype);
         Ok(())
     }
 
@@ -143,14 +148,23 @@ impl Reader<'_> {
             check_shape(shape).map_err(|e| e.to_string())?;
         }
         if op == "input" {
+            let dtype = declared(&mut attributes)?;
             attributes.finish()?;
             let shape = shape.ok_or("the type is missing")?;
-            return Ok(self.graph.input(name, shape));
+            return Ok(self.graph.input_as(name, shape, dtype));
         }
         let tensor = constant::parse(&mut attributes, shape, self.lookup)?;
         attributes.finish()?;
         check_shape(tensor.shape()).map_err(|e| e.to_string())?;
         Ok(self.graph.constant(name, tensor))
+    }
+}
+
+/// What the elements of an input or output are declared to be.
+fn declared(attributes: &mut Attributes) -> Result<DType, String> {
+    match attributes.word(DECLARED)? {
+        None => Ok(DType::F32),
+        Some(name) => DType::by_name(&name).ok_or_else(|| format!("{name} is no type of elements")),
     }
 }
 

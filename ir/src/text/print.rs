@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use super::constant::{self, float};
 use super::scan::{number, quote};
-use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
+use super::{DECLARED, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
+use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
     Activation, Conv, Gemm, Op, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
@@ -29,9 +30,18 @@ pub fn print(graph: &Graph) -> String {
         lines.push(format!("{} = {}\n", id(node), definition(graph, *node, &operands)));
     }
     for output in graph.outputs() {
-        lines.push(format!("output {} = {}\n", quote(&output.name), id(&output.node)));
+        let declared = declared(output.dtype);
+        lines.push(format!("output {} = {}{declared}\n", quote(&output.name), id(&output.node)));
     }
     lines.concat()
+}
+
+/// What the elements of an input or output are declared to be.
+fn declared(dtype: DType) -> String {
+    match dtype {
+        DType::F32 => String::new(),
+        other => format!(" {DECLARED}={other}"),
+    }
 }
 
 /// What follows `%id = ` in the line of a node.
@@ -47,6 +57,9 @@ fn definition(graph: &Graph, id: NodeId, operands: &[String]) -> String {
         line.push(')');
     }
     put_attributes(&node.op, &mut |attribute| line.extend([" ", &attribute]));
+    if node.op == Op::Input {
+        line.push_str(&declared(graph.input_dtype(id)));
+    }
     // Writing to a string cannot fail.
     let _ = write!(line, " : {}", node.ty);
     if !node.name.is_empty() {

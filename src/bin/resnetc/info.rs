@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use resnetc::compile::macs;
 use resnetc::ir::{Graph, NodeId, Op};
-use resnetc::{Error, Isa, Network, Options, PassSelection};
+use resnetc::{DType, Error, Isa, Network, Options, PassSelection};
 use serde::Serialize;
 
 use crate::args::Common;
@@ -52,6 +52,7 @@ struct Report {
 struct Port {
     name: String,
     shape: Vec<usize>,
+    dtype: &'static str,
 }
 
 #[derive(Serialize)]
@@ -75,14 +76,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for pass in stages.remarks.passes.iter().filter(|p| p.applied > 0) {
         *fusions.entry(pass.pass).or_default() += pass.applied;
     }
-    let port = |name: &str, node: NodeId| Port {
+    let port = |name: &str, node: NodeId, dtype: DType| Port {
         name: name.to_owned(),
         shape: graph.node(node).ty.shape.clone(),
+        dtype: dtype.name(),
     };
+    let input = |&i: &NodeId| port(&graph.node(i).name, i, graph.input_dtype(i));
     let report = Report {
         model: args.model.display().to_string(),
-        inputs: graph.inputs().iter().map(|&i| port(&graph.node(i).name, i)).collect(),
-        outputs: graph.outputs().iter().map(|o| port(&o.name, o.node)).collect(),
+        inputs: graph.inputs().iter().map(input).collect(),
+        outputs: graph.outputs().iter().map(|o| port(&o.name, o.node, o.dtype)).collect(),
         operators: operators(graph),
         parameters,
         statistics,
@@ -150,7 +153,11 @@ fn text(report: &Report) -> String {
     // Writing to a string cannot fail, here and below.
     for (what, ports) in [("input", &report.inputs), ("output", &report.outputs)] {
         for port in ports {
-            let _ = writeln!(text, "{what:<11} \"{}\" {}", port.name, shape(&port.shape));
+            let dtype = match port.dtype {
+                "float32" => String::new(),
+                other => format!(" {other}"),
+            };
+            let _ = writeln!(text, "{what:<11} \"{}\" {}{dtype}", port.name, shape(&port.shape));
         }
     }
     let _ = writeln!(text, "operators   {}", list(&report.operators));

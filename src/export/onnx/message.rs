@@ -1,10 +1,10 @@
 //! Attributes, constants and types as messages of the format.
 
 use prost::bytes::Bytes;
-use resnetc_ir::Tensor;
+use resnetc_ir::{DType, Tensor};
 
 use crate::import::onnx::proto::{
-    AttributeProto, AttributeType, DataType, Dimension, TensorProto, TensorShapeProto,
+    AttributeProto, AttributeType, DataType, Dimension, NodeProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
@@ -75,11 +75,27 @@ pub(super) fn constant(name: &str, constant: Constant) -> TensorProto {
     }
 }
 
-/// An input or output of f32 in a fixed shape.
-pub(super) fn port(name: &str, shape: &[usize]) -> ValueInfoProto {
+/// An input or output in a fixed shape.
+pub(super) fn port(name: &str, shape: &[usize], dtype: DType) -> ValueInfoProto {
     let dim = |&n: &usize| Dimension { dim_value: Some(n as i64), dim_param: None };
     let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
-    let elem_type = Some(DataType::Float as i32);
+    let elem_type = Some(DataType::from(dtype) as i32);
     let tensor_type = Some(TensorTypeProto { elem_type, shape: Some(shape) });
     ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { tensor_type }) }
+}
+
+/// A node of one operand that has another name for it, or other elements of the same values.
+pub(super) fn renamed(from: &str, to: &str, cast: Option<DType>) -> NodeProto {
+    let attribute = cast.map(|dtype| AttributeProto {
+        i: Some(DataType::from(dtype) as i64),
+        ..attribute("to", AttributeType::Int)
+    });
+    NodeProto {
+        input: vec![from.to_owned()],
+        output: vec![to.to_owned()],
+        name: Some(to.to_owned()),
+        op_type: Some(if cast.is_some() { "Cast" } else { "Identity" }.into()),
+        attribute: attribute.into_iter().collect(),
+        ..Default::default()
+    }
 }

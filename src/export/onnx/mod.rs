@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use prost::Message;
-use resnetc_ir::{Graph, Layout, NodeId, Op};
+use resnetc_ir::{DType, Graph, Layout, NodeId, Op};
 
 use self::names::Names;
 use super::error::{ExportError, RefusedValue};
@@ -168,7 +168,7 @@ impl Writer<'_> {
         }
         let name = self.names.value(id).to_owned();
         match (&node.op, self.graph.constant_of(id)) {
-            (Op::Input, _) => self.proto.input.push(message::port(&name, &node.ty.shape)),
+            (Op::Input, _) => self.input(id, name),
             (_, Some(tensor)) => self.proto.initializer.push(message::tensor(&name, tensor)),
             _ => {
                 let node = self.node(id, name)?;
@@ -176,6 +176,16 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lists an input. Elements that are no f32 become such first.
+    fn input(&mut self, id: NodeId, name: String) {
+        let dtype = self.graph.input_dtype(id);
+        self.proto.input.push(message::port(&name, &self.graph.node(id).ty.shape, dtype));
+        if dtype != DType::F32 {
+            let value = self.names.rename(id, &format!("{name}.float"));
+            self.proto.node.push(message::renamed(&name, &value, Some(DType::F32)));
+        }
     }
 
     fn node(&mut self, id: NodeId, result: String) -> Result<NodeProto, String> {
@@ -210,21 +220,24 @@ impl Writer<'_> {
         name
     }
 
-    /// Lists the outputs. A value that has another name already gets this one from an identity.
+    /// Lists the outputs. A value that has another name already gets this one from an identity, and one whose elements
+    /// shall be no f32 from a cast.
     fn outputs(&mut self) {
         for output in self.graph.outputs() {
-            let value = self.names.value(output.node);
-            if value != output.name {
-                self.proto.node.push(NodeProto {
-                    input: vec![value.to_owned()],
-                    output: vec![output.name.clone()],
-                    name: Some(output.name.clone()),
-                    op_type: Some("Identity".into()),
-                    ..Default::default()
-                });
+            let node = self.graph.node(output.node);
+            let passed_on =
+                node.op == Op::Input && self.graph.input_dtype(output.node) == output.dtype;
+            let (value, cast) = match passed_on {
+                true => (node.name.as_str(), None),
+                false => {
+                    let cast = Some(output.dtype).filter(|&dtype| dtype != DType::F32);
+                    (self.names.value(output.node), cast)
+                }
+            };
+            if value != output.name || cast.is_some() {
+                self.proto.node.push(message::renamed(value, &output.name, cast));
             }
-            let shape = &self.graph.node(output.node).ty.shape;
-            self.proto.output.push(message::port(&output.name, shape));
+            self.proto.output.push(message::port(&output.name, &node.ty.shape, output.dtype));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use resnetc_ir::{Graph, NodeId};
+use resnetc_ir::graph::Output;
+use resnetc_ir::{DType, Graph, NodeId};
 
 use crate::export::error::{ExportError, RefusedValue};
 
@@ -34,7 +35,7 @@ impl Names {
         }
         let mut listed = HashSet::new();
         for output in graph.outputs() {
-            if let Err(reason) = names.output(graph, &output.name, output.node, &mut listed) {
+            if let Err(reason) = names.output(graph, output, &mut listed) {
                 refused.push(refusal("output", &output.name, reason));
             }
         }
@@ -54,17 +55,18 @@ impl Names {
     fn output<'a>(
         &mut self,
         graph: &Graph,
-        name: &'a str,
-        node: NodeId,
+        &Output { ref name, node, dtype }: &'a Output,
         listed: &mut HashSet<&'a str>,
     ) -> Result<(), &'static str> {
         // An input may be an output as it is.
-        let passed_on = listed.insert(name) && self.of.get(&node).is_some_and(|n| n == name);
+        let passed_on =
+            listed.insert(name.as_str()) && self.of.get(&node).is_some_and(|n| n == name);
         if passed_on {
             return Ok(());
         }
         self.claim(name)?;
-        if graph.node(node).op.is_computed() {
+        // One of other elements gets its name from a cast.
+        if graph.node(node).op.is_computed() && dtype == DType::F32 {
             self.of.entry(node).or_insert_with(|| name.to_owned());
         }
         Ok(())
@@ -88,6 +90,13 @@ impl Names {
             *count += 1;
             name = format!("{wanted}.{count}");
         }
+        name
+    }
+
+    /// Gives a value another name, this one or this one with a number, for its users.
+    pub(super) fn rename(&mut self, id: NodeId, wanted: &str) -> String {
+        let name = self.fresh(wanted);
+        self.of.insert(id, name.clone());
         name
     }
 

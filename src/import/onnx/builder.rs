@@ -23,6 +23,8 @@ pub(super) struct Builder {
     constants: HashMap<*const Tensor, NodeId>,
     /// The run-time values whose elements are integers of the model, held as floats, and their types.
     pub(super) integers: HashMap<NodeId, DataType>,
+    /// The types of floats of the others, where they are known not to be float32.
+    floats: HashMap<NodeId, DataType>,
     /// Which inputs are batches.
     pub(super) batch: Batch,
     /// What is left of each limit.
@@ -38,6 +40,7 @@ impl Builder {
             folder,
             constants: HashMap::new(),
             integers: HashMap::new(),
+            floats: HashMap::new(),
             batch: Batch::default(),
             budget: limits::ARITHMETIC_ELEMENTS,
             filled: limits::FILLED_ELEMENTS,
@@ -61,6 +64,51 @@ impl Builder {
     pub(super) fn claim_filled(&mut self, elements: usize) -> Result<()> {
         let what = "elements are the limit of constants that are one value each";
         claim(&mut self.filled, elements, limits::FILLED_ELEMENTS, what)
+    }
+
+    /// Says of which type the model's elements of a run-time value are.
+    pub(super) fn declare(&mut self, node: NodeId, ty: DataType) {
+        let types = match ty.is_float() {
+            true => &mut self.floats,
+            false => &mut self.integers,
+        };
+        types.insert(node, ty);
+    }
+
+    /// The type of the model's elements of a run-time value.
+    pub(super) fn type_of(&self, node: NodeId) -> DataType {
+        let ty = self.integers.get(&node).or_else(|| self.floats.get(&node));
+        ty.copied().unwrap_or(DataType::Float)
+    }
+
+    /// Gives a result its type, if its handler did not: that of the `integers` that came in, or of the floats.
+    pub(super) fn type_result(
+        &mut self,
+        call: &Call<'_>,
+        node: NodeId,
+        integers: Option<DataType>,
+    ) {
+        if let Some(ty) = integers {
+            self.integers.insert(node, ty);
+        }
+        if self.integers.contains_key(&node) || self.floats.contains_key(&node) {
+            return;
+        }
+        // What is computed at run time is never wider or narrower than the result; constants come second, because
+        // arithmetic on them forgets about types.
+        let computed = call.args.iter().flatten().find_map(|value| match value {
+            Value::Node(operand) => Some(self.type_of(*operand)).filter(|ty| ty.is_float()),
+            Value::Known(_) => None,
+        });
+        let known = || {
+            call.args.iter().flatten().find_map(|value| match value {
+                Value::Known(literal) => Some(literal.ty).filter(|ty| ty.is_float()),
+                Value::Node(_) => None,
+            })
+        };
+        if let Some(ty) = computed.or_else(known) {
+            self.floats.insert(node, ty);
+        }
     }
 
     pub(super) fn shape(&self, value: &Value) -> Vec<usize> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use resnetc_ir::{Graph, NodeId};
+use resnetc_ir::{DType, Graph, NodeId};
 
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
@@ -12,7 +12,7 @@ use super::inputs::{Bound, Input};
 use super::open::is_standard;
 use super::ops::{self, Integers};
 use super::order::order;
-use super::proto::{DataType, GraphProto, ModelProto, NodeProto};
+use super::proto::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::rebatch::rebatched;
 use super::tensor::{self, TensorError};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
@@ -40,14 +40,12 @@ pub(super) fn convert(
     let used = used(graph, &order, &steps);
     let builder = Builder::new(folder);
     let mut converter = Converter { builder, values: HashMap::new(), used, refused: Vec::new() };
-    for Input { name, shape, is_batch, ty } in &bound.inputs {
-        let node = converter.builder.graph.input(name, shape.clone());
+    for Input { name, shape, is_batch, dtype } in &bound.inputs {
+        let node = converter.builder.graph.input_as(name, shape.clone(), *dtype);
         if *is_batch {
             converter.builder.batch.add(node, shape[0]);
         }
-        if *ty != DataType::Float {
-            converter.builder.integers.insert(node, *ty);
-        }
+        converter.builder.declare(node, DataType::from(*dtype));
         converter.values.insert(name, Some(Value::Node(node)));
     }
     converter.read_initializers(graph)?;
@@ -195,11 +193,9 @@ impl<'a> Converter<'a> {
         self.builder.claim(call.known_integers())?;
         let integers = self.integers(operator.integers, &call)?;
         let results = (operator.handler)(&mut self.builder, &call)?;
-        if let Some(ty) = integers {
-            for result in &results {
-                if let Value::Node(node) = result {
-                    self.builder.integers.insert(*node, ty);
-                }
+        for result in &results {
+            if let Value::Node(node) = result {
+                self.builder.type_result(&call, *node, integers);
             }
         }
         Ok(Some(results))
@@ -233,6 +229,14 @@ impl<'a> Converter<'a> {
         self.refused.push(RefusedNode { op, name, attribute, reason: shorten(reason) });
     }
 
+    /// The element type of an output: of floats the one that the file declares, if it does.
+    fn dtype(&self, output: &ValueInfoProto, node: NodeId) -> DType {
+        let found = self.builder.type_of(node).dtype().unwrap_or_default();
+        let tensor = output.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+        let declared = tensor.and_then(|t| DataType::try_from(t.elem_type()).ok()?.dtype());
+        declared.filter(|declared| declared.is_float() && found.is_float()).unwrap_or(found)
+    }
+
     /// Names the outputs.
     fn finish(mut self, graph: &GraphProto) -> Result<Graph, ImportError> {
         if !self.refused.is_empty() {
@@ -248,7 +252,8 @@ impl<'a> Converter<'a> {
                 .builder
                 .node(name, value)
                 .map_err(|refusal| invalid(&format!("output \"{name}\""), &refusal.reason))?;
-            self.builder.graph.output(name, node);
+            let dtype = self.dtype(output, node);
+            self.builder.graph.output_as(name, node, dtype);
         }
         Ok(self.builder.graph)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use resnetc_ir::DType;
 use resnetc_ir::infer::check_shape;
 
 use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
@@ -35,9 +36,8 @@ pub struct InputInfo {
     pub name: String,
     /// The dimensions, outermost first.
     pub dims: Vec<Dim>,
-    /// The element type: float32, or 8-bit integers. Callers give floats in either case, which must be integers of
-    /// that type then.
-    pub ty: DataType,
+    /// The element type. Callers give f32 in any case, of the same values: see [`DType::holds`].
+    pub dtype: DType,
 }
 
 /// An input with sizes.
@@ -46,7 +46,7 @@ pub(super) struct Input {
     pub(super) shape: Vec<usize>,
     /// Whether the first dimension is a symbol.
     pub(super) is_batch: bool,
-    pub(super) ty: DataType,
+    pub(super) dtype: DType,
 }
 
 /// All inputs with sizes.
@@ -87,18 +87,17 @@ fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
         return Err(invalid(name, "it is no tensor; only tensors are supported".into()));
     };
     let ty = DataType::try_from(tensor.elem_type()).unwrap_or(DataType::Undefined);
-    if !matches!(ty, DataType::Float | DataType::Uint8 | DataType::Int8) {
-        let reason = format!(
-            "its element type is {ty:?}; float32 and 8-bit integers are supported, so export the model in float32"
-        );
+    let Some(dtype) = ty.dtype() else {
+        let reason =
+            format!("its element type is {ty:?}; floats, integers and booleans are supported");
         return Err(invalid(name, reason));
-    }
+    };
     let Some(shape) = &tensor.shape else {
         return Err(invalid(name, "it has no declared shape".into()));
     };
     let dims =
         shape.dim.iter().enumerate().map(|(axis, dim)| describe_dim(name, axis, dim)).collect();
-    Ok(InputInfo { name: name.into(), dims, ty })
+    Ok(InputInfo { name: name.into(), dims, dtype })
 }
 
 /// Exporters write an unknown dimension as a name, as nothing, or as a number below 1.
@@ -131,7 +130,7 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
             }
         }
         let is_batch = matches!(input.dims.first(), Some(Dim::Symbol(_)));
-        bound.push(Input { is_batch, name: input.name.clone(), shape, ty: input.ty });
+        bound.push(Input { is_batch, name: input.name.clone(), shape, dtype: input.dtype });
     }
     if !unbound.is_empty() {
         return Err(ImportErrorKind::UnboundDims { dims: unbound }.into());

@@ -137,7 +137,7 @@ impl Literal {
             Data::Int(v) => Ok(Literal { shape, data: Data::Int(v.clone()), ty: self.ty }),
             Data::Float(t) => {
                 let tensor = (**t).clone().reshaped(shape.clone());
-                Literal::tensor(shape, tensor, t.elements())
+                Ok(Literal::tensor(shape, tensor, t.elements())?.of_type(self.ty))
             }
         }
     }

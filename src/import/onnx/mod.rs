@@ -5,6 +5,7 @@
 //! | [`proto`] | the file format |
 //! | `open`, `wire` | bytes to messages: what is no model at all or too large, and which versions are read |
 //! | `tensor`, `external` | stored constants |
+//! | `types` | element types |
 //! | `inputs` | symbolic dimensions and their sizes |
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
@@ -34,6 +35,7 @@ mod pictures;
 pub mod proto;
 mod rebatch;
 mod tensor;
+mod types;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -96,7 +98,7 @@ impl Model {
     /// The inputs as declared, without the constants that old files list among them.
     ///
     /// # Errors
-    /// If an input is no tensor of float32 or 8-bit integers, or has no shape.
+    /// If an input is no tensor of numbers, or has no shape.
     pub fn inputs(&self) -> Result<Vec<InputInfo>, ImportError> {
         inputs::describe(self.declared()).map_err(|e| self.name_file(e))
     }

@@ -42,7 +42,7 @@ pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, Stri
             shape[0] = batch.to;
         }
         check_shape(&shape).map_err(|e| e.to_string())?;
-        places.insert(id, new.input(node.name.clone(), shape));
+        places.insert(id, new.input_as(node.name.clone(), shape, graph.input_dtype(id)));
     }
     for id in graph.topo() {
         let node = graph.node(id);
@@ -65,7 +65,7 @@ pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, Stri
         places.insert(id, place);
     }
     for output in graph.outputs() {
-        new.output(&output.name, places[&output.node]);
+        new.output_as(&output.name, places[&output.node], output.dtype);
     }
     Ok(new)
 }

@@ -1,10 +1,10 @@
 //! Operators that make constants, and changes of element type.
 
-use resnetc_ir::Op;
+use resnetc_ir::{DType, Op};
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
-use crate::import::onnx::literal::{Data, Kind, Literal, elements};
+use crate::import::onnx::literal::{Data, Literal, elements};
 use crate::import::onnx::proto::{DataType, TensorProto};
 use crate::import::onnx::tensor::{self, TensorError};
 use crate::import::stored;
@@ -96,7 +96,7 @@ pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
 fn type_of(builder: &Builder, value: &Value) -> DataType {
     match value {
         Value::Known(literal) => literal.ty,
-        Value::Node(node) => builder.integers.get(node).copied().unwrap_or(DataType::Float),
+        Value::Node(node) => builder.type_of(*node),
     }
 }
 
@@ -130,7 +130,8 @@ pub(super) fn range(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     Ok(vec![Value::Known(literal)])
 }
 
-/// `Cast`: constants are converted; run-time values are float32 and stay so.
+/// `Cast`: constants are converted. Run-time values are held as f32 whatever their type is, and every float is left as it
+/// is: what other engines round to half precision keeps its value here.
 pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let to = match call.int("to")? {
         Some(to) => i32::try_from(to).ok().and_then(|t| DataType::try_from(t).ok()),
@@ -146,15 +147,13 @@ pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Va
     convert(builder, call, to)
 }
 
-/// Whether every integer of one type is one of another, and of those that a float holds.
-fn holds(to: DataType, from: Option<DataType>) -> bool {
-    let limits = |ty| match Kind::of(ty) {
-        Some(Kind::Int(lo, hi)) => Some((lo, hi)),
-        _ => None,
-    };
-    match (limits(to), from.and_then(limits)) {
-        (Some((lo, hi)), Some(from)) => lo <= from.0 && from.1 <= hi,
-        _ => false,
+/// Whether an f32 that stands for an element of one type stands for the same of another.
+fn holds(to: DataType, from: DataType) -> bool {
+    let integers = |ty: DataType| ty.dtype().and_then(DType::integers);
+    match (integers(to), integers(from)) {
+        (None, _) => to.is_float(),
+        (Some(to), Some(from)) => to.0 <= from.0 && from.1 <= to.1,
+        (Some(_), None) => false,
     }
 }
 
@@ -164,17 +163,16 @@ fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<V
             builder.claim(literal.len())?;
             Ok(vec![Value::Known(literal.cast(to)?)])
         }
-        Value::Node(node) if to == DataType::Float => builder.finish(call, Op::Identity, &[*node]),
-        Value::Node(node) if holds(to, builder.integers.get(node).copied()) => {
+        Value::Node(node) if holds(to, builder.type_of(*node)) => {
             let result = builder.add(call, Op::Identity, &[*node])?;
-            builder.integers.insert(result, to);
+            builder.declare(result, to);
             Ok(vec![Value::Node(result)])
         }
-        Value::Node(_) => bad(
-            "to",
-            format!(
-                "converts run-time values to {to:?}; all arithmetic is float32, so export the model in float32"
-            ),
-        ),
+        Value::Node(node) => {
+            let from = builder.type_of(*node);
+            let reason =
+                "may change them, and run-time values are converted only to types that hold them";
+            bad("to", format!("converts run-time values of {from:?} to {to:?}, which {reason}"))
+        }
     }
 }

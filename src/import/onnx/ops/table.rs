@@ -88,7 +88,7 @@ const OPERATORS: &[Operator] = &[
         name: "Cast",
         handler: constants::cast,
         integers: Integers::Read,
-        limits: "of a run-time value to float32 only, or of one integer type to another that holds it",
+        limits: "of a run-time value to any type of floats, which leaves it as it is, or to one of integers that holds it",
         ..PLAIN
     },
     Operator {

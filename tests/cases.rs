@@ -49,11 +49,14 @@ fn check(case: &Case, stored: &Stored, options: Options) {
     let outputs = run(&model, &stored.inputs);
     assert_eq!(outputs.len(), stored.outputs.len(), "{name}: {wanted}");
     for (i, (got, expected)) in outputs.iter().zip(&stored.outputs).enumerate() {
-        let relative = match within {
-            Within::Rounding => 1e-4,
-            Within::Half => 2e-2,
+        let greatest = expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        let allowed = match within {
+            Within::Rounding => 1e-4 * greatest,
+            Within::Half => 2e-2 * greatest,
+            // The step itself is an f32, and results are multiples of it.
+            Within::Step(step) => step * (1.0 + 1e-5),
+            Within::Part(part) => part * greatest,
         };
-        let allowed = relative * expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         assert_eq!(got.shape, expected.shape, "{name}, output {i}: {wanted}");
         for (at, (&g, &e)) in got.data.iter().zip(&expected.data).enumerate() {
             let near = (g - e).abs() <= allowed || (g.is_nan() && e.is_nan());

@@ -18,6 +18,11 @@ pub(crate) enum Within {
     Rounding,
     /// 2e-2 of the output's greatest value: half precision, which is computed in f32 here.
     Half,
+    /// One step of this size, of quantized results: a value that falls on the middle between two steps is rounded to
+    /// either.
+    Step(f64),
+    /// A part of the output's greatest value: networks that quantize inside and end in floats.
+    Part(f64),
 }
 
 /// All cases.
@@ -29,4 +34,64 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case { name: "half_inside", wanted: "half precision between casts", within: Within::Half },
     Case { name: "half_model", wanted: "a network in half precision", within: Within::Half },
+    Case {
+        name: "onnx_runtime_fused",
+        wanted: "ONNX Runtime's fused convolutions and products with every activation, and its gates",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "onnx_runtime_products",
+        wanted: "products of quantized matrices that end in floats",
+        within: Within::Part(5e-3),
+    },
+    Case {
+        name: "onnx_runtime_quantized_s8",
+        wanted: "every operator of ONNX Runtime on signed bytes, channels first and last",
+        within: Within::Step(1.0),
+    },
+    Case {
+        name: "onnx_runtime_quantized_u8",
+        wanted: "every operator of ONNX Runtime on bytes, channels first and last",
+        within: Within::Step(1.0),
+    },
+    Case {
+        name: "onnx_runtime_saved_dynamic",
+        wanted: "a dynamically quantized network, saved by the optimizer",
+        within: Within::Part(2e-2),
+    },
+    Case {
+        name: "onnx_runtime_saved_float",
+        wanted: "a network that the optimizer saved with FusedConv",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "onnx_runtime_saved_qdq",
+        wanted: "a quantized network that the optimizer saved at its highest level, channels last",
+        within: Within::Step(0.064405),
+    },
+    Case {
+        name: "onnx_runtime_saved_qoperator",
+        wanted: "the same from operators on quantized values",
+        within: Within::Step(0.064405),
+    },
+    Case {
+        name: "ort_optimized_extended",
+        wanted: "a file that ONNX Runtime saved after optimizing",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "qoperator_concat",
+        wanted: "QLinearConcat in a network",
+        within: Within::Step(0.02849561),
+    },
+    Case {
+        name: "qoperator_leaky",
+        wanted: "QLinearLeakyRelu in a network",
+        within: Within::Step(0.019083006),
+    },
+    Case {
+        name: "qoperator_se",
+        wanted: "squeeze-and-excitation of quantized values",
+        within: Within::Step(0.009104548),
+    },
 ];

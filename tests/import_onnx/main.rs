@@ -5,6 +5,7 @@ mod batch;
 mod fuzz;
 mod hostile;
 mod limits;
+mod microsoft;
 mod model;
 mod operators;
 mod quantized;

@@ -15,11 +15,12 @@ pub(crate) struct Model(pub(crate) ModelProto);
 pub(crate) enum Attr {
     Int(i64),
     Float(f32),
+    Floats(Vec<f32>),
     Ints(Vec<i64>),
     Text(&'static str),
 }
 
-use Attr::{Float, Int, Ints, Text};
+use Attr::{Float, Floats, Int, Ints, Text};
 
 pub(crate) fn attribute(name: &str, value: &Attr) -> AttributeProto {
     let mut a = AttributeProto { name: Some(name.into()), ..Default::default() };
@@ -31,6 +32,10 @@ pub(crate) fn attribute(name: &str, value: &Attr) -> AttributeProto {
         Float(f) => {
             a.f = Some(*f);
             AttributeType::Float
+        }
+        Floats(v) => {
+            a.floats = v.clone();
+            AttributeType::Floats
         }
         Ints(v) => {
             a.ints = v.clone();

@@ -61,7 +61,10 @@ fn row(text: &mut String, operator: &Operator) {
     if !operator.limits.is_empty() {
         limits.push(operator.limits.to_owned());
     }
-    let domain = if operator.domain.is_empty() { "" } else { " (ONNX Runtime)" };
+    let domain = match operator.domain {
+        "" => String::new(),
+        domain => format!(" ({domain})"),
+    };
     let tests = match count {
         0 => String::new(),
         n if n == right => n.to_string(),

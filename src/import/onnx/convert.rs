@@ -174,11 +174,7 @@ impl<'a> Converter<'a> {
             return Err(format!("it has {found} operands, and {limit} is the limit").into());
         }
         let Some(operator) = ops::find(node.domain(), node.op_type()) else {
-            return Err(match is_standard(node.domain()) {
-                true => ops::why_not(node.op_type()),
-                false => "the operator is of a domain that is not supported",
-            }
-            .into());
+            return Err(ops::why_not(node.domain(), node.op_type()).into());
         };
         let mut args = Vec::with_capacity(node.input.len());
         for name in &node.input {

@@ -29,8 +29,18 @@ pub(super) fn function(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
 pub(super) fn leaky_relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let alpha = call.finite_or("alpha", 0.01)?;
+    one(leaky(builder, call, x, alpha)?)
+}
+
+/// The value where it is positive, and times `alpha` where it is negative.
+pub(super) fn leaky(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    x: NodeId,
+    alpha: f32,
+) -> Result<NodeId> {
     let slope = builder.scalar(call, alpha);
-    one(bent(builder, call, x, slope)?)
+    bent(builder, call, x, slope)
 }
 
 /// `PRelu`: the slope is an operand.
@@ -51,30 +61,48 @@ fn bent(builder: &mut Builder, call: &Call<'_>, x: NodeId, slope: NodeId) -> Res
     builder.binary(call, Binary::Add, positive, negative)
 }
 
-/// `Elu`, `Selu` and `Celu`: the positive part, and `alpha * (exp(x / rate) - 1)` where negative.
+/// `gamma * x` where positive, and `gamma * alpha * (exp(x / rate) - 1)` where negative.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elu {
+    pub(super) alpha: f32,
+    pub(super) gamma: f32,
+    pub(super) rate: f32,
+}
+
+impl Elu {
+    pub(super) const PLAIN: Elu = Elu { alpha: 1.0, gamma: 1.0, rate: 1.0 };
+    pub(super) const SCALED: Elu = Elu { alpha: 1.673_263_2, gamma: 1.050_701, rate: 1.0 };
+
+    pub(super) fn of(self, builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+        let positive = builder.unary(call, Unary::Relu, x)?;
+        let negative = builder.unary(call, NEGATIVE, x)?;
+        let negative = match self.rate {
+            1.0 => negative,
+            rate => builder.with_number(call, Binary::Div, negative, rate)?,
+        };
+        let power = builder.unary(call, Unary::Exp, negative)?;
+        let below = builder.with_number(call, Binary::Sub, power, 1.0)?;
+        let below = builder.with_number(call, Binary::Mul, below, self.alpha)?;
+        let sum = builder.binary(call, Binary::Add, positive, below)?;
+        match self.gamma {
+            1.0 => Ok(sum),
+            gamma => builder.with_number(call, Binary::Mul, sum, gamma),
+        }
+    }
+}
+
+/// `Elu`, `Selu` and `Celu`.
 pub(super) fn elu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let alpha = call.finite_or("alpha", if call.op() == "Selu" { 1.673_263_2 } else { 1.0 })?;
-    let (rate, gamma) = match call.op() {
+    let Elu { alpha, gamma, rate } = if call.op() == "Selu" { Elu::SCALED } else { Elu::PLAIN };
+    let alpha = call.finite_or("alpha", alpha)?;
+    let elu = match call.op() {
         "Celu" if alpha == 0.0 => return bad("alpha", "is 0, by which nothing can be divided"),
-        "Celu" => (alpha, 1.0),
-        "Selu" => (1.0, call.finite_or("gamma", 1.050_701)?),
-        _ => (1.0, 1.0),
+        "Celu" => Elu { alpha, gamma, rate: alpha },
+        "Selu" => Elu { alpha, gamma: call.finite_or("gamma", gamma)?, rate },
+        _ => Elu { alpha, gamma, rate },
     };
     let x = builder.operand(call, 0)?;
-    let positive = builder.unary(call, Unary::Relu, x)?;
-    let negative = builder.unary(call, NEGATIVE, x)?;
-    let negative = match rate {
-        1.0 => negative,
-        rate => builder.with_number(call, Binary::Div, negative, rate)?,
-    };
-    let power = builder.unary(call, Unary::Exp, negative)?;
-    let below = builder.with_number(call, Binary::Sub, power, 1.0)?;
-    let below = builder.with_number(call, Binary::Mul, below, alpha)?;
-    let sum = builder.binary(call, Binary::Add, positive, below)?;
-    match gamma {
-        1.0 => one(sum),
-        gamma => one(builder.with_number(call, Binary::Mul, sum, gamma)?),
-    }
+    one(elu.of(builder, call, x)?)
 }
 
 /// `HardSigmoid`.
@@ -91,7 +119,8 @@ pub(super) fn hard_swish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
     one(builder.binary(call, Binary::Mul, x, gate)?)
 }
 
-fn hard_gate(
+/// `alpha * x + beta`, between 0 and 1.
+pub(super) fn hard_gate(
     builder: &mut Builder,
     call: &Call<'_>,
     x: NodeId,
@@ -103,15 +132,28 @@ fn hard_gate(
     builder.unary(call, Unary::Clip { lo: 0.0, hi: 1.0 }, line)
 }
 
-/// `Swish`, also called SiLU: the value times a sigmoid of it.
+/// `Swish`, also called SiLU.
 pub(super) fn swish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
-    let scaled = match call.finite_or("alpha", 1.0)? {
+    let alpha = call.finite_or("alpha", 1.0)?;
+    one(gated(builder, call, x, alpha)?)
+}
+
+/// ONNX Runtime's `QuickGelu`.
+pub(super) fn quick_gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = builder.operand(call, 0)?;
+    let alpha = call.finite_or("alpha", 1.702)?;
+    one(gated(builder, call, x, alpha)?)
+}
+
+/// The value times a sigmoid of `alpha` times it.
+fn gated(builder: &mut Builder, call: &Call<'_>, x: NodeId, alpha: f32) -> Result<NodeId> {
+    let scaled = match alpha {
         1.0 => x,
         alpha => builder.with_number(call, Binary::Mul, x, alpha)?,
     };
     let gate = builder.unary(call, Unary::Sigmoid, scaled)?;
-    one(builder.binary(call, Binary::Mul, x, gate)?)
+    builder.binary(call, Binary::Mul, x, gate)
 }
 
 /// `Softplus`.
@@ -121,7 +163,11 @@ pub(super) fn softplus(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
 }
 
 /// `log(1 + exp(x))` as `max(x, 0) + log(1 + exp(-|x|))`, whose exponential does not overflow.
-fn log_one_plus_exp(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+pub(super) fn log_one_plus_exp(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    x: NodeId,
+) -> Result<NodeId> {
     let positive = builder.unary(call, Unary::Relu, x)?;
     let magnitude = builder.unary(call, Unary::Abs, x)?;
     let negative = builder.with_number(call, Binary::Mul, magnitude, -1.0)?;
@@ -139,35 +185,76 @@ pub(super) fn mish(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     one(builder.binary(call, Binary::Mul, x, gate)?)
 }
 
-/// `Softsign`: `x / (1 + |x|)`.
+/// `Softsign`.
 pub(super) fn softsign(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
-    let magnitude = builder.unary(call, Unary::Abs, x)?;
-    let divisor = builder.with_number(call, Binary::Add, magnitude, 1.0)?;
-    builder.finish(call, Op::Binary(Binary::Div), &[x, divisor])
+    one(over_one_plus(builder, call, x)?)
 }
 
-/// `Gelu`: `x / 2 * (1 + erf(x / sqrt 2))`, or its approximation by a hyperbolic tangent.
+/// `x / (1 + |x|)`.
+pub(super) fn over_one_plus(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let magnitude = builder.unary(call, Unary::Abs, x)?;
+    let divisor = builder.with_number(call, Binary::Add, magnitude, 1.0)?;
+    builder.binary(call, Binary::Div, x, divisor)
+}
+
+/// `Gelu`, as it is or by its approximation.
 pub(super) fn gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
-    let bend = match call.string("approximate")? {
-        None | Some("none") => {
-            let scaled =
-                builder.with_number(call, Binary::Mul, x, std::f32::consts::FRAC_1_SQRT_2)?;
-            builder.unary(call, Unary::Erf, scaled)?
-        }
-        Some("tanh") => {
-            let square = builder.binary(call, Binary::Mul, x, x)?;
-            let cubic = builder.with_number(call, Binary::Mul, square, 0.044_715)?;
-            let slope = builder.with_number(call, Binary::Add, cubic, 1.0)?;
-            let line = builder.binary(call, Binary::Mul, x, slope)?;
-            let root = (2.0 / std::f32::consts::PI).sqrt();
-            let scaled = builder.with_number(call, Binary::Mul, line, root)?;
-            builder.unary(call, Unary::Tanh, scaled)?
-        }
-        Some(other) => return bad("approximate", format!("\"{other}\" is unknown")),
-    };
+    match call.string("approximate")? {
+        None | Some("none") => one(bell(builder, call, x)?),
+        Some("tanh") => one(tanh_bell(builder, call, x)?),
+        Some(other) => bad("approximate", format!("\"{other}\" is unknown")),
+    }
+}
+
+/// ONNX Runtime's `BiasGelu`, and its `Gelu`, which is the same without a bias.
+pub(super) fn bias_gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = biased(builder, call)?;
+    one(bell(builder, call, x)?)
+}
+
+/// ONNX Runtime's `FastGelu`: the approximation, after a bias if there is one.
+pub(super) fn fast_gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = biased(builder, call)?;
+    one(tanh_bell(builder, call, x)?)
+}
+
+fn biased(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> {
+    let x = builder.operand(call, 0)?;
+    match builder.optional(call, 1)? {
+        Some(bias) => builder.binary(call, Binary::Add, x, bias),
+        None => Ok(x),
+    }
+}
+
+/// `x / 2 * (1 + erf(x / sqrt 2))`.
+fn bell(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let scaled = builder.with_number(call, Binary::Mul, x, std::f32::consts::FRAC_1_SQRT_2)?;
+    let bend = builder.unary(call, Unary::Erf, scaled)?;
+    half_of_one_plus(builder, call, x, bend)
+}
+
+/// The approximation of [`bell`] by a hyperbolic tangent.
+fn tanh_bell(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let square = builder.binary(call, Binary::Mul, x, x)?;
+    let cubic = builder.with_number(call, Binary::Mul, square, 0.044_715)?;
+    let slope = builder.with_number(call, Binary::Add, cubic, 1.0)?;
+    let line = builder.binary(call, Binary::Mul, x, slope)?;
+    let root = (2.0 / std::f32::consts::PI).sqrt();
+    let scaled = builder.with_number(call, Binary::Mul, line, root)?;
+    let bend = builder.unary(call, Unary::Tanh, scaled)?;
+    half_of_one_plus(builder, call, x, bend)
+}
+
+/// `x / 2 * (1 + bend)`.
+fn half_of_one_plus(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    x: NodeId,
+    bend: NodeId,
+) -> Result<NodeId> {
     let gate = builder.with_number(call, Binary::Add, bend, 1.0)?;
     let half = builder.with_number(call, Binary::Mul, x, 0.5)?;
-    one(builder.binary(call, Binary::Mul, half, gate)?)
+    builder.binary(call, Binary::Mul, half, gate)
 }

@@ -12,7 +12,7 @@ use crate::import::onnx::call::{Call, Result, Value, bad};
 pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let operands = [builder.operand(call, 0)?, builder.operand(call, 1)?];
     let bias = builder.optional(call, 2)?;
-    convolution(builder, call, operands, bias)
+    Ok(vec![Value::Node(convolution(builder, call, operands, bias)?)])
 }
 
 /// The convolution that the attributes of a call describe.
@@ -21,7 +21,7 @@ pub(super) fn convolution(
     call: &Call<'_>,
     [x, weights]: [NodeId; 2],
     bias: Option<NodeId>,
-) -> Result<Vec<Value>> {
+) -> Result<NodeId> {
     let groups = match call.int_or("group", 1)? {
         g if g >= 1 => g as usize,
         g => return bad("group", format!("is {g}, at least 1 is needed")),

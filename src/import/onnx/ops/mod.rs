@@ -8,6 +8,7 @@ mod elementwise;
 mod indexing;
 mod joining;
 mod matrix;
+mod microsoft;
 mod moments;
 mod normalize;
 mod pad;
@@ -21,11 +22,21 @@ mod table;
 mod volume;
 mod window;
 
+use super::open::is_standard;
+
 pub(super) use table::{Integers, find};
 pub use table::{Operator, When, operators};
 
 /// What to say about an operator that is not understood.
-pub(super) fn why_not(op: &str) -> &'static str {
+pub(super) fn why_not(domain: &str, op: &str) -> &'static str {
+    match is_standard(domain) {
+        true => why_not_standard(op),
+        false => microsoft::why_not(domain, op)
+            .unwrap_or("the operator is of a domain that is not supported"),
+    }
+}
+
+fn why_not_standard(op: &str) -> &'static str {
     const REASONS: &[(&[&str], &str)] = &[
         (
             &["If", "Loop", "Scan"],

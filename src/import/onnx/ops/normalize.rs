@@ -50,26 +50,37 @@ pub(super) fn dropout(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     Ok(vec![builder.apply(call, call.required(0)?, Movement::Identity)?])
 }
 
-/// `Softmax` and `LogSoftmax`. Before version 13 the operand is taken as a matrix that is split before `axis`.
+/// `Softmax` and `LogSoftmax`.
 pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let along = match call.op() {
-        "Softmax" => |b: &mut Builder, c: &Call<'_>, x, axis| b.add(c, Op::Softmax { axis }, &[x]),
-        _ => log_softmax,
-    };
     let x = builder.operand(call, 0)?;
+    Ok(vec![Value::Node(softmax_of(builder, call, x, call.opset)?)])
+}
+
+/// The softmax that the attributes of a call describe in this version of the standard operators. Before version 13 the
+/// operand is taken as a matrix that is split before `axis`.
+pub(super) fn softmax_of(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    x: NodeId,
+    version: i64,
+) -> Result<NodeId> {
+    let along = match call.op() {
+        "LogSoftmax" => log_softmax,
+        _ => |b: &mut Builder, c: &Call<'_>, x, axis| b.add(c, Op::Softmax { axis }, &[x]),
+    };
     let shape = builder.shape_of(x);
-    if call.opset >= 13 {
+    if version >= 13 {
         let axis = axis_of(call.int_or("axis", -1)?, shape.len())?;
-        return Ok(vec![Value::Node(along(builder, call, x, axis)?)]);
+        return along(builder, call, x, axis);
     }
     let axis = axis_of(call.int_or("axis", 1)?, shape.len())?;
     if shape[axis + 1..].iter().all(|&d| d == 1) {
-        return Ok(vec![Value::Node(along(builder, call, x, axis)?)]);
+        return along(builder, call, x, axis);
     }
     let matrix = vec![shape[..axis].iter().product(), shape[axis..].iter().product()];
     let rows = builder.reshape(call, x, matrix)?;
     let result = along(builder, call, rows, 1)?;
-    Ok(vec![Value::Node(builder.reshape(call, result, shape)?)])
+    builder.reshape(call, result, shape)
 }
 
 /// `x - max - log(sum(exp(x - max)))`: unlike the logarithm of a softmax, it does not underflow.

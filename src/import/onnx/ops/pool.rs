@@ -7,8 +7,8 @@ use super::window::{Picture, is_same, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 
-fn pool(builder: &mut Builder, call: &Call<'_>) -> Result<(Picture, Pool)> {
-    let picture = Picture::of(builder.shape(call.required(0)?))?;
+fn pool(builder: &Builder, call: &Call<'_>, x: NodeId) -> Result<(Picture, Pool)> {
+    let picture = Picture::of(builder.shape_of(x))?;
     let window = window(call, &picture, None)?;
     // With a fixed number of windows there is nothing left to round.
     let ceil_mode = call.flag("ceil_mode", false)? && !is_same(call)?;
@@ -17,16 +17,26 @@ fn pool(builder: &mut Builder, call: &Call<'_>) -> Result<(Picture, Pool)> {
 
 /// `MaxPool`. The attribute `storage_order` only concerns the second result, which is refused.
 pub(super) fn max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let (picture, pool) = pool(builder, call)?;
     let x = builder.operand(call, 0)?;
+    Ok(vec![Value::Node(max(builder, call, x)?)])
+}
+
+/// The greatest of every window that the attributes of a call describe.
+pub(super) fn max(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let (picture, pool) = pool(builder, call, x)?;
     picture.run(builder, call, Op::MaxPool(pool), vec![x])
 }
 
 /// `AveragePool`.
 pub(super) fn average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let (picture, pool) = pool(builder, call)?;
-    let count_include_pad = call.flag("count_include_pad", false)?;
     let x = builder.operand(call, 0)?;
+    Ok(vec![Value::Node(average(builder, call, x)?)])
+}
+
+/// The mean of every window that the attributes of a call describe.
+pub(super) fn average(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let (picture, pool) = pool(builder, call, x)?;
+    let count_include_pad = call.flag("count_include_pad", false)?;
     picture.run(builder, call, Op::AveragePool { pool, count_include_pad }, vec![x])
 }
 
@@ -61,8 +71,8 @@ fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
 
 /// `LpPool` for the powers 1 and 2: a mean of magnitudes or squares times the number of taps, padding being 0.
 pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let (picture, pool) = pool(builder, call)?;
     let x = builder.operand(call, 0)?;
+    let (picture, pool) = pool(builder, call, x)?;
     let power = call.int_or("p", 2)?;
     let magnitudes = match power {
         1 => builder.unary(call, Unary::Abs, x)?,
@@ -74,8 +84,7 @@ pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     }
     let taps: usize = pool.window.kernel.iter().product();
     let mean = Op::AveragePool { pool, count_include_pad: true };
-    let means = picture.run(builder, call, mean, vec![magnitudes])?;
-    let [Value::Node(mean)] = means[..] else { return Ok(means) };
+    let mean = picture.run(builder, call, mean, vec![magnitudes])?;
     let sum = builder.with_number(call, Binary::Mul, mean, taps as f32)?;
     match power {
         1 => Ok(vec![Value::Node(sum)]),

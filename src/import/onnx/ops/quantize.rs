@@ -219,8 +219,17 @@ fn dequantize_known(
 
 /// `DynamicQuantizeLinear`: to 8 bits without sign, by the extremes of the value and 0.
 pub(super) fn dynamic(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let (lo, hi) = limits(DataType::Uint8)?;
     let x = builder.operand(call, 0)?;
+    Ok(dynamic_steps(builder, call, x)?.map(Value::Node).to_vec())
+}
+
+/// A value in steps that its extremes and 0 choose, as bytes without sign; the scale; and the zero point.
+pub(super) fn dynamic_steps(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    x: NodeId,
+) -> Result<[NodeId; 3]> {
+    let (lo, hi) = limits(DataType::Uint8)?;
     let axes: Vec<usize> = (0..builder.shape_of(x).len()).collect();
     let most = |builder: &mut Builder, x: NodeId| match axes.is_empty() {
         true => builder.unary(call, Unary::Relu, x),
@@ -239,5 +248,5 @@ pub(super) fn dynamic(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     let zero = store(builder, call, zero, None, DataType::Uint8)?;
     let steps = builder.binary(call, Binary::Div, x, scale)?;
     let q = store(builder, call, steps, Some(Value::Node(zero)), DataType::Uint8)?;
-    Ok([q, scale, zero].map(Value::Node).to_vec())
+    Ok([q, scale, zero])
 }

@@ -1,8 +1,10 @@
 //! Which operators are understood, and how far.
 
+use std::sync::LazyLock;
+
 use super::{
-    activations, arithmetic, constants, conv, elementwise, indexing, joining, matrix, moments,
-    normalize, pad, pool, qlinear, quantize, reduce, shapes,
+    activations, arithmetic, constants, conv, elementwise, indexing, joining, matrix, microsoft,
+    moments, normalize, pad, pool, qlinear, quantize, reduce, shapes,
 };
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
@@ -33,7 +35,7 @@ pub(in crate::import::onnx) enum Integers {
 }
 
 /// An operator that is understood.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Operator {
     /// Whose operator it is; empty for the standard ones.
     pub domain: &'static str,
@@ -51,11 +53,8 @@ pub struct Operator {
     pub(in crate::import::onnx) handler: Handler,
 }
 
-/// The domain of the operators that ONNX Runtime adds.
-const ONNX_RUNTIME: &str = "com.microsoft";
-
 /// An operator of the standard as it is from the first supported version on.
-const PLAIN: Operator = Operator {
+pub(super) const PLAIN: Operator = Operator {
     domain: "",
     name: "",
     since: OPSETS[0],
@@ -66,8 +65,8 @@ const PLAIN: Operator = Operator {
     handler: shapes::identity,
 };
 
-/// Every operator that is understood, by domain and name.
-const OPERATORS: &[Operator] = &[
+/// The standard's operators that are understood, by name.
+const STANDARD: &[Operator] = &[
     Operator { name: "Abs", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "Add", handler: arithmetic::binary, ..PLAIN },
     Operator { name: "And", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
@@ -397,56 +396,21 @@ const OPERATORS: &[Operator] = &[
     },
     Operator { name: "Where", handler: joining::select, since: 9, when: When::Constants, ..PLAIN },
     Operator { name: "Xor", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
-    Operator {
-        name: "QGemm",
-        handler: qlinear::gemm,
-        domain: ONNX_RUNTIME,
-        since: 1,
-        constants: &[1, 2, 4, 5, 7, 8],
-        integers: Integers::Read,
-        ..PLAIN
-    },
-    Operator {
-        name: "QLinearAdd",
-        handler: qlinear::binary,
-        domain: ONNX_RUNTIME,
-        since: 1,
-        constants: &[1, 2, 4, 5, 6, 7],
-        integers: Integers::Read,
-        limits: "one scale a value",
-        ..PLAIN
-    },
-    Operator {
-        name: "QLinearGlobalAveragePool",
-        handler: qlinear::global_average_pool,
-        domain: ONNX_RUNTIME,
-        since: 1,
-        constants: &[1, 2, 3, 4],
-        integers: Integers::Read,
-        limits: "channels first",
-        ..PLAIN
-    },
-    Operator {
-        name: "QLinearMul",
-        handler: qlinear::binary,
-        domain: ONNX_RUNTIME,
-        since: 1,
-        constants: &[1, 2, 4, 5, 6, 7],
-        integers: Integers::Read,
-        limits: "one scale a value",
-        ..PLAIN
-    },
 ];
 
 /// Every operator that is understood, by domain and name.
+static OPERATORS: LazyLock<Vec<Operator>> =
+    LazyLock::new(|| [STANDARD, microsoft::OPERATORS].concat());
+
+/// Every operator that is understood, by domain and name.
 pub fn operators() -> &'static [Operator] {
-    OPERATORS
+    &OPERATORS
 }
 
 /// An operator by its domain and name.
 pub(in crate::import::onnx) fn find(domain: &str, name: &str) -> Option<&'static Operator> {
     let domain = if is_standard(domain) { "" } else { domain };
-    OPERATORS.iter().find(|o| o.domain == domain && o.name == name)
+    operators().iter().find(|o| o.domain == domain && o.name == name)
 }
 
 #[cfg(test)]
@@ -454,6 +418,6 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_has_no_operator_twice() {
         let key = |o: &super::Operator| (o.domain, o.name);
-        assert!(super::OPERATORS.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])));
+        assert!(super::operators().windows(2).all(|pair| key(&pair[0]) < key(&pair[1])));
     }
 }

@@ -6,7 +6,7 @@ use resnetc_ir::{NodeId, Op};
 use super::window::list;
 use crate::import::limits::WINDOW_EXTENT as LIMIT;
 use crate::import::onnx::builder::Builder;
-use crate::import::onnx::call::{Call, Result, Value, bad};
+use crate::import::onnx::call::{Call, Result, bad};
 
 /// The same convolution over two axes: the last two axes are one, and a step along the first of them is a dilation.
 pub(super) struct Volume {
@@ -57,13 +57,13 @@ impl Volume {
         call: &Call<'_>,
         op: Op,
         mut operands: Vec<NodeId>,
-    ) -> Result<Vec<Value>> {
+    ) -> Result<NodeId> {
         operands[0] = builder.reshape(call, operands[0], self.picture.to_vec())?;
         let result = builder.add(call, op, &operands)?;
         let [n, k, height, merged] = builder.shape_of(result)[..] else {
             return Err("its result is no picture".into());
         };
         let shape = vec![n, k, height, merged / self.depth, self.depth];
-        Ok(vec![Value::Node(builder.reshape(call, result, shape)?)])
+        builder.reshape(call, result, shape)
     }
 }

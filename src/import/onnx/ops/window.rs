@@ -5,7 +5,7 @@ use resnetc_ir::{NodeId, Op};
 
 use crate::import::limits::WINDOW_EXTENT as LIMIT;
 use crate::import::onnx::builder::Builder;
-use crate::import::onnx::call::{Call, Result, Value, bad};
+use crate::import::onnx::call::{Call, Result, bad};
 
 /// A picture of one or two spatial dimensions, as the graph's operators want it.
 pub(super) struct Picture {
@@ -44,14 +44,14 @@ impl Picture {
         call: &Call<'_>,
         op: Op,
         mut operands: Vec<NodeId>,
-    ) -> Result<Vec<Value>> {
+    ) -> Result<NodeId> {
         operands[0] = builder.reshape(call, operands[0], self.shape.to_vec())?;
         let result = builder.add(call, op, &operands)?;
         let mut shape = builder.shape_of(result);
         if self.spatial() == 1 {
             shape.remove(2);
         }
-        Ok(vec![Value::Node(builder.reshape(call, result, shape)?)])
+        builder.reshape(call, result, shape)
     }
 }
 

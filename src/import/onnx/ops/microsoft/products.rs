@@ -1,0 +1,95 @@
+//! Products of quantized matrices.
+
+use resnetc_ir::op::{Activation, Binary, Gemm};
+use resnetc_ir::{NodeId, Op};
+
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value};
+use crate::import::onnx::literal::Literal;
+use crate::import::onnx::ops::matrix::product;
+use crate::import::onnx::ops::qlinear::{centred, scale, single_scale, stored};
+use crate::import::onnx::ops::quantize::{aligned, dynamic_steps, floats, parameter};
+
+/// `QGemm`: `alpha * (a * b + c)`, where `c` is in steps of the product. Without a scale for the result, that is a float.
+pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let (transpose_a, transpose_b) = (call.flag("transA", false)?, call.flag("transB", false)?);
+    let a = centred(builder, call, 0, 2, usize::from(transpose_a))?;
+    let b = centred(builder, call, 3, 5, usize::from(!transpose_b))?;
+    let c = match call.arg(6) {
+        Some(c) => Some(floats(builder, call, c)?),
+        None => None,
+    };
+    let gemm = Gemm {
+        alpha: 1.0,
+        beta: 1.0,
+        transpose_a,
+        transpose_b,
+        bias: c.is_some(),
+        activation: Activation::None,
+    };
+    let operands: Vec<NodeId> = [a, b].into_iter().chain(c).collect();
+    let sums = builder.add(call, Op::Gemm(gemm), &operands)?;
+    let alpha = f64::from(call.finite_or("alpha", 1.0)?);
+    let real = alpha * single_scale(call, 1)?;
+    let (shape, scales) = scale(call, 4)?;
+    let step = if call.arg(7).is_some() { single_scale(call, 7)? } else { 1.0 };
+    let factors = scales.iter().map(|b| (real * b / step) as f32).collect();
+    let factors = Literal::floats(aligned(&shape, 1, 2)?, factors)?;
+    let factors = builder.node(call.name(), &Value::Known(factors))?;
+    let steps = builder.binary(call, Binary::Mul, sums, factors)?;
+    match call.arg(7) {
+        Some(_) => Ok(vec![Value::Node(stored(builder, call, steps, [8, 0])?)]),
+        None => Ok(vec![Value::Node(steps)]),
+    }
+}
+
+/// `DynamicQuantizeMatMul`: the left matrix is quantized by its own extremes.
+pub(super) fn dynamic_matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = builder.operand(call, 0)?;
+    let [q, scale, zero] = dynamic_steps(builder, call, x)?;
+    let a = builder.binary(call, Binary::Sub, q, zero)?;
+    let b = columns(builder, call, 1, 3)?;
+    let sums = product(builder, call, a, b)?;
+    let columns = builder.shape_of(sums).len();
+    let factors = parameter(builder, call, 2, columns.saturating_sub(1), columns)?;
+    let factors = factors.ok_or("the scale of operand 1 is missing")?;
+    let factors = builder.node(call.name(), &factors)?;
+    let factors = builder.binary(call, Binary::Mul, factors, scale)?;
+    scaled(builder, call, sums, factors, 4)
+}
+
+/// `MatMulIntegerToFloat`: the product of what two matrices of integers stand for.
+pub(super) fn matmul_to_float(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let rows = builder.shape(call.required(0)?).len();
+    let a = centred(builder, call, 0, 4, rows.saturating_sub(2))?;
+    let b = columns(builder, call, 1, 5)?;
+    let sums = product(builder, call, a, b)?;
+    let rank = builder.shape_of(sums).len();
+    let left = parameter(builder, call, 2, rank.saturating_sub(2), rank)?;
+    let right = parameter(builder, call, 3, rank.saturating_sub(1), rank)?;
+    let (Some(left), Some(right)) = (left, right) else { return Err("a scale is missing".into()) };
+    let (left, right) = (builder.node(call.name(), &left)?, builder.node(call.name(), &right)?);
+    let factors = builder.binary(call, Binary::Mul, left, right)?;
+    scaled(builder, call, sums, factors, 6)
+}
+
+/// The right matrix, operand `i`, without its zero point, operand `zero`, which may differ by column.
+fn columns(builder: &mut Builder, call: &Call<'_>, i: usize, zero: usize) -> Result<NodeId> {
+    let rank = builder.shape(call.required(i)?).len();
+    centred(builder, call, i, zero, rank.saturating_sub(1))
+}
+
+/// `sums * factors`, and the bias, operand `bias`, if there is one.
+fn scaled(
+    builder: &mut Builder,
+    call: &Call<'_>,
+    sums: NodeId,
+    factors: NodeId,
+    bias: usize,
+) -> Result<Vec<Value>> {
+    let y = builder.binary(call, Binary::Mul, sums, factors)?;
+    match builder.optional(call, bias)? {
+        Some(bias) => builder.finish(call, Op::Binary(Binary::Add), &[y, bias]),
+        None => Ok(vec![Value::Node(y)]),
+    }
+}

@@ -23,6 +23,7 @@ pub struct Compiler {
 pub struct Network {
     graph: Graph,
     options: Options,
+    random_weights: Option<u64>,
 }
 
 impl Compiler {
@@ -60,11 +61,13 @@ impl Compiler {
     /// # Errors
     /// If the spec makes no sense or the weights do not fit it.
     pub fn spec(&self, spec: &Spec) -> Result<Network, Error> {
-        let weights = match &self.options.weights {
-            Some(file) => Weights::Map(safetensors::load(file)?),
-            None => Weights::Random { seed: self.options.seed },
+        let seed = self.options.seed;
+        let (weights, random_weights) = match &self.options.weights {
+            Some(file) => (Weights::Map(safetensors::load(file)?), None),
+            None => (Weights::Random { seed }, Some(seed)),
         };
-        Ok(self.graph(spec.build(&weights, self.options.batch.unwrap_or(1))?))
+        let graph = spec.build(&weights, self.options.batch.unwrap_or(1))?;
+        Ok(Network { random_weights, ..self.graph(graph) })
     }
 
     /// Imports an ONNX file. Its large constants stay in the file until they are packed, so it must not be cut short
@@ -89,7 +92,7 @@ impl Compiler {
 
     /// Takes a graph as it stands.
     pub fn graph(&self, graph: Graph) -> Network {
-        Network { graph, options: self.options.clone() }
+        Network { graph, options: self.options.clone(), random_weights: None }
     }
 }
 
@@ -97,6 +100,11 @@ impl Network {
     /// The graph as it was described, before any pass.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The seed of its weights, if they are random: those of a spec or a built-in network that was given none.
+    pub fn random_weights(&self) -> Option<u64> {
+        self.random_weights
     }
 
     /// How it will be compiled.

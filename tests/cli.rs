@@ -1,6 +1,8 @@
 //! The command line, from outside: answers, files, exit codes, error lines.
 #![cfg(feature = "cli")]
 
+#[path = "cli/arguments.rs"]
+mod arguments;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/check.rs"]
@@ -11,6 +13,8 @@ mod classify;
 mod dump;
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "cli/heads.rs"]
+mod heads;
 #[path = "common/host.rs"]
 mod host;
 #[path = "cli/hostile.rs"]

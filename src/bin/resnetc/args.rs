@@ -7,6 +7,7 @@ use resnetc::codegen::perf_map;
 use resnetc::{Compiler, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
 
 use crate::failure::Failure;
+use crate::output;
 use crate::tuned::{Choices, OFF};
 
 /// How to load and compile a network.
@@ -80,6 +81,13 @@ impl Common {
         Ok(Compiler::new(self.options(None)).load(model)?)
     }
 
+    /// Loads MODEL to run it, and says so if its weights are random.
+    pub(crate) fn load_to_run(&self, model: &Path) -> Result<Network, Failure> {
+        let network = self.load(model)?;
+        note_random_weights(model, &network);
+        Ok(network)
+    }
+
     /// What can be refused before anything is read.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         self.isa.resolve().map_err(resnetc::Error::from)?;
@@ -90,6 +98,16 @@ impl Common {
         }
         self.passes.selection().check().map_err(resnetc::Error::from)?;
         Ok(())
+    }
+}
+
+/// Says on stderr that what a network computes means nothing, if its weights are random.
+pub(crate) fn note_random_weights(model: &Path, network: &Network) {
+    if let Some(seed) = network.random_weights() {
+        output::note(&format!(
+            "the weights of {} are random (seed {seed}); --weights FILE.safetensors gives it trained ones",
+            model.display()
+        ));
     }
 }
 

@@ -89,12 +89,12 @@ pub(crate) struct Loaded {
 pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
     common.check()?;
     let Some(path) = input else {
-        let network = common.load(model)?;
+        let network = common.load_to_run(model)?;
         let inputs = random(&network, common.seed);
         return Ok(Loaded { network, inputs, file: None });
     };
     let file = TensorFile::read(path)?;
-    let mut network = common.load(model)?;
+    let mut network = common.load_to_run(model)?;
     if let Some(batch) = other_batch(&network, &file)?
         && common.batch.is_none()
     {

@@ -1,4 +1,4 @@
-//! Writing: to standard output, which may be closed at any time, and to files, which appear whole or not at all.
+//! Writing: to standard output and stderr, which may be closed at any time, and to files, which appear whole or not at all.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
@@ -23,6 +23,11 @@ pub(crate) fn print_json(report: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(report)
         .map_err(|e| Failure::new(format!("the report cannot be written as JSON: {e}")))?;
     print(&(text + "\n"))
+}
+
+/// Says something on stderr that a reader should know and that is no error. If stderr is closed, nobody wants to.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "note: {text}");
 }
 
 /// Writes a file beside its place and moves it there once it is complete.

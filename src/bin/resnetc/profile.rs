@@ -44,7 +44,7 @@ const RUNS: (f64, f64) = (10.0, 1_000.0);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.trace.as_deref().map_or(Ok(()), output::check_file)?;
-    let network = args.common.load(&args.model)?;
+    let network = args.common.load_to_run(&args.model)?;
     let values = inputs::random(&network, args.common.seed);
     let model = network.compile()?;
     let mut context = model.context()?;

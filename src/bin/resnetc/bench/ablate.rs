@@ -80,7 +80,7 @@ pub(super) struct Code {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check(args)?;
-    let network = args.common.without_tuned().load(&args.model)?;
+    let network = args.common.without_tuned().load_to_run(&args.model)?;
     let ablation = measure(args, &network)?;
     if let Some(file) = &args.csv {
         output::write_file(file, csv::text(&ablation).as_bytes())?;

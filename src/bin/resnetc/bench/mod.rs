@@ -92,7 +92,7 @@ fn measure_peak(isa: Isa, threads: usize) -> Result<f64, Failure> {
 
 /// The network as the options want it, and perhaps the unfused one beside it.
 fn run_one(args: &Args) -> Result<(), Failure> {
-    let network = args.common.load(&args.model)?;
+    let network = args.common.load_to_run(&args.model)?;
     let plan =
         Plan { warmup: args.warmup, iterations: args.iters, budget: BUDGET, least_rounds: 10 };
     let mut variants = vec![Variant { name: "full".to_owned(), network: network.clone() }];

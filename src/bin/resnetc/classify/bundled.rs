@@ -3,8 +3,10 @@
 /// The network, as ONNX.
 pub(super) const MODEL: &[u8] = include_bytes!("../../../../models/resnet20-fashion-mnist.onnx");
 
-/// Its labels, one a line.
-pub(super) const LABELS: &str = include_str!("../../../../models/fashion-mnist-labels.txt");
+/// Its labels.
+pub(super) fn labels() -> Vec<String> {
+    include_str!("../../../../models/fashion-mnist-labels.txt").lines().map(str::to_owned).collect()
+}
 
 macro_rules! pictures {
     ($($name:literal),* $(,)?) => {

@@ -1,13 +1,15 @@
-//! A compiled classifier: batches of prepared pictures in, probabilities out.
+//! A compiled classifier: batches of prepared pictures in, answers out.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use resnetc::import::{ImportError, ImportErrorKind, onnx};
-use resnetc::ir::{Graph, Op};
-use resnetc::{Compiler, Context, Error, Model, Network, whole_file};
+use resnetc::ir::Graph;
+use resnetc::{Compiler, Context, Error, Model, Network};
 
-use super::{Args, bundled};
+use super::head::Head;
+use super::{Args, bundled, labels};
+use crate::args::note_random_weights;
 use crate::failure::Failure;
 use crate::units::{ms, shape};
 
@@ -17,9 +19,8 @@ pub(super) struct Engine {
     context: Context,
     /// `[N, C, H, W]`.
     input: [usize; 4],
-    classes: usize,
-    /// Whether the network gives probabilities already.
-    normalized: bool,
+    head: Head,
+    /// One for each class of an answer, if they are known.
     labels: Option<Vec<String>>,
 }
 
@@ -37,12 +38,18 @@ impl Engine {
         };
         let graph = network.graph();
         let input = picture_input(graph)?;
-        let classes = classes(graph, input[0])?;
-        let labels = labels(args, model.is_none(), classes)?;
-        let normalized = ends_in_softmax(graph);
-        let model = network.compile()?;
-        let context = model.context()?;
-        Ok(Engine { model, context, input, classes, normalized, labels })
+        let labels = args.labels.as_deref().map(labels::read).transpose()?;
+        let count = labels.as_ref().map(Vec::len);
+        let head = Head::of(graph, input[0], args.output_name.as_deref(), count, args.activation)?;
+        let labels = match (labels, &args.labels) {
+            (Some(labels), Some(path)) => {
+                Some(labels::fit(labels, path, head.classes(), head.is_binary())?)
+            }
+            _ => model.is_none().then(bundled::labels),
+        };
+        let compiled = network.compile()?;
+        let context = compiled.context()?;
+        Ok(Engine { model: compiled, context, input, head, labels })
     }
 
     /// Pictures in one run.
@@ -61,8 +68,8 @@ impl Engine {
         [c, h, w]
     }
 
-    pub(super) fn classes(&self) -> usize {
-        self.classes
+    pub(super) fn head(&self) -> &Head {
+        &self.head
     }
 
     pub(super) fn model(&self) -> &Model {
@@ -76,7 +83,7 @@ impl Engine {
     /// The name of a class.
     pub(super) fn label(&self, class: usize) -> String {
         let known = self.labels.as_ref().and_then(|l| l.get(class));
-        known.cloned().unwrap_or_else(|| format!("class {class}"))
+        known.filter(|l| !l.is_empty()).cloned().unwrap_or_else(|| format!("class {class}"))
     }
 
     /// Whether some class has this name.
@@ -84,7 +91,7 @@ impl Engine {
         self.labels.as_ref().is_some_and(|l| l.iter().any(|known| known == label))
     }
 
-    /// The probabilities of up to a batch of pictures, and the time of the run.
+    /// The answers of up to a batch of pictures, and the time of the run.
     pub(super) fn run(
         &mut self,
         pictures: &[&[f32]],
@@ -98,26 +105,25 @@ impl Engine {
         let start = Instant::now();
         self.model.run(&mut self.context)?;
         let time = start.elapsed();
-        let rows = self.context.output(0)?.chunks_exact(self.classes).take(pictures.len());
-        Ok((
-            rows.map(|row| if self.normalized { row.to_vec() } else { softmax(row) }).collect(),
-            time,
-        ))
+        let rows = self.context.output(self.head.index)?.chunks_exact(self.head.values);
+        Ok((rows.take(pictures.len()).map(|row| self.head.answer(row)).collect(), time))
     }
 }
 
 /// A model may have a batch of its own that cannot be changed; then it is that one, unless the user asked for another.
 fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Network, Failure> {
     let load = |batch| Compiler::new(args.common.options(batch)).load(model);
-    match load(batch) {
+    let network = match load(batch) {
         Err(Error::Import(ImportError { kind, .. }))
             if args.common.batch.is_none()
                 && matches!(*kind, ImportErrorKind::FixedBatch { .. }) =>
         {
-            Ok(load(None)?)
+            load(None)?
         }
-        loaded => Ok(loaded?),
-    }
+        loaded => loaded?,
+    };
+    note_random_weights(model, &network);
+    Ok(network)
 }
 
 fn bundled_network(args: &Args, batch: Option<usize>) -> Result<Network, Failure> {
@@ -143,61 +149,4 @@ fn picture_input(graph: &Graph) -> Result<[usize; 4], Failure> {
         ))
         .help("prepare the values yourself and use `resnetc run`")),
     }
-}
-
-fn classes(graph: &Graph, batch: usize) -> Result<usize, Failure> {
-    let Some(output) = graph.outputs().first() else {
-        return Err(Failure::new("the model has no output"));
-    };
-    let ty = &graph.node(output.node).ty;
-    match (ty.shape.first(), ty.elements()) {
-        (Some(&n), elements) if n == batch && elements > 0 => Ok(elements / batch),
-        _ => Err(Failure::new(format!(
-            "the model gives {}; a classifier gives [{batch}, classes]",
-            shape(&ty.shape)
-        ))),
-    }
-}
-
-/// The longest file of labels that is read: a name of a hundred letters for each of a hundred thousand classes.
-const MAX_LABELS: u64 = 10 << 20;
-
-fn labels(args: &Args, bundled: bool, classes: usize) -> Result<Option<Vec<String>>, Failure> {
-    let text = match &args.labels {
-        Some(path) => {
-            let bytes = whole_file::read(path, MAX_LABELS)
-                .map_err(|e| Failure::file(path, format!("reading failed: {e}")))?;
-            String::from_utf8(bytes).map_err(|_| Failure::file(path, "this is no UTF-8 text"))?
-        }
-        None if bundled => bundled::LABELS.to_owned(),
-        None => return Ok(None),
-    };
-    let labels: Vec<String> = text.lines().map(|l| l.trim().to_owned()).collect();
-    match &args.labels {
-        Some(path) if labels.len() != classes => Err(Failure::file(
-            path,
-            format!("it has {} labels, the model {classes} classes", labels.len()),
-        )),
-        _ => Ok(Some(labels)),
-    }
-}
-
-/// Whether the first output is a softmax, seen through operators that only rename or reshape.
-fn ends_in_softmax(graph: &Graph) -> bool {
-    let mut node = graph.outputs().first().map(|o| o.node);
-    while let Some(id) = node {
-        match graph.node(id).op {
-            Op::Softmax { .. } => return true,
-            Op::Identity | Op::Reshape { .. } | Op::Reorder(_) => node = graph.operand(id, 0),
-            _ => return false,
-        }
-    }
-    false
-}
-
-fn softmax(row: &[f32]) -> Vec<f32> {
-    let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = row.iter().map(|&x| f64::from(x - greatest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| (p / sum) as f32).collect()
 }

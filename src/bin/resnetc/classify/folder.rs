@@ -3,11 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::picture::Source;
-
-/// Names of files in a folder that are taken for pictures end in one of these.
-const EXTENSIONS: &[&str] =
-    &["png", "jpg", "jpeg", "bmp", "webp", "pnm", "ppm", "pgm", "pbm", "pam"];
+use super::picture::{EXTENSIONS, Source};
 
 /// Files as they are, and folders as all pictures in them and below, by path.
 pub(super) fn expand(paths: &[&Path]) -> Vec<Source> {

@@ -5,25 +5,30 @@ mod bundled;
 mod dataset;
 mod engine;
 mod folder;
+mod head;
+mod kind;
+mod labels;
 mod picture;
 mod pixels;
 mod preparation;
 mod preset;
+mod ranges;
 mod report;
+mod request;
 mod resample;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use resnetc::spec::Spec;
-
 use crate::args::{Common, positive};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use engine::Engine;
+use head::Activation;
 use picture::Source;
 use preparation::Preparation;
 use report::Report;
+use request::Request;
 
 /// Where Debian's package dataset-fashion-mnist puts its files.
 const DATASET: &str = "/usr/share/datasets/fashion-mnist";
@@ -45,9 +50,15 @@ pub(crate) struct Args {
     /// A built-in network, .toml, .json or .onnx file, and pictures or folders of pictures, with the folders in them
     #[arg(value_name = "MODEL|IMAGE")]
     arguments: Vec<PathBuf>,
-    /// The labels, one a line, in the order of the classes
+    /// The labels in the order of the classes: one a line, or JSON
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// The output that has a number for each class [default: the one that fits the labels]
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
+    /// What makes probabilities of the network's numbers [default: what the network does not do itself]
+    #[arg(long, value_name = "FUNCTION", value_enum)]
+    activation: Option<Activation>,
     /// How many labels for each picture [default: 1 with the bundled model, else 5]
     #[arg(long, value_name = "K", value_parser = positive)]
     top: Option<usize>,
@@ -63,35 +74,6 @@ pub(crate) struct Args {
     common: Common,
 }
 
-/// What the arguments mean.
-struct Request<'a> {
-    /// The bundled network without.
-    model: Option<&'a Path>,
-    pictures: Vec<&'a Path>,
-}
-
-impl<'a> Request<'a> {
-    fn of(args: &'a Args) -> Result<Self, Failure> {
-        let (models, pictures): (Vec<&Path>, Vec<&Path>) =
-            args.arguments.iter().map(PathBuf::as_path).partition(|p| names_model(p));
-        match *models {
-            [] => Ok(Request { model: None, pictures }),
-            [model] => Ok(Request { model: Some(model), pictures }),
-            [first, second, ..] => Err(Failure::usage(format!(
-                "{} and {} are both models; give one",
-                first.display(),
-                second.display()
-            ))),
-        }
-    }
-}
-
-fn names_model(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str());
-    matches!(extension, Some("onnx" | "toml" | "json"))
-        || path.to_str().is_some_and(|name| Spec::builtin(name).is_some())
-}
-
 /// The preset of a model without `--preset`.
 fn usual_preset(model: Option<&Path>) -> &'static str {
     if model.is_none() { "fashion-mnist" } else { "torchvision" }
@@ -99,7 +81,7 @@ fn usual_preset(model: Option<&Path>) -> &'static str {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.check()?;
-    let request = Request::of(args)?;
+    let request = Request::of(&args.arguments)?;
     if let Some(folder) = &args.dataset {
         if !request.pictures.is_empty() {
             return Err(Failure::usage("--dataset and pictures do not go together"));

@@ -10,6 +10,14 @@ use resnetc::whole_file;
 use crate::failure::Failure;
 use crate::units;
 
+/// Names of files that are taken for pictures end in one of these.
+pub(super) const EXTENSIONS: &[&str] = &[
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "pnm", "ppm", "pgm", "pbm",
+    "pam",
+];
+/// The name of standard input.
+pub(super) const STDIN: &str = "-";
+
 /// Where a picture comes from.
 pub(super) enum Source {
     /// One that comes with the program: its name and contents.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::Engine;
+use super::head::Head;
 use super::picture::Source;
 use super::preparation::Preparation;
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ struct Document<'a> {
     batch: usize,
     compile_ms: f64,
     preprocessing: &'a Preparation,
+    head: Head,
     pictures: Vec<Picture>,
 }
 
@@ -50,7 +52,24 @@ struct Picture {
 struct Guess {
     class: usize,
     label: String,
-    probability: f32,
+    #[serde(flatten)]
+    number: Number,
+}
+
+/// What a class is given.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Number {
+    Probability(f32),
+    /// The network's own number, of which nothing is known.
+    Value(f32),
+}
+
+impl Number {
+    fn get(self) -> f32 {
+        let (Number::Probability(number) | Number::Value(number)) = self;
+        number
+    }
 }
 
 impl<'a> Report<'a> {
@@ -60,7 +79,7 @@ impl<'a> Report<'a> {
         top: usize,
         json: bool,
     ) -> Self {
-        let labels: Vec<String> = (0..engine.classes()).map(|c| engine.label(c)).collect();
+        let labels: Vec<String> = (0..engine.head().classes()).map(|c| engine.label(c)).collect();
         let known = labels.iter().map(|l| engine.knows(l)).collect();
         let model = engine.model();
         let document = Document {
@@ -69,6 +88,7 @@ impl<'a> Report<'a> {
             batch: engine.batch(),
             compile_ms: engine.compile_ms(),
             preprocessing,
+            head: engine.head().clone(),
             pictures: Vec::new(),
         };
         Report { labels, known, top, json, document }
@@ -98,7 +118,10 @@ impl<'a> Report<'a> {
         let guess = |&class: &usize| Guess {
             class,
             label: self.labels[class].clone(),
-            probability: row[class],
+            number: match self.document.head.is_probability {
+                true => Number::Probability(row[class]),
+                false => Number::Value(row[class]),
+            },
         };
         let stem = source.stem();
         let named = self.labels.iter().zip(&self.known).any(|(l, &known)| known && l == stem);
@@ -168,13 +191,15 @@ fn line(picture: &Picture) -> String {
             let _ = writeln!(
                 text,
                 "{:<16} {:<12} {:.4}  {time:8.3} ms{verdict}",
-                picture.file, only.label, only.probability
+                picture.file,
+                only.label,
+                only.number.get()
             );
         }
         all => {
             let _ = writeln!(text, "{}  {time:.3} ms{verdict}", picture.file);
             for guess in all {
-                let _ = writeln!(text, "  {:.4}  {}", guess.probability, guess.label);
+                let _ = writeln!(text, "  {:.4}  {}", guess.number.get(), guess.label);
             }
         }
     }

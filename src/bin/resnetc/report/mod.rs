@@ -66,7 +66,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     check(args)?;
     let common = args.common.without_tuned();
-    let network = common.load(&args.model)?;
+    let network = common.load_to_run(&args.model)?;
     if network.options().passes != PassSelection::All {
         return Err(Failure::usage("a report compares all levels of passes")
             .help("leave --no-pass, --only-pass and --unfused away"));

@@ -1,0 +1,356 @@
+//! Which output of a network names classes, and what its numbers are: read off the graph, where it says so.
+
+use clap::ValueEnum;
+use resnetc::ir::op::{Binary, Unary};
+use resnetc::ir::{Graph, NodeId, Op};
+use serde::Serialize;
+
+use super::ranges::{Cone, Ranges};
+use crate::failure::Failure;
+use crate::nearest::nearest;
+use crate::output;
+use crate::units::shape;
+
+/// What makes probabilities of a network's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Activation {
+    /// Nothing: the numbers as they are
+    None,
+    /// exp(x) / sum(exp(x)): the classes exclude each other
+    Softmax,
+    /// 1 / (1 + exp(-x)): each class by itself
+    Sigmoid,
+    /// exp(x), of logarithms.
+    #[value(skip)]
+    Exp,
+}
+
+/// The output that is taken for classes.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Head {
+    pub(super) output: String,
+    /// What is still done to its numbers.
+    pub(super) activation: Activation,
+    #[serde(skip)]
+    pub(super) index: usize,
+    /// Numbers for each picture.
+    #[serde(skip)]
+    pub(super) values: usize,
+    /// Whether they are probabilities in the end.
+    #[serde(skip)]
+    pub(super) is_probability: bool,
+    /// What the graph did last to quantize them, which is taken back first.
+    #[serde(skip)]
+    quantized: Affine,
+}
+
+/// `x` as `factor * x + shift`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Affine {
+    factor: f64,
+    shift: f64,
+}
+
+/// What the numbers of an output are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Numbers {
+    Probabilities,
+    Logarithms,
+    /// Of a vector that is divided by its own length, or normalized otherwise.
+    Embedding,
+    /// The graph does not say.
+    Scores,
+}
+
+/// An output of a graph.
+struct Output<'a> {
+    index: usize,
+    name: &'a str,
+    node: NodeId,
+    shape: &'a [usize],
+    /// Numbers for each picture, if it has a list of them.
+    values: Option<usize>,
+}
+
+impl Head {
+    /// Chooses an output of a graph that takes `batch` pictures, for so many `labels` if there are any: that of the
+    /// name `wanted`, the only one, or the only one that fits. A choice among several is said on stderr.
+    pub(super) fn of(
+        graph: &Graph,
+        batch: usize,
+        wanted: Option<&str>,
+        labels: Option<usize>,
+        activation: Option<Activation>,
+    ) -> Result<Self, Failure> {
+        let outputs = outputs(graph, batch);
+        let output = match (wanted, &outputs[..]) {
+            (_, []) => return Err(Failure::new("the model has no output")),
+            (Some(name), _) => named(&outputs, name)?,
+            (None, [only]) => only,
+            (None, _) => chosen(graph, &outputs, labels)?,
+        };
+        let Some(values) = output.values else { return Err(unfit(output, batch)) };
+        let (numbers, quantized) = numbers(graph, output.node);
+        let activation = match (activation, numbers) {
+            (Some(Activation::Softmax), _) if values == 1 => {
+                return Err(Failure::usage(format!(
+                    "--activation softmax: {} is one number a picture, whose softmax is always 1",
+                    output.name()
+                ))
+                .help("use sigmoid"));
+            }
+            (Some(given), _) => given,
+            (None, Numbers::Probabilities) => Activation::None,
+            (None, Numbers::Logarithms) => Activation::Exp,
+            (None, Numbers::Embedding) => return Err(embedding(output)),
+            (None, Numbers::Scores) if values == 1 => Activation::Sigmoid,
+            (None, Numbers::Scores) => Activation::Softmax,
+        };
+        Ok(Head {
+            output: output.name.to_owned(),
+            activation,
+            index: output.index,
+            values,
+            is_probability: activation != Activation::None || numbers == Numbers::Probabilities,
+            quantized,
+        })
+    }
+
+    /// Whether there is one number, the probability of the second of two classes.
+    pub(super) fn is_binary(&self) -> bool {
+        self.values == 1 && self.is_probability
+    }
+
+    /// How many classes the answers have.
+    pub(super) fn classes(&self) -> usize {
+        if self.is_binary() { 2 } else { self.values }
+    }
+
+    /// The answer of one picture, a number for each class.
+    pub(super) fn answer(&self, row: &[f32]) -> Vec<f32> {
+        let Affine { factor, shift } = self.quantized;
+        let row = row.iter().map(|&x| (f64::from(x) - shift) / factor);
+        let row: Vec<f64> = match self.activation {
+            Activation::None => row.collect(),
+            Activation::Exp => row.map(f64::exp).collect(),
+            Activation::Sigmoid => row.map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+            Activation::Softmax => softmax(&row.collect::<Vec<f64>>()),
+        };
+        match (&row[..], self.is_binary()) {
+            (&[p], true) => vec![(1.0 - p) as f32, p as f32],
+            _ => row.into_iter().map(|x| x as f32).collect(),
+        }
+    }
+}
+
+fn softmax(row: &[f64]) -> Vec<f64> {
+    let greatest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = row.iter().map(|&x| (x - greatest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| p / sum).collect()
+}
+
+impl Output<'_> {
+    fn name(&self) -> String {
+        format!("output \"{}\" {}", self.name, shape(self.shape))
+    }
+}
+
+fn outputs(graph: &Graph, batch: usize) -> Vec<Output<'_>> {
+    let mut all = Vec::new();
+    for (index, output) in graph.outputs().iter().enumerate() {
+        let (name, node) = (&output.name[..], output.node);
+        let shape = &graph.node(node).ty.shape[..];
+        all.push(Output { index, name, node, shape, values: values(shape, batch) });
+    }
+    all
+}
+
+/// Numbers for each picture of a value of this shape, where that is a list: `[N, C]`, with axes of extent 1 anywhere
+/// behind the first, or without the first if one picture is in a run.
+fn values(shape: &[usize], batch: usize) -> Option<usize> {
+    let rest = match shape {
+        [n, rest @ ..] if *n == batch => rest,
+        all if batch == 1 => all,
+        _ => return None,
+    };
+    let mut long = rest.iter().copied().filter(|&extent| extent != 1);
+    let values = long.next().unwrap_or(1);
+    (long.next().is_none() && values > 0).then_some(values)
+}
+
+fn unfit(output: &Output<'_>, batch: usize) -> Failure {
+    Failure::new(format!(
+        "the model's {} is no list of classes: that is [{batch}, classes], with axes of extent 1 at most beside",
+        output.name()
+    ))
+    .help("a detector or a segmentation gives more than one answer a picture; `resnetc run` gives all values")
+}
+
+fn embedding(output: &Output<'_>) -> Failure {
+    Failure::new(format!(
+        "the model's {} is no list of classes: it is normalized by its own values, as embeddings are",
+        output.name()
+    ))
+    .help("`resnetc run` gives its values; --activation softmax takes them for classes")
+}
+
+fn list(outputs: &[Output<'_>]) -> String {
+    let all: Vec<String> =
+        outputs.iter().map(|o| format!("\"{}\" {}", o.name, shape(o.shape))).collect();
+    all.join(", ")
+}
+
+fn named<'o, 'g>(outputs: &'o [Output<'g>], name: &str) -> Result<&'o Output<'g>, Failure> {
+    outputs.iter().find(|o| o.name == name).ok_or_else(|| {
+        let near = nearest(name, outputs.iter().map(|o| o.name));
+        Failure::new(format!("the model has no output \"{name}\""))
+            .help(format!("there are {}", near.join(", ")))
+    })
+}
+
+/// The only output that fits the labels; without labels the only one with a list of numbers, or the only one of those
+/// that the graph keeps to probabilities.
+fn chosen<'o, 'g>(
+    graph: &Graph,
+    outputs: &'o [Output<'g>],
+    labels: Option<usize>,
+) -> Result<&'o Output<'g>, Failure> {
+    let fits = |o: &&Output<'_>| match (o.values, labels) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        // One number tells two classes apart.
+        (Some(1), Some(labels)) => labels <= 2,
+        (Some(values), Some(labels)) => values == labels,
+    };
+    let fitting: Vec<&Output<'_>> = outputs.iter().filter(fits).collect();
+    let is_head = |o: &&&Output<'_>| {
+        matches!(numbers(graph, o.node).0, Numbers::Probabilities | Numbers::Logarithms)
+    };
+    let heads: Vec<&&Output<'_>> = fitting.iter().filter(is_head).collect();
+    let (output, why) = match (&fitting[..], &heads[..]) {
+        ([only], _) if labels.is_some() => (*only, "it has as many classes as there are labels"),
+        ([only], _) => (*only, "no other is a list of numbers"),
+        (_, [only]) => (**only, "no other is made of probabilities"),
+        _ => {
+            let which = match (labels, fitting.is_empty()) {
+                (Some(labels), true) => format!("none of them has {labels} classes"),
+                (None, true) => "none of them is a list of classes".to_owned(),
+                _ => "more than one may be the classes".to_owned(),
+            };
+            return Err(Failure::new(format!(
+                "the model has the outputs {}: {which}",
+                list(outputs)
+            ))
+            .help("choose one with --output-name, or give its --labels"));
+        }
+    };
+    output::note(&format!("of the outputs {}, \"{}\" is taken: {why}", list(outputs), output.name));
+    Ok(output)
+}
+
+/// What the numbers of a value are, and what quantized them.
+fn numbers(graph: &Graph, node: NodeId) -> (Numbers, Affine) {
+    let mut ranges = Ranges::new(graph);
+    let mut walk = Walk { node, affine: Affine { factor: 1.0, shift: 0.0 }, is_rounded: false };
+    loop {
+        if ranges.of(walk.node).is_unit() {
+            return (Numbers::Probabilities, walk.affine);
+        }
+        if is_log(graph, &mut ranges, walk.node) {
+            return (Numbers::Logarithms, walk.affine);
+        }
+        if !walk.back(graph) {
+            break;
+        }
+    }
+    let quantized = if walk.is_rounded { walk.affine } else { Affine { factor: 1.0, shift: 0.0 } };
+    (if is_normalized(graph, node) { Numbers::Embedding } else { Numbers::Scores }, quantized)
+}
+
+/// A way from an output towards what it is computed from, through what renames, rounds and scales.
+struct Walk {
+    node: NodeId,
+    /// The output as a function of the node.
+    affine: Affine,
+    is_rounded: bool,
+}
+
+impl Walk {
+    /// One operator back; false where it is none of those.
+    fn back(&mut self, graph: &Graph) -> bool {
+        let scalar = |id: NodeId| {
+            let tensor = graph.constant_of(id)?;
+            (tensor.elements() == 1).then(|| f64::from(tensor.data()[0]))
+        };
+        let Affine { factor, shift } = self.affine;
+        let operands = graph.operands(self.node);
+        let (node, affine) = match (&graph.node(self.node).op, &operands[..]) {
+            (op, &[x]) if renames(op) => (x, self.affine),
+            (Op::Unary(Unary::Round), &[x]) => {
+                self.is_rounded = true;
+                (x, self.affine)
+            }
+            (Op::Unary(Unary::Clip { .. }), &[x]) => (x, self.affine),
+            (Op::Binary(binary), &[a, b]) => match (binary, scalar(a), scalar(b)) {
+                (Binary::Add, None, Some(c)) => (a, Affine { factor, shift: shift + factor * c }),
+                (Binary::Add, Some(c), None) => (b, Affine { factor, shift: shift + factor * c }),
+                (Binary::Sub, None, Some(c)) => (a, Affine { factor, shift: shift - factor * c }),
+                (Binary::Mul, None, Some(c)) => (a, Affine { factor: factor * c, shift }),
+                (Binary::Mul, Some(c), None) => (b, Affine { factor: factor * c, shift }),
+                (Binary::Div, None, Some(c)) => (a, Affine { factor: factor / c, shift }),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        if !(affine.factor.is_normal() && affine.shift.is_finite()) {
+            return false;
+        }
+        (self.node, self.affine) = (node, affine);
+        true
+    }
+}
+
+fn renames(op: &Op) -> bool {
+    matches!(op, Op::Identity | Op::Reshape { .. } | Op::Transpose { .. } | Op::Reorder(_))
+}
+
+/// Whether a value is the logarithm of probabilities: as it stands, or as `x - log(sum(exp(x)))`.
+fn is_log(graph: &Graph, ranges: &mut Ranges<'_>, node: NodeId) -> bool {
+    match (&graph.node(node).op, &graph.operands(node)[..]) {
+        (Op::Unary(Unary::Log), &[x]) => ranges.of(x).is_unit(),
+        (Op::Binary(Binary::Sub), &[x, log]) => {
+            let cone = Cone::of(graph, log, |id| id == x);
+            let has = |unary: Unary| cone.nodes().any(|id| graph.node(id).op == Op::Unary(unary));
+            cone.reaches(x) && has(Unary::Log) && has(Unary::Exp)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a value is a vector divided by a root that is computed from it: its length, or its deviation. Constants may
+/// scale and shift it afterwards.
+fn is_normalized(graph: &Graph, mut node: NodeId) -> bool {
+    loop {
+        let operands = graph.operands(node);
+        let is_constant = |id: NodeId| graph.constant_of(id).is_some();
+        node = match (&graph.node(node).op, &operands[..]) {
+            (op, &[x]) if renames(op) => x,
+            (Op::Binary(Binary::Mul | Binary::Add), &[x, c] | &[c, x])
+                if is_constant(c) && !is_constant(x) =>
+            {
+                x
+            }
+            (Op::Binary(Binary::Mul | Binary::Div), &[a, b]) => {
+                let by = |x: NodeId, root: NodeId| {
+                    let cone = Cone::of(graph, root, |id| id == x);
+                    cone.reaches(x)
+                        && cone.nodes().any(|id| graph.node(id).op == Op::Unary(Unary::Sqrt))
+                };
+                return by(a, b) || by(b, a);
+            }
+            _ => return false,
+        };
+    }
+}

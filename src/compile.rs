@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use resnetc_ir::{DType, Graph, NodeId, Op, Tensor, TensorType};
 
+pub use resnetc_ir::cost::{macs, moved_bytes, run_macs};
+
 use crate::codegen::code::CodeSpace;
 use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
 use crate::codegen::machine::Cranelift;
@@ -241,32 +243,6 @@ pub fn lower(
     let thread_bytes = sink.thread_bytes();
     let (kernels, packs, weight_bytes) = sink.finish();
     Ok(Lowered { kernels, regions, steps, packs, weight_bytes, thread_bytes })
-}
-
-/// Multiply-adds of a node by the operator's definition.
-pub fn macs(graph: &Graph, node: NodeId) -> u64 {
-    let n = graph.node(node);
-    let weights = |operand: usize| -> usize {
-        graph.operand(node, operand).map_or(0, |w| graph.node(w).ty.shape[1..].iter().product())
-    };
-    let per_output = match &n.op {
-        Op::Conv(conv) => weights(1) + conv.projected_operand().map_or(0, |i| weights(i + 1)),
-        Op::Gemm(g) => graph
-            .operand(node, 0)
-            .map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),
-        Op::MatMul => {
-            graph.operand(node, 0).and_then(|a| graph.node(a).ty.shape.last().copied()).unwrap_or(0)
-        }
-        _ => 0,
-    };
-    (n.ty.elements() * per_output) as u64
-}
-
-/// Bytes of a node's operands and result by the operator's definition.
-pub fn moved_bytes(graph: &Graph, node: NodeId) -> u64 {
-    let elements = |node| graph.node(node).ty.elements() as u64;
-    let read: u64 = graph.operands(node).into_iter().map(elements).sum();
-    (read + elements(node)) * size_of::<f32>() as u64
 }
 
 /// Compiles a graph.

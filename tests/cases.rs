@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use resnetc::cpu::ISAS;
-use resnetc::{Compiler, IsaChoice, Model, Numerics, Options};
+use resnetc::{Compiler, IsaChoice, Model, Numerics, Options, PassSelection};
 use safetensors::{Dtype, SafeTensors};
 use table::{CASES, Case, Within};
 
@@ -31,10 +31,15 @@ fn networks_of_users_come_out_right() {
     for case in CASES {
         let stored = case.stored();
         for isa in ISAS.into_iter().filter(|&isa| host::runs(isa)) {
-            for (numerics, threads) in [(Numerics::Exact, 2), (Numerics::Fast, 1)] {
-                let isa = IsaChoice::Exactly(isa);
+            let isa = IsaChoice::Exactly(isa);
+            for (numerics, threads, passes) in [
+                (Numerics::Exact, 2, PassSelection::All),
+                (Numerics::Fast, 1, PassSelection::All),
+                (Numerics::Fast, 2, PassSelection::None),
+            ] {
                 let threads = Some(threads);
-                check(case, &stored, Options { isa, numerics, threads, ..Options::default() });
+                let options = Options { isa, numerics, threads, passes, ..Options::default() };
+                check(case, &stored, options);
             }
         }
     }
@@ -42,7 +47,8 @@ fn networks_of_users_come_out_right() {
 
 fn check(case: &Case, stored: &Stored, options: Options) {
     let Case { name, wanted, within } = case;
-    let context = format!("{name} on {:?}, {:?}", options.isa, options.numerics);
+    let context =
+        format!("{name} on {:?}, {:?}, {:?}", options.isa, options.numerics, options.passes);
     let batch = stored.inputs[0].shape[0];
     let network = Compiler::new(Options { batch: Some(batch), ..options }).load(case.file());
     let model = network.expect(name).compile().expect(name);

@@ -9,6 +9,8 @@ mod bench;
 mod check;
 #[path = "cli/classify.rs"]
 mod classify;
+#[path = "cli/computed.rs"]
+mod computed;
 #[path = "cli/dump.rs"]
 mod dump;
 #[path = "cli/errors.rs"]

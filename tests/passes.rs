@@ -4,6 +4,8 @@
 mod bound;
 #[path = "passes/driver.rs"]
 mod driver;
+#[path = "passes/exact.rs"]
+mod exact;
 #[path = "passes/examples.rs"]
 mod examples;
 #[path = "passes/layouts.rs"]
@@ -14,3 +16,5 @@ mod random;
 mod random_graph;
 #[path = "passes/refusals/mod.rs"]
 mod refusals;
+#[path = "passes/transposes.rs"]
+mod transposes;

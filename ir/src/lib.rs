@@ -11,6 +11,7 @@
 //! | [`verify`] | the numbered invariants of a graph, and their check |
 //! | [`patch`] | a labelled rewrite that may not change a type |
 //! | [`eval`] | the interpreter in f64: the oracle of every pass and every kernel |
+//! | [`cost`] | multiply-adds and bytes by definition |
 //! | [`text`] | a text form that round-trips |
 //! | [`dot`] | graphviz |
 //!
@@ -18,6 +19,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod cost;
 pub mod dot;
 pub mod dtype;
 pub mod eval;

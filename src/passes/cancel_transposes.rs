@@ -3,8 +3,8 @@
 //! Such exports wrap every convolution in two transposes and do everything else on `[N, H, W, C]`. Two transposes
 //! in a row become one or none. Where operators stand between, the largest connected region of operators that work
 //! in any order of axes is computed in the other order as a whole: transposes at its borders cancel, those that
-//! the new order needs are added, and it is only done if fewer elements are moved than before. So it comes to an
-//! end.
+//! the new order needs are added, and it is only done if fewer elements are moved than before. A transpose is counted
+//! as saved only where nothing reads it afterwards. So it comes to an end.
 //!
 //! Before:
 //! ```text
@@ -41,13 +41,15 @@
 mod region;
 
 use std::collections::HashSet;
+use std::iter::successors;
 
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::Measure;
 use super::permute::{compose, inverse, is_identity, keeps_order};
 use super::remarks::{NearMisses, describe};
-use region::{Region, absorbed};
+use region::{Region, absorbed, cost};
 
 /// Switched off by the name `cancel_transposes`.
 pub const PASS: Pass = Pass {
@@ -57,7 +59,30 @@ pub const PASS: Pass = Pass {
         let mut tried = Tried::new();
         Box::new(move |graph, node, near| rewrite(graph, node, near, &mut tried))
     },
+    measure: Some(moved),
 };
+
+/// Elements that transposes move; then transposes; then how many of them stand above each transpose and each mean.
+fn moved(graph: &Graph) -> Measure {
+    let is_transpose = |&node: &NodeId| matches!(graph.node(node).op, Op::Transpose { .. });
+    let above = |node: NodeId| {
+        let above = successors(graph.operand(node, 0), |&n| graph.operand(n, 0));
+        above.take_while(is_transpose).count()
+    };
+    let [mut elements, mut transposes, mut standing_above] = [0; 3];
+    for node in graph.nodes() {
+        match &graph.node(node).op {
+            Op::Transpose { perm } => {
+                elements += graph.operand(node, 0).map_or(0, |source| cost(graph, source, perm));
+                transposes += 1;
+                standing_above += above(node);
+            }
+            Op::ReduceMean { .. } => standing_above += above(node),
+            _ => {}
+        }
+    }
+    [elements, transposes, standing_above].map(|n| n as u64)
+}
 
 /// Nodes of regions that were not worth it, with their permutation; keeps a sweep linear.
 type Tried = HashSet<(Vec<usize>, NodeId)>;
@@ -73,13 +98,18 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses, tried: &mut Tried
     }
 }
 
-/// One transpose for two.
+/// One transpose for two. Where the first has other readers, the second may be one that moves nothing, and stays so.
 fn merge(graph: &Graph, node: NodeId, source: NodeId, perm: &[usize]) -> Option<Patch> {
     let Op::Transpose { perm: first } = &graph.node(source).op else { return None };
     let origin = graph.operand(source, 0)?;
+    let both = compose(first, perm);
+    let is_shared = graph.sole_user(source) != Some(node);
+    if is_shared && cost(graph, origin, &both) > cost(graph, source, perm) {
+        return None;
+    }
     let label = format!("merge {} with {}", describe(graph, node), describe(graph, source));
     let mut patch = Patch::new(label);
-    let perm = compose(first, perm);
+    let perm = both;
     let merged = match is_identity(&perm) {
         true => origin.into(),
         false => {

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, describe};
 
 /// Switched off by the name `cse`.
@@ -38,6 +39,7 @@ pub const PASS: Pass = Pass {
         let mut seen = HashMap::new();
         Box::new(move |graph, node, near| rewrite(graph, node, near, &mut seen))
     },
+    measure: Some(operators),
 };
 
 /// Constants of more elements are compared by address. Two copies of a large weight are rare, and comparing all

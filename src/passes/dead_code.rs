@@ -19,6 +19,7 @@
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, describe};
 
 /// Switched off by the name `dead_code`.
@@ -26,6 +27,7 @@ pub const PASS: Pass = Pass {
     name: "dead_code",
     doc: "remove operators and constants that no output needs",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {

@@ -7,10 +7,10 @@ use resnetc_ir::{Graph, Op, Patch, PatchError};
 
 use super::origins::Origins;
 use super::remarks::{Applied, NearMisses, PassStats, Remarks};
-use super::{Need, Pass, PassSelection, Stage, Step, Sweeps, pipeline};
+use super::{Measure, Need, Pass, PassSelection, Stage, Step, Sweeps, pipeline};
 
-/// Sweeps after which a pass is taken to run in circles. A sweep moves a rewrite along a whole chain, so real
-/// networks need two or three.
+/// Sweeps after which a pass is content with what it has done: the graph is right behind each of them. A sweep moves a
+/// rewrite along a whole chain, so real networks need two or three.
 const MAX_SWEEPS: usize = 64;
 
 /// When the graph is checked.
@@ -98,13 +98,14 @@ pub enum PassError {
         /// The broken invariants.
         source: VerifyErrors,
     },
-    /// A pass does not come to an end. An error in the pass.
-    #[error("pass \"{pass}\" still finds something to do after {sweeps} sweeps")]
-    Endless {
+    /// A patch did not make smaller what each patch of its pass makes smaller ([`Pass::measure`]). An error in the pass,
+    /// which is looked for where the graph is verified.
+    #[error("pass \"{pass}\" comes no nearer to its end, patch \"{patch}\"")]
+    NoProgress {
         /// The pass.
         pass: &'static str,
-        /// How often it was run.
-        sweeps: usize,
+        /// The last patch applied.
+        patch: String,
     },
 }
 
@@ -185,13 +186,13 @@ impl Driver {
         let mut sweeps = 0;
         let near = loop {
             let before = self.remarks.applied.len();
+            let measure = self.measure(graph, &step.pass, Verify::EachPass);
             let near = self.sweep(graph, step)?;
             sweeps += 1;
-            if step.sweeps == Sweeps::Once || self.remarks.applied.len() == before {
+            let Some(last) = self.remarks.applied[before..].last() else { break near };
+            check_progress(graph, &step.pass, measure, &last.label)?;
+            if step.sweeps == Sweeps::Once || sweeps == MAX_SWEEPS {
                 break near;
-            }
-            if sweeps == MAX_SWEEPS {
-                return Err(PassError::Endless { pass, sweeps });
             }
         };
         let applied = &self.remarks.applied[first..];
@@ -232,16 +233,39 @@ impl Driver {
     fn apply(&mut self, graph: &mut Graph, step: &Step, patch: Patch) -> Result<(), PassError> {
         let pass = step.pass.name;
         let label = patch.label().to_owned();
+        let measure = self.measure(graph, &step.pass, Verify::EachPatch);
         let change = graph.apply(patch).map_err(|source| PassError::Patch { pass, source })?;
         self.remarks.origins.follow(graph, &change);
         if self.check == Verify::EachPatch {
             check(graph, pass, &label)?;
+            check_progress(graph, &step.pass, measure, &label)?;
         }
         if step.need == Need::Optional {
             self.budget -= 1;
         }
         self.remarks.applied.push(Applied::of(step, label, graph, &change));
         Ok(())
+    }
+}
+
+impl Driver {
+    /// What a pass makes smaller, if progress is checked this often.
+    fn measure(&self, graph: &Graph, pass: &Pass, often: Verify) -> Option<Measure> {
+        pass.measure.filter(|_| self.check == often).map(|measure| measure(graph))
+    }
+}
+
+fn check_progress(
+    graph: &Graph,
+    pass: &Pass,
+    before: Option<Measure>,
+    patch: &str,
+) -> Result<(), PassError> {
+    match (before, pass.measure) {
+        (Some(before), Some(measure)) if measure(graph) >= before => {
+            Err(PassError::NoProgress { pass: pass.name, patch: patch.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -29,6 +29,7 @@ use resnetc_ir::{Graph, NodeId, Patch};
 
 use super::Pass;
 use super::affine::{Affine, Chain};
+use super::measure::operators;
 use super::remarks::{NearMisses, Stop, describe};
 use super::weighted::Weighted;
 
@@ -37,6 +38,7 @@ pub const PASS: Pass = Pass {
     name: "fold_affine",
     doc: "fold a chain of constant per-channel arithmetic into the weights and bias before it",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {

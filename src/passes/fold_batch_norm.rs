@@ -26,6 +26,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::affine::Affine;
+use super::measure::operators;
 use super::remarks::{NearMisses, Stop, describe};
 use super::weighted::Weighted;
 
@@ -34,6 +35,7 @@ pub const PASS: Pass = Pass {
     name: "fold_batch_norm",
     doc: "fold a batch normalization into the weights and bias of the convolution before it",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {

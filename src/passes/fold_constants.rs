@@ -1,4 +1,6 @@
 //! Computes at compile time what depends on constants only, with the interpreter: in f64, rounded to f32 once.
+//! Required: kernels pack weights when a network is compiled, and files compute them from others (a reshape of weights
+//! of one dimension, weight normalization, spectral normalization).
 //!
 //! Before:
 //! ```text
@@ -19,17 +21,26 @@
 //! output "y" = %2
 //! ```
 
+use std::collections::HashSet;
+
+use resnetc_ir::cost::macs;
 use resnetc_ir::eval::{Value, eval_node};
-use resnetc_ir::{Graph, NodeId, Patch};
+use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, describe};
 
-/// Switched off by the name `fold_constants`.
+/// Cannot be switched off: what is computed from constants alone is a constant of the network.
 pub const PASS: Pass = Pass {
     name: "fold_constants",
     doc: "compute operators of constant operands at compile time",
-    sweep: |_| Box::new(rewrite),
+    sweep: |graph| {
+        let weights = weights(graph);
+        let mut room = Room::of(graph);
+        Box::new(move |graph, node, near| rewrite(graph, node, near, &weights, &mut room))
+    },
+    measure: Some(operators),
 };
 
 /// No constant of more elements is made.
@@ -38,29 +49,88 @@ const MAX_ELEMENTS: usize = 64 << 20;
 /// Results this small are folded even if they are many times larger than their operands.
 const ALWAYS: usize = 1 << 16;
 
-/// A larger result than this many times its operands costs more to store than to compute.
+/// A larger result than this many times its operands costs more to store than to compute. Weights are no such result:
+/// no kernel computes them.
 const MAX_GROWTH: usize = 4;
 
-fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
+/// How often all constants of a graph may be computed anew: weights are normalized in a few steps each.
+const TIMES: u64 = 32;
+
+/// What may be computed beside, in multiply-adds and elements: a few seconds of the interpreter's time. A small
+/// description can ask for any number.
+const WORK: u64 = 1 << 31;
+
+/// What may still be computed in a sweep.
+struct Room {
+    work: u64,
+}
+
+impl Room {
+    fn of(graph: &Graph) -> Self {
+        let constants = graph.nodes().filter_map(|node| graph.constant_of(node));
+        let elements: u64 = constants.map(|tensor| tensor.elements() as u64).sum();
+        Room { work: elements.saturating_mul(TIMES).saturating_add(WORK) }
+    }
+
+    /// Takes what an operator needs, if it is there.
+    fn take(&mut self, graph: &Graph, node: NodeId) -> bool {
+        let work = macs(graph, node).saturating_add(graph.node(node).ty.elements() as u64);
+        let left = self.work.checked_sub(work);
+        self.work = left.unwrap_or(self.work);
+        left.is_some()
+    }
+}
+
+/// Whatever the weights, biases and parameters of operators are computed from.
+fn weights(graph: &Graph) -> HashSet<NodeId> {
+    let is_weight = |node: NodeId, position: usize| match graph.node(node).op {
+        Op::Conv(conv) => {
+            let values = [conv.residual_operand(), conv.projected_operand()];
+            position > 0 && !values.contains(&Some(position))
+        }
+        Op::Gemm(_) | Op::MatMul | Op::BatchNorm { .. } => position > 0,
+        _ => false,
+    };
+    let operands = graph.nodes().flat_map(|node| {
+        graph.operands(node).into_iter().enumerate().map(move |(i, operand)| (node, i, operand))
+    });
+    let mut work: Vec<NodeId> =
+        operands.filter(|&(node, i, _)| is_weight(node, i)).map(|(.., operand)| operand).collect();
+    let mut found = HashSet::new();
+    while let Some(node) = work.pop() {
+        if found.insert(node) {
+            work.extend(graph.operands(node));
+        }
+    }
+    found
+}
+
+fn rewrite(
+    graph: &Graph,
+    node: NodeId,
+    near: &mut NearMisses,
+    weights: &HashSet<NodeId>,
+    room: &mut Room,
+) -> Option<Patch> {
     let operands = graph.operands(node);
-    if operands.is_empty() {
+    if operands.is_empty() || !operands.iter().all(|&o| graph.constant_of(o).is_some()) {
         return None;
     }
-    let constants: Option<Vec<_>> = operands.iter().map(|&o| graph.constant_of(o)).collect();
-    let constants = constants?;
-    let given: usize = constants.iter().map(|t| t.elements()).sum();
+    let given: usize = operands.iter().map(|&o| graph.node(o).ty.elements()).sum();
     let made = graph.node(node).ty.elements();
-    if made > MAX_ELEMENTS || made > ALWAYS && made / MAX_GROWTH > given {
+    let grows = made > ALWAYS && made / MAX_GROWTH > given && !weights.contains(&node);
+    if made > MAX_ELEMENTS.max(given) || grows {
         near.note(graph, node, format!("its {made} elements are too many for a constant"));
         return None;
     }
-    let values: Vec<Value> = constants.iter().map(|t| Value::from(&***t)).collect();
-    let value = eval_node(&graph.node(node).op, &values.iter().collect::<Vec<_>>());
-    let tensor = match value.map(|v| v.to_tensor()) {
-        Ok(Some(tensor)) => tensor,
-        Ok(None) => return None,
+    if !room.take(graph, node) {
+        near.note(graph, node, "the constants take too long to compute");
+        return None;
+    }
+    let tensor = match compute(graph, node, &operands) {
+        Ok(tensor) => tensor?,
         Err(error) => {
-            near.note(graph, node, error.to_string());
+            near.note(graph, node, error);
             return None;
         }
     };
@@ -68,4 +138,17 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     let folded = patch.constant(graph.node(node).name.clone(), tensor);
     patch.replace(node, folded);
     Some(patch)
+}
+
+/// The value of an operator of constants. Another view of the same elements shares them.
+fn compute(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Result<Option<Tensor>, String> {
+    let mut constants = operands.iter().filter_map(|&o| graph.constant_of(o));
+    let found = graph.node(node);
+    if let Op::Identity | Op::Reshape { .. } = found.op {
+        let source = constants.next().map(|tensor| (**tensor).clone());
+        return Ok(source.and_then(|tensor| tensor.reshaped(found.ty.shape.clone())));
+    }
+    let values: Vec<Value> = constants.map(|tensor| Value::from(&**tensor)).collect();
+    let value = eval_node(&found.op, &values.iter().collect::<Vec<_>>());
+    value.map(|value| value.to_tensor()).map_err(|error| error.to_string())
 }

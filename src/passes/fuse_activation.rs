@@ -21,6 +21,7 @@ use resnetc_ir::op::{Activation, Unary};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, describe};
 
 /// Switched off by the name `fuse_activation`.
@@ -28,6 +29,7 @@ pub const PASS: Pass = Pass {
     name: "fuse_activation",
     doc: "apply a ReLU or a clip in the convolution or matrix product before it",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {

@@ -35,6 +35,7 @@ use resnetc_ir::op::{Activation, Binary, Residual};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, Stop, describe};
 
 /// Switched off by the name `fuse_residual`.
@@ -45,6 +46,7 @@ pub const PASS: Pass = Pass {
         let depths = depths(graph);
         Box::new(move |graph, node, near| rewrite(graph, node, near, &depths))
     },
+    measure: Some(operators),
 };
 
 /// The number of operators on the longest path to each node. New nodes are missing, but they are convolutions with

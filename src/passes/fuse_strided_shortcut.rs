@@ -27,6 +27,7 @@ use resnetc_ir::op::{Conv, PadMode, Pads, Pool, Residual, SliceAxis};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, Stop, describe};
 
 /// Switched off by the name `fuse_strided_shortcut`.
@@ -34,6 +35,7 @@ pub const PASS: Pass = Pass {
     name: "fuse_strided_shortcut",
     doc: "read a shortcut without parameters where its source lies, skipping pixels and new channels",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {

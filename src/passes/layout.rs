@@ -69,6 +69,7 @@ pub const PASS: Pass = Pass {
     name: "layout",
     doc: "mark every value with its layout and insert reorders between layouts",
     sweep: |_| Box::new(rewrite),
+    measure: None,
 };
 
 /// What an operator wants of one operand.

@@ -22,10 +22,11 @@
 //! output "y" = %4
 //! ```
 
-use resnetc_ir::{Graph, NodeId, Patch};
+use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::affine::Affine;
+use super::measure::{Measure, count};
 use super::merge_affine::emit;
 use super::remarks::{NearMisses, describe};
 
@@ -34,7 +35,13 @@ pub const PASS: Pass = Pass {
     name: "lower_batch_norm",
     doc: "lower a batch normalization to one multiplication and one addition",
     sweep: |_| Box::new(rewrite),
+    measure: Some(remaining),
 };
+
+/// Normalizations that are not lowered.
+fn remaining(graph: &Graph) -> Measure {
+    count(graph, |node| matches!(graph.node(node).op, Op::BatchNorm { .. }))
+}
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     let affine = near.settle(graph, node, Affine::batch_norm(graph, node))?;

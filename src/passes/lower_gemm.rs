@@ -29,12 +29,15 @@
 //! output "y" = %5
 //! ```
 
+use std::sync::Arc;
+
 use resnetc_ir::op::{Activation, Binary, Gemm, Unary};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
 use super::affine::round;
+use super::measure::{Measure, count};
 use super::permute::permuted;
 use super::remarks::{NearMisses, describe};
 
@@ -43,7 +46,17 @@ pub const PASS: Pass = Pass {
     name: "lower_gemm",
     doc: "bring matrix products with constant weights into one form",
     sweep: |_| Box::new(rewrite),
+    measure: Some(remaining),
 };
+
+/// Matrix products that are not in the normal form.
+fn remaining(graph: &Graph) -> Measure {
+    count(graph, |node| match graph.node(node).op {
+        Op::Gemm(gemm) => !is_normal(graph, node, gemm),
+        Op::MatMul => constant_matrix(graph, node).is_some(),
+        _ => false,
+    })
+}
 
 /// The normal form, without bias and activation.
 const NORMAL: Gemm = Gemm {
@@ -99,8 +112,8 @@ fn lower_gemm(graph: &Graph, node: NodeId, gemm: Gemm) -> Option<Patch> {
 }
 
 fn lower_matmul(graph: &Graph, node: NodeId) -> Option<Patch> {
-    let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
-    let weights = graph.constant_of(b).filter(|t| t.shape().len() == 2)?;
+    let weights = constant_matrix(graph, node)?;
+    let a = graph.operand(node, 0)?;
     let shape = &graph.node(a).ty.shape;
     let columns = *shape.last()?;
     let mut lowering = Lowering::new(graph, node);
@@ -115,6 +128,12 @@ fn lower_matmul(graph: &Graph, node: NodeId) -> Option<Patch> {
     let shape = graph.node(node).ty.shape.clone();
     let product = lowering.add(Op::Reshape { shape }, &[product]);
     Some(lowering.replace(product))
+}
+
+/// The right side of a product, if it is one matrix of constants.
+fn constant_matrix(graph: &Graph, product: NodeId) -> Option<&Arc<Tensor>> {
+    let right = graph.operand(product, 1)?;
+    graph.constant_of(right).filter(|t| t.shape().len() == 2)
 }
 
 /// `alpha * b` as `[N, K]`.

@@ -30,6 +30,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::affine::{Affine, Chain, channel_constant};
+use super::measure::operators;
 use super::remarks::{NearMisses, describe};
 
 /// Switched off by the name `merge_affine`.
@@ -37,6 +38,7 @@ pub const PASS: Pass = Pass {
     name: "merge_affine",
     doc: "merge a chain of constant per-channel arithmetic into one multiplication and one addition",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {

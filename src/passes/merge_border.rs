@@ -25,6 +25,7 @@ use resnetc_ir::op::{Pads, SliceAxis};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::merge_pad::widen_pool;
 use super::remarks::{NearMisses, Stop, describe};
 
@@ -33,6 +34,7 @@ pub const PASS: Pass = Pass {
     name: "merge_border",
     doc: "merge a repeated border into the padding of the maximum pool behind it",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {

@@ -36,6 +36,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
 use super::affine::{Affine, round};
+use super::measure::operators;
 use super::remarks::{NearMisses, Stop, describe};
 
 /// Switched off by the name `merge_branches`.
@@ -43,6 +44,7 @@ pub const PASS: Pass = Pass {
     name: "merge_branches",
     doc: "merge parallel linear branches from one value into one convolution",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {

@@ -30,6 +30,7 @@ use resnetc_ir::op::{Activation, PadMode, Pads, Pool, Unary, Window};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, Stop, describe};
 
 /// Switched off by the name `merge_pad`.
@@ -37,6 +38,7 @@ pub const PASS: Pass = Pass {
     name: "merge_pad",
     doc: "merge a Pad into the padding of the convolution or pool behind it",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {

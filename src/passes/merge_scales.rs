@@ -27,6 +27,7 @@ use resnetc_ir::op::Binary;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::Measure;
 use super::remarks::{NearMisses, describe};
 
 /// Switched off by the name `merge_scales`.
@@ -34,7 +35,14 @@ pub const PASS: Pass = Pass {
     name: "merge_scales",
     doc: "multiply two small factors of a large value with each other first",
     sweep: |_| Box::new(rewrite),
+    measure: Some(elements),
 };
+
+/// Elements that operators compute.
+fn elements(graph: &Graph) -> Measure {
+    let computed = graph.nodes().filter(|&node| graph.node(node).op.is_computed());
+    [computed.map(|node| graph.node(node).ty.elements() as u64).sum(), 0, 0]
+}
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     let [outer, swapped] = factors(graph, node)?;

@@ -9,6 +9,7 @@
 
 mod affine;
 mod driver;
+mod measure;
 mod origins;
 mod permute;
 mod remarks;
@@ -41,6 +42,7 @@ use resnetc_ir::{Graph, NodeId, Patch};
 use serde::Serialize;
 
 pub use driver::{PassError, PassOptions, Verify, run, run_pass, run_steps};
+pub use measure::Measure;
 pub use origins::Origins;
 pub use remarks::{Applied, Declined, NearMisses, NodeRef, PassStats, Remarks};
 pub use selection::{PassSelection, optional_names};
@@ -54,6 +56,9 @@ pub struct Pass {
     pub doc: &'static str,
     /// Starts a sweep over the graph.
     pub sweep: fn(&Graph) -> Rewrite,
+    /// What every patch makes smaller, so that sweeps come to an end. A pass of one sweep may have none: it rewrites a
+    /// node once.
+    pub measure: Option<fn(&Graph) -> Measure>,
 }
 
 /// Proposes a rewrite at a node, or notes why it nearly did. It is shown every node once a sweep, operands first,
@@ -119,8 +124,8 @@ const PIPELINE: &[Step] = {
     &[
         // Fewer nodes for everything behind it. No kernel copies a value for nothing, hence required.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
-        // Exporters compute constants in the graph; most patterns below ask for constant operands.
-        step(Canonical, Optional, Once, fold_constants::PASS),
+        // Exporters compute constants in the graph; most patterns below, and kernels, ask for constant operands.
+        step(Canonical, Required, Once, fold_constants::PASS),
         // Before fusion, which refuses a value with two users: equal users become one.
         step(Canonical, Optional, Once, cse::PASS),
         // Brings NHWC exports into the NCHW form that all patterns below are written for.

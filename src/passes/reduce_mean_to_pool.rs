@@ -24,6 +24,7 @@ use resnetc_ir::op::Pads;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::{Measure, count};
 use super::remarks::{NearMisses, describe};
 
 /// Switched off by the name `reduce_mean_to_pool`.
@@ -31,7 +32,14 @@ pub const PASS: Pass = Pass {
     name: "reduce_mean_to_pool",
     doc: "turn means over whole pictures into global average pools",
     sweep: |_| Box::new(rewrite),
+    measure: Some(remaining),
 };
+
+/// Means and average pools that may be global in disguise.
+fn remaining(graph: &Graph) -> Measure {
+    let is_average = |op: &Op| matches!(op, Op::ReduceMean { .. } | Op::AveragePool { .. });
+    count(graph, |node| is_average(&graph.node(node).op))
+}
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     let found = graph.node(node);

@@ -40,6 +40,7 @@ use resnetc_ir::op::{Binary, SliceAxis};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::measure::operators;
 use super::remarks::{NearMisses, describe};
 
 /// Cannot be switched off: no kernel copies a value for nothing.
@@ -47,6 +48,7 @@ pub const PASS: Pass = Pass {
     name: "remove_identity",
     doc: "remove operators that give their operand back, merge reshapes and slices in a row",
     sweep: |_| Box::new(rewrite),
+    measure: Some(operators),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {

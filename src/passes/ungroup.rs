@@ -40,6 +40,7 @@ use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
+use super::measure::{Measure, count};
 use super::remarks::{NearMisses, describe};
 
 /// Switched off by the name `ungroup`.
@@ -47,7 +48,26 @@ pub const PASS: Pass = Pass {
     name: "ungroup",
     doc: "do arithmetic and means of groups of channels on the picture itself",
     sweep: |_| Box::new(rewrite),
+    measure: Some(remaining),
 };
+
+/// Arithmetic and means of groups: what may be done on pictures. New ones are of one number a group, or of groups of
+/// single pixels, neither of which can come from a picture.
+fn remaining(graph: &Graph) -> Measure {
+    let is_grouped = |&value: &NodeId| {
+        let shape = &graph.node(value).ty.shape;
+        shape.len() == 3 && shape[2] > 1 && graph.constant_of(value).is_none()
+    };
+    let is_of_means = |mean: NodeId| {
+        let source = graph.operand(mean, 0).and_then(|rows| graph.operand(rows, 0));
+        source.is_some_and(|source| graph.node(source).op == Op::GlobalAveragePool)
+    };
+    count(graph, |node| match &graph.node(node).op {
+        Op::Unary(_) | Op::Binary(_) => graph.operands(node).iter().any(is_grouped),
+        Op::ReduceMean { axes, .. } => axes[..] == [2] && !is_of_means(node),
+        _ => false,
+    })
+}
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     match &graph.node(node).op {

@@ -28,6 +28,11 @@ pub(crate) enum Within {
 /// All cases.
 pub(crate) const CASES: &[Case] = &[
     Case {
+        name: "computed_weights",
+        wanted: "weights that parametrizations compute: weight, spectral and standardized ones, products, chains",
+        within: Within::Rounding,
+    },
+    Case {
         name: "computed_weights_1d",
         wanted: "a network of one dimension, whose weights reach the convolution through a Reshape",
         within: Within::Rounding,
@@ -93,5 +98,10 @@ pub(crate) const CASES: &[Case] = &[
         name: "qoperator_se",
         wanted: "squeeze-and-excitation of quantized values",
         within: Within::Step(0.009104548),
+    },
+    Case {
+        name: "transposed_difference",
+        wanted: "the mean of |transpose(x) - x| compiles",
+        within: Within::Rounding,
     },
 ];

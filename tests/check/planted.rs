@@ -54,7 +54,8 @@ fn relu_to_clip<const BAD: usize>(_: &Graph) -> Rewrite {
 
 /// The pipeline with a pass that spoils the `BAD`-th ReLU, somewhere in the middle.
 pub(crate) fn wrong_pipeline<const BAD: usize>(need: Need) -> Vec<Step> {
-    let pass = Pass { name: WRONG, doc: "wrong on purpose", sweep: relu_to_clip::<BAD> };
+    let pass =
+        Pass { name: WRONG, doc: "wrong on purpose", sweep: relu_to_clip::<BAD>, measure: None };
     let step = Step { pass, sweeps: Sweeps::Once, need, stage: Stage::Fused };
     let mut steps = pipeline().to_vec();
     let at = steps.iter().position(|s| s.pass.name == "fuse_residual").expect("a pass");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use resnetc::compile::macs;
+use resnetc::compile::run_macs;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::{DType, Error, Isa, Network, Options, PassSelection};
 use serde::Serialize;
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         operators: operators(graph),
         parameters,
         statistics,
-        macs: graph.nodes().map(|n| macs(graph, n)).sum(),
+        macs: run_macs(graph),
         isa: isa.name(),
         threads: options.thread_count(),
         compiled,

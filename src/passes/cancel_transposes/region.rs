@@ -1,6 +1,7 @@
 //! A connected region of operators that work in any order of axes.
 
 use std::collections::{HashMap, HashSet};
+use std::iter::successors;
 
 use resnetc_ir::op::SliceAxis;
 use resnetc_ir::patch::Value;
@@ -27,7 +28,7 @@ enum Source {
     Merges(NodeId, Vec<usize>),
     /// As it is, but its transpose is there already, for someone else.
     Exists(NodeId),
-    /// As it is: needs a transpose.
+    /// As it is: needs a transpose. So does a transpose of a value of the region, which is computed before it.
     Opaque,
 }
 
@@ -37,7 +38,7 @@ enum Use {
     Transpose(NodeId, Vec<usize>),
     /// By a mean that works on the new value as well, followed by a transpose of the axes that are left.
     Mean(NodeId, Box<Op>, Vec<usize>),
-    /// By something that wants the old order.
+    /// By something that wants the old order, the region itself behind a transpose among it.
     Opaque,
 }
 
@@ -71,19 +72,24 @@ impl<'g> Region<'g> {
     pub(super) fn saves(&self) -> bool {
         let back = inverse(&self.perm);
         let (mut before, mut after) = (0, 0);
-        for source in self.sources() {
-            let shape = &self.graph.node(source).ty.shape;
-            let (old, new) = match self.source(source) {
-                Source::Cancels(origin) => (self.cost_of(origin, &self.perm), 0),
+        let sources: Vec<_> = self.sources().into_iter().map(|s| (s, self.source(s))).collect();
+        let is_read = |source| {
+            sources.iter().any(|(_, how)| matches!(how, Source::Exists(read) if *read == source))
+        };
+        for (source, how) in &sources {
+            let (old, new) = match how {
+                Source::Cancels(origin) => (cost(self.graph, *origin, &self.perm), 0),
                 Source::Merges(origin, perm) => {
-                    let Op::Transpose { perm: old } = &self.graph.node(source).op else { continue };
-                    (self.cost_of(origin, old), self.cost_of(origin, &perm))
+                    let Op::Transpose { perm: old } = &self.graph.node(*source).op else {
+                        continue;
+                    };
+                    (cost(self.graph, *origin, old), cost(self.graph, *origin, perm))
                 }
                 Source::Exists(_) => (0, 0),
-                Source::Opaque => (0, cost(shape, &back)),
+                Source::Opaque => (0, cost(self.graph, *source, &back)),
             };
             after += new;
-            if self.dies(source) {
+            if self.dies(*source) && !is_read(*source) {
                 before += old;
             }
         }
@@ -104,18 +110,18 @@ impl<'g> Region<'g> {
             match used {
                 Use::Transpose(user, rest) => {
                     let Op::Transpose { perm } = &self.graph.node(*user).op else { continue };
-                    before += cost(shape, perm);
-                    after += cost(&permuted_shape(shape, &inverse(&self.perm)), rest);
+                    before += elements_moved(shape, perm);
+                    after += elements_moved(&permuted_shape(shape, &inverse(&self.perm)), rest);
                 }
                 Use::Mean(mean, _, rest) => {
                     let result = &self.graph.node(*mean).ty.shape;
-                    after += cost(&permuted_shape(result, &inverse(rest)), rest);
+                    after += elements_moved(&permuted_shape(result, &inverse(rest)), rest);
                 }
                 Use::Opaque => opaque = true,
             }
         }
         if opaque {
-            after += cost(&permuted_shape(shape, &inverse(&self.perm)), &self.perm);
+            after += elements_moved(&permuted_shape(shape, &inverse(&self.perm)), &self.perm);
         }
         (before, after)
     }
@@ -214,6 +220,9 @@ impl<'g> Region<'g> {
 
     fn source(&self, source: NodeId) -> Source {
         let back = inverse(&self.perm);
+        if self.leads_back(source) {
+            return Source::Opaque;
+        }
         if let Op::Transpose { perm } = &self.graph.node(source).op
             && let Some(origin) = self.graph.operand(source, 0)
         {
@@ -229,6 +238,17 @@ impl<'g> Region<'g> {
             Some(transpose) => Source::Exists(transpose),
             None => Source::Opaque,
         }
+    }
+
+    /// Whether a value is a transpose of a value of the region, or of such a transpose: what it is computed from goes
+    /// when the region is moved.
+    fn leads_back(&self, value: NodeId) -> bool {
+        let transposed = |value: NodeId| match self.graph.node(value).op {
+            Op::Transpose { .. } => self.graph.operand(value, 0),
+            _ => None,
+        };
+        let mut above = successors(transposed(value), |&origin| transposed(origin));
+        above.any(|origin| self.inside.contains(&origin))
     }
 
     /// Whether a source is read by the region only.
@@ -251,21 +271,26 @@ impl<'g> Region<'g> {
     fn used_by(&self, user: NodeId) -> Use {
         let op = &self.graph.node(user).op;
         if let Op::Transpose { perm } = op {
-            return Use::Transpose(user, compose(&self.perm, perm));
+            let mut readers = self.graph.users(user).into_iter();
+            return match readers.any(|(reader, _)| self.inside.contains(&reader)) {
+                true => Use::Opaque,
+                false => Use::Transpose(user, compose(&self.perm, perm)),
+            };
         }
         match absorbed(op, &self.perm) {
             Some((op, rest)) => Use::Mean(user, Box::new(op), rest),
             None => Use::Opaque,
         }
     }
+}
 
-    fn cost_of(&self, origin: NodeId, perm: &[usize]) -> usize {
-        cost(&self.graph.node(origin).ty.shape, perm)
-    }
+/// Elements moved by a transpose of a value.
+pub(super) fn cost(graph: &Graph, value: NodeId, perm: &[usize]) -> usize {
+    elements_moved(&graph.node(value).ty.shape, perm)
 }
 
 /// Elements moved by a transpose of a value of this shape.
-fn cost(shape: &[usize], perm: &[usize]) -> usize {
+fn elements_moved(shape: &[usize], perm: &[usize]) -> usize {
     if keeps_order(shape, perm) { 0 } else { shape.iter().product() }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use resnetc::compile::macs;
+use resnetc::compile::run_macs;
 use resnetc::report::profile::StepProfile;
 use resnetc::runtime::{bandwidth, peak};
 use resnetc::{Isa, Model, Network};
@@ -172,8 +172,7 @@ fn wanted(
     network: &Network,
     threads: usize,
 ) -> Result<(Vec<usize>, Vec<Skipped>), Failure> {
-    let graph = network.graph();
-    let work: u64 = graph.nodes().map(|n| macs(graph, n)).sum();
+    let work = run_macs(network.graph());
     let baseline = peak::measure(Isa::Baseline, threads, Duration::ZERO)?.gflops;
     let estimate = 2.0 * work as f64 / (baseline * BASELINE_SHARE * 1e9).max(1.0);
     let is_slow = |rung: usize| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use resnetc::compile::macs;
+use resnetc::compile::run_macs;
 use resnetc::cpu::{core_cache_bytes, last_cache_bytes};
 use resnetc::ir::text::attributes;
 use resnetc::ir::{Graph, NodeId, Op};
@@ -61,7 +61,7 @@ fn unfused(survey: &Survey) -> Option<usize> {
 }
 
 fn run(graph: &Graph, survey: &Survey) -> Run {
-    let macs = graph.nodes().map(|n| macs(graph, n)).sum();
+    let macs = run_macs(graph);
     let full = &survey.levels[survey.full];
     let inputs: Vec<_> = graph.inputs().iter().map(|&i| graph.node(i).ty.shape.clone()).collect();
     let reached = gflops(macs, full.median_ms);

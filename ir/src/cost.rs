@@ -1,0 +1,47 @@
+//! What an operator takes by its definition, however it is computed.
+
+use std::collections::HashSet;
+
+use crate::graph::{Graph, NodeId};
+use crate::op::Op;
+
+/// Multiply-adds of a node by the operator's definition.
+pub fn macs(graph: &Graph, node: NodeId) -> u64 {
+    let n = graph.node(node);
+    let weights = |operand: usize| -> usize {
+        graph.operand(node, operand).map_or(0, |w| graph.node(w).ty.shape[1..].iter().product())
+    };
+    let per_output = match &n.op {
+        Op::Conv(conv) => weights(1) + conv.projected_operand().map_or(0, |i| weights(i + 1)),
+        Op::Gemm(g) => graph
+            .operand(node, 0)
+            .map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),
+        Op::MatMul => {
+            graph.operand(node, 0).and_then(|a| graph.node(a).ty.shape.last().copied()).unwrap_or(0)
+        }
+        _ => 0,
+    };
+    (n.ty.elements() * per_output) as u64
+}
+
+/// Bytes of a node's operands and result by the operator's definition.
+pub fn moved_bytes(graph: &Graph, node: NodeId) -> u64 {
+    let elements = |node| graph.node(node).ty.elements() as u64;
+    let read: u64 = graph.operands(node).into_iter().map(elements).sum();
+    (read + elements(node)) * size_of::<f32>() as u64
+}
+
+/// Multiply-adds of a run: those of all nodes but the ones that depend on constants alone, which are computed once.
+pub fn run_macs(graph: &Graph) -> u64 {
+    let mut given: HashSet<NodeId> = HashSet::new();
+    let mut sum = 0;
+    for node in graph.topo() {
+        let is_given = graph.node(node).op == Op::Input
+            || graph.operands(node).iter().any(|operand| given.contains(operand));
+        if is_given {
+            given.insert(node);
+            sum += macs(graph, node);
+        }
+    }
+    sum
+}

@@ -1,0 +1,28 @@
+//! Values that must be equal but for the order of a sum.
+
+use proptest::prelude::*;
+use resnetc_ir::Graph;
+use resnetc_ir::eval::{EvalError, Value};
+use resnetc_ir::text::print;
+
+/// Whether two graphs give the same values, within what another order of a sum in f64 makes of them.
+pub(crate) fn assert_equal(
+    before: &Result<Vec<Value>, EvalError>,
+    after: &Result<Vec<Value>, EvalError>,
+    graph: &Graph,
+) -> Result<(), TestCaseError> {
+    let (Ok(before), Ok(after)) = (before, after) else {
+        return Err(TestCaseError::fail(format!("{before:?}, {after:?}\n{}", print(graph))));
+    };
+    prop_assert_eq!(before.len(), after.len());
+    for (x, y) in before.iter().zip(after) {
+        prop_assert_eq!(&x.shape, &y.shape);
+        let limit =
+            x.data.iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(1.0, f64::max) * 1e-12;
+        for (x, y) in x.data.iter().zip(&y.data) {
+            let close = x == y || (x - y).abs() <= limit || x.is_nan() && y.is_nan();
+            prop_assert!(close, "{x} became {y}\n{}", print(graph));
+        }
+    }
+    Ok(())
+}

@@ -15,6 +15,8 @@ mod computed;
 mod dump;
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "cli/figures.rs"]
+mod figures;
 #[path = "cli/heads.rs"]
 mod heads;
 #[path = "common/host.rs"]

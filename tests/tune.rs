@@ -127,6 +127,51 @@ fn what_is_no_whole_file_of_this_machine_is_refused() {
     assert_eq!(fs::read(&file).expect("it stays"), whole);
 }
 
+/// Keys that differ from `key()` in one part each.
+fn other_keys() -> Vec<(&'static str, MachineKey)> {
+    let with_cpu = |name: &str, value: Option<&str>| {
+        let mut cpu = key().cpu;
+        match value {
+            Some(value) => cpu.insert(name.to_owned(), value.to_owned()),
+            None => cpu.remove(name),
+        };
+        MachineKey { cpu, ..key() }
+    };
+    vec![
+        ("another model of CPU", with_cpu("model name", Some("Another CPU"))),
+        ("a CPU that says more", with_cpu("CPU variant", Some("0x9"))),
+        ("another architecture", with_cpu("architecture", Some("another"))),
+        ("a CPU that says less", with_cpu("architecture", None)),
+        ("another cache", MachineKey { core_cache_bytes: key().core_cache_bytes * 2, ..key() }),
+        ("another instruction set", MachineKey::of(Isa::Avx2, 2)),
+        ("more threads", MachineKey::of(Isa::Baseline, 3)),
+        ("another release", MachineKey { resnetc: "0.0.1".to_owned(), ..key() }),
+        ("other kernels", MachineKey { generator: key().generator + 1, ..key() }),
+    ]
+}
+
+/// Times that were measured elsewhere say nothing: they are not read, and do not get into a file that is written here.
+#[test]
+fn a_file_of_another_machine_is_refused_and_nothing_of_it_is_kept() {
+    let file = folder("elsewhere").join("c.json");
+    let entry = |algorithm: &str| cache::Entry {
+        algorithm: algorithm.to_owned(),
+        nanoseconds: BTreeMap::from([(algorithm.to_owned(), 1)]),
+    };
+    for (what, other) in other_keys() {
+        let mut elsewhere = Cache::new(other.clone());
+        elsewhere.insert("conv elsewhere", entry("direct"));
+        fs::write(&file, serde_json::to_vec(&elsewhere).expect("JSON")).expect("written");
+        assert_eq!(Cache::read(&file, &other).expect("its own file"), elsewhere, "{what}");
+        let refused = Cache::read(&file, &key()).expect_err(what);
+        assert!(!refused.is_missing && refused.to_string().contains("another CPU"), "{refused}");
+        let mut here = Cache::new(key());
+        here.insert("conv here", entry("direct"));
+        here.clone().merge_into(&file).expect("written");
+        assert_eq!(Cache::read(&file, &key()).expect("its own file"), here, "{what}");
+    }
+}
+
 #[test]
 fn writers_at_the_same_time_leave_a_whole_file() {
     let folder = folder("together");

@@ -6,7 +6,7 @@ use resnetc_ir::Graph;
 
 use crate::compile::compile;
 use crate::error::Error;
-use crate::import::{ImportError, ImportErrorKind, onnx, safetensors};
+use crate::import::{ImportError, ImportErrorKind, foreign, onnx, safetensors};
 use crate::options::Options;
 use crate::runtime::file::MappedFile;
 use crate::runtime::model::Model;
@@ -43,16 +43,11 @@ impl Compiler {
         if let Some(spec) = path.to_str().and_then(Spec::builtin) {
             return self.spec(&spec);
         }
-        match path.extension().and_then(|e| e.to_str()) {
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
             Some("onnx") => self.onnx(path),
             Some("toml" | "json") => self.spec(&Spec::load(path)?),
-            _ => Err(Error::UnknownModel {
-                model: path.to_owned(),
-                reason: format!(
-                    "no built-in network and no .onnx, .toml or .json file; {}",
-                    Spec::builtin_hint(&path.to_string_lossy())
-                ),
-            }),
+            _ => Err(Error::UnknownModel { model: path.to_owned(), reason: no_model(path) }),
         }
     }
 
@@ -93,6 +88,26 @@ impl Compiler {
     /// Takes a graph as it stands.
     pub fn graph(&self, graph: Graph) -> Network {
         Network { graph, options: self.options.clone(), random_weights: None }
+    }
+}
+
+/// Why a path names no network, and what to do.
+fn no_model(path: &Path) -> String {
+    if path.is_dir() {
+        return "this is a folder; give the .onnx file in it".to_owned();
+    }
+    if let Some(format) = foreign::Format::of_file(path) {
+        return format.advise(foreign::Wanted::Model);
+    }
+    match foreign::head(path) {
+        // The key of the first field of a model.
+        Some(head) if head.starts_with(b"\x08") => {
+            "the file may be an ONNX model; give it a name that ends in .onnx".to_owned()
+        }
+        _ => format!(
+            "no built-in network and no .onnx, .toml or .json file; {}",
+            Spec::builtin_hint(&path.to_string_lossy())
+        ),
     }
 }
 

@@ -107,6 +107,27 @@ fn all_wrong_weights_are_listed_at_once() {
     }
 }
 
+/// The key to change is named where it is all that does not fit.
+#[test]
+fn weights_for_other_classes_or_pictures_name_the_key() {
+    let spec = small();
+    let error = |change: &dyn Fn(&mut Spec)| {
+        let mut other = spec.clone();
+        change(&mut other);
+        let weights = other.random_weights(3).unwrap();
+        spec.build(&Weights::Map(weights), 1).unwrap_err().to_string()
+    };
+    let classes = error(&|s| s.classes = 7);
+    assert!(classes.contains("a network with 7 classes: a spec with `classes = 7`"), "{classes}");
+    let channels = error(&|s| s.input.channels = 1);
+    assert!(channels.contains("`channels = 1` under `[input]`"), "{channels}");
+    let both = error(&|s| (s.classes, s.input.channels) = (7, 1));
+    let deeper = error(&|s| s.layers[0] += 1);
+    for other in [both, deeper] {
+        assert!(!other.contains("a spec with"), "{other}");
+    }
+}
+
 #[test]
 fn a_wrong_text_is_named_with_its_line() {
     for (text, line, part) in [

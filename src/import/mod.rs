@@ -5,10 +5,12 @@
 //! | [`onnx`] | ONNX models to [`Graph`](resnetc_ir::Graph)s |
 //! | [`safetensors`] | named weights, and single tensors in and out |
 //! | [`limits`] | how much a file may ask for |
+//! | `foreign` | files of other formats: what they are, and what to do with them |
 //! | `stored` | elements that stay in the file |
 //! | [`error`] | what can be wrong with them |
 
 pub mod error;
+pub(crate) mod foreign;
 pub mod limits;
 pub mod onnx;
 pub mod safetensors;

@@ -9,6 +9,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::error::{ImportError, ImportErrorKind};
+use super::foreign::{Format, Wanted};
 use super::limits;
 use crate::whole_file;
 
@@ -101,7 +102,10 @@ fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
 
 fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, ImportError> {
     SafeTensors::deserialize(bytes).map_err(|e| {
-        let reason = format!("{e}; the file is truncated, damaged or of another format");
+        let reason = match Format::of(None, bytes) {
+            Some(format) if !format.is_safetensors() => format.advise(Wanted::Weights),
+            _ => format!("{e}; the file is truncated, damaged or of another format"),
+        };
         ImportErrorKind::Format { expected: "safetensors file", reason }.into()
     })
 }

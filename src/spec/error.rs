@@ -92,5 +92,40 @@ fn list(missing: &[String], unexpected: &[String], wrong_shape: &[WrongShape]) -
             text.push_str(&format!("\n  {} {what}: {}", names.len(), names.join(", ")));
         }
     }
+    if missing.is_empty() && unexpected.is_empty() {
+        text.push_str(&hint(wrong_shape).unwrap_or_default());
+    }
     text
+}
+
+/// What to change in the description if all that does not fit is the number of classes, or of the pictures' channels.
+fn hint(wrong_shape: &[WrongShape]) -> Option<String> {
+    // The classifier's weights are a matrix with a row a class, its bias has an entry for each; the first convolution's
+    // weights are the only ones that see the pictures.
+    let classes = |w: &WrongShape| match (&w.expected[..], &w.found[..]) {
+        ([_, rest @ ..], [found, other @ ..]) if rest == other && rest.len() <= 1 => Some(*found),
+        _ => None,
+    };
+    let channels = |w: &WrongShape| match (&w.expected[..], &w.found[..]) {
+        ([k, _, kernel @ ..], [l, found, other @ ..]) if (k, kernel) == (l, other) => Some(*found),
+        _ => None,
+    };
+    let all = |of: &dyn Fn(&WrongShape) -> Option<usize>| {
+        let mut found = wrong_shape.iter().map(of);
+        let first = found.next()??;
+        found.all(|n| n == Some(first)).then_some(first)
+    };
+    let change = match all(&classes) {
+        Some(n) => {
+            format!("the file is of a network with {n} classes: a spec with `classes = {n}`")
+        }
+        None if wrong_shape.len() == 1 => {
+            let n = all(&channels)?;
+            format!(
+                "the file is of a network for pictures of {n} channels: a spec with `channels = {n}` under `[input]`"
+            )
+        }
+        None => return None,
+    };
+    Some(format!("\n{change} describes it (docs/SPEC.md)"))
 }

@@ -1,43 +1,13 @@
 //! Bytes that are wrong, and models that lie.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::folder::{Folder, load_error};
 use crate::model::Attr::{Int, Ints};
 use crate::model::{Model, node, opset, single};
-use resnetc::import::onnx::proto::{
-    DataLocation, DataType, FunctionProto, StringStringEntryProto, TensorProto,
-};
-use resnetc::import::onnx::{self, Bindings};
+use resnetc::import::onnx::proto::{DataType, FunctionProto, TensorProto};
 use resnetc::import::safetensors;
 use resnetc_ir::Tensor;
-
-/// A folder of this test's own, removed at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("resnetc-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn load_error(path: &Path) -> String {
-    onnx::load(path, &Bindings::default()).unwrap_err().to_string()
-}
 
 #[test]
 fn other_files_are_told_in_one_line() {
@@ -229,71 +199,6 @@ fn functions_that_never_end_are_refused() {
         .map(|i| function(&format!("F{i}"), vec![call(&format!("F{}", i + 1)); 100]))
         .collect();
     assert!(model.error().contains("too many nodes"), "{}", model.error());
-}
-
-fn external(location: &str, offset: &str, length: &str) -> Model {
-    let entry = |key: &str, value: &str| StringStringEntryProto {
-        key: Some(key.into()),
-        value: Some(value.into()),
-    };
-    single("Add", &[2], &["x", "w"], &[]).tensor(TensorProto {
-        name: Some("w".into()),
-        dims: vec![2],
-        data_type: Some(DataType::Float as i32),
-        external_data: vec![
-            entry("location", location),
-            entry("offset", offset),
-            entry("length", length),
-        ],
-        data_location: Some(DataLocation::External as i32),
-        ..Default::default()
-    })
-}
-
-#[test]
-fn external_data_stays_in_the_folder() {
-    let folder = Folder::new("external");
-    let inside = folder.0.join("models");
-    std::fs::create_dir(&inside).unwrap();
-    folder.write("secret.bin", &[0; 64]);
-    folder.write("models/data.bin", &[0; 64]);
-    let error = |model: Model| {
-        let path = folder.write("models/m.onnx", &model.bytes());
-        load_error(&path)
-    };
-    let absolute = folder.0.join("secret.bin");
-    for location in
-        ["../secret.bin", absolute.to_str().unwrap(), "./../models/../secret.bin", "..\\secret.bin"]
-    {
-        let text = error(external(location, "0", "8"));
-        assert!(text.contains("\"w\"") && text.contains("leaves the model's folder"), "{text}");
-    }
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::symlink("../secret.bin", inside.join("link.bin")).unwrap();
-        assert!(error(external("link.bin", "0", "8")).contains("leaves the model's folder"));
-    }
-    let text = error(external("absent.bin", "0", "8"));
-    assert!(
-        text.contains("\"w\"") && text.contains("\"absent.bin\"") && text.contains("missing"),
-        "{text}"
-    );
-    assert!(error(external("", "0", "8")).contains("empty"));
-    assert!(error(external(".", "0", "8")).contains("no regular file"));
-    for (offset, length, part) in [
-        ("60", "8", "only 64"),
-        ("18446744073709551615", "8", "only 64"),
-        ("0", "9", "needs 8"),
-        ("-1", "8", "no number"),
-        ("0", "x", "no number"),
-    ] {
-        let text = error(external("data.bin", offset, length));
-        assert!(text.contains(part), "{text}");
-    }
-    let path = folder.write("models/m.onnx", &external("data.bin", "56", "8").bytes());
-    assert!(onnx::load(&path, &Bindings::default()).is_ok());
-    let text = external("data.bin", "0", "8").error();
-    assert!(text.contains("no folder"), "{text}");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //! `tests/fixtures.rs`.
 
 mod batch;
+mod external;
+mod folder;
+mod foreign;
 mod fuzz;
 mod hostile;
 mod limits;

@@ -1,13 +1,14 @@
-//! Tensor data in files beside the model, confined to the model's folder.
+//! Tensor data in files beside the model, confined to the model's folder, and to the files that links in it may stand for.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use prost::bytes::Bytes;
 
 use super::proto::TensorProto;
 use crate::import::error::{ImportError, ImportErrorKind};
+use crate::import::foreign::{Format, Wanted, head};
 
 /// Reads `size` bytes of external data and hands them to `decode`.
 pub(super) fn read<T>(
@@ -43,33 +44,59 @@ pub(super) fn read<T>(
     Ok(decode(bytes.into()))
 }
 
-/// The file behind `location`, which may not leave `folder` by any way: not by `..`, not by an absolute path,
-/// not through a symbolic link. A model from the network must not read the user's files.
+/// The file behind `location`, which may not leave `folder` by any way: not by `..`, not by an absolute path, not through
+/// symbolic links, however many there are. A model from the network must not read the user's files.
 fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
-    let relative = Path::new(location);
     if location.is_empty() {
         return Err("the location is empty".into());
     }
-    let plain = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
-    // A backslash is an ordinary character here, but a separator where the same model may be used next.
-    if !relative.components().all(plain) || location.contains(['\\', '\0']) {
-        return Err("the location leaves the model's folder, which is refused".into());
-    }
+    let relative =
+        plain(location).ok_or("the location leaves the model's folder, which is refused")?;
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let root =
         folder.canonicalize().map_err(|e| format!("the model's folder cannot be opened: {e}"))?;
     let path = root.join(relative).canonicalize().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
+        ErrorKind::NotFound => {
             format!("the file is missing; put it into {}, beside the model", folder.display())
         }
         _ => e.to_string(),
     })?;
-    match path.starts_with(&root) {
+    match path.starts_with(&root) || is_blob(&root, &path) {
         true => Ok(path),
         false => {
             Err("the location is a link that leaves the model's folder, which is refused".into())
         }
     }
+}
+
+/// A location without `.` and `..`, if it never leaves the folder that it starts from. This is about names alone: what
+/// `data/..` would be if `data` were a link is not asked.
+fn plain(location: &str) -> Option<PathBuf> {
+    // A backslash is an ordinary character here, but a separator where the same model may be used next.
+    if location.contains(['\\', '\0']) {
+        return None;
+    }
+    let mut plain = PathBuf::new();
+    for component in Path::new(location).components() {
+        match component {
+            Component::Normal(name) => plain.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if plain.pop() => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(plain)
+}
+
+/// Whether a file is one of those that links in `root` stand for, where that is a snapshot in Hugging Face's cache: a
+/// folder `REPOSITORY/snapshots/REVISION`, or one below it, whose files are links into `REPOSITORY/blobs`. That folder
+/// must stand there itself. Both paths are free of links.
+fn is_blob(root: &Path, path: &Path) -> bool {
+    let snapshots =
+        root.ancestors().skip(1).filter(|a| a.file_name() == Some("snapshots".as_ref()));
+    let mut blobs = snapshots.map(|snapshots| snapshots.with_file_name("blobs"));
+    let stands = |folder: &Path| folder.symlink_metadata().is_ok_and(|m| m.is_dir());
+    blobs.any(|blobs| path.parent() == Some(&blobs) && stands(&blobs))
 }
 
 /// Reads exactly the range; the file's length is checked before anything is allocated.
@@ -83,11 +110,15 @@ fn read_range(path: &Path, offset: u64, size: usize) -> Result<Vec<u8>, String> 
     let end = offset.checked_add(size as u64);
     if end.is_none_or(|end| end > metadata.len()) {
         let have = metadata.len();
-        return Err(format!(
-            "{size} bytes at offset {offset} are needed, but the file has only {have}"
-        ));
+        return Err(match Format::of(None, &head(path).unwrap_or_default()) {
+            Some(format) if format.is_pointer() => format.advise(Wanted::Model),
+            _ => {
+                format!("{size} bytes at offset {offset} are needed, but the file has only {have}")
+            }
+        });
     }
     let mut file = File::open(path).map_err(text)?;
+    check_same(path, &file).map_err(text)?;
     file.seek(SeekFrom::Start(offset)).map_err(text)?;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(|e| format!("{size} bytes are needed: {e}"))?;
@@ -96,4 +127,19 @@ fn read_range(path: &Path, offset: u64, size: usize) -> Result<Vec<u8>, String> 
         true => Ok(bytes),
         false => Err("the file was cut short while it was read".into()),
     }
+}
+
+/// Whether an open file is the one that was looked at: somebody may have put a link to another one in its place, or in
+/// that of a folder on its way, before it was opened. `path` was free of links.
+fn check_same(path: &Path, file: &File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let (opened, looked_at) = (file.metadata()?, path.symlink_metadata()?);
+        let same = (opened.dev(), opened.ino()) == (looked_at.dev(), looked_at.ino());
+        if !same || path.canonicalize()? != path {
+            return Err(std::io::Error::other("the file was exchanged while it was opened"));
+        }
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use prost::bytes::Buf;
 use super::proto::{ModelProto, OperatorSetIdProto};
 use super::wire::{self, Refused};
 use crate::import::error::{ImportError, ImportErrorKind};
+use crate::import::foreign::{Format, Wanted};
 use crate::import::limits;
 use crate::whole_file;
 
@@ -29,7 +30,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
 pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportError> {
     let format = |reason: String| ImportErrorKind::Format { expected: "ONNX model", reason };
     if let Some(reason) = sniff(bytes.chunk()) {
-        return Err(format(reason.into()).into());
+        return Err(format(reason).into());
     }
     let length = bytes.remaining();
     let damaged = |what: &dyn std::fmt::Display| {
@@ -87,33 +88,16 @@ pub(super) fn check_opset(found: i64) -> Result<(), ImportError> {
 }
 
 /// What a file is that is certainly no ONNX model. A model starts with the key of its version field, 0x08.
-fn sniff(bytes: &[u8]) -> Option<&'static str> {
-    const STARTS: &[(&[u8], &str)] = &[
-        (
-            b"version https://git-lfs",
-            "the file is a Git LFS pointer; run `git lfs pull` to get the model",
-        ),
-        (
-            b"PK\x03\x04",
-            "the file is a ZIP archive, perhaps a PyTorch checkpoint; export it with torch.onnx.export",
-        ),
-        (
-            b"\x80\x02",
-            "the file is a Python pickle, perhaps a PyTorch checkpoint; export it with torch.onnx.export",
-        ),
-        (b"\x89HDF", "the file is HDF5, perhaps a Keras model; convert it with tf2onnx"),
-        (b"\x1f\x8b", "the file is compressed with gzip; unpack it"),
-        (b"<", "the file is a web page or XML; download the model itself"),
-    ];
+fn sniff(bytes: &[u8]) -> Option<String> {
     if bytes.is_empty() {
-        return Some("the file is empty");
+        return Some("the file is empty".into());
     }
-    if let Some((_, reason)) = STARTS.iter().find(|(start, _)| bytes.starts_with(start)) {
-        return Some(reason);
+    if let Some(format) = Format::of(None, bytes) {
+        return Some(format.advise(Wanted::Model));
     }
     let head = &bytes[..bytes.len().min(256)];
     let is_text = |&b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
     head.iter()
         .all(is_text)
-        .then_some("the file is text; pass the binary file that an ONNX exporter wrote")
+        .then(|| "the file is text; pass the binary file that an ONNX exporter wrote".into())
 }

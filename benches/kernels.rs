@@ -55,7 +55,11 @@ impl Subject {
         let inputs: Vec<Value> = graph.inputs().iter().map(values).collect();
         let expected = eval(&graph, &inputs).expect("evaluates").remove(0).to_f32();
         let options = Options { threads: Some(1), ..options };
-        let model = Compiler::new(options).graph(graph).compile().expect("compiles");
+        let model = Compiler::new(options)
+            .graph(graph)
+            .expect("no option of loading")
+            .compile()
+            .expect("compiles");
         let mut context = model.context().expect("memory");
         for (i, value) in inputs.iter().enumerate() {
             context.input_mut(i).expect("inputs agree").copy_from_slice(&value.to_f32());

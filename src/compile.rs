@@ -245,7 +245,7 @@ pub fn lower(
     Ok(Lowered { kernels, regions, steps, packs, weight_bytes, thread_bytes })
 }
 
-/// Compiles a graph.
+/// Compiles a graph. Options that say how a network is loaded were for whoever made the graph.
 ///
 /// # Errors
 /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses memory.
@@ -271,6 +271,7 @@ fn build(
     mut clock: Clock,
     options: &Options,
 ) -> Result<Model, Error> {
+    options.check_compilation()?;
     let (isa, machine) = machine(options)?;
     let algorithms = choose(&graph, options, &machine);
     let plan = plan(&graph, &algorithms, options.reuse, &machine);

@@ -7,7 +7,7 @@ use resnetc_ir::Graph;
 use crate::compile::compile;
 use crate::error::Error;
 use crate::import::{ImportError, ImportErrorKind, foreign, onnx, safetensors};
-use crate::options::Options;
+use crate::options::{Options, Source};
 use crate::runtime::file::MappedFile;
 use crate::runtime::model::Model;
 use crate::spec::{Spec, Weights};
@@ -56,13 +56,19 @@ impl Compiler {
     /// # Errors
     /// If the spec makes no sense or the weights do not fit it.
     pub fn spec(&self, spec: &Spec) -> Result<Network, Error> {
-        let seed = self.options.seed;
         let (weights, random_weights) = match &self.options.weights {
-            Some(file) => (Weights::Map(safetensors::load(file)?), None),
-            None => (Weights::Random { seed }, Some(seed)),
+            Some(file) => {
+                self.options.check(Source::Weighted)?;
+                (Weights::Map(safetensors::load(file)?), None)
+            }
+            None => {
+                self.options.check(Source::Drawn)?;
+                let seed = self.options.seed;
+                (Weights::Random { seed }, Some(seed))
+            }
         };
         let graph = spec.build(&weights, self.options.batch.unwrap_or(1))?;
-        Ok(Network { random_weights, ..self.graph(graph) })
+        Ok(Network { random_weights, ..self.network(graph) })
     }
 
     /// Imports an ONNX file. Its large constants stay in the file until they are packed, so it must not be cut short
@@ -71,23 +77,37 @@ impl Compiler {
     /// # Errors
     /// If it cannot be taken.
     pub fn onnx(&self, file: &Path) -> Result<Network, Error> {
-        if self.options.weights.is_some() {
-            return Err(Error::UnknownModel {
-                model: file.to_owned(),
-                reason: "an ONNX file has its own weights; leave --weights away".to_owned(),
-            });
-        }
-        let bindings =
-            onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() };
+        self.options.check(Source::Onnx)?;
         let mut mapped = MappedFile::open(file).map_err(|source| {
             ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
         })?;
-        Ok(self.graph(onnx::Model::decode(&mut mapped, file)?.graph(&bindings)?))
+        Ok(self.network(onnx::Model::decode(&mut mapped, file)?.graph(&self.bindings())?))
+    }
+
+    /// Imports an ONNX model from memory. Data that it keeps in other files is looked for in `folder`.
+    ///
+    /// # Errors
+    /// If it cannot be taken.
+    pub fn onnx_bytes(&self, bytes: &[u8], folder: Option<&Path>) -> Result<Network, Error> {
+        self.options.check(Source::Onnx)?;
+        Ok(self.network(onnx::Model::parse(bytes, folder)?.graph(&self.bindings())?))
     }
 
     /// Takes a graph as it stands.
-    pub fn graph(&self, graph: Graph) -> Network {
+    ///
+    /// # Errors
+    /// If an option is set that says how a network is loaded: shapes and weights of a graph are fixed.
+    pub fn graph(&self, graph: Graph) -> Result<Network, Error> {
+        self.options.check(Source::Graph)?;
+        Ok(self.network(graph))
+    }
+
+    fn network(&self, graph: Graph) -> Network {
         Network { graph, options: self.options.clone(), random_weights: None }
+    }
+
+    fn bindings(&self) -> onnx::Bindings {
+        onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() }
     }
 }
 
@@ -125,6 +145,13 @@ impl Network {
     /// How it will be compiled.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// The same network, to be compiled under other options. Those that say how a network is loaded (batch, dims,
+    /// weights, seed) stay as they were.
+    #[must_use]
+    pub fn with_options(&self, options: Options) -> Network {
+        Network { options: options.loaded_as(&self.options), ..self.clone() }
     }
 
     /// The network as the bytes of an ONNX file, which any engine reads; [`export::onnx`](crate::export::onnx)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::advice::{Advice, OptionName};
 use crate::codegen::vir::Target;
 use crate::runtime::tiles;
 
@@ -31,12 +32,23 @@ pub enum IsaChoice {
 
 /// The CPU cannot run the instruction set that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this CPU has no {missing}, which --isa {isa} needs; use --isa auto")]
+#[error("{}; {}", self.what(), IsaError::ADVICE)]
 pub struct IsaError {
     /// What was asked for.
     pub isa: Isa,
     /// What the CPU lacks.
     pub missing: &'static str,
+}
+
+impl IsaError {
+    /// What to do about it.
+    pub(crate) const ADVICE: Advice =
+        Advice::new("leave {} at auto, which takes the widest that there is", &[OptionName::Isa]);
+
+    /// What is wrong, without what to do about it.
+    pub(crate) fn what(&self) -> String {
+        format!("this CPU has no {}, which {} needs", self.missing, self.isa)
+    }
 }
 
 /// All instruction sets, the widest first.

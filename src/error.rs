@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use resnetc_ir::{DType, GraphError};
 
+use crate::advice::{Advice, NoEffect};
 use crate::codegen::error::CodegenError;
 use crate::cpu::IsaError;
 use crate::export::ExportError;
@@ -32,6 +33,12 @@ pub enum Error {
         /// Why it is not known, and what is.
         reason: String,
     },
+    /// Options were set that change nothing.
+    #[error("{}", .options.iter().map(NoEffect::to_string).collect::<Vec<_>>().join("; "))]
+    NoEffect {
+        /// All of them.
+        options: Vec<NoEffect>,
+    },
     /// The CPU lacks the instruction set that was asked for.
     #[error(transparent)]
     Isa(#[from] IsaError),
@@ -48,7 +55,7 @@ pub enum Error {
     #[error("bug in the memory plan: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Plan(Vec<PlanError>),
     /// A layer cannot be set up to be timed; a bug.
-    #[error("bug in timing a layer: {0}")]
+    #[error("bug in timing a layer")]
     Tune(#[from] GraphError),
     /// The network cannot be written as a file for other programs.
     #[error(transparent)]
@@ -66,6 +73,26 @@ pub enum Error {
     /// A run was asked for something that it cannot do.
     #[error(transparent)]
     Run(#[from] RunError),
+}
+
+impl Error {
+    /// What is wrong, without what to do about it.
+    pub fn what(&self) -> String {
+        match self {
+            Error::Import(e) => e.what(),
+            Error::Isa(e) => e.what(),
+            other => other.to_string(),
+        }
+    }
+
+    /// What to do about it, where that is known. The message ends with it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Error::Import(e) => e.kind.advice(),
+            Error::Isa(_) => Some(IsaError::ADVICE),
+            _ => None,
+        }
+    }
 }
 
 /// An error of running a compiled model.

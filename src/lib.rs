@@ -24,6 +24,7 @@
 //! algorithms are the fastest here.
 #![deny(missing_docs)]
 
+pub mod advice;
 pub mod check;
 pub mod codegen;
 pub mod compile;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::advice::{NoEffect, OptionName};
 use crate::cpu::IsaChoice;
+use crate::error::Error;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
 use crate::tune::Tuned;
@@ -23,6 +25,9 @@ pub enum Numerics {
 }
 
 /// How to load and compile a network.
+///
+/// An option that is not at its default and has no effect is an error that names it ([`Error::NoEffect`]): weights for
+/// an ONNX file, which has its own, or a batch for a graph, whose shapes are fixed.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Instruction set; the widest of this CPU by default.
@@ -47,8 +52,8 @@ pub struct Options {
     /// written, [`CompileReport::perf_map`](crate::compile::CompileReport::perf_map) says why.
     pub perf_map: bool,
     /// Algorithms that were measured to be the fastest on this machine, from [`tune`](crate::tune). Without, and for
-    /// layers that were not measured, a cost model chooses, which gives the same on every run. [`Numerics::Exact`] has
-    /// no choice.
+    /// layers that were not measured, a cost model chooses, which gives the same on every run. [`Numerics::Exact`]
+    /// leaves no choice.
     pub tuned: Option<Arc<Tuned>>,
 }
 
@@ -79,5 +84,125 @@ impl Options {
     /// Threads of a run: what was asked for, at least 1, or as many as the process may use.
     pub fn thread_count(&self) -> usize {
         self.threads.unwrap_or_else(crate::runtime::pool::default_threads).max(1)
+    }
+
+    /// The options that are not at their defaults, in the order of the fields.
+    pub fn given(&self) -> Vec<OptionName> {
+        // Every field is named here, so that a new one is not forgotten.
+        let Options {
+            isa,
+            threads,
+            numerics,
+            batch,
+            dims,
+            weights,
+            seed,
+            passes,
+            reuse,
+            perf_map,
+            tuned,
+        } = self;
+        let given = [
+            (OptionName::Isa, *isa != IsaChoice::default()),
+            (OptionName::Threads, threads.is_some()),
+            (OptionName::Numerics, *numerics != Numerics::default()),
+            (OptionName::Batch, batch.is_some()),
+            (OptionName::Dims, !dims.is_empty()),
+            (OptionName::Weights, weights.is_some()),
+            (OptionName::Seed, *seed != 0),
+            (OptionName::Passes, *passes != PassSelection::All),
+            (OptionName::Reuse, *reuse != Reuse::default()),
+            (OptionName::PerfMap, *perf_map),
+            (OptionName::Tuned, tuned.is_some()),
+        ];
+        given.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
+    }
+
+    /// Refuses options that mean nothing for a network from this source.
+    pub(crate) fn check(&self, source: Source) -> Result<(), Error> {
+        self.refuse(source.ignores())?;
+        self.check_compilation()
+    }
+
+    /// Refuses options of compilation that exclude each other.
+    pub(crate) fn check_compilation(&self) -> Result<(), Error> {
+        const CHOICE: NoEffect = NoEffect {
+            option: OptionName::Tuned,
+            reason: "exact numerics leave no choice of algorithms",
+        };
+        match self.numerics {
+            Numerics::Exact => self.refuse(&[CHOICE]),
+            Numerics::Fast => Ok(()),
+        }
+    }
+
+    fn refuse(&self, idle: &[NoEffect]) -> Result<(), Error> {
+        let given = self.given();
+        let idle = idle.iter().copied().filter(|one| given.contains(&one.option));
+        match idle.collect::<Vec<_>>() {
+            none if none.is_empty() => Ok(()),
+            options => Err(Error::NoEffect { options }),
+        }
+    }
+
+    /// These options without those that say how a network is loaded: for a graph that was made from a loaded network.
+    #[must_use]
+    pub fn for_graph(self) -> Options {
+        self.loaded_as(&Options::default())
+    }
+
+    /// These options, with those that say how a network is loaded as they are in `loaded`.
+    pub(crate) fn loaded_as(self, loaded: &Options) -> Options {
+        Options {
+            batch: loaded.batch,
+            dims: loaded.dims.clone(),
+            weights: loaded.weights.clone(),
+            seed: loaded.seed,
+            ..self
+        }
+    }
+}
+
+/// Where a network comes from, which decides what options of loading mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A spec or a built-in network, with weights from a seed.
+    Drawn,
+    /// The same, with weights from a file.
+    Weighted,
+    /// An ONNX model.
+    Onnx,
+    /// A graph that the caller made.
+    Graph,
+}
+
+impl Source {
+    fn ignores(self) -> &'static [NoEffect] {
+        const fn idle(option: OptionName, reason: &'static str) -> NoEffect {
+            NoEffect { option, reason }
+        }
+        const NO_DIMS: NoEffect = idle(
+            OptionName::Dims,
+            "a spec or a built-in network has no symbolic dimensions; the size of its pictures is a key of the spec",
+        );
+        const DRAWN: &[NoEffect] = &[NO_DIMS];
+        const WEIGHTED: &[NoEffect] =
+            &[NO_DIMS, idle(OptionName::Seed, "the weights come from a file")];
+        const ONNX: &[NoEffect] = &[
+            idle(OptionName::Weights, "an ONNX file has its own weights"),
+            idle(OptionName::Seed, "an ONNX file has its own weights"),
+        ];
+        const GRAPH: &[NoEffect] = &[
+            idle(OptionName::Batch, "the shapes of a graph are fixed"),
+            idle(OptionName::Dims, "the shapes of a graph are fixed"),
+            idle(OptionName::Weights, "a graph has its own weights"),
+            idle(OptionName::Seed, "a graph has its own weights"),
+        ];
+        match self {
+            Source::Drawn => DRAWN,
+            Source::Weighted => WEIGHTED,
+            Source::Onnx => ONNX,
+            Source::Graph => GRAPH,
+        }
     }
 }

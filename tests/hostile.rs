@@ -59,7 +59,8 @@ fn bytes(file: &Path) -> Vec<u8> {
 fn compile_and_run(graph: Graph) {
     verify(&graph).expect("a sound graph");
     let options = Options { threads: Some(1), ..Options::default() };
-    let model = Compiler::new(options).graph(graph).compile().expect("it compiles");
+    let network = Compiler::new(options).graph(graph).expect("no option of loading");
+    let model = network.compile().expect("it compiles");
     model.run(&mut model.context().expect("memory")).expect("its own context");
 }
 
@@ -126,7 +127,11 @@ fn measured_times() {
         |_, cache| {
             let options = Options { tuned: Some(cache.tuned().into()), ..Options::default() };
             let graph = parse(conv).expect("it is written right");
-            Compiler::new(options).graph(graph).compile().expect("no choice is a reason to fail");
+            Compiler::new(options)
+                .graph(graph)
+                .expect("no option of loading")
+                .compile()
+                .expect("no choice is a reason to fail");
         },
     );
 }

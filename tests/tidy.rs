@@ -119,3 +119,39 @@ fn tests_that_are_not_run_say_so() {
         }
     }
 }
+
+/// `thiserror` makes a cause of a field that is called `source`, or marked so; a message that shows it as well would say
+/// it twice where all causes are printed.
+#[test]
+fn no_error_shows_what_it_gives_as_its_cause() {
+    for (name, text) in library() {
+        let mut message = "";
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[error(") {
+                message = line;
+            }
+            let is_cause = line.contains("#[from]") || line.contains("#[source]");
+            let shows = (message.contains("{0") && is_cause) || message.contains("{source");
+            assert!(!shows, "{name}: {message} repeats its cause");
+            if line.starts_with('}') {
+                message = "";
+            }
+        }
+    }
+}
+
+/// Flags are the command line's words; the library has options.
+#[test]
+fn the_library_speaks_of_options_and_not_of_flags() {
+    let is_flag = |word: &str| {
+        let letters = word.strip_prefix("--").unwrap_or_default();
+        letters.starts_with(|c: char| c.is_ascii_lowercase())
+    };
+    for (name, text) in library().into_iter().filter(|(name, _)| !name.starts_with("src/bin/")) {
+        for line in lines_with(&text, "--") {
+            let quoted: String = line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
+            let mut words = quoted.split(|c: char| c.is_whitespace() || "`(".contains(c));
+            assert!(!words.any(is_flag), "{name}: {line}");
+        }
+    }
+}

@@ -16,7 +16,8 @@ pub fn compile_and_run(graph: Graph) {
         return;
     }
     let options = Options { threads: Some(1), isa: IsaChoice::Auto, ..Options::default() };
-    let Ok(model) = Compiler::new(options).graph(graph).compile() else { return };
+    let Ok(network) = Compiler::new(options).graph(graph) else { return };
+    let Ok(model) = network.compile() else { return };
     let mut context = model.context().expect("memory for a small graph");
     model.run(&mut context).expect("its own context");
 }

@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(cache) => {
             let tuned = Some(Arc::new(cache.tuned()));
             let options = Options { tuned, threads: Some(1), isa: IsaChoice::Exactly(Isa::Baseline), ..Options::default() };
-            Compiler::new(options).graph(graph().clone()).compile().expect("no choice is an error");
+            Compiler::new(options).graph(graph().clone()).expect("no option of loading").compile().expect("no choice is an error");
         }
         Err(reason) => assert!(!reason.is_empty()),
     }

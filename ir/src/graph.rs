@@ -58,14 +58,14 @@ pub struct Output {
 
 /// Why a node cannot be added.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{op} \"{name}\": {source}")]
+#[error("{op} \"{name}\": {reason}")]
 pub struct GraphError {
     /// The node's name.
     pub name: String,
     /// The operator's name.
     pub op: &'static str,
     /// What its operands do not satisfy.
-    pub source: TypeError,
+    pub reason: TypeError,
 }
 
 /// A dataflow graph of tensor operators.
@@ -139,7 +139,7 @@ impl Graph {
         let types: Vec<&TensorType> = operands.iter().map(|&n| &self.node(n).ty).collect();
         match infer(&op, &types) {
             Ok(ty) => Ok(self.push(name, op, ty, operands)),
-            Err(source) => Err(GraphError { name, op: op.name(), source }),
+            Err(reason) => Err(GraphError { name, op: op.name(), reason }),
         }
     }
 

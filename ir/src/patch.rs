@@ -44,12 +44,12 @@ pub struct Patch {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PatchError {
     /// A new node does not type-check.
-    #[error("patch \"{label}\": {source}")]
+    #[error("patch \"{label}\": {error}")]
     Type {
         /// The patch's label.
         label: String,
         /// The type error.
-        source: GraphError,
+        error: GraphError,
     },
     /// A replacement has another shape than what it replaces.
     #[error("patch \"{label}\": {node} is {old:?}, its replacement {new:?}")]
@@ -158,7 +158,7 @@ impl Graph {
                     let operands: Vec<NodeId> =
                         operands.iter().map(|&v| resolve(v, added)).collect();
                     self.add(name.clone(), Op::clone(op), &operands)
-                        .map_err(|source| PatchError::Type { label: patch.label.clone(), source })?
+                        .map_err(|error| PatchError::Type { label: patch.label.clone(), error })?
                 }
             };
             added.push(node);

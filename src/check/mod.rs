@@ -106,13 +106,13 @@ pub enum CheckError {
     #[error(transparent)]
     Compile(#[from] Error),
     /// It cannot be interpreted.
-    #[error("the interpreter cannot run the network: {0}")]
+    #[error("the interpreter cannot run the network")]
     Eval(#[from] EvalError),
     /// A value cannot be made an output, or a layer a network; a bug.
-    #[error("a value cannot be looked at: {0}")]
+    #[error("a value cannot be made an output")]
     Expose(#[from] GraphError),
     /// A layer cannot be given its layout; a bug.
-    #[error("a layer cannot be run alone: {0}")]
+    #[error("a layer cannot be run alone")]
     Layout(#[from] PatchError),
     /// The values given are not what the network takes.
     #[error("input \"{name}\" is {wanted:?}, the values given are {given:?}")]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::layers::Compared;
 use super::{Check, CheckError, Difference, isolate, values};
-use crate::compiler::{Compiler, Network};
+use crate::compiler::Compiler;
 
 /// A layer that computes something else than the interpreter from the same operands.
 #[derive(Clone, Debug, Serialize)]
@@ -77,8 +77,8 @@ impl Check<'_> {
     /// # Errors
     /// As [`Check::compare`].
     pub fn reproduces(&self, case: &Case) -> Result<bool, CheckError> {
-        let network: Network =
-            Compiler::new(self.network.options().clone()).graph(case.graph.clone());
+        let options = self.network.options().clone().for_graph();
+        let network = Compiler::new(options).graph(case.graph.clone())?;
         let check =
             Check::new(&network, &case.inputs)?.subject(self.subject).tolerance(self.tolerance);
         Ok(!check.compare(&mut |_, _| {})?.passed())

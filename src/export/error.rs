@@ -28,12 +28,12 @@ pub enum ExportError {
         file: PathBuf,
     },
     /// The file cannot be written.
-    #[error("{}: writing failed: {source}", .file.display())]
+    #[error("{}: writing failed: {error}", .file.display())]
     Io {
         /// The file.
         file: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
 }
 

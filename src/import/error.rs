@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::advice::{Advice, OptionName};
 use crate::one_line::one_line;
 
 /// The longest reason or list that is shown.
@@ -11,14 +12,13 @@ const LONGEST: usize = 1000;
 /// The longest name that is shown.
 const LONGEST_NAME: usize = 200;
 
-/// Why a file was not imported: the file, if the bytes came from one, and what is wrong with it.
-#[derive(Debug, thiserror::Error)]
+/// Why a file was not imported: the file, if the bytes came from one, what is wrong with it, and what to do.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct ImportError {
     /// The file that was read.
     pub file: Option<PathBuf>,
     /// What is wrong.
-    #[source]
     pub kind: Box<ImportErrorKind>,
 }
 
@@ -27,6 +27,16 @@ impl ImportError {
     pub(crate) fn in_file(mut self, file: &Path) -> Self {
         self.file.get_or_insert_with(|| file.to_path_buf());
         self
+    }
+
+    /// What is wrong, without what to do about it.
+    pub(crate) fn what(&self) -> String {
+        let file = self.file.iter().map(|file| format!("{}: ", file.display()));
+        let cause = match &*self.kind {
+            ImportErrorKind::Io { source, .. } => format!(": {source}"),
+            _ => String::new(),
+        };
+        format!("{}{}{cause}", file.collect::<String>(), self.kind)
     }
 }
 
@@ -38,19 +48,25 @@ impl From<ImportErrorKind> for ImportError {
 
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.file {
-            Some(file) => write!(f, "{}: {}", file.display(), self.kind),
-            None => self.kind.fmt(f),
+        let what = self.what();
+        f.write_str(&what)?;
+        match self.kind.advice() {
+            Some(advice) if what.contains('\n') => write!(f, "\n{advice}"),
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
         }
     }
 }
 
-/// What is wrong with an imported file.
+/// The message is whole, so there is no cause to be shown behind it.
+impl std::error::Error for ImportError {}
+
+/// What is wrong with an imported file. What to do about it is [`ImportErrorKind::advice`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
     /// The file cannot be read or written.
-    #[error("{action} failed: {source}")]
+    #[error("{action} failed")]
     Io {
         /// What was attempted.
         action: &'static str,
@@ -66,7 +82,7 @@ pub enum ImportErrorKind {
         reason: String,
     },
     /// The file is newer or older than what this importer knows.
-    #[error("{what} {found} is not supported (supported: {lowest} to {highest}); {advice}")]
+    #[error("{what} {found} is not supported (supported: {lowest} to {highest})")]
     Version {
         /// Which version number this is about.
         what: &'static str,
@@ -77,7 +93,7 @@ pub enum ImportErrorKind {
         /// The highest number accepted.
         highest: i64,
         /// What to do about it.
-        advice: &'static str,
+        advice: Advice,
     },
     /// The model contradicts itself.
     #[error("{}: {}", name(.place), one_line(.reason, LONGEST))]
@@ -88,7 +104,7 @@ pub enum ImportErrorKind {
         reason: String,
     },
     /// The model asks for more than the importer gives: see [`limits`](super::limits).
-    #[error("{}: more than {limit} {what}, which is the limit; {advice}", name(.place))]
+    #[error("{}: more than {limit} {what}, which is the limit", name(.place))]
     Limit {
         /// Which part of the model.
         place: String,
@@ -97,7 +113,7 @@ pub enum ImportErrorKind {
         /// How much is allowed.
         limit: usize,
         /// What to do about it.
-        advice: &'static str,
+        advice: Advice,
     },
     /// Data that the model keeps in a file of its own cannot be had.
     #[error(
@@ -131,8 +147,7 @@ pub enum ImportErrorKind {
     },
     /// A batch size was asked for, but the inputs have another one that cannot be changed.
     #[error(
-        "batch {wanted} was asked for, but input \"{}\" has the fixed shape {}, and {}; \
-         export the model with a dynamic batch",
+        "batch {wanted} was asked for, but input \"{}\" has the fixed shape {}, and {}",
         name(.input),
         one_line(&format!("{shape:?}"), LONGEST),
         one_line(.reason, LONGEST)
@@ -149,8 +164,7 @@ pub enum ImportErrorKind {
     },
     /// A size was given for a dimension that has another one and is no batch.
     #[error(
-        "{wanted} was asked for, but axis {axis} of input \"{}\" is {found}; \
-         export the model with that axis dynamic, or for that size",
+        "{wanted} was asked for, but axis {axis} of input \"{}\" is {found}",
         name(.input)
     )]
     FixedDim {
@@ -187,6 +201,35 @@ pub enum ImportErrorKind {
     },
 }
 
+impl ImportErrorKind {
+    /// What to do about it, where that is known.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            ImportErrorKind::Version { advice, .. } | ImportErrorKind::Limit { advice, .. } => {
+                Some(*advice)
+            }
+            ImportErrorKind::ExternalData { .. } => {
+                Some(Advice::plain("keep the model's data files in the model's folder"))
+            }
+            ImportErrorKind::UnboundDims { .. } => {
+                Some(Advice::new("give each of them a size by {}", &[OptionName::Dims]))
+            }
+            ImportErrorKind::FixedBatch { .. } => {
+                Some(Advice::plain("export the model with a dynamic batch"))
+            }
+            ImportErrorKind::FixedDim { .. } => {
+                Some(Advice::plain("export the model with that axis dynamic, or for that size"))
+            }
+            ImportErrorKind::Unsupported { nodes } if nodes.iter().any(|n| n.is_removable) => {
+                Some(Advice::plain(
+                    "an ONNX simplifier may remove what is marked removable: it reads nothing but constants",
+                ))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A symbolic dimension without a size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnboundDim {
@@ -209,6 +252,8 @@ pub struct RefusedNode {
     pub attribute: Option<String>,
     /// Why.
     pub reason: String,
+    /// Whether all that it reads is constant, or a shape: then a program that folds constants can remove it.
+    pub is_removable: bool,
 }
 
 impl fmt::Display for RefusedNode {
@@ -217,7 +262,8 @@ impl fmt::Display for RefusedNode {
         if let Some(attribute) = &self.attribute {
             write!(f, "attribute {}: ", name(attribute))?;
         }
-        f.write_str(&one_line(&self.reason, LONGEST))
+        f.write_str(&one_line(&self.reason, LONGEST))?;
+        f.write_str(if self.is_removable { " (removable)" } else { "" })
     }
 }
 
@@ -236,8 +282,8 @@ fn list_unbound(dims: &[UnboundDim]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let first = dims.first().map_or("name", |d| &d.name);
-    format!("{}{more} has no size; pass --shape {}=N", list.join(", "), name(first))
+    let has = if dims.len() == 1 { "has" } else { "have" };
+    format!("{}{more} {has} no size", list.join(", "))
 }
 
 fn list_refused(nodes: &[RefusedNode]) -> String {

@@ -57,7 +57,7 @@ use sink::{Sink, WEIGHTS};
 #[non_exhaustive]
 pub enum KernelError {
     /// A kernel does not fit the machine's registers.
-    #[error("no kernel fits this machine: {source} ({kernel})")]
+    #[error("kernel {kernel} does not fit this machine")]
     Budget {
         /// The kernel's form.
         kernel: String,

@@ -81,7 +81,7 @@ pub enum PassError {
         reason: &'static str,
     },
     /// A pass proposed a patch that does not fit. An error in the pass.
-    #[error("pass \"{pass}\": {source}")]
+    #[error("pass \"{pass}\" proposes what does not fit")]
     Patch {
         /// The pass.
         pass: &'static str,
@@ -89,7 +89,7 @@ pub enum PassError {
         source: PatchError,
     },
     /// A pass broke an invariant of the graph. An error in the pass.
-    #[error("the graph is invalid after pass \"{pass}\", patch \"{patch}\": {source}")]
+    #[error("the graph is invalid after pass \"{pass}\", patch \"{patch}\"")]
     Invalid {
         /// The pass.
         pass: &'static str,

@@ -12,12 +12,12 @@ use crate::one_line::one_line;
 #[non_exhaustive]
 pub enum SpecError {
     /// The file cannot be read.
-    #[error("{}: reading failed: {source}", .file.display())]
+    #[error("{}: reading failed: {error}", .file.display())]
     Io {
         /// The file.
         file: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The text is no valid TOML or JSON, or has a wrong key or value.
     #[error("{}{}", place(.file.as_ref(), *.line), one_line(.message, 1000))]
@@ -48,7 +48,7 @@ pub enum SpecError {
         wrong_shape: Vec<WrongShape>,
     },
     /// A layer does not fit the one before it.
-    #[error("the network cannot be built: {0}")]
+    #[error("the network cannot be built")]
     Graph(#[from] GraphError),
 }
 

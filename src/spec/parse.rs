@@ -48,7 +48,7 @@ impl Spec {
     /// # Errors
     /// As [`Spec::from_toml`], and if the file cannot be read.
     pub fn load(path: &Path) -> Result<Self, SpecError> {
-        let text = read(path).map_err(|source| SpecError::Io { file: path.into(), source })?;
+        let text = read(path).map_err(|error| SpecError::Io { file: path.into(), error })?;
         let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let mut spec = if is_json { Spec::from_json(&text) } else { Spec::from_toml(&text) }
             .map_err(|e| match e {

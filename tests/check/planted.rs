@@ -21,7 +21,9 @@ pub(crate) fn fixture(name: &str) -> Network {
 
 /// A network in the text form of graphs.
 pub(crate) fn network(text: &str, options: Options) -> Network {
-    Compiler::new(options).graph(resnetc::ir::text::parse(text).expect("it parses"))
+    Compiler::new(options)
+        .graph(resnetc::ir::text::parse(text).expect("it parses"))
+        .expect("no option of loading")
 }
 
 /// The names of a network's ReLUs, in the order in which a pass sees them.

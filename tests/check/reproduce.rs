@@ -60,7 +60,8 @@ fn a_layer_alone_gives_the_bits_that_it_gives_in_its_network() {
         let check = Check::new(&network, &inputs).expect("inputs").tolerance(0.0);
         let report = check.compare(&mut |_, _| {}).expect("it can be compared");
         let case = report.guilty.expect("rounding is above 0").case;
-        let alone = Compiler::new(options()).graph(case.graph.clone()).compile().expect(name);
+        let alone =
+            Compiler::new(options()).graph(case.graph.clone()).expect(name).compile().expect(name);
         let mut context = alone.context().expect("memory");
         for (i, tensor) in case.inputs.iter().enumerate() {
             context.input_mut(i).expect("an input").copy_from_slice(tensor.data());

@@ -143,7 +143,6 @@ fn wrong_requests_fail_with_a_hint() {
     let named = ["mixing.onnx", "7", "input \"x\"", "transpose \"turned\""];
     fail(&["run", text(&mixing), "--batch", "7"], &named);
     fail(&["run", &model, "--input", BUNDLED_IO], &["[10, 3, 64, 64]", "[10, 1, 28, 28]"]);
-    fail(&["run", &model, "--weights", "w.safetensors"], &["model.onnx"]);
     let lacking = resnetc::cpu::ISAS.into_iter().filter_map(|isa| Some((isa, isa.missing()?)));
     let lacking: Vec<_> = lacking.collect();
     if lacking.is_empty() {
@@ -170,7 +169,6 @@ fn wrong_usage_is_exit_code_2() {
         &["bench", "cifar_resnet20", "--no-pass", "cse", "--only-pass", "cse"],
         &["bench", "cifar_resnet20", "--ablate", "--compare"],
         &["bench", "cifar_resnet20", "--ablate", "--only-pass", "cse"],
-        &["bench", "cifar_resnet20", "--ablate", "--tuned", "times.json"],
         &["bench", "cifar_resnet20", "--csv", "rows.csv"],
         &["bench", "cifar_resnet20", "--reuse", "always"],
         &["classify", "resnet18", "resnet50"],
@@ -187,6 +185,69 @@ fn wrong_usage_is_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
         assert_eq!(stdout(&output), "", "{args:?}");
     }
+}
+
+/// The option, and what it is given to.
+#[test]
+fn an_option_without_effect_is_an_error_that_names_it() {
+    const NAMED: &str = "cifar_resnet20";
+    let spec = "tests/fixtures/resnet_basic_b/spec.toml";
+    let weights = "tests/fixtures/resnet_basic_b/weights.safetensors";
+    let cases: &[(&str, &[&str])] = &[
+        ("--weights", &["run", BUNDLED, "--weights", weights]),
+        ("--weights", &["classify", "--weights", weights]),
+        ("--shape", &["run", NAMED, "--shape", "height=64"]),
+        ("--shape", &["info", spec, "--shape", "height=64"]),
+        ("--seed", &["info", BUNDLED, "--seed", "1"]),
+        ("--seed", &["info", spec, "--weights", weights, "--seed", "1"]),
+        ("--seed", &["dump", BUNDLED, "--seed", "0"]),
+        ("--seed", &["explain", BUNDLED, "--seed", "1"]),
+        ("--seed", &["tune", BUNDLED, "--seed", "1"]),
+        ("--seed", &["run", BUNDLED, "--input", BUNDLED_IO, "--seed", "1"]),
+        ("--seed", &["check", BUNDLED, "--input", BUNDLED_IO, "--seed", "1"]),
+        ("--seed", &["classify", "--seed", "1"]),
+        ("--tuned", &["run", NAMED, "--numerics", "exact", "--tuned", "times.json"]),
+        ("--tuned", &["tune", NAMED, "--numerics", "exact", "--tuned", "times.json"]),
+        ("--tuned", &["report", NAMED, "--json", "--tuned", "times.json"]),
+        ("--tuned", &["bench", NAMED, "--ablate", "--tuned", "times.json"]),
+        ("--unfused", &["report", NAMED, "--json", "--unfused"]),
+        ("--perf-map", &["info", NAMED, "--perf-map"]),
+        ("--perf-map", &["explain", NAMED, "--perf-map"]),
+        ("--perf-map", &["dump", NAMED, "--perf-map"]),
+        ("--threads", &["dump", NAMED, "--threads", "2"]),
+        ("--isa", &["dump", NAMED, "--stage", "fused", "--isa", "baseline"]),
+        ("--numerics", &["dump", NAMED, "--stage", "dot", "--numerics", "exact"]),
+        ("--reuse", &["dump", NAMED, "--stage", "scheduled", "--reuse", "never"]),
+        ("--no-pass", &["dump", NAMED, "--stage", "graph", "--no-pass", "cse"]),
+        ("--only-pass", &["dump", NAMED, "--stage", "graph", "--only-pass", "cse"]),
+    ];
+    for (flag, args) in cases {
+        let output = resnetc(args);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.starts_with(&format!("error: {flag} has no effect: ")), "{args:?}: {said}");
+        assert!(said.ends_with(&format!("help: leave {flag} away\n")), "{args:?}: {said}");
+        assert_eq!(stdout(&output), "", "{args:?}");
+    }
+    // What needs another flag, or excludes one.
+    for args in [
+        &["bench", NAMED, "--hold", "10"][..],
+        &["bench", NAMED, "--csv", "x.csv"],
+        &["bench", NAMED, "--interpreter"],
+        &["run", NAMED, "--shape", "n=1", "--shape", "n=2"],
+        &["dump", NAMED, "--stage", "dot", "--node", "x"],
+    ] {
+        assert_eq!(resnetc(args).status.code(), Some(2), "{args:?}");
+    }
+    fail(&["run", BUNDLED, "--shape", "heihgt=3"], &["heihgt"]);
+    // With an effect they are taken.
+    succeed(&["run", BUNDLED, "--seed", "1"]);
+    succeed(&["run", NAMED, "--numerics", "exact", "--tuned", "off"]);
+    assert_ne!(
+        succeed(&["dump", NAMED, "--seed", "1"]),
+        succeed(&["dump", NAMED, "--seed", "2"]),
+        "the seed decides the weights"
+    );
 }
 
 #[test]

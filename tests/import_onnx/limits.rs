@@ -138,7 +138,7 @@ fn values_of_absurd_sizes_are_refused() {
         text.contains("value \"x\"") && text.contains("more than 2147483648 elements"),
         "{text}"
     );
-    assert!(text.contains("--shape"), "{text}");
+    assert!(text.contains("Options::dims"), "{text}");
     let text = single("Expand", &[1], &["x", "s"], &[]).ints("s", &[1 << 36]).error();
     assert!(text.contains("\"y\"") && text.contains("limit"), "{text}");
 }

@@ -165,7 +165,7 @@ fn a_run_refuses_what_is_no_value_of_an_integer_input() {
     let bytes = cast(of(DType::U8, &[40]), "x", "f", DType::F32)
         .node("Add", &["f", "f"], &["y"], &[])
         .output("y");
-    let model = Compiler::new(Options::default()).graph(bytes.graph()).compile().unwrap();
+    let model = Compiler::new(Options::default()).graph(bytes.graph()).unwrap().compile().unwrap();
     assert_eq!(model.inputs()[0].dtype, DType::U8);
     assert_eq!(model.outputs()[0].dtype, DType::F32);
     let mut context = model.context().unwrap();

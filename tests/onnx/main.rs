@@ -77,7 +77,7 @@ fn compiled(graph: resnetc_ir::Graph, inputs: &[Value]) -> Result<Vec<Value>, re
     let options = Options { threads: Some(2), ..Options::default() };
     let shapes: Vec<Vec<usize>> =
         graph.outputs().iter().map(|o| graph.node(o.node).ty.shape.clone()).collect();
-    let model = Compiler::new(options).graph(graph).compile()?;
+    let model = Compiler::new(options).graph(graph)?.compile()?;
     let mut context = model.context().expect("there is memory");
     for (i, input) in inputs.iter().enumerate() {
         context.input_mut(i).expect("an input").copy_from_slice(&input.to_f32());

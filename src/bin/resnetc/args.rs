@@ -1,22 +1,35 @@
 //! Options that commands share.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use resnetc::advice::OptionName;
 use resnetc::codegen::perf_map;
 use resnetc::{Compiler, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, flag};
 use crate::output;
 use crate::tuned::{Choices, OFF};
 
-/// How to load and compile a network.
+/// How to load and compile a network, and how large a run is.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model options")]
 pub(crate) struct Common {
     /// Threads of a run [default: as many as the process may use]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) threads: Option<usize>,
+    /// Pictures in one run [default: as many as the model says, or 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) batch: Option<usize>,
+    #[command(flatten)]
+    pub(crate) model: ModelOptions,
+}
+
+/// How to load and compile a network.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Model options")]
+pub(crate) struct ModelOptions {
     /// Instruction set: auto, amx, avx512, avx2 or baseline
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     pub(crate) isa: IsaChoice,
@@ -26,12 +39,9 @@ pub(crate) struct Common {
     /// Weights of a built-in network or a spec, under PyTorch's names [default: random]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) weights: Option<PathBuf>,
-    /// Seed of random weights and random inputs
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Pictures in one run [default: as many as the model says, or 1]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub(crate) batch: Option<usize>,
+    /// Seed of random weights and random inputs [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Extent of a symbolic dimension; one without a name is INPUT.AXIS; can be given several times
     #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
     pub(crate) shapes: Vec<(String, usize)>,
@@ -52,52 +62,130 @@ pub(crate) struct Common {
     choices: Choices,
 }
 
+/// What a command puts into a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// Random values, which the seed decides.
+    Random,
+    /// Values of the user, or none.
+    Given,
+}
+
 impl Common {
-    /// The options for a batch; what the user gave comes first.
-    pub(crate) fn options(&self, batch: Option<usize>) -> Options {
+    /// The options for a model and a batch; what the user gave comes first.
+    pub(crate) fn options(&self, model: Option<&Path>, batch: Option<usize>) -> Options {
+        let own = &self.model;
         Options {
-            isa: self.isa,
+            isa: own.isa,
             threads: self.threads,
-            numerics: self.numerics,
+            numerics: own.numerics,
             batch: self.batch.or(batch),
-            dims: self.shapes.iter().cloned().collect(),
-            weights: self.weights.clone(),
-            seed: self.seed,
-            passes: self.passes.selection(),
-            reuse: self.reuse,
-            perf_map: self.perf_map,
-            tuned: self.choices.get(self),
+            dims: own.shapes.iter().cloned().collect(),
+            weights: own.weights.clone(),
+            seed: if own.draws_weights(model) { self.seed() } else { 0 },
+            passes: own.passes.selection(),
+            reuse: own.reuse,
+            perf_map: own.perf_map,
+            tuned: own.choices.get(self),
         }
+    }
+
+    /// The seed of random weights and inputs.
+    pub(crate) fn seed(&self) -> u64 {
+        self.model.seed.unwrap_or(0)
     }
 
     /// The same without measured times.
     pub(crate) fn without_tuned(&self) -> Self {
-        Common { tuned: Some(OFF.into()), choices: Choices::default(), ..self.clone() }
+        let model = ModelOptions {
+            tuned: Some(OFF.into()),
+            choices: Choices::default(),
+            ..self.model.clone()
+        };
+        Common { model, ..self.clone() }
     }
 
     /// Loads MODEL.
-    pub(crate) fn load(&self, model: &Path) -> Result<Network, Failure> {
-        self.check()?;
-        Ok(Compiler::new(self.options(None)).load(model)?)
+    pub(crate) fn load(&self, model: &Path, values: Values) -> Result<Network, Failure> {
+        self.check(Some(model), values)?;
+        Ok(Compiler::new(self.options(Some(model), None)).load(model)?)
     }
 
     /// Loads MODEL to run it, and says so if its weights are random.
-    pub(crate) fn load_to_run(&self, model: &Path) -> Result<Network, Failure> {
-        let network = self.load(model)?;
+    pub(crate) fn load_to_run(&self, model: &Path, values: Values) -> Result<Network, Failure> {
+        let network = self.load(model, values)?;
         note_random_weights(model, &network);
         Ok(network)
     }
 
-    /// What can be refused before anything is read.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.isa.resolve().map_err(resnetc::Error::from)?;
-        if self.perf_map
+    /// What can be refused before anything is read. Without a model it is the bundled one.
+    pub(crate) fn check(&self, model: Option<&Path>, values: Values) -> Result<(), Failure> {
+        let own = &self.model;
+        own.isa.resolve().map_err(resnetc::Error::from)?;
+        own.passes.selection().check().map_err(resnetc::Error::from)?;
+        own.check_shapes()?;
+        if values == Values::Given && !own.draws_weights(model) {
+            self.refuse(&[OptionName::Seed], "nothing is random here")?;
+        }
+        if own.numerics == Numerics::Exact && own.tuned_file().is_some() {
+            self.refuse(&[OptionName::Tuned], "exact numerics leave no choice of algorithms")?;
+        }
+        if own.perf_map
             && let Err(e) = perf_map::append(std::iter::empty())
         {
             eprintln!("warning: perf will not know the compiled code's names: {e}");
         }
-        self.passes.selection().check().map_err(resnetc::Error::from)?;
         Ok(())
+    }
+
+    /// Refuses options for which a command has no use.
+    pub(crate) fn refuse(&self, idle: &[OptionName], why: &str) -> Result<(), Failure> {
+        match idle.iter().find_map(|&option| self.given(option)) {
+            Some(flag) => Err(Failure::no_effect(flag, why)),
+            None => Ok(()),
+        }
+    }
+
+    /// The flag by which an option was given.
+    fn given(&self, option: OptionName) -> Option<&'static str> {
+        let own = &self.model;
+        let is_given = match option {
+            OptionName::Isa => own.isa != IsaChoice::default(),
+            OptionName::Threads => self.threads.is_some(),
+            OptionName::Numerics => own.numerics != Numerics::default(),
+            OptionName::Batch => self.batch.is_some(),
+            OptionName::Dims => !own.shapes.is_empty(),
+            OptionName::Weights => own.weights.is_some(),
+            OptionName::Seed => own.seed.is_some(),
+            OptionName::Passes => return own.passes.given(),
+            OptionName::Reuse => own.reuse != Reuse::default(),
+            OptionName::PerfMap => own.perf_map,
+            OptionName::Tuned => own.tuned_file().is_some(),
+            _ => false,
+        };
+        is_given.then(|| flag(option))
+    }
+}
+
+impl ModelOptions {
+    /// Whether a model's weights are random: that of a built-in network or a spec, unless a file has them.
+    fn draws_weights(&self, model: Option<&Path>) -> bool {
+        let is_onnx =
+            |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
+        self.weights.is_none() && model.is_some_and(|path| !is_onnx(path))
+    }
+
+    /// A file of measured times that the user names.
+    pub(crate) fn tuned_file(&self) -> Option<&Path> {
+        self.tuned.as_deref().filter(|file| file.as_os_str() != OFF)
+    }
+
+    fn check_shapes(&self) -> Result<(), Failure> {
+        let mut seen = HashSet::new();
+        match self.shapes.iter().find(|(name, _)| !seen.insert(name)) {
+            Some((name, _)) => Err(Failure::usage(format!("--shape {name}=N is given twice"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -126,6 +214,15 @@ struct Passes {
 }
 
 impl Passes {
+    /// The flag that was given, if one was.
+    fn given(&self) -> Option<&'static str> {
+        match (&self.no_pass[..], &self.only_pass[..]) {
+            ([], []) => self.unfused.then_some("--unfused"),
+            (_, []) => Some("--no-pass"),
+            _ => Some("--only-pass"),
+        }
+    }
+
     fn selection(&self) -> PassSelection {
         match (&self.no_pass[..], &self.only_pass[..]) {
             ([], []) if self.unfused => PassSelection::None,

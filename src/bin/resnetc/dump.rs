@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use resnetc::advice::OptionName;
 use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
 use resnetc::codegen::machine::{Compiled, Cranelift};
 use resnetc::codegen::vir::Program;
@@ -14,7 +15,7 @@ use resnetc::ir::{Graph, dot, text};
 use resnetc::plan::table;
 use resnetc::{Error, Network};
 
-use crate::args::Common;
+use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::nearest::nearest;
 use crate::output;
@@ -59,12 +60,27 @@ enum Dump {
     Dot,
 }
 
+impl Dump {
+    /// The options that make no difference to a stage.
+    fn ignores(self) -> &'static [OptionName] {
+        use OptionName::{Isa, Numerics, Passes, PerfMap, Reuse, Threads, Tuned};
+        match self {
+            Dump::Graph => &[Passes, Isa, Threads, Numerics, Reuse, Tuned, PerfMap],
+            Dump::Fused | Dump::Dot | Dump::Scheduled => {
+                &[Isa, Threads, Numerics, Reuse, Tuned, PerfMap]
+            }
+            Dump::Plan | Dump::Program | Dump::Clif | Dump::Asm => &[PerfMap],
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.stage == Dump::Dot && args.node.is_some() {
         return Err(Failure::usage("--node is not for --stage dot")
             .help("--stage fused --node NAME prints the node's lines"));
     }
-    let network = args.common.load(&args.model)?;
+    args.common.refuse(args.stage.ignores(), "this stage does not depend on it")?;
+    let network = args.common.load(&args.model, Values::Given)?;
     let text = match args.stage {
         Dump::Graph => graph_text(args, network.graph())?,
         Dump::Fused => graph_text(args, &stages::fused(&network, network.options())?)?,

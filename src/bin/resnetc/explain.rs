@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use resnetc::advice::OptionName;
 use resnetc::passes::NodeRef;
 use resnetc::report::explain::{Explained, Explanation};
 
-use crate::args::Common;
+use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
 use crate::stages::Stages;
@@ -24,7 +25,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let network = args.common.load(&args.model)?;
+    args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
+    let network = args.common.load(&args.model, Values::Given)?;
     let explanation = Explanation::of(&Stages::of(&network, network.options())?.remarks);
     match args.json {
         true => output::print_json(&explanation),

@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
+use resnetc::advice::OptionName;
 use resnetc::export::ExportError;
-use resnetc::import::{ImportError, ImportErrorKind};
+use resnetc::import::ImportError;
 use resnetc::passes::PassError;
 use resnetc::{Error, RunError};
 
@@ -32,6 +33,16 @@ impl Failure {
     /// The work on a file failed.
     pub(crate) fn file(path: &Path, reason: impl Display) -> Self {
         Failure::new(format!("{}: {reason}", path.display()))
+    }
+
+    /// The work failed for a reason that has reasons of its own.
+    pub(crate) fn of(error: &dyn std::error::Error) -> Self {
+        Failure::new(with_causes(error.to_string(), error))
+    }
+
+    /// An option was given that changes nothing.
+    pub(crate) fn no_effect(flag: &str, reason: &str) -> Self {
+        Failure::usage(format!("{flag} has no effect: {reason}")).help(format!("leave {flag} away"))
     }
 
     /// The command was called wrongly.
@@ -79,9 +90,50 @@ impl Failure {
     }
 }
 
+/// A message, and behind it what caused the error that it is about: system errors, as a rule.
+pub(crate) fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message += &format!(": {error}");
+        cause = error.source();
+    }
+    message
+}
+
+/// What an option of the library is called on the command line.
+pub(crate) fn flag(option: OptionName) -> &'static str {
+    match option {
+        OptionName::Isa => "--isa",
+        OptionName::Threads => "--threads",
+        OptionName::Numerics => "--numerics",
+        OptionName::Batch => "--batch",
+        OptionName::Dims => "--shape",
+        OptionName::Weights => "--weights",
+        OptionName::Seed => "--seed",
+        OptionName::Passes => "--no-pass, --only-pass or --unfused",
+        OptionName::Reuse => "--reuse",
+        OptionName::PerfMap => "--perf-map",
+        OptionName::Tuned => "--tuned",
+        other => other.field(),
+    }
+}
+
+/// An option with a place for its value, for advice.
+fn flag_with_value(option: OptionName) -> String {
+    match option {
+        OptionName::Batch => "--batch N".to_owned(),
+        OptionName::Dims => "--shape NAME=N".to_owned(),
+        other => flag(other).to_owned(),
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
+            Error::NoEffect { options } => match options.first() {
+                Some(first) => Failure::no_effect(flag(first.option), first.reason),
+                None => Failure::of(&error),
+            },
             Error::Isa(e) => {
                 Failure::new(format!("this CPU has no {}, which --isa {} needs", e.missing, e.isa))
                     .help("use --isa auto; `resnetc doctor` lists what this CPU has")
@@ -98,32 +150,21 @@ impl From<Error> for Failure {
                 None => Failure::file(model, reason),
             },
             Error::Export(ExportError::Exists { .. }) => {
-                Failure::new(error.to_string()).help("use --force to replace it, or another name")
+                Failure::of(&error).help("use --force to replace it, or another name")
             }
-            other => match help(other) {
-                Some(help) => Failure::new(other.to_string()).help(help),
-                None => Failure::new(other.to_string()),
-            },
+            other => {
+                let failure = Failure::new(with_causes(other.what(), other));
+                match other.advice() {
+                    Some(advice) => failure.help(advice.worded(&flag_with_value)),
+                    None => failure,
+                }
+            }
         }
     }
 }
 
 fn optional_passes(names: &[&str]) -> String {
     format!("there are {}; `resnetc passes` says what they do", names.join(", "))
-}
-
-/// What to do about an error that does not say so itself.
-fn help(error: &Error) -> Option<&'static str> {
-    let Error::Import(ImportError { kind, .. }) = error else { return None };
-    match **kind {
-        ImportErrorKind::ExternalData { .. } => {
-            Some("keep the model's data files in the model's folder")
-        }
-        ImportErrorKind::Unsupported { .. } => {
-            Some("an ONNX simplifier may remove such nodes; constants need no operators")
-        }
-        _ => None,
-    }
 }
 
 impl From<RunError> for Failure {

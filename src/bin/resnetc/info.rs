@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use resnetc::advice::OptionName;
 use resnetc::compile::run_macs;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::{DType, Error, Isa, Network, Options, PassSelection};
 use serde::Serialize;
 
-use crate::args::Common;
+use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
 use crate::stages::Stages;
@@ -65,7 +66,8 @@ struct Variant {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let network = args.common.load(&args.model)?;
+    args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
+    let network = args.common.load(&args.model, Values::Given)?;
     let options = network.options();
     let (isa, compiled, stages) = variant(&network, options)?;
     let (_, unfused, _) =

@@ -9,7 +9,7 @@ use resnetc::import::{ImportError, ImportErrorKind};
 use resnetc::ir::Tensor;
 use resnetc::{Compiler, Error, Network};
 
-use crate::args::Common;
+use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::npy;
 use crate::units::shape;
@@ -87,18 +87,18 @@ pub(crate) struct Loaded {
 /// Loads MODEL and its inputs: random ones, or those of a file, whose first axis is the batch unless --batch is
 /// given.
 pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
-    common.check()?;
     let Some(path) = input else {
-        let network = common.load_to_run(model)?;
-        let inputs = random(&network, common.seed);
+        let network = common.load_to_run(model, Values::Random)?;
+        let inputs = random(&network, common.seed());
         return Ok(Loaded { network, inputs, file: None });
     };
+    common.check(Some(model), Values::Given)?;
     let file = TensorFile::read(path)?;
-    let mut network = common.load_to_run(model)?;
+    let mut network = common.load_to_run(model, Values::Given)?;
     if let Some(batch) = other_batch(&network, &file)?
         && common.batch.is_none()
     {
-        match Compiler::new(common.options(Some(batch))).load(model) {
+        match Compiler::new(common.options(Some(model), Some(batch))).load(model) {
             Ok(bound) => network = bound,
             // The shapes are compared below.
             Err(Error::Import(ImportError { kind, .. }))

@@ -8,7 +8,7 @@ use resnetc::report::profile::{ClassProfile, Profile, StepProfile};
 use resnetc::report::trace::Timeline;
 use resnetc::runtime::peak;
 
-use crate::args::{Common, positive};
+use crate::args::{Common, Values, positive};
 use crate::failure::Failure;
 use crate::units::{bytes, count, plural};
 use crate::{inputs, output};
@@ -44,8 +44,8 @@ const RUNS: (f64, f64) = (10.0, 1_000.0);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.trace.as_deref().map_or(Ok(()), output::check_file)?;
-    let network = args.common.load_to_run(&args.model)?;
-    let values = inputs::random(&network, args.common.seed);
+    let network = args.common.load_to_run(&args.model, Values::Random)?;
+    let values = inputs::random(&network, args.common.seed());
     let model = network.compile()?;
     let mut context = model.context()?;
     for (i, tensor) in values.iter().enumerate() {

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use resnetc::advice::OptionName;
 use resnetc::kernels::Algorithm;
 use resnetc::tune::{self, Cache, CacheError, Layer, MachineKey, cache};
 use resnetc::{Error, Numerics};
 use serde::Serialize;
 
-use crate::args::Common;
+use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
@@ -64,11 +65,14 @@ impl From<CacheError> for Failure {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let network = args.common.without_tuned().load(&args.model)?;
-    let isa = args.common.isa.resolve().map_err(Error::from)?;
+    if args.common.model.numerics == Numerics::Exact {
+        args.common.refuse(&[OptionName::Tuned], "exact numerics leave nothing to measure")?;
+    }
+    let network = args.common.without_tuned().load(&args.model, Values::Given)?;
+    let isa = args.common.model.isa.resolve().map_err(Error::from)?;
     let machine = MachineKey::of(isa, network.options().thread_count());
     // There is nothing to be written then.
-    let file = match args.common.numerics {
+    let file = match args.common.model.numerics {
         Numerics::Exact => None,
         Numerics::Fast => file(&args.common, &machine)?,
     };
@@ -87,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let report = report(args, machine, file, &layers);
     match args.json {
         true => output::print_json(&report),
-        false => output::print(&text(&report, args.common.numerics)),
+        false => output::print(&text(&report, args.common.model.numerics)),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) fn of(common: &Common, machine: &MachineKey) -> Self {
-        match (&common.tuned, cache::folder()) {
+        match (&common.model.tuned, cache::folder()) {
             (Some(word), _) if word == Path::new(OFF) => Place::Off,
             (Some(file), _) => Place::Named(file.clone()),
             (None, Some(folder)) => Place::Cached(folder.join(machine.file_name())),
@@ -38,7 +38,7 @@ impl Place {
 /// The machine that a command compiles for; none if the CPU cannot run the code, which the command will say.
 pub(crate) fn machine(common: &Common) -> Option<MachineKey> {
     let threads = common.threads.unwrap_or_else(resnetc::runtime::pool::default_threads);
-    Some(MachineKey::of(common.isa.resolve().ok()?, threads))
+    Some(MachineKey::of(common.model.isa.resolve().ok()?, threads))
 }
 
 /// The measured choices of a command, read when they are first asked for.
@@ -53,7 +53,7 @@ impl Choices {
 }
 
 fn read(common: &Common) -> Option<Arc<Tuned>> {
-    if common.numerics == Numerics::Exact {
+    if common.model.numerics == Numerics::Exact {
         return None;
     }
     let machine = machine(common)?;

@@ -86,7 +86,7 @@ pub fn write(graph: &Graph, path: &Path, existing: Existing) -> Result<u64, Expo
     // Encoding takes a while, in which a file may have appeared.
     check_target(path, existing)?;
     whole_file::write(path, &bytes)
-        .map_err(|source| ExportError::Io { file: path.to_owned(), source })?;
+        .map_err(|error| ExportError::Io { file: path.to_owned(), error })?;
     Ok(bytes.len() as u64)
 }
 
@@ -100,11 +100,11 @@ pub fn check_target(path: &Path, existing: Existing) -> Result<(), ExportError> 
         (Ok(found), Existing::Replace) if found.is_file() => Ok(()),
         (Ok(found), Existing::Keep) if found.is_file() => Err(ExportError::Exists { file }),
         (Ok(_), _) => {
-            let source = std::io::Error::other("there is something that is no regular file");
-            Err(ExportError::Io { file, source })
+            let error = std::io::Error::other("there is something that is no regular file");
+            Err(ExportError::Io { file, error })
         }
         (Err(e), _) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        (Err(source), _) => Err(ExportError::Io { file, source }),
+        (Err(error), _) => Err(ExportError::Io { file, error }),
     }
 }
 

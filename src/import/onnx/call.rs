@@ -38,7 +38,7 @@ impl From<&str> for Refusal {
 
 impl From<GraphError> for Refusal {
     fn from(error: GraphError) -> Self {
-        error.source.to_string().into()
+        error.reason.to_string().into()
     }
 }
 

@@ -12,9 +12,10 @@ use super::inputs::{Bound, Input};
 use super::open::is_standard;
 use super::ops::{self, Integers};
 use super::order::order;
-use super::proto::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use super::proto::{AttributeType, DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use super::rebatch::rebatched;
 use super::tensor::{self, TensorError};
+use crate::advice::{Advice, OptionName};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 use crate::import::limits;
 
@@ -39,7 +40,13 @@ pub(super) fn convert(
     let order = order(graph, &steps)?;
     let used = used(graph, &order, &steps);
     let builder = Builder::new(folder);
-    let mut converter = Converter { builder, values: HashMap::new(), used, refused: Vec::new() };
+    let mut converter = Converter {
+        builder,
+        values: HashMap::new(),
+        used,
+        refused: Vec::new(),
+        unknown_constants: HashSet::new(),
+    };
     for Input { name, shape, is_batch, dtype } in &bound.inputs {
         let node = converter.builder.graph.input_as(name, shape.clone(), *dtype);
         if *is_batch {
@@ -73,7 +80,7 @@ fn invalid(place: &str, reason: &str) -> ImportError {
 }
 
 fn too_many_nodes() -> ImportError {
-    let advice = "an ONNX simplifier may make them fewer";
+    let advice = Advice::plain("an ONNX simplifier may make them fewer");
     let place = "graph".into();
     ImportErrorKind::Limit { place, what: "nodes", limit: limits::NODES, advice }.into()
 }
@@ -93,7 +100,10 @@ fn check_values(graph: &Graph) -> Result<(), ImportError> {
             ),
             what: "elements",
             limit: limits::VALUE_ELEMENTS,
-            advice: "give the inputs smaller sizes with --shape or --batch, or export the model so",
+            advice: Advice::new(
+                "give the inputs smaller sizes by {} or {}, or export the model so",
+                &[OptionName::Dims, OptionName::Batch],
+            ),
         }
         .into()),
     }
@@ -122,7 +132,19 @@ struct Converter<'a> {
     values: HashMap<&'a str, Option<Value>>,
     used: HashSet<&'a str>,
     refused: Vec<RefusedNode>,
+    /// What refused nodes, and nodes behind them, would have computed from constants alone.
+    unknown_constants: HashSet<&'a str>,
 }
+
+/// Operators whose results are others each time, whatever they read.
+const RANDOM: [&str; 6] = [
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+];
 
 impl<'a> Converter<'a> {
     /// Reads the stored constants that are used.
@@ -138,7 +160,14 @@ impl<'a> Converter<'a> {
                     Err(TensorError::Broken(error)) => return Err(error),
                     Err(TensorError::Unsupported(reason)) => {
                         let (op, name) = ("initializer".into(), proto.name().into());
-                        self.refused.push(RefusedNode { op, name, attribute: None, reason });
+                        let (attribute, is_removable) = (None, false);
+                        self.refused.push(RefusedNode {
+                            op,
+                            name,
+                            attribute,
+                            reason,
+                            is_removable,
+                        });
                         None
                     }
                 };
@@ -155,6 +184,9 @@ impl<'a> Converter<'a> {
                 None
             }
         };
+        if results.is_none() && self.reads_constants(&step.node) {
+            self.unknown_constants.extend(step.node.output.iter().map(String::as_str));
+        }
         let mut results = results.map(Vec::into_iter);
         for (i, name) in step.node.output.iter().enumerate() {
             let value = results.as_mut().and_then(Iterator::next);
@@ -216,13 +248,27 @@ impl<'a> Converter<'a> {
         }
     }
 
+    /// Whether a node computes the same in every run. Of an `If`, only the condition counts: one that is known leaves a
+    /// branch.
+    fn reads_constants(&self, node: &NodeProto) -> bool {
+        let is_constant = |name: &String| {
+            name.is_empty()
+                || matches!(self.values.get(name.as_str()), Some(Some(Value::Known(_))))
+                || self.unknown_constants.contains(name.as_str())
+        };
+        let has_body = node.attribute.iter().any(|a| a.r#type == Some(AttributeType::Graph as i32));
+        let is_fixed = !has_body || node.op_type() == "If";
+        is_fixed && !RANDOM.contains(&node.op_type()) && node.input.iter().all(is_constant)
+    }
+
     fn refuse(&mut self, node: &NodeProto, Refusal { attribute, reason }: Refusal) {
         let op = match node.domain() {
             domain if is_standard(domain) => node.op_type().to_string(),
             domain => format!("{domain}.{}", node.op_type()),
         };
         let name = display_name(node).into();
-        self.refused.push(RefusedNode { op, name, attribute, reason: shorten(reason) });
+        let (reason, is_removable) = (shorten(reason), self.reads_constants(node));
+        self.refused.push(RefusedNode { op, name, attribute, reason, is_removable });
     }
 
     /// The element type of an output: of floats the one that the file declares, if it does.

@@ -181,7 +181,21 @@ fn sizes<'a>(
             }
         }
     }
-    Ok((sizes, named_batch))
+    let firsts = inputs.iter().filter_map(|i| i.dims.first().and_then(symbol));
+    let firsts: Vec<(&str, usize)> = firsts.map(|name| (name, sizes[name])).collect();
+    let batches = firsts.iter().map(|first| first.1).chain(named_batch);
+    match (bindings.batch, firsts.first()) {
+        // It would be without effect.
+        (Some(asked), first)
+            if batches.clone().count() > 0 && batches.clone().all(|n| n != asked) =>
+        {
+            let input = inputs.first().map_or("", |i| &i.name);
+            let (name, size) = first.copied().unwrap_or((input, named_batch.unwrap_or(asked)));
+            let reason = format!("a batch of {asked} is asked for, and {size} for \"{name}\"");
+            Err(invalid(input, reason))
+        }
+        _ => Ok((sizes, named_batch)),
+    }
 }
 
 /// The fixed dimension that goes by this name: its input, axis and size.

@@ -7,6 +7,7 @@ use prost::bytes::Buf;
 
 use super::proto::{ModelProto, OperatorSetIdProto};
 use super::wire::{self, Refused};
+use crate::advice::Advice;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::foreign::{Format, Wanted};
 use crate::import::limits;
@@ -44,7 +45,9 @@ pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportErr
             place: "model".into(),
             what: "nodes, attributes, names and other records",
             limit: limits::RECORDS,
-            advice: "no network for pictures has so many, so the file may be damaged",
+            advice: Advice::plain(
+                "no network for pictures has so many, so the file may be damaged",
+            ),
         },
     })?;
     let model = ModelProto::decode(bytes).map_err(|e| damaged(&e))?;
@@ -78,7 +81,7 @@ pub(super) fn check(
     if (lowest..=highest).contains(&found) {
         return Ok(());
     }
-    let advice = "export the model again with opset 17";
+    let advice = Advice::plain("export the model again with opset 17");
     Err(ImportErrorKind::Version { what, found, lowest, highest, advice }.into())
 }
 

@@ -7,6 +7,7 @@ use prost::bytes::Bytes;
 use super::external;
 use super::literal::{Kind, Literal, elements};
 use super::proto::{DataLocation, DataType, TensorProto};
+use crate::advice::Advice;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::{limits, stored};
 
@@ -43,7 +44,8 @@ pub(super) fn read(
         .ok_or_else(|| TensorError::Unsupported(format!("element type {ty:?} is not supported")))?;
     *room = room.checked_sub(count * codec.held()).ok_or_else(|| {
         let place = format!("tensor \"{name}\"");
-        let advice = "convert the model to smaller tensors, or leave some of them away";
+        let advice =
+            Advice::plain("convert the model to smaller tensors, or leave some of them away");
         let limit = limits::CONSTANT_BYTES;
         TensorError::Broken(
             ImportErrorKind::Limit { place, what: "bytes of constants", limit, advice }.into(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use resnetc::Network;
+use resnetc::advice::OptionName;
 use serde::Serialize;
 
 use super::agree::{Agreement, tolerance, widened};
@@ -14,9 +15,9 @@ use super::report::Subtitle;
 use super::subject::Compiled;
 use super::timing::{Plan, Stats};
 use super::{Args, csv, measure_peak, table};
+use crate::args::Values;
 use crate::failure::Failure;
 use crate::output;
-use crate::tuned::OFF;
 
 /// All timed runs of all variants together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -80,7 +81,7 @@ pub(super) struct Code {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check(args)?;
-    let network = args.common.without_tuned().load_to_run(&args.model)?;
+    let network = args.common.without_tuned().load_to_run(&args.model, Values::Random)?;
     let ablation = measure(args, &network)?;
     if let Some(file) = &args.csv {
         output::write_file(file, csv::text(&ablation).as_bytes())?;
@@ -99,7 +100,7 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
     let timed = ladder.timed();
     let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
     let most_bytes = args.hold.saturating_mul(1_000_000);
-    let mut race = Race::new(variants, args.common.seed, plan, most_bytes)?;
+    let mut race = Race::new(variants, args.common.seed(), plan, most_bytes)?;
     let lane = |rung: usize| timed.iter().position(|&t| t == ladder.owner[rung]).unwrap_or(0);
     let full = lane(ladder.full);
     let agreement = interpreted.agreement(network, race.outputs(full));
@@ -154,12 +155,7 @@ fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, difference:
 
 /// What can be refused before the work.
 fn check(args: &Args) -> Result<(), Failure> {
-    if args.common.tuned.as_deref().is_some_and(|file| file.as_os_str() != OFF) {
-        return Err(Failure::usage(
-            "--ablate takes no measured choices: they are for the full network only",
-        )
-        .help("leave --tuned away"));
-    }
+    args.common.refuse(&[OptionName::Tuned], "measured choices are for the full network only")?;
     args.csv.as_deref().map_or(Ok(()), output::check_file)
 }
 
@@ -173,7 +169,7 @@ impl Interpretation {
     fn of(args: &Args, network: &Network) -> Result<Self, Failure> {
         let estimate = interpreter::estimate(network.graph())?;
         let run = (args.interpreter || estimate <= PATIENCE)
-            .then(|| interpreter::run(network, args.common.seed))
+            .then(|| interpreter::run(network, args.common.seed()))
             .transpose()?;
         Ok(Interpretation { run, estimate })
     }

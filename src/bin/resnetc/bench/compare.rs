@@ -1,6 +1,6 @@
 //! The network with and without its optional passes: the shortest ladder.
 
-use resnetc::{Compiler, Network, Options, PassSelection};
+use resnetc::{Network, Options, PassSelection};
 use serde::Serialize;
 
 use super::race::Variant;
@@ -19,8 +19,7 @@ pub(super) struct Compared {
 
 /// The same network under other options.
 pub(super) fn variant(network: &Network, name: &str, options: Options) -> Variant {
-    let network = Compiler::new(options).graph(network.graph().clone());
-    Variant { name: name.to_owned(), network }
+    Variant { name: name.to_owned(), network: network.with_options(options) }
 }
 
 /// The network without its optional passes.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use resnetc::runtime::peak;
 use resnetc::{Isa, Network};
 
-use crate::args::{Common, positive};
+use crate::args::{Common, Values, positive};
 use crate::failure::Failure;
 use crate::output;
 use agree::{Agreement, tolerance, widened};
@@ -92,12 +92,12 @@ fn measure_peak(isa: Isa, threads: usize) -> Result<f64, Failure> {
 
 /// The network as the options want it, and perhaps the unfused one beside it.
 fn run_one(args: &Args) -> Result<(), Failure> {
-    let network = args.common.load_to_run(&args.model)?;
+    let network = args.common.load_to_run(&args.model, Values::Random)?;
     let plan =
         Plan { warmup: args.warmup, iterations: args.iters, budget: BUDGET, least_rounds: 10 };
     let mut variants = vec![Variant { name: "full".to_owned(), network: network.clone() }];
     variants.extend(args.compare.then(|| compare::unfused(&network)));
-    let mut race = Race::new(variants, args.common.seed, plan, usize::MAX)?;
+    let mut race = Race::new(variants, args.common.seed(), plan, usize::MAX)?;
     let (isa, threads) = (race.compiled(0).isa, race.compiled(0).threads);
     let before = measure_peak(isa, threads)?;
     let (figures, compared) = measure(&mut race, &network)?;

@@ -58,7 +58,7 @@ impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Self {
         match error {
             CheckError::Compile(e) => e.into(),
-            other => Failure::new(other.to_string()),
+            other => Failure::of(&other),
         }
     }
 }

@@ -12,7 +12,7 @@ use resnetc::{IsaChoice, Numerics, Options, whole_file};
 use serde::Serialize;
 
 use super::Args;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::npy;
 
 const MODEL: &str = "layer.onnx";
@@ -100,11 +100,11 @@ impl Place {
             _ => "inputs.safetensors",
         };
         whole_file::write_folder(&folder, |folder| fill(folder, case, input))
-            .map_err(|e| format!("{}: {e}", folder.display()))?;
+            .map_err(|e| with_causes(format!("{}: {e}", folder.display()), &e))?;
         Ok(Written {
             command: command(args, &folder, input),
             files: [MODEL, input, EXPECTED, FOUND].map(String::from).into(),
-            reproduces: check.reproduces(case).map_err(|e| e.to_string())?,
+            reproduces: check.reproduces(case).map_err(|e| with_causes(e.to_string(), &e))?,
             folder,
         })
     }
@@ -136,7 +136,7 @@ fn command(args: &Args, folder: &Path, input: &str) -> String {
         format!("--input {}", path(input)),
         format!("--tolerance {:e}", args.tolerance),
     ];
-    let Options { isa, threads, numerics, passes, .. } = args.common.options(None);
+    let Options { isa, threads, numerics, passes, .. } = args.common.options(None, None);
     if let IsaChoice::Exactly(isa) = isa {
         words.push(format!("--isa {}", isa.name()));
     }
@@ -154,7 +154,7 @@ fn command(args: &Args, folder: &Path, input: &str) -> String {
             words.extend(names.iter().map(|pass| format!("--only-pass {pass}")));
         }
     }
-    let tuned = args.common.tuned.as_ref().map(|file| quoted(&file.display().to_string()));
+    let tuned = args.common.model.tuned.as_ref().map(|file| quoted(&file.display().to_string()));
     words.extend(tuned.map(|file| format!("--tuned {file}")));
     words.join(" ")
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use resnetc::import::{ImportError, ImportErrorKind, onnx};
+use resnetc::import::{ImportError, ImportErrorKind};
 use resnetc::ir::Graph;
 use resnetc::{Compiler, Context, Error, Model, Network};
 
@@ -112,7 +112,7 @@ impl Engine {
 
 /// A model may have a batch of its own that cannot be changed; then it is that one, unless the user asked for another.
 fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Network, Failure> {
-    let load = |batch| Compiler::new(args.common.options(batch)).load(model);
+    let load = |batch| Compiler::new(args.common.options(Some(model), batch)).load(model);
     let network = match load(batch) {
         Err(Error::Import(ImportError { kind, .. }))
             if args.common.batch.is_none()
@@ -127,13 +127,8 @@ fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Networ
 }
 
 fn bundled_network(args: &Args, batch: Option<usize>) -> Result<Network, Failure> {
-    if args.common.weights.is_some() {
-        return Err(Failure::usage("--weights goes with a built-in network or a spec"));
-    }
-    let options = args.common.options(batch);
-    let bindings = onnx::Bindings { batch: options.batch, dims: options.dims.clone() };
-    let graph = onnx::parse(bundled::MODEL, None, &bindings)?;
-    Ok(Compiler::new(options).graph(graph))
+    let options = args.common.options(None, batch);
+    Ok(Compiler::new(options).onnx_bytes(bundled::MODEL, None)?)
 }
 
 fn picture_input(graph: &Graph) -> Result<[usize; 4], Failure> {

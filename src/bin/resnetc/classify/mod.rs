@@ -20,7 +20,7 @@ mod resample;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::args::{Common, positive};
+use crate::args::{Common, Values, positive};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use engine::Engine;
@@ -80,8 +80,8 @@ fn usual_preset(model: Option<&Path>) -> &'static str {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    args.common.check()?;
     let request = Request::of(&args.arguments)?;
+    args.common.check(request.model, Values::Given)?;
     if let Some(folder) = &args.dataset {
         if !request.pictures.is_empty() {
             return Err(Failure::usage("--dataset and pictures do not go together"));

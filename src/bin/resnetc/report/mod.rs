@@ -26,13 +26,12 @@ mod tests;
 
 use std::path::PathBuf;
 
-use resnetc::PassSelection;
+use resnetc::advice::OptionName;
 
-use crate::args::{Common, positive};
+use crate::args::{Common, Values, positive};
 use crate::bench::survey::{self, Runs};
 use crate::failure::Failure;
 use crate::output;
-use crate::tuned::OFF;
 use data::Report;
 
 /// Write a page about a network: what each optimization buys, time by layer, roofline, memory plan, graphs
@@ -66,14 +65,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     check(args)?;
     let common = args.common.without_tuned();
-    let network = common.load_to_run(&args.model)?;
-    if network.options().passes != PassSelection::All {
-        return Err(Failure::usage("a report compares all levels of passes")
-            .help("leave --no-pass, --only-pass and --unfused away"));
-    }
+    let network = common.load_to_run(&args.model, Values::Random)?;
     let most_bytes = args.hold.saturating_mul(1_000_000);
     let runs = Runs { warmup: args.warmup, iterations: args.iters, most_bytes };
-    let survey = survey::measure(&network, common.seed, runs)?;
+    let survey = survey::measure(&network, common.seed(), runs)?;
     let report = collect::report(&args.model, &network, survey)?;
     if let Some(file) = &args.output {
         output::write_file(file, page::render(&report).as_bytes())?;
@@ -98,11 +93,7 @@ fn summary(report: &Report) -> String {
 
 /// What can be refused before the work.
 fn check(args: &Args) -> Result<(), Failure> {
-    if args.common.tuned.as_deref().is_some_and(|file| file.as_os_str() != OFF) {
-        return Err(Failure::usage(
-            "a report takes no measured choices: they are for the full network only",
-        )
-        .help("leave --tuned away"));
-    }
+    args.common.refuse(&[OptionName::Passes], "a report compares all levels of passes")?;
+    args.common.refuse(&[OptionName::Tuned], "measured choices are for the full network only")?;
     args.output.as_deref().map_or(Ok(()), output::check_file)
 }

@@ -241,7 +241,7 @@ fn a_hostile_model_has_a_harmless_page_of_bounded_size() {
     let other = graph.add("\0\u{202e}", Op::Unary(Unary::Sigmoid), &[relu]).expect("a sigmoid");
     graph.output("y", other);
     let options = Options { threads: Some(1), ..Options::default() };
-    let network = Compiler::new(options).graph(graph);
+    let network = Compiler::new(options).graph(graph).expect("no option of loading");
     let runs = Runs { warmup: 0, iterations: Some(1), most_bytes: 0 };
     let survey = survey::measure(&network, 0, runs).expect("it can be measured");
     let report = collect::report(Path::new("m.onnx"), &network, survey).expect("it is planned");

@@ -1,0 +1,127 @@
+//! Options by name, for errors that are about one. The library calls them as its fields are called, the command line by
+//! their flags; an error carries the name, and whoever shows it has the words.
+
+use std::fmt;
+
+/// An option of [`Options`](crate::Options).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum OptionName {
+    /// The instruction set.
+    Isa,
+    /// Threads of a run.
+    Threads,
+    /// Rounding.
+    Numerics,
+    /// Pictures in one run.
+    Batch,
+    /// Extents of symbolic dimensions.
+    Dims,
+    /// A file of weights.
+    Weights,
+    /// The seed of random weights.
+    Seed,
+    /// Which optional passes run.
+    Passes,
+    /// What values may share memory.
+    Reuse,
+    /// Names of the code for `perf`.
+    PerfMap,
+    /// Measured times.
+    Tuned,
+}
+
+impl OptionName {
+    /// The field of [`Options`](crate::Options).
+    pub fn field(self) -> &'static str {
+        match self {
+            OptionName::Isa => "isa",
+            OptionName::Threads => "threads",
+            OptionName::Numerics => "numerics",
+            OptionName::Batch => "batch",
+            OptionName::Dims => "dims",
+            OptionName::Weights => "weights",
+            OptionName::Seed => "seed",
+            OptionName::Passes => "passes",
+            OptionName::Reuse => "reuse",
+            OptionName::PerfMap => "perf_map",
+            OptionName::Tuned => "tuned",
+        }
+    }
+}
+
+/// As the library calls it: `Options::weights`.
+impl fmt::Display for OptionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Options::{}", self.field())
+    }
+}
+
+/// An option that was set and changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoEffect {
+    /// The option.
+    pub option: OptionName,
+    /// Why it changes nothing: a clause without the option's name.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for NoEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has no effect: {}", self.option, self.reason)
+    }
+}
+
+/// What to do about an error: a sentence that leaves room for the names of options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// Each `{}` stands for an option.
+    text: &'static str,
+    options: &'static [OptionName],
+}
+
+impl Advice {
+    /// Advice in which options stand in place of each `{}`, in this order.
+    pub const fn new(text: &'static str, options: &'static [OptionName]) -> Self {
+        Advice { text, options }
+    }
+
+    /// Advice about something else than options.
+    pub const fn plain(text: &'static str) -> Self {
+        Advice::new(text, &[])
+    }
+
+    /// The sentence, with options called by `name`.
+    pub fn worded(&self, name: &dyn Fn(OptionName) -> String) -> String {
+        let mut options = self.options.iter();
+        let mut parts = self.text.split("{}");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            text.push_str(&options.next().map(|&option| name(option)).unwrap_or_default());
+            text.push_str(part);
+        }
+        text
+    }
+}
+
+/// As the library words it.
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.worded(&|option| option.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_have_their_own_words() {
+        let advice =
+            Advice::new("give it a size by {} or {}", &[OptionName::Batch, OptionName::Dims]);
+        assert_eq!(advice.to_string(), "give it a size by Options::batch or Options::dims");
+        let other = |option: OptionName| format!("<{}>", option.field());
+        assert_eq!(advice.worded(&other), "give it a size by <batch> or <dims>");
+        assert_eq!(Advice::plain("copy it again").to_string(), "copy it again");
+    }
+}

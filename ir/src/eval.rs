@@ -82,6 +82,18 @@ pub fn eval_each(
     inputs: &[Value],
     report: &mut dyn FnMut(NodeId, &[&Value], &Value),
 ) -> Result<Vec<Value>, EvalError> {
+    eval_steered(graph, inputs, &mut |node, operands, value| report(node, operands, value))
+}
+
+/// As [`eval_each`], and what is reported may be changed: its users get the changed value. Its shape must stay.
+///
+/// # Errors
+/// As [`eval`].
+pub fn eval_steered(
+    graph: &Graph,
+    inputs: &[Value],
+    report: &mut dyn FnMut(NodeId, &[&Value], &mut Value),
+) -> Result<Vec<Value>, EvalError> {
     check_inputs(graph, inputs)?;
     let mut given = inputs.iter();
     // How often each value is still needed: by an operand position or as an output of the graph.
@@ -93,9 +105,9 @@ pub fn eval_each(
     // The order begins with the inputs, as they were added.
     for id in graph.topo() {
         let operands = graph.operands(id);
-        let value = compute(graph, id, &operands, &values, &mut given)?;
+        let mut value = compute(graph, id, &operands, &values, &mut given)?;
         let known: Vec<&Value> = operands.iter().filter_map(|o| values.get(o)).collect();
-        report(id, &known, &value);
+        report(id, &known, &mut value);
         for operand in &operands {
             let left = uses.entry(*operand).or_default();
             *left = left.saturating_sub(1);

@@ -6,9 +6,9 @@
 //! both are neighbours.
 
 use resnetc_ir::Graph;
-use resnetc_ir::eval::eval_each;
 use serde::Serialize;
 
+use super::jumps::{Choices, Interpreted, steps};
 use super::layers::Compared;
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};
@@ -18,6 +18,8 @@ use crate::passes::{Need, NodeRef, Remarks};
 /// Where the outputs begin to differ.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bisection {
+    /// The most that an output may be off, as a part of its greatest value.
+    pub tolerance: f64,
     /// How many patches of optional passes there are.
     pub patches: usize,
     /// The numbers of patches that were tried, in order.
@@ -51,6 +53,8 @@ pub enum Outcome {
     },
     /// The outputs are off from this patch on.
     Patch(Box<GuiltyPatch>),
+    /// The outputs are off by more than a tolerance that no f32 can hold ([`FINEST`](super::FINEST)): nothing is to blame.
+    TooFine,
 }
 
 /// What is wrong.
@@ -94,18 +98,28 @@ impl Check<'_> {
     /// If the network cannot be compiled or interpreted.
     pub fn bisect(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Bisection, CheckError> {
         let (all, remarks) = self.schedule(usize::MAX)?;
-        let known = self.reference.get().is_some();
-        let before = if known { 0 } else { cost(self.network.graph()) };
+        let before = if self.reference.borrow().is_some() { 0 } else { cost(self.network.graph()) };
         // One graph is interpreted at the end, and it is about as large as this one.
         let mut work = Work::new(before + cost(&all), progress);
         let mut trials = Trials { check: self, tried: Vec::new() };
         let patches = remarks.optional();
         let outcome = trials.outcome(patches, &mut work)?;
-        Ok(Bisection { patches, tried: trials.tried, outcome })
+        Ok(Bisection { tolerance: self.tolerance, patches, tried: trials.tried, outcome })
     }
 
     fn schedule(&self, patches: usize) -> Result<(Graph, Remarks), Error> {
         self.subject.schedule(self.network.graph(), self.network.options(), Some(patches))
+    }
+
+    /// Interprets a scheduled graph, with what the compiled code chooses at its jumps.
+    fn at_jumps(
+        &self,
+        scheduled: &Graph,
+        remarks: &Remarks,
+        work: &mut Work<'_>,
+    ) -> Result<Interpreted, CheckError> {
+        let exposed = self.expose(scheduled, |op| steps(op).is_some())?;
+        self.interpret(scheduled, &remarks.origins, &exposed, &mut |_, _, _| Ok(()), work)
     }
 
     /// How far the interpreter is off on the graph with a number of patches.
@@ -114,10 +128,10 @@ impl Check<'_> {
         patches: usize,
         work: &mut Work<'_>,
     ) -> Result<(Difference, Cause), CheckError> {
-        let (graph, _) = self.schedule(patches)?;
-        let found = eval_each(&graph, &self.values, &mut |node, _, _| work.did(&graph, node))?;
+        let (graph, remarks) = self.schedule(patches)?;
+        let found = self.at_jumps(&graph, &remarks, work)?;
         let meaning = worst(&self.compare_outputs(&found, work)?);
-        let cause = match meaning.is_above(self.tolerance) {
+        let cause = match meaning.is_above(self.tolerance_of_passes(&graph)) {
             true => Cause::Pass,
             false => Cause::Kernel,
         };
@@ -136,6 +150,9 @@ impl Trials<'_, '_> {
         let mut bad = self.run(patches, work)?;
         if !self.is_bad(&bad) {
             return Ok(Outcome::Agrees);
+        }
+        if self.check.is_too_fine() {
+            return Ok(Outcome::TooFine);
         }
         let mut good = if patches == 0 { bad } else { self.run(0, work)? };
         if self.is_bad(&good) {
@@ -168,8 +185,13 @@ impl Trials<'_, '_> {
     }
 
     fn run(&mut self, patches: usize, work: &mut Work<'_>) -> Result<Trial, CheckError> {
-        let (graph, _) = self.check.schedule(patches)?;
-        let (_, outputs) = self.check.outputs(graph, work)?;
+        let (graph, remarks) = self.check.schedule(patches)?;
+        let jumps = graph.nodes().any(|n| steps(&graph.node(n).op).is_some());
+        let choices = match jumps {
+            true => self.check.at_jumps(&graph, &remarks, work)?.choices,
+            false => Choices::default(),
+        };
+        let (_, outputs) = self.check.outputs(graph, &choices, work)?;
         let trial = Trial { patches, compiled: worst(&outputs) };
         self.tried.push(trial);
         Ok(trial)

@@ -4,16 +4,16 @@
 //! with what the interpreter computes in f64. As outputs keep their place, nothing is computed in place there; so
 //! the network as it stands is compiled and compared too, with the interpreter on the graph before any pass.
 
-use std::collections::BTreeMap;
-
-use resnetc_ir::eval::{Value, eval_each};
-use resnetc_ir::{Graph, GraphError, NodeId};
+use resnetc_ir::eval::Value;
+use resnetc_ir::{Graph, NodeId};
 use serde::{Serialize, Serializer};
 
+use super::jumps::Interpreted;
 use super::suspect::Suspect;
 use super::work::{Work, cost};
-use super::{Check, CheckError, Classes, Difference, isolate, values};
+use super::{Check, CheckError, Classes, Difference};
 use crate::cpu::Isa;
+use crate::passes::Remarks;
 
 /// One value that was compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,11 +49,13 @@ pub enum Finding {
     Layer,
     /// The interpreter computes something else from the graph behind the passes than from the one before them.
     Passes,
-    /// Layers are off, and each is right alone: rounding adds up, or a layer leaves something wrong where only the next
-    /// one looks, beside its result.
+    /// Values are off, and each layer is right alone: rounding adds up, that of constants which passes make included, or a
+    /// layer leaves something wrong where only the next one looks, beside its result.
     Carried,
     /// Every layer is right, but the network as it stands is not: a value is overwritten before it is read.
     Places,
+    /// Values are off by more than a tolerance that no f32 can hold ([`FINEST`](super::FINEST)): nothing is to blame.
+    Tolerance,
 }
 
 /// What a check found.
@@ -103,13 +105,19 @@ impl Check<'_> {
     /// If the network cannot be compiled or interpreted.
     pub fn compare(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<CheckReport, CheckError> {
         let (graph, options) = (self.network.graph(), self.network.options());
-        let (scheduled, _) = self.subject.schedule(graph, options, None)?;
+        let (scheduled, remarks) = self.subject.schedule(graph, options, None)?;
         let mut work = Work::new(cost(&scheduled) + cost(graph), progress);
-        let mut layers = self.layers(&scheduled, &mut work)?;
-        let (_, outputs) = self.outputs(scheduled, &mut work)?;
-        let passes = self.compare_outputs(&layers.values, &mut work)?;
-        let guilty = layers.guilty.take();
-        let findings = self.findings(&layers.compared, &outputs, &passes, guilty.is_some());
+        let mut layers = self.layers(&scheduled, &remarks, &mut work)?;
+        let choices = &layers.interpreted.choices;
+        let pass_tolerance = self.tolerance_of_passes(&scheduled);
+        let (_, outputs) = self.outputs(scheduled, choices, &mut work)?;
+        let passes = self.compare_outputs(&layers.interpreted, &mut work)?;
+        let mut guilty = layers.guilty.take();
+        let findings =
+            self.findings([&layers.compared, &outputs, &passes], pass_tolerance, guilty.is_some());
+        if findings.contains(&Finding::Tolerance) {
+            guilty = None;
+        }
         Ok(CheckReport {
             isa: layers.isa,
             tolerance: self.tolerance,
@@ -123,44 +131,52 @@ impl Check<'_> {
 
     fn findings(
         &self,
-        layers: &[Compared],
-        outputs: &[Compared],
-        passes: &[Compared],
+        [layers, outputs, passes]: [&[Compared]; 3],
+        tolerance_of_passes: f64,
         guilty: bool,
     ) -> Vec<Finding> {
-        let above = |all: &[Compared]| all.iter().any(|c| c.difference.is_above(self.tolerance));
-        let (layer, pass) = (above(layers), above(passes));
+        let above = |all: &[Compared], most| all.iter().any(|c| c.difference.is_above(most));
+        let [layer, output, pass] = [layers, outputs, passes].map(|all| above(all, self.tolerance));
+        if !(layer || output || pass) {
+            return Vec::new();
+        }
+        if self.is_too_fine() {
+            return vec![Finding::Tolerance];
+        }
+        let wrong_pass = above(passes, tolerance_of_passes);
+        let places = output && !layer && !pass;
+        let carried = !guilty && (layer || !(wrong_pass || places));
         let found = [
             (Finding::Layer, guilty),
-            (Finding::Carried, layer && !guilty),
-            (Finding::Passes, pass),
-            (Finding::Places, above(outputs) && !layer && !pass),
+            (Finding::Carried, carried),
+            (Finding::Passes, wrong_pass),
+            (Finding::Places, places),
         ];
         found.into_iter().filter(|(_, is)| *is).map(|(finding, _)| finding).collect()
     }
 
     /// Every computed value of the scheduled graph.
-    fn layers(&self, scheduled: &Graph, work: &mut Work<'_>) -> Result<Layers, CheckError> {
-        let (exposed, position) = expose(scheduled)?;
-        let model = (self.subject.compile)(exposed, self.network.options())?;
-        let context = values::run(&model, self.inputs)?;
+    fn layers(
+        &self,
+        scheduled: &Graph,
+        remarks: &Remarks,
+        work: &mut Work<'_>,
+    ) -> Result<Layers, CheckError> {
+        let exposed = self.expose(scheduled, |_| true)?;
         let mut compared = Vec::new();
-        // What the first layer that is off shows when it runs alone, or why it cannot be run.
-        let mut guilty: Result<Option<Suspect>, CheckError> = Ok(None);
-        let values = eval_each(scheduled, &self.values, &mut |node, operands, value| {
-            work.did(scheduled, node);
-            let Some(&output) = position.get(&node) else { return };
-            let found = match context.output(output) {
-                Ok(found) => found,
-                Err(e) => return guilty = Err(e.into()),
-            };
+        // What the first layer that is off shows when it runs alone.
+        let mut guilty = None;
+        let mut look = |node, operands: &[&Value], value: &Value| {
+            let Some(found) = exposed.value(node)? else { return Ok(()) };
             let difference = Difference::of(found, value.data.iter().copied());
             compared.push(Compared::of_node(scheduled, node, difference));
-            if difference.is_above(self.tolerance) && matches!(guilty, Ok(None)) {
-                guilty = self.suspect(scheduled, node, operands);
+            if difference.is_above(self.tolerance) && guilty.is_none() {
+                guilty = self.suspect(scheduled, node, operands)?;
             }
-        })?;
-        Ok(Layers { isa: model.report().isa, compared, guilty: guilty?, values })
+            Ok(())
+        };
+        let interpreted = self.interpret(scheduled, &remarks.origins, &exposed, &mut look, work)?;
+        Ok(Layers { isa: exposed.model.report().isa, compared, guilty, interpreted })
     }
 }
 
@@ -169,19 +185,5 @@ struct Layers {
     isa: Isa,
     compared: Vec<Compared>,
     guilty: Option<Suspect>,
-    /// The interpreter's values of the scheduled graph's outputs.
-    values: Vec<Value>,
-}
-
-/// The graph with every computed value as an output, and which output each is.
-fn expose(graph: &Graph) -> Result<(Graph, BTreeMap<NodeId, usize>), GraphError> {
-    let mut exposed = graph.clone();
-    let mut position = BTreeMap::new();
-    let computed = |n: &NodeId| graph.node(*n).op.is_computed();
-    for node in graph.topo().into_iter().filter(computed) {
-        let value = isolate::planar(&mut exposed, node)?;
-        position.insert(node, exposed.outputs().len());
-        exposed.output(node.to_string(), value);
-    }
-    Ok((exposed, position))
+    interpreted: Interpreted,
 }

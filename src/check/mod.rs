@@ -5,6 +5,7 @@
 //! | [`layers`] | every layer compared, and the outputs; what a difference is due to |
 //! | `outputs` | the network as it stands, and what the passes changed |
 //! | [`suspect`] | a layer run alone on the interpreter's operands |
+//! | `jumps` | values on the middle between two integers, where either is right |
 //! | `isolate` | one operator as a network of its own |
 //! | [`bisect`] | the first patch of a pass with which the outputs differ |
 //! | [`difference`], [`classes`] | how far values are apart; whether they name the same classes |
@@ -29,6 +30,7 @@ pub mod bisect;
 pub mod classes;
 pub mod difference;
 mod isolate;
+mod jumps;
 pub mod layers;
 mod outputs;
 pub mod subject;
@@ -36,10 +38,10 @@ pub mod suspect;
 mod values;
 mod work;
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 
 use resnetc_ir::eval::{EvalError, Value};
-use resnetc_ir::{GraphError, PatchError, Tensor};
+use resnetc_ir::{Graph, GraphError, PatchError, Tensor};
 
 use crate::compiler::Network;
 use crate::error::{Error, RunError};
@@ -48,12 +50,16 @@ pub use bisect::{Bisection, Cause, GuiltyPatch, Outcome};
 pub use classes::Classes;
 pub use difference::Difference;
 pub use layers::{CheckReport, Compared, Finding};
+use outputs::Reference;
 pub use subject::Subject;
 pub use suspect::{Case, Suspect};
 pub use values::random_values;
 
 /// The most that a value may be off by default, as a part of the greatest value of its layer.
 pub const TOLERANCE: f64 = 1e-4;
+
+/// The finest tolerance that an f32 can hold: half of the distance between two neighbours, as a part of the lesser one.
+pub const FINEST: f64 = f32::EPSILON as f64 / 2.0;
 
 /// A network and what it is checked on.
 #[derive(Clone, Debug)]
@@ -64,8 +70,8 @@ pub struct Check<'a> {
     values: Vec<Value>,
     subject: Subject<'a>,
     tolerance: f64,
-    /// What the interpreter computes from the graph before any pass, once that is known.
-    reference: OnceCell<Vec<Value>>,
+    /// What the interpreter computed last from the graph before any pass.
+    reference: RefCell<Option<Reference>>,
 }
 
 impl<'a> Check<'a> {
@@ -81,7 +87,7 @@ impl<'a> Check<'a> {
             values: inputs.iter().map(Value::from).collect(),
             subject: Subject::default(),
             tolerance: TOLERANCE,
-            reference: OnceCell::new(),
+            reference: RefCell::default(),
         })
     }
 
@@ -91,7 +97,20 @@ impl<'a> Check<'a> {
         Check { subject, ..self }
     }
 
-    /// Sets the most that a value may be off, as a part of the greatest value of its layer.
+    /// Whether the tolerance is one that no f32 can hold, so that what is off by more says nothing.
+    fn is_too_fine(&self) -> bool {
+        self.tolerance < FINEST
+    }
+
+    /// The most that passes may change what a network means. The constants that they make are f32, each off by half a unit,
+    /// and there is no more than one behind another in each layer.
+    fn tolerance_of_passes(&self, scheduled: &Graph) -> f64 {
+        let layers = scheduled.nodes().filter(|&n| scheduled.node(n).op.is_computed()).count();
+        self.tolerance.max(FINEST * layers as f64)
+    }
+
+    /// Sets the most that a value may be off, as a part of the greatest value of its layer. Below [`FINEST`] a difference
+    /// is nobody's fault, and nobody is blamed.
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         Check { tolerance, ..self }

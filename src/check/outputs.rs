@@ -1,34 +1,52 @@
 //! The outputs of the network as it stands, against the interpreter on the graph before any pass.
 
-use resnetc_ir::Graph;
-use resnetc_ir::eval::{Value, eval_each};
+use std::sync::Arc;
 
+use resnetc_ir::Graph;
+use resnetc_ir::eval::Value;
+
+use super::jumps::{Choices, Interpreted};
 use super::layers::Compared;
 use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
 use crate::cpu::Isa;
 
+/// What the interpreter computes from the graph before any pass, where it chooses so at jumps.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    choices: Choices,
+    outputs: Arc<[Value]>,
+}
+
 impl Check<'_> {
-    /// What the interpreter computes from the graph before any pass; computed once.
-    pub(super) fn reference(&self, work: &mut Work<'_>) -> Result<&[Value], CheckError> {
-        if let Some(known) = self.reference.get() {
-            return Ok(known);
+    /// What the interpreter computes from the graph before any pass. The last answer is kept.
+    fn reference(
+        &self,
+        choices: &Choices,
+        work: &mut Work<'_>,
+    ) -> Result<Arc<[Value]>, CheckError> {
+        let known = self.reference.borrow();
+        if let Some(known) = known.as_ref().filter(|known| known.choices == *choices) {
+            return Ok(Arc::clone(&known.outputs));
         }
-        let graph = self.network.graph();
-        let outputs = eval_each(graph, &self.values, &mut |node, _, _| work.did(graph, node))?;
-        Ok(self.reference.get_or_init(|| outputs))
+        drop(known);
+        let outputs: Arc<[Value]> = self.interpret_described(choices, work)?.into();
+        let reference = Reference { choices: choices.clone(), outputs: Arc::clone(&outputs) };
+        self.reference.replace(Some(reference));
+        Ok(outputs)
     }
 
     /// Compiles and runs a scheduled graph and compares its outputs with the reference.
     pub(super) fn outputs(
         &self,
         scheduled: Graph,
+        choices: &Choices,
         work: &mut Work<'_>,
     ) -> Result<(Isa, Vec<Compared>), CheckError> {
         let model = (self.subject.compile)(scheduled, self.network.options())?;
         let context = values::run(&model, self.inputs)?;
-        let expected = self.reference(work)?.iter().enumerate();
-        let compared = expected.map(|(i, expected)| {
+        let expected = self.reference(choices, work)?;
+        let compared = expected.iter().enumerate().map(|(i, expected)| {
             let found = context.output(i)?;
             let difference = Difference::of(found, expected.data.iter().copied());
             let classes = Classes::of(&expected.shape, found, &expected.data);
@@ -37,13 +55,14 @@ impl Check<'_> {
         Ok((model.report().isa, compared.collect::<Result<_, CheckError>>()?))
     }
 
-    /// Compares outputs that the interpreter computed with the reference.
+    /// Compares outputs that the interpreter computed behind the passes with the reference.
     pub(super) fn compare_outputs(
         &self,
-        found: &[Value],
+        found: &Interpreted,
         work: &mut Work<'_>,
     ) -> Result<Vec<Compared>, CheckError> {
-        let pairs = found.iter().zip(self.reference(work)?).enumerate();
+        let expected = self.reference(&found.choices, work)?;
+        let pairs = found.outputs.iter().zip(expected.iter()).enumerate();
         let compared = pairs.map(|(i, (found, expected))| {
             let (found, expected) = (found.data.iter().copied(), expected.data.iter().copied());
             self.output(i, Difference::between(found, expected))

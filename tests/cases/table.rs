@@ -85,6 +85,11 @@ pub(crate) const CASES: &[Case] = &[
         within: Within::Rounding,
     },
     Case {
+        name: "qdq_resnet_d",
+        wanted: "a network of quantization and dequantization nodes, with a mean before a shortcut",
+        within: Within::Step(0.02379414),
+    },
+    Case {
         name: "qoperator_concat",
         wanted: "QLinearConcat in a network",
         within: Within::Step(0.02849561),

@@ -4,6 +4,7 @@
 mod bisect;
 mod layers;
 mod planted;
+mod quantized;
 #[path = "../../ir/tests/common/random_graph.rs"]
 mod random_graph;
 mod reproduce;

@@ -29,7 +29,7 @@ fn what_is_right_passes() {
     }
 }
 
-/// With no tolerance at all, rounding is a difference: so all of the way can be gone without a bug.
+/// With the finest tolerance of an f32, rounding is a difference: so all of the way can be gone without a bug.
 #[test]
 fn the_first_wrong_layer_is_named_and_its_files_show_it_again() {
     let folder = folder("check");
@@ -37,7 +37,7 @@ fn the_first_wrong_layer_is_named_and_its_files_show_it_again() {
     let case = folder.join("case");
     let check = |model: &str, input: &Path, case: &Path| {
         let (input, case) = (text(input), text(case));
-        differs(&[model, "--input", input, "--tolerance", "0", "--reproduce", case])
+        differs(&[model, "--input", input, "--tolerance", "6e-8", "--reproduce", case])
     };
     let (report, says) = check(&model, Path::new(&io), &case);
     assert!(says.starts_with("error: conv \"/conv1/Conv\" is off by"), "{says}");
@@ -62,7 +62,7 @@ fn the_first_wrong_layer_is_named_and_its_files_show_it_again() {
     assert_eq!(again["guilty"]["max_abs"], guilty["max_abs"], "the same kernel on the same values");
     let files = [&layer, &input].map(|f| fs::read(f).unwrap());
     fail(
-        &["check", &model, "--tolerance", "0", "--reproduce", text(&case)],
+        &["check", &model, "--tolerance", "6e-8", "--reproduce", text(&case)],
         &[text(&case), "exists"],
     );
     assert_eq!([&layer, &input].map(|f| fs::read(f).unwrap()), files);
@@ -73,18 +73,18 @@ fn the_first_wrong_layer_is_named_and_its_files_show_it_again() {
 #[test]
 fn a_layer_of_several_inputs_is_written_too() {
     let folder = folder("check_inputs");
-    let model = folder.join("sum.onnx");
+    let model = folder.join("product.onnx");
     let mut graph = resnetc::ir::Graph::new();
-    let inputs = ["a", "b"].map(|name| graph.input(name, [2, 3, 4, 4]));
-    let op = resnetc::ir::Op::Binary(resnetc::ir::op::Binary::Div);
-    let sum = graph.add("quotient", op, &inputs).unwrap();
-    graph.output("y", sum);
+    // Sums of so many products are off by more than one rounding.
+    let inputs = [graph.input("a", [2, 4, 1024]), graph.input("b", [2, 1024, 4])];
+    let product = graph.add("product", resnetc::ir::Op::MatMul, &inputs).unwrap();
+    graph.output("y", product);
     let existing = resnetc::export::onnx::Existing::Keep;
     resnetc::export::onnx::write(&graph, &model, existing).unwrap();
     let case = folder.join("case");
-    let exact = ["--tolerance", "0", "--batch", "2"];
+    let exact = ["--tolerance", "6e-8", "--batch", "2"];
     let (report, _) = differs(&[&[text(&model), "--reproduce", text(&case)], &exact[..]].concat());
-    assert_eq!(report["guilty"]["name"], "quotient");
+    assert_eq!(report["guilty"]["name"], "product");
     assert_eq!(names(&case), ["expected.npy", "found.npy", "inputs.safetensors", "layer.onnx"]);
     let (layer, input) = (case.join("layer.onnx"), case.join("inputs.safetensors"));
     let (again, _) = differs(&[
@@ -92,7 +92,7 @@ fn a_layer_of_several_inputs_is_written_too() {
         "--input",
         text(&input),
         "--tolerance",
-        "0",
+        "6e-8",
         "--reproduce",
         text(&folder.join("again")),
     ]);
@@ -107,7 +107,7 @@ fn without_a_name_the_folder_is_a_fresh_one_beside_the_user() {
     for expected in
         [&["resnetc-check-model"][..], &["resnetc-check-model", "resnetc-check-model-2"]]
     {
-        let mut command = command(&["check", text(&model), "--tolerance", "0"]);
+        let mut command = command(&["check", text(&model), "--tolerance", "6e-8"]);
         let output = command.current_dir(&folder).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         assert_eq!(names(&folder), expected);
@@ -115,4 +115,18 @@ fn without_a_name_the_folder_is_a_fresh_one_beside_the_user() {
         assert!(said.contains("The first wrong layer is conv \"/conv1/Conv\""), "{said}");
         assert!(said.contains(expected[expected.len() - 1]), "{said}");
     }
+}
+
+/// There a difference is nobody's fault.
+#[test]
+fn a_tolerance_that_no_f32_can_hold_blames_nobody() {
+    let (model, _) = fixture("cifar14_c");
+    let folder = folder("check_fine");
+    let case = folder.join("case");
+    let fine = ["--tolerance", "1e-9", "--bisect", "--reproduce", text(&case)];
+    let (report, says) = differs(&[&[&model[..]], &fine[..]].concat());
+    assert!(says.contains("The tolerance 1e-9 is below 6e-8"), "{says}");
+    assert_eq!(report["findings"], serde_json::json!(["tolerance"]));
+    assert_eq!(report["bisection"]["outcome"]["kind"], "too_fine");
+    assert!(report["guilty"].is_null() && names(&folder).is_empty());
 }

@@ -6,7 +6,9 @@ mod reproduce;
 
 use std::path::PathBuf;
 
-use resnetc::check::{Bisection, Cause, Check, CheckError, CheckReport, Outcome, TOLERANCE};
+use resnetc::check::{
+    Bisection, Cause, Check, CheckError, CheckReport, Finding, Outcome, TOLERANCE,
+};
 use resnetc::ir::Tensor;
 
 use crate::args::Common;
@@ -94,6 +96,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// What is off, in a line, and what to do.
 fn failure(args: &Args, found: &CheckReport, report: &Report<'_>) -> Failure {
+    if found.findings.contains(&Finding::Tolerance) {
+        return Failure::new(report::too_fine(found.tolerance)).help(format!(
+            "sums of f32 need 1e-6 or more; the usual tolerance is {TOLERANCE:.0e}"
+        ));
+    }
     let guilty = found.guilty.as_ref().map(|suspect| &suspect.layer);
     let Some(bad) = guilty.or(found.first_above()) else { return Failure::silent() };
     let failure = Failure::new(format!(
@@ -121,6 +128,8 @@ fn advice(bisection: &Bisection) -> String {
         Outcome::Patch(patch) => {
             format!("try --isa baseline, or leave the pass out with --no-pass {}", patch.pass)
         }
-        Outcome::Always { .. } | Outcome::Agrees => "try --isa baseline".to_owned(),
+        Outcome::Always { .. } | Outcome::Agrees | Outcome::TooFine => {
+            "try --isa baseline".to_owned()
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use resnetc::check::{Bisection, Cause, CheckReport, Compared, Difference, Finding, Outcome};
+use resnetc::check::{
+    Bisection, Cause, CheckReport, Compared, Difference, FINEST, Finding, Outcome,
+};
 use serde::Serialize;
 
 use super::Args;
@@ -135,8 +137,17 @@ impl<'a> Report<'a> {
                  overwritten before it is read."
                     .to_owned()
             }
+            (Finding::Tolerance, _) => too_fine(self.check.tolerance),
         }
     }
+}
+
+/// That nothing can be told at this tolerance.
+pub(super) fn too_fine(tolerance: f64) -> String {
+    format!(
+        "The tolerance {tolerance:.0e} is below {FINEST:.0e}, the finest that an f32 can hold: what is off by more is \
+         nobody's fault."
+    )
 }
 
 fn classes(c: &Compared) -> String {
@@ -169,6 +180,7 @@ fn reproduced(written: &Written) -> String {
 fn bisected(bisection: &Bisection) -> String {
     let patches = plural(bisection.patches, "rewrite");
     let mut text = match &bisection.outcome {
+        Outcome::TooFine => too_fine(bisection.tolerance) + "\n",
         Outcome::Agrees => format!("The outputs are right with all {patches}.\n"),
         Outcome::Always { meaning, cause } => format!(
             "The outputs are off with none of the {patches} of optional passes, too: {}.\n",

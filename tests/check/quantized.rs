@@ -1,0 +1,213 @@
+//! Quantized networks, where a value on the middle between two steps may go to either: right ones pass, and what is wrong
+//! is found by the same tolerance as anywhere else.
+
+use std::path::PathBuf;
+
+use resnetc::check::{Cause, Check, CheckReport, Finding, Outcome, Subject, random_values};
+use resnetc::compile::compile_scheduled;
+use resnetc::ir::op::{Activation, Binary, Conv, Unary};
+use resnetc::ir::{Graph, NodeId, Op, Patch};
+use resnetc::passes::Need;
+use resnetc::{Compiler, Error, Model, Network, Options};
+
+use crate::planted::*;
+
+/// Networks of `tests/cases` that round, as exporters and ONNX Runtime write them, channels last among them.
+const ROUNDING: &[&str] = &[
+    "onnx_runtime_saved_dynamic",
+    "onnx_runtime_saved_qdq",
+    "qdq_resnet_d",
+    "qoperator_concat",
+    "qoperator_leaky",
+    "qoperator_se",
+];
+
+fn case(name: &str) -> Network {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
+    Compiler::new(options()).load(folder.join("model.onnx")).expect(name)
+}
+
+fn compare(network: &Network, seed: u64, subject: Subject<'_>) -> CheckReport {
+    let inputs = random_values(network.graph(), seed);
+    let check = Check::new(network, &inputs).expect("inputs").subject(subject);
+    check.compare(&mut |_, _| {}).expect("it can be compared")
+}
+
+#[test]
+fn right_networks_pass_whatever_lies_on_a_tie() {
+    for name in ROUNDING {
+        let network = case(name);
+        for seed in 0..3 {
+            let report = compare(&network, seed, Subject::default());
+            let first = report.first_above();
+            assert!(report.passed(), "{name}, seed {seed}: {:?}, {first:?}", report.findings);
+        }
+    }
+}
+
+/// The scheduled operators of a network that are of some kind.
+fn scheduled(network: &Network, kind: impl Fn(&Op) -> bool) -> Vec<String> {
+    let mut graph = network.graph().clone();
+    resnetc::compile::schedule(&mut graph, network.options()).expect("it can be scheduled");
+    let of_kind = graph.topo().into_iter().filter(|&n| kind(&graph.node(n).op));
+    of_kind.map(|n| graph.node(n).name.clone()).collect()
+}
+
+/// Compiles another operator for those of some name, of the same operands.
+fn compile_instead(
+    mut graph: Graph,
+    options: &Options,
+    other: impl Fn(&str, &Op) -> Option<Op>,
+) -> Result<Model, Error> {
+    for node in graph.topo() {
+        let n = graph.node(node);
+        let Some(op) = other(&n.name, &n.op) else { continue };
+        let layout = n.ty.layout;
+        let mut patch = Patch::new("miscompile");
+        let operands: Vec<_> = graph.operands(node).into_iter().map(Into::into).collect();
+        let value = patch.add(n.name.clone(), op, &operands);
+        patch.set_layout(value, layout);
+        patch.replace(node, value);
+        graph.apply(patch).expect("the shapes stay");
+    }
+    compile_scheduled(graph, options)
+}
+
+/// What may be wrong in a quantized network, and where.
+fn wrong(op: &Op) -> Option<Op> {
+    Some(match op {
+        // Not the nearest integer, but none at all.
+        Op::Unary(Unary::Round) => Op::Unary(Unary::Abs),
+        // Half of the range lost.
+        Op::Unary(Unary::Clip { lo, hi }) => {
+            Op::Unary(Unary::Clip { lo: *lo, hi: f32::midpoint(*lo, *hi) })
+        }
+        Op::Binary(Binary::Div) => Op::Binary(Binary::Mul),
+        Op::Conv(conv) => {
+            let limit = Activation::Clip { lo: -20.0, hi: 20.0 };
+            Op::Conv(Conv { activation: limit, ..*conv })
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn wrong_layers_of_quantized_networks_are_named() {
+    let mut found = [0; 4];
+    for name in ["qdq_resnet_d", "qoperator_se"] {
+        let network = case(name);
+        let kinds: [fn(&Op) -> bool; 4] = [
+            |op| matches!(op, Op::Unary(Unary::Round)),
+            |op| matches!(op, Op::Unary(Unary::Clip { .. })),
+            |op| matches!(op, Op::Binary(Binary::Div)),
+            |op| matches!(op, Op::Conv(_)),
+        ];
+        for (kind, found) in kinds.iter().zip(&mut found) {
+            let names = scheduled(&network, kind);
+            // One in the middle, and the last one.
+            let chosen = [names.len() / 2, names.len().saturating_sub(1)];
+            for bad in chosen.into_iter().filter_map(|i| names.get(i)) {
+                let compile = |graph: Graph, options: &Options| {
+                    compile_instead(graph, options, |name, op| {
+                        if name == bad && kind(op) { wrong(op) } else { None }
+                    })
+                };
+                let subject = Subject { compile: &compile, ..Subject::default() };
+                let report = compare(&network, 1, subject);
+                // A limit that no value reaches may be another one.
+                let Some(guilty) = report.guilty.as_ref() else {
+                    assert!(report.passed(), "{name}, {bad}: {:?}", report.findings);
+                    continue;
+                };
+                assert_eq!(report.findings, [Finding::Layer], "{name}, {bad}");
+                assert_eq!(guilty.layer.name, *bad, "{name}");
+                *found += 1;
+            }
+        }
+    }
+    assert!(found.iter().all(|&n| n > 0), "{found:?}");
+}
+
+/// Half a step between two roundings: all that is on a tie may go to either side, and nothing else may.
+const TIES: &str = r#"
+    %0 = input : f32[1, 16, 4, 4] "x"
+    %1 = relu(%0) "positive"
+    %2 = constant [10.0] : f32[] "steps"
+    %3 = mul(%1, %2) "scaled"
+    %4 = round(%3) "first"
+    %5 = constant [0.5] : f32[] "half"
+    %6 = mul(%4, %5) "halves"
+    %7 = round(%6) "second"
+    output "y" = %7"#;
+
+/// Rounds halves up, and not to the even integer: a `Round` that is a rounding all the same.
+fn half_up(graph: Graph, options: &Options) -> Result<Model, Error> {
+    shifted(graph, options, 1e-5)
+}
+
+/// Rounds what is off by this much.
+fn shifted(mut graph: Graph, options: &Options, by: f32) -> Result<Model, Error> {
+    let of_name = |graph: &Graph, name: &str| -> NodeId {
+        graph.topo().into_iter().find(|&n| graph.node(n).name == name).expect("a layer")
+    };
+    if !graph.topo().into_iter().any(|n| graph.node(n).name == "second") {
+        return compile_scheduled(graph, options);
+    }
+    let node = of_name(&graph, "second");
+    let operand = graph.operand(node, 0).expect("an operand");
+    let mut patch = Patch::new("shift");
+    let shift = patch.constant("shift", resnetc::ir::Tensor::scalar(by));
+    let sum = patch.add("shifted", Op::Binary(Binary::Add), &[operand.into(), shift.into()]);
+    let value = patch.add("second", Op::Unary(Unary::Round), &[sum.into()]);
+    let layout = graph.node(node).ty.layout;
+    patch.set_layout(sum, layout);
+    patch.set_layout(value, layout);
+    patch.replace(node, value);
+    graph.apply(patch).expect("the shapes stay");
+    compile_scheduled(graph, options)
+}
+
+#[test]
+fn either_side_of_a_tie_is_right_and_nothing_else() {
+    let network = network(TIES, options());
+    let report = compare(&network, 1, Subject { compile: &half_up, ..Subject::default() });
+    assert!(report.passed(), "{:?}", report.findings);
+    let far = |graph: Graph, options: &Options| shifted(graph, options, 0.6);
+    let report = compare(&network, 1, Subject { compile: &far, ..Subject::default() });
+    assert_eq!(report.findings, [Finding::Layer]);
+    assert_eq!(report.guilty.expect("a guilty layer").layer.name, "second");
+}
+
+#[test]
+fn a_wrong_pass_in_a_quantized_network_is_named() {
+    let network = network(&format!("{TIES}\noutput \"z\" = %1"), options());
+    let steps = wrong_pipeline::<0>(Need::Optional);
+    let subject = Subject { pipeline: &steps, ..Subject::default() };
+    let inputs = random_values(network.graph(), 1);
+    let check = Check::new(&network, &inputs).expect("inputs").subject(subject);
+    let report = check.compare(&mut |_, _| {}).expect("it can be compared");
+    assert_eq!(report.findings, [Finding::Passes]);
+    let bisection = check.bisect(&mut |_, _| {}).expect("it can be bisected");
+    let Outcome::Patch(patch) = bisection.outcome else { panic!("{:?}", bisection.outcome) };
+    assert_eq!((patch.pass, patch.cause), (WRONG, Cause::Pass));
+}
+
+#[test]
+fn nobody_is_blamed_at_a_tolerance_that_no_f32_can_hold() {
+    for name in ["resnet_basic_b", "seresnet"] {
+        let network = fixture(name);
+        let inputs = random_values(network.graph(), 1);
+        for tolerance in [0.0, 1e-12, 1e-9] {
+            let check = Check::new(&network, &inputs).expect("inputs").tolerance(tolerance);
+            let report = check.compare(&mut |_, _| {}).expect("it can be compared");
+            assert_eq!(report.findings, [Finding::Tolerance], "{name}, {tolerance}");
+            assert!(report.guilty.is_none());
+            let bisection = check.bisect(&mut |_, _| {}).expect("it can be bisected");
+            assert!(matches!(bisection.outcome, Outcome::TooFine), "{:?}", bisection.outcome);
+        }
+        // Between that and what sums of f32 hold, no pass is blamed for constants that are f32.
+        let check = Check::new(&network, &inputs).expect("inputs").tolerance(1e-7);
+        let report = check.compare(&mut |_, _| {}).expect("it can be compared");
+        assert!(!report.findings.contains(&Finding::Passes), "{name}: {:?}", report.findings);
+    }
+}

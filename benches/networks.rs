@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use resnetc::check::Difference;
 use resnetc::runtime::pool::default_threads;
 use resnetc::{Compiler, Context, Model, Options, PassSelection};
 
@@ -32,11 +33,10 @@ fn networks(c: &mut Criterion) {
                 fused_cx.output(0).expect("one output"),
                 unfused_cx.output(0).expect("one output"),
             );
-            let largest = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-            let distance = a.iter().zip(b).fold(0.0f32, |m, (x, y)| m.max((x - y).abs()));
+            let apart = Difference::of(a, b.iter().map(|&y| f64::from(y)));
             assert!(
-                largest > 0.0 && distance <= 1e-4 * largest,
-                "fused and unfused differ by {distance} of {largest}"
+                apart.largest > 0.0 && !apart.is_above(1e-4),
+                "fused and unfused differ: {apart:?}"
             );
             let id = |what| BenchmarkId::new(what, format!("threads {threads}"));
             group.bench_function(id("fused"), |b| b.iter(|| fused.run(&mut fused_cx)));

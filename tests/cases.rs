@@ -1,5 +1,7 @@
 //! Networks that users of such tools brought, compiled, against what ONNX Runtime computes.
 
+#[path = "common/close.rs"]
+mod close;
 #[path = "common/host.rs"]
 mod host;
 #[path = "cases/table.rs"]
@@ -8,6 +10,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use close::{greatest, is_close};
 use resnetc::cpu::ISAS;
 use resnetc::{Compiler, IsaChoice, Model, Numerics, Options, PassSelection};
 use safetensors::{Dtype, SafeTensors};
@@ -55,7 +58,7 @@ fn check(case: &Case, stored: &Stored, options: Options) {
     let outputs = run(&model, &stored.inputs);
     assert_eq!(outputs.len(), stored.outputs.len(), "{name}: {wanted}");
     for (i, (got, expected)) in outputs.iter().zip(&stored.outputs).enumerate() {
-        let greatest = expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        let greatest = greatest(&expected.data);
         let allowed = match within {
             Within::Rounding => 1e-4 * greatest,
             Within::Half => 2e-2 * greatest,
@@ -65,8 +68,10 @@ fn check(case: &Case, stored: &Stored, options: Options) {
         };
         assert_eq!(got.shape, expected.shape, "{name}, output {i}: {wanted}");
         for (at, (&g, &e)) in got.data.iter().zip(&expected.data).enumerate() {
-            let near = (g - e).abs() <= allowed || (g.is_nan() && e.is_nan());
-            assert!(near, "{context}, output {i}, element {at}: {g} for {e}; {wanted}");
+            assert!(
+                is_close(g, e, allowed),
+                "{context}, output {i}, element {at}: {g} for {e}; {wanted}"
+            );
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use close::relative_error;
 use resnetc::compile::macs;
 use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::spec::{Block, Shortcut, Spec, Weights};
@@ -11,6 +12,8 @@ use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::tensor::Elements;
 use resnetc_ir::{Graph, Tensor};
 
+#[path = "common/close.rs"]
+mod close;
 #[path = "family/published.rs"]
 mod published;
 
@@ -87,11 +90,7 @@ impl Case {
 
     /// Largest difference relative to the largest output.
     fn error(&self, got: impl Iterator<Item = f64>) -> f64 {
-        let want: Vec<f64> = self.output.data().iter().map(|&x| f64::from(x)).collect();
-        let largest = want.iter().fold(0f64, |m, x| m.max(x.abs()));
-        assert!(largest > 0.01, "{}: the expected values say nothing", self.name);
-        let worst = got.zip(&want).map(|(g, w)| (g - w).abs());
-        worst.fold(0f64, |m, d| if d <= m { m } else { d }) / largest
+        relative_error(got, self.output.data().iter().map(|&x| f64::from(x)))
     }
 }
 

@@ -20,6 +20,7 @@ use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::sink::Machine;
 use resnetc::plan::Plan;
 use resnetc::{Compiler, Model, Numerics, Options, PassSelection, Reuse};
+use running::close::is_close;
 use running::{TOLERANCE, error, isas, noise, options, run};
 
 fn fixture(name: &str) -> PathBuf {
@@ -217,8 +218,8 @@ proptest! {
             model.run(&mut cx).expect("its own context");
             for (i, (e, bound)) in expected.iter().zip(&bounds).enumerate() {
                 for ((g, e), m) in cx.output(i).expect("outputs agree").iter().zip(&e.data).zip(&bound.magnitude) {
-                    let distance = (f64::from(*g) - e).abs();
-                    prop_assert!(distance <= m * roundings * 2f64.powi(-24) + 1e-30, "{isa}: {g} for {e}");
+                    let allowed = m * roundings * 2f64.powi(-24) + 1e-30;
+                    prop_assert!(is_close(f64::from(*g), *e, allowed), "{isa}: {g} for {e}");
                 }
             }
         }

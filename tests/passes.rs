@@ -2,6 +2,8 @@
 
 #[path = "passes/bound.rs"]
 mod bound;
+#[path = "common/close.rs"]
+mod close;
 #[path = "passes/driver.rs"]
 mod driver;
 #[path = "passes/exact.rs"]
@@ -10,6 +12,8 @@ mod exact;
 mod examples;
 #[path = "passes/layouts.rs"]
 mod layouts;
+#[path = "passes/near/mod.rs"]
+mod near;
 #[path = "passes/random.rs"]
 mod random;
 #[path = "../ir/tests/common/random_graph.rs"]

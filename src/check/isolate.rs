@@ -182,7 +182,7 @@ mod tests {
     use resnetc_ir::verify::verify;
 
     use super::*;
-    use crate::check::random_values;
+    use crate::check::{Difference, random_values};
     use crate::{Compiler, Options, compile};
 
     fn scheduled_fixture(name: &str) -> Graph {
@@ -227,9 +227,9 @@ mod tests {
                 let expected = expected.expect(&about);
                 assert_eq!(eval(&alone, &inputs).expect(&about)[0], expected, "{about}");
                 let found = eval(&described, &inputs).expect(&about).remove(0);
-                let off = found.data.iter().zip(&expected.data).map(|(a, b)| (a - b).abs());
+                let off = Difference::between(found.data, expected.data);
                 // The interpreter adds a shortcut in another order.
-                assert!(off.fold(0.0, f64::max) < 1e-10, "{about}");
+                assert!(off.max_abs < 1e-10, "{about}");
                 let mut fused = described;
                 compile::schedule(&mut fused, &Options::default()).expect(&about);
                 assert!(operators(&fused).iter().any(|&f| fused.node(f).op == n.op), "{about}");

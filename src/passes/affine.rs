@@ -20,6 +20,11 @@ impl Affine {
         Affine { scale: vec![1.0; channels], shift: vec![0.0; channels] }
     }
 
+    /// Whether all numbers are finite, also as f32.
+    pub(super) fn is_finite(&self) -> bool {
+        self.scale.iter().chain(&self.shift).all(|&x| round(x).is_finite())
+    }
+
     /// Whether no channel is scaled.
     pub(super) fn keeps_scale(&self) -> bool {
         self.scale.iter().all(|&s| s == 1.0)
@@ -65,8 +70,10 @@ impl Affine {
             }
             _ => return Err(Stop::Other),
         }
-        let finite = self.scale.iter().chain(&self.shift).all(|x| x.is_finite());
-        if finite { Ok(self) } else { Err(Stop::Near("its constants are not finite")) }
+        match self.is_finite() {
+            true => Ok(self),
+            false => Err(Stop::Near("its constants are not finite")),
+        }
     }
 }
 

@@ -22,10 +22,12 @@
 //! output "y" = %4
 //! ```
 
+use resnetc_ir::op::Binary;
+use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::affine::Affine;
+use super::affine::{Affine, channel_constant};
 use super::measure::{Measure, count};
 use super::merge_affine::emit;
 use super::remarks::{NearMisses, describe};
@@ -47,7 +49,33 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     let affine = near.settle(graph, node, Affine::batch_norm(graph, node))?;
     let source = graph.operand(node, 0)?;
     let mut patch = Patch::new(format!("lower {}", describe(graph, node)));
-    let lowered = emit(&mut patch, graph, &affine, source, node)?;
+    let lowered = match affine.is_finite() {
+        true => emit(&mut patch, graph, &affine, source, node)?,
+        false => by_definition(&mut patch, graph, node, source)?,
+    };
     patch.replace(node, lowered);
     Some(patch)
+}
+
+/// `(x - mean) / deviation * scale + shift`: where a variance is so small that a factor is infinite, the product of
+/// both would not tell an infinity from NaN.
+fn by_definition(patch: &mut Patch, graph: &Graph, norm: NodeId, source: NodeId) -> Option<Value> {
+    let Op::BatchNorm { epsilon } = graph.node(norm).op else { return None };
+    let (name, rank) = (&graph.node(norm).name, graph.node(norm).ty.shape.len());
+    let parameter = |i: usize| -> Option<Vec<f64>> {
+        let tensor = graph.operand(norm, i).and_then(|n| graph.constant_of(n))?;
+        Some(tensor.data().iter().map(|&x| f64::from(x)).collect())
+    };
+    let deviation: Vec<f64> = parameter(4)?.iter().map(|v| (v + epsilon).sqrt()).collect();
+    let steps = [
+        (Binary::Sub, "mean", parameter(3)?),
+        (Binary::Div, "deviation", deviation),
+        (Binary::Mul, "scale", parameter(1)?),
+        (Binary::Add, "shift", parameter(2)?),
+    ];
+    steps.into_iter().try_fold(Value::Old(source), |value, (op, suffix, numbers)| {
+        let numbers = channel_constant(&numbers, rank)?;
+        let numbers = patch.constant(format!("{name}.{suffix}"), numbers);
+        Some(patch.add(name.clone(), Op::Binary(op), &[value, numbers]))
+    })
 }

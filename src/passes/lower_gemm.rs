@@ -96,13 +96,22 @@ fn lower_gemm(graph: &Graph, node: NodeId, gemm: Gemm) -> Option<Patch> {
         let product = lowering.scaled(product, gemm.alpha);
         return Some(lowering.finish(product, c, gemm));
     };
+    let rows = match gemm.transpose_b {
+        true => (**weights).clone(),
+        false => permuted(weights, &[1, 0])?,
+    };
+    let (rows, factor) = match scaled(&rows, gemm.alpha) {
+        Some(scaled) => (scaled, 1.0),
+        None => (rows, gemm.alpha),
+    };
     let weights = match gemm.transpose_b && gemm.alpha == 1.0 {
         true => Value::Old(b),
-        false => lowering.constant("weight", scaled_rows(weights, gemm)?),
+        false => lowering.constant("weight", rows),
     };
     let vector = c.and_then(|c| bias_vector(graph, node, c, gemm.beta));
-    let Some(vector) = vector else {
+    let Some(vector) = vector.filter(|_| factor == 1.0) else {
         let product = lowering.add(Op::Gemm(NORMAL), &[a, weights]);
+        let product = lowering.scaled(product, factor);
         return Some(lowering.finish(product, c, gemm));
     };
     let bias = lowering.constant("bias", vector);
@@ -136,19 +145,17 @@ fn constant_matrix(graph: &Graph, product: NodeId) -> Option<&Arc<Tensor>> {
     graph.constant_of(right).filter(|t| t.shape().len() == 2)
 }
 
-/// `alpha * b` as `[N, K]`.
-fn scaled_rows(b: &Tensor, gemm: Gemm) -> Option<Tensor> {
-    let rows = if gemm.transpose_b { b.clone() } else { permuted(b, &[1, 0])? };
-    scaled(rows, gemm.alpha)
-}
-
-fn scaled(tensor: Tensor, factor: f32) -> Option<Tensor> {
+/// A constant multiplied by a factor, unless that makes a finite number infinite.
+fn scaled(tensor: &Tensor, factor: f32) -> Option<Tensor> {
     if factor == 1.0 {
-        return Some(tensor);
+        return Some(tensor.clone());
     }
-    let shape = tensor.shape().to_vec();
-    let data = tensor.data().iter().map(|&x| round(f64::from(x) * f64::from(factor)));
-    Tensor::new(shape, data.collect())
+    let product = |&x: &f32| {
+        let product = round(f64::from(x) * f64::from(factor));
+        (product.is_finite() || !x.is_finite()).then_some(product)
+    };
+    let data: Option<Vec<f32>> = tensor.data().iter().map(product).collect();
+    Tensor::new(tensor.shape(), data?)
 }
 
 /// `beta * c` as `[N]`, if `c` is a constant and the same for every row.
@@ -160,7 +167,7 @@ fn bias_vector(graph: &Graph, node: NodeId, c: NodeId, beta: f32) -> Option<Tens
         ([n] | [1, n], data) if *n == columns => data.to_vec(),
         _ => return None,
     };
-    scaled(Tensor::vector(data), beta)
+    scaled(&Tensor::vector(data), beta)
 }
 
 /// A patch under construction.

@@ -7,6 +7,7 @@ use resnetc::import::onnx::proto::TensorProto;
 use resnetc::{Compiler, Options};
 
 use crate::case::value;
+use crate::close::is_close;
 
 /// Runs a model on what the standard's runner gives it, `i / n` for element `i` of `n`, and compares as it does.
 fn check(name: &str) {
@@ -24,7 +25,7 @@ fn check(name: &str) {
     let got = context.output(0).expect("an output");
     assert_eq!(got.len(), want.data.len());
     for (i, (&got, want)) in got.iter().zip(&want.data).enumerate() {
-        let near = (f64::from(got) - want).abs() <= 1e-7 + 1e-3 * want.abs();
+        let near = is_close(f64::from(got), *want, 1e-7 + 1e-3 * want.abs());
         assert!(near, "{name}: element {i} is {got}, not {want}");
     }
 }

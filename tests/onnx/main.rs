@@ -5,6 +5,8 @@
 //! constants become constants: shapes and other integers, and what the table of operators says.
 
 mod case;
+#[path = "../common/close.rs"]
+mod close;
 mod damaged;
 mod document;
 mod light;
@@ -17,6 +19,7 @@ use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::verify::verify;
 
 use case::{Case, Prepared};
+use close::is_close;
 
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,9 +99,7 @@ fn difference(case: &Case, got: &Value, want: &Value) -> Option<String> {
     }
     let steps = if refused::ONE_STEP.contains(&case.name()) { 1.0 } else { 0.0 };
     let (rtol, atol) = (f64::from(case.rtol()), f64::from(case.atol()).max(steps));
-    let close = |g: f64, w: f64| {
-        g == w || (g.is_nan() && w.is_nan()) || (g - w).abs() <= atol + rtol * w.abs()
-    };
+    let close = |g: f64, w: f64| is_close(g, w, atol + rtol * w.abs());
     let wrong = (0..got.data.len()).find(|&i| !close(got.data[i], want.data[i]))?;
     Some(format!("element {wrong} is {}, not {}", got.data[wrong], want.data[wrong]))
 }

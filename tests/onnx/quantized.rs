@@ -10,6 +10,7 @@ use resnetc::{Compiler, Options};
 use resnetc_ir::eval::{Value, eval};
 
 use crate::case::value;
+use crate::close::relative_error;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/quantized")
@@ -24,7 +25,6 @@ fn stored(name: &str) -> Value {
 fn distances(network: &str, form: &str) -> [f64; 2] {
     let input = stored(&format!("{network}_input.pb"));
     let want = stored(&format!("{network}_{form}_output.pb"));
-    let largest = want.data.iter().fold(0f64, |m, x| m.max(x.abs()));
     let file = folder().join(format!("{network}_{form}.onnx"));
     let options = Options { threads: Some(2), ..Options::default() };
     let network = Compiler::new(options).onnx(&file).unwrap_or_else(|e| panic!("{e}"));
@@ -34,11 +34,7 @@ fn distances(network: &str, form: &str) -> [f64; 2] {
     context.input_mut(0).expect("an input").copy_from_slice(&input.to_f32());
     model.run(&mut context).expect("it runs");
     let compiled = context.output(0).expect("an output");
-    let distance = |got: Vec<f64>| {
-        assert_eq!(got.len(), want.data.len());
-        let apart = got.iter().zip(&want.data).map(|(g, w)| (g - w).abs());
-        apart.fold(0f64, f64::max) / largest
-    };
+    let distance = |got: Vec<f64>| relative_error(got, want.data.iter().copied());
     let compiled = compiled.iter().map(|&x| x.into()).collect();
     [distance(interpreted[0].data.clone()), distance(compiled)]
 }

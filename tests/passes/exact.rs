@@ -5,6 +5,8 @@ use resnetc_ir::Graph;
 use resnetc_ir::eval::{EvalError, Value};
 use resnetc_ir::text::print;
 
+use crate::close::{greatest, is_close};
+
 /// Whether two graphs give the same values, within what another order of a sum in f64 makes of them.
 pub(crate) fn assert_equal(
     before: &Result<Vec<Value>, EvalError>,
@@ -17,11 +19,9 @@ pub(crate) fn assert_equal(
     prop_assert_eq!(before.len(), after.len());
     for (x, y) in before.iter().zip(after) {
         prop_assert_eq!(&x.shape, &y.shape);
-        let limit =
-            x.data.iter().map(|x| x.abs()).filter(|x| x.is_finite()).fold(1.0, f64::max) * 1e-12;
+        let limit = greatest(&x.data).max(1.0) * 1e-12;
         for (x, y) in x.data.iter().zip(&y.data) {
-            let close = x == y || (x - y).abs() <= limit || x.is_nan() && y.is_nan();
-            prop_assert!(close, "{x} became {y}\n{}", print(graph));
+            prop_assert!(is_close(*y, *x, limit), "{x} became {y}\n{}", print(graph));
         }
     }
     Ok(())

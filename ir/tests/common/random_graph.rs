@@ -18,7 +18,7 @@
 #[path = "blocks.rs"]
 mod blocks;
 #[path = "dice.rs"]
-mod dice;
+pub(crate) mod dice;
 
 use std::fmt;
 use std::ops::Range;

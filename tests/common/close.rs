@@ -1,0 +1,54 @@
+//! How far numbers are apart, where NaN and infinity are only ever near themselves.
+
+/// Whether a number is the wanted one or no further from it than is allowed. NaN is as good as NaN, an infinity is only
+/// as good as itself, and nothing is near what is allowed to be anywhere.
+pub(crate) fn is_close(got: f64, want: f64, allowed: f64) -> bool {
+    let is_same = got == want || got.is_nan() && want.is_nan();
+    is_same || (want.is_finite() && allowed.is_finite() && (got - want).abs() <= allowed)
+}
+
+/// The greatest difference of numbers from the wanted ones, relative to the greatest of those; infinite if one is no
+/// finite number.
+///
+/// # Panics
+/// If there are not as many, or the wanted ones say nothing: all of them are near zero, or one is not finite.
+pub(crate) fn relative_error(
+    got: impl IntoIterator<Item = f64>,
+    want: impl IntoIterator<Item = f64>,
+) -> f64 {
+    let (got, want): (Vec<f64>, Vec<f64>) = (got.into_iter().collect(), want.into_iter().collect());
+    assert_eq!(got.len(), want.len(), "there are not as many numbers as are wanted");
+    assert!(want.iter().all(|w| w.is_finite()), "the expected values are not all numbers");
+    let largest = greatest(&want);
+    assert!(largest > 1e-3, "the expected values say nothing");
+    let apart: Vec<f64> = got.iter().zip(&want).map(|(g, w)| (g - w).abs()).collect();
+    match apart.iter().all(|d| d.is_finite()) {
+        true => greatest(&apart) / largest,
+        false => f64::INFINITY,
+    }
+}
+
+/// The greatest finite magnitude.
+pub(crate) fn greatest(of: &[f64]) -> f64 {
+    of.iter().filter(|x| x.is_finite()).fold(0.0, |most, x| x.abs().max(most))
+}
+
+#[test]
+fn what_is_no_number_is_near_itself_only() {
+    let (nan, inf) = (f64::NAN, f64::INFINITY);
+    for at in 0..3 {
+        for odd in [nan, inf, -inf] {
+            let mut got = [1.0, 2.0, 3.0];
+            got[at] = odd;
+            assert_eq!(relative_error(got, [1.0, 2.0, 3.0]), inf, "{got:?}");
+        }
+    }
+    assert_eq!(relative_error([1.0, 2.0], [1.0, 4.0]), 0.5);
+    for (got, want, allowed) in
+        [(nan, 1.0, 9.0), (1.0, nan, 9.0), (1.0, inf, inf), (-inf, inf, 9.0), (inf, 1.0, inf)]
+    {
+        assert!(!is_close(got, want, allowed), "{got} for {want} within {allowed}");
+    }
+    assert!(is_close(nan, nan, 0.0) && is_close(inf, inf, 0.0) && is_close(1.0, 1.5, 0.5));
+    assert_eq!(greatest(&[1.0, nan, -3.0, inf]), 3.0);
+}

@@ -157,8 +157,8 @@ fn shifted(mut graph: Graph, options: &Options, by: f32) -> Result<Model, Error>
     let operand = graph.operand(node, 0).expect("an operand");
     let mut patch = Patch::new("shift");
     let shift = patch.constant("shift", resnetc::ir::Tensor::scalar(by));
-    let sum = patch.add("shifted", Op::Binary(Binary::Add), &[operand.into(), shift.into()]);
-    let value = patch.add("second", Op::Unary(Unary::Round), &[sum.into()]);
+    let sum = patch.add("shifted", Op::Binary(Binary::Add), &[operand.into(), shift]);
+    let value = patch.add("second", Op::Unary(Unary::Round), &[sum]);
     let layout = graph.node(node).ty.layout;
     patch.set_layout(sum, layout);
     patch.set_layout(value, layout);

@@ -52,7 +52,7 @@ fn regions(c: &mut Criterion) {
         }
     };
     for threads in 1..=default_threads() {
-        let pool = Pool::new(threads);
+        let pool = Pool::new(threads).expect("the system starts a few threads");
         for chunks in [1, 2, 8] {
             let mut session = pool.session();
             let id = BenchmarkId::new(format!("chunks {chunks}"), format!("threads {threads}"));

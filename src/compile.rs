@@ -96,10 +96,10 @@ pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> 
 /// The machine that the options ask for.
 ///
 /// # Errors
-/// If this CPU lacks the instruction set.
+/// If this CPU lacks the instruction set, or there cannot be so many threads.
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.resolve()?;
-    let threads = options.thread_count();
+    let threads = options.thread_count()?;
     Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
 }
 
@@ -248,9 +248,10 @@ pub fn lower(
 /// Compiles a graph. Options that say how a network is loaded were for whoever made the graph.
 ///
 /// # Errors
-/// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses memory.
+/// If an operator cannot be compiled, the CPU lacks the instruction set, there cannot be so many threads, or the system
+/// refuses memory.
 pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
-    options.isa.resolve()?;
+    machine(options)?;
     let mut clock = Clock::default();
     let remarks = schedule(&mut graph, options)?;
     clock.lap("passes");
@@ -319,7 +320,7 @@ fn build(
         memory,
         compiled: describe(&lowered.kernels, &image.kernels, &lowered.regions),
     };
-    let pool = Pool::new(machine.threads);
+    let pool = Pool::new(machine.threads).map_err(|e| Error::thread(machine.threads, &e))?;
     let steps = lowered.steps;
     let program = Program {
         code,

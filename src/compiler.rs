@@ -6,9 +6,9 @@ use resnetc_ir::Graph;
 
 use crate::compile::compile;
 use crate::error::Error;
-use crate::import::{ImportError, ImportErrorKind, foreign, onnx, safetensors};
+use crate::import::{ImportError, ImportErrorKind, foreign, limits, onnx, safetensors};
 use crate::options::{Options, Source};
-use crate::runtime::file::MappedFile;
+use crate::runtime::file::FileBuffer;
 use crate::runtime::model::Model;
 use crate::spec::{Spec, Weights};
 
@@ -59,7 +59,9 @@ impl Compiler {
         let (weights, random_weights) = match &self.options.weights {
             Some(file) => {
                 self.options.check(Source::Weighted)?;
-                (Weights::Map(safetensors::load(file)?), None)
+                let mut buffer = read(file, limits::FILE_BYTES)?;
+                let map = safetensors::decode(&mut buffer).map_err(|e| e.in_file(file))?;
+                (Weights::Map(map), None)
             }
             None => {
                 self.options.check(Source::Drawn)?;
@@ -71,17 +73,14 @@ impl Compiler {
         Ok(Network { random_weights, ..self.network(graph) })
     }
 
-    /// Imports an ONNX file. Its large constants stay in the file until they are packed, so it must not be cut short
-    /// before [`Network::compile`] returns; to replace it under its name does no harm.
+    /// Imports an ONNX file. It is read once, whole: what becomes of it later makes no difference.
     ///
     /// # Errors
-    /// If it cannot be taken.
+    /// If it cannot be taken, or was changed while it was read.
     pub fn onnx(&self, file: &Path) -> Result<Network, Error> {
         self.options.check(Source::Onnx)?;
-        let mut mapped = MappedFile::open(file).map_err(|source| {
-            ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
-        })?;
-        Ok(self.network(onnx::Model::decode(&mut mapped, file)?.graph(&self.bindings())?))
+        let mut buffer = read(file, limits::ONNX_BYTES)?;
+        Ok(self.network(onnx::Model::decode(&mut buffer, file)?.graph(&self.bindings())?))
     }
 
     /// Imports an ONNX model from memory. Data that it keeps in other files is looked for in `folder`.
@@ -129,6 +128,13 @@ fn no_model(path: &Path) -> String {
             Spec::builtin_hint(&path.to_string_lossy())
         ),
     }
+}
+
+/// Reads a file whose parts are given back one by one.
+fn read(file: &Path, most: u64) -> Result<FileBuffer, ImportError> {
+    FileBuffer::read(file, most).map_err(|source| {
+        ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
+    })
 }
 
 impl Network {

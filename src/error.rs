@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use resnetc_ir::{DType, GraphError};
 
-use crate::advice::{Advice, NoEffect};
+use crate::advice::{Advice, NoEffect, OptionName};
 use crate::codegen::error::CodegenError;
 use crate::cpu::IsaError;
 use crate::export::ExportError;
@@ -42,6 +42,22 @@ pub enum Error {
     /// The CPU lacks the instruction set that was asked for.
     #[error(transparent)]
     Isa(#[from] IsaError),
+    /// A run cannot have so many threads.
+    #[error("{} is {threads}; it can be 1 to {most}", OptionName::Threads)]
+    ThreadCount {
+        /// How many were asked for.
+        threads: usize,
+        /// How many there can be: [`most_threads`](crate::runtime::pool::most_threads).
+        most: usize,
+    },
+    /// The system refuses to start the threads of a run.
+    #[error("the system does not start {threads} threads: {reason}")]
+    Thread {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system says.
+        reason: String,
+    },
     /// A pass was named that cannot be left out, or there is a bug in one.
     #[error(transparent)]
     Pass(#[from] PassError),
@@ -76,6 +92,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// That the system refuses to start threads.
+    pub(crate) fn thread(threads: usize, reason: &std::io::Error) -> Self {
+        Error::Thread { threads, reason: reason.to_string() }
+    }
+
     /// What is wrong, without what to do about it.
     pub fn what(&self) -> String {
         match self {

@@ -9,6 +9,7 @@ use crate::cpu::IsaChoice;
 use crate::error::Error;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
+use crate::runtime::pool::{default_threads, most_threads};
 use crate::tune::Tuned;
 
 /// How much rounding may be traded for speed.
@@ -32,7 +33,7 @@ pub enum Numerics {
 pub struct Options {
     /// Instruction set; the widest of this CPU by default.
     pub isa: IsaChoice,
-    /// Threads of a run; by default as many as the process may use.
+    /// Threads of a run, 1 to [`most_threads`]; by default as many as the process may use.
     pub threads: Option<usize>,
     /// Rounding.
     pub numerics: Numerics,
@@ -81,9 +82,16 @@ impl Options {
         PassOptions { selection: self.passes.clone(), ..PassOptions::default() }
     }
 
-    /// Threads of a run: what was asked for, at least 1, or as many as the process may use.
-    pub fn thread_count(&self) -> usize {
-        self.threads.unwrap_or_else(crate::runtime::pool::default_threads).max(1)
+    /// Threads of a run: what was asked for, or as many as the process may use.
+    ///
+    /// # Errors
+    /// If none were asked for, or more than [`most_threads`].
+    pub fn thread_count(&self) -> Result<usize, Error> {
+        let Some(threads) = self.threads else { return Ok(default_threads()) };
+        match (1..=most_threads()).contains(&threads) {
+            true => Ok(threads),
+            false => Err(Error::ThreadCount { threads, most: most_threads() }),
+        }
     }
 
     /// The options that are not at their defaults, in the order of the fields.

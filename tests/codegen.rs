@@ -8,8 +8,6 @@ mod encoding;
 mod host;
 #[path = "codegen/listing.rs"]
 mod listing;
-#[path = "codegen/pool.rs"]
-mod pool;
 #[path = "codegen/processor.rs"]
 mod processor;
 #[path = "codegen/programs.rs"]

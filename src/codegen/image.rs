@@ -225,7 +225,8 @@ fn define(
     Ok(module.define_function_bytes(id, function.alignment, &function.bytes, &relocs)?)
 }
 
-/// Does all jobs on up to `threads` threads, this one included; in any order.
+/// Does all jobs on up to `threads` threads, this one included; in any order. A thread that cannot be had only means
+/// that the others do more.
 fn run_all<'a>(
     jobs: &[Job<'a>],
     threads: usize,

@@ -2,7 +2,8 @@
 //!
 //! | limit | value | what it bounds |
 //! |---|---|---|
-//! | [`FILE_BYTES`] | 16 GiB | a file that is read into memory; mapped ones are not bounded |
+//! | [`FILE_BYTES`] | 16 GiB | a file of weights or of values |
+//! | [`ONNX_BYTES`] | 2 GiB | an ONNX file, without the files beside it |
 //! | [`RECORDS`] | 2^20 | nodes, attributes, names and other records of an ONNX file: its size in memory |
 //! | [`NODES`] | 2^16 | nodes of a model, with its functions put in line, and of the graph that comes of it |
 //! | [`FUNCTION_DEPTH`] | 16 | functions in functions |
@@ -23,8 +24,12 @@
 //! The limits are fixed: each is far above what published residual networks need. What is beyond one is refused with
 //! its name and value.
 
-/// Bytes of a file that is read into memory.
+/// Bytes of a file of weights or of values.
 pub const FILE_BYTES: u64 = 16 << 30;
+
+/// Bytes of an ONNX file. No exporter writes more: messages of its format end there, and larger constants are stored in
+/// files beside it.
+pub const ONNX_BYTES: u64 = 2 << 30;
 
 /// Nodes, attributes, tensors, names and other records of an ONNX file. The smallest takes 2 bytes of the file and some
 /// 300 bytes of memory.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use prost::bytes::{Buf, Bytes};
 use resnetc_ir::Tensor;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use super::error::{ImportError, ImportErrorKind};
 use super::foreign::{Format, Wanted};
-use super::limits;
+use super::{limits, stored};
 use crate::whole_file;
 
 /// Tensors by name, shared rather than copied.
@@ -22,7 +23,7 @@ pub type WeightMap = BTreeMap<String, Arc<Tensor>>;
 /// # Errors
 /// If the file cannot be read, is no safetensors file, or holds floats of another kind.
 pub fn load(path: &Path) -> Result<WeightMap, ImportError> {
-    parse(&read(path)?).map_err(|e| e.in_file(path))
+    decode(&mut Bytes::from(read(path)?)).map_err(|e| e.in_file(path))
 }
 
 /// As [`load`], from memory.
@@ -30,10 +31,27 @@ pub fn load(path: &Path) -> Result<WeightMap, ImportError> {
 /// # Errors
 /// As [`load`].
 pub fn parse(bytes: &[u8]) -> Result<WeightMap, ImportError> {
+    decode(&mut Bytes::copy_from_slice(bytes))
+}
+
+/// As [`load`], from the buffer `bytes`, which holds the file in one chunk. Large tensors of f32 keep the parts of the
+/// buffer in which they stand, as [`Buf::copy_to_bytes`] returns them, and do not copy them.
+///
+/// # Errors
+/// As [`load`].
+pub fn decode(bytes: &mut dyn Buf) -> Result<WeightMap, ImportError> {
+    let start = SafeTensors::read_metadata(bytes.chunk());
+    let (header, metadata) = start.map_err(|e| damaged(bytes.chunk(), &e))?;
+    bytes.advance(size_of::<u64>() + header);
     let mut weights = WeightMap::new();
-    for (name, view) in open(bytes)?.iter() {
-        if !is_integer(view.dtype()) {
-            weights.insert(name.to_string(), Arc::new(convert(name, &view)?));
+    // Tensors lie one behind the other without gaps, which is checked with the header.
+    for name in metadata.offset_keys() {
+        let Some(info) = metadata.info(&name) else { continue };
+        let (start, end) = info.data_offsets;
+        let data = bytes.copy_to_bytes(end - start);
+        if !is_integer(info.dtype) {
+            let tensor = convert(&name, &info.shape, info.dtype, data)?;
+            weights.insert(name, Arc::new(tensor));
         }
     }
     Ok(weights)
@@ -57,7 +75,10 @@ pub fn load_tensor(path: &Path, name: Option<&str>) -> Result<Tensor, ImportErro
             (None, _) => "<the only tensor>".to_string(),
         };
         match file.tensor(&name) {
-            Ok(view) => convert(&name, &view),
+            Ok(view) => {
+                let data = Bytes::copy_from_slice(view.data());
+                convert(&name, view.shape(), view.dtype(), data)
+            }
             Err(_) => Err(ImportErrorKind::MissingTensor { name, available: names() }.into()),
         }
     };
@@ -88,7 +109,7 @@ pub fn save<'a>(
         .map(|(&name, (shape, bytes))| {
             Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
         })
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
+        .collect::<Result<Vec<_>, SafeTensorError>>();
     let encoded = views.and_then(|views| safetensors::serialize(views, None));
     whole_file::write(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?)
         .map_err(fail)
@@ -101,13 +122,15 @@ fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
 }
 
 fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, ImportError> {
-    SafeTensors::deserialize(bytes).map_err(|e| {
-        let reason = match Format::of(None, bytes) {
-            Some(format) if !format.is_safetensors() => format.advise(Wanted::Weights),
-            _ => format!("{e}; the file is truncated, damaged or of another format"),
-        };
-        ImportErrorKind::Format { expected: "safetensors file", reason }.into()
-    })
+    SafeTensors::deserialize(bytes).map_err(|e| damaged(bytes, &e))
+}
+
+fn damaged(bytes: &[u8], error: &SafeTensorError) -> ImportError {
+    let reason = match Format::of(None, bytes) {
+        Some(format) if !format.is_safetensors() => format.advise(Wanted::Weights),
+        _ => format!("{error}; the file is truncated, damaged or of another format"),
+    };
+    ImportErrorKind::Format { expected: "safetensors file", reason }.into()
 }
 
 fn is_integer(ty: Dtype) -> bool {
@@ -115,10 +138,9 @@ fn is_integer(ty: Dtype) -> bool {
     matches!(ty, BOOL | U8 | I8 | U16 | I16 | U32 | I32 | U64 | I64)
 }
 
-fn convert(name: &str, view: &TensorView<'_>) -> Result<Tensor, ImportError> {
-    let bytes = view.data();
-    let data: Vec<f32> = match view.dtype() {
-        Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+fn convert(name: &str, shape: &[usize], ty: Dtype, bytes: Bytes) -> Result<Tensor, ImportError> {
+    let data: Vec<f32> = match ty {
+        Dtype::F32 => return fits(name, shape, stored::tensor(shape, bytes)),
         Dtype::F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
         Dtype::F16 => {
             bytes.as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect()
@@ -131,8 +153,12 @@ fn convert(name: &str, view: &TensorView<'_>) -> Result<Tensor, ImportError> {
             return Err(ImportErrorKind::ElementType { name: name.into(), found }.into());
         }
     };
-    Tensor::new(view.shape(), data).ok_or_else(|| {
-        let reason = format!("shape {:?} does not fit its data", view.shape());
+    fits(name, shape, Tensor::new(shape, data))
+}
+
+fn fits(name: &str, shape: &[usize], tensor: Option<Tensor>) -> Result<Tensor, ImportError> {
+    tensor.ok_or_else(|| {
+        let reason = format!("shape {shape:?} does not fit its data");
         ImportErrorKind::Invalid { place: format!("tensor \"{name}\""), reason }.into()
     })
 }

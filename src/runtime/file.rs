@@ -1,56 +1,56 @@
-//! Files in memory without a copy.
+//! Files in memory that go back to the system piece by piece.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use memmap2::{MmapMut, MmapRaw};
 use prost::bytes::{Buf, Bytes};
 
-/// A file mapped into memory, read from its beginning on as a buffer.
+use crate::whole_file::Source;
+
+/// A file read into memory of its own, from its beginning on as a buffer.
 ///
-/// What [`Buf::copy_to_bytes`] cuts out of it is a part of the file, not a copy, and lives on its own: memory that
-/// holds the part goes back to the system with the part's last reference.
-///
-/// A file must not be cut short while it is mapped, else the process is ended by the system; to replace it under its
-/// name does no harm.
+/// What [`Buf::copy_to_bytes`] cuts out of it is a part of that memory, not a copy, and lives on its own: the pages that
+/// hold the part go back to the system with the part's last reference. The file is closed once it is read: whatever
+/// becomes of it then, cut short or written over, changes nothing here.
 #[derive(Debug)]
-pub struct MappedFile {
-    map: Arc<Mmap>,
+pub struct FileBuffer {
+    memory: Arc<Pages>,
     at: usize,
 }
 
-/// Shorter parts are copied: they would keep the mapping alive for next to nothing.
+/// Shorter parts are copied: they would keep whole pages for next to nothing.
 const SHORTEST: usize = 4096;
 
-impl MappedFile {
-    /// Maps a file.
+impl FileBuffer {
+    /// Reads a regular file of at most `most` bytes.
     ///
     /// # Errors
-    /// If it cannot be opened or is no regular file.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        // Asked before opening: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("this is no regular file"));
-        }
-        let file = File::open(path)?;
-        // SAFETY: the mapping is private and only read. Another process that writes to the file meanwhile can change
-        // what is read; every reader takes the bytes for foreign ones, any of which are valid. One that cuts it short
-        // ends this process, which is part of the contract of this type.
-        let map = unsafe { Mmap::map(&file)? };
-        Ok(MappedFile { map: Arc::new(map), at: 0 })
+    /// If it cannot be read, is no regular file, is longer, or was changed while it was read.
+    pub fn read(path: &Path, most: u64) -> io::Result<Self> {
+        let mut source = Source::open(path, most)?;
+        let len = usize::try_from(source.len()).map_err(io::Error::other)?;
+        // No mapping is empty.
+        let mut map = MmapMut::map_anon(len.max(1))?;
+        // A hint that saves most of the time that new memory costs beside reading.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
+        source.read(0, &mut map[..len])?;
+        source.check(0, &map[..len])?;
+        Ok(FileBuffer { memory: Arc::new(Pages { map: map.into(), len }), at: 0 })
     }
 }
 
-impl Buf for MappedFile {
+impl Buf for FileBuffer {
     fn remaining(&self) -> usize {
-        self.map.len() - self.at
+        self.memory.len - self.at
     }
 
     fn chunk(&self) -> &[u8] {
-        &self.map[self.at..]
+        // SAFETY: parts end at or before `at`, so nothing of this was given back.
+        unsafe { self.memory.slice(self.at..self.memory.len) }
     }
 
     fn advance(&mut self, count: usize) {
@@ -59,25 +59,47 @@ impl Buf for MappedFile {
     }
 
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if len < SHORTEST {
+            let bytes = Bytes::copy_from_slice(&self.chunk()[..len]);
+            self.advance(len);
+            return bytes;
+        }
         let start = self.at;
         self.advance(len);
-        let range = start..self.at;
-        match len < SHORTEST {
-            true => Bytes::copy_from_slice(&self.map[range]),
-            false => Bytes::from_owner(Part { map: Arc::clone(&self.map), range }),
-        }
+        Bytes::from_owner(Part { memory: Arc::clone(&self.memory), range: start..self.at })
     }
 }
 
-/// A part of a mapped file.
+/// The memory of a buffer and of its parts.
+#[derive(Debug)]
+struct Pages {
+    map: MmapRaw,
+    /// Bytes of the file; the mapping may be longer.
+    len: usize,
+}
+
+impl Pages {
+    /// Some of the bytes.
+    ///
+    /// # Safety
+    /// They must be in the mapping, and must not be given back as long as the slice is in use.
+    unsafe fn slice(&self, range: Range<usize>) -> &[u8] {
+        // SAFETY: as our caller promises; the mapping lives as long as we do, and nobody writes to it.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(range.start), range.len()) }
+    }
+}
+
+/// A stretch of the memory that no other part has anything of.
 struct Part {
-    map: Arc<Mmap>,
+    memory: Arc<Pages>,
     range: Range<usize>,
 }
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        &self.map[self.range.clone()]
+        // SAFETY: a buffer cuts parts out of its memory, each behind the one before; what we hold is given back when we
+        // are dropped.
+        unsafe { self.memory.slice(self.range.clone()) }
     }
 }
 
@@ -85,31 +107,53 @@ impl AsRef<[u8]> for Part {
 impl Drop for Part {
     fn drop(&mut self) {
         use memmap2::UncheckedAdvice::DontNeed;
-        // SAFETY: the mapping is of a file and was never written to, so pages that are dropped are read again from the
-        // file, with the same contents, if a neighbouring part is still in use. A refusal does no harm.
-        let _ = unsafe {
-            self.map.unchecked_advise_range(DontNeed, self.range.start, self.range.len())
-        };
+        // Whole pages only: the first and the last one may hold bytes of others.
+        let page = page_bytes();
+        let start = self.range.start.next_multiple_of(page);
+        let end = self.range.end - self.range.end % page;
+        if start < end {
+            // SAFETY: these pages hold nothing but this part, which nobody refers to any more. A refusal does no harm.
+            let _ = unsafe { self.memory.map.unchecked_advise_range(DontNeed, start, end - start) };
+        }
     }
 }
+
+/// Bytes of a page of this system.
+#[cfg(unix)]
+fn page_bytes() -> usize {
+    // SAFETY: the call only asks for a number.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(bytes).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(LARGEST_PAGE)
+}
+
+/// No system has larger ones by default.
+#[cfg(unix)]
+const LARGEST_PAGE: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A buffer of a file that is gone when this returns.
+    fn buffer(name: &str, data: &[u8]) -> FileBuffer {
+        let path = std::env::temp_dir().join(format!("resnetc-{name}-{}", std::process::id()));
+        std::fs::write(&path, data).expect("a temporary file");
+        let buffer = FileBuffer::read(&path, data.len() as u64).expect("it is there");
+        std::fs::write(&path, []).expect("it is ours");
+        std::fs::remove_file(&path).expect("it is ours");
+        buffer
+    }
+
     #[test]
     fn parts_are_those_of_the_file_whatever_was_dropped_before() {
-        let path = std::env::temp_dir().join(format!("resnetc-map-{}", std::process::id()));
         let data: Vec<u8> = (0..100_000u32).map(|i| (i % 251) as u8).collect();
-        std::fs::write(&path, &data).expect("a temporary file");
-        let mut file = MappedFile::open(&path).expect("it is there");
-        std::fs::remove_file(&path).expect("it is ours");
+        let mut file = buffer("parts", &data);
         let lengths = [3, SHORTEST - 1, SHORTEST, 50_001, 7_777];
         let parts: Vec<Bytes> = lengths.map(|n| file.copy_to_bytes(n)).into();
         assert_eq!(file.chunk(), &data[lengths.iter().sum()..]);
         drop(file);
         let mut start = 0;
-        // Each part goes before the next is looked at, and takes pages with it that the two share.
+        // Each part goes before the next is looked at, which may begin on the same page.
         for (part, n) in parts.into_iter().zip(lengths) {
             assert_eq!(part, &data[start..start + n]);
             start += n;
@@ -118,11 +162,8 @@ mod tests {
 
     #[test]
     fn a_folder_is_no_file_and_an_empty_file_is_empty() {
-        assert!(MappedFile::open(&std::env::temp_dir()).is_err());
-        let path = std::env::temp_dir().join(format!("resnetc-empty-{}", std::process::id()));
-        std::fs::write(&path, []).expect("a temporary file");
-        let file = MappedFile::open(&path).expect("it is there");
-        std::fs::remove_file(&path).expect("it is ours");
+        assert!(FileBuffer::read(&std::env::temp_dir(), 1).is_err());
+        let file = buffer("empty", &[]);
         assert!(!file.has_remaining() && file.chunk().is_empty());
     }
 }

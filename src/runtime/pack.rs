@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use crate::kernels::sink::Pack;
 
 use super::memory::Memory;
+use super::pool::default_threads;
 
 /// Memory of `bytes` filled by `packs`.
 ///
@@ -30,7 +31,7 @@ pub fn pack(packs: Vec<Pack>, bytes: usize, threads: usize) -> std::io::Result<M
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads {
+        for _ in 1..threads.min(default_threads()) {
             // A thread that cannot be had only means that the others do more.
             let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }

@@ -74,7 +74,7 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
     let target = isa.target();
     let kernel = kernel(target)
         .map_err(|source| Error::from(KernelError::Budget { kernel: "peak".to_owned(), source }))?;
-    let pool = Pool::new(threads);
+    let pool = Pool::new(threads).map_err(|e| Error::thread(threads, &e))?;
     let chunks = pool.threads() * CHUNKS_PER_THREAD;
     let region = region(chunks, target);
     let cranelift = Cranelift::host()?;

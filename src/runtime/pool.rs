@@ -7,14 +7,18 @@
 //!
 //! A worker joins a job only while it is open, and the caller waits only for workers that joined: one that wakes
 //! late, or is not scheduled at all, delays nobody.
+//!
+//! A child that a process forks has none of its threads. There, a pool starts workers of its own at its first use.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
+use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,7 +27,8 @@ use super::fpenv::FlushDenormals;
 /// What is done for a chunk: `(worker, chunk)`; workers count from 0, which is the caller.
 pub type Job<'a> = dyn Fn(usize, u64) + Sync + 'a;
 
-/// How long a worker spins for the next job before it sleeps.
+/// How long a worker spins for the next job before it sleeps. Where there are more threads than CPUs it does not: it
+/// would keep one from work.
 const SPIN: Duration = Duration::from_micros(50);
 /// The same inside a session, where the next job is sure to come.
 const SPIN_IN_SESSION: Duration = Duration::from_millis(1);
@@ -35,28 +40,57 @@ pub fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The most threads that a pool can have on a machine of few CPUs.
+const MOST_THREADS: usize = 256;
+
+/// The most threads that a pool can have: 256, or as many as this process may use at a time, if that is more. Threads
+/// beyond the CPUs only take each other's time.
+pub fn most_threads() -> usize {
+    MOST_THREADS.max(default_threads()).min(ACTIVE as usize)
+}
+
 /// Threads that wait for work.
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+    /// The process that the workers are threads of.
+    process: u32,
+    /// What serves a child of that process.
+    heir: OnceLock<Box<Pool>>,
 }
 
 impl Pool {
-    /// A pool for `threads` threads, the caller among them: one worker less is started. Where the system starts
-    /// fewer, there are fewer.
+    /// A pool for `threads` threads, 1 to [`most_threads`], the caller among them: one worker less is started.
     ///
     /// Workers run in the mode of [`FlushDenormals`]; the caller's mode is the caller's business.
-    pub fn new(threads: usize) -> Self {
-        let threads = threads.clamp(1, ACTIVE as usize);
+    ///
+    /// # Errors
+    /// If the system refuses to start so many threads; none is left then.
+    pub fn new(threads: usize) -> io::Result<Self> {
+        match Pool::start(threads) {
+            (pool, None) => Ok(pool),
+            (_, Some(refused)) => Err(refused),
+        }
+    }
+
+    /// A pool of as many of the threads as the system starts, and why it started no more.
+    fn start(threads: usize) -> (Self, Option<io::Error>) {
+        let threads = threads.clamp(1, most_threads());
         let shared = Arc::new(Shared::new(threads));
-        let start = |worker| {
+        let (mut workers, mut refused) = (Vec::with_capacity(threads - 1), None);
+        for worker in 1..threads {
             let shared = shared.clone();
             let named = thread::Builder::new().name(format!("resnetc-{worker}"));
-            named.spawn(move || shared.work(worker)).ok()
-        };
-        let workers = (1..threads).map_while(start).collect();
-        Pool { shared, workers }
+            match named.spawn(move || shared.work(worker)) {
+                Ok(handle) => workers.push(handle),
+                Err(e) => {
+                    refused = Some(e);
+                    break;
+                }
+            }
+        }
+        (Pool { shared, workers, process: process::id(), heir: OnceLock::new() }, refused)
     }
 
     /// How many threads work on a job at most.
@@ -75,22 +109,43 @@ impl Pool {
 
     /// Reserves the workers for several jobs in a row and keeps them awake in between.
     pub fn session(&self) -> Session<'_> {
-        let free = !self.workers.is_empty() && !self.shared.busy.swap(true, Ordering::Acquire);
+        let own = self.own();
+        let free = !own.workers.is_empty() && !own.shared.busy.swap(true, Ordering::Acquire);
         if free {
-            self.shared.hot.store(true, Ordering::Relaxed);
+            own.shared.hot.store(true, Ordering::Relaxed);
         }
         Session {
-            shared: free.then_some(&*self.shared),
-            threads: if free { self.threads() } else { 1 },
+            shared: free.then_some(&*own.shared),
+            threads: if free { own.threads() } else { 1 },
         }
+    }
+
+    /// The pool whose workers are threads of this process: this one, or its heir, of no more threads.
+    fn own(&self) -> &Pool {
+        match self.is_own() {
+            true => self,
+            // Where threads are refused, a run takes longer, and is right.
+            false => self.heir.get_or_init(|| Box::new(Pool::start(self.threads()).0)).own(),
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        self.process == process::id()
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        let workers = std::mem::take(&mut self.workers);
+        if !self.is_own() {
+            // They are threads of another process: there is nobody to wake and nothing to wait for. Their handles may be
+            // those of threads of this process by now, so nothing is done with them.
+            std::mem::forget(workers);
+            return;
+        }
         self.shared.stop.store(true, Ordering::SeqCst);
         self.shared.wake();
-        for worker in self.workers.drain(..) {
+        for worker in workers {
             // A worker catches what its jobs do, so there is no panic to hand on.
             let _ = worker.join();
         }
@@ -153,6 +208,8 @@ struct Shared {
     busy: AtomicBool,
     /// Whether workers should spin longer.
     hot: AtomicBool,
+    /// Whether they may spin at all: there is a CPU for each thread.
+    spins: bool,
     stop: AtomicBool,
     /// How many workers sleep or are about to.
     asleep: AtomicUsize,
@@ -183,7 +240,7 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     fn new(threads: usize) -> Self {
         let drawn = (0..threads).map(|_| Apart::default()).collect();
-        Shared { drawn, ..Shared::default() }
+        Shared { drawn, spins: threads <= default_threads(), ..Shared::default() }
     }
 
     /// The caller's side of a job. Only for the holder of `busy`.
@@ -289,6 +346,9 @@ impl Shared {
 
     /// The gate, once it is open for another job than `seen`; nothing, once the pool is dropped.
     fn next_job(&self, seen: u64) -> Option<u64> {
+        if !self.spins {
+            return self.doze(seen);
+        }
         let start = Instant::now();
         loop {
             for _ in 0..LOOKS {

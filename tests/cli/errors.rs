@@ -6,6 +6,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use resnetc::runtime::pool::{default_threads, most_threads};
+
 use crate::host::not_run;
 use crate::support::*;
 
@@ -162,6 +164,9 @@ fn wrong_usage_is_exit_code_2() {
         &["run", "cifar_resnet20", "--isa", "sse9"],
         &["run", "cifar_resnet20", "--batch", "0"],
         &["run", "cifar_resnet20", "--threads", "none"],
+        &["run", "cifar_resnet20", "--threads", "0"],
+        &["run", "cifar_resnet20", "--threads", "20000"],
+        &["doctor", "--threads", "20000"],
         &["run", "cifar_resnet20", "--shape", "width"],
         &["run", "cifar_resnet20", "--output", "out.png"],
         &["bench", "cifar_resnet20", "--unfused", "--compare"],
@@ -248,6 +253,31 @@ fn an_option_without_effect_is_an_error_that_names_it() {
         succeed(&["dump", NAMED, "--seed", "2"]),
         "the seed decides the weights"
     );
+}
+
+#[test]
+fn threads_have_a_limit_and_should_have_a_cpu_each() {
+    let most = most_threads();
+    let refused = resnetc(&["run", "cifar_resnet20", "--threads", &(most + 1).to_string()]);
+    let said = stderr(&refused);
+    assert!(said.contains("--threads") && said.contains(&format!("{most} threads")), "{said}");
+    let threads = default_threads() + 1;
+    if threads > most {
+        return not_run(
+            "the warning of too many threads",
+            "number of CPUs that leaves room for one",
+        );
+    }
+    let file = folder("threads").join("y.npy");
+    let model = fixture("resnet_basic_b").0;
+    // It is loaded twice, as its batch is that of the input.
+    for command in [&["run", &model, "--output", text(&file)][..], &["info", &model]] {
+        let output = resnetc(&[command, &["--threads", &threads.to_string()]].concat());
+        let said = stderr(&output);
+        assert!(output.status.success(), "{said}");
+        let says = format!("{FEW_CPUS}{threads}: this process may use {}", threads - 1);
+        assert!(said.starts_with(&says) && said.lines().count() == 1, "{said}");
+    }
 }
 
 #[test]

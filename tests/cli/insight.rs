@@ -8,6 +8,20 @@ use serde_json::Value;
 
 use super::support::{BUNDLED, command, fail, folder, json, succeed};
 
+/// `freed` is more than `in-place` where a shortcut is added in the place of its source, and `never` as much as all values
+/// take.
+#[test]
+fn reuse_decides_how_large_the_arena_is() {
+    let arena = |reuse: &str| {
+        let info = json(&["info", "cifar_resnet20", "--threads", "1", "--reuse", reuse, "--json"]);
+        info["compiled"]["arena_bytes"].as_u64().unwrap()
+    };
+    let [in_place, freed, never] = ["in-place", "freed", "never"].map(arena);
+    assert!(in_place < freed && freed < never, "{in_place} {freed} {never}");
+    let default = json(&["info", "cifar_resnet20", "--threads", "1", "--json"]);
+    assert_eq!(default["compiled"]["arena_bytes"], in_place);
+}
+
 #[test]
 fn explain_lists_what_was_fused_and_what_was_not() {
     let explained = json(&["explain", "resnet50", "--json"]);

@@ -11,6 +11,9 @@ use serde_json::Value;
 pub(crate) const BUNDLED: &str = "models/resnet20-fashion-mnist.onnx";
 pub(crate) const BUNDLED_IO: &str = "models/resnet20-fashion-mnist_io.safetensors";
 
+/// How the warning begins that there are fewer CPUs than threads.
+pub(crate) const FEW_CPUS: &str = "warning: --threads ";
+
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resnetc"));
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -40,9 +43,10 @@ pub(crate) fn succeed(args: &[&str]) -> String {
     stdout(&output)
 }
 
-/// What any command may say on stderr: that weights are random, and the summary of `classify`.
+/// What any command may say on stderr: that weights are random, that there are fewer CPUs than a test asks for threads,
+/// and the summary of `classify`.
 fn is_remark(line: &str) -> bool {
-    line.starts_with("note: the weights of ") || is_summary(line)
+    line.starts_with("note: the weights of ") || line.starts_with(FEW_CPUS) || is_summary(line)
 }
 
 pub(crate) fn is_summary(line: &str) -> bool {

@@ -3,21 +3,24 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Once;
 
 use resnetc::advice::OptionName;
 use resnetc::codegen::perf_map;
+use resnetc::runtime::pool::{default_threads, most_threads};
 use resnetc::{Compiler, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
 
 use crate::failure::{Failure, flag};
 use crate::output;
 use crate::tuned::{Choices, OFF};
+use crate::units::plural;
 
 /// How to load and compile a network, and how large a run is.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model options")]
 pub(crate) struct Common {
     /// Threads of a run [default: as many as the process may use]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Pictures in one run [default: as many as the model says, or 1]
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -122,6 +125,7 @@ impl Common {
     pub(crate) fn check(&self, model: Option<&Path>, values: Values) -> Result<(), Failure> {
         let own = &self.model;
         own.isa.resolve().map_err(resnetc::Error::from)?;
+        warn_of_threads(self.threads);
         own.passes.selection().check().map_err(resnetc::Error::from)?;
         own.check_shapes()?;
         if values == Values::Given && !own.draws_weights(model) {
@@ -239,6 +243,29 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(n) => Ok(n),
         Err(_) => Err("it must be a whole number".to_owned()),
+    }
+}
+
+/// A number of threads that a run can have.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    let most = most_threads();
+    match positive(text)? {
+        threads if threads > most => Err(format!("there can be {most} threads at most")),
+        threads => Ok(threads),
+    }
+}
+
+/// Says, once, if there are more threads than CPUs.
+pub(crate) fn warn_of_threads(threads: Option<usize>) {
+    static ONCE: Once = Once::new();
+    let cpus = default_threads();
+    if let Some(threads) = threads.filter(|&threads| threads > cpus) {
+        ONCE.call_once(|| {
+            eprintln!(
+                "warning: --threads {threads}: this process may use {}; more threads make runs slower",
+                plural(cpus, "CPU")
+            );
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use resnetc::runtime::pool::default_threads;
 use resnetc::{Isa, IsaChoice};
 use serde::Serialize;
 
-use crate::args::positive;
+use crate::args::{threads, warn_of_threads};
 use crate::failure::Failure;
 use crate::output;
 use crate::units::{bytes, plural};
@@ -18,7 +18,7 @@ use crate::units::{bytes, plural};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Threads to measure with [default: as many as the process may use]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
     /// Print the figures as JSON
     #[arg(long)]
@@ -52,6 +52,7 @@ struct IsaReport {
 const TIME: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    warn_of_threads(args.threads);
     let threads = args.threads.unwrap_or_else(default_threads);
     let isa = IsaChoice::Auto.resolve().map_err(resnetc::Error::from)?;
     let sets: Result<Vec<_>, _> = ISAS.into_iter().map(|isa| examine(isa, threads)).collect();

@@ -145,6 +145,11 @@ impl From<Error> for Failure {
                 Failure::new(format!("the pass \"{name}\" is required and always runs"))
                     .help(optional_passes(valid))
             }
+            Error::ThreadCount { threads, most } => {
+                Failure::usage(format!("--threads {threads}: it can be 1 to {most}"))
+            }
+            Error::Thread { .. } => Failure::new(error.to_string())
+                .help("use fewer --threads, or allow more processes (`ulimit -u`)"),
             Error::UnknownModel { model, reason } => match reason.split_once("; ") {
                 Some((what, help)) => Failure::file(model, what).help(help),
                 None => Failure::file(model, reason),

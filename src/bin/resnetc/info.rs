@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         statistics,
         macs: run_macs(graph),
         isa: isa.name(),
-        threads: options.thread_count(),
+        threads: options.thread_count()?,
         compiled,
         unfused,
         fusions,

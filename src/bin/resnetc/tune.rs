@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let network = args.common.without_tuned().load(&args.model, Values::Given)?;
     let isa = args.common.model.isa.resolve().map_err(Error::from)?;
-    let machine = MachineKey::of(isa, network.options().thread_count());
+    let machine = MachineKey::of(isa, network.options().thread_count()?);
     // There is nothing to be written then.
     let file = match args.common.model.numerics {
         Numerics::Exact => None,

@@ -10,6 +10,7 @@ use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 use super::batch::Batch;
 use super::call::{Call, Result, Value};
+use super::external::Files;
 use super::literal::{Data, Literal};
 use super::proto::DataType;
 use crate::import::{limits, stored};
@@ -17,8 +18,8 @@ use crate::import::{limits, stored};
 /// A graph, and what is needed to add to it.
 pub(super) struct Builder {
     pub(super) graph: Graph,
-    /// Where external data may lie.
-    pub(super) folder: Option<PathBuf>,
+    /// In which external data may lie.
+    pub(super) files: Files,
     /// The node of each tensor that is in the graph; the graph keeps the tensors alive, so no address is reused.
     constants: HashMap<*const Tensor, NodeId>,
     /// The run-time values whose elements are integers of the model, held as floats, and their types.
@@ -37,7 +38,7 @@ impl Builder {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
         Builder {
             graph: Graph::new(),
-            folder,
+            files: Files::new(folder),
             constants: HashMap::new(),
             integers: HashMap::new(),
             floats: HashMap::new(),

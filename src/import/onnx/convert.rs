@@ -63,6 +63,7 @@ pub(super) fn convert(
             return Err(too_many_nodes());
         }
     }
+    converter.builder.files.check()?;
     let result = converter.finish(graph)?;
     match bound.new_batch {
         None => Ok(result),
@@ -150,27 +151,20 @@ impl<'a> Converter<'a> {
     /// Reads the stored constants that are used.
     fn read_initializers(&mut self, graph: &'a GraphProto) -> Result<(), ImportError> {
         for proto in graph.initializer.iter().filter(|t| self.used.contains(t.name())) {
-            let value =
-                match tensor::read(proto, self.builder.folder.as_deref(), &mut self.builder.stored)
-                {
-                    Ok(literal) => {
-                        self.builder.grant(literal.len());
-                        Some(Value::Known(literal))
-                    }
-                    Err(TensorError::Broken(error)) => return Err(error),
-                    Err(TensorError::Unsupported(reason)) => {
-                        let (op, name) = ("initializer".into(), proto.name().into());
-                        let (attribute, is_removable) = (None, false);
-                        self.refused.push(RefusedNode {
-                            op,
-                            name,
-                            attribute,
-                            reason,
-                            is_removable,
-                        });
-                        None
-                    }
-                };
+            let value = match tensor::read(proto, &mut self.builder.files, &mut self.builder.stored)
+            {
+                Ok(literal) => {
+                    self.builder.grant(literal.len());
+                    Some(Value::Known(literal))
+                }
+                Err(TensorError::Broken(error)) => return Err(error),
+                Err(TensorError::Unsupported(reason)) => {
+                    let (op, name) = ("initializer".into(), proto.name().into());
+                    let (attribute, is_removable) = (None, false);
+                    self.refused.push(RefusedNode { op, name, attribute, reason, is_removable });
+                    None
+                }
+            };
             self.values.insert(proto.name(), value);
         }
         Ok(())

@@ -1,19 +1,69 @@
 //! Tensor data in files beside the model, confined to the model's folder, and to the files that links in it may stand for.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
+use memmap2::MmapMut;
 use prost::bytes::Bytes;
 
 use super::proto::TensorProto;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::foreign::{Format, Wanted, head};
+use crate::whole_file::{Source, Stamp, changed};
+
+/// The files beside a model.
+pub(super) struct Files {
+    /// Where they may be; nowhere if the model is no file itself.
+    folder: Option<PathBuf>,
+    /// Those that were read.
+    seen: BTreeMap<PathBuf, Seen>,
+}
+
+/// A file that was read: all that a model has of it must be of one state.
+struct Seen {
+    stamp: Stamp,
+    /// Whether the stamp alone does not tell its state. Then what was read of it is kept, and compared in the end.
+    is_recent: bool,
+    parts: Vec<(u64, Bytes)>,
+}
+
+impl Files {
+    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+        Files { folder, seen: BTreeMap::new() }
+    }
+
+    /// Sees that no file changed between the first reading and the last.
+    pub(super) fn check(&mut self) -> Result<(), ImportError> {
+        for (path, seen) in std::mem::take(&mut self.seen) {
+            seen.check(&path).map_err(|source| {
+                ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(&path)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn of(source: &Source) -> Self {
+        Seen { stamp: source.stamp(), is_recent: source.is_recent(), parts: Vec::new() }
+    }
+
+    fn check(self, path: &Path) -> io::Result<()> {
+        let mut source = Source::open(path, u64::MAX)?;
+        let mut is_same = source.stamp() == self.stamp;
+        for (offset, bytes) in self.parts {
+            is_same = is_same && source.holds(offset, &bytes)?;
+        }
+        if is_same { Ok(()) } else { Err(changed()) }
+    }
+}
 
 /// Reads `size` bytes of external data and hands them to `decode`.
 pub(super) fn read<T>(
     proto: &TensorProto,
-    folder: Option<&Path>,
+    files: &mut Files,
     size: usize,
     decode: impl FnOnce(Bytes) -> T,
 ) -> Result<T, ImportError> {
@@ -37,11 +87,13 @@ pub(super) fn read<T>(
     if length != size as u64 {
         return Err(fail(format!("its length is {length} bytes, but its shape needs {size}")));
     }
-    let folder = folder
+    let folder = files
+        .folder
+        .as_deref()
         .ok_or_else(|| fail("the model was not read from a file, so it has no folder".into()))?;
     let path = confine(folder, location).map_err(fail)?;
-    let bytes = read_range(&path, offset, size).map_err(fail)?;
-    Ok(decode(bytes.into()))
+    let bytes = read_range(&mut files.seen, &path, offset, size).map_err(fail)?;
+    Ok(decode(bytes))
 }
 
 /// The file behind `location`, which may not leave `folder` by any way: not by `..`, not by an absolute path, not through
@@ -100,16 +152,20 @@ fn is_blob(root: &Path, path: &Path) -> bool {
 }
 
 /// Reads exactly the range; the file's length is checked before anything is allocated.
-fn read_range(path: &Path, offset: u64, size: usize) -> Result<Vec<u8>, String> {
-    let text = |e: std::io::Error| e.to_string();
-    // Asked before opening: opening a pipe would wait for its writer.
-    let metadata = std::fs::metadata(path).map_err(text)?;
-    if !metadata.is_file() {
-        return Err("this is no regular file".into());
+fn read_range(
+    seen: &mut BTreeMap<PathBuf, Seen>,
+    path: &Path,
+    offset: u64,
+    size: usize,
+) -> Result<Bytes, String> {
+    let text = |e: io::Error| e.to_string();
+    let mut source = Source::open(path, u64::MAX).map_err(text)?;
+    let seen = seen.entry(path.to_owned()).or_insert_with(|| Seen::of(&source));
+    if seen.stamp != source.stamp() {
+        return Err(changed().to_string());
     }
-    let end = offset.checked_add(size as u64);
-    if end.is_none_or(|end| end > metadata.len()) {
-        let have = metadata.len();
+    let (end, have) = (offset.checked_add(size as u64), source.len());
+    if end.is_none_or(|end| end > have) {
         return Err(match Format::of(None, &head(path).unwrap_or_default()) {
             Some(format) if format.is_pointer() => format.advise(Wanted::Model),
             _ => {
@@ -117,28 +173,36 @@ fn read_range(path: &Path, offset: u64, size: usize) -> Result<Vec<u8>, String> 
             }
         });
     }
-    let mut file = File::open(path).map_err(text)?;
-    check_same(path, &file).map_err(text)?;
-    file.seek(SeekFrom::Start(offset)).map_err(text)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|e| format!("{size} bytes are needed: {e}"))?;
-    file.take(size as u64).read_to_end(&mut bytes).map_err(text)?;
-    match bytes.len() == size {
-        true => Ok(bytes),
-        false => Err("the file was cut short while it was read".into()),
+    check_same(path, source.file()).map_err(text)?;
+    let bytes = if size < OWN_PAGES {
+        let mut memory = vec![0; size];
+        source.read(offset, &mut memory).map_err(text)?;
+        Bytes::from(memory)
+    } else {
+        let memory = MmapMut::map_anon(size);
+        let mut memory = memory.map_err(|e| format!("{size} bytes are needed: {e}"))?;
+        source.read(offset, &mut memory).map_err(text)?;
+        Bytes::from_owner(memory)
+    };
+    if seen.is_recent {
+        seen.parts.push((offset, bytes.clone()));
     }
+    Ok(bytes)
 }
+
+/// Tensors of so many bytes have memory pages of their own, which go back to the system with the tensor.
+const OWN_PAGES: usize = 1 << 18;
 
 /// Whether an open file is the one that was looked at: somebody may have put a link to another one in its place, or in
 /// that of a folder on its way, before it was opened. `path` was free of links.
-fn check_same(path: &Path, file: &File) -> std::io::Result<()> {
+fn check_same(path: &Path, file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
         let (opened, looked_at) = (file.metadata()?, path.symlink_metadata()?);
         let same = (opened.dev(), opened.ino()) == (looked_at.dev(), looked_at.ino());
         if !same || path.canonicalize()? != path {
-            return Err(std::io::Error::other("the file was exchanged while it was opened"));
+            return Err(io::Error::other("the file was exchanged while it was opened"));
         }
     }
     Ok(())

@@ -21,7 +21,7 @@ pub(super) const OPSETS: [i64; 2] = [7, 28];
 
 /// Reads a whole file.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
-    whole_file::read(path, limits::FILE_BYTES).map_err(|source| {
+    whole_file::read(path, limits::ONNX_BYTES).map_err(|source| {
         ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path)
     })
 }

@@ -1,10 +1,8 @@
 //! `TensorProto` to [`Literal`]: every element type that is supported, wherever the elements stand.
 
-use std::path::Path;
-
 use prost::bytes::Bytes;
 
-use super::external;
+use super::external::{self, Files};
 use super::literal::{Kind, Literal, elements};
 use super::proto::{DataLocation, DataType, TensorProto};
 use crate::advice::Advice;
@@ -19,10 +17,10 @@ pub(super) enum TensorError {
     Unsupported(String),
 }
 
-/// Reads a tensor; `folder` is where external data may lie, `room` how many bytes it and later ones may take in memory.
+/// Reads a tensor; `files` are those in which external data may lie, `room` how many bytes it and later ones may take in memory.
 pub(super) fn read(
     proto: &TensorProto,
-    folder: Option<&Path>,
+    files: &mut Files,
     room: &mut usize,
 ) -> Result<Literal, TensorError> {
     let name = proto.name.as_deref().unwrap_or("");
@@ -54,7 +52,7 @@ pub(super) fn read(
 
     let literal = if proto.data_location == Some(DataLocation::External as i32) {
         let decode = |bytes: Bytes| codec.decode(shape, &bytes);
-        external::read(proto, folder, count * codec.size, decode).map_err(TensorError::Broken)?
+        external::read(proto, files, count * codec.size, decode).map_err(TensorError::Broken)?
     } else {
         match &proto.raw_data {
             Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw),

@@ -114,7 +114,7 @@ impl Runs {
 /// If it cannot be compiled, or levels do not give the same.
 pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey, Failure> {
     let ladder = Ladder::new(network)?;
-    let threads = network.options().thread_count();
+    let threads = network.options().thread_count()?;
     let (timed, skipped) = wanted(&ladder, network, threads)?;
     let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
     let mut race = Race::new(variants, seed, runs.plan(BUDGET), runs.most_bytes)?;

@@ -41,10 +41,13 @@ pub(super) fn in_order<T: Send, E>(
     thread::scope(|scope| {
         // However this ends, the makers must.
         let _stop = Stop(&queue);
-        for _ in 0..threads.clamp(1, count.max(1)) {
-            scope.spawn(|| queue.work(&make));
-        }
-        (0..count).try_for_each(|i| take(i, queue.take(i)))
+        let start = |_| thread::Builder::new().spawn_scoped(scope, || queue.work(&make)).ok();
+        let makers = (0..threads.clamp(1, count.max(1))).map_while(start).count();
+        (0..count).try_for_each(|i| match makers {
+            // The system starts no thread, so nothing is made ahead.
+            0 => take(i, catch_unwind(AssertUnwindSafe(|| make(i)))),
+            _ => take(i, queue.take(i)),
+        })
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use resnetc::Network;
 use resnetc::compile::run_macs;
 use resnetc::cpu::{core_cache_bytes, last_cache_bytes};
 use resnetc::ir::text::attributes;
@@ -13,7 +14,6 @@ use resnetc::report::class::class;
 use resnetc::report::profile::StepProfile;
 use resnetc::runtime::model::StepInfo;
 use resnetc::tune::MachineKey;
-use resnetc::{Network, Options};
 
 use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roofs, Run};
 use super::svg::short;
@@ -28,7 +28,7 @@ use crate::stages::Stages;
 pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<Report, Failure> {
     let stages = Stages::of(network, network.options())?;
     let layers = layers(&stages, &survey);
-    let machine = machine(network.options(), &survey);
+    let machine = machine(&survey);
     let run = run(network.graph(), &survey);
     Ok(Report {
         model: short(&model.display().to_string()),
@@ -241,8 +241,8 @@ fn nodes(graph: &Graph, order: &[NodeId]) -> Vec<Node> {
     order.iter().map(node).collect()
 }
 
-fn machine(options: &Options, survey: &Survey) -> Machine {
-    let key = MachineKey::of(survey.isa, options.thread_count());
+fn machine(survey: &Survey) -> Machine {
+    let key = MachineKey::of(survey.isa, survey.threads);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Machine {
         resnetc: env!("CARGO_PKG_VERSION"),

@@ -15,10 +15,15 @@ use crate::tune::Tuned;
 /// How much rounding may be traded for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Numerics {
-    /// Algorithms that round otherwise than direct convolution are allowed: Winograd's, about twice the error, and tile
-    /// registers, where numbers have a fixed point: an error of `2^-20` of the greatest value of an image times the greatest
-    /// weight of an output at most, a product, and about that of f32 sums in ResNets. With tiles a value that is not finite
-    /// makes all results of its image NaN.
+    /// Algorithms that round otherwise than direct convolution are allowed.
+    ///
+    /// Winograd's has about twice the error. It is bounded by what each output sees: a value disturbs no output whose
+    /// window it is not in, however large it is, and NaN and infinity appear where direct convolution has them.
+    ///
+    /// On tile registers (AMX) numbers have a fixed point: a product is off by at most `2^-20` of the greatest value of
+    /// an image times the greatest weight of an output, and in ResNets by about what f32 sums are. There a value far
+    /// greater than all others takes precision from its whole image, and one that is not finite makes all of its
+    /// image's results NaN. For such data choose [`Isa::Avx512`](crate::Isa::Avx512) or [`Numerics::Exact`].
     #[default]
     Fast,
     /// Direct convolution only.

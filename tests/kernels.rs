@@ -6,6 +6,8 @@
 mod common;
 #[path = "kernels/elementary.rs"]
 mod elementary;
+#[path = "kernels/extremes.rs"]
+mod extremes;
 #[path = "kernels/fixed.rs"]
 mod fixed;
 #[path = "kernels/residual.rs"]

@@ -174,6 +174,11 @@ impl Writer<'_> {
             Inst::MultiplyAdd { acc, a, b } => (acc, self.multiply_add(acc, a, b)),
             Inst::Arith { op, dst, a, b } => (dst, self.arith(op, a, b)),
             Inst::Blend { dst, a, b, mask } => (dst, self.blend(a, b, mask)),
+            Inst::Exchange { dst, src, distance } => {
+                let order = std::array::from_fn(|l| (l ^ distance.lanes()) as u8);
+                let src = self.get(src);
+                (dst, self.shuffle(src, order))
+            }
             Inst::Round { dst, src } => (dst, self.round(src)),
             Inst::Pow2 { dst, src } => (dst, self.pow2(src)),
             Inst::Sqrt { dst, src } => {

@@ -2,7 +2,7 @@
 //! has, and makes the piece's calls under their loops.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
     ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, UserExternalName, Value,
 };
@@ -10,7 +10,7 @@ use cranelift_frontend::FunctionBuilder;
 
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
-use super::region::{Arg, Call, Extent, Item, Piece, Region};
+use super::region::{Address, Arg, Call, Extent, Item, Piece, Region, Word};
 
 /// Compiles `region`; `kernels` holds how many arguments each kernel takes.
 ///
@@ -112,8 +112,26 @@ impl Sequence<'_, '_> {
                 }
                 Item::Repeat { count: 0, .. } => {}
                 Item::Repeat { count, items } => self.repeat(*count, items, indices),
+                Item::When { word, is, items } => self.when(word, *is, items, indices),
             }
         }
+    }
+
+    fn when(&mut self, word: &Address, is: Word, items: &[Item], indices: &mut Vec<Value>) {
+        let address = address(self.builder, self.bases, word, indices);
+        let value = self.builder.ins().load(I32, MemFlagsData::trusted(), address, 0);
+        let (then, exit) = (self.builder.create_block(), self.builder.create_block());
+        let (not_zero, zero) = match is {
+            Word::NotZero => (then, exit),
+            Word::Zero => (exit, then),
+        };
+        self.builder.ins().brif(value, not_zero, &[], zero, &[]);
+        self.builder.switch_to_block(then);
+        self.builder.seal_block(then);
+        self.items(items, indices);
+        self.builder.ins().jump(exit, &[]);
+        self.builder.switch_to_block(exit);
+        self.builder.seal_block(exit);
     }
 
     fn repeat(&mut self, count: u32, items: &[Item], indices: &mut Vec<Value>) {
@@ -132,6 +150,25 @@ impl Sequence<'_, '_> {
         self.builder.switch_to_block(exit);
         self.builder.seal_block(exit);
     }
+}
+
+/// Where a place is, inside the levels of which `indices` are; inner ones count as 0.
+fn address(
+    builder: &mut FunctionBuilder<'_>,
+    bases: Value,
+    place: &Address,
+    indices: &[Value],
+) -> Value {
+    let flags = MemFlagsData::trusted().with_readonly();
+    let at = builder.ins().iadd_imm_s(bases, 8 * i64::from(place.base.0));
+    let base = builder.ins().load(I64, flags, at, 0);
+    let mut address = builder.ins().iadd_imm_s(base, place.offset);
+    let steps = place.strides.iter().zip(indices).filter(|(stride, _)| **stride != 0);
+    for (&stride, &index) in steps {
+        let step = builder.ins().imul_imm_s(index, stride);
+        address = builder.ins().iadd(address, step);
+    }
+    address
 }
 
 /// One call's loops.
@@ -153,18 +190,10 @@ impl Nest<'_, '_> {
 
     /// An argument's value where all inner indices are 0; for a count, 0.
     fn start(&mut self, bases: Value, arg: &Arg, indices: &[Value]) -> Value {
-        let Arg::Address { base, offset, strides } = arg else {
-            return self.builder.ins().iconst(I64, 0);
-        };
-        let flags = MemFlagsData::trusted().with_readonly();
-        let place = self.builder.ins().iadd_imm_s(bases, 8 * i64::from(base.0));
-        let base = self.builder.ins().load(I64, flags, place, 0);
-        let mut address = self.builder.ins().iadd_imm_s(base, *offset);
-        for (&stride, &index) in strides.iter().zip(indices).filter(|(stride, _)| **stride != 0) {
-            let step = self.builder.ins().imul_imm_s(index, stride);
-            address = self.builder.ins().iadd(address, step);
+        match arg {
+            Arg::Address(place) => address(self.builder, bases, place, indices),
+            Arg::Count(_) => self.builder.ins().iconst(I64, 0),
         }
-        address
     }
 
     /// The loop after those that `indices` are of, and all inside it. Addresses that it moves are carried along.
@@ -206,7 +235,7 @@ impl Nest<'_, '_> {
     /// The arguments that the loop at `level` moves, and how far.
     fn moving(&self, level: usize) -> Vec<(usize, i64)> {
         let stride = |arg: &Arg| match arg {
-            Arg::Address { strides, .. } => strides.get(level).copied().filter(|&s| s != 0),
+            Arg::Address(place) => place.strides.get(level).copied().filter(|&s| s != 0),
             Arg::Count(_) => None,
         };
         self.call.args.iter().enumerate().filter_map(|(i, arg)| Some((i, stride(arg)?))).collect()
@@ -219,7 +248,7 @@ impl Nest<'_, '_> {
             .iter()
             .zip(addresses)
             .map(|(arg, &address)| match arg {
-                Arg::Address { .. } => address,
+                Arg::Address(_) => address,
                 Arg::Count(extent) => self.turns(extent, indices),
             })
             .collect();

@@ -6,7 +6,7 @@
 
 use super::error::CodegenError;
 use super::integers;
-use super::region::{Arg, Base, Call, Extent, Item, Piece, Region};
+use super::region::{Arg, Call, Extent, Item, Piece, Region};
 use super::usage::Usage;
 use super::vir::{Arith, Count, Inst, Mem, P, POINTERS, Program, T, TILE_ROWS, V};
 
@@ -149,14 +149,11 @@ pub fn emulate_region(
         if !piece.is_well_formed() {
             return Err(wrong("a piece breaks its own rules"));
         }
-        let known = |arg: &Arg| !matches!(arg, Arg::Address { base: Base(b), .. } if *b as usize >= bases.len());
-        for call in piece.calls() {
-            if call.kernel >= kernels.len() {
-                return Err(wrong("no such kernel"));
-            }
-            if !call.args.iter().all(known) {
-                return Err(wrong("no such base"));
-            }
+        if piece.calls().into_iter().any(|call| call.kernel >= kernels.len()) {
+            return Err(wrong("no such kernel"));
+        }
+        if piece.places().into_iter().any(|place| place.base.0 as usize >= bases.len()) {
+            return Err(wrong("no such base"));
         }
         let mut indices = piece_indices(piece, chunk - first);
         Sequence { kernels, bases, memory, fused }.items(&piece.items, &mut indices)?;
@@ -204,6 +201,17 @@ impl Sequence<'_> {
                 indices.pop();
                 done
             }),
+            Item::When { word, is, items } => {
+                let address = word.at(self.bases, indices);
+                let value = self.memory.slice(address, 1).map_err(|fault| {
+                    let inst = "the condition of a chunk".to_owned();
+                    EmulateError::Access { program: String::new(), inst, address, fault }
+                })?;
+                match is.holds(value[0].to_bits()) {
+                    true => self.items(items, indices),
+                    false => Ok(()),
+                }
+            }
         })
     }
 }
@@ -237,12 +245,7 @@ impl Nest<'_> {
     fn arg(&self, arg: &Arg, indices: &[u64]) -> u64 {
         match arg {
             Arg::Count(extent) => turns(extent, indices),
-            Arg::Address { base, offset, strides } => {
-                let start = self.bases[base.0 as usize].wrapping_add_signed(*offset);
-                strides.iter().zip(indices).fold(start, |address, (stride, &index)| {
-                    address.wrapping_add_signed(stride.wrapping_mul(index as i64))
-                })
-            }
+            Arg::Address(place) => place.at(self.bases, indices),
         }
     }
 }
@@ -310,6 +313,10 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
             Inst::Arith { op, dst, a, b } => {
                 let (a, b, op) = (self.get(a), self.get(b), lane(op));
                 *self.at(dst) = std::array::from_fn(|l| op(a[l], b[l]));
+            }
+            Inst::Exchange { dst, src, distance } => {
+                let src = self.get(src);
+                *self.at(dst) = std::array::from_fn(|l| src[l ^ distance.lanes()]);
             }
             Inst::Blend { dst, a, b, mask } => {
                 let (a, b) = (self.get(a), self.get(b));

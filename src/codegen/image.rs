@@ -9,7 +9,7 @@ use cranelift_module::{FuncId, Linkage, Module, ModuleError, ModuleRelocTarget};
 
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
-use super::region::{Arg, Region};
+use super::region::Region;
 use super::vir::{Program, Target};
 use super::{clif, driver, x64};
 
@@ -195,11 +195,8 @@ pub struct Linked {
 }
 
 fn info(region: &Region) -> RegionInfo {
-    let args = region.pieces.iter().flat_map(|piece| piece.calls()).flat_map(|call| &call.args);
-    let bases = args.filter_map(|arg| match arg {
-        Arg::Address { base, .. } => Some(base.0 as usize + 1),
-        Arg::Count(_) => None,
-    });
+    let places = region.pieces.iter().flat_map(|piece| piece.places());
+    let bases = places.map(|place| place.base.0 as usize + 1);
     RegionInfo { chunks: region.chunk_count(), bases: bases.max().unwrap_or(0) }
 }
 

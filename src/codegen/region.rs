@@ -30,15 +30,8 @@ pub enum Extent {
 /// One argument of a kernel call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Arg {
-    /// `bases[base] + offset + sum(strides[level] * index[level])`, all in bytes. Missing strides are 0.
-    Address {
-        /// Which base address.
-        base: Base,
-        /// Constant part.
-        offset: i64,
-        /// One a loop level: chunk levels, repeats, the call's own loops.
-        strides: Vec<i64>,
-    },
+    /// A place.
+    Address(Address),
     /// A number.
     Count(Extent),
 }
@@ -66,6 +59,52 @@ pub enum Item {
         /// What each turn does, in this order.
         items: Vec<Item>,
     },
+    /// Several items, or none, as a word says that an earlier item of the same chunk, or an earlier region, wrote.
+    When {
+        /// Where the word of 32 bits is.
+        word: Address,
+        /// What it has to be.
+        is: Word,
+        /// What is done then, in this order.
+        items: Vec<Item>,
+    },
+}
+
+/// A place: `bases[base] + offset + sum(strides[level] * index[level])`, all in bytes. Missing strides are 0.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// Which base address.
+    pub base: Base,
+    /// Constant part.
+    pub offset: i64,
+    /// One a loop level: chunk levels, repeats, a call's own loops.
+    pub strides: Vec<i64>,
+}
+
+impl Address {
+    /// The place, where the loops stand at `indices`.
+    pub fn at(&self, bases: &[u64], indices: &[u64]) -> u64 {
+        let step = |(&stride, &index): (&i64, &u64)| (index as i64).wrapping_mul(stride);
+        let steps = self.strides.iter().zip(indices).map(step);
+        let offset = steps.fold(self.offset, i64::wrapping_add);
+        bases[self.base.0 as usize].wrapping_add_signed(offset)
+    }
+}
+
+/// What a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// All bits clear.
+    Zero,
+    /// Any bit set.
+    NotZero,
+}
+
+impl Word {
+    /// Whether a word is this.
+    pub fn holds(self, word: u32) -> bool {
+        (word == 0) == (self == Word::Zero)
+    }
 }
 
 /// What each of a grid of chunks does.
@@ -90,6 +129,13 @@ impl Piece {
         calls
     }
 
+    /// All places that the calls are given and the conditions read.
+    pub fn places(&self) -> Vec<&Address> {
+        let mut places = Vec::new();
+        collect_places(&self.items, &mut places);
+        places
+    }
+
     /// Whether the piece keeps to its own rules: at most [`MAX_ARGS`] arguments, and every [`Extent::Rest`]
     /// refers to a level further out.
     pub fn is_well_formed(&self) -> bool {
@@ -101,7 +147,23 @@ fn collect<'a>(items: &'a [Item], calls: &mut Vec<&'a Call>) {
     for item in items {
         match item {
             Item::Call(call) => calls.push(call),
-            Item::Repeat { items, .. } => collect(items, calls),
+            Item::Repeat { items, .. } | Item::When { items, .. } => collect(items, calls),
+        }
+    }
+}
+
+fn collect_places<'a>(items: &'a [Item], places: &mut Vec<&'a Address>) {
+    for item in items {
+        match item {
+            Item::Call(call) => places.extend(call.args.iter().filter_map(|arg| match arg {
+                Arg::Address(place) => Some(place),
+                Arg::Count(_) => None,
+            })),
+            Item::Repeat { items, .. } => collect_places(items, places),
+            Item::When { word, items, .. } => {
+                places.push(word);
+                collect_places(items, places);
+            }
         }
     }
 }
@@ -110,6 +172,9 @@ fn are_well_formed(items: &[Item], levels: usize) -> bool {
     items.iter().all(|item| match item {
         Item::Call(call) => call.is_well_formed(levels),
         Item::Repeat { items, .. } => are_well_formed(items, levels + 1),
+        Item::When { word, items, .. } => {
+            word.strides.len() <= levels && are_well_formed(items, levels)
+        }
     })
 }
 
@@ -123,7 +188,7 @@ impl Call {
         self.args.len() <= MAX_ARGS
             && self.loops.iter().enumerate().all(|(i, e)| outer(e, outer_levels + i))
             && self.args.iter().all(|arg| match arg {
-                Arg::Address { strides, .. } => strides.len() <= levels,
+                Arg::Address(place) => place.strides.len() <= levels,
                 Arg::Count(extent) => outer(extent, levels),
             })
     }

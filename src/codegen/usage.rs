@@ -31,13 +31,16 @@ impl Usage {
         }
         let mut named = Named { pointers: program.args, ..Named::default() };
         visit(&program.body, &mut named);
-        let Named { vectors, pointers, tiles, integers, too_far } = named;
+        let Named { vectors, pointers, tiles, integers, too_far, lanes } = named;
         let loops = loop_depth(&program.body);
         if tiles > program.target.tiles || integers && program.target.tiles == 0 {
             return wrong("a tile register outside the target, or integers on one without tiles");
         }
         if too_far {
             return wrong("bits are moved by 32 or more");
+        }
+        if lanes > program.target.lanes {
+            return wrong("lanes change places with some that the target does not have");
         }
         if vectors >> program.target.vectors != 0 {
             return wrong("a vector register outside the target");
@@ -63,6 +66,8 @@ struct Named {
     integers: bool,
     /// Whether bits are moved by more than there are.
     too_far: bool,
+    /// The fewest lanes that all of them need.
+    lanes: usize,
 }
 
 impl Named {
@@ -98,6 +103,10 @@ fn visit(body: &[Inst], named: &mut Named) {
             | Inst::Pow2 { dst, src }
             | Inst::Sqrt { dst, src }
             | Inst::Exponent { dst, src } => {
+                [dst, src].into_iter().for_each(|v| named.vector(v));
+            }
+            Inst::Exchange { dst, src, distance } => {
+                named.lanes = named.lanes.max(distance.lanes() + 1);
                 [dst, src].into_iter().for_each(|v| named.vector(v));
             }
             Inst::MultiplyAdd { acc: dst, a, b }

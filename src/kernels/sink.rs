@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::codegen::region::{Arg, Base, Call, Extent, Item, Piece};
+use crate::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece};
 use crate::codegen::vir::{OverBudget, Program, Target, Work};
 
 use super::KernelError;
@@ -162,6 +162,10 @@ impl Pointer {
     pub fn new(base: Base, offset: i64) -> Self {
         Pointer { base, offset, strides: Vec::new() }
     }
+
+    fn place(self) -> Address {
+        Address { base: self.base, offset: self.offset, strides: self.strides }
+    }
 }
 
 /// Builds a piece level by level, outermost first.
@@ -226,11 +230,7 @@ impl<const N: usize> Levels<N> {
     /// A call of `kernel` with the pointers, then `counts`, to be put into a piece of the same chunk levels.
     pub fn call(self, kernel: usize, counts: &[Extent]) -> Call {
         let passed = self.pointers.into_iter().zip(self.passed).filter(|(_, passed)| *passed);
-        let addresses = passed.map(|(p, _)| Arg::Address {
-            base: p.base,
-            offset: p.offset,
-            strides: p.strides,
-        });
+        let addresses = passed.map(|(p, _)| Arg::Address(p.place()));
         let args = addresses.chain(counts.iter().map(|&e| Arg::Count(e))).collect();
         Call { kernel, loops: self.loops, args }
     }

@@ -12,7 +12,7 @@ use crate::codegen::code::CodeSpace;
 use crate::codegen::error::CodegenError;
 use crate::codegen::image::{Backend, Image, Options};
 use crate::codegen::machine::Cranelift;
-use crate::codegen::region::{Arg, Call, Item, Piece, Region};
+use crate::codegen::region::{Address, Arg, Call, Item, Piece, Region};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, Target};
 use crate::compile::CompileReport;
 use crate::cpu::Isa;
@@ -139,7 +139,7 @@ fn kernel(target: Target) -> Result<Kernel, OverBudget> {
 
 fn region(chunks: usize, target: Target) -> Region {
     let strides = vec![i64::from(target.vector_bytes())];
-    let args = vec![Arg::Address { base: ARENA, offset: 0, strides }];
+    let args = vec![Arg::Address(Address { base: ARENA, offset: 0, strides })];
     let piece = Piece {
         chunks: vec![chunks as u32],
         items: vec![Item::Call(Call { kernel: 0, loops: Vec::new(), args })],

@@ -1,7 +1,7 @@
 //! The emulator's own promises.
 
 use resnetc::codegen::emulate::{EmulateError, Fault, Memory, emulate, emulate_region};
-use resnetc::codegen::region::{Arg, Base, Call, Extent, Item, Piece, Region};
+use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::*;
 
 fn one(inst: Inst) -> Program {
@@ -103,7 +103,8 @@ fn regions_that_do_not_fit_are_refused() {
     let mut memory = Memory::new();
     let base = memory.add(vec![0.0]);
     let mut run = |kernel, base_number, level, chunk| {
-        let args = vec![Arg::Address { base: Base(base_number), offset: 0, strides: vec![] }];
+        let args =
+            vec![Arg::Address(Address { base: Base(base_number), offset: 0, strides: vec![] })];
         let loops = vec![Extent::Rest { level, per: 1, total: 2 }];
         let region = Region {
             name: "r".into(),

@@ -162,6 +162,16 @@ impl Processor<'_> {
             Vpermilps => {
                 self.write(i, |l| b[l - l % 4 + usize::from(i.immediate8() >> (2 * (l % 4)) & 3)])
             }
+            Vshuff32x4 => self.write(i, |l| {
+                let part = usize::from(i.immediate8() >> (2 * (l / 4)) & 3);
+                let from = if l < 8 { a } else { b };
+                from[4 * part + l % 4]
+            }),
+            Vperm2f128 => self.write(i, |l| {
+                let part = usize::from(i.immediate8() >> (4 * (l / 4 % 2)) & 3);
+                let from = if part < 2 { a } else { b };
+                from[4 * (part % 2) + l % 4]
+            }),
             Vaddps => self.write(i, on(|a, b| a + b)),
             Vsubps => self.write(i, on(|a, b| a - b)),
             Vmulps => self.write(i, on(|a, b| a * b)),

@@ -83,7 +83,7 @@ impl Writer<'_> {
 
     fn inst(&mut self) -> Inst {
         let lanes = self.target.lanes as i32;
-        match self.roll(16) {
+        match self.roll(17) {
             0 | 1 => Inst::Load { dst: self.v(), src: self.mem(lanes) },
             2 => Inst::Const { dst: self.v(), value: self.value() },
             3 => Inst::Broadcast { dst: self.v(), src: self.mem(1) },
@@ -102,6 +102,11 @@ impl Writer<'_> {
             14 => {
                 let order = [0; 4].map(|_| self.roll(4) as u8);
                 Inst::Shuffle { dst: self.v(), src: self.mem(lanes), order }
+            }
+            15 => {
+                let within = self.target.lanes.ilog2() as usize;
+                let distance = Distance::ALL[Distance::ALL.len() - within..][self.roll(within)];
+                Inst::Exchange { dst: self.v(), src: self.v(), distance }
             }
             _ => Inst::Round { dst: self.v(), src: self.v() },
         }

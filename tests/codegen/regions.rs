@@ -7,7 +7,7 @@ use resnetc::codegen::emulate::{Memory, emulate_region};
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
-use resnetc::codegen::region::{Arg, Base, Call, Extent, Item, Piece, Region};
+use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region, Word};
 use resnetc::codegen::vir::{Arith, Builder, Count, Program, Target};
 
 /// Values of each buffer; arguments start near the middle.
@@ -58,14 +58,18 @@ fn extent(outer: usize) -> BoxedStrategy<Extent> {
     prop_oneof![fixed, rest].boxed()
 }
 
-fn address(levels: usize) -> impl Strategy<Value = Arg> {
+fn place(levels: usize) -> impl Strategy<Value = Address> {
     let stride = prop_oneof![Just(0), (-64i64..64).prop_map(|s| 4 * s)];
     let strides = proptest::collection::vec(stride, 0..=levels);
-    (0..BASES, -500i64..500, strides).prop_map(|(base, near, strides)| Arg::Address {
+    (0..BASES, -500i64..500, strides).prop_map(|(base, near, strides)| Address {
         base: Base(base),
         offset: 4 * (BUFFER as i64 / 2 + near),
         strides,
     })
+}
+
+fn address(levels: usize) -> impl Strategy<Value = Arg> {
+    place(levels).prop_map(Arg::Address)
 }
 
 fn call(outer: usize) -> impl Strategy<Value = Call> {
@@ -88,7 +92,10 @@ fn items(outer: usize, depth: usize) -> BoxedStrategy<Vec<Item>> {
     }
     let repeat = (0u32..3, items(outer + 1, depth - 1))
         .prop_map(|(count, items)| Item::Repeat { count, items });
-    proptest::collection::vec(prop_oneof![2 => one, 1 => repeat], 0..3).boxed()
+    let is = prop::sample::select(vec![Word::Zero, Word::NotZero]);
+    let when = (place(outer), is, items(outer, depth - 1))
+        .prop_map(|(word, is, items)| Item::When { word, is, items });
+    proptest::collection::vec(prop_oneof![2 => one, 1 => repeat, 1 => when], 0..3).boxed()
 }
 
 fn piece() -> impl Strategy<Value = Piece> {
@@ -104,7 +111,9 @@ fn region() -> impl Strategy<Value = Region> {
 }
 
 fn values(base: u32) -> Vec<f32> {
-    (0..BUFFER as u32).map(|i| (i * (base + 3) % 101) as f32 - 50.0).collect()
+    // Every third one is zero, which conditions ask for.
+    let value = |i: u32| ((i * (base + 3) % 101) as f32 - 50.0) * (i % 3).min(1) as f32;
+    (0..BUFFER as u32).map(value).collect()
 }
 
 fn emulated(region: &Region, kernels: &[Program]) -> Vec<Vec<f32>> {

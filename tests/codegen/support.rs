@@ -6,7 +6,7 @@ use resnetc::codegen::emulate::{Memory, emulate};
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::{Backend, Image, Options};
 use resnetc::codegen::machine::Cranelift;
-use resnetc::codegen::region::{Arg, Base, Call, Extent, Item, Piece, Region};
+use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::Program;
 use resnetc::codegen::x64;
 
@@ -69,7 +69,7 @@ pub(crate) fn compiled(
             Given::Buffer { values, start } => {
                 buffers.push(values.clone());
                 let base = Base(buffers.len() as u32 - 1);
-                Arg::Address { base, offset: 4 * *start as i64, strides: Vec::new() }
+                Arg::Address(Address { base, offset: 4 * *start as i64, strides: Vec::new() })
             }
             Given::Count(n) => Arg::Count(Extent::Fixed(*n)),
         })

@@ -67,10 +67,6 @@ impl WinogradCase {
         let (tile, schedule, seed) = (self.tile, self.schedule, self.seed);
         prop_assume!(h + pads.top + pads.bottom >= 6 && w + pads.left + pads.right >= 6);
         let window = Window { pads, ..Window::square(3, 1, 0) };
-        let reals = |n: usize, seed: u64| -> Vec<f32> {
-            let (a, b) = (integers(n, seed), integers(n, seed ^ 77));
-            a.iter().zip(b).map(|(a, b)| (a + 0.37 * b) * 0.171).collect()
-        };
         let data = reals(batch * c * h * w, seed);
         let weights = reals(k * c * 9, seed ^ 1);
         let mut sources = vec![
@@ -144,9 +140,22 @@ fn filters_in_two_stretches() {
     case.check().expect("within the bound");
 }
 
+/// Numbers of about unit size that are no integers.
+pub(super) fn reals(n: usize, seed: u64) -> Vec<f32> {
+    let (a, b) = (integers(n, seed), integers(n, seed ^ 77));
+    a.iter().zip(b).map(|(a, b)| (a + 0.37 * b) * 0.171).collect()
+}
+
+/// How often a product is rounded: in a sum over the channels; in two passes of at most as many terms as a tile has
+/// elements on either side; in two of three terms, with rounded coefficients, for filters that are transformed in f32;
+/// with bias, residual and the rest.
+pub(super) fn roundings(t: &Transforms, channels: usize) -> f64 {
+    channels as f64 + 4.0 * t.inputs() as f64 + 10.0 + 4.0
+}
+
 /// The largest sum of magnitudes along an axis transform, as an amplification: max over outputs of
 /// sum over elements of |A||B| and |A||G|, the operands being at most their largest magnitude.
-fn amplification(t: &Transforms) -> f64 {
+pub(super) fn amplification(t: &Transforms) -> f64 {
     let row_sum = |m: &Matrix, i: usize| -> f64 { m[i].iter().map(|x| x.abs()).sum() };
     let output = |row: &Vec<f64>| -> f64 {
         row.iter()
@@ -161,9 +170,7 @@ fn amplification(t: &Transforms) -> f64 {
 fn bound(tile: Tile, operands: [&[f32]; 2], channels: usize) -> f64 {
     let t = tile.transforms();
     let most = |v: &[f32]| v.iter().fold(0.0f64, |m, x| m.max(f64::from(x.abs())));
-    // A sum over the channels; two passes of at most as many terms as a tile has elements on either side; two of
-    // three terms, with rounded coefficients, for filters that are transformed in f32; bias, residual, the rest.
-    let roundings = channels as f64 + 4.0 * t.inputs() as f64 + 10.0 + 4.0;
+    let roundings = roundings(&t, channels);
     let products = channels as f64 * most(operands[0]) * most(operands[1]);
     // Two dimensions, so the amplification counts twice; a residual and a bias of a few units round as well.
     roundings * 2f64.powi(-24) * (products * amplification(&t).powi(2) + 16.0)

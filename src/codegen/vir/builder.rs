@@ -1,8 +1,8 @@
 //! Writes programs instruction by instruction, and hands out their registers.
 
 use super::{
-    Arith, Cache, Count, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program, Shift, T, Target, V,
-    loop_depth,
+    Arith, Cache, Count, Distance, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program, Shift, T,
+    Target, V, loop_depth,
 };
 
 /// The program would need more registers than the target has.
@@ -168,6 +168,18 @@ impl Builder {
     /// Lane `l` becomes lane `l` of `b` where bit `l` of `mask` is set, else of `a`.
     pub fn blend(&mut self, dst: V, a: V, b: V, mask: u16) {
         self.push(Inst::Blend { dst, a, b, mask });
+    }
+
+    /// Every lane of `dst` becomes the sum of all its lanes: halves are added first, then halves of those. Takes one
+    /// register beside it.
+    pub fn sum_lanes(&mut self, dst: V) {
+        let other = self.vector();
+        let lanes = self.target.lanes;
+        for distance in Distance::ALL.into_iter().filter(|d| d.lanes() < lanes) {
+            self.push(Inst::Exchange { dst: other, src: dst, distance });
+            self.arith(Arith::Add, dst, dst, other);
+        }
+        self.release([other]);
     }
 
     /// These bits in every lane.

@@ -121,6 +121,29 @@ pub enum Shift {
     Right,
 }
 
+/// How far apart lanes are that change places, a power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Distance {
+    /// Neighbours.
+    One = 1,
+    /// The halves of each four lanes.
+    Two = 2,
+    /// The halves of each eight lanes.
+    Four = 4,
+    /// The halves of sixteen lanes.
+    Eight = 8,
+}
+
+impl Distance {
+    /// All of them, the farthest first.
+    pub const ALL: [Distance; 4] = [Distance::Eight, Distance::Four, Distance::Two, Distance::One];
+
+    /// In lanes.
+    pub fn lanes(self) -> usize {
+        self as usize
+    }
+}
+
 /// How often a loop runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Count {
@@ -224,6 +247,15 @@ pub enum Inst {
         b: V,
         /// One bit a lane.
         mask: u16,
+    },
+    /// Lanes change places: lane `l` becomes lane `l ^ distance`. A vector has more lanes than the distance.
+    Exchange {
+        /// Result.
+        dst: V,
+        /// Source.
+        src: V,
+        /// How far each value goes.
+        distance: Distance,
     },
     /// To the nearest integer, ties to even.
     Round {

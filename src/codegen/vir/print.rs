@@ -65,6 +65,9 @@ impl fmt::Display for Inst {
             Inst::MultiplyAdd { acc, a, b } => write!(f, "{acc} += {a} * {b}"),
             Inst::Arith { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
             Inst::Blend { dst, a, b, mask } => write!(f, "{dst} = blend {a}, {b}, {mask:#06x}"),
+            Inst::Exchange { dst, src, distance } => {
+                write!(f, "{dst} = exchange {src}, {}", distance.lanes())
+            }
             Inst::Round { dst, src } => write!(f, "{dst} = round {src}"),
             Inst::Pow2 { dst, src } => write!(f, "{dst} = pow2 {src}"),
             Inst::Sqrt { dst, src } => write!(f, "{dst} = sqrt {src}"),

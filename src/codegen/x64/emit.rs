@@ -8,7 +8,9 @@ use crate::codegen::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SH
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
-use crate::codegen::vir::{Arith, Cache, Count, Inst, Integer, Mem, P, Program, Shift, T, V};
+use crate::codegen::vir::{
+    Arith, Cache, Count, Distance, Inst, Integer, Mem, P, Program, Shift, T, V,
+};
 
 /// Innermost loops start at a multiple of this: the width of an instruction fetch, twice.
 const LOOP_ALIGNMENT: usize = 32;
@@ -23,6 +25,13 @@ const UNORDERED: u32 = 3;
 const ORDERED: u32 = 7;
 /// `vroundps`, `vrndscaleps`: to nearest, ties to even, no inexact exception.
 const NEAREST: u32 = 8;
+
+/// The order of parts for `vpermilps` and `vshuff32x4`: each two neighbours change places.
+const NEIGHBOURS: u32 = 0b10_11_00_01;
+/// The same: the two halves change places.
+const HALVES: u32 = 0b01_00_11_10;
+/// `vperm2f128` of twice the same vector: its halves change places.
+const SECOND_FIRST: u32 = 1;
 
 /// Encodes a program. Where its lines begin is noted on the way: two numbers for an instruction.
 pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
@@ -194,6 +203,7 @@ impl<'p> Emitter<'p> {
             Inst::MultiplyAdd { acc, a, b } => self.vvv(codes.multiply_add, acc, a, b),
             Inst::Arith { op, dst, a, b } => self.arith(op, dst, a, b),
             Inst::Blend { dst, a, b, mask } => self.blend(dst, a, b, mask),
+            Inst::Exchange { dst, src, distance } => self.exchange(dst, src, distance),
             Inst::Round { dst, src } => {
                 self.emit(Instruction::with3(codes.round, self.v(dst), self.v(src), NEAREST)?)
             }
@@ -271,6 +281,21 @@ impl<'p> Emitter<'p> {
             Arith::MaxNan => return self.max_nan(dst, a, b),
         };
         self.vvv(code, dst, a, b)
+    }
+
+    /// Lanes of one 128-bit part change places within it, others with their whole part.
+    fn exchange(&mut self, dst: V, src: V, distance: Distance) -> Result<(), IcedError> {
+        let (d, s) = (self.v(dst), self.v(src));
+        let within = |order: u32| Instruction::with3(self.codes.shuffle, d, s, order);
+        let across = |order: u32| Instruction::with4(self.codes.exchange_parts, d, s, s, order);
+        let instruction = match distance {
+            Distance::One => within(NEIGHBOURS),
+            Distance::Two => within(HALVES),
+            Distance::Four if self.codes.masks => across(NEIGHBOURS),
+            Distance::Four => across(SECOND_FIRST),
+            Distance::Eight => across(HALVES),
+        };
+        self.emit(instruction?)
     }
 
     /// `vmaxps` gives its second source where either is NaN or both are equal. So: `b`, against `a` with NaN put

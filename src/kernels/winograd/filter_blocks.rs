@@ -7,14 +7,15 @@
 //! transformed and those of the one behind it brought near, a few at a time between two elements' products: so their
 //! way to the second cache and from memory goes on beside the multiply-adds.
 
-use crate::codegen::region::{Extent, Item, Piece};
+use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::kernels::KernelError;
 use crate::kernels::conv::micro::{Ahead, Micro};
-use crate::kernels::conv::pack::{self, Weights};
+use crate::kernels::conv::pack::Weights;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::filter::FilterTransform;
+use super::guard::{Direct, Guard, WORD};
 use super::matrices::TAPS;
 use super::product::{Product, vectors};
 use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, aligned};
@@ -37,9 +38,19 @@ pub(super) fn tiles_together(form: &Form) -> usize {
     images_together(form) * form.image_tiles()
 }
 
-/// Bytes of scratch memory: the transformed inputs.
+/// Bytes of scratch memory: the transformed inputs, and the energies of all pixels.
 pub(in crate::kernels) fn scratch_bytes(form: &Form) -> usize {
-    form.value_element(form.tile_count()) as usize * form.elements()
+    (values_bytes(form) + energies_image(form) * form.images as i64) as usize
+}
+
+/// Bytes of the transformed inputs.
+fn values_bytes(form: &Form) -> i64 {
+    aligned(form.value_element(form.tile_count()) * form.elements() as i64)
+}
+
+/// Bytes of the energies of an image.
+fn energies_image(form: &Form) -> i64 {
+    form.energy_row() * form.seen_rows() as i64
 }
 
 /// Bytes between the elements of the transformed filters of some channels. Without the cache line more, all elements of
@@ -67,7 +78,6 @@ pub(super) fn lower(
     scratch: i64,
     sink: &mut Sink,
 ) -> Result<Vec<Vec<Piece>>, KernelError> {
-    let inputs = inputs(layer, scratch, sink)?;
     let form = layer.form;
     let images = images_together(form);
     let tiles = images * form.image_tiles();
@@ -75,15 +85,17 @@ pub(super) fn lower(
     let vectors = vectors(form, tiles, target);
     let lanes = vectors * target.lanes;
     let biases = weights.pack_biases(sink);
-    let groups = form.output_blocks() * 16 / lanes;
-    let panel = (1 + TAPS * TAPS * form.inputs) * lanes;
-    let filters = sink.pack(panel * groups, move |out| {
-        pack::fill(&[pack::Part { weights, block: 1 }], 0, lanes, out)
-    });
+    let (panel, own) = (form.plain_panel(lanes), form.clone());
+    let filters = sink.pack(form.plain_len(lanes), move |out| own.fill_plain(weights, lanes, out));
+    let gains = filters + form.plain_panels(lanes) as i64 * F32;
+    let first = inputs(layer, scratch, gains, sink)?;
     let channels = channels_together(form, &sink.machine);
     let products = 2 * filter_buffer(form, channels, lanes);
-    sink.reserve((products + form.product_block(tiles) * lanes as i64 / 16) as usize);
+    let words = products + form.product_block(tiles) * lanes as i64 / 16;
+    let rows = form.tiles[0];
+    let guard = Guard::new(form, words, (0, images * rows), vec![0, 0, rows as i64 * WORD], sink);
     let piece = |groups: OutputGroups| {
+        let plain = filters;
         let filters = filters + (groups.first * panel) as i64 * F32;
         let parts = Parts {
             layer,
@@ -93,22 +105,33 @@ pub(super) fn lower(
             lanes,
             groups,
             channels,
+            plain,
             filters,
             scratch,
             products,
+            guard: &guard,
         };
-        let mut items = parts.items(sink)?;
-        items.extend(parts.outputs(biases, sink)?);
+        let mut items = parts.checks(sink)?;
+        items.extend(parts.items(sink)?);
+        items.push(parts.outputs(biases, sink)?);
+        items.push(parts.directly(sink)?);
         let chunks = vec![(form.images / images) as u32, parts.groups.count as u32];
         Ok(Piece { chunks, items })
     };
     let groups = layer.output_groups(lanes / 16, target).into_iter();
-    Ok(vec![inputs, groups.map(piece).collect::<Result<_, _>>()?])
+    Ok(vec![first, groups.map(piece).collect::<Result<_, _>>()?])
 }
 
-/// The input transform, a row of tiles and some channels a chunk.
-fn inputs(layer: &Layer<'_>, scratch: i64, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+/// The input transform and the energies of the same pixels, a row of tiles and some channels a chunk. Each writes the
+/// energies of some of its rows: those of all channels, which its neighbours have brought near.
+fn inputs(
+    layer: &Layer<'_>,
+    scratch: i64,
+    gains: i64,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
     let form = layer.form;
+    let m = form.transforms.outputs;
     let tiles = form.tile_count();
     let planes = form.inputs.div_ceil(16);
     let cuts = sink.machine.parts().div_ceil(form.images * form.tiles[0]);
@@ -122,9 +145,33 @@ fn inputs(layer: &Layer<'_>, scratch: i64, sink: &mut Sink) -> Result<Vec<Piece>
             levels.rest(planes);
         };
         let (levels, kernel) = layer.input_call(class, values, outer, sink)?;
-        Ok(levels.piece(kernel, &[]))
+        let mut piece = levels.piece(kernel, &[]);
+        let [.., cuts] = piece.chunks[..] else { return Ok(piece) };
+        // Where rows of tiles overlap, the later one has the pixels; the last one has all of its own.
+        let is_last = class.first + class.count == form.tiles[0];
+        let rows = if is_last { class.rows } else { m };
+        let per = rows.div_ceil(cuts as usize);
+        let outer = |levels: &mut Levels<3>, src: Strides| {
+            let row = [src.row, 0, form.energy_row()];
+            levels.chunk(form.images, [src.image, 0, energies_image(form)]);
+            levels.chunk(class.count, row.map(|bytes| bytes * m as i64));
+            let level = levels.chunk(cuts as usize, row.map(|bytes| bytes * per as i64));
+            let (per, total) = (per as u32, rows as u32);
+            levels.inner(Extent::Rest { level, per, total }, row);
+        };
+        let start = scratch + values_bytes(form) + (class.first * m) as i64 * form.energy_row();
+        let (levels, kernel) =
+            layer.energy_call(class.first * m, gains, (ARENA, start), outer, sink)?;
+        piece.items.insert(0, levels.call(kernel, &[]).into());
+        Ok(piece)
     };
-    let classes = form.classes(0, form.tiles[0], TAPS - 1);
+    let mut classes = form.classes(0, form.tiles[0], TAPS - 1);
+    if let Some(last) = classes.last_mut().filter(|class| class.count > 1) {
+        let before = last.count - 1;
+        let own = Class { first: last.first + before, count: 1, ..*last };
+        last.count = before;
+        classes.push(own);
+    }
     classes.into_iter().map(|class| piece(class, sink)).collect()
 }
 
@@ -141,11 +188,13 @@ struct Parts<'a> {
     groups: OutputGroups,
     /// Input channels of a stretch.
     channels: usize,
-    /// Offsets of the first group's filters among the packed constants, of the transformed inputs in the arena, of the products in the
-    /// thread's memory, which starts with the transformed filters of two stretches.
+    /// Offsets among the packed constants of all filters and of the first group's, of the transformed inputs in the
+    /// arena, and of the products in the thread's memory, which starts with the transformed filters of two stretches.
+    plain: i64,
     filters: i64,
     scratch: i64,
     products: i64,
+    guard: &'a Guard,
 }
 
 /// A stretch of the reduction: `channels` input channels from channel `first` on, whose transformed filters lie at
@@ -330,34 +379,86 @@ impl Parts<'_> {
         Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(1)])))
     }
 
-    fn outputs(&self, biases: i64, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+    /// Which rows of tiles can be computed by tiles.
+    fn checks(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.layer.form;
-        let blocks = self.lanes as i64 / 16;
-        let call = |class: Class, run: &OutputRun, sink: &mut Sink| {
-            let tiles = self.tiles;
+        let start = self.scratch + values_bytes(form);
+        let (m, tile_rows) = (form.transforms.outputs, form.tiles[0] as i64);
+        let call = |class: Class| {
+            let before = (class.first * m) as i64 * form.energy_row();
+            let outer = |levels: &mut Levels<2>| {
+                let image = energies_image(form);
+                self.chunks(levels, [[image * self.images as i64, 0], [0; 2]]);
+                let images = Extent::Fixed(self.images as u32);
+                levels.inner(images, [image, tile_rows * WORD]);
+            };
+            let at = (ARENA, start + before);
+            self.layer.check_call(class, at, self.guard, outer, sink)
+        };
+        form.classes(0, form.tiles[0], 0).into_iter().map(call).collect()
+    }
+
+    /// The output transform, image by image.
+    fn outputs(&self, biases: i64, sink: &mut Sink) -> Result<Item, KernelError> {
+        let (form, tiles) = (self.layer.form, self.tiles);
+        let mut call = |class: Class, run: &OutputRun| {
             let offset = self.products + run.first as i64 * form.product_block(tiles);
             let first = self.groups.first * self.lanes / 16 + run.first;
             let memory = TileMemory { base: THREAD, offset, first_row: 0, tiles };
             let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
-                let group = self.images as i64;
-                let images = [0, 0, dst.image * group, res.image * group];
-                let outputs = [0, 16 * F32 * blocks, dst.plane * blocks, res.plane * blocks];
-                self.chunks(levels, [images, outputs]);
-                let image = form.image_tiles() as i64 * 16 * F32;
-                levels.inner(Extent::Fixed(group as u32), [image, 0, dst.image, res.image]);
-                let block = form.product_block(self.tiles);
-                levels.inner(
-                    Extent::Fixed(run.count as u32),
-                    [block, 16 * F32, dst.plane, res.plane],
-                );
+                let biases = self.lanes as i64 * F32;
+                self.pictures(levels, [dst, res], form.image_tiles() as i64 * 16 * F32, biases);
+            };
+            let inner = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
+                let block = [form.product_block(tiles), 16 * F32, dst.plane, res.plane];
+                levels.inner(Extent::Fixed(run.count as u32), block);
             };
             let added = (first, &run.reads);
-            Ok(Item::Call(self.layer.output_call(class, memory, biases, added, outer, sink)?))
+            let call =
+                self.layer.output_call(class, memory, biases, added, (outer, inner), sink)?;
+            Ok(self.guard.each_row(class, 0, Word::Zero, vec![call]))
         };
         let classes = form.classes(0, form.tiles[0], 0);
         let runs = self.groups.runs.iter();
         let calls = runs.flat_map(|run| classes.iter().map(move |class| (*class, run)));
-        calls.map(|(class, run)| call(class, run, sink)).collect()
+        let items =
+            calls.map(|(class, run)| call(class, run)).collect::<Result<_, KernelError>>()?;
+        Ok(Item::Repeat { count: self.images as u32, items })
+    }
+
+    /// Rows that cannot be computed by tiles, image by image.
+    fn directly(&self, sink: &mut Sink) -> Result<Item, KernelError> {
+        let (layer, guard, vectors) = (self.layer, self.guard, self.vectors);
+        let direct = Direct { layer, guard, vectors, panels: self.plain };
+        let mut items = Vec::new();
+        for class in layer.form.classes(0, layer.form.tiles[0], 0) {
+            let outer = |levels: &mut Levels<2>, src: Strides| {
+                self.chunks(levels, [[src.image * self.images as i64, 0], [0; 2]]);
+                levels.repeat([src.image, 0]);
+            };
+            let copy = direct.copy(class, outer, sink)?;
+            let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
+                self.pictures(levels, [dst, res], 0, self.panel_bytes());
+            };
+            let products = direct.products(class, &self.groups, outer, |_, _, _| {}, sink)?;
+            items.push(guard.each_row(class, 0, Word::NotZero, vec![copy, products]));
+        }
+        Ok(Item::Repeat { count: self.images as u32, items })
+    }
+
+    /// Adds the levels outside of an image's rows. What is read is `source` bytes further in the next image, and its
+    /// constants are `constants` bytes further in the next group of outputs.
+    fn pictures(
+        &self,
+        levels: &mut Levels<4>,
+        [dst, res]: [Strides; 2],
+        source: i64,
+        constants: i64,
+    ) {
+        let (images, blocks) = (self.images as i64, self.lanes as i64 / 16);
+        let outputs = [0, constants, dst.plane * blocks, res.plane * blocks];
+        self.chunks(levels, [[0, 0, dst.image * images, res.image * images], outputs]);
+        levels.repeat([source, 0, dst.image, res.image]);
     }
 }
 

@@ -9,6 +9,8 @@
 //! | [`filter_blocks`] | the schedule for many filters: block by block of outputs, filters transformed on the way |
 //! | `product` | the matrix products, one an element of the tile |
 //! | [`transform`], `filter` | the transforms as vector programs |
+//! | `energy`, `guard` | which rows of tiles have values too far apart, and how these are computed |
+//! | `plain` | filters as they stand |
 //! | `linear` | small constant matrices times registers |
 //! | `filters` | filters transformed when the network is compiled |
 //!
@@ -17,7 +19,7 @@
 
 use resnetc_ir::op::Conv;
 
-use crate::codegen::region::{Base, Call, Extent, Piece};
+use crate::codegen::region::{Base, Item, Piece};
 use crate::codegen::vir::Target;
 
 use super::KernelError;
@@ -28,11 +30,14 @@ use super::residual::Reads;
 use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
 
 mod cost;
+mod energy;
 mod filter;
 pub mod filter_blocks;
 mod filters;
+mod guard;
 mod linear;
 pub mod matrices;
+mod plain;
 mod product;
 pub mod tile_blocks;
 pub mod transform;
@@ -341,16 +346,20 @@ impl Layer<'_> {
     }
 
     /// The output transform of rows of tiles, for 16 outputs at a time, the first of them block `block`; `reads` is what
-    /// is added to them. `outer` adds the levels outside, with strides of products, biases, result and residual.
+    /// is added to them. `outer` adds the levels outside of the rows, with strides of products, biases, result and
+    /// residual; the rows are a repeat; `inner` adds the levels inside.
     fn output_call(
         &self,
         class: Class,
         products: TileMemory,
         biases: i64,
         (block, reads): (usize, &Reads),
-        outer: impl FnOnce(&mut Levels<4>, Strides, Strides),
+        (outer, inner): (
+            impl FnOnce(&mut Levels<4>, Strides, Strides),
+            impl FnOnce(&mut Levels<4>, Strides, Strides),
+        ),
         sink: &mut Sink,
-    ) -> Result<Call, KernelError> {
+    ) -> Result<Item, KernelError> {
         let form = self.form;
         let operands = self.operands;
         let dst = operands.dst.geometry.strides();
@@ -388,9 +397,10 @@ impl Layer<'_> {
         ]);
         outer(&mut levels, dst, res);
         let tiles = form.tiles[1] as i64 * 16 * F32;
-        levels.inner(Extent::Fixed(class.count as u32), [tiles, 0, m * dst.row, m * res.row]);
+        levels.repeat([tiles, 0, m * dst.row, m * res.row]);
+        inner(&mut levels, dst, res);
         levels.pass_if(3, added.is_some());
-        Ok(levels.call(kernel, &[]))
+        Ok(Item::Call(levels.call(kernel, &[])))
     }
 
     /// All groups of `blocks` blocks of outputs, those together to which the same is added.

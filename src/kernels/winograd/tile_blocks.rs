@@ -2,12 +2,14 @@
 //! and transforms back, in memory of its own that its caches hold. The filters are transformed when the network is
 //! compiled; each chunk reads all of them.
 
-use crate::codegen::region::{Extent, Item, Piece};
+use crate::codegen::region::{Extent, Item, Piece, Word};
+use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::pack::Weights;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 
+use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
 use super::product::{Product, step_cost, vectors};
 use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, aligned, filters};
@@ -53,15 +55,22 @@ pub(super) fn lower(
 ) -> Result<Vec<Piece>, KernelError> {
     let form = layer.form;
     let (rows, _) = block_rows(form, &sink.machine);
-    let group = vectors(form, rows * form.tiles[1], sink.machine.target);
-    let lanes = group * sink.machine.target.lanes;
+    let vectors = vectors(form, rows * form.tiles[1], sink.machine.target);
+    let lanes = vectors * sink.machine.target.lanes;
     let biases = weights.pack_biases(sink);
     let transforms = form.transforms.clone();
-    let len = form.elements() * form.output_blocks() * 16 * form.inputs;
-    let filters = sink.pack(len, move |out| filters::fill(&transforms, &weights, lanes, out));
+    let transformed = form.elements() * form.output_blocks() * 16 * form.inputs;
+    let (all, own) = (form.plain_len(lanes), form.clone());
+    let filters = sink.pack(transformed + all, move |out| {
+        let (out, plain) = out.split_at_mut(transformed);
+        filters::fill(&transforms, &weights, lanes, out);
+        own.fill_plain(weights, lanes, plain);
+    });
+    let plain = filters + transformed as i64 * F32;
+    let gains = plain + form.plain_panels(lanes) as i64 * F32;
     blocks(form, rows)
         .into_iter()
-        .map(|blocks| piece(layer, blocks, group, filters, biases, sink))
+        .map(|blocks| Parts { layer, blocks, vectors, filters, plain, gains, biases }.piece(sink))
         .collect()
 }
 
@@ -78,118 +87,217 @@ fn blocks(form: &Form, rows: usize) -> Vec<Blocks> {
     blocks
 }
 
-fn piece(
-    layer: &Layer<'_>,
+/// Chunks of the same form.
+struct Parts<'a> {
+    layer: &'a Layer<'a>,
     blocks: Blocks,
-    group: usize,
+    /// Vectors of outputs in a group.
+    vectors: usize,
+    /// Offsets among the packed constants: of the transformed filters, of those as they stand, of the gains and the biases.
     filters: i64,
+    plain: i64,
+    gains: i64,
     biases: i64,
-    sink: &mut Sink,
-) -> Result<Piece, KernelError> {
-    let form = layer.form;
-    let target = sink.machine.target;
-    let (tiles, lanes) = (blocks.rows * form.tiles[1], group * target.lanes);
-    let values = aligned(form.value_element(tiles) * form.elements() as i64);
-    let products = form.product_block(tiles) * lanes as i64 / 16;
-    sink.reserve((values + products) as usize);
-    let mut items = inputs(layer, blocks, tiles, sink)?;
-    for groups in layer.output_groups(lanes / 16, target) {
-        items.push(group_items(layer, blocks, group, &groups, [values, filters, biases], sink)?);
-    }
-    Ok(Piece { chunks: vec![form.images as u32, blocks.count as u32], items })
 }
 
-/// Products and output transform of some groups of outputs, one after the other. The offsets are those of the thread's
-/// products, of the transformed filters and of the biases.
-fn group_items(
-    layer: &Layer<'_>,
-    blocks: Blocks,
-    group: usize,
-    groups: &OutputGroups,
-    [values, filters, biases]: [i64; 3],
-    sink: &mut Sink,
-) -> Result<Item, KernelError> {
-    let form = layer.form;
-    let target = sink.machine.target;
-    let tiles = blocks.rows * form.tiles[1];
-    let product =
-        Product { form, target, tiles, channels: form.inputs, vectors: group, accumulate: false };
-    let micro = product.micro();
-    let name = form.name("product", layer.conv, layer.operands);
-    let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
-    sink.note_tile(kernel, micro.widest());
-    let panel = micro.panel_len() as i64 * F32;
-    let mut levels = Levels::new([
-        Pointer::new(THREAD, 0),
-        Pointer::new(WEIGHTS, filters + groups.first as i64 * panel * form.elements() as i64),
-        Pointer::new(THREAD, values),
-    ]);
-    levels.chunk(form.images, [0; 3]);
-    levels.chunk(blocks.count, [0; 3]);
-    levels.repeat([0, panel * form.elements() as i64, 0]);
-    levels.inner(
-        Extent::Fixed(form.elements() as u32),
-        [form.value_element(tiles), panel, form.product_element(tiles)],
-    );
-    let mut items = vec![Item::Call(levels.call(kernel, &[Extent::Fixed(1)]))];
-    items.extend(outputs(layer, blocks, group * target.lanes / 16, groups, values, biases, sink)?);
-    Ok(Item::Repeat { count: groups.count as u32, items })
-}
-
-fn inputs(
-    layer: &Layer<'_>,
-    blocks: Blocks,
-    tiles: usize,
-    sink: &mut Sink,
-) -> Result<Vec<Item>, KernelError> {
-    let form = layer.form;
-    let call = |class: Class, sink: &mut Sink| {
-        let values = TileMemory { base: THREAD, offset: 0, first_row: blocks.first, tiles };
-        let outer = |levels: &mut Levels<2>, src: Strides| {
-            let row = layer.input_row(src);
-            levels.chunk(form.images, [src.image, 0]);
-            levels.chunk(blocks.count, [row[0] * blocks.rows as i64, 0]);
-            levels.inner(Extent::Fixed(class.count as u32), row);
-            let planes = form.inputs.div_ceil(16) as u32;
-            levels.inner(Extent::Fixed(planes), [src.plane, 16 * F32]);
-        };
-        let (levels, kernel) = layer.input_call(class, values, outer, sink)?;
-        Ok(Item::Call(levels.call(kernel, &[])))
-    };
-    let classes = form.classes(blocks.first, blocks.rows, TAPS - 1);
-    classes.into_iter().map(|class| call(class, sink)).collect()
-}
-
-fn outputs(
-    layer: &Layer<'_>,
-    blocks: Blocks,
-    per_group: usize,
-    groups: &OutputGroups,
+/// Offsets in the thread's memory, which begins with the transformed tiles.
+struct Memory {
     products: i64,
-    biases: i64,
-    sink: &mut Sink,
-) -> Result<Vec<Item>, KernelError> {
-    let form = layer.form;
-    let tiles = blocks.rows * form.tiles[1];
-    let call = |class: Class, run: &OutputRun, sink: &mut Sink| {
-        let offset = products + run.first as i64 * form.product_block(tiles);
-        let memory = TileMemory { base: THREAD, offset, first_row: blocks.first, tiles };
-        let first = groups.first * per_group + run.first;
-        let per_group = per_group as i64;
-        let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
-            let down = (form.transforms.outputs * blocks.rows) as i64;
-            levels.chunk(form.images, [0, 0, dst.image, res.image]);
-            levels.chunk(blocks.count, [0, 0, down * dst.row, down * res.row]);
-            levels.repeat([0, 16 * F32 * per_group, dst.plane * per_group, res.plane * per_group]);
-            levels.inner(
-                Extent::Fixed(run.count as u32),
-                [form.product_block(tiles), 16 * F32, dst.plane, res.plane],
-            );
+    energies: i64,
+}
+
+impl Parts<'_> {
+    fn piece(&self, sink: &mut Sink) -> Result<Piece, KernelError> {
+        let form = self.layer.form;
+        let (blocks, target) = (self.blocks, sink.machine.target);
+        let products = aligned(form.value_element(self.tiles()) * form.elements() as i64);
+        let energies = products + form.product_block(self.tiles()) * self.per_group(target) as i64;
+        let words = energies + form.energy_row() * self.seen_rows() as i64;
+        let memory = Memory { products, energies };
+        let rows = (blocks.first, blocks.rows);
+        let guard = Guard::new(form, words, rows, vec![0; 2], sink);
+        let mut items = self.checks(&memory, &guard, sink)?;
+        items.extend(self.inputs(sink)?);
+        let groups = self.layer.output_groups(self.per_group(target), target);
+        for groups in &groups {
+            items.push(self.group_items(groups, &memory, &guard, sink)?);
+        }
+        items.extend(self.directly(&groups, &guard, sink)?);
+        Ok(Piece { chunks: vec![form.images as u32, blocks.count as u32], items })
+    }
+
+    fn tiles(&self) -> usize {
+        self.blocks.rows * self.layer.form.tiles[1]
+    }
+
+    /// Blocks of outputs in a group.
+    fn per_group(&self, target: Target) -> usize {
+        self.vectors * target.lanes / 16
+    }
+
+    /// Rows that the windows of a chunk see.
+    fn seen_rows(&self) -> usize {
+        let form = self.layer.form;
+        let m = form.transforms.outputs;
+        (self.blocks.rows * m + TAPS - 1).min(form.seen_rows() - self.blocks.first * m)
+    }
+
+    fn classes(&self, beyond: usize) -> Vec<Class> {
+        self.layer.form.classes(self.blocks.first, self.blocks.rows, beyond)
+    }
+
+    /// Adds the chunk levels: strides of the images, and of one row of tiles.
+    fn chunks<const N: usize>(&self, levels: &mut Levels<N>, image: [i64; N], row: [i64; N]) {
+        levels.chunk(self.layer.form.images, image);
+        levels.chunk(self.blocks.count, row.map(|row| row * self.blocks.rows as i64));
+    }
+
+    /// Which rows of tiles can be computed by tiles.
+    fn checks(
+        &self,
+        memory: &Memory,
+        guard: &Guard,
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
+        let form = self.layer.form;
+        let m = form.transforms.outputs;
+        let energies = (THREAD, memory.energies);
+        let outer = |levels: &mut Levels<3>, src: Strides| {
+            self.chunks(levels, [src.image, 0, 0], [m as i64 * src.row, 0, 0]);
+            levels.inner(Extent::Fixed(self.seen_rows() as u32), [src.row, 0, form.energy_row()]);
         };
-        let added = (first, &run.reads);
-        Ok(Item::Call(layer.output_call(class, memory, biases, added, outer, sink)?))
-    };
-    let classes = form.classes(blocks.first, blocks.rows, 0);
-    let calls = groups.runs.iter().flat_map(|run| classes.iter().map(move |class| (*class, run)));
-    calls.map(|(class, run)| call(class, run, sink)).collect()
+        let first = self.blocks.first * m;
+        let (levels, kernel) = self.layer.energy_call(first, self.gains, energies, outer, sink)?;
+        let mut items = vec![Item::Call(levels.call(kernel, &[]))];
+        for class in self.classes(0) {
+            let before = ((class.first - self.blocks.first) * m) as i64 * form.energy_row();
+            let at = (THREAD, memory.energies + before);
+            let outer = |levels: &mut Levels<2>| self.chunks(levels, [0; 2], [0; 2]);
+            items.push(self.layer.check_call(class, at, guard, outer, sink)?);
+        }
+        Ok(items)
+    }
+
+    fn inputs(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+        let (form, tiles) = (self.layer.form, self.tiles());
+        let call = |class: Class| {
+            let values =
+                TileMemory { base: THREAD, offset: 0, first_row: self.blocks.first, tiles };
+            let outer = |levels: &mut Levels<2>, src: Strides| {
+                let row = self.layer.input_row(src);
+                self.chunks(levels, [src.image, 0], [row[0], 0]);
+                levels.inner(Extent::Fixed(class.count as u32), row);
+                let planes = form.inputs.div_ceil(16) as u32;
+                levels.inner(Extent::Fixed(planes), [src.plane, 16 * F32]);
+            };
+            let (levels, kernel) = self.layer.input_call(class, values, outer, sink)?;
+            Ok(Item::Call(levels.call(kernel, &[])))
+        };
+        self.classes(TAPS - 1).into_iter().map(call).collect()
+    }
+
+    /// Products and output transform of some groups of outputs, one after the other.
+    fn group_items(
+        &self,
+        groups: &OutputGroups,
+        memory: &Memory,
+        guard: &Guard,
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let form = self.layer.form;
+        let (target, tiles) = (sink.machine.target, self.tiles());
+        let vectors = self.vectors;
+        let product =
+            Product { form, target, tiles, channels: form.inputs, vectors, accumulate: false };
+        let micro = product.micro();
+        let name = form.name("product", self.layer.conv, self.layer.operands);
+        let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
+        sink.note_tile(kernel, micro.widest());
+        let panel = micro.panel_len() as i64 * F32;
+        let first = groups.first as i64 * panel * form.elements() as i64;
+        let mut levels = Levels::new([
+            Pointer::new(THREAD, 0),
+            Pointer::new(WEIGHTS, self.filters + first),
+            Pointer::new(THREAD, memory.products),
+        ]);
+        self.chunks(&mut levels, [0; 3], [0; 3]);
+        levels.repeat([0, panel * form.elements() as i64, 0]);
+        levels.inner(
+            Extent::Fixed(form.elements() as u32),
+            [form.value_element(tiles), panel, form.product_element(tiles)],
+        );
+        let mut items = vec![Item::Call(levels.call(kernel, &[Extent::Fixed(1)]))];
+        items.extend(self.outputs(groups, memory, guard, sink)?);
+        Ok(Item::Repeat { count: groups.count as u32, items })
+    }
+
+    fn outputs(
+        &self,
+        groups: &OutputGroups,
+        memory: &Memory,
+        guard: &Guard,
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
+        let (form, tiles) = (self.layer.form, self.tiles());
+        let per_group = self.per_group(sink.machine.target);
+        let mut call = |class: Class, run: &OutputRun| {
+            let offset = memory.products + run.first as i64 * form.product_block(tiles);
+            let memory = TileMemory { base: THREAD, offset, first_row: self.blocks.first, tiles };
+            let first = groups.first * per_group + run.first;
+            let per_group = per_group as i64;
+            let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
+                let m = form.transforms.outputs as i64;
+                let images = [0, 0, dst.image, res.image];
+                self.chunks(levels, images, [0, 0, m * dst.row, m * res.row]);
+                let (dst, res) = (dst.plane * per_group, res.plane * per_group);
+                levels.repeat([0, 16 * F32 * per_group, dst, res]);
+            };
+            let inner = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
+                let block = [form.product_block(tiles), 16 * F32, dst.plane, res.plane];
+                levels.inner(Extent::Fixed(run.count as u32), block);
+            };
+            let added = (first, &run.reads);
+            let call =
+                self.layer.output_call(class, memory, self.biases, added, (outer, inner), sink)?;
+            Ok(guard.each_row(class, 1, Word::Zero, vec![call]))
+        };
+        let classes = self.classes(0);
+        let calls =
+            groups.runs.iter().flat_map(|run| classes.iter().map(move |class| (*class, run)));
+        calls.map(|(class, run)| call(class, run)).collect()
+    }
+
+    /// Rows that cannot be computed by tiles.
+    fn directly(
+        &self,
+        groups: &[OutputGroups],
+        guard: &Guard,
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
+        let (layer, vectors) = (self.layer, self.vectors);
+        let m = layer.form.transforms.outputs as i64;
+        let per_group = self.per_group(sink.machine.target) as i64;
+        let panel = layer.form.plain_panel(vectors * sink.machine.target.lanes) as i64 * F32;
+        let direct = Direct { layer, guard, vectors, panels: self.plain };
+        let mut all = Vec::new();
+        for class in self.classes(0) {
+            let outer = |levels: &mut Levels<2>, src: Strides| {
+                self.chunks(levels, [src.image, 0], [m * src.row, 0]);
+            };
+            let mut items = vec![direct.copy(class, outer, sink)?];
+            for groups in groups {
+                let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
+                    let images = [0, 0, dst.image, res.image];
+                    self.chunks(levels, images, [0, 0, m * dst.row, m * res.row]);
+                };
+                let inner = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
+                    let group = [0, panel, dst.plane * per_group, res.plane * per_group];
+                    levels.inner(Extent::Fixed(groups.count as u32), group);
+                };
+                items.push(direct.products(class, groups, outer, inner, sink)?);
+            }
+            all.push(guard.each_row(class, 0, Word::NotZero, items));
+        }
+        Ok(all)
+    }
 }

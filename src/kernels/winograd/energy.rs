@@ -1,0 +1,283 @@
+//! How large the values are that each output sees, beside those of its whole tile.
+//!
+//! A transform mixes all values of a tile. In exact arithmetic those that an output does not see cancel; in f32 what
+//! their rounding leaves does not. So a value disturbs its neighbours by a share of itself, which is nothing where all
+//! are alike and all that is left of a small one beside a great one; and what is not finite spreads over the tile.
+//! Direct convolution does neither.
+//!
+//! The *energy* of some pixels is the sum of the squares of their values, each multiplied with its channel's
+//! [gain](super::plain): how large the filters make it. An output sees at least the pixel in its window's middle and,
+//! with it, the others of an aligned block of 2x2 tile positions. Where such a block has less than [`LEAST_SHARE`] of
+//! the energy of all that its tile reads, or where an energy is no number, the row of tiles is computed directly.
+//!
+//! Energies are kept for one row and two columns at a time: columns 0 | 1, 2 | 3, 4 | ... of the tiles' rows, where
+//! column 0 is the first one that a window sees.
+
+use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
+use crate::kernels::geometry::F32;
+
+use super::Form;
+use super::matrices::TAPS;
+
+/// The least share of a tile's energy that every output must see. A tile of values that are all alike has four of its
+/// 36 pixels, or of the 64 that are counted, in a block.
+pub(super) const LEAST_SHARE: f32 = 1.0 / 4096.0;
+
+/// Values before the first energy of a row, which a vector may begin in.
+const BEFORE: usize = 16;
+
+/// Values behind the last energy of a row, which a vector may end in.
+const BEHIND: usize = 32;
+
+/// Registers that sums leave free.
+const OTHERS: usize = 6;
+
+impl Form {
+    /// Columns of energies that checks read.
+    fn energy_columns(&self) -> usize {
+        self.tiles[1] * self.transforms.outputs / 2 + 2
+    }
+
+    /// Bytes from a row of energies to the next.
+    pub(super) fn energy_row(&self) -> i64 {
+        super::aligned((BEFORE + self.energy_columns() + BEHIND) as i64 * F32)
+    }
+
+    /// Offset of the first energy of a row.
+    pub(super) fn first_energy(&self) -> i64 {
+        BEFORE as i64 * F32
+    }
+
+    /// Rows of tile positions of an image: what all windows see.
+    pub(super) fn seen_rows(&self) -> usize {
+        self.size[0] + TAPS - 1
+    }
+
+    /// The energies of a row of pixels.
+    pub(super) fn energy(&self, target: Target, plane: i64) -> Energy {
+        Energy {
+            target,
+            pixels: self.size[1] + TAPS - 1,
+            columns: self.energy_columns(),
+            channels: self.inputs,
+            plane,
+        }
+    }
+
+    /// The check of a row of tiles, of which `rows` rows of outputs exist.
+    pub(super) fn check(&self, target: Target, rows: usize) -> Check {
+        Check {
+            target,
+            tile_blocks: self.transforms.outputs / 2,
+            rows,
+            blocks: self.size[1].div_ceil(2),
+            row: self.energy_row(),
+        }
+    }
+}
+
+/// The energies of a row of pixels. Everything that determines the code.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Energy {
+    target: Target,
+    /// Pixels of the row.
+    pixels: usize,
+    /// How many energies are written; those past the last pixel are 0.
+    columns: usize,
+    channels: usize,
+    /// Bytes from a block of channels to the next.
+    plane: i64,
+}
+
+impl Energy {
+    /// Arguments: the row's first pixel, the gains, the row's first energy.
+    ///
+    /// # Errors
+    /// If it does not fit the target's registers.
+    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 3);
+        self.columns(&mut b, 1, 1);
+        let pairs = (self.pixels - 1) / 2;
+        // Many at a time, so that additions and reads do not wait for each other.
+        let together = (self.target.vectors - OTHERS) / 2;
+        if pairs >= together {
+            b.repeat(Count::Fixed((pairs / together) as u32), |b| self.columns(b, together, 2));
+        }
+        if !pairs.is_multiple_of(together) {
+            self.columns(&mut b, pairs % together, 2);
+        }
+        if self.pixels.is_multiple_of(2) {
+            self.columns(&mut b, 1, 1);
+        }
+        let written = 1 + pairs + usize::from(self.pixels.is_multiple_of(2));
+        let zero = b.vector();
+        b.constant(zero, 0.0);
+        for column in 0..self.columns.saturating_sub(written) {
+            b.store_first(b.arg(2).at((column as i64 * F32) as i32), zero);
+        }
+        b.release([zero]);
+        b.finish()
+    }
+
+    /// The next `count` columns, of `width` pixels each.
+    fn columns(&self, b: &mut Builder, count: usize, width: usize) {
+        let (src, gains, dst) = (b.arg(0), b.arg(1), b.arg(2));
+        let sums: Vec<Vec<V>> = (0..count).map(|_| b.vectors(width)).collect();
+        sums.iter().flatten().for_each(|&sum| b.constant(sum, 0.0));
+        let block = b.pointer(src);
+        let gain = b.pointer(gains);
+        b.repeat(Count::Fixed((self.channels / 16) as u32), |b| {
+            self.add(b, &sums, [block, gain], u16::MAX);
+            b.advance(block, self.plane as i32);
+            b.advance(gain, (16 * F32) as i32);
+        });
+        if !self.channels.is_multiple_of(16) {
+            self.add(b, &sums, [block, gain], (1 << (self.channels % 16)) - 1);
+        }
+        b.release_pointer(block);
+        b.release_pointer(gain);
+        for (i, sums) in sums.iter().enumerate() {
+            sums[1..].iter().for_each(|&sum| b.arith(Arith::Add, sums[0], sums[0], sum));
+            b.sum_lanes(sums[0]);
+            b.store_first(dst.at((i as i64 * F32) as i32), sums[0]);
+        }
+        b.release(sums.into_iter().flatten());
+        b.advance(src, (count * width * 64) as i32);
+        b.advance(dst, (count as i64 * F32) as i32);
+    }
+
+    /// Adds the squares of a block of channels, of which `live` exist, one bit each.
+    fn add(&self, b: &mut Builder, sums: &[Vec<V>], [block, gains]: [P; 2], live: u16) {
+        let lanes = self.target.lanes;
+        let [gain, value] = [b.vector(), b.vector()];
+        for first in (0..16i32).step_by(lanes) {
+            let all = u16::MAX >> (16 - lanes);
+            let live = live >> first & all;
+            if live == 0 {
+                continue;
+            }
+            let lane = first * F32 as i32;
+            b.load(gain, gains.at(lane));
+            for (pixel, &sum) in sums.iter().flatten().enumerate() {
+                b.load(value, block.at(pixel as i32 * 64 + lane));
+                b.arith(Arith::Mul, value, value, gain);
+                if live != all {
+                    // What is in the lanes past the last channel may be anything.
+                    let zero = b.vector();
+                    b.constant(zero, 0.0);
+                    b.blend(value, zero, value, live);
+                    b.release([zero]);
+                }
+                b.multiply_add(sum, value, value);
+            }
+        }
+        b.release([gain, value]);
+    }
+}
+
+/// Whether a row of tiles can be computed by tiles. Everything that determines the code.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Check {
+    target: Target,
+    /// Blocks of 2x2 outputs of a tile along an axis.
+    tile_blocks: usize,
+    /// Rows of outputs that exist.
+    rows: usize,
+    /// Blocks of outputs in a row of the result.
+    blocks: usize,
+    /// Bytes from a row of energies to the next.
+    row: i64,
+}
+
+impl Check {
+    /// Arguments: the first energy of the tiles' first row, and a word: it becomes 0 if every block has its share.
+    ///
+    /// # Errors
+    /// If it does not fit the target's registers.
+    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 2);
+        let [missing, zero, share] = [b.vector(), b.vector(), b.vector()];
+        b.constant(missing, 0.0);
+        b.constant(zero, 0.0);
+        b.constant(share, -LEAST_SHARE);
+        for first in (0..self.blocks).step_by(self.target.lanes) {
+            let lanes = self.target.lanes.min(self.blocks - first);
+            let live = u16::MAX >> (16 - lanes);
+            let tile = self.tile(&mut b, first);
+            for block in 0..self.rows.div_ceil(2) {
+                self.block(&mut b, [missing, zero, share, tile], (first, block), live);
+            }
+            b.release([tile]);
+        }
+        b.sum_lanes(missing);
+        b.store_first(b.arg(1).at(0), missing);
+        b.release([missing, zero, share]);
+        b.finish()
+    }
+
+    /// Adds what the blocks from `first` on of a row of blocks lack to `missing`: nothing, or what is below 0, or NaN.
+    fn block(
+        &self,
+        b: &mut Builder,
+        [missing, zero, share, tile]: [V; 4],
+        (first, block): (usize, usize),
+        live: u16,
+    ) {
+        let [own, other] = [b.vector(), b.vector()];
+        b.load(own, b.arg(0).at(self.energy(1 + 2 * block, first, 0)));
+        b.load(other, b.arg(0).at(self.energy(2 + 2 * block, first, 0)));
+        b.arith(Arith::Add, own, own, other);
+        b.multiply_add(own, share, tile);
+        // The smaller one, and what is no number stays that.
+        b.arith(Arith::Min, own, zero, own);
+        if live != u16::MAX >> (16 - self.target.lanes) {
+            b.blend(own, zero, own, live);
+        }
+        b.arith(Arith::Add, missing, missing, own);
+        b.release([own, other]);
+    }
+
+    /// The energies of the tiles that the blocks from `first` on belong to: those of all rows, and of as many columns.
+    fn tile(&self, b: &mut Builder, first: usize) -> V {
+        let reach = self.tile_blocks as i64;
+        let sums: Vec<V> = (-reach..=reach).map(|column| self.column(b, first, column)).collect();
+        let other = |b: &mut Builder, range: &[V]| {
+            let sum = b.vector();
+            b.arith(Arith::Add, sum, range[0], range[1]);
+            range[2..].iter().for_each(|&column| b.arith(Arith::Add, sum, sum, column));
+            sum
+        };
+        let tile = match self.tile_blocks {
+            1 => other(b, &sums),
+            _ => {
+                // Blocks are the first and the second of their tile in turn.
+                let [one, two] = [other(b, &sums[1..]), other(b, &sums[..sums.len() - 1])];
+                b.blend(one, one, two, SECOND & u16::MAX >> (16 - self.target.lanes));
+                b.release([two]);
+                one
+            }
+        };
+        b.release(sums);
+        tile
+    }
+
+    /// The sums over all rows that exist of the columns `column` further than the blocks from `first` on.
+    fn column(&self, b: &mut Builder, first: usize, column: i64) -> V {
+        let [sum, energy] = [b.vector(), b.vector()];
+        b.load(sum, b.arg(0).at(self.energy(0, first, column)));
+        for row in 1..self.rows + TAPS - 1 {
+            b.load(energy, b.arg(0).at(self.energy(row, first, column)));
+            b.arith(Arith::Add, sum, sum, energy);
+        }
+        b.release([energy]);
+        sum
+    }
+
+    /// Offset of the energy in a row of the column that belongs to a block of outputs, or of one `further`.
+    fn energy(&self, row: usize, block: usize, further: i64) -> i32 {
+        (row as i64 * self.row + (1 + block as i64 + further) * F32) as i32
+    }
+}
+
+/// A bit for every second lane.
+const SECOND: u16 = 0xaaaa;

@@ -1,0 +1,265 @@
+//! Rows of tiles whose values are too far apart for a transform are computed directly.
+//!
+//! Every image and every row of tiles has a word in the thread's memory, which a [check](super::energy) writes. The
+//! output transform runs where it is zero; where it is not, a direct convolution of the same rows does, on the filters
+//! as they stand ([`plain`](super::plain)) and on a copy of the rows in which the channels of a pixel are consecutive.
+//! What decides is one image's and one row's own, so results depend neither on how chunks are cut nor on the place in
+//! a batch.
+
+use crate::codegen::region::{Address, Base, Extent, Item, Word};
+use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target};
+use crate::kernels::KernelError;
+use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, widest_tile};
+use crate::kernels::geometry::{F32, Strides};
+use crate::kernels::residual::{Read, Reads};
+use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::tiling::{Pixel, runs, split};
+
+use super::matrices::TAPS;
+use super::{Class, Form, Layer, OutputGroups, aligned};
+
+/// The words of some rows of tiles, and the memory in which rows are copied.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    /// Offset in the thread's memory of the first row's word.
+    words: i64,
+    /// The row of tiles that it is of.
+    first_row: usize,
+    /// Strides of the words over the levels outside of rows: chunks, and repeats of images.
+    outer: Vec<i64>,
+    /// Offset in the thread's memory of the copied rows.
+    rows: i64,
+}
+
+impl Form {
+    /// Bytes of a copied pixel: its channels.
+    fn copied_row(&self) -> i64 {
+        (self.size[1] + TAPS - 1) as i64 * self.value_tile()
+    }
+}
+
+impl Guard {
+    /// Words of `count` rows of tiles, the first of them row `first_row`, and copied rows, from `start` on in the
+    /// thread's memory, which is asked for.
+    pub(super) fn new(
+        form: &Form,
+        start: i64,
+        (first_row, count): (usize, usize),
+        outer: Vec<i64>,
+        sink: &mut Sink,
+    ) -> Self {
+        let rows = start + aligned(count as i64 * WORD);
+        let most = form.transforms.inputs() as i64;
+        sink.reserve((rows + most * form.copied_row()) as usize);
+        Guard { words: start, first_row, outer, rows }
+    }
+
+    /// Where the check of a class of rows writes its first word.
+    pub(super) fn first_word(&self, class: Class) -> Pointer {
+        Pointer::new(THREAD, self.word(class))
+    }
+
+    fn word(&self, class: Class) -> i64 {
+        self.words + (class.first - self.first_row) as i64 * WORD
+    }
+
+    /// `items` for each row of a class whose word is as asked for; `inside` are the levels of repeats between the
+    /// guard's outer levels and the rows.
+    pub(super) fn each_row(&self, class: Class, inside: usize, is: Word, items: Vec<Item>) -> Item {
+        let strides = self.outer.iter().copied().chain(vec![0; inside]).chain([WORD]).collect();
+        let word = Address { base: THREAD, offset: self.word(class), strides };
+        Item::Repeat { count: class.count as u32, items: vec![Item::When { word, is, items }] }
+    }
+}
+
+/// Bytes of a word.
+pub(super) const WORD: i64 = 4;
+
+impl Layer<'_> {
+    /// The check of all rows of a class, whose rows of energies begin at `energies`. `outer` adds the levels outside: strides
+    /// of energies and words.
+    pub(super) fn check_call(
+        &self,
+        class: Class,
+        (base, energies): (Base, i64),
+        guard: &Guard,
+        outer: impl FnOnce(&mut Levels<2>),
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let form = self.form;
+        let check = form.check(sink.machine.target, class.rows);
+        let name = form.name("check", self.conv, self.operands);
+        let kernel = sink.program(&name, format!("winograd {check:?}"), |n| check.program(n))?;
+        let energies = Pointer::new(base, energies + form.first_energy());
+        let mut levels = Levels::new([energies, guard.first_word(class)]);
+        outer(&mut levels);
+        let row = form.transforms.outputs as i64 * form.energy_row();
+        levels.inner(Extent::Fixed(class.count as u32), [row, WORD]);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// The energies of rows that windows see, from row `first` on, to rows of energies from `energies` on. `outer` adds all levels: strides of
+    /// picture, gains and energies.
+    pub(super) fn energy_call(
+        &self,
+        first: usize,
+        gains: i64,
+        (base, energies): (Base, i64),
+        outer: impl FnOnce(&mut Levels<3>, Strides),
+        sink: &mut Sink,
+    ) -> Result<(Levels<3>, usize), KernelError> {
+        let form = self.form;
+        let (src, start) = self.source();
+        let energy = form.energy(sink.machine.target, src.plane);
+        let name = form.name("energy", self.conv, self.operands);
+        let kernel = sink.program(&name, format!("winograd {energy:?}"), |n| energy.program(n))?;
+        let start = start + first as i64 * src.row;
+        let mut levels = Levels::new([
+            Pointer::new(self.operands.src.base, start),
+            Pointer::new(WEIGHTS, gains),
+            Pointer::new(base, energies + form.first_energy()),
+        ]);
+        outer(&mut levels, src);
+        Ok((levels, kernel))
+    }
+}
+
+/// Rows of tiles computed directly.
+pub(super) struct Direct<'a> {
+    pub(super) layer: &'a Layer<'a>,
+    pub(super) guard: &'a Guard,
+    /// Vectors of outputs of a panel.
+    pub(super) vectors: usize,
+    /// Offset among the packed constants of the plain panel of the first group of outputs.
+    pub(super) panels: i64,
+}
+
+impl Direct<'_> {
+    /// The copy of a row of tiles. `outer` adds the levels outside of rows: strides of picture and copy.
+    pub(super) fn copy(
+        &self,
+        class: Class,
+        outer: impl FnOnce(&mut Levels<2>, Strides),
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let form = self.layer.form;
+        let (src, start) = self.layer.source();
+        let pixels = form.size[1] + TAPS - 1;
+        let copy = Copy { target: sink.machine.target, pixels, pixel: form.value_tile() };
+        let name = form.name("copy", self.layer.conv, self.layer.operands);
+        let kernel = sink.program(&name, format!("winograd {copy:?}"), |n| copy.program(n))?;
+        let down = form.transforms.outputs as i64 * src.row;
+        let mut levels = Levels::new([
+            Pointer::new(self.layer.operands.src.base, start + class.first as i64 * down),
+            Pointer::new(THREAD, self.guard.rows),
+        ]);
+        outer(&mut levels, src);
+        levels.repeat([down, 0]);
+        let rows = (class.rows + TAPS - 1) as u32;
+        levels.inner(Extent::Fixed(rows), [src.row, form.copied_row()]);
+        let planes = form.inputs.div_ceil(16) as u32;
+        levels.inner(Extent::Fixed(planes), [src.plane, 16 * F32]);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// The products of a copied row of tiles with all filters of some groups of outputs. `outer` adds the levels
+    /// outside of rows: strides of copy, filters, result and residual; `inner` those over groups.
+    pub(super) fn products(
+        &self,
+        class: Class,
+        groups: &OutputGroups,
+        outer: impl FnOnce(&mut Levels<4>, Strides, Strides),
+        inner: impl FnOnce(&mut Levels<4>, Strides, Strides),
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let Layer { form, conv, operands } = *self.layer;
+        let target = sink.machine.target;
+        let lanes = self.vectors * target.lanes;
+        let first = groups.first * lanes;
+        let reads = match operands.residual {
+            Some(added) => added.reads(first, lanes, form.outputs, target),
+            None => Reads::none(self.vectors),
+        };
+        let dst = operands.dst.geometry.strides();
+        let added = operands.residual.filter(|_| !reads.is_empty());
+        let res = added.map_or(dst, |added| added.strides());
+        let micro = self.micro(target, reads.vectors, [dst, res]);
+        let name = form.name("direct", conv, operands);
+        let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
+        let m = form.transforms.outputs as i64;
+        let panel = form.plain_panel(lanes) as i64 * F32;
+        let place = added.map_or(operands.dst, |added| added.place);
+        let down = class.first as i64 * m;
+        let mut levels = Levels::new([
+            Pointer::new(THREAD, self.guard.rows),
+            Pointer::new(WEIGHTS, self.panels + groups.first as i64 * panel),
+            Pointer::new(
+                operands.dst.base,
+                operands.dst.origin() + down * dst.row + dst.channel(first),
+            ),
+            Pointer::new(place.base, place.origin() + down * res.row + reads.start),
+        ]);
+        outer(&mut levels, dst, res);
+        levels.repeat([0, 0, m * dst.row, m * res.row]);
+        inner(&mut levels, dst, res);
+        levels.pass_if(3, micro.has_shortcut());
+        Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(class.rows as u32)])))
+    }
+
+    fn micro(&self, target: Target, reads: Vec<Vec<Read>>, [dst, res]: [Strides; 2]) -> Micro {
+        let form = self.layer.form;
+        let pixel = form.value_tile();
+        let at = |x: usize| Pixel {
+            src: x as i64 * pixel,
+            dst: x as i64 * dst.pixel,
+            res: x as i64 * res.pixel,
+        };
+        let pixels: Vec<Pixel> = (0..form.size[1]).map(at).collect();
+        let widest = widest_tile(target, self.vectors, true).unwrap_or(1);
+        let (widths, _) = split(pixels.len(), widest, self.vectors);
+        let channels = Channels::Shared { block: 1, blocks: form.inputs, tail: 0, step: F32 };
+        Micro {
+            target,
+            vectors: self.vectors,
+            dst_block: dst.plane,
+            start: Start::Bias,
+            sum: Sum { tap_rows: (TAPS, form.copied_row()), tap_columns: (TAPS, pixel), channels },
+            shortcut: match reads.iter().all(Vec::is_empty) {
+                true => Shortcut::None,
+                false => Shortcut::Residual(reads),
+            },
+            tiles: runs(&pixels, &widths),
+            band: [form.copied_row(), dst.row, res.row],
+            activation: self.layer.conv.activation,
+            ahead: Ahead::Not,
+        }
+    }
+}
+
+/// A row of pixels copied, 16 channels of each. Everything that determines the code.
+#[derive(Clone, Debug)]
+struct Copy {
+    target: Target,
+    pixels: usize,
+    /// Bytes from a copied pixel to the next.
+    pixel: i64,
+}
+
+impl Copy {
+    /// Arguments: the first pixel, its copy.
+    fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 2);
+        let (src, dst) = (b.arg(0), b.arg(1));
+        let value = b.vector();
+        b.repeat(Count::Fixed(self.pixels as u32), |b| {
+            for lane in (0..16 * F32 as i32).step_by(self.target.vector_bytes() as usize) {
+                b.load(value, src.at(lane));
+                b.store(dst.at(lane), value);
+            }
+            b.advance(src, 16 * F32 as i32);
+            b.advance(dst, self.pixel as i32);
+        });
+        b.release([value]);
+        b.finish()
+    }
+}

@@ -1,0 +1,63 @@
+//! The filters as they stand, and how much the filters make of each input channel.
+
+use crate::kernels::conv::pack::{self, Part, Weights};
+
+use super::Form;
+use super::matrices::TAPS;
+
+/// Gains are at least this, so that values whose transforms would overflow have an energy that is no number, whatever
+/// the filters make of them.
+const LEAST_GAIN: f32 = 1.0 / (1u64 << 40) as f32;
+
+impl Form {
+    /// Values of a panel of `lanes` outputs: biases, then channel by channel the taps.
+    pub(super) fn plain_panel(&self, lanes: usize) -> usize {
+        (1 + TAPS * TAPS * self.inputs) * lanes
+    }
+
+    /// Values of all panels.
+    pub(super) fn plain_panels(&self, lanes: usize) -> usize {
+        self.plain_panel(lanes) * (self.output_blocks() * 16).div_ceil(lanes)
+    }
+
+    /// Values of the panels and the gains behind them.
+    pub(super) fn plain_len(&self, lanes: usize) -> usize {
+        self.plain_panels(lanes) + self.inputs.next_multiple_of(16)
+    }
+
+    /// Writes the panels and the gains.
+    pub(super) fn fill_plain(&self, weights: Weights, lanes: usize, out: &mut [f32]) {
+        let (panels, gains) = out.split_at_mut(self.plain_panels(lanes));
+        pack::fill(&[Part { weights, block: 1 }], 0, lanes, panels);
+        for panel in panels.chunks_exact(self.plain_panel(lanes)) {
+            let filters = panel[lanes..].chunks_exact(TAPS * TAPS * lanes);
+            for (gain, filters) in gains.iter_mut().zip(filters) {
+                *gain = greatest(*gain, most(filters, lanes));
+            }
+        }
+        let all = gains.iter().copied().fold(0.0, greatest);
+        for gain in &mut gains[..self.inputs] {
+            // Filters of nothing but zeros make nothing of any channel; what is no number makes no number of all.
+            let relative = if all == 0.0 { 1.0 } else { (*gain / all).sqrt() };
+            *gain = greatest(relative, LEAST_GAIN);
+        }
+    }
+}
+
+/// The greatest sum of squares of the nine taps of any output.
+fn most(filters: &[f32], lanes: usize) -> f32 {
+    let mut sums = [0.0f32; MOST_LANES];
+    let sums = &mut sums[..lanes];
+    for tap in filters.chunks_exact(lanes) {
+        sums.iter_mut().zip(tap).for_each(|(sum, w)| *sum += w * w);
+    }
+    sums.iter().copied().fold(0.0, greatest)
+}
+
+/// The most outputs of a panel.
+const MOST_LANES: usize = 64;
+
+/// The greater, or what is no number.
+fn greatest(a: f32, b: f32) -> f32 {
+    if a <= b || b.is_nan() { b } else { a }
+}

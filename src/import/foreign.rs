@@ -115,7 +115,7 @@ const FORMATS: &[Format] = &[
         signature: Signature::Safetensors,
         extensions: &["safetensors"],
         advice: [
-            "name the network and give this file with --weights (Options::weights), as in `resnet50 --weights FILE`",
+            "name the network (resnet50) or give its spec, and give this file as its weights",
             "its header is damaged; copy or download it again",
         ],
     },
@@ -129,7 +129,7 @@ const FORMATS: &[Format] = &[
         what: "a NumPy array",
         signature: Signature::Bytes(0, b"\x93NUMPY"),
         extensions: &["npy"],
-        advice: ["it holds no network; give it as --input", NO_WEIGHTS],
+        advice: ["it holds no network; perhaps it is an input of one", NO_WEIGHTS],
     },
     picture(b"\x89PNG"),
     picture(b"\xff\xd8\xff"),

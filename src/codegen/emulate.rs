@@ -126,7 +126,7 @@ pub fn emulate(
     }
 }
 
-/// Runs one chunk of `region`. `kernels` and `bases` are what [`Call::kernel`] and [`Base`] count in.
+/// Runs one chunk of `region`. `kernels` and `bases` are what [`Call::kernel`] and [`Base`](super::region::Base) count in.
 ///
 /// # Errors
 /// As [`emulate`]; also if the region is malformed or has no such chunk.

@@ -2,8 +2,8 @@
 
 use crate::codegen::vir::{Arith, Builder, Inst, V};
 
-/// `e^x` for `x` in `-87..=87`, to about one unit in the last place: `2^n * e^r` with `n = round(x / ln 2)`, and the
-/// minimax polynomial of Cephes' `expf` (S. Moshier, 1989) for `e^r`.
+/// `e^x`. Its root, to about one unit in the last place, is `2^n * e^r` with `n = round(x / 2 / ln 2)`, and the minimax
+/// polynomial of Cephes' `expf` (S. Moshier, 1989) for `e^r`. The root of every result has an exponent that fits.
 #[derive(Clone, Debug)]
 pub struct Exp {
     limits: [V; 2],
@@ -37,23 +37,27 @@ impl Exp {
         }
     }
 
-    /// The register that holds 1.
-    pub fn one(&self) -> V {
-        self.one
+    /// `x = e^x` for any `x`: 0 and infinity where `e^x` leaves the range, NaN for NaN.
+    pub fn apply(&self, b: &mut Builder, x: V) {
+        self.square_of(b, x, 0.5);
     }
 
-    /// `x = e^x` for any `x`: 0 and infinity where `e^x` leaves the range, NaN for NaN. The square of the root's
-    /// power, for which [`Exp::apply`] has the range.
-    pub fn apply_unlimited(&self, b: &mut Builder, x: V) {
-        let half = constant(b, 0.5);
+    /// `x = e^-x`.
+    fn apply_negated(&self, b: &mut Builder, x: V) {
+        self.square_of(b, x, -0.5);
+    }
+
+    /// `x = (e^(factor * x))^2`
+    fn square_of(&self, b: &mut Builder, x: V, factor: f32) {
+        let half = constant(b, factor);
         b.arith(Arith::Mul, x, half, x);
         b.release([half]);
-        self.apply(b, x);
+        self.limited(b, x);
         b.arith(Arith::Mul, x, x, x);
     }
 
     /// `x = e^x`, the argument first limited to `-87..=87`; NaN stays NaN.
-    pub fn apply(&self, b: &mut Builder, x: V) {
+    fn limited(&self, b: &mut Builder, x: V) {
         let n = b.vector();
         let p = b.vector();
         b.arith(Arith::Max, x, self.limits[0], x);
@@ -84,26 +88,20 @@ impl Exp {
 
 /// `1 / (1 + e^-x)`.
 #[derive(Clone, Debug)]
-pub struct Sigmoid {
-    exp: Exp,
-    zero: V,
-}
+pub struct Sigmoid(Exp);
 
 impl Sigmoid {
     /// Puts the constants into registers.
     pub fn new(b: &mut Builder) -> Self {
-        let exp = Exp::new(b);
-        let zero = b.vector();
-        b.constant(zero, 0.0);
-        Sigmoid { exp, zero }
+        Sigmoid(Exp::new(b))
     }
 
-    /// `x = 1 / (1 + e^-x)`.
+    /// `x = 1 / (1 + e^-x)` for any `x`; NaN stays NaN.
     pub fn apply(&self, b: &mut Builder, x: V) {
-        b.arith(Arith::Sub, x, self.zero, x);
-        self.exp.apply(b, x);
-        b.arith(Arith::Add, x, x, self.exp.one());
-        b.arith(Arith::Div, x, self.exp.one(), x);
+        let Sigmoid(exp) = self;
+        exp.apply_negated(b, x);
+        b.arith(Arith::Add, x, x, exp.one);
+        b.arith(Arith::Div, x, exp.one, x);
     }
 }
 

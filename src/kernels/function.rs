@@ -95,7 +95,7 @@ impl Prepared {
             Prepared::Fill(_) | Prepared::Copy => {}
             Prepared::Limits(limits) => activate(b, *limits, &sources[..1]),
             Prepared::Sigmoid(sigmoid) => sigmoid.apply(b, x),
-            Prepared::Exp(exp) => exp.apply_unlimited(b, x),
+            Prepared::Exp(exp) => exp.apply(b, x),
             Prepared::Log(log) => log.apply(b, x),
             Prepared::Odd(odd) => odd.apply(b, x),
             Prepared::Sqrt => b.push(Inst::Sqrt { dst: x, src: x }),

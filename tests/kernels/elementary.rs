@@ -5,19 +5,23 @@ use resnetc_ir::Layout::Planar;
 use resnetc_ir::op::{Binary, Op, Pads, Unary};
 
 use super::common::{Source, engines, run};
-use super::{assert_exact, reference, source};
+use super::odd::{ODD, is_near};
+use super::{EXPONENTIAL, arguments, assert_exact, reference, source};
 
 const NONE: (resnetc_ir::Layout, Pads) = (Planar, Pads { top: 0, left: 0, bottom: 0, right: 0 });
 
-/// Every engine within `bound` of the interpreter, relative to the result.
+/// Every engine within `bound` of the interpreter, relative to the result, on these values and on those that are none or
+/// the last of their kind.
 fn assert_relative(unary: Unary, values: &[f32], bound: f64) {
-    let sources = [Source::value(Planar, Pads::default(), &[values.len()], values)];
+    let most = [f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE];
+    let values = [values, &ODD, &most].concat();
+    let sources = [Source::value(Planar, Pads::default(), &[values.len()], &values)];
     let op = Op::Unary(unary);
     let expected = reference(&op, &sources);
     for engine in engines() {
         let got = run(engine, &op, &sources, NONE, None, 1).expect("the kernel exists");
-        for ((g, e), x) in got.iter().zip(&expected.data).zip(values) {
-            let near = (f64::from(*g) - e).abs() <= bound * e.abs();
+        for ((g, e), x) in got.iter().zip(&expected.data).zip(&values) {
+            let near = is_near(&op, *g, *e, bound);
             assert!(near, "{engine:?} {unary:?} of {x:e}: {g:e} for {e:e}");
         }
     }
@@ -44,9 +48,9 @@ proptest! {
     }
 
     #[test]
-    fn exponentials_are_close(values in prop::collection::vec(-80.0f32..80.0, 1..70)) {
+    fn exponentials_are_close(values in arguments()) {
         // Twice the error of the root, which is about two units.
-        assert_relative(Unary::Exp, &values, 8.0 * ULP);
+        assert_relative(Unary::Exp, &values, EXPONENTIAL * ULP);
     }
 
     #[test]

@@ -118,6 +118,13 @@ impl Algorithms {
     }
 }
 
+/// Chosen by someone else, and not by measured times.
+impl FromIterator<(NodeId, Algorithm)> for Algorithms {
+    fn from_iter<I: IntoIterator<Item = (NodeId, Algorithm)>>(chosen: I) -> Self {
+        Algorithms { chosen: chosen.into_iter().collect(), tuned: 0 }
+    }
+}
+
 /// Chooses the algorithms that the options allow, for a machine.
 pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Algorithms {
     let mut algorithms = Algorithms::default();

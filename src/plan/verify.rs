@@ -1,7 +1,8 @@
 //! Proof that a plan keeps every value until its last reader has read it.
 //!
-//! The steps are run in thought: each write takes its bytes from whatever lay there, each read demands that its bytes
-//! still belong to the value. Independent of how the plan was made.
+//! What must hold of places whenever they are used is looked at one by one ([`places`]). Then the steps are run in thought:
+//! each write takes its bytes from whatever lay there, each read demands that its bytes still belong to the value.
+//! Independent of how the plan was made.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,16 @@ use resnetc_ir::{Graph, NodeId, Op};
 
 use super::{Plan, PlanStep};
 
+mod places;
+
 /// What is wrong with a plan; always a bug of the planner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A step reads a value that was overwritten, or that never was computed.
+    /// A step reads a value that was overwritten, or that never was computed. What a caller reads or writes is read by
+    /// itself, behind the last step.
     #[error("step {step} ({node}) reads {operand}, which {}", match .by { Some(by) => format!("{by} has overwritten"), None => "nothing has computed".into() })]
     Lost {
-        /// Position of the step; the number of steps for a graph output.
+        /// Position of the step; the number of steps for a graph's inputs and outputs.
         step: usize,
         /// The reader.
         node: NodeId,
@@ -24,15 +28,51 @@ pub enum PlanError {
         /// Who overwrote it.
         by: Option<NodeId>,
     },
-    /// A step writes into an operand that it reads in another order.
-    #[error("step {step} ({node}) overwrites its operand {operand} while reading it")]
+    /// A step writes over what it reads or writes at the same time.
+    #[error("step {step} ({node}) overwrites {operand} while it is in use")]
     Torn {
         /// Position of the step.
         step: usize,
         /// The writer.
         node: NodeId,
+        /// The operand, or the step's own result.
+        operand: NodeId,
+    },
+    /// A result that is to take over its operand's bytes cannot, or lies elsewhere.
+    #[error("step {step} ({node}) does not keep the bytes of {operand} in their place")]
+    Moved {
+        /// Position of the step.
+        step: usize,
+        /// The step's operator.
+        node: NodeId,
         /// The operand.
         operand: NodeId,
+    },
+    /// Windows reach beyond the border of what they read.
+    #[error("step {step} ({node}) reads beyond the border of {operand}")]
+    Reach {
+        /// Position of the step.
+        step: usize,
+        /// The convolution.
+        node: NodeId,
+        /// What it reads.
+        operand: NodeId,
+    },
+    /// A value has a border, but a step that reads or writes it takes it for dense.
+    #[error("step {step} ({node}) does not know of the border of {operand}")]
+    Bordered {
+        /// Position of the step.
+        step: usize,
+        /// The step's operator.
+        node: NodeId,
+        /// An operand, or the result.
+        operand: NodeId,
+    },
+    /// A value has a border that nothing writes.
+    #[error("nothing fills the border of {node}")]
+    Unfilled {
+        /// The value.
+        node: NodeId,
     },
     /// A graph output has a border, but callers see it as dense.
     #[error("the output {node} has a border")]
@@ -40,13 +80,24 @@ pub enum PlanError {
         /// The value.
         node: NodeId,
     },
-    /// A value lies outside the arena or has no place.
+    /// A graph output lies where callers write an input.
+    #[error("the output {node} lies on the input {input}")]
+    Exposed {
+        /// The output.
+        node: NodeId,
+        /// The input.
+        input: NodeId,
+    },
+    /// A value, or what a step keeps beside it, has no place inside the arena that suits it.
     #[error("{node} has no place inside the arena")]
     Outside {
         /// The value.
         node: NodeId,
     },
 }
+
+/// Bytes of the arena, from the first to the one behind the last.
+type Stretch = (i64, i64);
 
 /// What steps leave to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +106,13 @@ enum Held {
     Value(NodeId),
     /// What is known of its range.
     Range(NodeId),
+}
+
+impl Held {
+    fn node(self) -> NodeId {
+        let (Held::Value(node) | Held::Range(node)) = self;
+        node
+    }
 }
 
 struct Memory<'a> {
@@ -66,37 +124,28 @@ struct Memory<'a> {
 }
 
 impl Memory<'_> {
-    /// The bytes of a buffer, if there is one.
-    fn buffer(&self, index: Option<usize>) -> Option<(i64, i64)> {
-        let buffer = self.plan.buffers.get(index?)?;
-        Some((buffer.offset as i64, (buffer.offset + buffer.bytes) as i64))
-    }
-
-    fn bytes(&self, held: Held) -> Option<(i64, i64)> {
+    fn bytes(&self, held: Held) -> Option<Stretch> {
         match held {
-            Held::Value(node) => self.range(node),
-            Held::Range(node) => self.buffer(self.steps.get(&node)?.range),
+            Held::Value(node) => value(self.plan, node),
+            Held::Range(node) => buffer(self.plan, self.steps.get(&node)?.range),
         }
     }
 
-    fn range(&self, node: NodeId) -> Option<(i64, i64)> {
-        let place = self.plan.places.get(&node)?;
-        let end = place.offset + place.geometry.bytes() as i64;
-        (place.offset >= 0 && end <= self.plan.peak as i64).then_some((place.offset, end))
+    /// What a step reads: its operands, and what is known of their ranges.
+    fn reads(&self, operands: &[NodeId]) -> Vec<Held> {
+        let ranged = |node: &NodeId| self.steps.get(node).is_some_and(|step| step.range.is_some());
+        let ranges = operands.iter().copied().filter(ranged).map(Held::Range);
+        operands.iter().copied().map(Held::Value).chain(ranges).collect()
     }
 
-    fn overlap(&self, a: NodeId, b: NodeId) -> bool {
-        cross(self.range(a), self.range(b))
-    }
-
-    /// `node` now holds its bytes, and nothing else does.
-    fn write(&mut self, held: Held, node: NodeId) {
-        self.overwrite(self.bytes(held), node);
+    /// `held` now has its bytes, and nothing else does.
+    fn write(&mut self, held: Held) {
+        self.overwrite(self.bytes(held), held.node());
         self.lost.insert(held, None);
     }
 
     /// Whatever lies in these bytes is lost to `node`.
-    fn overwrite(&mut self, bytes: Option<(i64, i64)>, node: NodeId) {
+    fn overwrite(&mut self, bytes: Option<Stretch>, node: NodeId) {
         let under: Vec<Held> =
             self.lost.keys().copied().filter(|&other| cross(bytes, self.bytes(other))).collect();
         for other in under {
@@ -110,75 +159,83 @@ impl Memory<'_> {
         let lost = first.and_then(|o| self.lost.get(&o).copied().flatten());
         self.lost.insert(Held::Value(node), lost);
     }
+
+    /// What is wrong with a read, if anything.
+    fn read(&self, step: usize, node: NodeId, held: Held) -> Option<PlanError> {
+        let operand = held.node();
+        match self.lost.get(&held) {
+            Some(None) => None,
+            Some(&by) => Some(PlanError::Lost { step, node, operand, by }),
+            None => Some(PlanError::Lost { step, node, operand, by: None }),
+        }
+    }
+
+    /// What a step writes over while it is in use. It writes its result, its scratch memory and its range while it reads,
+    /// all of them at any time; only the result may lie on the operand whose place it takes over.
+    fn torn(&self, step: usize, s: &PlanStep, reads: &[Held]) -> Vec<PlanError> {
+        let result = if s.is_view { None } else { value(self.plan, s.node) };
+        let written = [result, buffer(self.plan, s.scratch), buffer(self.plan, s.range)];
+        let mut errors = Vec::new();
+        for (i, &bytes) in written.iter().enumerate() {
+            let is_taken = |held: &Held| i == 0 && s.in_place.map(Held::Value) == Some(*held);
+            let read = reads.iter().find(|&h| !is_taken(h) && cross(bytes, self.bytes(*h)));
+            let own = written[i + 1..].iter().any(|&other| cross(bytes, other));
+            let operand = read.map(|held| held.node()).or(own.then_some(s.node));
+            errors.extend(operand.map(|operand| PlanError::Torn { step, node: s.node, operand }));
+        }
+        errors
+    }
+}
+
+/// The bytes of a value, if it has a place.
+fn value(plan: &Plan, node: NodeId) -> Option<Stretch> {
+    let place = plan.places.get(&node)?;
+    Some((place.offset, place.offset + place.geometry.bytes() as i64))
+}
+
+/// The bytes of a buffer, if there is one.
+fn buffer(plan: &Plan, index: Option<usize>) -> Option<Stretch> {
+    let buffer = plan.buffers.get(index?)?;
+    Some((buffer.offset as i64, (buffer.offset + buffer.bytes) as i64))
 }
 
 /// Whether two stretches of memory have bytes in common.
-fn cross(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> bool {
+fn cross(a: Option<Stretch>, b: Option<Stretch>) -> bool {
     matches!((a, b), (Some((s, e)), Some((t, f))) if s < f && t < e)
+}
+
+/// The operands of a step that are in the arena.
+fn operands(graph: &Graph, node: NodeId) -> Vec<NodeId> {
+    let is_value = |n: &NodeId| !matches!(graph.node(*n).op, Op::Constant(_));
+    graph.operands(node).into_iter().filter(is_value).collect()
 }
 
 /// Checks a plan against the graph that it was made for.
 ///
 /// # Errors
-/// Every read of a lost value, and every value outside the arena.
+/// Every read of a lost value, every write over what is in use, and every place that cannot be what it is for.
 pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
+    let mut errors = places::check(graph, plan);
     let steps = plan.steps.iter().map(|step| (step.node, step)).collect();
     let mut memory = Memory { plan, steps, lost: BTreeMap::new() };
-    let mut errors = Vec::new();
-    for &input in graph.inputs() {
-        memory.write(Held::Value(input), input);
-    }
+    graph.inputs().iter().for_each(|&input| memory.write(Held::Value(input)));
     for (step, s) in plan.steps.iter().enumerate() {
-        let is_value = |n: &NodeId| !matches!(graph.node(*n).op, Op::Constant(_));
-        let operands: Vec<NodeId> = graph.operands(s.node).into_iter().filter(is_value).collect();
-        if memory.range(s.node).is_none() {
-            errors.push(PlanError::Outside { node: s.node });
-        }
-        for &operand in &operands {
-            errors.extend(read(&memory, step, s.node, Held::Value(operand)));
-            if memory.steps.get(&operand).is_some_and(|step| step.range.is_some()) {
-                errors.extend(read(&memory, step, s.node, Held::Range(operand)));
-            }
-            let wanted = s.is_view || s.in_place == Some(operand);
-            if !wanted && memory.overlap(s.node, operand) {
-                errors.push(PlanError::Torn { step, node: s.node, operand });
-            }
-        }
-        // These are written while operands are read and the result is written.
-        let [scratch, range] = [s.scratch, s.range].map(|buffer| memory.buffer(buffer));
-        for (bytes, other) in [(scratch, range), (range, scratch)] {
-            let values = operands.iter().chain([&s.node]);
-            let torn = values.copied().find(|&n| {
-                let known = memory.bytes(Held::Range(n)).filter(|_| n != s.node);
-                [memory.range(n), known, other].into_iter().any(|read| cross(bytes, read))
-            });
-            let torn = torn.map(|operand| PlanError::Torn { step, node: s.node, operand });
-            errors.extend(torn);
-        }
-        memory.overwrite(scratch, s.node);
+        let operands = operands(graph, s.node);
+        let reads = memory.reads(&operands);
+        errors.extend(reads.iter().filter_map(|&held| memory.read(step, s.node, held)));
+        errors.extend(memory.torn(step, s, &reads));
+        memory.overwrite(buffer(plan, s.scratch), s.node);
         match s.is_view {
             true => memory.share(s.node, &operands),
-            false => memory.write(Held::Value(s.node), s.node),
+            false => memory.write(Held::Value(s.node)),
         }
-        if range.is_some() {
-            memory.write(Held::Range(s.node), s.node);
-        }
-    }
-    for output in graph.outputs() {
-        let held = Held::Value(output.node);
-        errors.extend(read(&memory, plan.steps.len(), output.node, held));
-        if plan.places.get(&output.node).is_some_and(|p| !p.geometry.is_dense()) {
-            errors.push(PlanError::Border { node: output.node });
+        if s.range.is_some() {
+            memory.write(Held::Range(s.node));
         }
     }
+    // Callers read outputs, and an input that they leave alone is to be the same in the next run.
+    let outside = graph.inputs().iter().copied().chain(graph.outputs().iter().map(|o| o.node));
+    let kept = |node| memory.read(plan.steps.len(), node, Held::Value(node));
+    errors.extend(outside.filter_map(kept));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
-}
-
-fn read(memory: &Memory<'_>, step: usize, node: NodeId, held: Held) -> Option<PlanError> {
-    let (Held::Value(operand) | Held::Range(operand)) = held;
-    match memory.lost.get(&held) {
-        Some(None) => None,
-        Some(&by) => Some(PlanError::Lost { step, node, operand, by }),
-        None => Some(PlanError::Lost { step, node, operand, by: None }),
-    }
 }

@@ -1,0 +1,168 @@
+//! What must hold of every place, whenever it is used.
+
+use resnetc_ir::op::Window;
+use resnetc_ir::ty::Layout;
+use resnetc_ir::{Graph, NodeId, Op};
+
+use super::{PlanError, Stretch, buffer, cross, value};
+use crate::kernels::geometry::{Geometry, Place};
+use crate::kernels::sink::{ALIGN, ARENA};
+use crate::plan::{Plan, PlanStep};
+
+/// What is wrong with places and with what steps do to them.
+pub(super) fn check(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
+    let computed = plan.steps.iter().map(|step| step.node);
+    let values = graph.inputs().iter().copied().chain(computed);
+    let lost = values.filter(|&node| !has_place(graph, plan, node));
+    let mut errors: Vec<PlanError> = lost.map(|node| PlanError::Outside { node }).collect();
+    for (at, step) in plan.steps.iter().enumerate() {
+        errors.extend(beside(plan, step));
+        errors.extend(taken(graph, plan, at, step));
+        errors.extend(border(plan, step));
+        errors.extend(reach(graph, plan, at, step.node));
+        errors.extend(bordered(graph, plan, at, step));
+    }
+    errors.extend(outputs(graph, plan));
+    errors
+}
+
+/// Whether a value lies in the arena, in the form that it has.
+fn has_place(graph: &Graph, plan: &Plan, node: NodeId) -> bool {
+    let Some(place) = plan.places.get(&node) else { return false };
+    let Place { base, geometry, .. } = place;
+    // Rows of other values than pictures are not apart.
+    let is_picture = geometry.ty.shape.len() == 4 || geometry.ty.layout == Layout::Blocked;
+    *base == ARENA
+        && geometry.ty == graph.node(node).ty
+        && (geometry.is_dense() || is_picture)
+        && fits(plan, value(plan, node))
+}
+
+/// Whether some bytes are in the arena and begin with a cache line.
+fn fits(plan: &Plan, bytes: Option<Stretch>) -> bool {
+    let inside = |(start, end)| start >= 0 && end <= plan.peak as i64 && start % ALIGN as i64 == 0;
+    bytes.is_some_and(inside)
+}
+
+/// What a step has beside its result must be there, too.
+fn beside(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
+    let wanted = [step.scratch, step.range].into_iter().filter(Option::is_some);
+    let lost = wanted.map(|index| buffer(plan, index)).any(|bytes| !fits(plan, bytes));
+    lost.then_some(PlanError::Outside { node: step.node })
+}
+
+/// A view is its operand, and what is computed in place lies where its operand does.
+fn taken(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanError> {
+    let node = step.node;
+    let first = graph.operand(node, 0);
+    let operand = step.in_place.or(first.filter(|_| step.is_view))?;
+    let moved = Some(PlanError::Moved { step: at, node, operand });
+    let to = plan.places.get(&node)?;
+    // Constants have no place in the arena.
+    let Some(from) = plan.places.get(&operand) else { return moved };
+    let keeps = match step.is_view {
+        true => {
+            matches!(graph.node(node).op, Op::Reshape { .. } | Op::Identity | Op::Reorder(_))
+                && Some(operand) == first
+                && is_same(&from.geometry, &to.geometry)
+        }
+        false => is_element_by_element(graph, node, operand) && from.geometry == to.geometry,
+    };
+    let stays = keeps && (from.base, from.offset) == (to.base, to.offset);
+    if stays { None } else { moved }
+}
+
+/// Whether every element of two values that have the same elements in the same order lies at the same byte.
+fn is_same(from: &Geometry, to: &Geometry) -> bool {
+    from.halo == to.halo
+        && match (from.ty.layout, to.ty.layout) {
+            (Layout::Planar, Layout::Planar) => from.is_dense() || from.ty.shape == to.ty.shape,
+            (Layout::Blocked, Layout::Blocked) => from.nchw() == to.nchw(),
+            _ => false,
+        }
+}
+
+/// Whether an operator reads an element of an operand for no other element of its result than the one at that place.
+fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
+    let reads = graph.operands(node);
+    match &graph.node(node).op {
+        Op::Unary(_) | Op::Binary(_) => reads.contains(&operand),
+        Op::Conv(conv) => {
+            let residual = conv.residual_operand();
+            reads.iter().enumerate().all(|(i, &o)| (Some(i) == residual) == (o == operand))
+        }
+        _ => false,
+    }
+}
+
+/// A border is written with its value, unless its value took over a place that has it.
+fn border(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
+    let place = plan.places.get(&step.node)?;
+    let is_filled = step.fill_halo || step.is_view || step.in_place.is_some();
+    (!place.geometry.is_dense() && !is_filled).then_some(PlanError::Unfilled { node: step.node })
+}
+
+/// Every tap of every window of a convolution must be on its source or on the border around it.
+fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> {
+    let Op::Conv(conv) = &graph.node(node).op else { return Vec::new() };
+    let sums = [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)];
+    let sums = sums
+        .into_iter()
+        .filter_map(|(operand, window)| Some((graph.operand(node, operand?)?, window?)));
+    sums.filter(|&(operand, window)| !stays_inside(graph, plan, node, operand, window))
+        .map(|(operand, _)| PlanError::Reach { step: at, node, operand })
+        .collect()
+}
+
+fn stays_inside(graph: &Graph, plan: &Plan, node: NodeId, operand: NodeId, window: Window) -> bool {
+    let (Some(place), Some([.., rows, columns])) =
+        (plan.places.get(&operand), graph.node(node).ty.nchw())
+    else {
+        return true;
+    };
+    let ([.., h, w], halo) = (place.geometry.nchw(), place.geometry.halo);
+    let stays = |axis: usize, outputs: usize, pad: usize, before: usize, after: usize| {
+        let windows = (outputs - 1) * window.strides[axis];
+        let last = windows + (window.kernel[axis] - 1) * window.dilations[axis];
+        // The last tap is counted from the first one of the first window.
+        pad <= before && last < pad + [h, w][axis] + after
+    };
+    stays(0, rows, window.pads.top, halo.top, halo.bottom)
+        && stays(1, columns, window.pads.left, halo.left, halo.right)
+}
+
+/// Products of matrices, reductions and reshapes run through memory as if there were no borders: none of their operands, or
+/// their result at least, may have one.
+fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanError> {
+    let node = step.node;
+    let picture = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
+    let takes_for_dense = match graph.node(node).op {
+        Op::MatMul => graph.operands(node).into_iter().chain([node]).collect(),
+        Op::ReduceMean { .. } | Op::ReduceMax { .. } => vec![node],
+        // A picture that is only called another shape is copied as a picture.
+        Op::Reshape { .. } if !step.is_view => {
+            let is_same = graph.operand(node, 0).and_then(|from| picture(&from)) == picture(&node);
+            if is_same { Vec::new() } else { vec![node] }
+        }
+        _ => Vec::new(),
+    };
+    let has_border =
+        |node: &NodeId| plan.places.get(node).is_some_and(|place| !place.geometry.is_dense());
+    let operand = takes_for_dense.into_iter().find(has_border)?;
+    Some(PlanError::Bordered { step: at, node, operand })
+}
+
+/// Callers see outputs as dense values, which nothing that they write to changes.
+fn outputs(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    for node in graph.outputs().iter().map(|output| output.node) {
+        if plan.places.get(&node).is_some_and(|place| !place.geometry.is_dense()) {
+            errors.push(PlanError::Border { node });
+        }
+        let under =
+            |&&input: &&NodeId| input != node && cross(value(plan, node), value(plan, input));
+        let input = graph.inputs().iter().find(under).copied();
+        errors.extend(input.map(|input| PlanError::Exposed { node, input }));
+    }
+    errors
+}

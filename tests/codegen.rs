@@ -1,5 +1,7 @@
 //! Code generation: every back end against the emulator.
 
+#[path = "codegen/addresses.rs"]
+mod addresses;
 #[path = "codegen/emulator.rs"]
 mod emulator;
 #[path = "codegen/encoding.rs"]

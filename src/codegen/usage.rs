@@ -31,7 +31,7 @@ impl Usage {
         }
         let mut named = Named { pointers: program.args, ..Named::default() };
         visit(&program.body, &mut named);
-        let Named { vectors, pointers, tiles, integers, too_far, lanes } = named;
+        let Named { vectors, pointers, tiles, integers, too_far, alike, lanes } = named;
         let loops = loop_depth(&program.body);
         if tiles > program.target.tiles || integers && program.target.tiles == 0 {
             return wrong("a tile register outside the target, or integers on one without tiles");
@@ -41,6 +41,9 @@ impl Usage {
         }
         if lanes > program.target.lanes {
             return wrong("lanes change places with some that the target does not have");
+        }
+        if alike {
+            return wrong("a product of tiles takes three different registers");
         }
         if vectors >> program.target.vectors != 0 {
             return wrong("a vector register outside the target");
@@ -68,6 +71,8 @@ struct Named {
     too_far: bool,
     /// The fewest lanes that all of them need.
     lanes: usize,
+    /// Whether a product of tiles names a register twice, which the CPU does not know.
+    alike: bool,
 }
 
 impl Named {
@@ -138,7 +143,10 @@ fn visit(body: &[Inst], named: &mut Named) {
                 named.pointer(m.base);
                 named.pointer(row);
             }
-            Inst::TileDot { acc, a, b } => [acc, a, b].into_iter().for_each(|t| named.tile(t)),
+            Inst::TileDot { acc, a, b } => {
+                named.alike |= acc == a || acc == b || a == b;
+                [acc, a, b].into_iter().for_each(|t| named.tile(t));
+            }
             Inst::CopyPointer { dst, src } => [dst, src].into_iter().for_each(|p| named.pointer(p)),
             Inst::Number { dst, .. } => named.pointer(dst),
             Inst::Advance { pointer: p, .. } => named.pointer(p),

@@ -1,5 +1,7 @@
 //! What was asked of the encoder is what a disassembler reads.
 
+use std::collections::BTreeSet;
+
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter, NumberBase};
 use proptest::prelude::*;
 use resnetc::codegen::vir::*;
@@ -31,10 +33,13 @@ fn target() -> impl Strategy<Value = Target> {
     prop_oneof![Just(Target::V128), Just(Target::AVX2), Just(Target::AVX512)]
 }
 
-/// Displacements at and around the limits of the short forms, and any.
-fn displacement() -> impl Strategy<Value = i32> {
-    let near = (prop_oneof![Just(0), Just(127), Just(-128), Just(8128), Just(-8192)], -64i32..64);
-    prop_oneof![near.prop_map(|(n, d)| n + d), any::<i32>()]
+/// All numbers at and around the limits of short forms: bytes, bytes times the size of what is accessed (EVEX), and of 32 bits.
+pub(crate) fn boundaries() -> Vec<i32> {
+    let around = |limit: i32| (-5..=5).filter_map(move |d| limit.checked_add(d));
+    let sizes = [1, 4, 8, 16, 32, 64];
+    let short = sizes.into_iter().flat_map(|size| [0, 127, 128, -128, -129].map(|n| n * size));
+    let all = short.chain([i32::MIN, i32::MAX, 0x7fff, -0x8000]).flat_map(around);
+    all.collect::<BTreeSet<i32>>().into_iter().collect()
 }
 
 /// One instruction and how it should read. Registers differ where the encoder would otherwise choose otherwise.
@@ -91,7 +96,7 @@ proptest! {
     #[test]
     fn instructions_read_as_asked(
         target in target(), inst in 0usize..20, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,
-        offset in displacement(),
+        offset in any::<i32>(),
     ) {
         let v = v.map(|n| n % target.vectors as u8);
         let (inst, want) = plain(inst, target, v, p, offset);
@@ -108,6 +113,111 @@ proptest! {
         prop_assert_eq!(lines.len(), 2 * saved.len() + 1 + end);
         prop_assert_eq!(&lines[lines.len() - 1], "ret");
         prop_assert!(target.lanes == 4 || lines[saved.len() + 1] == "vzeroupper");
+    }
+}
+
+/// The forms of [`plain`] that have a displacement or an immediate of any size.
+const SIZED: [usize; 9] = [0, 1, 2, 3, 13, 14, 15, 17, 18];
+
+#[test]
+fn displacements_and_immediates_read_as_asked() {
+    // Of the registers some have encodings of their own: rbp and r13 have no form without displacement, r12 takes a byte more.
+    let pointers = [0, 6, 10, 11, 12];
+    for target in [Target::V128, Target::AVX2, Target::AVX512] {
+        for (inst, p) in SIZED.into_iter().flat_map(|inst| pointers.map(|p| (inst, p))) {
+            let forms = boundaries().into_iter().map(|n| plain(inst, target, [7, 8, 9], p, n));
+            let (body, wanted): (Vec<Inst>, Vec<String>) = forms.unzip();
+            let program = Program { name: "all".into(), target, args: 0, pointers: p + 1, body };
+            let encoded = x64::encode(&program).unwrap();
+            let lines = read(&encoded.bytes[..encoded.code]);
+            let saved = (p + 1).saturating_sub(9);
+            assert_eq!(lines[saved..][..wanted.len()], wanted);
+        }
+    }
+}
+
+#[test]
+fn small_immediates_read_as_asked() {
+    let orders = (0..=255u8).map(|n| {
+        let order = [n, n >> 2, n >> 4, n >> 6].map(|l| l & 3);
+        (
+            Inst::Shuffle { dst: V(1), src: P(0).at(0), order },
+            format!("vpermilps ymm1, [rdi], {}", n as i8),
+        )
+    });
+    let blends = (0..=255u8).map(|mask| {
+        let inst = Inst::Blend { dst: V(1), a: V(2), b: V(3), mask: mask.into() };
+        (inst, format!("vblendps ymm1, ymm2, ymm3, {}", mask as i8))
+    });
+    let (body, wanted): (Vec<Inst>, Vec<String>) = orders.chain(blends).unzip();
+    let (lines, _) = encoded(Target::AVX2, body);
+    assert_eq!(lines[..wanted.len()], wanted);
+}
+
+#[test]
+fn integers_and_tiles_read_as_asked() {
+    let (v, a, b) = (V(1), V(18), V(3));
+    let of = |name: &str| format!("{name} zmm1, zmm18, zmm3");
+    let integers = [
+        (Integer::Add, "vpaddd"),
+        (Integer::Sub, "vpsubd"),
+        (Integer::Max, "vpmaxsd"),
+        (Integer::Min, "vpminsd"),
+        (Integer::And, "vpandd"),
+        (Integer::Xor, "vpxord"),
+    ];
+    let integers = integers.map(|(op, name)| (Inst::Integer { op, dst: v, a, b }, of(name)));
+    let shifts = (0..32).flat_map(|by| {
+        [(Shift::Left, "vpslld"), (Shift::Right, "vpsrld")].map(|(to, name)| {
+            (Inst::Shift { to, dst: v, src: a, by }, format!("{name} zmm1, zmm18, {by}"))
+        })
+    });
+    let converted = [
+        (Inst::ToInteger { dst: v, src: a }, "vcvtps2dq zmm1, zmm18".to_owned()),
+        (Inst::FromInteger { dst: v, src: a }, "vcvtdq2ps zmm1, zmm18".to_owned()),
+        (Inst::TileZero { dst: T(5) }, "tilezero tmm5".to_owned()),
+        (Inst::TileDot { acc: T(1), a: T(6), b: T(3) }, "tdpbssd tmm1, tmm6, tmm3".to_owned()),
+    ];
+    let moved = boundaries().into_iter().flat_map(|n| {
+        let place = if n == 0 { "[rdi+rsi]".to_owned() } else { format!("[rdi+rsi{n:+}]") };
+        let (mem, row) = (P(0).at(n), P(1));
+        [
+            (Inst::TileLoad { dst: T(4), src: mem, row }, format!("tileloadd tmm4, {place}")),
+            (Inst::TileStore { dst: mem, src: T(4), row }, format!("tilestored {place}, tmm4")),
+        ]
+    });
+    let all = integers.into_iter().chain(shifts).chain(converted).chain(moved);
+    let (body, wanted): (Vec<Inst>, Vec<String>) = all.unzip();
+    let (lines, _) = encoded(Target::AMX, body);
+    assert!(lines[0].starts_with("ldtilecfg "), "{}", lines[0]);
+    assert_eq!(lines[1..][..wanted.len()], wanted);
+    assert_eq!(lines[1 + wanted.len()..], ["tilerelease", "vzeroupper", "ret"]);
+}
+
+#[test]
+fn values_in_turn_read_as_asked() {
+    for n in boundaries() {
+        let body = vec![Inst::Interleave { dst: V(17), even: P(0).at(n), odd: P(1).at(n) }];
+        let (lines, encoded) = encoded(Target::AMX, body);
+        let at = |base: &str| if n == 0 { format!("[{base}]") } else { format!("[{base}{n:+}]") };
+        assert_eq!(lines[0], format!("vpmovzxdq zmm17, {}", at("rdi")));
+        assert!(lines[1].starts_with("kmovw k1, [rel "), "{}", lines[1]);
+        assert_eq!(lines[2], format!("vexpandps zmm17{{k1}}, {}", at("rsi")));
+        assert_eq!(encoded.bytes[encoded.bytes.len() - 4..], 0xaaaau32.to_le_bytes());
+    }
+}
+
+/// Where the mask is set the first operand stays, where it is not the other one comes.
+#[test]
+fn selections_read_as_asked() {
+    let body = vec![Inst::Select { dst: V(1), mask: V(18), other: V(3) }];
+    let (lines, _) = encoded(Target::AMX, body);
+    let table =
+        lines[0].strip_prefix("vpternlogd zmm1, zmm18, zmm3, ").expect("the operands in order");
+    let table = table.parse::<i8>().expect("a number") as u8;
+    for case in 0..8u8 {
+        let [kept, mask, other] = [case >> 2 & 1, case >> 1 & 1, case & 1];
+        assert_eq!(table >> case & 1, if mask == 1 { kept } else { other }, "case {case:03b}");
     }
 }
 

@@ -1,11 +1,14 @@
 //! A small x86-64 processor: runs the instructions that the encoder uses on the emulator's checked memory, so that
-//! AVX-512 code is executed on machines without it.
+//! AVX-512 and AMX code is executed on machines without them.
+//!
+//! Source: Intel, "Intel 64 and IA-32 Architectures Software Developer's Manual", volume 2.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use resnetc::codegen::emulate::Memory;
 use resnetc::codegen::x64::Encoded;
 
 type Vector = [u32; 16];
+type Tile = [Vector; 16];
 
 /// Registers that a callee must leave as they were.
 const CALLEE_SAVED: [Register; 7] = [
@@ -26,6 +29,8 @@ struct Processor<'a> {
     general: [u64; 16],
     vectors: [Vector; 32],
     masks: [u16; 8],
+    /// Nothing while they are not configured.
+    tiles: Option<[Tile; 8]>,
     zero: bool,
     memory: &'a mut Memory,
 }
@@ -45,6 +50,7 @@ pub(crate) fn call(function: &Encoded, args: &[u64], memory: &mut Memory) {
         general: std::array::from_fn(|i| 0xdead_beef_0000_0003 + (i as u64) * 0x1111),
         vectors: std::array::from_fn(|i| [0x7fc0_dead + i as u32; 16]),
         masks: [0xa5a5; 8],
+        tiles: None,
         zero: false,
         memory,
     };
@@ -62,6 +68,7 @@ pub(crate) fn call(function: &Encoded, args: &[u64], memory: &mut Memory) {
                     before,
                     "callee-saved registers"
                 );
+                assert!(processor.tiles.is_none(), "tiles are left for the system to save");
                 return;
             }
         };
@@ -77,9 +84,10 @@ impl Processor<'_> {
             Ret => return None,
             Je if self.zero => return Some(i.near_branch_target()),
             Jne if !self.zero => return Some(i.near_branch_target()),
-            Je | Jne | Nop | Vzeroupper | Prefetcht1 => {}
+            Je | Jne | Nop | Vzeroupper | Prefetcht0 | Prefetcht1 => {}
             Push | Pop | Mov | Add | Sub | Dec | Test => self.integer(i),
             Kmovw => self.masks[mask_number(i.op0_register())] = self.word(self.address(i)) as u16,
+            Ldtilecfg | Tilerelease | Tilezero | Tileloadd | Tilestored | Tdpbssd => self.tile(i),
             Vcmpps => self.compare(i),
             Vmovss => self.set_word(self.address(i), self.vectors[number(i.op1_register())][0]),
             Vmovups if i.op0_kind() == OpKind::Memory => {
@@ -128,6 +136,56 @@ impl Processor<'_> {
         self.zero = if i.mnemonic() == Mnemonic::Mov { self.zero } else { result == 0 };
     }
 
+    fn tile(&mut self, i: &Instruction) {
+        let tiles = match i.mnemonic() {
+            Mnemonic::Ldtilecfg => {
+                self.configure(i);
+                self.tiles = Some([[[0; 16]; 16]; 8]);
+                return;
+            }
+            Mnemonic::Tilerelease => {
+                self.tiles = None;
+                return;
+            }
+            _ => self.tiles.as_ref().expect("tiles are configured before they are used"),
+        };
+        let tile = |operand: u32| i.op_register(operand) as usize - Register::TMM0 as usize;
+        let row = |m: u64| {
+            let distance = self.general[number(i.memory_index())].wrapping_mul(m);
+            let base = self.general[number(i.memory_base())];
+            base.wrapping_add(i.memory_displacement64()).wrapping_add(distance)
+        };
+        let rows = || -> [u64; 16] { std::array::from_fn(|m| row(m as u64)) };
+        let (to, value) = match i.mnemonic() {
+            Mnemonic::Tilezero => (tile(0), [[0; 16]; 16]),
+            Mnemonic::Tileloadd => {
+                let word = |from: u64, n: usize| self.word(from.wrapping_add(4 * n as u64));
+                (tile(0), rows().map(|from| std::array::from_fn(|n| word(from, n))))
+            }
+            Mnemonic::Tilestored => {
+                let (rows, value) = (rows(), tiles[tile(1)]);
+                for (to, row) in rows.into_iter().zip(value) {
+                    let word = |n: usize| to.wrapping_add(4 * n as u64);
+                    row.into_iter().enumerate().for_each(|(n, x)| self.set_word(word(n), x));
+                }
+                return;
+            }
+            _ => (tile(0), products(tiles[tile(0)], &tiles[tile(1)], &tiles[tile(2)])),
+        };
+        self.tiles.iter_mut().for_each(|tiles| tiles[to] = value);
+    }
+
+    /// Demands 16 rows of 64 bytes for every tile.
+    fn configure(&self, i: &Instruction) {
+        let words = (0..16).map(|n| self.word(self.address(i) + 4 * n));
+        let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+        let mut wanted = [0; 64];
+        wanted[0] = 1;
+        wanted[16..32].copy_from_slice(&[64, 0].repeat(8));
+        wanted[48..56].fill(16);
+        assert_eq!(bytes, wanted, "palette, row to start at, bytes of a row, rows");
+    }
+
     fn compare(&mut self, i: &Instruction) {
         let (a, b) = (self.source(i, 1), self.source(i, 2));
         let unordered = |l: usize| f32::from_bits(a[l]).is_nan() || f32::from_bits(b[l]).is_nan();
@@ -146,6 +204,9 @@ impl Processor<'_> {
 
     fn arithmetic(&mut self, i: &Instruction) {
         use Mnemonic::*;
+        if matches!(i.mnemonic(), Vpmovzxdq | Vexpandps) {
+            return self.spread(i);
+        }
         let last =
             (1..i.op_count()).rfind(|&n| !matches!(i.op_kind(n), OpKind::Immediate8)).unwrap();
         let (d, a, b) = (self.source(i, 0), self.source(i, 1), self.source(i, last));
@@ -183,6 +244,24 @@ impl Processor<'_> {
             }
             Vxorps | Vpxord => self.write(i, |l| a[l] ^ b[l]),
             Vorps | Vpord => self.write(i, |l| a[l] | b[l]),
+            Vpaddd => self.write(i, |l| a[l].wrapping_add(b[l])),
+            Vpsubd => self.write(i, |l| a[l].wrapping_sub(b[l])),
+            Vpmaxsd => self.write(i, |l| (a[l] as i32).max(b[l] as i32) as u32),
+            Vpminsd => self.write(i, |l| (a[l] as i32).min(b[l] as i32) as u32),
+            Vpandd => self.write(i, |l| a[l] & b[l]),
+            Vpternlogd => {
+                // Three bits, the first operand's the highest, say which of the immediate's is the result.
+                let bit =
+                    |l: usize, n: u32| [d, a, b].iter().fold(0, |at, x| at << 1 | x[l] >> n & 1);
+                let table = u32::from(i.immediate8());
+                self.write(i, |l| (0..32).map(|n| (table >> bit(l, n) & 1) << n).sum());
+            }
+            Vcvtps2dq => self.write(i, |l| {
+                let x = f64::from(f32::from_bits(b[l])).round_ties_even();
+                let fits = x >= f64::from(i32::MIN) && x <= f64::from(i32::MAX);
+                if fits { x as i32 as u32 } else { 0x8000_0000 }
+            }),
+            Vcvtdq2ps => self.write(i, |l| (b[l] as i32 as f32).to_bits()),
             Vpslld => self.write(i, |l| a[l] << i.immediate8()),
             Vpsrld => self.write(i, |l| a[l] >> i.immediate8()),
             Vsqrtps => self.write(i, |l| f32::from_bits(b[l]).sqrt().to_bits()),
@@ -197,6 +276,21 @@ impl Processor<'_> {
             }
             other => panic!("the encoder does not use {other:?}"),
         }
+    }
+
+    /// Words in a row, each for a lane of its own.
+    fn spread(&mut self, i: &Instruction) {
+        let address = self.address(i);
+        let into: u16 = match i.mnemonic() {
+            // The upper halves of lanes of twice the size are 0.
+            Mnemonic::Vpmovzxdq => 0x5555,
+            _ => self.masks[mask_number(i.op_mask())],
+        };
+        let before = |l: usize| u64::from((into & ((1 << l) - 1)).count_ones());
+        let taken = |l: usize| into >> l & 1 == 1;
+        let read = |l: usize| if taken(l) { self.word(address + 4 * before(l)) } else { 0 };
+        let words: Vector = std::array::from_fn(read);
+        self.write(i, |l| words[l]);
     }
 
     /// Writes the first operand where its mask, if any, is set.
@@ -250,6 +344,20 @@ impl Processor<'_> {
     fn general(&mut self, register: Register) -> &mut u64 {
         &mut self.general[number(register)]
     }
+}
+
+/// `acc` and the products of fours of signed bytes.
+fn products(mut acc: Tile, a: &Tile, b: &Tile) -> Tile {
+    let byte = |word: u32, i: usize| i32::from((word >> (8 * i)) as u8 as i8);
+    for m in 0..16 {
+        for k in 0..16 {
+            for n in 0..16 {
+                let four = (0..4).map(|i| byte(a[m][k], i) * byte(b[k][n], i)).sum::<i32>();
+                acc[m][n] = acc[m][n].wrapping_add(four as u32);
+            }
+        }
+    }
+    acc
 }
 
 /// The kinds of registers: the first of each, how many there are, f32 lanes.

@@ -259,8 +259,13 @@ fn cranelift_without_extensions_agrees_with_the_emulator() {
 #[test]
 fn avx_agrees_with_the_emulator() {
     let cranelift = Cranelift::host().unwrap();
-    for (cases, target) in [(400, Target::AVX2), (100, Target::V128)] {
-        if runs(Isa::Avx2) {
+    let targets = [
+        (400, Isa::Avx2, Target::AVX2),
+        (100, Isa::Avx2, Target::V128),
+        (200, Isa::Avx512, Target::AVX512),
+    ];
+    for (cases, isa, target) in targets {
+        if runs(isa) {
             agree(cases, target, true, |case| {
                 compiled(&cranelift, &case.program, Backend::X64, &case.given)
             });
@@ -273,22 +278,24 @@ fn avx512_on_the_test_processor_agrees_with_the_emulator() {
     agree(200, Target::AVX512, true, |case| Ok(processed(&case.program, &case.given)));
 }
 
-/// The test processor's own test: what it says of AVX code is what the CPU says.
+/// The test processor's own test: what it says of code is what the CPU says.
 #[test]
 fn the_test_processor_agrees_with_the_cpu() {
     let cranelift = Cranelift::host().unwrap();
-    let mut runner =
-        TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
-    let result = runner.run(&case(Target::AVX2), |case| {
-        let got = processed(&case.program, &case.given);
-        let want = if runs(Isa::Avx2) {
-            compiled(&cranelift, &case.program, Backend::X64, &case.given).unwrap()
-        } else {
-            emulated(&case.program, &case.given, true)
-        };
-        compare(&got, &want)
-    });
-    if let Err(e) = result {
-        panic!("{e}");
+    for (isa, target) in [(Isa::Avx2, Target::AVX2), (Isa::Avx512, Target::AVX512)] {
+        let mut runner =
+            TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
+        let result = runner.run(&case(target), |case| {
+            let got = processed(&case.program, &case.given);
+            let want = if runs(isa) {
+                compiled(&cranelift, &case.program, Backend::X64, &case.given).unwrap()
+            } else {
+                emulated(&case.program, &case.given, true)
+            };
+            compare(&got, &want)
+        });
+        if let Err(e) = result {
+            panic!("{e}");
+        }
     }
 }

@@ -1,6 +1,8 @@
-//! Integers and tiles: the emulator against the CPU, bit for bit, where the CPU has tiles, and against plain arithmetic.
+//! Integers and tiles: the emulator against the CPU where it has tiles, against the processor of these tests everywhere, bit
+//! for bit; and against plain arithmetic.
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use resnetc::Isa;
 use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
@@ -8,7 +10,7 @@ use resnetc::codegen::vir::*;
 use resnetc::codegen::x64;
 
 use super::host::runs;
-use super::support::{Given, compare, compiled, emulated};
+use super::support::{Given, compiled, emulated, processed};
 
 /// Values of a tile.
 const VALUES: usize = TILE_ROWS * TILE_ROWS;
@@ -71,19 +73,92 @@ fn given(spread: usize, [sum, a, b]: [Vec<f32>; 3]) -> Vec<Given> {
     [sum, a, b, result].map(|values| Given::Buffer { values, start: 0 }).into()
 }
 
+/// Whether the processor of these tests, and the CPU if it can, leave the buffers with the emulator's bits.
+fn agree(program: &Program, given: &[Given]) -> Result<(), TestCaseError> {
+    let bits = |buffers: Vec<Vec<f32>>| -> Vec<Vec<u32>> {
+        buffers.into_iter().map(|b| b.into_iter().map(f32::to_bits).collect()).collect()
+    };
+    let wanted = bits(emulated(program, given, true));
+    prop_assert!(bits(processed(program, given)) == wanted, "on the test processor:\n{program}");
+    if runs(Isa::Amx) {
+        let cranelift = Cranelift::host().expect("Cranelift knows this machine");
+        let got = compiled(&cranelift, program, Backend::X64, given).expect("compiles");
+        prop_assert!(bits(got) == wanted, "on this CPU:\n{program}");
+    }
+    Ok(())
+}
+
+/// Values of each buffer of a random program, which addresses it from its middle.
+const BUFFER: usize = 2048;
+
+/// Any instructions on integers and tiles, with any registers. Nothing computes with what may be NaN, so every bit counts.
+fn random(dice: &[u32]) -> Program {
+    let mut dice = dice.iter().map(|&n| n as usize);
+    let mut roll = |sides: usize| dice.next().unwrap_or(0) % sides;
+    // Arguments: what is read, what is written. Then distances of rows.
+    let (from, to) = (P(0), P(1));
+    let distances = [64, 68, 128, -64];
+    let mut body: Vec<Inst> = (0..4)
+        .map(|i| Inst::Number { dst: P(2 + i as u8), value: distances[i] })
+        .chain((0..32).map(|i| Inst::Load { dst: V(i), src: from.at(60 * i32::from(i)) }))
+        .chain((0..8).map(|i| Inst::TileZero { dst: T(i) }))
+        .collect();
+    for _ in 0..60 {
+        let (v, w, u) = (V(roll(32) as u8), V(roll(32) as u8), V(roll(32) as u8));
+        // Three different ones.
+        let (t, a) = (roll(8), 1 + roll(7));
+        let b = (a + roll(6)) % 7 + 1;
+        let [t, a, b] = [t, t + a, t + b].map(|n| T((n % 8) as u8));
+        // 16 rows of up to 128 bytes, in either direction, are in the buffer.
+        let places = [0, 4, -4, 124, 128, -128, -132, 508, 1024, -1536];
+        let (near, other) = (places[roll(10)], places[roll(10)]);
+        let row = P(2 + roll(4) as u8);
+        body.push(match roll(14) {
+            0 | 1 => Inst::Integer { op: INTEGERS[roll(6)], dst: v, a: w, b: u },
+            2 => Inst::Shift {
+                to: [Shift::Left, Shift::Right][roll(2)],
+                dst: v,
+                src: w,
+                by: roll(32) as u8,
+            },
+            3 | 4 => Inst::Select { dst: v, mask: w, other: u },
+            5 => Inst::Interleave { dst: v, even: from.at(near), odd: from.at(other) },
+            6 => Inst::ToInteger { dst: v, src: w },
+            7 => Inst::FromInteger { dst: v, src: w },
+            8 => Inst::Load { dst: v, src: from.at(near) },
+            9 => Inst::TileZero { dst: t },
+            10 | 11 => Inst::TileLoad { dst: t, src: from.at(near), row },
+            12 => Inst::TileStore { dst: to.at(near), src: t, row },
+            _ => Inst::TileDot { acc: t, a, b },
+        });
+    }
+    // All that is left in registers.
+    body.push(Inst::Number { dst: P(2), value: 64 });
+    body.extend((0..32).map(|i| Inst::Store { dst: to.at(64 * i32::from(i) - 4096), src: V(i) }));
+    body.extend((0..8).map(|i| Inst::TileStore {
+        dst: to.at(1024 * i32::from(i)),
+        src: T(i),
+        row: P(2),
+    }));
+    Program { name: "random".into(), target: Target::AMX, args: 2, pointers: 6, body }
+}
+
 proptest! {
     #[test]
     fn tiles_are_what_the_cpu_makes_of_them(
         spread in 0usize..40,
         sum in values(VALUES), a in values(VALUES + 40 * TILE_ROWS), b in values(VALUES),
     ) {
-        let (program, given) = (product(spread), given(spread, [sum, a, b]));
-        let expected = emulated(&program, &given, true);
-        if runs(Isa::Amx) {
-            let cranelift = Cranelift::host().expect("Cranelift knows this machine");
-            let got = compiled(&cranelift, &program, Backend::X64, &given).expect("compiles");
-            compare(&got, &expected)?;
-        }
+        agree(&product(spread), &given(spread, [sum, a, b]))?;
+    }
+
+    #[test]
+    fn random_programs_on_tiles_agree(
+        dice in prop::collection::vec(any::<u32>(), 900), data in prop::collection::vec(value(), BUFFER),
+    ) {
+        let written = Given::Buffer { values: vec![0.0; 2 * BUFFER], start: BUFFER };
+        let read = Given::Buffer { values: data, start: BUFFER / 2 };
+        agree(&random(&dice), &[read, written])?;
     }
 }
 
@@ -115,6 +190,9 @@ fn misused_tiles_are_refused() {
         (Target::AVX512, Inst::Integer { op: Integer::And, dst: v, a: v, b: v }),
         (Target::AMX, Inst::Shift { to: Shift::Left, dst: v, src: v, by: 32 }),
         (Target::AMX, Inst::TileZero { dst: T(8) }),
+        (Target::AMX, Inst::TileDot { acc: t, a: t, b: T(1) }),
+        (Target::AMX, Inst::TileDot { acc: t, a: T(1), b: t }),
+        (Target::AMX, Inst::TileDot { acc: t, a: T(1), b: T(1) }),
         (Target::AMX, Inst::TileLoad { dst: t, src: p.at(0), row: P(7) }),
         (Target { tiles: 8, ..Target::AVX2 }, Inst::Advance { pointer: p, bytes: 4 }),
     ];

@@ -133,4 +133,10 @@ fn avx_computes_odd_values() {
 #[test]
 fn avx512_computes_odd_values() {
     check(Target::AVX512, true, processed);
+    if runs(Isa::Avx512) {
+        let cranelift = Cranelift::host().unwrap();
+        check(Target::AVX512, true, |program, given| {
+            compiled(&cranelift, program, Backend::X64, given).unwrap()
+        });
+    }
 }

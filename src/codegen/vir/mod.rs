@@ -366,7 +366,7 @@ pub enum Inst {
     },
     /// `acc += a * b`, of 16x16 integers of 32 bits, 16 rows of 16 fours of signed bytes, and 16 fours of rows of 16: row
     /// `m`, column `n` of `acc` gets the sum over `k` of the four products of the bytes of element `k` of row `m` of `a` and
-    /// those of element `n` of row `k` of `b`. Sums are taken modulo 2^32.
+    /// those of element `n` of row `k` of `b`. Sums are taken modulo 2^32. The registers are three different ones.
     TileDot {
         /// Read and written.
         acc: T,

@@ -1,0 +1,110 @@
+//! Every form of access at every boundary of its displacement, and every pointer moved by every boundary of an immediate:
+//! executed, on the CPU and on the processor of these tests.
+
+use resnetc::Isa;
+use resnetc::codegen::image::Backend;
+use resnetc::codegen::machine::Cranelift;
+use resnetc::codegen::vir::*;
+
+use super::encoding::boundaries;
+use super::host::runs;
+use super::support::{Given, compare, compiled, emulated, processed};
+
+/// How a place is accessed.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Load,
+    Broadcast,
+    Shuffle,
+    Store,
+    StoreFirst,
+}
+
+const FORMS: [Form; 5] =
+    [Form::Load, Form::Broadcast, Form::Shuffle, Form::Store, Form::StoreFirst];
+
+/// Bytes between the results of two turns.
+const STEP: i32 = 64;
+
+/// Moves a pointer by a number and accesses the place that it came from, for one number after another. Each turn leaves a
+/// result of its own.
+fn program(target: Target, form: Form, numbers: &[i32]) -> Program {
+    let mut b = Builder::new("addresses", target, 2);
+    let (v, there) = (b.vector(), b.number(0));
+    let (from, to) = (b.arg(0), b.arg(1));
+    for &n in numbers {
+        let is_store = matches!(form, Form::Store | Form::StoreFirst);
+        b.push(Inst::CopyPointer { dst: there, src: if is_store { to } else { from } });
+        b.push(Inst::Advance { pointer: there, bytes: n });
+        // The least number has no negative: there are two ways to it.
+        let back = n.checked_neg().unwrap_or_else(|| {
+            b.push(Inst::Advance { pointer: there, bytes: i32::MAX });
+            1
+        });
+        // What is read begins at a value of its own.
+        let place = there.at(back);
+        match form {
+            Form::Load => b.load(v, place),
+            Form::Broadcast => b.broadcast(v, place),
+            Form::Shuffle => b.push(Inst::Shuffle { dst: v, src: place, order: [3, 0, 2, 1] }),
+            Form::Store | Form::StoreFirst => b.load(v, from.at(0)),
+        }
+        match form {
+            Form::Store => b.store(place, v),
+            Form::StoreFirst => b.store_first(place, v),
+            _ => b.store(to.at(0), v),
+        }
+        b.advance(from, 4);
+        b.advance(to, STEP);
+    }
+    b.finish().unwrap()
+}
+
+#[test]
+fn accesses_go_where_they_are_sent() {
+    let numbers = boundaries();
+    let len = numbers.len() + 16;
+    let values: Vec<f32> = (0..len).map(|i| i as f32).collect();
+    let room = vec![0.0; numbers.len() * STEP as usize / 4];
+    let given = [values, room].map(|values| Given::Buffer { values, start: 0 });
+    let cranelift = Cranelift::host().unwrap();
+    let targets = [
+        (Isa::Baseline, Target::V128, Backend::Clif),
+        (Isa::Avx2, Target::V128, Backend::X64),
+        (Isa::Avx2, Target::AVX2, Backend::X64),
+        (Isa::Avx512, Target::AVX512, Backend::X64),
+    ];
+    for ((isa, target, backend), form) in targets.into_iter().flat_map(|t| FORMS.map(|f| (t, f))) {
+        let program = program(target, form, &numbers);
+        let wanted = emulated(&program, &given, true);
+        if matches!(backend, Backend::X64) {
+            let got = processed(&program, &given);
+            compare(&got, &wanted).unwrap_or_else(|e| panic!("{form:?}, {target:?}: {e}"));
+        }
+        if runs(isa) {
+            let got = compiled(&cranelift, &program, backend, &given).unwrap();
+            compare(&got, &wanted).unwrap_or_else(|e| panic!("{form:?} on {isa}, {target:?}: {e}"));
+        }
+    }
+}
+
+#[test]
+fn loops_turn_as_often_as_they_are_told() {
+    let counts = [1, 2, 3, 127, 128, 129, 255, 256, 257, 32_767, 32_768, 65_536];
+    for target in [Target::V128, Target::AVX2, Target::AVX512] {
+        let mut b = Builder::new("turns", target, 1);
+        let (sum, one, to) = (b.vector(), b.vector(), b.arg(0));
+        b.constant(one, 1.0);
+        for n in counts {
+            b.constant(sum, 0.0);
+            b.repeat(Count::Fixed(n), |b| b.arith(Arith::Add, sum, sum, one));
+            b.store_first(to.at(0), sum);
+            b.advance(to, 4);
+        }
+        let program = b.finish().unwrap();
+        let given = [Given::Buffer { values: vec![0.0; counts.len()], start: 0 }];
+        let wanted = [counts.map(|n| n as f32).to_vec()];
+        assert_eq!(emulated(&program, &given, true), wanted);
+        assert_eq!(processed(&program, &given), wanted);
+    }
+}

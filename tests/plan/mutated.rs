@@ -118,15 +118,21 @@ impl Change {
             Change::NotView => plan.steps[at].is_view = false,
             Change::Fill => plan.steps[at].fill_halo ^= true,
             Change::Border => {
-                let (side, wider) = (dice.roll(4), dice.roll(2));
-                let halo = &mut plan.places.get_mut(&node).expect("a place").geometry.halo;
-                let side = [&mut halo.top, &mut halo.left, &mut halo.bottom, &mut halo.right]
-                    .into_iter()
-                    .nth(side);
+                let (side, wider, elsewhere) = (dice.roll(4), dice.roll(2), dice.roll(2));
+                let place = plan.places.get_mut(&node).expect("a place");
+                let halo = &mut place.geometry.halo;
+                let sides = [&mut halo.top, &mut halo.left, &mut halo.bottom, &mut halo.right];
+                let side = sides.into_iter().nth(side);
                 side.into_iter().for_each(|n| *n = (*n + 2 * wider).saturating_sub(1));
+                if elsewhere == 1 {
+                    place.offset = plan.peak as i64;
+                    plan.peak += place.geometry.bytes().next_multiple_of(ALIGN);
+                    plan.steps[at].fill_halo = true;
+                }
             }
             Change::Order => {
-                let other = dice.roll(plan.steps.len());
+                let near = (at + 1) % plan.steps.len();
+                let other = [near, dice.roll(plan.steps.len())][dice.roll(2)];
                 plan.steps.swap(at, other);
             }
             Change::LeaveOut => {
@@ -156,8 +162,8 @@ fn somewhere(plan: &Plan, dice: &mut Dice<'_>) -> usize {
     other + lines * ALIGN
 }
 
-/// Every accepted plan is run, twice over, and every kind of change must have been refused and, where it can leave a plan
-/// right, accepted.
+/// Every accepted plan is run, twice over. Every kind of change must have been refused, and accepted where it often leaves a
+/// plan right.
 #[test]
 fn a_changed_plan_is_refused_or_right() {
     let mut runner =
@@ -229,18 +235,10 @@ fn a_changed_plan_is_refused_or_right() {
         panic!("{e}");
     }
     let seen = seen.take();
-    println!("{seen:?}");
     for change in CHANGES {
         let [refused, accepted] = seen.get(&change).copied().unwrap_or_default();
         let harmless = [Change::NoRoom];
-        let often_right = [
-            Change::Move,
-            Change::MoveValue,
-            Change::Fill,
-            Change::Border,
-            Change::Order,
-            Change::Again,
-        ];
+        let often_right = [Change::Move, Change::MoveValue, Change::Fill, Change::Again];
         assert!(
             refused > 0 || harmless.contains(&change),
             "{change:?} was never refused: {seen:?}"

@@ -17,10 +17,11 @@ pub(crate) fn iota(shape: &[usize]) -> Value {
     Value { shape: shape.to_vec(), data: (0..elements).map(|i| i as f64).collect() }
 }
 
-/// Whether two values agree to `tolerance`, relative to elements beyond 1; NaN agrees with NaN.
+/// Whether two values agree to `tolerance`, relative to elements beyond 1; NaN and infinities agree with themselves only.
 pub(crate) fn close(a: &Value, b: &Value, tolerance: f64) -> bool {
     let near = |(a, b): (&f64, &f64)| {
-        a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * a.abs().max(1.0)
+        let is_near = a.is_finite() && (a - b).abs() <= tolerance * a.abs().max(1.0);
+        a == b || (a.is_nan() && b.is_nan()) || is_near
     };
     a.shape == b.shape && a.data.len() == b.data.len() && a.data.iter().zip(&b.data).all(near)
 }

@@ -151,7 +151,8 @@ impl Processor<'_> {
         };
         let tile = |operand: u32| i.op_register(operand) as usize - Register::TMM0 as usize;
         let row = |m: u64| {
-            let distance = self.general[number(i.memory_index())].wrapping_mul(m);
+            let index = self.general[number(i.memory_index())];
+            let distance = index.wrapping_mul(i.memory_index_scale().into()).wrapping_mul(m);
             let base = self.general[number(i.memory_base())];
             base.wrapping_add(i.memory_displacement64()).wrapping_add(distance)
         };

@@ -17,6 +17,10 @@ pub enum OptionName {
     Batch,
     /// Extents of symbolic dimensions.
     Dims,
+    /// Shapes of inputs.
+    Shapes,
+    /// Which outputs are computed.
+    Outputs,
     /// A file of weights.
     Weights,
     /// The seed of random weights.
@@ -40,6 +44,8 @@ impl OptionName {
             OptionName::Numerics => "numerics",
             OptionName::Batch => "batch",
             OptionName::Dims => "dims",
+            OptionName::Shapes => "shapes",
+            OptionName::Outputs => "outputs",
             OptionName::Weights => "weights",
             OptionName::Seed => "seed",
             OptionName::Passes => "passes",

@@ -5,10 +5,11 @@ use std::path::Path;
 use resnetc_ir::Graph;
 
 use crate::compile::compile;
+use crate::description::{self, Description, Kind, read};
 use crate::error::Error;
-use crate::import::{ImportError, ImportErrorKind, foreign, limits, onnx, safetensors};
+use crate::import::onnx::Bindings;
+use crate::import::{ImportError, ImportErrorKind, limits, onnx, safetensors};
 use crate::options::{Options, Source};
-use crate::runtime::file::FileBuffer;
 use crate::runtime::model::Model;
 use crate::spec::{Spec, Weights};
 
@@ -39,15 +40,20 @@ impl Compiler {
     /// If there is no such network or file, or it cannot be taken; the error names the file and every offending
     /// node or key.
     pub fn load(&self, model: impl AsRef<Path>) -> Result<Network, Error> {
-        let path = model.as_ref();
-        if let Some(spec) = path.to_str().and_then(Spec::builtin) {
-            return self.spec(&spec);
-        }
-        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        match extension.as_deref() {
-            Some("onnx") => self.onnx(path),
-            Some("toml" | "json") => self.spec(&Spec::load(path)?),
-            _ => Err(Error::UnknownModel { model: path.to_owned(), reason: no_model(path) }),
+        self.build(&Description::open(model)?)
+    }
+
+    /// Builds the network of a description.
+    ///
+    /// # Errors
+    /// As [`Compiler::load`].
+    pub fn build(&self, description: &Description) -> Result<Network, Error> {
+        match &description.0 {
+            Kind::Spec(spec) => self.spec(spec),
+            Kind::Onnx(model) => {
+                self.options.check(Source::Onnx)?;
+                Ok(self.network(model.graph(&self.options.bindings())?))
+            }
         }
     }
 
@@ -69,8 +75,20 @@ impl Compiler {
                 (Weights::Random { seed }, Some(seed))
             }
         };
-        let graph = spec.build(&weights, self.options.batch.unwrap_or(1))?;
+        let mut graph = spec.build(&weights, self.batch(spec)?)?;
+        choose_outputs(&mut graph, &self.options.outputs)?;
         Ok(Network { random_weights, ..self.network(graph) })
+    }
+
+    /// The batch for a spec: that of the shape that its input is given, if it is given one.
+    fn batch(&self, spec: &Spec) -> Result<usize, Error> {
+        let Options { batch, ref shapes, .. } = self.options;
+        if shapes.is_empty() {
+            return Ok(batch.unwrap_or(1));
+        }
+        let bindings = Bindings { batch, shapes: shapes.clone(), ..Bindings::default() };
+        let shapes = onnx::shapes(&[description::spec_input(spec)], &bindings)?;
+        Ok(shapes.first().and_then(|shape| shape.first().copied()).unwrap_or(1))
     }
 
     /// Imports an ONNX file. It is read once, whole: what becomes of it later makes no difference.
@@ -78,9 +96,7 @@ impl Compiler {
     /// # Errors
     /// If it cannot be taken, or was changed while it was read.
     pub fn onnx(&self, file: &Path) -> Result<Network, Error> {
-        self.options.check(Source::Onnx)?;
-        let mut buffer = read(file, limits::ONNX_BYTES)?;
-        Ok(self.network(onnx::Model::decode(&mut buffer, file)?.graph(&self.bindings())?))
+        self.build(&Description::onnx(file)?)
     }
 
     /// Imports an ONNX model from memory. Data that it keeps in other files is looked for in `folder`.
@@ -89,52 +105,23 @@ impl Compiler {
     /// If it cannot be taken.
     pub fn onnx_bytes(&self, bytes: &[u8], folder: Option<&Path>) -> Result<Network, Error> {
         self.options.check(Source::Onnx)?;
-        Ok(self.network(onnx::Model::parse(bytes, folder)?.graph(&self.bindings())?))
+        Ok(self.network(onnx::Model::parse(bytes, folder)?.graph(&self.options.bindings())?))
     }
 
-    /// Takes a graph as it stands.
+    /// Takes a graph as it stands, but for outputs that the options leave out.
     ///
     /// # Errors
-    /// If an option is set that says how a network is loaded: shapes and weights of a graph are fixed.
-    pub fn graph(&self, graph: Graph) -> Result<Network, Error> {
+    /// If an option is set that says how a network is loaded (shapes and weights of a graph are fixed), or there is no such
+    /// output.
+    pub fn graph(&self, mut graph: Graph) -> Result<Network, Error> {
         self.options.check(Source::Graph)?;
+        choose_outputs(&mut graph, &self.options.outputs)?;
         Ok(self.network(graph))
     }
 
     fn network(&self, graph: Graph) -> Network {
         Network { graph, options: self.options.clone(), random_weights: None }
     }
-
-    fn bindings(&self) -> onnx::Bindings {
-        onnx::Bindings { batch: self.options.batch, dims: self.options.dims.clone() }
-    }
-}
-
-/// Why a path names no network, and what to do.
-fn no_model(path: &Path) -> String {
-    if path.is_dir() {
-        return "this is a folder; give the .onnx file in it".to_owned();
-    }
-    if let Some(format) = foreign::Format::of_file(path) {
-        return format.advise(foreign::Wanted::Model);
-    }
-    match foreign::head(path) {
-        // The key of the first field of a model.
-        Some(head) if head.starts_with(b"\x08") => {
-            "the file may be an ONNX model; give it a name that ends in .onnx".to_owned()
-        }
-        _ => format!(
-            "no built-in network and no .onnx, .toml or .json file; {}",
-            Spec::builtin_hint(&path.to_string_lossy())
-        ),
-    }
-}
-
-/// Reads a file whose parts are given back one by one.
-fn read(file: &Path, most: u64) -> Result<FileBuffer, ImportError> {
-    FileBuffer::read(file, most).map_err(|source| {
-        ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
-    })
 }
 
 impl Network {
@@ -176,4 +163,21 @@ impl Network {
     pub fn compile(self) -> Result<Model, Error> {
         compile(self.graph, &self.options)
     }
+}
+
+/// Leaves away all outputs but those of these names, if there are any, in this order.
+fn choose_outputs(graph: &mut Graph, names: &[String]) -> Result<(), Error> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<String> = graph.outputs().iter().map(|o| o.name.clone()).collect();
+    let index = |name: &String| {
+        known.iter().position(|other| other == name).ok_or_else(|| {
+            let (name, known) = (name.clone(), known.clone());
+            ImportError::from(ImportErrorKind::UnknownOutput { name, known })
+        })
+    };
+    let kept = names.iter().map(index).collect::<Result<Vec<usize>, _>>()?;
+    graph.keep_outputs(&kept);
+    Ok(())
 }

@@ -25,15 +25,18 @@
 #![deny(missing_docs)]
 
 pub mod advice;
+pub mod array;
 pub mod check;
 pub mod codegen;
 pub mod compile;
 pub mod compiler;
 pub mod cpu;
+pub mod description;
 pub mod error;
 pub mod export;
 pub mod import;
 pub mod kernels;
+mod nearest;
 mod one_line;
 pub mod options;
 pub mod passes;
@@ -44,8 +47,10 @@ pub mod spec;
 pub mod tune;
 pub mod whole_file;
 
+pub use array::{Array, ElementError};
 pub use compiler::{Compiler, Network};
 pub use cpu::{Isa, IsaChoice};
+pub use description::Description;
 pub use error::{Error, RunError};
 pub use options::{Numerics, Options};
 pub use passes::PassSelection;

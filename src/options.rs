@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::advice::{NoEffect, OptionName};
 use crate::cpu::IsaChoice;
 use crate::error::Error;
+use crate::import::onnx::Bindings;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
 use crate::runtime::pool::{default_threads, most_threads};
@@ -46,6 +47,12 @@ pub struct Options {
     pub batch: Option<usize>,
     /// Extents of other symbolic dimensions of an ONNX model, by name.
     pub dims: BTreeMap<String, usize>,
+    /// Whole shapes of inputs, by name. They must agree with what the model declares, but for a batch. An input of an ONNX
+    /// model that is declared without a shape needs one.
+    pub shapes: BTreeMap<String, Vec<usize>>,
+    /// The outputs that are computed, by name and in this order; without names, all of them. What only serves other
+    /// outputs of an ONNX model is left out: nodes are not even judged, and inputs are none of the compiled model's.
+    pub outputs: Vec<String>,
     /// Weights of a built-in network or a spec; seeded random ones without.
     pub weights: Option<PathBuf>,
     /// Seed of random weights.
@@ -71,6 +78,8 @@ impl Default for Options {
             numerics: Numerics::Fast,
             batch: None,
             dims: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+            outputs: Vec::new(),
             weights: None,
             seed: 0,
             passes: PassSelection::All,
@@ -85,6 +94,16 @@ impl Options {
     /// Which passes are run.
     pub fn pass_options(&self) -> PassOptions {
         PassOptions { selection: self.passes.clone(), ..PassOptions::default() }
+    }
+
+    /// What is chosen of an ONNX model.
+    pub fn bindings(&self) -> Bindings {
+        Bindings {
+            batch: self.batch,
+            dims: self.dims.clone(),
+            shapes: self.shapes.clone(),
+            outputs: self.outputs.clone(),
+        }
     }
 
     /// Threads of a run: what was asked for, or as many as the process may use.
@@ -108,6 +127,8 @@ impl Options {
             numerics,
             batch,
             dims,
+            shapes,
+            outputs,
             weights,
             seed,
             passes,
@@ -121,6 +142,8 @@ impl Options {
             (OptionName::Numerics, *numerics != Numerics::default()),
             (OptionName::Batch, batch.is_some()),
             (OptionName::Dims, !dims.is_empty()),
+            (OptionName::Shapes, !shapes.is_empty()),
+            (OptionName::Outputs, !outputs.is_empty()),
             (OptionName::Weights, weights.is_some()),
             (OptionName::Seed, *seed != 0),
             (OptionName::Passes, *passes != PassSelection::All),
@@ -169,6 +192,8 @@ impl Options {
         Options {
             batch: loaded.batch,
             dims: loaded.dims.clone(),
+            shapes: loaded.shapes.clone(),
+            outputs: loaded.outputs.clone(),
             weights: loaded.weights.clone(),
             seed: loaded.seed,
             ..self
@@ -208,6 +233,7 @@ impl Source {
         const GRAPH: &[NoEffect] = &[
             idle(OptionName::Batch, "the shapes of a graph are fixed"),
             idle(OptionName::Dims, "the shapes of a graph are fixed"),
+            idle(OptionName::Shapes, "the shapes of a graph are fixed"),
             idle(OptionName::Weights, "a graph has its own weights"),
             idle(OptionName::Seed, "a graph has its own weights"),
         ];

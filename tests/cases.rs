@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use close::{greatest, is_close};
 use resnetc::cpu::ISAS;
-use resnetc::{Compiler, IsaChoice, Model, Numerics, Options, PassSelection};
+use resnetc::{Compiler, DType, Description, IsaChoice, Model, Numerics, Options, PassSelection};
 use safetensors::{Dtype, SafeTensors};
 use table::{CASES, Case, Within};
 
@@ -52,8 +52,10 @@ fn check(case: &Case, stored: &Stored, options: Options) {
     let Case { name, wanted, within } = case;
     let context =
         format!("{name} on {:?}, {:?}, {:?}", options.isa, options.numerics, options.passes);
-    let batch = stored.inputs[0].shape[0];
-    let network = Compiler::new(Options { batch: Some(batch), ..options }).load(case.file());
+    let description = Description::open(case.file()).expect(name);
+    let inputs = description.inputs(&[]).expect(name).into_iter().zip(&stored.inputs);
+    let shapes = inputs.map(|(input, array)| (input.name, array.shape.clone())).collect();
+    let network = Compiler::new(Options { shapes, ..options }).build(&description);
     let model = network.expect(name).compile().expect(name);
     let outputs = run(&model, &stored.inputs);
     assert_eq!(outputs.len(), stored.outputs.len(), "{name}: {wanted}");
@@ -67,6 +69,7 @@ fn check(case: &Case, stored: &Stored, options: Options) {
             Within::Part(part) => part * greatest,
         };
         assert_eq!(got.shape, expected.shape, "{name}, output {i}: {wanted}");
+        assert_eq!(got.dtype, expected.dtype, "{name}, output {i}: {wanted}");
         for (at, (&g, &e)) in got.data.iter().zip(&expected.data).enumerate() {
             assert!(
                 is_close(g, e, allowed),
@@ -86,6 +89,7 @@ fn run(model: &Model, inputs: &[Array]) -> Vec<Array> {
     model.run(&mut cx).expect("its own context");
     let output = |i: usize| Array {
         shape: model.outputs()[i].shape.clone(),
+        dtype: model.outputs()[i].dtype,
         data: cx.output(i).expect("an output").iter().map(|&x| f64::from(x)).collect(),
     };
     (0..model.outputs().len()).map(output).collect()
@@ -98,6 +102,7 @@ fn root() -> PathBuf {
 /// Numbers of any type.
 struct Array {
     shape: Vec<usize>,
+    dtype: DType,
     data: Vec<f64>,
 }
 
@@ -127,15 +132,16 @@ fn array(view: safetensors::tensor::TensorView<'_>) -> Array {
         bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
     }
     let bytes = view.data();
-    let data = match view.dtype() {
-        Dtype::F64 => numbers(bytes, f64::from_le_bytes),
-        Dtype::F32 => numbers(bytes, |b| f64::from(f32::from_le_bytes(b))),
-        Dtype::F16 => numbers(bytes, |b| half::f16::from_le_bytes(b).to_f64()),
-        Dtype::I64 => numbers(bytes, |b| i64::from_le_bytes(b) as f64),
-        Dtype::I32 => numbers(bytes, |b| f64::from(i32::from_le_bytes(b))),
-        Dtype::I8 => numbers(bytes, |b| f64::from(i8::from_le_bytes(b))),
-        Dtype::U8 | Dtype::BOOL => numbers(bytes, |[b]: [u8; 1]| f64::from(b)),
+    let (dtype, data) = match view.dtype() {
+        Dtype::F64 => (DType::F64, numbers(bytes, f64::from_le_bytes)),
+        Dtype::F32 => (DType::F32, numbers(bytes, |b| f64::from(f32::from_le_bytes(b)))),
+        Dtype::F16 => (DType::F16, numbers(bytes, |b| half::f16::from_le_bytes(b).to_f64())),
+        Dtype::I64 => (DType::I64, numbers(bytes, |b| i64::from_le_bytes(b) as f64)),
+        Dtype::I32 => (DType::I32, numbers(bytes, |b| f64::from(i32::from_le_bytes(b)))),
+        Dtype::I8 => (DType::I8, numbers(bytes, |b| f64::from(i8::from_le_bytes(b)))),
+        Dtype::U8 => (DType::U8, numbers(bytes, |[b]: [u8; 1]| f64::from(b))),
+        Dtype::BOOL => (DType::Bool, numbers(bytes, |[b]: [u8; 1]| f64::from(b))),
         other => panic!("{other:?} is stored nowhere yet"),
     };
-    Array { shape: view.shape().to_vec(), data }
+    Array { shape: view.shape().to_vec(), dtype, data }
 }

@@ -3,6 +3,8 @@
 
 #[path = "cli/arguments.rs"]
 mod arguments;
+#[path = "cli/arrays.rs"]
+mod arrays;
 #[path = "cli/bench.rs"]
 mod bench;
 #[path = "cli/check.rs"]
@@ -135,7 +137,7 @@ fn results_are_written_in_both_formats_and_read_again() {
     assert_eq!(npy_values(&file), values);
     assert_eq!(names(&folder), ["all", "out.npy", "out.safetensors"]);
     // The logits are no picture, which the error says after it has read them.
-    fail(&["run", BUNDLED, "--input", text(&npy)], &["out.npy", "[10, 10]", "[10, 1, 28, 28]"]);
+    fail(&["run", BUNDLED, "--input", text(&npy)], &["out.npy", "[10, 10]", "[batch, 1, 28, 28]"]);
 }
 
 #[test]

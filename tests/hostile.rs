@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use resnetc::import::onnx::{self, Bindings};
-use resnetc::import::safetensors;
+use resnetc::import::{npy, safetensors};
 use resnetc::ir::Graph;
 use resnetc::ir::text::{constants, parse, parse_with, print};
 use resnetc::ir::verify::verify;
@@ -111,6 +111,18 @@ fn weights() {
         let elements: usize = weights.values().map(|t| t.elements()).sum();
         assert!(2 * elements <= bytes(file).len(), "{}", name(file));
     });
+}
+
+#[test]
+fn arrays() {
+    replay(
+        "npy",
+        |file| npy::read(file).map_err(|e| e.to_string()),
+        |file, array| {
+            assert!(array.elements() * array.dtype().bytes() <= bytes(file).len());
+            assert_eq!(npy::parse(&npy::encode(&array)).expect("what was written"), array);
+        },
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn fixture(name: &str) -> PathBuf {
 fn options() -> Vec<(OptionName, Options)> {
     let all = Options::default;
     let dims = BTreeMap::from([("batch".to_owned(), 2)]);
+    let shapes = BTreeMap::from([("none".to_owned(), vec![2])]);
     let weights = Some(fixture("resnet_basic_b/weights.safetensors"));
     vec![
         (OptionName::Isa, Options { isa: IsaChoice::Exactly(Isa::Baseline), ..all() }),
@@ -24,6 +25,8 @@ fn options() -> Vec<(OptionName, Options)> {
         (OptionName::Numerics, Options { numerics: Numerics::Exact, ..all() }),
         (OptionName::Batch, Options { batch: Some(2), ..all() }),
         (OptionName::Dims, Options { dims, ..all() }),
+        (OptionName::Shapes, Options { shapes, ..all() }),
+        (OptionName::Outputs, Options { outputs: vec!["none".to_owned()], ..all() }),
         (OptionName::Weights, Options { weights, ..all() }),
         (OptionName::Seed, Options { seed: 1, ..all() }),
         (OptionName::Passes, Options { passes: PassSelection::None, ..all() }),
@@ -68,19 +71,19 @@ fn idle(error: &Error) -> Vec<OptionName> {
 
 #[test]
 fn an_option_without_effect_is_refused_by_its_name() {
-    use OptionName::{Batch, Dims, Seed, Weights};
+    use OptionName::{Batch, Dims, Seed, Shapes, Weights};
     let sources: [(&str, Source, &[OptionName]); 5] = [
         ("spec", by_spec, &[Dims]),
         ("built in", by_name, &[Dims]),
         ("file", by_file, &[Weights, Seed]),
         ("bytes", by_bytes, &[Weights, Seed]),
-        ("graph", by_graph, &[Batch, Dims, Weights, Seed]),
+        ("graph", by_graph, &[Batch, Dims, Shapes, Weights, Seed]),
     ];
     for (name, source, ignored) in sources {
         for (option, options) in options() {
             let found = match source(&Compiler::new(options)) {
                 Ok(_) => Vec::new(),
-                // A dimension that the file does not have and weights of another network are errors of other kinds.
+                // A dimension, input or output that there is not and weights of another network are errors of other kinds.
                 Err(error) => {
                     let says = format!("Options::{} has no effect", option.field());
                     assert_eq!(error.to_string().contains(&says), !idle(&error).is_empty());
@@ -148,7 +151,7 @@ fn two_options_for_one_axis_agree_or_are_refused() {
 fn symbol() -> String {
     use resnetc::import::onnx::{Dim, describe};
     let inputs = describe("models/resnet20-fashion-mnist.onnx".as_ref()).expect("readable");
-    match &inputs[0].dims[0] {
+    match &inputs[0].dims.as_ref().expect("a declared shape")[0] {
         Dim::Symbol(name) => name.clone(),
         Dim::Fixed(n) => panic!("the batch is fixed at {n}"),
     }

@@ -83,6 +83,16 @@ impl DType {
         DType::ALL.into_iter().find(|ty| ty.name() == name)
     }
 
+    /// Bytes of an element.
+    pub fn bytes(self) -> usize {
+        match self {
+            DType::I8 | DType::U8 | DType::Bool => 1,
+            DType::F16 | DType::BF16 | DType::I16 | DType::U16 => 2,
+            DType::F32 | DType::I32 | DType::U32 => 4,
+            DType::F64 | DType::I64 | DType::U64 => 8,
+        }
+    }
+
     /// Whether its elements have fractions.
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F16 | DType::BF16 | DType::F64)

@@ -153,6 +153,14 @@ impl Graph {
         self.outputs.push(Output { name: name.into(), node, dtype });
     }
 
+    /// Leaves away all results but these, which are given by their positions, and puts them into this order.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn keep_outputs(&mut self, kept: &[usize]) {
+        self.outputs = kept.iter().map(|&i| self.outputs[i].clone()).collect();
+    }
+
     fn push(&mut self, name: String, op: Op, ty: TensorType, operands: &[NodeId]) -> NodeId {
         let node = self.dag.add_node(Node { name, op, ty });
         for (port, operand) in operands.iter().enumerate() {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::onnx::Dim;
 use crate::advice::{Advice, OptionName};
+use crate::nearest::nearest;
 use crate::one_line::one_line;
 
 /// The longest reason or list that is shown.
@@ -127,11 +129,13 @@ pub enum ImportErrorKind {
         /// Why it cannot be read.
         reason: String,
     },
-    /// Symbolic dimensions that nobody gave a size.
-    #[error("{}", list_unbound(.dims))]
+    /// Symbolic dimensions that nobody gave a size, and inputs that nobody gave a shape.
+    #[error("{}", list_unbound(.dims, .shapeless))]
     UnboundDims {
-        /// Every one of them.
+        /// Every dimension.
         dims: Vec<UnboundDim>,
+        /// The name of every input that is declared without a shape.
+        shapeless: Vec<String>,
     },
     /// A size was given for a symbolic dimension that no input has.
     #[error(
@@ -144,6 +148,40 @@ pub enum ImportErrorKind {
         name: String,
         /// The names that exist.
         known: Vec<String>,
+    },
+    /// An output was asked for that the model does not have.
+    #[error("there is no output \"{}\"{}; there are {}", self::name(.name), suggestion(.name, .known), list_names(.known))]
+    UnknownOutput {
+        /// The name asked for.
+        name: String,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// A shape was given for an input that the model does not have, or that the chosen outputs do not need.
+    #[error("there is no input \"{}\"{}; there are {}", self::name(.name), suggestion(.name, .known), list_names(.known))]
+    UnknownInput {
+        /// The name that was given.
+        name: String,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// A shape was given for an input that is declared otherwise.
+    #[error(
+        "input \"{}\" is {}, but {} is given{}",
+        name(.input),
+        list_dims(.declared),
+        one_line(&format!("{given:?}"), LONGEST),
+        advice.as_ref().map_or(String::new(), |advice| format!("; {advice}"))
+    )]
+    GivenShape {
+        /// The input.
+        input: String,
+        /// Its dimensions as declared.
+        declared: Vec<Dim>,
+        /// The shape that was given.
+        given: Vec<usize>,
+        /// What the shape seems to be, and how it becomes the right one.
+        advice: Option<String>,
     },
     /// A batch size was asked for, but the inputs have another one that cannot be changed.
     #[error(
@@ -191,8 +229,9 @@ pub enum ImportErrorKind {
         /// The names in the file.
         available: Vec<String>,
     },
-    /// A weight file holds the tensor in an element type that is no float.
-    #[error("tensor \"{}\" has element type {found}; F32, F16, BF16 and F64 can be read", self::name(.name))]
+    /// A file holds the tensor in an element type that cannot be read: weights are floats, arrays are numbers of 8 bits or
+    /// more.
+    #[error("tensor \"{}\" has element type {found}; weights are F32, F16, BF16 or F64, and inputs also integers of 8 to 64 bits and BOOL", self::name(.name))]
     ElementType {
         /// The tensor's name.
         name: String,
@@ -211,9 +250,16 @@ impl ImportErrorKind {
             ImportErrorKind::ExternalData { .. } => {
                 Some(Advice::plain("keep the model's data files in the model's folder"))
             }
-            ImportErrorKind::UnboundDims { .. } => {
+            ImportErrorKind::UnboundDims { shapeless, .. } if shapeless.is_empty() => {
                 Some(Advice::new("give each of them a size by {}", &[OptionName::Dims]))
             }
+            ImportErrorKind::UnboundDims { dims, .. } if dims.is_empty() => {
+                Some(Advice::new("give each of them its shape by {}", &[OptionName::Shapes]))
+            }
+            ImportErrorKind::UnboundDims { .. } => Some(Advice::new(
+                "give them sizes by {} and shapes by {}",
+                &[OptionName::Dims, OptionName::Shapes],
+            )),
             ImportErrorKind::FixedBatch { .. } => {
                 Some(Advice::plain("export the model with a dynamic batch"))
             }
@@ -272,7 +318,37 @@ fn name(text: &str) -> String {
     one_line(text, LONGEST_NAME)
 }
 
-fn list_unbound(dims: &[UnboundDim]) -> String {
+/// Dimensions as they are declared.
+fn list_dims(dims: &[Dim]) -> String {
+    let one = |dim: &Dim| match dim {
+        Dim::Fixed(n) => n.to_string(),
+        Dim::Symbol(symbol) => name(symbol),
+    };
+    let list: Vec<String> = dims.iter().map(one).collect();
+    one_line(&format!("[{}]", list.join(", ")), LONGEST)
+}
+
+/// The name that may have been meant.
+fn suggestion(wrong: &str, known: &[String]) -> String {
+    match nearest(wrong, known.iter().map(String::as_str)) {
+        Some(near) => format!(" (did you mean \"{}\"?)", name(near)),
+        None => String::new(),
+    }
+}
+
+fn list_unbound(dims: &[UnboundDim], shapeless: &[String]) -> String {
+    let mut parts = Vec::new();
+    if !dims.is_empty() {
+        parts.push(list_sizeless(dims));
+    }
+    if !shapeless.is_empty() {
+        let s = if shapeless.len() == 1 { "" } else { "s" };
+        parts.push(format!("input{s} {} without a declared shape", list_names(shapeless)));
+    }
+    parts.join(", and ")
+}
+
+fn list_sizeless(dims: &[UnboundDim]) -> String {
     const SHOWN: usize = 20;
     let one = |d: &UnboundDim| {
         format!("dimension \"{}\" (axis {} of input \"{}\")", name(&d.name), d.axis, name(&d.input))

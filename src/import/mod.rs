@@ -3,7 +3,8 @@
 //! | room | holds |
 //! |---|---|
 //! | [`onnx`] | ONNX models to [`Graph`](resnetc_ir::Graph)s |
-//! | [`safetensors`] | named weights, and single tensors in and out |
+//! | [`safetensors`] | named weights, and named arrays in and out |
+//! | [`npy`] | NumPy's arrays |
 //! | [`limits`] | how much a file may ask for |
 //! | `foreign` | files of other formats: what they are, and what to do with them |
 //! | `stored` | elements that stay in the file |
@@ -12,6 +13,7 @@
 pub mod error;
 pub(crate) mod foreign;
 pub mod limits;
+pub mod npy;
 pub mod onnx;
 pub mod safetensors;
 mod stored;

@@ -1,17 +1,18 @@
-//! safetensors files: a network's weights by name, and single tensors in and out.
+//! safetensors files: a network's weights by name, and arrays of any element type in and out.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use prost::bytes::{Buf, Bytes};
-use resnetc_ir::Tensor;
+use resnetc_ir::{DType, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use super::error::{ImportError, ImportErrorKind};
 use super::foreign::{Format, Wanted};
 use super::{limits, stored};
+use crate::array::Array;
 use crate::whole_file;
 
 /// Tensors by name, shared rather than copied.
@@ -85,6 +86,69 @@ pub fn load_tensor(path: &Path, name: Option<&str>) -> Result<Tensor, ImportErro
     one(&read(path)?).map_err(|e| e.in_file(path))
 }
 
+/// Reads every array of a file whose elements are numbers of 8 bits or more.
+///
+/// # Errors
+/// If the file cannot be read, is no safetensors file, or holds elements of another kind.
+pub fn load_arrays(path: &Path) -> Result<BTreeMap<String, Array>, ImportError> {
+    let all = |bytes: &[u8]| -> Result<BTreeMap<String, Array>, ImportError> {
+        open(bytes)?.iter().map(|(name, view)| array(name, &view)).collect()
+    };
+    all(&read(path)?).map_err(|e| e.in_file(path))
+}
+
+fn array(name: &str, view: &TensorView<'_>) -> Result<(String, Array), ImportError> {
+    let found = || format!("{:?}", view.dtype());
+    let Some((_, dtype)) = TYPES.iter().find(|(ty, _)| *ty == view.dtype()) else {
+        return Err(ImportErrorKind::ElementType { name: name.into(), found: found() }.into());
+    };
+    let array = Array::new(*dtype, view.shape(), view.data().to_vec());
+    Ok((name.to_owned(), array.ok_or_else(|| misshapen(name, view.shape()))?))
+}
+
+/// The types of elements that arrays can have.
+const TYPES: [(Dtype, DType); 13] = [
+    (Dtype::F32, DType::F32),
+    (Dtype::F16, DType::F16),
+    (Dtype::BF16, DType::BF16),
+    (Dtype::F64, DType::F64),
+    (Dtype::I8, DType::I8),
+    (Dtype::U8, DType::U8),
+    (Dtype::I16, DType::I16),
+    (Dtype::U16, DType::U16),
+    (Dtype::I32, DType::I32),
+    (Dtype::U32, DType::U32),
+    (Dtype::I64, DType::I64),
+    (Dtype::U64, DType::U64),
+    (Dtype::BOOL, DType::Bool),
+];
+
+/// Writes named arrays. The file appears whole or not at all, as with [`save`].
+///
+/// # Errors
+/// As [`save`].
+pub fn save_arrays<'a>(
+    path: &Path,
+    arrays: impl IntoIterator<Item = (&'a str, &'a Array)>,
+) -> Result<(), ImportError> {
+    let fail = |e: std::io::Error| -> ImportError {
+        ImportError::from(ImportErrorKind::Io { action: "writing", source: e }).in_file(path)
+    };
+    let mut views: BTreeMap<&str, TensorView<'_>> = BTreeMap::new();
+    for (name, array) in arrays {
+        let ty = TYPES.iter().find(|(_, dtype)| *dtype == array.dtype());
+        let ty = ty.map_or(Dtype::F32, |(ty, _)| *ty);
+        let view = TensorView::new(ty, array.shape().to_vec(), array.bytes());
+        let view = view.map_err(|e| fail(std::io::Error::other(e.to_string())))?;
+        if views.insert(name, view).is_some() {
+            return Err(fail(std::io::Error::other(format!("two arrays are named \"{name}\""))));
+        }
+    }
+    let encoded = safetensors::serialize(views, None);
+    whole_file::write(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?)
+        .map_err(fail)
+}
+
 /// Writes named tensors as F32. The file appears whole or not at all: a file that exists under this name is
 /// replaced only after the new one is complete on disk.
 ///
@@ -94,25 +158,9 @@ pub fn save<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
 ) -> Result<(), ImportError> {
-    let fail = |e: std::io::Error| -> ImportError {
-        ImportError::from(ImportErrorKind::Io { action: "writing", source: e }).in_file(path)
-    };
-    let mut data: BTreeMap<&str, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
-    for (name, tensor) in tensors {
-        let bytes = tensor.data().iter().flat_map(|x| x.to_le_bytes()).collect();
-        if data.insert(name, (tensor.shape().to_vec(), bytes)).is_some() {
-            return Err(fail(std::io::Error::other(format!("two tensors are named \"{name}\""))));
-        }
-    }
-    let views = data
-        .iter()
-        .map(|(&name, (shape, bytes))| {
-            Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
-        })
-        .collect::<Result<Vec<_>, SafeTensorError>>();
-    let encoded = views.and_then(|views| safetensors::serialize(views, None));
-    whole_file::write(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?)
-        .map_err(fail)
+    let array = |(name, tensor)| (name, Array::of(tensor, DType::F32));
+    let arrays: Vec<(&str, Array)> = tensors.into_iter().map(array).collect();
+    save_arrays(path, arrays.iter().map(|(name, array)| (*name, array)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
@@ -157,8 +205,10 @@ fn convert(name: &str, shape: &[usize], ty: Dtype, bytes: Bytes) -> Result<Tenso
 }
 
 fn fits(name: &str, shape: &[usize], tensor: Option<Tensor>) -> Result<Tensor, ImportError> {
-    tensor.ok_or_else(|| {
-        let reason = format!("shape {shape:?} does not fit its data");
-        ImportErrorKind::Invalid { place: format!("tensor \"{name}\""), reason }.into()
-    })
+    tensor.ok_or_else(|| misshapen(name, shape))
+}
+
+fn misshapen(name: &str, shape: &[usize]) -> ImportError {
+    let reason = format!("shape {shape:?} does not fit its data");
+    ImportErrorKind::Invalid { place: format!("tensor \"{name}\""), reason }.into()
 }

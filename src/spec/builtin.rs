@@ -1,11 +1,11 @@
 //! The networks of the papers, by name.
 
 use super::Block::{Basic, Bottleneck, Conv, Highway};
-use super::suggest::nearest;
 use super::{
     Attention, Block, Downsampling, Head, InputSpec, Norm, Order, Projection, Shortcut, Spec, Stem,
     StemPool, StrideIn, WeightStandardization,
 };
+use crate::nearest::nearest;
 
 /// A name and what it stands for.
 type Entry = (&'static str, fn() -> Spec);

@@ -37,6 +37,13 @@ pub(crate) const CASES: &[Case] = &[
         wanted: "a network of one dimension, whose weights reach the convolution through a Reshape",
         within: Within::Rounding,
     },
+    Case {
+        name: "bfloat16_weights",
+        wanted: "weights stored as bfloat16, cast where they are used",
+        within: Within::Rounding,
+    },
+    Case { name: "double_inside", wanted: "float64 between casts", within: Within::Rounding },
+    Case { name: "double_model", wanted: "a network in float64", within: Within::Rounding },
     Case { name: "half_inside", wanted: "half precision between casts", within: Within::Half },
     Case { name: "half_model", wanted: "a network in half precision", within: Within::Half },
     Case {
@@ -107,6 +114,36 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "transposed_difference",
         wanted: "the mean of |transpose(x) - x| compiles",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "mask_and_shift",
+        wanted: "inputs of bool and int64 beside a picture, and an output of int64",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "shape_not_declared",
+        wanted: "an input without a declared shape takes that of what is given",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "shape_open",
+        wanted: "height and width of what is given",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "typed_half_weights",
+        wanted: "weights stored as halves in a list of integers",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "uint8_channels_last",
+        wanted: "bytes of pictures as they lie in files, scaled inside",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "uint8_input",
+        wanted: "bytes of pictures, scaled inside",
         within: Within::Rounding,
     },
 ];

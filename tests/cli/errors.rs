@@ -95,7 +95,7 @@ fn bad_inputs_are_refused_in_one_line_and_nothing_is_written() {
         fail(&["check", &model, "--input", text(&path)], &[name]);
         fs::remove_file(&path).unwrap();
     }
-    let shapes = ["[1, 3, 96, 64]", "[1, 3, 32, 32]"];
+    let shapes = ["[1, 3, 96, 64]", "[batch, 3, 32, 32]"];
     fail(&["run", &model, "--input", &other, "--output", text(&out)], &shapes);
     fail(&["run", &model, "--input", BUNDLED_IO, "--output", text(&out)], &["[10, 1, 28, 28]"]);
     fail(&["run", &model, "--output", text(&folder.join("no/such/folder.npy"))], &["folder.npy"]);
@@ -144,7 +144,7 @@ fn wrong_requests_fail_with_a_hint() {
     let mixing = mixing(&folder("wrong_batch"));
     let named = ["mixing.onnx", "7", "input \"x\"", "transpose \"turned\""];
     fail(&["run", text(&mixing), "--batch", "7"], &named);
-    fail(&["run", &model, "--input", BUNDLED_IO], &["[10, 3, 64, 64]", "[10, 1, 28, 28]"]);
+    fail(&["run", &model, "--input", BUNDLED_IO], &["[1, 3, 64, 64]", "[10, 1, 28, 28]"]);
     let lacking = resnetc::cpu::ISAS.into_iter().filter_map(|isa| Some((isa, isa.missing()?)));
     let lacking: Vec<_> = lacking.collect();
     if lacking.is_empty() {

@@ -1,7 +1,5 @@
 //! Batches that were burnt into a reshape: taken apart where pictures are known to be apart, refused elsewhere.
 
-use std::collections::BTreeMap;
-
 use resnetc::import::ImportError;
 use resnetc::import::onnx::{self, Bindings};
 use resnetc_ir::Graph;
@@ -27,7 +25,7 @@ fn burnt(between: impl Fn(Model) -> Model) -> Model {
 }
 
 fn import(model: &Model, batch: usize) -> Result<Graph, ImportError> {
-    onnx::parse(&model.bytes(), None, &Bindings { batch: Some(batch), dims: BTreeMap::new() })
+    onnx::parse(&model.bytes(), None, &Bindings { batch: Some(batch), ..Bindings::default() })
 }
 
 #[test]

@@ -20,7 +20,8 @@ mod random_graph;
 
 fn import(bytes: &[u8], batch: Option<usize>, dims: &[(&str, usize)]) -> Result<Graph, String> {
     let dims = dims.iter().map(|(name, n)| (name.to_string(), *n)).collect();
-    onnx::parse(bytes, None, &Bindings { batch, dims }).map_err(|e| e.to_string())
+    onnx::parse(bytes, None, &Bindings { batch, dims, ..Bindings::default() })
+        .map_err(|e| e.to_string())
 }
 
 fn shape(graph: &Graph, input: usize) -> &[usize] {

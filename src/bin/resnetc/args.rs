@@ -1,6 +1,6 @@
 //! Options that commands share.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Once;
@@ -45,9 +45,13 @@ pub(crate) struct ModelOptions {
     /// Seed of random weights and random inputs [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Extent of a symbolic dimension; one without a name is INPUT.AXIS; can be given several times
+    /// Extent of a symbolic dimension, NAME=N; one without a name is INPUT.AXIS. Or the shape of an input,
+    /// INPUT=1,3,64,64. Can be given several times
     #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
-    pub(crate) shapes: Vec<(String, usize)>,
+    pub(crate) shapes: Vec<(String, Size)>,
+    /// Outputs that are computed, in this order; what only serves others is left out [default: all]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) outputs: Vec<String>,
     #[command(flatten)]
     passes: Passes,
     /// What values may share memory: in-place, freed or never
@@ -83,7 +87,15 @@ impl Common {
             threads: self.threads,
             numerics: own.numerics,
             batch: self.batch.or(batch),
-            dims: own.shapes.iter().cloned().collect(),
+            dims: own.sizes(|size| match size {
+                Size::Extent(extent) => Some(*extent),
+                Size::Shape(_) => None,
+            }),
+            shapes: own.sizes(|size| match size {
+                Size::Extent(_) => None,
+                Size::Shape(shape) => Some(shape.clone()),
+            }),
+            outputs: own.outputs.clone(),
             weights: own.weights.clone(),
             seed: if own.draws_weights(model) { self.seed() } else { 0 },
             passes: own.passes.selection(),
@@ -159,6 +171,7 @@ impl Common {
             OptionName::Numerics => own.numerics != Numerics::default(),
             OptionName::Batch => self.batch.is_some(),
             OptionName::Dims => !own.shapes.is_empty(),
+            OptionName::Outputs => !own.outputs.is_empty(),
             OptionName::Weights => own.weights.is_some(),
             OptionName::Seed => own.seed.is_some(),
             OptionName::Passes => return own.passes.given(),
@@ -172,6 +185,10 @@ impl Common {
 }
 
 impl ModelOptions {
+    fn sizes<T>(&self, kind: impl Fn(&Size) -> Option<T>) -> BTreeMap<String, T> {
+        self.shapes.iter().filter_map(|(name, size)| Some((name.clone(), kind(size)?))).collect()
+    }
+
     /// Whether a model's weights are random: that of a built-in network or a spec, unless a file has them.
     fn draws_weights(&self, model: Option<&Path>) -> bool {
         let is_onnx =
@@ -286,9 +303,27 @@ fn reuse(text: &str) -> Result<Reuse, String> {
     }
 }
 
-fn binding(text: &str) -> Result<(String, usize), String> {
-    match text.rsplit_once('=') {
-        Some((name, extent)) if !name.is_empty() => Ok((name.to_owned(), positive(extent)?)),
-        _ => Err("it is written name=N".to_owned()),
+/// What `--shape` says of a name.
+#[derive(Clone, Debug)]
+pub(crate) enum Size {
+    /// The extent of a dimension.
+    Extent(usize),
+    /// The shape of an input.
+    Shape(Vec<usize>),
+}
+
+fn binding(text: &str) -> Result<(String, Size), String> {
+    let (name, size) = match text.rsplit_once('=') {
+        Some((name, size)) if !name.is_empty() => (name.to_owned(), size),
+        _ => return Err("it is written name=N, or input=1,3,64,64".to_owned()),
+    };
+    // Brackets tell a shape of one number, or of none, from an extent.
+    let list = size.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+    match list {
+        None if !size.contains(',') => Ok((name, Size::Extent(positive(size)?))),
+        list => {
+            let extents = list.unwrap_or(size).split(',').map(str::trim).filter(|n| !n.is_empty());
+            Ok((name, Size::Shape(extents.map(positive).collect::<Result<_, _>>()?)))
+        }
     }
 }

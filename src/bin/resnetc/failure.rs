@@ -107,7 +107,8 @@ pub(crate) fn flag(option: OptionName) -> &'static str {
         OptionName::Threads => "--threads",
         OptionName::Numerics => "--numerics",
         OptionName::Batch => "--batch",
-        OptionName::Dims => "--shape",
+        OptionName::Dims | OptionName::Shapes => "--shape",
+        OptionName::Outputs => "--outputs",
         OptionName::Weights => "--weights",
         OptionName::Seed => "--seed",
         OptionName::Passes => "--no-pass, --only-pass or --unfused",
@@ -123,6 +124,7 @@ fn flag_with_value(option: OptionName) -> String {
     match option {
         OptionName::Batch => "--batch N".to_owned(),
         OptionName::Dims => "--shape NAME=N".to_owned(),
+        OptionName::Shapes => "--shape INPUT=N,C,H,W".to_owned(),
         other => flag(other).to_owned(),
     }
 }

@@ -1,77 +1,91 @@
 //! The values that a command puts into a network: from a file, or random.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resnetc::check::random_values;
-use resnetc::import::safetensors::{self, WeightMap};
-use resnetc::import::{ImportError, ImportErrorKind};
-use resnetc::ir::Tensor;
-use resnetc::{Compiler, Error, Network};
+use resnetc::import::onnx::InputInfo;
+use resnetc::import::{ImportError, ImportErrorKind, npy, safetensors};
+use resnetc::ir::{DType, Tensor};
+use resnetc::{Array, Compiler, Description, Error, Network, Options};
 
-use crate::args::{Common, Values};
+use crate::args::{Common, Values, note_random_weights};
 use crate::failure::Failure;
-use crate::npy;
+use crate::npz::Npz;
 use crate::units::shape;
 
-/// A file of tensors.
-pub(crate) struct TensorFile {
+/// A file of arrays.
+pub(crate) struct ArrayFile {
     path: PathBuf,
-    tensors: Tensors,
+    arrays: Arrays,
 }
 
-enum Tensors {
-    One(Arc<Tensor>),
-    Named(WeightMap),
+enum Arrays {
+    One(Array),
+    Named(BTreeMap<String, Array>),
 }
 
-impl TensorFile {
-    /// Reads a `.npy` or `.safetensors` file.
+impl ArrayFile {
+    /// Reads a `.npy`, `.npz` or `.safetensors` file; `file.npz:name` is one array of such a file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let tensors = match path.extension().and_then(|e| e.to_str()) {
-            Some("npy") => Tensors::One(Arc::new(npy::read(path)?)),
-            Some("safetensors") => Tensors::Named(safetensors::load(path)?),
+        let (file, member) = member(path);
+        let extension = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+        let arrays = match (extension.as_deref(), member) {
+            (Some("npz"), Some(name)) => Arrays::One(Npz::read(&file)?.array(&name)?),
+            (Some("npz"), None) => Arrays::Named(Npz::read(&file)?.arrays()?),
+            (Some("npy"), None) => Arrays::One(npy::read(&file)?),
+            (Some("safetensors"), None) => Arrays::Named(safetensors::load_arrays(&file)?),
             _ => {
-                return Err(Failure::file(path, "this is no .npy and no .safetensors file")
-                    .help("write it with numpy.save or safetensors.numpy.save_file"));
+                return Err(Failure::file(path, "this is no .npy, .npz or .safetensors file")
+                    .help("write it with numpy.save, numpy.savez or safetensors.numpy.save_file"));
             }
         };
-        Ok(TensorFile { path: path.to_owned(), tensors })
-    }
-
-    /// The tensor of this name; in a file with one tensor, that one.
-    pub(crate) fn tensor(&self, names: &[&str]) -> Option<&Arc<Tensor>> {
-        match &self.tensors {
-            Tensors::One(tensor) => Some(tensor),
-            Tensors::Named(map) => names.iter().find_map(|&name| map.get(name)),
-        }
+        Ok(ArrayFile { path: path.to_owned(), arrays })
     }
 
     /// What the file holds for an input of a network that has `inputs` of them.
-    fn input(&self, name: &str, inputs: usize) -> Result<&Arc<Tensor>, Failure> {
-        let names: &[&str] = if inputs == 1 { &[name, "input"] } else { &[name] };
-        let sole = match &self.tensors {
-            Tensors::Named(map) if map.len() == 1 && inputs == 1 => map.values().next(),
-            _ => None,
-        };
-        match &self.tensors {
-            Tensors::One(_) if inputs != 1 => {
-                let reason = format!("the model has {inputs} inputs, the file one tensor");
-                Err(Failure::file(&self.path, reason).help("use a .safetensors file"))
+    fn input(&self, name: &str, inputs: usize) -> Result<&Array, Failure> {
+        let arrays = match &self.arrays {
+            Arrays::One(array) if inputs == 1 => return Ok(array),
+            Arrays::One(_) => {
+                let reason = format!("the model has {inputs} inputs, the file one array");
+                return Err(Failure::file(&self.path, reason)
+                    .help("use a .npz or .safetensors file with arrays of the inputs' names"));
             }
-            _ => self.tensor(names).or(sole).ok_or_else(|| {
-                let wanted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
-                Failure::file(&self.path, format!("it has no tensor {}", wanted.join(" or ")))
-            }),
-        }
+            Arrays::Named(arrays) => arrays,
+        };
+        let names: &[&str] = if inputs == 1 { &[name, "input"] } else { &[name] };
+        let sole = arrays.values().next().filter(|_| arrays.len() == 1 && inputs == 1);
+        names.iter().find_map(|&name| arrays.get(name)).or(sole).ok_or_else(|| {
+            let wanted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
+            let held: Vec<&str> = arrays.keys().map(String::as_str).take(SHOWN).collect();
+            let reason = format!("it has no array {}", wanted.join(" or "));
+            Failure::file(&self.path, reason).help(format!("it has {}", held.join(", ")))
+        })
     }
 
-    /// The tensor `output` or that of the output's name, if a `.safetensors` file has one.
-    pub(crate) fn expected(&self, output: &str) -> Option<&Arc<Tensor>> {
-        match &self.tensors {
-            Tensors::One(_) => None,
-            Tensors::Named(map) => map.get("output").or_else(|| map.get(output)),
+    /// The array `output` or that of the output's name, if a file of named arrays has one.
+    pub(crate) fn expected(&self, output: &str) -> Option<Result<Tensor, Failure>> {
+        let Arrays::Named(arrays) = &self.arrays else { return None };
+        let (name, array) = arrays.get_key_value("output").or(arrays.get_key_value(output))?;
+        let fail = |e| Failure::file(&self.path, format!("array \"{name}\": {e}"));
+        Some(array.values(DType::F32).map_err(fail))
+    }
+}
+
+/// Names that are shown of a file.
+const SHOWN: usize = 10;
+
+/// A file, and the array of it that is meant, if the path names one. A file of just this name comes first.
+fn member(path: &Path) -> (PathBuf, Option<String>) {
+    let text = path.to_string_lossy();
+    match text.to_ascii_lowercase().rfind(".npz:") {
+        Some(at) if !path.exists() => {
+            let end = at + ".npz".len();
+            (PathBuf::from(&text[..end]), Some(text[end + 1..].to_owned()))
         }
+        _ => (path.to_owned(), None),
     }
 }
 
@@ -81,11 +95,10 @@ pub(crate) struct Loaded {
     /// One tensor an input.
     pub(crate) inputs: Vec<Arc<Tensor>>,
     /// Where they came from.
-    pub(crate) file: Option<TensorFile>,
+    pub(crate) file: Option<ArrayFile>,
 }
 
-/// Loads MODEL and its inputs: random ones, or those of a file, whose first axis is the batch unless --batch is
-/// given.
+/// Loads MODEL and its inputs: random ones, or those of a file, whose shapes are those of the inputs then.
 pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
     let Some(path) = input else {
         let network = common.load_to_run(model, Values::Random)?;
@@ -93,50 +106,60 @@ pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Resul
         return Ok(Loaded { network, inputs, file: None });
     };
     common.check(Some(model), Values::Given)?;
-    let file = TensorFile::read(path)?;
-    let mut network = common.load_to_run(model, Values::Given)?;
-    if let Some(batch) = other_batch(&network, &file)?
-        && common.batch.is_none()
-    {
-        match Compiler::new(common.options(Some(model), Some(batch))).load(model) {
-            Ok(bound) => network = bound,
-            // The shapes are compared below.
-            Err(Error::Import(ImportError { kind, .. }))
-                if matches!(*kind, ImportErrorKind::FixedBatch { .. }) => {}
-            Err(other) => return Err(other.into()),
-        }
-    }
-    let inputs = matching(&network, &file)?;
+    let file = ArrayFile::read(path)?;
+    let options = common.options(Some(model), None);
+    let description = Description::open(model)?;
+    let infos = description.inputs(&options.outputs)?;
+    let options = Options { shapes: shapes(&infos, &file, &options)?, ..options };
+    let network = Compiler::new(options).build(&description).map_err(|e| at(path, e))?;
+    note_random_weights(model, &network);
+    let inputs = values(&network, &file)?;
     Ok(Loaded { network, inputs, file: Some(file) })
 }
 
-/// The first extent of the file's first input, if the network has another one.
-fn other_batch(network: &Network, file: &TensorFile) -> Result<Option<usize>, Failure> {
-    let graph = network.graph();
-    let Some(&first) = graph.inputs().first() else { return Ok(None) };
-    let node = graph.node(first);
-    let given = file.input(&node.name, graph.inputs().len())?.shape().first().copied();
-    Ok(given.filter(|&n| n > 0 && Some(&n) != node.ty.shape.first()))
+/// The shapes of the arrays for the inputs. Where the user says one, too, it must be the same.
+fn shapes(
+    infos: &[InputInfo],
+    file: &ArrayFile,
+    options: &Options,
+) -> Result<BTreeMap<String, Vec<usize>>, Failure> {
+    let mut shapes = options.shapes.clone();
+    for info in infos {
+        let found = file.input(&info.name, infos.len())?.shape();
+        if let Some(said) = shapes.insert(info.name.clone(), found.to_vec())
+            && said != found
+        {
+            let (found, said) = (shape(found), shape(&said));
+            return Err(Failure::file(&file.path, format!("its shape is {found}, not {said}"))
+                .help(format!("leave --shape {}=... away", info.name)));
+        }
+    }
+    Ok(shapes)
 }
 
-/// The file's tensors for all inputs, if they have the right shapes.
-fn matching(network: &Network, file: &TensorFile) -> Result<Vec<Arc<Tensor>>, Failure> {
+/// An array's shape that does not fit is a fault of the array's file.
+fn at(path: &Path, error: Error) -> Failure {
+    match &error {
+        Error::Import(ImportError { kind, .. })
+            if matches!(**kind, ImportErrorKind::GivenShape { .. }) =>
+        {
+            Failure::file(path, kind)
+        }
+        _ => error.into(),
+    }
+}
+
+/// The file's values for all inputs, as far as their types hold them.
+fn values(network: &Network, file: &ArrayFile) -> Result<Vec<Arc<Tensor>>, Failure> {
     let graph = network.graph();
     let take = |&id| {
-        let node = graph.node(id);
-        let tensor = file.input(&node.name, graph.inputs().len())?;
-        match tensor.shape() == node.ty.shape {
-            true => Ok(Arc::clone(tensor)),
-            false => Err(Failure::file(
-                &file.path,
-                format!(
-                    "its shape is {}, but input \"{}\" of the model is {}",
-                    shape(tensor.shape()),
-                    node.name,
-                    shape(&node.ty.shape)
-                ),
-            )),
-        }
+        let name = &graph.node(id).name;
+        let dtype = graph.input_dtype(id);
+        let values = file.input(name, graph.inputs().len())?.values(dtype);
+        values.map(Arc::new).map_err(|e| {
+            let reason = format!("input \"{name}\" of the model is {dtype}, but {e}");
+            Failure::file(&file.path, reason)
+        })
     };
     graph.inputs().iter().map(take).collect()
 }

@@ -11,7 +11,7 @@ mod failure;
 mod info;
 mod inputs;
 mod nearest;
-mod npy;
+mod npz;
 mod output;
 mod passes;
 mod profile;

@@ -3,7 +3,8 @@
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
-use resnetc::whole_file;
+use resnetc::import::npy;
+use resnetc::{Array, whole_file};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -33,6 +34,11 @@ pub(crate) fn note(text: &str) {
 /// Writes a file beside its place and moves it there once it is complete.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     whole_file::write(path, bytes).map_err(|e| Failure::file(path, format!("writing failed: {e}")))
+}
+
+/// Writes an array as NumPy does.
+pub(crate) fn write_npy(path: &Path, array: &Array) -> Result<(), Failure> {
+    write_file(path, &npy::encode(array))
 }
 
 /// Sees whether [`write_file`] could write a file, before the work whose result goes there.

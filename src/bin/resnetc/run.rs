@@ -4,26 +4,27 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use resnetc::Model;
 use resnetc::import::safetensors;
-use resnetc::ir::Tensor;
+use resnetc::ir::{DType, Tensor};
+use resnetc::{Array, Model};
 use serde::Serialize;
 
 use crate::args::Common;
 use crate::failure::Failure;
-use crate::inputs::{self, TensorFile};
+use crate::inputs::{self, ArrayFile};
+use crate::output;
 use crate::units::{ms, plural, shape};
-use crate::{npy, output};
 
 /// Run a network once
 ///
-/// Without --input, on random values. The first axis of the input is the batch, if the model leaves it open. If a
-/// .safetensors input also has the tensor `output`, the result is compared with it.
+/// Without --input, on random values. Inputs have the shapes of the arrays that are given, where the model leaves their
+/// extents open. If an input file also has the array `output`, the result is compared with it. Outputs are written in the
+/// types that the model declares for them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
-    /// Values for the inputs, .npy or .safetensors
+    /// Values for the inputs: .npy, .npz or .safetensors; FILE.npz:NAME is one array of a file
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Where to write the result: .npy (one output) or .safetensors (all outputs)
@@ -66,7 +67,8 @@ pub(crate) struct Phase {
 struct OutputReport {
     name: String,
     shape: Vec<usize>,
-    /// The greatest values of each row, if the output is a matrix.
+    dtype: &'static str,
+    /// The greatest values of each row, if the output is a matrix of floats.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     top: Vec<Vec<Entry>>,
     first_values: Vec<f32>,
@@ -118,11 +120,18 @@ fn check_output_name(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// The outputs by name, and how long it took.
+/// An output of a run.
+struct Output {
+    name: String,
+    tensor: Tensor,
+    dtype: DType,
+}
+
+/// The outputs, and how long it took.
 fn compute(
     model: &Model,
     inputs: &[std::sync::Arc<Tensor>],
-) -> Result<(Vec<(String, Tensor)>, Duration), Failure> {
+) -> Result<(Vec<Output>, Duration), Failure> {
     let mut context = model.context()?;
     for (i, tensor) in inputs.iter().enumerate() {
         context.input_mut(i)?.copy_from_slice(tensor.data());
@@ -134,15 +143,15 @@ fn compute(
     for (i, port) in model.outputs().iter().enumerate() {
         let tensor = Tensor::new(port.shape.clone(), context.output(i)?.to_vec());
         let tensor = tensor.ok_or_else(|| Failure::new("an output has another size than shape"))?;
-        results.push((port.name.clone(), tensor));
+        results.push(Output { name: port.name.clone(), tensor, dtype: port.dtype });
     }
     Ok((results, time))
 }
 
 /// The greatest difference to the first output that the file has, and the greatest expected value.
-fn compare(file: &TensorFile, results: &[(String, Tensor)]) -> Result<Option<(f64, f64)>, Failure> {
-    let Some((name, found)) = results.first() else { return Ok(None) };
-    let Some(expected) = file.expected(name) else { return Ok(None) };
+fn compare(file: &ArrayFile, results: &[Output]) -> Result<Option<(f64, f64)>, Failure> {
+    let Some(Output { name, tensor: found, .. }) = results.first() else { return Ok(None) };
+    let Some(expected) = file.expected(name).transpose()? else { return Ok(None) };
     if expected.shape() != found.shape() {
         return Err(Failure::new(format!(
             "the file's output is {}, the model's output \"{name}\" is {}",
@@ -155,31 +164,37 @@ fn compare(file: &TensorFile, results: &[(String, Tensor)]) -> Result<Option<(f6
     Ok(Some((difference.max_abs, difference.relative())))
 }
 
-fn save(args: &Args, results: &[(String, Tensor)]) -> Result<(), Failure> {
-    if let (Some(path), [(_, first), ..]) = (&args.output, results) {
+fn save(args: &Args, results: &[Output]) -> Result<(), Failure> {
+    let array = |output: &Output| Array::of(&output.tensor, output.dtype);
+    if let (Some(path), [first, ..]) = (&args.output, results) {
         match has_extension(path, "npy") {
-            true => npy::write(path, first)?,
-            false => safetensors::save(path, results.iter().map(|(n, t)| (n.as_str(), t)))?,
+            true => output::write_npy(path, &array(first))?,
+            false => {
+                let arrays: Vec<Array> = results.iter().map(array).collect();
+                let names = results.iter().map(|output| output.name.as_str());
+                safetensors::save_arrays(path, names.zip(&arrays))?;
+            }
         }
     }
     if let Some(folder) = &args.output_dir {
         let made = std::fs::create_dir_all(folder);
         made.map_err(|e| Failure::file(folder, format!("making the folder failed: {e}")))?;
-        for (i, (name, tensor)) in results.iter().enumerate() {
-            npy::write(&folder.join(file_name(i, name, results)), tensor)?;
+        for (i, output) in results.iter().enumerate() {
+            let file = folder.join(file_name(i, &output.name, results));
+            output::write_npy(&file, &array(output))?;
         }
     }
     Ok(())
 }
 
 /// An output's name as a file name: numbered where two would be the same.
-fn file_name(index: usize, name: &str, results: &[(String, Tensor)]) -> String {
+fn file_name(index: usize, name: &str, results: &[Output]) -> String {
     let plain = |name: &str| -> String {
         let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         name.chars().map(keep).collect::<String>().trim_start_matches('.').to_owned()
     };
     let stem = plain(name);
-    let same = results.iter().filter(|(other, _)| plain(other).eq_ignore_ascii_case(&stem)).count();
+    let same = results.iter().filter(|o| plain(&o.name).eq_ignore_ascii_case(&stem)).count();
     match same > 1 || stem.is_empty() {
         true => format!("{index}_{stem}.npy"),
         false => format!("{stem}.npy"),
@@ -200,7 +215,7 @@ fn report(
     args: &Args,
     model: &Model,
     time: Duration,
-    results: &[(String, Tensor)],
+    results: &[Output],
     difference: Option<(f64, f64)>,
 ) -> Report {
     Report {
@@ -210,15 +225,15 @@ fn report(
         compile_ms: ms(model.report().total()),
         phases: phases(model),
         run_ms: ms(time),
-        outputs: results.iter().map(|(name, tensor)| output_report(name, tensor)).collect(),
+        outputs: results.iter().map(output_report).collect(),
         max_abs_difference: difference.map(|d| d.0),
         relative_difference: difference.map(|d| d.1),
     }
 }
 
-fn output_report(name: &str, tensor: &Tensor) -> OutputReport {
+fn output_report(Output { name, tensor, dtype }: &Output) -> OutputReport {
     let top = match *tensor.shape() {
-        [_, classes] if classes > TOP => {
+        [_, classes] if classes > TOP && dtype.is_float() => {
             tensor.data().chunks_exact(classes).take(ROWS).map(greatest).collect()
         }
         _ => Vec::new(),
@@ -226,6 +241,7 @@ fn output_report(name: &str, tensor: &Tensor) -> OutputReport {
     OutputReport {
         name: name.to_owned(),
         shape: tensor.shape().to_vec(),
+        dtype: dtype.name(),
         top,
         first_values: tensor.data().iter().take(2 * TOP).copied().collect(),
     }
@@ -251,14 +267,18 @@ fn text(report: &Report) -> String {
     let _ = writeln!(text, "compile  {:.1} ms ({phases})", report.compile_ms);
     let _ = writeln!(text, "run      {:.3} ms", report.run_ms);
     for output in &report.outputs {
-        let _ = writeln!(text, "output   \"{}\" {}", output.name, shape(&output.shape));
+        let is_float = DType::by_name(output.dtype).is_some_and(DType::is_float);
+        let dtype = if output.dtype == DType::F32.name() { "" } else { output.dtype };
+        let line = format!("output   \"{}\" {} {dtype}", output.name, shape(&output.shape));
+        let _ = writeln!(text, "{}", line.trim_end());
         for (row, entries) in output.top.iter().enumerate() {
             let list: Vec<String> =
                 entries.iter().map(|e| format!("{}: {:.4}", e.index, e.value)).collect();
             let _ = writeln!(text, "  row {row}  {}", list.join("  "));
         }
         if output.top.is_empty() {
-            let list: Vec<String> = output.first_values.iter().map(|v| format!("{v:.5}")).collect();
+            let value = |v: &f32| if is_float { format!("{v:.5}") } else { v.to_string() };
+            let list: Vec<String> = output.first_values.iter().map(value).collect();
             let more =
                 if output.shape.iter().product::<usize>() > list.len() { " ..." } else { "" };
             let _ = writeln!(text, "  {}{more}", list.join(" "));

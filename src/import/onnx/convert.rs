@@ -7,38 +7,30 @@ use resnetc_ir::{DType, Graph, NodeId};
 
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
-use super::functions::{Step, inline};
+use super::functions::Step;
 use super::inputs::{Bound, Input};
+use super::needed::Needed;
 use super::open::is_standard;
 use super::ops::{self, Integers};
-use super::order::order;
-use super::proto::{AttributeType, DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use super::proto::{AttributeType, DataType, GraphProto, NodeProto, ValueInfoProto};
 use super::rebatch::rebatched;
 use super::tensor::{self, TensorError};
 use crate::advice::{Advice, OptionName};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 use crate::import::limits;
 
-/// Converts a model whose inputs have these names and shapes, and gives it another batch if that is wanted.
+/// Converts what is needed of a model, whose inputs have these names and shapes, and gives it another batch if that is
+/// wanted.
 pub(super) fn convert(
-    model: &ModelProto,
-    opset: i64,
+    graph: &GraphProto,
+    needed: &Needed<'_>,
     bound: &Bound,
     folder: Option<PathBuf>,
 ) -> Result<Graph, ImportError> {
-    let Some(graph) = &model.graph else { return Ok(Graph::new()) };
-    if graph.output.is_empty() {
-        return Err(invalid("graph", "it has no outputs"));
-    }
     if !graph.sparse_initializer.is_empty() {
         return Err(invalid("graph", "sparse initializers are not supported"));
     }
-    let steps = inline(model, opset)?;
-    if steps.len() > limits::NODES {
-        return Err(too_many_nodes());
-    }
-    let order = order(graph, &steps)?;
-    let used = used(graph, &order, &steps);
+    let used = needed.names();
     let builder = Builder::new(folder);
     let mut converter = Converter {
         builder,
@@ -56,15 +48,15 @@ pub(super) fn convert(
         converter.values.insert(name, Some(Value::Node(node)));
     }
     converter.read_initializers(graph)?;
-    for &i in &order {
-        converter.step(&steps[i]);
+    for step in needed.steps() {
+        converter.step(step);
         // One node may become many.
         if converter.builder.graph.len() > limits::NODES {
             return Err(too_many_nodes());
         }
     }
     converter.builder.files.check()?;
-    let result = converter.finish(graph)?;
+    let result = converter.finish(&needed.outputs)?;
     match bound.new_batch {
         None => Ok(result),
         Some(batch) => {
@@ -76,11 +68,11 @@ pub(super) fn convert(
     }
 }
 
-fn invalid(place: &str, reason: &str) -> ImportError {
+pub(super) fn invalid(place: &str, reason: &str) -> ImportError {
     ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()
 }
 
-fn too_many_nodes() -> ImportError {
+pub(super) fn too_many_nodes() -> ImportError {
     let advice = Advice::plain("an ONNX simplifier may make them fewer");
     let place = "graph".into();
     ImportErrorKind::Limit { place, what: "nodes", limit: limits::NODES, advice }.into()
@@ -118,12 +110,6 @@ fn shorten(mut reason: String) -> String {
         reason.push_str("...");
     }
     reason
-}
-
-/// All names that a needed node or the caller reads.
-fn used<'a>(graph: &'a GraphProto, order: &[usize], steps: &'a [Step]) -> HashSet<&'a str> {
-    let operands = order.iter().flat_map(|&i| &steps[i].node.input).map(String::as_str);
-    operands.chain(graph.output.iter().map(|o| o.name())).collect()
 }
 
 struct Converter<'a> {
@@ -274,12 +260,12 @@ impl<'a> Converter<'a> {
     }
 
     /// Names the outputs.
-    fn finish(mut self, graph: &GraphProto) -> Result<Graph, ImportError> {
+    fn finish(mut self, outputs: &[&ValueInfoProto]) -> Result<Graph, ImportError> {
         if !self.refused.is_empty() {
             return Err(ImportErrorKind::Unsupported { nodes: self.refused }.into());
         }
         check_values(&self.builder.graph)?;
-        for output in &graph.output {
+        for output in outputs {
             let name = output.name();
             let Some(Some(value)) = self.values.get(name) else {
                 return Err(invalid(&format!("output \"{name}\""), "nothing computes it"));

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use resnetc_ir::DType;
 use resnetc_ir::infer::check_shape;
 
+use super::given;
 use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
 use super::rebatch::NewBatch;
 use crate::import::error::{ImportError, ImportErrorKind, UnboundDim};
 
-/// Sizes for symbolic dimensions, and for the batch of a model that declares another one.
+/// What a caller chooses of a model: sizes for symbolic dimensions, and for the batch of a model that declares another
+/// one; shapes of inputs; and which outputs are computed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bindings {
     /// The first extent of every input that is not named in `dims`. Without, it is what the model declares, or 1 where
@@ -18,6 +20,12 @@ pub struct Bindings {
     pub batch: Option<usize>,
     /// Sizes by name. A dimension without a name goes by its input and axis, as in `"image.2"`.
     pub dims: BTreeMap<String, usize>,
+    /// Whole shapes of inputs, by name. They must agree with what is declared, but for a batch; an input that is declared
+    /// without a shape needs one.
+    pub shapes: BTreeMap<String, Vec<usize>>,
+    /// The outputs that are computed, by name and in this order; without names, all of them as they are declared. What
+    /// only serves other outputs is left out, nodes and inputs, and not even judged.
+    pub outputs: Vec<String>,
 }
 
 /// One dimension as declared.
@@ -34,10 +42,28 @@ pub enum Dim {
 pub struct InputInfo {
     /// The name.
     pub name: String,
-    /// The dimensions, outermost first.
-    pub dims: Vec<Dim>,
+    /// The dimensions, outermost first; nothing if there is no declared shape.
+    pub dims: Option<Vec<Dim>>,
     /// The element type. Callers give f32 in any case, of the same values: see [`DType::holds`].
     pub dtype: DType,
+}
+
+impl InputInfo {
+    /// The dimensions; none if there is no declared shape.
+    fn dims(&self) -> &[Dim] {
+        self.dims.as_deref().unwrap_or_default()
+    }
+}
+
+/// The shapes that inputs get.
+///
+/// # Errors
+/// If a size is missing, or what is given does not fit what is declared.
+pub(crate) fn shapes(
+    inputs: &[InputInfo],
+    bindings: &Bindings,
+) -> Result<Vec<Vec<usize>>, ImportError> {
+    Ok(bind(inputs, bindings)?.inputs.into_iter().map(|input| input.shape).collect())
 }
 
 /// An input with sizes.
@@ -71,14 +97,19 @@ fn fixed_batch(inputs: &[Input], wanted: usize, reason: String) -> ImportError {
     ImportErrorKind::FixedBatch { wanted, input, shape, reason }.into()
 }
 
-fn invalid(input: &str, reason: String) -> ImportError {
+pub(super) fn invalid(input: &str, reason: String) -> ImportError {
     ImportErrorKind::Invalid { place: format!("input \"{input}\""), reason }.into()
 }
 
 /// The inputs of a graph, without those that an initializer gives a value: old files list both.
-pub(super) fn describe(graph: &GraphProto) -> Result<Vec<InputInfo>, ImportError> {
+/// Only those are judged that are wanted.
+pub(super) fn describe(
+    graph: &GraphProto,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<InputInfo>, ImportError> {
     let constants: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
-    graph.input.iter().filter(|i| !constants.contains(i.name())).map(describe_one).collect()
+    let is_wanted = |name: &str| !constants.contains(name) && wanted(name);
+    graph.input.iter().filter(|i| is_wanted(i.name())).map(describe_one).collect()
 }
 
 fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
@@ -92,11 +123,9 @@ fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
             format!("its element type is {ty:?}; floats, integers and booleans are supported");
         return Err(invalid(name, reason));
     };
-    let Some(shape) = &tensor.shape else {
-        return Err(invalid(name, "it has no declared shape".into()));
-    };
-    let dims =
-        shape.dim.iter().enumerate().map(|(axis, dim)| describe_dim(name, axis, dim)).collect();
+    let dims = tensor.shape.as_ref().map(|shape| {
+        shape.dim.iter().enumerate().map(|(axis, dim)| describe_dim(name, axis, dim)).collect()
+    });
     Ok(InputInfo { name: name.into(), dims, dtype })
 }
 
@@ -111,12 +140,13 @@ fn describe_dim(input: &str, axis: usize, dim: &Dimension) -> Dim {
 
 /// Gives every dimension a size.
 pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, ImportError> {
-    let (sizes, named_batch) = sizes(inputs, bindings)?;
+    let (inputs, dims) = given::as_dims(inputs, bindings)?;
+    let (sizes, named_batch) = sizes(&inputs, bindings.batch, &dims)?;
     let mut unbound = Vec::new();
     let mut bound = Vec::new();
-    for input in inputs {
+    for input in &inputs {
         let mut shape = Vec::new();
-        for (axis, dim) in input.dims.iter().enumerate() {
+        for (axis, dim) in input.dims().iter().enumerate() {
             match dim {
                 Dim::Fixed(n) => shape.push(*n),
                 Dim::Symbol(name) => match sizes.get(name.as_str()) {
@@ -129,11 +159,13 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
                 },
             }
         }
-        let is_batch = matches!(input.dims.first(), Some(Dim::Symbol(_)));
+        let is_batch = matches!(input.dims().first(), Some(Dim::Symbol(_)));
         bound.push(Input { is_batch, name: input.name.clone(), shape, dtype: input.dtype });
     }
-    if !unbound.is_empty() {
-        return Err(ImportErrorKind::UnboundDims { dims: unbound }.into());
+    let shapeless = inputs.iter().filter(|i| i.dims.is_none()).map(|i| i.name.clone());
+    let shapeless: Vec<String> = shapeless.collect();
+    if !(unbound.is_empty() && shapeless.is_empty()) {
+        return Err(ImportErrorKind::UnboundDims { dims: unbound, shapeless }.into());
     }
     for Input { name, shape, .. } in &bound {
         check_shape(shape).map_err(|e| invalid(name, e.to_string()))?;
@@ -146,17 +178,18 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
 /// that the caller wants instead of a fixed one, by the name of that dimension.
 fn sizes<'a>(
     inputs: &'a [InputInfo],
-    bindings: &'a Bindings,
+    asked: Option<usize>,
+    dims: &'a BTreeMap<String, usize>,
 ) -> Result<(BTreeMap<&'a str, usize>, Option<usize>), ImportError> {
     let symbol =
         |dim: &'a Dim| if let Dim::Symbol(name) = dim { Some(name.as_str()) } else { None };
-    let first = inputs.iter().filter_map(|i| i.dims.first().and_then(symbol));
-    let batch = bindings.batch.unwrap_or(1);
+    let first = inputs.iter().filter_map(|i| i.dims().first().and_then(symbol));
+    let batch = asked.unwrap_or(1);
     let mut sizes: BTreeMap<&str, usize> = first.map(|name| (name, batch)).collect();
     let known: BTreeSet<&str> =
-        inputs.iter().flat_map(|i| i.dims.iter().filter_map(symbol)).collect();
+        inputs.iter().flat_map(|i| i.dims().iter().filter_map(symbol)).collect();
     let mut named_batch = None;
-    for (name, &size) in &bindings.dims {
+    for (name, &size) in dims {
         if known.contains(name.as_str()) {
             sizes.insert(name, size);
             continue;
@@ -181,10 +214,10 @@ fn sizes<'a>(
             }
         }
     }
-    let firsts = inputs.iter().filter_map(|i| i.dims.first().and_then(symbol));
+    let firsts = inputs.iter().filter_map(|i| i.dims().first().and_then(symbol));
     let firsts: Vec<(&str, usize)> = firsts.map(|name| (name, sizes[name])).collect();
     let batches = firsts.iter().map(|first| first.1).chain(named_batch);
-    match (bindings.batch, firsts.first()) {
+    match (asked, firsts.first()) {
         // It would be without effect.
         (Some(asked), first)
             if batches.clone().count() > 0 && batches.clone().all(|n| n != asked) =>
@@ -202,7 +235,7 @@ fn sizes<'a>(
 fn fixed<'a>(inputs: &'a [InputInfo], name: &str) -> Option<(&'a InputInfo, usize, usize)> {
     let (input, axis) = name.rsplit_once('.')?;
     let (input, axis) = (inputs.iter().find(|i| i.name == input)?, axis.parse().ok()?);
-    match input.dims.get(axis)? {
+    match input.dims().get(axis)? {
         Dim::Fixed(size) => Some((input, axis, *size)),
         Dim::Symbol(_) => None,
     }

@@ -6,7 +6,8 @@
 //! | `open`, `wire` | bytes to messages: what is no model at all or too large, and which versions are read |
 //! | `tensor`, `external` | stored constants |
 //! | `types` | element types |
-//! | `inputs` | symbolic dimensions and their sizes |
+//! | `needed` | what the outputs that are asked for need |
+//! | `inputs`, `given` | symbolic dimensions and their sizes |
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |
@@ -25,9 +26,11 @@ mod call;
 mod convert;
 mod external;
 mod functions;
+mod given;
 mod inputs;
 mod literal;
 mod movement;
+mod needed;
 mod open;
 mod ops;
 mod order;
@@ -45,7 +48,9 @@ use resnetc_ir::Graph;
 
 use super::error::ImportError;
 
+pub(crate) use inputs::shapes;
 pub use inputs::{Bindings, Dim, InputInfo};
+use needed::Needed;
 pub use ops::{Operator, When, operators};
 
 /// A model that was read but not yet given sizes.
@@ -98,20 +103,35 @@ impl Model {
     /// The inputs as declared, without the constants that old files list among them.
     ///
     /// # Errors
-    /// If an input is no tensor of numbers, or has no shape.
+    /// If an input is no tensor of numbers.
     pub fn inputs(&self) -> Result<Vec<InputInfo>, ImportError> {
-        inputs::describe(self.declared()).map_err(|e| self.name_file(e))
+        inputs::describe(self.declared(), |_| true).map_err(|e| self.name_file(e))
     }
 
-    /// The model as a graph with these sizes.
+    /// As [`Model::inputs`], but only those that the outputs of these names need; without names, all of them.
     ///
     /// # Errors
-    /// If a size is missing, the model contradicts itself, or nodes are not supported; the error lists all of
-    /// them.
+    /// As [`Model::inputs`], if there is no such output, or the model contradicts itself.
+    pub fn inputs_of(&self, outputs: &[String]) -> Result<Vec<InputInfo>, ImportError> {
+        if outputs.is_empty() {
+            return self.inputs();
+        }
+        let graph = self.declared();
+        let needed = Needed::of(&self.proto, graph, self.opset, outputs);
+        needed.and_then(|needed| needed.inputs(graph)).map_err(|e| self.name_file(e))
+    }
+
+    /// The model as a graph with these sizes and these outputs.
+    ///
+    /// # Errors
+    /// If a size is missing, the model contradicts itself, or nodes are not supported that the outputs need; the error
+    /// lists all of them.
     pub fn graph(&self, bindings: &Bindings) -> Result<Graph, ImportError> {
         let convert = || {
-            let bound = inputs::bind(&inputs::describe(self.declared())?, bindings)?;
-            convert::convert(&self.proto, self.opset, &bound, self.folder.clone())
+            let graph = self.declared();
+            let needed = Needed::of(&self.proto, graph, self.opset, &bindings.outputs)?;
+            let bound = inputs::bind(&needed.inputs(graph)?, bindings)?;
+            convert::convert(graph, &needed, &bound, self.folder.clone())
         };
         convert().map_err(|e| self.name_file(e))
     }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::functions::Step;
-use super::proto::GraphProto;
+use super::proto::{GraphProto, ValueInfoProto};
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::one_line::one_line;
 
@@ -12,12 +12,16 @@ fn invalid(place: &str, reason: String) -> ImportError {
     ImportErrorKind::Invalid { place: place.into(), reason }.into()
 }
 
-/// The positions in `steps` of all nodes that the outputs need, each after those that compute its operands, and
+/// The positions in `steps` of all nodes that these outputs need, each after those that compute its operands, and
 /// otherwise in the order of the file.
-pub(super) fn order(graph: &GraphProto, steps: &[Step]) -> Result<Vec<usize>, ImportError> {
+pub(super) fn order(
+    graph: &GraphProto,
+    steps: &[Step],
+    outputs: &[&ValueInfoProto],
+) -> Result<Vec<usize>, ImportError> {
     let producers = producers(graph, steps)?;
     let sorted = sort(steps, &producers)?;
-    let mut needed: HashSet<&str> = graph.output.iter().map(|o| o.name()).collect();
+    let mut needed: HashSet<&str> = outputs.iter().map(|o| o.name()).collect();
     let mut live: Vec<usize> = Vec::new();
     for &i in sorted.iter().rev() {
         let node = &steps[i].node;

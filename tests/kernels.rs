@@ -11,8 +11,12 @@ mod elementary;
 mod extremes;
 #[path = "kernels/fixed.rs"]
 mod fixed;
+#[path = "kernels/jumps.rs"]
+mod jumps;
 #[path = "kernels/odd.rs"]
 mod odd;
+#[path = "kernels/pick.rs"]
+mod pick;
 #[path = "kernels/residual.rs"]
 mod residual;
 #[path = "kernels/winograd.rs"]

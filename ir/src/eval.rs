@@ -8,6 +8,7 @@
 
 mod conv;
 mod elementwise;
+mod interpolate;
 mod matrix;
 mod pool;
 mod reduce;
@@ -210,6 +211,7 @@ fn eval_data(op: &Op, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, 
         Op::BatchNorm { epsilon } => elementwise::batch_norm(*epsilon, operands),
         Op::Unary(op) => Ok(elementwise::unary(*op, x)),
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),
+        Op::Where => elementwise::choose(x, operands[1], operands[2], shape),
         Op::MaxPool(op) => pool::max(op, x, shape),
         Op::AveragePool { pool: op, count_include_pad } => {
             pool::average(op, *count_include_pad, x, shape)
@@ -223,6 +225,8 @@ fn eval_data(op: &Op, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, 
         Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => Ok(x.data.clone()),
         Op::Pad { before, after, mode } => shape::pad(before, after, *mode, x),
         Op::Slice(axes) => shape::slice(axes, x),
+        Op::Gather { axis, indices } => shape::gather(*axis, indices, x),
+        Op::Interpolate(op) => interpolate::interpolate(op, x, shape),
         Op::Concat { axis } => shape::concat(*axis, operands, shape),
         Op::Transpose { perm } => Ok(shape::transpose(perm, x, shape)),
     }

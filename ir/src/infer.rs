@@ -7,7 +7,9 @@ mod window;
 
 pub use window::{WindowAxis, output_extent};
 
-use crate::op::{Activation, Conv, Gemm, Op, PadMode, Pool, Residual, SliceAxis, Unary, Window};
+use crate::op::{
+    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pool, Residual, SliceAxis, Unary, Window,
+};
 use crate::ty::{Layout, TensorType};
 
 /// The most elements that a value may have. Far above any network, far below the overflow of an address.
@@ -94,6 +96,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         Op::Gemm(gemm) => 2 + usize::from(gemm.bias),
         Op::BatchNorm { .. } => 5,
         Op::Binary(_) | Op::MatMul => 2,
+        Op::Where => 3,
         Op::Unary(_)
         | Op::MaxPool(_)
         | Op::AveragePool { .. }
@@ -104,6 +107,8 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Interpolate(_)
         | Op::Transpose { .. }
         | Op::Identity
         | Op::Reorder(_) => 1,
@@ -120,6 +125,7 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::BatchNorm { epsilon } => infer_batch_norm(*epsilon, shapes),
         Op::Unary(unary) => infer_unary(unary, shapes[0]),
         Op::Binary(_) => broadcast(shapes[0], shapes[1]),
+        Op::Where => broadcast(shapes[0], &broadcast(shapes[1], shapes[2])?),
         Op::MaxPool(pool) | Op::AveragePool { pool, .. } => infer_pool(pool, shapes[0]),
         Op::GlobalAveragePool => {
             let [n, c, _, _] = picture("X", shapes[0])?;
@@ -137,6 +143,8 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::Reshape { shape } => infer_reshape(shape, shapes[0]),
         Op::Pad { before, after, mode } => infer_pad(before, after, mode, shapes[0]),
         Op::Slice(axes) => infer_slice(axes, shapes[0]),
+        Op::Gather { axis, indices } => infer_picked(*axis, 1, indices, shapes[0]),
+        Op::Interpolate(op) => infer_interpolate(op, shapes[0]),
         Op::Concat { axis } => infer_concat(*axis, shapes),
         Op::Transpose { perm } => infer_transpose(perm, shapes[0]),
         Op::Identity | Op::Reorder(Layout::Planar) => Ok(shapes[0].to_vec()),
@@ -387,6 +395,36 @@ fn infer_slice(axes: &[SliceAxis], x: &[usize]) -> Result<Vec<usize>, TypeError>
         }
     }
     Ok(axes.iter().map(|axis| axis.len).collect())
+}
+
+fn infer_interpolate(op: &Interpolate, x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    if op.weights.len() != op.indices.len() {
+        let (weights, indices) = (op.weights.len(), op.indices.len());
+        return fail(format!("{weights} weights for {indices} indices"));
+    }
+    if let Some(weight) = op.weights.iter().find(|weight| !weight.is_finite()) {
+        return fail(format!("a weight is {weight}"));
+    }
+    infer_picked(op.axis, op.taps, &op.indices, x)
+}
+
+/// The shape of a result that takes `taps` elements along an axis for each of its own.
+fn infer_picked(
+    axis: usize,
+    taps: usize,
+    indices: &[usize],
+    x: &[usize],
+) -> Result<Vec<usize>, TypeError> {
+    check_axis(axis, x)?;
+    if taps == 0 || indices.is_empty() || !indices.len().is_multiple_of(taps) {
+        return fail(format!("{} indices do not make results of {taps} each", indices.len()));
+    }
+    if let Some(index) = indices.iter().find(|&&index| index >= x[axis]) {
+        return fail(format!("index {index} is outside of axis {axis} of X {x:?}"));
+    }
+    let mut result = x.to_vec();
+    result[axis] = indices.len() / taps;
+    Ok(result)
 }
 
 fn infer_concat(axis: usize, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {

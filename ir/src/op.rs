@@ -4,6 +4,8 @@
 //! Semantics follow the ONNX operator of the same name, inference only; attributes are already normalized
 //! (no `auto_pad`, no negative axes), so an operator means the same everywhere.
 
+use std::sync::Arc;
+
 /// Index of a constant in its graph's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConstantId(pub(crate) u32);
@@ -203,11 +205,17 @@ pub enum Unary {
     Abs,
     /// The nearest integer, the even one of two that are equally near.
     Round,
+    /// The greatest integer that is not above.
+    Floor,
+    /// The smallest integer that is not below.
+    Ceil,
+    /// 1 above 0, -1 below it, and 0 at zeros of either sign; NaN stays NaN.
+    Sign,
 }
 
 impl Unary {
     /// The functions that have no attributes.
-    pub const PLAIN: [Unary; 9] = [
+    pub const PLAIN: [Unary; 12] = [
         Unary::Relu,
         Unary::Sigmoid,
         Unary::Tanh,
@@ -217,6 +225,9 @@ impl Unary {
         Unary::Sqrt,
         Unary::Abs,
         Unary::Round,
+        Unary::Floor,
+        Unary::Ceil,
+        Unary::Sign,
     ];
 
     /// The function's name in text form and in messages.
@@ -232,6 +243,9 @@ impl Unary {
             Unary::Sqrt => "sqrt",
             Unary::Abs => "abs",
             Unary::Round => "round",
+            Unary::Floor => "floor",
+            Unary::Ceil => "ceil",
+            Unary::Sign => "sign",
         }
     }
 }
@@ -249,6 +263,61 @@ pub enum Binary {
     Div,
     /// The greater of `a` and `b`; NaN where either is NaN.
     Max,
+    /// `a` to the power `b`, with the exceptions of C's `pow`: 1 where `b` is 0 or `a` is 1, whatever the other is, and
+    /// NaN where `a` is negative and finite and `b` is no integer.
+    Pow,
+    /// 1 where `a` and `b` are equal, else 0. NaN is equal to nothing.
+    Equal,
+    /// 1 where `a < b`, else 0.
+    Less,
+    /// 1 where `a <= b`, else 0.
+    LessOrEqual,
+}
+
+impl Binary {
+    /// All of them.
+    pub const ALL: [Binary; 9] = [
+        Binary::Add,
+        Binary::Sub,
+        Binary::Mul,
+        Binary::Div,
+        Binary::Max,
+        Binary::Pow,
+        Binary::Equal,
+        Binary::Less,
+        Binary::LessOrEqual,
+    ];
+
+    /// The function's name in text form and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binary::Add => "add",
+            Binary::Sub => "sub",
+            Binary::Mul => "mul",
+            Binary::Div => "div",
+            Binary::Max => "max",
+            Binary::Pow => "pow",
+            Binary::Equal => "equal",
+            Binary::Less => "less",
+            Binary::LessOrEqual => "less_or_equal",
+        }
+    }
+}
+
+/// Attributes of [`Op::Interpolate`].
+///
+/// Along the axis, element `i` of the result is the sum over `t` of `weights[i * taps + t]` times element
+/// `indices[i * taps + t]` of the operand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interpolate {
+    /// The axis along which is summed.
+    pub axis: usize,
+    /// Elements that make one of the result, at least 1.
+    pub taps: usize,
+    /// Which elements of the operand are taken, `taps` for each of the result.
+    pub indices: Arc<[usize]>,
+    /// How much of each is taken, finite.
+    pub weights: Arc<[f32]>,
 }
 
 /// Attributes of the windowed pools.
@@ -299,6 +368,8 @@ pub enum Op {
     Unary(Unary),
     /// Element-wise function with broadcasting. Operands: `a, b`.
     Binary(Binary),
+    /// `x` where the condition is not 0, else `y`, with broadcasting. Operands: `condition, x, y`.
+    Where,
     /// Maximum over windows; padding never wins, NaN always does. Operands: `x [N, C, H, W]`.
     MaxPool(Pool),
     /// Mean over windows. Operands: `x [N, C, H, W]`.
@@ -349,6 +420,15 @@ pub enum Op {
     },
     /// A regular selection, one entry an axis. Operands: `x`.
     Slice(Vec<SliceAxis>),
+    /// Any selection along an axis: element `i` of the result is element `indices[i]` of the operand. Operands: `x`.
+    Gather {
+        /// The axis along which is selected.
+        axis: usize,
+        /// Positions in the operand, in any order and any of them several times.
+        indices: Arc<[usize]>,
+    },
+    /// Weighted sums of elements along an axis. Operands: `x`.
+    Interpolate(Interpolate),
     /// Operands joined along an axis. Operands: one or more, equal in every other axis.
     Concat {
         /// The axis that grows.
@@ -379,11 +459,8 @@ impl Op {
             Op::Conv(_) => "conv",
             Op::BatchNorm { .. } => "batch_norm",
             Op::Unary(unary) => unary.name(),
-            Op::Binary(Binary::Add) => "add",
-            Op::Binary(Binary::Sub) => "sub",
-            Op::Binary(Binary::Mul) => "mul",
-            Op::Binary(Binary::Div) => "div",
-            Op::Binary(Binary::Max) => "max",
+            Op::Binary(binary) => binary.name(),
+            Op::Where => "where",
             Op::MaxPool(_) => "max_pool",
             Op::AveragePool { .. } => "average_pool",
             Op::GlobalAveragePool => "global_average_pool",
@@ -395,6 +472,8 @@ impl Op {
             Op::Reshape { .. } => "reshape",
             Op::Pad { .. } => "pad",
             Op::Slice(_) => "slice",
+            Op::Gather { .. } => "gather",
+            Op::Interpolate(_) => "interpolate",
             Op::Concat { .. } => "concat",
             Op::Transpose { .. } => "transpose",
             Op::Identity => "identity",

@@ -6,7 +6,8 @@ mod common;
 use common::{close, iota, value};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
-    Activation, Binary, Conv, Gemm, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
+    Activation, Binary, Conv, Gemm, Interpolate, PadMode, Pads, Pool, Residual, SliceAxis, Unary,
+    Window,
 };
 use resnetc_ir::{Layout, Op};
 
@@ -121,6 +122,10 @@ fn unary() {
     check(Op::Unary(Unary::Sqrt), &[&x], &[3], &[0.5, 1.0, 1.5]);
     let halves = value(&[4], &[0.5, 1.5, -2.5, 2.6]);
     check(Op::Unary(Unary::Round), &[&halves], &[4], &[0.0, 2.0, -2.0, 3.0]);
+    let between = value(&[5], &[-1.5, -1.0, -0.25, 0.5, 2.0]);
+    check(Op::Unary(Unary::Floor), &[&between], &[5], &[-2.0, -1.0, -1.0, 0.0, 2.0]);
+    check(Op::Unary(Unary::Ceil), &[&between], &[5], &[-1.0, -1.0, 0.0, 1.0, 2.0]);
+    check(Op::Unary(Unary::Sign), &[&between], &[5], &[-1.0, -1.0, -1.0, 1.0, 1.0]);
     // Far from 0 the error function is its limit; in between, values of Abramowitz and Stegun's table 7.1.
     let far = value(&[4], &[0.5, 2.0, -40.0, f64::INFINITY]);
     check(Op::Unary(Unary::Erf), &[&far], &[4], &[0.52049988, 0.99532227, -1.0, 1.0]);
@@ -135,6 +140,26 @@ fn binary() {
     check(Op::Binary(Binary::Div), &[&a, &b], &[3], &[0.25, 0.4, 0.5]);
     let c = value(&[3], &[2.0, 1.0, 3.0]);
     check(Op::Binary(Binary::Max), &[&a, &c], &[3], &[2.0, 2.0, 3.0]);
+    check(Op::Binary(Binary::Pow), &[&a, &c], &[3], &[1.0, 2.0, 27.0]);
+    check(Op::Binary(Binary::Equal), &[&a, &c], &[3], &[0.0, 0.0, 1.0]);
+    check(Op::Binary(Binary::Less), &[&a, &c], &[3], &[1.0, 0.0, 0.0]);
+    check(Op::Binary(Binary::LessOrEqual), &[&a, &c], &[3], &[1.0, 0.0, 1.0]);
+    let rows = value(&[2, 1], &[0.0, -3.0]);
+    check(Op::Where, &[&rows, &a, &b], &[2, 3], &[4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn picked_elements() {
+    let x = iota(&[2, 3]);
+    let gather = Op::Gather { axis: 1, indices: [2, 0, 2, 2].into() };
+    check(gather, &[&x], &[2, 4], &[2.0, 0.0, 2.0, 2.0, 5.0, 3.0, 5.0, 5.0]);
+    let op = Interpolate {
+        axis: 0,
+        taps: 2,
+        indices: [0, 1, 1, 1].into(),
+        weights: [0.5, 0.25, 2.0, -1.0].into(),
+    };
+    check(Op::Interpolate(op), &[&x], &[2, 3], &[0.75, 1.5, 2.25, 3.0, 4.0, 5.0]);
 }
 
 #[test]

@@ -25,6 +25,9 @@ type Steps = fn(f64) -> f64;
 pub(super) fn steps(op: &Op) -> Option<Steps> {
     match op {
         Op::Unary(Unary::Round) => Some(f64::round_ties_even),
+        Op::Unary(Unary::Floor) => Some(f64::floor),
+        Op::Unary(Unary::Ceil) => Some(f64::ceil),
+        Op::Unary(Unary::Sign) => Some(|x| if x == 0.0 { 0.0 } else { x.signum() }),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32X4, I64};
 use cranelift_codegen::ir::{
     Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, SourceLoc, Value,
 };
-use cranelift_frontend::{FunctionBuilder, Variable};
+use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, Variable};
 
 use super::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use super::error::CodegenError;
@@ -162,6 +162,12 @@ impl Writer<'_> {
                 let value = self.builder.ins().iadd_imm_s(value, i64::from(bytes));
                 self.builder.def_var(self.pointers[pointer.0 as usize], value);
             }
+            Inst::AdvanceBy { pointer, src } => {
+                let (value, address) = (self.pointer(pointer), self.pointer(src.base));
+                let bytes = self.builder.ins().load(I64, access(), address, src.offset);
+                let value = self.builder.ins().iadd(value, bytes);
+                self.builder.def_var(self.pointers[pointer.0 as usize], value);
+            }
             Inst::Loop { count, ref body } => self.repeat(count, body),
             _ => self.compute(inst),
         }
@@ -216,7 +222,29 @@ impl Writer<'_> {
                 let marked = self.floats(marked);
                 self.max(b, marked)
             }
+            Arith::Equal => self.compare(FloatCC::Equal, a, b),
+            Arith::Less => self.compare(FloatCC::LessThan, a, b),
+            Arith::LessOrEqual => self.compare(FloatCC::LessThanOrEqual, a, b),
+            Arith::And => self.bitwise(a, b, |ins, a, b| ins.band(a, b)),
+            Arith::AndNot => self.bitwise(a, b, |ins, a, b| ins.band_not(b, a)),
+            Arith::Or => self.bitwise(a, b, |ins, a, b| ins.bor(a, b)),
         }
+    }
+
+    fn compare(&mut self, condition: FloatCC, a: Value, b: Value) -> Value {
+        let mask = self.builder.ins().fcmp(condition, a, b);
+        self.floats(mask)
+    }
+
+    fn bitwise(
+        &mut self,
+        a: Value,
+        b: Value,
+        op: impl FnOnce(FuncInstBuilder<'_, '_>, Value, Value) -> Value,
+    ) -> Value {
+        let (a, b) = (self.bits(a), self.bits(b));
+        let result = op(self.builder.ins(), a, b);
+        self.floats(result)
     }
 
     /// `a > b ? a : b`

@@ -376,6 +376,12 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
                 let p = &mut self.pointers[pointer.0 as usize];
                 *p = p.wrapping_add_signed(bytes.into());
             }
+            Inst::AdvanceBy { pointer, src } => {
+                let words = self.read(inst, src, 2)?;
+                let [low, high] = [words[0], words[1]].map(|word| u64::from(word.to_bits()));
+                let p = &mut self.pointers[pointer.0 as usize];
+                *p = p.wrapping_add(high << 32 | low);
+            }
             Inst::Loop { count, ref body } => {
                 let turns = match count {
                     Count::Fixed(n) => n.into(),
@@ -461,7 +467,18 @@ fn lane(op: Arith) -> fn(f32, f32) -> f32 {
             (false, true) => b,
             (false, false) => a,
         },
+        Arith::Equal => |a, b| mask(a == b),
+        Arith::Less => |a, b| mask(a < b),
+        Arith::LessOrEqual => |a, b| mask(a <= b),
+        Arith::And => |a, b| f32::from_bits(a.to_bits() & b.to_bits()),
+        Arith::AndNot => |a, b| f32::from_bits(!a.to_bits() & b.to_bits()),
+        Arith::Or => |a, b| f32::from_bits(a.to_bits() | b.to_bits()),
     }
+}
+
+/// All bits, or none.
+fn mask(set: bool) -> f32 {
+    f32::from_bits(if set { u32::MAX } else { 0 })
 }
 
 /// Added to `x`, leaves `x + 127` in the low bits of the sum: [`Inst::Pow2`] on every back end is this addition

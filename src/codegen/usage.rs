@@ -150,6 +150,9 @@ fn visit(body: &[Inst], named: &mut Named) {
             Inst::CopyPointer { dst, src } => [dst, src].into_iter().for_each(|p| named.pointer(p)),
             Inst::Number { dst, .. } => named.pointer(dst),
             Inst::Advance { pointer: p, .. } => named.pointer(p),
+            Inst::AdvanceBy { pointer: p, src } => {
+                [p, src.base].into_iter().for_each(|p| named.pointer(p));
+            }
             Inst::Loop { count, ref body } => {
                 if let Count::Register(p) = count {
                     named.pointer(p);

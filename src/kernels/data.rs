@@ -222,7 +222,7 @@ pub fn halo(dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
         starts: vec![(dst.base, dst.offset + offset)],
         levels: std::iter::once((planes, s.plane))
             .chain(loops)
-            .map(|(extent, stride)| Level { extent: extent as usize, strides: [stride, 0, 0] })
+            .map(|(extent, stride)| Level { extent: extent as usize, strides: [stride, 0, 0, 0] })
             .collect(),
     };
     lower_all("halo", areas.into_iter().map(nest).collect(), sink)

@@ -6,8 +6,10 @@ use crate::codegen::vir::{Arith, Builder, Inst, V};
 
 use super::conv::micro::activate;
 use super::elementary::{Exp, Log, Odd, Sigmoid};
+use super::power::power;
+use super::steps::{Bound, Sign, number};
 
-/// A function of the elements of up to two sources.
+/// A function of the elements of up to three sources.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
     /// A fixed value; reads nothing.
@@ -18,6 +20,8 @@ pub enum Function {
     Unary(Unary),
     /// A function of two sources.
     Binary(Binary),
+    /// The second source where the first is not 0, else the third.
+    Where,
 }
 
 /// A function whose constants are in registers.
@@ -43,19 +47,25 @@ pub enum Prepared {
     Round,
     /// The magnitude; the register holds 0.
     Abs(V),
+    /// The nearest integer below or above.
+    Bound(Bound),
+    /// The sign.
+    Sign(Sign),
     /// Arithmetic.
     Arith(Arith),
+    /// 1 where a comparison holds, else 0; the register holds 1.
+    Truth(Arith, V),
+    /// The first source to the power of the second.
+    Power,
+    /// The second source where the first is not 0, else the third; the register holds 0.
+    Where(V),
 }
 
 impl Function {
     /// Puts what the function needs into registers.
     pub fn prepare(&self, b: &mut Builder) -> Prepared {
         match *self {
-            Function::Fill(value) => {
-                let register = b.vector();
-                b.constant(register, value);
-                Prepared::Fill(register)
-            }
+            Function::Fill(value) => Prepared::Fill(number(b, value)),
             Function::Copy => Prepared::Copy,
             Function::Unary(Unary::Relu) => Prepared::Limits(Activation::Relu),
             Function::Unary(Unary::Clip { lo, hi }) => {
@@ -68,19 +78,27 @@ impl Function {
             Function::Unary(Unary::Tanh) => Prepared::Odd(Odd::TANH),
             Function::Unary(Unary::Sqrt) => Prepared::Sqrt,
             Function::Unary(Unary::Round) => Prepared::Round,
-            Function::Unary(Unary::Abs) => {
-                let zero = b.vector();
-                b.constant(zero, 0.0);
-                Prepared::Abs(zero)
-            }
-            Function::Binary(op) => Prepared::Arith(match op {
-                Binary::Add => Arith::Add,
-                Binary::Sub => Arith::Sub,
-                Binary::Mul => Arith::Mul,
-                Binary::Div => Arith::Div,
-                Binary::Max => Arith::MaxNan,
-            }),
+            Function::Unary(Unary::Abs) => Prepared::Abs(number(b, 0.0)),
+            Function::Unary(Unary::Floor) => Prepared::Bound(Bound::below(b)),
+            Function::Unary(Unary::Ceil) => Prepared::Bound(Bound::above(b)),
+            Function::Unary(Unary::Sign) => Prepared::Sign(Sign::new(b)),
+            Function::Binary(op) => binary(op, b),
+            Function::Where => Prepared::Where(number(b, 0.0)),
         }
+    }
+}
+
+fn binary(op: Binary, b: &mut Builder) -> Prepared {
+    match op {
+        Binary::Add => Prepared::Arith(Arith::Add),
+        Binary::Sub => Prepared::Arith(Arith::Sub),
+        Binary::Mul => Prepared::Arith(Arith::Mul),
+        Binary::Div => Prepared::Arith(Arith::Div),
+        Binary::Max => Prepared::Arith(Arith::MaxNan),
+        Binary::Pow => Prepared::Power,
+        Binary::Equal => Prepared::Truth(Arith::Equal, number(b, 1.0)),
+        Binary::Less => Prepared::Truth(Arith::Less, number(b, 1.0)),
+        Binary::LessOrEqual => Prepared::Truth(Arith::LessOrEqual, number(b, 1.0)),
     }
 }
 
@@ -106,7 +124,20 @@ impl Prepared {
                 b.arith(Arith::MaxNan, x, negative, x);
                 b.release([negative]);
             }
+            Prepared::Bound(bound) => bound.apply(b, x),
+            Prepared::Sign(sign) => sign.apply(b, x),
             Prepared::Arith(op) => b.arith(*op, x, x, sources[1]),
+            Prepared::Truth(op, one) => {
+                b.arith(*op, x, x, sources[1]);
+                b.arith(Arith::And, x, x, *one);
+            }
+            Prepared::Power => power(b, x, sources[1]),
+            Prepared::Where(zero) => {
+                b.arith(Arith::Equal, x, x, *zero);
+                b.arith(Arith::AndNot, sources[1], x, sources[1]);
+                b.arith(Arith::And, x, x, sources[2]);
+                b.arith(Arith::Or, x, x, sources[1]);
+            }
         }
         x
     }

@@ -13,7 +13,8 @@
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
-//! | [`elementary`] | exponential, logarithm and their kin |
+//! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and their kin; powers; functions that jump |
+//! | [`pick`] | elements along an axis by position, and weighted sums of them |
 //! | [`data`] | the operators that are nests |
 
 use std::sync::Arc;
@@ -34,12 +35,15 @@ pub mod function;
 pub mod geometry;
 pub mod matmul;
 pub mod nest;
+pub mod pick;
 pub mod pool;
+pub mod power;
 pub mod problem;
 pub mod reduce;
 pub mod residual;
 pub mod sink;
 pub mod softmax;
+pub mod steps;
 pub mod tiling;
 pub mod view;
 pub mod winograd;
@@ -49,6 +53,7 @@ use conv::pack::Weights;
 pub use fixed::Ranges;
 use function::Function;
 use geometry::{Geometry, Place};
+use pick::Picks;
 use residual::Added;
 use sink::{Sink, WEIGHTS};
 
@@ -213,6 +218,11 @@ impl Step<'_> {
                 let (a, b) = (self.place(0, sink)?, self.place(1, sink)?);
                 data::elementwise(self.op.name(), Function::Binary(*f), &[&a, &b], dst, sink)
             }
+            Op::Where => {
+                let [c, x, y] = [0, 1, 2].map(|i| self.place(i, sink));
+                let places = [&c?, &x?, &y?];
+                data::elementwise(self.op.name(), Function::Where, &places, dst, sink)
+            }
             Op::MaxPool(p) => pool::lower(pool::Kind::Max, p, &self.blocked(0, sink)?, dst, sink),
             Op::AveragePool { pool: p, count_include_pad } => {
                 let kind = pool::Kind::Average { count_include_pad: *count_include_pad };
@@ -231,6 +241,12 @@ impl Step<'_> {
                 data::copy(self.op.name(), &self.place(0, sink)?, dst, sink)
             }
             Op::Slice(axes) => data::slice(axes, &self.place(0, sink)?, dst, sink),
+            Op::Gather { axis, indices } => {
+                pick::lower("gather", &Picks::of(*axis, indices), &self.place(0, sink)?, dst, sink)
+            }
+            Op::Interpolate(op) => {
+                pick::lower("interpolate", &Picks::sums(op), &self.place(0, sink)?, dst, sink)
+            }
             Op::Transpose { perm } => data::transpose(perm, &self.place(0, sink)?, dst, sink),
             Op::Pad { before, after, mode } => {
                 data::pad(before, after, *mode, &self.place(0, sink)?, dst, sink)

@@ -11,8 +11,8 @@ use super::function::{Function, Prepared};
 use super::geometry::F32;
 use super::sink::{Levels, Pointer, Sink};
 
-/// Operands of a nest: the result and at most two sources.
-pub const OPERANDS: usize = 3;
+/// Operands of a nest: the result and at most three sources.
+pub const OPERANDS: usize = 4;
 
 /// One loop: how often, and how far each operand moves (result first), in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,7 +91,8 @@ impl Nest {
         Ok(match operands {
             1 => piece::<1>(&self.starts, outer, kernel, parts),
             2 => piece::<2>(&self.starts, outer, kernel, parts),
-            _ => piece::<3>(&self.starts, outer, kernel, parts),
+            3 => piece::<3>(&self.starts, outer, kernel, parts),
+            _ => piece::<4>(&self.starts, outer, kernel, parts),
         })
     }
 }
@@ -122,7 +123,7 @@ fn piece<const N: usize>(
 }
 
 /// Drops levels of one turn and joins neighbours that run through memory as one. Never empty.
-fn collapse(levels: Vec<Level>) -> Vec<Level> {
+pub(super) fn collapse(levels: Vec<Level>) -> Vec<Level> {
     let mut kept: Vec<Level> = Vec::new();
     for level in levels.into_iter().filter(|l| l.extent != 1) {
         match kept.last_mut() {

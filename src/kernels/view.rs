@@ -58,7 +58,7 @@ impl<'a> View<'a> {
 }
 
 /// The byte offset of element `index` along one axis of a value. Affine in the index, but for blocked channels.
-fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
+pub(super) fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
     let geometry = &place.geometry;
     match geometry.ty.layout {
         Layout::Planar => index * geometry.planar_strides()[axis],

@@ -87,7 +87,9 @@ fn apply(op: Binary, swapped: bool, k: f64, scale: &mut f64, shift: &mut f64) ->
         (Binary::Div, false) if k == 0.0 => return Err(Stop::Near("it divides by zero")),
         (Binary::Div, false) => (*scale, *shift) = (*scale / k, *shift / k),
         (Binary::Div, true) => return Err(Stop::Near("it divides by the value")),
-        (Binary::Max, _) => return Err(Stop::Other),
+        (Binary::Max | Binary::Pow | Binary::Equal | Binary::Less | Binary::LessOrEqual, _) => {
+            return Err(Stop::Other);
+        }
     }
     Ok(())
 }

@@ -42,7 +42,7 @@
 //! | conv | blocked; planar if it is a stem, see below | blocked |
 //! | pools | blocked | blocked |
 //! | gemm | as they are | blocked |
-//! | unary, binary, pad, slice, concat of rank 2 or 4 | blocked if any is | as the operands |
+//! | unary, binary, where, pad, slice, gather, interpolate, concat of rank 2 or 4 | blocked if any is | as the operands |
 //! | softmax of rank 2 along axis 1 | as they are | as the operand |
 //! | reshape `[N, C, 1, 1]` to `[N, C]` or back | as they are | as the operand |
 //! | all else | planar | planar |
@@ -127,7 +127,7 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         }
         Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool => same(Layout::Blocked),
         Op::Gemm(_) => (all(Want::AsIs), Layout::Blocked),
-        Op::Unary(_) | Op::Binary(_) => {
+        Op::Unary(_) | Op::Binary(_) | Op::Where => {
             let layout = common_layout(graph, node, &operands);
             let want = |&o: &NodeId| match graph.constant_of(o) {
                 Some(_) => Want::AsIs,
@@ -135,9 +135,11 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
             };
             (operands.iter().map(want).collect(), layout)
         }
-        Op::Pad { .. } | Op::Slice(_) | Op::Concat { .. } => {
-            same(common_layout(graph, node, &operands))
-        }
+        Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Interpolate(_)
+        | Op::Concat { .. } => same(common_layout(graph, node, &operands)),
         Op::Softmax { axis: 1 } if graph.node(node).ty.shape.len() == 2 => same(made?),
         Op::Reshape { .. } if keeps_channels(graph, node, *operands.first()?) => same(made?),
         Op::Softmax { .. }

@@ -19,12 +19,14 @@ fn kind(op: &Op) -> &'static str {
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
-        | Op::ReduceMax { .. } => "pool",
-        Op::Unary(_) | Op::Binary(_) | Op::BatchNorm { .. } => "eltwise",
+        | Op::ReduceMax { .. }
+        | Op::Interpolate(_) => "pool",
+        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } => "eltwise",
         Op::Softmax { .. } => "softmax",
         Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)
+        | Op::Gather { .. }
         | Op::Concat { .. }
         | Op::Transpose { .. }
         | Op::Identity

@@ -87,6 +87,51 @@ pub(crate) const CASES: &[Case] = &[
         within: Within::Step(0.064405),
     },
     Case {
+        name: "operators_logic",
+        wanted: "comparisons, choices, truth values and functions that jump, at run time",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_movement",
+        wanted: "selections, repetitions, padding of all modes, pixels to channels and back",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_one_dimension",
+        wanted: "resizing and moving along one dimension",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_powers",
+        wanted: "generalized means, powers and norms",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_resize_10",
+        wanted: "Resize with scales only",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_resize_nearest",
+        wanted: "Resize to nearest elements, in all modes",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_resize_sums",
+        wanted: "Resize by lines and cubics, with antialias, and of a part",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_upsample_7",
+        wanted: "Upsample with scales as an attribute",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "operators_upsample_9",
+        wanted: "Upsample with scales as an operand",
+        within: Within::Rounding,
+    },
+    Case {
         name: "ort_optimized_extended",
         wanted: "a file that ONNX Runtime saved after optimizing",
         within: Within::Rounding,

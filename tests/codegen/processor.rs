@@ -107,6 +107,10 @@ impl Processor<'_> {
             OpKind::Immediate32 => u64::from(i.immediate32()),
             OpKind::Immediate8to64 => i.immediate8to64() as u64,
             OpKind::Immediate32to64 => i.immediate32to64() as u64,
+            OpKind::Memory => {
+                let address = self.address(i);
+                u64::from(self.word(address)) | u64::from(self.word(address + 4)) << 32
+            }
             _ => 0,
         };
         let value = *self.general(register);
@@ -190,7 +194,11 @@ impl Processor<'_> {
     fn compare(&mut self, i: &Instruction) {
         let (a, b) = (self.source(i, 1), self.source(i, 2));
         let unordered = |l: usize| f32::from_bits(a[l]).is_nan() || f32::from_bits(b[l]).is_nan();
+        let float = |l: usize| (f32::from_bits(a[l]), f32::from_bits(b[l]));
         let holds = |l: usize| match i.immediate8() {
+            0 => float(l).0 == float(l).1,
+            17 => float(l).0 < float(l).1,
+            18 => float(l).0 <= float(l).1,
             3 => unordered(l),
             7 => !unordered(l),
             other => panic!("comparison {other}"),
@@ -249,7 +257,6 @@ impl Processor<'_> {
             Vpsubd => self.write(i, |l| a[l].wrapping_sub(b[l])),
             Vpmaxsd => self.write(i, |l| (a[l] as i32).max(b[l] as i32) as u32),
             Vpminsd => self.write(i, |l| (a[l] as i32).min(b[l] as i32) as u32),
-            Vpandd => self.write(i, |l| a[l] & b[l]),
             Vpternlogd => {
                 // Three bits, the first operand's the highest, say which of the immediate's is the result.
                 let bit =
@@ -263,6 +270,8 @@ impl Processor<'_> {
                 if fits { x as i32 as u32 } else { 0x8000_0000 }
             }),
             Vcvtdq2ps => self.write(i, |l| (b[l] as i32 as f32).to_bits()),
+            Vandps | Vpandd => self.write(i, |l| a[l] & b[l]),
+            Vandnps | Vpandnd => self.write(i, |l| !a[l] & b[l]),
             Vpslld => self.write(i, |l| a[l] << i.immediate8()),
             Vpsrld => self.write(i, |l| a[l] >> i.immediate8()),
             Vsqrtps => self.write(i, |l| f32::from_bits(b[l]).sqrt().to_bits()),

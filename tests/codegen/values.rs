@@ -43,7 +43,8 @@ const ARRANGEMENTS: [[u8; 3]; 6] =
 
 fn instructions([dst, a, b]: [V; 3]) -> Vec<Inst> {
     use Arith::*;
-    let arith = [Add, Sub, Mul, Div, Max, Min, MaxNan].map(|op| Inst::Arith { op, dst, a, b });
+    let arith = [Add, Sub, Mul, Div, Max, Min, MaxNan, Equal, Less, LessOrEqual, And, AndNot, Or]
+        .map(|op| Inst::Arith { op, dst, a, b });
     let blends = [0x0000, 0xffff, 0x5a36].map(|mask| Inst::Blend { dst, a, b, mask });
     let rest = [
         Inst::MultiplyAdd { acc: dst, a, b },

@@ -113,6 +113,153 @@ fn padding_repeats_edges() {
 }
 
 #[test]
+fn negative_padding_crops_before_anything_is_added() {
+    let pad = |pads: &[i64], mode| {
+        single("Pad", &[2, 3], &["x", "p"], &[("mode", Text(mode))]).ints("p", pads).run()
+    };
+    // 0 1 2 / 3 4 5 without its first column.
+    assert_eq!(pad(&[0, -1, 0, 0], "constant").data, [1., 2., 4., 5.]);
+    assert_eq!(pad(&[0, -1, 1, 0], "constant").data, [1., 2., 4., 5., 0., 0.]);
+    assert_eq!(pad(&[0, -1, 0, 1], "edge").data, [1., 2., 2., 4., 5., 5.]);
+    assert_eq!(pad(&[0, -1, 0, 1], "reflect").data, [1., 2., 1., 4., 5., 4.]);
+    assert_eq!(pad(&[-1, -1, 0, -1], "constant").data, [4.]);
+}
+
+#[test]
+fn padding_was_an_attribute_before_version_11() {
+    let pads = ("pads", Ints(vec![1, 0, 0, 0]));
+    let filled = single("Pad", &[2, 2], &["x"], &[pads, ("value", Float(7.0))]).opset(10);
+    assert_eq!(filled.run().data, [7., 7., 0., 1., 2., 3.]);
+    let pads = ("pads", Ints(vec![0, 1, 0, 0]));
+    let plain = single("Pad", &[2, 2], &["x"], &[pads]).opset(7);
+    assert_eq!(plain.run().data, [0., 0., 1., 0., 2., 3.]);
+}
+
+#[test]
+fn splits_were_an_attribute_before_version_13() {
+    let model = Model::new(&[6])
+        .node("Split", &["x"], &["a", "y", "b"], &[("split", Ints(vec![1, 3, 2]))])
+        .output("y");
+    assert_eq!(model.opset(12).run().data, [1., 2., 3.]);
+    let equal = Model::new(&[6]).node("Split", &["x"], &["a", "y", "b"], &[]).output("y");
+    assert_eq!(equal.opset(7).run().data, [2., 3.]);
+}
+
+#[test]
+fn slopes_broadcast_to_a_larger_result() {
+    let model = single("PRelu", &[1, 2, 1, 1], &["x", "s"], &[]).floats("s", &[3], &[1., 2., 3.]);
+    assert_eq!(model.run().shape, [1, 2, 1, 3]);
+    assert_eq!(model.run().data, [0., 0., 0., 1., 1., 1.]);
+}
+
+#[test]
+fn a_vector_of_zeros_has_a_norm() {
+    // Rows 0 0 / 3 4.
+    let model = Model::new(&[2, 2])
+        .floats("w", &[2, 2], &[0., 0., 3., 4.])
+        .node("Mul", &["x", "w"], &["a"], &[])
+        .floats("two", &[2, 2], &[1., 1., 2., 3.])
+        .node("Div", &["a", "two"], &["b"], &[])
+        .node("LpNormalization", &["b"], &["y"], &[("p", Int(2))])
+        .output("y");
+    let found = model.run().data;
+    assert_eq!(found[..2], [0., 0.]);
+    assert!((found[2] - 0.6).abs() < 1e-7 && (found[3] - 0.8).abs() < 1e-7, "{found:?}");
+}
+
+#[test]
+fn padding_may_repeat_the_value_several_times() {
+    let pad = |mode, pads: &[i64]| {
+        single("Pad", &[3], &["x", "p"], &[("mode", Text(mode))]).ints("p", pads).run().data
+    };
+    assert_eq!(pad("wrap", &[4, 5]), [2., 0., 1., 2., 0., 1., 2., 0., 1., 2., 0., 1.]);
+    assert_eq!(pad("reflect", &[5, 3]), [1., 0., 1., 2., 1., 0., 1., 2., 1., 0., 1.]);
+    assert_eq!(pad("edge", &[200, 1])[199..], [0., 0., 1., 2., 2.]);
+    let one = single("Pad", &[1], &["x", "p"], &[("mode", Text("reflect"))]).ints("p", &[2, 1]);
+    assert_eq!(one.run().data, [0.; 4]);
+}
+
+#[test]
+fn parts_are_gathered_by_their_places() {
+    let model = |dims: &[i64], data: &[i64]| {
+        let mut index =
+            TensorProto { name: Some("i".into()), dims: dims.into(), ..Default::default() };
+        index.data_type = Some(DataType::Int64 as i32);
+        index.int64_data = data.into();
+        Model::new(&[2, 3, 2]).tensor(index)
+    };
+    let whole = model(&[2, 1, 3], &[1, 2, 1, 0, -1, 0]);
+    let run = |model: Model, batch| {
+        model.node("GatherND", &["x", "i"], &["y"], &[("batch_dims", Int(batch))]).output("y").run()
+    };
+    let found = run(whole, 0);
+    assert_eq!((found.shape, found.data), (vec![2, 1], vec![11., 4.]));
+    let rows = run(model(&[1, 2], &[1, -2]), 0);
+    assert_eq!((rows.shape, rows.data), (vec![1, 2], vec![8., 9.]));
+    let each = run(model(&[2, 1], &[2, 0]), 1);
+    assert_eq!((each.shape, each.data), (vec![2, 2], vec![4., 5., 6., 7.]));
+    let outside = model(&[1, 2], &[1, 3]).node("GatherND", &["x", "i"], &["y"], &[]).output("y");
+    assert!(outside.error().contains("outside"), "{}", outside.error());
+}
+
+#[test]
+fn any_number_of_elements_is_gathered_by_one_operator() {
+    let indices: Vec<i64> = (0..3000).map(|i| i * i % 7).collect();
+    let model = single("Gather", &[2, 7], &["x", "i"], &[("axis", Int(1))]).ints("i", &indices);
+    let found = model.run();
+    assert_eq!(found.shape, [2, 3000]);
+    assert!(found.data.iter().zip(indices.iter().cycle()).all(|(&x, &i)| x % 7. == i as f64));
+    assert!(model.graph().nodes().count() <= 3);
+    let none = single("Gather", &[2, 7], &["x", "i"], &[]).ints("i", &[]);
+    assert!(none.error().contains("0 elements"), "{}", none.error());
+}
+
+#[test]
+fn truth_values_are_no_numbers() {
+    let compared = Model::new(&[3]).floats("c", &[], &[1.0]).node("Less", &["x", "c"], &["t"], &[]);
+    let not = compared.clone().node("Not", &["t"], &["y"], &[]).output("y");
+    assert_eq!(not.run().data, [0., 1., 1.]);
+    let sum = compared.clone().node("Add", &["t", "c"], &["y"], &[]).output("y");
+    assert!(sum.error().contains("Bool"), "{}", sum.error());
+    let number = compared.node("Not", &["x"], &["y"], &[]).output("y");
+    assert!(number.error().contains("bool is needed"), "{}", number.error());
+    let cast = single("Cast", &[3], &["x"], &[("to", Int(9))]).node("Not", &["y"], &["z"], &[]);
+    assert_eq!(cast.run().data, [0., 1., 1.]);
+}
+
+#[test]
+fn what_is_resized_of_constants_is_constant() {
+    let model = Model::new(&[1, 1, 4, 4])
+        .floats("w", &[1, 1, 2, 2], &[1., 2., 3., 4.])
+        .floats("roi", &[0], &[])
+        .floats("s", &[4], &[1., 1., 2., 2.])
+        .node("Resize", &["w", "roi", "s"], &["r"], &[("mode", Text("linear"))])
+        .node("Add", &["x", "r"], &["y"], &[])
+        .output("y");
+    // Half pixels: 1/4 and 3/4 of each neighbour between them.
+    assert_eq!(model.run().data[..4], [1.0, 1.25 + 1.0, 1.75 + 2.0, 2.0 + 3.0]);
+}
+
+#[test]
+fn sizes_beyond_all_bounds_are_refused() {
+    let resize = |scale: f32| {
+        single("Resize", &[1, 1, 4, 4], &["x", "", "s"], &[])
+            .floats("s", &[4], &[1., 1., scale, 1.])
+            .error()
+    };
+    for scale in [1e30, f32::INFINITY, f32::NAN, -1.0, 0.0, 0.2, 1e8] {
+        assert!(!resize(scale).is_empty());
+    }
+    let tile = single("Tile", &[2, 2], &["x", "r"], &[]);
+    assert!(!tile.clone().ints("r", &[i64::MAX, i64::MAX]).error().is_empty());
+    assert!(!tile.clone().ints("r", &[1 << 38, 1]).error().is_empty());
+    assert!(tile.clone().ints("r", &[0, 1]).error().contains("0 times"));
+    assert!(!tile.ints("r", &[2]).error().is_empty());
+    let wrap = single("Pad", &[2], &["x", "p"], &[("mode", Text("wrap"))]);
+    assert!(!wrap.ints("p", &[i64::MAX, i64::MAX]).error().is_empty());
+}
+
+#[test]
 fn padding_has_axes_since_version_18() {
     let model = single("Pad", &[2, 2], &["x", "p", "v", "a"], &[])
         .ints("p", &[1, 0])
@@ -260,19 +407,6 @@ fn functions_of_the_model_are_put_in_line() {
 fn harmless_extra_results_are_accepted() {
     let dropout = Model::new(&[2]).node("Dropout", &["x"], &["y", "mask"], &[]).output("y");
     assert_eq!(dropout.run().data, [0.0, 1.0]);
-    let parts = ["x", "one", "zero", "zero", "one"];
-    let norm = Model::new(&[1, 1, 1, 2])
-        .floats("one", &[1], &[1.0])
-        .floats("zero", &[1], &[0.0])
-        .node(
-            "BatchNormalization",
-            &parts,
-            &["y", "m", "v", "sm", "sv"],
-            &[("epsilon", Float(0.0))],
-        )
-        .output("y")
-        .opset(9);
-    assert_eq!(norm.run().data, [0.0, 1.0]);
 }
 
 #[test]

@@ -60,9 +60,17 @@ fn wrong_attributes_are_named() {
         ("perm", single("Transpose", &[2, 2], &["x"], &[("perm", Ints(vec![0, 0]))])),
         (
             "mode",
-            single("Pad", &[2, 2], &["x"], &[("pads", Ints(vec![0; 4])), ("mode", Text("wrap"))]),
+            single("Pad", &[2, 2], &["x"], &[("pads", Ints(vec![0; 4])), ("mode", Text("ring"))]),
         ),
-        ("pads", single("Pad", &[2, 2], &["x"], &[("pads", Ints(vec![0, 0, 0, -1]))])),
+        ("pads", single("Pad", &[2, 2], &["x"], &[("pads", Ints(vec![0, -1, 0, -1]))]).opset(7)),
+        ("pads", single("Pad", &[2], &["x"], &[("pads", Ints(vec![i64::MIN, 9]))]).opset(7)),
+        ("blocksize", single("DepthToSpace", &[1, 6, 2, 2], &["x"], &[("blocksize", Int(2))])),
+        (
+            "blocksize",
+            single("DepthToSpace", &[1, 4, 2, 2], &["x"], &[("blocksize", Int(1 << 40))]),
+        ),
+        ("blocksize", single("SpaceToDepth", &[1, 1, 4, 3], &["x"], &[("blocksize", Int(2))])),
+        ("blocksize", single("SpaceToDepth", &[1, 1, 4, 4], &["x"], &[("blocksize", Int(0))])),
         ("to", single("Cast", &[2], &["x"], &[("to", Int(7))])),
         ("to", single("Cast", &[2], &["x"], &[("to", Int(8))])),
         ("to", single("Cast", &[2], &["x"], &[("to", Int(1 << 40))])),
@@ -89,6 +97,31 @@ fn batch_normalization_needs_a_number_and_evaluation_mode() {
     );
     assert_eq!(refused(&with(("epsilon", Float(-1.0))))[0].attribute.as_deref(), Some("epsilon"));
     assert!(with(("training_mode", Int(1))).error().contains("evaluation mode"));
+}
+
+/// Before version 14 the number of results says that statistics are taken from the batch.
+#[test]
+fn batch_normalization_with_more_results_is_for_training() {
+    let with = |outputs: &[&str], version| {
+        Model::new(&[2, 1, 2, 2])
+            .floats("c", &[1], &[1.0])
+            .add(node("BatchNormalization", &["x", "c", "c", "c", "c"], outputs, &[]))
+            .output("y")
+            .opset(version)
+    };
+    for version in 7..14 {
+        let error = with(&["y", "m", "v", "sm", "sv"], version).error();
+        assert!(error.contains("5 results") && error.contains("evaluation mode"), "{error}");
+        assert!(with(&["y", "", "", "", "sv"], version).error().contains("evaluation mode"));
+        let plain = with(&["y"], version).run();
+        assert_eq!(with(&["y", "", "", "", ""], version).run(), plain);
+    }
+    // Since then it says nothing.
+    assert_eq!(with(&["y", "m", "v"], 14).run(), with(&["y"], 14).run());
+    let pixels = [("spatial", Int(0))];
+    let model = Model::new(&[2, 1, 2, 2]).floats("c", &[1], &[1.0]);
+    let model = model.node("BatchNormalization", &["x", "c", "c", "c", "c"], &["y"], &pixels);
+    assert!(model.output("y").opset(7).error().contains("each pixel"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use resnetc::import::onnx::{Operator, When, operators};
 
-use crate::refused::REFUSED;
+use crate::refused::{OTHERWISE, Otherwise, REFUSED, is_otherwise};
 use crate::{Outcome, all};
 
 /// Set to anything, it makes the test write the document.
@@ -13,6 +13,7 @@ const BLESS: &str = "RESNETC_BLESS";
 
 fn document() -> String {
     let right = all().iter().filter(|(_, _, o)| *o == Outcome::Right).count();
+    let otherwise = all().iter().filter(|(name, ..)| is_otherwise(name)).count();
     let standard = operators().iter().filter(|o| o.domain.is_empty()).count();
     let mut text = format!(
         "# ONNX operators\n\n\
@@ -20,7 +21,7 @@ fn document() -> String {
          what came of the standard's tests.\n\n\
          {standard} operators of the ONNX standard are read, versions 7 to 28 of it, and {} of ONNX Runtime's. Of \
          the standard's {} node tests of these operators in float32, **{right}** give its results, interpreted and \
-         compiled; {} are refused with a clear error, for the reasons below.\n\n\
+         compiled; {} have other results, and {} are refused with a clear error, for the reasons below.\n\n\
          All arithmetic is float32, and shapes are fixed at compile time. An operator \"between constants\" is \
          arithmetic that is carried out during import, as exporters write for shapes; all others compute at run time, \
          too. Values of other types \
@@ -30,10 +31,16 @@ fn document() -> String {
          | operator | since | tests | limits |\n| --- | ---: | ---: | --- |\n",
         operators().len() - standard,
         all().len(),
-        all().len() - right,
+        otherwise,
+        all().len() - right - otherwise,
     );
     for operator in operators() {
         row(&mut text, operator);
+    }
+    text.push_str("\n## Tests with other results\n\n| reason | tests |\n| --- | --- |\n");
+    for Otherwise { reason, cases } in OTHERWISE {
+        let names: Vec<String> = cases.iter().map(|c| format!("`{c}`")).collect();
+        let _ = writeln!(text, "| {reason} | {} |", names.join(" "));
     }
     text.push_str("\n## Refused tests\n\n| reason | tests |\n| --- | --- |\n");
     for refusal in REFUSED {

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 
 use resnetc_ir::eval::{EvalError, Value, eval_node};
-use resnetc_ir::op::{Activation, Binary, Conv, Gemm, PadMode, Unary};
+use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Interpolate, PadMode, Unary};
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// Roundings that one operator can contribute: its weights and its bias, twice where two passes fold in a row.
@@ -107,6 +107,10 @@ fn unsigned(op: &Op) -> Op {
             activation: Activation::None,
             ..gemm
         }),
+        Op::Interpolate(op) => {
+            let weights = op.weights.iter().map(|weight| weight.abs()).collect();
+            Op::Interpolate(Interpolate { weights, ..op })
+        }
         other => other,
     }
 }

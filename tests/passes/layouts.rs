@@ -67,11 +67,13 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
                 && operands[1..].iter().all(|&o| graph.constant_of(o).is_some()),
             "is not in normal form",
         ),
-        Op::Unary(_) | Op::Binary(_) => {
+        Op::Unary(_) | Op::Binary(_) | Op::Where => {
             unless(computed.iter().all(|&l| l == result), "mixes layouts")
         }
         Op::Pad { .. }
         | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Interpolate(_)
         | Op::Concat { .. }
         | Op::Reshape { .. }
         | Op::Softmax { .. } => {

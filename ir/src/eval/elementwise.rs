@@ -42,6 +42,18 @@ pub(super) fn greater(a: f64, b: f64) -> f64 {
     if a >= b || a.is_nan() { a } else { b }
 }
 
+/// 1 above 0, -1 below it, 0 at zeros, NaN at NaN.
+fn sign(x: f64) -> f64 {
+    if x > 0.0 {
+        1.0
+    } else if x < 0.0 {
+        -1.0
+    } else {
+        // Of a zero the sign goes, of NaN nothing does.
+        x + 0.0
+    }
+}
+
 /// A function of every element.
 pub(super) fn unary(op: Unary, x: &Value) -> Vec<f64> {
     match op {
@@ -55,6 +67,9 @@ pub(super) fn unary(op: Unary, x: &Value) -> Vec<f64> {
         Unary::Sqrt => map(x, f64::sqrt),
         Unary::Abs => map(x, f64::abs),
         Unary::Round => map(x, f64::round_ties_even),
+        Unary::Floor => map(x, f64::floor),
+        Unary::Ceil => map(x, f64::ceil),
+        Unary::Sign => map(x, sign),
     }
 }
 
@@ -91,7 +106,26 @@ pub(super) fn binary(
             Binary::Mul => a * b,
             Binary::Div => a / b,
             Binary::Max => greater(a, b),
+            Binary::Pow => a.powf(b),
+            Binary::Equal => f64::from(u8::from(a == b)),
+            Binary::Less => f64::from(u8::from(a < b)),
+            Binary::LessOrEqual => f64::from(u8::from(a <= b)),
         };
+    }
+    Ok(result)
+}
+
+/// `x` where the condition is not 0, else `y`, all three broadcast to `shape`.
+pub(super) fn choose(
+    condition: &Value,
+    x: &Value,
+    y: &Value,
+    shape: &[usize],
+) -> Result<Vec<f64>, EvalError> {
+    let mut result = filled(shape, 0.0)?;
+    let [c, i, j] = [condition, x, y].map(|v| Walk::new(shape, broadcast_strides(&v.shape, shape)));
+    for (((to, c), i), j) in result.iter_mut().zip(c).zip(i).zip(j) {
+        *to = if condition.data[c] != 0.0 { x.data[i] } else { y.data[j] };
     }
     Ok(result)
 }

@@ -21,6 +21,11 @@ pub(super) fn slice(axes: &[SliceAxis], x: &Value) -> Result<Vec<f64>, EvalError
     Ok(result.data)
 }
 
+/// Any selection along an axis.
+pub(super) fn gather(axis: usize, indices: &[usize], x: &Value) -> Result<Vec<f64>, EvalError> {
+    Ok(select(x, axis, indices.len(), 0.0, |n| indices.get(n).copied())?.data)
+}
+
 /// A border along each axis.
 pub(super) fn pad(
     before: &[usize],

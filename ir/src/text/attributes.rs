@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
 use crate::op::{
-    Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
+    Activation, Binary, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis,
+    Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -107,11 +108,7 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             lo: required("lo", from.number("lo")?)?,
             hi: required("hi", from.number("hi")?)?,
         }),
-        "add" => Op::Binary(Binary::Add),
-        "sub" => Op::Binary(Binary::Sub),
-        "mul" => Op::Binary(Binary::Mul),
-        "div" => Op::Binary(Binary::Div),
-        "max" => Op::Binary(Binary::Max),
+        "where" => Op::Where,
         "max_pool" => Op::MaxPool(pool(from)?),
         "average_pool" => Op::AveragePool {
             pool: pool(from)?,
@@ -132,6 +129,16 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
         "reshape" => Op::Reshape { shape: required("shape", from.numbers("shape")?)? },
         "pad" => pad(from)?,
         "slice" => Op::Slice(slice(from)?),
+        "gather" => Op::Gather {
+            axis: required("axis", from.number("axis")?)?,
+            indices: required("indices", from.numbers::<usize>("indices")?)?.into(),
+        },
+        "interpolate" => Op::Interpolate(Interpolate {
+            axis: required("axis", from.number("axis")?)?,
+            taps: required("taps", from.number("taps")?)?,
+            indices: required("indices", from.numbers::<usize>("indices")?)?.into(),
+            weights: required("weights", from.numbers::<f32>("weights")?)?.into(),
+        }),
         "concat" => Op::Concat { axis: required("axis", from.number("axis")?)? },
         "transpose" => Op::Transpose { perm: required("perm", from.numbers("perm")?)? },
         "identity" => Op::Identity,
@@ -139,10 +146,12 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             let to = required("to", from.word("to")?)?;
             Op::Reorder(layout(&to).ok_or_else(|| format!("{to} is no layout"))?)
         }
-        _ => match Unary::PLAIN.into_iter().find(|unary| unary.name() == name) {
-            Some(unary) => Op::Unary(unary),
-            None => return Err(format!("{name} is no operator")),
-        },
+        _ => {
+            let unary = Unary::PLAIN.into_iter().find(|unary| unary.name() == name);
+            let binary = Binary::ALL.into_iter().find(|binary| binary.name() == name);
+            let found = unary.map(Op::Unary).or(binary.map(Op::Binary));
+            found.ok_or_else(|| format!("{name} is no operator"))?
+        }
     })
 }
 

@@ -9,7 +9,8 @@ use super::{DECLARED, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
-    Activation, Conv, Gemm, Op, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
+    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis, Unary,
+    Window,
 };
 
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs. Attributes at
@@ -106,12 +107,15 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
             }
         }
         Op::Slice(axes) => slice(axes, put),
+        Op::Gather { axis, indices } => put(format!("axis={axis} indices={indices:?}")),
+        Op::Interpolate(op) => interpolate(op, put),
         Op::Transpose { perm } => put(format!("perm={perm:?}")),
         Op::Reorder(layout) => put(format!("to={layout}")),
         Op::Input
         | Op::Constant(_)
         | Op::Unary(_)
         | Op::Binary(_)
+        | Op::Where
         | Op::GlobalAveragePool
         | Op::MatMul
         | Op::Identity => {}
@@ -180,6 +184,12 @@ fn gemm(op: &Gemm, put: &mut dyn FnMut(String)) {
     flag("transpose_a", op.transpose_a, put);
     flag("transpose_b", op.transpose_b, put);
     activation(op.activation, put);
+}
+
+fn interpolate(op: &Interpolate, put: &mut dyn FnMut(String)) {
+    let Interpolate { axis, taps, indices, weights } = op;
+    let weights: Vec<String> = weights.iter().map(|&weight| float(weight)).collect();
+    put(format!("axis={axis} taps={taps} indices={indices:?} weights=[{}]", weights.join(", ")));
 }
 
 fn slice(axes: &[SliceAxis], put: &mut dyn FnMut(String)) {

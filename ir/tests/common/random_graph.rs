@@ -26,8 +26,10 @@ use std::ops::Range;
 use dice::Dice;
 use proptest::prelude::*;
 use resnetc_ir::eval::Value;
-use resnetc_ir::op::{Binary, Conv, Gemm, PadMode, Pool, Residual, SliceAxis, Unary, Window};
-use resnetc_ir::{Graph, NodeId, Op};
+use resnetc_ir::op::{
+    Binary, Conv, Gemm, Interpolate, PadMode, Pool, Residual, SliceAxis, Unary, Window,
+};
+use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 /// No value of a random graph has many more elements than this.
 const MOST_ELEMENTS: usize = 6000;
@@ -121,6 +123,9 @@ const STEPS: &[fn(&mut Builder)] = &[
     Builder::pad,
     Builder::pad_conv,
     Builder::slice,
+    Builder::gather,
+    Builder::interpolate,
+    Builder::choose,
     Builder::concat,
     Builder::transpose,
     Builder::reshape,
@@ -490,6 +495,44 @@ impl Builder {
             axes.push(SliceAxis { start, step, len: self.dice.between(most.div_ceil(2), most) });
         }
         self.apply(Op::Slice(axes), &[]);
+    }
+
+    /// An axis, and `count` positions on it.
+    fn positions(&mut self, count: usize) -> (usize, Vec<usize>) {
+        if self.shape().is_empty() {
+            self.picture();
+        }
+        let axis = self.dice.between(0, self.shape().len() - 1);
+        let last = self.shape()[axis] - 1;
+        (axis, (0..count).map(|_| self.dice.between(0, last)).collect())
+    }
+
+    fn gather(&mut self) {
+        let count = self.dice.between(1, 12);
+        let (axis, indices) = self.positions(count);
+        self.apply(Op::Gather { axis, indices: indices.into() }, &[]);
+    }
+
+    fn interpolate(&mut self) {
+        let (count, taps) = (self.dice.between(1, 8), self.dice.between(1, 3));
+        let (axis, indices) = self.positions(count * taps);
+        let weights: Vec<f32> = indices.iter().map(|_| self.dice.number()).collect();
+        let (indices, weights) = (indices.into(), weights.into());
+        self.apply(Op::Interpolate(Interpolate { axis, taps, indices, weights }), &[]);
+    }
+
+    /// The current value in some places, a constant in others.
+    fn choose(&mut self) {
+        let mut shape = self.shape();
+        for extent in &mut shape {
+            *extent = if self.dice.coin() { 1 } else { *extent };
+        }
+        let count = shape.iter().product();
+        let mask: Vec<f32> = (0..count).map(|_| f32::from(u8::from(self.dice.coin()))).collect();
+        let mask = Tensor::new(shape.clone(), mask).expect("as many as there are");
+        let mask = self.graph.constant(format!("c_{}", self.graph.len()), mask);
+        let other = self.constant(&shape);
+        self.current = self.add(Op::Where, &[mask, self.current, other]);
     }
 
     fn concat(&mut self) {

@@ -244,6 +244,11 @@ impl Builder {
         }
     }
 
+    /// `pointer +=` the integer of 64 bits at a place.
+    pub fn advance_by(&mut self, pointer: P, src: Mem) {
+        self.push(Inst::AdvanceBy { pointer, src });
+    }
+
     /// Runs what `body` appends `count` times. A fixed count of 1 is no loop, one of 0 is nothing.
     pub fn repeat(&mut self, count: Count, body: impl FnOnce(&mut Self)) {
         self.blocks.push(Vec::new());

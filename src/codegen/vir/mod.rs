@@ -93,6 +93,18 @@ pub enum Arith {
     Min,
     /// The greater, `a` if they are equal (zeros of either sign are); NaN where either is NaN.
     MaxNan,
+    /// All bits set where `a == b`, else none.
+    Equal,
+    /// All bits set where `a < b`, else none.
+    Less,
+    /// All bits set where `a <= b`, else none.
+    LessOrEqual,
+    /// The bits that are set in both.
+    And,
+    /// The bits that are set in `b` and not in `a`.
+    AndNot,
+    /// The bits that are set in either.
+    Or,
 }
 
 /// Lane-wise arithmetic of two vectors of integers, modulo 2^32.
@@ -402,6 +414,13 @@ pub enum Inst {
         pointer: P,
         /// May be negative.
         bytes: i32,
+    },
+    /// `pointer +=` the integer of 64 bits at a place, the low half first.
+    AdvanceBy {
+        /// Read and written.
+        pointer: P,
+        /// The integer, in bytes; may be negative.
+        src: Mem,
     },
     /// The body, `count` times.
     Loop {

@@ -90,6 +90,7 @@ impl fmt::Display for Inst {
             Inst::Number { dst, value } => write!(f, "{dst} = {value}"),
             Inst::CopyPointer { dst, src } => write!(f, "{dst} = {src}"),
             Inst::Advance { pointer, bytes } => write!(f, "{pointer} += {bytes}"),
+            Inst::AdvanceBy { pointer, src } => write!(f, "{pointer} += {src}"),
             Inst::Loop { count, .. } => write!(f, "loop {count} {{"),
         }
     }
@@ -117,6 +118,12 @@ impl Arith {
             Arith::Max => "max",
             Arith::Min => "min",
             Arith::MaxNan => "max_nan",
+            Arith::Equal => "equal",
+            Arith::Less => "less",
+            Arith::LessOrEqual => "less_or_equal",
+            Arith::And => "and_bits",
+            Arith::AndNot => "and_not_bits",
+            Arith::Or => "or_bits",
         }
     }
 }

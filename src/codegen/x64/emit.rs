@@ -19,6 +19,10 @@ const POOL_ALIGNMENT: usize = 64;
 /// Room on the stack for one vector.
 const SPILL: i32 = 32;
 
+/// `vcmpps`: equal; less; less or equal; none of them where either is NaN, which raises nothing.
+const EQUAL: u32 = 0;
+const LESS: u32 = 17;
+const LESS_OR_EQUAL: u32 = 18;
 /// `vcmpps`: either is NaN.
 const UNORDERED: u32 = 3;
 /// `vcmpps`: neither is NaN.
@@ -265,6 +269,9 @@ impl<'p> Emitter<'p> {
                 };
                 self.emit(Instruction::with2(code, pointer(p), bytes)?)
             }
+            Inst::AdvanceBy { pointer: p, src } => {
+                self.emit(Instruction::with2(Code::Add_r64_rm64, pointer(p), mem(src))?)
+            }
             Inst::Loop { count, ref body } => self.repeat(count, body, depth),
         }
     }
@@ -279,6 +286,12 @@ impl<'p> Emitter<'p> {
             Arith::Min => self.codes.min,
             Arith::MaxNan if self.codes.masks => return self.max_nan_masked(dst, a, b),
             Arith::MaxNan => return self.max_nan(dst, a, b),
+            Arith::Equal => return self.compare(EQUAL, dst, a, b),
+            Arith::Less => return self.compare(LESS, dst, a, b),
+            Arith::LessOrEqual => return self.compare(LESS_OR_EQUAL, dst, a, b),
+            Arith::And => self.codes.and,
+            Arith::AndNot => self.codes.and_not,
+            Arith::Or => self.codes.or,
         };
         self.vvv(code, dst, a, b)
     }
@@ -296,6 +309,19 @@ impl<'p> Emitter<'p> {
             Distance::Eight => across(HALVES),
         };
         self.emit(instruction?)
+    }
+
+    /// All bits where a comparison holds. Where it goes into a mask register, they are filled in from there.
+    fn compare(&mut self, condition: u32, dst: V, a: V, b: V) -> Result<(), IcedError> {
+        let (d, a, b) = (self.v(dst), self.v(a), self.v(b));
+        if !self.codes.masks {
+            return self.emit(Instruction::with4(self.codes.compare, d, a, b, condition)?);
+        }
+        self.emit(Instruction::with4(self.codes.compare, Register::K1, a, b, condition)?)?;
+        self.vvv(self.codes.zero, dst, dst, dst)?;
+        let place = self.constant(u32::MAX, 1);
+        let ones = Instruction::with2(self.codes.broadcast, d, self.rip(false))?;
+        self.refer(masked(ones), place)
     }
 
     /// `vmaxps` gives its second source where either is NaN or both are equal. So: `b`, against `a` with NaN put

@@ -56,13 +56,18 @@ fn initializer(name: &str, ty: DataType, dims: Vec<i64>, bytes: Vec<u8>) -> Tens
     }
 }
 
-/// Weights, little-endian.
+/// A constant.
 pub(super) fn tensor(name: &str, tensor: &Tensor) -> TensorProto {
-    let mut bytes = Vec::with_capacity(4 * tensor.data().len());
-    for x in tensor.data() {
+    TensorProto { name: Some(name.into()), ..weights(tensor.shape(), tensor.data()) }
+}
+
+/// A constant without a name, little-endian.
+pub(super) fn weights(shape: &[usize], data: &[f32]) -> TensorProto {
+    let mut bytes = Vec::with_capacity(4 * data.len());
+    for x in data {
         bytes.extend_from_slice(&x.to_le_bytes());
     }
-    initializer(name, DataType::Float, signed(tensor.shape()), bytes)
+    initializer("", DataType::Float, signed(shape), bytes)
 }
 
 pub(super) fn constant(name: &str, constant: Constant) -> TensorProto {

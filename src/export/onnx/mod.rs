@@ -14,6 +14,7 @@
 mod message;
 mod names;
 mod ops;
+mod sums;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -170,10 +171,8 @@ impl Writer<'_> {
         match (&node.op, self.graph.constant_of(id)) {
             (Op::Input, _) => self.input(id, name),
             (_, Some(tensor)) => self.proto.initializer.push(message::tensor(&name, tensor)),
-            _ => {
-                let node = self.node(id, name)?;
-                self.proto.node.push(node);
-            }
+            (Op::Interpolate(op), _) => self.sums(id, op, name),
+            _ => self.node(id, name)?,
         }
         Ok(())
     }
@@ -188,7 +187,8 @@ impl Writer<'_> {
         }
     }
 
-    fn node(&mut self, id: NodeId, result: String) -> Result<NodeProto, String> {
+    /// Writes a node, between casts where it has truth values that the graph holds as numbers.
+    fn node(&mut self, id: NodeId, result: String) -> Result<(), String> {
         let node = self.graph.node(id);
         let operands = self.graph.operands(id);
         let types: Vec<_> = operands.iter().map(|&o| &self.graph.node(o).ty).collect();
@@ -198,14 +198,27 @@ impl Writer<'_> {
         for parameter in operator.parameters {
             input.push(self.parameter(&result, parameter));
         }
-        Ok(NodeProto {
+        if let (true, Some(condition)) = (operator.condition, input.first_mut()) {
+            let truth = self.names.fresh(&format!("{result}.condition"));
+            self.proto.node.push(message::renamed(condition, &truth, Some(DType::Bool)));
+            *condition = truth;
+        }
+        let own = match operator.truth {
+            true => self.names.fresh(&format!("{result}.truth")),
+            false => result.clone(),
+        };
+        self.proto.node.push(NodeProto {
             input,
-            output: vec![result],
+            output: vec![own.clone()],
             name: Some(node.name.clone()),
             op_type: Some(operator.name.into()),
             attribute: operator.attributes,
             ..Default::default()
-        })
+        });
+        if operator.truth {
+            self.proto.node.push(message::renamed(&own, &result, Some(DType::F32)));
+        }
+        Ok(())
     }
 
     /// The name of a constant operand that is an attribute in the graph.

@@ -14,6 +14,10 @@ pub(super) struct Operator {
     pub(super) attributes: Vec<AttributeProto>,
     /// Operands after those of the graph.
     pub(super) parameters: Vec<Parameter>,
+    /// Whether its first operand is a truth value, which the graph holds as a number.
+    pub(super) condition: bool,
+    /// Whether its result is a truth value.
+    pub(super) truth: bool,
 }
 
 /// An operand that is an attribute in the graph.
@@ -28,6 +32,11 @@ pub(super) enum Parameter {
 
 fn plain(name: &'static str) -> Operator {
     Operator { name, ..Default::default() }
+}
+
+/// A comparison.
+fn truth(name: &'static str) -> Operator {
+    Operator { truth: true, ..plain(name) }
 }
 
 fn with(name: &'static str, attributes: Vec<AttributeProto>) -> Operator {
@@ -53,6 +62,11 @@ pub(super) fn operator(
         Op::Binary(Binary::Mul) => plain("Mul"),
         Op::Binary(Binary::Div) => plain("Div"),
         Op::Binary(Binary::Max) => plain("Max"),
+        Op::Binary(Binary::Pow) => plain("Pow"),
+        Op::Binary(Binary::Equal) => truth("Equal"),
+        Op::Binary(Binary::Less) => truth("Less"),
+        Op::Binary(Binary::LessOrEqual) => truth("LessOrEqual"),
+        Op::Where => Operator { condition: true, ..plain("Where") },
         Op::MaxPool(op) => with("MaxPool", pool(op, shape, result, true)),
         Op::AveragePool { pool, count_include_pad } => {
             average_pool(pool, *count_include_pad, shape, result)?
@@ -70,6 +84,12 @@ pub(super) fn operator(
         Op::Reshape { shape: to } => reshape(shape, to),
         Op::Pad { before, after, mode } => pad(before, after, *mode),
         Op::Slice(axes) => slice(axes, shape),
+        Op::Gather { axis, indices } => {
+            let indices = Parameter::Ints("indices", signed(indices));
+            let attributes = vec![int("axis", *axis)];
+            Operator { attributes, parameters: vec![indices], ..plain("Gather") }
+        }
+        Op::Interpolate(_) => return Err("ONNX needs several operators for it".into()),
         Op::Concat { axis } => with("Concat", vec![int("axis", *axis)]),
         Op::Transpose { perm } => with("Transpose", vec![ints("perm", perm)]),
         Op::Identity => plain("Identity"),
@@ -127,6 +147,9 @@ fn unary(op: &Unary) -> Operator {
         Unary::Sqrt => plain("Sqrt"),
         Unary::Abs => plain("Abs"),
         Unary::Round => plain("Round"),
+        Unary::Floor => plain("Floor"),
+        Unary::Ceil => plain("Ceil"),
+        Unary::Sign => plain("Sign"),
         Unary::Clip { lo, hi } => {
             let parameters = vec![limit("min", lo), limit("max", hi)];
             Operator { parameters, ..plain("Clip") }
@@ -183,7 +206,7 @@ fn pad(before: &[usize], after: &[usize], mode: PadMode) -> Operator {
         PadMode::Reflect => ("reflect", None),
     };
     let parameters = std::iter::once(pads).chain(value).collect();
-    Operator { name: "Pad", attributes: vec![text("mode", mode)], parameters }
+    Operator { attributes: vec![text("mode", mode)], parameters, ..plain("Pad") }
 }
 
 /// Only the axes from which not everything is taken are written.

@@ -147,6 +147,27 @@ impl Builder {
         self.node(name, call.required(i)?)
     }
 
+    /// The element type that the model gives any value.
+    pub(super) fn element_type(&self, value: &Value) -> DataType {
+        match value {
+            Value::Known(literal) => literal.ty,
+            Value::Node(node) => self.type_of(*node),
+        }
+    }
+
+    /// A required operand as a graph node; constants that are integers become numbers, if floats hold them.
+    pub(super) fn number(&mut self, call: &Call<'_>, i: usize) -> Result<NodeId> {
+        /// Up to here every integer is a float.
+        const EXACT: i64 = 1 << f32::MANTISSA_DIGITS;
+        let Value::Known(literal) = call.required(i)? else { return self.operand(call, i) };
+        let Some(ints) = literal.as_ints() else { return self.operand(call, i) };
+        if let Some(x) = ints.iter().find(|x| !(-EXACT..=EXACT).contains(*x)) {
+            return Err(format!("operand {i} has {x}, which float32 does not hold").into());
+        }
+        let numbers = literal.cast(DataType::Float)?;
+        self.node(call.node.input.get(i).map_or("", String::as_str), &Value::Known(numbers))
+    }
+
     /// An optional operand as a graph node.
     pub(super) fn optional(&mut self, call: &Call<'_>, i: usize) -> Result<Option<NodeId>> {
         call.arg(i).is_some().then(|| self.operand(call, i)).transpose()

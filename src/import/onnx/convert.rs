@@ -11,7 +11,7 @@ use super::functions::Step;
 use super::inputs::{Bound, Input};
 use super::needed::Needed;
 use super::open::is_standard;
-use super::ops::{self, Integers};
+use super::ops::{self, Integers, Operator};
 use super::proto::{AttributeType, DataType, GraphProto, NodeProto, ValueInfoProto};
 use super::rebatch::rebatched;
 use super::tensor::{self, TensorError};
@@ -199,7 +199,7 @@ impl<'a> Converter<'a> {
         let call = Call { node, opset: step.opset, args };
         // Lists of integers are read by their users in full, whatever comes of it.
         self.builder.claim(call.known_integers())?;
-        let integers = self.integers(operator.integers, &call)?;
+        let integers = self.integers(operator, &call)?;
         let results = (operator.handler)(&mut self.builder, &call)?;
         for result in &results {
             if let Value::Node(node) = result {
@@ -210,14 +210,17 @@ impl<'a> Converter<'a> {
     }
 
     /// The type of the results, if run-time integers come in and come out again.
-    fn integers(&self, reads: Integers, call: &Call<'_>) -> Result<Option<DataType>, Refusal> {
+    fn integers(&self, operator: &Operator, call: &Call<'_>) -> Result<Option<DataType>, Refusal> {
         let node = |arg: &Option<Value>| match arg {
             Some(Value::Node(node)) => Some(self.builder.integers.get(node).copied()),
             _ => None,
         };
-        let types: Vec<Option<DataType>> = call.args.iter().filter_map(node).collect();
+        // What must be constant is said to be so by the handler.
+        let is_value = |(i, _): &(usize, _)| !operator.constants.contains(i);
+        let values = call.args.iter().enumerate().filter(is_value);
+        let types: Vec<Option<DataType>> = values.filter_map(|(_, arg)| node(arg)).collect();
         let Some(ty) = types.iter().flatten().next() else { return Ok(None) };
-        match reads {
+        match operator.integers {
             Integers::Read => Ok(None),
             Integers::Kept if types.iter().all(|other| *other == Some(*ty)) => Ok(Some(*ty)),
             Integers::Kept => Err("its operands are of different types".into()),

@@ -16,6 +16,33 @@ pub(super) enum Movement {
     Reshape(Vec<usize>),
     Transpose(Vec<usize>),
     Slice(Vec<SliceAxis>),
+    /// Elements along an axis by position.
+    Gather(usize, Vec<usize>),
+}
+
+impl Movement {
+    /// Elements along an axis by position, of a value of this shape; as a slice where they are evenly spaced.
+    pub(super) fn picks(shape: &[usize], axis: usize, positions: Vec<usize>) -> Self {
+        let even = evenly(&positions);
+        match even {
+            Some(SliceAxis { start: 0, step: 1, len }) if len == shape[axis] => Movement::Identity,
+            Some(even) => {
+                let all = |&len: &usize| SliceAxis { start: 0, step: 1, len };
+                let mut selection: Vec<SliceAxis> = shape.iter().map(all).collect();
+                selection[axis] = even;
+                Movement::Slice(selection)
+            }
+            None => Movement::Gather(axis, positions),
+        }
+    }
+}
+
+/// Positions as a selection of even steps, if they are one.
+fn evenly(positions: &[usize]) -> Option<SliceAxis> {
+    let (&start, len) = (positions.first()?, positions.len());
+    let step = positions.get(1).map_or(1, |&next| next as isize - start as isize);
+    let even = |pair: &[usize]| pair[1] as isize - pair[0] as isize == step;
+    (step != 0 && positions.windows(2).all(even)).then_some(SliceAxis { start, step, len })
 }
 
 impl Builder {
@@ -45,6 +72,12 @@ impl Builder {
                 self.claim(elements(&shape)?)?;
                 slice(literal, shape, &axes)?
             }
+            Movement::Gather(axis, positions) => {
+                let mut shape = literal.shape.clone();
+                shape[axis] = positions.len();
+                self.claim(elements(&shape)?)?;
+                gather(literal, axis, &positions, shape)?
+            }
         };
         Ok(Value::Known(result))
     }
@@ -56,10 +89,14 @@ impl Builder {
         movement: Movement,
     ) -> Result<Value> {
         let op = match movement {
+            Movement::Reshape(shape) if shape == self.shape_of(node) => {
+                return Ok(Value::Node(node));
+            }
             Movement::Identity => Op::Identity,
             Movement::Reshape(shape) => Op::Reshape { shape },
             Movement::Transpose(perm) => Op::Transpose { perm },
             Movement::Slice(axes) => Op::Slice(axes),
+            Movement::Gather(axis, positions) => Op::Gather { axis, indices: positions.into() },
         };
         Ok(Value::Node(self.add(call, op, &[node])?))
     }
@@ -81,6 +118,18 @@ fn slice(literal: &Literal, shape: Vec<usize>, axes: &[SliceAxis]) -> Result<Lit
     // A step is only ever used where the axis has a second element, and that lies inside the value.
     let steps = axes.iter().zip(&strides).map(|(a, &s)| a.step.wrapping_mul(s as isize)).collect();
     Ok(literal.pick(shape.clone(), Walk::new(&shape, start, steps))?)
+}
+
+fn gather(x: &Literal, axis: usize, positions: &[usize], to: Vec<usize>) -> Result<Literal> {
+    let inner: usize = x.shape[axis + 1..].iter().product();
+    let outer: usize = x.shape[..axis].iter().product();
+    let extent = x.shape[axis];
+    let run = move |row: usize, p: usize| {
+        let first = (row * extent + p) * inner;
+        first..first + inner
+    };
+    let walk = (0..outer).flat_map(|row| positions.iter().flat_map(move |&p| run(row, p)));
+    Ok(x.pick(to, walk)?)
 }
 
 /// Stretches a constant to a shape that it broadcasts to.

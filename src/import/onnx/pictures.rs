@@ -88,7 +88,7 @@ impl Roles<'_> {
             }
             // The rows of a single matrix are pictures, its columns are not.
             Op::MatMul if rank == 2 => apart && others.iter().all(shared),
-            Op::MatMul | Op::Binary(_) => operands.iter().all(broadcasts),
+            Op::MatMul | Op::Binary(_) | Op::Where => operands.iter().all(broadcasts),
             Op::Unary(_)
             | Op::MaxPool(_)
             | Op::AveragePool { .. }
@@ -97,7 +97,8 @@ impl Roles<'_> {
             | Op::Reorder(_)
             | Op::Reshape { .. } => apart,
             Op::ReduceMean { axes, .. } | Op::ReduceMax { axes, .. } => apart && !axes.contains(&0),
-            Op::Softmax { axis } => apart && *axis != 0,
+            Op::Softmax { axis } | Op::Gather { axis, .. } => apart && *axis != 0,
+            Op::Interpolate(op) => apart && op.axis != 0,
             Op::Pad { before, after, .. } => apart && before[0] == 0 && after[0] == 0,
             Op::Slice(axes) => {
                 let all = axes[0].start == 0 && axes[0].step == 1;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::iter::successors;
 
-use resnetc_ir::op::SliceAxis;
+use resnetc_ir::op::{Interpolate, SliceAxis};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
@@ -327,11 +327,13 @@ fn works_in_any_order(graph: &Graph, node: NodeId, rank: usize) -> bool {
 /// The operator on values `v'` that computes what `op` computes on `transpose(v', perm)`, transposed back.
 fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
     Some(match op {
-        Op::Unary(_) | Op::Binary(_) | Op::Identity => op.clone(),
+        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Identity => op.clone(),
         Op::Pad { before, after, mode } => {
             Op::Pad { before: scattered(before, perm), after: scattered(after, perm), mode: *mode }
         }
         Op::Slice(axes) => Op::Slice(scattered::<SliceAxis>(axes, perm)),
+        Op::Gather { axis, indices } => Op::Gather { axis: perm[*axis], indices: indices.clone() },
+        Op::Interpolate(op) => Op::Interpolate(Interpolate { axis: perm[op.axis], ..op.clone() }),
         Op::Concat { axis } => Op::Concat { axis: perm[*axis] },
         Op::Softmax { axis } => Op::Softmax { axis: perm[*axis] },
         Op::ReduceMean { axes, keep_dims: true } => {

@@ -99,13 +99,15 @@ fn kind(op: &Op) -> Kind {
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
-        | Op::ReduceMax { .. } => Kind::Pool,
-        Op::Unary(_) | Op::Binary(_) | Op::BatchNorm { .. } | Op::Softmax { .. } => {
+        | Op::ReduceMax { .. }
+        | Op::Interpolate(_) => Kind::Pool,
+        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } | Op::Softmax { .. } => {
             Kind::Elementwise
         }
         Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)
+        | Op::Gather { .. }
         | Op::Concat { .. }
         | Op::Transpose { .. }
         | Op::Identity

@@ -5,6 +5,8 @@ use resnetc_ir::Op;
 use resnetc_ir::infer::broadcast;
 use resnetc_ir::op::{Binary, Unary};
 
+use super::logic;
+use super::powers::power;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal, elements};
@@ -83,6 +85,11 @@ fn greater(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() { a } else { b }
 }
 
+/// 0 for zeros of either sign, NaN for NaN, unlike `f64::signum`.
+fn sign(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x.signum() }
+}
+
 /// What an operator of one operand does to constants.
 struct One {
     op: &'static str,
@@ -95,8 +102,9 @@ struct One {
 const ONE: &[One] = &[
     One { op: "Abs", float: Some(f64::abs), int: Some(i64::checked_abs), run: Some(Unary::Abs) },
     One { op: "Neg", float: Some(|x| -x), int: Some(i64::checked_neg), run: None },
-    One { op: "Floor", float: Some(f64::floor), int: None, run: None },
-    One { op: "Ceil", float: Some(f64::ceil), int: None, run: None },
+    One { op: "Floor", float: Some(f64::floor), int: None, run: Some(Unary::Floor) },
+    One { op: "Ceil", float: Some(f64::ceil), int: None, run: Some(Unary::Ceil) },
+    One { op: "Sign", float: Some(sign), int: Some(|x| Some(x.signum())), run: Some(Unary::Sign) },
     One { op: "Round", float: Some(f64::round_ties_even), int: None, run: Some(Unary::Round) },
     One { op: "Sqrt", float: Some(f64::sqrt), int: None, run: Some(Unary::Sqrt) },
     One { op: "Exp", float: Some(f64::exp), int: None, run: Some(Unary::Exp) },
@@ -118,38 +126,11 @@ pub(super) fn binary(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
         "Mul" => Binary::Mul,
         "Div" => Binary::Div,
         "Pow" => return power(builder, call),
-        _ => return Err("the operator is supported between constants only".into()),
+        "Mod" => return Err("the operator is supported between constants only".into()),
+        _ => return logic::binary(builder, call),
     };
     let operands = [builder.operand(call, 0)?, builder.operand(call, 1)?];
     builder.finish(call, Op::Binary(op), &operands)
-}
-
-/// `Pow` of a run-time value, to the powers that are products, quotients and roots.
-fn power(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let x = builder.operand(call, 0)?;
-    let exponent = call.known_scalar(1, "the exponent")?.ok_or("the exponent is missing")?;
-    if builder.shape(call.required(1)?).len() > builder.shape_of(x).len() {
-        return Err("the exponent has more axes than the value".into());
-    }
-    let magnitude = match exponent.abs() {
-        0.5 => builder.unary(call, Unary::Sqrt, x)?,
-        1.0 => builder.add(call, Op::Identity, &[x])?,
-        2.0 => builder.binary(call, Binary::Mul, x, x)?,
-        3.0 => {
-            let square = builder.binary(call, Binary::Mul, x, x)?;
-            builder.binary(call, Binary::Mul, square, x)?
-        }
-        _ => {
-            return Err(
-                format!("the exponent {exponent} is not supported; 0.5, 1, 2 and 3 are").into()
-            );
-        }
-    };
-    if exponent > 0.0 {
-        return Ok(vec![Value::Node(magnitude)]);
-    }
-    let one = builder.scalar(call, 1.0);
-    builder.finish(call, Op::Binary(Binary::Div), &[one, magnitude])
 }
 
 /// The result of the call's operator on two constants.
@@ -212,6 +193,7 @@ pub(super) fn unary(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
             let (op, constant) = match call.op() {
                 "Neg" => (Binary::Mul, -1.0),
                 "Reciprocal" => (Binary::Div, 1.0),
+                "Not" => return logic::not(builder, call),
                 _ => return Err("the operator is supported on constants only".into()),
             };
             let constant = builder.scalar(call, constant);

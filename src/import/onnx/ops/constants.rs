@@ -2,6 +2,7 @@
 
 use resnetc_ir::{DType, Op};
 
+use super::logic::is_set;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::literal::{Data, Literal, elements};
@@ -73,7 +74,7 @@ pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
         return Err(format!("its input {shape:?} is no matrix").into());
     };
     let ty = match call.int("dtype")? {
-        None => type_of(builder, call.required(0)?),
+        None => builder.element_type(call.required(0)?),
         Some(ty) => match i32::try_from(ty).ok().and_then(|t| DataType::try_from(t).ok()) {
             Some(ty) => ty,
             None => return bad("dtype", "is no element type"),
@@ -90,14 +91,6 @@ pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
         }
     }
     Ok(vec![Value::Known(Literal::ints(shape, data)?.cast(ty)?)])
-}
-
-/// The element type that the model gives a value.
-fn type_of(builder: &Builder, value: &Value) -> DataType {
-    match value {
-        Value::Known(literal) => literal.ty,
-        Value::Node(node) => builder.type_of(*node),
-    }
 }
 
 /// Integers as the dimensions of a shape.
@@ -143,7 +136,7 @@ pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
 
 /// `CastLike`: the target is the type of the second operand.
 pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let to = type_of(builder, call.required(1)?);
+    let to = builder.element_type(call.required(1)?);
     convert(builder, call, to)
 }
 
@@ -167,6 +160,9 @@ fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<V
             let result = builder.add(call, Op::Identity, &[*node])?;
             builder.declare(result, to);
             Ok(vec![Value::Node(result)])
+        }
+        Value::Node(node) if to == DataType::Bool => {
+            Ok(vec![Value::Node(is_set(builder, call, *node)?)])
         }
         Value::Node(node) => {
             let from = builder.type_of(*node);

@@ -1,12 +1,11 @@
 //! Operators that select elements.
 
-use resnetc_ir::Op;
 use resnetc_ir::op::SliceAxis;
 
 use super::constants::to_shape;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
-use crate::import::onnx::literal::{Literal, elements};
+use crate::import::onnx::literal::Literal;
 use crate::import::onnx::movement::Movement;
 
 /// Every element along each axis.
@@ -87,61 +86,73 @@ fn equal_parts(extent: usize, count: usize) -> Result<Vec<usize>> {
     Ok((0..count).map(|i| each.min(extent.saturating_sub(i * each))).collect())
 }
 
-/// How many slices one operator may become.
-const MOST_GATHERED: usize = 64;
-
-/// `Gather`: from constants by any index, from run-time values by a few.
+/// `Gather` by constants.
 pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let shape = builder.shape(call.required(0)?);
     let axis = axis_of(call.int_or("axis", 0)?, shape.len())?;
-    let Some(indices) = call.known(1, "the index")? else {
-        return Err("the index is missing".into());
-    };
-    let Some(ints) = indices.as_ints() else { return Err("the index must be an integer".into()) };
-    let positions = ints.iter().map(|&i| axis_of(i, shape[axis]));
+    let indices = indices(call)?;
+    let positions = indices.as_ints().into_iter().flatten().map(|&i| axis_of(i, shape[axis]));
     let Ok(positions) = positions.collect::<Result<Vec<usize>>>() else {
         return Err(format!("an index is outside of axis {axis} of {shape:?}").into());
     };
     let mut to = shape[..axis].to_vec();
     to.extend(&indices.shape);
     to.extend(&shape[axis + 1..]);
-    match (call.required(0)?, &positions[..]) {
-        (Value::Known(x), _) => {
-            builder.claim(elements(&to)?)?;
-            Ok(vec![Value::Known(gather_known(x, axis, &positions, to)?)])
-        }
-        (Value::Node(x), &[start]) => {
-            let mut selection = whole(&shape);
-            selection[axis] = SliceAxis { start, step: 1, len: 1 };
-            let one = builder.apply(call, &Value::Node(*x), Movement::Slice(selection))?;
-            Ok(vec![builder.apply(call, &one, Movement::Reshape(to))?])
-        }
-        (Value::Node(x), positions) if (1..=MOST_GATHERED).contains(&positions.len()) => {
-            let mut parts = Vec::with_capacity(positions.len());
-            for &start in positions {
-                let mut selection = whole(&shape);
-                selection[axis] = SliceAxis { start, step: 1, len: 1 };
-                parts.push(builder.add(call, Op::Slice(selection), &[*x])?);
-            }
-            let joined = builder.add(call, Op::Concat { axis }, &parts)?;
-            Ok(vec![Value::Node(builder.reshape(call, joined, to)?)])
-        }
-        (_, positions) => Err(format!(
-            "gathers {} elements of a run-time value; 1 to {MOST_GATHERED} are supported",
-            positions.len()
-        )
-        .into()),
+    if let (Value::Node(_), true) = (call.required(0)?, positions.is_empty()) {
+        return Err("it gathers 0 elements of a run-time value".into());
+    }
+    let picks = Movement::picks(&shape, axis, positions);
+    let picked = builder.apply(call, call.required(0)?, picks)?;
+    Ok(vec![builder.apply(call, &picked, Movement::Reshape(to))?])
+}
+
+/// The indices of a gather.
+fn indices<'a>(call: &'a Call<'_>) -> Result<&'a Literal> {
+    match call.known(1, "the index")? {
+        None => Err("the index is missing".into()),
+        Some(indices) if indices.is_int() => Ok(indices),
+        Some(_) => Err("the index must be an integer".into()),
     }
 }
 
-fn gather_known(x: &Literal, axis: usize, positions: &[usize], to: Vec<usize>) -> Result<Literal> {
-    let inner: usize = x.shape[axis + 1..].iter().product();
-    let outer: usize = x.shape[..axis].iter().product();
-    let extent = x.shape[axis];
-    let run = move |row: usize, p: usize| {
-        let first = (row * extent + p) * inner;
-        first..first + inner
+/// `GatherND` by constants: each of the last axis of the indices names a part of the value by its place along several
+/// axes, which are taken as one.
+pub(super) fn gather_nd(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let shape = builder.shape(call.required(0)?);
+    let indices = indices(call)?;
+    let Some((&named, places)) = indices.shape.split_last() else {
+        return Err("the indices have no axes".into());
     };
-    let walk = (0..outer).flat_map(|row| positions.iter().flat_map(move |&p| run(row, p)));
-    Ok(x.pick(to, walk)?)
+    let batch = match usize::try_from(call.int_or("batch_dims", 0)?) {
+        Ok(batch) if batch <= places.len() && batch + named <= shape.len() => batch,
+        _ => return bad("batch_dims", format!("do not fit {shape:?} and {:?}", indices.shape)),
+    };
+    if named == 0 || shape[..batch] != places[..batch] {
+        return Err(format!("{:?} are no indices of {shape:?}", indices.shape).into());
+    }
+    let axes = &shape[batch..batch + named];
+    let within: usize = axes.iter().product();
+    let a_batch: usize = places[batch..].iter().product();
+    let mut positions = Vec::new();
+    let ints = indices.as_ints().unwrap_or(&[]);
+    for (n, index) in ints.chunks_exact(named).enumerate() {
+        let mut position = n / a_batch;
+        for (&i, &extent) in index.iter().zip(axes) {
+            let Ok(i) = axis_of(i, extent) else {
+                return Err(format!("index {index:?} is outside of {axes:?}").into());
+            };
+            position = position * extent + i;
+        }
+        positions.push(position);
+    }
+    if positions.is_empty() {
+        return Err("it gathers nothing".into());
+    }
+    let rest = &shape[batch + named..];
+    let outer = shape[..batch].iter().product::<usize>() * within;
+    let merged: Vec<usize> = std::iter::once(outer).chain(rest.iter().copied()).collect();
+    let to = places.iter().chain(rest).copied().collect();
+    let rows = builder.apply(call, call.required(0)?, Movement::Reshape(merged.clone()))?;
+    let picked = builder.apply(call, &rows, Movement::picks(&merged, 0, positions))?;
+    Ok(vec![builder.apply(call, &picked, Movement::Reshape(to))?])
 }

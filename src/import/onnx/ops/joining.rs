@@ -3,7 +3,6 @@
 use resnetc_ir::op::Binary;
 use resnetc_ir::{NodeId, Op};
 
-use super::arithmetic::broadcast_shape;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 use crate::import::onnx::literal::{Literal, elements};
@@ -62,22 +61,4 @@ fn total(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> {
         total = builder.binary(call, Binary::Add, total, term)?;
     }
     Ok(total)
-}
-
-/// `Where`, between constants.
-pub(super) fn select(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let known = call.all_known().ok_or("the operator is supported between constants only")?;
-    let [condition, x, y] = known[..] else { return Err("three operands are needed".into()) };
-    let Some(truth) = condition.as_ints() else { return Err("the condition must be bool".into()) };
-    let shape = broadcast_shape(&broadcast_shape(&condition.shape, &x.shape)?, &y.shape)?;
-    let count = elements(&shape)?;
-    builder.claim(4 * count)?;
-    let (x, y) = (movement::broadcast(x, &shape)?, movement::broadcast(y, &shape)?);
-    // Both side by side, so that a choice is a position: i for x, count + i for y.
-    let flat = [x.reshaped(vec![count])?, y.reshaped(vec![count])?];
-    let both = movement::concat(&[&flat[0], &flat[1]], 0, vec![2 * count])?;
-    let chosen = movement::Walk::broadcast(&condition.shape, &shape)
-        .enumerate()
-        .map(|(i, c)| if truth[c] != 0 { i } else { count + i });
-    Ok(vec![Value::Known(both.pick(shape, chosen)?)])
 }

@@ -7,15 +7,20 @@ mod conv;
 mod elementwise;
 mod indexing;
 mod joining;
+mod logic;
 mod matrix;
 mod microsoft;
 mod moments;
 mod normalize;
 mod pad;
+mod pixels;
 mod pool;
+mod powers;
 mod qlinear;
 mod quantize;
 mod reduce;
+mod resample;
+mod resize;
 mod shapes;
 mod standardize;
 mod table;
@@ -43,7 +48,7 @@ fn why_not_standard(op: &str) -> &'static str {
             "control flow is not supported; export the model with fixed shapes",
         ),
         (&["LRN"], "the normalization is not supported"),
-        (&["ConvTranspose", "Resize", "Upsample"], "pictures are not enlarged"),
+        (&["ConvTranspose"], "transposed convolution is not supported"),
         (
             &["ArgMax", "TopK", "NonMaxSuppression", "NonZero"],
             "integer results are not supported; cut the model before this node",

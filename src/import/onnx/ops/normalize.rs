@@ -5,27 +5,43 @@ use resnetc_ir::{NodeId, Op};
 
 use super::standardize::standardize;
 use crate::import::onnx::builder::Builder;
-use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
+use crate::import::onnx::call::{Call, Refusal, Result, Value, axis_of, bad};
 use crate::import::onnx::movement::Movement;
 
-/// `BatchNormalization` with the stored statistics, and of a constant with its own. The results for training (up to
-/// four more in versions before 14) are not computed.
+/// `BatchNormalization` with the stored statistics, and of a constant with its own. The results for training are not
+/// computed.
 pub(super) fn batch_normalization(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    if call.flag("training_mode", false)? {
+    if !call.flag("spatial", true)? {
+        return bad("spatial", "is 0: statistics for each pixel are not supported");
+    }
+    if let Some(training) = training(call)? {
         if let Some(results) = standardize(builder, call, epsilon(call)?)? {
             return Ok(results);
         }
-        return bad(
-            "training_mode",
-            "is 1: the model was exported for training; export it in evaluation mode",
-        );
-    }
-    if !call.flag("spatial", true)? {
-        return bad("spatial", "is 0: statistics for each pixel are not supported");
+        return Err(training);
     }
     let epsilon = epsilon(call)?;
     let operands = (0..5).map(|i| builder.operand(call, i)).collect::<Result<Vec<_>>>()?;
     builder.finish(call, Op::BatchNorm { epsilon }, &operands)
+}
+
+/// Why a batch normalization is one for training, which takes the statistics from the batch itself, if it is. Before
+/// version 14 nothing says so but the number of results.
+fn training(call: &Call<'_>) -> Result<Option<Refusal>> {
+    const ADVICE: &str = "the model was exported for training; export it in evaluation mode";
+    if call.opset >= 14 {
+        let reason = || format!("is 1: {ADVICE}");
+        let attribute = Some("training_mode".to_owned());
+        let is_set = call.flag("training_mode", false)?;
+        return Ok(is_set.then(|| Refusal { attribute, reason: reason() }));
+    }
+    let results = call.node.output.iter().filter(|name| !name.is_empty()).count();
+    let reason = || {
+        format!(
+            "it has {results} results, with which it takes mean and variance from the batch: {ADVICE}"
+        )
+    };
+    Ok((results > 1).then(|| reason().into()))
 }
 
 /// What is added to a variance.

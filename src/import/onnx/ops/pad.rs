@@ -6,6 +6,7 @@ use resnetc_ir::{NodeId, Op};
 use super::indexing::whole;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
+use crate::import::onnx::movement::Movement;
 
 /// `Pad`: extents and value are attributes before version 11, operands since; axes may be chosen since 18.
 pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
@@ -21,83 +22,140 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> 
     };
     let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
     for (i, &axis) in axes.iter().enumerate() {
-        before[axis] = extent(pads[i])?;
-        after[axis] = extent(pads[i + axes.len()])?;
+        before[axis] = pads[i];
+        after[axis] = pads[i + axes.len()];
     }
-    match mode(call)? {
-        Some(mode) => builder.finish(call, Op::Pad { before, after, mode }, &[x]),
-        None => Ok(vec![Value::Node(repeat_edges(builder, call, x, &before, &after)?)]),
+    let mode = mode(call)?;
+    let x = crop(builder, call, x, &before, &after)?;
+    let [before, after] =
+        [before, after].map(|pads| pads.into_iter().map(added).collect::<Vec<_>>());
+    if before.iter().chain(&after).all(|&pad| pad == 0) {
+        return Ok(vec![Value::Node(x)]);
     }
+    let op = match mode {
+        Mode::Constant(value) => Op::Pad { before, after, mode: PadMode::Constant(value) },
+        // Mirrored once is what the graph's own operator does.
+        Mode::Repeat(Repeat::Reflect) if is_once(&builder.shape_of(x), [&before, &after]) => {
+            Op::Pad { before, after, mode: PadMode::Reflect }
+        }
+        Mode::Repeat(mode) => {
+            return Ok(vec![repeat(builder, call, x, mode, [&before, &after])?]);
+        }
+    };
+    builder.finish(call, op, &[x])
 }
 
-/// Padding that repeats the outermost elements, as those elements joined to the value, axis by axis: corners come
-/// out right because a later axis also repeats what an earlier one added.
-fn repeat_edges(
+/// Whether a mirrored value does not come to its other end.
+fn is_once(shape: &[usize], pads: [&[usize]; 2]) -> bool {
+    pads.iter().all(|pads| pads.iter().zip(shape).all(|(pad, extent)| pad < extent))
+}
+
+/// Padding by elements of the value itself, axis by axis: corners come out right because a later axis also repeats what
+/// an earlier one added.
+fn repeat(
     builder: &mut Builder,
     call: &Call<'_>,
     x: NodeId,
-    before: &[usize],
-    after: &[usize],
-) -> Result<NodeId> {
-    const MOST: usize = 64;
-    let mut x = x;
-    for axis in 0..before.len() {
-        if before[axis].max(after[axis]) > MOST {
-            return bad("pads", format!("mode edge repeats an element more than {MOST} times"));
-        }
-        let extent = builder.graph.node(x).ty.shape[axis];
-        let mut parts = Vec::new();
-        if before[axis] > 0 {
-            parts.resize(before[axis], one_of(builder, call, x, axis, 0)?);
-        }
-        parts.push(x);
-        if after[axis] > 0 {
-            parts.resize(parts.len() + after[axis], one_of(builder, call, x, axis, extent - 1)?);
-        }
-        if parts.len() > 1 {
-            x = builder.add(call, Op::Concat { axis }, &parts)?;
+    mode: Repeat,
+    [before, after]: [&[usize]; 2],
+) -> Result<Value> {
+    let mut value = Value::Node(x);
+    for (axis, (&before, &after)) in before.iter().zip(after).enumerate() {
+        let shape = builder.shape(&value);
+        let extent = shape[axis];
+        let total = before.checked_add(after).and_then(|added| added.checked_add(extent));
+        let Some(total) = total else { return bad("pads", "are too large") };
+        builder.claim(total)?;
+        let positions = (0..total).map(|i| mode.source(i, before, extent)).collect();
+        if total > extent {
+            value = builder.apply(call, &value, Movement::picks(&shape, axis, positions))?;
         }
     }
-    Ok(x)
+    Ok(value)
 }
 
-/// The part of a value at one position of an axis.
-fn one_of(
+/// How padding repeats elements.
+#[derive(Clone, Copy)]
+enum Repeat {
+    /// The outermost one.
+    Edge,
+    /// All, as if the value began again.
+    Wrap,
+    /// All, back and forth.
+    Reflect,
+}
+
+impl Repeat {
+    /// Which of `extent` elements stands at place `i` of the result.
+    fn source(self, i: usize, before: usize, extent: usize) -> usize {
+        let around = |period: usize| (i + (period - before % period)) % period;
+        match self {
+            Repeat::Edge => i.saturating_sub(before).min(extent - 1),
+            Repeat::Wrap => around(extent),
+            Repeat::Reflect if extent == 1 => 0,
+            Repeat::Reflect => match around(2 * (extent - 1)) {
+                there if there < extent => there,
+                back => 2 * (extent - 1) - back,
+            },
+        }
+    }
+}
+
+/// Elements that padding adds.
+fn added(pad: i64) -> usize {
+    usize::try_from(pad).unwrap_or(0)
+}
+
+/// Takes away what negative padding says, before anything is added: what is repeated or mirrored is what is left.
+fn crop(
     builder: &mut Builder,
     call: &Call<'_>,
     x: NodeId,
-    axis: usize,
-    start: usize,
+    before: &[i64],
+    after: &[i64],
 ) -> Result<NodeId> {
-    let mut selection = whole(&builder.graph.node(x).ty.shape);
-    selection[axis] = SliceAxis { start, step: 1, len: 1 };
-    builder.add(call, Op::Slice(selection), &[x])
-}
-
-fn extent(pad: i64) -> Result<usize> {
-    match usize::try_from(pad) {
-        Ok(pad) => Ok(pad),
-        Err(_) => bad(
-            "pads",
-            format!("has {pad}; removing elements with negative padding is not supported"),
-        ),
+    let removed = |pad: i64| usize::try_from(pad.min(0).unsigned_abs()).unwrap_or(usize::MAX);
+    let shape = builder.shape_of(x);
+    let mut selection = whole(&shape);
+    for (axis, selected) in selection.iter_mut().enumerate() {
+        let (start, end) = (removed(before[axis]), removed(after[axis]));
+        match shape[axis].checked_sub(start).and_then(|left| left.checked_sub(end)) {
+            Some(len @ 1..) => *selected = SliceAxis { start, step: 1, len },
+            _ => {
+                let (b, a) = (before[axis], after[axis]);
+                return bad(
+                    "pads",
+                    format!("{b} and {a} leave nothing of axis {axis} of {shape:?}"),
+                );
+            }
+        }
+    }
+    match selection == whole(&shape) {
+        true => Ok(x),
+        false => builder.add(call, Op::Slice(selection), &[x]),
     }
 }
 
-/// The mode; `None` for `edge`.
-fn mode(call: &Call<'_>) -> Result<Option<PadMode>> {
-    match call.string("mode")?.unwrap_or("constant") {
-        "constant" => {
-            let value = match call.known_scalar(2, "constant_value")? {
-                Some(value) => value as f32,
-                None => call.float("value")?.unwrap_or(0.0),
-            };
-            Ok(Some(PadMode::Constant(value)))
-        }
-        "reflect" => Ok(Some(PadMode::Reflect)),
-        "edge" => Ok(None),
+/// What padding writes.
+enum Mode {
+    Constant(f32),
+    Repeat(Repeat),
+}
+
+fn mode(call: &Call<'_>) -> Result<Mode> {
+    Ok(match call.string("mode")?.unwrap_or("constant") {
+        "constant" => Mode::Constant(match call.known_scalar(2, "constant_value")? {
+            Some(value) => value as f32,
+            None => call.float("value")?.unwrap_or(0.0),
+        }),
+        "reflect" => Mode::Repeat(Repeat::Reflect),
+        "edge" => Mode::Repeat(Repeat::Edge),
+        "wrap" => Mode::Repeat(Repeat::Wrap),
         other => {
-            bad("mode", format!("\"{other}\" is not supported; constant, reflect and edge are"))
+            return bad(
+                "mode",
+                format!("\"{other}\" is unknown; constant, reflect, edge and wrap are read"),
+            );
         }
-    }
+    })
 }

@@ -1,8 +1,9 @@
 //! Pools over windows and over whole pictures.
 
-use resnetc_ir::op::{Binary, Pool, Unary};
+use resnetc_ir::op::{Binary, Pool};
 use resnetc_ir::{NodeId, Op};
 
+use super::powers::Norm;
 use super::window::{Picture, is_same, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
@@ -62,32 +63,25 @@ pub(super) fn global_max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<
     builder.finish(call, Op::ReduceMax { axes, keep_dims: true }, &[x])
 }
 
-fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
+/// The axes behind batch and channels.
+pub(super) fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
     match builder.shape_of(x).len() {
         rank @ 3.. => Ok((2..rank).collect()),
         _ => Err("its input has no spatial axes".into()),
     }
 }
 
-/// `LpPool` for the powers 1 and 2: a mean of magnitudes or squares times the number of taps, padding being 0.
+/// `LpPool`: a mean of magnitudes or squares times the number of taps, padding being 0.
 pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let x = builder.operand(call, 0)?;
+    let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
     let (picture, pool) = pool(builder, call, x)?;
-    let power = call.int_or("p", 2)?;
-    let magnitudes = match power {
-        1 => builder.unary(call, Unary::Abs, x)?,
-        2 => builder.binary(call, Binary::Mul, x, x)?,
-        _ => return bad("p", format!("is {power}; 1 and 2 are supported")),
-    };
     if pool.ceil_mode {
         return bad("ceil_mode", "is not supported");
     }
+    let terms = norm.terms(builder, call, x)?;
     let taps: usize = pool.window.kernel.iter().product();
     let mean = Op::AveragePool { pool, count_include_pad: true };
-    let mean = picture.run(builder, call, mean, vec![magnitudes])?;
+    let mean = picture.run(builder, call, mean, vec![terms])?;
     let sum = builder.with_number(call, Binary::Mul, mean, taps as f32)?;
-    match power {
-        1 => Ok(vec![Value::Node(sum)]),
-        _ => builder.finish(call, Op::Unary(Unary::Sqrt), &[sum]),
-    }
+    Ok(vec![Value::Node(norm.root(builder, call, sum)?)])
 }

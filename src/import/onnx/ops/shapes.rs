@@ -154,6 +154,41 @@ pub(super) fn expand(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     }
 }
 
+/// `Tile`: the value several times along each axis.
+pub(super) fn tile(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let from = builder.shape(call.required(0)?);
+    let Some(repeats) = call.known_ints(1, "repeats")? else {
+        return Err("repeats are missing".into());
+    };
+    let repeats = to_shape(repeats)?;
+    if repeats.len() != from.len() {
+        return Err(format!("{} repeats for the axes of {from:?}", repeats.len()).into());
+    }
+    let times = |(&extent, &times): (&usize, &usize)| extent.saturating_mul(times);
+    elements(&from.iter().zip(&repeats).map(times).collect::<Vec<_>>())?;
+    let mut value = call.required(0)?.clone();
+    if let Value::Node(x) = value {
+        if repeats.contains(&0) {
+            return Err("it repeats a run-time value 0 times".into());
+        }
+        // Of a single element a function that broadcasts need not see the copies.
+        let single = |(&extent, &times): (&usize, &usize)| if extent == 1 { times } else { extent };
+        let shape: Vec<usize> = from.iter().zip(&repeats).map(single).collect();
+        if shape != from {
+            value = Value::Node(repeat(builder, call, x, &shape)?);
+        }
+    }
+    for (axis, &times) in repeats.iter().enumerate() {
+        let shape = builder.shape(&value);
+        if shape[axis] == from[axis] && times != 1 {
+            builder.claim(from[axis] * times)?;
+            let positions = (0..from[axis] * times).map(|i| i % from[axis]).collect();
+            value = builder.apply(call, &value, Movement::picks(&shape, axis, positions))?;
+        }
+    }
+    Ok(vec![value])
+}
+
 /// A run-time value repeated along axes of extent 1, as its product with ones.
 fn repeat(builder: &mut Builder, call: &Call<'_>, x: NodeId, shape: &[usize]) -> Result<NodeId> {
     let from = builder.shape_of(x);

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use super::{
-    activations, arithmetic, constants, conv, elementwise, indexing, joining, matrix, microsoft,
-    moments, normalize, pad, pool, qlinear, quantize, reduce, shapes,
+    activations, arithmetic, constants, conv, elementwise, indexing, joining, logic, matrix,
+    microsoft, moments, normalize, pad, pixels, pool, powers, qlinear, quantize, reduce, resize,
+    shapes,
 };
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
@@ -69,7 +70,7 @@ pub(super) const PLAIN: Operator = Operator {
 const STANDARD: &[Operator] = &[
     Operator { name: "Abs", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "Add", handler: arithmetic::binary, ..PLAIN },
-    Operator { name: "And", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator { name: "And", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
     Operator {
         name: "AveragePool",
         handler: pool::average_pool,
@@ -87,7 +88,7 @@ const STANDARD: &[Operator] = &[
         name: "Cast",
         handler: constants::cast,
         integers: Integers::Read,
-        limits: "of a run-time value to any type of floats, which leaves it as it is, or to one of integers that holds it",
+        limits: "of a run-time value to any type of floats, which leaves it as it is, to bool, or to one of integers that holds it",
         ..PLAIN
     },
     Operator {
@@ -98,7 +99,7 @@ const STANDARD: &[Operator] = &[
         limits: "as Cast",
         ..PLAIN
     },
-    Operator { name: "Ceil", handler: arithmetic::unary, when: When::Constants, ..PLAIN },
+    Operator { name: "Ceil", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "Celu", handler: activations::elu, since: 12, ..PLAIN },
     Operator { name: "Clip", handler: elementwise::clip, constants: &[1, 2], ..PLAIN },
     Operator { name: "Concat", handler: joining::concat, integers: Integers::Kept, ..PLAIN },
@@ -133,6 +134,13 @@ const STANDARD: &[Operator] = &[
         ..PLAIN
     },
     Operator {
+        name: "DepthToSpace",
+        handler: pixels::depth_to_space,
+        integers: Integers::Kept,
+        limits: "of pictures",
+        ..PLAIN
+    },
+    Operator {
         name: "DequantizeLinear",
         handler: quantize::dequantize,
         since: 10,
@@ -151,7 +159,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator { name: "DynamicQuantizeLinear", handler: quantize::dynamic, since: 11, ..PLAIN },
     Operator { name: "Elu", handler: activations::elu, ..PLAIN },
-    Operator { name: "Equal", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator { name: "Equal", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
     Operator { name: "Erf", handler: activations::function, since: 9, ..PLAIN },
     Operator { name: "Exp", handler: arithmetic::unary, ..PLAIN },
     Operator {
@@ -171,30 +179,38 @@ const STANDARD: &[Operator] = &[
         ..PLAIN
     },
     Operator { name: "Flatten", handler: shapes::flatten, integers: Integers::Kept, ..PLAIN },
-    Operator { name: "Floor", handler: arithmetic::unary, when: When::Constants, ..PLAIN },
+    Operator { name: "Floor", handler: arithmetic::unary, ..PLAIN },
     Operator {
         name: "Gather",
         handler: indexing::gather,
         constants: &[1],
         integers: Integers::Kept,
-        limits: "of a run-time value 1 to 64 indices",
+        ..PLAIN
+    },
+    Operator {
+        name: "GatherND",
+        handler: indexing::gather_nd,
+        since: 11,
+        constants: &[1],
+        integers: Integers::Kept,
         ..PLAIN
     },
     Operator { name: "Gelu", handler: activations::gelu, since: 20, ..PLAIN },
     Operator { name: "Gemm", handler: matrix::gemm, ..PLAIN },
     Operator { name: "GlobalAveragePool", handler: pool::global_average_pool, ..PLAIN },
+    Operator { name: "GlobalLpPool", handler: powers::global_lp_pool, ..PLAIN },
     Operator {
         name: "GlobalMaxPool",
         handler: pool::global_max_pool,
         integers: Integers::Kept,
         ..PLAIN
     },
-    Operator { name: "Greater", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator { name: "Greater", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
     Operator {
         name: "GreaterOrEqual",
         handler: arithmetic::binary,
         since: 12,
-        when: When::Constants,
+        integers: Integers::Read,
         ..PLAIN
     },
     Operator { name: "GroupNormalization", handler: moments::group, since: 18, ..PLAIN },
@@ -204,20 +220,21 @@ const STANDARD: &[Operator] = &[
     Operator { name: "InstanceNormalization", handler: moments::instance, ..PLAIN },
     Operator { name: "LayerNormalization", handler: moments::layer, since: 17, ..PLAIN },
     Operator { name: "LeakyRelu", handler: activations::leaky_relu, ..PLAIN },
-    Operator { name: "Less", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator { name: "Less", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
     Operator {
         name: "LessOrEqual",
         handler: arithmetic::binary,
         since: 12,
-        when: When::Constants,
+        integers: Integers::Read,
         ..PLAIN
     },
     Operator { name: "Log", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "LogSoftmax", handler: normalize::softmax, ..PLAIN },
+    Operator { name: "LpNormalization", handler: powers::lp_normalization, ..PLAIN },
     Operator {
         name: "LpPool",
         handler: pool::lp_pool,
-        limits: "p of 1 and 2; one or two spatial dimensions; no ceil_mode",
+        limits: "one or two spatial dimensions; no ceil_mode",
         ..PLAIN
     },
     Operator { name: "MatMul", handler: matrix::matmul, ..PLAIN },
@@ -254,24 +271,17 @@ const STANDARD: &[Operator] = &[
     },
     Operator { name: "Mul", handler: arithmetic::binary, ..PLAIN },
     Operator { name: "Neg", handler: arithmetic::unary, ..PLAIN },
-    Operator { name: "Not", handler: arithmetic::unary, when: When::Constants, ..PLAIN },
-    Operator { name: "Or", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator { name: "Not", handler: arithmetic::unary, integers: Integers::Read, ..PLAIN },
+    Operator { name: "Or", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
     Operator { name: "PRelu", handler: activations::prelu, ..PLAIN },
     Operator {
         name: "Pad",
         handler: pad::pad,
         constants: &[1, 2, 3],
         integers: Integers::Kept,
-        limits: "modes constant, reflect and edge; no negative extents",
         ..PLAIN
     },
-    Operator {
-        name: "Pow",
-        handler: arithmetic::binary,
-        constants: &[1],
-        limits: "of a run-time value to the powers 0.5, 1, 2, 3 and their negatives",
-        ..PLAIN
-    },
+    Operator { name: "Pow", handler: arithmetic::binary, ..PLAIN },
     Operator {
         name: "QLinearConv",
         handler: qlinear::conv,
@@ -340,6 +350,14 @@ const STANDARD: &[Operator] = &[
         integers: Integers::Kept,
         ..PLAIN
     },
+    Operator {
+        name: "Resize",
+        handler: resize::resize,
+        since: 10,
+        constants: &[1, 2, 3],
+        integers: Integers::Read,
+        ..PLAIN
+    },
     Operator { name: "Round", handler: arithmetic::unary, since: 11, ..PLAIN },
     Operator { name: "Selu", handler: activations::elu, ..PLAIN },
     Operator {
@@ -350,6 +368,7 @@ const STANDARD: &[Operator] = &[
         ..PLAIN
     },
     Operator { name: "Sigmoid", handler: activations::function, ..PLAIN },
+    Operator { name: "Sign", handler: arithmetic::unary, since: 9, ..PLAIN },
     Operator {
         name: "Size",
         handler: shapes::size,
@@ -367,6 +386,13 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Softmax", handler: normalize::softmax, ..PLAIN },
     Operator { name: "Softplus", handler: activations::softplus, ..PLAIN },
     Operator { name: "Softsign", handler: activations::softsign, ..PLAIN },
+    Operator {
+        name: "SpaceToDepth",
+        handler: pixels::space_to_depth,
+        integers: Integers::Kept,
+        limits: "of pictures",
+        ..PLAIN
+    },
     Operator {
         name: "Split",
         handler: indexing::split,
@@ -386,6 +412,13 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Sum", handler: joining::sum, ..PLAIN },
     Operator { name: "Swish", handler: activations::swish, since: 24, ..PLAIN },
     Operator { name: "Tanh", handler: arithmetic::unary, ..PLAIN },
+    Operator {
+        name: "Tile",
+        handler: shapes::tile,
+        constants: &[1],
+        integers: Integers::Kept,
+        ..PLAIN
+    },
     Operator { name: "Transpose", handler: shapes::transpose, integers: Integers::Kept, ..PLAIN },
     Operator {
         name: "Unsqueeze",
@@ -394,8 +427,15 @@ const STANDARD: &[Operator] = &[
         integers: Integers::Kept,
         ..PLAIN
     },
-    Operator { name: "Where", handler: joining::select, since: 9, when: When::Constants, ..PLAIN },
-    Operator { name: "Xor", handler: arithmetic::binary, when: When::Constants, ..PLAIN },
+    Operator {
+        name: "Upsample",
+        handler: resize::resize,
+        constants: &[1],
+        integers: Integers::Read,
+        ..PLAIN
+    },
+    Operator { name: "Where", handler: logic::select, since: 9, integers: Integers::Read, ..PLAIN },
+    Operator { name: "Xor", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
 ];
 
 /// Every operator that is understood, by domain and name.

@@ -1,0 +1,114 @@
+//! Powers, and the norms that are made of them.
+
+use resnetc_ir::op::{Binary, Unary};
+use resnetc_ir::{NodeId, Op};
+
+use super::pool::spatial_axes;
+use crate::import::onnx::builder::Builder;
+use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
+
+/// `Pow` of a run-time value, or to one. Products, quotients and roots are those; the rest are powers.
+pub(super) fn power(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let x = builder.number(call, 0)?;
+    let exponent = match call.required(1)? {
+        Value::Known(exponent) if exponent.shape.len() <= builder.shape_of(x).len() => {
+            exponent.scalar()
+        }
+        _ => None,
+    };
+    if let Some(exponent) = exponent {
+        return Ok(vec![Value::Node(to_number(builder, call, x, exponent)?)]);
+    }
+    let exponent = builder.number(call, 1)?;
+    builder.finish(call, Op::Binary(Binary::Pow), &[x, exponent])
+}
+
+/// A value to the power of a number.
+fn to_number(builder: &mut Builder, call: &Call<'_>, x: NodeId, exponent: f64) -> Result<NodeId> {
+    let magnitude = match exponent.abs() {
+        0.5 => builder.unary(call, Unary::Sqrt, x)?,
+        1.0 => builder.add(call, Op::Identity, &[x])?,
+        2.0 => builder.binary(call, Binary::Mul, x, x)?,
+        3.0 => {
+            let square = builder.binary(call, Binary::Mul, x, x)?;
+            builder.binary(call, Binary::Mul, square, x)?
+        }
+        _ => return builder.with_number(call, Binary::Pow, x, exponent as f32),
+    };
+    if exponent > 0.0 {
+        return Ok(magnitude);
+    }
+    let one = builder.scalar(call, 1.0);
+    builder.binary(call, Binary::Div, one, magnitude)
+}
+
+/// The exponent of a norm, at least 1: the sum of magnitudes to this power, and its root.
+#[derive(Clone, Copy)]
+pub(super) struct Norm(f64);
+
+impl Norm {
+    /// Reads the attribute `p`, a number in early versions.
+    pub(super) fn of(call: &Call<'_>) -> Result<Self> {
+        match call.int_or("p", 2)? {
+            p @ 1.. => Ok(Norm(p as f64)),
+            p => bad("p", format!("is {p}, it must be at least 1")),
+        }
+    }
+
+    /// What is summed.
+    pub(super) fn terms(self, builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+        if self.0 == 2.0 {
+            return builder.binary(call, Binary::Mul, x, x);
+        }
+        let magnitudes = builder.unary(call, Unary::Abs, x)?;
+        match self.0 {
+            1.0 => Ok(magnitudes),
+            p => to_number(builder, call, magnitudes, p),
+        }
+    }
+
+    /// The norm of a sum.
+    pub(super) fn root(
+        self,
+        builder: &mut Builder,
+        call: &Call<'_>,
+        sum: NodeId,
+    ) -> Result<NodeId> {
+        match self.0 {
+            1.0 => Ok(sum),
+            p => to_number(builder, call, sum, 1.0 / p),
+        }
+    }
+
+    /// The norm over axes, which stay with an extent of 1.
+    fn over(
+        self,
+        builder: &mut Builder,
+        call: &Call<'_>,
+        x: NodeId,
+        axes: Vec<usize>,
+    ) -> Result<NodeId> {
+        let shape = builder.shape_of(x);
+        let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+        let terms = self.terms(builder, call, x)?;
+        let mean = builder.add(call, Op::ReduceMean { axes, keep_dims: true }, &[terms])?;
+        let sum = builder.with_number(call, Binary::Mul, mean, count as f32)?;
+        self.root(builder, call, sum)
+    }
+}
+
+/// `GlobalLpPool`: the norm of every channel.
+pub(super) fn global_lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
+    let axes = spatial_axes(builder, x)?;
+    Ok(vec![Value::Node(norm.over(builder, call, x, axes)?)])
+}
+
+/// `LpNormalization`: a value divided by its norm along an axis. Where that is 0 the result is, too.
+pub(super) fn lp_normalization(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
+    let axis = axis_of(call.int_or("axis", -1)?, builder.shape_of(x).len())?;
+    let length = norm.over(builder, call, x, vec![axis])?;
+    let divisor = builder.with_number(call, Binary::Max, length, f32::MIN_POSITIVE)?;
+    builder.finish(call, Op::Binary(Binary::Div), &[x, divisor])
+}

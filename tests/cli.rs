@@ -19,6 +19,8 @@ mod dump;
 mod errors;
 #[path = "cli/figures.rs"]
 mod figures;
+#[path = "cli/folders.rs"]
+mod folders;
 #[path = "cli/heads.rs"]
 mod heads;
 #[path = "common/host.rs"]
@@ -29,6 +31,8 @@ mod hostile;
 mod insight;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/stream.rs"]
+mod stream;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/tune.rs"]

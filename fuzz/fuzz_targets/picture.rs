@@ -5,8 +5,12 @@
 
 #[path = "../../src/bin/resnetc/failure.rs"]
 mod failure;
+#[path = "../../src/bin/resnetc/classify/kind.rs"]
+mod kind;
 #[path = "../../src/bin/resnetc/classify/picture.rs"]
 mod picture;
+#[path = "../../src/bin/resnetc/classify/tiff.rs"]
+mod tiff;
 #[path = "../../src/bin/resnetc/units.rs"]
 mod units;
 

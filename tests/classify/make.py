@@ -89,6 +89,13 @@ def normalized(size=SIZE):
     return pixels(size).transpose(0, 3, 1, 2).astype(np.float32) / 255
 
 
+def keras():
+    """What Keras' ResNet v1 makes of a nearest neighbour."""
+    picture = Image.open(HERE.parent.parent / PICTURE).convert("RGB").resize(SIZE[::-1], Image.Resampling.NEAREST)
+    bgr = np.asarray(picture, np.float32)[None, :, :, ::-1]
+    return bgr - np.array([103.939, 116.779, 123.68], np.float32)
+
+
 UNIT = ["--stretch", "--mean", "0", "--std", "1"]
 
 
@@ -274,11 +281,104 @@ def no_classes():
     case("boxes", UNIT, error=["\"boxes\" [1, 3, 4]"])
 
 
+def inputs():
+    colour, grey = ["--channels", "rgb"], ["--channels", "grey"]
+
+    # Pixel by pixel, as tf2onnx writes Keras' networks.
+    net = Network()
+    x = net.add("Transpose", net.input(["N", *SIZE, 3]), perm=[0, 3, 1, 2])
+    net.output("y", net.add("Softmax", net.scores(net.pool(x))), ["N", CLASSES])
+    net.save("nhwc")
+    values = pixels().astype(np.float32)
+    case("nhwc", UNIT, right=run("nhwc", values / 255))
+    case("nhwc", ["--preset", "keras"], right=run("nhwc", keras()))
+    case("nhwc", [*UNIT, "--layout", "nchw"], error=["[1, 20, 16, 3]", "[N, 1 or 3, height, width]"])
+
+    # Three rows of a picture look like three channels.
+    net = Network()
+    x = net.add("Transpose", net.input(["N", 3, 16, 3]), perm=[0, 3, 1, 2])
+    net.output("y", net.add("Softmax", net.scores(net.pool(x))), ["N", CLASSES])
+    net.save("nhwc_flat")
+    right = run("nhwc_flat", pixels((3, 16)).astype(np.float32) / 255)
+    case("nhwc_flat", [*UNIT, "--layout", "nhwc"], right=right)
+
+    # Bytes.
+    def of_bytes(name, shape, channels, dtype=BYTES):
+        net = Network()
+        x = net.add("Div", net.add("Cast", net.input(shape, dtype), to=FLOAT), net.constant(255.0))
+        if shape[-1] == channels:
+            x = net.add("Transpose", x, perm=[0, 3, 1, 2])
+        net.output("y", net.add("Softmax", net.scores(net.pool(x, channels))), ["N", CLASSES])
+        net.save(name)
+
+    of_bytes("bytes", ["N", 3, *SIZE], 3)
+    right = run("bytes", pixels().transpose(0, 3, 1, 2))
+    case("bytes", ["--stretch"], right=right)
+    case("bytes", ["--stretch", "--preset", "timm", "--interpolation", "bilinear"], right=right)
+    case("bytes", ["--stretch", "--scale", "255", "--mean", "0", "--std", "1"], right=right)
+    case("bytes", UNIT, right=right)
+    case("bytes", [*UNIT, "--scale", "1"], error=["uint8", "from 0 to 255", "a byte of 1 becomes 0.003"])
+    case("bytes", ["--stretch", "--mean", "0.5", "--std", "0.5"], error=["uint8", "a byte of 0 becomes -1"])
+    of_bytes("bytes_grey_nhwc", ["N", *SIZE, 1], 1)
+    case("bytes_grey_nhwc", ["--stretch", *grey], right=run("bytes_grey_nhwc", pixels(mode="L")))
+    case("bytes_grey_nhwc", ["--stretch"], error=["3 channels", "[1, 20, 16, 1]"])
+    of_bytes("signed", ["N", 3, *SIZE], 3, SIGNED)
+    signed = (pixels().transpose(0, 3, 1, 2).astype(np.int16) - 128).astype(np.int8)
+    case("signed", ["--stretch"], error=["int8", "from -128 to 127", "a byte of 128 becomes 128"])
+    case("signed", ["--stretch", "--scale", "255", "--mean", "128", "--std", "1"], right=run("signed", signed))
+
+    # Grey, in floats.
+    net = Network()
+    net.output("y", net.add("Softmax", net.scores(net.pool(net.input(["N", 1, *SIZE]), 1))), ["N", CLASSES])
+    net.save("grey")
+    right = run("grey", pixels(mode="L").transpose(0, 3, 1, 2).astype(np.float32) / 255)
+    case("grey", [*UNIT, *grey], right=right)
+    case("grey", [*UNIT, *colour], error=["3 channels", "[1, 1, 20, 16]"])
+
+    # Height and width left open.
+    for name, shape in [("open", ["N", 3, "h", "w"]), ("open_unnamed", [None, 3, None, None])]:
+        net = Network()
+        net.output("y", net.add("Softmax", net.scores(net.pool(net.input(shape)))), ["N", CLASSES])
+        net.save(name)
+        case(name, UNIT, right=run(name, normalized((224, 224))))
+        case(name, [*UNIT, "--size", "20x16"], right=run(name, normalized()))
+        case(name, [*UNIT, "--size", "24"], right=run(name, normalized((24, 24))))
+    case("open", [*UNIT, "--shape", "h=20", "--size", "20x16"], right=run("open", normalized()))
+    case("scores", [*UNIT, "--size", "24"], error=["--size 24x24", "[1, 3, 20, 16]"])
+    net = Network()
+    x = net.add("Transpose", net.input(["N", "h", "w", 3]), perm=[0, 3, 1, 2])
+    net.output("y", net.add("Softmax", net.scores(net.pool(x))), ["N", CLASSES])
+    net.save("open_nhwc")
+    case("open_nhwc", [*UNIT, "--size", "20x16"], right=run("open_nhwc", pixels().astype(np.float32) / 255))
+
+    # A batch that cannot be changed: a mean over the pictures.
+    net = Network()
+    x = net.input([4, 3, *SIZE])
+    scores = net.scores(net.pool(x))
+    mean = net.add("ReduceMean", scores, axes=[0])
+    net.output("y", net.add("Softmax", net.add("Add", scores, net.add("Sub", mean, mean))), [4, CLASSES])
+    net.save("batch_of_four")
+    zeros = np.zeros((3, 3, *SIZE), np.float32)
+    case("batch_of_four", UNIT, right=run("batch_of_four", np.concatenate([normalized(), zeros])))
+
+    # Not one picture.
+    net = Network()
+    both = net.add("Add", net.input(["N", 3, *SIZE]), net.input(["N", 3, *SIZE], name="mask"))
+    net.output("y", net.scores(net.pool(both)), ["N", CLASSES])
+    net.save("two_inputs")
+    case("two_inputs", UNIT, error=["2 inputs", "\"x\"", "\"mask\""])
+    net = Network()
+    net.output("y", net.scores(net.pool(net.input(["N", 4, *SIZE]), 4)), ["N", CLASSES])
+    net.save("four_channels")
+    case("four_channels", UNIT, error=["[1, 4, 20, 16]"])
+
+
 if __name__ == "__main__":
     heads()
     overrides()
     labelled()
     several()
     no_classes()
+    inputs()
     lines = ",\n".join(json.dumps(case) for case in cases)
     (HERE / "cases.json").write_text(f"[\n{lines}\n]\n")

@@ -44,9 +44,11 @@ pub(crate) fn succeed(args: &[&str]) -> String {
 }
 
 /// What any command may say on stderr: that weights are random, that there are fewer CPUs than a test asks for threads,
-/// and the summary of `classify`.
-fn is_remark(line: &str) -> bool {
-    line.starts_with("note: the weights of ") || line.starts_with(FEW_CPUS) || is_summary(line)
+/// and of `classify` what it leaves out and its summary.
+pub(crate) fn is_remark(line: &str) -> bool {
+    let note = line.strip_prefix("note: ").unwrap_or_default();
+    let is_note = note.starts_with("the weights of ") || note.contains(" left out");
+    is_note || line.starts_with(FEW_CPUS) || is_summary(line)
 }
 
 pub(crate) fn is_summary(line: &str) -> bool {

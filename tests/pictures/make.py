@@ -166,10 +166,52 @@ def turned():
             case(file, upright.convert("RGB"), tolerance, resize="stretch", filter="bilinear")
 
 
+def tiff():
+    """TIFF in the forms that are read, and GIF, of which the first frame counts."""
+    random = np.random.default_rng(6)
+    colours = random.integers(0, 256, (11, 14, 4), dtype=np.uint8)
+    rgb, rgba = Image.fromarray(colours[:, :, :3]), Image.fromarray(colours)
+    grey = rgb.convert("L")
+    pictures = {
+        "plain.tiff": (rgb, {}),
+        "lzw.tiff": (rgb, {"compression": "tiff_lzw", "tiffinfo": {317: 2}}),
+        "deflate.tif": (rgb, {"compression": "tiff_adobe_deflate"}),
+        "packbits.tiff": (grey, {"compression": "packbits"}),
+        "alpha.tiff": (rgba, {"compression": "tiff_lzw"}),
+        "bits.tiff": (rgb.convert("1"), {}),
+        "fax.tiff": (rgb.convert("1"), {"compression": "group4"}),
+        "white-is-zero.tiff": (grey, {"tiffinfo": {262: 0}}),
+        "cmyk.tiff": (rgb.convert("CMYK"), {}),
+        "pages.tiff": (rgb, {"save_all": True, "append_images": [rgba.convert("RGB").rotate(180)]}),
+    }
+    for file, (picture, options) in pictures.items():
+        picture.save(HERE / file, **options)
+        both(file)
+    samples = random.integers(0, 1 << 16, (11, 14), dtype=np.uint16)
+    Image.fromarray(samples).save(HERE / "16-grey.tiff", compression="tiff_lzw")
+    both("16-grey.tiff", picture=Image.fromarray((samples >> 8).astype(np.uint8)))
+    rgb.save(HERE / "turned.tiff", tiffinfo={274: 6})
+    both("turned.tiff", picture=ImageOps.exif_transpose(Image.open(HERE / "turned.tiff")))
+
+
+def gif():
+    """GIF, of which the first frame counts."""
+    random = np.random.default_rng(7)
+    first, other = (Image.fromarray(random.integers(0, 256, (11, 14, 3), dtype=np.uint8)).quantize(16) for _ in range(2))
+    first.save(HERE / "palette.gif")
+    first.save(HERE / "interlaced.gif", interlace=1)
+    first.save(HERE / "transparent.gif", transparency=3)
+    first.save(HERE / "frames.gif", save_all=True, append_images=[other], duration=100, loop=0)
+    for file in ("palette.gif", "interlaced.gif", "transparent.gif", "frames.gif"):
+        both(file)
+
+
 scaled()
 forms()
 jpeg()
 turned()
+tiff()
+gif()
 lines = ",\n".join(json.dumps(case) for case in cases)
 (HERE / "cases.json").write_text(f"[\n{lines}\n]\n")
 (HERE / "expected.bin").write_bytes(expected)

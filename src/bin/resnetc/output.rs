@@ -26,6 +26,13 @@ pub(crate) fn print_json(report: &impl Serialize) -> Result<(), Failure> {
     print(&(text + "\n"))
 }
 
+/// Writes an object as a line of JSON to standard output, at once.
+pub(crate) fn print_json_line(object: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(object)
+        .map_err(|e| Failure::new(format!("an answer cannot be written as JSON: {e}")))?;
+    print(&(text + "\n"))
+}
+
 /// Says something on stderr that a reader should know and that is no error. If stderr is closed, nobody wants to.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "note: {text}");

@@ -18,8 +18,20 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar over `total` units of work.
     pub(crate) fn new(what: &'static str, total: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent}% {eta}") {
+        Progress::of(what, Some(total), "{msg} {wide_bar} {percent}% {eta}")
+    }
+
+    /// The same with a count and how many units are done a second. The total may be unknown.
+    pub(crate) fn counting(what: &'static str, total: Option<u64>) -> Self {
+        match total {
+            Some(_) => Progress::of(what, total, "{msg} {pos}/{len} {wide_bar} {per_sec} {eta}"),
+            None => Progress::of(what, total, "{msg} {pos} {per_sec}"),
+        }
+    }
+
+    fn of(what: &'static str, total: Option<u64>, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_message(what);

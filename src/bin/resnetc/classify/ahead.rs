@@ -4,105 +4,156 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-/// What makers and taker share.
-struct Queue<T> {
-    state: Mutex<State<T>>,
+/// Where things are made of, what makers and taker share, and what is ready.
+struct Queue<I: Iterator, T> {
+    /// Locked before the state. Who holds it may wait for the next source.
+    sources: Mutex<I>,
+    state: Mutex<State<I::Item, T>>,
     /// A thing was taken, or no more is wanted.
     room: Condvar,
-    /// A thing was made.
+    /// A thing was made, or there are no more.
     made: Condvar,
-    count: usize,
     /// So many things at most are made or being made and not taken.
     ahead: usize,
 }
 
-struct State<T> {
-    /// The first that nobody has begun.
-    next: usize,
+struct State<S, T> {
+    /// So many were begun.
+    begun: usize,
     taken: usize,
-    ready: BTreeMap<usize, thread::Result<T>>,
+    ready: BTreeMap<usize, (S, thread::Result<T>)>,
+    /// There are no more sources.
+    ended: bool,
     stopped: bool,
 }
 
-/// Makes things `0..count` on threads, at most `ahead` of them before they are needed, and takes them in order on the
-/// calling thread. One whose making panicked is taken as that panic. If taking fails nothing more is begun.
+/// What is handed over.
+pub(super) enum Taken<S, T> {
+    /// A thing, and what it was made of. One whose making panicked is that panic.
+    Made(S, thread::Result<T>),
+    /// All that was begun is taken, and the next source has not come for a while.
+    Idle,
+}
+
+/// For so long a source is waited for before the taker is told.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Makes things of sources on threads, at most `ahead` of them before they are needed, and takes them in order on the
+/// calling thread. If taking fails nothing more is begun; a source that is being waited for is still waited for.
 ///
 /// # Errors
 /// The first of `take`.
-pub(super) fn in_order<T: Send, E>(
-    count: usize,
+pub(super) fn in_order<I, T, E>(
+    sources: I,
     threads: usize,
     ahead: usize,
-    make: impl Fn(usize) -> T + Sync,
-    mut take: impl FnMut(usize, thread::Result<T>) -> Result<(), E>,
-) -> Result<(), E> {
-    let queue = Queue::new(count, ahead.max(1));
+    make: impl Fn(&I::Item) -> T + Sync,
+    mut take: impl FnMut(Taken<I::Item, T>) -> Result<(), E>,
+) -> Result<(), E>
+where
+    I: Iterator<Item: Send> + Send,
+    T: Send,
+{
+    let most = sources.size_hint().1.unwrap_or(usize::MAX);
+    let queue = Queue::new(sources, ahead.max(1));
     thread::scope(|scope| {
         // However this ends, the makers must.
         let _stop = Stop(&queue);
         let start = |_| thread::Builder::new().spawn_scoped(scope, || queue.work(&make)).ok();
-        let makers = (0..threads.clamp(1, count.max(1))).map_while(start).count();
-        (0..count).try_for_each(|i| match makers {
+        if (0..threads.clamp(1, most.max(1))).map_while(start).count() == 0 {
             // The system starts no thread, so nothing is made ahead.
-            0 => take(i, catch_unwind(AssertUnwindSafe(|| make(i)))),
-            _ => take(i, queue.take(i)),
-        })
+            return locked(&queue.sources).by_ref().try_for_each(|source| {
+                let thing = catch_unwind(AssertUnwindSafe(|| make(&source)));
+                take(Taken::Made(source, thing))
+            });
+        }
+        while let Some(taken) = queue.take() {
+            take(taken)?;
+        }
+        Ok(())
     })
 }
 
-impl<T> Queue<T> {
-    fn new(count: usize, ahead: usize) -> Self {
-        let state = State { next: 0, taken: 0, ready: BTreeMap::new(), stopped: false };
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics under a lock, and a state is whole between any two lines.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<I: Iterator, T> Queue<I, T> {
+    fn new(sources: I, ahead: usize) -> Self {
+        let ready = BTreeMap::new();
+        let state = State { begun: 0, taken: 0, ready, ended: false, stopped: false };
         let (room, made) = (Condvar::new(), Condvar::new());
-        Queue { state: Mutex::new(state), room, made, count, ahead }
+        Queue { sources: Mutex::new(sources), state: Mutex::new(state), room, made, ahead }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing panics under the lock, and a state is whole between any two lines.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work(&self, make: &impl Fn(usize) -> T) {
-        while let Some(i) = self.begin() {
-            let thing = catch_unwind(AssertUnwindSafe(|| make(i)));
-            self.lock().ready.insert(i, thing);
+    fn work(&self, make: &impl Fn(&I::Item) -> T) {
+        while let Some((i, source)) = self.begin() {
+            let thing = catch_unwind(AssertUnwindSafe(|| make(&source)));
+            locked(&self.state).ready.insert(i, (source, thing));
             self.made.notify_one();
         }
     }
 
-    /// The next to make, once there is room; nothing if there is none or no more is wanted.
-    fn begin(&self) -> Option<usize> {
-        let full =
-            |s: &mut State<T>| !s.stopped && s.next < self.count && s.next >= s.taken + self.ahead;
-        let state = self.room.wait_while(self.lock(), full);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
-        if state.stopped || state.next >= self.count {
+    /// The next source and its number, once there is room; nothing if there is none or no more is wanted.
+    fn begin(&self) -> Option<(usize, I::Item)> {
+        let mut sources = locked(&self.sources);
+        let is_full =
+            |s: &mut State<_, _>| !s.stopped && !s.ended && s.begun >= s.taken + self.ahead;
+        let state = self.room.wait_while(locked(&self.state), is_full);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        if state.stopped || state.ended {
             return None;
         }
-        state.next += 1;
-        Some(state.next - 1)
+        drop(state);
+        let source = sources.next();
+        let mut state = locked(&self.state);
+        match source {
+            Some(source) => {
+                state.begun += 1;
+                Some((state.begun - 1, source))
+            }
+            None => {
+                state.ended = true;
+                self.made.notify_one();
+                self.room.notify_all();
+                None
+            }
+        }
     }
 
-    fn take(&self, i: usize) -> thread::Result<T> {
-        let mut state = self.lock();
+    /// The next thing, or that there is none for now; nothing at the end.
+    fn take(&self) -> Option<Taken<I::Item, T>> {
+        let mut state = locked(&self.state);
         loop {
-            if let Some(thing) = state.ready.remove(&i) {
-                state.taken = i + 1;
+            let next = state.taken;
+            if let Some((source, thing)) = state.ready.remove(&next) {
+                state.taken += 1;
                 self.room.notify_all();
-                return thing;
+                return Some(Taken::Made(source, thing));
             }
-            state = self.made.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let is_idle = state.begun == state.taken;
+            if is_idle && state.ended {
+                return None;
+            }
+            let (woken, waited) =
+                self.made.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() && state.begun == state.taken && !state.ended {
+                return Some(Taken::Idle);
+            }
         }
     }
 }
 
 /// Ends the makers when it is dropped.
-struct Stop<'a, T>(&'a Queue<T>);
+struct Stop<'a, I: Iterator, T>(&'a Queue<I, T>);
 
-impl<T> Drop for Stop<'_, T> {
+impl<I: Iterator, T> Drop for Stop<'_, I, T> {
     fn drop(&mut self) {
-        self.0.lock().stopped = true;
+        locked(&self.0.state).stopped = true;
         self.0.room.notify_all();
     }
 }
@@ -110,31 +161,34 @@ impl<T> Drop for Stop<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::sync::mpsc;
 
     use super::*;
 
     #[test]
     fn all_are_taken_in_order_and_few_wait() {
         let (begun, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let make = |i: usize| {
+        let make = |i: &usize| {
             let ahead = (begun.fetch_add(1, SeqCst) + 1).saturating_sub(taken.load(SeqCst));
             assert!(ahead <= 4, "{ahead} wait");
             i * i
         };
         let mut seen = Vec::new();
-        let take = |i, thing: thread::Result<usize>| {
-            seen.push((i, thing.unwrap()));
-            taken.store(i + 1, SeqCst);
+        let take = |thing| {
+            if let Taken::Made(i, thing) = thing {
+                seen.push((i, thing.unwrap()));
+                taken.store(seen.len(), SeqCst);
+            }
             Ok::<(), ()>(())
         };
-        assert_eq!(in_order(100, 3, 3, make, take), Ok(()));
+        assert_eq!(in_order(0..100, 3, 3, make, take), Ok(()));
         assert_eq!(seen, (0..100).map(|i| (i, i * i)).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_failure_ends_it_and_a_panic_does_not() {
         let begun = AtomicUsize::new(0);
-        let make = |i: usize| {
+        let make = |&i: &usize| {
             begun.fetch_add(1, SeqCst);
             // Unlike `panic!`, this says nothing on stderr.
             if i == 2 {
@@ -142,17 +196,39 @@ mod tests {
             }
         };
         let mut broken = Vec::new();
-        let take = |i: usize, thing: thread::Result<()>| {
-            broken.extend(thing.is_err().then_some(i));
-            if i == 5 { Err("five") } else { Ok(()) }
+        let take = |thing: Taken<usize, ()>| match thing {
+            Taken::Made(i, thing) => {
+                broken.extend(thing.is_err().then_some(i));
+                if i == 5 { Err("five") } else { Ok(()) }
+            }
+            Taken::Idle => Ok(()),
         };
-        assert_eq!(in_order(1000, 2, 4, make, take), Err("five"));
+        assert_eq!(in_order(0..1000, 2, 4, make, take), Err("five"));
         assert_eq!(broken, [2]);
         assert!(begun.load(SeqCst) <= 10, "{begun:?}");
     }
 
     #[test]
     fn nothing_is_nothing() {
-        assert_eq!(in_order(0, 2, 2, |i| i, |_, _| Err(())), Ok(()));
+        assert_eq!(in_order(0..0, 2, 2, |&i| i, |_: Taken<usize, usize>| Err(())), Ok(()));
+    }
+
+    /// A source that does not come leaves nobody waiting for what came before.
+    #[test]
+    fn a_pause_is_told() {
+        let (send, receive) = mpsc::channel();
+        send.send(1).unwrap();
+        let mut send = Some(send);
+        let mut seen = Vec::new();
+        let take = |thing: Taken<i32, i32>| {
+            match thing {
+                Taken::Made(_, thing) => seen.push(thing.unwrap()),
+                // Only now the next one comes, and then the end.
+                Taken::Idle => drop(send.take().map(|send| send.send(2))),
+            }
+            Ok::<(), ()>(())
+        };
+        assert_eq!(in_order(receive.into_iter(), 2, 8, |&i| i, take), Ok(()));
+        assert_eq!(seen, [1, 2]);
     }
 }

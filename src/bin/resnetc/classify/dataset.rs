@@ -9,6 +9,8 @@ use resnetc::whole_file;
 use serde::Serialize;
 
 use super::engine::Engine;
+use super::head::Answer;
+use super::input::Input;
 use super::preparation::Preparation;
 use super::{Args, usual_preset};
 use crate::failure::Failure;
@@ -84,7 +86,7 @@ fn text(report: &Report) -> String {
 
 /// Whether the network takes such pictures.
 fn fit(engine: &Engine, pictures: &Idx, labels: &Idx) -> Result<(), Failure> {
-    let [channels, height, width] = engine.picture_shape();
+    let Input { channels, size: [height, width], .. } = engine.input();
     if channels != 1 || pictures.shape[1..] != [height, width] {
         return Err(Failure::new(format!(
             "the data set's pictures are {}, the model takes {}",
@@ -116,17 +118,14 @@ fn count(
     for (i, (bytes, wanted)) in runs.enumerate() {
         let values: Vec<Vec<f32>> = bytes.chunks(size).map(|b| preparation.normalized(b)).collect();
         let values: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
-        let (rows, time) = engine.run(&values)?;
+        let (answers, time) = engine.run(&values)?;
         total += time;
-        right += rows.iter().zip(wanted).filter(|(row, w)| best(row) == usize::from(**w)).count();
+        let is_right =
+            |(answer, w): &(&Answer, &u8)| answer.order.first() == Some(&usize::from(**w));
+        right += answers.iter().zip(wanted).filter(is_right).count();
         bar.set(((i + 1) * batch) as u64);
     }
     Ok((right, total))
-}
-
-fn best(row: &[f32]) -> usize {
-    let greatest = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-    greatest.unwrap_or(usize::MAX)
 }
 
 /// The longest file that is read, packed and unpacked: a hundred times as many pictures as there are.

@@ -3,22 +3,21 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use resnetc::import::{ImportError, ImportErrorKind};
-use resnetc::ir::Graph;
-use resnetc::{Compiler, Context, Error, Model, Network};
+use resnetc::import::{ImportError, ImportErrorKind, UnboundDim};
+use resnetc::{Compiler, Context, Error, Model, Network, Options};
 
-use super::head::Head;
-use super::{Args, bundled, labels};
+use super::head::{Answer, Head};
+use super::input::{self, Input};
+use super::{Args, bundled, labels, usual_preset};
 use crate::args::note_random_weights;
 use crate::failure::Failure;
-use crate::units::{ms, shape};
+use crate::units::ms;
 
 /// A network that takes pictures and gives one value a class.
 pub(super) struct Engine {
     model: Model,
     context: Context,
-    /// `[N, C, H, W]`.
-    input: [usize; 4],
+    input: Input,
     head: Head,
     /// One for each class of an answer, if they are known.
     labels: Option<Vec<String>>,
@@ -37,10 +36,11 @@ impl Engine {
             None => bundled_network(args, batch)?,
         };
         let graph = network.graph();
-        let input = picture_input(graph)?;
+        let input = Input::of(graph, args.pictures.layout)?;
         let labels = args.labels.as_deref().map(labels::read).transpose()?;
         let count = labels.as_ref().map(Vec::len);
-        let head = Head::of(graph, input[0], args.output_name.as_deref(), count, args.activation)?;
+        let head =
+            Head::of(graph, input.batch, args.output_name.as_deref(), count, args.activation)?;
         let labels = match (labels, &args.labels) {
             (Some(labels), Some(path)) => {
                 Some(labels::fit(labels, path, head.classes(), head.is_binary())?)
@@ -54,18 +54,11 @@ impl Engine {
 
     /// Pictures in one run.
     pub(super) fn batch(&self) -> usize {
-        self.input[0]
+        self.input.batch
     }
 
-    /// `[N, C, H, W]`.
-    pub(super) fn input(&self) -> [usize; 4] {
+    pub(super) fn input(&self) -> Input {
         self.input
-    }
-
-    /// `[C, H, W]`.
-    pub(super) fn picture_shape(&self) -> [usize; 3] {
-        let [_, c, h, w] = self.input;
-        [c, h, w]
     }
 
     pub(super) fn head(&self) -> &Head {
@@ -92,11 +85,8 @@ impl Engine {
     }
 
     /// The answers of up to a batch of pictures, and the time of the run.
-    pub(super) fn run(
-        &mut self,
-        pictures: &[&[f32]],
-    ) -> Result<(Vec<Vec<f32>>, Duration), Failure> {
-        let size: usize = self.picture_shape().iter().product();
+    pub(super) fn run(&mut self, pictures: &[&[f32]]) -> Result<(Vec<Answer>, Duration), Failure> {
+        let size = self.input.picture();
         let input = self.context.input_mut(0)?;
         input.fill(0.0);
         for (place, picture) in input.chunks_exact_mut(size).zip(pictures) {
@@ -110,15 +100,25 @@ impl Engine {
     }
 }
 
-/// A model may have a batch of its own that cannot be changed; then it is that one, unless the user asked for another.
+/// A model may have a batch of its own that cannot be changed; then it is that one, unless the user asked for another. It
+/// may leave channels, height and width open; then they are the usual ones.
 fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Network, Failure> {
-    let load = |batch| Compiler::new(args.common.options(Some(model), batch)).load(model);
-    let network = match load(batch) {
+    let mut options = args.common.options(Some(model), batch);
+    let load = |options: &mut Options| -> Result<Result<Network, Error>, Failure> {
+        let loaded = Compiler::new(options.clone()).load(model);
+        let usual = args.pictures.usual(usual_preset(Some(model)))?;
+        let sizes = open_axes(&loaded).map(|dims| input::sizes(dims, args.pictures.layout, usual));
+        let Some(Some(sizes)) = sizes else { return Ok(loaded) };
+        options.dims.extend(sizes);
+        Ok(Compiler::new(options.clone()).load(model))
+    };
+    let network = match load(&mut options)? {
         Err(Error::Import(ImportError { kind, .. }))
             if args.common.batch.is_none()
                 && matches!(*kind, ImportErrorKind::FixedBatch { .. }) =>
         {
-            load(None)?
+            options.batch = None;
+            load(&mut options)??
         }
         loaded => loaded?,
     };
@@ -126,22 +126,16 @@ fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Networ
     Ok(network)
 }
 
+/// The axes that have no size yet, if that is why a network was not loaded.
+fn open_axes(loaded: &Result<Network, Error>) -> Option<&[UnboundDim]> {
+    let Err(Error::Import(error)) = loaded else { return None };
+    match &*error.kind {
+        ImportErrorKind::UnboundDims { dims, .. } => Some(dims),
+        _ => None,
+    }
+}
+
 fn bundled_network(args: &Args, batch: Option<usize>) -> Result<Network, Failure> {
     let options = args.common.options(None, batch);
     Ok(Compiler::new(options).onnx_bytes(bundled::MODEL, None)?)
-}
-
-fn picture_input(graph: &Graph) -> Result<[usize; 4], Failure> {
-    let [input] = *graph.inputs() else {
-        let inputs = graph.inputs().len();
-        return Err(Failure::new(format!("the model has {inputs} inputs, a classifier has one")));
-    };
-    match *graph.node(input).ty.shape {
-        [n, c @ (1 | 3), h, w] => Ok([n, c, h, w]),
-        ref other => Err(Failure::new(format!(
-            "the model takes {}; pictures are [N, 1 or 3, height, width]",
-            shape(other)
-        ))
-        .help("prepare the values yourself and use `resnetc run`")),
-    }
 }

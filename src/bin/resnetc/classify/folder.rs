@@ -1,60 +1,109 @@
-//! Which pictures the paths of a command line mean.
+//! The pictures of folders, and which of their files are none.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::kind::Kind;
 use super::picture::{EXTENSIONS, Source};
+use super::request::{ends_in, head};
+use crate::output;
+use crate::units::plural;
 
-/// Files as they are, and folders as all pictures in them and below, by path.
-pub(super) fn expand(paths: &[&Path]) -> Vec<Source> {
-    let mut sources = Vec::new();
-    for &path in paths {
-        match path.is_dir() {
-            true => pictures(path, &mut sources),
-            false => sources.push(Source::File(path.to_owned())),
-        }
+/// So many files that are left out are named for each folder.
+const NAMED: usize = 10;
+
+/// What a folder and the folders in it hold.
+#[derive(Default)]
+struct Contents {
+    pictures: Vec<PathBuf>,
+    /// What is left out, and why; without a reason, for what it holds.
+    left_out: Vec<(PathBuf, Option<&'static str>)>,
+    unread: Vec<Source>,
+}
+
+/// A file as it is, and a folder as all pictures in it and below, by path. What is left out is said on stderr.
+pub(super) fn expand(path: &Path) -> Vec<Source> {
+    match path.is_dir() {
+        true => pictures(path),
+        false => vec![Source::File(path.to_owned())],
     }
-    sources
 }
 
 /// The pictures of a folder and of the folders in it. Hidden names are left out, and links to folders are not
 /// followed, for they may lead in a circle.
-fn pictures(path: &Path, sources: &mut Vec<Source>) {
-    let mut files = Vec::new();
-    let mut refused = Vec::new();
+fn pictures(path: &Path) -> Vec<Source> {
+    let mut contents = Contents::default();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        if let Err(e) = look(&folder, &mut folders, &mut files) {
-            refused.push(Source::Refused(folder, format!("reading the folder failed: {e}")));
+        if let Err(e) = look(&folder, &mut folders, &mut contents) {
+            let reason = format!("reading the folder failed: {e}");
+            contents.unread.push(Source::Refused(folder, reason));
         }
     }
-    if files.is_empty() && refused.is_empty() {
+    let Contents { mut pictures, mut left_out, mut unread } = contents;
+    left_out.sort();
+    say(&left_out, path);
+    if pictures.is_empty() && unread.is_empty() {
         let reason = format!(
             "there is no picture in this folder: no name ends in {}",
             EXTENSIONS.join(", ")
         );
-        refused.push(Source::Refused(path.to_owned(), reason));
+        unread.push(Source::Refused(path.to_owned(), reason));
     }
-    files.sort();
-    sources.extend(files.into_iter().map(Source::File));
-    sources.extend(refused);
+    pictures.sort();
+    pictures.into_iter().map(Source::File).chain(unread).collect()
 }
 
-fn look(folder: &Path, folders: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> io::Result<()> {
+fn look(folder: &Path, folders: &mut Vec<PathBuf>, contents: &mut Contents) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            folders.push(path);
-            continue;
-        }
-        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        if extension.is_some_and(|e| EXTENSIONS.contains(&e.as_str())) {
-            files.push(path);
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let mut leave_out = |why| contents.left_out.push((path.clone(), why));
+        match () {
+            () if entry.file_name().as_encoded_bytes().starts_with(b".") => {
+                leave_out(Some(if kind.is_dir() {
+                    "a hidden folder"
+                } else {
+                    "its name is hidden"
+                }));
+            }
+            () if kind.is_dir() => folders.push(path),
+            () if kind.is_symlink() && path.is_dir() => leave_out(Some("a link to a folder")),
+            () if ends_in(&path, EXTENSIONS) => contents.pictures.push(path),
+            () => leave_out(None),
         }
     }
     Ok(())
+}
+
+/// Names the first files that are left out, and counts the others.
+fn say(left_out: &[(PathBuf, Option<&'static str>)], folder: &Path) {
+    for (path, why) in left_out.iter().take(NAMED) {
+        let why = why.map_or_else(|| contents(path), str::to_owned);
+        output::note(&format!("{} is left out: {why}", path.display()));
+    }
+    if let Some(more @ 1..) = left_out.len().checked_sub(NAMED) {
+        let more = plural(more, "more file");
+        output::note(&format!("{more} of {} left out as well", folder.display()));
+    }
+}
+
+/// Why a file whose name is not that of a picture is left out.
+fn contents(path: &Path) -> String {
+    let is_file = std::fs::metadata(path).is_ok_and(|m| m.is_file());
+    // A pipe would keep its reader waiting.
+    if !is_file {
+        return "this is no regular file".into();
+    }
+    match head(path).map(|head| Kind::of(&head)) {
+        Err(e) => format!("reading failed: {e}"),
+        Ok(None) => "this is no picture of a known format".into(),
+        Ok(Some(kind)) if kind.is_decoded() => {
+            format!(
+                "this is {}, but its name is not that of a picture; rename it, or name it by itself",
+                kind.name
+            )
+        }
+        Ok(Some(kind)) => kind.refusal(),
+    }
 }

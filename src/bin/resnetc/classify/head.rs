@@ -1,6 +1,7 @@
 //! Which output of a network names classes, and what its numbers are: read off the graph, where it says so.
 
 use clap::ValueEnum;
+use resnetc::DType;
 use resnetc::ir::op::{Binary, Unary};
 use resnetc::ir::{Graph, NodeId, Op};
 use serde::Serialize;
@@ -69,6 +70,7 @@ struct Output<'a> {
     name: &'a str,
     node: NodeId,
     shape: &'a [usize],
+    dtype: DType,
     /// Numbers for each picture, if it has a list of them.
     values: Option<usize>,
 }
@@ -127,20 +129,38 @@ impl Head {
         if self.is_binary() { 2 } else { self.values }
     }
 
-    /// The answer of one picture, a number for each class.
-    pub(super) fn answer(&self, row: &[f32]) -> Vec<f32> {
+    /// The answer for one picture.
+    pub(super) fn answer(&self, row: &[f32]) -> Answer {
         let Affine { factor, shift } = self.quantized;
-        let row = row.iter().map(|&x| (f64::from(x) - shift) / factor);
-        let row: Vec<f64> = match self.activation {
-            Activation::None => row.collect(),
-            Activation::Exp => row.map(f64::exp).collect(),
-            Activation::Sigmoid => row.map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
-            Activation::Softmax => softmax(&row.collect::<Vec<f64>>()),
+        let scores: Vec<f64> = row.iter().map(|&x| (f64::from(x) - shift) / factor).collect();
+        let numbers = match self.activation {
+            Activation::None => scores.clone(),
+            Activation::Exp => scores.iter().map(|x| x.exp()).collect(),
+            Activation::Sigmoid => scores.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+            Activation::Softmax => softmax(&scores),
         };
-        match (&row[..], self.is_binary()) {
-            (&[p], true) => vec![(1.0 - p) as f32, p as f32],
-            _ => row.into_iter().map(|x| x as f32).collect(),
+        match (&numbers[..], self.is_binary()) {
+            (&[p], true) => Answer::new(&[1.0 - p, p], &[1.0 - p, p]),
+            _ => Answer::new(&numbers, &scores),
         }
+    }
+}
+
+/// What a network says of a picture.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    /// A number for each class.
+    pub(super) numbers: Vec<f32>,
+    /// The classes, the best first.
+    pub(super) order: Vec<usize>,
+}
+
+impl Answer {
+    /// Ranks by scores: of great ones probabilities are all 0 or 1.
+    fn new(numbers: &[f64], scores: &[f64]) -> Self {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        Answer { numbers: numbers.iter().map(|&x| x as f32).collect(), order }
     }
 }
 
@@ -161,8 +181,9 @@ fn outputs(graph: &Graph, batch: usize) -> Vec<Output<'_>> {
     let mut all = Vec::new();
     for (index, output) in graph.outputs().iter().enumerate() {
         let (name, node) = (&output.name[..], output.node);
-        let shape = &graph.node(node).ty.shape[..];
-        all.push(Output { index, name, node, shape, values: values(shape, batch) });
+        let (shape, dtype) = (&graph.node(node).ty.shape[..], output.dtype);
+        let values = values(shape, batch).filter(|_| is_number(dtype));
+        all.push(Output { index, name, node, shape, dtype, values });
     }
     all
 }
@@ -180,7 +201,17 @@ fn values(shape: &[usize], batch: usize) -> Option<usize> {
     (long.next().is_none() && values > 0).then_some(values)
 }
 
+/// Whether elements of a type may be scores. Integers of more than 8 bits are numbers of classes or boxes.
+fn is_number(dtype: DType) -> bool {
+    dtype.is_float() || matches!(dtype, DType::U8 | DType::I8)
+}
+
 fn unfit(output: &Output<'_>, batch: usize) -> Failure {
+    if !is_number(output.dtype) {
+        let (name, dtype) = (output.name(), output.dtype);
+        return Failure::new(format!("the model's {name} is {dtype}: it has no scores of classes"))
+            .help("choose another with --output-name, or export the model without ArgMax or TopK");
+    }
     Failure::new(format!(
         "the model's {} is no list of classes: that is [{batch}, classes], with axes of extent 1 at most beside",
         output.name()
@@ -352,5 +383,40 @@ fn is_normalized(graph: &Graph, mut node: NodeId) -> bool {
             }
             _ => return false,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_ranked_where_their_probabilities_vanish() {
+        let mut graph = Graph::new();
+        let x = graph.input("x", [1, 4]);
+        graph.output("y", x);
+        for activation in [None, Some(Activation::Sigmoid), Some(Activation::None)] {
+            let head = Head::of(&graph, 1, None, None, activation).unwrap();
+            let answer = head.answer(&[-9000.0, 9000.0, -8000.0, -9001.0]);
+            assert_eq!(answer.order, [1, 2, 0, 3], "{activation:?}");
+        }
+    }
+
+    #[test]
+    fn an_output_is_a_list_of_classes_by_its_shape() {
+        for (shape, batch, wanted) in [
+            (&[2, 10][..], 2, Some(10)),
+            (&[2, 10, 1, 1], 2, Some(10)),
+            (&[2, 1, 1, 10], 2, Some(10)),
+            (&[2, 1], 2, Some(1)),
+            (&[2], 2, Some(1)),
+            (&[10], 1, Some(10)),
+            (&[], 1, Some(1)),
+            (&[1, 10, 7, 7], 1, None),
+            (&[10], 2, None),
+            (&[4, 10], 2, None),
+        ] {
+            assert_eq!(values(shape, batch), wanted, "{shape:?} of {batch}");
+        }
     }
 }

@@ -6,8 +6,11 @@ mod dataset;
 mod engine;
 mod folder;
 mod head;
+mod input;
 mod kind;
 mod labels;
+mod listed;
+mod options;
 mod picture;
 mod pixels;
 mod preparation;
@@ -16,6 +19,7 @@ mod ranges;
 mod report;
 mod request;
 mod resample;
+mod tiff;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,9 +29,10 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use engine::Engine;
 use head::Activation;
-use picture::Source;
+use listed::Listed;
+use picture::{STDIN, Source};
 use preparation::Preparation;
-use report::Report;
+use report::{Form, Report};
 use request::Request;
 
 /// Where Debian's package dataset-fashion-mnist puts its files.
@@ -40,6 +45,8 @@ const MANY: usize = 32;
 const BATCH: usize = 8;
 /// So many pictures beside the next batch may be ready. Few threads wake up during a run, which they would slow down.
 const AHEAD: usize = 16;
+/// So many pictures wait for a run at most, of which those that cannot be read fill none.
+const MOST_WAITING: usize = 1000;
 
 /// Name what pictures show
 ///
@@ -47,7 +54,8 @@ const AHEAD: usize = 16;
 /// the ten bundled ones.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A built-in network, .toml, .json or .onnx file, and pictures or folders of pictures, with the folders in them
+    /// A built-in network, .toml, .json or .onnx file, and pictures, folders of pictures, with the folders in them, or - for
+    /// a picture from standard input
     #[arg(value_name = "MODEL|IMAGE")]
     arguments: Vec<PathBuf>,
     /// The labels in the order of the classes: one a line, or JSON
@@ -65,11 +73,20 @@ pub(crate) struct Args {
     /// Measure the accuracy on the 10,000 test pictures of Fashion-MNIST
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = DATASET)]
     dataset: Option<PathBuf>,
+    /// More pictures and folders, from a file with a path a line, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    files_from: Option<PathBuf>,
+    /// Paths of --files-from end in a zero byte, as `find -print0` writes them
+    #[arg(long, requires = "files_from")]
+    null: bool,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Print an object of JSON a line for each picture, as soon as it is known
+    #[arg(long, conflicts_with_all = ["json", "dataset"])]
+    jsonl: bool,
     #[command(flatten)]
-    pictures: preparation::Options,
+    pictures: options::Options,
     #[command(flatten)]
     common: Common,
 }
@@ -80,10 +97,10 @@ fn usual_preset(model: Option<&Path>) -> &'static str {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let request = Request::of(&args.arguments)?;
+    let request = Request::of(&args.arguments, args.files_from.as_deref())?;
     args.common.check(request.model, Values::Given)?;
     if let Some(folder) = &args.dataset {
-        if !request.pictures.is_empty() {
+        if !request.pictures.is_empty() || args.files_from.is_some() {
             return Err(Failure::usage("--dataset and pictures do not go together"));
         }
         if let Some(option) = args.pictures.scaling() {
@@ -91,79 +108,117 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         return dataset::run(args, request.model, folder);
     }
-    let sources = match (request.model, request.pictures.is_empty()) {
-        (_, false) => folder::expand(&request.pictures),
-        (None, true) => {
-            bundled::PICTURES.iter().map(|&(name, png)| Source::Bundled(name, png)).collect()
-        }
-        (Some(_), true) => return Err(Failure::usage("no picture is given")),
+    let known = known(&request, args.files_from.is_some())?;
+    let listed = match &args.files_from {
+        Some(list) => Some(Listed::open(list, args.null)?),
+        None => None,
     };
-    let batch = (sources.len() >= MANY).then_some(BATCH);
+    // Of a list nobody knows how long it is, or when its next path comes.
+    let count = listed.is_none().then_some(known.len());
+    let batch = (count.unwrap_or(0) >= MANY).then_some(BATCH);
     let mut engine = Engine::new(args, request.model, batch)?;
     let preparation =
         Preparation::new(&args.pictures, usual_preset(request.model), engine.input())?;
     let top = args.top.unwrap_or(if request.model.is_none() { 1 } else { 5 });
-    let mut report = Report::new(&engine, &preparation, top, args.json);
-    classify(&sources, &preparation, &mut engine, &mut report)?;
+    let form = match (args.json, args.jsonl) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Lines,
+        _ => Form::Text,
+    };
+    let mut report = Report::new(&engine, &preparation, top, form);
+    let bar = Progress::counting("classifying", count.map(|n| n as u64));
+    let sources = known.into_iter().chain(listed.into_iter().flatten());
+    classify(sources, &preparation, bar, &mut engine, &mut report)?;
     report.finish()
+}
+
+/// The pictures of the arguments; the bundled ones if there are no others.
+fn known(request: &Request<'_>, is_listed: bool) -> Result<Vec<Source>, Failure> {
+    match (request.model, &request.pictures[..]) {
+        (_, []) if is_listed => Ok(Vec::new()),
+        (None, []) => {
+            let bundled = |&(name, png): &(&'static str, &'static [u8])| Source::Bundled(name, png);
+            Ok(bundled::PICTURES.iter().map(bundled).collect())
+        }
+        (Some(_), []) => Err(Failure::usage("no picture is given")),
+        (_, paths) => Ok(paths
+            .iter()
+            .flat_map(|&path| match path == Path::new(STDIN) {
+                true => vec![Source::Stdin],
+                false => folder::expand(path),
+            })
+            .collect()),
+    }
 }
 
 /// Runs the network over all pictures, while threads read and prepare the next ones.
 fn classify(
-    sources: &[Source],
+    sources: impl Iterator<Item = Source> + Send,
     preparation: &Preparation,
+    bar: Progress,
     engine: &mut Engine,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let batch = engine.batch();
     let threads = engine.model().threads();
-    let prepare = |i: usize| sources[i].read().map(|picture| preparation.values(picture));
-    let mut bar = Progress::new("classifying", sources.len() as u64);
-    let mut batches = Batches { engine, report, waiting: Vec::new() };
-    ahead::in_order(sources.len(), threads, batch + AHEAD, prepare, |i, made| {
-        let broke_off = |_| {
-            Err(Failure::file(sources[i].path(), "the decoder broke off: the picture is damaged"))
-        };
-        batches.waiting.push((&sources[i], made.unwrap_or_else(broke_off)));
-        if batches.good() == batch || i + 1 == sources.len() {
-            batches.run(&bar)?;
-            bar.set(i as u64 + 1);
-        }
-        Ok(())
-    })
+    let prepare = |source: &Source| source.read().map(|picture| preparation.values(picture));
+    let mut batches = Batches { engine, report, bar, done: 0, waiting: Vec::new() };
+    ahead::in_order(sources, threads, batch + AHEAD, prepare, |taken| match taken {
+        ahead::Taken::Made(source, made) => batches.add(source, made),
+        ahead::Taken::Idle => batches.run(),
+    })?;
+    batches.run()
 }
 
 /// Pictures on their way through the network.
 struct Batches<'a, 'r> {
     engine: &'a mut Engine,
     report: &'a mut Report<'r>,
+    bar: Progress,
+    done: u64,
     /// Those whose turn it is, in the order given: a batch of good ones at most.
-    waiting: Vec<(&'a Source, Result<Vec<f32>, Failure>)>,
+    waiting: Vec<(Source, Result<Vec<f32>, Failure>)>,
 }
 
 impl Batches<'_, '_> {
-    fn good(&self) -> usize {
-        self.waiting.iter().filter(|(_, values)| values.is_ok()).count()
+    /// The next picture, or the panic of its decoder. A full batch is run.
+    fn add(
+        &mut self,
+        source: Source,
+        made: std::thread::Result<Result<Vec<f32>, Failure>>,
+    ) -> Result<(), Failure> {
+        let broke_off =
+            |_| Err(Failure::file(source.path(), "the decoder broke off: the picture is damaged"));
+        let made = made.unwrap_or_else(broke_off);
+        self.waiting.push((source, made));
+        let good = self.waiting.iter().filter(|(_, values)| values.is_ok()).count();
+        match good == self.engine.batch() || self.waiting.len() == MOST_WAITING {
+            true => self.run(),
+            false => Ok(()),
+        }
     }
 
     /// One run of the network, over the pictures that could be read; then a report on all.
-    fn run(&mut self, bar: &Progress) -> Result<(), Failure> {
+    fn run(&mut self) -> Result<(), Failure> {
         let waiting = std::mem::take(&mut self.waiting);
         let good: Vec<&[f32]> =
             waiting.iter().filter_map(|(_, values)| values.as_deref().ok()).collect();
-        let (rows, time) = match good.is_empty() {
+        let (answers, time) = match good.is_empty() {
             true => (Vec::new(), Duration::ZERO),
             false => self.engine.run(&good)?,
         };
         let time = time / good.len().max(1) as u32;
-        let mut rows = rows.iter();
-        bar.aside(|| {
+        let mut answers = answers.iter();
+        self.done += waiting.len() as u64;
+        self.bar.set(self.done);
+        self.bar.aside(|| {
             for (source, values) in &waiting {
                 match values {
-                    Err(failure) => self.report.broken(source, failure),
+                    Err(failure) => self.report.broken(source, failure)?,
                     Ok(_) => {
-                        let row = rows.next().map(Vec::as_slice).unwrap_or_default();
-                        self.report.add(source, row, time)?;
+                        if let Some(answer) = answers.next() {
+                            self.report.add(source, answer, time)?;
+                        }
                     }
                 }
             }

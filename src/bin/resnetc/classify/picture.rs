@@ -1,19 +1,21 @@
 //! Pictures from files: read, decoded and turned the right way up, within limits.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 use resnetc::whole_file;
 
+use super::kind::Kind;
+use super::tiff;
 use crate::failure::Failure;
 use crate::units;
 
 /// Names of files that are taken for pictures end in one of these.
 pub(super) const EXTENSIONS: &[&str] = &[
-    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "webp", "pnm", "ppm", "pgm", "pbm",
-    "pam",
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "tif", "tiff", "webp", "pnm",
+    "ppm", "pgm", "pbm", "pam",
 ];
 /// The name of standard input.
 pub(super) const STDIN: &str = "-";
@@ -24,6 +26,8 @@ pub(super) enum Source {
     Bundled(&'static str, &'static [u8]),
     /// A file.
     File(PathBuf),
+    /// Standard input.
+    Stdin,
     /// A folder without pictures, or one that cannot be read, and why. It takes the place of its pictures.
     Refused(PathBuf, String),
 }
@@ -46,6 +50,7 @@ impl Source {
     pub(super) fn path(&self) -> &Path {
         match self {
             Source::Bundled(name, _) => Path::new(name),
+            Source::Stdin => Path::new(STDIN),
             Source::File(path) | Source::Refused(path, _) => path,
         }
     }
@@ -60,6 +65,7 @@ impl Source {
         let picture = match self {
             Source::Bundled(_, bytes) => decode(bytes, BOUNDS),
             Source::File(path) => contents(path).and_then(|bytes| decode(&bytes, BOUNDS)),
+            Source::Stdin => standard_input().and_then(|bytes| decode(&bytes, BOUNDS)),
             Source::Refused(_, reason) => Err(reason.clone()),
         };
         picture.map_err(|reason| Failure::file(self.path(), reason))
@@ -70,12 +76,28 @@ fn contents(path: &Path) -> Result<Vec<u8>, String> {
     whole_file::read(path, MAX_FILE).map_err(|e| format!("reading failed: {e}"))
 }
 
+/// All of standard input.
+fn standard_input() -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes);
+    read.map_err(|e| format!("reading failed: {e}"))?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(format!("it has more than {MAX_FILE} bytes, which is the limit")),
+        false => Ok(bytes),
+    }
+}
+
 /// The picture as a viewer shows it: Exif's orientation is applied.
 pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
     let damaged = |e: image::ImageError| match e {
         image::ImageError::Limits(_) => "the picture is larger than the limits".to_owned(),
         other => format!("the picture is damaged or not supported: {}", one_line(&other)),
     };
+    match Kind::of(bytes) {
+        Some(kind) if kind.is_decoded() => {}
+        Some(kind) => return Err(kind.refusal()),
+        None => return Err("this is no picture of a known format".to_owned()),
+    }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|e| format!("reading failed: {e}"))?;
     match reader.format() {
@@ -83,6 +105,7 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
         Some(ImageFormat::Jpeg) if !ends(bytes) => {
             return Err("the picture is damaged: the file is cut short".to_owned());
         }
+        Some(ImageFormat::Tiff) => tiff::check(bytes)?,
         Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
             return Err("the picture is damaged: its palette ends within a colour".to_owned());
         }
@@ -107,6 +130,12 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
     // Metadata that cannot be read turns nothing.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    if matches!(picture, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
+        return Err(
+            "its samples are floats, of which no number is white; convert it to 8 or 16 bits"
+                .to_owned(),
+        );
+    }
     picture.apply_orientation(orientation);
     Ok(picture)
 }

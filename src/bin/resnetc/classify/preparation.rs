@@ -3,91 +3,13 @@
 use image::DynamicImage;
 use serde::Serialize;
 
+use super::input::{Input, Layout};
+use super::options::Options;
 use super::pixels::Pixels;
 use super::preset::{Channels, Preset, Resize};
 use super::resample::{Filter, Window, resample};
 use crate::failure::Failure;
 use crate::units::shape;
-
-/// How pictures become numbers: a preset, and what differs from it
-#[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Picture options")]
-pub(super) struct Options {
-    /// torchvision, torchvision-v2, timm, caffe, tf, keras, keras-v2 or fashion-mnist
-    /// [default: fashion-mnist with the bundled model, else torchvision]
-    #[arg(long, value_name = "NAME")]
-    preset: Option<String>,
-    /// Scale the short side to N pixels and cut the network's size out of the middle
-    #[arg(long, value_name = "N", value_parser = crate::args::positive, group = "frame")]
-    resize: Option<usize>,
-    /// The same, so that the network sees this fraction of the short side
-    #[arg(long, value_name = "F", value_parser = fraction, group = "frame")]
-    crop_pct: Option<f64>,
-    /// Stretch the whole picture to the network's size
-    #[arg(long, group = "frame")]
-    stretch: bool,
-    /// The filter that scales
-    #[arg(long, value_name = "FILTER", value_enum)]
-    interpolation: Option<Filter>,
-    /// The network's channels
-    #[arg(long, value_name = "ORDER", value_enum)]
-    channels: Option<Channels>,
-    /// What white is before mean and std
-    #[arg(long, value_name = "X", value_parser = above_zero, requires_all = ["mean", "std"])]
-    scale: Option<f32>,
-    /// What is taken off; one number, or one for each channel in the network's order
-    #[arg(long, value_name = "X,..", value_delimiter = ',', value_parser = finite)]
-    #[arg(allow_hyphen_values = true)]
-    mean: Vec<f32>,
-    /// What is divided by after that
-    #[arg(long, value_name = "X,..", value_delimiter = ',', value_parser = above_zero)]
-    std: Vec<f32>,
-}
-
-impl Options {
-    /// The option that says how pictures are scaled, if there is one.
-    pub(super) fn scaling(&self) -> Option<&'static str> {
-        let given = [
-            (self.resize.is_some(), "--resize"),
-            (self.crop_pct.is_some(), "--crop-pct"),
-            (self.stretch, "--stretch"),
-            (self.interpolation.is_some(), "--interpolation"),
-        ];
-        given.into_iter().find_map(|(given, name)| given.then_some(name))
-    }
-
-    fn resize(&self) -> Option<Resize> {
-        let short = self.resize.map(Resize::Short);
-        let stretch = self.stretch.then_some(Resize::Stretch);
-        short.or(self.crop_pct.map(Resize::Fraction)).or(stretch)
-    }
-}
-
-fn number(text: &str) -> Result<f64, String> {
-    match text.trim().parse::<f64>() {
-        Ok(x) if x.is_finite() => Ok(x),
-        _ => Err("it must be a number".to_owned()),
-    }
-}
-
-fn finite(text: &str) -> Result<f32, String> {
-    number(text).map(|x| x as f32)
-}
-
-fn above_zero(text: &str) -> Result<f32, String> {
-    match finite(text)? {
-        x if x > 0.0 && x.is_finite() => Ok(x),
-        _ => Err("it must be greater than 0".to_owned()),
-    }
-}
-
-fn fraction(text: &str) -> Result<f64, String> {
-    match number(text)? {
-        // Less than a hundredth is a percentage the wrong way round; it would scale pictures without bounds.
-        x if (0.01..=1.0).contains(&x) => Ok(x),
-        _ => Err("it must be between 0.01 and 1".to_owned()),
-    }
-}
 
 /// How pictures become the numbers of one network's input.
 #[derive(Debug, Serialize)]
@@ -100,44 +22,79 @@ pub(super) struct Preparation {
     /// Height and width of the network's input.
     size: [usize; 2],
     interpolation: Filter,
-    scale: f32,
-    mean: Vec<f32>,
-    std: Vec<f32>,
+    layout: Layout,
+    #[serde(flatten)]
+    normalization: Normalization,
     /// The number for each byte, channel by channel of the network.
     #[serde(skip)]
     numbers: Vec<[f32; 256]>,
 }
 
+/// The number of a byte is `(byte / 255 * scale - mean) / std`.
+#[derive(Debug, Serialize)]
+struct Normalization {
+    scale: f32,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+}
+
 impl Preparation {
-    /// The preset of the options, or the `usual` one, with what the options change, for an input of `[N, C, H, W]`.
-    pub(super) fn new(options: &Options, usual: &str, input: [usize; 4]) -> Result<Self, Failure> {
+    /// The preset of the options, or the `usual` one, with what the options change, for an input.
+    pub(super) fn new(
+        options: &Options,
+        usual: &str,
+        input: impl Into<Input>,
+    ) -> Result<Self, Failure> {
+        let input = input.into();
         let preset = Preset::named(options.preset.as_deref().unwrap_or(usual))?;
-        let [_, depth, height, width] = input;
         let channels = options.channels.unwrap_or(preset.channels);
-        if channels.count() != depth {
+        if channels.count() != input.channels {
             let made = format!("{} of {}", plural_channels(channels.count()), preset.name);
             return Err(unfit(&made, &input).help("use another --preset, or --channels"));
         }
+        if let Some([h, w]) = options.size.filter(|&size| size != input.size) {
+            return Err(Failure::new(format!(
+                "--size {h}x{w}: the model takes {}, whose size is not open",
+                shape(&input.shape())
+            )));
+        }
         let resize = options.resize().unwrap_or(preset.resize);
-        let scale = options.scale.unwrap_or(preset.scale);
-        let mean = per_channel("--mean", &options.mean, &preset.mean, depth)?;
-        let std = per_channel("--std", &options.std, &preset.std, depth)?;
-        let number = |c: usize, byte: usize| (byte as f32 * scale / 255.0 - mean[c]) / std[c];
-        let numbers = (0..depth).map(|c| std::array::from_fn(|b| number(c, b))).collect();
-        Ok(Preparation {
+        let normalization = Normalization::of(options, preset, &input)?;
+        let numbers = normalization.numbers();
+        let preparation = Preparation {
             preset: preset.name,
             channels,
-            cover: cover(resize, preset.name, input)?,
-            size: [height, width],
+            layout: input.layout,
+            cover: cover(resize, preset.name, &input)?,
+            size: input.size,
             interpolation: options.interpolation.unwrap_or(preset.interpolation),
-            scale,
-            mean,
-            std,
+            normalization,
             numbers,
-        })
+        };
+        preparation.check(&input)?;
+        Ok(preparation)
     }
 
-    /// The values of a picture in the order `[C, H, W]`.
+    /// Whether an input of integers takes all numbers.
+    fn check(&self, input: &Input) -> Result<(), Failure> {
+        let Some((lo, hi)) = input.dtype.integers() else { return Ok(()) };
+        let (lo, hi) = (lo as f32, hi as f32);
+        let takes = |x: f32| (lo..=hi).contains(&x) && x.trunc() == x;
+        let wrong = self.numbers.iter().find_map(|numbers| {
+            numbers.iter().enumerate().find(|(_, x)| !takes(**x)).map(|(byte, &x)| (byte, x))
+        });
+        let Some((byte, x)) = wrong else { return Ok(()) };
+        let dtype = input.dtype;
+        Err(Failure::new(format!(
+            "the model takes {dtype}, whole numbers from {lo} to {hi}, and a byte of {byte} becomes {x}"
+        ))
+        .help(match lo < 0.0 {
+            true => "--scale 255 --mean 128 --std 1 takes 128 off each byte",
+            false => "leave --mean, --std and --scale away to give it bytes",
+        }))
+    }
+
+    /// The values of a picture in the network's order.
     pub(super) fn values(&self, picture: DynamicImage) -> Vec<f32> {
         self.normalized(&self.seen(picture).bytes)
     }
@@ -156,13 +113,45 @@ impl Preparation {
     /// The values of bytes in RGB or grey that have the network's size, such as a picture of a data set.
     pub(super) fn normalized(&self, bytes: &[u8]) -> Vec<f32> {
         let channels = self.channels.count();
-        let mut values = Vec::with_capacity(bytes.len());
-        for (c, numbers) in self.numbers.iter().enumerate() {
-            let from = if self.channels == Channels::Bgr { channels - 1 - c } else { c };
-            let samples = bytes.iter().skip(from).step_by(channels);
-            values.extend(samples.map(|&b| numbers[usize::from(b)]));
+        let from = |c: usize| if self.channels == Channels::Bgr { channels - 1 - c } else { c };
+        let numbers = || self.numbers.iter().enumerate();
+        match self.layout {
+            Layout::Nchw => numbers()
+                .flat_map(|(c, numbers)| {
+                    let samples = bytes.iter().skip(from(c)).step_by(channels);
+                    samples.map(|&b| numbers[usize::from(b)])
+                })
+                .collect(),
+            Layout::Nhwc => bytes
+                .chunks_exact(channels)
+                .flat_map(|pixel| {
+                    numbers().map(|(c, numbers)| numbers[usize::from(pixel[from(c)])])
+                })
+                .collect(),
         }
-        values
+    }
+}
+
+impl Normalization {
+    /// What the user gave, and the rest of the preset. A network that takes integers gets bytes unless the user says
+    /// otherwise.
+    fn of(options: &Options, preset: &Preset, input: &Input) -> Result<Self, Failure> {
+        let (scale, mean, std) = match input.dtype.integers() {
+            Some(_) => (255.0, [0.0; 3], [1.0; 3]),
+            None => (preset.scale, preset.mean, preset.std),
+        };
+        Ok(Normalization {
+            scale: options.scale.unwrap_or(scale),
+            mean: per_channel("--mean", &options.mean, &mean, input.channels)?,
+            std: per_channel("--std", &options.std, &std, input.channels)?,
+        })
+    }
+
+    fn numbers(&self) -> Vec<[f32; 256]> {
+        let number =
+            |mean: f32, std: f32, byte: usize| (byte as f32 * self.scale / 255.0 - mean) / std;
+        let channels = self.mean.iter().zip(&self.std);
+        channels.map(|(&mean, &std)| std::array::from_fn(|byte| number(mean, std, byte))).collect()
     }
 }
 
@@ -170,8 +159,8 @@ fn plural_channels(count: usize) -> String {
     crate::units::plural(count, "channel")
 }
 
-fn unfit(made: &str, input: &[usize; 4]) -> Failure {
-    Failure::new(format!("the preset makes {made}, the model takes {}", shape(input)))
+fn unfit(made: &str, input: &Input) -> Failure {
+    Failure::new(format!("the preset makes {made}, the model takes {}", shape(&input.shape())))
 }
 
 /// One number a channel: what the user gave, or the preset's.
@@ -194,26 +183,26 @@ fn per_channel(
 }
 
 /// Height and width of what a scaled picture must cover; nothing if it is stretched.
-fn cover(resize: Resize, preset: &str, input: [usize; 4]) -> Result<Option<[usize; 2]>, Failure> {
-    let size = [input[2], input[3]];
+fn cover(resize: Resize, preset: &str, input: &Input) -> Result<Option<[usize; 2]>, Failure> {
+    let size = input.size;
     let short = size[0].min(size[1]);
     let rounded = |n: usize, by: usize, of: usize| (n * by + of / 2) / of;
     match resize {
         Resize::Stretch => Ok(None),
         Resize::StretchTo(only) if only == size => Ok(None),
-        Resize::StretchTo([h, w]) => Err(unfit(&format!("{h}x{w} pixels of {preset}"), &input)
+        Resize::StretchTo([h, w]) => Err(unfit(&format!("{h}x{w} pixels of {preset}"), input)
             .help("use another --preset; or --stretch, --resize N or --crop-pct F")),
         Resize::Ratio { short: by, of } => Ok(Some(size.map(|n| rounded(n, by, of)))),
         Resize::Fraction(seen) => Ok(Some(size.map(|n| (n as f64 / seen).floor() as usize))),
         Resize::Short(n) if n < short => Err(Failure::new(format!(
             "--resize {n} makes pictures too small to cut {} from",
-            shape(&input)
+            shape(&input.shape())
         ))
         .help(format!("give at least {short}"))),
         // Beyond this a pixel of the picture would be larger than what the network sees.
         Resize::Short(n) if n > 100 * short => Err(Failure::new(format!(
             "--resize {n} leaves less than a hundredth of a picture for {}",
-            shape(&input)
+            shape(&input.shape())
         ))),
         Resize::Short(n) => Ok(Some(size.map(|side| rounded(side, n, short)))),
     }
@@ -242,6 +231,8 @@ mod stored;
 
 #[cfg(test)]
 mod tests {
+    use resnetc::DType;
+
     use super::*;
 
     #[test]
@@ -256,7 +247,8 @@ mod tests {
     fn extreme_pictures_stay_inside() {
         for [h, w] in [[1, 1], [1, 60_000], [60_000, 1], [223, 225]] {
             for size in [[224, 224], [224, 448], [96, 7]] {
-                let cover = cover(Resize::Fraction(0.9), "", [1, 3, size[0], size[1]]).unwrap();
+                let cover =
+                    cover(Resize::Fraction(0.9), "", &[1, 3, size[0], size[1]].into()).unwrap();
                 let window = middle([h, w], cover.unwrap(), size);
                 assert!(window.columns.end <= window.scaled[0], "{h}x{w}: {window:?}");
                 assert!(window.rows.end <= window.scaled[1], "{h}x{w}: {window:?}");
@@ -273,6 +265,41 @@ mod tests {
         let values = caffe.normalized(&[255, 0, 0, 0, 0, 255]);
         let m = [103.939, 116.779, 123.68];
         assert_eq!(values, [-m[0], 255.0 - m[0], -m[1], -m[1], 255.0 - m[2], -m[2]]);
+    }
+
+    #[test]
+    fn channels_are_together_where_the_network_has_them_so() {
+        let options = Options {
+            channels: Some(Channels::Bgr),
+            mean: vec![0.0],
+            std: vec![1.0],
+            scale: Some(255.0),
+            ..Options::default()
+        };
+        let input = Input { layout: Layout::Nhwc, ..[1, 3, 1, 2].into() };
+        let made = Preparation::new(&options, "torchvision", input).unwrap();
+        assert_eq!(made.normalized(&[1, 2, 3, 4, 5, 6]), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
+    }
+
+    #[test]
+    fn networks_of_integers_get_bytes_and_nothing_else() {
+        let input = |dtype| Input { dtype, ..[1, 1, 1, 3].into() };
+        let with = |mean: &[f32], dtype| {
+            let grey = Options {
+                channels: Some(Channels::Grey),
+                mean: mean.to_vec(),
+                ..Options::default()
+            };
+            Preparation::new(&grey, "torchvision", input(dtype)).map(|p| p.normalized(&[0, 7, 255]))
+        };
+        assert_eq!(with(&[], DType::U8).unwrap(), [0.0, 7.0, 255.0]);
+        assert_eq!(with(&[128.0], DType::I8).unwrap(), [-128.0, -121.0, 127.0]);
+        for (mean, dtype, says) in
+            [(&[][..], DType::I8, "128"), (&[0.5], DType::U8, "-0.5"), (&[], DType::Bool, "2")]
+        {
+            let error = with(mean, dtype).unwrap_err();
+            assert!(error.message().contains(says), "{error:?}");
+        }
     }
 
     #[test]

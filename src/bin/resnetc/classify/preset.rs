@@ -12,6 +12,8 @@ pub(super) struct Preset {
     pub(super) name: &'static str,
     pub(super) channels: Channels,
     pub(super) resize: Resize,
+    /// Height and width of what networks take that leave them open.
+    pub(super) size: [usize; 2],
     pub(super) interpolation: Filter,
     /// What white is before the mean is taken off.
     pub(super) scale: f32,
@@ -53,6 +55,7 @@ pub(super) enum Resize {
     Short(usize),
 }
 
+const IMAGENET_SIZE: [usize; 2] = [224, 224];
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// Of blue, green and red, as the networks of Caffe were trained.
@@ -63,6 +66,7 @@ const PRESETS: &[Preset] = &[
         name: "torchvision",
         channels: Channels::Rgb,
         resize: Resize::Ratio { short: 256, of: 224 },
+        size: IMAGENET_SIZE,
         interpolation: Filter::Bilinear,
         scale: 1.0,
         mean: IMAGENET_MEAN,
@@ -72,6 +76,7 @@ const PRESETS: &[Preset] = &[
         name: "torchvision-v2",
         channels: Channels::Rgb,
         resize: Resize::Ratio { short: 232, of: 224 },
+        size: IMAGENET_SIZE,
         interpolation: Filter::Bilinear,
         scale: 1.0,
         mean: IMAGENET_MEAN,
@@ -81,6 +86,7 @@ const PRESETS: &[Preset] = &[
         name: "timm",
         channels: Channels::Rgb,
         resize: Resize::Fraction(0.875),
+        size: IMAGENET_SIZE,
         interpolation: Filter::Bicubic,
         scale: 1.0,
         mean: IMAGENET_MEAN,
@@ -90,6 +96,7 @@ const PRESETS: &[Preset] = &[
         name: "caffe",
         channels: Channels::Bgr,
         resize: Resize::Ratio { short: 256, of: 224 },
+        size: IMAGENET_SIZE,
         interpolation: Filter::Bilinear,
         scale: 255.0,
         mean: CAFFE_MEAN,
@@ -99,6 +106,7 @@ const PRESETS: &[Preset] = &[
         name: "tf",
         channels: Channels::Rgb,
         resize: Resize::Fraction(0.875),
+        size: IMAGENET_SIZE,
         interpolation: Filter::Bilinear,
         scale: 1.0,
         mean: [0.5; 3],
@@ -108,6 +116,7 @@ const PRESETS: &[Preset] = &[
         name: "keras",
         channels: Channels::Bgr,
         resize: Resize::Stretch,
+        size: IMAGENET_SIZE,
         interpolation: Filter::Nearest,
         scale: 255.0,
         mean: CAFFE_MEAN,
@@ -117,6 +126,7 @@ const PRESETS: &[Preset] = &[
         name: "keras-v2",
         channels: Channels::Rgb,
         resize: Resize::Stretch,
+        size: IMAGENET_SIZE,
         interpolation: Filter::Nearest,
         scale: 1.0,
         mean: [0.5; 3],
@@ -126,6 +136,7 @@ const PRESETS: &[Preset] = &[
         name: "fashion-mnist",
         channels: Channels::Grey,
         resize: Resize::StretchTo([28, 28]),
+        size: [28, 28],
         interpolation: Filter::Bilinear,
         scale: 1.0,
         mean: [0.2860; 3],

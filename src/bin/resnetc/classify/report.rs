@@ -1,25 +1,49 @@
 //! What classify prints: a line a picture as soon as it is known, or one JSON document.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::engine::Engine;
-use super::head::Head;
+use super::head::{Answer, Head};
 use super::picture::Source;
 use super::preparation::Preparation;
 use crate::failure::Failure;
 use crate::output;
 use crate::units::{ms, plural};
 
-/// Collects what was found.
+/// How answers are printed.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Form {
+    /// For people, as they come.
+    Text,
+    /// One document, at the end.
+    Json,
+    /// An object a line, as they come.
+    Lines,
+}
+
+/// Prints what was found, and counts it.
 pub(super) struct Report<'a> {
     labels: Vec<String>,
     known: Vec<bool>,
     top: usize,
-    json: bool,
+    form: Form,
     document: Document<'a>,
+    tally: Tally,
+}
+
+/// What is kept of pictures whose answers are printed.
+struct Tally {
+    start: Instant,
+    pictures: usize,
+    broken: usize,
+    /// Of files that are named after a label.
+    named: usize,
+    right: usize,
+    /// Of the runs, for each picture.
+    times: Vec<f64>,
 }
 
 /// The document of `--json`, described in docs/CLASSIFY.md.
@@ -31,6 +55,7 @@ struct Document<'a> {
     compile_ms: f64,
     preprocessing: &'a Preparation,
     head: Head,
+    /// Of [`Form::Json`] only.
     pictures: Vec<Picture>,
 }
 
@@ -77,7 +102,7 @@ impl<'a> Report<'a> {
         engine: &Engine,
         preprocessing: &'a Preparation,
         top: usize,
-        json: bool,
+        form: Form,
     ) -> Self {
         let labels: Vec<String> = (0..engine.head().classes()).map(|c| engine.label(c)).collect();
         let known = labels.iter().map(|l| engine.knows(l)).collect();
@@ -91,36 +116,49 @@ impl<'a> Report<'a> {
             head: engine.head().clone(),
             pictures: Vec::new(),
         };
-        Report { labels, known, top, json, document }
+        let (start, times) = (Instant::now(), Vec::new());
+        let tally = Tally { start, pictures: 0, broken: 0, named: 0, right: 0, times };
+        Report { labels, known, top, form, document, tally }
     }
 
     /// A picture that cannot be read. The others go on.
-    pub(super) fn broken(&mut self, source: &Source, failure: &Failure) {
+    pub(super) fn broken(&mut self, source: &Source, failure: &Failure) -> Result<(), Failure> {
         failure.print();
-        self.document.pictures.push(Picture {
+        self.tally.broken += 1;
+        self.print(Picture {
             file: source.path().display().to_string(),
             top: Vec::new(),
             right: None,
             run_ms: None,
             error: Some(failure.message().to_owned()),
-        });
+        })
     }
 
-    /// A picture's probabilities.
+    fn print(&mut self, picture: Picture) -> Result<(), Failure> {
+        self.tally.pictures += 1;
+        match self.form {
+            Form::Json => self.document.pictures.push(picture),
+            Form::Lines => output::print_json_line(&picture)?,
+            Form::Text if picture.error.is_none() => output::print(&line(&picture))?,
+            Form::Text => {}
+        }
+        Ok(())
+    }
+
+    /// A picture's answer.
     pub(super) fn add(
         &mut self,
         source: &Source,
-        row: &[f32],
+        answer: &Answer,
         time: Duration,
     ) -> Result<(), Failure> {
-        let mut order: Vec<usize> = (0..row.len()).collect();
-        order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+        let Answer { numbers, order } = answer;
         let guess = |&class: &usize| Guess {
             class,
             label: self.labels[class].clone(),
             number: match self.document.head.is_probability {
-                true => Number::Probability(row[class]),
-                false => Number::Value(row[class]),
+                true => Number::Probability(numbers[class]),
+                false => Number::Value(numbers[class]),
             },
         };
         let stem = source.stem();
@@ -132,39 +170,35 @@ impl<'a> Report<'a> {
             run_ms: Some(ms(time)),
             error: None,
         };
-        if !self.json {
-            output::print(&line(&picture))?;
-        }
-        self.document.pictures.push(picture);
-        Ok(())
+        self.tally.add(picture.right, ms(time));
+        self.print(picture)
     }
 
-    /// The end: totals, or the document; a failure if a picture was broken.
+    /// The end: totals, or the document, and a summary on stderr; a failure if a picture was broken.
     pub(super) fn finish(self) -> Result<(), Failure> {
-        match self.json {
-            true => output::print_json(&self.document)?,
-            false => output::print(&self.totals())?,
+        match self.form {
+            Form::Json => output::print_json(&self.document)?,
+            Form::Lines => {}
+            Form::Text => output::print(&self.totals())?,
         }
-        match self.document.pictures.iter().any(|p| p.error.is_some()) {
-            true => Err(Failure::silent()),
-            false => Ok(()),
+        output::note(&self.tally.summary());
+        match self.tally.broken {
+            0 => Ok(()),
+            _ => Err(Failure::silent()),
         }
     }
 
     fn totals(&self) -> String {
-        let document = &self.document;
+        let (document, tally) = (&self.document, &self.tally);
         let mut text = String::new();
-        let verdicts: Vec<bool> = document.pictures.iter().filter_map(|p| p.right).collect();
-        if !verdicts.is_empty() {
-            let right = verdicts.iter().filter(|&&r| r).count();
-            // Writing to a string cannot fail, here and below.
-            let _ = writeln!(text, "{right} of {} right", verdicts.len());
+        // Writing to a string cannot fail, here and below.
+        if tally.named > 0 {
+            let _ = writeln!(text, "{} of {} right", tally.right, tally.named);
         }
-        let broken = document.pictures.iter().filter(|p| p.error.is_some()).count();
-        if broken > 0 {
-            let _ = writeln!(text, "{broken} of {} cannot be read", document.pictures.len());
+        if tally.broken > 0 {
+            let _ = writeln!(text, "{} of {} cannot be read", tally.broken, tally.pictures);
         }
-        let mut times: Vec<f64> = document.pictures.iter().filter_map(|p| p.run_ms).collect();
+        let mut times = tally.times.clone();
         times.sort_by(f64::total_cmp);
         let Some(median) = times.get(times.len() / 2) else { return text };
         let _ = writeln!(
@@ -174,6 +208,29 @@ impl<'a> Report<'a> {
             document.isa,
             plural(document.threads, "thread")
         );
+        text
+    }
+}
+
+impl Tally {
+    fn add(&mut self, right: Option<bool>, time: f64) {
+        self.named += usize::from(right.is_some());
+        self.right += usize::from(right == Some(true));
+        self.times.push(time);
+    }
+
+    /// All of the work, reading and preparing too, from the first picture on.
+    fn summary(&self) -> String {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let answered = self.pictures - self.broken;
+        let mut text = format!(
+            "classified {} in {seconds:.2} s, {:.1} a second",
+            plural(answered, "picture"),
+            answered as f64 / seconds.max(1e-9)
+        );
+        if self.broken > 0 {
+            let _ = write!(text, "; {} cannot be read", self.broken);
+        }
         text
     }
 }

@@ -60,8 +60,8 @@ enum Role {
 }
 
 impl<'a> Request<'a> {
-    /// Sorts the arguments. Whatever is neither of both stops the command here, before it answers anything.
-    pub(super) fn of(arguments: &'a [PathBuf]) -> Result<Self, Failure> {
+    /// Sorts the arguments; a `list` has more pictures. Whatever is neither of both stops the command here, before it answers anything.
+    pub(super) fn of(arguments: &'a [PathBuf], list: Option<&Path>) -> Result<Self, Failure> {
         let mut request = Request { model: None, pictures: Vec::new() };
         for path in arguments {
             match (role(path)?, request.model) {
@@ -76,8 +76,14 @@ impl<'a> Request<'a> {
                 }
             }
         }
-        if request.pictures.iter().filter(|p| **p == Path::new(STDIN)).count() > 1 {
-            return Err(Failure::usage("standard input holds one picture; give - once"));
+        let stdin = |path: &&Path| *path == Path::new(STDIN);
+        match request.pictures.iter().copied().chain(list).filter(stdin).count() {
+            0 | 1 => {}
+            _ => {
+                return Err(Failure::usage(
+                    "standard input holds one picture or one list; give - once",
+                ));
+            }
         }
         Ok(request)
     }

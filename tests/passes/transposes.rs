@@ -134,7 +134,7 @@ fn every_patch_of_transposes_makes_progress_and_keeps_meaning() {
             .map_err(|e| TestCaseError::fail(format!("{e}\n{}", print(&before))))?;
         Ok(())
     };
-    let mut runner = runner(1500);
+    let mut runner = runner(4000);
     runner.run(&plan(), test).unwrap_or_else(|e| panic!("{e}"));
     let wanted = runner.config().cases / 50;
     assert!(moved.get() >= wanted as usize, "{} graphs moved a region", moved.get());

@@ -115,6 +115,10 @@ fn with_constant(near: &mut Near, value: NodeId) -> Option<NodeId> {
     }
     let leading = of.iter().take_while(|&&extent| extent == 1).count();
     of.drain(..near.dice.between(0, leading));
+    if near.one_of(12) {
+        // One axis more than the value has.
+        of.splice(..0, vec![1; shape.len() + 1 - of.len()]);
+    }
     let constant = near.parameter(&of, 0.0);
     let op = near.dice.pick(&[
         Binary::Add,
@@ -149,8 +153,12 @@ pub(super) fn product(near: &mut Near) -> Option<()> {
 
 /// Products of a large value and two others, in any order.
 pub(super) fn scales(near: &mut Near) -> Option<()> {
-    let large = near.picture();
+    let mut large = near.picture();
     let shape = near.shape(large);
+    if near.one_of(4) {
+        // As small as a factor may be: the whole comes of both.
+        large = near.input(&[shape[0], shape[1], 1, 1]);
+    }
     let mut factor = || {
         let mut of: Vec<usize> =
             shape.iter().map(|&d| if near.one_of(3) { d } else { 1 }).collect();

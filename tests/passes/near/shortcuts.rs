@@ -205,6 +205,12 @@ fn branch_window(near: &mut Near, input: [usize; 2]) -> Window {
     if near.one_of(8) {
         return near.dice.window(input);
     }
+    if near.one_of(8) {
+        // As many outputs, of every second pixel and of padding.
+        let [bottom, right] = input.map(|extent| extent - 1);
+        let pads = Pads { bottom, right, ..Pads::default() };
+        return Window { pads, ..Window::square(1, 2, 0) };
+    }
     let kernel = [near.dice.pick(&[1, 3]), near.dice.pick(&[1, 3])];
     let dilation = if near.one_of(8) { 2 } else { 1 };
     let [down, right] = kernel.map(|k| k / 2 * dilation);

@@ -12,20 +12,24 @@ pub(super) fn padded(near: &mut Near) -> Option<()> {
         true => convolution(near, x)?,
         false => near.source(x)?,
     };
-    let pad = pad(near);
+    // Narrow borders and wide windows: every window holds an element, and some hold few.
+    let is_narrow = near.dice.coin();
+    let pad = pad(near, if is_narrow { 1 } else { 2 });
     let padded = near.add(pad, &[x])?;
-    let read = match near.dice.between(0, 2) {
+    let read = match near.dice.between(0, 1) {
+        _ if is_narrow => bordered_pool(near, padded)?,
         0 => convolution(near, padded)?,
         _ => pool(near, padded)?,
     };
     near.end(read)
 }
 
-fn pad(near: &mut Near) -> Op {
+/// A Pad of up to `most` rows and columns on each side.
+fn pad(near: &mut Near, most: usize) -> Op {
     let (mut before, mut after) = (vec![0; 4], vec![0; 4]);
     for axis in 2..4 {
-        before[axis] = near.dice.between(0, 2);
-        after[axis] = near.dice.between(0, 2);
+        before[axis] = near.dice.between(0, most);
+        after[axis] = near.dice.between(0, most);
     }
     if near.one_of(10) {
         before[near.dice.between(0, 1)] = 1;

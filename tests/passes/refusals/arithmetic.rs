@@ -13,6 +13,14 @@ pub(super) const REFUSALS: &[Refusal] = &[
         reason: "too many for a constant",
     },
     Refusal {
+        pass: "fold_constants",
+        graph: r#"
+            %0 = constant fill=1 : f32[2048, 2048]
+            %1 = matmul(%0, %0)
+            output "y" = %1"#,
+        reason: "the constants take too long to compute",
+    },
+    Refusal {
         pass: "cse",
         graph: r#"
             %0 = constant [0] : f32[1]

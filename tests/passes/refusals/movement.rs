@@ -184,4 +184,24 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "z" = %3"#,
         reason: "more elements than it saves",
     },
+    Refusal {
+        pass: "merge_pad",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = clip(%0) lo=-1 hi=6
+            %2 = pad(%1) before=[0, 0, 1, 1] after=[0, 0, 1, 1]
+            %3 = max_pool(%2) kernel=[2, 2]
+            output "y" = %3"#,
+        reason: "the padded value could be a maximum",
+    },
+    Refusal {
+        pass: "merge_pad",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = clip(%0) lo=0 hi=-1
+            %2 = pad(%1) before=[0, 0, 1, 1] after=[0, 0, 1, 1]
+            %3 = max_pool(%2) kernel=[2, 2]
+            output "y" = %3"#,
+        reason: "the padded value could be a maximum",
+    },
 ];

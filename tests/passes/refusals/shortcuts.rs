@@ -343,4 +343,16 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %5"#,
         reason: "the sum broadcasts",
     },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = constant fill=3e38 : f32[1, 1, 1, 1]
+            %2 = constant fill=2e38 : f32[1, 1, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1]
+            %4 = conv(%0, %2) kernel=[1, 1]
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "the sum of the weights is not finite",
+    },
 ];

@@ -173,7 +173,6 @@ impl Assign<'_> {
             Op::Conv(conv) => conv.residual_operand().into_iter().collect(),
             Op::Unary(_) => vec![0],
             Op::Binary(_) => vec![0, 1],
-            Op::Where => vec![1, 2],
             _ => Vec::new(),
         };
         let needs = self.halos.get(&node).copied().unwrap_or_default();

@@ -26,10 +26,11 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> 
         after[axis] = pads[i + axes.len()];
     }
     let mode = mode(call)?;
+    let whole = x;
     let x = crop(builder, call, x, &before, &after)?;
     let [before, after] =
         [before, after].map(|pads| pads.into_iter().map(added).collect::<Vec<_>>());
-    if before.iter().chain(&after).all(|&pad| pad == 0) {
+    if x != whole && before.iter().chain(&after).all(|&pad| pad == 0) {
         return Ok(vec![Value::Node(x)]);
     }
     let op = match mode {

@@ -252,7 +252,7 @@ proptest! {
     #[test]
     fn pools_are_exact(
         (n, c, h, w) in (1usize..3, 1usize..40, 1usize..15, 1usize..15),
-        (r, s, sy, sx, dy, dx) in (1usize..4, 1usize..4, 1usize..3, 1usize..3, 1usize..3, 1usize..3),
+        (r, s, sy, sx, dy, dx) in (1usize..4, 1usize..4, 1usize..3, 1usize..3, 1usize..4, 1usize..4),
         pad in pads(2), ceil_mode: bool, kind in 0..3, halos in (pads(1), pads(1)), seed: u64,
     ) {
         let fit = |extent: usize, taps: usize, dilation: usize| taps.min((extent - 1) / dilation + 1);
@@ -407,6 +407,26 @@ proptest! {
         // and a quotient.
         let bound = 2f64.powi(-17) + (2.0 * EXPONENTIAL + n as f64 + 1.0) * f64::from(f32::EPSILON);
         assert_close(&Op::Softmax { axis }, &[src], layout, bound);
+    }
+}
+
+/// Of two neighbouring windows that see as many pixels, one ends on the padding, which counts, and the other beyond it.
+#[test]
+fn what_is_beyond_the_padding_counts_for_no_mean() {
+    for size in [[8, 1], [1, 8]] {
+        let along = |far: usize, near: usize| size.map(|n| if n > 1 { far } else { near });
+        let [bottom, right] = along(2, 0);
+        let window = Window {
+            kernel: along(3, 1),
+            strides: along(2, 1),
+            dilations: along(3, 1),
+            pads: Pads { bottom, right, ..Pads::default() },
+        };
+        let pool = Pool { window, ceil_mode: true };
+        let op = Op::AveragePool { pool, count_include_pad: true };
+        let src = Source::value(Blocked, Pads::default(), &[1, 1, size[0], size[1]], &[6.0; 8]);
+        assert_eq!(reference(&op, std::slice::from_ref(&src)).data, [6.0, 4.0, 6.0]);
+        assert_exact(&op, &[src], (Blocked, Pads::default()), None);
     }
 }
 

@@ -15,7 +15,7 @@ use resnetc::import::onnx::{Bindings, parse};
 use resnetc::spec::{Block, InputSpec, Norm, Shortcut, Spec, Stem, StemPool, StrideIn, Weights};
 use resnetc::{Compiler, DType, Options};
 use resnetc_ir::eval::{Value, eval};
-use resnetc_ir::op::{Activation, Binary, Conv, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::op::{Activation, Binary, Conv, Pool, SliceAxis, TopK, TopPart, Unary, Window};
 use resnetc_ir::text::print;
 use resnetc_ir::{Graph, Layout, NodeId, Op, Tensor};
 
@@ -88,6 +88,30 @@ fn declared_types_are_written_and_come_back() {
         let given = Value { shape: vec![3], data: vec![0.0, 1.0, 1.0] };
         let values = eval(&again, std::slice::from_ref(&given)).unwrap();
         assert!(values.iter().all(|value| *value == given), "{dtype}");
+    }
+}
+
+#[test]
+fn selections_come_back_with_integers() {
+    for (axis, largest) in [(0, true), (1, false)] {
+        let mut graph = Graph::new();
+        let x = graph.input("x", [3, 4]);
+        for (name, part) in [("values", TopPart::Values), ("indices", TopPart::Indices)] {
+            let top = Op::TopK(TopK { axis, k: 2, largest, part });
+            let node = graph.add(name, top, &[x]).unwrap();
+            graph.output(name, node);
+            if part == TopPart::Indices {
+                graph.output_as("integers", node, DType::I64);
+            }
+        }
+        let again = reread(&encode(&graph).unwrap(), 3);
+        assert_eq!(
+            again.outputs().iter().map(|o| o.dtype).collect::<Vec<_>>(),
+            graph.outputs().iter().map(|o| o.dtype).collect::<Vec<_>>()
+        );
+        let data = (0..12).map(|i| f64::from(i * 7 % 5)).collect();
+        let given = [Value { shape: vec![3, 4], data }];
+        assert_eq!(eval(&again, &given).unwrap(), eval(&graph, &given).unwrap());
     }
 }
 

@@ -7,8 +7,10 @@ mod window;
 
 pub use window::{WindowAxis, output_extent};
 
+use crate::dtype::EXACT_INTEGERS;
 use crate::op::{
-    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pool, Residual, SliceAxis, Unary, Window,
+    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pool, Residual, SliceAxis, TopK, Unary,
+    Window,
 };
 use crate::ty::{Layout, TensorType};
 
@@ -103,6 +105,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::TopK(_)
         | Op::Softmax { .. }
         | Op::Reshape { .. }
         | Op::Pad { .. }
@@ -134,6 +137,7 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::ReduceMean { axes, keep_dims } | Op::ReduceMax { axes, keep_dims } => {
             infer_reduce(axes, *keep_dims, shapes[0])
         }
+        Op::TopK(top) => infer_top(top, shapes[0]),
         Op::Gemm(gemm) => infer_gemm(gemm, shapes),
         Op::MatMul => infer_matmul(shapes[0], shapes[1]),
         Op::Softmax { axis } => {
@@ -301,6 +305,25 @@ fn infer_reduce(axes: &[usize], keep_dims: bool, x: &[usize]) -> Result<Vec<usiz
         false => Some(d),
     };
     Ok(x.iter().enumerate().filter_map(extent).collect())
+}
+
+fn infer_top(top: &TopK, x: &[usize]) -> Result<Vec<usize>, TypeError> {
+    check_axis(top.axis, x)?;
+    let extent = x[top.axis];
+    if top.k == 0 || top.k > extent {
+        return fail(format!(
+            "k {} is not in 1 to {extent}, the extent of axis {} of X {x:?}",
+            top.k, top.axis
+        ));
+    }
+    if extent as i64 > EXACT_INTEGERS {
+        return fail(format!(
+            "indices up to {extent} are beyond {EXACT_INTEGERS}, the last that an f32 tells from its neighbours"
+        ));
+    }
+    let mut shape = x.to_vec();
+    shape[top.axis] = top.k;
+    Ok(shape)
 }
 
 fn infer_gemm(gemm: &Gemm, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {

@@ -329,6 +329,31 @@ pub struct Pool {
     pub ceil_mode: bool,
 }
 
+/// Attributes of [`Op::TopK`].
+///
+/// Elements along an axis have an order: the greatest first or the smallest first, and the first of equal ones first.
+/// NaN is greater than every number and equal to NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TopK {
+    /// The axis along which elements are ordered.
+    pub axis: usize,
+    /// How many of them are taken, at least 1.
+    pub k: usize,
+    /// Whether the greatest is first.
+    pub largest: bool,
+    /// What of them is the result.
+    pub part: TopPart,
+}
+
+/// What [`Op::TopK`] gives of the first elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TopPart {
+    /// The elements.
+    Values,
+    /// Where along the axis they are.
+    Indices,
+}
+
 /// What [`Op::Pad`] writes around its operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PadMode {
@@ -395,6 +420,8 @@ pub enum Op {
         /// Whether they stay as dimensions of extent 1.
         keep_dims: bool,
     },
+    /// The first elements in an order, or where they are. Operands: `x`.
+    TopK(TopK),
     /// General matrix product of two matrices. Operands: `a, b, [c]`.
     Gemm(Gemm),
     /// Matrix product over the last two axes, leading axes broadcast (NumPy). Operands: `a, b`, rank 2 or more.
@@ -466,6 +493,8 @@ impl Op {
             Op::GlobalAveragePool => "global_average_pool",
             Op::ReduceMean { .. } => "reduce_mean",
             Op::ReduceMax { .. } => "reduce_max",
+            Op::TopK(TopK { part: TopPart::Values, .. }) => "top_values",
+            Op::TopK(TopK { part: TopPart::Indices, .. }) => "top_indices",
             Op::Gemm(_) => "gemm",
             Op::MatMul => "matmul",
             Op::Softmax { .. } => "softmax",

@@ -30,6 +30,7 @@
 //! | `max_pool` | those of a window as in `conv`, flag `ceil_mode` |
 //! | `average_pool` | as `max_pool`, flag `count_include_pad` |
 //! | `reduce_mean` | `axes`, flag `keep_dims` |
+//! | `top_values`, `top_indices` | `axis`, `k`, flag `smallest` |
 //! | `softmax`, `concat` | `axis` |
 //! | `reshape` | `shape` |
 //! | `pad` | `before`, `after`, (`value=0`) or flag `reflect` |

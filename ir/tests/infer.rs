@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use resnetc_ir::infer::{WindowAxis, broadcast, check_shape, infer, output_extent};
 use resnetc_ir::op::{
-    Activation, Binary, Conv, Gemm, PadMode, Pads, Pool, Residual, SliceAxis, Unary, Window,
+    Activation, Binary, Conv, Gemm, PadMode, Pads, Pool, Residual, SliceAxis, TopK, TopPart, Unary,
+    Window,
 };
 use resnetc_ir::{Layout, Op, TensorType};
 
@@ -200,6 +201,19 @@ fn pads_and_means() {
     for axes in [&[][..], &[2, 1], &[1, 1], &[4]] {
         refuses(mean(axes, true), &[&[1, 7, 7, 64]], &["axes"]);
     }
+}
+
+#[test]
+fn selections() {
+    let top = |axis, k| Op::TopK(TopK { axis, k, largest: true, part: TopPart::Indices });
+    accepts(top(1, 5), &[&[2, 7, 3]], &[2, 5, 3]);
+    accepts(top(0, 1), &[&[1]], &[1]);
+    refuses(top(3, 1), &[&[2, 7, 3]], &["axis 3"]);
+    for k in [0, 8] {
+        refuses(top(1, k), &[&[2, 7, 3]], &["1 to 7"]);
+    }
+    accepts(top(0, 1), &[&[1 << 24]], &[1]);
+    refuses(top(0, 1), &[&[(1 << 24) + 1]], &["16777216"]);
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod common;
 use common::{close, iota, value};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
-    Activation, Binary, Conv, Gemm, Interpolate, PadMode, Pads, Pool, Residual, SliceAxis, Unary,
-    Window,
+    Activation, Binary, Conv, Gemm, Interpolate, PadMode, Pads, Pool, Residual, SliceAxis, TopK,
+    TopPart, Unary, Window,
 };
 use resnetc_ir::{Layout, Op};
 
@@ -261,6 +261,37 @@ fn maxima_over_axes() {
     check(max(&[0, 2], true), &[&x], &[1, 2, 1], &[5.0, 2.0]);
     let x = value(&[2], &[1.0, f64::NAN]);
     check(max(&[0], false), &[&x], &[], &[f64::NAN]);
+}
+
+#[test]
+fn the_first_elements_along_an_axis() {
+    let inf = f64::INFINITY;
+    let rows: [(&[f64], &[f64], &[f64]); 4] = [
+        // Elements, where the greatest are, where the smallest are: equal ones in their order.
+        (&[2.0, 5.0, -1.0, 5.0, 2.0], &[1.0, 3.0, 0.0, 4.0, 2.0], &[2.0, 0.0, 4.0, 1.0, 3.0]),
+        (&[0.0, -0.0, 0.0], &[0.0, 1.0, 2.0], &[0.0, 1.0, 2.0]),
+        (
+            &[1.0, f64::NAN, inf, f64::NAN, -inf],
+            &[1.0, 3.0, 2.0, 0.0, 4.0],
+            &[4.0, 0.0, 2.0, 1.0, 3.0],
+        ),
+        (&[7.0], &[0.0], &[0.0]),
+    ];
+    for (row, greatest, smallest) in rows {
+        let x = value(&[1, row.len()], row);
+        for (largest, order) in [(true, greatest), (false, smallest)] {
+            for k in 1..=row.len() {
+                let top = |part| Op::TopK(TopK { axis: 1, k, largest, part });
+                check(top(TopPart::Indices), &[&x], &[1, k], &order[..k]);
+                let values: Vec<f64> = order[..k].iter().map(|&i| row[i as usize]).collect();
+                check(top(TopPart::Values), &[&x], &[1, k], &values);
+            }
+        }
+    }
+    // Along an axis that is not the last, lines lie side by side.
+    let x = value(&[3, 2], &[1.0, 9.0, 3.0, 7.0, 2.0, 8.0]);
+    let top = TopK { axis: 0, k: 2, largest: true, part: TopPart::Indices };
+    check(Op::TopK(top), &[&x], &[2, 2], &[1.0, 0.0, 2.0, 2.0]);
 }
 
 #[test]

@@ -46,9 +46,13 @@ const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"
 %33 = constant iota : f32[8, 8, 1, 1]
 %34 = constant fill=-1 : f32[8, 4, 2, 1]
 %35 = conv(%13, %33, %3, %0, %34) kernel=[1, 1] projection_kernel=[2, 1] projection_strides=[2, 2] projection_dilations=[2, 1] projection_pads=[1, 0, 1, 0] relu : f32[1, 8, 4, 4]
+%36 = top_values(%30) axis=1 k=1 : f32[1, 1]
+%37 = top_indices(%30) axis=1 k=2 smallest : f32[1, 2]
 output "probabilities" = %32
 output "features" = %4 as=float16
 output "projected" = %35
+output "best" = %36
+output "worst" = %37 as=int64
 "#;
 
 #[test]

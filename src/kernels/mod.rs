@@ -11,7 +11,7 @@
 //! | [`fixed`] | convolution by tile registers, numbers with a fixed point |
 //! | [`residual`] | what is added of a residual, to which lanes |
 //! | [`tiling`] | register tiles over pixels |
-//! | [`pool`], [`reduce`], [`softmax`], [`matmul`] | their operators |
+//! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
 //! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and their kin; powers; functions that jump |
 //! | [`pick`] | elements along an axis by position, and weighted sums of them |
@@ -45,6 +45,7 @@ pub mod sink;
 pub mod softmax;
 pub mod steps;
 pub mod tiling;
+pub mod top;
 pub mod view;
 pub mod winograd;
 
@@ -235,6 +236,7 @@ impl Step<'_> {
             Op::ReduceMax { axes, .. } => {
                 reduce::over(reduce::Kind::Max, axes, &self.place(0, sink)?, dst, sink)
             }
+            Op::TopK(top) => top::lower(top, &self.place(0, sink)?, dst, sink),
             Op::Softmax { axis } => softmax::lower(*axis, &self.place(0, sink)?, dst, sink),
             Op::Reshape { .. } => data::reshape(&self.place(0, sink)?, dst, sink),
             Op::Identity | Op::Reorder(_) => {

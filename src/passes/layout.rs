@@ -147,6 +147,7 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         | Op::BatchNorm { .. }
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::TopK(_)
         | Op::MatMul
         | Op::Transpose { .. }
         | Op::Identity => same(Layout::Planar),

@@ -20,6 +20,7 @@ fn kind(op: &Op) -> &'static str {
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::TopK(_)
         | Op::Interpolate(_) => "pool",
         Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } => "eltwise",
         Op::Softmax { .. } => "softmax",

@@ -148,5 +148,24 @@ def main():
     case("shape_open", nodes, tensors, [("x", T.FLOAT, ["N", 3, "height", "width"])], [("logits", T.FLOAT, None)],
          [floats(3, 3, 9, 14)])
 
+    # Classes beside probabilities, as TensorFlow's exports of ResNets have them, and the best of each in order.
+    nodes, tensors = body("x", np.float32, classes=11)
+    ends = [
+        h.make_node("ArgMax", ["logits"], ["classes"], axis=1, keepdims=0),
+        h.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    case("argmax_beside_softmax", nodes + ends, tensors, [("x", T.FLOAT, ["N", 3, 12, 10])],
+         [("classes", T.INT64, ["N"]), ("probabilities", T.FLOAT, ["N", 11])], [floats(5, 3, 12, 10)], opset=11)
+    ends = [
+        h.make_node("TopK", ["logits", "k"], ["best", "places"], axis=-1),
+        h.make_node("TopK", ["logits", "k"], ["worst", "worst_places"], axis=-1, largest=0),
+        h.make_node("ArgMin", ["r2"], ["darkest"], axis=1, select_last_index=1),
+        h.make_node("ArgMax", ["r2"], ["rows"], axis=2),
+    ]
+    case("top_and_places", nodes + ends, tensors + [array("k", [4], np.int64)], [("x", T.FLOAT, ["N", 3, 12, 10])],
+         [("best", T.FLOAT, ["N", 4]), ("places", T.INT64, ["N", 4]), ("worst", T.FLOAT, ["N", 4]),
+          ("worst_places", T.INT64, ["N", 4]), ("darkest", T.INT64, ["N", 1, 6, 5]), ("rows", T.INT64, ["N", 8, 1, 5])],
+         [floats(3, 3, 12, 10)])
+
 
 main()

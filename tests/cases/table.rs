@@ -38,6 +38,11 @@ pub(crate) const CASES: &[Case] = &[
         within: Within::Rounding,
     },
     Case {
+        name: "argmax_beside_softmax",
+        wanted: "classes as integers beside probabilities",
+        within: Within::Rounding,
+    },
+    Case {
         name: "bfloat16_weights",
         wanted: "weights stored as bfloat16, cast where they are used",
         within: Within::Rounding,
@@ -174,6 +179,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "shape_open",
         wanted: "height and width of what is given",
+        within: Within::Rounding,
+    },
+    Case {
+        name: "top_and_places",
+        wanted: "the best and the worst in order, and where extremes are",
         within: Within::Rounding,
     },
     Case {

@@ -17,6 +17,7 @@ mod operators;
 mod quantized;
 mod rebatch;
 mod refused;
+mod top;
 mod types;
 
 use std::path::{Path, PathBuf};

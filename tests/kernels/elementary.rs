@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use resnetc_ir::Layout::Planar;
-use resnetc_ir::op::{Binary, Op, Pads, Unary};
+use resnetc_ir::op::{Binary, Op, Pads, TopK, TopPart, Unary};
 
 use super::common::{Source, engines, run};
 use super::odd::{ODD, is_near};
@@ -78,6 +78,52 @@ proptest! {
         let axes: Vec<usize> = (0..shape.len()).filter(|&a| picks[a]).collect();
         prop_assume!(!axes.is_empty());
         assert_exact(&Op::ReduceMax { axes, keep_dims }, &sources[..1], NONE, None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// The values are few, so many are equal.
+    #[test]
+    fn selections_are_exact(shape in prop::collection::vec(1usize..20, 1..5), pick: prop::sample::Index, rank: prop::sample::Index, largest: bool, seed: u64) {
+        let axis = pick.index(shape.len());
+        let k = rank.index(shape[axis]) + 1;
+        let x = [source(Planar, Pads::default(), &shape, seed)];
+        for part in [TopPart::Values, TopPart::Indices] {
+            assert_exact(&Op::TopK(TopK { axis, k, largest, part }), &x, NONE, None);
+        }
+    }
+}
+
+#[test]
+fn selections_know_an_order_of_all_numbers() {
+    const INF: f32 = f32::INFINITY;
+    let rows = [
+        [1.0, f32::NAN, INF, f32::NAN, -INF, 0.0, -0.0, INF, -INF],
+        [-INF, -INF, -INF, f32::NAN, f32::NAN, f32::NAN, INF, INF, INF],
+        [f32::NAN; 9],
+        [-INF; 9],
+        [INF; 9],
+        [f32::MAX, -f32::MAX, 1.0, 2.0, 2.0, 1.0, f32::MAX, -f32::MAX, 0.0],
+    ];
+    // Rows side by side, and one behind the other.
+    let across: Vec<f32> = (0..9).flat_map(|i| rows.map(|row| row[i])).collect();
+    let along = rows.concat();
+    for (values, shape, axis) in [(&along, [6, 9], 1), (&across, [9, 6], 0)] {
+        let x = [Source::value(Planar, Pads::default(), &shape, values)];
+        for (k, largest) in [(1, true), (1, false), (4, true), (9, false), (9, true)] {
+            for part in [TopPart::Values, TopPart::Indices] {
+                let op = Op::TopK(TopK { axis, k, largest, part });
+                let expected = reference(&op, &x);
+                for engine in engines() {
+                    let got = run(engine, &op, &x, NONE, None, 1).expect("the kernel exists");
+                    let same =
+                        |(&g, &e): (&f32, &f64)| f64::from(g) == e || g.is_nan() && e.is_nan();
+                    assert!(got.iter().zip(&expected.data).all(same), "{engine:?} {op:?}: {got:?}");
+                }
+            }
+        }
     }
 }
 

@@ -79,7 +79,11 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         | Op::Softmax { .. } => {
             unless((0..operands.len()).all(|i| layout(i) == result), "mixes layouts")
         }
-        Op::ReduceMean { .. } | Op::ReduceMax { .. } | Op::MatMul | Op::Transpose { .. } => unless(
+        Op::ReduceMean { .. }
+        | Op::ReduceMax { .. }
+        | Op::TopK(_)
+        | Op::MatMul
+        | Op::Transpose { .. } => unless(
             result == Layout::Planar && (0..operands.len()).all(|i| layout(i) == Layout::Planar),
             "works on planar values",
         ),

@@ -1,8 +1,11 @@
 //! Reductions along axes.
 
+use std::cmp::Ordering;
+
 use super::elementwise::greater;
 use super::walk::{Walk, around, strides};
 use super::{EvalError, Value, filled};
+use crate::op::{TopK, TopPart};
 
 /// The mean over `axes`. Whether they stay as extents of 1 does not change the elements.
 pub(super) fn mean(axes: &[usize], x: &Value) -> Result<Vec<f64>, EvalError> {
@@ -47,4 +50,32 @@ pub(super) fn softmax(axis: usize, x: &Value) -> Vec<f64> {
         line().for_each(|i| result[i] = (result[i] - max).exp() / sum);
     }
     result
+}
+
+/// The first elements of each line along an axis, or where they are.
+pub(super) fn top(op: &TopK, x: &Value) -> Vec<f64> {
+    let (outer, extent, inner) = around(&x.shape, op.axis);
+    let mut result = vec![0.0; outer * op.k * inner];
+    for line in (0..outer).flat_map(|o| (0..inner).map(move |i| [o, i])) {
+        let [o, i] = line;
+        let element = |step: usize| x.data[(o * extent + step) * inner + i];
+        let mut order: Vec<usize> = (0..extent).collect();
+        // The sort is stable, so the first of equal ones stays first.
+        order.sort_by(|&a, &b| match op.largest {
+            true => compare(element(b), element(a)),
+            false => compare(element(a), element(b)),
+        });
+        for (rank, &step) in order.iter().take(op.k).enumerate() {
+            result[(o * op.k + rank) * inner + i] = match op.part {
+                TopPart::Values => element(step),
+                TopPart::Indices => step as f64,
+            };
+        }
+    }
+    result
+}
+
+/// An order of all numbers, in which NaN comes last and zeros of either sign are equal.
+fn compare(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
 use crate::op::{
     Activation, Binary, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis,
-    Unary, Window,
+    TopK, TopPart, Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -119,6 +119,8 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             axes: required("axes", from.numbers("axes")?)?,
             keep_dims: from.flag("keep_dims")?,
         },
+        "top_values" => Op::TopK(top(TopPart::Values, from)?),
+        "top_indices" => Op::TopK(top(TopPart::Indices, from)?),
         "reduce_max" => Op::ReduceMax {
             axes: required("axes", from.numbers("axes")?)?,
             keep_dims: from.flag("keep_dims")?,
@@ -188,6 +190,12 @@ fn activation(from: &mut Attributes) -> Result<Activation, String> {
         (false, Some([lo, hi])) => Ok(Activation::Clip { lo, hi }),
         (true, Some(_)) => Err("there are two activations".into()),
     }
+}
+
+fn top(part: TopPart, from: &mut Attributes) -> Result<TopK, String> {
+    let axis = required("axis", from.number("axis")?)?;
+    let k = required("k", from.number("k")?)?;
+    Ok(TopK { axis, k, largest: !from.flag("smallest")?, part })
 }
 
 fn conv(operands: usize, from: &mut Attributes) -> Result<Conv, String> {

@@ -9,7 +9,7 @@ use super::{DECLARED, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
-    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis, Unary,
+    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis, TopK, Unary,
     Window,
 };
 
@@ -95,6 +95,10 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
         Op::ReduceMean { axes, keep_dims } | Op::ReduceMax { axes, keep_dims } => {
             put(format!("axes={axes:?}"));
             flag("keep_dims", *keep_dims, put);
+        }
+        Op::TopK(TopK { axis, k, largest, .. }) => {
+            put(format!("axis={axis} k={k}"));
+            flag("smallest", !largest, put);
         }
         Op::Softmax { axis } | Op::Concat { axis } => put(format!("axis={axis}")),
         Op::Reshape { shape } => put(format!("shape={shape:?}")),

@@ -51,8 +51,8 @@ pub enum Existing {
 pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
     let order = needed(graph);
     check_constants(graph, &order)?;
-    let mut writer =
-        Writer { graph, names: Names::new(graph, &order)?, proto: GraphProto::default() };
+    let (names, proto) = (Names::new(graph, &order)?, GraphProto::default());
+    let mut writer = Writer { graph, names, proto };
     writer.graph(&order)?;
     Ok(ModelProto {
         ir_version: Some(IR_VERSION),
@@ -187,7 +187,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a node, between casts where it has truth values that the graph holds as numbers.
+    /// Writes a node, between casts where it has truth values or integers that the graph holds as floats.
     fn node(&mut self, id: NodeId, result: String) -> Result<(), String> {
         let node = self.graph.node(id);
         let operands = self.graph.operands(id);
@@ -203,19 +203,24 @@ impl Writer<'_> {
             self.proto.node.push(message::renamed(condition, &truth, Some(DType::Bool)));
             *condition = truth;
         }
-        let own = match operator.truth {
-            true => self.names.fresh(&format!("{result}.truth")),
+        let cast = operator.results != ops::Results::First;
+        let own = match cast {
+            true => self.names.fresh(&format!("{result}.{}", operator.results.name())),
             false => result.clone(),
         };
+        let mut output = vec![own.clone()];
+        if operator.results == ops::Results::SecondOfIntegers {
+            output.insert(0, String::new());
+        }
         self.proto.node.push(NodeProto {
             input,
-            output: vec![own.clone()],
+            output,
             name: Some(node.name.clone()),
             op_type: Some(operator.name.into()),
             attribute: operator.attributes,
             ..Default::default()
         });
-        if operator.truth {
+        if cast {
             self.proto.node.push(message::renamed(&own, &result, Some(DType::F32)));
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! An operator of the graph as an operator of ONNX, opset 17.
 
 use resnetc_ir::infer::{WindowAxis, output_extent};
-use resnetc_ir::op::{Activation, Binary, Conv, Gemm, PadMode, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::op::{
+    Activation, Binary, Conv, Gemm, PadMode, Pool, SliceAxis, TopK, TopPart, Unary, Window,
+};
 use resnetc_ir::{Op, TensorType};
 
 use super::message::{flag, float, int, ints, signed, text};
@@ -16,8 +18,30 @@ pub(super) struct Operator {
     pub(super) parameters: Vec<Parameter>,
     /// Whether its first operand is a truth value, which the graph holds as a number.
     pub(super) condition: bool,
-    /// Whether its result is a truth value.
-    pub(super) truth: bool,
+    /// Which of its results is the graph's.
+    pub(super) results: Results,
+}
+
+/// Which result of an operator is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Results {
+    #[default]
+    First,
+    /// The first one, a truth value, which the graph holds as a number.
+    Truth,
+    /// The second one, whose elements are 64-bit integers; the first is left out.
+    SecondOfIntegers,
+}
+
+impl Results {
+    /// What the name of such a result ends in, before it is cast.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Results::First => "",
+            Results::Truth => "truth",
+            Results::SecondOfIntegers => "integers",
+        }
+    }
 }
 
 /// An operand that is an attribute in the graph.
@@ -36,7 +60,7 @@ fn plain(name: &'static str) -> Operator {
 
 /// A comparison.
 fn truth(name: &'static str) -> Operator {
-    Operator { truth: true, ..plain(name) }
+    Operator { results: Results::Truth, ..plain(name) }
 }
 
 fn with(name: &'static str, attributes: Vec<AttributeProto>) -> Operator {
@@ -78,6 +102,7 @@ pub(super) fn operator(
         Op::ReduceMax { axes, keep_dims } => {
             with("ReduceMax", vec![ints("axes", axes), flag("keepdims", *keep_dims)])
         }
+        Op::TopK(op) => top(op),
         Op::Gemm(op) => gemm(op)?,
         Op::MatMul => plain("MatMul"),
         Op::Softmax { axis } => with("Softmax", vec![int("axis", *axis)]),
@@ -117,6 +142,17 @@ fn conv(op: &Conv) -> Result<Operator, String> {
     let mut attributes = window(&op.window);
     attributes.extend([ints("dilations", &op.window.dilations), int("group", op.groups)]);
     Ok(with("Conv", attributes))
+}
+
+/// The second result is where the elements are, as integers.
+fn top(op: &TopK) -> Operator {
+    let attributes = vec![int("axis", op.axis), flag("largest", op.largest)];
+    let parameters = vec![Parameter::Ints("k", signed(&[op.k]))];
+    let results = match op.part {
+        TopPart::Values => Results::First,
+        TopPart::Indices => Results::SecondOfIntegers,
+    };
+    Operator { attributes, parameters, results, ..plain("TopK") }
 }
 
 fn gemm(op: &Gemm) -> Result<Operator, String> {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use resnetc_ir::op::TopK;
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// What a value is to the batch.
@@ -97,7 +98,9 @@ impl Roles<'_> {
             | Op::Reorder(_)
             | Op::Reshape { .. } => apart,
             Op::ReduceMean { axes, .. } | Op::ReduceMax { axes, .. } => apart && !axes.contains(&0),
-            Op::Softmax { axis } | Op::Gather { axis, .. } => apart && *axis != 0,
+            Op::TopK(TopK { axis, .. }) | Op::Softmax { axis } | Op::Gather { axis, .. } => {
+                apart && *axis != 0
+            }
             Op::Interpolate(op) => apart && op.axis != 0,
             Op::Pad { before, after, .. } => apart && before[0] == 0 && after[0] == 0,
             Op::Slice(axes) => {

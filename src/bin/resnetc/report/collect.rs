@@ -100,6 +100,7 @@ fn kind(op: &Op) -> Kind {
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::TopK(_)
         | Op::Interpolate(_) => Kind::Pool,
         Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } | Op::Softmax { .. } => {
             Kind::Elementwise

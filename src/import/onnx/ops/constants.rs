@@ -1,6 +1,6 @@
 //! Operators that make constants, and changes of element type.
 
-use resnetc_ir::{DType, Op};
+use resnetc_ir::{DType, NodeId, Op};
 
 use super::logic::is_set;
 use crate::import::onnx::builder::Builder;
@@ -150,13 +150,26 @@ fn holds(to: DataType, from: DataType) -> bool {
     }
 }
 
+/// The type of a run-time value, or that of the integers that it was cast from: casts change no value.
+fn origin(builder: &Builder, mut node: NodeId) -> DataType {
+    let own = builder.type_of(node);
+    while builder.type_of(node).is_float() && builder.graph.node(node).op == Op::Identity {
+        match builder.graph.operand(node, 0) {
+            Some(operand) => node = operand,
+            None => return own,
+        }
+    }
+    let found = builder.type_of(node);
+    if found.is_float() { own } else { found }
+}
+
 fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<Value>> {
     match call.required(0)? {
         Value::Known(literal) => {
             builder.claim(literal.len())?;
             Ok(vec![Value::Known(literal.cast(to)?)])
         }
-        Value::Node(node) if holds(to, builder.type_of(*node)) => {
+        Value::Node(node) if holds(to, origin(builder, *node)) => {
             let result = builder.add(call, Op::Identity, &[*node])?;
             builder.declare(result, to);
             Ok(vec![Value::Node(result)])

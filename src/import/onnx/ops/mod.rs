@@ -24,6 +24,7 @@ mod resize;
 mod shapes;
 mod standardize;
 mod table;
+mod top;
 mod volume;
 mod window;
 
@@ -50,8 +51,8 @@ fn why_not_standard(op: &str) -> &'static str {
         (&["LRN"], "the normalization is not supported"),
         (&["ConvTranspose"], "transposed convolution is not supported"),
         (
-            &["ArgMax", "TopK", "NonMaxSuppression", "NonZero"],
-            "integer results are not supported; cut the model before this node",
+            &["NonMaxSuppression", "NonZero"],
+            "how many results there are depends on the values; cut the model before this node",
         ),
     ];
     let found = REASONS.iter().find(|(ops, _)| ops.contains(&op));

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::{
     activations, arithmetic, constants, conv, elementwise, indexing, joining, logic, matrix,
     microsoft, moments, normalize, pad, pixels, pool, powers, qlinear, quantize, reduce, resize,
-    shapes,
+    shapes, top,
 };
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
@@ -71,6 +71,8 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Abs", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "Add", handler: arithmetic::binary, ..PLAIN },
     Operator { name: "And", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
+    Operator { name: "ArgMax", handler: top::arg, integers: Integers::Read, ..PLAIN },
+    Operator { name: "ArgMin", handler: top::arg, integers: Integers::Read, ..PLAIN },
     Operator {
         name: "AveragePool",
         handler: pool::average_pool,
@@ -417,6 +419,14 @@ const STANDARD: &[Operator] = &[
         handler: shapes::tile,
         constants: &[1],
         integers: Integers::Kept,
+        ..PLAIN
+    },
+    Operator {
+        name: "TopK",
+        handler: top::top_k,
+        constants: &[1],
+        integers: Integers::Read,
+        limits: "always in order",
         ..PLAIN
     },
     Operator { name: "Transpose", handler: shapes::transpose, integers: Integers::Kept, ..PLAIN },

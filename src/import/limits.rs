@@ -9,7 +9,8 @@
 //! | [`FUNCTION_DEPTH`] | 16 | functions in functions |
 //! | [`FUNCTION_STEPS`] | 2^18 | nodes and names that functions unfold to |
 //! | [`FUNCTION_BYTES`] | 64 MiB | what is copied of functions, as it stands in the file |
-//! | [`CONSTANT_BYTES`] | 4 GiB | stored constants in memory, in the file and in those beside it |
+//! | [`CONSTANT_BYTES`] | 4 GiB | stored constants in memory, of models that name bytes of files more than once |
+//! | free memory | three quarters, or 4 GiB if that is more | stored constants in memory, in the file and in those beside it |
 //! | [`FILLED_ELEMENTS`] | 2^28 | elements of constants of one value each, as in models whose weights were taken out |
 //! | [`ARITHMETIC_ELEMENTS`] | 2^24 | elements that constant arithmetic reads and writes, and [`ARITHMETIC_PER_STORED`] more for each stored one |
 //! | [`LIST_ENTRIES`] | 2^12 | operands of a node, and a list of integers that is an argument, such as the parts of a split |
@@ -18,11 +19,12 @@
 //! | [`MAX_RANK`](resnetc_ir::infer::MAX_RANK) | 8 | dimensions of a value |
 //!
 //! Sparse tensors, sequences and the operators with graphs inside (`If`, `Loop`, `Scan`) are refused, so nothing nests
-//! any deeper. Safetensors headers have the limit of their format, 100 MB. Descriptions of networks have
-//! limits of their own, each named in its key's error ([`spec`](crate::spec)): 1 MiB of text, 4096 blocks, 2^28 weights.
+//! any deeper. Safetensors headers have the limit of their format, 100 MB. Descriptions of networks have limits of their
+//! own, each named in its key's error ([`spec`](crate::spec)): 1 MiB of text, 4096 blocks, 2^28 weights or as many as the
+//! free memory holds.
 //!
-//! The limits are fixed: each is far above what published residual networks need. What is beyond one is refused with
-//! its name and value.
+//! But for those of the memory, the limits are fixed: each is far above what published residual networks need. What is
+//! beyond one is refused with its name and value.
 
 /// Bytes of a file of weights or of values.
 pub const FILE_BYTES: u64 = 16 << 30;
@@ -53,7 +55,8 @@ pub const FUNCTION_BYTES: usize = 1 << 26;
 pub const VALUE_ELEMENTS: usize = 1 << 31;
 
 /// Bytes that stored constants take in memory: 4 an element, and 8 if it is an integer. A small file can name one large
-/// file beside it, or a hole in one, many times.
+/// file beside it, or a hole in one, many times. Constants that take more must name every byte of their files no more than
+/// once, and the machine must have the memory.
 pub const CONSTANT_BYTES: usize = 4 << 30;
 
 /// Elements of constants of one value each: enough for the weights of a VGG-19.

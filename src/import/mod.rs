@@ -7,6 +7,7 @@
 //! | [`npy`] | NumPy's arrays |
 //! | [`limits`] | how much a file may ask for |
 //! | `foreign` | files of other formats: what they are, and what to do with them |
+//! | `memory` | how much memory constants may take on this machine |
 //! | `stored` | elements that stay in the file |
 //! | [`error`] | what can be wrong with them |
 
@@ -14,6 +15,7 @@ pub mod error;
 pub(crate) mod foreign;
 pub mod limits;
 pub mod npy;
+pub(crate) mod memory;
 pub mod onnx;
 pub mod safetensors;
 mod stored;

@@ -1,5 +1,7 @@
 //! What is in range, and what goes with what. Checked before anything is allocated.
 
+use crate::import::memory::for_constants;
+
 use super::{
     Block, Downsampling, Gain, Norm, Order, Shortcut, Spec, SpecError, Stem, StemPool,
     WeightStandardization, defaults,
@@ -9,8 +11,13 @@ use super::{
 const MAX_BLOCKS: usize = 4096;
 /// More channels than any published network.
 const MAX_CHANNELS: usize = 1 << 15;
-/// One gigabyte of weights.
-pub(super) const MAX_PARAMETERS: usize = 1 << 28;
+/// One gigabyte of weights is no matter anywhere.
+const FREE_PARAMETERS: usize = 1 << 28;
+
+/// How many weights a network may have: a gigabyte, or what the memory of this machine holds twice, as they are and packed.
+pub(super) fn max_parameters() -> usize {
+    FREE_PARAMETERS.max(for_constants() / (2 * size_of::<f32>()))
+}
 
 fn invalid<T>(key: &'static str, reason: impl Into<String>) -> Result<T, SpecError> {
     Err(SpecError::Invalid { key, reason: reason.into() })

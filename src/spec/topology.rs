@@ -4,7 +4,7 @@ use resnetc_ir::Op;
 use resnetc_ir::op::{PadMode, Window};
 
 use super::block::Site;
-use super::limits::MAX_PARAMETERS;
+use super::limits::max_parameters;
 use super::sketch::{ConvForm, Parameter, Shaped, Sketch, Value};
 use super::{Block, Downsampling, Norm, Order, Spec, SpecError, StemPool};
 
@@ -33,9 +33,11 @@ impl Spec {
         self.head(&mut s, features);
         let size = s.parameters().map(|p| p.shape.iter().product::<usize>());
         // Each shape is a product of few factors within their own limits, and so is the number of them.
-        if size.sum::<usize>() > MAX_PARAMETERS {
-            let reason =
-                format!("with layers and classes needs more than {MAX_PARAMETERS} weights");
+        let (count, most) = (size.sum::<usize>(), max_parameters());
+        if count > most {
+            let reason = format!(
+                "with layers and classes needs {count} weights, and {most} is what the free memory of this machine holds"
+            );
             return Err(SpecError::Invalid { key: "channels", reason });
         }
         Ok(s)

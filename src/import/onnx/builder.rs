@@ -13,7 +13,8 @@ use super::call::{Call, Result, Value};
 use super::external::Files;
 use super::literal::{Data, Literal};
 use super::proto::DataType;
-use crate::import::{limits, stored};
+use super::room::Room;
+use crate::import::{limits, memory, stored};
 
 /// A graph, and what is needed to add to it.
 pub(super) struct Builder {
@@ -31,7 +32,7 @@ pub(super) struct Builder {
     /// What is left of each limit.
     budget: usize,
     filled: usize,
-    pub(super) stored: usize,
+    pub(super) room: Room,
 }
 
 impl Builder {
@@ -45,7 +46,7 @@ impl Builder {
             batch: Batch::default(),
             budget: limits::ARITHMETIC_ELEMENTS,
             filled: limits::FILLED_ELEMENTS,
-            stored: limits::CONSTANT_BYTES,
+            room: Room::new(memory::for_constants()),
         }
     }
 

@@ -8,6 +8,8 @@
 //! | `types` | element types |
 //! | `needed` | what the outputs that are asked for need |
 //! | `inputs`, `given` | symbolic dimensions and their sizes |
+//! | `room` | how much constants take, and whether their files have so much |
+//! | `inputs` | symbolic dimensions and their sizes |
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |
@@ -37,6 +39,7 @@ mod order;
 mod pictures;
 pub mod proto;
 mod rebatch;
+mod room;
 mod tensor;
 mod types;
 mod wire;

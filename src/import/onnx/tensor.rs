@@ -5,9 +5,10 @@ use prost::bytes::Bytes;
 use super::external::{self, Files};
 use super::literal::{Kind, Literal, elements};
 use super::proto::{DataLocation, DataType, TensorProto};
+use super::room::Room;
 use crate::advice::Advice;
 use crate::import::error::{ImportError, ImportErrorKind};
-use crate::import::{limits, stored};
+use crate::import::stored;
 
 /// A tensor that cannot be read: the model is broken, or only this tensor's type is unknown.
 pub(super) enum TensorError {
@@ -17,11 +18,11 @@ pub(super) enum TensorError {
     Unsupported(String),
 }
 
-/// Reads a tensor; `files` are those in which external data may lie, `room` how many bytes it and later ones may take in memory.
+/// Reads a tensor; `files` are those in which external data may lie, `room` what it and later ones may take in memory.
 pub(super) fn read(
     proto: &TensorProto,
     files: &mut Files,
-    room: &mut usize,
+    room: &mut Room,
 ) -> Result<Literal, TensorError> {
     let name = proto.name.as_deref().unwrap_or("");
     let broken = |reason: String| {
@@ -40,19 +41,22 @@ pub(super) fn read(
     })?;
     let codec = Codec::of(ty)
         .ok_or_else(|| TensorError::Unsupported(format!("element type {ty:?} is not supported")))?;
-    *room = room.checked_sub(count * codec.held()).ok_or_else(|| {
+    if room.take(count.saturating_mul(codec.held())).is_none() {
         let place = format!("tensor \"{name}\"");
-        let advice =
-            Advice::plain("convert the model to smaller tensors, or leave some of them away");
-        let limit = limits::CONSTANT_BYTES;
-        TensorError::Broken(
-            ImportErrorKind::Limit { place, what: "bytes of constants", limit, advice }.into(),
-        )
-    })?;
+        let advice = Advice::plain(
+            "that is three quarters of the memory that is free here, and at least 4 GiB; free some, or use a machine \
+             with more",
+        );
+        let (what, limit) = ("bytes of constants", room.limit());
+        return Err(TensorError::Broken(
+            ImportErrorKind::Limit { place, what, limit, advice }.into(),
+        ));
+    }
 
     let literal = if proto.data_location == Some(DataLocation::External as i32) {
         let decode = |bytes: Bytes| codec.decode(shape, &bytes);
-        external::read(proto, files, count * codec.size, decode).map_err(TensorError::Broken)?
+        external::read(proto, files, count * codec.size, room, decode)
+            .map_err(TensorError::Broken)?
     } else {
         match &proto.raw_data {
             Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw),

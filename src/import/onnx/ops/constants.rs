@@ -11,7 +11,7 @@ use crate::import::onnx::tensor::{self, TensorError};
 use crate::import::stored;
 
 fn read(builder: &mut Builder, attribute: &str, proto: &TensorProto) -> Result<Literal> {
-    match tensor::read(proto, &mut builder.files, &mut builder.stored) {
+    match tensor::read(proto, &mut builder.files, &mut builder.room) {
         Ok(literal) => {
             builder.grant(literal.len());
             Ok(literal)

@@ -1,0 +1,77 @@
+//! How much the constants of a model take, and whether the files that they name have so much.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::import::limits;
+
+/// What is left for the constants of a model.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// The most that they may take in memory, in bytes.
+    limit: usize,
+    taken: usize,
+    /// How many bytes of each file were named.
+    named: HashMap<PathBuf, u64>,
+}
+
+impl Room {
+    /// Room for this many bytes in memory.
+    pub(super) fn new(limit: usize) -> Self {
+        Room { limit, taken: 0, named: HashMap::new() }
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Takes memory, before it is filled; `None` if there is not so much.
+    pub(super) fn take(&mut self, bytes: usize) -> Option<()> {
+        let taken = self.taken.checked_add(bytes)?;
+        (taken <= self.limit).then(|| self.taken = taken)
+    }
+
+    /// Names bytes of a file, before they are read. A small model can name one file many times: what goes beyond
+    /// [`limits::CONSTANT_BYTES`] must name every byte of its file no more than once.
+    pub(super) fn name(&mut self, file: &Path, length: u64, bytes: u64) -> Result<(), String> {
+        let named = self.named.entry(file.to_path_buf()).or_default();
+        *named = named.saturating_add(bytes);
+        match self.taken > limits::CONSTANT_BYTES && *named > length {
+            true => Err(format!(
+                "the model takes {} bytes for constants, more than the {} that need no proof, and names {named} bytes \
+                 of this file, which has only {length}",
+                self.taken,
+                limits::CONSTANT_BYTES,
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FREE: usize = limits::CONSTANT_BYTES;
+
+    #[test]
+    fn memory_is_taken_up_to_its_limit() {
+        let mut room = Room::new(10);
+        assert_eq!(
+            [4, 6, 1, 0, usize::MAX].map(|n| room.take(n).is_some()),
+            [true, true, false, true, false]
+        );
+    }
+
+    #[test]
+    fn large_constants_name_each_byte_of_their_files_once() {
+        let mut room = Room::new(usize::MAX);
+        let (a, b) = (Path::new("a"), Path::new("b"));
+        // Small ones may share what they name.
+        assert!(room.name(a, 100, 100).is_ok() && room.name(a, 100, 100).is_ok());
+        room.take(FREE + 1);
+        assert!(room.name(b, 100, 60).is_ok() && room.name(b, 100, 40).is_ok());
+        assert!(room.name(b, 100, 1).is_err_and(|e| e.contains("has only 100")));
+        assert!(room.name(a, 100, 1).is_err() && room.name(a, 100, u64::MAX).is_err());
+    }
+}

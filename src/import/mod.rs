@@ -14,8 +14,8 @@
 pub mod error;
 pub(crate) mod foreign;
 pub mod limits;
-pub mod npy;
 pub(crate) mod memory;
+pub mod npy;
 pub mod onnx;
 pub mod safetensors;
 mod stored;

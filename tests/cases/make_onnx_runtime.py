@@ -116,6 +116,8 @@ def quantized(dtype, seed):
     end(own("QLinearSoftmax", [x, xs, xz, *probability], axis=2, opset=11))
     end(own("QLinearLeakyRelu", [x, xs, xz, scale(), zero()], alpha=0.1))
     window = dict(kernel_shape=[3, 2], pads=[1, 0, 1, 1], strides=[2, 1])
+    chosen = net.random.integers(0, 2, (5, 6, 7)).astype(bool)
+    end(own("QLinearWhere", [chosen, x, xs, xz, y, ys, yz, scale(), zero()]))
     for last in [0, 1]:
         for include in [0, 1]:
             pool = dict(count_include_pad=include, channels_last=last, **window)

@@ -9,7 +9,6 @@
 //! | `needed` | what the outputs that are asked for need |
 //! | `inputs`, `given` | symbolic dimensions and their sizes |
 //! | `room` | how much constants take, and whether their files have so much |
-//! | `inputs` | symbolic dimensions and their sizes |
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |

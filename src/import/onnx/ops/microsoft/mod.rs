@@ -121,6 +121,12 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "QLinearSigmoid", handler: quantized::sigmoid, ..QUANTIZED },
     Operator { name: "QLinearSoftmax", handler: quantized::softmax, ..QUANTIZED },
     Operator {
+        name: "QLinearWhere",
+        handler: quantized::select,
+        constants: &[2, 3, 5, 6, 7, 8],
+        ..QUANTIZED
+    },
+    Operator {
         name: "QuantizeLinear",
         handler: quantize::quantize,
         constants: &[2],

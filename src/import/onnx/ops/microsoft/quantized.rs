@@ -14,6 +14,8 @@ use crate::import::onnx::ops::activations::leaky;
 use crate::import::onnx::ops::normalize::softmax_of;
 use crate::import::onnx::ops::pool;
 use crate::import::onnx::ops::qlinear::{centred, conv_steps, single_scale, stored};
+use crate::import::onnx::ops::quantize::{floats, type_of};
+use crate::import::onnx::proto::DataType;
 
 /// Operands `i`, `i + 1` and `i + 2` as the value that they stand for.
 fn real(builder: &mut Builder, call: &Call<'_>, i: usize) -> Result<NodeId> {
@@ -106,6 +108,30 @@ pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     let steps = conv_steps(builder, call, x)?;
     let y = channels.put_back(builder, call, steps)?;
     Ok(vec![Value::Node(stored(builder, call, y, [7, 0])?)])
+}
+
+/// `QLinearWhere`: one of two values, each in steps of the result. As the condition is 0 or 1 and both are finite, the
+/// products and their sum are exact.
+pub(super) fn select(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    let condition = call.required(0)?;
+    if type_of(builder, condition) != Some(DataType::Bool) {
+        return Err("the condition must be bool".into());
+    }
+    let condition = floats(builder, call, condition)?;
+    let mut parts = Vec::new();
+    for i in [1, 4] {
+        let x = real(builder, call, i)?;
+        parts.push(quantized(builder, call, x, [7, 1])?);
+    }
+    let negative = builder.with_number(call, Binary::Mul, condition, -1.0)?;
+    let other = builder.with_number(call, Binary::Add, negative, 1.0)?;
+    let chosen = builder.binary(call, Binary::Mul, parts[0], condition)?;
+    let rest = builder.binary(call, Binary::Mul, parts[1], other)?;
+    let y = builder.binary(call, Binary::Add, chosen, rest)?;
+    if let Some(&ty) = builder.integers.get(&parts[0]) {
+        builder.integers.insert(y, ty);
+    }
+    Ok(vec![Value::Node(y)])
 }
 
 /// `QLinearConcat`: the scale and the zero point of the result, then every value with its own.

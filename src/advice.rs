@@ -7,6 +7,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum OptionName {
+    /// What runs the network.
+    Engine,
     /// The instruction set.
     Isa,
     /// Threads of a run.
@@ -39,6 +41,7 @@ impl OptionName {
     /// The field of [`Options`](crate::Options).
     pub fn field(self) -> &'static str {
         match self {
+            OptionName::Engine => "engine",
             OptionName::Isa => "isa",
             OptionName::Threads => "threads",
             OptionName::Numerics => "numerics",

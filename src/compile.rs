@@ -3,6 +3,8 @@
 //! graph -> [`schedule`] (passes) -> scheduled graph -> [`choose`] and [`plan()`] -> [`lower`] (kernels) -> programs and
 //! regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had alone, for dumps and tests.
 
+mod interpreted;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,19 +23,23 @@ use crate::cpu::{Isa, core_cache_bytes};
 use crate::error::Error;
 use crate::kernels::sink::{Machine, Pack, Sink};
 use crate::kernels::{self, Algorithm, Operand, Ranges, Step};
-use crate::options::{Numerics, Options};
+use crate::options::{Engine, Numerics, Options};
 use crate::passes::{self, Remarks};
 use crate::plan::{self, Plan, Reuse, Room};
 use crate::report::class::class;
 use crate::report::kernels::{KernelInfo, describe};
 use crate::report::plan::MemoryPlan;
-use crate::runtime::model::{Model, Port, Program, StepInfo};
+use crate::runtime::compiled::Compiled;
+use crate::runtime::executable::{self, Refusal};
+use crate::runtime::model::{Body, Model, Port, Program, StepInfo};
 use crate::runtime::pack::pack;
 use crate::runtime::pool::Pool;
 
 /// How a compilation went.
 #[derive(Clone, Debug)]
 pub struct CompileReport {
+    /// Why the network is interpreted, if it is: nothing was compiled then, and what is below is empty.
+    pub interpreted: Option<Interpreted>,
     /// The instruction set.
     pub isa: Isa,
     /// Bytes of a context's arena.
@@ -62,7 +68,36 @@ pub struct CompileReport {
     pub compiled: Vec<KernelInfo>,
 }
 
+/// Why a network is interpreted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interpreted {
+    /// It was asked for: [`Engine::Interpreted`].
+    AskedFor,
+    /// The system allows no executable memory, and [`Engine::Auto`] was asked for.
+    NoCode(Refusal),
+}
+
 impl CompileReport {
+    /// That of a network without a plan.
+    pub(crate) fn unplanned(isa: Isa, arena_bytes: usize) -> Self {
+        CompileReport {
+            interpreted: None,
+            isa,
+            arena_bytes,
+            thread_bytes: 0,
+            arena_lower_bound: arena_bytes,
+            weight_bytes: 0,
+            code_bytes: 0,
+            kernels: 0,
+            tuned: 0,
+            phases: Vec::new(),
+            remarks: Remarks::default(),
+            perf_map: None,
+            memory: MemoryPlan::default(),
+            compiled: Vec::new(),
+        }
+    }
+
     /// Wall-clock time of all phases.
     pub fn total(&self) -> Duration {
         self.phases.iter().map(|p| p.1).sum()
@@ -259,17 +294,29 @@ pub fn lower(
 /// refuses memory.
 pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     machine(options)?;
+    let refusal = executable::probe().err();
+    match (options.engine, refusal) {
+        (Engine::Interpreted, _) => {
+            return interpreted::model(graph, options, Interpreted::AskedFor);
+        }
+        (Engine::Auto, Some(refusal)) => {
+            return interpreted::model(graph, options, Interpreted::NoCode(refusal));
+        }
+        (Engine::Compiled, Some(refusal)) => return Err(Error::NoCode(refusal)),
+        (Engine::Compiled | Engine::Auto, None) => {}
+    }
     let mut clock = Clock::default();
     let remarks = schedule(&mut graph, options)?;
     clock.lap("passes");
     build(graph, remarks, clock, options)
 }
 
-/// Compiles a graph that the passes are done with, as it stands.
+/// Compiles a graph that the passes are done with, as it stands; to machine code, whatever the engine in the options.
 ///
 /// # Errors
 /// As [`compile`].
 pub fn compile_scheduled(graph: Graph, options: &Options) -> Result<Model, Error> {
+    executable::probe().map_err(Error::NoCode)?;
     build(graph, Remarks::default(), Clock::default(), options)
 }
 
@@ -313,6 +360,7 @@ fn build(
     let weights = pack(lowered.packs, bytes, machine.threads).map_err(no_memory)?;
     clock.lap("pack");
     let report = CompileReport {
+        interpreted: None,
         isa,
         arena_bytes: plan.peak,
         thread_bytes: lowered.thread_bytes,
@@ -329,16 +377,9 @@ fn build(
     };
     let pool = Pool::new(machine.threads).map_err(|e| Error::thread(machine.threads, &e))?;
     let steps = lowered.steps;
-    let program = Program {
-        code,
-        weights,
-        arena_bytes: plan.peak,
-        thread_bytes: lowered.thread_bytes,
-        inputs,
-        outputs,
-        steps,
-        pool,
-    };
+    let compiled = Compiled { code, weights, thread_bytes: lowered.thread_bytes, steps, pool };
+    let body = Body::Compiled(Box::new(compiled));
+    let program = Program { inputs, outputs, arena_bytes: plan.peak, body };
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
 }
 

@@ -13,6 +13,7 @@ use crate::kernels::KernelError;
 use crate::one_line::one_line;
 use crate::passes::PassError;
 use crate::plan::verify::PlanError;
+use crate::runtime::executable::Refusal;
 use crate::spec::SpecError;
 
 /// An error of the library.
@@ -42,6 +43,9 @@ pub enum Error {
     /// The CPU lacks the instruction set that was asked for.
     #[error(transparent)]
     Isa(#[from] IsaError),
+    /// The system gives no executable memory; [`Engine`](crate::Engine) says what else can be done.
+    #[error("{0}")]
+    NoCode(Refusal),
     /// A run cannot have so many threads.
     #[error("{} is {threads}; it can be 1 to {most}", OptionName::Threads)]
     ThreadCount {
@@ -136,6 +140,9 @@ pub enum RunError {
         /// How many there are.
         outputs: usize,
     },
+    /// The interpreter has not enough memory for a value, or there is a bug in it.
+    #[error("the interpreter cannot run the network: {0}")]
+    Interpreter(String),
     /// The context was made by another model.
     #[error("the context belongs to another model; make one with this model's context()")]
     ForeignContext,

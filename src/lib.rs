@@ -52,7 +52,7 @@ pub use compiler::{Compiler, Network};
 pub use cpu::{Isa, IsaChoice};
 pub use description::Description;
 pub use error::{Error, RunError};
-pub use options::{Numerics, Options};
+pub use options::{Engine, Numerics, Options};
 pub use passes::PassSelection;
 pub use plan::Reuse;
 pub use resnetc_ir as ir;

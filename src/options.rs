@@ -31,12 +31,29 @@ pub enum Numerics {
     Exact,
 }
 
+/// What runs a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Machine code. Compiling fails where the system allows no executable memory
+    /// ([`executable`](crate::runtime::executable)).
+    #[default]
+    Compiled,
+    /// The interpreter: the network as it was described, in f64, on one thread, and some hundred times slower. No pass
+    /// runs and nothing is compiled or planned, so options about that are refused, and reports have nothing to tell.
+    Interpreted,
+    /// Machine code, or the interpreter where the system allows no executable memory;
+    /// [`CompileReport::interpreted`](crate::compile::CompileReport::interpreted) tells which.
+    Auto,
+}
+
 /// How to load and compile a network.
 ///
 /// An option that is not at its default and has no effect is an error that names it ([`Error::NoEffect`]): weights for
 /// an ONNX file, which has its own, or a batch for a graph, whose shapes are fixed.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What runs the network; machine code by default.
+    pub engine: Engine,
     /// Instruction set; the widest of this CPU by default.
     pub isa: IsaChoice,
     /// Threads of a run, 1 to [`most_threads`]; by default as many as the process may use.
@@ -73,6 +90,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
+            engine: Engine::default(),
             isa: IsaChoice::Auto,
             threads: None,
             numerics: Numerics::Fast,
@@ -89,6 +107,22 @@ impl Default for Options {
         }
     }
 }
+
+/// What the interpreter has no use for.
+const INTERPRETED: &[NoEffect] = {
+    const fn idle(option: OptionName) -> NoEffect {
+        NoEffect { option, reason: "the interpreter compiles nothing" }
+    }
+    &[
+        idle(OptionName::Isa),
+        idle(OptionName::Threads),
+        idle(OptionName::Numerics),
+        idle(OptionName::Passes),
+        idle(OptionName::Reuse),
+        idle(OptionName::PerfMap),
+        idle(OptionName::Tuned),
+    ]
+};
 
 impl Options {
     /// Which passes are run.
@@ -122,6 +156,7 @@ impl Options {
     pub fn given(&self) -> Vec<OptionName> {
         // Every field is named here, so that a new one is not forgotten.
         let Options {
+            engine,
             isa,
             threads,
             numerics,
@@ -137,6 +172,7 @@ impl Options {
             tuned,
         } = self;
         let given = [
+            (OptionName::Engine, *engine != Engine::default()),
             (OptionName::Isa, *isa != IsaChoice::default()),
             (OptionName::Threads, threads.is_some()),
             (OptionName::Numerics, *numerics != Numerics::default()),
@@ -166,10 +202,8 @@ impl Options {
             option: OptionName::Tuned,
             reason: "exact numerics leave no choice of algorithms",
         };
-        match self.numerics {
-            Numerics::Exact => self.refuse(&[CHOICE]),
-            Numerics::Fast => Ok(()),
-        }
+        let choice: &[NoEffect] = if self.numerics == Numerics::Exact { &[CHOICE] } else { &[] };
+        self.refuse(if self.engine == Engine::Interpreted { INTERPRETED } else { choice })
     }
 
     fn refuse(&self, idle: &[NoEffect]) -> Result<(), Error> {

@@ -1,20 +1,21 @@
 //! A compiled network, and the memory of one run of it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use resnetc_ir::DType;
+use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::{DType, Graph};
 
-use crate::codegen::code::{Bases, CodeSpace};
+use crate::codegen::code::Bases;
 use crate::error::RunError;
-use crate::kernels::Algorithm;
 use crate::kernels::geometry::Place;
 use crate::kernels::sink::{ARENA, BASES, THREAD, WEIGHTS};
 
-use super::fpenv::FlushDenormals;
+use super::compiled::Compiled;
 use super::memory::Memory;
-use super::pool::{Pool, Session};
-use super::trace::{Clocks, RunTrace};
+use super::trace::RunTrace;
+
+pub use super::compiled::StepInfo;
 
 /// Threads' own memory starts on pages of their own, so that none shares a cache line or a page with another's.
 const PAGE: usize = 4096;
@@ -55,49 +56,33 @@ impl Port {
     }
 }
 
-/// The work of one step of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepInfo {
-    /// The node's name.
-    pub name: String,
-    /// The operator's name.
-    pub op: &'static str,
-    /// Which operator it is of those that run, in order; some take several steps.
-    pub operator: usize,
-    /// Operators that are treated alike: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`, `fc`, `pool`, ...
-    pub class: String,
-    /// The shape of the operator's result.
-    pub shape: Vec<usize>,
-    /// The kernel's problem line.
-    pub kernel: String,
-    /// How it is computed.
-    pub algorithm: Algorithm,
-    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a tile.
-    pub tile: Option<[usize; 2]>,
-    /// Multiply-adds by the definition of the operator (direct convolution).
-    pub macs: u64,
-    /// Bytes of all operands and of the result by the definition of the operator: constants as they were described,
-    /// values without border and unused lanes. A sum in place reads and writes. What an algorithm moves beside that is
-    /// not counted.
-    pub bytes: u64,
-    /// Chunks that run independently.
-    pub chunks: u64,
-}
-
 /// Everything that a run needs and does not change.
 #[derive(Debug)]
 pub(crate) struct Program {
-    pub(crate) code: CodeSpace,
-    pub(crate) weights: Memory,
-    pub(crate) arena_bytes: usize,
-    pub(crate) thread_bytes: usize,
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
-    pub(crate) steps: Vec<StepInfo>,
-    pub(crate) pool: Pool,
+    pub(crate) arena_bytes: usize,
+    pub(crate) body: Body,
 }
 
-/// A network compiled for one input shape and one CPU.
+/// What computes the outputs.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Compiled(Box<Compiled>),
+    /// The interpreter, on the network as it was described.
+    Interpreted(Graph),
+}
+
+impl Program {
+    fn compiled(&self) -> Option<&Compiled> {
+        match &self.body {
+            Body::Compiled(compiled) => Some(compiled.as_ref()),
+            Body::Interpreted(_) => None,
+        }
+    }
+}
+
+/// A network compiled for one input shape and one CPU, or interpreted ([`Engine`](crate::Engine)).
 ///
 /// Cheap to clone, and shared freely between threads; each thread runs it on a [`Context`] of its own. The code and
 /// the packed weights are freed with the last clone and the last context.
@@ -128,17 +113,21 @@ impl Model {
         let memory = |bytes: usize| {
             Memory::zeroed(bytes).map_err(|e| RunError::Memory { bytes, reason: e.to_string() })
         };
-        let stretch = program.thread_bytes.next_multiple_of(PAGE);
+        let thread_bytes = program.compiled().map_or(0, |compiled| compiled.thread_bytes);
+        let stretch = thread_bytes.next_multiple_of(PAGE);
         let mut arena = memory(program.arena_bytes)?;
         let mut threads = memory(stretch * self.threads())?;
-        let bases = (0..self.threads()).map(|thread| {
+        let mut base = |compiled: &Compiled, thread: usize| {
             let mut bases = Bases::new(BASES);
             bases.set(ARENA.0 as usize, arena.as_mut_ptr());
-            bases.set(WEIGHTS.0 as usize, program.weights.as_ptr().cast_mut());
+            bases.set(WEIGHTS.0 as usize, compiled.weights.as_ptr().cast_mut());
             bases.set(THREAD.0 as usize, threads.as_mut_ptr().wrapping_add(thread * stretch));
             bases
-        });
-        let bases = bases.collect();
+        };
+        let bases = match &program.body {
+            Body::Compiled(compiled) => (0..self.threads()).map(|i| base(compiled, i)).collect(),
+            Body::Interpreted(_) => Vec::new(),
+        };
         Ok(Context { program: Arc::clone(program), arena, _threads: threads, bases })
     }
 
@@ -152,14 +141,14 @@ impl Model {
         &self.program.outputs
     }
 
-    /// The steps of a run, in order.
+    /// The steps of a run, in order; none if it is interpreted.
     pub fn steps(&self) -> &[StepInfo] {
-        &self.program.steps
+        self.program.compiled().map_or(&[], |compiled| &compiled.steps)
     }
 
     /// Threads that one run uses.
     pub fn threads(&self) -> usize {
-        self.program.pool.threads()
+        self.program.compiled().map_or(1, |compiled| compiled.pool.threads())
     }
 
     /// How compiling went: phases, sizes, what was fused.
@@ -167,19 +156,21 @@ impl Model {
         &self.report
     }
 
-    /// Computes the outputs in `context` from its inputs. Allocates nothing and prints nothing. Where another thread
-    /// is running this model at the same time, this run uses its own thread only; results are the same bit for bit.
+    /// Computes the outputs in `context` from its inputs. Allocates nothing, unless it is interpreted, and prints nothing.
+    /// Where another thread is running this model at the same time, this run uses its own thread only; results are the
+    /// same bit for bit.
     ///
     /// # Errors
     /// If the context belongs to another model, or an input of integers holds anything else ([`Port::dtype`]).
     pub fn run(&self, context: &mut Context) -> Result<(), RunError> {
         self.check(context)?;
-        let _flush = FlushDenormals::new();
-        let mut session = self.program.pool.session();
-        for step in 0..self.program.steps.len() {
-            self.step(step, &context.bases, &mut session);
+        match &self.program.body {
+            Body::Compiled(compiled) => {
+                compiled.run(&context.bases);
+                Ok(())
+            }
+            Body::Interpreted(graph) => self.interpret(graph, context),
         }
-        Ok(())
     }
 
     /// As [`Model::run`], and how long each step took, in the order of [`Model::steps`].
@@ -188,17 +179,16 @@ impl Model {
     /// As [`Model::run`], and if `times` is not as long as the steps are many.
     pub fn run_timed(&self, context: &mut Context, times: &mut [Duration]) -> Result<(), RunError> {
         self.check(context)?;
-        if times.len() != self.program.steps.len() {
-            return Err(RunError::Times { given: times.len(), steps: self.program.steps.len() });
+        if times.len() != self.steps().len() {
+            return Err(RunError::Times { given: times.len(), steps: self.steps().len() });
         }
-        let _flush = FlushDenormals::new();
-        let mut session = self.program.pool.session();
-        for (step, time) in times.iter_mut().enumerate() {
-            let start = Instant::now();
-            self.step(step, &context.bases, &mut session);
-            *time = start.elapsed();
+        match &self.program.body {
+            Body::Compiled(compiled) => {
+                compiled.run_timed(&context.bases, times);
+                Ok(())
+            }
+            Body::Interpreted(graph) => self.interpret(graph, context),
         }
-        Ok(())
     }
 
     /// As [`Model::run`], and when which thread worked on which step. Reads the clock around every chunk.
@@ -207,18 +197,23 @@ impl Model {
     /// As [`Model::run`].
     pub fn run_traced(&self, context: &mut Context) -> Result<RunTrace, RunError> {
         self.check(context)?;
-        let _flush = FlushDenormals::new();
-        let mut session = self.program.pool.session();
-        let mut clocks = Clocks::new(session.threads());
-        for step in 0..self.program.steps.len() {
-            clocks.step(|clocks| {
-                let bases = &context.bases;
-                session.run(self.program.steps[step].chunks, &|thread, chunk| {
-                    clocks.chunk(thread, || self.chunk(step, &bases[thread], chunk));
-                });
-            });
+        match &self.program.body {
+            Body::Compiled(compiled) => Ok(compiled.run_traced(&context.bases)),
+            Body::Interpreted(graph) => {
+                self.interpret(graph, context).map(|()| RunTrace::default())
+            }
         }
-        Ok(clocks.finish())
+    }
+
+    fn interpret(&self, graph: &Graph, context: &mut Context) -> Result<(), RunError> {
+        let floats = context.arena.floats_mut();
+        let value = |port: &Port| Value::from_f32(port.shape.clone(), &floats[port.range()]);
+        let inputs: Vec<Value> = self.inputs().iter().map(value).collect();
+        let outputs = eval(graph, &inputs).map_err(|e| RunError::Interpreter(e.to_string()))?;
+        for (port, output) in self.outputs().iter().zip(outputs) {
+            floats[port.range()].copy_from_slice(&output.to_f32());
+        }
+        Ok(())
     }
 
     fn check(&self, context: &Context) -> Result<(), RunError> {
@@ -228,21 +223,6 @@ impl Model {
         let floats = context.arena.floats();
         let foreign = |port: &Port| port.foreign(&floats[port.range()]);
         self.program.inputs.iter().find_map(foreign).map_or(Ok(()), Err)
-    }
-
-    fn step(&self, step: usize, bases: &[Bases], session: &mut Session<'_>) {
-        session.run(self.program.steps[step].chunks, &|thread, chunk| {
-            self.chunk(step, &bases[thread], chunk);
-        });
-    }
-
-    /// Only for runs that borrow the context of `bases` alone, and on a thread whose bases these are.
-    fn chunk(&self, step: usize, bases: &Bases, chunk: u64) {
-        // SAFETY: the base addresses are the arena of a context that this run borrows alone, the weights, and memory of
-        // that context that belongs to this thread; all are as large as the plan, the packing and the sink say, and all
-        // kernels of this code were made for exactly that plan. Chunks of a region write disjoint bytes of the arena,
-        // and the pool returns only when all of them are done.
-        unsafe { self.program.code.run_chunk(step, bases, chunk) };
     }
 }
 

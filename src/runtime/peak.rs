@@ -21,11 +21,10 @@ use crate::kernels::Algorithm;
 use crate::kernels::KernelError;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::ARENA;
-use crate::passes::Remarks;
-use crate::report::plan::MemoryPlan;
 
+use super::compiled::Compiled;
 use super::memory::Memory;
-use super::model::{Model, Port, Program, StepInfo};
+use super::model::{Body, Model, Port, Program, StepInfo};
 use super::pool::Pool;
 
 /// Independent sums: more than a core has multiply-adds under way (5 cycles, 2 units).
@@ -102,17 +101,15 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
         macs: chunks as u64 * kernel.work().multiply_adds * target.lanes as u64,
         chunks: chunks as u64,
     };
-    let report = report(isa, arena_bytes, &code);
-    let program = Program {
-        code,
-        weights: no_weights()?,
-        arena_bytes,
-        thread_bytes: 0,
-        inputs: Vec::new(),
-        outputs: vec![output],
-        steps: vec![step],
-        pool,
+    let report = CompileReport {
+        code_bytes: code.size(),
+        kernels: 1,
+        ..CompileReport::unplanned(isa, arena_bytes)
     };
+    let weights = no_weights()?;
+    let compiled = Compiled { code, weights, thread_bytes: 0, steps: vec![step], pool };
+    let body = Body::Compiled(Box::new(compiled));
+    let program = Program { inputs: Vec::new(), outputs: vec![output], arena_bytes, body };
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
 }
 
@@ -149,24 +146,6 @@ fn region(chunks: usize, target: Target) -> Region {
 
 fn no_weights() -> Result<Memory, CodegenError> {
     Memory::zeroed(0).map_err(|e| CodegenError::Memory(e.to_string()))
-}
-
-fn report(isa: Isa, arena_bytes: usize, code: &CodeSpace) -> CompileReport {
-    CompileReport {
-        isa,
-        arena_bytes,
-        thread_bytes: 0,
-        arena_lower_bound: arena_bytes,
-        weight_bytes: 0,
-        code_bytes: code.size(),
-        kernels: 1,
-        tuned: 0,
-        phases: Vec::new(),
-        remarks: Remarks::default(),
-        perf_map: None,
-        memory: MemoryPlan::default(),
-        compiled: Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -165,6 +165,8 @@ fn wrong_usage_is_exit_code_2() {
         &["run", "cifar_resnet20", "--batch", "0"],
         &["run", "cifar_resnet20", "--threads", "none"],
         &["run", "cifar_resnet20", "--threads", "0"],
+        &["run", "cifar_resnet20", "--interpret", "--threads", "1"],
+        &["classify", "--interpret", "--isa", "baseline"],
         &["run", "cifar_resnet20", "--threads", "20000"],
         &["doctor", "--threads", "20000"],
         &["run", "cifar_resnet20", "--shape", "width"],

@@ -8,7 +8,7 @@ use std::sync::Once;
 use resnetc::advice::OptionName;
 use resnetc::codegen::perf_map;
 use resnetc::runtime::pool::{default_threads, most_threads};
-use resnetc::{Compiler, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
+use resnetc::{Compiler, Engine, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
 
 use crate::failure::{Failure, flag};
 use crate::output;
@@ -67,6 +67,9 @@ pub(crate) struct ModelOptions {
     /// What was read of it.
     #[arg(skip)]
     choices: Choices,
+    /// What runs the network; the commands that leave a choice say so themselves.
+    #[arg(skip)]
+    engine: Engine,
 }
 
 /// What a command puts into a network.
@@ -82,7 +85,9 @@ impl Common {
     /// The options for a model and a batch; what the user gave comes first.
     pub(crate) fn options(&self, model: Option<&Path>, batch: Option<usize>) -> Options {
         let own = &self.model;
+        let is_compiled = own.engine != Engine::Interpreted;
         Options {
+            engine: own.engine,
             isa: own.isa,
             threads: self.threads,
             numerics: own.numerics,
@@ -101,13 +106,19 @@ impl Common {
             passes: own.passes.selection(),
             reuse: own.reuse,
             perf_map: own.perf_map,
-            tuned: own.choices.get(self),
+            tuned: if is_compiled { own.choices.get(self) } else { None },
         }
     }
 
     /// The seed of random weights and inputs.
     pub(crate) fn seed(&self) -> u64 {
         self.model.seed.unwrap_or(0)
+    }
+
+    /// The same for another engine.
+    pub(crate) fn on(&self, engine: Engine) -> Self {
+        let model = ModelOptions { engine, ..self.model.clone() };
+        Common { model, ..self.clone() }
     }
 
     /// The same without measured times.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use resnetc::cpu::{ISAS, core_cache_bytes};
+use resnetc::runtime::executable::{self, Refusal};
 use resnetc::runtime::peak;
 use resnetc::runtime::pool::default_threads;
 use resnetc::{Isa, IsaChoice};
@@ -30,9 +31,31 @@ struct Report {
     version: &'static str,
     architecture: &'static str,
     threads: usize,
+    executable_memory: ExecutableMemory,
     l2_bytes: usize,
     isa: &'static str,
     instruction_sets: Vec<IsaReport>,
+}
+
+#[derive(Serialize)]
+struct ExecutableMemory {
+    allowed: bool,
+    /// What the system says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Which setting it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    setting: Option<String>,
+}
+
+impl ExecutableMemory {
+    fn of(refusal: Option<&Refusal>) -> Self {
+        ExecutableMemory {
+            allowed: refusal.is_none(),
+            reason: refusal.map(|refusal| refusal.reason.clone()),
+            setting: refusal.and_then(|refusal| Some(refusal.setting?.to_string())),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -55,11 +78,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     warn_of_threads(args.threads);
     let threads = args.threads.unwrap_or_else(default_threads);
     let isa = IsaChoice::Auto.resolve().map_err(resnetc::Error::from)?;
-    let sets: Result<Vec<_>, _> = ISAS.into_iter().map(|isa| examine(isa, threads)).collect();
+    let refusal = executable::probe().err();
+    let code = refusal.is_none();
+    let sets: Result<Vec<_>, _> = ISAS.into_iter().map(|isa| examine(isa, threads, code)).collect();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         architecture: std::env::consts::ARCH,
         threads,
+        executable_memory: ExecutableMemory::of(refusal.as_ref()),
         l2_bytes: core_cache_bytes(),
         isa: isa.name(),
         instruction_sets: sets?,
@@ -70,7 +96,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn examine(isa: Isa, threads: usize) -> Result<IsaReport, Failure> {
+/// What there is of an instruction set; how fast it is, if code can run.
+fn examine(isa: Isa, threads: usize, code: bool) -> Result<IsaReport, Failure> {
     let target = isa.target();
     let mut report = IsaReport {
         name: isa.name(),
@@ -80,7 +107,7 @@ fn examine(isa: Isa, threads: usize) -> Result<IsaReport, Failure> {
         peak_gflops_one_thread: None,
         peak_gflops: None,
     };
-    if report.missing.is_none() {
+    if report.missing.is_none() && code {
         report.peak_gflops_one_thread = Some(peak::measure(isa, 1, TIME)?.gflops);
         report.peak_gflops = Some(peak::measure(isa, threads, TIME)?.gflops);
     }
@@ -93,17 +120,24 @@ fn text(report: &Report) -> String {
     let _ = writeln!(text, "resnetc {} on {}", report.version, report.architecture);
     let _ = writeln!(text, "threads      {}", report.threads);
     let _ = writeln!(text, "L2 cache     {} a core", bytes(report.l2_bytes));
+    let memory = &report.executable_memory;
+    if !memory.allowed {
+        let reasons = [&memory.reason, &memory.setting].into_iter().flatten().cloned();
+        let reasons = reasons.collect::<Vec<_>>().join("; ");
+        let _ = writeln!(text, "code         refused: {reasons}");
+        let _ = writeln!(text, "             `run` and `classify` use the interpreter, far slower");
+    }
     for set in &report.instruction_sets {
         let found = match (set.missing, set.peak_gflops_one_thread, set.peak_gflops) {
             (None, Some(one), Some(all)) => format!(
                 "{one:.1} GFLOP/s on 1 thread, {all:.1} on {}",
                 plural(report.threads, "thread")
             ),
-            (missing, ..) => {
-                format!("not here: the CPU has no {}", missing.unwrap_or("such thing"))
-            }
+            (None, ..) => "here, but no code can be run".to_owned(),
+            (Some(missing), ..) => format!("not here: the CPU has no {missing}"),
         };
-        let used = if set.name == report.isa { " (used by --isa auto)" } else { "" };
+        let used =
+            if set.name == report.isa && memory.allowed { " (used by --isa auto)" } else { "" };
         let _ = writeln!(text, "{:<12} {found}{used}", set.name);
     }
     text

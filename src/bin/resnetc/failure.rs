@@ -103,6 +103,7 @@ pub(crate) fn with_causes(mut message: String, error: &dyn std::error::Error) ->
 /// What an option of the library is called on the command line.
 pub(crate) fn flag(option: OptionName) -> &'static str {
     match option {
+        OptionName::Engine => "--interpret",
         OptionName::Isa => "--isa",
         OptionName::Threads => "--threads",
         OptionName::Numerics => "--numerics",
@@ -147,6 +148,8 @@ impl From<Error> for Failure {
                 Failure::new(format!("the pass \"{name}\" is required and always runs"))
                     .help(optional_passes(valid))
             }
+            Error::NoCode(refusal) => Failure::new(refusal.to_string())
+                .help("`resnetc run` and `resnetc classify` work without, on the interpreter"),
             Error::ThreadCount { threads, most } => {
                 Failure::usage(format!("--threads {threads}: it can be 1 to {most}"))
             }

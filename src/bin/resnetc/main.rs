@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod info;
 mod inputs;
+mod interpret;
 mod nearest;
 mod npz;
 mod output;

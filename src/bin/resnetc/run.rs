@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::args::Common;
 use crate::failure::Failure;
 use crate::inputs::{self, ArrayFile};
+use crate::interpret::{self, Interpret, engine_name};
 use crate::output;
 use crate::units::{ms, plural, shape};
 
@@ -36,6 +37,8 @@ pub(crate) struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    interpret: Interpret,
     #[command(flatten)]
     common: Common,
 }
@@ -88,13 +91,14 @@ const TOP: usize = 5;
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     check_output_name(args)?;
     let inputs::Loaded { network, inputs, file } =
-        inputs::load(&args.model, args.input.as_deref(), &args.common)?;
+        inputs::load(&args.model, args.input.as_deref(), &args.common.on(args.interpret.engine()))?;
     let outputs = network.graph().outputs().len();
     if outputs != 1 && args.output.as_deref().is_some_and(|p| has_extension(p, "npy")) {
         let message = format!("the model has {outputs} outputs, a .npy file holds one");
         return Err(Failure::new(message).help("use --output-dir, or --output with .safetensors"));
     }
     let model = network.compile()?;
+    interpret::warn(&model);
     let (results, time) = compute(&model, &inputs)?;
     let difference = file.as_ref().map(|f| compare(f, &results)).transpose()?.flatten();
     save(args, &results)?;
@@ -220,7 +224,7 @@ fn report(
 ) -> Report {
     Report {
         model: args.model.display().to_string(),
-        isa: model.report().isa.name(),
+        isa: engine_name(model),
         threads: model.threads(),
         compile_ms: ms(model.report().total()),
         phases: phases(model),
@@ -263,8 +267,10 @@ fn text(report: &Report) -> String {
         report.isa,
         plural(report.threads, "thread")
     );
-    let phases = list_phases(&report.phases);
-    let _ = writeln!(text, "compile  {:.1} ms ({phases})", report.compile_ms);
+    if !report.phases.is_empty() {
+        let phases = list_phases(&report.phases);
+        let _ = writeln!(text, "compile  {:.1} ms ({phases})", report.compile_ms);
+    }
     let _ = writeln!(text, "run      {:.3} ms", report.run_ms);
     for output in &report.outputs {
         let is_float = DType::by_name(output.dtype).is_some_and(DType::is_float);

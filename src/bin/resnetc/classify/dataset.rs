@@ -14,6 +14,7 @@ use super::input::Input;
 use super::preparation::Preparation;
 use super::{Args, usual_preset};
 use crate::failure::Failure;
+use crate::interpret::engine_name;
 use crate::output;
 use crate::progress::Progress;
 use crate::units::{ms, plural, shape};
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args, model: Option<&Path>, folder: &Path) -> Result<()
         pictures: count,
         right,
         accuracy: right as f64 / count.max(1) as f64,
-        isa: engine.model().report().isa.name(),
+        isa: engine_name(engine.model()),
         threads: engine.model().threads(),
         batch: engine.batch(),
         compile_ms: engine.compile_ms(),

@@ -11,6 +11,7 @@ use super::input::{self, Input};
 use super::{Args, bundled, labels, usual_preset};
 use crate::args::note_random_weights;
 use crate::failure::Failure;
+use crate::interpret;
 use crate::units::ms;
 
 /// A network that takes pictures and gives one value a class.
@@ -48,6 +49,7 @@ impl Engine {
             _ => model.is_none().then(bundled::labels),
         };
         let compiled = network.compile()?;
+        interpret::warn(&compiled);
         let context = compiled.context()?;
         Ok(Engine { model: compiled, context, input, head, labels })
     }
@@ -103,7 +105,7 @@ impl Engine {
 /// A model may have a batch of its own that cannot be changed; then it is that one, unless the user asked for another. It
 /// may leave channels, height and width open; then they are the usual ones.
 fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Network, Failure> {
-    let mut options = args.common.options(Some(model), batch);
+    let mut options = args.options(Some(model), batch);
     let load = |options: &mut Options| -> Result<Result<Network, Error>, Failure> {
         let loaded = Compiler::new(options.clone()).load(model);
         let usual = args.pictures.usual(usual_preset(Some(model)))?;
@@ -136,6 +138,6 @@ fn open_axes(loaded: &Result<Network, Error>) -> Option<&[UnboundDim]> {
 }
 
 fn bundled_network(args: &Args, batch: Option<usize>) -> Result<Network, Failure> {
-    let options = args.common.options(None, batch);
+    let options = args.options(None, batch);
     Ok(Compiler::new(options).onnx_bytes(bundled::MODEL, None)?)
 }

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use crate::args::{Common, Values, positive};
 use crate::failure::Failure;
+use crate::interpret::Interpret;
 use crate::progress::Progress;
 use engine::Engine;
 use head::Activation;
@@ -88,7 +89,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     pictures: options::Options,
     #[command(flatten)]
+    interpret: Interpret,
+    #[command(flatten)]
     common: Common,
+}
+
+impl Args {
+    /// How a network is loaded and compiled, for so many pictures a run.
+    fn options(&self, model: Option<&Path>, batch: Option<usize>) -> resnetc::Options {
+        self.common.on(self.interpret.engine()).options(model, batch)
+    }
 }
 
 /// The preset of a model without `--preset`.

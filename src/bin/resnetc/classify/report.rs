@@ -10,6 +10,7 @@ use super::head::{Answer, Head};
 use super::picture::Source;
 use super::preparation::Preparation;
 use crate::failure::Failure;
+use crate::interpret::engine_name;
 use crate::output;
 use crate::units::{ms, plural};
 
@@ -108,7 +109,7 @@ impl<'a> Report<'a> {
         let known = labels.iter().map(|l| engine.knows(l)).collect();
         let model = engine.model();
         let document = Document {
-            isa: model.report().isa.name(),
+            isa: engine_name(model),
             threads: model.threads(),
             batch: engine.batch(),
             compile_ms: engine.compile_ms(),

@@ -1,0 +1,36 @@
+//! A model that the interpreter runs: inputs and outputs in an arena, and the graph as it was described.
+
+use std::sync::Arc;
+
+use resnetc_ir::{DType, Graph, NodeId, TensorType};
+
+use super::{CompileReport, Interpreted};
+use crate::error::Error;
+use crate::kernels::geometry::{Geometry, Place};
+use crate::kernels::sink::{ALIGN, ARENA};
+use crate::options::Options;
+use crate::runtime::model::{Body, Model, Port, Program};
+
+/// Makes a model of a graph.
+///
+/// # Errors
+/// If the CPU lacks the instruction set that was asked for.
+pub(super) fn model(graph: Graph, options: &Options, why: Interpreted) -> Result<Model, Error> {
+    let isa = options.isa.resolve()?;
+    let mut arena_bytes = 0;
+    let mut port = |name: &str, node: NodeId, dtype: DType| {
+        let shape = graph.node(node).ty.shape.clone();
+        let geometry = Geometry::new(TensorType::planar(shape.clone()));
+        let place = Place { base: ARENA, offset: arena_bytes as i64, geometry };
+        arena_bytes += (shape.iter().product::<usize>() * size_of::<f32>()).next_multiple_of(ALIGN);
+        Port { name: name.to_owned(), shape, dtype, place }
+    };
+    let input = |&i: &NodeId| (graph.node(i).name.as_str(), i, graph.input_dtype(i));
+    let inputs: Vec<_> = graph.inputs().iter().map(input).collect();
+    let inputs = inputs.into_iter().map(|(name, node, dtype)| port(name, node, dtype)).collect();
+    let outputs = graph.outputs().iter().map(|o| port(&o.name, o.node, o.dtype)).collect();
+    let report =
+        CompileReport { interpreted: Some(why), ..CompileReport::unplanned(isa, arena_bytes) };
+    let program = Program { inputs, outputs, arena_bytes, body: Body::Interpreted(graph) };
+    Ok(Model { program: Arc::new(program), report: Arc::new(report) })
+}

@@ -1,0 +1,102 @@
+//! Running machine code: step by step, each on all threads.
+
+use std::time::{Duration, Instant};
+
+use crate::codegen::code::{Bases, CodeSpace};
+use crate::kernels::Algorithm;
+
+use super::fpenv::FlushDenormals;
+use super::memory::Memory;
+use super::pool::{Pool, Session};
+use super::trace::{Clocks, RunTrace};
+
+/// The work of one step of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepInfo {
+    /// The node's name.
+    pub name: String,
+    /// The operator's name.
+    pub op: &'static str,
+    /// Which operator it is of those that run, in order; some take several steps.
+    pub operator: usize,
+    /// Operators that are treated alike: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`, `fc`, `pool`, ...
+    pub class: String,
+    /// The shape of the operator's result.
+    pub shape: Vec<usize>,
+    /// The kernel's problem line.
+    pub kernel: String,
+    /// How it is computed.
+    pub algorithm: Algorithm,
+    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a tile.
+    pub tile: Option<[usize; 2]>,
+    /// Multiply-adds by the definition of the operator (direct convolution).
+    pub macs: u64,
+    /// Bytes of all operands and of the result by the definition of the operator: constants as they were described,
+    /// values without border and unused lanes. A sum in place reads and writes. What an algorithm moves beside that is
+    /// not counted.
+    pub bytes: u64,
+    /// Chunks that run independently.
+    pub chunks: u64,
+}
+
+/// The code of a network, and what it reads.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) code: CodeSpace,
+    pub(crate) weights: Memory,
+    pub(crate) thread_bytes: usize,
+    pub(crate) steps: Vec<StepInfo>,
+    pub(crate) pool: Pool,
+}
+
+/// All runs are for who borrows the context of `bases` alone, and `bases` are those of its threads.
+impl Compiled {
+    pub(super) fn run(&self, bases: &[Bases]) {
+        let _flush = FlushDenormals::new();
+        let mut session = self.pool.session();
+        for step in 0..self.steps.len() {
+            self.step(step, bases, &mut session);
+        }
+    }
+
+    /// As [`Compiled::run`], and how long each step took.
+    pub(super) fn run_timed(&self, bases: &[Bases], times: &mut [Duration]) {
+        let _flush = FlushDenormals::new();
+        let mut session = self.pool.session();
+        for (step, time) in times.iter_mut().enumerate() {
+            let start = Instant::now();
+            self.step(step, bases, &mut session);
+            *time = start.elapsed();
+        }
+    }
+
+    /// As [`Compiled::run`], and when which thread worked on which step.
+    pub(super) fn run_traced(&self, bases: &[Bases]) -> RunTrace {
+        let _flush = FlushDenormals::new();
+        let mut session = self.pool.session();
+        let mut clocks = Clocks::new(session.threads());
+        for (number, step) in self.steps.iter().enumerate() {
+            clocks.step(|clocks| {
+                session.run(step.chunks, &|thread, chunk| {
+                    clocks.chunk(thread, || self.chunk(number, &bases[thread], chunk));
+                });
+            });
+        }
+        clocks.finish()
+    }
+
+    fn step(&self, step: usize, bases: &[Bases], session: &mut Session<'_>) {
+        session.run(self.steps[step].chunks, &|thread, chunk| {
+            self.chunk(step, &bases[thread], chunk);
+        });
+    }
+
+    /// Only on a thread whose bases these are.
+    fn chunk(&self, step: usize, bases: &Bases, chunk: u64) {
+        // SAFETY: the base addresses are the arena of a context that this run borrows alone, the weights, and memory of
+        // that context that belongs to this thread; all are as large as the plan, the packing and the sink say, and all
+        // kernels of this code were made for exactly that plan. Chunks of a region write disjoint bytes of the arena,
+        // and the pool returns only when all of them are done.
+        unsafe { self.code.run_chunk(step, bases, chunk) };
+    }
+}

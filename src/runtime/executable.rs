@@ -1,0 +1,85 @@
+//! Whether the system lets this process have executable memory, and who says no.
+
+use std::fmt;
+
+use memmap2::MmapMut;
+
+/// The system gives this process no executable memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the system says.
+    pub reason: String,
+    /// Which setting it is, if that can be found out.
+    pub setting: Option<Setting>,
+}
+
+/// A setting that refuses executable memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `PR_SET_MDWE` of the process or of one that started it.
+    DenyWriteExecute,
+    /// SELinux.
+    Selinux,
+    /// A filter of system calls.
+    Seccomp,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Setting::DenyWriteExecute => {
+                "PR_SET_MDWE is set for this process (in systemd: MemoryDenyWriteExecute=)"
+            }
+            Setting::Selinux => "SELinux is enforcing (its permission is `execmem`)",
+            Setting::Seccomp => {
+                "a seccomp filter is set for this process (in systemd: MemoryDenyWriteExecute=)"
+            }
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the system allows no executable memory: {}", self.reason)?;
+        self.setting.map_or(Ok(()), |setting| write!(f, "; {setting}"))
+    }
+}
+
+/// Asks for executable memory as compiled code does: written first, and then made executable.
+///
+/// # Errors
+/// If the system refuses.
+pub fn probe() -> Result<(), Refusal> {
+    let made = MmapMut::map_anon(1).and_then(MmapMut::make_exec);
+    made.map(drop).map_err(|e| Refusal { reason: e.to_string(), setting: setting() })
+}
+
+/// The setting that most likely refused, most certain first.
+#[cfg(target_os = "linux")]
+fn setting() -> Option<Setting> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    if denies_write_execute() {
+        return Some(Setting::DenyWriteExecute);
+    }
+    if read("/sys/fs/selinux/enforce").trim() == "1" {
+        return Some(Setting::Selinux);
+    }
+    /// The mode in which a filter decides.
+    const FILTER: &str = "2";
+    let status = read("/proc/self/status");
+    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+    (mode.map(str::trim) == Some(FILTER)).then_some(Setting::Seccomp)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn setting() -> Option<Setting> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn denies_write_execute() -> bool {
+    let none: libc::c_ulong = 0;
+    // SAFETY: the call only asks; a system that does not know it refuses.
+    let flags = unsafe { libc::prctl(libc::PR_GET_MDWE, none, none, none, none) };
+    flags > 0
+}

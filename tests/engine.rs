@@ -1,0 +1,276 @@
+//! What runs a network: machine code, or the interpreter where it is asked for or where the system allows no executable
+//! memory. The latter is a setting of a process for good, so this program starts itself and the command line under it; it
+//! has no test harness.
+
+// This program needs a part of it.
+#[allow(dead_code)]
+#[path = "common/host.rs"]
+mod host;
+
+use std::path::PathBuf;
+
+use resnetc::compile::Interpreted;
+use resnetc::import::safetensors;
+use resnetc::runtime::trace::RunTrace;
+use resnetc::{Compiler, Context, Engine, Model, Network, Numerics, Options, RunError};
+
+const FIXTURE: &str = "tests/fixtures/resnet_basic_b";
+
+/// As many as its input has.
+const PICTURES: usize = 2;
+
+/// The greatest difference of f32 code to an interpreter in f64, by the greatest output: far below what a wrong layer
+/// makes, and far above rounding.
+const TOLERANCE: f32 = 1e-4;
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some("denied") {
+        return denied::library();
+    }
+    an_interpreted_model_is_a_model();
+    an_interpreter_is_asked_for_alone();
+    machine_code_is_what_runs_where_it_may();
+    denied::all();
+    println!("engines: ok");
+}
+
+fn fixture(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FIXTURE).join(file)
+}
+
+fn network(engine: Engine) -> Network {
+    let options = Options { engine, batch: Some(PICTURES), ..Options::default() };
+    Compiler::new(options).load(fixture("model.onnx")).expect("fixture")
+}
+
+fn model(engine: Engine) -> Model {
+    network(engine).compile().expect("it compiles")
+}
+
+/// A context with the fixture's input.
+fn context(model: &Model) -> Context {
+    let input = safetensors::load_tensor(&fixture("io.safetensors"), Some("input"));
+    let mut context = model.context().expect("memory");
+    context.input_mut(0).expect("one").copy_from_slice(input.expect("fixture").data());
+    context
+}
+
+/// Whether the outputs are those that the network's framework computed.
+fn is_right(context: &Context) -> bool {
+    let wanted = safetensors::load_tensor(&fixture("io.safetensors"), Some("output"));
+    let (wanted, found) = (wanted.expect("fixture"), context.output(0).expect("one"));
+    let greatest = wanted.data().iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+    let close = |(a, b): (&f32, &f32)| (a - b).abs() <= TOLERANCE * greatest;
+    wanted.elements() == found.len() && found.iter().zip(wanted.data()).all(close)
+}
+
+fn an_interpreted_model_is_a_model() {
+    let (model, compiled) = (model(Engine::Interpreted), model(Engine::Compiled));
+    assert_eq!(model.report().interpreted, Some(Interpreted::AskedFor));
+    assert!(model.steps().is_empty() && model.threads() == 1);
+    for (ports, others) in
+        [(model.inputs(), compiled.inputs()), (model.outputs(), compiled.outputs())]
+    {
+        assert_eq!(ports.len(), others.len());
+        for (port, other) in ports.iter().zip(others) {
+            assert_eq!((&port.name, &port.shape), (&other.name, &other.shape));
+            assert_eq!(port.dtype, other.dtype);
+        }
+    }
+    let mut own = context(&model);
+    let ways: [&dyn Fn(&mut Context); 3] = [
+        &|context| model.run(context).expect("its own context"),
+        &|context| model.run_timed(context, &mut []).expect("its own context"),
+        &|context| assert_eq!(model.run_traced(context), Ok(RunTrace::default())),
+    ];
+    for run in ways {
+        own.poison();
+        assert!(!is_right(&own));
+        run(&mut own);
+        assert!(is_right(&own));
+    }
+    let times = &mut [Default::default()];
+    let wrong = model.run_timed(&mut own, times);
+    assert_eq!(wrong, Err(RunError::Times { given: 1, steps: 0 }));
+    assert_eq!(model.run(&mut context(&compiled)), Err(RunError::ForeignContext));
+    assert_eq!(compiled.run(&mut own), Err(RunError::ForeignContext));
+    assert!(own.input_mut(1).is_err() && own.output(1).is_err());
+    // A context outlives its model, and models are shared.
+    let clone = model.clone();
+    drop(model);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut own = context(&clone);
+                clone.run(&mut own).expect("its own context");
+                assert!(is_right(&own));
+            });
+        }
+    });
+    assert!(is_right(&own));
+}
+
+/// What has no effect on the interpreter is refused.
+fn an_interpreter_is_asked_for_alone() {
+    let options = Options {
+        engine: Engine::Interpreted,
+        threads: Some(2),
+        numerics: Numerics::Exact,
+        ..Options::default()
+    };
+    let error = Compiler::new(options).load(fixture("model.onnx")).expect_err("of no use");
+    let error = error.to_string();
+    for option in ["Options::threads", "Options::numerics"] {
+        assert!(error.contains(option), "{error}");
+    }
+}
+
+fn machine_code_is_what_runs_where_it_may() {
+    for engine in [Engine::default(), Engine::Auto] {
+        let model = model(engine);
+        assert!(model.report().interpreted.is_none() && !model.steps().is_empty());
+        let mut own = context(&model);
+        model.run(&mut own).expect("its own context");
+        assert!(is_right(&own));
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod denied {
+    pub(super) fn all() {
+        super::host::not_run("what comes of no executable memory", "PR_SET_MDWE");
+    }
+
+    pub(super) fn library() {}
+}
+
+#[cfg(target_os = "linux")]
+mod denied {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Output};
+
+    use super::*;
+    use resnetc::Error;
+    use resnetc::runtime::executable::{self, Setting};
+    use serde_json::Value;
+
+    /// Runs a program that is denied executable memory; nothing if the system does not know how.
+    fn run(program: &str, arguments: &[&str]) -> Option<Output> {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("no cache");
+        command.env("RESNETC_CACHE_DIR", folder);
+        let deny = || {
+            let (deny, none) = (libc::c_ulong::from(libc::PR_MDWE_REFUSE_EXEC_GAIN), 0);
+            // SAFETY: it takes numbers only.
+            match unsafe { libc::prctl(libc::PR_SET_MDWE, deny, none, none, none) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: the system call that it makes is all that it does.
+        unsafe { command.pre_exec(deny) };
+        match command.output() {
+            Ok(output) => Some(output),
+            // Linux before 6.3, and CPUs for which it cannot be set.
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => None,
+            Err(e) => panic!("{program}: {e}"),
+        }
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8(bytes.to_vec()).expect("UTF-8")
+    }
+
+    pub(super) fn all() {
+        let this = std::env::current_exe().expect("this program");
+        let Some(output) = run(this.to_str().expect("UTF-8"), &["denied"]) else {
+            return host::not_run("what comes of no executable memory", "PR_SET_MDWE");
+        };
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let tool = |arguments: &[&str]| {
+            run(env!("CARGO_BIN_EXE_resnetc"), arguments).expect("it was known just now")
+        };
+        interpreted_commands(&tool);
+        other_commands(&tool);
+    }
+
+    fn interpreted_commands(tool: &dyn Fn(&[&str]) -> Output) {
+        let (model, io) = (format!("{FIXTURE}/model.onnx"), format!("{FIXTURE}/io.safetensors"));
+        let run = ["run", &model, "--input", &io, "--json"];
+        for (command, warned) in [
+            (&run[..], true),
+            (&[&run[..], &["--interpret"]].concat(), false),
+            (&["classify", "--json"], true),
+            (&["classify", "--interpret", "--json"], false),
+        ] {
+            let output = tool(command);
+            let said = text(&output.stderr);
+            assert!(output.status.success(), "{command:?}: {said}");
+            let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(report["isa"], "interpreter");
+            match warned {
+                true => {
+                    assert!(said.starts_with("warning: ") && said.lines().count() == 1, "{said}");
+                    assert!(said.contains("PR_SET_MDWE") && said.contains("interpreter"), "{said}");
+                }
+                false => assert_eq!(said, ""),
+            }
+            if command[0] == "run" {
+                let difference = report["relative_difference"].as_f64().expect("compared");
+                assert!(difference <= f64::from(TOLERANCE), "{difference}");
+            }
+        }
+        let pictures = text(&tool(&["classify"]).stdout);
+        assert!(pictures.contains("10 of 10 right") && pictures.contains("interpreter"));
+    }
+
+    fn other_commands(tool: &dyn Fn(&[&str]) -> Output) {
+        let doctor = tool(&["doctor"]);
+        let said = text(&doctor.stdout);
+        assert!(doctor.status.success(), "{}", text(&doctor.stderr));
+        for part in ["refused: ", "PR_SET_MDWE", "MemoryDenyWriteExecute", "interpreter"] {
+            assert!(said.contains(part), "no {part} in {said}");
+        }
+        let report: Value =
+            serde_json::from_slice(&tool(&["doctor", "--json"]).stdout).expect("JSON");
+        assert_eq!(report["executable_memory"]["allowed"], false);
+        let model = format!("{FIXTURE}/model.onnx");
+        for command in ["info", "explain"] {
+            assert!(tool(&[command, &model]).status.success(), "{command} needs no code");
+        }
+        for command in ["bench", "profile", "check"] {
+            let output = tool(&[command, &model]);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+            assert!(
+                said.starts_with("error: ") && said.contains("PR_SET_MDWE"),
+                "{command}: {said}"
+            );
+        }
+    }
+
+    /// Under the setting.
+    pub(super) fn library() {
+        let refusal = executable::probe().expect_err("it is set");
+        assert_eq!(refusal.setting, Some(Setting::DenyWriteExecute));
+        match network(Engine::Compiled).compile() {
+            Err(Error::NoCode(found)) => assert_eq!(found, refusal),
+            other => panic!("{other:?}"),
+        }
+        let model = model(Engine::Auto);
+        assert_eq!(model.report().interpreted, Some(Interpreted::NoCode(refusal)));
+        let mut own = context(&model);
+        model.run(&mut own).expect("its own context");
+        assert!(is_right(&own));
+        an_interpreted_model_is_none_the_less();
+    }
+
+    fn an_interpreted_model_is_none_the_less() {
+        let model = model(Engine::Interpreted);
+        assert_eq!(model.report().interpreted, Some(Interpreted::AskedFor));
+        let mut own = context(&model);
+        model.run(&mut own).expect("its own context");
+        assert!(is_right(&own));
+    }
+}

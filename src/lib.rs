@@ -37,6 +37,7 @@ pub mod export;
 pub mod import;
 pub mod kernels;
 mod nearest;
+pub mod noise;
 mod one_line;
 pub mod options;
 pub mod passes;

@@ -6,6 +6,7 @@
 //! | [`plan`] | where every value lies, and from when to when |
 //! | [`kernels`] | what was compiled, and how often a run uses it |
 //! | [`profile`] | what the steps of a run cost |
+//! | [`share`] | what a share of the peak is a share of |
 //! | [`trace`] | one run as a timeline |
 //! | [`class`] | which operators are treated alike |
 
@@ -14,6 +15,7 @@ pub mod explain;
 pub mod kernels;
 pub mod plan;
 pub mod profile;
+pub mod share;
 pub mod trace;
 
 use crate::runtime::model::Model;

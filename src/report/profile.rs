@@ -1,8 +1,12 @@
 //! What the steps of a run cost.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use crate::error::RunError;
+use crate::noise::Quartiles;
+use crate::report::share::ShareOf;
 use crate::runtime::model::{Context, Model, StepInfo};
 use crate::runtime::trace::StepTrace;
 
@@ -17,6 +21,8 @@ pub struct Profile {
     pub runs: usize,
     /// Sum of the steps' medians.
     pub milliseconds: f64,
+    /// How far the middle half of the runs is apart, as a part of their median.
+    pub spread: f64,
     /// What a loop of multiply-adds reaches on the same threads, in GFLOP/s, as the caller measured it.
     pub peak_gflops: f64,
     /// The classes of steps, those with the most time first.
@@ -46,6 +52,8 @@ pub struct ClassProfile {
     pub gbytes: f64,
     /// GFLOP/s by the peak.
     pub share_of_peak: f64,
+    /// What that is a share of.
+    pub share_of: ShareOf,
 }
 
 /// One step.
@@ -85,8 +93,17 @@ pub struct StepProfile {
     pub gbytes: f64,
     /// GFLOP/s by the peak. Above 1 where an algorithm needs fewer operations than the definition.
     pub share_of_peak: f64,
+    /// What that is a share of.
+    pub share_of: ShareOf,
     /// The busiest thread's time by the mean of all threads; median of the runs.
     pub imbalance: f64,
+}
+
+/// The highest share of the peak that steps reach which do all multiply-adds that are counted: above 1 if the peak was
+/// measured too low.
+pub fn direct_share(steps: &[StepProfile]) -> Option<f64> {
+    let direct = steps.iter().filter(|s| s.macs > 0 && s.share_of == ShareOf::Peak);
+    direct.map(|s| s.share_of_peak).reduce(f64::max)
 }
 
 impl Model {
@@ -104,11 +121,15 @@ impl Model {
         self.run(context)?;
         let mut samples = vec![Samples::default(); self.steps().len()];
         let runs = runs.max(1);
+        let mut whole = Vec::with_capacity(runs);
         for _ in 0..runs {
+            let start = Instant::now();
             let trace = self.run_traced(context)?;
+            whole.push(start.elapsed());
             samples.iter_mut().zip(&trace.steps).for_each(|(samples, step)| samples.add(step));
         }
-        Ok(Profile::of(self, runs, samples, peak_gflops))
+        let profile = Profile::of(self, runs, samples, peak_gflops);
+        Ok(Profile { spread: Quartiles::of(&whole).spread(), ..profile })
     }
 }
 
@@ -127,6 +148,19 @@ impl Samples {
 }
 
 impl Profile {
+    /// The same with shares of another peak, in GFLOP/s.
+    #[must_use]
+    pub fn against(mut self, peak_gflops: f64) -> Self {
+        self.peak_gflops = peak_gflops;
+        for step in &mut self.steps {
+            step.share_of_peak = ratio(step.gflops, peak_gflops);
+        }
+        for class in &mut self.classes {
+            class.share_of_peak = ratio(class.gflops, peak_gflops);
+        }
+        self
+    }
+
     fn of(model: &Model, runs: usize, samples: Vec<Samples>, peak_gflops: f64) -> Self {
         let steps = model.steps().iter().zip(samples);
         let mut steps: Vec<StepProfile> =
@@ -140,6 +174,7 @@ impl Profile {
             threads: model.threads(),
             runs,
             milliseconds,
+            spread: 0.0,
             peak_gflops,
             classes: classes(&steps, peak_gflops),
             steps,
@@ -161,6 +196,7 @@ fn classes(steps: &[StepProfile], peak_gflops: f64) -> Vec<ClassProfile> {
         class.bytes += step.bytes;
         class.median_ms += step.median_ms;
         class.share_of_time += step.share_of_time;
+        class.share_of = ShareOf::all([class.share_of, step.share_of]);
     }
     for class in &mut classes {
         class.gflops = ratio(2.0 * class.macs as f64, class.median_ms * 1e6);
@@ -194,6 +230,7 @@ impl StepProfile {
             gflops,
             gbytes: ratio(info.bytes as f64, median_ms * 1e6),
             share_of_peak: ratio(gflops, peak_gflops),
+            share_of: ShareOf::of(info.algorithm),
             imbalance: median(&imbalances),
         }
     }

@@ -75,9 +75,9 @@ impl Cache {
         self.layers.insert(line.into(), entry);
     }
 
-    /// Adds measured layers.
+    /// Adds the measured layers whose times can be trusted ([`Layer::is_steady`]).
     pub fn add(&mut self, layers: &[Layer]) {
-        for layer in layers {
+        for layer in layers.iter().filter(|layer| layer.is_steady()) {
             let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
             let times = layer.candidates.iter();
             let times = times.map(|c| (c.algorithm.to_string(), nanoseconds(c.time)));

@@ -11,6 +11,7 @@ use crate::compiler::Network;
 use crate::error::Error;
 use crate::kernels::Algorithm;
 use crate::kernels::problem::ConvProblem;
+use crate::noise::{Quartiles, SPREAD};
 use crate::options::{Numerics, Options};
 use crate::passes::PassSelection;
 use crate::runtime::model::{Context, Model};
@@ -33,6 +34,9 @@ const LINE: usize = 64;
 /// How much faster than the cost model's choice another algorithm must be: more than times vary.
 const GAIN: f64 = 0.02;
 
+/// How often a layer is timed, at most, if its times are far apart.
+const ATTEMPTS: usize = 3;
+
 /// How fast an algorithm is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -40,6 +44,20 @@ pub struct Candidate {
     pub algorithm: Algorithm,
     /// The median time of the layer.
     pub time: Duration,
+    /// The times that a quarter and three quarters of the runs did not exceed.
+    pub quartiles: [Duration; 2],
+}
+
+impl Candidate {
+    fn new(algorithm: Algorithm, times: Quartiles) -> Self {
+        Candidate { algorithm, time: times.median, quartiles: [times.low, times.high] }
+    }
+
+    /// How far the middle half of its times is apart, as a part of the median.
+    pub fn spread(&self) -> f64 {
+        let [low, high] = self.quartiles;
+        Quartiles { low, median: self.time, high }.spread()
+    }
 }
 
 /// A convolution for which there are several algorithms.
@@ -63,14 +81,30 @@ impl Layer {
             return self.modelled;
         };
         let worth = fastest.time.as_secs_f64() * (1.0 + GAIN);
-        let modelled = self.candidates.iter().find(|c| c.algorithm == self.modelled);
-        modelled.filter(|m| m.time.as_secs_f64() <= worth).unwrap_or(fastest).algorithm
+        self.by_model().filter(|m| m.time.as_secs_f64() <= worth).unwrap_or(fastest).algorithm
+    }
+
+    fn by_model(&self) -> Option<&Candidate> {
+        self.candidates.iter().find(|c| c.algorithm == self.modelled)
+    }
+
+    /// How far the times are apart that decide: those of the fastest algorithm and of the cost model's choice.
+    pub fn spread(&self) -> f64 {
+        let fastest = self.candidates.iter().min_by_key(|c| c.time);
+        fastest.into_iter().chain(self.by_model()).map(Candidate::spread).fold(0.0, f64::max)
+    }
+
+    /// Whether its times tell anything. On a busy machine they do not, and the choice is not to be kept.
+    pub fn is_steady(&self) -> bool {
+        self.spread() <= SPREAD
     }
 }
 
+/// The choices for layers whose times can be trusted.
 impl FromIterator<Layer> for Tuned {
     fn from_iter<I: IntoIterator<Item = Layer>>(layers: I) -> Self {
-        layers.into_iter().map(|l| (l.problem.to_string(), l.chosen())).collect()
+        let steady = layers.into_iter().filter(Layer::is_steady);
+        steady.map(|l| (l.problem.to_string(), l.chosen())).collect()
     }
 }
 
@@ -78,7 +112,8 @@ impl FromIterator<Layer> for Tuned {
 /// `progress` is told how many of how many candidates are done. With [`Numerics::Exact`] there is no choice.
 ///
 /// A layer is timed alone, with weights that are as far away as in a network. Algorithms take turns, so that a machine
-/// that slows down slows all of them.
+/// that slows down slows all of them. Layers whose times are far apart all the same are timed again, and the attempt with
+/// the least distance stays; whether that is to be trusted, [`Layer::is_steady`] says.
 ///
 /// # Errors
 /// If the network cannot be compiled, or the system refuses memory.
@@ -98,8 +133,18 @@ pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<
             done += 1;
             progress(done, total);
         }
-        let times = take_turns(&mut subjects, &distance)?;
-        layer.candidates.iter_mut().zip(times).for_each(|(candidate, time)| candidate.time = time);
+        for attempt in 0..ATTEMPTS {
+            let times = take_turns(&mut subjects, &distance)?;
+            let candidates = layer.candidates.iter().zip(times);
+            let candidates = candidates.map(|(c, times)| Candidate::new(c.algorithm, times));
+            let timed = Layer { candidates: candidates.collect(), ..layer.clone() };
+            if attempt == 0 || timed.spread() < layer.spread() {
+                *layer = timed;
+            }
+            if layer.is_steady() {
+                break;
+            }
+        }
     }
     Ok(layers)
 }
@@ -129,7 +174,7 @@ fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
                 modelled: modelled.get(node),
                 candidates: able
                     .into_iter()
-                    .map(|algorithm| Candidate { algorithm, time: Duration::MAX })
+                    .map(|algorithm| Candidate::new(algorithm, Quartiles::default()))
                     .collect(),
             }),
         }
@@ -173,8 +218,8 @@ impl Subject {
     }
 }
 
-/// The median time of one convolution of each subject. The first run of each does not count.
-fn take_turns(subjects: &mut [Subject], distance: &Distance) -> Result<Vec<Duration>, Error> {
+/// The times of one convolution of each subject. The first run of each does not count.
+fn take_turns(subjects: &mut [Subject], distance: &Distance) -> Result<Vec<Quartiles>, Error> {
     let mut runs = Vec::new();
     for subject in &mut *subjects {
         let one = (distance.cross() + subject.run()?).max(Duration::from_nanos(1));
@@ -188,11 +233,10 @@ fn take_turns(subjects: &mut [Subject], distance: &Distance) -> Result<Vec<Durat
             times[i].push(subject.run()?);
         }
     }
-    let medians = times.into_iter().zip(subjects).map(|(mut times, subject)| {
-        times.sort_unstable();
-        times.get(times.len() / 2).map_or(Duration::MAX, |&time| time / subject.copies)
-    });
-    Ok(medians.collect())
+    let each = |(times, subject): (Vec<Duration>, &mut Subject)| {
+        Quartiles::of(&times).each(subject.copies)
+    };
+    Ok(times.into_iter().zip(subjects).map(each).collect())
 }
 
 /// What a network reads between two readings of the same weights: all of its constants. They drive the weights out of the
@@ -228,13 +272,37 @@ mod tests {
         let problem = "conv n1 c16 h8 w8 k16 r3 s3 st1x1 p1,1,1,1".parse().expect("a problem");
         let chosen = |micros: [u64; 3]| {
             let candidates = ALGORITHMS.into_iter().zip(micros.map(Duration::from_micros));
-            let candidates =
-                candidates.map(|(algorithm, time)| Candidate { algorithm, time }).collect();
+            let candidates = candidates
+                .map(|(algorithm, time)| Candidate { algorithm, time, quartiles: [time; 2] })
+                .collect();
             Layer { problem, uses: 1, modelled: ALGORITHMS[1], candidates }.chosen()
         };
         assert_eq!(chosen([2000, 1000, 3000]), ALGORITHMS[1]);
         assert_eq!(chosen([2000, 1019, 1000]), ALGORITHMS[1]);
         assert_eq!(chosen([2000, 1021, 1000]), ALGORITHMS[2]);
         assert_eq!(chosen([900, 1021, 1000]), ALGORITHMS[0]);
+    }
+    /// Only the times that decide count, and a choice that cannot be trusted is none.
+    #[test]
+    fn a_layer_whose_times_are_far_apart_is_left_out() {
+        let problem = "conv n1 c16 h8 w8 k16 r3 s3 st1x1 p1,1,1,1".parse().expect("a problem");
+        let layer = |spreads: [u64; 3]| {
+            let times = [2000, 1000, 3000].map(Duration::from_micros);
+            let candidate = |i: usize| {
+                let high = times[i] + times[i] * spreads[i] as u32 / 100;
+                Candidate { algorithm: ALGORITHMS[i], time: times[i], quartiles: [times[i], high] }
+            };
+            let candidates = [0, 1, 2].map(candidate).into();
+            Layer { problem, uses: 1, modelled: ALGORITHMS[0], candidates }
+        };
+        assert!(layer([10, 10, 90]).is_steady(), "the slowest does not matter");
+        for noisy in [layer([10, 40, 10]), layer([40, 10, 10])] {
+            assert!((noisy.spread() - 0.4).abs() < 1e-9 && !noisy.is_steady());
+            let mut cache =
+                crate::tune::Cache::new(crate::tune::MachineKey::of(crate::Isa::Baseline, 1));
+            cache.add(&[noisy.clone(), layer([0; 3])]);
+            assert_eq!(cache.tuned().get(&problem.to_string()), Some(ALGORITHMS[1]));
+            assert!([noisy].into_iter().collect::<Tuned>().is_empty());
+        }
     }
 }

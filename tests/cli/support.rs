@@ -44,11 +44,16 @@ pub(crate) fn succeed(args: &[&str]) -> String {
 }
 
 /// What any command may say on stderr: that weights are random, that there are fewer CPUs than a test asks for threads,
-/// and of `classify` what it leaves out and its summary.
+/// that the machine is busy, and of `classify` what it leaves out and its summary.
 pub(crate) fn is_remark(line: &str) -> bool {
     let note = line.strip_prefix("note: ").unwrap_or_default();
     let is_note = note.starts_with("the weights of ") || note.contains(" left out");
-    is_note || line.starts_with(FEW_CPUS) || is_summary(line)
+    is_note || line.starts_with(FEW_CPUS) || is_summary(line) || is_noise(line)
+}
+
+/// What measuring commands say where other processes are in the way, as they may be of tests.
+pub(crate) fn is_noise(line: &str) -> bool {
+    line.starts_with("warning: the machine was busy")
 }
 
 pub(crate) fn is_summary(line: &str) -> bool {

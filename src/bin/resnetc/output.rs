@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 use resnetc::import::npy;
+use resnetc::noise::Noise;
 use resnetc::{Array, whole_file};
 use serde::Serialize;
 
@@ -36,6 +37,18 @@ pub(crate) fn print_json_line(object: &impl Serialize) -> Result<(), Failure> {
 /// Says something on stderr that a reader should know and that is no error. If stderr is closed, nobody wants to.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "note: {text}");
+}
+
+/// Says on stderr why what a command prints may be off.
+pub(crate) fn warn(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "warning: {text}");
+}
+
+/// Says on stderr what speaks against a measurement, if anything does.
+pub(crate) fn warn_of(noise: &Noise) {
+    if let Some(warning) = noise.warning() {
+        warn(&warning);
+    }
 }
 
 /// Writes a file beside its place and moves it there once it is complete.

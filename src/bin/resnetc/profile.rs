@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use resnetc::report::profile::{ClassProfile, Profile, StepProfile};
+use resnetc::noise::{Noise, Watch, steadily};
+use resnetc::report::profile::{ClassProfile, Profile, StepProfile, direct_share};
+use resnetc::report::share::ShareOf;
 use resnetc::report::trace::Timeline;
 use resnetc::runtime::peak;
+use resnetc::{Context, Model};
+use serde::Serialize;
 
 use crate::args::{Common, Values, positive};
 use crate::failure::Failure;
@@ -15,9 +19,13 @@ use crate::{inputs, output};
 
 /// Measure what each step of a run costs
 ///
-/// GFLOP/s count two operations for each multiply-add of direct convolution, and their share of what a loop of
-/// multiply-adds reaches; GB/s count operands and results, each once. Imbalance is the busiest thread's time by the mean
-/// of all.
+/// GFLOP/s count two operations for each multiply-add of direct convolution, and their share of the peak, which is what a
+/// loop of multiply-adds reaches. Where an algorithm does fewer multiply-adds than are counted, or others, the share is
+/// one of direct convolution at the peak ("direct"), and may be above 100 %. GB/s count operands and results, each once.
+/// Imbalance is the busiest thread's time by the mean of all.
+///
+/// The peak is measured before and after. Where that, or the times, show that the machine is busy, all is measured again,
+/// three times at most, unless --iters gives the number of runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -35,12 +43,22 @@ pub(crate) struct Args {
     common: Common,
 }
 
+/// How often all is measured, at most, if the machine is busy.
+const ATTEMPTS: usize = 3;
 /// How long the peak is measured, before and after.
 const PEAK_TIME: Duration = Duration::from_millis(150);
 /// All runs together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(1);
 /// The fewest and the most of them.
 const RUNS: (f64, f64) = (10.0, 1_000.0);
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    profile: &'a Profile,
+    noise: &'a Noise,
+}
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.trace.as_deref().map_or(Ok(()), output::check_file)?;
@@ -56,8 +74,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     model.run(&mut context)?;
     let fitting = BUDGET.as_secs_f64() / start.elapsed().as_secs_f64();
     let runs = args.iters.unwrap_or(fitting.clamp(RUNS.0, RUNS.1) as usize);
-    let peak = peak::measure(model.report().isa, model.threads(), PEAK_TIME)?.gflops;
-    let profile = model.profile(&mut context, runs, peak)?;
+    let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };
+    let (profile, noise) = steadily(attempts, || measure(&model, &mut context, runs))?;
+    output::warn_of(&noise);
     if let Some(path) = &args.trace {
         let timeline = Timeline::of(&model, &model.run_traced(&mut context)?);
         let json = serde_json::to_vec(&timeline)
@@ -65,9 +84,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         output::write_file(path, &json)?;
     }
     match args.json {
-        true => output::print_json(&profile),
+        true => output::print_json(&Report { profile: &profile, noise: &noise }),
         false => output::print(&text(&profile)),
     }
+}
+
+/// A profile between two measurements of the peak.
+fn measure(model: &Model, context: &mut Context, runs: usize) -> Result<(Profile, Noise), Failure> {
+    let watch = Watch::start();
+    let peak = || peak::measure(model.report().isa, model.threads(), PEAK_TIME);
+    let before = peak()?.gflops;
+    let profile = model.profile(context, runs, before)?;
+    let after = peak()?.gflops;
+    let profile = profile.against(before.max(after));
+    let direct = direct_share(&profile.steps);
+    let load = watch.load();
+    let noise = Noise::of(load, model.threads(), [profile.spread], Some([before, after]), direct);
+    Ok((profile, noise))
 }
 
 fn text(profile: &Profile) -> String {
@@ -87,14 +120,16 @@ pub(crate) fn tables(classes: &[ClassProfile], steps: &[StepProfile]) -> String 
     // Writing to a string cannot fail, here and below.
     let _ = writeln!(text, "\n{FIGURES}  class");
     for c in classes {
-        let figures = figures(c.median_ms, c.share_of_time, c.gflops, c.share_of_peak, c.gbytes);
+        let share = (c.share_of, c.share_of_peak);
+        let figures = figures(c.median_ms, c.share_of_time, c.gflops, share, c.gbytes);
         let (steps, macs) = (plural(c.steps, "step"), count(c.macs));
         let moved = bytes(c.bytes as usize);
         let _ = writeln!(text, "{figures}  {} ({steps}, {macs} multiply-adds, {moved})", c.class);
     }
     let _ = writeln!(text, "\n{FIGURES} {:>7} {:>7} {:>5}  step", "chunks", "imbal.", "tile");
     for s in steps {
-        let figures = figures(s.median_ms, s.share_of_time, s.gflops, s.share_of_peak, s.gbytes);
+        let share = (s.share_of, s.share_of_peak);
+        let figures = figures(s.median_ms, s.share_of_time, s.gflops, share, s.gbytes);
         let tile = s.tile.map_or("-".to_owned(), |[pixels, vectors]| format!("{pixels}x{vectors}"));
         let what = if s.kernel.is_empty() { &s.class } else { &s.kernel };
         let _ = writeln!(
@@ -107,13 +142,19 @@ pub(crate) fn tables(classes: &[ClassProfile], steps: &[StepProfile]) -> String 
 }
 
 /// The headings of [`figures`].
-const FIGURES: &str = "       ms   time  GFLOP/s    peak    GB/s";
+const FIGURES: &str = "       ms   time  GFLOP/s    peak  direct    GB/s";
 
-fn figures(ms: f64, time: f64, gflops: f64, peak: f64, gbytes: f64) -> String {
+/// The share stands in one of two columns: of the peak, or of direct convolution at the peak.
+fn figures(ms: f64, time: f64, gflops: f64, share: (ShareOf, f64), gbytes: f64) -> String {
     let time = format!("{ms:9.4} {:5.1}%", 100.0 * time);
     let moved = if gbytes > 0.0 { format!("{gbytes:7.1}") } else { format!("{:>7}", "-") };
+    let percent = format!("{:6.1}%", 100.0 * share.1);
+    let (peak, direct) = match share.0 {
+        ShareOf::Peak => (percent.as_str(), "-"),
+        ShareOf::Direct => ("-", percent.as_str()),
+    };
     match gflops > 0.0 {
-        true => format!("{time} {gflops:8.1} {:6.1}% {moved}", 100.0 * peak),
-        false => format!("{time} {:>8} {:>7} {moved}", "-", "-"),
+        true => format!("{time} {gflops:8.1} {peak:>7} {direct:>7} {moved}"),
+        false => format!("{time} {:>8} {:>7} {:>7} {moved}", "-", "-", "-"),
     }
 }

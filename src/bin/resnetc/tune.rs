@@ -54,6 +54,10 @@ struct Line {
     uses: usize,
     chosen: String,
     modelled: String,
+    /// How far the times that decide are apart, as a part of the median.
+    spread: f64,
+    /// Whether the choice can be trusted, and was kept.
+    kept: bool,
     microseconds: BTreeMap<String, f64>,
 }
 
@@ -82,7 +86,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             bar.get_or_insert_with(|| Progress::new("measuring", total)).set(done);
         })?
     };
-    let file = file.filter(|_| !layers.is_empty());
+    let file = file.filter(|_| layers.iter().any(Layer::is_steady));
+    if let Some(warning) = warning(&layers) {
+        output::warn(&warning);
+    }
     if let Some(file) = &file {
         let mut cache = Cache::new(machine.clone());
         cache.add(&layers);
@@ -119,6 +126,19 @@ fn file(common: &Common, machine: &MachineKey) -> Result<Option<PathBuf>, Failur
     Ok(Some(file))
 }
 
+/// That layers are left out, if any is.
+fn warning(layers: &[Layer]) -> Option<String> {
+    let left_out = layers.iter().filter(|layer| !layer.is_steady()).count();
+    (left_out > 0).then(|| {
+        format!(
+            "the machine was busy: the times of {} of {} are too far apart to be kept; run the command again when \
+             nothing else runs",
+            left_out,
+            plural(layers.len(), "layer")
+        )
+    })
+}
+
 fn report(args: &Args, machine: MachineKey, file: Option<PathBuf>, layers: &[Layer]) -> Report {
     let time = |choice: fn(&Layer) -> Algorithm| {
         let times = layers.iter().map(|layer| {
@@ -132,6 +152,8 @@ fn report(args: &Args, machine: MachineKey, file: Option<PathBuf>, layers: &[Lay
         uses: layer.uses,
         chosen: layer.chosen().to_string(),
         modelled: layer.modelled.to_string(),
+        spread: layer.spread(),
+        kept: layer.is_steady(),
         microseconds: layer
             .candidates
             .iter()
@@ -157,7 +179,14 @@ fn text(report: &Report, numerics: Numerics) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail, here and below.
     for line in &report.layers {
-        let _ = writeln!(text, "{} ({})", line.layer, plural(line.uses, "layer"));
+        let left_out = match line.kept {
+            true => String::new(),
+            false => {
+                let percent = 100.0 * line.spread;
+                format!("; left out: half of its times are {percent:.0} % of the median apart")
+            }
+        };
+        let _ = writeln!(text, "{} ({}){left_out}", line.layer, plural(line.uses, "layer"));
         for (algorithm, time) in &line.microseconds {
             let chosen = if *algorithm == line.chosen { "  chosen" } else { "" };
             let modelled = if *algorithm == line.modelled { "  by the model" } else { "" };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use resnetc::Network;
 use resnetc::advice::OptionName;
+use resnetc::noise::{Noise, Watch, steadily};
+use resnetc::report::share::ShareOf;
 use serde::Serialize;
 
 use super::agree::{Agreement, tolerance, widened};
@@ -21,6 +23,8 @@ use crate::output;
 
 /// All timed runs of all variants together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(20);
+/// How often all is timed, at most, if the machine is busy.
+const ATTEMPTS: usize = 2;
 /// The fewest rounds, if their number is not given.
 const LEAST_ROUNDS: usize = 5;
 /// The name of the interpreter's row.
@@ -35,6 +39,10 @@ pub(super) struct Ablation {
     pub(super) gflops: f64,
     pub(super) peak_gflops: f64,
     pub(super) share_of_peak: f64,
+    /// What that is a share of.
+    pub(super) share_of: ShareOf,
+    /// What speaks against the figures.
+    pub(super) noise: Noise,
     /// How far outputs may be apart, as a part of the greatest value.
     pub(super) tolerance: f64,
     /// Whether all variants were in memory while they were timed, or each was compiled anew for each turn.
@@ -106,9 +114,18 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
     let agreement = interpreted.agreement(network, race.outputs(full));
     let differences = race.agree(&agreement)?;
     let (isa, threads) = (race.compiled(full).isa, race.compiled(full).threads);
-    let before = measure_peak(isa, threads)?;
-    let stats = race.run()?;
-    let peak = before.max(measure_peak(isa, threads)?);
+    let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };
+    let ((stats, peak), noise) = steadily(attempts, || {
+        let watch = Watch::start();
+        let before = measure_peak(isa, threads)?;
+        let stats = race.run()?;
+        let after = measure_peak(isa, threads)?;
+        let spreads = stats.iter().map(Stats::spread);
+        let noise = Noise::of(watch.load(), threads, spreads, Some([before, after]), None);
+        Ok::<_, Failure>(((stats, before.max(after)), noise))
+    })?;
+    output::warn_of(&noise);
+    let share_of = ladder.outlines[ladder.full].share_of();
     let mut rows = vec![interpreted.row()];
     rows.extend((0..ladder.rungs.len()).map(|rung| {
         let lane = lane(rung);
@@ -122,6 +139,8 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
         gflops,
         peak_gflops: peak,
         share_of_peak: gflops / peak,
+        share_of,
+        noise,
         tolerance: agreement.tolerance,
         all_in_memory: race.keep() == Keep::All,
         rows,

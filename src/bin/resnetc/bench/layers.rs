@@ -13,6 +13,9 @@ pub(super) struct Layers {
     /// Sum of the steps' medians.
     pub(super) layers_ms: f64,
     pub(super) layer_iterations: usize,
+    /// How far the middle half of the profiled runs is apart, as a part of their median.
+    #[serde(rename = "layers_spread")]
+    pub(super) spread: f64,
     pub(super) classes: Vec<ClassProfile>,
     pub(super) layers: Vec<StepProfile>,
 }
@@ -25,6 +28,7 @@ pub(super) fn measure(subject: &mut Subject, plan: Plan, peak: f64) -> Result<La
     Ok(Layers {
         layers_ms: profile.milliseconds,
         layer_iterations: profile.runs,
+        spread: profile.spread,
         classes: profile.classes,
         layers: profile.steps,
     })

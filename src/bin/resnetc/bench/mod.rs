@@ -18,6 +18,9 @@ mod timing;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use resnetc::noise::{Noise, Watch, steadily};
+use resnetc::report::profile::direct_share;
+use resnetc::report::share::ShareOf;
 use resnetc::runtime::peak;
 use resnetc::{Isa, Network};
 
@@ -33,7 +36,11 @@ use timing::Plan;
 /// Measure how long a run takes
 ///
 /// The peak is what a loop of multiply-adds reaches on the same threads, measured before and after; GFLOP/s count
-/// two operations for each multiply-add of direct convolution.
+/// two operations for each multiply-add of direct convolution. Where an algorithm does fewer of them, or others, the share
+/// is one of direct convolution at the peak, and may be above 100 %.
+///
+/// Where the times or the peaks show that the machine is busy, all is measured again, three times at most, unless --iters
+/// gives the number of runs.
 ///
 /// --ablate says what each optimization brings: it times the network without optimizations and with more and more of
 /// them, and without each of them alone. All variants give the same results, which is checked first, and take turns.
@@ -75,6 +82,8 @@ pub(crate) struct Args {
 
 /// How long the peak is measured, each time.
 const PEAK_TIME: Duration = Duration::from_millis(150);
+/// How often all is measured, at most, if the machine is busy.
+const ATTEMPTS: usize = 3;
 /// All timed runs together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(2);
 
@@ -98,21 +107,49 @@ fn run_one(args: &Args) -> Result<(), Failure> {
     let mut variants = vec![Variant { name: "full".to_owned(), network: network.clone() }];
     variants.extend(args.compare.then(|| compare::unfused(&network)));
     let mut race = Race::new(variants, args.common.seed(), plan, usize::MAX)?;
-    let (isa, threads) = (race.compiled(0).isa, race.compiled(0).threads);
-    let before = measure_peak(isa, threads)?;
-    let (figures, compared) = measure(&mut race, &network)?;
-    let peak = before.max(measure_peak(isa, threads)?);
-    let layers = match race.subject(0).filter(|_| args.layers) {
-        Some(subject) => Some(layers::measure(subject, plan, peak)?),
-        None => None,
-    };
-    let mut report = Report::new(&args.model, &network, figures, peak);
-    report.compare = compared;
-    report.layers = layers;
+    let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };
+    let (mut report, noise) = steadily(attempts, || attempt(args, &network, &mut race, plan))?;
+    output::warn_of(&noise);
+    report.noise = Some(noise);
     match args.json {
         true => output::print_json(&report),
         false => output::print(&report.text()),
     }
+}
+
+/// All that is asked for, measured once.
+fn attempt(
+    args: &Args,
+    network: &Network,
+    race: &mut Race,
+    plan: Plan,
+) -> Result<(Report, Noise), Failure> {
+    let (isa, threads) = (race.compiled(0).isa, race.compiled(0).threads);
+    let watch = Watch::start();
+    let before = measure_peak(isa, threads)?;
+    let (figures, compared) = measure(race, network)?;
+    let after = measure_peak(isa, threads)?;
+    let peak = before.max(after);
+    let layers = match race.subject(0).filter(|_| args.layers) {
+        Some(subject) => Some(layers::measure(subject, plan, peak)?),
+        None => None,
+    };
+    let both = [Some(&figures), compared.as_ref().map(|c| &c.unfused)];
+    let spreads = both.into_iter().flatten().map(|figures| figures.times.spread());
+    let spreads = spreads.chain(layers.as_ref().map(|layers| layers.spread));
+    let direct = layers.as_ref().and_then(|layers| direct_share(&layers.layers));
+    let noise = Noise::of(watch.load(), threads, spreads, Some([before, after]), direct);
+    let share_of = share_of(race);
+    let mut report = Report::new(&args.model, network, figures, (peak, share_of));
+    report.compare = compared;
+    report.layers = layers;
+    Ok((report, noise))
+}
+
+/// What a speed of the first variant is a share of.
+fn share_of(race: &mut Race) -> ShareOf {
+    let steps = race.subject(0).map(|subject| subject.model.steps().to_vec()).unwrap_or_default();
+    ShareOf::all(steps.iter().filter(|s| s.macs > 0).map(|step| ShareOf::of(step.algorithm)))
 }
 
 /// The figures of the first variant, and of the other one if there is one.

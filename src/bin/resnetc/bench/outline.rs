@@ -6,6 +6,7 @@ use resnetc::ir::{NodeId, Op};
 use resnetc::kernels::Algorithm;
 use resnetc::kernels::geometry::Place;
 use resnetc::passes::Remarks;
+use resnetc::report::share::ShareOf;
 use resnetc::{Isa, Network};
 
 use crate::failure::Failure;
@@ -56,6 +57,12 @@ impl Outline {
     /// The instruction set.
     pub(super) fn isa(&self) -> Isa {
         self.work.isa
+    }
+
+    /// What the network's speed is a share of.
+    pub(super) fn share_of(&self) -> ShareOf {
+        let is_conv = |step: &&Step| matches!(step.op, Op::Conv(_));
+        ShareOf::all(self.work.steps.iter().filter(is_conv).map(|s| ShareOf::of(s.algorithm)))
     }
 
     /// Schedules and plans a network.

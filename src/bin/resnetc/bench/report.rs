@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use resnetc::noise::Noise;
+use resnetc::report::share::ShareOf;
 use resnetc::{Isa, Network};
 use serde::Serialize;
 
@@ -69,6 +71,10 @@ pub(super) struct Report {
     gflops: f64,
     peak_gflops: f64,
     share_of_peak: f64,
+    /// What that is a share of.
+    share_of: ShareOf,
+    /// What speaks against the figures.
+    pub(super) noise: Option<Noise>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) compare: Option<Compared>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -76,7 +82,12 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(model: &Path, network: &Network, figures: Figures, peak: f64) -> Self {
+    pub(super) fn new(
+        model: &Path,
+        network: &Network,
+        figures: Figures,
+        (peak, share_of): (f64, ShareOf),
+    ) -> Self {
         let compiled = &figures.compiled;
         let subtitle = Subtitle::new(model, network, compiled.isa, compiled.threads);
         let gflops = gflops(subtitle.macs, figures.times.median_ms);
@@ -86,6 +97,8 @@ impl Report {
             gflops,
             peak_gflops: peak,
             share_of_peak: gflops / peak,
+            share_of,
+            noise: None,
             compare: None,
             layers: None,
         }
@@ -99,10 +112,9 @@ impl Report {
         figures(&mut text, &self.figures);
         let _ = writeln!(
             text,
-            "speed    {:.1} GFLOP/s, {:.1} % of the {:.1} GFLOP/s that a multiply-add loop reaches",
+            "speed    {:.1} GFLOP/s, {}",
             self.gflops,
-            100.0 * self.share_of_peak,
-            self.peak_gflops
+            share_text(self.share_of, self.share_of_peak, self.peak_gflops)
         );
         if let Some(compared) = &self.compare {
             let _ = writeln!(text, "\nwithout optional passes, run in turns with the above:");
@@ -120,6 +132,15 @@ impl Report {
         }
         text
     }
+}
+
+/// `61.2 % of the 83.1 GFLOP/s that a multiply-add loop reaches`.
+pub(super) fn share_text(of: ShareOf, share: f64, peak: f64) -> String {
+    let by = match of {
+        ShareOf::Peak => "",
+        ShareOf::Direct => "direct convolution at ",
+    };
+    format!("{:.1} % of {by}the {peak:.1} GFLOP/s that a multiply-add loop reaches", 100.0 * share)
 }
 
 fn figures(text: &mut String, figures: &Figures) {

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use resnetc::compile::run_macs;
-use resnetc::report::profile::StepProfile;
+use resnetc::noise::{Noise, Watch, steadily};
+use resnetc::report::profile::{StepProfile, direct_share};
 use resnetc::runtime::{bandwidth, peak};
 use resnetc::{Isa, Model, Network};
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub(crate) use super::layers::gflops;
 
 /// All timed runs of all levels together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(8);
+/// How often all is measured, at most, if the machine is busy.
+const ATTEMPTS: usize = 2;
 /// The fewest rounds, if their number is not given.
 const LEAST_ROUNDS: usize = 5;
 /// Timed runs of the layers together, if their number is not given.
@@ -54,6 +57,8 @@ pub(crate) struct Survey {
     pub(crate) tolerance: f64,
     pub(crate) peak_gflops: f64,
     pub(crate) bandwidth: bandwidth::Bandwidth,
+    /// What speaks against the figures.
+    pub(crate) noise: Noise,
 }
 
 /// One level of optimization.
@@ -126,17 +131,29 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
         tolerance: tolerance(network.graph()),
     };
     let differences = race.agree(&agreement)?;
-    let before = roofs(isa, threads)?;
-    let stats = race.run()?;
-    let plan = runs.plan(LAYER_BUDGET);
-    let (profile, model) = match race.subject(full) {
-        Some(kept) => (layers::measure(kept, plan, before.0)?, kept.model.clone()),
-        None => {
-            let mut subject = Subject::new(network, seed)?;
-            (layers::measure(&mut subject, plan, before.0)?, subject.model)
-        }
-    };
-    let after = roofs(isa, threads)?;
+    let attempts = if runs.iterations.is_some() { 1 } else { ATTEMPTS };
+    let (measured, noise) = steadily(attempts, || {
+        let watch = Watch::start();
+        let before = roofs(isa, threads)?;
+        let stats = race.run()?;
+        let plan = runs.plan(LAYER_BUDGET);
+        let (profile, model) = match race.subject(full) {
+            Some(kept) => (layers::measure(kept, plan, before.0)?, kept.model.clone()),
+            None => {
+                let mut subject = Subject::new(network, seed)?;
+                (layers::measure(&mut subject, plan, before.0)?, subject.model)
+            }
+        };
+        let after = roofs(isa, threads)?;
+        let spreads = stats.iter().map(Stats::spread).chain([profile.spread]);
+        let peaks = [before.0, after.0];
+        // Shares were taken of the peak before.
+        let highest = peaks[0].max(peaks[1]);
+        let direct = direct_share(&profile.layers).map(|share| share * peaks[0] / highest);
+        let noise = Noise::of(watch.load(), threads, spreads, Some(peaks), direct);
+        Ok::<_, Failure>((Measured { stats, profile, model, roofs: [before, after] }, noise))
+    })?;
+    let Measured { stats, profile, model, roofs: [before, after] } = measured;
     let levels = timed.iter().enumerate();
     let levels = levels
         .map(|(lane, &rung)| Level::new(&ladder, rung, race.compiled(lane), &stats[lane]))
@@ -157,7 +174,16 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
             true => after.1,
             false => before.1,
         },
+        noise,
     })
+}
+
+/// What one attempt gives.
+struct Measured {
+    stats: Vec<Stats>,
+    profile: layers::Layers,
+    model: Model,
+    roofs: [(f64, bandwidth::Bandwidth); 2],
 }
 
 /// What multiply-adds and what reading memory reach.

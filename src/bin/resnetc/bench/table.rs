@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::ablate::{Ablation, Row};
 use super::ladder::Group;
+use super::report::share_text;
 use crate::units::bytes;
 
 /// Headings, and whether the column holds figures.
@@ -32,10 +33,9 @@ pub(super) fn text(ablation: &Ablation) -> String {
     let _ = writeln!(text, "{}", subtitle.text());
     let _ = writeln!(
         text,
-        "full: {:.1} GFLOP/s, {:.1} % of the {:.1} GFLOP/s that a multiply-add loop reaches",
+        "full: {:.1} GFLOP/s, {}",
         ablation.gflops,
-        100.0 * ablation.share_of_peak,
-        ablation.peak_gflops
+        share_text(ablation.share_of, ablation.share_of_peak, ablation.peak_gflops)
     );
     let worst = ablation.rows.iter().filter_map(|r| r.relative_difference).fold(0.0, f64::max);
     let how = match ablation.all_in_memory {

@@ -63,6 +63,14 @@ pub(super) struct Stats {
 }
 
 impl Stats {
+    /// How far the middle half of the runs is apart, as a part of the median.
+    pub(super) fn spread(&self) -> f64 {
+        match self.median_ms > 0.0 {
+            true => (self.q3_ms - self.q1_ms) / self.median_ms,
+            false => 0.0,
+        }
+    }
+
     pub(super) fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         // The smallest value that at least this share of all values does not exceed.

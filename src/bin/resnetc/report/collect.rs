@@ -12,6 +12,7 @@ use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::problem::ConvProblem;
 use resnetc::report::class::class;
 use resnetc::report::profile::StepProfile;
+use resnetc::report::share::ShareOf;
 use resnetc::runtime::model::StepInfo;
 use resnetc::tune::MachineKey;
 
@@ -29,8 +30,11 @@ pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<
     let stages = Stages::of(network, network.options())?;
     let layers = layers(&stages, &survey);
     let machine = machine(&survey);
-    let run = run(network.graph(), &survey);
+    let with_work = layers.iter().filter(|layer| layer.macs > 0);
+    let share_of = ShareOf::all(with_work.map(|layer| layer.share_of));
+    let run = Run { share_of, ..run(network.graph(), &survey) };
     Ok(Report {
+        noise: survey.noise.clone(),
         model: short(&model.display().to_string()),
         run,
         layers,
@@ -73,6 +77,7 @@ fn run(graph: &Graph, survey: &Survey) -> Run {
         macs,
         gflops: reached,
         share_of_peak: reached / survey.peak_gflops,
+        share_of: ShareOf::default(),
         speedup: unfused(survey).map(|i| survey.levels[i].median_ms / full.median_ms),
         difference: survey.difference,
         tolerance: survey.tolerance,
@@ -157,6 +162,7 @@ fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
             bytes: own.iter().map(|(_, step)| step.bytes as usize).sum(),
             gflops: speed,
             share_of_peak: speed / survey.peak_gflops,
+            share_of: ShareOf::of(stages.algorithm(node)),
         }
     });
     operators.collect()

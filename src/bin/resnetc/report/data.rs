@@ -1,7 +1,9 @@
 //! What a report shows: plain data, which `--json` prints and the page draws.
 
+use resnetc::noise::Noise;
 use resnetc::report::explain::Explanation;
 use resnetc::report::plan::MemoryPlan;
+use resnetc::report::share::ShareOf;
 use serde::Serialize;
 
 use crate::bench::survey::{Level, Skipped};
@@ -20,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) graphs: Graphs,
     pub(crate) explanation: Explanation,
     pub(crate) machine: Machine,
+    /// What speaks against the figures.
+    pub(crate) noise: Noise,
 }
 
 /// The network and a run of it.
@@ -33,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) macs: u64,
     pub(crate) gflops: f64,
     pub(crate) share_of_peak: f64,
+    /// What that is a share of.
+    pub(crate) share_of: ShareOf,
     /// How many times as fast as unfused code; absent if that was not timed.
     pub(crate) speedup: Option<f64>,
     /// The greatest difference between outputs of two levels, as a part of the greatest value.
@@ -121,6 +127,8 @@ pub(crate) struct Layer {
     pub(crate) bytes: usize,
     pub(crate) gflops: f64,
     pub(crate) share_of_peak: f64,
+    /// What that is a share of.
+    pub(crate) share_of: ShareOf,
 }
 
 impl Layer {

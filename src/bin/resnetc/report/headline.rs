@@ -1,6 +1,7 @@
 //! What was measured, in four figures.
 
 use maud::{Markup, html};
+use resnetc::report::share::ShareOf;
 
 use super::data::Report;
 use super::svg::{extents, figure, share};
@@ -28,8 +29,8 @@ pub(crate) fn section(report: &Report) -> Markup {
                         "as fast as without optional passes, which takes " (figure(unfused.median_ms)) " ms"
                     }))
                 }
-                (tile("share of peak", share(run.share_of_peak).trim_end_matches(" %"), "%", html! {
-                    (figure(run.gflops)) " of " (figure(report.roofs.gflops))
+                (tile(run.share_of.title(), share(run.share_of_peak).trim_end_matches(" %"), "%", html! {
+                    (figure(run.gflops)) " by " (figure(report.roofs.gflops))
                     " GFLOP/s, counted as direct convolution"
                 }))
                 (tile("arena", &split(memory.peak).0, &split(memory.peak).1, html! {
@@ -41,9 +42,32 @@ pub(crate) fn section(report: &Report) -> Markup {
                     }
                 }))
             }
+            @if let Some(warning) = report.noise.warning() {
+                p .warning { (capital(&warning)) "." }
+            }
             @if report.machine.debug {
                 p .warning { "Measured with a build for developers, whose checks take time. Build with --release." }
             }
+        }
+    }
+}
+
+/// With a capital letter at its beginning.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|c| c.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// What a figure is called that is a share of something.
+trait Title {
+    fn title(self) -> &'static str;
+}
+
+impl Title for ShareOf {
+    fn title(self) -> &'static str {
+        match self {
+            ShareOf::Peak => "share of peak",
+            ShareOf::Direct => "of direct convolution at peak",
         }
     }
 }

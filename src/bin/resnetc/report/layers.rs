@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
+use resnetc::report::share::ShareOf;
 
 use super::data::{Kind, Layer, Report};
 use super::palette::variable;
@@ -26,7 +27,8 @@ pub(crate) fn section(report: &Report) -> Markup {
                 (plural(layers.len(), "layer")) " in " (figure(total)) " ms, timed one by one in "
                 (plural(report.roofs.layer_runs, "run")) ". The filled part of a bar is the time that its "
                 "multiply-adds take at peak; the pale part is what was lost to everything else. Winograd's algorithm "
-                "does fewer multiply-adds than are counted, so it may be filled to the top."
+                "does fewer multiply-adds than are counted, and tile registers do others, so theirs is a share of direct "
+                "convolution at peak, and the bar may be filled to the top."
             }
             (skyline(layers, report.roofs.gflops))
             (legend(kinds.into_iter()))
@@ -87,10 +89,10 @@ pub(crate) fn tip(layer: &Layer) -> String {
     let work = match layer.macs {
         0 => String::new(),
         macs => format!(
-            ", {} multiply-adds at {} GFLOP/s, {} of peak",
+            ", {} multiply-adds at {} GFLOP/s, {}",
             count(macs),
             figure(layer.gflops),
-            share(layer.share_of_peak)
+            share_text(layer.share_of, layer.share_of_peak)
         ),
     };
     format!(
@@ -113,6 +115,7 @@ struct Class<'a> {
     ideal_ms: f64,
     share_of_time: f64,
     macs: u64,
+    share_of: ShareOf,
 }
 
 fn by_class(layers: &[Layer]) -> Vec<Class<'_>> {
@@ -128,6 +131,7 @@ fn by_class(layers: &[Layer]) -> Vec<Class<'_>> {
                 ideal_ms: 0.0,
                 share_of_time: 0.0,
                 macs: 0,
+                share_of: ShareOf::default(),
             });
             classes.len() - 1
         });
@@ -137,6 +141,7 @@ fn by_class(layers: &[Layer]) -> Vec<Class<'_>> {
         class.ideal_ms += layer.median_ms * layer.share_of_peak;
         class.share_of_time += layer.share_of_time;
         class.macs += layer.macs;
+        class.share_of = ShareOf::all([class.share_of, layer.share_of]);
     }
     classes.sort_by(|a, b| b.ms.total_cmp(&a.ms));
     classes
@@ -152,7 +157,7 @@ fn classes(layers: &[Layer]) -> Markup {
                     @let reached = class.ideal_ms / class.ms.max(f64::MIN_POSITIVE);
                     @let tip = format!(
                         "{}: {} in {} ms, {} of the run, {}", class.name, plural(class.layers, "layer"),
-                        figure(class.ms), share(class.share_of_time), peak_text(class.macs, reached)
+                        figure(class.ms), share(class.share_of_time), peak_text(class.macs, class.share_of, reached)
                     );
                     li data-mark {
                         span .name { (class.name) span .note { " " (plural(class.layers, "layer")) } }
@@ -166,11 +171,16 @@ fn classes(layers: &[Layer]) -> Markup {
     }
 }
 
-fn peak_text(macs: u64, reached: f64) -> String {
+fn peak_text(macs: u64, of: ShareOf, reached: f64) -> String {
     match macs {
         0 => "no multiply-adds".to_owned(),
-        _ => format!("{} of peak", share(reached)),
+        _ => share_text(of, reached),
     }
+}
+
+/// `61 % of peak`, `146 % of direct`.
+fn share_text(of: ShareOf, reached: f64) -> String {
+    format!("{} of {}", share(reached), of.name())
 }
 
 fn list(layers: &[Layer]) -> Markup {
@@ -184,7 +194,7 @@ fn list(layers: &[Layer]) -> Markup {
                         th scope="col" { "layer" }
                         th scope="col" { "time" }
                         th .number scope="col" { "ms" }
-                        th .number scope="col" { "of peak" }
+                        th .number scope="col" { "speed" }
                         th scope="col" { "algorithm" }
                         th .number scope="col" { "GFLOP/s" }
                         th .number scope="col" { "moved" }
@@ -206,7 +216,7 @@ fn line(layer: &Layer, longest: f64) -> Markup {
                 (bar(layer.median_ms / longest, Some(ideal_ms(layer) / longest), variable(layer.kind), &tip(layer)))
             }
             td .number { (figure(layer.median_ms)) }
-            td .number { @if has_work { (share(layer.share_of_peak)) } @else { "\u{2013}" } }
+            td .number { @if has_work { (share_text(layer.share_of, layer.share_of_peak)) } @else { "\u{2013}" } }
             td { (layer.algorithm) }
             td .number { @if has_work { (figure(layer.gflops)) } @else { "\u{2013}" } }
             td .number { (bytes(layer.bytes)) }

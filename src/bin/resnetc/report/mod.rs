@@ -27,6 +27,7 @@ mod tests;
 use std::path::PathBuf;
 
 use resnetc::advice::OptionName;
+use resnetc::report::share::ShareOf;
 
 use crate::args::{Common, Values, positive};
 use crate::bench::survey::{self, Runs};
@@ -69,6 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let most_bytes = args.hold.saturating_mul(1_000_000);
     let runs = Runs { warmup: args.warmup, iterations: args.iters, most_bytes };
     let survey = survey::measure(&network, common.seed(), runs)?;
+    output::warn_of(&survey.noise);
     let report = collect::report(&args.model, &network, survey)?;
     if let Some(file) = &args.output {
         output::write_file(file, page::render(&report).as_bytes())?;
@@ -83,11 +85,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn summary(report: &Report) -> String {
     let faster = report.run.speedup.map(|by| format!(", {by:.2} times as fast as unfused"));
     format!(
-        "{}: {:.3} ms{}, {:.0} % of peak\n",
+        "{}: {:.3} ms{}, {:.0} % of {}\n",
         report.model,
         report.full().median_ms,
         faster.unwrap_or_default(),
-        100.0 * report.run.share_of_peak
+        100.0 * report.run.share_of_peak,
+        match report.run.share_of {
+            ShareOf::Peak => "peak",
+            ShareOf::Direct => "direct convolution at peak",
+        }
     )
 }
 

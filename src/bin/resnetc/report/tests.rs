@@ -9,9 +9,11 @@ use proptest::prelude::*;
 use resnetc::ir::Graph;
 use resnetc::ir::op::{Conv, Unary, Window};
 use resnetc::ir::{Op, Tensor};
+use resnetc::noise::{Load, Noise};
 use resnetc::passes::NodeRef;
 use resnetc::report::explain::{Explained, Explanation, NearMiss, Rewritten};
 use resnetc::report::plan::{MemoryPlan, PlannedBuffer, PlannedStep, PlannedValue, Role};
+use resnetc::report::share::ShareOf;
 use resnetc::{Compiler, Options};
 
 use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roofs, Run};
@@ -57,6 +59,7 @@ fn layer(name: &str, kind: Kind, macs: u64) -> Layer {
         bytes: 1000,
         gflops: macs as f64 / 1e6,
         share_of_peak: 0.5,
+        share_of: ShareOf::Peak,
     }
 }
 
@@ -133,6 +136,7 @@ fn made(name: &str) -> Report {
             macs: 1000,
             gflops: 50.0,
             share_of_peak: 0.5,
+            share_of: ShareOf::Peak,
             speedup: Some(2.0),
             difference: 1e-7,
             tolerance: 1e-5,
@@ -160,6 +164,7 @@ fn made(name: &str) -> Report {
             ],
         },
         explanation: explanation(name),
+        noise: Noise::default(),
         machine: Machine {
             resnetc: "0.0.0",
             debug: false,
@@ -213,6 +218,30 @@ proptest! {
     fn any_name_is_text(name in any::<String>()) {
         check_name(&name);
     }
+}
+
+#[test]
+fn a_page_says_what_speaks_against_its_figures() {
+    assert!(!page::render(&made("x")).contains("busy"));
+    let load = Load { cpus: 2, others: Some(1.4), waiting: Some(0.5), stolen: None };
+    let noise = Noise::of(load, 2, [0.4], Some([50.0, 100.0]), None);
+    let html = page::render(&Report { noise, ..made("x") });
+    Page::read(&html).check();
+    for says in ["The machine was busy", "1.4 of 2 CPUs", "the peak changed by 50 %", "40 % of"] {
+        assert!(html.contains(says), "{says}");
+    }
+}
+
+#[test]
+fn what_is_above_the_peak_is_no_share_of_it() {
+    let mut report = made("x");
+    report.layers[0].share_of_peak = 1.46;
+    report.layers[0].share_of = ShareOf::Direct;
+    report.run.share_of_peak = 1.3;
+    report.run.share_of = ShareOf::Direct;
+    let html = page::render(&report);
+    assert!(html.contains("146 % of direct") && html.contains("of direct convolution at peak"));
+    assert!(!html.contains("146 % of peak") && !html.contains("share of peak"), "{html}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(super) struct Code {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     check(args)?;
-    let network = args.common.without_tuned().load_to_run(&args.model, Values::Random)?;
+    let network = args.common().without_tuned().load_to_run(&args.model, Values::Random)?;
     let ablation = measure(args, &network)?;
     if let Some(file) = &args.csv {
         output::write_file(file, csv::text(&ablation).as_bytes())?;
@@ -108,7 +108,7 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
     let timed = ladder.timed();
     let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
     let most_bytes = args.hold.saturating_mul(1_000_000);
-    let mut race = Race::new(variants, args.common.seed(), plan, most_bytes)?;
+    let mut race = Race::new(variants, args.common().seed(), plan, most_bytes)?;
     let lane = |rung: usize| timed.iter().position(|&t| t == ladder.owner[rung]).unwrap_or(0);
     let full = lane(ladder.full);
     let agreement = interpreted.agreement(network, race.outputs(full));
@@ -174,8 +174,7 @@ fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, difference:
 
 /// What can be refused before the work.
 fn check(args: &Args) -> Result<(), Failure> {
-    args.common.refuse(&[OptionName::Tuned], "measured choices are for the full network only")?;
-    args.csv.as_deref().map_or(Ok(()), output::check_file)
+    args.common().refuse(&[OptionName::Tuned], "measured choices are for the full network only")
 }
 
 /// What became of the interpreter.
@@ -188,7 +187,7 @@ impl Interpretation {
     fn of(args: &Args, network: &Network) -> Result<Self, Failure> {
         let estimate = interpreter::estimate(network.graph())?;
         let run = (args.interpreter || estimate <= PATIENCE)
-            .then(|| interpreter::run(network, args.common.seed()))
+            .then(|| interpreter::run(network, args.common().seed()))
             .transpose()?;
         Ok(Interpretation { run, estimate })
     }

@@ -44,7 +44,7 @@ fn code(row: &Row, of: fn(&Code) -> usize) -> Option<String> {
 }
 
 /// Text as one field (RFC 4180).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_owned(),

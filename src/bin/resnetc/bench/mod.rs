@@ -1,8 +1,10 @@
 //! `resnetc bench`: how long a run takes.
 
 mod ablate;
+mod against;
 mod agree;
 mod compare;
+mod crowd;
 mod csv;
 mod interpreter;
 mod ladder;
@@ -12,10 +14,11 @@ mod race;
 mod report;
 mod subject;
 pub(crate) mod survey;
+mod sweep;
 mod table;
 mod timing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use resnetc::noise::{Noise, Watch, steadily};
@@ -24,13 +27,15 @@ use resnetc::report::share::ShareOf;
 use resnetc::runtime::peak;
 use resnetc::{Isa, Network};
 
-use crate::args::{Common, Values, positive};
+use crate::args::{Common, ModelOptions, Values, positive};
 use crate::failure::Failure;
 use crate::output;
+use against::{Against, Earlier};
 use agree::{Agreement, tolerance, widened};
 use compare::Compared;
 use race::{Race, Variant};
 use report::{Figures, Report};
+use sweep::Sweep;
 use timing::Plan;
 
 /// Measure how long a run takes
@@ -41,6 +46,11 @@ use timing::Plan;
 ///
 /// Where the times or the peaks show that the machine is busy, all is measured again, three times at most, unless --iters
 /// gives the number of runs.
+///
+/// Several numbers of --threads and of --batch are all combined, one row each. --against sets the median beside that of an
+/// earlier run and says what was not the same: CPU, instruction set, threads, batch or model. --concurrency runs so many
+/// contexts of the model at once, each on a thread of its own: where one run uses the model's threads, the others use
+/// their own only.
 ///
 /// --ablate says what each optimization brings: it times the network without optimizations and with more and more of
 /// them, and without each of them alone. All variants give the same results, which is checked first, and take turns.
@@ -67,8 +77,8 @@ pub(crate) struct Args {
     /// Run the interpreter too, however long it takes [default: if it takes less than a minute]
     #[arg(long, requires = "ablate")]
     interpreter: bool,
-    /// Write the variants' figures as CSV too
-    #[arg(long, value_name = "FILE", requires = "ablate")]
+    /// Write the rows of --ablate, or of several --threads or --batch, as CSV too
+    #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Memory for all variants at once; if they need more, each is compiled anew for each of its turns
     #[arg(long, value_name = "MB", requires = "ablate", default_value_t = 4000)]
@@ -76,8 +86,63 @@ pub(crate) struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Run so many contexts at once too, and tell throughput and tail latency
+    #[arg(long, value_name = "N", value_parser = positive, conflicts_with = "ablate")]
+    concurrency: Option<usize>,
+    /// Compare with what an earlier run printed with --json
+    #[arg(long, value_name = "FILE.json", conflicts_with = "ablate")]
+    against: Option<PathBuf>,
+    /// Threads of a run; several, as in 1,2, are measured one after the other [default: as many as the process may use]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]
+    threads: Vec<usize>,
+    /// Pictures in one run; several, as in 1,8, are measured one after the other [default: as many as the model says, or 1]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]
+    batch: Vec<usize>,
     #[command(flatten)]
-    common: Common,
+    options: ModelOptions,
+}
+
+impl Args {
+    /// The combinations of threads and batch; a single one has the first place alone.
+    fn sizes(&self) -> Vec<Common> {
+        let each = |given: &[usize]| -> Vec<Option<usize>> {
+            if given.is_empty() { vec![None] } else { given.iter().copied().map(Some).collect() }
+        };
+        let batches = each(&self.batch);
+        let threads = each(&self.threads).into_iter();
+        threads
+            .flat_map(|threads| batches.iter().map(move |&batch| (threads, batch)))
+            .map(|(threads, batch)| Common { threads, batch, model: self.options.clone() })
+            .collect()
+    }
+
+    /// The options, with the first of the combinations.
+    fn common(&self) -> Common {
+        let first = |given: &[usize]| given.first().copied();
+        Common {
+            threads: first(&self.threads),
+            batch: first(&self.batch),
+            model: self.options.clone(),
+        }
+    }
+
+    /// What can be refused before the work.
+    fn check(&self, sizes: usize) -> Result<(), Failure> {
+        let one_size =
+            [(self.ablate, "--ablate"), (self.layers, "--layers"), (self.compare, "--compare")];
+        if let Some((_, flag)) = one_size.into_iter().find(|(given, _)| *given && sizes > 1) {
+            return Err(Failure::usage(format!(
+                "{flag} goes with one number of threads and one batch"
+            )));
+        }
+        if self.csv.is_some() && !self.ablate && sizes == 1 {
+            return Err(Failure::no_effect(
+                "--csv",
+                "it writes the rows of --ablate, or of several --threads or --batch",
+            ));
+        }
+        self.csv.as_deref().map_or(Ok(()), output::check_file)
+    }
 }
 
 /// How long the peak is measured, each time.
@@ -88,10 +153,53 @@ const ATTEMPTS: usize = 3;
 const BUDGET: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    match args.ablate {
-        true => ablate::run(args),
-        false => run_one(args),
+    let sizes = args.sizes();
+    args.check(sizes.len())?;
+    if args.ablate {
+        return ablate::run(args);
     }
+    let saved = args.against.as_deref().map(against::read).transpose()?;
+    let rows = sizes.iter().map(|common| {
+        let mut report = run_one(args, common)?;
+        if let (Some(file), Some(saved)) = (&args.against, &saved) {
+            report.against = compare_with(file, saved, &report)?;
+        }
+        Ok(report)
+    });
+    let rows = rows.collect::<Result<Vec<Report>, Failure>>()?;
+    if let [report] = &rows[..] {
+        return match args.json {
+            true => output::print_json(report),
+            false => output::print(&report.text()),
+        };
+    }
+    let sweep = Sweep { rows };
+    if let Some(file) = &args.csv {
+        output::write_file(file, sweep.csv().as_bytes())?;
+    }
+    match args.json {
+        true => output::print_json(&sweep),
+        false => output::print(&sweep.text()),
+    }
+}
+
+/// An earlier run beside this one. If the file has none of this size, that is said.
+fn compare_with(
+    file: &Path,
+    saved: &[Earlier],
+    report: &Report,
+) -> Result<Option<Against>, Failure> {
+    let now = serde_json::to_value(report).and_then(serde_json::from_value::<Earlier>);
+    let now = now.map_err(|e| Failure::new(format!("the report cannot be compared: {e}")))?;
+    let found = against::of(file, saved, &now);
+    if found.is_none() {
+        let (threads, batch) = (report.subtitle.threads, report.subtitle.batch);
+        output::warn(&format!(
+            "{} has no run on {threads} threads of batch {batch}",
+            file.display()
+        ));
+    }
+    Ok(found)
 }
 
 /// What a loop of multiply-adds reaches, in GFLOP/s.
@@ -100,21 +208,22 @@ fn measure_peak(isa: Isa, threads: usize) -> Result<f64, Failure> {
 }
 
 /// The network as the options want it, and perhaps the unfused one beside it.
-fn run_one(args: &Args) -> Result<(), Failure> {
-    let network = args.common.load_to_run(&args.model, Values::Random)?;
+fn run_one(args: &Args, common: &Common) -> Result<Report, Failure> {
+    let network = common.load_to_run(&args.model, Values::Random)?;
     let plan =
         Plan { warmup: args.warmup, iterations: args.iters, budget: BUDGET, least_rounds: 10 };
     let mut variants = vec![Variant { name: "full".to_owned(), network: network.clone() }];
     variants.extend(args.compare.then(|| compare::unfused(&network)));
-    let mut race = Race::new(variants, args.common.seed(), plan, usize::MAX)?;
+    let mut race = Race::new(variants, common.seed(), plan, usize::MAX)?;
     let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };
     let (mut report, noise) = steadily(attempts, || attempt(args, &network, &mut race, plan))?;
     output::warn_of(&noise);
     report.noise = Some(noise);
-    match args.json {
-        true => output::print_json(&report),
-        false => output::print(&report.text()),
+    if let (Some(contexts), Some(subject)) = (args.concurrency, race.subject(0)) {
+        let (model, seed) = (&subject.model, common.seed());
+        report.concurrency = Some(crowd::measure(&network, model, seed, contexts, args.iters)?);
     }
+    Ok(report)
 }
 
 /// All that is asked for, measured once.

@@ -5,10 +5,13 @@ use std::path::Path;
 
 use resnetc::noise::Noise;
 use resnetc::report::share::ShareOf;
+use resnetc::tune::MachineKey;
 use resnetc::{Isa, Network};
 use serde::Serialize;
 
+use super::against::Against;
 use super::compare::Compared;
+use super::crowd::Crowd;
 use super::layers::{Layers, gflops};
 use super::subject::Compiled;
 use super::timing::Stats;
@@ -33,6 +36,10 @@ pub(super) struct Subtitle {
     pub(super) threads: usize,
     pub(super) batch: usize,
     pub(super) macs: u64,
+    /// What the system calls the CPU; empty if it does not say.
+    pub(super) cpu: String,
+    /// The version of this program.
+    pub(super) resnetc: &'static str,
 }
 
 impl Subtitle {
@@ -44,6 +51,8 @@ impl Subtitle {
             isa: isa.name(),
             threads,
             batch: batch.unwrap_or(1),
+            cpu: MachineKey::of(isa, threads).cpu.remove("model name").unwrap_or_default(),
+            resnetc: env!("CARGO_PKG_VERSION"),
             macs: resnetc::compile::run_macs(graph),
         }
     }
@@ -65,10 +74,10 @@ impl Subtitle {
 #[derive(Serialize)]
 pub(super) struct Report {
     #[serde(flatten)]
-    subtitle: Subtitle,
+    pub(super) subtitle: Subtitle,
     #[serde(flatten)]
-    figures: Figures,
-    gflops: f64,
+    pub(super) figures: Figures,
+    pub(super) gflops: f64,
     peak_gflops: f64,
     share_of_peak: f64,
     /// What that is a share of.
@@ -79,6 +88,10 @@ pub(super) struct Report {
     pub(super) compare: Option<Compared>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) layers: Option<Layers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) concurrency: Option<Crowd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) against: Option<Against>,
 }
 
 impl Report {
@@ -101,7 +114,22 @@ impl Report {
             noise: None,
             compare: None,
             layers: None,
+            concurrency: None,
+            against: None,
         }
+    }
+
+    pub(super) fn pictures_per_second(&self) -> f64 {
+        match self.figures.times.median_ms > 0.0 {
+            true => 1e3 * self.subtitle.batch as f64 / self.figures.times.median_ms,
+            false => 0.0,
+        }
+    }
+
+    /// Lines of what was asked for beside the figures.
+    pub(super) fn more(&self) -> impl Iterator<Item = String> + '_ {
+        let crowd = self.concurrency.iter().map(Crowd::text);
+        crowd.chain(self.against.iter().map(Against::text))
     }
 
     /// For people.
@@ -116,6 +144,7 @@ impl Report {
             self.gflops,
             share_text(self.share_of, self.share_of_peak, self.peak_gflops)
         );
+        text.extend(self.more());
         if let Some(compared) = &self.compare {
             let _ = writeln!(text, "\nwithout optional passes, run in turns with the above:");
             figures(&mut text, &compared.unfused);

@@ -1,18 +1,24 @@
 //! `resnetc explain`: what was fused, and what was nearly fused.
 
+mod summary;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use resnetc::advice::OptionName;
 use resnetc::passes::NodeRef;
 use resnetc::report::explain::{Explained, Explanation};
+use serde::Serialize;
 
 use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
 use crate::stages::Stages;
+use summary::Summary;
 
 /// Tell which rewrites the passes applied, and which they nearly applied and why not
+///
+/// It begins with a summary: what was applied and declined most, how convolutions are computed, and memory.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -27,11 +33,23 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
     let network = args.common.load(&args.model, Values::Given)?;
-    let explanation = Explanation::of(&Stages::of(&network, network.options())?.remarks);
+    let stages = Stages::of(&network, network.options())?;
+    let explanation = Explanation::of(&stages.remarks);
+    let graph = network.graph();
+    let operators = graph.nodes().filter(|&n| graph.node(n).op.is_computed()).count();
+    let summary = Summary::of(operators, &stages, &explanation);
     match args.json {
-        true => output::print_json(&explanation),
-        false => output::print(&text(&explanation)),
+        true => output::print_json(&Report { summary, explanation }),
+        false => output::print(&(summary.text() + &text(&explanation))),
     }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    summary: Summary,
+    #[serde(flatten)]
+    explanation: Explanation,
 }
 
 fn text(explanation: &Explanation) -> String {

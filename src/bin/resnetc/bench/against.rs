@@ -1,0 +1,153 @@
+//! `bench --against`: the figures beside those of an earlier run.
+
+use std::path::{Path, PathBuf};
+
+use resnetc::whole_file;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// A report is a few kB, with layers some hundred.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// What of a report is compared.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct Earlier {
+    model: String,
+    macs: u64,
+    isa: String,
+    threads: usize,
+    batch: usize,
+    median_ms: f64,
+    #[serde(default)]
+    cpu: String,
+    #[serde(default)]
+    resnetc: String,
+    #[serde(default)]
+    noise: Option<Noise>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Noise {
+    reasons: Vec<String>,
+}
+
+/// A file of one report or of several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Saved {
+    One(Box<Earlier>),
+    Sweep { rows: Vec<Earlier> },
+}
+
+/// An earlier run beside this one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Against {
+    pub(super) file: PathBuf,
+    /// The median then.
+    pub(super) median_ms: f64,
+    /// The median now by the one then: below 1 if it is faster now.
+    pub(super) ratio: f64,
+    /// What was not the same, so that the ratio means something else than it seems; empty if it was.
+    pub(super) differs: Vec<String>,
+}
+
+/// Reads what `bench --json` printed.
+pub(super) fn read(file: &Path) -> Result<Vec<Earlier>, Failure> {
+    let bytes = whole_file::read(file, MOST_BYTES)
+        .map_err(|e| Failure::file(file, format!("reading failed: {e}")))?;
+    match serde_json::from_slice(&bytes) {
+        Ok(Saved::One(one)) => Ok(vec![*one]),
+        Ok(Saved::Sweep { rows }) => Ok(rows),
+        Err(_) => Err(Failure::file(file, "this is not what `resnetc bench --json` prints")
+            .help("save an earlier run by `resnetc bench MODEL --json > FILE`, without --ablate")),
+    }
+}
+
+/// The earlier run of the same threads and batch; of any, if there is only one.
+pub(super) fn of(file: &Path, saved: &[Earlier], now: &Earlier) -> Option<Against> {
+    let same = |then: &&Earlier| (then.threads, then.batch) == (now.threads, now.batch);
+    let sole = || if let [one] = saved { Some(one) } else { None };
+    let then = saved.iter().find(same).or_else(sole)?;
+    let number = |n: usize| n.to_string();
+    let facts = [
+        ("model", then.model.clone(), now.model.clone()),
+        ("multiply-adds", then.macs.to_string(), now.macs.to_string()),
+        ("CPU", then.cpu.clone(), now.cpu.clone()),
+        ("instruction set", then.isa.clone(), now.isa.clone()),
+        ("threads", number(then.threads), number(now.threads)),
+        ("batch", number(then.batch), number(now.batch)),
+        ("resnetc", then.resnetc.clone(), now.resnetc.clone()),
+    ];
+    let mut differs: Vec<String> = facts
+        .into_iter()
+        .filter(|(_, then, now)| then != now)
+        .map(|(what, then, now)| format!("{what}: {then} then, {now} now"))
+        .collect();
+    let noisy = |run: &Earlier| run.noise.as_ref().is_some_and(|noise| !noise.reasons.is_empty());
+    differs.extend(noisy(then).then(|| "the machine was busy then".to_owned()));
+    differs.extend(noisy(now).then(|| "the machine is busy now".to_owned()));
+    let ratio = now.median_ms / then.median_ms.max(f64::MIN_POSITIVE);
+    Some(Against { file: file.to_owned(), median_ms: then.median_ms, ratio, differs })
+}
+
+impl Against {
+    /// For people: a line, and one for each difference.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "against  {}: median {:.3} ms then, {:.3} times as long now\n",
+            self.file.display(),
+            self.median_ms,
+            self.ratio
+        );
+        for difference in &self.differs {
+            text += &format!("         not the same: {difference}\n");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(threads: usize, median_ms: f64) -> Earlier {
+        Earlier {
+            model: "m".to_owned(),
+            macs: 10,
+            isa: "avx2".to_owned(),
+            threads,
+            batch: 1,
+            median_ms,
+            cpu: "a CPU".to_owned(),
+            resnetc: "0.1.0".to_owned(),
+            noise: None,
+        }
+    }
+
+    #[test]
+    fn the_run_of_the_same_size_is_compared_and_what_differs_is_said() {
+        let file = Path::new("then.json");
+        let saved = [run(1, 4.0), run(2, 8.0)];
+        let same = of(file, &saved, &run(2, 6.0)).expect("there is one");
+        assert_eq!((same.median_ms, same.ratio), (8.0, 0.75));
+        assert!(same.differs.is_empty() && same.text().contains("0.750 times as long now"));
+        assert_eq!(of(file, &saved, &run(4, 6.0)), None, "which one is meant?");
+        let busy = Some(Noise { reasons: vec!["busy".to_owned()] });
+        let other = Earlier {
+            cpu: "another".to_owned(),
+            isa: "amx".to_owned(),
+            noise: busy,
+            ..run(4, 1.0)
+        };
+        let found = of(file, &saved[..1], &other).expect("the only one");
+        let expected = [
+            "CPU: a CPU then, another now",
+            "instruction set: avx2 then, amx now",
+            "threads: 1 then, 4 now",
+            "the machine is busy now",
+        ];
+        assert_eq!(found.differs, expected);
+        assert!(expected.iter().all(|line| found.text().contains(line)));
+    }
+}

@@ -1,0 +1,133 @@
+//! Many contexts of a model running at once: throughput, and what a single run takes then.
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use resnetc::noise::quantile;
+use resnetc::{Model, Network};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::inputs;
+use crate::units::ms;
+
+/// How long all run, if the number of runs is not given.
+const BUDGET: Duration = Duration::from_secs(2);
+
+/// What many contexts at once give.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Crowd {
+    /// Contexts that run at once, each on a thread of the caller.
+    pub(super) contexts: usize,
+    /// Runs of all of them.
+    pub(super) runs: usize,
+    /// From the first run's beginning to the last one's end.
+    pub(super) seconds: f64,
+    pub(super) pictures_per_second: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p90_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) max_ms: f64,
+}
+
+impl Crowd {
+    /// Of the times of all runs.
+    fn of(contexts: usize, batch: usize, mut times: Vec<Duration>, whole: Duration) -> Self {
+        times.sort_unstable();
+        let seconds = whole.as_secs_f64();
+        Crowd {
+            contexts,
+            runs: times.len(),
+            seconds,
+            pictures_per_second: (times.len() * batch) as f64 / seconds.max(1e-9),
+            p50_ms: ms(quantile(&times, 0.5)),
+            p90_ms: ms(quantile(&times, 0.9)),
+            p99_ms: ms(quantile(&times, 0.99)),
+            max_ms: ms(quantile(&times, 1.0)),
+        }
+    }
+
+    /// For people, in one line.
+    pub(super) fn text(&self) -> String {
+        format!(
+            "at once  {} contexts: {:.1} pictures a second; p50 {:.3} ms, p90 {:.3}, p99 {:.3}, max {:.3} ({} runs)\n",
+            self.contexts,
+            self.pictures_per_second,
+            self.p50_ms,
+            self.p90_ms,
+            self.p99_ms,
+            self.max_ms,
+            self.runs
+        )
+    }
+}
+
+/// Runs so many contexts at once, each `iterations` times, or all for about two seconds; one run of each goes before and
+/// does not count.
+pub(super) fn measure(
+    network: &Network,
+    model: &Model,
+    seed: u64,
+    contexts: usize,
+    iterations: Option<usize>,
+) -> Result<Crowd, Failure> {
+    let values = inputs::random(network, seed);
+    let mut all = Vec::with_capacity(contexts);
+    for _ in 0..contexts {
+        let mut context = model.context()?;
+        for (i, tensor) in values.iter().enumerate() {
+            context.input_mut(i)?.copy_from_slice(tensor.data());
+        }
+        model.run(&mut context)?;
+        all.push(context);
+    }
+    let barrier = Barrier::new(contexts);
+    let start = Instant::now();
+    let times = std::thread::scope(|scope| {
+        let run = |mut context| {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                barrier.wait();
+                let (begin, mut times) = (Instant::now(), Vec::new());
+                loop {
+                    let one = Instant::now();
+                    model.run(&mut context)?;
+                    times.push(one.elapsed());
+                    let is_done = match iterations {
+                        Some(runs) => times.len() >= runs,
+                        None => begin.elapsed() >= BUDGET,
+                    };
+                    if is_done {
+                        return Ok::<_, resnetc::RunError>(times);
+                    }
+                }
+            })
+        };
+        let handles: Vec<_> = all.into_iter().map(run).collect();
+        let joined = handles.into_iter().map(|handle| {
+            handle.join().map_err(|_| Failure::new("a thread that ran a context broke off"))
+        });
+        joined.collect::<Result<Vec<_>, _>>()
+    })?;
+    let whole = start.elapsed();
+    let times = times.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    let batch = model.inputs().first().and_then(|port| port.shape.first().copied()).unwrap_or(1);
+    Ok(Crowd::of(contexts, batch, times, whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails_are_times_that_were_measured() {
+        let times = (1..=200).rev().map(Duration::from_millis).collect();
+        let crowd = Crowd::of(4, 2, times, Duration::from_secs(10));
+        assert_eq!((crowd.contexts, crowd.runs), (4, 200));
+        assert_eq!(
+            [crowd.p50_ms, crowd.p90_ms, crowd.p99_ms, crowd.max_ms],
+            [100.0, 180.0, 198.0, 200.0]
+        );
+        assert!((crowd.pictures_per_second - 40.0).abs() < 1e-9);
+    }
+}

@@ -27,7 +27,7 @@ use resnetc::report::share::ShareOf;
 use resnetc::runtime::peak;
 use resnetc::{Isa, Network};
 
-use crate::args::{Common, ModelOptions, Values, positive};
+use crate::args::{Common, ModelOptions, Values, positive, threads};
 use crate::failure::Failure;
 use crate::output;
 use against::{Against, Earlier};
@@ -87,13 +87,13 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     /// Run so many contexts at once too, and tell throughput and tail latency
-    #[arg(long, value_name = "N", value_parser = positive, conflicts_with = "ablate")]
+    #[arg(long, value_name = "N", value_parser = threads, conflicts_with = "ablate")]
     concurrency: Option<usize>,
     /// Compare with what an earlier run printed with --json
     #[arg(long, value_name = "FILE.json", conflicts_with = "ablate")]
     against: Option<PathBuf>,
     /// Threads of a run; several, as in 1,2, are measured one after the other [default: as many as the process may use]
-    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = threads)]
     threads: Vec<usize>,
     /// Pictures in one run; several, as in 1,8, are measured one after the other [default: as many as the model says, or 1]
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]

@@ -18,7 +18,8 @@ const TIES: [f64; 8] = [3.0, 1.0, 3.0, 1.0, 0.0, 5.0, 5.0, 0.0];
 
 #[test]
 fn the_place_of_an_extreme_in_all_forms() {
-    let cases: [(&str, &[(&str, Attr)], &[usize], &[f64]); 9] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, Attr)], &'a [usize], &'a [f64]);
+    let cases: [Case<'_>; 9] = [
         ("ArgMax", &[("axis", Int(1))], &[2, 1], &[0.0, 1.0]),
         ("ArgMax", &[("axis", Int(-1)), ("keepdims", Int(0))], &[2], &[0.0, 1.0]),
         ("ArgMax", &[("axis", Int(1)), ("select_last_index", Int(1))], &[2, 1], &[2.0, 2.0]),

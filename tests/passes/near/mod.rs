@@ -191,7 +191,9 @@ fn check(pass: &Pass, near: &mut Near) -> Result<bool, TestCaseError> {
                 name if REORDERING.contains(&name) => 1e-12 * (1.0 + most + bound.magnitude[i]),
                 _ => bound.tolerance[i],
             };
-            if !is_close(got, want, allowed) {
+            // Behind a division by zero any rounding decides between infinity and NaN.
+            let is_open = !allowed.is_finite() && !want.is_finite() && !got.is_finite();
+            if !is_open && !is_close(got, want, allowed) {
                 return Err(fail(format!("element {i}: {want} became {got}")));
             }
         }

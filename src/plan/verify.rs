@@ -1,6 +1,6 @@
 //! Proof that a plan keeps every value until its last reader has read it.
 //!
-//! What must hold of places whenever they are used is looked at one by one ([`places`]). Then the steps are run in thought:
+//! What must hold of places whenever they are used is looked at one by one (`places`). Then the steps are run in thought:
 //! each write takes its bytes from whatever lay there, each read demands that its bytes still belong to the value.
 //! Independent of how the plan was made.
 

@@ -35,7 +35,7 @@ use resnetc_ir::op::{Activation, Binary, Residual};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::measure::operators;
+use super::measure::{depths, operators};
 use super::remarks::{NearMisses, Stop, describe};
 
 /// Switched off by the name `fuse_residual`.
@@ -43,29 +43,18 @@ pub const PASS: Pass = Pass {
     name: "fuse_residual",
     doc: "add the shortcut of a residual block in the convolution that ends its main branch",
     sweep: |graph| {
+        // New nodes are missing, but they are convolutions with a residual, which never compete for another.
         let depths = depths(graph);
         Box::new(move |graph, node, near| rewrite(graph, node, near, &depths))
     },
     measure: Some(operators),
 };
 
-/// The number of operators on the longest path to each node. New nodes are missing, but they are convolutions with
-/// a residual, which never compete for another.
-fn depths(graph: &Graph) -> HashMap<NodeId, usize> {
-    let mut depths = HashMap::new();
-    for node in graph.topo() {
-        let operands = graph.operands(node);
-        let depth = operands.iter().filter_map(|o| depths.get(o)).max().map_or(0, |d| d + 1);
-        depths.insert(node, depth);
-    }
-    depths
-}
-
 fn rewrite(
     graph: &Graph,
     node: NodeId,
     near: &mut NearMisses,
-    depths: &HashMap<NodeId, usize>,
+    depths: &HashMap<NodeId, u64>,
 ) -> Option<Patch> {
     if graph.node(node).op != Op::Binary(Binary::Add) {
         return None;

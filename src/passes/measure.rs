@@ -33,7 +33,7 @@ pub(super) fn count(graph: &Graph, remains: impl Fn(NodeId) -> bool) -> Measure 
 }
 
 /// The number of operators on the longest path to each node.
-fn depths(graph: &Graph) -> HashMap<NodeId, u64> {
+pub(super) fn depths(graph: &Graph) -> HashMap<NodeId, u64> {
     let mut depths = HashMap::new();
     for node in graph.topo() {
         let operands = graph.operands(node);

@@ -8,6 +8,11 @@ use crate::import::onnx::call::{Call, Result, Value};
 
 /// `Gemm`.
 pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
+    Ok(vec![Value::Node(general(builder, call)?)])
+}
+
+/// The product that `Gemm` and operators like it describe, before anything that is theirs alone.
+pub(super) fn general(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> {
     let mut operands = vec![builder.operand(call, 0)?, builder.operand(call, 1)?];
     let c = builder.optional(call, 2)?;
     operands.extend(c);
@@ -19,7 +24,7 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
         bias: c.is_some(),
         activation: Activation::None,
     };
-    builder.finish(call, Op::Gemm(gemm), &operands)
+    builder.add(call, Op::Gemm(gemm), &operands)
 }
 
 /// `MatMul`. An operand of rank 1 is a row on the left and a column on the right, and its axis of extent 1 goes again.

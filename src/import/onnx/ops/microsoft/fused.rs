@@ -1,6 +1,6 @@
 //! Operators that ONNX Runtime fuses: a convolution or a product with what follows it.
 
-use resnetc_ir::op::{Activation, Binary, Gemm, Unary};
+use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
 
 use super::layout::Channels;
@@ -8,7 +8,7 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::ops::activations::{self, Elu};
 use crate::import::onnx::ops::conv::convolution;
-use crate::import::onnx::ops::matrix::product;
+use crate::import::onnx::ops::matrix::{general, product};
 
 /// What a fused operator may end in.
 struct Function {
@@ -128,18 +128,7 @@ fn convolve(builder: &mut Builder, call: &Call<'_>, channels: Channels) -> Resul
 
 /// `FusedGemm`.
 pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let mut operands = vec![builder.operand(call, 0)?, builder.operand(call, 1)?];
-    let c = builder.optional(call, 2)?;
-    operands.extend(c);
-    let gemm = Gemm {
-        alpha: call.finite_or("alpha", 1.0)?,
-        beta: call.finite_or("beta", 1.0)?,
-        transpose_a: call.flag("transA", false)?,
-        transpose_b: call.flag("transB", false)?,
-        bias: c.is_some(),
-        activation: Activation::None,
-    };
-    let y = builder.add(call, Op::Gemm(gemm), &operands)?;
+    let y = general(builder, call)?;
     Ok(vec![Value::Node(by_name(builder, call, y)?)])
 }
 

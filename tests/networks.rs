@@ -208,7 +208,7 @@ proptest! {
         let bounds = bound::bounds(&case.graph, &inputs).expect("evaluates");
         let roundings = roundings(&case.graph);
         for isa in isas() {
-            let options = Options { passes: passes.clone(), reuse, ..options(isa, threads, 1) };
+            let options = Options { batch: None, passes: passes.clone(), reuse, ..options(isa, threads, 1) };
             let model = Compiler::new(options).graph(case.graph.clone()).expect("no option of loading").compile().expect("compiles");
             let mut cx = model.context().expect("memory");
             cx.poison();

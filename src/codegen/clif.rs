@@ -14,7 +14,7 @@ use super::error::CodegenError;
 use super::listing;
 use super::machine::{Compiled, Cranelift, Scratch};
 use super::usage::Usage;
-use super::vir::{Arith, Count, Inst, P, Program, V};
+use super::vir::{Arith, Count, Inst, Mem, P, Program, V};
 
 /// The lanes of the programs that this back end compiles.
 pub const LANES: usize = 4;
@@ -76,6 +76,11 @@ struct Writer<'a> {
     line: Option<u32>,
 }
 
+/// The displacement of a place. Programs were checked to have near ones only.
+fn offset(place: Mem) -> i32 {
+    place.offset as i32
+}
+
 /// Accesses never trap by contract; they need not be aligned to a vector.
 fn access() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
@@ -112,29 +117,29 @@ impl Writer<'_> {
             }
             Inst::Load { dst, src } => {
                 let address = self.pointer(src.base);
-                let value = self.builder.ins().load(F32X4, access(), address, src.offset);
+                let value = self.builder.ins().load(F32X4, access(), address, offset(src));
                 self.set(dst, value);
             }
             Inst::Broadcast { dst, src } => {
                 let address = self.pointer(src.base);
-                let value = self.builder.ins().load(F32, access(), address, src.offset);
+                let value = self.builder.ins().load(F32, access(), address, offset(src));
                 let value = self.builder.ins().splat(F32X4, value);
                 self.set(dst, value);
             }
             Inst::Shuffle { dst, src, order } => {
                 let address = self.pointer(src.base);
-                let value = self.builder.ins().load(F32X4, access(), address, src.offset);
+                let value = self.builder.ins().load(F32X4, access(), address, offset(src));
                 let value = self.shuffle(value, order);
                 self.set(dst, value);
             }
             Inst::Store { dst, src } => {
                 let (address, value) = (self.pointer(dst.base), self.get(src));
-                self.builder.ins().store(access(), value, address, dst.offset);
+                self.builder.ins().store(access(), value, address, offset(dst));
             }
             Inst::StoreFirst { dst, src } => {
                 let (address, value) = (self.pointer(dst.base), self.get(src));
                 let first = self.builder.ins().extractlane(value, 0);
-                self.builder.ins().store(access(), first, address, dst.offset);
+                self.builder.ins().store(access(), first, address, offset(dst));
             }
             // Cranelift has no such instruction, and none is needed for the meaning.
             Inst::Prefetch { .. } => {}
@@ -164,7 +169,7 @@ impl Writer<'_> {
             }
             Inst::AdvanceBy { pointer, src } => {
                 let (value, address) = (self.pointer(pointer), self.pointer(src.base));
-                let bytes = self.builder.ins().load(I64, access(), address, src.offset);
+                let bytes = self.builder.ins().load(I64, access(), address, offset(src));
                 let value = self.builder.ins().iadd(value, bytes);
                 self.builder.def_var(self.pointers[pointer.0 as usize], value);
             }

@@ -414,7 +414,7 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
     }
 
     fn address(&self, mem: Mem) -> u64 {
-        self.pointers[mem.base.0 as usize].wrapping_add_signed(mem.offset.into())
+        self.pointers[mem.base.0 as usize].wrapping_add_signed(mem.offset)
     }
 
     fn load(&mut self, inst: &Inst, dst: V, src: Mem) -> Result<(), EmulateError> {

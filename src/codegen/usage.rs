@@ -1,7 +1,7 @@
 //! Which registers a program uses: asked by the emulator and by every back end before they trust a program.
 
 use super::error::CodegenError;
-use super::vir::{Count, Inst, P, POINTERS, Program, T, V, loop_depth};
+use super::vir::{Count, Inst, Mem, P, POINTERS, Program, T, V, loop_depth};
 
 /// The registers of a program that was checked against its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,16 @@ impl Usage {
         }
         let mut named = Named { pointers: program.args, ..Named::default() };
         visit(&program.body, &mut named);
-        let Named { vectors, pointers, tiles, integers, too_far, alike, lanes } = named;
+        let Named { vectors, pointers, tiles, integers, shifted, far, alike, lanes } = named;
         let loops = loop_depth(&program.body);
         if tiles > program.target.tiles || integers && program.target.tiles == 0 {
             return wrong("a tile register outside the target, or integers on one without tiles");
         }
-        if too_far {
+        if shifted {
             return wrong("bits are moved by 32 or more");
+        }
+        if far {
+            return wrong("a place is 2 GiB or more away from its register");
         }
         if lanes > program.target.lanes {
             return wrong("lanes change places with some that the target does not have");
@@ -68,7 +71,9 @@ struct Named {
     /// Whether any works on integers.
     integers: bool,
     /// Whether bits are moved by more than there are.
-    too_far: bool,
+    shifted: bool,
+    /// Whether a place is farther from its register than an instruction can say.
+    far: bool,
     /// The fewest lanes that all of them need.
     lanes: usize,
     /// Whether a product of tiles names a register twice, which the CPU does not know.
@@ -82,6 +87,11 @@ impl Named {
 
     fn pointer(&mut self, p: P) {
         self.pointers = self.pointers.max(p.0 as usize + 1);
+    }
+
+    fn place(&mut self, m: Mem) {
+        self.pointer(m.base);
+        self.far |= !m.is_near();
     }
 
     fn tile(&mut self, t: T) {
@@ -100,9 +110,9 @@ fn visit(body: &[Inst], named: &mut Named) {
             | Inst::Store { dst: m, src: v }
             | Inst::StoreFirst { dst: m, src: v } => {
                 named.vector(v);
-                named.pointer(m.base);
+                named.place(m);
             }
-            Inst::Prefetch { src, .. } => named.pointer(src.base),
+            Inst::Prefetch { src, .. } => named.place(src),
             Inst::Copy { dst, src }
             | Inst::Round { dst, src }
             | Inst::Pow2 { dst, src }
@@ -125,7 +135,7 @@ fn visit(body: &[Inst], named: &mut Named) {
             }
             Inst::Shift { dst, src, by, .. } => {
                 named.integers = true;
-                named.too_far |= by >= 32;
+                named.shifted |= by >= 32;
                 [dst, src].into_iter().for_each(|v| named.vector(v));
             }
             Inst::Integer { dst, a, b, .. } | Inst::Select { dst, mask: a, other: b } => {
@@ -135,12 +145,12 @@ fn visit(body: &[Inst], named: &mut Named) {
             Inst::Interleave { dst, even, odd } => {
                 named.integers = true;
                 named.vector(dst);
-                [even, odd].into_iter().for_each(|place| named.pointer(place.base));
+                [even, odd].into_iter().for_each(|m| named.place(m));
             }
             Inst::TileZero { dst } => named.tile(dst),
             Inst::TileLoad { dst: t, src: m, row } | Inst::TileStore { dst: m, src: t, row } => {
                 named.tile(t);
-                named.pointer(m.base);
+                named.place(m);
                 named.pointer(row);
             }
             Inst::TileDot { acc, a, b } => {
@@ -151,7 +161,8 @@ fn visit(body: &[Inst], named: &mut Named) {
             Inst::Number { dst, .. } => named.pointer(dst),
             Inst::Advance { pointer: p, .. } => named.pointer(p),
             Inst::AdvanceBy { pointer: p, src } => {
-                [p, src.base].into_iter().for_each(|p| named.pointer(p));
+                named.pointer(p);
+                named.place(src);
             }
             Inst::Loop { count, ref body } => {
                 if let Count::Register(p) = count {

@@ -91,8 +91,8 @@ impl Band {
         for (vectors, width) in [(VECTORS, wide), (1, target.lanes), (0, 1)] {
             b.repeat(Count::Fixed((left / width) as u32), |b| {
                 self.tile(b, vectors);
-                b.advance(right, (width as i64 * F32) as i32);
-                b.advance(dst, (width as i64 * F32) as i32);
+                b.advance(right, width as i64 * F32);
+                b.advance(dst, width as i64 * F32);
             });
             left %= width;
         }
@@ -106,8 +106,8 @@ impl Band {
         let (left, right) = (b.pointer(b.arg(0)), b.pointer(b.arg(1)));
         b.repeat(Count::Fixed(self.inner as u32), |b| {
             self.step(b, &acc, left, right, vectors);
-            b.advance(left, F32 as i32);
-            b.advance(right, (self.columns as i64 * F32) as i32);
+            b.advance(left, F32);
+            b.advance(right, self.columns as i64 * F32);
         });
         b.release_pointer(left);
         b.release_pointer(right);
@@ -115,8 +115,7 @@ impl Band {
         for (row, registers) in acc.iter().enumerate() {
             for (v, &register) in registers.iter().enumerate() {
                 let place = dst
-                    .at((row * self.columns) as i32 * F32 as i32
-                        + v as i32 * b.target().vector_bytes());
+                    .at((row * self.columns) as i64 * F32 + v as i64 * b.target().vector_bytes());
                 match vectors {
                     0 => b.store_first(place, register),
                     _ => b.store(place, register),
@@ -131,12 +130,12 @@ impl Band {
         for (v, &register) in columns.iter().enumerate() {
             match vectors {
                 0 => b.broadcast(register, right.at(0)),
-                _ => b.load(register, right.at(v as i32 * b.target().vector_bytes())),
+                _ => b.load(register, right.at(v as i64 * b.target().vector_bytes())),
             }
         }
         let value = b.vector();
         for (row, registers) in acc.iter().enumerate() {
-            b.broadcast(value, left.at((row * self.inner) as i32 * F32 as i32));
+            b.broadcast(value, left.at((row * self.inner) as i64 * F32));
             registers.iter().zip(&columns).for_each(|(&a, &c)| b.multiply_add(a, value, c));
         }
         b.release([value]);

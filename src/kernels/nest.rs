@@ -183,7 +183,7 @@ impl Emit {
     }
 
     fn advance(&self, b: &mut Builder, bytes: impl Fn(usize) -> i64) {
-        self.pointers.iter().enumerate().for_each(|(i, &p)| b.advance(p, bytes(i) as i32));
+        self.pointers.iter().enumerate().for_each(|(i, &p)| b.advance(p, bytes(i)));
     }
 
     fn last(&self, b: &mut Builder, level: Level) {
@@ -215,7 +215,7 @@ impl Emit {
 
     /// Computes the `v`-th vector from the pointers on.
     fn vector(&self, b: &mut Builder, v: usize, level: Level) {
-        let offset = v as i32 * b.target().vector_bytes();
+        let offset = v as i64 * b.target().vector_bytes();
         let sources = b.vectors(self.pointers.len() - 1);
         for (i, &register) in sources.iter().enumerate() {
             match level.strides[i + 1] {
@@ -230,9 +230,9 @@ impl Emit {
     fn element(&self, b: &mut Builder, index: i64, level: Level) {
         let sources = b.vectors(self.pointers.len() - 1);
         for (i, &register) in sources.iter().enumerate() {
-            b.broadcast(register, self.pointers[i + 1].at((index * level.strides[i + 1]) as i32));
+            b.broadcast(register, self.pointers[i + 1].at(index * level.strides[i + 1]));
         }
-        let offset = (index * level.strides[0]) as i32;
+        let offset = index * level.strides[0];
         self.compute(b, sources, |b, result, dst| b.store_first(dst.at(offset), result));
     }
 

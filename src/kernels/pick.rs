@@ -157,7 +157,7 @@ struct Form {
 }
 
 /// Bytes of a distance.
-const DISTANCE: i32 = 8;
+const DISTANCE: i64 = 8;
 /// Vectors that are summed at once.
 const UNROLL: usize = 4;
 /// Up to so many taps are written out.
@@ -173,12 +173,12 @@ struct Row {
 }
 
 impl Form {
-    fn tap_bytes(self) -> i32 {
-        DISTANCE + if self.weighted { F32 as i32 } else { 0 }
+    fn tap_bytes(self) -> i64 {
+        DISTANCE + if self.weighted { F32 } else { 0 }
     }
 
     fn row_bytes(self) -> i64 {
-        i64::from(DISTANCE) + self.taps as i64 * i64::from(self.tap_bytes())
+        DISTANCE + self.taps as i64 * self.tap_bytes()
     }
 
     fn program(self, name: String, target: Target) -> Result<Program, OverBudget> {
@@ -190,7 +190,7 @@ impl Form {
             b.advance(table, DISTANCE);
             let from = b.pointer(src);
             self.run(b, Row { to, from, taps: table });
-            b.advance(table, self.taps as i32 * self.tap_bytes());
+            b.advance(table, self.taps as i64 * self.tap_bytes());
             b.release_pointer(to);
             b.release_pointer(from);
         });
@@ -203,7 +203,7 @@ impl Form {
         let several = |b: &mut Builder, times: usize, vectors: usize, elements: usize| {
             b.repeat(Count::Fixed(times as u32), |b| {
                 self.group(b, row, vectors);
-                let bytes = (elements as i64 * F32) as i32;
+                let bytes = elements as i64 * F32;
                 b.advance(row.to, bytes);
                 b.advance(row.from, bytes);
             });
@@ -226,7 +226,7 @@ impl Form {
         for (v, &sum) in sums.iter().enumerate() {
             match vectors {
                 0 => b.store_first(row.to.at(0), sum),
-                _ => b.store(row.to.at(v as i32 * b.target().vector_bytes()), sum),
+                _ => b.store(row.to.at(v as i64 * b.target().vector_bytes()), sum),
             }
         }
         b.release(sums);
@@ -264,7 +264,7 @@ fn load(b: &mut Builder, into: &[V], from: P, vectors: usize) {
     for (v, &register) in into.iter().enumerate() {
         match vectors {
             0 => b.broadcast(register, from.at(0)),
-            _ => b.load(register, from.at(v as i32 * b.target().vector_bytes())),
+            _ => b.load(register, from.at(v as i64 * b.target().vector_bytes())),
         }
     }
 }

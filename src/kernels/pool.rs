@@ -149,12 +149,12 @@ impl Row {
         let first = self.columns[x];
         let src = b.pointer(b.arg(0));
         let dst = b.pointer(b.arg(1));
-        b.advance(src, (first.first * self.src.pixel) as i32);
-        b.advance(dst, (x as i64 * self.pixel) as i32);
+        b.advance(src, first.first * self.src.pixel);
+        b.advance(dst, x as i64 * self.pixel);
         b.repeat(Count::Fixed(count as u32), |b| {
             self.pixel(b, src, dst, x);
-            b.advance(src, (self.window.strides[1] as i64 * self.src.pixel) as i32);
-            b.advance(dst, self.pixel as i32);
+            b.advance(src, self.window.strides[1] as i64 * self.src.pixel);
+            b.advance(dst, self.pixel);
         });
         b.release_pointer(src);
         b.release_pointer(dst);
@@ -176,22 +176,22 @@ impl Row {
             let value = b.vector();
             for t in 0..self.columns[x].taps as i64 {
                 for (v, &a) in acc.iter().enumerate() {
-                    b.load(value, row.at((t * tap) as i32 + v as i32 * bytes));
+                    b.load(value, row.at(t * tap + v as i64 * bytes));
                     b.arith(op, a, a, value);
                 }
             }
             b.release([value]);
-            b.advance(row, (self.window.dilations[0] as i64 * self.src.row) as i32);
+            b.advance(row, self.window.dilations[0] as i64 * self.src.row);
         });
         b.release_pointer(row);
         if let Kind::Average { .. } = self.kind {
             let divisor = b.vector();
-            b.broadcast(divisor, b.arg(2).at((x as i64 * F32) as i32));
+            b.broadcast(divisor, b.arg(2).at(x as i64 * F32));
             acc.iter().for_each(|&a| b.arith(Arith::Div, a, a, divisor));
             b.release([divisor]);
         }
         for (v, &a) in acc.iter().enumerate() {
-            b.store(dst.at(v as i32 * bytes), a);
+            b.store(dst.at(v as i64 * bytes), a);
         }
         b.release(acc);
     }

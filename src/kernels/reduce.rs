@@ -112,8 +112,8 @@ impl Reduction {
         });
         b.repeat(Count::Fixed(tail as u32), |b| {
             self.element(b, src, divisor, false, |b, v| b.store_first(dst.at(0), v));
-            b.advance(src, F32 as i32);
-            b.advance(dst, F32 as i32);
+            b.advance(src, F32);
+            b.advance(dst, F32);
         });
         b.finish()
     }
@@ -156,7 +156,7 @@ impl Kind {
             let part = self.reduce(b, inner, at, whole);
             b.arith(op, value, value, part);
             b.release([part]);
-            b.advance(at, (stride - moved) as i32);
+            b.advance(at, stride - moved);
         });
         value
     }

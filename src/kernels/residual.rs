@@ -142,7 +142,7 @@ fn all_lanes(target: Target) -> u16 {
 impl Read {
     /// Adds to a register what is read from `at` on. Takes one register beside it.
     pub fn add(&self, b: &mut Builder, register: V, at: Mem) {
-        let at = Mem { offset: at.offset + self.offset as i32, ..at };
+        let at = Mem { offset: at.offset + self.offset, ..at };
         let other = b.vector();
         match self.kind {
             Kind::Load => b.load(other, at),
@@ -184,7 +184,7 @@ mod tests {
             for (v, reads) in vectors.iter().enumerate() {
                 for read in reads {
                     let (from, wide) = (start + read.offset, read.kind == Kind::Load);
-                    let end = from + if wide { target.vector_bytes().into() } else { F32 };
+                    let end = from + if wide { target.vector_bytes() } else { F32 };
                     prop_assert!(from >= 0 && from / 64 == (end - 1) / 64 && end <= place.geometry.bytes() as i64);
                     for lane in (0..target.lanes).filter(|lane| read.lanes >> lane & 1 == 1) {
                         let value = from / F32 + if wide { lane as i64 } else { 0 };

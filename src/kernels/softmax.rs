@@ -86,7 +86,7 @@ impl Row {
         b.repeat(Count::Fixed(self.extent as u32), |b| {
             b.broadcast(value, at.at(0));
             f(b, value);
-            b.advance(at, stride as i32);
+            b.advance(at, stride);
         });
         b.release([value]);
         b.release_pointer(at);
@@ -106,15 +106,15 @@ impl Row {
             b.load(value, src.at(0));
             f(b, value);
             b.store(dst.at(0), value);
-            b.advance(src, (lanes as i64 * F32) as i32);
-            b.advance(dst, (lanes as i64 * F32) as i32);
+            b.advance(src, lanes as i64 * F32);
+            b.advance(dst, lanes as i64 * F32);
         });
         b.repeat(Count::Fixed(tail as u32), |b| {
             b.broadcast(value, src.at(0));
             f(b, value);
             b.store_first(dst.at(0), value);
-            b.advance(src, stride as i32);
-            b.advance(dst, self.dst as i32);
+            b.advance(src, stride);
+            b.advance(dst, self.dst);
         });
         b.release([value]);
         b.release_pointer(src);

@@ -110,8 +110,8 @@ impl Line {
         });
         b.repeat(Count::Fixed(tail as u32), |b| {
             self.lines(b, src, dst, false);
-            b.advance(src, F32 as i32);
-            b.advance(dst, F32 as i32);
+            b.advance(src, F32);
+            b.advance(dst, F32);
         });
         b.finish()
     }
@@ -144,7 +144,7 @@ impl Line {
                 best.take(b, behind, next);
                 b.release([behind, before]);
                 b.arith(Arith::Add, next.index, next.index, one);
-                b.advance(at, self.src as i32);
+                b.advance(at, self.src);
             });
             b.release_pointer(at);
             let result = match self.top.part {
@@ -156,7 +156,7 @@ impl Line {
                 false => b.store_first(to.at(0), result),
             }
             last.copy(b, best);
-            b.advance(to, self.dst as i32);
+            b.advance(to, self.dst);
         });
         b.release_pointer(to);
         for Item { value, index } in [last, best, next] {

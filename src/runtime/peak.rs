@@ -135,7 +135,7 @@ fn kernel(target: Target) -> Result<Kernel, OverBudget> {
 }
 
 fn region(chunks: usize, target: Target) -> Region {
-    let strides = vec![i64::from(target.vector_bytes())];
+    let strides = vec![target.vector_bytes()];
     let args = vec![Arg::Address(Address { base: ARENA, offset: 0, strides })];
     let piece = Piece {
         chunks: vec![chunks as u32],

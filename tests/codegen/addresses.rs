@@ -89,6 +89,47 @@ fn accesses_go_where_they_are_sent() {
 }
 
 #[test]
+fn far_moves_take_several_steps() {
+    let farthest = i64::from(i32::MAX);
+    for bytes in [farthest, farthest + 1, -farthest - 1, -farthest - 2, 3 << 32, -5 << 31] {
+        let mut b = Builder::new("far", Target::AVX2, 2);
+        let (v, there) = (b.vector(), b.number(0));
+        b.push(Inst::CopyPointer { dst: there, src: b.arg(0) });
+        b.advance(there, bytes);
+        b.advance(there, 4 - bytes);
+        b.load(v, there.at(0));
+        b.store(b.arg(1).at(0), v);
+        let program = b.finish().unwrap();
+        let values = (0..9).map(|i| i as f32).collect();
+        let given = [values, vec![0.0; 8]].map(|values| Given::Buffer { values, start: 0 });
+        let wanted = emulated(&program, &given, true);
+        assert_eq!(wanted[1], [1., 2., 3., 4., 5., 6., 7., 8.], "{bytes}");
+        assert_eq!(processed(&program, &given), wanted, "{bytes}");
+    }
+}
+
+#[test]
+fn places_out_of_reach_are_refused() {
+    let finish = |body: &dyn Fn(&mut Builder, V, P)| {
+        let mut b = Builder::new("far", Target::AVX512, 1);
+        let (v, p) = (b.vector(), b.arg(0));
+        body(&mut b, v, p);
+        b.finish()
+    };
+    for far in [1i64 << 31, -1 - (1 << 31), 1 << 40] {
+        let refused = Err(OverBudget::Distance(far));
+        assert_eq!(finish(&|b, v, p| b.load(v, p.at(far))), refused);
+        assert_eq!(finish(&|b, v, p| b.store(p.at(far), v)), refused);
+        assert_eq!(finish(&|b, v, p| b.interleave(v, p.at(0), p.at(far))), refused);
+        assert_eq!(finish(&|b, _, p| b.advance_by(p, p.at(far))), refused);
+        assert_eq!(finish(&|b, v, p| b.repeat(Count::Fixed(9), |b| b.load(v, p.at(far)))), refused);
+        assert_eq!(finish(&|b, _, _| _ = b.number(far)), refused);
+    }
+    assert_eq!(finish(&|b, _, p| b.advance(p, 1i64 << 50)), Err(OverBudget::Distance(1 << 50)));
+    assert!(finish(&|b, v, p| b.load(v, p.at(i32::MIN))).is_ok());
+}
+
+#[test]
 fn loops_turn_as_often_as_they_are_told() {
     let counts = [1, 2, 3, 127, 128, 129, 255, 256, 257, 32_767, 32_768, 65_536];
     for target in [Target::V128, Target::AVX2, Target::AVX512] {

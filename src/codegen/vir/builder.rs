@@ -5,7 +5,7 @@ use super::{
     Target, V, loop_depth,
 };
 
-/// The program would need more registers than the target has.
+/// The program would need more than the target has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OverBudget {
     /// Too many vectors live at once.
@@ -17,7 +17,16 @@ pub enum OverBudget {
     /// Too many addresses, counts and nested loops at once.
     #[error("the kernel needs more than {0} address and count registers")]
     Pointers(usize),
+    /// Two places that one address register should reach are too far apart.
+    #[error(
+        "it reads or writes memory {0} bytes away from an address, and instructions reach 2 GiB; a smaller picture or \
+         batch needs less"
+    )]
+    Distance(i64),
 }
+
+/// The most bytes that an address is moved by at once: more than any value has.
+const FARTHEST: u64 = 1 << 36;
 
 /// Writes a [`Program`].
 ///
@@ -100,9 +109,13 @@ impl Builder {
     }
 
     /// A count register with this value, until it is given back with [`Builder::release_pointer`].
-    pub fn number(&mut self, value: i32) -> P {
+    pub fn number(&mut self, value: impl Into<i64>) -> P {
         let dst = self.free_pointer();
-        self.push(Inst::Number { dst, value });
+        let value = value.into();
+        match i32::try_from(value) {
+            Ok(value) => self.push(Inst::Number { dst, value }),
+            Err(_) => drop(self.refused.get_or_insert(OverBudget::Distance(value))),
+        }
         dst
     }
 
@@ -120,6 +133,9 @@ impl Builder {
 
     /// Appends an instruction.
     pub fn push(&mut self, inst: Inst) {
+        if let Some(far) = inst.places().find(|place| !place.is_near()) {
+            self.refused.get_or_insert(OverBudget::Distance(far.offset));
+        }
         if let Some(block) = self.blocks.last_mut() {
             block.push(inst);
         }
@@ -237,10 +253,17 @@ impl Builder {
         self.push(Inst::TileDot { acc, a, b });
     }
 
-    /// `pointer += bytes`; nothing for 0.
-    pub fn advance(&mut self, pointer: P, bytes: i32) {
-        if bytes != 0 {
-            self.push(Inst::Advance { pointer, bytes });
+    /// `pointer += bytes`; nothing for 0, and several steps where one instruction does not go so far.
+    pub fn advance(&mut self, pointer: P, bytes: impl Into<i64>) {
+        let mut left = bytes.into();
+        if left.unsigned_abs() > FARTHEST {
+            self.refused.get_or_insert(OverBudget::Distance(left));
+            return;
+        }
+        while left != 0 {
+            let step = left.clamp(i32::MIN.into(), i32::MAX.into());
+            self.push(Inst::Advance { pointer, bytes: step as i32 });
+            left -= step;
         }
     }
 

@@ -37,8 +37,8 @@ impl Target {
     pub const AMX: Target = Target { tiles: 8, ..Target::AVX512 };
 
     /// Bytes of a vector register.
-    pub fn vector_bytes(self) -> i32 {
-        (self.lanes * 4) as i32
+    pub fn vector_bytes(self) -> i64 {
+        (self.lanes * 4) as i64
     }
 }
 
@@ -65,14 +65,21 @@ pub struct T(pub u8);
 pub struct Mem {
     /// The address.
     pub base: P,
-    /// Added to it, in bytes.
-    pub offset: i32,
+    /// Added to it, in bytes. Instructions have 32 bits for it; a program that needs more is refused.
+    pub offset: i64,
+}
+
+impl Mem {
+    /// Whether an instruction can name the place.
+    pub fn is_near(self) -> bool {
+        i32::try_from(self.offset).is_ok()
+    }
 }
 
 impl P {
     /// The memory `offset` bytes past this address.
-    pub fn at(self, offset: i32) -> Mem {
-        Mem { base: self, offset }
+    pub fn at(self, offset: impl Into<i64>) -> Mem {
+        Mem { base: self, offset: offset.into() }
     }
 }
 
@@ -429,6 +436,46 @@ pub enum Inst {
         /// What.
         body: Vec<Inst>,
     },
+}
+
+impl Inst {
+    /// The places in memory that it names itself; those of a loop's body are not its own.
+    pub fn places(&self) -> impl Iterator<Item = Mem> {
+        let (one, other) = match *self {
+            Inst::Load { src: place, .. }
+            | Inst::Broadcast { src: place, .. }
+            | Inst::Shuffle { src: place, .. }
+            | Inst::Store { dst: place, .. }
+            | Inst::StoreFirst { dst: place, .. }
+            | Inst::Prefetch { src: place, .. }
+            | Inst::TileLoad { src: place, .. }
+            | Inst::TileStore { dst: place, .. }
+            | Inst::AdvanceBy { src: place, .. } => (Some(place), None),
+            Inst::Interleave { even, odd, .. } => (Some(even), Some(odd)),
+            Inst::Const { .. }
+            | Inst::Copy { .. }
+            | Inst::Round { .. }
+            | Inst::Pow2 { .. }
+            | Inst::Sqrt { .. }
+            | Inst::Exponent { .. }
+            | Inst::Exchange { .. }
+            | Inst::MultiplyAdd { .. }
+            | Inst::Arith { .. }
+            | Inst::Blend { .. }
+            | Inst::ToInteger { .. }
+            | Inst::FromInteger { .. }
+            | Inst::Integer { .. }
+            | Inst::Shift { .. }
+            | Inst::Select { .. }
+            | Inst::TileZero { .. }
+            | Inst::TileDot { .. }
+            | Inst::Number { .. }
+            | Inst::CopyPointer { .. }
+            | Inst::Advance { .. }
+            | Inst::Loop { .. } => (None, None),
+        };
+        one.into_iter().chain(other)
+    }
 }
 
 /// A finished kernel: takes `args` addresses or counts in the first pointer registers, returns nothing.

@@ -554,7 +554,7 @@ fn pointer(p: P) -> Register {
 
 /// A tile in memory.
 fn rows(first: Mem, row: P) -> MemoryOperand {
-    let displacement = first.offset.into();
+    let displacement = first.offset;
     let (base, row) = (pointer(first.base), pointer(row));
     MemoryOperand::with_base_index_scale_displ_size(base, row, 1, displacement, 1)
 }
@@ -579,5 +579,5 @@ fn low_half(register: Register) -> Register {
 }
 
 fn mem(mem: Mem) -> MemoryOperand {
-    MemoryOperand::with_base_displ(pointer(mem.base), mem.offset.into())
+    MemoryOperand::with_base_displ(pointer(mem.base), mem.offset)
 }

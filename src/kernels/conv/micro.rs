@@ -242,7 +242,7 @@ impl Micro {
             Ahead::Stream { every } => Some((b.arg(3 + shortcut), every)),
             Ahead::NextPanel { passes } => {
                 let next = b.pointer(panel);
-                b.advance(next, (self.panel_len() as i64 * F32) as i32);
+                b.advance(next, self.panel_len() as i64 * F32);
                 Some((next, passes))
             }
         };
@@ -256,10 +256,10 @@ impl Micro {
                     At { src, dst, res, src_offset: 0, dst_offset: 0, res_offset: 0 },
                 );
             }
-            b.advance(src, self.band[0] as i32);
-            b.advance(dst, self.band[1] as i32);
+            b.advance(src, self.band[0]);
+            b.advance(dst, self.band[1]);
             if self.has_shortcut() {
-                b.advance(res, self.band[2] as i32);
+                b.advance(res, self.band[2]);
             }
         });
         b.finish()
@@ -275,10 +275,10 @@ impl Micro {
         let at = At { src: b.pointer(row.src), dst: b.pointer(row.dst), ..row };
         let at = if self.has_shortcut() { At { res: b.pointer(row.res), ..at } } else { at };
         let advance = |b: &mut Builder, src: i64, dst: i64, res: i64| {
-            b.advance(at.src, src as i32);
-            b.advance(at.dst, dst as i32);
+            b.advance(at.src, src);
+            b.advance(at.dst, dst);
             if self.has_shortcut() {
-                b.advance(at.res, res as i32);
+                b.advance(at.res, res);
             }
         };
         advance(b, start.src, start.dst, start.res);
@@ -300,15 +300,15 @@ impl Micro {
         self.start(b, &acc, panel);
         let src = b.pointer(at.src);
         let weights = b.pointer(panel);
-        b.advance(src, at.src_offset as i32);
-        b.advance(weights, (self.bias_len() as i64 * F32) as i32);
+        b.advance(src, at.src_offset);
+        b.advance(weights, self.bias_len() as i64 * F32);
         let panels = Panels { weights, ..panels };
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
         self.reduce(b, &self.sum, &acc, &pixels, src, panels);
         b.release_pointer(src);
         if let Shortcut::Projection(sum) = &self.shortcut {
             let src = b.pointer(at.res);
-            b.advance(src, at.res_offset as i32);
+            b.advance(src, at.res_offset);
             let pixels: Vec<i64> = run.pixels.iter().map(|p| p.res).collect();
             self.reduce(b, sum, &acc, &pixels, src, panels);
             b.release_pointer(src);
@@ -323,7 +323,7 @@ impl Micro {
             return acc.iter().flatten().for_each(|&register| b.constant(register, 0.0));
         }
         for v in 0..self.vectors {
-            b.load(acc[0][v], panel.at((v * self.target.lanes) as i32 * F32 as i32));
+            b.load(acc[0][v], panel.at((v * self.target.lanes) as i64 * F32));
             for pixel in &acc[1..] {
                 b.push(Inst::Copy { dst: pixel[v], src: acc[0][v] });
             }
@@ -345,7 +345,7 @@ impl Micro {
                     self.taps(b, sum, src, panels, *block, acc, |b, offset, i, operand| {
                         shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
                     });
-                    b.advance(src, *step as i32);
+                    b.advance(src, *step);
                 });
                 if *tail > 0 {
                     self.taps(b, sum, src, panels, *tail, acc, |b, offset, i, operand| {
@@ -382,23 +382,23 @@ impl Micro {
                 let index = column * channels + channel;
                 self.fetch_ahead(b, panels, index, unrolled * channels);
                 let offset = (index * self.lanes()) as i64 * F32;
-                let weights = panels.weights.at(offset as i32);
+                let weights = panels.weights.at(offset);
                 step(b, column as i64 * column_step, channel, weights);
             }
-            b.advance(panels.weights, turn_bytes as i32);
+            b.advance(panels.weights, turn_bytes);
         };
         b.repeat(Count::Fixed(rows as u32), |b| {
             let turns = columns / unrolled;
             b.repeat(Count::Fixed(turns as u32), |b| {
                 body(b);
                 if turns > 1 {
-                    b.advance(src, column_step as i32);
+                    b.advance(src, column_step);
                 }
             });
             let back = if turns > 1 { columns as i64 * column_step } else { 0 };
-            b.advance(src, (row_step - back) as i32);
+            b.advance(src, row_step - back);
         });
-        b.advance(src, -(rows as i64 * row_step) as i32);
+        b.advance(src, -(rows as i64 * row_step));
     }
 
     /// The prefetches that belong to one of the `steps` of an unrolled body.
@@ -408,21 +408,21 @@ impl Micro {
         if matches!(self.ahead, Ahead::NextPanel { .. }) {
             let own =
                 (index as i64 * bytes..(index as i64 + 1) * bytes).filter(|at| at % LINE == 0);
-            own.for_each(|at| b.prefetch(panels.weights.at((at + DISTANCE) as i32), Cache::Second));
+            own.for_each(|at| b.prefetch(panels.weights.at(at + DISTANCE), Cache::Second));
         }
         let lines = (steps * self.lanes()).div_ceil(LINE as usize / F32 as usize * passes);
         for line in index * lines / steps..(index + 1) * lines / steps {
-            b.prefetch(next.at((line as i64 * LINE) as i32), Cache::Second);
+            b.prefetch(next.at(line as i64 * LINE), Cache::Second);
         }
         if index + 1 == steps {
-            b.advance(next, (lines as i64 * LINE) as i32);
+            b.advance(next, lines as i64 * LINE);
         }
     }
 
     fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
         if let Shortcut::Residual(vectors) = &self.shortcut {
             for (pixel, place) in acc.iter().zip(&run.pixels) {
-                let from = at.res.at((at.res_offset + place.res) as i32);
+                let from = at.res.at(at.res_offset + place.res);
                 for (&register, reads) in pixel.iter().zip(vectors) {
                     reads.iter().for_each(|read| read.add(b, register, from));
                 }
@@ -433,7 +433,7 @@ impl Micro {
         for (pixel, place) in acc.iter().zip(&run.pixels) {
             for (v, &register) in pixel.iter().enumerate() {
                 let offset = at.dst_offset + place.dst + self.lane_offset(v, self.dst_block);
-                b.store(at.dst.at(offset as i32), register);
+                b.store(at.dst.at(offset), register);
             }
         }
     }
@@ -449,8 +449,8 @@ impl Micro {
 /// registers, the other streams through one.
 fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i64], weights: Mem) {
     let vector_bytes = b.target().vector_bytes();
-    let weight = |v: usize| Mem { offset: weights.offset + v as i32 * vector_bytes, ..weights };
-    let pixel = |p: usize| src.at((offset + pixels[p]) as i32);
+    let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector_bytes, ..weights };
+    let pixel = |p: usize| src.at(offset + pixels[p]);
     let (width, vectors) = (acc.len(), acc[0].len());
     let stream = b.vector();
     if vectors <= width {

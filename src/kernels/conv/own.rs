@@ -55,15 +55,15 @@ impl Micro {
                         self.own_taps(b, &taps, channels.len(), acc, pixels, src, panels.weights);
                     }
                 }
-                b.advance(panels.weights, (steps * self.lanes()) as i32 * F32 as i32);
+                b.advance(panels.weights, (steps * self.lanes()) as i64 * F32);
                 if turns > 1 {
-                    b.advance(src, column_step as i32);
+                    b.advance(src, column_step);
                 }
             });
             let back = if turns > 1 { columns as i64 * column_step } else { 0 };
-            b.advance(src, (row_step - back) as i32);
+            b.advance(src, row_step - back);
         });
-        b.advance(src, -(rows as i64 * row_step) as i32);
+        b.advance(src, -(rows as i64 * row_step));
     }
 
     /// One channel of each group under some columns of the kernel.
@@ -84,7 +84,7 @@ impl Micro {
         for (v, lanes) in taps.lanes.chunks_exact(vector).enumerate() {
             for (&register, column) in held.iter().zip(taps.columns) {
                 let step = column * channels + taps.channel;
-                let offset = (step * self.lanes() + v * vector) as i32 * F32 as i32;
+                let offset = (step * self.lanes() + v * vector) as i64 * F32;
                 b.load(register, weights.at(offset));
             }
             for (offset, products) in taps.products(pixels) {
@@ -125,7 +125,7 @@ impl Taps<'_> {
 /// Fills the lanes of `dst` from the byte offsets `lanes`.
 fn gather(b: &mut Builder, dst: V, src: P, offset: i64, lanes: &[i64]) {
     let first = lanes[0];
-    let at = |lane: i64| src.at((offset + lane) as i32);
+    let at = |lane: i64| src.at(offset + lane);
     if lanes.iter().enumerate().all(|(i, &at)| at == first + i as i64 * F32) {
         return b.load(dst, at(first));
     }

@@ -113,7 +113,7 @@ impl Energy {
         let zero = b.vector();
         b.constant(zero, 0.0);
         for column in 0..self.columns.saturating_sub(written) {
-            b.store_first(b.arg(2).at((column as i64 * F32) as i32), zero);
+            b.store_first(b.arg(2).at(column as i64 * F32), zero);
         }
         b.release([zero]);
         b.finish()
@@ -128,8 +128,8 @@ impl Energy {
         let gain = b.pointer(gains);
         b.repeat(Count::Fixed((self.channels / 16) as u32), |b| {
             self.add(b, &sums, [block, gain], u16::MAX);
-            b.advance(block, self.plane as i32);
-            b.advance(gain, (16 * F32) as i32);
+            b.advance(block, self.plane);
+            b.advance(gain, 16 * F32);
         });
         if !self.channels.is_multiple_of(16) {
             self.add(b, &sums, [block, gain], (1 << (self.channels % 16)) - 1);
@@ -139,11 +139,11 @@ impl Energy {
         for (i, sums) in sums.iter().enumerate() {
             sums[1..].iter().for_each(|&sum| b.arith(Arith::Add, sums[0], sums[0], sum));
             b.sum_lanes(sums[0]);
-            b.store_first(dst.at((i as i64 * F32) as i32), sums[0]);
+            b.store_first(dst.at(i as i64 * F32), sums[0]);
         }
         b.release(sums.into_iter().flatten());
-        b.advance(src, (count * width * 64) as i32);
-        b.advance(dst, (count as i64 * F32) as i32);
+        b.advance(src, (count * width * 64) as i64);
+        b.advance(dst, count as i64 * F32);
     }
 
     /// Adds the squares of a block of channels, of which `live` exist, one bit each.
@@ -156,10 +156,10 @@ impl Energy {
             if live == 0 {
                 continue;
             }
-            let lane = first * F32 as i32;
+            let lane = first as i64 * F32;
             b.load(gain, gains.at(lane));
             for (pixel, &sum) in sums.iter().flatten().enumerate() {
-                b.load(value, block.at(pixel as i32 * 64 + lane));
+                b.load(value, block.at(pixel as i64 * 64 + lane));
                 b.arith(Arith::Mul, value, value, gain);
                 if live != all {
                     // What is in the lanes past the last channel may be anything.
@@ -274,8 +274,8 @@ impl Check {
     }
 
     /// Offset of the energy in a row of the column that belongs to a block of outputs, or of one `further`.
-    fn energy(&self, row: usize, block: usize, further: i64) -> i32 {
-        (row as i64 * self.row + (1 + block as i64 + further) * F32) as i32
+    fn energy(&self, row: usize, block: usize, further: i64) -> i64 {
+        row as i64 * self.row + (1 + block as i64 + further) * F32
     }
 }
 

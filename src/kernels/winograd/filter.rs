@@ -34,8 +34,8 @@ impl FilterTransform {
             for lane in (0..bytes).step_by(self.target.vector_bytes() as usize) {
                 self.vector(b, &constants, lane);
             }
-            b.advance(src, (bytes * (TAPS * TAPS) as i64) as i32);
-            b.advance(dst, bytes as i32);
+            b.advance(src, bytes * (TAPS * TAPS) as i64);
+            b.advance(dst, bytes);
         });
         b.finish()
     }
@@ -52,7 +52,7 @@ impl FilterTransform {
                     let taps = b.vectors(TAPS);
                     for (t, &tap) in taps.iter().enumerate() {
                         let at = (t * TAPS + s) as i64 * self.lanes as i64 * 4 + lane;
-                        b.load(tap, src.at(at as i32));
+                        b.load(tap, src.at(at));
                     }
                     let products = group.product(b, constants, &taps);
                     b.release(taps);
@@ -65,7 +65,7 @@ impl FilterTransform {
                 for group in groups(&self.matrix, TAPS) {
                     for value in group.product(b, constants, &inputs) {
                         let at = ((row + i) * n + column) as i64 * self.element + lane;
-                        b.store(dst.at(at as i32), value);
+                        b.store(dst.at(at), value);
                         b.release([value]);
                         column += 1;
                     }

@@ -252,12 +252,12 @@ impl Copy {
         let (src, dst) = (b.arg(0), b.arg(1));
         let value = b.vector();
         b.repeat(Count::Fixed(self.pixels as u32), |b| {
-            for lane in (0..16 * F32 as i32).step_by(self.target.vector_bytes() as usize) {
+            for lane in (0..16 * F32).step_by(self.target.vector_bytes() as usize) {
                 b.load(value, src.at(lane));
                 b.store(dst.at(lane), value);
             }
-            b.advance(src, 16 * F32 as i32);
-            b.advance(dst, self.pixel as i32);
+            b.advance(src, 16 * F32);
+            b.advance(dst, self.pixel);
         });
         b.release([value]);
         b.finish()

@@ -157,9 +157,9 @@ impl TileRow {
         for run in &self.runs {
             b.repeat(Count::Fixed(run.tiles as u32), |b| {
                 for v in 0..16 / self.target.lanes {
-                    body(b, run.columns, v as i64 * i64::from(self.target.vector_bytes()));
+                    body(b, run.columns, v as i64 * self.target.vector_bytes());
                 }
-                walks.iter().for_each(|&(pointer, step)| b.advance(pointer, step as i32));
+                walks.iter().for_each(|&(pointer, step)| b.advance(pointer, step));
             });
         }
     }
@@ -195,5 +195,5 @@ impl TileRow {
 }
 
 fn at(base: P, offset: i64) -> Mem {
-    base.at(offset as i32)
+    base.at(offset)
 }

@@ -80,7 +80,8 @@ pub enum PassError {
         /// Why not.
         reason: &'static str,
     },
-    /// A pass proposed a patch that does not fit. An error in the pass.
+    /// A pass proposed a patch that does not fit. An error in the pass; if that is optional, it is looked for where the
+    /// graph is verified, and costs the patch alone elsewhere.
     #[error("pass \"{pass}\" proposes what does not fit")]
     Patch {
         /// The pass.
@@ -234,7 +235,13 @@ impl Driver {
         let pass = step.pass.name;
         let label = patch.label().to_owned();
         let measure = self.measure(graph, &step.pass, Verify::EachPatch);
-        let change = graph.apply(patch).map_err(|source| PassError::Patch { pass, source })?;
+        let change = match graph.apply(patch) {
+            Ok(change) => change,
+            // The graph is as it was. What is optional is not worth a network that does not compile; where graphs are
+            // verified, such a pass is looked for.
+            Err(_) if self.check == Verify::Off && step.need == Need::Optional => return Ok(()),
+            Err(source) => return Err(PassError::Patch { pass, source }),
+        };
         self.remarks.origins.follow(graph, &change);
         if self.check == Verify::EachPatch {
             check(graph, pass, &label)?;

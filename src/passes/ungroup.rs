@@ -110,7 +110,11 @@ impl Grouped {
 fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
     let found = graph.node(node);
     let operands = graph.operands(node);
-    let first = operands.iter().find_map(|&operand| Grouped::of(graph, operand))?;
+    let first = operands.iter().find_map(|&operand| {
+        // One group, or one image, that another operand broadcasts to many is no picture any more.
+        let is_whole = graph.node(operand).ty.shape == found.ty.shape;
+        Grouped::of(graph, operand).filter(|_| is_whole)
+    })?;
     let mut patch = Patch::new(format!("{} is done on the picture", describe(graph, node)));
     let mut on_picture = Vec::with_capacity(operands.len());
     for &operand in &operands {

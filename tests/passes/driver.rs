@@ -1,13 +1,14 @@
 //! The driver: options, reports, and whole networks.
 
 use resnetc::passes::{
-    Need, PassError, PassOptions, PassSelection, Stage, Verify, cancel_transposes, cse,
-    fold_affine, fold_batch_norm, fuse_residual, layout, optional_names, pipeline, run, run_pass,
+    NearMisses, Need, Pass, PassError, PassOptions, PassSelection, Stage, Step, Sweeps, Verify,
+    cancel_transposes, cse, fold_affine, fold_batch_norm, fuse_residual, layout, optional_names,
+    pipeline, run, run_pass, run_steps,
 };
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Conv, Unary, Window};
 use resnetc_ir::text::{parse, print};
-use resnetc_ir::{Graph, Layout, NodeId, Op, Tensor};
+use resnetc_ir::{Graph, Layout, NodeId, Op, Patch, Tensor};
 
 /// A residual block with everything that fuses.
 const BLOCK: &str = r#"
@@ -510,4 +511,30 @@ fn a_lowered_node_is_stood_for_by_all_that_compute_it() {
     };
     assert_eq!(stand_in(Op::Binary(Binary::Mul)), [bn]);
     assert_eq!(stand_in(Op::Binary(Binary::Add)), [bn]);
+}
+
+#[test]
+fn what_an_optional_pass_proposes_wrongly_costs_no_network() {
+    fn wrong(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+        let Op::Unary(Unary::Relu) = graph.node(node).op else { return None };
+        let mut patch = Patch::new("a smaller value in its place");
+        let smaller = patch.constant("one", Tensor::vector(vec![1.0]));
+        patch.replace(node, smaller);
+        Some(patch)
+    }
+    let pass = Pass { name: "wrong", doc: "", sweep: |_| Box::new(wrong), measure: None };
+    let run = |need, verify| {
+        let mut graph = parse(BLOCK).expect("it parses");
+        let step = Step { pass, sweeps: Sweeps::UntilStable, need, stage: Stage::Fused };
+        let options = PassOptions { verify, ..PassOptions::default() };
+        let before = ops(&graph);
+        // Batch normalization is left, which has no kernel.
+        let result = run_steps(&mut graph, &[step], &options);
+        assert_eq!(ops(&graph), before, "a refused patch leaves the graph as it was");
+        result.expect_err("something is left over")
+    };
+    assert!(matches!(run(Need::Optional, Verify::Off), PassError::NotLowered { .. }));
+    for (need, verify) in [(Need::Required, Verify::Off), (Need::Optional, Verify::EachPass)] {
+        assert!(matches!(run(need, verify), PassError::Patch { pass: "wrong", .. }));
+    }
 }

@@ -156,7 +156,7 @@ pub(super) fn grouped(near: &mut Near) -> Option<()> {
     let keep_dims = !near.one_of(6);
     let mean = near.add(Op::ReduceMean { axes: vec![axis], keep_dims }, &[seen])?;
     let op = near.dice.pick(&[Binary::Add, Binary::Sub, Binary::Mul, Binary::Max]);
-    let other = match near.dice.between(0, 6) {
+    let other = match near.dice.between(0, 7) {
         0 | 1 if keep_dims => mean,
         2 => near.constant(&[groups, 1]),
         3 => {
@@ -167,6 +167,9 @@ pub(super) fn grouped(near: &mut Near) -> Option<()> {
         }
         4 => near.constant(&[n, groups, 1]),
         5 => near.constant(&[shape[2]]),
+        // One group or one image becomes many.
+        6 if groups == 1 => near.constant(&[n, 3, 1]),
+        6 if n == 1 => near.constant(&[3, groups, 1]),
         _ => near.input(&[1, groups, 1]),
     };
     let operands = if near.dice.coin() { [seen, other] } else { [other, seen] };

@@ -109,7 +109,8 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %3"#,
         reason: "the pool is dilated",
     },
-    // A group that is no whole channels, numbers that differ within a group, two kinds of groups, one pixel.
+    // A group that is no whole channels, numbers that differ within a group, two kinds of groups, one group or image that
+    // becomes many, one pixel.
     Refusal {
         pass: "ungroup",
         graph: r#"
@@ -138,6 +139,26 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %3 = reshape(%1) shape=[1, 2, 8]
             %4 = add(%2, %3)
             output "y" = %4"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "ungroup",
+        graph: r#"
+            %0 = input : f32[1, 3, 4, 4]
+            %1 = reshape(%0) shape=[1, 1, 48]
+            %2 = constant seed=1 : f32[5, 1]
+            %3 = mul(%1, %2)
+            output "y" = %3"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "ungroup",
+        graph: r#"
+            %0 = input : f32[1, 4, 2, 2]
+            %1 = reshape(%0) shape=[1, 2, 8]
+            %2 = input : f32[3, 2, 1]
+            %3 = add(%2, %1)
+            output "y" = %3"#,
         reason: "",
     },
     Refusal {

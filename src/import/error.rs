@@ -342,8 +342,8 @@ fn list_unbound(dims: &[UnboundDim], shapeless: &[String]) -> String {
         parts.push(list_sizeless(dims));
     }
     if !shapeless.is_empty() {
-        let s = if shapeless.len() == 1 { "" } else { "s" };
-        parts.push(format!("input{s} {} without a declared shape", list_names(shapeless)));
+        let (s, has) = if shapeless.len() == 1 { ("", "has") } else { ("s", "have") };
+        parts.push(format!("input{s} {} {has} no declared shape", list_names(shapeless)));
     }
     parts.join(", and ")
 }

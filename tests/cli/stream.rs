@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -120,6 +122,32 @@ fn answers_come_as_paths_come() {
         }
         drop(paths);
         assert_eq!(child.wait().unwrap().code(), Some(1));
+    }
+}
+
+/// Whoever has seen enough ends it with the next answer, however long the list stays open.
+#[test]
+fn a_closed_output_ends_it_while_the_list_is_open() {
+    for form in [&[][..], &["--jsonl"]] {
+        let mut child = command(&[&["classify", "--files-from", "-"], form].concat());
+        let child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut paths = child.stdin.take().unwrap();
+        writeln!(paths, "{BAG}").unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap());
+        answers.read_line(&mut String::new()).unwrap();
+        drop(answers);
+        writeln!(paths, "{COAT}").unwrap();
+        // The list is held open by `paths`, so only its own decision can end it.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let ended = child.try_wait().unwrap().is_some();
+        drop(paths);
+        let output = child.wait_with_output().unwrap();
+        assert!(ended && output.status.success(), "{form:?}: {output:?}");
+        assert_eq!(stderr(&output), "", "{form:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ pub(super) enum Taken<S, T> {
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Makes things of sources on threads, at most `ahead` of them before they are needed, and takes them in order on the
-/// calling thread. If taking fails nothing more is begun; a source that is being waited for is still waited for.
+/// calling thread. If taking fails nothing more is begun and this returns at once: a thread that waits for a source, or
+/// has a thing half made, is left to end by itself.
 ///
 /// # Errors
 /// The first of `take`.
@@ -49,31 +50,33 @@ pub(super) fn in_order<I, T, E>(
     sources: I,
     threads: usize,
     ahead: usize,
-    make: impl Fn(&I::Item) -> T + Sync,
+    make: impl Fn(&I::Item) -> T + Send + Sync + 'static,
     mut take: impl FnMut(Taken<I::Item, T>) -> Result<(), E>,
 ) -> Result<(), E>
 where
-    I: Iterator<Item: Send> + Send,
-    T: Send,
+    I: Iterator<Item: Send> + Send + 'static,
+    T: Send + 'static,
 {
     let most = sources.size_hint().1.unwrap_or(usize::MAX);
-    let queue = Queue::new(sources, ahead.max(1));
-    thread::scope(|scope| {
-        // However this ends, the makers must.
-        let _stop = Stop(&queue);
-        let start = |_| thread::Builder::new().spawn_scoped(scope, || queue.work(&make)).ok();
-        if (0..threads.clamp(1, most.max(1))).map_while(start).count() == 0 {
-            // The system starts no thread, so nothing is made ahead.
-            return locked(&queue.sources).by_ref().try_for_each(|source| {
-                let thing = catch_unwind(AssertUnwindSafe(|| make(&source)));
-                take(Taken::Made(source, thing))
-            });
-        }
-        while let Some(taken) = queue.take() {
-            take(taken)?;
-        }
-        Ok(())
-    })
+    let queue = Arc::new(Queue::new(sources, ahead.max(1)));
+    let make = Arc::new(make);
+    // However this ends, the makers must.
+    let _stop = Stop(&queue);
+    let start = |_| {
+        let (queue, make) = (Arc::clone(&queue), Arc::clone(&make));
+        thread::Builder::new().spawn(move || queue.work(&*make)).ok()
+    };
+    if (0..threads.clamp(1, most.max(1))).map_while(start).count() == 0 {
+        // The system starts no thread, so nothing is made ahead.
+        return locked(&queue.sources).by_ref().try_for_each(|source| {
+            let thing = catch_unwind(AssertUnwindSafe(|| make(&source)));
+            take(Taken::Made(source, thing))
+        });
+    }
+    while let Some(taken) = queue.take() {
+        take(taken)?;
+    }
+    Ok(())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -165,10 +168,16 @@ mod tests {
 
     use super::*;
 
+    fn counter() -> Arc<AtomicUsize> {
+        Arc::default()
+    }
+
     #[test]
     fn all_are_taken_in_order_and_few_wait() {
-        let (begun, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let make = |i: &usize| {
+        let (begun, taken) = (counter(), counter());
+        let counts = (Arc::clone(&begun), Arc::clone(&taken));
+        let make = move |i: &usize| {
+            let (begun, taken) = &counts;
             let ahead = (begun.fetch_add(1, SeqCst) + 1).saturating_sub(taken.load(SeqCst));
             assert!(ahead <= 4, "{ahead} wait");
             i * i
@@ -187,9 +196,10 @@ mod tests {
 
     #[test]
     fn a_failure_ends_it_and_a_panic_does_not() {
-        let begun = AtomicUsize::new(0);
-        let make = |&i: &usize| {
-            begun.fetch_add(1, SeqCst);
+        let begun = counter();
+        let count = Arc::clone(&begun);
+        let make = move |&i: &usize| {
+            count.fetch_add(1, SeqCst);
             // Unlike `panic!`, this says nothing on stderr.
             if i == 2 {
                 std::panic::resume_unwind(Box::new("two"));
@@ -230,5 +240,15 @@ mod tests {
         };
         assert_eq!(in_order(receive.into_iter(), 2, 8, |&i| i, take), Ok(()));
         assert_eq!(seen, [1, 2]);
+    }
+
+    /// A source that never comes keeps nobody who has seen enough: if it did, this test would not end.
+    #[test]
+    fn a_failure_does_not_wait_for_the_next_source() {
+        let (send, receive) = mpsc::channel();
+        send.send(1).unwrap();
+        let take = |_: Taken<i32, i32>| Err("enough");
+        assert_eq!(in_order(receive.into_iter(), 2, 8, |&i| i, take), Err("enough"));
+        drop(send);
     }
 }

@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use resnetc::import::{ImportError, ImportErrorKind, UnboundDim};
-use resnetc::{Compiler, Context, Error, Model, Network, Options};
+use resnetc::{Context, Model};
 
 use super::head::{Answer, Head};
-use super::input::{self, Input};
-use super::{Args, bundled, labels, usual_preset};
-use crate::args::note_random_weights;
+use super::input::Input;
+use super::{Args, bundled, labels, load};
 use crate::failure::Failure;
 use crate::interpret;
 use crate::units::ms;
@@ -32,16 +30,15 @@ impl Engine {
         model: Option<&Path>,
         batch: Option<usize>,
     ) -> Result<Self, Failure> {
-        let network = match model {
-            Some(model) => own_network(args, model, batch)?,
-            None => bundled_network(args, batch)?,
-        };
-        let graph = network.graph();
-        let input = Input::of(graph, args.pictures.layout)?;
+        let mut network = load::load(args, model, batch)?;
+        let input = Input::of(network.graph(), args.pictures.layout)?;
         let labels = args.labels.as_deref().map(labels::read).transpose()?;
         let count = labels.as_ref().map(Vec::len);
-        let head =
-            Head::of(graph, input.batch, args.output_name.as_deref(), count, args.activation)?;
+        let mut head = Head::of(network.graph(), input.batch, count, args.activation)?;
+        if network.graph().outputs().len() > 1 {
+            network = load::only(&network, &head.output)?;
+            head.index = 0;
+        }
         let labels = match (labels, &args.labels) {
             (Some(labels), Some(path)) => {
                 Some(labels::fit(labels, path, head.classes(), head.is_binary())?)
@@ -100,44 +97,4 @@ impl Engine {
         let rows = self.context.output(self.head.index)?.chunks_exact(self.head.values);
         Ok((rows.take(pictures.len()).map(|row| self.head.answer(row)).collect(), time))
     }
-}
-
-/// A model may have a batch of its own that cannot be changed; then it is that one, unless the user asked for another. It
-/// may leave channels, height and width open; then they are the usual ones.
-fn own_network(args: &Args, model: &Path, batch: Option<usize>) -> Result<Network, Failure> {
-    let mut options = args.options(Some(model), batch);
-    let load = |options: &mut Options| -> Result<Result<Network, Error>, Failure> {
-        let loaded = Compiler::new(options.clone()).load(model);
-        let usual = args.pictures.usual(usual_preset(Some(model)))?;
-        let sizes = open_axes(&loaded).map(|dims| input::sizes(dims, args.pictures.layout, usual));
-        let Some(Some(sizes)) = sizes else { return Ok(loaded) };
-        options.dims.extend(sizes);
-        Ok(Compiler::new(options.clone()).load(model))
-    };
-    let network = match load(&mut options)? {
-        Err(Error::Import(ImportError { kind, .. }))
-            if args.common.batch.is_none()
-                && matches!(*kind, ImportErrorKind::FixedBatch { .. }) =>
-        {
-            options.batch = None;
-            load(&mut options)??
-        }
-        loaded => loaded?,
-    };
-    note_random_weights(model, &network);
-    Ok(network)
-}
-
-/// The axes that have no size yet, if that is why a network was not loaded.
-fn open_axes(loaded: &Result<Network, Error>) -> Option<&[UnboundDim]> {
-    let Err(Error::Import(error)) = loaded else { return None };
-    match &*error.kind {
-        ImportErrorKind::UnboundDims { dims, .. } => Some(dims),
-        _ => None,
-    }
-}
-
-fn bundled_network(args: &Args, batch: Option<usize>) -> Result<Network, Failure> {
-    let options = args.options(None, batch);
-    Ok(Compiler::new(options).onnx_bytes(bundled::MODEL, None)?)
 }

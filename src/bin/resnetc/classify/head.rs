@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::ranges::{Cone, Ranges};
 use crate::failure::Failure;
-use crate::nearest::nearest;
 use crate::output;
 use crate::units::shape;
 
@@ -76,21 +75,19 @@ struct Output<'a> {
 }
 
 impl Head {
-    /// Chooses an output of a graph that takes `batch` pictures, for so many `labels` if there are any: that of the
-    /// name `wanted`, the only one, or the only one that fits. A choice among several is said on stderr.
+    /// Chooses an output of a graph that takes `batch` pictures, for so many `labels` if there are any: the only one, or
+    /// the only one that fits. A choice among several is said on stderr.
     pub(super) fn of(
         graph: &Graph,
         batch: usize,
-        wanted: Option<&str>,
         labels: Option<usize>,
         activation: Option<Activation>,
     ) -> Result<Self, Failure> {
         let outputs = outputs(graph, batch);
-        let output = match (wanted, &outputs[..]) {
-            (_, []) => return Err(Failure::new("the model has no output")),
-            (Some(name), _) => named(&outputs, name)?,
-            (None, [only]) => only,
-            (None, _) => chosen(graph, &outputs, labels)?,
+        let output = match &outputs[..] {
+            [] => return Err(Failure::new("the model has no output")),
+            [only] => only,
+            _ => chosen(graph, &outputs, labels)?,
         };
         let Some(values) = output.values else { return Err(unfit(output, batch)) };
         let (numbers, quantized) = numbers(graph, output.node);
@@ -231,14 +228,6 @@ fn list(outputs: &[Output<'_>]) -> String {
     let all: Vec<String> =
         outputs.iter().map(|o| format!("\"{}\" {}", o.name, shape(o.shape))).collect();
     all.join(", ")
-}
-
-fn named<'o, 'g>(outputs: &'o [Output<'g>], name: &str) -> Result<&'o Output<'g>, Failure> {
-    outputs.iter().find(|o| o.name == name).ok_or_else(|| {
-        let near = nearest(name, outputs.iter().map(|o| o.name));
-        Failure::new(format!("the model has no output \"{name}\""))
-            .help(format!("there are {}", near.join(", ")))
-    })
 }
 
 /// The only output that fits the labels; without labels the only one with a list of numbers, or the only one of those
@@ -396,7 +385,7 @@ mod tests {
         let x = graph.input("x", [1, 4]);
         graph.output("y", x);
         for activation in [None, Some(Activation::Sigmoid), Some(Activation::None)] {
-            let head = Head::of(&graph, 1, None, None, activation).unwrap();
+            let head = Head::of(&graph, 1, None, activation).unwrap();
             let answer = head.answer(&[-9000.0, 9000.0, -8000.0, -9001.0]);
             assert_eq!(answer.order, [1, 2, 0, 3], "{activation:?}");
         }

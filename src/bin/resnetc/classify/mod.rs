@@ -10,6 +10,8 @@ mod input;
 mod kind;
 mod labels;
 mod listed;
+mod load;
+mod open;
 mod options;
 mod picture;
 mod pixels;
@@ -22,6 +24,7 @@ mod resample;
 mod tiff;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::args::{Common, Values, positive};
@@ -129,6 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut engine = Engine::new(args, request.model, batch)?;
     let preparation =
         Preparation::new(&args.pictures, usual_preset(request.model), engine.input())?;
+    let preparation = Arc::new(preparation);
     let top = args.top.unwrap_or(if request.model.is_none() { 1 } else { 5 });
     let form = match (args.json, args.jsonl) {
         (true, _) => Form::Json,
@@ -163,15 +167,16 @@ fn known(request: &Request<'_>, is_listed: bool) -> Result<Vec<Source>, Failure>
 
 /// Runs the network over all pictures, while threads read and prepare the next ones.
 fn classify(
-    sources: impl Iterator<Item = Source> + Send,
-    preparation: &Preparation,
+    sources: impl Iterator<Item = Source> + Send + 'static,
+    preparation: &Arc<Preparation>,
     bar: Progress,
     engine: &mut Engine,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let batch = engine.batch();
     let threads = engine.model().threads();
-    let prepare = |source: &Source| source.read().map(|picture| preparation.values(picture));
+    let preparation = Arc::clone(preparation);
+    let prepare = move |source: &Source| source.read().map(|picture| preparation.values(picture));
     let mut batches = Batches { engine, report, bar, done: 0, waiting: Vec::new() };
     ahead::in_order(sources, threads, batch + AHEAD, prepare, |taken| match taken {
         ahead::Taken::Made(source, made) => batches.add(source, made),

@@ -1,9 +1,8 @@
 //! The options that say how pictures become numbers.
 
-use super::input::{Layout, Usual};
-use super::preset::{Channels, Preset, Resize};
+use super::input::Layout;
+use super::preset::{Channels, Resize};
 use super::resample::Filter;
-use crate::failure::Failure;
 
 /// How pictures become numbers: a preset, and what differs from it
 #[derive(Debug, Default, clap::Args)]
@@ -22,7 +21,7 @@ pub(super) struct Options {
     /// Stretch the whole picture to the network's size
     #[arg(long, group = "frame")]
     pub(super) stretch: bool,
-    /// Height and width for a network that leaves them open: N, or HxW [default: 224, or the preset's]
+    /// Height and width for a network that leaves them open: N, or HxW [default: the preset's, 224 as a rule]
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub(super) size: Option<[usize; 2]>,
     /// The order of the network's axes [default: seen by where 1 or 3 channels are]
@@ -56,13 +55,6 @@ impl Options {
             (self.interpolation.is_some(), "--interpolation"),
         ];
         given.into_iter().find_map(|(given, name)| given.then_some(name))
-    }
-
-    /// What a network that leaves its input open is given.
-    pub(super) fn usual(&self, preset: &str) -> Result<Usual, Failure> {
-        let preset = Preset::named(self.preset.as_deref().unwrap_or(preset))?;
-        let channels = self.channels.unwrap_or(preset.channels).count();
-        Ok(Usual { channels, size: self.size.unwrap_or(preset.size) })
     }
 
     pub(super) fn resize(&self) -> Option<Resize> {

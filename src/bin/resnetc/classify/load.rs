@@ -1,0 +1,100 @@
+//! The network of `classify`: read once, and given a batch, a shape and an output where it leaves a choice.
+
+use std::path::Path;
+
+use resnetc::advice::OptionName;
+use resnetc::import::{ImportError, ImportErrorKind};
+use resnetc::{Compiler, Description, Error, Network, Options};
+
+use super::open::{Guess, Usual, advice, guesses};
+use super::{Args, bundled, usual_preset};
+use crate::args::note_random_weights;
+use crate::failure::Failure;
+use crate::output;
+
+/// Loads MODEL, or the bundled network, for so many pictures a run if the model allows that; without, for as many as
+/// the model says. Only what `--output-name` needs is loaded.
+pub(super) fn load(
+    args: &Args,
+    model: Option<&Path>,
+    batch: Option<usize>,
+) -> Result<Network, Failure> {
+    let mut options = args.options(model, batch);
+    if let Some(name) = &args.output_name {
+        args.common.refuse(&[OptionName::Outputs], "--output-name leaves one output only")?;
+        options.outputs = vec![name.clone()];
+    }
+    let Some(model) = model else {
+        return Ok(Compiler::new(options).onnx_bytes(bundled::MODEL, None)?);
+    };
+    let usual = Usual::of(&args.pictures, usual_preset(Some(model)))?;
+    let description = Description::open(model)?;
+    let network = match build(&description, &options, &usual) {
+        // A batch that nobody asked for. What a model without a declared shape says of it may be any error.
+        Err(error) if args.common.batch.is_none() && batch.is_some() && error.may_be_of_batch => {
+            build(&description, &Options { batch: None, ..options }, &usual)
+        }
+        built => built,
+    };
+    let network = network.map_err(|refused| refused.failure)?;
+    note_random_weights(model, &network);
+    Ok(network)
+}
+
+/// A network with one of its outputs only.
+pub(super) fn only(network: &Network, output: &str) -> Result<Network, Error> {
+    let outputs = vec![output.to_owned()];
+    let options = Options { outputs, ..network.options().clone().for_graph() };
+    Compiler::new(options).graph(network.graph().clone())
+}
+
+/// Why no network came of a description.
+struct Refused {
+    failure: Failure,
+    /// Whether another batch may help.
+    may_be_of_batch: bool,
+}
+
+impl Refused {
+    /// With the shapes that were tried of what is open. Of those any error may come.
+    fn of(error: Error, tried: &[Guess]) -> Self {
+        let is_fixed = matches!(
+            &error,
+            Error::Import(ImportError { kind, .. }) if matches!(**kind, ImportErrorKind::FixedBatch { .. })
+        );
+        let failure = Failure::from(error);
+        Refused {
+            may_be_of_batch: is_fixed || !tried.is_empty(),
+            failure: match advice(tried) {
+                Some(advice) => failure.help(advice),
+                None => failure,
+            },
+        }
+    }
+}
+
+/// Builds the network with the first shape that it takes, and says so where that is a guess.
+fn build(description: &Description, options: &Options, usual: &Usual) -> Result<Network, Refused> {
+    let alone = |error| Refused::of(error, &[]);
+    let inputs = description.inputs(&options.outputs).map_err(alone)?;
+    let guesses = match &inputs[..] {
+        [input] => guesses(input, options, usual),
+        _ => Vec::new(),
+    };
+    let mut first = None;
+    for guess in &guesses {
+        match Compiler::new(guess.on(options)).build(description) {
+            Ok(network) => {
+                guess.note().iter().for_each(|note| output::note(note));
+                return Ok(network);
+            }
+            Err(error) => {
+                first.get_or_insert(error);
+            }
+        }
+    }
+    match first {
+        Some(error) => Err(Refused::of(error, &guesses)),
+        None => Compiler::new(options.clone()).build(description).map_err(alone),
+    }
+}

@@ -29,6 +29,8 @@ mod host;
 mod hostile;
 #[path = "cli/insight.rs"]
 mod insight;
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/stream.rs"]

@@ -1,8 +1,9 @@
 //! The interpreter: plain loops in f64, one operator at a time. It is the oracle of every pass and every kernel.
 //!
 //! What a graph means is what this module computes: ONNX inference semantics, where an operator of the graph adds
-//! nothing of its own. Layout marks are ignored. Constants and inputs are f32 values, everything after them is
-//! f64, so the result is as good as exact for a check of f32 code. NaN and infinities follow IEEE 754; NaN wins
+//! nothing of its own. Layout marks are ignored. Constants and inputs are f32 values, and so is what is computed from
+//! constants alone, operator by operator: it is a constant, whoever computes it, and where it is rounded to an integer the
+//! last bit decides. Everything after them is f64, so the result is as good as exact for a check of f32 code. NaN and infinities follow IEEE 754; NaN wins
 //! through ReLU, clip and max pool. Padding of a convolution is not multiplied at all, so an infinite weight over
 //! padding gives no NaN.
 
@@ -15,7 +16,7 @@ mod reduce;
 mod shape;
 mod walk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, NodeId};
 use crate::infer::infer;
@@ -41,6 +42,10 @@ impl Value {
     /// The elements rounded to f32.
     pub fn to_f32(&self) -> Vec<f32> {
         self.data.iter().map(|&x| x as f32).collect()
+    }
+
+    fn round_to_f32(&mut self) {
+        self.data.iter_mut().for_each(|x| *x = f64::from(*x as f32));
     }
 
     /// The value rounded to a constant; `None` if the number of elements is not that of the shape.
@@ -103,10 +108,15 @@ pub fn eval_steered(
         uses.insert(node, graph.users(node).len() + usize::from(graph.is_output(node)));
     }
     let mut values: HashMap<NodeId, Value> = HashMap::new();
+    let mut constants: HashSet<NodeId> = HashSet::new();
     // The order begins with the inputs, as they were added.
     for id in graph.topo() {
         let operands = graph.operands(id);
         let mut value = compute(graph, id, &operands, &values, &mut given)?;
+        if graph.node(id).op != Op::Input && operands.iter().all(|o| constants.contains(o)) {
+            constants.insert(id);
+            value.round_to_f32();
+        }
         let known: Vec<&Value> = operands.iter().filter_map(|o| values.get(o)).collect();
         report(id, &known, &mut value);
         for operand in &operands {

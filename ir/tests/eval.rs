@@ -75,3 +75,23 @@ fn values_and_tensors() {
     assert_eq!(value.to_tensor(), Some(tensor));
     assert_eq!(Value::from_f32([3], &[0.0]).to_tensor(), None);
 }
+
+/// Weights as a quantizer writes them, the greatest of which is 127.5 steps: in f32 for some, a little beside for others.
+#[test]
+fn what_is_computed_from_constants_is_in_f32() {
+    for seed in 1..200u32 {
+        let greatest = seed as f32 * 0.037 + 1e-3;
+        let scale = 2.0 * greatest / 255.0;
+        let text = format!(
+            "%0 = input : f32[] \"x\"\n%1 = constant [{greatest:?}] : f32[]\n%2 = constant [{scale:?}] : f32[]\n\
+             %3 = div(%1, %2)\n%4 = round(%3)\n%5 = mul(%4, %2)\n%6 = mul(%0, %5)\n\
+             output \"steps\" = %4\noutput \"y\" = %6\n"
+        );
+        let graph = parse(&text).expect("parses");
+        let outputs = eval(&graph, &[value(&[], &[0.1])]).expect("evaluates");
+        let steps = (greatest / scale).round_ties_even();
+        let weight = f64::from(steps * scale);
+        // What an input has a part in is in f64.
+        assert_eq!((outputs[0].data[0], outputs[1].data[0]), (steps.into(), 0.1 * weight), "{text}");
+    }
+}

@@ -162,7 +162,7 @@ pub fn prepare(file: &Path) -> Result<(), CacheError> {
     if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
         return Err(fail(std::io::Error::other("it is no regular file")));
     }
-    whole_file::try_beside(file).map_err(fail)
+    whole_file::check_target(file).map_err(fail)
 }
 
 impl CacheError {

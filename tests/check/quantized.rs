@@ -211,3 +211,31 @@ fn nobody_is_blamed_at_a_tolerance_that_no_f32_can_hold() {
         assert!(!report.findings.contains(&Finding::Passes), "{name}: {:?}", report.findings);
     }
 }
+
+/// A convolution whose weights are quantized in the graph, as training with quantization in mind leaves them. The greatest
+/// one lies on 127.5 steps, or in f32 just there.
+fn weights_quantized_in_the_graph(seed: u32) -> Network {
+    let weights: Vec<f32> = noise(8 * 4 * 9, seed.into()).iter().map(|x| x * 0.3).collect();
+    let greatest = weights.iter().fold(0.0f32, |most, w| most.max(w.abs()));
+    let scale = Tensor::vector(vec![2.0 * greatest / 255.0]);
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, 4, 6, 6]);
+    let weights = graph.constant("w", Tensor::new([8, 4, 3, 3], weights).expect("its size"));
+    let scale = graph.constant("scale", scale);
+    let mut add = |name: &str, op, operands: &[NodeId]| graph.add(name, op, operands).expect("fits");
+    let steps = add("steps", Op::Binary(Binary::Div), &[weights, scale]);
+    let rounded = add("rounded", Op::Unary(Unary::Round), &[steps]);
+    let weights = add("weights", Op::Binary(Binary::Mul), &[rounded, scale]);
+    let y = add("y", Op::Conv(Conv::default()), &[x, weights]);
+    graph.output("y", y);
+    Compiler::new(options()).graph(graph).expect("it is a graph")
+}
+
+#[test]
+fn weights_on_a_tie_are_no_fault() {
+    for seed in 0..20 {
+        let network = weights_quantized_in_the_graph(seed);
+        let report = compare(&network, seed.into(), Subject::default());
+        assert!(report.passed(), "seed {seed}: {:?}", report.findings);
+    }
+}

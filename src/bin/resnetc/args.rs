@@ -12,7 +12,7 @@ use resnetc::{Compiler, Engine, IsaChoice, Network, Numerics, Options, PassSelec
 
 use crate::failure::{Failure, flag};
 use crate::output;
-use crate::tuned::{Choices, OFF};
+use crate::tuned::{self, Choices, OFF};
 use crate::units::plural;
 
 /// How to load and compile a network, and how large a run is.
@@ -110,6 +110,12 @@ impl Common {
         }
     }
 
+    /// The files that the network and its options are read from.
+    pub(crate) fn reads<'a>(&'a self, model: &'a Path) -> Vec<&'a Path> {
+        let files = [&self.model.weights, &self.model.tuned];
+        files.into_iter().flatten().map(PathBuf::as_path).chain([model]).collect()
+    }
+
     /// The seed of random weights and inputs.
     pub(crate) fn seed(&self) -> u64 {
         self.model.seed.unwrap_or(0)
@@ -157,6 +163,7 @@ impl Common {
         if own.numerics == Numerics::Exact && own.tuned_file().is_some() {
             self.refuse(&[OptionName::Tuned], "exact numerics leave no choice of algorithms")?;
         }
+        tuned::check_named(self)?;
         if own.perf_map
             && let Err(e) = perf_map::append(std::iter::empty())
         {

@@ -79,6 +79,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::usage("--node is not for --stage dot")
             .help("--stage fused --node NAME prints the node's lines"));
     }
+    if let Some(path) = &args.output {
+        output::check_text(path, &args.common.reads(&args.model))?;
+    }
     args.common.refuse(args.stage.ignores(), "this stage does not depend on it")?;
     let network = args.common.load(&args.model, Values::Given)?;
     let text = match args.stage {

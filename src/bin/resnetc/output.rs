@@ -61,11 +61,27 @@ pub(crate) fn write_npy(path: &Path, array: &Array) -> Result<(), Failure> {
     write_file(path, &npy::encode(array))
 }
 
-/// Sees whether [`write_file`] could write a file, before the work whose result goes there.
-pub(crate) fn check_file(path: &Path) -> Result<(), Failure> {
-    let refused = |e: io::Error| Failure::file(path, format!("it cannot be written: {e}"));
-    match path.is_dir() {
-        true => Err(refused(io::Error::other("it is a folder"))),
-        false => whole_file::try_beside(path).map_err(refused),
+/// What the names of files that networks, weights and arrays are read from end in.
+const READ: [&str; 5] = ["onnx", "toml", "safetensors", "npy", "npz"];
+
+/// Sees whether [`write_file`] could write a text, before the work whose result goes there. `read` is what the command
+/// reads: a slip of the pen must not cost a network.
+pub(crate) fn check_text(path: &Path, read: &[&Path]) -> Result<(), Failure> {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    if let Some(taken) = READ.into_iter().find(|&e| extension.as_deref() == Some(e)) {
+        let message = format!("what is written here is a text, and no .{taken} file");
+        return Err(Failure::file(path, message).help("give it a name that ends in something else"));
     }
+    check_file(path, read)
+}
+
+/// Sees whether [`write_file`] could write a file that is none of those that the command reads.
+pub(crate) fn check_file(path: &Path, read: &[&Path]) -> Result<(), Failure> {
+    let place = path.canonicalize();
+    if place.is_ok_and(|place| read.iter().any(|r| r.canonicalize().is_ok_and(|r| r == place))) {
+        let message = "the command reads this file, so it does not write it";
+        return Err(Failure::file(path, message).help("give what is written another name"));
+    }
+    whole_file::check_target(path)
+        .map_err(|e| Failure::file(path, format!("it cannot be written: {e}")))
 }

@@ -61,7 +61,9 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    args.trace.as_deref().map_or(Ok(()), output::check_file)?;
+    if let Some(path) = &args.trace {
+        output::check_text(path, &args.common.reads(&args.model))?;
+    }
     let network = args.common.load_to_run(&args.model, Values::Random)?;
     let values = inputs::random(&network, args.common.seed());
     let model = network.compile()?;

@@ -89,7 +89,7 @@ const ROWS: usize = 16;
 const TOP: usize = 5;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    check_output_name(args)?;
+    check_output(args)?;
     let inputs::Loaded { network, inputs, file } =
         inputs::load(&args.model, args.input.as_deref(), &args.common.on(args.interpret.engine()))?;
     let outputs = network.graph().outputs().len();
@@ -113,14 +113,22 @@ fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|e| e == extension)
 }
 
-fn check_output_name(args: &Args) -> Result<(), Failure> {
-    match &args.output {
-        Some(path) if !has_extension(path, "npy") && !has_extension(path, "safetensors") => {
-            let message =
-                format!("--output {}: it must end in .npy or .safetensors", path.display());
-            Err(Failure::usage(message))
-        }
-        _ => Ok(()),
+/// What can be refused before the work.
+fn check_output(args: &Args) -> Result<(), Failure> {
+    let Some(path) = &args.output else { return Ok(()) };
+    if !has_extension(path, "npy") && !has_extension(path, "safetensors") {
+        let message = format!("--output {}: it must end in .npy or .safetensors", path.display());
+        return Err(Failure::usage(message));
+    }
+    output::check_file(path, &args.reads())
+}
+
+impl Args {
+    /// The files that the command reads.
+    fn reads(&self) -> Vec<&Path> {
+        let mut files = self.common.reads(&self.model);
+        files.extend(self.input.as_deref());
+        files
     }
 }
 
@@ -185,6 +193,7 @@ fn save(args: &Args, results: &[Output]) -> Result<(), Failure> {
         made.map_err(|e| Failure::file(folder, format!("making the folder failed: {e}")))?;
         for (i, output) in results.iter().enumerate() {
             let file = folder.join(file_name(i, &output.name, results));
+            output::check_file(&file, &args.reads())?;
             output::write_npy(&file, &array(output))?;
         }
     }

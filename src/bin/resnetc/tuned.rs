@@ -46,7 +46,7 @@ pub(crate) fn machine(common: &Common) -> Option<MachineKey> {
 pub(crate) struct Choices(OnceLock<Option<Arc<Tuned>>>);
 
 impl Choices {
-    /// The choices. A file that cannot be used costs a warning, and no more.
+    /// The choices. A file in the cache folder that cannot be used costs a warning, and no more.
     pub(crate) fn get(&self, common: &Common) -> Option<Arc<Tuned>> {
         self.0.get_or_init(|| read(common)).clone()
     }
@@ -57,18 +57,25 @@ fn read(common: &Common) -> Option<Arc<Tuned>> {
         return None;
     }
     let machine = machine(common)?;
-    let (file, is_named) = match Place::of(common, &machine) {
-        Place::Named(file) => (file, true),
-        Place::Cached(file) => (file, false),
+    let file = match Place::of(common, &machine) {
+        Place::Named(file) | Place::Cached(file) => file,
         Place::Nowhere | Place::Off => return None,
     };
     match Cache::read(&file, &machine) {
         Ok(cache) => Some(Arc::new(cache.tuned())),
-        Err(e) if e.is_missing && !is_named => None,
+        Err(e) if e.is_missing => None,
         Err(e) => {
             warn(&e, "measured times are not used");
             None
         }
+    }
+}
+
+/// Sees that a file of measured times that the user names can be used.
+pub(crate) fn check_named(common: &Common) -> Result<(), CacheError> {
+    match machine(common).map(|machine| (Place::of(common, &machine), machine)) {
+        Some((Place::Named(file), machine)) => Cache::read(&file, &machine).map(drop),
+        _ => Ok(()),
     }
 }
 

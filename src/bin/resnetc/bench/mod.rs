@@ -141,7 +141,10 @@ impl Args {
                 "it writes the rows of --ablate, or of several --threads or --batch",
             ));
         }
-        self.csv.as_deref().map_or(Ok(()), output::check_file)
+        match &self.csv {
+            Some(path) => output::check_text(path, &self.common().reads(&self.model)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -101,5 +101,8 @@ fn summary(report: &Report) -> String {
 fn check(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::Passes], "a report compares all levels of passes")?;
     args.common.refuse(&[OptionName::Tuned], "measured choices are for the full network only")?;
-    args.output.as_deref().map_or(Ok(()), output::check_file)
+    match &args.output {
+        Some(path) => output::check_text(path, &args.common.reads(&args.model)),
+        None => Ok(()),
+    }
 }

@@ -1,0 +1,277 @@
+//! Files and folders that appear whole or not at all.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Error, ErrorKind, Result, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Writes what a path names.
+///
+/// A file is written beside its place, and moved there once it is complete on disk: what was there stays until then, and
+/// its permissions stay. Symbolic links stay as well, and the file that they stand for is replaced; of several hard links
+/// this one becomes a file of its own. Devices, pipes, and what a process has open (`/dev/stdout`) cannot be replaced, and
+/// get the bytes as they are.
+///
+/// # Errors
+/// If the path names a folder or a file that is only to be read, or the bytes cannot be written; a file that was there is
+/// still there.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    match Target::of(path)? {
+        Target::File { path, permissions } => replace(&path, bytes, permissions),
+        // What is written behind one another must not overlap, should it end in a file.
+        Target::Stream(path) => OpenOptions::new().append(true).open(path)?.write_all(bytes),
+    }
+}
+
+/// Sees whether [`write()`] could write: makes a file beside its place and takes it away.
+///
+/// # Errors
+/// If it could not.
+pub fn check_target(path: &Path) -> Result<()> {
+    let Target::File { path, .. } = Target::of(path)? else { return Ok(()) };
+    let temporary = beside(&path)?;
+    OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    std::fs::remove_file(&temporary)
+}
+
+/// What a path names.
+enum Target {
+    /// A regular file, or nothing yet, and a path to it that ends in no link.
+    File {
+        path: PathBuf,
+        /// Those of the file that is there.
+        permissions: Option<Permissions>,
+    },
+    /// What is written to and never replaced.
+    Stream(PathBuf),
+}
+
+impl Target {
+    fn of(path: &Path) -> Result<Self> {
+        let path = follow(path)?;
+        let found = match std::fs::metadata(&path) {
+            Ok(found) => found,
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Ok(Target::File { path, permissions: None });
+            }
+            Err(e) => return Err(e),
+        };
+        if found.is_dir() {
+            return Err(Error::new(ErrorKind::IsADirectory, "it is a folder"));
+        }
+        if !found.is_file() || is_open_file(&path) {
+            return Ok(Target::Stream(path));
+        }
+        if found.permissions().readonly() {
+            return Err(Error::new(ErrorKind::PermissionDenied, "it is only to be read"));
+        }
+        Ok(Target::File { path, permissions: Some(found.permissions()) })
+    }
+}
+
+/// As many links as a system follows.
+const MOST_LINKS: usize = 40;
+
+/// The path behind the links that a path may end in. What a process has open looks like a link and is none.
+fn follow(path: &Path) -> Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if is_open_file(&path) {
+            return Ok(path);
+        }
+        match std::fs::read_link(&path) {
+            Ok(next) => path = folder_of(&path).join(next),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(Error::other("it is a link that leads nowhere"))
+}
+
+/// Whether a path names what some process has open, as `/proc/self/fd/1` does.
+fn is_open_file(path: &Path) -> bool {
+    let folder = folder_of(path).canonicalize();
+    folder.is_ok_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes beside the path, then takes its place.
+fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Result<()> {
+    let temporary = beside(path)?;
+    let write = || {
+        let mut file = create(&temporary, permissions.is_some())?;
+        file.write_all(bytes)?;
+        if let Some(permissions) = permissions.clone() {
+            // Where they cannot be set the file stays as private as it was made.
+            let _ = file.set_permissions(permissions);
+        }
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().inspect_err(|e| {
+        // What lies there is ours unless it was there before; the error that counts is the first one.
+        if e.kind() != ErrorKind::AlreadyExists {
+            let _ = std::fs::remove_file(&temporary);
+        }
+    })
+}
+
+/// A new file, which nobody else may read if it is private.
+fn create(path: &Path, is_private: bool) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if is_private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = is_private;
+    options.open(path)
+}
+
+/// Makes a folder beside its place, lets `fill` put files into it, and moves it there once it is complete.
+///
+/// # Errors
+/// If there is something of this name already, or the folder cannot be filled; nothing is there then that was not there
+/// before.
+pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    check_free(path)?;
+    let temporary = beside(path)?;
+    std::fs::create_dir(&temporary)?;
+    let written = fill(&temporary)
+        // Writing takes a while, in which something may have appeared.
+        .and_then(|()| check_free(path))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    written.inspect_err(|_| {
+        // The first error counts.
+        let _ = std::fs::remove_dir_all(&temporary);
+    })
+}
+
+/// Whether nothing has this name.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] if something has it, or what the system says.
+pub fn check_free(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(Error::new(ErrorKind::AlreadyExists, "it exists already")),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// A name in the same folder, where a rename cannot fail half-way, that nobody else uses at this time.
+fn beside(path: &Path) -> Result<PathBuf> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    if path.file_name().is_none() {
+        return Err(Error::other("the path names no file"));
+    }
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    Ok(folder_of(path).join(format!(".resnetc-{}-{count}.tmp", std::process::id())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Folder;
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let folder = Folder::new("file");
+        let file = folder.0.join("a");
+        write(&file, b"old").expect("it can be written");
+        write(&file, b"new").expect("it can be replaced");
+        assert_eq!(std::fs::read(&file).expect("it is there"), b"new");
+        assert!(write(&folder.0.join("no/such/b"), b"").is_err());
+        assert_eq!(folder.names(), ["a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = Folder::new("links");
+        let at = |name: &str| folder.0.join(name);
+        std::fs::create_dir(at("real")).expect("it is ours");
+        std::fs::write(at("real/a"), b"old").expect("it is ours");
+        let private = Permissions::from_mode(0o600);
+        std::fs::set_permissions(at("real/a"), private.clone()).expect("it is ours");
+        symlink("real/a", at("one")).expect("it is ours");
+        symlink("one", at("two")).expect("it is ours");
+        symlink("real/b", at("nothing")).expect("it is ours");
+        symlink("round", at("round")).expect("it is ours");
+        for (link, file) in [("two", "real/a"), ("nothing", "real/b")] {
+            check_target(&at(link)).expect("it can be written");
+            write(&at(link), b"new").expect("it can be written");
+            assert_eq!(std::fs::read(at(file)).expect("it is there"), b"new");
+            assert!(at(link).is_symlink());
+        }
+        assert_eq!(
+            at("real/a").metadata().expect("it is there").permissions().mode() & 0o777,
+            0o600
+        );
+        assert!(write(&at("round"), b"new").is_err() && check_target(&at("round")).is_err());
+        assert_eq!(folder.names(), ["nothing", "one", "real", "round", "two"]);
+    }
+
+    #[test]
+    fn what_is_only_to_be_read_stays() {
+        let folder = Folder::new("readonly");
+        let file = folder.0.join("a");
+        std::fs::write(&file, b"old").expect("it is ours");
+        let mut permissions = file.metadata().expect("it is there").permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(&file, permissions).expect("it is ours");
+        for refused in [write(&file, b"new"), check_target(&file)] {
+            assert_eq!(refused.map_err(|e| e.kind()), Err(ErrorKind::PermissionDenied));
+        }
+        for refused in [write(&folder.0, b"new"), check_target(&folder.0)] {
+            assert_eq!(refused.map_err(|e| e.kind()), Err(ErrorKind::IsADirectory));
+        }
+        assert_eq!(std::fs::read(&file).expect("it is there"), b"old");
+        assert_eq!(folder.names(), ["a"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn devices_and_open_files_are_written_to() {
+        use std::os::fd::AsRawFd;
+        let folder = Folder::new("streams");
+        let file = File::create(folder.0.join("a")).expect("it is ours");
+        let open = PathBuf::from(format!("/dev/fd/{}", file.as_raw_fd()));
+        check_target(&open).expect("it can be written");
+        write(&open, b"one").expect("it is open");
+        write(&open, b"two").expect("it is open");
+        assert_eq!(std::fs::read(folder.0.join("a")).expect("it is there"), b"onetwo");
+        let null = folder.0.join("null");
+        std::os::unix::fs::symlink("/dev/null", &null).expect("it is ours");
+        for path in [Path::new("/dev/null"), &null] {
+            check_target(path).expect("it can be written");
+            write(path, b"nothing").expect("it takes all");
+        }
+        assert!(write(Path::new("/dev/full"), b"nothing").is_err());
+        assert_eq!(folder.names(), ["a", "null"]);
+    }
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let folder = Folder::new("folder");
+        let path = folder.0.join("a");
+        let failed = write_folder(&path, |inside| {
+            write(&inside.join("one"), b"1")?;
+            assert_eq!(path.symlink_metadata().err().map(|e| e.kind()), Some(ErrorKind::NotFound));
+            Err(Error::other("no more"))
+        });
+        assert!(failed.is_err() && folder.names().is_empty());
+        write_folder(&path, |inside| write(&inside.join("one"), b"1")).expect("it can be made");
+        let again = write_folder(&path, |_| unreachable!("it is there"));
+        assert_eq!(again.map_err(|e| e.kind()), Err(ErrorKind::AlreadyExists));
+        assert_eq!(std::fs::read(path.join("one")).expect("it is there"), b"1");
+        assert_eq!(folder.names(), ["a"]);
+    }
+}

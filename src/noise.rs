@@ -7,19 +7,36 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// Half of the times of a quiet machine lie within so large a part of the median.
-pub const SPREAD: f64 = 0.15;
-/// What the lower of two measurements of the same speed is of the higher one, at the least.
-const AGREEMENT: f64 = 0.9;
-/// The most CPUs that other processes keep busy without being noticed: a desktop's idle noise.
-const OTHERS: f64 = 0.1;
-/// The most time in which some task waits for a CPU, as a part of all.
-const WAITING: f64 = 0.1;
-/// The most CPUs that a hypervisor takes away.
-const STOLEN: f64 = 0.05;
-/// A loop of multiply-adds is faster than any kernel made of them. If a kernel is faster than this share of what was
-/// measured for it, the loop was disturbed.
-const ABOVE_PEAK: f64 = 1.05;
+/// Beyond which figures a measurement is doubted. None of them is exact, so what is beyond one is a warning and a reason to
+/// measure again, and nothing else. Figures are read for differences of about a tenth: what blurs those is noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// How far the middle half of the times may be apart, as a part of the median.
+    pub spread: f64,
+    /// What the lower of two measurements of the same speed is of the higher one, at the least.
+    pub agreement: f64,
+    /// The most CPUs that other processes keep busy without being noticed: a desktop's idle noise.
+    pub others: f64,
+    /// The most time in which some task waits for a CPU, as a part of all. It counts only beside `others`, for the threads
+    /// of a run wait for each other, too.
+    pub waiting: f64,
+    /// The most CPUs that a hypervisor takes away. Less than of `others`: nobody can say which thread it stops, and all of
+    /// a run wait for that one.
+    pub stolen: f64,
+    /// The highest share of the peak that direct convolution may reach. A loop of multiply-adds is faster than any kernel
+    /// made of them, so what is above all of it, and a little for the clock's rounding, shows that the loop was disturbed.
+    pub above_peak: f64,
+}
+
+/// The limits of everything here, and of [`tune`](crate::tune).
+pub const LIMITS: Limits = Limits {
+    spread: 0.15,
+    agreement: 0.9,
+    others: 0.1,
+    waiting: 0.1,
+    stolen: 0.05,
+    above_peak: 1.05,
+};
 
 /// Quartiles of times, each one that was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,10 +192,10 @@ impl Load {
 
     /// Whether others used what a run on so many threads needs. Threads that wait for each other are no sign of that.
     fn is_contended(&self, threads: usize) -> bool {
-        let Some(others) = self.others.filter(|&cpus| cpus > OTHERS) else { return false };
+        let Some(others) = self.others.filter(|&cpus| cpus > LIMITS.others) else { return false };
         match self.waiting {
-            Some(waiting) => waiting > WAITING,
-            None => others + threads as f64 > self.cpus as f64 + OTHERS,
+            Some(waiting) => waiting > LIMITS.waiting,
+            None => others + threads as f64 > self.cpus as f64 + LIMITS.others,
         }
     }
 }
@@ -225,18 +242,18 @@ impl Noise {
         if let Some(others) = load.others.filter(|_| load.is_contended(threads)) {
             reasons.push(format!("other processes used {others:.1} of {} CPUs", load.cpus));
         }
-        if let Some(stolen) = load.stolen.filter(|&cpus| cpus > STOLEN) {
+        if let Some(stolen) = load.stolen.filter(|&cpus| cpus > LIMITS.stolen) {
             reasons.push(format!("the hypervisor took {stolen:.1} CPUs"));
         }
-        if self.spread > SPREAD {
+        if self.spread > LIMITS.spread {
             let percent = 100.0 * self.spread;
             reasons.push(format!("half of the times are {percent:.0} % of the median apart"));
         }
-        if let Some(peaks) = self.peaks.filter(|&ratio| ratio < AGREEMENT) {
+        if let Some(peaks) = self.peaks.filter(|&ratio| ratio < LIMITS.agreement) {
             let percent = 100.0 * (1.0 - peaks);
             reasons.push(format!("the peak changed by {percent:.0} % on the way"));
         }
-        if let Some(share) = self.above_peak.filter(|&share| share > ABOVE_PEAK) {
+        if let Some(share) = self.above_peak.filter(|&share| share > LIMITS.above_peak) {
             let percent = 100.0 * share;
             reasons
                 .push(format!("a layer reached {percent:.0} % of the peak, which is too low then"));
@@ -252,11 +269,11 @@ impl Noise {
     /// How much speaks against it: above 1 if anything does. To choose among measurements of the same.
     fn weight(&self) -> f64 {
         let load = self.load;
-        let peaks = self.peaks.map_or(0.0, |ratio| (1.0 - ratio) / (1.0 - AGREEMENT));
-        let above = self.above_peak.map_or(0.0, |share| (share - 1.0) / (ABOVE_PEAK - 1.0));
-        let waiting = load.waiting.map_or(0.0, |part| part / WAITING);
-        let stolen = load.stolen.map_or(0.0, |cpus| cpus / STOLEN);
-        [self.spread / SPREAD, peaks, above, waiting, stolen].into_iter().fold(0.0, f64::max)
+        let peaks = self.peaks.map_or(0.0, |ratio| (1.0 - ratio) / (1.0 - LIMITS.agreement));
+        let above = self.above_peak.map_or(0.0, |share| (share - 1.0) / (LIMITS.above_peak - 1.0));
+        let waiting = load.waiting.map_or(0.0, |part| part / LIMITS.waiting);
+        let stolen = load.stolen.map_or(0.0, |cpus| cpus / LIMITS.stolen);
+        [self.spread / LIMITS.spread, peaks, above, waiting, stolen].into_iter().fold(0.0, f64::max)
     }
 
     /// For people, in a sentence; nothing on a quiet machine.

@@ -37,6 +37,8 @@ mod report;
 mod stream;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/sweep.rs"]
+mod sweep;
 #[path = "cli/tune.rs"]
 mod tune;
 
@@ -165,6 +167,13 @@ fn passes_and_doctor_describe_themselves() {
     let sets = doctor["instruction_sets"].as_array().unwrap();
     assert_eq!(sets.len(), 4);
     assert!(sets[3]["peak_gflops"].as_f64().unwrap() > 0.0);
+    let noise = &doctor["noise"];
+    let agreement = noise["peaks"].as_f64().unwrap();
+    assert!(agreement > 0.0 && agreement <= 1.0, "{noise}");
+    // What it says in words follows from reasons like those.
+    let said = succeed(&["doctor", "--threads", "1"]);
+    let load = said.lines().find(|line| line.starts_with("load ")).unwrap();
+    assert!(load.contains(" quiet: ") || load.contains(" busy: "), "{load}");
 }
 
 #[test]

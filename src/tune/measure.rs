@@ -11,7 +11,7 @@ use crate::compiler::Network;
 use crate::error::Error;
 use crate::kernels::Algorithm;
 use crate::kernels::problem::ConvProblem;
-use crate::noise::{Quartiles, SPREAD};
+use crate::noise::{LIMITS, Quartiles};
 use crate::options::{Numerics, Options};
 use crate::passes::PassSelection;
 use crate::runtime::model::{Context, Model};
@@ -96,7 +96,7 @@ impl Layer {
 
     /// Whether its times tell anything. On a busy machine they do not, and the choice is not to be kept.
     pub fn is_steady(&self) -> bool {
-        self.spread() <= SPREAD
+        self.spread() <= LIMITS.spread
     }
 }
 

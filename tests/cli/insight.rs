@@ -44,6 +44,48 @@ fn explain_lists_what_was_fused_and_what_was_not() {
     }
 }
 
+/// What stands before the first empty line, on a screen of 24 lines and 80 columns.
+#[test]
+fn explain_begins_with_a_summary_that_fits_a_screen() {
+    for model in [BUNDLED, "resnet50", "resnet152"] {
+        let said = succeed(&["explain", model]);
+        let (summary, _) = said.split_once("\n\n").unwrap();
+        let widest = summary.lines().map(|line| line.chars().count()).max();
+        assert!(summary.lines().count() <= 23 && widest <= Some(80), "{summary}");
+        // Its figures are those of the document, of which the list has the first few.
+        let explained = json(&["explain", model, "--json"]);
+        let told = &explained["summary"];
+        assert!(summary.starts_with(&format!(
+            "{} operators become {} steps;",
+            told["operators"], told["steps"]
+        )));
+        for (title, key) in [
+            ("rewrites applied", "applied"),
+            ("rewrites declined", "declined"),
+            ("convolutions", "algorithms"),
+        ] {
+            let counts = told[key].as_array().unwrap();
+            let number = |c: &Value| c["count"].as_u64().unwrap();
+            let total: u64 = counts.iter().map(number).sum();
+            let mut lines =
+                summary.lines().skip_while(|line| !line.starts_with(&format!("{title}: ")));
+            assert_eq!(lines.next(), Some(&format!("{title}: {total}")[..]), "{summary}");
+            for count in counts.iter().take(5) {
+                let line = format!("  {:>4}  {}", number(count), count["what"].as_str().unwrap());
+                assert_eq!(lines.next(), Some(&line[..]), "{summary}");
+            }
+        }
+        let passes = explained["passes"].as_array().unwrap();
+        let listed =
+            |key: &str| passes.iter().map(|p| p[key].as_array().unwrap().len()).sum::<usize>();
+        for key in ["applied", "declined"] {
+            let counted: u64 =
+                told[key].as_array().unwrap().iter().map(|c| c["count"].as_u64().unwrap()).sum();
+            assert_eq!(counted, listed(key) as u64, "{model}: {key}");
+        }
+    }
+}
+
 #[test]
 fn profile_writes_its_timeline_or_says_so_before_it_starts() {
     let trace = folder("profile").join("trace.json");

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use resnetc::cpu::{ISAS, core_cache_bytes};
+use resnetc::noise::{Noise, Watch};
 use resnetc::runtime::executable::{self, Refusal};
 use resnetc::runtime::peak;
 use resnetc::runtime::pool::default_threads;
@@ -16,6 +17,9 @@ use crate::output;
 use crate::units::{bytes, plural};
 
 /// Show what this machine offers: instruction sets, threads, cache, and how fast it multiplies and adds
+///
+/// Each speed is measured twice, and the higher one is told. Where they differ, or other processes were in the way, it says
+/// that the machine is busy: then no command here measures what it would on a quiet one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Threads to measure with [default: as many as the process may use]
@@ -35,6 +39,9 @@ struct Report {
     l2_bytes: usize,
     isa: &'static str,
     instruction_sets: Vec<IsaReport>,
+    /// What speaks against the speeds; nothing where none was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noise: Option<Noise>,
 }
 
 #[derive(Serialize)]
@@ -71,8 +78,8 @@ struct IsaReport {
     peak_gflops: Option<f64>,
 }
 
-/// How long each peak is measured.
-const TIME: Duration = Duration::from_millis(100);
+/// How long each peak is measured, each time.
+const TIME: Duration = Duration::from_millis(60);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     warn_of_threads(args.threads);
@@ -80,7 +87,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let isa = IsaChoice::Auto.resolve().map_err(resnetc::Error::from)?;
     let refusal = executable::probe().err();
     let code = refusal.is_none();
-    let sets: Result<Vec<_>, _> = ISAS.into_iter().map(|isa| examine(isa, threads, code)).collect();
+    let watch = Watch::start();
+    let mut peaks = Vec::new();
+    let sets = ISAS.into_iter().map(|isa| examine(isa, threads, code, &mut peaks));
+    let sets = sets.collect::<Result<Vec<_>, _>>()?;
+    let worst = peaks.iter().copied().min_by(|a, b| agreement(*a).total_cmp(&agreement(*b)));
+    let noise = worst.map(|worst| Noise::of(watch.load(), threads, [], Some(worst), None));
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         architecture: std::env::consts::ARCH,
@@ -88,7 +100,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         executable_memory: ExecutableMemory::of(refusal.as_ref()),
         l2_bytes: core_cache_bytes(),
         isa: isa.name(),
-        instruction_sets: sets?,
+        instruction_sets: sets,
+        noise,
     };
     match args.json {
         true => output::print_json(&report),
@@ -96,8 +109,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// What there is of an instruction set; how fast it is, if code can run.
-fn examine(isa: Isa, threads: usize, code: bool) -> Result<IsaReport, Failure> {
+/// What there is of an instruction set; how fast it is, if code can run. The two measurements of each speed go to `peaks`.
+fn examine(
+    isa: Isa,
+    threads: usize,
+    code: bool,
+    peaks: &mut Vec<[f64; 2]>,
+) -> Result<IsaReport, Failure> {
     let target = isa.target();
     let mut report = IsaReport {
         name: isa.name(),
@@ -108,10 +126,21 @@ fn examine(isa: Isa, threads: usize, code: bool) -> Result<IsaReport, Failure> {
         peak_gflops: None,
     };
     if report.missing.is_none() && code {
-        report.peak_gflops_one_thread = Some(peak::measure(isa, 1, TIME)?.gflops);
-        report.peak_gflops = Some(peak::measure(isa, threads, TIME)?.gflops);
+        let mut peak = |threads| {
+            let twice = [peak::measure(isa, threads, TIME)?, peak::measure(isa, threads, TIME)?];
+            let twice = twice.map(|peak| peak.gflops);
+            peaks.push(twice);
+            Ok::<_, Failure>(twice[0].max(twice[1]))
+        };
+        report.peak_gflops_one_thread = Some(peak(1)?);
+        report.peak_gflops = Some(peak(threads)?);
     }
     Ok(report)
+}
+
+/// The lower of two speeds by the higher one.
+fn agreement([a, b]: [f64; 2]) -> f64 {
+    a.min(b) / a.max(b)
 }
 
 fn text(report: &Report) -> String {
@@ -140,5 +169,37 @@ fn text(report: &Report) -> String {
             if set.name == report.isa && memory.allowed { " (used by --isa auto)" } else { "" };
         let _ = writeln!(text, "{:<12} {found}{used}", set.name);
     }
+    if let Some(noise) = &report.noise {
+        let _ = writeln!(text, "{:<12} {}", "load", load(noise));
+    }
     text
+}
+
+/// What else the machine does, in a line.
+fn load(noise: &Noise) -> String {
+    match noise.is_quiet() {
+        true => "quiet: nothing disturbs a measurement".to_owned(),
+        false => format!("busy: {}; speeds may be off", noise.reasons.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use resnetc::noise::Load;
+
+    use super::*;
+
+    #[test]
+    fn a_busy_machine_is_called_busy() {
+        let quiet = Load { cpus: 2, others: Some(0.01), waiting: Some(0.5), stolen: Some(0.0) };
+        let said = |load, peaks| super::load(&Noise::of(load, 2, [], Some(peaks), None));
+        assert_eq!(said(quiet, [100.0, 97.0]), "quiet: nothing disturbs a measurement");
+        let halved = said(quiet, [50.0, 100.0]);
+        assert_eq!(halved, "busy: the peak changed by 50 % on the way; speeds may be off");
+        let crowded = said(Load { others: Some(1.2), ..quiet }, [100.0, 97.0]);
+        assert_eq!(crowded, "busy: other processes used 1.2 of 2 CPUs; speeds may be off");
+        let pairs = [[100.0, 99.0], [40.0, 50.0], [90.0, 100.0]];
+        let worst = pairs.into_iter().min_by(|a, b| agreement(*a).total_cmp(&agreement(*b)));
+        assert_eq!(worst, Some([40.0, 50.0]));
+    }
 }

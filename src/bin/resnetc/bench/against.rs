@@ -23,6 +23,12 @@ pub(super) struct Earlier {
     cpu: String,
     #[serde(default)]
     resnetc: String,
+    /// Nothing in files of versions that did not tell.
+    #[serde(default)]
+    options: Option<Vec<String>>,
+    /// Layers whose algorithms were measured.
+    #[serde(default)]
+    tuned: usize,
     #[serde(default)]
     noise: Option<Noise>,
 }
@@ -56,11 +62,19 @@ pub(super) struct Against {
 pub(super) fn read(file: &Path) -> Result<Vec<Earlier>, Failure> {
     let bytes = whole_file::read(file, MOST_BYTES)
         .map_err(|e| Failure::file(file, format!("reading failed: {e}")))?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Saved::One(one)) => Ok(vec![*one]),
-        Ok(Saved::Sweep { rows }) => Ok(rows),
-        Err(_) => Err(Failure::file(file, "this is not what `resnetc bench --json` prints")
-            .help("save an earlier run by `resnetc bench MODEL --json > FILE`, without --ablate")),
+    let wrong = |what: &str| {
+        Failure::file(file, what)
+            .help("save an earlier run by `resnetc bench MODEL --json > FILE`, without --ablate")
+    };
+    let runs = match serde_json::from_slice(&bytes) {
+        Ok(Saved::One(one)) => vec![*one],
+        Ok(Saved::Sweep { rows }) => rows,
+        Err(_) => return Err(wrong("this is not what `resnetc bench --json` prints")),
+    };
+    match runs.iter().all(|run| run.median_ms > 0.0) {
+        true if !runs.is_empty() => Ok(runs),
+        true => Err(wrong("it has no run")),
+        false => Err(wrong("a median_ms in it is not above 0")),
     }
 }
 
@@ -70,6 +84,13 @@ pub(super) fn of(file: &Path, saved: &[Earlier], now: &Earlier) -> Option<Agains
     let sole = || if let [one] = saved { Some(one) } else { None };
     let then = saved.iter().find(same).or_else(sole)?;
     let number = |n: usize| n.to_string();
+    let options = |run: &Earlier, other: &Earlier| {
+        let known = run.options.as_deref().filter(|_| other.options.is_some());
+        known.map_or(String::new(), |options| match options {
+            [] => "the defaults".to_owned(),
+            some => some.join("; "),
+        })
+    };
     let facts = [
         ("model", then.model.clone(), now.model.clone()),
         ("multiply-adds", then.macs.to_string(), now.macs.to_string()),
@@ -77,6 +98,8 @@ pub(super) fn of(file: &Path, saved: &[Earlier], now: &Earlier) -> Option<Agains
         ("instruction set", then.isa.clone(), now.isa.clone()),
         ("threads", number(then.threads), number(now.threads)),
         ("batch", number(then.batch), number(now.batch)),
+        ("options", options(then, now), options(now, then)),
+        ("layers with measured algorithms", number(then.tuned), number(now.tuned)),
         ("resnetc", then.resnetc.clone(), now.resnetc.clone()),
     ];
     let mut differs: Vec<String> = facts
@@ -87,7 +110,7 @@ pub(super) fn of(file: &Path, saved: &[Earlier], now: &Earlier) -> Option<Agains
     let noisy = |run: &Earlier| run.noise.as_ref().is_some_and(|noise| !noise.reasons.is_empty());
     differs.extend(noisy(then).then(|| "the machine was busy then".to_owned()));
     differs.extend(noisy(now).then(|| "the machine is busy now".to_owned()));
-    let ratio = now.median_ms / then.median_ms.max(f64::MIN_POSITIVE);
+    let ratio = now.median_ms / then.median_ms;
     Some(Against { file: file.to_owned(), median_ms: then.median_ms, ratio, differs })
 }
 
@@ -121,6 +144,8 @@ mod tests {
             median_ms,
             cpu: "a CPU".to_owned(),
             resnetc: "0.1.0".to_owned(),
+            options: Some(Vec::new()),
+            tuned: 0,
             noise: None,
         }
     }
@@ -137,6 +162,8 @@ mod tests {
         let other = Earlier {
             cpu: "another".to_owned(),
             isa: "amx".to_owned(),
+            options: Some(vec!["exact numerics".to_owned()]),
+            tuned: 3,
             noise: busy,
             ..run(4, 1.0)
         };
@@ -145,9 +172,14 @@ mod tests {
             "CPU: a CPU then, another now",
             "instruction set: avx2 then, amx now",
             "threads: 1 then, 4 now",
+            "options: the defaults then, exact numerics now",
+            "layers with measured algorithms: 0 then, 3 now",
             "the machine is busy now",
         ];
         assert_eq!(found.differs, expected);
+        // What a file of an older version does not tell is no difference.
+        let old = Earlier { options: None, ..run(1, 4.0) };
+        assert!(of(file, &[old], &run(1, 2.0)).expect("the same").differs.is_empty());
         assert!(expected.iter().all(|line| found.text().contains(line)));
     }
 }

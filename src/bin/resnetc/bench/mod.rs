@@ -30,6 +30,7 @@ use resnetc::{Isa, Network};
 use crate::args::{Common, ModelOptions, Values, positive, threads};
 use crate::failure::Failure;
 use crate::output;
+use crate::units::plural;
 use against::{Against, Earlier};
 use agree::{Agreement, tolerance, widened};
 use compare::Compared;
@@ -198,8 +199,9 @@ fn compare_with(
     if found.is_none() {
         let (threads, batch) = (report.subtitle.threads, report.subtitle.batch);
         output::warn(&format!(
-            "{} has no run on {threads} threads of batch {batch}",
-            file.display()
+            "{} has no run on {} of batch {batch}",
+            file.display(),
+            plural(threads, "thread")
         ));
     }
     Ok(found)

@@ -1,12 +1,13 @@
 //! What a bench prints.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use resnetc::noise::Noise;
 use resnetc::report::share::ShareOf;
 use resnetc::tune::MachineKey;
-use resnetc::{Isa, Network};
+use resnetc::{Isa, Network, Numerics, Options, PassSelection, Reuse};
 use serde::Serialize;
 
 use super::against::Against;
@@ -40,6 +41,8 @@ pub(super) struct Subtitle {
     pub(super) cpu: String,
     /// The version of this program.
     pub(super) resnetc: &'static str,
+    /// Options of compilation that are not at their defaults.
+    pub(super) options: Vec<String>,
 }
 
 impl Subtitle {
@@ -53,6 +56,7 @@ impl Subtitle {
             batch: batch.unwrap_or(1),
             cpu: MachineKey::of(isa, threads).cpu.remove("model name").unwrap_or_default(),
             resnetc: env!("CARGO_PKG_VERSION"),
+            options: choices(network.options()),
             macs: resnetc::compile::run_macs(graph),
         }
     }
@@ -68,6 +72,31 @@ impl Subtitle {
             count(self.macs)
         )
     }
+}
+
+/// What was chosen of how a network is compiled, beside the instruction set and the threads.
+fn choices(options: &Options) -> Vec<String> {
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let passes = match &options.passes {
+        PassSelection::All => None,
+        PassSelection::None => Some("no optional passes".to_owned()),
+        PassSelection::Without(names) => Some(format!("all passes but {}", list(names))),
+        PassSelection::Only(names) => Some(format!("of the passes only {}", list(names))),
+    };
+    let exact = options.numerics == Numerics::Exact;
+    let reuse = match options.reuse {
+        Reuse::InPlace => None,
+        Reuse::Freed => Some("memory used again once it is free".to_owned()),
+        Reuse::Never => Some("no memory used twice".to_owned()),
+    };
+    let outputs = (!options.outputs.is_empty()).then(|| options.outputs.join(", "));
+    let all = [
+        passes,
+        exact.then(|| "exact numerics".to_owned()),
+        reuse,
+        outputs.map(|names| format!("outputs {names}")),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// What `--json` prints.

@@ -12,6 +12,8 @@ use crate::units::{bytes, plural};
 
 /// Lines of each list, at most.
 const MOST: usize = 5;
+/// A screen is so wide.
+const COLUMNS: usize = 80;
 
 /// The network in figures.
 #[derive(Debug, Serialize)]
@@ -72,7 +74,7 @@ impl Summary {
         // Writing to a string cannot fail, here and below.
         let _ = writeln!(
             text,
-            "{} become {}; arena {}, of which live values need {}",
+            "{} become {}; arena {}, live values need {}",
             plural(self.operators, "operator"),
             plural(self.steps, "step"),
             bytes(self.arena_bytes),
@@ -86,11 +88,20 @@ impl Summary {
     }
 }
 
+/// A text that fits behind its count in a line of [`COLUMNS`].
+fn cut(text: &str) -> String {
+    let room = COLUMNS - "  1234  ".len();
+    match text.char_indices().nth(room) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(room - "...".len()).collect::<String>() + "...",
+    }
+}
+
 fn list(text: &mut String, title: &str, counts: &[Count]) {
     let total: usize = counts.iter().map(|c| c.count).sum();
     let _ = writeln!(text, "{title}: {total}");
     for Count { what, count } in counts.iter().take(MOST) {
-        let _ = writeln!(text, "  {count:>4}  {what}");
+        let _ = writeln!(text, "  {count:>4}  {}", cut(what));
     }
     let rest: usize = counts.iter().skip(MOST).map(|c| c.count).sum();
     if rest > 0 {
@@ -115,5 +126,26 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.lines().count(), 1 + MOST + 1);
+    }
+
+    #[test]
+    fn a_summary_fits_a_screen_whatever_it_counts() {
+        let long =
+            (0..9).map(|i| Count { what: format!("pass: {}{i}", "ü".repeat(90)), count: 9999 });
+        let long: Vec<Count> = long.collect();
+        let many = || long.iter().map(|c| Count { what: c.what.clone(), ..*c }).collect();
+        let summary = Summary {
+            operators: 99_999,
+            steps: 99_999,
+            applied: many(),
+            declined: many(),
+            algorithms: many(),
+            arena_bytes: 999_900_000_000,
+            arena_lower_bound: 999_900_000_000,
+        };
+        let text = summary.text();
+        assert!(text.lines().count() <= 24, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        assert!(text.contains("...\n"));
     }
 }

@@ -8,8 +8,9 @@
 use resnetc_ir::Graph;
 use serde::Serialize;
 
-use super::jumps::{Choices, Interpreted, steps};
+use super::jumps::{Choices, Interpreted};
 use super::layers::Compared;
+use super::sides::Jump;
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};
 use crate::error::Error;
@@ -118,7 +119,7 @@ impl Check<'_> {
         remarks: &Remarks,
         work: &mut Work<'_>,
     ) -> Result<Interpreted, CheckError> {
-        let exposed = self.expose(scheduled, |op| steps(op).is_some())?;
+        let exposed = self.expose(scheduled, |op| Jump::of(op).is_some())?;
         self.interpret(scheduled, &remarks.origins, &exposed, &mut |_, _, _| Ok(()), work)
     }
 
@@ -186,7 +187,7 @@ impl Trials<'_, '_> {
 
     fn run(&mut self, patches: usize, work: &mut Work<'_>) -> Result<Trial, CheckError> {
         let (graph, remarks) = self.check.schedule(patches)?;
-        let jumps = graph.nodes().any(|n| steps(&graph.node(n).op).is_some());
+        let jumps = graph.nodes().any(|n| Jump::of(&graph.node(n).op).is_some());
         let choices = match jumps {
             true => self.check.at_jumps(&graph, &remarks, work)?.choices,
             false => Choices::default(),

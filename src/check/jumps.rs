@@ -4,55 +4,20 @@
 //! means and sums of integers often do, the last bit of an f32 decides, and from there on two networks that are both right
 //! differ by a step and by what becomes of it. No tolerance can tell that from a fault. So the interpreter does not decide
 //! there: it takes the side that the compiled code took, if that is the function's value for something within the
-//! tolerance of what it has itself, and goes on from there. All that comes behind has the tolerance that it always has.
+//! tolerance of what it has itself ([`super::sides`]), and goes on from there. All that comes behind has the tolerance that
+//! it always has.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use resnetc_ir::eval::{Value, eval_steered};
-use resnetc_ir::op::Unary;
 use resnetc_ir::{Graph, GraphError, NodeId, Op};
 
+use super::sides::Jump;
 use super::work::Work;
 use super::{Check, CheckError, isolate, values};
 use crate::passes::Origins;
 use crate::runtime::model::{Context, Model};
-
-/// A function that is even between its jumps, never falls, and leaves its own results alone.
-type Steps = fn(f64) -> f64;
-
-/// The function of an operator, if it jumps.
-pub(super) fn steps(op: &Op) -> Option<Steps> {
-    match op {
-        Op::Unary(Unary::Round) => Some(f64::round_ties_even),
-        Op::Unary(Unary::Floor) => Some(f64::floor),
-        Op::Unary(Unary::Ceil) => Some(f64::ceil),
-        Op::Unary(Unary::Sign) => Some(|x| if x == 0.0 { 0.0 } else { x.signum() }),
-        _ => None,
-    }
-}
-
-/// Takes over each element that was `found` where the function has that value within `slack` of its operand.
-fn follow(
-    steps: Steps,
-    operand: &Value,
-    slack: f64,
-    value: &mut Value,
-    found: impl Iterator<Item = f64>,
-) {
-    for ((x, v), found) in operand.data.iter().zip(&mut value.data).zip(found) {
-        let is_one = steps(found) == found;
-        if is_one && steps(x - slack) <= found && found <= steps(x + slack) {
-            *v = found;
-        }
-    }
-}
-
-/// How far the interpreter's operand may be from the compiled one.
-fn slack(operand: &Value, tolerance: f64) -> f64 {
-    let finite = operand.data.iter().filter(|x| x.is_finite());
-    tolerance * finite.fold(0.0f64, |most, x| most.max(x.abs()))
-}
 
 /// What the interpreter chose at the jumps of a graph behind the passes, by the node of the graph before them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,7 +29,7 @@ impl Choices {
         let value = Arc::new(value.clone());
         for origin in origins.of(node).filter(|&o| described.contains(o)) {
             let found = described.node(origin);
-            if steps(&found.op).is_some() && found.ty.shape == value.shape {
+            if Jump::of(&found.op).is_some() && found.ty.shape == value.shape {
                 self.0.insert(origin, Arc::clone(&value));
             }
         }
@@ -122,10 +87,10 @@ impl Check<'_> {
         let outputs = eval_steered(scheduled, &self.values, &mut |node, operands, value| {
             work.did(scheduled, node);
             let mut step = || {
-                if let (Some(steps), [operand, ..]) = (steps(&scheduled.node(node).op), operands) {
+                if let Some(jump) = Jump::of(&scheduled.node(node).op) {
                     if let Some(found) = exposed.value(node)? {
-                        let found = found.iter().map(|&x| f64::from(x));
-                        follow(steps, operand, slack(operand, self.tolerance), value, found);
+                        let found: Vec<f64> = found.iter().map(|&x| f64::from(x)).collect();
+                        jump.follow(operands, self.tolerance, value, &found)?;
                     }
                     choices.note(self.network.graph(), origins, node, value);
                 }
@@ -146,16 +111,18 @@ impl Check<'_> {
         work: &mut Work<'_>,
     ) -> Result<Vec<Value>, CheckError> {
         let graph = self.network.graph();
-        Ok(eval_steered(graph, &self.values, &mut |node, operands, value| {
+        let mut result = Ok(());
+        let outputs = eval_steered(graph, &self.values, &mut |node, operands, value| {
             work.did(graph, node);
             let chosen = choices.0.get(&node);
-            if let (Some(steps), [operand, ..], Some(chosen)) =
-                (steps(&graph.node(node).op), operands, chosen)
+            if let (Some(jump), Some(chosen), true) =
+                (Jump::of(&graph.node(node).op), chosen, result.is_ok())
             {
-                let found = chosen.data.iter().copied();
-                follow(steps, operand, slack(operand, self.tolerance), value, found);
+                result = jump.follow(operands, self.tolerance, value, &chosen.data);
             }
-        })?)
+        })?;
+        result?;
+        Ok(outputs)
     }
 }
 
@@ -176,23 +143,4 @@ fn expose(
         exposed.output(node.to_string(), value);
     }
     Ok((exposed, position))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_side_of_a_jump_is_followed() {
-        let operand = Value { shape: vec![6], data: vec![0.5, 0.5, 0.501, 0.4, 2.5, f64::NAN] };
-        let rounded: Vec<f64> = operand.data.iter().map(|x| x.round_ties_even()).collect();
-        let followed = |found: [f64; 6]| {
-            let mut value = Value { shape: vec![6], data: rounded.clone() };
-            follow(f64::round_ties_even, &operand, 0.002, &mut value, found.into_iter());
-            value.data[..5].to_vec()
-        };
-        // Both sides of a tie, and of what is near one; not of what is far, not what is no integer, not two steps.
-        assert_eq!(followed([1.0, 0.0, 0.0, 1.0, 3.0, 0.0]), [1.0, 0.0, 0.0, 0.0, 3.0]);
-        assert_eq!(followed([0.5, 2.0, -1.0, 0.0, 4.0, 0.0]), [0.0, 0.0, 1.0, 0.0, 2.0]);
-    }
 }

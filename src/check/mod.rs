@@ -33,6 +33,7 @@ mod isolate;
 mod jumps;
 pub mod layers;
 mod outputs;
+mod sides;
 pub mod subject;
 pub mod suspect;
 mod values;

@@ -9,3 +9,4 @@ mod quantized;
 mod random_graph;
 mod reproduce;
 mod text;
+mod ties;

@@ -1,0 +1,220 @@
+//! Functions that jump, and which of their values are right where an operand may be a little off.
+
+use resnetc_ir::Op;
+use resnetc_ir::eval::{EvalError, Value, eval_node};
+use resnetc_ir::op::{Binary, TopK, TopPart, Unary};
+
+/// An operator that jumps.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Jump {
+    /// A function that is even between its jumps, never falls, and leaves its own results alone.
+    Steps(fn(f64) -> f64),
+    /// A comparison, as a function of the difference of its operands. It is 0 or 1.
+    Compare(Binary),
+    /// Where the first elements are: near ones may change places.
+    Rank(TopK),
+}
+
+impl Jump {
+    /// What jumps in an operator, if anything does.
+    pub(super) fn of(op: &Op) -> Option<Self> {
+        match op {
+            Op::Unary(Unary::Round) => Some(Jump::Steps(f64::round_ties_even)),
+            Op::Unary(Unary::Floor) => Some(Jump::Steps(f64::floor)),
+            Op::Unary(Unary::Ceil) => Some(Jump::Steps(f64::ceil)),
+            Op::Unary(Unary::Sign) => {
+                Some(Jump::Steps(|x| if x == 0.0 { 0.0 } else { x.signum() }))
+            }
+            Op::Binary(binary @ (Binary::Equal | Binary::Less | Binary::LessOrEqual)) => {
+                Some(Jump::Compare(*binary))
+            }
+            Op::TopK(top @ TopK { part: TopPart::Indices, .. }) => Some(Jump::Rank(*top)),
+            _ => None,
+        }
+    }
+
+    /// Takes over what was `found` where the function has that value for operands within `tolerance`, a part of the
+    /// greatest element of each.
+    pub(super) fn follow(
+        self,
+        operands: &[&Value],
+        tolerance: f64,
+        value: &mut Value,
+        found: &[f64],
+    ) -> Result<(), EvalError> {
+        let slack = |operand: &Value| {
+            let finite = operand.data.iter().filter(|x| x.is_finite());
+            tolerance * finite.fold(0.0f64, |most, x| most.max(x.abs()))
+        };
+        match (self, operands) {
+            (Jump::Steps(steps), [x, ..]) => {
+                let slack = slack(x);
+                each(&x.data, value, found, |x, found| is_step(steps, x, slack, found));
+            }
+            (Jump::Compare(binary), [a, b]) => {
+                let slack = slack(a) + slack(b);
+                let differences = eval_node(&Op::Binary(Binary::Sub), operands)?;
+                each(&differences.data, value, found, |by, found| says(binary, by, slack, found));
+            }
+            (Jump::Rank(top), [x, ..]) => rank(&top, x, 2.0 * slack(x), value, found),
+            (Jump::Compare(_) | Jump::Steps(_) | Jump::Rank(_), _) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Takes over each element that `is_right` for what it is computed from.
+fn each(from: &[f64], value: &mut Value, found: &[f64], is_right: impl Fn(f64, f64) -> bool) {
+    for ((&x, v), &found) in from.iter().zip(&mut value.data).zip(found) {
+        if is_right(x, found) {
+            *v = found;
+        }
+    }
+}
+
+fn is_step(steps: fn(f64) -> f64, x: f64, slack: f64, found: f64) -> bool {
+    steps(found) == found && steps(x - slack) <= found && found <= steps(x + slack)
+}
+
+/// Whether a comparison may say what was `found` of operands that are so far apart, as far as is known.
+fn says(binary: Binary, by: f64, slack: f64, found: f64) -> bool {
+    let (low, high) = (by - slack, by + slack);
+    let (yes, no) = match binary {
+        Binary::Less => (low < 0.0, high >= 0.0),
+        Binary::LessOrEqual => (low <= 0.0, high > 0.0),
+        _ => (low <= 0.0 && high >= 0.0, low < 0.0 || high > 0.0),
+    };
+    (found == 1.0 && yes) || (found == 0.0 && no)
+}
+
+/// Takes over the places of a line's first elements where each element that was found is as good as the one of its rank.
+fn rank(top: &TopK, x: &Value, slack: f64, value: &mut Value, found: &[f64]) {
+    let extent = x.shape[top.axis];
+    let inner: usize = x.shape[top.axis + 1..].iter().product();
+    let outer: usize = x.shape[..top.axis].iter().product();
+    for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
+        let places = || (0..top.k).map(|rank| (o * top.k + rank) * inner + i);
+        let element = |step: f64| x.data[(o * extent + step as usize) * inner + i];
+        let is_place = |step: f64| step >= 0.0 && step < extent as f64 && step.trunc() == step;
+        let mut steps: Vec<f64> = places().map(|at| found[at]).collect();
+        let is_near = |(at, &step): (usize, &f64)| {
+            let (own, other) = (element(value.data[at]), element(step));
+            own == other || (own - other).abs() <= slack || (own.is_nan() && other.is_nan())
+        };
+        if !steps.iter().all(|&step| is_place(step)) || !places().zip(&steps).all(is_near) {
+            continue;
+        }
+        steps.sort_by(f64::total_cmp);
+        if steps.windows(2).all(|pair| pair[0] != pair[1]) {
+            places().for_each(|at| value.data[at] = found[at]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn vector(data: &[f64]) -> Value {
+        Value { shape: vec![data.len()], data: data.to_vec() }
+    }
+
+    /// What an operator gives for these operands, where `found` is followed.
+    fn followed(op: &Op, operands: &[&Value], tolerance: f64, found: &[f64]) -> Vec<f64> {
+        let mut value = eval_node(op, operands).expect("it fits");
+        let jump = Jump::of(op).expect("it jumps");
+        jump.follow(operands, tolerance, &mut value, found).expect("it fits");
+        value.data
+    }
+
+    #[test]
+    fn only_a_side_of_a_jump_is_followed() {
+        let x = vector(&[0.5, 0.5, 0.501, 0.4, 2.5, f64::NAN]);
+        let round = |found: [f64; 6]| {
+            followed(&Op::Unary(Unary::Round), &[&x], 0.002 / 2.5, &found)[..5].to_vec()
+        };
+        // Both sides of a tie, and of what is near one; not of what is far, not what is no integer, not two steps.
+        assert_eq!(round([1.0, 0.0, 0.0, 1.0, 3.0, 0.0]), [1.0, 0.0, 0.0, 0.0, 3.0]);
+        assert_eq!(round([0.5, 2.0, -1.0, 0.0, 4.0, 0.0]), [0.0, 0.0, 1.0, 0.0, 2.0]);
+    }
+
+    #[test]
+    fn near_numbers_compare_either_way_and_far_ones_do_not() {
+        let (a, b) =
+            (vector(&[1.0, 1.0, 1.0, 1.0, f64::NAN]), vector(&[1.0, 1.001, 0.999, 1.5, 1.0]));
+        let all = |binary, found: f64| {
+            let found = [found; 5];
+            followed(&Op::Binary(binary), &[&a, &b], 0.001, &found)
+        };
+        assert_eq!(all(Binary::Less, 1.0), [1.0, 1.0, 1.0, 1.0, 0.0]);
+        assert_eq!(all(Binary::Less, 0.0), [0.0, 0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(all(Binary::LessOrEqual, 1.0), [1.0, 1.0, 1.0, 1.0, 0.0]);
+        assert_eq!(all(Binary::LessOrEqual, 0.0), [0.0, 0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(all(Binary::Equal, 1.0), [1.0, 1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(all(Binary::Equal, 0.0), [0.0; 5]);
+        assert_eq!(all(Binary::Less, 0.5), [0.0, 1.0, 0.0, 1.0, 0.0], "no truth value");
+        // One operand is broadcast.
+        let row = Value { shape: vec![1, 2], data: vec![1.0, 2.0] };
+        let column = Value { shape: vec![2, 1], data: vec![1.0, 2.0] };
+        let less = Op::Binary(Binary::Less);
+        assert_eq!(followed(&less, &[&row, &column], 1e-6, &[1.0; 4]), [1.0, 0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn near_elements_change_places_and_far_ones_do_not() {
+        let x = vector(&[1.0, 1.001, 3.0, f64::NAN, 1.5]);
+        let top = TopK { axis: 0, k: 4, largest: true, part: TopPart::Indices };
+        let first = |found: [f64; 4]| followed(&Op::TopK(top), &[&x], 0.001, &found);
+        let own = [3.0, 2.0, 4.0, 1.0];
+        assert_eq!(first(own), own);
+        assert_eq!(
+            first([3.0, 2.0, 4.0, 0.0]),
+            [3.0, 2.0, 4.0, 0.0],
+            "of nearly equal ones either"
+        );
+        for wrong in [
+            [3.0, 4.0, 2.0, 1.0],
+            [2.0, 3.0, 4.0, 1.0],
+            [3.0, 2.0, 4.0, 4.0],
+            [3.0, 2.0, 4.0, 0.5],
+            [3.0, 2.0, 4.0, 5.0],
+            [3.0, 2.0, 4.0, -1.0],
+            [3.0, 2.0, 4.0, f64::NAN],
+        ] {
+            assert_eq!(first(wrong), own, "{wrong:?}");
+        }
+        // The same element twice is no order of the elements.
+        let twice = vector(&[1.0, 1.0, 0.0]);
+        let top = TopK { k: 2, ..top };
+        assert_eq!(followed(&Op::TopK(top), &[&twice], 0.1, &[1.0, 1.0]), [0.0, 1.0]);
+        assert_eq!(followed(&Op::TopK(top), &[&twice], 0.1, &[1.0, 0.0]), [1.0, 0.0]);
+    }
+
+    proptest! {
+        /// What an operator gives for operands that are off by less than the tolerance is followed, whatever it is.
+        #[test]
+        fn what_is_right_for_near_operands_is_followed(
+            data in prop::collection::vec(-4i32..4, 12), off in prop::collection::vec(-1.0f64..1.0, 12), axis in 0usize..3,
+        ) {
+            let value = |data: Vec<f64>| Value { shape: vec![2, 3, 2], data };
+            let x = value(data.iter().map(|&x| f64::from(x) / 2.0).collect());
+            let greatest = x.data.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+            let tolerance = 1e-3;
+            let near: Vec<f64> = x.data.iter().zip(&off).map(|(x, o)| x + 0.999 * tolerance * greatest * o).collect();
+            let near = value(near);
+            let zero = value(vec![0.5; 12]);
+            let top = |largest| Op::TopK(TopK { axis, k: 2, largest, part: TopPart::Indices });
+            let unary = [Unary::Round, Unary::Floor, Unary::Ceil, Unary::Sign].map(Op::Unary);
+            let binary = [Binary::Equal, Binary::Less, Binary::LessOrEqual].map(Op::Binary);
+            for (op, other) in unary.iter().map(|op| (op, None))
+                .chain(binary.iter().map(|op| (op, Some(&zero))))
+                .chain([top(true), top(false)].iter().map(|op| (op, None)))
+            {
+                let operands = |x| [Some(x), other].into_iter().flatten().collect::<Vec<&Value>>();
+                let found = eval_node(op, &operands(&near)).expect("it fits").data;
+                prop_assert_eq!(&followed(op, &operands(&x), tolerance, &found), &found, "{:?}", op);
+            }
+        }
+    }
+}

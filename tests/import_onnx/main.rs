@@ -14,6 +14,7 @@ mod microsoft;
 mod model;
 mod needed;
 mod operators;
+mod pools;
 mod quantized;
 mod rebatch;
 mod refused;

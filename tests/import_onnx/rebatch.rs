@@ -123,7 +123,15 @@ fn a_batch_burnt_into_shapes_and_numbers_is_rewritten() {
 
 #[test]
 fn what_mixes_pictures_is_refused_by_name() {
-    let mixing: [(&str, Model); 5] = [
+    // A number of all pictures, and one beside it that has no axes either.
+    let mean = Model::new(&[2, 3])
+        .node("ReduceMean", &["x"], &["m"], &[("keepdims", Int(0))])
+        .floats("c", &[], &[1.0])
+        .node("Add", &["c", "m"], &["s"], &[])
+        .node("Add", &["x", "s"], &["y"], &[])
+        .output("y");
+    let mixing: [(&str, Model); 6] = [
+        ("reduce_mean \"m\"", mean),
         ("softmax \"y\"", single("Softmax", &[1, 3], &["x"], &[("axis", Int(0))])),
         ("reduce_mean \"y\"", single("ReduceMean", &[2, 3], &["x"], &[("axes", Ints(vec![0]))])),
         ("reshape \"y\"", single("Reshape", &[1, 3], &["x", "s"], &[]).ints("s", &[3])),

@@ -53,7 +53,7 @@ fn arithmetic_keeps_the_type_of_floats() {
 }
 
 #[test]
-fn a_cast_at_run_time_goes_where_every_value_is_held() {
+fn a_cast_at_run_time_goes_where_integers_are_held_and_floats_go_anywhere() {
     for from in DType::ALL {
         for to in DType::ALL {
             let model = cast(of(from, &[2]), "x", "y", to).output("y");
@@ -61,7 +61,7 @@ fn a_cast_at_run_time_goes_where_every_value_is_held() {
                 (_, None) => true,
                 // Whether it is 0, which every value tells.
                 _ if to == DType::Bool => true,
-                (None, Some(_)) => false,
+                (None, Some(_)) => true,
                 (Some(from), Some(to)) => to.0 <= from.0 && from.1 <= to.1,
             };
             match held {
@@ -74,6 +74,64 @@ fn a_cast_at_run_time_goes_where_every_value_is_held() {
             }
         }
     }
+}
+
+/// What Rust's `as` gives for a float, as the f32 that stands for it: towards zero, the nearest limit, 0 for NaN. A limit that
+/// no f32 is has another one, the next that the type holds.
+fn as_integer(x: f32, dtype: DType) -> f32 {
+    let (integer, greatest) = match dtype {
+        DType::I8 => ((x as i8) as f32, i8::MAX as f32),
+        DType::U8 => ((x as u8) as f32, u8::MAX as f32),
+        DType::I16 => ((x as i16) as f32, i16::MAX as f32),
+        DType::U16 => ((x as u16) as f32, u16::MAX as f32),
+        DType::I32 => ((x as i32) as f32, 2_147_483_520.0),
+        DType::U32 => ((x as u32) as f32, 4_294_967_040.0),
+        DType::I64 => ((x as i64) as f32, 9_223_371_487_098_961_920.0),
+        DType::U64 => ((x as u64) as f32, 18_446_742_974_197_923_840.0),
+        other => panic!("{other} has fractions"),
+    };
+    integer.min(greatest)
+}
+
+#[test]
+fn floats_become_integers_towards_zero_and_within_the_type() {
+    let mut numbers =
+        vec![0.0, -0.0, 0.49, 0.5, 0.99999994, 1.0, 1.5, 2.5, 126.99999, 127.0, 127.5, 128.0];
+    numbers.extend([254.9, 255.0, 255.5, 256.0, 32767.9, 32768.0, 65535.5, 65536.0, 8_388_607.5]);
+    numbers.extend([
+        16_777_216.0,
+        2_147_483_520.0,
+        2_147_483_648.0,
+        4_294_967_296.0,
+        1e-40,
+        1e18,
+        1e19,
+        1e38,
+    ]);
+    numbers.extend([f32::MIN_POSITIVE, f32::INFINITY, f32::NAN]);
+    let numbers: Vec<f32> = numbers.iter().flat_map(|&x| [x, -x]).collect();
+    for from in [DType::F32, DType::F64, DType::F16] {
+        for to in DType::ALL.into_iter().filter(|to| !to.is_float() && *to != DType::Bool) {
+            let model = cast(of(from, &[numbers.len() as i64]), "x", "y", to).output("y");
+            assert_eq!(ports(&model), (from, to));
+            let wanted: Vec<f32> = numbers.iter().map(|&x| as_integer(x, to)).collect();
+            let x = Value::from_f32([numbers.len()], &numbers);
+            let interpreted = eval(&model.graph(), &[x]).unwrap().remove(0).to_f32();
+            assert_eq!(interpreted, wanted, "{from} to {to}");
+            let compiled = Compiler::new(Options { threads: Some(1), ..Options::default() });
+            let compiled = compiled.graph(model.graph()).unwrap().compile().unwrap();
+            let mut context = compiled.context().unwrap();
+            context.input_mut(0).unwrap().copy_from_slice(&numbers);
+            compiled.run(&mut context).unwrap();
+            assert_eq!(context.output(0).unwrap(), wanted, "{from} to {to}, compiled");
+            assert!(wanted.iter().all(|&x| x == x.trunc()), "{to}");
+        }
+    }
+    // Constants are converted by the same rule; what they are beyond the type is refused elsewhere.
+    let halves = of(DType::F32, &[4]).floats("c", &[4], &[-1.5, -0.5, 0.5, 1.5]);
+    let halves = cast(cast(halves, "c", "i", DType::I32), "i", "f", DType::F32);
+    let sum = halves.node("Mul", &["x", "f"], &["y"], &[]).output("y");
+    assert_eq!(sum.run().data, [0.0, 0.0, 0.0, 3.0]);
 }
 
 #[test]

@@ -64,7 +64,8 @@ impl Roles<'_> {
     /// Whether an operand has one number for all pictures where it broadcasts to a result of this rank.
     fn is_even(&self, operand: NodeId, rank: usize) -> bool {
         let shape = self.shape(operand);
-        self.is(operand, Role::Shared) && (shape.len() < rank || shape[0] == 1)
+        self.is(operand, Role::Shared)
+            && (shape.len() < rank || shape.first().is_none_or(|&extent| extent == 1))
     }
 
     /// Whether an operator with a result for each picture makes it of the same picture of its operands.

@@ -1,8 +1,5 @@
 //! Operators that make constants, and changes of element type.
 
-use resnetc_ir::{DType, NodeId, Op};
-
-use super::logic::is_set;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::literal::{Data, Literal, elements};
@@ -121,67 +118,4 @@ pub(super) fn range(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
         _ => return Err("delta is 0, or of another type than start".into()),
     };
     Ok(vec![Value::Known(literal)])
-}
-
-/// `Cast`: constants are converted. Run-time values are held as f32 whatever their type is, and every float is left as it
-/// is: what other engines round to half precision keeps its value here.
-pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let to = match call.int("to")? {
-        Some(to) => i32::try_from(to).ok().and_then(|t| DataType::try_from(t).ok()),
-        None => return bad("to", "is missing"),
-    };
-    let Some(to) = to else { return bad("to", "is no element type") };
-    convert(builder, call, to)
-}
-
-/// `CastLike`: the target is the type of the second operand.
-pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let to = builder.element_type(call.required(1)?);
-    convert(builder, call, to)
-}
-
-/// Whether an f32 that stands for an element of one type stands for the same of another.
-fn holds(to: DataType, from: DataType) -> bool {
-    let integers = |ty: DataType| ty.dtype().and_then(DType::integers);
-    match (integers(to), integers(from)) {
-        (None, _) => to.is_float(),
-        (Some(to), Some(from)) => to.0 <= from.0 && from.1 <= to.1,
-        (Some(_), None) => false,
-    }
-}
-
-/// The type of a run-time value, or that of the integers that it was cast from: casts change no value.
-fn origin(builder: &Builder, mut node: NodeId) -> DataType {
-    let own = builder.type_of(node);
-    while builder.type_of(node).is_float() && builder.graph.node(node).op == Op::Identity {
-        match builder.graph.operand(node, 0) {
-            Some(operand) => node = operand,
-            None => return own,
-        }
-    }
-    let found = builder.type_of(node);
-    if found.is_float() { own } else { found }
-}
-
-fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<Value>> {
-    match call.required(0)? {
-        Value::Known(literal) => {
-            builder.claim(literal.len())?;
-            Ok(vec![Value::Known(literal.cast(to)?)])
-        }
-        Value::Node(node) if holds(to, origin(builder, *node)) => {
-            let result = builder.add(call, Op::Identity, &[*node])?;
-            builder.declare(result, to);
-            Ok(vec![Value::Node(result)])
-        }
-        Value::Node(node) if to == DataType::Bool => {
-            Ok(vec![Value::Node(is_set(builder, call, *node)?)])
-        }
-        Value::Node(node) => {
-            let from = builder.type_of(*node);
-            let reason =
-                "may change them, and run-time values are converted only to types that hold them";
-            bad("to", format!("converts run-time values of {from:?} to {to:?}, which {reason}"))
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod activations;
 mod arithmetic;
+mod cast;
 mod constants;
 mod conv;
 mod elementwise;

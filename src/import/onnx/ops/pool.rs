@@ -1,12 +1,13 @@
 //! Pools over windows and over whole pictures.
 
+use resnetc_ir::infer::{WindowAxis, output_extent};
 use resnetc_ir::op::{Binary, Pool};
 use resnetc_ir::{NodeId, Op};
 
 use super::powers::Norm;
 use super::window::{Picture, is_same, window};
 use crate::import::onnx::builder::Builder;
-use crate::import::onnx::call::{Call, Result, Value, bad};
+use crate::import::onnx::call::{Call, Refusal, Result, Value};
 
 fn pool(builder: &Builder, call: &Call<'_>, x: NodeId) -> Result<(Picture, Pool)> {
     let picture = Picture::of(builder.shape_of(x))?;
@@ -75,13 +76,30 @@ pub(super) fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
 pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
     let (picture, pool) = pool(builder, call, x)?;
-    if pool.ceil_mode {
-        return bad("ceil_mode", "is not supported");
-    }
+    let pool = with_padding(pool, &picture)?;
     let terms = norm.terms(builder, call, x)?;
     let taps: usize = pool.window.kernel.iter().product();
     let mean = Op::AveragePool { pool, count_include_pad: true };
     let mean = picture.run(builder, call, mean, vec![terms])?;
     let sum = builder.with_number(call, Binary::Mul, mean, taps as f32)?;
     Ok(vec![Value::Node(norm.root(builder, call, sum)?)])
+}
+
+/// The same windows by a number that is rounded down: padding behind the input ends where the last window does. So every
+/// window has all of its taps.
+fn with_padding(mut pool: Pool, picture: &Picture) -> Result<Pool> {
+    if !pool.ceil_mode {
+        return Ok(pool);
+    }
+    let [vertical, horizontal] = WindowAxis::pair(&pool.window);
+    let [.., height, width] = picture.shape;
+    let after = |input: usize, axis: WindowAxis| {
+        let windows = output_extent(input, &axis, true).map_err(|e| e.to_string())?;
+        let end = (windows - 1) * axis.stride + axis.span();
+        Ok::<_, Refusal>(end.saturating_sub(axis.before + input))
+    };
+    pool.window.pads.bottom = after(height, vertical)?;
+    pool.window.pads.right = after(width, horizontal)?;
+    pool.ceil_mode = false;
+    Ok(pool)
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    activations, arithmetic, constants, conv, elementwise, indexing, joining, logic, matrix,
+    activations, arithmetic, cast, constants, conv, elementwise, indexing, joining, logic, matrix,
     microsoft, moments, normalize, pad, pixels, pool, powers, qlinear, quantize, reduce, resize,
     shapes, top,
 };
@@ -88,14 +88,14 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "Cast",
-        handler: constants::cast,
+        handler: cast::cast,
         integers: Integers::Read,
-        limits: "of a run-time value to any type of floats, which leaves it as it is, to bool, or to one of integers that holds it",
+        limits: "of a run-time value to any type of floats, which leaves it as it is, or to bool; of floats to integers, towards zero, beyond the type its nearest limit, of NaN 0; of integers to types that hold them",
         ..PLAIN
     },
     Operator {
         name: "CastLike",
-        handler: constants::cast_like,
+        handler: cast::cast_like,
         since: 15,
         integers: Integers::Read,
         limits: "as Cast",
@@ -236,7 +236,7 @@ const STANDARD: &[Operator] = &[
     Operator {
         name: "LpPool",
         handler: pool::lp_pool,
-        limits: "one or two spatial dimensions; no ceil_mode",
+        limits: "one or two spatial dimensions",
         ..PLAIN
     },
     Operator { name: "MatMul", handler: matrix::matmul, ..PLAIN },

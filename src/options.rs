@@ -18,13 +18,13 @@ use crate::tune::Tuned;
 pub enum Numerics {
     /// Algorithms that round otherwise than direct convolution are allowed.
     ///
-    /// Winograd's has about twice the error. It is bounded by what each output sees: a value disturbs no output whose
-    /// window it is not in, however large it is, and NaN and infinity appear where direct convolution has them.
+    /// A value disturbs no output whose window it is not in, however large it is, and NaN and infinity appear where direct
+    /// convolution has them: outputs for which that would not hold are computed directly.
     ///
-    /// On tile registers (AMX) numbers have a fixed point: a product is off by at most `2^-20` of the greatest value of
-    /// an image times the greatest weight of an output, and in ResNets by about what f32 sums are. There a value far
-    /// greater than all others takes precision from its whole image, and one that is not finite makes all of its
-    /// image's results NaN. For such data choose [`Isa::Avx512`](crate::Isa::Avx512) or [`Numerics::Exact`].
+    /// Winograd's algorithm has about twice the error of direct convolution. On tile registers (AMX) numbers have a fixed
+    /// point: a product is off by at most `2^-20` of the greatest value of an image times the greatest weight of an
+    /// output, in ResNets by about what f32 sums are, and by at most `2^-12` of the greatest value in the output's own
+    /// window.
     #[default]
     Fast,
     /// Direct convolution only.

@@ -9,6 +9,8 @@ mod common;
 mod elementary;
 #[path = "kernels/extremes.rs"]
 mod extremes;
+#[path = "kernels/far_apart.rs"]
+mod far_apart;
 #[path = "kernels/fixed.rs"]
 mod fixed;
 #[path = "kernels/jumps.rs"]

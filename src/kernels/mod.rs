@@ -16,6 +16,7 @@
 //! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and their kin; powers; functions that jump |
 //! | [`pick`] | elements along an axis by position, and weighted sums of them |
 //! | [`data`] | the operators that are nests |
+//! | `copy` | rows of pixels as they stand |
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use crate::codegen::vir::OverBudget;
 
 pub mod algorithm;
 pub mod conv;
+mod copy;
 pub mod data;
 pub mod elementary;
 pub mod fixed;

@@ -14,7 +14,7 @@ use super::winograd::{amplification, reals, roundings};
 use super::{activation, max, pads};
 
 /// What is put in place of a value.
-const PLANTS: [f32; 12] = [
+pub(super) const PLANTS: [f32; 12] = [
     f32::NAN,
     f32::INFINITY,
     f32::NEG_INFINITY,

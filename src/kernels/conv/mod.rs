@@ -354,13 +354,13 @@ impl Product<'_> {
 }
 
 /// All `inputs` channels of a source.
-fn shared_channels(src: Strides, inputs: usize) -> Channels {
+pub(super) fn shared_channels(src: Strides, inputs: usize) -> Channels {
     let block = src.block;
     Channels::Shared { block, blocks: inputs / block, tail: inputs % block, step: src.plane }
 }
 
 /// The sum over a window of a source.
-fn sum(window: &Window, src: Strides, channels: Channels) -> Sum {
+pub(super) fn sum(window: &Window, src: Strides, channels: Channels) -> Sum {
     Sum {
         tap_rows: (window.kernel[0], window.dilations[0] as i64 * src.row),
         tap_columns: (window.kernel[1], window.dilations[1] as i64 * src.pixel),

@@ -5,23 +5,23 @@ use resnetc_ir::op::Conv;
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::KernelError;
-use crate::kernels::conv::{Operands, problem, start};
+use crate::kernels::conv::{Operands, problem};
 use crate::kernels::geometry::{Place, Strides};
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::cost::Cut;
 use super::finish::{Epilogue, Finish};
+use super::guard::{Guard, Packed};
 use super::product::{Ending, Product, Together};
 use super::range::{Greatest, Kept, Ranges};
-use super::split::Split;
-use super::{CONSTANTS, Form, GROUP, GROUP_BLOCKS, LANES_BYTES, MOST_PARTS, POSITION, Part, ROW};
+use super::{CONSTANTS, Form, LANES_BYTES, MOST_PARTS, POSITION, Part, ROW};
 
 /// `count` times `rows` rows of an image, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stripe {
-    first: usize,
-    rows: usize,
-    count: usize,
+    pub(super) first: usize,
+    pub(super) rows: usize,
+    pub(super) count: usize,
 }
 
 /// All rows, so many a stripe.
@@ -48,7 +48,7 @@ pub(super) struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn name(&self, step: &str) -> String {
+    pub(super) fn name(&self, step: &str) -> String {
         let problem = problem(self.operands.src, self.form.outputs, self.conv);
         format!("fixed point {step} {problem}")
     }
@@ -84,20 +84,23 @@ impl Layer<'_> {
     /// One chunk an image, a stripe, and a group of outputs.
     pub(super) fn piece(&self, stripe: Stripe, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
-        sink.reserve(form.memory(stripe.rows).end as usize);
         let wide = form.together().blocks;
         let parts = self.cut.parts;
         let grid = Grid { stripe, parts, panels: form.blocks() / wide / parts };
+        let guard = self.guard(&grid);
+        guard.reserve(sink);
         let mut items = vec![self.scale(&grid, sink)?];
         items.extend(self.split(&grid, sink)?);
+        items.extend(self.checks(&grid, &guard, sink)?);
         if grid.panels > 0 {
-            let panel = self.panel(&grid, wide, sink)?;
+            let panel = self.panel(&grid, wide, &guard, sink)?;
             items.push(Item::Repeat { count: grid.panels as u32, items: panel });
         }
         let rest = form.blocks() % wide;
         if rest > 0 {
-            items.push(Item::Repeat { count: 1, items: self.panel(&grid, rest, sink)? });
+            items.push(Item::Repeat { count: 1, items: self.panel(&grid, rest, &guard, sink)? });
         }
+        items.extend(guard.range(form.blocks() / parts, sink)?);
         let chunks = vec![form.images as u32, stripe.count as u32, parts as u32];
         Ok(Piece { chunks, items })
     }
@@ -124,66 +127,51 @@ impl Layer<'_> {
         self.kept.of_stripe(stripe.first / self.cut.rows)
     }
 
-    /// The source, as digits.
-    fn split(&self, grid: &Grid, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        let form = self.form;
-        let memory = form.memory(grid.stripe.rows);
-        let src = self.operands.src.geometry.strides();
-        let corner = start(self.operands.src.origin(), src, &self.conv.window);
-        let [down, across] = form.strides.map(|stride| stride as i64);
-        let mut items = Vec::new();
-        for (i, phase) in form.phases.iter().enumerate() {
-            let [y, x] = phase.remainder.map(|r| r as i64);
-            let first_pixel = corner + y * src.row + x * src.pixel;
-            let mut rows = grid.stripe.rows + phase.beyond[0];
-            let mut columns = form.size[1] + phase.beyond[1];
-            // Rows that follow each other in memory as they do in tiles are one long row.
-            if src.row * down == columns as i64 * across * src.pixel && columns == form.pitch {
-                (rows, columns) = (1, rows * columns);
-            }
-            for (first, count, channels) in runs(form.inputs) {
-                let kernel = Split {
-                    target: sink.machine.target,
-                    positions: columns,
-                    pixel: across * src.pixel,
-                    plane: src.plane,
-                    channels,
-                };
-                let name = self.name("split");
-                let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
-                let (first, stripe) = (first as i64, grid.stripe);
-                let above = stripe.first as i64 * down * src.row;
-                let plane = GROUP_BLOCKS as i64 * src.plane;
-                let place = memory.digits + i as i64 * memory.phase + first * memory.group;
-                let mut levels = Levels::new([
-                    Pointer::new(self.operands.src.base, first_pixel + above + first * plane),
-                    Pointer::new(THREAD, place),
-                    Pointer::new(THREAD, 0),
-                ]);
-                levels.chunk(form.images, [src.image, 0, 0]);
-                levels.chunk(stripe.count, [stripe.rows as i64 * down * src.row, 0, 0]);
-                levels.chunk(grid.parts, [0; 3]);
-                levels.inner(Extent::Fixed(count as u32), [plane, memory.group, 0]);
-                let row = [down * src.row, form.pitch as i64 * POSITION, 0];
-                levels.inner(Extent::Fixed(rows as u32), row);
-                items.push(Item::Call(levels.call(kernel, &[])));
-            }
+    /// What is to be computed directly.
+    fn guard(&self, grid: &Grid) -> Guard<'_> {
+        let (form, stripe) = (self.form, grid.stripe);
+        let memory = form.memory(stripe.rows);
+        Guard {
+            conv: self.conv,
+            operands: self.operands,
+            images: form.images,
+            stripe,
+            parts: grid.parts,
+            wide: form.together().blocks.min(form.blocks()),
+            packed: Packed {
+                constants: self.constants,
+                panels: self.constants + form.blocks() as i64 * CONSTANTS,
+                block: form.panels().block_bytes(),
+            },
+            windows: form.windows(stripe.rows),
+            kept: self.kept,
+            range: self.range(stripe),
+            start: memory.end,
         }
-        Ok(items)
     }
 
     /// The results of all positions and one panel of `blocks` blocks of outputs.
-    fn panel(&self, grid: &Grid, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+    fn panel(
+        &self,
+        grid: &Grid,
+        blocks: usize,
+        guard: &Guard<'_>,
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
         // Where the first panel of this form is; smaller ones stand behind all others.
         let form = self.form;
         let before = if blocks < form.together().blocks { form.blocks() - blocks } else { 0 };
-        let panel = Panel { blocks, before };
+        let panel = Panel { blocks, before, per_part: grid.panels };
+        let mut items = guard.before(panel, &form.stretches(blocks), sink)?;
         match self.is_one_row(grid.stripe) && form.together().tiles == 1 {
-            true => Ok(vec![self.product(grid, panel, true, sink)?]),
+            true => items.push(self.product(grid, panel, true, sink)?),
             false => {
-                Ok(vec![self.product(grid, panel, false, sink)?, self.finish(grid, panel, sink)?])
+                items.push(self.product(grid, panel, false, sink)?);
+                items.push(self.finish(grid, panel, sink)?);
             }
         }
+        items.push(guard.behind(panel, sink)?);
+        Ok(items)
     }
 
     /// Whether rows follow each other in result and shortcut as they do in tiles.
@@ -267,7 +255,7 @@ impl Layer<'_> {
         levels.chunk(stripe.count, [0, 0, 0, rows[0], rows[1], range[1]]);
         let block = [weights, CONSTANTS, 0, of(dst, |s| s.plane), of(res, |s| s.plane), 0];
         let next = block.map(|bytes| bytes * panel.blocks as i64);
-        let mut part = next.map(|bytes| bytes * grid.panels as i64);
+        let mut part = next.map(|bytes| bytes * panel.per_part as i64);
         part[5] = range[2];
         levels.chunk(grid.parts, part);
         levels.repeat(next);
@@ -310,7 +298,7 @@ impl Layer<'_> {
         levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row, range[1]]);
         let block = [memory.sum, CONSTANTS, 0, dst.plane, res.plane, 0];
         let next = [0, CONSTANTS, 0, dst.plane, res.plane, 0].map(|s| s * panel.blocks as i64);
-        let mut part = next.map(|bytes| bytes * grid.panels as i64);
+        let mut part = next.map(|bytes| bytes * panel.per_part as i64);
         part[5] = range[2];
         levels.chunk(grid.parts, part);
         levels.repeat(next);
@@ -325,25 +313,20 @@ impl Layer<'_> {
 
 /// Outputs that are computed together.
 #[derive(Clone, Copy, Debug)]
-struct Panel {
+pub(super) struct Panel {
     /// How many blocks.
-    blocks: usize,
+    pub(super) blocks: usize,
     /// How many blocks stand before the first panel that is like this one.
-    before: usize,
+    pub(super) before: usize,
+    /// How many panels like this one a part of the outputs has.
+    pub(super) per_part: usize,
 }
 
 /// How the chunks of a piece are cut.
-struct Grid {
-    stripe: Stripe,
+pub(super) struct Grid {
+    pub(super) stripe: Stripe,
     /// Parts of the outputs.
-    parts: usize,
+    pub(super) parts: usize,
     /// Whole panels of a part.
-    panels: usize,
-}
-
-/// Runs of groups of blocks that are split in the same way: the first, how many, how many channels each has.
-fn runs(inputs: usize) -> Vec<(usize, usize, usize)> {
-    let (whole, rest) = (inputs / GROUP, inputs % GROUP);
-    let runs = [(0, whole, GROUP), (whole, 1, rest)];
-    runs.into_iter().filter(|(_, count, channels)| *count > 0 && *channels > 0).collect()
+    pub(super) panels: usize,
 }

@@ -10,13 +10,15 @@
 //! | `any` | which of the forms a convolution has |
 //! | `cost` | what it takes, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
-//! | `layer` | the calls that a convolution consists of |
+//! | `layer`, `seen` | the calls that a convolution consists of, and those that read its source |
 //! | `digits`, `split`, `split_rows` | values to their digits |
 //! | `narrow` | the same for planar pictures of few channels |
 //! | `spread` | which weights are not to be such numbers |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
 //! | `pack` | weights as digits |
+//! | `dark`, `magnitudes` | which outputs see nothing but values that are small beside others of their image |
+//! | `guard`, `unpack` | the rows of such outputs, computed directly |
 //!
 //! All values of an image share a unit, `2^-23` of the greatest of them, and so do all weights of an output. A factor is off
 //! by less than two units, mostly by half a one; the three products of digits that are left out are below `2^-22` of the
@@ -25,8 +27,9 @@
 //! its own looks for them, whose chunks leave what they find in the step's scratch memory.
 //!
 //! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it sees into the thread's own
-//! memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on are a tile. What such a tile computes between the end of a row and the beginning of the next is never read. Where the
-//! window strides, rows and columns that fall on the same remainder are a picture of their own, a *phase*.
+//! memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on are a tile. What such a tile
+//! computes between the end of a row and the beginning of the next is never read. Where the window strides, rows and
+//! columns that fall on the same remainder are a picture of their own, a *phase*.
 
 use resnetc_ir::op::{Conv, Residual, Window};
 
@@ -40,21 +43,28 @@ use super::sink::{Machine, Sink};
 
 mod any;
 mod cost;
+mod dark;
 mod digits;
 mod finish;
+mod guard;
 mod layer;
+mod magnitudes;
 mod narrow;
 mod number;
 mod pack;
 mod product;
 mod range;
+mod seen;
 mod split;
 mod split_rows;
 mod spread;
+mod unpack;
 
 pub(super) use any::{Fixed, Shapes};
 use cost::Cut;
+use guard::Windows;
 use layer::{Layer, stripes};
+use magnitudes::MAGNITUDE_BYTES;
 pub use narrow::Narrow;
 use number::DIGITS;
 use pack::Panels;
@@ -62,6 +72,7 @@ use product::Together;
 use range::Kept;
 pub use range::Ranges;
 pub(super) use spread::is_even;
+use unpack::{Level, Stretch};
 
 /// Channels of a block.
 const BLOCK: usize = 16;
@@ -265,6 +276,45 @@ impl Form {
         let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
         Memory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
+    }
+
+    /// Bytes of the magnitudes of a phase's positions, for a chunk of `rows` rows.
+    fn magnitudes_phase(&self, rows: usize) -> i64 {
+        self.memory(rows).group / POSITION * MAGNITUDE_BYTES
+    }
+
+    /// Where a chunk of `rows` rows has the magnitudes of its positions: each as far from the first as its digits are.
+    fn windows(&self, rows: usize) -> Windows {
+        let phase = self.magnitudes_phase(rows);
+        let place =
+            |tap: &Tap| tap.phase as i64 * phase + self.distance(tap) as i64 * MAGNITUDE_BYTES;
+        Windows {
+            bytes: self.phases.len() as i64 * phase,
+            row: self.pitch as i64 * MAGNITUDE_BYTES,
+            columns: self.size[1],
+            taps: self.taps.iter().map(place).collect(),
+        }
+    }
+
+    /// Where the weights of a panel are, and where they go as numbers: block by block of channels, tap by tap.
+    fn stretches(&self, blocks: usize) -> Vec<Stretch> {
+        let (taps, step) = (self.taps.len(), (DIGITS * blocks) as i64 * TILE);
+        let (number, group) = (blocks as i64 * LANES_BYTES, taps as i64 * step);
+        let block = (taps * BLOCK) as i64 * number;
+        let stretch = |first: usize, count: usize, channels: usize| Stretch {
+            byte: (first % GROUP_BLOCKS) as u8,
+            from: (first / GROUP_BLOCKS) as i64 * group,
+            to: first as i64 * block,
+            levels: [
+                Level { count, from: group, to: GROUP_BLOCKS as i64 * block },
+                Level { count: taps, from: step, to: channels as i64 * number },
+                Level { count: channels, from: ROW, to: number },
+            ],
+        };
+        let (whole, rest) = (self.inputs / BLOCK, self.inputs % BLOCK);
+        let of_byte = |byte: usize| stretch(byte, (whole - byte).div_ceil(GROUP_BLOCKS), BLOCK);
+        let stretches = (0..whole.min(GROUP_BLOCKS)).map(of_byte);
+        stretches.chain((rest > 0).then(|| stretch(whole, 1, rest))).collect()
     }
 
     /// Lowers the convolution to one region, or two if nothing is known of its source's range.

@@ -16,6 +16,9 @@ pub(super) const BIAS: u32 = 0x0080_8080;
 /// Four digits' signs: takes 128 from each byte of a sum with [`BIAS`].
 pub(super) const SIGNS: u32 = 0x8080_8080;
 
+/// The least magnitude of an integer whose high digit is not 0.
+pub(super) const HIGH: u32 = 0x7f80;
+
 /// All bits but the sign.
 pub(super) const MAGNITUDE: u32 = 0x7fff_ffff;
 
@@ -43,10 +46,14 @@ impl Range<f32> {
         Range { scale: GREATEST / greatest, unit }
     }
 
-    /// The digits of a number, the high one first.
+    /// The digits of a number, the high one first. Only 0, as which denormals count, becomes 0, so that the product with
+    /// an infinity has the right sign and is one.
     pub(super) fn digits(self, x: f32) -> [u8; DIGITS] {
         let scaled = x * self.scale;
-        let nearest = (scaled + 0.5f32.copysign(scaled)) as i32;
+        let nearest = match (scaled + 0.5f32.copysign(scaled)) as i32 {
+            0 if x.is_normal() => x.signum() as i32,
+            nearest => nearest,
+        };
         let [low, middle, high, _] = ((nearest as u32).wrapping_add(BIAS) ^ SIGNS).to_le_bytes();
         [high, middle, low]
     }
@@ -95,6 +102,25 @@ mod tests {
                 let error = (value(range, x) - f64::from(x)).abs();
                 prop_assert!(error <= 2.0 * f64::from(range.unit), "{x} is off by {error}");
             }
+        }
+    }
+
+    #[test]
+    fn high_digits_begin_where_they_are_said_to() {
+        let range = Range { scale: 1.0, unit: 1.0 };
+        let high = |x: i32| range.digits(x as f32)[0];
+        let least = HIGH as i32;
+        assert!((-least..least).all(|x| high(x) == 0) && high(least) == 1);
+        assert!((least..least * 3).all(|x| high(x) != 0));
+    }
+
+    #[test]
+    fn a_small_number_keeps_its_sign() {
+        let range = Range::of(1f32.to_bits());
+        for (x, digits) in
+            [(1e-30, [0, 0, 1]), (-1e-30, [0, 0, 0xff]), (0.0, [0; 3]), (1e-40, [0; 3])]
+        {
+            assert_eq!(range.digits(x), digits, "{x}");
         }
     }
 

@@ -7,9 +7,10 @@
 //! a batch.
 
 use crate::codegen::region::{Address, Base, Extent, Item, Word};
-use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target};
+use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, widest_tile};
+use crate::kernels::copy::Copy;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::residual::{Read, Reads};
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
@@ -147,7 +148,7 @@ impl Direct<'_> {
         let pixels = form.size[1] + TAPS - 1;
         let copy = Copy { target: sink.machine.target, pixels, pixel: form.value_tile() };
         let name = form.name("copy", self.layer.conv, self.layer.operands);
-        let kernel = sink.program(&name, format!("winograd {copy:?}"), |n| copy.program(n))?;
+        let kernel = sink.program(&name, format!("{copy:?}"), |n| copy.program(n))?;
         let down = form.transforms.outputs as i64 * src.row;
         let mut levels = Levels::new([
             Pointer::new(self.layer.operands.src.base, start + class.first as i64 * down),
@@ -233,33 +234,5 @@ impl Direct<'_> {
             activation: self.layer.conv.activation,
             ahead: Ahead::Not,
         }
-    }
-}
-
-/// A row of pixels copied, 16 channels of each. Everything that determines the code.
-#[derive(Clone, Debug)]
-struct Copy {
-    target: Target,
-    pixels: usize,
-    /// Bytes from a copied pixel to the next.
-    pixel: i64,
-}
-
-impl Copy {
-    /// Arguments: the first pixel, its copy.
-    fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 2);
-        let (src, dst) = (b.arg(0), b.arg(1));
-        let value = b.vector();
-        b.repeat(Count::Fixed(self.pixels as u32), |b| {
-            for lane in (0..16 * F32).step_by(self.target.vector_bytes() as usize) {
-                b.load(value, src.at(lane));
-                b.store(dst.at(lane), value);
-            }
-            b.advance(src, 16 * F32);
-            b.advance(dst, self.pixel);
-        });
-        b.release([value]);
-        b.finish()
     }
 }

@@ -1,0 +1,231 @@
+//! How large the values are that each output sees, beside the greatest of their image.
+//!
+//! All values of an image share a unit, so what a product is off by is a part of the image's greatest value and not of
+//! those that an output sees. Let `G` be the greatest magnitude of the image, `W` that of an output's `n` weights. The
+//! units are `u = G / 8,355,000` and `v = W / 8,355,000`. A factor is off by at most two units, and the products of
+//! digits that are left out come to at most `128^2 (2 * 2^8 + 1)` units of both (`number`, `product`), so `n` products are
+//! off by at most `n u v (4 * 8,355,000 + 4 + 8,404,992)`, which is less than `2^-20 n G W`.
+//!
+//! An output whose window has a greatest magnitude `M` below [`LEAST`] units, but not of 0, is *dark*. Of any other,
+//! `G` is at most 261.1 `M`, so it is off by less than `2^-12 n M W`: by a part of what it sees itself. If it sees
+//! nothing but zeros its products are exact. Of random rounding errors, a thirtieth of that is what is left on the
+//! average; and in the layers of ResNets `G` is 3 to 30 `M` for all windows. A row of outputs of which one is dark is
+//! computed directly, and so are all of an image whose greatest magnitude is not finite.
+//!
+//! 261.1 is as far as high digits reach: a value whose high digit is not 0 is at least 32,640 units. It is also just
+//! more than the 255 steps of a picture's bytes.
+//!
+//! That takes the greatest magnitude of each pixel, and channels are lanes. So there are two steps. First the high
+//! digits of some channels of the pixel in the middle of each window are looked at ([`Suspects`]), which are at hand: if
+//! one of them is not 0, no output is dark. Only a chunk in which there is a pixel without any looks at all windows
+//! ([`Check`]). What decides is one row's of one image in either way.
+
+use crate::codegen::vir::{
+    Arith, Builder, Count, Distance, Inst, Integer, Mem, OverBudget, Program, Target, V,
+};
+
+use super::guard::WORD;
+use super::number::HIGH;
+use super::{BLOCK, LANES_BYTES, POSITION, UNIT};
+
+/// Below so many units values are dark. The least magnitude that has a high digit, and a little less, as scale and unit
+/// are rounded.
+const LEAST: f32 = (HIGH - 640) as f32;
+
+/// Whether some positions have a high digit. Everything that determines the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Suspects {
+    /// The machine.
+    pub(super) target: Target,
+    /// Rows, and positions of a row.
+    pub(super) size: [usize; 2],
+    /// Bytes from a row to the next.
+    pub(super) row: i64,
+}
+
+impl Suspects {
+    /// Arguments: the first position's high digits, and a word: it becomes 0 if each position has one that is not 0.
+    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 2);
+        let digits = b.arg(0);
+        let fold = Fold::new(&mut b);
+        let [rows, columns] = self.size;
+        let (whole, rest) = (columns / BLOCK, columns % BLOCK);
+        b.repeat(Count::Fixed(rows as u32), |b| {
+            let place = |i: usize| digits.at(i as i64 * POSITION);
+            b.repeat(Count::Fixed(whole as u32), |b| {
+                fold.positions(b, &std::array::from_fn::<_, BLOCK, _>(place));
+                b.advance(digits, BLOCK as i64 * POSITION);
+            });
+            if rest > 0 {
+                let last = |i: usize| place(i.min(rest - 1));
+                let places: Vec<Mem> = (0..rest.next_power_of_two()).map(last).collect();
+                fold.positions(b, &places);
+            }
+            b.advance(digits, self.row - (whole * BLOCK) as i64 * POSITION);
+        });
+        fold.end(&mut b);
+        b.finish()
+    }
+}
+
+/// Registers of [`Suspects`].
+struct Fold {
+    /// For each distance the lanes that change places with one further on.
+    lower: Vec<(Distance, V)>,
+    zero: V,
+    /// Where a position had no digit.
+    found: V,
+}
+
+impl Fold {
+    fn new(b: &mut Builder) -> Self {
+        let [zero, found, all] = [b.vector(), b.vector(), b.vector()];
+        b.bits(zero, 0);
+        b.bits(found, 0);
+        b.bits(all, u32::MAX);
+        let lower = Distance::ALL.map(|distance| {
+            let (mask, lanes) = (b.vector(), 0..BLOCK);
+            let is_lower = |lane: &usize| lane & distance.lanes() == 0;
+            let lanes = lanes.filter(is_lower).fold(0, |mask, lane| mask | 1 << lane);
+            b.blend(mask, zero, all, lanes);
+            (distance, mask)
+        });
+        b.release([all]);
+        Fold { lower: lower.into(), zero, found }
+    }
+
+    /// Looks at as many positions as a power of two.
+    fn positions(&self, b: &mut Builder, places: &[Mem]) {
+        let depth = places.len().trailing_zeros() as usize;
+        let any = self.merged(b, places, depth);
+        let other = b.vector();
+        for &(distance, _) in &self.lower[depth..] {
+            b.push(Inst::Exchange { dst: other, src: any, distance });
+            b.arith(Arith::Or, any, any, other);
+        }
+        // As numbers, since what is compared as bits could be a denormal.
+        b.from_integer(any, any);
+        b.arith(Arith::Equal, any, any, self.zero);
+        b.arith(Arith::Or, self.found, self.found, any);
+        b.release([any, other]);
+    }
+
+    /// The bits that are set anywhere in each position, in as many lanes for each.
+    fn merged(&self, b: &mut Builder, places: &[Mem], depth: usize) -> V {
+        let &[place] = places else {
+            let (first, second) = places.split_at(places.len() / 2);
+            let [first, second] = [first, second].map(|half| self.merged(b, half, depth - 1));
+            let (distance, lower) = self.lower[depth - 1];
+            let own = b.vector();
+            b.push(Inst::Copy { dst: own, src: first });
+            b.select(own, lower, second);
+            b.select(second, lower, first);
+            b.push(Inst::Exchange { dst: first, src: second, distance });
+            b.arith(Arith::Or, own, own, first);
+            b.release([first, second]);
+            return own;
+        };
+        let v = b.vector();
+        b.load(v, place);
+        v
+    }
+
+    fn end(&self, b: &mut Builder) {
+        let word = b.arg(1).at(0);
+        write_word(b, self.found, word);
+    }
+}
+
+/// A word that is 0 if no bit of a vector is set. Takes another vector beside it, whose bits are lost.
+fn write_word(b: &mut Builder, found: V, place: Mem) {
+    let one = b.vector();
+    b.constant(one, 1.0);
+    b.arith(Arith::And, found, found, one);
+    b.sum_lanes(found);
+    b.store_first(place, found);
+    b.release([one]);
+}
+
+/// Which rows have a dark output, by the magnitudes of pixels. Everything that determines the code.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Check {
+    /// The machine.
+    pub(super) target: Target,
+    /// Rows, and windows of a row.
+    pub(super) size: [usize; 2],
+    /// Bytes from the magnitudes of a row's first window to those of the next.
+    pub(super) row: i64,
+    /// How far the magnitudes are that a window sees; those of the next window follow each of them.
+    pub(super) taps: Vec<i64>,
+    /// Whether windows of nothing but zeros count as well.
+    pub(super) zeros: bool,
+}
+
+impl Check {
+    /// Arguments: the first magnitudes, the thread's memory, and words: the first becomes 0 if no window is dark, those
+    /// behind it if none of their row is.
+    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 3);
+        let [least, none, zero, any] = [b.vector(), b.vector(), b.vector(), b.vector()];
+        b.load(none, b.arg(1).at(UNIT));
+        b.constant(least, LEAST);
+        b.arith(Arith::Mul, least, least, none);
+        // Where the unit is no number, nothing is bright, and nothing is nothing.
+        b.arith(Arith::Sub, none, none, none);
+        b.bits(zero, 0);
+        b.bits(any, 0);
+        let (src, words) = (b.arg(0), b.pointer(b.arg(2)));
+        let [rows, columns] = self.size;
+        let (whole, rest) = (columns / BLOCK, columns % BLOCK);
+        b.repeat(Count::Fixed(rows as u32), |b| {
+            b.advance(words, WORD);
+            let found = b.vector();
+            b.bits(found, 0);
+            let registers = [least, none, zero, found];
+            b.repeat(Count::Fixed(whole as u32), |b| {
+                self.windows(b, registers, BLOCK);
+                b.advance(src, LANES_BYTES);
+            });
+            if rest > 0 {
+                self.windows(b, registers, rest);
+            }
+            b.arith(Arith::Or, any, any, found);
+            write_word(b, found, words.at(0));
+            b.release([found]);
+            b.advance(src, self.row - whole as i64 * LANES_BYTES);
+        });
+        let word = b.arg(2).at(0);
+        write_word(&mut b, any, word);
+        b.finish()
+    }
+
+    /// Sets the bits of the lanes of `found` whose window is dark: the next `count` ones.
+    fn windows(&self, b: &mut Builder, [least, none, zero, found]: [V; 4], count: usize) {
+        let [greatest, other] = [b.vector(), b.vector()];
+        for (i, &tap) in self.taps.iter().enumerate() {
+            let place = b.arg(0).at(tap);
+            if i == 0 {
+                b.load(greatest, place);
+            } else {
+                b.load(other, place);
+                // As integers, NaN is above all others.
+                b.integer(Integer::Max, greatest, greatest, other);
+            }
+        }
+        let bright = other;
+        b.arith(Arith::LessOrEqual, bright, least, greatest);
+        if !self.zeros {
+            b.arith(Arith::Equal, greatest, greatest, none);
+            b.arith(Arith::Or, bright, bright, greatest);
+        }
+        let dark = greatest;
+        b.bits(dark, u32::MAX);
+        b.arith(Arith::AndNot, dark, bright, dark);
+        if count < BLOCK {
+            b.blend(dark, zero, dark, (1 << count) - 1);
+        }
+        b.arith(Arith::Or, found, found, dark);
+        b.release([greatest, other]);
+    }
+}

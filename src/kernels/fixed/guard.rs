@@ -1,0 +1,369 @@
+//! Rows that tiles cannot compute well enough are computed directly, in the same chunk.
+//!
+//! A chunk looks at what its outputs see ([`dark`](super::dark)) and leaves a word for each of its rows, and one for all of
+//! them, in its thread's memory. Where a word is set, a direct convolution of that row goes before the tiles of a panel, to
+//! the thread's memory: a shortcut may lie where the result will be. It takes the panel's weights, as numbers
+//! ([`unpack`](super::unpack)), which the chunk makes of their digits. Behind the tiles, which compute all rows as ever, the
+//! row is copied to the result. At the end the range of the chunk's results is looked for once more.
+//!
+//! What decides is one row's of one image, and so is what it decides: results depend neither on how chunks are cut nor on
+//! the place in a batch.
+
+use resnetc_ir::op::Conv;
+
+use crate::codegen::region::{Address, Extent, Item, Word};
+use crate::codegen::vir::Target;
+use crate::kernels::KernelError;
+use crate::kernels::conv::micro::{Ahead, Micro, Shortcut, Start, widest_tile};
+use crate::kernels::conv::{Operands, problem, shared_channels, start, sum};
+use crate::kernels::copy::Copy;
+use crate::kernels::geometry::Place;
+use crate::kernels::residual::Reads;
+use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::tiling::{Pixel, runs, split};
+
+use super::dark::Check;
+use super::layer::{Panel, Stripe};
+use super::range::{Greatest, Kept};
+use super::unpack::{Stretch, Unpack};
+use super::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
+
+/// Bytes of a word.
+pub(super) const WORD: i64 = 4;
+
+/// Where the magnitudes of what windows see are, from [`Guard::magnitudes`] on.
+#[derive(Clone, Debug)]
+pub(super) struct Windows {
+    /// Bytes of all of them.
+    pub(super) bytes: i64,
+    /// From a row's first window to the next row's.
+    pub(super) row: i64,
+    /// Windows of a row.
+    pub(super) columns: usize,
+    /// From a window to what it sees.
+    pub(super) taps: Vec<i64>,
+}
+
+/// Where packed weights are: the constants and panels of the first block of outputs, and how many bytes of panel a block
+/// has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed {
+    pub(super) constants: i64,
+    pub(super) panels: i64,
+    pub(super) block: i64,
+}
+
+/// The chunks of a piece, as far as they compute rows directly.
+pub(super) struct Guard<'a> {
+    pub(super) conv: &'a Conv,
+    pub(super) operands: Operands<'a>,
+    /// The levels of chunks: images, stripes of rows, and parts of the outputs.
+    pub(super) images: usize,
+    pub(super) stripe: Stripe,
+    pub(super) parts: usize,
+    /// The blocks of outputs of the widest panel.
+    pub(super) wide: usize,
+    pub(super) packed: Packed,
+    pub(super) windows: Windows,
+    /// Where the results' range is kept, and where the first chunk keeps its own.
+    pub(super) kept: Kept,
+    pub(super) range: Pointer,
+    /// From where on the thread's memory is free.
+    pub(super) start: i64,
+}
+
+/// Byte distances in the memory of a thread.
+struct Memory {
+    /// Magnitudes of pixels.
+    magnitudes: i64,
+    /// The weights of a panel, behind their biases.
+    weights: i64,
+    /// The results of a panel, row by row, and in a row block by block.
+    results: i64,
+    end: i64,
+}
+
+/// Whole cache lines.
+fn aligned(bytes: i64) -> i64 {
+    (bytes + LANES_BYTES - 1) / LANES_BYTES * LANES_BYTES
+}
+
+impl Guard<'_> {
+    fn memory(&self) -> Memory {
+        let magnitudes = aligned(self.start) + aligned((1 + self.stripe.rows as i64) * WORD);
+        // A vector may begin at the last magnitude.
+        let weights = magnitudes + aligned(self.windows.bytes) + LANES_BYTES;
+        let results = weights + self.depth() as i64 * self.lanes_bytes(self.wide);
+        let end = results + self.stripe.rows as i64 * self.result_row(self.wide);
+        Memory { magnitudes, weights, results, end }
+    }
+
+    /// Asks for the memory of all that is kept.
+    pub(super) fn reserve(&self, sink: &mut Sink) {
+        sink.reserve(self.memory().end as usize);
+    }
+
+    /// Rows and columns of the result.
+    fn size(&self) -> [usize; 2] {
+        let [_, _, rows, columns] = self.operands.dst.geometry.nchw();
+        [rows, columns]
+    }
+
+    /// Values of an output's panel: its bias and its weights.
+    fn depth(&self) -> usize {
+        let [_, inputs, ..] = self.operands.src.geometry.nchw();
+        1 + inputs * self.conv.window.kernel.iter().product::<usize>()
+    }
+
+    /// Bytes of a value of so many blocks of outputs.
+    fn lanes_bytes(&self, blocks: usize) -> i64 {
+        blocks as i64 * LANES_BYTES
+    }
+
+    /// Bytes of a row of so many blocks of results.
+    fn result_row(&self, blocks: usize) -> i64 {
+        blocks as i64 * self.size()[1] as i64 * ROW
+    }
+
+    fn name(&self, step: &str) -> String {
+        let [_, outputs, ..] = self.operands.dst.geometry.nchw();
+        format!("fixed point {step} {}", problem(self.operands.src, outputs, self.conv))
+    }
+
+    /// The word of all rows, behind which their own follow.
+    fn words(&self) -> i64 {
+        aligned(self.start)
+    }
+
+    /// Where the check that looks at some channels only leaves its word.
+    pub(super) fn word(&self) -> Pointer {
+        Pointer::new(THREAD, self.words())
+    }
+
+    /// Where magnitudes are.
+    pub(super) fn magnitudes(&self) -> i64 {
+        self.memory().magnitudes
+    }
+
+    /// Adds the levels of chunks: strides of images, of rows of the result, and of parts of the outputs.
+    pub(super) fn chunks<const N: usize>(
+        &self,
+        levels: &mut Levels<N>,
+        image: [i64; N],
+        row: [i64; N],
+        part: [i64; N],
+    ) {
+        levels.chunk(self.images, image);
+        levels.chunk(self.stripe.count, row.map(|bytes| bytes * self.stripe.rows as i64));
+        levels.chunk(self.parts, part);
+    }
+
+    /// `items`, if any row is computed directly; so many levels are outside of them.
+    pub(super) fn when_any(&self, items: Vec<Item>) -> Item {
+        let word = Address { base: THREAD, offset: self.words(), strides: Vec::new() };
+        Item::When { word, is: Word::NotZero, items }
+    }
+
+    /// `items` for each row that is computed directly, inside of the repeat of panels.
+    fn each_row(&self, items: Vec<Item>) -> Item {
+        let strides = vec![0, 0, 0, 0, WORD];
+        let word = Address { base: THREAD, offset: self.words() + WORD, strides };
+        let items = vec![Item::When { word, is: Word::NotZero, items }];
+        self.when_any(vec![Item::Repeat { count: self.stripe.rows as u32, items }])
+    }
+
+    /// The check of all windows, or of the pixel in the middle of each: windows of zeros count there as well, since others
+    /// that they see may be none.
+    pub(super) fn check(&self, all: bool, sink: &mut Sink) -> Result<Item, KernelError> {
+        let Windows { row, columns, ref taps, .. } = self.windows;
+        let size = [self.stripe.rows, columns];
+        let taps = if all { taps.clone() } else { vec![taps[taps.len() / 2]] };
+        let check = Check { target: sink.machine.target, size, row, taps, zeros: !all };
+        let kernel =
+            sink.program(&self.name("check"), format!("{check:?}"), |n| check.program(n))?;
+        let mut levels = Levels::new([
+            Pointer::new(THREAD, self.memory().magnitudes),
+            Pointer::new(THREAD, 0),
+            self.word(),
+        ]);
+        self.chunks(&mut levels, [0; 3], [0; 3], [0; 3]);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// What goes before the tiles of a panel, whose weights are where `stretches` say.
+    pub(super) fn before(
+        &self,
+        panel: Panel,
+        stretches: &[Stretch],
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
+        let mut items = vec![self.biases(panel, sink)?];
+        for stretch in stretches {
+            items.push(self.unpacked(panel, stretch, sink)?);
+        }
+        let rows = self.each_row(vec![self.direct(panel, sink)?]);
+        Ok(vec![self.when_any(items), rows])
+    }
+
+    /// Adds the levels of chunks and of the repeat of panels to constants of a panel: strides of a block.
+    fn constants<const N: usize>(&self, levels: &mut Levels<N>, panel: Panel, block: [i64; N]) {
+        let next = block.map(|bytes| bytes * panel.blocks as i64);
+        let part = next.map(|bytes| bytes * panel.per_part as i64);
+        self.chunks(levels, [0; N], [0; N], part);
+        levels.repeat(next);
+    }
+
+    /// The biases of a panel.
+    fn biases(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
+        let copy = Copy { target: sink.machine.target, pixels: 1, pixel: LANES_BYTES };
+        let kernel =
+            sink.program(&self.name("biases"), format!("{copy:?}"), |n| copy.program(n))?;
+        let first = self.packed.constants + panel.before as i64 * CONSTANTS + BIAS;
+        let mut levels = Levels::new([
+            Pointer::new(WEIGHTS, first),
+            Pointer::new(THREAD, self.memory().weights),
+        ]);
+        self.constants(&mut levels, panel, [CONSTANTS, 0]);
+        levels.inner(Extent::Fixed(panel.blocks as u32), [CONSTANTS, LANES_BYTES]);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// Some weights of a panel.
+    fn unpacked(
+        &self,
+        panel: Panel,
+        stretch: &Stretch,
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let [outer, steps, rows] = stretch.levels;
+        let digit = panel.blocks as i64 * TILE;
+        let target = sink.machine.target;
+        let unpack = Unpack { target, byte: stretch.byte, digit, levels: [steps, rows] };
+        let kernel =
+            sink.program(&self.name("weights"), format!("{unpack:?}"), |n| unpack.program(n))?;
+        let (before, Packed { constants, panels, block }) = (panel.before as i64, self.packed);
+        let first = self.memory().weights + self.lanes_bytes(panel.blocks);
+        let mut levels = Levels::new([
+            Pointer::new(WEIGHTS, panels + before * block + stretch.from),
+            Pointer::new(WEIGHTS, constants + before * CONSTANTS),
+            Pointer::new(THREAD, first + stretch.to),
+        ]);
+        self.constants(&mut levels, panel, [block, CONSTANTS, 0]);
+        levels.inner(Extent::Fixed(panel.blocks as u32), [TILE, CONSTANTS, LANES_BYTES]);
+        levels.inner(Extent::Fixed(outer.count as u32), [outer.from, 0, outer.to]);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// A row of a panel's results, directly.
+    fn direct(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
+        let micro = self.micro(panel.blocks, sink.machine.target);
+        let kernel =
+            sink.program(&self.name("direct"), format!("{micro:?}"), |n| micro.program(n))?;
+        let src = self.operands.src;
+        let strides = src.geometry.strides();
+        let down = self.conv.window.strides[0] as i64 * strides.row;
+        let first = start(src.origin(), strides, &self.conv.window);
+        let memory = self.memory();
+        let shortcut = self.shortcut();
+        let res = shortcut.geometry.strides();
+        let mut levels = Levels::new([
+            Pointer::new(src.base, first + self.stripe.first as i64 * down),
+            Pointer::new(THREAD, memory.weights),
+            Pointer::new(THREAD, memory.results),
+            self.results(shortcut, panel),
+        ]);
+        let next = [0, 0, 0, res.plane * panel.blocks as i64];
+        let part = next.map(|bytes| bytes * panel.per_part as i64);
+        let row = [down, 0, self.result_row(panel.blocks), res.row];
+        self.chunks(&mut levels, [strides.image, 0, 0, res.image], [down, 0, 0, res.row], part);
+        levels.repeat(next);
+        levels.repeat(row);
+        levels.pass_if(3, micro.has_shortcut());
+        Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(1)])))
+    }
+
+    /// The shortcut, or the result where there is none.
+    fn shortcut(&self) -> &Place {
+        self.operands.residual.map_or(self.operands.dst, |added| added.place)
+    }
+
+    /// The first of a panel's results, or of what they are added to.
+    fn results(&self, place: &Place, panel: Panel) -> Pointer {
+        let strides = place.geometry.strides();
+        let first = panel.before as i64 * strides.plane + self.stripe.first as i64 * strides.row;
+        Pointer::new(place.base, place.origin() + first)
+    }
+
+    /// The direct convolution of a row, for so many blocks of outputs.
+    fn micro(&self, blocks: usize, target: Target) -> Micro {
+        let (conv, src) = (self.conv, self.operands.src.geometry.strides());
+        let res = self.shortcut().geometry.strides();
+        let across = conv.window.strides[1] as i64 * src.pixel;
+        let at = |x: i64| Pixel { src: x * across, dst: x * ROW, res: x * res.pixel };
+        let pixels: Vec<Pixel> = (0..self.size()[1] as i64).map(at).collect();
+        let vectors = blocks * BLOCK / target.lanes;
+        let widest = widest_tile(target, vectors, true).unwrap_or(1);
+        let (widths, _) = split(pixels.len(), widest, vectors);
+        let [_, inputs, ..] = self.operands.src.geometry.nchw();
+        Micro {
+            target,
+            vectors,
+            dst_block: self.size()[1] as i64 * ROW,
+            start: Start::Bias,
+            sum: sum(&conv.window, src, shared_channels(src, inputs)),
+            shortcut: match self.operands.residual {
+                Some(_) => Shortcut::Residual(Reads::whole(vectors, res.plane, target).vectors),
+                None => Shortcut::None,
+            },
+            tiles: runs(&pixels, &widths),
+            band: [0; 3],
+            activation: conv.activation,
+            ahead: Ahead::Not,
+        }
+    }
+
+    /// What goes behind the tiles of a panel: the rows that were computed directly, to the result.
+    pub(super) fn behind(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
+        let columns = self.size()[1];
+        let copy = Copy { target: sink.machine.target, pixels: columns, pixel: ROW };
+        let kernel = sink.program(&self.name("copy"), format!("{copy:?}"), |n| copy.program(n))?;
+        let dst = self.operands.dst.geometry.strides();
+        let mut levels = Levels::new([
+            Pointer::new(THREAD, self.memory().results),
+            self.results(self.operands.dst, panel),
+        ]);
+        let next = [0, dst.plane * panel.blocks as i64];
+        let part = next.map(|bytes| bytes * panel.per_part as i64);
+        self.chunks(&mut levels, [0, dst.image], [0, dst.row], part);
+        levels.repeat(next);
+        levels.repeat([self.result_row(panel.blocks), dst.row]);
+        levels.inner(Extent::Fixed(panel.blocks as u32), [columns as i64 * ROW, dst.plane]);
+        Ok(self.each_row(vec![Item::Call(levels.call(kernel, &[]))]))
+    }
+
+    /// The range of the results of a chunk, each of which has so many blocks of them, where it is kept and a row was
+    /// computed directly.
+    pub(super) fn range(&self, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+        if self.kept.offset.is_none() {
+            return Ok(Vec::new());
+        }
+        let dst = self.operands.dst.geometry.strides();
+        let greatest = Greatest {
+            target: sink.machine.target,
+            size: [self.stripe.rows, self.size()[1]],
+            strides: [dst.plane, dst.row, dst.pixel],
+            last: None,
+            live: BLOCK,
+        };
+        let kernel =
+            sink.program(&self.name("range"), format!("{greatest:?}"), |n| greatest.program(n))?;
+        let panel = Panel { blocks, before: 0, per_part: 1 };
+        let mut levels = Levels::new([self.results(self.operands.dst, panel), self.range.clone()]);
+        let [image, stripe, part] = self.kept.strides();
+        levels.chunk(self.images, [dst.image, image]);
+        levels.chunk(self.stripe.count, [dst.row * self.stripe.rows as i64, stripe]);
+        levels.chunk(self.parts, [dst.plane * blocks as i64, part]);
+        let call = levels.call(kernel, &[Extent::Fixed(blocks as u32)]);
+        Ok(vec![self.when_any(vec![Item::Call(call)])])
+    }
+}

@@ -1,0 +1,303 @@
+//! Convolutions of a planar picture of few channels, as a network begins with.
+//!
+//! A group of 64 channels would be mostly empty. Here the 64 bytes of a tile's row are a stretch of a row of the picture, in
+//! which each pixel has four bytes, one a channel; where the window strides by two rows, it has those of two rows. The
+//! windows of neighbouring outputs overlap in memory, so a tile's rows are only so far apart as the window strides. A step
+//! of the sum is as many rows of the window as a pixel has; what of the 64 bytes lies past the window meets weights of 0.
+
+use resnetc_ir::op::Conv;
+
+use crate::codegen::region::Piece;
+use crate::codegen::vir::TILE_ROWS;
+use crate::kernels::KernelError;
+use crate::kernels::conv::Operands;
+use crate::kernels::conv::pack::Weights;
+use crate::kernels::sink::{Machine, Sink};
+
+use super::cost;
+use super::guard::Windows;
+use super::layer::Stripe;
+use super::magnitudes::MAGNITUDE_BYTES;
+use super::number::DIGITS;
+use super::pack::Panels;
+use super::product::Together;
+use super::range::{Kept, Ranges};
+use super::unpack::{Level, Stretch};
+use super::{BLOCK, FARTHEST, GROUP_BLOCKS, LANES_BYTES, MOST_WEIGHTS, ROW, SUMS, Shared, TILE};
+
+mod layer;
+
+use layer::Layer;
+
+/// The most rows that share a pixel's bytes.
+const MOST_ROWS: usize = 2;
+
+/// Parts of the outputs that chunks share: all are one chunk's.
+const PARTS: usize = 1;
+
+/// What is computed together: weights are near.
+const TOGETHER: Together = Together { tiles: 1, blocks: 2 };
+
+/// A convolution of few channels as tiles see it.
+#[derive(Clone, Debug)]
+pub struct Narrow {
+    images: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Rows and columns of the source.
+    source: [usize; 2],
+    /// Rows and columns of the result.
+    size: [usize; 2],
+    kernel: [usize; 2],
+    strides: [usize; 2],
+}
+
+impl Narrow {
+    /// The form of a convolution of these shapes, if there is one; else why not.
+    ///
+    /// # Errors
+    /// The reason for which only other algorithms remain.
+    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Narrow, &'static str> {
+        let [_, inputs, h, w] = src;
+        let [images, outputs, rows, columns] = dst;
+        let window = &conv.window;
+        if conv.groups != 1 || conv.residual.is_some() || window.dilations != [1, 1] {
+            return Err("it has groups, a shortcut or dilations");
+        }
+        if [images, inputs, outputs, rows, columns].contains(&0) || inputs > GROUP_BLOCKS {
+            return Err("it has more than four channels, or no elements");
+        }
+        let (kernel, strides) = (window.kernel, window.strides);
+        let form = Narrow {
+            images,
+            inputs,
+            outputs,
+            source: [h, w],
+            size: [rows, columns],
+            kernel,
+            strides,
+        };
+        if strides[0] > MOST_ROWS || kernel[1] as i64 * form.pixel() > ROW {
+            return Err("its window is too wide, or strides too far");
+        }
+        if w < BLOCK || form.pixels() < BLOCK {
+            return Err("its rows are shorter than a vector");
+        }
+        let weights = form.steps() * TILE_ROWS * GROUP_BLOCKS;
+        match weights <= MOST_WEIGHTS && form.memory(rows).end <= FARTHEST {
+            true => Ok(form),
+            false => Err("its digits or weights would be too many"),
+        }
+    }
+
+    /// Rows that share a pixel's bytes: as many as the window strides, so that all outputs see the same ones together.
+    fn together(&self) -> usize {
+        self.strides[0]
+    }
+
+    /// Bytes of a pixel, of one digit.
+    fn pixel(&self) -> i64 {
+        (GROUP_BLOCKS * self.together()) as i64
+    }
+
+    /// Pixels of a row that windows see.
+    fn pixels(&self) -> usize {
+        (self.size[1] - 1) * self.strides[1] + self.kernel[1]
+    }
+
+    /// Steps of the sum.
+    fn steps(&self) -> usize {
+        self.kernel[0].div_ceil(self.together())
+    }
+
+    fn blocks(&self) -> usize {
+        self.outputs.div_ceil(BLOCK)
+    }
+
+    /// Tiles of a row.
+    fn tiles(&self) -> usize {
+        self.size[1].div_ceil(TILE_ROWS)
+    }
+
+    /// Rows of digits for so many rows of the result.
+    fn rows(&self, rows: usize) -> usize {
+        rows + self.steps() - 1
+    }
+
+    /// Rows of the source that so many rows of the result see.
+    fn seen_rows(&self, rows: usize) -> usize {
+        (rows - 1) * self.strides[0] + self.kernel[0]
+    }
+
+    /// Bytes of the magnitudes of a row's pixels.
+    fn magnitudes_row(&self) -> i64 {
+        self.pixels() as i64 * MAGNITUDE_BYTES
+    }
+
+    /// Where a chunk of `rows` rows has the magnitudes of what windows see. Windows between those of outputs are looked at
+    /// as well: nearly all that they see is seen by their neighbours.
+    fn windows(&self, rows: usize) -> Windows {
+        let row = self.magnitudes_row();
+        let tap = |y: usize, x: usize| y as i64 * row + x as i64 * MAGNITUDE_BYTES;
+        let [height, width] = self.kernel;
+        Windows {
+            bytes: self.seen_rows(rows) as i64 * row,
+            row: self.strides[0] as i64 * row,
+            columns: (self.size[1] - 1) * self.strides[1] + 1,
+            taps: (0..height).flat_map(|y| (0..width).map(move |x| tap(y, x))).collect(),
+        }
+    }
+
+    /// Where the weights of a panel are, and where they go as numbers: channel by channel, tap by tap.
+    fn stretches(&self, blocks: usize) -> Vec<Stretch> {
+        let [height, width] = self.kernel;
+        let (together, step) = (self.together(), (DIGITS * blocks) as i64 * TILE);
+        let number = blocks as i64 * LANES_BYTES;
+        let stretch = |channel: usize, y: usize| Stretch {
+            byte: channel as u8,
+            from: y as i64 * ROW,
+            to: ((channel * height + y) * width) as i64 * number,
+            levels: [
+                Level { count: 1, from: 0, to: 0 },
+                Level {
+                    count: (height - y).div_ceil(together),
+                    from: step,
+                    to: (together * width) as i64 * number,
+                },
+                Level { count: width, from: together as i64 * ROW, to: number },
+            ],
+        };
+        let rows = 0..together.min(height);
+        (0..self.inputs)
+            .flat_map(|c| rows.clone().map(move |y| (c, y)))
+            .map(|(c, y)| stretch(c, y))
+            .collect()
+    }
+
+    fn panels(&self) -> Panels {
+        Panels { blocks: self.blocks(), wide: TOGETHER.blocks, steps: self.steps() }
+    }
+
+    /// Where a chunk of `rows` rows has what in its thread's memory.
+    fn memory(&self, rows: usize) -> Memory {
+        let line = |bytes: i64| (bytes + ROW - 1) / ROW * ROW;
+        let pitch = line(self.pixels() as i64 * self.pixel());
+        // The last tile of a row may begin before its end and go on far behind it.
+        let behind = line((TILE_ROWS * self.strides[1]) as i64 * self.pixel() + ROW);
+        let digits = SUMS + TOGETHER.sums_bytes();
+        let plane = self.rows(rows) as i64 * pitch + behind;
+        let apart = digits + DIGITS as i64 * plane;
+        Memory { digits, pitch, plane, apart, end: apart + (MOST_ROWS * DIGITS) as i64 * ROW }
+    }
+
+    /// Rows of the result of a chunk.
+    fn stripe(&self, machine: &Machine) -> usize {
+        let near = machine.cache_bytes as f64 * cost::NEAR;
+        let fits = |rows: &usize| self.memory(*rows).end as f64 <= near;
+        let even = self.size[0].div_ceil(2 * machine.threads);
+        (1..=even).rev().find(fits).unwrap_or(1)
+    }
+
+    /// Chunks of an image.
+    fn stripes(&self, machine: &Machine) -> usize {
+        self.size[0].div_ceil(self.stripe(machine))
+    }
+
+    /// The greatest magnitudes of all channels, from offset 0 on.
+    fn ranges(&self) -> Ranges {
+        Ranges { offset: 0, count: self.inputs }
+    }
+
+    /// Bytes of scratch memory: the greatest magnitudes of all channels.
+    pub(in crate::kernels) fn scratch_bytes(&self) -> usize {
+        self.images * self.ranges().image() as usize
+    }
+
+    /// What chunks keep of their results' range.
+    fn kept(&self, machine: &Machine, offset: Option<i64>) -> Kept {
+        Kept { offset, stripes: self.stripes(machine), parts: PARTS }
+    }
+
+    /// Bytes of what all chunks keep of their results' range.
+    pub(in crate::kernels) fn range_bytes(&self, machine: &Machine) -> usize {
+        self.kept(machine, None).bytes(self.images, self.outputs)
+    }
+
+    /// Half cycles for one input channel and 16 outputs.
+    pub(in crate::kernels) fn cost(&self, machine: &Machine) -> f64 {
+        let rows = self.stripe(machine);
+        let turns = (self.stripes(machine) * self.images).div_ceil(machine.threads) as f64;
+        let vectors = self.rows(rows) * self.together() * self.pixels().div_ceil(BLOCK);
+        let split = vectors as f64 * cost::SPLIT;
+        let dots = (rows * self.tiles() * self.steps()) as f64 * cost::DOTS;
+        let finish = (rows * self.size[1]) as f64 * cost::FINISH + cost::CALL;
+        let area = self.images * self.inputs * self.source[0] * self.source[1] / BLOCK;
+        let greatest = area as f64 * cost::GREATEST / machine.threads as f64;
+        let blocks = self.blocks() as f64;
+        let all = cost::REGION + greatest + turns * (split + blocks * (dots + finish));
+        all / (self.inputs as f64 * blocks)
+    }
+
+    /// Lowers the convolution to one region, or two if nothing is known of its source's range.
+    ///
+    /// # Errors
+    /// If no kernel fits the machine.
+    pub(in crate::kernels) fn lower(
+        &self,
+        conv: &Conv,
+        weights: Weights,
+        operands: Operands<'_>,
+        shared: Shared,
+        sink: &mut Sink,
+    ) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let (panels, form) = (self.panels(), self.clone());
+        let place = move |step: usize, row: usize, channel: usize| form.weight(step, row, channel);
+        let constants = sink.pack(panels.len(), move |out| panels.fill(&weights, place, out));
+        let found = Ranges { offset: shared.scratch, ..self.ranges() };
+        let layer = Layer {
+            form: self,
+            conv,
+            operands,
+            source: shared.source.unwrap_or(found),
+            kept: self.kept(&sink.machine, shared.own),
+            rows: self.stripe(&sink.machine),
+            constants,
+        };
+        let mut regions = Vec::new();
+        if shared.source.is_none() {
+            regions.push(vec![layer.greatest(sink)?]);
+        }
+        let stripes = stripes(self.size[0], layer.rows).into_iter();
+        regions.push(stripes.map(|s| layer.piece(s, sink)).collect::<Result<_, _>>()?);
+        Ok(regions)
+    }
+
+    /// Which of an output's weights is in a byte of a row of a step's tile: that of this channel, if there is one.
+    fn weight(&self, step: usize, row: usize, channel: usize) -> Option<usize> {
+        let (y, x) = (step * self.together() + row % self.together(), row / self.together());
+        let exists = channel < self.inputs && y < self.kernel[0] && x < self.kernel[1];
+        exists.then(|| (channel * self.kernel[0] + y) * self.kernel[1] + x)
+    }
+}
+
+/// Byte distances in the memory of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Memory {
+    /// Where digits are, row by row.
+    digits: i64,
+    /// From a row to the next, and from a digit to the next.
+    pitch: i64,
+    plane: i64,
+    /// Where rows are before they share pixels.
+    apart: i64,
+    end: i64,
+}
+
+/// All rows, the last stripe apart from the others.
+fn stripes(total: usize, rows: usize) -> Vec<Stripe> {
+    let count = total.div_ceil(rows) - 1;
+    let before = Stripe { first: 0, rows, count };
+    let first = count * rows;
+    let last = Stripe { first, rows: total - first, count: 1 };
+    [before, last].into_iter().filter(|s| s.count > 0).collect()
+}

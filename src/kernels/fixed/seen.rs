@@ -1,0 +1,160 @@
+//! What a chunk sees of its source: brought into its thread's memory as digits, and judged.
+
+use crate::codegen::region::{Extent, Item};
+use crate::kernels::KernelError;
+use crate::kernels::conv::start;
+use crate::kernels::sink::{Levels, Pointer, Sink, THREAD};
+
+use super::dark::Suspects;
+use super::guard::Guard;
+use super::layer::{Grid, Layer};
+use super::magnitudes::{MAGNITUDE_BYTES, Magnitudes};
+use super::split::Split;
+use super::{GROUP, GROUP_BLOCKS, POSITION};
+
+/// Pixels of a phase that a chunk sees.
+struct Seen {
+    /// The first chunk's first one.
+    first: i64,
+    /// Rows, and pixels of a row.
+    size: [usize; 2],
+    /// Bytes from a row and a pixel to the next.
+    row: i64,
+    pixel: i64,
+}
+
+impl Layer<'_> {
+    /// The source, as digits.
+    pub(super) fn split(&self, grid: &Grid, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+        let form = self.form;
+        let memory = form.memory(grid.stripe.rows);
+        let plane = self.operands.src.geometry.strides().plane;
+        let mut items = Vec::new();
+        for i in 0..form.phases.len() {
+            let seen = self.seen(grid, i);
+            for (first, count, channels) in runs(form.inputs) {
+                let kernel = Split {
+                    target: sink.machine.target,
+                    positions: seen.size[1],
+                    pixel: seen.pixel,
+                    plane,
+                    channels,
+                };
+                let name = self.name("split");
+                let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
+                let (first, group) = (first as i64, GROUP_BLOCKS as i64 * plane);
+                let place = memory.digits + i as i64 * memory.phase + first * memory.group;
+                let mut levels = Levels::new([
+                    Pointer::new(self.operands.src.base, seen.first + first * group),
+                    Pointer::new(THREAD, place),
+                    Pointer::new(THREAD, 0),
+                ]);
+                self.seen_chunks(grid, &mut levels);
+                levels.inner(Extent::Fixed(count as u32), [group, memory.group, 0]);
+                let row = [seen.row, form.pitch as i64 * POSITION, 0];
+                levels.inner(Extent::Fixed(seen.size[0] as u32), row);
+                items.push(Item::Call(levels.call(kernel, &[])));
+            }
+        }
+        Ok(items)
+    }
+
+    /// What a chunk sees of a phase.
+    fn seen(&self, grid: &Grid, phase: usize) -> Seen {
+        let (form, src) = (self.form, self.operands.src.geometry.strides());
+        let phase = &form.phases[phase];
+        let corner = start(self.operands.src.origin(), src, &self.conv.window);
+        let [down, across] = form.strides.map(|stride| stride as i64);
+        let [y, x] = phase.remainder.map(|r| r as i64);
+        let above = grid.stripe.first as i64 * down * src.row;
+        let first = corner + y * src.row + x * src.pixel + above;
+        let (row, pixel) = (down * src.row, across * src.pixel);
+        let [rows, columns] = [grid.stripe.rows + phase.beyond[0], form.size[1] + phase.beyond[1]];
+        // Rows that follow each other in memory as they do in tiles are one long row.
+        let is_one = row == columns as i64 * pixel && columns == form.pitch;
+        let size = if is_one { [1, rows * columns] } else { [rows, columns] };
+        Seen { first, size, row, pixel }
+    }
+
+    /// Adds the levels of chunks to what reads the source first.
+    fn seen_chunks<const N: usize>(&self, grid: &Grid, levels: &mut Levels<N>) {
+        let src = self.operands.src.geometry.strides();
+        let of_source = |bytes: i64| std::array::from_fn(|i| if i == 0 { bytes } else { 0 });
+        let down = (grid.stripe.rows * self.form.strides[0]) as i64;
+        levels.chunk(self.form.images, of_source(src.image));
+        levels.chunk(grid.stripe.count, of_source(down * src.row));
+        levels.chunk(grid.parts, [0; N]);
+    }
+
+    /// Which rows are computed directly.
+    pub(super) fn checks(
+        &self,
+        grid: &Grid,
+        guard: &Guard<'_>,
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
+        let mut all = Vec::new();
+        for i in 0..self.form.phases.len() {
+            all.push(self.magnitudes(grid, i, guard, sink)?);
+        }
+        all.push(guard.check(true, sink)?);
+        Ok(vec![self.suspects(grid, guard, sink)?, guard.when_any(all)])
+    }
+
+    /// Whether each window's middle has a high digit in one of its first channels.
+    fn suspects(
+        &self,
+        grid: &Grid,
+        guard: &Guard<'_>,
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let (form, memory) = (self.form, self.form.memory(grid.stripe.rows));
+        let [rows, columns] = [grid.stripe.rows, form.size[1]];
+        let size = if columns == form.pitch { [1, rows * columns] } else { [rows, columns] };
+        let row = form.pitch as i64 * POSITION;
+        let suspects = Suspects { target: sink.machine.target, size, row };
+        let name = self.name("suspects");
+        let kernel = sink.program(&name, format!("{suspects:?}"), |n| suspects.program(n))?;
+        let middle = &form.taps[form.taps.len() / 2];
+        let place = middle.phase as i64 * memory.phase + form.distance(middle) as i64 * POSITION;
+        let mut levels = Levels::new([Pointer::new(THREAD, memory.digits + place), guard.word()]);
+        guard.chunks(&mut levels, [0; 2], [0; 2], [0; 2]);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+
+    /// The magnitudes of the pixels of a phase.
+    fn magnitudes(
+        &self,
+        grid: &Grid,
+        phase: usize,
+        guard: &Guard<'_>,
+        sink: &mut Sink,
+    ) -> Result<Item, KernelError> {
+        let (form, seen) = (self.form, self.seen(grid, phase));
+        let kernel = Magnitudes {
+            target: sink.machine.target,
+            positions: seen.size[1],
+            pixel: seen.pixel,
+            plane: self.operands.src.geometry.strides().plane,
+            channels: form.inputs,
+        };
+        let name = self.name("magnitudes");
+        let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
+        let place = phase as i64 * form.magnitudes_phase(grid.stripe.rows);
+        let mut levels = Levels::new([
+            Pointer::new(self.operands.src.base, seen.first),
+            Pointer::new(THREAD, guard.magnitudes() + place),
+        ]);
+        self.seen_chunks(grid, &mut levels);
+        let row = [seen.row, form.pitch as i64 * MAGNITUDE_BYTES];
+        levels.inner(Extent::Fixed(seen.size[0] as u32), row);
+        Ok(Item::Call(levels.call(kernel, &[])))
+    }
+}
+
+/// Runs of groups of blocks that are split in the same way: the first, how many, how many channels each has.
+fn runs(inputs: usize) -> Vec<(usize, usize, usize)> {
+    let (whole, rest) = (inputs / GROUP, inputs % GROUP);
+    let runs = [(0, whole, GROUP), (whole, 1, rest)];
+    runs.into_iter().filter(|(_, count, channels)| *count > 0 && *channels > 0).collect()
+}

@@ -1,0 +1,99 @@
+//! Weights from their digits, for rows that are computed directly: numbers in the order in which
+//! [`micro`](crate::kernels::conv::micro) reads them.
+//!
+//! They are not the weights as they stand, but integers times a unit, exact in f32 but for that product. So a product
+//! is off by two units of the weights, where tiles are off by that and by what values and left out digits add.
+
+use crate::codegen::vir::{Arith, Builder, Count, Integer, OverBudget, Program, Shift, Target};
+
+use super::number::{BIAS, DIGIT_BITS, DIGITS, PRODUCT, SIGNS};
+
+/// A loop over weights: how often, and from one to the next how far in the panel of digits and in that of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Level {
+    pub(super) count: usize,
+    pub(super) from: i64,
+    pub(super) to: i64,
+}
+
+/// Weights that are in the same byte of their lanes, in a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Which byte.
+    pub(super) byte: u8,
+    /// The first one's place in the panel of digits, and in that of numbers.
+    pub(super) from: i64,
+    pub(super) to: i64,
+    /// The loops, outermost first.
+    pub(super) levels: [Level; 3],
+}
+
+/// The weights of a block of outputs that two loops run over. Everything that determines the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unpack {
+    /// The machine.
+    pub(super) target: Target,
+    /// Which byte of a lane.
+    pub(super) byte: u8,
+    /// Bytes from a digit to the next.
+    pub(super) digit: i64,
+    /// The loops, outermost first.
+    pub(super) levels: [Level; 2],
+}
+
+/// The lowest byte of a lane.
+const LOWEST: u32 = 0xff;
+
+impl Unpack {
+    /// Arguments: the first weight's high digit, the unit of the block's weights, the first number's place.
+    pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        let mut b = Builder::new(name, self.target, 3);
+        let (src, units, dst) = (b.arg(0), b.arg(1), b.arg(2));
+        let [sum, digit, unit, constant] = [b.vector(), b.vector(), b.vector(), b.vector()];
+        b.load(unit, units.at(0));
+        b.constant(constant, PRODUCT.recip());
+        b.arith(Arith::Mul, unit, unit, constant);
+        let [bias, signs, lowest] = [BIAS, SIGNS, LOWEST].map(|bits| {
+            let v = b.vector();
+            b.bits(v, bits);
+            v
+        });
+        let [steps, rows] = self.levels;
+        let weight = |b: &mut Builder| {
+            for i in 0..DIGITS {
+                let register = if i == 0 { sum } else { digit };
+                b.load(register, src.at(i as i64 * self.digit));
+                b.integer(Integer::Xor, register, register, signs);
+                let by = self.byte * DIGIT_BITS as u8;
+                if by > 0 {
+                    b.shift(Shift::Right, register, register, by);
+                }
+                b.integer(Integer::And, register, register, lowest);
+                let by = (DIGITS - 1 - i) as u8 * DIGIT_BITS as u8;
+                if by > 0 {
+                    b.shift(Shift::Left, register, register, by);
+                }
+                if i > 0 {
+                    b.integer(Integer::Add, sum, sum, digit);
+                }
+            }
+            b.integer(Integer::Sub, sum, sum, bias);
+            b.from_integer(sum, sum);
+            b.arith(Arith::Mul, sum, sum, unit);
+            b.store(dst.at(0), sum);
+        };
+        let advance = |b: &mut Builder, from: i64, to: i64| {
+            b.advance(src, from);
+            b.advance(dst, to);
+        };
+        let done = |bytes: i64| rows.count as i64 * bytes;
+        b.repeat(Count::Fixed(steps.count as u32), |b| {
+            b.repeat(Count::Fixed(rows.count as u32), |b| {
+                weight(b);
+                advance(b, rows.from, rows.to);
+            });
+            advance(b, steps.from - done(rows.from), steps.to - done(rows.to));
+        });
+        b.finish()
+    }
+}

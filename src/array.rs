@@ -29,8 +29,16 @@ pub struct ElementError {
 fn why(to: DType, value: &str) -> String {
     match to.integers() {
         Some((lo, hi)) => format!("and {to} takes whole numbers from {lo} to {hi} here"),
-        None if value.contains(['.', 'e']) => format!("which is beyond what {to} holds"),
-        None => format!("which {to} does not hold exactly"),
+        None if value.contains(['.', 'e']) => format!("which is beyond what {} holds", held(to)),
+        None => format!("which {} does not hold exactly", held(to)),
+    }
+}
+
+/// What holds the elements of a type of floats here.
+fn held(ty: DType) -> String {
+    match ty {
+        DType::F64 => format!("{}, in which networks of {ty} compute here,", DType::F32),
+        _ => ty.to_string(),
     }
 }
 

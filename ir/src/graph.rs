@@ -169,6 +169,14 @@ impl Graph {
         NodeId(node)
     }
 
+    /// Gives a node another name.
+    ///
+    /// # Panics
+    /// If the node was removed or belongs to another graph.
+    pub fn rename(&mut self, id: NodeId, name: impl Into<String>) {
+        self.dag[id.0].name = name.into();
+    }
+
     /// The node behind an id of this graph.
     ///
     /// # Panics

@@ -92,6 +92,10 @@ fn what_is_computed_from_constants_is_in_f32() {
         let steps = (greatest / scale).round_ties_even();
         let weight = f64::from(steps * scale);
         // What an input has a part in is in f64.
-        assert_eq!((outputs[0].data[0], outputs[1].data[0]), (steps.into(), 0.1 * weight), "{text}");
+        assert_eq!(
+            (outputs[0].data[0], outputs[1].data[0]),
+            (steps.into(), 0.1 * weight),
+            "{text}"
+        );
     }
 }

@@ -138,11 +138,7 @@ pub enum ImportErrorKind {
         shapeless: Vec<String>,
     },
     /// A size was given for a symbolic dimension that no input has.
-    #[error(
-        "no input has a dimension \"{}\"; symbolic dimensions: {}",
-        self::name(.name),
-        one_line(&format!("{known:?}"), LONGEST)
-    )]
+    #[error("no input has a dimension \"{}\"{}", self::name(.name), known_dims(.known))]
     UnknownDim {
         /// The name that was given.
         name: String,
@@ -377,6 +373,14 @@ fn list_refused(nodes: &[RefusedNode]) -> String {
         text.push_str(&format!("\n  and {} more", nodes.len() - SHOWN));
     }
     text
+}
+
+/// The dimensions that could have been meant.
+fn known_dims(known: &[String]) -> String {
+    match known.is_empty() {
+        true => ": all sizes of this model are fixed".to_owned(),
+        false => format!("; there are {}", list_names(known)),
+    }
 }
 
 fn list_names(names: &[String]) -> String {

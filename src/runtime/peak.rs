@@ -23,6 +23,7 @@ use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::ARENA;
 
 use super::compiled::Compiled;
+use super::executable;
 use super::memory::Memory;
 use super::model::{Body, Model, Port, Program, StepInfo};
 use super::pool::Pool;
@@ -70,6 +71,7 @@ pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> 
 
 /// A network that only computes: each chunk leaves the sum of its sums in its own vector of the output.
 fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
+    executable::probe().map_err(Error::NoCode)?;
     let target = isa.target();
     let kernel = kernel(target)
         .map_err(|source| Error::from(KernelError::Budget { kernel: "peak".to_owned(), source }))?;

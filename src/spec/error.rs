@@ -1,7 +1,7 @@
 //! What can be wrong with a description, or with the weights for it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use resnetc_ir::GraphError;
 
@@ -53,6 +53,17 @@ pub enum SpecError {
 }
 
 impl SpecError {
+    /// The same of a description that was read from a file.
+    pub(super) fn in_file(self, file: &Path) -> Self {
+        match self {
+            SpecError::Invalid { .. } => {
+                let message = self.to_string();
+                SpecError::Syntax { file: Some(file.into()), line: None, message }
+            }
+            other => other,
+        }
+    }
+
     /// One tensor is missing.
     pub(super) fn missing(name: String) -> Self {
         SpecError::Weights { missing: vec![name], unexpected: Vec::new(), wrong_shape: Vec::new() }

@@ -57,6 +57,7 @@ impl Spec {
                 }
                 other => other,
             })?;
+        spec.check().map_err(|e| e.in_file(path))?;
         if spec.name.is_empty() {
             spec.name =
                 path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use resnetc::check::{Cause, Check, CheckReport, Finding, Outcome, Subject, random_values};
 use resnetc::compile::compile_scheduled;
-use resnetc::ir::op::{Activation, Binary, Conv, Unary};
-use resnetc::ir::{Graph, NodeId, Op, Patch};
+use resnetc::ir::op::{Activation, Binary, Conv, Unary, Window};
+use resnetc::ir::{Graph, NodeId, Op, Patch, Tensor};
 use resnetc::passes::Need;
 use resnetc::{Compiler, Error, Model, Network, Options};
 
@@ -215,18 +215,20 @@ fn nobody_is_blamed_at_a_tolerance_that_no_f32_can_hold() {
 /// A convolution whose weights are quantized in the graph, as training with quantization in mind leaves them. The greatest
 /// one lies on 127.5 steps, or in f32 just there.
 fn weights_quantized_in_the_graph(seed: u32) -> Network {
-    let weights: Vec<f32> = noise(8 * 4 * 9, seed.into()).iter().map(|x| x * 0.3).collect();
+    let weight = |i: u32| ((i * 7919 + seed * 104_729) % 1009) as f32 / 1009.0 - 0.4;
+    let weights: Vec<f32> = (0..8 * 4 * 9).map(weight).collect();
     let greatest = weights.iter().fold(0.0f32, |most, w| most.max(w.abs()));
     let scale = Tensor::vector(vec![2.0 * greatest / 255.0]);
     let mut graph = Graph::new();
     let x = graph.input("x", [1, 4, 6, 6]);
     let weights = graph.constant("w", Tensor::new([8, 4, 3, 3], weights).expect("its size"));
     let scale = graph.constant("scale", scale);
-    let mut add = |name: &str, op, operands: &[NodeId]| graph.add(name, op, operands).expect("fits");
+    let mut add =
+        |name: &str, op, operands: &[NodeId]| graph.add(name, op, operands).expect("fits");
     let steps = add("steps", Op::Binary(Binary::Div), &[weights, scale]);
     let rounded = add("rounded", Op::Unary(Unary::Round), &[steps]);
     let weights = add("weights", Op::Binary(Binary::Mul), &[rounded, scale]);
-    let y = add("y", Op::Conv(Conv::default()), &[x, weights]);
+    let y = add("y", Op::Conv(Conv::new(Window::square(3, 1, 0), 1)), &[x, weights]);
     graph.output("y", y);
     Compiler::new(options()).graph(graph).expect("it is a graph")
 }

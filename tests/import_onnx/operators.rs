@@ -5,6 +5,7 @@ use crate::model::{Model, conv, node, opset, single};
 use resnetc::import::onnx::proto::{AttributeProto, DataType, FunctionProto, TensorProto};
 use resnetc::import::onnx::{self, Bindings};
 use resnetc_ir::Op;
+use resnetc_ir::eval::{Value, eval};
 
 fn shape(model: &Model) -> Vec<usize> {
     let graph = model.graph();
@@ -505,4 +506,55 @@ fn run_time_values_are_expanded_along_several_axes() {
     let found = expanded.run();
     assert_eq!(found.shape, [2, 2, 3, 5000, 2]);
     assert!(found.data.iter().enumerate().all(|(i, &x)| x == (i / 10_000 % 6) as f64));
+}
+
+/// The only output of a graph for a list of floats.
+fn of(model: &Model, x: &[f64]) -> Vec<f64> {
+    let graph = model.graph();
+    let shape = graph.node(graph.inputs()[0]).ty.shape.clone();
+    let outputs = eval(&graph, &[Value { shape, data: x.to_vec() }]).expect("it evaluates");
+    outputs[0].data.clone()
+}
+
+/// By class: a NaN is one, and zeros have signs.
+fn assert_same(found: &[f64], wanted: &[f64]) {
+    let class = |x: &f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
+    let classes = |values: &[f64]| values.iter().map(class).collect::<Vec<_>>();
+    assert_eq!(classes(found), classes(wanted), "{found:?}, and {wanted:?} is right");
+}
+
+const INF: f64 = f64::INFINITY;
+const NAN: f64 = f64::NAN;
+
+#[test]
+fn roots_and_their_reciprocals_have_the_exceptions_of_powers() {
+    let x = [4.0, 0.0, -0.0, -1.0, -INF, INF, NAN];
+    let power = |p: f32| of(&single("Pow", &[7], &["x", "p"], &[]).floats("p", &[], &[p]), &x);
+    assert_same(&power(0.5), &x.map(|x| x.powf(0.5)));
+    assert_same(&power(-0.5), &x.map(|x| x.powf(-0.5)));
+    for p in [-3.0f32, -2.0, -1.0, 1.0, 2.0, 3.0] {
+        assert_same(&power(p), &x.map(|x| x.powf(p.into())));
+    }
+}
+
+#[test]
+fn a_logarithm_of_a_sum_is_infinite_with_its_greatest() {
+    let model = single("ReduceLogSumExp", &[5, 2], &["x", "axes"], &[("keepdims", Int(0))])
+        .ints("axes", &[1])
+        .opset(18);
+    let found = of(&model, &[INF, 0.0, -INF, -INF, -INF, 1.0, NAN, INF, INF, INF]);
+    assert_same(&found, &[INF, -INF, 1.0, NAN, INF]);
+}
+
+#[test]
+fn a_slope_says_nothing_of_what_is_positive() {
+    let x = [-2.0, 3.0, INF, -INF, NAN];
+    let slope =
+        |slope: f32| of(&single("PRelu", &[5], &["x", "s"], &[]).floats("s", &[1], &[slope]), &x);
+    assert_same(&slope(f32::INFINITY), &[-INF, 3.0, INF, -INF, NAN]);
+    assert_same(&slope(f32::NAN), &[NAN, 3.0, INF, NAN, NAN]);
+    assert_same(&slope(0.5), &[-1.0, 3.0, INF, -INF, NAN]);
+    // A slope that the network computes is any.
+    let computed = single("PRelu", &[5], &["x", "x"], &[]);
+    assert_same(&of(&computed, &x), &[4.0, 3.0, INF, INF, NAN]);
 }

@@ -149,3 +149,24 @@ fn a_group_normalization_scales_groups_before_version_21_and_channels_since() {
         assert!(with(version, 6 - parameters).error().contains("scale and bias"));
     }
 }
+
+/// Quantizers leave the value of a pad, or a limit, as an integer and its scale.
+#[test]
+fn constants_may_be_quantized_where_they_are_wanted() {
+    let model = Model::new(&[2])
+        .floats("half", &[], &[0.5])
+        .floats("low", &[], &[1.3])
+        .tensor(bytes("three", &[], DataType::Uint8, &[3]))
+        .node("QuantizeLinear", &["low", "half", "three"], &["q"], &[])
+        .node("DequantizeLinear", &["q", "half", "three"], &["value"], &[])
+        .ints("pads", &[1, 2])
+        .node("Pad", &["x", "pads", "value"], &["padded"], &[])
+        .node("Clip", &["padded", "value"], &["y"], &[])
+        .output("y");
+    assert_eq!(model.run().data, [1.5, 1.5, 1.5, 1.5, 1.5]);
+    let computed = Model::new(&[1])
+        .ints("pads", &[1, 2])
+        .node("Pad", &["x", "pads", "x"], &["y"], &[])
+        .output("y");
+    assert!(computed.error().contains("computed at run time"), "{}", computed.error());
+}

@@ -227,3 +227,16 @@ fn inputs_of_other_types_are_refused() {
         model.error()
     );
 }
+
+/// Names are printed, and those of a file must steer no terminal. Inputs and outputs are asked for by theirs.
+#[test]
+fn names_of_nodes_are_one_line() {
+    let graph = Model::new(&[2])
+        .node("Relu", &["x"], &["a\u{1b}[31m\nb"], &[])
+        .node("Exp", &["a\u{1b}[31m\nb"], &["y\n"], &[])
+        .output("y\n")
+        .graph();
+    let names: Vec<String> = graph.nodes().map(|n| graph.node(n).name.clone()).collect();
+    assert_eq!(names, ["x", "a\\u{1b}[31m\\nb", "y\\n"]);
+    assert_eq!(graph.outputs()[0].name, "y\n");
+}

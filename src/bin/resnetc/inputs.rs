@@ -55,7 +55,8 @@ impl ArrayFile {
             }
             Arrays::Named(arrays) => arrays,
         };
-        let names: &[&str] = if inputs == 1 { &[name, "input"] } else { &[name] };
+        let names: &[&str] =
+            if inputs == 1 && name != "input" { &[name, "input"] } else { &[name] };
         let sole = arrays.values().next().filter(|_| arrays.len() == 1 && inputs == 1);
         names.iter().find_map(|&name| arrays.get(name)).or(sole).ok_or_else(|| {
             let wanted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();

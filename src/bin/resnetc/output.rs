@@ -1,5 +1,6 @@
 //! Writing: to standard output and stderr, which may be closed at any time, and to files, which appear whole or not at all.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
@@ -13,11 +14,24 @@ use crate::failure::Failure;
 /// Writes text to standard output. A reader that has gone away ends the command without a word.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let written = stdout.write_all(harmless(text).as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|e| match e.kind() {
         ErrorKind::BrokenPipe => Failure::closed(),
         _ => Failure::new(format!("writing to standard output failed: {e}")),
     })
+}
+
+/// A text that steers no terminal, wherever the names in it come from.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return text.into();
+    }
+    let escaped = |c: char| match steers(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// Writes a report as JSON to standard output.
@@ -36,12 +50,12 @@ pub(crate) fn print_json_line(object: &impl Serialize) -> Result<(), Failure> {
 
 /// Says something on stderr that a reader should know and that is no error. If stderr is closed, nobody wants to.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "note: {text}");
+    let _ = writeln!(io::stderr().lock(), "note: {}", harmless(text));
 }
 
 /// Says on stderr why what a command prints may be off.
 pub(crate) fn warn(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "warning: {text}");
+    let _ = writeln!(io::stderr().lock(), "warning: {}", harmless(text));
 }
 
 /// Says on stderr what speaks against a measurement, if anything does.

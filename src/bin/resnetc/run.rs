@@ -200,11 +200,15 @@ fn save(args: &Args, results: &[Output]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The most characters of an output's name in the name of a file, of which systems take 255.
+const LONGEST: usize = 200;
+
 /// An output's name as a file name: numbered where two would be the same.
 fn file_name(index: usize, name: &str, results: &[Output]) -> String {
     let plain = |name: &str| -> String {
         let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        name.chars().map(keep).collect::<String>().trim_start_matches('.').to_owned()
+        let kept: String = name.chars().map(keep).collect();
+        kept.trim_start_matches('.').chars().take(LONGEST).collect()
     };
     let stem = plain(name);
     let same = results.iter().filter(|o| plain(&o.name).eq_ignore_ascii_case(&stem)).count();

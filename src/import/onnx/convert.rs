@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use resnetc_ir::{DType, Graph, NodeId};
+use resnetc_ir::{DType, Graph, NodeId, Op};
 
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
@@ -18,6 +18,7 @@ use super::tensor::{self, TensorError};
 use crate::advice::{Advice, OptionName};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 use crate::import::limits;
+use crate::one_line::one_line;
 
 /// Converts what is needed of a model, whose inputs have these names and shapes, and gives it another batch if that is
 /// wanted.
@@ -188,12 +189,19 @@ impl<'a> Converter<'a> {
             return Err(ops::why_not(node.domain(), node.op_type()).into());
         };
         let mut args = Vec::with_capacity(node.input.len());
-        for name in &node.input {
-            match self.values.get(name.as_str()) {
-                _ if name.is_empty() => args.push(None),
-                Some(Some(value)) => args.push(Some(value.clone())),
+        for (i, name) in node.input.iter().enumerate() {
+            let value = match self.values.get(name.as_str()) {
+                _ if name.is_empty() => None,
+                Some(Some(value)) => Some(value.clone()),
                 _ => return Ok(None),
-            }
+            };
+            args.push(match value {
+                Some(Value::Node(found)) if operator.constants.contains(&i) => {
+                    let folded = self.builder.folded(found)?;
+                    Some(folded.map_or(Value::Node(found), Value::Known))
+                }
+                value => value,
+            });
         }
         let call = Call { node, opset: step.opset, args };
         // Lists of integers are read by their users in full, whatever comes of it.
@@ -279,6 +287,20 @@ impl<'a> Converter<'a> {
             let dtype = self.dtype(output, node);
             self.builder.graph.output_as(name, node, dtype);
         }
+        keep_names_in_line(&mut self.builder.graph);
         Ok(self.builder.graph)
+    }
+}
+
+/// Inputs and outputs are asked for by their names. Those of all other nodes are for people, and printed wherever they
+/// look: none ends a line or steers a terminal.
+fn keep_names_in_line(graph: &mut Graph) {
+    let is_odd = |&node: &NodeId| {
+        let found = graph.node(node);
+        found.op != Op::Input && found.name.contains(char::is_control)
+    };
+    for node in graph.nodes().filter(is_odd).collect::<Vec<_>>() {
+        let name = one_line(&graph.node(node).name, usize::MAX);
+        graph.rename(node, name);
     }
 }

@@ -26,6 +26,7 @@ mod builder;
 mod call;
 mod convert;
 mod external;
+mod folded;
 mod functions;
 mod given;
 mod inputs;

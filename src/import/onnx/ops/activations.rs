@@ -1,8 +1,10 @@
 //! Activations that are made of others: piecewise ones from [`Unary::Relu`] and [`Unary::Clip`], smooth ones from the
 //! exponential and its kin.
 
+use std::sync::Arc;
+
 use resnetc_ir::op::{Binary, Unary};
-use resnetc_ir::{NodeId, Op};
+use resnetc_ir::{NodeId, Op, Tensor};
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
@@ -51,6 +53,13 @@ pub(super) fn prelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
 }
 
 fn bent(builder: &mut Builder, call: &Call<'_>, x: NodeId, slope: NodeId) -> Result<NodeId> {
+    let is_finite = |slope: &Arc<Tensor>| slope.data().iter().all(|x| x.is_finite());
+    if !builder.graph.constant_of(slope).is_some_and(is_finite) {
+        // An infinite slope times 0 would be no number.
+        let is_negative = builder.with_number(call, Binary::Less, x, 0.0)?;
+        let negative = builder.binary(call, Binary::Mul, x, slope)?;
+        return builder.add(call, Op::Where, &[is_negative, negative, x]);
+    }
     let positive = builder.unary(call, Unary::Relu, x)?;
     let negative = builder.unary(call, NEGATIVE, x)?;
     let negative = builder.binary(call, Binary::Mul, negative, slope)?;

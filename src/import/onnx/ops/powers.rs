@@ -26,7 +26,7 @@ pub(super) fn power(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
 /// A value to the power of a number.
 fn to_number(builder: &mut Builder, call: &Call<'_>, x: NodeId, exponent: f64) -> Result<NodeId> {
     let magnitude = match exponent.abs() {
-        0.5 => builder.unary(call, Unary::Sqrt, x)?,
+        0.5 => half(builder, call, x)?,
         1.0 => builder.add(call, Op::Identity, &[x])?,
         2.0 => builder.binary(call, Binary::Mul, x, x)?,
         3.0 => {
@@ -40,6 +40,15 @@ fn to_number(builder: &mut Builder, call: &Call<'_>, x: NodeId, exponent: f64) -
     }
     let one = builder.scalar(call, 1.0);
     builder.binary(call, Binary::Div, one, magnitude)
+}
+
+/// A value to the power of a half: its square root, but for the signs of -0 and of what is below all numbers.
+fn half(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let root = builder.unary(call, Unary::Sqrt, x)?;
+    let root = builder.unary(call, Unary::Abs, root)?;
+    let is_least = builder.with_number(call, Binary::Equal, x, f32::NEG_INFINITY)?;
+    let infinity = builder.scalar(call, f32::INFINITY);
+    builder.add(call, Op::Where, &[is_least, infinity, root])
 }
 
 /// The exponent of a norm, at least 1: the sum of magnitudes to this power, and its root.
@@ -76,6 +85,7 @@ impl Norm {
     ) -> Result<NodeId> {
         match self.0 {
             1.0 => Ok(sum),
+            2.0 => builder.unary(call, Unary::Sqrt, sum),
             p => to_number(builder, call, sum, 1.0 / p),
         }
     }

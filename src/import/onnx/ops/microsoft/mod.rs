@@ -97,7 +97,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator {
         name: "QLinearAveragePool",
         handler: quantized::average_pool,
-        limits: "as AveragePool",
+        limits: "as AveragePool, without ceil_mode and count_include_pad together",
         ..QUANTIZED
     },
     Operator {

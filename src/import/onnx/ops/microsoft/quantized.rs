@@ -89,6 +89,10 @@ pub(super) fn reduce_mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<
 /// `QLinearAveragePool` and `QLinearGlobalAveragePool`.
 pub(super) fn average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let channels = Channels::of(call)?;
+    // ONNX Runtime divides by all of a window that hangs over the padding, as the standard's operator does not.
+    if call.flag("ceil_mode", false)? && call.flag("count_include_pad", false)? {
+        return bad("ceil_mode", "is not supported together with count_include_pad");
+    }
     let average = match call.op() {
         "QLinearAveragePool" => pool::average,
         _ => pool::global_average,

@@ -9,3 +9,5 @@ mod mutated;
 mod planned;
 #[path = "../ir/tests/common/random_graph.rs"]
 mod random_graph;
+#[path = "plan/ranges.rs"]
+mod ranges;

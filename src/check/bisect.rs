@@ -8,8 +8,8 @@
 use resnetc_ir::Graph;
 use serde::Serialize;
 
+use super::compared::Compared;
 use super::jumps::{Choices, Interpreted};
-use super::layers::Compared;
 use super::sides::Jump;
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};

@@ -4,41 +4,17 @@
 //! with what the interpreter computes in f64. As outputs keep their place, nothing is computed in place there; so
 //! the network as it stands is compiled and compared too, with the interpreter on the graph before any pass.
 
+use resnetc_ir::Graph;
 use resnetc_ir::eval::Value;
-use resnetc_ir::{Graph, NodeId};
 use serde::{Serialize, Serializer};
 
+use super::compared::Compared;
 use super::jumps::Interpreted;
 use super::suspect::Suspect;
 use super::work::{Work, cost};
-use super::{Check, CheckError, Classes, Difference};
+use super::{Check, CheckError, Difference};
 use crate::cpu::Isa;
 use crate::passes::Remarks;
-
-/// One value that was compared.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Compared {
-    /// The node's name, or the output's.
-    pub name: String,
-    /// The operator's name.
-    pub op: &'static str,
-    /// The value's shape.
-    pub shape: Vec<usize>,
-    /// How far it is from what the interpreter says.
-    #[serde(flatten)]
-    pub difference: Difference,
-    /// Whether the same classes come first, if it is an output that looks like scores.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub classes: Option<Classes>,
-}
-
-impl Compared {
-    pub(super) fn of_node(graph: &Graph, node: NodeId, difference: Difference) -> Self {
-        let n = graph.node(node);
-        let (name, op, shape) = (n.name.clone(), n.op.name(), n.ty.shape.clone());
-        Compared { name, op, shape, difference, classes: None }
-    }
-}
 
 /// What a difference is due to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

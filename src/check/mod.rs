@@ -28,6 +28,7 @@
 
 pub mod bisect;
 pub mod classes;
+mod compared;
 pub mod difference;
 mod isolate;
 mod jumps;
@@ -49,8 +50,9 @@ use crate::error::{Error, RunError};
 
 pub use bisect::{Bisection, Cause, GuiltyPatch, Outcome};
 pub use classes::Classes;
+pub use compared::Compared;
 pub use difference::Difference;
-pub use layers::{CheckReport, Compared, Finding};
+pub use layers::{CheckReport, Finding};
 use outputs::Reference;
 pub use subject::Subject;
 pub use suspect::{Case, Suspect};

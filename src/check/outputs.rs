@@ -5,8 +5,8 @@ use std::sync::Arc;
 use resnetc_ir::Graph;
 use resnetc_ir::eval::Value;
 
+use super::compared::Compared;
 use super::jumps::{Choices, Interpreted};
-use super::layers::Compared;
 use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
 use crate::cpu::Isa;

@@ -4,7 +4,7 @@ use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::{Graph, NodeId, Tensor};
 use serde::Serialize;
 
-use super::layers::Compared;
+use super::compared::Compared;
 use super::{Check, CheckError, Difference, isolate, values};
 use crate::compiler::Compiler;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::onnx::Dim;
+use super::dim::Dim;
 use crate::advice::{Advice, OptionName};
 use crate::nearest::nearest;
 use crate::one_line::one_line;

@@ -9,8 +9,10 @@
 //! | `foreign` | files of other formats: what they are, and what to do with them |
 //! | `memory` | how much memory constants may take on this machine |
 //! | `stored` | elements that stay in the file |
+//! | `dim` | dimensions as files declare them |
 //! | [`error`] | what can be wrong with them |
 
+mod dim;
 pub mod error;
 pub(crate) mod foreign;
 pub mod limits;

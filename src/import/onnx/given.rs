@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::{Bindings, Dim, InputInfo, invalid};
+use super::inputs::{Bindings, InputInfo, invalid};
+use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind};
 
 /// Inputs and named sizes that say what the given shapes say: an input without a declared shape gets a dimension without

@@ -8,6 +8,7 @@ use resnetc_ir::infer::check_shape;
 use super::given;
 use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
 use super::rebatch::NewBatch;
+use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind, UnboundDim};
 
 /// What a caller chooses of a model: sizes for symbolic dimensions, and for the batch of a model that declares another
@@ -26,15 +27,6 @@ pub struct Bindings {
     /// The outputs that are computed, by name and in this order; without names, all of them as they are declared. What
     /// only serves other outputs is left out, nodes and inputs, and not even judged.
     pub outputs: Vec<String>,
-}
-
-/// One dimension as declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dim {
-    /// A number.
-    Fixed(usize),
-    /// A name that stands for any number.
-    Symbol(String),
 }
 
 /// An input as declared.

@@ -51,8 +51,9 @@ use resnetc_ir::Graph;
 
 use super::error::ImportError;
 
+pub use super::dim::Dim;
 pub(crate) use inputs::shapes;
-pub use inputs::{Bindings, Dim, InputInfo};
+pub use inputs::{Bindings, InputInfo};
 use needed::Needed;
 pub use ops::{Operator, When, operators};
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::dim::Dim;
+use super::limits;
 use crate::advice::{Advice, OptionName};
 use crate::nearest::nearest;
 use crate::one_line::one_line;
@@ -25,6 +26,23 @@ pub struct ImportError {
 }
 
 impl ImportError {
+    /// A part of a model is wrong.
+    pub(super) fn invalid(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()
+    }
+
+    /// A model has more nodes than any network.
+    pub(super) fn too_many_nodes() -> Self {
+        let advice = Advice::plain("an ONNX simplifier may make them fewer");
+        let place = "graph".into();
+        ImportErrorKind::Limit { place, what: "nodes", limit: limits::NODES, advice }.into()
+    }
+
+    /// An input of a model is wrong, or cannot be what it is wanted to be.
+    pub(super) fn invalid_input(input: &str, reason: impl Into<String>) -> Self {
+        ImportError::invalid(format!("input \"{input}\""), reason)
+    }
+
     /// Names the file, unless a more precise one is already named.
     pub(crate) fn in_file(mut self, file: &Path) -> Self {
         self.file.get_or_insert_with(|| file.to_path_buf());

@@ -29,7 +29,7 @@ pub(super) fn convert(
     folder: Option<PathBuf>,
 ) -> Result<Graph, ImportError> {
     if !graph.sparse_initializer.is_empty() {
-        return Err(invalid("graph", "sparse initializers are not supported"));
+        return Err(ImportError::invalid("graph", "sparse initializers are not supported"));
     }
     let used = needed.names();
     let builder = Builder::new(folder);
@@ -53,7 +53,7 @@ pub(super) fn convert(
         converter.step(step);
         // One node may become many.
         if converter.builder.graph.len() > limits::NODES {
-            return Err(too_many_nodes());
+            return Err(ImportError::too_many_nodes());
         }
     }
     converter.builder.files.check()?;
@@ -67,16 +67,6 @@ pub(super) fn convert(
             Ok(result)
         }
     }
-}
-
-pub(super) fn invalid(place: &str, reason: &str) -> ImportError {
-    ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()
-}
-
-pub(super) fn too_many_nodes() -> ImportError {
-    let advice = Advice::plain("an ONNX simplifier may make them fewer");
-    let place = "graph".into();
-    ImportErrorKind::Limit { place, what: "nodes", limit: limits::NODES, advice }.into()
 }
 
 /// Checks that no value is of a size that must be a mistake.
@@ -278,12 +268,14 @@ impl<'a> Converter<'a> {
         for output in outputs {
             let name = output.name();
             let Some(Some(value)) = self.values.get(name) else {
-                return Err(invalid(&format!("output \"{name}\""), "nothing computes it"));
+                return Err(ImportError::invalid(
+                    format!("output \"{name}\""),
+                    "nothing computes it",
+                ));
             };
-            let node = self
-                .builder
-                .node(name, value)
-                .map_err(|refusal| invalid(&format!("output \"{name}\""), &refusal.reason))?;
+            let node = self.builder.node(name, value).map_err(|refusal| {
+                ImportError::invalid(format!("output \"{name}\""), &refusal.reason)
+            })?;
             let dtype = self.dtype(output, node);
             self.builder.graph.output_as(name, node, dtype);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::inputs::{Bindings, InputInfo, invalid};
+use super::inputs::{Bindings, InputInfo};
 use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind};
 
@@ -31,7 +31,7 @@ pub(super) fn as_dims(
                 let reason = format!(
                     "axis {axis} of the shape that is given for it is {size}, but dimension \"{key}\" is {other} elsewhere"
                 );
-                return Err(invalid(name, reason));
+                return Err(ImportError::invalid_input(name, reason));
             }
         }
     }

@@ -89,10 +89,6 @@ fn fixed_batch(inputs: &[Input], wanted: usize, reason: String) -> ImportError {
     ImportErrorKind::FixedBatch { wanted, input, shape, reason }.into()
 }
 
-pub(super) fn invalid(input: &str, reason: String) -> ImportError {
-    ImportErrorKind::Invalid { place: format!("input \"{input}\""), reason }.into()
-}
-
 /// The inputs of a graph, without those that an initializer gives a value: old files list both.
 /// Only those are judged that are wanted.
 pub(super) fn describe(
@@ -107,13 +103,16 @@ pub(super) fn describe(
 fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
     let name = input.name();
     let Some(tensor) = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()) else {
-        return Err(invalid(name, "it is no tensor; only tensors are supported".into()));
+        return Err(ImportError::invalid_input(
+            name,
+            "it is no tensor; only tensors are supported",
+        ));
     };
     let ty = DataType::try_from(tensor.elem_type()).unwrap_or(DataType::Undefined);
     let Some(dtype) = ty.dtype() else {
         let reason =
             format!("its element type is {ty:?}; floats, integers and booleans are supported");
-        return Err(invalid(name, reason));
+        return Err(ImportError::invalid_input(name, reason));
     };
     let dims = tensor.shape.as_ref().map(|shape| {
         shape.dim.iter().enumerate().map(|(axis, dim)| describe_dim(name, axis, dim)).collect()
@@ -160,7 +159,7 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
         return Err(ImportErrorKind::UnboundDims { dims: unbound, shapeless }.into());
     }
     for Input { name, shape, .. } in &bound {
-        check_shape(shape).map_err(|e| invalid(name, e.to_string()))?;
+        check_shape(shape).map_err(|e| ImportError::invalid_input(name, e.to_string()))?;
     }
     let new_batch = new_batch(&bound, named_batch, bindings.batch)?;
     Ok(Bound { inputs: bound, new_batch })
@@ -192,7 +191,7 @@ fn sizes<'a>(
                 Some(other) if other != size => {
                     let reason =
                         format!("a model has one batch, and {other} and {size} are asked for");
-                    return Err(invalid(&input.name, reason));
+                    return Err(ImportError::invalid_input(&input.name, reason));
                 }
                 _ => {}
             },
@@ -217,7 +216,7 @@ fn sizes<'a>(
             let input = inputs.first().map_or("", |i| &i.name);
             let (name, size) = first.copied().unwrap_or((input, named_batch.unwrap_or(asked)));
             let reason = format!("a batch of {asked} is asked for, and {size} for \"{name}\"");
-            Err(invalid(input, reason))
+            Err(ImportError::invalid_input(input, reason))
         }
         _ => Ok((sizes, named_batch)),
     }

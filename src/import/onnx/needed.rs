@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::convert::{invalid, too_many_nodes};
 use super::functions::{Step, inline};
 use super::inputs::{self, InputInfo};
 use super::order::order;
@@ -30,7 +29,7 @@ impl<'a> Needed<'a> {
         names: &[String],
     ) -> Result<Self, ImportError> {
         if graph.output.is_empty() {
-            return Err(invalid("graph", "it has no outputs"));
+            return Err(ImportError::invalid("graph", "it has no outputs"));
         }
         let outputs = match names {
             [] => graph.output.iter().collect(),
@@ -38,7 +37,7 @@ impl<'a> Needed<'a> {
         };
         let steps = inline(model, opset)?;
         if steps.len() > limits::NODES {
-            return Err(too_many_nodes());
+            return Err(ImportError::too_many_nodes());
         }
         let order = order(graph, &steps, &outputs)?;
         Ok(Needed { outputs, is_all: names.is_empty(), steps, order })
@@ -73,7 +72,10 @@ fn chosen<'a>(
             return Err(ImportErrorKind::UnknownOutput { name: name.clone(), known }.into());
         };
         if outputs.iter().any(|other| other.name() == name) {
-            return Err(invalid(&format!("output \"{name}\""), "it is asked for twice"));
+            return Err(ImportError::invalid(
+                format!("output \"{name}\""),
+                "it is asked for twice",
+            ));
         }
         outputs.push(output);
     }

@@ -5,12 +5,8 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::functions::Step;
 use super::proto::{GraphProto, ValueInfoProto};
-use crate::import::error::{ImportError, ImportErrorKind};
+use crate::import::error::ImportError;
 use crate::one_line::one_line;
-
-fn invalid(place: &str, reason: String) -> ImportError {
-    ImportErrorKind::Invalid { place: place.into(), reason }.into()
-}
 
 /// The positions in `steps` of all nodes that these outputs need, each after those that compute its operands, and
 /// otherwise in the order of the file.
@@ -65,14 +61,20 @@ fn producers<'a>(
     let mut outputs = HashSet::new();
     twice.extend(graph.output.iter().map(|o| o.name()).filter(|name| !outputs.insert(*name)));
     if !twice.is_empty() {
-        return Err(invalid("names", format!("defined more than once: {}", list(&twice))));
+        return Err(ImportError::invalid(
+            "names",
+            format!("defined more than once: {}", list(&twice)),
+        ));
     }
     let operands =
         steps.iter().flat_map(|s| &s.node.input).map(String::as_str).filter(|n| !n.is_empty());
     let used = operands.chain(graph.output.iter().map(|o| o.name()));
     let dangling: BTreeSet<&str> = used.filter(|name| !origins.contains_key(name)).collect();
     if !dangling.is_empty() {
-        return Err(invalid("names", format!("used but never defined: {}", list(&dangling))));
+        return Err(ImportError::invalid(
+            "names",
+            format!("used but never defined: {}", list(&dangling)),
+        ));
     }
     Ok(origins)
 }
@@ -108,7 +110,7 @@ fn sort(
         let stuck = (0..steps.len()).filter(|&i| waiting[i] > 0);
         let names: BTreeSet<&str> =
             stuck.map(|i| super::call::display_name(&steps[i].node)).collect();
-        return Err(invalid(
+        return Err(ImportError::invalid(
             "nodes",
             format!("these are on a cycle or behind one: {}", list(&names)),
         ));

@@ -134,6 +134,12 @@ fn an_input_without_a_shape_needs_one() {
     let error = model.error();
     let parts = ["\"x\"", "no declared shape", "\"d1\"", "axis 1 of input \"z\""];
     assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    // A size for an axis that it does not have yet is no shape.
+    for name in ["x", "x.0", "x.1"] {
+        let dims = [(name.to_owned(), 5)].into();
+        let error = shaped(&model, &[], Bindings { dims, ..Bindings::default() }).unwrap_err();
+        assert!(error.contains("\"x\" has no declared shape"), "{name}: {error}");
+    }
     let inputs = onnx::Model::parse(&model.bytes(), None).unwrap().inputs().unwrap();
     assert_eq!(inputs[0].dims, None);
     for shape in [&[2, 3, 7][..], &[4], &[]] {

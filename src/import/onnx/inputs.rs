@@ -153,16 +153,20 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
         let is_batch = matches!(input.dims().first(), Some(Dim::Symbol(_)));
         bound.push(Input { is_batch, name: input.name.clone(), shape, dtype: input.dtype });
     }
-    let shapeless = inputs.iter().filter(|i| i.dims.is_none()).map(|i| i.name.clone());
-    let shapeless: Vec<String> = shapeless.collect();
-    if !(unbound.is_empty() && shapeless.is_empty()) {
-        return Err(ImportErrorKind::UnboundDims { dims: unbound, shapeless }.into());
+    if !unbound.is_empty() || inputs.iter().any(|input| input.dims.is_none()) {
+        return Err(no_sizes(unbound, &inputs));
     }
     for Input { name, shape, .. } in &bound {
         check_shape(shape).map_err(|e| ImportError::invalid_input(name, e.to_string()))?;
     }
     let new_batch = new_batch(&bound, named_batch, bindings.batch)?;
     Ok(Bound { inputs: bound, new_batch })
+}
+
+/// Dimensions without a size, and inputs without a shape, which are all told.
+fn no_sizes(dims: Vec<UnboundDim>, inputs: &[InputInfo]) -> ImportError {
+    let shapeless = inputs.iter().filter(|i| i.dims.is_none()).map(|i| i.name.clone());
+    ImportErrorKind::UnboundDims { dims, shapeless: shapeless.collect() }.into()
 }
 
 /// The size of each symbol: what the caller says, or the batch for one that is first in some input. With it, the batch
@@ -198,6 +202,10 @@ fn sizes<'a>(
             Some((input, axis, found)) => {
                 let input = input.name.clone();
                 return Err(ImportErrorKind::FixedDim { input, axis, found, wanted: size }.into());
+            }
+            // Without a declared shape an input has no dimensions that could be named.
+            None if inputs.iter().any(|input| input.dims.is_none()) => {
+                return Err(no_sizes(Vec::new(), inputs));
             }
             None => {
                 let known = known.into_iter().map(String::from).collect();

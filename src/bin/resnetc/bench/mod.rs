@@ -163,6 +163,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return ablate::run(args);
     }
     let saved = args.against.as_deref().map(against::read).transpose()?;
+    if sizes.len() > 1 {
+        // What cannot be had in one of the sizes is said before the first is measured.
+        for common in &sizes {
+            common.load(&args.model, Values::Random)?;
+        }
+    }
     let rows = sizes.iter().map(|common| {
         let mut report = run_one(args, common)?;
         if let (Some(file), Some(saved)) = (&args.against, &saved) {

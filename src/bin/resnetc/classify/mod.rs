@@ -154,7 +154,9 @@ fn known(request: &Request<'_>, is_listed: bool) -> Result<Vec<Source>, Failure>
             let bundled = |&(name, png): &(&'static str, &'static [u8])| Source::Bundled(name, png);
             Ok(bundled::PICTURES.iter().map(bundled).collect())
         }
-        (Some(_), []) => Err(Failure::usage("no picture is given")),
+        (Some(_), []) => Err(Failure::usage("no picture is given").help(
+            "name pictures or folders, - for one from standard input, or --files-from a list",
+        )),
         (_, paths) => Ok(paths
             .iter()
             .flat_map(|&path| match path == Path::new(STDIN) {

@@ -35,6 +35,89 @@ fn every_offending_node_is_listed_and_no_other() {
     );
 }
 
+/// Whether the error of a model says that a simplifier may help. It must say so beside the node and below, or nowhere.
+fn is_hinted(model: &Model) -> bool {
+    let kind = model.import().unwrap_err().kind;
+    let advice = kind.advice().is_some_and(|advice| advice.to_string().contains("simplifier"));
+    let nodes = refused(model);
+    assert_eq!(advice, nodes.iter().any(|node| node.is_removable), "{kind}");
+    assert_eq!(advice, kind.to_string().contains(" (removable)"), "{kind}");
+    advice
+}
+
+/// A program that folds constants takes out what it can compute once: operators that it knows, of constants and shapes.
+#[test]
+fn a_simplifier_is_recommended_only_where_it_may_help() {
+    let model = || {
+        Model::new(&[1, 2, 4, 4]).floats("c", &[2], &[1.0, 2.0]).floats(
+            "k",
+            &[1, 2, 1, 1],
+            &[1.0, 2.0],
+        )
+    };
+    let odd = |inputs: &[&str], output: &str, domain: &str| {
+        let mut odd = node("Det", inputs, &[output], &[]);
+        odd.domain = Some(domain.into());
+        odd
+    };
+    // The node itself reads constants, or a shape, or what another refused node makes of those.
+    for (model, says) in [
+        (model().add(odd(&["c"], "y", "")), "Det \"y\""),
+        (model().add(odd(&["c"], "y", "com.microsoft")), "com.microsoft.Det \"y\""),
+        (model().node("Shape", &["x"], &["s"], &[]).add(odd(&["s"], "y", "")), "Det \"y\""),
+        (
+            model().add(odd(&["c"], "d", "")).node("Relu", &["d"], &["e"], &[]).add(odd(
+                &["e"],
+                "y",
+                "",
+            )),
+            "Det \"d\"",
+        ),
+    ] {
+        let model = model.output("y");
+        assert!(is_hinted(&model), "{}", model.error());
+        assert!(model.error().contains(says), "{}", model.error());
+    }
+    let training = |x: &str, outputs: &[&str]| {
+        model()
+            .add(node(
+                "BatchNormalization",
+                &[x, "c", "c", "c", "c"],
+                outputs,
+                &[("training_mode", Int(1))],
+            ))
+            .output(outputs.last().unwrap())
+    };
+    for model in [
+        // A picture decides.
+        model().add(odd(&["x"], "y", "")).output("y"),
+        model().add(odd(&["x", "c"], "y", "")).output("y"),
+        model().node("Shape", &["x"], &["s"], &[]).add(odd(&["s", "x"], "y", "")).output("y"),
+        // Chance decides.
+        model().node("RandomNormalLike", &["c"], &["y"], &[]).output("y"),
+        // Nobody knows the operator.
+        model().add(odd(&["c"], "y", "org.example")).output("y"),
+        model().add(odd(&["c"], "d", "org.example")).add(odd(&["d"], "y", "")).output("y"),
+        // It trains, which no simplifier does, of pictures or of constants.
+        training("x", &["y"]),
+        training("x", &["a", "y"]),
+        training("k", &["a", "y"]),
+    ] {
+        assert!(!is_hinted(&model), "{}", model.error());
+    }
+    // Of several nodes the hint is about those that are marked.
+    let mixed = model().add(odd(&["x"], "d", "")).add(odd(&["c"], "e", "")).node(
+        "Add",
+        &["d", "e"],
+        &["y"],
+        &[],
+    );
+    let mixed = mixed.output("y");
+    assert!(is_hinted(&mixed));
+    let marked: Vec<bool> = refused(&mixed).iter().map(|node| node.is_removable).collect();
+    assert_eq!(marked, [false, true]);
+}
+
 #[test]
 fn nodes_that_no_output_needs_do_not_matter() {
     let model = single("Relu", &[2], &["x"], &[]).node("Einsum", &["x"], &["z"], &[]);

@@ -12,8 +12,9 @@ use super::inputs::{Bound, Input};
 use super::needed::Needed;
 use super::open::is_standard;
 use super::ops::{self, Integers, Operator};
-use super::proto::{AttributeType, DataType, GraphProto, NodeProto, ValueInfoProto};
+use super::proto::{DataType, GraphProto, NodeProto, ValueInfoProto};
 use super::rebatch::rebatched;
+use super::removable;
 use super::tensor::{self, TensorError};
 use crate::advice::{Advice, OptionName};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
@@ -114,16 +115,6 @@ struct Converter<'a> {
     unknown_constants: HashSet<&'a str>,
 }
 
-/// Operators whose results are others each time, whatever they read.
-const RANDOM: [&str; 6] = [
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-];
-
 impl<'a> Converter<'a> {
     /// Reads the stored constants that are used.
     fn read_initializers(&mut self, graph: &'a GraphProto) -> Result<(), ImportError> {
@@ -154,7 +145,7 @@ impl<'a> Converter<'a> {
                 None
             }
         };
-        if results.is_none() && self.reads_constants(&step.node) {
+        if results.is_none() && self.is_removable(&step.node) {
             self.unknown_constants.extend(step.node.output.iter().map(String::as_str));
         }
         let mut results = results.map(Vec::into_iter);
@@ -228,17 +219,14 @@ impl<'a> Converter<'a> {
         }
     }
 
-    /// Whether a node computes the same in every run. Of an `If`, only the condition counts: one that is known leaves a
-    /// branch.
-    fn reads_constants(&self, node: &NodeProto) -> bool {
+    /// Whether a program that folds constants may take a node out: it reads nothing that such a program does not know.
+    fn is_removable(&self, node: &NodeProto) -> bool {
         let is_constant = |name: &String| {
             name.is_empty()
                 || matches!(self.values.get(name.as_str()), Some(Some(Value::Known(_))))
                 || self.unknown_constants.contains(name.as_str())
         };
-        let has_body = node.attribute.iter().any(|a| a.r#type == Some(AttributeType::Graph as i32));
-        let is_fixed = !has_body || node.op_type() == "If";
-        is_fixed && !RANDOM.contains(&node.op_type()) && node.input.iter().all(is_constant)
+        removable::is_removable(node) && node.input.iter().all(is_constant)
     }
 
     fn refuse(&mut self, node: &NodeProto, Refusal { attribute, reason }: Refusal) {
@@ -247,7 +235,7 @@ impl<'a> Converter<'a> {
             domain => format!("{domain}.{}", node.op_type()),
         };
         let name = display_name(node).into();
-        let (reason, is_removable) = (shorten(reason), self.reads_constants(node));
+        let (reason, is_removable) = (shorten(reason), self.is_removable(node));
         self.refused.push(RefusedNode { op, name, attribute, reason, is_removable });
     }
 

@@ -39,6 +39,7 @@ mod order;
 mod pictures;
 pub mod proto;
 mod rebatch;
+mod removable;
 mod room;
 mod tensor;
 mod types;

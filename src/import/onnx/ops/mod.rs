@@ -31,6 +31,7 @@ mod window;
 
 use super::open::is_standard;
 
+pub(super) use microsoft::DOMAIN as MICROSOFT;
 pub(super) use table::{Integers, find};
 pub use table::{Operator, When, operators};
 

@@ -17,7 +17,7 @@ use super::table::{Integers, Operator, PLAIN};
 use super::{activations, pool, quantize};
 
 /// The domain of the operators that any machine can compute.
-const DOMAIN: &str = "com.microsoft";
+pub(in crate::import::onnx) const DOMAIN: &str = "com.microsoft";
 
 /// The domain of the operators on values whose channels are in blocks.
 const BLOCKED: &str = "com.microsoft.nchwc";

@@ -429,6 +429,31 @@ mod tests {
         assert!(calm.weight() <= 1.0);
     }
 
+    proptest! {
+        /// A measurement is doubted for what is beyond a limit, and for nothing else.
+        #[test]
+        fn what_is_within_the_limits_is_quiet(
+            parts in prop::collection::vec(0.0f64..2.0, 6), threads in 1usize..8,
+        ) {
+            let [spread, peaks, above, others, waiting, stolen] = parts[..] else { unreachable!() };
+            let load = Load {
+                cpus: 8,
+                others: Some(others * LIMITS.others),
+                waiting: Some(waiting * LIMITS.waiting),
+                stolen: Some(stolen * LIMITS.stolen),
+            };
+            let lower = 1.0 - peaks * (1.0 - LIMITS.agreement);
+            let direct = above * LIMITS.above_peak;
+            let noise =
+                Noise::of(load, threads, [spread * LIMITS.spread], Some([70.0, 70.0 * lower]), Some(direct));
+            let beyond = [spread, peaks, above, stolen, others.min(waiting)];
+            // At a limit itself the last bit decides.
+            prop_assume!(beyond.iter().all(|part| (part - 1.0).abs() > 1e-9));
+            prop_assert_eq!(noise.reasons.len(), beyond.iter().filter(|&&part| part > 1.0).count());
+            prop_assert_eq!(noise.warning().is_none(), noise.is_quiet());
+        }
+    }
+
     #[test]
     fn what_is_noisy_is_measured_again_and_the_best_is_kept() {
         let made = |spreads: &[f64], attempts| {

@@ -164,7 +164,7 @@ pub enum ImportErrorKind {
         known: Vec<String>,
     },
     /// An output was asked for that the model does not have.
-    #[error("there is no output \"{}\"{}; there are {}", self::name(.name), suggestion(.name, .known), list_names(.known))]
+    #[error("there is no output \"{}\"{}; {}", self::name(.name), suggestion(.name, .known), all_names(.known))]
     UnknownOutput {
         /// The name asked for.
         name: String,
@@ -172,7 +172,7 @@ pub enum ImportErrorKind {
         known: Vec<String>,
     },
     /// A shape was given for an input that the model does not have, or that the chosen outputs do not need.
-    #[error("there is no input \"{}\"{}; there are {}", self::name(.name), suggestion(.name, .known), list_names(.known))]
+    #[error("there is no input \"{}\"{}; {}", self::name(.name), suggestion(.name, .known), all_names(.known))]
     UnknownInput {
         /// The name that was given.
         name: String,
@@ -397,8 +397,14 @@ fn list_refused(nodes: &[RefusedNode]) -> String {
 fn known_dims(known: &[String]) -> String {
     match known.is_empty() {
         true => ": all sizes of this model are fixed".to_owned(),
-        false => format!("; there are {}", list_names(known)),
+        false => format!("; {}", all_names(known)),
     }
+}
+
+/// Which names there are, as a clause.
+fn all_names(names: &[String]) -> String {
+    let verb = if names.len() == 1 { "there is only" } else { "there are" };
+    format!("{verb} {}", list_names(names))
 }
 
 fn list_names(names: &[String]) -> String {

@@ -42,7 +42,7 @@ fn program(target: Target, form: Form, numbers: &[i32]) -> Program {
             1
         });
         // What is read begins at a value of its own.
-        let place = there.at(back);
+        let place = there.at(back.into());
         match form {
             Form::Load => b.load(v, place),
             Form::Broadcast => b.broadcast(v, place),
@@ -55,7 +55,7 @@ fn program(target: Target, form: Form, numbers: &[i32]) -> Program {
             _ => b.store(to.at(0), v),
         }
         b.advance(from, 4);
-        b.advance(to, STEP);
+        b.advance(to, STEP.into());
     }
     b.finish().unwrap()
 }
@@ -126,7 +126,7 @@ fn places_out_of_reach_are_refused() {
         assert_eq!(finish(&|b, _, _| _ = b.number(far)), refused);
     }
     assert_eq!(finish(&|b, _, p| b.advance(p, 1i64 << 50)), Err(OverBudget::Distance(1 << 50)));
-    assert!(finish(&|b, v, p| b.load(v, p.at(i32::MIN))).is_ok());
+    assert!(finish(&|b, v, p| b.load(v, p.at(i32::MIN.into()))).is_ok());
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn accesses_outside_and_in_between_are_named() {
     let buffer = memory.add(vec![1.0; 16]);
     memory.add(vec![2.0; 16]);
     let mut run = |offset: i32| {
-        let load = Inst::Load { dst: V(0), src: P(0).at(offset) };
+        let load = Inst::Load { dst: V(0), src: P(0).at(offset.into()) };
         emulate(&one(load), &[buffer], &mut memory, false)
     };
     assert_eq!(run(0), Ok(()));
@@ -26,7 +26,7 @@ fn accesses_outside_and_in_between_are_named() {
         (i32::MAX - 3, Fault::OutOfBounds),
         (2, Fault::Misaligned),
     ] {
-        let text = format!("v0 = load {}", P(0).at(offset));
+        let text = format!("v0 = load {}", P(0).at(offset.into()));
         match run(offset) {
             Err(EmulateError::Access { program, inst, address, fault: found }) => {
                 assert_eq!((program.as_str(), inst), ("one", text));
@@ -53,7 +53,7 @@ fn a_multiply_add_rounds_as_often_as_asked() {
         let mut memory = Memory::new();
         let buffer = memory.add([[a; 8], [b; 8], [c; 8]].concat());
         let mut program = one(Inst::MultiplyAdd { acc: V(2), a: V(0), b: V(1) });
-        let load = |i: u8| Inst::Load { dst: V(i), src: P(0).at(32 * i32::from(i)) };
+        let load = |i: u8| Inst::Load { dst: V(i), src: P(0).at((32 * i32::from(i)).into()) };
         program.body.splice(0..0, (0..3).map(load));
         program.body.push(Inst::Store { dst: P(0).at(0), src: V(2) });
         emulate(&program, &[buffer], &mut memory, fused).unwrap();

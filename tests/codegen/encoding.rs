@@ -52,7 +52,7 @@ fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Ins
         n => format!("[{}{n:+}]", POINTER_NAMES[p]),
     };
     let [dst, va, vb] = v.map(V);
-    let (mem, p) = (P(p as u8).at(offset), P(p as u8));
+    let (mem, p) = (P(p as u8).at(offset.into()), P(p as u8));
     let arith = |op, name| (Inst::Arith { op, dst, a: va, b: vb }, format!("{name} {d}, {a}, {b}"));
     let round = if target.lanes == 16 { "vrndscaleps" } else { "vroundps" };
     match inst {
@@ -180,7 +180,7 @@ fn integers_and_tiles_read_as_asked() {
     ];
     let moved = boundaries().into_iter().flat_map(|n| {
         let place = if n == 0 { "[rdi+rsi]".to_owned() } else { format!("[rdi+rsi{n:+}]") };
-        let (mem, row) = (P(0).at(n), P(1));
+        let (mem, row) = (P(0).at(n.into()), P(1));
         [
             (Inst::TileLoad { dst: T(4), src: mem, row }, format!("tileloadd tmm4, {place}")),
             (Inst::TileStore { dst: mem, src: T(4), row }, format!("tilestored {place}, tmm4")),
@@ -197,7 +197,8 @@ fn integers_and_tiles_read_as_asked() {
 #[test]
 fn values_in_turn_read_as_asked() {
     for n in boundaries() {
-        let body = vec![Inst::Interleave { dst: V(17), even: P(0).at(n), odd: P(1).at(n) }];
+        let body =
+            vec![Inst::Interleave { dst: V(17), even: P(0).at(n.into()), odd: P(1).at(n.into()) }];
         let (lines, encoded) = encoded(Target::AMX, body);
         let at = |base: &str| if n == 0 { format!("[{base}]") } else { format!("[{base}{n:+}]") };
         assert_eq!(lines[0], format!("vpmovzxdq zmm17, {}", at("rdi")));

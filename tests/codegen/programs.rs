@@ -67,7 +67,7 @@ impl Writer<'_> {
         let room: Span = -(START as i32) - least..(BUFFER - START) as i32 - len - greatest + 1;
         let near = [0, 16, -16, 31, -32, 127, -128, 500, -500][self.roll(9)];
         let offset = (near + self.roll(5) as i32 - 2).clamp(room.start, room.end - 1);
-        base.at(4 * offset)
+        base.at((4 * offset).into())
     }
 
     fn value(&mut self) -> f32 {
@@ -181,13 +181,13 @@ pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: us
         .map(|i| Inst::CopyPointer { dst: P(4 + i as u8), src: P(i as u8 % 2) })
         .collect();
     for i in 0..vectors {
-        let src = P(i as u8 % 2).at(16 * i as i32);
+        let src = P(i as u8 % 2).at((16 * i as i32).into());
         body.push(Inst::Load { dst: V(i as u8), src });
     }
     let known = [(P(2), counts[0]), (P(3), counts[1])];
     body.extend(writer.block(3, &known));
     for i in 0..vectors {
-        let dst = P(4 + i as u8 % 2).at(4 * (i * target.lanes) as i32 - 4 * START as i32);
+        let dst = P(4 + i as u8 % 2).at((4 * (i * target.lanes) as i32 - 4 * START as i32).into());
         body.push(Inst::Store { dst, src: V(i as u8) });
     }
     Program { name: "random".into(), target, args: 4, pointers: 4 + extra, body }

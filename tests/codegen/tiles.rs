@@ -29,7 +29,7 @@ fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
 fn product(spread: usize) -> Program {
     let mut b = Builder::new("product", Target::AMX, 4);
     let t = b.tiles(3);
-    let (near, far) = (b.number(64), b.number(64 + 4 * spread as i32));
+    let (near, far) = (b.number(64), b.number((64 + 4 * spread as i32).into()));
     for (&tile, row) in t.iter().zip([near, far, near]) {
         b.tile_load(tile, b.arg(tile.0 as usize).at(0), row);
     }
@@ -100,7 +100,7 @@ fn random(dice: &[u32]) -> Program {
     let distances = [64, 68, 128, -64];
     let mut body: Vec<Inst> = (0..4)
         .map(|i| Inst::Number { dst: P(2 + i as u8), value: distances[i] })
-        .chain((0..32).map(|i| Inst::Load { dst: V(i), src: from.at(60 * i32::from(i)) }))
+        .chain((0..32).map(|i| Inst::Load { dst: V(i), src: from.at((60 * i32::from(i)).into()) }))
         .chain((0..8).map(|i| Inst::TileZero { dst: T(i) }))
         .collect();
     for _ in 0..60 {
@@ -134,9 +134,11 @@ fn random(dice: &[u32]) -> Program {
     }
     // All that is left in registers.
     body.push(Inst::Number { dst: P(2), value: 64 });
-    body.extend((0..32).map(|i| Inst::Store { dst: to.at(64 * i32::from(i) - 4096), src: V(i) }));
+    body.extend(
+        (0..32).map(|i| Inst::Store { dst: to.at((64 * i32::from(i) - 4096).into()), src: V(i) }),
+    );
     body.extend((0..8).map(|i| Inst::TileStore {
-        dst: to.at(1024 * i32::from(i)),
+        dst: to.at((1024 * i32::from(i)).into()),
         src: T(i),
         row: P(2),
     }));

@@ -93,7 +93,9 @@ fn program(target: Target, inst: Inst, len: usize, crowded: bool) -> Program {
         [left, right, out].into_iter().for_each(|p| b.advance(p, target.vector_bytes()));
     });
     // What the instruction had no business with is still there.
-    v[3.min(v.len())..].iter().for_each(|&v| b.store_first(b.arg(2).at(4 * i32::from(v.0)), v));
+    v[3.min(v.len())..]
+        .iter()
+        .for_each(|&v| b.store_first(b.arg(2).at((4 * i32::from(v.0)).into()), v));
     b.finish().unwrap()
 }
 

@@ -109,9 +109,8 @@ impl Builder {
     }
 
     /// A count register with this value, until it is given back with [`Builder::release_pointer`].
-    pub fn number(&mut self, value: impl Into<i64>) -> P {
+    pub fn number(&mut self, value: i64) -> P {
         let dst = self.free_pointer();
-        let value = value.into();
         match i32::try_from(value) {
             Ok(value) => self.push(Inst::Number { dst, value }),
             Err(_) => drop(self.refused.get_or_insert(OverBudget::Distance(value))),
@@ -254,8 +253,8 @@ impl Builder {
     }
 
     /// `pointer += bytes`; nothing for 0, and several steps where one instruction does not go so far.
-    pub fn advance(&mut self, pointer: P, bytes: impl Into<i64>) {
-        let mut left = bytes.into();
+    pub fn advance(&mut self, pointer: P, bytes: i64) {
+        let mut left = bytes;
         if left.unsigned_abs() > FARTHEST {
             self.refused.get_or_insert(OverBudget::Distance(left));
             return;

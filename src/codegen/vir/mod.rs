@@ -78,8 +78,8 @@ impl Mem {
 
 impl P {
     /// The memory `offset` bytes past this address.
-    pub fn at(self, offset: impl Into<i64>) -> Mem {
-        Mem { base: self, offset: offset.into() }
+    pub fn at(self, offset: i64) -> Mem {
+        Mem { base: self, offset }
     }
 }
 

@@ -31,7 +31,7 @@ impl Epilogue {
     /// What is the same for all results; `range` is where the greatest magnitudes are kept.
     pub(super) fn begin(&self, b: &mut Builder, thread: P, range: P) -> Ends {
         let unit = b.vector();
-        b.load(unit, thread.at(UNIT as i32));
+        b.load(unit, thread.at(UNIT));
         let greatest = self.ranges.then(|| {
             let [greatest, mask] = [b.vector(), b.vector()];
             b.load(greatest, range.at(0));
@@ -100,14 +100,14 @@ impl Finish {
         let mut b = Builder::new(name, self.target, args);
         let (range, added) = (b.arg(args - 1), residual.then(|| b.arg(4)));
         let bias = b.vector();
-        b.load(bias, b.arg(1).at(BIAS as i32));
+        b.load(bias, b.arg(1).at(BIAS));
         let thread = b.arg(2);
         let ends = self.epilogue.begin(&mut b, thread, range);
         let moved: Vec<P> = [b.arg(0), b.arg(3)].into_iter().chain(added).collect();
         let run = |b: &mut Builder, count: usize, together: usize| {
             b.repeat(Count::Fixed(count as u32), |b| {
                 let values = b.vectors(together);
-                let at = |i: usize| i as i32 * ROW as i32;
+                let at = |i: usize| i as i64 * ROW;
                 values.iter().enumerate().for_each(|(i, &v)| b.load(v, b.arg(0).at(at(i))));
                 self.epilogue.emit(b, &ends, &values, bias, |i| Some(added?.at(at(i))));
                 values.iter().enumerate().for_each(|(i, &v)| b.store(b.arg(3).at(at(i)), v));

@@ -161,8 +161,8 @@ impl Product {
             sums: b.tiles(ORDERS * self.together.count()),
             value: b.tiles(1)[0],
             weight: b.tiles(1)[0],
-            value_row: b.number(self.position[0] as i32),
-            row: b.number(ROW as i32),
+            value_row: b.number(self.position[0]),
+            row: b.number(ROW),
             ahead: b.pointer(panel),
             units: b.vectors(self.together.blocks),
             lower: b.vectors(ORDERS - 1),
@@ -171,24 +171,24 @@ impl Product {
             src: b.pointer(thread),
             moved: [b.arg(3)].into_iter().chain(residual.then(|| b.arg(4))).collect(),
         };
-        b.advance(registers.src, self.digits as i32);
+        b.advance(registers.src, self.digits);
         for (i, &unit) in registers.units.iter().enumerate() {
-            b.load(unit, constants.at((i as i64 * CONSTANTS) as i32));
+            b.load(unit, constants.at(i as i64 * CONSTANTS));
         }
         for (i, &bias) in registers.biases.iter().enumerate() {
-            b.load(bias, constants.at((i as i64 * CONSTANTS + BIAS) as i32));
+            b.load(bias, constants.at(i as i64 * CONSTANTS + BIAS));
         }
         for (&lower, order) in registers.lower.iter().zip(1..) {
             b.constant(lower, 0.5f32.powi(order * DIGIT_BITS as i32));
         }
-        b.advance(registers.ahead, self.panel_bytes() as i32);
+        b.advance(registers.ahead, self.panel_bytes());
         let (rows, [from, to]) = self.rows;
         b.repeat(Count::Fixed(rows as u32), |b| {
             let positions = self.row(b, &registers) as i64;
             if rows > 1 {
                 let tiles = (self.tiles * TILE_ROWS) as i64 * self.position[0];
-                b.advance(registers.src, (from - tiles) as i32);
-                b.advance(b.arg(3), (to - positions * ROW) as i32);
+                b.advance(registers.src, from - tiles);
+                b.advance(b.arg(3), to - positions * ROW);
             }
         });
         if let (Some(epilogue), Some(ends)) = (epilogue, &registers.ends) {
@@ -236,15 +236,15 @@ impl Product {
                 let at = [tap, i as i64 * step];
                 self.step(b, registers, together, [values, weights], at);
             }
-            b.advance(values, self.group as i32);
-            b.advance(weights, (self.taps.len() as i64 * step) as i32);
+            b.advance(values, self.group);
+            b.advance(weights, self.taps.len() as i64 * step);
         });
         b.release_pointer(values);
         b.release_pointer(weights);
         for (i, &sum) in sums.iter().enumerate() {
-            b.tile_store(place.at((SUMS + i as i64 * TILE) as i32), sum, registers.row);
+            b.tile_store(place.at(SUMS + i as i64 * TILE), sum, registers.row);
         }
-        b.advance(src, (together.tiles * TILE_ROWS) as i32 * self.position[0] as i32);
+        b.advance(src, (together.tiles * TILE_ROWS) as i64 * self.position[0]);
     }
 
     /// All products of one step. From one product to the next a single factor changes.
@@ -266,12 +266,12 @@ impl Product {
                 if held_value.replace((value, tile)) != Some((value, tile)) {
                     let [row, digit] = self.position;
                     let place = (tile * TILE_ROWS) as i64 * row + value as i64 * digit;
-                    let place = values.at((value_at + place) as i32);
+                    let place = values.at(value_at + place);
                     b.tile_load(registers.value, place, registers.value_row);
                 }
                 if held_weight.replace((weight, block)) != Some((weight, block)) {
                     let place = (weight * together.blocks + block) as i64 * TILE;
-                    let place = weights.at((weight_at + place) as i32);
+                    let place = weights.at(weight_at + place);
                     b.tile_load(registers.weight, place, registers.row);
                 }
                 let sum = together.count() * (value + weight) + tile * together.blocks + block;
@@ -283,13 +283,13 @@ impl Product {
             };
             for line in share(self.lines_next()) {
                 let next = weight_at + self.step_bytes() + line * LINE;
-                b.prefetch(weights.at(next as i32), Cache::First);
+                b.prefetch(weights.at(next), Cache::First);
             }
             for line in share(self.lines_ahead()) {
-                b.prefetch(registers.ahead.at((line * LINE) as i32), Cache::Second);
+                b.prefetch(registers.ahead.at(line * LINE), Cache::Second);
             }
         }
-        b.advance(registers.ahead, (self.lines_ahead() * LINE) as i32);
+        b.advance(registers.ahead, self.lines_ahead() * LINE);
     }
 
     /// The sums of the first rows of some tiles as numbers, but for the unit of the values unless they are ended; the
@@ -300,12 +300,12 @@ impl Product {
         let run = |b: &mut Builder, turns: usize, rows: usize| {
             b.repeat(Count::Fixed(turns as u32), |b| {
                 self.rows(b, registers, together, from, rows);
-                moved.iter().for_each(|&p| b.advance(p, (rows as i64 * ROW) as i32));
+                moved.iter().for_each(|&p| b.advance(p, rows as i64 * ROW));
             });
         };
         run(b, rows / AT_ONCE, AT_ONCE);
         run(b, (rows % AT_ONCE).min(1), rows % AT_ONCE);
-        b.advance(b.arg(3), (together.tiles - 1) as i32 * TILE as i32);
+        b.advance(b.arg(3), (together.tiles - 1) as i64 * TILE);
         b.release_pointer(from);
     }
 
@@ -322,13 +322,13 @@ impl Product {
                 .map(|row| {
                     let place = |order: usize| {
                         let sum = (order * together.count() + pair) as i64;
-                        from.at((SUMS + sum * TILE + row * ROW) as i32)
+                        from.at(SUMS + sum * TILE + row * ROW)
                     };
                     self.sum(b, registers, block, place)
                 })
                 .collect();
             let at = |plane: i64, row: usize| {
-                (block as i64 * plane + tile as i64 * TILE + row as i64 * ROW) as i32
+                block as i64 * plane + tile as i64 * TILE + row as i64 * ROW
             };
             if let (Some(ending), Some(ends)) = (&self.ending, &registers.ends) {
                 let shortcut = |row: usize| Some(registers.moved.get(1)?.at(at(ending.plane, row)));

@@ -117,19 +117,19 @@ impl Greatest {
                 let run = |b: &mut Builder, turns: usize, together: usize| {
                     b.repeat(Count::Fixed(turns as u32), |b| {
                         for (i, &greatest) in greatest[..together].iter().enumerate() {
-                            compare(b, greatest, at.at((i as i64 * pixel) as i32));
+                            compare(b, greatest, at.at(i as i64 * pixel));
                         }
-                        b.advance(at, (together as i64 * pixel) as i32);
+                        b.advance(at, together as i64 * pixel);
                     });
                 };
                 run(b, columns / TOGETHER, TOGETHER);
                 run(b, (columns % TOGETHER).min(1), columns % TOGETHER);
                 if let Some(before) = self.last {
-                    compare(b, greatest[0], at.at(-before as i32));
+                    compare(b, greatest[0], at.at(-before));
                 }
-                b.advance(at, (row - columns as i64 * pixel) as i32);
+                b.advance(at, row - columns as i64 * pixel);
             });
-            b.advance(at, (plane - rows as i64 * row) as i32);
+            b.advance(at, plane - rows as i64 * row);
         });
         for &other in &greatest[1..] {
             b.integer(Integer::Max, greatest[0], greatest[0], other);
@@ -171,12 +171,12 @@ impl Scale {
                 b.integer(Integer::Max, greatest, greatest, other);
             }
         };
-        take(&mut b, self.parts, src, LANES_BYTES, |b, v, p, at| b.load(v, p.at(at as i32)));
+        take(&mut b, self.parts, src, LANES_BYTES, |b, v, p, at| b.load(v, p.at(at)));
         b.store(dst.at(0), greatest);
-        take(&mut b, BLOCK, dst, F32, |b, v, p, at| b.broadcast(v, p.at(at as i32)));
+        take(&mut b, BLOCK, dst, F32, |b, v, p, at| b.broadcast(v, p.at(at)));
         let Range { scale, unit } = Range::emit(&mut b, greatest);
         b.store(dst.at(0), scale);
-        b.store(dst.at(UNIT as i32), unit);
+        b.store(dst.at(UNIT), unit);
         if self.clears {
             b.bits(greatest, 0);
             b.store(b.arg(2).at(0), greatest);

@@ -33,8 +33,8 @@ impl Split {
         let run = |b: &mut Builder, turns: usize, together: usize| {
             b.repeat(Count::Fixed(turns as u32), |b| {
                 self.pixels(b, [src, dst], &digits, together);
-                b.advance(src, (together as i64 * self.pixel) as i32);
-                b.advance(dst, (together as i64 * POSITION) as i32);
+                b.advance(src, together as i64 * self.pixel);
+                b.advance(dst, together as i64 * POSITION);
             });
         };
         run(&mut b, self.positions / TOGETHER, TOGETHER);
@@ -47,11 +47,11 @@ impl Split {
         for i in 0..count as i64 {
             let place = |block: usize| {
                 let live = self.channels.saturating_sub(block * BLOCK).min(BLOCK);
-                (src.at((i * self.pixel + block as i64 * self.plane) as i32), live)
+                (src.at(i * self.pixel + block as i64 * self.plane), live)
             };
             let rows = digits.of(b, std::array::from_fn(place));
             for (digit, &row) in rows.iter().enumerate() {
-                b.store(dst.at((i * POSITION + digit as i64 * ROW) as i32), row);
+                b.store(dst.at(i * POSITION + digit as i64 * ROW), row);
             }
             b.release(rows);
         }

@@ -35,15 +35,15 @@ impl SplitRows {
         let together = self.rows[1] as i64;
         b.repeat(Count::Fixed((self.pixels / BLOCK) as u32), |b| {
             self.vector(b, [src, dst, thread], &digits);
-            b.advance(src, LANES_BYTES as i32);
-            b.advance(dst, (together * LANES_BYTES) as i32);
+            b.advance(src, LANES_BYTES);
+            b.advance(dst, together * LANES_BYTES);
         });
         let rest = self.pixels % BLOCK;
         if rest > 0 {
             // The last ones, of which some are done already.
             let again = (BLOCK - rest) as i64 * F32;
-            b.advance(src, -again as i32);
-            b.advance(dst, (-again * together) as i32);
+            b.advance(src, -again);
+            b.advance(dst, -again * together);
             self.vector(&mut b, [src, dst, thread], &digits);
         }
         b.finish()
@@ -58,13 +58,13 @@ impl SplitRows {
             let place = |channel: usize| {
                 let exists = row < live && channel < self.channels;
                 let at = channel as i64 * self.strides[0] + row as i64 * self.strides[1];
-                (src.at(if exists { at as i32 } else { 0 }), if exists { BLOCK } else { 0 })
+                (src.at(if exists { at } else { 0 }), if exists { BLOCK } else { 0 })
             };
             let rows = digits.of(b, std::array::from_fn(place));
             for (digit, &v) in rows.iter().enumerate() {
                 let place = match together {
-                    1 => dst.at((digit as i64 * self.plane) as i32),
-                    _ => thread.at(apart(row, digit) as i32),
+                    1 => dst.at(digit as i64 * self.plane),
+                    _ => thread.at(apart(row, digit)),
                 };
                 b.store(place, v);
             }
@@ -73,10 +73,9 @@ impl SplitRows {
         if together > 1 {
             let v = b.vector();
             for (digit, half) in (0..DIGITS).flat_map(|digit| [(digit, 0), (digit, 1)]) {
-                let place =
-                    |row: usize| thread.at((apart(row, digit) + half * LANES_BYTES / 2) as i32);
+                let place = |row: usize| thread.at(apart(row, digit) + half * LANES_BYTES / 2);
                 b.interleave(v, place(0), place(1));
-                b.store(dst.at((digit as i64 * self.plane + half * LANES_BYTES) as i32), v);
+                b.store(dst.at(digit as i64 * self.plane + half * LANES_BYTES), v);
             }
             b.release([v]);
         }

@@ -123,7 +123,7 @@ pub enum ImportErrorKind {
         /// What is wrong with it.
         reason: String,
     },
-    /// The model asks for more than the importer gives: see [`limits`](super::limits).
+    /// The model asks for more than the importer gives: see [`limits`].
     #[error("{}: more than {limit} {what}, which is the limit", name(.place))]
     Limit {
         /// Which part of the model.

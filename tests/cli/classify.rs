@@ -183,6 +183,7 @@ fn presets_and_options_that_do_not_fit_are_refused() {
         &["--scale", "255", "--mean", "0"],
         &["--std", "0"],
         &["--mean", "inf"],
+        &["--mean", "1e39"],
         &["--crop-pct", "87.5"],
         &["--interpolation", "magic"],
         &["--dataset", "--stretch"],
@@ -190,4 +191,19 @@ fn presets_and_options_that_do_not_fit_are_refused() {
         let output = resnetc(&[&["classify"], options].concat());
         assert_eq!(output.status.code(), Some(2), "{options:?}: {}", stderr(&output));
     }
+}
+
+/// Scores beyond all numbers name no class, and the first one least of all.
+#[test]
+fn an_answer_that_is_no_number_is_an_error() {
+    let args = ["classify", "tests/pictures/dot.png", "--mean", "-3e38", "--std", "1e-30"];
+    let output = resnetc(&args);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(
+        stderr(&output).contains("dot.png: the network gives NaN for it"),
+        "{}",
+        stderr(&output)
+    );
+    let output = resnetc(&[&args[..], &["--json"]].concat());
+    assert!(stdout(&output).contains("\"error\""), "{}", stdout(&output));
 }

@@ -121,8 +121,9 @@ fn count(
         let values: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
         let (answers, time) = engine.run(&values)?;
         total += time;
-        let is_right =
-            |(answer, w): &(&Answer, &u8)| answer.order.first() == Some(&usize::from(**w));
+        let is_right = |(answer, w): &(&Answer, &u8)| {
+            answer.is_number() && answer.order.first() == Some(&usize::from(**w))
+        };
         right += answers.iter().zip(wanted).filter(is_right).count();
         bar.set(((i + 1) * batch) as u64);
     }

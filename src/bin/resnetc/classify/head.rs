@@ -153,6 +153,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Whether it says something: NaN names no class.
+    pub(super) fn is_number(&self) -> bool {
+        !self.numbers.iter().any(|x| x.is_nan())
+    }
+
     /// Ranks by scores: of great ones probabilities are all 0 or 1.
     fn new(numbers: &[f64], scores: &[f64]) -> Self {
         let mut order: Vec<usize> = (0..scores.len()).collect();

@@ -78,7 +78,10 @@ fn number(text: &str) -> Result<f64, String> {
 }
 
 fn finite(text: &str) -> Result<f32, String> {
-    number(text).map(|x| x as f32)
+    match number(text)? as f32 {
+        x if x.is_finite() => Ok(x),
+        _ => Err("it must be a number that float32 holds".to_owned()),
+    }
 }
 
 fn above_zero(text: &str) -> Result<f32, String> {

@@ -98,6 +98,9 @@ impl Number {
     }
 }
 
+/// What to do about scores that are no numbers.
+const NAN: &str = "`resnetc check MODEL` looks for a layer that goes wrong; --mean, --std and --scale change what goes in";
+
 impl<'a> Report<'a> {
     pub(super) fn new(
         engine: &Engine,
@@ -153,6 +156,10 @@ impl<'a> Report<'a> {
         answer: &Answer,
         time: Duration,
     ) -> Result<(), Failure> {
+        if !answer.is_number() {
+            let reason = "the network gives NaN for it, which names no class";
+            return self.broken(source, &Failure::file(source.path(), reason).help(NAN));
+        }
         let Answer { numbers, order } = answer;
         let guess = |&class: &usize| Guess {
             class,

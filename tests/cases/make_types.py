@@ -167,5 +167,26 @@ def main():
           ("worst_places", T.INT64, ["N", 4]), ("darkest", T.INT64, ["N", 1, 6, 5]), ("rows", T.INT64, ["N", 8, 1, 5])],
          [floats(3, 3, 12, 10)])
 
+    # Pictures that come out as bytes, and numbers towards zero.
+    ends = [
+        h.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
+        h.make_node("Mul", ["c", "scale"], ["s"]),
+        h.make_node("Cast", ["s"], ["numbers"], to=T.INT32),
+        h.make_node("Clip", ["s", "black", "white"], ["limited"]),
+        h.make_node("Cast", ["limited"], ["pixels"], to=T.UINT8),
+    ]
+    tensors = [array("w", weights(3, 3, 3, 3)), array("scale", 150.0), array("black", 0.0), array("white", 255.0)]
+    case("floats_to_integers", ends, tensors, [("x", T.FLOAT, ["N", 3, 12, 10])],
+         [("numbers", T.INT32, ["N", 3, 12, 10]), ("pixels", T.UINT8, ["N", 3, 12, 10])], [floats(2, 3, 12, 10)])
+
+    # Windows that rounding up adds.
+    pools = [
+        h.make_node("LpPool", ["x"], ["lengths"], kernel_shape=[3, 2], strides=[2, 3], pads=[1, 0, 0, 1], ceil_mode=1),
+        h.make_node("LpPool", ["x"], ["sums"], kernel_shape=[2, 2], strides=[3, 3], p=1, ceil_mode=1),
+    ]
+    case("lp_pool_rounded_up", pools, [], [("x", T.FLOAT, ["N", 3, 12, 11])],
+         [("lengths", T.FLOAT, ["N", 3, "a", "b"]), ("sums", T.FLOAT, ["N", 3, "c", "d"])], [floats(2, 3, 12, 11)],
+         opset=18)
+
 
 main()

@@ -182,6 +182,16 @@ pub(crate) const CASES: &[Case] = &[
         within: Within::Rounding,
     },
     Case {
+        name: "floats_to_integers",
+        wanted: "pictures that come out as bytes, and numbers towards zero",
+        within: Within::Step(1.0),
+    },
+    Case {
+        name: "lp_pool_rounded_up",
+        wanted: "norms of windows, whose number is rounded up",
+        within: Within::Rounding,
+    },
+    Case {
         name: "top_and_places",
         wanted: "the best and the worst in order, and where extremes are",
         within: Within::Rounding,

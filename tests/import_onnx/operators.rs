@@ -547,6 +547,17 @@ fn a_logarithm_of_a_sum_is_infinite_with_its_greatest() {
 }
 
 #[test]
+fn extremes_of_constants_are_nan_where_one_is() {
+    for op in ["ReduceMax", "ReduceMin"] {
+        let model = single(op, &[1], &["c", "axes"], &[("keepdims", Int(0))])
+            .floats("c", &[3, 2], &[1.0, f32::NAN, f32::NAN, 2.0, 3.0, 3.0])
+            .ints("axes", &[1])
+            .opset(18);
+        assert_same(&of(&model, &[0.0]), &[NAN, NAN, 3.0]);
+    }
+}
+
+#[test]
 fn a_slope_says_nothing_of_what_is_positive() {
     let x = [-2.0, 3.0, INF, -INF, NAN];
     let slope =

@@ -175,8 +175,9 @@ fn floats(call: &Call<'_>, x: &[f32], targets: Walk, count: usize) -> Result<Vec
     let (start, step): (f64, fn(f64, f64) -> f64) = match call.op() {
         "ReduceProd" => (1.0, |a, b| a * b),
         "ReduceSum" => (0.0, |a, b| a + b),
-        "ReduceMin" => (f64::INFINITY, f64::min),
-        _ => (f64::NEG_INFINITY, f64::max),
+        // A NaN wins, as it does at run time.
+        "ReduceMin" => (f64::INFINITY, |a, b| if b < a || b.is_nan() { b } else { a }),
+        _ => (f64::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a }),
     };
     let mut result = vec![start; count];
     for (target, &x) in targets.zip(x) {

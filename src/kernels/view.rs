@@ -159,3 +159,44 @@ fn follows(segment: &Segment, start: [i64; OPERANDS]) -> bool {
     let n = segment.outer.extent as i64;
     n == 1 || (0..OPERANDS).all(|i| start[i] == segment.start[i] + segment.outer.strides[i] * n)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Addresses of evenly spaced runs, as channels in blocks have them under slices and steps.
+    fn addresses() -> impl Strategy<Value = Vec<[i64; OPERANDS]>> {
+        let runs = prop::collection::vec((1usize..4, -2i64..3, 0i64..3), 1..9);
+        runs.prop_map(|runs| {
+            let mut next = [0; OPERANDS];
+            let mut all = Vec::new();
+            for (length, step, jump) in runs {
+                for _ in 0..length {
+                    all.push(next);
+                    next[0] += 1;
+                    next[1] += step;
+                }
+                next[1] += 10 * jump;
+            }
+            all
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn segments_are_the_addresses(addresses in addresses()) {
+            let mut found = Vec::new();
+            for s in segments(addresses.len(), |i| addresses[i]) {
+                for outer in 0..s.outer.extent as i64 {
+                    for inner in 0..s.inner.extent as i64 {
+                        let at = |o: usize| s.start[o] + s.outer.strides[o] * outer + s.inner.strides[o] * inner;
+                        found.push(std::array::from_fn(at));
+                    }
+                }
+            }
+            prop_assert_eq!(found, addresses);
+        }
+    }
+}

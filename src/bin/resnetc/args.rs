@@ -12,7 +12,7 @@ use resnetc::{Compiler, Engine, IsaChoice, Network, Numerics, Options, PassSelec
 
 use crate::failure::{Failure, flag};
 use crate::output;
-use crate::tuned::{self, Choices, OFF};
+use crate::tuned::{self, Choices, OFF, Wish};
 use crate::units::plural;
 
 /// How to load and compile a network, and how large a run is.
@@ -106,7 +106,7 @@ impl Common {
             passes: own.passes.selection(),
             reuse: own.reuse,
             perf_map: own.perf_map,
-            tuned: if is_compiled { own.choices.get(self) } else { None },
+            tuned: if is_compiled { own.choices.get(self.wish()) } else { None },
         }
     }
 
@@ -114,6 +114,12 @@ impl Common {
     pub(crate) fn reads<'a>(&'a self, model: &'a Path) -> Vec<&'a Path> {
         let files = [&self.model.weights, &self.model.tuned];
         files.into_iter().flatten().map(PathBuf::as_path).chain([model]).collect()
+    }
+
+    /// What is said of measured times.
+    pub(crate) fn wish(&self) -> Wish<'_> {
+        let ModelOptions { tuned, isa, numerics, .. } = &self.model;
+        Wish { tuned: tuned.as_deref(), isa: *isa, threads: self.threads, numerics: *numerics }
     }
 
     /// The seed of random weights and inputs.
@@ -163,7 +169,7 @@ impl Common {
         if own.numerics == Numerics::Exact && own.tuned_file().is_some() {
             self.refuse(&[OptionName::Tuned], "exact numerics leave no choice of algorithms")?;
         }
-        tuned::check_named(self)?;
+        tuned::check_named(self.wish())?;
         if own.perf_map
             && let Err(e) = perf_map::append(std::iter::empty())
         {

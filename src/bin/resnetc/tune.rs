@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// Where the times will be written; it is certain that they can.
 fn file(common: &Common, machine: &MachineKey) -> Result<Option<PathBuf>, Failure> {
-    let file = match Place::of(common, machine) {
+    let file = match Place::of(common.model.tuned.as_deref(), machine) {
         Place::Off => return Ok(None),
         Place::Nowhere => {
             return Err(Failure::new("there is no home folder to keep the times in")

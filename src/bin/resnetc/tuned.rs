@@ -4,13 +4,29 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use resnetc::Numerics;
 use resnetc::tune::{Cache, CacheError, MachineKey, Tuned, cache};
-
-use crate::args::Common;
+use resnetc::{IsaChoice, Numerics};
 
 /// `--tuned off`.
 pub(crate) const OFF: &str = "off";
+
+/// What a command says of measured times.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// `--tuned`.
+    pub(crate) tuned: Option<&'a Path>,
+    pub(crate) isa: IsaChoice,
+    pub(crate) threads: Option<usize>,
+    pub(crate) numerics: Numerics,
+}
+
+impl Wish<'_> {
+    /// The machine that the command compiles for; none if the CPU cannot run the code, which the command will say.
+    pub(crate) fn machine(self) -> Option<MachineKey> {
+        let threads = self.threads.unwrap_or_else(resnetc::runtime::pool::default_threads);
+        Some(MachineKey::of(self.isa.resolve().ok()?, threads))
+    }
+}
 
 /// The file with measured times.
 pub(crate) enum Place {
@@ -25,20 +41,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    pub(crate) fn of(common: &Common, machine: &MachineKey) -> Self {
-        match (&common.model.tuned, cache::folder()) {
+    pub(crate) fn of(tuned: Option<&Path>, machine: &MachineKey) -> Self {
+        match (tuned, cache::folder()) {
             (Some(word), _) if word == Path::new(OFF) => Place::Off,
-            (Some(file), _) => Place::Named(file.clone()),
+            (Some(file), _) => Place::Named(file.to_owned()),
             (None, Some(folder)) => Place::Cached(folder.join(machine.file_name())),
             (None, None) => Place::Nowhere,
         }
     }
-}
-
-/// The machine that a command compiles for; none if the CPU cannot run the code, which the command will say.
-pub(crate) fn machine(common: &Common) -> Option<MachineKey> {
-    let threads = common.threads.unwrap_or_else(resnetc::runtime::pool::default_threads);
-    Some(MachineKey::of(common.model.isa.resolve().ok()?, threads))
 }
 
 /// The measured choices of a command, read when they are first asked for.
@@ -47,17 +57,17 @@ pub(crate) struct Choices(OnceLock<Option<Arc<Tuned>>>);
 
 impl Choices {
     /// The choices. A file in the cache folder that cannot be used costs a warning, and no more.
-    pub(crate) fn get(&self, common: &Common) -> Option<Arc<Tuned>> {
-        self.0.get_or_init(|| read(common)).clone()
+    pub(crate) fn get(&self, wish: Wish<'_>) -> Option<Arc<Tuned>> {
+        self.0.get_or_init(|| read(wish)).clone()
     }
 }
 
-fn read(common: &Common) -> Option<Arc<Tuned>> {
-    if common.model.numerics == Numerics::Exact {
+fn read(wish: Wish<'_>) -> Option<Arc<Tuned>> {
+    if wish.numerics == Numerics::Exact {
         return None;
     }
-    let machine = machine(common)?;
-    let file = match Place::of(common, &machine) {
+    let machine = wish.machine()?;
+    let file = match Place::of(wish.tuned, &machine) {
         Place::Named(file) | Place::Cached(file) => file,
         Place::Nowhere | Place::Off => return None,
     };
@@ -72,8 +82,8 @@ fn read(common: &Common) -> Option<Arc<Tuned>> {
 }
 
 /// Sees that a file of measured times that the user names can be used.
-pub(crate) fn check_named(common: &Common) -> Result<(), CacheError> {
-    match machine(common).map(|machine| (Place::of(common, &machine), machine)) {
+pub(crate) fn check_named(wish: Wish<'_>) -> Result<(), CacheError> {
+    match wish.machine().map(|machine| (Place::of(wish.tuned, &machine), machine)) {
         Some((Place::Named(file), machine)) => Cache::read(&file, &machine).map(drop),
         _ => Ok(()),
     }

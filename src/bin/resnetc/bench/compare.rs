@@ -4,7 +4,17 @@ use resnetc::{Network, Options, PassSelection};
 use serde::Serialize;
 
 use super::race::Variant;
-use super::report::Figures;
+use super::subject::Compiled;
+use super::timing::Stats;
+
+/// The figures of one compiled variant.
+#[derive(Serialize)]
+pub(super) struct Figures {
+    #[serde(flatten)]
+    pub(super) times: Stats,
+    #[serde(flatten)]
+    pub(super) compiled: Compiled,
+}
 
 /// The other variant.
 #[derive(Serialize)]

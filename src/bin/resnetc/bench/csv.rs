@@ -1,6 +1,6 @@
 //! The figures of an ablation as CSV: one line a row, the first line names the columns.
 
-use super::ablate::{Ablation, Code, Row};
+use super::ablation::{Ablation, Code, Row};
 use super::timing::Stats;
 
 /// The columns and what stands in them.

@@ -1,6 +1,7 @@
 //! `resnetc bench`: how long a run takes.
 
 mod ablate;
+mod ablation;
 mod against;
 mod agree;
 mod compare;
@@ -33,9 +34,9 @@ use crate::output;
 use crate::units::plural;
 use against::{Against, Earlier};
 use agree::{Agreement, tolerance, widened};
-use compare::Compared;
+use compare::{Compared, Figures};
 use race::{Race, Variant};
-use report::{Figures, Report};
+use report::Report;
 use sweep::Sweep;
 use timing::Plan;
 

@@ -11,23 +11,12 @@ use resnetc::{Isa, Network, Numerics, Options, PassSelection, Reuse};
 use serde::Serialize;
 
 use super::against::Against;
-use super::compare::Compared;
+use super::compare::{Compared, Figures};
 use super::crowd::Crowd;
 use super::layers::{Layers, gflops};
-use super::subject::Compiled;
-use super::timing::Stats;
 use crate::profile;
 use crate::run::list_phases;
 use crate::units::{bytes, count, plural};
-
-/// The figures of one compiled variant.
-#[derive(Serialize)]
-pub(super) struct Figures {
-    #[serde(flatten)]
-    pub(super) times: Stats,
-    #[serde(flatten)]
-    pub(super) compiled: Compiled,
-}
 
 /// What is timed.
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::ablate::{Ablation, Row};
+use super::ablation::{Ablation, Code, Row};
 use super::ladder::Group;
 use super::report::share_text;
 use crate::units::bytes;
@@ -95,7 +95,7 @@ fn table(rows: &[&Row]) -> String {
 fn cells(row: &Row) -> [String; COLUMNS.len()] {
     let or_nothing = |cell: Option<String>| cell.unwrap_or_default();
     let ratio = |ratio: Option<f64>| or_nothing(ratio.map(|r| format!("{r:.3}")));
-    let code = |of: &dyn Fn(&super::ablate::Code) -> String| or_nothing(row.code.as_ref().map(of));
+    let code = |of: &dyn Fn(&Code) -> String| or_nothing(row.code.as_ref().map(of));
     [
         row.name.clone(),
         or_nothing(row.rewrites.map(|n| n.to_string())),

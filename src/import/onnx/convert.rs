@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use resnetc_ir::{DType, Graph, NodeId, Op};
 
+use super::bind::{Bound, Input};
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
 use super::functions::Step;
-use super::inputs::{Bound, Input};
 use super::needed::Needed;
 use super::open::is_standard;
 use super::ops::{self, Integers, Operator};

@@ -1,15 +1,12 @@
-//! Symbolic dimensions of inputs, and the sizes that they get.
+//! Inputs as models declare them, and what a caller chooses of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use resnetc_ir::DType;
-use resnetc_ir::infer::check_shape;
 
-use super::given;
 use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
-use super::rebatch::NewBatch;
 use crate::import::dim::Dim;
-use crate::import::error::{ImportError, ImportErrorKind, UnboundDim};
+use crate::import::error::ImportError;
 
 /// What a caller chooses of a model: sizes for symbolic dimensions, and for the batch of a model that declares another
 /// one; shapes of inputs; and which outputs are computed.
@@ -42,51 +39,9 @@ pub struct InputInfo {
 
 impl InputInfo {
     /// The dimensions; none if there is no declared shape.
-    fn dims(&self) -> &[Dim] {
+    pub(super) fn dims(&self) -> &[Dim] {
         self.dims.as_deref().unwrap_or_default()
     }
-}
-
-/// The shapes that inputs get.
-///
-/// # Errors
-/// If a size is missing, or what is given does not fit what is declared.
-pub(crate) fn shapes(
-    inputs: &[InputInfo],
-    bindings: &Bindings,
-) -> Result<Vec<Vec<usize>>, ImportError> {
-    Ok(bind(inputs, bindings)?.inputs.into_iter().map(|input| input.shape).collect())
-}
-
-/// An input with sizes.
-pub(super) struct Input {
-    pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    /// Whether the first dimension is a symbol.
-    pub(super) is_batch: bool,
-    pub(super) dtype: DType,
-}
-
-/// All inputs with sizes.
-pub(super) struct Bound {
-    pub(super) inputs: Vec<Input>,
-    /// What shall become of the batch that the inputs are declared with.
-    pub(super) new_batch: Option<NewBatch>,
-}
-
-impl Bound {
-    /// Says that the model cannot have another batch.
-    pub(super) fn refuse(&self, wanted: usize, reason: String) -> ImportError {
-        fixed_batch(&self.inputs, wanted, reason)
-    }
-}
-
-fn fixed_batch(inputs: &[Input], wanted: usize, reason: String) -> ImportError {
-    let (input, shape) = match inputs.first() {
-        Some(input) => (input.name.clone(), input.shape.clone()),
-        None => Default::default(),
-    };
-    ImportErrorKind::FixedBatch { wanted, input, shape, reason }.into()
 }
 
 /// The inputs of a graph, without those that an initializer gives a value: old files list both.
@@ -127,137 +82,4 @@ fn describe_dim(input: &str, axis: usize, dim: &Dimension) -> Dim {
         (_, "") => Dim::Symbol(format!("{input}.{axis}")),
         (_, symbol) => Dim::Symbol(symbol.into()),
     }
-}
-
-/// Gives every dimension a size.
-pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, ImportError> {
-    let (inputs, dims) = given::as_dims(inputs, bindings)?;
-    let (sizes, named_batch) = sizes(&inputs, bindings.batch, &dims)?;
-    let mut unbound = Vec::new();
-    let mut bound = Vec::new();
-    for input in &inputs {
-        let mut shape = Vec::new();
-        for (axis, dim) in input.dims().iter().enumerate() {
-            match dim {
-                Dim::Fixed(n) => shape.push(*n),
-                Dim::Symbol(name) => match sizes.get(name.as_str()) {
-                    Some(n) => shape.push(*n),
-                    None => unbound.push(UnboundDim {
-                        input: input.name.clone(),
-                        axis,
-                        name: name.clone(),
-                    }),
-                },
-            }
-        }
-        let is_batch = matches!(input.dims().first(), Some(Dim::Symbol(_)));
-        bound.push(Input { is_batch, name: input.name.clone(), shape, dtype: input.dtype });
-    }
-    if !unbound.is_empty() || inputs.iter().any(|input| input.dims.is_none()) {
-        return Err(no_sizes(unbound, &inputs));
-    }
-    for Input { name, shape, .. } in &bound {
-        check_shape(shape).map_err(|e| ImportError::invalid_input(name, e.to_string()))?;
-    }
-    let new_batch = new_batch(&bound, named_batch, bindings.batch)?;
-    Ok(Bound { inputs: bound, new_batch })
-}
-
-/// Dimensions without a size, and inputs without a shape, which are all told.
-fn no_sizes(dims: Vec<UnboundDim>, inputs: &[InputInfo]) -> ImportError {
-    let shapeless = inputs.iter().filter(|i| i.dims.is_none()).map(|i| i.name.clone());
-    ImportErrorKind::UnboundDims { dims, shapeless: shapeless.collect() }.into()
-}
-
-/// The size of each symbol: what the caller says, or the batch for one that is first in some input. With it, the batch
-/// that the caller wants instead of a fixed one, by the name of that dimension.
-fn sizes<'a>(
-    inputs: &'a [InputInfo],
-    asked: Option<usize>,
-    dims: &'a BTreeMap<String, usize>,
-) -> Result<(BTreeMap<&'a str, usize>, Option<usize>), ImportError> {
-    let symbol =
-        |dim: &'a Dim| if let Dim::Symbol(name) = dim { Some(name.as_str()) } else { None };
-    let first = inputs.iter().filter_map(|i| i.dims().first().and_then(symbol));
-    let batch = asked.unwrap_or(1);
-    let mut sizes: BTreeMap<&str, usize> = first.map(|name| (name, batch)).collect();
-    let known: BTreeSet<&str> =
-        inputs.iter().flat_map(|i| i.dims().iter().filter_map(symbol)).collect();
-    let mut named_batch = None;
-    for (name, &size) in dims {
-        if known.contains(name.as_str()) {
-            sizes.insert(name, size);
-            continue;
-        }
-        match fixed(inputs, name) {
-            Some((_, _, found)) if found == size => {}
-            Some((input, 0, _)) => match named_batch.replace(size) {
-                Some(other) if other != size => {
-                    let reason =
-                        format!("a model has one batch, and {other} and {size} are asked for");
-                    return Err(ImportError::invalid_input(&input.name, reason));
-                }
-                _ => {}
-            },
-            Some((input, axis, found)) => {
-                let input = input.name.clone();
-                return Err(ImportErrorKind::FixedDim { input, axis, found, wanted: size }.into());
-            }
-            // Without a declared shape an input has no dimensions that could be named.
-            None if inputs.iter().any(|input| input.dims.is_none()) => {
-                return Err(no_sizes(Vec::new(), inputs));
-            }
-            None => {
-                let known = known.into_iter().map(String::from).collect();
-                return Err(ImportErrorKind::UnknownDim { name: name.clone(), known }.into());
-            }
-        }
-    }
-    let firsts = inputs.iter().filter_map(|i| i.dims().first().and_then(symbol));
-    let firsts: Vec<(&str, usize)> = firsts.map(|name| (name, sizes[name])).collect();
-    let batches = firsts.iter().map(|first| first.1).chain(named_batch);
-    match (asked, firsts.first()) {
-        // It would be without effect.
-        (Some(asked), first)
-            if batches.clone().count() > 0 && batches.clone().all(|n| n != asked) =>
-        {
-            let input = inputs.first().map_or("", |i| &i.name);
-            let (name, size) = first.copied().unwrap_or((input, named_batch.unwrap_or(asked)));
-            let reason = format!("a batch of {asked} is asked for, and {size} for \"{name}\"");
-            Err(ImportError::invalid_input(input, reason))
-        }
-        _ => Ok((sizes, named_batch)),
-    }
-}
-
-/// The fixed dimension that goes by this name: its input, axis and size.
-fn fixed<'a>(inputs: &'a [InputInfo], name: &str) -> Option<(&'a InputInfo, usize, usize)> {
-    let (input, axis) = name.rsplit_once('.')?;
-    let (input, axis) = (inputs.iter().find(|i| i.name == input)?, axis.parse().ok()?);
-    match input.dims().get(axis)? {
-        Dim::Fixed(size) => Some((input, axis, *size)),
-        Dim::Symbol(_) => None,
-    }
-}
-
-/// The batch that the model shall have instead of its own: the one of a named dimension, or the one asked for if neither
-/// an open batch takes it nor the first input has it. Otherwise the caller would silently get another one.
-fn new_batch(
-    inputs: &[Input],
-    named: Option<usize>,
-    asked: Option<usize>,
-) -> Result<Option<NewBatch>, ImportError> {
-    let Some(first) = inputs.first() else { return Ok(None) };
-    let is_open = inputs.iter().any(|input| input.is_batch);
-    let asked = asked.filter(|n| !is_open && first.shape.first() != Some(n));
-    let Some(to) = named.or(asked) else { return Ok(None) };
-    let mut batches = inputs.iter().filter_map(|i| i.shape.first().copied());
-    let reason = match batches.next() {
-        None => "it has no first axis".into(),
-        Some(from) => match batches.find(|&n| n != from) {
-            None => return Ok(Some(NewBatch { from, to })),
-            Some(other) => format!("the inputs' first extents are {from} and {other}"),
-        },
-    };
-    Err(fixed_batch(inputs, to, reason))
 }

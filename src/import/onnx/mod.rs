@@ -7,7 +7,7 @@
 //! | `tensor`, `external` | stored constants |
 //! | `types` | element types |
 //! | `needed` | what the outputs that are asked for need |
-//! | `inputs`, `given` | symbolic dimensions and their sizes |
+//! | `inputs`, `given`, `bind` | inputs as they are declared, and the sizes of symbolic dimensions |
 //! | `room` | how much constants take, and whether their files have so much |
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
@@ -22,6 +22,7 @@
 //! here is the list of element types, which only matters to types that are refused by name.
 
 mod batch;
+mod bind;
 mod builder;
 mod call;
 mod convert;
@@ -53,7 +54,7 @@ use resnetc_ir::Graph;
 use super::error::ImportError;
 
 pub use super::dim::Dim;
-pub(crate) use inputs::shapes;
+pub(crate) use bind::shapes;
 pub use inputs::{Bindings, InputInfo};
 use needed::Needed;
 pub use ops::{Operator, When, operators};
@@ -135,7 +136,7 @@ impl Model {
         let convert = || {
             let graph = self.declared();
             let needed = Needed::of(&self.proto, graph, self.opset, &bindings.outputs)?;
-            let bound = inputs::bind(&needed.inputs(graph)?, bindings)?;
+            let bound = bind::bind(&needed.inputs(graph)?, bindings)?;
             convert::convert(graph, &needed, &bound, self.folder.clone())
         };
         convert().map_err(|e| self.name_file(e))

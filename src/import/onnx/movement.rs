@@ -1,6 +1,7 @@
 //! Operators that move elements without computing: on a constant they are carried out, on a run-time value they
 //! become a node.
 
+use resnetc_ir::infer;
 use resnetc_ir::op::SliceAxis;
 use resnetc_ir::{NodeId, Op};
 
@@ -130,6 +131,11 @@ fn gather(x: &Literal, axis: usize, positions: &[usize], to: Vec<usize>) -> Resu
     };
     let walk = (0..outer).flat_map(|row| positions.iter().flat_map(move |&p| run(row, p)));
     Ok(x.pick(to, walk)?)
+}
+
+/// The shape that two shapes broadcast to, where an extent may be 0.
+pub(super) fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
+    infer::broadcast(a, b).map_err(|e| e.to_string().into())
 }
 
 /// Stretches a constant to a shape that it broadcasts to.

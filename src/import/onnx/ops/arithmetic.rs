@@ -2,7 +2,6 @@
 //! run time some of the operations exist.
 
 use resnetc_ir::Op;
-use resnetc_ir::infer::broadcast;
 use resnetc_ir::op::{Binary, Unary};
 
 use super::logic;
@@ -10,7 +9,7 @@ use super::powers::power;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal, elements};
-use crate::import::onnx::movement::Walk;
+use crate::import::onnx::movement::{Walk, broadcast_shape};
 
 /// What an operator of two operands does to constants; a comparison gives 0 or 1, whatever it compares.
 struct Two {
@@ -172,11 +171,6 @@ pub(super) fn fold_two(
         }
         _ => Err("one operand is integer, the other float".into()),
     }
-}
-
-/// The shape that two shapes broadcast to, where an extent may be 0.
-pub(super) fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
-    broadcast(a, b).map_err(|e| e.to_string().into())
 }
 
 /// An operator of one operand.

@@ -3,11 +3,10 @@
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
 
-use super::arithmetic::broadcast_shape;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::elements;
-use crate::import::onnx::movement;
+use crate::import::onnx::movement::{self, broadcast_shape};
 use crate::import::onnx::proto::DataType;
 
 /// A result that is a truth value.

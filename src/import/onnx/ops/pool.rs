@@ -5,7 +5,7 @@ use resnetc_ir::op::{Binary, Pool};
 use resnetc_ir::{NodeId, Op};
 
 use super::powers::Norm;
-use super::window::{Picture, is_same, window};
+use super::window::{Picture, is_same, spatial_axes, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Refusal, Result, Value};
 
@@ -62,14 +62,6 @@ pub(super) fn global_max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<
     let x = builder.operand(call, 0)?;
     let axes = spatial_axes(builder, x)?;
     builder.finish(call, Op::ReduceMax { axes, keep_dims: true }, &[x])
-}
-
-/// The axes behind batch and channels.
-pub(super) fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
-    match builder.shape_of(x).len() {
-        rank @ 3.. => Ok((2..rank).collect()),
-        _ => Err("its input has no spatial axes".into()),
-    }
 }
 
 /// `LpPool`: a mean of magnitudes or squares times the number of taps, padding being 0.

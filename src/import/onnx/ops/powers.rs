@@ -3,7 +3,7 @@
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
 
-use super::pool::spatial_axes;
+use super::window::spatial_axes;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 

@@ -11,7 +11,7 @@ use resnetc_ir::{NodeId, Op};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 use crate::import::onnx::literal::{Data, Kind, Literal};
-use crate::import::onnx::movement::Walk;
+use crate::import::onnx::movement::{Walk, broadcast_shape};
 use crate::import::onnx::proto::DataType;
 
 /// What quantized values are made of.
@@ -200,7 +200,7 @@ fn dequantize_known(
         _ => None,
     };
     builder.claim(2 * x.len())?;
-    super::arithmetic::broadcast_shape(&scale.shape, &x.shape)
+    broadcast_shape(&scale.shape, &x.shape)
         .ok()
         .filter(|shape| *shape == x.shape)
         .ok_or("the scale does not fit the value")?;

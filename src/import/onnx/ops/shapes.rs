@@ -4,12 +4,11 @@ use resnetc_ir::NodeId;
 use resnetc_ir::infer::MAX_RANK;
 use resnetc_ir::op::Binary;
 
-use super::arithmetic::broadcast_shape;
 use super::constants::to_shape;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axes_of, axis_of, bad};
 use crate::import::onnx::literal::{Literal, elements};
-use crate::import::onnx::movement::{self, Movement};
+use crate::import::onnx::movement::{self, Movement, broadcast_shape};
 
 /// Applies a movement to the first operand.
 fn moved(builder: &mut Builder, call: &Call<'_>, movement: Movement) -> Result<Vec<Value>> {

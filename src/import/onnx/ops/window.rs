@@ -146,3 +146,11 @@ pub(super) fn list(
         false => bad(name, format!("is {given:?}; entries from {least} to {LIMIT} are supported")),
     }
 }
+
+/// The axes behind batch and channels.
+pub(super) fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
+    match builder.shape_of(x).len() {
+        rank @ 3.. => Ok((2..rank).collect()),
+        _ => Err("its input has no spatial axes".into()),
+    }
+}

@@ -13,6 +13,7 @@ mod matrix;
 mod microsoft;
 mod moments;
 mod normalize;
+mod operator;
 mod pad;
 mod pixels;
 mod pool;
@@ -32,8 +33,10 @@ mod window;
 use super::open::is_standard;
 
 pub(super) use microsoft::DOMAIN as MICROSOFT;
-pub(super) use table::{Integers, find};
-pub use table::{Operator, When, operators};
+pub(super) use operator::Integers;
+pub use operator::{Operator, When};
+pub(super) use table::find;
+pub use table::operators;
 
 /// What to say about an operator that is not understood.
 pub(super) fn why_not(domain: &str, op: &str) -> &'static str {

@@ -13,7 +13,7 @@ mod layout;
 mod products;
 mod quantized;
 
-use super::table::{Integers, Operator, PLAIN};
+use super::operator::{Integers, Operator, PLAIN};
 use super::{activations, pool, quantize};
 
 /// The domain of the operators that any machine can compute.

@@ -101,6 +101,9 @@ pub enum Word {
 }
 
 impl Word {
+    /// How long a word is.
+    pub const BYTES: i64 = 4;
+
     /// Whether a word is this.
     pub fn holds(self, word: u32) -> bool {
         (word == 0) == (self == Word::Zero)

@@ -14,7 +14,7 @@ use crate::codegen::vir::Target;
 use super::conv::micro::widest_tile;
 use super::fixed::{self, Fixed, Shapes};
 use super::sink::Machine;
-use super::tiling::split;
+use super::tiling::{memory_cost, split};
 use super::winograd;
 use super::winograd::{Schedule, Tile, filter_blocks};
 
@@ -39,10 +39,6 @@ pub const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks),
     Algorithm::FixedPoint,
 ];
-
-/// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two server CPUs, of which one
-/// core gets as much if it does nothing but read.
-pub(super) const BYTES_PER_HALF_CYCLE: f64 = 3.0;
 
 /// What direct convolution takes by what its multiply-adds alone would.
 const DIRECT: f64 = 1.12;
@@ -182,11 +178,6 @@ impl Form {
             Form::FixedPoint(form) => form.cost(machine),
         }
     }
-}
-
-/// What reading one input channel's weights of 16 outputs takes, `values` for each.
-pub(super) fn memory_cost(values: f64) -> f64 {
-    values * 16.0 * 4.0 / BYTES_PER_HALF_CYCLE
 }
 
 fn direct_cost(conv: &Conv, shapes: &Shapes, machine: &Machine) -> f64 {

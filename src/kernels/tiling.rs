@@ -35,6 +35,15 @@ pub struct TileRun {
     pub count: usize,
 }
 
+/// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two server CPUs, of which one
+/// core gets as much if it does nothing but read.
+pub(super) const BYTES_PER_HALF_CYCLE: f64 = 3.0;
+
+/// What reading one input channel's weights of 16 outputs takes, `values` for each.
+pub(super) fn memory_cost(values: f64) -> f64 {
+    values * 16.0 * 4.0 / BYTES_PER_HALF_CYCLE
+}
+
 /// Cost of one step of the reduction for a tile of `pixels` x `vectors` accumulators, in half cycles of a core with
 /// two FMA pipes of latency 4 and two load ports: whatever is scarcest.
 pub fn step_cost(pixels: usize, vectors: usize) -> usize {

@@ -2,8 +2,8 @@
 //!
 //! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), fitted to the layers of a ResNet-50.
 
-use crate::kernels::algorithm::BYTES_PER_HALF_CYCLE;
 use crate::kernels::sink::Machine;
+use crate::kernels::tiling::BYTES_PER_HALF_CYCLE;
 
 use super::number::DIGITS;
 use super::product::PRODUCTS;

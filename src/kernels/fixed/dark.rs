@@ -20,11 +20,11 @@
 //! one of them is not 0, no output is dark. Only a chunk in which there is a pixel without any looks at all windows
 //! ([`Check`]). What decides is one row's of one image in either way.
 
+use crate::codegen::region::Word;
 use crate::codegen::vir::{
     Arith, Builder, Count, Distance, Inst, Integer, Mem, OverBudget, Program, Target, V,
 };
 
-use super::guard::WORD;
 use super::number::HIGH;
 use super::{BLOCK, LANES_BYTES, POSITION, UNIT};
 
@@ -179,7 +179,7 @@ impl Check {
         let [rows, columns] = self.size;
         let (whole, rest) = (columns / BLOCK, columns % BLOCK);
         b.repeat(Count::Fixed(rows as u32), |b| {
-            b.advance(words, WORD);
+            b.advance(words, Word::BYTES);
             let found = b.vector();
             b.bits(found, 0);
             let registers = [least, none, zero, found];

@@ -28,9 +28,6 @@ use super::range::{Greatest, Kept};
 use super::unpack::{Stretch, Unpack};
 use super::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
 
-/// Bytes of a word.
-pub(super) const WORD: i64 = 4;
-
 /// Where the magnitudes of what windows see are, from [`Guard::magnitudes`] on.
 #[derive(Clone, Debug)]
 pub(super) struct Windows {
@@ -90,7 +87,7 @@ fn aligned(bytes: i64) -> i64 {
 
 impl Guard<'_> {
     fn memory(&self) -> Memory {
-        let magnitudes = aligned(self.start) + aligned((1 + self.stripe.rows as i64) * WORD);
+        let magnitudes = aligned(self.start) + aligned((1 + self.stripe.rows as i64) * Word::BYTES);
         // A vector may begin at the last magnitude.
         let weights = magnitudes + aligned(self.windows.bytes) + LANES_BYTES;
         let results = weights + self.depth() as i64 * self.lanes_bytes(self.wide);
@@ -166,8 +163,8 @@ impl Guard<'_> {
 
     /// `items` for each row that is computed directly, inside of the repeat of panels.
     fn each_row(&self, items: Vec<Item>) -> Item {
-        let strides = vec![0, 0, 0, 0, WORD];
-        let word = Address { base: THREAD, offset: self.words() + WORD, strides };
+        let strides = vec![0, 0, 0, 0, Word::BYTES];
+        let word = Address { base: THREAD, offset: self.words() + Word::BYTES, strides };
         let items = vec![Item::When { word, is: Word::NotZero, items }];
         self.when_any(vec![Item::Repeat { count: self.stripe.rows as u32, items }])
     }

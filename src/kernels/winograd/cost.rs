@@ -4,8 +4,8 @@
 //! the multiply-adds take, what it takes to read the weights from memory (meanwhile, where they are brought near ahead of
 //! their use), and what it takes to move the transformed values.
 
-use crate::kernels::algorithm::memory_cost;
 use crate::kernels::sink::Machine;
+use crate::kernels::tiling::memory_cost;
 
 use super::matrices::TAPS;
 use super::{Form, Schedule, filter_blocks, product, tile_blocks};

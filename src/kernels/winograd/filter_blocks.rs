@@ -15,7 +15,7 @@ use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::filter::FilterTransform;
-use super::guard::{Direct, Guard, WORD};
+use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
 use super::product::{Product, vectors};
 use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, aligned};
@@ -93,7 +93,8 @@ pub(super) fn lower(
     let products = 2 * filter_buffer(form, channels, lanes);
     let words = products + form.product_block(tiles) * lanes as i64 / 16;
     let rows = form.tiles[0];
-    let guard = Guard::new(form, words, (0, images * rows), vec![0, 0, rows as i64 * WORD], sink);
+    let guard =
+        Guard::new(form, words, (0, images * rows), vec![0, 0, rows as i64 * Word::BYTES], sink);
     let piece = |groups: OutputGroups| {
         let plain = filters;
         let filters = filters + (groups.first * panel) as i64 * F32;
@@ -390,7 +391,7 @@ impl Parts<'_> {
                 let image = energies_image(form);
                 self.chunks(levels, [[image * self.images as i64, 0], [0; 2]]);
                 let images = Extent::Fixed(self.images as u32);
-                levels.inner(images, [image, tile_rows * WORD]);
+                levels.inner(images, [image, tile_rows * Word::BYTES]);
             };
             let at = (ARENA, start + before);
             self.layer.check_call(class, at, self.guard, outer, sink)

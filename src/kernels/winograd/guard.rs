@@ -49,7 +49,7 @@ impl Guard {
         outer: Vec<i64>,
         sink: &mut Sink,
     ) -> Self {
-        let rows = start + aligned(count as i64 * WORD);
+        let rows = start + aligned(count as i64 * Word::BYTES);
         let most = form.transforms.inputs() as i64;
         sink.reserve((rows + most * form.copied_row()) as usize);
         Guard { words: start, first_row, outer, rows }
@@ -61,20 +61,18 @@ impl Guard {
     }
 
     fn word(&self, class: Class) -> i64 {
-        self.words + (class.first - self.first_row) as i64 * WORD
+        self.words + (class.first - self.first_row) as i64 * Word::BYTES
     }
 
     /// `items` for each row of a class whose word is as asked for; `inside` are the levels of repeats between the
     /// guard's outer levels and the rows.
     pub(super) fn each_row(&self, class: Class, inside: usize, is: Word, items: Vec<Item>) -> Item {
-        let strides = self.outer.iter().copied().chain(vec![0; inside]).chain([WORD]).collect();
+        let strides =
+            self.outer.iter().copied().chain(vec![0; inside]).chain([Word::BYTES]).collect();
         let word = Address { base: THREAD, offset: self.word(class), strides };
         Item::Repeat { count: class.count as u32, items: vec![Item::When { word, is, items }] }
     }
 }
-
-/// Bytes of a word.
-pub(super) const WORD: i64 = 4;
 
 impl Layer<'_> {
     /// The check of all rows of a class, whose rows of energies begin at `energies`. `outer` adds the levels outside: strides
@@ -95,7 +93,7 @@ impl Layer<'_> {
         let mut levels = Levels::new([energies, guard.first_word(class)]);
         outer(&mut levels);
         let row = form.transforms.outputs as i64 * form.energy_row();
-        levels.inner(Extent::Fixed(class.count as u32), [row, WORD]);
+        levels.inner(Extent::Fixed(class.count as u32), [row, Word::BYTES]);
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 

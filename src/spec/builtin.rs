@@ -241,7 +241,10 @@ impl Spec {
     pub(crate) fn builtin_hint(name: &str) -> String {
         match nearest(name, Spec::builtin_names()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("{} networks are built in, resnet50 for one", BUILTIN.len()),
+            None => format!(
+                "{} networks are built in, resnet18, resnet50 and cifar_resnet20 among them",
+                BUILTIN.len()
+            ),
         }
     }
 

@@ -116,7 +116,8 @@ impl Spec {
     fn check_combinations(&self) -> Result<(), SpecError> {
         let residual = self.is_residual();
         if self.block != Block::Bottleneck && (self.groups, self.width_per_group) != (1, 64) {
-            return invalid("groups", "and width_per_group go with bottleneck blocks only");
+            let key = if self.groups == 1 { "width_per_group" } else { "groups" };
+            return invalid(key, "goes with bottleneck blocks only");
         }
         if !residual && self.order == Order::Pre {
             return invalid("order", "\"pre\" goes with basic and bottleneck blocks only");

@@ -255,7 +255,7 @@ impl Guard<'_> {
     fn direct(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let micro = self.micro(panel.blocks, sink.machine.target);
         let kernel =
-            sink.program(&self.name("direct"), format!("{micro:?}"), |n| micro.program(n))?;
+            sink.program(&self.name("fallback"), format!("{micro:?}"), |n| micro.program(n))?;
         let src = self.operands.src;
         let strides = src.geometry.strides();
         let down = self.conv.window.strides[0] as i64 * strides.row;

@@ -183,7 +183,7 @@ impl Direct<'_> {
         let added = operands.residual.filter(|_| !reads.is_empty());
         let res = added.map_or(dst, |added| added.strides());
         let micro = self.micro(target, reads.vectors, [dst, res]);
-        let name = form.name("direct", conv, operands);
+        let name = form.name("fallback", conv, operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
         let m = form.transforms.outputs as i64;
         let panel = form.plain_panel(lanes) as i64 * F32;

@@ -77,9 +77,11 @@ impl Input {
                     Some(Layout::Nhwc) => "[N, height, width, 1 or 3]",
                 };
                 let message = format!("the model takes {}; pictures are {order}", shape(other));
-                return Err(
-                    Failure::new(message).help("prepare the values yourself and use `resnetc run`")
-                );
+                let help = match layout {
+                    Some(_) => "leave --layout away: the order is then seen by the extents",
+                    None => "prepare the values yourself and use `resnetc run`",
+                };
+                return Err(Failure::new(message).help(help));
             }
         };
         Ok(Input { dtype: graph.input_dtype(input), ..plain })

@@ -102,7 +102,7 @@ impl Kind {
             Use::Foreign => {
                 format!("this is {}, which is not read; convert it to PNG or JPEG", self.name)
             }
-            Use::Decoded | Use::Other => format!("this is {}", self.name),
+            Use::Decoded | Use::Other => format!("this is {} and no picture", self.name),
         }
     }
 }

@@ -206,9 +206,7 @@ impl<'a> Report<'a> {
         if tally.broken > 0 {
             let _ = writeln!(text, "{} of {} cannot be read", tally.broken, tally.pictures);
         }
-        let mut times = tally.times.clone();
-        times.sort_by(f64::total_cmp);
-        let Some(median) = times.get(times.len() / 2) else { return text };
+        let Some(median) = median(&tally.times) else { return text };
         let _ = writeln!(
             text,
             "compiled in {:.1} ms, median {median:.3} ms a picture ({}, {})",
@@ -269,4 +267,12 @@ fn line(picture: &Picture) -> String {
         }
     }
     text
+}
+
+/// The middle time, or the mean of the two in the middle.
+fn median(times: &[f64]) -> Option<f64> {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    let (lower, upper) = (times.len().checked_sub(1)? / 2, times.len() / 2);
+    Some((times.get(lower)? + times.get(upper)?) / 2.0)
 }

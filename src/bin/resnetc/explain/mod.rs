@@ -71,7 +71,7 @@ fn text(explanation: &Explanation) -> String {
 fn section(text: &mut String, pass: &Explained) {
     let (applied, nodes) = (pass.applied.len(), pass.nodes);
     let _ = writeln!(text, "{}: {}", pass.pass, pass.doc);
-    let _ = writeln!(text, "  {applied} applied, {nodes} nodes behind it");
+    let _ = writeln!(text, "  {applied} applied, {nodes} nodes left afterwards");
     for rewritten in &pass.applied {
         let _ = writeln!(text, "  + {}", rewritten.label);
         if !rewritten.before.is_empty() {

@@ -43,11 +43,12 @@ pub(crate) fn succeed(args: &[&str]) -> String {
     stdout(&output)
 }
 
-/// What any command may say on stderr: that weights are random, that there are fewer CPUs than a test asks for threads,
+/// What any command may say on stderr: that weights or inputs are random, that there are fewer CPUs than a test asks for threads,
 /// that the machine is busy, and of `classify` what it leaves out and its summary.
 pub(crate) fn is_remark(line: &str) -> bool {
     let note = line.strip_prefix("note: ").unwrap_or_default();
-    let is_note = note.starts_with("the weights of ") || note.contains(" left out");
+    let is_random = note.starts_with("the weights of ") || note.starts_with("the input is random");
+    let is_note = is_random || note.contains(" left out");
     is_note || line.starts_with(FEW_CPUS) || is_summary(line) || is_noise(line)
 }
 

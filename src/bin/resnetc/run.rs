@@ -92,6 +92,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     check_output(args)?;
     let inputs::Loaded { network, inputs, file } =
         inputs::load(&args.model, args.input.as_deref(), &args.common.on(args.interpret.engine()))?;
+    if file.is_none() {
+        let seed = args.common.seed();
+        output::note(&format!("the input is random (seed {seed}); --input FILE gives it values"));
+    }
     let outputs = network.graph().outputs().len();
     if outputs != 1 && args.output.as_deref().is_some_and(|p| has_extension(p, "npy")) {
         let message = format!("the model has {outputs} outputs, a .npy file holds one");

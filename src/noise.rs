@@ -80,6 +80,15 @@ pub fn quantile(sorted: &[Duration], share: f64) -> Duration {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
+/// The middle one of sorted values, or the mean of the two in the middle; 0 if there are none.
+pub fn median(values: &[f64]) -> f64 {
+    match (values.get(values.len() / 2), values.len()) {
+        (Some(&upper), n) if n % 2 == 0 => (values[n / 2 - 1] + upper) / 2.0,
+        (Some(&middle), _) => middle,
+        (None, _) => 0.0,
+    }
+}
+
 /// What the machine did during a measurement beside it. What the system does not tell is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Load {

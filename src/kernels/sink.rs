@@ -20,6 +20,11 @@ pub const BASES: usize = 3;
 /// Bytes to which packed constants and values are aligned: a cache line.
 pub const ALIGN: usize = 64;
 
+/// The next multiple of a cache line.
+pub(super) fn aligned(bytes: i64) -> i64 {
+    (bytes as usize).next_multiple_of(ALIGN) as i64
+}
+
 /// What lowering knows of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {

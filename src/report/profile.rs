@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::error::RunError;
-use crate::noise::Quartiles;
+use crate::noise::{Quartiles, median};
 use crate::report::share::ShareOf;
 use crate::runtime::model::{Context, Model, StepInfo};
 use crate::runtime::trace::StepTrace;
@@ -239,15 +239,6 @@ impl StepProfile {
 fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values
-}
-
-/// Of sorted values; 0 if there are none.
-fn median(values: &[f64]) -> f64 {
-    match (values.get(values.len() / 2), values.len()) {
-        (Some(&upper), n) if n % 2 == 0 => (values[n / 2 - 1] + upper) / 2.0,
-        (Some(&middle), _) => middle,
-        (None, _) => 0.0,
-    }
 }
 
 /// 0 where there is nothing to divide by.

@@ -12,7 +12,7 @@ use resnetc::{Compiler, Engine, IsaChoice, Network, Numerics, Options, PassSelec
 
 use crate::failure::{Failure, flag};
 use crate::output;
-use crate::tuned::{self, Choices, OFF, Wish};
+use crate::tuned::{Choices, OFF, Wish};
 use crate::units::plural;
 
 /// How to load and compile a network, and how large a run is.
@@ -169,7 +169,7 @@ impl Common {
         if own.numerics == Numerics::Exact && own.tuned_file().is_some() {
             self.refuse(&[OptionName::Tuned], "exact numerics leave no choice of algorithms")?;
         }
-        tuned::check_named(self.wish())?;
+        own.choices.check_named(self.wish())?;
         if own.perf_map
             && let Err(e) = perf_map::append(std::iter::empty())
         {

@@ -60,6 +60,16 @@ impl Choices {
     pub(crate) fn get(&self, wish: Wish<'_>) -> Option<Arc<Tuned>> {
         self.0.get_or_init(|| read(wish)).clone()
     }
+
+    /// Reads the file that the user names, which must be there and be one.
+    pub(crate) fn check_named(&self, wish: Wish<'_>) -> Result<(), CacheError> {
+        let Some(machine) = wish.machine() else { return Ok(()) };
+        if let Place::Named(file) = Place::of(wish.tuned, &machine) {
+            let tuned = Cache::read(&file, &machine)?.tuned();
+            self.0.get_or_init(|| Some(Arc::new(tuned)));
+        }
+        Ok(())
+    }
 }
 
 fn read(wish: Wish<'_>) -> Option<Arc<Tuned>> {
@@ -78,14 +88,6 @@ fn read(wish: Wish<'_>) -> Option<Arc<Tuned>> {
             warn(&e, "measured times are not used");
             None
         }
-    }
-}
-
-/// Sees that a file of measured times that the user names can be used.
-pub(crate) fn check_named(wish: Wish<'_>) -> Result<(), CacheError> {
-    match wish.machine().map(|machine| (Place::of(wish.tuned, &machine), machine)) {
-        Some((Place::Named(file), machine)) => Cache::read(&file, &machine).map(drop),
-        _ => Ok(()),
     }
 }
 

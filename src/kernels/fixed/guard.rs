@@ -19,7 +19,7 @@ use crate::kernels::conv::{Operands, problem, shared_channels, start, sum};
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::Place;
 use crate::kernels::residual::Reads;
-use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::dark::Check;
@@ -78,11 +78,6 @@ struct Memory {
     /// The results of a panel, row by row, and in a row block by block.
     results: i64,
     end: i64,
-}
-
-/// Whole cache lines.
-fn aligned(bytes: i64) -> i64 {
-    (bytes + LANES_BYTES - 1) / LANES_BYTES * LANES_BYTES
 }
 
 impl Guard<'_> {

@@ -15,6 +15,7 @@
 
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
 use crate::kernels::geometry::F32;
+use crate::kernels::sink::aligned;
 
 use super::Form;
 use super::matrices::TAPS;
@@ -40,7 +41,7 @@ impl Form {
 
     /// Bytes from a row of energies to the next.
     pub(super) fn energy_row(&self) -> i64 {
-        super::aligned((BEFORE + self.energy_columns() + BEHIND) as i64 * F32)
+        aligned((BEFORE + self.energy_columns() + BEHIND) as i64 * F32)
     }
 
     /// Offset of the first energy of a row.

@@ -12,13 +12,13 @@ use crate::kernels::KernelError;
 use crate::kernels::conv::micro::{Ahead, Micro};
 use crate::kernels::conv::pack::Weights;
 use crate::kernels::geometry::{F32, Strides};
-use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, aligned};
 
 use super::filter::FilterTransform;
 use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
 use super::product::{Product, vectors};
-use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, aligned};
+use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory};
 
 /// The most tiles that are multiplied together.
 const MOST_TILES: usize = 96;

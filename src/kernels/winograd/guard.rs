@@ -13,11 +13,11 @@ use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, 
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::residual::{Read, Reads};
-use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::matrices::TAPS;
-use super::{Class, Form, Layer, OutputGroups, aligned};
+use super::{Class, Form, Layer, OutputGroups};
 
 /// The words of some rows of tiles, and the memory in which rows are copied.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ use super::conv::pack::Weights;
 use super::conv::{Operands, problem, start};
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
-use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
+use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 
 mod cost;
 mod energy;
@@ -420,9 +420,4 @@ impl Layer<'_> {
         }
         groups
     }
-}
-
-/// The next multiple of a cache line.
-fn aligned(bytes: i64) -> i64 {
-    (bytes as usize).next_multiple_of(ALIGN) as i64
 }

@@ -7,12 +7,12 @@ use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::pack::Weights;
 use crate::kernels::geometry::{F32, Strides};
-use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, aligned};
 
 use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
 use super::product::{Product, step_cost, vectors};
-use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, aligned, filters};
+use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, filters};
 
 /// Rows of tiles of which all blocks look the same: `count` blocks of `rows` rows, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use resnetc::noise::median;
 use serde::Serialize;
 
 use super::engine::Engine;
@@ -206,7 +207,12 @@ impl<'a> Report<'a> {
         if tally.broken > 0 {
             let _ = writeln!(text, "{} of {} cannot be read", tally.broken, tally.pictures);
         }
-        let Some(median) = median(&tally.times) else { return text };
+        if tally.times.is_empty() {
+            return text;
+        }
+        let mut times = tally.times.clone();
+        times.sort_by(f64::total_cmp);
+        let median = median(&times);
         let _ = writeln!(
             text,
             "compiled in {:.1} ms, median {median:.3} ms a picture ({}, {})",
@@ -267,12 +273,4 @@ fn line(picture: &Picture) -> String {
         }
     }
     text
-}
-
-/// The middle time, or the mean of the two in the middle.
-fn median(times: &[f64]) -> Option<f64> {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    let (lower, upper) = (times.len().checked_sub(1)? / 2, times.len() / 2);
-    Some((times.get(lower)? + times.get(upper)?) / 2.0)
 }

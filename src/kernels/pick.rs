@@ -47,20 +47,18 @@ impl Picks {
 
     /// The table: for each element of the result its distance from the start, and for each that it is made of the same
     /// and its weight.
-    fn table(&self, src: &Place, dst: &Place) -> Vec<f32> {
-        let mut words = Vec::new();
-        let distance = |words: &mut Vec<f32>, bytes: i64| {
-            let bytes = bytes as u64;
-            words.extend([bytes as u32, (bytes >> 32) as u32].map(f32::from_bits));
-        };
+    fn table(&self, src: &Place, dst: &Place) -> Vec<u8> {
+        let mut table = Vec::new();
         for (i, indices) in self.indices.chunks_exact(self.taps).enumerate() {
-            distance(&mut words, axis_offset(dst, self.axis, i as i64));
+            table.extend(axis_offset(dst, self.axis, i as i64).to_le_bytes());
             for (t, &index) in indices.iter().enumerate() {
-                distance(&mut words, axis_offset(src, self.axis, index as i64));
-                words.extend(self.weights.iter().map(|weights| weights[i * self.taps + t]));
+                table.extend(axis_offset(src, self.axis, index as i64).to_le_bytes());
+                if let Some(weights) = &self.weights {
+                    table.extend(weights[i * self.taps + t].to_le_bytes());
+                }
             }
         }
-        words
+        table
     }
 }
 
@@ -79,7 +77,7 @@ pub fn lower(
     let form = picks.form(run);
     let count = picks.indices.len() / picks.taps;
     let table = picks.table(src, dst);
-    let table = sink.pack(table.len(), move |out| out.copy_from_slice(&table));
+    let table = sink.pack_bytes(table.len(), move |out| out.copy_from_slice(&table));
     let target = sink.machine.target;
     let kernel = sink.program(name, format!("{form:?}"), |n| form.program(n, target))?;
     let parts = sink.machine.parts();

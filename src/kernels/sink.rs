@@ -47,17 +47,41 @@ impl Machine {
     }
 }
 
-/// Writes packed constants into their place.
-pub type Fill = Box<dyn FnOnce(&mut [f32]) + Send>;
+/// Writes elements into the place where they are packed.
+pub type Writer<T> = Box<dyn FnOnce(&mut [T]) + Send>;
+
+/// Writes packed constants into their place, as elements of the type that most of them have.
+pub enum Fill {
+    /// Writes values.
+    Floats(Writer<f32>),
+    /// Writes anything else; numbers are in the machine's byte order, which is little-endian wherever code is compiled.
+    Bytes(Writer<u8>),
+}
 
 /// A stretch of the packed constants.
 pub struct Pack {
-    /// Offset in bytes from [`WEIGHTS`].
+    /// Offset in bytes from [`WEIGHTS`], a multiple of [`ALIGN`].
     pub offset: usize,
-    /// How many values.
-    pub len: usize,
+    /// How many bytes; a multiple of four where values are written.
+    pub bytes: usize,
     /// Writes them.
     pub fill: Fill,
+}
+
+impl Pack {
+    /// Writes into all constants as the emulator has them, which knows words of 32 bits only.
+    pub fn write_words(self, all: &mut [f32]) {
+        let place = &mut all[self.offset / 4..][..self.bytes.div_ceil(4)];
+        match self.fill {
+            Fill::Floats(fill) => fill(place),
+            Fill::Bytes(fill) => {
+                let mut bytes = vec![0; place.len() * 4];
+                fill(&mut bytes[..self.bytes]);
+                let words = bytes.as_chunks().0;
+                place.iter_mut().zip(words).for_each(|(w, b)| *w = f32::from_le_bytes(*b));
+            }
+        }
+    }
 }
 
 /// Collects what the steps of a network lower to.
@@ -132,9 +156,22 @@ impl Sink {
     /// Reserves `len` values of packed constants and returns their offset in bytes. `fill` writes them, later and
     /// perhaps on another thread; what it leaves is zero.
     pub fn pack(&mut self, len: usize, fill: impl FnOnce(&mut [f32]) + Send + 'static) -> i64 {
+        self.pack_with(len * size_of::<f32>(), Fill::Floats(Box::new(fill)))
+    }
+
+    /// As [`Sink::pack`], of `bytes` that are no values.
+    pub fn pack_bytes(
+        &mut self,
+        bytes: usize,
+        fill: impl FnOnce(&mut [u8]) + Send + 'static,
+    ) -> i64 {
+        self.pack_with(bytes, Fill::Bytes(Box::new(fill)))
+    }
+
+    fn pack_with(&mut self, bytes: usize, fill: Fill) -> i64 {
         let offset = self.weight_bytes;
-        self.weight_bytes = (offset + len * 4).next_multiple_of(ALIGN);
-        self.packs.push(Pack { offset, len, fill: Box::new(fill) });
+        self.weight_bytes = (offset + bytes).next_multiple_of(ALIGN);
+        self.packs.push(Pack { offset, bytes, fill });
         offset as i64
     }
 

@@ -73,21 +73,35 @@ impl Memory {
         self.len == 0
     }
 
+    /// The memory as it is.
+    pub fn bytes(&self) -> &[u8] {
+        let range = self.start..self.start + self.len;
+        self.map.as_ref().map_or(&[][..], |m| &m[range])
+    }
+
+    /// The memory as it is, to write.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let range = self.start..self.start + self.len;
+        self.map.as_mut().map_or(&mut [][..], |m| &mut m[range])
+    }
+
     /// The memory as values.
     pub fn floats(&self) -> &[f32] {
-        let range = self.start..self.start + self.len;
-        let bytes = self.map.as_ref().map_or(&[][..], |m| &m[range]);
         // SAFETY: every bit pattern is an f32.
-        let (_, floats, _) = unsafe { bytes.align_to::<f32>() };
+        let (_, floats, _) = unsafe { self.bytes().align_to::<f32>() };
         floats
     }
 
     /// The memory as values, to write.
     pub fn floats_mut(&mut self) -> &mut [f32] {
-        let range = self.start..self.start + self.len;
-        let bytes = self.map.as_mut().map_or(&mut [][..], |m| &mut m[range]);
-        // SAFETY: every bit pattern is an f32, and every f32 is bytes.
-        let (_, floats, _) = unsafe { bytes.align_to_mut::<f32>() };
-        floats
+        as_floats(self.bytes_mut())
     }
+}
+
+/// Bytes as values, to write: all of them, where they begin and end at a value.
+pub(super) fn as_floats(bytes: &mut [u8]) -> &mut [f32] {
+    // SAFETY: every bit pattern is an f32, and every f32 is bytes.
+    let (before, floats, after) = unsafe { bytes.align_to_mut::<f32>() };
+    debug_assert!(before.is_empty() && after.is_empty(), "packed values are aligned");
+    floats
 }

@@ -242,7 +242,7 @@ pub(crate) fn run_with(
     let (programs, packs, bytes) = sink.finish();
     let mut weights = vec![0.0; bytes / 4 + 16];
     for pack in packs {
-        (pack.fill)(&mut weights[pack.offset / 4..][..pack.len]);
+        pack.write_words(&mut weights);
     }
     let before = arena.data.clone();
     let order = Order::new(&(format!("{engine:?} {op:?}"), threads));

@@ -62,7 +62,7 @@ impl Planned {
             lowered.map_err(|e| e.to_string())?;
         let mut weights = vec![0.0; weight_bytes / 4];
         for pack in packs {
-            (pack.fill)(&mut weights[pack.offset / 4..][..pack.len]);
+            pack.write_words(&mut weights);
         }
         let mut memory = Memory::new();
         let arena = memory.add(vec![f32::NAN; plan.peak / 4]);

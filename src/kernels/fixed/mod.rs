@@ -336,7 +336,8 @@ impl Form {
             let channel = step / taps * GROUP + i * BLOCK + row;
             (channel < inputs).then_some(channel * taps + step % taps)
         };
-        let constants = sink.pack(panels.len(), move |out| panels.fill(&weights, place, out));
+        let constants =
+            sink.pack_bytes(panels.bytes(), move |out| panels.fill(&weights, place, out));
         let own = self.ranges();
         let source = shared.source.unwrap_or(Ranges { offset: shared.scratch, ..own });
         let kept = self.kept(&cut, shared.own);

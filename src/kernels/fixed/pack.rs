@@ -10,8 +10,11 @@ use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 use super::number::{DIGITS, MAGNITUDE, PRODUCT, Range};
 use super::{BIAS, BLOCK, CONSTANTS, GROUP_BLOCKS, TILE};
 
-/// Lanes of a tile.
-const LANES: usize = TILE_ROWS * BLOCK;
+/// Bytes of a row of a tile.
+const ROW_BYTES: usize = BLOCK * GROUP_BLOCKS;
+
+/// Bytes of a tile.
+const TILE_BYTES: usize = TILE_ROWS * ROW_BYTES;
 
 /// Something of each output of a block.
 type Lanes<T> = [T; BLOCK];
@@ -32,9 +35,9 @@ impl Panels {
         (self.steps * DIGITS) as i64 * TILE
     }
 
-    /// How many lanes constants and panels have.
-    pub(super) fn len(&self) -> usize {
-        self.blocks * (CONSTANTS + self.block_bytes()) as usize / 4
+    /// Bytes of constants and panels.
+    pub(super) fn bytes(&self) -> usize {
+        self.blocks * (CONSTANTS + self.block_bytes()) as usize
     }
 
     /// Writes constants and panels. `place` says which of an output's weights, channel by channel and tap by tap, is in byte
@@ -43,36 +46,39 @@ impl Panels {
         &self,
         weights: &Weights,
         place: impl Fn(usize, usize, usize) -> Option<usize>,
-        out: &mut [f32],
+        out: &mut [u8],
     ) {
         let mut rows = Rows::new(weights, BLOCK);
-        let (constants, panels) = out.split_at_mut(self.blocks * CONSTANTS as usize / 4);
-        for (block, constants) in constants.chunks_exact_mut(CONSTANTS as usize / 4).enumerate() {
-            let (units, biases) = constants.split_at_mut(BIAS as usize / 4);
+        let (constants, panels) = out.split_at_mut(self.blocks * CONSTANTS as usize);
+        for (block, constants) in constants.chunks_exact_mut(CONSTANTS as usize).enumerate() {
+            let (units, biases) = constants.split_at_mut(BIAS as usize);
             let bias = weights.bias.iter().flat_map(|b| b.data().iter().skip(block * BLOCK));
-            biases.iter_mut().zip(bias).for_each(|(place, &bias)| *place = bias);
+            write_lanes(biases, bias.copied());
             rows.read(weights, block * BLOCK);
             let ranges = ranges(&rows, weights.inputs * weights.taps[0] * weights.taps[1]);
-            let range = units.iter_mut().zip(&ranges);
-            range.for_each(|(unit, range)| *unit = range.unit * PRODUCT);
+            write_lanes(units, ranges.iter().map(|range| range.unit * PRODUCT));
             let first = block - block % self.wide;
             let (width, column) = (self.wide.min(self.blocks - first), block % self.wide);
-            let panel = &mut panels[first * self.steps * DIGITS * LANES..];
+            let panel = &mut panels[first * self.steps * DIGITS * TILE_BYTES..];
             for (step, tiles) in
-                panel.chunks_mut(DIGITS * width * LANES).take(self.steps).enumerate()
+                panel.chunks_mut(DIGITS * width * TILE_BYTES).take(self.steps).enumerate()
             {
                 for row in 0..TILE_ROWS {
                     let digits = digits(&rows, &ranges, |i| place(step, row, i));
                     for (digit, lanes) in digits.iter().enumerate() {
-                        let at = (digit * width + column) * LANES + row * BLOCK;
-                        for (place, &bytes) in tiles[at..at + BLOCK].iter_mut().zip(lanes) {
-                            *place = f32::from_bits(u32::from_le_bytes(bytes));
-                        }
+                        let at = (digit * width + column) * TILE_BYTES + row * ROW_BYTES;
+                        tiles[at..at + ROW_BYTES].copy_from_slice(lanes.as_flattened());
                     }
                 }
             }
         }
     }
+}
+
+/// Writes values from the first lane on.
+fn write_lanes(out: &mut [u8], values: impl Iterator<Item = f32>) {
+    let lanes = out.as_chunks_mut().0.iter_mut();
+    lanes.zip(values).for_each(|(lane, value)| *lane = value.to_le_bytes());
 }
 
 /// The digits of a row of tiles.

@@ -252,7 +252,8 @@ impl Narrow {
     ) -> Result<Vec<Vec<Piece>>, KernelError> {
         let (panels, form) = (self.panels(), self.clone());
         let place = move |step: usize, row: usize, channel: usize| form.weight(step, row, channel);
-        let constants = sink.pack(panels.len(), move |out| panels.fill(&weights, place, out));
+        let constants =
+            sink.pack_bytes(panels.bytes(), move |out| panels.fill(&weights, place, out));
         let found = Ranges { offset: shared.scratch, ..self.ranges() };
         let layer = Layer {
             form: self,

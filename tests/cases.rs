@@ -2,8 +2,6 @@
 
 #[path = "common/close.rs"]
 mod close;
-#[path = "common/host.rs"]
-mod host;
 #[path = "cases/table.rs"]
 mod table;
 
@@ -33,7 +31,7 @@ fn every_folder_is_in_the_table() {
 fn networks_of_users_come_out_right() {
     for case in CASES {
         let stored = case.stored();
-        for isa in ISAS.into_iter().filter(|&isa| host::runs(isa)) {
+        for isa in ISAS.into_iter().filter(|&isa| resnetc_testing::host::runs(isa)) {
             let isa = IsaChoice::Exactly(isa);
             for (numerics, threads, passes) in [
                 (Numerics::Exact, 2, PassSelection::All),

@@ -6,8 +6,6 @@ mod addresses;
 mod emulator;
 #[path = "codegen/encoding.rs"]
 mod encoding;
-#[path = "common/host.rs"]
-mod host;
 #[path = "codegen/listing.rs"]
 mod listing;
 #[path = "codegen/processor.rs"]

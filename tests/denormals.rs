@@ -1,9 +1,6 @@
 //! Denormal numbers count as zero for the length of a run, on every thread, and the caller has them back afterwards.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-#[path = "common/host.rs"]
-mod host;
-
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -13,7 +10,7 @@ use resnetc::ir::{Graph, Op, Tensor};
 use resnetc::runtime::fpenv::FlushDenormals;
 use resnetc::{Compiler, Context, IsaChoice, Model, Numerics, Options};
 
-use host::runs;
+use resnetc_testing::host::runs;
 
 /// Its square is denormal, and so is the sum of some squares.
 const TINY: f32 = 1e-20;

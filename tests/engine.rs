@@ -1,13 +1,8 @@
 //! What runs a network: machine code, or the interpreter where it is asked for or where the system allows no executable
-//! memory. The latter is a setting of a process for good, so this program starts itself and the command line under it; it
-//! has no test harness.
-
-// This program needs a part of it.
-#[allow(dead_code)]
-#[path = "common/host.rs"]
-mod host;
+//! memory. The latter is a setting of a process for good, so this program starts itself under it; it has no test harness.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use resnetc::compile::Interpreted;
 use resnetc::import::safetensors;
@@ -135,121 +130,16 @@ fn machine_code_is_what_runs_where_it_may() {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
 mod denied {
-    pub(super) fn all() {
-        super::host::not_run("what comes of no executable memory", "PR_SET_MDWE");
-    }
-
-    pub(super) fn library() {}
-}
-
-#[cfg(target_os = "linux")]
-mod denied {
-    use std::os::unix::process::CommandExt;
-    use std::process::{Command, Output};
-
     use super::*;
     use resnetc::Error;
     use resnetc::runtime::executable::{self, Setting};
-    use serde_json::Value;
-
-    /// Runs a program that is denied executable memory; nothing if the system does not know how.
-    fn run(program: &str, arguments: &[&str]) -> Option<Output> {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("no cache");
-        command.env("RESNETC_CACHE_DIR", folder);
-        let deny = || {
-            let (deny, none) = (libc::c_ulong::from(libc::PR_MDWE_REFUSE_EXEC_GAIN), 0);
-            // SAFETY: it takes numbers only.
-            match unsafe { libc::prctl(libc::PR_SET_MDWE, deny, none, none, none) } {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        };
-        // SAFETY: the system call that it makes is all that it does.
-        unsafe { command.pre_exec(deny) };
-        match command.output() {
-            Ok(output) => Some(output),
-            // Linux before 6.3, and CPUs for which it cannot be set.
-            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => None,
-            Err(e) => panic!("{program}: {e}"),
-        }
-    }
-
-    fn text(bytes: &[u8]) -> String {
-        String::from_utf8(bytes.to_vec()).expect("UTF-8")
-    }
 
     pub(super) fn all() {
         let this = std::env::current_exe().expect("this program");
-        let Some(output) = run(this.to_str().expect("UTF-8"), &["denied"]) else {
-            return host::not_run("what comes of no executable memory", "PR_SET_MDWE");
-        };
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        let tool = |arguments: &[&str]| {
-            run(env!("CARGO_BIN_EXE_resnetc"), arguments).expect("it was known just now")
-        };
-        interpreted_commands(&tool);
-        other_commands(&tool);
-    }
-
-    fn interpreted_commands(tool: &dyn Fn(&[&str]) -> Output) {
-        let (model, io) = (format!("{FIXTURE}/model.onnx"), format!("{FIXTURE}/io.safetensors"));
-        let run = ["run", &model, "--input", &io, "--json"];
-        for (command, warned) in [
-            (&run[..], true),
-            (&[&run[..], &["--interpret"]].concat(), false),
-            (&["classify", "--json"], true),
-            (&["classify", "--interpret", "--json"], false),
-        ] {
-            let output = tool(command);
-            let said = text(&output.stderr);
-            assert!(output.status.success(), "{command:?}: {said}");
-            let is_summary = |line: &&str| line.starts_with("note: classified ");
-            let said: Vec<&str> = said.lines().filter(|line| !is_summary(line)).collect();
-            let said = said.join("\n");
-            let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-            assert_eq!(report["isa"], "interpreter");
-            match warned {
-                true => {
-                    assert!(said.starts_with("warning: ") && said.lines().count() == 1, "{said}");
-                    assert!(said.contains("PR_SET_MDWE") && said.contains("interpreter"), "{said}");
-                }
-                false => assert_eq!(said, ""),
-            }
-            if command[0] == "run" {
-                let difference = report["relative_difference"].as_f64().expect("compared");
-                assert!(difference <= f64::from(TOLERANCE), "{difference}");
-            }
-        }
-        let pictures = text(&tool(&["classify"]).stdout);
-        assert!(pictures.contains("10 of 10 right") && pictures.contains("interpreter"));
-    }
-
-    fn other_commands(tool: &dyn Fn(&[&str]) -> Output) {
-        let doctor = tool(&["doctor"]);
-        let said = text(&doctor.stdout);
-        assert!(doctor.status.success(), "{}", text(&doctor.stderr));
-        for part in ["refused: ", "PR_SET_MDWE", "MemoryDenyWriteExecute", "interpreter"] {
-            assert!(said.contains(part), "no {part} in {said}");
-        }
-        let report: Value =
-            serde_json::from_slice(&tool(&["doctor", "--json"]).stdout).expect("JSON");
-        assert_eq!(report["executable_memory"]["allowed"], false);
-        let model = format!("{FIXTURE}/model.onnx");
-        for command in ["info", "explain"] {
-            assert!(tool(&[command, &model]).status.success(), "{command} needs no code");
-        }
-        for command in ["bench", "profile", "check"] {
-            let output = tool(&[command, &model]);
-            let said = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
-            assert!(
-                said.starts_with("error: ") && said.contains("PR_SET_MDWE"),
-                "{command}: {said}"
-            );
+        if let Some(output) = resnetc_testing::denied::output(Command::new(this).arg("denied")) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
         }
     }
 

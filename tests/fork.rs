@@ -1,14 +1,9 @@
 //! A child that a process forks can use the models that it inherits. A program of its own without the test harness, since
 //! a child has only the thread that forked it.
 
-// This program needs a part of it.
-#[allow(dead_code)]
-#[path = "common/host.rs"]
-mod host;
-
 #[cfg(not(unix))]
 fn main() {
-    host::not_run("models in forked children", "fork");
+    resnetc_testing::host::not_run("models in forked children", "fork");
 }
 
 #[cfg(unix)]
@@ -26,8 +21,8 @@ mod unix {
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use crate::host::not_run;
     use resnetc::{Compiler, Context, Error, Model, Network, Options};
+    use resnetc_testing::host::not_run;
 
     const THREADS: usize = 3;
 

@@ -1,11 +1,6 @@
 //! Weights are in memory once: what a file holds goes as it is packed. Peaks are those of processes of their own, which do
 //! nothing but load, compile and run; so this program has no test harness, and starts itself.
 
-// This program needs a part of it.
-#[allow(dead_code)]
-#[path = "common/host.rs"]
-mod host;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,7 +32,9 @@ fn main() {
         [word, file, threads] if word == "peak" => {
             peak(Path::new(file), threads.parse().expect("a number"));
         }
-        _ if peak_bytes().is_none() => host::not_run("peaks of memory", "/proc/self/status"),
+        _ if peak_bytes().is_none() => {
+            resnetc_testing::host::not_run("peaks of memory", "/proc/self/status")
+        }
         _ => all(),
     }
 }

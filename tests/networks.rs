@@ -84,7 +84,7 @@ fn shortcuts_without_parameters_take_no_step() {
 
 #[test]
 fn the_bundled_network_matches_pytorch() {
-    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
+    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cli/models");
     let io =
         safetensors::load(&models.join("resnet20-fashion-mnist_io.safetensors")).expect("bundled");
     let (input, output) = (&io["input"], &io["output"]);

@@ -48,11 +48,11 @@ fn by_name(compiler: &Compiler) -> Result<Network, Error> {
 }
 
 fn by_file(compiler: &Compiler) -> Result<Network, Error> {
-    compiler.load("models/resnet20-fashion-mnist.onnx")
+    compiler.load("cli/models/resnet20-fashion-mnist.onnx")
 }
 
 fn by_bytes(compiler: &Compiler) -> Result<Network, Error> {
-    let bytes = std::fs::read("models/resnet20-fashion-mnist.onnx").expect("it is there");
+    let bytes = std::fs::read("cli/models/resnet20-fashion-mnist.onnx").expect("it is there");
     compiler.onnx_bytes(&bytes, None)
 }
 
@@ -150,7 +150,7 @@ fn two_options_for_one_axis_agree_or_are_refused() {
 /// What the file calls its batch.
 fn symbol() -> String {
     use resnetc::import::onnx::{Dim, describe};
-    let inputs = describe("models/resnet20-fashion-mnist.onnx".as_ref()).expect("readable");
+    let inputs = describe("cli/models/resnet20-fashion-mnist.onnx".as_ref()).expect("readable");
     match &inputs[0].dims.as_ref().expect("a declared shape")[0] {
         Dim::Symbol(name) => name.clone(),
         Dim::Fixed(n) => panic!("the batch is fixed at {n}"),

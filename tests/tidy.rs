@@ -35,6 +35,10 @@ fn library() -> Vec<(String, String)> {
     [sources("src"), sources("ir/src")].concat()
 }
 
+fn command_line() -> Vec<(String, String)> {
+    sources("cli/src")
+}
+
 /// Lines of code that contain `word`; comments do not count.
 fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.lines().filter(|l| !l.trim_start().starts_with("//") && l.contains(word)).collect()
@@ -42,7 +46,7 @@ fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
 
 #[test]
 fn petgraph_is_known_to_one_file() {
-    for (name, text) in library() {
+    for (name, text) in [library(), command_line()].concat() {
         let found = lines_with(&text, "petgraph");
         assert!(found.is_empty() || name == "ir/src/graph.rs", "{name}: {found:?}");
     }
@@ -78,7 +82,7 @@ fn meaning_depends_on_nothing_that_executes() {
 
 #[test]
 fn unsafe_stays_in_code_memory_and_runtime() {
-    for (name, text) in library() {
+    for (name, text) in [library(), command_line()].concat() {
         let allowed = name == "src/codegen/code.rs" || name.starts_with("src/runtime/");
         let found = lines_with(&text, "unsafe {").len() + lines_with(&text, "unsafe impl").len();
         assert!(found == 0 || allowed, "{name} has {found} unsafe blocks");
@@ -90,9 +94,6 @@ fn unsafe_stays_in_code_memory_and_runtime() {
 #[test]
 fn the_library_prints_nothing_and_leaves_nothing_open() {
     for (name, text) in library() {
-        if name.starts_with("src/bin/") {
-            continue;
-        }
         for word in ["println!(", "eprintln!(", "print!(", "dbg!(", "todo!(", "unimplemented!("] {
             assert!(lines_with(&text, word).is_empty(), "{name} uses {word}");
         }
@@ -101,7 +102,9 @@ fn the_library_prints_nothing_and_leaves_nothing_open() {
 
 #[test]
 fn every_file_says_what_it_is_for_and_stays_readable() {
-    for (name, text) in [library(), sources("tests"), sources("benches")].concat() {
+    let tests = ["tests", "ir/tests", "cli/tests", "testing/src", "benches"];
+    let tests: Vec<_> = tests.into_iter().flat_map(sources).collect();
+    for (name, text) in [library(), command_line(), tests].concat() {
         assert!(text.starts_with("//!"), "{name} does not begin with its purpose");
         let lines = text.lines().count();
         assert!(lines <= 700, "{name} has {lines} lines: is it one concept?");
@@ -111,8 +114,9 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
 /// What a CPU lacks is asked in one place, which tells the console what is not tested for it.
 #[test]
 fn tests_that_are_not_run_say_so() {
-    let allowed = ["tests/common/host.rs", "tests/cli/errors.rs", "tests/tidy.rs"];
-    for (name, text) in sources("tests") {
+    let allowed = ["testing/src/host.rs", "cli/tests/cli/errors.rs", "tests/tidy.rs"];
+    let tests = ["tests", "ir/tests", "cli/tests", "testing/src"].into_iter().flat_map(sources);
+    for (name, text) in tests {
         for word in [".missing()", "is_x86_feature_detected!", "not run:"] {
             let found = lines_with(&text, word);
             assert!(found.is_empty() || allowed.contains(&&*name), "{name}: {found:?}");
@@ -124,7 +128,7 @@ fn tests_that_are_not_run_say_so() {
 /// it twice where all causes are printed.
 #[test]
 fn no_error_shows_what_it_gives_as_its_cause() {
-    for (name, text) in library() {
+    for (name, text) in [library(), command_line()].concat() {
         let mut message = "";
         for line in text.lines().map(str::trim) {
             if line.starts_with("#[error(") {
@@ -147,7 +151,7 @@ fn the_library_speaks_of_options_and_not_of_flags() {
         let letters = word.strip_prefix("--").unwrap_or_default();
         letters.starts_with(|c: char| c.is_ascii_lowercase())
     };
-    for (name, text) in library().into_iter().filter(|(name, _)| !name.starts_with("src/bin/")) {
+    for (name, text) in library() {
         let lines = lines_with(&text, "--").into_iter().filter(|line| !line.contains("tf2onnx"));
         for line in lines {
             let quoted: String = line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" ");

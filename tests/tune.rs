@@ -1,9 +1,6 @@
 //! Measured choices of algorithms: the file that keeps them, and compilations that obey them. What a file holds is never
 //! a reason to fail.
 
-#[path = "common/host.rs"]
-mod host;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -255,7 +252,7 @@ fn a_compilation_uses_what_a_file_says() {
     let direct = network(Numerics::Exact, None).compile().expect("compiles");
     let mut seen = vec![kernels(&direct).join("\n")];
     // Only some CPUs have tiles.
-    let tiles = host::runs(Isa::Amx);
+    let tiles = resnetc_testing::host::runs(Isa::Amx);
     let known = || ALGORITHMS.into_iter().filter(|&a| tiles || a != Algorithm::FixedPoint);
     for algorithm in known() {
         planted(&all, &algorithm.to_string()).merge_into(&file).expect("written");

@@ -3,15 +3,15 @@
 // Only the decoder of these files is used here.
 #![allow(dead_code)]
 
-#[path = "../../src/bin/resnetc/failure.rs"]
+#[path = "../../cli/src/failure.rs"]
 mod failure;
-#[path = "../../src/bin/resnetc/classify/kind.rs"]
+#[path = "../../cli/src/classify/kind.rs"]
 mod kind;
-#[path = "../../src/bin/resnetc/classify/picture.rs"]
+#[path = "../../cli/src/classify/picture.rs"]
 mod picture;
-#[path = "../../src/bin/resnetc/classify/tiff.rs"]
+#[path = "../../cli/src/classify/tiff.rs"]
 mod tiff;
-#[path = "../../src/bin/resnetc/units.rs"]
+#[path = "../../cli/src/units.rs"]
 mod units;
 
 use libfuzzer_sys::fuzz_target;

@@ -7,8 +7,8 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
 use super::encoding::boundaries;
-use super::host::runs;
 use super::support::{Given, compare, compiled, emulated, processed};
+use resnetc_testing::host::runs;
 
 /// How a place is accessed.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,8 @@ use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
-use super::host::runs;
 use super::support::{Given, compare, compiled, emulated, processed};
+use resnetc_testing::host::runs;
 
 /// Values of each buffer.
 const BUFFER: usize = 2048;

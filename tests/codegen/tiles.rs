@@ -9,8 +9,8 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 use resnetc::codegen::x64;
 
-use super::host::runs;
 use super::support::{Given, compiled, emulated, processed};
+use resnetc_testing::host::runs;
 
 /// Values of a tile.
 const VALUES: usize = TILE_ROWS * TILE_ROWS;

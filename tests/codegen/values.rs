@@ -5,8 +5,8 @@ use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
-use super::host::runs;
 use super::support::{Given, compare, compiled, emulated, processed};
+use resnetc_testing::host::runs;
 
 const ODD: [f32; 26] = [
     0.0,

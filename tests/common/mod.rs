@@ -1,7 +1,5 @@
 //! Runs one operator through the kernels, on every engine, in a small arena of its own.
 
-mod host;
-
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,14 +55,16 @@ pub(crate) fn engines() -> Vec<Engine> {
         Engine::Clif,
     ];
     let native = [(Isa::Avx2, Engine::Avx2), (Isa::Avx512, Engine::Avx512)];
-    engines.extend(native.into_iter().filter(|(isa, _)| host::runs(*isa)).map(|(_, e)| e));
+    engines.extend(
+        native.into_iter().filter(|(isa, _)| resnetc_testing::host::runs(*isa)).map(|(_, e)| e),
+    );
     engines
 }
 
 /// Every engine with tiles that this machine can run.
 pub(crate) fn tile_engines() -> Vec<Engine> {
     let mut engines = vec![Engine::Emulator(Target::AMX)];
-    engines.extend(host::runs(Isa::Amx).then_some(Engine::Amx));
+    engines.extend(resnetc_testing::host::runs(Isa::Amx).then_some(Engine::Amx));
     engines
 }
 

@@ -2,8 +2,6 @@
 
 #[path = "close.rs"]
 pub(crate) mod close;
-#[path = "host.rs"]
-mod host;
 
 use close::{greatest, relative_error};
 use resnetc::cpu::ISAS;
@@ -14,7 +12,7 @@ use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 pub(crate) const TOLERANCE: f64 = 5e-6;
 
 pub(crate) fn isas() -> Vec<Isa> {
-    ISAS.into_iter().rev().filter(|&isa| host::runs(isa)).collect()
+    ISAS.into_iter().rev().filter(|&isa| resnetc_testing::host::runs(isa)).collect()
 }
 
 pub(crate) fn options(isa: Isa, threads: usize, batch: usize) -> Options {

@@ -12,7 +12,8 @@ use resnetc_ir::Tensor;
 #[test]
 fn other_files_are_told_in_one_line() {
     let folder = Folder::new("other");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/resnet20-fashion-mnist.onnx");
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/models/resnet20-fashion-mnist.onnx");
     let model = std::fs::read(fixture).unwrap();
     let cases: [(&str, &[u8], &str); 7] = [
         ("text.onnx", b"hello, I am a model\n", "text"),

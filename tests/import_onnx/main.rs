@@ -57,7 +57,7 @@ fn difference(model: &Path, io: &Path) -> f64 {
 
 #[test]
 fn the_bundled_model_evaluates_to_the_answer_of_pytorch() {
-    let models = root().join("models");
+    let models = root().join("cli/models");
     let io = models.join("resnet20-fashion-mnist_io.safetensors");
     let difference = difference(&models.join("resnet20-fashion-mnist.onnx"), &io);
     assert!(difference < 1e-6, "{difference:e}");
@@ -65,7 +65,7 @@ fn the_bundled_model_evaluates_to_the_answer_of_pytorch() {
 
 #[test]
 fn a_mapped_model_is_the_one_that_was_read() {
-    let path = root().join("models/resnet20-fashion-mnist.onnx");
+    let path = root().join("cli/models/resnet20-fashion-mnist.onnx");
     let read = onnx::load(&path, &Bindings::default()).unwrap();
     let mapped = Compiler::new(Options::default()).load(&path).unwrap();
     // The text has every small constant, and a checksum of every large one.
@@ -74,7 +74,7 @@ fn a_mapped_model_is_the_one_that_was_read() {
 
 #[test]
 fn a_model_describes_its_inputs() {
-    let path = root().join("models/resnet20-fashion-mnist.onnx");
+    let path = root().join("cli/models/resnet20-fashion-mnist.onnx");
     let inputs = onnx::describe(&path).unwrap();
     assert_eq!(inputs.len(), 1);
     assert_eq!(inputs[0].name, "image");

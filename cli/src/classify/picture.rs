@@ -1,0 +1,225 @@
+//! Pictures from files: read, decoded and turned the right way up, within limits.
+
+use std::io::{Cursor, Read as _};
+use std::path::{Path, PathBuf};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use resnetc::whole_file;
+
+use super::kind::Kind;
+use super::tiff;
+use crate::failure::Failure;
+use crate::units;
+
+/// Names of files that are taken for pictures end in one of these.
+pub(super) const EXTENSIONS: &[&str] = &[
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "tif", "tiff", "webp", "pnm",
+    "ppm", "pgm", "pbm", "pam",
+];
+/// The name of standard input.
+pub(super) const STDIN: &str = "-";
+
+/// Where a picture comes from.
+pub(super) enum Source {
+    /// One that comes with the program: its name and contents.
+    Bundled(&'static str, &'static [u8]),
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// A folder without pictures, or one that cannot be read, and why. It takes the place of its pictures.
+    Refused(PathBuf, String),
+}
+
+/// The longest file that is read.
+const MAX_FILE: u64 = 256 << 20;
+/// Cameras make pictures of a tenth of this.
+const BOUNDS: Bounds = Bounds { pixels: 1 << 27, memory: 1 << 30 };
+
+/// What a picture may take.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) pixels: u64,
+    /// Bytes that its decoder may have at once.
+    pub(super) memory: u64,
+}
+
+impl Source {
+    /// The file as the user named it.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Source::Bundled(name, _) => Path::new(name),
+            Source::Stdin => Path::new(STDIN),
+            Source::File(path) | Source::Refused(path, _) => path,
+        }
+    }
+
+    /// The file's name without folder and extension.
+    pub(super) fn stem(&self) -> &str {
+        self.path().file_stem().and_then(|s| s.to_str()).unwrap_or_default()
+    }
+
+    /// Reads and decodes it.
+    pub(super) fn read(&self) -> Result<DynamicImage, Failure> {
+        let picture = match self {
+            Source::Bundled(_, bytes) => decode(bytes, BOUNDS),
+            Source::File(path) => contents(path).and_then(|bytes| decode(&bytes, BOUNDS)),
+            Source::Stdin => standard_input().and_then(|bytes| decode(&bytes, BOUNDS)),
+            Source::Refused(_, reason) => Err(reason.clone()),
+        };
+        picture.map_err(|reason| Failure::file(self.path(), reason))
+    }
+}
+
+fn contents(path: &Path) -> Result<Vec<u8>, String> {
+    whole_file::read(path, MAX_FILE).map_err(|e| format!("reading failed: {e}"))
+}
+
+/// All of standard input.
+fn standard_input() -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes);
+    read.map_err(|e| format!("reading failed: {e}"))?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(format!("it has more than {MAX_FILE} bytes, which is the limit")),
+        false => Ok(bytes),
+    }
+}
+
+/// The picture as a viewer shows it: Exif's orientation is applied.
+pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
+    let damaged = |e: image::ImageError| match e {
+        image::ImageError::Limits(_) => "the picture is larger than the limits".to_owned(),
+        other => format!("the picture is damaged or not supported: {}", one_line(&other)),
+    };
+    match Kind::of(bytes) {
+        Some(kind) if kind.is_decoded() => {}
+        Some(kind) => return Err(kind.refusal()),
+        None => return Err("this is no picture of a known format".to_owned()),
+    }
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let mut reader = reader.map_err(|e| format!("reading failed: {e}"))?;
+    match reader.format() {
+        None => return Err("this is no picture of a known format".to_owned()),
+        Some(ImageFormat::Jpeg) if !ends(bytes) => {
+            return Err("the picture is damaged: the file is cut short".to_owned());
+        }
+        Some(ImageFormat::Tiff) => tiff::check(bytes)?,
+        Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
+            return Err("the picture is damaged: its palette ends within a colour".to_owned());
+        }
+        Some(_) => {}
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(bounds.memory);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err(format!("the picture is empty: {width}x{height} pixels"));
+    }
+    if pixels > bounds.pixels || decoder.total_bytes() > bounds.memory {
+        return Err(format!(
+            "the picture has {width}x{height} pixels; {} pixels and {} in memory are the limits",
+            bounds.pixels,
+            units::bytes(bounds.memory as usize)
+        ));
+    }
+    // Metadata that cannot be read turns nothing.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    if matches!(picture, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
+        return Err(
+            "its samples are floats, of which no number is white; convert it to 8 or 16 bits"
+                .to_owned(),
+        );
+    }
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// Whether a JPEG file has its end. The decoder takes what is missing for grey.
+///
+/// Neither marker can be inside of compressed data; the picture that Exif shows small ends before the last scan
+/// begins.
+fn ends(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) > last([0xff, 0xda])
+}
+
+/// Whether the palette of a PNG file, if it has one, is of whole colours. The decoder (png 0.18.1) breaks off at others.
+fn has_whole_palette(bytes: &[u8]) -> bool {
+    const SIGNATURE: usize = 8;
+    const COLOUR: usize = 3;
+    let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
+    // A chunk is its length, its kind, as many bytes, and a checksum.
+    while let Some((&[a, b, c, d, ref kind @ ..], after)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if kind == b"PLTE" && !length.is_multiple_of(COLOUR) {
+            return false;
+        }
+        rest = after.get(length..).and_then(|r| r.get(size_of::<u32>()..)).unwrap_or_default();
+    }
+    true
+}
+
+/// An error's text without line breaks.
+fn one_line(error: &impl std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A file of every format and form of pixels.
+    fn files() -> Vec<Vec<u8>> {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures"));
+        let paths = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        let picture = |p: &PathBuf| !matches!(p.extension().unwrap().to_str(), Some("rs" | "py"));
+        let mut paths: Vec<PathBuf> = paths.filter(picture).collect();
+        paths.sort();
+        paths.iter().map(|p| std::fs::read(p).unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever stands in a file, decoding ends with a picture within the bounds or with a reason.
+        #[test]
+        fn damaged_files_give_a_reason(
+            file in prop::sample::select(files()),
+            cut in any::<prop::sample::Index>(),
+            whole in any::<bool>(),
+            wrong in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            let mut bytes = file;
+            for (at, byte) in wrong {
+                // The first bytes make the format, and most of what can go wrong is in the header.
+                let at = at.index(bytes.len().min(600));
+                bytes[at] = byte;
+            }
+            if !whole {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let bounds = Bounds { pixels: 1 << 18, memory: 1 << 22 };
+            match decode(&bytes, bounds) {
+                Ok(picture) => prop_assert!(picture.width() * picture.height() <= 1 << 18),
+                Err(reason) => prop_assert!(!reason.is_empty() && !reason.contains('\n')),
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_hold_to_the_pixel() {
+        let png = include_bytes!("../../tests/pictures/odd.png");
+        let within = |pixels, memory| decode(png, Bounds { pixels, memory }).is_ok();
+        assert!(within(23 * 37, 1 << 20));
+        assert!(!within(23 * 37 - 1, 1 << 20));
+        assert!(!within(23 * 37, 23 * 37 * 3 - 1));
+    }
+}

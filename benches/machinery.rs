@@ -10,19 +10,16 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::Program;
+use resnetc::compile::Stages;
 use resnetc::runtime::pool::{Pool, default_threads};
-use resnetc::{Compiler, Isa, IsaChoice, Options, compile};
+use resnetc::{Compiler, Isa, IsaChoice, Options};
 
 /// The kernels of a network for an instruction set.
 fn kernels(isa: Isa) -> Vec<Program> {
     let options = Options { isa: IsaChoice::Exactly(isa), threads: Some(1), ..Options::default() };
-    let mut graph =
-        Compiler::new(options.clone()).load("resnet18").expect("built in").graph().clone();
-    compile::schedule(&mut graph, &options).expect("it can be compiled");
-    let (_, machine) = compile::machine(&options).expect("the CPU has it");
-    let algorithms = compile::choose(&graph, &options, &machine);
-    let plan = compile::plan(&graph, &algorithms, options.reuse, &machine);
-    compile::lower(&graph, &plan, &algorithms, machine).expect("it can be compiled").kernels
+    let network = Compiler::new(options.clone()).load("resnet18").expect("built in");
+    let stages = Stages::of(network.graph().clone(), &options).expect("it can be compiled");
+    stages.lower().expect("it can be compiled").kernels
 }
 
 /// All kernels of ResNet-18, in instructions a second.

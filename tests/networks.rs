@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use resnetc::Isa;
 use resnetc::codegen::vir::Target;
+use resnetc::compile::Stages;
 use resnetc::import::safetensors;
 use resnetc::ir::eval::eval;
 use resnetc::ir::{Graph, NodeId, Op};
@@ -102,12 +103,9 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
     for name in ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] {
         let options = Options { threads: Some(1), ..Options::default() };
         let network = Compiler::new(options.clone()).load(name).expect("built in");
-        let mut graph = network.graph().clone();
-        resnetc::compile::schedule(&mut graph, &options).expect("passes");
-        let (_, machine) = resnetc::compile::machine(&options).expect("auto");
-        let algorithms = resnetc::compile::choose(&graph, &options, &machine);
-        let plan = resnetc::compile::plan(&graph, &algorithms, options.reuse, &machine);
-        resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
+        let stages = Stages::of(network.graph().clone(), &options).expect("it is planned");
+        let plan = &stages.plan;
+        resnetc::plan::verify::verify(&stages.graph, plan).expect("the plan keeps what is read");
         assert!(
             plan.peak * 4 <= plan.lower_bound * 5,
             "{name}: {} of {}",
@@ -126,11 +124,12 @@ fn ranges_are_kept_for_their_readers() {
     let mut graph = network.graph().clone();
     resnetc::compile::schedule(&mut graph, &options).expect("passes");
     let machine = Machine { target: Target::AMX, threads: 2, cache_bytes: 1 << 20 };
-    let algorithms = resnetc::compile::choose(&graph, &options, &machine);
-    let plan = resnetc::compile::plan(&graph, &algorithms, options.reuse, &machine);
+    let choices = resnetc::compile::choose(&graph, &options, &machine);
+    let plan = resnetc::compile::plan(&graph, &choices, options.reuse);
     let found = |plan: &Plan| resnetc::plan::verify::verify(&graph, plan).is_err();
     assert!(!found(&plan));
-    let ranges: Vec<_> = plan.steps.iter().filter_map(|s| Some((s.node, s.range?))).collect();
+    let published = plan.steps.iter().flat_map(|s| s.published.iter().map(|p| (s.node, p.1)));
+    let ranges: Vec<_> = published.collect();
     assert!(ranges.len() > 40, "{} of 54 layers keep a range", ranges.len());
     for &(node, buffer) in &ranges {
         let mut broken = plan.clone();
@@ -145,11 +144,8 @@ fn values_share_as_much_memory_as_they_may() {
         let plans = [Reuse::InPlace, Reuse::Freed, Reuse::Never].map(|reuse| {
             let options = Options { threads: Some(1), reuse, ..Options::default() };
             let network = Compiler::new(options.clone()).load(name).expect("built in");
-            let mut graph = network.graph().clone();
-            resnetc::compile::schedule(&mut graph, &options).expect("passes");
-            let (_, machine) = resnetc::compile::machine(&options).expect("auto");
-            let algorithms = resnetc::compile::choose(&graph, &options, &machine);
-            let plan = resnetc::compile::plan(&graph, &algorithms, reuse, &machine);
+            let Stages { graph, plan, .. } =
+                Stages::of(network.graph().clone(), &options).expect("it is planned");
             resnetc::plan::verify::verify(&graph, &plan).expect("the plan keeps what is read");
             plan
         });

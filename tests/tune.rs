@@ -225,7 +225,9 @@ fn lines() -> Vec<(String, Vec<Algorithm>)> {
     let mut graph = network.graph().clone();
     schedule(&mut graph, network.options()).expect("a fixture");
     let (_, machine) = machine(network.options()).expect("this machine has the instructions");
-    let able = |node| candidates(&graph, node, machine.target);
+    let able = |node| {
+        candidates(&graph, node, &machine).into_iter().map(|choice| choice.algorithm).collect()
+    };
     let line = |node| Some((ConvProblem::of(&graph, node)?.to_string(), able(node)));
     graph.topo().into_iter().filter_map(line).collect()
 }

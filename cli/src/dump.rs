@@ -10,7 +10,7 @@ use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
 use resnetc::codegen::machine::{Compiled, Cranelift};
 use resnetc::codegen::vir::Program;
 use resnetc::codegen::{listing, x64};
-use resnetc::compile::Lowered;
+use resnetc::compile::{Lowered, Stages};
 use resnetc::ir::{Graph, dot, text};
 use resnetc::plan::table;
 use resnetc::{Error, Network};
@@ -19,7 +19,7 @@ use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::nearest::nearest;
 use crate::output;
-use crate::stages::{self, Stages};
+use crate::stages;
 use crate::units::plural;
 
 /// Print a network at one stage of its compilation
@@ -87,9 +87,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let text = match args.stage {
         Dump::Graph => graph_text(args, network.graph())?,
         Dump::Fused => graph_text(args, &stages::fused(&network, network.options())?)?,
-        Dump::Scheduled => graph_text(args, &Stages::of(&network, network.options())?.graph)?,
+        Dump::Scheduled => {
+            graph_text(args, &Stages::of(network.graph().clone(), network.options())?.graph)?
+        }
         Dump::Plan => {
-            let stages = Stages::of(&network, network.options())?;
+            let stages = Stages::of(network.graph().clone(), network.options())?;
             lines_of(args, &stages.graph, table::table(&stages.graph, &stages.plan))?
         }
         Dump::Dot => dot::dot(&stages::fused(&network, network.options())?),
@@ -157,8 +159,8 @@ impl Selection {
 }
 
 fn functions(args: &Args, network: &Network) -> Result<String, Failure> {
-    let stages = Stages::of(network, network.options())?;
-    let (_, lowered) = stages.lower()?;
+    let stages = Stages::of(network.graph().clone(), network.options())?;
+    let lowered = stages.lower()?;
     let selection = Selection::of(args, &lowered)?;
     if args.stage == Dump::Program {
         return Ok(selection

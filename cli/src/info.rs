@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use resnetc::advice::OptionName;
-use resnetc::compile::run_macs;
+use resnetc::compile::{Stages, run_macs};
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::{DType, Error, Isa, Network, Options, PassSelection};
 use serde::Serialize;
@@ -14,7 +14,6 @@ use serde::Serialize;
 use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
-use crate::stages::Stages;
 use crate::units::{bytes, count, plural, shape};
 
 /// Show a network's inputs, outputs, operators, parameters and memory
@@ -105,8 +104,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn variant(network: &Network, options: &Options) -> Result<(Isa, Variant, Stages), Error> {
-    let stages = Stages::of(network, options)?;
-    let (isa, lowered) = stages.lower()?;
+    let stages = Stages::of(network.graph().clone(), options)?;
+    let (isa, lowered) = (stages.isa, stages.lower()?);
     let variant = Variant {
         steps: stages.steps().count(),
         arena_bytes: stages.plan.peak,

@@ -6,7 +6,9 @@
 //! | [`sink`] | what lowering produces |
 //! | [`conv`] | convolution and matrix product |
 //! | [`problem`] | a convolution as one printable line |
-//! | [`algorithm`] | which of these computes a convolution, by a cost model |
+//! | [`algorithm`] | the algorithms for a convolution, and which of them a site gets |
+//! | [`site`], [`conv_plan`] | what algorithms judge a convolution by, and what they promise |
+//! | [`published`] | what a step leaves for the readers of its result beside that |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
 //! | [`fixed`] | convolution by tile registers, numbers with a fixed point |
 //! | [`residual`] | what is added of a residual, to which lanes |
@@ -29,6 +31,7 @@ use crate::codegen::vir::OverBudget;
 
 pub mod algorithm;
 pub mod conv;
+pub mod conv_plan;
 mod copy;
 pub mod data;
 pub mod elementary;
@@ -41,9 +44,11 @@ pub mod pick;
 pub mod pool;
 pub mod power;
 pub mod problem;
+pub mod published;
 pub mod reduce;
 pub mod residual;
 pub mod sink;
+pub mod site;
 pub mod softmax;
 pub mod steps;
 pub mod tiling;
@@ -53,10 +58,11 @@ pub mod winograd;
 
 pub use algorithm::Algorithm;
 use conv::pack::Weights;
-pub use fixed::Ranges;
+use conv_plan::{ConvPlan, ConvStep};
 use function::Function;
 use geometry::{Geometry, Place};
 use pick::Picks;
+use published::Published;
 use residual::Added;
 use sink::{Sink, WEIGHTS};
 
@@ -107,14 +113,14 @@ pub struct Step<'a> {
     /// Whether the border of the result is to be written; it is not where the result takes over a place whose
     /// border already is zero.
     pub fill_halo: bool,
-    /// How it is computed, where there is a choice.
-    pub algorithm: Algorithm,
-    /// Offset in the arena of the scratch memory that [`Algorithm::scratch_bytes`] asked for, if it asked for any.
+    /// How it is computed, if it is a convolution.
+    pub plan: Option<&'a dyn ConvPlan>,
+    /// Offset in the arena of the scratch memory that the plan asked for, if it asked for any.
     pub scratch: Option<i64>,
-    /// Offset in the arena of the memory that [`Algorithm::range_bytes`] asked for, if anyone is to read it.
-    pub range: Option<i64>,
-    /// What is known of the range of each operand.
-    pub ranges: Vec<Option<Ranges>>,
+    /// What it publishes beside its result.
+    pub publishes: Vec<Published>,
+    /// What is published of each operand.
+    pub known: Vec<Vec<Published>>,
 }
 
 /// Lowers one step to regions that run one after the other.
@@ -122,7 +128,8 @@ pub struct Step<'a> {
 /// # Errors
 /// If the operator cannot be compiled in this form.
 pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
-    let mut regions = step.regions(sink)?;
+    let region = |pieces| Region { name: step.name.to_owned(), pieces };
+    let mut regions: Vec<_> = step.pieces(sink)?.into_iter().map(region).collect();
     if let (true, false, Some(last)) =
         (step.fill_halo, step.dst.geometry.is_dense(), regions.last_mut())
     {
@@ -137,66 +144,33 @@ fn added<'a>(conv: &Conv, place: Option<&'a Place>) -> Option<Added<'a>> {
 }
 
 impl Step<'_> {
-    fn regions(&self, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
-        let region = |pieces| Region { name: self.name.to_owned(), pieces };
-        let (Op::Conv(conv), Algorithm::Winograd(..) | Algorithm::FixedPoint) =
-            (self.op, self.algorithm)
-        else {
-            return Ok(vec![region(self.pieces(sink)?)]);
-        };
-        let (src, dst) = (self.place(0, sink)?, &self.dst);
+    fn convolution(&self, conv: &Conv, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let plan = self.plan.ok_or_else(|| self.unsupported("its result is not in nchw16c"))?;
+        if plan.scratch_bytes() > 0 && self.scratch.is_none() {
+            return Err(self.unsupported("it was given no scratch memory"));
+        }
         let residual = conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
-        let (from, to) = (src.geometry.nchw(), dst.geometry.nchw());
-        let shortcut = residual.as_ref().map(|place| place.geometry.nchw());
-        let operands = conv::Operands { src: &src, residual: added(conv, residual.as_ref()), dst };
+        let residual = added(conv, residual.as_ref());
         let weights = self.weights(conv.bias)?;
-        let steps = match self.algorithm {
-            Algorithm::Winograd(tile, schedule) => {
-                let form = winograd::Form::of(tile, conv, from, to);
-                let form = form.map_err(|reason| self.unsupported(reason))?;
-                form.lower(schedule, conv, weights, operands, self.scratch, sink)?
-            }
-            _ => {
-                let no_scratch = || self.unsupported("it was given no scratch memory");
-                let scratch = self.scratch.ok_or_else(no_scratch)?;
-                let range = |operand: usize| self.ranges.get(operand).copied().flatten();
-                let shared = fixed::Shared {
-                    scratch,
-                    source: range(0),
-                    projected: conv.projected_operand().and_then(range),
-                    own: self.range,
-                };
-                let projected = self.projected(conv, sink)?;
-                let shapes = fixed::Shapes {
-                    layout: src.geometry.ty.layout,
-                    src: from,
-                    residual: shortcut,
-                    projected: projected.as_ref().map(|place| place.geometry.nchw()),
-                    dst: to,
-                };
-                let form = fixed::Fixed::of(conv, &shapes);
-                let form = form.map_err(|reason| self.unsupported(reason))?;
-                let projection = self.projection(conv, projected.as_ref())?;
-                form.lower(conv, weights, operands, projection, shared, sink)?
-            }
+        let src = self.place(0, sink)?;
+        let projected = self.projected(conv, sink)?;
+        let step = ConvStep {
+            conv,
+            weights,
+            operands: conv::Operands { src: &src, residual, dst: &self.dst },
+            projection: self.projection(conv, projected.as_ref())?,
+            scratch: self.scratch.unwrap_or_default(),
+            known: &self.known,
+            publishes: &self.publishes,
         };
-        Ok(steps.into_iter().map(region).collect())
+        plan.lower(step, sink)
     }
 
-    fn pieces(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+    /// The pieces of each region.
+    fn pieces(&self, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let dst = &self.dst;
-        match self.op {
-            Op::Conv(conv) => {
-                let residual =
-                    conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
-                let residual = added(conv, residual.as_ref());
-                let weights = self.weights(conv.bias)?;
-                let src = self.place(0, sink)?;
-                let operands = conv::Operands { src: &src, residual, dst };
-                let projected = self.projected(conv, sink)?;
-                let projection = self.projection(conv, projected.as_ref())?;
-                conv::lower_conv(conv, weights, operands, projection, sink)
-            }
+        let pieces = match self.op {
+            Op::Conv(conv) => return self.convolution(conv, sink),
             Op::Gemm(gemm) => {
                 if gemm.transpose_a || !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 {
                     return Err(self.unsupported("its form was not normalized"));
@@ -264,8 +238,9 @@ impl Step<'_> {
             Op::MatMul => matmul::lower(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink),
             Op::BatchNorm { .. } => Err(self
                 .unsupported("it was not lowered to arithmetic: its parameters are no constants")),
-            Op::Input | Op::Constant(_) => Ok(Vec::new()),
-        }
+            Op::Input | Op::Constant(_) => return Ok(Vec::new()),
+        };
+        Ok(vec![pieces?])
     }
 
     /// Where the value lies that is projected.

@@ -96,7 +96,7 @@ impl Assign<'_> {
                 is_view: true,
                 fill_halo: false,
                 scratch: None,
-                range: None,
+                published: Vec::new(),
             };
         }
         if let Some(operand) = self.in_place(at, node) {
@@ -108,14 +108,21 @@ impl Assign<'_> {
                 is_view: false,
                 fill_halo: false,
                 scratch: None,
-                range: None,
+                published: Vec::new(),
             };
         }
         let halo = self.halos.get(&node).copied().unwrap_or_default();
         let geometry = Geometry { halo, ..dense(&self.graph.node(node).ty) };
         let fill_halo = !geometry.is_dense();
         self.open(node, geometry, at);
-        PlanStep { node, in_place: None, is_view: false, fill_halo, scratch: None, range: None }
+        PlanStep {
+            node,
+            in_place: None,
+            is_view: false,
+            fill_halo,
+            scratch: None,
+            published: Vec::new(),
+        }
     }
 
     /// A buffer of its own, live from step `at` on.

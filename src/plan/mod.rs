@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use resnetc_ir::{Graph, NodeId, TensorType};
 
 use crate::kernels::geometry::{Geometry, Place};
+use crate::kernels::published::{Fact, Offer, Published};
 use crate::kernels::sink::{ALIGN, ARENA};
 
 pub mod alias;
@@ -63,17 +64,17 @@ pub struct PlanStep {
     pub fill_halo: bool,
     /// The buffer that the step has for itself while it runs.
     pub scratch: Option<usize>,
-    /// The buffer of what the step finds out about the result's range, kept for those who read the result.
-    pub range: Option<usize>,
+    /// The buffers of what the step publishes beside its result, kept for those who read the result.
+    pub published: Vec<(Fact, usize)>,
 }
 
-/// Bytes that a step needs beside its operands and its result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Room {
-    /// For itself while it runs.
+/// What a step needs beside its operands and its result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workspace {
+    /// Bytes for itself while it runs.
     pub scratch: usize,
-    /// For the range of its result.
-    pub range: usize,
+    /// What it publishes, as long as the result is read.
+    pub published: Vec<Offer>,
 }
 
 /// The memory plan of a graph.
@@ -91,21 +92,32 @@ pub struct Plan {
     pub lower_bound: usize,
 }
 
-/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run; `room` says
+impl Plan {
+    /// What a step publishes, and where.
+    pub fn published(&self, step: &PlanStep) -> Vec<Published> {
+        let at = |&(fact, buffer): &(Fact, usize)| {
+            let Buffer { offset, bytes, .. } = self.buffers[buffer];
+            Published { fact, offset: offset as i64, bytes }
+        };
+        step.published.iter().map(at).collect()
+    }
+}
+
+/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run; `workspace` says
 /// what an operator needs beside them.
-pub fn plan(graph: &Graph, reuse: Reuse, room: &dyn Fn(NodeId) -> Room) -> Plan {
+pub fn plan(graph: &Graph, reuse: Reuse, workspace: &dyn Fn(NodeId) -> Workspace) -> Plan {
     schedule::orders(graph)
         .into_iter()
-        .map(|order| plan_order(graph, &order, reuse, room))
+        .map(|order| plan_order(graph, &order, reuse, workspace))
         .min_by_key(|plan| plan.peak)
-        .unwrap_or_else(|| plan_order(graph, &[], reuse, room))
+        .unwrap_or_else(|| plan_order(graph, &[], reuse, workspace))
 }
 
 fn plan_order(
     graph: &Graph,
     order: &[NodeId],
     reuse: Reuse,
-    room: &dyn Fn(NodeId) -> Room,
+    workspace: &dyn Fn(NodeId) -> Workspace,
 ) -> Plan {
     let halos = halo::halos(graph, order);
     let Aliasing { mut steps, mut buffers, geometries, last_use } =
@@ -123,9 +135,10 @@ fn plan_order(
                 buffers.len() - 1
             })
         };
-        let Room { scratch, range } = room(step.node);
+        let Workspace { scratch, published } = workspace(step.node);
         step.scratch = open(scratch, at);
-        step.range = open(range, last_use[&step.node]);
+        let kept = |Offer { fact, bytes }| Some((fact, open(bytes, last_use[&step.node])?));
+        step.published = published.into_iter().filter_map(kept).collect();
     }
     if reuse == Reuse::Never {
         buffers.iter_mut().for_each(|buffer| buffer.live = (0, order.len()));

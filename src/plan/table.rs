@@ -24,8 +24,9 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
             (None, false) => String::new(),
         };
         let _ = writeln!(out, "{}", line(graph, plan, &i.to_string(), step.node, &note));
-        for (buffer, what) in [(step.scratch, "scratch"), (step.range, "range")] {
-            if let Some(buffer) = buffer.and_then(|b| plan.buffers.get(b)) {
+        let published = step.published.iter().map(|(fact, buffer)| (*buffer, fact.name()));
+        for (buffer, what) in step.scratch.map(|b| (b, "scratch")).into_iter().chain(published) {
+            if let Some(buffer) = plan.buffers.get(buffer) {
                 let live = format!("{}..{}", buffer.live.0, buffer.live.1);
                 let Buffer { offset, bytes, .. } = buffer;
                 let _ = writeln!(out, "{i:>5} {offset:>12} {bytes:>12} {live:>13}  {what}");

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::{Plan, PlanStep};
+use crate::kernels::published::Fact;
 
 mod places;
 
@@ -104,13 +105,13 @@ type Stretch = (i64, i64);
 enum Held {
     /// The result.
     Value(NodeId),
-    /// What is known of its range.
-    Range(NodeId),
+    /// What was published beside it.
+    Fact(NodeId, Fact),
 }
 
 impl Held {
     fn node(self) -> NodeId {
-        let (Held::Value(node) | Held::Range(node)) = self;
+        let (Held::Value(node) | Held::Fact(node, _)) = self;
         node
     }
 }
@@ -127,15 +128,19 @@ impl Memory<'_> {
     fn bytes(&self, held: Held) -> Option<Stretch> {
         match held {
             Held::Value(node) => value(self.plan, node),
-            Held::Range(node) => buffer(self.plan, self.steps.get(&node)?.range),
+            Held::Fact(node, fact) => {
+                let published = &self.steps.get(&node)?.published;
+                let found = published.iter().find(|(published, _)| *published == fact);
+                buffer(self.plan, found.map(|(_, buffer)| *buffer))
+            }
         }
     }
 
-    /// What a step reads: its operands, and what is known of their ranges.
+    /// What a step reads: its operands, and what is published beside them.
     fn reads(&self, operands: &[NodeId]) -> Vec<Held> {
-        let ranged = |node: &NodeId| self.steps.get(node).is_some_and(|step| step.range.is_some());
-        let ranges = operands.iter().copied().filter(ranged).map(Held::Range);
-        operands.iter().copied().map(Held::Value).chain(ranges).collect()
+        let published = |node: &NodeId| self.steps.get(node).map_or(Vec::new(), |s| facts(s));
+        let facts: Vec<Held> = operands.iter().flat_map(published).collect();
+        operands.iter().copied().map(Held::Value).chain(facts).collect()
     }
 
     /// `held` now has its bytes, and nothing else does.
@@ -170,11 +175,13 @@ impl Memory<'_> {
         }
     }
 
-    /// What a step writes over while it is in use. It writes its result, its scratch memory and its range while it reads,
-    /// all of them at any time; only the result may lie on the operand whose place it takes over.
+    /// What a step writes over while it is in use. It writes its result, its scratch memory and what it publishes while it
+    /// reads, all of them at any time; only the result may lie on the operand whose place it takes over.
     fn torn(&self, step: usize, s: &PlanStep, reads: &[Held]) -> Vec<PlanError> {
         let result = if s.is_view { None } else { value(self.plan, s.node) };
-        let written = [result, buffer(self.plan, s.scratch), buffer(self.plan, s.range)];
+        let published = s.published.iter().map(|(_, at)| buffer(self.plan, Some(*at)));
+        let written: Vec<Option<Stretch>> =
+            [result, buffer(self.plan, s.scratch)].into_iter().chain(published).collect();
         let mut errors = Vec::new();
         for (i, &bytes) in written.iter().enumerate() {
             let is_taken = |held: &Held| i == 0 && s.in_place.map(Held::Value) == Some(*held);
@@ -185,6 +192,11 @@ impl Memory<'_> {
         }
         errors
     }
+}
+
+/// What a step publishes.
+fn facts(step: &PlanStep) -> Vec<Held> {
+    step.published.iter().map(|(fact, _)| Held::Fact(step.node, *fact)).collect()
 }
 
 /// The bytes of a value, if it has a place.
@@ -229,9 +241,7 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
             true => memory.share(s.node, &operands),
             false => memory.write(Held::Value(s.node)),
         }
-        if s.range.is_some() {
-            memory.write(Held::Range(s.node));
-        }
+        facts(s).into_iter().for_each(|fact| memory.write(fact));
     }
     // Callers read outputs, and an input that they leave alone is to be the same in the next run.
     let outside = graph.inputs().iter().copied().chain(graph.outputs().iter().map(|o| o.node));

@@ -3,6 +3,7 @@
 //! | room | tells |
 //! |---|---|
 //! | [`explain`] | which rewrites were applied, and which nearly were |
+//! | [`convolutions`] | which algorithm computes each convolution, and what else was considered |
 //! | [`plan`] | where every value lies, and from when to when |
 //! | [`kernels`] | what was compiled, and how often a run uses it |
 //! | [`profile`] | what the steps of a run cost |
@@ -11,6 +12,7 @@
 //! | [`class`] | which operators are treated alike |
 
 pub mod class;
+pub mod convolutions;
 pub mod explain;
 pub mod kernels;
 pub mod plan;
@@ -20,6 +22,7 @@ pub mod trace;
 
 use crate::runtime::model::Model;
 
+use convolutions::ChosenConvolution;
 use explain::Explanation;
 use kernels::KernelInfo;
 use plan::MemoryPlan;
@@ -33,6 +36,11 @@ impl Model {
     /// What the passes did, and what they nearly did.
     pub fn explain(&self) -> Explanation {
         Explanation::of(&self.report.remarks)
+    }
+
+    /// How each convolution is computed, and what else was considered; nothing where the interpreter runs the network.
+    pub fn convolutions(&self) -> &[ChosenConvolution] {
+        &self.report.convolutions
     }
 
     /// The distinct kernels, in the order in which a run first needs them.

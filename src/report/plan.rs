@@ -87,9 +87,10 @@ pub struct PlannedBuffer {
     pub live: (usize, usize),
     /// The values that it holds, in the order in which they are written.
     pub values: Vec<usize>,
-    /// If it holds no value, the step that has it for itself while it runs, or keeps there what it finds out about the range
-    /// of its result.
+    /// If it holds no value, the step that has it for itself while it runs, or that publishes something there.
     pub scratch_of: Option<usize>,
+    /// What that step publishes there beside its result, for the steps that read it; none for scratch memory.
+    pub publishes: Option<&'static str>,
 }
 
 impl MemoryPlan {
@@ -146,7 +147,11 @@ impl MemoryPlan {
             bytes: buffer.bytes,
             live: buffer.live,
             values: buffer.values.iter().filter_map(|v| index.get(v).copied()).collect(),
-            scratch_of: plan.steps.iter().position(|s| [s.scratch, s.range].contains(&Some(i))),
+            scratch_of: plan
+                .steps
+                .iter()
+                .position(|s| s.scratch == Some(i) || s.published.iter().any(|(_, at)| *at == i)),
+            publishes: published(plan, i),
         });
         MemoryPlan {
             peak: plan.peak,
@@ -156,4 +161,10 @@ impl MemoryPlan {
             buffers: buffers.collect(),
         }
     }
+}
+
+/// What is published in a buffer.
+fn published(plan: &Plan, buffer: usize) -> Option<&'static str> {
+    let mut all = plan.steps.iter().flat_map(|step| &step.published);
+    all.find(|(_, at)| *at == buffer).map(|(fact, _)| fact.name())
 }

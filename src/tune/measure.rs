@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use resnetc_ir::Graph;
 
-use crate::compile::{self, Algorithms, candidates, compile, schedule};
+use crate::compile::{self, candidates, compile, schedule};
 use crate::compiler::Network;
 use crate::error::Error;
 use crate::kernels::Algorithm;
@@ -156,12 +156,12 @@ fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
     }
     let (_, machine) = compile::machine(options)?;
     let modelled = Options { tuned: None, ..options.clone() };
-    let modelled: Algorithms = compile::choose(graph, &modelled, &machine);
+    let modelled = compile::choose(graph, &modelled, &machine);
     let mut layers: Vec<Layer> = Vec::new();
     let mut known = BTreeMap::new();
     for node in graph.topo() {
         let Some(problem) = ConvProblem::of(graph, node) else { continue };
-        let able = candidates(graph, node, machine.target);
+        let able = candidates(graph, node, &machine);
         if able.len() < 2 {
             continue;
         }
@@ -171,10 +171,10 @@ fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
             None => layers.push(Layer {
                 problem,
                 uses: 1,
-                modelled: modelled.get(node),
+                modelled: modelled.algorithm(node),
                 candidates: able
                     .into_iter()
-                    .map(|algorithm| Candidate::new(algorithm, Quartiles::default()))
+                    .map(|choice| Candidate::new(choice.algorithm, Quartiles::default()))
                     .collect(),
             }),
         }

@@ -12,8 +12,10 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::Region;
 use resnetc::codegen::vir::Target;
 use resnetc::kernels::geometry::{Geometry, Place};
+use resnetc::kernels::published::{Fact, Published};
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
-use resnetc::kernels::{Algorithm, KernelError, Operand, Ranges, Step, lower};
+use resnetc::kernels::site::Site;
+use resnetc::kernels::{Algorithm, KernelError, Operand, Step, lower};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::infer::infer;
 use resnetc_ir::op::{Op, Pads};
@@ -214,25 +216,31 @@ pub(crate) fn run_with(
     arena.data.extend([f32::NAN; 16]);
     let types = operand_types(&operands);
     let types: Vec<&TensorType> = types.iter().collect();
-    let scratch = arena.slots(algorithm.scratch_bytes(op, &types, &dst.geometry.ty));
-    let scratch_start = scratch.start;
     let machine = Machine { target: engine.target(), threads, cache_bytes: 32 * 1024 };
+    let weights: Vec<&Tensor> = operands.iter().filter_map(constant).collect();
+    let site = Site::of(op, &types, &weights, &dst.geometry.ty, machine);
+    let plan = site.map(|site| algorithm.plan(&site).expect("it can compute the test's operator"));
+    let scratch = arena.slots(plan.as_ref().map_or(0, |plan| plan.scratch_bytes()));
+    let scratch_start = scratch.start;
     let mut sink = Sink::new(machine);
     let scratch = (!scratch.is_empty()).then_some(scratch_start as i64 * 4);
-    let range = algorithm.range_bytes(op, &types, &dst.geometry.ty, &machine);
-    let range = if keeps_range(threads) { arena.slots(range) } else { 0..0 };
-    let reads_range = algorithm == Algorithm::FixedPoint && threads == 3;
-    let source_range = reads_range.then(|| source_range(&mut arena, &sources[0].value));
+    let offers = plan.as_ref().map_or(Vec::new(), |plan| plan.offers());
+    let range = offers.iter().find(|offer| offer.fact == Fact::AbsMax && keeps_range(threads));
+    let range = range.map_or(0..0, |offer| arena.slots(offer.bytes));
+    let publishes = (!range.is_empty()).then(|| published(&range)).into_iter().collect();
+    let reads = plan.as_ref().is_some_and(|plan| plan.reads(0) == Some(Fact::AbsMax));
+    let known = (reads && threads == 3).then(|| source_range(&mut arena, &sources[0].value));
+    let known = vec![known.into_iter().collect()];
     let step = Step {
         name: "test",
         op,
-        operands,
+        operands: operands.clone(),
         dst: dst.clone(),
         fill_halo,
-        algorithm,
+        plan: plan.as_deref(),
         scratch,
-        range: (!range.is_empty()).then_some(range.start as i64 * 4),
-        ranges: vec![source_range],
+        publishes,
+        known,
     };
     let regions = lower(&step, &mut sink)?;
     for piece in regions.iter().flat_map(|r| &r.pieces) {
@@ -315,7 +323,7 @@ fn keeps_range(threads: usize) -> bool {
 }
 
 /// The range of a source: the greatest magnitude in one lane of one part, and less elsewhere.
-fn source_range(arena: &mut Arena, source: &Value) -> Ranges {
+fn source_range(arena: &mut Arena, source: &Value) -> Published {
     const PARTS: usize = 3;
     let (images, values) = (source.shape[0], source.to_f32());
     let slots = arena.slots(images * PARTS * 64);
@@ -325,7 +333,20 @@ fn source_range(arena: &mut Arena, source: &Value) -> Ranges {
         let lanes = &mut arena.data[slots.clone()][i * PARTS * 16..][..PARTS * 16];
         (lanes[7], lanes[21]) = (f32::from_bits(greatest / 2), f32::from_bits(greatest));
     }
-    Ranges::of(slots.start as i64 * 4, slots.len() * 4, images)
+    published(&slots)
+}
+
+/// The greatest magnitudes in these slots of the arena.
+fn published(slots: &Range<usize>) -> Published {
+    Published { fact: Fact::AbsMax, offset: slots.start as i64 * 4, bytes: slots.len() * 4 }
+}
+
+/// An operand that is a constant.
+fn constant(operand: &Operand) -> Option<&Tensor> {
+    match operand {
+        Operand::Constant(tensor) => Some(tensor),
+        Operand::Value(_) => None,
+    }
 }
 
 /// What was kept is the greatest magnitude of each image, as bits, among which those of NaN are above all others.

@@ -9,8 +9,8 @@ use resnetc::ir::{Graph, Layout, NodeId, Tensor};
 use resnetc::kernels::Algorithm;
 use resnetc::kernels::geometry::Place;
 use resnetc::kernels::sink::ALIGN;
-use resnetc::plan::Plan;
 use resnetc::plan::verify::{PlanError, verify};
+use resnetc::plan::{Plan, PlanStep};
 
 use super::planned::Planned;
 
@@ -379,12 +379,17 @@ fn every_value_has_a_place_of_its_form_inside_the_arena() {
     refused_as(&p, &PlanError::Outside { node }, |plan| place(plan, node).geometry.halo.left = 1);
 }
 
+/// The buffer of the only thing that a step publishes.
+fn published(step: &PlanStep) -> Option<usize> {
+    step.published.first().map(|(_, buffer)| *buffer)
+}
+
 #[test]
 fn what_a_step_has_beside_its_result_is_its_own_while_it_runs() {
     let p = planned(network(), Target::AMX, fixed);
     let [a, b] = ["a", "b"].map(|name| &p.plan.steps[p.step(name)]);
     let [scratch, range, known] =
-        [b.scratch, b.range, a.range].map(|buffer| buffer.expect("it has one"));
+        [b.scratch, published(b), published(a)].map(|buffer| buffer.expect("it has one"));
     let (a, b, step) = (a.node, b.node, p.step("b"));
     let (torn, at) = (|operand| PlanError::Torn { step, node: b, operand }, &p.plan.buffers);
     let start = |node: NodeId| p.plan.places[&node].offset as usize;
@@ -427,7 +432,7 @@ fn ranges_are_kept_until_their_last_reader() {
     let is_in_order = p.step("b") < p.step("c");
     let [first, second] = if is_in_order { ["b", "c"] } else { ["c", "b"] };
     let steps = [p.step("a"), p.step(first)].map(|at| &p.plan.steps[at]);
-    let [known, scratch, range] = [steps[0].range, steps[1].scratch, steps[1].range]
+    let [known, scratch, range] = [published(steps[0]), steps[1].scratch, published(steps[1])]
         .map(|buffer| buffer.expect("it has one"));
     let [operand, by, node] = ["a", first, second].map(|name| p.node(name));
     let lost = PlanError::Lost { step: p.step(second), node, operand, by: Some(by) };

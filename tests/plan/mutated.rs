@@ -149,7 +149,7 @@ impl Change {
             Change::Peak => plan.peak = plan.peak.saturating_sub(ALIGN * (1 + dice.roll(4))),
             Change::NoRoom => match dice.roll(2) {
                 0 => plan.steps[at].scratch = None,
-                _ => plan.steps[at].range = None,
+                _ => plan.steps[at].published.clear(),
             },
         }
     }

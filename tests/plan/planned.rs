@@ -2,7 +2,7 @@
 
 use resnetc::codegen::emulate::{Memory, emulate_region};
 use resnetc::codegen::vir::Target;
-use resnetc::compile::{self, Algorithms, Lowered};
+use resnetc::compile::{self, Choices, Lowered};
 use resnetc::ir::eval::Value;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::Algorithm;
@@ -14,7 +14,7 @@ use resnetc::{Numerics, Options, PassSelection};
 pub(crate) struct Planned {
     pub(crate) graph: Graph,
     pub(crate) plan: Plan,
-    algorithms: Algorithms,
+    choices: Choices,
     machine: Machine,
 }
 
@@ -29,10 +29,15 @@ impl Planned {
         let machine = Machine { target, threads: 2, cache_bytes: 32 * 1024 };
         let options = Options { passes, numerics: Numerics::Fast, ..Options::default() };
         compile::schedule(&mut graph, &options).expect("passes");
-        let mut choose = |node| (node, pick(&compile::candidates(&graph, node, target)));
-        let algorithms: Algorithms = graph.topo().into_iter().map(&mut choose).collect();
-        let plan = compile::plan(&graph, &algorithms, Reuse::InPlace, &machine);
-        Planned { graph, plan, algorithms, machine }
+        let mut choose = |node| {
+            let able = compile::candidates(&graph, node, &machine);
+            let names: Vec<Algorithm> = able.iter().map(|choice| choice.algorithm).collect();
+            let picked = (!able.is_empty()).then(|| pick(&names))?;
+            Some((node, able.into_iter().find(|choice| choice.algorithm == picked)?))
+        };
+        let choices: Choices = graph.topo().into_iter().filter_map(&mut choose).collect();
+        let plan = compile::plan(&graph, &choices, Reuse::InPlace);
+        Planned { graph, plan, choices, machine }
     }
 
     /// The step of the only node of this name that is computed, reorders of it left aside.
@@ -57,7 +62,7 @@ impl Planned {
     /// # Errors
     /// If an operator cannot be lowered so, or an access is outside of the arena.
     pub(crate) fn run(&self, plan: &Plan, inputs: &[Value]) -> Result<Vec<u32>, String> {
-        let lowered = compile::lower(&self.graph, plan, &self.algorithms, self.machine);
+        let lowered = compile::lower(&self.graph, plan, &self.choices, self.machine);
         let Lowered { kernels, regions, packs, weight_bytes, thread_bytes, .. } =
             lowered.map_err(|e| e.to_string())?;
         let mut weights = vec![0.0; weight_bytes / 4];

@@ -62,7 +62,7 @@ const TOLERANCE: f64 = 1e-4;
 #[test]
 fn what_is_far_from_others_reaches_what_sees_it() {
     let planned = planned(network());
-    assert!(planned.plan.steps.iter().filter(|step| step.range.is_some()).count() >= 3);
+    assert!(planned.plan.steps.iter().filter(|step| !step.published.is_empty()).count() >= 3);
     let clean = reals(2 * 3 * 40 * 36, 0);
     let exact = |data: &[f32]| {
         let input = Value::from_f32([2, 3, 40, 36], data);
@@ -119,9 +119,9 @@ fn looking_at_values_takes_next_to_nothing() {
     let mut graph = network.graph().clone();
     let machine = Machine { target: Target::AMX, threads: 2, cache_bytes: 2 << 20 };
     compile::schedule(&mut graph, &options).expect("passes");
-    let algorithms = compile::choose(&graph, &options, &machine);
-    let plan = compile::plan(&graph, &algorithms, Reuse::InPlace, &machine);
-    let lowered = compile::lower(&graph, &plan, &algorithms, machine).expect("it is lowered");
+    let choices = compile::choose(&graph, &options, &machine);
+    let plan = compile::plan(&graph, &choices, Reuse::InPlace);
+    let lowered = compile::lower(&graph, &plan, &choices, machine).expect("it is lowered");
     let (mut looking, mut all) = (0.0, 0.0);
     for piece in lowered.regions.iter().flat_map(|region| &region.pieces) {
         count(&piece.items, piece.chunk_count() as f64, &mut |kernel, turns| {

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
+use resnetc::compile::Stages;
 use resnetc::ir::{NodeId, Op};
 use resnetc::kernels::Algorithm;
 use resnetc::kernels::geometry::Place;
+use resnetc::kernels::published::Published;
 use resnetc::passes::Remarks;
 use resnetc::report::share::ShareOf;
 use resnetc::{Isa, Network};
 
 use crate::failure::Failure;
-use crate::stages::Stages;
 
 /// Bytes of an element.
 const ELEMENT: usize = size_of::<f32>();
@@ -42,7 +43,7 @@ struct Step {
     is_view: bool,
     fill_halo: bool,
     scratch: Option<usize>,
-    range: Option<usize>,
+    published: Vec<Published>,
 }
 
 #[derive(PartialEq)]
@@ -67,17 +68,17 @@ impl Outline {
 
     /// Schedules and plans a network.
     pub(super) fn of(network: &Network) -> Result<Self, Failure> {
-        let stages = Stages::of(network, network.options())?;
+        let stages = Stages::of(network.graph().clone(), network.options())?;
         let mut constants = HashMap::new();
         let steps = stages.plan.steps.iter().map(|planned| Step {
             op: stages.graph.node(planned.node).op.clone(),
             operands: operands(&stages, planned.node, &mut constants),
-            algorithm: stages.algorithm(planned.node),
+            algorithm: stages.choices.algorithm(planned.node),
             result: stages.plan.places[&planned.node].clone(),
             is_view: planned.is_view,
             fill_halo: planned.fill_halo,
             scratch: planned.scratch.map(|buffer| stages.plan.buffers[buffer].offset),
-            range: planned.range.map(|buffer| stages.plan.buffers[buffer].offset),
+            published: stages.plan.published(planned),
         });
         let work = Work { isa: stages.isa, steps: steps.collect() };
         let elements = |node| stages.graph.node(node).ty.elements();

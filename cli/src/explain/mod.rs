@@ -1,22 +1,24 @@
 //! `resnetc explain`: what was fused, and what was nearly fused.
 
+mod convolutions;
 mod summary;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use resnetc::advice::OptionName;
+use resnetc::compile::Stages;
 use resnetc::passes::NodeRef;
+use resnetc::report::convolutions::ChosenConvolution;
 use resnetc::report::explain::{Explained, Explanation};
 use serde::Serialize;
 
 use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
-use crate::stages::Stages;
 use summary::Summary;
 
-/// Tell which rewrites the passes applied, and which they nearly applied and why not
+/// Tell which rewrites the passes applied, which they nearly applied, and how convolutions are computed and why
 ///
 /// It begins with a summary: what was applied and declined most, how convolutions are computed, and memory.
 #[derive(Debug, clap::Args)]
@@ -33,14 +35,18 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
     let network = args.common.load(&args.model, Values::Given)?;
-    let stages = Stages::of(&network, network.options())?;
+    let stages = Stages::of(network.graph().clone(), network.options())?;
     let explanation = Explanation::of(&stages.remarks);
     let graph = network.graph();
     let operators = graph.nodes().filter(|&n| graph.node(n).op.is_computed()).count();
     let summary = Summary::of(operators, &stages, &explanation);
+    let convolutions = stages.choices.report(&stages.graph);
     match args.json {
-        true => output::print_json(&Report { summary, explanation }),
-        false => output::print(&(summary.text() + &text(&explanation))),
+        true => output::print_json(&Report { summary, explanation, convolutions }),
+        false => {
+            let choices = convolutions::text(&convolutions);
+            output::print(&(summary.text() + &text(&explanation) + &choices))
+        }
     }
 }
 
@@ -50,6 +56,7 @@ struct Report {
     summary: Summary,
     #[serde(flatten)]
     explanation: Explanation,
+    convolutions: Vec<ChosenConvolution>,
 }
 
 fn text(explanation: &Explanation) -> String {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use resnetc::compile::Stages;
 use resnetc::ir::Op;
 use resnetc::report::explain::Explanation;
 use serde::Serialize;
 
-use crate::stages::Stages;
 use crate::units::{bytes, plural};
 
 /// Lines of each list, at most.
@@ -54,7 +54,7 @@ impl Summary {
     pub(super) fn of(operators: usize, stages: &Stages, explanation: &Explanation) -> Self {
         let passes = || explanation.passes.iter();
         let is_conv = |node: &_| matches!(stages.graph.node(*node).op, Op::Conv(_));
-        let algorithm = |node| stages.algorithm(node).to_string().replace('_', " ");
+        let algorithm = |node| stages.choices.algorithm(node).to_string().replace('_', " ");
         Summary {
             operators,
             steps: stages.steps().count(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use resnetc::Network;
-use resnetc::compile::run_macs;
+use resnetc::compile::{Stages, run_macs};
 use resnetc::cpu::{core_cache_bytes, last_cache_bytes};
 use resnetc::ir::text::attributes;
 use resnetc::ir::{Graph, NodeId, Op};
@@ -20,14 +20,13 @@ use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roo
 use super::svg::short;
 use crate::bench::survey::{Survey, gflops};
 use crate::failure::Failure;
-use crate::stages::Stages;
 
 /// Puts together what was measured and what the stages of the compiler say.
 ///
 /// # Errors
 /// If the network cannot be scheduled, which it was before.
 pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<Report, Failure> {
-    let stages = Stages::of(network, network.options())?;
+    let stages = Stages::of(network.graph().clone(), network.options())?;
     let layers = layers(&stages, &survey);
     let machine = machine(&survey);
     let with_work = layers.iter().filter(|layer| layer.macs > 0);
@@ -154,7 +153,7 @@ fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
             kind: kind(&found.op),
             class: class(graph, node),
             line: line(graph, node),
-            algorithm: stages.algorithm(node).to_string().replace('_', " "),
+            algorithm: stages.choices.algorithm(node).to_string().replace('_', " "),
             launches: own.len(),
             median_ms,
             share_of_time: sum(|step| step.share_of_time),
@@ -162,7 +161,7 @@ fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
             bytes: own.iter().map(|(_, step)| step.bytes as usize).sum(),
             gflops: speed,
             share_of_peak: speed / survey.peak_gflops,
-            share_of: ShareOf::of(stages.algorithm(node)),
+            share_of: ShareOf::of(stages.choices.algorithm(node)),
         }
     });
     operators.collect()

@@ -88,6 +88,7 @@ fn memory(name: &str) -> MemoryPlan {
         live: (0, 1),
         values,
         scratch_of,
+        publishes: None,
     };
     MemoryPlan {
         peak: 128,

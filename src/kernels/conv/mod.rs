@@ -8,6 +8,7 @@ pub mod choose;
 pub mod micro;
 mod own;
 pub mod pack;
+pub(super) mod plan;
 mod sets;
 
 use resnetc_ir::op::{Activation, Conv, Gemm, Window};

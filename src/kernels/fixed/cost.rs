@@ -120,7 +120,7 @@ impl Form {
     }
 
     /// Half cycles for one input channel and 16 outputs.
-    pub(in crate::kernels) fn cost(&self, machine: &Machine) -> f64 {
+    pub(super) fn cost(&self, machine: &Machine) -> f64 {
         self.cut(machine).cost / (self.inputs * self.blocks()) as f64
     }
 }

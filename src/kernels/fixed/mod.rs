@@ -7,8 +7,8 @@
 //! | room | holds |
 //! |---|---|
 //! | `number` | numbers with a fixed point |
-//! | `any` | which of the forms a convolution has |
-//! | `cost` | what it takes, and how a layer is cut into blocks |
+//! | `plan` | the algorithm among the others: which of the forms a convolution has |
+//! | `cost` | what it costs, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
 //! | `layer`, `seen` | the calls that a convolution consists of, and those that read its source |
 //! | `digits`, `split`, `split_rows` | values to their digits |
@@ -39,9 +39,9 @@ use crate::codegen::vir::TILE_ROWS;
 use super::KernelError;
 use super::conv::Operands;
 use super::conv::pack::Weights;
+use super::conv_plan::Refusal;
 use super::sink::{Machine, Sink};
 
-mod any;
 mod cost;
 mod dark;
 mod digits;
@@ -52,6 +52,7 @@ mod magnitudes;
 mod narrow;
 mod number;
 mod pack;
+pub(super) mod plan;
 mod product;
 mod range;
 mod seen;
@@ -60,7 +61,6 @@ mod split_rows;
 mod spread;
 mod unpack;
 
-pub(super) use any::{Fixed, Shapes};
 use cost::Cut;
 use guard::Windows;
 use layer::{Layer, stripes};
@@ -70,8 +70,7 @@ use number::DIGITS;
 use pack::Panels;
 use product::Together;
 use range::Kept;
-pub use range::Ranges;
-pub(super) use spread::is_even;
+use range::Ranges;
 use unpack::{Level, Stretch};
 
 /// Channels of a block.
@@ -116,14 +115,14 @@ const MOST_PARTS: usize = 8;
 
 /// Memory in the arena that is not an operand's or the result's, as offsets.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shared {
+struct Shared {
     /// For the step alone.
-    pub(super) scratch: i64,
+    scratch: i64,
     /// What is known of the range of the source, and of the projected value.
-    pub(super) source: Option<Ranges>,
-    pub(super) projected: Option<Ranges>,
+    source: Option<Ranges>,
+    projected: Option<Ranges>,
     /// Where the result's range is to be kept.
-    pub(super) own: Option<i64>,
+    own: Option<i64>,
 }
 
 /// Pixels of the source whose row and column leave the same remainders when divided by the strides.
@@ -167,17 +166,17 @@ impl Form {
         src: [usize; 4],
         residual: Option<[usize; 4]>,
         dst: [usize; 4],
-    ) -> Result<Form, &'static str> {
+    ) -> Result<Form, Refusal> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
         if conv.groups != 1 {
-            return Err("its channels are grouped");
+            return Err(Refusal::Groups(conv.groups));
         }
         if conv.residual.is_some_and(|r| r != Residual::PLAIN || residual != Some(dst)) {
-            return Err("its shortcut covers a part of the result");
+            return Err(Refusal::PartialResidual);
         }
         if rows == 0 || columns == 0 || images == 0 || inputs == 0 || outputs == 0 {
-            return Err("it has no elements");
+            return Err(Refusal::Empty);
         }
         let (phases, taps) = phases(&conv.window);
         let across = phases.iter().map(|p| p.beyond[1]).max().unwrap_or(0);
@@ -192,11 +191,11 @@ impl Form {
             pitch: columns + across,
         };
         if form.groups() * GROUP * form.taps.len() > MOST_WEIGHTS {
-            return Err("it has more weights an output than sums of 32 bits can take");
+            return Err(Refusal::ManyWeights);
         }
         match form.memory(rows).end <= FARTHEST {
             true => Ok(form),
-            false => Err("its digits would be too large"),
+            false => Err(Refusal::TooLarge("digits")),
         }
     }
 
@@ -220,7 +219,7 @@ impl Form {
     }
 
     /// Bytes of scratch memory: the greatest magnitudes of all parts.
-    pub(super) fn scratch_bytes(&self) -> usize {
+    fn scratch_bytes(&self) -> usize {
         self.images * self.ranges().image() as usize
     }
 
@@ -230,7 +229,7 @@ impl Form {
     }
 
     /// Bytes of what all chunks keep of their results' range.
-    pub(super) fn range_bytes(&self, machine: &Machine) -> usize {
+    fn range_bytes(&self, machine: &Machine) -> usize {
         self.kept(&self.cut(machine), None).bytes(self.images, self.outputs)
     }
 
@@ -321,7 +320,7 @@ impl Form {
     ///
     /// # Errors
     /// If no kernel fits the machine.
-    pub(in crate::kernels) fn lower(
+    fn lower(
         &self,
         conv: &Conv,
         weights: Weights,

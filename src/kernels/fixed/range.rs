@@ -3,6 +3,7 @@
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::KernelError;
 use crate::kernels::geometry::F32;
+use crate::kernels::published::Published;
 use crate::kernels::sink::{ARENA, Pointer, Sink};
 
 use super::number::{MAGNITUDE, Range};
@@ -10,7 +11,7 @@ use super::{BLOCK, LANES_BYTES, UNIT};
 
 /// What is known of the range of each image of a value: greatest magnitudes of parts of it, lane by lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ranges {
+pub(super) struct Ranges {
     /// Where in the arena they are.
     pub(super) offset: i64,
     /// How many parts an image has.
@@ -18,9 +19,10 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Those that take `bytes` bytes from an offset in the arena on.
-    pub fn of(offset: i64, bytes: usize, images: usize) -> Self {
-        Ranges { offset, count: bytes / LANES_BYTES as usize / images.max(1) }
+    /// Those of so many images that a step published.
+    pub(super) fn of(published: Published, images: usize) -> Self {
+        let count = published.bytes / LANES_BYTES as usize / images.max(1);
+        Ranges { offset: published.offset, count }
     }
 
     /// Bytes from an image's to the next.

@@ -14,7 +14,7 @@ const MOST: f64 = 16.0;
 const SAMPLES: usize = 32;
 
 /// Whether the weights `[K, C, R, S]` of outputs, on the average, are not too far from the greatest of them.
-pub(in crate::kernels) fn is_even(weights: &Tensor) -> bool {
+pub(super) fn is_even(weights: &Tensor) -> bool {
     let outputs = weights.shape().first().copied().unwrap_or(0);
     let depth = weights.elements().checked_div(outputs).unwrap_or(0);
     let mut row = vec![0.0; depth];

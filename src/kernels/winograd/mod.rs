@@ -4,7 +4,8 @@
 //! | room | holds |
 //! |---|---|
 //! | [`matrices`] | the transforms, from interpolation points |
-//! | `cost` | what a layer takes |
+//! | `plan` | the algorithm among the others |
+//! | `cost` | what a layer costs |
 //! | [`tile_blocks`] | the schedule for large pictures: block by block of tiles, everything in the core's cache |
 //! | [`filter_blocks`] | the schedule for many filters: block by block of outputs, filters transformed on the way |
 //! | `product` | the matrix products, one an element of the tile |
@@ -19,12 +20,12 @@
 
 use resnetc_ir::op::Conv;
 
-use crate::codegen::region::{Base, Item, Piece};
+use crate::codegen::region::{Base, Item};
 use crate::codegen::vir::Target;
 
 use super::KernelError;
-use super::conv::pack::Weights;
 use super::conv::{Operands, problem, start};
+use super::conv_plan::Refusal;
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
@@ -38,6 +39,7 @@ mod guard;
 mod linear;
 pub mod matrices;
 mod plain;
+pub(super) mod plan;
 mod product;
 pub mod tile_blocks;
 pub mod transform;
@@ -89,6 +91,9 @@ pub struct Form {
 /// Fewer channels than this do not pay for the transforms.
 const FEWEST_CHANNELS: usize = 16;
 
+/// Fewer rows or columns than this neither.
+const SMALLEST_RESULT: usize = 4;
+
 /// The most bytes that a displacement in the code may span.
 const FARTHEST: i64 = 1 << 30;
 
@@ -108,30 +113,34 @@ impl Form {
     ///
     /// # Errors
     /// The reason for which only direct convolution remains.
-    pub fn of(
-        tile: Tile,
-        conv: &Conv,
-        src: [usize; 4],
-        dst: [usize; 4],
-    ) -> Result<Form, &'static str> {
+    pub fn of(tile: Tile, conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Form, Refusal> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
         let window = conv.window;
-        if window.kernel != [TAPS; 2] || window.strides != [1; 2] || window.dilations != [1; 2] {
-            return Err("it is no 3x3 convolution of stride 1");
+        if window.kernel != [TAPS; 2] {
+            return Err(Refusal::Window(window.kernel));
         }
-        if conv.groups != 1 || inputs < FEWEST_CHANNELS || outputs < FEWEST_CHANNELS {
-            return Err("it has too few channels");
+        if window.strides != [1; 2] {
+            return Err(Refusal::Stride(window.strides));
         }
-        if rows < 4 || columns < 4 {
-            return Err("the picture is too small");
+        if window.dilations != [1; 2] {
+            return Err(Refusal::Dilation(window.dilations));
+        }
+        if conv.groups != 1 {
+            return Err(Refusal::Groups(conv.groups));
+        }
+        if inputs < FEWEST_CHANNELS || outputs < FEWEST_CHANNELS {
+            return Err(Refusal::FewChannels { inputs, outputs, least: FEWEST_CHANNELS });
+        }
+        if rows < SMALLEST_RESULT || columns < SMALLEST_RESULT {
+            return Err(Refusal::SmallResult { size: [rows, columns], least: SMALLEST_RESULT });
         }
         let transforms = tile.transforms();
         let tiles = [rows, columns].map(|n| n.div_ceil(transforms.outputs));
         let form = Form { transforms, images, inputs, outputs, size: [rows, columns], tiles };
         match form.elements() as i64 * form.value_element(form.tile_count()) <= FARTHEST {
             true => Ok(form),
-            false => Err("its transformed values would be too large"),
+            false => Err(Refusal::TooLarge("transformed values")),
         }
     }
 
@@ -192,29 +201,6 @@ impl Form {
     fn name(&self, step: &str, conv: &Conv, operands: Operands<'_>) -> String {
         let problem = problem(operands.src, self.outputs, conv);
         format!("winograd F({},3) {step} {problem}", self.transforms.outputs)
-    }
-
-    /// Lowers the convolution; `scratch` is the offset in the arena of the memory that
-    /// [`Algorithm::scratch_bytes`](super::Algorithm::scratch_bytes) asked for. Without it only tile blocks can run.
-    ///
-    /// # Errors
-    /// If no kernel fits the machine.
-    pub fn lower(
-        &self,
-        schedule: Schedule,
-        conv: &Conv,
-        weights: Weights,
-        operands: Operands<'_>,
-        scratch: Option<i64>,
-        sink: &mut Sink,
-    ) -> Result<Vec<Vec<Piece>>, KernelError> {
-        let layer = Layer { form: self, conv, operands };
-        match (schedule, scratch) {
-            (Schedule::FilterBlocks, Some(scratch)) => {
-                filter_blocks::lower(&layer, weights, scratch, sink)
-            }
-            _ => Ok(vec![tile_blocks::lower(&layer, weights, sink)?]),
-        }
     }
 }
 

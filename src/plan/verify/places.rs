@@ -46,8 +46,8 @@ fn fits(plan: &Plan, bytes: Option<Stretch>) -> bool {
 
 /// What a step has beside its result must be there, too.
 fn beside(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
-    let wanted = [step.scratch, step.range].into_iter().filter(Option::is_some);
-    let lost = wanted.map(|index| buffer(plan, index)).any(|bytes| !fits(plan, bytes));
+    let wanted = step.scratch.into_iter().chain(step.published.iter().map(|(_, at)| *at));
+    let lost = wanted.map(|index| buffer(plan, Some(index))).any(|bytes| !fits(plan, bytes));
     lost.then_some(PlanError::Outside { node: step.node })
 }
 

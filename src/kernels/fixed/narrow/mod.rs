@@ -12,6 +12,7 @@ use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::KernelError;
 use crate::kernels::conv::Operands;
 use crate::kernels::conv::pack::Weights;
+use crate::kernels::conv_plan::Refusal;
 use crate::kernels::sink::{Machine, Sink};
 
 use super::cost;
@@ -57,17 +58,26 @@ impl Narrow {
     ///
     /// # Errors
     /// The reason for which only other algorithms remain.
-    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Narrow, &'static str> {
+    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Narrow, Refusal> {
         let [_, inputs, h, w] = src;
         let [images, outputs, rows, columns] = dst;
         let window = &conv.window;
-        if conv.groups != 1 || conv.residual.is_some() || window.dilations != [1, 1] {
-            return Err("it has groups, a shortcut or dilations");
-        }
-        if [images, inputs, outputs, rows, columns].contains(&0) || inputs > GROUP_BLOCKS {
-            return Err("it has more than four channels, or no elements");
-        }
         let (kernel, strides) = (window.kernel, window.strides);
+        if conv.groups != 1 {
+            return Err(Refusal::Groups(conv.groups));
+        }
+        if conv.residual.is_some() {
+            return Err(Refusal::Residual);
+        }
+        if window.dilations != [1, 1] {
+            return Err(Refusal::Dilation(window.dilations));
+        }
+        if [images, inputs, outputs, rows, columns].contains(&0) {
+            return Err(Refusal::Empty);
+        }
+        if inputs > GROUP_BLOCKS {
+            return Err(Refusal::ManyChannels { inputs, most: GROUP_BLOCKS });
+        }
         let form = Narrow {
             images,
             inputs,
@@ -77,16 +87,21 @@ impl Narrow {
             kernel,
             strides,
         };
-        if strides[0] > MOST_ROWS || kernel[1] as i64 * form.pixel() > ROW {
-            return Err("its window is too wide, or strides too far");
+        if strides[0] > MOST_ROWS {
+            return Err(Refusal::Stride(strides));
+        }
+        if kernel[1] as i64 * form.pixel() > ROW {
+            return Err(Refusal::Window(kernel));
         }
         if w < BLOCK || form.pixels() < BLOCK {
-            return Err("its rows are shorter than a vector");
+            return Err(Refusal::ShortRows { columns: w.min(form.pixels()), least: BLOCK });
         }
-        let weights = form.steps() * TILE_ROWS * GROUP_BLOCKS;
-        match weights <= MOST_WEIGHTS && form.memory(rows).end <= FARTHEST {
+        if form.steps() * TILE_ROWS * GROUP_BLOCKS > MOST_WEIGHTS {
+            return Err(Refusal::ManyWeights);
+        }
+        match form.memory(rows).end <= FARTHEST {
             true => Ok(form),
-            false => Err("its digits or weights would be too many"),
+            false => Err(Refusal::TooLarge("digits")),
         }
     }
 
@@ -209,7 +224,7 @@ impl Narrow {
     }
 
     /// Bytes of scratch memory: the greatest magnitudes of all channels.
-    pub(in crate::kernels) fn scratch_bytes(&self) -> usize {
+    pub(super) fn scratch_bytes(&self) -> usize {
         self.images * self.ranges().image() as usize
     }
 
@@ -219,12 +234,12 @@ impl Narrow {
     }
 
     /// Bytes of what all chunks keep of their results' range.
-    pub(in crate::kernels) fn range_bytes(&self, machine: &Machine) -> usize {
+    pub(super) fn range_bytes(&self, machine: &Machine) -> usize {
         self.kept(machine, None).bytes(self.images, self.outputs)
     }
 
     /// Half cycles for one input channel and 16 outputs.
-    pub(in crate::kernels) fn cost(&self, machine: &Machine) -> f64 {
+    pub(super) fn cost(&self, machine: &Machine) -> f64 {
         let rows = self.stripe(machine);
         let turns = (self.stripes(machine) * self.images).div_ceil(machine.threads) as f64;
         let vectors = self.rows(rows) * self.together() * self.pixels().div_ceil(BLOCK);
@@ -242,7 +257,7 @@ impl Narrow {
     ///
     /// # Errors
     /// If no kernel fits the machine.
-    pub(in crate::kernels) fn lower(
+    pub(super) fn lower(
         &self,
         conv: &Conv,
         weights: Weights,

@@ -1,0 +1,120 @@
+//! Which algorithm computes each convolution of a scheduled graph.
+
+use std::collections::HashMap;
+
+use resnetc_ir::{Graph, NodeId, Op, Tensor, TensorType};
+
+use crate::kernels::Algorithm;
+use crate::kernels::algorithm::{Choice, Considered};
+use crate::kernels::problem::ConvProblem;
+use crate::kernels::sink::Machine;
+use crate::kernels::site::Site;
+use crate::options::{Numerics, Options};
+use crate::report::convolutions::{ChosenConvolution, Verdict};
+
+/// The plans of the convolutions of a network.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    chosen: HashMap<NodeId, Choice>,
+    considered: HashMap<NodeId, Vec<Considered>>,
+    /// How many of them were chosen by measured times.
+    pub tuned: usize,
+}
+
+impl Choices {
+    /// How a convolution is computed.
+    pub fn get(&self, node: NodeId) -> Option<&Choice> {
+        self.chosen.get(&node)
+    }
+
+    /// The algorithm that computes a node; operators without a choice are computed as they are defined.
+    pub fn algorithm(&self, node: NodeId) -> Algorithm {
+        self.get(node).map_or(Algorithm::Direct, |choice| choice.algorithm)
+    }
+
+    /// What the cost model said of each algorithm; nothing where it was not asked.
+    pub fn considered(&self, node: NodeId) -> &[Considered] {
+        self.considered.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// All convolutions of the graph that they were chosen for, operands first.
+    pub fn report(&self, graph: &Graph) -> Vec<ChosenConvolution> {
+        let chosen = |node| {
+            Some(ChosenConvolution {
+                name: graph.node(node).name.clone(),
+                problem: ConvProblem::of(graph, node)?.to_string(),
+                algorithm: self.get(node)?.algorithm.name(),
+                considered: self.considered(node).iter().map(Verdict::from).collect(),
+            })
+        };
+        graph.topo().into_iter().filter_map(chosen).collect()
+    }
+}
+
+/// Chosen by someone else, and not by measured times.
+impl FromIterator<(NodeId, Choice)> for Choices {
+    fn from_iter<I: IntoIterator<Item = (NodeId, Choice)>>(chosen: I) -> Self {
+        Choices { chosen: chosen.into_iter().collect(), ..Choices::default() }
+    }
+}
+
+/// Chooses the algorithms that the options allow, for a machine.
+pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Choices {
+    let mut choices = Choices::default();
+    for node in graph.topo() {
+        let Some(operator) = Convolution::of(graph, node) else { continue };
+        let Some(site) = operator.site(machine) else { continue };
+        let choice = match options.numerics {
+            Numerics::Exact => Choice::direct(&site),
+            Numerics::Fast => match tuned(graph, node, options, &site) {
+                Some(choice) => {
+                    choices.tuned += 1;
+                    choice
+                }
+                None => {
+                    let (choice, considered) = Choice::cheapest(&site);
+                    choices.considered.insert(node, considered);
+                    choice
+                }
+            },
+        };
+        choices.chosen.insert(node, choice);
+    }
+    choices
+}
+
+/// The measured choice for an operator, if there is one and it can compute the operator.
+fn tuned(graph: &Graph, node: NodeId, options: &Options, site: &Site<'_>) -> Option<Choice> {
+    let algorithm = options.tuned.as_ref()?.choice(graph, node)?;
+    Some(Choice { algorithm, plan: algorithm.plan(site).ok()? })
+}
+
+/// The algorithms that can compute an operator of a scheduled graph on a machine; none if it is no convolution.
+pub fn candidates(graph: &Graph, node: NodeId, machine: &Machine) -> Vec<Choice> {
+    let operator = Convolution::of(graph, node);
+    operator.and_then(|o| Some(Choice::candidates(&o.site(machine)?))).unwrap_or_default()
+}
+
+/// A convolution of a graph with what its site refers to.
+struct Convolution<'a> {
+    op: &'a Op,
+    operands: Vec<&'a TensorType>,
+    weights: Vec<&'a Tensor>,
+    result: &'a TensorType,
+}
+
+impl<'a> Convolution<'a> {
+    fn of(graph: &'a Graph, node: NodeId) -> Option<Self> {
+        let found = graph.node(node);
+        let Op::Conv(conv) = found.op else { return None };
+        let operands = graph.operands(node).into_iter().map(|o| &graph.node(o).ty).collect();
+        let weights = [Some(1), conv.projected_operand().map(|operand| operand + 1)];
+        let constant = |at| Some(graph.constant_of(graph.operand(node, at)?)?.as_ref());
+        let weights = weights.into_iter().flatten().filter_map(constant).collect();
+        Some(Convolution { op: &found.op, operands, weights, result: &found.ty })
+    }
+
+    fn site(&self, machine: &Machine) -> Option<Site<'_>> {
+        Site::of(self.op, &self.operands, &self.weights, self.result, *machine)
+    }
+}

@@ -1,0 +1,188 @@
+//! The stages between a description and machine code, one by one and as a chain.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use resnetc_ir::cost::{macs, moved_bytes};
+use resnetc_ir::{Graph, NodeId};
+
+use crate::codegen::region::Region;
+use crate::codegen::vir::Program as Kernel;
+use crate::cpu::{Isa, core_cache_bytes};
+use crate::error::Error;
+use crate::kernels::published::{Offer, Published};
+use crate::kernels::sink::{Machine, Pack, Sink};
+use crate::kernels::{self, Operand, Step};
+use crate::options::Options;
+use crate::passes::{self, Remarks};
+use crate::plan::{self, Plan, Reuse, Workspace};
+use crate::report::class::class;
+use crate::runtime::model::StepInfo;
+
+use super::choose::{Choices, choose};
+
+/// A network behind all stages but code: scheduled, every convolution with its plan, every value with its place.
+#[derive(Debug)]
+pub struct Stages {
+    /// The scheduled graph.
+    pub graph: Graph,
+    /// How its convolutions are computed.
+    pub choices: Choices,
+    /// Where its values lie.
+    pub plan: Plan,
+    /// What the passes did on the way.
+    pub remarks: Remarks,
+    /// The instruction set.
+    pub isa: Isa,
+    /// The machine.
+    pub machine: Machine,
+}
+
+impl Stages {
+    /// Leads a graph through all of them.
+    ///
+    /// # Errors
+    /// As [`schedule`] and [`machine`].
+    pub fn of(mut graph: Graph, options: &Options) -> Result<Self, Error> {
+        let remarks = schedule(&mut graph, options)?;
+        Stages::of_scheduled(graph, remarks, options)
+    }
+
+    /// The same for a graph that the passes are done with: chooses algorithms, and plans memory.
+    ///
+    /// # Errors
+    /// As [`machine`].
+    pub fn of_scheduled(graph: Graph, remarks: Remarks, options: &Options) -> Result<Self, Error> {
+        let (isa, machine) = machine(options)?;
+        let choices = choose(&graph, options, &machine);
+        let plan = plan(&graph, &choices, options.reuse);
+        Ok(Stages { graph, choices, plan, remarks, isa, machine })
+    }
+
+    /// Lowers every step.
+    ///
+    /// # Errors
+    /// If an operator cannot be compiled in its form.
+    pub fn lower(&self) -> Result<Lowered, Error> {
+        lower(&self.graph, &self.plan, &self.choices, self.machine)
+    }
+
+    /// The nodes of the steps that run anything, in order.
+    pub fn steps(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.plan.steps.iter().filter(|s| !s.is_view).map(|s| s.node)
+    }
+}
+
+/// Kernels and regions of a planned network, and the constants to be packed.
+pub struct Lowered {
+    /// Distinct kernels.
+    pub kernels: Vec<Kernel>,
+    /// The regions in the order in which they run; a step of the plan that runs anything has one or more.
+    pub regions: Vec<Region>,
+    /// What each region does.
+    pub steps: Vec<StepInfo>,
+    /// Stretches of the packed constants.
+    pub packs: Vec<Pack>,
+    /// Bytes of the packed constants.
+    pub weight_bytes: usize,
+    /// Bytes of memory that each thread of a run has for itself.
+    pub thread_bytes: usize,
+}
+
+/// Runs the passes that the options ask for, in place.
+///
+/// # Errors
+/// If a pass is named that cannot be chosen, or an operator remains that nothing can compile.
+pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> {
+    Ok(passes::run(graph, &options.pass_options())?)
+}
+
+/// The machine that the options ask for.
+///
+/// # Errors
+/// If this CPU lacks the instruction set, or there cannot be so many threads.
+pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
+    let isa = options.isa.resolve()?;
+    let threads = options.thread_count()?;
+    Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
+}
+
+/// Plans a scheduled graph, with what the chosen algorithms need beside values.
+pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
+    let workspace = |node: NodeId| {
+        let Some(choice) = choices.get(node) else { return Workspace::default() };
+        let is_read = |offer: &Offer| {
+            let reads = |(reader, operand)| Some(choices.get(reader)?.plan.reads(operand));
+            graph.users(node).into_iter().any(|user| reads(user).flatten() == Some(offer.fact))
+        };
+        let published = choice.plan.offers().into_iter().filter(is_read).collect();
+        Workspace { scratch: choice.plan.scratch_bytes(), published }
+    };
+    let nodes = graph.topo().into_iter();
+    let workspaces: HashMap<_, _> = nodes.map(|node| (node, workspace(node))).collect();
+    plan::plan(graph, reuse, &|node| workspaces.get(&node).cloned().unwrap_or_default())
+}
+
+/// Lowers every step of a plan.
+///
+/// # Errors
+/// If an operator cannot be compiled in its form.
+pub fn lower(
+    graph: &Graph,
+    plan: &Plan,
+    choices: &Choices,
+    machine: Machine,
+) -> Result<Lowered, Error> {
+    let mut sink = Sink::new(machine);
+    let (mut regions, mut steps) = (Vec::new(), Vec::new());
+    let mut published: HashMap<NodeId, Vec<Published>> = HashMap::new();
+    for (operator, planned) in plan.steps.iter().filter(|s| !s.is_view).enumerate() {
+        let node = graph.node(planned.node);
+        let operands = graph.operands(planned.node);
+        let operand = |o: NodeId| match graph.constant_of(o) {
+            Some(tensor) => Operand::Constant(Arc::clone(tensor)),
+            None => Operand::Value(plan.places[&o].clone()),
+        };
+        let known = |operand| published.get(operand).cloned().unwrap_or_default();
+        let step = Step {
+            name: &node.name,
+            op: &node.op,
+            operands: operands.iter().copied().map(operand).collect(),
+            dst: plan.places[&planned.node].clone(),
+            fill_halo: planned.fill_halo,
+            plan: choices.get(planned.node).map(|choice| &*choice.plan),
+            scratch: planned.scratch.map(|buffer| plan.buffers[buffer].offset as i64),
+            known: operands.iter().map(known).collect(),
+            publishes: plan.published(planned),
+        };
+        let lowered = kernels::lower(&step, &mut sink)?;
+        published.insert(planned.node, step.publishes);
+        // What comes before the last region prepares its operands.
+        let main = lowered.len().saturating_sub(1);
+        let main_call = |region: &Region| {
+            let calls = region.pieces.first()?.calls();
+            let most = calls.iter().rev().max_by_key(|c| sink.work(c.kernel).arithmetic());
+            most.map(|call| call.kernel)
+        };
+        for (i, region) in lowered.into_iter().enumerate() {
+            let call = main_call(&region);
+            steps.push(StepInfo {
+                name: node.name.clone(),
+                op: node.op.name(),
+                operator,
+                class: class(graph, planned.node),
+                shape: node.ty.shape.clone(),
+                kernel: call.map_or(String::new(), |kernel| sink.name(kernel).to_owned()),
+                algorithm: choices.algorithm(planned.node),
+                tile: call.and_then(|kernel| sink.tile(kernel)),
+                macs: if i == main { macs(graph, planned.node) } else { 0 },
+                bytes: if i == main { moved_bytes(graph, planned.node) } else { 0 },
+                chunks: region.chunk_count(),
+            });
+            regions.push(region);
+        }
+    }
+    let thread_bytes = sink.thread_bytes();
+    let (kernels, packs, weight_bytes) = sink.finish();
+    Ok(Lowered { kernels, regions, steps, packs, weight_bytes, thread_bytes })
+}

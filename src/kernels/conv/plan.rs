@@ -1,0 +1,51 @@
+//! Direct convolution among the algorithms: it computes every site.
+
+use crate::codegen::region::Piece;
+use crate::kernels::KernelError;
+use crate::kernels::conv_plan::{ConvPlan, ConvStep};
+use crate::kernels::sink::Sink;
+use crate::kernels::site::{Shapes, Site};
+use crate::kernels::tiling::{memory_cost, split};
+
+use super::lower_conv;
+use super::micro::widest_tile;
+
+/// What direct convolution costs beside its multiply-adds alone.
+const DIRECT: f64 = 1.12;
+
+/// Direct convolution of a site.
+#[derive(Debug)]
+pub(in crate::kernels) struct Direct {
+    cost: f64,
+}
+
+/// The plan for a site. Its register tiles depend on where values lie, and are chosen when it is lowered.
+pub(in crate::kernels) fn plan(site: &Site<'_>) -> Direct {
+    Direct { cost: cost(site) }
+}
+
+fn cost(site: &Site<'_>) -> f64 {
+    let Site { conv, shapes, machine, .. } = site;
+    let Shapes { src, projected, dst, .. } = shapes;
+    let target = machine.target;
+    let block = (16 / target.lanes).max(1);
+    let widest = widest_tile(target, block, true).unwrap_or(1);
+    let [images, _, rows, columns] = *dst;
+    let taps = conv.window.kernel[0] * conv.window.kernel[1];
+    let cost = split(rows * columns, widest, block).1 * images * taps;
+    // The channels of a projection, of one tap, are summed with the others.
+    let projected = projected.map_or(0, |[_, channels, ..]| channels);
+    let all = 1.0 + projected as f64 / (src[1] * taps) as f64;
+    all * (cost as f64 * DIRECT / machine.threads as f64).max(memory_cost(taps as f64))
+}
+
+impl ConvPlan for Direct {
+    fn cost(&self) -> f64 {
+        self.cost
+    }
+
+    fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let ConvStep { conv, weights, operands, projection, .. } = step;
+        Ok(vec![lower_conv(conv, weights, operands, projection, sink)?])
+    }
+}

@@ -1,0 +1,144 @@
+//! Convolution by tile registers among the algorithms: which form a site has, if any.
+
+use resnetc_ir::op::{Conv, Residual};
+use resnetc_ir::ty::Layout;
+
+use crate::codegen::region::Piece;
+use crate::kernels::KernelError;
+use crate::kernels::conv::Operands;
+use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal};
+use crate::kernels::published::{Fact, Offer, Published};
+use crate::kernels::residual::Added;
+use crate::kernels::sink::{Machine, Sink};
+use crate::kernels::site::{Shapes, Site};
+
+use super::spread::is_even;
+use super::{Form, Narrow, Ranges, Shared};
+
+/// A site as tiles see it.
+#[derive(Debug)]
+pub(in crate::kernels) struct FixedPoint {
+    form: Any,
+    conv: Conv,
+    machine: Machine,
+}
+
+#[derive(Debug)]
+enum Any {
+    /// Of a blocked value.
+    Wide(Form),
+    /// Of a planar image of few channels.
+    Narrow(Narrow),
+    /// With a projection, which is computed first, to where the result will be: the two sources have ranges of their own.
+    Projected {
+        /// What is added to it.
+        main: Form,
+        /// The projection.
+        shortcut: Form,
+    },
+}
+
+/// The projection of a convolution, and the rest of it.
+fn apart(conv: &Conv) -> Option<[Conv; 2]> {
+    let shortcut = Conv::new(conv.projection?, conv.groups);
+    Some([shortcut, Conv { projection: None, residual: Some(Residual::PLAIN), ..*conv }])
+}
+
+/// The plan for a site.
+///
+/// # Errors
+/// If there are no tile registers, the convolution has no form for them, or its weights are too far apart.
+pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<FixedPoint, Refusal> {
+    if site.machine.target.tiles == 0 {
+        return Err(Refusal::NoTiles);
+    }
+    let form = Any::of(&site.conv, &site.shapes)?;
+    match site.weights.iter().all(|weights| is_even(weights)) {
+        true => Ok(FixedPoint { form, conv: site.conv, machine: site.machine }),
+        false => Err(Refusal::UnevenWeights),
+    }
+}
+
+impl Any {
+    fn of(conv: &Conv, shapes: &Shapes) -> Result<Self, Refusal> {
+        let Shapes { layout, src, residual, projected, dst } = *shapes;
+        if let Some([shortcut, main]) = apart(conv) {
+            let projected = projected.filter(|_| layout == Layout::Blocked);
+            let projected = projected.ok_or(Refusal::PlanarSource)?;
+            let main = Form::of(&main, src, Some(dst), dst)?;
+            return Ok(Any::Projected {
+                main,
+                shortcut: Form::of(&shortcut, projected, None, dst)?,
+            });
+        }
+        match layout {
+            Layout::Blocked => Form::of(conv, src, residual, dst).map(Any::Wide),
+            Layout::Planar => Narrow::of(conv, src, dst).map(Any::Narrow),
+        }
+    }
+}
+
+impl ConvPlan for FixedPoint {
+    fn cost(&self) -> f64 {
+        let machine = &self.machine;
+        match &self.form {
+            Any::Wide(form) => form.cost(machine),
+            Any::Narrow(form) => form.cost(machine),
+            Any::Projected { main, shortcut } => {
+                let share = shortcut.inputs as f64 / main.inputs as f64;
+                main.cost(machine) + shortcut.cost(machine) * share
+            }
+        }
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        match &self.form {
+            Any::Wide(form) => form.scratch_bytes(),
+            Any::Narrow(form) => form.scratch_bytes(),
+            Any::Projected { main, shortcut } => main.scratch_bytes().max(shortcut.scratch_bytes()),
+        }
+    }
+
+    fn offers(&self) -> Vec<Offer> {
+        let bytes = match &self.form {
+            Any::Wide(form) | Any::Projected { main: form, .. } => form.range_bytes(&self.machine),
+            Any::Narrow(form) => form.range_bytes(&self.machine),
+        };
+        (bytes > 0).then_some(Offer { fact: Fact::AbsMax, bytes }).into_iter().collect()
+    }
+
+    fn reads(&self, operand: usize) -> Option<Fact> {
+        let is_source = operand == 0 || self.conv.projected_operand() == Some(operand);
+        is_source.then_some(Fact::AbsMax)
+    }
+
+    fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let images = step.operands.dst.geometry.nchw()[0];
+        let range = |operand| Some(Ranges::of(step.known(operand, Fact::AbsMax)?, images));
+        let shared = Shared {
+            scratch: step.scratch,
+            source: range(0),
+            projected: step.conv.projected_operand().and_then(range),
+            own: Published::find(step.publishes, Fact::AbsMax).map(|p| p.offset),
+        };
+        let ConvStep { conv, weights, operands, projection, .. } = step;
+        match &self.form {
+            Any::Wide(form) => form.lower(conv, weights, operands, shared, sink),
+            Any::Narrow(form) => form.lower(conv, weights, operands, shared, sink),
+            Any::Projected { main, shortcut } => {
+                let mut regions = Vec::new();
+                let (Some([first, second]), Some(projection)) = (apart(conv), projection) else {
+                    return Ok(regions);
+                };
+                let dst = operands.dst;
+                let sum = Operands { src: projection.src, residual: None, dst };
+                let own = Shared { source: shared.projected, own: None, ..shared };
+                regions.extend(shortcut.lower(&first, projection.weights, sum, own, sink)?);
+                let residual = Some(Added { place: dst, residual: Residual::PLAIN });
+                let operands = Operands { residual, ..operands };
+                regions.extend(main.lower(&second, weights, operands, shared, sink)?);
+                Ok(regions)
+            }
+        }
+    }
+}

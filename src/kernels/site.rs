@@ -1,0 +1,71 @@
+//! A convolution in its network: what its implementations judge it by.
+
+use resnetc_ir::op::{Conv, Op};
+use resnetc_ir::ty::Layout;
+use resnetc_ir::{Tensor, TensorType};
+
+use super::sink::Machine;
+
+/// Threads for which algorithms are judged, whatever runs them: two algorithms round differently, and a result must not
+/// depend on the number of threads. From two on, values have to move between cores.
+const JUDGED_THREADS: usize = 2;
+
+/// Shapes `[N, C, H, W]` of a convolution's operands and its result.
+#[derive(Clone, Copy, Debug)]
+pub struct Shapes {
+    /// The layout of the source.
+    pub layout: Layout,
+    /// The source.
+    pub src: [usize; 4],
+    /// What is added to the result.
+    pub residual: Option<[usize; 4]>,
+    /// What is convolved beside the source.
+    pub projected: Option<[usize; 4]>,
+    /// The result, which is in nchw16c.
+    pub dst: [usize; 4],
+}
+
+/// A convolution, its operands and the machine that it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The operator.
+    pub conv: Conv,
+    /// Its constant weights, those of the projection behind its own.
+    pub weights: &'a [&'a Tensor],
+    /// The shapes.
+    pub shapes: Shapes,
+    /// The machine.
+    pub machine: Machine,
+}
+
+impl<'a> Site<'a> {
+    /// The site of an operator with these operands; none if it is no convolution into nchw16c.
+    pub fn of(
+        op: &Op,
+        operands: &[&TensorType],
+        weights: &'a [&'a Tensor],
+        dst: &TensorType,
+        machine: Machine,
+    ) -> Option<Self> {
+        let (&Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
+        (dst.layout == Layout::Blocked).then_some(())?;
+        let shape = |operand: Option<usize>| operands.get(operand?)?.nchw();
+        let shapes = Shapes {
+            layout: src.layout,
+            src: src.nchw()?,
+            residual: shape(conv.residual_operand()),
+            projected: shape(conv.projected_operand()),
+            dst: dst.nchw()?,
+        };
+        Some(Site { conv, weights, shapes, machine })
+    }
+
+    /// The same as algorithms are judged by: one image, and a fixed number of threads.
+    pub fn judged(&self) -> Self {
+        let mut one = *self;
+        let Shapes { src, residual, projected, dst, .. } = &mut one.shapes;
+        [src, dst].into_iter().chain(residual).chain(projected).for_each(|shape| shape[0] = 1);
+        one.machine.threads = JUDGED_THREADS;
+        one
+    }
+}

@@ -1,0 +1,61 @@
+//! Winograd's algorithm among the others, with a tile and a schedule.
+
+use resnetc_ir::ty::Layout;
+
+use crate::codegen::region::Piece;
+use crate::kernels::KernelError;
+use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal};
+use crate::kernels::sink::{Machine, Sink};
+use crate::kernels::site::{Shapes, Site};
+
+use super::{Form, Layer, Schedule, Tile, filter_blocks, tile_blocks};
+
+/// A site cut into tiles.
+#[derive(Debug)]
+pub(in crate::kernels) struct Winograd {
+    form: Form,
+    schedule: Schedule,
+    machine: Machine,
+}
+
+/// The plan for a site.
+///
+/// # Errors
+/// If it is no 3x3 convolution of stride 1 of enough channels.
+pub(in crate::kernels) fn plan(
+    tile: Tile,
+    schedule: Schedule,
+    site: &Site<'_>,
+) -> Result<Winograd, Refusal> {
+    let Shapes { layout, src, dst, .. } = site.shapes;
+    let form = Form::of(tile, &site.conv, src, dst)?;
+    if site.conv.projection.is_some() {
+        return Err(Refusal::Projection);
+    }
+    if layout != Layout::Blocked {
+        return Err(Refusal::PlanarSource);
+    }
+    Ok(Winograd { form, schedule, machine: site.machine })
+}
+
+impl ConvPlan for Winograd {
+    fn cost(&self) -> f64 {
+        self.form.cost(self.schedule, &self.machine)
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        match self.schedule {
+            Schedule::TileBlocks => 0,
+            Schedule::FilterBlocks => filter_blocks::scratch_bytes(&self.form),
+        }
+    }
+
+    fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let ConvStep { conv, weights, operands, scratch, .. } = step;
+        let layer = Layer { form: &self.form, conv, operands };
+        match self.schedule {
+            Schedule::TileBlocks => Ok(vec![tile_blocks::lower(&layer, weights, sink)?]),
+            Schedule::FilterBlocks => filter_blocks::lower(&layer, weights, scratch, sink),
+        }
+    }
+}

@@ -19,10 +19,7 @@ use resnetc_ir::op::{Activation, Binary, Conv, Pool, SliceAxis, TopK, TopPart, U
 use resnetc_ir::text::print;
 use resnetc_ir::{Graph, Layout, NodeId, Op, Tensor};
 
-#[path = "../ir/tests/common/random_graph.rs"]
-mod random_graph;
-
-use random_graph::random_graph;
+use resnetc_testing::random_graph::random_graph;
 
 fn reread(bytes: &[u8], batch: usize) -> Graph {
     reread_with(bytes, Bindings { batch: Some(batch), ..Bindings::default() })

@@ -1,13 +1,5 @@
 //! Whole networks: compiled ones against the interpreter, their memory, and how they are shared. Those in `tests/fixtures`
-//! are compared with their frameworks' numbers in `tests/fixtures.rs`.
-
-#[path = "passes/bound.rs"]
-#[expect(dead_code, reason = "the tolerance of passes, not of kernels")]
-mod bound;
-#[path = "../ir/tests/common/random_graph.rs"]
-mod random_graph;
-#[path = "common/running.rs"]
-mod running;
+//! are compared with their frameworks' numbers in `tests/fixtures/main.rs`.
 
 use std::path::PathBuf;
 
@@ -21,8 +13,8 @@ use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::sink::Machine;
 use resnetc::plan::Plan;
 use resnetc::{Compiler, Model, Numerics, Options, PassSelection, Reuse};
-use running::close::is_close;
-use running::{TOLERANCE, error, isas, noise, options, run};
+use resnetc_testing::close::is_close;
+use resnetc_testing::running::{TOLERANCE, error, isas, noise, options, run};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -198,10 +190,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn random_graphs_compile_to_what_they_mean(case in random_graph::random_graph(2..12), passes in passes(), reuse in reuse(), threads in 1usize..3) {
+    fn random_graphs_compile_to_what_they_mean(case in resnetc_testing::random_graph::random_graph(2..12), passes in passes(), reuse in reuse(), threads in 1usize..3) {
         let inputs = case.inputs();
         let expected = eval(&case.graph, &inputs).expect("evaluates");
-        let bounds = bound::bounds(&case.graph, &inputs).expect("evaluates");
+        let bounds = resnetc_testing::bound::bounds(&case.graph, &inputs).expect("evaluates");
         let roundings = roundings(&case.graph);
         for isa in isas() {
             let options = Options { batch: None, passes: passes.clone(), reuse, ..options(isa, threads, 1) };

@@ -1,4 +1,4 @@
-"""Writes the cases `operators_*` of `tests/cases.rs`: operators between convolutions, against ONNX Runtime.
+"""Writes the cases `operators_*` of `tests/cases/main.rs`: operators between convolutions, against ONNX Runtime.
 
     python -m venv venv && venv/bin/pip install onnx==1.23.2 onnxruntime==1.32.0 safetensors
     venv/bin/python tests/cases/make_operators.py

@@ -1,4 +1,4 @@
-"""Stores a case for `tests/cases.rs`: python tests/cases/store.py FOLDER NAME
+"""Stores a case for `tests/cases/main.rs`: python tests/cases/store.py FOLDER NAME
 
 FOLDER holds `model.onnx`, `input.npy` (or `input-0.npy`, `input-1.npy`, ...) and `want-0.npy`, ..., the outputs as ONNX
 Runtime computes them without optimizations.

@@ -5,8 +5,6 @@ mod bisect;
 mod layers;
 mod planted;
 mod quantized;
-#[path = "../../ir/tests/common/random_graph.rs"]
-mod random_graph;
 mod reproduce;
 mod text;
 mod ties;

@@ -12,7 +12,7 @@ use resnetc::passes::{PassOptions, Stage, run};
 use resnetc::spec::Spec;
 
 use crate::planted::{fixture, options};
-use crate::random_graph::random_graph;
+use resnetc_testing::random_graph::random_graph;
 
 /// Asserts that two graphs differ at most in the numbers of nodes and constants.
 fn assert_same(a: &Graph, b: &Graph) {

@@ -1,9 +1,7 @@
 //! ONNX files are imported to what they mean, or refused. Those in `tests/fixtures` are compared with their frameworks in
-//! `tests/fixtures.rs`.
+//! `tests/fixtures/main.rs`.
 
 mod batch;
-#[path = "../common/close.rs"]
-mod close;
 mod external;
 mod folder;
 mod foreign;
@@ -23,7 +21,6 @@ mod types;
 
 use std::path::{Path, PathBuf};
 
-use close::relative_error;
 use resnetc::import::onnx::{self, Bindings};
 use resnetc::import::safetensors;
 use resnetc::{Compiler, Options};
@@ -31,6 +28,7 @@ use resnetc_ir::Tensor;
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::text::print;
 use resnetc_ir::verify::verify;
+use resnetc_testing::close::relative_error;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -14,10 +14,6 @@ use resnetc_ir::eval::{Value, eval};
 use crate::model::Attr::{Float, Int, Ints};
 use crate::model::{Model, single};
 
-#[path = "../../ir/tests/common/random_graph.rs"]
-#[expect(dead_code, reason = "these graphs get other inputs")]
-mod random_graph;
-
 fn import(bytes: &[u8], batch: Option<usize>, dims: &[(&str, usize)]) -> Result<Graph, String> {
     let dims = dims.iter().map(|(name, n)| (name.to_string(), *n)).collect();
     onnx::parse(bytes, None, &Bindings { batch, dims, ..Bindings::default() })
@@ -64,22 +60,29 @@ fn answers_agree(own: &Graph, three: &Graph) -> bool {
 fn random_graphs_give_every_picture_its_own_answer() {
     let (taken, refused) = (Cell::new(0), Cell::new(0));
     let config = ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() };
-    let run = TestRunner::new(config).run(&random_graph::random_graph(1..10), |random| {
-        let Ok(bytes) = encode(&random.graph) else { return Ok(()) };
-        let own = import(&bytes, None, &[]).expect("it was written");
-        let three = Bindings { batch: Some(3), ..Bindings::default() };
-        match onnx::parse(&bytes, None, &three) {
-            Ok(three) => {
-                prop_assert!(answers_agree(&own, &three), "{}", resnetc_ir::text::print(&three));
-                taken.set(taken.get() + 1);
+    let run = TestRunner::new(config).run(
+        &resnetc_testing::random_graph::random_graph(1..10),
+        |random| {
+            let Ok(bytes) = encode(&random.graph) else { return Ok(()) };
+            let own = import(&bytes, None, &[]).expect("it was written");
+            let three = Bindings { batch: Some(3), ..Bindings::default() };
+            match onnx::parse(&bytes, None, &three) {
+                Ok(three) => {
+                    prop_assert!(
+                        answers_agree(&own, &three),
+                        "{}",
+                        resnetc_ir::text::print(&three)
+                    );
+                    taken.set(taken.get() + 1);
+                }
+                Err(e) => {
+                    prop_assert!(matches!(*e.kind, ImportErrorKind::FixedBatch { .. }), "{e}");
+                    refused.set(refused.get() + 1);
+                }
             }
-            Err(e) => {
-                prop_assert!(matches!(*e.kind, ImportErrorKind::FixedBatch { .. }), "{e}");
-                refused.set(refused.get() + 1);
-            }
-        }
-        Ok(())
-    });
+            Ok(())
+        },
+    );
     run.unwrap_or_else(|e| panic!("{e}"));
     let counts = (taken.get(), refused.get());
     assert!(counts.0 > 100, "{counts:?}");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use resnetc_ir::Layout::Planar;
 use resnetc_ir::op::{Binary, Op, Pads, TopK, TopPart, Unary};
 
-use super::common::{Source, engines, run};
+use super::engine::{Source, engines, run};
 use super::odd::{ODD, is_near};
 use super::{EXPONENTIAL, arguments, assert_exact, reference, source};
 

@@ -9,7 +9,7 @@ use resnetc::kernels::winograd::{Schedule, Tile};
 use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
-use super::common::{Engine, Source, engines, reference, run_with};
+use super::engine::{Engine, Source, engines, reference, run_with};
 use super::winograd::{amplification, reals, roundings};
 use super::{activation, max, pads};
 

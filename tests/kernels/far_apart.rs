@@ -6,7 +6,7 @@ use resnetc::kernels::Algorithm;
 use resnetc_ir::Layout;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::common::{Engine, Source, reference, run_with, tile_engines};
+use super::engine::{Engine, Source, reference, run_with, tile_engines};
 use super::extremes::PLANTS;
 use super::fixed::{Data, FixedCase, Problem, UNITS, fixed_case, narrow_case};
 use super::winograd::reals;

@@ -7,7 +7,7 @@ use resnetc::kernels::fixed::Narrow;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
-use super::common::{Engine, Source, reference, run_with, tile_engines};
+use super::engine::{Engine, Source, reference, run_with, tile_engines};
 use super::{activation, integers, max, pads};
 
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use resnetc_ir::Layout::Planar;
 use resnetc_ir::op::{Binary, Op, Pads, Unary};
 
-use super::common::{Engine, Source, engines, run};
+use super::engine::{Engine, Source, engines, run};
 
 const INF: f32 = f32::INFINITY;
 

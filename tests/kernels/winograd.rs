@@ -8,7 +8,7 @@ use resnetc::kernels::winograd::{Schedule, Tile};
 use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::common::{Source, engines, reference, run_with};
+use super::engine::{Source, engines, reference, run_with};
 use super::residual::{Fit, residual};
 use super::{activation, integers, max, pads};
 

@@ -7,7 +7,7 @@ use resnetc::import::onnx::proto::TensorProto;
 use resnetc::{Compiler, Options};
 
 use crate::case::value;
-use crate::close::is_close;
+use resnetc_testing::close::is_close;
 
 /// Runs a model on what the standard's runner gives it, `i / n` for element `i` of `n`, and compares as it does.
 fn check(name: &str) {

@@ -5,8 +5,6 @@
 //! constants become constants: shapes and other integers, and what the table of operators says.
 
 mod case;
-#[path = "../common/close.rs"]
-mod close;
 mod damaged;
 mod document;
 mod light;
@@ -20,7 +18,7 @@ use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::verify::verify;
 
 use case::{Case, Prepared};
-use close::is_close;
+use resnetc_testing::close::is_close;
 
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use resnetc::{Compiler, Options};
 use resnetc_ir::eval::{Value, eval};
 
 use crate::case::value;
-use crate::close::relative_error;
+use resnetc_testing::close::relative_error;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/quantized")

@@ -5,7 +5,7 @@ use resnetc_ir::Graph;
 use resnetc_ir::eval::{EvalError, Value};
 use resnetc_ir::text::print;
 
-use crate::close::{greatest, is_close};
+use resnetc_testing::close::{greatest, is_close};
 
 /// Whether two graphs give the same values, within what another order of a sum in f64 makes of them.
 pub(crate) fn assert_equal(

@@ -12,10 +12,10 @@ use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Pool, SliceAxis, Window};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
-use crate::bound::{OutputBound, bounds};
-use crate::close::is_close;
 use crate::examples::all;
-use crate::random_graph::{RandomGraph, random_graph};
+use resnetc_testing::bound::{OutputBound, bounds};
+use resnetc_testing::close::is_close;
+use resnetc_testing::random_graph::{RandomGraph, random_graph};
 
 /// Passes that make no constants and reorder no sum: the interpreter must agree bit for bit.
 pub(crate) const EXACT: &[&str] = &[

@@ -16,7 +16,7 @@ use resnetc::plan::verify::verify;
 
 use super::broken::{fixed, network};
 use super::planned::Planned;
-use super::random_graph::random_graph;
+use resnetc_testing::random_graph::random_graph;
 
 /// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,11 +15,11 @@ use resnetc_ir::text::print;
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
-use crate::bound::bounds;
-use crate::close::{greatest, is_close};
 use crate::examples::all;
 use crate::random::{EXACT, REORDERING};
-use crate::random_graph::dice::Dice;
+use resnetc_testing::bound::bounds;
+use resnetc_testing::close::{greatest, is_close};
+use resnetc_testing::random_graph::dice::Dice;
 
 mod arithmetic;
 mod movement;

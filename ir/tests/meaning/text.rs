@@ -1,13 +1,11 @@
 //! The text form: what it looks like, what it reads, where it says an error is.
 
-mod common;
-
-use common::iota;
 use proptest::prelude::*;
 use resnetc_ir::eval::eval;
 use resnetc_ir::text::{constants, hash, parse, parse_with, print};
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Tensor};
+use resnetc_testing::values::iota;
 
 /// A text that prints as itself, with every operator and every attribute away from its default.
 const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"

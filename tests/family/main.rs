@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use close::relative_error;
 use resnetc::compile::macs;
 use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::spec::{Block, Shortcut, Spec, Weights};
@@ -11,10 +10,8 @@ use resnetc::{Compiler, Options};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::tensor::Elements;
 use resnetc_ir::{Graph, Tensor};
+use resnetc_testing::close::relative_error;
 
-#[path = "common/close.rs"]
-mod close;
-#[path = "family/published.rs"]
 mod published;
 
 fn fixtures() -> PathBuf {

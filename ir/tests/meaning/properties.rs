@@ -1,14 +1,12 @@
 //! Properties that hold for every graph.
 
-mod common;
-
-use common::random_graph::random_graph;
 use proptest::prelude::*;
 use resnetc_ir::dot::dot;
 use resnetc_ir::eval::{eval, eval_each, eval_node};
 use resnetc_ir::text::{constants, parse, parse_with, print};
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op};
+use resnetc_testing::random_graph::random_graph;
 
 /// The graph read back from its own text.
 fn reread(graph: &Graph) -> Graph {

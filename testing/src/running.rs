@@ -1,21 +1,20 @@
 //! Compiled networks run, and how far their outputs may be from the right ones.
 
-#[path = "close.rs"]
-pub(crate) mod close;
-
-use close::{greatest, relative_error};
+use crate::close::{greatest, relative_error};
 use resnetc::cpu::ISAS;
 use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 
 /// Error allowed relative to the largest output. A chain of depth n of f32 sums errs by about sqrt(n) * 2^-24; the
 /// deepest of these networks has 20 layers of up to 576 terms, and measured errors stay below 5e-7.
-pub(crate) const TOLERANCE: f64 = 5e-6;
+pub const TOLERANCE: f64 = 5e-6;
 
-pub(crate) fn isas() -> Vec<Isa> {
-    ISAS.into_iter().rev().filter(|&isa| resnetc_testing::host::runs(isa)).collect()
+/// The instruction sets that this machine runs, the narrowest first. What it cannot run is said.
+pub fn isas() -> Vec<Isa> {
+    ISAS.into_iter().rev().filter(|&isa| crate::host::runs(isa)).collect()
 }
 
-pub(crate) fn options(isa: Isa, threads: usize, batch: usize) -> Options {
+/// Exact numerics on an instruction set.
+pub fn options(isa: Isa, threads: usize, batch: usize) -> Options {
     Options {
         isa: IsaChoice::Exactly(isa),
         threads: Some(threads),
@@ -26,7 +25,7 @@ pub(crate) fn options(isa: Isa, threads: usize, batch: usize) -> Options {
 }
 
 /// Runs on an arena full of NaN, so that nothing is read that was not written.
-pub(crate) fn run(model: &Model, input: &[f32]) -> Vec<f32> {
+pub fn run(model: &Model, input: &[f32]) -> Vec<f32> {
     let mut cx = model.context().expect("memory for an arena");
     cx.poison();
     cx.input_mut(0).expect("one input").copy_from_slice(input);
@@ -38,7 +37,7 @@ pub(crate) fn run(model: &Model, input: &[f32]) -> Vec<f32> {
 }
 
 /// Largest difference relative to the largest expected value.
-pub(crate) fn error(got: &[f32], expected: impl Iterator<Item = f64>) -> f64 {
+pub fn error(got: &[f32], expected: impl Iterator<Item = f64>) -> f64 {
     let expected: Vec<f64> = expected.collect();
     let largest = greatest(&expected);
     let live = expected.iter().filter(|x| x.abs() > largest / 1000.0).count();
@@ -47,7 +46,7 @@ pub(crate) fn error(got: &[f32], expected: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Reproducible noise of about unit size.
-pub(crate) fn noise(n: usize, seed: u64) -> Vec<f32> {
+pub fn noise(n: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;

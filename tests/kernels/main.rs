@@ -4,27 +4,18 @@
 //! infinities and zeros of either sign, and results must have them where they belong. Sums of real data are held to a
 //! bound that follows from the length of the reduction.
 
-mod common;
-#[path = "kernels/elementary.rs"]
 mod elementary;
-#[path = "kernels/extremes.rs"]
+mod engine;
 mod extremes;
-#[path = "kernels/far_apart.rs"]
 mod far_apart;
-#[path = "kernels/fixed.rs"]
 mod fixed;
-#[path = "kernels/jumps.rs"]
 mod jumps;
-#[path = "kernels/odd.rs"]
 mod odd;
-#[path = "kernels/pick.rs"]
 mod pick;
-#[path = "kernels/residual.rs"]
 mod residual;
-#[path = "kernels/winograd.rs"]
 mod winograd;
 
-use common::{Source, engines, reference, run};
+use engine::{Source, engines, reference, run};
 use odd::{is_exact, is_near, season};
 use proptest::prelude::*;
 use residual::{Fit, residual};

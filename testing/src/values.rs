@@ -1,24 +1,21 @@
-//! What the tests of this crate share.
-#![allow(dead_code, reason = "every test binary uses another part")]
-
-pub(crate) mod random_graph;
+//! Values of the interpreter.
 
 use resnetc_ir::eval::Value;
 
 /// A value of f64 elements.
-pub(crate) fn value(shape: &[usize], data: &[f64]) -> Value {
+pub fn value(shape: &[usize], data: &[f64]) -> Value {
     assert_eq!(shape.iter().product::<usize>(), data.len(), "{shape:?}");
     Value { shape: shape.to_vec(), data: data.to_vec() }
 }
 
 /// A value of 0, 1, 2, ... in row-major order.
-pub(crate) fn iota(shape: &[usize]) -> Value {
+pub fn iota(shape: &[usize]) -> Value {
     let elements: usize = shape.iter().product();
     Value { shape: shape.to_vec(), data: (0..elements).map(|i| i as f64).collect() }
 }
 
 /// Whether two values agree to `tolerance`, relative to elements beyond 1; NaN and infinities agree with themselves only.
-pub(crate) fn close(a: &Value, b: &Value, tolerance: f64) -> bool {
+pub fn close(a: &Value, b: &Value, tolerance: f64) -> bool {
     let near = |(a, b): (&f64, &f64)| {
         let is_near = a.is_finite() && (a - b).abs() <= tolerance * a.abs().max(1.0);
         a == b || (a.is_nan() && b.is_nan()) || is_near

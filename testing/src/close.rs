@@ -2,7 +2,7 @@
 
 /// Whether a number is the wanted one or no further from it than is allowed. NaN is as good as NaN, an infinity is only
 /// as good as itself, and nothing is near what is allowed to be anywhere.
-pub(crate) fn is_close(got: f64, want: f64, allowed: f64) -> bool {
+pub fn is_close(got: f64, want: f64, allowed: f64) -> bool {
     let is_same = got == want || got.is_nan() && want.is_nan();
     is_same || (want.is_finite() && allowed.is_finite() && (got - want).abs() <= allowed)
 }
@@ -12,7 +12,7 @@ pub(crate) fn is_close(got: f64, want: f64, allowed: f64) -> bool {
 ///
 /// # Panics
 /// If there are not as many, or the wanted ones say nothing: all of them are near zero, or one is not finite.
-pub(crate) fn relative_error(
+pub fn relative_error(
     got: impl IntoIterator<Item = f64>,
     want: impl IntoIterator<Item = f64>,
 ) -> f64 {
@@ -29,7 +29,7 @@ pub(crate) fn relative_error(
 }
 
 /// The greatest finite magnitude.
-pub(crate) fn greatest(of: &[f64]) -> f64 {
+pub fn greatest(of: &[f64]) -> f64 {
     of.iter().filter(|x| x.is_finite()).fold(0.0, |most, x| x.abs().max(most))
 }
 

@@ -1,16 +1,13 @@
 //! Networks that users of such tools brought, compiled, against what ONNX Runtime computes.
 
-#[path = "common/close.rs"]
-mod close;
-#[path = "cases/table.rs"]
 mod table;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use close::{greatest, is_close};
 use resnetc::cpu::ISAS;
 use resnetc::{Compiler, DType, Description, IsaChoice, Model, Numerics, Options, PassSelection};
+use resnetc_testing::close::{greatest, is_close};
 use safetensors::{Dtype, SafeTensors};
 use table::{CASES, Case, Within};
 

@@ -1,12 +1,10 @@
 //! The interpreter's convolution against the definition, written as seven nested loops.
 
-mod common;
-
-use common::{close, iota, value};
 use proptest::prelude::*;
 use resnetc_ir::Op;
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{Activation, Binary, Conv, PadMode, Pads, Residual, SliceAxis, Window};
+use resnetc_testing::values::{close, iota, value};
 
 /// `result[n][k][p][q]`: the sum over every channel and tap that falls on the picture.
 fn direct(op: &Conv, src: &Value, weights: &Value, result: &[usize]) -> Vec<f64> {

@@ -5,14 +5,14 @@ use resnetc_ir::infer::WindowAxis;
 use resnetc_ir::op::{Activation, Pads, Window};
 
 /// A source of numbers (splitmix64).
-pub(crate) struct Dice {
+pub struct Dice {
     state: u64,
     integers: bool,
 }
 
 impl Dice {
     /// Numbers that follow from `seed`. With `integers`, tensors hold small integers.
-    pub(crate) fn new(seed: u64, integers: bool) -> Self {
+    pub fn new(seed: u64, integers: bool) -> Self {
         Dice { state: seed, integers }
     }
 
@@ -25,22 +25,22 @@ impl Dice {
     }
 
     /// A number of `low..=high`.
-    pub(crate) fn between(&mut self, low: usize, high: usize) -> usize {
+    pub fn between(&mut self, low: usize, high: usize) -> usize {
         low + (self.next() % (high - low + 1) as u64) as usize
     }
 
     /// One of two.
-    pub(crate) fn coin(&mut self) -> bool {
+    pub fn coin(&mut self) -> bool {
         self.next().is_multiple_of(2)
     }
 
     /// One of several.
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.between(0, from.len() - 1)]
     }
 
     /// An element of a tensor.
-    pub(crate) fn number(&mut self) -> f32 {
+    pub fn number(&mut self) -> f32 {
         match self.integers {
             true => self.between(0, 6) as f32 - 3.0,
             false => self.between(0, 4000) as f32 / 2000.0 - 1.0,
@@ -48,26 +48,26 @@ impl Dice {
     }
 
     /// A tensor of arbitrary elements.
-    pub(crate) fn tensor(&mut self, shape: &[usize]) -> Tensor {
+    pub fn tensor(&mut self, shape: &[usize]) -> Tensor {
         let data = (0..shape.iter().product()).map(|_| self.number()).collect();
         Tensor::new(shape, data).expect("as many elements as the shape has")
     }
 
     /// Numbers that one can divide by, and that are variances.
-    pub(crate) fn positive(&mut self, shape: &[usize]) -> Tensor {
+    pub fn positive(&mut self, shape: &[usize]) -> Tensor {
         let tensor = self.tensor(shape);
         let data = tensor.data().iter().map(|x| x.abs() + 0.5).collect();
         Tensor::new(shape, data).expect("as many elements as before")
     }
 
     /// What a fused operator ends with.
-    pub(crate) fn activation(&mut self) -> Activation {
+    pub fn activation(&mut self) -> Activation {
         let (lo, hi) = (self.number().min(0.0), self.number().abs() + 1.0);
         self.pick(&[Activation::None, Activation::Relu, Activation::Clip { lo, hi }])
     }
 
     /// A window that fits an input of these extents.
-    pub(crate) fn window(&mut self, input: [usize; 2]) -> Window {
+    pub fn window(&mut self, input: [usize; 2]) -> Window {
         let mut window = Window {
             kernel: [self.between(1, 3), self.between(1, 3)],
             strides: [self.between(1, 3), self.between(1, 2)],
@@ -91,7 +91,7 @@ impl Dice {
     }
 
     /// A window that fits, and every position of which holds an element.
-    pub(crate) fn pool_window(&mut self, input: [usize; 2]) -> Window {
+    pub fn pool_window(&mut self, input: [usize; 2]) -> Window {
         let mut window = self.window(input);
         for (i, &extent) in input.iter().enumerate() {
             if window.dilations[i] > extent {

@@ -24,13 +24,15 @@ struct Bound {
 }
 
 /// The magnitude of each output, and how far a rewritten graph may be from it.
-pub(crate) struct OutputBound {
-    pub(crate) magnitude: Vec<f64>,
-    pub(crate) tolerance: Vec<f64>,
+pub struct OutputBound {
+    /// What each element would be if every sum had terms of one sign.
+    pub magnitude: Vec<f64>,
+    /// How far each element may be from the original one.
+    pub tolerance: Vec<f64>,
 }
 
 /// Bounds for the outputs of `graph` on these inputs.
-pub(crate) fn bounds(graph: &Graph, inputs: &[Value]) -> Result<Vec<OutputBound>, EvalError> {
+pub fn bounds(graph: &Graph, inputs: &[Value]) -> Result<Vec<OutputBound>, EvalError> {
     let mut known: HashMap<NodeId, Bound> = HashMap::new();
     let mut given = inputs.iter();
     for id in graph.topo() {

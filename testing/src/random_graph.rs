@@ -1,8 +1,7 @@
 //! Random small graphs that look like pieces of convolutional networks.
 //!
-//! Depends on `resnetc_ir`, `proptest` and `dice.rs` beside it only, so that the tests of other crates can include
-//! this file by its path. Every graph is valid; all operators and the patterns that passes look for occur: batch normalization
-//! behind a convolution, per-channel constant chains, identity and projection shortcuts, channels-last detours, groups of channels,
+//! Every graph is valid; all operators and the patterns that passes look for occur: batch normalization behind a
+//! convolution, per-channel constant chains, identity and projection shortcuts, channels-last detours, groups of channels,
 //! explicit padding, option-A shortcuts, classifier heads.
 //!
 //! ```ignore
@@ -15,10 +14,8 @@
 //! }
 //! ```
 
-#[path = "blocks.rs"]
 mod blocks;
-#[path = "dice.rs"]
-pub(crate) mod dice;
+pub mod dice;
 
 use std::fmt;
 use std::ops::Range;
@@ -39,17 +36,17 @@ const MOST_CHANNELS: usize = 24;
 
 /// A graph and the seed of data for it. Prints as the graph's text.
 #[derive(Clone)]
-pub(crate) struct RandomGraph {
+pub struct RandomGraph {
     /// A valid graph.
-    pub(crate) graph: Graph,
+    pub graph: Graph,
     /// Whether constants and inputs are small integers, so that sums are exact in f32.
-    pub(crate) integers: bool,
+    pub integers: bool,
     seed: u64,
 }
 
 impl RandomGraph {
     /// A value for each input of the graph, the same at every call.
-    pub(crate) fn inputs(&self) -> Vec<Value> {
+    pub fn inputs(&self) -> Vec<Value> {
         let mut dice = Dice::new(self.seed, self.integers);
         let shapes = self.graph.inputs().iter().map(|&id| self.graph.node(id).ty.shape.clone());
         shapes.map(|shape| Value::from(&dice.tensor(&shape))).collect()
@@ -69,7 +66,7 @@ impl fmt::Debug for RandomGraph {
 }
 
 /// Graphs of as many building steps as `steps` says, a step being one to six nodes.
-pub(crate) fn random_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
+pub fn random_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
     let extent = || prop_oneof![3 => 1..=9usize, 1 => 7..=14usize];
     let channels = prop_oneof![2 => 1..=6usize, 1 => 15..=20usize];
     let step = (0..STEPS.len(), any::<u64>());

@@ -1,13 +1,11 @@
 //! Whole graphs through the interpreter: inputs, order, lifetime, outputs.
 
-mod common;
-
 use std::collections::HashMap;
 
-use common::{iota, value};
 use resnetc_ir::eval::{Value, eval, eval_each, eval_node};
 use resnetc_ir::text::parse;
 use resnetc_ir::{Op, Tensor};
+use resnetc_testing::values::{iota, value};
 
 const TWO_INPUTS: &str = r#"
 %0 = input : f32[2] "a"

@@ -1,15 +1,13 @@
 //! Every operator on small examples: those of the ONNX documentation where it has some with numbers, else
 //! computed by hand.
 
-mod common;
-
-use common::{close, iota, value};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
     Activation, Binary, Conv, Gemm, Interpolate, PadMode, Pads, Pool, Residual, SliceAxis, TopK,
     TopPart, Unary, Window,
 };
 use resnetc_ir::{Layout, Op};
+use resnetc_testing::values::{close, iota, value};
 
 #[track_caller]
 fn check(op: Op, operands: &[&Value], shape: &[usize], data: &[f64]) {

@@ -1,0 +1,11 @@
+//! What graphs and operators mean: types, values, the verifier's invariants, patches and the text form.
+
+mod conv;
+mod eval;
+mod infer;
+mod operators;
+mod patch;
+mod properties;
+mod tensor;
+mod text;
+mod verify;

@@ -1,0 +1,12 @@
+//! Code generation: every back end against the emulator.
+
+mod addresses;
+mod emulator;
+mod encoding;
+mod listing;
+mod processor;
+mod programs;
+mod regions;
+mod support;
+mod tiles;
+mod values;

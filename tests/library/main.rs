@@ -1,0 +1,6 @@
+//! What programs see that embed the library: options, errors, reports and measured times.
+
+mod errors;
+mod options;
+mod report;
+mod tune;

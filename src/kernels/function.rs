@@ -4,8 +4,8 @@ use resnetc_ir::op::{Activation, Binary, Unary};
 
 use crate::codegen::vir::{Arith, Builder, Inst, V};
 
-use super::conv::micro::activate;
 use super::elementary::{Exp, Log, Odd, Sigmoid};
+use super::epilogue::activate;
 use super::power::power;
 use super::steps::{Bound, Sign, number};
 

@@ -12,6 +12,7 @@
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
 //! | [`fixed`] | convolution by tile registers, numbers with a fixed point |
 //! | [`residual`] | what is added of a residual, to which lanes |
+//! | [`epilogue`] | how sums end: what is added, activation, what is published |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
@@ -35,6 +36,7 @@ pub mod conv_plan;
 mod copy;
 pub mod data;
 pub mod elementary;
+pub mod epilogue;
 pub mod fixed;
 pub mod function;
 pub mod geometry;

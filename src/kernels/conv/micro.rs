@@ -4,11 +4,8 @@
 
 use std::ops::Range;
 
-use resnetc_ir::op::Activation;
-
-use crate::codegen::vir::{
-    Arith, Builder, Cache, Count, Inst, Mem, OverBudget, P, Program, Target, V,
-};
+use crate::codegen::vir::{Builder, Cache, Count, Inst, Mem, OverBudget, P, Program, Target, V};
+use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Read;
 use crate::kernels::tiling::TileRun;
@@ -91,8 +88,8 @@ pub struct Micro {
     pub tiles: Vec<TileRun>,
     /// Bytes from a band to the next: source, result, what the shortcut reads.
     pub band: [i64; 3],
-    /// Applied last.
-    pub activation: Activation,
+    /// How the sums end.
+    pub epilogue: Epilogue,
     /// Whether the weights are fetched ahead of their use, and how.
     pub ahead: Ahead,
 }
@@ -420,16 +417,14 @@ impl Micro {
     }
 
     fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
-        if let Shortcut::Residual(vectors) = &self.shortcut {
-            for (pixel, place) in acc.iter().zip(&run.pixels) {
-                let from = at.res.at(at.res_offset + place.res);
-                for (&register, reads) in pixel.iter().zip(vectors) {
-                    reads.iter().for_each(|read| read.add(b, register, from));
-                }
-            }
-        }
         let all: Vec<V> = acc.iter().flatten().copied().collect();
-        activate(b, self.activation, &all);
+        self.epilogue.finish(b, &Growing::NOTHING, &all, |b, i, sum| {
+            if let Shortcut::Residual(vectors) = &self.shortcut {
+                let (pixel, vector) = (i / self.vectors, i % self.vectors);
+                let from = at.res.at(at.res_offset + run.pixels[pixel].res);
+                vectors[vector].iter().for_each(|read| read.add(b, sum, from));
+            }
+        });
         for (pixel, place) in acc.iter().zip(&run.pixels) {
             for (v, &register) in pixel.iter().enumerate() {
                 let offset = at.dst_offset + place.dst + self.lane_offset(v, self.dst_block);
@@ -473,21 +468,6 @@ fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i
     b.release([stream]);
 }
 
-/// Applies an activation to registers in place. The operand stands second, so that NaN stays NaN.
-pub fn activate(b: &mut Builder, activation: Activation, registers: &[V]) {
-    let steps: &[(Arith, f32)] = match activation {
-        Activation::None => &[],
-        Activation::Relu => &[(Arith::Max, 0.0)],
-        Activation::Clip { lo, hi } => &[(Arith::Max, lo), (Arith::Min, hi)],
-    };
-    for &(op, limit) in steps {
-        let bound = b.vector();
-        b.constant(bound, limit);
-        registers.iter().for_each(|&r| b.arith(op, r, bound, r));
-        b.release([bound]);
-    }
-}
-
 fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usize)> {
     outer.flat_map(move |o| (0..inner).map(move |i| (o, i)))
 }
@@ -510,7 +490,7 @@ mod tests {
             shortcut: Shortcut::None,
             tiles: runs(&pixels, &vec![6; tiles]),
             band: [0; 3],
-            activation: Activation::None,
+            epilogue: Epilogue::default(),
             ahead: Ahead::of(tiles),
         }
     }

@@ -254,7 +254,7 @@ impl Product<'_> {
             shortcut: self.shortcut(set),
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
-            activation: self.activation,
+            epilogue: self.activation.into(),
             ahead: Ahead::Not,
         }
     }

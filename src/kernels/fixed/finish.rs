@@ -1,44 +1,37 @@
 //! What comes behind the sums: the values' unit, bias, shortcut, activation.
 
-use resnetc_ir::op::Activation;
+use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
+use crate::kernels::epilogue::{Epilogue, Growing};
 
-use crate::codegen::vir::{Arith, Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
-use crate::kernels::conv::micro::activate;
-
-use super::number::MAGNITUDE;
 use super::{BIAS, ROW, UNIT};
 
-/// What becomes of sums. Everything that determines the code.
+/// How sums of digits end. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Epilogue {
+pub(super) struct Finishing {
     /// Whether a shortcut is added.
     pub(super) residual: bool,
-    /// What comes last.
-    pub(super) activation: Activation,
-    /// Whether the greatest magnitude is kept.
-    pub(super) ranges: bool,
+    /// What comes behind bias and shortcut.
+    pub(super) epilogue: Epilogue,
 }
 
 /// The registers of an epilogue.
 pub(super) struct Ends {
     /// The values' unit.
     unit: V,
-    /// The greatest magnitudes so far, and the bits of magnitudes.
-    greatest: Option<[V; 2]>,
+    growing: Growing,
 }
 
-impl Epilogue {
-    /// What is the same for all results; `range` is where the greatest magnitudes are kept.
+impl Finishing {
+    /// How many arguments a program has beside those that all have: the shortcut, and where it publishes.
+    pub(super) fn args(&self) -> usize {
+        usize::from(self.residual) + usize::from(self.epilogue.publishes.is_some())
+    }
+
+    /// What is the same for all results; `range` is where the greatest magnitudes are published.
     pub(super) fn begin(&self, b: &mut Builder, thread: P, range: P) -> Ends {
         let unit = b.vector();
         b.load(unit, thread.at(UNIT));
-        let greatest = self.ranges.then(|| {
-            let [greatest, mask] = [b.vector(), b.vector()];
-            b.load(greatest, range.at(0));
-            b.bits(mask, MAGNITUDE);
-            [greatest, mask]
-        });
-        Ends { unit, greatest }
+        Ends { unit, growing: self.epilogue.begin(b, range) }
     }
 
     /// Makes results of the sums of some rows. `shortcut` says where that of a row is, if there is one.
@@ -50,30 +43,21 @@ impl Epilogue {
         bias: V,
         shortcut: impl Fn(usize) -> Option<Mem>,
     ) {
-        let other = b.vector();
-        for (row, &sum) in sums.iter().enumerate() {
+        self.epilogue.finish(b, &ends.growing, sums, |b, row, sum| {
             b.arith(Arith::Mul, sum, sum, ends.unit);
             b.arith(Arith::Add, sum, sum, bias);
             if let Some(place) = shortcut(row) {
+                let other = b.vector();
                 b.load(other, place);
                 b.arith(Arith::Add, sum, sum, other);
+                b.release([other]);
             }
-        }
-        activate(b, self.activation, sums);
-        if let Some([greatest, mask]) = ends.greatest {
-            for &sum in sums {
-                b.integer(Integer::And, other, sum, mask);
-                b.integer(Integer::Max, greatest, greatest, other);
-            }
-        }
-        b.release([other]);
+        });
     }
 
-    /// Writes what was kept.
+    /// Publishes what was found out.
     pub(super) fn end(&self, b: &mut Builder, ends: &Ends, range: P) {
-        if let Some([greatest, _]) = ends.greatest {
-            b.store(range.at(0), greatest);
-        }
+        self.epilogue.end(b, &ends.growing, range);
     }
 }
 
@@ -85,7 +69,7 @@ pub(super) struct Finish {
     /// How many pixels.
     pub(super) positions: usize,
     /// What becomes of them.
-    pub(super) epilogue: Epilogue,
+    pub(super) finishing: Finishing,
 }
 
 /// Pixels in a turn.
@@ -93,23 +77,22 @@ const TOGETHER: usize = 8;
 
 impl Finish {
     /// Arguments: the sums, the block's [`CONSTANTS`](super::CONSTANTS), the thread's memory, the result, the shortcut where
-    /// there is one, and the place of the greatest magnitudes where they are kept.
+    /// there is one, and the place of the greatest magnitudes where they are published.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let Epilogue { residual, ranges, .. } = self.epilogue;
-        let args = 4 + usize::from(residual) + usize::from(ranges);
+        let args = 4 + self.finishing.args();
         let mut b = Builder::new(name, self.target, args);
-        let (range, added) = (b.arg(args - 1), residual.then(|| b.arg(4)));
+        let (range, added) = (b.arg(args - 1), self.finishing.residual.then(|| b.arg(4)));
         let bias = b.vector();
         b.load(bias, b.arg(1).at(BIAS));
         let thread = b.arg(2);
-        let ends = self.epilogue.begin(&mut b, thread, range);
+        let ends = self.finishing.begin(&mut b, thread, range);
         let moved: Vec<P> = [b.arg(0), b.arg(3)].into_iter().chain(added).collect();
         let run = |b: &mut Builder, count: usize, together: usize| {
             b.repeat(Count::Fixed(count as u32), |b| {
                 let values = b.vectors(together);
                 let at = |i: usize| i as i64 * ROW;
                 values.iter().enumerate().for_each(|(i, &v)| b.load(v, b.arg(0).at(at(i))));
-                self.epilogue.emit(b, &ends, &values, bias, |i| Some(added?.at(at(i))));
+                self.finishing.emit(b, &ends, &values, bias, |i| Some(added?.at(at(i))));
                 values.iter().enumerate().for_each(|(i, &v)| b.store(b.arg(3).at(at(i)), v));
                 b.release(values);
                 moved.iter().for_each(|&p| b.advance(p, at(together)));
@@ -118,7 +101,7 @@ impl Finish {
         run(&mut b, self.positions / TOGETHER, TOGETHER);
         let rest = self.positions % TOGETHER;
         run(&mut b, rest.min(1), rest);
-        self.epilogue.end(&mut b, &ends, range);
+        self.finishing.end(&mut b, &ends, range);
         b.finish()
     }
 }

@@ -9,13 +9,11 @@
 //! What decides is one row's of one image, and so is what it decides: results depend neither on how chunks are cut nor on
 //! the place in a batch.
 
-use resnetc_ir::op::Conv;
-
 use crate::codegen::region::{Address, Extent, Item, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::micro::{Ahead, Micro, Shortcut, Start, widest_tile};
-use crate::kernels::conv::{Operands, problem, shared_channels, start, sum};
+use crate::kernels::conv::{shared_channels, start, sum};
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::Place;
 use crate::kernels::residual::Reads;
@@ -23,8 +21,10 @@ use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::dark::Check;
-use super::layer::{Panel, Stripe};
-use super::range::{Greatest, Kept};
+use super::frame::Frame;
+use super::panel::Panel;
+use super::range::Greatest;
+use super::stripe::Stripe;
 use super::unpack::{Stretch, Unpack};
 use super::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
 
@@ -41,30 +41,11 @@ pub(super) struct Windows {
     pub(super) taps: Vec<i64>,
 }
 
-/// Where packed weights are: the constants and panels of the first block of outputs, and how many bytes of panel a block
-/// has.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Packed {
-    pub(super) constants: i64,
-    pub(super) panels: i64,
-    pub(super) block: i64,
-}
-
-/// The chunks of a piece, as far as they compute rows directly.
+/// The chunks of a stripe, as far as they compute rows directly.
 pub(super) struct Guard<'a> {
-    pub(super) conv: &'a Conv,
-    pub(super) operands: Operands<'a>,
-    /// The levels of chunks: images, stripes of rows, and parts of the outputs.
-    pub(super) images: usize,
+    pub(super) frame: &'a Frame<'a>,
     pub(super) stripe: Stripe,
-    pub(super) parts: usize,
-    /// The blocks of outputs of the widest panel.
-    pub(super) wide: usize,
-    pub(super) packed: Packed,
     pub(super) windows: Windows,
-    /// Where the results' range is kept, and where the first chunk keeps its own.
-    pub(super) kept: Kept,
-    pub(super) range: Pointer,
     /// From where on the thread's memory is free.
     pub(super) start: i64,
 }
@@ -85,8 +66,8 @@ impl Guard<'_> {
         let magnitudes = aligned(self.start) + aligned((1 + self.stripe.rows as i64) * Word::BYTES);
         // A vector may begin at the last magnitude.
         let weights = magnitudes + aligned(self.windows.bytes) + LANES_BYTES;
-        let results = weights + self.depth() as i64 * self.lanes_bytes(self.wide);
-        let end = results + self.stripe.rows as i64 * self.result_row(self.wide);
+        let results = weights + self.depth() as i64 * self.lanes_bytes(self.frame.wide);
+        let end = results + self.stripe.rows as i64 * self.result_row(self.frame.wide);
         Memory { magnitudes, weights, results, end }
     }
 
@@ -97,14 +78,14 @@ impl Guard<'_> {
 
     /// Rows and columns of the result.
     fn size(&self) -> [usize; 2] {
-        let [_, _, rows, columns] = self.operands.dst.geometry.nchw();
+        let [_, _, rows, columns] = self.frame.operands.dst.geometry.nchw();
         [rows, columns]
     }
 
     /// Values of an output's panel: its bias and its weights.
     fn depth(&self) -> usize {
-        let [_, inputs, ..] = self.operands.src.geometry.nchw();
-        1 + inputs * self.conv.window.kernel.iter().product::<usize>()
+        let [_, inputs, ..] = self.frame.operands.src.geometry.nchw();
+        1 + inputs * self.frame.conv.window.kernel.iter().product::<usize>()
     }
 
     /// Bytes of a value of so many blocks of outputs.
@@ -118,8 +99,7 @@ impl Guard<'_> {
     }
 
     fn name(&self, step: &str) -> String {
-        let [_, outputs, ..] = self.operands.dst.geometry.nchw();
-        format!("fixed point {step} {}", problem(self.operands.src, outputs, self.conv))
+        self.frame.name(step)
     }
 
     /// The word of all rows, behind which their own follow.
@@ -145,9 +125,7 @@ impl Guard<'_> {
         row: [i64; N],
         part: [i64; N],
     ) {
-        levels.chunk(self.images, image);
-        levels.chunk(self.stripe.count, row.map(|bytes| bytes * self.stripe.rows as i64));
-        levels.chunk(self.parts, part);
+        self.frame.chunks(levels, self.stripe, image, row, part);
     }
 
     /// `items`, if any row is computed directly; so many levels are outside of them.
@@ -210,7 +188,7 @@ impl Guard<'_> {
         let copy = Copy { target: sink.machine.target, pixels: 1, pixel: LANES_BYTES };
         let kernel =
             sink.program(&self.name("biases"), format!("{copy:?}"), |n| copy.program(n))?;
-        let first = self.packed.constants + panel.before as i64 * CONSTANTS + BIAS;
+        let first = self.frame.packed.constants + panel.before as i64 * CONSTANTS + BIAS;
         let mut levels = Levels::new([
             Pointer::new(WEIGHTS, first),
             Pointer::new(THREAD, self.memory().weights),
@@ -233,14 +211,14 @@ impl Guard<'_> {
         let unpack = Unpack { target, byte: stretch.byte, digit, levels: [steps, rows] };
         let kernel =
             sink.program(&self.name("weights"), format!("{unpack:?}"), |n| unpack.program(n))?;
-        let (before, Packed { constants, panels, block }) = (panel.before as i64, self.packed);
+        let (before, packed) = (panel.before as i64, self.frame.packed);
         let first = self.memory().weights + self.lanes_bytes(panel.blocks);
         let mut levels = Levels::new([
-            Pointer::new(WEIGHTS, panels + before * block + stretch.from),
-            Pointer::new(WEIGHTS, constants + before * CONSTANTS),
+            Pointer::new(WEIGHTS, packed.panels() + before * packed.block + stretch.from),
+            Pointer::new(WEIGHTS, packed.constants + before * CONSTANTS),
             Pointer::new(THREAD, first + stretch.to),
         ]);
-        self.constants(&mut levels, panel, [block, CONSTANTS, 0]);
+        self.constants(&mut levels, panel, [packed.block, CONSTANTS, 0]);
         levels.inner(Extent::Fixed(panel.blocks as u32), [TILE, CONSTANTS, LANES_BYTES]);
         levels.inner(Extent::Fixed(outer.count as u32), [outer.from, 0, outer.to]);
         Ok(Item::Call(levels.call(kernel, &[])))
@@ -251,12 +229,12 @@ impl Guard<'_> {
         let micro = self.micro(panel.blocks, sink.machine.target);
         let kernel =
             sink.program(&self.name("fallback"), format!("{micro:?}"), |n| micro.program(n))?;
-        let src = self.operands.src;
+        let src = self.frame.operands.src;
         let strides = src.geometry.strides();
-        let down = self.conv.window.strides[0] as i64 * strides.row;
-        let first = start(src.origin(), strides, &self.conv.window);
+        let down = self.frame.conv.window.strides[0] as i64 * strides.row;
+        let first = start(src.origin(), strides, &self.frame.conv.window);
         let memory = self.memory();
-        let shortcut = self.shortcut();
+        let shortcut = self.frame.shortcut();
         let res = shortcut.geometry.strides();
         let mut levels = Levels::new([
             Pointer::new(src.base, first + self.stripe.first as i64 * down),
@@ -274,11 +252,6 @@ impl Guard<'_> {
         Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(1)])))
     }
 
-    /// The shortcut, or the result where there is none.
-    fn shortcut(&self) -> &Place {
-        self.operands.residual.map_or(self.operands.dst, |added| added.place)
-    }
-
     /// The first of a panel's results, or of what they are added to.
     fn results(&self, place: &Place, panel: Panel) -> Pointer {
         let strides = place.geometry.strides();
@@ -288,28 +261,28 @@ impl Guard<'_> {
 
     /// The direct convolution of a row, for so many blocks of outputs.
     fn micro(&self, blocks: usize, target: Target) -> Micro {
-        let (conv, src) = (self.conv, self.operands.src.geometry.strides());
-        let res = self.shortcut().geometry.strides();
+        let (conv, src) = (self.frame.conv, self.frame.operands.src.geometry.strides());
+        let res = self.frame.shortcut().geometry.strides();
         let across = conv.window.strides[1] as i64 * src.pixel;
         let at = |x: i64| Pixel { src: x * across, dst: x * ROW, res: x * res.pixel };
         let pixels: Vec<Pixel> = (0..self.size()[1] as i64).map(at).collect();
         let vectors = blocks * BLOCK / target.lanes;
         let widest = widest_tile(target, vectors, true).unwrap_or(1);
         let (widths, _) = split(pixels.len(), widest, vectors);
-        let [_, inputs, ..] = self.operands.src.geometry.nchw();
+        let [_, inputs, ..] = self.frame.operands.src.geometry.nchw();
         Micro {
             target,
             vectors,
             dst_block: self.size()[1] as i64 * ROW,
             start: Start::Bias,
             sum: sum(&conv.window, src, shared_channels(src, inputs)),
-            shortcut: match self.operands.residual {
+            shortcut: match self.frame.operands.residual {
                 Some(_) => Shortcut::Residual(Reads::whole(vectors, res.plane, target).vectors),
                 None => Shortcut::None,
             },
             tiles: runs(&pixels, &widths),
             band: [0; 3],
-            activation: conv.activation,
+            epilogue: conv.activation.into(),
             ahead: Ahead::Not,
         }
     }
@@ -319,10 +292,10 @@ impl Guard<'_> {
         let columns = self.size()[1];
         let copy = Copy { target: sink.machine.target, pixels: columns, pixel: ROW };
         let kernel = sink.program(&self.name("copy"), format!("{copy:?}"), |n| copy.program(n))?;
-        let dst = self.operands.dst.geometry.strides();
+        let dst = self.frame.operands.dst.geometry.strides();
         let mut levels = Levels::new([
             Pointer::new(THREAD, self.memory().results),
-            self.results(self.operands.dst, panel),
+            self.results(self.frame.operands.dst, panel),
         ]);
         let next = [0, dst.plane * panel.blocks as i64];
         let part = next.map(|bytes| bytes * panel.per_part as i64);
@@ -336,10 +309,10 @@ impl Guard<'_> {
     /// The range of the results of a chunk, each of which has so many blocks of them, where it is kept and a row was
     /// computed directly.
     pub(super) fn range(&self, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        if self.kept.offset.is_none() {
+        if !self.frame.publishes() {
             return Ok(Vec::new());
         }
-        let dst = self.operands.dst.geometry.strides();
+        let dst = self.frame.operands.dst.geometry.strides();
         let greatest = Greatest {
             target: sink.machine.target,
             size: [self.stripe.rows, self.size()[1]],
@@ -350,11 +323,14 @@ impl Guard<'_> {
         let kernel =
             sink.program(&self.name("range"), format!("{greatest:?}"), |n| greatest.program(n))?;
         let panel = Panel { blocks, before: 0, per_part: 1 };
-        let mut levels = Levels::new([self.results(self.operands.dst, panel), self.range.clone()]);
-        let [image, stripe, part] = self.kept.strides();
-        levels.chunk(self.images, [dst.image, image]);
+        let mut levels = Levels::new([
+            self.results(self.frame.operands.dst, panel),
+            self.frame.range(self.stripe),
+        ]);
+        let [image, stripe, part] = self.frame.kept.strides();
+        levels.chunk(self.frame.images, [dst.image, image]);
         levels.chunk(self.stripe.count, [dst.row * self.stripe.rows as i64, stripe]);
-        levels.chunk(self.parts, [dst.plane * blocks as i64, part]);
+        levels.chunk(self.frame.parts, [dst.plane * blocks as i64, part]);
         let call = levels.call(kernel, &[Extent::Fixed(blocks as u32)]);
         Ok(vec![self.when_any(vec![Item::Call(call)])])
     }

@@ -3,9 +3,9 @@
 use crate::codegen::vir::{
     Builder, Count, Distance, Inst, Integer, Mem, OverBudget, Program, Target, V,
 };
+use crate::kernels::epilogue::MAGNITUDE;
 use crate::kernels::geometry::F32;
 
-use super::number::MAGNITUDE;
 use super::{BLOCK, LANES_BYTES};
 
 /// Bytes from the magnitude of a pixel to the next.

@@ -10,6 +10,7 @@
 //! | `plan` | the algorithm among the others: which of the forms a convolution has |
 //! | `cost` | what it costs, and how a layer is cut into blocks |
 //! | `range` | the greatest magnitude of an image |
+//! | `frame`, `stripe`, `panel` | what all forms have in common: operands, chunks of rows, outputs computed together |
 //! | `layer`, `seen` | the calls that a convolution consists of, and those that read its source |
 //! | `digits`, `split`, `split_rows` | values to their digits |
 //! | `narrow` | the same for planar pictures of few channels |
@@ -46,12 +47,14 @@ mod cost;
 mod dark;
 mod digits;
 mod finish;
+mod frame;
 mod guard;
 mod layer;
 mod magnitudes;
 mod narrow;
 mod number;
 mod pack;
+mod panel;
 pub(super) mod plan;
 mod product;
 mod range;
@@ -59,11 +62,13 @@ mod seen;
 mod split;
 mod split_rows;
 mod spread;
+mod stripe;
 mod unpack;
 
 use cost::Cut;
+use frame::{Frame, Packed};
 use guard::Windows;
-use layer::{Layer, stripes};
+use layer::Layer;
 use magnitudes::MAGNITUDE_BYTES;
 pub use narrow::Narrow;
 use number::DIGITS;
@@ -71,6 +76,7 @@ use pack::Panels;
 use product::Together;
 use range::Kept;
 use range::Ranges;
+use stripe::stripes;
 use unpack::{Level, Stretch};
 
 /// Channels of a block.
@@ -340,7 +346,20 @@ impl Form {
         let own = self.ranges();
         let source = shared.source.unwrap_or(Ranges { offset: shared.scratch, ..own });
         let kept = self.kept(&cut, shared.own);
-        let layer = Layer { form: self, conv, operands, source, kept, cut, constants };
+        let layer = Layer {
+            form: self,
+            frame: Frame {
+                conv,
+                operands,
+                source,
+                kept,
+                images: self.images,
+                rows: cut.rows,
+                parts: cut.parts,
+                wide: self.together().blocks.min(self.blocks()),
+                packed: Packed { constants, blocks: self.blocks(), block: panels.block_bytes() },
+            },
+        };
         let mut regions = Vec::new();
         if shared.source.is_none() {
             let parts = self.parts().into_iter().map(|part| layer.greatest(part, sink));

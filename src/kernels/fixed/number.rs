@@ -19,9 +19,6 @@ pub(super) const SIGNS: u32 = 0x8080_8080;
 /// The least magnitude of an integer whose high digit is not 0.
 pub(super) const HIGH: u32 = 0x7f80;
 
-/// All bits but the sign.
-pub(super) const MAGNITUDE: u32 = 0x7fff_ffff;
-
 /// The integer that the greatest magnitude becomes. Three digits hold a little more, `0x7f7f7f`: room for rounding.
 const GREATEST: f32 = 8_355_000.0;
 
@@ -82,6 +79,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernels::epilogue::MAGNITUDE;
 
     fn value(range: Range<f32>, x: f32) -> f64 {
         let digits = range.digits(x).map(|d| f64::from(d as i8));

@@ -6,8 +6,9 @@
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
+use crate::kernels::epilogue::MAGNITUDE;
 
-use super::number::{DIGITS, MAGNITUDE, PRODUCT, Range};
+use super::number::{DIGITS, PRODUCT, Range};
 use super::{BIAS, BLOCK, CONSTANTS, GROUP_BLOCKS, TILE};
 
 /// Bytes of a row of a tile.

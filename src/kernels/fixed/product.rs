@@ -6,7 +6,7 @@ use crate::codegen::vir::{
     Arith, Builder, Cache, Count, Mem, OverBudget, P, Program, T, TILE_ROWS, Target, V,
 };
 
-use super::finish::{Ends, Epilogue};
+use super::finish::{Ends, Finishing};
 use super::number::{DIGIT_BITS, DIGITS};
 use super::{BIAS, CONSTANTS, ROW, SUMS, TILE};
 
@@ -79,7 +79,7 @@ pub(super) struct Product {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ending {
     /// What comes behind the values' unit.
-    pub(super) epilogue: Epilogue,
+    pub(super) finishing: Finishing,
     /// Bytes between the shortcut's blocks of outputs.
     pub(super) plane: i64,
     /// Positions of the last tile; what the others of it become is not to be written.
@@ -150,10 +150,9 @@ impl Product {
     /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut where there
     /// is one, and the place of the greatest magnitudes where they are kept.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let epilogue = self.ending.map(|ending| ending.epilogue);
-        let residual = epilogue.is_some_and(|e| e.residual);
-        let ranges = epilogue.is_some_and(|e| e.ranges);
-        let args = 4 + usize::from(residual) + usize::from(ranges);
+        let finishing = self.ending.map(|ending| ending.finishing);
+        let residual = finishing.is_some_and(|f| f.residual);
+        let args = 4 + finishing.map_or(0, |f| f.args());
         let mut b = Builder::new(name, self.target, args);
         let (panel, constants, thread) = (b.arg(0), b.arg(1), b.arg(2));
         let range = b.arg(args - 1);
@@ -166,8 +165,8 @@ impl Product {
             ahead: b.pointer(panel),
             units: b.vectors(self.together.blocks),
             lower: b.vectors(ORDERS - 1),
-            biases: b.vectors(epilogue.map_or(0, |_| self.together.blocks)),
-            ends: epilogue.map(|e| e.begin(&mut b, thread, range)),
+            biases: b.vectors(finishing.map_or(0, |_| self.together.blocks)),
+            ends: finishing.map(|f| f.begin(&mut b, thread, range)),
             src: b.pointer(thread),
             moved: [b.arg(3)].into_iter().chain(residual.then(|| b.arg(4))).collect(),
         };
@@ -191,8 +190,8 @@ impl Product {
                 b.advance(b.arg(3), to - positions * ROW);
             }
         });
-        if let (Some(epilogue), Some(ends)) = (epilogue, &registers.ends) {
-            epilogue.end(&mut b, ends, range);
+        if let (Some(finishing), Some(ends)) = (finishing, &registers.ends) {
+            finishing.end(&mut b, ends, range);
         }
         b.finish()
     }
@@ -332,7 +331,7 @@ impl Product {
             };
             if let (Some(ending), Some(ends)) = (&self.ending, &registers.ends) {
                 let shortcut = |row: usize| Some(registers.moved.get(1)?.at(at(ending.plane, row)));
-                ending.epilogue.emit(b, ends, &sums, registers.biases[block], shortcut);
+                ending.finishing.emit(b, ends, &sums, registers.biases[block], shortcut);
             }
             for (row, &sum) in sums.iter().enumerate() {
                 b.store(b.arg(3).at(at(self.plane, row)), sum);

@@ -2,11 +2,12 @@
 
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::KernelError;
+use crate::kernels::epilogue::MAGNITUDE;
 use crate::kernels::geometry::F32;
 use crate::kernels::published::Published;
 use crate::kernels::sink::{ARENA, Pointer, Sink};
 
-use super::number::{MAGNITUDE, Range};
+use super::number::Range;
 use super::{BLOCK, LANES_BYTES, UNIT};
 
 /// What is known of the range of each image of a value: greatest magnitudes of parts of it, lane by lane.

@@ -28,7 +28,7 @@ impl Layer<'_> {
     pub(super) fn split(&self, grid: &Grid, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.form;
         let memory = form.memory(grid.stripe.rows);
-        let plane = self.operands.src.geometry.strides().plane;
+        let plane = self.frame.operands.src.geometry.strides().plane;
         let mut items = Vec::new();
         for i in 0..form.phases.len() {
             let seen = self.seen(grid, i);
@@ -40,12 +40,12 @@ impl Layer<'_> {
                     plane,
                     channels,
                 };
-                let name = self.name("split");
+                let name = self.frame.name("split");
                 let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
                 let (first, group) = (first as i64, GROUP_BLOCKS as i64 * plane);
                 let place = memory.digits + i as i64 * memory.phase + first * memory.group;
                 let mut levels = Levels::new([
-                    Pointer::new(self.operands.src.base, seen.first + first * group),
+                    Pointer::new(self.frame.operands.src.base, seen.first + first * group),
                     Pointer::new(THREAD, place),
                     Pointer::new(THREAD, 0),
                 ]);
@@ -61,9 +61,9 @@ impl Layer<'_> {
 
     /// What a chunk sees of a phase.
     fn seen(&self, grid: &Grid, phase: usize) -> Seen {
-        let (form, src) = (self.form, self.operands.src.geometry.strides());
+        let (form, src) = (self.form, self.frame.operands.src.geometry.strides());
         let phase = &form.phases[phase];
-        let corner = start(self.operands.src.origin(), src, &self.conv.window);
+        let corner = start(self.frame.operands.src.origin(), src, &self.frame.conv.window);
         let [down, across] = form.strides.map(|stride| stride as i64);
         let [y, x] = phase.remainder.map(|r| r as i64);
         let above = grid.stripe.first as i64 * down * src.row;
@@ -78,12 +78,10 @@ impl Layer<'_> {
 
     /// Adds the levels of chunks to what reads the source first.
     fn seen_chunks<const N: usize>(&self, grid: &Grid, levels: &mut Levels<N>) {
-        let src = self.operands.src.geometry.strides();
+        let src = self.frame.operands.src.geometry.strides();
         let of_source = |bytes: i64| std::array::from_fn(|i| if i == 0 { bytes } else { 0 });
-        let down = (grid.stripe.rows * self.form.strides[0]) as i64;
-        levels.chunk(self.form.images, of_source(src.image));
-        levels.chunk(grid.stripe.count, of_source(down * src.row));
-        levels.chunk(grid.parts, [0; N]);
+        let down = self.form.strides[0] as i64 * src.row;
+        self.frame.chunks(levels, grid.stripe, of_source(src.image), of_source(down), [0; N]);
     }
 
     /// Which rows are computed directly.
@@ -113,7 +111,7 @@ impl Layer<'_> {
         let size = if columns == form.pitch { [1, rows * columns] } else { [rows, columns] };
         let row = form.pitch as i64 * POSITION;
         let suspects = Suspects { target: sink.machine.target, size, row };
-        let name = self.name("suspects");
+        let name = self.frame.name("suspects");
         let kernel = sink.program(&name, format!("{suspects:?}"), |n| suspects.program(n))?;
         let middle = &form.taps[form.taps.len() / 2];
         let place = middle.phase as i64 * memory.phase + form.distance(middle) as i64 * POSITION;
@@ -135,14 +133,14 @@ impl Layer<'_> {
             target: sink.machine.target,
             positions: seen.size[1],
             pixel: seen.pixel,
-            plane: self.operands.src.geometry.strides().plane,
+            plane: self.frame.operands.src.geometry.strides().plane,
             channels: form.inputs,
         };
-        let name = self.name("magnitudes");
+        let name = self.frame.name("magnitudes");
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
         let place = phase as i64 * form.magnitudes_phase(grid.stripe.rows);
         let mut levels = Levels::new([
-            Pointer::new(self.operands.src.base, seen.first),
+            Pointer::new(self.frame.operands.src.base, seen.first),
             Pointer::new(THREAD, guard.magnitudes() + place),
         ]);
         self.seen_chunks(grid, &mut levels);

@@ -229,7 +229,7 @@ impl Direct<'_> {
             },
             tiles: runs(&pixels, &widths),
             band: [form.copied_row(), dst.row, res.row],
-            activation: self.layer.conv.activation,
+            epilogue: self.layer.conv.activation.into(),
             ahead: Ahead::Not,
         }
     }

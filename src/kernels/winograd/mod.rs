@@ -26,6 +26,7 @@ use crate::codegen::vir::Target;
 use super::KernelError;
 use super::conv::{Operands, problem, start};
 use super::conv_plan::Refusal;
+use super::epilogue::Epilogue;
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
@@ -367,10 +368,10 @@ impl Layer<'_> {
             pixels: [res.row, res.pixel],
             vectors: reads.vectors.clone(),
         });
-        let activation = self.conv.activation;
-        let key = format!("winograd output {row:?} {added:?} {activation:?}");
+        let epilogue = Epilogue::from(self.conv.activation);
+        let key = format!("winograd output {row:?} {added:?} {epilogue:?}");
         let name = form.name("output", self.conv, operands);
-        let kernel = sink.program(&name, key, |n| row.output(n, added.as_ref(), activation))?;
+        let kernel = sink.program(&name, key, |n| row.output(n, added.as_ref(), epilogue))?;
         let start = |p: &Place, s: Strides, channels: i64| {
             Pointer::new(p.base, p.origin() + class.first as i64 * m * s.row + channels)
         };

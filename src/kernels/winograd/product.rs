@@ -3,6 +3,7 @@
 
 use crate::codegen::vir::Target;
 use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, widest_tile};
+use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Reads;
 use crate::kernels::tiling::{Pixel, runs, split};
@@ -77,7 +78,7 @@ impl Product<'_> {
             },
             tiles: runs(&tiles, &widths),
             band: [0; 3],
-            activation: Default::default(),
+            epilogue: Epilogue::default(),
             ahead: Ahead::of(widths.len()),
         }
     }

@@ -2,10 +2,8 @@
 //!
 //! Between the two passes the tile lies where its result will: there are not enough registers for all of it.
 
-use resnetc_ir::op::Activation;
-
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
-use crate::kernels::conv::micro::activate;
+use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::residual::Read;
 
 use super::linear::{Constants, Folded, groups};
@@ -103,7 +101,7 @@ impl TileRow {
         &self,
         name: String,
         added: Option<&AddedTile>,
-        activation: Activation,
+        epilogue: Epilogue,
     ) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3 + usize::from(added.is_some()));
         let (src, bias, dst) = (b.arg(0), b.arg(1), b.arg(2));
@@ -131,14 +129,14 @@ impl TileRow {
                         return;
                     }
                     let pixel = |[down, across]: [i64; 2]| y as i64 * down + x as i64 * across;
-                    b.arith(Arith::Add, value, value, offset);
-                    if let Some(added) = added {
-                        let from = at(b.arg(3), pixel(added.pixels));
-                        let reads =
-                            &added.vectors[lane as usize / b.target().vector_bytes() as usize];
-                        reads.iter().for_each(|read| read.add(b, value, from));
-                    }
-                    activate(b, activation, &[value]);
+                    epilogue.finish(b, &Growing::NOTHING, &[value], |b, _, sum| {
+                        b.arith(Arith::Add, sum, sum, offset);
+                        if let Some(added) = added {
+                            let from = at(b.arg(3), pixel(added.pixels));
+                            let vector = lane as usize / b.target().vector_bytes() as usize;
+                            added.vectors[vector].iter().for_each(|read| read.add(b, sum, from));
+                        }
+                    });
                     b.store(at(dst, pixel([self.picture_row, PIXEL]) + lane), value);
                 });
             }

@@ -1,49 +1,34 @@
 //! A convolution of few channels in its network: which kernel is called how often, on what.
 
-use resnetc_ir::op::Conv;
-
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::KernelError;
-use crate::kernels::conv::{Operands, problem, start};
-use crate::kernels::fixed::finish::Epilogue;
-use crate::kernels::fixed::guard::{Guard, Packed};
-use crate::kernels::fixed::layer::{Panel, Stripe};
+use crate::kernels::conv::start;
+use crate::kernels::fixed::frame::Frame;
+use crate::kernels::fixed::guard::Guard;
 use crate::kernels::fixed::magnitudes::RowMagnitudes;
+use crate::kernels::fixed::panel::Panel;
 use crate::kernels::fixed::product::{Ending, Product, Together};
-use crate::kernels::fixed::range::{Greatest, Kept, Ranges};
+use crate::kernels::fixed::range::Greatest;
 use crate::kernels::fixed::split_rows::SplitRows;
+use crate::kernels::fixed::stripe::Stripe;
 use crate::kernels::fixed::{BLOCK, CONSTANTS, LANES_BYTES};
 use crate::kernels::geometry::F32;
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::{Narrow, PARTS, TOGETHER};
 
-/// A convolution in its network.
+/// A convolution of a planar image in its network.
 pub(super) struct Layer<'a> {
     pub(super) form: &'a Narrow,
-    pub(super) conv: &'a Conv,
-    pub(super) operands: Operands<'a>,
-    /// The source's greatest magnitudes.
-    pub(super) source: Ranges,
-    /// What is kept of the result's.
-    pub(super) kept: Kept,
-    /// Rows of the result of a chunk.
-    pub(super) rows: usize,
-    /// Where the constants of all blocks of outputs are; the panels stand behind them.
-    pub(super) constants: i64,
+    pub(super) frame: Frame<'a>,
 }
 
 impl Layer<'_> {
-    fn name(&self, step: &str) -> String {
-        let problem = problem(self.operands.src, self.form.outputs, self.conv);
-        format!("fixed point {step} {problem}")
-    }
-
     /// The greatest magnitude of each channel of each image.
     pub(super) fn greatest(&self, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
-        let src = self.operands.src.geometry.strides();
+        let src = self.frame.operands.src.geometry.strides();
         let [h, w] = form.source;
         let [rows, values] = if src.row == w as i64 * F32 { [1, h * w] } else { [h, w] };
         let kernel = Greatest {
@@ -54,13 +39,13 @@ impl Layer<'_> {
                 .then_some(LANES_BYTES - (values % BLOCK) as i64 * F32),
             live: BLOCK,
         };
-        let name = self.name("range");
+        let name = self.frame.name("range");
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
         let mut levels = Levels::new([
-            Pointer::new(self.operands.src.base, self.operands.src.origin()),
-            Pointer::new(ARENA, self.source.offset),
+            Pointer::new(self.frame.operands.src.base, self.frame.operands.src.origin()),
+            Pointer::new(ARENA, self.frame.source.offset),
         ]);
-        levels.chunk(form.images, [src.image, self.source.image()]);
+        levels.chunk(form.images, [src.image, self.frame.source.image()]);
         levels.chunk(form.inputs, [src.plane, LANES_BYTES]);
         Ok(levels.piece(kernel, &[Extent::Fixed(1)]))
     }
@@ -70,7 +55,7 @@ impl Layer<'_> {
         let form = self.form;
         let guard = self.guard(stripe);
         guard.reserve(sink);
-        let mut items = vec![self.scale(stripe, sink)?];
+        let mut items = vec![self.frame.scale(stripe, sink)?];
         items.extend(self.split(stripe, sink)?);
         items.push(self.magnitudes(stripe, &guard, sink)?);
         items.push(guard.check(false, sink)?);
@@ -91,47 +76,11 @@ impl Layer<'_> {
         Ok(Piece { chunks: vec![form.images as u32, stripe.count as u32, PARTS as u32], items })
     }
 
-    /// What the image's values are multiplied by, and their unit.
-    fn scale(&self, stripe: Stripe, sink: &mut Sink) -> Result<Item, KernelError> {
-        let kernel = self.source.scale(&self.name("scale"), self.kept.offset.is_some(), sink)?;
-        let mut levels = Levels::new([
-            Pointer::new(ARENA, self.source.offset),
-            Pointer::new(THREAD, 0),
-            self.range(stripe),
-        ]);
-        let range = self.kept.strides();
-        levels.chunk(self.form.images, [self.source.image(), 0, range[0]]);
-        levels.chunk(stripe.count, [0, 0, range[1]]);
-        levels.chunk(PARTS, [0; 3]);
-        levels.pass_if(2, self.kept.offset.is_some());
-        Ok(Item::Call(levels.call(kernel, &[])))
-    }
-
-    /// Where the first chunk of a stripe keeps its results' range.
-    fn range(&self, stripe: Stripe) -> Pointer {
-        self.kept.of_stripe(stripe.first / self.rows)
-    }
-
     /// What is to be computed directly.
     fn guard(&self, stripe: Stripe) -> Guard<'_> {
-        let form = self.form;
-        Guard {
-            conv: self.conv,
-            operands: self.operands,
-            images: form.images,
-            stripe,
-            parts: PARTS,
-            wide: TOGETHER.blocks.min(form.blocks()),
-            packed: Packed {
-                constants: self.constants,
-                panels: self.constants + form.blocks() as i64 * CONSTANTS,
-                block: form.panels().block_bytes(),
-            },
-            windows: form.windows(stripe.rows),
-            kept: self.kept,
-            range: self.range(stripe),
-            start: form.memory(stripe.rows).end,
-        }
+        let (form, frame) = (self.form, &self.frame);
+        let start = form.memory(stripe.rows).end;
+        Guard { frame, stripe, windows: form.windows(stripe.rows), start }
     }
 
     /// The magnitudes of the pixels that a chunk sees.
@@ -141,17 +90,18 @@ impl Layer<'_> {
         guard: &Guard<'_>,
         sink: &mut Sink,
     ) -> Result<Item, KernelError> {
-        let (form, place) = (self.form, &self.operands.src);
+        let (form, place) = (self.form, &self.frame.operands.src);
         let src = place.geometry.strides();
         let kernel = RowMagnitudes {
             target: sink.machine.target,
             channels: (form.inputs, src.plane),
             pixels: form.pixels(),
         };
-        let name = self.name("magnitudes");
+        let name = self.frame.name("magnitudes");
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
         let down = form.strides[0] as i64 * src.row;
-        let first = start(place.origin(), src, &self.conv.window) + stripe.first as i64 * down;
+        let first =
+            start(place.origin(), src, &self.frame.conv.window) + stripe.first as i64 * down;
         let mut levels = Levels::new([
             Pointer::new(place.base, first),
             Pointer::new(THREAD, guard.magnitudes()),
@@ -165,7 +115,7 @@ impl Layer<'_> {
     /// The source, as digits. The last row of the last stripe may have less rows of the source than others: past them there
     /// is no memory that is the source's.
     fn split(&self, stripe: Stripe, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
-        let (form, src) = (self.form, &self.operands.src);
+        let (form, src) = (self.form, &self.frame.operands.src);
         let rows = form.rows(stripe.rows);
         let together = form.together();
         if stripe.first + stripe.count * stripe.rows < form.size[0] {
@@ -173,7 +123,7 @@ impl Layer<'_> {
         }
         let last = rows - 1;
         let halo = src.geometry.halo;
-        let end = form.source[0] + halo.bottom + self.conv.window.pads.top;
+        let end = form.source[0] + halo.bottom + self.frame.conv.window.pads.top;
         let left = end.saturating_sub((stripe.first + last) * together).min(together);
         let whole = (last > 0).then(|| self.split_rows(stripe, [0, last], together, sink));
         let last = self.split_rows(stripe, [last, 1], left, sink);
@@ -188,7 +138,7 @@ impl Layer<'_> {
         live: usize,
         sink: &mut Sink,
     ) -> Result<Item, KernelError> {
-        let (form, place) = (self.form, &self.operands.src);
+        let (form, place) = (self.form, &self.frame.operands.src);
         let memory = form.memory(stripe.rows);
         let src = place.geometry.strides();
         let kernel = SplitRows {
@@ -200,18 +150,16 @@ impl Layer<'_> {
             plane: memory.plane,
             apart: memory.apart,
         };
-        let name = self.name("split");
+        let name = self.frame.name("split");
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
         let row = form.together() as i64 * src.row;
         let above = (stripe.first + first) as i64 * row;
         let mut levels = Levels::new([
-            Pointer::new(place.base, start(place.origin(), src, &self.conv.window) + above),
+            Pointer::new(place.base, start(place.origin(), src, &self.frame.conv.window) + above),
             Pointer::new(THREAD, memory.digits + first as i64 * memory.pitch),
             Pointer::new(THREAD, 0),
         ]);
-        levels.chunk(form.images, [src.image, 0, 0]);
-        levels.chunk(stripe.count, [stripe.rows as i64 * row, 0, 0]);
-        levels.chunk(PARTS, [0; 3]);
+        self.frame.chunks(&mut levels, stripe, [src.image, 0, 0], [row, 0, 0], [0; 3]);
         levels.inner(Extent::Fixed(count as u32), [row, memory.pitch, 0]);
         Ok(Item::Call(levels.call(kernel, &[])))
     }
@@ -225,12 +173,7 @@ impl Layer<'_> {
     ) -> Result<Item, KernelError> {
         let form = self.form;
         let memory = form.memory(stripe.rows);
-        let dst = self.operands.dst.geometry.strides();
-        let epilogue = Epilogue {
-            residual: false,
-            activation: self.conv.activation,
-            ranges: self.kept.offset.is_some(),
-        };
+        let dst = self.frame.operands.dst.geometry.strides();
         let last = (form.size[1] - 1) % TILE_ROWS + 1;
         let product = Product {
             target: sink.machine.target,
@@ -243,29 +186,29 @@ impl Layer<'_> {
             rows: (stripe.rows, [memory.pitch, dst.row]),
             group: 0,
             plane: dst.plane,
-            ending: Some(Ending { epilogue, plane: 0, last }),
+            ending: Some(Ending { finishing: self.frame.finishing(), plane: 0, last }),
         };
         let panels = form.panels();
         let weights = panels.block_bytes();
-        let name = self.name("product");
+        let name = self.frame.name("product");
         let kernel = sink.program(&name, format!("{product:?}"), |n| product.program(n))?;
         sink.note_tile(kernel, product.widest());
         let first = before as i64;
         let offset = first * dst.plane + stripe.first as i64 * dst.row;
-        let behind = self.constants + form.blocks() as i64 * CONSTANTS;
+        let behind = self.frame.packed.panels();
         let mut levels = Levels::new([
             Pointer::new(WEIGHTS, behind + first * weights),
-            Pointer::new(WEIGHTS, self.constants + first * CONSTANTS),
+            Pointer::new(WEIGHTS, self.frame.packed.constants + first * CONSTANTS),
             Pointer::new(THREAD, 0),
-            Pointer::new(self.operands.dst.base, self.operands.dst.origin() + offset),
-            self.range(stripe),
+            Pointer::new(self.frame.operands.dst.base, self.frame.operands.dst.origin() + offset),
+            self.frame.range(stripe),
         ]);
-        let range = self.kept.strides();
+        let range = self.frame.kept.strides();
         levels.chunk(form.images, [0, 0, 0, dst.image, range[0]]);
         levels.chunk(stripe.count, [0, 0, 0, stripe.rows as i64 * dst.row, range[1]]);
         levels.chunk(PARTS, [0; 5]);
         levels.repeat([weights, CONSTANTS, 0, dst.plane, 0].map(|bytes| bytes * blocks as i64));
-        levels.pass_if(4, self.kept.offset.is_some());
+        levels.pass_if(4, self.frame.publishes());
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 }

@@ -16,13 +16,14 @@ use crate::kernels::conv_plan::Refusal;
 use crate::kernels::sink::{Machine, Sink};
 
 use super::cost;
+use super::frame::{Frame, Packed};
 use super::guard::Windows;
-use super::layer::Stripe;
 use super::magnitudes::MAGNITUDE_BYTES;
 use super::number::DIGITS;
 use super::pack::Panels;
 use super::product::Together;
 use super::range::{Kept, Ranges};
+use super::stripe::stripes_and_last;
 use super::unpack::{Level, Stretch};
 use super::{BLOCK, FARTHEST, GROUP_BLOCKS, LANES_BYTES, MOST_WEIGHTS, ROW, SUMS, Shared, TILE};
 
@@ -272,18 +273,23 @@ impl Narrow {
         let found = Ranges { offset: shared.scratch, ..self.ranges() };
         let layer = Layer {
             form: self,
-            conv,
-            operands,
-            source: shared.source.unwrap_or(found),
-            kept: self.kept(&sink.machine, shared.own),
-            rows: self.stripe(&sink.machine),
-            constants,
+            frame: Frame {
+                conv,
+                operands,
+                source: shared.source.unwrap_or(found),
+                kept: self.kept(&sink.machine, shared.own),
+                images: self.images,
+                rows: self.stripe(&sink.machine),
+                parts: PARTS,
+                wide: TOGETHER.blocks.min(self.blocks()),
+                packed: Packed { constants, blocks: self.blocks(), block: panels.block_bytes() },
+            },
         };
         let mut regions = Vec::new();
         if shared.source.is_none() {
             regions.push(vec![layer.greatest(sink)?]);
         }
-        let stripes = stripes(self.size[0], layer.rows).into_iter();
+        let stripes = stripes_and_last(self.size[0], layer.frame.rows).into_iter();
         regions.push(stripes.map(|s| layer.piece(s, sink)).collect::<Result<_, _>>()?);
         Ok(regions)
     }
@@ -307,13 +313,4 @@ struct Memory {
     /// Where rows are before they share pixels.
     apart: i64,
     end: i64,
-}
-
-/// All rows, the last stripe apart from the others.
-fn stripes(total: usize, rows: usize) -> Vec<Stripe> {
-    let count = total.div_ceil(rows) - 1;
-    let before = Stripe { first: 0, rows, count };
-    let first = count * rows;
-    let last = Stripe { first, rows: total - first, count: 1 };
-    [before, last].into_iter().filter(|s| s.count > 0).collect()
 }

@@ -7,7 +7,7 @@ use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
+use resnetc::codegen::image::{Image, Options as CodegenOptions};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::Program;
 use resnetc::compile::Stages;
@@ -27,13 +27,12 @@ fn encoding(c: &mut Criterion) {
     let mut group = c.benchmark_group("encode");
     group.sample_size(10);
     let cranelift = Cranelift::host().expect("a CPU that Cranelift knows");
-    for isa in resnetc::cpu::ISAS.into_iter().filter(|isa| isa.missing().is_none()) {
+    for isa in resnetc::isa::ISAS.into_iter().filter(|isa| isa.missing().is_none()) {
         let kernels = kernels(isa);
-        let jobs: Vec<_> = kernels.iter().map(|k| (k, Backend::of(k.target))).collect();
         let instructions = kernels.iter().map(|k| k.work().instructions).sum();
         group.throughput(Throughput::Elements(instructions));
         group.bench_function(isa.name(), |b| {
-            b.iter(|| Image::compile(&cranelift, &jobs, &[], CodegenOptions::default()))
+            b.iter(|| Image::compile(&cranelift, isa, &kernels, &[], CodegenOptions::default()))
         });
     }
     group.finish();

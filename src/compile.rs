@@ -16,11 +16,12 @@ use resnetc_ir::{DType, Graph, NodeId};
 pub use resnetc_ir::cost::{macs, moved_bytes, run_macs};
 
 use crate::codegen::code::CodeSpace;
-use crate::codegen::image::{Backend, Image, Options as CodegenOptions};
+use crate::codegen::image::{Image, Options as CodegenOptions};
 use crate::codegen::machine::Cranelift;
 use crate::codegen::perf_map;
-use crate::cpu::Isa;
 use crate::error::Error;
+use crate::host::executable::{self, Refusal};
+use crate::isa::Isa;
 use crate::options::{Engine, Options};
 use crate::passes::Remarks;
 use crate::plan;
@@ -28,7 +29,6 @@ use crate::report::convolutions::ChosenConvolution;
 use crate::report::kernels::{KernelInfo, describe};
 use crate::report::plan::MemoryPlan;
 use crate::runtime::compiled::Compiled;
-use crate::runtime::executable::{self, Refusal};
 use crate::runtime::model::{Body, Model, Port, Program};
 use crate::runtime::pack::pack;
 use crate::runtime::pool::Pool;
@@ -114,7 +114,8 @@ impl CompileReport {
 /// If an operator cannot be compiled, the CPU lacks the instruction set, there cannot be so many threads, or the system
 /// refuses memory.
 pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
-    machine(options)?;
+    options.isa.resolve()?;
+    options.thread_count()?;
     let refusal = executable::probe().err();
     match (options.engine, refusal) {
         (Engine::Interpreted, _) => {
@@ -171,9 +172,8 @@ fn build(
     drop(stages.graph);
     clock.lap("lower");
     let cranelift = Cranelift::host()?;
-    let jobs: Vec<_> = lowered.kernels.iter().map(|k| (k, Backend::of(k.target))).collect();
     let how = CodegenOptions { threads: machine.threads, ..CodegenOptions::default() };
-    let image = Image::compile(&cranelift, &jobs, &lowered.regions, how)?;
+    let image = Image::compile(&cranelift, isa, &lowered.kernels, &lowered.regions, how)?;
     let code = CodeSpace::new(&cranelift, &image)?;
     let perf_map = options.perf_map.then(|| perf_map::append(code.symbols(&image)));
     clock.lap("codegen");

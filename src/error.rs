@@ -6,14 +6,14 @@ use resnetc_ir::{DType, GraphError};
 
 use crate::advice::{Advice, NoEffect, OptionName};
 use crate::codegen::error::CodegenError;
-use crate::cpu::IsaError;
 use crate::export::ExportError;
+use crate::host::executable::Refusal;
 use crate::import::ImportError;
+use crate::isa::IsaError;
 use crate::kernels::KernelError;
 use crate::one_line::one_line;
 use crate::passes::PassError;
 use crate::plan::verify::PlanError;
-use crate::runtime::executable::Refusal;
 use crate::spec::SpecError;
 
 /// An error of the library.
@@ -40,7 +40,7 @@ pub enum Error {
         /// All of them.
         options: Vec<NoEffect>,
     },
-    /// The CPU lacks the instruction set that was asked for.
+    /// The CPU lacks the instruction set that was asked for, or the system refuses it.
     #[error(transparent)]
     Isa(#[from] IsaError),
     /// The system gives no executable memory; [`Engine`](crate::Engine) says what else can be done.

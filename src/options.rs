@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::advice::{NoEffect, OptionName};
-use crate::cpu::IsaChoice;
 use crate::error::Error;
 use crate::import::onnx::Bindings;
+use crate::isa::IsaChoice;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
 use crate::runtime::pool::{default_threads, most_threads};
@@ -35,7 +35,7 @@ pub enum Numerics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// Machine code. Compiling fails where the system allows no executable memory
-    /// ([`executable`](crate::runtime::executable)).
+    /// ([`executable`](crate::host::executable)).
     #[default]
     Compiled,
     /// The interpreter: the network as it was described, in f64, on one thread, and some hundred times slower. No pass

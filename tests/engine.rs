@@ -133,7 +133,7 @@ fn machine_code_is_what_runs_where_it_may() {
 mod denied {
     use super::*;
     use resnetc::Error;
-    use resnetc::runtime::executable::{self, Setting};
+    use resnetc::host::executable::{self, Setting};
 
     pub(super) fn all() {
         let this = std::env::current_exe().expect("this program");

@@ -3,7 +3,7 @@
 
 #[cfg(not(unix))]
 fn main() {
-    resnetc_testing::host::not_run("models in forked children", "fork");
+    resnetc_testing::host::not_run("models in forked children", "this system has no fork");
 }
 
 #[cfg(unix)]
@@ -164,7 +164,7 @@ mod unix {
         let expected = run(&inherited, &mut inherited.context().expect("memory"));
         fork("no threads", || {
             if !refuse_threads() {
-                return not_run("the refusal of threads", "limit of threads that is kept");
+                return not_run("the refusal of threads", "this system keeps no limit of threads");
             }
             match many.compile() {
                 Err(e @ Error::Thread { threads: THREADS, .. }) => {

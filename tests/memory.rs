@@ -32,9 +32,10 @@ fn main() {
         [word, file, threads] if word == "peak" => {
             peak(Path::new(file), threads.parse().expect("a number"));
         }
-        _ if peak_bytes().is_none() => {
-            resnetc_testing::host::not_run("peaks of memory", "/proc/self/status")
-        }
+        _ if peak_bytes().is_none() => resnetc_testing::host::not_run(
+            "peaks of memory",
+            "this system has no /proc/self/status",
+        ),
         _ => all(),
     }
 }

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use resnetc::cpu::{ISAS, core_cache_bytes};
+use resnetc::host::caches::core_cache_bytes;
+use resnetc::host::executable::{self, Refusal};
+use resnetc::isa::{ISAS, Isa, IsaChoice};
 use resnetc::noise::{Noise, Watch};
-use resnetc::runtime::executable::{self, Refusal};
 use resnetc::runtime::peak;
 use resnetc::runtime::pool::default_threads;
-use resnetc::{Isa, IsaChoice};
 use serde::Serialize;
 
 use crate::args::{threads, warn_of_threads};
@@ -19,7 +19,8 @@ use crate::units::{bytes, plural};
 /// Show what this machine offers: instruction sets, threads, cache, and how fast it multiplies and adds
 ///
 /// Each speed is measured twice, and the higher one is told. Where they differ, or other processes were in the way, it says
-/// that the machine is busy: then no command here measures what it would on a quiet one.
+/// that the machine is busy: then no command here measures what it would on a quiet one. The system is asked for the
+/// permission to use tile registers, where there are any, as it is before a network runs on them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Threads to measure with [default: as many as the process may use]
@@ -71,7 +72,7 @@ struct IsaReport {
     lanes: usize,
     vector_registers: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    missing: Option<&'static str>,
+    missing: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_gflops_one_thread: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +85,7 @@ const TIME: Duration = Duration::from_millis(60);
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     warn_of_threads(args.threads);
     let threads = args.threads.unwrap_or_else(default_threads);
-    let isa = IsaChoice::Auto.resolve().map_err(resnetc::Error::from)?;
+    let isa = IsaChoice::Auto.enable().map_err(resnetc::Error::from)?;
     let refusal = executable::probe().err();
     let code = refusal.is_none();
     let watch = Watch::start();
@@ -109,7 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// What there is of an instruction set; how fast it is, if code can run. The two measurements of each speed go to `peaks`.
+/// Whether an instruction set can be used, for which the system is asked; how fast it is, if code can run. The two measurements of each speed go to `peaks`.
 fn examine(
     isa: Isa,
     threads: usize,
@@ -121,7 +122,7 @@ fn examine(
         name: isa.name(),
         lanes: target.lanes,
         vector_registers: target.vectors,
-        missing: isa.missing(),
+        missing: isa.enable().err().map(|e| e.lack.to_string()),
         peak_gflops_one_thread: None,
         peak_gflops: None,
     };
@@ -157,13 +158,13 @@ fn text(report: &Report) -> String {
         let _ = writeln!(text, "             `run` and `classify` use the interpreter, far slower");
     }
     for set in &report.instruction_sets {
-        let found = match (set.missing, set.peak_gflops_one_thread, set.peak_gflops) {
+        let found = match (&set.missing, set.peak_gflops_one_thread, set.peak_gflops) {
             (None, Some(one), Some(all)) => format!(
                 "{one:.1} GFLOP/s on 1 thread, {all:.1} on {}",
                 plural(report.threads, "thread")
             ),
             (None, ..) => "here, but no code can be run".to_owned(),
-            (Some(missing), ..) => format!("not here: the CPU has no {missing}"),
+            (Some(missing), ..) => format!("not here: {missing}"),
         };
         let used =
             if set.name == report.isa && memory.allowed { " (used by --isa auto)" } else { "" };

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use resnetc::advice::OptionName;
-use resnetc::codegen::image::{Backend, Image, Options as CodegenOptions};
+use resnetc::codegen::image::{Image, Options as CodegenOptions};
 use resnetc::codegen::machine::{Compiled, Cranelift};
 use resnetc::codegen::vir::Program;
 use resnetc::codegen::{listing, x64};
 use resnetc::compile::{Lowered, Stages};
 use resnetc::ir::{Graph, dot, text};
 use resnetc::plan::table;
-use resnetc::{Error, Network};
+use resnetc::{Error, Isa, Network};
 
 use crate::args::{Common, Values};
 use crate::failure::Failure;
@@ -169,7 +169,7 @@ fn functions(args: &Args, network: &Network) -> Result<String, Failure> {
             .map(|&k| format!("{}\n", lowered.kernels[k]))
             .collect());
     }
-    let image = image(&lowered)?;
+    let image = image(stages.isa, &lowered)?;
     let kernel = |&k: &usize| ("kernel", &image.kernels[k], Some(&lowered.kernels[k]));
     let region = |&r: &usize| ("region", &image.regions[r], None);
     let kernels = selection.kernels.iter().map(kernel);
@@ -183,11 +183,10 @@ fn functions(args: &Args, network: &Network) -> Result<String, Failure> {
     }
 }
 
-fn image(lowered: &Lowered) -> Result<Image, Error> {
+fn image(isa: Isa, lowered: &Lowered) -> Result<Image, Error> {
     let cranelift = Cranelift::host()?;
-    let jobs: Vec<_> = lowered.kernels.iter().map(|k| (k, Backend::of(k.target))).collect();
     let options = CodegenOptions { keep_ir: true, ..CodegenOptions::default() };
-    Ok(Image::compile(&cranelift, &jobs, &lowered.regions, options)?)
+    Ok(Image::compile(&cranelift, isa, &lowered.kernels, &lowered.regions, options)?)
 }
 
 fn clif(what: &str, function: &Compiled) -> Option<String> {

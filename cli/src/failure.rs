@@ -138,8 +138,8 @@ impl From<Error> for Failure {
                 None => Failure::of(&error),
             },
             Error::Isa(e) => {
-                Failure::new(format!("this CPU has no {}, which --isa {} needs", e.missing, e.isa))
-                    .help("use --isa auto; `resnetc doctor` lists what this CPU has")
+                Failure::new(format!("--isa {} cannot be used here: {}", e.isa, e.lack))
+                    .help("use --isa auto; `resnetc doctor` lists what can be used here")
             }
             Error::Pass(PassError::Unknown { name, valid }) => {
                 Failure::new(format!("there is no pass \"{name}\"")).help(optional_passes(valid))

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         args.common.refuse(&[OptionName::Tuned], "exact numerics leave nothing to measure")?;
     }
     let network = args.common.without_tuned().load(&args.model, Values::Given)?;
-    let isa = args.common.model.isa.resolve().map_err(Error::from)?;
+    let isa = args.common.model.isa.enable().map_err(Error::from)?;
     let machine = MachineKey::of(isa, network.options().thread_count()?);
     // There is nothing to be written then.
     let file = match args.common.model.numerics {

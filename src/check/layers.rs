@@ -13,7 +13,7 @@ use super::jumps::Interpreted;
 use super::suspect::Suspect;
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};
-use crate::cpu::Isa;
+use crate::isa::Isa;
 use crate::passes::Remarks;
 
 /// What a difference is due to.

@@ -9,7 +9,7 @@ use super::compared::Compared;
 use super::jumps::{Choices, Interpreted};
 use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
-use crate::cpu::Isa;
+use crate::isa::Isa;
 
 /// What the interpreter computes from the graph before any pass, where it chooses so at jumps.
 #[derive(Clone, Debug)]

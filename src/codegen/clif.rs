@@ -9,15 +9,28 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, Variable};
 
-use super::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use super::error::CodegenError;
 use super::listing;
 use super::machine::{Compiled, Cranelift, Scratch};
 use super::usage::Usage;
-use super::vir::{Arith, Count, Inst, Mem, P, Program, V};
+use super::vir::{
+    Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC, POW2_SHIFT, Program,
+    Target, V,
+};
+use crate::isa::IntegerDot;
 
 /// The lanes of the programs that this back end compiles.
-pub const LANES: usize = 4;
+const LANES: usize = 4;
+
+/// The most that programs for this back end may count on.
+const ENCODED: Target = Target {
+    lanes: LANES,
+    vectors: Target::MOST_VECTORS,
+    tiles: 0,
+    fused: true,
+    integers: false,
+    dot: IntegerDot::None,
+};
 
 /// Floats of this size and above have no fraction.
 const WHOLE: f32 = 8_388_608.0;
@@ -26,7 +39,7 @@ const SIGN: u32 = 1 << 31;
 /// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text, and where the program's lines are.
 ///
 /// # Errors
-/// If the program has other than 4 lanes or is malformed, or Cranelift refuses.
+/// If the program has other than 4 lanes, counts on integers or tiles, or is malformed, or Cranelift refuses.
 pub fn compile(
     cranelift: &Cranelift,
     scratch: &mut Scratch,
@@ -34,9 +47,9 @@ pub fn compile(
     keep_ir: bool,
 ) -> Result<Compiled, CodegenError> {
     let usage = Usage::of(program)?;
-    if program.target.lanes != LANES {
-        let (program, lanes) = (program.name.clone(), program.target.lanes);
-        return Err(CodegenError::Width { program, lanes, backend: "Cranelift" });
+    if program.target.lanes != LANES || !ENCODED.includes(program.target) {
+        let (program, target) = (program.name.clone(), program.target);
+        return Err(CodegenError::Target { program, target, backend: "Cranelift" });
     }
     let signature = cranelift.kernel_signature(program.args);
     scratch.compile(cranelift, &program.name, signature, keep_ir, |builder| {
@@ -143,7 +156,7 @@ impl Writer<'_> {
             }
             // Cranelift has no such instruction, and none is needed for the meaning.
             Inst::Prefetch { .. } => {}
-            // Programs for targets without tiles were checked to have none of these.
+            // Programs for targets without integers and tiles were checked to have none of these.
             Inst::ToInteger { .. }
             | Inst::FromInteger { .. }
             | Inst::Integer { .. }

@@ -15,8 +15,6 @@ use cranelift_module::{ModuleResult, default_libcall_names};
 use super::error::CodegenError;
 use super::image::{Image, RegionInfo};
 use super::machine::{Compiled, Cranelift};
-use super::vir::Target;
-use crate::cpu::Isa;
 
 /// What a region's function is.
 type RegionFn = extern "C" fn(bases: *const *mut u8, chunk: u64);
@@ -84,13 +82,13 @@ impl fmt::Debug for CodeSpace {
 }
 
 impl CodeSpace {
-    /// Puts the functions of `image` into memory.
+    /// Puts the functions of `image` into memory, and makes the instruction set usable that they need ([`Isa::enable`](crate::isa::Isa::enable)).
     ///
     /// # Errors
-    /// If this CPU lacks the instructions, or the system gives no executable memory.
+    /// If this CPU lacks the instructions, or the system refuses them or executable memory.
     pub fn new(cranelift: &Cranelift, image: &Image) -> Result<Self, CodegenError> {
         let start = Instant::now();
-        check_host(image.x64)?;
+        image.isa.enable()?;
         let mut builder = JITBuilder::with_isa(cranelift.owned_isa(), default_libcall_names());
         builder.memory_provider(Box::new(Contiguous::new(capacity(image.functions()))));
         let mut module = OwnedModule::new(JITModule::new(builder));
@@ -154,21 +152,6 @@ impl CodeSpace {
         {
             function(bases.0.as_ptr(), chunk);
         }
-    }
-}
-
-/// Whether this CPU has what the x86-64 encoder uses for so many lanes.
-/// Whether this CPU has the instructions that the x86-64 encoder uses for a target.
-fn check_host(target: Option<Target>) -> Result<(), CodegenError> {
-    let Some(target) = target else { return Ok(()) };
-    let isa = match (target.lanes, target.tiles) {
-        (4 | 8, 0) => Isa::Avx2,
-        (_, 0) => Isa::Avx512,
-        _ => Isa::Amx,
-    };
-    match isa.missing() {
-        None => Ok(()),
-        Some(name) => Err(CodegenError::Host(format!("the CPU has no {name}"))),
     }
 }
 

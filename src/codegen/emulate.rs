@@ -8,7 +8,10 @@ use super::error::CodegenError;
 use super::integers;
 use super::region::{Arg, Call, Extent, Item, Piece, Region};
 use super::usage::Usage;
-use super::vir::{Arith, Count, Inst, Mem, P, POINTERS, Program, T, TILE_ROWS, V};
+use super::vir::{
+    Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POINTERS, POW2_MAGIC, POW2_SHIFT,
+    Program, T, TILE_ROWS, Target, V,
+};
 
 /// Buffers of f32 at made-up addresses, far apart: whatever is addressed outside a buffer is in none.
 #[derive(Clone, Debug, Default)]
@@ -121,8 +124,12 @@ pub fn emulate(
         (4, true) => Machine::<4, true>::run(program, args, memory),
         (8, false) => Machine::<8, false>::run(program, args, memory),
         (8, true) => Machine::<8, true>::run(program, args, memory),
-        (_, false) => Machine::<16, false>::run(program, args, memory),
-        (_, true) => Machine::<16, true>::run(program, args, memory),
+        (16, false) => Machine::<16, false>::run(program, args, memory),
+        (16, true) => Machine::<16, true>::run(program, args, memory),
+        _ => {
+            let (program, target) = (program.name.clone(), program.target);
+            Err(CodegenError::Target { program, target, backend: "the emulator" }.into())
+        }
     }
 }
 
@@ -259,19 +266,13 @@ fn turns(extent: &Extent, indices: &[u64]) -> u64 {
     }
 }
 
-/// The most vector registers of any target.
-const VECTORS: usize = 32;
-
 struct Machine<'a, const LANES: usize, const FUSED: bool> {
     program: &'a Program,
-    vectors: [[f32; LANES]; VECTORS],
-    tiles: [Tile; TILES],
+    vectors: [[f32; LANES]; Target::MOST_VECTORS],
+    tiles: [Tile; Target::MOST_TILES],
     pointers: [u64; POINTERS],
     memory: &'a mut Memory,
 }
-
-/// The most tile registers of any target.
-const TILES: usize = 8;
 
 /// A tile register, row after row.
 type Tile = [[f32; TILE_ROWS]; TILE_ROWS];
@@ -280,8 +281,8 @@ impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
     fn run(program: &'a Program, args: &[u64], memory: &'a mut Memory) -> Result<(), EmulateError> {
         let mut pointers = [0; POINTERS];
         pointers.iter_mut().zip(args).take(program.args).for_each(|(p, &arg)| *p = arg);
-        let vectors = [[f32::NAN; LANES]; VECTORS];
-        let tiles = [[[f32::NAN; TILE_ROWS]; TILE_ROWS]; TILES];
+        let vectors = [[f32::NAN; LANES]; Target::MOST_VECTORS];
+        let tiles = [[[f32::NAN; TILE_ROWS]; TILE_ROWS]; Target::MOST_TILES];
         Machine::<LANES, FUSED> { program, vectors, tiles, pointers, memory }.block(&program.body)
     }
 
@@ -481,23 +482,9 @@ fn mask(set: bool) -> f32 {
     f32::from_bits(if set { u32::MAX } else { 0 })
 }
 
-/// Added to `x`, leaves `x + 127` in the low bits of the sum: [`Inst::Pow2`] on every back end is this addition
-/// and a shift that moves those bits to the exponent. The rest of the bits is 0, so that no `x` gives NaN.
-pub(super) const POW2_MAGIC: f32 = 12_582_912.0 + 127.0;
-
-/// How far [`Inst::Pow2`] and [`Inst::Exponent`] shift.
-pub(super) const POW2_SHIFT: u32 = 23;
-
 fn pow2(x: f32) -> f32 {
     f32::from_bits((x + POW2_MAGIC).to_bits() << POW2_SHIFT)
 }
-
-/// [`Inst::Exponent`] shifts the exponent of `x` to the low bits of this number, whose unit in the last place is 1,
-/// and subtracts it and the bias again.
-pub(super) const EXPONENT_BASE: f32 = 8_388_608.0;
-
-/// What [`Inst::Exponent`] subtracts.
-pub(super) const EXPONENT_MAGIC: f32 = EXPONENT_BASE + 127.0;
 
 fn exponent(x: f32) -> f32 {
     f32::from_bits(x.to_bits() >> POW2_SHIFT | EXPONENT_BASE.to_bits()) - EXPONENT_MAGIC

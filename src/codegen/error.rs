@@ -2,6 +2,8 @@
 
 use cranelift_module::ModuleError;
 
+use crate::isa::{Isa, IsaError, Target};
+
 /// Why there is no machine code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -22,13 +24,13 @@ pub enum CodegenError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The back end does not encode such programs.
-    #[error("kernel {program} has {lanes} lanes, which {backend} does not encode")]
-    Width {
+    /// The back end does not encode programs for such a target.
+    #[error("kernel {program} is made for {target}, which {backend} does not encode")]
+    Target {
         /// Name of the program.
         program: String,
-        /// Its lanes.
-        lanes: usize,
+        /// What it counts on.
+        target: Target,
         /// The back end.
         backend: &'static str,
     },
@@ -40,9 +42,22 @@ pub enum CodegenError {
         /// What the code generator said.
         reason: String,
     },
-    /// This CPU or system cannot run what was to be compiled.
+    /// A kernel counts on more than the instruction set has that the network is compiled for: a bug of whoever built it.
+    #[error("kernel {program} is made for {target}, which is more than {isa} has")]
+    Excess {
+        /// Name of the program.
+        program: String,
+        /// What it counts on.
+        target: Target,
+        /// What is compiled for.
+        isa: Isa,
+    },
+    /// Cranelift has no back end for this machine.
     #[error("this machine cannot run the code: {0}")]
     Host(String),
+    /// This CPU lacks what the code needs, or the system refuses it.
+    #[error(transparent)]
+    Unusable(#[from] IsaError),
     /// The system gives no executable memory.
     #[error("the system allows no executable memory: {0}")]
     Memory(String),

@@ -10,24 +10,9 @@ use cranelift_module::{FuncId, Linkage, Module, ModuleError, ModuleRelocTarget};
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
 use super::region::Region;
-use super::vir::{Program, Target};
+use super::vir::Program;
 use super::{clif, driver, x64};
-
-/// Who encodes a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Backend {
-    /// Cranelift: 4 lanes, any CPU.
-    Clif,
-    /// The x86-64 encoder: 8 or 16 lanes, or 4 with AVX.
-    X64,
-}
-
-impl Backend {
-    /// The usual one for a target.
-    pub fn of(target: Target) -> Backend {
-        if target.lanes == clif::LANES { Backend::Clif } else { Backend::X64 }
-    }
-}
+use crate::isa::{Backend, Isa};
 
 /// How to compile.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +32,10 @@ impl Default for Options {
 /// Time spent, summed over all threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// In Cranelift, for kernels.
-    pub clif: Duration,
-    /// In the x86-64 encoder.
-    pub x64: Duration,
-    /// In Cranelift, for regions.
-    pub driver: Duration,
+    /// For kernels, in the back end of the instruction set.
+    pub kernels: Duration,
+    /// For regions, in Cranelift.
+    pub regions: Duration,
 }
 
 /// What a region needs to be run.
@@ -73,8 +56,8 @@ pub struct Image {
     pub regions: Vec<Compiled>,
     /// In the order of the regions.
     pub infos: Vec<RegionInfo>,
-    /// The widest target that the x86-64 encoder was asked for, if it was.
-    pub x64: Option<Target>,
+    /// What its kernels need.
+    pub isa: Isa,
     /// Who took how long.
     pub times: Times,
 }
@@ -82,7 +65,7 @@ pub struct Image {
 /// One function to compile.
 #[derive(Clone, Copy)]
 enum Job<'a> {
-    Kernel(&'a Program, Backend),
+    Kernel(&'a Program),
     Region(&'a Region),
 }
 
@@ -90,36 +73,38 @@ enum Job<'a> {
 type Done = (usize, Result<Compiled, CodegenError>, Duration);
 
 impl Image {
-    /// Compiles all of `kernels`, each by its back end, and all of `regions`, whose
+    /// Compiles all of `kernels`, by the back end of the instruction set, and all of `regions`, whose
     /// [`Call::kernel`](super::region::Call::kernel) count in `kernels`.
     ///
     /// # Errors
-    /// The first function, in order, that cannot be compiled.
+    /// If a kernel counts on more than the instruction set has; else the first function, in order, that cannot be compiled.
     pub fn compile(
         cranelift: &Cranelift,
-        kernels: &[(&Program, Backend)],
+        isa: Isa,
+        kernels: &[Program],
         regions: &[Region],
         options: Options,
     ) -> Result<Image, CodegenError> {
-        let arities: Vec<usize> = kernels.iter().map(|(program, _)| program.args).collect();
-        let jobs: Vec<Job<'_>> = kernels
-            .iter()
-            .map(|&(program, backend)| Job::Kernel(program, backend))
-            .chain(regions.iter().map(Job::Region))
-            .collect();
+        if let Some(program) = kernels.iter().find(|k| !isa.target().includes(k.target)) {
+            let (program, target) = (program.name.clone(), program.target);
+            return Err(CodegenError::Excess { program, target, isa });
+        }
+        let arities: Vec<usize> = kernels.iter().map(|program| program.args).collect();
+        let jobs = kernels.iter().map(Job::Kernel).chain(regions.iter().map(Job::Region));
+        let jobs: Vec<Job<'_>> = jobs.collect();
         let mut done = run_all(&jobs, options.threads, |job, scratch| match *job {
-            Job::Kernel(program, Backend::Clif) => {
-                clif::compile(cranelift, scratch, program, options.keep_ir)
-            }
-            Job::Kernel(program, Backend::X64) => x64::encode(program).map(|encoded| Compiled {
-                name: program.name.clone(),
-                bytes: encoded.bytes,
-                code: encoded.code,
-                alignment: x64::ALIGNMENT,
-                calls: Vec::new(),
-                ir: None,
-                lines: if options.keep_ir { encoded.lines } else { Vec::new() },
-            }),
+            Job::Kernel(program) => match isa.backend() {
+                Backend::Clif => clif::compile(cranelift, scratch, program, options.keep_ir),
+                Backend::X64 => x64::encode(program).map(|encoded| Compiled {
+                    name: program.name.clone(),
+                    bytes: encoded.bytes,
+                    code: encoded.code,
+                    alignment: x64::ALIGNMENT,
+                    calls: Vec::new(),
+                    ir: None,
+                    lines: if options.keep_ir { encoded.lines } else { Vec::new() },
+                }),
+            },
             Job::Region(region) => {
                 driver::compile(cranelift, scratch, region, &arities, options.keep_ir)
             }
@@ -130,17 +115,15 @@ impl Image {
         for ((_, outcome, time), job) in done.into_iter().zip(&jobs) {
             functions.push(outcome?);
             *match job {
-                Job::Kernel(_, Backend::Clif) => &mut times.clif,
-                Job::Kernel(_, Backend::X64) => &mut times.x64,
-                Job::Region(_) => &mut times.driver,
+                Job::Kernel(_) => &mut times.kernels,
+                Job::Region(_) => &mut times.regions,
             } += time;
         }
-        let x64 = kernels.iter().filter(|(_, backend)| *backend == Backend::X64);
         Ok(Image {
             regions: functions.split_off(kernels.len()),
             kernels: functions,
             infos: regions.iter().map(info).collect(),
-            x64: x64.map(|(program, _)| program.target).max_by_key(|t| (t.lanes, t.tiles)),
+            isa,
             times,
         })
     }

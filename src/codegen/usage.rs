@@ -2,6 +2,7 @@
 
 use super::error::CodegenError;
 use super::vir::{Count, Inst, Mem, P, POINTERS, Program, T, V, loop_depth};
+use crate::isa::IntegerDot;
 
 /// The registers of a program that was checked against its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +24,19 @@ impl Usage {
     /// If it has a lane count that no target has, or names registers beyond its target or its own declaration.
     pub fn of(program: &Program) -> Result<Usage, CodegenError> {
         let wrong = |what| Err(CodegenError::Malformed { program: program.name.clone(), what });
-        if !matches!((program.target.lanes, program.target.vectors), (4 | 8 | 16, 0..=32)) {
-            return wrong("lanes must be 4, 8 or 16 and vector registers at most 32");
-        }
-        if program.target.tiles > 0 && program.target.lanes != TILE_LANES {
-            return wrong("tiles are there beside vectors of 16 lanes only");
+        if let Some(flaw) = program.target.flaw() {
+            return wrong(flaw);
         }
         let mut named = Named { pointers: program.args, ..Named::default() };
         visit(&program.body, &mut named);
-        let Named { vectors, pointers, tiles, integers, shifted, far, alike, lanes } = named;
+        let Named { vectors, pointers, tiles, products, integers, shifted, far, alike, lanes } =
+            named;
         let loops = loop_depth(&program.body);
-        if tiles > program.target.tiles || integers && program.target.tiles == 0 {
-            return wrong("a tile register outside the target, or integers on one without tiles");
+        if tiles > program.target.tiles || products && program.target.dot != IntegerDot::Tiles {
+            return wrong("a tile register or a product of tiles outside the target");
+        }
+        if integers && !program.target.integers {
+            return wrong("integers in lanes on a target without them");
         }
         if shifted {
             return wrong("bits are moved by 32 or more");
@@ -58,9 +60,6 @@ impl Usage {
     }
 }
 
-/// Lanes of a row of a tile.
-const TILE_LANES: usize = 16;
-
 /// What instructions name.
 #[derive(Default)]
 struct Named {
@@ -68,7 +67,9 @@ struct Named {
     vectors: u64,
     pointers: usize,
     tiles: usize,
-    /// Whether any works on integers.
+    /// Whether any multiplies tiles.
+    products: bool,
+    /// Whether any works on integers in lanes.
     integers: bool,
     /// Whether bits are moved by more than there are.
     shifted: bool,
@@ -154,6 +155,7 @@ fn visit(body: &[Inst], named: &mut Named) {
                 named.pointer(row);
             }
             Inst::TileDot { acc, a, b } => {
+                named.products = true;
                 named.alike |= acc == a || acc == b || a == b;
                 [acc, a, b].into_iter().for_each(|t| named.tile(t));
             }

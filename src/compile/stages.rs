@@ -8,8 +8,9 @@ use resnetc_ir::{Graph, NodeId};
 
 use crate::codegen::region::Region;
 use crate::codegen::vir::Program as Kernel;
-use crate::cpu::{Isa, core_cache_bytes};
 use crate::error::Error;
+use crate::host::caches::core_cache_bytes;
+use crate::isa::Isa;
 use crate::kernels::published::{Offer, Published};
 use crate::kernels::sink::{Machine, Pack, Sink};
 use crate::kernels::{self, Operand, Step};
@@ -97,12 +98,12 @@ pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> 
     Ok(passes::run(graph, &options.pass_options())?)
 }
 
-/// The machine that the options ask for.
+/// The machine that the options ask for, with its instruction set made usable ([`Isa::enable`]).
 ///
 /// # Errors
-/// If this CPU lacks the instruction set, or there cannot be so many threads.
+/// If this CPU lacks the instruction set or the system refuses it, or there cannot be so many threads.
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
-    let isa = options.isa.resolve()?;
+    let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
     Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
 }

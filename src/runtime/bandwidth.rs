@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cpu::last_cache_bytes;
 use crate::error::Error;
+use crate::host::caches::last_cache_bytes;
 use crate::runtime::pool::most_threads;
 
 /// The memory that is read is so many times as large as the last cache, so that little of it is still there. Servers

@@ -6,15 +6,12 @@
 //! | `compiled` | running machine code |
 //! | [`pool`] | threads that share the chunks of a region |
 //! | [`fpenv`] | denormal numbers flushed to zero for the length of a run |
-//! | [`tiles`] | the system's leave to use tile registers |
-//! | [`memory`], [`pack`] | arenas, and packed constants |
+//! //! | [`memory`], [`pack`] | arenas, and packed constants |
 //! | [`mod@file`] | files in memory that goes back piece by piece |
-//! | [`executable`] | whether the system allows executable memory |
-//! | [`peak`], [`bandwidth`] | how fast this machine multiplies and adds, and how fast it reads memory |
+//! //! | [`peak`], [`bandwidth`] | how fast this machine multiplies and adds, and how fast it reads memory |
 
 pub mod bandwidth;
 pub(crate) mod compiled;
-pub mod executable;
 pub mod file;
 pub mod fpenv;
 pub mod memory;
@@ -22,5 +19,4 @@ pub mod model;
 pub mod pack;
 pub mod peak;
 pub mod pool;
-pub mod tiles;
 pub mod trace;

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn bytes_and_values_lie_where_they_were_promised() {
-        let target = crate::cpu::Isa::Baseline.target();
+        let target = crate::isa::Isa::Baseline.target();
         let mut sink = Sink::new(Machine { target, threads: 2, cache_bytes: 1 << 15 });
         let odd = sink.pack_bytes(5, |out| out.copy_from_slice(&[1, 2, 3, 4, 5]));
         let values = sink.pack(3, |out| out.copy_from_slice(&[0.5, -1.0, 2.0]));

@@ -10,20 +10,20 @@ use resnetc_ir::{DType, TensorType};
 
 use crate::codegen::code::CodeSpace;
 use crate::codegen::error::CodegenError;
-use crate::codegen::image::{Backend, Image, Options};
+use crate::codegen::image::{Image, Options};
 use crate::codegen::machine::Cranelift;
 use crate::codegen::region::{Address, Arg, Call, Item, Piece, Region};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, Target};
 use crate::compile::CompileReport;
-use crate::cpu::Isa;
 use crate::error::Error;
+use crate::host::executable;
+use crate::isa::Isa;
 use crate::kernels::Algorithm;
 use crate::kernels::KernelError;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::ARENA;
 
 use super::compiled::Compiled;
-use super::executable;
 use super::memory::Memory;
 use super::model::{Body, Model, Port, Program, StepInfo};
 use super::pool::Pool;
@@ -71,6 +71,7 @@ pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> 
 
 /// A network that only computes: each chunk leaves the sum of its sums in its own vector of the output.
 fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
+    isa.enable()?;
     executable::probe().map_err(Error::NoCode)?;
     let target = isa.target();
     let kernel = kernel(target)
@@ -79,8 +80,8 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
     let chunks = pool.threads() * CHUNKS_PER_THREAD;
     let region = region(chunks, target);
     let cranelift = Cranelift::host()?;
-    let jobs = [(&kernel, Backend::of(target))];
-    let image = Image::compile(&cranelift, &jobs, &[region], Options::default())?;
+    let kernels = std::slice::from_ref(&kernel);
+    let image = Image::compile(&cranelift, isa, kernels, &[region], Options::default())?;
     let code = CodeSpace::new(&cranelift, &image)?;
     let ty = TensorType::planar([chunks * target.lanes]);
     let arena_bytes = ty.elements() * size_of::<f32>();
@@ -153,7 +154,7 @@ fn no_weights() -> Result<Memory, CodegenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::ISAS;
+    use crate::isa::ISAS;
 
     /// The loop runs as often as the figures say: each sum is an exact count.
     #[test]

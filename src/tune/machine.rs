@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::{Isa, core_cache_bytes};
+use crate::host::caches::core_cache_bytes;
+use crate::isa::Isa;
 
 /// Raised when kernels change so much that times measured before no longer tell which algorithm is the fastest.
 const GENERATOR: u32 = 2;

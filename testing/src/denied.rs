@@ -7,7 +7,10 @@ use std::process::{Command, Output};
 pub fn output(command: &mut Command) -> Option<Output> {
     let output = denied(command);
     if output.is_none() {
-        crate::host::not_run("what comes of no executable memory", "PR_SET_MDWE");
+        crate::host::not_run(
+            "what comes of no executable memory",
+            "this system has no PR_SET_MDWE",
+        );
     }
     output
 }

@@ -1,7 +1,7 @@
 //! Compiled networks run, and how far their outputs may be from the right ones.
 
 use crate::close::{greatest, relative_error};
-use resnetc::cpu::ISAS;
+use resnetc::isa::ISAS;
 use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 
 /// Error allowed relative to the largest output. A chain of depth n of f32 sums errs by about sqrt(n) * 2^-24; the

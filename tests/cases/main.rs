@@ -5,7 +5,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use resnetc::cpu::ISAS;
+use resnetc::isa::ISAS;
 use resnetc::{Compiler, DType, Description, IsaChoice, Model, Numerics, Options, PassSelection};
 use resnetc_testing::close::{greatest, is_close};
 use safetensors::{Dtype, SafeTensors};

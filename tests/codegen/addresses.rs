@@ -2,9 +2,9 @@
 //! executed, on the CPU and on the processor of these tests.
 
 use resnetc::Isa;
-use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
+use resnetc::isa::Backend;
 
 use super::encoding::boundaries;
 use super::support::{Given, compare, compiled, emulated, processed};
@@ -69,20 +69,20 @@ fn accesses_go_where_they_are_sent() {
     let given = [values, room].map(|values| Given::Buffer { values, start: 0 });
     let cranelift = Cranelift::host().unwrap();
     let targets = [
-        (Isa::Baseline, Target::V128, Backend::Clif),
-        (Isa::Avx2, Target::V128, Backend::X64),
-        (Isa::Avx2, Target::AVX2, Backend::X64),
-        (Isa::Avx512, Target::AVX512, Backend::X64),
+        (Isa::Baseline, Target::V128),
+        (Isa::Avx2, Target::V128),
+        (Isa::Avx2, Target::AVX2),
+        (Isa::Avx512, Target::AVX512),
     ];
-    for ((isa, target, backend), form) in targets.into_iter().flat_map(|t| FORMS.map(|f| (t, f))) {
+    for ((isa, target), form) in targets.into_iter().flat_map(|t| FORMS.map(|f| (t, f))) {
         let program = program(target, form, &numbers);
         let wanted = emulated(&program, &given, true);
-        if matches!(backend, Backend::X64) {
+        if isa.backend() == Backend::X64 {
             let got = processed(&program, &given);
             compare(&got, &wanted).unwrap_or_else(|e| panic!("{form:?}, {target:?}: {e}"));
         }
         if runs(isa) {
-            let got = compiled(&cranelift, &program, backend, &given).unwrap();
+            let got = compiled(&cranelift, &program, isa, &given).unwrap();
             compare(&got, &wanted).unwrap_or_else(|e| panic!("{form:?} on {isa}, {target:?}: {e}"));
         }
     }

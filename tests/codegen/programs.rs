@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use resnetc::Isa;
 use resnetc::codegen::error::CodegenError;
-use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
@@ -243,7 +242,7 @@ fn agree(
 fn cranelift_agrees_with_the_emulator() {
     let cranelift = Cranelift::host().unwrap();
     agree(200, Target::V128, cranelift.fused(), |case| {
-        compiled(&cranelift, &case.program, Backend::Clif, &case.given)
+        compiled(&cranelift, &case.program, Isa::Baseline, &case.given)
     });
 }
 
@@ -252,7 +251,7 @@ fn cranelift_without_extensions_agrees_with_the_emulator() {
     let cranelift = Cranelift::oldest().unwrap();
     assert!(!cfg!(target_arch = "x86_64") || !cranelift.fused() && !cranelift.nearest());
     agree(200, Target::V128, cranelift.fused(), |case| {
-        compiled(&cranelift, &case.program, Backend::Clif, &case.given)
+        compiled(&cranelift, &case.program, Isa::Baseline, &case.given)
     });
 }
 
@@ -267,7 +266,7 @@ fn avx_agrees_with_the_emulator() {
     for (cases, isa, target) in targets {
         if runs(isa) {
             agree(cases, target, true, |case| {
-                compiled(&cranelift, &case.program, Backend::X64, &case.given)
+                compiled(&cranelift, &case.program, isa, &case.given)
             });
         }
     }
@@ -288,7 +287,7 @@ fn the_test_processor_agrees_with_the_cpu() {
         let result = runner.run(&case(target), |case| {
             let got = processed(&case.program, &case.given);
             let want = if runs(isa) {
-                compiled(&cranelift, &case.program, Backend::X64, &case.given).unwrap()
+                compiled(&cranelift, &case.program, isa, &case.given).unwrap()
             } else {
                 emulated(&case.program, &case.given, true)
             };

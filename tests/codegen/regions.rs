@@ -2,11 +2,14 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use resnetc::Isa;
+use resnetc::codegen::clif;
 use resnetc::codegen::code::{Bases, CodeSpace};
 use resnetc::codegen::emulate::{Memory, emulate_region};
 use resnetc::codegen::error::CodegenError;
-use resnetc::codegen::image::{Backend, Image, Options};
+use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
+use resnetc::codegen::machine::Scratch;
 use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region, Word};
 use resnetc::codegen::vir::{Arith, Builder, Count, Program, Target};
 
@@ -129,13 +132,12 @@ fn emulated(region: &Region, kernels: &[Program]) -> Vec<Vec<f32>> {
 fn the_driver_agrees_with_the_emulator() {
     let kernels = [mix(), count()];
     let cranelift = Cranelift::host().unwrap();
-    let list: Vec<_> = kernels.iter().map(|k| (k, Backend::Clif)).collect();
     let mut runner =
         TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
     let regions = proptest::collection::vec(region(), 1..4);
     let result = runner.run(&regions, |regions| {
         let options = Options { threads: 2, ..Options::default() };
-        let image = Image::compile(&cranelift, &list, &regions, options).unwrap();
+        let image = Image::compile(&cranelift, Isa::Baseline, &kernels, &regions, options).unwrap();
         let space = CodeSpace::new(&cranelift, &image).unwrap();
         for (i, region) in regions.iter().enumerate() {
             let want = emulated(region, &kernels);
@@ -163,7 +165,7 @@ fn what_cannot_be_compiled_is_refused() {
     let cranelift = Cranelift::host().unwrap();
     let compile = |piece| {
         let region = Region { name: "bad".into(), pieces: vec![piece] };
-        Image::compile(&cranelift, &[(&kernels[0], Backend::Clif)], &[region], Options::default())
+        Image::compile(&cranelift, Isa::Baseline, &kernels, &[region], Options::default())
     };
     let number = |extent| vec![Arg::Count(extent), Arg::Count(Extent::Fixed(1))];
     let piece = |kernel, args| Piece {
@@ -175,8 +177,11 @@ fn what_cannot_be_compiled_is_refused() {
         assert!(matches!(compile(bad), Err(CodegenError::Region { .. })));
     }
     let wide = Builder::new("wide", Target::AVX2, 0).finish().unwrap();
-    let image = Image::compile(&cranelift, &[(&wide, Backend::Clif)], &[], Options::default());
-    assert!(matches!(image, Err(CodegenError::Width { lanes: 8, .. })));
+    let encoded = clif::compile(&cranelift, &mut Scratch::new(), &wide, false);
+    assert!(matches!(encoded, Err(CodegenError::Target { target: Target::AVX2, .. })));
+    // Code would run where nobody asked whether it can.
+    let image = Image::compile(&cranelift, Isa::Baseline, &[wide], &[], Options::default());
+    assert!(matches!(image, Err(CodegenError::Excess { isa: Isa::Baseline, .. })));
 }
 
 #[test]
@@ -185,8 +190,7 @@ fn dumps_are_kept_on_request_only() {
     let cranelift = Cranelift::host().unwrap();
     for keep_ir in [false, true] {
         let options = Options { keep_ir, ..Options::default() };
-        let image =
-            Image::compile(&cranelift, &[(&kernels[0], Backend::Clif)], &[], options).unwrap();
+        let image = Image::compile(&cranelift, Isa::Baseline, &kernels, &[], options).unwrap();
         assert_eq!(image.kernels[0].ir.is_some(), keep_ir);
         assert!(!keep_ir || image.kernels[0].ir.as_ref().unwrap().contains("fmul"));
     }
@@ -213,8 +217,7 @@ fn dropped_code_is_freed_and_no_page_is_both_writable_and_executable() {
     let kernels = [mix()];
     let cranelift = Cranelift::host().unwrap();
     let image =
-        Image::compile(&cranelift, &[(&kernels[0], Backend::Clif)], &[], Options::default())
-            .unwrap();
+        Image::compile(&cranelift, Isa::Baseline, &kernels, &[], Options::default()).unwrap();
     let before = executable_bytes();
     for _ in 0..300 {
         CodeSpace::new(&cranelift, &image).unwrap();

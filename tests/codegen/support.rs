@@ -1,10 +1,11 @@
 //! Compiled kernels, called like any region: one piece, one chunk, every buffer a base.
 
 use proptest::prelude::*;
+use resnetc::Isa;
 use resnetc::codegen::code::{Bases, CodeSpace};
 use resnetc::codegen::emulate::{Memory, emulate};
 use resnetc::codegen::error::CodegenError;
-use resnetc::codegen::image::{Backend, Image, Options};
+use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::Program;
@@ -59,7 +60,7 @@ pub(crate) fn processed(program: &Program, given: &[Given]) -> Vec<Vec<f32>> {
 pub(crate) fn compiled(
     cranelift: &Cranelift,
     program: &Program,
-    backend: Backend,
+    isa: Isa,
     given: &[Given],
 ) -> Result<Vec<Vec<f32>>, CodegenError> {
     let mut buffers: Vec<Vec<f32>> = Vec::new();
@@ -79,7 +80,8 @@ pub(crate) fn compiled(
         items: vec![Item::Call(Call { kernel: 0, loops: Vec::new(), args })],
     };
     let region = Region { name: "test".into(), pieces: vec![piece] };
-    let image = Image::compile(cranelift, &[(program, backend)], &[region], Options::default())?;
+    let kernels = std::slice::from_ref(program);
+    let image = Image::compile(cranelift, isa, kernels, &[region], Options::default())?;
     let space = CodeSpace::new(cranelift, &image)?;
     let mut bases = Bases::new(buffers.len());
     for (i, buffer) in buffers.iter_mut().enumerate() {

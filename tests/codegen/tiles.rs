@@ -4,7 +4,6 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use resnetc::Isa;
-use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 use resnetc::codegen::x64;
@@ -82,7 +81,7 @@ fn agree(program: &Program, given: &[Given]) -> Result<(), TestCaseError> {
     prop_assert!(bits(processed(program, given)) == wanted, "on the test processor:\n{program}");
     if runs(Isa::Amx) {
         let cranelift = Cranelift::host().expect("Cranelift knows this machine");
-        let got = compiled(&cranelift, program, Backend::X64, given).expect("compiles");
+        let got = compiled(&cranelift, program, Isa::Amx, given).expect("compiles");
         prop_assert!(bits(got) == wanted, "on this CPU:\n{program}");
     }
     Ok(())

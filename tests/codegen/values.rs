@@ -1,7 +1,6 @@
 //! Every computing instruction on every pair of odd values, in every arrangement of its registers.
 
 use resnetc::Isa;
-use resnetc::codegen::image::Backend;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
@@ -116,7 +115,7 @@ fn check(target: Target, fused: bool, run: impl Fn(&Program, &[Given]) -> Vec<Ve
 fn cranelift_computes_odd_values() {
     for cranelift in [Cranelift::host().unwrap(), Cranelift::oldest().unwrap()] {
         check(Target::V128, cranelift.fused(), |program, given| {
-            compiled(&cranelift, program, Backend::Clif, given).unwrap()
+            compiled(&cranelift, program, Isa::Baseline, given).unwrap()
         });
     }
 }
@@ -127,7 +126,7 @@ fn avx_computes_odd_values() {
     for target in [Target::V128, Target::AVX2] {
         if runs(Isa::Avx2) {
             check(target, true, |program, given| {
-                compiled(&cranelift, program, Backend::X64, given).unwrap()
+                compiled(&cranelift, program, Isa::Avx2, given).unwrap()
             });
         }
     }
@@ -139,7 +138,7 @@ fn avx512_computes_odd_values() {
     if runs(Isa::Avx512) {
         let cranelift = Cranelift::host().unwrap();
         check(Target::AVX512, true, |program, given| {
-            compiled(&cranelift, program, Backend::X64, given).unwrap()
+            compiled(&cranelift, program, Isa::Avx512, given).unwrap()
         });
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use resnetc::Isa;
 use resnetc::codegen::code::{Bases, CodeSpace};
 use resnetc::codegen::emulate::{Memory, emulate_region};
-use resnetc::codegen::image::{Backend, Image, Options};
+use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::Region;
 use resnetc::codegen::vir::Target;
@@ -26,24 +26,15 @@ use resnetc_ir::{Layout, Tensor, TensorType};
 pub(crate) enum Engine {
     /// Lane by lane, for this target.
     Emulator(Target),
-    /// Cranelift's code.
-    Clif,
-    /// 256-bit code.
-    Avx2,
-    /// 512-bit code.
-    Avx512,
-    /// The same with tiles.
-    Amx,
+    /// Machine code.
+    Native(Isa),
 }
 
 impl Engine {
     fn target(self) -> Target {
         match self {
             Engine::Emulator(target) => target,
-            Engine::Clif => Target::V128,
-            Engine::Avx2 => Target::AVX2,
-            Engine::Avx512 => Target::AVX512,
-            Engine::Amx => Target::AMX,
+            Engine::Native(isa) => isa.target(),
         }
     }
 }
@@ -54,19 +45,16 @@ pub(crate) fn engines() -> Vec<Engine> {
         Engine::Emulator(Target::V128),
         Engine::Emulator(Target::AVX2),
         Engine::Emulator(Target::AVX512),
-        Engine::Clif,
     ];
-    let native = [(Isa::Avx2, Engine::Avx2), (Isa::Avx512, Engine::Avx512)];
-    engines.extend(
-        native.into_iter().filter(|(isa, _)| resnetc_testing::host::runs(*isa)).map(|(_, e)| e),
-    );
+    let native = [Isa::Baseline, Isa::Avx2, Isa::Avx512].into_iter();
+    engines.extend(native.filter(|&isa| resnetc_testing::host::runs(isa)).map(Engine::Native));
     engines
 }
 
 /// Every engine with tiles that this machine can run.
 pub(crate) fn tile_engines() -> Vec<Engine> {
     let mut engines = vec![Engine::Emulator(Target::AMX)];
-    engines.extend(resnetc_testing::host::runs(Isa::Amx).then_some(Engine::Amx));
+    engines.extend(resnetc_testing::host::runs(Isa::Amx).then_some(Engine::Native(Isa::Amx)));
     engines
 }
 
@@ -266,11 +254,10 @@ pub(crate) fn run_with(
             }
             arena.data = memory.buffer(bases[0]).to_vec();
         }
-        Engine::Clif | Engine::Avx2 | Engine::Avx512 | Engine::Amx => {
+        Engine::Native(isa) => {
             let cranelift = Cranelift::host().expect("Cranelift knows this machine");
-            let jobs: Vec<_> = programs.iter().map(|p| (p, Backend::of(p.target))).collect();
-            let image =
-                Image::compile(&cranelift, &jobs, &regions, Options::default()).expect("compiles");
+            let image = Image::compile(&cranelift, isa, &programs, &regions, Options::default());
+            let image = image.expect("compiles");
             let code = CodeSpace::new(&cranelift, &image).expect("links");
             let mut bases = Bases::new(BASES);
             bases.set(ARENA.0 as usize, arena.data.as_mut_ptr().cast());

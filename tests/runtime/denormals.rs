@@ -4,9 +4,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use resnetc::cpu::ISAS;
 use resnetc::ir::op::{Binary, Conv, Window};
 use resnetc::ir::{Graph, Op, Tensor};
+use resnetc::isa::ISAS;
 use resnetc::runtime::fpenv::FlushDenormals;
 use resnetc::{Compiler, Context, IsaChoice, Model, Numerics, Options};
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use resnetc::Network;
 use resnetc::compile::{Stages, run_macs};
-use resnetc::cpu::{core_cache_bytes, last_cache_bytes};
+use resnetc::host::caches::{core_cache_bytes, last_cache_bytes};
 use resnetc::ir::text::attributes;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::problem::ConvProblem;

@@ -61,7 +61,7 @@ fn a_dumped_graph_reads_back() {
 #[test]
 fn machine_code_stands_behind_the_lines_that_it_was_made_of() {
     if !cfg!(target_arch = "x86_64") {
-        return not_run("the listing of machine code", "x86-64 instructions");
+        return not_run("the listing of machine code", "this machine has no x86-64 instructions");
     }
     let (model, _) = fixture("resnet_basic_b");
     let mut isas = vec!["baseline"];

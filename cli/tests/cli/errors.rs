@@ -145,14 +145,15 @@ fn wrong_requests_fail_with_a_hint() {
     let named = ["mixing.onnx", "7", "input \"x\"", "transpose \"turned\""];
     fail(&["run", text(&mixing), "--batch", "7"], &named);
     fail(&["run", &model, "--input", BUNDLED_IO], &["[1, 3, 64, 64]", "[10, 1, 28, 28]"]);
-    let lacking = resnetc::cpu::ISAS.into_iter().filter_map(|isa| Some((isa, isa.missing()?)));
+    let lacking =
+        resnetc::isa::ISAS.into_iter().filter_map(|isa| Some((isa, isa.missing()?.to_string())));
     let lacking: Vec<_> = lacking.collect();
     if lacking.is_empty() {
-        not_run("the refusal of code that this CPU cannot run", "instruction set that it lacks");
+        not_run("the refusal of code that this CPU cannot run", "this machine lacks none");
     }
     for (isa, missing) in lacking {
-        fail(&["run", "cifar_resnet20", "--isa", isa.name()], &[missing]);
-        fail(&["classify", "--isa", isa.name()], &[missing]);
+        fail(&["run", "cifar_resnet20", "--isa", isa.name()], &[&missing]);
+        fail(&["classify", "--isa", isa.name()], &[&missing]);
     }
 }
 
@@ -267,7 +268,7 @@ fn threads_have_a_limit_and_should_have_a_cpu_each() {
     if threads > most {
         return not_run(
             "the warning of too many threads",
-            "number of CPUs that leaves room for one",
+            "this machine has as many CPUs as a run has threads",
         );
     }
     let file = folder("threads").join("y.npy");

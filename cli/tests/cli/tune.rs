@@ -36,7 +36,7 @@ fn tune(folder: &Path, args: &[&str]) -> Value {
 fn tune_all(folder: &Path, args: &[&str]) -> (Value, String) {
     let report = tune(folder, args);
     let isa = report["isa"].as_str().unwrap();
-    let isa = resnetc::cpu::ISAS.into_iter().find(|i| i.name() == isa).unwrap();
+    let isa = resnetc::isa::ISAS.into_iter().find(|i| i.name() == isa).unwrap();
     let threads = report["threads"].as_u64().unwrap() as usize;
     let machine = MachineKey::of(isa, threads);
     let file = folder.join(machine.file_name());

@@ -6,41 +6,17 @@
 //! so a program that was built fits the machine as it stands.
 
 mod builder;
+mod constants;
 mod print;
 mod work;
 
 pub use builder::{Builder, OverBudget};
+pub use constants::{
+    EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT, TILE_ROW_BYTES, TILE_ROWS,
+};
 pub use work::Work;
 
-/// What a program may count on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
-    /// f32 lanes of a vector register: 4, 8 or 16.
-    pub lanes: usize,
-    /// Vector registers: 16 or 32.
-    pub vectors: usize,
-    /// Tile registers: 8, or none.
-    pub tiles: usize,
-}
-
-/// Rows of a tile register; each is as long as a vector of 16 lanes, 64 bytes.
-pub const TILE_ROWS: usize = 16;
-
-impl Target {
-    /// 128-bit vectors, 16 registers: what Cranelift offers everywhere.
-    pub const V128: Target = Target { lanes: 4, vectors: 16, tiles: 0 };
-    /// AVX2 with FMA.
-    pub const AVX2: Target = Target { lanes: 8, vectors: 16, tiles: 0 };
-    /// AVX-512F.
-    pub const AVX512: Target = Target { lanes: 16, vectors: 32, tiles: 0 };
-    /// AVX-512F, and AMX with products of signed bytes.
-    pub const AMX: Target = Target { tiles: 8, ..Target::AVX512 };
-
-    /// Bytes of a vector register.
-    pub fn vector_bytes(self) -> i64 {
-        (self.lanes * 4) as i64
-    }
-}
+pub use crate::isa::Target;
 
 /// Pointer and count registers of a program, loop counters included. x86-64 has 15 beside the stack pointer.
 pub const POINTERS: usize = 15;

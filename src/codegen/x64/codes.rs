@@ -2,13 +2,20 @@
 
 use iced_x86::{Code, Register};
 
+use crate::codegen::vir::Integer;
+use crate::isa::{IntegerDot, Target};
+
 /// The instructions of one width.
 #[derive(Debug)]
 pub(super) struct Codes {
+    /// The most that programs may count on which are made of them; exactly so many lanes.
+    encoded: Target,
     /// Register number 0.
     pub(super) first: Register,
     /// Whether a mask register and embedded broadcasts are there.
     pub(super) masks: bool,
+    /// Whether registers have an upper part, which callers want to be zero.
+    pub(super) upper: bool,
     pub(super) zero: Code,
     pub(super) load: Code,
     pub(super) broadcast: Code,
@@ -37,23 +44,84 @@ pub(super) struct Codes {
     pub(super) shift_left: Code,
     pub(super) shift_right: Code,
     pub(super) sqrt: Code,
+    pub(super) integers: Integers,
 }
 
-impl Codes {
-    /// The table for a lane count, if there is one.
-    pub(super) fn of(lanes: usize) -> Option<&'static Codes> {
-        match lanes {
-            4 => Some(&XMM),
-            8 => Some(&YMM),
-            16 => Some(&ZMM),
-            _ => None,
+/// The instructions for integers in lanes.
+#[derive(Debug)]
+pub(super) struct Integers {
+    pub(super) from_float: Code,
+    pub(super) to_float: Code,
+    pub(super) add: Code,
+    pub(super) sub: Code,
+    pub(super) max: Code,
+    pub(super) min: Code,
+    pub(super) and: Code,
+    pub(super) xor: Code,
+    /// Any function of three operands, bit by bit, by a table of its results.
+    pub(super) ternary: Code,
+    /// Integers of 32 bits to twice their width.
+    pub(super) widen: Code,
+    /// Consecutive values to the lanes of a mask.
+    pub(super) expand: Code,
+}
+
+impl Integers {
+    pub(super) fn of(&self, op: Integer) -> Code {
+        match op {
+            Integer::Add => self.add,
+            Integer::Sub => self.sub,
+            Integer::Max => self.max,
+            Integer::Min => self.min,
+            Integer::And => self.and,
+            Integer::Xor => self.xor,
         }
     }
 }
 
+impl Codes {
+    /// The table for a target, if there is one.
+    pub(super) fn of(target: Target) -> Option<&'static Codes> {
+        let fits =
+            |codes: &&&Codes| codes.encoded.lanes == target.lanes && codes.encoded.includes(target);
+        [&XMM, &YMM, &ZMM].iter().find(fits).copied()
+    }
+}
+
+/// What VEX prefixes encode.
+const VEX: Target =
+    Target { lanes: 8, vectors: 16, tiles: 0, fused: true, integers: false, dot: IntegerDot::None };
+
+/// Of tables whose programs are refused where they count on integers.
+const NO_INTEGERS: Integers = Integers {
+    from_float: Code::INVALID,
+    to_float: Code::INVALID,
+    add: Code::INVALID,
+    sub: Code::INVALID,
+    max: Code::INVALID,
+    min: Code::INVALID,
+    and: Code::INVALID,
+    xor: Code::INVALID,
+    ternary: Code::INVALID,
+    widen: Code::INVALID,
+    expand: Code::INVALID,
+};
+
+/// What EVEX prefixes encode.
+const EVEX: Target = Target {
+    lanes: 16,
+    vectors: 32,
+    tiles: 8,
+    fused: true,
+    integers: true,
+    dot: IntegerDot::Tiles,
+};
+
 static XMM: Codes = Codes {
+    encoded: Target { lanes: 4, ..VEX },
     first: Register::XMM0,
     masks: false,
+    upper: false,
     zero: Code::VEX_Vxorps_xmm_xmm_xmmm128,
     load: Code::VEX_Vmovups_xmm_xmmm128,
     broadcast: Code::VEX_Vbroadcastss_xmm_m32,
@@ -78,11 +146,14 @@ static XMM: Codes = Codes {
     shift_left: Code::VEX_Vpslld_xmm_xmm_imm8,
     shift_right: Code::VEX_Vpsrld_xmm_xmm_imm8,
     sqrt: Code::VEX_Vsqrtps_xmm_xmmm128,
+    integers: NO_INTEGERS,
 };
 
 static YMM: Codes = Codes {
+    encoded: VEX,
     first: Register::YMM0,
     masks: false,
+    upper: true,
     zero: Code::VEX_Vxorps_ymm_ymm_ymmm256,
     load: Code::VEX_Vmovups_ymm_ymmm256,
     broadcast: Code::VEX_Vbroadcastss_ymm_m32,
@@ -107,12 +178,15 @@ static YMM: Codes = Codes {
     shift_left: Code::VEX_Vpslld_ymm_ymm_imm8,
     shift_right: Code::VEX_Vpsrld_ymm_ymm_imm8,
     sqrt: Code::VEX_Vsqrtps_ymm_ymmm256,
+    integers: NO_INTEGERS,
 };
 
 /// AVX-512F alone: the bitwise operations on floats would need AVX-512DQ, those on integers do not.
 static ZMM: Codes = Codes {
+    encoded: EVEX,
     first: Register::ZMM0,
     masks: true,
+    upper: true,
     zero: Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
     load: Code::EVEX_Vmovups_zmm_k1z_zmmm512,
     broadcast: Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
@@ -137,6 +211,19 @@ static ZMM: Codes = Codes {
     shift_left: Code::EVEX_Vpslld_zmm_k1z_zmmm512b32_imm8,
     shift_right: Code::EVEX_Vpsrld_zmm_k1z_zmmm512b32_imm8,
     sqrt: Code::EVEX_Vsqrtps_zmm_k1z_zmmm512b32_er,
+    integers: Integers {
+        from_float: Code::EVEX_Vcvtps2dq_zmm_k1z_zmmm512b32_er,
+        to_float: Code::EVEX_Vcvtdq2ps_zmm_k1z_zmmm512b32_er,
+        add: Code::EVEX_Vpaddd_zmm_k1z_zmm_zmmm512b32,
+        sub: Code::EVEX_Vpsubd_zmm_k1z_zmm_zmmm512b32,
+        max: Code::EVEX_Vpmaxsd_zmm_k1z_zmm_zmmm512b32,
+        min: Code::EVEX_Vpminsd_zmm_k1z_zmm_zmmm512b32,
+        and: Code::EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32,
+        xor: Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
+        ternary: Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8,
+        widen: Code::EVEX_Vpmovzxdq_zmm_k1z_ymmm256,
+        expand: Code::EVEX_Vexpandps_zmm_k1z_zmmm512,
+    },
 };
 
 /// Where the address, count and loop registers live: System V arguments, then what a callee may clobber, then what

@@ -4,12 +4,12 @@ use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
 use super::Encoded;
 use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
-use crate::codegen::emulate::{EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{
-    Arith, Cache, Count, Distance, Inst, Integer, Mem, P, Program, Shift, T, V,
+    Arith, Cache, Count, Distance, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC,
+    POW2_SHIFT, Program, Shift, T, TILE_ROW_BYTES, TILE_ROWS, V,
 };
 
 /// Innermost loops start at a multiple of this: the width of an instruction fetch, twice.
@@ -40,15 +40,11 @@ const SECOND_FIRST: u32 = 1;
 /// Encodes a program. Where its lines begin is noted on the way: two numbers for an instruction.
 pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
     let usage = Usage::of(program)?;
-    let width = || CodegenError::Width {
+    let codes = Codes::of(program.target).ok_or_else(|| CodegenError::Target {
         program: program.name.clone(),
-        lanes: program.target.lanes,
+        target: program.target,
         backend: "the x86-64 encoder",
-    };
-    let codes = Codes::of(program.target.lanes).ok_or_else(width)?;
-    if !codes.masks && (program.target.vectors > 16 || program.target.tiles > 0) {
-        return Err(width());
-    }
+    })?;
     Emitter::new(program, usage, codes)
         .and_then(Emitter::function)
         .map_err(|e| CodegenError::Encode { function: program.name.clone(), reason: e.to_string() })
@@ -58,8 +54,6 @@ pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
 const SELECT: u32 = 0b1110_0010;
 /// A bit for every second lane.
 const ODD_LANES: u16 = 0xaaaa;
-/// Bytes of a row of a tile.
-const TILE_ROW: u32 = 64;
 
 /// A constant that code refers to.
 struct Constant {
@@ -118,6 +112,7 @@ impl<'p> Emitter<'p> {
     }
 
     fn function(mut self) -> Result<Encoded, IcedError> {
+        let codes = self.codes;
         let used = (self.usage.pointers + self.usage.loops).max(CALLER_SAVED);
         let saved = &POINTER_REGISTERS[CALLER_SAVED..used];
         for &register in saved {
@@ -137,7 +132,7 @@ impl<'p> Emitter<'p> {
         if self.frame {
             self.emit(Instruction::with2(Code::Add_rm64_imm8, Register::RSP, SPILL)?)?;
         }
-        if self.program.target.lanes > 4 {
+        if codes.upper {
             self.emit(Instruction::with(Code::VEX_Vzeroupper))?;
         }
         for &register in saved.iter().rev() {
@@ -217,14 +212,14 @@ impl<'p> Emitter<'p> {
             }
             Inst::Exponent { dst, src } => self.exponent(dst, src),
             Inst::ToInteger { dst, src } => {
-                let code = Code::EVEX_Vcvtps2dq_zmm_k1z_zmmm512b32_er;
+                let code = codes.integers.from_float;
                 self.emit(Instruction::with2(code, self.v(dst), self.v(src))?)
             }
             Inst::FromInteger { dst, src } => {
-                let code = Code::EVEX_Vcvtdq2ps_zmm_k1z_zmmm512b32_er;
+                let code = codes.integers.to_float;
                 self.emit(Instruction::with2(code, self.v(dst), self.v(src))?)
             }
-            Inst::Integer { op, dst, a, b } => self.vvv(integer(op), dst, a, b),
+            Inst::Integer { op, dst, a, b } => self.vvv(codes.integers.of(op), dst, a, b),
             Inst::Shift { to, dst, src, by } => {
                 let code = match to {
                     Shift::Left => codes.shift_left,
@@ -233,15 +228,15 @@ impl<'p> Emitter<'p> {
                 self.emit(Instruction::with3(code, self.v(dst), self.v(src), u32::from(by))?)
             }
             Inst::Select { dst, mask, other } => {
-                let code = Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8;
+                let code = codes.integers.ternary;
                 let (d, mask, other) = (self.v(dst), self.v(mask), self.v(other));
                 self.emit(Instruction::with4(code, d, mask, other, SELECT)?)
             }
             Inst::Interleave { dst, even, odd } => {
-                let wide = Code::EVEX_Vpmovzxdq_zmm_k1z_ymmm256;
+                let wide = codes.integers.widen;
                 self.emit(Instruction::with2(wide, self.v(dst), mem(even))?)?;
                 self.set_mask(ODD_LANES)?;
-                let expand = Code::EVEX_Vexpandps_zmm_k1z_zmmm512;
+                let expand = codes.integers.expand;
                 self.emit(masked(Instruction::with2(expand, self.v(dst), mem(odd))?))
             }
             Inst::TileZero { dst } => {
@@ -402,13 +397,13 @@ impl<'p> Emitter<'p> {
         self.emit(Instruction::with3(self.codes.shift_left, self.v(dst), self.v(dst), POW2_SHIFT)?)
     }
 
-    /// Sets all tiles up with 16 rows of 64 bytes.
+    /// Sets all tiles up with all of their rows.
     fn configure_tiles(&mut self) -> Result<(), IcedError> {
         // Palette 1; from byte 16 on bytes of a row, 16 bits each; from byte 48 on rows, 8 bits each.
         let mut words = vec![0; 16];
         words[0] = 1;
-        words[4..8].fill(TILE_ROW << 16 | TILE_ROW);
-        words[12..14].fill(0x1010_1010);
+        words[4..8].fill(TILE_ROW_BYTES as u32 * 0x0001_0001);
+        words[12..14].fill(TILE_ROWS as u32 * 0x0101_0101);
         let place = self.place(words);
         let operand = self.rip(false);
         self.refer(Instruction::with1(Code::VEX_Ldtilecfg_m512, operand)?, place)
@@ -557,17 +552,6 @@ fn rows(first: Mem, row: P) -> MemoryOperand {
     let displacement = first.offset;
     let (base, row) = (pointer(first.base), pointer(row));
     MemoryOperand::with_base_index_scale_displ_size(base, row, 1, displacement, 1)
-}
-
-fn integer(op: Integer) -> Code {
-    match op {
-        Integer::Add => Code::EVEX_Vpaddd_zmm_k1z_zmm_zmmm512b32,
-        Integer::Sub => Code::EVEX_Vpsubd_zmm_k1z_zmm_zmmm512b32,
-        Integer::Max => Code::EVEX_Vpmaxsd_zmm_k1z_zmm_zmmm512b32,
-        Integer::Min => Code::EVEX_Vpminsd_zmm_k1z_zmm_zmmm512b32,
-        Integer::And => Code::EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32,
-        Integer::Xor => Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
-    }
 }
 
 fn tile(t: T) -> Register {

@@ -138,7 +138,7 @@ pub(super) const UNROLL_LIMIT: usize = 2500;
 /// one register to stream the other, or a few (`own::BESIDE`) where each lane sees channels of its own; and one more
 /// for the product where multiply and add are two instructions.
 pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
-    let product = usize::from(target.lanes == 4);
+    let product = usize::from(!target.fused);
     let beside = |width: usize| if shared { width.min(vectors) + 1 } else { own::BESIDE };
     (1..=target.vectors)
         .rev()

@@ -1,0 +1,200 @@
+//! Instruction sets as data: what programs may count on, who encodes them, and what the CPU must have.
+//!
+//! Whoever needs to know something of an instruction set reads it in its row, and nobody concludes it from the number of
+//! lanes. A new one is a row, and where no back end encodes its instructions, a back end: a variant of [`Backend`], which
+//! the compiler then misses in `codegen/image.rs`.
+
+mod choice;
+mod target;
+
+use std::fmt;
+
+pub use choice::{IsaChoice, IsaError};
+pub use target::{IntegerDot, Target};
+
+use crate::host::features::{Feature, Lack};
+
+/// Who encodes kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// Cranelift: 4 lanes, any CPU that it knows.
+    Clif,
+    /// The x86-64 encoder: 4 or 8 lanes by AVX2, 16 by AVX-512F.
+    X64,
+}
+
+/// The row of an instruction set.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptor {
+    /// The name on the command line, in files and in reports.
+    pub name: &'static str,
+    /// What programs may count on: lanes, registers, instructions.
+    pub target: Target,
+    /// Who encodes its kernels.
+    pub backend: Backend,
+    /// What the CPU must have.
+    pub features: &'static [Feature],
+}
+
+/// Makes the enumeration, the list and the rows of one table, so that none can lack what another has.
+macro_rules! instruction_sets {
+    ($($(#[$doc:meta])* $isa:ident = $row:expr;)*) => {
+        /// Which instructions kernels are made of.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Isa {
+            $($(#[$doc])* $isa,)*
+        }
+
+        /// All instruction sets, the widest first.
+        pub const ISAS: [Isa; [$(stringify!($isa)),*].len()] = [$(Isa::$isa),*];
+
+        impl Isa {
+            /// Its row.
+            pub const fn descriptor(self) -> &'static Descriptor {
+                match self {
+                    $(Isa::$isa => const { &$row },)*
+                }
+            }
+        }
+    };
+}
+
+instruction_sets! {
+    /// x86-64 with AVX-512F and tiles of 16 by 16 with products of signed bytes, AMX-INT8.
+    Amx = Descriptor {
+        name: "amx",
+        target: Target {
+            lanes: 16,
+            vectors: 32,
+            tiles: 8,
+            fused: true,
+            integers: true,
+            dot: IntegerDot::Tiles,
+        },
+        backend: Backend::X64,
+        features: &[Feature::Avx512F, Feature::AmxTile, Feature::AmxInt8],
+    };
+    /// x86-64 with AVX-512F: 512-bit vectors.
+    Avx512 = Descriptor {
+        name: "avx512",
+        target: Target {
+            lanes: 16,
+            vectors: 32,
+            tiles: 0,
+            fused: true,
+            integers: false,
+            dot: IntegerDot::None,
+        },
+        backend: Backend::X64,
+        features: &[Feature::Avx512F],
+    };
+    /// x86-64 with AVX2 and FMA: 256-bit vectors.
+    Avx2 = Descriptor {
+        name: "avx2",
+        target: Target {
+            lanes: 8,
+            vectors: 16,
+            tiles: 0,
+            fused: true,
+            integers: false,
+            dot: IntegerDot::None,
+        },
+        backend: Backend::X64,
+        features: &[Feature::Avx2, Feature::Fma],
+    };
+    /// 128-bit vectors, all code from Cranelift: any CPU.
+    Baseline = Descriptor {
+        name: "baseline",
+        target: Target {
+            lanes: 4,
+            vectors: 16,
+            tiles: 0,
+            fused: false,
+            integers: false,
+            dot: IntegerDot::None,
+        },
+        backend: Backend::Clif,
+        features: &[],
+    };
+}
+
+impl Isa {
+    /// The name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        self.descriptor().name
+    }
+
+    /// What programs may count on.
+    pub const fn target(self) -> Target {
+        self.descriptor().target
+    }
+
+    /// Who encodes its kernels.
+    pub const fn backend(self) -> Backend {
+        self.descriptor().backend
+    }
+
+    /// The first thing that lacks for this instruction set here, as far as that is known without a request. Changes
+    /// nothing; [`Isa::enable`] may still be refused.
+    pub fn missing(self) -> Option<Lack> {
+        self.descriptor().features.iter().find_map(|feature| feature.lack())
+    }
+
+    /// Makes the instruction set usable in this process: asks the system for tile registers where it has them. To repeat
+    /// it changes nothing.
+    ///
+    /// # Errors
+    /// What the CPU lacks, or what the system refuses.
+    pub fn enable(self) -> Result<(), IsaError> {
+        let features = self.descriptor().features.iter();
+        // Nothing is asked for that would be of no use.
+        let known = self.missing().map_or(Ok(()), Err);
+        let enabled = known.and_then(|()| features.copied().try_for_each(Feature::enable));
+        enabled.map_err(|lack| IsaError { isa: self, lack })
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Target {
+    /// 128-bit vectors, 16 registers: those of [`Isa::Baseline`].
+    pub const V128: Target = Isa::Baseline.target();
+    /// Those of [`Isa::Avx2`].
+    pub const AVX2: Target = Isa::Avx2.target();
+    /// Those of [`Isa::Avx512`].
+    pub const AVX512: Target = Isa::Avx512.target();
+    /// Those of [`Isa::Amx`].
+    pub const AMX: Target = Isa::Amx.target();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_targets_that_there_can_be_with_names_of_their_own() {
+        for (i, isa) in ISAS.into_iter().enumerate() {
+            assert_eq!(isa.target().flaw(), None, "{isa}");
+            assert!(ISAS[..i].iter().all(|other| other.name() != isa.name()), "{isa}");
+            // `auto` takes the first that there is.
+            let wider = |other: &&Isa| other.target().lanes < isa.target().lanes;
+            assert_eq!(ISAS[..i].iter().find(wider), None, "{isa} is wider");
+        }
+        assert!(ISAS[ISAS.len() - 1].descriptor().features.is_empty(), "one runs everywhere");
+    }
+
+    #[test]
+    fn what_lacks_is_not_enabled() {
+        for isa in ISAS {
+            match (isa.missing(), isa.enable()) {
+                (Some(lack), refused) => assert_eq!(refused, Err(IsaError { isa, lack })),
+                (None, Err(e)) => assert!(matches!(e.lack, Lack::Refused { .. }), "{e}"),
+                (None, Ok(())) => assert_eq!(isa.enable(), Ok(())),
+            }
+        }
+    }
+}

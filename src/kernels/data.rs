@@ -50,7 +50,7 @@ pub fn copy(
     lower_all(name, nests(Function::Copy, &dst.geometry.ty.shape, &views), sink)
 }
 
-/// Copies the elements in row-major order into another shape. Either both shapes name the same picture
+/// Copies the elements in row-major order into another shape. Either both shapes name the same image
 /// (`[N, C]` and `[N, C, 1, 1]`), or the result is planar without halo.
 ///
 /// # Errors
@@ -200,7 +200,7 @@ pub fn pad(
     Ok(pieces)
 }
 
-/// Writes the zeros around a picture.
+/// Writes the zeros around a image.
 ///
 /// # Errors
 /// If a kernel does not fit the machine's registers.

@@ -41,8 +41,8 @@ impl Picks {
         Picks { axis: op.axis, taps: op.taps, indices: Arc::clone(&op.indices), weights }
     }
 
-    fn form(&self, run: usize) -> Form {
-        Form { taps: self.taps, weighted: self.weights.is_some(), run }
+    fn form(&self, run: usize) -> PickForm {
+        PickForm { taps: self.taps, weighted: self.weights.is_some(), run }
     }
 
     /// The table: for each element of the result its distance from the start, and for each that it is made of the same
@@ -147,7 +147,7 @@ fn beside(axis: usize, src: &Place, dst: &Place) -> (Vec<Level>, usize) {
 
 /// Everything that determines the code. Arguments: result, operand, table, rows of the table.
 #[derive(Clone, Copy, Debug)]
-struct Form {
+struct PickForm {
     taps: usize,
     weighted: bool,
     /// Contiguous elements that are moved at once.
@@ -170,7 +170,7 @@ struct Row {
     taps: P,
 }
 
-impl Form {
+impl PickForm {
     fn tap_bytes(self) -> i64 {
         DISTANCE + if self.weighted { F32 } else { 0 }
     }

@@ -1,6 +1,6 @@
-//! Maximum and mean over windows of a blocked picture.
+//! Maximum and mean over windows of a blocked image.
 //!
-//! The kernel computes one row of outputs. Columns whose window leaves the picture have code of their own, those in
+//! The kernel computes one row of outputs. Columns whose window leaves the image have code of their own, those in
 //! between are a loop; how many rows of the window lie inside is an argument, so rows at the edge need no other code.
 
 use resnetc_ir::op::{Pool, Window};
@@ -24,7 +24,7 @@ pub enum Kind {
     },
 }
 
-/// The taps of a window along one axis that lie inside the picture: the first tap's element, and how many.
+/// The taps of a window along one axis that lie inside the image: the first tap's element, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Inside {
     first: i64,
@@ -54,7 +54,7 @@ fn inside(
     Inside { first, taps: live, divisor: if count_include_pad { padded } else { live } }
 }
 
-/// Lowers a windowed pool of a blocked picture.
+/// Lowers a windowed pool of a blocked image.
 ///
 /// # Errors
 /// If the kernel does not fit the machine's registers.

@@ -32,7 +32,7 @@ struct Reduction {
     run: usize,
 }
 
-/// Lowers the mean over height and width of a blocked picture.
+/// Lowers the mean over height and width of a blocked image.
 ///
 /// # Errors
 /// If the kernel does not fit the machine's registers.

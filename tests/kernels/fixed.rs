@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use resnetc::kernels::Algorithm;
-use resnetc::kernels::fixed::Narrow;
+use resnetc::kernels::fixed::NarrowForm;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
@@ -161,7 +161,7 @@ impl FixedCase {
         conv.activation = self.activation;
         if self.layout == Planar {
             let shape = [shape[0], shape[1], shape[2], shape[3]];
-            Narrow::of(&conv, [batch, c, h, w], shape).ok()?;
+            NarrowForm::of(&conv, [batch, c, h, w], shape).ok()?;
         }
         let place = (self.residual && self.in_place).then(|| sources.len() - 1);
         Some(Problem { op: Op::Conv(conv), sources, place, sums })

@@ -19,7 +19,7 @@ pub enum OverBudget {
     Pointers(usize),
     /// Two places that one address register should reach are too far apart.
     #[error(
-        "it reads or writes memory {0} bytes away from an address, and instructions reach 2 GiB; a smaller picture or \
+        "it reads or writes memory {0} bytes away from an address, and instructions reach 2 GiB; a smaller image or \
          batch needs less"
     )]
     Distance(i64),

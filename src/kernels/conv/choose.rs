@@ -6,13 +6,13 @@ use crate::codegen::vir::Target;
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
-use super::Product;
+use super::ConvProduct;
 use super::micro::{Micro, widest_tile};
 use super::pack::Weights;
 
 /// The form of a product's kernel.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct TileChoice {
     /// Vectors of output channels in a tile.
     pub vectors: usize,
     /// Output rows that one turn of the kernel's outer loop covers.
@@ -35,9 +35,9 @@ const FETCH: usize = 4;
 /// The most pixels of a band: a displacement for each is in the code.
 const BAND_LIMIT: usize = 1024;
 
-/// Pictures of at most so many pixels are rather one band, or one a thread. Weights are most of what such a layer reads,
+/// Images of at most so many pixels are rather one band, or one a thread. Weights are most of what such a layer reads,
 /// and tiles that cross rows are fewer, so that a panel is read less often.
-const SMALL_PICTURE: usize = 256;
+const SMALL_IMAGE: usize = 256;
 
 /// The fewest pixels that are worth a band of their own for each thread.
 const SMALLEST_SHARE: usize = 64;
@@ -52,10 +52,10 @@ fn has_shares(pixels: usize, rows: usize, machine: &Machine) -> bool {
 const GAIN_PERCENT: usize = 3;
 
 /// The cheapest form by the model; of nearly equal ones the first, which is the simplest.
-pub(super) fn choose(product: &Product<'_>, machine: &Machine) -> Choice {
+pub(super) fn choose(product: &ConvProduct<'_>, machine: &Machine) -> TileChoice {
     let target = machine.target;
     let candidates = forms(product, machine);
-    let mut best: Option<Choice> = None;
+    let mut best: Option<TileChoice> = None;
     for candidate in candidates {
         let limit = best.as_ref().map_or(usize::MAX, |b| b.cost * (100 - GAIN_PERCENT) / 100);
         if candidate.cost < limit && is_small_enough(product, &candidate) {
@@ -64,7 +64,7 @@ pub(super) fn choose(product: &Product<'_>, machine: &Machine) -> Choice {
     }
     // The narrowest form always exists: one row, one vector.
     best.unwrap_or_else(|| {
-        form(product, target, 1, 1).unwrap_or(Choice {
+        form(product, target, 1, 1).unwrap_or(TileChoice {
             vectors: 1,
             band_rows: 1,
             widths: vec![1; product.walk.columns],
@@ -75,7 +75,7 @@ pub(super) fn choose(product: &Product<'_>, machine: &Machine) -> Choice {
 }
 
 /// Forms from simple to wide: one block of outputs before several, one row before several.
-fn forms(product: &Product<'_>, machine: &Machine) -> Vec<Choice> {
+fn forms(product: &ConvProduct<'_>, machine: &Machine) -> Vec<TileChoice> {
     let target = machine.target;
     let block = (16 / target.lanes).max(1);
     let mut forms = Vec::new();
@@ -89,7 +89,7 @@ fn forms(product: &Product<'_>, machine: &Machine) -> Vec<Choice> {
         let rows = product.walk.rows;
         let pixels = rows * product.walk.columns;
         let parts = if has_shares(pixels, rows, machine) { machine.threads } else { 1 };
-        let whole = (pixels <= SMALL_PICTURE).then_some(rows / parts);
+        let whole = (pixels <= SMALL_IMAGE).then_some(rows / parts);
         let bands = whole
             .into_iter()
             .chain(1..=rows)
@@ -103,13 +103,18 @@ fn forms(product: &Product<'_>, machine: &Machine) -> Vec<Choice> {
     forms
 }
 
-fn form(product: &Product<'_>, target: Target, vectors: usize, band_rows: usize) -> Option<Choice> {
+fn form(
+    product: &ConvProduct<'_>,
+    target: Target,
+    vectors: usize,
+    band_rows: usize,
+) -> Option<TileChoice> {
     let lanes = vectors * target.lanes;
     let widest = widest_tile(target, vectors, product.is_shared(lanes.max(16)))?;
     let (widths, cost) = split(band_rows * product.walk.columns, widest, vectors);
     let outputs = product.weights.outputs.next_multiple_of(16);
     let step_cost = cost * outputs.div_ceil(lanes) * (product.walk.rows / band_rows);
-    let mut choice = Choice { vectors, band_rows, step_cost, cost: step_cost, widths };
+    let mut choice = TileChoice { vectors, band_rows, step_cost, cost: step_cost, widths };
     let further = product.programs_for_residual(vectors, target);
     if further > 0 {
         let taps = product.window.kernel[0] * product.window.kernel[1];
@@ -120,12 +125,12 @@ fn form(product: &Product<'_>, target: Target, vectors: usize, band_rows: usize)
 }
 
 /// Whether the kernel is small enough; one row at a time always is taken.
-fn is_small_enough(product: &Product<'_>, choice: &Choice) -> bool {
+fn is_small_enough(product: &ConvProduct<'_>, choice: &TileChoice) -> bool {
     choice.band_rows == 1 || code_size(product, choice) <= CODE_LIMIT
 }
 
 /// Instructions of the kernel: one body for each form of tile.
-fn code_size(product: &Product<'_>, choice: &Choice) -> usize {
+fn code_size(product: &ConvProduct<'_>, choice: &TileChoice) -> usize {
     let steps = |weights: &Weights| weights.inputs.min(16) * weights.taps[1];
     let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights));
     let steps = steps(&product.weights) + projection;
@@ -138,7 +143,7 @@ fn code_size(product: &Product<'_>, choice: &Choice) -> usize {
 
 /// Into how many chunks a product is cut.
 #[derive(Clone, Copy, Debug)]
-pub struct Cut {
+pub struct ChunkCounts {
     /// Cuts across output rows.
     pub bands: usize,
     /// Cuts across output channels.
@@ -155,13 +160,13 @@ const CHUNKS_PER_THREAD: usize = 12;
 /// threads have no rows of their own, so that each weight is read by one core only) or rows, until there are enough
 /// chunks for the threads.
 pub(super) fn cut(
-    product: &Product<'_>,
-    choice: &Choice,
+    product: &ConvProduct<'_>,
+    choice: &TileChoice,
     micro: &Micro,
     tiles: usize,
     bands: usize,
     machine: &Machine,
-) -> Cut {
+) -> ChunkCounts {
     let walk = product.walk;
     let src_bytes = product.source_bytes();
     let weight_bytes = micro.panel_len() * tiles * 4;
@@ -173,19 +178,19 @@ pub(super) fn cut(
     };
     let missing = wanted.div_ceil(walk.images * fitting);
     if missing <= 1 {
-        return Cut { bands: fitting, tiles: 1 };
+        return ChunkCounts { bands: fitting, tiles: 1 };
     }
     let shares =
         has_shares(walk.rows * walk.columns, walk.rows, machine) && bands >= machine.threads;
     if weight_bytes > src_bytes && !shares {
         let tiles = missing.min(tiles);
-        return Cut { bands: (fitting * missing.div_ceil(tiles)).min(bands), tiles };
+        return ChunkCounts { bands: (fitting * missing.div_ceil(tiles)).min(bands), tiles };
     }
     let more = (fitting * missing).min(bands);
-    Cut { bands: more, tiles: (wanted.div_ceil(walk.images * more)).clamp(1, tiles) }
+    ChunkCounts { bands: more, tiles: (wanted.div_ceil(walk.images * more)).clamp(1, tiles) }
 }
 
-impl Product<'_> {
+impl ConvProduct<'_> {
     /// Bytes that one image's output pixels read, each counted once.
     fn source_bytes(&self) -> usize {
         let pixels = self.walk.rows * self.walk.columns;

@@ -10,7 +10,7 @@ use crate::kernels::geometry::F32;
 use crate::kernels::residual::Read;
 use crate::kernels::tiling::TileRun;
 
-use super::own;
+use super::per_lane;
 
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub enum Channels {
         step: i64,
     },
     /// Each lane sees the `count` channels of its own group: `channels[i][lane]` is the byte offset of channel `i`.
-    Own {
+    PerLane {
         /// Byte offsets, one row a channel of the group, one column a lane of the tile.
         channels: Vec<Vec<i64>>,
     },
@@ -135,11 +135,11 @@ impl Ahead {
 pub(super) const UNROLL_LIMIT: usize = 2500;
 
 /// The most pixels of a tile with that many vectors. Beside the accumulators it takes the narrower side of a step and
-/// one register to stream the other, or a few (`own::BESIDE`) where each lane sees channels of its own; and one more
+/// one register to stream the other, or a few (`per_lane::BESIDE`) where each lane sees channels of its own; and one more
 /// for the product where multiply and add are two instructions.
 pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
     let product = usize::from(!target.fused);
-    let beside = |width: usize| if shared { width.min(vectors) + 1 } else { own::BESIDE };
+    let beside = |width: usize| if shared { width.min(vectors) + 1 } else { per_lane::BESIDE };
     (1..=target.vectors)
         .rev()
         .find(|&width| width * vectors + beside(width) + product <= target.vectors)
@@ -170,7 +170,7 @@ impl Sum {
     pub fn depth(&self) -> usize {
         let channels = match &self.channels {
             Channels::Shared { block, blocks, tail, .. } => block * blocks + tail,
-            Channels::Own { channels } => channels.len(),
+            Channels::PerLane { channels } => channels.len(),
         };
         channels * self.tap_rows.0 * self.tap_columns.0
     }
@@ -350,7 +350,7 @@ impl Micro {
                     });
                 }
             }
-            Channels::Own { channels } => {
+            Channels::PerLane { channels } => {
                 self.own_sum(b, sum, channels, acc, pixels, src, panels);
             }
         }

@@ -6,8 +6,8 @@
 
 pub mod choose;
 pub mod micro;
-mod own;
 pub mod pack;
+mod per_lane;
 pub(super) mod plan;
 mod sets;
 
@@ -22,7 +22,7 @@ use super::problem::ConvProblem;
 use super::residual::Added;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
-use choose::{Choice, choose};
+use choose::{TileChoice, choose};
 use micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
 use pack::{Part, Weights};
 use sets::TileSet;
@@ -58,7 +58,7 @@ impl Projection<'_> {
     }
 }
 
-/// The output pixels: `images` pictures of `rows` rows of `columns` pixels.
+/// The output pixels: `images` times `rows` rows of `columns` pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
     images: usize,
@@ -71,7 +71,7 @@ pub struct Walk {
 }
 
 /// A product ready to be lowered.
-struct Product<'a> {
+struct ConvProduct<'a> {
     name: String,
     operands: Operands<'a>,
     weights: Weights,
@@ -111,7 +111,7 @@ pub fn lower_conv(
         row: Pixel { src: src.row * row, dst: dst.row, res: res.row },
         column: Pixel { src: src.pixel * column, dst: dst.pixel, res: res.pixel },
     };
-    let product = Product {
+    let product = ConvProduct {
         name: name(conv, &weights, &operands, projection.as_ref()),
         walk: walk.merged(),
         weights,
@@ -140,12 +140,12 @@ pub fn lower_gemm(
     let image = Pixel { src: src.image, dst: dst.image, res: dst.image };
     let walk = Walk { images: 1, rows: 1, columns: rows, image, row: image, column: image };
     // A planar row of a matrix is consecutive, so it reduces like blocks that follow each other. Those of a blocked one may
-    // have halos between them, where it is a view of a picture of one pixel.
+    // have halos between them, where it is a view of a image of one pixel.
     let src = match operands.src.geometry.ty.layout {
         Layout::Blocked => src,
         Layout::Planar => Strides { plane: BLOCK as i64 * F32, block: BLOCK, ..src },
     };
-    let product = Product {
+    let product = ConvProduct {
         name: format!(
             "gemm m{rows} n{} k{}{}",
             weights.outputs,
@@ -209,7 +209,7 @@ fn suffix(activation: Activation) -> &'static str {
 }
 
 impl Walk {
-    /// Pictures of one pixel are better taken as the pixels of one row: tiles then run over images.
+    /// Images of one pixel are better taken as the pixels of one row: tiles then run over images.
     fn merged(self) -> Walk {
         if self.rows * self.columns != 1 {
             return self;
@@ -234,7 +234,7 @@ impl Walk {
     }
 }
 
-impl Product<'_> {
+impl ConvProduct<'_> {
     fn lower(&self, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
         let choice = choose(self, &sink.machine);
         self.tile_sets(choice.vectors, sink.machine.target)
@@ -243,7 +243,7 @@ impl Product<'_> {
             .collect()
     }
 
-    fn micro(&self, choice: &Choice, set: &TileSet, sink: &Sink) -> Micro {
+    fn micro(&self, choice: &TileChoice, set: &TileSet, sink: &Sink) -> Micro {
         let band = choice.band_rows as i64;
         Micro {
             target: sink.machine.target,
@@ -271,7 +271,12 @@ impl Product<'_> {
         }
     }
 
-    fn piece(&self, choice: &Choice, set: TileSet, sink: &mut Sink) -> Result<Piece, KernelError> {
+    fn piece(
+        &self,
+        choice: &TileChoice,
+        set: TileSet,
+        sink: &mut Sink,
+    ) -> Result<Piece, KernelError> {
         let mut micro = self.micro(choice, &set, sink);
         let bands = self.walk.rows / choice.band_rows;
         let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
@@ -339,7 +344,7 @@ impl Product<'_> {
         let (first, lanes) = (set.first_output, micro.lanes());
         let block = match &micro.sum.channels {
             Channels::Shared { block, .. } => *block,
-            Channels::Own { channels } => channels.len(),
+            Channels::PerLane { channels } => channels.len(),
         };
         let mut parts = vec![Part { weights: self.weights.clone(), block }];
         parts.extend(

@@ -7,7 +7,7 @@ use crate::kernels::geometry::F32;
 use crate::kernels::residual::{Read, Reads};
 
 use super::micro::Channels;
-use super::{Product, shared_channels};
+use super::{ConvProduct, shared_channels};
 
 /// Tiles that run the same program: `count` of them, from output channel `first_output` on.
 pub(super) struct TileSet {
@@ -22,7 +22,7 @@ pub(super) struct TileSet {
     pub(super) reads: Reads,
 }
 
-impl Product<'_> {
+impl ConvProduct<'_> {
     /// Whether every lane of a tile of `lanes` outputs sees the same input channels.
     pub(super) fn is_shared(&self, lanes: usize) -> bool {
         self.groups == 1
@@ -84,7 +84,7 @@ impl Product<'_> {
                         .collect()
                 })
                 .collect();
-            let channels = Channels::Own { channels };
+            let channels = Channels::PerLane { channels };
             match sets.last_mut() {
                 // Parts of a block are not joined: their place is not a multiple of a step.
                 Some(set) if lanes >= 16 && set.channels == channels && set.accepts(base) => {

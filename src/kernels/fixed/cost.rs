@@ -7,7 +7,7 @@ use crate::kernels::tiling::BYTES_PER_HALF_CYCLE;
 
 use super::number::DIGITS;
 use super::product::PRODUCTS;
-use super::{Form, GROUP_BLOCKS, TILE};
+use super::{GROUP_BLOCKS, TILE, WideForm};
 
 /// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
 /// cache.
@@ -23,8 +23,8 @@ pub(super) const SPLIT: f64 = 50.0;
 /// A block of a pixel from its sums to its result.
 pub(super) const FINISH: f64 = 24.0;
 
-/// A line of which the greatest magnitude is looked for.
-pub(super) const GREATEST: f64 = 5.0;
+/// A line that is searched for its abs-max.
+pub(super) const ABS_MAX: f64 = 5.0;
 
 /// The end of a region.
 pub(super) const REGION: f64 = 8000.0;
@@ -49,7 +49,7 @@ pub(super) const CALL: f64 = 200.0;
 
 /// How a layer is cut into chunks.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Cut {
+pub(super) struct ChunkCut {
     /// Rows of the result.
     pub(super) rows: usize,
     /// Parts of the outputs.
@@ -58,9 +58,9 @@ pub(super) struct Cut {
     cost: f64,
 }
 
-impl Form {
+impl WideForm {
     /// The best cut for a machine.
-    pub(super) fn cut(&self, machine: &Machine) -> Cut {
+    pub(super) fn cut(&self, machine: &Machine) -> ChunkCut {
         let wide = self.together().blocks;
         let panels = self.blocks() / wide;
         let parts: Vec<usize> = match self.blocks().is_multiple_of(wide) {
@@ -73,7 +73,8 @@ impl Form {
             |rows: usize| rows == 1 || self.memory(rows).end <= machine.cache_bytes as i64 * 3 / 4;
         let rows = (1..=self.size[0]).take_while(|&rows| fits(rows));
         let cuts = rows.flat_map(|rows| parts.iter().map(move |&parts| (rows, parts)));
-        let cost = |rows, parts| Cut { rows, parts, cost: self.cut_cost(rows, parts, machine) };
+        let cost =
+            |rows, parts| ChunkCut { rows, parts, cost: self.cut_cost(rows, parts, machine) };
         let best =
             cuts.map(|(rows, parts)| cost(rows, parts)).min_by(|a, b| a.cost.total_cmp(&b.cost));
         best.unwrap_or_else(|| cost(1, 1))
@@ -88,9 +89,9 @@ impl Form {
         let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
         let turn = self.digits_cost(rows, parts, machine) + blocks * (product + finish);
         let area = self.size[0] * self.size[1] * self.strides[0] * self.strides[1] * self.images;
-        let greatest = (area * self.inputs.div_ceil(16)) as f64 * GREATEST / machine.threads as f64;
+        let abs_max = (area * self.inputs.div_ceil(16)) as f64 * ABS_MAX / machine.threads as f64;
         let weights = self.weights_cost(turns, parts, machine);
-        REGION + greatest + turns as f64 * turn + weights
+        REGION + abs_max + turns as f64 * turn + weights
     }
 
     /// What a chunk takes to have the digits of all values that it sees.

@@ -1,21 +1,21 @@
 //! How large the values are that each output sees, beside the greatest of their image.
 //!
-//! All values of an image share a unit, so what a product is off by is a part of the image's greatest value and not of
-//! those that an output sees. Let `G` be the greatest magnitude of the image, `W` that of an output's `n` weights. The
+//! All values of an image share a scale, so what a product is off by is a part of the image's greatest value and not of
+//! those that an output sees. Let `G` be the abs-max of the image, `W` that of an output's `n` weights. The
 //! units are `u = G / 8,355,000` and `v = W / 8,355,000`. A factor is off by at most two units, and the products of
 //! digits that are left out come to at most `128^2 (2 * 2^8 + 1)` units of both (`number`, `product`), so `n` products are
 //! off by at most `n u v (4 * 8,355,000 + 4 + 8,404,992)`, which is less than `2^-20 n G W`.
 //!
-//! An output whose window has a greatest magnitude `M` below [`LEAST`] units, but not of 0, is *dark*. Of any other,
+//! An output whose window has an abs-max `M` below [`LEAST`] units, but not of 0, is *dark*. Of any other,
 //! `G` is at most 261.1 `M`, so it is off by less than `2^-12 n M W`: by a part of what it sees itself. If it sees
 //! nothing but zeros its products are exact. Of random rounding errors, a thirtieth of that is what is left on the
 //! average; and in the layers of ResNets `G` is 3 to 30 `M` for all windows. A row of outputs of which one is dark is
-//! computed directly, and so are all of an image whose greatest magnitude is not finite.
+//! computed directly, and so are all of an image whose abs-max is not finite.
 //!
 //! 261.1 is as far as high digits reach: a value whose high digit is not 0 is at least 32,640 units. It is also just
-//! more than the 255 steps of a picture's bytes.
+//! more than the 255 steps of a image's bytes.
 //!
-//! That takes the greatest magnitude of each pixel, and channels are lanes. So there are two steps. First the high
+//! That needs the abs-max of each pixel, and channels are lanes. So there are two steps. First the high
 //! digits of some channels of the pixel in the middle of each window are looked at ([`Suspects`]), which are at hand: if
 //! one of them is not 0, no output is dark. Only a chunk in which there is a pixel without any looks at all windows
 //! ([`Check`]). What decides is one row's of one image in either way.
@@ -26,9 +26,9 @@ use crate::codegen::vir::{
 };
 
 use super::number::HIGH;
-use super::{BLOCK, LANES_BYTES, POSITION, UNIT};
+use super::{BLOCK, LANES_BYTES, POSITION, SCALE};
 
-/// Below so many units values are dark. The least magnitude that has a high digit, and a little less, as scale and unit
+/// Below so many units values are dark. The least magnitude that has a high digit, and a little less, as the scale and its inverse
 /// are rounded.
 const LEAST: f32 = (HIGH - 640) as f32;
 
@@ -168,10 +168,10 @@ impl Check {
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
         let [least, none, zero, any] = [b.vector(), b.vector(), b.vector(), b.vector()];
-        b.load(none, b.arg(1).at(UNIT));
+        b.load(none, b.arg(1).at(SCALE));
         b.constant(least, LEAST);
         b.arith(Arith::Mul, least, least, none);
-        // Where the unit is no number, nothing is bright, and nothing is nothing.
+        // Where the scale is no number, nothing is bright, and nothing is nothing.
         b.arith(Arith::Sub, none, none, none);
         b.bits(zero, 0);
         b.bits(any, 0);
@@ -202,30 +202,30 @@ impl Check {
 
     /// Sets the bits of the lanes of `found` whose window is dark: the next `count` ones.
     fn windows(&self, b: &mut Builder, [least, none, zero, found]: [V; 4], count: usize) {
-        let [greatest, other] = [b.vector(), b.vector()];
+        let [abs_max, other] = [b.vector(), b.vector()];
         for (i, &tap) in self.taps.iter().enumerate() {
             let place = b.arg(0).at(tap);
             if i == 0 {
-                b.load(greatest, place);
+                b.load(abs_max, place);
             } else {
                 b.load(other, place);
                 // As integers, NaN is above all others.
-                b.integer(Integer::Max, greatest, greatest, other);
+                b.integer(Integer::Max, abs_max, abs_max, other);
             }
         }
         let bright = other;
-        b.arith(Arith::LessOrEqual, bright, least, greatest);
+        b.arith(Arith::LessOrEqual, bright, least, abs_max);
         if !self.zeros {
-            b.arith(Arith::Equal, greatest, greatest, none);
-            b.arith(Arith::Or, bright, bright, greatest);
+            b.arith(Arith::Equal, abs_max, abs_max, none);
+            b.arith(Arith::Or, bright, bright, abs_max);
         }
-        let dark = greatest;
+        let dark = abs_max;
         b.bits(dark, u32::MAX);
         b.arith(Arith::AndNot, dark, bright, dark);
         if count < BLOCK {
             b.blend(dark, zero, dark, (1 << count) - 1);
         }
         b.arith(Arith::Or, found, found, dark);
-        b.release([greatest, other]);
+        b.release([abs_max, other]);
     }
 }

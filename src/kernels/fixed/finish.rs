@@ -1,9 +1,9 @@
-//! What comes behind the sums: the values' unit, bias, shortcut, activation.
+//! What comes behind the sums: the values' scale, bias, shortcut, activation.
 
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::epilogue::{Epilogue, Growing};
 
-use super::{BIAS, ROW, UNIT};
+use super::{BIAS, ROW, SCALE};
 
 /// How sums of digits end. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,8 +16,8 @@ pub(super) struct Finishing {
 
 /// The registers of an epilogue.
 pub(super) struct Ends {
-    /// The values' unit.
-    unit: V,
+    /// The values' scale.
+    scale: V,
     growing: Growing,
 }
 
@@ -27,11 +27,11 @@ impl Finishing {
         usize::from(self.residual) + usize::from(self.epilogue.publishes.is_some())
     }
 
-    /// What is the same for all results; `range` is where the greatest magnitudes are published.
-    pub(super) fn begin(&self, b: &mut Builder, thread: P, range: P) -> Ends {
-        let unit = b.vector();
-        b.load(unit, thread.at(UNIT));
-        Ends { unit, growing: self.epilogue.begin(b, range) }
+    /// What is the same for all results; `place` is where the abs-max is published.
+    pub(super) fn begin(&self, b: &mut Builder, thread: P, place: P) -> Ends {
+        let scale = b.vector();
+        b.load(scale, thread.at(SCALE));
+        Ends { scale, growing: self.epilogue.begin(b, place) }
     }
 
     /// Makes results of the sums of some rows. `shortcut` says where that of a row is, if there is one.
@@ -44,7 +44,7 @@ impl Finishing {
         shortcut: impl Fn(usize) -> Option<Mem>,
     ) {
         self.epilogue.finish(b, &ends.growing, sums, |b, row, sum| {
-            b.arith(Arith::Mul, sum, sum, ends.unit);
+            b.arith(Arith::Mul, sum, sum, ends.scale);
             b.arith(Arith::Add, sum, sum, bias);
             if let Some(place) = shortcut(row) {
                 let other = b.vector();
@@ -56,8 +56,8 @@ impl Finishing {
     }
 
     /// Publishes what was found out.
-    pub(super) fn end(&self, b: &mut Builder, ends: &Ends, range: P) {
-        self.epilogue.end(b, &ends.growing, range);
+    pub(super) fn end(&self, b: &mut Builder, ends: &Ends, place: P) {
+        self.epilogue.end(b, &ends.growing, place);
     }
 }
 
@@ -77,15 +77,15 @@ const TOGETHER: usize = 8;
 
 impl Finish {
     /// Arguments: the sums, the block's [`CONSTANTS`](super::CONSTANTS), the thread's memory, the result, the shortcut where
-    /// there is one, and the place of the greatest magnitudes where they are published.
+    /// there is one, and where the abs-max is published, if it is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let args = 4 + self.finishing.args();
         let mut b = Builder::new(name, self.target, args);
-        let (range, added) = (b.arg(args - 1), self.finishing.residual.then(|| b.arg(4)));
+        let (place, added) = (b.arg(args - 1), self.finishing.residual.then(|| b.arg(4)));
         let bias = b.vector();
         b.load(bias, b.arg(1).at(BIAS));
         let thread = b.arg(2);
-        let ends = self.finishing.begin(&mut b, thread, range);
+        let ends = self.finishing.begin(&mut b, thread, place);
         let moved: Vec<P> = [b.arg(0), b.arg(3)].into_iter().chain(added).collect();
         let run = |b: &mut Builder, count: usize, together: usize| {
             b.repeat(Count::Fixed(count as u32), |b| {
@@ -101,7 +101,7 @@ impl Finish {
         run(&mut b, self.positions / TOGETHER, TOGETHER);
         let rest = self.positions % TOGETHER;
         run(&mut b, rest.min(1), rest);
-        self.finishing.end(&mut b, &ends, range);
+        self.finishing.end(&mut b, &ends, place);
         b.finish()
     }
 }

@@ -12,8 +12,8 @@ use crate::kernels::published::Fact;
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD};
 
 use super::CONSTANTS;
+use super::abs_max::{AbsMax, Publication};
 use super::finish::Finishing;
-use super::range::{Kept, Ranges};
 use super::stripe::Stripe;
 
 /// Where packed weights are: the constants of all blocks of outputs, and their panels behind them.
@@ -37,10 +37,10 @@ impl Packed {
 pub(super) struct Frame<'a> {
     pub(super) conv: &'a Conv,
     pub(super) operands: Operands<'a>,
-    /// The source's greatest magnitudes.
-    pub(super) source: Ranges,
-    /// What is published of the result's.
-    pub(super) kept: Kept,
+    /// The source's abs-max.
+    pub(super) source: AbsMax,
+    /// Where the result's is published.
+    pub(super) published: Publication,
     /// Images, rows of the result of a chunk, and parts of the outputs.
     pub(super) images: usize,
     pub(super) rows: usize,
@@ -71,28 +71,28 @@ impl Frame<'_> {
         levels.chunk(self.parts, part);
     }
 
-    /// Where the first chunk of a stripe publishes its results' greatest magnitude.
-    pub(super) fn range(&self, stripe: Stripe) -> Pointer {
-        self.kept.of_stripe(stripe.first / self.rows)
+    /// Where the first chunk of a stripe publishes its results' abs-max.
+    pub(super) fn published_at(&self, stripe: Stripe) -> Pointer {
+        self.published.of_stripe(stripe.first / self.rows)
     }
 
     /// Whether it publishes anything.
     pub(super) fn publishes(&self) -> bool {
-        self.kept.offset.is_some()
+        self.published.offset.is_some()
     }
 
-    /// What an image's values are multiplied by, and their unit.
+    /// The inverse scale and the scale of an image's values.
     pub(super) fn scale(&self, stripe: Stripe, sink: &mut Sink) -> Result<Item, KernelError> {
         let kernel = self.source.scale(&self.name("scale"), self.publishes(), sink)?;
         let mut levels = Levels::new([
             Pointer::new(ARENA, self.source.offset),
             Pointer::new(THREAD, 0),
-            self.range(stripe),
+            self.published_at(stripe),
         ]);
-        let range = self.kept.strides();
-        levels.chunk(self.images, [self.source.image(), 0, range[0]]);
-        levels.chunk(stripe.count, [0, 0, range[1]]);
-        levels.chunk(self.parts, [0, 0, range[2]]);
+        let published = self.published.strides();
+        levels.chunk(self.images, [self.source.image(), 0, published[0]]);
+        levels.chunk(stripe.count, [0, 0, published[1]]);
+        levels.chunk(self.parts, [0, 0, published[2]]);
         levels.pass_if(2, self.publishes());
         Ok(Item::Call(levels.call(kernel, &[])))
     }

@@ -4,7 +4,7 @@
 //! them, in its thread's memory. Where a word is set, a direct convolution of that row goes before the tiles of a panel, to
 //! the thread's memory: a shortcut may lie where the result will be. It takes the panel's weights, as numbers
 //! ([`unpack`](super::unpack)), which the chunk makes of their digits. Behind the tiles, which compute all rows as ever, the
-//! row is copied to the result. At the end the range of the chunk's results is looked for once more.
+//! row is copied to the result. At the end the abs-max of the chunk's results is looked for once more.
 //!
 //! What decides is one row's of one image, and so is what it decides: results depend neither on how chunks are cut nor on
 //! the place in a batch.
@@ -20,10 +20,10 @@ use crate::kernels::residual::Reads;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::tiling::{Pixel, runs, split};
 
+use super::abs_max::FindAbsMax;
 use super::dark::Check;
 use super::frame::Frame;
 use super::panel::Panel;
-use super::range::Greatest;
 use super::stripe::Stripe;
 use super::unpack::{Stretch, Unpack};
 use super::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
@@ -51,7 +51,7 @@ pub(super) struct Guard<'a> {
 }
 
 /// Byte distances in the memory of a thread.
-struct Memory {
+struct GuardMemory {
     /// Magnitudes of pixels.
     magnitudes: i64,
     /// The weights of a panel, behind their biases.
@@ -62,16 +62,16 @@ struct Memory {
 }
 
 impl Guard<'_> {
-    fn memory(&self) -> Memory {
+    fn memory(&self) -> GuardMemory {
         let magnitudes = aligned(self.start) + aligned((1 + self.stripe.rows as i64) * Word::BYTES);
         // A vector may begin at the last magnitude.
         let weights = magnitudes + aligned(self.windows.bytes) + LANES_BYTES;
         let results = weights + self.depth() as i64 * self.lanes_bytes(self.frame.wide);
         let end = results + self.stripe.rows as i64 * self.result_row(self.frame.wide);
-        Memory { magnitudes, weights, results, end }
+        GuardMemory { magnitudes, weights, results, end }
     }
 
-    /// Asks for the memory of all that is kept.
+    /// Asks for the memory of all that a chunk leaves for itself.
     pub(super) fn reserve(&self, sink: &mut Sink) {
         sink.reserve(self.memory().end as usize);
     }
@@ -306,14 +306,14 @@ impl Guard<'_> {
         Ok(self.each_row(vec![Item::Call(levels.call(kernel, &[]))]))
     }
 
-    /// The range of the results of a chunk, each of which has so many blocks of them, where it is kept and a row was
+    /// The abs-max of the results of a chunk, each of which has so many blocks of them, where it is published and a row was
     /// computed directly.
-    pub(super) fn range(&self, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+    pub(super) fn abs_max(&self, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         if !self.frame.publishes() {
             return Ok(Vec::new());
         }
         let dst = self.frame.operands.dst.geometry.strides();
-        let greatest = Greatest {
+        let abs_max = FindAbsMax {
             target: sink.machine.target,
             size: [self.stripe.rows, self.size()[1]],
             strides: [dst.plane, dst.row, dst.pixel],
@@ -321,13 +321,13 @@ impl Guard<'_> {
             live: BLOCK,
         };
         let kernel =
-            sink.program(&self.name("range"), format!("{greatest:?}"), |n| greatest.program(n))?;
+            sink.program(&self.name("abs-max"), format!("{abs_max:?}"), |n| abs_max.program(n))?;
         let panel = Panel { blocks, before: 0, per_part: 1 };
         let mut levels = Levels::new([
             self.results(self.frame.operands.dst, panel),
-            self.frame.range(self.stripe),
+            self.frame.published_at(self.stripe),
         ]);
-        let [image, stripe, part] = self.frame.kept.strides();
+        let [image, stripe, part] = self.frame.published.strides();
         levels.chunk(self.frame.images, [dst.image, image]);
         levels.chunk(self.stripe.count, [dst.row * self.stripe.rows as i64, stripe]);
         levels.chunk(self.frame.parts, [dst.plane * blocks as i64, part]);

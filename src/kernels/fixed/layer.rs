@@ -6,38 +6,38 @@ use crate::kernels::KernelError;
 use crate::kernels::geometry::{Place, Strides};
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
+use super::abs_max::FindAbsMax;
 use super::finish::Finish;
 use super::frame::Frame;
 use super::guard::Guard;
 use super::panel::Panel;
-use super::product::{Ending, Product, Together};
-use super::range::Greatest;
+use super::product::{Ending, TileProduct, Together};
 use super::stripe::Stripe;
-use super::{CONSTANTS, Form, LANES_BYTES, MOST_PARTS, POSITION, Part, ROW};
+use super::{CONSTANTS, ImagePart, LANES_BYTES, MOST_PARTS, POSITION, ROW, WideForm};
 
 /// A convolution of a blocked value in its network.
-pub(super) struct Layer<'a> {
-    pub(super) form: &'a Form,
+pub(super) struct WideLayer<'a> {
+    pub(super) form: &'a WideForm,
     pub(super) frame: Frame<'a>,
 }
 
-impl Layer<'_> {
-    /// The greatest magnitudes of some parts of each image.
-    pub(super) fn greatest(&self, part: Part, sink: &mut Sink) -> Result<Piece, KernelError> {
+impl WideLayer<'_> {
+    /// The abs-max of some parts of each image.
+    pub(super) fn abs_max(&self, part: ImagePart, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
         let geometry = &self.frame.operands.src.geometry;
         let src = geometry.strides();
         let [_, _, rows, columns] = geometry.nchw();
         let dense = src.row == columns as i64 * src.pixel;
         let size = if dense { [1, rows * columns] } else { [rows, columns] };
-        let kernel = Greatest {
+        let kernel = FindAbsMax {
             target: sink.machine.target,
             size,
             strides: [src.plane, src.row, src.pixel],
             last: None,
             live: part.live,
         };
-        let name = self.frame.name("range");
+        let name = self.frame.name("abs-max");
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
         let found = self.frame.source.offset + part.first.min(MOST_PARTS) as i64 * LANES_BYTES;
         let first = self.frame.operands.src.origin() + part.first as i64 * src.plane;
@@ -71,7 +71,7 @@ impl Layer<'_> {
         if rest > 0 {
             items.push(Item::Repeat { count: 1, items: self.panel(&grid, rest, &guard, sink)? });
         }
-        items.extend(guard.range(form.blocks() / parts, sink)?);
+        items.extend(guard.abs_max(form.blocks() / parts, sink)?);
         let chunks = vec![form.images as u32, stripe.count as u32, parts as u32];
         Ok(Piece { chunks, items })
     }
@@ -133,7 +133,7 @@ impl Layer<'_> {
             plane: res.plane,
             last: (positions - 1) % TILE_ROWS + 1,
         });
-        let product = Product {
+        let product = TileProduct {
             target: sink.machine.target,
             tiles: form.tiles(stripe.rows),
             together: Together { blocks: panel.blocks, ..form.together() },
@@ -165,19 +165,22 @@ impl Layer<'_> {
                 false => Pointer::new(THREAD, memory.sums),
             },
             self.results(self.frame.shortcut(), panel, stripe),
-            self.frame.range(stripe),
+            self.frame.published_at(stripe),
         ]);
         let (dst, res) = if ends { (Some(dst), Some(res)) } else { (None, None) };
         let of = |strides: Option<Strides>, which: fn(Strides) -> i64| strides.map_or(0, which);
-        let range = self.frame.kept.strides();
-        levels.chunk(form.images, [0, 0, 0, of(dst, |s| s.image), of(res, |s| s.image), range[0]]);
+        let published = self.frame.published.strides();
+        levels.chunk(
+            form.images,
+            [0, 0, 0, of(dst, |s| s.image), of(res, |s| s.image), published[0]],
+        );
         let down = stripe.rows as i64;
         let rows = [of(dst, |s| s.row), of(res, |s| s.row)].map(|bytes| bytes * down);
-        levels.chunk(stripe.count, [0, 0, 0, rows[0], rows[1], range[1]]);
+        levels.chunk(stripe.count, [0, 0, 0, rows[0], rows[1], published[1]]);
         let block = [weights, CONSTANTS, 0, of(dst, |s| s.plane), of(res, |s| s.plane), 0];
         let next = block.map(|bytes| bytes * panel.blocks as i64);
         let mut part = next.map(|bytes| bytes * panel.per_part as i64);
-        part[5] = range[2];
+        part[5] = published[2];
         levels.chunk(self.frame.parts, part);
         levels.repeat(next);
         levels.pass_if(4, ends && self.frame.finishing().residual);
@@ -192,7 +195,7 @@ impl Layer<'_> {
         Pointer::new(place.base, place.origin() + offset)
     }
 
-    /// The values' unit, bias, shortcut and activation of a panel's sums.
+    /// The values' scale, bias, shortcut and activation of a panel's sums.
     fn finish(&self, grid: &Grid, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let (form, stripe) = (self.form, grid.stripe);
         let memory = form.memory(stripe.rows);
@@ -212,16 +215,16 @@ impl Layer<'_> {
             Pointer::new(THREAD, 0),
             self.results(self.frame.operands.dst, panel, stripe),
             self.results(self.frame.shortcut(), panel, stripe),
-            self.frame.range(stripe),
+            self.frame.published_at(stripe),
         ]);
-        let range = self.frame.kept.strides();
-        levels.chunk(form.images, [0, 0, 0, dst.image, res.image, range[0]]);
+        let published = self.frame.published.strides();
+        levels.chunk(form.images, [0, 0, 0, dst.image, res.image, published[0]]);
         let down = stripe.rows as i64;
-        levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row, range[1]]);
+        levels.chunk(stripe.count, [0, 0, 0, down * dst.row, down * res.row, published[1]]);
         let block = [memory.sum, CONSTANTS, 0, dst.plane, res.plane, 0];
         let next = [0, CONSTANTS, 0, dst.plane, res.plane, 0].map(|s| s * panel.blocks as i64);
         let mut part = next.map(|bytes| bytes * panel.per_part as i64);
-        part[5] = range[2];
+        part[5] = published[2];
         levels.chunk(self.frame.parts, part);
         levels.repeat(next);
         levels.inner(Extent::Fixed(panel.blocks as u32), block);

@@ -1,4 +1,4 @@
-//! The greatest magnitude of each pixel's channels, pixel by pixel.
+//! The abs-max of each pixel's channels, pixel by pixel.
 
 use crate::codegen::vir::{
     Builder, Count, Distance, Inst, Integer, Mem, OverBudget, Program, Target, V,
@@ -31,28 +31,28 @@ impl Magnitudes {
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
-        let [greatest, value, mask, zero] = [b.vector(), b.vector(), b.vector(), b.vector()];
+        let [abs_max, value, mask, zero] = [b.vector(), b.vector(), b.vector(), b.vector()];
         b.bits(mask, MAGNITUDE);
         b.bits(zero, 0);
         let block = b.pointer(src);
         b.repeat(Count::Fixed(self.positions as u32), |b| {
-            b.bits(greatest, 0);
+            b.bits(abs_max, 0);
             let (whole, rest) = (self.channels / BLOCK, self.channels % BLOCK);
             b.repeat(Count::Fixed(whole as u32), |b| {
-                take(b, [greatest, value, mask], block.at(0));
+                take(b, [abs_max, value, mask], block.at(0));
                 b.advance(block, self.plane);
             });
             if rest > 0 {
                 b.load(value, block.at(0));
                 b.integer(Integer::And, value, value, mask);
                 b.blend(value, zero, value, (1 << rest) - 1);
-                b.integer(Integer::Max, greatest, greatest, value);
+                b.integer(Integer::Max, abs_max, abs_max, value);
             }
             for distance in Distance::ALL {
-                b.push(Inst::Exchange { dst: value, src: greatest, distance });
-                b.integer(Integer::Max, greatest, greatest, value);
+                b.push(Inst::Exchange { dst: value, src: abs_max, distance });
+                b.integer(Integer::Max, abs_max, abs_max, value);
             }
-            b.store_first(dst.at(0), greatest);
+            b.store_first(dst.at(0), abs_max);
             b.advance(block, self.pixel - whole as i64 * self.plane);
             b.advance(dst, MAGNITUDE_BYTES);
         });
@@ -60,7 +60,7 @@ impl Magnitudes {
     }
 }
 
-/// Those of a row of a planar picture. Everything that determines the code.
+/// Those of a row of a planar image. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowMagnitudes {
     /// The machine.
@@ -77,14 +77,14 @@ impl RowMagnitudes {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
         let registers = [b.vector(), b.vector(), b.vector()];
-        let [greatest, _, mask] = registers;
+        let [abs_max, _, mask] = registers;
         b.bits(mask, MAGNITUDE);
         let vector = |b: &mut Builder| {
-            b.bits(greatest, 0);
+            b.bits(abs_max, 0);
             for channel in 0..self.channels.0 as i64 {
                 take(b, registers, src.at(channel * self.channels.1));
             }
-            b.store(dst.at(0), greatest);
+            b.store(dst.at(0), abs_max);
         };
         b.repeat(Count::Fixed((self.pixels / BLOCK) as u32), |b| {
             vector(b);
@@ -107,8 +107,8 @@ impl RowMagnitudes {
 
 /// Keeps the greater of what was kept and the magnitudes at a place. As integers, NaN is above infinity and that above
 /// all others.
-fn take(b: &mut Builder, [greatest, value, mask]: [V; 3], place: Mem) {
+fn take(b: &mut Builder, [abs_max, value, mask]: [V; 3], place: Mem) {
     b.load(value, place);
     b.integer(Integer::And, value, value, mask);
-    b.integer(Integer::Max, greatest, greatest, value);
+    b.integer(Integer::Max, abs_max, abs_max, value);
 }

@@ -9,11 +9,11 @@
 //! | `number` | numbers with a fixed point |
 //! | `plan` | the algorithm among the others: which of the forms a convolution has |
 //! | `cost` | what it costs, and how a layer is cut into blocks |
-//! | `range` | the greatest magnitude of an image |
+//! | `abs_max` | the abs-max of an image |
 //! | `frame`, `stripe`, `panel` | what all forms have in common: operands, chunks of rows, outputs computed together |
 //! | `layer`, `seen` | the calls that a convolution consists of, and those that read its source |
 //! | `digits`, `split`, `split_rows` | values to their digits |
-//! | `narrow` | the same for planar pictures of few channels |
+//! | `narrow` | the same for planar images of few channels |
 //! | `spread` | which weights are not to be such numbers |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
@@ -21,16 +21,16 @@
 //! | `dark`, `magnitudes` | which outputs see nothing but values that are small beside others of their image |
 //! | `guard`, `unpack` | the rows of such outputs, computed directly |
 //!
-//! All values of an image share a unit, `2^-23` of the greatest of them, and so do all weights of an output. A factor is off
+//! All values of an image share a scale, `2^-23` of the greatest of them, and so do all weights of an output. A factor is off
 //! by less than two units, mostly by half a one; the three products of digits that are left out are below `2^-22` of the
-//! product of the greatest. All sums are exact until they are numbers again. An image's greatest magnitudes come from the step
+//! product of the greatest. All sums are exact until they are numbers again. An image's abs-max comes from the step
 //! that computed it, if that is such a convolution as well: each of its chunks keeps those of its results. Else a region of
 //! its own looks for them, whose chunks leave what they find in the step's scratch memory.
 //!
 //! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it sees into the thread's own
 //! memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on are a tile. What such a tile
 //! computes between the end of a row and the beginning of the next is never read. Where the window strides, rows and
-//! columns that fall on the same remainder are a picture of their own, a *phase*.
+//! columns that fall on the same remainder are a image of their own, a *phase*.
 
 use resnetc_ir::op::{Conv, Residual, Window};
 
@@ -43,6 +43,7 @@ use super::conv::pack::Weights;
 use super::conv_plan::Refusal;
 use super::sink::{Machine, Sink};
 
+mod abs_max;
 mod cost;
 mod dark;
 mod digits;
@@ -57,7 +58,7 @@ mod pack;
 mod panel;
 pub(super) mod plan;
 mod product;
-mod range;
+
 mod seen;
 mod split;
 mod split_rows;
@@ -65,17 +66,16 @@ mod spread;
 mod stripe;
 mod unpack;
 
-use cost::Cut;
+use abs_max::{AbsMax, Publication};
+use cost::ChunkCut;
 use frame::{Frame, Packed};
 use guard::Windows;
-use layer::Layer;
+use layer::WideLayer;
 use magnitudes::MAGNITUDE_BYTES;
-pub use narrow::Narrow;
+pub use narrow::NarrowForm;
 use number::DIGITS;
 use pack::Panels;
 use product::Together;
-use range::Kept;
-use range::Ranges;
 use stripe::stripes;
 use unpack::{Level, Stretch};
 
@@ -94,13 +94,13 @@ const ROW: i64 = 64;
 /// Bytes of a vector of 16 lanes.
 const LANES_BYTES: i64 = 64;
 
-/// Bytes of a block of outputs' constants: their weights' units, and from [`BIAS`] on biases.
+/// Bytes of a block of outputs' constants: their weights' scales, and from [`BIAS`] on biases.
 const CONSTANTS: i64 = 2 * LANES_BYTES;
 const BIAS: i64 = LANES_BYTES;
 
-/// What is where in a thread's memory: from the beginning what values are multiplied by, then their unit, then the sums of
+/// What is where in a thread's memory: from the beginning the values' inverse scale, then their scale, then the sums of
 /// what is computed together.
-const UNIT: i64 = LANES_BYTES;
+const SCALE: i64 = LANES_BYTES;
 const SUMS: i64 = 2 * LANES_BYTES;
 
 /// Bytes of a position: all digits of a group of blocks.
@@ -115,19 +115,19 @@ const FARTHEST: i64 = 1 << 30;
 /// The most products that a sum of 32 bits can take, three for each weight, all as large as can be.
 const MOST_WEIGHTS: usize = (1 << 31) / (3 << 14) - 1;
 
-/// Into how many parts an image's blocks of channels are cut at most for its greatest magnitude: so many that all threads
+/// Into how many parts an image's blocks of channels are cut at most for its abs-max: so many that all threads
 /// have some, and few for those who put them together.
 const MOST_PARTS: usize = 8;
 
-/// Memory in the arena that is not an operand's or the result's, as offsets.
+/// WideMemory in the arena that is not an operand's or the result's, as offsets.
 #[derive(Clone, Copy, Debug)]
 struct Shared {
     /// For the step alone.
     scratch: i64,
-    /// What is known of the range of the source, and of the projected value.
-    source: Option<Ranges>,
-    projected: Option<Ranges>,
-    /// Where the result's range is to be kept.
+    /// The published abs-max of the source, and of the projected value.
+    source: Option<AbsMax>,
+    projected: Option<AbsMax>,
+    /// Where the result's is to be published.
     own: Option<i64>,
 }
 
@@ -149,7 +149,7 @@ struct Tap {
 
 /// A convolution as tiles see it.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub struct WideForm {
     images: usize,
     inputs: usize,
     outputs: usize,
@@ -162,7 +162,7 @@ pub struct Form {
     pitch: usize,
 }
 
-impl Form {
+impl WideForm {
     /// The form of a convolution of these shapes, if there is one; else why not.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl Form {
         src: [usize; 4],
         residual: Option<[usize; 4]>,
         dst: [usize; 4],
-    ) -> Result<Form, Refusal> {
+    ) -> Result<WideForm, Refusal> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
         if conv.groups != 1 {
@@ -186,7 +186,7 @@ impl Form {
         }
         let (phases, taps) = phases(&conv.window);
         let across = phases.iter().map(|p| p.beyond[1]).max().unwrap_or(0);
-        let form = Form {
+        let form = WideForm {
             images,
             inputs,
             outputs,
@@ -210,33 +210,33 @@ impl Form {
         self.inputs.div_ceil(GROUP)
     }
 
-    /// Parts of an image whose greatest magnitudes are taken one by one: of its whole blocks of channels, and the last one.
-    fn parts(&self) -> Vec<Part> {
+    /// Parts of an image whose abs-max is taken one by one: of its whole blocks of channels, and the last one.
+    fn parts(&self) -> Vec<ImagePart> {
         let (blocks, rest) = (self.inputs / BLOCK, self.inputs % BLOCK);
         let count = blocks.min(MOST_PARTS);
-        let whole = Part { first: 0, count, blocks, live: BLOCK };
-        let last = Part { first: blocks, count: 1, blocks: 1, live: rest };
+        let whole = ImagePart { first: 0, count, blocks, live: BLOCK };
+        let last = ImagePart { first: blocks, count: 1, blocks: 1, live: rest };
         [whole, last].into_iter().filter(|part| part.count > 0 && part.live > 0).collect()
     }
 
-    /// The greatest magnitudes of all parts, from offset 0 on.
-    fn ranges(&self) -> Ranges {
-        Ranges { offset: 0, count: self.parts().iter().map(|part| part.count).sum() }
+    /// The abs-max of all parts, from offset 0 on.
+    fn abs_max(&self) -> AbsMax {
+        AbsMax { offset: 0, count: self.parts().iter().map(|part| part.count).sum() }
     }
 
-    /// Bytes of scratch memory: the greatest magnitudes of all parts.
+    /// Bytes of scratch memory: the abs-max of all parts.
     fn scratch_bytes(&self) -> usize {
-        self.images * self.ranges().image() as usize
+        self.images * self.abs_max().image() as usize
     }
 
-    /// What chunks that are cut so keep of their results' range.
-    fn kept(&self, cut: &Cut, offset: Option<i64>) -> Kept {
-        Kept { offset, stripes: self.size[0].div_ceil(cut.rows), parts: cut.parts }
+    /// Where chunks that are cut so publish the abs-max of their results.
+    fn published(&self, cut: &ChunkCut, offset: Option<i64>) -> Publication {
+        Publication { offset, stripes: self.size[0].div_ceil(cut.rows), parts: cut.parts }
     }
 
-    /// Bytes of what all chunks keep of their results' range.
-    fn range_bytes(&self, machine: &Machine) -> usize {
-        self.kept(&self.cut(machine), None).bytes(self.images, self.outputs)
+    /// Bytes of what all chunks publish.
+    fn published_bytes(&self, machine: &Machine) -> usize {
+        self.published(&self.cut(machine), None).bytes(self.images, self.outputs)
     }
 
     /// Blocks of 16 outputs.
@@ -271,7 +271,7 @@ impl Form {
     }
 
     /// Where a chunk of `rows` rows has what in its thread's memory.
-    fn memory(&self, rows: usize) -> Memory {
+    fn memory(&self, rows: usize) -> WideMemory {
         let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
         let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
         let phase = self.groups() as i64 * group;
@@ -280,7 +280,7 @@ impl Form {
         // All distances are whole positions, and so whole cache lines.
         let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
-        Memory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
+        WideMemory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
     }
 
     /// Bytes of the magnitudes of a phase's positions, for a chunk of `rows` rows.
@@ -322,7 +322,7 @@ impl Form {
         stretches.chain((rest > 0).then(|| stretch(whole, 1, rest))).collect()
     }
 
-    /// Lowers the convolution to one region, or two if nothing is known of its source's range.
+    /// Lowers the convolution to one region, or two if the abs-max of its source is not published.
     ///
     /// # Errors
     /// If no kernel fits the machine.
@@ -343,16 +343,16 @@ impl Form {
         };
         let constants =
             sink.pack_bytes(panels.bytes(), move |out| panels.fill(&weights, place, out));
-        let own = self.ranges();
-        let source = shared.source.unwrap_or(Ranges { offset: shared.scratch, ..own });
-        let kept = self.kept(&cut, shared.own);
-        let layer = Layer {
+        let own = self.abs_max();
+        let source = shared.source.unwrap_or(AbsMax { offset: shared.scratch, ..own });
+        let published = self.published(&cut, shared.own);
+        let layer = WideLayer {
             form: self,
             frame: Frame {
                 conv,
                 operands,
                 source,
-                kept,
+                published,
                 images: self.images,
                 rows: cut.rows,
                 parts: cut.parts,
@@ -362,7 +362,7 @@ impl Form {
         };
         let mut regions = Vec::new();
         if shared.source.is_none() {
-            let parts = self.parts().into_iter().map(|part| layer.greatest(part, sink));
+            let parts = self.parts().into_iter().map(|part| layer.abs_max(part, sink));
             regions.push(parts.collect::<Result<_, _>>()?);
         }
         let stripes = stripes(self.size[0], cut.rows);
@@ -374,7 +374,7 @@ impl Form {
 
 /// `count` parts of as many blocks of channels each, of `blocks` from block `first` on, with `live` channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
+struct ImagePart {
     first: usize,
     count: usize,
     blocks: usize,
@@ -384,7 +384,7 @@ struct Part {
 /// Byte distances in the memory of a thread: digits as `[phase][group][position][digit]`, and the results of some blocks of
 /// outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Memory {
+struct WideMemory {
     /// Where digits are.
     digits: i64,
     group: i64,

@@ -1,6 +1,6 @@
-//! Numbers with a fixed point: an integer of three signed bytes, its *digits*, times a unit that many numbers share.
+//! Numbers with a fixed point: an integer of three signed bytes, its *digits*, times a scale that many numbers share.
 //!
-//! The unit is chosen so that the greatest magnitude of those that share it is nearly the greatest integer.
+//! The scale is chosen so that the abs-max of those that share it is nearly the greatest integer.
 
 use crate::codegen::vir::{Arith, Builder, Integer, V};
 
@@ -19,34 +19,35 @@ pub(super) const SIGNS: u32 = 0x8080_8080;
 /// The least magnitude of an integer whose high digit is not 0.
 pub(super) const HIGH: u32 = 0x7f80;
 
-/// The integer that the greatest magnitude becomes. Three digits hold a little more, `0x7f7f7f`: room for rounding.
+/// The integer that the abs-max becomes. Three digits hold a little more, `0x7f7f7f`: room for rounding.
 const GREATEST: f32 = 8_355_000.0;
 
-/// The least magnitude that has a unit of its own, so that all scales are finite: `2^-100`.
+/// The least magnitude that has a scale of its own, so that all inverse scales are finite: `2^-100`.
 const LEAST: f32 = f32::from_bits((127 - 100) << 23);
 
 /// The weight of the product of two high digits in units of both.
 pub(super) const PRODUCT: f32 = (1u64 << (4 * DIGIT_BITS)) as f32;
 
-/// What numbers are multiplied by to be integers, and the unit of these. The unit is NaN if a number is not finite.
+/// The scale of numbers, which is what their integers count, and its inverse, by which they are multiplied to become
+/// integers. The scale is NaN if a number is not finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Range<T> {
+pub(super) struct Quantization<T> {
+    pub(super) inverse_scale: T,
     pub(super) scale: T,
-    pub(super) unit: T,
 }
 
-impl Range<f32> {
-    /// By the greatest magnitude's bits.
-    pub(super) fn of(greatest: u32) -> Self {
-        let greatest = f32::from_bits(greatest.max(LEAST.to_bits()));
-        let unit = if greatest.is_finite() { greatest / GREATEST } else { f32::NAN };
-        Range { scale: GREATEST / greatest, unit }
+impl Quantization<f32> {
+    /// By the abs-max's bits.
+    pub(super) fn of(abs_max: u32) -> Self {
+        let abs_max = f32::from_bits(abs_max.max(LEAST.to_bits()));
+        let scale = if abs_max.is_finite() { abs_max / GREATEST } else { f32::NAN };
+        Quantization { inverse_scale: GREATEST / abs_max, scale }
     }
 
     /// The digits of a number, the high one first. Only 0, as which denormals count, becomes 0, so that the product with
     /// an infinity has the right sign and is one.
     pub(super) fn digits(self, x: f32) -> [u8; DIGITS] {
-        let scaled = x * self.scale;
+        let scaled = x * self.inverse_scale;
         let nearest = match (scaled + 0.5f32.copysign(scaled)) as i32 {
             0 if x.is_normal() => x.signum() as i32,
             nearest => nearest,
@@ -56,21 +57,21 @@ impl Range<f32> {
     }
 }
 
-impl Range<V> {
-    /// The same in each lane of vectors; `greatest` is lost.
-    pub(super) fn emit(b: &mut Builder, greatest: V) -> Self {
-        let [scale, unit, constant] = [b.vector(), b.vector(), b.vector()];
+impl Quantization<V> {
+    /// The same in each lane of vectors; `abs_max` is lost.
+    pub(super) fn emit(b: &mut Builder, abs_max: V) -> Self {
+        let [inverse_scale, scale, constant] = [b.vector(), b.vector(), b.vector()];
         // As integers, NaN is above infinity and that above all others.
         b.constant(constant, LEAST);
-        b.integer(Integer::Max, greatest, greatest, constant);
+        b.integer(Integer::Max, abs_max, abs_max, constant);
         b.constant(constant, GREATEST);
-        b.arith(Arith::Div, scale, constant, greatest);
-        b.arith(Arith::Div, unit, greatest, constant);
+        b.arith(Arith::Div, inverse_scale, constant, abs_max);
+        b.arith(Arith::Div, scale, abs_max, constant);
         // Infinity becomes NaN.
-        b.arith(Arith::Sub, constant, unit, unit);
-        b.arith(Arith::Add, unit, unit, constant);
+        b.arith(Arith::Sub, constant, scale, scale);
+        b.arith(Arith::Add, scale, scale, constant);
         b.release([constant]);
-        Range { scale, unit }
+        Quantization { inverse_scale, scale }
     }
 }
 
@@ -81,32 +82,32 @@ mod tests {
     use super::*;
     use crate::kernels::epilogue::MAGNITUDE;
 
-    fn value(range: Range<f32>, x: f32) -> f64 {
-        let digits = range.digits(x).map(|d| f64::from(d as i8));
+    fn value(quantization: Quantization<f32>, x: f32) -> f64 {
+        let digits = quantization.digits(x).map(|d| f64::from(d as i8));
         let integer = digits.iter().fold(0.0, |sum, digit| sum * 256.0 + digit);
-        integer * f64::from(range.unit)
+        integer * f64::from(quantization.scale)
     }
 
     proptest! {
-        /// Half a unit for the nearest integer, half a one for the product's rounding, and one for what scale and unit are
+        /// Half a unit for the nearest integer, half a one for the product's rounding, and one for what the scale and its inverse are
         /// away from each other's inverse.
         #[test]
         fn three_digits_hold_every_number(a in any::<u32>(), b in any::<u32>()) {
             let [a, b] = [a, b].map(|bits| f32::from_bits(bits & MAGNITUDE));
-            let (greatest, other) = if a > b { (a, b) } else { (b, a) };
-            prop_assume!(greatest < 1e38 && greatest > 1e-30 && !other.is_nan());
-            let range = Range::of(greatest.to_bits());
-            for x in [greatest, other, -other, -greatest, 0.0] {
-                let error = (value(range, x) - f64::from(x)).abs();
-                prop_assert!(error <= 2.0 * f64::from(range.unit), "{x} is off by {error}");
+            let (abs_max, other) = if a > b { (a, b) } else { (b, a) };
+            prop_assume!(abs_max < 1e38 && abs_max > 1e-30 && !other.is_nan());
+            let quantization = Quantization::of(abs_max.to_bits());
+            for x in [abs_max, other, -other, -abs_max, 0.0] {
+                let error = (value(quantization, x) - f64::from(x)).abs();
+                prop_assert!(error <= 2.0 * f64::from(quantization.scale), "{x} is off by {error}");
             }
         }
     }
 
     #[test]
     fn high_digits_begin_where_they_are_said_to() {
-        let range = Range { scale: 1.0, unit: 1.0 };
-        let high = |x: i32| range.digits(x as f32)[0];
+        let quantization = Quantization { inverse_scale: 1.0, scale: 1.0 };
+        let high = |x: i32| quantization.digits(x as f32)[0];
         let least = HIGH as i32;
         assert!((-least..least).all(|x| high(x) == 0) && high(least) == 1);
         assert!((least..least * 3).all(|x| high(x) != 0));
@@ -114,19 +115,19 @@ mod tests {
 
     #[test]
     fn a_small_number_keeps_its_sign() {
-        let range = Range::of(1f32.to_bits());
+        let quantization = Quantization::of(1f32.to_bits());
         for (x, digits) in
             [(1e-30, [0, 0, 1]), (-1e-30, [0, 0, 0xff]), (0.0, [0; 3]), (1e-40, [0; 3])]
         {
-            assert_eq!(range.digits(x), digits, "{x}");
+            assert_eq!(quantization.digits(x), digits, "{x}");
         }
     }
 
     #[test]
     fn what_is_not_finite_has_no_power() {
-        for greatest in [f32::INFINITY, f32::NAN] {
-            assert!(Range::of(greatest.to_bits()).unit.is_nan());
+        for abs_max in [f32::INFINITY, f32::NAN] {
+            assert!(Quantization::of(abs_max.to_bits()).scale.is_nan());
         }
-        assert!(Range::of(0).unit > 0.0 && Range::of(0).scale.is_finite());
+        assert!(Quantization::of(0).scale > 0.0 && Quantization::of(0).inverse_scale.is_finite());
     }
 }

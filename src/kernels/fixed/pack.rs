@@ -2,13 +2,13 @@
 //!
 //! For each panel of outputs, each step of the sum and each digit the tiles of its blocks: 16 rows of 16 outputs, each four
 //! bytes, the digits of weights that meet the same four bytes of a position. Before all panels stand the constants of all
-//! blocks of outputs: their weights' units, and biases.
+//! blocks of outputs: their weights' scales, and biases.
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 use crate::kernels::epilogue::MAGNITUDE;
 
-use super::number::{DIGITS, PRODUCT, Range};
+use super::number::{DIGITS, PRODUCT, Quantization};
 use super::{BIAS, BLOCK, CONSTANTS, GROUP_BLOCKS, TILE};
 
 /// Bytes of a row of a tile.
@@ -52,12 +52,16 @@ impl Panels {
         let mut rows = Rows::new(weights, BLOCK);
         let (constants, panels) = out.split_at_mut(self.blocks * CONSTANTS as usize);
         for (block, constants) in constants.chunks_exact_mut(CONSTANTS as usize).enumerate() {
-            let (units, biases) = constants.split_at_mut(BIAS as usize);
+            let (scales, biases) = constants.split_at_mut(BIAS as usize);
             let bias = weights.bias.iter().flat_map(|b| b.data().iter().skip(block * BLOCK));
             write_lanes(biases, bias.copied());
             rows.read(weights, block * BLOCK);
-            let ranges = ranges(&rows, weights.inputs * weights.taps[0] * weights.taps[1]);
-            write_lanes(units, ranges.iter().map(|range| range.unit * PRODUCT));
+            let quantizations =
+                quantizations(&rows, weights.inputs * weights.taps[0] * weights.taps[1]);
+            write_lanes(
+                scales,
+                quantizations.iter().map(|quantization| quantization.scale * PRODUCT),
+            );
             let first = block - block % self.wide;
             let (width, column) = (self.wide.min(self.blocks - first), block % self.wide);
             let panel = &mut panels[first * self.steps * DIGITS * TILE_BYTES..];
@@ -65,7 +69,7 @@ impl Panels {
                 panel.chunks_mut(DIGITS * width * TILE_BYTES).take(self.steps).enumerate()
             {
                 for row in 0..TILE_ROWS {
-                    let digits = digits(&rows, &ranges, |i| place(step, row, i));
+                    let digits = digits(&rows, &quantizations, |i| place(step, row, i));
                     for (digit, lanes) in digits.iter().enumerate() {
                         let at = (digit * width + column) * TILE_BYTES + row * ROW_BYTES;
                         tiles[at..at + ROW_BYTES].copy_from_slice(lanes.as_flattened());
@@ -85,27 +89,27 @@ fn write_lanes(out: &mut [u8], values: impl Iterator<Item = f32>) {
 /// The digits of a row of tiles.
 fn digits(
     rows: &Rows,
-    ranges: &Lanes<Range<f32>>,
+    quantizations: &Lanes<Quantization<f32>>,
     place: impl Fn(usize) -> Option<usize>,
 ) -> [Lanes<[u8; GROUP_BLOCKS]>; DIGITS] {
     let mut digits = [[[0; GROUP_BLOCKS]; BLOCK]; DIGITS];
     for i in 0..GROUP_BLOCKS {
         if let Some(position) = place(i) {
-            take(&lanes(rows, position), ranges, i, &mut digits);
+            take(&lanes(rows, position), quantizations, i, &mut digits);
         }
     }
     digits
 }
 
-/// The ranges of the outputs' weights.
-fn ranges(rows: &Rows, depth: usize) -> Lanes<Range<f32>> {
-    let mut greatest = [0; BLOCK];
+/// The scales of the outputs' weights.
+fn quantizations(rows: &Rows, depth: usize) -> Lanes<Quantization<f32>> {
+    let mut abs_max = [0; BLOCK];
     for position in 0..depth {
-        for (greatest, weight) in greatest.iter_mut().zip(lanes(rows, position)) {
-            *greatest = u32::max(*greatest, weight.to_bits() & MAGNITUDE);
+        for (abs_max, weight) in abs_max.iter_mut().zip(lanes(rows, position)) {
+            *abs_max = u32::max(*abs_max, weight.to_bits() & MAGNITUDE);
         }
     }
-    greatest.map(Range::of)
+    abs_max.map(Quantization::of)
 }
 
 /// The weights at one position of the outputs of `rows`.
@@ -119,12 +123,12 @@ fn lanes(rows: &Rows, position: usize) -> Lanes<f32> {
 /// Writes the digits of a channel's weights, that of block `i` of the group.
 fn take(
     lanes: &Lanes<f32>,
-    ranges: &Lanes<Range<f32>>,
+    quantizations: &Lanes<Quantization<f32>>,
     i: usize,
     digits: &mut [Lanes<[u8; GROUP_BLOCKS]>; DIGITS],
 ) {
-    for (output, (&weight, range)) in lanes.iter().zip(ranges).enumerate() {
-        for (digits, digit) in digits.iter_mut().zip(range.digits(weight)) {
+    for (output, (&weight, quantization)) in lanes.iter().zip(quantizations).enumerate() {
+        for (digits, digit) in digits.iter_mut().zip(quantization.digits(weight)) {
             digits[output][i] = digit;
         }
     }

@@ -13,7 +13,7 @@ use crate::kernels::sink::{Machine, Sink};
 use crate::kernels::site::{Shapes, Site};
 
 use super::spread::is_even;
-use super::{Form, Narrow, Ranges, Shared};
+use super::{AbsMax, NarrowForm, Shared, WideForm};
 
 /// A site as tiles see it.
 #[derive(Debug)]
@@ -26,15 +26,15 @@ pub(in crate::kernels) struct FixedPoint {
 #[derive(Debug)]
 enum Any {
     /// Of a blocked value.
-    Wide(Form),
+    Wide(WideForm),
     /// Of a planar image of few channels.
-    Narrow(Narrow),
-    /// With a projection, which is computed first, to where the result will be: the two sources have ranges of their own.
+    Narrow(NarrowForm),
+    /// With a projection, which is computed first, to where the result will be: the two sources have scales of their own.
     Projected {
         /// What is added to it.
-        main: Form,
+        main: WideForm,
         /// The projection.
-        shortcut: Form,
+        shortcut: WideForm,
     },
 }
 
@@ -65,15 +65,15 @@ impl Any {
         if let Some([shortcut, main]) = apart(conv) {
             let projected = projected.filter(|_| layout == Layout::Blocked);
             let projected = projected.ok_or(Refusal::PlanarSource)?;
-            let main = Form::of(&main, src, Some(dst), dst)?;
+            let main = WideForm::of(&main, src, Some(dst), dst)?;
             return Ok(Any::Projected {
                 main,
-                shortcut: Form::of(&shortcut, projected, None, dst)?,
+                shortcut: WideForm::of(&shortcut, projected, None, dst)?,
             });
         }
         match layout {
-            Layout::Blocked => Form::of(conv, src, residual, dst).map(Any::Wide),
-            Layout::Planar => Narrow::of(conv, src, dst).map(Any::Narrow),
+            Layout::Blocked => WideForm::of(conv, src, residual, dst).map(Any::Wide),
+            Layout::Planar => NarrowForm::of(conv, src, dst).map(Any::Narrow),
         }
     }
 }
@@ -101,8 +101,10 @@ impl ConvPlan for FixedPoint {
 
     fn offers(&self) -> Vec<Offer> {
         let bytes = match &self.form {
-            Any::Wide(form) | Any::Projected { main: form, .. } => form.range_bytes(&self.machine),
-            Any::Narrow(form) => form.range_bytes(&self.machine),
+            Any::Wide(form) | Any::Projected { main: form, .. } => {
+                form.published_bytes(&self.machine)
+            }
+            Any::Narrow(form) => form.published_bytes(&self.machine),
         };
         (bytes > 0).then_some(Offer { fact: Fact::AbsMax, bytes }).into_iter().collect()
     }
@@ -114,11 +116,11 @@ impl ConvPlan for FixedPoint {
 
     fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let images = step.operands.dst.geometry.nchw()[0];
-        let range = |operand| Some(Ranges::of(step.known(operand, Fact::AbsMax)?, images));
+        let abs_max = |operand| Some(AbsMax::of(step.known(operand, Fact::AbsMax)?, images));
         let shared = Shared {
             scratch: step.scratch,
-            source: range(0),
-            projected: step.conv.projected_operand().and_then(range),
+            source: abs_max(0),
+            projected: step.conv.projected_operand().and_then(abs_max),
             own: Published::find(step.publishes, Fact::AbsMax).map(|p| p.offset),
         };
         let ConvStep { conv, weights, operands, projection, .. } = step;

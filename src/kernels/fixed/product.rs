@@ -50,7 +50,7 @@ const ORDERS: usize = DIGITS;
 
 /// The products of positions and one panel of weights. Everything that determines the code.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Product {
+pub(super) struct TileProduct {
     /// The machine.
     pub(super) target: Target,
     /// Tiles of positions.
@@ -78,7 +78,7 @@ pub(super) struct Product {
 /// What makes results of sums.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ending {
-    /// What comes behind the values' unit.
+    /// What comes behind the values' scale.
     pub(super) finishing: Finishing,
     /// Bytes between the shortcut's blocks of outputs.
     pub(super) plane: i64,
@@ -97,8 +97,8 @@ struct Registers {
     row: P,
     /// What of the next panel is to be brought near.
     ahead: P,
-    /// The weights' units, a vector a block.
-    units: Vec<V>,
+    /// The weights' scales, a vector a block.
+    scales: Vec<V>,
     /// Biases, a vector a block, and what else there is where sums are ended.
     biases: Vec<V>,
     ends: Option<Ends>,
@@ -118,7 +118,7 @@ const LINE: i64 = 64;
 /// Rows of sums that are added up in a turn.
 const AT_ONCE: usize = 4;
 
-impl Product {
+impl TileProduct {
     /// Positions and vectors of outputs that are computed at once.
     pub(super) fn widest(&self) -> [usize; 2] {
         [self.together.tiles.min(self.tiles) * TILE_ROWS, self.together.blocks]
@@ -148,14 +148,14 @@ impl Product {
     }
 
     /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut where there
-    /// is one, and the place of the greatest magnitudes where they are kept.
+    /// is one, and where the abs-max is published, if it is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let finishing = self.ending.map(|ending| ending.finishing);
         let residual = finishing.is_some_and(|f| f.residual);
         let args = 4 + finishing.map_or(0, |f| f.args());
         let mut b = Builder::new(name, self.target, args);
         let (panel, constants, thread) = (b.arg(0), b.arg(1), b.arg(2));
-        let range = b.arg(args - 1);
+        let place = b.arg(args - 1);
         let registers = Registers {
             sums: b.tiles(ORDERS * self.together.count()),
             value: b.tiles(1)[0],
@@ -163,16 +163,16 @@ impl Product {
             value_row: b.number(self.position[0]),
             row: b.number(ROW),
             ahead: b.pointer(panel),
-            units: b.vectors(self.together.blocks),
+            scales: b.vectors(self.together.blocks),
             lower: b.vectors(ORDERS - 1),
             biases: b.vectors(finishing.map_or(0, |_| self.together.blocks)),
-            ends: finishing.map(|f| f.begin(&mut b, thread, range)),
+            ends: finishing.map(|f| f.begin(&mut b, thread, place)),
             src: b.pointer(thread),
             moved: [b.arg(3)].into_iter().chain(residual.then(|| b.arg(4))).collect(),
         };
         b.advance(registers.src, self.digits);
-        for (i, &unit) in registers.units.iter().enumerate() {
-            b.load(unit, constants.at(i as i64 * CONSTANTS));
+        for (i, &scale) in registers.scales.iter().enumerate() {
+            b.load(scale, constants.at(i as i64 * CONSTANTS));
         }
         for (i, &bias) in registers.biases.iter().enumerate() {
             b.load(bias, constants.at(i as i64 * CONSTANTS + BIAS));
@@ -191,7 +191,7 @@ impl Product {
             }
         });
         if let (Some(finishing), Some(ends)) = (finishing, &registers.ends) {
-            finishing.end(&mut b, ends, range);
+            finishing.end(&mut b, ends, place);
         }
         b.finish()
     }
@@ -291,7 +291,7 @@ impl Product {
         b.advance(registers.ahead, self.lines_ahead() * LINE);
     }
 
-    /// The sums of the first rows of some tiles as numbers, but for the unit of the values unless they are ended; the
+    /// The sums of the first rows of some tiles as numbers, but for the scale of the values unless they are ended; the
     /// result's place is moved past them.
     fn results(&self, b: &mut Builder, registers: &Registers, together: Together, rows: usize) {
         let from = b.pointer(b.arg(2));
@@ -340,7 +340,7 @@ impl Product {
         }
     }
 
-    /// The products of all digits of a row, times the unit of the weights.
+    /// The products of all digits of a row, times the scale of the weights.
     fn sum(
         &self,
         b: &mut Builder,
@@ -356,7 +356,7 @@ impl Product {
             b.from_integer(other, other);
             b.multiply_add(sum, other, lower);
         }
-        b.arith(Arith::Mul, sum, sum, registers.units[block]);
+        b.arith(Arith::Mul, sum, sum, registers.scales[block]);
         b.release([other]);
         sum
     }

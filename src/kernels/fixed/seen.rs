@@ -7,7 +7,7 @@ use crate::kernels::sink::{Levels, Pointer, Sink, THREAD};
 
 use super::dark::Suspects;
 use super::guard::Guard;
-use super::layer::{Grid, Layer};
+use super::layer::{Grid, WideLayer};
 use super::magnitudes::{MAGNITUDE_BYTES, Magnitudes};
 use super::split::Split;
 use super::{GROUP, GROUP_BLOCKS, POSITION};
@@ -23,7 +23,7 @@ struct Seen {
     pixel: i64,
 }
 
-impl Layer<'_> {
+impl WideLayer<'_> {
     /// The source, as digits.
     pub(super) fn split(&self, grid: &Grid, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.form;

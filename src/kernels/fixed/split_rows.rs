@@ -1,4 +1,4 @@
-//! A row of a planar picture, or two together, to the digits of its channels.
+//! A row of a planar image, or two together, to the digits of its channels.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 use crate::kernels::geometry::F32;
@@ -7,7 +7,7 @@ use super::digits::Digits;
 use super::number::DIGITS;
 use super::{BLOCK, LANES_BYTES};
 
-/// Rows of a picture to digits. Everything that determines the code.
+/// Rows of a image to digits. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SplitRows {
     /// The machine.

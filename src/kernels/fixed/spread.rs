@@ -1,4 +1,4 @@
-//! Which weights can share a unit.
+//! Which weights can share a scale.
 //!
 //! What is left out of a product is a part of the greatest weight, not of the one that is multiplied. So an output whose
 //! weights are mostly far smaller than the greatest is not as exact as with floats: such are kernels that an identity was

@@ -1,7 +1,7 @@
 //! Weights from their digits, for rows that are computed directly: numbers in the order in which
 //! [`micro`](crate::kernels::conv::micro) reads them.
 //!
-//! They are not the weights as they stand, but integers times a unit, exact in f32 but for that product. So a product
+//! They are not the weights as they stand, but integers times a scale, exact in f32 but for that product. So a product
 //! is off by two units of the weights, where tiles are off by that and by what values and left out digits add.
 
 use crate::codegen::vir::{Arith, Builder, Count, Integer, OverBudget, Program, Shift, Target};
@@ -45,14 +45,14 @@ pub(super) struct Unpack {
 const LOWEST: u32 = 0xff;
 
 impl Unpack {
-    /// Arguments: the first weight's high digit, the unit of the block's weights, the first number's place.
+    /// Arguments: the first weight's high digit, the scales of the block's weights, the first number's place.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
-        let (src, units, dst) = (b.arg(0), b.arg(1), b.arg(2));
-        let [sum, digit, unit, constant] = [b.vector(), b.vector(), b.vector(), b.vector()];
-        b.load(unit, units.at(0));
+        let (src, scales, dst) = (b.arg(0), b.arg(1), b.arg(2));
+        let [sum, digit, scale, constant] = [b.vector(), b.vector(), b.vector(), b.vector()];
+        b.load(scale, scales.at(0));
         b.constant(constant, PRODUCT.recip());
-        b.arith(Arith::Mul, unit, unit, constant);
+        b.arith(Arith::Mul, scale, scale, constant);
         let [bias, signs, lowest] = [BIAS, SIGNS, LOWEST].map(|bits| {
             let v = b.vector();
             b.bits(v, bits);
@@ -79,7 +79,7 @@ impl Unpack {
             }
             b.integer(Integer::Sub, sum, sum, bias);
             b.from_integer(sum, sum);
-            b.arith(Arith::Mul, sum, sum, unit);
+            b.arith(Arith::Mul, sum, sum, scale);
             b.store(dst.at(0), sum);
         };
         let advance = |b: &mut Builder, from: i64, to: i64| {

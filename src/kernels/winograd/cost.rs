@@ -8,7 +8,7 @@ use crate::kernels::sink::Machine;
 use crate::kernels::tiling::memory_cost;
 
 use super::matrices::TAPS;
-use super::{Form, Schedule, filter_blocks, product, tile_blocks};
+use super::{Schedule, Tiling, filter_blocks, product, tile_blocks};
 
 /// Operations on vectors for each element of a transformed filter.
 const OPERATIONS: f64 = 1.5;
@@ -22,7 +22,7 @@ const EXCHANGE: f64 = 100.0;
 /// Half cycles to read a line again that the second cache does not hold.
 const FAR_LINE: f64 = 4.0;
 
-impl Form {
+impl Tiling {
     /// The cost with a schedule.
     pub(in crate::kernels) fn cost(&self, schedule: Schedule, machine: &Machine) -> f64 {
         let (target, threads) = (machine.target, machine.threads as f64);

@@ -17,7 +17,7 @@ use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target,
 use crate::kernels::geometry::F32;
 use crate::kernels::sink::aligned;
 
-use super::Form;
+use super::Tiling;
 use super::matrices::TAPS;
 
 /// The least share of a tile's energy that every output must see. A tile of values that are all alike has four of its
@@ -33,7 +33,7 @@ const BEHIND: usize = 32;
 /// Registers that sums leave free.
 const OTHERS: usize = 6;
 
-impl Form {
+impl Tiling {
     /// Columns of energies that checks read.
     fn energy_columns(&self) -> usize {
         self.tiles[1] * self.transforms.outputs / 2 + 2

@@ -17,14 +17,14 @@ use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHT
 use super::filter::FilterTransform;
 use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
-use super::product::{Product, vectors};
-use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory};
+use super::product::{TileProducts, vectors};
+use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling};
 
 /// The most tiles that are multiplied together.
 const MOST_TILES: usize = 96;
 
 /// Images whose tiles are multiplied together: as many as divide all, and not too many.
-fn images_together(form: &Form) -> usize {
+fn images_together(form: &Tiling) -> usize {
     (1..=form.images)
         .rev()
         .find(|&n| {
@@ -34,22 +34,22 @@ fn images_together(form: &Form) -> usize {
 }
 
 /// Tiles that are multiplied together.
-pub(super) fn tiles_together(form: &Form) -> usize {
+pub(super) fn tiles_together(form: &Tiling) -> usize {
     images_together(form) * form.image_tiles()
 }
 
 /// Bytes of scratch memory: the transformed inputs, and the energies of all pixels.
-pub(in crate::kernels) fn scratch_bytes(form: &Form) -> usize {
+pub(in crate::kernels) fn scratch_bytes(form: &Tiling) -> usize {
     (values_bytes(form) + energies_image(form) * form.images as i64) as usize
 }
 
 /// Bytes of the transformed inputs.
-fn values_bytes(form: &Form) -> i64 {
+fn values_bytes(form: &Tiling) -> i64 {
     aligned(form.value_element(form.tile_count()) * form.elements() as i64)
 }
 
 /// Bytes of the energies of an image.
-fn energies_image(form: &Form) -> i64 {
+fn energies_image(form: &Tiling) -> i64 {
     form.energy_row() * form.seen_rows() as i64
 }
 
@@ -60,20 +60,20 @@ fn filter_element(channels: usize, lanes: usize) -> i64 {
 }
 
 /// Bytes of the transformed filters of a stretch of some channels.
-fn filter_buffer(form: &Form, channels: usize, lanes: usize) -> i64 {
+fn filter_buffer(form: &Tiling, channels: usize, lanes: usize) -> i64 {
     aligned(filter_element(channels, lanes) * form.elements() as i64)
 }
 
 /// Input channels of a stretch: so many that the core's cache holds two stretches' filters beside all else. It does not
 /// depend on how many images and outputs are computed together, for it decides where sums are rounded.
-fn channels_together(form: &Form, machine: &Machine) -> usize {
+fn channels_together(form: &Tiling, machine: &Machine) -> usize {
     let channel = form.elements() * 16 * F32 as usize;
     let fitting = machine.cache_bytes / 24 / channel / 16 * 16;
     fitting.max(32).min(form.inputs)
 }
 
 pub(super) fn lower(
-    layer: &Layer<'_>,
+    layer: &TiledConv<'_>,
     weights: Weights,
     scratch: i64,
     sink: &mut Sink,
@@ -126,7 +126,7 @@ pub(super) fn lower(
 /// The input transform and the energies of the same pixels, a row of tiles and some channels a chunk. Each writes the
 /// energies of some of its rows: those of all channels, which its neighbours have brought near.
 fn inputs(
-    layer: &Layer<'_>,
+    layer: &TiledConv<'_>,
     scratch: i64,
     gains: i64,
     sink: &mut Sink,
@@ -178,7 +178,7 @@ fn inputs(
 
 /// The second region's chunks.
 struct Parts<'a> {
-    layer: &'a Layer<'a>,
+    layer: &'a TiledConv<'a>,
     /// Images and tiles that are multiplied together.
     images: usize,
     tiles: usize,
@@ -339,7 +339,7 @@ impl Parts<'_> {
         sink: &mut Sink,
     ) -> Result<Item, KernelError> {
         let form = self.layer.form;
-        let product = Product {
+        let product = TileProducts {
             form,
             target: sink.machine.target,
             tiles: self.tiles,
@@ -408,7 +408,7 @@ impl Parts<'_> {
             let memory = TileMemory { base: THREAD, offset, first_row: 0, tiles };
             let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
                 let biases = self.lanes as i64 * F32;
-                self.pictures(levels, [dst, res], form.image_tiles() as i64 * 16 * F32, biases);
+                self.images(levels, [dst, res], form.image_tiles() as i64 * 16 * F32, biases);
             };
             let inner = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
                 let block = [form.product_block(tiles), 16 * F32, dst.plane, res.plane];
@@ -439,7 +439,7 @@ impl Parts<'_> {
             };
             let copy = direct.copy(class, outer, sink)?;
             let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
-                self.pictures(levels, [dst, res], 0, self.panel_bytes());
+                self.images(levels, [dst, res], 0, self.panel_bytes());
             };
             let products = direct.products(class, &self.groups, outer, |_, _, _| {}, sink)?;
             items.push(guard.each_row(class, 0, Word::NotZero, vec![copy, products]));
@@ -449,7 +449,7 @@ impl Parts<'_> {
 
     /// Adds the levels outside of an image's rows. What is read is `source` bytes further in the next image, and its
     /// constants are `constants` bytes further in the next group of outputs.
-    fn pictures(
+    fn images(
         &self,
         levels: &mut Levels<4>,
         [dst, res]: [Strides; 2],
@@ -465,7 +465,7 @@ impl Parts<'_> {
 
 /// Lines of transformed filters that are read for each line of filters as they stand: reading the former brings near
 /// the latter, so that the next part's are there when its turn comes.
-fn lines_per_line(form: &Form, micro: &Micro) -> usize {
+fn lines_per_line(form: &Tiling, micro: &Micro) -> usize {
     let turns: usize = micro.tiles.iter().map(|run| run.count).sum();
     (form.elements() * turns / (TAPS * TAPS)).max(1)
 }

@@ -17,7 +17,7 @@ use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::matrices::TAPS;
-use super::{Class, Form, Layer, OutputGroups};
+use super::{Class, OutputGroups, TiledConv, Tiling};
 
 /// The words of some rows of tiles, and the memory in which rows are copied.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Guard {
     rows: i64,
 }
 
-impl Form {
+impl Tiling {
     /// Bytes of a copied pixel: its channels.
     fn copied_row(&self) -> i64 {
         (self.size[1] + TAPS - 1) as i64 * self.value_tile()
@@ -43,7 +43,7 @@ impl Guard {
     /// Words of `count` rows of tiles, the first of them row `first_row`, and copied rows, from `start` on in the
     /// thread's memory, which is asked for.
     pub(super) fn new(
-        form: &Form,
+        form: &Tiling,
         start: i64,
         (first_row, count): (usize, usize),
         outer: Vec<i64>,
@@ -74,7 +74,7 @@ impl Guard {
     }
 }
 
-impl Layer<'_> {
+impl TiledConv<'_> {
     /// The check of all rows of a class, whose rows of energies begin at `energies`. `outer` adds the levels outside: strides
     /// of energies and words.
     pub(super) fn check_call(
@@ -98,7 +98,7 @@ impl Layer<'_> {
     }
 
     /// The energies of rows that windows see, from row `first` on, to rows of energies from `energies` on. `outer` adds all levels: strides of
-    /// picture, gains and energies.
+    /// image, gains and energies.
     pub(super) fn energy_call(
         &self,
         first: usize,
@@ -125,7 +125,7 @@ impl Layer<'_> {
 
 /// Rows of tiles computed directly.
 pub(super) struct Direct<'a> {
-    pub(super) layer: &'a Layer<'a>,
+    pub(super) layer: &'a TiledConv<'a>,
     pub(super) guard: &'a Guard,
     /// Vectors of outputs of a panel.
     pub(super) vectors: usize,
@@ -134,7 +134,7 @@ pub(super) struct Direct<'a> {
 }
 
 impl Direct<'_> {
-    /// The copy of a row of tiles. `outer` adds the levels outside of rows: strides of picture and copy.
+    /// The copy of a row of tiles. `outer` adds the levels outside of rows: strides of image and copy.
     pub(super) fn copy(
         &self,
         class: Class,
@@ -171,7 +171,7 @@ impl Direct<'_> {
         inner: impl FnOnce(&mut Levels<4>, Strides, Strides),
         sink: &mut Sink,
     ) -> Result<Item, KernelError> {
-        let Layer { form, conv, operands } = *self.layer;
+        let TiledConv { form, conv, operands } = *self.layer;
         let target = sink.machine.target;
         let lanes = self.vectors * target.lanes;
         let first = groups.first * lanes;

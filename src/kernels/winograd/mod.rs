@@ -6,7 +6,7 @@
 //! | [`matrices`] | the transforms, from interpolation points |
 //! | `plan` | the algorithm among the others |
 //! | `cost` | what a layer costs |
-//! | [`tile_blocks`] | the schedule for large pictures: block by block of tiles, everything in the core's cache |
+//! | [`tile_blocks`] | the schedule for large images: block by block of tiles, everything in the core's cache |
 //! | [`filter_blocks`] | the schedule for many filters: block by block of outputs, filters transformed on the way |
 //! | `product` | the matrix products, one an element of the tile |
 //! | [`transform`], `filter` | the transforms as vector programs |
@@ -78,7 +78,7 @@ pub enum Schedule {
 
 /// A convolution cut into tiles.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub struct Tiling {
     transforms: Transforms,
     images: usize,
     inputs: usize,
@@ -109,12 +109,17 @@ struct Class {
     rows: usize,
 }
 
-impl Form {
+impl Tiling {
     /// How the convolution of these shapes is cut into tiles, if it can be; else why not.
     ///
     /// # Errors
     /// The reason for which only direct convolution remains.
-    pub fn of(tile: Tile, conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Form, Refusal> {
+    pub fn of(
+        tile: Tile,
+        conv: &Conv,
+        src: [usize; 4],
+        dst: [usize; 4],
+    ) -> Result<Tiling, Refusal> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
         let window = conv.window;
@@ -138,7 +143,7 @@ impl Form {
         }
         let transforms = tile.transforms();
         let tiles = [rows, columns].map(|n| n.div_ceil(transforms.outputs));
-        let form = Form { transforms, images, inputs, outputs, size: [rows, columns], tiles };
+        let form = Tiling { transforms, images, inputs, outputs, size: [rows, columns], tiles };
         match form.elements() as i64 * form.value_element(form.tile_count()) <= FARTHEST {
             true => Ok(form),
             false => Err(Refusal::TooLarge("transformed values")),
@@ -219,8 +224,8 @@ fn classes(m: usize, size: usize, range: std::ops::Range<usize>, beyond: usize) 
 }
 
 /// A convolution in its network.
-struct Layer<'a> {
-    form: &'a Form,
+struct TiledConv<'a> {
+    form: &'a Tiling,
     conv: &'a Conv,
     operands: Operands<'a>,
 }
@@ -286,14 +291,14 @@ impl OutputGroups {
     }
 }
 
-impl Layer<'_> {
-    /// The picture's strides at the source, and the offset of the first tile's first pixel.
+impl TiledConv<'_> {
+    /// The image's strides at the source, and the offset of the first tile's first pixel.
     fn source(&self) -> (Strides, i64) {
         let src = self.operands.src.geometry.strides();
         (src, start(self.operands.src.origin(), src, &self.conv.window))
     }
 
-    /// The input transform of rows of tiles. `outer` adds the levels outside: strides of picture and tiles.
+    /// The input transform of rows of tiles. `outer` adds the levels outside: strides of image and tiles.
     fn input_call(
         &self,
         class: Class,
@@ -309,8 +314,8 @@ impl Layer<'_> {
             matrix: form.transforms.input.clone(),
             rows: class.rows,
             runs: form.tile_runs(TAPS - 1),
-            picture_row: src.row,
-            picture_tile: m * src.pixel,
+            image_row: src.row,
+            image_tile: m * src.pixel,
             element: form.value_element(values.tiles),
             tile: form.value_tile(),
         };
@@ -325,7 +330,7 @@ impl Layer<'_> {
         Ok((levels, kernel))
     }
 
-    /// Strides of one row of tiles, picture and transformed.
+    /// Strides of one row of tiles, image and transformed.
     fn input_row(&self, src: Strides) -> [i64; 2] {
         let form = self.form;
         let m = form.transforms.outputs as i64;
@@ -358,8 +363,8 @@ impl Layer<'_> {
             matrix: form.transforms.output.clone(),
             rows: class.rows,
             runs: form.tile_runs(0),
-            picture_row: dst.row,
-            picture_tile: m * dst.pixel,
+            image_row: dst.row,
+            image_tile: m * dst.pixel,
             element: form.product_element(products.tiles),
             tile: 16 * F32,
         };

@@ -2,14 +2,14 @@
 
 use crate::kernels::conv::pack::{self, Part, Weights};
 
-use super::Form;
+use super::Tiling;
 use super::matrices::TAPS;
 
 /// Gains are at least this, so that values whose transforms would overflow have an energy that is no number, whatever
 /// the filters make of them.
 const LEAST_GAIN: f32 = 1.0 / (1u64 << 40) as f32;
 
-impl Form {
+impl Tiling {
     /// Values of a panel of `lanes` outputs: biases, then channel by channel the taps.
     pub(super) fn plain_panel(&self, lanes: usize) -> usize {
         (1 + TAPS * TAPS * self.inputs) * lanes

@@ -8,12 +8,12 @@ use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal};
 use crate::kernels::sink::{Machine, Sink};
 use crate::kernels::site::{Shapes, Site};
 
-use super::{Form, Layer, Schedule, Tile, filter_blocks, tile_blocks};
+use super::{Schedule, Tile, TiledConv, Tiling, filter_blocks, tile_blocks};
 
 /// A site cut into tiles.
 #[derive(Debug)]
 pub(in crate::kernels) struct Winograd {
-    form: Form,
+    form: Tiling,
     schedule: Schedule,
     machine: Machine,
 }
@@ -28,7 +28,7 @@ pub(in crate::kernels) fn plan(
     site: &Site<'_>,
 ) -> Result<Winograd, Refusal> {
     let Shapes { layout, src, dst, .. } = site.shapes;
-    let form = Form::of(tile, &site.conv, src, dst)?;
+    let form = Tiling::of(tile, &site.conv, src, dst)?;
     if site.conv.projection.is_some() {
         return Err(Refusal::Projection);
     }
@@ -52,7 +52,7 @@ impl ConvPlan for Winograd {
 
     fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let ConvStep { conv, weights, operands, scratch, .. } = step;
-        let layer = Layer { form: &self.form, conv, operands };
+        let layer = TiledConv { form: &self.form, conv, operands };
         match self.schedule {
             Schedule::TileBlocks => Ok(vec![tile_blocks::lower(&layer, weights, sink)?]),
             Schedule::FilterBlocks => filter_blocks::lower(&layer, weights, scratch, sink),

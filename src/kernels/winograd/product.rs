@@ -8,11 +8,11 @@ use crate::kernels::geometry::F32;
 use crate::kernels::residual::Reads;
 use crate::kernels::tiling::{Pixel, runs, split};
 
-use super::Form;
+use super::Tiling;
 
 /// How many vectors of outputs a product computes at a time: as few as keep the multiply-add pipes busy with `tiles`
 /// tiles, and so many that they divide the outputs.
-pub(super) fn vectors(form: &Form, tiles: usize, target: Target) -> usize {
+pub(super) fn vectors(form: &Tiling, tiles: usize, target: Target) -> usize {
     let block = (16 / target.lanes).max(1);
     let candidates = [block, 2 * block, 4 * block];
     let cost = |&vectors: &usize| {
@@ -26,7 +26,7 @@ pub(super) fn vectors(form: &Form, tiles: usize, target: Target) -> usize {
 }
 
 /// Half cycles of one step of the reduction over all tiles, for 16 outputs.
-pub(super) fn step_cost(form: &Form, tiles: usize, target: Target) -> f64 {
+pub(super) fn step_cost(form: &Tiling, tiles: usize, target: Target) -> f64 {
     let vectors = vectors(form, tiles, target);
     let widest = widest_tile(target, vectors, true).unwrap_or(1);
     let blocks = vectors as f64 * target.lanes as f64 / 16.0;
@@ -34,8 +34,8 @@ pub(super) fn step_cost(form: &Form, tiles: usize, target: Target) -> f64 {
 }
 
 /// The product of `tiles` tiles over `channels` input channels.
-pub(super) struct Product<'a> {
-    pub(super) form: &'a Form,
+pub(super) struct TileProducts<'a> {
+    pub(super) form: &'a Tiling,
     pub(super) target: Target,
     pub(super) tiles: usize,
     pub(super) channels: usize,
@@ -45,7 +45,7 @@ pub(super) struct Product<'a> {
     pub(super) accumulate: bool,
 }
 
-impl Product<'_> {
+impl TileProducts<'_> {
     pub(super) fn micro(&self) -> Micro {
         let form = self.form;
         let tile = |i: usize| Pixel {

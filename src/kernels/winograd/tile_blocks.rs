@@ -11,8 +11,8 @@ use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, alig
 
 use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
-use super::product::{Product, step_cost, vectors};
-use super::{Class, Form, Layer, OutputGroups, OutputRun, TileMemory, filters};
+use super::product::{TileProducts, step_cost, vectors};
+use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filters};
 
 /// Rows of tiles of which all blocks look the same: `count` blocks of `rows` rows, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ const FILTER_COST: f64 = 4.0;
 
 /// Rows of tiles in a block, and the modelled cost of the products: half cycles for one input channel and 16 outputs, of
 /// the thread that has most to do.
-pub(super) fn block_rows(form: &Form, machine: &Machine) -> (usize, f64) {
+pub(super) fn block_rows(form: &Tiling, machine: &Machine) -> (usize, f64) {
     let bytes = |rows: usize| {
         let tiles = rows * form.tiles[1];
         let group = vectors(form, tiles, machine.target) * machine.target.lanes / 16;
@@ -49,7 +49,7 @@ pub(super) fn block_rows(form: &Form, machine: &Machine) -> (usize, f64) {
 }
 
 pub(super) fn lower(
-    layer: &Layer<'_>,
+    layer: &TiledConv<'_>,
     weights: Weights,
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
@@ -75,7 +75,7 @@ pub(super) fn lower(
 }
 
 /// The blocks of an image. The last differs where it has fewer rows, or rows that exist in part only.
-fn blocks(form: &Form, rows: usize) -> Vec<Blocks> {
+fn blocks(form: &Tiling, rows: usize) -> Vec<Blocks> {
     let full = form.size[0] / form.transforms.outputs / rows;
     let mut blocks = Vec::new();
     if full > 0 {
@@ -89,7 +89,7 @@ fn blocks(form: &Form, rows: usize) -> Vec<Blocks> {
 
 /// Chunks of the same form.
 struct Parts<'a> {
-    layer: &'a Layer<'a>,
+    layer: &'a TiledConv<'a>,
     blocks: Blocks,
     /// Vectors of outputs in a group.
     vectors: usize,
@@ -101,7 +101,7 @@ struct Parts<'a> {
 }
 
 /// Offsets in the thread's memory, which begins with the transformed tiles.
-struct Memory {
+struct ChunkMemory {
     products: i64,
     energies: i64,
 }
@@ -113,7 +113,7 @@ impl Parts<'_> {
         let products = aligned(form.value_element(self.tiles()) * form.elements() as i64);
         let energies = products + form.product_block(self.tiles()) * self.per_group(target) as i64;
         let words = energies + form.energy_row() * self.seen_rows() as i64;
-        let memory = Memory { products, energies };
+        let memory = ChunkMemory { products, energies };
         let rows = (blocks.first, blocks.rows);
         let guard = Guard::new(form, words, rows, vec![0; 2], sink);
         let mut items = self.checks(&memory, &guard, sink)?;
@@ -155,7 +155,7 @@ impl Parts<'_> {
     /// Which rows of tiles can be computed by tiles.
     fn checks(
         &self,
-        memory: &Memory,
+        memory: &ChunkMemory,
         guard: &Guard,
         sink: &mut Sink,
     ) -> Result<Vec<Item>, KernelError> {
@@ -200,7 +200,7 @@ impl Parts<'_> {
     fn group_items(
         &self,
         groups: &OutputGroups,
-        memory: &Memory,
+        memory: &ChunkMemory,
         guard: &Guard,
         sink: &mut Sink,
     ) -> Result<Item, KernelError> {
@@ -208,7 +208,7 @@ impl Parts<'_> {
         let (target, tiles) = (sink.machine.target, self.tiles());
         let vectors = self.vectors;
         let product =
-            Product { form, target, tiles, channels: form.inputs, vectors, accumulate: false };
+            TileProducts { form, target, tiles, channels: form.inputs, vectors, accumulate: false };
         let micro = product.micro();
         let name = form.name("product", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
@@ -234,7 +234,7 @@ impl Parts<'_> {
     fn outputs(
         &self,
         groups: &OutputGroups,
-        memory: &Memory,
+        memory: &ChunkMemory,
         guard: &Guard,
         sink: &mut Sink,
     ) -> Result<Vec<Item>, KernelError> {

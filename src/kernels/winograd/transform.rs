@@ -9,7 +9,7 @@ use crate::kernels::residual::Read;
 use super::linear::{Constants, Folded, groups};
 use super::matrices::Matrix;
 
-/// Neighbouring tiles of a row that have the same number of columns inside the picture.
+/// Neighbouring tiles of a row that have the same number of columns inside the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// How many tiles.
@@ -29,10 +29,10 @@ pub struct TileRow {
     pub rows: usize,
     /// The tiles.
     pub runs: Vec<Run>,
-    /// Bytes between rows of the picture.
-    pub picture_row: i64,
-    /// Bytes between the tiles' first pixels in the picture.
-    pub picture_tile: i64,
+    /// Bytes between rows of the image.
+    pub image_row: i64,
+    /// Bytes between the tiles' first pixels in the image.
+    pub image_tile: i64,
     /// Bytes between the elements of a transformed tile.
     pub element: i64,
     /// Bytes between transformed tiles.
@@ -54,7 +54,7 @@ pub struct AddedTile {
 const PIXEL: i64 = 64;
 
 impl TileRow {
-    /// Picture to transformed tiles, for 16 channels. Arguments: the first tile's first pixel, the first tile's first
+    /// Image to transformed tiles, for 16 channels. Arguments: the first tile's first pixel, the first tile's first
     /// element.
     ///
     /// # Errors
@@ -63,36 +63,29 @@ impl TileRow {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
         let constants = Constants::of(&mut b, &self.matrix);
-        self.each_tile(
-            &mut b,
-            &[(src, self.picture_tile), (dst, self.tile)],
-            |b, columns, lane| {
-                let n = self.matrix.len();
-                for x in 0..columns {
-                    let load = |b: &mut Builder, y: usize, register: V| {
-                        b.load(
-                            register,
-                            at(src, y as i64 * self.picture_row + x as i64 * PIXEL + lane),
-                        );
-                    };
-                    self.apply(b, &constants, self.rows, load, |b, i, value| {
-                        b.store(self.element(dst, i * n + x, lane), value)
-                    });
-                }
-                for i in 0..n {
-                    let load = |b: &mut Builder, x: usize, register: V| {
-                        b.load(register, self.element(dst, i * n + x, lane))
-                    };
-                    self.apply(b, &constants, columns, load, |b, j, value| {
-                        b.store(self.element(dst, i * n + j, lane), value)
-                    });
-                }
-            },
-        );
+        self.each_tile(&mut b, &[(src, self.image_tile), (dst, self.tile)], |b, columns, lane| {
+            let n = self.matrix.len();
+            for x in 0..columns {
+                let load = |b: &mut Builder, y: usize, register: V| {
+                    b.load(register, at(src, y as i64 * self.image_row + x as i64 * PIXEL + lane));
+                };
+                self.apply(b, &constants, self.rows, load, |b, i, value| {
+                    b.store(self.element(dst, i * n + x, lane), value)
+                });
+            }
+            for i in 0..n {
+                let load = |b: &mut Builder, x: usize, register: V| {
+                    b.load(register, self.element(dst, i * n + x, lane))
+                };
+                self.apply(b, &constants, columns, load, |b, j, value| {
+                    b.store(self.element(dst, i * n + j, lane), value)
+                });
+            }
+        });
         b.finish()
     }
 
-    /// Transformed tiles to picture, for 16 channels. Arguments: the first tile's first element, bias, the first
+    /// Transformed tiles to image, for 16 channels. Arguments: the first tile's first element, bias, the first
     /// tile's first pixel in the result, and in the residual. The transformed tiles are overwritten.
     ///
     /// # Errors
@@ -105,7 +98,7 @@ impl TileRow {
     ) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3 + usize::from(added.is_some()));
         let (src, bias, dst) = (b.arg(0), b.arg(1), b.arg(2));
-        let mut walks = vec![(src, self.tile), (dst, self.picture_tile)];
+        let mut walks = vec![(src, self.tile), (dst, self.image_tile)];
         walks.extend(added.map(|added| (b.arg(3), added.tile)));
         let n = self.matrix[0].len();
         let constants = Constants::of(&mut b, &Folded::of(&self.matrix, n).matrix);
@@ -137,7 +130,7 @@ impl TileRow {
                             added.vectors[vector].iter().for_each(|read| read.add(b, sum, from));
                         }
                     });
-                    b.store(at(dst, pixel([self.picture_row, PIXEL]) + lane), value);
+                    b.store(at(dst, pixel([self.image_row, PIXEL]) + lane), value);
                 });
             }
             b.release([offset]);

@@ -30,11 +30,11 @@ pub(super) fn check(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
 fn has_place(graph: &Graph, plan: &Plan, node: NodeId) -> bool {
     let Some(place) = plan.places.get(&node) else { return false };
     let Place { base, geometry, .. } = place;
-    // Rows of other values than pictures are not apart.
-    let is_picture = geometry.ty.shape.len() == 4 || geometry.ty.layout == Layout::Blocked;
+    // Rows of other values than images are not apart.
+    let is_image = geometry.ty.shape.len() == 4 || geometry.ty.layout == Layout::Blocked;
     *base == ARENA
         && geometry.ty == graph.node(node).ty
-        && (geometry.is_dense() || is_picture)
+        && (geometry.is_dense() || is_image)
         && fits(plan, value(plan, node))
 }
 
@@ -135,13 +135,13 @@ fn stays_inside(graph: &Graph, plan: &Plan, node: NodeId, operand: NodeId, windo
 /// their result at least, may have one.
 fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanError> {
     let node = step.node;
-    let picture = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
+    let image = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
     let takes_for_dense = match graph.node(node).op {
         Op::MatMul => graph.operands(node).into_iter().chain([node]).collect(),
         Op::ReduceMean { .. } | Op::ReduceMax { .. } => vec![node],
-        // A picture that is only called another shape is copied as a picture.
+        // A image that is only called another shape is copied as a image.
         Op::Reshape { .. } if !step.is_view => {
-            let is_same = graph.operand(node, 0).and_then(|from| picture(&from)) == picture(&node);
+            let is_same = graph.operand(node, 0).and_then(|from| image(&from)) == image(&node);
             if is_same { Vec::new() } else { vec![node] }
         }
         _ => Vec::new(),

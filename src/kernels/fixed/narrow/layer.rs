@@ -4,34 +4,34 @@ use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::KernelError;
 use crate::kernels::conv::start;
+use crate::kernels::fixed::abs_max::FindAbsMax;
 use crate::kernels::fixed::frame::Frame;
 use crate::kernels::fixed::guard::Guard;
 use crate::kernels::fixed::magnitudes::RowMagnitudes;
 use crate::kernels::fixed::panel::Panel;
-use crate::kernels::fixed::product::{Ending, Product, Together};
-use crate::kernels::fixed::range::Greatest;
+use crate::kernels::fixed::product::{Ending, TileProduct, Together};
 use crate::kernels::fixed::split_rows::SplitRows;
 use crate::kernels::fixed::stripe::Stripe;
 use crate::kernels::fixed::{BLOCK, CONSTANTS, LANES_BYTES};
 use crate::kernels::geometry::F32;
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
-use super::{Narrow, PARTS, TOGETHER};
+use super::{NarrowForm, PARTS, TOGETHER};
 
 /// A convolution of a planar image in its network.
-pub(super) struct Layer<'a> {
-    pub(super) form: &'a Narrow,
+pub(super) struct NarrowLayer<'a> {
+    pub(super) form: &'a NarrowForm,
     pub(super) frame: Frame<'a>,
 }
 
-impl Layer<'_> {
-    /// The greatest magnitude of each channel of each image.
-    pub(super) fn greatest(&self, sink: &mut Sink) -> Result<Piece, KernelError> {
+impl NarrowLayer<'_> {
+    /// The abs-max of each channel of each image.
+    pub(super) fn abs_max(&self, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
         let src = self.frame.operands.src.geometry.strides();
         let [h, w] = form.source;
         let [rows, values] = if src.row == w as i64 * F32 { [1, h * w] } else { [h, w] };
-        let kernel = Greatest {
+        let kernel = FindAbsMax {
             target: sink.machine.target,
             size: [rows, values / BLOCK],
             strides: [src.plane, src.row, LANES_BYTES],
@@ -39,7 +39,7 @@ impl Layer<'_> {
                 .then_some(LANES_BYTES - (values % BLOCK) as i64 * F32),
             live: BLOCK,
         };
-        let name = self.frame.name("range");
+        let name = self.frame.name("abs-max");
         let kernel = sink.program(&name, format!("{kernel:?}"), |n| kernel.program(n))?;
         let mut levels = Levels::new([
             Pointer::new(self.frame.operands.src.base, self.frame.operands.src.origin()),
@@ -72,7 +72,7 @@ impl Layer<'_> {
                 items.push(Item::Repeat { count: count as u32, items: steps });
             }
         }
-        items.extend(guard.range(blocks, sink)?);
+        items.extend(guard.abs_max(blocks, sink)?);
         Ok(Piece { chunks: vec![form.images as u32, stripe.count as u32, PARTS as u32], items })
     }
 
@@ -175,7 +175,7 @@ impl Layer<'_> {
         let memory = form.memory(stripe.rows);
         let dst = self.frame.operands.dst.geometry.strides();
         let last = (form.size[1] - 1) % TILE_ROWS + 1;
-        let product = Product {
+        let product = TileProduct {
             target: sink.machine.target,
             tiles: form.tiles(),
             together: Together { blocks, ..TOGETHER },
@@ -201,11 +201,11 @@ impl Layer<'_> {
             Pointer::new(WEIGHTS, self.frame.packed.constants + first * CONSTANTS),
             Pointer::new(THREAD, 0),
             Pointer::new(self.frame.operands.dst.base, self.frame.operands.dst.origin() + offset),
-            self.frame.range(stripe),
+            self.frame.published_at(stripe),
         ]);
-        let range = self.frame.kept.strides();
-        levels.chunk(form.images, [0, 0, 0, dst.image, range[0]]);
-        levels.chunk(stripe.count, [0, 0, 0, stripe.rows as i64 * dst.row, range[1]]);
+        let published = self.frame.published.strides();
+        levels.chunk(form.images, [0, 0, 0, dst.image, published[0]]);
+        levels.chunk(stripe.count, [0, 0, 0, stripe.rows as i64 * dst.row, published[1]]);
         levels.chunk(PARTS, [0; 5]);
         levels.repeat([weights, CONSTANTS, 0, dst.plane, 0].map(|bytes| bytes * blocks as i64));
         levels.pass_if(4, self.frame.publishes());

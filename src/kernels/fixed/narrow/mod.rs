@@ -1,6 +1,6 @@
-//! Convolutions of a planar picture of few channels, as a network begins with.
+//! Convolutions of a planar image of few channels, as a network begins with.
 //!
-//! A group of 64 channels would be mostly empty. Here the 64 bytes of a tile's row are a stretch of a row of the picture, in
+//! A group of 64 channels would be mostly empty. Here the 64 bytes of a tile's row are a stretch of a row of the image, in
 //! which each pixel has four bytes, one a channel; where the window strides by two rows, it has those of two rows. The
 //! windows of neighbouring outputs overlap in memory, so a tile's rows are only so far apart as the window strides. A step
 //! of the sum is as many rows of the window as a pixel has; what of the 64 bytes lies past the window meets weights of 0.
@@ -15,6 +15,7 @@ use crate::kernels::conv::pack::Weights;
 use crate::kernels::conv_plan::Refusal;
 use crate::kernels::sink::{Machine, Sink};
 
+use super::abs_max::{AbsMax, Publication};
 use super::cost;
 use super::frame::{Frame, Packed};
 use super::guard::Windows;
@@ -22,14 +23,13 @@ use super::magnitudes::MAGNITUDE_BYTES;
 use super::number::DIGITS;
 use super::pack::Panels;
 use super::product::Together;
-use super::range::{Kept, Ranges};
 use super::stripe::stripes_and_last;
 use super::unpack::{Level, Stretch};
 use super::{BLOCK, FARTHEST, GROUP_BLOCKS, LANES_BYTES, MOST_WEIGHTS, ROW, SUMS, Shared, TILE};
 
 mod layer;
 
-use layer::Layer;
+use layer::NarrowLayer;
 
 /// The most rows that share a pixel's bytes.
 const MOST_ROWS: usize = 2;
@@ -42,7 +42,7 @@ const TOGETHER: Together = Together { tiles: 1, blocks: 2 };
 
 /// A convolution of few channels as tiles see it.
 #[derive(Clone, Debug)]
-pub struct Narrow {
+pub struct NarrowForm {
     images: usize,
     inputs: usize,
     outputs: usize,
@@ -54,12 +54,12 @@ pub struct Narrow {
     strides: [usize; 2],
 }
 
-impl Narrow {
+impl NarrowForm {
     /// The form of a convolution of these shapes, if there is one; else why not.
     ///
     /// # Errors
     /// The reason for which only other algorithms remain.
-    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<Narrow, Refusal> {
+    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<NarrowForm, Refusal> {
         let [_, inputs, h, w] = src;
         let [images, outputs, rows, columns] = dst;
         let window = &conv.window;
@@ -79,7 +79,7 @@ impl Narrow {
         if inputs > GROUP_BLOCKS {
             return Err(Refusal::ManyChannels { inputs, most: GROUP_BLOCKS });
         }
-        let form = Narrow {
+        let form = NarrowForm {
             images,
             inputs,
             outputs,
@@ -195,7 +195,7 @@ impl Narrow {
     }
 
     /// Where a chunk of `rows` rows has what in its thread's memory.
-    fn memory(&self, rows: usize) -> Memory {
+    fn memory(&self, rows: usize) -> NarrowMemory {
         let line = |bytes: i64| (bytes + ROW - 1) / ROW * ROW;
         let pitch = line(self.pixels() as i64 * self.pixel());
         // The last tile of a row may begin before its end and go on far behind it.
@@ -203,7 +203,7 @@ impl Narrow {
         let digits = SUMS + TOGETHER.sums_bytes();
         let plane = self.rows(rows) as i64 * pitch + behind;
         let apart = digits + DIGITS as i64 * plane;
-        Memory { digits, pitch, plane, apart, end: apart + (MOST_ROWS * DIGITS) as i64 * ROW }
+        NarrowMemory { digits, pitch, plane, apart, end: apart + (MOST_ROWS * DIGITS) as i64 * ROW }
     }
 
     /// Rows of the result of a chunk.
@@ -219,24 +219,24 @@ impl Narrow {
         self.size[0].div_ceil(self.stripe(machine))
     }
 
-    /// The greatest magnitudes of all channels, from offset 0 on.
-    fn ranges(&self) -> Ranges {
-        Ranges { offset: 0, count: self.inputs }
+    /// The abs-max of all channels, from offset 0 on.
+    fn abs_max(&self) -> AbsMax {
+        AbsMax { offset: 0, count: self.inputs }
     }
 
-    /// Bytes of scratch memory: the greatest magnitudes of all channels.
+    /// Bytes of scratch memory: the abs-max of all channels.
     pub(super) fn scratch_bytes(&self) -> usize {
-        self.images * self.ranges().image() as usize
+        self.images * self.abs_max().image() as usize
     }
 
-    /// What chunks keep of their results' range.
-    fn kept(&self, machine: &Machine, offset: Option<i64>) -> Kept {
-        Kept { offset, stripes: self.stripes(machine), parts: PARTS }
+    /// Where chunks publish the abs-max of their results.
+    fn published(&self, machine: &Machine, offset: Option<i64>) -> Publication {
+        Publication { offset, stripes: self.stripes(machine), parts: PARTS }
     }
 
-    /// Bytes of what all chunks keep of their results' range.
-    pub(super) fn range_bytes(&self, machine: &Machine) -> usize {
-        self.kept(machine, None).bytes(self.images, self.outputs)
+    /// Bytes of what all chunks publish.
+    pub(super) fn published_bytes(&self, machine: &Machine) -> usize {
+        self.published(machine, None).bytes(self.images, self.outputs)
     }
 
     /// Half cycles for one input channel and 16 outputs.
@@ -248,13 +248,13 @@ impl Narrow {
         let dots = (rows * self.tiles() * self.steps()) as f64 * cost::DOTS;
         let finish = (rows * self.size[1]) as f64 * cost::FINISH + cost::CALL;
         let area = self.images * self.inputs * self.source[0] * self.source[1] / BLOCK;
-        let greatest = area as f64 * cost::GREATEST / machine.threads as f64;
+        let abs_max = area as f64 * cost::ABS_MAX / machine.threads as f64;
         let blocks = self.blocks() as f64;
-        let all = cost::REGION + greatest + turns * (split + blocks * (dots + finish));
+        let all = cost::REGION + abs_max + turns * (split + blocks * (dots + finish));
         all / (self.inputs as f64 * blocks)
     }
 
-    /// Lowers the convolution to one region, or two if nothing is known of its source's range.
+    /// Lowers the convolution to one region, or two if the abs-max of its source is not published.
     ///
     /// # Errors
     /// If no kernel fits the machine.
@@ -270,14 +270,14 @@ impl Narrow {
         let place = move |step: usize, row: usize, channel: usize| form.weight(step, row, channel);
         let constants =
             sink.pack_bytes(panels.bytes(), move |out| panels.fill(&weights, place, out));
-        let found = Ranges { offset: shared.scratch, ..self.ranges() };
-        let layer = Layer {
+        let found = AbsMax { offset: shared.scratch, ..self.abs_max() };
+        let layer = NarrowLayer {
             form: self,
             frame: Frame {
                 conv,
                 operands,
                 source: shared.source.unwrap_or(found),
-                kept: self.kept(&sink.machine, shared.own),
+                published: self.published(&sink.machine, shared.own),
                 images: self.images,
                 rows: self.stripe(&sink.machine),
                 parts: PARTS,
@@ -287,7 +287,7 @@ impl Narrow {
         };
         let mut regions = Vec::new();
         if shared.source.is_none() {
-            regions.push(vec![layer.greatest(sink)?]);
+            regions.push(vec![layer.abs_max(sink)?]);
         }
         let stripes = stripes_and_last(self.size[0], layer.frame.rows).into_iter();
         regions.push(stripes.map(|s| layer.piece(s, sink)).collect::<Result<_, _>>()?);
@@ -304,7 +304,7 @@ impl Narrow {
 
 /// Byte distances in the memory of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Memory {
+struct NarrowMemory {
     /// Where digits are, row by row.
     digits: i64,
     /// From a row to the next, and from a digit to the next.

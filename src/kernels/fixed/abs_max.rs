@@ -1,4 +1,4 @@
-//! The greatest magnitude of an image, lane by lane and part by part, and what follows from it.
+//! The abs-max of an image, lane by lane and part by part, and what follows from it.
 
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::KernelError;
@@ -7,23 +7,23 @@ use crate::kernels::geometry::F32;
 use crate::kernels::published::Published;
 use crate::kernels::sink::{ARENA, Pointer, Sink};
 
-use super::number::Range;
-use super::{BLOCK, LANES_BYTES, UNIT};
+use super::number::Quantization;
+use super::{BLOCK, LANES_BYTES, SCALE};
 
-/// What is known of the range of each image of a value: greatest magnitudes of parts of it, lane by lane.
+/// The abs-max of each image of a value, part by part and lane by lane: the greatest of all is the image's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ranges {
+pub(super) struct AbsMax {
     /// Where in the arena they are.
     pub(super) offset: i64,
     /// How many parts an image has.
     pub(super) count: usize,
 }
 
-impl Ranges {
+impl AbsMax {
     /// Those of so many images that a step published.
     pub(super) fn of(published: Published, images: usize) -> Self {
         let count = published.bytes / LANES_BYTES as usize / images.max(1);
-        Ranges { offset: published.offset, count }
+        AbsMax { offset: published.offset, count }
     }
 
     /// Bytes from an image's to the next.
@@ -43,31 +43,31 @@ impl Ranges {
     }
 }
 
-/// What the chunks of a step keep of their results' range: those of an image stripe by stripe, and part by part of the
+/// The abs-max that the chunks of a step publish: those of an image stripe by stripe, and part by part of the
 /// outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
-    /// Where in the arena, if it is kept.
+pub(super) struct Publication {
+    /// Where in the arena, if it is published.
     pub(super) offset: Option<i64>,
     /// Stripes of an image, and parts of the outputs.
     pub(super) stripes: usize,
     pub(super) parts: usize,
 }
 
-/// How many chunks of an image keep their results' range at most, all of which each reader looks at.
+/// How many chunks of an image publish their abs-max at most: each reader looks at all of them.
 const MOST_RANGES: usize = 64;
 
-impl Kept {
+impl Publication {
     /// Bytes for so many images: nothing if there are many chunks, or lanes that are no outputs.
     pub(super) fn bytes(&self, images: usize, outputs: usize) -> usize {
         let count = self.stripes * self.parts;
         match count <= MOST_RANGES && outputs.is_multiple_of(BLOCK) {
-            true => images * Ranges { offset: 0, count }.image() as usize,
+            true => images * AbsMax { offset: 0, count }.image() as usize,
             false => 0,
         }
     }
 
-    /// Where the first chunk of a stripe keeps its own.
+    /// Where the first chunk of a stripe publishes its own.
     pub(super) fn of_stripe(&self, stripe: usize) -> Pointer {
         let before = (stripe * self.parts) as i64 * LANES_BYTES;
         Pointer::new(ARENA, self.offset.unwrap_or_default() + before)
@@ -80,9 +80,9 @@ impl Kept {
     }
 }
 
-/// The greatest magnitudes in some blocks of channels. Everything that determines the code.
+/// The abs-max in some blocks of channels. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Greatest {
+pub(super) struct FindAbsMax {
     /// The machine.
     pub(super) target: Target,
     /// Rows, and vectors of a row.
@@ -98,29 +98,29 @@ pub(super) struct Greatest {
 /// Pixels that are compared at once.
 const TOGETHER: usize = 4;
 
-impl Greatest {
+impl FindAbsMax {
     /// Arguments: the first pixel, the result, how many blocks.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
         let (src, dst, blocks) = (b.arg(0), b.arg(1), b.arg(2));
         let [rows, columns] = self.size;
         let [plane, row, pixel] = self.strides;
-        let greatest = b.vectors(TOGETHER);
-        greatest.iter().for_each(|&g| b.bits(g, 0));
+        let abs_max = b.vectors(TOGETHER);
+        abs_max.iter().for_each(|&g| b.bits(g, 0));
         let (mask, value) = (b.vector(), b.vector());
         b.bits(mask, MAGNITUDE);
         let at = b.pointer(src);
-        let compare = |b: &mut Builder, greatest: V, place: Mem| {
+        let compare = |b: &mut Builder, abs_max: V, place: Mem| {
             b.load(value, place);
             b.integer(Integer::And, value, value, mask);
-            b.integer(Integer::Max, greatest, greatest, value);
+            b.integer(Integer::Max, abs_max, abs_max, value);
         };
         b.repeat(Count::Register(blocks), |b| {
             b.repeat(Count::Fixed(rows as u32), |b| {
                 let run = |b: &mut Builder, turns: usize, together: usize| {
                     b.repeat(Count::Fixed(turns as u32), |b| {
-                        for (i, &greatest) in greatest[..together].iter().enumerate() {
-                            compare(b, greatest, at.at(i as i64 * pixel));
+                        for (i, &abs_max) in abs_max[..together].iter().enumerate() {
+                            compare(b, abs_max, at.at(i as i64 * pixel));
                         }
                         b.advance(at, together as i64 * pixel);
                     });
@@ -128,61 +128,61 @@ impl Greatest {
                 run(b, columns / TOGETHER, TOGETHER);
                 run(b, (columns % TOGETHER).min(1), columns % TOGETHER);
                 if let Some(before) = self.last {
-                    compare(b, greatest[0], at.at(-before));
+                    compare(b, abs_max[0], at.at(-before));
                 }
                 b.advance(at, row - columns as i64 * pixel);
             });
             b.advance(at, plane - rows as i64 * row);
         });
-        for &other in &greatest[1..] {
-            b.integer(Integer::Max, greatest[0], greatest[0], other);
+        for &other in &abs_max[1..] {
+            b.integer(Integer::Max, abs_max[0], abs_max[0], other);
         }
         if self.live < BLOCK {
             b.bits(mask, 0);
-            b.blend(greatest[0], mask, greatest[0], (1 << self.live) - 1);
+            b.blend(abs_max[0], mask, abs_max[0], (1 << self.live) - 1);
         }
-        b.store(dst.at(0), greatest[0]);
+        b.store(dst.at(0), abs_max[0]);
         b.finish()
     }
 }
 
-/// What an image's numbers are multiplied by, and their unit, in all lanes each. Everything that determines the code.
+/// The inverse scale and the scale of an image's numbers, in all lanes each. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Scale {
     /// The machine.
     target: Target,
     /// Parts of an image.
     parts: usize,
-    /// Whether the place for the results' greatest magnitudes is cleared.
+    /// Whether the place for the results' abs-max is cleared.
     clears: bool,
 }
 
 impl Scale {
-    /// Arguments: the parts' greatest magnitudes, the thread's memory, and the place that is cleared.
+    /// Arguments: the parts' abs-max, the thread's memory, and the place that is cleared.
     fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2 + usize::from(self.clears));
         let (src, dst) = (b.arg(0), b.arg(1));
-        let [greatest, other] = [b.vector(), b.vector()];
+        let [abs_max, other] = [b.vector(), b.vector()];
         let take = |b: &mut Builder,
                     count: usize,
                     from: P,
                     bytes: i64,
                     load: fn(&mut Builder, V, P, i64)| {
-            load(b, greatest, from, 0);
+            load(b, abs_max, from, 0);
             for i in 1..count as i64 {
                 load(b, other, from, i * bytes);
-                b.integer(Integer::Max, greatest, greatest, other);
+                b.integer(Integer::Max, abs_max, abs_max, other);
             }
         };
         take(&mut b, self.parts, src, LANES_BYTES, |b, v, p, at| b.load(v, p.at(at)));
-        b.store(dst.at(0), greatest);
+        b.store(dst.at(0), abs_max);
         take(&mut b, BLOCK, dst, F32, |b, v, p, at| b.broadcast(v, p.at(at)));
-        let Range { scale, unit } = Range::emit(&mut b, greatest);
-        b.store(dst.at(0), scale);
-        b.store(dst.at(UNIT), unit);
+        let Quantization { inverse_scale, scale } = Quantization::emit(&mut b, abs_max);
+        b.store(dst.at(0), inverse_scale);
+        b.store(dst.at(SCALE), scale);
         if self.clears {
-            b.bits(greatest, 0);
-            b.store(b.arg(2).at(0), greatest);
+            b.bits(abs_max, 0);
+            b.store(b.arg(2).at(0), abs_max);
         }
         b.finish()
     }

@@ -43,6 +43,7 @@ mod one_line;
 pub mod options;
 pub mod passes;
 pub mod plan;
+pub mod profile;
 pub mod report;
 pub mod runtime;
 pub mod spec;

@@ -8,10 +8,10 @@ use crate::advice::{NoEffect, OptionName};
 use crate::error::Error;
 use crate::import::onnx::Bindings;
 use crate::isa::IsaChoice;
+use crate::kernels::tuned::Tuned;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
 use crate::runtime::pool::{default_threads, most_threads};
-use crate::tune::Tuned;
 
 /// How much rounding may be traded for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use resnetc::noise::{Noise, Watch, steadily};
-use resnetc::report::profile::{ClassProfile, Profile, StepProfile, direct_share};
-use resnetc::report::share::ShareOf;
-use resnetc::report::trace::Timeline;
+use resnetc::profile::share::ShareOf;
+use resnetc::profile::timeline::Timeline;
+use resnetc::profile::{ClassProfile, Profile, StepProfile, direct_share};
 use resnetc::runtime::peak;
 use resnetc::{Context, Model};
 use serde::Serialize;

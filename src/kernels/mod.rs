@@ -55,6 +55,7 @@ pub mod softmax;
 pub mod steps;
 pub mod tiling;
 pub mod top;
+pub mod tuned;
 pub mod view;
 pub mod winograd;
 

@@ -9,6 +9,7 @@
 
 mod affine;
 mod driver;
+mod error;
 mod measure;
 mod origins;
 mod permute;
@@ -41,7 +42,8 @@ pub mod ungroup;
 use resnetc_ir::{Graph, NodeId, Patch};
 use serde::Serialize;
 
-pub use driver::{PassError, PassOptions, Verify, run, run_pass, run_steps};
+pub use driver::{PassOptions, Verify, run, run_pass, run_steps};
+pub use error::PassError;
 pub use measure::Measure;
 pub use origins::Origins;
 pub use remarks::{Applied, Declined, NearMisses, NodeRef, PassStats, Remarks};

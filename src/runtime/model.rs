@@ -10,6 +10,11 @@ use crate::codegen::code::Bases;
 use crate::error::RunError;
 use crate::kernels::geometry::Place;
 use crate::kernels::sink::{ARENA, BASES, THREAD, WEIGHTS};
+use crate::report::compilation::CompileReport;
+use crate::report::convolutions::ChosenConvolution;
+use crate::report::explain::Explanation;
+use crate::report::kernels::KernelInfo;
+use crate::report::plan::MemoryPlan;
 
 use super::compiled::Compiled;
 use super::memory::Memory;
@@ -89,7 +94,7 @@ impl Program {
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) program: Arc<Program>,
-    pub(crate) report: Arc<crate::compile::CompileReport>,
+    pub(crate) report: Arc<CompileReport>,
 }
 
 /// The memory of one run: inputs, outputs and everything between them.
@@ -152,8 +157,28 @@ impl Model {
     }
 
     /// How compiling went: phases, sizes, what was fused.
-    pub fn report(&self) -> &crate::compile::CompileReport {
+    pub fn report(&self) -> &CompileReport {
         &self.report
+    }
+
+    /// Where every value lies in the arena, and from when to when it is needed.
+    pub fn plan(&self) -> &MemoryPlan {
+        &self.report.memory
+    }
+
+    /// What the passes did, and what they nearly did.
+    pub fn explain(&self) -> Explanation {
+        Explanation::of(&self.report.remarks)
+    }
+
+    /// How each convolution is computed, and what else was considered; nothing where the interpreter runs the network.
+    pub fn convolutions(&self) -> &[ChosenConvolution] {
+        &self.report.convolutions
+    }
+
+    /// The distinct kernels, in the order in which a run first needs them.
+    pub fn kernels(&self) -> &[KernelInfo] {
+        &self.report.compiled
     }
 
     /// Computes the outputs in `context` from its inputs. Allocates nothing, unless it is interpreted, and prints nothing.

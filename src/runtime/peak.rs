@@ -14,7 +14,6 @@ use crate::codegen::image::{Image, Options};
 use crate::codegen::machine::Cranelift;
 use crate::codegen::region::{Address, Arg, Call, Item, Piece, Region};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, Target};
-use crate::compile::CompileReport;
 use crate::error::Error;
 use crate::host::executable;
 use crate::isa::Isa;
@@ -22,6 +21,7 @@ use crate::kernels::Algorithm;
 use crate::kernels::KernelError;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::ARENA;
+use crate::report::compilation::CompileReport;
 
 use super::compiled::Compiled;
 use super::memory::Memory;

@@ -2,7 +2,6 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`choices`] | layer -> algorithm, as a compilation takes them |
 //! | [`measure`](mod@measure) | times the algorithms of each layer of a network |
 //! | [`copies`] | the graph on which a layer is timed |
 //! | [`machine`] | what must be the same for measured times to mean anything |
@@ -14,12 +13,12 @@
 //! from the [options](crate::options::Options).
 
 pub mod cache;
-pub mod choices;
 pub mod copies;
 pub mod machine;
 pub mod measure;
 
+pub use crate::kernels::tuned::Tuned;
+
 pub use cache::{Cache, CacheError};
-pub use choices::Tuned;
 pub use machine::MachineKey;
 pub use measure::{Candidate, Layer, measure};

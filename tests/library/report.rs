@@ -1,7 +1,7 @@
 //! What a model tells of itself: the memory plan, the rewrites, the kernels.
 
+use resnetc::profile::timeline::Timeline;
 use resnetc::report::plan::{MemoryPlan, Role};
-use resnetc::report::trace::Timeline;
 use resnetc::{Compiler, Model, Options};
 
 /// Networks with and without projections, in-place sums, scratch memory and views.

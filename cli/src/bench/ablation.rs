@@ -1,7 +1,7 @@
 //! What an ablation found.
 
 use resnetc::noise::Noise;
-use resnetc::report::share::ShareOf;
+use resnetc::profile::share::ShareOf;
 use serde::Serialize;
 
 use super::ladder::Group;

@@ -1,6 +1,6 @@
 //! Where the time goes, step by step and class by class.
 
-use resnetc::report::profile::{ClassProfile, StepProfile};
+use resnetc::profile::{ClassProfile, StepProfile};
 use serde::Serialize;
 
 use super::subject::Subject;

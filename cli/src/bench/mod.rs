@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use resnetc::noise::{Noise, Watch, steadily};
-use resnetc::report::profile::direct_share;
-use resnetc::report::share::ShareOf;
+use resnetc::profile::direct_share;
+use resnetc::profile::share::ShareOf;
 use resnetc::runtime::peak;
 use resnetc::{Isa, Network};
 

@@ -8,7 +8,7 @@ use resnetc::kernels::Algorithm;
 use resnetc::kernels::geometry::Place;
 use resnetc::kernels::published::Published;
 use resnetc::passes::Remarks;
-use resnetc::report::share::ShareOf;
+use resnetc::profile::share::ShareOf;
 use resnetc::{Isa, Network};
 
 use crate::failure::Failure;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use resnetc::noise::Noise;
-use resnetc::report::share::ShareOf;
+use resnetc::profile::share::ShareOf;
 use resnetc::tune::MachineKey;
 use resnetc::{Isa, Network, Numerics, Options, PassSelection, Reuse};
 use serde::Serialize;

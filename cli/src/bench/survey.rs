@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use resnetc::compile::run_macs;
 use resnetc::noise::{Noise, Watch, steadily};
-use resnetc::report::profile::{StepProfile, direct_share};
+use resnetc::profile::{StepProfile, direct_share};
 use resnetc::runtime::{bandwidth, peak};
 use resnetc::{Isa, Model, Network};
 use serde::Serialize;

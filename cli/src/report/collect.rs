@@ -10,9 +10,9 @@ use resnetc::host::caches::{core_cache_bytes, last_cache_bytes};
 use resnetc::ir::text::attributes;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::problem::ConvProblem;
+use resnetc::profile::StepProfile;
+use resnetc::profile::share::ShareOf;
 use resnetc::report::class::class;
-use resnetc::report::profile::StepProfile;
-use resnetc::report::share::ShareOf;
 use resnetc::runtime::model::StepInfo;
 use resnetc::tune::MachineKey;
 

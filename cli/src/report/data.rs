@@ -1,9 +1,9 @@
 //! What a report shows: plain data, which `--json` prints and the page draws.
 
 use resnetc::noise::Noise;
+use resnetc::profile::share::ShareOf;
 use resnetc::report::explain::Explanation;
 use resnetc::report::plan::MemoryPlan;
-use resnetc::report::share::ShareOf;
 use serde::Serialize;
 
 use crate::bench::survey::{Level, Skipped};

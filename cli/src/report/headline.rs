@@ -1,7 +1,7 @@
 //! What was measured, in four figures.
 
 use maud::{Markup, html};
-use resnetc::report::share::ShareOf;
+use resnetc::profile::share::ShareOf;
 
 use super::data::Report;
 use super::svg::{extents, figure, share};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use resnetc::report::share::ShareOf;
+use resnetc::profile::share::ShareOf;
 
 use super::data::{Kind, Layer, Report};
 use super::palette::variable;

@@ -27,7 +27,7 @@ mod tests;
 use std::path::PathBuf;
 
 use resnetc::advice::OptionName;
-use resnetc::report::share::ShareOf;
+use resnetc::profile::share::ShareOf;
 
 use crate::args::{Common, Values, positive};
 use crate::bench::survey::{self, Runs};

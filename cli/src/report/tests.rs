@@ -8,9 +8,9 @@ use resnetc::ir::op::{Conv, Unary, Window};
 use resnetc::ir::{Op, Tensor};
 use resnetc::noise::{Load, Noise};
 use resnetc::passes::NodeRef;
+use resnetc::profile::share::ShareOf;
 use resnetc::report::explain::{Explained, Explanation, NearMiss, Rewritten};
 use resnetc::report::plan::{MemoryPlan, PlannedBuffer, PlannedStep, PlannedValue, Role};
-use resnetc::report::share::ShareOf;
 use resnetc::{Compiler, Options};
 
 use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roofs, Run};

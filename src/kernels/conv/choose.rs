@@ -7,7 +7,8 @@ use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
 use super::ConvProduct;
-use super::micro::{Micro, widest_tile};
+use super::budget::widest_tile;
+use super::micro::Micro;
 use super::pack::Weights;
 
 /// The form of a product's kernel.

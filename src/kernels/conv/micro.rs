@@ -10,7 +10,7 @@ use crate::kernels::geometry::F32;
 use crate::kernels::residual::Read;
 use crate::kernels::tiling::TileRun;
 
-use super::per_lane;
+use super::budget::UNROLL_LIMIT;
 
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -128,21 +128,6 @@ impl Ahead {
     pub fn of(passes: usize) -> Ahead {
         if passes <= MOST_PASSES { Ahead::NextPanel { passes } } else { Ahead::Not }
     }
-}
-
-/// The most instructions in a loop body before a loop over the kernel's columns is made: beyond that a body no
-/// longer fits the micro-op cache (4096 entries on Zen 3).
-pub(super) const UNROLL_LIMIT: usize = 2500;
-
-/// The most pixels of a tile with that many vectors. Beside the accumulators it takes the narrower side of a step and
-/// one register to stream the other, or a few (`per_lane::BESIDE`) where each lane sees channels of its own; and one more
-/// for the product where multiply and add are two instructions.
-pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
-    let product = usize::from(!target.fused);
-    let beside = |width: usize| if shared { width.min(vectors) + 1 } else { per_lane::BESIDE };
-    (1..=target.vectors)
-        .rev()
-        .find(|&width| width * vectors + beside(width) + product <= target.vectors)
 }
 
 /// Where a tile's weights are read, and where those of the next panel are fetched.

@@ -4,6 +4,7 @@
 //! differs is where the pixels lie ([`Walk`]), which channels a lane sees ([`micro::Channels`]), and whether the sum
 //! goes on over another source ([`Projection`]).
 
+pub mod budget;
 pub mod choose;
 pub mod micro;
 pub mod pack;

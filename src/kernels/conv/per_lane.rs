@@ -10,13 +10,8 @@ use std::collections::BTreeMap;
 use crate::codegen::vir::{Builder, Count, Inst, Mem, P, V};
 use crate::kernels::geometry::F32;
 
-use super::micro::{Micro, Panels, Sum, UNROLL_LIMIT};
-
-/// Columns of the kernel whose weights are held at once.
-const HELD: usize = 3;
-
-/// Registers beside the accumulators: weights, the source's values, and what is blended into them.
-pub(super) const BESIDE: usize = HELD + 2;
+use super::budget::{HELD, UNROLL_LIMIT};
+use super::micro::{Micro, Panels, Sum};
 
 /// The values of a block.
 const BLOCK: i64 = 16;

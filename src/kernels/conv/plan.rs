@@ -7,8 +7,8 @@ use crate::kernels::sink::Sink;
 use crate::kernels::site::{Shapes, Site};
 use crate::kernels::tiling::{memory_cost, split};
 
+use super::budget::widest_tile;
 use super::lower_conv;
-use super::micro::widest_tile;
 
 /// What direct convolution costs beside its multiply-adds alone.
 const DIRECT: f64 = 1.12;

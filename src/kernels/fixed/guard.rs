@@ -12,7 +12,8 @@
 use crate::codegen::region::{Address, Extent, Item, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
-use crate::kernels::conv::micro::{Ahead, Micro, Shortcut, Start, widest_tile};
+use crate::kernels::conv::budget::widest_tile;
+use crate::kernels::conv::micro::{Ahead, Micro, Shortcut, Start};
 use crate::kernels::conv::{shared_channels, start, sum};
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::Place;

@@ -9,7 +9,8 @@
 use crate::codegen::region::{Address, Base, Extent, Item, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
-use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, widest_tile};
+use crate::kernels::conv::budget::widest_tile;
+use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::residual::{Read, Reads};

@@ -2,7 +2,8 @@
 //! outputs.
 
 use crate::codegen::vir::Target;
-use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum, widest_tile};
+use crate::kernels::conv::budget::widest_tile;
+use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
 use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Reads;

@@ -1,4 +1,13 @@
-//! What the steps of a run cost.
+//! What runs of a model cost, as data: every type here can be written by serde.
+//!
+//! | module | tells |
+//! |---|---|
+//! | this one | what the steps of a run cost |
+//! | [`share`] | what a share of the peak is a share of |
+//! | [`timeline`] | one run as a timeline |
+
+pub mod share;
+pub mod timeline;
 
 use std::time::Instant;
 
@@ -6,9 +15,10 @@ use serde::Serialize;
 
 use crate::error::RunError;
 use crate::noise::{Quartiles, median};
-use crate::report::share::ShareOf;
 use crate::runtime::model::{Context, Model, StepInfo};
 use crate::runtime::trace::StepTrace;
+
+use share::ShareOf;
 
 /// Medians over several runs.
 #[derive(Clone, Debug, Serialize)]

@@ -1,11 +1,11 @@
-//! Layer -> algorithm, as a compilation takes them.
+//! Measured choices, layer -> algorithm, as a compilation takes them. Who measures is [`tune`](crate::tune).
 
 use std::collections::BTreeMap;
 
 use resnetc_ir::{Graph, NodeId};
 
-use crate::kernels::Algorithm;
-use crate::kernels::problem::ConvProblem;
+use super::Algorithm;
+use super::problem::ConvProblem;
 
 /// Algorithms by the problem line of a convolution. They are obeyed where they can compute the layer, and ignored where
 /// they cannot; layers that are not listed are left to the cost model.

@@ -54,7 +54,7 @@ impl Subject {
         };
         let inputs: Vec<Value> = graph.inputs().iter().map(values).collect();
         let expected = eval(&graph, &inputs).expect("evaluates").remove(0).to_f32();
-        let options = Options { threads: Some(1), ..options };
+        let options = options.threads(1);
         let model = Compiler::new(options)
             .graph(graph)
             .expect("no option of loading")
@@ -97,7 +97,7 @@ fn convolutions(c: &mut Criterion) {
             let bias = problem.conv.bias.then(|| constant(&[problem.outputs]));
             let graph = problem.graph(constant(&problem.weight_shape()), bias).expect("valid");
             let tuned = Arc::new([(line, algorithm)].into_iter().collect());
-            let options = Options { tuned: Some(tuned), ..Options::default() };
+            let options = Options::default().tuned(Some(tuned));
             let work = graph.nodes().map(|n| resnetc::compile::macs(&graph, n)).sum();
             let close = (algorithm != Algorithm::Direct).then_some(CLOSE);
             let subject = Subject::new(graph, options, close);

@@ -16,7 +16,7 @@ use resnetc::{Compiler, Isa, IsaChoice, Options};
 
 /// The kernels of a network for an instruction set.
 fn kernels(isa: Isa) -> Vec<Program> {
-    let options = Options { isa: IsaChoice::Exactly(isa), threads: Some(1), ..Options::default() };
+    let options = Options::default().isa(IsaChoice::Exactly(isa)).threads(1);
     let network = Compiler::new(options.clone()).load("resnet18").expect("built in");
     let stages = Stages::of(network.graph().clone(), &options).expect("it can be compiled");
     stages.lower().expect("it can be compiled").kernels

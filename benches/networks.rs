@@ -13,7 +13,7 @@ use resnetc::{Compiler, Context, Model, Options, PassSelection};
 const NETWORKS: [&str; 4] = ["cifar_resnet20", "resnet18", "resnet34", "resnet50"];
 
 fn compiled(name: &str, threads: usize, passes: PassSelection) -> (Model, Context) {
-    let options = Options { threads: Some(threads), passes, ..Options::default() };
+    let options = Options::default().threads(threads).passes(passes);
     let model = Compiler::new(options).load(name).expect("built in").compile().expect("compiles");
     let mut cx = model.context().expect("memory");
     let input = cx.input_mut(0).expect("one input");
@@ -50,9 +50,7 @@ fn compilation(c: &mut Criterion) {
     let mut group = c.benchmark_group("compile");
     group.sample_size(10);
     for name in NETWORKS {
-        let network = Compiler::new(Options { threads: Some(1), ..Options::default() })
-            .load(name)
-            .expect("built in");
+        let network = Compiler::new(Options::default().threads(1)).load(name).expect("built in");
         group.bench_function(name, |b| b.iter(|| network.clone().compile().expect("compiles")));
     }
     group.finish();

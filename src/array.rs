@@ -5,7 +5,18 @@ use std::fmt;
 use half::{bf16, f16};
 use resnetc_ir::{DType, Tensor};
 
+use crate::error_code::ErrorCode;
+
 /// An array of numbers, row-major.
+///
+/// ```
+/// use resnetc::{Array, DType};
+///
+/// let pixels = Array::new(DType::U8, [1, 3], vec![0, 128, 255]).expect("one byte an element");
+/// assert_eq!(pixels.values(DType::F32)?.data(), [0.0, 128.0, 255.0]);
+/// assert!(pixels.values(DType::I8).is_err());
+/// # Ok::<(), resnetc::ElementError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     dtype: DType,
@@ -24,6 +35,13 @@ pub struct ElementError {
     pub value: String,
     /// What it should become.
     pub to: DType,
+}
+
+impl ElementError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::ArrayElement
+    }
 }
 
 fn why(to: DType, value: &str) -> String {

@@ -14,12 +14,51 @@ use crate::runtime::model::Model;
 use crate::spec::{Spec, Weights};
 
 /// Loads networks under one set of options.
+///
+/// ```
+/// use resnetc::spec::Spec;
+/// use resnetc::{Compiler, Options};
+///
+/// # fn main() -> Result<(), resnetc::Error> {
+/// let spec = Spec::from_toml(
+///     r#"
+///     block = "basic"
+///     layers = [1, 1]
+///     channels = [8, 16]
+///     classes = 10
+///     [input]
+///     channels = 3
+///     height = 32
+///     width = 32
+///     "#,
+/// )?;
+/// let compiler = Compiler::new(Options::default().batch(2).threads(1));
+/// let model = compiler.spec(&spec)?.compile()?; // its weights are random
+/// assert_eq!(model.inputs()[0].shape, [2, 3, 32, 32]);
+/// assert_eq!(model.outputs()[0].shape, [2, 10]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Compiler {
     options: Options,
 }
 
 /// A network that was loaded and not compiled yet.
+///
+/// It can be compiled several times, each time under other options:
+///
+/// ```
+/// use resnetc::{Compiler, Numerics, Options};
+///
+/// # fn main() -> Result<(), resnetc::Error> {
+/// let network = Compiler::new(Options::default()).load("cifar_resnet20")?;
+/// let exact = network.with_options(Options::default().numerics(Numerics::Exact)).compile()?;
+/// let fast = network.compile()?;
+/// assert_eq!(exact.outputs(), fast.outputs());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Network {
     graph: Graph,

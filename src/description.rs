@@ -19,8 +19,8 @@ use crate::spec::Spec;
 /// # fn main() -> Result<(), resnetc::Error> {
 /// let description = Description::open("detector.onnx")?;
 /// let input = description.inputs(&[])?[0].name.clone();
-/// let shapes = [(input, vec![1, 3, 640, 480])].into();
-/// let network = Compiler::new(Options { shapes, ..Options::default() }).build(&description)?;
+/// let options = Options::default().shapes([(input, vec![1, 3, 640, 480])]);
+/// let network = Compiler::new(options).build(&description)?;
 /// # Ok(())
 /// # }
 /// ```

@@ -6,6 +6,7 @@ use resnetc_ir::{DType, GraphError};
 
 use crate::advice::{Advice, NoEffect, OptionName};
 use crate::codegen::error::CodegenError;
+use crate::error_code::ErrorCode;
 use crate::export::ExportError;
 use crate::host::executable::Refusal;
 use crate::import::ImportError;
@@ -96,6 +97,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Error::Import(e) => e.code(),
+            Error::Spec(e) => e.code(),
+            Error::UnknownModel { .. } => ErrorCode::UnknownModel,
+            Error::NoEffect { .. } => ErrorCode::NoEffect,
+            Error::Isa(e) => e.code(),
+            Error::NoCode(_) => ErrorCode::NoExecutableMemory,
+            Error::ThreadCount { .. } => ErrorCode::ThreadCount,
+            Error::Thread { .. } => ErrorCode::ThreadsRefused,
+            Error::Pass(e) => e.code(),
+            Error::Kernel(e) => e.code(),
+            Error::Codegen(e) => e.code(),
+            Error::Plan(_) => ErrorCode::PlanBug,
+            Error::Tune(_) => ErrorCode::GraphBug,
+            Error::Export(e) => e.code(),
+            Error::Memory { .. } => ErrorCode::OutOfMemory,
+            Error::Run(e) => e.code(),
+        }
+    }
+
     /// That the system refuses to start threads.
     pub(crate) fn thread(threads: usize, reason: &std::io::Error) -> Self {
         Error::Thread { threads, reason: reason.to_string() }
@@ -174,6 +197,21 @@ pub enum RunError {
         /// What the system says.
         reason: String,
     },
+}
+
+impl RunError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            RunError::NoSuchInput { .. } => ErrorCode::NoSuchInput,
+            RunError::NoSuchOutput { .. } => ErrorCode::NoSuchOutput,
+            RunError::Interpreter(_) => ErrorCode::Interpreter,
+            RunError::ForeignContext => ErrorCode::ForeignContext,
+            RunError::Element { .. } => ErrorCode::InputElement,
+            RunError::Times { .. } => ErrorCode::StepTimes,
+            RunError::Memory { .. } => ErrorCode::OutOfMemory,
+        }
+    }
 }
 
 /// What an input of integers takes.

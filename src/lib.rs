@@ -18,42 +18,79 @@
 //! # }
 //! ```
 //!
-//! The stages are public modules, in the order in which a network goes through them: [`spec`] and [`import`],
-//! [`passes`], [`plan`], [`kernels`], [`codegen`], [`runtime`]; [`compile`] leads through them. [`export`]
-//! writes what was described for other programs, [`report`] tells what the compiler did, and [`tune`] measures which
-//! algorithms are the fastest here.
+//! Everything that programs need is on this page and in the modules that it lists:
+//!
+//! | | |
+//! |---|---|
+//! | [`Compiler`], [`Options`] | load what a file, a name or a [`Graph`](ir::Graph) describes |
+//! | [`Description`], [`Network`] | what was described: before it has sizes, and before it is compiled |
+//! | [`Model`], [`Port`], [`Context`] | what was compiled, its inputs and outputs, and the memory of a run |
+//! | [`Array`], [`DType`] | elements of every type, and which of them a network takes |
+//! | [`errors`] | what can go wrong, each with a code that stays |
+//! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
+//! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
+//! | [`spec`], [`export`], [`ir`] | networks written by hand: descriptions, files for other programs, graphs |
+//!
+//! # Stability
+//!
+//! Versions follow [semantic versioning](https://semver.org) for what this page lists. All other modules are public for the
+//! command line, the tests and the benchmarks of this project only. They are not documented here, and any release may
+//! change them.
 #![deny(missing_docs)]
 
+#[doc(hidden)]
 pub mod advice;
+#[doc(hidden)]
 pub mod array;
+#[doc(hidden)]
 pub mod check;
+#[doc(hidden)]
 pub mod codegen;
+#[doc(hidden)]
 pub mod compile;
+#[doc(hidden)]
 pub mod compiler;
+#[doc(hidden)]
 pub mod description;
+#[doc(hidden)]
 pub mod error;
+mod error_code;
+pub mod errors;
 pub mod export;
+#[doc(hidden)]
 pub mod host;
+#[doc(hidden)]
 pub mod import;
+#[doc(hidden)]
 pub mod isa;
+#[doc(hidden)]
 pub mod kernels;
 mod nearest;
+#[doc(hidden)]
 pub mod noise;
 mod one_line;
+#[doc(hidden)]
 pub mod options;
+#[doc(hidden)]
 pub mod passes;
+#[doc(hidden)]
 pub mod plan;
 pub mod profile;
 pub mod report;
+#[doc(hidden)]
 pub mod runtime;
 pub mod spec;
 pub mod tune;
+#[doc(hidden)]
 pub mod whole_file;
 
-pub use array::{Array, ElementError};
+pub use array::Array;
+pub use compile::{CompileReport, Interpreted};
 pub use compiler::{Compiler, Network};
 pub use description::Description;
-pub use error::{Error, RunError};
+#[doc(inline)]
+pub use errors::{ElementError, Error, ErrorCode, RunError};
+pub use import::onnx::{Dim, InputInfo};
 pub use isa::{Isa, IsaChoice};
 pub use options::{Engine, Numerics, Options};
 pub use passes::PassSelection;
@@ -61,3 +98,5 @@ pub use plan::Reuse;
 pub use resnetc_ir as ir;
 pub use resnetc_ir::DType;
 pub use runtime::model::{Context, Model, Port};
+#[doc(inline)]
+pub use tune::Tuned;

@@ -1,5 +1,7 @@
 //! What a caller can choose.
 
+mod setters;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,7 +52,16 @@ pub enum Engine {
 ///
 /// An option that is not at its default and has no effect is an error that names it ([`Error::NoEffect`]): weights for
 /// an ONNX file, which has its own, or a batch for a graph, whose shapes are fixed.
+///
+/// ```
+/// use resnetc::{Numerics, Options};
+///
+/// let options = Options::default().threads(2).numerics(Numerics::Exact);
+/// assert_eq!(options.threads, Some(2));
+/// assert_eq!(options.batch, None);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// What runs the network; machine code by default.
     pub engine: Engine,

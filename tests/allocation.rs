@@ -30,7 +30,7 @@ static ALLOCATOR: Counting = Counting;
 fn main() {
     let file =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/resnet_basic_b/model.onnx");
-    let compiler = Compiler::new(Options { threads: Some(2), ..Options::default() });
+    let compiler = Compiler::new(Options::default().threads(2));
     let model = compiler.load(file).expect("fixture").compile().expect("compiles");
     let mut cx = model.context().expect("memory");
     // Once awake and once from sleep, for what a thread sets up on its first time.

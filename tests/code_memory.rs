@@ -16,7 +16,7 @@ fn code_mappings() -> usize {
 fn code_is_freed_with_the_last_user_and_never_writable() {
     let before = code_mappings();
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plain20/model.onnx");
-    let compiler = Compiler::new(Options { threads: Some(1), ..Options::default() });
+    let compiler = Compiler::new(Options::default().threads(1));
     let model = compiler.load(file).expect("fixture").compile().expect("compiles");
     let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux");
     assert!(code_mappings() > before);

@@ -34,7 +34,7 @@ fn fixture(file: &str) -> PathBuf {
 }
 
 fn network(engine: Engine) -> Network {
-    let options = Options { engine, batch: Some(PICTURES), ..Options::default() };
+    let options = Options::default().engine(engine).batch(PICTURES);
     Compiler::new(options).load(fixture("model.onnx")).expect("fixture")
 }
 
@@ -107,12 +107,8 @@ fn an_interpreted_model_is_a_model() {
 
 /// What has no effect on the interpreter is refused.
 fn an_interpreter_is_asked_for_alone() {
-    let options = Options {
-        engine: Engine::Interpreted,
-        threads: Some(2),
-        numerics: Numerics::Exact,
-        ..Options::default()
-    };
+    let options =
+        Options::default().engine(Engine::Interpreted).threads(2).numerics(Numerics::Exact);
     let error = Compiler::new(options).load(fixture("model.onnx")).expect_err("of no use");
     let error = error.to_string();
     for option in ["Options::threads", "Options::numerics"] {

@@ -386,7 +386,7 @@ fn files_are_kept_or_replaced_as_asked_and_nothing_half_written_remains() {
 
 #[test]
 fn a_loaded_network_can_be_written() {
-    let network = Compiler::new(Options { batch: Some(3), ..Options::default() });
+    let network = Compiler::new(Options::default().batch(3));
     let network = network.load("cifar_resnet20").unwrap();
     assert_same(network.graph(), &reread(&network.to_onnx().unwrap(), 3));
 }

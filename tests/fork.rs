@@ -29,7 +29,7 @@ mod unix {
     fn network(threads: usize) -> Network {
         let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let file = file.join("tests/fixtures/resnet_basic_b/model.onnx");
-        let compiler = Compiler::new(Options { threads: Some(threads), ..Options::default() });
+        let compiler = Compiler::new(Options::default().threads(threads));
         compiler.load(file).expect("fixture")
     }
 

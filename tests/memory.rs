@@ -133,13 +133,13 @@ fn peak(file: &Path, threads: usize) {
 fn load(file: &Path, threads: usize) -> Network {
     // Direct convolution packs as many weights as there are.
     let numerics = Numerics::Exact;
-    let options = Options { threads: Some(threads), numerics, ..Options::default() };
+    let options = Options::default().threads(threads).numerics(numerics);
     match file.extension().is_some_and(|e| e == "onnx") {
         true => Compiler::new(options).load(file).expect("what we wrote"),
         false => {
             let weights = Some(PathBuf::from(file));
             let spec = Spec::from_toml(SPEC).expect("a spec");
-            Compiler::new(Options { weights, ..options }).spec(&spec).expect("what we wrote")
+            Compiler::new(options.weights(weights)).spec(&spec).expect("what we wrote")
         }
     }
 }

@@ -27,7 +27,7 @@ fn specs_with_weight_files_match_pytorch() {
         let (input, output) = (&io["input"], &io["output"]);
         for isa in isas() {
             let weights = Some(fixture(name).join("weights.safetensors"));
-            let options = Options { weights, ..options(isa, 2, input.shape()[0]) };
+            let options = options(isa, 2, input.shape()[0]).weights(weights);
             let network = Compiler::new(options).load(fixture(name).join("spec.toml")).expect(name);
             let got = run(&network.compile().expect(name), input.data());
             let error = error(&got, output.data().iter().map(|&x| f64::from(x)));
@@ -47,7 +47,7 @@ fn shortcuts_without_parameters_take_no_step() {
     {
         let compile = |passes: &PassSelection, threads, numerics| {
             let passes = PassSelection::clone(passes);
-            let options = Options { passes, numerics, ..options(isa, threads, 2) };
+            let options = options(isa, threads, 2).passes(passes).numerics(numerics);
             let network = Compiler::new(options).load(network).expect("it loads");
             network.compile().expect("it compiles")
         };
@@ -93,7 +93,7 @@ fn the_bundled_network_matches_pytorch() {
 #[test]
 fn built_in_networks_plan_close_to_the_lower_bound() {
     for name in ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] {
-        let options = Options { threads: Some(1), ..Options::default() };
+        let options = Options::default().threads(1);
         let network = Compiler::new(options.clone()).load(name).expect("built in");
         let stages = Stages::of(network.graph().clone(), &options).expect("it is planned");
         let plan = &stages.plan;
@@ -111,7 +111,7 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
 /// this CPU has.
 #[test]
 fn ranges_are_kept_for_their_readers() {
-    let options = Options { threads: Some(1), ..Options::default() };
+    let options = Options::default().threads(1);
     let network = Compiler::new(options.clone()).load("resnet50").expect("built in");
     let mut graph = network.graph().clone();
     resnetc::compile::schedule(&mut graph, &options).expect("passes");
@@ -134,7 +134,7 @@ fn ranges_are_kept_for_their_readers() {
 fn values_share_as_much_memory_as_they_may() {
     for name in ["resnet18", "resnet50"] {
         let plans = [Reuse::InPlace, Reuse::Freed, Reuse::Never].map(|reuse| {
-            let options = Options { threads: Some(1), reuse, ..Options::default() };
+            let options = Options::default().threads(1).reuse(reuse);
             let network = Compiler::new(options.clone()).load(name).expect("built in");
             let Stages { graph, plan, .. } =
                 Stages::of(network.graph().clone(), &options).expect("it is planned");
@@ -153,7 +153,7 @@ fn values_share_as_much_memory_as_they_may() {
 #[test]
 fn models_are_shared_between_threads() {
     fn is_send_and_sync<T: Send + Sync>(_: &T) {}
-    let compiler = Compiler::new(Options { threads: Some(2), ..Options::default() });
+    let compiler = Compiler::new(Options::default().threads(2));
     let model = compiler
         .load(fixture("resnext").join("model.onnx"))
         .expect("fixture")
@@ -173,7 +173,7 @@ fn models_are_shared_between_threads() {
 #[test]
 fn a_context_of_another_model_is_refused() {
     let load = || {
-        let compiler = Compiler::new(Options { threads: Some(1), ..Options::default() });
+        let compiler = Compiler::new(Options::default().threads(1));
         compiler
             .load(fixture("plain20").join("model.onnx"))
             .expect("fixture")
@@ -196,7 +196,7 @@ proptest! {
         let bounds = resnetc_testing::bound::bounds(&case.graph, &inputs).expect("evaluates");
         let roundings = roundings(&case.graph);
         for isa in isas() {
-            let options = Options { batch: None, passes: passes.clone(), reuse, ..options(isa, threads, 1) };
+            let options = options(isa, threads, 1).batch(None).passes(passes.clone()).reuse(reuse);
             let model = Compiler::new(options).graph(case.graph.clone()).expect("no option of loading").compile().expect("compiles");
             let mut cx = model.context().expect("memory");
             cx.poison();

@@ -86,28 +86,30 @@ impl Common {
     pub(crate) fn options(&self, model: Option<&Path>, batch: Option<usize>) -> Options {
         let own = &self.model;
         let is_compiled = own.engine != Engine::Interpreted;
-        Options {
-            engine: own.engine,
-            isa: own.isa,
-            threads: self.threads,
-            numerics: own.numerics,
-            batch: self.batch.or(batch),
-            dims: own.sizes(|size| match size {
-                Size::Extent(extent) => Some(*extent),
-                Size::Shape(_) => None,
-            }),
-            shapes: own.sizes(|size| match size {
-                Size::Extent(_) => None,
-                Size::Shape(shape) => Some(shape.clone()),
-            }),
-            outputs: own.outputs.clone(),
-            weights: own.weights.clone(),
-            seed: if own.draws_weights(model) { self.seed() } else { 0 },
-            passes: own.passes.selection(),
-            reuse: own.reuse,
-            perf_map: own.perf_map,
-            tuned: if is_compiled { own.choices.get(self.wish()) } else { None },
-        }
+        let extents = own.sizes(|size| match size {
+            Size::Extent(extent) => Some(*extent),
+            Size::Shape(_) => None,
+        });
+        let shapes = own.sizes(|size| match size {
+            Size::Extent(_) => None,
+            Size::Shape(shape) => Some(shape.clone()),
+        });
+        let loaded = Options::default()
+            .batch(self.batch.or(batch))
+            .dims(extents)
+            .shapes(shapes)
+            .outputs(own.outputs.clone())
+            .weights(own.weights.clone())
+            .seed(if own.draws_weights(model) { self.seed() } else { 0 });
+        loaded
+            .engine(own.engine)
+            .isa(own.isa)
+            .threads(self.threads)
+            .numerics(own.numerics)
+            .passes(own.passes.selection())
+            .reuse(own.reuse)
+            .perf_map(own.perf_map)
+            .tuned(if is_compiled { own.choices.get(self.wish()) } else { None })
     }
 
     /// The files that the network and its options are read from.

@@ -8,7 +8,7 @@ use resnetc::advice::OptionName;
 use resnetc::export::ExportError;
 use resnetc::import::ImportError;
 use resnetc::passes::PassError;
-use resnetc::{Error, RunError};
+use resnetc::{Error, ErrorCode, RunError};
 
 /// Exit code of a command whose work failed.
 const FAILED: u8 = 1;
@@ -21,13 +21,15 @@ pub(crate) struct Failure {
     /// Nothing is printed without.
     message: Option<String>,
     help: Option<String>,
-    code: u8,
+    /// What the library calls it, if it is the library's error.
+    error: Option<ErrorCode>,
+    exit: u8,
 }
 
 impl Failure {
     /// The work failed.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Failure { message: Some(message.into()), help: None, code: FAILED }
+        Failure { message: Some(message.into()), ..Failure::silent() }
     }
 
     /// The work on a file failed.
@@ -47,22 +49,27 @@ impl Failure {
 
     /// The command was called wrongly.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Failure { code: USAGE, ..Failure::new(message) }
+        Failure { exit: USAGE, ..Failure::new(message) }
     }
 
     /// Nobody reads what we write any more: nothing went wrong, but there is nothing left to do.
     pub(crate) fn closed() -> Self {
-        Failure { message: None, help: None, code: 0 }
+        Failure { exit: 0, ..Failure::silent() }
     }
 
     /// The work failed, and everything was said already.
     pub(crate) fn silent() -> Self {
-        Failure { message: None, help: None, code: FAILED }
+        Failure { message: None, help: None, error: None, exit: FAILED }
     }
 
     /// Says what to do about it.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Failure { help: Some(help.into()), ..self }
+    }
+
+    /// Says which error of the library it is: by its code, at the end of the message.
+    pub(crate) fn code(self, code: ErrorCode) -> Self {
+        Failure { error: Some(code), ..self }
     }
 
     /// What happened, in one line if it can be.
@@ -76,7 +83,8 @@ impl Failure {
         // If stderr is closed too, the exit code still tells.
         let mut stderr = std::io::stderr().lock();
         if let Some(message) = &self.message {
-            let _ = writeln!(stderr, "error: {message}");
+            let code = self.error.map(|code| format!(" [{code}]")).unwrap_or_default();
+            let _ = writeln!(stderr, "error: {message}{code}");
         }
         if let Some(help) = &self.help {
             let _ = writeln!(stderr, "help: {help}");
@@ -86,7 +94,7 @@ impl Failure {
     /// Prints it to stderr and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         self.print();
-        ExitCode::from(self.code)
+        ExitCode::from(self.exit)
     }
 }
 
@@ -132,7 +140,7 @@ fn flag_with_value(option: OptionName) -> String {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match &error {
+        let failure = match &error {
             Error::NoEffect { options } => match options.first() {
                 Some(first) => Failure::no_effect(flag(first.option), first.reason),
                 None => Failure::of(&error),
@@ -169,7 +177,8 @@ impl From<Error> for Failure {
                     None => failure,
                 }
             }
-        }
+        };
+        failure.code(error.code())
     }
 }
 

@@ -69,8 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let network = args.common.load(&args.model, Values::Given)?;
     let options = network.options();
     let (isa, compiled, stages) = variant(&network, options)?;
-    let (_, unfused, _) =
-        variant(&network, &Options { passes: PassSelection::None, ..options.clone() })?;
+    let (_, unfused, _) = variant(&network, &options.clone().passes(PassSelection::None))?;
     let graph = network.graph();
     let (parameters, statistics) = parameters(graph);
     let mut fusions = BTreeMap::new();

@@ -111,7 +111,8 @@ pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Resul
     let options = common.options(Some(model), None);
     let description = Description::open(model)?;
     let infos = description.inputs(&options.outputs)?;
-    let options = Options { shapes: shapes(&infos, &file, &options)?, ..options };
+    let shapes = shapes(&infos, &file, &options)?;
+    let options = options.shapes(shapes);
     let network = Compiler::new(options).build(&description).map_err(|e| at(path, e))?;
     note_random_weights(model, &network);
     let inputs = values(&network, &file)?;

@@ -64,6 +64,7 @@ struct Line {
 impl From<CacheError> for Failure {
     fn from(error: CacheError) -> Self {
         Failure::new(error.to_string())
+            .code(error.code())
             .help("name another place by --tuned FILE or $RESNETC_CACHE_DIR, or use --tuned off")
     }
 }

@@ -128,12 +128,10 @@ fn make(args: &Make) -> Result<(), Failure> {
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     // Said before the weights are read or drawn.
     check_target(&args.output, existing)?;
-    let options = Options {
-        batch: Some(args.batch),
-        weights: args.weights.clone(),
-        seed: args.seed.unwrap_or(0),
-        ..Options::default()
-    };
+    let options = Options::default()
+        .batch(args.batch)
+        .weights(args.weights.clone())
+        .seed(args.seed.unwrap_or(0));
     let network = Compiler::new(options).load(&args.network)?;
     let written = write(network.graph(), &args.output, existing)?;
     let report = Report {

@@ -15,7 +15,7 @@ pub fn compile_and_run(graph: Graph) {
     if graph.nodes().count() > NODES || total > ELEMENTS {
         return;
     }
-    let options = Options { threads: Some(1), isa: IsaChoice::Auto, ..Options::default() };
+    let options = Options::default().threads(1).isa(IsaChoice::Auto);
     let Ok(network) = Compiler::new(options).graph(graph) else { return };
     let Ok(model) = network.compile() else { return };
     let mut context = model.context().expect("memory for a small graph");

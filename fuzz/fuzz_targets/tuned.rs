@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     match Cache::decode(bytes) {
         Ok(cache) => {
             let tuned = Some(Arc::new(cache.tuned()));
-            let options = Options { tuned, threads: Some(1), isa: IsaChoice::Exactly(Isa::Baseline), ..Options::default() };
+            let options = Options::default().tuned(tuned).threads(1).isa(IsaChoice::Exactly(Isa::Baseline));
             Compiler::new(options).graph(graph().clone()).expect("no option of loading").compile().expect("no choice is an error");
         }
         Err(reason) => assert!(!reason.is_empty()),

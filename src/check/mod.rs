@@ -47,6 +47,7 @@ use resnetc_ir::{Graph, GraphError, PatchError, Tensor};
 
 use crate::compiler::Network;
 use crate::error::{Error, RunError};
+use crate::error_code::ErrorCode;
 
 pub use bisect::{Bisection, Cause, GuiltyPatch, Outcome};
 pub use classes::Classes;
@@ -146,6 +147,18 @@ pub enum CheckError {
         /// The shape given; empty if there is none.
         given: Vec<usize>,
     },
+}
+
+impl CheckError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            CheckError::Compile(e) => e.code(),
+            CheckError::Eval(_) => ErrorCode::Interpreter,
+            CheckError::Expose(_) | CheckError::Layout(_) => ErrorCode::GraphBug,
+            CheckError::Input { .. } => ErrorCode::InputShape,
+        }
+    }
 }
 
 impl From<RunError> for CheckError {

@@ -2,6 +2,7 @@
 
 use cranelift_module::ModuleError;
 
+use crate::error_code::ErrorCode;
 use crate::isa::{Isa, IsaError, Target};
 
 /// Why there is no machine code.
@@ -61,6 +62,22 @@ pub enum CodegenError {
     /// The system gives no executable memory.
     #[error("the system allows no executable memory: {0}")]
     Memory(String),
+}
+
+impl CodegenError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            CodegenError::Malformed { .. }
+            | CodegenError::Region { .. }
+            | CodegenError::Target { .. }
+            | CodegenError::Encode { .. }
+            | CodegenError::Excess { .. } => ErrorCode::CodegenBug,
+            CodegenError::Host(_) => ErrorCode::UnsupportedMachine,
+            CodegenError::Unusable(e) => e.code(),
+            CodegenError::Memory(_) => ErrorCode::NoExecutableMemory,
+        }
+    }
 }
 
 impl From<ModuleError> for CodegenError {

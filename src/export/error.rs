@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::error_code::ErrorCode;
+
 /// Why a graph is not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,6 +37,18 @@ pub enum ExportError {
         /// What the system said.
         error: std::io::Error,
     },
+}
+
+impl ExportError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            ExportError::Refused { .. } => ErrorCode::NotExpressible,
+            ExportError::TooLarge { .. } => ErrorCode::ModelTooLarge,
+            ExportError::Exists { .. } => ErrorCode::FileExists,
+            ExportError::Io { .. } => ErrorCode::Io,
+        }
+    }
 }
 
 /// A value that the format cannot express.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::dim::Dim;
 use super::limits;
 use crate::advice::{Advice, OptionName};
+use crate::error_code::ErrorCode;
 use crate::nearest::nearest;
 use crate::one_line::one_line;
 
@@ -26,6 +27,28 @@ pub struct ImportError {
 }
 
 impl ImportError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match &*self.kind {
+            ImportErrorKind::Io { .. } => ErrorCode::Io,
+            ImportErrorKind::Format { .. } => ErrorCode::Format,
+            ImportErrorKind::Version { .. } => ErrorCode::Version,
+            ImportErrorKind::Invalid { .. } => ErrorCode::InvalidModel,
+            ImportErrorKind::Limit { .. } => ErrorCode::Limit,
+            ImportErrorKind::ExternalData { .. } => ErrorCode::ExternalData,
+            ImportErrorKind::UnboundDims { .. } => ErrorCode::UnboundDimension,
+            ImportErrorKind::UnknownDim { .. } => ErrorCode::UnknownDimension,
+            ImportErrorKind::UnknownOutput { .. } => ErrorCode::UnknownOutput,
+            ImportErrorKind::UnknownInput { .. } => ErrorCode::UnknownInput,
+            ImportErrorKind::GivenShape { .. } => ErrorCode::GivenShape,
+            ImportErrorKind::FixedBatch { .. } => ErrorCode::FixedBatch,
+            ImportErrorKind::FixedDim { .. } => ErrorCode::FixedDimension,
+            ImportErrorKind::Unsupported { .. } => ErrorCode::UnsupportedNode,
+            ImportErrorKind::MissingTensor { .. } => ErrorCode::MissingTensor,
+            ImportErrorKind::ElementType { .. } => ErrorCode::ElementType,
+        }
+    }
+
     /// A part of a model is wrong.
     pub(super) fn invalid(place: impl Into<String>, reason: impl Into<String>) -> Self {
         ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()

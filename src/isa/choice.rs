@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::{ISAS, Isa};
 use crate::advice::{Advice, OptionName};
+use crate::error_code::ErrorCode;
 use crate::host::features::Lack;
 
 /// A request for an instruction set.
@@ -27,6 +28,11 @@ pub struct IsaError {
 }
 
 impl IsaError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::MissingIsa
+    }
+
     /// What to do about it.
     pub(crate) const ADVICE: Advice =
         Advice::new("leave {} at auto, which takes the widest that there is", &[OptionName::Isa]);

@@ -29,6 +29,7 @@ use resnetc_ir::{Tensor, TensorType};
 
 use crate::codegen::region::{Piece, Region};
 use crate::codegen::vir::OverBudget;
+use crate::error_code::ErrorCode;
 
 pub mod algorithm;
 pub mod conv;
@@ -91,6 +92,16 @@ pub enum KernelError {
         /// What stands in the way.
         reason: String,
     },
+}
+
+impl KernelError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            KernelError::Budget { .. } => ErrorCode::KernelBudget,
+            KernelError::Unsupported { .. } => ErrorCode::NotCompiled,
+        }
+    }
 }
 
 /// An operand of a step.

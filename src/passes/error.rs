@@ -3,6 +3,8 @@
 use resnetc_ir::PatchError;
 use resnetc_ir::verify::VerifyErrors;
 
+use crate::error_code::ErrorCode;
+
 /// Why the passes cannot be run to the end.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,4 +63,18 @@ pub enum PassError {
         /// The last patch applied.
         patch: String,
     },
+}
+
+impl PassError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            PassError::Unknown { .. } => ErrorCode::UnknownPass,
+            PassError::Required { .. } => ErrorCode::RequiredPass,
+            PassError::NotLowered { .. } => ErrorCode::NotCompiled,
+            PassError::Patch { .. } | PassError::Invalid { .. } | PassError::NoProgress { .. } => {
+                ErrorCode::PassBug
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::{Plan, PlanStep};
+use crate::error_code::ErrorCode;
 use crate::kernels::published::Fact;
 
 mod places;
@@ -95,6 +96,13 @@ pub enum PlanError {
         /// The value.
         node: NodeId,
     },
+}
+
+impl PlanError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::PlanBug
+    }
 }
 
 /// Bytes of the arena, from the first to the one behind the last.

@@ -9,13 +9,16 @@
 pub mod share;
 pub mod timeline;
 
+pub use crate::runtime::model::StepInfo;
+pub use crate::runtime::trace::RunTrace;
+
 use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::error::RunError;
 use crate::noise::{Quartiles, median};
-use crate::runtime::model::{Context, Model, StepInfo};
+use crate::runtime::model::{Context, Model};
 use crate::runtime::trace::StepTrace;
 
 use share::ShareOf;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use resnetc_ir::GraphError;
 
+use crate::error_code::ErrorCode;
 use crate::one_line::one_line;
 
 /// Why a description gives no graph.
@@ -53,6 +54,17 @@ pub enum SpecError {
 }
 
 impl SpecError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            SpecError::Io { .. } => ErrorCode::Io,
+            SpecError::Syntax { .. } => ErrorCode::SpecSyntax,
+            SpecError::Invalid { .. } => ErrorCode::SpecValue,
+            SpecError::Weights { .. } => ErrorCode::SpecWeights,
+            SpecError::Graph(_) => ErrorCode::SpecGraph,
+        }
+    }
+
     /// The same of a description that was read from a file.
     pub(super) fn in_file(self, file: &Path) -> Self {
         match self {

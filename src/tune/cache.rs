@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Layer, MachineKey, Tuned};
+use crate::error_code::ErrorCode;
 use crate::whole_file;
 
 /// What is larger is no file of ours: a layer takes about 300 bytes, and a network has a few dozen.
@@ -166,6 +167,11 @@ pub fn prepare(file: &Path) -> Result<(), CacheError> {
 }
 
 impl CacheError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::MeasuredTimes
+    }
+
     fn new(file: &Path, reason: impl Into<String>) -> Self {
         CacheError { file: file.to_owned(), reason: reason.into(), is_missing: false }
     }

@@ -15,13 +15,11 @@ pub fn isas() -> Vec<Isa> {
 
 /// Exact numerics on an instruction set.
 pub fn options(isa: Isa, threads: usize, batch: usize) -> Options {
-    Options {
-        isa: IsaChoice::Exactly(isa),
-        threads: Some(threads),
-        numerics: Numerics::Exact,
-        batch: Some(batch),
-        ..Options::default()
-    }
+    Options::default()
+        .isa(IsaChoice::Exactly(isa))
+        .threads(threads)
+        .numerics(Numerics::Exact)
+        .batch(batch)
 }
 
 /// Runs on an arena full of NaN, so that nothing is read that was not written.

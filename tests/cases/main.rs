@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use resnetc::isa::ISAS;
@@ -36,7 +36,8 @@ fn networks_of_users_come_out_right() {
                 (Numerics::Fast, 2, PassSelection::None),
             ] {
                 let threads = Some(threads);
-                let options = Options { isa, numerics, threads, passes, ..Options::default() };
+                let options =
+                    Options::default().isa(isa).numerics(numerics).threads(threads).passes(passes);
                 check(case, &stored, options);
             }
         }
@@ -49,8 +50,9 @@ fn check(case: &Case, stored: &Stored, options: Options) {
         format!("{name} on {:?}, {:?}, {:?}", options.isa, options.numerics, options.passes);
     let description = Description::open(case.file()).expect(name);
     let inputs = description.inputs(&[]).expect(name).into_iter().zip(&stored.inputs);
-    let shapes = inputs.map(|(input, array)| (input.name, array.shape.clone())).collect();
-    let network = Compiler::new(Options { shapes, ..options }).build(&description);
+    let shapes: BTreeMap<_, _> =
+        inputs.map(|(input, array)| (input.name, array.shape.clone())).collect();
+    let network = Compiler::new(options.shapes(shapes)).build(&description);
     let model = network.expect(name).compile().expect(name);
     let outputs = run(&model, &stored.inputs);
     assert_eq!(outputs.len(), stored.outputs.len(), "{name}: {wanted}");

@@ -1,8 +1,8 @@
 //! Which patch is named, and whether it or the compiled code is to blame.
 
+use resnetc::Network;
 use resnetc::check::{Bisection, Cause, Check, GuiltyPatch, Outcome, Subject, random_values};
 use resnetc::passes::{Need, NodeRef, PassOptions, PassSelection, run_steps};
-use resnetc::{Network, Options};
 
 use crate::planted::*;
 
@@ -95,7 +95,7 @@ fn what_is_wrong_without_any_optional_patch_is_said_so() {
 
 #[test]
 fn no_optional_patches_leave_one_network_to_try() {
-    let options = Options { passes: PassSelection::None, ..options() };
+    let options = options().passes(PassSelection::None);
     let network = network(
         r#"%0 = input : f32[1, 2, 5, 5] "x"
            %1 = constant seed=1 : f32[3, 2, 3, 3] "weight"

@@ -93,7 +93,7 @@ fn slightly_wrong(graph: Graph, options: &Options) -> Result<Model, Error> {
 
 #[test]
 fn a_layer_that_is_off_by_what_came_before_it_is_not_accused() {
-    let network = network(AMPLIFIED, Options { passes: PassSelection::None, ..options() });
+    let network = network(AMPLIFIED, options().passes(PassSelection::None));
     let ones = [Tensor::new([1, 16, 4, 4], vec![1.0; 256]).expect("it fits")];
     let check = |subject| {
         let check = Check::new(&network, &ones).expect("inputs").subject(subject);

@@ -10,7 +10,7 @@ use resnetc::{Compiler, Error, Model, Network, Options};
 
 /// Two threads at most, whatever the machine has: tests run beside each other.
 pub(crate) fn options() -> Options {
-    Options { threads: Some(2), ..Options::default() }
+    Options::default().threads(2)
 }
 
 /// A network of `tests/fixtures`.

@@ -60,7 +60,7 @@ impl Case {
 
     fn exported_as(name: &str, text: &str) -> Case {
         let folder = fixtures().join(name);
-        let options = Options { batch: Some(1), ..Options::default() };
+        let options = Options::default().batch(1);
         let network = Compiler::new(options).load(folder.join("model.onnx")).unwrap();
         let graph = network.graph();
         let mut weights = WeightMap::new();
@@ -278,7 +278,7 @@ const SMALL_STACK: usize = 512 << 10;
 #[test]
 fn the_deepest_network_needs_neither_much_code_nor_a_large_stack() {
     let compile = || {
-        let options = Options { threads: Some(1), ..Options::default() };
+        let options = Options::default().threads(1);
         let network = Compiler::new(options).load("cifar_resnet1202").unwrap();
         let model = network.compile().unwrap();
         let mut cx = model.context().unwrap();

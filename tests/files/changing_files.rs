@@ -45,7 +45,7 @@ fn network(seed: usize) -> Graph {
 }
 
 fn compiler() -> Compiler {
-    Compiler::new(Options { threads: Some(2), ..Options::default() })
+    Compiler::new(Options::default().threads(2))
 }
 
 fn loaded(seed: usize) -> Network {
@@ -193,11 +193,7 @@ fn a_file_of_weights() {
         safetensors::save(&file, tensors).expect("room");
         fs::read(&file).expect("it is there")
     });
-    let compiler = Compiler::new(Options {
-        threads: Some(2),
-        weights: Some(file.clone()),
-        ..Options::default()
-    });
+    let compiler = Compiler::new(Options::default().threads(2).weights(Some(file.clone())));
     for over in [copied, resized] {
         load_while_written(&file, states.each_ref().map(|s| &s[..]), over, || compiler.spec(&spec));
     }

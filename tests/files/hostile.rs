@@ -58,7 +58,7 @@ fn bytes(file: &Path) -> Vec<u8> {
 /// Past the reading, a bad graph is our bug: it is sound, compiles and runs.
 fn compile_and_run(graph: Graph) {
     verify(&graph).expect("a sound graph");
-    let options = Options { threads: Some(1), ..Options::default() };
+    let options = Options::default().threads(1);
     let network = Compiler::new(options).graph(graph).expect("no option of loading");
     let model = network.compile().expect("it compiles");
     model.run(&mut model.context().expect("memory")).expect("its own context");
@@ -137,7 +137,7 @@ fn measured_times() {
         "tuned",
         |file| Cache::decode(&bytes(file)),
         |_, cache| {
-            let options = Options { tuned: Some(cache.tuned().into()), ..Options::default() };
+            let options = Options::default().tuned(Some(cache.tuned().into()));
             let graph = parse(conv).expect("it is written right");
             Compiler::new(options)
                 .graph(graph)

@@ -67,7 +67,7 @@ fn weights_of_other_formats_are_told_with_what_to_do() {
         ("d.safetensors", b"\x40\0\0\0\0\0\0\0{".to_vec(), ["d.safetensors", "truncated"]),
     ] {
         let weights = Some(folder.write(name, &bytes));
-        let compiler = Compiler::new(Options { weights, ..Options::default() });
+        let compiler = Compiler::new(Options::default().weights(weights));
         let text = compiler.spec(&spec).expect_err(name).to_string();
         assert!(parts.iter().all(|part| text.contains(part)), "{name}: {text}");
     }

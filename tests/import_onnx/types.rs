@@ -118,7 +118,7 @@ fn floats_become_integers_towards_zero_and_within_the_type() {
             let x = Value::from_f32([numbers.len()], &numbers);
             let interpreted = eval(&model.graph(), &[x]).unwrap().remove(0).to_f32();
             assert_eq!(interpreted, wanted, "{from} to {to}");
-            let compiled = Compiler::new(Options { threads: Some(1), ..Options::default() });
+            let compiled = Compiler::new(Options::default().threads(1));
             let compiled = compiled.graph(model.graph()).unwrap().compile().unwrap();
             let mut context = compiled.context().unwrap();
             context.input_mut(0).unwrap().copy_from_slice(&numbers);

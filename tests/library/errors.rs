@@ -163,7 +163,7 @@ fn errors_of_calls_repeat_nothing() {
     errors.push(Box::new(graph.apply(patch).expect_err("no axis 7")));
     let network = Compiler::default().load("cifar_resnet20").expect("built in");
     errors.push(Box::new(Check::new(&network, &[]).expect_err("no inputs")));
-    let options = Options { batch: Some(1), seed: 1, ..Options::default() };
+    let options = Options::default().batch(1).seed(1);
     let refused = Compiler::new(options).graph(network.graph().clone());
     errors.push(Box::new(refused.expect_err("two options for nothing")));
     for error in errors {

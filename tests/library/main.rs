@@ -1,5 +1,6 @@
 //! What programs see that embed the library: options, errors, reports and measured times.
 
+mod codes;
 mod errors;
 mod options;
 mod report;

@@ -20,19 +20,19 @@ fn options() -> Vec<(OptionName, Options)> {
     let shapes = BTreeMap::from([("none".to_owned(), vec![2])]);
     let weights = Some(fixture("resnet_basic_b/weights.safetensors"));
     vec![
-        (OptionName::Isa, Options { isa: IsaChoice::Exactly(Isa::Baseline), ..all() }),
-        (OptionName::Threads, Options { threads: Some(1), ..all() }),
-        (OptionName::Numerics, Options { numerics: Numerics::Exact, ..all() }),
-        (OptionName::Batch, Options { batch: Some(2), ..all() }),
-        (OptionName::Dims, Options { dims, ..all() }),
-        (OptionName::Shapes, Options { shapes, ..all() }),
-        (OptionName::Outputs, Options { outputs: vec!["none".to_owned()], ..all() }),
-        (OptionName::Weights, Options { weights, ..all() }),
-        (OptionName::Seed, Options { seed: 1, ..all() }),
-        (OptionName::Passes, Options { passes: PassSelection::None, ..all() }),
-        (OptionName::Reuse, Options { reuse: Reuse::Never, ..all() }),
-        (OptionName::PerfMap, Options { perf_map: true, ..all() }),
-        (OptionName::Tuned, Options { tuned: Some(Arc::new(Tuned::default())), ..all() }),
+        (OptionName::Isa, all().isa(IsaChoice::Exactly(Isa::Baseline))),
+        (OptionName::Threads, all().threads(1)),
+        (OptionName::Numerics, all().numerics(Numerics::Exact)),
+        (OptionName::Batch, all().batch(2)),
+        (OptionName::Dims, all().dims(dims)),
+        (OptionName::Shapes, all().shapes(shapes)),
+        (OptionName::Outputs, all().outputs(vec!["none".to_owned()])),
+        (OptionName::Weights, all().weights(weights)),
+        (OptionName::Seed, all().seed(1)),
+        (OptionName::Passes, all().passes(PassSelection::None)),
+        (OptionName::Reuse, all().reuse(Reuse::Never)),
+        (OptionName::PerfMap, all().perf_map(true)),
+        (OptionName::Tuned, all().tuned(Some(Arc::new(Tuned::default())))),
     ]
 }
 
@@ -98,14 +98,14 @@ fn an_option_without_effect_is_refused_by_its_name() {
 
 #[test]
 fn all_that_has_no_effect_is_said_at_once() {
-    let options = Options { batch: Some(2), seed: 3, ..Options::default() };
+    let options = Options::default().batch(2).seed(3);
     let error = by_graph(&Compiler::new(options)).expect_err("two options for nothing");
     assert_eq!(idle(&error), [OptionName::Batch, OptionName::Seed]);
     let text = error.to_string();
     assert!(text.contains("Options::batch has no effect: "), "{text}");
     assert!(text.contains("Options::seed has no effect: "), "{text}");
     let weights = Some(fixture("resnet_basic_b/weights.safetensors"));
-    let error = by_spec(&Compiler::new(Options { weights, seed: 3, ..Options::default() }))
+    let error = by_spec(&Compiler::new(Options::default().weights(weights).seed(3)))
         .expect_err("weights that are not drawn need no seed");
     assert_eq!(idle(&error), [OptionName::Seed]);
 }
@@ -113,7 +113,7 @@ fn all_that_has_no_effect_is_said_at_once() {
 #[test]
 fn exact_numerics_leave_nothing_to_measured_times() {
     let tuned = Some(Arc::new(Tuned::default()));
-    let options = Options { numerics: Numerics::Exact, tuned, ..Options::default() };
+    let options = Options::default().numerics(Numerics::Exact).tuned(tuned);
     for source in [by_spec as Source, by_file, by_graph] {
         let error = source(&Compiler::new(options.clone())).expect_err("no choice");
         assert_eq!(idle(&error), [OptionName::Tuned]);
@@ -125,9 +125,9 @@ fn exact_numerics_leave_nothing_to_measured_times() {
 
 #[test]
 fn a_network_keeps_how_it_was_loaded_under_other_options() {
-    let loaded = Options { batch: Some(3), seed: 7, ..Options::default() };
+    let loaded = Options::default().batch(3).seed(7);
     let network = by_spec(&Compiler::new(loaded)).expect("a network");
-    let other = Options { batch: Some(9), threads: Some(1), ..Options::default() };
+    let other = Options::default().batch(9).threads(1);
     let again = network.with_options(other);
     let options = again.options();
     assert_eq!((options.batch, options.seed, options.threads), (Some(3), 7, Some(1)));
@@ -140,7 +140,7 @@ fn a_network_keeps_how_it_was_loaded_under_other_options() {
 fn two_options_for_one_axis_agree_or_are_refused() {
     let load = |batch, size| {
         let dims = BTreeMap::from([(symbol(), size)]);
-        by_file(&Compiler::new(Options { batch, dims, ..Options::default() }))
+        by_file(&Compiler::new(Options::default().batch(batch).dims(dims)))
     };
     assert!(load(None, 4).is_ok() && load(Some(4), 4).is_ok());
     let error = load(Some(2), 4).expect_err("two batches").to_string();

@@ -120,7 +120,7 @@ fn all_of_it_can_be_written_as_json() {
 
 #[test]
 fn a_profile_has_every_step_and_changes_no_result() {
-    let options = Options { threads: Some(2), ..Options::default() };
+    let options = Options::default().threads(2);
     let network = Compiler::new(options).load("cifar_resnet20").expect("it is built in");
     let model = network.compile().expect("it compiles");
     let mut context = model.context().expect("there is memory");

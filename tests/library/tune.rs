@@ -196,13 +196,8 @@ const NAME: &str = "cifar14_c";
 const TOLERANCE: f64 = 1e-5;
 
 fn network(numerics: Numerics, tuned: Option<Tuned>) -> Network {
-    let options = Options {
-        threads: Some(1),
-        numerics,
-        batch: Some(batch()),
-        tuned: tuned.map(Arc::new),
-        ..Options::default()
-    };
+    let options =
+        Options::default().threads(1).numerics(numerics).batch(batch()).tuned(tuned.map(Arc::new));
     Compiler::new(options).load(fixture()).expect("a fixture")
 }
 
@@ -292,11 +287,7 @@ fn what_cannot_be_done_is_ignored() {
         assert_eq!((model.report().tuned, kernels(&model)), (0, kernels(&plain)));
     }
     let winograd = planted(&able, &winograd.to_string()).tuned();
-    let options = Options {
-        numerics: Numerics::Exact,
-        tuned: Some(Arc::new(winograd)),
-        ..Options::default()
-    };
+    let options = Options::default().numerics(Numerics::Exact).tuned(Some(Arc::new(winograd)));
     let refused =
         Compiler::new(options).load(fixture()).expect_err("exact numerics have no choice");
     assert!(refused.to_string().starts_with("Options::tuned has no effect"), "{refused}");

@@ -14,7 +14,7 @@ fn check(name: &str) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/light");
     let bytes = std::fs::read(folder.join(format!("{name}_output_0.pb"))).expect("the answer");
     let want = value(&TensorProto::decode(&bytes[..]).expect("a tensor"));
-    let options = Options { threads: Some(2), ..Options::default() };
+    let options = Options::default().threads(2);
     let network = Compiler::new(options).onnx(&folder.join(format!("{name}.onnx")));
     let model = network.and_then(|n| n.compile()).unwrap_or_else(|e| panic!("{name}: {e}"));
     let mut context = model.context().expect("there is memory");

@@ -76,7 +76,7 @@ fn run(prepared: &Prepared, case: &Case) -> Outcome {
 
 /// The outputs of a graph, compiled.
 fn compiled(graph: resnetc_ir::Graph, inputs: &[Value]) -> Result<Vec<Value>, resnetc::Error> {
-    let options = Options { threads: Some(2), ..Options::default() };
+    let options = Options::default().threads(2);
     let shapes: Vec<Vec<usize>> =
         graph.outputs().iter().map(|o| graph.node(o.node).ty.shape.clone()).collect();
     let model = Compiler::new(options).graph(graph)?.compile()?;

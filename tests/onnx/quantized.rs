@@ -26,7 +26,7 @@ fn distances(network: &str, form: &str) -> [f64; 2] {
     let input = stored(&format!("{network}_input.pb"));
     let want = stored(&format!("{network}_{form}_output.pb"));
     let file = folder().join(format!("{network}_{form}.onnx"));
-    let options = Options { threads: Some(2), ..Options::default() };
+    let options = Options::default().threads(2);
     let network = Compiler::new(options).onnx(&file).unwrap_or_else(|e| panic!("{e}"));
     let interpreted = eval(network.graph(), std::slice::from_ref(&input)).expect("it evaluates");
     let model = network.compile().expect("it compiles");

@@ -27,7 +27,7 @@ impl Planned {
         mut pick: impl FnMut(&[Algorithm]) -> Algorithm,
     ) -> Self {
         let machine = Machine { target, threads: 2, cache_bytes: 32 * 1024 };
-        let options = Options { passes, numerics: Numerics::Fast, ..Options::default() };
+        let options = Options::default().passes(passes).numerics(Numerics::Fast);
         compile::schedule(&mut graph, &options).expect("passes");
         let mut choose = |node| {
             let able = compile::candidates(&graph, node, &machine);

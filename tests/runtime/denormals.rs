@@ -36,7 +36,7 @@ fn network() -> Graph {
 }
 
 fn compile(isa: IsaChoice, threads: usize, numerics: Numerics) -> (Model, Context) {
-    let options = Options { isa, threads: Some(threads), numerics, ..Options::default() };
+    let options = Options::default().isa(isa).threads(threads).numerics(numerics);
     let model =
         Compiler::new(options).graph(network()).and_then(|n| n.compile()).expect("it compiles");
     let mut context = model.context().expect("memory");

@@ -158,7 +158,7 @@ fn a_pool_has_one_thread_at_least_and_no_more_than_make_sense() {
 #[test]
 fn so_many_threads_as_make_no_sense_are_refused() {
     let network = |threads| {
-        let options = Options { threads: Some(threads), ..Options::default() };
+        let options = Options::default().threads(threads);
         Compiler::new(options).load("cifar_resnet20").expect("built in")
     };
     for threads in [0, most_threads() + 1, 20_000, usize::MAX] {

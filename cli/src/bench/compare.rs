@@ -34,6 +34,6 @@ pub(super) fn variant(network: &Network, name: &str, options: Options) -> Varian
 
 /// The network without its optional passes.
 pub(super) fn unfused(network: &Network) -> Variant {
-    let options = Options { passes: PassSelection::None, ..network.options().clone() };
+    let options = network.options().clone().passes(PassSelection::None);
     variant(network, "unfused", options)
 }

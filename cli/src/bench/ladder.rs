@@ -50,9 +50,8 @@ pub(super) struct Ladder {
 fn rungs(options: &Options) -> Vec<Rung> {
     let rung =
         |name: &str, group, pass, options| Rung { name: name.to_owned(), group, pass, options };
-    let passes = |passes| Options { passes, ..options.clone() };
-    let baseline =
-        Options { isa: IsaChoice::Exactly(Isa::Baseline), ..passes(PassSelection::None) };
+    let passes = |passes| options.clone().passes(passes);
+    let baseline = passes(PassSelection::None).isa(IsaChoice::Exactly(Isa::Baseline));
     let names = optional_names();
     let mut rungs = vec![
         rung("unfused, baseline", Group::Level, None, baseline),
@@ -67,8 +66,8 @@ fn rungs(options: &Options) -> Vec<Rung> {
         let others = PassSelection::without([pass]);
         rung(&format!("- {pass}"), Group::Removed, Some(pass), passes(others))
     }));
-    let exact = Options { numerics: Numerics::Exact, ..options.clone() };
-    let reuse = |reuse| Options { reuse, ..options.clone() };
+    let exact = options.clone().numerics(Numerics::Exact);
+    let reuse = |reuse| options.clone().reuse(reuse);
     rungs.extend([
         rung("direct convolution only", Group::Choice, None, exact),
         rung("no result in place", Group::Choice, None, reuse(Reuse::Freed)),
@@ -123,7 +122,7 @@ impl Rung {
         let others: Vec<&str> = optional_names().into_iter().filter(does_more).collect();
         let passes = PassSelection::without([pass].into_iter().chain(others.iter().copied()));
         let name = format!("{}, {}", self.name, others.join(", "));
-        let options = Options { passes, ..self.options.clone() };
+        let options = self.options.clone().passes(passes);
         Some(Rung { name, group: Group::Removed, pass: Some(pass), options })
     }
 
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn levels_climb_to_the_full_network() {
-        let options = Options { threads: Some(1), ..Options::default() };
+        let options = Options::default().threads(1);
         let network = Compiler::new(options).load("cifar_resnet20").expect("built in");
         let ladder = Ladder::new(&network).expect("it can be planned");
         let of = |group| ladder.rungs.iter().filter(move |r| r.group == group);

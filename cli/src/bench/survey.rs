@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn levels_climb_to_the_full_network_and_its_steps_are_measured() {
-        let options = Options { threads: Some(1), ..Options::default() };
+        let options = Options::default().threads(1);
         let network = Compiler::new(options).load("cifar_resnet20").expect("built in");
         let runs = Runs { warmup: 0, iterations: Some(1), most_bytes: usize::MAX };
         let survey = measure(&network, 0, runs).expect("it can be measured");

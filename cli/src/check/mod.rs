@@ -60,7 +60,7 @@ impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Self {
         match error {
             CheckError::Compile(e) => e.into(),
-            other => Failure::of(&other),
+            other => Failure::of(&other).code(other.code()),
         }
     }
 }

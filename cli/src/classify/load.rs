@@ -32,7 +32,7 @@ pub(super) fn load(
     let network = match build(&description, &options, &usual) {
         // A batch that nobody asked for. What a model without a declared shape says of it may be any error.
         Err(error) if args.common.batch.is_none() && batch.is_some() && error.may_be_of_batch => {
-            build(&description, &Options { batch: None, ..options }, &usual)
+            build(&description, &options.batch(None), &usual)
         }
         built => built,
     };
@@ -44,7 +44,7 @@ pub(super) fn load(
 /// A network with one of its outputs only.
 pub(super) fn only(network: &Network, output: &str) -> Result<Network, Error> {
     let outputs = vec![output.to_owned()];
-    let options = Options { outputs, ..network.options().clone().for_graph() };
+    let options = network.options().clone().for_graph().outputs(outputs);
     Compiler::new(options).graph(network.graph().clone())
 }
 

@@ -283,13 +283,13 @@ mod tests {
         assert_eq!(note(open, &Usual { size_given: true, ..USUAL }), None);
         let all = note(&["n", "a", "b", "c"], &USUAL).unwrap();
         assert!(all.ends_with("; --size, --channels and --layout change that"), "{all}");
-        let options = Options { dims: [("w".to_owned(), 7)].into(), ..Options::default() };
+        let options = Options::default().dims([("w".to_owned(), 7)]);
         let one = &guesses(&declared(open), &options, &USUAL)[0];
         assert_eq!((one.shape, &one.dims), ([1, 3, 224, 7], &[("h".to_owned(), 224)].into()));
-        let options = Options { shapes: [("x".to_owned(), vec![1])].into(), ..Options::default() };
+        let options = Options::default().shapes([("x".to_owned(), vec![1])]);
         assert!(guesses(&declared(open), &options, &USUAL).is_empty());
         let undeclared = InputInfo { dims: None, ..declared(&[]) };
-        let options = Options { batch: Some(8), ..Options::default() };
+        let options = Options::default().batch(8);
         let guess = &guesses(&undeclared, &options, &USUAL)[0];
         assert_eq!(guess.shapes["x"], [8, 3, 224, 192]);
     }

@@ -267,7 +267,7 @@ fn a_hostile_model_has_a_harmless_page_of_bounded_size() {
     let relu = graph.add("n".repeat(1_000_000), Op::Unary(Unary::Relu), &[conv]).expect("a ReLU");
     let other = graph.add("\0\u{202e}", Op::Unary(Unary::Sigmoid), &[relu]).expect("a sigmoid");
     graph.output("y", other);
-    let options = Options { threads: Some(1), ..Options::default() };
+    let options = Options::default().threads(1);
     let network = Compiler::new(options).graph(graph).expect("no option of loading");
     let runs = Runs { warmup: 0, iterations: Some(1), most_bytes: 0 };
     let survey = survey::measure(&network, 0, runs).expect("it can be measured");

@@ -293,3 +293,22 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }
+
+/// An error of the library has its code at the end of the message, and the code stands in the document.
+#[test]
+fn codes_of_the_library_stand_at_the_end() {
+    let document = fs::read_to_string("../docs/ERRORS.md").unwrap();
+    for (args, code) in [
+        (&["info", "resnet51"][..], "unknown-model"),
+        (&["info", "none.onnx"], "io"),
+        (&["run", BUNDLED, "--seed", "1", "--outputs", "none"], "unknown-output"),
+        (&["info", "resnet18", "--shape", "x=1"], "no-effect"),
+        (&["info", "resnet18", "--no-pass", "none"], "unknown-pass"),
+    ] {
+        let output = resnetc(args);
+        let said = stderr(&output);
+        let message = said.lines().find(|line| line.starts_with("error: ")).unwrap();
+        assert!(message.ends_with(&format!(" [{code}]")), "{args:?}: {said}");
+        assert!(document.contains(&format!("| `{code}` | ")), "{code}");
+    }
+}

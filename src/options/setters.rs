@@ -1,0 +1,43 @@
+//! Options one by one: other crates cannot write a struct that may get further fields.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Engine, Numerics, Options};
+use crate::isa::IsaChoice;
+use crate::passes::PassSelection;
+use crate::plan::Reuse;
+use crate::tune::Tuned;
+
+macro_rules! setters {
+    ($($field:ident: $value:ty;)*) => {
+        impl Options {
+            $(
+                #[doc = concat!("These options with another [`", stringify!($field), "`](Options#structfield.", stringify!($field), ").")]
+                #[must_use]
+                #[allow(clippy::useless_conversion, reason = "only options that may be left open are converted")]
+                pub fn $field(self, $field: $value) -> Self {
+                    Options { $field: $field.into(), ..self }
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    engine: Engine;
+    isa: IsaChoice;
+    threads: impl Into<Option<usize>>;
+    numerics: Numerics;
+    batch: impl Into<Option<usize>>;
+    dims: impl Into<BTreeMap<String, usize>>;
+    shapes: impl Into<BTreeMap<String, Vec<usize>>>;
+    outputs: Vec<String>;
+    weights: impl Into<Option<PathBuf>>;
+    seed: u64;
+    passes: PassSelection;
+    reuse: Reuse;
+    perf_map: bool;
+    tuned: impl Into<Option<Arc<Tuned>>>;
+}

@@ -1,5 +1,8 @@
 //! The house rules that a test can see (`ARCHITECTURE.md`, "Invariants").
 
+mod imports;
+mod rooms;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +118,7 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
 /// What a CPU lacks is asked in one place, which tells the console what is not tested for it.
 #[test]
 fn tests_that_are_not_run_say_so() {
-    let allowed = ["testing/src/host.rs", "cli/tests/cli/errors.rs", "tests/tidy.rs"];
+    let allowed = ["testing/src/host.rs", "cli/tests/cli/errors.rs", "tests/tidy/main.rs"];
     let tests = ["tests", "ir/tests", "cli/tests", "testing/src"].into_iter().flat_map(sources);
     for (name, text) in tests {
         for word in [".missing()", ".enable()", "is_x86_feature_detected!", "not run:"] {
@@ -160,4 +163,28 @@ fn the_library_speaks_of_options_and_not_of_flags() {
             assert!(!words.any(is_flag), "{name}: {line}");
         }
     }
+}
+
+/// The crates, and where their sources are.
+const CRATES: [(&str, &str); 4] = [
+    ("resnetc_ir", "ir/src"),
+    ("resnetc", "src"),
+    ("resnetc_cli", "cli/src"),
+    ("resnetc_testing", "testing/src"),
+];
+
+/// See `rooms.rs` for the rule.
+#[test]
+fn imports_go_up_the_code_map_and_in_no_circle() {
+    let files = CRATES.into_iter().flat_map(|(name, folder)| {
+        let files = sources(folder).into_iter();
+        files.map(move |(path, text)| imports::Source::of(name, folder, &path, &text))
+    });
+    let files: Vec<_> = files.collect();
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
+    let rooms = rooms::table(&architecture);
+    let faults = rooms::faults(&rooms, &files);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    // The table was found, and so were the imports.
+    assert!(rooms.len() > 20 && imports::imports(&files).len() > 1000);
 }

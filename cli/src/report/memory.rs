@@ -137,7 +137,8 @@ fn tip(memory: &MemoryPlan, buffer: &PlannedBuffer) -> String {
 
 fn contents(memory: &MemoryPlan, buffer: &PlannedBuffer) -> String {
     if let Some(step) = buffer.scratch_of.and_then(|step| memory.steps.get(step)) {
-        return format!("scratch of {}", short(&step.name));
+        let what = buffer.publishes.unwrap_or("scratch");
+        return format!("{what} of {}", short(&step.name));
     }
     let one = |value: &PlannedValue| {
         let arrival = match (value.role, value.in_place_of, value.view_of) {

@@ -1,0 +1,37 @@
+//! One network for several batch sizes: a server runs what has come in, without filling up.
+//!
+//! The file is read once, and the networks share its constants. Each compiled model has its weights packed for its own
+//! kernels.
+//!
+//! `cargo run --release --example batch_sizes`
+
+use std::collections::BTreeMap;
+
+use resnetc::{Compiler, Description, Model, Options};
+
+const SIZES: [usize; 3] = [1, 4, 8];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let description = Description::open("resnet18")?;
+    let mut models: BTreeMap<usize, Model> = BTreeMap::new();
+    for size in SIZES {
+        let mut options = Options::default();
+        options.batch = Some(size);
+        models.insert(size, Compiler::new(options).build(&description)?.compile()?);
+    }
+    for waiting in [1, 3, 8, 13] {
+        let mut left = waiting;
+        while left > 0 {
+            // The largest batch that can be filled; the last one may have to be a smaller one.
+            let size = SIZES.into_iter().rev().find(|&size| size <= left).unwrap_or(1);
+            let model = &models[&size];
+            let mut cx = model.context()?;
+            let pixels: &mut [f32] = cx.input_mut(0)?;
+            pixels.fill(0.5);
+            model.run(&mut cx)?;
+            println!("{waiting} waiting: a batch of {size} gives {:?}", model.outputs()[0].shape);
+            left -= size;
+        }
+    }
+    Ok(())
+}

@@ -82,7 +82,7 @@ fn declared_types_are_written_and_come_back() {
         let types: Vec<_> = again.outputs().iter().map(|o| (o.name.as_str(), o.dtype)).collect();
         let expected = [("x", dtype), ("copy", dtype), ("half", DType::F16), ("y", DType::F32)];
         assert_eq!(types, expected);
-        let given = Value { shape: vec![3], data: vec![0.0, 1.0, 1.0] };
+        let given = Value::new(vec![3], vec![0.0, 1.0, 1.0]);
         let values = eval(&again, std::slice::from_ref(&given)).unwrap();
         assert!(values.iter().all(|value| *value == given), "{dtype}");
     }
@@ -107,7 +107,7 @@ fn selections_come_back_with_integers() {
             graph.outputs().iter().map(|o| o.dtype).collect::<Vec<_>>()
         );
         let data = (0..12).map(|i| f64::from(i * 7 % 5)).collect();
-        let given = [Value { shape: vec![3, 4], data }];
+        let given = [Value::new(vec![3, 4], data)];
         assert_eq!(eval(&again, &given).unwrap(), eval(&graph, &given).unwrap());
     }
 }
@@ -243,7 +243,7 @@ fn slices_clips_and_rounded_pools_mean_the_same() {
         graph.output(format!("y{i}"), value);
     }
     let data = (0..60).map(|i| f64::from(i % 7) * 0.31 - 1.0).collect();
-    let inputs = [Value { shape: vec![1, 2, 5, 6], data }];
+    let inputs = [Value::new(vec![1, 2, 5, 6], data)];
     assert_eq!(bits(&graph, &inputs), bits(&reread(&encode(&graph).unwrap(), 1), &inputs));
 }
 
@@ -279,7 +279,7 @@ fn every_value_has_one_name_and_callers_keep_theirs() {
     defined.sort_unstable();
     defined.dedup();
     assert_eq!((defined.len(), count), (8, 8), "{defined:?}");
-    let inputs = [Value { shape: vec![2], data: vec![-5.0, 0.5] }];
+    let inputs = [Value::new(vec![2], vec![-5.0, 0.5])];
     assert_eq!(
         bits(&graph, &inputs),
         bits(&reread_with(&encode(&graph).unwrap(), Bindings::default()), &inputs)

@@ -24,7 +24,7 @@ fn small() -> Spec {
 fn picture(graph: &Graph) -> Value {
     let shape = graph.node(graph.inputs()[0]).ty.shape.clone();
     let count = shape.iter().product::<usize>();
-    Value { shape, data: (0..count).map(|i| (i as f64 * 0.37).sin() * 1.7).collect() }
+    Value::new(shape, (0..count).map(|i| (i as f64 * 0.37).sin() * 1.7).collect())
 }
 
 #[test]

@@ -26,9 +26,9 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
 
 /// Bytes of a node's operands and result by the operator's definition.
 pub fn moved_bytes(graph: &Graph, node: NodeId) -> u64 {
-    let elements = |node| graph.node(node).ty.elements() as u64;
-    let read: u64 = graph.operands(node).into_iter().map(elements).sum();
-    (read + elements(node)) * size_of::<f32>() as u64
+    let bytes = |node| graph.node(node).ty.bytes() as u64;
+    let read: u64 = graph.operands(node).into_iter().map(bytes).sum();
+    read + bytes(node)
 }
 
 /// Multiply-adds of a run: those of all nodes but the ones that depend on constants alone, which are computed once.

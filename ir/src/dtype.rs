@@ -1,11 +1,12 @@
-//! Types of elements, as descriptions declare them for the inputs and outputs of a network.
+//! Types of elements.
 
 use std::fmt;
 
-/// The type of the elements of an input or an output.
+/// The type of the elements of a value, a part of its [`TensorType`](crate::TensorType).
 ///
-/// A graph computes with f32, whatever its description says: these are the types of what a caller has and wants. An
-/// element of another type is held as the f32 of the same value; see [`DType::holds`].
+/// It is also what the description of a network declares the elements of an input or output to be. Imported networks
+/// compute with f32, whatever that says: an element that is declared to be something else is held as the f32 of the same
+/// value; see [`DType::holds`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DType {
@@ -59,6 +60,30 @@ impl DType {
         DType::Bool,
     ];
 
+    /// The short name, as the text form of graphs has it: `f32`, `u8`, `bool`.
+    pub fn short(self) -> &'static str {
+        match self {
+            DType::F32 => "f32",
+            DType::F16 => "f16",
+            DType::BF16 => "bf16",
+            DType::F64 => "f64",
+            DType::I8 => "i8",
+            DType::U8 => "u8",
+            DType::I16 => "i16",
+            DType::U16 => "u16",
+            DType::I32 => "i32",
+            DType::U32 => "u32",
+            DType::I64 => "i64",
+            DType::U64 => "u64",
+            DType::Bool => "bool",
+        }
+    }
+
+    /// The type of this short name.
+    pub fn by_short(name: &str) -> Option<Self> {
+        DType::ALL.into_iter().find(|ty| ty.short() == name)
+    }
+
     /// The name that NumPy and ONNX have for it: `float32`, `uint8`, `bool`.
     pub fn name(self) -> &'static str {
         match self {
@@ -96,6 +121,34 @@ impl DType {
     /// Whether its elements have fractions.
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F16 | DType::BF16 | DType::F64)
+    }
+
+    /// Whether values of a graph may have such elements: all but 64-bit integers. The interpreter holds elements as f64,
+    /// which is exact for every other type.
+    pub fn is_computed(self) -> bool {
+        !matches!(self, DType::I64 | DType::U64)
+    }
+
+    /// The least and the greatest element of a type of integers; nothing for types of floats.
+    pub fn limits(self) -> Option<(i128, i128)> {
+        let bits = 8 * self.bytes();
+        match self {
+            DType::F32 | DType::F16 | DType::BF16 | DType::F64 => None,
+            DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
+                Some((-(1 << (bits - 1)), (1 << (bits - 1)) - 1))
+            }
+            DType::U8 | DType::U16 | DType::U32 | DType::U64 => Some((0, (1 << bits) - 1)),
+            DType::Bool => Some((0, 1)),
+        }
+    }
+
+    /// Whether a number is an element of this type. Every number may stand for a float, which it is nearest to.
+    pub fn contains(self, x: f64) -> bool {
+        match self.limits() {
+            None => true,
+            // No limit is rounded to a number beyond it but those of 64 bits, and NaN is in no range.
+            Some((lo, hi)) => (lo as f64..=hi as f64).contains(&x) && x.trunc() == x,
+        }
     }
 
     /// The least and the greatest integer that it holds and that an f32 holds with all its neighbours; nothing for types
@@ -139,8 +192,10 @@ mod tests {
     fn names_are_read_back() {
         for ty in DType::ALL {
             assert_eq!(DType::by_name(ty.name()), Some(ty));
+            assert_eq!(DType::by_short(ty.short()), Some(ty));
         }
         assert_eq!(DType::by_name("f32"), None);
+        assert_eq!(DType::by_short("float32"), None);
     }
 
     #[test]

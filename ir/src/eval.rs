@@ -1,11 +1,15 @@
 //! The interpreter: plain loops in f64, one operator at a time. It is the oracle of every pass and every kernel.
 //!
 //! What a graph means is what this module computes: ONNX inference semantics, where an operator of the graph adds
-//! nothing of its own. Layout marks are ignored. Constants and inputs are f32 values, and so is what is computed from
-//! constants alone, operator by operator: it is a constant, whoever computes it, and where it is rounded to an integer the
-//! last bit decides. Everything after them is f64, so the result is as good as exact for a check of f32 code. NaN and infinities follow IEEE 754; NaN wins
+//! nothing of its own. Layout marks are ignored. Constants and inputs are elements of their type, and so is what is
+//! computed from constants alone, operator by operator: it is a constant, whoever computes it, and where it is rounded to
+//! an integer the last bit decides. Every float after them is f64, so the result is as good as exact for a check of f32
+//! code; only a conversion rounds to the type that it converts to. NaN and infinities follow IEEE 754; NaN wins
 //! through ReLU, clip and max pool. Padding of a convolution is not multiplied at all, so an infinite weight over
 //! padding gives no NaN.
+//!
+//! Integers are exact, and wrap around where a result has no room in its type. An f64 holds every integer of up to 32 bits,
+//! and sums of products of 8-bit integers up to 2^37 products, which is more than any memory has weights.
 
 mod conv;
 mod elementwise;
@@ -18,6 +22,7 @@ mod walk;
 
 use std::collections::{HashMap, HashSet};
 
+use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::infer::infer;
 use crate::op::Op;
@@ -27,6 +32,8 @@ use crate::ty::TensorType;
 /// A value in f64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
+    /// What the elements are.
+    pub dtype: DType,
     /// Dimensions, outermost first.
     pub shape: Vec<usize>,
     /// Elements in row-major order.
@@ -34,9 +41,25 @@ pub struct Value {
 }
 
 impl Value {
+    /// A value of `shape` from elements in row-major order, which stand for f32. Their number is checked when the value is
+    /// used.
+    pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f64>) -> Self {
+        Value::of(DType::F32, shape, data)
+    }
+
+    /// As [`Value::new`], of elements of another type, which is checked with their number.
+    pub fn of(dtype: DType, shape: impl Into<Vec<usize>>, data: Vec<f64>) -> Self {
+        Value { dtype, shape: shape.into(), data }
+    }
+
     /// A value of `shape` from f32 elements in row-major order. Their number is checked when the value is used.
     pub fn from_f32(shape: impl Into<Vec<usize>>, data: &[f32]) -> Self {
-        Value { shape: shape.into(), data: data.iter().map(|&x| f64::from(x)).collect() }
+        Value::new(shape, data.iter().map(|&x| f64::from(x)).collect())
+    }
+
+    /// Its type.
+    pub fn ty(&self) -> TensorType {
+        TensorType::of(self.dtype, &self.shape[..])
     }
 
     /// The elements rounded to f32.
@@ -44,19 +67,21 @@ impl Value {
         self.data.iter().map(|&x| x as f32).collect()
     }
 
-    fn round_to_f32(&mut self) {
-        self.data.iter_mut().for_each(|x| *x = f64::from(*x as f32));
+    /// Makes every element one of its type.
+    fn round(&mut self) {
+        let dtype = self.dtype;
+        self.data.iter_mut().for_each(|x| *x = dtype.convert(*x, dtype));
     }
 
     /// The value rounded to a constant; `None` if the number of elements is not that of the shape.
     pub fn to_tensor(&self) -> Option<Tensor> {
-        Tensor::new(self.shape.clone(), self.to_f32())
+        Tensor::from_numbers(self.dtype, self.shape.clone(), &self.data)
     }
 }
 
 impl From<&Tensor> for Value {
     fn from(tensor: &Tensor) -> Self {
-        Value::from_f32(tensor.shape(), tensor.data())
+        Value::of(tensor.dtype(), tensor.shape(), tensor.numbers())
     }
 }
 
@@ -72,7 +97,7 @@ fn fail<T>(message: String) -> Result<T, EvalError> {
 /// The outputs of `graph` for `inputs`, in the graph's order.
 ///
 /// # Errors
-/// If the number or a shape of the inputs differs from the graph's, the graph would not pass
+/// If the number or a type of the inputs differs from the graph's, the graph would not pass
 /// [`verify`](crate::verify::verify), or a value does not fit into memory.
 pub fn eval(graph: &Graph, inputs: &[Value]) -> Result<Vec<Value>, EvalError> {
     eval_each(graph, inputs, &mut |_, _, _| {})
@@ -91,7 +116,7 @@ pub fn eval_each(
     eval_steered(graph, inputs, &mut |node, operands, value| report(node, operands, value))
 }
 
-/// As [`eval_each`], and what is reported may be changed: its users get the changed value. Its shape must stay.
+/// As [`eval_each`], and what is reported may be changed: its users get the changed value. Its type must stay.
 ///
 /// # Errors
 /// As [`eval`].
@@ -115,7 +140,7 @@ pub fn eval_steered(
         let mut value = compute(graph, id, &operands, &values, &mut given)?;
         if graph.node(id).op != Op::Input && operands.iter().all(|o| constants.contains(o)) {
             constants.insert(id);
-            value.round_to_f32();
+            value.round();
         }
         let known: Vec<&Value> = operands.iter().filter_map(|o| values.get(o)).collect();
         report(id, &known, &mut value);
@@ -144,19 +169,26 @@ fn check_inputs(graph: &Graph, inputs: &[Value]) -> Result<(), EvalError> {
     }
     for (&id, value) in wanted.iter().zip(inputs) {
         let node = graph.node(id);
-        if node.ty.shape != value.shape {
-            return fail(format!("input \"{}\" is {}, got {:?}", node.name, node.ty, value.shape));
+        if node.ty.to_planar() != value.ty() {
+            return fail(format!("input \"{}\" is {}, got {}", node.name, node.ty, value.ty()));
         }
-        check_length(value).map_err(|e| EvalError(format!("input \"{}\": {e}", node.name)))?;
+        check_elements(value).map_err(|e| EvalError(format!("input \"{}\": {e}", node.name)))?;
     }
     Ok(())
 }
 
-fn check_length(value: &Value) -> Result<(), EvalError> {
+/// Checks that there are as many elements as the shape has, all of the value's type.
+fn check_elements(value: &Value) -> Result<(), EvalError> {
     let elements = value.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    match elements == Some(value.data.len()) {
-        true => Ok(()),
-        false => fail(format!("{:?} does not have {} elements", value.shape, value.data.len())),
+    if elements != Some(value.data.len()) {
+        return fail(format!("{:?} does not have {} elements", value.shape, value.data.len()));
+    }
+    let dtype = value.dtype;
+    // Any number may stand for a float.
+    let foreign = |(_, x): &(usize, &f64)| !dtype.contains(**x);
+    match value.data.iter().enumerate().find(|found| !dtype.is_float() && foreign(found)) {
+        None => Ok(()),
+        Some((i, x)) => fail(format!("element {i} is {x}, which is no {}", dtype.short())),
     }
 }
 
@@ -187,9 +219,9 @@ fn compute<'a>(
             eval_node(op, &known).map_err(|e| located(e.0))?
         }
     };
-    match value.shape == node.ty.shape {
+    match value.ty() == node.ty.to_planar() {
         true => Ok(value),
-        false => Err(located(format!("is {:?}, its type says {}", value.shape, node.ty))),
+        false => Err(located(format!("is {}, its type says {}", value.ty(), node.ty))),
     }
 }
 
@@ -197,27 +229,27 @@ fn compute<'a>(
 /// constant's value is `Value::from(&tensor)`.
 ///
 /// # Errors
-/// If [`infer`] refuses the operator on these shapes, a value does not have as many elements as its shape says,
-/// or the result does not fit into memory.
+/// If [`infer`] refuses the operator on these types, a value does not have as many elements as its shape says or an
+/// element that is none of its type, or the result does not fit into memory.
 pub fn eval_node(op: &Op, operands: &[&Value]) -> Result<Value, EvalError> {
     for (i, value) in operands.iter().enumerate() {
-        check_length(value).map_err(|e| EvalError(format!("operand {i}: {e}")))?;
+        check_elements(value).map_err(|e| EvalError(format!("operand {i}: {e}")))?;
     }
-    let types: Vec<TensorType> =
-        operands.iter().map(|v| TensorType::planar(&v.shape[..])).collect();
+    let types: Vec<TensorType> = operands.iter().map(|v| v.ty()).collect();
     let ty = infer(op, &types.iter().collect::<Vec<_>>()).map_err(|e| EvalError(e.0))?;
-    let data = eval_data(op, operands, &ty.shape)?;
+    let data = eval_data(op, operands, &ty)?;
     debug_assert_eq!(data.len(), ty.elements(), "{op:?} computed another number of elements");
-    Ok(Value { shape: ty.shape, data })
+    Ok(Value::of(ty.dtype, ty.shape, data))
 }
 
-/// The elements of a result whose shape has been inferred. All the indexing below relies on that inference.
-fn eval_data(op: &Op, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, EvalError> {
+/// The elements of a result whose type has been inferred. All the indexing below relies on that inference.
+fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, EvalError> {
+    let shape = &ty.shape[..];
     // Inference refuses every operator without operands.
     let Some(&x) = operands.first() else { return fail(format!("{} has no operands", op.name())) };
     match op {
         Op::Input | Op::Constant(_) => fail(format!("{} is not computed", op.name())),
-        Op::Conv(op) => conv::conv(op, operands, shape),
+        Op::Conv(op) => conv::conv(op, operands, ty),
         Op::BatchNorm { epsilon } => elementwise::batch_norm(*epsilon, operands),
         Op::Unary(op) => Ok(elementwise::unary(*op, x)),
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),
@@ -230,9 +262,12 @@ fn eval_data(op: &Op, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, 
         Op::ReduceMean { axes, .. } => reduce::mean(axes, x),
         Op::ReduceMax { axes, .. } => reduce::max(axes, x),
         Op::TopK(op) => Ok(reduce::top(op, x)),
-        Op::Gemm(op) => matrix::gemm(op, operands, shape),
-        Op::MatMul => matrix::matmul(x, operands[1], shape),
+        Op::Gemm(op) => matrix::gemm(op, operands, ty),
+        Op::MatMul => matrix::matmul(x, operands[1], ty),
         Op::Softmax { axis } => Ok(reduce::softmax(*axis, x)),
+        Op::Convert { to } => {
+            Ok(x.data.iter().map(|&element| to.convert(element, x.dtype)).collect())
+        }
         Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => Ok(x.data.clone()),
         Op::Pad { before, after, mode } => shape::pad(before, after, *mode, x),
         Op::Slice(axes) => shape::slice(axes, x),
@@ -240,6 +275,13 @@ fn eval_data(op: &Op, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, 
         Op::Interpolate(op) => interpolate::interpolate(op, x, shape),
         Op::Concat { axis } => shape::concat(*axis, operands, shape),
         Op::Transpose { perm } => Ok(shape::transpose(perm, x, shape)),
+    }
+}
+
+/// Integers as sums and products are, brought back into their type; floats as they are.
+fn wrap(dtype: DType, data: &mut [f64]) {
+    if !dtype.is_float() {
+        data.iter_mut().for_each(|x| *x = dtype.wrapped(*x as i64));
     }
 }
 

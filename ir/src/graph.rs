@@ -75,7 +75,7 @@ pub struct GraphError {
 pub struct Graph {
     dag: StableDiGraph<Node, u32, u32>,
     inputs: Vec<NodeId>,
-    /// The inputs whose elements are declared to be something else than f32.
+    /// The inputs whose elements are declared to be something else than what they are.
     declared: BTreeMap<NodeId, DType>,
     outputs: Vec<Output>,
     constants: BTreeMap<u32, Arc<Tensor>>,
@@ -88,14 +88,19 @@ impl Graph {
         Graph::default()
     }
 
-    /// Adds an input of `shape`, planar. Inputs are numbered in the order in which they are added.
+    /// Adds an input of `shape`, f32 and planar. Inputs are numbered in the order in which they are added.
     pub fn input(&mut self, name: impl Into<String>, shape: impl Into<Vec<usize>>) -> NodeId {
-        let node = self.push(name.into(), Op::Input, TensorType::planar(shape), &[]);
+        self.input_of(name, TensorType::planar(shape))
+    }
+
+    /// As [`Graph::input`], of any type, which should be planar.
+    pub fn input_of(&mut self, name: impl Into<String>, ty: TensorType) -> NodeId {
+        let node = self.push(name.into(), Op::Input, ty, &[]);
         self.inputs.push(node);
         node
     }
 
-    /// As [`Graph::input`], of elements that the description declares to be of a type.
+    /// As [`Graph::input`], of f32 that the description declares to be of another type.
     pub fn input_as(
         &mut self,
         name: impl Into<String>,
@@ -103,15 +108,22 @@ impl Graph {
         dtype: DType,
     ) -> NodeId {
         let node = self.input(name, shape);
-        if dtype != DType::F32 {
-            self.declared.insert(node, dtype);
-        }
+        self.declare_input(node, dtype);
         node
     }
 
-    /// What the description says that the elements of an input are.
+    /// Notes what the description says that the elements of an input are.
+    pub fn declare_input(&mut self, input: NodeId, dtype: DType) {
+        if dtype == self.node(input).ty.dtype {
+            self.declared.remove(&input);
+        } else {
+            self.declared.insert(input, dtype);
+        }
+    }
+
+    /// What the description says that the elements of an input are: what they are, unless it says something else.
     pub fn input_dtype(&self, input: NodeId) -> DType {
-        self.declared.get(&input).copied().unwrap_or_default()
+        self.declared.get(&input).copied().unwrap_or(self.node(input).ty.dtype)
     }
 
     /// Adds a constant. Passing an `Arc` shares its data.
@@ -119,7 +131,7 @@ impl Graph {
         let tensor = tensor.into();
         let id = ConstantId(self.next_constant);
         self.next_constant += 1;
-        let ty = TensorType::planar(tensor.shape());
+        let ty = tensor.ty();
         self.constants.insert(id.0, tensor);
         self.push(name.into(), Op::Constant(id), ty, &[])
     }
@@ -145,7 +157,8 @@ impl Graph {
 
     /// Names a value as a result of the graph.
     pub fn output(&mut self, name: impl Into<String>, node: NodeId) {
-        self.output_as(name, node, DType::F32);
+        let dtype = self.dag.node_weight(node.0).map_or(DType::F32, |node| node.ty.dtype);
+        self.output_as(name, node, dtype);
     }
 
     /// As [`Graph::output`], of elements that the description declares to be of a type.
@@ -257,6 +270,11 @@ impl Graph {
             Op::Constant(c) => self.constants.get(&c.0),
             _ => None,
         }
+    }
+
+    /// The data of a node, if that node is a constant of f32.
+    pub fn f32_constant_of(&self, id: NodeId) -> Option<&Arc<Tensor>> {
+        self.constant_of(id).filter(|tensor| tensor.dtype() == DType::F32)
     }
 
     /// The living nodes in index order.

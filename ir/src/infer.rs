@@ -3,11 +3,12 @@
 //! What passes here can be evaluated and compiled: every index that an operator's definition forms lies inside
 //! its operand, and no count of elements overflows.
 
+mod elements;
 mod window;
 
 pub use window::{WindowAxis, output_extent};
 
-use crate::dtype::EXACT_INTEGERS;
+use crate::dtype::{DType, EXACT_INTEGERS};
 use crate::op::{
     Activation, Conv, Gemm, Interpolate, Op, PadMode, Pool, Residual, SliceAxis, TopK, Unary,
     Window,
@@ -33,23 +34,36 @@ fn fail<T>(message: String) -> Result<T, TypeError> {
 /// the operator is a reorder.
 ///
 /// # Errors
-/// If the number of operands or any of their shapes does not fit the operator, or an attribute is out of range.
+/// If the number of operands, any of their shapes or the type of their elements does not fit the operator, or an attribute
+/// is out of range.
 pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError> {
     check_count(op, operands.len())?;
     for (i, ty) in operands.iter().enumerate() {
-        check_shape(&ty.shape).map_err(|e| TypeError(format!("operand {i}: {e}")))?;
+        check_type(ty).map_err(|e| TypeError(format!("operand {i}: {e}")))?;
     }
     let shapes: Vec<&[usize]> = operands.iter().map(|ty| &ty.shape[..]).collect();
     let shape = infer_shape(op, &shapes)?;
+    let dtypes: Vec<DType> = operands.iter().map(|ty| ty.dtype).collect();
+    let dtype = elements::infer_dtype(op, &dtypes)?;
     check_shape(&shape).map_err(|e| TypeError(format!("result: {e}")))?;
     let layout = match op {
         Op::Reorder(layout) => *layout,
         _ => Layout::Planar,
     };
-    Ok(TensorType { shape, layout })
+    Ok(TensorType { dtype, shape, layout })
 }
 
-/// Checks the limits that hold for every value: at most [`MAX_RANK`] dimensions, none of them 0, and at most
+/// Checks what holds for every value: the limits of [`check_shape`], and that a graph computes with such elements
+/// ([`DType::is_computed`]).
+///
+/// # Errors
+/// If one of them does not hold.
+pub fn check_type(ty: &TensorType) -> Result<(), TypeError> {
+    elements::check_dtype(ty.dtype)?;
+    check_shape(&ty.shape)
+}
+
+/// Checks the limits that hold for every shape: at most [`MAX_RANK`] dimensions, none of them 0, and at most
 /// [`MAX_ELEMENTS`] elements.
 ///
 /// # Errors
@@ -113,6 +127,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::Gather { .. }
         | Op::Interpolate(_)
         | Op::Transpose { .. }
+        | Op::Convert { .. }
         | Op::Identity
         | Op::Reorder(_) => 1,
     };
@@ -151,7 +166,7 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::Interpolate(op) => infer_interpolate(op, shapes[0]),
         Op::Concat { axis } => infer_concat(*axis, shapes),
         Op::Transpose { perm } => infer_transpose(perm, shapes[0]),
-        Op::Identity | Op::Reorder(Layout::Planar) => Ok(shapes[0].to_vec()),
+        Op::Convert { .. } | Op::Identity | Op::Reorder(Layout::Planar) => Ok(shapes[0].to_vec()),
         Op::Reorder(Layout::Blocked) => match shapes[0].len() {
             2 | 4 => Ok(shapes[0].to_vec()),
             rank => fail(format!(

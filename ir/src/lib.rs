@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that knows petgraph |
 //! | [`op`] | [`Op`]: the closed set of operators and their attributes |
-//! | [`ty`] | [`TensorType`]: shape and layout |
-//! | [`dtype`] | [`DType`]: what callers' elements are, at inputs and outputs |
+//! | [`ty`] | [`TensorType`]: elements, shape and layout |
+//! | [`dtype`] | [`DType`]: what the elements of a value are |
+//! | [`element`] | [`Element`]: elements as numbers and as bytes, and conversion between types |
 //! | [`tensor`] | [`Tensor`]: constant data, shared until changed |
 //! | [`infer`] | operand types to result type, one arm per operator |
 //! | [`verify`] | the numbered invariants of a graph, and their check |
@@ -22,6 +23,7 @@
 pub mod cost;
 pub mod dot;
 pub mod dtype;
+pub mod element;
 pub mod eval;
 pub mod graph;
 pub mod infer;
@@ -33,6 +35,7 @@ pub mod ty;
 pub mod verify;
 
 pub use dtype::DType;
+pub use element::Element;
 pub use graph::{Graph, GraphError, Node, NodeId};
 pub use op::Op;
 pub use patch::{Change, Patch, PatchError};

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use crate::dtype::DType;
+
 /// Index of a constant in its graph's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConstantId(pub(crate) u32);
@@ -106,6 +108,9 @@ impl Residual {
 /// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual is added as it stands, see [`Residual`];
 /// of a projection a convolution of its own is added, `conv(projected, projection)`, whose result has the shape of
 /// this one's. A projection sees all channels, and so does the convolution that has one.
+///
+/// Elements are floats of one type; or sources and weights are u8 or i8, each of its own, and bias, residual and result
+/// i32, sums being exact modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv {
     /// Kernel, stride, dilation and padding; `kernel` equals the last two weight dimensions.
@@ -160,7 +165,8 @@ impl Conv {
 /// Attributes of [`Op::Gemm`].
 ///
 /// Operands: `a`, `b`, `[c]`. With `A = a` or its transpose (`[M, K]`) and `B` likewise (`[K, N]`), the result is
-/// `activation(alpha * A * B + beta * c)`, where `c` broadcasts to `[M, N]`.
+/// `activation(alpha * A * B + beta * c)`, where `c` broadcasts to `[M, N]`. Elements are as those of [`Conv`], where
+/// integers have no scales: `alpha` and `beta` are 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gemm {
     /// Scale of the product.
@@ -250,7 +256,7 @@ impl Unary {
     }
 }
 
-/// Element-wise functions of two operands, with NumPy broadcasting.
+/// Element-wise functions of two operands, with NumPy broadcasting. Integers wrap around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binary {
     /// `a + b`.
@@ -466,6 +472,12 @@ pub enum Op {
         /// A permutation of the axes.
         perm: Vec<usize>,
     },
+    /// Its operand as elements of another type; [`DType::convert`] says what becomes of each. Nothing else changes the
+    /// type of elements without saying so. Operands: `x`.
+    Convert {
+        /// The type of the result's elements.
+        to: DType,
+    },
     /// Its operand. Operands: `x`.
     Identity,
     /// Its operand in another layout; the meaning is [`Op::Identity`]'s. Operands: `x`.
@@ -505,6 +517,7 @@ impl Op {
             Op::Interpolate(_) => "interpolate",
             Op::Concat { .. } => "concat",
             Op::Transpose { .. } => "transpose",
+            Op::Convert { .. } => "convert",
             Op::Identity => "identity",
             Op::Reorder(_) => "reorder",
         }

@@ -1,14 +1,14 @@
 //! A labelled rewrite: new nodes, and which old values they replace.
 //!
 //! A pass only proposes a patch. [`Graph::apply`] refuses it as a whole if a new node does not type-check or if a
-//! replacement would change a shape, so a wrong rewrite fails where it was written.
+//! replacement would change a shape or the type of elements, so a wrong rewrite fails where it was written.
 
 use std::sync::Arc;
 
 use crate::graph::{Graph, GraphError, Node, NodeId};
 use crate::op::Op;
 use crate::tensor::Tensor;
-use crate::ty::Layout;
+use crate::ty::{Layout, TensorType};
 
 /// A value inside a patch: one that the graph has, or one that the patch adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +51,17 @@ pub enum PatchError {
         /// The type error.
         error: GraphError,
     },
-    /// A replacement has another shape than what it replaces.
-    #[error("patch \"{label}\": {node} is {old:?}, its replacement {new:?}")]
-    Shape {
+    /// A replacement has another shape, or elements of another type, than what it replaces.
+    #[error("patch \"{label}\": {node} is {old}, its replacement {new}")]
+    Replaced {
         /// The patch's label.
         label: String,
         /// The node to be replaced.
         node: NodeId,
-        /// Its shape.
-        old: Vec<usize>,
-        /// The shape of the replacement.
-        new: Vec<usize>,
+        /// Its type.
+        old: TensorType,
+        /// The type of the replacement.
+        new: TensorType,
     },
 }
 
@@ -123,7 +123,7 @@ impl Graph {
     /// Applies a patch, whole or not at all, and tells what came and went.
     ///
     /// # Errors
-    /// If a new node does not type-check or a replacement changes a shape.
+    /// If a new node does not type-check, or a replacement changes a shape or the type of elements.
     pub fn apply(&mut self, patch: Patch) -> Result<Change, PatchError> {
         let mut added: Vec<NodeId> = Vec::with_capacity(patch.additions.len());
         if let Err(error) = self.add_and_check(&patch, &mut added) {
@@ -165,14 +165,10 @@ impl Graph {
         }
         for &(old, new) in &patch.replacements {
             let (before, after) =
-                (&self.node(old).ty.shape, &self.node(resolve(new, added)).ty.shape);
+                (self.node(old).ty.to_planar(), self.node(resolve(new, added)).ty.to_planar());
             if before != after {
-                return Err(PatchError::Shape {
-                    label: patch.label.clone(),
-                    node: old,
-                    old: before.clone(),
-                    new: after.clone(),
-                });
+                let label = patch.label.clone();
+                return Err(PatchError::Replaced { label, node: old, old: before, new: after });
             }
         }
         Ok(())

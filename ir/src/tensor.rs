@@ -3,7 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// Elements that lie outside of the graph, or are computed from others when somebody reads them.
+use crate::dtype::DType;
+use crate::element::Element;
+use crate::ty::TensorType;
+
+/// Elements of f32 that lie outside of the graph, or are computed from others when somebody reads them.
 ///
 /// They are the same at every reading.
 pub trait Elements: Send + Sync {
@@ -14,25 +18,45 @@ pub trait Elements: Send + Sync {
     fn read(&self, start: usize, out: &mut [f32]);
 }
 
-/// A row-major f32 tensor.
+/// As [`Elements`], of another type than f32.
+pub trait RawElements: Send + Sync {
+    /// Writes the elements from `start` on, counted in row-major order, into `out`: whole elements, each with its least
+    /// significant byte first.
+    ///
+    /// # Panics
+    /// May panic if there are not so many.
+    fn read(&self, start: usize, out: &mut [u8]);
+}
+
+/// A row-major tensor.
+///
+/// Weights are f32, which have functions of their own ([`Tensor::data`], [`Tensor::read`] and others). Elements of every
+/// other type are held as their bytes.
 ///
 /// A [`Graph`](crate::Graph) keeps its constants behind `Arc`, so nodes and graphs share one copy until a pass
 /// makes a new tensor from it. Large tensors may be *deferred*: their elements are read from elsewhere, piece by
 /// piece with [`Tensor::read`], so that a network's weights need not be in memory twice.
 #[derive(Clone)]
 pub struct Tensor {
+    dtype: DType,
     shape: Vec<usize>,
     storage: Storage,
 }
 
 #[derive(Clone)]
 enum Storage {
+    /// f32.
     Owned(Vec<f32>),
+    /// f32.
     Deferred {
         elements: Arc<dyn Elements>,
         /// All of them, once somebody asked for a slice.
         data: OnceLock<Vec<f32>>,
     },
+    /// Any other type, each element with its least significant byte first.
+    OwnedBytes(Vec<u8>),
+    /// Any other type.
+    DeferredBytes(Arc<dyn RawElements>),
 }
 
 /// Elements that are read at a time where all are looked at: few enough for the innermost cache.
@@ -42,7 +66,49 @@ impl Tensor {
     /// A tensor of `shape` holding `data` in row-major order; `None` if their sizes differ.
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Option<Self> {
         let shape = shape.into();
-        (product(&shape)? == data.len()).then_some(Tensor { shape, storage: Storage::Owned(data) })
+        (product(&shape)? == data.len()).then_some(Tensor::of_f32(shape, Storage::Owned(data)))
+    }
+
+    /// As [`Tensor::new`], of any elements that Rust has.
+    pub fn of<T: Element>(shape: impl Into<Vec<usize>>, data: &[T]) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(size_of_val(data));
+        data.iter().for_each(|x| x.put(&mut bytes));
+        Tensor::from_bytes(T::DTYPE, shape, bytes)
+    }
+
+    /// A tensor of `shape` holding elements in row-major order, each with its least significant byte first; `None` if there
+    /// are not as many bytes as such elements have.
+    pub fn from_bytes(dtype: DType, shape: impl Into<Vec<usize>>, bytes: Vec<u8>) -> Option<Self> {
+        let shape = shape.into();
+        if product(&shape)?.checked_mul(dtype.bytes())? != bytes.len() {
+            return None;
+        }
+        let storage = match dtype {
+            DType::F32 => {
+                let elements = bytes.as_chunks().0.iter();
+                Storage::Owned(elements.map(|x| f32::from_le_bytes(*x)).collect())
+            }
+            _ => Storage::OwnedBytes(bytes),
+        };
+        Some(Tensor { dtype, shape, storage })
+    }
+
+    /// As [`Tensor::new`], of the elements of a type that are nearest to these numbers.
+    pub fn from_numbers(
+        dtype: DType,
+        shape: impl Into<Vec<usize>>,
+        numbers: &[f64],
+    ) -> Option<Self> {
+        if dtype == DType::F32 {
+            return Tensor::new(shape, numbers.iter().map(|&x| x as f32).collect());
+        }
+        let mut bytes = Vec::with_capacity(numbers.len() * dtype.bytes());
+        numbers.iter().for_each(|&x| dtype.encode(x, &mut bytes));
+        Tensor::from_bytes(dtype, shape, bytes)
+    }
+
+    fn of_f32(shape: Vec<usize>, storage: Storage) -> Self {
+        Tensor { dtype: DType::F32, shape, storage }
     }
 
     /// A tensor of `shape` whose elements are read when they are needed; `None` if there cannot be so many. There must
@@ -50,17 +116,39 @@ impl Tensor {
     pub fn deferred(shape: impl Into<Vec<usize>>, elements: Arc<dyn Elements>) -> Option<Self> {
         let shape = shape.into();
         product(&shape)?;
-        Some(Tensor { shape, storage: Storage::Deferred { elements, data: OnceLock::new() } })
+        Some(Tensor::of_f32(shape, Storage::Deferred { elements, data: OnceLock::new() }))
     }
 
-    /// A rank-0 tensor.
+    /// As [`Tensor::deferred`], of another type; `None` as well if it is f32.
+    pub fn deferred_bytes(
+        dtype: DType,
+        shape: impl Into<Vec<usize>>,
+        elements: Arc<dyn RawElements>,
+    ) -> Option<Self> {
+        let shape = shape.into();
+        product(&shape)?.checked_mul(dtype.bytes())?;
+        let storage = Storage::DeferredBytes(elements);
+        (dtype != DType::F32).then_some(Tensor { dtype, shape, storage })
+    }
+
+    /// A rank-0 tensor of f32.
     pub fn scalar(value: f32) -> Self {
-        Tensor { shape: Vec::new(), storage: Storage::Owned(vec![value]) }
+        Tensor::of_f32(Vec::new(), Storage::Owned(vec![value]))
     }
 
-    /// A rank-1 tensor.
+    /// A rank-1 tensor of f32.
     pub fn vector(data: Vec<f32>) -> Self {
-        Tensor { shape: vec![data.len()], storage: Storage::Owned(data) }
+        Tensor::of_f32(vec![data.len()], Storage::Owned(data))
+    }
+
+    /// What its elements are.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Its type as a value.
+    pub fn ty(&self) -> TensorType {
+        TensorType::of(self.dtype, &self.shape[..])
     }
 
     /// Dimensions, outermost first.
@@ -75,19 +163,62 @@ impl Tensor {
 
     /// Elements in row-major order. Those of a deferred tensor are read at the first call, and kept: use
     /// [`Tensor::read`] where a part or a single reading will do.
+    ///
+    /// # Panics
+    /// If they are no f32.
     pub fn data(&self) -> &[f32] {
         match &self.storage {
             Storage::Owned(data) => data,
             Storage::Deferred { elements, data } => {
                 data.get_or_init(|| read_all(&**elements, self.elements()))
             }
+            Storage::OwnedBytes(_) | Storage::DeferredBytes(_) => self.is_no_f32(),
         }
+    }
+
+    fn is_no_f32(&self) -> ! {
+        panic!("elements of {} are no f32", self.dtype)
+    }
+
+    /// Writes the elements of any type from `start` on, counted in row-major order, into `out`: whole elements, each with
+    /// its least significant byte first.
+    ///
+    /// # Panics
+    /// If there are not so many, or `out` has a part of one.
+    pub fn read_bytes(&self, start: usize, out: &mut [u8]) {
+        let size = self.dtype.bytes();
+        let range = start..start + out.len() / size;
+        assert!(out.len().is_multiple_of(size), "{} bytes of {}", out.len(), self.dtype);
+        assert!(range.end <= self.elements(), "elements {range:?} of {}", self.elements());
+        match &self.storage {
+            Storage::Owned(_) | Storage::Deferred { .. } => {
+                let mut values = vec![0.0; range.len()];
+                self.read(start, &mut values);
+                let places = out.as_chunks_mut().0.iter_mut();
+                places.zip(values).for_each(|(place, x)| *place = x.to_le_bytes());
+            }
+            Storage::OwnedBytes(bytes) => {
+                out.copy_from_slice(&bytes[range.start * size..range.end * size]);
+            }
+            Storage::DeferredBytes(elements) => elements.read(start, out),
+        }
+    }
+
+    /// The elements of any type as numbers, in row-major order. They are exact, but for 64-bit integers.
+    pub fn numbers(&self) -> Vec<f64> {
+        if self.dtype == DType::F32 {
+            return self.data().iter().map(|&x| x.into()).collect();
+        }
+        let size = self.dtype.bytes();
+        let mut bytes = vec![0; self.elements() * size];
+        self.read_bytes(0, &mut bytes);
+        bytes.chunks_exact(size).filter_map(|x| self.dtype.decode(x)).collect()
     }
 
     /// Writes the elements from `start` on, counted in row-major order, into `out`.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are not so many, or they are no f32.
     pub fn read(&self, start: usize, out: &mut [f32]) {
         let range = start..start + out.len();
         assert!(range.end <= self.elements(), "elements {range:?} of {}", self.elements());
@@ -97,15 +228,22 @@ impl Tensor {
                 Some(data) => out.copy_from_slice(&data[range]),
                 None => elements.read(start, out),
             },
+            Storage::OwnedBytes(_) | Storage::DeferredBytes(_) => self.is_no_f32(),
         }
     }
 
     /// Whether no element is infinite or NaN.
     pub fn is_finite(&self) -> bool {
-        self.all(f32::is_finite)
+        match self.dtype {
+            DType::F32 => self.all(f32::is_finite),
+            dtype => !dtype.is_float() || self.numbers().into_iter().all(f64::is_finite),
+        }
     }
 
     /// Whether all elements pass a test; they are read piece by piece and not kept.
+    ///
+    /// # Panics
+    /// If they are no f32.
     pub fn all(&self, test: impl Fn(f32) -> bool) -> bool {
         let mut buffer = [0.0; PIECE];
         (0..self.elements()).step_by(PIECE).all(|start| {
@@ -117,13 +255,20 @@ impl Tensor {
     }
 
     /// The elements, taken out.
+    ///
+    /// # Panics
+    /// If they are no f32.
     pub fn into_data(self) -> Vec<f32> {
         let count = self.elements();
+        if self.dtype != DType::F32 {
+            self.is_no_f32();
+        }
         match self.storage {
             Storage::Owned(data) => data,
             Storage::Deferred { elements, data } => {
                 data.into_inner().unwrap_or_else(|| read_all(&*elements, count))
             }
+            Storage::OwnedBytes(_) | Storage::DeferredBytes(_) => Vec::new(),
         }
     }
 
@@ -131,7 +276,7 @@ impl Tensor {
     pub fn reshaped(self, shape: impl Into<Vec<usize>>) -> Option<Self> {
         let shape = shape.into();
         let fits = product(&shape)? == self.elements();
-        fits.then_some(Tensor { shape, storage: self.storage })
+        fits.then_some(Tensor { shape, ..self })
     }
 }
 
@@ -147,19 +292,24 @@ fn read_all(elements: &dyn Elements, count: usize) -> Vec<f32> {
 }
 
 impl PartialEq for Tensor {
-    /// Equal shapes and equal elements, wherever they are.
+    /// Equal types and equal elements, wherever they are.
     fn eq(&self, other: &Self) -> bool {
-        self.shape == other.shape && self.data() == other.data()
+        self.ty() == other.ty()
+            && match self.dtype {
+                DType::F32 => self.data() == other.data(),
+                _ => self.numbers() == other.numbers(),
+            }
     }
 }
 
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("Tensor");
-        text.field("shape", &self.shape);
+        text.field("dtype", &self.dtype).field("shape", &self.shape);
         match &self.storage {
             Storage::Owned(data) => text.field("data", data),
-            Storage::Deferred { .. } => text.field("data", &"deferred"),
+            Storage::OwnedBytes(_) => text.field("data", &self.numbers()),
+            Storage::Deferred { .. } | Storage::DeferredBytes(_) => text.field("data", &"deferred"),
         };
         text.finish()
     }

@@ -12,7 +12,8 @@
 //!
 //! **Lines.** `%id = operator(operands) attributes : type "name"`. Ids are any numbers, each defined before it is
 //! used; reading renumbers them in the order of the lines, and [`print()`] numbers the lines from 0. The type may
-//! be left out where operands determine it (planar then); if it is there it must agree. The layout mark
+//! be left out where operands determine it (planar then); if it is there it must agree. It begins with what the
+//! elements are: `f32`, `f16`, `bf16`, `f64`, `i8`, `u8`, `i16`, `u16`, `i32`, `u32` or `bool`. The layout mark
 //! `nchw16c` follows the shape. A name may be left out if it is empty. In it, `\"`, `\\` and `\u{hex}` stand for
 //! a quotation mark, a backslash and any character.
 //!
@@ -21,7 +22,7 @@
 //!
 //! | operator | attributes |
 //! |---|---|
-//! | `input`, and a line `output` at its end | (`as=float32`): the type that a caller's elements have |
+//! | `input`, and a line `output` at its end | (`as=uint8`): what its elements are declared to be, if they are something else |
 //! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is one, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
 //! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
 //! | activations | flag `relu`, or `clip=[lo, hi]` |
@@ -36,6 +37,7 @@
 //! | `pad` | `before`, `after`, (`value=0`) or flag `reflect` |
 //! | `slice` | `start`, `len`, (`step`: all 1) |
 //! | `transpose` | `perm` |
+//! | `convert` | `to=u8`, or another type of elements |
 //! | `reorder` | `to=nchw16c` or `to=planar` |
 //! | `relu`, `sigmoid`, `add`, `sub`, `mul`, `div`, `global_average_pool`, `matmul`, `identity` | none |
 //!
@@ -46,7 +48,7 @@
 //! | `constant [1, -0.5, inf]` | as listed; a type that is left out is `f32[n]` |
 //! | `constant fill=0.5` | all the same |
 //! | `constant iota` | 0, 1, 2, ... |
-//! | `constant seed=7` | arbitrary multiples of 1/8 from -1 to 1, the same for the same seed; never printed |
+//! | `constant seed=7` | arbitrary multiples of 1/8 from -1 to 1, the same for the same seed, or integers of 8 times that; never printed |
 //! | `constant fnv=0123456789abcdef` | not in the text: [`parse_with`] asks for them by this hash |
 
 mod attributes;

@@ -1,6 +1,8 @@
-//! Types of values: a shape and a layout mark.
+//! Types of values: the type of their elements, a shape and a layout mark.
 
 use std::fmt;
+
+use crate::dtype::DType;
 
 /// How the elements of a value lie in memory.
 ///
@@ -27,9 +29,11 @@ impl fmt::Display for Layout {
     }
 }
 
-/// The type of a value: f32 elements in a static shape, with a layout mark.
+/// The type of a value: elements of one type in a static shape, with a layout mark.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TensorType {
+    /// What each element is.
+    pub dtype: DType,
     /// Logical dimensions, outermost first; pictures are `[N, C, H, W]`. Rank 0 is a scalar.
     pub shape: Vec<usize>,
     /// Where the elements lie; no part of the meaning.
@@ -37,14 +41,29 @@ pub struct TensorType {
 }
 
 impl TensorType {
-    /// A row-major type.
+    /// A row-major type of f32.
     pub fn planar(shape: impl Into<Vec<usize>>) -> Self {
-        TensorType { shape: shape.into(), layout: Layout::Planar }
+        TensorType::of(DType::F32, shape)
+    }
+
+    /// A row-major type of these elements.
+    pub fn of(dtype: DType, shape: impl Into<Vec<usize>>) -> Self {
+        TensorType { dtype, shape: shape.into(), layout: Layout::Planar }
+    }
+
+    /// The same elements and shape, row-major.
+    pub fn to_planar(&self) -> Self {
+        TensorType::of(self.dtype, &self.shape[..])
     }
 
     /// The number of logical elements. The verifier bounds it, so it cannot overflow.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Bytes of its elements, nothing between them.
+    pub fn bytes(&self) -> usize {
+        self.elements() * self.dtype.bytes()
     }
 
     /// The dimensions `[N, C, H, W]` of a picture, or of `[N, C]` taken as `[N, C, 1, 1]`.
@@ -60,7 +79,7 @@ impl TensorType {
 impl fmt::Display for TensorType {
     /// `f32[1, 64, 56, 56]`, followed by the layout if it is not planar.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "f32{:?}", self.shape)?;
+        write!(f, "{}{:?}", self.dtype.short(), self.shape)?;
         match self.layout {
             Layout::Planar => Ok(()),
             other => write!(f, " {other}"),

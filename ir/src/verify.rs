@@ -3,12 +3,13 @@
 //! 1. No value depends on itself.
 //! 2. The operand positions of a node are 0, 1, 2, ... without a gap or a repetition; inputs and constants have
 //!    none.
-//! 3. The shape of a node is the one that [`infer`] gives for its operator and operands.
-//! 4. Every value keeps the limits of [`check_shape`]: rank, extents of at least 1, number of elements.
+//! 3. The shape of a node and the type of its elements are those that [`infer`] gives for its operator and operands.
+//! 4. Every value keeps the limits of [`check_type`]: elements that a graph computes with, rank, extents of at least 1,
+//!    number of elements.
 //! 5. Only values of rank 2 and 4 have a blocked layout.
 //! 6. The layout of a reorder's result is the one that the reorder names.
 //! 7. Inputs and constants are planar: their elements come from outside, where nobody knows blocks.
-//! 8. Every constant has data, and the shape of its type is that of its data.
+//! 8. Every constant has data, and its type is that of its data.
 //! 9. The list of inputs and the input operators of the graph are the same, each once.
 //! 10. There is at least one output, and every output is a node of the graph.
 //!
@@ -18,7 +19,7 @@
 use std::fmt;
 
 use crate::graph::{Graph, NodeId};
-use crate::infer::{check_shape, infer};
+use crate::infer::{check_type, infer};
 use crate::op::Op;
 use crate::ty::{Layout, TensorType};
 
@@ -148,20 +149,17 @@ impl Check<'_> {
         let operands = self.graph.operands(id);
         let types: Vec<&TensorType> = operands.iter().map(|&o| &self.graph.node(o).ty).collect();
         match infer(&node.op, &types) {
-            Ok(ty) if ty.shape == node.ty.shape => {}
+            Ok(ty) if ty.shape == node.ty.shape && ty.dtype == node.ty.dtype => {}
             Ok(ty) => {
-                self.report_at(
-                    3,
-                    id,
-                    format!("is {}, its operands make it {:?}", node.ty, ty.shape),
-                );
+                let made = ty.to_planar();
+                self.report_at(3, id, format!("is {}, its operands make it {made}", node.ty));
             }
             Err(error) => self.report_at(3, id, error.to_string()),
         }
     }
 
     fn limits(&mut self, id: NodeId) {
-        if let Err(error) = check_shape(&self.graph.node(id).ty.shape) {
+        if let Err(error) = check_type(&self.graph.node(id).ty) {
             self.report_at(4, id, error.to_string());
         }
     }
@@ -190,8 +188,8 @@ impl Check<'_> {
         }
         match self.graph.constant_of(id) {
             None => self.report_at(8, id, "has no data"),
-            Some(tensor) if tensor.shape() != node.ty.shape => {
-                self.report_at(8, id, format!("is {}, its data {:?}", node.ty, tensor.shape()));
+            Some(tensor) if tensor.ty() != node.ty.to_planar() => {
+                self.report_at(8, id, format!("is {}, its data {}", node.ty, tensor.ty()));
             }
             Some(_) => {}
         }

@@ -29,7 +29,7 @@ impl Alone {
         let mut made = HashMap::new();
         for (i, &operand) in inputs.iter().enumerate() {
             let name = if inputs.len() == 1 { "input".into() } else { format!("input{i}") };
-            let input = graph.input(name, &from.node(operand).ty.shape[..]);
+            let input = graph.input_of(name, from.node(operand).ty.to_planar());
             made.insert(operand, form(&mut graph, operand, input)?);
         }
         for operand in from.operands(node) {

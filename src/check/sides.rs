@@ -117,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn vector(data: &[f64]) -> Value {
-        Value { shape: vec![data.len()], data: data.to_vec() }
+        Value::new(vec![data.len()], data.to_vec())
     }
 
     /// What an operator gives for these operands, where `found` is followed.
@@ -155,8 +155,8 @@ mod tests {
         assert_eq!(all(Binary::Equal, 0.0), [0.0; 5]);
         assert_eq!(all(Binary::Less, 0.5), [0.0, 1.0, 0.0, 1.0, 0.0], "no truth value");
         // One operand is broadcast.
-        let row = Value { shape: vec![1, 2], data: vec![1.0, 2.0] };
-        let column = Value { shape: vec![2, 1], data: vec![1.0, 2.0] };
+        let row = Value::new(vec![1, 2], vec![1.0, 2.0]);
+        let column = Value::new(vec![2, 1], vec![1.0, 2.0]);
         let less = Op::Binary(Binary::Less);
         assert_eq!(followed(&less, &[&row, &column], 1e-6, &[1.0; 4]), [1.0, 0.0, 1.0, 1.0]);
     }
@@ -197,7 +197,7 @@ mod tests {
         fn what_is_right_for_near_operands_is_followed(
             data in prop::collection::vec(-4i32..4, 12), off in prop::collection::vec(-1.0f64..1.0, 12), axis in 0usize..3,
         ) {
-            let value = |data: Vec<f64>| Value { shape: vec![2, 3, 2], data };
+            let value = |data: Vec<f64>| Value::new(vec![2, 3, 2], data);
             let x = value(data.iter().map(|&x| f64::from(x) / 2.0).collect());
             let greatest = x.data.iter().fold(0.0f64, |most, x| most.max(x.abs()));
             let tolerance = 1e-3;

@@ -109,7 +109,7 @@ impl<'a> Convolution<'a> {
         let Op::Conv(conv) = found.op else { return None };
         let operands = graph.operands(node).into_iter().map(|o| &graph.node(o).ty).collect();
         let weights = [Some(1), conv.projected_operand().map(|operand| operand + 1)];
-        let constant = |at| Some(graph.constant_of(graph.operand(node, at)?)?.as_ref());
+        let constant = |at| Some(graph.f32_constant_of(graph.operand(node, at)?)?.as_ref());
         let weights = weights.into_iter().flatten().filter_map(constant).collect();
         Some(Convolution { op: &found.op, operands, weights, result: &found.ty })
     }

@@ -61,7 +61,7 @@ pub fn reshape(src: &Place, dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, 
         _ => src.geometry.ty.shape.clone(),
     };
     let alike = |place: &Place| {
-        let ty = resnetc_ir::TensorType { shape: shape.clone(), layout: place.geometry.ty.layout };
+        let ty = resnetc_ir::TensorType { shape: shape.clone(), ..place.geometry.ty };
         Place { geometry: Geometry { ty, halo: place.geometry.halo }, ..*place }
     };
     let src = if shape.len() == src.geometry.ty.shape.len() { src.clone() } else { alike(src) };

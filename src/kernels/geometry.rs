@@ -1,11 +1,12 @@
 //! Where the elements of a value lie: strides in bytes, with the border that a padded reader needs.
 
+use resnetc_ir::DType;
 use resnetc_ir::op::Pads;
 use resnetc_ir::ty::{BLOCK, Layout, TensorType};
 
 use crate::codegen::region::Base;
 
-/// Bytes of an f32.
+/// Bytes of an f32, the only elements that kernels compute with.
 pub const F32: i64 = 4;
 
 /// Memory order of one value.
@@ -33,6 +34,8 @@ pub struct Strides {
     pub pixel: i64,
     /// Channels that share a plane: 16 or 1.
     pub block: usize,
+    /// Between the channels of a block: the bytes of an element.
+    pub lane: i64,
     /// From the start of the value to its first element that is not halo.
     pub origin: i64,
 }
@@ -40,7 +43,7 @@ pub struct Strides {
 impl Strides {
     /// The offset of a channel's first pixel from that of channel 0.
     pub fn channel(&self, c: usize) -> i64 {
-        (c / self.block) as i64 * self.plane + (c % self.block) as i64 * F32
+        (c / self.block) as i64 * self.plane + (c % self.block) as i64 * self.lane
     }
 }
 
@@ -67,7 +70,8 @@ impl Geometry {
             Layout::Blocked => BLOCK,
             Layout::Planar => 1,
         };
-        let pixel = block as i64 * F32;
+        let lane = self.ty.dtype.bytes() as i64;
+        let pixel = block as i64 * lane;
         let row = (w + self.halo.left + self.halo.right) as i64 * pixel;
         let plane = (h + self.halo.top + self.halo.bottom) as i64 * row;
         Strides {
@@ -76,6 +80,7 @@ impl Geometry {
             row,
             pixel,
             block,
+            lane,
             origin: self.halo.top as i64 * row + self.halo.left as i64 * pixel,
         }
     }
@@ -92,13 +97,13 @@ impl Geometry {
             let s = self.strides();
             return vec![s.image, s.plane, s.row, s.pixel];
         }
-        row_major(&self.ty.shape)
+        row_major(&self.ty.shape, self.ty.dtype)
     }
 }
 
-/// Row-major strides in bytes.
-pub fn row_major(shape: &[usize]) -> Vec<i64> {
-    let mut strides = vec![F32; shape.len()];
+/// Row-major strides in bytes of a value with such elements.
+pub fn row_major(shape: &[usize], dtype: DType) -> Vec<i64> {
+    let mut strides = vec![dtype.bytes() as i64; shape.len()];
     for i in (1..shape.len()).rev() {
         strides[i - 1] = strides[i] * shape[i] as i64;
     }

@@ -77,7 +77,7 @@ pub fn lower(
 fn step(place: &Place, axis: usize, rank: usize) -> i64 {
     let shape = &place.geometry.ty.shape;
     match (axis + shape.len()).checked_sub(rank) {
-        Some(own) if shape[own] != 1 => row_major(shape)[own],
+        Some(own) if shape[own] != 1 => row_major(shape, place.geometry.ty.dtype)[own],
         _ => 0,
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use resnetc_ir::op::{Conv, Op};
 use resnetc_ir::ty::Layout;
-use resnetc_ir::{Tensor, TensorType};
+use resnetc_ir::{DType, Tensor};
 
 use crate::codegen::region::{Piece, Region};
 use crate::codegen::vir::OverBudget;
@@ -142,6 +142,7 @@ pub struct Step<'a> {
 /// # Errors
 /// If the operator cannot be compiled in this form.
 pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
+    step.check_elements()?;
     let region = |pieces| Region { name: step.name.to_owned(), pieces };
     let mut regions: Vec<_> = step.pieces(sink)?.into_iter().map(region).collect();
     if let (true, false, Some(last)) =
@@ -229,7 +230,7 @@ impl Step<'_> {
             Op::TopK(top) => top::lower(top, &self.place(0, sink)?, dst, sink),
             Op::Softmax { axis } => softmax::lower(*axis, &self.place(0, sink)?, dst, sink),
             Op::Reshape { .. } => data::reshape(&self.place(0, sink)?, dst, sink),
-            Op::Identity | Op::Reorder(_) => {
+            Op::Convert { .. } | Op::Identity | Op::Reorder(_) => {
                 data::copy(self.op.name(), &self.place(0, sink)?, dst, sink)
             }
             Op::Slice(axes) => data::slice(axes, &self.place(0, sink)?, dst, sink),
@@ -277,6 +278,27 @@ impl Step<'_> {
         Ok(Some(conv::Projection { src, weights, window }))
     }
 
+    /// Checks that all elements are such as kernels compute with.
+    fn check_elements(&self) -> Result<(), KernelError> {
+        let refuse = |what: String, dtype: DType| {
+            let dtype = dtype.short();
+            Err(self.unsupported(&format!("{what} is {dtype}, and kernels compute with f32 only")))
+        };
+        for (i, operand) in self.operands.iter().enumerate() {
+            let dtype = match operand {
+                Operand::Value(place) => place.geometry.ty.dtype,
+                Operand::Constant(tensor) => tensor.dtype(),
+            };
+            if dtype != DType::F32 {
+                return refuse(format!("operand {i}"), dtype);
+            }
+        }
+        match self.dst.geometry.ty.dtype {
+            DType::F32 => Ok(()),
+            dtype => refuse("its result".to_owned(), dtype),
+        }
+    }
+
     fn unsupported(&self, reason: &str) -> KernelError {
         KernelError::Unsupported {
             op: self.op.name(),
@@ -296,11 +318,7 @@ impl Step<'_> {
             Operand::Constant(tensor) => {
                 let data = Arc::clone(tensor);
                 let offset = sink.pack(tensor.elements(), move |out| data.read(0, out));
-                Place {
-                    base: WEIGHTS,
-                    offset,
-                    geometry: Geometry::new(TensorType::planar(tensor.shape())),
-                }
+                Place { base: WEIGHTS, offset, geometry: Geometry::new(tensor.ty()) }
             }
         })
     }

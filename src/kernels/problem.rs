@@ -2,15 +2,15 @@
 //!
 //! The line names kernels in dumps and profiles, reproduces a failing test, and is what benchmarks are written in.
 //! Letters: batch `n`, input channels `c`, input height and width `h w`, output channels `k`, kernel rows and columns
-//! `r s`, stride `st`, pads `p` (top, left, bottom, right), dilation `d` (if not 1), groups `g` (if not 1).
+//! `r s`, stride `st`, pads `p` (top, left, bottom, right), dilation `d` (if not 1), groups `g` (if not 1), and what the
+//! elements of source and weights are (`u8xi8`, if not f32).
 
 use std::fmt;
 use std::str::FromStr;
 
-use resnetc_ir::NodeId;
-use resnetc_ir::Tensor;
 use resnetc_ir::graph::{Graph, GraphError};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
+use resnetc_ir::{DType, NodeId, Tensor, TensorType};
 
 /// A convolution and the shapes of its operands. A projection is none of them: it is a problem of its own. A residual has
 /// the result's shape: how little of it is added does not change what computes the rest.
@@ -24,6 +24,8 @@ pub struct ConvProblem {
     pub size: [usize; 2],
     /// Output channels, of all groups.
     pub outputs: usize,
+    /// What the elements of the source and of the weights are.
+    pub factors: [DType; 2],
     /// The operator.
     pub conv: Conv,
 }
@@ -39,14 +41,19 @@ pub struct ProblemError {
 }
 
 impl ConvProblem {
+    /// The factors of a convolution of f32.
+    pub const FLOATS: [DType; 2] = [DType::F32; 2];
+
     /// The problem of a node, without its projection and with all of its residual; none if it is no convolution.
     pub fn of(graph: &Graph, node: NodeId) -> Option<Self> {
         let found = graph.node(node);
         let Op::Conv(conv) = found.op else { return None };
         let conv = Conv { residual: conv.residual.map(|_| Residual::PLAIN), ..conv };
-        let [batch, inputs, h, w] = graph.node(graph.operand(node, 0)?).ty.nchw()?;
+        let operand = |position| Some(&graph.node(graph.operand(node, position)?).ty);
+        let [batch, inputs, h, w] = operand(0)?.nchw()?;
         let [_, outputs, _, _] = found.ty.nchw()?;
-        Some(ConvProblem { batch, inputs, size: [h, w], outputs, conv })
+        let factors = [operand(0)?.dtype, operand(1)?.dtype];
+        Some(ConvProblem { batch, inputs, size: [h, w], outputs, factors, conv })
     }
 
     /// Shape of the weights, `[K, C/groups, R, S]`.
@@ -61,15 +68,15 @@ impl ConvProblem {
     /// If the shapes do not fit each other.
     pub fn graph(&self, weights: Tensor, bias: Option<Tensor>) -> Result<Graph, GraphError> {
         let mut graph = Graph::new();
-        let src = graph.input("src", vec![self.batch, self.inputs, self.size[0], self.size[1]]);
+        let shape = vec![self.batch, self.inputs, self.size[0], self.size[1]];
+        let src = graph.input_of("src", TensorType::of(self.factors[0], shape));
         let mut operands = vec![src, graph.constant("weights", weights)];
         operands.extend(bias.map(|b| graph.constant("bias", b)));
         if self.conv.residual.is_some() {
             let plain = Conv { residual: None, ..self.conv };
-            let shape = graph
-                .add("shape", Op::Conv(plain), &operands)
-                .map(|n| graph.node(n).ty.shape.clone())?;
-            operands.push(graph.input("residual", shape));
+            let ty =
+                graph.add("shape", Op::Conv(plain), &operands).map(|n| graph.node(n).ty.clone())?;
+            operands.push(graph.input_of("residual", ty));
         }
         let result = graph.add(self.to_string(), Op::Conv(self.conv), &operands)?;
         graph.output("result", result);
@@ -93,6 +100,9 @@ impl fmt::Display for ConvProblem {
         }
         if self.conv.groups != 1 {
             write!(f, " g{}", self.conv.groups)?;
+        }
+        if self.factors != ConvProblem::FLOATS {
+            write!(f, " {}x{}", self.factors[0].short(), self.factors[1].short())?;
         }
         if self.conv.bias {
             write!(f, " +bias")?;
@@ -124,6 +134,7 @@ impl FromStr for ConvProblem {
             inputs: 0,
             size: [0; 2],
             outputs: 0,
+            factors: ConvProblem::FLOATS,
             conv: Conv::new(window, 1),
         };
         for word in words {
@@ -152,6 +163,7 @@ impl ConvProblem {
                 self.conv.activation =
                     Activation::Clip { lo: lo.parse().ok()?, hi: hi.parse().ok()? };
             }
+            _ if factors(word).is_some() => self.factors = factors(word)?,
             _ => {
                 let digits = word.find(|c: char| c.is_ascii_digit())?;
                 let (key, value) = word.split_at(digits);
@@ -186,6 +198,12 @@ impl ConvProblem {
     }
 }
 
+/// What `u8xi8` says.
+fn factors(word: &str) -> Option<[DType; 2]> {
+    let (source, weights) = word.split_once('x')?;
+    Some([DType::by_short(source)?, DType::by_short(weights)?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,12 +211,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_round_trip(n in prop::array::uniform12(1usize..99), flags: [bool; 2], activation in 0usize..3) {
+        fn lines_round_trip(n in prop::array::uniform12(1usize..99), flags: [bool; 2], activation in 0usize..3, types in prop::array::uniform2(prop::sample::select(&DType::ALL[..]))) {
             let pads = Pads { top: n[0], left: n[1], bottom: n[2], right: n[3] };
             let window = Window { kernel: [n[4], n[5]], strides: [n[6], n[7]], dilations: [n[0], n[8]], pads };
             let activation = [Activation::None, Activation::Relu, Activation::Clip { lo: -0.5, hi: 6.0 }][activation];
             let conv = Conv { bias: flags[0], residual: flags[1].then_some(Residual::PLAIN), activation, ..Conv::new(window, n[9]) };
-            let problem = ConvProblem { batch: n[10], inputs: n[11], size: [n[3], n[2]], outputs: n[1], conv };
+            let problem = ConvProblem { batch: n[10], inputs: n[11], size: [n[3], n[2]], outputs: n[1], factors: types, conv };
             prop_assert_eq!(problem.to_string().parse::<ConvProblem>(), Ok(problem));
         }
 

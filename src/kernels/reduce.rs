@@ -73,7 +73,7 @@ pub fn over(
     let kept: Vec<usize> = (0..shape.len()).filter(|a| !axes.contains(a)).collect();
     // The result is dense and row-major over the kept axes.
     let extents: Vec<usize> = kept.iter().map(|&a| shape[a]).collect();
-    let to = super::geometry::row_major(&extents);
+    let to = super::geometry::row_major(&extents, dst.geometry.ty.dtype);
     // Consecutive elements are computed together where the last axis is kept.
     let run_axis = kept.last().filter(|&&a| a + 1 == shape.len());
     let run = run_axis.map_or(1, |&a| shape[a]);

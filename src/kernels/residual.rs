@@ -174,7 +174,7 @@ mod tests {
             channels in 1usize..70, before in 0usize..40, after in 0usize..40, blocks in 0usize..6, width in 0usize..3,
         ) {
             let target = [Target::V128, Target::AVX2, Target::AVX512][width];
-            let ty = TensorType { shape: vec![1, channels, 1, 1], layout: Layout::Blocked };
+            let ty = TensorType { layout: Layout::Blocked, ..TensorType::planar(vec![1, channels, 1, 1]) };
             let place = Place { base: Base(0), offset: 0, geometry: Geometry::new(ty) };
             let added = Added { place: &place, residual: Residual { strides: [1; 2], channel: before } };
             let outputs = before + channels + after;
@@ -202,7 +202,7 @@ mod tests {
         #[test]
         fn vectors_that_meet_are_loaded(blocks in 0usize..3, wide in 0usize..3) {
             let target = [Target::V128, Target::AVX2, Target::AVX512][wide];
-            let ty = TensorType { shape: vec![1, 32, 1, 1], layout: Layout::Blocked };
+            let ty = TensorType { layout: Layout::Blocked, ..TensorType::planar(vec![1, 32, 1, 1]) };
             let place = Place { base: Base(0), offset: 0, geometry: Geometry::new(ty) };
             let residual = Residual { strides: [2; 2], channel: blocks * target.lanes };
             let reads = Added { place: &place, residual }.reads(0, 96, 96, target);

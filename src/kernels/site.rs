@@ -2,7 +2,7 @@
 
 use resnetc_ir::op::{Conv, Op};
 use resnetc_ir::ty::Layout;
-use resnetc_ir::{Tensor, TensorType};
+use resnetc_ir::{DType, Tensor, TensorType};
 
 use super::sink::Machine;
 
@@ -39,7 +39,7 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The site of an operator with these operands; none if it is no convolution into nchw16c.
+    /// The site of an operator with these operands; none if it is no convolution of f32 into nchw16c.
     pub fn of(
         op: &Op,
         operands: &[&TensorType],
@@ -48,7 +48,7 @@ impl<'a> Site<'a> {
         machine: Machine,
     ) -> Option<Self> {
         let (&Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
-        (dst.layout == Layout::Blocked).then_some(())?;
+        (dst.layout == Layout::Blocked && dst.dtype == DType::F32).then_some(())?;
         let shape = |operand: Option<usize>| operands.get(operand?)?.nchw();
         let shapes = Shapes {
             layout: src.layout,

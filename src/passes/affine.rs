@@ -38,7 +38,8 @@ impl Affine {
     /// The function that a batch normalization with constant parameters computes.
     pub(super) fn batch_norm(graph: &Graph, node: NodeId) -> Result<Self, Stop> {
         let Op::BatchNorm { epsilon } = graph.node(node).op else { return Err(Stop::Other) };
-        let parameter = |position| graph.operand(node, position).and_then(|n| graph.constant_of(n));
+        let parameter =
+            |position| graph.operand(node, position).and_then(|n| graph.f32_constant_of(n));
         let (Some(gamma), Some(beta), Some(mean), Some(variance)) =
             (parameter(1), parameter(2), parameter(3), parameter(4))
         else {
@@ -100,7 +101,7 @@ fn constant_operand(graph: &Graph, user: NodeId, value: NodeId) -> Result<(Vec<f
         return Err(Stop::Other);
     };
     let (constant, swapped) = if a == value { (b, false) } else { (a, true) };
-    let Some(tensor) = graph.constant_of(constant) else { return Err(Stop::Other) };
+    let Some(tensor) = graph.f32_constant_of(constant) else { return Err(Stop::Other) };
     let channels = per_channel(tensor, &graph.node(value).ty.shape);
     channels.map(|k| (k, swapped)).ok_or(Stop::Near("its constant differs within a channel"))
 }

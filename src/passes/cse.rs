@@ -25,7 +25,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use resnetc_ir::{Graph, NodeId, Op, Patch};
+use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::operators;
@@ -52,7 +52,7 @@ enum Key {
     /// An operator, printed: operators hold floats, and `-0.0` is not `0.0` here.
     Op(String, Vec<NodeId>),
     /// A small constant: its shape and bits.
-    Data(Vec<usize>, Vec<u32>),
+    Data(DType, Vec<usize>, Vec<u8>),
     /// The address of a large constant.
     Shared(usize),
 }
@@ -62,9 +62,13 @@ fn key(graph: &Graph, node: NodeId) -> Option<Key> {
         Op::Input => None,
         Op::Constant(_) => {
             let tensor = graph.constant_of(node)?;
-            let bits = || tensor.data().iter().map(|x| x.to_bits()).collect();
+            let bytes = || {
+                let mut bytes = vec![0; tensor.ty().bytes()];
+                tensor.read_bytes(0, &mut bytes);
+                bytes
+            };
             match tensor.elements() <= SMALL {
-                true => Some(Key::Data(tensor.shape().to_vec(), bits())),
+                true => Some(Key::Data(tensor.dtype(), tensor.shape().to_vec(), bytes())),
                 false => Some(Key::Shared(Arc::as_ptr(tensor) as usize)),
             }
         }

@@ -97,7 +97,7 @@ fn check(
     if channels(node) + channels(shortcut) > MOST_CHANNELS {
         return Err(Stop::Near("there are too many channels"));
     }
-    let constant = |conv: NodeId| graph.operand(conv, 1).and_then(|w| graph.constant_of(w));
+    let constant = |conv: NodeId| graph.operand(conv, 1).and_then(|w| graph.f32_constant_of(w));
     if constant(node).is_none() || constant(shortcut).is_none() {
         return Err(Stop::Near("the weights are not constant"));
     }
@@ -108,7 +108,7 @@ fn check(
 fn sum_of_biases(graph: &Graph, convs: [(NodeId, &Conv); 2]) -> Result<Option<Tensor>, Stop> {
     let mut sum: Option<Vec<f64>> = None;
     for (node, _) in convs.iter().filter(|(_, conv)| conv.bias) {
-        let bias = graph.operand(*node, 2).and_then(|b| graph.constant_of(b));
+        let bias = graph.operand(*node, 2).and_then(|b| graph.f32_constant_of(b));
         let bias = bias.ok_or(Stop::Near("a bias is not constant"))?;
         let sum = sum.get_or_insert_with(|| vec![0.0; bias.data().len()]);
         sum.iter_mut().zip(bias.data()).for_each(|(s, &b)| *s += f64::from(b));

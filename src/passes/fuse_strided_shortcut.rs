@@ -125,7 +125,7 @@ fn joined(graph: &Graph, concat: NodeId) -> Result<(NodeId, usize), Stop> {
     let mut found = None;
     let mut channels = 0;
     for operand in graph.operands(concat) {
-        match graph.constant_of(operand) {
+        match graph.f32_constant_of(operand) {
             None if found.is_some() => return Err(Stop::Other),
             None => found = Some((operand, channels)),
             Some(tensor) if tensor.data().iter().any(|&x| x != 0.0) => {

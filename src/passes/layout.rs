@@ -127,7 +127,7 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         }
         Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool => same(Layout::Blocked),
         Op::Gemm(_) => (all(Want::AsIs), Layout::Blocked),
-        Op::Unary(_) | Op::Binary(_) | Op::Where => {
+        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Convert { .. } => {
             let layout = common_layout(graph, node, &operands);
             let want = |&o: &NodeId| match graph.constant_of(o) {
                 Some(_) => Want::AsIs,

@@ -63,7 +63,7 @@ fn by_definition(patch: &mut Patch, graph: &Graph, norm: NodeId, source: NodeId)
     let Op::BatchNorm { epsilon } = graph.node(norm).op else { return None };
     let (name, rank) = (&graph.node(norm).name, graph.node(norm).ty.shape.len());
     let parameter = |i: usize| -> Option<Vec<f64>> {
-        let tensor = graph.operand(norm, i).and_then(|n| graph.constant_of(n))?;
+        let tensor = graph.operand(norm, i).and_then(|n| graph.f32_constant_of(n))?;
         Some(tensor.data().iter().map(|&x| f64::from(x)).collect())
     };
     let deviation: Vec<f64> = parameter(4)?.iter().map(|v| (v + epsilon).sqrt()).collect();

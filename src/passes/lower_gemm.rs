@@ -78,7 +78,7 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
 
 fn is_normal(graph: &Graph, node: NodeId, gemm: Gemm) -> bool {
     let form = Gemm { bias: gemm.bias, activation: gemm.activation, ..NORMAL };
-    let constant = |i| graph.operand(node, i).and_then(|n| graph.constant_of(n));
+    let constant = |i| graph.operand(node, i).and_then(|n| graph.f32_constant_of(n));
     let bias_fits = !gemm.bias
         || constant(2)
             .is_some_and(|c| c.shape().len() == 1 && c.shape() == &graph.node(node).ty.shape[1..]);
@@ -90,7 +90,7 @@ fn lower_gemm(graph: &Graph, node: NodeId, gemm: Gemm) -> Option<Patch> {
     let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
     let c = graph.operand(node, 2).filter(|_| gemm.bias);
     let a = lowering.transposed(a, gemm.transpose_a);
-    let Some(weights) = graph.constant_of(b) else {
+    let Some(weights) = graph.f32_constant_of(b) else {
         let b = lowering.transposed(b, gemm.transpose_b);
         let product = lowering.add(Op::MatMul, &[a, b]);
         let product = lowering.scaled(product, gemm.alpha);
@@ -142,7 +142,7 @@ fn lower_matmul(graph: &Graph, node: NodeId) -> Option<Patch> {
 /// The right side of a product, if it is one matrix of constants.
 fn constant_matrix(graph: &Graph, product: NodeId) -> Option<&Arc<Tensor>> {
     let right = graph.operand(product, 1)?;
-    graph.constant_of(right).filter(|t| t.shape().len() == 2)
+    graph.f32_constant_of(right).filter(|t| t.shape().len() == 2)
 }
 
 /// A constant multiplied by a factor, unless that makes a finite number infinite.
@@ -160,7 +160,7 @@ fn scaled(tensor: &Tensor, factor: f32) -> Option<Tensor> {
 
 /// `beta * c` as `[N]`, if `c` is a constant and the same for every row.
 fn bias_vector(graph: &Graph, node: NodeId, c: NodeId, beta: f32) -> Option<Tensor> {
-    let tensor = graph.constant_of(c)?;
+    let tensor = graph.f32_constant_of(c)?;
     let [_, columns] = graph.node(node).ty.shape[..] else { return None };
     let data = match (tensor.shape(), tensor.data()) {
         (_, &[x]) => vec![x; columns],

@@ -115,7 +115,7 @@ impl<'g> Branch<'g> {
         if has_shortcut || conv.activation != Activation::None {
             return Err(Stop::Near("a branch is not linear"));
         }
-        let constant = |i| graph.operand(node, i).and_then(|n| graph.constant_of(n));
+        let constant = |i| graph.operand(node, i).and_then(|n| graph.f32_constant_of(n));
         let weights = constant(1).ok_or(Stop::Near("the weights are not constant"))?;
         let bias = match conv.bias {
             true => Some(constant(2).ok_or(Stop::Near("a bias is not constant"))?.data()),

@@ -1,7 +1,7 @@
 //! Permutations of axes. `perm` is read as in [`Op::Transpose`](resnetc_ir::Op): axis `i` of the result is axis
 //! `perm[i]` of the operand.
 
-use resnetc_ir::Tensor;
+use resnetc_ir::{DType, Tensor};
 
 /// The permutation that undoes `perm`.
 pub(super) fn inverse(perm: &[usize]) -> Vec<usize> {
@@ -41,7 +41,15 @@ pub(super) fn permuted(tensor: &Tensor, perm: &[usize]) -> Option<Tensor> {
         return tensor.clone().reshaped(shape);
     }
     let strides = permuted_shape(&strides(tensor.shape()), perm);
-    let source = tensor.data();
+    let data = match tensor.dtype() {
+        DType::F32 => return Tensor::new(shape.clone(), walked(&strides, &shape, tensor.data())),
+        _ => walked(&strides, &shape, &tensor.numbers()),
+    };
+    Tensor::from_numbers(tensor.dtype(), shape, &data)
+}
+
+/// The elements at all positions of a shape, which are so far apart along each axis.
+fn walked<T: Copy>(strides: &[usize], shape: &[usize], source: &[T]) -> Vec<T> {
     let mut data = Vec::with_capacity(source.len());
     let mut index = vec![0; shape.len()];
     let mut offset = 0;
@@ -57,7 +65,7 @@ pub(super) fn permuted(tensor: &Tensor, perm: &[usize]) -> Option<Tensor> {
             index[axis] = 0;
         }
     }
-    Tensor::new(shape, data)
+    data
 }
 
 /// The distance between neighbours along each axis, row-major.

@@ -100,7 +100,7 @@ fn unexpanded(graph: &Graph, node: NodeId) -> Option<Patch> {
 fn expanded(graph: &Graph, node: NodeId) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = graph.node(node).op else { return None };
     let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
-    let is_ones = |n| graph.constant_of(n).is_some_and(|tensor| tensor.all(|x| x == 1.0));
+    let is_ones = |n| graph.f32_constant_of(n).is_some_and(|tensor| tensor.all(|x| x == 1.0));
     [(a, b), (b, a)].into_iter().find_map(|(source, ones)| is_ones(ones).then_some(source))
 }
 

@@ -142,7 +142,7 @@ fn spread(patch: &mut Patch, graph: &Graph, value: NodeId, to: Grouped) -> Optio
     }
     let times = if groups == 1 { 1 } else { to.channels };
     let shape = vec![n, groups * times, 1, 1];
-    if let Some(constant) = graph.constant_of(value) {
+    if let Some(constant) = graph.f32_constant_of(value) {
         let data = constant.data().iter().flat_map(|&x| repeat_n(x, times)).collect();
         return Some(patch.constant(found.name.clone(), Tensor::new(shape, data)?));
     }

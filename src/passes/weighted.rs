@@ -31,7 +31,7 @@ impl<'g> Weighted<'g> {
             Op::Gemm(gemm) => (gemm.bias, false, gemm.activation),
             _ => return Err(Stop::Other),
         };
-        let constant = |i| graph.operand(node, i).and_then(|n| graph.constant_of(n));
+        let constant = |i| graph.operand(node, i).and_then(|n| graph.f32_constant_of(n));
         if activation != Activation::None {
             return Err(Stop::Near("an activation stands between"));
         }

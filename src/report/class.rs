@@ -22,7 +22,9 @@ fn kind(op: &Op) -> &'static str {
         | Op::ReduceMax { .. }
         | Op::TopK(_)
         | Op::Interpolate(_) => "pool",
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } => "eltwise",
+        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } | Op::Convert { .. } => {
+            "eltwise"
+        }
         Op::Softmax { .. } => "softmax",
         Op::Reshape { .. }
         | Op::Pad { .. }

@@ -7,7 +7,7 @@
 
 use resnetc_ir::graph::GraphError;
 use resnetc_ir::op::{Op, Pool, Window};
-use resnetc_ir::{Graph, NodeId, Tensor};
+use resnetc_ir::{DType, Graph, NodeId, Tensor, TensorType};
 
 use crate::kernels::problem::ConvProblem;
 
@@ -54,7 +54,8 @@ fn result_size(problem: &ConvProblem) -> [usize; 2] {
 
 /// Whether a copy can read the result of another.
 fn is_chain(problem: &ConvProblem) -> bool {
-    problem.inputs == problem.outputs && problem.size == result_size(problem)
+    let same_type = problem.factors[0].is_float();
+    same_type && problem.inputs == problem.outputs && problem.size == result_size(problem)
 }
 
 /// Whether no other copy reads a copy's result.
@@ -69,14 +70,18 @@ fn has_own_result(problem: &ConvProblem) -> bool {
 pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
     let mut graph = Graph::new();
     let [h, w] = problem.size;
-    let mut src = written(&mut graph, "src", vec![problem.batch, problem.inputs, h, w])?;
+    let [source, weight] = problem.factors;
+    let shape = [problem.batch, problem.inputs, h, w];
+    let mut src = written(&mut graph, "src", TensorType::of(source, shape))?;
     let mut residual = None;
     for copy in 0..count {
         let shape = problem.weight_shape();
-        let weights = graph.constant(format!("weights{copy}"), values(&shape, copy));
+        let weights =
+            graph.constant(format!("weights{copy}"), values(&TensorType::of(weight, shape), copy));
         let mut operands = vec![src, weights];
         if problem.conv.bias {
-            let bias = values(&[problem.outputs], copy);
+            let sum = if source.is_float() { source } else { DType::I32 };
+            let bias = values(&TensorType::of(sum, [problem.outputs]), copy);
             operands.push(graph.constant(format!("bias{copy}"), bias));
         }
         if problem.conv.residual.is_some() {
@@ -100,8 +105,8 @@ pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
 }
 
 /// An input behind an operator that writes it as a layer would: in blocks, with the border that its readers want.
-fn written(graph: &mut Graph, name: &str, shape: Vec<usize>) -> Result<NodeId, GraphError> {
-    let input = graph.input(name, shape);
+fn written(graph: &mut Graph, name: &str, ty: TensorType) -> Result<NodeId, GraphError> {
+    let input = graph.input_of(name, ty);
     let copy = Pool { window: Window::square(1, 1, 0), ceil_mode: false };
     graph.add(format!("{name} written"), Op::MaxPool(copy), &[input])
 }
@@ -114,20 +119,21 @@ fn shortcut(
 ) -> Result<NodeId, GraphError> {
     let plain = resnetc_ir::op::Conv { residual: None, ..problem.conv };
     let like = graph.add("like", Op::Conv(plain), operands)?;
-    let shape = graph.node(like).ty.shape.clone();
-    written(graph, "residual", shape)
+    let ty = graph.node(like).ty.clone();
+    written(graph, "residual", ty)
 }
 
 /// Small numbers, others for each copy. Their size does not matter: no instruction that kernels use takes longer for
 /// large numbers or infinities, and denormals are flushed.
-fn values(shape: &[usize], copy: usize) -> Tensor {
-    let count: usize = shape.iter().product();
-    let fan_in = (count / shape[0].max(1)).max(1) as f32;
-    let scale = 1.0 / fan_in.sqrt() / 64.0;
-    let value = |i: usize| (((i * 37 + copy * 11) % 127) as f32 - 63.0) * scale;
-    let data = (0..count).map(value).collect();
+fn values(ty: &TensorType, copy: usize) -> Tensor {
+    let count = ty.elements();
+    let fan_in = (count / ty.shape[0].max(1)).max(1) as f64;
+    let scale = if ty.dtype.is_float() { 1.0 / fan_in.sqrt() / 64.0 } else { 1.0 };
+    let value = |i: usize| (((i * 37 + copy * 11) % 127) as f64 - 63.0) * scale;
+    let data: Vec<f64> = (0..count).map(value).collect();
     // The sizes agree by construction, so the alternative is never taken.
-    Tensor::new(shape, data).unwrap_or_else(|| Tensor::scalar(0.0))
+    let tensor = Tensor::from_numbers(ty.dtype, &ty.shape[..], &data);
+    tensor.unwrap_or_else(|| Tensor::scalar(0.0))
 }
 
 #[cfg(test)]
@@ -151,7 +157,15 @@ mod tests {
         };
         // Half of the problems keep the number of channels.
         let outputs = if n[4].is_multiple_of(2) { n[1] } else { n[4] };
-        ConvProblem { batch: n[0], inputs: n[1], size: [n[2] + 2, n[3] + 2], outputs, conv }
+        let factors = ConvProblem::FLOATS;
+        ConvProblem {
+            batch: n[0],
+            inputs: n[1],
+            size: [n[2] + 2, n[3] + 2],
+            outputs,
+            factors,
+            conv,
+        }
     }
 
     proptest! {

@@ -118,7 +118,7 @@ fn unsigned(op: &Op) -> Op {
 }
 
 fn abs(value: &Value) -> Value {
-    Value { shape: value.shape.clone(), data: value.data.iter().map(|x| x.abs()).collect() }
+    Value::new(value.shape.clone(), value.data.iter().map(|x| x.abs()).collect())
 }
 
 /// The largest result for an operand of 0.
@@ -132,9 +132,9 @@ fn floor(unary: Unary) -> f64 {
 }
 
 fn raised(value: &Value, by: f64) -> Value {
-    Value { shape: value.shape.clone(), data: value.data.iter().map(|x| x + by).collect() }
+    Value::new(value.shape.clone(), value.data.iter().map(|x| x + by).collect())
 }
 
 fn scaled(value: &Value, factor: f64) -> Value {
-    Value { shape: value.shape.clone(), data: value.data.iter().map(|x| x * factor).collect() }
+    Value::new(value.shape.clone(), value.data.iter().map(|x| x * factor).collect())
 }

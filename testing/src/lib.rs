@@ -4,6 +4,7 @@
 
 pub mod bound;
 pub mod close;
+pub mod coverage;
 #[cfg(feature = "compiler")]
 pub mod denied;
 #[cfg(feature = "compiler")]

@@ -16,6 +16,7 @@
 
 mod blocks;
 pub mod dice;
+mod integers;
 
 use std::fmt;
 use std::ops::Range;
@@ -26,7 +27,7 @@ use resnetc_ir::eval::Value;
 use resnetc_ir::op::{
     Binary, Conv, Gemm, Interpolate, PadMode, Pool, Residual, SliceAxis, Unary, Window,
 };
-use resnetc_ir::{Graph, NodeId, Op, Tensor};
+use resnetc_ir::{DType, Graph, NodeId, Op, Tensor, TensorType};
 
 /// No value of a random graph has many more elements than this.
 const MOST_ELEMENTS: usize = 6000;
@@ -48,8 +49,8 @@ impl RandomGraph {
     /// A value for each input of the graph, the same at every call.
     pub fn inputs(&self) -> Vec<Value> {
         let mut dice = Dice::new(self.seed, self.integers);
-        let shapes = self.graph.inputs().iter().map(|&id| self.graph.node(id).ty.shape.clone());
-        shapes.map(|shape| Value::from(&dice.tensor(&shape))).collect()
+        let types = self.graph.inputs().iter().map(|&id| &self.graph.node(id).ty);
+        types.map(|ty| Value::from(&dice.tensor_of(ty))).collect()
     }
 }
 
@@ -73,22 +74,39 @@ pub fn random_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
     let steps = prop::collection::vec(step, steps);
     (1..=2usize, channels, extent(), extent(), steps, any::<bool>(), any::<u64>()).prop_map(
         |(n, c, h, w, steps, integers, seed)| {
-            let graph = build([n, c, h, w], &steps, integers);
+            let graph = build(TensorType::planar([n, c, h, w]), STEPS, &steps, integers);
             RandomGraph { graph, integers, seed }
         },
     )
 }
 
-fn build(input: [usize; 4], steps: &[(usize, u64)], integers: bool) -> Graph {
+/// As [`random_graph`], of integers alone: no result depends on the order of a sum.
+pub fn random_integer_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
+    let sizes = (1..=2usize, 1..=20usize, 1..=9usize, 1..=9usize);
+    let steps = prop::collection::vec((0..integers::STEPS.len(), any::<u64>()), steps);
+    let dtype = prop::sample::select(integers::TYPES);
+    (sizes, dtype, steps, any::<u64>()).prop_map(|((n, c, h, w), dtype, steps, seed)| {
+        let input = TensorType::of(dtype, [n, c, h, w]);
+        let graph = build(input, integers::STEPS, &steps, true);
+        RandomGraph { graph, integers: true, seed }
+    })
+}
+
+fn build(
+    input: TensorType,
+    known: &[fn(&mut Builder)],
+    steps: &[(usize, u64)],
+    integers: bool,
+) -> Graph {
     let mut graph = Graph::new();
-    let current = graph.input("x", input);
+    let current = graph.input_of("x", input);
     let dice = Dice::new(0, integers);
     let mut builder = Builder { graph, dice, current, earlier: Vec::new() };
     for &(step, seed) in steps {
         builder.dice = Dice::new(seed, integers);
         let before = builder.current;
         builder.shrink();
-        STEPS[step](&mut builder);
+        known[step](&mut builder);
         if builder.current != before {
             builder.earlier.push(before);
         }
@@ -178,8 +196,18 @@ impl Builder {
         self.current = self.add(op, &operands);
     }
 
+    /// What the elements of the current value are.
+    fn dtype(&self) -> DType {
+        self.graph.node(self.current).ty.dtype
+    }
+
+    /// A constant of the current value's elements.
     fn constant(&mut self, shape: &[usize]) -> NodeId {
-        let tensor = self.dice.tensor(shape);
+        self.constant_of(self.dtype(), shape)
+    }
+
+    fn constant_of(&mut self, dtype: DType, shape: &[usize]) -> NodeId {
+        let tensor = self.dice.tensor_of(&TensorType::of(dtype, shape));
         self.graph.constant(format!("c_{}", self.graph.len()), tensor)
     }
 

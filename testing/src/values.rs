@@ -5,13 +5,13 @@ use resnetc_ir::eval::Value;
 /// A value of f64 elements.
 pub fn value(shape: &[usize], data: &[f64]) -> Value {
     assert_eq!(shape.iter().product::<usize>(), data.len(), "{shape:?}");
-    Value { shape: shape.to_vec(), data: data.to_vec() }
+    Value::new(shape.to_vec(), data.to_vec())
 }
 
 /// A value of 0, 1, 2, ... in row-major order.
 pub fn iota(shape: &[usize]) -> Value {
     let elements: usize = shape.iter().product();
-    Value { shape: shape.to_vec(), data: (0..elements).map(|i| i as f64).collect() }
+    Value::new(shape.to_vec(), (0..elements).map(|i| i as f64).collect())
 }
 
 /// Whether two values agree to `tolerance`, relative to elements beyond 1; NaN and infinities agree with themselves only.

@@ -34,7 +34,7 @@ fn every_picture_of_a_batch_gets_its_own_answer() {
     let run = |data: &[f64]| {
         let batch = data.len() / 75;
         let graph = import(&model, batch).unwrap_or_else(|e| panic!("{e}"));
-        let value = Value { shape: vec![batch, 3, 5, 5], data: data.to_vec() };
+        let value = Value::new(vec![batch, 3, 5, 5], data.to_vec());
         eval(&graph, &[value]).unwrap().remove(0)
     };
     let data: Vec<f64> = (0..3 * 75).map(|i| f64::from(i * 37 % 101) - 50.0).collect();

@@ -35,10 +35,7 @@ fn root() -> PathBuf {
 }
 
 fn value(tensor: &Tensor) -> Value {
-    Value {
-        shape: tensor.shape().to_vec(),
-        data: tensor.data().iter().map(|&x| x.into()).collect(),
-    }
+    Value::from(tensor)
 }
 
 /// The largest difference to PyTorch's answer, relative to that answer's largest number.

@@ -23,7 +23,7 @@ fn own(
 fn run(model: &Model, shape: &[usize]) -> Value {
     let count = shape.iter().product::<usize>();
     let data = (0..count).map(|i| ((i * 5 + 2) % 13) as f64 - 6.0).collect();
-    let x = Value { shape: shape.to_vec(), data };
+    let x = Value::new(shape.to_vec(), data);
     eval(&model.graph(), &[x]).expect("it can be interpreted").remove(0)
 }
 
@@ -85,7 +85,7 @@ fn a_mean_of_quantized_values_is_the_mean_of_what_they_stand_for() {
         .add(own(MICROSOFT, "QLinearReduceMean", &operands, "m", &axes))
         .node("DequantizeLinear", &["m", "half", "three"], &["y"], &[])
         .output("y");
-    let x = Value { shape: vec![2, 4], data: vec![1.0, 2.0, 3.0, 4.0, -0.5, 0.5, 0.0, 7.0] };
+    let x = Value::new(vec![2, 4], vec![1.0, 2.0, 3.0, 4.0, -0.5, 0.5, 0.0, 7.0]);
     let means = eval(&model.graph(), &[x]).expect("it can be interpreted").remove(0);
     // 1.75 is in the middle between 1.5 and 2, three steps and four: four is even.
     assert_eq!((means.shape, means.data), (vec![2], vec![2.5, 2.0]));

@@ -181,7 +181,7 @@ impl Model {
         let graph = self.graph();
         let shape = graph.node(graph.inputs()[0]).ty.shape.clone();
         let count = shape.iter().product::<usize>();
-        let x = Value { shape, data: (0..count).map(|i| i as f64).collect() };
+        let x = Value::new(shape, (0..count).map(|i| i as f64).collect());
         eval(&graph, &[x]).unwrap().remove(0)
     }
 }

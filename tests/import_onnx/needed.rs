@@ -38,7 +38,7 @@ fn outputs_are_chosen_in_any_order_and_nothing_else_is_judged() {
         let names: Vec<&str> = graph.outputs().iter().map(|o| o.name.as_str()).collect();
         assert_eq!(names, chosen);
         assert_eq!(graph.inputs().len(), 1, "inputs that only other outputs need are left out");
-        let x = Value { shape: vec![2], data: vec![-1.0, 2.0] };
+        let x = Value::new(vec![2], vec![-1.0, 2.0]);
         for (value, name) in eval(&graph, &[x]).unwrap().iter().zip(chosen) {
             let expected = if *name == "a" { [-2.0, 4.0] } else { [0.0, 2.0] };
             assert_eq!(value.data, expected, "{name}");

@@ -512,7 +512,7 @@ fn run_time_values_are_expanded_along_several_axes() {
 fn of(model: &Model, x: &[f64]) -> Vec<f64> {
     let graph = model.graph();
     let shape = graph.node(graph.inputs()[0]).ty.shape.clone();
-    let outputs = eval(&graph, &[Value { shape, data: x.to_vec() }]).expect("it evaluates");
+    let outputs = eval(&graph, &[Value::new(shape, x.to_vec())]).expect("it evaluates");
     outputs[0].data.clone()
 }
 

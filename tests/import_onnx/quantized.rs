@@ -33,7 +33,7 @@ fn quantization_rounds_to_even_and_saturates() {
         .node("QuantizeLinear", &["x", "four", "zero"], &["y"], &[])
         .output("y");
     let graph = model.graph();
-    let x = Value { shape: vec![4], data: vec![2.0, 6.0, -6.0, -2000.0] };
+    let x = Value::new(vec![4], vec![2.0, 6.0, -6.0, -2000.0]);
     // A half goes to 0, one and a half to 2, both around 126; the limits are 127 and -128.
     assert_eq!(eval(&graph, &[x]).unwrap()[0].data, [126.0, 127.0, 124.0, -128.0]);
 }

@@ -36,7 +36,7 @@ fn run(graph: &Graph, pictures: &[usize]) -> Vec<Vec<Vec<f64>>> {
         let shape = shape(graph, k);
         let elements = shape[1..].iter().product();
         let data = pictures.iter().flat_map(|&i| picture(k, i, elements)).collect();
-        Value { shape: shape.to_vec(), data }
+        Value::new(shape.to_vec(), data)
     };
     let inputs: Vec<Value> = (0..graph.inputs().len()).map(input).collect();
     let outputs = eval(graph, &inputs).expect("evaluates");

@@ -8,7 +8,7 @@ use crate::model::{Attr, Model, single};
 
 /// The values of all outputs for a matrix of 2 rows of 4.
 fn outputs(model: &Model, x: [f64; 8]) -> Vec<Value> {
-    eval(&model.graph(), &[Value { shape: vec![2, 4], data: x.to_vec() }]).unwrap()
+    eval(&model.graph(), &[Value::new(vec![2, 4], x.to_vec())]).unwrap()
 }
 
 const NAN: f64 = f64::NAN;

@@ -215,7 +215,7 @@ fn constants_are_the_same_however_they_are_stored() {
     for (what, tensor, want) in cases {
         let model = Model::new(&[3]).tensor(tensor).node("Add", &["x", "c"], &["y"], &[]);
         let graph = model.output("y").graph();
-        let zeros = Value { shape: vec![3], data: vec![0.0; 3] };
+        let zeros = Value::new(vec![3], vec![0.0; 3]);
         assert_eq!(eval(&graph, &[zeros]).unwrap()[0].data, want, "{what}");
     }
 }

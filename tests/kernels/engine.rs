@@ -175,8 +175,7 @@ pub(crate) fn run_with(
     in_place: Option<usize>,
     threads: usize,
 ) -> Result<Vec<f32>, KernelError> {
-    let types: Vec<TensorType> =
-        sources.iter().map(|s| TensorType::planar(s.value.shape.clone())).collect();
+    let types: Vec<TensorType> = sources.iter().map(|s| s.value.ty()).collect();
     let ty = infer(op, &types.iter().collect::<Vec<_>>()).expect("the test's operator is valid");
     let mut arena = Arena { data: Vec::new() };
     let mut operands = Vec::new();
@@ -186,7 +185,7 @@ pub(crate) fn run_with(
                 Tensor::new(s.value.shape.clone(), s.value.to_f32()).expect("sizes agree"),
             )),
             Some((layout, halo)) => {
-                let ty = TensorType { shape: s.value.shape.clone(), layout };
+                let ty = TensorType { layout, ..s.value.ty() };
                 let place = arena.place(Geometry { ty, halo });
                 arena.write(&place, &s.value);
                 Operand::Value(place)
@@ -196,10 +195,7 @@ pub(crate) fn run_with(
     let fill_halo = in_place.is_none();
     let dst = match in_place.map(|i| &operands[i]) {
         Some(Operand::Value(place)) => place.clone(),
-        _ => arena.place(Geometry {
-            ty: TensorType { shape: ty.shape.clone(), layout: dst.0 },
-            halo: dst.1,
-        }),
+        _ => arena.place(Geometry { ty: TensorType { layout: dst.0, ..ty.clone() }, halo: dst.1 }),
     };
     arena.data.extend([f32::NAN; 16]);
     let types = operand_types(&operands);
@@ -352,7 +348,7 @@ fn check_range(kept: &[f32], result: &[f32], images: usize) {
 fn operand_types(operands: &[Operand]) -> Vec<TensorType> {
     let ty = |o: &Operand| match o {
         Operand::Value(place) => place.geometry.ty.clone(),
-        Operand::Constant(tensor) => TensorType::planar(tensor.shape()),
+        Operand::Constant(tensor) => tensor.ty(),
     };
     operands.iter().map(ty).collect()
 }

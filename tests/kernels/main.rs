@@ -168,8 +168,14 @@ impl ConvCase {
         let out = reference(&Op::Conv(conv), &sources).shape;
         let residual = self.residual.map(|fit| fit.of(&out));
         conv.residual = residual.map(|(how, _)| how);
-        let problem =
-            ConvProblem { batch: self.batch, inputs: c, size: self.size, outputs: k, conv };
+        let problem = ConvProblem {
+            batch: self.batch,
+            inputs: c,
+            size: self.size,
+            outputs: k,
+            factors: ConvProblem::FLOATS,
+            conv,
+        };
         println!("{problem}");
         let dst = (Blocked, self.halos[2]);
         let mut in_place = None;

@@ -138,7 +138,7 @@ pub(crate) fn value(tensor: &TensorProto) -> Value {
         }
     };
     assert_eq!(data.len(), shape.iter().product::<usize>(), "the file is damaged");
-    Value { shape, data }
+    Value::new(shape, data)
 }
 
 fn size(ty: DataType) -> usize {

@@ -54,7 +54,7 @@ fn power_of_two_normalizations_fold_exactly() {
     let before = parse(BLOCK).expect("it parses");
     let after = optimized(BLOCK, &options());
     let data = (0..16 * 36).map(|i| f64::from(i % 17 - 8)).collect();
-    let input = [Value { shape: vec![1, 16, 6, 6], data }];
+    let input = [Value::new(vec![1, 16, 6, 6], data)];
     assert_eq!(eval(&before, &input), eval(&after, &input));
 }
 
@@ -124,7 +124,7 @@ fn selections_take_what_they_name_and_keep_the_order() {
 fn every_prefix_of_the_patches_keeps_meaning() {
     let original = parse(BLOCK).expect("it parses");
     let data = (0..16 * 36).map(|i| f64::from(i % 17 - 8)).collect();
-    let input = [Value { shape: vec![1, 16, 6, 6], data }];
+    let input = [Value::new(vec![1, 16, 6, 6], data)];
     let expected = eval(&original, &input).expect("it can be evaluated");
     let optional =
         |name: &str| pipeline().iter().any(|s| s.pass.name == name && s.need == Need::Optional);
@@ -376,7 +376,7 @@ fn no_transpose_stays_between_channels_last_convolutions() {
     let transposes = ops(&graph).into_iter().filter(|&op| op == "transpose").count();
     assert_eq!(transposes, 1, "that of the input");
     let data = (0..32).map(f64::from).collect();
-    let input = [Value { shape: vec![1, 4, 4, 2], data }];
+    let input = [Value::new(vec![1, 4, 4, 2], data)];
     assert_eq!(eval(&original, &input), eval(&graph, &input));
     run(&mut graph, &options()).expect("it runs");
     let left: Vec<_> = ops(&graph).into_iter().filter(|&op| op != "conv").collect();

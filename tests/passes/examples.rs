@@ -78,5 +78,5 @@ fn assert_same_meaning(pass: &Pass, before: &Graph, after: &Graph) {
 fn numbers(graph: &Graph, input: NodeId) -> Value {
     let ty = &graph.node(input).ty;
     let data = (0..ty.elements()).map(|i| (i * 7 % 23) as f64 - 8.0).collect();
-    Value { shape: ty.shape.clone(), data }
+    Value::new(ty.shape.clone(), data)
 }

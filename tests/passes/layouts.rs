@@ -67,7 +67,7 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
                 && operands[1..].iter().all(|&o| graph.constant_of(o).is_some()),
             "is not in normal form",
         ),
-        Op::Unary(_) | Op::Binary(_) | Op::Where => {
+        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Convert { .. } => {
             unless(computed.iter().all(|&l| l == result), "mixes layouts")
         }
         Op::Pad { .. }

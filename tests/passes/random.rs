@@ -15,7 +15,7 @@ use resnetc_ir::{Graph, NodeId, Op, Tensor};
 use crate::examples::all;
 use resnetc_testing::bound::{OutputBound, bounds};
 use resnetc_testing::close::is_close;
-use resnetc_testing::random_graph::{RandomGraph, random_graph};
+use resnetc_testing::random_graph::{RandomGraph, random_graph, random_integer_graph};
 
 /// Passes that make no constants and reorder no sum: the interpreter must agree bit for bit.
 pub(crate) const EXACT: &[&str] = &[
@@ -227,4 +227,40 @@ fn the_pipeline_keeps_meaning() {
     };
     runner(CASES).run(&random_graph(2..14), test).unwrap_or_else(|e| panic!("{e}"));
     assert!(telling.get() > CASES as usize / 2, "only {} cases tell something", telling.get());
+}
+
+/// Integers have no tolerance: each pass alone and the whole pipeline leave them as they are.
+#[test]
+fn integers_stay_what_they_are() {
+    let fired: RefCell<BTreeSet<&str>> = RefCell::default();
+    let test = |random: RandomGraph| {
+        let inputs = random.inputs();
+        let fail = |message: String| TestCaseError::fail(message);
+        let before = eval(&random.graph, &inputs).map_err(|e| fail(e.to_string()))?;
+        for Step { pass, .. } in pipeline() {
+            let mut alone = random.graph.clone();
+            let failed = |e: String| fail(format!("{}: {e}", pass.name));
+            let remarks = run_pass(&mut alone, pass, Verify::EachPatch);
+            let remarks = remarks.map_err(|e| failed(e.to_string()))?;
+            if remarks.count(pass.name) > 0 {
+                fired.borrow_mut().insert(pass.name);
+                let after = eval(&alone, &inputs).map_err(|e| failed(e.to_string()))?;
+                prop_assert_eq!(&before, &after, "{}", pass.name);
+            }
+        }
+        for selection in [PassSelection::All, PassSelection::None] {
+            let mut graph = random.graph.clone();
+            let options =
+                PassOptions { selection, verify: Verify::EachPatch, ..Default::default() };
+            run(&mut graph, &options).map_err(|e| fail(e.to_string()))?;
+            let after = eval(&graph, &inputs).map_err(|e| fail(e.to_string()))?;
+            prop_assert_eq!(&before, &after);
+        }
+        Ok(())
+    };
+    runner(CASES).run(&random_integer_graph(2..12), test).unwrap_or_else(|e| panic!("{e}"));
+    let fired = fired.into_inner();
+    for pass in ["cancel_transposes", "cse", "fold_constants", "fuse_activation", "layout"] {
+        assert!(fired.contains(pass), "{pass} has changed nothing: {fired:?}");
+    }
 }

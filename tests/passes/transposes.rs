@@ -142,7 +142,7 @@ fn every_patch_of_transposes_makes_progress_and_keeps_meaning() {
 
 fn numbers(shape: &[usize]) -> Value {
     let data = (0..shape.iter().product()).map(|i: usize| (i * 7 % 23) as f64 - 8.0).collect();
-    Value { shape: shape.to_vec(), data }
+    Value::new(shape.to_vec(), data)
 }
 
 /// A transpose that a source of the region reads in the new order, one that leads back into the region, and two of

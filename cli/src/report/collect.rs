@@ -106,9 +106,12 @@ fn kind(op: &Op) -> Kind {
         | Op::ReduceMax { .. }
         | Op::TopK(_)
         | Op::Interpolate(_) => Kind::Pool,
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } | Op::Softmax { .. } => {
-            Kind::Elementwise
-        }
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::BatchNorm { .. }
+        | Op::Softmax { .. }
+        | Op::Convert { .. } => Kind::Elementwise,
         Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)

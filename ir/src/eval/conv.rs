@@ -1,8 +1,9 @@
 //! Two-dimensional convolution.
 
-use super::{EvalError, Value, elementwise, filled};
+use super::{EvalError, Value, elementwise, filled, wrap};
 use crate::infer::WindowAxis;
 use crate::op::{Conv, Residual, Window};
+use crate::ty::TensorType;
 
 /// Sizes of one convolution of one picture.
 struct Sizes {
@@ -11,8 +12,9 @@ struct Sizes {
     axes: [WindowAxis; 2],
 }
 
-/// `activation(conv(src, weights) + bias + shortcut)`; `shape` is the result's `[N, K, P, Q]`.
-pub(super) fn conv(op: &Conv, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, EvalError> {
+/// `activation(conv(src, weights) + bias + shortcut)`; `ty` is the result's, `[N, K, P, Q]`.
+pub(super) fn conv(op: &Conv, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, EvalError> {
+    let shape = &ty.shape[..];
     let mut result = filled(shape, 0.0)?;
     if op.bias {
         let pixels = shape[2] * shape[3];
@@ -27,6 +29,7 @@ pub(super) fn conv(op: &Conv, operands: &[&Value], shape: &[usize]) -> Result<Ve
     if let (Some(window), Some(i)) = (&op.projection, op.projected_operand()) {
         add_products(window, 1, [operands[i], operands[i + 1]], shape, &mut result);
     }
+    wrap(ty.dtype, &mut result);
     elementwise::activate(op.activation, &mut result);
     Ok(result)
 }

@@ -1,7 +1,7 @@
 //! Element-wise functions, broadcasting, batch normalization.
 
 use super::walk::{Walk, broadcast_strides};
-use super::{EvalError, Value, filled};
+use super::{EvalError, Value, filled, wrap};
 use crate::op::{Activation, Binary, Unary};
 
 /// `max(x, 0)`; NaN stays NaN.
@@ -65,7 +65,12 @@ pub(super) fn unary(op: Unary, x: &Value) -> Vec<f64> {
         Unary::Exp => map(x, f64::exp),
         Unary::Log => map(x, f64::ln),
         Unary::Sqrt => map(x, f64::sqrt),
-        Unary::Abs => map(x, f64::abs),
+        Unary::Abs => {
+            let mut result = map(x, f64::abs);
+            // The least integer has no positive counterpart.
+            wrap(x.dtype, &mut result);
+            result
+        }
         Unary::Round => map(x, f64::round_ties_even),
         Unary::Floor => map(x, f64::floor),
         Unary::Ceil => map(x, f64::ceil),
@@ -88,13 +93,14 @@ pub(super) fn activate(activation: Activation, data: &mut [f64]) {
     }
 }
 
-/// `a op b`, both broadcast to `shape`.
+/// `a op b`, both of one type and broadcast to `shape`.
 pub(super) fn binary(
     op: Binary,
     a: &Value,
     b: &Value,
     shape: &[usize],
 ) -> Result<Vec<f64>, EvalError> {
+    let dtype = a.dtype;
     let mut result = filled(shape, 0.0)?;
     let from_a = Walk::new(shape, broadcast_strides(&a.shape, shape));
     let from_b = Walk::new(shape, broadcast_strides(&b.shape, shape));
@@ -103,7 +109,9 @@ pub(super) fn binary(
         *y = match op {
             Binary::Add => a + b,
             Binary::Sub => a - b,
-            Binary::Mul => a * b,
+            Binary::Mul if dtype.is_float() => a * b,
+            // A product of 64 bits is more than an f64 holds.
+            Binary::Mul => dtype.wrapped((a as i64).wrapping_mul(b as i64)),
             Binary::Div => a / b,
             Binary::Max => greater(a, b),
             Binary::Pow => a.powf(b),
@@ -112,6 +120,7 @@ pub(super) fn binary(
             Binary::LessOrEqual => f64::from(u8::from(a <= b)),
         };
     }
+    wrap(dtype, &mut result);
     Ok(result)
 }
 

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use super::shape::transpose;
 use super::walk::{Walk, broadcast_strides};
-use super::{EvalError, Value, elementwise, filled};
+use super::{EvalError, Value, elementwise, filled, wrap};
 use crate::op::Gemm;
+use crate::ty::TensorType;
 
-/// `activation(alpha * A * B + beta * c)`; `shape` is the result's `[M, N]`.
-pub(super) fn gemm(op: &Gemm, operands: &[&Value], shape: &[usize]) -> Result<Vec<f64>, EvalError> {
+/// `activation(alpha * A * B + beta * c)`; `ty` is the result's, `[M, N]`.
+pub(super) fn gemm(op: &Gemm, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, EvalError> {
+    let shape = &ty.shape[..];
     let a = oriented(operands[0], op.transpose_a);
     let b = oriented(operands[1], op.transpose_b);
     let mut result = filled(shape, 0.0)?;
@@ -20,6 +22,7 @@ pub(super) fn gemm(op: &Gemm, operands: &[&Value], shape: &[usize]) -> Result<Ve
         let from_c = Walk::new(shape, broadcast_strides(&c.shape, shape));
         result.iter_mut().zip(from_c).for_each(|(y, i)| *y += beta * c.data[i]);
     }
+    wrap(ty.dtype, &mut result);
     elementwise::activate(op.activation, &mut result);
     Ok(result)
 }
@@ -32,8 +35,9 @@ fn oriented(matrix: &Value, transposed: bool) -> Cow<'_, [f64]> {
     }
 }
 
-/// The product over the last two axes, the others broadcast; `shape` is the result's `[.., M, N]`.
-pub(super) fn matmul(a: &Value, b: &Value, shape: &[usize]) -> Result<Vec<f64>, EvalError> {
+/// The product over the last two axes, the others broadcast; `ty` is the result's, `[.., M, N]`.
+pub(super) fn matmul(a: &Value, b: &Value, ty: &TensorType) -> Result<Vec<f64>, EvalError> {
+    let shape = &ty.shape[..];
     let mut result = filled(shape, 0.0)?;
     let (batch, [m, n]) =
         (&shape[..shape.len() - 2], [shape[shape.len() - 2], shape[shape.len() - 1]]);
@@ -44,6 +48,7 @@ pub(super) fn matmul(a: &Value, b: &Value, shape: &[usize]) -> Result<Vec<f64>, 
     for ((y, i), j) in result.chunks_exact_mut(m * n).zip(from_a).zip(from_b) {
         add_product(&a.data[i * m * k..][..m * k], &b.data[j * k * n..][..k * n], n, y);
     }
+    wrap(ty.dtype, &mut result);
     Ok(result)
 }
 

@@ -73,7 +73,7 @@ fn select(
             to.copy_from_slice(&x.data[(o * extent + step) * inner..][..inner]);
         }
     }
-    Ok(Value { shape, data })
+    Ok(Value { dtype: x.dtype, shape, data })
 }
 
 /// Operands joined along `axis`; `shape` is the result's.

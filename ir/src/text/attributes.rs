@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
+use crate::dtype::DType;
 use crate::op::{
     Activation, Binary, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis,
     TopK, TopPart, Unary, Window,
@@ -143,6 +144,10 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
         }),
         "concat" => Op::Concat { axis: required("axis", from.number("axis")?)? },
         "transpose" => Op::Transpose { perm: required("perm", from.numbers("perm")?)? },
+        "convert" => {
+            let to = required("to", from.word("to")?)?;
+            Op::Convert { to: short_dtype(&to)? }
+        }
         "identity" => Op::Identity,
         "reorder" => {
             let to = required("to", from.word("to")?)?;
@@ -154,6 +159,15 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             let found = unary.map(Op::Unary).or(binary.map(Op::Binary));
             found.ok_or_else(|| format!("{name} is no operator"))?
         }
+    })
+}
+
+/// The type of elements whose short name is `word`.
+pub(super) fn short_dtype(word: &str) -> Result<DType, String> {
+    DType::by_short(word).ok_or_else(|| {
+        let known = DType::ALL.into_iter().filter(|ty| ty.is_computed()).map(DType::short);
+        let known: Vec<&str> = known.collect();
+        format!("{word} is no type of elements; there are {}", known.join(", "))
     })
 }
 

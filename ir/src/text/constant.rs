@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::attributes::Attributes;
 use super::scan::number;
+use crate::dtype::DType;
 use crate::graph::Graph;
 use crate::tensor::Tensor;
+use crate::ty::TensorType;
 
 /// Up to here a constant is printed element by element.
 const LISTED: usize = 16;
@@ -15,7 +17,7 @@ const LISTED: usize = 16;
 const MOST_GENERATED: usize = 1 << 26;
 
 /// The 64-bit FNV-1a hash of a tensor: of its rank and dimensions as 64-bit numbers, then of the bits of its
-/// elements, all least significant byte first.
+/// elements, all least significant byte first, then of the short name of their type if that is not f32.
 pub fn hash(tensor: &Tensor) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     let mut add = |bytes: &[u8]| {
@@ -25,7 +27,14 @@ pub fn hash(tensor: &Tensor) -> u64 {
     };
     add(&(tensor.shape().len() as u64).to_le_bytes());
     tensor.shape().iter().for_each(|&d| add(&(d as u64).to_le_bytes()));
-    tensor.data().iter().for_each(|x| add(&x.to_le_bytes()));
+    if tensor.dtype() == DType::F32 {
+        tensor.data().iter().for_each(|x| add(&x.to_le_bytes()));
+        return hash;
+    }
+    let mut bytes = vec![0; tensor.elements() * tensor.dtype().bytes()];
+    tensor.read_bytes(0, &mut bytes);
+    add(&bytes);
+    add(tensor.dtype().short().as_bytes());
     hash
 }
 
@@ -37,16 +46,22 @@ pub fn constants(graph: &Graph) -> HashMap<u64, Arc<Tensor>> {
 
 /// The part of a constant's line after the word `constant`.
 pub(super) fn print(tensor: &Tensor) -> String {
-    let data = tensor.data();
-    if data.len() <= LISTED {
-        let listed: Vec<String> = data.iter().map(|x| float(*x)).collect();
+    let (dtype, elements) = (tensor.dtype(), tensor.elements());
+    let text = |x: f64| match dtype {
+        DType::F32 => float(x as f32),
+        _ => number(&format!("{x:?}")).to_owned(),
+    };
+    if elements <= LISTED {
+        let listed: Vec<String> = tensor.numbers().into_iter().map(text).collect();
         return format!("[{}]", listed.join(", "));
     }
-    if data.len() <= MOST_GENERATED {
+    if elements <= MOST_GENERATED {
+        let data = tensor.numbers();
         if data.iter().all(|x| x.to_bits() == data[0].to_bits()) && !data[0].is_nan() {
-            return format!("fill={}", float(data[0]));
+            return format!("fill={}", text(data[0]));
         }
-        if data.iter().enumerate().all(|(i, x)| x.to_bits() == (i as f32).to_bits()) {
+        let counted = |i: usize| dtype.convert(i as f64, dtype);
+        if data.iter().enumerate().all(|(i, x)| x.to_bits() == counted(i).to_bits()) {
             return "iota".into();
         }
     }
@@ -58,24 +73,53 @@ pub(super) fn float(x: f32) -> String {
     number(&format!("{x:?}")).to_owned()
 }
 
-/// The data of a constant's line; `shape` is that of its type, if it has one.
+/// A number as an element of a type has it.
+fn element(x: f64, dtype: DType) -> Result<f64, String> {
+    match dtype.contains(x) {
+        true => Ok(dtype.convert(x, DType::F64)),
+        false => Err(format!("{x} is no {}", dtype.short())),
+    }
+}
+
+/// The elements of a list or a rule. An f32 is read as one, for a text that is read as an f64 first is rounded twice.
+fn listed(attributes: &mut Attributes, dtype: DType) -> Result<Option<Vec<f64>>, String> {
+    if dtype == DType::F32 {
+        let data = attributes.numbers::<f32>("")?;
+        return Ok(data.map(|data| data.into_iter().map(f64::from).collect()));
+    }
+    let Some(data) = attributes.numbers::<f64>("")? else { return Ok(None) };
+    data.into_iter().map(|x| element(x, dtype)).collect::<Result<_, _>>().map(Some)
+}
+
+/// As [`listed`], of the element that all are.
+fn filling(attributes: &mut Attributes, dtype: DType) -> Result<Option<f64>, String> {
+    if dtype == DType::F32 {
+        return Ok(attributes.number::<f32>("fill")?.map(f64::from));
+    }
+    attributes.number::<f64>("fill")?.map(|x| element(x, dtype)).transpose()
+}
+
+/// The data of a constant's line; `ty` is its type, if it has one.
 pub(super) fn parse(
     attributes: &mut Attributes,
-    shape: Option<Vec<usize>>,
+    ty: Option<TensorType>,
     lookup: &dyn Fn(u64) -> Option<Arc<Tensor>>,
 ) -> Result<Arc<Tensor>, String> {
-    if let Some(listed) = attributes.numbers::<f32>("")? {
+    let dtype = ty.as_ref().map_or(DType::F32, |ty| ty.dtype);
+    let shape = ty.map(|ty| ty.shape);
+    let made =
+        |shape: Vec<usize>, data: Vec<f64>| Tensor::from_numbers(dtype, shape, &data).map(Arc::new);
+    if let Some(listed) = listed(attributes, dtype)? {
         let shape = shape.unwrap_or_else(|| vec![listed.len()]);
         let count = listed.len();
-        return match Tensor::new(&shape[..], listed) {
-            Some(tensor) => Ok(tensor.into()),
-            None => Err(format!("{count} elements are listed for {shape:?}")),
-        };
+        return made(shape.clone(), listed)
+            .ok_or_else(|| format!("{count} elements are listed for {shape:?}"));
     }
     let shape = shape.ok_or("the type is missing")?;
     if let Some(hex) = attributes.word("fnv")? {
         let wanted = u64::from_str_radix(&hex, 16).map_err(|_| format!("fnv {hex} is no hash"))?;
-        let found = lookup(wanted).filter(|t| t.shape() == shape && hash(t) == wanted);
+        let found = lookup(wanted)
+            .filter(|t| t.shape() == shape && t.dtype() == dtype && hash(t) == wanted);
         return found.ok_or_else(|| format!("no data is given for fnv={hex} of {shape:?}"));
     }
     let elements: usize = shape.iter().product();
@@ -84,26 +128,30 @@ pub(super) fn parse(
             "{shape:?} has more than {MOST_GENERATED} elements, too many to generate"
         ));
     }
-    let data = if let Some(value) = attributes.number("fill")? {
+    let data = if let Some(value) = filling(attributes, dtype)? {
         vec![value; elements]
     } else if attributes.flag("iota")? {
-        (0..elements).map(|i| i as f32).collect()
+        (0..elements).map(|i| dtype.convert(i as f64, dtype)).collect()
     } else if let Some(seed) = attributes.number("seed")? {
-        arbitrary(seed).take(elements).collect()
+        let number = |eighths: i64| match dtype.is_float() {
+            true => eighths as f64 / 8.0,
+            false => dtype.wrapped(eighths),
+        };
+        arbitrary(seed).map(number).take(elements).collect()
     } else {
         return Err("a constant is a list, fill=, iota, seed= or fnv=".into());
     };
-    Tensor::new(shape, data).map(Arc::new).ok_or_else(|| "the size does not fit".into())
+    made(shape, data).ok_or_else(|| "the size does not fit".into())
 }
 
-/// Multiples of 1/8 from -1 to 1 (splitmix64): sums of their products are exact in f32 for a long time.
-fn arbitrary(seed: u64) -> impl Iterator<Item = f32> {
+/// Integers from -8 to 8 (splitmix64): sums of products of so many eighths are exact in f32 for a long time.
+fn arbitrary(seed: u64) -> impl Iterator<Item = i64> {
     let mut state = seed;
     std::iter::repeat_with(move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % 17) as f32 / 8.0 - 1.0
+        ((z ^ (z >> 31)) % 17) as i64 - 8
     })
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::DECLARED;
-use super::attributes::{Attribute, Attributes, layout, operator};
+use super::attributes::{Attribute, Attributes, layout, operator, short_dtype};
 use super::constant;
 use super::scan::{Token, scan};
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
-use crate::infer::check_shape;
+use crate::infer::check_type;
 use crate::tensor::Tensor;
 use crate::ty::TensorType;
 
@@ -74,10 +74,13 @@ impl Reader<'_> {
             _ => return Err("an output is an %id".into()),
         };
         let mut attributes = cursor.attributes()?;
-        let dtype = declared(&mut attributes)?;
+        let declared = declared(&mut attributes)?;
         attributes.finish()?;
         cursor.end()?;
-        self.graph.output_as(name, node, dtype);
+        match declared {
+            None => self.graph.output(name, node),
+            Some(dtype) => self.graph.output_as(name, node, dtype),
+        }
         Ok(())
     }
 
@@ -117,20 +120,19 @@ impl Reader<'_> {
         mut attributes: Attributes,
         ty: Option<TensorType>,
     ) -> Result<NodeId, String> {
-        let shape = ty.map(|ty| ty.shape);
         if op == "input" || op == "constant" {
             if !operands.is_empty() {
                 return Err(format!("{op} takes no operands"));
             }
-            return self.add_source(op, name, attributes, shape);
+            return self.add_source(op, name, attributes, ty);
         }
         let op = operator(op, operands.len(), &mut attributes)?;
         attributes.finish()?;
         let node = self.graph.add(name, op, operands).map_err(|e| e.to_string())?;
-        let inferred = &self.graph.node(node).ty.shape;
-        match shape {
-            Some(shape) if shape != *inferred => {
-                Err(format!("the type says {shape:?}, the operands make it {inferred:?}"))
+        let inferred = self.graph.node(node).ty.to_planar();
+        match ty.map(|ty| ty.to_planar()) {
+            Some(ty) if ty != inferred => {
+                Err(format!("the type says {ty}, the operands make it {inferred}"))
             }
             _ => Ok(node),
         }
@@ -142,30 +144,32 @@ impl Reader<'_> {
         op: &str,
         name: String,
         mut attributes: Attributes,
-        shape: Option<Vec<usize>>,
+        ty: Option<TensorType>,
     ) -> Result<NodeId, String> {
-        if let Some(shape) = &shape {
-            check_shape(shape).map_err(|e| e.to_string())?;
+        if let Some(ty) = &ty {
+            check_type(ty).map_err(|e| e.to_string())?;
         }
         if op == "input" {
-            let dtype = declared(&mut attributes)?;
+            let declared = declared(&mut attributes)?;
             attributes.finish()?;
-            let shape = shape.ok_or("the type is missing")?;
-            return Ok(self.graph.input_as(name, shape, dtype));
+            let node = self.graph.input_of(name, ty.ok_or("the type is missing")?.to_planar());
+            if let Some(dtype) = declared {
+                self.graph.declare_input(node, dtype);
+            }
+            return Ok(node);
         }
-        let tensor = constant::parse(&mut attributes, shape, self.lookup)?;
+        let tensor = constant::parse(&mut attributes, ty, self.lookup)?;
         attributes.finish()?;
-        check_shape(tensor.shape()).map_err(|e| e.to_string())?;
+        check_type(&tensor.ty()).map_err(|e| e.to_string())?;
         Ok(self.graph.constant(name, tensor))
     }
 }
 
-/// What the elements of an input or output are declared to be.
-fn declared(attributes: &mut Attributes) -> Result<DType, String> {
-    match attributes.word(DECLARED)? {
-        None => Ok(DType::F32),
-        Some(name) => DType::by_name(&name).ok_or_else(|| format!("{name} is no type of elements")),
-    }
+/// What the elements of an input or output are declared to be, if that is something else than what they are.
+fn declared(attributes: &mut Attributes) -> Result<Option<DType>, String> {
+    let unknown = |name: &str| format!("{name} is no type of elements");
+    let dtype = |name: String| DType::by_name(&name).ok_or_else(|| unknown(&name));
+    attributes.word(DECLARED)?.map(dtype).transpose()
 }
 
 /// The tokens of a line that have not been read yet.
@@ -267,13 +271,13 @@ impl Cursor {
         if !self.skip(':') {
             return Ok(None);
         }
-        if self.word().as_deref() != Some("f32") {
-            return Err("the type of an element is f32".into());
-        }
+        let word = self.word().ok_or("the type of an element is missing")?;
+        let dtype = short_dtype(&word)?;
         self.expect('[')?;
         let extents = self.words()?;
         let extent = |word: &String| word.parse().map_err(|_| format!("{word} is no extent"));
-        let mut ty = TensorType::planar(extents.iter().map(extent).collect::<Result<Vec<_>, _>>()?);
+        let mut ty =
+            TensorType::of(dtype, extents.iter().map(extent).collect::<Result<Vec<_>, _>>()?);
         if let Some(word) = self.word() {
             ty.layout = layout(&word).ok_or_else(|| format!("{word} is no layout"))?;
         }

@@ -31,18 +31,16 @@ pub fn print(graph: &Graph) -> String {
         lines.push(format!("{} = {}\n", id(node), definition(graph, *node, &operands)));
     }
     for output in graph.outputs() {
-        let declared = declared(output.dtype);
+        let own = graph.contains(output.node).then(|| graph.node(output.node).ty.dtype);
+        let declared = declared(output.dtype, own.unwrap_or_default());
         lines.push(format!("output {} = {}{declared}\n", quote(&output.name), id(&output.node)));
     }
     lines.concat()
 }
 
-/// What the elements of an input or output are declared to be.
-fn declared(dtype: DType) -> String {
-    match dtype {
-        DType::F32 => String::new(),
-        other => format!(" {DECLARED}={other}"),
-    }
+/// What the elements of an input or output are declared to be, if that is not what they are.
+fn declared(dtype: DType, own: DType) -> String {
+    if dtype == own { String::new() } else { format!(" {DECLARED}={dtype}") }
 }
 
 /// What follows `%id = ` in the line of a node.
@@ -59,7 +57,7 @@ fn definition(graph: &Graph, id: NodeId, operands: &[String]) -> String {
     }
     put_attributes(&node.op, &mut |attribute| line.extend([" ", &attribute]));
     if node.op == Op::Input {
-        line.push_str(&declared(graph.input_dtype(id)));
+        line.push_str(&declared(graph.input_dtype(id), node.ty.dtype));
     }
     // Writing to a string cannot fail.
     let _ = write!(line, " : {}", node.ty);
@@ -115,6 +113,7 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
         Op::Interpolate(op) => interpolate(op, put),
         Op::Transpose { perm } => put(format!("perm={perm:?}")),
         Op::Reorder(layout) => put(format!("to={layout}")),
+        Op::Convert { to } => put(format!("to={}", to.short())),
         Op::Input
         | Op::Constant(_)
         | Op::Unary(_)

@@ -1,9 +1,9 @@
 //! The interpreter's convolution against the definition, written as seven nested loops.
 
 use proptest::prelude::*;
-use resnetc_ir::Op;
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{Activation, Binary, Conv, PadMode, Pads, Residual, SliceAxis, Window};
+use resnetc_ir::{DType, Op};
 use resnetc_testing::values::{close, iota, value};
 
 /// `result[n][k][p][q]`: the sum over every channel and tap that falls on the picture.
@@ -49,6 +49,7 @@ struct Problem {
 fn values(shape: Vec<usize>) -> impl Strategy<Value = Value> {
     let count = shape.iter().product::<usize>();
     prop::collection::vec(-8..=8i32, count).prop_map(move |data| Value {
+        dtype: DType::F32,
         shape: shape.clone(),
         data: data.into_iter().map(|x| f64::from(x) / 4.0).collect(),
     })
@@ -91,7 +92,7 @@ proptest! {
         let got = eval_node(&fused, &[&src, &weights, &b, &plain]).expect("fits");
         let end = |x: f64| if relu { x.max(0.0) } else { x.clamp(-1.0, 1.0) };
         let want = plain.data.iter().map(|x| end(2.0 * x + f64::from(bias))).collect();
-        let want = Value { shape: got.shape.clone(), data: want };
+        let want = Value::new(got.shape.clone(), want);
         prop_assert!(close(&got, &want, 1e-12));
     }
 
@@ -128,7 +129,7 @@ proptest! {
         prop_assume!(op.groups == 1);
         let own = eval_node(&Op::Conv(op), &[&src, &weights]).expect("fits");
         let filters = weights.shape[0];
-        let scale = Value { shape: vec![filters, filters, 1, 1], data: vec![0.5; filters * filters] };
+        let scale = Value::new(vec![filters, filters, 1, 1], vec![0.5; filters * filters]);
         let point = Conv::new(Window::square(1, 1, 0), 1);
         let main = eval_node(&Op::Conv(point), &[&own, &scale]).expect("fits");
         let fused = Op::Conv(Conv { projection: Some(op.window), ..point });

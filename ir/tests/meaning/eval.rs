@@ -55,8 +55,8 @@ fn wrong_inputs_are_refused() {
     };
     refused(&[], "2 inputs, got 0");
     refused(&[good.clone(), good.clone(), good.clone()], "2 inputs, got 3");
-    refused(&[good.clone(), iota(&[1, 2])], "input \"b\" is f32[2], got [1, 2]");
-    let lying = Value { shape: vec![2], data: vec![0.0] };
+    refused(&[good.clone(), iota(&[1, 2])], "input \"b\" is f32[2], got f32[1, 2]");
+    let lying = Value::new(vec![2], vec![0.0]);
     refused(&[lying.clone(), good], "input \"a\": [2] does not have 1 elements");
     let message = eval_node(&Op::Identity, &[&lying]).expect_err("refused").to_string();
     assert!(message.contains("operand 0"), "{message}");

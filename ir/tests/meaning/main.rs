@@ -1,6 +1,7 @@
 //! What graphs and operators mean: types, values, the verifier's invariants, patches and the text form.
 
 mod conv;
+mod elements;
 mod eval;
 mod infer;
 mod operators;

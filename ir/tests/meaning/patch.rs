@@ -71,7 +71,7 @@ fn a_wrong_patch_changes_nothing() {
     let new = patch.add("new", Op::Reshape { shape }, &[x.into()]);
     patch.replace(y, new);
     let error = graph.apply(patch).expect_err("the shape differs");
-    assert!(matches!(error, PatchError::Shape { node, .. } if node == y), "{error}");
+    assert!(matches!(error, PatchError::Replaced { node, .. } if node == y), "{error}");
     assert_eq!(print(&graph), before);
     let mut patch = Patch::new("no such axis");
     let constant = patch.constant("c", Tensor::scalar(1.0));

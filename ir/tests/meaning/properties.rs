@@ -1,12 +1,16 @@
 //! Properties that hold for every graph.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use resnetc_ir::dot::dot;
 use resnetc_ir::eval::{eval, eval_each, eval_node};
 use resnetc_ir::text::{constants, parse, parse_with, print};
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op};
-use resnetc_testing::random_graph::random_graph;
+use resnetc_testing::coverage::{OPERATORS, Occurs, both, row};
 
 /// The graph read back from its own text.
 fn reread(graph: &Graph) -> Graph {
@@ -18,16 +22,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn random_graphs_verify(random in random_graph(0..12)) {
+    fn random_graphs_verify((random, _) in both(0..12)) {
         prop_assert_eq!(verify(&random.graph), Ok(()));
     }
 
     #[test]
-    fn inferred_and_evaluated_shapes_agree(random in random_graph(0..12)) {
+    fn inferred_and_evaluated_shapes_agree((random, _) in both(0..12)) {
         let mut seen = 0;
         let outputs = eval_each(&random.graph, &random.inputs(), &mut |id, _, value| {
             seen += 1;
-            assert_eq!(value.shape, random.graph.node(id).ty.shape);
+            assert_eq!(value.ty(), random.graph.node(id).ty);
+            assert!(value.data.iter().all(|&x| value.dtype.contains(x)));
             assert_eq!(value.data.len(), value.shape.iter().product::<usize>());
         });
         prop_assert_eq!(outputs.expect("evaluates").len(), random.graph.outputs().len());
@@ -35,7 +40,7 @@ proptest! {
     }
 
     #[test]
-    fn text_reads_back(random in random_graph(0..12)) {
+    fn text_reads_back((random, _) in both(0..12)) {
         let reread = reread(&random.graph);
         prop_assert_eq!(print(&reread), print(&random.graph));
         prop_assert_eq!(verify(&reread), Ok(()));
@@ -45,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn dot_has_every_computed_value(random in random_graph(0..12)) {
+    fn dot_has_every_computed_value((random, _) in both(0..12)) {
         let text = dot(&random.graph);
         for id in random.graph.nodes() {
             let collapsed = matches!(random.graph.node(id).op, Op::Constant(_));
@@ -61,7 +66,7 @@ proptest! {
 
     #[test]
     fn no_mutation_of_a_text_makes_the_parser_panic(
-        random in random_graph(0..8),
+        (random, _) in both(0..8),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..4usize), 1..4),
     ) {
         let mut text: Vec<char> = print(&random.graph).chars().collect();
@@ -79,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn operators_on_foreign_operands_fail_without_a_panic(a in random_graph(1..6), b in random_graph(1..6)) {
+    fn operators_on_foreign_operands_fail_without_a_panic((a, _) in both(1..6), (b, _) in both(1..6)) {
         let mut values = Vec::new();
         let collected = eval_each(&a.graph, &a.inputs(), &mut |_, _, value| values.push(value.clone()));
         prop_assert!(collected.is_ok());
@@ -89,5 +94,26 @@ proptest! {
                 let _ = eval_node(&b.graph.node(id).op, &operands.iter().collect::<Vec<_>>());
             }
         }
+    }
+}
+
+#[test]
+fn every_operator_occurs_where_its_row_says() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen: BTreeSet<(&str, bool)> = BTreeSet::new();
+    for _ in 0..2000 {
+        let (random, occurs) = both(4..12).new_tree(&mut runner).expect("there is one").current();
+        let ops = random.graph.nodes().map(|id| &random.graph.node(id).op);
+        seen.extend(ops.map(|op| (row(op).0, occurs == Occurs::Floats)));
+    }
+    for &(name, occurs) in OPERATORS {
+        let among_floats = seen.contains(&(name, true));
+        let among_integers = seen.contains(&(name, false));
+        let as_said = match occurs {
+            Occurs::Floats => among_floats,
+            Occurs::Integers => among_integers && !among_floats,
+            Occurs::Never => !among_integers && !among_floats,
+        };
+        assert!(as_said, "{name}: {occurs:?}, seen {among_floats} {among_integers}");
     }
 }

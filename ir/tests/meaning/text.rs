@@ -129,7 +129,12 @@ fn errors_say_where_and_what() {
     refused("%2 = relu(%5)", "%5 is not defined");
     refused("%1 = relu(%0)", "%1 is defined twice");
     refused("%2 = relu(%0, %1)", "needs 1 operand, got 2");
-    refused("%2 = relu(%0) : f32[1, 2]", "says [1, 2], the operands make it [1, 2, 4, 4]");
+    refused("%2 = relu(%0) : f32[1, 2]", "says f32[1, 2], the operands make it f32[1, 2, 4, 4]");
+    refused(
+        "%2 = relu(%0) : u8[1, 2, 4, 4]",
+        "says u8[1, 2, 4, 4], the operands make it f32[1, 2, 4, 4]",
+    );
+    refused("%2 = input : q4[1]", "q4 is no type of elements; there are f32, f16, bf16, f64, i8");
     refused("%2 = relu(%0) : f64[1]", "f32");
     refused("%2 = relu(%0) : f32[1, 2, 4, 4] nhwc", "nhwc is no layout");
     refused("%2 = relu(%0) axis=1", "axis does not belong here");

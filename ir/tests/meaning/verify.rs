@@ -45,7 +45,7 @@ fn cycle() {
     broken(&graph, &[1]);
     // Nothing that shows or runs a graph may hang or panic on it.
     assert!(resnetc_ir::eval::eval(&graph, &[]).is_err());
-    let x = resnetc_ir::eval::Value { shape: vec![4], data: vec![0.0; 4] };
+    let x = resnetc_ir::eval::Value::new(vec![4], vec![0.0; 4]);
     let error = resnetc_ir::eval::eval(&graph, &[x]).expect_err("has no value");
     assert!(error.to_string().contains("depends on its own result"), "{error}");
     assert!(parse(&resnetc_ir::text::print(&graph)).is_err());
@@ -88,7 +88,7 @@ fn outputs() {
     graph.output("out", foreign);
     let message = broken(&graph, &[10]);
     assert!(message.contains("output \"out\": %1"), "{message}");
-    let x = resnetc_ir::eval::Value { shape: vec![1], data: vec![0.0] };
+    let x = resnetc_ir::eval::Value::new(vec![1], vec![0.0]);
     assert!(resnetc_ir::eval::eval(&graph, &[x]).is_err());
     assert!(!resnetc_ir::text::print(&graph).is_empty());
     assert!(!resnetc_ir::dot::dot(&graph).is_empty());

@@ -126,7 +126,7 @@ fn needed(graph: &Graph) -> Vec<NodeId> {
 /// Constants are copied into messages; if they cannot fit, that memory is not spent.
 fn check_constants(graph: &Graph, order: &[NodeId]) -> Result<(), ExportError> {
     let constants = order.iter().filter_map(|&n| graph.constant_of(n));
-    check_size(constants.map(|t| 4 * t.data().len() as u64).sum())
+    check_size(constants.map(|t| t.ty().bytes() as u64).sum())
 }
 
 fn check_size(bytes: u64) -> Result<(), ExportError> {
@@ -166,6 +166,10 @@ impl Writer<'_> {
         let node = self.graph.node(id);
         if node.ty.layout != Layout::Planar {
             return Err("its value has a layout, which passes give and ONNX does not know".into());
+        }
+        if node.ty.dtype != DType::F32 {
+            let dtype = node.ty.dtype.short();
+            return Err(format!("its elements are {dtype}, and only values of f32 are written"));
         }
         let name = self.names.value(id).to_owned();
         match (&node.op, self.graph.constant_of(id)) {

@@ -117,6 +117,7 @@ pub(super) fn operator(
         Op::Interpolate(_) => return Err("ONNX needs several operators for it".into()),
         Op::Concat { axis } => with("Concat", vec![int("axis", *axis)]),
         Op::Transpose { perm } => with("Transpose", vec![ints("perm", perm)]),
+        Op::Convert { .. } => return Err("it is for elements that are no f32".into()),
         Op::Identity => plain("Identity"),
         Op::Reorder(_) => return Err("ONNX knows no layouts; write the graph before passes".into()),
     })

@@ -95,6 +95,7 @@ impl Roles<'_> {
             | Op::MaxPool(_)
             | Op::AveragePool { .. }
             | Op::GlobalAveragePool
+            | Op::Convert { .. }
             | Op::Identity
             | Op::Reorder(_)
             | Op::Reshape { .. } => apart,

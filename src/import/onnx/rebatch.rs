@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use resnetc_ir::infer::check_shape;
+use resnetc_ir::infer::check_type;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::pictures::{Role, roles};
@@ -37,12 +37,14 @@ pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, Stri
     let mut places: HashMap<NodeId, NodeId> = HashMap::new();
     for &id in graph.inputs() {
         let node = graph.node(id);
-        let mut shape = node.ty.shape.clone();
+        let mut ty = node.ty.clone();
         if inputs.contains(&id) {
-            shape[0] = batch.to;
+            ty.shape[0] = batch.to;
         }
-        check_shape(&shape).map_err(|e| e.to_string())?;
-        places.insert(id, new.input_as(node.name.clone(), shape, graph.input_dtype(id)));
+        check_type(&ty).map_err(|e| e.to_string())?;
+        let input = new.input_of(node.name.clone(), ty);
+        new.declare_input(input, graph.input_dtype(id));
+        places.insert(id, input);
     }
     for id in graph.topo() {
         let node = graph.node(id);

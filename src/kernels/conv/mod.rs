@@ -185,7 +185,8 @@ fn name(
 /// A convolution of a source as one line, all of whose residual is added.
 pub(super) fn problem(src: &Place, outputs: usize, conv: &Conv) -> ConvProblem {
     let [batch, inputs, h, w] = src.geometry.nchw();
-    ConvProblem { batch, inputs, size: [h, w], outputs, conv: *conv }
+    let factors = [src.geometry.ty.dtype; 2];
+    ConvProblem { batch, inputs, size: [h, w], outputs, factors, conv: *conv }
 }
 
 impl Operands<'_> {

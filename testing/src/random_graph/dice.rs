@@ -1,8 +1,8 @@
 //! Arbitrary numbers from a seed, for random graphs.
 
-use resnetc_ir::Tensor;
 use resnetc_ir::infer::WindowAxis;
 use resnetc_ir::op::{Activation, Pads, Window};
+use resnetc_ir::{DType, Tensor, TensorType};
 
 /// A source of numbers (splitmix64).
 pub struct Dice {
@@ -51,6 +51,22 @@ impl Dice {
     pub fn tensor(&mut self, shape: &[usize]) -> Tensor {
         let data = (0..shape.iter().product()).map(|_| self.number()).collect();
         Tensor::new(shape, data).expect("as many elements as the shape has")
+    }
+
+    /// A tensor of this type: of a type of integers any of them, of booleans both.
+    pub fn tensor_of(&mut self, ty: &TensorType) -> Tensor {
+        if ty.dtype.is_float() {
+            let numbers = self.tensor(&ty.shape).numbers();
+            return Tensor::from_numbers(ty.dtype, &ty.shape[..], &numbers).expect("it fits");
+        }
+        let mut number = |_| match self.between(0, 3) {
+            // Half of them are small, the others anywhere.
+            0 | 1 => f64::from(self.number()).abs(),
+            _ => f64::from(self.next() as i32),
+        };
+        let wrapped = |x| ty.dtype.convert(x, DType::I32);
+        let numbers: Vec<f64> = (0..ty.elements()).map(|i| wrapped(number(i))).collect();
+        Tensor::from_numbers(ty.dtype, &ty.shape[..], &numbers).expect("it fits")
     }
 
     /// Numbers that one can divide by, and that are variances.

@@ -1,0 +1,257 @@
+//! Which types of elements an operator takes, and which it gives.
+//!
+//! A column of the operators: [`rule`] has an arm for each. Types do not change silently: where operands must agree and
+//! do not, one of them has to be converted ([`Op::Convert`]).
+
+use super::{TypeError, fail};
+use crate::dtype::DType;
+use crate::op::{Activation, Binary, Gemm, Op, PadMode, TopK, TopPart, Unary};
+
+/// Types that an operand may have.
+type Types = &'static [DType];
+
+const FLOATS: Types = &[DType::F32, DType::F16, DType::BF16, DType::F64];
+
+const NUMBERS: Types = &[
+    DType::F32,
+    DType::F16,
+    DType::BF16,
+    DType::F64,
+    DType::I8,
+    DType::U8,
+    DType::I16,
+    DType::U16,
+    DType::I32,
+    DType::U32,
+];
+
+const ANY: Types = &[
+    DType::F32,
+    DType::F16,
+    DType::BF16,
+    DType::F64,
+    DType::I8,
+    DType::U8,
+    DType::I16,
+    DType::U16,
+    DType::I32,
+    DType::U32,
+    DType::Bool,
+];
+
+/// What both factors of a product of integers may be: their sums are exact in i32, and so is an f64's of them.
+const FACTORS: Types = &[DType::I8, DType::U8];
+
+/// What an operator does with types of elements.
+enum Rule {
+    /// All operands have one of these types, the same, and so has the result.
+    Alike(Types),
+    /// As [`Rule::Alike`] from an operand on; those before it may be anything.
+    AlikeFrom(usize, Types),
+    /// The operand has one of these types, and the result another one, whatever the operand's is.
+    Gives(Types, DType),
+    /// Products of the operands at these positions, to whose sums all others are added. All are floats, the same; or
+    /// the factors are integers of 8 bits, each its own type, and everything else is i32.
+    Products(Vec<usize>),
+}
+
+/// The rule of an operator; none of those without operands.
+fn rule(op: &Op) -> Option<Rule> {
+    Some(match op {
+        Op::Input | Op::Constant(_) => return None,
+        Op::Conv(conv) => {
+            let projected = conv.projected_operand().into_iter().flat_map(|i| [i, i + 1]);
+            Rule::Products([0, 1].into_iter().chain(projected).collect())
+        }
+        Op::Gemm(_) | Op::MatMul => Rule::Products(vec![0, 1]),
+        Op::BatchNorm { .. } => Rule::Alike(FLOATS),
+        Op::Unary(unary) => Rule::Alike(of_unary(unary)),
+        Op::Binary(binary) => Rule::Alike(of_binary(*binary)),
+        Op::Where => Rule::AlikeFrom(1, ANY),
+        Op::MaxPool(_) | Op::ReduceMax { .. } => Rule::Alike(NUMBERS),
+        Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. } => {
+            Rule::Alike(FLOATS)
+        }
+        Op::TopK(TopK { part: TopPart::Values, .. }) => Rule::Alike(NUMBERS),
+        Op::TopK(TopK { part: TopPart::Indices, .. }) => Rule::Gives(NUMBERS, DType::F32),
+        Op::Softmax { .. } | Op::Interpolate(_) => Rule::Alike(FLOATS),
+        Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Identity
+        | Op::Reorder(_) => Rule::Alike(ANY),
+        Op::Convert { to } => Rule::Gives(ANY, *to),
+    })
+}
+
+fn of_unary(unary: &Unary) -> Types {
+    match unary {
+        Unary::Relu | Unary::Clip { .. } | Unary::Abs | Unary::Sign => NUMBERS,
+        Unary::Sigmoid
+        | Unary::Tanh
+        | Unary::Erf
+        | Unary::Exp
+        | Unary::Log
+        | Unary::Sqrt
+        | Unary::Round
+        | Unary::Floor
+        | Unary::Ceil => FLOATS,
+    }
+}
+
+fn of_binary(binary: Binary) -> Types {
+    match binary {
+        Binary::Add | Binary::Sub | Binary::Mul => NUMBERS,
+        Binary::Max | Binary::Equal | Binary::Less | Binary::LessOrEqual => ANY,
+        // What a division by zero gives is open for integers.
+        Binary::Div | Binary::Pow => FLOATS,
+    }
+}
+
+/// The type of the result's elements.
+///
+/// # Errors
+/// Names an operand that has a type which the operator does not take, or a number among the attributes that is no element
+/// of the type.
+pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeError> {
+    let result = match rule(op) {
+        None => return fail("inputs and constants have no operands".into()),
+        Some(Rule::Alike(types)) => alike(op, operands, 0, types)?,
+        Some(Rule::AlikeFrom(first, types)) => {
+            in_types(op, operands, 0, ANY)?;
+            alike(op, operands, first, types)?
+        }
+        Some(Rule::Gives(types, to)) => {
+            in_types(op, operands, 0, types)?;
+            to
+        }
+        Some(Rule::Products(factors)) => products(op, operands, &factors)?,
+    };
+    check_dtype(result)?;
+    check_numbers(op, result)?;
+    Ok(result)
+}
+
+/// Checks that values may have such elements.
+pub(super) fn check_dtype(dtype: DType) -> Result<(), TypeError> {
+    match dtype.is_computed() {
+        true => Ok(()),
+        false => fail(format!("values of {} are not supported, only {}", dtype.short(), list(ANY))),
+    }
+}
+
+/// Checks that an operand's type is one of these.
+fn in_types(op: &Op, operands: &[DType], at: usize, types: Types) -> Result<(), TypeError> {
+    let given = operands[at];
+    if types.contains(&given) {
+        return Ok(());
+    }
+    fail(format!("operand {at} is {}, {} takes {}", given.short(), op.name(), list(types)))
+}
+
+/// The type that all operands from `first` on have.
+fn alike(op: &Op, operands: &[DType], first: usize, types: Types) -> Result<DType, TypeError> {
+    in_types(op, operands, first, types)?;
+    match (first..operands.len()).find(|&i| operands[i] != operands[first]) {
+        None => Ok(operands[first]),
+        Some(other) => fail(format!(
+            "operand {first} is {} and operand {other} is {}, {} takes operands of one type; one of them has to be \
+             converted",
+            operands[first].short(),
+            operands[other].short(),
+            op.name()
+        )),
+    }
+}
+
+/// The type of sums of products.
+fn products(op: &Op, operands: &[DType], factors: &[usize]) -> Result<DType, TypeError> {
+    if FLOATS.contains(&operands[0]) {
+        return alike(op, operands, 0, FLOATS);
+    }
+    for (i, given) in operands.iter().enumerate() {
+        let types: Types = if factors.contains(&i) { FACTORS } else { &[DType::I32] };
+        if !types.contains(given) {
+            return fail(format!(
+                "operand {i} is {}, {} of integers takes {} there; of floats it takes {} for all operands",
+                given.short(),
+                op.name(),
+                list(types),
+                list(FLOATS)
+            ));
+        }
+    }
+    Ok(DType::I32)
+}
+
+/// Checks that the numbers among an operator's attributes are such as its elements can be.
+fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
+    match op {
+        Op::Unary(Unary::Clip { lo, hi }) => check_limits(*lo, *hi, dtype),
+        Op::Conv(conv) => check_activation(conv.activation, dtype),
+        Op::Gemm(gemm) => {
+            let Gemm { alpha, beta, activation, .. } = *gemm;
+            if !dtype.is_float() && [alpha, beta] != [1.0; 2] {
+                return fail(format!(
+                    "alpha {alpha} and beta {beta} must be 1 where elements are integers"
+                ));
+            }
+            check_activation(activation, dtype)
+        }
+        Op::Pad { mode: PadMode::Constant(value), .. } if !dtype.contains((*value).into()) => {
+            fail(format!("a border of {value} is no {}", dtype.short()))
+        }
+        Op::Input
+        | Op::Constant(_)
+        | Op::BatchNorm { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::ReduceMax { .. }
+        | Op::TopK(_)
+        | Op::MatMul
+        | Op::Softmax { .. }
+        | Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Interpolate(_)
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Convert { .. }
+        | Op::Identity
+        | Op::Reorder(_) => Ok(()),
+    }
+}
+
+fn check_activation(activation: Activation, dtype: DType) -> Result<(), TypeError> {
+    match activation {
+        Activation::None | Activation::Relu => Ok(()),
+        Activation::Clip { lo, hi } => check_limits(lo, hi, dtype),
+    }
+}
+
+/// A limit may be beyond all elements: it limits nothing then.
+fn check_limits(lo: f32, hi: f32, dtype: DType) -> Result<(), TypeError> {
+    let fits = |limit: f32, open: f32| limit == open || dtype.contains(limit.into());
+    match fits(lo, f32::NEG_INFINITY) && fits(hi, f32::INFINITY) {
+        true => Ok(()),
+        false => fail(format!("limits {lo} and {hi} of a clip are no {}", dtype.short())),
+    }
+}
+
+/// `f32, f16 or f64`.
+fn list(types: Types) -> String {
+    let names: Vec<&str> = types.iter().map(|ty| ty.short()).collect();
+    match &names[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        names => names.concat(),
+    }
+}

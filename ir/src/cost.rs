@@ -19,7 +19,29 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
         Op::MatMul => {
             graph.operand(node, 0).and_then(|a| graph.node(a).ty.shape.last().copied()).unwrap_or(0)
         }
-        _ => 0,
+        Op::Input
+        | Op::Constant(_)
+        | Op::BatchNorm { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::ReduceMax { .. }
+        | Op::TopK(_)
+        | Op::Softmax { .. }
+        | Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Interpolate(_)
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Convert { .. }
+        | Op::Identity
+        | Op::Reorder(_) => 0,
     };
     (n.ty.elements() * per_output) as u64
 }

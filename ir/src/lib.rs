@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that knows petgraph |
 //! | [`op`] | [`Op`]: the closed set of operators and their attributes |
+//! | [`kind`] | [`OpKind`]: operators without their attributes |
 //! | [`ty`] | [`TensorType`]: elements, shape and layout |
 //! | [`dtype`] | [`DType`]: what the elements of a value are |
 //! | [`element`] | [`Element`]: elements as numbers and as bytes, and conversion between types |
@@ -27,6 +28,7 @@ pub mod element;
 pub mod eval;
 pub mod graph;
 pub mod infer;
+pub mod kind;
 pub mod op;
 pub mod patch;
 pub mod tensor;
@@ -37,6 +39,7 @@ pub mod verify;
 pub use dtype::DType;
 pub use element::Element;
 pub use graph::{Graph, GraphError, Node, NodeId};
+pub use kind::OpKind;
 pub use op::Op;
 pub use patch::{Change, Patch, PatchError};
 pub use tensor::Tensor;

@@ -29,7 +29,33 @@ impl Jump {
                 Some(Jump::Compare(*binary))
             }
             Op::TopK(top @ TopK { part: TopPart::Indices, .. }) => Some(Jump::Rank(*top)),
-            _ => None,
+            // A conversion to integers has no kernel yet whose sides could be followed.
+            Op::Convert { .. }
+            | Op::Input
+            | Op::Constant(_)
+            | Op::Conv(_)
+            | Op::BatchNorm { .. }
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Where
+            | Op::MaxPool(_)
+            | Op::AveragePool { .. }
+            | Op::GlobalAveragePool
+            | Op::ReduceMean { .. }
+            | Op::ReduceMax { .. }
+            | Op::TopK(_)
+            | Op::Gemm(_)
+            | Op::MatMul
+            | Op::Softmax { .. }
+            | Op::Reshape { .. }
+            | Op::Pad { .. }
+            | Op::Slice(_)
+            | Op::Gather { .. }
+            | Op::Interpolate(_)
+            | Op::Concat { .. }
+            | Op::Transpose { .. }
+            | Op::Identity
+            | Op::Reorder(_) => None,
         }
     }
 

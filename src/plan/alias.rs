@@ -14,6 +14,7 @@ use crate::kernels::geometry::Geometry;
 use crate::kernels::sink::ALIGN;
 
 use super::halo::covers;
+use super::memory::Access;
 use super::{Buffer, PlanStep, Reuse, dense};
 
 /// Steps, buffers without offsets yet, and the geometry of every value.
@@ -147,7 +148,7 @@ impl Assign<'_> {
     /// The operand that the result equals byte for byte.
     fn view(&self, node: NodeId) -> Option<NodeId> {
         let n = self.graph.node(node);
-        if !matches!(n.op, Op::Reshape { .. } | Op::Identity | Op::Reorder(_)) {
+        if !Access::of(&n.op).view {
             return None;
         }
         let operand = self.graph.operand(node, 0)?;
@@ -176,12 +177,7 @@ impl Assign<'_> {
         }
         let n = self.graph.node(node);
         let operands = self.graph.operands(node);
-        let candidates: Vec<usize> = match &n.op {
-            Op::Conv(conv) => conv.residual_operand().into_iter().collect(),
-            Op::Unary(_) => vec![0],
-            Op::Binary(_) => vec![0, 1],
-            _ => Vec::new(),
-        };
+        let candidates = Access::of(&n.op).in_place;
         let needs = self.halos.get(&node).copied().unwrap_or_default();
         candidates.into_iter().map(|c| operands[c]).find(|&operand| {
             let (Some(from), Some(&buffer)) =

@@ -7,25 +7,21 @@
 use std::collections::HashMap;
 
 use resnetc_ir::op::{Pads, Window};
-use resnetc_ir::{Graph, NodeId, Op};
+use resnetc_ir::{Graph, NodeId};
+
+use super::memory::Access;
 
 /// The border of each value that has one.
 pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Pads> {
     let mut halos: HashMap<NodeId, Pads> = HashMap::new();
     for &node in order.iter().rev() {
         let operands = graph.operands(node);
-        match &graph.node(node).op {
-            Op::Conv(conv) => {
-                widen(&mut halos, operands[0], reach(graph, node, operands[0], &conv.window));
-                if let (Some(window), Some(i)) = (&conv.projection, conv.projected_operand()) {
-                    widen(&mut halos, operands[i], reach(graph, node, operands[i], window));
-                }
-                if let Some(residual) = conv.residual_operand() {
-                    pass_on(graph, &mut halos, node, operands[residual]);
-                }
-            }
-            Op::Unary(_) | Op::Binary(_) => pass_on(graph, &mut halos, node, operands[0]),
-            _ => {}
+        let access = Access::of(&graph.node(node).op);
+        for (i, window) in access.windows {
+            widen(&mut halos, operands[i], reach(graph, node, operands[i], &window));
+        }
+        if let Some(&first) = access.in_place.first() {
+            pass_on(graph, &mut halos, node, operands[first]);
         }
     }
     halos

@@ -20,6 +20,7 @@ use crate::kernels::sink::{ALIGN, ARENA};
 pub mod alias;
 pub mod arena;
 pub mod halo;
+mod memory;
 pub mod schedule;
 pub mod table;
 pub mod verify;

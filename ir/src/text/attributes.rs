@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
 use crate::dtype::DType;
+use crate::kind::OpKind;
 use crate::op::{
     Activation, Binary, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis,
     TopK, TopPart, Unary, Window,
@@ -102,63 +103,78 @@ fn required<T>(key: &str, value: Option<T>) -> Result<T, String> {
 
 /// The operator called `name`, other than inputs and constants, with `operands` operands.
 pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Result<Op, String> {
-    Ok(match name {
-        "conv" => Op::Conv(conv(operands, from)?),
-        "batch_norm" => Op::BatchNorm { epsilon: from.number("epsilon")?.unwrap_or(1e-5) },
-        "clip" => Op::Unary(Unary::Clip {
-            lo: required("lo", from.number("lo")?)?,
-            hi: required("hi", from.number("hi")?)?,
-        }),
-        "where" => Op::Where,
-        "max_pool" => Op::MaxPool(pool(from)?),
-        "average_pool" => Op::AveragePool {
+    let unknown = || format!("{name} is no operator");
+    let axis = |from: &mut Attributes| required("axis", from.number("axis")?);
+    Ok(match OpKind::by_name(name).ok_or_else(unknown)? {
+        OpKind::Input | OpKind::Constant => return Err(unknown()),
+        OpKind::Conv => Op::Conv(conv(operands, from)?),
+        OpKind::BatchNorm => Op::BatchNorm { epsilon: from.number("epsilon")?.unwrap_or(1e-5) },
+        OpKind::Unary => Op::Unary(unary(name, from)?),
+        OpKind::Binary => {
+            let found = Binary::ALL.into_iter().find(|binary| binary.name() == name);
+            Op::Binary(found.ok_or_else(unknown)?)
+        }
+        OpKind::Where => Op::Where,
+        OpKind::MaxPool => Op::MaxPool(pool(from)?),
+        OpKind::AveragePool => Op::AveragePool {
             pool: pool(from)?,
             count_include_pad: from.flag("count_include_pad")?,
         },
-        "global_average_pool" => Op::GlobalAveragePool,
-        "reduce_mean" => Op::ReduceMean {
-            axes: required("axes", from.numbers("axes")?)?,
-            keep_dims: from.flag("keep_dims")?,
-        },
-        "top_values" => Op::TopK(top(TopPart::Values, from)?),
-        "top_indices" => Op::TopK(top(TopPart::Indices, from)?),
-        "reduce_max" => Op::ReduceMax {
-            axes: required("axes", from.numbers("axes")?)?,
-            keep_dims: from.flag("keep_dims")?,
-        },
-        "gemm" => Op::Gemm(gemm(operands, from)?),
-        "matmul" => Op::MatMul,
-        "softmax" => Op::Softmax { axis: required("axis", from.number("axis")?)? },
-        "reshape" => Op::Reshape { shape: required("shape", from.numbers("shape")?)? },
-        "pad" => pad(from)?,
-        "slice" => Op::Slice(slice(from)?),
-        "gather" => Op::Gather {
-            axis: required("axis", from.number("axis")?)?,
+        OpKind::GlobalAveragePool => Op::GlobalAveragePool,
+        OpKind::ReduceMean => {
+            let (axes, keep_dims) = reduction(from)?;
+            Op::ReduceMean { axes, keep_dims }
+        }
+        OpKind::ReduceMax => {
+            let (axes, keep_dims) = reduction(from)?;
+            Op::ReduceMax { axes, keep_dims }
+        }
+        OpKind::TopK => Op::TopK(top(name, from)?),
+        OpKind::Gemm => Op::Gemm(gemm(operands, from)?),
+        OpKind::MatMul => Op::MatMul,
+        OpKind::Softmax => Op::Softmax { axis: axis(from)? },
+        OpKind::Reshape => Op::Reshape { shape: required("shape", from.numbers("shape")?)? },
+        OpKind::Pad => pad(from)?,
+        OpKind::Slice => Op::Slice(slice(from)?),
+        OpKind::Gather => Op::Gather {
+            axis: axis(from)?,
             indices: required("indices", from.numbers::<usize>("indices")?)?.into(),
         },
-        "interpolate" => Op::Interpolate(Interpolate {
-            axis: required("axis", from.number("axis")?)?,
-            taps: required("taps", from.number("taps")?)?,
-            indices: required("indices", from.numbers::<usize>("indices")?)?.into(),
-            weights: required("weights", from.numbers::<f32>("weights")?)?.into(),
-        }),
-        "concat" => Op::Concat { axis: required("axis", from.number("axis")?)? },
-        "transpose" => Op::Transpose { perm: required("perm", from.numbers("perm")?)? },
-        "convert" => {
+        OpKind::Interpolate => Op::Interpolate(interpolate(from)?),
+        OpKind::Concat => Op::Concat { axis: axis(from)? },
+        OpKind::Transpose => Op::Transpose { perm: required("perm", from.numbers("perm")?)? },
+        OpKind::Convert => {
             let to = required("to", from.word("to")?)?;
             Op::Convert { to: short_dtype(&to)? }
         }
-        "identity" => Op::Identity,
-        "reorder" => {
+        OpKind::Identity => Op::Identity,
+        OpKind::Reorder => {
             let to = required("to", from.word("to")?)?;
             Op::Reorder(layout(&to).ok_or_else(|| format!("{to} is no layout"))?)
         }
-        _ => {
-            let unary = Unary::PLAIN.into_iter().find(|unary| unary.name() == name);
-            let binary = Binary::ALL.into_iter().find(|binary| binary.name() == name);
-            let found = unary.map(Op::Unary).or(binary.map(Op::Binary));
-            found.ok_or_else(|| format!("{name} is no operator"))?
-        }
+    })
+}
+
+fn unary(name: &str, from: &mut Attributes) -> Result<Unary, String> {
+    match Unary::PLAIN.into_iter().find(|unary| unary.name() == name) {
+        Some(plain) => Ok(plain),
+        None => Ok(Unary::Clip {
+            lo: required("lo", from.number("lo")?)?,
+            hi: required("hi", from.number("hi")?)?,
+        }),
+    }
+}
+
+fn reduction(from: &mut Attributes) -> Result<(Vec<usize>, bool), String> {
+    Ok((required("axes", from.numbers("axes")?)?, from.flag("keep_dims")?))
+}
+
+fn interpolate(from: &mut Attributes) -> Result<Interpolate, String> {
+    Ok(Interpolate {
+        axis: required("axis", from.number("axis")?)?,
+        taps: required("taps", from.number("taps")?)?,
+        indices: required("indices", from.numbers::<usize>("indices")?)?.into(),
+        weights: required("weights", from.numbers::<f32>("weights")?)?.into(),
     })
 }
 
@@ -206,7 +222,8 @@ fn activation(from: &mut Attributes) -> Result<Activation, String> {
     }
 }
 
-fn top(part: TopPart, from: &mut Attributes) -> Result<TopK, String> {
+fn top(name: &str, from: &mut Attributes) -> Result<TopK, String> {
+    let part = if name == "top_values" { TopPart::Values } else { TopPart::Indices };
     let axis = required("axis", from.number("axis")?)?;
     let k = required("k", from.number("k")?)?;
     Ok(TopK { axis, k, largest: !from.flag("smallest")?, part })

@@ -9,8 +9,8 @@ use resnetc_ir::dot::dot;
 use resnetc_ir::eval::{eval, eval_each, eval_node};
 use resnetc_ir::text::{constants, parse, parse_with, print};
 use resnetc_ir::verify::verify;
-use resnetc_ir::{Graph, Op};
-use resnetc_testing::coverage::{OPERATORS, Occurs, both, row};
+use resnetc_ir::{Graph, Op, OpKind};
+use resnetc_testing::coverage::{Occurs, both, occurs};
 
 /// The graph read back from its own text.
 fn reread(graph: &Graph) -> Graph {
@@ -98,22 +98,36 @@ proptest! {
 }
 
 #[test]
-fn every_operator_occurs_where_its_row_says() {
+fn every_operator_occurs_where_it_is_said_to() {
     let mut runner = TestRunner::deterministic();
-    let mut seen: BTreeSet<(&str, bool)> = BTreeSet::new();
+    let mut seen: BTreeSet<(OpKind, bool)> = BTreeSet::new();
     for _ in 0..2000 {
-        let (random, occurs) = both(4..12).new_tree(&mut runner).expect("there is one").current();
-        let ops = random.graph.nodes().map(|id| &random.graph.node(id).op);
-        seen.extend(ops.map(|op| (row(op).0, occurs == Occurs::Floats)));
+        let (random, among) = both(4..12).new_tree(&mut runner).expect("there is one").current();
+        let kinds = random.graph.nodes().map(|id| random.graph.node(id).op.kind());
+        seen.extend(kinds.map(|kind| (kind, among == Occurs::Floats)));
     }
-    for &(name, occurs) in OPERATORS {
-        let among_floats = seen.contains(&(name, true));
-        let among_integers = seen.contains(&(name, false));
-        let as_said = match occurs {
-            Occurs::Floats => among_floats,
-            Occurs::Integers => among_integers && !among_floats,
-            Occurs::Never => !among_integers && !among_floats,
+    for &kind in OpKind::ALL {
+        let (floats, integers) = (seen.contains(&(kind, true)), seen.contains(&(kind, false)));
+        let as_said = match occurs(kind) {
+            Occurs::Floats => floats,
+            Occurs::Integers => integers && !floats,
+            Occurs::Never => !integers && !floats,
         };
-        assert!(as_said, "{name}: {occurs:?}, seen {among_floats} {among_integers}");
+        assert!(as_said, "{kind:?}: {:?}, seen {floats} {integers}", occurs(kind));
+    }
+}
+
+#[test]
+fn kinds_know_their_names() {
+    for &kind in OpKind::ALL {
+        assert!(kind.names().iter().all(|name| OpKind::by_name(name) == Some(kind)), "{kind:?}");
+    }
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..300 {
+        let (random, _) = both(4..12).new_tree(&mut runner).expect("there is one").current();
+        for id in random.graph.nodes() {
+            let op = &random.graph.node(id).op;
+            assert!(op.kind().names().contains(&op.name()), "{op:?}");
+        }
     }
 }

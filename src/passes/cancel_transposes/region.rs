@@ -327,7 +327,7 @@ fn works_in_any_order(graph: &Graph, node: NodeId, rank: usize) -> bool {
 /// The operator on values `v'` that computes what `op` computes on `transpose(v', perm)`, transposed back.
 fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
     Some(match op {
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Identity => op.clone(),
+        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Convert { .. } | Op::Identity => op.clone(),
         Op::Pad { before, after, mode } => {
             Op::Pad { before: scattered(before, perm), after: scattered(after, perm), mode: *mode }
         }
@@ -341,7 +341,22 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
             axes.sort_unstable();
             Op::ReduceMean { axes, keep_dims: true }
         }
-        _ => return None,
+        // Those of pictures know which axes are height and width, the others have an order of axes of their own.
+        Op::Input
+        | Op::Constant(_)
+        | Op::Conv(_)
+        | Op::BatchNorm { .. }
+        | Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { keep_dims: false, .. }
+        | Op::ReduceMax { .. }
+        | Op::TopK(_)
+        | Op::Gemm(_)
+        | Op::MatMul
+        | Op::Reshape { .. }
+        | Op::Transpose { .. }
+        | Op::Reorder(_) => return None,
     })
 }
 

@@ -91,7 +91,29 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
             let residual = conv.residual_operand();
             reads.iter().enumerate().all(|(i, &o)| (Some(i) == residual) == (o == operand))
         }
-        _ => false,
+        Op::Input
+        | Op::Constant(_)
+        | Op::BatchNorm { .. }
+        | Op::Where
+        | Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::ReduceMax { .. }
+        | Op::TopK(_)
+        | Op::Gemm(_)
+        | Op::MatMul
+        | Op::Softmax { .. }
+        | Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Interpolate(_)
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Convert { .. }
+        | Op::Identity
+        | Op::Reorder(_) => false,
     }
 }
 

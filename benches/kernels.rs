@@ -65,7 +65,7 @@ impl Subject {
             context.input_mut(i).expect("inputs agree").copy_from_slice(&value.to_f32());
         }
         model.run(&mut context).expect("its own context");
-        let found = context.output(0).expect("one output");
+        let found = context.output::<f32>(0).expect("one output");
         let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
         let most = f64::from(largest) * close.unwrap_or(0.0);
         let is_close = |(f, e): (&f32, &f32)| f64::from((f - e).abs()) <= most;

@@ -16,7 +16,7 @@ fn compiled(name: &str, threads: usize, passes: PassSelection) -> (Model, Contex
     let options = Options::default().threads(threads).passes(passes);
     let model = Compiler::new(options).load(name).expect("built in").compile().expect("compiles");
     let mut cx = model.context().expect("memory");
-    let input = cx.input_mut(0).expect("one input");
+    let input = cx.input_mut::<f32>(0).expect("one input");
     input.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 97) as f32 / 48.0 - 1.0);
     model.run(&mut cx).expect("its own context");
     (model, cx)
@@ -30,8 +30,8 @@ fn networks(c: &mut Criterion) {
             let (fused, mut fused_cx) = compiled(name, threads, PassSelection::All);
             let (unfused, mut unfused_cx) = compiled(name, threads, PassSelection::None);
             let (a, b) = (
-                fused_cx.output(0).expect("one output"),
-                unfused_cx.output(0).expect("one output"),
+                fused_cx.output::<f32>(0).expect("one output"),
+                unfused_cx.output::<f32>(0).expect("one output"),
             );
             let apart = Difference::of(a, b.iter().map(|&y| f64::from(y)));
             assert!(

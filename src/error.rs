@@ -170,16 +170,36 @@ pub enum RunError {
     #[error("the context belongs to another model; make one with this model's context()")]
     ForeignContext,
     /// An input of integers or booleans holds something else.
-    #[error("input \"{}\" is {dtype}, but its element {index} is {value}{}", one_line(.input, 200), takes(.dtype))]
+    #[error("input \"{}\" is {dtype}, but its element {index} is {}{}", one_line(.input, 200), number(*.value), takes(.dtype))]
     Element {
         /// The input's name.
         input: String,
         /// Which of its elements, in row-major order: the first that is wrong.
         index: usize,
         /// What it is.
-        value: f32,
+        value: f64,
         /// What the model says that it must be.
         dtype: DType,
+    },
+    /// Elements of another type were given or asked for than an input or output has.
+    #[error("{} is of {}, and {} was asked for", one_line(.port, 220), .expected.short(), .given.short())]
+    ElementType {
+        /// Which input or output: `input "x"`.
+        port: String,
+        /// The type that it has.
+        expected: DType,
+        /// The type that was given or asked for.
+        given: DType,
+    },
+    /// An input was given another number of elements than it has.
+    #[error("{} has {expected} elements, and {given} were given", one_line(.port, 220))]
+    Length {
+        /// Which input: `input "x"`.
+        port: String,
+        /// How many it has.
+        expected: usize,
+        /// How many were given.
+        given: usize,
     },
     /// The list of times has not one entry a step.
     #[error("{given} times for {steps} steps")]
@@ -208,10 +228,18 @@ impl RunError {
             RunError::Interpreter(_) => ErrorCode::Interpreter,
             RunError::ForeignContext => ErrorCode::ForeignContext,
             RunError::Element { .. } => ErrorCode::InputElement,
+            RunError::ElementType { .. } => ErrorCode::PortType,
+            RunError::Length { .. } => ErrorCode::InputLength,
             RunError::Times { .. } => ErrorCode::StepTimes,
             RunError::Memory { .. } => ErrorCode::OutOfMemory,
         }
     }
+}
+
+/// A number as short as f32 that it may be.
+fn number(x: f64) -> String {
+    let float = x as f32;
+    if f64::from(float) == x || x.is_nan() { float.to_string() } else { x.to_string() }
 }
 
 /// What an input of integers takes.

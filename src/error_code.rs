@@ -98,6 +98,8 @@ codes! {
     NoSuchOutput, "no-such-output", Call, "The model has no output of this number.";
     ForeignContext, "foreign-context", Call, "The context was made by another model.";
     InputElement, "input-element", Call, "An input of integers or truth values holds something else.";
+    PortType, "port-type", Call, "An input or output has elements of another type than those that were given or asked for.";
+    InputLength, "input-length", Call, "An input has another number of elements than were given.";
     StepTimes, "step-times", Call, "The list of times has not one entry for each step.";
     InputShape, "input-shape", Call, "Values were given for an input of another shape.";
     ArrayElement, "array-element", Call, "An element cannot become one of another type without a loss.";

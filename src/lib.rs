@@ -10,7 +10,7 @@
 //! # fn main() -> Result<(), resnetc::Error> {
 //! let model = Compiler::new(Options::default()).load("resnet50.onnx")?.compile()?; // Send + Sync, cheap to clone
 //! let mut cx = model.context()?; // owns the arena; one per thread
-//! let pixels = vec![0.0; 3 * 224 * 224];
+//! let pixels = vec![0.0f32; 3 * 224 * 224];
 //! cx.input_mut(0)?.copy_from_slice(&pixels); // NCHW f32
 //! model.run(&mut cx)?;
 //! let logits: &[f32] = cx.output(0)?;
@@ -25,7 +25,7 @@
 //! | [`Compiler`], [`Options`] | load what a file, a name or a [`Graph`](ir::Graph) describes |
 //! | [`Description`], [`Network`] | what was described: before it has sizes, and before it is compiled |
 //! | [`Model`], [`Port`], [`Context`] | what was compiled, its inputs and outputs, and the memory of a run |
-//! | [`Array`], [`DType`] | elements of every type, and which of them a network takes |
+//! | [`Array`], [`DType`], [`Element`] | elements of every type, and which of them a network takes |
 //! | [`errors`] | what can go wrong, each with a code that stays |
 //! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
 //! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
@@ -96,7 +96,7 @@ pub use options::{Engine, Numerics, Options};
 pub use passes::PassSelection;
 pub use plan::Reuse;
 pub use resnetc_ir as ir;
-pub use resnetc_ir::DType;
+pub use resnetc_ir::{DType, Element};
 pub use runtime::model::{Context, Model, Port};
 #[doc(inline)]
 pub use tune::Tuned;

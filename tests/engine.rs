@@ -53,7 +53,7 @@ fn context(model: &Model) -> Context {
 /// Whether the outputs are those that the network's framework computed.
 fn is_right(context: &Context) -> bool {
     let wanted = safetensors::load_tensor(&fixture("io.safetensors"), Some("output"));
-    let (wanted, found) = (wanted.expect("fixture"), context.output(0).expect("one"));
+    let (wanted, found) = (wanted.expect("fixture"), context.output::<f32>(0).expect("one"));
     let greatest = wanted.data().iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
     let close = |(a, b): (&f32, &f32)| (a - b).abs() <= TOLERANCE * greatest;
     wanted.elements() == found.len() && found.iter().zip(wanted.data()).all(close)
@@ -89,7 +89,7 @@ fn an_interpreted_model_is_a_model() {
     assert_eq!(wrong, Err(RunError::Times { given: 1, steps: 0 }));
     assert_eq!(model.run(&mut context(&compiled)), Err(RunError::ForeignContext));
     assert_eq!(compiled.run(&mut own), Err(RunError::ForeignContext));
-    assert!(own.input_mut(1).is_err() && own.output(1).is_err());
+    assert!(own.input_mut::<f32>(1).is_err() && own.output::<f32>(1).is_err());
     // A context outlives its model, and models are shared.
     let clone = model.clone();
     drop(model);

@@ -39,11 +39,11 @@ mod unix {
 
     /// The bits of all outputs for the same input.
     fn run(model: &Model, context: &mut Context) -> Vec<u32> {
-        let input = context.input_mut(0).expect("one");
+        let input = context.input_mut::<f32>(0).expect("one");
         input.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 17) as f32 / 8.0 - 1.0);
         context.poison();
         model.run(context).expect("its own context");
-        context.output(0).expect("one").iter().map(|x| x.to_bits()).collect()
+        context.output::<f32>(0).expect("one").iter().map(|x| x.to_bits()).collect()
     }
 
     /// Runs `child` in a forked process, and sees that it came to its end. A child that hangs is ended by its alarm.

@@ -146,7 +146,7 @@ fn load(file: &Path, threads: usize) -> Network {
 
 fn run(model: &Model) {
     let mut context = model.context().expect("memory");
-    context.input_mut(0).expect("one").fill(1.0);
+    context.input_mut::<f32>(0).expect("one").fill(1.0);
     model.run(&mut context).expect("its own context");
 }
 

@@ -183,7 +183,7 @@ fn a_context_of_another_model_is_refused() {
     let (a, b) = (load(), load());
     let mut cx = a.context().expect("memory");
     assert_eq!(b.run(&mut cx), Err(resnetc::RunError::ForeignContext));
-    assert!(cx.input_mut(1).is_err() && cx.output(1).is_err());
+    assert!(cx.input_mut::<f32>(1).is_err() && cx.output::<f32>(1).is_err());
 }
 
 proptest! {
@@ -205,7 +205,7 @@ proptest! {
             }
             model.run(&mut cx).expect("its own context");
             for (i, (e, bound)) in expected.iter().zip(&bounds).enumerate() {
-                for ((g, e), m) in cx.output(i).expect("outputs agree").iter().zip(&e.data).zip(&bound.magnitude) {
+                for ((g, e), m) in cx.output::<f32>(i).expect("outputs agree").iter().zip(&e.data).zip(&bound.magnitude) {
                     let allowed = m * roundings * 2f64.powi(-24) + 1e-30;
                     prop_assert!(is_close(f64::from(*g), *e, allowed), "{isa}: {g} for {e}");
                 }

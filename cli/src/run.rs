@@ -157,7 +157,7 @@ fn compute(
     let time = start.elapsed();
     let mut results = Vec::new();
     for (i, port) in model.outputs().iter().enumerate() {
-        let tensor = Tensor::new(port.shape.clone(), context.output(i)?.to_vec());
+        let tensor = Tensor::new(port.shape.clone(), context.output::<f32>(i)?.to_vec());
         let tensor = tensor.ok_or_else(|| Failure::new("an output has another size than shape"))?;
         results.push(Output { name: port.name.clone(), tensor, dtype: port.dtype });
     }

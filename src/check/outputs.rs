@@ -47,7 +47,7 @@ impl Check<'_> {
         let context = values::run(&model, self.inputs)?;
         let expected = self.reference(choices, work)?;
         let compared = expected.iter().enumerate().map(|(i, expected)| {
-            let found = context.output(i)?;
+            let found = context.output::<f32>(i)?;
             let difference = Difference::of(found, expected.data.iter().copied());
             let classes = Classes::of(&expected.shape, found, &expected.data);
             Ok(Compared { classes, ..self.output(i, difference) })

@@ -54,7 +54,7 @@ impl Check<'_> {
         let alone = isolate::scheduled(scheduled, node)?;
         let model = (self.subject.compile)(alone, self.network.options())?;
         let context = values::run(&model, &inputs)?;
-        let found = context.output(0)?;
+        let found = context.output::<f32>(0)?;
         let layer = Compared::of_node(
             scheduled,
             node,

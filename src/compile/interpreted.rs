@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resnetc_ir::{DType, Graph, NodeId, TensorType};
+use resnetc_ir::{DType, Graph, NodeId};
 
 use super::{CompileReport, Interpreted};
 use crate::error::Error;
@@ -19,10 +19,10 @@ pub(super) fn model(graph: Graph, options: &Options, why: Interpreted) -> Result
     let isa = options.isa.resolve()?;
     let mut arena_bytes = 0;
     let mut port = |name: &str, node: NodeId, dtype: DType| {
-        let shape = graph.node(node).ty.shape.clone();
-        let geometry = Geometry::new(TensorType::planar(shape.clone()));
-        let place = Place { base: ARENA, offset: arena_bytes as i64, geometry };
-        arena_bytes += (shape.iter().product::<usize>() * size_of::<f32>()).next_multiple_of(ALIGN);
+        let ty = graph.node(node).ty.to_planar();
+        let shape = ty.shape.clone();
+        let place = Place { base: ARENA, offset: arena_bytes as i64, geometry: Geometry::new(ty) };
+        arena_bytes += place.geometry.bytes().next_multiple_of(ALIGN);
         Port { name: name.to_owned(), shape, dtype, place }
     };
     let input = |&i: &NodeId| (graph.node(i).name.as_str(), i, graph.input_dtype(i));

@@ -1,6 +1,7 @@
 //! Page-aligned memory for arenas and packed constants.
 
 use memmap2::MmapMut;
+use resnetc_ir::Element;
 
 /// Zeroed memory, aligned to a page, on huge pages where the system has them.
 pub struct Memory {
@@ -84,24 +85,20 @@ impl Memory {
         let range = self.start..self.start + self.len;
         self.map.as_mut().map_or(&mut [][..], |m| &mut m[range])
     }
-
-    /// The memory as values.
-    pub fn floats(&self) -> &[f32] {
-        // SAFETY: every bit pattern is an f32.
-        let (_, floats, _) = unsafe { self.bytes().align_to::<f32>() };
-        floats
-    }
-
-    /// The memory as values, to write.
-    pub fn floats_mut(&mut self) -> &mut [f32] {
-        as_floats(self.bytes_mut())
-    }
 }
 
-/// Bytes as values, to write: all of them, where they begin and end at a value.
-pub(super) fn as_floats(bytes: &mut [u8]) -> &mut [f32] {
-    // SAFETY: every bit pattern is an f32, and every f32 is bytes.
-    let (before, floats, after) = unsafe { bytes.align_to_mut::<f32>() };
-    debug_assert!(before.is_empty() && after.is_empty(), "packed values are aligned");
-    floats
+/// Bytes as elements: all of them, where they begin and end at one, as places of values do.
+pub(super) fn elements<T: Element>(bytes: &[u8]) -> &[T] {
+    // SAFETY: elements are plain numbers ([`Element`] is closed), so every bit pattern is one.
+    let (before, elements, after) = unsafe { bytes.align_to::<T>() };
+    debug_assert!(before.is_empty() && after.is_empty(), "elements are aligned");
+    elements
+}
+
+/// As [`elements`], to write.
+pub(super) fn elements_mut<T: Element>(bytes: &mut [u8]) -> &mut [T] {
+    // SAFETY: elements are plain numbers ([`Element`] is closed), so every bit pattern is one, and each is bytes.
+    let (before, elements, after) = unsafe { bytes.align_to_mut::<T>() };
+    debug_assert!(before.is_empty() && after.is_empty(), "elements are aligned");
+    elements
 }

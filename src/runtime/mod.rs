@@ -3,15 +3,17 @@
 //! | room | holds |
 //! |---|---|
 //! | [`model`] | the network, and the memory of one run |
+//! | `port`, `context` | inputs and outputs, and what callers write to and read from them |
 //! | `compiled` | running machine code |
 //! | [`pool`] | threads that share the chunks of a region |
 //! | [`fpenv`] | denormal numbers flushed to zero for the length of a run |
-//! //! | [`memory`], [`pack`] | arenas, and packed constants |
+//! | [`memory`], [`pack`] | arenas, and packed constants |
 //! | [`mod@file`] | files in memory that goes back piece by piece |
-//! //! | [`peak`], [`bandwidth`] | how fast this machine multiplies and adds, and how fast it reads memory |
+//! | [`peak`], [`bandwidth`] | how fast this machine multiplies and adds, and how fast it reads memory |
 
 pub mod bandwidth;
 pub(crate) mod compiled;
+mod context;
 pub mod file;
 pub mod fpenv;
 pub mod memory;
@@ -19,4 +21,5 @@ pub mod model;
 pub mod pack;
 pub mod peak;
 pub mod pool;
+mod port;
 pub mod trace;

@@ -8,7 +8,6 @@ use resnetc_ir::{DType, Graph};
 
 use crate::codegen::code::Bases;
 use crate::error::RunError;
-use crate::kernels::geometry::Place;
 use crate::kernels::sink::{ARENA, BASES, THREAD, WEIGHTS};
 use crate::report::compilation::CompileReport;
 use crate::report::convolutions::ChosenConvolution;
@@ -17,49 +16,14 @@ use crate::report::kernels::KernelInfo;
 use crate::report::plan::MemoryPlan;
 
 use super::compiled::Compiled;
-use super::memory::Memory;
+use super::memory::{Memory, elements};
 use super::trace::RunTrace;
 
 pub use super::compiled::StepInfo;
+pub use super::port::Port;
 
 /// Threads' own memory starts on pages of their own, so that none shares a cache line or a page with another's.
 const PAGE: usize = 4096;
-
-/// One input or output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// Its name in the model's description.
-    pub name: String,
-    /// Its shape; elements are f32 in row-major order.
-    pub shape: Vec<usize>,
-    /// What the model's description says that its elements are. A [`Context`] holds the f32 of the same value, whatever
-    /// this is. An input of integers or booleans takes nothing else ([`DType::holds`]), which every run checks; outputs
-    /// of integers are integers. All arithmetic is f32: what goes into an input of float16 need not be a float16, and
-    /// what comes out of an output of float16 is not rounded to one.
-    pub dtype: DType,
-    pub(crate) place: Place,
-}
-
-impl Port {
-    fn range(&self) -> std::ops::Range<usize> {
-        let start = self.place.offset as usize / 4;
-        start..start + self.shape.iter().product::<usize>()
-    }
-
-    /// The first element that is none of the port's type.
-    fn foreign(&self, elements: &[f32]) -> Option<RunError> {
-        let (lo, hi) = self.dtype.integers()?;
-        let (lo, hi) = (lo as f32, hi as f32);
-        // The common case is one loop without branches.
-        let fits = |&x: &f32| (x >= lo) & (x <= hi) & (x.trunc() == x);
-        if elements.iter().fold(true, |all, x| all & fits(x)) {
-            return None;
-        }
-        let (index, &value) = elements.iter().enumerate().find(|(_, x)| !fits(x))?;
-        let (input, dtype) = (self.name.clone(), self.dtype);
-        Some(RunError::Element { input, index, value, dtype })
-    }
-}
 
 /// Everything that a run needs and does not change.
 #[derive(Debug)]
@@ -100,8 +64,8 @@ pub struct Model {
 /// The memory of one run: inputs, outputs and everything between them.
 #[derive(Debug)]
 pub struct Context {
-    program: Arc<Program>,
-    arena: Memory,
+    pub(super) program: Arc<Program>,
+    pub(super) arena: Memory,
     /// What the threads of a run have for themselves, one stretch each.
     _threads: Memory,
     /// Where the arena, the weights and a thread's own memory start, for each thread; nothing of it moves.
@@ -231,12 +195,12 @@ impl Model {
     }
 
     fn interpret(&self, graph: &Graph, context: &mut Context) -> Result<(), RunError> {
-        let floats = context.arena.floats_mut();
-        let value = |port: &Port| Value::from_f32(port.shape.clone(), &floats[port.range()]);
+        let bytes = context.arena.bytes_mut();
+        let value = |port: &Port| port.value(&bytes[port.range()]);
         let inputs: Vec<Value> = self.inputs().iter().map(value).collect();
         let outputs = eval(graph, &inputs).map_err(|e| RunError::Interpreter(e.to_string()))?;
         for (port, output) in self.outputs().iter().zip(outputs) {
-            floats[port.range()].copy_from_slice(&output.to_f32());
+            port.write(&output, &mut bytes[port.range()]);
         }
         Ok(())
     }
@@ -245,45 +209,9 @@ impl Model {
         if !Arc::ptr_eq(&self.program, &context.program) {
             return Err(RunError::ForeignContext);
         }
-        let floats = context.arena.floats();
-        let foreign = |port: &Port| port.foreign(&floats[port.range()]);
-        self.program.inputs.iter().find_map(foreign).map_or(Ok(()), Err)
-    }
-}
-
-impl Context {
-    /// An input, to be written before a run: row-major, as [`Model::inputs`] says. It keeps its contents.
-    ///
-    /// # Errors
-    /// If there is no such input.
-    pub fn input_mut(&mut self, index: usize) -> Result<&mut [f32], RunError> {
-        let inputs = &self.program.inputs;
-        let port =
-            inputs.get(index).ok_or(RunError::NoSuchInput { index, inputs: inputs.len() })?;
-        Ok(&mut self.arena.floats_mut()[port.range()])
-    }
-
-    /// An output of the last run: row-major, as [`Model::outputs`] says. Before the first run it is zeros.
-    ///
-    /// # Errors
-    /// If there is no such output.
-    pub fn output(&self, index: usize) -> Result<&[f32], RunError> {
-        let outputs = &self.program.outputs;
-        let port =
-            outputs.get(index).ok_or(RunError::NoSuchOutput { index, outputs: outputs.len() })?;
-        Ok(&self.arena.floats()[port.range()])
-    }
-
-    /// Fills everything but the inputs with NaN, so that a test sees whether a run reads what it did not write.
-    pub fn poison(&mut self) {
-        let mut kept: Vec<_> = self.program.inputs.iter().map(Port::range).collect();
-        kept.sort_by_key(|r| r.start);
-        let floats = self.arena.floats_mut();
-        let mut at = 0;
-        for range in kept {
-            floats[at..range.start].fill(f32::NAN);
-            at = range.end;
-        }
-        floats[at..].fill(f32::NAN);
+        let floats = self.program.inputs.iter().filter(|port| port.element() == DType::F32);
+        let bytes = context.arena.bytes();
+        let foreign = |port: &Port| port.foreign(elements(&bytes[port.range()]));
+        floats.map(foreign).find_map(|found| found).map_or(Ok(()), Err)
     }
 }

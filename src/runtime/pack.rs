@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use crate::kernels::sink::{Fill, Pack};
 
-use super::memory::{Memory, as_floats};
+use super::memory::{Memory, elements_mut};
 use super::pool::default_threads;
 
 /// Memory of `bytes` filled by `packs`.
@@ -28,7 +28,7 @@ pub fn pack(packs: Vec<Pack>, bytes: usize, threads: usize) -> std::io::Result<M
     let work = || {
         while let Some((place, fill)) = take() {
             match fill {
-                Fill::Floats(fill) => fill(as_floats(place)),
+                Fill::Floats(fill) => fill(elements_mut(place)),
                 Fill::Bytes(fill) => fill(place),
             }
         }

@@ -164,8 +164,8 @@ mod tests {
             let mut context = model.context().unwrap();
             model.run(&mut context).unwrap();
             let expected = (SUMS * UNROLL) as f32 * TURNS as f32;
-            assert!(context.output(0).unwrap().iter().all(|&x| x == expected), "{isa}");
-            let lanes = context.output(0).unwrap().len() as u64;
+            assert!(context.output::<f32>(0).unwrap().iter().all(|&x| x == expected), "{isa}");
+            let lanes = context.output::<f32>(0).unwrap().len() as u64;
             let counted = lanes * (SUMS * UNROLL) as u64 * u64::from(TURNS);
             assert_eq!(model.steps()[0].macs, counted, "{isa}");
         }

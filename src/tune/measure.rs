@@ -203,7 +203,7 @@ impl Subject {
         debug_assert_eq!(model.report().tuned, copies, "{problem} by {algorithm}");
         let mut context = model.context()?;
         for input in 0..model.inputs().len() {
-            let values = context.input_mut(input)?.iter_mut().enumerate();
+            let values = context.input_mut::<f32>(input)?.iter_mut().enumerate();
             values.for_each(|(i, x)| *x = (i % 97) as f32 / 48.0 - 1.0);
         }
         let times = vec![Duration::ZERO; model.steps().len()];

@@ -28,9 +28,13 @@ pub fn run(model: &Model, input: &[f32]) -> Vec<f32> {
     cx.poison();
     cx.input_mut(0).expect("one input").copy_from_slice(input);
     model.run(&mut cx).expect("its own context");
-    let first = cx.output(0).expect("one output").to_vec();
+    let first = cx.output::<f32>(0).expect("one output").to_vec();
     model.run(&mut cx).expect("its own context");
-    assert_eq!(first, cx.output(0).expect("one output"), "a second run gives another result");
+    assert_eq!(
+        first,
+        cx.output::<f32>(0).expect("one output"),
+        "a second run gives another result"
+    );
     first
 }
 

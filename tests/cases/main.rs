@@ -81,13 +81,17 @@ fn run(model: &Model, inputs: &[Array]) -> Vec<Array> {
     cx.poison();
     for (i, input) in inputs.iter().enumerate() {
         let values = input.data.iter().map(|&x| x as f32);
-        cx.input_mut(i).expect("an input").iter_mut().zip(values).for_each(|(to, x)| *to = x);
+        cx.input_mut::<f32>(i)
+            .expect("an input")
+            .iter_mut()
+            .zip(values)
+            .for_each(|(to, x)| *to = x);
     }
     model.run(&mut cx).expect("its own context");
     let output = |i: usize| Array {
         shape: model.outputs()[i].shape.clone(),
         dtype: model.outputs()[i].dtype,
-        data: cx.output(i).expect("an output").iter().map(|&x| f64::from(x)).collect(),
+        data: cx.output::<f32>(i).expect("an output").iter().map(|&x| f64::from(x)).collect(),
     };
     (0..model.outputs().len()).map(output).collect()
 }

@@ -67,7 +67,7 @@ fn a_layer_alone_gives_the_bits_that_it_gives_in_its_network() {
             context.input_mut(i).expect("an input").copy_from_slice(tensor.data());
         }
         alone.run(&mut context).expect("it runs");
-        assert_eq!(context.output(0).expect("an output"), case.found.data(), "{name}");
+        assert_eq!(context.output::<f32>(0).expect("an output"), case.found.data(), "{name}");
     }
 }
 

@@ -282,9 +282,9 @@ fn the_deepest_network_needs_neither_much_code_nor_a_large_stack() {
         let network = Compiler::new(options).load("cifar_resnet1202").unwrap();
         let model = network.compile().unwrap();
         let mut cx = model.context().unwrap();
-        cx.input_mut(0).unwrap().fill(0.5);
+        cx.input_mut::<f32>(0).unwrap().fill(0.5);
         model.run(&mut cx).unwrap();
-        assert!(cx.output(0).unwrap().iter().all(|x| x.is_finite()));
+        assert!(cx.output::<f32>(0).unwrap().iter().all(|x| x.is_finite()));
         (model.report().code_bytes, model.report().kernels)
     };
     let thread = std::thread::Builder::new().stack_size(SMALL_STACK).spawn(compile).unwrap();

@@ -56,10 +56,10 @@ fn loaded(seed: usize) -> Network {
 fn outcome(network: Network) -> Result<Vec<u32>, Error> {
     let model = network.compile()?;
     let mut context = model.context()?;
-    let input = context.input_mut(0)?;
+    let input = context.input_mut::<f32>(0)?;
     input.iter_mut().enumerate().for_each(|(i, x)| *x = (i % 13) as f32 / 8.0 - 0.7);
     model.run(&mut context)?;
-    Ok(context.output(0)?.iter().map(|x| x.to_bits()).collect())
+    Ok(context.output::<f32>(0)?.iter().map(|x| x.to_bits()).collect())
 }
 
 /// A way to write a file over.

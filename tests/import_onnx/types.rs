@@ -123,7 +123,7 @@ fn floats_become_integers_towards_zero_and_within_the_type() {
             let mut context = compiled.context().unwrap();
             context.input_mut(0).unwrap().copy_from_slice(&numbers);
             compiled.run(&mut context).unwrap();
-            assert_eq!(context.output(0).unwrap(), wanted, "{from} to {to}, compiled");
+            assert_eq!(context.output::<f32>(0).unwrap(), wanted, "{from} to {to}, compiled");
             assert!(wanted.iter().all(|&x| x == x.trunc()), "{to}");
         }
     }
@@ -229,12 +229,12 @@ fn a_run_refuses_what_is_no_value_of_an_integer_input() {
     assert_eq!(model.inputs()[0].dtype, DType::U8);
     assert_eq!(model.outputs()[0].dtype, DType::F32);
     let mut context = model.context().unwrap();
-    context.input_mut(0).unwrap().fill(255.0);
+    context.input_mut::<f32>(0).unwrap().fill(255.0);
     model.run(&mut context).unwrap();
-    assert_eq!(context.output(0).unwrap(), [510.0; 40]);
+    assert_eq!(context.output::<f32>(0).unwrap(), [510.0; 40]);
     for (index, value) in [(0, 0.37), (17, 300.0), (39, -5.0), (3, f32::NAN), (8, f32::INFINITY)] {
-        context.input_mut(0).unwrap().fill(7.0);
-        context.input_mut(0).unwrap()[index] = value;
+        context.input_mut::<f32>(0).unwrap().fill(7.0);
+        context.input_mut::<f32>(0).unwrap()[index] = value;
         let error = model.run(&mut context).unwrap_err();
         assert!(
             matches!(&error, RunError::Element { input, index: i, .. } if input == "x" && *i == index)
@@ -244,6 +244,6 @@ fn a_run_refuses_what_is_no_value_of_an_integer_input() {
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         assert!(model.run_timed(&mut context, &mut [Default::default()]).is_err());
         assert!(model.run_traced(&mut context).is_err());
-        assert_eq!(context.output(0).unwrap(), [510.0; 40], "nothing ran");
+        assert_eq!(context.output::<f32>(0).unwrap(), [510.0; 40], "nothing ran");
     }
 }

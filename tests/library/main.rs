@@ -1,6 +1,7 @@
 //! What programs see that embed the library: options, errors, reports and measured times.
 
 mod codes;
+mod elements;
 mod errors;
 mod options;
 mod report;

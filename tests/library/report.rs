@@ -124,13 +124,13 @@ fn a_profile_has_every_step_and_changes_no_result() {
     let network = Compiler::new(options).load("cifar_resnet20").expect("it is built in");
     let model = network.compile().expect("it compiles");
     let mut context = model.context().expect("there is memory");
-    for (i, x) in context.input_mut(0).expect("it has one").iter_mut().enumerate() {
+    for (i, x) in context.input_mut::<f32>(0).expect("it has one").iter_mut().enumerate() {
         *x = (i % 17) as f32 / 8.0 - 1.0;
     }
     model.run(&mut context).expect("its own context");
-    let plain = context.output(0).expect("it has one").to_vec();
+    let plain = context.output::<f32>(0).expect("it has one").to_vec();
     let profile = model.profile(&mut context, 3, 100.0).expect("its own context");
-    assert_eq!(context.output(0).expect("it has one"), plain);
+    assert_eq!(context.output::<f32>(0).expect("it has one"), plain);
     assert_eq!((profile.runs, profile.steps.len()), (3, model.steps().len()));
     for (step, info) in profile.steps.iter().zip(model.steps()) {
         assert_eq!((&step.name, &step.kernel, step.macs), (&info.name, &info.kernel, info.macs));

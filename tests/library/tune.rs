@@ -237,7 +237,7 @@ fn assert_right(model: &Model) {
     cx.input_mut(0).expect("one input").copy_from_slice(io["input"].data());
     model.run(&mut cx).expect("its own context");
     let expected = io["output"].data().iter().map(|&x| f64::from(x));
-    let off = resnetc::check::Difference::of(cx.output(0).expect("one output"), expected);
+    let off = resnetc::check::Difference::of(cx.output::<f32>(0).expect("one output"), expected);
     assert!(off.largest > 1e-3 && off.relative() <= TOLERANCE, "{off:?}");
 }
 

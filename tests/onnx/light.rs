@@ -18,11 +18,11 @@ fn check(name: &str) {
     let network = Compiler::new(options).onnx(&folder.join(format!("{name}.onnx")));
     let model = network.and_then(|n| n.compile()).unwrap_or_else(|e| panic!("{name}: {e}"));
     let mut context = model.context().expect("there is memory");
-    let input = context.input_mut(0).expect("an input");
+    let input = context.input_mut::<f32>(0).expect("an input");
     let count = input.len() as f64;
     input.iter_mut().enumerate().for_each(|(i, x)| *x = (i as f64 / count) as f32);
     model.run(&mut context).expect("it runs");
-    let got = context.output(0).expect("an output");
+    let got = context.output::<f32>(0).expect("an output");
     assert_eq!(got.len(), want.data.len());
     for (i, (&got, want)) in got.iter().zip(&want.data).enumerate() {
         let near = is_close(f64::from(got), *want, 1e-7 + 1e-3 * want.abs());

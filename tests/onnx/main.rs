@@ -86,7 +86,7 @@ fn compiled(graph: resnetc_ir::Graph, inputs: &[Value]) -> Result<Vec<Value>, re
     }
     model.run(&mut context).expect("it runs");
     let output = |(i, shape): (usize, Vec<usize>)| {
-        Value::from_f32(shape, context.output(i).expect("an output"))
+        Value::from_f32(shape, context.output::<f32>(i).expect("an output"))
     };
     Ok(shapes.into_iter().enumerate().map(output).collect())
 }

@@ -33,7 +33,7 @@ fn distances(network: &str, form: &str) -> [f64; 2] {
     let mut context = model.context().expect("there is memory");
     context.input_mut(0).expect("an input").copy_from_slice(&input.to_f32());
     model.run(&mut context).expect("it runs");
-    let compiled = context.output(0).expect("an output");
+    let compiled = context.output::<f32>(0).expect("an output");
     let distance = |got: Vec<f64>| relative_error(got, want.data.iter().copied());
     let compiled = compiled.iter().map(|&x| x.into()).collect();
     [distance(interpreted[0].data.clone()), distance(compiled)]

@@ -40,8 +40,8 @@ fn compile(isa: IsaChoice, threads: usize, numerics: Numerics) -> (Model, Contex
     let model =
         Compiler::new(options).graph(network()).and_then(|n| n.compile()).expect("it compiles");
     let mut context = model.context().expect("memory");
-    context.input_mut(0).expect("there are two").fill(TINY);
-    context.input_mut(1).expect("there are two").fill(f32::from_bits(1 << 20));
+    context.input_mut::<f32>(0).expect("there are two").fill(TINY);
+    context.input_mut::<f32>(1).expect("there are two").fill(f32::from_bits(1 << 20));
     (model, context)
 }
 
@@ -67,7 +67,7 @@ fn check(model: &Model, context: &mut Context, run: Run) {
     run(model, context);
     for output in 0..model.outputs().len() {
         let name = &model.outputs()[output].name;
-        let values = context.output(output).expect("counted");
+        let values = context.output::<f32>(output).expect("counted");
         let wrong = values.iter().filter(|x| x.to_bits() & !(1 << 31) != 0).count();
         let (isa, threads) = (model.report().isa, model.threads());
         assert_eq!(wrong, 0, "{name} on {isa}, {threads} threads: {:e}", values[0]);
@@ -116,7 +116,7 @@ fn every_calling_thread_has_its_own_mode_back() {
         for _ in 0..3 {
             scope.spawn(|| {
                 let mut context = model.context().expect("memory");
-                context.input_mut(0).expect("there are two").fill(TINY);
+                context.input_mut::<f32>(0).expect("there are two").fill(TINY);
                 for _ in 0..20 {
                     check(&model, &mut context, WAYS[0]);
                     assert!(denormals_live());

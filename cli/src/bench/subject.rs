@@ -41,7 +41,7 @@ impl Subject {
     /// All outputs of the last run.
     pub(super) fn outputs(&self) -> Result<Vec<Vec<f32>>, Failure> {
         let count = self.model.outputs().len();
-        (0..count).map(|i| Ok(self.context.output(i)?.to_vec())).collect()
+        (0..count).map(|i| Ok(self.context.output::<f32>(i)?.to_vec())).collect()
     }
 }
 

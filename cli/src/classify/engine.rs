@@ -86,7 +86,7 @@ impl Engine {
     /// The answers of up to a batch of pictures, and the time of the run.
     pub(super) fn run(&mut self, pictures: &[&[f32]]) -> Result<(Vec<Answer>, Duration), Failure> {
         let size = self.input.picture();
-        let input = self.context.input_mut(0)?;
+        let input = self.context.input_mut::<f32>(0)?;
         input.fill(0.0);
         for (place, picture) in input.chunks_exact_mut(size).zip(pictures) {
             place.copy_from_slice(picture);
@@ -94,7 +94,7 @@ impl Engine {
         let start = Instant::now();
         self.model.run(&mut self.context)?;
         let time = start.elapsed();
-        let rows = self.context.output(self.head.index)?.chunks_exact(self.head.values);
+        let rows = self.context.output::<f32>(self.head.index)?.chunks_exact(self.head.values);
         Ok((rows.take(pictures.len()).map(|row| self.head.answer(row)).collect(), time))
     }
 }

@@ -1,0 +1,149 @@
+//! What callers write to a context and read from it.
+
+use resnetc_ir::{DType, Element};
+
+use crate::error::RunError;
+
+use super::memory::{elements, elements_mut};
+use super::model::Context;
+use super::port::Port;
+
+/// How errors name an input or an output.
+fn input(port: &Port) -> String {
+    format!("input \"{}\"", port.name)
+}
+
+fn output(port: &Port) -> String {
+    format!("output \"{}\"", port.name)
+}
+
+/// That elements of a type were asked for where there are others.
+fn wrong_type(port: String, expected: DType, given: DType) -> RunError {
+    RunError::ElementType { port, expected, given }
+}
+
+impl Context {
+    fn input(&self, index: usize) -> Result<&Port, RunError> {
+        let inputs = &self.program.inputs;
+        inputs.get(index).ok_or(RunError::NoSuchInput { index, inputs: inputs.len() })
+    }
+
+    fn output_port(&self, index: usize) -> Result<&Port, RunError> {
+        let outputs = &self.program.outputs;
+        outputs.get(index).ok_or(RunError::NoSuchOutput { index, outputs: outputs.len() })
+    }
+
+    /// An input, to be written before a run: row-major, of [`Port::element`], which is f32 for imported networks. It keeps
+    /// its contents.
+    ///
+    /// # Errors
+    /// If there is no such input, or it holds elements of another type.
+    pub fn input_mut<T: Element>(&mut self, index: usize) -> Result<&mut [T], RunError> {
+        let port = self.input(index)?;
+        if port.element() != T::DTYPE {
+            return Err(wrong_type(input(port), port.element(), T::DTYPE));
+        }
+        let range = port.range();
+        Ok(elements_mut(&mut self.arena.bytes_mut()[range]))
+    }
+
+    /// An output of the last run: row-major, of [`Port::element`], which is f32 for imported networks. Before the first run
+    /// it is zeros.
+    ///
+    /// # Errors
+    /// If there is no such output, or it holds elements of another type.
+    pub fn output<T: Element>(&self, index: usize) -> Result<&[T], RunError> {
+        let port = self.output_port(index)?;
+        if port.element() != T::DTYPE {
+            return Err(wrong_type(output(port), port.element(), T::DTYPE));
+        }
+        Ok(elements(&self.arena.bytes()[port.range()]))
+    }
+
+    /// The bytes of an input, whatever its elements are ([`Port::element`]): each has its least significant byte first.
+    ///
+    /// # Errors
+    /// If there is no such input.
+    pub fn input_bytes_mut(&mut self, index: usize) -> Result<&mut [u8], RunError> {
+        let range = self.input(index)?.range();
+        Ok(&mut self.arena.bytes_mut()[range])
+    }
+
+    /// The bytes of an output, as [`Context::input_bytes_mut`] has those of an input.
+    ///
+    /// # Errors
+    /// If there is no such output.
+    pub fn output_bytes(&self, index: usize) -> Result<&[u8], RunError> {
+        Ok(&self.arena.bytes()[self.output_port(index)?.range()])
+    }
+
+    /// Writes an input from elements of its declared type ([`Port::dtype`]) or of the type that the model holds
+    /// ([`Port::element`]), row-major.
+    ///
+    /// # Errors
+    /// If there is no such input, it is of other types, there are not as many elements, or one of them has no counterpart:
+    /// an f32 holds every integer of at most 2^24 in magnitude.
+    pub fn write_input<T: Element>(&mut self, index: usize, given: &[T]) -> Result<(), RunError> {
+        let port = self.input(index)?;
+        let element = port.element();
+        if T::DTYPE != element && T::DTYPE != port.dtype {
+            return Err(wrong_type(input(port), port.dtype, T::DTYPE));
+        }
+        if given.len() != port.count() {
+            let (port, expected) = (input(port), port.count());
+            return Err(RunError::Length { port, expected, given: given.len() });
+        }
+        let range = port.range();
+        if T::DTYPE == element {
+            elements_mut(&mut self.arena.bytes_mut()[range]).copy_from_slice(given);
+            return Ok(());
+        }
+        if element == DType::F32 {
+            let numbers = given.iter().map(|x| x.number());
+            let is_kept = |x: f64| T::DTYPE.is_float() || f64::from(x as f32) == x;
+            let foreign = |&(_, x): &(usize, f64)| !is_kept(x) || !port.dtype.holds(x as f32);
+            if let Some((index, value)) = numbers.clone().enumerate().find(foreign) {
+                return Err(port.wrong(index, value));
+            }
+            let place = elements_mut::<f32>(&mut self.arena.bytes_mut()[range]);
+            place.iter_mut().zip(numbers).for_each(|(place, x)| *place = x as f32);
+            return Ok(());
+        }
+        let place = &mut self.arena.bytes_mut()[range];
+        let mut bytes = Vec::with_capacity(place.len());
+        given.iter().for_each(|x| element.encode(x.number(), &mut bytes));
+        place.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    /// An output of the last run as elements of its declared type ([`Port::dtype`]) or of the type that the model holds
+    /// ([`Port::element`]), row-major. A float is rounded to the declared type.
+    ///
+    /// # Errors
+    /// If there is no such output, or it is of other types.
+    pub fn read_output<T: Element>(&self, index: usize) -> Result<Vec<T>, RunError> {
+        let port = self.output_port(index)?;
+        let element = port.element();
+        if T::DTYPE != element && T::DTYPE != port.dtype {
+            return Err(wrong_type(output(port), port.dtype, T::DTYPE));
+        }
+        let value = port.value(&self.arena.bytes()[port.range()]);
+        Ok(value.data.into_iter().map(|x| T::converted(x, element)).collect())
+    }
+
+    /// Fills everything but the inputs with NaN, so that a test sees whether a run reads what it did not write.
+    pub fn poison(&mut self) {
+        let mut kept: Vec<_> = self.program.inputs.iter().map(Port::range).collect();
+        kept.sort_by_key(|r| r.start);
+        let bytes = self.arena.bytes_mut();
+        let mut at = 0;
+        for range in kept {
+            bytes[at..range.start].fill(NAN);
+            at = range.end;
+        }
+        bytes[at..].fill(NAN);
+    }
+}
+
+/// Every byte of a NaN, of f32 and other floats.
+const NAN: u8 = 0xff;

@@ -1,0 +1,81 @@
+//! Inputs and outputs of a model.
+
+use std::ops::Range;
+
+use resnetc_ir::eval::Value;
+use resnetc_ir::{DType, Tensor};
+
+use crate::error::RunError;
+use crate::kernels::geometry::Place;
+
+/// One input or output.
+///
+/// It has two types of elements. [`Port::element`] is what a [`Context`](crate::Context) holds, and what the graph
+/// computes with: [`Context::input_mut`](crate::Context::input_mut) and [`Context::output`](crate::Context::output) give
+/// memory of it. [`Port::dtype`] is what the model's description declares, which callers have and want. Imported networks
+/// hold f32 whatever is declared; [`Context::write_input`](crate::Context::write_input) and
+/// [`Context::read_output`](crate::Context::read_output) take and give both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in the model's description.
+    pub name: String,
+    /// Its shape; elements are in row-major order.
+    pub shape: Vec<usize>,
+    /// What the model's description says that its elements are. Where the model holds f32, an input of integers or
+    /// booleans takes nothing else ([`DType::holds`]), which every run checks; outputs of integers are integers. All
+    /// arithmetic is f32 then: what goes into an input of float16 need not be a float16, and what comes out of an output
+    /// of float16 is not rounded to one.
+    pub dtype: DType,
+    pub(crate) place: Place,
+}
+
+impl Port {
+    /// What its elements are in a context's memory.
+    pub fn element(&self) -> DType {
+        self.place.geometry.ty.dtype
+    }
+
+    /// How many elements it has.
+    pub(super) fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Its bytes in the arena.
+    pub(super) fn range(&self) -> Range<usize> {
+        let start = self.place.offset as usize;
+        start..start + self.count() * self.element().bytes()
+    }
+
+    /// The first element that is none of the port's declared type, where floats stand for integers.
+    pub(super) fn foreign(&self, elements: &[f32]) -> Option<RunError> {
+        let (lo, hi) = self.dtype.integers()?;
+        let (lo, hi) = (lo as f32, hi as f32);
+        // The common case is one loop without branches.
+        let fits = |&x: &f32| (x >= lo) & (x <= hi) & (x.trunc() == x);
+        if elements.iter().fold(true, |all, x| all & fits(x)) {
+            return None;
+        }
+        let (index, &value) = elements.iter().enumerate().find(|(_, x)| !fits(x))?;
+        Some(self.wrong(index, value.into()))
+    }
+
+    /// That an element is none of the declared type.
+    pub(super) fn wrong(&self, index: usize, value: f64) -> RunError {
+        RunError::Element { input: self.name.clone(), index, value, dtype: self.dtype }
+    }
+
+    /// The value that its bytes are.
+    pub(super) fn value(&self, bytes: &[u8]) -> Value {
+        let numbers = |chunk| self.element().decode(chunk);
+        let data = bytes.chunks_exact(self.element().bytes()).filter_map(numbers).collect();
+        Value::of(self.element(), self.shape.clone(), data)
+    }
+
+    /// Writes a value's bytes.
+    pub(super) fn write(&self, value: &Value, bytes: &mut [u8]) {
+        let shape = [value.data.len()];
+        if let Some(tensor) = Tensor::from_numbers(self.element(), shape, &value.data) {
+            tensor.read_bytes(0, bytes);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What graphs and operators mean: types, values, the verifier's invariants, patches and the text form.
 
+mod close;
 mod conv;
 mod elements;
 mod eval;

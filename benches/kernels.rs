@@ -99,7 +99,7 @@ fn convolutions(c: &mut Criterion) {
             let tuned = Arc::new([(line, algorithm)].into_iter().collect());
             let options = Options::default().tuned(Some(tuned));
             let work = graph.nodes().map(|n| resnetc::compile::macs(&graph, n)).sum();
-            let close = (algorithm != Algorithm::Direct).then_some(CLOSE);
+            let close = (algorithm != Algorithm::DIRECT).then_some(CLOSE);
             let subject = Subject::new(graph, options, close);
             // An algorithm that cannot compute a layer is ignored by the compiler.
             if subject.model.report().tuned == 1 {

@@ -29,7 +29,7 @@ impl Choices {
 
     /// The algorithm that computes a node; operators without a choice are computed as they are defined.
     pub fn algorithm(&self, node: NodeId) -> Algorithm {
-        self.get(node).map_or(Algorithm::Direct, |choice| choice.algorithm)
+        self.get(node).map_or(Algorithm::DIRECT, |choice| choice.algorithm)
     }
 
     /// What the cost model said of each algorithm; nothing where it was not asked.

@@ -1,115 +1,94 @@
 //! Which algorithms there are for a convolution, and which of them a site gets.
 //!
-//! An algorithm is a row of [`ALGORITHMS`] and a folder. Its row says how it is called and makes its plan for a site, or
-//! says why it has none; everything else is the plan's ([`ConvPlan`]).
+//! An algorithm is a row of a table and a folder. Its row says how it is called and makes its plan
+//! for a site, or says why it has none; everything else is the plan's ([`ConvPlan`](super::conv_plan::ConvPlan)).
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use super::conv_plan::{ConvPlan, Refusal};
+use super::conv_plan::{Refusal, SharedPlan};
 use super::site::Site;
 use super::winograd::{Schedule, Tile};
 use super::{conv, fixed, winograd};
 
-/// How a convolution is computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// As the operator is defined.
-    #[default]
-    Direct,
-    /// By Winograd's minimal filtering.
-    Winograd(Tile, Schedule),
-    /// By tile registers, numbers with a fixed point as three bytes.
-    FixedPoint,
-}
-
-/// A plan that choice, memory plan and lowering share.
-pub type SharedPlan = Arc<dyn ConvPlan>;
+/// How a convolution is computed: a row of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Algorithm(usize);
 
 /// An algorithm: its names, and its plan for a site.
 struct Row {
-    id: Algorithm,
     /// In reports, on the command line and in files of measured times.
     name: &'static str,
     /// What its variants have in common, for readers to whom the variant does not matter.
     family: &'static str,
+    /// Whether it does the multiply-adds that an operator is counted with, and no others.
+    by_definition: bool,
     plan: fn(&Site<'_>) -> Result<SharedPlan, Refusal>,
 }
 
 /// All algorithms, direct convolution first.
 const ROWS: [Row; 6] = [
+    Row { name: "direct", family: "direct", by_definition: true, plan: conv::plan::plan },
     Row {
-        id: Algorithm::Direct,
-        name: "direct",
-        family: "direct",
-        plan: |site| Ok(Arc::new(conv::plan::plan(site))),
-    },
-    Row {
-        id: Algorithm::Winograd(Tile::Two, Schedule::TileBlocks),
         name: "winograd_f2_tile_blocks",
         family: "winograd",
-        plan: |site| Ok(Arc::new(winograd::plan::plan(Tile::Two, Schedule::TileBlocks, site)?)),
+        by_definition: false,
+        plan: |site| winograd::plan::plan(Tile::Two, Schedule::TileBlocks, site),
     },
     Row {
-        id: Algorithm::Winograd(Tile::Two, Schedule::FilterBlocks),
         name: "winograd_f2_filter_blocks",
         family: "winograd",
-        plan: |site| Ok(Arc::new(winograd::plan::plan(Tile::Two, Schedule::FilterBlocks, site)?)),
+        by_definition: false,
+        plan: |site| winograd::plan::plan(Tile::Two, Schedule::FilterBlocks, site),
     },
     Row {
-        id: Algorithm::Winograd(Tile::Four, Schedule::TileBlocks),
         name: "winograd_f4_tile_blocks",
         family: "winograd",
-        plan: |site| Ok(Arc::new(winograd::plan::plan(Tile::Four, Schedule::TileBlocks, site)?)),
+        by_definition: false,
+        plan: |site| winograd::plan::plan(Tile::Four, Schedule::TileBlocks, site),
     },
     Row {
-        id: Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks),
         name: "winograd_f4_filter_blocks",
         family: "winograd",
-        plan: |site| Ok(Arc::new(winograd::plan::plan(Tile::Four, Schedule::FilterBlocks, site)?)),
+        by_definition: false,
+        plan: |site| winograd::plan::plan(Tile::Four, Schedule::FilterBlocks, site),
     },
     Row {
-        id: Algorithm::FixedPoint,
         name: "fixed_point",
         family: "fixed_point",
-        plan: |site| Ok(Arc::new(fixed::plan::plan(site)?)),
+        by_definition: false,
+        plan: fixed::plan::plan,
     },
 ];
 
 /// All algorithms, direct convolution first.
 pub const ALGORITHMS: [Algorithm; ROWS.len()] = {
-    let mut ids = [Algorithm::Direct; ROWS.len()];
-    let mut i = 0;
-    while i < ROWS.len() {
-        assert!(ROWS[i].id.row() == i, "every algorithm stands at its row");
-        ids[i] = ROWS[i].id;
-        i += 1;
+    let mut all = [Algorithm(0); ROWS.len()];
+    let mut row = 0;
+    while row < all.len() {
+        all[row] = Algorithm(row);
+        row += 1;
     }
-    ids
+    all
 };
 
 impl Algorithm {
-    /// Its row. Whoever adds an algorithm is told here that it needs one.
-    const fn row(self) -> usize {
-        match self {
-            Algorithm::Direct => 0,
-            Algorithm::Winograd(Tile::Two, Schedule::TileBlocks) => 1,
-            Algorithm::Winograd(Tile::Two, Schedule::FilterBlocks) => 2,
-            Algorithm::Winograd(Tile::Four, Schedule::TileBlocks) => 3,
-            Algorithm::Winograd(Tile::Four, Schedule::FilterBlocks) => 4,
-            Algorithm::FixedPoint => 5,
-        }
-    }
+    /// As the operator is defined.
+    pub const DIRECT: Algorithm = Algorithm(0);
 
     /// The name in reports, on the command line and in files of measured times.
     pub fn name(self) -> &'static str {
-        ROWS[self.row()].name
+        ROWS[self.0].name
     }
 
     /// What it has in common with its variants: `winograd` for all tiles and schedules.
     pub fn family(self) -> &'static str {
-        ROWS[self.row()].family
+        ROWS[self.0].family
+    }
+
+    /// Whether it does the multiply-adds that an operator is counted with, and no others.
+    pub fn is_by_definition(self) -> bool {
+        ROWS[self.0].by_definition
     }
 
     /// How it computes a site.
@@ -117,7 +96,13 @@ impl Algorithm {
     /// # Errors
     /// If it cannot; the reason.
     pub fn plan(self, site: &Site<'_>) -> Result<SharedPlan, Refusal> {
-        (ROWS[self.row()].plan)(site)
+        (ROWS[self.0].plan)(site)
+    }
+}
+
+impl Default for Algorithm {
+    fn default() -> Self {
+        Algorithm::DIRECT
     }
 }
 
@@ -126,7 +111,7 @@ impl Algorithm {
 pub struct Considered {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// Its [cost](ConvPlan::cost) on one image.
+    /// Its [cost](super::conv_plan::ConvPlan::cost) on one image.
     pub verdict: Result<f64, Refusal>,
 }
 
@@ -142,7 +127,7 @@ pub struct Choice {
 impl Choice {
     /// Direct convolution, which computes every site.
     pub fn direct(site: &Site<'_>) -> Self {
-        Choice { algorithm: Algorithm::Direct, plan: Arc::new(conv::plan::plan(site)) }
+        Choice { algorithm: Algorithm::DIRECT, plan: conv::plan::direct(site) }
     }
 
     /// The algorithms that can compute a site, in the order of [`ALGORITHMS`].
@@ -174,6 +159,12 @@ impl Choice {
     }
 }
 
+impl fmt::Debug for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -199,5 +190,6 @@ mod tests {
             assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
             assert!(algorithm.name().starts_with(algorithm.family()));
         }
+        assert_eq!(Algorithm::DIRECT.name(), "direct");
     }
 }

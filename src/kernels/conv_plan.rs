@@ -1,6 +1,7 @@
 //! What an implementation of convolution promises: a plan for a site, or the reason why there is none.
 
 use std::fmt;
+use std::sync::Arc;
 
 use resnetc_ir::op::Conv;
 
@@ -39,6 +40,9 @@ pub trait ConvPlan: fmt::Debug + Send + Sync {
     /// If no kernel fits the machine.
     fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError>;
 }
+
+/// A plan that choice, memory plan and lowering share.
+pub type SharedPlan = Arc<dyn ConvPlan>;
 
 /// A convolution with everything placed.
 pub struct ConvStep<'a> {

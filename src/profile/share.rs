@@ -20,10 +20,7 @@ pub enum ShareOf {
 impl ShareOf {
     /// For a layer that is computed so.
     pub fn of(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Direct => ShareOf::Peak,
-            Algorithm::Winograd(..) | Algorithm::FixedPoint => ShareOf::Direct,
-        }
+        if algorithm.is_by_definition() { ShareOf::Peak } else { ShareOf::Direct }
     }
 
     /// For layers together: of the peak if each of them is.
@@ -48,7 +45,7 @@ mod tests {
     #[test]
     fn only_direct_convolution_has_a_share_of_the_peak() {
         for algorithm in ALGORITHMS {
-            let is_direct = algorithm == Algorithm::Direct;
+            let is_direct = algorithm == Algorithm::DIRECT;
             assert_eq!(ShareOf::of(algorithm) == ShareOf::Peak, is_direct, "{algorithm}");
         }
         assert_eq!(ShareOf::all([ShareOf::Peak, ShareOf::Direct, ShareOf::Peak]), ShareOf::Direct);

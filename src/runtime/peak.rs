@@ -98,7 +98,7 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
         class: "peak".to_owned(),
         shape: ty.shape.clone(),
         kernel: kernel.name.clone(),
-        algorithm: Algorithm::Direct,
+        algorithm: Algorithm::DIRECT,
         tile: None,
         bytes: 0,
         macs: chunks as u64 * kernel.work().multiply_adds * target.lanes as u64,

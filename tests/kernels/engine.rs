@@ -162,7 +162,12 @@ pub(crate) fn run(
     in_place: Option<usize>,
     threads: usize,
 ) -> Result<Vec<f32>, KernelError> {
-    run_with(Algorithm::Direct, engine, op, sources, dst, in_place, threads)
+    run_with(Algorithm::DIRECT, engine, op, sources, dst, in_place, threads)
+}
+
+/// The algorithm of this name.
+pub(crate) fn algorithm(name: &str) -> Algorithm {
+    name.parse().expect("an algorithm")
 }
 
 /// As [`run`], by an algorithm.

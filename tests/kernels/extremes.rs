@@ -10,7 +10,7 @@ use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
 use super::engine::{Engine, Source, engines, reference, run_with};
-use super::winograd::{amplification, reals, roundings};
+use super::winograd::{amplification, by_winograd, reals, roundings};
 use super::{activation, max, pads};
 
 /// What is put in place of a value.
@@ -142,7 +142,7 @@ impl ExtremeCase {
         let op = Op::Conv(conv);
         let expected = reference(&op, &sources);
         let seen = Seen::of(self, &data, &weights, [plain.shape[2], plain.shape[3]]);
-        let algorithm = Algorithm::Winograd(self.tile, self.schedule);
+        let algorithm = by_winograd(self.tile, self.schedule);
         for engine in engines() {
             let dst = (Blocked, Pads::default());
             let run = |threads| {
@@ -297,7 +297,7 @@ fn even_values_are_computed_by_tiles() {
             (Tile::Four, Schedule::FilterBlocks),
         ] {
             for engine in engines() {
-                no_row_is_direct(engine, channels, Algorithm::Winograd(tile, schedule));
+                no_row_is_direct(engine, channels, by_winograd(tile, schedule));
             }
         }
     }
@@ -346,7 +346,7 @@ fn images_of_a_batch_do_not_disturb_each_other() {
                 Source::constant(&[16, 32, 3, 3], &reals(16 * 32 * 9, 6)),
             ];
             let op = Op::Conv(Conv::new(Window::square(3, 1, 1), 1));
-            let (algorithm, dst) = (Algorithm::Winograd(Tile::Four, schedule), Pads::default());
+            let (algorithm, dst) = (by_winograd(Tile::Four, schedule), Pads::default());
             run_with(algorithm, engine, &op, &sources, (Blocked, dst), None, 2).expect("it exists")
         };
         for engine in engines() {

@@ -2,11 +2,10 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use resnetc::kernels::Algorithm;
 use resnetc_ir::Layout;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::engine::{Engine, Source, reference, run_with, tile_engines};
+use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
 use super::extremes::PLANTS;
 use super::fixed::{Data, FixedCase, Problem, UNITS, fixed_case, narrow_case};
 use super::winograd::reals;
@@ -301,7 +300,7 @@ impl Even {
         let (op, dst) = (Op::Conv(Conv::new(self.window, 1)), (Layout::Blocked, Pads::default()));
         let [_, _, rows, columns] = reference(&op, &sources).shape[..] else { return Vec::new() };
         let engine = tile_engines()[0];
-        let got = run_with(Algorithm::FixedPoint, engine, &op, &sources, dst, None, 1);
+        let got = run_with(algorithm("fixed_point"), engine, &op, &sources, dst, None, 1);
         let got = got.expect("the kernel exists");
         let row = |y: usize| got.chunks(columns).skip(y).step_by(rows).flatten();
         (0..rows).map(|y| row(y).map(|x| x.to_bits()).collect()).collect()

@@ -2,12 +2,11 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use resnetc::kernels::Algorithm;
 use resnetc::kernels::fixed::NarrowForm;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
-use super::engine::{Engine, Source, reference, run_with, tile_engines};
+use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
 use super::{activation, integers, max, pads};
 
 #[derive(Clone, Debug)]
@@ -220,7 +219,7 @@ impl FixedCase {
     pub(super) fn run(&self, engine: Engine, problem: &Problem, threads: usize) -> Vec<f32> {
         let Problem { op, sources, place, .. } = problem;
         let dst = (Blocked, self.halos[2]);
-        run_with(Algorithm::FixedPoint, engine, op, sources, dst, *place, threads)
+        run_with(algorithm("fixed_point"), engine, op, sources, dst, *place, threads)
             .expect("the kernel exists")
     }
 }

@@ -8,9 +8,22 @@ use resnetc::kernels::winograd::{Schedule, Tile};
 use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::engine::{Source, engines, reference, run_with};
+use super::engine::{Source, algorithm, engines, reference, run_with};
 use super::residual::{Fit, residual};
 use super::{activation, integers, max, pads};
+
+/// Winograd's algorithm with a tile and a schedule.
+pub(super) fn by_winograd(tile: Tile, schedule: Schedule) -> Algorithm {
+    let tile = match tile {
+        Tile::Two => "f2",
+        Tile::Four => "f4",
+    };
+    let schedule = match schedule {
+        Schedule::TileBlocks => "tile_blocks",
+        Schedule::FilterBlocks => "filter_blocks",
+    };
+    algorithm(&format!("winograd_{tile}_{schedule}"))
+}
 
 #[derive(Clone, Debug)]
 struct WinogradCase {
@@ -96,7 +109,7 @@ impl WinogradCase {
             "the bound {bound} says nothing beside {largest}"
         );
         for engine in engines() {
-            let (dst, algorithm) = ((Blocked, halos[2]), Algorithm::Winograd(tile, schedule));
+            let (dst, algorithm) = ((Blocked, halos[2]), by_winograd(tile, schedule));
             let got = run_with(algorithm, engine, &op, &sources, dst, place, 2)
                 .expect("the kernel exists");
             for (i, (g, e)) in got.iter().zip(&expected.data).enumerate() {

@@ -75,7 +75,7 @@ pub(crate) fn network() -> Graph {
 }
 
 pub(crate) fn fixed(able: &[Algorithm]) -> Algorithm {
-    *able.iter().find(|a| **a == Algorithm::FixedPoint).unwrap_or(&able[0])
+    *able.iter().find(|a| a.name() == "fixed_point").unwrap_or(&able[0])
 }
 
 fn planned(graph: Graph, target: Target, pick: fn(&[Algorithm]) -> Algorithm) -> Planned {

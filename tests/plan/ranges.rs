@@ -49,9 +49,9 @@ fn network() -> Graph {
 }
 
 fn planned(graph: Graph) -> Planned {
-    let tiles = |candidates: &[Algorithm]| match candidates.contains(&Algorithm::FixedPoint) {
-        true => Algorithm::FixedPoint,
-        false => Algorithm::Direct,
+    let tiles = |candidates: &[Algorithm]| {
+        let tiles = candidates.iter().find(|a| a.name() == "fixed_point");
+        tiles.copied().unwrap_or(Algorithm::DIRECT)
     };
     Planned::new(graph, Target::AMX, PassSelection::All, tiles)
 }

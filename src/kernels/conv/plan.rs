@@ -1,8 +1,10 @@
 //! Direct convolution among the algorithms: it computes every site.
 
+use std::sync::Arc;
+
 use crate::codegen::region::Piece;
 use crate::kernels::KernelError;
-use crate::kernels::conv_plan::{ConvPlan, ConvStep};
+use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
 use crate::kernels::sink::Sink;
 use crate::kernels::site::{Shapes, Site};
 use crate::kernels::tiling::{memory_cost, split};
@@ -15,13 +17,18 @@ const DIRECT: f64 = 1.12;
 
 /// Direct convolution of a site.
 #[derive(Debug)]
-pub(in crate::kernels) struct Direct {
+struct Direct {
     cost: f64,
 }
 
 /// The plan for a site. Its register tiles depend on where values lie, and are chosen when it is lowered.
-pub(in crate::kernels) fn plan(site: &Site<'_>) -> Direct {
-    Direct { cost: cost(site) }
+pub(in crate::kernels) fn direct(site: &Site<'_>) -> SharedPlan {
+    Arc::new(Direct { cost: cost(site) })
+}
+
+/// The same, as a row of the table: there is always one.
+pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
+    Ok(direct(site))
 }
 
 fn cost(site: &Site<'_>) -> f64 {

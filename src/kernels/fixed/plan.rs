@@ -1,12 +1,14 @@
 //! Convolution by tile registers among the algorithms: which form a site has, if any.
 
+use std::sync::Arc;
+
 use resnetc_ir::op::{Conv, Residual};
 use resnetc_ir::ty::Layout;
 
 use crate::codegen::region::Piece;
 use crate::kernels::KernelError;
 use crate::kernels::conv::Operands;
-use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal};
+use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
 use crate::kernels::published::{Fact, Offer, Published};
 use crate::kernels::residual::Added;
 use crate::kernels::sink::{Machine, Sink};
@@ -17,7 +19,7 @@ use super::{AbsMax, NarrowForm, Shared, WideForm};
 
 /// A site as tiles see it.
 #[derive(Debug)]
-pub(in crate::kernels) struct FixedPoint {
+struct FixedPoint {
     form: Any,
     conv: Conv,
     machine: Machine,
@@ -48,13 +50,13 @@ fn apart(conv: &Conv) -> Option<[Conv; 2]> {
 ///
 /// # Errors
 /// If there are no tile registers, the convolution has no form for them, or its weights are too far apart.
-pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<FixedPoint, Refusal> {
+pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
     if site.machine.target.tiles == 0 {
         return Err(Refusal::NoTiles);
     }
     let form = Any::of(&site.conv, &site.shapes)?;
     match site.weights.iter().all(|weights| is_even(weights)) {
-        true => Ok(FixedPoint { form, conv: site.conv, machine: site.machine }),
+        true => Ok(Arc::new(FixedPoint { form, conv: site.conv, machine: site.machine })),
         false => Err(Refusal::UnevenWeights),
     }
 }

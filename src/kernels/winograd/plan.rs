@@ -1,10 +1,12 @@
 //! Winograd's algorithm among the others, with a tile and a schedule.
 
+use std::sync::Arc;
+
 use resnetc_ir::ty::Layout;
 
 use crate::codegen::region::Piece;
 use crate::kernels::KernelError;
-use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal};
+use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
 use crate::kernels::sink::{Machine, Sink};
 use crate::kernels::site::{Shapes, Site};
 
@@ -12,7 +14,7 @@ use super::{Schedule, Tile, TiledConv, Tiling, filter_blocks, tile_blocks};
 
 /// A site cut into tiles.
 #[derive(Debug)]
-pub(in crate::kernels) struct Winograd {
+struct Winograd {
     form: Tiling,
     schedule: Schedule,
     machine: Machine,
@@ -26,7 +28,7 @@ pub(in crate::kernels) fn plan(
     tile: Tile,
     schedule: Schedule,
     site: &Site<'_>,
-) -> Result<Winograd, Refusal> {
+) -> Result<SharedPlan, Refusal> {
     let Shapes { layout, src, dst, .. } = site.shapes;
     let form = Tiling::of(tile, &site.conv, src, dst)?;
     if site.conv.projection.is_some() {
@@ -35,7 +37,7 @@ pub(in crate::kernels) fn plan(
     if layout != Layout::Blocked {
         return Err(Refusal::PlanarSource);
     }
-    Ok(Winograd { form, schedule, machine: site.machine })
+    Ok(Arc::new(Winograd { form, schedule, machine: site.machine }))
 }
 
 impl ConvPlan for Winograd {

@@ -166,7 +166,29 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
             let is_same = graph.operand(node, 0).and_then(|from| image(&from)) == image(&node);
             if is_same { Vec::new() } else { vec![node] }
         }
-        _ => Vec::new(),
+        Op::Input
+        | Op::Constant(_)
+        | Op::Conv(_)
+        | Op::BatchNorm { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::MaxPool(_)
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::TopK(_)
+        | Op::Gemm(_)
+        | Op::Softmax { .. }
+        | Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Interpolate(_)
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Convert { .. }
+        | Op::Identity
+        | Op::Reorder(_) => Vec::new(),
     };
     let has_border =
         |node: &NodeId| plan.places.get(node).is_some_and(|place| !place.geometry.is_dense());

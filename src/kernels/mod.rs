@@ -28,8 +28,6 @@ use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Tensor};
 
 use crate::codegen::region::{Piece, Region};
-use crate::codegen::vir::OverBudget;
-use crate::error_code::ErrorCode;
 
 pub mod algorithm;
 pub mod conv;
@@ -38,6 +36,7 @@ mod copy;
 pub mod data;
 pub mod elementary;
 pub mod epilogue;
+mod error;
 pub mod fixed;
 pub mod function;
 pub mod geometry;
@@ -63,46 +62,13 @@ pub mod winograd;
 pub use algorithm::Algorithm;
 use conv::pack::Weights;
 use conv_plan::{ConvPlan, ConvStep};
+pub use error::KernelError;
 use function::Function;
 use geometry::{Geometry, Place};
 use pick::Picks;
 use published::Published;
 use residual::Added;
 use sink::{Sink, WEIGHTS};
-
-/// Why a step cannot be lowered.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KernelError {
-    /// A kernel does not fit the machine's registers.
-    #[error("kernel {kernel} does not fit this machine")]
-    Budget {
-        /// The kernel's form.
-        kernel: String,
-        /// What it ran out of.
-        source: OverBudget,
-    },
-    /// The operator cannot be compiled in this form; the interpreter can still run it.
-    #[error("{op} \"{node}\" cannot be compiled: {reason}")]
-    Unsupported {
-        /// The operator's name.
-        op: &'static str,
-        /// The node's name.
-        node: String,
-        /// What stands in the way.
-        reason: String,
-    },
-}
-
-impl KernelError {
-    /// What went wrong, by a name that stays the same.
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            KernelError::Budget { .. } => ErrorCode::KernelBudget,
-            KernelError::Unsupported { .. } => ErrorCode::NotCompiled,
-        }
-    }
-}
 
 /// An operand of a step.
 #[derive(Clone, Debug)]

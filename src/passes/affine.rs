@@ -5,7 +5,7 @@ use std::sync::Arc;
 use resnetc_ir::op::Binary;
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
-use super::remarks::Stop;
+use super::near_misses::Stop;
 
 /// One scale and shift for each channel (axis 1).
 #[derive(Clone, Debug, PartialEq)]

@@ -47,8 +47,8 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::Measure;
+use super::near_misses::{NearMisses, describe};
 use super::permute::{compose, inverse, is_identity, keeps_order};
-use super::remarks::{NearMisses, describe};
 use region::{Region, absorbed, cost};
 
 /// Switched off by the name `cancel_transposes`.

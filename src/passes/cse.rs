@@ -29,7 +29,7 @@ use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::operators;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Switched off by the name `cse`.
 pub const PASS: Pass = Pass {

@@ -20,7 +20,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::operators;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Switched off by the name `dead_code`.
 pub const PASS: Pass = Pass {

@@ -6,8 +6,9 @@ use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op, Patch};
 
 use super::error::PassError;
+use super::near_misses::NearMisses;
 use super::origins::Origins;
-use super::remarks::{Applied, NearMisses, PassStats, Remarks};
+use super::remarks::{Applied, PassStats, Remarks};
 use super::{Measure, Need, Pass, PassSelection, Stage, Step, Sweeps, pipeline};
 
 /// Sweeps after which a pass is content with what it has done: the graph is right behind each of them. A sweep moves a

@@ -30,7 +30,7 @@ use resnetc_ir::{Graph, NodeId, Patch};
 use super::Pass;
 use super::affine::{Affine, Chain};
 use super::measure::operators;
-use super::remarks::{NearMisses, Stop, describe};
+use super::near_misses::{NearMisses, Stop, describe};
 use super::weighted::Weighted;
 
 /// Switched off by the name `fold_affine`.

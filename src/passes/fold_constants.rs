@@ -29,7 +29,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
 use super::measure::operators;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Cannot be switched off: what is computed from constants alone is a constant of the network.
 pub const PASS: Pass = Pass {

@@ -39,7 +39,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 use super::Pass;
 use super::affine::round;
 use super::measure::operators;
-use super::remarks::{NearMisses, Stop, describe};
+use super::near_misses::{NearMisses, Stop, describe};
 
 /// The most input channels of both convolutions together. (64 + 64 channels gain 2 to 6 %, 128 + 256 lose as much.)
 const MOST_CHANNELS: usize = 128;

@@ -36,7 +36,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::{depths, operators};
-use super::remarks::{NearMisses, Stop, describe};
+use super::near_misses::{NearMisses, Stop, describe};
 
 /// Switched off by the name `fuse_residual`.
 pub const PASS: Pass = Pass {

@@ -62,7 +62,7 @@ use resnetc_ir::ty::BLOCK;
 use resnetc_ir::{Graph, Layout, NodeId, Op, Patch};
 
 use super::Pass;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Cannot be switched off.
 pub const PASS: Pass = Pass {

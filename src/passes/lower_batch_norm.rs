@@ -30,7 +30,7 @@ use super::Pass;
 use super::affine::{Affine, channel_constant};
 use super::measure::{Measure, count};
 use super::merge_affine::emit;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Cannot be switched off.
 pub const PASS: Pass = Pass {

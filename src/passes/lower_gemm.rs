@@ -38,8 +38,8 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 use super::Pass;
 use super::affine::round;
 use super::measure::{Measure, count};
+use super::near_misses::{NearMisses, describe};
 use super::permute::permuted;
-use super::remarks::{NearMisses, describe};
 
 /// Cannot be switched off.
 pub const PASS: Pass = Pass {

@@ -31,7 +31,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 use super::Pass;
 use super::affine::{Affine, Chain, channel_constant};
 use super::measure::operators;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Switched off by the name `merge_affine`.
 pub const PASS: Pass = Pass {

@@ -27,7 +27,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 use super::Pass;
 use super::measure::operators;
 use super::merge_pad::widen_pool;
-use super::remarks::{NearMisses, Stop, describe};
+use super::near_misses::{NearMisses, Stop, describe};
 
 /// Switched off by the name `merge_border`.
 pub const PASS: Pass = Pass {

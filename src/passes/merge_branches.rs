@@ -37,7 +37,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 use super::Pass;
 use super::affine::{Affine, round};
 use super::measure::operators;
-use super::remarks::{NearMisses, Stop, describe};
+use super::near_misses::{NearMisses, Stop, describe};
 
 /// Switched off by the name `merge_branches`.
 pub const PASS: Pass = Pass {

@@ -31,7 +31,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::operators;
-use super::remarks::{NearMisses, Stop, describe};
+use super::near_misses::{NearMisses, Stop, describe};
 
 /// Switched off by the name `merge_pad`.
 pub const PASS: Pass = Pass {

@@ -28,7 +28,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::Measure;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Switched off by the name `merge_scales`.
 pub const PASS: Pass = Pass {

@@ -1,6 +1,6 @@
 //! Optimizations: every file is one rewrite of the graph, [`pipeline`] is their order.
 //!
-//! A pass looks at one node and proposes a [`Patch`] or declines. The driver in [`run`] walks the graph, applies
+//! A pass looks at one node and proposes a [`Patch`](resnetc_ir::Patch) or declines. The driver in [`run`] walks the graph, applies
 //! what was proposed, verifies, counts and times it, and keeps the reasons of near misses. So a pass holds no
 //! policy: switching it off, stopping after a number of rewrites and reporting are the same for all of them.
 //!
@@ -11,7 +11,9 @@ mod affine;
 mod driver;
 mod error;
 mod measure;
+mod near_misses;
 mod origins;
+mod pass;
 mod permute;
 mod remarks;
 mod selection;
@@ -39,76 +41,14 @@ pub mod reduce_mean_to_pool;
 pub mod remove_identity;
 pub mod ungroup;
 
-use resnetc_ir::{Graph, NodeId, Patch};
-use serde::Serialize;
-
 pub use driver::{PassOptions, Verify, run, run_pass, run_steps};
 pub use error::PassError;
 pub use measure::Measure;
+pub use near_misses::{NearMisses, NodeRef};
 pub use origins::Origins;
-pub use remarks::{Applied, Declined, NearMisses, NodeRef, PassStats, Remarks};
+pub use pass::{Need, Pass, Rewrite, Stage, Step, Sweeps};
+pub use remarks::{Applied, Declined, PassStats, Remarks};
 pub use selection::{PassSelection, optional_names};
-
-/// One optimization. Each file of this module has one, called `PASS`.
-#[derive(Clone, Copy)]
-pub struct Pass {
-    /// The name that switches it off.
-    pub name: &'static str,
-    /// What it does, in one line.
-    pub doc: &'static str,
-    /// Starts a sweep over the graph.
-    pub sweep: fn(&Graph) -> Rewrite,
-    /// What every patch makes smaller, so that sweeps come to an end. A pass of one sweep may have none: it rewrites a
-    /// node once.
-    pub measure: Option<fn(&Graph) -> Measure>,
-}
-
-/// Proposes a rewrite at a node, or notes why it nearly did. It is shown every node once a sweep, operands first,
-/// and may remember what it has seen; an id that it remembers can have been removed or given to a new node since.
-pub type Rewrite = Box<dyn FnMut(&Graph, NodeId, &mut NearMisses) -> Option<Patch>>;
-
-/// How often a step of the pipeline sweeps over the graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sweeps {
-    /// Once: the pass leaves nothing for itself to do.
-    Once,
-    /// Until a sweep changes nothing.
-    UntilStable,
-}
-
-/// Whether a step can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Need {
-    /// The result only gets better by it.
-    Optional,
-    /// Later stages rely on it.
-    Required,
-}
-
-/// The three thirds of the pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// One way to write each thing.
-    Canonical,
-    /// Operators merged into the convolutions and matrix products.
-    Fused,
-    /// Every value marked with its layout: what the planner accepts.
-    Scheduled,
-}
-
-/// One line of the pipeline.
-#[derive(Clone, Copy)]
-pub struct Step {
-    /// What is run.
-    pub pass: Pass,
-    /// How often.
-    pub sweeps: Sweeps,
-    /// Whether it can be left out.
-    pub need: Need,
-    /// Where it belongs.
-    pub stage: Stage,
-}
 
 /// All passes in the order in which they run.
 pub fn pipeline() -> &'static [Step] {

@@ -25,7 +25,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::{Measure, count};
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Switched off by the name `reduce_mean_to_pool`.
 pub const PASS: Pass = Pass {

@@ -41,7 +41,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::measure::operators;
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Cannot be switched off: no kernel copies a value for nothing.
 pub const PASS: Pass = Pass {

@@ -41,7 +41,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
 use super::measure::{Measure, count};
-use super::remarks::{NearMisses, describe};
+use super::near_misses::{NearMisses, describe};
 
 /// Switched off by the name `ungroup`.
 pub const PASS: Pass = Pass {

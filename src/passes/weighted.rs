@@ -8,7 +8,7 @@ use resnetc_ir::tensor::Elements;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::affine::{Affine, round};
-use super::remarks::Stop;
+use super::near_misses::Stop;
 
 /// A convolution or a normalized matrix product into whose weights an affine function can be folded.
 pub(super) struct Weighted<'g> {

@@ -12,6 +12,7 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::machine::Scratch;
 use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region, Word};
 use resnetc::codegen::vir::{Arith, Builder, Count, Program, Target};
+use resnetc::isa::ISAS;
 
 /// Values of each buffer; arguments start near the middle.
 const BUFFER: usize = 8192;
@@ -234,4 +235,20 @@ fn code_may_be_shared_by_threads() {
     check::<CodeSpace>();
     check::<Bases>();
     check::<Image>();
+}
+
+/// Any machine encodes for any other; whether it can run the code is another matter.
+#[test]
+fn every_row_names_a_back_end_that_encodes_its_target() {
+    let cranelift = Cranelift::host().unwrap();
+    for isa in ISAS {
+        let mut b = Builder::new("add", isa.target(), 1);
+        let (v, arg) = (b.vector(), b.arg(0));
+        b.load(v, arg.at(0));
+        b.arith(Arith::Add, v, v, v);
+        b.store(arg.at(0), v);
+        let image =
+            Image::compile(&cranelift, isa, &[b.finish().unwrap()], &[], Options::default());
+        assert!(image.is_ok_and(|image| image.isa == isa && image.size() > 0), "{isa}");
+    }
 }

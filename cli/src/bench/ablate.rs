@@ -8,6 +8,7 @@ use resnetc::noise::{Noise, Watch, steadily};
 
 use super::ablation::{Ablation, Code, Row};
 use super::agree::{Agreement, tolerance, widened};
+use super::args::Args;
 use super::interpreter::{self, Interpreted, PATIENCE};
 use super::ladder::{FULL, Group, Ladder};
 use super::layers::gflops;
@@ -15,7 +16,7 @@ use super::race::{Keep, Race};
 use super::report::Subtitle;
 use super::subject::Compiled;
 use super::timing::{Plan, Stats};
-use super::{Args, csv, measure_peak, table};
+use super::{csv, peak, table};
 use crate::args::Values;
 use crate::failure::Failure;
 use crate::output;
@@ -59,9 +60,9 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
     let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };
     let ((stats, peak), noise) = steadily(attempts, || {
         let watch = Watch::start();
-        let before = measure_peak(isa, threads)?;
+        let before = peak::measure(isa, threads)?;
         let stats = race.run()?;
-        let after = measure_peak(isa, threads)?;
+        let after = peak::measure(isa, threads)?;
         let spreads = stats.iter().map(Stats::spread);
         let noise = Noise::of(watch.load(), threads, spreads, Some([before, after]), None);
         Ok::<_, Failure>(((stats, before.max(after)), noise))

@@ -4,6 +4,7 @@ mod ablate;
 mod ablation;
 mod against;
 mod agree;
+mod args;
 mod compare;
 mod crowd;
 mod csv;
@@ -11,6 +12,7 @@ mod interpreter;
 mod ladder;
 mod layers;
 mod outline;
+mod peak;
 mod race;
 mod report;
 mod subject;
@@ -19,16 +21,15 @@ mod sweep;
 mod table;
 mod timing;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use resnetc::Network;
 use resnetc::noise::{Noise, Watch, steadily};
 use resnetc::profile::direct_share;
 use resnetc::profile::share::ShareOf;
-use resnetc::runtime::peak;
-use resnetc::{Isa, Network};
 
-use crate::args::{Common, ModelOptions, Values, positive, threads};
+use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
 use crate::units::plural;
@@ -40,118 +41,8 @@ use report::Report;
 use sweep::Sweep;
 use timing::Plan;
 
-/// Measure how long a run takes
-///
-/// The peak is what a loop of multiply-adds reaches on the same threads, measured before and after; GFLOP/s count
-/// two operations for each multiply-add of direct convolution. Where an algorithm does fewer of them, or others, the share
-/// is one of direct convolution at the peak, and may be above 100 %.
-///
-/// Where the times or the peaks show that the machine is busy, all is measured again, three times at most, unless --iters
-/// gives the number of runs.
-///
-/// Several numbers of --threads and of --batch are all combined, one row each. --against sets the median beside that of an
-/// earlier run and says what was not the same: CPU, instruction set, threads, batch or model. --concurrency runs so many
-/// contexts of the model at once, each on a thread of its own: where one run uses the model's threads, the others use
-/// their own only.
-///
-/// --ablate says what each optimization brings: it times the network without optimizations and with more and more of
-/// them, and without each of them alone. All variants give the same results, which is checked first, and take turns.
-/// Measured choices of `resnetc tune` are left out, as they are for the layers of the full network only.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Built-in network, .toml, .json or .onnx
-    model: PathBuf,
-    /// Timed runs [default: about two seconds of them, twenty of all variants, at least 10]
-    #[arg(long, value_name = "K", value_parser = positive)]
-    iters: Option<usize>,
-    /// Runs before the first that counts
-    #[arg(long, value_name = "W", default_value_t = 3)]
-    warmup: usize,
-    /// Time the network without its optional passes too, alternating
-    #[arg(long, conflicts_with_all = ["unfused", "ablate"])]
-    compare: bool,
-    /// Time each layer too, in runs of their own
-    #[arg(long, conflicts_with = "ablate")]
-    layers: bool,
-    /// Time the network with more and more optimizations, and without each of them
-    #[arg(long, conflicts_with_all = ["unfused", "no_pass", "only_pass"])]
-    ablate: bool,
-    /// Run the interpreter too, however long it takes [default: if it takes less than a minute]
-    #[arg(long, requires = "ablate")]
-    interpreter: bool,
-    /// Write the rows of --ablate, or of several --threads or --batch, as CSV too
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-    /// Memory for all variants at once; if they need more, each is compiled anew for each of its turns
-    #[arg(long, value_name = "MB", requires = "ablate", default_value_t = 4000)]
-    hold: usize,
-    /// Print the figures as JSON
-    #[arg(long)]
-    json: bool,
-    /// Run so many contexts at once too, and tell throughput and tail latency
-    #[arg(long, value_name = "N", value_parser = threads, conflicts_with = "ablate")]
-    concurrency: Option<usize>,
-    /// Compare with what an earlier run printed with --json
-    #[arg(long, value_name = "FILE.json", conflicts_with = "ablate")]
-    against: Option<PathBuf>,
-    /// Threads of a run; several, as in 1,2, are measured one after the other [default: as many as the process may use]
-    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = threads)]
-    threads: Vec<usize>,
-    /// Pictures in one run; several, as in 1,8, are measured one after the other [default: as many as the model says, or 1]
-    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]
-    batch: Vec<usize>,
-    #[command(flatten)]
-    options: ModelOptions,
-}
+pub(crate) use args::Args;
 
-impl Args {
-    /// The combinations of threads and batch; a single one has the first place alone.
-    fn sizes(&self) -> Vec<Common> {
-        let each = |given: &[usize]| -> Vec<Option<usize>> {
-            if given.is_empty() { vec![None] } else { given.iter().copied().map(Some).collect() }
-        };
-        let batches = each(&self.batch);
-        let threads = each(&self.threads).into_iter();
-        threads
-            .flat_map(|threads| batches.iter().map(move |&batch| (threads, batch)))
-            .map(|(threads, batch)| Common { threads, batch, model: self.options.clone() })
-            .collect()
-    }
-
-    /// The options, with the first of the combinations.
-    fn common(&self) -> Common {
-        let first = |given: &[usize]| given.first().copied();
-        Common {
-            threads: first(&self.threads),
-            batch: first(&self.batch),
-            model: self.options.clone(),
-        }
-    }
-
-    /// What can be refused before the work.
-    fn check(&self, sizes: usize) -> Result<(), Failure> {
-        let one_size =
-            [(self.ablate, "--ablate"), (self.layers, "--layers"), (self.compare, "--compare")];
-        if let Some((_, flag)) = one_size.into_iter().find(|(given, _)| *given && sizes > 1) {
-            return Err(Failure::usage(format!(
-                "{flag} goes with one number of threads and one batch"
-            )));
-        }
-        if self.csv.is_some() && !self.ablate && sizes == 1 {
-            return Err(Failure::no_effect(
-                "--csv",
-                "it writes the rows of --ablate, or of several --threads or --batch",
-            ));
-        }
-        match &self.csv {
-            Some(path) => output::check_text(path, &self.common().reads(&self.model)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// How long the peak is measured, each time.
-const PEAK_TIME: Duration = Duration::from_millis(150);
 /// How often all is measured, at most, if the machine is busy.
 const ATTEMPTS: usize = 3;
 /// All timed runs together, if their number is not given.
@@ -214,11 +105,6 @@ fn compare_with(
     Ok(found)
 }
 
-/// What a loop of multiply-adds reaches, in GFLOP/s.
-fn measure_peak(isa: Isa, threads: usize) -> Result<f64, Failure> {
-    Ok(peak::measure(isa, threads, PEAK_TIME)?.gflops)
-}
-
 /// The network as the options want it, and perhaps the unfused one beside it.
 fn run_one(args: &Args, common: &Common) -> Result<Report, Failure> {
     let network = common.load_to_run(&args.model, Values::Random)?;
@@ -247,9 +133,9 @@ fn attempt(
 ) -> Result<(Report, Noise), Failure> {
     let (isa, threads) = (race.compiled(0).isa, race.compiled(0).threads);
     let watch = Watch::start();
-    let before = measure_peak(isa, threads)?;
+    let before = peak::measure(isa, threads)?;
     let (figures, compared) = measure(race, network)?;
-    let after = measure_peak(isa, threads)?;
+    let after = peak::measure(isa, threads)?;
     let peak = before.max(after);
     let layers = match race.subject(0).filter(|_| args.layers) {
         Some(subject) => Some(layers::measure(subject, plan, peak)?),

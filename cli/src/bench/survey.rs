@@ -6,7 +6,7 @@ use std::time::Duration;
 use resnetc::compile::run_macs;
 use resnetc::noise::{Noise, Watch, steadily};
 use resnetc::profile::{StepProfile, direct_share};
-use resnetc::runtime::{bandwidth, peak};
+use resnetc::runtime::{self, bandwidth};
 use resnetc::{Isa, Model, Network};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use super::ladder::{FULL, Group, Ladder};
 use super::race::Race;
 use super::subject::{Compiled, Subject};
 use super::timing::{Plan, Stats};
-use super::{layers, measure_peak};
+use super::{layers, peak};
 use crate::failure::Failure;
 
 pub(crate) use super::layers::gflops;
@@ -188,7 +188,7 @@ struct Measured {
 
 /// What multiply-adds and what reading memory reach.
 fn roofs(isa: Isa, threads: usize) -> Result<(f64, bandwidth::Bandwidth), Failure> {
-    Ok((measure_peak(isa, threads)?, bandwidth::measure(threads, BANDWIDTH_TIME)?))
+    Ok((peak::measure(isa, threads)?, bandwidth::measure(threads, BANDWIDTH_TIME)?))
 }
 
 /// The levels on the way to the full network and those beside it, without those whose code another one has; and those
@@ -199,7 +199,7 @@ fn wanted(
     threads: usize,
 ) -> Result<(Vec<usize>, Vec<Skipped>), Failure> {
     let work = run_macs(network.graph());
-    let baseline = peak::measure(Isa::Baseline, threads, Duration::ZERO)?.gflops;
+    let baseline = runtime::peak::measure(Isa::Baseline, threads, Duration::ZERO)?.gflops;
     let estimate = 2.0 * work as f64 / (baseline * BASELINE_SHARE * 1e9).max(1.0);
     let is_slow = |rung: usize| {
         ladder.outlines[rung].isa() == Isa::Baseline && estimate > PATIENCE.as_secs_f64()

@@ -144,8 +144,8 @@ fn passes_and_doctor_describe_themselves() {
     assert!(succeed(&["passes"]).contains("fuse_residual"));
     let doctor = json(&["doctor", "--json", "--threads", "2"]);
     let sets = doctor["instruction_sets"].as_array().unwrap();
-    assert_eq!(sets.len(), 4);
-    assert!(sets[3]["peak_gflops"].as_f64().unwrap() > 0.0);
+    assert_eq!(sets.len(), resnetc::isa::ISAS.len());
+    assert!(sets[sets.len() - 1]["peak_gflops"].as_f64().unwrap() > 0.0);
     let noise = &doctor["noise"];
     let agreement = noise["peaks"].as_f64().unwrap();
     assert!(agreement > 0.0 && agreement <= 1.0, "{noise}");

@@ -2,7 +2,6 @@
 
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
-use super::Encoded;
 use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
@@ -37,8 +36,22 @@ const HALVES: u32 = 0b01_00_11_10;
 /// `vperm2f128` of twice the same vector: its halves change places.
 const SECOND_FIRST: u32 = 1;
 
-/// Encodes a program. Where its lines begin is noted on the way: two numbers for an instruction.
-pub(super) fn encode(program: &Program) -> Result<Encoded, CodegenError> {
+/// An encoded program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Instructions, then the constants that they refer to.
+    pub bytes: Vec<u8>,
+    /// How many of the bytes are instructions.
+    pub code: usize,
+    /// Where the lines of the program begin: two numbers for an instruction, noted on the way.
+    pub lines: Vec<CodeLine>,
+}
+
+/// Encodes `program`. Any x86-64 encodes any program; running it is another matter.
+///
+/// # Errors
+/// If the program is malformed, or made for a target that no table has instructions for.
+pub fn encode(program: &Program) -> Result<Encoded, CodegenError> {
     let usage = Usage::of(program)?;
     let codes = Codes::of(program.target).ok_or_else(|| CodegenError::Target {
         program: program.name.clone(),

@@ -8,31 +8,10 @@ mod emit;
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
 
-use super::error::CodegenError;
-use super::listing::CodeLine;
-use super::vir::Program;
+pub use emit::{Encoded, encode};
 
 /// The alignment that an encoded function asks for: loop heads are aligned relative to it.
 pub const ALIGNMENT: u64 = 64;
-
-/// An encoded program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoded {
-    /// Instructions, then the constants that they refer to.
-    pub bytes: Vec<u8>,
-    /// How many of the bytes are instructions.
-    pub code: usize,
-    /// Where the lines of the program begin.
-    pub lines: Vec<CodeLine>,
-}
-
-/// Encodes `program`. Any x86-64 encodes any program; running it is another matter.
-///
-/// # Errors
-/// If the program is malformed.
-pub fn encode(program: &Program) -> Result<Encoded, CodegenError> {
-    emit::encode(program)
-}
 
 /// The instructions in the syntax of nasm: the offset of each, and its line, which begins with the offset.
 pub fn disassemble(code: &[u8]) -> Vec<(usize, String)> {

@@ -6,6 +6,7 @@ use resnetc_ir::op::{Conv, Residual};
 use resnetc_ir::ty::Layout;
 
 use crate::codegen::region::Piece;
+use crate::isa::IntegerDot;
 use crate::kernels::KernelError;
 use crate::kernels::conv::Operands;
 use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
@@ -51,7 +52,7 @@ fn apart(conv: &Conv) -> Option<[Conv; 2]> {
 /// # Errors
 /// If there are no tile registers, the convolution has no form for them, or its weights are too far apart.
 pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
-    if site.machine.target.tiles == 0 {
+    if site.machine.target.dot != IntegerDot::Tiles {
         return Err(Refusal::NoTiles);
     }
     let form = Any::of(&site.conv, &site.shapes)?;

@@ -7,10 +7,10 @@ use resnetc_ir::op::{Interpolate, SliceAxis};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
+use crate::passes::near_misses::describe;
 use crate::passes::permute::{
     compose, inverse, is_identity, keeps_order, permuted, permuted_shape,
 };
-use crate::passes::remarks::describe;
 
 /// A region, and how its values would be computed instead: each value `v` as `transpose(v', perm)` of a new `v'`.
 pub(super) struct Region<'g> {

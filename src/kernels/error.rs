@@ -1,0 +1,38 @@
+//! Why a step cannot be lowered.
+
+use crate::codegen::vir::OverBudget;
+use crate::error_code::ErrorCode;
+
+/// Why a step cannot be lowered.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// A kernel does not fit the machine's registers.
+    #[error("kernel {kernel} does not fit this machine")]
+    Budget {
+        /// The kernel's form.
+        kernel: String,
+        /// What it ran out of.
+        source: OverBudget,
+    },
+    /// The operator cannot be compiled in this form; the interpreter can still run it.
+    #[error("{op} \"{node}\" cannot be compiled: {reason}")]
+    Unsupported {
+        /// The operator's name.
+        op: &'static str,
+        /// The node's name.
+        node: String,
+        /// What stands in the way.
+        reason: String,
+    },
+}
+
+impl KernelError {
+    /// What went wrong, by a name that stays the same.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            KernelError::Budget { .. } => ErrorCode::KernelBudget,
+            KernelError::Unsupported { .. } => ErrorCode::NotCompiled,
+        }
+    }
+}

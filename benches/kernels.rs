@@ -1,9 +1,12 @@
-//! Kernels one by one, each named by the line of its problem, the answer checked before it is timed.
+//! Kernels one by one, each named by the line of its problem, the answer checked before it is
+//! timed.
 //!
-//! `cargo bench --bench kernels`, or some of them: `cargo bench --bench kernels -- 'winograd.* h56 '`. Convolutions are
-//! those of ResNet-50 (`benches/shapes/resnet50.txt`) and of other forms (`benches/shapes/forms.txt`), by every
-//! algorithm that can compute them. Times are those of the kernel alone: reorders between the planar inputs and the
-//! kernels' layout do not count. Throughput is in multiply-adds, of pools in elements read.
+//! `cargo bench --bench kernels`, or some of them:
+//! `cargo bench --bench kernels -- 'winograd.* h56 '`. Convolutions are those of ResNet-50
+//! (`benches/shapes/resnet50.txt`) and of other forms (`benches/shapes/forms.txt`), by every
+//! algorithm that can compute them. Times are those of the kernel alone: reorders between the
+//! planar inputs and the kernels' layout do not count. Throughput is in multiply-adds, of pools in
+//! elements read.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,8 +23,8 @@ use resnetc::{Compiler, Context, Model, Options};
 
 const LINES: [&str; 2] = [include_str!("shapes/resnet50.txt"), include_str!("shapes/forms.txt")];
 
-/// How far Winograd's algorithm may be off on these numbers, as a part of the greatest value. Its own bound is proved in
-/// `tests/kernels`; here it is to show that the right thing is timed.
+/// How far Winograd's algorithm may be off on these numbers, as a part of the greatest value. Its
+/// own bound is proved in `tests/kernels`; here it is to show that the right thing is timed.
 const CLOSE: f64 = 1e-4;
 
 /// Small integers: all sums of direct kernels are exact.
@@ -42,8 +45,8 @@ struct Subject {
 }
 
 impl Subject {
-    /// Compiles a graph with one output and compares it with the interpreter: bit for bit, or `close` to the greatest
-    /// value.
+    /// Compiles a graph with one output and compares it with the interpreter: bit for bit, or
+    /// `close` to the greatest value.
     fn new(graph: Graph, options: Options, close: Option<f64>) -> Self {
         let result = graph.outputs()[0].node;
         let op = graph.node(result).op.name();

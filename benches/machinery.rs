@@ -1,7 +1,7 @@
 //! What it costs to make code and to call it: encoding of kernels, and regions handed to threads.
 //!
-//! `cargo bench --bench machinery`. How fast code can be is `resnetc doctor`'s to tell, how fast kernels are
-//! `benches/kernels.rs`'s.
+//! `cargo bench --bench machinery`. How fast code can be is `resnetc doctor`'s to tell, how fast
+//! kernels are `benches/kernels.rs`'s.
 
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
@@ -38,7 +38,8 @@ fn encoding(c: &mut Criterion) {
     group.finish();
 }
 
-/// A region whose chunks take 5 microseconds each: what is beyond that is the cost of handing it out.
+/// A region whose chunks take 5 microseconds each: what is beyond that is the cost of handing it
+/// out.
 fn regions(c: &mut Criterion) {
     let mut group = c.benchmark_group("region");
     let work = |_, _| {

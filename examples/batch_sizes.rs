@@ -1,7 +1,7 @@
 //! One network for several batch sizes: a server runs what has come in, without filling up.
 //!
-//! The file is read once, and the networks share its constants. Each compiled model has its weights packed for its own
-//! kernels.
+//! The file is read once, and the networks share its constants. Each compiled model has its weights
+//! packed for its own kernels.
 //!
 //! `cargo run --release --example batch_sizes`
 

@@ -1,5 +1,5 @@
-//! Options by name, for errors that are about one. The library calls them as its fields are called, the command line by
-//! their flags; an error carries the name, and whoever shows it has the words.
+//! Options by name, for errors that are about one. The library calls them as its fields are called,
+//! the command line by their flags; an error carries the name, and whoever shows it has the words.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum OptionName {
     Threads,
     /// Rounding.
     Numerics,
-    /// Pictures in one run.
+    /// Images in one run.
     Batch,
     /// Extents of symbolic dimensions.
     Dims,

@@ -1,4 +1,5 @@
-//! Arrays as files have them: elements of any type. What an input takes of them, and what outputs become.
+//! Arrays as files have them: elements of any type. What an input takes of them, and what outputs
+//! become.
 
 use std::fmt;
 
@@ -78,15 +79,16 @@ impl fmt::Display for Number {
 }
 
 impl Array {
-    /// An array of little-endian elements in row-major order; `None` if the shape needs another number of bytes.
+    /// An array of little-endian elements in row-major order; `None` if the shape needs another
+    /// number of bytes.
     pub fn new(dtype: DType, shape: impl Into<Vec<usize>>, bytes: Vec<u8>) -> Option<Self> {
         let shape = shape.into();
         let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
         (count.checked_mul(dtype.bytes())? == bytes.len()).then_some(Array { dtype, shape, bytes })
     }
 
-    /// What a value of a network is as elements of a type: floats are rounded to the nearest, and integers are such
-    /// already.
+    /// What a value of a network is as elements of a type: floats are rounded to the nearest, and
+    /// integers are such already.
     pub fn of(tensor: &Tensor, dtype: DType) -> Self {
         let bytes = tensor.data().iter().flat_map(|&x| element(x, dtype)).collect();
         Array { dtype, shape: tensor.shape().to_vec(), bytes }
@@ -114,12 +116,13 @@ impl Array {
 
     /// The values for an input whose elements are declared to be of a type.
     ///
-    /// Floats are rounded to the nearest of a narrower type of floats, as ONNX's `Cast` does. Nothing else may change:
-    /// integers must be among those that the type of floats holds exactly, and floats among the type's integers.
+    /// Floats are rounded to the nearest of a narrower type of floats, as ONNX's `Cast` does.
+    /// Nothing else may change: integers must be among those that the type of floats holds exactly,
+    /// and floats among the type's integers.
     ///
     /// # Errors
-    /// The first element that cannot become one of that type: a float that is no integer, an integer that is out of
-    /// range, a number whose magnitude is beyond the type's.
+    /// The first element that cannot become one of that type: a float that is not an integer, an
+    /// integer that is out of range, a number whose magnitude is beyond the type's.
     pub fn values(&self, to: DType) -> Result<Tensor, ElementError> {
         let mut data = Vec::with_capacity(self.elements());
         for (i, bytes) in self.bytes.chunks_exact(self.dtype.bytes()).enumerate() {

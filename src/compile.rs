@@ -1,8 +1,8 @@
 //! From a graph to a model, stage by stage.
 //!
-//! graph -> [`schedule`] (passes) -> scheduled graph -> [`choose()`] and [`plan()`] -> [`lower`] (kernels) -> programs and
-//! regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had alone, and all of them up to code as [`Stages`], for
-//! dumps and tests.
+//! graph -> [`schedule`] (passes) -> scheduled graph -> [`choose()`] and [`plan()`] -> [`lower`]
+//! (kernels) -> programs and regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had
+//! alone, and all of them up to code as [`Stages`], for dumps and tests.
 
 pub mod choose;
 mod interpreted;
@@ -38,8 +38,8 @@ pub use stages::{Lowered, Stages, lower, machine, plan, schedule};
 /// Compiles a graph. Options that say how a network is loaded were for whoever made the graph.
 ///
 /// # Errors
-/// If an operator cannot be compiled, the CPU lacks the instruction set, there cannot be so many threads, or the system
-/// refuses memory.
+/// If an operator cannot be compiled, the CPU lacks the instruction set, there cannot be so many
+/// threads, or the system refuses memory.
 pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     options.isa.resolve()?;
     options.thread_count()?;
@@ -60,7 +60,8 @@ pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     build(graph, remarks, clock, options)
 }
 
-/// Compiles a graph that the passes are done with, as it stands; to machine code, whatever the engine in the options.
+/// Compiles a graph that the passes are done with, as it stands; to machine code, whatever the
+/// engine in the options.
 ///
 /// # Errors
 /// As [`compile`].
@@ -78,7 +79,8 @@ fn build(
     options.check_compilation()?;
     let stages = Stages::of_scheduled(graph, remarks, options)?;
     let Stages { graph, choices, plan, isa, machine, .. } = &stages;
-    // A bug here would be a wrong answer there, and looking for it takes less than a thousandth of a compilation.
+    // A bug here would be a wrong answer there, and looking for it takes less than a thousandth of
+    // a compilation.
     plan::verify::verify(graph, plan).map_err(Error::Plan)?;
     clock.lap("plan");
     let lowered = stages.lower()?;

@@ -72,12 +72,12 @@ impl Compiler {
         Compiler { options }
     }
 
-    /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file, see
-    /// [`Compiler::onnx`].
+    /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an
+    /// ONNX file, see [`Compiler::onnx`].
     ///
     /// # Errors
-    /// If there is no such network or file, or it cannot be taken; the error names the file and every offending
-    /// node or key.
+    /// If there is no such network or file, or it cannot be taken; the error names the file and
+    /// every offending node or key.
     pub fn load(&self, model: impl AsRef<Path>) -> Result<Network, Error> {
         self.build(&Description::open(model)?)
     }
@@ -138,7 +138,8 @@ impl Compiler {
         self.build(&Description::onnx(file)?)
     }
 
-    /// Imports an ONNX model from memory. Data that it keeps in other files is looked for in `folder`.
+    /// Imports an ONNX model from memory. Data that it keeps in other files is looked for in
+    /// `folder`.
     ///
     /// # Errors
     /// If it cannot be taken.
@@ -150,8 +151,8 @@ impl Compiler {
     /// Takes a graph as it stands, but for outputs that the options leave out.
     ///
     /// # Errors
-    /// If an option is set that says how a network is loaded (shapes and weights of a graph are fixed), or there is no such
-    /// output.
+    /// If an option is set that says how a network is loaded (shapes and weights of a graph are
+    /// fixed), or there is no such output.
     pub fn graph(&self, mut graph: Graph) -> Result<Network, Error> {
         self.options.check(Source::Graph)?;
         choose_outputs(&mut graph, &self.options.outputs)?;
@@ -169,7 +170,8 @@ impl Network {
         &self.graph
     }
 
-    /// The seed of its weights, if they are random: those of a spec or a built-in network that was given none.
+    /// The seed of its weights, if they are random: those of a spec or a built-in network that was
+    /// given none.
     pub fn random_weights(&self) -> Option<u64> {
         self.random_weights
     }
@@ -179,15 +181,15 @@ impl Network {
         &self.options
     }
 
-    /// The same network, to be compiled under other options. Those that say how a network is loaded (batch, dims,
-    /// weights, seed) stay as they were.
+    /// The same network, to be compiled under other options. Those that say how a network is loaded
+    /// (batch, dims, weights, seed) stay as they were.
     #[must_use]
     pub fn with_options(&self, options: Options) -> Network {
         Network { options: options.loaded_as(&self.options), ..self.clone() }
     }
 
-    /// The network as the bytes of an ONNX file, which any engine reads; [`export::onnx`](crate::export::onnx)
-    /// also writes files.
+    /// The network as the bytes of an ONNX file, which any engine reads;
+    /// [`export::onnx`](crate::export::onnx) also writes files.
     ///
     /// # Errors
     /// If it has values that ONNX cannot express, or is too large for a file.
@@ -198,7 +200,8 @@ impl Network {
     /// Compiles it.
     ///
     /// # Errors
-    /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses memory.
+    /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses
+    /// memory.
     pub fn compile(self) -> Result<Model, Error> {
         compile(self.graph, &self.options)
     }

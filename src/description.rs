@@ -10,8 +10,8 @@ use crate::import::{ImportError, ImportErrorKind, foreign, limits};
 use crate::runtime::file::FileBuffer;
 use crate::spec::Spec;
 
-/// A description that was read, of a network that has no sizes yet. [`Compiler::build`](crate::Compiler::build) makes a
-/// network of it.
+/// A description that was read, of a network that has no sizes yet.
+/// [`Compiler::build`](crate::Compiler::build) makes a network of it.
 ///
 /// ```no_run
 /// use resnetc::{Compiler, Description, Options};
@@ -34,10 +34,11 @@ pub(crate) enum Kind {
 }
 
 impl Description {
-    /// Opens what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an ONNX file.
+    /// Opens what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an
+    /// ONNX file.
     ///
     /// # Errors
-    /// If there is no such network or file, or it is no description.
+    /// If there is no such network or file, or it is not a description.
     pub fn open(model: impl AsRef<Path>) -> Result<Self, Error> {
         let path = model.as_ref();
         if let Some(spec) = path.to_str().and_then(Spec::builtin) {
@@ -62,10 +63,11 @@ impl Description {
         Ok(Description(Kind::Onnx(model)))
     }
 
-    /// The inputs as they are declared, those that the outputs of these names need; without names, all of them.
+    /// The inputs as they are declared, those that the outputs of these names need; without names,
+    /// all of them.
     ///
     /// # Errors
-    /// If an input is no tensor of numbers, or there is no such output.
+    /// If an input is not a tensor of numbers, or there is no such output.
     pub fn inputs(&self, outputs: &[String]) -> Result<Vec<InputInfo>, Error> {
         match &self.0 {
             Kind::Onnx(model) => Ok(model.inputs_of(outputs)?),

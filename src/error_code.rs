@@ -1,4 +1,5 @@
-//! Codes of errors: a name for each thing that can go wrong, which stays the same when the message becomes a better one.
+//! Codes of errors: a name for each thing that can go wrong, which stays the same when the message
+//! becomes a better one.
 
 use std::fmt;
 
@@ -20,8 +21,8 @@ macro_rules! codes {
         /// What went wrong, by a name that stays.
         ///
         /// Programs can decide by it, and people can look it up in
-        /// [`docs/ERRORS.md`](https://github.com/resnetc/resnetc/blob/main/docs/ERRORS.md). The name is
-        /// [`ErrorCode::name`]; messages are for people and may change.
+        /// [`docs/ERRORS.md`](https://github.com/resnetc/resnetc/blob/main/docs/ERRORS.md). The
+        /// name is [`ErrorCode::name`]; messages are for people and may change.
         ///
         /// ```
         /// use resnetc::{Compiler, ErrorCode, Options};
@@ -76,7 +77,7 @@ codes! {
     FixedBatch, "fixed-batch", Call, "A batch was asked for, and the model has another one that cannot be changed.";
     FixedDimension, "fixed-dimension", Call, "A size was asked for, and the model has another one.";
     UnknownModel, "unknown-model", Call, "Neither a built-in name nor a file of a known kind.";
-    SpecSyntax, "spec-syntax", File, "The spec is no valid TOML or JSON, or has a wrong key or value.";
+    SpecSyntax, "spec-syntax", File, "The spec is not a valid TOML or JSON, or has a wrong key or value.";
     SpecValue, "spec-value", File, "A value of the spec is out of range, or does not go with another one.";
     SpecWeights, "spec-weights", File, "Weights do not fit the network; the message lists all that does not.";
     SpecGraph, "spec-graph", File, "A layer of the spec does not fit the one before it.";

@@ -1,8 +1,9 @@
 //! A graph compiler for residual networks on CPUs.
 //!
-//! A description of a network (an ONNX file, a short spec, or a built-in name) becomes a graph; passes fuse
-//! convolution, batch normalization, activation and shortcut; a planner puts every value into one arena; and kernels
-//! for exactly those shapes are compiled to machine code for exactly this CPU.
+//! A description of a network (an ONNX file, a short spec, or a built-in name) becomes a graph;
+//! passes fuse convolution, batch normalization, activation and shortcut; a planner puts every
+//! value into one arena; and kernels for exactly those shapes are compiled to machine code for
+//! exactly this CPU.
 //!
 //! ```no_run
 //! use resnetc::{Compiler, Options};
@@ -33,9 +34,9 @@
 //!
 //! # Stability
 //!
-//! Versions follow [semantic versioning](https://semver.org) for what this page lists. All other modules are public for the
-//! command line, the tests and the benchmarks of this project only. They are not documented here, and any release may
-//! change them.
+//! Versions follow [semantic versioning](https://semver.org) for what this page lists. All other
+//! modules are public for the command line, the tests and the benchmarks of this project only. They
+//! are not documented here, and any release may change them.
 #![deny(missing_docs)]
 
 #[doc(hidden)]

@@ -1,14 +1,17 @@
-//! Whether a measurement can be trusted: how far its times are apart, and what else the machine did meanwhile.
+//! Whether a measurement can be trusted: how far its times are apart, and what else the machine did
+//! meanwhile.
 //!
-//! What the system tells is read in [`Watch`]; everything else is arithmetic on figures, without a clock.
+//! What the system tells is read in [`Watch`]; everything else is arithmetic on figures, without a
+//! clock.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// Beyond which figures a measurement is doubted. None of them is exact, so what is beyond one is a warning and a reason to
-/// measure again, and nothing else. Figures are read for differences of about a tenth: what blurs those is noise.
+/// Beyond which figures a measurement is doubted. None of them is exact, so what is beyond one is a
+/// warning and a reason to measure again, and nothing else. Figures are read for differences of
+/// about a tenth: what blurs those is noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// How far the middle half of the times may be apart, as a part of the median.
@@ -17,14 +20,15 @@ pub struct Limits {
     pub agreement: f64,
     /// The most CPUs that other processes keep busy without being noticed: a desktop's idle noise.
     pub others: f64,
-    /// The most time in which some task waits for a CPU, as a part of all. It counts only beside `others`, for the threads
-    /// of a run wait for each other, too.
+    /// The most time in which some task waits for a CPU, as a part of all. It counts only beside
+    /// `others`, for the threads of a run wait for each other, too.
     pub waiting: f64,
-    /// The most CPUs that a hypervisor takes away. Less than of `others`: nobody can say which thread it stops, and all of
-    /// a run wait for that one.
+    /// The most CPUs that a hypervisor takes away. Less than of `others`: nobody can say which
+    /// thread it stops, and all of a run wait for that one.
     pub stolen: f64,
-    /// The highest share of the peak that direct convolution may reach. A loop of multiply-adds is faster than any kernel
-    /// made of them, so what is above all of it, and a little for the clock's rounding, shows that the loop was disturbed.
+    /// The highest share of the peak that direct convolution may reach. A loop of multiply-adds is
+    /// faster than any kernel made of them, so what is above all of it, and a little for the
+    /// clock's rounding, shows that the loop was disturbed.
     pub above_peak: f64,
 }
 
@@ -162,7 +166,8 @@ fn ticks(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(text.parse::<u64>().ok()?.checked_mul(10)?))
 }
 
-/// Of `/proc/stat`: busy time and stolen time of all CPUs. Fields: user, nice, system, idle, iowait, irq, softirq, steal.
+/// Of `/proc/stat`: busy time and stolen time of all CPUs. Fields: user, nice, system, idle,
+/// iowait, irq, softirq, steal.
 fn all(stat: &str) -> Option<(Duration, Duration)> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let fields: Vec<Duration> = line.split_whitespace().map_while(ticks).collect();
@@ -170,8 +175,8 @@ fn all(stat: &str) -> Option<(Duration, Duration)> {
     (fields.len() >= 4).then(|| (busy, fields.get(7).copied().unwrap_or_default()))
 }
 
-/// Of `/proc/self/stat`: user and system time, the 14th and 15th field. The second one, the program's name, is in
-/// parentheses and may hold anything.
+/// Of `/proc/self/stat`: user and system time, the 14th and 15th field. The second one, the
+/// program's name, is in parentheses and may hold anything.
 fn own_time(stat: &str) -> Option<Duration> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     Some(ticks(fields.next()?)? + ticks(fields.next()?)?)
@@ -199,7 +204,8 @@ impl Load {
         }
     }
 
-    /// Whether others used what a run on so many threads needs. Threads that wait for each other are no sign of that.
+    /// Whether others used what a run on so many threads needs. Threads that wait for each other
+    /// are no sign of that.
     fn is_contended(&self, threads: usize) -> bool {
         let Some(others) = self.others.filter(|&cpus| cpus > LIMITS.others) else { return false };
         match self.waiting {
@@ -212,7 +218,8 @@ impl Load {
 /// What speaks against a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Noise {
-    /// How far the middle half of the times is apart, as a part of the median: the largest of all that was timed.
+    /// How far the middle half of the times is apart, as a part of the median: the largest of all
+    /// that was timed.
     pub spread: f64,
     /// The lower of the two measurements of the peak by the higher one.
     pub peaks: Option<f64>,
@@ -228,8 +235,9 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Judges a measurement on so many threads: the spreads of what was timed, the peaks that were measured before and
-    /// after, and the share of it that direct convolution reached, as far as those are known.
+    /// Judges a measurement on so many threads: the spreads of what was timed, the peaks that were
+    /// measured before and after, and the share of it that direct convolution reached, as far as
+    /// those are known.
     pub fn of(
         load: Load,
         threads: usize,
@@ -275,7 +283,8 @@ impl Noise {
         self.reasons.is_empty()
     }
 
-    /// How much speaks against it: above 1 if anything does. To choose among measurements of the same.
+    /// How much speaks against it: above 1 if anything does. To choose among measurements of the
+    /// same.
     fn weight(&self) -> f64 {
         let load = self.load;
         let peaks = self.peaks.map_or(0.0, |ratio| (1.0 - ratio) / (1.0 - LIMITS.agreement));
@@ -387,7 +396,8 @@ mod tests {
         }
     }
 
-    /// Sums after a second in which all processes used so much more, this one a part of it, and tasks waited.
+    /// Sums after a second in which all processes used so much more, this one a part of it, and
+    /// tasks waited.
     fn second(all: u64, own: u64, waited: Option<u64>) -> Load {
         let sums = |busy, own, waited: Option<u64>| Sums {
             cpus: 2,

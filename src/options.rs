@@ -20,13 +20,14 @@ use crate::runtime::pool::{default_threads, most_threads};
 pub enum Numerics {
     /// Algorithms that round otherwise than direct convolution are allowed.
     ///
-    /// A value disturbs no output whose window it is not in, however large it is, and NaN and infinity appear where direct
-    /// convolution has them: outputs for which that would not hold are computed directly.
+    /// A value disturbs no output whose window it is not in, however large it is, and NaN and
+    /// infinity appear where direct convolution has them: outputs for which that would not hold are
+    /// computed directly.
     ///
-    /// Winograd's algorithm has about twice the error of direct convolution. On tile registers (AMX) numbers have a fixed
-    /// point: a product is off by at most `2^-20` of the greatest value of an image times the greatest weight of an
-    /// output, in ResNets by about what f32 sums are, and by at most `2^-12` of the greatest value in the output's own
-    /// window.
+    /// Winograd's algorithm has about twice the error of direct convolution. On tile registers
+    /// (AMX) numbers have a fixed point: a product is off by at most `2^-20` of the greatest value
+    /// of an image times the greatest weight of an output, in ResNets by about what f32 sums are,
+    /// and by at most `2^-12` of the greatest value in the output's own window.
     #[default]
     Fast,
     /// Direct convolution only.
@@ -40,8 +41,9 @@ pub enum Engine {
     /// ([`executable`](crate::host::executable)).
     #[default]
     Compiled,
-    /// The interpreter: the network as it was described, in f64, on one thread, and some hundred times slower. No pass
-    /// runs and nothing is compiled or planned, so options about that are refused, and reports have nothing to tell.
+    /// The interpreter: the network as it was described, in f64, on one thread, and some hundred
+    /// times slower. No pass runs and nothing is compiled or planned, so options about that are
+    /// refused, and reports have nothing to tell.
     Interpreted,
     /// Machine code, or the interpreter where the system allows no executable memory;
     /// [`CompileReport::interpreted`](crate::compile::CompileReport::interpreted) tells which.
@@ -50,8 +52,9 @@ pub enum Engine {
 
 /// How to load and compile a network.
 ///
-/// An option that is not at its default and has no effect is an error that names it ([`Error::NoEffect`]): weights for
-/// an ONNX file, which has its own, or a batch for a graph, whose shapes are fixed.
+/// An option that is not at its default and has no effect is an error that names it
+/// ([`Error::NoEffect`]): weights for an ONNX file, which has its own, or a batch for a graph,
+/// whose shapes are fixed.
 ///
 /// ```
 /// use resnetc::{Numerics, Options};
@@ -71,15 +74,16 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Rounding.
     pub numerics: Numerics,
-    /// Pictures in one run. Without, as many as the model declares, or 1 if it leaves that open.
+    /// Images in one run. Without, as many as the model declares, or 1 if it leaves that open.
     pub batch: Option<usize>,
     /// Extents of other symbolic dimensions of an ONNX model, by name.
     pub dims: BTreeMap<String, usize>,
-    /// Whole shapes of inputs, by name. They must agree with what the model declares, but for a batch. An input of an ONNX
-    /// model that is declared without a shape needs one.
+    /// Whole shapes of inputs, by name. They must agree with what the model declares, but for a
+    /// batch. An input of an ONNX model that is declared without a shape needs one.
     pub shapes: BTreeMap<String, Vec<usize>>,
-    /// The outputs that are computed, by name and in this order; without names, all of them. What only serves other
-    /// outputs of an ONNX model is left out: nodes are not even judged, and inputs are none of the compiled model's.
+    /// The outputs that are computed, by name and in this order; without names, all of them. What
+    /// only serves other outputs of an ONNX model is left out: nodes are not even judged, and
+    /// inputs are none of the compiled model's.
     pub outputs: Vec<String>,
     /// Weights of a built-in network or a spec; seeded random ones without.
     pub weights: Option<PathBuf>,
@@ -89,12 +93,13 @@ pub struct Options {
     pub passes: PassSelection,
     /// What values may share memory.
     pub reuse: Reuse,
-    /// Name the compiled functions for `perf` and other tools that read `/tmp/perf-PID.map`. If that file cannot be
-    /// written, [`CompileReport::perf_map`](crate::compile::CompileReport::perf_map) says why.
+    /// Name the compiled functions for `perf` and other tools that read `/tmp/perf-PID.map`. If
+    /// that file cannot be written,
+    /// [`CompileReport::perf_map`](crate::compile::CompileReport::perf_map) says why.
     pub perf_map: bool,
-    /// Algorithms that were measured to be the fastest on this machine, from [`tune`](crate::tune). Without, and for
-    /// layers that were not measured, a cost model chooses, which gives the same on every run. [`Numerics::Exact`]
-    /// leaves no choice.
+    /// Algorithms that were measured to be the fastest on this machine, from [`tune`](crate::tune).
+    /// Without, and for layers that were not measured, a cost model chooses, which gives the same
+    /// on every run. [`Numerics::Exact`] leaves no choice.
     pub tuned: Option<Arc<Tuned>>,
 }
 
@@ -226,7 +231,8 @@ impl Options {
         }
     }
 
-    /// These options without those that say how a network is loaded: for a graph that was made from a loaded network.
+    /// These options without those that say how a network is loaded: for a graph that was made from
+    /// a loaded network.
     #[must_use]
     pub fn for_graph(self) -> Options {
         self.loaded_as(&Options::default())
@@ -266,7 +272,7 @@ impl Source {
         }
         const NO_DIMS: NoEffect = idle(
             OptionName::Dims,
-            "a spec or a built-in network has no symbolic dimensions; the size of its pictures is a key of the spec",
+            "a spec or a built-in network has no symbolic dimensions; the size of its images is a key of the spec",
         );
         const DRAWN: &[NoEffect] = &[NO_DIMS];
         const WEIGHTED: &[NoEffect] =

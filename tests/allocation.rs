@@ -1,4 +1,5 @@
-//! A run allocates nothing. Alone in its process and without the test harness, since it counts every allocation.
+//! A run allocates nothing. Alone in its process and without the test harness, since it counts
+//! every allocation.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
-//! What runs a network: machine code, or the interpreter where it is asked for or where the system allows no executable
-//! memory. The latter is a setting of a process for good, so this program starts itself under it; it has no test harness.
+//! What runs a network: machine code, or the interpreter where it is asked for or where the system
+//! allows no executable memory. The latter is a setting of a process for good, so this program
+//! starts itself under it; it has no test harness.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,8 +15,8 @@ const FIXTURE: &str = "tests/fixtures/resnet_basic_b";
 /// As many as its input has.
 const PICTURES: usize = 2;
 
-/// The greatest difference of f32 code to an interpreter in f64, by the greatest output: far below what a wrong layer
-/// makes, and far above rounding.
+/// The greatest difference of f32 code to an interpreter in f64, by the greatest output: far below
+/// what a wrong layer makes, and far above rounding.
 const TOLERANCE: f32 = 1e-4;
 
 fn main() {

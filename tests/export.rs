@@ -1,4 +1,5 @@
-//! Graphs written as ONNX models and read again: the same meaning, and clear words where there is none.
+//! Graphs written as ONNX models and read again: the same meaning, and clear words where there is
+//! none.
 
 use std::cell::Cell;
 use std::fs;
@@ -125,7 +126,8 @@ fn specs() -> impl Strategy<Value = Spec> {
     let kinds = (any::<bool>(), 0..4usize, any::<bool>());
     let layers = prop::collection::vec((1..3usize, 0..2usize), 1..4);
     let stem = (1..5usize, 0..3usize, 1..3usize, any::<bool>());
-    // Halved four times, a picture still has more than one row: the step of a slice with one element is not kept.
+    // Halved four times, an image still has more than one row: the step of a slice with one element
+    // is not kept.
     let size = (1..4usize, 33..40usize, 33..40usize);
     (kinds, layers, stem, size, 1..3usize, 1..7usize, 1..999u32).prop_map(
         |((basic, shortcut, first), stages, stem, size, groups, classes, epsilon)| Spec {
@@ -179,7 +181,8 @@ fn is_refused(graph: &Graph, id: NodeId) -> bool {
     }
 }
 
-/// Whether a node is read as others that mean the same: several, a slice of even steps, a condition cast before.
+/// Whether a node is read as others that mean the same: several, a slice of even steps, a condition
+/// cast before.
 fn comes_back_otherwise(graph: &Graph, id: NodeId) -> bool {
     matches!(graph.node(id).op, Op::Interpolate(_) | Op::Gather { .. } | Op::Where)
 }
@@ -308,8 +311,8 @@ fn what_onnx_cannot_say_is_refused_by_name_and_all_at_once() {
     }
 }
 
-/// The standard's messages are of protobuf's version 2, where numbers are packed only if that is said; some engines
-/// read nothing else.
+/// The standard's messages are of protobuf's version 2, where numbers are packed only if that is
+/// said; some engines read nothing else.
 #[test]
 fn lists_are_packed_where_the_standard_packs_them() {
     let attribute = AttributeProto { ints: vec![1, 2], floats: vec![0.0], ..Default::default() };

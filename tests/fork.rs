@@ -1,5 +1,5 @@
-//! A child that a process forks can use the models that it inherits. A program of its own without the test harness, since
-//! a child has only the thread that forked it.
+//! A child that a process forks can use the models that it inherits. A program of its own without
+//! the test harness, since a child has only the thread that forked it.
 
 #[cfg(not(unix))]
 fn main() {
@@ -46,10 +46,12 @@ mod unix {
         context.output::<f32>(0).expect("one").iter().map(|x| x.to_bits()).collect()
     }
 
-    /// Runs `child` in a forked process, and sees that it came to its end. A child that hangs is ended by its alarm.
+    /// Runs `child` in a forked process, and sees that it came to its end. A child that hangs is
+    /// ended by its alarm.
     fn fork(what: &str, child: impl FnOnce()) {
         const PATIENCE: u32 = 300;
-        // SAFETY: the child uses what it has inherited, as this test is about, and ends without returning.
+        // SAFETY: the child uses what it has inherited, as this test is about, and ends without
+        // returning.
         match unsafe { libc::fork() } {
             0 => {
                 // SAFETY: it only sets a timer.
@@ -83,7 +85,8 @@ mod unix {
         let mut own = model.context().expect("memory");
         assert_eq!(run(&model, &mut own), expected, "a context of its own");
         drop((own, model, context));
-        // Workers go with the last user. The system may still list one that has ended; the alarm ends a longer wait.
+        // Workers go with the last user. The system may still list one that has ended; the alarm
+        // ends a longer wait.
         while threads().is_some_and(|threads| threads > 1) {
             std::thread::yield_now();
         }
@@ -92,7 +95,8 @@ mod unix {
     pub(super) fn a_child_runs_and_drops_what_it_inherits() {
         let model = model();
         let mut context = model.context().expect("memory");
-        // A pool that was never used, whose workers may still be on their way; one that sleeps; one just used.
+        // A pool that was never used, whose workers may still be on their way; one that sleeps; one
+        // just used.
         fork("dropped as it is", {
             let (model, context) = (model.clone(), model.context().expect("memory"));
             move || drop((model, context))
@@ -117,7 +121,8 @@ mod unix {
         assert_eq!(run(&model, &mut context), expected);
     }
 
-    /// A clone of the parent's model and a context: used while the parent's model is still referred to.
+    /// A clone of the parent's model and a context: used while the parent's model is still referred
+    /// to.
     fn child_owns(model: Model, mut context: Context, other: &Model, expected: &[u32]) {
         assert_eq!(run(&model, &mut context), expected);
         drop((model, context));
@@ -148,7 +153,8 @@ mod unix {
         /// Of nobody, who may do nothing.
         const USER: u32 = 65534;
         let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
-        // SAFETY: it reads the limit. The user of a whole process is changed in a process of one thread.
+        // SAFETY: it reads the limit. The user of a whole process is changed in a process of one
+        // thread.
         unsafe {
             assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit), 0);
             // The limit does not bind the administrator.

@@ -1,5 +1,6 @@
-//! Weights are in memory once: what a file holds goes as it is packed. Peaks are those of processes of their own, which do
-//! nothing but load, compile and run; so this program has no test harness, and starts itself.
+//! Weights are in memory once: what a file holds goes as it is packed. Peaks are those of processes
+//! of their own, which do nothing but load, compile and run; so this program has no test harness,
+//! and starts itself.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +20,9 @@ const CHANNELS: usize = 1024;
 /// Twelve convolutions of 512 channels: 113 MB of weights.
 const SPEC: &str = "block = \"basic\"\nlayers = [3, 3]\nchannels = [512, 512]\nclasses = 10\n";
 
-/// What a process takes beside: itself, graphs, the code generator's memory for each thread, and what the allocator keeps.
-/// A third of the weights at most, so that it cannot hide a second copy of them.
+/// What a process takes beside: itself, graphs, the code generator's memory for each thread, and
+/// what the allocator keeps. A third of the weights at most, so that it cannot hide a second copy
+/// of them.
 const MARGIN: usize = 32 << 20;
 
 /// The files, in a folder: how each is loaded.
@@ -95,7 +97,8 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(folder.join(name), bytes).expect("room");
 }
 
-/// Loads and compiles a network, runs it if that is quick, and compares the peak with what must be in memory.
+/// Loads and compiles a network, runs it if that is quick, and compares the peak with what must be
+/// in memory.
 fn peak(file: &Path, threads: usize) {
     let before = peak_bytes().expect("asked before");
     let network = load(file, threads);
@@ -150,8 +153,8 @@ fn run(model: &Model) {
     model.run(&mut context).expect("its own context");
 }
 
-/// The most memory that this process has had so far. (`getrusage` would tell that of the one that started it, if that had
-/// more.)
+/// The most memory that this process has had so far. (`getrusage` would tell that of the one that
+/// started it, if that had more.)
 fn peak_bytes() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -20,8 +20,8 @@ fn small() -> Spec {
     Spec::from_toml(SMALL).unwrap()
 }
 
-/// A repeatable picture.
-fn picture(graph: &Graph) -> Value {
+/// A repeatable image.
+fn image(graph: &Graph) -> Value {
     let shape = graph.node(graph.inputs()[0]).ty.shape.clone();
     let count = shape.iter().product::<usize>();
     Value::new(shape, (0..count).map(|i| (i as f64 * 0.37).sin() * 1.7).collect())
@@ -51,7 +51,7 @@ fn random_activations_keep_their_size() {
         let mut spec = Spec::builtin(name).unwrap();
         (spec.input.height, spec.input.width) = (32, 32);
         let graph = spec.build(&Weights::Random { seed: 7 }, 1).unwrap();
-        let output = eval(&graph, &[picture(&graph)]).unwrap().remove(0).data;
+        let output = eval(&graph, &[image(&graph)]).unwrap().remove(0).data;
         let mean = output.iter().sum::<f64>() / output.len() as f64;
         let deviation =
             (output.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / output.len() as f64).sqrt();
@@ -83,8 +83,8 @@ fn training_names_are_understood() {
     weights.insert("module.model.bn1.num_batches_tracked".into(), Arc::new(Tensor::scalar(9.0)));
     let renamed = spec.build(&Weights::Map(weights), 1).unwrap();
     let plain = spec.build(&Weights::Random { seed: 3 }, 1).unwrap();
-    let picture = [picture(&plain)];
-    assert_eq!(eval(&renamed, &picture).unwrap(), eval(&plain, &picture).unwrap());
+    let image = [image(&plain)];
+    assert_eq!(eval(&renamed, &image).unwrap(), eval(&plain, &image).unwrap());
 }
 
 #[test]

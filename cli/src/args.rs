@@ -45,8 +45,8 @@ pub(crate) struct ModelOptions {
     /// Seed of random weights and random inputs [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Extent of a symbolic dimension, NAME=N; one without a name is INPUT.AXIS. Or the shape of an input,
-    /// INPUT=1,3,64,64. Can be given several times
+    /// Extent of a symbolic dimension, NAME=N; one without a name is INPUT.AXIS. Or the shape of an
+    /// input, INPUT=1,3,64,64. Can be given several times
     #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
     pub(crate) shapes: Vec<(String, Size)>,
     /// Outputs that are computed, in this order; what only serves others is left out [default: all]
@@ -215,7 +215,8 @@ impl ModelOptions {
         self.shapes.iter().filter_map(|(name, size)| Some((name.clone(), kind(size)?))).collect()
     }
 
-    /// Whether a model's weights are random: that of a built-in network or a spec, unless a file has them.
+    /// Whether a model's weights are random: that of a built-in network or a spec, unless a file
+    /// has them.
     fn draws_weights(&self, model: Option<&Path>) -> bool {
         let is_onnx =
             |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));

@@ -16,11 +16,13 @@ use crate::failure::Failure;
 use crate::output;
 use crate::units::{bytes, plural};
 
-/// Show what this machine offers: instruction sets, threads, cache, and how fast it multiplies and adds
+/// Show what this machine offers: instruction sets, threads, cache, and how fast it multiplies and
+/// adds
 ///
-/// Each speed is measured twice, and the higher one is told. Where they differ, or other processes were in the way, it says
-/// that the machine is busy: then no command here measures what it would on a quiet one. The system is asked for the
-/// permission to use tile registers, where there are any, as it is before a network runs on them.
+/// Each speed is measured twice, and the higher one is told. Where they differ, or other processes
+/// were in the way, it says that the machine is busy: then no command here measures what it would
+/// on a quiet one. The system is asked for the permission to use tile registers, where there are
+/// any, as it is before a network runs on them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Threads to measure with [default: as many as the process may use]
@@ -110,7 +112,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Whether an instruction set can be used, for which the system is asked; how fast it is, if code can run. The two measurements of each speed go to `peaks`.
+/// Whether an instruction set can be used, for which the system is asked; how fast it is, if code
+/// can run. The two measurements of each speed go to `peaks`.
 fn examine(
     isa: Isa,
     threads: usize,

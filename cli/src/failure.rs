@@ -1,4 +1,5 @@
-//! What a command says when it cannot do its work: one line what, one line what to do, and the exit code.
+//! What a command says when it cannot do its work: one line what, one line what to do, and the exit
+//! code.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -123,7 +123,8 @@ fn operators(graph: &Graph) -> BTreeMap<&'static str, usize> {
     kinds
 }
 
-/// Elements of all constants, each once: those that were learned, and the statistics of batch normalizations.
+/// Elements of all constants, each once: those that were learned, and the statistics of batch
+/// normalizations.
 fn parameters(graph: &Graph) -> (u64, u64) {
     let (mut learned, mut statistics) = (0, 0);
     let mut seen = HashSet::new();

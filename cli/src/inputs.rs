@@ -78,7 +78,8 @@ impl ArrayFile {
 /// Names that are shown of a file.
 const SHOWN: usize = 10;
 
-/// A file, and the array of it that is meant, if the path names one. A file of just this name comes first.
+/// A file, and the array of it that is meant, if the path names one. A file of just this name comes
+/// first.
 fn member(path: &Path) -> (PathBuf, Option<String>) {
     let text = path.to_string_lossy();
     match text.to_ascii_lowercase().rfind(".npz:") {
@@ -99,7 +100,8 @@ pub(crate) struct Loaded {
     pub(crate) file: Option<ArrayFile>,
 }
 
-/// Loads MODEL and its inputs: random ones, or those of a file, whose shapes are those of the inputs then.
+/// Loads MODEL and its inputs: random ones, or those of a file, whose shapes are those of the
+/// inputs then.
 pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
     let Some(path) = input else {
         let network = common.load_to_run(model, Values::Random)?;

@@ -6,8 +6,8 @@ use resnetc::{Engine, Model};
 /// Whether the network is interpreted.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Interpret {
-    /// Run the network as it was described on the interpreter, in f64: slow, and without machine code
-    /// [default: only where the system allows no executable memory]
+    /// Run the network as it was described on the interpreter, in f64: slow, and without machine
+    /// code [default: only where the system allows no executable memory]
     #[arg(long, help_heading = "Model options", conflicts_with_all = WITHOUT_EFFECT)]
     interpret: bool,
 }

@@ -33,8 +33,8 @@ use failure::Failure;
 
 /// A graph compiler for residual networks on CPUs.
 ///
-/// MODEL is a built-in network (resnet18, resnet50, cifar_resnet20, ...; its weights are random unless --weights
-/// names a file), a spec (.toml, .json) or an .onnx file.
+/// MODEL is a built-in network (resnet18, resnet50, cifar_resnet20, ...; its weights are random
+/// unless --weights names a file), a spec (.toml, .json) or an .onnx file.
 #[derive(Debug, Parser)]
 #[command(name = "resnetc", version, arg_required_else_help = true)]
 struct Cli {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 /// Names that are shown at most.
 const SHOWN: usize = 5;
 
-/// The names that are the most like one that does not exist: those that contain it, and those that are spelled like it.
+/// The names that are the most like one that does not exist: those that contain it, and those that
+/// are spelled like it.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = name.to_lowercase();
     // Large networks have thousands of names, so each is measured once.

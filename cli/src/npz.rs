@@ -104,7 +104,7 @@ fn index(bytes: &[u8], at: usize, size: usize) -> Option<usize> {
 
 /// The members whose names end in `.npy`.
 fn members(bytes: &[u8]) -> Result<Vec<(String, Member)>, String> {
-    let damaged = || "this is no readable .npz file: it is damaged or cut short".to_owned();
+    let damaged = || "this is not a readable .npz file: it is damaged or cut short".to_owned();
     if !bytes.starts_with(b"PK") {
         return Err("this is no .npz file, as numpy.savez writes it".to_owned());
     }
@@ -119,7 +119,8 @@ fn members(bytes: &[u8]) -> Result<Vec<(String, Member)>, String> {
     Ok(members)
 }
 
-/// How many entries the directory has and where it begins: what the record at the end of an archive says.
+/// How many entries the directory has and where it begins: what the record at the end of an archive
+/// says.
 fn directory(bytes: &[u8]) -> Option<(usize, usize)> {
     const END: &[u8] = b"PK\x05\x06";
     const LENGTH: usize = 22;

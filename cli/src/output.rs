@@ -1,4 +1,5 @@
-//! Writing: to standard output and stderr, which may be closed at any time, and to files, which appear whole or not at all.
+//! Writing: to standard output and stderr, which may be closed at any time, and to files, which
+//! appear whole or not at all.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write as _};
@@ -48,7 +49,8 @@ pub(crate) fn print_json_line(object: &impl Serialize) -> Result<(), Failure> {
     print(&(text + "\n"))
 }
 
-/// Says something on stderr that a reader should know and that is no error. If stderr is closed, nobody wants to.
+/// Says something on stderr that a reader should know and that is no error. If stderr is closed,
+/// nobody wants to.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "note: {}", harmless(text));
 }
@@ -78,8 +80,8 @@ pub(crate) fn write_npy(path: &Path, array: &Array) -> Result<(), Failure> {
 /// What the names of files that networks, weights and arrays are read from end in.
 const READ: [&str; 5] = ["onnx", "toml", "safetensors", "npy", "npz"];
 
-/// Sees whether [`write_file`] could write a text, before the work whose result goes there. `read` is what the command
-/// reads: a slip of the pen must not cost a network.
+/// Sees whether [`write_file`] could write a text, before the work whose result goes there. `read`
+/// is what the command reads: a slip of the pen must not cost a network.
 pub(crate) fn check_text(path: &Path, read: &[&Path]) -> Result<(), Failure> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     if let Some(taken) = READ.into_iter().find(|&e| extension.as_deref() == Some(e)) {

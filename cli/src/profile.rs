@@ -19,13 +19,14 @@ use crate::{inputs, output};
 
 /// Measure what each step of a run costs
 ///
-/// GFLOP/s count two operations for each multiply-add of direct convolution, and their share of the peak, which is what a
-/// loop of multiply-adds reaches. Where an algorithm does fewer multiply-adds than are counted, or others, the share is
-/// one of direct convolution at the peak ("direct"), and may be above 100 %. GB/s count operands and results, each once.
-/// Imbalance is the busiest thread's time by the mean of all.
+/// GFLOP/s count two operations for each multiply-add of direct convolution, and their share of the
+/// peak, which is what a loop of multiply-adds reaches. Where an algorithm does fewer multiply-adds
+/// than are counted, or others, the share is one of direct convolution at the peak ("direct"), and
+/// may be above 100 %. GB/s count operands and results, each once. Imbalance is the busiest
+/// thread's time by the mean of all.
 ///
-/// The peak is measured before and after. Where that, or the times, show that the machine is busy, all is measured again,
-/// three times at most, unless --iters gives the number of runs.
+/// The peak is measured before and after. Where that, or the times, show that the machine is busy,
+/// all is measured again, three times at most, unless --iters gives the number of runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx

@@ -20,7 +20,7 @@ pub(crate) struct Progress {
     work: Work,
     start: Instant,
     done: u64,
-    /// Nothing where stderr is no terminal that can clear a line.
+    /// Nothing where stderr is not a terminal that can clear a line.
     term: Option<Term>,
     /// When the line was drawn that stands there now.
     drawn: Option<Instant>,
@@ -99,7 +99,8 @@ impl Drop for Progress {
 }
 
 impl Work {
-    /// `classifying 130/300 [####......] 13/s 13s` in so many columns: what does not fit is left out, the bar first.
+    /// `classifying 130/300 [####......] 13/s 13s` in so many columns: what does not fit is left
+    /// out, the bar first.
     fn line(&self, done: u64, elapsed: Duration, columns: usize) -> String {
         let done = self.total.map_or(done, |total| done.min(total));
         let share = self.total.map(|total| done as f64 / total.max(1) as f64);
@@ -113,7 +114,8 @@ impl Work {
             let left = elapsed.as_secs_f64() * (1.0 - share) / share;
             short(left)
         });
-        // Of the kinds of lines the first that fits, with a bar behind so many words if there is room for one.
+        // Of the kinds of lines the first that fits, with a bar behind so many words if there is
+        // room for one.
         let (speed, left) = (speed.as_deref(), left.as_deref());
         let kinds: [&[Option<&str>]; 5] = [
             &[Some(self.what), Some(&count), speed, left],

@@ -18,9 +18,9 @@ use crate::units::{ms, plural, shape};
 
 /// Run a network once
 ///
-/// Without --input, on random values. Inputs have the shapes of the arrays that are given, where the model leaves their
-/// extents open. If an input file also has the array `output`, the result is compared with it. Outputs are written in the
-/// types that the model declares for them.
+/// Without --input, on random values. Inputs have the shapes of the arrays that are given, where
+/// the model leaves their extents open. If an input file also has the array `output`, the result is
+/// compared with it. Outputs are written in the types that the model declares for them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx

@@ -20,8 +20,9 @@ use crate::units::plural;
 
 /// Measure which algorithms are the fastest for a network's layers on this machine
 ///
-/// The times go into a file, --tuned or one in the cache folder ($RESNETC_CACHE_DIR, else resnetc in $XDG_CACHE_HOME
-/// or ~/.cache), where all commands look for them. With --tuned off nothing is written.
+/// The times go into a file, --tuned or one in the cache folder ($RESNETC_CACHE_DIR, else resnetc
+/// in $XDG_CACHE_HOME or ~/.cache), where all commands look for them. With --tuned off nothing is
+/// written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx

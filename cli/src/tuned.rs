@@ -21,7 +21,8 @@ pub(crate) struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    /// The machine that the command compiles for; none if the CPU cannot run the code, which the command will say.
+    /// The machine that the command compiles for; none if the CPU cannot run the code, which the
+    /// command will say.
     pub(crate) fn machine(self) -> Option<MachineKey> {
         let threads = self.threads.unwrap_or_else(resnetc::runtime::pool::default_threads);
         Some(MachineKey::of(self.isa.enable().ok()?, threads))

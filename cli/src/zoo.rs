@@ -1,4 +1,5 @@
-//! `resnetc zoo`: the built-in networks, ONNX files of them for other programs, and the schema of specs.
+//! `resnetc zoo`: the built-in networks, ONNX files of them for other programs, and the schema of
+//! specs.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,8 +40,8 @@ struct List {
 
 /// Write a network as an ONNX file
 ///
-/// The file has standard operators of opset 17 only, as an exporter writes them: nothing is fused. The same network
-/// and seed give the same bytes.
+/// The file has standard operators of opset 17 only, as an exporter writes them: nothing is fused.
+/// The same network and seed give the same bytes.
 #[derive(Debug, clap::Args)]
 struct Make {
     /// Built-in network, .toml or .json

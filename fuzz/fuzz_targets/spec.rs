@@ -1,4 +1,5 @@
-//! Any text as a description of a network, in TOML and in JSON: an error, or a network; a small one is built.
+//! Any text as a description of a network, in TOML and in JSON: an error, or a network; a small one
+//! is built.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any bytes as a file of measured times: choices or a reason; and whatever is chosen, a network compiles with it.
+//! Any bytes as a file of measured times: choices or a reason; and whatever is chosen, a network
+//! compiles with it.
 #![no_main]
 
 use std::sync::{Arc, OnceLock};

@@ -53,7 +53,8 @@ pub fn moved_bytes(graph: &Graph, node: NodeId) -> u64 {
     read + bytes(node)
 }
 
-/// Multiply-adds of a run: those of all nodes but the ones that depend on constants alone, which are computed once.
+/// Multiply-adds of a run: those of all nodes but the ones that depend on constants alone, which
+/// are computed once.
 pub fn run_macs(graph: &Graph) -> u64 {
     let mut given: HashSet<NodeId> = HashSet::new();
     let mut sum = 0;

@@ -1,4 +1,4 @@
-//! A graph as a picture, in the language of Graphviz.
+//! A graph as an image, in the language of Graphviz.
 
 use std::fmt::Write;
 
@@ -6,10 +6,11 @@ use crate::graph::{Graph, NodeId};
 use crate::op::Op;
 use crate::text::attributes;
 
-/// The graph in the DOT language: one box a value, an edge from each operand to its user, outputs as ellipses.
+/// The graph in the DOT language: one box a value, an edge from each operand to its user, outputs
+/// as ellipses.
 ///
-/// A constant does not get a box of its own, it is a line in the label of each of its users, unless it is an
-/// output or has no user. Ids are those of [`NodeId`], as in messages.
+/// A constant does not get a box of its own, it is a line in the label of each of its users, unless
+/// it is an output or has no user. Ids are those of [`NodeId`], as in messages.
 pub fn dot(graph: &Graph) -> String {
     let mut text = String::from("digraph {\n  node [shape=box, fontname=\"monospace\"];\n");
     for id in graph.topo().into_iter().filter(|&id| !is_collapsed(graph, id)) {

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// The type of the elements of a value, a part of its [`TensorType`](crate::TensorType).
 ///
-/// It is also what the description of a network declares the elements of an input or output to be. Imported networks
-/// compute with f32, whatever that says: an element that is declared to be something else is held as the f32 of the same
-/// value; see [`DType::holds`].
+/// It is also what the description of a network declares the elements of an input or output to be.
+/// Imported networks compute with f32, whatever that says: an element that is declared to be
+/// something else is held as the f32 of the same value; see [`DType::holds`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DType {
@@ -123,8 +123,8 @@ impl DType {
         matches!(self, DType::F32 | DType::F16 | DType::BF16 | DType::F64)
     }
 
-    /// Whether values of a graph may have such elements: all but 64-bit integers. The interpreter holds elements as f64,
-    /// which is exact for every other type.
+    /// Whether values of a graph may have such elements: all but 64-bit integers. The interpreter
+    /// holds elements as f64, which is exact for every other type.
     pub fn is_computed(self) -> bool {
         !matches!(self, DType::I64 | DType::U64)
     }
@@ -142,17 +142,19 @@ impl DType {
         }
     }
 
-    /// Whether a number is an element of this type. Every number may stand for a float, which it is nearest to.
+    /// Whether a number is an element of this type. Every number may stand for a float, which it is
+    /// nearest to.
     pub fn contains(self, x: f64) -> bool {
         match self.limits() {
             None => true,
-            // No limit is rounded to a number beyond it but those of 64 bits, and NaN is in no range.
+            // No limit is rounded to a number beyond it but those of 64 bits, and NaN is in no
+            // range.
             Some((lo, hi)) => (lo as f64..=hi as f64).contains(&x) && x.trunc() == x,
         }
     }
 
-    /// The least and the greatest integer that it holds and that an f32 holds with all its neighbours; nothing for types
-    /// of floats.
+    /// The least and the greatest integer that it holds and that an f32 holds with all its
+    /// neighbours; nothing for types of floats.
     pub fn integers(self) -> Option<(i64, i64)> {
         let (lo, hi) = match self {
             DType::F32 | DType::F16 | DType::BF16 | DType::F64 => return None,
@@ -167,8 +169,9 @@ impl DType {
         Some((lo, hi))
     }
 
-    /// Whether an f32 may stand for an element of this type: any for a type of floats, and for others an integer of the
-    /// type that is at most 2^24 in magnitude, beyond which an f32 may stand for several.
+    /// Whether an f32 may stand for an element of this type: any for a type of floats, and for
+    /// others an integer of the type that is at most 2^24 in magnitude, beyond which an f32 may
+    /// stand for several.
     pub fn holds(self, value: f32) -> bool {
         match self.integers() {
             None => true,

@@ -6,8 +6,8 @@ use crate::dtype::DType;
 
 /// A number of Rust's that is an element of a tensor as it lies in memory.
 ///
-/// Its implementations are plain numbers, for which every bit pattern is a value. The trait cannot be implemented
-/// elsewhere, and code that looks at memory as elements relies on that.
+/// Its implementations are plain numbers, for which every bit pattern is a value. The trait cannot
+/// be implemented elsewhere, and code that looks at memory as elements relies on that.
 pub trait Element:
     sealed::Sealed + Copy + Debug + Default + PartialEq + Send + Sync + 'static
 {
@@ -54,11 +54,13 @@ macro_rules! elements {
 elements!(f32 F32, f64 F64, i8 I8, u8 U8, i16 I16, u16 U16, i32 I32, u32 U32);
 
 impl DType {
-    /// The element of this type that [`Op::Convert`](crate::Op::Convert) makes of an element of another, both as numbers.
+    /// The element of this type that [`Op::Convert`](crate::Op::Convert) makes of an element of
+    /// another, both as numbers.
     ///
-    /// - To a float: the nearest, the even one of two that are equally near; infinity where it is beyond all of them.
-    /// - From a float to an integer: its fraction is cut off. What is beyond the type's limits becomes the nearer limit,
-    ///   and NaN becomes 0 (ONNX leaves both open).
+    /// - To a float: the nearest, the even one of two that are equally near; infinity where it is
+    ///   beyond all of them.
+    /// - From a float to an integer: its fraction is cut off. What is beyond the type's limits
+    ///   becomes the nearer limit, and NaN becomes 0 (ONNX leaves both open).
     /// - From an integer to one of fewer bits: the lower bits, as ONNX and NumPy have it.
     /// - To a boolean: 0 becomes 0, everything else 1, NaN as well.
     ///
@@ -99,8 +101,8 @@ impl DType {
         }
     }
 
-    /// The number that bytes stand for, least significant first; `None` if there are not as many as an element has.
-    /// Beyond 2^53 a 64-bit integer is rounded.
+    /// The number that bytes stand for, least significant first; `None` if there are not as many as
+    /// an element has. Beyond 2^53 a 64-bit integer is rounded.
     pub fn decode(self, bytes: &[u8]) -> Option<f64> {
         fn of<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> f64) -> Option<f64> {
             bytes.try_into().ok().map(number)
@@ -124,8 +126,8 @@ impl DType {
         }
     }
 
-    /// Appends the bytes of a number's element, least significant first: of a float the nearest, of an integer the one
-    /// that [`DType::convert`] makes of a float.
+    /// Appends the bytes of a number's element, least significant first: of a float the nearest, of
+    /// an integer the one that [`DType::convert`] makes of a float.
     pub fn encode(self, x: f64, out: &mut Vec<u8>) {
         let x = self.convert(x, DType::F64);
         match self {

@@ -1,15 +1,18 @@
-//! The interpreter: plain loops in f64, one operator at a time. It is the oracle of every pass and every kernel.
+//! The interpreter: plain loops in f64, one operator at a time. It is the oracle of every pass and
+//! every kernel.
 //!
-//! What a graph means is what this module computes: ONNX inference semantics, where an operator of the graph adds
-//! nothing of its own. Layout marks are ignored. Constants and inputs are elements of their type, and so is what is
-//! computed from constants alone, operator by operator: it is a constant, whoever computes it, and where it is rounded to
-//! an integer the last bit decides. Every float after them is f64, so the result is as good as exact for a check of f32
-//! code; only a conversion rounds to the type that it converts to. NaN and infinities follow IEEE 754; NaN wins
-//! through ReLU, clip and max pool. Padding of a convolution is not multiplied at all, so an infinite weight over
-//! padding gives no NaN.
+//! What a graph means is what this module computes: ONNX inference semantics, where an operator of
+//! the graph adds nothing of its own. Layout marks are ignored. Constants and inputs are elements
+//! of their type, and so is what is computed from constants alone, operator by operator: it is a
+//! constant, whoever computes it, and where it is rounded to an integer the last bit decides. Every
+//! float after them is f64, so the result is as good as exact for a check of f32 code; only a
+//! conversion rounds to the type that it converts to. NaN and infinities follow IEEE 754; NaN wins
+//! through ReLU, clip and max pool. Padding of a convolution is not multiplied at all, so an
+//! infinite weight over padding gives no NaN.
 //!
-//! Integers are exact, and wrap around where a result has no room in its type. An f64 holds every integer of up to 32 bits,
-//! and sums of products of 8-bit integers up to 2^37 products, which is more than any memory has weights.
+//! Integers are exact, and wrap around where a result has no room in its type. An f64 holds every
+//! integer of up to 32 bits, and sums of products of 8-bit integers up to 2^37 products, which is
+//! more than any memory has weights.
 
 mod conv;
 mod elementwise;
@@ -41,8 +44,8 @@ pub struct Value {
 }
 
 impl Value {
-    /// A value of `shape` from elements in row-major order, which stand for f32. Their number is checked when the value is
-    /// used.
+    /// A value of `shape` from elements in row-major order, which stand for f32. Their number is
+    /// checked when the value is used.
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f64>) -> Self {
         Value::of(DType::F32, shape, data)
     }
@@ -52,7 +55,8 @@ impl Value {
         Value { dtype, shape: shape.into(), data }
     }
 
-    /// A value of `shape` from f32 elements in row-major order. Their number is checked when the value is used.
+    /// A value of `shape` from f32 elements in row-major order. Their number is checked when the
+    /// value is used.
     pub fn from_f32(shape: impl Into<Vec<usize>>, data: &[f32]) -> Self {
         Value::new(shape, data.iter().map(|&x| f64::from(x)).collect())
     }
@@ -103,8 +107,8 @@ pub fn eval(graph: &Graph, inputs: &[Value]) -> Result<Vec<Value>, EvalError> {
     eval_each(graph, inputs, &mut |_, _, _| {})
 }
 
-/// As [`eval`], and reports every node as soon as its value is known, operands before their users: the node, the
-/// values of its operands, and its own. A value is dropped after its last use.
+/// As [`eval`], and reports every node as soon as its value is known, operands before their users:
+/// the node, the values of its operands, and its own. A value is dropped after its last use.
 ///
 /// # Errors
 /// As [`eval`].
@@ -116,7 +120,8 @@ pub fn eval_each(
     eval_steered(graph, inputs, &mut |node, operands, value| report(node, operands, value))
 }
 
-/// As [`eval_each`], and what is reported may be changed: its users get the changed value. Its type must stay.
+/// As [`eval_each`], and what is reported may be changed: its users get the changed value. Its type
+/// must stay.
 ///
 /// # Errors
 /// As [`eval`].
@@ -157,7 +162,7 @@ pub fn eval_steered(
     }
     let output = |id: &NodeId| match values.get(id) {
         Some(value) => Ok(value.clone()),
-        None => fail(format!("the output {id} is no node of the graph")),
+        None => fail(format!("the output {id} is not a node of the graph")),
     };
     graph.outputs().iter().map(|o| output(&o.node)).collect()
 }
@@ -225,12 +230,12 @@ fn compute<'a>(
     }
 }
 
-/// The result of one operator on given operands. [`Op::Input`] and [`Op::Constant`] have none and are refused; a
-/// constant's value is `Value::from(&tensor)`.
+/// The result of one operator on given operands. [`Op::Input`] and [`Op::Constant`] have none and
+/// are refused; a constant's value is `Value::from(&tensor)`.
 ///
 /// # Errors
-/// If [`infer`] refuses the operator on these types, a value does not have as many elements as its shape says or an
-/// element that is none of its type, or the result does not fit into memory.
+/// If [`infer`] refuses the operator on these types, a value does not have as many elements as its
+/// shape says or an element that is none of its type, or the result does not fit into memory.
 pub fn eval_node(op: &Op, operands: &[&Value]) -> Result<Value, EvalError> {
     for (i, value) in operands.iter().enumerate() {
         check_elements(value).map_err(|e| EvalError(format!("operand {i}: {e}")))?;
@@ -242,7 +247,8 @@ pub fn eval_node(op: &Op, operands: &[&Value]) -> Result<Value, EvalError> {
     Ok(Value::of(ty.dtype, ty.shape, data))
 }
 
-/// The elements of a result whose type has been inferred. All the indexing below relies on that inference.
+/// The elements of a result whose type has been inferred. All the indexing below relies on that
+/// inference.
 fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, EvalError> {
     let shape = &ty.shape[..];
     // Inference refuses every operator without operands.

@@ -1,7 +1,8 @@
 //! The graph: one node is one value.
 //!
-//! The type of a value stands on its node, the position of an operand on the edge. This is the only file that
-//! knows petgraph; its edges are unordered, so every list that leaves this file is sorted.
+//! The type of a value stands on its node, the position of an operand on the edge. This is the only
+//! file that knows petgraph; its edges are unordered, so every list that leaves this file is
+//! sorted.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -88,7 +89,8 @@ impl Graph {
         Graph::default()
     }
 
-    /// Adds an input of `shape`, f32 and planar. Inputs are numbered in the order in which they are added.
+    /// Adds an input of `shape`, f32 and planar. Inputs are numbered in the order in which they are
+    /// added.
     pub fn input(&mut self, name: impl Into<String>, shape: impl Into<Vec<usize>>) -> NodeId {
         self.input_of(name, TensorType::planar(shape))
     }
@@ -121,7 +123,8 @@ impl Graph {
         }
     }
 
-    /// What the description says that the elements of an input are: what they are, unless it says something else.
+    /// What the description says that the elements of an input are: what they are, unless it says
+    /// something else.
     pub fn input_dtype(&self, input: NodeId) -> DType {
         self.declared.get(&input).copied().unwrap_or(self.node(input).ty.dtype)
     }
@@ -139,8 +142,8 @@ impl Graph {
     /// Adds an operator and infers the type of its result.
     ///
     /// # Errors
-    /// If the operator does not accept these operands. [`Op::Input`] and [`Op::Constant`] are refused; they have
-    /// functions of their own.
+    /// If the operator does not accept these operands. [`Op::Input`] and [`Op::Constant`] are
+    /// refused; they have functions of their own.
     pub fn add(
         &mut self,
         name: impl Into<String>,
@@ -166,7 +169,8 @@ impl Graph {
         self.outputs.push(Output { name: name.into(), node, dtype });
     }
 
-    /// Leaves away all results but these, which are given by their positions, and puts them into this order.
+    /// Leaves away all results but these, which are given by their positions, and puts them into
+    /// this order.
     ///
     /// # Panics
     /// If there are not so many.
@@ -222,7 +226,8 @@ impl Graph {
             .map(|e| NodeId(e.source()))
     }
 
-    /// Every use of a value: the using node and the operand position, sorted. Graph outputs are not listed.
+    /// Every use of a value: the using node and the operand position, sorted. Graph outputs are not
+    /// listed.
     pub fn users(&self, id: NodeId) -> Vec<(NodeId, usize)> {
         let mut users: Vec<(NodeId, usize)> = self
             .dag
@@ -233,7 +238,7 @@ impl Graph {
         users
     }
 
-    /// The node that uses this value, if the value is used once and is no graph output.
+    /// The node that uses this value, if the value is used once and is not a graph output.
     pub fn sole_user(&self, id: NodeId) -> Option<NodeId> {
         match self.users(id)[..] {
             [(user, _)] if !self.is_output(id) => Some(user),
@@ -297,13 +302,13 @@ impl Graph {
         petgraph::algo::is_cyclic_directed(&self.dag)
     }
 
-    /// Every node after its operands: the inputs, then depth first from each output, operands in order, then
-    /// whatever no output needs. Deterministic, and free of recursion.
+    /// Every node after its operands: the inputs, then depth first from each output, operands in
+    /// order, then whatever no output needs. Deterministic, and free of recursion.
     pub fn topo(&self) -> Vec<NodeId> {
         let mut order = self.inputs.clone();
         let mut seen: HashSet<NodeId> = order.iter().copied().collect();
         let roots = self.outputs.iter().map(|o| o.node).chain(self.nodes());
-        // An output that is no node of this graph is for the verifier to report.
+        // An output that is not a node of this graph is for the verifier to report.
         for root in roots.filter(|&n| self.contains(n)) {
             // (node, its operands, how many of them are done)
             let mut stack = Vec::new();
@@ -350,7 +355,8 @@ impl Graph {
         }
     }
 
-    /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns what went.
+    /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns what
+    /// went.
     pub(crate) fn remove_unused(&mut self, root: NodeId) -> Vec<(NodeId, Node)> {
         let mut removed = Vec::new();
         let mut work = vec![root];

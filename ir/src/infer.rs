@@ -1,7 +1,7 @@
 //! Operand types to result type, one function per family of operators.
 //!
-//! What passes here can be evaluated and compiled: every index that an operator's definition forms lies inside
-//! its operand, and no count of elements overflows.
+//! What passes here can be evaluated and compiled: every index that an operator's definition forms
+//! lies inside its operand, and no count of elements overflows.
 
 mod elements;
 mod window;
@@ -15,7 +15,8 @@ use crate::op::{
 };
 use crate::ty::{Layout, TensorType};
 
-/// The most elements that a value may have. Far above any network, far below the overflow of an address.
+/// The most elements that a value may have. Far above any network, far below the overflow of an
+/// address.
 pub const MAX_ELEMENTS: usize = 1 << 40;
 
 /// The most dimensions that a value may have.
@@ -30,12 +31,12 @@ fn fail<T>(message: String) -> Result<T, TypeError> {
     Err(TypeError(message))
 }
 
-/// The type of the result of `op` on operands of these types. Layouts are ignored; the result is planar, unless
-/// the operator is a reorder.
+/// The type of the result of `op` on operands of these types. Layouts are ignored; the result is
+/// planar, unless the operator is a reorder.
 ///
 /// # Errors
-/// If the number of operands, any of their shapes or the type of their elements does not fit the operator, or an attribute
-/// is out of range.
+/// If the number of operands, any of their shapes or the type of their elements does not fit the
+/// operator, or an attribute is out of range.
 pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError> {
     check_count(op, operands.len())?;
     for (i, ty) in operands.iter().enumerate() {
@@ -53,8 +54,8 @@ pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError>
     Ok(TensorType { dtype, shape, layout })
 }
 
-/// Checks what holds for every value: the limits of [`check_shape`], and that a graph computes with such elements
-/// ([`DType::is_computed`]).
+/// Checks what holds for every value: the limits of [`check_shape`], and that a graph computes with
+/// such elements ([`DType::is_computed`]).
 ///
 /// # Errors
 /// If one of them does not hold.
@@ -63,8 +64,8 @@ pub fn check_type(ty: &TensorType) -> Result<(), TypeError> {
     check_shape(&ty.shape)
 }
 
-/// Checks the limits that hold for every shape: at most [`MAX_RANK`] dimensions, none of them 0, and at most
-/// [`MAX_ELEMENTS`] elements.
+/// Checks the limits that hold for every shape: at most [`MAX_RANK`] dimensions, none of them 0,
+/// and at most [`MAX_ELEMENTS`] elements.
 ///
 /// # Errors
 /// If one of them does not hold.
@@ -82,7 +83,8 @@ pub fn check_shape(shape: &[usize]) -> Result<(), TypeError> {
     }
 }
 
-/// The shape that two shapes broadcast to (NumPy): aligned at the last axis, an extent of 1 stretches.
+/// The shape that two shapes broadcast to (NumPy): aligned at the last axis, an extent of 1
+/// stretches.
 ///
 /// # Errors
 /// If two aligned extents differ and neither is 1.
@@ -146,7 +148,7 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::Where => broadcast(shapes[0], &broadcast(shapes[1], shapes[2])?),
         Op::MaxPool(pool) | Op::AveragePool { pool, .. } => infer_pool(pool, shapes[0]),
         Op::GlobalAveragePool => {
-            let [n, c, _, _] = picture("X", shapes[0])?;
+            let [n, c, _, _] = image("X", shapes[0])?;
             Ok(vec![n, c, 1, 1])
         }
         Op::ReduceMean { axes, keep_dims } | Op::ReduceMax { axes, keep_dims } => {
@@ -200,7 +202,7 @@ fn check_residual(residual: &Residual, shape: &[usize], result: &[usize]) -> Res
     if strides.contains(&0) {
         return fail(format!("the strides {strides:?} of the residual must be at least 1"));
     }
-    let [n, c, h, w] = picture("the residual", shape)?;
+    let [n, c, h, w] = image("the residual", shape)?;
     let pixels = [h.div_ceil(strides[0]), w.div_ceil(strides[1])];
     let has_room = result[1].checked_sub(channel).is_some_and(|room| c <= room);
     if n != result[0] || pixels != result[2..] || !has_room {
@@ -238,8 +240,8 @@ fn convolved(
     src: &[usize],
     weights: &[usize],
 ) -> Result<Vec<usize>, TypeError> {
-    let [n, c, h, w] = picture("X", src)?;
-    let [k, c_per_group, r, s] = picture("W", weights)?;
+    let [n, c, h, w] = image("X", src)?;
+    let [k, c_per_group, r, s] = image("W", weights)?;
     if groups == 0 || c % groups != 0 || k % groups != 0 {
         return fail(format!(
             "group {groups} does not divide the channels of X {src:?} and W {weights:?}"
@@ -280,10 +282,11 @@ fn infer_unary(unary: &Unary, x: &[usize]) -> Result<Vec<usize>, TypeError> {
     Ok(x.to_vec())
 }
 
-/// Pools are stricter than convolutions: every window must hold an element, as the maximum and the mean of
-/// nothing are not numbers. Padding shorter than the window and taps that cannot step over the input ensure it.
+/// Pools are stricter than convolutions: every window must hold an element, as the maximum and the
+/// mean of nothing are not numbers. Padding shorter than the window and taps that cannot step over
+/// the input ensure it.
 fn infer_pool(pool: &Pool, x: &[usize]) -> Result<Vec<usize>, TypeError> {
-    let [n, c, h, w] = picture("X", x)?;
+    let [n, c, h, w] = image("X", x)?;
     let mut result = vec![n, c];
     for ((name, input), axis) in
         [("H", h), ("W", w)].into_iter().zip(WindowAxis::pair(&pool.window))
@@ -489,7 +492,7 @@ fn infer_transpose(perm: &[usize], x: &[usize]) -> Result<Vec<usize>, TypeError>
     Ok(perm.iter().map(|&axis| x[axis]).collect())
 }
 
-fn picture(name: &str, shape: &[usize]) -> Result<[usize; 4], TypeError> {
+fn image(name: &str, shape: &[usize]) -> Result<[usize; 4], TypeError> {
     shape.try_into().map_err(|_| {
         TypeError(format!("{name} {shape:?} has rank {}, only rank 4 is supported", shape.len()))
     })

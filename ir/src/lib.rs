@@ -1,6 +1,6 @@
 //! The meaning half of `resnetc`: what a residual network *is*, without a word about how it runs.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that knows petgraph |
 //! | [`op`] | [`Op`]: the closed set of operators and their attributes |

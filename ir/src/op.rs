@@ -1,8 +1,8 @@
 //! The closed set of operators.
 //!
-//! Every operator has a fixed operand list (given in its doc as `operands: a, b, [optional]`) and one result.
-//! Semantics follow the ONNX operator of the same name, inference only; attributes are already normalized
-//! (no `auto_pad`, no negative axes), so an operator means the same everywhere.
+//! Every operator has a fixed operand list (given in its doc as `operands: a, b, [optional]`) and
+//! one result. Semantics follow the ONNX operator of the same name, inference only; attributes are
+//! already normalized (no `auto_pad`, no negative axes), so an operator means the same everywhere.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl ConstantId {
     }
 }
 
-/// Zeros (or what the operator pads with) added around a picture, in pixels.
+/// Zeros (or what the operator pads with) added around an image, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pads {
     /// Rows above.
@@ -81,12 +81,14 @@ pub enum Activation {
     },
 }
 
-/// How a residual operand is added to a result: the shortcut without parameters of a block that halves the picture and
-/// has new channels (option A of He et al., "Deep Residual Learning for Image Recognition", 2015).
+/// How a residual operand is added to a result: the shortcut without parameters of a block that
+/// halves the image and has new channels (option A of He et al., "Deep Residual Learning for Image
+/// Recognition", 2015).
 ///
-/// Pixel `[y, x]` of the result's channel `channel + c` is given pixel `[y * strides[0], x * strides[1]]` of the
-/// residual's channel `c`. The result has as many pixels as such steps find in the residual. Channels of the result
-/// before and behind those of the residual are given nothing.
+/// Pixel `[y, x]` of the result's channel `channel + c` is given pixel
+/// `[y * strides[0], x * strides[1]]` of the residual's channel `c`. The result has as many pixels
+/// as such steps find in the residual. Channels of the result before and behind those of the
+/// residual are given nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Residual {
     /// Step between the residual's pixels, `[height, width]`, at least 1.
@@ -96,21 +98,23 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// Every pixel, from the result's first channel on: what a residual of the result's shape is added by.
+    /// Every pixel, from the result's first channel on: what a residual of the result's shape is
+    /// added by.
     pub const PLAIN: Residual = Residual { strides: [1; 2], channel: 0 };
 }
 
 /// Attributes of [`Op::Conv`].
 ///
-/// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, then what a shortcut adds, if there is
-/// one: `[residual]` or `[projected [N, D, I, J], projection [K, D, T, U]]`.
+/// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, then what a shortcut
+/// adds, if there is one: `[residual]` or `[projected [N, D, I, J], projection [K, D, T, U]]`.
 ///
-/// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual is added as it stands, see [`Residual`];
-/// of a projection a convolution of its own is added, `conv(projected, projection)`, whose result has the shape of
-/// this one's. A projection sees all channels, and so does the convolution that has one.
+/// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual is added as it
+/// stands, see [`Residual`]; of a projection a convolution of its own is added,
+/// `conv(projected, projection)`, whose result has the shape of this one's. A projection sees all
+/// channels, and so does the convolution that has one.
 ///
-/// Elements are floats of one type; or sources and weights are u8 or i8, each of its own, and bias, residual and result
-/// i32, sums being exact modulo 2^32.
+/// Elements are floats of one type; or sources and weights are u8 or i8, each of its own, and bias,
+/// residual and result i32, sums being exact modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv {
     /// Kernel, stride, dilation and padding; `kernel` equals the last two weight dimensions.
@@ -164,9 +168,9 @@ impl Conv {
 
 /// Attributes of [`Op::Gemm`].
 ///
-/// Operands: `a`, `b`, `[c]`. With `A = a` or its transpose (`[M, K]`) and `B` likewise (`[K, N]`), the result is
-/// `activation(alpha * A * B + beta * c)`, where `c` broadcasts to `[M, N]`. Elements are as those of [`Conv`], where
-/// integers have no scales: `alpha` and `beta` are 1.
+/// Operands: `a`, `b`, `[c]`. With `A = a` or its transpose (`[M, K]`) and `B` likewise (`[K, N]`),
+/// the result is `activation(alpha * A * B + beta * c)`, where `c` broadcasts to `[M, N]`. Elements
+/// are as those of [`Conv`], where integers have no scales: `alpha` and `beta` are 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gemm {
     /// Scale of the product.
@@ -269,8 +273,8 @@ pub enum Binary {
     Div,
     /// The greater of `a` and `b`; NaN where either is NaN.
     Max,
-    /// `a` to the power `b`, with the exceptions of C's `pow`: 1 where `b` is 0 or `a` is 1, whatever the other is, and
-    /// NaN where `a` is negative and finite and `b` is no integer.
+    /// `a` to the power `b`, with the exceptions of C's `pow`: 1 where `b` is 0 or `a` is 1,
+    /// whatever the other is, and NaN where `a` is negative and finite and `b` is not an integer.
     Pow,
     /// 1 where `a` and `b` are equal, else 0. NaN is equal to nothing.
     Equal,
@@ -312,8 +316,8 @@ impl Binary {
 
 /// Attributes of [`Op::Interpolate`].
 ///
-/// Along the axis, element `i` of the result is the sum over `t` of `weights[i * taps + t]` times element
-/// `indices[i * taps + t]` of the operand.
+/// Along the axis, element `i` of the result is the sum over `t` of `weights[i * taps + t]` times
+/// element `indices[i * taps + t]` of the operand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interpolate {
     /// The axis along which is summed.
@@ -331,14 +335,15 @@ pub struct Interpolate {
 pub struct Pool {
     /// Kernel, stride, dilation and padding.
     pub window: Window,
-    /// Round the number of outputs up; a window that would start in the right or lower padding is dropped.
+    /// Round the number of outputs up; a window that would start in the right or lower padding is
+    /// dropped.
     pub ceil_mode: bool,
 }
 
 /// Attributes of [`Op::TopK`].
 ///
-/// Elements along an axis have an order: the greatest first or the smallest first, and the first of equal ones first.
-/// NaN is greater than every number and equal to NaN.
+/// Elements along an axis have an order: the greatest first or the smallest first, and the first of
+/// equal ones first. NaN is greater than every number and equal to NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TopK {
     /// The axis along which elements are ordered.
@@ -387,7 +392,8 @@ pub enum Op {
     Input,
     /// A constant from the graph's store. Operands: none.
     Constant(ConstantId),
-    /// Two-dimensional convolution. Operands: `src, weights, [bias], [residual] | [projected, projection]`.
+    /// Two-dimensional convolution. Operands:
+    /// `src, weights, [bias], [residual] | [projected, projection]`.
     Conv(Conv),
     /// `(x - mean) / sqrt(variance + epsilon) * scale + shift`, per channel (axis 1).
     /// Operands: `x, scale [C], shift [C], mean [C], variance [C]`.
@@ -430,7 +436,8 @@ pub enum Op {
     TopK(TopK),
     /// General matrix product of two matrices. Operands: `a, b, [c]`.
     Gemm(Gemm),
-    /// Matrix product over the last two axes, leading axes broadcast (NumPy). Operands: `a, b`, rank 2 or more.
+    /// Matrix product over the last two axes, leading axes broadcast (NumPy). Operands: `a, b`,
+    /// rank 2 or more.
     MatMul,
     /// `exp(x) / sum(exp(x))` along an axis. Operands: `x`.
     Softmax {
@@ -453,7 +460,8 @@ pub enum Op {
     },
     /// A regular selection, one entry an axis. Operands: `x`.
     Slice(Vec<SliceAxis>),
-    /// Any selection along an axis: element `i` of the result is element `indices[i]` of the operand. Operands: `x`.
+    /// Any selection along an axis: element `i` of the result is element `indices[i]` of the
+    /// operand. Operands: `x`.
     Gather {
         /// The axis along which is selected.
         axis: usize,
@@ -472,8 +480,8 @@ pub enum Op {
         /// A permutation of the axes.
         perm: Vec<usize>,
     },
-    /// Its operand as elements of another type; [`DType::convert`] says what becomes of each. Nothing else changes the
-    /// type of elements without saying so. Operands: `x`.
+    /// Its operand as elements of another type; [`DType::convert`] says what becomes of each.
+    /// Nothing else changes the type of elements without saying so. Operands: `x`.
     Convert {
         /// The type of the result's elements.
         to: DType,

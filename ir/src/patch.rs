@@ -1,7 +1,8 @@
 //! A labelled rewrite: new nodes, and which old values they replace.
 //!
-//! A pass only proposes a patch. [`Graph::apply`] refuses it as a whole if a new node does not type-check or if a
-//! replacement would change a shape or the type of elements, so a wrong rewrite fails where it was written.
+//! A pass only proposes a patch. [`Graph::apply`] refuses it as a whole if a new node does not
+//! type-check or if a replacement would change a shape or the type of elements, so a wrong rewrite
+//! fails where it was written.
 
 use std::sync::Arc;
 
@@ -96,8 +97,8 @@ impl Patch {
         Value::New(self.additions.len() - 1)
     }
 
-    /// Every use of `old`, but for uses by this patch's own nodes, becomes a use of `new`. What is then unused is
-    /// removed, and so are its operands.
+    /// Every use of `old`, but for uses by this patch's own nodes, becomes a use of `new`. What is
+    /// then unused is removed, and so are its operands.
     pub fn replace(&mut self, old: NodeId, new: impl Into<Value>) {
         self.replacements.push((old, new.into()));
     }
@@ -113,7 +114,8 @@ impl Patch {
 pub struct Change {
     /// The patch's additions that are still alive, in order of addition.
     pub added: Vec<NodeId>,
-    /// What nothing used any more, users before their operands. An id may be given to a new node later.
+    /// What nothing used any more, users before their operands. An id may be given to a new node
+    /// later.
     pub removed: Vec<(NodeId, Node)>,
     /// What was replaced, and by what.
     pub replaced: Vec<(NodeId, NodeId)>,

@@ -7,7 +7,8 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::ty::TensorType;
 
-/// Elements of f32 that lie outside of the graph, or are computed from others when somebody reads them.
+/// Elements of f32 that lie outside of the graph, or are computed from others when somebody reads
+/// them.
 ///
 /// They are the same at every reading.
 pub trait Elements: Send + Sync {
@@ -20,8 +21,8 @@ pub trait Elements: Send + Sync {
 
 /// As [`Elements`], of another type than f32.
 pub trait RawElements: Send + Sync {
-    /// Writes the elements from `start` on, counted in row-major order, into `out`: whole elements, each with its least
-    /// significant byte first.
+    /// Writes the elements from `start` on, counted in row-major order, into `out`: whole elements,
+    /// each with its least significant byte first.
     ///
     /// # Panics
     /// May panic if there are not so many.
@@ -30,12 +31,13 @@ pub trait RawElements: Send + Sync {
 
 /// A row-major tensor.
 ///
-/// Weights are f32, which have functions of their own ([`Tensor::data`], [`Tensor::read`] and others). Elements of every
-/// other type are held as their bytes.
+/// Weights are f32, which have functions of their own ([`Tensor::data`], [`Tensor::read`] and
+/// others). Elements of every other type are held as their bytes.
 ///
-/// A [`Graph`](crate::Graph) keeps its constants behind `Arc`, so nodes and graphs share one copy until a pass
-/// makes a new tensor from it. Large tensors may be *deferred*: their elements are read from elsewhere, piece by
-/// piece with [`Tensor::read`], so that a network's weights need not be in memory twice.
+/// A [`Graph`](crate::Graph) keeps its constants behind `Arc`, so nodes and graphs share one copy
+/// until a pass makes a new tensor from it. Large tensors may be *deferred*: their elements are
+/// read from elsewhere, piece by piece with [`Tensor::read`], so that a network's weights need not
+/// be in memory twice.
 #[derive(Clone)]
 pub struct Tensor {
     dtype: DType,
@@ -76,8 +78,8 @@ impl Tensor {
         Tensor::from_bytes(T::DTYPE, shape, bytes)
     }
 
-    /// A tensor of `shape` holding elements in row-major order, each with its least significant byte first; `None` if there
-    /// are not as many bytes as such elements have.
+    /// A tensor of `shape` holding elements in row-major order, each with its least significant
+    /// byte first; `None` if there are not as many bytes as such elements have.
     pub fn from_bytes(dtype: DType, shape: impl Into<Vec<usize>>, bytes: Vec<u8>) -> Option<Self> {
         let shape = shape.into();
         if product(&shape)?.checked_mul(dtype.bytes())? != bytes.len() {
@@ -111,8 +113,8 @@ impl Tensor {
         Tensor { dtype: DType::F32, shape, storage }
     }
 
-    /// A tensor of `shape` whose elements are read when they are needed; `None` if there cannot be so many. There must
-    /// be as many `elements` as the shape has.
+    /// A tensor of `shape` whose elements are read when they are needed; `None` if there cannot be
+    /// so many. There must be as many `elements` as the shape has.
     pub fn deferred(shape: impl Into<Vec<usize>>, elements: Arc<dyn Elements>) -> Option<Self> {
         let shape = shape.into();
         product(&shape)?;
@@ -161,8 +163,8 @@ impl Tensor {
         self.shape.iter().product()
     }
 
-    /// Elements in row-major order. Those of a deferred tensor are read at the first call, and kept: use
-    /// [`Tensor::read`] where a part or a single reading will do.
+    /// Elements in row-major order. Those of a deferred tensor are read at the first call, and
+    /// kept: use [`Tensor::read`] where a part or a single reading will do.
     ///
     /// # Panics
     /// If they are no f32.
@@ -180,8 +182,8 @@ impl Tensor {
         panic!("elements of {} are no f32", self.dtype)
     }
 
-    /// Writes the elements of any type from `start` on, counted in row-major order, into `out`: whole elements, each with
-    /// its least significant byte first.
+    /// Writes the elements of any type from `start` on, counted in row-major order, into `out`:
+    /// whole elements, each with its least significant byte first.
     ///
     /// # Panics
     /// If there are not so many, or `out` has a part of one.
@@ -204,7 +206,8 @@ impl Tensor {
         }
     }
 
-    /// The elements of any type as numbers, in row-major order. They are exact, but for 64-bit integers.
+    /// The elements of any type as numbers, in row-major order. They are exact, but for 64-bit
+    /// integers.
     pub fn numbers(&self) -> Vec<f64> {
         if self.dtype == DType::F32 {
             return self.data().iter().map(|&x| x.into()).collect();

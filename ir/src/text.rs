@@ -10,15 +10,16 @@
 //! output "features" = %4
 //! ```
 //!
-//! **Lines.** `%id = operator(operands) attributes : type "name"`. Ids are any numbers, each defined before it is
-//! used; reading renumbers them in the order of the lines, and [`print()`] numbers the lines from 0. The type may
-//! be left out where operands determine it (planar then); if it is there it must agree. It begins with what the
-//! elements are: `f32`, `f16`, `bf16`, `f64`, `i8`, `u8`, `i16`, `u16`, `i32`, `u32` or `bool`. The layout mark
-//! `nchw16c` follows the shape. A name may be left out if it is empty. In it, `\"`, `\\` and `\u{hex}` stand for
-//! a quotation mark, a backslash and any character.
+//! **Lines.** `%id = operator(operands) attributes : type "name"`. Ids are any numbers, each
+//! defined before it is used; reading renumbers them in the order of the lines, and [`print()`]
+//! numbers the lines from 0. The type may be left out where operands determine it (planar then); if
+//! it is there it must agree. It begins with what the elements are: `f32`, `f16`, `bf16`, `f64`,
+//! `i8`, `u8`, `i16`, `u16`, `i32`, `u32` or `bool`. The layout mark `nchw16c` follows the shape. A
+//! name may be left out if it is empty. In it, `\"`, `\\` and `\u{hex}` stand for a quotation mark,
+//! a backslash and any character.
 //!
-//! **Attributes** are `key=value`, `key=[list]` or a bare flag, in any order. Those in parentheses may be left
-//! out and then have the value given here.
+//! **Attributes** are `key=value`, `key=[list]` or a bare flag, in any order. Those in parentheses
+//! may be left out and then have the value given here.
 //!
 //! | operator | attributes |
 //! |---|---|

@@ -9,11 +9,11 @@ use crate::dtype::DType;
 /// A layout is a *mark*: it never changes what a value means, and the interpreter ignores it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// Row-major over the logical dimensions (NCHW for pictures), any rank, no gaps.
+    /// Row-major over the logical dimensions (NCHW for images), any rank, no gaps.
     #[default]
     Planar,
-    /// NCHW16c: `[N][ceil(C/16)][H][W][16]`; rank 2 `[N, C]` is taken as `[N, C, 1, 1]`.
-    /// Lanes past `C` in the last block hold unspecified values that no kernel may mix into a result.
+    /// NCHW16c: `[N][ceil(C/16)][H][W][16]`; rank 2 `[N, C]` is taken as `[N, C, 1, 1]`. Lanes past
+    /// `C` in the last block hold unspecified values that no kernel may mix into a result.
     Blocked,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Layout {
 pub struct TensorType {
     /// What each element is.
     pub dtype: DType,
-    /// Logical dimensions, outermost first; pictures are `[N, C, H, W]`. Rank 0 is a scalar.
+    /// Logical dimensions, outermost first; images are `[N, C, H, W]`. Rank 0 is a scalar.
     pub shape: Vec<usize>,
     /// Where the elements lie; no part of the meaning.
     pub layout: Layout,
@@ -66,7 +66,7 @@ impl TensorType {
         self.elements() * self.dtype.bytes()
     }
 
-    /// The dimensions `[N, C, H, W]` of a picture, or of `[N, C]` taken as `[N, C, 1, 1]`.
+    /// The dimensions `[N, C, H, W]` of an image, or of `[N, C]` taken as `[N, C, 1, 1]`.
     pub fn nchw(&self) -> Option<[usize; 4]> {
         match *self.shape {
             [n, c, h, w] => Some([n, c, h, w]),

@@ -1,11 +1,12 @@
 //! The invariants of a graph, and the check of each.
 //!
 //! 1. No value depends on itself.
-//! 2. The operand positions of a node are 0, 1, 2, ... without a gap or a repetition; inputs and constants have
-//!    none.
-//! 3. The shape of a node and the type of its elements are those that [`infer`] gives for its operator and operands.
-//! 4. Every value keeps the limits of [`check_type`]: elements that a graph computes with, rank, extents of at least 1,
-//!    number of elements.
+//! 2. The operand positions of a node are 0, 1, 2, ... without a gap or a repetition; inputs and
+//!    constants have none.
+//! 3. The shape of a node and the type of its elements are those that [`infer`] gives for its
+//!    operator and operands.
+//! 4. Every value keeps the limits of [`check_type`]: elements that a graph computes with, rank,
+//!    extents of at least 1, number of elements.
 //! 5. Only values of rank 2 and 4 have a blocked layout.
 //! 6. The layout of a reorder's result is the one that the reorder names.
 //! 7. Inputs and constants are planar: their elements come from outside, where nobody knows blocks.
@@ -13,8 +14,8 @@
 //! 9. The list of inputs and the input operators of the graph are the same, each once.
 //! 10. There is at least one output, and every output is a node of the graph.
 //!
-//! A pass may rely on all of them, and leaves all of them behind. A graph that keeps them can be evaluated and
-//! compiled without a further check.
+//! A pass may rely on all of them, and leaves all of them behind. A graph that keeps them can be
+//! evaluated and compiled without a further check.
 
 use std::fmt;
 
@@ -58,8 +59,8 @@ impl std::error::Error for VerifyErrors {}
 /// Checks every invariant of the graph.
 ///
 /// # Errors
-/// All that are broken, each with its number and its place; invariants of the whole graph first, then node by
-/// node.
+/// All that are broken, each with its number and its place; invariants of the whole graph first,
+/// then node by node.
 pub fn verify(graph: &Graph) -> Result<(), VerifyErrors> {
     let mut check = Check { graph, errors: Vec::new() };
     check.acyclic();
@@ -103,7 +104,7 @@ impl Check<'_> {
                 self.report(
                     9,
                     format!("input {position}"),
-                    format!("{id} is no node of the graph"),
+                    format!("{id} is not a node of the graph"),
                 );
             } else if self.graph.node(id).op != Op::Input {
                 self.report_at(9, id, "is listed as an input and is none");
@@ -125,7 +126,7 @@ impl Check<'_> {
         for output in self.graph.outputs() {
             if !self.graph.contains(output.node) {
                 let location = format!("output \"{}\"", output.name);
-                self.report(10, location, format!("{} is no node of the graph", output.node));
+                self.report(10, location, format!("{} is not a node of the graph", output.node));
             }
         }
     }

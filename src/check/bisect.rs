@@ -1,9 +1,9 @@
-//! The first patch of a pass with which the outputs of the compiled network differ, and whether the patch or the code
-//! for its result is wrong.
+//! The first patch of a pass with which the outputs of the compiled network differ, and whether the
+//! patch or the code for its result is wrong.
 //!
-//! The driver applies no more than N patches of optional passes; required passes run on, so every N gives a network
-//! that can be compiled. Between an N whose outputs are right and one whose outputs are not, halves are tried until
-//! both are neighbours.
+//! The driver applies no more than N patches of optional passes; required passes run on, so every N
+//! gives a network that can be compiled. Between an N whose outputs are right and one whose outputs
+//! are not, halves are tried until both are neighbours.
 
 use resnetc_ir::Graph;
 use serde::Serialize;
@@ -46,15 +46,16 @@ pub enum Outcome {
     Agrees,
     /// The outputs are off with no optional patch, too.
     Always {
-        /// How far the interpreter is off on the graph behind the required passes: above the tolerance, a required pass
-        /// changed what the network means; else the code is wrong.
+        /// How far the interpreter is off on the graph behind the required passes: above the
+        /// tolerance, a required pass changed what the network means; else the code is wrong.
         meaning: Difference,
         /// Which of the two it is.
         cause: Cause,
     },
     /// The outputs are off from this patch on.
     Patch(Box<GuiltyPatch>),
-    /// The outputs are off by more than a tolerance that no f32 can hold ([`FINEST`](super::FINEST)): nothing is to blame.
+    /// The outputs are off by more than a tolerance that no f32 can hold
+    /// ([`FINEST`](super::FINEST)): nothing is to blame.
     TooFine,
 }
 
@@ -85,15 +86,17 @@ pub struct GuiltyPatch {
     pub compiled: Difference,
     /// How far it is off with the patches before it.
     pub compiled_without: Difference,
-    /// How far the interpreter is off on the graph with this patch: above the tolerance, the patch is wrong.
+    /// How far the interpreter is off on the graph with this patch: above the tolerance, the patch
+    /// is wrong.
     pub meaning: Difference,
     /// Whether the patch is wrong, or the code for what it made.
     pub cause: Cause,
 }
 
 impl Check<'_> {
-    /// Finds the first patch of an optional pass with which the outputs of the compiled network are off by more than
-    /// the tolerance. `progress` is told how much of the interpreter's work is done, and of how much.
+    /// Finds the first patch of an optional pass with which the outputs of the compiled network are
+    /// off by more than the tolerance. `progress` is told how much of the interpreter's work is
+    /// done, and of how much.
     ///
     /// # Errors
     /// If the network cannot be compiled or interpreted.

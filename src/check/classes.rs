@@ -5,8 +5,8 @@ use serde::Serialize;
 /// Columns from which on a matrix is taken for the scores of classes.
 const FEWEST: usize = 5;
 
-/// How often the classes with the greatest scores are the same. A row is one picture. Of equal scores the first one
-/// counts as greater.
+/// How often the classes with the greatest scores are the same. A row is one image. Of equal scores
+/// the first one counts as greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Classes {
     /// How many rows there are.

@@ -4,13 +4,15 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// How far computed values are from the expected ones, which are known in f64.
 ///
-/// NaN differs from NaN by 0 and from all else by infinity. Serializes with [`relative`](Self::relative) and
-/// [`ulp`](Self::ulp); JSON has no infinity and shows it as `null`.
+/// NaN differs from NaN by 0 and from all else by infinity. Serializes with
+/// [`relative`](Self::relative) and [`ulp`](Self::ulp); JSON has no infinity and shows it as
+/// `null`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Difference {
     /// The greatest difference of two elements.
     pub max_abs: f64,
-    /// The greatest difference of two elements, both rounded to f32: 0 for a result that is as good as an f32 can be.
+    /// The greatest difference of two elements, both rounded to f32: 0 for a result that is as good
+    /// as an f32 can be.
     pub max_abs_rounded: f64,
     /// The greatest finite magnitude expected.
     pub largest: f64,
@@ -48,11 +50,11 @@ impl Difference {
         if self.max_abs == 0.0 { 0.0 } else { self.max_abs / self.largest }
     }
 
-    /// The greatest difference from the expected values rounded to f32, in units in the last place of the greatest
-    /// magnitude expected: the distance of that f32 from its neighbour.
+    /// The greatest difference from the expected values rounded to f32, in units in the last place
+    /// of the greatest magnitude expected: the distance of that f32 from its neighbour.
     ///
-    /// One unit for the whole value, not one for each element: a sum errs by the size of what is added, and that is not
-    /// small where the sum happens to be.
+    /// One unit for the whole value, not one for each element: a sum errs by the size of what is
+    /// added, and that is not small where the sum happens to be.
     pub fn ulp(&self) -> f64 {
         if self.max_abs_rounded == 0.0 { 0.0 } else { self.max_abs_rounded / unit(self.largest) }
     }

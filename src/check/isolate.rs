@@ -55,8 +55,8 @@ pub(super) fn inputs_of(graph: &Graph, node: NodeId) -> Vec<NodeId> {
     inputs
 }
 
-/// A node of a scheduled graph as it stands there, every operand and the result in the same layout, so that the same
-/// kernel computes it.
+/// A node of a scheduled graph as it stands there, every operand and the result in the same layout,
+/// so that the same kernel computes it.
 pub(super) fn scheduled(from: &Graph, node: NodeId) -> Result<Graph, CheckError> {
     let Alone { mut graph, operands } = Alone::new(from, node, |graph, operand, input| {
         let found = from.node(operand);
@@ -89,8 +89,8 @@ pub(super) fn planar(graph: &mut Graph, value: NodeId) -> Result<NodeId, GraphEr
     }
 }
 
-/// A node as a description would have it: without layouts, and a fused operator as those that it was fused from. The
-/// passes make the same operator of them again.
+/// A node as a description would have it: without layouts, and a fused operator as those that it
+/// was fused from. The passes make the same operator of them again.
 pub(super) fn described(from: &Graph, node: NodeId) -> Result<Graph, GraphError> {
     let Alone { mut graph, operands } = Alone::new(from, node, |_, _, input| Ok(input))?;
     let found = from.node(node);

@@ -1,11 +1,12 @@
 //! Functions that jump, as roundings do: where a value lies on a jump, either side is right.
 //!
-//! A quantized network rounds behind almost every layer. Where what is rounded lies in the middle between two integers, as
-//! means and sums of integers often do, the last bit of an f32 decides, and from there on two networks that are both right
-//! differ by a step and by what becomes of it. No tolerance can tell that from a fault. So the interpreter does not decide
-//! there: it takes the side that the compiled code took, if that is the function's value for something within the
-//! tolerance of what it has itself ([`super::sides`]), and goes on from there. All that comes behind has the tolerance that
-//! it always has.
+//! A quantized network rounds behind almost every layer. Where what is rounded lies in the middle
+//! between two integers, as means and sums of integers often do, the last bit of an f32 decides,
+//! and from there on two networks that are both right differ by a step and by what becomes of it.
+//! No tolerance can tell that from a fault. So the interpreter does not decide there: it takes the
+//! side that the compiled code took, if that is the function's value for something within the
+//! tolerance of what it has itself ([`super::sides`]), and goes on from there. All that comes
+//! behind has the tolerance that it always has.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,12 +20,14 @@ use super::{Check, CheckError, isolate, values};
 use crate::passes::Origins;
 use crate::runtime::model::{Context, Model};
 
-/// What the interpreter chose at the jumps of a graph behind the passes, by the node of the graph before them.
+/// What the interpreter chose at the jumps of a graph behind the passes, by the node of the graph
+/// before them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Choices(BTreeMap<NodeId, Arc<Value>>);
 
 impl Choices {
-    /// Notes the value of a jump of a scheduled graph for those of the described one that it stands for.
+    /// Notes the value of a jump of a scheduled graph for those of the described one that it stands
+    /// for.
     fn note(&mut self, described: &Graph, origins: &Origins, node: NodeId, value: &Value) {
         let value = Arc::new(value.clone());
         for origin in origins.of(node).filter(|&o| described.contains(o)) {

@@ -1,8 +1,9 @@
 //! The compiled network against the interpreter, layer by layer and as a whole.
 //!
-//! Every value of the scheduled graph becomes an output, that graph is compiled and run, and each value is compared
-//! with what the interpreter computes in f64. As outputs keep their place, nothing is computed in place there; so
-//! the network as it stands is compiled and compared too, with the interpreter on the graph before any pass.
+//! Every value of the scheduled graph becomes an output, that graph is compiled and run, and each
+//! value is compared with what the interpreter computes in f64. As outputs keep their place,
+//! nothing is computed in place there; so the network as it stands is compiled and compared too,
+//! with the interpreter on the graph before any pass.
 
 use resnetc_ir::Graph;
 use resnetc_ir::eval::Value;
@@ -20,17 +21,21 @@ use crate::passes::Remarks;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// A layer computes something else than the interpreter from the same operands: its kernel is wrong, or rounds more
-    /// than the tolerance allows.
+    /// A layer computes something else than the interpreter from the same operands: its kernel is
+    /// wrong, or rounds more than the tolerance allows.
     Layer,
-    /// The interpreter computes something else from the graph behind the passes than from the one before them.
+    /// The interpreter computes something else from the graph behind the passes than from the one
+    /// before them.
     Passes,
-    /// Values are off, and each layer is right alone: rounding adds up, that of constants which passes make included, or a
-    /// layer leaves something wrong where only the next one looks, beside its result.
+    /// Values are off, and each layer is right alone: rounding adds up, that of constants which
+    /// passes make included, or a layer leaves something wrong where only the next one looks,
+    /// beside its result.
     Carried,
-    /// Every layer is right, but the network as it stands is not: a value is overwritten before it is read.
+    /// Every layer is right, but the network as it stands is not: a value is overwritten before it
+    /// is read.
     Places,
-    /// Values are off by more than a tolerance that no f32 can hold ([`FINEST`](super::FINEST)): nothing is to blame.
+    /// Values are off by more than a tolerance that no f32 can hold ([`FINEST`](super::FINEST)):
+    /// nothing is to blame.
     Tolerance,
 }
 
@@ -51,8 +56,8 @@ pub struct CheckReport {
     pub layers: Vec<Compared>,
     /// The outputs of the network as it stands, compared with the graph before any pass.
     pub outputs: Vec<Compared>,
-    /// What the passes changed: the outputs of the graph behind them, compared with the graph before any, both by the
-    /// interpreter.
+    /// What the passes changed: the outputs of the graph behind them, compared with the graph
+    /// before any, both by the interpreter.
     pub passes: Vec<Compared>,
 }
 
@@ -66,7 +71,8 @@ impl CheckReport {
         self.findings.is_empty()
     }
 
-    /// The first value that is off by more than the tolerance; a layer if there is one, else an output.
+    /// The first value that is off by more than the tolerance; a layer if there is one, else an
+    /// output.
     pub fn first_above(&self) -> Option<&Compared> {
         let above = |c: &&Compared| c.difference.is_above(self.tolerance);
         self.layers.iter().chain(&self.outputs).chain(&self.passes).find(above)
@@ -74,8 +80,9 @@ impl CheckReport {
 }
 
 impl Check<'_> {
-    /// Compiles the network, runs it and compares every value with the interpreter. The first layer that is off when it
-    /// runs alone is the guilty one. `progress` is told how much of the interpreter's work is done, and of how much.
+    /// Compiles the network, runs it and compares every value with the interpreter. The first layer
+    /// that is off when it runs alone is the guilty one. `progress` is told how much of the
+    /// interpreter's work is done, and of how much.
     ///
     /// # Errors
     /// If the network cannot be compiled or interpreted.

@@ -1,6 +1,6 @@
 //! The compiled network against the interpreter, and who is to blame where they differ.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`layers`] | every layer compared, and the outputs; what a difference is due to |
 //! | `outputs` | the network as it stands, and what the passes changed |
@@ -62,7 +62,8 @@ pub use values::random_values;
 /// The most that a value may be off by default, as a part of the greatest value of its layer.
 pub const TOLERANCE: f64 = 1e-4;
 
-/// The finest tolerance that an f32 can hold: half of the distance between two neighbours, as a part of the lesser one.
+/// The finest tolerance that an f32 can hold: half of the distance between two neighbours, as a
+/// part of the lesser one.
 pub const FINEST: f64 = f32::EPSILON as f64 / 2.0;
 
 /// A network and what it is checked on.
@@ -106,15 +107,15 @@ impl<'a> Check<'a> {
         self.tolerance < FINEST
     }
 
-    /// The most that passes may change what a network means. The constants that they make are f32, each off by half a unit,
-    /// and there is no more than one behind another in each layer.
+    /// The most that passes may change what a network means. The constants that they make are f32,
+    /// each off by half a unit, and there is no more than one behind another in each layer.
     fn tolerance_of_passes(&self, scheduled: &Graph) -> f64 {
         let layers = scheduled.nodes().filter(|&n| scheduled.node(n).op.is_computed()).count();
         self.tolerance.max(FINEST * layers as f64)
     }
 
-    /// Sets the most that a value may be off, as a part of the greatest value of its layer. Below [`FINEST`] a difference
-    /// is nobody's fault, and nobody is blamed.
+    /// Sets the most that a value may be off, as a part of the greatest value of its layer. Below
+    /// [`FINEST`] a difference is nobody's fault, and nobody is blamed.
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         Check { tolerance, ..self }

@@ -59,8 +59,8 @@ impl Jump {
         }
     }
 
-    /// Takes over what was `found` where the function has that value for operands within `tolerance`, a part of the
-    /// greatest element of each.
+    /// Takes over what was `found` where the function has that value for operands within
+    /// `tolerance`, a part of the greatest element of each.
     pub(super) fn follow(
         self,
         operands: &[&Value],
@@ -102,7 +102,8 @@ fn is_step(steps: fn(f64) -> f64, x: f64, slack: f64, found: f64) -> bool {
     steps(found) == found && steps(x - slack) <= found && found <= steps(x + slack)
 }
 
-/// Whether a comparison may say what was `found` of operands that are so far apart, as far as is known.
+/// Whether a comparison may say what was `found` of operands that are so far apart, as far as is
+/// known.
 fn says(binary: Binary, by: f64, slack: f64, found: f64) -> bool {
     let (low, high) = (by - slack, by + slack);
     let (yes, no) = match binary {
@@ -113,7 +114,8 @@ fn says(binary: Binary, by: f64, slack: f64, found: f64) -> bool {
     (found == 1.0 && yes) || (found == 0.0 && no)
 }
 
-/// Takes over the places of a line's first elements where each element that was found is as good as the one of its rank.
+/// Takes over the places of a line's first elements where each element that was found is as good as
+/// the one of its rank.
 fn rank(top: &TopK, x: &Value, slack: f64, value: &mut Value, found: &[f64]) {
     let extent = x.shape[top.axis];
     let inner: usize = x.shape[top.axis + 1..].iter().product();
@@ -160,7 +162,8 @@ mod tests {
         let round = |found: [f64; 6]| {
             followed(&Op::Unary(Unary::Round), &[&x], 0.002 / 2.5, &found)[..5].to_vec()
         };
-        // Both sides of a tie, and of what is near one; not of what is far, not what is no integer, not two steps.
+        // Both sides of a tie, and of what is near one; not of what is far, not what is not an
+        // integer, not two steps.
         assert_eq!(round([1.0, 0.0, 0.0, 1.0, 3.0, 0.0]), [1.0, 0.0, 0.0, 0.0, 3.0]);
         assert_eq!(round([0.5, 2.0, -1.0, 0.0, 4.0, 0.0]), [0.0, 0.0, 1.0, 0.0, 2.0]);
     }
@@ -218,7 +221,8 @@ mod tests {
     }
 
     proptest! {
-        /// What an operator gives for operands that are off by less than the tolerance is followed, whatever it is.
+        /// What an operator gives for operands that are off by less than the tolerance is followed,
+        /// whatever it is.
         #[test]
         fn what_is_right_for_near_operands_is_followed(
             data in prop::collection::vec(-4i32..4, 12), off in prop::collection::vec(-1.0f64..1.0, 12), axis in 0usize..3,

@@ -5,18 +5,18 @@ use resnetc_ir::Graph;
 use crate::compile::compile_scheduled;
 use crate::error::Error;
 use crate::options::Options;
-use crate::passes::{self, PassOptions, Remarks, Step};
+use crate::passes::{self, PassOptions, PipelineStep, Remarks};
 use crate::runtime::model::Model;
 
 /// Compiles a graph that the passes are done with.
 pub type Compile<'a> = dyn Fn(Graph, &Options) -> Result<Model, Error> + 'a;
 
-/// The two halves of a compiler that are checked: the passes, and what makes a model of the graph that they leave.
-/// Those of this library by default.
+/// The two halves of a compiler that are checked: the passes, and what makes a model of the graph
+/// that they leave. Those of this library by default.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The passes, in the order in which they run.
-    pub pipeline: &'a [Step],
+    pub pipeline: &'a [PipelineStep],
     /// What compiles the scheduled graph.
     pub compile: &'a Compile<'a>,
 }
@@ -35,8 +35,8 @@ impl std::fmt::Debug for Subject<'_> {
 }
 
 impl Subject<'_> {
-    /// The graph behind the passes that the options ask for, of which no more than `patches` optional patches are
-    /// applied.
+    /// The graph behind the passes that the options ask for, of which no more than `patches`
+    /// optional patches are applied.
     pub(super) fn schedule(
         &self,
         graph: &Graph,

@@ -1,4 +1,5 @@
-//! A layer that is off, run alone: on the interpreter's operands, so that no earlier layer's error is in the result.
+//! A layer that is off, run alone: on the interpreter's operands, so that no earlier layer's error
+//! is in the result.
 
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::{Graph, NodeId, Tensor};
@@ -22,7 +23,8 @@ pub struct Suspect {
 /// One layer as a network, with values that go in, and what comes out.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The layer as a description would have it: without layouts, a fused operator as those that it was fused from.
+    /// The layer as a description would have it: without layouts, a fused operator as those that it
+    /// was fused from.
     pub graph: Graph,
     /// One value for each input of the graph.
     pub inputs: Vec<Tensor>,
@@ -33,7 +35,8 @@ pub struct Case {
 }
 
 impl Check<'_> {
-    /// Runs a node of a scheduled graph alone on the values of its operands. Nothing if it computes what it should.
+    /// Runs a node of a scheduled graph alone on the values of its operands. Nothing if it computes
+    /// what it should.
     pub(super) fn suspect(
         &self,
         scheduled: &Graph,

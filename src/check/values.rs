@@ -6,8 +6,8 @@ use super::CheckError;
 use crate::error::RunError;
 use crate::runtime::model::{Context, Model};
 
-/// Random values for every input of a graph, the same for the same seed: evenly spread over -1..1, or over what 8 bits
-/// hold where the elements are integers.
+/// Random values for every input of a graph, the same for the same seed: evenly spread over -1..1,
+/// or over what 8 bits hold where the elements are integers.
 pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
     let mut state = seed;
     let mut next = || {
@@ -47,7 +47,8 @@ impl Spread {
         }
     }
 
-    /// A number in -1..1 at its place. The counts are powers of two, so nothing rounds but to an integer.
+    /// A number in -1..1 at its place. The counts are powers of two, so nothing rounds but to an
+    /// integer.
     fn place(&self, unit: f32) -> f32 {
         match *self {
             Spread::Unit => unit,

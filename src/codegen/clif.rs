@@ -36,10 +36,12 @@ const ENCODED: Target = Target {
 const WHOLE: f32 = 8_388_608.0;
 const SIGN: u32 = 1 << 31;
 
-/// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text, and where the program's lines are.
+/// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text, and where the
+/// program's lines are.
 ///
 /// # Errors
-/// If the program has other than 4 lanes, counts on integers or tiles, or is malformed, or Cranelift refuses.
+/// If the program has other than 4 lanes, counts on integers or tiles, or is malformed, or
+/// Cranelift refuses.
 pub fn compile(
     cranelift: &Cranelift,
     scratch: &mut Scratch,
@@ -293,7 +295,8 @@ impl Writer<'_> {
         self.builder.ins().bitselect(condition, b, a)
     }
 
-    /// SSE2 has no such instruction: there, adding and subtracting the first number without a fraction rounds.
+    /// SSE2 has no such instruction: there, adding and subtracting the first number without a
+    /// fraction rounds.
     fn round(&mut self, src: V) -> Value {
         let src = self.get(src);
         if self.cranelift.nearest() {

@@ -22,11 +22,13 @@ type RegionFn = extern "C" fn(bases: *const *mut u8, chunk: u64);
 /// Room that the linker may add to a function for each call it makes.
 const VENEER: usize = 24;
 
-/// The base addresses of a run. Only holds them: whether they may be used is asked where they are used.
+/// The base addresses of a run. Only holds them: whether they may be used is asked where they are
+/// used.
 #[derive(Clone, Debug)]
 pub struct Bases(Box<[*mut u8]>);
 
-// SAFETY: the pointers are only numbers here; whoever passes them to `CodeSpace::run_chunk` vouches for the memory.
+// SAFETY: the pointers are only numbers here; whoever passes them to `CodeSpace::run_chunk` vouches
+// for the memory.
 unsafe impl Send for Bases {}
 // SAFETY: as above; a shared reference only reads them.
 unsafe impl Sync for Bases {}
@@ -82,7 +84,8 @@ impl fmt::Debug for CodeSpace {
 }
 
 impl CodeSpace {
-    /// Puts the functions of `image` into memory, and makes the instruction set usable that they need ([`Isa::enable`](crate::isa::Isa::enable)).
+    /// Puts the functions of `image` into memory, and makes the instruction set usable that they
+    /// need ([`Isa::enable`](crate::isa::Isa::enable)).
     ///
     /// # Errors
     /// If this CPU lacks the instructions, or the system refuses them or executable memory.
@@ -99,8 +102,9 @@ impl CodeSpace {
         let starts = all.map(|&id| module_ref.get_finalized_function(id) as usize).collect();
         let regions = linked.regions.iter().zip(&image.infos).map(|(&id, &info)| {
             let code = module_ref.get_finalized_function(id);
-            // SAFETY: `Cranelift::region_signature` is the signature of a `RegionFn`, and `image.link` returns the
-            // functions that were compiled with it. The code stays in place as long as `module` does.
+            // SAFETY: `Cranelift::region_signature` is the signature of a `RegionFn`, and
+            // `image.link` returns the functions that were compiled with it. The code stays in
+            // place as long as `module` does.
             (unsafe { mem::transmute::<*const u8, RegionFn>(code) }, info)
         });
         let regions = regions.collect();
@@ -139,12 +143,14 @@ impl CodeSpace {
         self.regions.get(region).map(|(_, info)| *info)
     }
 
-    /// Runs one chunk of a region. Does nothing if there is no such region or chunk, or `bases` are too few.
+    /// Runs one chunk of a region. Does nothing if there is no such region or chunk, or `bases` are
+    /// too few.
     ///
     /// # Safety
-    /// For every address that the kernels of this chunk read or write, as the [`Region`](super::region::Region)
-    /// and its programs compute it from `bases`: it must be inside one live allocation that may be so accessed,
-    /// and nobody else may write what is read, or access what is written, until this returns.
+    /// For every address that the kernels of this chunk read or write, as the
+    /// [`Region`](super::region::Region) and its programs compute it from `bases`: it must be
+    /// inside one live allocation that may be so accessed, and nobody else may write what is read,
+    /// or access what is written, until this returns.
     pub unsafe fn run_chunk(&self, region: usize, bases: &Bases, chunk: u64) {
         if let Some((function, info)) = self.regions.get(region)
             && chunk < info.chunks
@@ -177,15 +183,16 @@ impl Drop for OwnedModule {
     fn drop(&mut self) {
         let module = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(module) = module {
-            // SAFETY: function pointers into the memory are only in the `CodeSpace` that owns this and is being
-            // dropped, and it hands none out: nobody is in the code, since whoever runs it borrows the owner.
+            // SAFETY: function pointers into the memory are only in the `CodeSpace` that owns this
+            // and is being dropped, and it hands none out: nobody is in the code, since whoever
+            // runs it borrows the owner.
             unsafe { module.free_memory() };
         }
     }
 }
 
-/// Hands out one mapping piece by piece, so that all functions are in reach of each other's direct calls, and pages
-/// and cache sets are not wasted on one function each.
+/// Hands out one mapping piece by piece, so that all functions are in reach of each other's direct
+/// calls, and pages and cache sets are not wasted on one function each.
 struct Contiguous {
     system: SystemMemoryProvider,
     capacity: usize,

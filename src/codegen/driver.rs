@@ -1,5 +1,5 @@
-//! Region -> Cranelift IR: `extern "C" fn(bases, chunk)` finds out which piece the chunk is of and which indices it
-//! has, and makes the piece's calls under their loops.
+//! Region -> Cranelift IR: `extern "C" fn(bases, chunk)` finds out which piece the chunk is of and
+//! which indices it has, and makes the piece's calls under their loops.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
@@ -15,8 +15,8 @@ use super::region::{Address, Arg, Call, Extent, Item, Piece, Region, Word};
 /// Compiles `region`; `kernels` holds how many arguments each kernel takes.
 ///
 /// # Errors
-/// If the region breaks its own rules, or calls a kernel that is not there or takes another number of arguments;
-/// if Cranelift refuses.
+/// If the region breaks its own rules, or calls a kernel that is not there or takes another number
+/// of arguments; if Cranelift refuses.
 pub fn compile(
     cranelift: &Cranelift,
     scratch: &mut Scratch,
@@ -196,7 +196,8 @@ impl Nest<'_, '_> {
         }
     }
 
-    /// The loop after those that `indices` are of, and all inside it. Addresses that it moves are carried along.
+    /// The loop after those that `indices` are of, and all inside it. Addresses that it moves are
+    /// carried along.
     fn level(&mut self, indices: &mut Vec<Value>, addresses: Vec<Value>) {
         let level = indices.len();
         let Some(extent) = self.call.loops.get(level - self.outer) else {

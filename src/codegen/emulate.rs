@@ -1,8 +1,8 @@
 //! Runs vector programs and regions lane by lane on checked memory: the oracle of the back ends.
 //!
-//! The emulator knows every width, so the 16-lane programs of AVX-512 can be tested on a machine without it.
-//! Its arithmetic is the definition of the [`vir`](super::vir) instructions; a back end that gives other bits
-//! (payloads of NaN aside) is wrong.
+//! The emulator knows every width, so the 16-lane programs of AVX-512 can be tested on a machine
+//! without it. Its arithmetic is the definition of the [`vir`](super::vir) instructions; a back end
+//! that gives other bits (payloads of NaN aside) is wrong.
 
 use super::error::CodegenError;
 use super::integers;
@@ -13,16 +13,17 @@ use super::vir::{
     Program, T, TILE_ROWS, Target, V,
 };
 
-/// Buffers of f32 at made-up addresses, far apart: whatever is addressed outside a buffer is in none.
+/// Buffers of f32 at made-up addresses, far apart: whatever is addressed outside a buffer is in
+/// none.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub struct EmulatedMemory {
     buffers: Vec<Vec<f32>>,
 }
 
 /// The distance of two buffers' addresses, as a power of two.
 const SPACING: u32 = 40;
 
-impl Memory {
+impl EmulatedMemory {
     /// No buffers.
     pub fn new() -> Self {
         Self::default()
@@ -73,7 +74,7 @@ pub enum Fault {
     /// Some of the bytes are in no buffer.
     #[error("out of bounds")]
     OutOfBounds,
-    /// The address is no multiple of 4.
+    /// The address is not a multiple of 4.
     #[error("misaligned")]
     Misaligned,
 }
@@ -115,17 +116,17 @@ pub enum EmulateError {
 pub fn emulate(
     program: &Program,
     args: &[u64],
-    memory: &mut Memory,
+    memory: &mut EmulatedMemory,
     fused: bool,
 ) -> Result<(), EmulateError> {
     Usage::of(program)?;
     match (program.target.lanes, fused) {
-        (4, false) => Machine::<4, false>::run(program, args, memory),
-        (4, true) => Machine::<4, true>::run(program, args, memory),
-        (8, false) => Machine::<8, false>::run(program, args, memory),
-        (8, true) => Machine::<8, true>::run(program, args, memory),
-        (16, false) => Machine::<16, false>::run(program, args, memory),
-        (16, true) => Machine::<16, true>::run(program, args, memory),
+        (4, false) => EmulatedCpu::<4, false>::run(program, args, memory),
+        (4, true) => EmulatedCpu::<4, true>::run(program, args, memory),
+        (8, false) => EmulatedCpu::<8, false>::run(program, args, memory),
+        (8, true) => EmulatedCpu::<8, true>::run(program, args, memory),
+        (16, false) => EmulatedCpu::<16, false>::run(program, args, memory),
+        (16, true) => EmulatedCpu::<16, true>::run(program, args, memory),
         _ => {
             let (program, target) = (program.name.clone(), program.target);
             Err(CodegenError::Target { program, target, backend: "the emulator" }.into())
@@ -133,7 +134,8 @@ pub fn emulate(
     }
 }
 
-/// Runs one chunk of `region`. `kernels` and `bases` are what [`Call::kernel`] and [`Base`](super::region::Base) count in.
+/// Runs one chunk of `region`. `kernels` and `bases` are what [`Call::kernel`] and
+/// [`Base`](super::region::Base) count in.
 ///
 /// # Errors
 /// As [`emulate`]; also if the region is malformed or has no such chunk.
@@ -142,7 +144,7 @@ pub fn emulate_region(
     kernels: &[Program],
     bases: &[u64],
     chunk: u64,
-    memory: &mut Memory,
+    memory: &mut EmulatedMemory,
     fused: bool,
 ) -> Result<(), EmulateError> {
     let wrong = |what| EmulateError::Region { region: region.name.clone(), what };
@@ -190,7 +192,7 @@ fn piece_indices(piece: &Piece, chunk: u64) -> Vec<u64> {
 struct Sequence<'a> {
     kernels: &'a [Program],
     bases: &'a [u64],
-    memory: &'a mut Memory,
+    memory: &'a mut EmulatedMemory,
     fused: bool,
 }
 
@@ -230,7 +232,7 @@ struct Nest<'a> {
     call: &'a Call,
     kernel: &'a Program,
     bases: &'a [u64],
-    memory: &'a mut Memory,
+    memory: &'a mut EmulatedMemory,
     fused: bool,
 }
 
@@ -266,24 +268,29 @@ fn turns(extent: &Extent, indices: &[u64]) -> u64 {
     }
 }
 
-struct Machine<'a, const LANES: usize, const FUSED: bool> {
+struct EmulatedCpu<'a, const LANES: usize, const FUSED: bool> {
     program: &'a Program,
     vectors: [[f32; LANES]; Target::MOST_VECTORS],
     tiles: [Tile; Target::MOST_TILES],
     pointers: [u64; POINTERS],
-    memory: &'a mut Memory,
+    memory: &'a mut EmulatedMemory,
 }
 
 /// A tile register, row after row.
 type Tile = [[f32; TILE_ROWS]; TILE_ROWS];
 
-impl<'a, const LANES: usize, const FUSED: bool> Machine<'a, LANES, FUSED> {
-    fn run(program: &'a Program, args: &[u64], memory: &'a mut Memory) -> Result<(), EmulateError> {
+impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
+    fn run(
+        program: &'a Program,
+        args: &[u64],
+        memory: &'a mut EmulatedMemory,
+    ) -> Result<(), EmulateError> {
         let mut pointers = [0; POINTERS];
         pointers.iter_mut().zip(args).take(program.args).for_each(|(p, &arg)| *p = arg);
         let vectors = [[f32::NAN; LANES]; Target::MOST_VECTORS];
         let tiles = [[[f32::NAN; TILE_ROWS]; TILE_ROWS]; Target::MOST_TILES];
-        Machine::<LANES, FUSED> { program, vectors, tiles, pointers, memory }.block(&program.body)
+        EmulatedCpu::<LANES, FUSED> { program, vectors, tiles, pointers, memory }
+            .block(&program.body)
     }
 
     fn block(&mut self, body: &[Inst]) -> Result<(), EmulateError> {

@@ -43,7 +43,8 @@ pub enum CodegenError {
         /// What the code generator said.
         reason: String,
     },
-    /// A kernel counts on more than the instruction set has that the network is compiled for: a bug of whoever built it.
+    /// A kernel counts on more than the instruction set has that the network is compiled for: a bug
+    /// of whoever built it.
     #[error("kernel {program} is made for {target}, which is more than {isa} has")]
     Excess {
         /// Name of the program.

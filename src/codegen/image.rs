@@ -73,11 +73,12 @@ enum Job<'a> {
 type Done = (usize, Result<Compiled, CodegenError>, Duration);
 
 impl Image {
-    /// Compiles all of `kernels`, by the back end of the instruction set, and all of `regions`, whose
-    /// [`Call::kernel`](super::region::Call::kernel) count in `kernels`.
+    /// Compiles all of `kernels`, by the back end of the instruction set, and all of `regions`,
+    /// whose [`Call::kernel`](super::region::Call::kernel) count in `kernels`.
     ///
     /// # Errors
-    /// If a kernel counts on more than the instruction set has; else the first function, in order, that cannot be compiled.
+    /// If a kernel counts on more than the instruction set has; else the first function, in order,
+    /// that cannot be compiled.
     pub fn compile(
         cranelift: &Cranelift,
         isa: Isa,
@@ -138,8 +139,8 @@ impl Image {
         self.kernels.iter().chain(&self.regions)
     }
 
-    /// Defines all functions in `module`: kernels as local ones, regions as exported ones. Names are made unique by the
-    /// function's position.
+    /// Defines all functions in `module`: kernels as local ones, regions as exported ones. Names
+    /// are made unique by the function's position.
     ///
     /// # Errors
     /// If the module refuses, or has no memory.
@@ -205,8 +206,8 @@ fn define(
     Ok(module.define_function_bytes(id, function.alignment, &function.bytes, &relocs)?)
 }
 
-/// Does all jobs on up to `threads` threads, this one included; in any order. A thread that cannot be had only means
-/// that the others do more.
+/// Does all jobs on up to `threads` threads, this one included; in any order. A thread that cannot
+/// be had only means that the others do more.
 fn run_all<'a>(
     jobs: &[Job<'a>],
     threads: usize,

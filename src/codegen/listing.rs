@@ -7,7 +7,8 @@ use super::vir::{Inst, Program};
 pub struct CodeLine {
     /// Offset of the code.
     pub offset: usize,
-    /// The line, counted from 0 at the first instruction as the program prints; the end of a loop is a line, too.
+    /// The line, counted from 0 at the first instruction as the program prints; the end of a loop
+    /// is a line, too.
     pub line: usize,
 }
 
@@ -29,8 +30,8 @@ pub(super) fn count(body: &[Inst]) -> usize {
     body.iter().map(of_one).sum()
 }
 
-/// Puts each line of a program in front of the code that begins at its offset, as a comment. `instructions` are offsets
-/// and text, both lists in ascending order.
+/// Puts each line of a program in front of the code that begins at its offset, as a comment.
+/// `instructions` are offsets and text, both lists in ascending order.
 pub fn interleave(
     instructions: impl IntoIterator<Item = (usize, String)>,
     program: &Program,

@@ -1,5 +1,5 @@
-//! What [`clif`](super::clif), [`driver`](super::driver) and [`code`](super::code) share: the configured Cranelift
-//! of this machine, and machine code that is not in its place yet.
+//! What [`clif`](super::clif), [`driver`](super::driver) and [`code`](super::code) share: the
+//! configured Cranelift of this machine, and machine code that is not in its place yet.
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Function, Signature, types};
@@ -27,8 +27,8 @@ pub struct Compiled {
     pub calls: Vec<ModuleReloc>,
     /// The Cranelift IR, if it was asked for.
     pub ir: Option<String>,
-    /// Where the lines of its vector program are, by offset, if that was asked for. A line may be in several places, and
-    /// one that became no code of its own in none.
+    /// Where the lines of its vector program are, by offset, if that was asked for. A line may be
+    /// in several places, and one that became no code of its own in none.
     pub lines: Vec<CodeLine>,
 }
 
@@ -59,9 +59,9 @@ impl std::fmt::Debug for Cranelift {
 
 /// Code calls only code that is laid down next to it, frames are small, nothing unwinds.
 ///
-/// No optimization: programs are written as they are meant to run. Cranelift's optimizer moves arithmetic to where
-/// its value is last needed, so that the operands of a whole loop turn pile up on the stack: a 6x8 tile goes from
-/// 39 to 12 GFLOP/s, and compiles at half the speed.
+/// No optimization: programs are written as they are meant to run. Cranelift's optimizer moves
+/// arithmetic to where its value is last needed, so that the operands of a whole loop turn pile up
+/// on the stack: a 6x8 tile goes from 39 to 12 GFLOP/s, and compiles at half the speed.
 const SETTINGS: [(&str, &str); 6] = [
     ("opt_level", "none"),
     ("is_pic", "false"),
@@ -127,8 +127,8 @@ impl Cranelift {
         self.nearest
     }
 
-    /// The signature of a kernel: 64-bit arguments in registers, by the System V convention on every system, since
-    /// that is what [`x64`](super::x64) encodes.
+    /// The signature of a kernel: 64-bit arguments in registers, by the System V convention on
+    /// every system, since that is what [`x64`](super::x64) encodes.
     pub fn kernel_signature(&self, args: usize) -> Signature {
         let mut signature = Signature::new(CallConv::SystemV);
         signature.params = vec![AbiParam::new(types::I64); args];
@@ -167,7 +167,8 @@ impl Scratch {
         Scratch { context: Context::new(), frontend: FunctionBuilderContext::new() }
     }
 
-    /// Compiles what `write` puts into an empty function. The source locations that it sets are lines of a program.
+    /// Compiles what `write` puts into an empty function. The source locations that it sets are
+    /// lines of a program.
     pub(super) fn compile(
         &mut self,
         cranelift: &Cranelift,

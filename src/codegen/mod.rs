@@ -1,6 +1,6 @@
 //! From vector programs to machine code. Knows nothing of graphs.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`vir`] | the vector program, its builder, its printed form |
 //! | [`region`] | the driver's input: nests of kernel calls over independent chunks |

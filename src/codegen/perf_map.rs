@@ -1,6 +1,7 @@
-//! Names for compiled code, in the file that `perf` reads for code without symbols: `/tmp/perf-PID.map`, a line a
-//! function with address and size in hexadecimal digits and the name (Linux, tools/perf/Documentation/jit-interface.txt).
-//! Where a model was freed and another one has its addresses, the later line counts.
+//! Names for compiled code, in the file that `perf` reads for code without symbols:
+//! `/tmp/perf-PID.map`, a line a function with address and size in hexadecimal digits and the name
+//! (Linux, tools/perf/Documentation/jit-interface.txt). Where a model was freed and another one has
+//! its addresses, the later line counts.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -12,8 +13,8 @@ use super::code::Symbol;
 /// This process's file, once something was written to it.
 static MAP: Mutex<Option<File>> = Mutex::new(None);
 
-/// Appends functions to this process's file: all at once, so that models compiled at the same time do not mix their
-/// lines. What an earlier process of the same number has left is removed first.
+/// Appends functions to this process's file: all at once, so that models compiled at the same time
+/// do not mix their lines. What an earlier process of the same number has left is removed first.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -26,7 +27,8 @@ pub fn append<'a>(symbols: impl Iterator<Item = Symbol<'a>>) -> Result<()> {
     file.write_all(lines(symbols).as_bytes())
 }
 
-/// A new file: one that exists, or a link to one, might be somebody else's, as anybody may write to the folder.
+/// A new file: one that exists, or a link to one, might be somebody else's, as anybody may write to
+/// the folder.
 fn create() -> Result<File> {
     let path = format!("/tmp/perf-{}.map", std::process::id());
     match fs::remove_file(&path) {

@@ -1,8 +1,8 @@
-//! The driver's input: a region is a set of independent chunks of work, each chunk a sequence of nests of kernel calls
-//! whose addresses are affine in the loop indices.
+//! The driver's input: a region is a set of independent chunks of work, each chunk a sequence of
+//! nests of kernel calls whose addresses are affine in the loop indices.
 //!
-//! The driver compiles one function a region, `fn(bases, chunk)`; the runtime calls it for every chunk, on any
-//! thread, in any order, and waits for all of them before the next region.
+//! The driver compiles one function a region, `fn(bases, chunk)`; the runtime calls it for every
+//! chunk, on any thread, in any order, and waits for all of them before the next region.
 
 use super::vir::MAX_ARGS;
 
@@ -15,8 +15,8 @@ pub struct Base(pub u32);
 pub enum Extent {
     /// Always this many.
     Fixed(u32),
-    /// `total` split into runs of `per`: `min(per, total - index * per)`, `index` being the loop index
-    /// number `level`, which must be further out.
+    /// `total` split into runs of `per`: `min(per, total - index * per)`, `index` being the loop
+    /// index number `level`, which must be further out.
     Rest {
         /// Which index.
         level: usize,
@@ -59,7 +59,8 @@ pub enum Item {
         /// What each turn does, in this order.
         items: Vec<Item>,
     },
-    /// Several items, or none, as a word says that an earlier item of the same chunk, or an earlier region, wrote.
+    /// Several items, or none, as a word says that an earlier item of the same chunk, or an earlier
+    /// region, wrote.
     When {
         /// Where the word of 32 bits is.
         word: Address,
@@ -70,7 +71,8 @@ pub enum Item {
     },
 }
 
-/// A place: `bases[base] + offset + sum(strides[level] * index[level])`, all in bytes. Missing strides are 0.
+/// A place: `bases[base] + offset + sum(strides[level] * index[level])`, all in bytes. Missing
+/// strides are 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// Which base address.
@@ -139,8 +141,8 @@ impl Piece {
         places
     }
 
-    /// Whether the piece keeps to its own rules: at most [`MAX_ARGS`] arguments, and every [`Extent::Rest`]
-    /// refers to a level further out.
+    /// Whether the piece keeps to its own rules: at most [`MAX_ARGS`] arguments, and every
+    /// [`Extent::Rest`] refers to a level further out.
     pub fn is_well_formed(&self) -> bool {
         are_well_formed(&self.items, self.chunks.len())
     }

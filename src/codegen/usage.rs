@@ -1,4 +1,5 @@
-//! Which registers a program uses: asked by the emulator and by every back end before they trust a program.
+//! Which registers a program uses: asked by the emulator and by every back end before they trust a
+//! program.
 
 use super::error::CodegenError;
 use super::vir::{Count, Inst, Mem, P, POINTERS, Program, T, V, loop_depth};
@@ -21,7 +22,8 @@ impl Usage {
     /// Looks through `program`.
     ///
     /// # Errors
-    /// If it has a lane count that no target has, or names registers beyond its target or its own declaration.
+    /// If it has a lane count that no target has, or names registers beyond its target or its own
+    /// declaration.
     pub fn of(program: &Program) -> Result<Usage, CodegenError> {
         let wrong = |what| Err(CodegenError::Malformed { program: program.name.clone(), what });
         if let Some(flaw) = program.target.flaw() {

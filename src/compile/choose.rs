@@ -27,7 +27,8 @@ impl Choices {
         self.chosen.get(&node)
     }
 
-    /// The algorithm that computes a node; operators without a choice are computed as they are defined.
+    /// The algorithm that computes a node; operators without a choice are computed as they are
+    /// defined.
     pub fn algorithm(&self, node: NodeId) -> Algorithm {
         self.get(node).map_or(Algorithm::DIRECT, |choice| choice.algorithm)
     }
@@ -89,7 +90,8 @@ fn tuned(graph: &Graph, node: NodeId, options: &Options, site: &Site<'_>) -> Opt
     Some(Choice { algorithm, plan: algorithm.plan(site).ok()? })
 }
 
-/// The algorithms that can compute an operator of a scheduled graph on a machine; none if it is no convolution.
+/// The algorithms that can compute an operator of a scheduled graph on a machine; none if it is not
+/// a convolution.
 pub fn candidates(graph: &Graph, node: NodeId, machine: &Machine) -> Vec<Choice> {
     let operator = Convolution::of(graph, node);
     operator.and_then(|o| Some(Choice::candidates(&o.site(machine)?))).unwrap_or_default()

@@ -1,4 +1,5 @@
-//! A model that the interpreter runs: inputs and outputs in an arena, and the graph as it was described.
+//! A model that the interpreter runs: inputs and outputs in an arena, and the graph as it was
+//! described.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use crate::host::caches::core_cache_bytes;
 use crate::isa::Isa;
 use crate::kernels::published::{Offer, Published};
 use crate::kernels::sink::{Machine, Pack, Sink};
-use crate::kernels::{self, Operand, Step};
+use crate::kernels::{self, Operand, PlacedStep};
 use crate::options::Options;
 use crate::passes::{self, Remarks};
 use crate::plan::{self, Plan, Reuse, Workspace};
@@ -22,7 +22,8 @@ use crate::runtime::model::StepInfo;
 
 use super::choose::{Choices, choose};
 
-/// A network behind all stages but code: scheduled, every convolution with its plan, every value with its place.
+/// A network behind all stages but code: scheduled, every convolution with its plan, every value
+/// with its place.
 #[derive(Debug)]
 pub struct Stages {
     /// The scheduled graph.
@@ -78,7 +79,8 @@ impl Stages {
 pub struct Lowered {
     /// Distinct kernels.
     pub kernels: Vec<Kernel>,
-    /// The regions in the order in which they run; a step of the plan that runs anything has one or more.
+    /// The regions in the order in which they run; a step of the plan that runs anything has one or
+    /// more.
     pub regions: Vec<Region>,
     /// What each region does.
     pub steps: Vec<StepInfo>,
@@ -101,7 +103,8 @@ pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> 
 /// The machine that the options ask for, with its instruction set made usable ([`Isa::enable`]).
 ///
 /// # Errors
-/// If this CPU lacks the instruction set or the system refuses it, or there cannot be so many threads.
+/// If this CPU lacks the instruction set or the system refuses it, or there cannot be so many
+/// threads.
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
@@ -145,7 +148,7 @@ pub fn lower(
             None => Operand::Value(plan.places[&o].clone()),
         };
         let known = |operand| published.get(operand).cloned().unwrap_or_default();
-        let step = Step {
+        let step = PlacedStep {
             name: &node.name,
             op: &node.op,
             operands: operands.iter().copied().map(operand).collect(),

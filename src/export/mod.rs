@@ -1,6 +1,6 @@
 //! Graphs to files that other programs read.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`onnx`] | [`Graph`](resnetc_ir::Graph)s to ONNX models |
 //! | [`error`] | why one cannot be written |

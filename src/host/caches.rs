@@ -1,6 +1,7 @@
 //! How large the caches of this machine are.
 
-/// Bytes of a core's own last cache before the shared one (L2), as Linux reports it; 512 KiB where it does not.
+/// Bytes of a core's own last cache before the shared one (L2), as Linux reports it; 512 KiB where
+/// it does not.
 pub fn core_cache_bytes() -> usize {
     const DEFAULT: usize = 512 * 1024;
     cache_bytes(2).unwrap_or(DEFAULT)

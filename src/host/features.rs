@@ -1,4 +1,5 @@
-//! Extensions of a CPU's instruction set, by name: whether they are here, and their permission where one is needed.
+//! Extensions of a CPU's instruction set, by name: whether they are here, and their permission
+//! where one is needed.
 
 use std::fmt;
 
@@ -120,7 +121,8 @@ mod tests {
     #[test]
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     fn a_question_does_not_enable_and_a_request_does() {
-        // The test program may have been allowed before this test runs; the question must not be what allowed it.
+        // The test program may have been allowed before this test runs; the question must not be
+        // what allowed it.
         let before = tiles::are_enabled();
         let _ = ALL.map(Feature::lack);
         assert_eq!(tiles::are_enabled(), before);

@@ -1,5 +1,5 @@
-//! What this machine and its system offer: what compiled code needs to run, and what its cost depends on. Knows nothing of
-//! networks and kernels.
+//! What this machine and its system offer: what compiled code needs to run, and what its cost
+//! depends on. Knows nothing of networks and kernels.
 //!
 //! | module | asks |
 //! |---|---|

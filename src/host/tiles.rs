@@ -1,7 +1,7 @@
 //! Tile registers: whether the CPU and the system have them, and the permission to use them.
 //!
-//! Their state is 8 KiB a thread, so Linux saves it only for processes that ask for it ("Dynamic XSTATE features" in the
-//! kernel's x86 documentation).
+//! Their state is 8 KiB a thread, so Linux saves it only for processes that ask for it ("Dynamic
+//! XSTATE features" in the kernel's x86 documentation).
 
 use std::io;
 
@@ -37,11 +37,12 @@ pub fn are_enabled() -> bool {
     false
 }
 
-/// Asks the system for the permission to use tile registers, for all threads of this process and for good.
+/// Asks the system for the permission to use tile registers, for all threads of this process and
+/// for good.
 ///
 /// # Errors
-/// What the system says. It refuses where it does not know tiles, where a filter of system calls is set, and where the
-/// signal stack of a thread is too small for them.
+/// What the system says. It refuses where it does not know tiles, where a filter of system calls is
+/// set, and where the signal stack of a thread is too small for them.
 pub fn enable() -> io::Result<()> {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     return linux::request();
@@ -69,16 +70,16 @@ mod linux {
     /// The mask that a question is answered with, if the system knows it.
     pub(super) fn mask(question: libc::c_ulong) -> Option<u64> {
         let mut mask = 0u64;
-        // SAFETY: the call writes 64 bits to a place that outlives it, and fails without effect where the system does
-        // not know it.
+        // SAFETY: the call writes 64 bits to a place that outlives it, and fails without effect
+        // where the system does not know it.
         let done = unsafe { libc::syscall(libc::SYS_arch_prctl, question, &raw mut mask) };
         (done == 0).then_some(mask)
     }
 
     pub(super) fn request() -> io::Result<()> {
         let number = libc::c_ulong::from(TILE_DATA);
-        // SAFETY: the call takes two numbers, touches no memory of this process, and fails without effect where the
-        // system does not know it.
+        // SAFETY: the call takes two numbers, touches no memory of this process, and fails without
+        // effect where the system does not know it.
         match unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, number) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),

@@ -16,7 +16,8 @@ const LONGEST: usize = 1000;
 /// The longest name that is shown.
 const LONGEST_NAME: usize = 200;
 
-/// Why a file was not imported: the file, if the bytes came from one, what is wrong with it, and what to do.
+/// Why a file was not imported: the file, if the bytes came from one, what is wrong with it, and
+/// what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ImportError {
@@ -194,7 +195,8 @@ pub enum ImportErrorKind {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// A shape was given for an input that the model does not have, or that the chosen outputs do not need.
+    /// A shape was given for an input that the model does not have, or that the chosen outputs do
+    /// not need.
     #[error("there is no input \"{}\"{}; {}", self::name(.name), suggestion(.name, .known), all_names(.known))]
     UnknownInput {
         /// The name that was given.
@@ -237,7 +239,7 @@ pub enum ImportErrorKind {
         /// Why it cannot be another one.
         reason: String,
     },
-    /// A size was given for a dimension that has another one and is no batch.
+    /// A size was given for a dimension that has another one and is not a batch.
     #[error(
         "{wanted} was asked for, but axis {axis} of input \"{}\" is {found}",
         name(.input)
@@ -266,8 +268,8 @@ pub enum ImportErrorKind {
         /// The names in the file.
         available: Vec<String>,
     },
-    /// A file holds the tensor in an element type that cannot be read: weights are floats, arrays are numbers of 8 bits or
-    /// more.
+    /// A file holds the tensor in an element type that cannot be read: weights are floats, arrays
+    /// are numbers of 8 bits or more.
     #[error("tensor \"{}\" has element type {found}; weights are F32, F16, BF16 or F64, and inputs also integers of 8 to 64 bits and BOOL", self::name(.name))]
     ElementType {
         /// The tensor's name.
@@ -335,7 +337,8 @@ pub struct RefusedNode {
     pub attribute: Option<String>,
     /// Why.
     pub reason: String,
-    /// Whether all that it reads is constant, or a shape: then a program that folds constants can remove it.
+    /// Whether all that it reads is constant, or a shape: then a program that folds constants can
+    /// remove it.
     pub is_removable: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Files of other formats that are given for a model or for weights: what they are, and what to do with them.
+//! Files of other formats that are given for a model or for weights: what they are, and what to do
+//! with them.
 
 use std::fs::File;
 use std::io::Read;
@@ -123,7 +124,7 @@ const FORMATS: &[Format] = &[
         what: "a GGUF file of a language model",
         signature: Signature::Bytes(0, b"GGUF"),
         extensions: &["gguf"],
-        advice: ["give the .onnx file of a network for pictures", NO_WEIGHTS],
+        advice: ["give the .onnx file of a network for images", NO_WEIGHTS],
     },
     Format {
         what: "a NumPy array",
@@ -131,8 +132,8 @@ const FORMATS: &[Format] = &[
         extensions: &["npy"],
         advice: ["it holds no network; perhaps it is an input of one", NO_WEIGHTS],
     },
-    picture(b"\x89PNG"),
-    picture(b"\xff\xd8\xff"),
+    image(b"\x89PNG"),
+    image(b"\xff\xd8\xff"),
     Format {
         what: "compressed with gzip",
         signature: Signature::Bytes(0, b"\x1f\x8b"),
@@ -183,12 +184,12 @@ const fn pickle(start: &'static [u8]) -> Format {
     }
 }
 
-const fn picture(start: &'static [u8]) -> Format {
+const fn image(start: &'static [u8]) -> Format {
     Format {
-        what: "a picture",
+        what: "an image",
         signature: Signature::Bytes(0, start),
         extensions: &[],
-        advice: ["the network is missing; `resnetc classify` takes one and pictures", NO_WEIGHTS],
+        advice: ["the network is missing; `resnetc classify` takes one and images", NO_WEIGHTS],
     }
 }
 
@@ -227,7 +228,8 @@ fn zip_entry(head: &[u8]) -> Option<&[u8]> {
 }
 
 impl Format {
-    /// The format of a file that begins with `head`; by its name only where the beginning says nothing.
+    /// The format of a file that begins with `head`; by its name only where the beginning says
+    /// nothing.
     pub(crate) fn of(file: Option<&Path>, head: &[u8]) -> Option<&'static Format> {
         let extension = file.and_then(|f| f.extension()?.to_str()).map(str::to_ascii_lowercase);
         let by_name = |f: &&Format| extension.as_deref().is_some_and(|e| f.extensions.contains(&e));

@@ -1,4 +1,5 @@
-//! How much a file may ask for. A small file must not be able to fill the memory or keep the machine busy.
+//! How much a file may ask for. A small file must not be able to fill the memory or keep the
+//! machine busy.
 //!
 //! | limit | value | what it bounds |
 //! |---|---|---|
@@ -18,27 +19,28 @@
 //! | [`VALUE_ELEMENTS`] | 2^31 | elements of an input or a result, 8 GiB |
 //! | [`MAX_RANK`](resnetc_ir::infer::MAX_RANK) | 8 | dimensions of a value |
 //!
-//! Sparse tensors, sequences and the operators with graphs inside (`If`, `Loop`, `Scan`) are refused, so nothing nests
-//! any deeper. Safetensors headers have the limit of their format, 100 MB. Descriptions of networks have limits of their
-//! own, each named in its key's error ([`spec`](crate::spec)): 1 MiB of text, 4096 blocks, 2^28 weights or as many as the
-//! free memory holds.
+//! Sparse tensors, sequences and the operators with graphs inside (`If`, `Loop`, `Scan`) are
+//! refused, so nothing nests any deeper. Safetensors headers have the limit of their format, 100
+//! MB. Descriptions of networks have limits of their own, each named in its key's error
+//! ([`spec`](crate::spec)): 1 MiB of text, 4096 blocks, 2^28 weights or as many as the free memory
+//! holds.
 //!
-//! But for those of the memory, the limits are fixed: each is far above what published residual networks need. What is
-//! beyond one is refused with its name and value.
+//! But for those of the memory, the limits are fixed: each is far above what published residual
+//! networks need. What is beyond one is refused with its name and value.
 
 /// Bytes of a file of weights or of values.
 pub const FILE_BYTES: u64 = 16 << 30;
 
-/// Bytes of an ONNX file. No exporter writes more: messages of its format end there, and larger constants are stored in
-/// files beside it.
+/// Bytes of an ONNX file. No exporter writes more: messages of its format end there, and larger
+/// constants are stored in files beside it.
 pub const ONNX_BYTES: u64 = 2 << 30;
 
-/// Nodes, attributes, tensors, names and other records of an ONNX file. The smallest takes 2 bytes of the file and some
-/// 300 bytes of memory.
+/// Nodes, attributes, tensors, names and other records of an ONNX file. The smallest takes 2 bytes
+/// of the file and some 300 bytes of memory.
 pub const RECORDS: usize = 1 << 20;
 
-/// Nodes of a model, with its functions put in line; and nodes of the graph. The largest published residual network has
-/// a few thousand.
+/// Nodes of a model, with its functions put in line; and nodes of the graph. The largest published
+/// residual network has a few thousand.
 pub const NODES: usize = 1 << 16;
 
 /// Functions that use functions.
@@ -47,29 +49,30 @@ pub const FUNCTION_DEPTH: usize = 16;
 /// Nodes and names that functions unfold to. A small file can ask for an exponential number.
 pub const FUNCTION_STEPS: usize = 1 << 18;
 
-/// Bytes of nodes that are copied because functions are put in line. A small file can hand a long attribute or name to
-/// many nodes.
+/// Bytes of nodes that are copied because functions are put in line. A small file can hand a long
+/// attribute or name to many nodes.
 pub const FUNCTION_BYTES: usize = 1 << 26;
 
-/// Elements of a value that is no constant: past it, a size is a mistake.
+/// Elements of a value that is not a constant: past it, a size is a mistake.
 pub const VALUE_ELEMENTS: usize = 1 << 31;
 
-/// Bytes that stored constants take in memory: 4 an element, and 8 if it is an integer. A small file can name one large
-/// file beside it, or a hole in one, many times. Constants that take more must name every byte of their files no more than
-/// once, and the machine must have the memory.
+/// Bytes that stored constants take in memory: 4 an element, and 8 if it is an integer. A small
+/// file can name one large file beside it, or a hole in one, many times. Constants that take more
+/// must name every byte of their files no more than once, and the machine must have the memory.
 pub const CONSTANT_BYTES: usize = 4 << 30;
 
 /// Elements of constants of one value each: enough for the weights of a VGG-19.
 pub const FILLED_ELEMENTS: usize = 1 << 28;
 
-/// Elements that constant arithmetic may read and write, beyond those for stored elements: plenty for shapes, and few
-/// enough that a small file cannot keep a machine busy.
+/// Elements that constant arithmetic may read and write, beyond those for stored elements: plenty
+/// for shapes, and few enough that a small file cannot keep a machine busy.
 pub const ARITHMETIC_ELEMENTS: usize = 1 << 24;
 
 /// Weights are cast, transposed and reshaped, each a few times.
 pub const ARITHMETIC_PER_STORED: usize = 8;
 
-/// Operands of a node, and entries of a list of integers that is an argument. Shapes are far shorter.
+/// Operands of a node, and entries of a list of integers that is an argument. Shapes are far
+/// shorter.
 pub const LIST_ENTRIES: usize = 1 << 12;
 
 /// Extents, strides, dilations and borders of windows.

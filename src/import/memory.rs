@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::limits;
 
-/// The bytes that the constants of a model may take here: [`limits::CONSTANT_BYTES`], or more where the machine has more
-/// to spare. A quarter is left for what else a model and its neighbours need.
+/// The bytes that the constants of a model may take here: [`limits::CONSTANT_BYTES`], or more where
+/// the machine has more to spare. A quarter is left for what else a model and its neighbours need.
 pub(crate) fn for_constants() -> usize {
     let spare = available().map_or(0, |bytes| bytes - bytes / 4);
     limits::CONSTANT_BYTES.max(usize::try_from(spare).unwrap_or(usize::MAX))
 }
 
-/// The memory that a process can still take without others losing theirs, as far as the system tells.
+/// The memory that a process can still take without others losing theirs, as far as the system
+/// tells.
 fn available() -> Option<u64> {
     let free = meminfo(&read_to_string("/proc/meminfo").ok()?)?;
     Some(control_groups().into_iter().filter_map(|file| number(&file)).fold(free, u64::min))
@@ -24,7 +25,8 @@ fn meminfo(text: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The files that may hold a limit for this process or its container, of both versions of control groups.
+/// The files that may hold a limit for this process or its container, of both versions of control
+/// groups.
 fn control_groups() -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
     let mut files =

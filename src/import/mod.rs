@@ -1,6 +1,6 @@
 //! Foreign files to graphs: every check of bytes that came from elsewhere is made here.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`onnx`] | ONNX models to [`Graph`](resnetc_ir::Graph)s |
 //! | [`safetensors`] | named weights, and named arrays in and out |

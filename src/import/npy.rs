@@ -1,4 +1,5 @@
-//! NumPy's `.npy` files: one array of any number type, in either byte order and either order of its axes.
+//! NumPy's `.npy` files: one array of any number type, in either byte order and either order of its
+//! axes.
 
 use std::path::Path;
 

@@ -18,11 +18,11 @@ use crate::whole_file;
 /// Tensors by name, shared rather than copied.
 pub type WeightMap = BTreeMap<String, Arc<Tensor>>;
 
-/// Reads every float tensor of a file. F16, BF16 and F64 become f32; tensors of integers, such as PyTorch's
-/// `num_batches_tracked`, are left out.
+/// Reads every float tensor of a file. F16, BF16 and F64 become f32; tensors of integers, such as
+/// PyTorch's `num_batches_tracked`, are left out.
 ///
 /// # Errors
-/// If the file cannot be read, is no safetensors file, or holds floats of another kind.
+/// If the file cannot be read, is not a safetensors file, or holds floats of another kind.
 pub fn load(path: &Path) -> Result<WeightMap, ImportError> {
     decode(&mut Bytes::from(read(path)?)).map_err(|e| e.in_file(path))
 }
@@ -35,8 +35,9 @@ pub fn parse(bytes: &[u8]) -> Result<WeightMap, ImportError> {
     decode(&mut Bytes::copy_from_slice(bytes))
 }
 
-/// As [`load`], from the buffer `bytes`, which holds the file in one chunk. Large tensors of f32 keep the parts of the
-/// buffer in which they stand, as [`Buf::copy_to_bytes`] returns them, and do not copy them.
+/// As [`load`], from the buffer `bytes`, which holds the file in one chunk. Large tensors of f32
+/// keep the parts of the buffer in which they stand, as [`Buf::copy_to_bytes`] returns them, and do
+/// not copy them.
 ///
 /// # Errors
 /// As [`load`].
@@ -89,7 +90,7 @@ pub fn load_tensor(path: &Path, name: Option<&str>) -> Result<Tensor, ImportErro
 /// Reads every array of a file whose elements are numbers of 8 bits or more.
 ///
 /// # Errors
-/// If the file cannot be read, is no safetensors file, or holds elements of another kind.
+/// If the file cannot be read, is not a safetensors file, or holds elements of another kind.
 pub fn load_arrays(path: &Path) -> Result<BTreeMap<String, Array>, ImportError> {
     let all = |bytes: &[u8]| -> Result<BTreeMap<String, Array>, ImportError> {
         open(bytes)?.iter().map(|(name, view)| array(name, &view)).collect()
@@ -149,8 +150,8 @@ pub fn save_arrays<'a>(
         .map_err(fail)
 }
 
-/// Writes named tensors as F32. The file appears whole or not at all: a file that exists under this name is
-/// replaced only after the new one is complete on disk.
+/// Writes named tensors as F32. The file appears whole or not at all: a file that exists under this
+/// name is replaced only after the new one is complete on disk.
 ///
 /// # Errors
 /// If the file cannot be written, or a name occurs twice.

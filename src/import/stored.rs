@@ -1,4 +1,5 @@
-//! f32 elements that stay where their file has them, or are not there at all, until they are packed.
+//! f32 elements that stay where their file has them, or are not there at all, until they are
+//! packed.
 
 use std::sync::Arc;
 
@@ -6,8 +7,8 @@ use prost::bytes::Bytes;
 use resnetc_ir::Tensor;
 use resnetc_ir::tensor::Elements;
 
-/// Fewer elements than this are copied: they are looked at again and again, and a reference to the file would keep
-/// more memory than it saves.
+/// Fewer elements than this are copied: they are looked at again and again, and a reference to the
+/// file would keep more memory than it saves.
 const FEWEST: usize = 4096;
 
 /// A tensor of little-endian f32 elements; `None` if `shape` needs another number of them.

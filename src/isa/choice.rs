@@ -44,7 +44,8 @@ impl IsaError {
 }
 
 impl IsaChoice {
-    /// The instruction set that is chosen, as far as that is known without a request. Changes nothing.
+    /// The instruction set that is chosen, as far as that is known without a request. Changes
+    /// nothing.
     ///
     /// # Errors
     /// If what was asked for lacks something.

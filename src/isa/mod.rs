@@ -1,8 +1,9 @@
-//! Instruction sets as data: what programs may count on, who encodes them, and what the CPU must have.
+//! Instruction sets as data: what programs may count on, who encodes them, and what the CPU must
+//! have.
 //!
-//! Whoever needs to know something of an instruction set reads it in its row, and nobody concludes it from the number of
-//! lanes. A new one is a row, and where no back end encodes its instructions, a back end: a variant of [`Backend`], which
-//! the compiler then misses in `codegen/image.rs`.
+//! Whoever needs to know something of an instruction set reads it in its row, and nobody concludes
+//! it from the number of lanes. A new one is a row, and where no back end encodes its instructions,
+//! a back end: a variant of [`Backend`], which the compiler then misses in `codegen/image.rs`.
 
 mod choice;
 mod target;
@@ -36,7 +37,8 @@ pub struct Descriptor {
     pub features: &'static [Feature],
 }
 
-/// Makes the enumeration, the list and the rows of one table, so that none can lack what another has.
+/// Makes the enumeration, the list and the rows of one table, so that none can lack what another
+/// has.
 macro_rules! instruction_sets {
     ($($(#[$doc:meta])* $isa:ident = $row:expr;)*) => {
         /// Which instructions kernels are made of.
@@ -134,14 +136,14 @@ impl Isa {
         self.descriptor().backend
     }
 
-    /// The first thing that lacks for this instruction set here, as far as that is known without a request. Changes
-    /// nothing; [`Isa::enable`] may still be refused.
+    /// The first thing that lacks for this instruction set here, as far as that is known without a
+    /// request. Changes nothing; [`Isa::enable`] may still be refused.
     pub fn missing(self) -> Option<Lack> {
         self.descriptor().features.iter().find_map(|feature| feature.lack())
     }
 
-    /// Makes the instruction set usable in this process: asks the system for tile registers where it has them. To repeat
-    /// it changes nothing.
+    /// Makes the instruction set usable in this process: asks the system for tile registers where
+    /// it has them. To repeat it changes nothing.
     ///
     /// # Errors
     /// What the CPU lacks, or what the system refuses.

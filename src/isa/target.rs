@@ -11,7 +11,8 @@ pub struct Target {
     pub vectors: usize,
     /// Tile registers: 8, or none.
     pub tiles: usize,
-    /// Whether a multiply-add is one instruction, rounded once. Where it is not promised it may still be.
+    /// Whether a multiply-add is one instruction, rounded once. Where it is not promised it may
+    /// still be.
     pub fused: bool,
     /// Whether there are instructions for integers in lanes.
     pub integers: bool,
@@ -24,7 +25,8 @@ pub struct Target {
 pub enum IntegerDot {
     /// There is no instruction for it.
     None,
-    /// Four products into each lane of a vector, as by AVX-VNNI and Arm's dot product. No row has it yet.
+    /// Four products into each lane of a vector, as by AVX-VNNI and Arm's dot product. No row has
+    /// it yet.
     Lanes,
     /// Tiles of 16 by 16, as by AMX-INT8.
     Tiles,

@@ -1,7 +1,8 @@
 //! Which algorithms there are for a convolution, and which of them a site gets.
 //!
 //! An algorithm is a row of a table and a folder. Its row says how it is called and makes its plan
-//! for a site, or says why it has none; everything else is the plan's ([`ConvPlan`](super::conv_plan::ConvPlan)).
+//! for a site, or says why it has none; everything else is the plan's
+//! ([`ConvPlan`](super::conv_plan::ConvPlan)).
 
 use std::fmt;
 use std::str::FromStr;
@@ -139,8 +140,8 @@ impl Choice {
         ALGORITHMS.into_iter().filter_map(choice).collect()
     }
 
-    /// The cheapest algorithm for a site by the model, and all that were considered. It depends neither on the number of
-    /// threads nor on that of the images.
+    /// The cheapest algorithm for a site by the model, and all that were considered. It depends
+    /// neither on the number of threads nor on that of the images.
     pub fn cheapest(site: &Site<'_>) -> (Self, Vec<Considered>) {
         let judged = site.judged();
         let consider = |algorithm: Algorithm| Considered {

@@ -1,4 +1,5 @@
-//! What an implementation of convolution promises: a plan for a site, or the reason why there is none.
+//! What an implementation of convolution promises: a plan for a site, or the reason why there is
+//! none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use super::conv::{Operands, Projection};
 use super::published::{Fact, Offer, Published};
 use super::sink::Sink;
 
-/// How one convolution is computed. It is made once a node ([`Algorithm::plan`](super::Algorithm::plan)), and says what the
-/// choice between algorithms, the memory plan and lowering ask of it.
+/// How one convolution is computed. It is made once a node
+/// ([`Algorithm::plan`](super::Algorithm::plan)), and says what the choice between algorithms, the
+/// memory plan and lowering ask of it.
 pub trait ConvPlan: fmt::Debug + Send + Sync {
-    /// Modelled cost: half cycles of a core, as in [`tiling`](super::tiling), for one input channel and 16 outputs.
+    /// Modelled cost: half cycles of a core, as in [`tiling`](super::tiling), for one input channel
+    /// and 16 outputs.
     fn cost(&self) -> f64;
 
     /// Bytes of scratch memory in the arena, for the time of the step.

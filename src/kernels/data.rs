@@ -50,8 +50,8 @@ pub fn copy(
     lower_all(name, nests(Function::Copy, &dst.geometry.ty.shape, &views), sink)
 }
 
-/// Copies the elements in row-major order into another shape. Either both shapes name the same image
-/// (`[N, C]` and `[N, C, 1, 1]`), or the result is planar without halo.
+/// Copies the elements in row-major order into another shape. Either both shapes name the same
+/// image (`[N, C]` and `[N, C, 1, 1]`), or the result is planar without halo.
 ///
 /// # Errors
 /// If a kernel does not fit the machine's registers.
@@ -130,8 +130,8 @@ pub fn concat(
     Ok(pieces)
 }
 
-/// One of the three parts of a padded axis: where it starts in the result, how long it is, and how its indices walk
-/// through the operand.
+/// One of the three parts of a padded axis: where it starts in the result, how long it is, and how
+/// its indices walk through the operand.
 #[derive(Clone, Copy)]
 struct Part {
     start: i64,
@@ -200,7 +200,7 @@ pub fn pad(
     Ok(pieces)
 }
 
-/// Writes the zeros around a image.
+/// Writes the zeros around an image.
 ///
 /// # Errors
 /// If a kernel does not fit the machine's registers.

@@ -2,8 +2,9 @@
 
 use crate::codegen::vir::{Arith, Builder, Inst, V};
 
-/// `e^x`. Its root, to about one unit in the last place, is `2^n * e^r` with `n = round(x / 2 / ln 2)`, and the minimax
-/// polynomial of Cephes' `expf` (S. Moshier, 1989) for `e^r`. The root of every result has an exponent that fits.
+/// `e^x`. Its root, to about one unit in the last place, is `2^n * e^r` with
+/// `n = round(x / 2 / ln 2)`, and the minimax polynomial of Cephes' `expf` (S. Moshier, 1989) for
+/// `e^r`. The root of every result has an exponent that fits.
 #[derive(Clone, Debug)]
 pub struct Exp {
     limits: [V; 2],
@@ -123,8 +124,9 @@ fn horner(b: &mut Builder, sum: V, x: V, coefficients: &[f32]) {
     b.release([c]);
 }
 
-/// An odd function that is constant from some magnitude on, as `x * p(x^2) / q(x^2)`, to about three units in the
-/// last place. The coefficients are a least-squares fit of the relative error, reweighted until it was even.
+/// An odd function that is constant from some magnitude on, as `x * p(x^2) / q(x^2)`, to about
+/// three units in the last place. The coefficients are a least-squares fit of the relative error,
+/// reweighted until it was even.
 #[derive(Clone, Copy, Debug)]
 pub struct Odd {
     limit: f32,
@@ -166,7 +168,8 @@ impl Odd {
         horner(b, q, square, &self.q);
         b.arith(Arith::Mul, x, x, p);
         b.arith(Arith::Div, x, x, q);
-        // The quotient may be one unit in the last place beyond the limit of the function, which is 1.
+        // The quotient may be one unit in the last place beyond the limit of the function, which is
+        // 1.
         for (op, limit) in [(Arith::Max, -1.0), (Arith::Min, 1.0)] {
             b.constant(bound, limit);
             b.arith(op, x, bound, x);
@@ -175,8 +178,9 @@ impl Odd {
     }
 }
 
-/// The natural logarithm, to about one unit in the last place: `n * ln 2 + log(1 + f)`, where `x = 2^n * (1 + f)` and
-/// `1 + f` is between the roots of 1/2 and 2. `log(1 + f) = f - f^2 / 2 + f^3 * p(f)`, `p` a fit as in [`Odd`].
+/// The natural logarithm, to about one unit in the last place: `n * ln 2 + log(1 + f)`, where
+/// `x = 2^n * (1 + f)` and `1 + f` is between the roots of 1/2 and 2.
+/// `log(1 + f) = f - f^2 / 2 + f^3 * p(f)`, `p` a fit as in [`Odd`].
 #[derive(Clone, Copy, Debug)]
 pub struct Log;
 
@@ -195,7 +199,8 @@ impl Log {
     /// `ln 2` in two parts, the first with trailing zeros, so that `n` times it is exact.
     const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
-    /// `x = log x`: NaN below 0, minus infinity at 0 and for denormal numbers, infinity for infinity.
+    /// `x = log x`: NaN below 0, minus infinity at 0 and for denormal numbers, infinity for
+    /// infinity.
     pub fn apply(&self, b: &mut Builder, x: V) {
         let special = Special::of(b, x);
         let [n, f, p, c] = [(); 4].map(|()| b.vector());

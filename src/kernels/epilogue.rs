@@ -1,4 +1,5 @@
-//! What becomes of sums while they are in registers: what is added, the activation, and what is published of the results.
+//! What becomes of sums while they are in registers: what is added, the activation, and what is
+//! published of the results.
 //!
 //! Every algorithm for convolutions ends with it.
 

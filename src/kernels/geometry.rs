@@ -11,8 +11,8 @@ pub const F32: i64 = 4;
 
 /// Memory order of one value.
 ///
-/// A image may have a *halo*: rows and columns around it, always zero, so that a padded convolution reads them
-/// like any pixel. Values that are no images have none.
+/// An image may have a *halo*: rows and columns around it, always zero, so that a padded convolution
+/// reads them like any pixel. Values that are no images have none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// Logical shape and layout.
@@ -21,7 +21,7 @@ pub struct Geometry {
     pub halo: Pads,
 }
 
-/// Strides of a image `[N, C, H, W]` (or `[N, C]`, taken as `[N, C, 1, 1]`), in bytes.
+/// Strides of an image `[N, C, H, W]` (or `[N, C]`, taken as `[N, C, 1, 1]`), in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Strides {
     /// Between images.
@@ -63,7 +63,7 @@ impl Geometry {
         self.ty.nchw().unwrap_or([1, 1, 1, self.ty.elements()])
     }
 
-    /// Strides as a image.
+    /// Strides as an image.
     pub fn strides(&self) -> Strides {
         let [_, c, h, w] = self.nchw();
         let block = match self.ty.layout {

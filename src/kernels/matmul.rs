@@ -1,8 +1,8 @@
 //! Products of two matrices that are both computed at run time, as in attention pooling.
 //!
-//! Operands are planar. The right one is read as it lies, row by row, so there is nothing to pack: a tile of a few
-//! rows of the result by two vectors of its columns is accumulated in registers over the inner dimension. Leading
-//! dimensions broadcast.
+//! Operands are planar. The right one is read as it lies, row by row, so there is nothing to pack:
+//! a tile of a few rows of the result by two vectors of its columns is accumulated in registers
+//! over the inner dimension. Leading dimensions broadcast.
 
 use crate::codegen::region::{Extent, Piece};
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
@@ -16,7 +16,8 @@ const ROWS: usize = 4;
 /// Vectors of columns in a tile.
 const VECTORS: usize = 2;
 
-/// Everything that determines the code: a band of rows of the result. Arguments: left operand, right operand, result.
+/// Everything that determines the code: a band of rows of the result. Arguments: left operand,
+/// right operand, result.
 #[derive(Clone, Copy, Debug)]
 struct Band {
     rows: usize,

@@ -1,6 +1,6 @@
 //! From one step of the plan to vector programs and the loops that call them.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`geometry`] | where the elements of a value lie |
 //! | [`sink`] | what lowering produces |
@@ -81,7 +81,7 @@ pub enum Operand {
 
 /// One operator with its operands placed.
 #[derive(Clone, Debug)]
-pub struct Step<'a> {
+pub struct PlacedStep<'a> {
     /// The node's name, for messages.
     pub name: &'a str,
     /// The operator.
@@ -90,8 +90,8 @@ pub struct Step<'a> {
     pub operands: Vec<Operand>,
     /// Its result.
     pub dst: Place,
-    /// Whether the border of the result is to be written; it is not where the result takes over a place whose
-    /// border already is zero.
+    /// Whether the border of the result is to be written; it is not where the result takes over a
+    /// place whose border already is zero.
     pub fill_halo: bool,
     /// How it is computed, if it is a convolution.
     pub plan: Option<&'a dyn ConvPlan>,
@@ -107,7 +107,7 @@ pub struct Step<'a> {
 ///
 /// # Errors
 /// If the operator cannot be compiled in this form.
-pub fn lower(step: &Step<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
+pub fn lower(step: &PlacedStep<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
     step.check_elements()?;
     let region = |pieces| Region { name: step.name.to_owned(), pieces };
     let mut regions: Vec<_> = step.pieces(sink)?.into_iter().map(region).collect();
@@ -124,7 +124,7 @@ fn added<'a>(conv: &Conv, place: Option<&'a Place>) -> Option<Added<'a>> {
     Some(Added { place: place?, residual: conv.residual? })
 }
 
-impl Step<'_> {
+impl PlacedStep<'_> {
     fn convolution(&self, conv: &Conv, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let plan = self.plan.ok_or_else(|| self.unsupported("its result is not in nchw16c"))?;
         if plan.scratch_bytes() > 0 && self.scratch.is_none() {

@@ -1,7 +1,7 @@
 //! Loop nests over strided operands: every element-wise operator and every movement of data.
 //!
-//! A nest computes `dst[i] = f(a[i], b[i])` where each operand's address is affine in the indices. The innermost
-//! levels are compiled into the kernel, the others run in the driver.
+//! A nest computes `dst[i] = f(a[i], b[i])` where each operand's address is affine in the indices.
+//! The innermost levels are compiled into the kernel, the others run in the driver.
 
 use crate::codegen::region::{Base, Extent, Piece};
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
@@ -37,7 +37,8 @@ pub struct Nest {
 /// Levels that a kernel runs itself.
 const INNER_LEVELS: usize = 3;
 
-/// The most elements that one call covers; more is left to the driver, which can hand it to several threads.
+/// The most elements that one call covers; more is left to the driver, which can hand it to several
+/// threads.
 const CALL_ELEMENTS: usize = 16 * 1024;
 
 impl Nest {
@@ -106,7 +107,8 @@ fn piece<const N: usize>(
     let mut levels =
         Levels::<N>::new(std::array::from_fn(|i| Pointer::new(starts[i].0, starts[i].1)));
     let strides = |l: &Level| std::array::from_fn(|i| l.strides[i]);
-    // The outermost loop with enough turns is cut into chunks; what is further out is chunks as it stands.
+    // The outermost loop with enough turns is cut into chunks; what is further out is chunks as it
+    // stands.
     let cut = outer.iter().position(|l| l.extent >= parts).unwrap_or(outer.len().saturating_sub(1));
     let mut split = None;
     for (i, level) in outer.iter().enumerate().take(cut + 1) {

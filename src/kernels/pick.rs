@@ -1,8 +1,8 @@
 //! Elements along an axis by position: any selection, and weighted sums.
 //!
-//! Positions are no affine function of an index. So the kernel reads from a table, among the packed constants, where an
-//! element of the result lies and where those lie that it is made of. What stands beside an element, along other axes,
-//! is moved with it as far as it is contiguous.
+//! Positions are no affine function of an index. So the kernel reads from a table, among the packed
+//! constants, where an element of the result lies and where those lie that it is made of. What
+//! stands beside an element, along other axes, is moved with it as far as it is contiguous.
 
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ impl Picks {
         PickForm { taps: self.taps, weighted: self.weights.is_some(), run }
     }
 
-    /// The table: for each element of the result its distance from the start, and for each that it is made of the same
-    /// and its weight.
+    /// The table: for each element of the result its distance from the start, and for each that it
+    /// is made of the same and its weight.
     fn table(&self, src: &Place, dst: &Place) -> Vec<u8> {
         let mut table = Vec::new();
         for (i, indices) in self.indices.chunks_exact(self.taps).enumerate() {
@@ -87,8 +87,8 @@ pub fn lower(
         Pointer::new(WEIGHTS, table),
     ]);
     let strides = |level: &Level| [level.strides[0], level.strides[1], 0];
-    // The outermost loop with enough turns is cut into chunks. Where there is none, every turn is a chunk, and so is a
-    // part of the table.
+    // The outermost loop with enough turns is cut into chunks. Where there is none, every turn is a
+    // chunk, and so is a part of the table.
     let cut = outer.iter().position(|level| level.extent >= parts);
     let whole: usize = outer.iter().map(|level| level.extent).product();
     let mut split = None;
@@ -161,8 +161,8 @@ const UNROLL: usize = 4;
 /// Up to so many taps are written out.
 const WRITTEN_OUT: usize = 4;
 
-/// The addresses of one row of the table: of the results, of what lies beside the operand's first element, and of the
-/// first tap.
+/// The addresses of one row of the table: of the results, of what lies beside the operand's first
+/// element, and of the first tap.
 #[derive(Clone, Copy)]
 struct Row {
     to: P,

@@ -1,7 +1,8 @@
 //! Maximum and mean over windows of a blocked image.
 //!
-//! The kernel computes one row of outputs. Columns whose window leaves the image have code of their own, those in
-//! between are a loop; how many rows of the window lie inside is an argument, so rows at the edge need no other code.
+//! The kernel computes one row of outputs. Columns whose window leaves the image have code of their
+//! own, those in between are a loop; how many rows of the window lie inside is an argument, so rows
+//! at the edge need no other code.
 
 use resnetc_ir::op::{Pool, Window};
 
@@ -24,7 +25,8 @@ pub enum Kind {
     },
 }
 
-/// The taps of a window along one axis that lie inside the image: the first tap's element, and how many.
+/// The taps of a window along one axis that lie inside the image: the first tap's element, and how
+/// many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Inside {
     first: i64,
@@ -114,7 +116,8 @@ pub fn lower(
     Ok(pieces)
 }
 
-/// Everything that determines the code. Arguments: source row, result row, divisors, rows of the window inside.
+/// Everything that determines the code. Arguments: source row, result row, divisors, rows of the
+/// window inside.
 #[derive(Clone, Debug)]
 struct Row {
     kind: Kind,

@@ -4,9 +4,9 @@ use crate::codegen::vir::{Arith, Builder, Inst, V};
 
 use super::elementary::{Exp, Log};
 
-/// `x = x^y`, with the exceptions of C's `pow`; `y` is overwritten. `e^(y * log |x|)`, so off by about
-/// `|y * log |x|| + 8` units in the last place: four for the logarithm and its product, times what they are, and those
-/// of the exponential.
+/// `x = x^y`, with the exceptions of C's `pow`; `y` is overwritten. `e^(y * log |x|)`, so off by
+/// about `|y * log |x|| + 8` units in the last place: four for the logarithm and its product, times
+/// what they are, and those of the exponential.
 pub(super) fn power(b: &mut Builder, x: V, y: V) {
     let [log, ones, is_one, bits, c] = [(); 5].map(|()| b.vector());
     set_bits(b, bits, x, y, [log, ones, c]);
@@ -38,8 +38,8 @@ pub(super) fn power(b: &mut Builder, x: V, y: V) {
 /// The bit that says minus.
 const SIGN: u32 = 1 << 31;
 
-/// What a power has beside its magnitude: the sign of `x` if `y` is an odd integer, and all bits, which is NaN, if `x` is
-/// negative and finite and `y` no integer.
+/// What a power has beside its magnitude: the sign of `x` if `y` is an odd integer, and all bits,
+/// which is NaN, if `x` is negative and finite and `y` no integer.
 fn set_bits(b: &mut Builder, bits: V, x: V, y: V, [integer, even, c]: [V; 3]) {
     b.push(Inst::Round { dst: integer, src: y });
     b.arith(Arith::Equal, integer, integer, y);

@@ -1,9 +1,10 @@
 //! A convolution as one line: `conv n1 c64 h56 w56 k64 r3 s3 st1x1 p1,1,1,1 +bias +residual +relu`.
 //!
-//! The line names kernels in dumps and profiles, reproduces a failing test, and is what benchmarks are written in.
-//! Letters: batch `n`, input channels `c`, input height and width `h w`, output channels `k`, kernel rows and columns
-//! `r s`, stride `st`, pads `p` (top, left, bottom, right), dilation `d` (if not 1), groups `g` (if not 1), and what the
-//! elements of source and weights are (`u8xi8`, if not f32).
+//! The line names kernels in dumps and profiles, reproduces a failing test, and is what benchmarks
+//! are written in. Letters: batch `n`, input channels `c`, input height and width `h w`, output
+//! channels `k`, kernel rows and columns `r s`, stride `st`, pads `p` (top, left, bottom, right),
+//! dilation `d` (if not 1), groups `g` (if not 1), and what the elements of source and weights are
+//! (`u8xi8`, if not f32).
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +13,9 @@ use resnetc_ir::graph::{Graph, GraphError};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 use resnetc_ir::{DType, NodeId, Tensor, TensorType};
 
-/// A convolution and the shapes of its operands. A projection is none of them: it is a problem of its own. A residual has
-/// the result's shape: how little of it is added does not change what computes the rest.
+/// A convolution and the shapes of its operands. A projection is none of them: it is a problem of
+/// its own. A residual has the result's shape: how little of it is added does not change what
+/// computes the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvProblem {
     /// Images.
@@ -30,7 +32,7 @@ pub struct ConvProblem {
     pub conv: Conv,
 }
 
-/// Why a line is no problem.
+/// Why a line is not a problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{line}\": {reason}")]
 pub struct ProblemError {
@@ -44,7 +46,8 @@ impl ConvProblem {
     /// The factors of a convolution of f32.
     pub const FLOATS: [DType; 2] = [DType::F32; 2];
 
-    /// The problem of a node, without its projection and with all of its residual; none if it is no convolution.
+    /// The problem of a node, without its projection and with all of its residual; none if it is
+    /// not a convolution.
     pub fn of(graph: &Graph, node: NodeId) -> Option<Self> {
         let found = graph.node(node);
         let Op::Conv(conv) = found.op else { return None };
@@ -62,7 +65,8 @@ impl ConvProblem {
         [self.outputs, self.inputs / self.conv.groups, r, s]
     }
 
-    /// A graph of this convolution alone, with inputs for source and residual, and the given constants.
+    /// A graph of this convolution alone, with inputs for source and residual, and the given
+    /// constants.
     ///
     /// # Errors
     /// If the shapes do not fit each other.

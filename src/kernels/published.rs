@@ -1,14 +1,17 @@
-//! What a step finds out about its result while it computes it, and leaves in memory for the steps that read the result.
+//! What a step finds out about its result while it computes it, and leaves in memory for the steps
+//! that read the result.
 //!
-//! An algorithm says what it can publish and what it would like to read ([`ConvPlan`](super::conv_plan::ConvPlan)); the
-//! memory plan gives a buffer to what somebody reads; lowering is told where everything lies.
+//! An algorithm says what it can publish and what it would like to read
+//! ([`ConvPlan`](super::conv_plan::ConvPlan)); the memory plan gives a buffer to what somebody
+//! reads; lowering is told where everything lies.
 
 use std::fmt;
 
 /// Something that is true of a value as a whole, image by image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fact {
-    /// The greatest magnitude of its elements, in as many partial maxima as its publisher has chunks, lane by lane.
+    /// The greatest magnitude of its elements, in as many partial maxima as its publisher has
+    /// chunks, lane by lane.
     AbsMax,
 }
 

@@ -1,7 +1,7 @@
 //! Means and maxima over whole axes.
 //!
-//! Sums are taken level by level (first along a row, then the row sums), which keeps the rounding error of a large
-//! plane near that of its longest axis.
+//! Sums are taken level by level (first along a row, then the row sums), which keeps the rounding
+//! error of a large plane near that of its longest axis.
 
 use crate::codegen::region::{Extent, Piece};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
@@ -136,7 +136,8 @@ impl Reduction {
 }
 
 impl Kind {
-    /// What the elements of all loops come to, in a register of its own. Moves `at` past what it read.
+    /// What the elements of all loops come to, in a register of its own. Moves `at` past what it
+    /// read.
     fn reduce(self, b: &mut Builder, loops: &[Loop], at: P, whole: bool) -> V {
         let value = b.vector();
         let Some((&(extent, stride), inner)) = loops.split_first() else {

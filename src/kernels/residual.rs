@@ -1,9 +1,10 @@
-//! What a convolution adds to its sums from a residual operand, which it reads where it lies: every so many pixels of
-//! it, for the output channels that it covers.
+//! What a convolution adds to its sums from a residual operand, which it reads where it lies: every
+//! so many pixels of it, for the output channels that it covers.
 //!
-//! A vector of outputs needs neighbouring channels of the residual. Where these are in one block one load brings them.
-//! Where the residual begins at a channel that is no multiple of a vector they may lie in two blocks, far apart, and a
-//! load that began before the first channel would leave the value: then each lane is brought by a broadcast.
+//! A vector of outputs needs neighbouring channels of the residual. Where these are in one block
+//! one load brings them. Where the residual begins at a channel that is not a multiple of a vector
+//! they may lie in two blocks, far apart, and a load that began before the first channel would
+//! leave the value: then each lane is brought by a broadcast.
 
 use std::fmt;
 
@@ -26,7 +27,8 @@ pub struct Added<'a> {
 /// What is added to some neighbouring outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads {
-    /// Where the offsets of the reads count from: bytes from the residual's channel 0 in the same pixel.
+    /// Where the offsets of the reads count from: bytes from the residual's channel 0 in the same
+    /// pixel.
     pub start: i64,
     /// The reads of each vector of outputs; none where the residual has no channel.
     pub vectors: Vec<Vec<Read>>,
@@ -59,8 +61,8 @@ impl Added<'_> {
         Strides { row: s.row * down, pixel: s.pixel * across, ..s }
     }
 
-    /// The reads for `count` outputs from `first` on, of `outputs` altogether. Equal reads of outputs that are whole
-    /// blocks apart start as many blocks apart.
+    /// The reads for `count` outputs from `first` on, of `outputs` altogether. Equal reads of
+    /// outputs that are whole blocks apart start as many blocks apart.
     pub fn reads(&self, first: usize, count: usize, outputs: usize, target: Target) -> Reads {
         let lanes = target.lanes;
         let vector = |v: usize| {
@@ -73,8 +75,8 @@ impl Added<'_> {
         Reads { start, vectors }
     }
 
-    /// The residual's channel that is added to an output. What is in the lanes past the last output is nobody's
-    /// concern, so reading goes on there to the end of the residual's block.
+    /// The residual's channel that is added to an output. What is in the lanes past the last output
+    /// is nobody's concern, so reading goes on there to the end of the residual's block.
     fn source(&self, output: usize, outputs: usize) -> Option<usize> {
         let [_, channels, ..] = self.place.geometry.nchw();
         let end = if output < outputs { channels } else { channels.next_multiple_of(BLOCK) };
@@ -168,7 +170,8 @@ mod tests {
     use resnetc_ir::ty::Layout;
 
     proptest! {
-        /// Every lane that has a channel is given its one, once, and whatever is read is the residual's pixel.
+        /// Every lane that has a channel is given its one, once, and whatever is read is the
+        /// residual's pixel.
         #[test]
         fn each_output_is_given_its_channel(
             channels in 1usize..70, before in 0usize..40, after in 0usize..40, blocks in 0usize..6, width in 0usize..3,
@@ -198,7 +201,8 @@ mod tests {
             }
         }
 
-        /// Nothing is dropped and nothing is read value by value where a vector's channels are a vector's.
+        /// Nothing is dropped and nothing is read value by value where a vector's channels are a
+        /// vector's.
         #[test]
         fn vectors_that_meet_are_loaded(blocks in 0usize..3, wide in 0usize..3) {
             let target = [Target::V128, Target::AVX2, Target::AVX512][wide];

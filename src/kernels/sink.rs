@@ -12,7 +12,8 @@ pub const ARENA: Base = Base(0);
 /// Base address of the packed constants.
 pub const WEIGHTS: Base = Base(1);
 
-/// Base address of the memory that the running thread has for itself; what a chunk leaves there is lost.
+/// Base address of the memory that the running thread has for itself; what a chunk leaves there is
+/// lost.
 pub const THREAD: Base = Base(2);
 /// How many base addresses there are.
 pub const BASES: usize = 3;
@@ -36,8 +37,8 @@ pub struct Machine {
     pub cache_bytes: usize,
 }
 
-/// Chunks that a thread should get of work that is mostly memory traffic, so that threads of unequal speed finish
-/// together.
+/// Chunks that a thread should get of work that is mostly memory traffic, so that threads of
+/// unequal speed finish together.
 const CHUNKS_PER_THREAD: usize = 4;
 
 impl Machine {
@@ -54,7 +55,8 @@ pub type Writer<T> = Box<dyn FnOnce(&mut [T]) + Send>;
 pub enum Fill {
     /// Writes values.
     Floats(Writer<f32>),
-    /// Writes anything else; numbers are in the machine's byte order, which is little-endian wherever code is compiled.
+    /// Writes anything else; numbers are in the machine's byte order, which is little-endian
+    /// wherever code is compiled.
     Bytes(Writer<u8>),
 }
 
@@ -138,7 +140,8 @@ impl Sink {
         self.programs.get(kernel).map_or("", |p| &p.name)
     }
 
-    /// Notes the accumulators of a program's widest tile, pixels and vectors of outputs: for reports.
+    /// Notes the accumulators of a program's widest tile, pixels and vectors of outputs: for
+    /// reports.
     pub fn note_tile(&mut self, kernel: usize, tile: [usize; 2]) {
         self.tiles.insert(kernel, tile);
     }
@@ -153,8 +156,8 @@ impl Sink {
         self.programs.get(kernel).map(Program::work).unwrap_or_default()
     }
 
-    /// Reserves `len` values of packed constants and returns their offset in bytes. `fill` writes them, later and
-    /// perhaps on another thread; what it leaves is zero.
+    /// Reserves `len` values of packed constants and returns their offset in bytes. `fill` writes
+    /// them, later and perhaps on another thread; what it leaves is zero.
     pub fn pack(&mut self, len: usize, fill: impl FnOnce(&mut [f32]) + Send + 'static) -> i64 {
         self.pack_with(len * size_of::<f32>(), Fill::Floats(Box::new(fill)))
     }
@@ -251,9 +254,9 @@ impl<const N: usize> Levels<N> {
         self.stride(strides);
     }
 
-    /// Adds a level of `total` turns, cut into `parts` chunks as even as can be; `1` part makes a plain inner loop.
-    /// All chunk levels must be added before the first call that makes an inner loop, so the inner half is returned
-    /// for [`Levels::rest`].
+    /// Adds a level of `total` turns, cut into `parts` chunks as even as can be; `1` part makes a
+    /// plain inner loop. All chunk levels must be added before the first call that makes an inner
+    /// loop, so the inner half is returned for [`Levels::rest`].
     pub fn split(&mut self, total: usize, parts: usize, strides: [i64; N]) -> Split<N> {
         let per = total.div_ceil(parts.clamp(1, total.max(1)));
         let level = self.chunk(total.div_ceil(per), strides.map(|s| s * per as i64));
@@ -269,7 +272,8 @@ impl<const N: usize> Levels<N> {
         self.pointers.iter_mut().zip(strides).for_each(|(p, s)| p.strides.push(s));
     }
 
-    /// A call of `kernel` with the pointers, then `counts`, to be put into a piece of the same chunk levels.
+    /// A call of `kernel` with the pointers, then `counts`, to be put into a piece of the same
+    /// chunk levels.
     pub fn call(self, kernel: usize, counts: &[Extent]) -> Call {
         let passed = self.pointers.into_iter().zip(self.passed).filter(|(_, passed)| *passed);
         let addresses = passed.map(|(p, _)| Arg::Address(p.place()));

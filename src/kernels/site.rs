@@ -6,8 +6,9 @@ use resnetc_ir::{DType, Tensor, TensorType};
 
 use super::sink::Machine;
 
-/// Threads for which algorithms are judged, whatever runs them: two algorithms round differently, and a result must not
-/// depend on the number of threads. From two on, values have to move between cores.
+/// Threads for which algorithms are judged, whatever runs them: two algorithms round differently,
+/// and a result must not depend on the number of threads. From two on, values have to move between
+/// cores.
 const JUDGED_THREADS: usize = 2;
 
 /// Shapes `[N, C, H, W]` of a convolution's operands and its result.
@@ -39,7 +40,8 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The site of an operator with these operands; none if it is no convolution of f32 into nchw16c.
+    /// The site of an operator with these operands; none if it is not a convolution of f32 into
+    /// nchw16c.
     pub fn of(
         op: &Op,
         operands: &[&TensorType],

@@ -1,8 +1,9 @@
 //! Softmax along one axis.
 //!
-//! The kernel does one row of the axis: the maximum, then the exponentials and their sum, then the quotients. Maximum
-//! and sum run over broadcast elements, so that no lane ever has to meet another; only the exponentials, which are
-//! the work, run on whole vectors where the elements are consecutive.
+//! The kernel does one row of the axis: the maximum, then the exponentials and their sum, then the
+//! quotients. Maximum and sum run over broadcast elements, so that no lane ever has to meet
+//! another; only the exponentials, which are the work, run on whole vectors where the elements are
+//! consecutive.
 
 use resnetc_ir::ty::Layout;
 
@@ -14,7 +15,8 @@ use super::elementary::Exp;
 use super::geometry::{F32, Place};
 use super::sink::{Levels, Pointer, Sink};
 
-/// Everything that determines the code. Arguments: source, result; both with the same stride between elements.
+/// Everything that determines the code. Arguments: source, result; both with the same stride
+/// between elements.
 #[derive(Clone, Debug)]
 struct Row {
     extent: usize,

@@ -1,5 +1,5 @@
-//! Functions that jump: integers below and above a number, and its sign. They are made of comparisons, whose results
-//! are all bits or none.
+//! Functions that jump: integers below and above a number, and its sign. They are made of
+//! comparisons, whose results are all bits or none.
 
 use crate::codegen::vir::{Arith, Builder, Inst, V};
 
@@ -10,8 +10,8 @@ pub(super) fn number(b: &mut Builder, value: f32) -> V {
     register
 }
 
-/// The greatest integer that is not above a number, or the smallest that is not below it: the nearest one, and where
-/// that is on the wrong side, the next.
+/// The greatest integer that is not above a number, or the smallest that is not below it: the
+/// nearest one, and where that is on the wrong side, the next.
 #[derive(Clone, Debug)]
 pub struct Bound {
     below: bool,
@@ -31,7 +31,8 @@ impl Bound {
         Bound { below: false, excess: number(b, -1.0), minus_zero: number(b, -0.0) }
     }
 
-    /// Infinities stay what they are, and NaN is on no side. A result keeps the sign of the number, also if it is 0.
+    /// Infinities stay what they are, and NaN is on no side. A result keeps the sign of the number,
+    /// also if it is 0.
     pub(super) fn apply(&self, b: &mut Builder, x: V) {
         let [nearest, sign] = [(); 2].map(|()| b.vector());
         b.push(Inst::Round { dst: nearest, src: x });

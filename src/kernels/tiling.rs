@@ -1,18 +1,21 @@
 //! Which pixels an accumulator tile covers.
 //!
-//! A convolution (or matrix product) computes its output pixels in tiles of a few pixels times a few vectors of
-//! output channels, all in registers. Since code is made for one shape, the pixels of a tile need not be regular:
-//! their addresses are displacements in the instructions. So a tile may run over the end of a row, and any number
-//! of pixels is covered without slow leftovers (49 = 4 * 6 + 5 * 5).
+//! A convolution (or matrix product) computes its output pixels in tiles of a few pixels times a
+//! few vectors of output channels, all in registers. Since code is made for one shape, the pixels
+//! of a tile need not be regular: their addresses are displacements in the instructions. So a tile
+//! may run over the end of a row, and any number of pixels is covered without slow leftovers (49 =
+//! 4 * 6 + 5 * 5).
 
-/// Byte offsets of one output pixel: where its window starts, where its result goes, what its shortcut reads.
+/// Byte offsets of one output pixel: where its window starts, where its result goes, what its
+/// shortcut reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pixel {
     /// In the source.
     pub src: i64,
     /// In the result.
     pub dst: i64,
-    /// In the operand that the shortcut reads: the residual's pixel, or where a projection's window starts.
+    /// In the operand that the shortcut reads: the residual's pixel, or where a projection's window
+    /// starts.
     pub res: i64,
 }
 
@@ -35,8 +38,8 @@ pub struct TileRun {
     pub count: usize,
 }
 
-/// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two server CPUs, of which one
-/// core gets as much if it does nothing but read.
+/// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two
+/// server CPUs, of which one core gets as much if it does nothing but read.
 pub(super) const BYTES_PER_HALF_CYCLE: f64 = 3.0;
 
 /// What reading one input channel's weights of 16 outputs takes, `values` for each.
@@ -44,21 +47,22 @@ pub(super) fn memory_cost(values: f64) -> f64 {
     values * 16.0 * 4.0 / BYTES_PER_HALF_CYCLE
 }
 
-/// Cost of one step of the reduction for a tile of `pixels` x `vectors` accumulators, in half cycles of a core with
-/// two FMA pipes of latency 4 and two load ports: whatever is scarcest.
+/// Cost of one step of the reduction for a tile of `pixels` x `vectors` accumulators, in half
+/// cycles of a core with two FMA pipes of latency 4 and two load ports: whatever is scarcest.
 pub fn step_cost(pixels: usize, vectors: usize) -> usize {
     const LATENCY: usize = 8;
     (pixels * vectors).max(pixels + vectors).max(LATENCY)
 }
 
-/// Splits `n` pixels into tiles of at most `widest`, cheapest first by [`step_cost`], wide tiles first.
-/// Returns the tile widths and the sum of their costs.
+/// Splits `n` pixels into tiles of at most `widest`, cheapest first by [`step_cost`], wide tiles
+/// first. Returns the tile widths and the sum of their costs.
 pub fn split(n: usize, widest: usize, vectors: usize) -> (Vec<usize>, usize) {
     // The tiles from the widest down, each a cost and a rank that decides between equal costs.
     let widest = widest.max(1);
     let tiles: Vec<u64> =
         (1..=widest).rev().map(|p| key(step_cost(p, vectors), widest - p)).collect();
-    // least[i]: the key of the least cost of i pixels, without its rank; last[i]: the tile it ends with.
+    // least[i]: the key of the least cost of i pixels, without its rank; last[i]: the tile it ends
+    // with.
     let (mut least, mut last) = (vec![0; n + 1], vec![0; n + 1]);
     for i in 1..=n {
         let wide = widest.saturating_sub(i);
@@ -85,7 +89,8 @@ fn key(cost: usize, rank: usize) -> u64 {
     (cost as u64) << RANK_BITS | rank as u64
 }
 
-/// Covers `pixels` with tiles of these widths, in order, and joins neighbours of the same form into runs.
+/// Covers `pixels` with tiles of these widths, in order, and joins neighbours of the same form into
+/// runs.
 pub fn runs(pixels: &[Pixel], widths: &[usize]) -> Vec<TileRun> {
     let mut runs: Vec<TileRun> = Vec::new();
     let mut rest = pixels;

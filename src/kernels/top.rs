@@ -1,8 +1,9 @@
 //! The first elements along an axis, and where they are.
 //!
-//! Element `r` of the result is the first one behind element `r - 1` in the order of all elements along the axis, in which
-//! equal ones are ordered by their index. So one pass over the axis finds it, with nothing but the last one and the best one
-//! so far in registers; there are as many passes as elements are wanted, and nothing is moved.
+//! Element `r` of the result is the first one behind element `r - 1` in the order of all elements
+//! along the axis, in which equal ones are ordered by their index. So one pass over the axis finds
+//! it, with nothing but the last one and the best one so far in registers; there are as many passes
+//! as elements are wanted, and nothing is moved.
 
 use resnetc_ir::op::{TopK, TopPart};
 

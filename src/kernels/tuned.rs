@@ -1,4 +1,5 @@
-//! Measured choices, layer -> algorithm, as a compilation takes them. Who measures is [`tune`](crate::tune).
+//! Measured choices, layer -> algorithm, as a compilation takes them. Who measures is
+//! [`tune`](crate::tune).
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use resnetc_ir::{Graph, NodeId};
 use super::Algorithm;
 use super::problem::ConvProblem;
 
-/// Algorithms by the problem line of a convolution. They are obeyed where they can compute the layer, and ignored where
-/// they cannot; layers that are not listed are left to the cost model.
+/// Algorithms by the problem line of a convolution. They are obeyed where they can compute the
+/// layer, and ignored where they cannot; layers that are not listed are left to the cost model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuned {
     choices: BTreeMap<String, Algorithm>,

@@ -1,5 +1,5 @@
-//! From logical indices to addresses: the loop nests of a value that is read through slices, permutations and
-//! broadcasts.
+//! From logical indices to addresses: the loop nests of a value that is read through slices,
+//! permutations and broadcasts.
 
 use resnetc_ir::ty::Layout;
 
@@ -7,8 +7,8 @@ use super::function::Function;
 use super::geometry::Place;
 use super::nest::{Level, Nest, OPERANDS};
 
-/// How one axis of the iteration walks through an operand: index `i` reads element `start + step * i` of the
-/// operand's axis.
+/// How one axis of the iteration walks through an operand: index `i` reads element
+/// `start + step * i` of the operand's axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// Which axis of the operand.
@@ -19,7 +19,8 @@ pub struct Axis {
     pub step: i64,
 }
 
-/// An operand as the iteration sees it: one entry an axis of the iteration, `None` where the operand does not move.
+/// An operand as the iteration sees it: one entry an axis of the iteration, `None` where the
+/// operand does not move.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
     /// Where it lies.
@@ -37,7 +38,8 @@ impl<'a> View<'a> {
         View { place, axes }
     }
 
-    /// The operand broadcast to `rank` axes: aligned at the last axis, and not moving where its extent is 1.
+    /// The operand broadcast to `rank` axes: aligned at the last axis, and not moving where its
+    /// extent is 1.
     pub fn broadcast(place: &'a Place, rank: usize) -> Self {
         let shape = &place.geometry.ty.shape;
         let lead = rank - shape.len();
@@ -57,7 +59,8 @@ impl<'a> View<'a> {
     }
 }
 
-/// The byte offset of element `index` along one axis of a value. Affine in the index, but for blocked channels.
+/// The byte offset of element `index` along one axis of a value. Affine in the index, but for
+/// blocked channels.
 pub(super) fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
     let geometry = &place.geometry;
     match geometry.ty.layout {
@@ -106,7 +109,8 @@ struct Segment {
 }
 
 impl Segment {
-    /// The nest with the segment's loops added; the inner one among those that come last where `lanes_last`.
+    /// The nest with the segment's loops added; the inner one among those that come last where
+    /// `lanes_last`.
     fn extend(&self, nest: &Nest, lanes: &[Level], lanes_last: bool) -> (Nest, Vec<Level>) {
         let (mut nest, mut lanes) = (nest.clone(), lanes.to_vec());
         nest.starts.iter_mut().zip(self.start).for_each(|(s, add)| s.1 += add);

@@ -106,8 +106,8 @@ fn constant_operand(graph: &Graph, user: NodeId, value: NodeId) -> Result<(Vec<f
     channels.map(|k| (k, swapped)).ok_or(Stop::Near("its constant differs within a channel"))
 }
 
-/// What a constant is for each channel of a value of `shape`, if broadcasting makes it one number a channel and
-/// leaves the shape as it is.
+/// What a constant is for each channel of a value of `shape`, if broadcasting makes it one number a
+/// channel and leaves the shape as it is.
 pub(super) fn per_channel(tensor: &Tensor, shape: &[usize]) -> Option<Vec<f64>> {
     let channels = *shape.get(1)?;
     let missing = shape.len().checked_sub(tensor.shape().len())?;
@@ -156,13 +156,15 @@ impl Chain {
     }
 }
 
-/// Rounds a folded number, once. Denormals slow some machines down by a hundred times and carry nothing.
+/// Rounds a folded number, once. Denormals slow some machines down by a hundred times and carry
+/// nothing.
 pub(super) fn round(x: f64) -> f32 {
     let rounded = x as f32;
     if rounded.abs() < f32::MIN_POSITIVE { 0.0 } else { rounded }
 }
 
-/// The constant that broadcasts one number per channel over a value of this rank: `[C]`, `[C, 1, 1]`.
+/// The constant that broadcasts one number per channel over a value of this rank: `[C]`,
+/// `[C, 1, 1]`.
 pub(super) fn channel_constant(per_channel: &[f64], rank: usize) -> Option<Tensor> {
     let mut shape = vec![1; rank.checked_sub(1)?];
     *shape.first_mut()? = per_channel.len();

@@ -1,10 +1,11 @@
-//! Removes the transposes of networks that were written for channels-last pictures.
+//! Removes the transposes of networks that were written for channels-last images.
 //!
-//! Such exports wrap every convolution in two transposes and do everything else on `[N, H, W, C]`. Two transposes
-//! in a row become one or none. Where operators stand between, the largest connected region of operators that work
-//! in any order of axes is computed in the other order as a whole: transposes at its borders cancel, those that
-//! the new order needs are added, and it is only done if fewer elements are moved than before. A transpose is counted
-//! as saved only where nothing reads it afterwards. So it comes to an end.
+//! Such exports wrap every convolution in two transposes and do everything else on `[N, H, W, C]`.
+//! Two transposes in a row become one or none. Where operators stand between, the largest connected
+//! region of operators that work in any order of axes is computed in the other order as a whole:
+//! transposes at its borders cancel, those that the new order needs are added, and it is only done
+//! if fewer elements are moved than before. A transpose is counted as saved only where nothing
+//! reads it afterwards. So it comes to an end.
 //!
 //! Before:
 //! ```text
@@ -62,7 +63,8 @@ pub const PASS: Pass = Pass {
     measure: Some(moved),
 };
 
-/// Elements that transposes move; then transposes; then how many of them stand above each transpose and each mean.
+/// Elements that transposes move; then transposes; then how many of them stand above each transpose
+/// and each mean.
 fn moved(graph: &Graph) -> Measure {
     let is_transpose = |&node: &NodeId| matches!(graph.node(node).op, Op::Transpose { .. });
     let above = |node: NodeId| {
@@ -98,7 +100,8 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses, tried: &mut Tried
     }
 }
 
-/// One transpose for two. Where the first has other readers, the second may be one that moves nothing, and stays so.
+/// One transpose for two. Where the first has other readers, the second may be one that moves
+/// nothing, and stays so.
 fn merge(graph: &Graph, node: NodeId, source: NodeId, perm: &[usize]) -> Option<Patch> {
     let Op::Transpose { perm: first } = &graph.node(source).op else { return None };
     let origin = graph.operand(source, 0)?;
@@ -163,7 +166,8 @@ fn reshape(graph: &Graph, node: NodeId, source: NodeId, perm: &[usize]) -> Optio
     Some(patch)
 }
 
-/// A mean of a transposed value is a mean over other axes, if the axes that are left keep their order.
+/// A mean of a transposed value is a mean over other axes, if the axes that are left keep their
+/// order.
 fn absorb(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
     let Op::Transpose { perm } = &graph.node(source).op else { return None };
     let (op, rest) = absorbed(&graph.node(node).op, perm)?;

@@ -42,8 +42,8 @@ pub const PASS: Pass = Pass {
     measure: Some(operators),
 };
 
-/// Constants of more elements are compared by address. Two copies of a large weight are rare, and comparing all
-/// weights of a network is not cheap.
+/// Constants of more elements are compared by address. Two copies of a large weight are rare, and
+/// comparing all weights of a network is not cheap.
 const SMALL: usize = 4096;
 
 /// What makes two nodes the same value.

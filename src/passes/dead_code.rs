@@ -36,7 +36,8 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
         return None;
     }
     let mut patch = Patch::new(format!("remove {}", describe(graph, node)));
-    // A replaced node is removed once nothing uses it, and so are its operands. Nothing uses this one.
+    // A replaced node is removed once nothing uses it, and so are its operands. Nothing uses this
+    // one.
     patch.replace(node, node);
     Some(patch)
 }

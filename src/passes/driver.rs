@@ -9,10 +9,10 @@ use super::error::PassError;
 use super::near_misses::NearMisses;
 use super::origins::Origins;
 use super::remarks::{Applied, PassStats, Remarks};
-use super::{Measure, Need, Pass, PassSelection, Stage, Step, Sweeps, pipeline};
+use super::{Measure, Need, Pass, PassSelection, PipelineStep, Stage, Sweeps, pipeline};
 
-/// Sweeps after which a pass is content with what it has done: the graph is right behind each of them. A sweep moves a
-/// rewrite along a whole chain, so real networks need two or three.
+/// Sweeps after which a pass is content with what it has done: the graph is right behind each of
+/// them. A sweep moves a rewrite along a whole chain, so real networks need two or three.
 const MAX_SWEEPS: usize = 64;
 
 /// When the graph is checked.
@@ -31,8 +31,8 @@ pub enum Verify {
 pub struct PassOptions {
     /// Which of the optional passes.
     pub selection: PassSelection,
-    /// Applies no more than this many patches of optional passes, to find the one that changes a result. Required
-    /// passes run on, so that what comes out can always be compiled.
+    /// Applies no more than this many patches of optional passes, to find the one that changes a
+    /// result. Required passes run on, so that what comes out can always be compiled.
     pub stop_after: Option<usize>,
     /// Stops behind the last step of this stage.
     pub until: Option<Stage>,
@@ -55,8 +55,8 @@ impl Default for PassOptions {
 /// Runs the pipeline over a graph.
 ///
 /// # Errors
-/// If the options name a pass wrongly, or the graph holds an operator that cannot be lowered; it may be partly
-/// rewritten then. All other errors are errors in a pass.
+/// If the options name a pass wrongly, or the graph holds an operator that cannot be lowered; it
+/// may be partly rewritten then. All other errors are errors in a pass.
 pub fn run(graph: &mut Graph, options: &PassOptions) -> Result<Remarks, PassError> {
     run_steps(graph, pipeline(), options)
 }
@@ -67,7 +67,7 @@ pub fn run(graph: &mut Graph, options: &PassOptions) -> Result<Remarks, PassErro
 /// As [`run`].
 pub fn run_steps(
     graph: &mut Graph,
-    steps: &[Step],
+    steps: &[PipelineStep],
     options: &PassOptions,
 ) -> Result<Remarks, PassError> {
     options.selection.check()?;
@@ -91,7 +91,7 @@ pub fn run_steps(
 pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks, PassError> {
     let mut driver = Driver::new(graph, check, None);
     let (sweeps, need, stage) = (Sweeps::UntilStable, Need::Required, Stage::Canonical);
-    driver.step(graph, &Step { pass: *pass, sweeps, need, stage })?;
+    driver.step(graph, &PipelineStep { pass: *pass, sweeps, need, stage })?;
     Ok(driver.remarks)
 }
 
@@ -122,7 +122,7 @@ impl Driver {
         Driver { check, budget: stop_after.unwrap_or(usize::MAX), remarks }
     }
 
-    fn step(&mut self, graph: &mut Graph, step: &Step) -> Result<(), PassError> {
+    fn step(&mut self, graph: &mut Graph, step: &PipelineStep) -> Result<(), PassError> {
         let start = Instant::now();
         let pass = step.pass.name;
         let first = self.remarks.applied.len();
@@ -156,7 +156,7 @@ impl Driver {
         Ok(())
     }
 
-    fn sweep(&mut self, graph: &mut Graph, step: &Step) -> Result<NearMisses, PassError> {
+    fn sweep(&mut self, graph: &mut Graph, step: &PipelineStep) -> Result<NearMisses, PassError> {
         let mut near = NearMisses::default();
         let mut rewrite = (step.pass.sweep)(graph);
         for node in graph.topo() {
@@ -173,14 +173,19 @@ impl Driver {
         Ok(near)
     }
 
-    fn apply(&mut self, graph: &mut Graph, step: &Step, patch: Patch) -> Result<(), PassError> {
+    fn apply(
+        &mut self,
+        graph: &mut Graph,
+        step: &PipelineStep,
+        patch: Patch,
+    ) -> Result<(), PassError> {
         let pass = step.pass.name;
         let label = patch.label().to_owned();
         let measure = self.measure(graph, &step.pass, Verify::EachPatch);
         let change = match graph.apply(patch) {
             Ok(change) => change,
-            // The graph is as it was. What is optional is not worth a network that does not compile; where graphs are
-            // verified, such a pass is looked for.
+            // The graph is as it was. What is optional is not worth a network that does not
+            // compile; where graphs are verified, such a pass is looked for.
             Err(_) if self.check == Verify::Off && step.need == Need::Optional => return Ok(()),
             Err(source) => return Err(PassError::Patch { pass, source }),
         };

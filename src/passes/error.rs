@@ -35,8 +35,8 @@ pub enum PassError {
         /// Why not.
         reason: &'static str,
     },
-    /// A pass proposed a patch that does not fit. An error in the pass; if that is optional, it is looked for where the
-    /// graph is verified, and costs the patch alone elsewhere.
+    /// A pass proposed a patch that does not fit. An error in the pass; if that is optional, it is
+    /// looked for where the graph is verified, and costs the patch alone elsewhere.
     #[error("pass \"{pass}\" proposes what does not fit")]
     Patch {
         /// The pass.
@@ -54,8 +54,9 @@ pub enum PassError {
         /// The broken invariants.
         source: VerifyErrors,
     },
-    /// A patch did not make smaller what each patch of its pass makes smaller ([`Pass::measure`](super::Pass::measure)). An error in the pass,
-    /// which is looked for where the graph is verified.
+    /// A patch did not make smaller what each patch of its pass makes smaller
+    /// ([`Pass::measure`](super::Pass::measure)). An error in the pass, which is looked for where
+    /// the graph is verified.
     #[error("pass \"{pass}\" comes no nearer to its end, patch \"{patch}\"")]
     NoProgress {
         /// The pass.

@@ -1,6 +1,7 @@
-//! Computes at compile time what depends on constants only, with the interpreter: in f64, rounded to f32 once.
-//! Required: kernels pack weights when a network is compiled, and files compute them from others (a reshape of weights
-//! of one dimension, weight normalization, spectral normalization).
+//! Computes at compile time what depends on constants only, with the interpreter: in f64, rounded
+//! to f32 once. Required: kernels pack weights when a network is compiled, and files compute them
+//! from others (a reshape of weights of one dimension, weight normalization, spectral
+//! normalization).
 //!
 //! Before:
 //! ```text
@@ -49,15 +50,16 @@ const MAX_ELEMENTS: usize = 64 << 20;
 /// Results this small are folded even if they are many times larger than their operands.
 const ALWAYS: usize = 1 << 16;
 
-/// A larger result than this many times its operands costs more to store than to compute. Weights are no such result:
-/// no kernel computes them.
+/// A larger result than this many times its operands costs more to store than to compute. Weights
+/// are no such result: no kernel computes them.
 const MAX_GROWTH: usize = 4;
 
-/// How often all constants of a graph may be computed anew: weights are normalized in a few steps each.
+/// How often all constants of a graph may be computed anew: weights are normalized in a few steps
+/// each.
 const TIMES: u64 = 32;
 
-/// What may be computed beside, in multiply-adds and elements: a few seconds of the interpreter's time. A small
-/// description can ask for any number.
+/// What may be computed beside, in multiply-adds and elements: a few seconds of the interpreter's
+/// time. A small description can ask for any number.
 const WORK: u64 = 1 << 31;
 
 /// What may still be computed in a sweep.

@@ -1,5 +1,5 @@
-//! Computes the projection of a shortcut in the convolution that it is added to: one sum over the channels of both
-//! values, in the same registers. The projected value is never written.
+//! Computes the projection of a shortcut in the convolution that it is added to: one sum over the
+//! channels of both values, in the same registers. The projected value is never written.
 //!
 //! Before:
 //! ```text
@@ -27,10 +27,11 @@
 //! output "y" = %6
 //! ```
 //!
-//! Only where both convolutions are of one pixel: a 3x3 convolution of stride 1 may run by an algorithm that has no
-//! such sum, and is worth more than what is saved here. And only where both together have few channels: the weights
-//! of one tile then stay in the nearest cache, as they do for each convolution alone. With more, reading them from
-//! afar for every tile costs more than the value that is not written.
+//! Only where both convolutions are of one pixel: a 3x3 convolution of stride 1 may run by an
+//! algorithm that has no such sum, and is worth more than what is saved here. And only where both
+//! together have few channels: the weights of one tile then stay in the nearest cache, as they do
+//! for each convolution alone. With more, reading them from afar for every tile costs more than the
+//! value that is not written.
 
 use resnetc_ir::op::{Activation, Conv};
 use resnetc_ir::patch::Value;
@@ -41,7 +42,8 @@ use super::affine::round;
 use super::measure::operators;
 use super::near_misses::{NearMisses, Stop, describe};
 
-/// The most input channels of both convolutions together. (64 + 64 channels gain 2 to 6 %, 128 + 256 lose as much.)
+/// The most input channels of both convolutions together. (64 + 64 channels gain 2 to 6 %, 128 +
+/// 256 lose as much.)
 const MOST_CHANNELS: usize = 128;
 
 /// Switched off by the name `fuse_projection`.

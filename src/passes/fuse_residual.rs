@@ -25,9 +25,10 @@
 //! output "y" = %6
 //! ```
 //!
-//! The sum of two convolutions goes into the deeper one: that is the main branch's, whose operands are still being
-//! computed when the projection of the shortcut is done. No cycle can arise. The convolution's only user is the
-//! sum, so a shortcut that depended on the convolution would depend on the sum, and on itself.
+//! The sum of two convolutions goes into the deeper one: that is the main branch's, whose operands
+//! are still being computed when the projection of the shortcut is done. No cycle can arise. The
+//! convolution's only user is the sum, so a shortcut that depended on the convolution would depend
+//! on the sum, and on itself.
 
 use std::collections::HashMap;
 
@@ -43,7 +44,8 @@ pub const PASS: Pass = Pass {
     name: "fuse_residual",
     doc: "add the shortcut of a residual block in the convolution that ends its main branch",
     sweep: |graph| {
-        // New nodes are missing, but they are convolutions with a residual, which never compete for another.
+        // New nodes are missing, but they are convolutions with a residual, which never compete for
+        // another.
         let depths = depths(graph);
         Box::new(move |graph, node, near| rewrite(graph, node, near, &depths))
     },

@@ -1,5 +1,5 @@
-//! Reads a shortcut without parameters where its source lies: every second pixel of it, with zeros for new channels.
-//! The smaller picture is never written, nor are the zeros.
+//! Reads a shortcut without parameters where its source lies: every second pixel of it, with zeros
+//! for new channels. The smaller image is never written, nor are the zeros.
 //!
 //! Before:
 //! ```text
@@ -19,9 +19,9 @@
 //! output "y" = %2
 //! ```
 //!
-//! What may stand between the source and the sum is taken off one operator at a time, in any order: a Slice or a pool of
-//! one pixel that skips pixels, a Pad or a Concat that adds channels of zeros. Zeros are left out of the sum, so where a
-//! sum is -0 it stays so.
+//! What may stand between the source and the sum is taken off one operator at a time, in any order:
+//! a Slice or a pool of one pixel that skips pixels, a Pad or a Concat that adds channels of zeros.
+//! Zeros are left out of the sum, so where a sum is -0 it stays so.
 
 use resnetc_ir::op::{Conv, PadMode, Pads, Pool, Residual, SliceAxis};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
@@ -85,7 +85,7 @@ fn without(
     }
 }
 
-/// The steps of a slice that takes every so many pixels of a picture, from the first on.
+/// The steps of a slice that takes every so many pixels of an image, from the first on.
 fn skipped(axes: &[SliceAxis], from: &[usize]) -> Result<[usize; 2], Stop> {
     let &[image, channel, row, column] = axes else { return Err(Stop::Other) };
     let step = |axis: SliceAxis, extent: usize| {
@@ -100,7 +100,7 @@ fn skipped(axes: &[SliceAxis], from: &[usize]) -> Result<[usize; 2], Stop> {
     }
 }
 
-/// The steps of a pool whose windows are one pixel of the picture each.
+/// The steps of a pool whose windows are one pixel of the image each.
 fn picked(pool: &Pool, from: &[usize], to: &[usize]) -> Result<[usize; 2], Stop> {
     let window = pool.window;
     let strides = window.strides;
@@ -109,7 +109,7 @@ fn picked(pool: &Pool, from: &[usize], to: &[usize]) -> Result<[usize; 2], Stop>
     if picks { Ok(strides) } else { Err(Stop::Other) }
 }
 
-/// The channels before the picture, where a Pad adds channels of zeros alone.
+/// The channels before the image, where a Pad adds channels of zeros alone.
 fn new_channels(before: &[usize], after: &[usize], mode: PadMode) -> Result<usize, Stop> {
     match (mode, before, after) {
         (PadMode::Constant(0.0), &[0, channels, 0, 0], &[0, _, 0, 0]) => Ok(channels),
@@ -120,7 +120,8 @@ fn new_channels(before: &[usize], after: &[usize], mode: PadMode) -> Result<usiz
     }
 }
 
-/// The one operand of a Concat of channels that is not constant, and the channels before it, where all others are zero.
+/// The one operand of a Concat of channels that is not constant, and the channels before it, where
+/// all others are zero.
 fn joined(graph: &Graph, concat: NodeId) -> Result<(NodeId, usize), Stop> {
     let mut found = None;
     let mut channels = 0;

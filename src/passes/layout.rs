@@ -1,5 +1,5 @@
-//! Decides where the elements of every value lie, and inserts the reorders that this takes. Required: the planner
-//! and the kernels go by these marks.
+//! Decides where the elements of every value lie, and inserts the reorders that this takes.
+//! Required: the planner and the kernels go by these marks.
 //!
 //! Before:
 //! ```text
@@ -47,12 +47,12 @@
 //! | reshape `[N, C, 1, 1]` to `[N, C]` or back | as they are | as the operand |
 //! | all else | planar | planar |
 //!
-//! Constant operands of element-wise operators stay planar: kernels read them once per channel. An output that
-//! would be blocked gets a reorder behind it, and so does an output that is a constant.
+//! Constant operands of element-wise operators stay planar: kernels read them once per channel. An
+//! output that would be blocked gets a reorder behind it, and so does an output that is a constant.
 //!
-//! A **stem** is a convolution without groups of a planar value with fewer channels than a block: the graph's input,
-//! or what pre-processing made of it. Blocks would be mostly empty there, so it reads rows. If it pads, it reads a
-//! copy, which has room for the border.
+//! A **stem** is a convolution without groups of a planar value with fewer channels than a block:
+//! the graph's input, or what pre-processing made of it. Blocks would be mostly empty there, so it
+//! reads rows. If it pads, it reads a copy, which has room for the border.
 
 use std::collections::HashMap;
 
@@ -167,8 +167,8 @@ fn source_of_conv(graph: &Graph, node: NodeId) -> Option<Want> {
     })
 }
 
-/// The layout of an operator that works in both: blocked as soon as one operand is, if blocks mean the same for
-/// all of them.
+/// The layout of an operator that works in both: blocked as soon as one operand is, if blocks mean
+/// the same for all of them.
 fn common_layout(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Layout {
     let rank = graph.node(node).ty.shape.len();
     let mut computed = operands.iter().filter(|&&o| graph.constant_of(o).is_none());
@@ -180,7 +180,8 @@ fn common_layout(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Layout {
     }
 }
 
-/// Whether a reshape is between `[N, C, 1, 1]` and `[N, C]`: the order of elements is the same in both layouts.
+/// Whether a reshape is between `[N, C, 1, 1]` and `[N, C]`: the order of elements is the same in
+/// both layouts.
 fn keeps_channels(graph: &Graph, node: NodeId, source: NodeId) -> bool {
     let (from, to) = (&graph.node(source).ty, &graph.node(node).ty);
     let is_vector = |shape: Option<[usize; 4]>| matches!(shape, Some([_, _, 1, 1]));

@@ -4,8 +4,8 @@
 //! * weights a constant `[N, K]`: one row per output channel, as in a 1x1 convolution,
 //! * no bias, or a constant `[N]`.
 //!
-//! What does not fit is done by operators around it; a product of two computed values becomes a MatMul. Required:
-//! kernels and folds know these two forms only.
+//! What does not fit is done by operators around it; a product of two computed values becomes a
+//! MatMul. Required: kernels and folds know these two forms only.
 //!
 //! Before:
 //! ```text

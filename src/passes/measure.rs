@@ -1,17 +1,19 @@
-//! Why a pass comes to an end: each of its patches makes something smaller that cannot become smaller forever.
+//! Why a pass comes to an end: each of its patches makes something smaller that cannot become
+//! smaller forever.
 
 use std::collections::HashMap;
 
 use resnetc_ir::{Graph, NodeId, Op};
 
-/// Three numbers of a graph, the first of which counts most. Every patch of a pass makes its measure smaller.
+/// Three numbers of a graph, the first of which counts most. Every patch of a pass makes its
+/// measure smaller.
 pub type Measure = [u64; 3];
 
 /// Operators; then how deep the operands of all operators lie; then constants.
 ///
-/// The first falls where operators are removed or merged, the second where an operator reads what its operand was
-/// computed from, the third where constants are removed or shared. A normalization counts as the two operators that it
-/// is lowered to.
+/// The first falls where operators are removed or merged, the second where an operator reads what
+/// its operand was computed from, the third where constants are removed or shared. A normalization
+/// counts as the two operators that it is lowered to.
 pub(super) fn operators(graph: &Graph) -> Measure {
     let depths = depths(graph);
     let weight = |node: NodeId| match graph.node(node).op {

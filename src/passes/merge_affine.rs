@@ -1,6 +1,8 @@
-//! Merges a chain of constant per-channel arithmetic that follows no convolution into at most one Mul and one Add.
+//! Merges a chain of constant per-channel arithmetic that follows no convolution into at most one
+//! Mul and one Add.
 //!
-//! Pre-activation networks normalize before they convolve, and exporters write that as four operators.
+//! Pre-activation networks normalize before they convolve, and exporters write that as four
+//! operators.
 //!
 //! Before:
 //! ```text
@@ -79,7 +81,8 @@ fn cost(graph: &Graph, node: NodeId) -> usize {
     if matches!(graph.node(node).op, Op::BatchNorm { .. }) { 2 } else { 1 }
 }
 
-/// Adds `source * scale + shift`, named for the value that it replaces. Leaves out what changes nothing.
+/// Adds `source * scale + shift`, named for the value that it replaces. Leaves out what changes
+/// nothing.
 pub(super) fn emit(
     patch: &mut Patch,
     graph: &Graph,

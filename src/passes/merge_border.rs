@@ -1,7 +1,7 @@
 //! Merges a repeated border row or column into the padding of the maximum pool behind it.
 //!
-//! Exporters write replicated padding as a Slice of the border and a Concat. A repeated element cannot exceed the
-//! one that it repeats, so a maximum over windows that hold both does without it.
+//! Exporters write replicated padding as a Slice of the border and a Concat. A repeated element
+//! cannot exceed the one that it repeats, so a maximum over windows that hold both does without it.
 //!
 //! Before:
 //! ```text
@@ -39,24 +39,24 @@ pub const PASS: Pass = Pass {
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     let Op::MaxPool(mut pool) = graph.node(node).op else { return None };
-    let (picture, border) = near.settle(graph, node, repeated(graph, node))?;
+    let (image, border) = near.settle(graph, node, repeated(graph, node))?;
     near.settle(graph, node, widen_pool(&mut pool, border))?;
     let joined = graph.operand(node, 0)?;
     let label = format!("merge {} into {}", describe(graph, joined), describe(graph, node));
     let mut patch = Patch::new(label);
     let name = graph.node(node).name.clone();
-    let merged = patch.add(name, Op::MaxPool(pool), &[picture.into()]);
+    let merged = patch.add(name, Op::MaxPool(pool), &[image.into()]);
     patch.replace(node, merged);
     Some(patch)
 }
 
-/// The picture that a pool sees with one more row or column, and where that is.
+/// The image that a pool sees with one more row or column, and where that is.
 fn repeated(graph: &Graph, pool: NodeId) -> Result<(NodeId, Pads), Stop> {
     let joined = graph.operand(pool, 0).ok_or(Stop::Other)?;
     let Op::Concat { axis } = graph.node(joined).op else { return Err(Stop::Other) };
     let [first, second] = graph.operands(joined)[..] else { return Err(Stop::Other) };
-    for (picture, border, is_last) in [(first, second, true), (second, first, false)] {
-        if is_border(graph, picture, border, axis, is_last) {
+    for (image, border, is_last) in [(first, second, true), (second, first, false)] {
+        if is_border(graph, image, border, axis, is_last) {
             let mut pads = Pads::default();
             let side = match (axis, is_last) {
                 (2, true) => &mut pads.bottom,
@@ -66,19 +66,19 @@ fn repeated(graph: &Graph, pool: NodeId) -> Result<(NodeId, Pads), Stop> {
                 _ => return Err(Stop::Other),
             };
             *side = 1;
-            return Ok((picture, pads));
+            return Ok((image, pads));
         }
     }
     Err(Stop::Other)
 }
 
-/// Whether `border` is the last or the first slice of `picture` along `axis`.
-fn is_border(graph: &Graph, picture: NodeId, border: NodeId, axis: usize, is_last: bool) -> bool {
+/// Whether `border` is the last or the first slice of `image` along `axis`.
+fn is_border(graph: &Graph, image: NodeId, border: NodeId, axis: usize, is_last: bool) -> bool {
     let Op::Slice(slice) = &graph.node(border).op else { return false };
-    let shape = &graph.node(picture).ty.shape;
+    let shape = &graph.node(image).ty.shape;
     let fits = |(i, (taken, &extent)): (usize, (&SliceAxis, &usize))| match i == axis {
         true => taken.len == 1 && taken.start == if is_last { extent - 1 } else { 0 },
         false => *taken == SliceAxis { start: 0, step: 1, len: extent },
     };
-    graph.operand(border, 0) == Some(picture) && slice.iter().zip(shape).enumerate().all(fits)
+    graph.operand(border, 0) == Some(image) && slice.iter().zip(shape).enumerate().all(fits)
 }

@@ -1,5 +1,5 @@
-//! Merges parallel linear branches from one value, a sum of convolutions and normalizations, into one convolution: what
-//! is trained as several branches (RepVGG) is run as one.
+//! Merges parallel linear branches from one value, a sum of convolutions and normalizations, into
+//! one convolution: what is trained as several branches (RepVGG) is run as one.
 //!
 //! Before:
 //! ```text
@@ -28,8 +28,9 @@
 //! output "y" = %3
 //! ```
 //!
-//! A smaller kernel is a larger one with zeros around it, and a normalization one that sees its own channel of its own
-//! pixel. Weights are added in f64. An identity without normalization is left to `fuse_residual`.
+//! A smaller kernel is a larger one with zeros around it, and a normalization one that sees its own
+//! channel of its own pixel. Weights are added in f64. An identity without normalization is left to
+//! `fuse_residual`.
 
 use resnetc_ir::op::{Activation, Binary, Conv, Pads, Window};
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};

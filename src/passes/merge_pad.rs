@@ -22,8 +22,9 @@
 //! output "y" = %4
 //! ```
 //!
-//! A convolution pads with 0. An average pool does too, if padding counts. A maximum pool pads with what never
-//! wins, so the padded value must be negative infinity, or not above a source that is never negative.
+//! A convolution pads with 0. An average pool does too, if padding counts. A maximum pool pads with
+//! what never wins, so the padded value must be negative infinity, or not above a source that is
+//! never negative.
 
 use resnetc_ir::infer::WindowAxis;
 use resnetc_ir::op::{Activation, PadMode, Pads, Pool, Unary, Window};

@@ -1,7 +1,7 @@
-//! Multiplies two factors of a picture with each other before they are multiplied with it.
+//! Multiplies two factors of an image with each other before they are multiplied with it.
 //!
-//! A normalization's scale and what is learned behind it, or a gate and a gain: each has one number a channel, the
-//! picture has thousands, and every product is a pass over it.
+//! A normalization's scale and what is learned behind it, or a gate and a gain: each has one number
+//! a channel, the image has thousands, and every product is a pass over it.
 //!
 //! Before:
 //! ```text
@@ -82,8 +82,8 @@ fn shape(graph: &Graph, node: NodeId) -> &[usize] {
     &graph.node(node).ty.shape
 }
 
-/// Whether the product of the factors is smaller than `whole`, and computed at run time: two constants are merged
-/// with more besides by [`merge_affine`](super::merge_affine).
+/// Whether the product of the factors is smaller than `whole`, and computed at run time: two
+/// constants are merged with more besides by [`merge_affine`](super::merge_affine).
 fn are_small(graph: &Graph, factors: [NodeId; 2], whole: NodeId) -> bool {
     let whole = shape(graph, whole);
     let extent = |axis: usize| {

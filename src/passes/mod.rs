@@ -1,11 +1,12 @@
 //! Optimizations: every file is one rewrite of the graph, [`pipeline`] is their order.
 //!
-//! A pass looks at one node and proposes a [`Patch`](resnetc_ir::Patch) or declines. The driver in [`run`] walks the graph, applies
-//! what was proposed, verifies, counts and times it, and keeps the reasons of near misses. So a pass holds no
-//! policy: switching it off, stopping after a number of rewrites and reporting are the same for all of them.
+//! A pass looks at one node and proposes a [`Patch`](resnetc_ir::Patch) or declines. The driver in
+//! [`run`] walks the graph, applies what was proposed, verifies, counts and times it, and keeps the
+//! reasons of near misses. So a pass holds no policy: switching it off, stopping after a number of
+//! rewrites and reporting are the same for all of them.
 //!
-//! Every pass keeps what the graph computes. Where weights are folded, the new constant is computed in f64 and
-//! rounded to f32 once.
+//! Every pass keeps what the graph computes. Where weights are folded, the new constant is computed
+//! in f64 and rounded to f32 once.
 
 mod affine;
 mod driver;
@@ -46,27 +47,29 @@ pub use error::PassError;
 pub use measure::Measure;
 pub use near_misses::{NearMisses, NodeRef};
 pub use origins::Origins;
-pub use pass::{Need, Pass, Rewrite, Stage, Step, Sweeps};
+pub use pass::{Need, Pass, PipelineStep, Rewrite, Stage, Sweeps};
 pub use remarks::{Applied, Declined, PassStats, Remarks};
 pub use selection::{PassSelection, optional_names};
 
 /// All passes in the order in which they run.
-pub fn pipeline() -> &'static [Step] {
+pub fn pipeline() -> &'static [PipelineStep] {
     PIPELINE
 }
 
-const fn step(stage: Stage, need: Need, sweeps: Sweeps, pass: Pass) -> Step {
-    Step { pass, sweeps, need, stage }
+const fn step(stage: Stage, need: Need, sweeps: Sweeps, pass: Pass) -> PipelineStep {
+    PipelineStep { pass, sweeps, need, stage }
 }
 
-const PIPELINE: &[Step] = {
+const PIPELINE: &[PipelineStep] = {
     use Need::{Optional, Required};
     use Stage::{Canonical, Fused, Scheduled};
     use Sweeps::{Once, UntilStable};
     &[
-        // Fewer nodes for everything behind it. No kernel copies a value for nothing, hence required.
+        // Fewer nodes for everything behind it. No kernel copies a value for nothing, hence
+        // required.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
-        // Exporters compute constants in the graph; most patterns below, and kernels, ask for constant operands.
+        // Exporters compute constants in the graph; most patterns below, and kernels, ask for
+        // constant operands.
         step(Canonical, Required, Once, fold_constants::PASS),
         // Before fusion, which refuses a value with two users: equal users become one.
         step(Canonical, Optional, Once, cse::PASS),
@@ -98,9 +101,11 @@ const PIPELINE: &[Step] = {
         step(Fused, Optional, Once, fuse_activation::PASS),
         // Behind both: it goes by the residual, and a projection with an activation is none.
         step(Fused, Optional, Once, fuse_projection::PASS),
-        // Pixels that are skipped and channels that are new are two operators, one behind the other.
+        // Pixels that are skipped and channels that are new are two operators, one behind the
+        // other.
         step(Fused, Optional, UntilStable, fuse_strided_shortcut::PASS),
-        // Constants that a fold no longer needs die with their last user; this removes what the description left.
+        // Constants that a fold no longer needs die with their last user; this removes what the
+        // description left.
         step(Fused, Optional, Once, dead_code::PASS),
         // Last: every pass above makes new nodes, and none of them knows of layouts.
         step(Scheduled, Required, Once, layout::PASS),

@@ -6,18 +6,21 @@ use resnetc_ir::{Change, Graph, NodeId, Op};
 
 /// Follows operators and inputs through rewrites.
 ///
-/// A node that takes another one's place stands for it, and for what went with it because nothing else used it. So a
-/// convolution into which a normalization was folded stands for both. A node that a pass adds beside others (a change of
-/// layout) stands for none; a node that is removed because no output needs it is not stood for.
+/// A node that takes another one's place stands for it, and for what went with it because nothing
+/// else used it. So a convolution into which a normalization was folded stands for both. A node
+/// that a pass adds beside others (a change of layout) stands for none; a node that is removed
+/// because no output needs it is not stood for.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     of: BTreeMap<NodeId, BTreeSet<NodeId>>,
-    /// The operands of each living node: a rewritten graph does not tell those of a node that is gone.
+    /// The operands of each living node: a rewritten graph does not tell those of a node that is
+    /// gone.
     operands: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 impl Origins {
-    /// Every operator and every input stands for itself. Constants are not described by anything but their user.
+    /// Every operator and every input stands for itself. Constants are not described by anything
+    /// but their user.
     pub(super) fn new(graph: &Graph) -> Self {
         let mut origins = Origins::default();
         for node in graph.nodes() {
@@ -52,7 +55,8 @@ impl Origins {
         }
     }
 
-    /// What a node that is gone stood for, and whatever went with it and has no place taken. These are forgotten.
+    /// What a node that is gone stood for, and whatever went with it and has no place taken. These
+    /// are forgotten.
     fn take(&mut self, graph: &Graph, old: NodeId, change: &Change) -> BTreeSet<NodeId> {
         let (mut gone, mut work) = (BTreeSet::new(), vec![old]);
         while let Some(node) = work.pop() {
@@ -68,8 +72,8 @@ impl Origins {
         gone
     }
 
-    /// Lets a node stand for others, and with it the nodes that the same patch added to compute it. A change of layout
-    /// computes nothing, so what it reads stands for them.
+    /// Lets a node stand for others, and with it the nodes that the same patch added to compute it.
+    /// A change of layout computes nothing, so what it reads stands for them.
     fn give(&mut self, graph: &Graph, new: NodeId, gone: &BTreeSet<NodeId>, change: &Change) {
         let (mut seen, mut work) = (BTreeSet::new(), vec![new]);
         while let Some(node) = work.pop() {

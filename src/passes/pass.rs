@@ -15,13 +15,14 @@ pub struct Pass {
     pub doc: &'static str,
     /// Starts a sweep over the graph.
     pub sweep: fn(&Graph) -> Rewrite,
-    /// What every patch makes smaller, so that sweeps come to an end. A pass of one sweep may have none: it rewrites a
-    /// node once.
+    /// What every patch makes smaller, so that sweeps come to an end. A pass of one sweep may have
+    /// none: it rewrites a node once.
     pub measure: Option<fn(&Graph) -> Measure>,
 }
 
-/// Proposes a rewrite at a node, or notes why it nearly did. It is shown every node once a sweep, operands first,
-/// and may remember what it has seen; an id that it remembers can have been removed or given to a new node since.
+/// Proposes a rewrite at a node, or notes why it nearly did. It is shown every node once a sweep,
+/// operands first, and may remember what it has seen; an id that it remembers can have been removed
+/// or given to a new node since.
 pub type Rewrite = Box<dyn FnMut(&Graph, NodeId, &mut NearMisses) -> Option<Patch>>;
 
 /// How often a step of the pipeline sweeps over the graph.
@@ -43,7 +44,7 @@ pub enum Need {
     Required,
 }
 
-/// The three thirds of the pipeline.
+/// The three parts of the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// One way to write each thing.
@@ -56,7 +57,7 @@ pub enum Stage {
 
 /// One line of the pipeline.
 #[derive(Clone, Copy)]
-pub struct Step {
+pub struct PipelineStep {
     /// What is run.
     pub pass: Pass,
     /// How often.

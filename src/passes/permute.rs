@@ -1,5 +1,5 @@
-//! Permutations of axes. `perm` is read as in [`Op::Transpose`](resnetc_ir::Op): axis `i` of the result is axis
-//! `perm[i]` of the operand.
+//! Permutations of axes. `perm` is read as in [`Op::Transpose`](resnetc_ir::Op): axis `i` of the
+//! result is axis `perm[i]` of the operand.
 
 use resnetc_ir::{DType, Tensor};
 
@@ -22,8 +22,8 @@ pub(super) fn is_identity(perm: &[usize]) -> bool {
     perm.iter().copied().eq(0..perm.len())
 }
 
-/// Whether transposing a value of `shape` keeps the order of its elements: axes of more than one element stay in
-/// order.
+/// Whether transposing a value of `shape` keeps the order of its elements: axes of more than one
+/// element stay in order.
 pub(super) fn keeps_order(shape: &[usize], perm: &[usize]) -> bool {
     let long: Vec<usize> = perm.iter().copied().filter(|&axis| shape[axis] > 1).collect();
     long.is_sorted()

@@ -1,5 +1,5 @@
-//! Finds the global average pool in its disguises: a mean over height and width, and an average pool whose one
-//! window is the whole picture.
+//! Finds the global average pool in its disguises: a mean over height and width, and an average
+//! pool whose one window is the whole image.
 //!
 //! Before:
 //! ```text
@@ -30,7 +30,7 @@ use super::near_misses::{NearMisses, describe};
 /// Switched off by the name `reduce_mean_to_pool`.
 pub const PASS: Pass = Pass {
     name: "reduce_mean_to_pool",
-    doc: "turn means over whole pictures into global average pools",
+    doc: "turn means over whole images into global average pools",
     sweep: |_| Box::new(rewrite),
     measure: Some(remaining),
 };

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::near_misses::{NearMisses, NodeRef};
 use super::origins::Origins;
-use super::pass::{Need, Step};
+use super::pass::{Need, PipelineStep};
 
 /// The report of a whole run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -83,7 +83,7 @@ pub struct Applied {
 
 impl Applied {
     /// Tells of a patch that `graph` has just taken.
-    pub(super) fn of(step: &Step, label: String, graph: &Graph, change: &Change) -> Self {
+    pub(super) fn of(step: &PipelineStep, label: String, graph: &Graph, change: &Change) -> Self {
         let computes = |node: &Node| !matches!(node.op, Op::Constant(_));
         let gone = change.removed.iter().rev().map(|(id, node)| (*id, node));
         let came = change.added.iter().map(|&id| (id, graph.node(id)));

@@ -1,7 +1,8 @@
-//! Removes operators that give their operand back: Identity, a Reshape to the same shape, a Transpose that moves
-//! nothing, a Pad by nothing, a Slice of everything, a Concat of one. Two Reshapes in a row become one, and so do two
-//! Slices: exporters write a shortcut at stride 2 as one Slice an axis. An expansion, which is a product with ones, is
-//! left out before a function of two values that broadcasts by itself: exporters expand the gate of an attention.
+//! Removes operators that give their operand back: Identity, a Reshape to the same shape, a
+//! Transpose that moves nothing, a Pad by nothing, a Slice of everything, a Concat of one. Two
+//! Reshapes in a row become one, and so do two Slices: exporters write a shortcut at stride 2 as
+//! one Slice an axis. An expansion, which is a product with ones, is left out before a function of
+//! two values that broadcasts by itself: exporters expand the gate of an attention.
 //!
 //! Before:
 //! ```text

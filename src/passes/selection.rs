@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Need, PassError, Step, pipeline};
+use super::{Need, PassError, PipelineStep, pipeline};
 
-/// A choice among the optional passes; the required ones always run. A name stands for every step of the pipeline
-/// that runs its pass.
+/// A choice among the optional passes; the required ones always run. A name stands for every step
+/// of the pipeline that runs its pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PassSelection {
     /// All of them.
@@ -51,7 +51,7 @@ impl PassSelection {
     }
 
     /// Whether a step of the pipeline is to run.
-    pub fn wants(&self, step: &Step) -> bool {
+    pub fn wants(&self, step: &PipelineStep) -> bool {
         let name = step.pass.name;
         step.need == Need::Required
             || match self {

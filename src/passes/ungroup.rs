@@ -1,8 +1,9 @@
-//! Does on a picture itself what is done on groups of its channels: group normalization as exporters write it.
+//! Does on an image itself what is done on groups of its channels: group normalization as exporters
+//! write it.
 //!
-//! A reshape moves behind the arithmetic, until another one undoes it. Means over a group are means of the channels'
-//! means. So a picture stays in blocks, of which each channel can be read, where a view of its groups would have to
-//! be written element by element, twice.
+//! A reshape moves behind the arithmetic, until another one undoes it. Means over a group are means
+//! of the channels' means. So an image stays in blocks, of which each channel can be read, where a
+//! view of its groups would have to be written element by element, twice.
 //!
 //! Before:
 //! ```text
@@ -46,13 +47,13 @@ use super::near_misses::{NearMisses, describe};
 /// Switched off by the name `ungroup`.
 pub const PASS: Pass = Pass {
     name: "ungroup",
-    doc: "do arithmetic and means of groups of channels on the picture itself",
+    doc: "do arithmetic and means of groups of channels on the image itself",
     sweep: |_| Box::new(rewrite),
     measure: Some(remaining),
 };
 
-/// Arithmetic and means of groups: what may be done on pictures. New ones are of one number a group, or of groups of
-/// single pixels, neither of which can come from a picture.
+/// Arithmetic and means of groups: what may be done on images. New ones are of one number a group,
+/// or of groups of single pixels, neither of which can come from an image.
 fn remaining(graph: &Graph) -> Measure {
     let is_grouped = |&value: &NodeId| {
         let shape = &graph.node(value).ty.shape;
@@ -77,10 +78,10 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     }
 }
 
-/// A picture `[N, C, H, W]` that is seen as `[N, G, C / G * H * W]`.
+/// An image `[N, C, H, W]` that is seen as `[N, G, C / G * H * W]`.
 #[derive(Clone, Copy)]
 struct Grouped {
-    picture: NodeId,
+    image: NodeId,
     groups: usize,
     /// Channels of a group.
     channels: usize,
@@ -89,49 +90,51 @@ struct Grouped {
 impl Grouped {
     fn of(graph: &Graph, value: NodeId) -> Option<Self> {
         let Op::Reshape { shape } = &graph.node(value).op else { return None };
-        let picture = graph.operand(value, 0)?;
-        let (&[n, c, h, w], &[same, groups, _]) = (&graph.node(picture).ty.shape[..], &shape[..])
+        let image = graph.operand(value, 0)?;
+        let (&[n, c, h, w], &[same, groups, _]) = (&graph.node(image).ty.shape[..], &shape[..])
         else {
             return None;
         };
         // Of one pixel there is nothing to gain: it is a row of channels already.
         let fits = same == n && c.is_multiple_of(groups) && h * w > 1;
-        fits.then(|| Grouped { picture, groups, channels: c / groups })
+        fits.then(|| Grouped { image, groups, channels: c / groups })
     }
 
-    /// Whether both are groups of the same kind, of pictures of the same shape.
+    /// Whether both are groups of the same kind, of images of the same shape.
     fn is_like(self, graph: &Graph, other: Grouped) -> bool {
-        let shape = |grouped: Grouped| &graph.node(grouped.picture).ty.shape;
+        let shape = |grouped: Grouped| &graph.node(grouped.image).ty.shape;
         self.groups == other.groups && shape(self) == shape(other)
     }
 }
 
-/// A function of each element: of pictures that are grouped alike, and of what is one number for each group.
+/// A function of each element: of images that are grouped alike, and of what is one number for each
+/// group.
 fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
     let found = graph.node(node);
     let operands = graph.operands(node);
     let first = operands.iter().find_map(|&operand| {
-        // One group, or one image, that another operand broadcasts to many is no picture any more.
+        // One group, or one image, that another operand broadcasts to many is not an image any
+        // more.
         let is_whole = graph.node(operand).ty.shape == found.ty.shape;
         Grouped::of(graph, operand).filter(|_| is_whole)
     })?;
-    let mut patch = Patch::new(format!("{} is done on the picture", describe(graph, node)));
-    let mut on_picture = Vec::with_capacity(operands.len());
+    let mut patch = Patch::new(format!("{} is done on the image", describe(graph, node)));
+    let mut on_image = Vec::with_capacity(operands.len());
     for &operand in &operands {
-        on_picture.push(match Grouped::of(graph, operand) {
-            Some(grouped) if grouped.is_like(graph, first) => grouped.picture.into(),
+        on_image.push(match Grouped::of(graph, operand) {
+            Some(grouped) if grouped.is_like(graph, first) => grouped.image.into(),
             Some(_) => return None,
             None => spread(&mut patch, graph, operand, first)?,
         });
     }
-    let result = patch.add(found.name.clone(), found.op.clone(), &on_picture);
+    let result = patch.add(found.name.clone(), found.op.clone(), &on_image);
     let shape = found.ty.shape.clone();
     let seen = patch.add(found.name.clone(), Op::Reshape { shape }, &[result]);
     patch.replace(node, seen);
     Some(patch)
 }
 
-/// What is one number for each group, or for all of them, as it broadcasts over the picture.
+/// What is one number for each group, or for all of them, as it broadcasts over the image.
 fn spread(patch: &mut Patch, graph: &Graph, value: NodeId, to: Grouped) -> Option<Value> {
     let found = graph.node(value);
     let mut shape = vec![1; 3usize.checked_sub(found.ty.shape.len())?];
@@ -161,7 +164,7 @@ fn mean(graph: &Graph, node: NodeId, keep_dims: bool) -> Option<Patch> {
     let n = *found.ty.shape.first()?;
     let mut patch = Patch::new(format!("{} is one of channels' means", describe(graph, node)));
     let mut add = |op, operand| patch.add(found.name.clone(), op, &[operand]);
-    let means = add(Op::GlobalAveragePool, grouped.picture.into());
+    let means = add(Op::GlobalAveragePool, grouped.image.into());
     let mean = match grouped.channels {
         1 => add(Op::Reshape { shape: found.ty.shape.clone() }, means),
         channels => {

@@ -1,4 +1,5 @@
-//! What convolutions and matrix products with constant weights have in common: a row of weights per channel.
+//! What convolutions and matrix products with constant weights have in common: a row of weights per
+//! channel.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 use super::affine::{Affine, round};
 use super::near_misses::Stop;
 
-/// A convolution or a normalized matrix product into whose weights an affine function can be folded.
+/// A convolution or a normalized matrix product into whose weights an affine function can be
+/// folded.
 pub(super) struct Weighted<'g> {
     node: NodeId,
     weights: &'g Arc<Tensor>,
@@ -47,8 +49,8 @@ impl<'g> Weighted<'g> {
         Ok(Weighted { node, weights, bias })
     }
 
-    /// Replaces `last` by this operator with `affine` folded into its weights and bias. The weights become a
-    /// constant of their own, so that other users of the old ones keep theirs.
+    /// Replaces `last` by this operator with `affine` folded into its weights and bias. The weights
+    /// become a constant of their own, so that other users of the old ones keep theirs.
     pub(super) fn fold(
         &self,
         graph: &Graph,
@@ -76,7 +78,8 @@ impl<'g> Weighted<'g> {
         Ok(patch)
     }
 
-    /// The weights, each row scaled when it is read: a copy of them is made only where they are packed.
+    /// The weights, each row scaled when it is read: a copy of them is made only where they are
+    /// packed.
     fn folded_weights(&self, affine: &Affine) -> Result<Tensor, Stop> {
         let rows = ScaledRows::new(Arc::clone(self.weights), affine.scale.clone());
         check_finite(rows.stay_finite())?;
@@ -111,8 +114,8 @@ impl ScaledRows {
         ScaledRows { tensor, row, scale }
     }
 
-    /// Whether no weight becomes infinite. Rows that do not grow are not looked at; of the others, the greatest
-    /// magnitude tells for the whole row, as products and rounding are monotone.
+    /// Whether no weight becomes infinite. Rows that do not grow are not looked at; of the others,
+    /// the greatest magnitude tells for the whole row, as products and rounding are monotone.
     fn stay_finite(&self) -> bool {
         let mut row = vec![0.0; self.row];
         let mut growing = self.scale.iter().enumerate().filter(|(_, scale)| scale.abs() > 1.0);
@@ -139,10 +142,12 @@ impl Elements for ScaledRows {
     }
 }
 
-/// The greatest absolute value; not finite if one of them is not. Magnitudes are ordered as their bits are.
+/// The greatest absolute value; not finite if one of them is not. Magnitudes are ordered as their
+/// bits are.
 fn greatest_magnitude(values: &[f32]) -> f32 {
     const MAGNITUDE: u32 = !(1 << 31);
-    // Compared as signed numbers, which they are not negative as: vectors have this comparison everywhere.
+    // Compared as signed numbers, which does no harm, since they are not negative: vectors have
+    // this comparison everywhere.
     let bits =
         values.iter().fold(0, |greatest: i32, x| greatest.max((x.to_bits() & MAGNITUDE) as i32));
     f32::from_bits(bits as u32)

@@ -1,8 +1,9 @@
 //! Which results take over an operand's place.
 //!
-//! A view (a reshape that keeps every byte where it is) always does. A result that is computed element by element
-//! from an operand of the same geometry does when this is the last time that anything reads the operand's buffer:
-//! the accumulate of an identity shortcut, and element-wise functions.
+//! A view (a reshape that keeps every byte where it is) always does. A result that is computed
+//! element by element from an operand of the same geometry does when this is the last time that
+//! anything reads the operand's buffer: the accumulate of an identity shortcut, and element-wise
+//! functions.
 
 use std::collections::HashMap;
 
@@ -159,7 +160,8 @@ impl Assign<'_> {
             (Layout::Blocked, Layout::Blocked) => from.nchw() == dense(&n.ty).nchw(),
             _ => false,
         };
-        // An output must be dense, and must not be an input's own memory, which the caller may write meanwhile.
+        // An output must be dense, and must not be an input's own memory, which the caller may
+        // write meanwhile.
         let fits_output =
             !self.graph.is_output(node) || from.is_dense() && !self.holds_input(operand);
         (same_bytes && covers(from.halo, needs) && fits_output).then_some(operand)

@@ -1,13 +1,15 @@
 //! Offsets by best fit.
 //!
-//! Buffers are placed one after the other, the largest first; each goes into the smallest gap that its neighbours in
-//! time leave (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.2).
+//! Buffers are placed one after the other, the largest first; each goes into the smallest gap that
+//! its neighbours in time leave (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural
+//! Net Inference", 2020, section 5.2).
 
 use std::cmp::Reverse;
 
 use super::Buffer;
 
-/// Gives every buffer an offset: the order of placing that needs the least memory of the three that are tried.
+/// Gives every buffer an offset: the order of placing that needs the least memory of the three that
+/// are tried.
 pub fn place(buffers: &mut [Buffer]) {
     let by_size = |b: &Buffer| (Reverse(b.bytes), b.live.0, 0);
     let by_length = |b: &Buffer| (Reverse(b.live.1 - b.live.0), b.live.0, b.bytes);

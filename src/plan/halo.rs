@@ -1,8 +1,8 @@
 //! Which values need a zero border, and how wide.
 //!
-//! A convolution reads beyond its source only as far as its last window reaches, which is less than its padding where
-//! the stride does not divide. A value that may be overwritten in place by a result is given the result's border as
-//! well, for the two then share one geometry.
+//! A convolution reads beyond its source only as far as its last window reaches, which is less than
+//! its padding where the stride does not divide. A value that may be overwritten in place by a
+//! result is given the result's border as well, for the two then share one geometry.
 
 use std::collections::HashMap;
 

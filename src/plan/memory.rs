@@ -1,4 +1,5 @@
-//! What operators do with the memory of their operands: a column of the operators, for whoever places values.
+//! What operators do with the memory of their operands: a column of the operators, for whoever
+//! places values.
 
 use resnetc_ir::Op;
 use resnetc_ir::op::Window;
@@ -8,8 +9,9 @@ use resnetc_ir::op::Window;
 pub(super) struct Access {
     /// The result may be the bytes of the first operand as they stand.
     pub(super) view: bool,
-    /// Operands whose place the result may take over, since each of its elements is read before the one of the result is
-    /// written there, and never after. The first one is given the result's border, so that it can.
+    /// Operands whose place the result may take over, since each of its elements is read before the
+    /// one of the result is written there, and never after. The first one is given the result's
+    /// border, so that it can.
     pub(super) in_place: Vec<usize>,
     /// Operands that are read by windows, which may reach beyond them: zeros must be there.
     pub(super) windows: Vec<(usize, Window)>,
@@ -32,7 +34,8 @@ impl Access {
             Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => {
                 Access { view: true, ..Access::default() }
             }
-            // Pools know the borders of pictures themselves. Elements of a conversion may differ in size.
+            // Pools know the borders of images themselves. Elements of a conversion may differ in
+            // size.
             Op::Input
             | Op::Constant(_)
             | Op::BatchNorm { .. }

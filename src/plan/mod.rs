@@ -1,6 +1,6 @@
 //! Where every value lies and when it is computed.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`schedule`] | the order of the steps |
 //! | [`halo`] | which values need a zero border |
@@ -30,7 +30,8 @@ use alias::Aliasing;
 /// What values may share memory. Less of it is for measuring what more of it brings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reuse {
-    /// A result may take over the place of an operand that is read for the last time, and any place that is free.
+    /// A result may take over the place of an operand that is read for the last time, and any place
+    /// that is free.
     #[default]
     InPlace,
     /// A result may take places whose values are not needed any more when its step begins.
@@ -65,7 +66,8 @@ pub struct PlanStep {
     pub fill_halo: bool,
     /// The buffer that the step has for itself while it runs.
     pub scratch: Option<usize>,
-    /// The buffers of what the step publishes beside its result, kept for those who read the result.
+    /// The buffers of what the step publishes beside its result, kept for those who read the
+    /// result.
     pub published: Vec<(Fact, usize)>,
 }
 
@@ -104,8 +106,8 @@ impl Plan {
     }
 }
 
-/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the whole run; `workspace` says
-/// what an operator needs beside them.
+/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the
+/// whole run; `workspace` says what an operator needs beside them.
 pub fn plan(graph: &Graph, reuse: Reuse, workspace: &dyn Fn(NodeId) -> Workspace) -> Plan {
     schedule::orders(graph)
         .into_iter()

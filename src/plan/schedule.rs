@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use resnetc_ir::{Graph, NodeId};
 
-/// Orders worth planning: depth first from the outputs, operands from the first to the last, and the other way
-/// round. They differ in which branch of a block runs first, and so in what must wait in memory meanwhile.
+/// Orders worth planning: depth first from the outputs, operands from the first to the last, and
+/// the other way round. They differ in which branch of a block runs first, and so in what must wait
+/// in memory meanwhile.
 pub fn orders(graph: &Graph) -> Vec<Vec<NodeId>> {
     let mut orders = vec![depth_first(graph, false), depth_first(graph, true)];
     orders.dedup();

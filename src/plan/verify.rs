@@ -1,8 +1,8 @@
 //! Proof that a plan keeps every value until its last reader has read it.
 //!
-//! What must hold of places whenever they are used is looked at one by one (`places`). Then the steps are run in thought:
-//! each write takes its bytes from whatever lay there, each read demands that its bytes still belong to the value.
-//! Independent of how the plan was made.
+//! What must hold of places whenever they are used is looked at one by one (`places`). Then the
+//! steps are simulated: each write takes its bytes from whatever lay there, each read demands that
+//! its bytes still belong to the value. Independent of how the plan was made.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ mod places;
 /// What is wrong with a plan; always a bug of the planner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A step reads a value that was overwritten, or that never was computed. What a caller reads or writes is read by
-    /// itself, behind the last step.
+    /// A step reads a value that was overwritten, or that never was computed. What a caller reads
+    /// or writes is read by itself, behind the last step.
     #[error("step {step} ({node}) reads {operand}, which {}", match .by { Some(by) => format!("{by} has overwritten"), None => "nothing has computed".into() })]
     Lost {
         /// Position of the step; the number of steps for a graph's inputs and outputs.
@@ -124,7 +124,7 @@ impl Held {
     }
 }
 
-struct Memory<'a> {
+struct Ledger<'a> {
     plan: &'a Plan,
     /// The steps, by what they compute.
     steps: BTreeMap<NodeId, &'a PlanStep>,
@@ -132,7 +132,7 @@ struct Memory<'a> {
     lost: BTreeMap<Held, Option<NodeId>>,
 }
 
-impl Memory<'_> {
+impl Ledger<'_> {
     fn bytes(&self, held: Held) -> Option<Stretch> {
         match held {
             Held::Value(node) => value(self.plan, node),
@@ -183,8 +183,9 @@ impl Memory<'_> {
         }
     }
 
-    /// What a step writes over while it is in use. It writes its result, its scratch memory and what it publishes while it
-    /// reads, all of them at any time; only the result may lie on the operand whose place it takes over.
+    /// What a step writes over while it is in use. It writes its result, its scratch memory and
+    /// what it publishes while it reads, all of them at any time; only the result may lie on the
+    /// operand whose place it takes over.
     fn torn(&self, step: usize, s: &PlanStep, reads: &[Held]) -> Vec<PlanError> {
         let result = if s.is_view { None } else { value(self.plan, s.node) };
         let published = s.published.iter().map(|(_, at)| buffer(self.plan, Some(*at)));
@@ -233,11 +234,12 @@ fn operands(graph: &Graph, node: NodeId) -> Vec<NodeId> {
 /// Checks a plan against the graph that it was made for.
 ///
 /// # Errors
-/// Every read of a lost value, every write over what is in use, and every place that cannot be what it is for.
+/// Every read of a lost value, every write over what is in use, and every place that cannot be what
+/// it is for.
 pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
     let mut errors = places::check(graph, plan);
     let steps = plan.steps.iter().map(|step| (step.node, step)).collect();
-    let mut memory = Memory { plan, steps, lost: BTreeMap::new() };
+    let mut memory = Ledger { plan, steps, lost: BTreeMap::new() };
     graph.inputs().iter().for_each(|&input| memory.write(Held::Value(input)));
     for (step, s) in plan.steps.iter().enumerate() {
         let operands = operands(graph, s.node);

@@ -36,7 +36,8 @@ pub struct Profile {
     pub milliseconds: f64,
     /// How far the middle half of the runs is apart, as a part of their median.
     pub spread: f64,
-    /// What a loop of multiply-adds reaches on the same threads, in GFLOP/s, as the caller measured it.
+    /// What a loop of multiply-adds reaches on the same threads, in GFLOP/s, as the caller measured
+    /// it.
     pub peak_gflops: f64,
     /// The classes of steps, those with the most time first.
     pub classes: Vec<ClassProfile>,
@@ -84,7 +85,8 @@ pub struct StepProfile {
     pub kernel: String,
     /// How it is computed.
     pub algorithm: String,
-    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a tile.
+    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a
+    /// tile.
     pub tile: Option<[usize; 2]>,
     /// Multiply-adds by the definition of the operator.
     pub macs: u64,
@@ -112,16 +114,17 @@ pub struct StepProfile {
     pub imbalance: f64,
 }
 
-/// The highest share of the peak that steps reach which do all multiply-adds that are counted: above 1 if the peak was
-/// measured too low.
+/// The highest share of the peak that steps reach which do all multiply-adds that are counted:
+/// above 1 if the peak was measured too low.
 pub fn direct_share(steps: &[StepProfile]) -> Option<f64> {
     let direct = steps.iter().filter(|s| s.macs > 0 && s.share_of == ShareOf::Peak);
     direct.map(|s| s.share_of_peak).reduce(f64::max)
 }
 
 impl Model {
-    /// Measures `runs` runs, at least one, step by step, after one that does not count. Inputs stay as they are.
-    /// `peak_gflops` is what shares are taken of: see [`peak::measure`](crate::runtime::peak::measure).
+    /// Measures `runs` runs, at least one, step by step, after one that does not count. Inputs stay
+    /// as they are. `peak_gflops` is what shares are taken of: see
+    /// [`peak::measure`](crate::runtime::peak::measure).
     ///
     /// # Errors
     /// If the context belongs to another model.

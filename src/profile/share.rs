@@ -1,5 +1,5 @@
-//! Shares of the peak, in words that are true: an algorithm that does fewer multiply-adds than direct convolution, by
-//! whose count speeds are told, may be faster than the peak.
+//! Shares of the peak, in words that are true: an algorithm that does fewer multiply-adds than
+//! direct convolution, by whose count speeds are told, may be faster than the peak.
 
 use serde::Serialize;
 
@@ -12,8 +12,8 @@ pub enum ShareOf {
     /// Of the peak: all multiply-adds that are counted are done.
     #[default]
     Peak,
-    /// Of what direct convolution would reach at the peak: Winograd's algorithm does fewer multiply-adds than are
-    /// counted, and tile registers do others.
+    /// Of what direct convolution would reach at the peak: Winograd's algorithm does fewer
+    /// multiply-adds than are counted, and tile registers do others.
     Direct,
 }
 

@@ -1,5 +1,5 @@
-//! One run as a timeline, in the JSON form of Chrome's trace events (Google, "Trace Event Format"), which Perfetto and
-//! chrome://tracing open: a track a thread, a slice a step.
+//! One run as a timeline, in the JSON form of Chrome's trace events (Google, "Trace Event Format"),
+//! which Perfetto and chrome://tracing open: a track a thread, a slice a step.
 
 use std::time::Duration;
 

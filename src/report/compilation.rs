@@ -13,7 +13,8 @@ use super::plan::MemoryPlan;
 /// How a compilation went.
 #[derive(Clone, Debug)]
 pub struct CompileReport {
-    /// Why the network is interpreted, if it is: nothing was compiled then, and what is below is empty.
+    /// Why the network is interpreted, if it is: nothing was compiled then, and what is below is
+    /// empty.
     pub interpreted: Option<Interpreted>,
     /// The instruction set.
     pub isa: Isa,
@@ -50,7 +51,8 @@ pub struct CompileReport {
 pub enum Interpreted {
     /// It was asked for: [`Engine::Interpreted`](crate::Engine::Interpreted).
     AskedFor,
-    /// The system allows no executable memory, and [`Engine::Auto`](crate::Engine::Auto) was asked for.
+    /// The system allows no executable memory, and [`Engine::Auto`](crate::Engine::Auto) was asked
+    /// for.
     NoCode(Refusal),
 }
 

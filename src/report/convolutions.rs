@@ -13,7 +13,8 @@ pub struct ChosenConvolution {
     pub problem: String,
     /// The algorithm that computes it.
     pub algorithm: &'static str,
-    /// What the cost model said of every algorithm; nothing where measured times or exact numerics decided.
+    /// What the cost model said of every algorithm; nothing where measured times or exact numerics
+    /// decided.
     pub considered: Vec<Verdict>,
 }
 
@@ -24,7 +25,8 @@ pub struct Verdict {
     pub algorithm: &'static str,
     /// The algorithm without its variant: `winograd` for every tile and schedule.
     pub family: &'static str,
-    /// Half cycles of a core for one input channel and 16 outputs, for one image; none if it cannot compute it.
+    /// Half cycles of a core for one input channel and 16 outputs, for one image; none if it cannot
+    /// compute it.
     pub cost: Option<f64>,
     /// Why it cannot compute it.
     pub refusal: Option<String>,

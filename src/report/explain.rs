@@ -80,7 +80,8 @@ impl Explanation {
                 declined: Vec::new(),
             });
         }
-        // A step that runs twice finds the same twice; the driver keeps it once, and the last turn is what stands.
+        // A step that runs twice finds the same twice; the driver keeps it once, and the last turn
+        // is what stands.
         for miss in &remarks.declined {
             if let Some(explained) = passes.iter_mut().rev().find(|p| p.pass == miss.pass) {
                 explained.declined.push(NearMiss {

@@ -18,7 +18,8 @@ pub struct KernelInfo {
     pub vector_registers: u32,
     /// Bytes of machine code, tables of constants not counted.
     pub code_bytes: usize,
-    /// Multiply-adds of single values in one call; loops over a count that the call gives as one turn.
+    /// Multiply-adds of single values in one call; loops over a count that the call gives as one
+    /// turn.
     pub multiply_adds: u64,
     /// How many regions of a run call it.
     pub regions: usize,

@@ -1,6 +1,6 @@
 //! What the compiler did, as data.
 //!
-//! | room | tells |
+//! | module | tells |
 //! |---|---|
 //! | [`compilation`] | how a compilation went; all that follows is part of it |
 //! | [`explain`] | which rewrites were applied, and which nearly were |

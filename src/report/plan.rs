@@ -87,9 +87,11 @@ pub struct PlannedBuffer {
     pub live: (usize, usize),
     /// The values that it holds, in the order in which they are written.
     pub values: Vec<usize>,
-    /// If it holds no value, the step that has it for itself while it runs, or that publishes something there.
+    /// If it holds no value, the step that has it for itself while it runs, or that publishes
+    /// something there.
     pub scratch_of: Option<usize>,
-    /// What that step publishes there beside its result, for the steps that read it; none for scratch memory.
+    /// What that step publishes there beside its result, for the steps that read it; none for
+    /// scratch memory.
     pub publishes: Option<&'static str>,
 }
 

@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::host::caches::last_cache_bytes;
 use crate::runtime::pool::most_threads;
 
-/// The memory that is read is so many times as large as the last cache, so that little of it is still there. Servers
-/// whose cache is larger than [`BYTES`] allows share it among many: how much of it a process finds, nobody knows.
+/// The memory that is read is so many times as large as the last cache, so that little of it is
+/// still there. Servers whose cache is larger than [`BYTES`] allows share it among many: how much
+/// of it a process finds, nobody knows.
 const CACHES: usize = 4;
 /// The least and the most memory that is read.
 const BYTES: (usize, usize) = (64 << 20, 256 << 20);
@@ -46,7 +47,8 @@ pub fn measure(threads: usize, time: Duration) -> Result<Bandwidth, Error> {
     Ok(Bandwidth { threads, bytes, gbytes: bytes as f64 / best.as_secs_f64().max(1e-9) / 1e9 })
 }
 
-/// Memory that was written: pages that never were are all the same page of zeros, which is always in the cache.
+/// Memory that was written: pages that never were are all the same page of zeros, which is always
+/// in the cache.
 fn written(words: usize) -> Result<Vec<u64>, Error> {
     let mut memory = Vec::new();
     memory.try_reserve_exact(words).map_err(|e| Error::Memory {

@@ -6,7 +6,7 @@ use crate::codegen::code::{Bases, CodeSpace};
 use crate::kernels::Algorithm;
 
 use super::fpenv::FlushDenormals;
-use super::memory::Memory;
+use super::memory::PageMemory;
 use super::pool::{Pool, Session};
 use super::trace::{Clocks, RunTrace};
 
@@ -27,13 +27,14 @@ pub struct StepInfo {
     pub kernel: String,
     /// How it is computed.
     pub algorithm: Algorithm,
-    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a tile.
+    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a
+    /// tile.
     pub tile: Option<[usize; 2]>,
     /// Multiply-adds by the definition of the operator (direct convolution).
     pub macs: u64,
-    /// Bytes of all operands and of the result by the definition of the operator: constants as they were described,
-    /// values without border and unused lanes. A sum in place reads and writes. What an algorithm moves beside that is
-    /// not counted.
+    /// Bytes of all operands and of the result by the definition of the operator: constants as they
+    /// were described, values without border and unused lanes. A sum in place reads and writes.
+    /// What an algorithm moves beside that is not counted.
     pub bytes: u64,
     /// Chunks that run independently.
     pub chunks: u64,
@@ -43,7 +44,7 @@ pub struct StepInfo {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) code: CodeSpace,
-    pub(crate) weights: Memory,
+    pub(crate) weights: PageMemory,
     pub(crate) thread_bytes: usize,
     pub(crate) steps: Vec<StepInfo>,
     pub(crate) pool: Pool,
@@ -93,10 +94,11 @@ impl Compiled {
 
     /// Only on a thread whose bases these are.
     fn chunk(&self, step: usize, bases: &Bases, chunk: u64) {
-        // SAFETY: the base addresses are the arena of a context that this run borrows alone, the weights, and memory of
-        // that context that belongs to this thread; all are as large as the plan, the packing and the sink say, and all
-        // kernels of this code were made for exactly that plan. Chunks of a region write disjoint bytes of the arena,
-        // and the pool returns only when all of them are done.
+        // SAFETY: the base addresses are the arena of a context that this run borrows alone, the
+        // weights, and memory of that context that belongs to this thread; all are as large as the
+        // plan, the packing and the sink say, and all kernels of this code were made for exactly
+        // that plan. Chunks of a region write disjoint bytes of the arena, and the pool returns
+        // only when all of them are done.
         unsafe { self.code.run_chunk(step, bases, chunk) };
     }
 }

@@ -33,8 +33,8 @@ impl Context {
         outputs.get(index).ok_or(RunError::NoSuchOutput { index, outputs: outputs.len() })
     }
 
-    /// An input, to be written before a run: row-major, of [`Port::element`], which is f32 for imported networks. It keeps
-    /// its contents.
+    /// An input, to be written before a run: row-major, of [`Port::element`], which is f32 for
+    /// imported networks. It keeps its contents.
     ///
     /// # Errors
     /// If there is no such input, or it holds elements of another type.
@@ -47,8 +47,8 @@ impl Context {
         Ok(elements_mut(&mut self.arena.bytes_mut()[range]))
     }
 
-    /// An output of the last run: row-major, of [`Port::element`], which is f32 for imported networks. Before the first run
-    /// it is zeros.
+    /// An output of the last run: row-major, of [`Port::element`], which is f32 for imported
+    /// networks. Before the first run it is zeros.
     ///
     /// # Errors
     /// If there is no such output, or it holds elements of another type.
@@ -60,7 +60,8 @@ impl Context {
         Ok(elements(&self.arena.bytes()[port.range()]))
     }
 
-    /// The bytes of an input, whatever its elements are ([`Port::element`]): each has its least significant byte first.
+    /// The bytes of an input, whatever its elements are ([`Port::element`]): each has its least
+    /// significant byte first.
     ///
     /// # Errors
     /// If there is no such input.
@@ -77,12 +78,12 @@ impl Context {
         Ok(&self.arena.bytes()[self.output_port(index)?.range()])
     }
 
-    /// Writes an input from elements of its declared type ([`Port::dtype`]) or of the type that the model holds
-    /// ([`Port::element`]), row-major.
+    /// Writes an input from elements of its declared type ([`Port::dtype`]) or of the type that the
+    /// model holds ([`Port::element`]), row-major.
     ///
     /// # Errors
-    /// If there is no such input, it is of other types, there are not as many elements, or one of them has no counterpart:
-    /// an f32 holds every integer of at most 2^24 in magnitude.
+    /// If there is no such input, it is of other types, there are not as many elements, or one of
+    /// them has no counterpart: an f32 holds every integer of at most 2^24 in magnitude.
     pub fn write_input<T: Element>(&mut self, index: usize, given: &[T]) -> Result<(), RunError> {
         let port = self.input(index)?;
         let element = port.element();
@@ -116,8 +117,9 @@ impl Context {
         Ok(())
     }
 
-    /// An output of the last run as elements of its declared type ([`Port::dtype`]) or of the type that the model holds
-    /// ([`Port::element`]), row-major. A float is rounded to the declared type.
+    /// An output of the last run as elements of its declared type ([`Port::dtype`]) or of the type
+    /// that the model holds ([`Port::element`]), row-major. A float is rounded to the declared
+    /// type.
     ///
     /// # Errors
     /// If there is no such output, or it is of other types.
@@ -131,7 +133,8 @@ impl Context {
         Ok(value.data.into_iter().map(|x| T::converted(x, element)).collect())
     }
 
-    /// Fills everything but the inputs with NaN, so that a test sees whether a run reads what it did not write.
+    /// Fills everything but the inputs with NaN, so that a test sees whether a run reads what it
+    /// did not write.
     pub fn poison(&mut self) {
         let mut kept: Vec<_> = self.program.inputs.iter().map(Port::range).collect();
         kept.sort_by_key(|r| r.start);

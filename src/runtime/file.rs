@@ -12,9 +12,10 @@ use crate::whole_file::Source;
 
 /// A file read into memory of its own, from its beginning on as a buffer.
 ///
-/// What [`Buf::copy_to_bytes`] cuts out of it is a part of that memory, not a copy, and lives on its own: the pages that
-/// hold the part go back to the system with the part's last reference. The file is closed once it is read: whatever
-/// becomes of it then, cut short or written over, changes nothing here.
+/// What [`Buf::copy_to_bytes`] cuts out of it is a part of that memory, not a copy, and lives on
+/// its own: the pages that hold the part go back to the system with the part's last reference. The
+/// file is closed once it is read: whatever becomes of it then, cut short or written over, changes
+/// nothing here.
 #[derive(Debug)]
 pub struct FileBuffer {
     memory: Arc<Pages>,
@@ -28,7 +29,7 @@ impl FileBuffer {
     /// Reads a regular file of at most `most` bytes.
     ///
     /// # Errors
-    /// If it cannot be read, is no regular file, is longer, or was changed while it was read.
+    /// If it cannot be read, is not a regular file, is longer, or was changed while it was read.
     pub fn read(path: &Path, most: u64) -> io::Result<Self> {
         let mut source = Source::open(path, most)?;
         let len = usize::try_from(source.len()).map_err(io::Error::other)?;
@@ -84,7 +85,8 @@ impl Pages {
     /// # Safety
     /// They must be in the mapping, and must not be given back as long as the slice is in use.
     unsafe fn slice(&self, range: Range<usize>) -> &[u8] {
-        // SAFETY: as our caller promises; the mapping lives as long as we do, and nobody writes to it.
+        // SAFETY: as our caller promises; the mapping lives as long as we do, and nobody writes to
+        // it.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(range.start), range.len()) }
     }
 }
@@ -97,8 +99,8 @@ struct Part {
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: a buffer cuts parts out of its memory, each behind the one before; what we hold is given back when we
-        // are dropped.
+        // SAFETY: a buffer cuts parts out of its memory, each behind the one before; what we hold
+        // is given back when we are dropped.
         unsafe { self.memory.slice(self.range.clone()) }
     }
 }
@@ -112,7 +114,8 @@ impl Drop for Part {
         let start = self.range.start.next_multiple_of(page);
         let end = self.range.end - self.range.end % page;
         if start < end {
-            // SAFETY: these pages hold nothing but this part, which nobody refers to any more. A refusal does no harm.
+            // SAFETY: these pages hold nothing but this part, which nobody refers to any more. A
+            // refusal does no harm.
             let _ = unsafe { self.memory.map.unchecked_advise_range(DontNeed, start, end - start) };
         }
     }

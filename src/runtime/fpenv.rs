@@ -4,8 +4,8 @@
 
 use std::marker::PhantomData;
 
-/// Makes this thread read and write denormal numbers as zero until it is dropped, where the CPU has such a mode
-/// (x86-64, aarch64). What was set before is back then.
+/// Makes this thread read and write denormal numbers as zero until it is dropped, where the CPU has
+/// such a mode (x86-64, aarch64). What was set before is back then.
 #[derive(Debug)]
 pub struct FlushDenormals {
     before: arch::Mode,
@@ -54,8 +54,9 @@ mod arch {
     }
 
     pub(super) fn set(mode: Mode) {
-        // SAFETY: `mode` is what `get` gave, but for the two bits of `FLUSH`, which every x86-64 CPU knows: no
-        // reserved bit, no unmasked exception. Code of this crate that runs meanwhile does not rely on denormals.
+        // SAFETY: `mode` is what `get` gave, but for the two bits of `FLUSH`, which every x86-64
+        // CPU knows: no reserved bit, no unmasked exception. Code of this crate that runs meanwhile
+        // does not rely on denormals.
         unsafe {
             asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack, preserves_flags, readonly))
         };
@@ -78,8 +79,8 @@ mod arch {
     }
 
     pub(super) fn set(mode: Mode) {
-        // SAFETY: writes back what `get` gave, but for the FZ bit. Code of this crate that runs meanwhile does not
-        // rely on denormals.
+        // SAFETY: writes back what `get` gave, but for the FZ bit. Code of this crate that runs
+        // meanwhile does not rely on denormals.
         unsafe { asm!("msr fpcr, {}", in(reg) mode, options(nomem, nostack, preserves_flags)) };
     }
 }

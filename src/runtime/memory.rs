@@ -4,49 +4,50 @@ use memmap2::MmapMut;
 use resnetc_ir::Element;
 
 /// Zeroed memory, aligned to a page, on huge pages where the system has them.
-pub struct Memory {
+pub struct PageMemory {
     map: Option<MmapMut>,
     /// Where in the mapping the memory starts.
     start: usize,
     len: usize,
 }
 
-impl std::fmt::Debug for Memory {
+impl std::fmt::Debug for PageMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory").field("bytes", &self.len).finish()
+        f.debug_struct("PageMemory").field("bytes", &self.len).finish()
     }
 }
 
-/// A huge page. Kernels write to dozens of streams at a time, each in a page of its own: more than the first level of a
-/// CPU's address translation holds, were the pages small.
+/// A huge page. Kernels write to dozens of streams at a time, each in a page of its own: more than
+/// the first level of a CPU's address translation holds, were the pages small.
 const HUGE: usize = 2 * 1024 * 1024;
 
 /// Below this, a huge page would mostly be waste.
 const SMALL: usize = HUGE / 8;
 
-impl Memory {
+impl PageMemory {
     /// `bytes` of zeros.
     ///
     /// # Errors
-    /// If the system has not so much.
+    /// If the system does not have that much.
     pub fn zeroed(bytes: usize) -> std::io::Result<Self> {
         match bytes {
-            0 => Ok(Memory { map: None, start: 0, len: 0 }),
+            0 => Ok(PageMemory { map: None, start: 0, len: 0 }),
             _ if bytes < SMALL || cfg!(not(target_os = "linux")) => {
-                Ok(Memory { map: Some(MmapMut::map_anon(bytes)?), start: 0, len: bytes })
+                Ok(PageMemory { map: Some(MmapMut::map_anon(bytes)?), start: 0, len: bytes })
             }
-            _ => Memory::huge(bytes),
+            _ => PageMemory::huge(bytes),
         }
     }
 
-    /// Whole huge pages: the mapping has room to start at one. What is not used of it takes addresses, but no memory.
+    /// Whole huge pages: the mapping has room to start at one. What is not used of it takes
+    /// addresses, but no memory.
     fn huge(bytes: usize) -> std::io::Result<Self> {
         let map = MmapMut::map_anon(bytes.next_multiple_of(HUGE) + HUGE)?;
         let start = map.as_ptr().align_offset(HUGE);
         // Only a hint: without huge pages everything works, a little slower.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
-        Ok(Memory { map: Some(map), start, len: bytes })
+        Ok(PageMemory { map: Some(map), start, len: bytes })
     }
 
     /// The first byte; dangling if there are none.
@@ -97,7 +98,8 @@ pub(super) fn elements<T: Element>(bytes: &[u8]) -> &[T] {
 
 /// As [`elements`], to write.
 pub(super) fn elements_mut<T: Element>(bytes: &mut [u8]) -> &mut [T] {
-    // SAFETY: elements are plain numbers ([`Element`] is closed), so every bit pattern is one, and each is bytes.
+    // SAFETY: elements are plain numbers ([`Element`] is closed), so every bit pattern is one, and
+    // each is bytes.
     let (before, elements, after) = unsafe { bytes.align_to_mut::<T>() };
     debug_assert!(before.is_empty() && after.is_empty(), "elements are aligned");
     elements

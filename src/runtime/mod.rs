@@ -1,6 +1,6 @@
 //! Running a compiled network.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`model`] | the network, and the memory of one run |
 //! | `port`, `context` | inputs and outputs, and what callers write to and read from them |

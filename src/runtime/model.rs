@@ -16,13 +16,14 @@ use crate::report::kernels::KernelInfo;
 use crate::report::plan::MemoryPlan;
 
 use super::compiled::Compiled;
-use super::memory::{Memory, elements};
+use super::memory::{PageMemory, elements};
 use super::trace::RunTrace;
 
 pub use super::compiled::StepInfo;
 pub use super::port::Port;
 
-/// Threads' own memory starts on pages of their own, so that none shares a cache line or a page with another's.
+/// Threads' own memory starts on pages of their own, so that none shares a cache line or a page
+/// with another's.
 const PAGE: usize = 4096;
 
 /// Everything that a run needs and does not change.
@@ -53,8 +54,8 @@ impl Program {
 
 /// A network compiled for one input shape and one CPU, or interpreted ([`Engine`](crate::Engine)).
 ///
-/// Cheap to clone, and shared freely between threads; each thread runs it on a [`Context`] of its own. The code and
-/// the packed weights are freed with the last clone and the last context.
+/// Cheap to clone, and shared freely between threads; each thread runs it on a [`Context`] of its
+/// own. The code and the packed weights are freed with the last clone and the last context.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) program: Arc<Program>,
@@ -65,10 +66,11 @@ pub struct Model {
 #[derive(Debug)]
 pub struct Context {
     pub(super) program: Arc<Program>,
-    pub(super) arena: Memory,
+    pub(super) arena: PageMemory,
     /// What the threads of a run have for themselves, one stretch each.
-    _threads: Memory,
-    /// Where the arena, the weights and a thread's own memory start, for each thread; nothing of it moves.
+    _threads: PageMemory,
+    /// Where the arena, the weights and a thread's own memory start, for each thread; nothing of it
+    /// moves.
     bases: Vec<Bases>,
 }
 
@@ -80,7 +82,7 @@ impl Model {
     pub fn context(&self) -> Result<Context, RunError> {
         let program = &self.program;
         let memory = |bytes: usize| {
-            Memory::zeroed(bytes).map_err(|e| RunError::Memory { bytes, reason: e.to_string() })
+            PageMemory::zeroed(bytes).map_err(|e| RunError::Memory { bytes, reason: e.to_string() })
         };
         let thread_bytes = program.compiled().map_or(0, |compiled| compiled.thread_bytes);
         let stretch = thread_bytes.next_multiple_of(PAGE);
@@ -135,7 +137,8 @@ impl Model {
         Explanation::of(&self.report.remarks)
     }
 
-    /// How each convolution is computed, and what else was considered; nothing where the interpreter runs the network.
+    /// How each convolution is computed, and what else was considered; nothing where the
+    /// interpreter runs the network.
     pub fn convolutions(&self) -> &[ChosenConvolution] {
         &self.report.convolutions
     }
@@ -145,12 +148,13 @@ impl Model {
         &self.report.compiled
     }
 
-    /// Computes the outputs in `context` from its inputs. Allocates nothing, unless it is interpreted, and prints nothing.
-    /// Where another thread is running this model at the same time, this run uses its own thread only; results are the
-    /// same bit for bit.
+    /// Computes the outputs in `context` from its inputs. Allocates nothing, unless it is
+    /// interpreted, and prints nothing. Where another thread is running this model at the same
+    /// time, this run uses its own thread only; results are the same bit for bit.
     ///
     /// # Errors
-    /// If the context belongs to another model, or an input of integers holds anything else ([`Port::dtype`]).
+    /// If the context belongs to another model, or an input of integers holds anything else
+    /// ([`Port::dtype`]).
     pub fn run(&self, context: &mut Context) -> Result<(), RunError> {
         self.check(context)?;
         match &self.program.body {
@@ -180,7 +184,8 @@ impl Model {
         }
     }
 
-    /// As [`Model::run`], and when which thread worked on which step. Reads the clock around every chunk.
+    /// As [`Model::run`], and when which thread worked on which step. Reads the clock around every
+    /// chunk.
     ///
     /// # Errors
     /// As [`Model::run`].

@@ -4,15 +4,15 @@ use std::sync::Mutex;
 
 use crate::kernels::sink::{Fill, Pack};
 
-use super::memory::{Memory, elements_mut};
+use super::memory::{PageMemory, elements_mut};
 use super::pool::default_threads;
 
 /// Memory of `bytes` filled by `packs`.
 ///
 /// # Errors
-/// If the system has not so much memory.
-pub fn pack(packs: Vec<Pack>, bytes: usize, threads: usize) -> std::io::Result<Memory> {
-    let mut memory = Memory::zeroed(bytes)?;
+/// If the system does not have that much memory.
+pub fn pack(packs: Vec<Pack>, bytes: usize, threads: usize) -> std::io::Result<PageMemory> {
+    let mut memory = PageMemory::zeroed(bytes)?;
     let mut rest = memory.bytes_mut();
     let mut start = 0;
     let mut jobs = Vec::with_capacity(packs.len());

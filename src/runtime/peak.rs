@@ -1,7 +1,8 @@
 //! How fast this machine multiplies and adds: the roof that kernels are measured against.
 //!
-//! The measurement is a network of one step, whose kernel does nothing but independent multiply-adds in registers;
-//! so it runs through the same encoder, pool and threads as any other network.
+//! The measurement is a network of one step, whose kernel does nothing but independent
+//! multiply-adds in registers; so it runs through the same encoder, pool and threads as any other
+//! network.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use crate::kernels::sink::ARENA;
 use crate::report::compilation::CompileReport;
 
 use super::compiled::Compiled;
-use super::memory::Memory;
+use super::memory::PageMemory;
 use super::model::{Body, Model, Port, Program, StepInfo};
 use super::pool::Pool;
 
@@ -69,7 +70,8 @@ pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> 
     Ok(Peak { isa, threads: model.threads(), gflops })
 }
 
-/// A network that only computes: each chunk leaves the sum of its sums in its own vector of the output.
+/// A network that only computes: each chunk leaves the sum of its sums in its own vector of the
+/// output.
 fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
     isa.enable()?;
     executable::probe().map_err(Error::NoCode)?;
@@ -147,8 +149,8 @@ fn region(chunks: usize, target: Target) -> Region {
     Region { name: "peak".to_owned(), pieces: vec![piece] }
 }
 
-fn no_weights() -> Result<Memory, CodegenError> {
-    Memory::zeroed(0).map_err(|e| CodegenError::Memory(e.to_string()))
+fn no_weights() -> Result<PageMemory, CodegenError> {
+    PageMemory::zeroed(0).map_err(|e| CodegenError::Memory(e.to_string()))
 }
 
 #[cfg(test)]

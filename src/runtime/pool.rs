@@ -1,14 +1,15 @@
 //! The threads that run a region's chunks.
 //!
-//! A job is a function called once for every chunk number. Every thread has a share of the numbers, always the same
-//! one of as many chunks: what a thread wrote for one job it finds in its own cache for the next. Who is done with its
-//! own share draws from the others'. The caller works too, and returns when the last chunk is done. Nothing is
-//! allocated for a job.
+//! A job is a function called once for every chunk number. Every thread has a share of the numbers,
+//! always the same one of as many chunks: what a thread wrote for one job it finds in its own cache
+//! for the next. Who is done with its own share draws from the others'. The caller works too, and
+//! returns when the last chunk is done. Nothing is allocated for a job.
 //!
-//! A worker joins a job only while it is open, and the caller waits only for workers that joined: one that wakes
-//! late, or is not scheduled at all, delays nobody.
+//! A worker joins a job only while it is open, and the caller waits only for workers that joined:
+//! one that wakes late, or is not scheduled at all, delays nobody.
 //!
-//! A child that a process forks has none of its threads. There, a pool starts workers of its own at its first use.
+//! A child that a process forks has none of its threads. There, a pool starts workers of its own at
+//! its first use.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -27,15 +28,16 @@ use super::fpenv::FlushDenormals;
 /// What is done for a chunk: `(worker, chunk)`; workers count from 0, which is the caller.
 pub type Job<'a> = dyn Fn(usize, u64) + Sync + 'a;
 
-/// How long a worker spins for the next job before it sleeps. Where there are more threads than CPUs it does not: it
-/// would keep one from work.
+/// How long a worker spins for the next job before it sleeps. Where there are more threads than
+/// CPUs it does not: it would keep one from work.
 const SPIN: Duration = Duration::from_micros(50);
 /// The same inside a session, where the next job is sure to come.
 const SPIN_IN_SESSION: Duration = Duration::from_millis(1);
 /// How often it looks, between looks at the clock.
 const LOOKS: u32 = 64;
 
-/// As many threads as this process may use at a time: affinity and, on Linux, control groups considered.
+/// As many threads as this process may use at a time: affinity and, on Linux, control groups
+/// considered.
 pub fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -43,8 +45,8 @@ pub fn default_threads() -> usize {
 /// The most threads that a pool can have on a machine of few CPUs.
 const MOST_THREADS: usize = 256;
 
-/// The most threads that a pool can have: 256, or as many as this process may use at a time, if that is more. Threads
-/// beyond the CPUs only take each other's time.
+/// The most threads that a pool can have: 256, or as many as this process may use at a time, if
+/// that is more. Threads beyond the CPUs only take each other's time.
 pub fn most_threads() -> usize {
     MOST_THREADS.max(default_threads()).min(ACTIVE as usize)
 }
@@ -61,7 +63,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool for `threads` threads, 1 to [`most_threads`], the caller among them: one worker less is started.
+    /// A pool for `threads` threads, 1 to [`most_threads`], the caller among them: one worker less
+    /// is started.
     ///
     /// Workers run in the mode of [`FlushDenormals`]; the caller's mode is the caller's business.
     ///
@@ -98,8 +101,9 @@ impl Pool {
         self.workers.len() + 1
     }
 
-    /// Calls `job` for every chunk below `chunks`, and returns when all calls have. If another thread is using the
-    /// pool, or a job of the pool is what calls this, the caller does all of it.
+    /// Calls `job` for every chunk below `chunks`, and returns when all calls have. If another
+    /// thread is using the pool, or a job of the pool is what calls this, the caller does all of
+    /// it.
     ///
     /// # Panics
     /// If a call of `job` panics; chunks that have not begun then are left out.
@@ -120,7 +124,8 @@ impl Pool {
         }
     }
 
-    /// The pool whose workers are threads of this process: this one, or its heir, of no more threads.
+    /// The pool whose workers are threads of this process: this one, or its heir, of no more
+    /// threads.
     fn own(&self) -> &Pool {
         match self.is_own() {
             true => self,
@@ -138,8 +143,9 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let workers = std::mem::take(&mut self.workers);
         if !self.is_own() {
-            // They are threads of another process: there is nobody to wake and nothing to wait for. Their handles may be
-            // those of threads of this process by now, so nothing is done with them.
+            // They are threads of another process: there is nobody to wake and nothing to wait for.
+            // Their handles may be those of threads of this process by now, so nothing is done with
+            // them.
             std::mem::forget(workers);
             return;
         }
@@ -191,7 +197,8 @@ const ACTIVE: u64 = (1 << 16) - 1;
 const OPEN: u64 = 1 << 16;
 const NUMBER: u32 = 17;
 
-/// Alone on its cache lines, so that threads which hammer it do not slow down those that read its neighbours.
+/// Alone on its cache lines, so that threads which hammer it do not slow down those that read its
+/// neighbours.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Apart<T>(T);
@@ -225,8 +232,9 @@ struct Task {
     job: *const Job<'static>,
 }
 
-// SAFETY: `task` is written only by the holder of `busy` while the gate is closed and nobody is inside, and read only
-// by those who are inside; see `run` and `join`. What it points to is `Sync`. Everything else is `Send` and `Sync`.
+// SAFETY: `task` is written only by the holder of `busy` while the gate is closed and nobody is
+// inside, and read only by those who are inside; see `run` and `join`. What it points to is `Sync`.
+// Everything else is `Send` and `Sync`.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
@@ -246,12 +254,13 @@ impl Shared {
     /// The caller's side of a job. Only for the holder of `busy`.
     fn run(&self, chunks: u64, job: &Job<'_>) {
         let job: *const Job<'_> = job;
-        // SAFETY: only the lifetime changes. The pointer is used by this thread, below, and by workers inside the
-        // gate; this function returns only once the gate is closed and they are out, so within the lifetime.
+        // SAFETY: only the lifetime changes. The pointer is used by this thread, below, and by
+        // workers inside the gate; this function returns only once the gate is closed and they are
+        // out, so within the lifetime.
         let job = unsafe { std::mem::transmute::<*const Job<'_>, *const Job<'static>>(job) };
         let task = Task { chunks, job };
-        // SAFETY: the gate is closed and nobody is inside: so the last `run` left it. We are the only holder of
-        // `busy`, so nobody else writes.
+        // SAFETY: the gate is closed and nobody is inside: so the last `run` left it. We are the
+        // only holder of `busy`, so nobody else writes.
         unsafe { *self.task.get() = Some(task) };
         self.drawn.iter().for_each(|drawn| drawn.0.store(0, Ordering::Relaxed));
         let number = (self.gate.0.load(Ordering::Relaxed) >> NUMBER).wrapping_add(1);
@@ -285,7 +294,8 @@ impl Shared {
         (chunk < share.end).then_some(chunk)
     }
 
-    /// Draws chunks until there are no more. Panics of the job are kept for the caller, and end the job.
+    /// Draws chunks until there are no more. Panics of the job are kept for the caller, and end the
+    /// job.
     fn share(&self, worker: usize, task: Task) {
         // SAFETY: we are inside `run`, or inside the gate, which `run` waits for: the job is alive.
         let job = unsafe { &*task.job };
@@ -336,7 +346,8 @@ impl Shared {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                // SAFETY: we are inside, so nobody writes; the exchange has read what `run` released after it wrote.
+                // SAFETY: we are inside, so nobody writes; the exchange has read what `run`
+                // released after it wrote.
                 Ok(_) => return unsafe { *self.task.get() },
                 Err(now) => gate = now,
             }
@@ -375,8 +386,8 @@ impl Shared {
 
     /// Sleeps until there is something to react to.
     ///
-    /// Either `run` sees us in `asleep`, or we see its gate: both sides write first and read after. And who wakes
-    /// takes the lock in between, so we are either before our look, or waiting.
+    /// Either `run` sees us in `asleep`, or we see its gate: both sides write first and read after.
+    /// And who wakes takes the lock in between, so we are either before our look, or waiting.
     fn doze(&self, seen: u64) -> Option<u64> {
         let mut guard = lock(&self.sleep);
         self.asleep.fetch_add(1, Ordering::SeqCst);

@@ -10,10 +10,11 @@ use crate::kernels::geometry::Place;
 
 /// One input or output.
 ///
-/// It has two types of elements. [`Port::element`] is what a [`Context`](crate::Context) holds, and what the graph
-/// computes with: [`Context::input_mut`](crate::Context::input_mut) and [`Context::output`](crate::Context::output) give
-/// memory of it. [`Port::dtype`] is what the model's description declares, which callers have and want. Imported networks
-/// hold f32 whatever is declared; [`Context::write_input`](crate::Context::write_input) and
+/// It has two types of elements. [`Port::element`] is what a [`Context`](crate::Context) holds, and
+/// what the graph computes with: [`Context::input_mut`](crate::Context::input_mut) and
+/// [`Context::output`](crate::Context::output) give memory of it. [`Port::dtype`] is what the
+/// model's description declares, which callers have and want. Imported networks hold f32 whatever
+/// is declared; [`Context::write_input`](crate::Context::write_input) and
 /// [`Context::read_output`](crate::Context::read_output) take and give both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
@@ -21,10 +22,11 @@ pub struct Port {
     pub name: String,
     /// Its shape; elements are in row-major order.
     pub shape: Vec<usize>,
-    /// What the model's description says that its elements are. Where the model holds f32, an input of integers or
-    /// booleans takes nothing else ([`DType::holds`]), which every run checks; outputs of integers are integers. All
-    /// arithmetic is f32 then: what goes into an input of float16 need not be a float16, and what comes out of an output
-    /// of float16 is not rounded to one.
+    /// What the model's description says that its elements are. Where the model holds f32, an input
+    /// of integers or booleans takes nothing else ([`DType::holds`]), which every run checks;
+    /// outputs of integers are integers. All arithmetic is f32 then: what goes into an input of
+    /// float16 need not be a float16, and what comes out of an output of float16 is not rounded to
+    /// one.
     pub dtype: DType,
     pub(crate) place: Place,
 }

@@ -53,8 +53,8 @@ pub(super) struct Clocks {
     trace: RunTrace,
 }
 
-/// A thread's part in the present step, in nanoseconds; alone on its cache lines. Only that thread writes it while a
-/// step runs, and the end of the step makes it known to the caller.
+/// A thread's part in the present step, in nanoseconds; alone on its cache lines. Only that thread
+/// writes it while a step runs, and the end of the step makes it known to the caller.
 #[derive(Default)]
 #[repr(align(128))]
 struct Clock {

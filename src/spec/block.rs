@@ -76,8 +76,8 @@ impl Spec {
         Ok(s.activation(&format!("{name}.act{}", last + 1), self.activation, y))
     }
 
-    /// Normalization, activation, convolution; nothing behind the sum. An identity starts from the block's input,
-    /// a projection from what the first convolution reads.
+    /// Normalization, activation, convolution; nothing behind the sum. An identity starts from the
+    /// block's input, a projection from what the first convolution reads.
     fn pre(&self, s: &mut Sketch, x: Value, site: &Site) -> Result<Value, SpecError> {
         let name = &site.name;
         let (mut y, mut first) = (x, x);
@@ -224,7 +224,8 @@ impl Spec {
     }
 }
 
-/// A convolution along the channels' means; the number of taps grows with the logarithm of the number of channels.
+/// A convolution along the channels' means; the number of taps grows with the logarithm of the
+/// number of channels.
 fn channel_attention(s: &mut Sketch, name: &str, y: Value) -> Value {
     let half = (((y.channels as f64).log2() + 1.0) / 2.0) as usize;
     let taps = (half + usize::from(half.is_multiple_of(2))).max(3);
@@ -263,7 +264,7 @@ fn padded(s: &mut Sketch, site: &Site, x: Value, to: usize) -> Result<Value, Spe
 }
 
 impl Sketch {
-    /// Every second pixel of the picture behind a 3x3 binomial filter, whose border is mirrored.
+    /// Every second pixel of the image behind a 3x3 binomial filter, whose border is mirrored.
     pub(super) fn blur(&mut self, name: &str, x: Value) -> Value {
         let border = vec![0, 0, 1, 1];
         let op = Op::Pad { before: border.clone(), after: border, mode: PadMode::Reflect };

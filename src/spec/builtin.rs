@@ -17,8 +17,8 @@ const D101: [usize; 4] = [3, 4, 23, 3];
 const D152: [usize; 4] = [3, 8, 36, 3];
 const D200: [usize; 4] = [3, 24, 36, 3];
 
-/// For ImageNet: 224x224 pictures, 1000 classes, four stages. Bottlenecks carry the stride in the 3x3 convolution, as
-/// torchvision's do.
+/// For ImageNet: 224x224 images, 1000 classes, four stages. Bottlenecks carry the stride in the 3x3
+/// convolution, as torchvision's do.
 fn imagenet(block: Block, layers: [usize; 4]) -> Spec {
     Spec::new(block, layers, [64, 128, 256, 512])
 }
@@ -57,7 +57,8 @@ fn d(spec: Spec) -> Spec {
     Spec { projection: Projection::AveragePool, ..deep([32, 32], 64, spec) }
 }
 
-/// ResNet-RS: ResNet-D with squeeze and excitation to a quarter, and a convolution instead of the stem's maximum.
+/// ResNet-RS: ResNet-D with squeeze and excitation to a quarter, and a convolution instead of the
+/// stem's maximum.
 fn rs(layers: [usize; 4]) -> Spec {
     let spec = attention(Attention::Se, d(imagenet(Bottleneck, layers)));
     let stem = Stem { pool: StemPool::Conv, ..spec.stem };
@@ -69,7 +70,8 @@ fn group_norm(spec: Spec) -> Spec {
     Spec { norm: Norm::Group, ..spec }
 }
 
-/// Big Transfer: pre-activation, group normalization, standardized weights, and `width` times the channels.
+/// Big Transfer: pre-activation, group normalization, standardized weights, and `width` times the
+/// channels.
 fn bit(layers: [usize; 4], width: usize) -> Spec {
     let channels = [64, 128, 256, 512].map(|channels| channels * width);
     let stem = Stem { channels: 64 * width, pool: StemPool::ZeroPaddedMax, ..Stem::default() };
@@ -86,7 +88,7 @@ fn dilated(output_stride: usize, spec: Spec) -> Spec {
     Spec { output_stride: Some(output_stride), ..spec }
 }
 
-/// For CIFAR: 32x32 pictures, 10 classes, a stem of one 3x3 convolution to 16 channels.
+/// For CIFAR: 32x32 images, 10 classes, a stem of one 3x3 convolution to 16 channels.
 fn small(block: Block, layers: [usize; 3], channels: [usize; 3]) -> Spec {
     Spec {
         classes: 10,

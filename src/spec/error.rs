@@ -20,7 +20,7 @@ pub enum SpecError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The text is no valid TOML or JSON, or has a wrong key or value.
+    /// The text is not a valid TOML or JSON, or has a wrong key or value.
     #[error("{}{}", place(.file.as_ref(), *.line), one_line(.message, 1000))]
     Syntax {
         /// The file, if the text came from one.
@@ -121,10 +121,11 @@ fn list(missing: &[String], unexpected: &[String], wrong_shape: &[WrongShape]) -
     text
 }
 
-/// What to change in the description if all that does not fit is the number of classes, or of the pictures' channels.
+/// What to change in the description if all that does not fit is the number of classes, or of the
+/// images' channels.
 fn hint(wrong_shape: &[WrongShape]) -> Option<String> {
-    // The classifier's weights are a matrix with a row a class, its bias has an entry for each; the first convolution's
-    // weights are the only ones that see the pictures.
+    // The classifier's weights are a matrix with a row a class, its bias has an entry for each; the
+    // first convolution's weights are the only ones that see the images.
     let classes = |w: &WrongShape| match (&w.expected[..], &w.found[..]) {
         ([_, rest @ ..], [found, other @ ..]) if rest == other && rest.len() <= 1 => Some(*found),
         _ => None,
@@ -145,7 +146,7 @@ fn hint(wrong_shape: &[WrongShape]) -> Option<String> {
         None if wrong_shape.len() == 1 => {
             let n = all(&channels)?;
             format!(
-                "the file is of a network for pictures of {n} channels: a spec with `channels = {n}` under `[input]`"
+                "the file is of a network for images of {n} channels: a spec with `channels = {n}` under `[input]`"
             )
         }
         None => return None,

@@ -13,16 +13,16 @@ pub enum Block {
     Bottleneck,
     /// One 3x3 convolution with a bias: VGG. Such a network has no stem.
     Conv,
-    /// A 3x3 convolution, and another one whose sigmoid says how much of it replaces the block's input: a highway
-    /// network. Where shapes change, a 3x3 convolution comes before.
+    /// A 3x3 convolution, and another one whose sigmoid says how much of it replaces the block's
+    /// input: a highway network. Where shapes change, a 3x3 convolution comes before.
     Highway,
 }
 
 /// What runs around a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Shortcut {
-    /// The identity; where the shape changes, every second pixel, and zeros for the new channels: half of them
-    /// before, half after the old ones.
+    /// The identity; where the shape changes, every second pixel, and zeros for the new channels:
+    /// half of them before, half after the old ones.
     A,
     /// The identity; where the shape changes, a 1x1 convolution.
     #[default]
@@ -57,15 +57,15 @@ pub enum StrideIn {
     Second,
 }
 
-/// How a picture gets half as high and wide from one stage to the next.
+/// How an image gets half as high and wide from one stage to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Downsampling {
     /// A convolution of stride 2 in the first block of a stage.
     #[default]
     Stride,
-    /// That convolution has stride 1, and a fixed 3x3 binomial filter of stride 2 follows its activation
-    /// (anti-aliased networks); so does the stem's maximum.
+    /// That convolution has stride 1, and a fixed 3x3 binomial filter of stride 2 follows its
+    /// activation (anti-aliased networks); so does the stem's maximum.
     Blur,
     /// A 2x2 maximum behind every stage (VGG).
     MaxPool,
@@ -78,7 +78,8 @@ pub enum Order {
     /// Behind each convolution, and an activation behind the sum ("v1").
     #[default]
     Post,
-    /// Before each convolution of a block, and once more behind the last block ("v2", pre-activation).
+    /// Before each convolution of a block, and once more behind the last block ("v2",
+    /// pre-activation).
     Pre,
 }
 
@@ -110,7 +111,7 @@ pub enum Norm {
     /// Batch normalization, with the statistics of training.
     #[default]
     Batch,
-    /// Group normalization: groups of neighbouring channels, each with the picture's own statistics.
+    /// Group normalization: groups of neighbouring channels, each with the image's own statistics.
     Group,
     /// Nothing: convolutions have biases instead.
     None,
@@ -136,7 +137,8 @@ pub enum Attention {
     None,
     /// Squeeze and excitation: two dense layers on the channels' means, and a sigmoid.
     Se,
-    /// Efficient channel attention: a one-dimensional convolution along the channels' means, and a sigmoid.
+    /// Efficient channel attention: a one-dimensional convolution along the channels' means, and a
+    /// sigmoid.
     Eca,
 }
 
@@ -151,7 +153,7 @@ pub enum Gain {
     Scalar,
 }
 
-/// One picture of the input.
+/// One image of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InputSpec {
@@ -179,7 +181,7 @@ pub enum StemPool {
     /// A 3x3 maximum of stride 2.
     #[default]
     Max,
-    /// The same, and zeros around the picture count: where all pixels are negative, they win (BiT).
+    /// The same, and zeros around the image count: where all pixels are negative, they win (BiT).
     ZeroPaddedMax,
     /// A 3x3 convolution of stride 2, normalization and activation (ResNet-RS).
     Conv,
@@ -195,8 +197,8 @@ pub struct Stem {
     pub kernel: usize,
     /// Stride of the first convolution.
     pub stride: usize,
-    /// Channels of more convolutions before that one (ResNet-C and relatives), each with normalization and
-    /// activation.
+    /// Channels of more convolutions before that one (ResNet-C and relatives), each with
+    /// normalization and activation.
     pub deep: Vec<usize>,
     /// What follows.
     pub pool: StemPool,
@@ -213,7 +215,7 @@ impl Default for Stem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Head {
-    /// Rows and columns to which pictures are averaged; their extents must be multiples of it.
+    /// Rows and columns to which images are averaged; their extents must be multiples of it.
     pub pool: usize,
     /// Results of dense layers with ReLU before the classifier (VGG has two of 4096).
     pub hidden: Vec<usize>,

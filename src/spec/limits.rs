@@ -14,7 +14,8 @@ const MAX_CHANNELS: usize = 1 << 15;
 /// One gigabyte of weights is no matter anywhere.
 const FREE_PARAMETERS: usize = 1 << 28;
 
-/// How many weights a network may have: a gigabyte, or what the memory of this machine holds twice, as they are and packed.
+/// How many weights a network may have: a gigabyte, or what the memory of this machine holds twice,
+/// as they are and packed.
 pub(super) fn max_parameters() -> usize {
     FREE_PARAMETERS.max(for_constants() / (2 * size_of::<f32>()))
 }
@@ -82,8 +83,8 @@ impl Spec {
         self.head.hidden.iter().try_for_each(|&n| within("head.hidden", n, 1, MAX_CHANNELS))
     }
 
-    /// Normalization of results and of weights. Sums over standardized weights grow with their number, which
-    /// only a normalization by statistics of those sums makes up for.
+    /// Normalization of results and of weights. Sums over standardized weights grow with their
+    /// number, which only a normalization by statistics of those sums makes up for.
     fn check_norm(&self) -> Result<(), SpecError> {
         within("norm_groups", self.norm_groups, 1, MAX_CHANNELS)?;
         let epsilons =

@@ -1,6 +1,6 @@
 //! Descriptions of residual networks: a few lines of TOML or JSON, or a built-in name, to a graph.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`Spec`] (here), `keys` | the description as written |
 //! | `parse`, `suggest` | TOML and JSON, where in them an error stands, and which key may have been meant |
@@ -17,7 +17,7 @@
 //!
 //! ```toml
 //! block = "basic"              # or "bottleneck"
-//! layers = [2, 2, 2, 2]        # blocks in each stage; every stage but the first halves the picture
+//! layers = [2, 2, 2, 2]        # blocks in each stage; every stage but the first halves the image
 //! channels = [64, 128, 256, 512]
 //! classes = 1000
 //! shortcut = "B"               # "A" pads with zeros, "B" projects where shapes change, "C" always, or "none"
@@ -36,8 +36,8 @@
 //! pool = "max"
 //! ```
 //!
-//! Everything but `block`, `layers` and `channels` may be left out; the values above are the defaults. All keys are
-//! described in `docs/SPEC.md`.
+//! Everything but `block`, `layers` and `channels` may be left out; the values above are the
+//! defaults. All keys are described in `docs/SPEC.md`.
 
 mod activation;
 mod block;
@@ -97,11 +97,12 @@ pub struct Spec {
     /// Which convolution of a bottleneck carries the stride.
     #[serde(default)]
     pub stride_in: StrideIn,
-    /// How a picture gets half as high and wide from one stage to the next.
+    /// How an image gets half as high and wide from one stage to the next.
     #[serde(default)]
     pub downsampling: Downsampling,
-    /// How many times as high and wide the input is as the last stage's picture, if it is not halved in every stage:
-    /// the others have dilated convolutions instead. A power of two, at least as much as the stem divides by.
+    /// How many times as high and wide the input is as the last stage's image, if it is not halved
+    /// in every stage: the others have dilated convolutions instead. A power of two, at least as
+    /// much as the stem divides by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_stride: Option<usize>,
     /// Where normalization and activation stand.
@@ -119,7 +120,8 @@ pub struct Spec {
     /// What the normalizations add to the variance.
     #[serde(default = "defaults::norm_epsilon")]
     pub norm_epsilon: f64,
-    /// What is done to the weights of convolutions before they are used; not to those of attention and classifier.
+    /// What is done to the weights of convolutions before they are used; not to those of attention
+    /// and classifier.
     #[serde(default)]
     pub weight_standardization: WeightStandardization,
     /// What weight standardization adds to the variance.
@@ -128,8 +130,8 @@ pub struct Spec {
     /// What weighs the channels of a block's result.
     #[serde(default)]
     pub attention: Attention,
-    /// How many times fewer channels the inner layer of squeeze and excitation has; they are rounded to a multiple of
-    /// eight.
+    /// How many times fewer channels the inner layer of squeeze and excitation has; they are
+    /// rounded to a multiple of eight.
     #[serde(default = "defaults::attention_reduction")]
     pub attention_reduction: usize,
     /// What a block's result is multiplied by before the shortcut is added.
@@ -138,7 +140,7 @@ pub struct Spec {
     /// The number of results.
     #[serde(default = "defaults::classes")]
     pub classes: usize,
-    /// One picture of the input.
+    /// One image of the input.
     #[serde(default)]
     pub input: InputSpec,
     /// What comes before the first stage.

@@ -14,11 +14,13 @@ use super::{Spec, SpecError, Weights};
 const MAX_ELEMENTS: usize = 1 << 31;
 
 impl Spec {
-    /// Builds the network for pictures in batches of `batch`. The graph has one input, "input", one output,
-    /// "output" (without softmax), and separate batch normalizations; nodes have the names of PyTorch's modules.
+    /// Builds the network for images in batches of `batch`. The graph has one input, "input", one
+    /// output, "output" (without softmax), and separate batch normalizations; nodes have the names
+    /// of PyTorch's modules.
     ///
     /// # Errors
-    /// If the description is out of range, or the weights do not fit it; all tensors that do not are listed.
+    /// If the description is out of range, or the weights do not fit it; all tensors that do not
+    /// are listed.
     pub fn build(&self, weights: &Weights, batch: usize) -> Result<Graph, SpecError> {
         let sketch = self.sketch()?;
         let shape = vec![batch, self.input.channels, self.input.height, self.input.width];
@@ -127,7 +129,7 @@ impl Shaped {
             }
             Shaped::AverageTo(size) => {
                 let reason = format!(
-                    "is {size}, but the last stage's pictures are {h}x{w}: a divisor of both is needed"
+                    "is {size}, but the last stage's images are {h}x{w}: a divisor of both is needed"
                 );
                 return Err(SpecError::Invalid { key: "head.pool", reason });
             }

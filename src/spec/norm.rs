@@ -33,7 +33,7 @@ impl Spec {
 
 /// What groups of channels are normalized by.
 struct Moments {
-    /// The picture, less the mean of each channel.
+    /// The image, less the mean of each channel.
     inside: Value,
     /// The mean of each channel less that of its group, `[N, G, C / G]`.
     between: Value,
@@ -57,8 +57,9 @@ impl Sketch {
         self.op(name, Op::BatchNorm { epsilon }, &operands)
     }
 
-    /// A normalization by the statistics of so many groups of each picture's channels; its tensors are `name.weight`
-    /// and `name.bias`. Scale and shift are arithmetic on one number a channel, up to where the picture takes them.
+    /// A normalization by the statistics of so many groups of each image's channels; its tensors
+    /// are `name.weight` and `name.bias`. Scale and shift are arithmetic on one number a channel,
+    /// up to where the image takes them.
     fn group_norm(
         &mut self,
         name: &str,
@@ -84,9 +85,9 @@ impl Sketch {
         self.binary(name, Binary::Add, scaled, shift)
     }
 
-    /// All channels have as many pixels, so a group's mean is that of its channels' means, and its variance the mean
-    /// of the squares by which pixels differ from their channel and channels from the group. So pictures are read
-    /// channel by channel, whatever their layout.
+    /// All channels have as many pixels, so a group's mean is that of its channels' means, and its
+    /// variance the mean of the squares by which pixels differ from their channel and channels from
+    /// the group. So images are read channel by channel, whatever their layout.
     fn moments(&mut self, name: &str, x: Value, groups: usize, epsilon: f64) -> Moments {
         let at = |part: &str| format!("{name}.{part}");
         let means = self.op(&at("channel_means"), Op::GlobalAveragePool, &[x]);

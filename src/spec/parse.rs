@@ -14,8 +14,8 @@ impl Spec {
     /// Reads a description in TOML.
     ///
     /// # Errors
-    /// If the text is no TOML, a key is unknown or missing, or a value has the wrong kind. Sizes are checked when
-    /// the network is built.
+    /// If the text is no TOML, a key is unknown or missing, or a value has the wrong kind. Sizes
+    /// are checked when the network is built.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         toml::from_str(text).map_err(|e| {
             let line = e
@@ -69,7 +69,7 @@ impl Spec {
 fn read(path: &Path) -> std::io::Result<String> {
     let bytes = whole_file::read(path, MAX_BYTES).map_err(|e| match e.kind() {
         ErrorKind::FileTooLarge => {
-            std::io::Error::other(format!("this is no description of a network: {e}"))
+            std::io::Error::other(format!("this is not a description of a network: {e}"))
         }
         _ => e,
     })?;

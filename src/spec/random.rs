@@ -1,5 +1,5 @@
-//! Weights drawn from a seed: the same numbers on every machine, and activations that keep their size through any
-//! depth.
+//! Weights drawn from a seed: the same numbers on every machine, and activations that keep their
+//! size through any depth.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use super::{Parameter, Role, Spec, SpecError};
 use crate::import::safetensors::WeightMap;
 
 impl Spec {
-    /// Weights drawn from a seed, by name; [`Weights::Random`](super::Weights::Random) uses the same ones.
+    /// Weights drawn from a seed, by name; [`Weights::Random`](super::Weights::Random) uses the
+    /// same ones.
     ///
     /// # Errors
     /// If the description is out of range.
@@ -20,7 +21,8 @@ impl Spec {
     }
 }
 
-/// A tensor for each parameter. Each has a stream of its own, so that none depends on the others' sizes.
+/// A tensor for each parameter. Each has a stream of its own, so that none depends on the others'
+/// sizes.
 pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Vec<Arc<Tensor>> {
     parameters.iter().map(|p| Arc::new(tensor(p, SplitMix::named(seed, &p.name)))).collect()
 }
@@ -44,10 +46,10 @@ fn tensor(parameter: &Parameter, random: SplitMix) -> Tensor {
 
 /// The numbers are uniform in this range.
 ///
-/// Convolutions have He's variance, 2 / fan-in, so a layer keeps the variance of its input. A sum of a block and
-/// its shortcut would double it, fifty times over in the deepest network; the scale of a block's last
-/// normalization (of its last convolution, where no normalization follows) is therefore small, and the sum grows by a
-/// few percent only.
+/// Convolutions have He's variance, 2 / fan-in, so a layer keeps the variance of its input. A sum
+/// of a block and its shortcut would double it, fifty times over in the deepest network; the scale
+/// of a block's last normalization (of its last convolution, where no normalization follows) is
+/// therefore small, and the sum grows by a few percent only.
 fn range(parameter: &Parameter) -> (f32, f32) {
     let fan_in = parameter.shape.iter().skip(1).product::<usize>() as f32;
     // The variance of a uniform number in [-b, b] is b^2 / 3.
@@ -67,7 +69,8 @@ fn range(parameter: &Parameter) -> (f32, f32) {
     }
 }
 
-/// Steele, Lea and Flood's generator: a counter and a mix, so that any number of the stream can be had at once.
+/// Steele, Lea and Flood's generator: a counter and a mix, so that any number of the stream can be
+/// had at once.
 struct SplitMix(u64);
 
 impl SplitMix {

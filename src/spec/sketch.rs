@@ -1,7 +1,7 @@
 //! A network without weights: its operators, and the tensors that they want.
 //!
-//! The same sketch gives the list of parameters and, once there is a tensor for each of them, the graph, so the two
-//! cannot disagree.
+//! The same sketch gives the list of parameters and, once there is a tensor for each of them, the
+//! graph, so the two cannot disagree.
 
 use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Pool, Unary, Window};
 use resnetc_ir::{Op, Tensor};
@@ -58,14 +58,14 @@ impl Role {
 pub(super) struct Value {
     /// Position of its node.
     pub(super) node: usize,
-    /// Channels, where it is a picture.
+    /// Channels, where it is an image.
     pub(super) channels: usize,
 }
 
 /// What makes a value.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    /// The pictures.
+    /// The images.
     Input,
     /// A stored tensor, and what operators want of it.
     Parameter(Parameter, Seen),
@@ -106,8 +106,9 @@ pub(super) enum Shaped {
     Ungroup,
     /// Means over windows, so that so many rows and columns remain.
     AverageTo(usize),
-    /// Means over windows of two by two pixels, at stride 1 or 2. Where the last ones reach over the border, they are
-    /// smaller at stride 2, and count zeros at stride 1, as in PyTorch's networks of the kind.
+    /// Means over windows of two by two pixels, at stride 1 or 2. Where the last ones reach over
+    /// the border, they are smaller at stride 2, and count zeros at stride 1, as in PyTorch's
+    /// networks of the kind.
     AverageTwo {
         /// The stride.
         stride: usize,
@@ -165,7 +166,7 @@ impl Sketch {
         Value { node: self.nodes.len() - 1, channels }
     }
 
-    /// The pictures.
+    /// The images.
     pub(super) fn input(&mut self, channels: usize) -> Value {
         self.push("input", Kind::Input, &[], channels)
     }

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use resnetc_ir::Tensor;
 use resnetc_ir::tensor::Elements;
 
-/// The tensor with each of its rows, along the first axis, moved and scaled to mean 0 and variance 1, but for
-/// `epsilon` that is added to the variance. Computed in f64 where the weights are read, and rounded once.
+/// The tensor with each of its rows, along the first axis, moved and scaled to mean 0 and variance
+/// 1, but for `epsilon` that is added to the variance. Computed in f64 where the weights are read,
+/// and rounded once.
 pub(super) fn standardized(tensor: Arc<Tensor>, epsilon: f64) -> Arc<Tensor> {
     let shape = tensor.shape().to_vec();
     let row = shape.iter().skip(1).product::<usize>().max(1);
@@ -96,7 +97,8 @@ mod tests {
                     (mean, row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / 6.0)
                 };
                 let ((_, was), (mean, is)) = (moments(before), moments(after));
-                // Six numbers, none greater than the root of their number of variances, rounded to f32.
+                // Six numbers, none greater than the root of their number of variances, rounded to
+                // f32.
                 prop_assert!(mean.abs() < 1e-6 && (is - was / (was + epsilon)).abs() < 1e-5, "{mean} {is} {was}");
             }
         }

@@ -2,7 +2,8 @@
 
 use crate::nearest::nearest;
 
-/// A parser's message about an unknown key or value, which names those that are known, with the nearest of them.
+/// A parser's message about an unknown key or value, which names those that are known, with the
+/// nearest of them.
 pub(super) fn explain(message: &str) -> String {
     let is_unknown = ["unknown field ", "unknown variant "].iter().any(|m| message.contains(m));
     let mut names = message.split('`').skip(1).step_by(2);

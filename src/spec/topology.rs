@@ -8,7 +8,7 @@ use super::limits::max_parameters;
 use super::sketch::{ConvForm, Parameter, Shaped, Sketch, Value};
 use super::{Block, Downsampling, Norm, Order, Spec, SpecError, StemPool};
 
-/// What the stages have done to the size of a picture so far.
+/// What the stages have done to the size of an image so far.
 #[derive(Clone, Copy)]
 struct Sampling {
     /// How many times as high the input is.
@@ -32,7 +32,8 @@ impl Spec {
         };
         self.head(&mut s, features);
         let size = s.parameters().map(|p| p.shape.iter().product::<usize>());
-        // Each shape is a product of few factors within their own limits, and so is the number of them.
+        // Each shape is a product of few factors within their own limits, and so is the number of
+        // them.
         let (count, most) = (size.sum::<usize>(), max_parameters());
         if count > most {
             let reason = format!(
@@ -43,7 +44,8 @@ impl Spec {
         Ok(s)
     }
 
-    /// One or more convolutions and a maximum. Before pre-activation blocks the last convolution stands alone.
+    /// One or more convolutions and a maximum. Before pre-activation blocks the last convolution
+    /// stands alone.
     fn stem(&self, s: &mut Sketch, input: Value) -> Result<Value, SpecError> {
         let stem = &self.stem;
         let mut x = input;
@@ -83,7 +85,8 @@ impl Spec {
         })
     }
 
-    /// PyTorch's names of the stem's convolution number `i`, and of normalization and activation behind it.
+    /// PyTorch's names of the stem's convolution number `i`, and of normalization and activation
+    /// behind it.
     fn stem_names(&self, i: usize) -> [String; 3] {
         let (deep, last) = (!self.stem.deep.is_empty(), i == self.stem.deep.len());
         let layer = |n: usize| format!("conv1.{}", 3 * i + n);
@@ -99,7 +102,7 @@ impl Spec {
         }
     }
 
-    /// Stages of residual blocks; where the picture may not get smaller, dilations grow instead.
+    /// Stages of residual blocks; where the image may not get smaller, dilations grow instead.
     fn stages(&self, s: &mut Sketch, stem: Value) -> Result<Value, SpecError> {
         let mut x = stem;
         let mut now = Sampling { stride: self.stem_stride(), dilation: 1 };

@@ -1,8 +1,8 @@
 //! Measured times in a file: one file for each machine key, JSON, a line of it for each layer.
 //!
-//! A file is replaced as a whole, so a reader sees the old one or the new one, whatever else runs or is killed at the
-//! time. What another process has added is kept, but for what it adds in the moment between reading and replacing: its
-//! layers will be measured again, nothing else is lost.
+//! A file is replaced as a whole, so a reader sees the old one or the new one, whatever else runs
+//! or is killed at the time. What another process has added is kept, but for what it adds in the
+//! moment between reading and replacing: its layers will be measured again, nothing else is lost.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -15,7 +15,8 @@ use super::{Layer, MachineKey, Tuned};
 use crate::error_code::ErrorCode;
 use crate::whole_file;
 
-/// What is larger is no file of ours: a layer takes about 300 bytes, and a network has a few dozen.
+/// What is larger is not a file of ours: a layer takes about 300 bytes, and a network has a few
+/// dozen.
 const MOST_BYTES: u64 = 4 << 20;
 
 /// Version of the form of the file.
@@ -52,8 +53,9 @@ pub struct CacheError {
     pub is_missing: bool,
 }
 
-/// The folder of caches: `$RESNETC_CACHE_DIR`, or `resnetc` in `$XDG_CACHE_HOME`, or `.cache/resnetc` in the home folder;
-/// none if the environment names none of them. Empty variables do not count.
+/// The folder of caches: `$RESNETC_CACHE_DIR`, or `resnetc` in `$XDG_CACHE_HOME`, or
+/// `.cache/resnetc` in the home folder; none if the environment names none of them. Empty variables
+/// do not count.
 pub fn folder() -> Option<PathBuf> {
     folder_by(&|name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from))
 }
@@ -116,15 +118,15 @@ impl Cache {
     /// What is wrong with them.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         let cache: Cache = serde_json::from_slice(bytes)
-            .map_err(|e| format!("this is no file of `resnetc tune`, or a damaged one: {e}"))?;
+            .map_err(|e| format!("this is not a file of `resnetc tune`, or a damaged one: {e}"))?;
         match cache.format {
             FORMAT => Ok(cache),
             other => Err(format!("its format is {other}, not {FORMAT}")),
         }
     }
 
-    /// Adds what the file at this place knows of other layers, if it can be read, and takes its place. The folder must
-    /// be there.
+    /// Adds what the file at this place knows of other layers, if it can be read, and takes its
+    /// place. The folder must be there.
     ///
     /// # Errors
     /// If it cannot be written; what was there stays.
@@ -150,8 +152,8 @@ impl Cache {
     }
 }
 
-/// Makes the file's folder if it is not there, and sees whether the file can be written. For commands that would otherwise
-/// work for nothing.
+/// Makes the file's folder if it is not there, and sees whether the file can be written. For
+/// commands that would otherwise work for nothing.
 ///
 /// # Errors
 /// If it cannot.
@@ -161,7 +163,7 @@ pub fn prepare(file: &Path) -> Result<(), CacheError> {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
     if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
-        return Err(fail(std::io::Error::other("it is no regular file")));
+        return Err(fail(std::io::Error::other("it is not a regular file")));
     }
     whole_file::check_target(file).map_err(fail)
 }

@@ -1,9 +1,11 @@
-//! The graph on which a layer is timed: several convolutions of the same shape with weights of their own.
+//! The graph on which a layer is timed: several convolutions of the same shape with weights of
+//! their own.
 //!
-//! In a network a layer finds its source in the cache, where the layer before has just written it, and its weights far
-//! away, for all other layers' weights were read since. One convolution run again and again would find its weights near
-//! and favour algorithms that read more of them. So each copy has other weights; and where the shapes allow it each reads
-//! what the one before has written, so that threads exchange values as they do in a network.
+//! In a network a layer finds its source in the cache, where the layer before has just written it,
+//! and its weights far away, for all other layers' weights were read since. One convolution run
+//! again and again would find its weights near and favour algorithms that read more of them. So
+//! each copy has other weights; and where the shapes allow it each reads what the one before has
+//! written, so that threads exchange values as they do in a network.
 
 use resnetc_ir::graph::GraphError;
 use resnetc_ir::op::{Op, Pool, Window};
@@ -11,8 +13,9 @@ use resnetc_ir::{DType, Graph, NodeId, Tensor, TensorType};
 
 use crate::kernels::problem::ConvProblem;
 
-/// Bytes of direct convolution's weights that all copies should have. Another algorithm's transformed weights are up to
-/// four times as many, and all algorithms of a layer are compiled at the same time.
+/// Bytes of direct convolution's weights that all copies should have. Another algorithm's
+/// transformed weights are up to four times as many, and all algorithms of a layer are compiled at
+/// the same time.
 const WEIGHT_BYTES: usize = 8 << 20;
 
 /// Bytes of results that the copies may have, where each has one of its own.
@@ -104,7 +107,8 @@ pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
     Ok(graph)
 }
 
-/// An input behind an operator that writes it as a layer would: in blocks, with the border that its readers want.
+/// An input behind an operator that writes it as a layer would: in blocks, with the border that its
+/// readers want.
 fn written(graph: &mut Graph, name: &str, ty: TensorType) -> Result<NodeId, GraphError> {
     let input = graph.input_of(name, ty);
     let copy = Pool { window: Window::square(1, 1, 0), ceil_mode: false };
@@ -123,8 +127,8 @@ fn shortcut(
     written(graph, "residual", ty)
 }
 
-/// Small numbers, others for each copy. Their size does not matter: no instruction that kernels use takes longer for
-/// large numbers or infinities, and denormals are flushed.
+/// Small numbers, others for each copy. Their size does not matter: no instruction that kernels use
+/// takes longer for large numbers or infinities, and denormals are flushed.
 fn values(ty: &TensorType, copy: usize) -> Tensor {
     let count = ty.elements();
     let fan_in = (count / ty.shape[0].max(1)).max(1) as f64;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::host::caches::core_cache_bytes;
 use crate::isa::Isa;
 
-/// Raised when kernels change so much that times measured before no longer tell which algorithm is the fastest.
+/// Raised when kernels change so much that times measured before no longer tell which algorithm is
+/// the fastest.
 const GENERATOR: u32 = 2;
 
 /// CPU, instruction set, threads, and the version of this compiler.
@@ -29,7 +30,8 @@ pub struct MachineKey {
     pub threads: usize,
 }
 
-/// What `/proc/cpuinfo` says about a CPU's kind, on x86 and on Arm; the rest is about one core, or about now.
+/// What `/proc/cpuinfo` says about a CPU's kind, on x86 and on Arm; the rest is about one core, or
+/// about now.
 const KIND: [&str; 9] = [
     "vendor_id",
     "cpu family",
@@ -83,8 +85,8 @@ fn kind(info: impl BufRead) -> BTreeMap<String, String> {
     fields.collect()
 }
 
-/// The hash of Fowler, Noll and Vo (FNV-1a, 64 bits): the same on every machine and in every version, which the
-/// standard library's is not.
+/// The hash of Fowler, Noll and Vo (FNV-1a, 64 bits): the same on every machine and in every
+/// version, which the standard library's is not.
 struct Fnv(u64);
 
 impl Default for Fnv {

@@ -74,8 +74,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The fastest algorithm; the cost model's, if that is as fast but for what times vary anyway, so that measuring again
-    /// gives the same.
+    /// The fastest algorithm; the cost model's, if that is as fast but for what times vary anyway,
+    /// so that measuring again gives the same.
     pub fn chosen(&self) -> Algorithm {
         let Some(fastest) = self.candidates.iter().min_by_key(|c| c.time) else {
             return self.modelled;
@@ -88,13 +88,15 @@ impl Layer {
         self.candidates.iter().find(|c| c.algorithm == self.modelled)
     }
 
-    /// How far the times are apart that decide: those of the fastest algorithm and of the cost model's choice.
+    /// How far the times are apart that decide: those of the fastest algorithm and of the cost
+    /// model's choice.
     pub fn spread(&self) -> f64 {
         let fastest = self.candidates.iter().min_by_key(|c| c.time);
         fastest.into_iter().chain(self.by_model()).map(Candidate::spread).fold(0.0, f64::max)
     }
 
-    /// Whether its times tell anything. On a busy machine they do not, and the choice is not to be kept.
+    /// Whether its times tell anything. On a busy machine they do not, and the choice is not to be
+    /// kept.
     pub fn is_steady(&self) -> bool {
         self.spread() <= LIMITS.spread
     }
@@ -108,12 +110,14 @@ impl FromIterator<Layer> for Tuned {
     }
 }
 
-/// Times the algorithms of each distinct layer of a network that has a choice, the layers in the network's order.
-/// `progress` is told how many of how many candidates are done. With [`Numerics::Exact`] there is no choice.
+/// Times the algorithms of each distinct layer of a network that has a choice, the layers in the
+/// network's order. `progress` is told how many of how many candidates are done. With
+/// [`Numerics::Exact`] there is no choice.
 ///
-/// A layer is timed alone, with weights that are as far away as in a network. Algorithms take turns, so that a machine
-/// that slows down slows all of them. Layers whose times are far apart all the same are timed again, and the attempt with
-/// the least distance stays; whether that is to be trusted, [`Layer::is_steady`] says.
+/// A layer is timed alone, with weights that are as far away as in a network. Algorithms take
+/// turns, so that a machine that slows down slows all of them. Layers whose times are far apart all
+/// the same are timed again, and the attempt with the least distance stays; whether that is to be
+/// trusted, [`Layer::is_steady`] says.
 ///
 /// # Errors
 /// If the network cannot be compiled, or the system refuses memory.
@@ -239,8 +243,8 @@ fn take_turns(subjects: &mut [Subject], distance: &Distance) -> Result<Vec<Quart
     Ok(times.into_iter().zip(subjects).map(each).collect())
 }
 
-/// What a network reads between two readings of the same weights: all of its constants. They drive the weights out of the
-/// caches, or leave them there if the network is small.
+/// What a network reads between two readings of the same weights: all of its constants. They drive
+/// the weights out of the caches, or leave them there if the network is small.
 struct Distance {
     memory: Vec<u64>,
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 /// Reads a regular file of at most `most` bytes.
 ///
-/// What never ends, or grows while it is read, takes no more memory than that; what would keep its reader waiting, such
-/// as a pipe, is not opened.
+/// What never ends, or grows while it is read, takes no more memory than that; what would keep its
+/// reader waiting, such as a pipe, is not opened.
 ///
 /// # Errors
-/// If it cannot be read, is no regular file, is longer, or was changed while it was read.
+/// If it cannot be read, is not a regular file, is longer, or was changed while it was read.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut source = Source::open(path, most)?;
     let mut bytes = Vec::new();
@@ -20,7 +20,8 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     if bytes.len() as u64 > most {
         return Err(too_long(bytes.len() as u64, most));
     }
-    // What the system makes up while it is read, as in `/proc`, has no length, and may differ every time.
+    // What the system makes up while it is read, as in `/proc`, has no length, and may differ every
+    // time.
     if source.len() > 0 {
         source.check(0, &bytes)?;
     }
@@ -29,9 +30,10 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
 
 /// A regular file that is being read, and what the system said of it before.
 ///
-/// What is read while somebody writes may be half of one file and half of another. So everything that is read is checked
-/// to be of one, by the length and the time of the last change that the system keeps. (Who writes through a shared mapping
-/// may go unseen: systems note such changes late.)
+/// What is read while somebody writes may be half of one file and half of another. So everything
+/// that is read is checked to be of one, by the length and the time of the last change that the
+/// system keeps. (Who writes through a shared mapping may go unseen: systems note such changes
+/// late.)
 pub(crate) struct Source {
     file: File,
     before: Stamp,
@@ -60,7 +62,7 @@ impl Source {
     pub(crate) fn open(path: &Path, most: u64) -> Result<Self> {
         // Asked before opening: opening a pipe would wait for its writer.
         if !std::fs::metadata(path)?.is_file() {
-            return Err(Error::other("this is no regular file"));
+            return Err(Error::other("this is not a regular file"));
         }
         let (opened, file) = (SystemTime::now(), File::open(path)?);
         let before = Stamp::of(&file)?;
@@ -85,14 +87,15 @@ impl Source {
         self.before
     }
 
-    /// Whether the last change is so short ago that a later one may have the same time. A time in the future tells as
-    /// little as none.
+    /// Whether the last change is so short ago that a later one may have the same time. A time in
+    /// the future tells as little as none.
     pub(crate) fn is_recent(&self) -> bool {
         let age = self.before.modified.and_then(|time| self.opened.duration_since(time).ok());
         age.is_none_or(|age| age <= TIME_STEP)
     }
 
-    /// Fills `bytes` with those from `offset` on. Whether they are all of one state of the file is to be checked then.
+    /// Fills `bytes` with those from `offset` on. Whether they are all of one state of the file is
+    /// to be checked then.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -101,8 +104,8 @@ impl Source {
         self.file.read_exact(bytes).map_err(cut_short)
     }
 
-    /// Sees that the file did not change while `bytes` were read from `offset` on. After a recent change they are read
-    /// once more.
+    /// Sees that the file did not change while `bytes` were read from `offset` on. After a recent
+    /// change they are read once more.
     ///
     /// # Errors
     /// If it was changed, or cannot be read.
@@ -165,7 +168,8 @@ mod tests {
         assert_eq!(read(&file, 4).expect("it is short enough"), b"four");
         assert_eq!(read(&file, 3).map_err(|e| e.kind()), Err(ErrorKind::FileTooLarge));
         assert!(read(&folder.0, 4).is_err());
-        // These announce no length; the first one would never end, and the second is longer than it says.
+        // These announce no length; the first one would never end, and the second is longer than it
+        // says.
         #[cfg(target_os = "linux")]
         {
             assert!(read(Path::new("/dev/zero"), 4).is_err());
@@ -192,7 +196,8 @@ mod tests {
         };
         let found = read(&mut steady).expect("nobody wrote");
         assert!(found.iter().all(|&b| b == b'o'));
-        // Shorter, longer, and as long with other contents: between opening and reading, and behind what was read.
+        // Shorter, longer, and as long with other contents: between opening and reading, and behind
+        // what was read.
         let changes: [&[u8]; 4] = [&[b'o'; 40_000], &[b'o'; 200_000], &[b'n'; 100_000], &[]];
         for new in changes {
             let mut source = open();

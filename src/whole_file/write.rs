@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes what a path names.
 ///
-/// A file is written beside its place, and moved there once it is complete on disk: what was there stays until then, and
-/// its permissions stay. Symbolic links stay as well, and the file that they stand for is replaced; of several hard links
-/// this one becomes a file of its own. Devices, pipes, and what a process has open (`/dev/stdout`) cannot be replaced, and
-/// get the bytes as they are.
+/// A file is written beside its place, and moved there once it is complete on disk: what was there
+/// stays until then, and its permissions stay. Symbolic links stay as well, and the file that they
+/// stand for is replaced; of several hard links this one becomes a file of its own. Devices, pipes,
+/// and what a process has open (`/dev/stdout`) cannot be replaced, and get the bytes as they are.
 ///
 /// # Errors
-/// If the path names a folder or a file that is only to be read, or the bytes cannot be written; a file that was there is
-/// still there.
+/// If the path names a folder or a file that is only to be read, or the bytes cannot be written; a
+/// file that was there is still there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     match Target::of(path)? {
         Target::File { path, permissions } => replace(&path, bytes, permissions),
@@ -72,7 +72,8 @@ impl Target {
 /// As many links as a system follows.
 const MOST_LINKS: usize = 40;
 
-/// The path behind the links that a path may end in. What a process has open looks like a link and is none.
+/// The path behind the links that a path may end in. What a process has open looks like a link and
+/// is none.
 fn follow(path: &Path) -> Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -114,7 +115,8 @@ fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Resul
         std::fs::rename(&temporary, path)
     };
     write().inspect_err(|e| {
-        // What lies there is ours unless it was there before; the error that counts is the first one.
+        // What lies there is ours unless it was there before; the error that counts is the first
+        // one.
         if e.kind() != ErrorKind::AlreadyExists {
             let _ = std::fs::remove_file(&temporary);
         }
@@ -134,11 +136,12 @@ fn create(path: &Path, is_private: bool) -> Result<File> {
     options.open(path)
 }
 
-/// Makes a folder beside its place, lets `fill` put files into it, and moves it there once it is complete.
+/// Makes a folder beside its place, lets `fill` put files into it, and moves it there once it is
+/// complete.
 ///
 /// # Errors
-/// If there is something of this name already, or the folder cannot be filled; nothing is there then that was not there
-/// before.
+/// If there is something of this name already, or the folder cannot be filled; nothing is there
+/// then that was not there before.
 pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     check_free(path)?;
     let temporary = beside(path)?;
@@ -165,7 +168,8 @@ pub fn check_free(path: &Path) -> Result<()> {
     }
 }
 
-/// A name in the same folder, where a rename cannot fail half-way, that nobody else uses at this time.
+/// A name in the same folder, where a rename cannot fail half-way, that nobody else uses at this
+/// time.
 fn beside(path: &Path) -> Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     if path.file_name().is_none() {

@@ -1,11 +1,12 @@
 //! How far a rewritten graph may be from the original, derived from the original.
 //!
-//! Passes fold constants in f64 and round the result to f32 once, a relative error of at most 2^-24 of what is
-//! folded. The interpreter computes in f64, so nothing else differs. How an error travels through the graph follows
-//! from the *magnitude* of each value: what it would be if every sum had terms of one sign. An error of `c` roundings
-//! at the operands is at most `c * 2^-24 * magnitude` at a linear result, and `c` adds up where values are multiplied.
-//! ReLU, clip, sigmoid, softmax and maximum never widen a difference, so they keep the magnitude of their operand, plus
-//! what they make of nothing: a later weight is multiplied with all of the value.
+//! Passes fold constants in f64 and round the result to f32 once, a relative error of at most 2^-24
+//! of what is folded. The interpreter computes in f64, so nothing else differs. How an error
+//! travels through the graph follows from the *magnitude* of each value: what it would be if every
+//! sum had terms of one sign. An error of `c` roundings at the operands is at most
+//! `c * 2^-24 * magnitude` at a linear result, and `c` adds up where values are multiplied. ReLU,
+//! clip, sigmoid, softmax and maximum never widen a difference, so they keep the magnitude of their
+//! operand, plus what they make of nothing: a later weight is multiplied with all of the value.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use resnetc_ir::eval::{EvalError, Value, eval_node};
 use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Interpolate, PadMode, Unary};
 use resnetc_ir::{Graph, NodeId, Op};
 
-/// Roundings that one operator can contribute: its weights and its bias, twice where two passes fold in a row.
+/// Roundings that one operator can contribute: its weights and its bias, twice where two passes
+/// fold in a row.
 const ROUNDINGS: f64 = 4.0;
 
 /// The magnitude of a value, and how many roundings can have gone into it.

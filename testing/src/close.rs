@@ -1,17 +1,18 @@
 //! How far numbers are apart, where NaN and infinity are only ever near themselves.
 
-/// Whether a number is the wanted one or no further from it than is allowed. NaN is as good as NaN, an infinity is only
-/// as good as itself, and nothing is near what is allowed to be anywhere.
+/// Whether a number is the wanted one or no further from it than is allowed. NaN is as good as NaN,
+/// an infinity is only as good as itself, and nothing is near what is allowed to be anywhere.
 pub fn is_close(got: f64, want: f64, allowed: f64) -> bool {
     let is_same = got == want || got.is_nan() && want.is_nan();
     is_same || (want.is_finite() && allowed.is_finite() && (got - want).abs() <= allowed)
 }
 
-/// The greatest difference of numbers from the wanted ones, relative to the greatest of those; infinite if one is no
-/// finite number.
+/// The greatest difference of numbers from the wanted ones, relative to the greatest of those;
+/// infinite if one is no finite number.
 ///
 /// # Panics
-/// If there are not as many, or the wanted ones say nothing: all of them are near zero, or one is not finite.
+/// If there are not as many, or the wanted ones say nothing: all of them are near zero, or one is
+/// not finite.
 pub fn relative_error(
     got: impl IntoIterator<Item = f64>,
     want: impl IntoIterator<Item = f64>,

@@ -41,7 +41,8 @@ pub fn occurs(kind: OpKind) -> Occurs {
         | OpKind::Concat
         | OpKind::Transpose
         | OpKind::Identity => Occurs::Floats,
-        // Which of nearly equal floats is first, or the greatest NaN, is for tests of their own. Kernels convert nothing yet.
+        // Which of nearly equal floats is first, or the greatest NaN, is for tests of their own.
+        // Kernels convert nothing yet.
         OpKind::ReduceMax | OpKind::TopK | OpKind::Convert => Occurs::Integers,
         // Layouts are given by passes.
         OpKind::Reorder => Occurs::Never,

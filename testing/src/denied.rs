@@ -1,9 +1,10 @@
-//! Programs that the system gives no executable memory. It is a setting of a process for good, so a child has it.
+//! Programs that the system gives no executable memory. It is a setting of a process for good, so a
+//! child has it.
 
 use std::process::{Command, Output};
 
-/// What a program does that is denied executable memory; nothing, and a word on the console, where the system does not
-/// know how to deny it.
+/// What a program does that is denied executable memory; nothing, and a word on the console, where
+/// the system does not know how to deny it.
 pub fn output(command: &mut Command) -> Option<Output> {
     let output = denied(command);
     if output.is_none() {

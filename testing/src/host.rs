@@ -13,8 +13,8 @@ pub fn runs(isa: Isa) -> bool {
 
 /// Tells the console what is not tested, once a test program.
 ///
-/// The test harness holds back what `println!` and `eprintln!` print and shows it for failed tests only. What is
-/// written to standard error itself it always shows.
+/// The test harness holds back what `println!` and `eprintln!` print and shows it for failed tests
+/// only. What is written to standard error itself it always shows.
 pub fn not_run(what: &str, why: &str) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let program = std::env::args().next().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What the tests of `resnetc`'s crates share. Not published.
 //!
-//! Without the feature `compiler` it knows graphs and their values only, so that the tests of `resnetc-ir` need no compiler.
+//! Without the feature `compiler` it knows graphs and their values only, so that the tests of
+//! `resnetc-ir` need no compiler.
 
 pub mod bound;
 pub mod close;

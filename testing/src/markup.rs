@@ -1,5 +1,6 @@
-//! A strict reader of the pages that are written here, and what must hold of each of them. It takes less than a browser
-//! does: every element is closed, every attribute quoted, every `<` and `&` escaped.
+//! A strict reader of the pages that are written here, and what must hold of each of them. It takes
+//! less than a browser does: every element is closed, every attribute quoted, every `<` and `&`
+//! escaped.
 
 use std::collections::{BTreeMap, BTreeSet};
 

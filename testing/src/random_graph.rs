@@ -1,8 +1,9 @@
 //! Random small graphs that look like pieces of convolutional networks.
 //!
-//! Every graph is valid; all operators and the patterns that passes look for occur: batch normalization behind a
-//! convolution, per-channel constant chains, identity and projection shortcuts, channels-last detours, groups of channels,
-//! explicit padding, option-A shortcuts, classifier heads.
+//! Every graph is valid; all operators and the patterns that passes look for occur: batch
+//! normalization behind a convolution, per-channel constant chains, identity and projection
+//! shortcuts, channels-last detours, groups of channels, explicit padding, option-A shortcuts,
+//! classifier heads.
 //!
 //! ```ignore
 //! proptest! {
@@ -225,8 +226,8 @@ impl Builder {
         }
     }
 
-    /// The current value as a picture of few channels, as a block may square their number.
-    fn picture(&mut self) -> [usize; 4] {
+    /// The current value as an image of few channels, as a block may square their number.
+    fn image(&mut self) -> [usize; 4] {
         let mut shape = self.shape();
         if shape.len() != 4 {
             shape.resize(4.max(shape.len()), 1);
@@ -264,7 +265,7 @@ impl Builder {
 
     /// A plain convolution of the current value.
     fn convolve(&mut self, window: Window, filters: usize, groups: usize, bias: bool) {
-        let [_, c, _, _] = self.picture();
+        let [_, c, _, _] = self.image();
         let [r, s] = window.kernel;
         let mut more = vec![self.constant(&[filters, c / groups, r, s])];
         if bias {
@@ -274,7 +275,7 @@ impl Builder {
     }
 
     fn conv(&mut self) {
-        let [_, c, h, w] = self.picture();
+        let [_, c, h, w] = self.image();
         let divisors: Vec<usize> = (1..=c).filter(|g| c % g == 0).collect();
         let groups = self.dice.pick(&divisors);
         let per_group = self.dice.between(1, (20 / groups).clamp(1, 4));
@@ -297,7 +298,7 @@ impl Builder {
     }
 
     fn fused_conv(&mut self) {
-        let [n, c, h, w] = self.picture();
+        let [n, c, h, w] = self.image();
         let (window, filters) = (self.same_window(1), self.dice.between(1, 20));
         let [r, s] = window.kernel;
         let bias = self.dice.coin();
@@ -332,7 +333,7 @@ impl Builder {
 
     /// A convolution with a projection of the value that it reads, or of its main branch's start.
     fn projected_conv(&mut self) {
-        let [_, c, h, w] = self.picture();
+        let [_, c, h, w] = self.image();
         let (window, filters) = (self.dice.window([h, w]), self.dice.between(1, 20));
         let (bias, biased) = (self.dice.coin(), self.dice.coin());
         let projected = self.current;
@@ -349,20 +350,20 @@ impl Builder {
     }
 
     fn max_pool(&mut self) {
-        let [_, _, h, w] = self.picture();
+        let [_, _, h, w] = self.image();
         let pool = Pool { window: self.dice.pool_window([h, w]), ceil_mode: self.dice.coin() };
         self.apply(Op::MaxPool(pool), &[]);
     }
 
     fn average_pool(&mut self) {
-        let [_, _, h, w] = self.picture();
+        let [_, _, h, w] = self.image();
         let pool = Pool { window: self.dice.pool_window([h, w]), ceil_mode: self.dice.coin() };
         let count_include_pad = self.dice.coin();
         self.apply(Op::AveragePool { pool, count_include_pad }, &[]);
     }
 
     fn global_average_pool(&mut self) {
-        self.picture();
+        self.image();
         self.apply(Op::GlobalAveragePool, &[]);
     }
 }
@@ -371,7 +372,7 @@ impl Builder {
 impl Builder {
     fn batch_norm(&mut self) {
         if self.shape().len() < 2 {
-            self.picture();
+            self.image();
         }
         let c = [self.shape()[1]];
         let more = [self.constant(&c), self.constant(&c), self.constant(&c), self.positive(&c)];
@@ -395,9 +396,9 @@ impl Builder {
         self.dice.pick(&[Binary::Add, Binary::Sub, Binary::Mul, Binary::Div])
     }
 
-    /// An operation with one constant number a channel of a picture.
+    /// An operation with one constant number a channel of an image.
     fn per_channel(&mut self) {
-        let [_, c, _, _] = self.picture();
+        let [_, c, _, _] = self.image();
         let shape = match self.dice.coin() {
             true => vec![c, 1, 1],
             false => vec![1, c, 1, 1],
@@ -443,15 +444,16 @@ impl Builder {
 /// Operators that move elements.
 impl Builder {
     fn channels_last_mean(&mut self) {
-        self.picture();
+        self.image();
         self.apply(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[]);
         let keep_dims = self.dice.coin();
         self.apply(Op::ReduceMean { axes: vec![1, 2], keep_dims }, &[]);
     }
 
-    /// Groups of channels, moved and scaled as by a group normalization; now and then as a picture again.
+    /// Groups of channels, moved and scaled as by a group normalization; now and then as an image
+    /// again.
     fn grouped(&mut self) {
-        let [n, c, h, w] = self.picture();
+        let [n, c, h, w] = self.image();
         let divisors: Vec<usize> = (1..=c).filter(|g| c % g == 0).collect();
         let groups = self.dice.pick(&divisors);
         self.apply(Op::Reshape { shape: vec![n, groups, c / groups * h * w] }, &[]);
@@ -471,7 +473,7 @@ impl Builder {
     }
 
     fn channels_last_detour(&mut self) {
-        self.picture();
+        self.image();
         self.apply(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[]);
         self.unary();
         self.apply(Op::Transpose { perm: vec![0, 3, 1, 2] }, &[]);
@@ -500,9 +502,9 @@ impl Builder {
         self.apply(Op::Pad { before, after, mode }, &[]);
     }
 
-    /// Explicit zero padding of a picture that a convolution could do itself.
+    /// Explicit zero padding of an image that a convolution could do itself.
     fn pad_conv(&mut self) {
-        self.picture();
+        self.image();
         let (before, after) = (vec![0, 0, 1, self.dice.between(0, 2)], vec![0, 0, 1, 2]);
         self.apply(Op::Pad { before, after, mode: PadMode::Constant(0.0) }, &[]);
         self.conv();
@@ -525,7 +527,7 @@ impl Builder {
     /// An axis, and `count` positions on it.
     fn positions(&mut self, count: usize) -> (usize, Vec<usize>) {
         if self.shape().is_empty() {
-            self.picture();
+            self.image();
         }
         let axis = self.dice.between(0, self.shape().len() - 1);
         let last = self.shape()[axis] - 1;
@@ -562,7 +564,7 @@ impl Builder {
 
     fn concat(&mut self) {
         if self.shape().is_empty() {
-            self.picture();
+            self.image();
         }
         let axis = self.dice.between(0, self.shape().len() - 1);
         let mut more_shape = self.shape();
@@ -575,9 +577,9 @@ impl Builder {
     fn reshape(&mut self) {
         match self.dice.between(0, 2) {
             0 => drop(self.matrix()),
-            1 => drop(self.picture()),
+            1 => drop(self.image()),
             _ => {
-                let [n, c, h, w] = self.picture();
+                let [n, c, h, w] = self.image();
                 self.apply(Op::Reshape { shape: vec![n, c, h * w] }, &[]);
             }
         }
@@ -618,7 +620,7 @@ impl Builder {
     }
 
     fn batched_matmul(&mut self) {
-        let [_, c, _, w] = self.picture();
+        let [_, c, _, w] = self.image();
         let n = self.dice.between(1, 4);
         let batch = if self.dice.coin() { c } else { 1 };
         let weights = self.constant(&[batch, w, n]);
@@ -627,7 +629,7 @@ impl Builder {
 
     fn softmax(&mut self) {
         if self.shape().is_empty() {
-            self.picture();
+            self.image();
         }
         let axis = self.dice.between(0, self.shape().len() - 1);
         self.apply(Op::Softmax { axis }, &[]);

@@ -4,8 +4,9 @@ use crate::close::{greatest, relative_error};
 use resnetc::isa::ISAS;
 use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 
-/// Error allowed relative to the largest output. A chain of depth n of f32 sums errs by about sqrt(n) * 2^-24; the
-/// deepest of these networks has 20 layers of up to 576 terms, and measured errors stay below 5e-7.
+/// Error allowed relative to the largest output. A chain of depth n of f32 sums errs by about
+/// sqrt(n) * 2^-24; the deepest of these networks has 20 layers of up to 576 terms, and measured
+/// errors stay below 5e-7.
 pub const TOLERANCE: f64 = 5e-6;
 
 /// The instruction sets that this machine runs, the narrowest first. What it cannot run is said.

@@ -14,7 +14,8 @@ pub fn iota(shape: &[usize]) -> Value {
     Value::new(shape.to_vec(), (0..elements).map(|i| i as f64).collect())
 }
 
-/// Whether two values agree to `tolerance`, relative to elements beyond 1; NaN and infinities agree with themselves only.
+/// Whether two values agree to `tolerance`, relative to elements beyond 1; NaN and infinities agree
+/// with themselves only.
 pub fn close(a: &Value, b: &Value, tolerance: f64) -> bool {
     let near = |(a, b): (&f64, &f64)| {
         let is_near = a.is_finite() && (a - b).abs() <= tolerance * a.abs().max(1.0);

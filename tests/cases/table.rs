@@ -18,8 +18,8 @@ pub(crate) enum Within {
     Rounding,
     /// 2e-2 of the output's greatest value: half precision, which is computed in f32 here.
     Half,
-    /// One step of this size, of quantized results: a value that falls on the middle between two steps is rounded to
-    /// either.
+    /// One step of this size, of quantized results: a value that falls on the middle between two
+    /// steps is rounded to either.
     Step(f64),
     /// A part of the output's greatest value: networks that quantize inside and end in floats.
     Part(f64),
@@ -168,7 +168,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "mask_and_shift",
-        wanted: "inputs of bool and int64 beside a picture, and an output of int64",
+        wanted: "inputs of bool and int64 beside an image, and an output of int64",
         within: Within::Rounding,
     },
     Case {
@@ -183,7 +183,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "floats_to_integers",
-        wanted: "pictures that come out as bytes, and numbers towards zero",
+        wanted: "images that come out as bytes, and numbers towards zero",
         within: Within::Step(1.0),
     },
     Case {
@@ -203,12 +203,12 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "uint8_channels_last",
-        wanted: "bytes of pictures as they lie in files, scaled inside",
+        wanted: "bytes of images as they lie in files, scaled inside",
         within: Within::Rounding,
     },
     Case {
         name: "uint8_input",
-        wanted: "bytes of pictures, scaled inside",
+        wanted: "bytes of images, scaled inside",
         within: Within::Rounding,
     },
 ];

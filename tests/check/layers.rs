@@ -75,7 +75,8 @@ fn of_all_layers_that_are_off_the_wrong_one_is_named() {
     }
 }
 
-/// A convolution whose error is within the tolerance, and a difference that makes it a hundred times larger.
+/// A convolution whose error is within the tolerance, and a difference that makes it a hundred
+/// times larger.
 const AMPLIFIED: &str = r#"
     %0 = input : f32[1, 16, 4, 4] "x"
     %1 = constant fill=0.0625 : f32[16, 16, 1, 1] "mean.weight"
@@ -111,7 +112,8 @@ fn a_layer_that_is_off_by_what_came_before_it_is_not_accused() {
     assert_eq!(report.guilty.map(|s| s.layer.name), Some("mean".to_owned()));
 }
 
-/// Wrong only where a value is not also an output: as a plan would be that gives its place away too early.
+/// Wrong only where a value is not also an output: as a plan would be that gives its place away too
+/// early.
 fn overwrites(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     if graph.outputs().len() == 1 && graph.len() > 10 {
         let output = graph.outputs()[0].node;

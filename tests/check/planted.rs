@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use resnetc::compile::compile_scheduled;
 use resnetc::ir::op::{Activation, Conv, Unary};
 use resnetc::ir::{Graph, NodeId, Op, Patch};
-use resnetc::passes::{NearMisses, Need, Pass, Rewrite, Stage, Step, Sweeps, pipeline};
+use resnetc::passes::{NearMisses, Need, Pass, PipelineStep, Rewrite, Stage, Sweeps, pipeline};
 use resnetc::{Compiler, Error, Model, Network, Options};
 
 /// Two threads at most, whatever the machine has: tests run beside each other.
@@ -35,7 +35,8 @@ pub(crate) fn relus(graph: &Graph) -> Vec<String> {
 /// The wrong pass's name.
 pub(crate) const WRONG: &str = "relu_to_clip";
 
-/// Writes every ReLU as a clip without an upper limit, which is right, but for the `BAD`-th, which gets one.
+/// Writes every ReLU as a clip without an upper limit, which is right, but for the `BAD`-th, which
+/// gets one.
 fn relu_to_clip<const BAD: usize>(_: &Graph) -> Rewrite {
     let mut seen = 0;
     Box::new(move |graph: &Graph, node: NodeId, _: &mut NearMisses| {
@@ -55,10 +56,10 @@ fn relu_to_clip<const BAD: usize>(_: &Graph) -> Rewrite {
 }
 
 /// The pipeline with a pass that spoils the `BAD`-th ReLU, somewhere in the middle.
-pub(crate) fn wrong_pipeline<const BAD: usize>(need: Need) -> Vec<Step> {
+pub(crate) fn wrong_pipeline<const BAD: usize>(need: Need) -> Vec<PipelineStep> {
     let pass =
         Pass { name: WRONG, doc: "wrong on purpose", sweep: relu_to_clip::<BAD>, measure: None };
-    let step = Step { pass, sweeps: Sweeps::Once, need, stage: Stage::Fused };
+    let step = PipelineStep { pass, sweeps: Sweeps::Once, need, stage: Stage::Fused };
     let mut steps = pipeline().to_vec();
     let at = steps.iter().position(|s| s.pass.name == "fuse_residual").expect("a pass");
     steps.insert(at, step);
@@ -94,7 +95,8 @@ pub(crate) fn forgets_activation(graph: Graph, options: &Options) -> Result<Mode
     })
 }
 
-/// A kernel that is wrong for every convolution of more than a pixel, whether anything is fused into it or not.
+/// A kernel that is wrong for every convolution of more than a pixel, whether anything is fused
+/// into it or not.
 pub(crate) fn wrong_everywhere(graph: Graph, options: &Options) -> Result<Model, Error> {
     compile_wrongly(graph, options, |_, _, conv| {
         let wrong = conv.window.kernel != [1, 1];

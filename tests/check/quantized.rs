@@ -1,5 +1,5 @@
-//! Quantized networks, where a value on the middle between two steps may go to either: right ones pass, and what is wrong
-//! is found by the same tolerance as anywhere else.
+//! Quantized networks, where a value on the middle between two steps may go to either: right ones
+//! pass, and what is wrong is found by the same tolerance as anywhere else.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,8 @@ use resnetc::{Compiler, Error, Model, Network, Options};
 
 use crate::planted::*;
 
-/// Networks of `tests/cases` that round, as exporters and ONNX Runtime write them, channels last among them.
+/// Networks of `tests/cases` that round, as exporters and ONNX Runtime write them, channels last
+/// among them.
 const ROUNDING: &[&str] = &[
     "onnx_runtime_saved_dynamic",
     "onnx_runtime_saved_qdq",
@@ -128,7 +129,8 @@ fn wrong_layers_of_quantized_networks_are_named() {
     assert!(found.iter().all(|&n| n > 0), "{found:?}");
 }
 
-/// Half a step between two roundings: all that is on a tie may go to either side, and nothing else may.
+/// Half a step between two roundings: all that is on a tie may go to either side, and nothing else
+/// may.
 const TIES: &str = r#"
     %0 = input : f32[1, 16, 4, 4] "x"
     %1 = relu(%0) "positive"
@@ -212,8 +214,8 @@ fn nobody_is_blamed_at_a_tolerance_that_no_f32_can_hold() {
     }
 }
 
-/// A convolution whose weights are quantized in the graph, as training with quantization in mind leaves them. The greatest
-/// one lies on 127.5 steps, or in f32 just there.
+/// A convolution whose weights are quantized in the graph, as training with quantization in mind
+/// leaves them. The greatest one lies on 127.5 steps, or in f32 just there.
 fn weights_quantized_in_the_graph(seed: u32) -> Network {
     let weight = |i: u32| ((i * 7919 + seed * 104_729) % 1009) as f32 / 1009.0 - 0.4;
     let weights: Vec<f32> = (0..8 * 4 * 9).map(weight).collect();

@@ -49,8 +49,8 @@ fn a_fused_layer_goes_through_a_file_and_is_still_wrong() {
     assert_eq!(again.found, case.found, "the same kernel on the same values");
 }
 
-/// A layer that is taken out, described anew and fused again is computed by the same kernel: the result is the same
-/// bits.
+/// A layer that is taken out, described anew and fused again is computed by the same kernel: the
+/// result is the same bits.
 #[test]
 fn a_layer_alone_gives_the_bits_that_it_gives_in_its_network() {
     // With the finest tolerance that there is, rounding is what the first convolution is guilty of.

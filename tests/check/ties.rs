@@ -1,5 +1,5 @@
-//! Comparisons and orders: where what they compare is nearly equal, right networks may go either way, and wrong ones are
-//! still found.
+//! Comparisons and orders: where what they compare is nearly equal, right networks may go either
+//! way, and wrong ones are still found.
 
 use resnetc::check::{Check, CheckReport, Subject, random_values};
 use resnetc::compile::compile_scheduled;
@@ -9,8 +9,9 @@ use resnetc::{Compiler, Error, Model, Network, Options};
 
 use crate::planted::options;
 
-/// The weighted sum of the channels of "x", computed as it stands and in thirds; or, for what is far apart, another one.
-/// Both are compared and put in order, and something is computed of what comes out.
+/// The weighted sum of the channels of "x", computed as it stands and in thirds; or, for what is
+/// far apart, another one. Both are compared and put in order, and something is computed of what
+/// comes out.
 fn sums(is_near: bool) -> Network {
     let mut graph = Graph::new();
     let x = graph.input("x", [1, 8, 9, 9]);

@@ -1,5 +1,5 @@
-//! Every form of access at every boundary of its displacement, and every pointer moved by every boundary of an immediate:
-//! executed, on the CPU and on the processor of these tests.
+//! Every form of access at every boundary of its displacement, and every pointer moved by every
+//! boundary of an immediate: executed, on the CPU and on the processor of these tests.
 
 use resnetc::Isa;
 use resnetc::codegen::machine::Cranelift;
@@ -26,8 +26,8 @@ const FORMS: [Form; 5] =
 /// Bytes between the results of two turns.
 const STEP: i32 = 64;
 
-/// Moves a pointer by a number and accesses the place that it came from, for one number after another. Each turn leaves a
-/// result of its own.
+/// Moves a pointer by a number and accesses the place that it came from, for one number after
+/// another. Each turn leaves a result of its own.
 fn program(target: Target, form: Form, numbers: &[i32]) -> Program {
     let mut b = Builder::new("addresses", target, 2);
     let (v, there) = (b.vector(), b.number(0));

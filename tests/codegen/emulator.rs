@@ -1,6 +1,6 @@
 //! The emulator's own promises.
 
-use resnetc::codegen::emulate::{EmulateError, Fault, Memory, emulate, emulate_region};
+use resnetc::codegen::emulate::{EmulateError, EmulatedMemory, Fault, emulate, emulate_region};
 use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::*;
 
@@ -10,7 +10,7 @@ fn one(inst: Inst) -> Program {
 
 #[test]
 fn accesses_outside_and_in_between_are_named() {
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let buffer = memory.add(vec![1.0; 16]);
     memory.add(vec![2.0; 16]);
     let mut run = |offset: i32| {
@@ -39,7 +39,7 @@ fn accesses_outside_and_in_between_are_named() {
 
 #[test]
 fn what_was_never_written_is_nan() {
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let buffer = memory.add(vec![1.0; 8]);
     let store = Inst::Store { dst: P(0).at(0), src: V(3) };
     emulate(&one(store), &[buffer], &mut memory, false).unwrap();
@@ -50,7 +50,7 @@ fn what_was_never_written_is_nan() {
 fn a_multiply_add_rounds_as_often_as_asked() {
     let (a, b, c) = (1.0 + f32::EPSILON, 1.0 - f32::EPSILON, -1.0);
     for (fused, want) in [(false, a * b + c), (true, a.mul_add(b, c))] {
-        let mut memory = Memory::new();
+        let mut memory = EmulatedMemory::new();
         let buffer = memory.add([[a; 8], [b; 8], [c; 8]].concat());
         let mut program = one(Inst::MultiplyAdd { acc: V(2), a: V(0), b: V(1) });
         let load = |i: u8| Inst::Load { dst: V(i), src: P(0).at((32 * i32::from(i)).into()) };
@@ -63,7 +63,7 @@ fn a_multiply_add_rounds_as_often_as_asked() {
 
 #[test]
 fn powers_of_two_are_exact_and_nothing_gives_nan() {
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let values: Vec<f32> =
         (-128..=127).map(|n| n as f32).chain([f32::NAN, f32::MAX, -1e9, f32::INFINITY]).collect();
     let buffer = memory.add(values.iter().flat_map(|&v| [v; 8]).collect());
@@ -80,7 +80,7 @@ fn powers_of_two_are_exact_and_nothing_gives_nan() {
 
 #[test]
 fn exponents_are_exact() {
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let normal = (-126..=127).flat_map(|n| {
         let power = (f64::from(n)).exp2() as f32;
         [(power, n as f32), (power.next_up(), n as f32), ((power * 2.0).next_down(), n as f32)]
@@ -100,7 +100,7 @@ fn exponents_are_exact() {
 #[test]
 fn regions_that_do_not_fit_are_refused() {
     let kernels = [one(Inst::Advance { pointer: P(0), bytes: 4 })];
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let base = memory.add(vec![0.0]);
     let mut run = |kernel, base_number, level, chunk| {
         let args =

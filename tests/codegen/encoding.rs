@@ -33,7 +33,8 @@ fn target() -> impl Strategy<Value = Target> {
     prop_oneof![Just(Target::V128), Just(Target::AVX2), Just(Target::AVX512)]
 }
 
-/// All numbers at and around the limits of short forms: bytes, bytes times the size of what is accessed (EVEX), and of 32 bits.
+/// All numbers at and around the limits of short forms: bytes, bytes times the size of what is
+/// accessed (EVEX), and of 32 bits.
 pub(crate) fn boundaries() -> Vec<i32> {
     let around = |limit: i32| (-5..=5).filter_map(move |d| limit.checked_add(d));
     let sizes = [1, 4, 8, 16, 32, 64];
@@ -42,7 +43,8 @@ pub(crate) fn boundaries() -> Vec<i32> {
     all.collect::<BTreeSet<i32>>().into_iter().collect()
 }
 
-/// One instruction and how it should read. Registers differ where the encoder would otherwise choose otherwise.
+/// One instruction and how it should read. Registers differ where the encoder would otherwise
+/// choose otherwise.
 fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Inst, String) {
     let letter = ['x', 'y', 'z'][target.lanes / 8];
     let [d, a, b] = v.map(|n| format!("{letter}mm{n}"));
@@ -121,7 +123,8 @@ const SIZED: [usize; 9] = [0, 1, 2, 3, 13, 14, 15, 17, 18];
 
 #[test]
 fn displacements_and_immediates_read_as_asked() {
-    // Of the registers some have encodings of their own: rbp and r13 have no form without displacement, r12 takes a byte more.
+    // Of the registers some have encodings of their own: rbp and r13 have no form without
+    // displacement, r12 takes a byte more.
     let pointers = [0, 6, 10, 11, 12];
     for target in [Target::V128, Target::AVX2, Target::AVX512] {
         for (inst, p) in SIZED.into_iter().flat_map(|inst| pointers.map(|p| (inst, p))) {

@@ -1,10 +1,10 @@
-//! A small x86-64 processor: runs the instructions that the encoder uses on the emulator's checked memory, so that
-//! AVX-512 and AMX code is executed on machines without them.
+//! A small x86-64 processor: runs the instructions that the encoder uses on the emulator's checked
+//! memory, so that AVX-512 and AMX code is executed on machines without them.
 //!
 //! Source: Intel, "Intel 64 and IA-32 Architectures Software Developer's Manual", volume 2.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
-use resnetc::codegen::emulate::Memory;
+use resnetc::codegen::emulate::EmulatedMemory;
 use resnetc::codegen::x64::Encoded;
 
 type Vector = [u32; 16];
@@ -32,11 +32,11 @@ struct Processor<'a> {
     /// Nothing while they are not configured.
     tiles: Option<[Tile; 8]>,
     zero: bool,
-    memory: &'a mut Memory,
+    memory: &'a mut EmulatedMemory,
 }
 
 /// Calls `function` as a System V caller does.
-pub(crate) fn call(function: &Encoded, args: &[u64], memory: &mut Memory) {
+pub(crate) fn call(function: &Encoded, args: &[u64], memory: &mut EmulatedMemory) {
     let mut bytes = function.bytes.clone();
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     let words =
@@ -258,7 +258,8 @@ impl Processor<'_> {
             Vpmaxsd => self.write(i, |l| (a[l] as i32).max(b[l] as i32) as u32),
             Vpminsd => self.write(i, |l| (a[l] as i32).min(b[l] as i32) as u32),
             Vpternlogd => {
-                // Three bits, the first operand's the highest, say which of the immediate's is the result.
+                // Three bits, the first operand's the highest, say which of the immediate's is the
+                // result.
                 let bit =
                     |l: usize, n: u32| [d, a, b].iter().fold(0, |at, x| at << 1 | x[l] >> n & 1);
                 let table = u32::from(i.immediate8());

@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, TestRunner};
 use resnetc::Isa;
 use resnetc::codegen::clif;
 use resnetc::codegen::code::{Bases, CodeSpace};
-use resnetc::codegen::emulate::{Memory, emulate_region};
+use resnetc::codegen::emulate::{EmulatedMemory, emulate_region};
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
@@ -121,7 +121,7 @@ fn values(base: u32) -> Vec<f32> {
 }
 
 fn emulated(region: &Region, kernels: &[Program]) -> Vec<Vec<f32>> {
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let bases: Vec<u64> = (0..BASES).map(|b| memory.add(values(b))).collect();
     for chunk in 0..region.chunk_count() {
         emulate_region(region, kernels, &bases, chunk, &mut memory, true).unwrap();
@@ -147,8 +147,8 @@ fn the_driver_agrees_with_the_emulator() {
             got.iter_mut().enumerate().for_each(|(i, b)| bases.set(i, b.as_mut_ptr().cast()));
             assert_eq!(space.region(i).unwrap().chunks, region.chunk_count());
             for chunk in 0..region.chunk_count() + 2 {
-                // SAFETY: the emulator has run the same region on buffers of the same sizes and found every access
-                // inside; the chunks past the last do nothing.
+                // SAFETY: the emulator has run the same region on buffers of the same sizes and
+                // found every access inside; the chunks past the last do nothing.
                 unsafe { space.run_chunk(i, &bases, chunk) };
             }
             prop_assert_eq!(&got, &want, "{:?}", region);
@@ -197,7 +197,8 @@ fn dumps_are_kept_on_request_only() {
     }
 }
 
-/// How many bytes of this process are executable. (The system joins mappings, so that their number says little.)
+/// How many bytes of this process are executable. (The system joins mappings, so that their number
+/// says little.)
 #[cfg(target_os = "linux")]
 fn executable_bytes() -> u64 {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();

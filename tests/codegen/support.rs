@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use resnetc::Isa;
 use resnetc::codegen::code::{Bases, CodeSpace};
-use resnetc::codegen::emulate::{Memory, emulate};
+use resnetc::codegen::emulate::{EmulatedMemory, emulate};
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
@@ -22,8 +22,9 @@ pub(crate) enum Given {
     Count(u32),
 }
 
-/// The arguments in the emulator's memory: each buffer's address, or 0; and what the program is given.
-fn place(given: &[Given], memory: &mut Memory) -> (Vec<u64>, Vec<u64>) {
+/// The arguments in the emulator's memory: each buffer's address, or 0; and what the program is
+/// given.
+fn place(given: &[Given], memory: &mut EmulatedMemory) -> (Vec<u64>, Vec<u64>) {
     given
         .iter()
         .map(|g| match g {
@@ -36,21 +37,22 @@ fn place(given: &[Given], memory: &mut Memory) -> (Vec<u64>, Vec<u64>) {
         .unzip()
 }
 
-fn buffers(addresses: &[u64], memory: &Memory) -> Vec<Vec<f32>> {
+fn buffers(addresses: &[u64], memory: &EmulatedMemory) -> Vec<Vec<f32>> {
     addresses.iter().filter(|&&a| a != 0).map(|&a| memory.buffer(a).to_vec()).collect()
 }
 
 /// Runs `program` in the emulator; the buffers afterwards.
 pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<Vec<f32>> {
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let (addresses, args) = place(given, &mut memory);
     emulate(program, &args, &mut memory, fused).unwrap_or_else(|e| panic!("{e}\n{program}"));
     buffers(&addresses, &memory)
 }
 
-/// Encodes `program` for x86-64 and runs the code on the processor of these tests; the buffers afterwards.
+/// Encodes `program` for x86-64 and runs the code on the processor of these tests; the buffers
+/// afterwards.
 pub(crate) fn processed(program: &Program, given: &[Given]) -> Vec<Vec<f32>> {
-    let mut memory = Memory::new();
+    let mut memory = EmulatedMemory::new();
     let (addresses, args) = place(given, &mut memory);
     processor::call(&x64::encode(program).unwrap(), &args, &mut memory);
     buffers(&addresses, &memory)
@@ -87,7 +89,8 @@ pub(crate) fn compiled(
     for (i, buffer) in buffers.iter_mut().enumerate() {
         bases.set(i, buffer.as_mut_ptr().cast());
     }
-    // SAFETY: the emulator has run the same program on buffers of the same sizes and found every access inside.
+    // SAFETY: the emulator has run the same program on buffers of the same sizes and found every
+    // access inside.
     unsafe { space.run_chunk(0, &bases, 0) };
     Ok(buffers)
 }

@@ -1,5 +1,5 @@
-//! Integers and tiles: the emulator against the CPU where it has tiles, against the processor of these tests everywhere, bit
-//! for bit; and against plain arithmetic.
+//! Integers and tiles: the emulator against the CPU where it has tiles, against the processor of
+//! these tests everywhere, bit for bit; and against plain arithmetic.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -23,8 +23,8 @@ fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(value(), n)
 }
 
-/// A sum and two factors to that sum, rows further apart than they are long; and in place of the first sums' rows what the
-/// instructions on integers make of the factors' first rows.
+/// A sum and two factors to that sum, rows further apart than they are long; and in place of the
+/// first sums' rows what the instructions on integers make of the factors' first rows.
 fn product(spread: usize) -> Program {
     let mut b = Builder::new("product", Target::AMX, 4);
     let t = b.tiles(3);
@@ -72,7 +72,8 @@ fn given(spread: usize, [sum, a, b]: [Vec<f32>; 3]) -> Vec<Given> {
     [sum, a, b, result].map(|values| Given::Buffer { values, start: 0 }).into()
 }
 
-/// Whether the processor of these tests, and the CPU if it can, leave the buffers with the emulator's bits.
+/// Whether the processor of these tests, and the CPU if it can, leave the buffers with the
+/// emulator's bits.
 fn agree(program: &Program, given: &[Given]) -> Result<(), TestCaseError> {
     let bits = |buffers: Vec<Vec<f32>>| -> Vec<Vec<u32>> {
         buffers.into_iter().map(|b| b.into_iter().map(f32::to_bits).collect()).collect()
@@ -90,7 +91,8 @@ fn agree(program: &Program, given: &[Given]) -> Result<(), TestCaseError> {
 /// Values of each buffer of a random program, which addresses it from its middle.
 const BUFFER: usize = 2048;
 
-/// Any instructions on integers and tiles, with any registers. Nothing computes with what may be NaN, so every bit counts.
+/// Any instructions on integers and tiles, with any registers. Nothing computes with what may be
+/// NaN, so every bit counts.
 fn random(dice: &[u32]) -> Program {
     let mut dice = dice.iter().map(|&n| n as usize);
     let mut roll = |sides: usize| dice.next().unwrap_or(0) % sides;

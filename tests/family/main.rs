@@ -1,4 +1,5 @@
-//! The family of networks: every description against PyTorch's numbers, every built-in name against published ones.
+//! The family of networks: every description against PyTorch's numbers, every built-in name against
+//! published ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -261,7 +262,8 @@ fn a_bottleneck_needs_the_weights_that_the_paper_counts() {
     assert_eq!(convolutions(basic, "layer1.1."), 1_179_648);
 }
 
-/// Identity shortcuts have no weights, so a plain network has as many as its residual twin with shortcut A.
+/// Identity shortcuts have no weights, so a plain network has as many as its residual twin with
+/// shortcut A.
 #[test]
 fn shortcuts_without_weights_have_none() {
     for (plain, residual) in [("plain34", "resnet34_a"), ("cifar_plain56", "cifar_resnet56")] {

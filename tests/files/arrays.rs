@@ -180,7 +180,8 @@ fn safetensors_keep_every_type() {
 }
 
 proptest! {
-    /// Whatever the bits are, an array is read as it was written, bfloat16 as the floats that they are.
+    /// Whatever the bits are, an array is read as it was written, bfloat16 as the floats that they
+    /// are.
     #[test]
     fn arrays_read_back(
         dtype in prop::sample::select(&DType::ALL[..]),

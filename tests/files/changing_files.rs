@@ -1,5 +1,5 @@
-//! Files that are written over in place while they are loaded: what comes of it is one of the files, or an error; never a
-//! mixture, and never a signal, which would end this program.
+//! Files that are written over in place while they are loaded: what comes of it is one of the
+//! files, or an error; never a mixture, and never a signal, which would end this program.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, Write};
@@ -25,7 +25,8 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// A few convolutions, whose constants are large enough to be read piece by piece; the same for a seed.
+/// A few convolutions, whose constants are large enough to be read piece by piece; the same for a
+/// seed.
 fn network(seed: usize) -> Graph {
     let mut graph = Graph::new();
     let mut value = graph.input("x", [1, 64, 4, 4]);
@@ -88,7 +89,8 @@ fn replaced(file: &Path, bytes: &[u8]) {
     fs::rename(beside, file).expect("the same folder");
 }
 
-/// Loads over and over while `file` is made one and the other of `states`; returns how often that went well.
+/// Loads over and over while `file` is made one and the other of `states`; returns how often that
+/// went well.
 fn load_while_written(
     file: &Path,
     states: [&[u8]; 2],

@@ -1,8 +1,9 @@
-//! Files that are wrong on purpose, and a few that are right, one folder for each kind of file. Those whose names begin
-//! with `ok-` are accepted; all others are refused with a reason, without a panic, an endless loop or much memory.
+//! Files that are wrong on purpose, and a few that are right, one folder for each kind of file.
+//! Those whose names begin with `ok-` are accepted; all others are refused with a reason, without a
+//! panic, an endless loop or much memory.
 //!
-//! Some were written for a rule that they break, which is their name; others were found by fuzzing (`fuzz/`), which starts
-//! from these folders.
+//! Some were written for a rule that they break, which is their name; others were found by fuzzing
+//! (`fuzz/`), which starts from these folders.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Batches that were burnt into a reshape: taken apart where pictures are known to be apart, refused elsewhere.
+//! Batches that were burnt into a reshape: taken apart where images are known to be apart, refused
+//! elsewhere.
 
 use resnetc::import::ImportError;
 use resnetc::import::onnx::{self, Bindings};
@@ -8,7 +9,7 @@ use resnetc_ir::eval::{Value, eval};
 use crate::model::Attr::Ints;
 use crate::model::Model;
 
-/// A network whose reshape was traced with one picture.
+/// A network whose reshape was traced with one image.
 fn burnt(between: impl Fn(Model) -> Model) -> Model {
     let model = Model::new(&[-1, 3, 5, 5])
         .weights("w", &[4, 3, 3, 3])
@@ -39,7 +40,7 @@ fn every_picture_of_a_batch_gets_its_own_answer() {
     };
     let data: Vec<f64> = (0..3 * 75).map(|i| f64::from(i * 37 % 101) - 50.0).collect();
     let together = run(&data);
-    let apart: Vec<f64> = data.chunks(75).flat_map(|picture| run(picture).data).collect();
+    let apart: Vec<f64> = data.chunks(75).flat_map(|image| run(image).data).collect();
     assert_eq!((together.shape, together.data), (vec![3, 2], apart));
 }
 

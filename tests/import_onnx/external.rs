@@ -47,7 +47,7 @@ fn external_data_stays_in_the_folder() {
         assert!(text.contains("\"w\"") && text.contains("leaves the model's folder"), "{text}");
     }
     for location in [".", "data/..", "./models/../data/.."] {
-        assert!(error(external(location, "0", "8")).contains("no regular file"), "{location}");
+        assert!(error(external(location, "0", "8")).contains("not a regular file"), "{location}");
     }
     let text = error(external("absent.bin", "0", "8"));
     assert!(
@@ -59,8 +59,8 @@ fn external_data_stays_in_the_folder() {
         ("60", "8", "only 64"),
         ("18446744073709551615", "8", "only 64"),
         ("0", "9", "needs 8"),
-        ("-1", "8", "no number"),
-        ("0", "x", "no number"),
+        ("-1", "8", "not a number"),
+        ("0", "x", "not a number"),
     ] {
         let text = error(external("data.bin", offset, length));
         assert!(text.contains(part), "{text}");
@@ -135,7 +135,8 @@ mod links {
             folder.write("models/m.onnx", &model(location));
             leaves(&folder, "models/m.onnx");
         }
-        // What is before `..` does not count, whatever it is a link to: this is no file of the other folder.
+        // What is before `..` does not count, whatever it is a link to: this is not a file of the
+        // other folder.
         for location in ["inside.bin", "folder/../w.bin"] {
             folder.write("models/m.onnx", &model(location));
             assert_eq!(loads(&folder, "models/m.onnx"), Ok(()), "{location}");

@@ -29,7 +29,7 @@ impl Drop for Folder {
     }
 }
 
-/// Why a file is no model.
+/// Why a file is not a model.
 pub(crate) fn load_error(path: &Path) -> String {
     onnx::load(path, &Bindings::default()).unwrap_err().to_string()
 }

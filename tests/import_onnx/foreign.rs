@@ -35,7 +35,7 @@ fn models_of_other_formats_are_told_with_what_to_do() {
         ("k.pth", POINTER, ["Git LFS pointer", "git lfs pull"]),
         ("l.TFLITE", b"", ["TensorFlow Lite", "tf2onnx"]),
         ("m", &onnx, ["may be an ONNX model", "ends in .onnx"]),
-        ("n.onnx", b"\x89PNG\r\n", ["a picture", "classify"]),
+        ("n.onnx", b"\x89PNG\r\n", ["an image", "classify"]),
     ];
     for (name, bytes, parts) in cases {
         let path = folder.write(name, bytes);

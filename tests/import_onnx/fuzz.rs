@@ -1,4 +1,5 @@
-//! Damaged bytes give a graph or an error: no panic, no endless loop, no allocation out of proportion.
+//! Damaged bytes give a graph or an error: no panic, no endless loop, no allocation out of
+//! proportion.
 
 use std::path::Path;
 

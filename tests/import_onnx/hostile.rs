@@ -30,7 +30,7 @@ fn other_files_are_told_in_one_line() {
     }
     let text = load_error(&folder.0.join("absent.onnx"));
     assert!(text.contains("absent.onnx: reading failed"), "{text}");
-    assert!(load_error(&folder.0).contains("no regular file"));
+    assert!(load_error(&folder.0).contains("not a regular file"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Small files that ask for much: the limits of `resnetc::import::limits`, and messages that stay short and harmless.
+//! Small files that ask for much: the limits of `resnetc::import::limits`, and messages that stay
+//! short and harmless.
 
 use std::fs::File;
 

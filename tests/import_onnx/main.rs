@@ -1,5 +1,5 @@
-//! ONNX files are imported to what they mean, or refused. Those in `tests/fixtures` are compared with their frameworks in
-//! `tests/fixtures/main.rs`.
+//! ONNX files are imported to what they mean, or refused. Those in `tests/fixtures` are compared
+//! with their frameworks in `tests/fixtures/main.rs`.
 
 mod batch;
 mod external;

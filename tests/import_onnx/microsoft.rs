@@ -1,5 +1,5 @@
-//! ONNX Runtime's own operators, where `tests/cases` has no numbers of ONNX Runtime's: it has no kernel for some of them
-//! on CPUs, and others are refused.
+//! ONNX Runtime's own operators, where `tests/cases` has no numbers of ONNX Runtime's: it has no
+//! kernel for some of them on CPUs, and others are refused.
 
 use resnetc::import::onnx::proto::{DataType, NodeProto, TensorProto};
 use resnetc_ir::eval::{Value, eval};

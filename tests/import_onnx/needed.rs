@@ -8,7 +8,8 @@ use resnetc_ir::eval::{Value, eval};
 use crate::model::Attr::Ints;
 use crate::model::{Model, single};
 
-/// "a" is twice "x"; "b" needs an operator that there is not, an input of text, and one without a shape.
+/// "a" is twice "x"; "b" needs an operator that there is not, an input of text, and one without a
+/// shape.
 fn model() -> Model {
     let mut model = Model::new(&[2])
         .input("odd", &[-1])
@@ -134,7 +135,7 @@ fn an_input_without_a_shape_needs_one() {
     let error = model.error();
     let parts = ["\"x\"", "no declared shape", "\"d1\"", "axis 1 of input \"z\""];
     assert!(parts.iter().all(|part| error.contains(part)), "{error}");
-    // A size for an axis that it does not have yet is no shape.
+    // A size for an axis that it does not have yet is not a shape.
     for name in ["x", "x.0", "x.1"] {
         let dims = [(name.to_owned(), 5)].into();
         let error = shaped(&model, &[], Bindings { dims, ..Bindings::default() }).unwrap_err();

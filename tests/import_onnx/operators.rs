@@ -496,7 +496,7 @@ fn a_unit_matrix_has_the_shape_of_its_operand() {
     assert_eq!(eye(1), [0., 1., 0., 0., 0., 5.]);
     assert_eq!(eye(-1), [0., 0., 0., 3., 0., 0.]);
     assert_eq!(eye(i64::MAX), [0.; 6]);
-    assert!(single("EyeLike", &[2], &["x"], &[]).error().contains("no matrix"));
+    assert!(single("EyeLike", &[2], &["x"], &[]).error().contains("not a matrix"));
 }
 
 #[test]

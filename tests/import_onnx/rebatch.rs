@@ -1,5 +1,5 @@
-//! Models that are declared with a fixed batch, and another one is asked for: every picture gets the answer that the
-//! file gives it, or the model is refused by name.
+//! Models that are declared with a fixed batch, and another one is asked for: every image gets the
+//! answer that the file gives it, or the model is refused by name.
 
 use std::cell::Cell;
 
@@ -24,30 +24,31 @@ fn shape(graph: &Graph, input: usize) -> &[usize] {
     &graph.node(graph.inputs()[input]).ty.shape
 }
 
-/// Some numbers for a picture of an input.
-fn picture(input: usize, number: usize, elements: usize) -> impl Iterator<Item = f64> {
+/// Some numbers for an image of an input.
+fn image(input: usize, number: usize, elements: usize) -> impl Iterator<Item = f64> {
     let start = 1000 * input + number * elements;
     (start..start + elements).map(|i| f64::from((i * 37 % 101) as u32) - 50.0)
 }
 
-/// The outputs for these pictures, one list of numbers a picture and output.
-fn run(graph: &Graph, pictures: &[usize]) -> Vec<Vec<Vec<f64>>> {
+/// The outputs for these images, one list of numbers an image and output.
+fn run(graph: &Graph, images: &[usize]) -> Vec<Vec<Vec<f64>>> {
     let input = |k| {
         let shape = shape(graph, k);
         let elements = shape[1..].iter().product();
-        let data = pictures.iter().flat_map(|&i| picture(k, i, elements)).collect();
+        let data = images.iter().flat_map(|&i| image(k, i, elements)).collect();
         Value::new(shape.to_vec(), data)
     };
     let inputs: Vec<Value> = (0..graph.inputs().len()).map(input).collect();
     let outputs = eval(graph, &inputs).expect("evaluates");
     let row = |i: usize, v: &Value| {
-        let elements = v.data.len() / pictures.len();
+        let elements = v.data.len() / images.len();
         v.data[i * elements..(i + 1) * elements].to_vec()
     };
-    (0..pictures.len()).map(|i| outputs.iter().map(|v| row(i, v)).collect()).collect()
+    (0..images.len()).map(|i| outputs.iter().map(|v| row(i, v)).collect()).collect()
 }
 
-/// Whether three pictures get the answers that the file's own batch gives each of them, wherever it stands in that.
+/// Whether three images get the answers that the file's own batch gives each of them, wherever it
+/// stands in that.
 fn answers_agree(own: &Graph, three: &Graph) -> bool {
     let together = run(three, &[0, 1, 2]);
     (0..3).all(|i| {
@@ -88,7 +89,8 @@ fn random_graphs_give_every_picture_its_own_answer() {
     assert!(counts.0 > 100, "{counts:?}");
 }
 
-/// As exporters write them that know one batch only: its number stands in shapes, in slices and in a factor.
+/// As exporters write them that know one batch only: its number stands in shapes, in slices and in
+/// a factor.
 fn burnt(batch: i64) -> Model {
     Model::new(&[batch, 4, 5, 5])
         .weights("w", &[6, 4, 3, 3])
@@ -126,7 +128,7 @@ fn a_batch_burnt_into_shapes_and_numbers_is_rewritten() {
 
 #[test]
 fn what_mixes_pictures_is_refused_by_name() {
-    // A number of all pictures, and one beside it that has no axes either.
+    // A number of all images, and one beside it that has no axes either.
     let mean = Model::new(&[2, 3])
         .node("ReduceMean", &["x"], &["m"], &[("keepdims", Int(0))])
         .floats("c", &[], &[1.0])

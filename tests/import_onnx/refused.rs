@@ -35,7 +35,8 @@ fn every_offending_node_is_listed_and_no_other() {
     );
 }
 
-/// Whether the error of a model says that a simplifier may help. It must say so beside the node and below, or nowhere.
+/// Whether the error of a model says that a simplifier may help. It must say so beside the node and
+/// below, or nowhere.
 fn is_hinted(model: &Model) -> bool {
     let kind = model.import().unwrap_err().kind;
     let advice = kind.advice().is_some_and(|advice| advice.to_string().contains("simplifier"));
@@ -45,7 +46,8 @@ fn is_hinted(model: &Model) -> bool {
     advice
 }
 
-/// A program that folds constants takes out what it can compute once: operators that it knows, of constants and shapes.
+/// A program that folds constants takes out what it can compute once: operators that it knows, of
+/// constants and shapes.
 #[test]
 fn a_simplifier_is_recommended_only_where_it_may_help() {
     let model = || {
@@ -89,7 +91,7 @@ fn a_simplifier_is_recommended_only_where_it_may_help() {
             .output(outputs.last().unwrap())
     };
     for model in [
-        // A picture decides.
+        // A image decides.
         model().add(odd(&["x"], "y", "")).output("y"),
         model().add(odd(&["x", "c"], "y", "")).output("y"),
         model().node("Shape", &["x"], &["s"], &[]).add(odd(&["s", "x"], "y", "")).output("y"),
@@ -98,7 +100,7 @@ fn a_simplifier_is_recommended_only_where_it_may_help() {
         // Nobody knows the operator.
         model().add(odd(&["c"], "y", "org.example")).output("y"),
         model().add(odd(&["c"], "d", "org.example")).add(odd(&["d"], "y", "")).output("y"),
-        // It trains, which no simplifier does, of pictures or of constants.
+        // It trains, which no simplifier does, of images or of constants.
         training("x", &["y"]),
         training("x", &["a", "y"]),
         training("k", &["a", "y"]),
@@ -311,7 +313,8 @@ fn inputs_of_other_types_are_refused() {
     );
 }
 
-/// Names are printed, and those of a file must steer no terminal. Inputs and outputs are asked for by theirs.
+/// Names are printed, and those of a file must steer no terminal. Inputs and outputs are asked for
+/// by theirs.
 #[test]
 fn names_of_nodes_are_one_line() {
     let graph = Model::new(&[2])

@@ -51,7 +51,7 @@ fn the_place_of_an_extreme_in_all_forms() {
         let found = outputs(&model, TIES).remove(0);
         assert_eq!((&found.shape[..], &found.data[..]), (shape, expected), "{op}");
     }
-    // What is no number is what is looked for, as in NumPy.
+    // What is not a number is what is looked for, as in NumPy.
     for op in ["ArgMax", "ArgMin"] {
         for (last, expected) in [(0, [1.0, 0.0]), (1, [3.0, 0.0])] {
             let attributes = [("axis", Int(1)), ("select_last_index", Int(last))];

@@ -1,4 +1,5 @@
-//! Element types: what is declared, what a cast leaves alone, and the ways in which a file stores numbers.
+//! Element types: what is declared, what a cast leaves alone, and the ways in which a file stores
+//! numbers.
 
 use resnetc::import::onnx::proto::{DataType, TensorProto};
 use resnetc::{Compiler, DType, Options, RunError};
@@ -76,8 +77,8 @@ fn a_cast_at_run_time_goes_where_integers_are_held_and_floats_go_anywhere() {
     }
 }
 
-/// What Rust's `as` gives for a float, as the f32 that stands for it: towards zero, the nearest limit, 0 for NaN. A limit that
-/// no f32 is has another one, the next that the type holds.
+/// What Rust's `as` gives for a float, as the f32 that stands for it: towards zero, the nearest
+/// limit, 0 for NaN. A limit that no f32 is has another one, the next that the type holds.
 fn as_integer(x: f32, dtype: DType) -> f32 {
     let (integer, greatest) = match dtype {
         DType::I8 => ((x as i8) as f32, i8::MAX as f32),

@@ -10,8 +10,8 @@ use super::{EXPONENTIAL, arguments, assert_exact, reference, source};
 
 const NONE: (resnetc_ir::Layout, Pads) = (Planar, Pads { top: 0, left: 0, bottom: 0, right: 0 });
 
-/// Every engine within `bound` of the interpreter, relative to the result, on these values and on those that are none or
-/// the last of their kind.
+/// Every engine within `bound` of the interpreter, relative to the result, on these values and on
+/// those that are none or the last of their kind.
 fn assert_relative(unary: Unary, values: &[f32], bound: f64) {
     let most = [f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE];
     let values = [values, &ODD, &most].concat();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use resnetc::Isa;
 use resnetc::codegen::code::{Bases, CodeSpace};
-use resnetc::codegen::emulate::{Memory, emulate_region};
+use resnetc::codegen::emulate::{EmulatedMemory, emulate_region};
 use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::Region;
@@ -15,7 +15,7 @@ use resnetc::kernels::geometry::{Geometry, Place};
 use resnetc::kernels::published::{Fact, Published};
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
 use resnetc::kernels::site::Site;
-use resnetc::kernels::{Algorithm, KernelError, Operand, Step, lower};
+use resnetc::kernels::{Algorithm, KernelError, Operand, PlacedStep, lower};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::infer::infer;
 use resnetc_ir::op::{Op, Pads};
@@ -86,8 +86,8 @@ fn offset(place: &Place, index: usize) -> usize {
     let shape = &place.geometry.ty.shape;
     let mut at = place.origin();
     let mut rest = index;
-    let picture = place.geometry.ty.nchw().is_some();
-    if !picture {
+    let image = place.geometry.ty.nchw().is_some();
+    if !image {
         return place.offset as usize + index * 4;
     }
     let s = place.geometry.strides();
@@ -152,8 +152,8 @@ impl Arena {
     }
 }
 
-/// Runs `op` and returns the result's elements. Panics if anything outside the result was written or its border is
-/// not zero.
+/// Runs `op` and returns the result's elements. Panics if anything outside the result was written
+/// or its border is not zero.
 pub(crate) fn run(
     engine: Engine,
     op: &Op,
@@ -220,7 +220,7 @@ pub(crate) fn run_with(
     let reads = plan.as_ref().is_some_and(|plan| plan.reads(0) == Some(Fact::AbsMax));
     let known = (reads && threads == 3).then(|| source_range(&mut arena, &sources[0].value));
     let known = vec![known.into_iter().collect()];
-    let step = Step {
+    let step = PlacedStep {
         name: "test",
         op,
         operands: operands.clone(),
@@ -245,7 +245,7 @@ pub(crate) fn run_with(
     let order = Order::new(&(format!("{engine:?} {op:?}"), threads));
     match engine {
         Engine::Emulator(_) => {
-            let mut memory = Memory::new();
+            let mut memory = EmulatedMemory::new();
             let arena_data = std::mem::take(&mut arena.data);
             let bases = [memory.add(arena_data), memory.add(weights), memory.add(own)];
             for (region, chunk) in regions.iter().flat_map(|r| order.of(r).map(move |c| (r, c))) {
@@ -280,8 +280,9 @@ pub(crate) fn run_with(
     Ok(result)
 }
 
-/// The order in which chunks run: any, as on threads of which nobody knows which is ahead. What another chunk left in the
-/// memory of its thread is nothing to rely on, either, and is poisoned before each of them.
+/// The order in which chunks run: any, as on threads of which nobody knows which is ahead. What
+/// another chunk left in the memory of its thread is nothing to rely on, either, and is poisoned
+/// before each of them.
 struct Order(DefaultHasher);
 
 impl Order {
@@ -304,8 +305,8 @@ impl Order {
     }
 }
 
-/// Whether a step is to keep its result's range, if it can. What is done must not change a result, so tests that run on
-/// several numbers of threads see both.
+/// Whether a step is to keep its result's range, if it can. What is done must not change a result,
+/// so tests that run on several numbers of threads see both.
 fn keeps_range(threads: usize) -> bool {
     threads != 2
 }
@@ -337,7 +338,8 @@ fn constant(operand: &Operand) -> Option<&Tensor> {
     }
 }
 
-/// What was kept is the greatest magnitude of each image, as bits, among which those of NaN are above all others.
+/// What was kept is the greatest magnitude of each image, as bits, among which those of NaN are
+/// above all others.
 fn check_range(kept: &[f32], result: &[f32], images: usize) {
     if kept.is_empty() {
         return;

@@ -117,10 +117,11 @@ impl ExtremeCase {
         weights
     }
 
-    /// An output that sees nothing but its window may be off by what direct convolution rounds, or by what the
-    /// transforms round of a tile with at most 4096 times its window's energy. Where a tile has more, its whole row is
-    /// computed directly. (By Cauchy and Schwarz, the sum over channels of the products of norms is at most the square
-    /// root of the number of channels times the greatest norm of a filter times that of the energy.)
+    /// An output that sees nothing but its window may be off by what direct convolution rounds, or
+    /// by what the transforms round of a tile with at most 4096 times its window's energy. Where a
+    /// tile has more, its whole row is computed directly. (By Cauchy and Schwarz, the sum over
+    /// channels of the products of norms is at most the square root of the number of channels times
+    /// the greatest norm of a filter times that of the energy.)
     fn check(&self) -> Result<(), TestCaseError> {
         let ExtremeCase { batch, size: [h, w], channels: [c, k], pads, .. } = *self;
         prop_assume!(h + pads.top + pads.bottom >= 6 && w + pads.left + pads.right >= 6);
@@ -266,7 +267,8 @@ impl Seen {
         let (x, y, image) =
             (index % columns, index / columns % rows, index / columns / rows / self.outputs);
         let sum = self.sums[index];
-        // Bias and residual are a few units; 1e-18 is what squares lose that are no numbers but zero.
+        // Bias and residual are a few units; 1e-18 is what squares lose that are no numbers but
+        // zero.
         let direct = self.direct * (sum + 16.0) + 1e-18;
         let window = self.windows[(image * rows + y) * columns + x];
         match self.directly[image * rows + y] {
@@ -285,8 +287,9 @@ proptest! {
     }
 }
 
-/// Values that are alike are not computed directly: where a NaN in the first column makes a row of tiles that, what does
-/// not see it is rounded otherwise. What is in the lanes past the last channel decides nothing.
+/// Values that are alike are not computed directly: where a NaN in the first column makes a row of
+/// tiles that, what does not see it is rounded otherwise. What is in the lanes past the last
+/// channel decides nothing.
 #[test]
 fn even_values_are_computed_by_tiles() {
     for channels in [32, 21] {

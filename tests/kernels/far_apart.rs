@@ -1,4 +1,5 @@
-//! Convolution by tile registers on values that are far apart: each disturbs what sees it and nothing else.
+//! Convolution by tile registers on values that are far apart: each disturbs what sees it and
+//! nothing else.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -35,7 +36,7 @@ fn far_case(case: impl Strategy<Value = FixedCase>) -> impl Strategy<Value = Far
     (case, values).prop_map(|(case, (plants, dark, tiny))| FarCase { case, plants, dark, tiny })
 }
 
-/// The greater magnitude, or what is no number.
+/// The greater magnitude, or what is not a number.
 fn greater(greatest: f64, x: f64) -> f64 {
     if greatest.is_nan() || x.abs() <= greatest { greatest } else { x.abs() }
 }
@@ -95,7 +96,8 @@ impl Part<'_> {
         !greatest.is_finite() || self.row(image, y, columns).iter().any(dark)
     }
 
-    /// What an output is off by that is computed directly: weights by two units, `n` products with as many roundings.
+    /// What an output is off by that is computed directly: weights by two units, `n` products with
+    /// as many roundings.
     fn direct(&self, image: usize, output: usize, at: [usize; 2], sum: f64) -> f64 {
         let (n, [_, channels, ..]) = (self.weights.value.data.len(), self.shape());
         let n = n / self.weights.value.shape[0];
@@ -110,7 +112,7 @@ impl Part<'_> {
 impl FarCase {
     fn problem(&self) -> Result<Problem, TestCaseError> {
         let problem = self.case.problem(Data::Integers);
-        let reason = "the window is larger than the picture or a tile's row";
+        let reason = "the window is larger than the image or a tile's row";
         let mut problem = problem.ok_or_else(|| TestCaseError::reject(reason))?;
         let projected = self.projected(&problem);
         let width = problem.sources[0].value.shape[3];
@@ -257,7 +259,7 @@ proptest! {
     }
 }
 
-/// A picture and a window over it, with a pixel of nothing but zeros.
+/// A image and a window over it, with a pixel of nothing but zeros.
 #[derive(Clone, Copy, Debug)]
 struct Even {
     layout: Layout,
@@ -306,7 +308,7 @@ impl Even {
         (0..rows).map(|y| row(y).map(|x| x.to_bits()).collect()).collect()
     }
 
-    /// Whether an output of a row sees a row of the picture.
+    /// Whether an output of a row sees a row of the image.
     fn sees(self, output: usize, row: usize) -> bool {
         let first = output * self.window.strides[0];
         (first..first + self.window.kernel[0]).contains(&(row + self.window.pads.top))
@@ -350,8 +352,9 @@ impl Even {
     }
 }
 
-/// Values that are alike are computed by tiles, and so are zeros among them: a row is computed directly where one of its
-/// windows is dark. What is in the lanes past the last channel decides nothing.
+/// Values that are alike are computed by tiles, and so are zeros among them: a row is computed
+/// directly where one of its windows is dark. What is in the lanes past the last channel decides
+/// nothing.
 #[test]
 fn rows_without_dark_windows_are_computed_by_tiles() {
     Even::all().into_iter().for_each(Even::check);

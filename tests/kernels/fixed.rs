@@ -21,7 +21,8 @@ pub(super) struct FixedCase {
     pub(super) bias: bool,
     pub(super) residual: bool,
     pub(super) in_place: bool,
-    /// In place of a residual: channels of the projected value, the stride, and pixels behind the last that is seen.
+    /// In place of a residual: channels of the projected value, the stride, and pixels behind the
+    /// last that is seen.
     pub(super) projection: Option<(usize, usize, usize)>,
     pub(super) activation: Activation,
     pub(super) threads: usize,
@@ -65,7 +66,7 @@ pub(super) fn fixed_case() -> impl Strategy<Value = FixedCase> {
     })
 }
 
-/// Planar pictures of few channels, as networks begin with.
+/// Planar images of few channels, as networks begin with.
 pub(super) fn narrow_case() -> impl Strategy<Value = FixedCase> {
     let window = (1usize..8, 1usize..8, 1usize..3, 1usize..4, pads(3));
     let shape = (1usize..24, 16usize..50, 1usize..5, window);
@@ -114,7 +115,7 @@ impl FixedCase {
         }
     }
 
-    /// Nothing if the window is larger than the picture.
+    /// Nothing if the window is larger than the image.
     pub(super) fn problem(&self, data: Data) -> Option<Problem> {
         let FixedCase { batch, size: [h, w], channels: [c, k], window, halos, .. } = *self;
         let [rows, columns] = [0, 1].map(|a| window.dilations[a] * (window.kernel[a] - 1) + 1);
@@ -166,12 +167,14 @@ impl FixedCase {
         Some(Problem { op: Op::Conv(conv), sources, place, sums })
     }
 
-    /// With units `x` of an image's values and `w` of an output's weights, of which the greatest are 8,355,000, and `n`
-    /// weights an output: a factor is off by half a unit for its rounding, half a one for the rounding of what is rounded,
-    /// and one for what scale and unit are away from each other's inverse. The products of digits that are left out are,
-    /// with digits up to 128, at most `128^2 (2 * 2^8 + 1)` units of both. What is kept is summed without error and then
-    /// goes through 10 roundings: three sums to numbers, two additions, two units, bias, residual, and one for what these
-    /// did to each other. A high digit is above its number by half of itself at most, `2^15` units.
+    /// With units `x` of an image's values and `w` of an output's weights, of which the greatest
+    /// are 8,355,000, and `n` weights an output: a factor is off by half a unit for its rounding,
+    /// half a one for the rounding of what is rounded, and one for what scale and unit are away
+    /// from each other's inverse. The products of digits that are left out are, with digits up to
+    /// 128, at most `128^2 (2 * 2^8 + 1)` units of both. What is kept is summed without error and
+    /// then goes through 10 roundings: three sums to numbers, two additions, two units, bias,
+    /// residual, and one for what these did to each other. A high digit is above its number by half
+    /// of itself at most, `2^15` units.
     pub(super) fn bound(&self, problem: &Problem, element: usize, shape: &[usize]) -> f64 {
         let plane: usize = shape[2..].iter().product();
         let (image, output) = (element / plane / shape[1], element / plane % shape[1]);
@@ -193,7 +196,7 @@ impl FixedCase {
     fn check(&self, data: Data) -> Result<(), TestCaseError> {
         let Some(problem) = self.problem(data) else {
             return Err(TestCaseError::reject(
-                "the window is larger than the picture or a tile's row",
+                "the window is larger than the image or a tile's row",
             ));
         };
         let expected = reference(&problem.op, &problem.sources);
@@ -241,12 +244,12 @@ proptest! {
     }
 
     #[test]
-    fn integers_keep_the_bound_from_planar_pictures(case in narrow_case()) {
+    fn integers_keep_the_bound_from_planar_images(case in narrow_case()) {
         case.check(Data::Integers)?;
     }
 
     #[test]
-    fn reals_keep_the_bound_from_planar_pictures(case in narrow_case()) {
+    fn reals_keep_the_bound_from_planar_images(case in narrow_case()) {
         case.check(Data::Reals)?;
     }
 }

@@ -1,4 +1,5 @@
-//! Functions that jump, choices and powers: the exceptional values that the standard gives them, on every engine.
+//! Functions that jump, choices and powers: the exceptional values that the standard gives them, on
+//! every engine.
 
 use proptest::prelude::*;
 use resnetc_ir::Layout::Planar;
@@ -8,7 +9,8 @@ use super::engine::{Engine, Source, engines, run};
 
 const INF: f32 = f32::INFINITY;
 
-/// Zeros, integers odd and even, halves, numbers without a fraction, the ends of the range, and what is no number.
+/// Zeros, integers odd and even, halves, numbers without a fraction, the ends of the range, and
+/// what is not a number.
 const ODD: [f32; 27] = [
     0.0,
     -0.0,
@@ -89,8 +91,8 @@ fn check_binary(
     });
 }
 
-/// A power within its bound: four units in the last place for the logarithm and its product, times what they are, and
-/// eight for the exponential. Beside that, exceptions are those of C's function.
+/// A power within its bound: four units in the last place for the logarithm and its product, times
+/// what they are, and eight for the exponential. Beside that, exceptions are those of C's function.
 fn check_power(x: f32, y: f32, got: f32) -> Result<(), f32> {
     let exact = f64::from(x).powf(f64::from(y));
     let exponent = (f64::from(y) * f64::from(x).abs().ln()).abs();

@@ -1,8 +1,8 @@
 //! Every kernel on every engine against the interpreter, over random shapes.
 //!
-//! Data are small integers, so every sum is exact in f32 and results must agree bit for bit; among them are NaN,
-//! infinities and zeros of either sign, and results must have them where they belong. Sums of real data are held to a
-//! bound that follows from the length of the reduction.
+//! Data are small integers, so every sum is exact in f32 and results must agree bit for bit; among
+//! them are NaN, infinities and zeros of either sign, and results must have them where they belong.
+//! Sums of real data are held to a bound that follows from the length of the reduction.
 
 mod elementary;
 mod engine;
@@ -44,8 +44,8 @@ fn source(layout: Layout, halo: Pads, shape: &[usize], seed: u64) -> Source {
     Source::value(layout, halo, shape, &data)
 }
 
-/// Weights: small integers. With a weight that is infinite, what a border of zeros gives depends on whether it is multiplied
-/// or left out, and nobody says which is right.
+/// Weights: small integers. With a weight that is infinite, what a border of zeros gives depends on
+/// whether it is multiplied or left out, and nobody says which is right.
 fn constant(shape: &[usize], seed: u64) -> Source {
     Source::constant(shape, &integers(shape.iter().product(), seed))
 }
@@ -125,7 +125,7 @@ fn conv_case() -> impl Strategy<Value = ConvCase> {
     (shape, window, rest, halos).prop_map(|(shape, window, rest, halos)| {
         let (batch, h, w, (groups, per_group)) = shape;
         let (r, s, sy, sx, dy, dx, pads) = window;
-        // Keep the window inside the padded picture.
+        // Keep the window inside the padded image.
         let fit =
             |extent: usize, taps: usize, dilation: usize| taps.min((extent - 1) / dilation + 1);
         let kernel =
@@ -196,7 +196,8 @@ proptest! {
         case.check();
     }
 
-    /// The projected picture is as large as its window needs to give the result's size, or a little larger.
+    /// The projected image is as large as its window needs to give the result's size, or a little
+    /// larger.
     #[test]
     fn projection_is_exact(
         case in conv_case(), (channels, outputs) in (1usize..40, 1usize..70), (r, s) in (1usize..4, 1usize..4),
@@ -209,7 +210,7 @@ proptest! {
         let mut sources = vec![src, constant(&[outputs, inputs, kernel[0], kernel[1]], seed ^ 1)];
         sources.extend(bias.then(|| constant(&[outputs], seed ^ 2)));
         let mut conv = Conv { bias, activation: case.activation, ..Conv::new(window, 1) };
-        let [_, _, p, q] = reference(&Op::Conv(conv), &sources).shape[..] else { unreachable!("a picture") };
+        let [_, _, p, q] = reference(&Op::Conv(conv), &sources).shape[..] else { unreachable!("an image") };
         let projection = Window { kernel: [r, s], strides: strides.into(), dilations: dilations.into(), pads };
         let size = |results: usize, axis: usize, pads: usize, rest: usize| {
             let Window { kernel, strides, dilations, .. } = projection;
@@ -217,7 +218,7 @@ proptest! {
             needed.checked_sub(pads).filter(|&n| n > 0).map(|n| n + rest % strides[axis])
         };
         let size = (size(p, 0, pads.top + pads.bottom, rest.0), size(q, 1, pads.left + pads.right, rest.1));
-        let (Some(i), Some(j)) = size else { return Err(TestCaseError::reject("the picture is all padding")) };
+        let (Some(i), Some(j)) = size else { return Err(TestCaseError::reject("the image is all padding")) };
         sources.push(source(Blocked, max(halo, pads), &[batch, channels, i, j], seed ^ 3));
         sources.push(constant(&[outputs, channels, r, s], seed ^ 4));
         conv.projection = Some(projection);
@@ -290,9 +291,9 @@ proptest! {
         layouts in (any::<bool>(), any::<bool>(), any::<bool>()), constant_side in 0usize..3, halos in (pads(1), pads(1), pads(1)), seed: u64,
     ) {
         let rank = shape.len();
-        let picture = rank == 4;
+        let image = rank == 4;
         let blocked = |b: bool| if b && (rank == 4 || rank == 2) { Blocked } else { Planar };
-        let halo = |p: Pads| if picture { p } else { Pads::default() };
+        let halo = |p: Pads| if image { p } else { Pads::default() };
         let squeeze = |offset: usize| -> Vec<usize> { (0..rank).map(|i| if ones[(i + offset) % 8] { 1 } else { shape[i] }).collect() };
         let (mut a, mut b) = (shape.clone(), squeeze(0));
         if seed % 2 == 0 { std::mem::swap(&mut a, &mut b); }
@@ -361,10 +362,12 @@ proptest! {
     }
 }
 
-/// By how many units in the last place an exponential may be off (`elementary::exponentials_are_close`).
+/// By how many units in the last place an exponential may be off
+/// (`elementary::exponentials_are_close`).
 const EXPONENTIAL: f64 = 8.0;
 
-/// Arguments of exponentials, from those that all count to those of which one is everything and others are nothing.
+/// Arguments of exponentials, from those that all count to those of which one is everything and
+/// others are nothing.
 fn arguments() -> impl Strategy<Value = Vec<f32>> {
     let spread = prop::sample::select(vec![1.0f32, 30.0, 100.0, 1000.0, 1e30]);
     (spread, prop::collection::vec(-1.0f32..1.0, 1..70))
@@ -401,15 +404,16 @@ proptest! {
         let mut data: Vec<f32> = (0..rows).flat_map(|r| values.iter().map(move |v| v * (1.0 + r as f32 / 8.0))).collect();
         season(&mut data, seed);
         let src = Source::value(layout, Pads::default(), &[rows, n], &data);
-        // The argument of an exponential is rounded once, above and below the line. Where it is below -128 there is nothing
-        // left of the result, so that is half a unit in the last place of 64, 2^-18. Then there are two exponentials, a sum
-        // and a quotient.
+        // The argument of an exponential is rounded once, above and below the line. Where it is
+        // below -128 there is nothing left of the result, so that is half a unit in the last place
+        // of 64, 2^-18. Then there are two exponentials, a sum and a quotient.
         let bound = 2f64.powi(-17) + (2.0 * EXPONENTIAL + n as f64 + 1.0) * f64::from(f32::EPSILON);
         assert_close(&Op::Softmax { axis }, &[src], layout, bound);
     }
 }
 
-/// Of two neighbouring windows that see as many pixels, one ends on the padding, which counts, and the other beyond it.
+/// Of two neighbouring windows that see as many pixels, one ends on the padding, which counts, and
+/// the other beyond it.
 #[test]
 fn what_is_beyond_the_padding_counts_for_no_mean() {
     for size in [[8, 1], [1, 8]] {
@@ -445,10 +449,10 @@ fn nan_and_infinity_pass_through() {
         .unwrap();
         assert!(relu[0].is_nan() && relu[5].is_nan(), "{engine:?} {relu:?}");
         assert_eq!(relu[1..5], [f32::INFINITY, 0.0, 0.0, 2.0]);
-        let picture = Source::value(Blocked, Pads::default(), &[1, 1, 1, 6], &data);
+        let image = Source::value(Blocked, Pads::default(), &[1, 1, 1, 6], &data);
         let window = Window { kernel: [1, 2], ..Window::square(1, 1, 0) };
         let pool = Op::MaxPool(Pool { window, ceil_mode: false });
-        let max = run(engine, &pool, &[picture], (Blocked, Pads::default()), None, 1).unwrap();
+        let max = run(engine, &pool, &[image], (Blocked, Pads::default()), None, 1).unwrap();
         assert!(max[0].is_nan() && max[4].is_nan(), "{engine:?} {max:?}");
         assert_eq!(max[1..4], [f32::INFINITY, -1.0, 2.0]);
     }
@@ -472,9 +476,9 @@ fn groups_do_not_see_each_other() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// With u = 2^-24, a sum of n products in any order errs by at most n * u / (1 - n * u) times the sum of their
-    /// magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1). Bias, residual and the
-    /// final rounding add three terms.
+    /// With u = 2^-24, a sum of n products in any order errs by at most n * u / (1 - n * u) times
+    /// the sum of their magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms",
+    /// section 3.1). Bias, residual and the final rounding add three terms.
     #[test]
     fn convolution_of_real_data_keeps_its_bound(case in conv_case()) {
         let [inputs, outputs] = case.per_group;

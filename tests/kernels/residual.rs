@@ -1,4 +1,5 @@
-//! Residual operands: of the result's shape, or every so many pixels of a larger picture for some of the channels.
+//! Residual operands: of the result's shape, or every so many pixels of a larger image for some of
+//! the channels.
 
 use proptest::prelude::*;
 use resnetc_ir::op::Residual;
@@ -19,7 +20,7 @@ impl Fit {
 
     /// The residual for a result of this shape, and its own shape.
     pub(crate) fn of(self, result: &[usize]) -> (Residual, [usize; 4]) {
-        let [n, k, h, w] = result[..] else { panic!("{result:?} is no picture") };
+        let [n, k, h, w] = result[..] else { panic!("{result:?} is not an image") };
         let before = self.around[0].min(k - 1);
         let after = self.around[1].min(k - 1 - before);
         let extent = |n: usize, axis: usize| {
@@ -30,7 +31,8 @@ impl Fit {
     }
 }
 
-/// No residual, one of the result's shape, or another one. Vectors and blocks begin at multiples of 4, 8 and 16.
+/// No residual, one of the result's shape, or another one. Vectors and blocks begin at multiples of
+/// 4, 8 and 16.
 pub(crate) fn residual() -> impl Strategy<Value = Option<Fit>> {
     let channels =
         || prop_oneof![Just(0), prop::sample::select(vec![4usize, 8, 16, 32]), 0usize..40];

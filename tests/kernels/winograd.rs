@@ -1,4 +1,5 @@
-//! Winograd's algorithm, both tiles and both schedules, against the bound that follows from its matrices.
+//! Winograd's algorithm, both tiles and both schedules, against the bound that follows from its
+//! matrices.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -70,11 +71,11 @@ fn winograd_case() -> impl Strategy<Value = WinogradCase> {
 }
 
 impl WinogradCase {
-    /// Winograd's result is `A^T (sum over channels of (G g G^T) * (B^T d B)) A`. With every matrix and operand
-    /// replaced by its magnitudes the same expression bounds each of its intermediate sums; one product goes through
-    /// at most C + 4 n + 14 roundings (n elements along a tile's axis: two passes each way), the filter's among them
-    /// (Barabasz et al. 2020, section 4, for the componentwise form). The bound is asserted to be small beside the
-    /// results.
+    /// Winograd's result is `A^T (sum over channels of (G g G^T) * (B^T d B)) A`. With every matrix
+    /// and operand replaced by its magnitudes the same expression bounds each of its intermediate
+    /// sums; one product goes through at most C + 4 n + 14 roundings (n elements along a tile's
+    /// axis: two passes each way), the filter's among them (Barabasz et al. 2020, section 4, for
+    /// the componentwise form). The bound is asserted to be small beside the results.
     fn check(&self) -> Result<(), TestCaseError> {
         let WinogradCase { batch, size: [h, w], channels: [c, k], pads, halos, .. } = *self;
         let (tile, schedule, seed) = (self.tile, self.schedule, self.seed);
@@ -159,9 +160,9 @@ pub(super) fn reals(n: usize, seed: u64) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| (a + 0.37 * b) * 0.171).collect()
 }
 
-/// How often a product is rounded: in a sum over the channels; in two passes of at most as many terms as a tile has
-/// elements on either side; in two of three terms, with rounded coefficients, for filters that are transformed in f32;
-/// with bias, residual and the rest.
+/// How often a product is rounded: in a sum over the channels; in two passes of at most as many
+/// terms as a tile has elements on either side; in two of three terms, with rounded coefficients,
+/// for filters that are transformed in f32; with bias, residual and the rest.
 pub(super) fn roundings(t: &Transforms, channels: usize) -> f64 {
     channels as f64 + 4.0 * t.inputs() as f64 + 10.0 + 4.0
 }
@@ -185,6 +186,7 @@ fn bound(tile: Tile, operands: [&[f32]; 2], channels: usize) -> f64 {
     let most = |v: &[f32]| v.iter().fold(0.0f64, |m, x| m.max(f64::from(x.abs())));
     let roundings = roundings(&t, channels);
     let products = channels as f64 * most(operands[0]) * most(operands[1]);
-    // Two dimensions, so the amplification counts twice; a residual and a bias of a few units round as well.
+    // Two dimensions, so the amplification counts twice; a residual and a bias of a few units round
+    // as well.
     roundings * 2f64.powi(-24) * (products * amplification(&t).powi(2) + 16.0)
 }

@@ -1,4 +1,5 @@
-//! Elements at the library's door: a context gives memory of the type that the model holds, and says so of any other.
+//! Elements at the library's door: a context gives memory of the type that the model holds, and
+//! says so of any other.
 
 use resnetc::compile::compile;
 use resnetc::errors::RunError;

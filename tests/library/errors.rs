@@ -1,5 +1,5 @@
-//! What errors say. A program that prints an error with all of its causes, as `anyhow` does by `{:#}`, must not say
-//! anything twice.
+//! What errors say. A program that prints an error with all of its causes, as `anyhow` does by
+//! `{:#}`, must not say anything twice.
 
 use std::error::Error as StdError;
 use std::fs;

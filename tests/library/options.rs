@@ -83,7 +83,8 @@ fn an_option_without_effect_is_refused_by_its_name() {
         for (option, options) in options() {
             let found = match source(&Compiler::new(options)) {
                 Ok(_) => Vec::new(),
-                // A dimension, input or output that there is not and weights of another network are errors of other kinds.
+                // A dimension, input or output that there is not and weights of another network are
+                // errors of other kinds.
                 Err(error) => {
                     let says = format!("Options::{} has no effect", option.field());
                     assert_eq!(error.to_string().contains(&says), !idle(&error).is_empty());

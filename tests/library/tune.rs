@@ -1,5 +1,5 @@
-//! Measured choices of algorithms: the file that keeps them, and compilations that obey them. What a file holds is never
-//! a reason to fail.
+//! Measured choices of algorithms: the file that keeps them, and compilations that obey them. What
+//! a file holds is never a reason to fail.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -117,7 +117,7 @@ fn what_is_no_whole_file_of_this_machine_is_refused() {
         assert!(refused.to_string().contains("cut.json"), "{refused}");
     }
     let refused = Cache::read(&folder, &key()).expect_err("a folder");
-    assert!(refused.to_string().contains("no regular file"), "{refused}");
+    assert!(refused.to_string().contains("not a regular file"), "{refused}");
     assert!(planted(&lines, "direct").merge_into(&folder).is_err());
     assert!(cache::prepare(&folder).is_err());
     assert!(cache::prepare(&file.join("below a file")).is_err());
@@ -147,7 +147,8 @@ fn other_keys() -> Vec<(&'static str, MachineKey)> {
     ]
 }
 
-/// Times that were measured elsewhere say nothing: they are not read, and do not get into a file that is written here.
+/// Times that were measured elsewhere say nothing: they are not read, and do not get into a file
+/// that is written here.
 #[test]
 fn a_file_of_another_machine_is_refused_and_nothing_of_it_is_kept() {
     let file = folder("elsewhere").join("c.json");

@@ -1,4 +1,5 @@
-//! A case of the standard: the messages in which `vendor.py` writes it, and its operands made ready.
+//! A case of the standard: the messages in which `vendor.py` writes it, and its operands made
+//! ready.
 
 use std::path::PathBuf;
 
@@ -71,7 +72,8 @@ pub(crate) struct Prepared {
     pub(crate) outputs: Vec<Value>,
 }
 
-/// Makes a case ready. Results that are no floats are cast to floats, as only floats are computed at run time.
+/// Makes a case ready. Results that are no floats are cast to floats, as only floats are computed
+/// at run time.
 pub(crate) fn prepare(operator: &Operator, case: &Case, base: &Case, set: &DataSet) -> Prepared {
     let mut model = case.model();
     let node = base.model().graph.and_then(|g| g.node.into_iter().next()).expect("a node");

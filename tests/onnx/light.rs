@@ -1,4 +1,5 @@
-//! The standard's light models: networks of the old model zoo, as Caffe2 wrote them, whose weights are constants.
+//! The standard's light models: networks of the old model zoo, as Caffe2 wrote them, whose weights
+//! are constants.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,8 @@ use resnetc::{Compiler, Options};
 use crate::case::value;
 use resnetc_testing::close::is_close;
 
-/// Runs a model on what the standard's runner gives it, `i / n` for element `i` of `n`, and compares as it does.
+/// Runs a model on what the standard's runner gives it, `i / n` for element `i` of `n`, and
+/// compares as it does.
 fn check(name: &str) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/light");
     let bytes = std::fs::read(folder.join(format!("{name}_output_0.pb"))).expect("the answer");

@@ -1,8 +1,10 @@
-//! The ONNX standard's own tests of every operator that is read: interpreted and compiled, the results are the
-//! standard's, or the case is refused with a reason that stands in [`refused::REFUSED`].
+//! The ONNX standard's own tests of every operator that is read: interpreted and compiled, the
+//! results are the standard's, or the case is refused with a reason that stands in
+//! [`refused::REFUSED`].
 //!
-//! `vendor.py` wrote the cases. A standard test gives every operand at run time; here those that a compiler needs as
-//! constants become constants: shapes and other integers, and what the table of operators says.
+//! `vendor.py` wrote the cases. A standard test gives every operand at run time; here those that a
+//! compiler needs as constants become constants: shapes and other integers, and what the table of
+//! operators says.
 
 mod case;
 mod damaged;
@@ -91,7 +93,8 @@ fn compiled(graph: resnetc_ir::Graph, inputs: &[Value]) -> Result<Vec<Value>, re
     Ok(shapes.into_iter().enumerate().map(output).collect())
 }
 
-/// Where a result is not the standard's: as its own runner compares, which takes NaN for equal to NaN.
+/// Where a result is not the standard's: as its own runner compares, which takes NaN for equal to
+/// NaN.
 fn difference(case: &Case, got: &Value, want: &Value) -> Option<String> {
     if got.shape != want.shape {
         return Some(format!("the shape is {:?}, not {:?}", got.shape, want.shape));

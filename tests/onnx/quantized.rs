@@ -1,4 +1,5 @@
-//! A network that ONNX Runtime quantized, in each of its forms: its results are those of ONNX Runtime.
+//! A network that ONNX Runtime quantized, in each of its forms: its results are those of ONNX
+//! Runtime.
 //!
 //! `quantize.py` wrote the files.
 
@@ -21,7 +22,8 @@ fn stored(name: &str) -> Value {
     value(&TensorProto::decode(&bytes[..]).expect("a tensor"))
 }
 
-/// The greatest distances to ONNX Runtime's answer, relative to its largest number: interpreted and compiled.
+/// The greatest distances to ONNX Runtime's answer, relative to its largest number: interpreted and
+/// compiled.
 fn distances(network: &str, form: &str) -> [f64; 2] {
     let input = stored(&format!("{network}_input.pb"));
     let want = stored(&format!("{network}_{form}_output.pb"));
@@ -39,8 +41,8 @@ fn distances(network: &str, form: &str) -> [f64; 2] {
     [distance(interpreted[0].data.clone()), distance(compiled)]
 }
 
-/// An answer of 8 bits has 255 steps. A value in the middle between two steps may go either way, which reaches the
-/// answer as less than a step.
+/// An answer of 8 bits has 255 steps. A value in the middle between two steps may go either way,
+/// which reaches the answer as less than a step.
 const STEP: f64 = 1.0 / 128.0;
 
 #[test]

@@ -14,8 +14,8 @@ pub(crate) struct Refusal {
 /// Operators of which the standard has no case in float32.
 pub(crate) const UNTESTED: &[&str] = &["Cast", "CastLike", "GlobalLpPool"];
 
-/// Cases with a quotient at the middle between two integers, where rounding it to f32 first decides. The interpreter,
-/// which computes in f64, may be one step of quantization away there.
+/// Cases with a quotient at the middle between two integers, where rounding it to f32 first
+/// decides. The interpreter, which computes in f64, may be one step of quantization away there.
 pub(crate) const ONE_STEP: &[&str] =
     &["test_dynamicquantizelinear", "test_dynamicquantizelinear_expanded"];
 

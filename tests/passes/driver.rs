@@ -1,9 +1,9 @@
 //! The driver: options, reports, and whole networks.
 
 use resnetc::passes::{
-    NearMisses, Need, Pass, PassError, PassOptions, PassSelection, Stage, Step, Sweeps, Verify,
-    cancel_transposes, cse, fold_affine, fold_batch_norm, fuse_residual, layout, optional_names,
-    pipeline, run, run_pass, run_steps,
+    NearMisses, Need, Pass, PassError, PassOptions, PassSelection, PipelineStep, Stage, Sweeps,
+    Verify, cancel_transposes, cse, fold_affine, fold_batch_norm, fuse_residual, layout,
+    optional_names, pipeline, run, run_pass, run_steps,
 };
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Conv, Unary, Window};
@@ -250,7 +250,8 @@ fn a_chain_is_folded_in_f64() {
     assert_eq!(weights.data(), [1.0]);
 }
 
-/// The projection is done first and becomes the residual of the main branch, whichever comes first in the sum.
+/// The projection is done first and becomes the residual of the main branch, whichever comes first
+/// in the sum.
 #[test]
 fn the_main_branch_takes_the_sum() {
     for (a, b) in [("%3", "%5"), ("%5", "%3")] {
@@ -344,12 +345,13 @@ fn channels_last(blocks: usize) -> Graph {
         trunk = graph.add("", Op::Unary(Unary::Relu), &[trunk]).expect("it fits");
     }
     let mean = Op::ReduceMean { axes: vec![1, 2], keep_dims: false };
-    let pooled = graph.add("", mean, &[trunk]).expect("a picture");
+    let pooled = graph.add("", mean, &[trunk]).expect("an image");
     graph.output("y", pooled);
     graph
 }
 
-/// A convolution between transposes, bias, normalization and ReLU. No two layers have an equal constant.
+/// A convolution between transposes, bias, normalization and ReLU. No two layers have an equal
+/// constant.
 fn channels_last_layer(graph: &mut Graph, source: NodeId, layer: usize) -> NodeId {
     let number = (layer + 1) as f32;
     let weights = Tensor::new([2, 2, 1, 1], [0.5, 0.25, 0.5, number / 1024.0].to_vec());
@@ -387,8 +389,8 @@ fn no_transpose_stays_between_channels_last_convolutions() {
     );
 }
 
-/// The deepest published residual network has 1202 layers. Passes sweep over it as often as over a shallow one: work
-/// grows with the nodes, not with their square.
+/// The deepest published residual network has 1202 layers. Passes sweep over it as often as over a
+/// shallow one: work grows with the nodes, not with their square.
 #[test]
 fn a_network_of_1202_layers_takes_no_more_sweeps_than_a_shallow_one() {
     let sweeps = |pairs: usize| {
@@ -525,7 +527,7 @@ fn what_an_optional_pass_proposes_wrongly_costs_no_network() {
     let pass = Pass { name: "wrong", doc: "", sweep: |_| Box::new(wrong), measure: None };
     let run = |need, verify| {
         let mut graph = parse(BLOCK).expect("it parses");
-        let step = Step { pass, sweeps: Sweeps::UntilStable, need, stage: Stage::Fused };
+        let step = PipelineStep { pass, sweeps: Sweeps::UntilStable, need, stage: Stage::Fused };
         let options = PassOptions { verify, ..PassOptions::default() };
         let before = ops(&graph);
         // Batch normalization is left, which has no kernel.

@@ -7,7 +7,8 @@ use resnetc_ir::text::print;
 
 use resnetc_testing::close::{greatest, is_close};
 
-/// Whether two graphs give the same values, within what another order of a sum in f64 makes of them.
+/// Whether two graphs give the same values, within what another order of a sum in f64 makes of
+/// them.
 pub(crate) fn assert_equal(
     before: &Result<Vec<Value>, EvalError>,
     after: &Result<Vec<Value>, EvalError>,

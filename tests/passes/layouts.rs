@@ -1,4 +1,5 @@
-//! The contract between the layout pass and everything behind it, written as a check of a finished graph.
+//! The contract between the layout pass and everything behind it, written as a check of a finished
+//! graph.
 
 use proptest::prelude::*;
 use resnetc_ir::op::Pads;

@@ -1,4 +1,5 @@
-//! The passes: documented examples, refusals, whole pipelines, and random graphs that must mean the same.
+//! The passes: documented examples, refusals, whole pipelines, and random graphs that must mean the
+//! same.
 
 mod driver;
 mod exact;

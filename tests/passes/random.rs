@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use resnetc::passes::{
-    Pass, PassOptions, PassSelection, Remarks, Step, Verify, pipeline, run, run_pass,
+    Pass, PassOptions, PassSelection, PipelineStep, Remarks, Verify, pipeline, run, run_pass,
 };
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Pool, SliceAxis, Window};
@@ -90,7 +90,8 @@ impl Outputs {
         Outputs { values, bounds: bounds(graph, inputs).expect("and so can its magnitudes") }
     }
 
-    /// Whether the comparison says something: outputs are not mostly zero, and the bound is far below them.
+    /// Whether the comparison says something: outputs are not mostly zero, and the bound is far
+    /// below them.
     fn tell(&self) -> bool {
         let elements = || self.values.iter().flat_map(|v| &v.data);
         let nonzero = elements().filter(|&&x| x != 0.0 && x.is_finite()).count();
@@ -100,8 +101,8 @@ impl Outputs {
     }
 }
 
-/// A graph with what the generator avoids: a dead operator, a constant computation, a doubled operator and a
-/// repeated border.
+/// A graph with what the generator avoids: a dead operator, a constant computation, a doubled
+/// operator and a repeated border.
 fn with_waste(random: &RandomGraph) -> Graph {
     let mut graph = random.graph.clone();
     let Some(&input) = graph.inputs().first() else { return graph };
@@ -128,7 +129,8 @@ fn with_waste(random: &RandomGraph) -> Graph {
     graph
 }
 
-/// Runs a pass and compares; what the graph means afterwards, or nothing if the pass found nothing to do.
+/// Runs a pass and compares; what the graph means afterwards, or nothing if the pass found nothing
+/// to do.
 fn step(
     graph: &mut Graph,
     pass: &Pass,
@@ -163,7 +165,7 @@ fn every_pass_keeps_meaning() {
         telling.set(telling.get() + usize::from(outputs.tell()));
         let mut seen = BTreeSet::new();
         let (mut graph, mut values) = (original.clone(), outputs.values.clone());
-        for Step { pass, .. } in pipeline() {
+        for PipelineStep { pass, .. } in pipeline() {
             let mut alone = original.clone();
             let result = step(&mut alone, pass, &inputs, &outputs.values, &outputs.bounds)?;
             let in_turn = step(&mut graph, pass, &inputs, &values, &outputs.bounds)?;
@@ -185,8 +187,9 @@ fn every_pass_keeps_meaning() {
     assert!(telling.get() > CASES as usize / 2, "only {} cases tell something", telling.get());
 }
 
-/// Whatever stands for a node stands for one that was described, and every output that was computed is stood for by
-/// what computes it now. Changes of layout stand for nothing: they are looked through.
+/// Whatever stands for a node stands for one that was described, and every output that was computed
+/// is stood for by what computes it now. Changes of layout stand for nothing: they are looked
+/// through.
 fn check_origins(before: &Graph, after: &Graph, remarks: &Remarks) -> Result<(), TestCaseError> {
     for node in after.nodes() {
         for origin in remarks.origins.of(node) {
@@ -237,7 +240,7 @@ fn integers_stay_what_they_are() {
         let inputs = random.inputs();
         let fail = |message: String| TestCaseError::fail(message);
         let before = eval(&random.graph, &inputs).map_err(|e| fail(e.to_string()))?;
-        for Step { pass, .. } in pipeline() {
+        for PipelineStep { pass, .. } in pipeline() {
             let mut alone = random.graph.clone();
             let failed = |e: String| fail(format!("{}: {e}", pass.name));
             let remarks = run_pass(&mut alone, pass, Verify::EachPatch);

@@ -1,5 +1,5 @@
-//! Random graphs of transposes and of operators that work in any order of axes: small and square, so that transposes
-//! meet, undo each other and are read by several.
+//! Random graphs of transposes and of operators that work in any order of axes: small and square,
+//! so that transposes meet, undo each other and are read by several.
 
 use std::cell::Cell;
 use std::env;
@@ -115,8 +115,8 @@ fn moving(shape: &[usize], axes: &[Index; 4], value: NodeId) -> (Op, Vec<NodeId>
     (op, vec![value])
 }
 
-/// Every patch makes the measure of the pass smaller, which the driver checks behind each of them, and values stay as
-/// they are.
+/// Every patch makes the measure of the pass smaller, which the driver checks behind each of them,
+/// and values stay as they are.
 #[test]
 fn every_patch_of_transposes_makes_progress_and_keeps_meaning() {
     let moved = Cell::new(0);
@@ -145,8 +145,9 @@ fn numbers(shape: &[usize]) -> Value {
     Value::new(shape.to_vec(), data)
 }
 
-/// A transpose that a source of the region reads in the new order, one that leads back into the region, and two of
-/// them in a row: none is saved by moving the region, and moving it back and forth would never end.
+/// A transpose that a source of the region reads in the new order, one that leads back into the
+/// region, and two of them in a row: none is saved by moving the region, and moving it back and
+/// forth would never end.
 #[test]
 fn what_is_read_afterwards_is_not_saved() {
     let graphs = [

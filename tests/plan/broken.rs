@@ -51,8 +51,9 @@ fn conv(graph: &mut Graph, name: &str, window: Window, operand: NodeId) -> NodeI
     graph.add(name, Op::Conv(conv), &[operand, w]).expect("valid")
 }
 
-/// Two inputs, a block with an identity shortcut, and a classifier, of which two values are outputs. Whole blocks of channels,
-/// for which convolutions on tiles keep the range of their results.
+/// Two inputs, a block with an identity shortcut, and a classifier, of which two values are
+/// outputs. Whole blocks of channels, for which convolutions on tiles keep the range of their
+/// results.
 pub(crate) fn network() -> Graph {
     let mut graph = Graph::new();
     let g = &mut graph;
@@ -88,7 +89,8 @@ fn plain() -> Planned {
     planned(network(), Target::AVX2, |able| able[0])
 }
 
-/// Breaks the plan. One of the errors, of which one may bring others, must be the one that is expected.
+/// Breaks the plan. One of the errors, of which one may bring others, must be the one that is
+/// expected.
 #[track_caller]
 fn refused(planned: &Planned, expected: impl Fn(&PlanError) -> bool, how: impl FnOnce(&mut Plan)) {
     let mut plan = planned.plan.clone();
@@ -199,8 +201,8 @@ fn a_result_on_what_its_step_reads_is_torn() {
     });
 }
 
-/// A convolution whose source is what it adds, under two names. It cannot run in place: some channels of its result are
-/// written before the others have read all channels.
+/// A convolution whose source is what it adds, under two names. It cannot run in place: some
+/// channels of its result are written before the others have read all channels.
 #[test]
 fn nothing_runs_in_place_of_what_it_reads_under_another_name() {
     let mut graph = Graph::new();
@@ -267,7 +269,8 @@ fn what_takes_over_a_place_stays_there() {
         });
         refused_as(&p, &moved, |plan| place(plan, node).geometry.halo.right += 1);
     }
-    // An operator that computes something is no view of its operand, and a constant has no place that could be taken.
+    // An operator that computes something is not a view of its operand, and a constant has no place
+    // that could be taken.
     let (step, node, operand) = (p.step("d"), p.node("d"), p.node("c"));
     refused_as(&p, &PlanError::Moved { step, node, operand }, |plan| {
         plan.steps[step].in_place = None;
@@ -416,7 +419,8 @@ fn what_a_step_has_beside_its_result_is_its_own_while_it_runs() {
     });
 }
 
-/// What "a" left of its range is read by two steps; the first one's scratch memory, its result and its range come between.
+/// What "a" left of its range is read by two steps; the first one's scratch memory, its result and
+/// its range come between.
 #[test]
 fn ranges_are_kept_until_their_last_reader() {
     let mut graph = Graph::new();

@@ -162,8 +162,8 @@ fn somewhere(plan: &Plan, dice: &mut Dice<'_>) -> usize {
     other + lines * ALIGN
 }
 
-/// Every accepted plan is run, twice over. Every kind of change must have been refused, and accepted where it often leaves a
-/// plan right.
+/// Every accepted plan is run, twice over. Every kind of change must have been refused, and
+/// accepted where it often leaves a plan right.
 #[test]
 fn a_changed_plan_is_refused_or_right() {
     let mut runner =

@@ -1,6 +1,6 @@
 //! A graph with its plan, and what the plan computes.
 
-use resnetc::codegen::emulate::{Memory, emulate_region};
+use resnetc::codegen::emulate::{EmulatedMemory, emulate_region};
 use resnetc::codegen::vir::Target;
 use resnetc::compile::{self, Choices, Lowered};
 use resnetc::ir::eval::Value;
@@ -57,7 +57,8 @@ impl Planned {
         self.plan.steps[self.step(name)].node
     }
 
-    /// The outputs of two runs, the second without new inputs: all elements as bits, every NaN the same.
+    /// The outputs of two runs, the second without new inputs: all elements as bits, every NaN the
+    /// same.
     ///
     /// # Errors
     /// If an operator cannot be lowered so, or an access is outside of the arena.
@@ -69,7 +70,7 @@ impl Planned {
         for pack in packs {
             pack.write_words(&mut weights);
         }
-        let mut memory = Memory::new();
+        let mut memory = EmulatedMemory::new();
         let arena = memory.add(vec![f32::NAN; plan.peak / 4]);
         let bases = [arena, memory.add(weights), memory.add(vec![f32::NAN; thread_bytes / 4])];
         let start = |node: NodeId| plan.places[&node].offset as usize / 4;

@@ -1,5 +1,6 @@
-//! Convolutions on tiles that keep the range of their results for those behind them: what is far greater than all else, or no
-//! number, reaches what sees it and nothing else, through several of them.
+//! Convolutions on tiles that keep the range of their results for those behind them: what is far
+//! greater than all else, or no number, reaches what sees it and nothing else, through several of
+//! them.
 
 use resnetc::PassSelection;
 use resnetc::codegen::region::{Extent, Item, Word};
@@ -29,7 +30,7 @@ fn conv(graph: &mut Graph, name: &str, window: Window, operand: NodeId) -> NodeI
     graph.add(name, Op::Conv(Conv::new(window, 1)), &[operand, w]).expect("it fits")
 }
 
-/// A stem and a block with a shortcut, on pictures so large that a corner is not seen everywhere.
+/// A stem and a block with a shortcut, on images so large that a corner is not seen everywhere.
 fn network() -> Graph {
     let mut graph = Graph::new();
     let g = &mut graph;

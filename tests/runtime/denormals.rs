@@ -1,4 +1,5 @@
-//! Denormal numbers count as zero for the length of a run, on every thread, and the caller has them back afterwards.
+//! Denormal numbers count as zero for the length of a run, on every thread, and the caller has them
+//! back afterwards.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use std::hint::black_box;
@@ -17,7 +18,8 @@ const TINY: f32 = 1e-20;
 const CHANNELS: usize = 32;
 const EXTENT: usize = 32;
 
-/// Squares, products that are summed, and a denormal number times one that would make it an ordinary one.
+/// Squares, products that are summed, and a denormal number times one that would make it an
+/// ordinary one.
 fn network() -> Graph {
     let mut graph = Graph::new();
     let x = graph.input("x", [1, CHANNELS, EXTENT, EXTENT]);

@@ -1,5 +1,5 @@
-//! The thread pool under stress. A program of its own: beside other tests, whose threads take the cores, most of its races
-//! would not come about.
+//! The thread pool under stress. A program of its own: beside other tests, whose threads take the
+//! cores, most of its races would not come about.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -1,8 +1,8 @@
 //! Which file imports from which, read from the sources.
 //!
-//! An import is a path of Rust to something in another file: in a `use`, or in the middle of code. It leads to the file
-//! that defines the name, through whatever re-exports it. Comments, texts and what is compiled for unit tests only do not
-//! count, and neither does `mod name;`.
+//! An import is a path of Rust to something in another file: in a `use`, or in the middle of code.
+//! It leads to the file that defines the name, through whatever re-exports it. Comments, texts and
+//! what is compiled for unit tests only do not count, and neither does `mod name;`.
 
 use std::collections::BTreeMap;
 

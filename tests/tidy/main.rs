@@ -128,8 +128,8 @@ fn tests_that_are_not_run_say_so() {
     }
 }
 
-/// `thiserror` makes a cause of a field that is called `source`, or marked so; a message that shows it as well would say
-/// it twice where all causes are printed.
+/// `thiserror` makes a cause of a field that is called `source`, or marked so; a message that shows
+/// it as well would say it twice where all causes are printed.
 #[test]
 fn no_error_shows_what_it_gives_as_its_cause() {
     for (name, text) in [library(), command_line()].concat() {

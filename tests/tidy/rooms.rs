@@ -1,9 +1,10 @@
 //! The order of rooms, as the table in `ARCHITECTURE.md` has it, and what breaks it.
 //!
-//! A room imports only from rooms above it in the table, and no files import each other in a circle. A module and its parts
-//! (`x/mod.rs` or `x.rs`, and what is in the folder `x`) are one house to each other: a part may use what its module defines,
-//! and the module may call its parts. So imports between a file and one that stands above it in the same branch of the tree
-//! are no part of a circle. A `lib.rs` or `main.rs` has no room: it declares all, and hands on.
+//! A room imports only from rooms above it in the table, and no files import each other in a
+//! circle. A module and its parts (`x/mod.rs` or `x.rs`, and what is in the folder `x`) are one
+//! house to each other: a part may use what its module defines, and the module may call its parts.
+//! So imports between a file and one that stands above it in the same branch of the tree are no
+//! part of a circle. A `lib.rs` or `main.rs` has no room: it declares all, and hands on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,7 +130,7 @@ fn circle<'a>(next: &mut BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a
 mod tests {
     use super::*;
 
-    const TABLE: &str = "# A\n\n## Code map\n\nWords.\n\n| room | purpose |\n|---|---|\n| `ir/` (`resnetc-ir`) | x |\n\
+    const TABLE: &str = "# A\n\n## Code map\n\nWords.\n\n| module | purpose |\n|---|---|\n| `ir/` (`resnetc-ir`) | x |\n\
                          | `src/low`, `src/word.rs` | `src/high` |\n| `src/high.rs` | x |\n\n## Next\n\n| `src/none` |\n";
 
     fn found(files: &[(&str, &str)]) -> Vec<String> {

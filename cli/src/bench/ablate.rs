@@ -135,7 +135,8 @@ impl Interpretation {
         Ok(Interpretation { run, estimate })
     }
 
-    /// What all outputs are compared with: the interpreter's, or the full network's if it did not run.
+    /// What all outputs are compared with: the interpreter's, or the full network's if it did not
+    /// run.
     fn agreement(&self, network: &Network, full: &[Vec<f32>]) -> Agreement {
         let (from, expected) = match &self.run {
             Some(run) => (INTERPRETER, run.outputs.clone()),

@@ -23,7 +23,8 @@ pub(super) struct Ablation {
     pub(super) noise: Noise,
     /// How far outputs may be apart, as a part of the greatest value.
     pub(super) tolerance: f64,
-    /// Whether all variants were in memory while they were timed, or each was compiled anew for each turn.
+    /// Whether all variants were in memory while they were timed, or each was compiled anew for
+    /// each turn.
     pub(super) all_in_memory: bool,
     pub(super) rows: Vec<Row>,
 }
@@ -47,8 +48,8 @@ pub(super) struct Row {
     pub(super) ratio: Option<f64>,
     /// Its median by that of the level before.
     pub(super) ratio_before: Option<f64>,
-    /// The greatest difference of its outputs from the interpreter's, or else from the full network's, as a part of
-    /// the greatest value.
+    /// The greatest difference of its outputs from the interpreter's, or else from the full
+    /// network's, as a part of the greatest value.
     pub(super) relative_difference: Option<f64>,
     #[serde(flatten)]
     pub(super) code: Option<Code>,

@@ -54,7 +54,8 @@ pub(super) struct Against {
     pub(super) median_ms: f64,
     /// The median now by the one then: below 1 if it is faster now.
     pub(super) ratio: f64,
-    /// What was not the same, so that the ratio means something else than it seems; empty if it was.
+    /// What was not the same, so that the ratio means something else than it seems; empty if it
+    /// was.
     pub(super) differs: Vec<String>,
 }
 

@@ -8,7 +8,8 @@ use crate::failure::Failure;
 
 /// Half a unit in the last place of f32: the relative error of one rounding.
 const ROUNDING: f64 = 1.0 / (1u64 << 24) as f64;
-/// How many standard deviations an error may be off. Beyond six, chance is excluded for any number of outputs.
+/// How many standard deviations an error may be off. Beyond six, chance is excluded for any number
+/// of outputs.
 const DEVIATIONS: f64 = 8.0;
 /// How much larger errors of Winograd's algorithm are than those of direct convolution, see
 /// [`Numerics`](resnetc::Numerics).
@@ -48,10 +49,11 @@ impl Agreement {
 
 /// How far two results of a network may differ, as a part of the greatest value.
 ///
-/// Rounding errors are as good as independent, so the error of a sum of n products grows with the root of n
-/// (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019), and what a layer takes over
-/// from the one before counts like more products. On the longest way through a network there are no more roundings
-/// than all layers together have for one element each.
+/// Rounding errors are as good as independent, so the error of a sum of n products grows with the
+/// root of n (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019),
+/// and what a layer takes over from the one before counts like more products. On the longest way
+/// through a network there are no more roundings than all layers together have for one element
+/// each.
 pub(super) fn tolerance(graph: &Graph) -> f64 {
     let roundings = |node| {
         let elements = graph.node(node).ty.elements().max(1) as u64;

@@ -8,21 +8,23 @@ use crate::output;
 
 /// Measure how long a run takes
 ///
-/// The peak is what a loop of multiply-adds reaches on the same threads, measured before and after; GFLOP/s count
-/// two operations for each multiply-add of direct convolution. Where an algorithm does fewer of them, or others, the share
-/// is one of direct convolution at the peak, and may be above 100 %.
+/// The peak is what a loop of multiply-adds reaches on the same threads, measured before and after;
+/// GFLOP/s count two operations for each multiply-add of direct convolution. Where an algorithm
+/// does fewer of them, or others, the share is one of direct convolution at the peak, and may be
+/// above 100 %.
 ///
-/// Where the times or the peaks show that the machine is busy, all is measured again, three times at most, unless --iters
-/// gives the number of runs.
+/// Where the times or the peaks show that the machine is busy, all is measured again, three times
+/// at most, unless --iters gives the number of runs.
 ///
-/// Several numbers of --threads and of --batch are all combined, one row each. --against sets the median beside that of an
-/// earlier run and says what was not the same: CPU, instruction set, threads, batch or model. --concurrency runs so many
-/// contexts of the model at once, each on a thread of its own: where one run uses the model's threads, the others use
-/// their own only.
+/// Several numbers of --threads and of --batch are all combined, one row each. --against sets the
+/// median beside that of an earlier run and says what was not the same: CPU, instruction set,
+/// threads, batch or model. --concurrency runs so many contexts of the model at once, each on a
+/// thread of its own: where one run uses the model's threads, the others use their own only.
 ///
-/// --ablate says what each optimization brings: it times the network without optimizations and with more and more of
-/// them, and without each of them alone. All variants give the same results, which is checked first, and take turns.
-/// Measured choices of `resnetc tune` are left out, as they are for the layers of the full network only.
+/// --ablate says what each optimization brings: it times the network without optimizations and with
+/// more and more of them, and without each of them alone. All variants give the same results, which
+/// is checked first, and take turns. Measured choices of `resnetc tune` are left out, as they are
+/// for the layers of the full network only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -48,7 +50,8 @@ pub(crate) struct Args {
     /// Write the rows of --ablate, or of several --threads or --batch, as CSV too
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
-    /// Memory for all variants at once; if they need more, each is compiled anew for each of its turns
+    /// Memory for all variants at once; if they need more, each is compiled anew for each of its
+    /// turns
     #[arg(long, value_name = "MB", requires = "ablate", default_value_t = 4000)]
     pub(super) hold: usize,
     /// Print the figures as JSON
@@ -60,10 +63,12 @@ pub(crate) struct Args {
     /// Compare with what an earlier run printed with --json
     #[arg(long, value_name = "FILE.json", conflicts_with = "ablate")]
     pub(super) against: Option<PathBuf>,
-    /// Threads of a run; several, as in 1,2, are measured one after the other [default: as many as the process may use]
+    /// Threads of a run; several, as in 1,2, are measured one after the other [default: as many as
+    /// the process may use]
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = threads)]
     pub(super) threads: Vec<usize>,
-    /// Pictures in one run; several, as in 1,8, are measured one after the other [default: as many as the model says, or 1]
+    /// Pictures in one run; several, as in 1,8, are measured one after the other [default: as many
+    /// as the model says, or 1]
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]
     pub(super) batch: Vec<usize>,
     #[command(flatten)]

@@ -62,8 +62,8 @@ impl Crowd {
     }
 }
 
-/// Runs so many contexts at once, each `iterations` times, or all for about two seconds; one run of each goes before and
-/// does not count.
+/// Runs so many contexts at once, each `iterations` times, or all for about two seconds; one run of
+/// each goes before and does not count.
 pub(super) fn measure(
     network: &Network,
     model: &Model,

@@ -24,7 +24,8 @@ pub(super) enum Group {
     Removed,
     /// All passes, and a choice beside them that is not the usual one.
     Choice,
-    /// The full network again, compiled and timed for itself: what figures differ by if nothing differs.
+    /// The full network again, compiled and timed for itself: what figures differ by if nothing
+    /// differs.
     Again,
 }
 
@@ -46,7 +47,8 @@ pub(super) struct Ladder {
     pub(super) full: usize,
 }
 
-/// All levels, from the lowest to the full network, and what differs from the full one in one thing.
+/// All levels, from the lowest to the full network, and what differs from the full one in one
+/// thing.
 fn rungs(options: &Options) -> Vec<Rung> {
     let rung =
         |name: &str, group, pass, options| Rung { name: name.to_owned(), group, pass, options };
@@ -111,8 +113,8 @@ impl Ladder {
 }
 
 impl Rung {
-    /// Where the network without a pass is the full one all the same, because other passes do its work: without them
-    /// too.
+    /// Where the network without a pass is the full one all the same, because other passes do its
+    /// work: without them too.
     fn with_stand_ins(&self, outline: &Outline, full: &Outline) -> Option<Rung> {
         let pass = self.pass.filter(|_| self.group == Group::Removed)?;
         if full.remarks.count(pass) == 0 || outline.work != full.work {
@@ -151,7 +153,8 @@ mod tests {
         }
         let last = ladder.rungs.iter().rposition(|r| r.group == Group::Added).expect("passes");
         assert_eq!(ladder.owner[last], ladder.full, "all passes added are all passes");
-        // A pass that rewrites nothing leaves everything as it is; one that does changes what is run.
+        // A pass that rewrites nothing leaves everything as it is; one that does changes what is
+        // run.
         for (i, rung) in ladder.rungs.iter().enumerate() {
             let Some(pass) = rung.pass else { continue };
             let before = if rung.group == Group::Added { i - 1 } else { ladder.full };
@@ -163,7 +166,8 @@ mod tests {
                 assert_eq!(ladder.owner[i], ladder.owner[before], "{}", rung.name);
             }
         }
-        // Two passes fold batch normalizations: without the one, the other does. Without both nothing else can fuse.
+        // Two passes fold batch normalizations: without the one, the other does. Without both
+        // nothing else can fuse.
         let place = |name: &str| ladder.rungs.iter().position(|r| r.name == name).expect(name);
         let own = |name: &str| ladder.owner[place(name)];
         assert_eq!(own("- fold_batch_norm"), ladder.full);

@@ -20,22 +20,23 @@ const ELEMENT: usize = size_of::<f32>();
 pub(super) struct Outline {
     pub(super) work: Work,
     pub(super) remarks: Remarks,
-    /// Bytes of all operands and results of all steps: constants as they were described, each value without the
-    /// border and the unused lanes that it has in memory. A step that adds to a value where it lies reads and writes
-    /// it. What an algorithm moves beside that, inside a step, is not counted.
+    /// Bytes of all operands and results of all steps: constants as they were described, each value
+    /// without the border and the unused lanes that it has in memory. A step that adds to a value
+    /// where it lies reads and writes it. What an algorithm moves beside that, inside a step, is
+    /// not counted.
     pub(super) moved_bytes: usize,
 }
 
-/// All that decides how long a run takes. Two variants with equal work run the same code on the same places in
-/// memory; at most the numbers in their constants differ.
+/// All that decides how long a run takes. Two variants with equal work run the same code on the
+/// same places in memory; at most the numbers in their constants differ.
 #[derive(PartialEq)]
 pub(super) struct Work {
     isa: Isa,
-    steps: Vec<Step>,
+    steps: Vec<StepOutline>,
 }
 
 #[derive(PartialEq)]
-struct Step {
+struct StepOutline {
     op: Op,
     operands: Vec<Operand>,
     algorithm: Algorithm,
@@ -62,7 +63,7 @@ impl Outline {
 
     /// What the network's speed is a share of.
     pub(super) fn share_of(&self) -> ShareOf {
-        let is_conv = |step: &&Step| matches!(step.op, Op::Conv(_));
+        let is_conv = |step: &&StepOutline| matches!(step.op, Op::Conv(_));
         ShareOf::all(self.work.steps.iter().filter(is_conv).map(|s| ShareOf::of(s.algorithm)))
     }
 
@@ -70,7 +71,7 @@ impl Outline {
     pub(super) fn of(network: &Network) -> Result<Self, Failure> {
         let stages = Stages::of(network.graph().clone(), network.options())?;
         let mut constants = HashMap::new();
-        let steps = stages.plan.steps.iter().map(|planned| Step {
+        let steps = stages.plan.steps.iter().map(|planned| StepOutline {
             op: stages.graph.node(planned.node).op.clone(),
             operands: operands(&stages, planned.node, &mut constants),
             algorithm: stages.choices.algorithm(planned.node),

@@ -10,12 +10,13 @@ use super::timing::{Plan, Stats, Turns};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// Runs at the beginning of a turn that do not count. After the first one a share of the weights is in the shared cache
-/// again, after the second one all that will be.
+/// Runs at the beginning of a turn that do not count. After the first one a share of the weights is
+/// in the shared cache again, after the second one all that will be.
 const UNTIMED: usize = 2;
 
-/// How often all variants are compiled anew on the way. Where the system puts a model's pages is chance and stays for
-/// the model's life; it makes two models of the same network up to 4 % apart (measured on ResNet-18).
+/// How often all variants are compiled anew on the way. Where the system puts a model's pages is
+/// chance and stays for the model's life; it makes two models of the same network up to 4 % apart
+/// (measured on ResNet-18).
 const SITTINGS: usize = 5;
 
 /// A variant to be timed.
@@ -88,8 +89,8 @@ impl Lane {
 }
 
 impl Race {
-    /// Compiles the variants and runs each. Once the models together take more than `most_bytes`, none of them is
-    /// kept, so that all are treated alike.
+    /// Compiles the variants and runs each. Once the models together take more than `most_bytes`,
+    /// none of them is kept, so that all are treated alike.
     pub(super) fn new(
         variants: Vec<Variant>,
         seed: u64,
@@ -140,7 +141,8 @@ impl Race {
         lanes.map(|lane| agreement.check(&lane.variant.name, &lane.outputs)).collect()
     }
 
-    /// Compiles all variants anew, if they are kept: all old models go first, so that their memory is dealt out again.
+    /// Compiles all variants anew, if they are kept: all old models go first, so that their memory
+    /// is dealt out again.
     fn sit_anew(&mut self, order: &[usize]) -> Result<(), Failure> {
         if self.keep == Keep::All {
             self.lanes.iter_mut().for_each(|lane| lane.subject = None);
@@ -151,8 +153,9 @@ impl Race {
         Ok(())
     }
 
-    /// Times all variants. A turn begins with runs that do not count, which bring back into the caches what the others
-    /// drove out; and the order is another one in each round, as nobody should always follow the same one.
+    /// Times all variants. A turn begins with runs that do not count, which bring back into the
+    /// caches what the others drove out; and the order is another one in each round, as nobody
+    /// should always follow the same one.
     pub(super) fn run(&mut self) -> Result<Vec<Stats>, Failure> {
         let untimed = if self.lanes.len() > 1 { UNTIMED } else { 0 };
         let each: Vec<Duration> = self.lanes.iter().map(|lane| lane.one).collect();

@@ -1,5 +1,5 @@
-//! All that is measured for a report, in one go: the levels of optimization in turns, then the layers of the full
-//! network, and before and after what the machine can do.
+//! All that is measured for a report, in one go: the levels of optimization in turns, then the
+//! layers of the full network, and before and after what the machine can do.
 
 use std::time::Duration;
 
@@ -51,7 +51,8 @@ pub(crate) struct Survey {
     pub(crate) steps: Vec<StepProfile>,
     /// Timed runs of the steps.
     pub(crate) step_runs: usize,
-    /// The greatest difference of a level's outputs from the full network's, as a part of the greatest value.
+    /// The greatest difference of a level's outputs from the full network's, as a part of the
+    /// greatest value.
     pub(crate) difference: f64,
     /// How large it may be.
     pub(crate) tolerance: f64,
@@ -102,7 +103,8 @@ pub(crate) struct Skipped {
 pub(crate) struct Runs {
     pub(crate) warmup: usize,
     pub(crate) iterations: Option<usize>,
-    /// Memory for all levels at once; if they need more, each is compiled anew for each of its turns.
+    /// Memory for all levels at once; if they need more, each is compiled anew for each of its
+    /// turns.
     pub(crate) most_bytes: usize,
 }
 
@@ -191,8 +193,8 @@ fn roofs(isa: Isa, threads: usize) -> Result<(f64, bandwidth::Bandwidth), Failur
     Ok((peak::measure(isa, threads)?, bandwidth::measure(threads, BANDWIDTH_TIME)?))
 }
 
-/// The levels on the way to the full network and those beside it, without those whose code another one has; and those
-/// that would take too long.
+/// The levels on the way to the full network and those beside it, without those whose code another
+/// one has; and those that would take too long.
 fn wanted(
     ladder: &Ladder,
     network: &Network,

@@ -41,7 +41,8 @@ impl Sweep {
         text
     }
 
-    /// For people: a table, and a line for each combination that was compared or run by many contexts at once.
+    /// For people: a table, and a line for each combination that was compared or run by many
+    /// contexts at once.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, here and below.

@@ -33,8 +33,8 @@ pub(super) struct Turns {
 }
 
 impl Plan {
-    /// The turns, if one run takes these times and each turn begins with a number of runs that do not count. A number
-    /// of runs that the user gives is the number of rounds.
+    /// The turns, if one run takes these times and each turn begins with a number of runs that do
+    /// not count. A number of runs that the user gives is the number of rounds.
     pub(super) fn turns(self, each: &[Duration], untimed: usize) -> Turns {
         if let Some(rounds) = self.iterations {
             return Turns { rounds, runs: vec![1; each.len()] };

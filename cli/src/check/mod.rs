@@ -1,4 +1,5 @@
-//! `resnetc check`: the compiled network against the interpreter, and who is to blame where they differ.
+//! `resnetc check`: the compiled network against the interpreter, and who is to blame where they
+//! differ.
 
 mod estimate;
 mod report;
@@ -20,12 +21,12 @@ use reproduce::{Place, Reproduction};
 
 /// Compare every layer of the compiled network with the interpreter in f64
 ///
-/// Fails if a value is further off than the tolerance, and names the first layer that is off when it runs alone on the
-/// interpreter's values. That layer is written as a model of its own, with its input, the expected result and the one
-/// found, so that the difference can be seen again.
+/// Fails if a value is further off than the tolerance, and names the first layer that is off when
+/// it runs alone on the interpreter's values. That layer is written as a model of its own, with its
+/// input, the expected result and the one found, so that the difference can be seen again.
 ///
-/// A unit in the last place (ulp) is that of the greatest value of a layer, as an f32; differences are counted from
-/// the expected values rounded to f32.
+/// A unit in the last place (ulp) is that of the greatest value of a layer, as an f32; differences
+/// are counted from the expected values rounded to f32.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx

@@ -37,7 +37,8 @@ pub(super) struct Written {
     pub(super) files: Vec<String>,
     /// What to run to see the difference again.
     pub(super) command: String,
-    /// Whether the layer differs when its file is taken for a network: what fuses or picks a layout there may differ.
+    /// Whether the layer differs when its file is taken for a network: what fuses or picks a layout
+    /// there may differ.
     pub(super) reproduces: bool,
 }
 
@@ -52,8 +53,8 @@ pub(super) enum Reproduction {
 }
 
 impl Place {
-    /// The folder that the user names, or one named after the model. A folder that is there already is refused before
-    /// any work is done.
+    /// The folder that the user names, or one named after the model. A folder that is there already
+    /// is refused before any work is done.
     pub(super) fn of(named: Option<&Path>, model: &Path) -> Result<Self, Failure> {
         if let Some(folder) = named {
             let refuse = |e: io::Error| {
@@ -129,7 +130,8 @@ fn fill(folder: &Path, case: &Case, input: &str) -> io::Result<()> {
     array(FOUND, &case.found)
 }
 
-/// The command that shows the difference again, with the options that decide how a layer is compiled.
+/// The command that shows the difference again, with the options that decide how a layer is
+/// compiled.
 fn command(args: &Args, folder: &Path, input: &str) -> String {
     let path = |file: &str| quoted(&folder.join(file).display().to_string());
     let mut words = vec![

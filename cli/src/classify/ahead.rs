@@ -40,9 +40,9 @@ pub(super) enum Taken<S, T> {
 /// For so long a source is waited for before the taker is told.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Makes things of sources on threads, at most `ahead` of them before they are needed, and takes them in order on the
-/// calling thread. If taking fails nothing more is begun and this returns at once: a thread that waits for a source, or
-/// has a thing half made, is left to end by itself.
+/// Makes things of sources on threads, at most `ahead` of them before they are needed, and takes
+/// them in order on the calling thread. If taking fails nothing more is begun and this returns at
+/// once: a thread that waits for a source, or has a thing half made, is left to end by itself.
 ///
 /// # Errors
 /// The first of `take`.
@@ -100,7 +100,8 @@ impl<I: Iterator, T> Queue<I, T> {
         }
     }
 
-    /// The next source and its number, once there is room; nothing if there is none or no more is wanted.
+    /// The next source and its number, once there is room; nothing if there is none or no more is
+    /// wanted.
     fn begin(&self) -> Option<(usize, I::Item)> {
         let mut sources = locked(&self.sources);
         let is_full =
@@ -242,7 +243,8 @@ mod tests {
         assert_eq!(seen, [1, 2]);
     }
 
-    /// A source that never comes keeps nobody who has seen enough: if it did, this test would not end.
+    /// A source that never comes keeps nobody who has seen enough: if it did, this test would not
+    /// end.
     #[test]
     fn a_failure_does_not_wait_for_the_next_source() {
         let (send, receive) = mpsc::channel();

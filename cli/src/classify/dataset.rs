@@ -130,7 +130,8 @@ fn count(
     Ok((right, total))
 }
 
-/// The longest file that is read, packed and unpacked: a hundred times as many pictures as there are.
+/// The longest file that is read, packed and unpacked: a hundred times as many pictures as there
+/// are.
 const MAX_BYTES: usize = 4 << 30;
 
 impl Idx {

@@ -23,8 +23,8 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Loads and compiles MODEL, or the bundled network, for so many pictures a run if the model allows that; without,
-    /// for as many as the model says.
+    /// Loads and compiles MODEL, or the bundled network, for so many pictures a run if the model
+    /// allows that; without, for as many as the model says.
     pub(super) fn new(
         args: &Args,
         model: Option<&Path>,

@@ -21,7 +21,8 @@ struct Contents {
     unread: Vec<Source>,
 }
 
-/// A file as it is, and a folder as all pictures in it and below, by path. What is left out is said on stderr.
+/// A file as it is, and a folder as all pictures in it and below, by path. What is left out is said
+/// on stderr.
 pub(super) fn expand(path: &Path) -> Vec<Source> {
     match path.is_dir() {
         true => pictures(path),
@@ -29,8 +30,8 @@ pub(super) fn expand(path: &Path) -> Vec<Source> {
     }
 }
 
-/// The pictures of a folder and of the folders in it. Hidden names are left out, and links to folders are not
-/// followed, for they may lead in a circle.
+/// The pictures of a folder and of the folders in it. Hidden names are left out, and links to
+/// folders are not followed, for they may lead in a circle.
 fn pictures(path: &Path) -> Vec<Source> {
     let mut contents = Contents::default();
     let mut folders = vec![path.to_owned()];
@@ -93,11 +94,11 @@ fn contents(path: &Path) -> String {
     let is_file = std::fs::metadata(path).is_ok_and(|m| m.is_file());
     // A pipe would keep its reader waiting.
     if !is_file {
-        return "this is no regular file".into();
+        return "this is not a regular file".into();
     }
     match head(path).map(|head| Kind::of(&head)) {
         Err(e) => format!("reading failed: {e}"),
-        Ok(None) => "this is no picture of a known format".into(),
+        Ok(None) => "this is not a picture of a known format".into(),
         Ok(Some(kind)) if kind.is_decoded() => {
             format!(
                 "this is {}, but its name is not that of a picture; rename it, or name it by itself",

@@ -1,4 +1,5 @@
-//! Which output of a network names classes, and what its numbers are: read off the graph, where it says so.
+//! Which output of a network names classes, and what its numbers are: read off the graph, where it
+//! says so.
 
 use clap::ValueEnum;
 use resnetc::DType;
@@ -75,8 +76,8 @@ struct Output<'a> {
 }
 
 impl Head {
-    /// Chooses an output of a graph that takes `batch` pictures, for so many `labels` if there are any: the only one, or
-    /// the only one that fits. A choice among several is said on stderr.
+    /// Chooses an output of a graph that takes `batch` pictures, for so many `labels` if there are
+    /// any: the only one, or the only one that fits. A choice among several is said on stderr.
     pub(super) fn of(
         graph: &Graph,
         batch: usize,
@@ -190,8 +191,8 @@ fn outputs(graph: &Graph, batch: usize) -> Vec<Output<'_>> {
     all
 }
 
-/// Numbers for each picture of a value of this shape, where that is a list: `[N, C]`, with axes of extent 1 anywhere
-/// behind the first, or without the first if one picture is in a run.
+/// Numbers for each picture of a value of this shape, where that is a list: `[N, C]`, with axes of
+/// extent 1 anywhere behind the first, or without the first if one picture is in a run.
 fn values(shape: &[usize], batch: usize) -> Option<usize> {
     let rest = match shape {
         [n, rest @ ..] if *n == batch => rest,
@@ -203,7 +204,8 @@ fn values(shape: &[usize], batch: usize) -> Option<usize> {
     (long.next().is_none() && values > 0).then_some(values)
 }
 
-/// Whether elements of a type may be scores. Integers of more than 8 bits are numbers of classes or boxes.
+/// Whether elements of a type may be scores. Integers of more than 8 bits are numbers of classes or
+/// boxes.
 fn is_number(dtype: DType) -> bool {
     dtype.is_float() || matches!(dtype, DType::U8 | DType::I8)
 }
@@ -215,7 +217,7 @@ fn unfit(output: &Output<'_>, batch: usize) -> Failure {
             .help("choose another with --output-name, or export the model without ArgMax or TopK");
     }
     Failure::new(format!(
-        "the model's {} is no list of classes: that is [{batch}, classes], with axes of extent 1 at most beside",
+        "the model's {} is not a list of classes: that is [{batch}, classes], with axes of extent 1 at most beside",
         output.name()
     ))
     .help("a detector or a segmentation gives more than one answer a picture; `resnetc run` gives all values")
@@ -223,7 +225,7 @@ fn unfit(output: &Output<'_>, batch: usize) -> Failure {
 
 fn embedding(output: &Output<'_>) -> Failure {
     Failure::new(format!(
-        "the model's {} is no list of classes: it is normalized by its own values, as embeddings are",
+        "the model's {} is not a list of classes: it is normalized by its own values, as embeddings are",
         output.name()
     ))
     .help("`resnetc run` gives its values; --activation softmax takes them for classes")
@@ -235,8 +237,8 @@ fn list(outputs: &[Output<'_>]) -> String {
     all.join(", ")
 }
 
-/// The only output that fits the labels; without labels the only one with a list of numbers, or the only one of those
-/// that the graph keeps to probabilities.
+/// The only output that fits the labels; without labels the only one with a list of numbers, or the
+/// only one of those that the graph keeps to probabilities.
 fn chosen<'o, 'g>(
     graph: &Graph,
     outputs: &'o [Output<'g>],
@@ -354,8 +356,8 @@ fn is_log(graph: &Graph, ranges: &mut Ranges<'_>, node: NodeId) -> bool {
     }
 }
 
-/// Whether a value is a vector divided by a root that is computed from it: its length, or its deviation. Constants may
-/// scale and shift it afterwards.
+/// Whether a value is a vector divided by a root that is computed from it: its length, or its
+/// deviation. Constants may scale and shift it afterwards.
 fn is_normalized(graph: &Graph, mut node: NodeId) -> bool {
     loop {
         let operands = graph.operands(node);

@@ -51,8 +51,8 @@ impl From<[usize; 4]> for Input {
 pub(super) const CHANNELS: [usize; 2] = [1, 3];
 
 impl Input {
-    /// The input of a graph. Without a `layout`, where the channels are is seen by their number; behind the batch comes
-    /// first.
+    /// The input of a graph. Without a `layout`, where the channels are is seen by their number;
+    /// behind the batch comes first.
     pub(super) fn of(graph: &Graph, layout: Option<Layout>) -> Result<Self, Failure> {
         let [input] = *graph.inputs() else {
             let names: Vec<String> =

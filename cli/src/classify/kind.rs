@@ -15,7 +15,7 @@ pub(super) enum Use {
     Decoded,
     /// It is a picture of a format that is not read.
     Foreign,
-    /// It is no picture.
+    /// It is not a picture.
     Other,
 }
 
@@ -79,7 +79,8 @@ const KINDS: &[Row] = &[
 ];
 
 impl Kind {
-    /// The kind of a file that begins with these bytes, of which [`HEAD`] are enough; nothing if it is not known.
+    /// The kind of a file that begins with these bytes, of which [`HEAD`] are enough; nothing if it
+    /// is not known.
     pub(super) fn of(head: &[u8]) -> Option<Kind> {
         if head.is_empty() {
             return Some(Kind { name: "an empty file", use_as: Use::Other });

@@ -8,14 +8,15 @@ use serde_json::{Map, Value};
 use crate::failure::Failure;
 use crate::units::plural;
 
-/// The longest file that is read: a name of a hundred letters for each of a hundred thousand classes.
+/// The longest file that is read: a name of a hundred letters for each of a hundred thousand
+/// classes.
 const MAX_FILE: u64 = 10 << 20;
 
 /// Reads the labels of a file, in the order of the classes. A class may have an empty name.
 ///
-/// Text has a label a line; JSON is a list of labels, or an object that gives each class's number a label or each label
-/// its class's number, as it stands or under a key of [`NESTED`]. A label in JSON is a string, or a list whose last
-/// string is it, as in Keras' `imagenet_class_index.json`.
+/// Text has a label a line; JSON is a list of labels, or an object that gives each class's number a
+/// label or each label its class's number, as it stands or under a key of [`NESTED`]. A label in
+/// JSON is a string, or a list whose last string is it, as in Keras' `imagenet_class_index.json`.
 pub(super) fn read(path: &Path) -> Result<Vec<String>, Failure> {
     let bytes = whole_file::read(path, MAX_FILE);
     let bytes = bytes.map_err(|e| Failure::file(path, format!("reading failed: {e}")))?;
@@ -111,7 +112,7 @@ fn of_value(value: &Value) -> Result<Vec<String>, String> {
         Value::Array(list) => list
             .iter()
             .enumerate()
-            .map(|(i, v)| label(v).ok_or_else(|| format!("entry {i} is no label: {}", shown(v))))
+            .map(|(i, v)| label(v).ok_or_else(|| format!("entry {i} is not a label: {}", shown(v))))
             .collect(),
         Value::Object(object) => numbered(object),
         other => Err(format!("it holds no list and no object of labels: {}", shown(other))),
@@ -128,7 +129,7 @@ fn numbered(object: &Map<String, Value>) -> Result<Vec<String>, String> {
             false => (key.trim().parse().ok(), label(value)),
         };
         let class = class.ok_or_else(|| {
-            format!("the key {} is no number of a class", shown(&key.as_str().into()))
+            format!("the key {} is not a number of a class", shown(&key.as_str().into()))
         })?;
         let label = label.ok_or_else(|| format!("class {class} has no label: {}", shown(value)))?;
         let count = labels.len();
@@ -175,8 +176,8 @@ fn printable(label: &str) -> String {
     label.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// The labels of `classes` classes. Of a network with one value, which is the probability of class 1, there may be
-/// that class's label alone.
+/// The labels of `classes` classes. Of a network with one value, which is the probability of class
+/// 1, there may be that class's label alone.
 pub(super) fn fit(
     labels: Vec<String>,
     path: &Path,
@@ -280,7 +281,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the bytes are, there are labels without control characters, or a reason in a line.
+        /// Whatever the bytes are, there are labels without control characters, or a reason in a
+        /// line.
         #[test]
         fn any_bytes_give_labels_or_a_reason(bytes in prop::collection::vec(any::<u8>(), 0..60), json in r#"[\[\]{}",:0-9a-c ]{0,40}"#) {
             for bytes in [&bytes[..], json.as_bytes()] {

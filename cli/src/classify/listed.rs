@@ -24,7 +24,8 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Opens a list, or standard input for [`STDIN`]; with `is_zeros` paths end in a zero byte instead of a line break.
+    /// Opens a list, or standard input for [`STDIN`]; with `is_zeros` paths end in a zero byte
+    /// instead of a line break.
     pub(super) fn open(path: &Path, is_zeros: bool) -> Result<Self, Failure> {
         let list: Box<dyn BufRead + Send> = match path == Path::new(STDIN) {
             true => Box::new(BufReader::new(io::stdin())),
@@ -57,7 +58,7 @@ impl Listed {
             }
             Ok(n) if n as u64 == LONGEST && bytes.last() != Some(&self.end) => {
                 self.list = None;
-                return Some(Err("this is no list of paths: a line does not end".into()));
+                return Some(Err("this is not a list of paths: a line does not end".into()));
             }
             Ok(_) => {}
         }

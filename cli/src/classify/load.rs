@@ -1,4 +1,5 @@
-//! The network of `classify`: read once, and given a batch, a shape and an output where it leaves a choice.
+//! The network of `classify`: read once, and given a batch, a shape and an output where it leaves a
+//! choice.
 
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use crate::args::note_random_weights;
 use crate::failure::Failure;
 use crate::output;
 
-/// Loads MODEL, or the bundled network, for so many pictures a run if the model allows that; without, for as many as
-/// the model says. Only what `--output-name` needs is loaded.
+/// Loads MODEL, or the bundled network, for so many pictures a run if the model allows that;
+/// without, for as many as the model says. Only what `--output-name` needs is loaded.
 pub(super) fn load(
     args: &Args,
     model: Option<&Path>,
@@ -30,7 +31,8 @@ pub(super) fn load(
     let usual = Usual::of(&args.pictures, usual_preset(Some(model)))?;
     let description = Description::open(model)?;
     let network = match build(&description, &options, &usual) {
-        // A batch that nobody asked for. What a model without a declared shape says of it may be any error.
+        // A batch that nobody asked for. What a model without a declared shape says of it may be
+        // any error.
         Err(error) if args.common.batch.is_none() && batch.is_some() && error.may_be_of_batch => {
             build(&description, &options.batch(None), &usual)
         }

@@ -36,7 +36,7 @@ use head::Activation;
 use listed::Listed;
 use picture::{STDIN, Source};
 use preparation::Preparation;
-use report::{Form, Report};
+use report::{OutputForm, Report};
 use request::Request;
 
 /// Where Debian's package dataset-fashion-mnist puts its files.
@@ -44,22 +44,23 @@ const DATASET: &str = "/usr/share/datasets/fashion-mnist";
 
 /// From so many pictures on ...
 const MANY: usize = 32;
-/// ... so many are in one run, if neither the user nor the model gives a number. What a run takes for a picture falls
-/// little beyond, and memory rises.
+/// ... so many are in one run, if neither the user nor the model gives a number. What a run takes
+/// for a picture falls little beyond, and memory rises.
 const BATCH: usize = 8;
-/// So many pictures beside the next batch may be ready. Few threads wake up during a run, which they would slow down.
+/// So many pictures beside the next batch may be ready. Few threads wake up during a run, which
+/// they would slow down.
 const AHEAD: usize = 16;
 /// So many pictures wait for a run at most, of which those that cannot be read fill none.
 const MOST_WAITING: usize = 1000;
 
 /// Name what pictures show
 ///
-/// Without MODEL, the bundled ResNet-20 names clothes (trained on Fashion-MNIST); without pictures too, it names
-/// the ten bundled ones.
+/// Without MODEL, the bundled ResNet-20 names clothes (trained on Fashion-MNIST); without pictures
+/// too, it names the ten bundled ones.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A built-in network, .toml, .json or .onnx file, and pictures, folders of pictures, with the folders in them, or - for
-    /// a picture from standard input
+    /// A built-in network, .toml, .json or .onnx file, and pictures, folders of pictures, with the
+    /// folders in them, or - for a picture from standard input
     #[arg(value_name = "MODEL|IMAGE")]
     arguments: Vec<PathBuf>,
     /// The labels in the order of the classes: one a line, or JSON
@@ -68,7 +69,8 @@ pub(crate) struct Args {
     /// The output that has a number for each class [default: the one that fits the labels]
     #[arg(long, value_name = "NAME")]
     output_name: Option<String>,
-    /// What makes probabilities of the network's numbers [default: what the network does not do itself]
+    /// What makes probabilities of the network's numbers [default: what the network does not do
+    /// itself]
     #[arg(long, value_name = "FUNCTION", value_enum)]
     activation: Option<Activation>,
     /// How many labels for each picture [default: 1 with the bundled model, else 5]
@@ -135,9 +137,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let preparation = Arc::new(preparation);
     let top = args.top.unwrap_or(if request.model.is_none() { 1 } else { 5 });
     let form = match (args.json, args.jsonl) {
-        (true, _) => Form::Json,
-        (_, true) => Form::Lines,
-        _ => Form::Text,
+        (true, _) => OutputForm::Json,
+        (_, true) => OutputForm::Lines,
+        _ => OutputForm::Text,
     };
     let mut report = Report::new(&engine, &preparation, top, form);
     let bar = Progress::counting("classifying", count.map(|n| n as u64));

@@ -60,7 +60,8 @@ impl Guess {
         options
     }
 
-    /// What is taken without being asked for, and how to ask for something else; nothing if the user said it all.
+    /// What is taken without being asked for, and how to ask for something else; nothing if the
+    /// user said it all.
     pub(super) fn note(&self) -> Option<String> {
         let free: Vec<&str> =
             self.flags.iter().filter_map(|&(flag, is_given)| (!is_given).then_some(flag)).collect();
@@ -93,9 +94,9 @@ fn and(words: &[&str]) -> String {
     }
 }
 
-/// Shapes for an input, the likeliest first; none where nothing is open that a picture has, or where the input is none of
-/// pictures. Pictures are channel by channel unless the user or the declared axes say otherwise, and in the preset's
-/// channels.
+/// Shapes for an input, the likeliest first; none where nothing is open that a picture has, or
+/// where the input is none of pictures. Pictures are channel by channel unless the user or the
+/// declared axes say otherwise, and in the preset's channels.
 pub(super) fn guesses(input: &InputInfo, options: &Options, usual: &Usual) -> Vec<Guess> {
     if options.shapes.contains_key(&input.name) {
         return Vec::new();
@@ -166,8 +167,8 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// The input with these extents where its axes are open; nothing if channels are no channels then, are open beside one
-/// known side that is not the usual one, or an axis has two extents.
+/// The input with these extents where its axes are open; nothing if channels are no channels then,
+/// are open beside one known side that is not the usual one, or an axis has two extents.
 fn fill(
     input: &InputInfo,
     axes: [Axis<'_>; 4],

@@ -21,7 +21,8 @@ pub(super) struct Options {
     /// Stretch the whole picture to the network's size
     #[arg(long, group = "frame")]
     pub(super) stretch: bool,
-    /// Height and width for a network that leaves them open: N, or HxW [default: the preset's, 224 as a rule]
+    /// Height and width for a network that leaves them open: N, or HxW [default: the preset's, 224
+    /// as a rule]
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub(super) size: Option<[usize; 2]>,
     /// The order of the network's axes [default: seen by where 1 or 3 channels are]
@@ -93,7 +94,8 @@ fn above_zero(text: &str) -> Result<f32, String> {
 
 fn fraction(text: &str) -> Result<f64, String> {
     match number(text)? {
-        // Less than a hundredth is a percentage the wrong way round; it would scale pictures without bounds.
+        // Less than a hundredth is a percentage the wrong way round; it would scale pictures
+        // without bounds.
         x if (0.01..=1.0).contains(&x) => Ok(x),
         _ => Err("it must be between 0.01 and 1".to_owned()),
     }

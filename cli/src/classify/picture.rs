@@ -28,7 +28,8 @@ pub(super) enum Source {
     File(PathBuf),
     /// Standard input.
     Stdin,
-    /// A folder without pictures, or one that cannot be read, and why. It takes the place of its pictures.
+    /// A folder without pictures, or one that cannot be read, and why. It takes the place of its
+    /// pictures.
     Refused(PathBuf, String),
 }
 
@@ -96,12 +97,12 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
     match Kind::of(bytes) {
         Some(kind) if kind.is_decoded() => {}
         Some(kind) => return Err(kind.refusal()),
-        None => return Err("this is no picture of a known format".to_owned()),
+        None => return Err("this is not a picture of a known format".to_owned()),
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|e| format!("reading failed: {e}"))?;
     match reader.format() {
-        None => return Err("this is no picture of a known format".to_owned()),
+        None => return Err("this is not a picture of a known format".to_owned()),
         Some(ImageFormat::Jpeg) if !ends(bytes) => {
             return Err("the picture is damaged: the file is cut short".to_owned());
         }
@@ -142,14 +143,15 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
 
 /// Whether a JPEG file has its end. The decoder takes what is missing for grey.
 ///
-/// Neither marker can be inside of compressed data; the picture that Exif shows small ends before the last scan
-/// begins.
+/// Neither marker can be inside of compressed data; the picture that Exif shows small ends before
+/// the last scan begins.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     last([0xff, 0xd9]) > last([0xff, 0xda])
 }
 
-/// Whether the palette of a PNG file, if it has one, is of whole colours. The decoder (png 0.18.1) breaks off at others.
+/// Whether the palette of a PNG file, if it has one, is of whole colours. The decoder (png 0.18.1)
+/// breaks off at others.
 fn has_whole_palette(bytes: &[u8]) -> bool {
     const SIGNATURE: usize = 8;
     const COLOUR: usize = 3;
@@ -189,7 +191,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
-        /// Whatever stands in a file, decoding ends with a picture within the bounds or with a reason.
+        /// Whatever stands in a file, decoding ends with a picture within the bounds or with a
+        /// reason.
         #[test]
         fn damaged_files_give_a_reason(
             file in prop::sample::select(files()),

@@ -15,8 +15,8 @@ pub(super) struct Pixels {
 impl Pixels {
     /// A picture as grey or as RGB.
     ///
-    /// Alpha is dropped: what is behind a transparent pixel counts as it is in the file. Of a sample of 16 bits the
-    /// high byte counts. Grey is the luma of ITU-R 601.
+    /// Alpha is dropped: what is behind a transparent pixel counts as it is in the file. Of a
+    /// sample of 16 bits the high byte counts. Grey is the luma of ITU-R 601.
     pub(super) fn of(picture: DynamicImage, grey: bool) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let (own, bytes) = match picture {

@@ -110,7 +110,8 @@ impl Preparation {
         resample(&pixels, &window, self.interpolation)
     }
 
-    /// The values of bytes in RGB or grey that have the network's size, such as a picture of a data set.
+    /// The values of bytes in RGB or grey that have the network's size, such as a picture of a data
+    /// set.
     pub(super) fn normalized(&self, bytes: &[u8]) -> Vec<f32> {
         let channels = self.channels.count();
         let from = |c: usize| if self.channels == Channels::Bgr { channels - 1 - c } else { c };
@@ -133,8 +134,8 @@ impl Preparation {
 }
 
 impl Normalization {
-    /// What the user gave, and the rest of the preset. A network that takes integers gets bytes unless the user says
-    /// otherwise.
+    /// What the user gave, and the rest of the preset. A network that takes integers gets bytes
+    /// unless the user says otherwise.
     fn of(options: &Options, preset: &Preset, input: &Input) -> Result<Self, Failure> {
         let (scale, mean, std) = match input.dtype.integers() {
             Some(_) => (255.0, [0.0; 3], [1.0; 3]),
@@ -208,10 +209,11 @@ fn cover(resize: Resize, preset: &str, input: &Input) -> Result<Option<[usize; 2
     }
 }
 
-/// The middle of a picture that is scaled in proportion until it just covers `cover`. All are height and width.
+/// The middle of a picture that is scaled in proportion until it just covers `cover`. All are
+/// height and width.
 ///
-/// For squares as in torchvision: the short side is scaled to the square's side, the long side in proportion, rounded
-/// down; the cut starts at half of what is left over, a half rounded to even.
+/// For squares as in torchvision: the short side is scaled to the square's side, the long side in
+/// proportion, rounded down; the cut starts at half of what is left over, a half rounded to even.
 fn middle([h, w]: [usize; 2], [high, wide]: [usize; 2], size: [usize; 2]) -> Window {
     let scaled = match w * high <= h * wide {
         true => [wide * h / w, wide],
@@ -236,7 +238,8 @@ mod tests {
 
     #[test]
     fn the_middle_is_torchvisions() {
-        // 640x480 becomes 341x256; 224x224 are cut at (58, 16): 58.5 is rounded to even. 343 would make 59.5 and 60.
+        // 640x480 becomes 341x256; 224x224 are cut at (58, 16): 58.5 is rounded to even. 343 would
+        // make 59.5 and 60.
         let window = middle([480, 640], [256, 256], [224, 224]);
         assert_eq!(window, Window { scaled: [341, 256], columns: 58..282, rows: 16..240 });
         assert_eq!(middle([256, 343], [256, 256], [224, 224]).columns, 60..284);

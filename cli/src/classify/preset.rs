@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::resample::Filter;
 use crate::failure::Failure;
 
-/// One way to prepare pictures. The result is `(value - mean) / std` for each channel, value in `0..=scale`.
+/// One way to prepare pictures. The result is `(value - mean) / std` for each channel, value in
+/// `0..=scale`.
 #[derive(Debug)]
 pub(super) struct Preset {
     pub(super) name: &'static str,
@@ -47,9 +48,11 @@ pub(super) enum Resize {
     Stretch,
     /// The same, for networks of this height and width only.
     StretchTo([usize; 2]),
-    /// Scaled in proportion to `short` where the network has `of` pixels, rounded; the middle is cut out.
+    /// Scaled in proportion to `short` where the network has `of` pixels, rounded; the middle is
+    /// cut out.
     Ratio { short: usize, of: usize },
-    /// Scaled in proportion until the network sees this fraction of it, rounded down; the middle is cut out.
+    /// Scaled in proportion until the network sees this fraction of it, rounded down; the middle is
+    /// cut out.
     Fraction(f64),
     /// Scaled in proportion until the short side has so many pixels; the middle is cut out.
     Short(usize),

@@ -124,7 +124,8 @@ impl<'a> Ranges<'a> {
         }
     }
 
-    /// Whether `node` is `a / b` with `a` of no negative values and `b` a sum of those: `exp(x) / sum(exp(x))`.
+    /// Whether `node` is `a / b` with `a` of no negative values and `b` a sum of those:
+    /// `exp(x) / sum(exp(x))`.
     fn is_share(&mut self, node: NodeId) -> bool {
         let [a, b] = self.graph.operands(node)[..] else { return false };
         let is_sum = |op: &Op| {
@@ -237,7 +238,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
-        /// What the interpreter computes lies within the range, or is no number.
+        /// What the interpreter computes lies within the range, or is not a number.
         #[test]
         fn values_stay_within_their_range(
             steps in prop::collection::vec((any::<u8>(), -3.0f32..3.0), 1..8),

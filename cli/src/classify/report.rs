@@ -17,7 +17,7 @@ use crate::units::{ms, plural};
 
 /// How answers are printed.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Form {
+pub(super) enum OutputForm {
     /// For people, as they come.
     Text,
     /// One document, at the end.
@@ -31,7 +31,7 @@ pub(super) struct Report<'a> {
     labels: Vec<String>,
     known: Vec<bool>,
     top: usize,
-    form: Form,
+    form: OutputForm,
     document: Document<'a>,
     tally: Tally,
 }
@@ -57,7 +57,7 @@ struct Document<'a> {
     compile_ms: f64,
     preprocessing: &'a Preparation,
     head: Head,
-    /// Of [`Form::Json`] only.
+    /// Of [`OutputForm::Json`] only.
     pictures: Vec<Picture>,
 }
 
@@ -107,7 +107,7 @@ impl<'a> Report<'a> {
         engine: &Engine,
         preprocessing: &'a Preparation,
         top: usize,
-        form: Form,
+        form: OutputForm,
     ) -> Self {
         let labels: Vec<String> = (0..engine.head().classes()).map(|c| engine.label(c)).collect();
         let known = labels.iter().map(|l| engine.knows(l)).collect();
@@ -142,10 +142,10 @@ impl<'a> Report<'a> {
     fn print(&mut self, picture: Picture) -> Result<(), Failure> {
         self.tally.pictures += 1;
         match self.form {
-            Form::Json => self.document.pictures.push(picture),
-            Form::Lines => output::print_json_line(&picture)?,
-            Form::Text if picture.error.is_none() => output::print(&line(&picture))?,
-            Form::Text => {}
+            OutputForm::Json => self.document.pictures.push(picture),
+            OutputForm::Lines => output::print_json_line(&picture)?,
+            OutputForm::Text if picture.error.is_none() => output::print(&line(&picture))?,
+            OutputForm::Text => {}
         }
         Ok(())
     }
@@ -183,12 +183,13 @@ impl<'a> Report<'a> {
         self.print(picture)
     }
 
-    /// The end: totals, or the document, and a summary on stderr; a failure if a picture was broken.
+    /// The end: totals, or the document, and a summary on stderr; a failure if a picture was
+    /// broken.
     pub(super) fn finish(self) -> Result<(), Failure> {
         match self.form {
-            Form::Json => output::print_json(&self.document)?,
-            Form::Lines => {}
-            Form::Text => output::print(&self.totals())?,
+            OutputForm::Json => output::print_json(&self.document)?,
+            OutputForm::Lines => {}
+            OutputForm::Text => output::print(&self.totals())?,
         }
         output::note(&self.tally.summary());
         match self.tally.broken {

@@ -11,7 +11,8 @@ use super::picture::{EXTENSIONS, STDIN};
 use crate::failure::Failure;
 use crate::nearest::nearest;
 
-/// Names of files that hold networks end in one of these. What is no ONNX and no spec among them, loading says.
+/// Names of files that hold networks end in one of these. What is no ONNX and no spec among them,
+/// loading says.
 const NETWORKS: &[&str] = &[
     "onnx",
     "toml",
@@ -60,7 +61,8 @@ enum Role {
 }
 
 impl<'a> Request<'a> {
-    /// Sorts the arguments; a `list` has more pictures. Whatever is neither of both stops the command here, before it answers anything.
+    /// Sorts the arguments; a `list` has more pictures. Whatever is neither of both stops the
+    /// command here, before it answers anything.
     pub(super) fn of(arguments: &'a [PathBuf], list: Option<&Path>) -> Result<Self, Failure> {
         let mut request = Request { model: None, pictures: Vec::new() };
         for path in arguments {
@@ -105,7 +107,7 @@ fn role(path: &Path) -> Result<Role, Failure> {
             Some(kind) => Err(Failure::file(path, kind.refusal())),
             None => Err(Failure::file(
                 path,
-                "this is no picture of a known format, no folder and no network",
+                "this is not a picture of a known format, no folder and no network",
             )),
         },
         Err(e) if e.kind() == ErrorKind::NotFound => Err(missing(path)),
@@ -122,7 +124,7 @@ pub(super) fn ends_in(path: &Path, extensions: &[&str]) -> bool {
 fn what(path: &Path, metadata: &Metadata) -> Result<Option<Kind>, Failure> {
     // A pipe would keep its reader waiting.
     if !metadata.is_file() {
-        return Err(Failure::file(path, "this is no regular file")
+        return Err(Failure::file(path, "this is not a regular file")
             .help("- reads a picture from standard input"));
     }
     head(path)

@@ -1,9 +1,9 @@
 //! Scaling with antialiasing, byte for byte as Pillow's `Image.resize`.
 //!
-//! Every pixel of the result is a weighted mean of the pixels around its place in the source. Where the picture is
-//! made smaller the filter is as much wider, so that every source pixel counts: this is what "antialias" means, and
-//! what the usual networks were trained on. Rows are scaled first and rounded to bytes, then columns; weights have
-//! [`BITS`] bits behind the point.
+//! Every pixel of the result is a weighted mean of the pixels around its place in the source. Where
+//! the picture is made smaller the filter is as much wider, so that every source pixel counts: this
+//! is what "antialias" means, and what the usual networks were trained on. Rows are scaled first
+//! and rounded to bytes, then columns; weights have [`BITS`] bits behind the point.
 
 use std::ops::Range;
 
@@ -55,7 +55,8 @@ struct Taps {
     weights: Vec<i32>,
 }
 
-/// A window of the scaled picture. Nothing is computed for the rest of it, however long it would be.
+/// A window of the scaled picture. Nothing is computed for the rest of it, however long it would
+/// be.
 pub(super) fn resample(from: &Pixels, window: &Window, filter: Filter) -> Pixels {
     match from.channels {
         1 => scaled::<1>(from, window, filter),
@@ -124,14 +125,15 @@ fn taps(from: usize, to: usize, range: Range<usize>, filter: Filter) -> Vec<Taps
     }
 }
 
-/// The nearest source pixels. The places are summed up and not multiplied, since Pillow's are, and where a place is
-/// on the edge between two pixels the rounding decides.
+/// The nearest source pixels. The places are summed up and not multiplied, since Pillow's are, and
+/// where a place is on the edge between two pixels the rounding decides.
 fn nearest(scale: f64, range: Range<usize>) -> impl Iterator<Item = usize> {
     let places = std::iter::successors(Some(scale * 0.5), move |at| Some(at + scale));
     places.take(range.end).skip(range.start).map(|at| at as usize)
 }
 
-/// Weights of the pixels around a place, with the sum of one. The filter is `wider` than one source pixel's.
+/// Weights of the pixels around a place, with the sum of one. The filter is `wider` than one source
+/// pixel's.
 fn around(centre: f64, wider: f64, kernel: &Kernel, pixels: usize) -> Taps {
     let reach = kernel.radius * wider;
     // A cast to unsigned takes negative places for zero.

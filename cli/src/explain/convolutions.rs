@@ -6,8 +6,8 @@ use resnetc::report::convolutions::{ChosenConvolution, Verdict};
 
 use crate::units::plural;
 
-/// The distinct convolutions in the network's order: the algorithm of each, what the others would cost, and why some cannot
-/// compute it.
+/// The distinct convolutions in the network's order: the algorithm of each, what the others would
+/// cost, and why some cannot compute it.
 pub(super) fn text(convolutions: &[ChosenConvolution]) -> String {
     let mut text = String::new();
     if convolutions.is_empty() {

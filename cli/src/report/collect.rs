@@ -16,7 +16,9 @@ use resnetc::report::class::class;
 use resnetc::runtime::model::StepInfo;
 use resnetc::tune::MachineKey;
 
-use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roofs, Run};
+use super::data::{
+    Graphs, Group, Kind, Ladder, Node, Report, ReportLayer, ReportMachine, Roofs, Run,
+};
 use super::svg::short;
 use crate::bench::survey::{Survey, gflops};
 use crate::failure::Failure;
@@ -56,7 +58,8 @@ pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<
     })
 }
 
-/// The level without optional passes on the same instruction set: the last one before a pass is added.
+/// The level without optional passes on the same instruction set: the last one before a pass is
+/// added.
 fn unfused(survey: &Survey) -> Option<usize> {
     let isa = survey.isa.name();
     let (levels, full) = (&survey.levels, survey.full);
@@ -139,7 +142,7 @@ fn line(graph: &Graph, id: NodeId) -> String {
 }
 
 /// The steps of each operator together.
-fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
+fn layers(stages: &Stages, survey: &Survey) -> Vec<ReportLayer> {
     let graph = &stages.graph;
     let infos = survey.model.steps();
     let operators = stages.steps().enumerate().map(|(operator, node)| {
@@ -150,7 +153,7 @@ fn layers(stages: &Stages, survey: &Survey) -> Vec<Layer> {
         let macs = own.iter().map(|(_, step)| step.macs).sum();
         let speed = gflops(macs, median_ms);
         let found = graph.node(node);
-        Layer {
+        ReportLayer {
             name: name(graph, node),
             op: found.op.name(),
             kind: kind(&found.op),
@@ -198,14 +201,15 @@ fn graphs(before: &Graph, stages: &Stages) -> Graphs {
     Graphs { before: nodes(before, &left), after: nodes(after, &right), groups: ranges }
 }
 
-/// Nodes before and after that hang together, in the order of the nodes after; what is gone comes last.
+/// Nodes before and after that hang together, in the order of the nodes after; what is gone comes
+/// last.
 fn groups(
     described: &[NodeId],
     compiled: &[NodeId],
     origins: impl Fn(NodeId) -> Vec<NodeId>,
 ) -> Vec<Became> {
-    // The group of each described node is that of the first compiled node that stands for it; a compiled node that
-    // stands for nodes of several groups joins them.
+    // The group of each described node is that of the first compiled node that stands for it; a
+    // compiled node that stands for nodes of several groups joins them.
     let mut groups: Vec<Became> = Vec::new();
     let mut group_of: HashMap<NodeId, usize> = HashMap::new();
     for &node in compiled {
@@ -252,10 +256,10 @@ fn nodes(graph: &Graph, order: &[NodeId]) -> Vec<Node> {
     order.iter().map(node).collect()
 }
 
-fn machine(survey: &Survey) -> Machine {
+fn machine(survey: &Survey) -> ReportMachine {
     let key = MachineKey::of(survey.isa, survey.threads);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Machine {
+    ReportMachine {
         resnetc: env!("CARGO_PKG_VERSION"),
         debug: cfg!(debug_assertions),
         os: std::env::consts::OS,

@@ -16,12 +16,12 @@ pub(crate) struct Report {
     pub(crate) run: Run,
     pub(crate) ladder: Ladder,
     /// The operators that run, in order.
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<ReportLayer>,
     pub(crate) roofs: Roofs,
     pub(crate) memory: MemoryPlan,
     pub(crate) graphs: Graphs,
     pub(crate) explanation: Explanation,
-    pub(crate) machine: Machine,
+    pub(crate) machine: ReportMachine,
     /// What speaks against the figures.
     pub(crate) noise: Noise,
 }
@@ -108,7 +108,7 @@ impl Kind {
 
 /// One operator that runs.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Layer {
+pub(crate) struct ReportLayer {
     pub(crate) name: String,
     pub(crate) op: &'static str,
     pub(crate) kind: Kind,
@@ -131,7 +131,7 @@ pub(crate) struct Layer {
     pub(crate) share_of: ShareOf,
 }
 
-impl Layer {
+impl ReportLayer {
     /// Floating-point operations for each byte.
     pub(crate) fn intensity(&self) -> f64 {
         2.0 * self.macs as f64 / self.bytes.max(1) as f64
@@ -184,7 +184,7 @@ pub(crate) struct Group {
 
 /// Where and with what it was measured.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Machine {
+pub(crate) struct ReportMachine {
     pub(crate) resnetc: &'static str,
     /// Whether checks for developers slow it down.
     pub(crate) debug: bool,

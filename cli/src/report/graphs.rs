@@ -1,8 +1,8 @@
-//! The graph as it was described and as it is compiled, side by side: nodes before stand beside those that they became,
-//! tied by a band.
+//! The graph as it was described and as it is compiled, side by side: nodes before stand beside
+//! those that they became, tied by a band.
 //!
-//! Residual networks are long chains with shortcuts, so each graph is one column. An edge to the next node in the column
-//! is a short line; any other runs beside the column, in a lane of its own.
+//! Residual networks are long chains with shortcuts, so each graph is one column. An edge to the
+//! next node in the column is a short line; any other runs beside the column, in a lane of its own.
 
 use std::collections::BTreeSet;
 
@@ -184,8 +184,8 @@ struct Detour {
     lane: usize,
 }
 
-/// The edges that are no short lines. Short ones are nearest to the column; two that overlap have lanes of their own, as
-/// long as there are lanes.
+/// The edges that are no short lines. Short ones are nearest to the column; two that overlap have
+/// lanes of their own, as long as there are lanes.
 fn detours(nodes: &[Node]) -> Vec<Detour> {
     let mut edges: Vec<(usize, usize)> = Vec::new();
     for (to, node) in nodes.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 use resnetc::profile::share::ShareOf;
 
-use super::data::{Kind, Layer, Report};
+use super::data::{Kind, Report, ReportLayer};
 use super::palette::variable;
 use super::scale::Scale;
 use super::svg::{Plot, bar, figure, legend, percent, px, round, rows, share};
@@ -41,11 +41,11 @@ pub(crate) fn section(report: &Report) -> Markup {
 }
 
 /// The time in which a layer's multiply-adds could be done.
-fn ideal_ms(layer: &Layer) -> f64 {
+fn ideal_ms(layer: &ReportLayer) -> f64 {
     layer.median_ms * layer.share_of_peak.min(1.0)
 }
 
-fn skyline(layers: &[Layer], peak: f64) -> Markup {
+fn skyline(layers: &[ReportLayer], peak: f64) -> Markup {
     let longest = layers.iter().map(|l| l.median_ms).fold(0.0, f64::max);
     let y = Scale::linear((0.0, 1.05 * longest), (HEIGHT, 0.0));
     let width = 100.0 / layers.len().max(1) as f64;
@@ -85,7 +85,7 @@ fn skyline(layers: &[Layer], peak: f64) -> Markup {
 }
 
 /// What is told of a layer when it is pointed at.
-pub(crate) fn tip(layer: &Layer) -> String {
+pub(crate) fn tip(layer: &ReportLayer) -> String {
     let work = match layer.macs {
         0 => String::new(),
         macs => format!(
@@ -118,7 +118,7 @@ struct Class<'a> {
     share_of: ShareOf,
 }
 
-fn by_class(layers: &[Layer]) -> Vec<Class<'_>> {
+fn by_class(layers: &[ReportLayer]) -> Vec<Class<'_>> {
     let mut classes: Vec<Class<'_>> = Vec::new();
     for layer in layers {
         let at = classes.iter().position(|c| c.name == layer.class).unwrap_or_else(|| {
@@ -147,7 +147,7 @@ fn by_class(layers: &[Layer]) -> Vec<Class<'_>> {
     classes
 }
 
-fn classes(layers: &[Layer]) -> Markup {
+fn classes(layers: &[ReportLayer]) -> Markup {
     let classes = by_class(layers);
     let longest = classes.first().map_or(1.0, |c| c.ms).max(f64::MIN_POSITIVE);
     html! {
@@ -183,7 +183,7 @@ fn share_text(of: ShareOf, reached: f64) -> String {
     format!("{} of {}", share(reached), of.name())
 }
 
-fn list(layers: &[Layer]) -> Markup {
+fn list(layers: &[ReportLayer]) -> Markup {
     let longest = layers.iter().map(|l| l.median_ms).fold(f64::MIN_POSITIVE, f64::max);
     html! {
         div .scroll.tall tabindex="0" role="group" aria-label="Layers" {
@@ -207,7 +207,7 @@ fn list(layers: &[Layer]) -> Markup {
     }
 }
 
-fn line(layer: &Layer, longest: f64) -> Markup {
+fn line(layer: &ReportLayer, longest: f64) -> Markup {
     let has_work = layer.macs > 0;
     html! {
         tr {

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::data::{Machine, Report};
+use super::data::{Report, ReportMachine};
 use super::svg::figure;
 use crate::units::{bytes, plural};
 
-impl Machine {
+impl ReportMachine {
     /// What people call the CPU, if the system says so.
     pub(crate) fn cpu_name(&self) -> Option<&str> {
         let found = self.cpu.iter().find(|(what, _)| what == "model name");

@@ -1,6 +1,6 @@
 //! `resnetc report`: one page with all that is known of a network on this machine.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | `data` | what is shown, as plain data |
 //! | `collect` | fills it from the compiler's stages and from what `bench::survey` measures |
@@ -35,11 +35,13 @@ use crate::failure::Failure;
 use crate::output;
 use data::Report;
 
-/// Write a page about a network: what each optimization buys, time by layer, roofline, memory plan, graphs
+/// Write a page about a network: what each optimization buys, time by layer, roofline, memory plan,
+/// graphs
 ///
-/// The page is one HTML file that needs nothing else. All levels of optimization are timed in turns, then the layers
-/// of the full network, and before and after how fast this machine multiplies and adds and reads memory. Measured
-/// choices of `resnetc tune` are left out, as they are for the layers of the full network only.
+/// The page is one HTML file that needs nothing else. All levels of optimization are timed in
+/// turns, then the layers of the full network, and before and after how fast this machine
+/// multiplies and adds and reads memory. Measured choices of `resnetc tune` are left out, as they
+/// are for the layers of the full network only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -53,7 +55,8 @@ pub(crate) struct Args {
     /// Runs before the first that counts
     #[arg(long, value_name = "W", default_value_t = 2)]
     warmup: usize,
-    /// Memory for all levels at once; if they need more, each is compiled anew for each of its turns
+    /// Memory for all levels at once; if they need more, each is compiled anew for each of its
+    /// turns
     #[arg(long, value_name = "MB", default_value_t = 3000)]
     hold: usize,
     /// Print the data of the page as JSON

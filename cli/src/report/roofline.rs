@@ -1,11 +1,11 @@
-//! How far each layer is from what the machine can do (Williams, Waterman and Patterson, "Roofline: An Insightful Visual
-//! Performance Model for Multicore Architectures", 2009).
+//! How far each layer is from what the machine can do (Williams, Waterman and Patterson, "Roofline:
+//! An Insightful Visual Performance Model for Multicore Architectures", 2009).
 
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::data::{Kind, Layer, Report, Roofs};
+use super::data::{Kind, Report, ReportLayer, Roofs};
 use super::layers::tip;
 use super::scale::Scale;
 use super::svg::{Plot, columns, figure, legend, mark, percent, px, round, rows, share, table};
@@ -15,7 +15,7 @@ use crate::units::{bytes, plural};
 const HEIGHT: f64 = 360.0;
 
 pub(crate) fn section(report: &Report) -> Markup {
-    let drawn: Vec<&Layer> = report.layers.iter().filter(|l| is_drawn(l)).collect();
+    let drawn: Vec<&ReportLayer> = report.layers.iter().filter(|l| is_drawn(l)).collect();
     let left_out = report.layers.len() - drawn.len();
     let kinds: BTreeSet<Kind> = drawn.iter().map(|l| l.kind).collect();
     let roofs = &report.roofs;
@@ -41,7 +41,7 @@ pub(crate) fn section(report: &Report) -> Markup {
     }
 }
 
-fn is_drawn(layer: &Layer) -> bool {
+fn is_drawn(layer: &ReportLayer) -> bool {
     layer.macs > 0 && layer.gflops > 0.0
 }
 
@@ -50,7 +50,7 @@ fn roof(roofs: &Roofs, intensity: f64) -> f64 {
     roofs.gflops.min(roofs.gbytes * intensity)
 }
 
-fn cells(layer: &Layer, roofs: &Roofs) -> Vec<String> {
+fn cells(layer: &ReportLayer, roofs: &Roofs) -> Vec<String> {
     let roof = roof(roofs, layer.intensity());
     vec![
         layer.name.clone(),
@@ -70,7 +70,7 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if high > 0.0 { (low / 1.6, high * 1.6) } else { (1.0, 10.0) }
 }
 
-fn plot(layers: &[&Layer], roofs: &Roofs) -> Markup {
+fn plot(layers: &[&ReportLayer], roofs: &Roofs) -> Markup {
     let ridge = roofs.gflops / roofs.gbytes;
     let intensities = || layers.iter().map(|l| l.intensity());
     let speeds = layers.iter().map(|l| l.gflops);
@@ -86,7 +86,8 @@ fn plot(layers: &[&Layer], roofs: &Roofs) -> Markup {
         (columns(&x, 7, HEIGHT, round))
         line .roof x1=(x0) y1=(y0) x2=(x1) y2=(y1) {}
         line .roof x1=(x1) y1=(y1) x2=(x2) y2=(y1) {}
-        // What lies left of the ridge and above the slope is free, as nothing is faster than memory without a cache.
+        // What lies left of the ridge and above the slope is free, as nothing is faster than memory
+        // without a cache.
         text .roof-label x=(percent(x.at(ridge))) dx="-2" y=(px(y.at(roofs.gflops) - 7.0)) text-anchor="end" {
             "multiply-adds"
         }

@@ -2,7 +2,7 @@
 
 /// How values become positions.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Form {
+enum ScaleForm {
     Linear,
     Log,
 }
@@ -10,7 +10,7 @@ enum Form {
 /// Maps values from one interval to positions in another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Scale {
-    form: Form,
+    form: ScaleForm,
     from: (f64, f64),
     to: (f64, f64),
 }
@@ -26,14 +26,14 @@ impl Scale {
     /// Equal differences are equal distances. `from` must not be empty.
     pub(crate) fn linear(from: (f64, f64), to: (f64, f64)) -> Self {
         let end = if from.1 > from.0 { from.1 } else { from.0 + 1.0 };
-        Scale { form: Form::Linear, from: (from.0, end), to }
+        Scale { form: ScaleForm::Linear, from: (from.0, end), to }
     }
 
     /// Equal ratios are equal distances. `from` is positive.
     pub(crate) fn log(from: (f64, f64), to: (f64, f64)) -> Self {
         let start = from.0.max(f64::MIN_POSITIVE);
         let end = if from.1 > start { from.1 } else { 2.0 * start };
-        Scale { form: Form::Log, from: (start, end), to }
+        Scale { form: ScaleForm::Log, from: (start, end), to }
     }
 
     /// Where a value lies; values beyond the interval lie at its ends.
@@ -41,8 +41,8 @@ impl Scale {
         let (start, end) = self.from;
         let value = value.clamp(start, end);
         let share = match self.form {
-            Form::Linear => (value - start) / (end - start),
-            Form::Log => (value / start).ln() / (end / start).ln(),
+            ScaleForm::Linear => (value - start) / (end - start),
+            ScaleForm::Log => (value / start).ln() / (end / start).ln(),
         };
         self.to.0 + share * (self.to.1 - self.to.0)
     }
@@ -50,8 +50,8 @@ impl Scale {
     /// About `count` round values.
     pub(crate) fn ticks(&self, count: usize) -> Vec<Tick> {
         let values = match self.form {
-            Form::Linear => linear_ticks(self.from, count),
-            Form::Log => log_ticks(self.from, count),
+            ScaleForm::Linear => linear_ticks(self.from, count),
+            ScaleForm::Log => log_ticks(self.from, count),
         };
         values.into_iter().map(|value| Tick { value, at: self.at(value) }).collect()
     }

@@ -81,8 +81,9 @@ pub(crate) fn legend(kinds: impl Iterator<Item = Kind>) -> Markup {
     }
 }
 
-/// A plot for the keyboard too: once it has the focus, the arrow keys go from mark to mark. `least_width` keeps what
-/// needs more than a phone has from being squeezed; it can be scrolled then.
+/// A plot for the keyboard too: once it has the focus, the arrow keys go from mark to mark.
+/// `least_width` keeps what needs more than a phone has from being squeezed; it can be scrolled
+/// then.
 pub(crate) struct Plot<'a> {
     pub(crate) id: &'a str,
     /// What is shown, in a few words.
@@ -180,8 +181,8 @@ pub(crate) fn raw(text: &str) -> PreEscaped<&str> {
     PreEscaped(text)
 }
 
-/// A text that is not too long to be shown, without characters that steer what shows it: controls, and those that turn
-/// the direction of the text around them.
+/// A text that is not too long to be shown, without characters that steer what shows it: controls,
+/// and those that turn the direction of the text around them.
 pub(crate) fn short(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()

@@ -13,7 +13,9 @@ use resnetc::report::explain::{Explained, Explanation, NearMiss, Rewritten};
 use resnetc::report::plan::{MemoryPlan, PlannedBuffer, PlannedStep, PlannedValue, Role};
 use resnetc::{Compiler, Options};
 
-use super::data::{Graphs, Group, Kind, Ladder, Layer, Machine, Node, Report, Roofs, Run};
+use super::data::{
+    Graphs, Group, Kind, Ladder, Node, Report, ReportLayer, ReportMachine, Roofs, Run,
+};
 use super::{collect, page};
 use crate::bench::survey::{self, Level, Runs, Skipped};
 use resnetc_testing::markup::Page;
@@ -41,8 +43,8 @@ fn level(name: &str) -> Level {
     }
 }
 
-fn layer(name: &str, kind: Kind, macs: u64) -> Layer {
-    Layer {
+fn layer(name: &str, kind: Kind, macs: u64) -> ReportLayer {
+    ReportLayer {
         name: name.to_owned(),
         op: "conv",
         kind,
@@ -163,7 +165,7 @@ fn made(name: &str) -> Report {
         },
         explanation: explanation(name),
         noise: Noise::default(),
-        machine: Machine {
+        machine: ReportMachine {
             resnetc: "0.0.0",
             debug: false,
             os: "linux",
@@ -176,7 +178,8 @@ fn made(name: &str) -> Report {
     }
 }
 
-/// Reads the page of such a report, and sees that the name is in it as it stands, and nothing else for it.
+/// Reads the page of such a report, and sees that the name is in it as it stands, and nothing else
+/// for it.
 fn check_name(name: &str) {
     let (page, plain) =
         (Page::read(&page::render(&made(name))), Page::read(&page::render(&made("x"))));

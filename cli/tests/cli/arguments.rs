@@ -25,7 +25,7 @@ fn what_is_no_picture_folder_or_network_stops_the_command_before_it_answers() {
         ("no-such-folder/", "no such", "resnetc zoo list"),
         (&text_file, "a text", ""),
         (&drawing, "an SVG drawing", ""),
-        (&noise, "no picture", ""),
+        (&noise, "not a picture", ""),
     ] {
         // Whichever comes first.
         for args in [["classify", argument, bag], ["classify", bag, argument]] {

@@ -1,4 +1,5 @@
-//! `resnetc bench`: which figures there are and how they fit each other. Nothing is said of how fast anything is.
+//! `resnetc bench`: which figures there are and how they fit each other. Nothing is said of how
+//! fast anything is.
 
 use std::fs;
 
@@ -21,7 +22,7 @@ fn row<'a>(report: &'a Value, name: &str) -> &'a Value {
 }
 
 fn number(of: &Value) -> f64 {
-    of.as_f64().unwrap_or_else(|| panic!("{of} is no number"))
+    of.as_f64().unwrap_or_else(|| panic!("{of} is not a number"))
 }
 
 /// Whether two figures are the same: to the sixth decimal, as they are written in CSV.

@@ -29,7 +29,8 @@ fn what_is_right_passes() {
     }
 }
 
-/// With the finest tolerance of an f32, rounding is a difference: so all of the way can be gone without a bug.
+/// With the finest tolerance of an f32, rounding is a difference: so all of the way can be gone
+/// without a bug.
 #[test]
 fn the_first_wrong_layer_is_named_and_its_files_show_it_again() {
     let folder = folder("check");

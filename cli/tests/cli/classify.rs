@@ -1,4 +1,5 @@
-//! `classify` on many pictures, and its picture options: what is refused, what is put into the report.
+//! `classify` on many pictures, and its picture options: what is refused, what is put into the
+//! report.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,8 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// A folder with the bundled pictures, twice over in a folder below, hidden ones, and what is no picture.
+/// A folder with the bundled pictures, twice over in a folder below, hidden ones, and what is not a
+/// picture.
 fn wardrobe(name: &str) -> std::path::PathBuf {
     let folder = folder(name);
     let below = folder.join("m/below");

@@ -1,4 +1,5 @@
-//! Networks whose weights are computed in the graph, from constants: every command works on them, in every mode.
+//! Networks whose weights are computed in the graph, from constants: every command works on them,
+//! in every mode.
 
 use std::fs;
 

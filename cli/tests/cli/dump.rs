@@ -38,7 +38,8 @@ fn every_stage_can_be_dumped() {
     assert_eq!(fs::read_to_string(folder.join("fused.txt")).unwrap(), fused);
 }
 
-/// Comments are no part of the graph; elements that the text has not are asked for by their hash, which it says.
+/// Comments are no part of the graph; elements that the text has not are asked for by their hash,
+/// which it says.
 #[test]
 fn a_dumped_graph_reads_back() {
     let (model, _) = fixture("resnet_basic_b");

@@ -294,7 +294,8 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }
 
-/// An error of the library has its code at the end of the message, and the code stands in the document.
+/// An error of the library has its code at the end of the message, and the code stands in the
+/// document.
 #[test]
 fn codes_of_the_library_stand_at_the_end() {
     let document = fs::read_to_string("../docs/ERRORS.md").unwrap();

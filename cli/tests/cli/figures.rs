@@ -1,4 +1,5 @@
-//! Figures that are printed, computed anew: from a network whose shapes are written down here, and from each other.
+//! Figures that are printed, computed anew: from a network whose shapes are written down here, and
+//! from each other.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,11 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// Name, multiply-adds, and elements of operands and results of each operator with weights, by hand. The batch is 2.
+/// Name, multiply-adds, and elements of operands and results of each operator with weights, by
+/// hand. The batch is 2.
 ///
-/// Convolutions take `batch * outputs * rows * columns * inputs of a group * taps`; `sum` computes its shortcut's
-/// projection as well, and adds nothing else.
+/// Convolutions take `batch * outputs * rows * columns * inputs of a group * taps`; `sum` computes
+/// its shortcut's projection as well, and adds nothing else.
 const LAYERS: [(&str, u64, u64); 5] = [
     // 3 channels of 10 x 9 pixels become 8 of 5 x 5.
     ("stem", 2 * 8 * 25 * 3 * 9, 2 * 3 * 90 + 8 * 3 * 9 + 8 + 2 * 8 * 25),
@@ -92,11 +94,11 @@ fn file(name: &str) -> PathBuf {
 }
 
 fn number(of: &Value, key: &str) -> f64 {
-    of.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("{key} is no number: {of}"))
+    of.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("{key} is not a number: {of}"))
 }
 
 fn list<'a>(of: &'a Value, key: &str) -> &'a [Value] {
-    of.pointer(key).and_then(Value::as_array).unwrap_or_else(|| panic!("{key} is no list: {of}"))
+    of.pointer(key).and_then(Value::as_array).unwrap_or_else(|| panic!("{key} is not a list: {of}"))
 }
 
 fn sum(of: &[Value], key: &str) -> f64 {

@@ -22,7 +22,7 @@ fn every_file_that_is_left_out_is_named_with_a_reason() {
         ("below/copy", "a PNG picture"),
         ("below/mail.html", "a web page"),
         ("below/notes.txt", "a text"),
-        ("below/noise", "no picture of a known format"),
+        ("below/noise", "not a picture of a known format"),
         ("iphone.heic", "a HEIC picture, which is not read"),
         ("layers.psd", "Photoshop"),
     ];

@@ -1,5 +1,5 @@
-//! `classify` on networks with heads and inputs of every kind, against ONNX Runtime on pictures that Pillow prepared;
-//! `cli/tests/classify/make.py` stored both.
+//! `classify` on networks with heads and inputs of every kind, against ONNX Runtime on pictures
+//! that Pillow prepared; `cli/tests/classify/make.py` stored both.
 
 use std::fs;
 

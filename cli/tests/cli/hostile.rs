@@ -18,7 +18,8 @@ fn file_name(path: &str) -> &str {
 fn arrays_are_read_or_refused() {
     let (model, _) = fixture("cifar14_c");
     for file in hostile("npy") {
-        // Sound ones are read, and are then of another shape than the model's, whose batch is the file's.
+        // Sound ones are read, and are then of another shape than the model's, whose batch is the
+        // file's.
         let says = match file_name(&file).starts_with("ok-") {
             true => "3, 32, 32]",
             false => file_name(&file),
@@ -51,7 +52,7 @@ fn nobody_waits_for_a_pipe() {
         assert!(made.success());
         text(&path).to_owned()
     };
-    let says = "no regular file";
+    let says = "not a regular file";
     fail(&["info", &pipe("m.onnx")], &["m.onnx", says]);
     fail(&["info", &pipe("m.toml")], &["m.toml", says]);
     fail(&["info", &pipe("m.json")], &["m.json", says]);

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::support::{BUNDLED, command, fail, folder, json, succeed};
 
-/// `freed` is more than `in-place` where a shortcut is added in the place of its source, and `never` as much as all values
-/// take.
+/// `freed` is more than `in-place` where a shortcut is added in the place of its source, and
+/// `never` as much as all values take.
 #[test]
 fn reuse_decides_how_large_the_arena_is() {
     let arena = |reuse: &str| {

@@ -12,7 +12,7 @@ use serde_json::Value;
 const QUICK: [&str; 6] = ["--iters", "1", "--warmup", "0", "--threads", "2"];
 
 fn list<'a>(data: &'a Value, key: &str) -> &'a Vec<Value> {
-    data.pointer(key).and_then(Value::as_array).unwrap_or_else(|| panic!("{key} is no list"))
+    data.pointer(key).and_then(Value::as_array).unwrap_or_else(|| panic!("{key} is not a list"))
 }
 
 #[test]
@@ -55,7 +55,8 @@ fn the_data_agree_with_each_other_and_with_other_commands() {
     assert_eq!(Some(macs), info["macs"].as_u64(), "fusion keeps every multiply-add");
     let share: f64 = layers.iter().map(|l| l["share_of_time"].as_f64().unwrap()).sum();
     assert!((share - 1.0).abs() < 1e-9, "{share}");
-    // Every node of both graphs is in one group, and all but changes of layout are tied to what was described.
+    // Every node of both graphs is in one group, and all but changes of layout are tied to what was
+    // described.
     let groups = list(&data, "/graphs/groups");
     for side in ["before", "after"] {
         let mut next = 0;

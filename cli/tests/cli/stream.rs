@@ -103,7 +103,8 @@ fn lists_name_pictures_and_folders() {
     assert!(stderr(&endless).contains("a line does not end"), "{}", stderr(&endless));
 }
 
-/// Whoever writes one path at a time gets its answer before the next, also where several pictures make a run.
+/// Whoever writes one path at a time gets its answer before the next, also where several pictures
+/// make a run.
 #[test]
 fn answers_come_as_paths_come() {
     for batch in ["1", "4"] {

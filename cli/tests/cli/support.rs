@@ -43,8 +43,9 @@ pub(crate) fn succeed(args: &[&str]) -> String {
     stdout(&output)
 }
 
-/// What any command may say on stderr: that weights or inputs are random, that there are fewer CPUs than a test asks for threads,
-/// that the machine is busy, and of `classify` what it leaves out and its summary.
+/// What any command may say on stderr: that weights or inputs are random, that there are fewer CPUs
+/// than a test asks for threads, that the machine is busy, and of `classify` what it leaves out and
+/// its summary.
 pub(crate) fn is_remark(line: &str) -> bool {
     let note = line.strip_prefix("note: ").unwrap_or_default();
     let is_random = note.starts_with("the weights of ") || note.starts_with("the input is random");
@@ -65,8 +66,8 @@ pub(crate) fn json(args: &[&str]) -> Value {
     serde_json::from_str(&succeed(args)).unwrap()
 }
 
-/// Asserts that a command fails with exit code 1 and one `error:` line with all of `says`, and prints nothing else
-/// but perhaps a `help:` line.
+/// Asserts that a command fails with exit code 1 and one `error:` line with all of `says`, and
+/// prints nothing else but perhaps a `help:` line.
 pub(crate) fn fail(args: &[&str], says: &[&str]) {
     let output = resnetc(args);
     let text = stderr(&output);

@@ -1,5 +1,5 @@
-//! `resnetc bench` on several sizes, beside an earlier run, and with many contexts at once: figures that follow from each
-//! other. Nothing is said of how fast anything is.
+//! `resnetc bench` on several sizes, beside an earlier run, and with many contexts at once: figures
+//! that follow from each other. Nothing is said of how fast anything is.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn bench(more: &[&str]) -> Value {
 }
 
 fn number(of: &Value, key: &str) -> f64 {
-    of.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("{key} is no number: {of}"))
+    of.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("{key} is not a number: {of}"))
 }
 
 fn rows(report: &Value) -> &[Value] {
@@ -47,7 +47,8 @@ fn a_sweep_has_a_row_for_each_combination() {
     }
 }
 
-/// The table and the CSV file are of the same run, so all figures of one follow from those of the other.
+/// The table and the CSV file are of the same run, so all figures of one follow from those of the
+/// other.
 #[test]
 fn the_table_of_a_sweep_says_what_its_file_says() {
     let file = folder("sweep").join("rows.csv");
@@ -201,7 +202,8 @@ fn what_is_no_saved_run_is_refused_by_name() {
     fail(&["bench", BUNDLED, "--against", text(&folder)], &["against_broken"]);
 }
 
-/// Of each context's runs at least half take the median or longer, and all of them fit into the time that all took.
+/// Of each context's runs at least half take the median or longer, and all of them fit into the
+/// time that all took.
 #[test]
 fn throughput_and_tails_of_many_contexts_fit_each_other() {
     let (contexts, batch) = (3, 2);

@@ -19,7 +19,7 @@ fn with_cache(folder: &Path, args: &[&str]) -> Output {
 fn tune(folder: &Path, args: &[&str]) -> Value {
     let output = with_cache(folder, &[&["tune", MODEL, "--json"], args].concat());
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).lines().all(is_noise), "no progress where stderr is no terminal");
+    assert!(stderr(&output).lines().all(is_noise), "no progress where stderr is not a terminal");
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
     let layers = report["layers"].as_array().unwrap();
     let kept = layers.iter().filter(|l| l["kept"] == true).count();
@@ -32,7 +32,8 @@ fn tune(folder: &Path, args: &[&str]) -> Value {
     report
 }
 
-/// Measures, and puts all layers into the cache, also those that a busy machine leaves out. Gives the file.
+/// Measures, and puts all layers into the cache, also those that a busy machine leaves out. Gives
+/// the file.
 fn tune_all(folder: &Path, args: &[&str]) -> (Value, String) {
     let report = tune(folder, args);
     let isa = report["isa"].as_str().unwrap();
@@ -157,7 +158,7 @@ fn what_cannot_be_written_is_said_before_the_work() {
     );
     // Commands that only read do not mind.
     assert!(with_cache(&file, &["info", MODEL]).status.success());
-    fail(&["tune", MODEL, "--tuned", text(&file)], &["a file", "no file of `resnetc tune`"]);
+    fail(&["tune", MODEL, "--tuned", text(&file)], &["a file", "not a file of `resnetc tune`"]);
     fail(&["tune", MODEL, "--tuned", text(&folder)], &["tune_unwritable"]);
     fail(&["tune", "resnet5000"], &["resnet5000"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "not ours");

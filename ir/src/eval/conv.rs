@@ -5,7 +5,7 @@ use crate::infer::WindowAxis;
 use crate::op::{Conv, Residual, Window};
 use crate::ty::TensorType;
 
-/// Sizes of one convolution of one picture.
+/// Sizes of one convolution of one image.
 struct Sizes {
     input: [usize; 2],
     output: [usize; 2],
@@ -67,17 +67,18 @@ fn add_products(
     let plane: usize = sizes.input.iter().product();
     let taps: usize = window.kernel.iter().product();
     for (i, out) in result.chunks_exact_mut(sizes.output.iter().product()).enumerate() {
-        let (picture, filter) = (i / filters, i % filters);
+        let (image, filter) = (i / filters, i % filters);
         let group = filter / (filters / groups);
         for c in 0..per_group {
-            let from = (picture * channels + group * per_group + c) * plane;
+            let from = (image * channels + group * per_group + c) * plane;
             let kernel = &weights.data[(filter * per_group + c) * taps..][..taps];
             add_plane(&sizes, &src.data[from..][..plane], kernel, out);
         }
     }
 }
 
-/// Adds one channel's contribution to one output plane, tap by tap so that the innermost loop runs along a row.
+/// Adds one channel's contribution to one output plane, tap by tap so that the innermost loop runs
+/// along a row.
 fn add_plane(sizes: &Sizes, src: &[f64], kernel: &[f64], out: &mut [f64]) {
     let [vertical, horizontal] = &sizes.axes;
     let ([height, width], [rows, columns]) = (sizes.input, sizes.output);

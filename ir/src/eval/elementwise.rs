@@ -20,8 +20,8 @@ pub(super) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The error function. The series `2 / sqrt(pi) * exp(-x^2) * sum(2^n x^(2n+1) / (2n+1)!!)` has no cancellation, as
-/// all of its terms have the sign of `x`.
+/// The error function. The series `2 / sqrt(pi) * exp(-x^2) * sum(2^n x^(2n+1) / (2n+1)!!)` has no
+/// cancellation, as all of its terms have the sign of `x`.
 fn erf(x: f64) -> f64 {
     /// From here on, `1 - erf(x)` is less than half a unit in the last place of 1.
     const SATURATED: f64 = 6.0;
@@ -139,7 +139,8 @@ pub(super) fn choose(
     Ok(result)
 }
 
-/// `(x - mean) / sqrt(variance + epsilon) * scale + shift`; operands are `x, scale, shift, mean, variance`.
+/// `(x - mean) / sqrt(variance + epsilon) * scale + shift`; operands are
+/// `x, scale, shift, mean, variance`.
 pub(super) fn batch_norm(epsilon: f64, operands: &[&Value]) -> Result<Vec<f64>, EvalError> {
     let x = operands[0];
     let channels = x.shape[1];

@@ -52,7 +52,8 @@ pub(super) fn matmul(a: &Value, b: &Value, ty: &TensorType) -> Result<Vec<f64>, 
     Ok(result)
 }
 
-/// Adds `a * b`, `b` having rows of `n`; one row of `b` at a time so that the innermost loop runs along a row.
+/// Adds `a * b`, `b` having rows of `n`; one row of `b` at a time so that the innermost loop runs
+/// along a row.
 fn add_product(a: &[f64], b: &[f64], n: usize, result: &mut [f64]) {
     let k = b.len() / n;
     for (y, a) in result.chunks_exact_mut(n).zip(a.chunks_exact(k)) {

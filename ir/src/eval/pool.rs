@@ -4,7 +4,8 @@ use super::{EvalError, Value, filled};
 use crate::infer::WindowAxis;
 use crate::op::Pool;
 
-/// The largest element of each window; a NaN is larger than all. Inference ensures that no window is empty.
+/// The largest element of each window; a NaN is larger than all. Inference ensures that no window
+/// is empty.
 pub(super) fn max(op: &Pool, x: &Value, shape: &[usize]) -> Result<Vec<f64>, EvalError> {
     pool(
         op,
@@ -16,8 +17,8 @@ pub(super) fn max(op: &Pool, x: &Value, shape: &[usize]) -> Result<Vec<f64>, Eva
     )
 }
 
-/// The mean of each window, over its elements or, with `count_include_pad`, over its elements and its padding.
-/// What `ceil_mode` adds beyond the padding never counts.
+/// The mean of each window, over its elements or, with `count_include_pad`, over its elements and
+/// its padding. What `ceil_mode` adds beyond the padding never counts.
 pub(super) fn average(
     op: &Pool,
     count_include_pad: bool,

@@ -38,7 +38,8 @@ fn fold(
     Ok(result)
 }
 
-/// `exp(x) / sum(exp(x))` along `axis`, with the maximum subtracted first so that no exponential overflows.
+/// `exp(x) / sum(exp(x))` along `axis`, with the maximum subtracted first so that no exponential
+/// overflows.
 pub(super) fn softmax(axis: usize, x: &Value) -> Vec<f64> {
     let (outer, extent, inner) = around(&x.shape, axis);
     let mut result = x.data.clone();

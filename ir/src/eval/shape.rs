@@ -42,7 +42,8 @@ pub(super) fn pad(
                 select(&result, i, length, value.into(), source)?
             }
             PadMode::Reflect => {
-                // Positions before the first element mirror at it, those after the last one at that.
+                // Positions before the first element mirror at it, those after the last one at
+                // that.
                 let mirror = |n: usize| match n.checked_sub(before) {
                     None => before - n,
                     Some(n) if n < extent => n,

@@ -9,7 +9,8 @@ pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// Strides that read a tensor of `shape` as if it were broadcast to `result`: 0 along each stretched axis.
+/// Strides that read a tensor of `shape` as if it were broadcast to `result`: 0 along each
+/// stretched axis.
 pub(super) fn broadcast_strides(shape: &[usize], result: &[usize]) -> Vec<usize> {
     let mut stretched = vec![0; result.len() - shape.len()];
     let own = strides(shape);
@@ -27,7 +28,8 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Walks over `shape`, position `[i, j, ..]` having offset `i * strides[0] + j * strides[1] + ..`.
+    /// Walks over `shape`, position `[i, j, ..]` having offset
+    /// `i * strides[0] + j * strides[1] + ..`.
     pub(super) fn new(shape: &'a [usize], strides: Vec<usize>) -> Self {
         let position = vec![0; shape.len()];
         Walk { shape, strides, position, offset: 0, left: shape.iter().product() }
@@ -53,7 +55,8 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// A shape seen from one axis: the elements before it, its own extent, and those of one step along it.
+/// A shape seen from one axis: the elements before it, its own extent, and those of one step along
+/// it.
 pub(super) fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
     let outer = shape[..axis].iter().product();
     let inner = shape[axis + 1..].iter().product();

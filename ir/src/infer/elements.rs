@@ -1,7 +1,7 @@
 //! Which types of elements an operator takes, and which it gives.
 //!
-//! A column of the operators: [`rule`] has an arm for each. Types do not change silently: where operands must agree and
-//! do not, one of them has to be converted ([`Op::Convert`]).
+//! A column of the operators: [`rule`] has an arm for each. Types do not change silently: where
+//! operands must agree and do not, one of them has to be converted ([`Op::Convert`]).
 
 use super::{TypeError, fail};
 use crate::dtype::DType;
@@ -39,7 +39,8 @@ const ANY: Types = &[
     DType::Bool,
 ];
 
-/// What both factors of a product of integers may be: their sums are exact in i32, and so is an f64's of them.
+/// What both factors of a product of integers may be: their sums are exact in i32, and so is an
+/// f64's of them.
 const FACTORS: Types = &[DType::I8, DType::U8];
 
 /// What an operator does with types of elements.
@@ -50,8 +51,9 @@ enum Rule {
     AlikeFrom(usize, Types),
     /// The operand has one of these types, and the result another one, whatever the operand's is.
     Gives(Types, DType),
-    /// Products of the operands at these positions, to whose sums all others are added. All are floats, the same; or
-    /// the factors are integers of 8 bits, each its own type, and everything else is i32.
+    /// Products of the operands at these positions, to whose sums all others are added. All are
+    /// floats, the same; or the factors are integers of 8 bits, each its own type, and everything
+    /// else is i32.
     Products(Vec<usize>),
 }
 
@@ -114,8 +116,8 @@ fn of_binary(binary: Binary) -> Types {
 /// The type of the result's elements.
 ///
 /// # Errors
-/// Names an operand that has a type which the operator does not take, or a number among the attributes that is no element
-/// of the type.
+/// Names an operand that has a type which the operator does not take, or a number among the
+/// attributes that is not an element of the type.
 pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeError> {
     let result = match rule(op) {
         None => return fail("inputs and constants have no operands".into()),

@@ -1,4 +1,5 @@
-//! Arithmetic of sliding windows, one axis at a time; shared by type inference, the interpreter and kernels.
+//! Arithmetic of sliding windows, one axis at a time; shared by type inference, the interpreter and
+//! kernels.
 
 use std::ops::Range;
 
@@ -41,9 +42,11 @@ impl WindowAxis {
         self.dilation * (self.kernel - 1) + 1
     }
 
-    /// The taps of output `output` that fall on one of `input` elements; all others fall on padding.
+    /// The taps of output `output` that fall on one of `input` elements; all others fall on
+    /// padding.
     ///
-    /// The axis must be one that [`output_extent`] accepts. The range is empty if every tap falls on padding.
+    /// The axis must be one that [`output_extent`] accepts. The range is empty if every tap falls
+    /// on padding.
     pub fn taps_inside(&self, output: usize, input: usize) -> Range<usize> {
         let start = output * self.stride;
         let first = self.before.saturating_sub(start).div_ceil(self.dilation);
@@ -52,8 +55,8 @@ impl WindowAxis {
         first.min(end)..end
     }
 
-    /// How many taps of output `output` fall on one of `input` elements or on the padding around them. The others,
-    /// which only a rounded-up number of outputs has, fall beyond the padding.
+    /// How many taps of output `output` fall on one of `input` elements or on the padding around
+    /// them. The others, which only a rounded-up number of outputs has, fall beyond the padding.
     ///
     /// The axis must be one that [`output_extent`] accepts.
     pub fn taps_padded(&self, output: usize, input: usize) -> usize {
@@ -63,8 +66,8 @@ impl WindowAxis {
 
     /// The outputs, of `outputs` in all, whose tap `tap` falls on one of `input` elements.
     ///
-    /// For each output `o` of the range, the element is `o * stride + tap * dilation - before`. The axis must be
-    /// one that [`output_extent`] accepts.
+    /// For each output `o` of the range, the element is `o * stride + tap * dilation - before`. The
+    /// axis must be one that [`output_extent`] accepts.
     pub fn outputs_inside(&self, tap: usize, input: usize, outputs: usize) -> Range<usize> {
         let offset = tap * self.dilation;
         let first = self.before.saturating_sub(offset).div_ceil(self.stride);
@@ -76,12 +79,12 @@ impl WindowAxis {
 
 /// The number of outputs of a window over `input` elements.
 ///
-/// It is `(input + before + after - span) / stride + 1`, rounded down; with `ceil_mode`, rounded up, less a last
-/// window that would start in the padding after the input (ONNX opset 19, PyTorch).
+/// It is `(input + before + after - span) / stride + 1`, rounded down; with `ceil_mode`, rounded
+/// up, less a last window that would start in the padding after the input (ONNX opset 19, PyTorch).
 ///
 /// # Errors
-/// If a kernel, stride or dilation is 0, a number is beyond the limit on elements, or the window is larger than
-/// the padded input.
+/// If a kernel, stride or dilation is 0, a number is beyond the limit on elements, or the window is
+/// larger than the padded input.
 pub fn output_extent(input: usize, axis: &WindowAxis, ceil_mode: bool) -> Result<usize, TypeError> {
     let WindowAxis { kernel, stride, dilation, before, after } = *axis;
     if kernel == 0 || stride == 0 || dilation == 0 {

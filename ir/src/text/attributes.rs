@@ -93,7 +93,7 @@ impl Attributes {
 
 fn read<T: FromStr>(key: &str, word: &str) -> Result<T, String> {
     word.parse().map_err(|_| {
-        format!("{word} is no value for {}", if key.is_empty() { "an element" } else { key })
+        format!("{word} is not a value for {}", if key.is_empty() { "an element" } else { key })
     })
 }
 
@@ -103,7 +103,7 @@ fn required<T>(key: &str, value: Option<T>) -> Result<T, String> {
 
 /// The operator called `name`, other than inputs and constants, with `operands` operands.
 pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Result<Op, String> {
-    let unknown = || format!("{name} is no operator");
+    let unknown = || format!("{name} is not an operator");
     let axis = |from: &mut Attributes| required("axis", from.number("axis")?);
     Ok(match OpKind::by_name(name).ok_or_else(unknown)? {
         OpKind::Input | OpKind::Constant => return Err(unknown()),
@@ -150,7 +150,7 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
         OpKind::Identity => Op::Identity,
         OpKind::Reorder => {
             let to = required("to", from.word("to")?)?;
-            Op::Reorder(layout(&to).ok_or_else(|| format!("{to} is no layout"))?)
+            Op::Reorder(layout(&to).ok_or_else(|| format!("{to} is not a layout"))?)
         }
     })
 }
@@ -183,7 +183,7 @@ pub(super) fn short_dtype(word: &str) -> Result<DType, String> {
     DType::by_short(word).ok_or_else(|| {
         let known = DType::ALL.into_iter().filter(|ty| ty.is_computed()).map(DType::short);
         let known: Vec<&str> = known.collect();
-        format!("{word} is no type of elements; there are {}", known.join(", "))
+        format!("{word} is not a type of elements; there are {}", known.join(", "))
     })
 }
 

@@ -16,8 +16,9 @@ const LISTED: usize = 16;
 /// Beyond this no constant is made from a rule, so that a short text cannot fill the memory.
 const MOST_GENERATED: usize = 1 << 26;
 
-/// The 64-bit FNV-1a hash of a tensor: of its rank and dimensions as 64-bit numbers, then of the bits of its
-/// elements, all least significant byte first, then of the short name of their type if that is not f32.
+/// The 64-bit FNV-1a hash of a tensor: of its rank and dimensions as 64-bit numbers, then of the
+/// bits of its elements, all least significant byte first, then of the short name of their type if
+/// that is not f32.
 pub fn hash(tensor: &Tensor) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     let mut add = |bytes: &[u8]| {
@@ -38,7 +39,8 @@ pub fn hash(tensor: &Tensor) -> u64 {
     hash
 }
 
-/// The constants of a graph by [`hash`], for [`parse_with`](super::parse_with) to read back the graph's text.
+/// The constants of a graph by [`hash`], for [`parse_with`](super::parse_with) to read back the
+/// graph's text.
 pub fn constants(graph: &Graph) -> HashMap<u64, Arc<Tensor>> {
     let tensors = graph.nodes().filter_map(|id| graph.constant_of(id));
     tensors.map(|tensor| (hash(tensor), Arc::clone(tensor))).collect()
@@ -81,7 +83,8 @@ fn element(x: f64, dtype: DType) -> Result<f64, String> {
     }
 }
 
-/// The elements of a list or a rule. An f32 is read as one, for a text that is read as an f64 first is rounded twice.
+/// The elements of a list or a rule. An f32 is read as one, for a text that is read as an f64 first
+/// is rounded twice.
 fn listed(attributes: &mut Attributes, dtype: DType) -> Result<Option<Vec<f64>>, String> {
     if dtype == DType::F32 {
         let data = attributes.numbers::<f32>("")?;
@@ -144,7 +147,8 @@ pub(super) fn parse(
     made(shape, data).ok_or_else(|| "the size does not fit".into())
 }
 
-/// Integers from -8 to 8 (splitmix64): sums of products of so many eighths are exact in f32 for a long time.
+/// Integers from -8 to 8 (splitmix64): sums of products of so many eighths are exact in f32 for a
+/// long time.
 fn arbitrary(seed: u64) -> impl Iterator<Item = i64> {
     let mut state = seed;
     std::iter::repeat_with(move || {

@@ -13,7 +13,7 @@ use crate::infer::check_type;
 use crate::tensor::Tensor;
 use crate::ty::TensorType;
 
-/// Why a text is no graph.
+/// Why a text is not a graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct ParseError {
@@ -23,9 +23,11 @@ pub struct ParseError {
     pub message: String,
 }
 
-/// The graph of a text whose constants are all in the text. The form is described in [`text`](super).
+/// The graph of a text whose constants are all in the text. The form is described in
+/// [`text`](super).
 ///
-/// The graph type-checks; whether it keeps the other invariants is for [`verify`](crate::verify::verify) to say.
+/// The graph type-checks; whether it keeps the other invariants is for
+/// [`verify`](crate::verify::verify) to say.
 ///
 /// # Errors
 /// The first line that is not understood or does not type-check.
@@ -33,8 +35,8 @@ pub fn parse(text: &str) -> Result<Graph, ParseError> {
     parse_with(text, &|_| None)
 }
 
-/// As [`parse`], with a source of the constants that the text only names by their [`hash`](super::hash). What it
-/// returns is checked against the hash.
+/// As [`parse`], with a source of the constants that the text only names by their
+/// [`hash`](super::hash). What it returns is checked against the hash.
 ///
 /// # Errors
 /// As [`parse`], and if `lookup` does not have a constant.
@@ -165,9 +167,10 @@ impl Reader<'_> {
     }
 }
 
-/// What the elements of an input or output are declared to be, if that is something else than what they are.
+/// What the elements of an input or output are declared to be, if that is something else than what
+/// they are.
 fn declared(attributes: &mut Attributes) -> Result<Option<DType>, String> {
-    let unknown = |name: &str| format!("{name} is no type of elements");
+    let unknown = |name: &str| format!("{name} is not a type of elements");
     let dtype = |name: String| DType::by_name(&name).ok_or_else(|| unknown(&name));
     attributes.word(DECLARED)?.map(dtype).transpose()
 }
@@ -279,7 +282,7 @@ impl Cursor {
         let mut ty =
             TensorType::of(dtype, extents.iter().map(extent).collect::<Result<Vec<_>, _>>()?);
         if let Some(word) = self.word() {
-            ty.layout = layout(&word).ok_or_else(|| format!("{word} is no layout"))?;
+            ty.layout = layout(&word).ok_or_else(|| format!("{word} is not a layout"))?;
         }
         Ok(Some(ty))
     }

@@ -13,8 +13,8 @@ use crate::op::{
     Window,
 };
 
-/// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs. Attributes at
-/// their default values are left out.
+/// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs.
+/// Attributes at their default values are left out.
 ///
 /// Equal graphs print equally, whatever their node ids are.
 pub fn print(graph: &Graph) -> String {
@@ -22,7 +22,7 @@ pub fn print(graph: &Graph) -> String {
     let numbers: HashMap<NodeId, usize> = order.iter().copied().zip(0..).collect();
     let id = |node: &NodeId| match numbers.get(node) {
         Some(number) => format!("%{number}"),
-        // An output or operand that is no node: not readable, but worth seeing.
+        // An output or operand that is not a node: not readable, but worth seeing.
         None => format!("%removed_{}", node.index()),
     };
     let mut lines: Vec<String> = Vec::with_capacity(order.len());

@@ -6,9 +6,9 @@ use resnetc_ir::op::{Activation, Binary, Conv, PadMode, Pads, Residual, SliceAxi
 use resnetc_ir::{DType, Op};
 use resnetc_testing::values::{close, iota, value};
 
-/// `result[n][k][p][q]`: the sum over every channel and tap that falls on the picture.
+/// `result[n][k][p][q]`: the sum over every channel and tap that falls on the image.
 fn direct(op: &Conv, src: &Value, weights: &Value, result: &[usize]) -> Vec<f64> {
-    let [_, c, h, w] = src.shape[..] else { unreachable!("a picture") };
+    let [_, c, h, w] = src.shape[..] else { unreachable!("an image") };
     let [filters, per_group, taps_r, taps_s] = weights.shape[..] else { unreachable!("filters") };
     let Window { strides, dilations, pads, .. } = op.window;
     let mut sums = vec![0.0; result.iter().product()];
@@ -96,7 +96,8 @@ proptest! {
         prop_assert!(close(&got, &want, 1e-12));
     }
 
-    /// Every so many pixels of a picture, in some channels, are those pixels with zeros for the other channels.
+    /// Every so many pixels of an image, in some channels, are those pixels with zeros for the other
+    /// channels.
     #[test]
     fn a_residual_is_a_slice_that_is_padded_and_added(
         problem in problem(), strides in [1..=3usize, 1..=3usize], rest in [0..3usize, 0..3usize],
@@ -104,7 +105,7 @@ proptest! {
     ) {
         let Problem { op, src, weights } = problem;
         let plain = eval_node(&Op::Conv(op), &[&src, &weights]).expect("fits");
-        let [n, filters, h, w] = plain.shape[..] else { unreachable!("a picture") };
+        let [n, filters, h, w] = plain.shape[..] else { unreachable!("an image") };
         let [before, after] = around.map(|a| a.min((filters - 1) / 2));
         let channels = filters - before - after;
         let size = [h, w];

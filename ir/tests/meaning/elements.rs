@@ -1,4 +1,5 @@
-//! Elements of every type: which operators take them, and what becomes of integers, against Rust's own arithmetic.
+//! Elements of every type: which operators take them, and what becomes of integers, against Rust's
+//! own arithmetic.
 
 use proptest::prelude::*;
 use resnetc_ir::eval::{Value, eval, eval_node};

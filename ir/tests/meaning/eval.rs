@@ -74,7 +74,8 @@ fn values_and_tensors() {
     assert_eq!(Value::from_f32([3], &[0.0]).to_tensor(), None);
 }
 
-/// Weights as a quantizer writes them, the greatest of which is 127.5 steps: in f32 for some, a little beside for others.
+/// Weights as a quantizer writes them, the greatest of which is 127.5 steps: in f32 for some, a
+/// little beside for others.
 #[test]
 fn what_is_computed_from_constants_is_in_f32() {
     for seed in 1..200u32 {

@@ -1,4 +1,5 @@
-//! What graphs and operators mean: types, values, the verifier's invariants, patches and the text form.
+//! What graphs and operators mean: types, values, the verifier's invariants, patches and the text
+//! form.
 
 mod close;
 mod conv;

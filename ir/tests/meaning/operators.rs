@@ -1,5 +1,5 @@
-//! Every operator on small examples: those of the ONNX documentation where it has some with numbers, else
-//! computed by hand.
+//! Every operator on small examples: those of the ONNX documentation where it has some with
+//! numbers, else computed by hand.
 
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
@@ -16,11 +16,11 @@ fn check(op: Op, operands: &[&Value], shape: &[usize], data: &[f64]) {
     assert!(close(&got, &want, 1e-6), "{op:?}\n got {got:?}\nwant {want:?}");
 }
 
-/// 1, 2, 3, ... as a picture.
+/// 1, 2, 3, ... as an image.
 fn counted(height: usize, width: usize) -> Value {
-    let mut picture = iota(&[1, 1, height, width]);
-    picture.data.iter_mut().for_each(|x| *x += 1.0);
-    picture
+    let mut image = iota(&[1, 1, height, width]);
+    image.data.iter_mut().for_each(|x| *x += 1.0);
+    image
 }
 
 fn ones(shape: &[usize]) -> Value {
@@ -124,7 +124,8 @@ fn unary() {
     check(Op::Unary(Unary::Floor), &[&between], &[5], &[-2.0, -1.0, -1.0, 0.0, 2.0]);
     check(Op::Unary(Unary::Ceil), &[&between], &[5], &[-1.0, -1.0, 0.0, 1.0, 2.0]);
     check(Op::Unary(Unary::Sign), &[&between], &[5], &[-1.0, -1.0, -1.0, 1.0, 1.0]);
-    // Far from 0 the error function is its limit; in between, values of Abramowitz and Stegun's table 7.1.
+    // Far from 0 the error function is its limit; in between, values of Abramowitz and Stegun's
+    // table 7.1.
     let far = value(&[4], &[0.5, 2.0, -40.0, f64::INFINITY]);
     check(Op::Unary(Unary::Erf), &[&far], &[4], &[0.52049988, 0.99532227, -1.0, 1.0]);
 }
@@ -165,10 +166,10 @@ fn broadcasting() {
     let (column, row) = (value(&[2, 1], &[10.0, 20.0]), value(&[3], &[1.0, 2.0, 3.0]));
     let want = [9.0, 8.0, 7.0, 19.0, 18.0, 17.0];
     check(Op::Binary(Binary::Sub), &[&column, &row], &[2, 3], &want);
-    let picture = iota(&[1, 2, 1, 2]);
+    let image = iota(&[1, 2, 1, 2]);
     let per_channel = value(&[2, 1, 1], &[1.0, 10.0]);
     let want = [0.0, 1.0, 20.0, 30.0];
-    check(Op::Binary(Binary::Mul), &[&per_channel, &picture], &[1, 2, 1, 2], &want);
+    check(Op::Binary(Binary::Mul), &[&per_channel, &image], &[1, 2, 1, 2], &want);
     check(Op::Binary(Binary::Add), &[&value(&[], &[1.0]), &value(&[], &[2.0])], &[], &[3.0]);
 }
 

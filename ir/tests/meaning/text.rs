@@ -125,7 +125,7 @@ fn errors_say_where_and_what() {
         assert!(error.message.contains(message), "{line}: {error}");
     };
     refused("hello", "%id or output");
-    refused("%2 = hello(%0)", "hello is no operator");
+    refused("%2 = hello(%0)", "hello is not an operator");
     refused("%2 = relu(%5)", "%5 is not defined");
     refused("%1 = relu(%0)", "%1 is defined twice");
     refused("%2 = relu(%0, %1)", "needs 1 operand, got 2");
@@ -134,9 +134,12 @@ fn errors_say_where_and_what() {
         "%2 = relu(%0) : u8[1, 2, 4, 4]",
         "says u8[1, 2, 4, 4], the operands make it f32[1, 2, 4, 4]",
     );
-    refused("%2 = input : q4[1]", "q4 is no type of elements; there are f32, f16, bf16, f64, i8");
+    refused(
+        "%2 = input : q4[1]",
+        "q4 is not a type of elements; there are f32, f16, bf16, f64, i8",
+    );
     refused("%2 = relu(%0) : f64[1]", "f32");
-    refused("%2 = relu(%0) : f32[1, 2, 4, 4] nhwc", "nhwc is no layout");
+    refused("%2 = relu(%0) : f32[1, 2, 4, 4] nhwc", "nhwc is not a layout");
     refused("%2 = relu(%0) axis=1", "axis does not belong here");
     refused("%2 = relu(%0) [1]", "a list without a key");
     refused("%2 = relu(%0) \"x", "closing");
@@ -144,7 +147,7 @@ fn errors_say_where_and_what() {
     refused("%2 = conv(%0, %1)", "kernel is missing");
     refused("%2 = conv(%0, %1) kernel=[1]", "kernel takes 2 numbers");
     refused("%2 = conv(%0, %1) kernel=1", "kernel takes a list");
-    refused("%2 = conv(%0, %1) kernel=[1, -1]", "-1 is no value for kernel");
+    refused("%2 = conv(%0, %1) kernel=[1, -1]", "-1 is not a value for kernel");
     refused("%2 = conv(%0, %1) kernel=[1, 1] relu relu", "relu is given twice");
     refused("%2 = conv(%0, %1) kernel=[1, 1] relu=1", "relu takes no value");
     refused("%2 = conv(%0, %1) kernel=[1, 1] residual", "needs 3 operands");
@@ -159,9 +162,9 @@ fn errors_say_where_and_what() {
     refused("%2 = constant fill=0 : f32[1048576, 1048576]", "too many to generate");
     refused("%2 = input", "the type is missing");
     refused("%2 = input : f32[18446744073709551615, 2]", "more than");
-    refused("%2 = input as=f32 : f32[1]", "f32 is no type of elements");
+    refused("%2 = input as=f32 : f32[1]", "f32 is not a type of elements");
     refused("%2 = relu(%1) as=uint8", "as does not belong here");
-    refused("output \"y\" = %1 as=int", "int is no type of elements");
+    refused("output \"y\" = %1 as=int", "int is not a type of elements");
     refused("output \"y\" = 3", "an output is an %id");
     refused("output = %1", "the name of the output is missing");
     refused("\u{1}", "unexpected");
@@ -191,7 +194,8 @@ proptest! {
         }
     }
 
-    /// Lines of words that belong to the language get further into the parser than arbitrary text does.
+    /// Lines of words that belong to the language get further into the parser than arbitrary text
+    /// does.
     #[test]
     fn no_soup_of_words_makes_the_parser_panic(
         words in prop::collection::vec(prop::sample::select(WORDS), 0..40),

@@ -30,8 +30,8 @@ const FARTHEST: u64 = 1 << 36;
 
 /// Writes a [`Program`].
 ///
-/// Registers are handed out until the budget is used up; the first refusal sticks and is what [`Builder::finish`]
-/// returns, so that kernels need not check at each step.
+/// Registers are handed out until the budget is used up; the first refusal sticks and is what
+/// [`Builder::finish`] returns, so that kernels need not check at each step.
 #[derive(Debug)]
 pub struct Builder {
     name: String,
@@ -101,7 +101,8 @@ impl Builder {
         (first..self.tiles).map(|t| T(t as u8)).collect()
     }
 
-    /// An address register with the value of `src`, until it is given back with [`Builder::release_pointer`].
+    /// An address register with the value of `src`, until it is given back with
+    /// [`Builder::release_pointer`].
     pub fn pointer(&mut self, src: P) -> P {
         let dst = self.free_pointer();
         self.push(Inst::CopyPointer { dst, src });
@@ -185,8 +186,8 @@ impl Builder {
         self.push(Inst::Blend { dst, a, b, mask });
     }
 
-    /// Every lane of `dst` becomes the sum of all its lanes: halves are added first, then halves of those. Takes one
-    /// register beside it.
+    /// Every lane of `dst` becomes the sum of all its lanes: halves are added first, then halves of
+    /// those. Takes one register beside it.
     pub fn sum_lanes(&mut self, dst: V) {
         let other = self.vector();
         let lanes = self.target.lanes;
@@ -252,7 +253,8 @@ impl Builder {
         self.push(Inst::TileDot { acc, a, b });
     }
 
-    /// `pointer += bytes`; nothing for 0, and several steps where one instruction does not go so far.
+    /// `pointer += bytes`; nothing for 0, and several steps where one instruction does not go so
+    /// far.
     pub fn advance(&mut self, pointer: P, bytes: i64) {
         let mut left = bytes;
         if left.unsigned_abs() > FARTHEST {

@@ -1,4 +1,5 @@
-//! Numbers that instructions are defined by, and that every back end and the emulator must agree on.
+//! Numbers that instructions are defined by, and that every back end and the emulator must agree
+//! on.
 
 #[cfg(doc)]
 use super::Inst;
@@ -9,15 +10,16 @@ pub const TILE_ROWS: usize = 16;
 /// Bytes of a row of a tile register.
 pub const TILE_ROW_BYTES: usize = 64;
 
-/// Added to `x`, leaves `x + 127` in the low bits of the sum: [`Inst::Pow2`] on every back end is this addition
-/// and a shift that moves those bits to the exponent. The rest of the bits is 0, so that no `x` gives NaN.
+/// Added to `x`, leaves `x + 127` in the low bits of the sum: [`Inst::Pow2`] on every back end is
+/// this addition and a shift that moves those bits to the exponent. The rest of the bits is 0, so
+/// that no `x` gives NaN.
 pub const POW2_MAGIC: f32 = 12_582_912.0 + 127.0;
 
 /// How far [`Inst::Pow2`] and [`Inst::Exponent`] shift.
 pub const POW2_SHIFT: u32 = 23;
 
-/// [`Inst::Exponent`] shifts the exponent of `x` to the low bits of this number, whose unit in the last place is 1,
-/// and subtracts it and the bias again.
+/// [`Inst::Exponent`] shifts the exponent of `x` to the low bits of this number, whose unit in the
+/// last place is 1, and subtracts it and the bias again.
 pub const EXPONENT_BASE: f32 = 8_388_608.0;
 
 /// What [`Inst::Exponent`] subtracts.

@@ -1,9 +1,10 @@
 //! The vector program: straight-line vector code and counted loops over explicit registers.
 //!
-//! A kernel is one program. It is written for a [`Target`] (how many lanes, how many registers) and means the same
-//! on every back end: Cranelift at 128 bits, x86 at 256 and 512 bits, and the emulator at any width.
-//! There is no allocator and no scheduler: the [`Builder`] hands out registers and refuses to exceed the budget,
-//! so a program that was built fits the machine as it stands.
+//! A kernel is one program. It is written for a [`Target`] (how many lanes, how many registers) and
+//! means the same on every back end: Cranelift at 128 bits, x86 at 256 and 512 bits, and the
+//! emulator at any width. There is no allocator and no scheduler: the [`Builder`] hands out
+//! registers and refuses to exceed the budget, so a program that was built fits the machine as it
+//! stands.
 
 mod builder;
 mod constants;
@@ -18,7 +19,8 @@ pub use work::Work;
 
 pub use crate::isa::Target;
 
-/// Pointer and count registers of a program, loop counters included. x86-64 has 15 beside the stack pointer.
+/// Pointer and count registers of a program, loop counters included. x86-64 has 15 beside the stack
+/// pointer.
 pub const POINTERS: usize = 15;
 
 /// The most arguments a program takes: what the System V convention passes in registers.
@@ -41,7 +43,8 @@ pub struct T(pub u8);
 pub struct Mem {
     /// The address.
     pub base: P,
-    /// Added to it, in bytes. Instructions have 32 bits for it; a program that needs more is refused.
+    /// Added to it, in bytes. Instructions have 32 bits for it; a program that needs more is
+    /// refused.
     pub offset: i64,
 }
 
@@ -157,7 +160,8 @@ pub enum Cache {
     Second,
 }
 
-/// One instruction. Vectors hold `lanes` f32 values, or as many integers of 32 bits; memory accesses need no alignment beyond 4 bytes.
+/// One instruction. Vectors hold `lanes` f32 values, or as many integers of 32 bits; memory
+/// accesses need no alignment beyond 4 bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inst {
     /// Every lane of `dst` becomes `value`.
@@ -181,8 +185,8 @@ pub enum Inst {
         /// The value.
         src: Mem,
     },
-    /// `lanes` consecutive values, those of each four of them in another order: lane `l` becomes value
-    /// `l - l % 4 + order[l % 4]`.
+    /// `lanes` consecutive values, those of each four of them in another order: lane `l` becomes
+    /// value `l - l % 4 + order[l % 4]`.
     Shuffle {
         /// Result.
         dst: V,
@@ -243,7 +247,8 @@ pub enum Inst {
         /// One bit a lane.
         mask: u16,
     },
-    /// Lanes change places: lane `l` becomes lane `l ^ distance`. A vector has more lanes than the distance.
+    /// Lanes change places: lane `l` becomes lane `l ^ distance`. A vector has more lanes than the
+    /// distance.
     Exchange {
         /// Result.
         dst: V,
@@ -259,7 +264,8 @@ pub enum Inst {
         /// Source.
         src: V,
     },
-    /// `2^src` for integral `src` in `-126..=127`; any other value gives an unspecified finite or infinite result.
+    /// `2^src` for integral `src` in `-126..=127`; any other value gives an unspecified finite or
+    /// infinite result.
     Pow2 {
         /// Result.
         dst: V,
@@ -273,16 +279,16 @@ pub enum Inst {
         /// Source.
         src: V,
     },
-    /// The exponent of a normal number above 0: the greatest integer `n` with `2^n <= src`. It is -127 for 0 and 128
-    /// for infinity; anything else gives an unspecified finite result.
+    /// The exponent of a normal number above 0: the greatest integer `n` with `2^n <= src`. It is
+    /// -127 for 0 and 128 for infinity; anything else gives an unspecified finite result.
     Exponent {
         /// Result.
         dst: V,
         /// Source.
         src: V,
     },
-    /// The nearest integer of 32 bits, ties to even; the smallest one for what is none. Only on targets with tiles, as all
-    /// that follows here of integers and tiles.
+    /// The nearest integer of 32 bits, ties to even; the smallest one for what is none. Only on
+    /// targets with tiles, as all that follows here of integers and tiles.
     ToInteger {
         /// Result.
         dst: V,
@@ -359,9 +365,10 @@ pub enum Inst {
         /// Bytes from a row to the next.
         row: P,
     },
-    /// `acc += a * b`, of 16x16 integers of 32 bits, 16 rows of 16 fours of signed bytes, and 16 fours of rows of 16: row
-    /// `m`, column `n` of `acc` gets the sum over `k` of the four products of the bytes of element `k` of row `m` of `a` and
-    /// those of element `n` of row `k` of `b`. Sums are taken modulo 2^32. The registers are three different ones.
+    /// `acc += a * b`, of 16x16 integers of 32 bits, 16 rows of 16 fours of signed bytes, and 16
+    /// fours of rows of 16: row `m`, column `n` of `acc` gets the sum over `k` of the four products
+    /// of the bytes of element `k` of row `m` of `a` and those of element `n` of row `k` of `b`.
+    /// Sums are taken modulo 2^32. The registers are three different ones.
     TileDot {
         /// Read and written.
         acc: T,
@@ -370,7 +377,8 @@ pub enum Inst {
         /// Right factor.
         b: T,
     },
-    /// Says that the cache line of a place will be read soon. Changes nothing, and the place need not exist.
+    /// Says that the cache line of a place will be read soon. Changes nothing, and the place need
+    /// not exist.
     Prefetch {
         /// The place.
         src: Mem,
@@ -454,7 +462,8 @@ impl Inst {
     }
 }
 
-/// A finished kernel: takes `args` addresses or counts in the first pointer registers, returns nothing.
+/// A finished kernel: takes `args` addresses or counts in the first pointer registers, returns
+/// nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// Names the kernel in dumps, perf maps and errors.

@@ -3,7 +3,8 @@
 use super::{Count, Inst, Program, TILE_ROWS};
 
 impl Program {
-    /// Multiply-adds, and instructions, that one call executes; loops over a register count as one turn.
+    /// Multiply-adds, and instructions, that one call executes; loops over a register count as one
+    /// turn.
     pub fn work(&self) -> Work {
         Work::of(&self.body)
     }

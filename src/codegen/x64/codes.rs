@@ -226,8 +226,8 @@ static ZMM: Codes = Codes {
     },
 };
 
-/// Where the address, count and loop registers live: System V arguments, then what a callee may clobber, then what
-/// it has to save.
+/// Where the address, count and loop registers live: System V arguments, then what a callee may
+/// clobber, then what it has to save.
 pub(super) static POINTER_REGISTERS: [Register; 15] = [
     Register::RDI,
     Register::RSI,

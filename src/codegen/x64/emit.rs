@@ -1,4 +1,5 @@
-//! The encoder proper: one pass over the program; forward branches and references to constants are patched in.
+//! The encoder proper: one pass over the program; forward branches and references to constants are
+//! patched in.
 
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
@@ -319,7 +320,8 @@ impl<'p> Emitter<'p> {
         self.emit(instruction?)
     }
 
-    /// All bits where a comparison holds. Where it goes into a mask register, they are filled in from there.
+    /// All bits where a comparison holds. Where it goes into a mask register, they are filled in
+    /// from there.
     fn compare(&mut self, condition: u32, dst: V, a: V, b: V) -> Result<(), IcedError> {
         let (d, a, b) = (self.v(dst), self.v(a), self.v(b));
         if !self.codes.masks {
@@ -332,8 +334,8 @@ impl<'p> Emitter<'p> {
         self.refer(masked(ones), place)
     }
 
-    /// `vmaxps` gives its second source where either is NaN or both are equal. So: `b`, against `a` with NaN put
-    /// in where either is NaN. A comparison's result, all ones, is such a NaN.
+    /// `vmaxps` gives its second source where either is NaN or both are equal. So: `b`, against `a`
+    /// with NaN put in where either is NaN. A comparison's result, all ones, is such a NaN.
     fn max_nan(&mut self, dst: V, a: V, b: V) -> Result<(), IcedError> {
         let (a_, b_) = (self.v(a), self.v(b));
         let free = |v: &V| ![dst, a, b].contains(v);
@@ -412,7 +414,8 @@ impl<'p> Emitter<'p> {
 
     /// Sets all tiles up with all of their rows.
     fn configure_tiles(&mut self) -> Result<(), IcedError> {
-        // Palette 1; from byte 16 on bytes of a row, 16 bits each; from byte 48 on rows, 8 bits each.
+        // Palette 1; from byte 16 on bytes of a row, 16 bits each; from byte 48 on rows, 8 bits
+        // each.
         let mut words = vec![0; 16];
         words[0] = 1;
         words[4..8].fill(TILE_ROW_BYTES as u32 * 0x0001_0001);

@@ -8,7 +8,7 @@ use crate::import::onnx::proto::{
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
-/// A constant that is no weight.
+/// A constant that is not a weight.
 pub(super) enum Constant {
     /// A float of rank 0.
     Number(f32),

@@ -1,15 +1,15 @@
 //! Graphs to ONNX models.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | `names` | one name for each value |
 //! | `ops` | an operator of the graph as an operator of ONNX |
 //! | `message` | numbers and tensors as messages of the format |
 //!
-//! What a description holds before any pass can be written: separate convolutions, normalizations, activations and
-//! sums. What passes make (fused operators, layouts) has no counterpart in ONNX and is refused. Reading the model
-//! again gives a graph that means the same, bit for bit; only the epsilon of a normalization is rounded, to the
-//! f32 that the format has for it.
+//! What a description holds before any pass can be written: separate convolutions, normalizations,
+//! activations and sums. What passes make (fused operators, layouts) has no counterpart in ONNX and
+//! is refused. Reading the model again gives a graph that means the same, bit for bit; only the
+//! epsilon of a normalization is rounded, to the f32 that the format has for it.
 
 mod message;
 mod names;
@@ -27,7 +27,8 @@ use super::error::{ExportError, RefusedValue};
 use crate::import::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use crate::whole_file;
 
-/// Version of the standard operators: old enough for every engine, new enough to need no work-arounds.
+/// Version of the standard operators: old enough for every engine, new enough to need no
+/// work-arounds.
 const OPSET: i64 = 17;
 /// Version of the file format, the one that came with [`OPSET`].
 const IR_VERSION: i64 = 8;
@@ -46,8 +47,8 @@ pub enum Existing {
 /// The graph as an ONNX model. Nodes and constants that no output needs are left out.
 ///
 /// # Errors
-/// If values have no counterpart in ONNX (the error lists all of them), or the constants alone are too large for
-/// a file.
+/// If values have no counterpart in ONNX (the error lists all of them), or the constants alone are
+/// too large for a file.
 pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
     let order = needed(graph);
     check_constants(graph, &order)?;
@@ -91,17 +92,18 @@ pub fn write(graph: &Graph, path: &Path, existing: Existing) -> Result<u64, Expo
     Ok(bytes.len() as u64)
 }
 
-/// Whether a file may be written to this place; [`write()`] checks it, too, but only once there is a graph.
+/// Whether a file may be written to this place; [`write()`] checks it, too, but only once there is
+/// a graph.
 ///
 /// # Errors
-/// If there is a file that shall be kept, or something that is no file.
+/// If there is a file that shall be kept, or something that is not a file.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), ExportError> {
     let file = path.to_owned();
     match (std::fs::metadata(path), existing) {
         (Ok(found), Existing::Replace) if found.is_file() => Ok(()),
         (Ok(found), Existing::Keep) if found.is_file() => Err(ExportError::Exists { file }),
         (Ok(_), _) => {
-            let error = std::io::Error::other("there is something that is no regular file");
+            let error = std::io::Error::other("there is something that is not a regular file");
             Err(ExportError::Io { file, error })
         }
         (Err(e), _) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -191,7 +193,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a node, between casts where it has truth values or integers that the graph holds as floats.
+    /// Writes a node, between casts where it has truth values or integers that the graph holds as
+    /// floats.
     fn node(&mut self, id: NodeId, result: String) -> Result<(), String> {
         let node = self.graph.node(id);
         let operands = self.graph.operands(id);
@@ -242,8 +245,8 @@ impl Writer<'_> {
         name
     }
 
-    /// Lists the outputs. A value that has another name already gets this one from an identity, and one whose elements
-    /// shall be no f32 from a cast.
+    /// Lists the outputs. A value that has another name already gets this one from an identity, and
+    /// one whose elements shall be no f32 from a cast.
     fn outputs(&mut self) {
         for output in self.graph.outputs() {
             let node = self.graph.node(output.node);

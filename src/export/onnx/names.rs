@@ -1,4 +1,5 @@
-//! One name for each value. Names of inputs and outputs are the caller's and stay; all others give way.
+//! One name for each value. Names of inputs and outputs are the caller's and stay; all others give
+//! way.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +12,8 @@ use crate::export::error::{ExportError, RefusedValue};
 pub(super) struct Names {
     of: HashMap<NodeId, String>,
     taken: HashSet<String>,
-    /// How often a name was asked for, so that a thousand values of one name do not take a million trials.
+    /// How often a name was asked for, so that a thousand values of one name do not take a million
+    /// trials.
     asked: HashMap<String, usize>,
 }
 

@@ -194,8 +194,8 @@ fn unary(op: &Unary) -> Operator {
     }
 }
 
-/// Rounding up is written only where it makes a difference: which windows count when it does is not the same in
-/// all versions of the standard.
+/// Rounding up is written only where it makes a difference: which windows count when it does is not
+/// the same in all versions of the standard.
 fn pool(op: &Pool, input: &[usize], result: &TensorType, dilations: bool) -> Vec<AttributeProto> {
     let axes = WindowAxis::pair(&op.window);
     let rounded_down = |i: usize| output_extent(input[2 + i], &axes[i], false);
@@ -224,7 +224,8 @@ fn average_pool(
     Ok(with("AveragePool", attributes))
 }
 
-/// Where everything behind the first axis becomes one axis, that is said, so that readers may change the batch.
+/// Where everything behind the first axis becomes one axis, that is said, so that readers may
+/// change the batch.
 fn reshape(from: &[usize], to: &[usize]) -> Operator {
     match (from, to) {
         ([batch, ..], [rows, _]) if batch == rows => with("Flatten", vec![int("axis", 1)]),
@@ -258,7 +259,8 @@ fn slice(axes: &[SliceAxis], shape: &[usize]) -> Operator {
         let last = axis.start as i64 + step * (axis.len as i64 - 1);
         starts.push(axis.start as i64);
         ends.push(match last + step.signum() {
-            // Below 0 an end counts from the back; the lowest number stands for "before the first element".
+            // Below 0 an end counts from the back; the lowest number stands for "before the first
+            // element".
             ..0 => i64::MIN,
             end => end,
         });

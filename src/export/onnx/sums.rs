@@ -1,5 +1,5 @@
-//! Weighted sums along an axis, for which ONNX has no operator: selections times their weights, one after the other added
-//! up.
+//! Weighted sums along an axis, for which ONNX has no operator: selections times their weights, one
+//! after the other added up.
 
 use resnetc_ir::NodeId;
 use resnetc_ir::op::Interpolate;

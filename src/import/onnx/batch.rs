@@ -1,19 +1,20 @@
 //! Batches that an exporter burnt into a reshape.
 //!
-//! Exporters that trace a network with one picture write `Reshape` to `[1, 2048]` where `[-1, 2048]` is meant. With more
-//! pictures that is an error by the standard. Where picture `i` of the reshaped value is a function of picture `i` of
-//! the inputs alone, the only reading that makes sense is the one that every picture gets by itself, and it is taken.
+//! Exporters that trace a network with one image write `Reshape` to `[1, 2048]` where `[-1, 2048]`
+//! is meant. With more images that is an error by the standard. Where image `i` of the reshaped
+//! value is a function of image `i` of the inputs alone, the only reading that makes sense is the
+//! one that every image gets by itself, and it is taken.
 
 use std::collections::HashSet;
 
 use resnetc_ir::{Graph, NodeId};
 
-use super::pictures::{Role, roles};
+use super::images::{Role, roles};
 
-/// The inputs whose first axis counts the pictures of a batch.
+/// The inputs whose first axis counts the images of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// How many pictures there are; nothing if the inputs do not agree.
+    /// How many images there are; nothing if the inputs do not agree.
     size: Option<usize>,
     inputs: HashSet<NodeId>,
 }
@@ -28,7 +29,8 @@ impl Batch {
         self.inputs.insert(input);
     }
 
-    /// The shape that a reshape of `value` to `to` means, if its first axis is a burnt-in batch of 1.
+    /// The shape that a reshape of `value` to `to` means, if its first axis is a burnt-in batch of
+    /// 1.
     pub(super) fn unburnt(&self, graph: &Graph, value: NodeId, to: &[usize]) -> Option<Vec<usize>> {
         let size = self.size.filter(|&size| size > 1)?;
         let from = &graph.node(value).ty.shape;

@@ -93,8 +93,8 @@ fn no_sizes(dims: Vec<UnboundDim>, inputs: &[InputInfo]) -> ImportError {
     ImportErrorKind::UnboundDims { dims, shapeless: shapeless.collect() }.into()
 }
 
-/// The size of each symbol: what the caller says, or the batch for one that is first in some input. With it, the batch
-/// that the caller wants instead of a fixed one, by the name of that dimension.
+/// The size of each symbol: what the caller says, or the batch for one that is first in some input.
+/// With it, the batch that the caller wants instead of a fixed one, by the name of that dimension.
 fn sizes<'a>(
     inputs: &'a [InputInfo],
     asked: Option<usize>,
@@ -164,8 +164,9 @@ fn fixed<'a>(inputs: &'a [InputInfo], name: &str) -> Option<(&'a InputInfo, usiz
     }
 }
 
-/// The batch that the model shall have instead of its own: the one of a named dimension, or the one asked for if neither
-/// an open batch takes it nor the first input has it. Otherwise the caller would silently get another one.
+/// The batch that the model shall have instead of its own: the one of a named dimension, or the one
+/// asked for if neither an open batch takes it nor the first input has it. Otherwise the caller
+/// would silently get another one.
 fn new_batch(
     inputs: &[Input],
     named: Option<usize>,

@@ -21,9 +21,11 @@ pub(super) struct Builder {
     pub(super) graph: Graph,
     /// In which external data may lie.
     pub(super) files: Files,
-    /// The node of each tensor that is in the graph; the graph keeps the tensors alive, so no address is reused.
+    /// The node of each tensor that is in the graph; the graph keeps the tensors alive, so no
+    /// address is reused.
     constants: HashMap<*const Tensor, NodeId>,
-    /// The run-time values whose elements are integers of the model, held as floats, and their types.
+    /// The run-time values whose elements are integers of the model, held as floats, and their
+    /// types.
     pub(super) integers: HashMap<NodeId, DataType>,
     /// The types of floats of the others, where they are known not to be float32.
     floats: HashMap<NodeId, DataType>,
@@ -83,7 +85,8 @@ impl Builder {
         ty.copied().unwrap_or(DataType::Float)
     }
 
-    /// Gives a result its type, if its handler did not: that of the `integers` that came in, or of the floats.
+    /// Gives a result its type, if its handler did not: that of the `integers` that came in, or of
+    /// the floats.
     pub(super) fn type_result(
         &mut self,
         call: &Call<'_>,
@@ -96,8 +99,8 @@ impl Builder {
         if self.integers.contains_key(&node) || self.floats.contains_key(&node) {
             return;
         }
-        // What is computed at run time is never wider or narrower than the result; constants come second, because
-        // arithmetic on them forgets about types.
+        // What is computed at run time is never wider or narrower than the result; constants come
+        // second, because arithmetic on them forgets about types.
         let computed = call.args.iter().flatten().find_map(|value| match value {
             Value::Node(operand) => Some(self.type_of(*operand)).filter(|ty| ty.is_float()),
             Value::Known(_) => None,
@@ -156,7 +159,8 @@ impl Builder {
         }
     }
 
-    /// A required operand as a graph node; constants that are integers become numbers, if floats hold them.
+    /// A required operand as a graph node; constants that are integers become numbers, if floats
+    /// hold them.
     pub(super) fn number(&mut self, call: &Call<'_>, i: usize) -> Result<NodeId> {
         /// Up to here every integer is a float.
         const EXACT: i64 = 1 << f32::MANTISSA_DIGITS;

@@ -8,7 +8,7 @@ use resnetc_ir::{DType, Graph, NodeId, Op};
 use super::bind::{Bound, Input};
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
-use super::functions::Step;
+use super::functions::BodyStep;
 use super::needed::Needed;
 use super::open::is_standard;
 use super::ops::{self, Integers, Operator};
@@ -21,8 +21,8 @@ use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 use crate::import::limits;
 use crate::one_line::one_line;
 
-/// Converts what is needed of a model, whose inputs have these names and shapes, and gives it another batch if that is
-/// wanted.
+/// Converts what is needed of a model, whose inputs have these names and shapes, and gives it
+/// another batch if that is wanted.
 pub(super) fn convert(
     graph: &GraphProto,
     needed: &Needed<'_>,
@@ -106,8 +106,8 @@ fn shorten(mut reason: String) -> String {
 
 struct Converter<'a> {
     builder: Builder,
-    /// Every value so far. `None` for what a refused node would have computed: nodes that need it are not
-    /// reported, because nothing is known about them.
+    /// Every value so far. `None` for what a refused node would have computed: nodes that need it
+    /// are not reported, because nothing is known about them.
     values: HashMap<&'a str, Option<Value>>,
     used: HashSet<&'a str>,
     refused: Vec<RefusedNode>,
@@ -137,7 +137,7 @@ impl<'a> Converter<'a> {
         Ok(())
     }
 
-    fn step(&mut self, step: &'a Step) {
+    fn step(&mut self, step: &'a BodyStep) {
         let results = match self.import(step) {
             Ok(results) => results,
             Err(refusal) => {
@@ -160,7 +160,7 @@ impl<'a> Converter<'a> {
     }
 
     /// The results of a node; `None` if an operand is missing because of a refused node.
-    fn import(&mut self, step: &'a Step) -> Result<Option<Vec<Value>>, Refusal> {
+    fn import(&mut self, step: &'a BodyStep) -> Result<Option<Vec<Value>>, Refusal> {
         let node = &step.node;
         if node.input.len() > limits::LIST_ENTRIES {
             let (found, limit) = (node.input.len(), limits::LIST_ENTRIES);
@@ -219,7 +219,8 @@ impl<'a> Converter<'a> {
         }
     }
 
-    /// Whether a program that folds constants may take a node out: it reads nothing that such a program does not know.
+    /// Whether a program that folds constants may take a node out: it reads nothing that such a
+    /// program does not know.
     fn is_removable(&self, node: &NodeProto) -> bool {
         let is_constant = |name: &String| {
             name.is_empty()
@@ -272,8 +273,8 @@ impl<'a> Converter<'a> {
     }
 }
 
-/// Inputs and outputs are asked for by their names. Those of all other nodes are for people, and printed wherever they
-/// look: none ends a line or steers a terminal.
+/// Inputs and outputs are asked for by their names. Those of all other nodes are for people, and
+/// printed wherever they look: none ends a line or steers a terminal.
 fn keep_names_in_line(graph: &mut Graph) {
     let is_odd = |&node: &NodeId| {
         let found = graph.node(node);

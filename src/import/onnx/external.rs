@@ -1,4 +1,5 @@
-//! Tensor data in files beside the model, confined to the model's folder, and to the files that links in it may stand for.
+//! Tensor data in files beside the model, confined to the model's folder, and to the files that
+//! links in it may stand for.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +17,7 @@ use crate::whole_file::{Source, Stamp, changed};
 
 /// The files beside a model.
 pub(super) struct Files {
-    /// Where they may be; nowhere if the model is no file itself.
+    /// Where they may be; nowhere if the model is not a file itself.
     folder: Option<PathBuf>,
     /// Those that were read.
     seen: BTreeMap<PathBuf, Seen>,
@@ -25,7 +26,8 @@ pub(super) struct Files {
 /// A file that was read: all that a model has of it must be of one state.
 struct Seen {
     stamp: Stamp,
-    /// Whether the stamp alone does not tell its state. Then what was read of it is kept, and compared in the end.
+    /// Whether the stamp alone does not tell its state. Then what was read of it is kept, and
+    /// compared in the end.
     is_recent: bool,
     parts: Vec<(u64, Bytes)>,
 }
@@ -80,7 +82,7 @@ pub(super) fn read<T>(
     };
     let number = |key: &str, default: u64| match entry(key) {
         Some(text) => {
-            text.parse::<u64>().map_err(|_| fail(format!("its {key} \"{text}\" is no number")))
+            text.parse::<u64>().map_err(|_| fail(format!("its {key} \"{text}\" is not a number")))
         }
         None => Ok(default),
     };
@@ -98,8 +100,9 @@ pub(super) fn read<T>(
     Ok(decode(bytes))
 }
 
-/// The file behind `location`, which may not leave `folder` by any way: not by `..`, not by an absolute path, not through
-/// symbolic links, however many there are. A model from the network must not read the user's files.
+/// The file behind `location`, which may not leave `folder` by any way: not by `..`, not by an
+/// absolute path, not through symbolic links, however many there are. A model from the network must
+/// not read the user's files.
 fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
     if location.is_empty() {
         return Err("the location is empty".into());
@@ -123,10 +126,11 @@ fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// A location without `.` and `..`, if it never leaves the folder that it starts from. This is about names alone: what
-/// `data/..` would be if `data` were a link is not asked.
+/// A location without `.` and `..`, if it never leaves the folder that it starts from. This is
+/// about names alone: what `data/..` would be if `data` were a link is not asked.
 fn plain(location: &str) -> Option<PathBuf> {
-    // A backslash is an ordinary character here, but a separator where the same model may be used next.
+    // A backslash is an ordinary character here, but a separator where the same model may be used
+    // next.
     if location.contains(['\\', '\0']) {
         return None;
     }
@@ -142,9 +146,10 @@ fn plain(location: &str) -> Option<PathBuf> {
     Some(plain)
 }
 
-/// Whether a file is one of those that links in `root` stand for, where that is a snapshot in Hugging Face's cache: a
-/// folder `REPOSITORY/snapshots/REVISION`, or one below it, whose files are links into `REPOSITORY/blobs`. That folder
-/// must stand there itself. Both paths are free of links.
+/// Whether a file is one of those that links in `root` stand for, where that is a snapshot in
+/// Hugging Face's cache: a folder `REPOSITORY/snapshots/REVISION`, or one below it, whose files are
+/// links into `REPOSITORY/blobs`. That folder must stand there itself. Both paths are free of
+/// links.
 fn is_blob(root: &Path, path: &Path) -> bool {
     let snapshots =
         root.ancestors().skip(1).filter(|a| a.file_name() == Some("snapshots".as_ref()));
@@ -194,11 +199,12 @@ fn read_range(
     Ok(bytes)
 }
 
-/// Tensors of so many bytes have memory pages of their own, which go back to the system with the tensor.
+/// Tensors of so many bytes have memory pages of their own, which go back to the system with the
+/// tensor.
 const OWN_PAGES: usize = 1 << 18;
 
-/// Whether an open file is the one that was looked at: somebody may have put a link to another one in its place, or in
-/// that of a folder on its way, before it was opened. `path` was free of links.
+/// Whether an open file is the one that was looked at: somebody may have put a link to another one
+/// in its place, or in that of a folder on its way, before it was opened. `path` was free of links.
 fn check_same(path: &Path, file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {

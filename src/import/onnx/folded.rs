@@ -1,7 +1,9 @@
-//! What is computed from constants where a constant is wanted: limits, pads and scales that a file computes.
+//! What is computed from constants where a constant is wanted: limits, pads and scales that a file
+//! computes.
 //!
-//! Most arithmetic on constants gives constants as it is imported. Some operators give nodes of the graph whatever they
-//! read, quantization among them; those are computed here, if they are few elements and somebody asks.
+//! Most arithmetic on constants gives constants as it is imported. Some operators give nodes of the
+//! graph whatever they read, quantization among them; those are computed here, if they are few
+//! elements and somebody asks.
 
 use std::collections::HashMap;
 
@@ -52,7 +54,8 @@ impl Builder {
         Ok(Some(literal.of_type(ty)))
     }
 
-    /// The nodes that a value is computed by, operands before their users; `None` if they are many, or not constants alone.
+    /// The nodes that a value is computed by, operands before their users; `None` if they are many,
+    /// or not constants alone.
     fn few_constants(&self, node: NodeId) -> Option<Vec<NodeId>> {
         let mut order = Vec::new();
         // A node is left behind its operands, which lie on top of it.

@@ -11,13 +11,13 @@ use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::limits;
 
 /// A node, and the version of the standard operators that it was written for.
-pub(super) struct Step {
+pub(super) struct BodyStep {
     pub(super) node: NodeProto,
     pub(super) opset: i64,
 }
 
 /// All nodes of the model's graph with functions put in line.
-pub(super) fn inline(model: &ModelProto, opset: i64) -> Result<Vec<Step>, ImportError> {
+pub(super) fn inline(model: &ModelProto, opset: i64) -> Result<Vec<BodyStep>, ImportError> {
     let functions = model.functions.iter().map(|f| ((f.domain(), f.name()), f)).collect();
     let mut inliner =
         Inliner { functions, steps: Vec::new(), copies: 0, steps_and_names: 0, bytes: 0 };
@@ -29,7 +29,7 @@ pub(super) fn inline(model: &ModelProto, opset: i64) -> Result<Vec<Step>, Import
 
 struct Inliner<'a> {
     functions: HashMap<(&'a str, &'a str), &'a FunctionProto>,
-    steps: Vec<Step>,
+    steps: Vec<BodyStep>,
     /// How many functions were put in line: gives each copy its own names.
     copies: usize,
     /// What was taken of [`limits::FUNCTION_STEPS`] and [`limits::FUNCTION_BYTES`].
@@ -45,7 +45,7 @@ impl Inliner<'_> {
                 self.expand(&node, function, opset, depth)
             }
             _ => {
-                self.steps.push(Step { node, opset });
+                self.steps.push(BodyStep { node, opset });
                 Ok(())
             }
         }

@@ -6,8 +6,8 @@ use super::inputs::{Bindings, InputInfo};
 use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind};
 
-/// Inputs and named sizes that say what the given shapes say: an input without a declared shape gets a dimension without
-/// a name for each axis.
+/// Inputs and named sizes that say what the given shapes say: an input without a declared shape
+/// gets a dimension without a name for each axis.
 pub(super) fn as_dims(
     inputs: &[InputInfo],
     bindings: &Bindings,
@@ -59,14 +59,15 @@ fn fits(dims: &[Dim], shape: &[usize]) -> bool {
     dims.len() == shape.len() && dims.iter().zip(shape).enumerate().all(one)
 }
 
-/// Orders of axes that people have where another is wanted: which axis comes where, and what the given ones seem to be.
+/// Orders of axes that people have where another is wanted: which axis comes where, and what the
+/// given ones seem to be.
 const ORDERS: [(&[usize], &str); 6] = [
     (&[0, 1], "height and width"),
-    (&[0, 1, 2], "one picture without the axis of the batch"),
-    (&[2, 0, 1], "height, width and channels of one picture"),
-    (&[0, 3, 1, 2], "height, width and channels of each picture"),
-    (&[1, 2, 0], "channels, height and width of one picture"),
-    (&[0, 2, 3, 1], "channels, height and width of each picture"),
+    (&[0, 1, 2], "one image without the axis of the batch"),
+    (&[2, 0, 1], "height, width and channels of one image"),
+    (&[0, 3, 1, 2], "height, width and channels of each image"),
+    (&[1, 2, 0], "channels, height and width of one image"),
+    (&[0, 2, 3, 1], "channels, height and width of each image"),
 ];
 
 /// What the array seems to be, and how it becomes what the input takes.

@@ -8,21 +8,22 @@ use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
 use crate::import::dim::Dim;
 use crate::import::error::ImportError;
 
-/// What a caller chooses of a model: sizes for symbolic dimensions, and for the batch of a model that declares another
-/// one; shapes of inputs; and which outputs are computed.
+/// What a caller chooses of a model: sizes for symbolic dimensions, and for the batch of a model
+/// that declares another one; shapes of inputs; and which outputs are computed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bindings {
-    /// The first extent of every input that is not named in `dims`. Without, it is what the model declares, or 1 where
-    /// that is a symbol. A model that declares another number gets this one if each picture's results depend on that
-    /// picture alone.
+    /// The first extent of every input that is not named in `dims`. Without, it is what the model
+    /// declares, or 1 where that is a symbol. A model that declares another number gets this one if
+    /// each image's results depend on that image alone.
     pub batch: Option<usize>,
     /// Sizes by name. A dimension without a name goes by its input and axis, as in `"image.2"`.
     pub dims: BTreeMap<String, usize>,
-    /// Whole shapes of inputs, by name. They must agree with what is declared, but for a batch; an input that is declared
-    /// without a shape needs one.
+    /// Whole shapes of inputs, by name. They must agree with what is declared, but for a batch; an
+    /// input that is declared without a shape needs one.
     pub shapes: BTreeMap<String, Vec<usize>>,
-    /// The outputs that are computed, by name and in this order; without names, all of them as they are declared. What
-    /// only serves other outputs is left out, nodes and inputs, and not even judged.
+    /// The outputs that are computed, by name and in this order; without names, all of them as they
+    /// are declared. What only serves other outputs is left out, nodes and inputs, and not even
+    /// judged.
     pub outputs: Vec<String>,
 }
 
@@ -60,7 +61,7 @@ fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
     let Some(tensor) = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()) else {
         return Err(ImportError::invalid_input(
             name,
-            "it is no tensor; only tensors are supported",
+            "it is not a tensor; only tensors are supported",
         ));
     };
     let ty = DataType::try_from(tensor.elem_type()).unwrap_or(DataType::Undefined);

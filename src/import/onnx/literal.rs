@@ -10,15 +10,16 @@ use super::proto::DataType;
 /// A constant. Cloning shares the elements.
 #[derive(Clone, Debug)]
 pub(super) struct Literal {
-    /// Dimensions, outermost first. Unlike in the graph, an extent may be 0: empty lists are ordinary in shape
-    /// arithmetic.
+    /// Dimensions, outermost first. Unlike in the graph, an extent may be 0: empty lists are
+    /// ordinary in shape arithmetic.
     pub(super) shape: Vec<usize>,
     pub(super) data: Data,
     /// The element type that the model gives it, which says how far its integers reach.
     pub(super) ty: DataType,
 }
 
-/// Elements in row-major order. Every integer type and bool is held as i64, every float type as f32.
+/// Elements in row-major order. Every integer type and bool is held as i64, every float type as
+/// f32.
 #[derive(Clone, Debug)]
 pub(super) enum Data {
     Int(Arc<Vec<i64>>),
@@ -27,7 +28,8 @@ pub(super) enum Data {
 
 /// The number of elements of a shape, if it can be a value at all.
 pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
-    // Strides are formed from the other extents even where one is 0, so those must be in bounds too.
+    // Strides are formed from the other extents even where one is 0, so those must be in bounds
+    // too.
     let others: Vec<usize> = shape.iter().map(|&d| d.max(1)).collect();
     check_shape(&others).map_err(|e| e.to_string())?;
     Ok(shape.iter().product())
@@ -142,7 +144,8 @@ impl Literal {
         }
     }
 
-    /// Converts as the operator Cast does. Floats are held as f32, rounded to what the target can hold.
+    /// Converts as the operator Cast does. Floats are held as f32, rounded to what the target can
+    /// hold.
     pub(super) fn cast(&self, to: DataType) -> Result<Self, String> {
         Ok(self.converted(to)?.of_type(to))
     }
@@ -165,7 +168,8 @@ impl Literal {
                 fits.then(|| self.clone()).ok_or_else(|| format!("a value does not fit {to:?}"))
             }
             (Kind::Int(lowest, highest), Data::Float(t)) => {
-                // A float past the range of i64 saturates here and then fails the range check, or is i64's limit.
+                // A float past the range of i64 saturates here and then fails the range check, or
+                // is i64's limit.
                 let v: Vec<i64> = t.data().iter().map(|&x| x as i64).collect();
                 let fits = v.iter().all(|x| (lowest..=highest).contains(x));
                 if fits {

@@ -1,9 +1,9 @@
 //! ONNX models.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`proto`] | the file format |
-//! | `open`, `wire` | bytes to messages: what is no model at all or too large, and which versions are read |
+//! | `open`, `wire` | bytes to messages: what is not a model at all or too large, and which versions are read |
 //! | `tensor`, `external` | stored constants |
 //! | `types` | element types |
 //! | `needed` | what the outputs that are asked for need |
@@ -12,14 +12,15 @@
 //! | `functions` | operators that the model defines itself, put in line |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |
-//! | `pictures` | which values keep the pictures of a batch apart |
+//! | `images` | which values keep the images of a batch apart |
 //! | `batch` | batches that were burnt into a reshape |
 //! | `rebatch` | models with a fixed batch, for another one |
 //! | `literal`, `movement` | arithmetic on what is known during import |
 //! | `ops` | the operators |
 //!
-//! Versions 7 to 28 of the standard operators are read. What changed after version 22 in the operators supported
-//! here is the list of element types, which only matters to types that are refused by name.
+//! Versions 7 to 28 of the standard operators are read. What changed after version 22 in the
+//! operators supported here is the list of element types, which only matters to types that are
+//! refused by name.
 
 mod batch;
 mod bind;
@@ -30,6 +31,7 @@ mod external;
 mod folded;
 mod functions;
 mod given;
+mod images;
 mod inputs;
 mod literal;
 mod movement;
@@ -37,7 +39,6 @@ mod needed;
 mod open;
 mod ops;
 mod order;
-mod pictures;
 pub mod proto;
 mod rebatch;
 mod removable;
@@ -86,8 +87,9 @@ impl Model {
         Model::decode(&mut Bytes::from(bytes), path)
     }
 
-    /// Reads a model from the buffer `bytes`, which holds the file `path` in one chunk. Large constants of its graphs
-    /// keep the parts of the buffer in which they stand, as [`Buf::copy_to_bytes`] returns them, and do not copy them.
+    /// Reads a model from the buffer `bytes`, which holds the file `path` in one chunk. Large
+    /// constants of its graphs keep the parts of the buffer in which they stand, as
+    /// [`Buf::copy_to_bytes`] returns them, and do not copy them.
     ///
     /// # Errors
     /// As [`Model::read`].
@@ -97,7 +99,8 @@ impl Model {
         Ok(Model { proto, opset, file: Some(path.to_path_buf()), folder })
     }
 
-    /// Reads a model from memory. Data that the model keeps in other files is looked for in `folder`.
+    /// Reads a model from memory. Data that the model keeps in other files is looked for in
+    /// `folder`.
     ///
     /// # Errors
     /// If the bytes are no ONNX model, or of a version that is not supported.
@@ -109,12 +112,13 @@ impl Model {
     /// The inputs as declared, without the constants that old files list among them.
     ///
     /// # Errors
-    /// If an input is no tensor of numbers.
+    /// If an input is not a tensor of numbers.
     pub fn inputs(&self) -> Result<Vec<InputInfo>, ImportError> {
         inputs::describe(self.declared(), |_| true).map_err(|e| self.name_file(e))
     }
 
-    /// As [`Model::inputs`], but only those that the outputs of these names need; without names, all of them.
+    /// As [`Model::inputs`], but only those that the outputs of these names need; without names,
+    /// all of them.
     ///
     /// # Errors
     /// As [`Model::inputs`], if there is no such output, or the model contradicts itself.
@@ -130,8 +134,8 @@ impl Model {
     /// The model as a graph with these sizes and these outputs.
     ///
     /// # Errors
-    /// If a size is missing, the model contradicts itself, or nodes are not supported that the outputs need; the error
-    /// lists all of them.
+    /// If a size is missing, the model contradicts itself, or nodes are not supported that the
+    /// outputs need; the error lists all of them.
     pub fn graph(&self, bindings: &Bindings) -> Result<Graph, ImportError> {
         let convert = || {
             let graph = self.declared();

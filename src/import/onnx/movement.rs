@@ -1,5 +1,5 @@
-//! Operators that move elements without computing: on a constant they are carried out, on a run-time value they
-//! become a node.
+//! Operators that move elements without computing: on a constant they are carried out, on a
+//! run-time value they become a node.
 
 use resnetc_ir::infer;
 use resnetc_ir::op::SliceAxis;
@@ -22,7 +22,8 @@ pub(super) enum Movement {
 }
 
 impl Movement {
-    /// Elements along an axis by position, of a value of this shape; as a slice where they are evenly spaced.
+    /// Elements along an axis by position, of a value of this shape; as a slice where they are
+    /// evenly spaced.
     pub(super) fn picks(shape: &[usize], axis: usize, positions: Vec<usize>) -> Self {
         let even = evenly(&positions);
         match even {

@@ -1,8 +1,9 @@
-//! What the outputs that are asked for need of a model: nodes, in order, and inputs. Nothing else of it is judged.
+//! What the outputs that are asked for need of a model: nodes, in order, and inputs. Nothing else
+//! of it is judged.
 
 use std::collections::HashSet;
 
-use super::functions::{Step, inline};
+use super::functions::{BodyStep, inline};
 use super::inputs::{self, InputInfo};
 use super::order::order;
 use super::proto::{GraphProto, ModelProto, ValueInfoProto};
@@ -15,7 +16,7 @@ pub(super) struct Needed<'a> {
     pub(super) outputs: Vec<&'a ValueInfoProto>,
     /// Whether all outputs are.
     is_all: bool,
-    steps: Vec<Step>,
+    steps: Vec<BodyStep>,
     /// Of these the ones that are needed.
     order: Vec<usize>,
 }
@@ -44,7 +45,7 @@ impl<'a> Needed<'a> {
     }
 
     /// The nodes, each after those that compute its operands.
-    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = &BodyStep> {
         self.order.iter().map(|&i| &self.steps[i])
     }
 

@@ -1,4 +1,4 @@
-//! Bytes to messages: what is no model at all, and which versions are read.
+//! Bytes to messages: what is not a model at all, and which versions are read.
 
 use std::path::Path;
 
@@ -26,8 +26,8 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
     })
 }
 
-/// Decodes a model and finds the version of the standard operators that it uses. Tensor data is what
-/// [`Buf::copy_to_bytes`] returns. `bytes` must be one chunk.
+/// Decodes a model and finds the version of the standard operators that it uses. Tensor data is
+/// what [`Buf::copy_to_bytes`] returns. `bytes` must be one chunk.
 pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportError> {
     let format = |reason: String| ImportErrorKind::Format { expected: "ONNX model", reason };
     if let Some(reason) = sniff(bytes.chunk()) {
@@ -45,9 +45,7 @@ pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportErr
             place: "model".into(),
             what: "nodes, attributes, names and other records",
             limit: limits::RECORDS,
-            advice: Advice::plain(
-                "no network for pictures has so many, so the file may be damaged",
-            ),
+            advice: Advice::plain("no network for images has so many, so the file may be damaged"),
         },
     })?;
     let model = ModelProto::decode(bytes).map_err(|e| damaged(&e))?;
@@ -90,7 +88,8 @@ pub(super) fn check_opset(found: i64) -> Result<(), ImportError> {
     check("ONNX opset", found, OPSETS)
 }
 
-/// What a file is that is certainly no ONNX model. A model starts with the key of its version field, 0x08.
+/// What a file is that is certainly no ONNX model. A model starts with the key of its version
+/// field, 0x08.
 fn sniff(bytes: &[u8]) -> Option<String> {
     if bytes.is_empty() {
         return Some("the file is empty".into());

@@ -3,16 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
-use super::functions::Step;
+use super::functions::BodyStep;
 use super::proto::{GraphProto, ValueInfoProto};
 use crate::import::error::ImportError;
 use crate::one_line::one_line;
 
-/// The positions in `steps` of all nodes that these outputs need, each after those that compute its operands, and
-/// otherwise in the order of the file.
+/// The positions in `steps` of all nodes that these outputs need, each after those that compute its
+/// operands, and otherwise in the order of the file.
 pub(super) fn order(
     graph: &GraphProto,
-    steps: &[Step],
+    steps: &[BodyStep],
     outputs: &[&ValueInfoProto],
 ) -> Result<Vec<usize>, ImportError> {
     let producers = producers(graph, steps)?;
@@ -30,11 +30,11 @@ pub(super) fn order(
     Ok(live)
 }
 
-/// Which node computes each name; `None` for inputs and initializers. Checks that every name has one origin and
-/// every used name has any.
+/// Which node computes each name; `None` for inputs and initializers. Checks that every name has
+/// one origin and every used name has any.
 fn producers<'a>(
     graph: &'a GraphProto,
-    steps: &'a [Step],
+    steps: &'a [BodyStep],
 ) -> Result<HashMap<&'a str, Option<usize>>, ImportError> {
     let mut origins: HashMap<&str, Option<usize>> = HashMap::new();
     let mut twice: BTreeSet<&str> = BTreeSet::new();
@@ -45,7 +45,8 @@ fn producers<'a>(
     }
     let mut inputs = HashSet::new();
     for input in &graph.input {
-        // An input may share its name with the initializer that is its default, but not with another input.
+        // An input may share its name with the initializer that is its default, but not with
+        // another input.
         if !inputs.insert(input.name()) {
             twice.insert(input.name());
         }
@@ -81,7 +82,7 @@ fn producers<'a>(
 
 /// Kahn's algorithm; among the nodes that are ready, the first in the file goes first.
 fn sort(
-    steps: &[Step],
+    steps: &[BodyStep],
     producers: &HashMap<&str, Option<usize>>,
 ) -> Result<Vec<usize>, ImportError> {
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];

@@ -1,9 +1,9 @@
 //! The ONNX file format: the messages of `onnx.proto` as far as they are read here or written by
 //! [`export`](crate::export).
 //!
-//! Field names and numbers are those of the standard, and so is what is packed: some readers take numbers in lists
-//! only as the standard writes them. Fields left out here (documentation strings, training
-//! information, sub-graphs of control flow) are skipped when a file is read.
+//! Field names and numbers are those of the standard, and so is what is packed: some readers take
+//! numbers in lists only as the standard writes them. Fields left out here (documentation strings,
+//! training information, sub-graphs of control flow) are skipped when a file is read.
 
 use prost::bytes::Bytes;
 use prost::{Enumeration, Message};
@@ -155,7 +155,8 @@ pub enum AttributeType {
     Strings = 8,
 }
 
-/// A constant: its elements stand in `raw_data`, in one of the typed lists, or in a file of their own.
+/// A constant: its elements stand in `raw_data`, in one of the typed lists, or in a file of their
+/// own.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// The shape.

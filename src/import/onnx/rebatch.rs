@@ -1,16 +1,16 @@
 //! A model whose inputs are declared with a fixed batch, for another batch.
 //!
-//! Such a file says what a run on its own number of pictures gives. Where each picture's results are a function of that
-//! picture alone, the same for all, it thereby says what any number of pictures gives. The graph is made for the file's
-//! own batch, so every number in it that was computed from the batch is right for that function, and then only the first
-//! extents change.
+//! Such a file says what a run on its own number of images gives. Where each image's results are a
+//! function of that image alone, the same for all, it thereby says what any number of images gives.
+//! The graph is made for the file's own batch, so every number in it that was computed from the
+//! batch is right for that function, and then only the first extents change.
 
 use std::collections::{HashMap, HashSet};
 
 use resnetc_ir::infer::check_type;
 use resnetc_ir::{Graph, NodeId, Op};
 
-use super::pictures::{Role, roles};
+use super::images::{Role, roles};
 
 /// Which batch a file is declared with, and which one it shall have.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,8 @@ pub(super) struct NewBatch {
 /// The graph for another batch.
 ///
 /// # Errors
-/// If a result for a picture may depend on the other ones, or on their number; the reason names the operator.
+/// If a result for an image may depend on the other ones, or on their number; the reason names the
+/// operator.
 pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, String> {
     graph.remove_dead();
     let is_batch = |id: &&NodeId| graph.node(**id).ty.shape.first() == Some(&batch.from);
@@ -78,16 +79,16 @@ fn why(graph: &Graph, id: NodeId) -> String {
         Op::Input => {
             format!("input \"{}\" of shape {:?} has another one", node.name, node.ty.shape)
         }
-        _ => format!("{} \"{}\" may mix pictures", node.op.name(), node.name),
+        _ => format!("{} \"{}\" may mix images", node.op.name(), node.name),
     }
 }
 
-/// An operator whose result has so many pictures. Only these two hold their number.
-fn resized(op: &Op, pictures: usize) -> Op {
+/// An operator whose result has so many images. Only these two hold their number.
+fn resized(op: &Op, images: usize) -> Op {
     let mut op = op.clone();
     match &mut op {
-        Op::Reshape { shape } => shape[0] = pictures,
-        Op::Slice(axes) => axes[0].len = pictures,
+        Op::Reshape { shape } => shape[0] = images,
+        Op::Slice(axes) => axes[0].len = images,
         _ => {}
     }
     op

@@ -31,8 +31,9 @@ impl Room {
         (taken <= self.limit).then(|| self.taken = taken)
     }
 
-    /// Names bytes of a file, before they are read. A small model can name one file many times: what goes beyond
-    /// [`limits::CONSTANT_BYTES`] must name every byte of its file no more than once.
+    /// Names bytes of a file, before they are read. A small model can name one file many times:
+    /// what goes beyond [`limits::CONSTANT_BYTES`] must name every byte of its file no more than
+    /// once.
     pub(super) fn name(&mut self, file: &Path, length: u64, bytes: u64) -> Result<(), String> {
         let named = self.named.entry(file.to_path_buf()).or_default();
         *named = named.saturating_add(bytes);

@@ -18,7 +18,8 @@ pub(super) enum TensorError {
     Unsupported(String),
 }
 
-/// Reads a tensor; `files` are those in which external data may lie, `room` what it and later ones may take in memory.
+/// Reads a tensor; `files` are those in which external data may lie, `room` what it and later ones
+/// may take in memory.
 pub(super) fn read(
     proto: &TensorProto,
     files: &mut Files,
@@ -84,8 +85,8 @@ enum Target {
     Int(fn(&[u8]) -> Vec<i64>),
 }
 
-/// One entry of the table in [`Codec::of`]: how one element of a type is held. The loop is part of the entry, so
-/// that each type has its own and no call is made for an element.
+/// One entry of the table in [`Codec::of`]: how one element of a type is held. The loop is part of
+/// the entry, so that each type has its own and no call is made for an element.
 macro_rules! codec {
     ($target:ident, $ty:ty, $convert:expr) => {
         Codec {
@@ -107,7 +108,7 @@ impl Codec {
             DataType::Float16 => codec!(Float, u16, |x| half::f16::from_bits(x).to_f32()),
             DataType::Bfloat16 => codec!(Float, u16, |x| half::bf16::from_bits(x).to_f32()),
             DataType::Int64 => codec!(Int, i64, |x| x),
-            // A count above i64's range is no shape; it saturates and fails wherever it is used.
+            // A count above i64's range is not a shape; it saturates and fails wherever it is used.
             DataType::Uint64 => codec!(Int, u64, |x| i64::try_from(x).unwrap_or(i64::MAX)),
             DataType::Int32 => codec!(Int, i32, i64::from),
             DataType::Uint32 => codec!(Int, u32, i64::from),

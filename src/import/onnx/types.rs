@@ -22,7 +22,8 @@ const TYPES: [(DataType, DType); 13] = [
 ];
 
 impl DataType {
-    /// The type as callers know it; nothing if its elements are no numbers, or of fewer than 8 bits.
+    /// The type as callers know it; nothing if its elements are no numbers, or of fewer than 8
+    /// bits.
     pub fn dtype(self) -> Option<DType> {
         TYPES.iter().find(|(ty, _)| *ty == self).map(|(_, dtype)| *dtype)
     }

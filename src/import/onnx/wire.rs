@@ -1,5 +1,5 @@
-//! A look at a model's records before they are decoded: a record of two bytes takes hundreds in memory, so a file of some
-//! megabytes could fill it.
+//! A look at a model's records before they are decoded: a record of two bytes takes hundreds in
+//! memory, so a file of some megabytes could fill it.
 
 use crate::import::limits;
 

@@ -1,4 +1,5 @@
-//! Which register tile, which band of rows, how many chunks: a small cost model, the same on every run.
+//! Which register tile, which band of rows, how many chunks: a small cost model, the same on every
+//! run.
 
 use resnetc_ir::op::Window;
 
@@ -26,25 +27,26 @@ pub struct TileChoice {
     cost: usize,
 }
 
-/// The most instructions of a kernel in which tiles have different forms, each with code of its own.
+/// The most instructions of a kernel in which tiles have different forms, each with code of its
+/// own.
 const CODE_LIMIT: usize = 16_000;
 
-/// Half cycles to fetch an instruction that ran last when the network did. Measured where a layer of few channels took
-/// two large programs instead of one.
+/// Half cycles to fetch an instruction that ran last when the network did. Measured where a layer
+/// of few channels took two large programs instead of one.
 const FETCH: usize = 4;
 
 /// The most pixels of a band: a displacement for each is in the code.
 const BAND_LIMIT: usize = 1024;
 
-/// Images of at most so many pixels are rather one band, or one a thread. Weights are most of what such a layer reads,
-/// and tiles that cross rows are fewer, so that a panel is read less often.
+/// Images of at most so many pixels are rather one band, or one a thread. Weights are most of what
+/// such a layer reads, and tiles that cross rows are fewer, so that a panel is read less often.
 const SMALL_IMAGE: usize = 256;
 
 /// The fewest pixels that are worth a band of their own for each thread.
 const SMALLEST_SHARE: usize = 64;
 
-/// Whether each thread is given rows of its own. Then it finds most of the source in its cache, where it wrote it, but
-/// reads all weights.
+/// Whether each thread is given rows of its own. Then it finds most of the source in its cache,
+/// where it wrote it, but reads all weights.
 fn has_shares(pixels: usize, rows: usize, machine: &Machine) -> bool {
     pixels >= SMALLEST_SHARE * machine.threads && rows.is_multiple_of(machine.threads)
 }
@@ -157,9 +159,9 @@ const SMALLEST_CHUNK: usize = 30_000;
 /// Chunks a thread should get, so that threads of unequal speed finish together.
 const CHUNKS_PER_THREAD: usize = 12;
 
-/// Cuts rows until a chunk's source fits the core's cache, then channels (where the weights are the larger part and
-/// threads have no rows of their own, so that each weight is read by one core only) or rows, until there are enough
-/// chunks for the threads.
+/// Cuts rows until a chunk's source fits the core's cache, then channels (where the weights are the
+/// larger part and threads have no rows of their own, so that each weight is read by one core only)
+/// or rows, until there are enough chunks for the threads.
 pub(super) fn cut(
     product: &ConvProduct<'_>,
     choice: &TileChoice,

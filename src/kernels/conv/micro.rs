@@ -1,6 +1,6 @@
-//! The inner kernel of every convolution and matrix product with constant weights: register tiles of pixels times
-//! output channels, reduced over taps and input channels without leaving the registers. A projection is a second
-//! such sum, over another source, in the same accumulators.
+//! The inner kernel of every convolution and matrix product with constant weights: register tiles
+//! of pixels times output channels, reduced over taps and input channels without leaving the
+//! registers. A projection is a second such sum, over another source, in the same accumulators.
 
 use std::ops::Range;
 
@@ -15,8 +15,8 @@ use super::budget::UNROLL_LIMIT;
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Channels {
-    /// Every lane sees the same: `blocks` blocks of `block` channels, `step` bytes apart, then `tail` channels of
-    /// one more block. Channels of a block are consecutive values.
+    /// Every lane sees the same: `blocks` blocks of `block` channels, `step` bytes apart, then
+    /// `tail` channels of one more block. Channels of a block are consecutive values.
     Shared {
         /// Channels of a block: 16, or 1 in a planar source.
         block: usize,
@@ -27,7 +27,8 @@ pub enum Channels {
         /// Bytes between blocks.
         step: i64,
     },
-    /// Each lane sees the `count` channels of its own group: `channels[i][lane]` is the byte offset of channel `i`.
+    /// Each lane sees the `count` channels of its own group: `channels[i][lane]` is the byte offset
+    /// of channel `i`.
     PerLane {
         /// Byte offsets, one row a channel of the group, one column a lane of the tile.
         channels: Vec<Vec<i64>>,
@@ -67,9 +68,10 @@ pub enum Start {
 
 /// Everything that determines the code.
 ///
-/// Arguments of the program: source, panel, result, what the shortcut reads if there is one, what is fetched ahead if
-/// that is a stream, number of bands. The panel holds the bias of the tile's lanes, then their weights in the order in
-/// which they are used, those of a projection last (see [`super::pack`]).
+/// Arguments of the program: source, panel, result, what the shortcut reads if there is one, what
+/// is fetched ahead if that is a stream, number of bands. The panel holds the bias of the tile's
+/// lanes, then their weights in the order in which they are used, those of a projection last (see
+/// [`super::pack`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Micro {
     /// The machine.
@@ -94,15 +96,16 @@ pub struct Micro {
     pub ahead: Ahead,
 }
 
-/// Weights are read once a run, so they come from the cache that all cores share, or from memory, and a core has
-/// room for too few instructions to wait for that while it goes on. Therefore they are asked for ahead of time, into
-/// the core's own cache.
+/// Weights are read once a run, so they come from the cache that all cores share, or from memory,
+/// and a core has room for too few instructions to wait for that while it goes on. Therefore they
+/// are asked for ahead of time, into the core's own cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ahead {
     /// Not: a panel serves so many tiles that its first reading does not count.
     Not,
-    /// Evenly through the `passes` tiles that read one panel, the panel that follows it in memory; and a little ahead
-    /// of its use the panel itself, which at the beginning of a chunk nobody has asked for.
+    /// Evenly through the `passes` tiles that read one panel, the panel that follows it in memory;
+    /// and a little ahead of its use the panel itself, which at the beginning of a chunk nobody has
+    /// asked for.
     NextPanel {
         /// How many tiles read a panel before the next is read.
         passes: usize,
@@ -117,7 +120,8 @@ pub enum Ahead {
 /// A panel that serves more tiles than this is not fetched ahead.
 const MOST_PASSES: usize = 64;
 
-/// How far ahead of its use a panel itself is asked for, in bytes: a few times what a core waits for memory.
+/// How far ahead of its use a panel itself is asked for, in bytes: a few times what a core waits
+/// for memory.
 const DISTANCE: i64 = 4096;
 
 /// Bytes that one prefetch brings.
@@ -341,8 +345,8 @@ impl Micro {
         }
     }
 
-    /// The loop nest over the kernel's rows and columns; `step(offset, channel, weights)` is called for each
-    /// unrolled step. Leaves `src` where it was and the weights behind what was read.
+    /// The loop nest over the kernel's rows and columns; `step(offset, channel, weights)` is called
+    /// for each unrolled step. Leaves `src` where it was and the weights behind what was read.
     #[allow(clippy::too_many_arguments)]
     fn taps(
         &self,
@@ -425,8 +429,8 @@ impl Micro {
     }
 }
 
-/// One step of the reduction where all lanes see the same channel. The narrower side of the tile is held in
-/// registers, the other streams through one.
+/// One step of the reduction where all lanes see the same channel. The narrower side of the tile is
+/// held in registers, the other streams through one.
 fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i64], weights: Mem) {
     let vector_bytes = b.target().vector_bytes();
     let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector_bytes, ..weights };
@@ -492,7 +496,8 @@ mod tests {
             .sum()
     }
 
-    /// Each tile asks for its own panel; together they ask for the next one, at most a line a block too often.
+    /// Each tile asks for its own panel; together they ask for the next one, at most a line a block
+    /// too often.
     #[test]
     fn the_next_panel_is_fetched_once() {
         for (channels, tiles) in [(16, 1), (64, 2), (2048, 9), (512, 33), (64, 64)] {

@@ -1,8 +1,8 @@
 //! Convolution and matrix product with constant weights.
 //!
-//! All of them are one thing: for each output pixel and output channel a sum over taps and input channels. What
-//! differs is where the pixels lie ([`Walk`]), which channels a lane sees ([`micro::Channels`]), and whether the sum
-//! goes on over another source ([`Projection`]).
+//! All of them are one thing: for each output pixel and output channel a sum over taps and input
+//! channels. What differs is where the pixels lie ([`Walk`]), which channels a lane sees
+//! ([`micro::Channels`]), and whether the sum goes on over another source ([`Projection`]).
 
 pub mod budget;
 pub mod choose;
@@ -39,7 +39,8 @@ pub struct Operands<'a> {
     pub dst: &'a Place,
 }
 
-/// A convolution of another value whose sum is added to that of the first; all its channels see each other.
+/// A convolution of another value whose sum is added to that of the first; all its channels see
+/// each other.
 #[derive(Clone)]
 pub struct Projection<'a> {
     /// The value.
@@ -65,7 +66,8 @@ pub struct Walk {
     images: usize,
     rows: usize,
     columns: usize,
-    /// Bytes from one to the next of images, rows and columns, for source, result and what the shortcut reads.
+    /// Bytes from one to the next of images, rows and columns, for source, result and what the
+    /// shortcut reads.
     image: Pixel,
     row: Pixel,
     column: Pixel,
@@ -140,8 +142,9 @@ pub fn lower_gemm(
     let [rows, ..] = operands.dst.geometry.nchw();
     let image = Pixel { src: src.image, dst: dst.image, res: dst.image };
     let walk = Walk { images: 1, rows: 1, columns: rows, image, row: image, column: image };
-    // A planar row of a matrix is consecutive, so it reduces like blocks that follow each other. Those of a blocked one may
-    // have halos between them, where it is a view of a image of one pixel.
+    // A planar row of a matrix is consecutive, so it reduces like blocks that follow each other.
+    // Those of a blocked one may have halos between them, where it is a view of an image of one
+    // pixel.
     let src = match operands.src.geometry.ty.layout {
         Layout::Blocked => src,
         Layout::Planar => Strides { plane: BLOCK as i64 * F32, block: BLOCK, ..src },
@@ -316,13 +319,15 @@ impl ConvProduct<'_> {
         Ok(levels.piece(kernel, &[rows.extent()]))
     }
 
-    /// The levels over tiles: blocks of output channels, and parts of a block where a tile is narrower than one.
+    /// The levels over tiles: blocks of output channels, and parts of a block where a tile is
+    /// narrower than one.
     fn tile_levels(&self, levels: &mut Levels<4>, micro: &Micro, set: &TileSet, parts: usize) {
         let panel = micro.panel_len() as i64 * F32;
         let lanes = micro.lanes();
         let in_block = (16 / lanes).max(1);
         let blocks = (lanes / 16).max(1) as i64;
-        // A residual is walked as the result is; every tile reads the same of a projection's source.
+        // A residual is walked as the result is; every tile reads the same of a projection's
+        // source.
         let (res_block, res_lanes) = match self.operands.residual {
             Some(added) => (added.strides().plane, lanes as i64 * F32),
             None => (0, 0),

@@ -1,8 +1,8 @@
 //! Weights in the order in which the kernel reads them.
 //!
-//! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The steps run over blocks
-//! of input channels, kernel rows, kernel columns, channels of the block, and then over those of a projection; so a
-//! panel is read once, linearly.
+//! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The
+//! steps run over blocks of input channels, kernel rows, kernel columns, channels of the block, and
+//! then over those of a projection; so a panel is read once, linearly.
 
 use std::sync::Arc;
 
@@ -34,8 +34,9 @@ pub struct Part {
     pub block: usize,
 }
 
-/// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each. The sums follow each other
-/// in the order of `parts`; the bias is that of the first. Lanes past the last output are zero.
+/// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each. The
+/// sums follow each other in the order of `parts`; the bias is that of the first. Lanes past the
+/// last output are zero.
 pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32]) {
     let depth: usize = parts.iter().map(|part| part.weights.depth()).sum();
     let read = |part: &Part| (Rows::new(&part.weights, lanes), part.weights.order(part.block));
@@ -57,7 +58,8 @@ pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32
 }
 
 impl Weights {
-    /// Packs the biases, padded to whole blocks of outputs and zero where there are none, and returns their offset.
+    /// Packs the biases, padded to whole blocks of outputs and zero where there are none, and
+    /// returns their offset.
     pub(in crate::kernels) fn pack_biases(&self, sink: &mut Sink) -> i64 {
         let bias = self.bias.clone();
         sink.pack(self.outputs.next_multiple_of(BLOCK), move |out| {
@@ -72,7 +74,8 @@ impl Weights {
         self.inputs * self.taps[0] * self.taps[1]
     }
 
-    /// For each weight of an output, channel by channel and tap by tap, the step of the reduction that uses it.
+    /// For each weight of an output, channel by channel and tap by tap, the step of the reduction
+    /// that uses it.
     fn order(&self, block: usize) -> Vec<usize> {
         let taps = self.taps[0] * self.taps[1];
         let step = |position: usize| {
@@ -84,7 +87,8 @@ impl Weights {
     }
 }
 
-/// Outputs whose weights are interleaved at once: four rows to quads is a loop that compilers make of shuffles.
+/// Outputs whose weights are interleaved at once: four rows to quads is a loop that compilers make
+/// of shuffles.
 pub(in crate::kernels) const QUAD: usize = 4;
 
 /// One weight of each of four neighbouring outputs.
@@ -132,7 +136,8 @@ impl Rows {
         self.quads[position..].iter().step_by(self.depth)
     }
 
-    /// Writes the weights at each position to the place in `steps` that `order` gives that position.
+    /// Writes the weights at each position to the place in `steps` that `order` gives that
+    /// position.
     fn place(&self, order: &[usize], steps: &mut [f32]) {
         let (steps, quads) = (steps.as_chunks_mut::<QUAD>().0, self.lanes / QUAD);
         for (position, place) in order.iter().enumerate() {

@@ -1,9 +1,10 @@
 //! The sum of a tile whose lanes see different channels: small groups, and one channel a group.
 //!
-//! Of a source pixel the lanes want different values, so it takes more than a broadcast to bring them there: a load if
-//! they are neighbours, a shuffle if each four of them are, else a broadcast and a blend a group. That costs as much
-//! as the multiply-adds. But neighbouring pixels of a tile see the same source pixel under different taps, so it is
-//! brought once and multiplied with the weights of all these taps.
+//! Of a source pixel the lanes want different values, so it takes more than a broadcast to bring
+//! them there: a load if they are neighbours, a shuffle if each four of them are, else a broadcast
+//! and a blend a group. That costs as much as the multiply-adds. But neighbouring pixels of a tile
+//! see the same source pixel under different taps, so it is brought once and multiplied with the
+//! weights of all these taps.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +18,8 @@ use super::micro::{Micro, Panels, Sum};
 const BLOCK: i64 = 16;
 
 impl Micro {
-    /// Adds the sum to the accumulators. `channels[i][lane]` is where channel `i` of the lane's group lies. Leaves
-    /// `src` where it was and the weights behind what was read.
+    /// Adds the sum to the accumulators. `channels[i][lane]` is where channel `i` of the lane's
+    /// group lies. Leaves `src` where it was and the weights behind what was read.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn own_sum(
         &self,
@@ -105,7 +106,8 @@ struct Taps<'a> {
 }
 
 impl Taps<'_> {
-    /// The source pixels that the tile's pixels see, each with the pixels and the positions of the taps that see it.
+    /// The source pixels that the tile's pixels see, each with the pixels and the positions of the
+    /// taps that see it.
     fn products(&self, pixels: &[i64]) -> BTreeMap<i64, Vec<(usize, usize)>> {
         let mut products: BTreeMap<i64, Vec<(usize, usize)>> = BTreeMap::new();
         for (pixel, at) in pixels.iter().enumerate() {
@@ -142,8 +144,8 @@ fn gather(b: &mut Builder, dst: V, src: P, offset: i64, lanes: &[i64]) {
     b.release([other]);
 }
 
-/// Where consecutive values of a block begin that become these lanes if each four are put in another order, and that
-/// order. Not for one value in all lanes: a broadcast is as good.
+/// Where consecutive values of a block begin that become these lanes if each four are put in
+/// another order, and that order. Not for one value in all lanes: a broadcast is as good.
 fn shuffled(lanes: &[i64]) -> Option<(i64, [u8; 4])> {
     let position = |lane: i64| lane / F32;
     let start = position(lanes[0]) / 4 * 4;

@@ -21,7 +21,8 @@ struct Direct {
     cost: f64,
 }
 
-/// The plan for a site. Its register tiles depend on where values lie, and are chosen when it is lowered.
+/// The plan for a site. Its register tiles depend on where values lie, and are chosen when it is
+/// lowered.
 pub(in crate::kernels) fn direct(site: &Site<'_>) -> SharedPlan {
     Arc::new(Direct { cost: cost(site) })
 }

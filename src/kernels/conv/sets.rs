@@ -18,7 +18,8 @@ pub(super) struct TileSet {
     /// Offset in the source of the first tile's channels, and from one tile to the next.
     pub(super) src: i64,
     pub(super) src_step: i64,
-    /// What is added of the residual to the first tile. To a later one the same is added, from as many blocks further.
+    /// What is added of the residual to the first tile. To a later one the same is added, from as
+    /// many blocks further.
     pub(super) reads: Reads,
 }
 
@@ -40,7 +41,8 @@ impl ConvProduct<'_> {
         sets.into_iter().flat_map(|set| self.by_residual(set, target)).collect()
     }
 
-    /// Sets of tiles that see whole groups: one set a group, and one for what the tile width leaves over.
+    /// Sets of tiles that see whole groups: one set a group, and one for what the tile width leaves
+    /// over.
     fn shared_sets(&self, vectors: usize, vector_lanes: usize) -> Vec<TileSet> {
         let lanes = vectors * vector_lanes;
         let per_group = self.weights.outputs / self.groups;
@@ -68,12 +70,14 @@ impl ConvProduct<'_> {
         sets
     }
 
-    /// Sets of tiles whose lanes belong to different groups; neighbours of the same pattern are joined.
+    /// Sets of tiles whose lanes belong to different groups; neighbours of the same pattern are
+    /// joined.
     fn own_sets(&self, vectors: usize, lanes: usize) -> Vec<TileSet> {
         let per_group = self.weights.outputs / self.groups;
         let mut sets: Vec<TileSet> = Vec::new();
         for first in (0..self.weights.outputs.next_multiple_of(16)).step_by(lanes) {
-            // Lanes past the last output repeat it: they read what exists, and their weights are zero.
+            // Lanes past the last output repeat it: they read what exists, and their weights are
+            // zero.
             let group = |lane: usize| (first + lane).min(self.weights.outputs - 1) / per_group;
             let base =
                 self.src.channel(group(0) * self.weights.inputs / self.src.block * self.src.block);
@@ -104,7 +108,8 @@ impl ConvProduct<'_> {
         sets
     }
 
-    /// How many programs it takes more because a residual is added to some tiles otherwise than to others.
+    /// How many programs it takes more because a residual is added to some tiles otherwise than to
+    /// others.
     pub(super) fn programs_for_residual(&self, vectors: usize, target: Target) -> usize {
         if self.operands.residual.is_none() {
             return 0;
@@ -125,8 +130,9 @@ impl ConvProduct<'_> {
         let (lanes, outputs) = (set.vectors * target.lanes, self.weights.outputs);
         let reads = |i: usize| added.reads(set.first_output + i * lanes, lanes, outputs, target);
         let tiles: Vec<Reads> = (0..set.count).map(reads).collect();
-        // Parts of a block are walked within blocks of the residual, as in those of the result, so all of them are joined
-        // or none: not those of a group whose first block finds its channels in two.
+        // Parts of a block are walked within blocks of the residual, as in those of the result, so
+        // all of them are joined or none: not those of a group whose first block finds its channels
+        // in two.
         let (plane, parts) = (added.strides().plane, (BLOCK / lanes).max(1));
         let walked = |i: usize| (i / parts) as i64 * plane + (i % parts * lanes) as i64 * F32;
         let is_walked = |(i, tile): (usize, &Reads)| {

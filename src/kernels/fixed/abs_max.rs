@@ -10,7 +10,8 @@ use crate::kernels::sink::{ARENA, Pointer, Sink};
 use super::number::Quantization;
 use super::{BLOCK, LANES_BYTES, SCALE};
 
-/// The abs-max of each image of a value, part by part and lane by lane: the greatest of all is the image's.
+/// The abs-max of each image of a value, part by part and lane by lane: the greatest of all is the
+/// image's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AbsMax {
     /// Where in the arena they are.
@@ -43,8 +44,8 @@ impl AbsMax {
     }
 }
 
-/// The abs-max that the chunks of a step publish: those of an image stripe by stripe, and part by part of the
-/// outputs.
+/// The abs-max that the chunks of a step publish: those of an image stripe by stripe, and part by
+/// part of the outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Publication {
     /// Where in the arena, if it is published.
@@ -146,7 +147,8 @@ impl FindAbsMax {
     }
 }
 
-/// The inverse scale and the scale of an image's numbers, in all lanes each. Everything that determines the code.
+/// The inverse scale and the scale of an image's numbers, in all lanes each. Everything that
+/// determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Scale {
     /// The machine.

@@ -1,6 +1,8 @@
-//! What a layer takes, and how it is cut: as many rows and outputs in a chunk as the core's cache holds and threads leave.
+//! What a layer takes, and how it is cut: as many rows and outputs in a chunk as the core's cache
+//! holds and threads leave.
 //!
-//! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), fitted to the layers of a ResNet-50.
+//! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), fitted to the layers
+//! of a ResNet-50.
 
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::BYTES_PER_HALF_CYCLE;
@@ -9,15 +11,15 @@ use super::number::DIGITS;
 use super::product::PRODUCTS;
 use super::{GROUP_BLOCKS, TILE, WideForm};
 
-/// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting: factors come from the second
-/// cache.
+/// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting:
+/// factors come from the second cache.
 const DOT: f64 = 38.0;
 
 /// Products of digits, for each that numbers have.
 pub(super) const DOTS: f64 = PRODUCTS.len() as f64 * DOT;
 
-/// A group of blocks of a pixel to its digits: 29 operations on two pipes, and four lines from and three to the second
-/// cache.
+/// A group of blocks of a pixel to its digits: 29 operations on two pipes, and four lines from and
+/// three to the second cache.
 pub(super) const SPLIT: f64 = 50.0;
 
 /// A block of a pixel from its sums to its result.
@@ -110,7 +112,8 @@ impl WideForm {
         split + exchange + far * FAR * panels
     }
 
-    /// What a thread that has so many chunks waits for weights. They come near ahead of time, but not without delay.
+    /// What a thread that has so many chunks waits for weights. They come near ahead of time, but
+    /// not without delay.
     fn weights_cost(&self, turns: usize, parts: usize, machine: &Machine) -> f64 {
         let steps = (self.groups() * self.taps.len()) as f64;
         let own = parts.min(turns);

@@ -1,24 +1,27 @@
 //! How large the values are that each output sees, beside the greatest of their image.
 //!
-//! All values of an image share a scale, so what a product is off by is a part of the image's greatest value and not of
-//! those that an output sees. Let `G` be the abs-max of the image, `W` that of an output's `n` weights. The
-//! units are `u = G / 8,355,000` and `v = W / 8,355,000`. A factor is off by at most two units, and the products of
-//! digits that are left out come to at most `128^2 (2 * 2^8 + 1)` units of both (`number`, `product`), so `n` products are
-//! off by at most `n u v (4 * 8,355,000 + 4 + 8,404,992)`, which is less than `2^-20 n G W`.
+//! All values of an image share a scale, so what a product is off by is a part of the image's
+//! greatest value and not of those that an output sees. Let `G` be the abs-max of the image, `W`
+//! that of an output's `n` weights. The units are `u = G / 8,355,000` and `v = W / 8,355,000`. A
+//! factor is off by at most two units, and the products of digits that are left out come to at most
+//! `128^2 (2 * 2^8 + 1)` units of both (`number`, `product`), so `n` products are off by at most
+//! `n u v (4 * 8,355,000 + 4 + 8,404,992)`, which is less than `2^-20 n G W`.
 //!
-//! An output whose window has an abs-max `M` below [`LEAST`] units, but not of 0, is *dark*. Of any other,
-//! `G` is at most 261.1 `M`, so it is off by less than `2^-12 n M W`: by a part of what it sees itself. If it sees
-//! nothing but zeros its products are exact. Of random rounding errors, a thirtieth of that is what is left on the
-//! average; and in the layers of ResNets `G` is 3 to 30 `M` for all windows. A row of outputs of which one is dark is
-//! computed directly, and so are all of an image whose abs-max is not finite.
+//! An output whose window has an abs-max `M` below [`LEAST`] units, but not of 0, is *dark*. Of any
+//! other, `G` is at most 261.1 `M`, so it is off by less than `2^-12 n M W`: by a part of what it
+//! sees itself. If it sees nothing but zeros its products are exact. Of random rounding errors, a
+//! thirtieth of that is what is left on the average; and in the layers of ResNets `G` is 3 to 30
+//! `M` for all windows. A row of outputs of which one is dark is computed directly, and so are all
+//! of an image whose abs-max is not finite.
 //!
-//! 261.1 is as far as high digits reach: a value whose high digit is not 0 is at least 32,640 units. It is also just
-//! more than the 255 steps of a image's bytes.
+//! 261.1 is as far as high digits reach: a value whose high digit is not 0 is at least 32,640
+//! units. It is also just more than the 255 steps of an image's bytes.
 //!
-//! That needs the abs-max of each pixel, and channels are lanes. So there are two steps. First the high
-//! digits of some channels of the pixel in the middle of each window are looked at ([`Suspects`]), which are at hand: if
-//! one of them is not 0, no output is dark. Only a chunk in which there is a pixel without any looks at all windows
-//! ([`Check`]). What decides is one row's of one image in either way.
+//! That needs the abs-max of each pixel, and channels are lanes. So there are two steps. First the
+//! high digits of some channels of the pixel in the middle of each window are looked at
+//! ([`Suspects`]), which are at hand: if one of them is not 0, no output is dark. Only a chunk in
+//! which there is a pixel without any looks at all windows ([`Check`]). What decides is one row's
+//! of one image in either way.
 
 use crate::codegen::region::Word;
 use crate::codegen::vir::{
@@ -28,8 +31,8 @@ use crate::codegen::vir::{
 use super::number::HIGH;
 use super::{BLOCK, LANES_BYTES, POSITION, SCALE};
 
-/// Below so many units values are dark. The least magnitude that has a high digit, and a little less, as the scale and its inverse
-/// are rounded.
+/// Below so many units values are dark. The least magnitude that has a high digit, and a little
+/// less, as the scale and its inverse are rounded.
 const LEAST: f32 = (HIGH - 640) as f32;
 
 /// Whether some positions have a high digit. Everything that determines the code.
@@ -44,7 +47,8 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    /// Arguments: the first position's high digits, and a word: it becomes 0 if each position has one that is not 0.
+    /// Arguments: the first position's high digits, and a word: it becomes 0 if each position has
+    /// one that is not 0.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2);
         let digits = b.arg(0);
@@ -137,7 +141,8 @@ impl Fold {
     }
 }
 
-/// A word that is 0 if no bit of a vector is set. Takes another vector beside it, whose bits are lost.
+/// A word that is 0 if no bit of a vector is set. Takes another vector beside it, whose bits are
+/// lost.
 fn write_word(b: &mut Builder, found: V, place: Mem) {
     let one = b.vector();
     b.constant(one, 1.0);
@@ -163,15 +168,15 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Arguments: the first magnitudes, the thread's memory, and words: the first becomes 0 if no window is dark, those
-    /// behind it if none of their row is.
+    /// Arguments: the first magnitudes, the thread's memory, and words: the first becomes 0 if no
+    /// window is dark, those behind it if none of their row is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
         let [least, none, zero, any] = [b.vector(), b.vector(), b.vector(), b.vector()];
         b.load(none, b.arg(1).at(SCALE));
         b.constant(least, LEAST);
         b.arith(Arith::Mul, least, least, none);
-        // Where the scale is no number, nothing is bright, and nothing is nothing.
+        // Where the scale is not a number, no pixel counts as bright or as zero.
         b.arith(Arith::Sub, none, none, none);
         b.bits(zero, 0);
         b.bits(any, 0);

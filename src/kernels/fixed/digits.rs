@@ -33,8 +33,8 @@ impl Digits {
         Digits { scale, bias, signs, even, lower, zero }
     }
 
-    /// The digits of the numbers at four places, the high ones first: byte `i` of lane `l` is that of lane `l` of place `i`.
-    /// Of each place so many lanes are numbers, the others zero.
+    /// The digits of the numbers at four places, the high ones first: byte `i` of lane `l` is that
+    /// of lane `l` of place `i`. Of each place so many lanes are numbers, the others zero.
     pub(super) fn of(&self, b: &mut Builder, places: [(Mem, usize); GROUP_BLOCKS]) -> [V; DIGITS] {
         let integers = places.map(|(place, live)| self.integer(b, place, live));
         let digits = self.transpose(b, integers);

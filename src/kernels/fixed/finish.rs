@@ -22,7 +22,8 @@ pub(super) struct Ends {
 }
 
 impl Finishing {
-    /// How many arguments a program has beside those that all have: the shortcut, and where it publishes.
+    /// How many arguments a program has beside those that all have: the shortcut, and where it
+    /// publishes.
     pub(super) fn args(&self) -> usize {
         usize::from(self.residual) + usize::from(self.epilogue.publishes.is_some())
     }
@@ -34,7 +35,8 @@ impl Finishing {
         Ends { scale, growing: self.epilogue.begin(b, place) }
     }
 
-    /// Makes results of the sums of some rows. `shortcut` says where that of a row is, if there is one.
+    /// Makes results of the sums of some rows. `shortcut` says where that of a row is, if there is
+    /// one.
     pub(super) fn emit(
         &self,
         b: &mut Builder,
@@ -76,8 +78,8 @@ pub(super) struct Finish {
 const TOGETHER: usize = 8;
 
 impl Finish {
-    /// Arguments: the sums, the block's [`CONSTANTS`](super::CONSTANTS), the thread's memory, the result, the shortcut where
-    /// there is one, and where the abs-max is published, if it is.
+    /// Arguments: the sums, the block's [`CONSTANTS`](super::CONSTANTS), the thread's memory, the
+    /// result, the shortcut where there is one, and where the abs-max is published, if it is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let args = 4 + self.finishing.args();
         let mut b = Builder::new(name, self.target, args);

@@ -1,5 +1,5 @@
-//! What convolutions of blocked values and of planar images have in common in their network: operands, abs-max, packed
-//! weights, and the chunks that they are cut into.
+//! What convolutions of blocked values and of planar images have in common in their network:
+//! operands, abs-max, packed weights, and the chunks that they are cut into.
 
 use resnetc_ir::op::Conv;
 
@@ -57,7 +57,8 @@ impl Frame<'_> {
         format!("fixed point {step} {}", problem(self.operands.src, outputs, self.conv))
     }
 
-    /// Adds the levels of chunks: strides of images, of rows of the result, and of parts of the outputs.
+    /// Adds the levels of chunks: strides of images, of rows of the result, and of parts of the
+    /// outputs.
     pub(super) fn chunks<const N: usize>(
         &self,
         levels: &mut Levels<N>,

@@ -1,13 +1,14 @@
 //! Rows that tiles cannot compute well enough are computed directly, in the same chunk.
 //!
-//! A chunk looks at what its outputs see ([`dark`](super::dark)) and leaves a word for each of its rows, and one for all of
-//! them, in its thread's memory. Where a word is set, a direct convolution of that row goes before the tiles of a panel, to
-//! the thread's memory: a shortcut may lie where the result will be. It takes the panel's weights, as numbers
-//! ([`unpack`](super::unpack)), which the chunk makes of their digits. Behind the tiles, which compute all rows as ever, the
-//! row is copied to the result. At the end the abs-max of the chunk's results is looked for once more.
+//! A chunk looks at what its outputs see ([`dark`](super::dark)) and leaves a word for each of its
+//! rows, and one for all of them, in its thread's memory. Where a word is set, a direct convolution
+//! of that row goes before the tiles of a panel, to the thread's memory: a shortcut may lie where
+//! the result will be. It takes the panel's weights, as numbers ([`unpack`](super::unpack)), which
+//! the chunk makes of their digits. Behind the tiles, which compute all rows as usual, the row is
+//! copied to the result. At the end the abs-max of the chunk's results is looked for once more.
 //!
-//! What decides is one row's of one image, and so is what it decides: results depend neither on how chunks are cut nor on
-//! the place in a batch.
+//! What decides is one row's of one image, and so is what it decides: results depend neither on how
+//! chunks are cut nor on the place in a batch.
 
 use crate::codegen::region::{Address, Extent, Item, Word};
 use crate::codegen::vir::Target;
@@ -118,7 +119,8 @@ impl Guard<'_> {
         self.memory().magnitudes
     }
 
-    /// Adds the levels of chunks: strides of images, of rows of the result, and of parts of the outputs.
+    /// Adds the levels of chunks: strides of images, of rows of the result, and of parts of the
+    /// outputs.
     pub(super) fn chunks<const N: usize>(
         &self,
         levels: &mut Levels<N>,
@@ -143,8 +145,8 @@ impl Guard<'_> {
         self.when_any(vec![Item::Repeat { count: self.stripe.rows as u32, items }])
     }
 
-    /// The check of all windows, or of the pixel in the middle of each: windows of zeros count there as well, since others
-    /// that they see may be none.
+    /// The check of all windows, or of the pixel in the middle of each: windows of zeros count
+    /// there as well, since others that they see may be none.
     pub(super) fn check(&self, all: bool, sink: &mut Sink) -> Result<Item, KernelError> {
         let Windows { row, columns, ref taps, .. } = self.windows;
         let size = [self.stripe.rows, columns];
@@ -176,7 +178,8 @@ impl Guard<'_> {
         Ok(vec![self.when_any(items), rows])
     }
 
-    /// Adds the levels of chunks and of the repeat of panels to constants of a panel: strides of a block.
+    /// Adds the levels of chunks and of the repeat of panels to constants of a panel: strides of a
+    /// block.
     fn constants<const N: usize>(&self, levels: &mut Levels<N>, panel: Panel, block: [i64; N]) {
         let next = block.map(|bytes| bytes * panel.blocks as i64);
         let part = next.map(|bytes| bytes * panel.per_part as i64);
@@ -307,8 +310,8 @@ impl Guard<'_> {
         Ok(self.each_row(vec![Item::Call(levels.call(kernel, &[]))]))
     }
 
-    /// The abs-max of the results of a chunk, each of which has so many blocks of them, where it is published and a row was
-    /// computed directly.
+    /// The abs-max of the results of a chunk, each of which has so many blocks of them, where it is
+    /// published and a row was computed directly.
     pub(super) fn abs_max(&self, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         if !self.frame.publishes() {
             return Ok(Vec::new());

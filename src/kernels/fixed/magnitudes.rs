@@ -105,8 +105,8 @@ impl RowMagnitudes {
     }
 }
 
-/// Keeps the greater of what was kept and the magnitudes at a place. As integers, NaN is above infinity and that above
-/// all others.
+/// Keeps the greater of what was kept and the magnitudes at a place. As integers, NaN is above
+/// infinity and that above all others.
 fn take(b: &mut Builder, [abs_max, value, mask]: [V; 3], place: Mem) {
     b.load(value, place);
     b.integer(Integer::And, value, value, mask);

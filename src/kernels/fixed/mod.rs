@@ -1,10 +1,12 @@
-//! Convolution by tile registers: numbers with a fixed point, as three signed bytes each, and six of the nine products.
+//! Convolution by tile registers: numbers with a fixed point, as three signed bytes each, and six
+//! of the nine products.
 //!
-//! A matrix product of floats by products of small integers is Ozaki's scheme (Ozaki, Ogita, Oishi, Rump, "Error-free
-//! transformations of matrix multiplication by using fast routines of matrix multiplication and its applications", Numerical
-//! Algorithms 59, 2012; on units for integers: Ootomo, Ozaki, Yokota, "DGEMM on integer matrix multiplication unit", 2024).
+//! A matrix product of floats by products of small integers is Ozaki's scheme (Ozaki, Ogita, Oishi,
+//! Rump, "Error-free transformations of matrix multiplication by using fast routines of matrix
+//! multiplication and its applications", Numerical Algorithms 59, 2012; on units for integers:
+//! Ootomo, Ozaki, Yokota, "DGEMM on integer matrix multiplication unit", 2024).
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | `number` | numbers with a fixed point |
 //! | `plan` | the algorithm among the others: which of the forms a convolution has |
@@ -21,16 +23,18 @@
 //! | `dark`, `magnitudes` | which outputs see nothing but values that are small beside others of their image |
 //! | `guard`, `unpack` | the rows of such outputs, computed directly |
 //!
-//! All values of an image share a scale, `2^-23` of the greatest of them, and so do all weights of an output. A factor is off
-//! by less than two units, mostly by half a one; the three products of digits that are left out are below `2^-22` of the
-//! product of the greatest. All sums are exact until they are numbers again. An image's abs-max comes from the step
-//! that computed it, if that is such a convolution as well: each of its chunks keeps those of its results. Else a region of
+//! All values of an image share a scale, `2^-23` of the greatest of them, and so do all weights of
+//! an output. A factor is off by less than two units, mostly by half a one; the three products of
+//! digits that are left out are below `2^-22` of the product of the greatest. All sums are exact
+//! until they are numbers again. An image's abs-max comes from the step that computed it, if that
+//! is such a convolution as well: each of its chunks keeps those of its results. Else a region of
 //! its own looks for them, whose chunks leave what they find in the step's scratch memory.
 //!
-//! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it sees into the thread's own
-//! memory, row behind row, so that a tap is nothing but a distance: 16 positions from anywhere on are a tile. What such a tile
-//! computes between the end of a row and the beginning of the next is never read. Where the window strides, rows and
-//! columns that fall on the same remainder are a image of their own, a *phase*.
+//! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it
+//! sees into the thread's own memory, row behind row, so that a tap is nothing but a distance: 16
+//! positions from anywhere on are a tile. What such a tile computes between the end of a row and
+//! the beginning of the next is never read. Where the window strides, rows and columns that fall on
+//! the same remainder are an image of their own, a *phase*.
 
 use resnetc_ir::op::{Conv, Residual, Window};
 
@@ -98,8 +102,8 @@ const LANES_BYTES: i64 = 64;
 const CONSTANTS: i64 = 2 * LANES_BYTES;
 const BIAS: i64 = LANES_BYTES;
 
-/// What is where in a thread's memory: from the beginning the values' inverse scale, then their scale, then the sums of
-/// what is computed together.
+/// What is where in a thread's memory: from the beginning the values' inverse scale, then their
+/// scale, then the sums of what is computed together.
 const SCALE: i64 = LANES_BYTES;
 const SUMS: i64 = 2 * LANES_BYTES;
 
@@ -115,8 +119,8 @@ const FARTHEST: i64 = 1 << 30;
 /// The most products that a sum of 32 bits can take, three for each weight, all as large as can be.
 const MOST_WEIGHTS: usize = (1 << 31) / (3 << 14) - 1;
 
-/// Into how many parts an image's blocks of channels are cut at most for its abs-max: so many that all threads
-/// have some, and few for those who put them together.
+/// Into how many parts an image's blocks of channels are cut at most for its abs-max: so many that
+/// all threads have some, and few for those who put them together.
 const MOST_PARTS: usize = 8;
 
 /// WideMemory in the arena that is not an operand's or the result's, as offsets.
@@ -140,7 +144,8 @@ struct Phase {
     beyond: [usize; 2],
 }
 
-/// What a tap of the window sees: `(row, column)` of `phase` for the output of that row and column, so much further.
+/// What a tap of the window sees: `(row, column)` of `phase` for the output of that row and column,
+/// so much further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tap {
     phase: usize,
@@ -210,7 +215,8 @@ impl WideForm {
         self.inputs.div_ceil(GROUP)
     }
 
-    /// Parts of an image whose abs-max is taken one by one: of its whole blocks of channels, and the last one.
+    /// Parts of an image whose abs-max is taken one by one: of its whole blocks of channels, and
+    /// the last one.
     fn parts(&self) -> Vec<ImagePart> {
         let (blocks, rest) = (self.inputs / BLOCK, self.inputs % BLOCK);
         let count = blocks.min(MOST_PARTS);
@@ -288,7 +294,8 @@ impl WideForm {
         self.memory(rows).group / POSITION * MAGNITUDE_BYTES
     }
 
-    /// Where a chunk of `rows` rows has the magnitudes of its positions: each as far from the first as its digits are.
+    /// Where a chunk of `rows` rows has the magnitudes of its positions: each as far from the first
+    /// as its digits are.
     fn windows(&self, rows: usize) -> Windows {
         let phase = self.magnitudes_phase(rows);
         let place =
@@ -301,7 +308,8 @@ impl WideForm {
         }
     }
 
-    /// Where the weights of a panel are, and where they go as numbers: block by block of channels, tap by tap.
+    /// Where the weights of a panel are, and where they go as numbers: block by block of channels,
+    /// tap by tap.
     fn stretches(&self, blocks: usize) -> Vec<Stretch> {
         let (taps, step) = (self.taps.len(), (DIGITS * blocks) as i64 * TILE);
         let (number, group) = (blocks as i64 * LANES_BYTES, taps as i64 * step);
@@ -372,7 +380,8 @@ impl WideForm {
     }
 }
 
-/// `count` parts of as many blocks of channels each, of `blocks` from block `first` on, with `live` channels.
+/// `count` parts of as many blocks of channels each, of `blocks` from block `first` on, with `live`
+/// channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ImagePart {
     first: usize,
@@ -381,8 +390,8 @@ struct ImagePart {
     live: usize,
 }
 
-/// Byte distances in the memory of a thread: digits as `[phase][group][position][digit]`, and the results of some blocks of
-/// outputs.
+/// Byte distances in the memory of a thread: digits as `[phase][group][position][digit]`, and the
+/// results of some blocks of outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WideMemory {
     /// Where digits are.

@@ -1,4 +1,5 @@
-//! Numbers with a fixed point: an integer of three signed bytes, its *digits*, times a scale that many numbers share.
+//! Numbers with a fixed point: an integer of three signed bytes, its *digits*, times a scale that
+//! many numbers share.
 //!
 //! The scale is chosen so that the abs-max of those that share it is nearly the greatest integer.
 
@@ -19,17 +20,19 @@ pub(super) const SIGNS: u32 = 0x8080_8080;
 /// The least magnitude of an integer whose high digit is not 0.
 pub(super) const HIGH: u32 = 0x7f80;
 
-/// The integer that the abs-max becomes. Three digits hold a little more, `0x7f7f7f`: room for rounding.
+/// The integer that the abs-max becomes. Three digits hold a little more, `0x7f7f7f`: room for
+/// rounding.
 const GREATEST: f32 = 8_355_000.0;
 
-/// The least magnitude that has a scale of its own, so that all inverse scales are finite: `2^-100`.
+/// The least magnitude that has a scale of its own, so that all inverse scales are finite:
+/// `2^-100`.
 const LEAST: f32 = f32::from_bits((127 - 100) << 23);
 
 /// The weight of the product of two high digits in units of both.
 pub(super) const PRODUCT: f32 = (1u64 << (4 * DIGIT_BITS)) as f32;
 
-/// The scale of numbers, which is what their integers count, and its inverse, by which they are multiplied to become
-/// integers. The scale is NaN if a number is not finite.
+/// The scale of numbers, which is what their integers count, and its inverse, by which they are
+/// multiplied to become integers. The scale is NaN if a number is not finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Quantization<T> {
     pub(super) inverse_scale: T,
@@ -44,8 +47,8 @@ impl Quantization<f32> {
         Quantization { inverse_scale: GREATEST / abs_max, scale }
     }
 
-    /// The digits of a number, the high one first. Only 0, as which denormals count, becomes 0, so that the product with
-    /// an infinity has the right sign and is one.
+    /// The digits of a number, the high one first. Only 0, as which denormals count, becomes 0, so
+    /// that the product with an infinity has the right sign and is one.
     pub(super) fn digits(self, x: f32) -> [u8; DIGITS] {
         let scaled = x * self.inverse_scale;
         let nearest = match (scaled + 0.5f32.copysign(scaled)) as i32 {
@@ -89,8 +92,8 @@ mod tests {
     }
 
     proptest! {
-        /// Half a unit for the nearest integer, half a one for the product's rounding, and one for what the scale and its inverse are
-        /// away from each other's inverse.
+        /// Half a unit for the nearest integer, half a one for the product's rounding, and one for
+        /// what the scale and its inverse are away from each other's inverse.
         #[test]
         fn three_digits_hold_every_number(a in any::<u32>(), b in any::<u32>()) {
             let [a, b] = [a, b].map(|bits| f32::from_bits(bits & MAGNITUDE));

@@ -1,8 +1,9 @@
 //! Weights as digits, in the order in which tiles are read.
 //!
-//! For each panel of outputs, each step of the sum and each digit the tiles of its blocks: 16 rows of 16 outputs, each four
-//! bytes, the digits of weights that meet the same four bytes of a position. Before all panels stand the constants of all
-//! blocks of outputs: their weights' scales, and biases.
+//! For each panel of outputs, each step of the sum and each digit the tiles of its blocks: 16 rows
+//! of 16 outputs, each four bytes, the digits of weights that meet the same four bytes of a
+//! position. Before all panels stand the constants of all blocks of outputs: their weights' scales,
+//! and biases.
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
@@ -41,8 +42,8 @@ impl Panels {
         self.blocks * (CONSTANTS + self.block_bytes()) as usize
     }
 
-    /// Writes constants and panels. `place` says which of an output's weights, channel by channel and tap by tap, is in byte
-    /// `i` of a row of a step's tiles, if any.
+    /// Writes constants and panels. `place` says which of an output's weights, channel by channel
+    /// and tap by tap, is in byte `i` of a row of a step's tiles, if any.
     pub(super) fn fill(
         &self,
         weights: &Weights,

@@ -32,7 +32,8 @@ enum Any {
     Wide(WideForm),
     /// Of a planar image of few channels.
     Narrow(NarrowForm),
-    /// With a projection, which is computed first, to where the result will be: the two sources have scales of their own.
+    /// With a projection, which is computed first, to where the result will be: the two sources
+    /// have scales of their own.
     Projected {
         /// What is added to it.
         main: WideForm,
@@ -50,7 +51,8 @@ fn apart(conv: &Conv) -> Option<[Conv; 2]> {
 /// The plan for a site.
 ///
 /// # Errors
-/// If there are no tile registers, the convolution has no form for them, or its weights are too far apart.
+/// If there are no tile registers, the convolution has no form for them, or its weights are too far
+/// apart.
 pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
     if site.machine.target.dot != IntegerDot::Tiles {
         return Err(Refusal::NoTiles);

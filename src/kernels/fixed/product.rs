@@ -1,6 +1,7 @@
 //! Sums over taps and channels, tile by tile, and what the products of digits come to.
 //!
-//! Where tiles of positions lie in the result as they do here, that is the result: bias, shortcut and activation included.
+//! Where tiles of positions lie in the result as they do here, that is the result: bias, shortcut
+//! and activation included.
 
 use crate::codegen::vir::{
     Arith, Builder, Cache, Count, Mem, OverBudget, P, Program, T, TILE_ROWS, Target, V,
@@ -10,8 +11,8 @@ use super::finish::{Ends, Finishing};
 use super::number::{DIGIT_BITS, DIGITS};
 use super::{BIAS, CONSTANTS, ROW, SUMS, TILE};
 
-/// What is computed together: tiles of positions, and blocks of outputs. The sums of two products take six tiles and leave
-/// two for factors.
+/// What is computed together: tiles of positions, and blocks of outputs. The sums of two products
+/// take six tiles and leave two for factors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Together {
     pub(super) tiles: usize,
@@ -19,8 +20,8 @@ pub(super) struct Together {
 }
 
 impl Together {
-    /// Of a window of so many taps. Several taps see the same positions, which therefore are near, and share weights for
-    /// more of them; with one tap, it is the weights that are near.
+    /// Of a window of so many taps. Several taps see the same positions, which therefore are near,
+    /// and share weights for more of them; with one tap, it is the weights that are near.
     pub(super) fn of(taps: usize) -> Self {
         if taps > 1 { Together { tiles: 2, blocks: 1 } } else { Together { tiles: 1, blocks: 2 } }
     }
@@ -41,8 +42,9 @@ impl Together {
     }
 }
 
-/// Which digits of value and weight are multiplied; digit 0 is the high one. Products whose digits have the same sum are
-/// added up together. A sum is not used again before three others were: it takes a product that long to be there.
+/// Which digits of value and weight are multiplied; digit 0 is the high one. Products whose digits
+/// have the same sum are added up together. A sum is not used again before three others were: it
+/// takes a product that long to be there.
 pub(super) const PRODUCTS: [(usize, usize); 6] = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)];
 
 /// The sums of products of digits of an output: one for each sum of digits' numbers.
@@ -109,7 +111,8 @@ struct Registers {
     lower: Vec<V>,
 }
 
-/// Bytes of weights that stay in the first cache beside positions: of the 48 KiB that all CPUs with tiles have so far.
+/// Bytes of weights that stay in the first cache beside positions: of the 48 KiB that all CPUs with
+/// tiles have so far.
 const STAYS_NEAR: i64 = 32 * 1024;
 
 /// Bytes of a cache line.
@@ -129,14 +132,15 @@ impl TileProduct {
         (DIGITS * self.together.blocks) as i64 * TILE
     }
 
-    /// Lines of the next panel that each step asks for, so that it is there when it is needed: in the second cache.
+    /// Lines of the next panel that each step asks for, so that it is there when it is needed: in
+    /// the second cache.
     fn lines_ahead(&self) -> i64 {
         let turns = self.tiles.div_ceil(self.together.tiles) * self.rows.0;
         ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
     }
 
-    /// Lines of the next step's weights that each step asks for: all where positions are near and weights are not, because
-    /// a panel is too large to stay in the first cache.
+    /// Lines of the next step's weights that each step asks for: all where positions are near and
+    /// weights are not, because a panel is too large to stay in the first cache.
     fn lines_next(&self) -> i64 {
         let far = self.panel_bytes() > STAYS_NEAR && self.taps.len() > 1;
         if far { self.step_bytes() / LINE } else { 0 }
@@ -147,8 +151,8 @@ impl TileProduct {
         (self.groups * self.taps.len()) as i64 * self.step_bytes()
     }
 
-    /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut where there
-    /// is one, and where the abs-max is published, if it is.
+    /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut where
+    /// there is one, and where the abs-max is published, if it is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let finishing = self.ending.map(|ending| ending.finishing);
         let residual = finishing.is_some_and(|f| f.residual);
@@ -291,8 +295,8 @@ impl TileProduct {
         b.advance(registers.ahead, self.lines_ahead() * LINE);
     }
 
-    /// The sums of the first rows of some tiles as numbers, but for the scale of the values unless they are ended; the
-    /// result's place is moved past them.
+    /// The sums of the first rows of some tiles as numbers, but for the scale of the values unless
+    /// they are ended; the result's place is moved past them.
     fn results(&self, b: &mut Builder, registers: &Registers, together: Together, rows: usize) {
         let from = b.pointer(b.arg(2));
         let moved: Vec<P> = [from].into_iter().chain(registers.moved.iter().copied()).collect();

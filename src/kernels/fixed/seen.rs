@@ -150,7 +150,8 @@ impl WideLayer<'_> {
     }
 }
 
-/// Runs of groups of blocks that are split in the same way: the first, how many, how many channels each has.
+/// Runs of groups of blocks that are split in the same way: the first, how many, how many channels
+/// each has.
 fn runs(inputs: usize) -> Vec<(usize, usize, usize)> {
     let (whole, rest) = (inputs / GROUP, inputs % GROUP);
     let runs = [(0, whole, GROUP), (whole, 1, rest)];

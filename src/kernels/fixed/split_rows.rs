@@ -7,7 +7,7 @@ use super::digits::Digits;
 use super::number::DIGITS;
 use super::{BLOCK, LANES_BYTES};
 
-/// Rows of a image to digits. Everything that determines the code.
+/// Rows of an image to digits. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SplitRows {
     /// The machine.

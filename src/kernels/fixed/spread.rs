@@ -1,19 +1,21 @@
 //! Which weights can share a scale.
 //!
-//! What is left out of a product is a part of the greatest weight, not of the one that is multiplied. So an output whose
-//! weights are mostly far smaller than the greatest is not as exact as with floats: such are kernels that an identity was
-//! merged into (RepVGG). Of trained and of random kernels the greatest is three to six times the root of the mean square.
+//! What is left out of a product is a part of the greatest weight, not of the one that is
+//! multiplied. So an output whose weights are mostly far smaller than the greatest is not as exact
+//! as with floats: such are kernels that an identity was merged into (RepVGG). Of trained and of
+//! random kernels the greatest is three to six times the root of the mean square.
 
 use resnetc_ir::Tensor;
 
-/// The most by which the greatest weight of an output may exceed the root of the mean square of all: about five times what
-/// is common, and so is then what a layer adds to the error.
+/// The most by which the greatest weight of an output may exceed the root of the mean square of
+/// all: about five times what is common, and so is then what a layer adds to the error.
 const MOST: f64 = 16.0;
 
 /// Outputs that are looked at, at most.
 const SAMPLES: usize = 32;
 
-/// Whether the weights `[K, C, R, S]` of outputs, on the average, are not too far from the greatest of them.
+/// Whether the weights `[K, C, R, S]` of outputs, on the average, are not too far from the greatest
+/// of them.
 pub(super) fn is_even(weights: &Tensor) -> bool {
     let outputs = weights.shape().first().copied().unwrap_or(0);
     let depth = weights.elements().checked_div(outputs).unwrap_or(0);

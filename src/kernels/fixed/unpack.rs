@@ -1,14 +1,16 @@
 //! Weights from their digits, for rows that are computed directly: numbers in the order in which
 //! [`micro`](crate::kernels::conv::micro) reads them.
 //!
-//! They are not the weights as they stand, but integers times a scale, exact in f32 but for that product. So a product
-//! is off by two units of the weights, where tiles are off by that and by what values and left out digits add.
+//! They are not the weights as they stand, but integers times a scale, exact in f32 but for that
+//! product. So a product is off by two units of the weights, where tiles are off by that and by
+//! what values and left out digits add.
 
 use crate::codegen::vir::{Arith, Builder, Count, Integer, OverBudget, Program, Shift, Target};
 
 use super::number::{BIAS, DIGIT_BITS, DIGITS, PRODUCT, SIGNS};
 
-/// A loop over weights: how often, and from one to the next how far in the panel of digits and in that of numbers.
+/// A loop over weights: how often, and from one to the next how far in the panel of digits and in
+/// that of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Level {
     pub(super) count: usize,
@@ -45,7 +47,8 @@ pub(super) struct Unpack {
 const LOWEST: u32 = 0xff;
 
 impl Unpack {
-    /// Arguments: the first weight's high digit, the scales of the block's weights, the first number's place.
+    /// Arguments: the first weight's high digit, the scales of the block's weights, the first
+    /// number's place.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
         let (src, scales, dst) = (b.arg(0), b.arg(1), b.arg(2));

@@ -1,8 +1,9 @@
 //! What a layer takes by Winograd's algorithm.
 //!
-//! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), for one input channel and 16 outputs: what
-//! the multiply-adds take, what it takes to read the weights from memory (meanwhile, where they are brought near ahead of
-//! their use), and what it takes to move the transformed values.
+//! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), for one input channel
+//! and 16 outputs: what the multiply-adds take, what it takes to read the weights from memory
+//! (meanwhile, where they are brought near ahead of their use), and what it takes to move the
+//! transformed values.
 
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::memory_cost;
@@ -13,7 +14,8 @@ use super::{Schedule, Tiling, filter_blocks, product, tile_blocks};
 /// Operations on vectors for each element of a transformed filter.
 const OPERATIONS: f64 = 1.5;
 
-/// Half cycles to write a line of transformed filters, which the first cache does not hold, and to read it again.
+/// Half cycles to write a line of transformed filters, which the first cache does not hold, and to
+/// read it again.
 const LINE: f64 = 8.5;
 
 /// Half cycles to read a line that another core has written, many of them at a time.
@@ -28,7 +30,8 @@ impl Tiling {
         let (target, threads) = (machine.target, machine.threads as f64);
         let vectors = 16.0 / target.lanes as f64;
         let elements = self.elements();
-        // A tile's transforms for 16 channels at a time, whose cost all channels of the other side share.
+        // A tile's transforms for 16 channels at a time, whose cost all channels of the other side
+        // share.
         let data = (transform_cost(self.transforms.input.len()) / self.outputs as f64
             + transform_cost(self.transforms.output[0].len()) / self.inputs as f64)
             * vectors
@@ -60,7 +63,8 @@ impl Tiling {
     }
 }
 
-/// Half cycles of a tile's transform, `n` elements along an axis: two products with a matrix, a load and a store each.
+/// Half cycles of a tile's transform, `n` elements along an axis: two products with a matrix, a
+/// load and a store each.
 fn transform_cost(n: usize) -> f64 {
     (2 * n * (2 * n + 4)) as f64
 }

@@ -1,17 +1,18 @@
 //! How large the values are that each output sees, beside those of its whole tile.
 //!
-//! A transform mixes all values of a tile. In exact arithmetic those that an output does not see cancel; in f32 what
-//! their rounding leaves does not. So a value disturbs its neighbours by a share of itself, which is nothing where all
-//! are alike and all that is left of a small one beside a great one; and what is not finite spreads over the tile.
-//! Direct convolution does neither.
+//! A transform mixes all values of a tile. In exact arithmetic those that an output does not see
+//! cancel; in f32 what their rounding leaves does not. So a value disturbs its neighbours by a
+//! share of itself, which is nothing where all are alike and all that is left of a small one beside
+//! a great one; and what is not finite spreads over the tile. Direct convolution does neither.
 //!
-//! The *energy* of some pixels is the sum of the squares of their values, each multiplied with its channel's
-//! [gain](super::plain): how large the filters make it. An output sees at least the pixel in its window's middle and,
-//! with it, the others of an aligned block of 2x2 tile positions. Where such a block has less than [`LEAST_SHARE`] of
-//! the energy of all that its tile reads, or where an energy is no number, the row of tiles is computed directly.
+//! The *energy* of some pixels is the sum of the squares of their values, each multiplied with its
+//! channel's [gain](super::plain): how large the filters make it. An output sees at least the pixel
+//! in its window's middle and, with it, the others of an aligned block of 2x2 tile positions. Where
+//! such a block has less than [`LEAST_SHARE`] of the energy of all that its tile reads, or where an
+//! energy is not a number, the row of tiles is computed directly.
 //!
-//! Energies are kept for one row and two columns at a time: columns 0 | 1, 2 | 3, 4 | ... of the tiles' rows, where
-//! column 0 is the first one that a window sees.
+//! Energies are kept for one row and two columns at a time: columns 0 | 1, 2 | 3, 4 | ... of the
+//! tiles' rows, where column 0 is the first one that a window sees.
 
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
 use crate::kernels::geometry::F32;
@@ -20,8 +21,8 @@ use crate::kernels::sink::aligned;
 use super::Tiling;
 use super::matrices::TAPS;
 
-/// The least share of a tile's energy that every output must see. A tile of values that are all alike has four of its
-/// 36 pixels, or of the 64 that are counted, in a block.
+/// The least share of a tile's energy that every output must see. A tile of values that are all
+/// alike has four of its 36 pixels, or of the 64 that are counted, in a block.
 pub(super) const LEAST_SHARE: f32 = 1.0 / 4096.0;
 
 /// Values before the first energy of a row, which a vector may begin in.
@@ -191,7 +192,8 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Arguments: the first energy of the tiles' first row, and a word: it becomes 0 if every block has its share.
+    /// Arguments: the first energy of the tiles' first row, and a word: it becomes 0 if every block
+    /// has its share.
     ///
     /// # Errors
     /// If it does not fit the target's registers.
@@ -216,7 +218,8 @@ impl Check {
         b.finish()
     }
 
-    /// Adds what the blocks from `first` on of a row of blocks lack to `missing`: nothing, or what is below 0, or NaN.
+    /// Adds what the blocks from `first` on of a row of blocks lack to `missing`: nothing, or what
+    /// is below 0, or NaN.
     fn block(
         &self,
         b: &mut Builder,
@@ -229,7 +232,7 @@ impl Check {
         b.load(other, b.arg(0).at(self.energy(2 + 2 * block, first, 0)));
         b.arith(Arith::Add, own, own, other);
         b.multiply_add(own, share, tile);
-        // The smaller one, and what is no number stays that.
+        // The smaller one, and what is not a number stays that.
         b.arith(Arith::Min, own, zero, own);
         if live != u16::MAX >> (16 - self.target.lanes) {
             b.blend(own, zero, own, live);
@@ -238,7 +241,8 @@ impl Check {
         b.release([own, other]);
     }
 
-    /// The energies of the tiles that the blocks from `first` on belong to: those of all rows, and of as many columns.
+    /// The energies of the tiles that the blocks from `first` on belong to: those of all rows, and
+    /// of as many columns.
     fn tile(&self, b: &mut Builder, first: usize) -> V {
         let reach = self.tile_blocks as i64;
         let sums: Vec<V> = (-reach..=reach).map(|column| self.column(b, first, column)).collect();
@@ -262,7 +266,8 @@ impl Check {
         tile
     }
 
-    /// The sums over all rows that exist of the columns `column` further than the blocks from `first` on.
+    /// The sums over all rows that exist of the columns `column` further than the blocks from
+    /// `first` on.
     fn column(&self, b: &mut Builder, first: usize, column: i64) -> V {
         let [sum, energy] = [b.vector(), b.vector()];
         b.load(sum, b.arg(0).at(self.energy(0, first, column)));
@@ -274,7 +279,8 @@ impl Check {
         sum
     }
 
-    /// Offset of the energy in a row of the column that belongs to a block of outputs, or of one `further`.
+    /// Offset of the energy in a row of the column that belongs to a block of outputs, or of one
+    /// `further`.
     fn energy(&self, row: usize, block: usize, further: i64) -> i64 {
         row as i64 * self.row + (1 + block as i64 + further) * F32
     }

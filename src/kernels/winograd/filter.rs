@@ -1,5 +1,5 @@
-//! The filters' transform `U = G g G^T` as a vector program, for layers whose filters are read from memory once a run:
-//! nine values come from there instead of sixteen or thirty-six.
+//! The filters' transform `U = G g G^T` as a vector program, for layers whose filters are read from
+//! memory once a run: nine values come from there instead of sixteen or thirty-six.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target, V};
 
@@ -20,8 +20,8 @@ pub(super) struct FilterTransform {
 }
 
 impl FilterTransform {
-    /// Arguments: the first input channel's nine taps of `lanes` values, its first transformed element, and the number
-    /// of input channels. Both are consecutive over input channels.
+    /// Arguments: the first input channel's nine taps of `lanes` values, its first transformed
+    /// element, and the number of input channels. Both are consecutive over input channels.
     ///
     /// # Errors
     /// If it does not fit the target's registers.
@@ -40,8 +40,8 @@ impl FilterTransform {
         b.finish()
     }
 
-    /// The filters of one vector of output channels, a few rows of the result at a time: there are not enough
-    /// registers for all of it.
+    /// The filters of one vector of output channels, a few rows of the result at a time: there are
+    /// not enough registers for all of it.
     fn vector(&self, b: &mut Builder, constants: &Constants, lane: i64) {
         let (src, dst) = (b.arg(0), b.arg(1));
         let n = self.matrix.len();

@@ -1,11 +1,13 @@
-//! Block by block of outputs: first all inputs are transformed, into scratch memory that all threads read; then a chunk
-//! is a few outputs, whose filters one thread reads from memory as they stand, transforms, multiplies and transforms
-//! back. So a run reads each weight once, and nine values of a filter instead of its sixteen or thirty-six transformed
-//! ones: the better schedule where there are many filters and few tiles.
+//! Block by block of outputs: first all inputs are transformed, into scratch memory that all
+//! threads read; then a chunk is a few outputs, whose filters one thread reads from memory as they
+//! stand, transforms, multiplies and transforms back. So a run reads each weight once, and nine
+//! values of a filter instead of its sixteen or thirty-six transformed ones: the better schedule
+//! where there are many filters and few tiles.
 //!
-//! The input channels are taken in stretches. While the products of one are computed, the filters of the next are
-//! transformed and those of the one behind it brought near, a few at a time between two elements' products: so their
-//! way to the second cache and from memory goes on beside the multiply-adds.
+//! The input channels are taken in stretches. While the products of one are computed, the filters
+//! of the next are transformed and those of the one behind it brought near, a few at a time between
+//! two elements' products: so their way to the second cache and from memory goes on beside the
+//! multiply-adds.
 
 use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::kernels::KernelError;
@@ -53,8 +55,8 @@ fn energies_image(form: &Tiling) -> i64 {
     form.energy_row() * form.seen_rows() as i64
 }
 
-/// Bytes between the elements of the transformed filters of some channels. Without the cache line more, all elements of
-/// a filter would fall into one set of the cache.
+/// Bytes between the elements of the transformed filters of some channels. Without the cache line
+/// more, all elements of a filter would fall into one set of the cache.
 fn filter_element(channels: usize, lanes: usize) -> i64 {
     (channels * lanes + 16) as i64 * F32
 }
@@ -64,8 +66,9 @@ fn filter_buffer(form: &Tiling, channels: usize, lanes: usize) -> i64 {
     aligned(filter_element(channels, lanes) * form.elements() as i64)
 }
 
-/// Input channels of a stretch: so many that the core's cache holds two stretches' filters beside all else. It does not
-/// depend on how many images and outputs are computed together, for it decides where sums are rounded.
+/// Input channels of a stretch: so many that the core's cache holds two stretches' filters beside
+/// all else. It does not depend on how many images and outputs are computed together, for it
+/// decides where sums are rounded.
 fn channels_together(form: &Tiling, machine: &Machine) -> usize {
     let channel = form.elements() * 16 * F32 as usize;
     let fitting = machine.cache_bytes / 24 / channel / 16 * 16;
@@ -123,8 +126,9 @@ pub(super) fn lower(
     Ok(vec![first, groups.map(piece).collect::<Result<_, _>>()?])
 }
 
-/// The input transform and the energies of the same pixels, a row of tiles and some channels a chunk. Each writes the
-/// energies of some of its rows: those of all channels, which its neighbours have brought near.
+/// The input transform and the energies of the same pixels, a row of tiles and some channels a
+/// chunk. Each writes the energies of some of its rows: those of all channels, which its neighbours
+/// have brought near.
 fn inputs(
     layer: &TiledConv<'_>,
     scratch: i64,
@@ -148,7 +152,8 @@ fn inputs(
         let (levels, kernel) = layer.input_call(class, values, outer, sink)?;
         let mut piece = levels.piece(kernel, &[]);
         let [.., cuts] = piece.chunks[..] else { return Ok(piece) };
-        // Where rows of tiles overlap, the later one has the pixels; the last one has all of its own.
+        // Where rows of tiles overlap, the later one has the pixels; the last one has all of its
+        // own.
         let is_last = class.first + class.count == form.tiles[0];
         let rows = if is_last { class.rows } else { m };
         let per = rows.div_ceil(cuts as usize);
@@ -189,8 +194,9 @@ struct Parts<'a> {
     groups: OutputGroups,
     /// Input channels of a stretch.
     channels: usize,
-    /// Offsets among the packed constants of all filters and of the first group's, of the transformed inputs in the
-    /// arena, and of the products in the thread's memory, which starts with the transformed filters of two stretches.
+    /// Offsets among the packed constants of all filters and of the first group's, of the
+    /// transformed inputs in the arena, and of the products in the thread's memory, which starts
+    /// with the transformed filters of two stretches.
     plain: i64,
     filters: i64,
     scratch: i64,
@@ -198,8 +204,8 @@ struct Parts<'a> {
     guard: &'a Guard,
 }
 
-/// A stretch of the reduction: `channels` input channels from channel `first` on, whose transformed filters lie at
-/// `buffer` in the thread's memory.
+/// A stretch of the reduction: `channels` input channels from channel `first` on, whose transformed
+/// filters lie at `buffer` in the thread's memory.
 #[derive(Clone, Copy)]
 struct Stretch {
     first: usize,
@@ -447,8 +453,8 @@ impl Parts<'_> {
         Ok(Item::Repeat { count: self.images as u32, items })
     }
 
-    /// Adds the levels outside of an image's rows. What is read is `source` bytes further in the next image, and its
-    /// constants are `constants` bytes further in the next group of outputs.
+    /// Adds the levels outside of an image's rows. What is read is `source` bytes further in the
+    /// next image, and its constants are `constants` bytes further in the next group of outputs.
     fn images(
         &self,
         levels: &mut Levels<4>,
@@ -463,8 +469,8 @@ impl Parts<'_> {
     }
 }
 
-/// Lines of transformed filters that are read for each line of filters as they stand: reading the former brings near
-/// the latter, so that the next part's are there when its turn comes.
+/// Lines of transformed filters that are read for each line of filters as they stand: reading the
+/// former brings near the latter, so that the next part's are there when its turn comes.
 fn lines_per_line(form: &Tiling, micro: &Micro) -> usize {
     let turns: usize = micro.tiles.iter().map(|run| run.count).sum();
     (form.elements() * turns / (TAPS * TAPS)).max(1)

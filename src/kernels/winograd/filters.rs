@@ -10,8 +10,8 @@ const LANES: usize = 16;
 /// One number for each output of a panel; arithmetic on it runs on whole vectors.
 type Lanes = [f64; LANES];
 
-/// Writes the transformed filters `G g G^T`, computed in f64: for each block of `lanes` outputs and each element of the
-/// tile a panel of the matrix product. `lanes` is a multiple of 16.
+/// Writes the transformed filters `G g G^T`, computed in f64: for each block of `lanes` outputs and
+/// each element of the tile a panel of the matrix product. `lanes` is a multiple of 16.
 pub(super) fn fill(transforms: &Transforms, weights: &Weights, lanes: usize, out: &mut [f32]) {
     let n = transforms.inputs();
     let parts = Part::of(&transforms.filter);
@@ -57,8 +57,8 @@ enum Part {
     Single { tap: usize, weight: f64 },
     /// Any other row.
     Sum([f64; TAPS]),
-    /// A row, and behind it the one of the opposite point: the same but for the sign of the middle weight. So the
-    /// products are shared, and both sums are what they are alone.
+    /// A row, and behind it the one of the opposite point: the same but for the sign of the middle
+    /// weight. So the products are shared, and both sums are what they are alone.
     Opposite([f64; TAPS]),
 }
 

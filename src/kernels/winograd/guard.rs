@@ -1,10 +1,11 @@
 //! Rows of tiles whose values are too far apart for a transform are computed directly.
 //!
-//! Every image and every row of tiles has a word in the thread's memory, which a [check](super::energy) writes. The
-//! output transform runs where it is zero; where it is not, a direct convolution of the same rows does, on the filters
-//! as they stand ([`plain`](super::plain)) and on a copy of the rows in which the channels of a pixel are consecutive.
-//! What decides is one image's and one row's own, so results depend neither on how chunks are cut nor on the place in
-//! a batch.
+//! Every image and every row of tiles has a word in the thread's memory, which a
+//! [check](super::energy) writes. The output transform runs where it is zero; where it is not, a
+//! direct convolution of the same rows does, on the filters as they stand ([`plain`](super::plain))
+//! and on a copy of the rows in which the channels of a pixel are consecutive. What decides is one
+//! image's and one row's own, so results depend neither on how chunks are cut nor on the place in a
+//! batch.
 
 use crate::codegen::region::{Address, Base, Extent, Item, Word};
 use crate::codegen::vir::Target;
@@ -41,8 +42,8 @@ impl Tiling {
 }
 
 impl Guard {
-    /// Words of `count` rows of tiles, the first of them row `first_row`, and copied rows, from `start` on in the
-    /// thread's memory, which is asked for.
+    /// Words of `count` rows of tiles, the first of them row `first_row`, and copied rows, from
+    /// `start` on in the thread's memory, which is asked for.
     pub(super) fn new(
         form: &Tiling,
         start: i64,
@@ -65,8 +66,8 @@ impl Guard {
         self.words + (class.first - self.first_row) as i64 * Word::BYTES
     }
 
-    /// `items` for each row of a class whose word is as asked for; `inside` are the levels of repeats between the
-    /// guard's outer levels and the rows.
+    /// `items` for each row of a class whose word is as asked for; `inside` are the levels of
+    /// repeats between the guard's outer levels and the rows.
     pub(super) fn each_row(&self, class: Class, inside: usize, is: Word, items: Vec<Item>) -> Item {
         let strides =
             self.outer.iter().copied().chain(vec![0; inside]).chain([Word::BYTES]).collect();
@@ -76,8 +77,8 @@ impl Guard {
 }
 
 impl TiledConv<'_> {
-    /// The check of all rows of a class, whose rows of energies begin at `energies`. `outer` adds the levels outside: strides
-    /// of energies and words.
+    /// The check of all rows of a class, whose rows of energies begin at `energies`. `outer` adds
+    /// the levels outside: strides of energies and words.
     pub(super) fn check_call(
         &self,
         class: Class,
@@ -98,8 +99,8 @@ impl TiledConv<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// The energies of rows that windows see, from row `first` on, to rows of energies from `energies` on. `outer` adds all levels: strides of
-    /// image, gains and energies.
+    /// The energies of rows that windows see, from row `first` on, to rows of energies from
+    /// `energies` on. `outer` adds all levels: strides of image, gains and energies.
     pub(super) fn energy_call(
         &self,
         first: usize,
@@ -135,7 +136,8 @@ pub(super) struct Direct<'a> {
 }
 
 impl Direct<'_> {
-    /// The copy of a row of tiles. `outer` adds the levels outside of rows: strides of image and copy.
+    /// The copy of a row of tiles. `outer` adds the levels outside of rows: strides of image and
+    /// copy.
     pub(super) fn copy(
         &self,
         class: Class,
@@ -162,8 +164,9 @@ impl Direct<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// The products of a copied row of tiles with all filters of some groups of outputs. `outer` adds the levels
-    /// outside of rows: strides of copy, filters, result and residual; `inner` those over groups.
+    /// The products of a copied row of tiles with all filters of some groups of outputs. `outer`
+    /// adds the levels outside of rows: strides of copy, filters, result and residual; `inner`
+    /// those over groups.
     pub(super) fn products(
         &self,
         class: Class,

@@ -7,7 +7,8 @@ use super::matrices::Matrix;
 /// Registers that a product takes beside its inputs, its results and what its caller holds.
 const TEMPORARIES: usize = 12;
 
-/// Coefficients that stay in registers for the length of a program, as far as there are registers for them.
+/// Coefficients that stay in registers for the length of a program, as far as there are registers
+/// for them.
 pub(super) struct Constants {
     held: Vec<(f32, V)>,
 }
@@ -47,7 +48,8 @@ impl Constants {
 pub(super) enum Group {
     /// One row.
     One(Vec<f64>),
-    /// Two rows that differ in signs only: their sum and difference are `same + opposite` and `same - opposite`.
+    /// Two rows that differ in signs only: their sum and difference are `same + opposite` and
+    /// `same - opposite`.
     Mirrored {
         /// What the rows have in common.
         same: Vec<f64>,
@@ -113,8 +115,8 @@ impl Group {
     }
 }
 
-/// Splits two rows into what they have in common and what they have with opposite signs; `None` if they differ
-/// otherwise, or if one part would be empty.
+/// Splits two rows into what they have in common and what they have with opposite signs; `None` if
+/// they differ otherwise, or if one part would be empty.
 fn mirrored(first: &[f64], second: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
     let pick = |sign: f64| -> Vec<f64> {
         first.iter().zip(second).map(|(&a, &b)| if a == sign * b { a } else { 0.0 }).collect()
@@ -156,15 +158,16 @@ fn add_term(b: &mut Builder, constants: &Constants, dst: V, c: f32, value: V) {
 
 /// A matrix behind sums and differences of neighbouring inputs.
 pub(super) struct Folded {
-    /// The first of each pair of inputs that is replaced by their sum, the second by their difference.
+    /// The first of each pair of inputs that is replaced by their sum, the second by their
+    /// difference.
     pub(super) pairs: Vec<usize>,
     /// What is multiplied with the result.
     pub(super) matrix: Matrix,
 }
 
 impl Folded {
-    /// Folds neighbouring columns that differ in signs only: their coefficients are multiplied with a sum or a
-    /// difference then, once instead of twice. Only the first `present` columns count.
+    /// Folds neighbouring columns that differ in signs only: their coefficients are multiplied with
+    /// a sum or a difference then, once instead of twice. Only the first `present` columns count.
     pub(super) fn of(matrix: &Matrix, present: usize) -> Self {
         let matrix: Matrix = matrix.iter().map(|row| row[..present].to_vec()).collect();
         let mut folded = Folded { pairs: Vec::new(), matrix: matrix.clone() };

@@ -1,9 +1,11 @@
-//! The transforms of Winograd's minimal filtering, from interpolation points, in exact rational arithmetic.
+//! The transforms of Winograd's minimal filtering, from interpolation points, in exact rational
+//! arithmetic.
 //!
-//! `F(m, 3)` computes m outputs of a filter of three taps with m + 2 multiplications: `y = A^T ((G g) * (B^T d))`.
-//! It is the transpose of Toom and Cook's polynomial product: `A` and `G` evaluate at the points and at infinity, `B`
-//! interpolates (Winograd, "Arithmetic Complexity of Computations", 1980; Barabasz et al., "Error Analysis and
-//! Improving the Accuracy of Winograd Convolution for DNNs", 2020, sections 2 and 5).
+//! `F(m, 3)` computes m outputs of a filter of three taps with m + 2 multiplications:
+//! `y = A^T ((G g) * (B^T d))`. It is the transpose of Toom and Cook's polynomial product: `A` and
+//! `G` evaluate at the points and at infinity, `B` interpolates (Winograd, "Arithmetic Complexity
+//! of Computations", 1980; Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd
+//! Convolution for DNNs", 2020, sections 2 and 5).
 
 /// A fraction in lowest terms with a positive denominator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +55,8 @@ pub const TAPS: usize = 3;
 /// A matrix in rows.
 pub type Matrix = Vec<Vec<f64>>;
 
-/// The transforms of `F(m, 3)`. What the interpolation divides by stands in the output's matrix, which leaves the
-/// filter's with few operations: it is applied while the network runs.
+/// The transforms of `F(m, 3)`. What the interpolation divides by stands in the output's matrix,
+/// which leaves the filter's with few operations: it is applied while the network runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transforms {
     /// Outputs of a tile along one axis.
@@ -73,8 +75,8 @@ impl Transforms {
         Transforms::new(&[(0, 1), (1, 1), (-1, 1)])
     }
 
-    /// `F(4, 3)` with the points 0, ±3/4, ±3/2: half the rounding error of the textbook's 0, ±1, ±2, and all
-    /// coefficients but the output's are exact in f32.
+    /// `F(4, 3)` with the points 0, ±3/4, ±3/2: half the rounding error of the textbook's 0, ±1,
+    /// ±2, and all coefficients but the output's are exact in f32.
     pub fn f4() -> Self {
         Transforms::new(&[(0, 1), (3, 4), (-3, 4), (3, 2), (-3, 2)])
     }

@@ -1,7 +1,8 @@
-//! Winograd's minimal filtering for 3x3 convolutions of stride 1 (Lavin and Gray, "Fast Algorithms for Convolutional
-//! Neural Networks", 2016): transform the input tile by tile, multiply matrices, transform back.
+//! Winograd's minimal filtering for 3x3 convolutions of stride 1 (Lavin and Gray, "Fast Algorithms
+//! for Convolutional Neural Networks", 2016): transform the input tile by tile, multiply matrices,
+//! transform back.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`matrices`] | the transforms, from interpolation points |
 //! | `plan` | the algorithm among the others |
@@ -15,8 +16,8 @@
 //! | `linear` | small constant matrices times registers |
 //! | `filters` | filters transformed when the network is compiled |
 //!
-//! Transformed inputs are `V[element][tile][channel]`, products `M[block][element][tile][16]`. The products are those
-//! of [`conv`](super::conv).
+//! Transformed inputs are `V[element][tile][channel]`, products `M[block][element][tile][16]`. The
+//! products are those of [`conv`](super::conv).
 
 use resnetc_ir::op::Conv;
 
@@ -70,9 +71,11 @@ impl Tile {
 /// What is done together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Schedule {
-    /// A few rows of tiles at a time: input transform, products of all outputs, output transform, by one thread.
+    /// A few rows of tiles at a time: input transform, products of all outputs, output transform,
+    /// by one thread.
     TileBlocks,
-    /// All inputs are transformed; then a few outputs at a time: filter transform, products, output transform.
+    /// All inputs are transformed; then a few outputs at a time: filter transform, products, output
+    /// transform.
     FilterBlocks,
 }
 
@@ -170,8 +173,8 @@ impl Tiling {
         self.outputs.div_ceil(16)
     }
 
-    /// Bytes from a transformed input tile to the next: its channels, and a cache line that keeps tiles out of each
-    /// other's cache sets.
+    /// Bytes from a transformed input tile to the next: its channels, and a cache line that keeps
+    /// tiles out of each other's cache sets.
     fn value_tile(&self) -> i64 {
         (self.inputs.next_multiple_of(16) as i64 + 16) * F32
     }
@@ -191,7 +194,8 @@ impl Tiling {
         self.product_element(tiles) * self.elements() as i64
     }
 
-    /// The rows of tiles `first..first + count`, by how many rows of each exist; `beyond` rows more are asked for.
+    /// The rows of tiles `first..first + count`, by how many rows of each exist; `beyond` rows more
+    /// are asked for.
     fn classes(&self, first: usize, count: usize, beyond: usize) -> Vec<Class> {
         classes(self.transforms.outputs, self.size[0], first..first + count, beyond)
     }
@@ -243,7 +247,8 @@ struct TileMemory {
 }
 
 impl TileMemory {
-    /// The first element of the first tile of a class, where neighbouring tiles are `tile` bytes apart.
+    /// The first element of the first tile of a class, where neighbouring tiles are `tile` bytes
+    /// apart.
     fn start(&self, class: Class, columns: usize, tile: i64) -> Pointer {
         let before = (class.first - self.first_row) * columns;
         Pointer::new(self.base, self.offset + before as i64 * tile)
@@ -298,7 +303,8 @@ impl TiledConv<'_> {
         (src, start(self.operands.src.origin(), src, &self.conv.window))
     }
 
-    /// The input transform of rows of tiles. `outer` adds the levels outside: strides of image and tiles.
+    /// The input transform of rows of tiles. `outer` adds the levels outside: strides of image and
+    /// tiles.
     fn input_call(
         &self,
         class: Class,
@@ -337,9 +343,10 @@ impl TiledConv<'_> {
         [m * src.row, form.tiles[1] as i64 * form.value_tile()]
     }
 
-    /// The output transform of rows of tiles, for 16 outputs at a time, the first of them block `block`; `reads` is what
-    /// is added to them. `outer` adds the levels outside of the rows, with strides of products, biases, result and
-    /// residual; the rows are a repeat; `inner` adds the levels inside.
+    /// The output transform of rows of tiles, for 16 outputs at a time, the first of them block
+    /// `block`; `reads` is what is added to them. `outer` adds the levels outside of the rows, with
+    /// strides of products, biases, result and residual; the rows are a repeat; `inner` adds the
+    /// levels inside.
     fn output_call(
         &self,
         class: Class,

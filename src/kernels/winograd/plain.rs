@@ -5,8 +5,8 @@ use crate::kernels::conv::pack::{self, Part, Weights};
 use super::Tiling;
 use super::matrices::TAPS;
 
-/// Gains are at least this, so that values whose transforms would overflow have an energy that is no number, whatever
-/// the filters make of them.
+/// Gains are at least this, so that values whose transforms would overflow have an energy that is
+/// not a number, whatever the filters make of them.
 const LEAST_GAIN: f32 = 1.0 / (1u64 << 40) as f32;
 
 impl Tiling {
@@ -37,7 +37,8 @@ impl Tiling {
         }
         let all = gains.iter().copied().fold(0.0, greatest);
         for gain in &mut gains[..self.inputs] {
-            // Filters of nothing but zeros make nothing of any channel; what is no number makes no number of all.
+            // Filters of nothing but zeros make nothing of any channel; what is not a number makes
+            // no number of all.
             let relative = if all == 0.0 { 1.0 } else { (*gain / all).sqrt() };
             *gain = greatest(relative, LEAST_GAIN);
         }
@@ -57,7 +58,7 @@ fn most(filters: &[f32], lanes: usize) -> f32 {
 /// The most outputs of a panel.
 const MOST_LANES: usize = 64;
 
-/// The greater, or what is no number.
+/// The greater, or what is not a number.
 fn greatest(a: f32, b: f32) -> f32 {
     if a <= b || b.is_nan() { b } else { a }
 }

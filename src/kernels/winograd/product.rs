@@ -1,5 +1,5 @@
-//! The matrix products: one for each element of the tile, of tiles times input channels with input channels times
-//! outputs.
+//! The matrix products: one for each element of the tile, of tiles times input channels with input
+//! channels times outputs.
 
 use crate::codegen::vir::Target;
 use crate::kernels::conv::budget::widest_tile;
@@ -11,8 +11,8 @@ use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::Tiling;
 
-/// How many vectors of outputs a product computes at a time: as few as keep the multiply-add pipes busy with `tiles`
-/// tiles, and so many that they divide the outputs.
+/// How many vectors of outputs a product computes at a time: as few as keep the multiply-add pipes
+/// busy with `tiles` tiles, and so many that they divide the outputs.
 pub(super) fn vectors(form: &Tiling, tiles: usize, target: Target) -> usize {
     let block = (16 / target.lanes).max(1);
     let candidates = [block, 2 * block, 4 * block];

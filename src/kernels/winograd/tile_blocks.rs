@@ -1,6 +1,6 @@
-//! Block by block of tiles: a chunk is a few rows of tiles, which one thread transforms, multiplies with all filters
-//! and transforms back, in memory of its own that its caches hold. The filters are transformed when the network is
-//! compiled; each chunk reads all of them.
+//! Block by block of tiles: a chunk is a few rows of tiles, which one thread transforms, multiplies
+//! with all filters and transforms back, in memory of its own that its caches hold. The filters are
+//! transformed when the network is compiled; each chunk reads all of them.
 
 use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::codegen::vir::Target;
@@ -14,7 +14,8 @@ use super::matrices::TAPS;
 use super::product::{TileProducts, step_cost, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filters};
 
-/// Rows of tiles of which all blocks look the same: `count` blocks of `rows` rows, from row `first` on.
+/// Rows of tiles of which all blocks look the same: `count` blocks of `rows` rows, from row `first`
+/// on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Blocks {
     first: usize,
@@ -22,12 +23,12 @@ struct Blocks {
     count: usize,
 }
 
-/// Half cycles that a block costs beside its products, for each input channel and 16 outputs: filters come from the
-/// second or third cache, once for each block.
+/// Half cycles that a block costs beside its products, for each input channel and 16 outputs:
+/// filters come from the second or third cache, once for each block.
 const FILTER_COST: f64 = 4.0;
 
-/// Rows of tiles in a block, and the modelled cost of the products: half cycles for one input channel and 16 outputs, of
-/// the thread that has most to do.
+/// Rows of tiles in a block, and the modelled cost of the products: half cycles for one input
+/// channel and 16 outputs, of the thread that has most to do.
 pub(super) fn block_rows(form: &Tiling, machine: &Machine) -> (usize, f64) {
     let bytes = |rows: usize| {
         let tiles = rows * form.tiles[1];
@@ -74,7 +75,8 @@ pub(super) fn lower(
         .collect()
 }
 
-/// The blocks of an image. The last differs where it has fewer rows, or rows that exist in part only.
+/// The blocks of an image. The last differs where it has fewer rows, or rows that exist in part
+/// only.
 fn blocks(form: &Tiling, rows: usize) -> Vec<Blocks> {
     let full = form.size[0] / form.transforms.outputs / rows;
     let mut blocks = Vec::new();
@@ -93,7 +95,8 @@ struct Parts<'a> {
     blocks: Blocks,
     /// Vectors of outputs in a group.
     vectors: usize,
-    /// Offsets among the packed constants: of the transformed filters, of those as they stand, of the gains and the biases.
+    /// Offsets among the packed constants: of the transformed filters, of those as they stand, of
+    /// the gains and the biases.
     filters: i64,
     plain: i64,
     gains: i64,

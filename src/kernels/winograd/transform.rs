@@ -1,6 +1,8 @@
-//! The transforms as vector programs: a small constant matrix applied to the columns, then to the rows of a tile.
+//! The transforms as vector programs: a small constant matrix applied to the columns, then to the
+//! rows of a tile.
 //!
-//! Between the two passes the tile lies where its result will: there are not enough registers for all of it.
+//! Between the two passes the tile lies where its result will: there are not enough registers for
+//! all of it.
 
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::epilogue::{Epilogue, Growing};
@@ -18,7 +20,8 @@ pub struct Run {
     pub columns: usize,
 }
 
-/// One row of tiles. Everything that determines the code, but for which of the two transforms it is.
+/// One row of tiles. Everything that determines the code, but for which of the two transforms it
+/// is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TileRow {
     /// The machine.
@@ -54,8 +57,8 @@ pub struct AddedTile {
 const PIXEL: i64 = 64;
 
 impl TileRow {
-    /// Image to transformed tiles, for 16 channels. Arguments: the first tile's first pixel, the first tile's first
-    /// element.
+    /// Image to transformed tiles, for 16 channels. Arguments: the first tile's first pixel, the
+    /// first tile's first element.
     ///
     /// # Errors
     /// If it does not fit the target's registers.
@@ -85,8 +88,9 @@ impl TileRow {
         b.finish()
     }
 
-    /// Transformed tiles to image, for 16 channels. Arguments: the first tile's first element, bias, the first
-    /// tile's first pixel in the result, and in the residual. The transformed tiles are overwritten.
+    /// Transformed tiles to image, for 16 channels. Arguments: the first tile's first element,
+    /// bias, the first tile's first pixel in the result, and in the residual. The transformed tiles
+    /// are overwritten.
     ///
     /// # Errors
     /// If it does not fit the target's registers.
@@ -138,7 +142,8 @@ impl TileRow {
         b.finish()
     }
 
-    /// Runs `body(columns, lane offset)` for every tile and every vector of the 16 channels, with `walks` moved along.
+    /// Runs `body(columns, lane offset)` for every tile and every vector of the 16 channels, with
+    /// `walks` moved along.
     fn each_tile(
         &self,
         b: &mut Builder,
@@ -159,8 +164,8 @@ impl TileRow {
         at(base, index as i64 * self.element + lane)
     }
 
-    /// Multiplies the matrix with a vector of which the first `present` elements exist, and hands each row's product
-    /// on in a register that is the caller's for the moment.
+    /// Multiplies the matrix with a vector of which the first `present` elements exist, and hands
+    /// each row's product on in a register that is the caller's for the moment.
     fn apply(
         &self,
         b: &mut Builder,

@@ -12,7 +12,8 @@ use crate::passes::permute::{
     compose, inverse, is_identity, keeps_order, permuted, permuted_shape,
 };
 
-/// A region, and how its values would be computed instead: each value `v` as `transpose(v', perm)` of a new `v'`.
+/// A region, and how its values would be computed instead: each value `v` as `transpose(v', perm)`
+/// of a new `v'`.
 pub(super) struct Region<'g> {
     graph: &'g Graph,
     perm: Vec<usize>,
@@ -28,7 +29,8 @@ enum Source {
     Merges(NodeId, Vec<usize>),
     /// As it is, but its transpose is there already, for someone else.
     Exists(NodeId),
-    /// As it is: needs a transpose. So does a transpose of a value of the region, which is computed before it.
+    /// As it is: needs a transpose. So does a transpose of a value of the region, which is computed
+    /// before it.
     Opaque,
 }
 
@@ -36,7 +38,8 @@ enum Source {
 enum Use {
     /// By a transpose; what is left of it behind the new value.
     Transpose(NodeId, Vec<usize>),
-    /// By a mean that works on the new value as well, followed by a transpose of the axes that are left.
+    /// By a mean that works on the new value as well, followed by a transpose of the axes that are
+    /// left.
     Mean(NodeId, Box<Op>, Vec<usize>),
     /// By something that wants the old order, the region itself behind a transpose among it.
     Opaque,
@@ -240,8 +243,8 @@ impl<'g> Region<'g> {
         }
     }
 
-    /// Whether a value is a transpose of a value of the region, or of such a transpose: what it is computed from goes
-    /// when the region is moved.
+    /// Whether a value is a transpose of a value of the region, or of such a transpose: what it is
+    /// computed from goes when the region is moved.
     fn leads_back(&self, value: NodeId) -> bool {
         let transposed = |value: NodeId| match self.graph.node(value).op {
             Op::Transpose { .. } => self.graph.operand(value, 0),
@@ -294,7 +297,8 @@ fn elements_moved(shape: &[usize], perm: &[usize]) -> usize {
     if keeps_order(shape, perm) { 0 } else { shape.iter().product() }
 }
 
-/// The mean of `transpose(x, perm)` as a mean of `x`, and the permutation of the axes that it leaves.
+/// The mean of `transpose(x, perm)` as a mean of `x`, and the permutation of the axes that it
+/// leaves.
 pub(super) fn absorbed(op: &Op, perm: &[usize]) -> Option<(Op, Vec<usize>)> {
     let Op::ReduceMean { axes, keep_dims: false } = op else {
         return None;
@@ -324,7 +328,8 @@ fn works_in_any_order(graph: &Graph, node: NodeId, rank: usize) -> bool {
     operands.iter().all(fits) && operands.iter().any(|&o| graph.constant_of(o).is_none())
 }
 
-/// The operator on values `v'` that computes what `op` computes on `transpose(v', perm)`, transposed back.
+/// The operator on values `v'` that computes what `op` computes on `transpose(v', perm)`,
+/// transposed back.
 fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
     Some(match op {
         Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Convert { .. } | Op::Identity => op.clone(),
@@ -341,7 +346,8 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
             axes.sort_unstable();
             Op::ReduceMean { axes, keep_dims: true }
         }
-        // Those of pictures know which axes are height and width, the others have an order of axes of their own.
+        // Those of images know which axes are height and width, the others have an order of axes of
+        // their own.
         Op::Input
         | Op::Constant(_)
         | Op::Conv(_)

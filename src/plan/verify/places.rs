@@ -72,7 +72,8 @@ fn taken(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanE
     if stays { None } else { moved }
 }
 
-/// Whether every element of two values that have the same elements in the same order lies at the same byte.
+/// Whether every element of two values that have the same elements in the same order lies at the
+/// same byte.
 fn is_same(from: &Geometry, to: &Geometry) -> bool {
     from.halo == to.halo
         && match (from.ty.layout, to.ty.layout) {
@@ -82,7 +83,8 @@ fn is_same(from: &Geometry, to: &Geometry) -> bool {
         }
 }
 
-/// Whether an operator reads an element of an operand for no other element of its result than the one at that place.
+/// Whether an operator reads an element of an operand for no other element of its result than the
+/// one at that place.
 fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
     let reads = graph.operands(node);
     match &graph.node(node).op {
@@ -153,15 +155,15 @@ fn stays_inside(graph: &Graph, plan: &Plan, node: NodeId, operand: NodeId, windo
         && stays(1, columns, window.pads.left, halo.left, halo.right)
 }
 
-/// Products of matrices, reductions and reshapes run through memory as if there were no borders: none of their operands, or
-/// their result at least, may have one.
+/// Products of matrices, reductions and reshapes run through memory as if there were no borders:
+/// none of their operands, or their result at least, may have one.
 fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanError> {
     let node = step.node;
     let image = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
     let takes_for_dense = match graph.node(node).op {
         Op::MatMul => graph.operands(node).into_iter().chain([node]).collect(),
         Op::ReduceMean { .. } | Op::ReduceMax { .. } => vec![node],
-        // A image that is only called another shape is copied as a image.
+        // An image that is only called another shape is copied as an image.
         Op::Reshape { .. } if !step.is_view => {
             let is_same = graph.operand(node, 0).and_then(|from| image(&from)) == image(&node);
             if is_same { Vec::new() } else { vec![node] }

@@ -17,7 +17,7 @@ impl Builder {
     }
 
     pub(super) fn identity_block(&mut self) {
-        let [_, c, _, _] = self.picture();
+        let [_, c, _, _] = self.image();
         let start = self.current;
         for _ in 0..self.dice.between(1, 2) {
             let (window, bias) = (self.same_window(1), self.dice.coin());
@@ -30,7 +30,7 @@ impl Builder {
     }
 
     pub(super) fn projection_block(&mut self) {
-        self.picture();
+        self.image();
         let start = self.current;
         let (filters, stride) = (self.dice.between(1, 20), self.dice.between(1, 2));
         let window = self.same_window(stride);
@@ -47,7 +47,7 @@ impl Builder {
 
     /// A shortcut that takes every second pixel, or so, and has zeros for the missing channels.
     pub(super) fn option_a_block(&mut self) {
-        let [_, c, _, _] = self.picture();
+        let [_, c, _, _] = self.image();
         let start = self.current;
         let (front, back) = (self.dice.between(0, 4), self.dice.between(0, 4));
         let stride = self.dice.between(1, 3);
@@ -94,13 +94,13 @@ impl Builder {
 
     /// So many channels of zeros, as large as the current value.
     fn zeros(&mut self, channels: usize) -> Option<NodeId> {
-        let [n, _, h, w] = self.picture();
+        let [n, _, h, w] = self.image();
         let zeros = Tensor::new([n, channels, h, w], vec![0.0; n * channels * h * w]);
         (channels > 0).then(|| self.graph.constant("zeros", zeros.expect("as many elements")))
     }
 
     pub(super) fn pre_activation(&mut self) {
-        let [_, c, _, _] = self.picture();
+        let [_, c, _, _] = self.image();
         let start = self.current;
         self.batch_norm();
         self.apply(Op::Unary(Unary::Relu), &[]);

@@ -69,7 +69,7 @@ impl Builder {
 
     fn integer_conv(&mut self) {
         self.bytes();
-        let [_, c, h, w] = self.picture();
+        let [_, c, h, w] = self.image();
         let filters = self.dice.between(1, 20);
         let window = match self.dice.coin() {
             true => self.same_window(1),
@@ -167,7 +167,7 @@ impl Builder {
         self.apply(Op::Binary(op), &[other]);
     }
 
-    /// Explicit padding, of a picture often such as a convolution could do itself.
+    /// Explicit padding, of an image often such as a convolution could do itself.
     fn integer_pad(&mut self) {
         let mut extents = vec![0; self.shape().len()];
         let last = extents.len();
@@ -182,7 +182,7 @@ impl Builder {
 
     fn integer_top(&mut self) {
         if self.shape().is_empty() {
-            self.picture();
+            self.image();
         }
         let axis = self.dice.between(0, self.shape().len() - 1);
         let k = self.dice.between(1, self.shape()[axis]);
@@ -195,7 +195,7 @@ impl Builder {
     }
 
     fn integer_max(&mut self) {
-        let [_, _, h, w] = self.picture();
+        let [_, _, h, w] = self.image();
         match self.dice.coin() {
             true => self.apply(Op::ReduceMax { axes: vec![2, 3], keep_dims: true }, &[]),
             false => {
@@ -207,7 +207,7 @@ impl Builder {
 
     /// A detour between two transposes that cancel.
     fn channels_last_integers(&mut self) {
-        self.picture();
+        self.image();
         self.apply(Op::Transpose { perm: vec![0, 2, 3, 1] }, &[]);
         match self.dice.coin() {
             true => self.integer_unary(),

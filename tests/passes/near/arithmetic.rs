@@ -5,12 +5,13 @@ use resnetc_ir::{NodeId, Op};
 
 use super::Near;
 
-/// A convolution or a matrix product, with or without what keeps arithmetic from folding into it; or a plain value.
+/// A convolution or a matrix product, with or without what keeps arithmetic from folding into it;
+/// or a plain value.
 fn sum(near: &mut Near) -> Option<NodeId> {
     match near.dice.between(0, 5) {
         0 => gemm(near),
         1 => {
-            let x = near.picture();
+            let x = near.image();
             near.source(x)
         }
         _ => conv(near),
@@ -18,7 +19,7 @@ fn sum(near: &mut Near) -> Option<NodeId> {
 }
 
 fn conv(near: &mut Near) -> Option<NodeId> {
-    let x = near.picture();
+    let x = near.image();
     let [n, c, h, w] = near.shape(x)[..] else { return None };
     let filters = near.dice.between(1, 4);
     let window = Window::square(1, 1, 0);
@@ -102,7 +103,8 @@ fn activation(near: &mut Near, value: NodeId) -> Option<NodeId> {
     near.add(Op::Unary(unary), &[value])
 }
 
-/// An operator of the value and a constant: of each channel, of all, of each pixel, or one that makes it larger.
+/// An operator of the value and a constant: of each channel, of all, of each pixel, or one that
+/// makes it larger.
 fn with_constant(near: &mut Near, value: NodeId) -> Option<NodeId> {
     let shape = near.shape(value);
     let mut of = vec![1; shape.len()];
@@ -153,7 +155,7 @@ pub(super) fn product(near: &mut Near) -> Option<()> {
 
 /// Products of a large value and two others, in any order.
 pub(super) fn scales(near: &mut Near) -> Option<()> {
-    let mut large = near.picture();
+    let mut large = near.image();
     let shape = near.shape(large);
     if near.one_of(4) {
         // As small as a factor may be: the whole comes of both.

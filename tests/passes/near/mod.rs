@@ -1,7 +1,8 @@
-//! Graphs around the pattern of each pass, in which any of its conditions may fail: what comes out must mean the same.
+//! Graphs around the pattern of each pass, in which any of its conditions may fail: what comes out
+//! must mean the same.
 //!
-//! Random networks hardly ever meet a condition that takes three rare operators in a row. Here every graph is nearly
-//! the pattern, and each part of it is now and then another one.
+//! Random networks hardly ever meet a condition that takes three rare operators in a row. Here
+//! every graph is nearly the pattern, and each part of it is now and then another one.
 
 use std::cell::Cell;
 use std::env;
@@ -113,7 +114,7 @@ impl Near {
         self.graph.input(format!("x{}", self.graph.len()), shape)
     }
 
-    fn picture(&mut self) -> NodeId {
+    fn image(&mut self) -> NodeId {
         let shape =
             [(1, 2), (1, 4), (2, 6), (2, 6)].map(|(low, high)| self.dice.between(low, high));
         self.input(&shape)
@@ -129,7 +130,8 @@ impl Near {
         self.graph.constant("", tensor)
     }
 
-    /// A constant, or now and then a value of the same shape that is none, or a constant with one odd element.
+    /// A constant, or now and then a value of the same shape that is none, or a constant with one
+    /// odd element.
     fn parameter(&mut self, shape: &[usize], odd: f32) -> NodeId {
         match self.dice.between(0, 15) {
             0 => self.input(shape),
@@ -148,7 +150,7 @@ impl Near {
         if self.one_of(5) { self.dice.activation() } else { Activation::None }
     }
 
-    /// What a picture went through: nothing, or a function with or without negative results.
+    /// What an image went through: nothing, or a function with or without negative results.
     fn source(&mut self, x: NodeId) -> Option<NodeId> {
         let lo = self.dice.pick(&[-0.5, -0.5, 0.0, 0.25]);
         let hi = self.dice.pick(&[-0.25, 0.5, 0.5, 3.0]);
@@ -186,7 +188,8 @@ fn check(pass: &Pass, near: &mut Near) -> Result<bool, TestCaseError> {
         }
         let most = greatest(&want.data);
         for (i, (&want, &got)) in want.data.iter().zip(&got.data).enumerate() {
-            // A constant that a pass leaves to be computed may be beyond what f32 holds; so is the result then.
+            // A constant that a pass leaves to be computed may be beyond what f32 holds; so is the
+            // result then.
             let [want, got] = [want, got]
                 .map(|x| if (x as f32).is_infinite() { x.signum() * f64::INFINITY } else { x });
             let allowed = match pass.name {

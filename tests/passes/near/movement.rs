@@ -7,7 +7,7 @@ use super::Near;
 
 /// Operators between two transposes, which may undo each other.
 pub(super) fn transposed(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let perms: [&[usize]; 3] = [&[0, 2, 3, 1], &[0, 3, 1, 2], &[0, 1, 3, 2]];
     let perm = near.dice.pick(&perms).to_vec();
     let value = near.add(Op::Transpose { perm: perm.clone() }, &[x])?;
@@ -35,9 +35,10 @@ pub(super) fn transposed(near: &mut Near) -> Option<()> {
     near.end(value)
 }
 
-/// Two operators that are nearly equal, of constants that are nearly equal; and something that nothing reads.
+/// Two operators that are nearly equal, of constants that are nearly equal; and something that
+/// nothing reads.
 pub(super) fn doubled(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let c = near.shape(x)[1];
     let mut constant = || {
         let zero = near.dice.pick(&[0.0, 0.0, 0.0, -0.0]);
@@ -64,7 +65,7 @@ pub(super) fn doubled(near: &mut Near) -> Option<()> {
 
 /// Operators that give their operand back, or nearly so, and two of a kind in a row.
 pub(super) fn identity(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let mut value = near.source(x)?;
     for _ in 0..near.dice.between(1, 3) {
         value = match near.dice.between(0, 6) {
@@ -141,7 +142,7 @@ fn expanded(near: &mut Near, value: NodeId) -> Option<NodeId> {
 
 /// Arithmetic and means of groups of channels, or of what is nearly a group.
 pub(super) fn grouped(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let [n, c, h, w] = near.shape(x)[..] else { return None };
     let elements = c * h * w;
     let divisors: Vec<usize> = (1..=elements).filter(|g| elements % g == 0).collect();
@@ -160,7 +161,7 @@ pub(super) fn grouped(near: &mut Near) -> Option<()> {
         0 | 1 if keep_dims => mean,
         2 => near.constant(&[groups, 1]),
         3 => {
-            // Another picture, seen in the same groups: of the same shape, or of one turned around.
+            // Another image, seen in the same groups: of the same shape, or of one turned around.
             let of = if near.dice.coin() { [n, c, h, w] } else { [n, c, w, h] };
             let other = near.input(&of);
             near.add(Op::Reshape { shape: shape.clone() }, &[other])?

@@ -29,7 +29,7 @@ fn conv(
 
 /// A convolution, and what is added to it.
 pub(super) fn sum(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let [n, c, h, w] = near.shape(x)[..] else { return None };
     let filters = if near.dice.coin() { c } else { near.dice.between(1, 4) };
     let pixel = Window::square(1, 1, 0);
@@ -83,7 +83,7 @@ pub(super) fn projected(near: &mut Near) -> Option<()> {
 
 /// A convolution whose residual comes by operators that skip pixels and add channels, or nearly so.
 pub(super) fn strided(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let mut shortcut = near.source(x)?;
     for _ in 0..near.dice.between(1, 2) {
         shortcut = match near.dice.between(0, 3) {
@@ -174,7 +174,7 @@ fn join_channels(near: &mut Near, x: NodeId) -> Option<NodeId> {
 
 /// A sum of two branches of one value.
 pub(super) fn branches(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let [_, c, h, w] = near.shape(x)[..] else { return None };
     let other = if near.one_of(10) { near.source(x)? } else { x };
     let groups = near.dice.pick(&[1, 1, c]);

@@ -1,4 +1,4 @@
-//! Convolutions and pools behind what makes their pictures larger, and means.
+//! Convolutions and pools behind what makes their images larger, and means.
 
 use resnetc_ir::op::{Conv, PadMode, Pads, Pool, SliceAxis, Window};
 use resnetc_ir::{NodeId, Op};
@@ -7,7 +7,7 @@ use super::Near;
 
 /// A Pad, and what reads it.
 pub(super) fn padded(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let x = match near.one_of(5) {
         true => convolution(near, x)?,
         false => near.source(x)?,
@@ -49,7 +49,7 @@ fn convolution(near: &mut Near, x: NodeId) -> Option<NodeId> {
     near.add(Op::Conv(Conv { activation, ..Conv::new(window, 1) }), &[x, weights])
 }
 
-/// A pool; of a small picture often one whose windows would not reach over more padding.
+/// A pool; of a small image often one whose windows would not reach over more padding.
 fn pool(near: &mut Near, x: NodeId) -> Option<NodeId> {
     let [_, _, h, w] = near.shape(x)[..] else { return None };
     let mut window = near.dice.pool_window([h, w]);
@@ -68,9 +68,9 @@ fn pool(near: &mut Near, x: NodeId) -> Option<NodeId> {
     near.add(op, &[x])
 }
 
-/// A Concat of a picture and a slice of it, before a pool.
+/// A Concat of an image and a slice of it, before a pool.
 pub(super) fn border(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let axis = near.dice.pick(&[1, 2, 2, 3, 3]);
     let shape = near.shape(x);
     let all = |&len: &usize| SliceAxis { start: 0, step: 1, len };
@@ -80,7 +80,7 @@ pub(super) fn border(near: &mut Near) -> Option<()> {
     let len = if near.one_of(8) { (shape[axis] - start).min(2) } else { 1 };
     axes[axis] = SliceAxis { start, step: 1, len };
     if near.one_of(10) {
-        // The same rows of a mirrored picture.
+        // The same rows of a mirrored image.
         let other = near.dice.pick(&[2, 3]);
         if other != axis {
             axes[other] = SliceAxis { start: shape[other] - 1, step: -1, len: shape[other] };
@@ -109,9 +109,9 @@ fn bordered_pool(near: &mut Near, x: NodeId) -> Option<NodeId> {
     near.add(Op::MaxPool(Pool { window, ceil_mode }), &[x])
 }
 
-/// A mean over some axes, or an average pool of nearly the whole picture.
+/// A mean over some axes, or an average pool of nearly the whole image.
 pub(super) fn mean(near: &mut Near) -> Option<()> {
-    let x = near.picture();
+    let x = near.image();
     let [_, _, h, w] = near.shape(x)[..] else { return None };
     let keep_dims = near.dice.coin();
     let y = if near.dice.coin() {

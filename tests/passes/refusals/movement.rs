@@ -109,8 +109,8 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %3"#,
         reason: "the pool is dilated",
     },
-    // A group that is no whole channels, numbers that differ within a group, two kinds of groups, one group or image that
-    // becomes many, one pixel.
+    // A group that is not a whole channels, numbers that differ within a group, two kinds of
+    // groups, one group or image that becomes many, one pixel.
     Refusal {
         pass: "ungroup",
         graph: r#"
@@ -170,7 +170,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %2"#,
         reason: "",
     },
-    // Both are as small as the gate: nothing but the ones makes a picture of them.
+    // Both are as small as the gate: nothing but the ones makes an image of them.
     Refusal {
         pass: "remove_identity",
         graph: r#"

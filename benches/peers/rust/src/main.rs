@@ -1,8 +1,10 @@
-//! Times a Rust engine on an ONNX file, as `../worker.py` does for the engines that have Python packages.
+//! Times a Rust engine on an ONNX file, as `../worker.py` does for the engines that have Python
+//! packages.
 //!
-//! `peers ENGINE MODEL INPUT OUTPUT THREADS SECONDS LEAST WARMUP`: input and output are f32, little-endian, and
-//! nothing else. A line of JSON is printed as soon as there is a result, so that the parent process sees when that
-//! was; a second one with the times of the runs that follow. They go on for SECONDS, and there are at least LEAST.
+//! `peers ENGINE MODEL INPUT OUTPUT THREADS SECONDS LEAST WARMUP`: input and output are f32,
+//! little-endian, and nothing else. A line of JSON is printed as soon as there is a result, so that
+//! the parent process sees when that was; a second one with the times of the runs that follow. They
+//! go on for SECONDS, and there are at least LEAST.
 
 mod rten_engine;
 mod tract_engine;

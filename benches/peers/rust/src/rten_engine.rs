@@ -17,7 +17,7 @@ pub fn load(path: &str, data: Vec<f32>, threads: usize) -> Result<Run> {
         Dimension::Symbolic(name) => Err(format!("dimension {name} has no size")),
     };
     let shape = dims.iter().map(fixed).collect::<std::result::Result<Vec<_>, _>>()?;
-    let shape: [usize; 4] = shape.try_into().map_err(|_| "the input is no picture")?;
+    let shape: [usize; 4] = shape.try_into().map_err(|_| "the input is not an image")?;
     let input = NdTensor::from_data(shape, data);
     let pool = Arc::new(ThreadPool::with_num_threads(threads));
     Ok(Box::new(move || {

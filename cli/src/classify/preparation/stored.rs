@@ -1,4 +1,5 @@
-//! Preparation against what Pillow and torchvision make of the same files; `make.py` beside this stored it.
+//! Preparation against what Pillow and torchvision make of the same files; `make.py` beside this
+//! stored it.
 
 use std::fs;
 use std::path::Path;

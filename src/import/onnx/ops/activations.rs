@@ -1,5 +1,5 @@
-//! Activations that are made of others: piecewise ones from [`Unary::Relu`] and [`Unary::Clip`], smooth ones from the
-//! exponential and its kin.
+//! Activations that are made of others: piecewise ones from [`Unary::Relu`] and [`Unary::Clip`],
+//! smooth ones from the exponential and its kin.
 
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ pub(super) fn leaky(
     bent(builder, call, x, slope)
 }
 
-/// `PRelu`: the slope is an operand. It broadcasts as every operand does, also where that makes the result larger:
-/// converters write slopes of one dimension, which on pictures of one pixel do.
+/// `PRelu`: the slope is an operand. It broadcasts as every operand does, also where that makes the
+/// result larger: converters write slopes of one dimension, which on images of one pixel do.
 pub(super) fn prelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, slope) = (builder.operand(call, 0)?, builder.operand(call, 1)?);
     one(bent(builder, call, x, slope)?)

@@ -1,5 +1,5 @@
-//! Element-wise arithmetic. Between constants it is carried out, in f64 for floats and exactly for integers; at
-//! run time some of the operations exist.
+//! Element-wise arithmetic. Between constants it is carried out, in f64 for floats and exactly for
+//! integers; at run time some of the operations exist.
 
 use resnetc_ir::Op;
 use resnetc_ir::op::{Binary, Unary};
@@ -11,7 +11,8 @@ use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal, elements};
 use crate::import::onnx::movement::{Walk, broadcast_shape};
 
-/// What an operator of two operands does to constants; a comparison gives 0 or 1, whatever it compares.
+/// What an operator of two operands does to constants; a comparison gives 0 or 1, whatever it
+/// compares.
 struct Two {
     op: &'static str,
     float: Float,

@@ -8,8 +8,8 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::proto::DataType;
 
-/// `Cast`: constants are converted. Run-time values are held as f32 whatever their type is, and every float is left as it
-/// is: what other engines round to half precision keeps its value here.
+/// `Cast`: constants are converted. Run-time values are held as f32 whatever their type is, and
+/// every float is left as it is: what other engines round to half precision keeps its value here.
 pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let to = match call.int("to")? {
         Some(to) => i32::try_from(to).ok().and_then(|t| DataType::try_from(t).ok()),
@@ -35,7 +35,8 @@ fn holds(to: DataType, from: DataType) -> bool {
     }
 }
 
-/// The type of a run-time value, or that of the integers that it was cast from: casts change no value.
+/// The type of a run-time value, or that of the integers that it was cast from: casts change no
+/// value.
 fn origin(builder: &Builder, mut node: NodeId) -> DataType {
     let own = builder.type_of(node);
     while builder.type_of(node).is_float() && builder.graph.node(node).op == Op::Identity {
@@ -96,8 +97,8 @@ fn limits(ty: DataType) -> Option<[f32; 2]> {
     })
 }
 
-/// Floats as integers: towards zero, as the standard says. Of what the type does not hold the standard says nothing; it
-/// becomes the nearest limit, and NaN becomes 0, as in Rust.
+/// Floats as integers: towards zero, as the standard says. Of what the type does not hold the
+/// standard says nothing; it becomes the nearest limit, and NaN becomes 0, as in Rust.
 fn truncated(
     builder: &mut Builder,
     call: &Call<'_>,

@@ -68,7 +68,7 @@ pub(super) fn constant_of_shape(builder: &mut Builder, call: &Call<'_>) -> Resul
 pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let shape = builder.shape(call.required(0)?);
     let &[rows, columns] = &shape[..] else {
-        return Err(format!("its input {shape:?} is no matrix").into());
+        return Err(format!("its input {shape:?} is not a matrix").into());
     };
     let ty = match call.int("dtype")? {
         None => builder.element_type(call.required(0)?),
@@ -92,7 +92,7 @@ pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
 
 /// Integers as the dimensions of a shape.
 pub(super) fn to_shape(ints: &[i64]) -> Result<Vec<usize>> {
-    let dim = |&d: &i64| usize::try_from(d).map_err(|_| format!("{ints:?} is no shape").into());
+    let dim = |&d: &i64| usize::try_from(d).map_err(|_| format!("{ints:?} is not a shape").into());
     ints.iter().map(dim).collect()
 }
 
@@ -103,7 +103,8 @@ pub(super) fn range(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     let [start, limit, delta] = known[..] else { return Err(missing().into()) };
     let one = |x: &Literal| x.scalar().ok_or_else(missing);
     let (a, z, d) = (one(start)?, one(limit)?, one(delta)?);
-    // As f64 the count is exact wherever it is small enough to be granted. NaN and infinity become 0 or too many.
+    // As f64 the count is exact wherever it is small enough to be granted. NaN and infinity become
+    // 0 or too many.
     let count = ((z - a) / d).ceil().max(0.0) as usize;
     builder.claim(count)?;
     let literal = match (start.as_ints(), delta.as_ints()) {

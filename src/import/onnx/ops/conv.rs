@@ -4,7 +4,7 @@ use resnetc_ir::op::Conv;
 use resnetc_ir::{NodeId, Op};
 
 use super::volume::Volume;
-use super::window::{Picture, window};
+use super::window::{Image, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 
@@ -34,14 +34,14 @@ pub(super) fn convolution(
         let operands = [x, weights].into_iter().chain(bias).collect();
         return volume.run(builder, call, Op::Conv(conv), operands);
     }
-    let picture = Picture::of(builder.shape_of(x))?;
+    let image = Image::of(builder.shape_of(x))?;
     let (kernel, weights) = match kernel[..] {
         [k, c, w] => ([1, w], builder.reshape(call, weights, vec![k, c, 1, w])?),
         [_, _, h, w] => ([h, w], weights),
         _ => return Err(format!("its weights {kernel:?} are no kernels").into()),
     };
-    let window = window(call, &picture, Some(kernel))?;
+    let window = window(call, &image, Some(kernel))?;
     let conv = Conv { bias: bias.is_some(), ..Conv::new(window, groups) };
     let operands = [x, weights].into_iter().chain(bias).collect();
-    picture.run(builder, call, Op::Conv(conv), operands)
+    image.run(builder, call, Op::Conv(conv), operands)
 }

@@ -22,7 +22,8 @@ pub(super) fn clip(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     builder.finish(call, Op::Unary(Unary::Clip { lo, hi }), &[x])
 }
 
-/// `Min` and `Max`: of constants, of one value and a constant number, which is half a clip, or of any values.
+/// `Min` and `Max`: of constants, of one value and a constant number, which is half a clip, or of
+/// any values.
 pub(super) fn extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     if let Some(known) = call.all_known() {
         let Some((first, rest)) = known.split_first() else { return Err("no operands".into()) };
@@ -57,7 +58,8 @@ pub(super) fn extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     builder.finish(call, Op::Identity, &[result])
 }
 
-/// The operands of a call that are one run-time value and one constant number, if that is what they are.
+/// The operands of a call that are one run-time value and one constant number, if that is what they
+/// are.
 fn against_number(builder: &Builder, call: &Call<'_>) -> Option<(NodeId, f32)> {
     let (x, limit) = match call.args[..] {
         [Some(Value::Node(x)), Some(Value::Known(ref limit))] => (x, limit),

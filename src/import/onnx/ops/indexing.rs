@@ -115,8 +115,8 @@ fn indices<'a>(call: &'a Call<'_>) -> Result<&'a Literal> {
     }
 }
 
-/// `GatherND` by constants: each of the last axis of the indices names a part of the value by its place along several
-/// axes, which are taken as one.
+/// `GatherND` by constants: each of the last axis of the indices names a part of the value by its
+/// place along several axes, which are taken as one.
 pub(super) fn gather_nd(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let shape = builder.shape(call.required(0)?);
     let indices = indices(call)?;

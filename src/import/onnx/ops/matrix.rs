@@ -27,7 +27,8 @@ pub(super) fn general(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> 
     builder.add(call, Op::Gemm(gemm), &operands)
 }
 
-/// `MatMul`. An operand of rank 1 is a row on the left and a column on the right, and its axis of extent 1 goes again.
+/// `MatMul`. An operand of rank 1 is a row on the left and a column on the right, and its axis of
+/// extent 1 goes again.
 pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (a, b) = (builder.operand(call, 0)?, builder.operand(call, 1)?);
     Ok(vec![Value::Node(product(builder, call, a, b)?)])

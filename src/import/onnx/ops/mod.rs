@@ -1,4 +1,5 @@
-//! The operators, by topic. A handler turns one ONNX node into values: constants, or nodes of the graph.
+//! The operators, by topic. A handler turns one ONNX node into values: constants, or nodes of the
+//! graph.
 
 mod activations;
 mod arithmetic;

@@ -15,8 +15,8 @@ struct Normalized {
     scale: NodeId,
 }
 
-/// `(x - mean) / sqrt(variance + epsilon)`, both taken over `axes`; in two passes, so that a large mean does not
-/// drown the variance.
+/// `(x - mean) / sqrt(variance + epsilon)`, both taken over `axes`; in two passes, so that a large
+/// mean does not drown the variance.
 fn normalize(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -72,7 +72,7 @@ fn per_channel(
     builder.binary(call, Binary::Add, scaled, shift)
 }
 
-/// `InstanceNormalization`: each channel of each picture by itself.
+/// `InstanceNormalization`: each channel of each image by itself.
 pub(super) fn instance(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, scale, shift) =
         (builder.operand(call, 0)?, builder.operand(call, 1)?, builder.operand(call, 2)?);
@@ -85,8 +85,8 @@ pub(super) fn instance(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     Ok(vec![Value::Node(per_channel(builder, call, normalized, scale, shift)?)])
 }
 
-/// `GroupNormalization`: groups of channels of each picture. Scale and bias are given by group before version 21, by
-/// channel since.
+/// `GroupNormalization`: groups of channels of each image. Scale and bias are given by group before
+/// version 21, by channel since.
 pub(super) fn group(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, scale, shift) =
         (builder.operand(call, 0)?, builder.operand(call, 1)?, builder.operand(call, 2)?);
@@ -122,8 +122,8 @@ fn trailing_axes(call: &Call<'_>, rank: usize) -> Result<Vec<usize>> {
     Ok((axis_of(call.int_or("axis", -1)?, rank)?..rank).collect())
 }
 
-/// `LayerNormalization`: the trailing axes from `axis` on. The further results are the mean and the inverse root of
-/// the variance.
+/// `LayerNormalization`: the trailing axes from `axis` on. The further results are the mean and the
+/// inverse root of the variance.
 pub(super) fn layer(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, scale) = (builder.operand(call, 0)?, builder.operand(call, 1)?);
     let axes = trailing_axes(call, builder.shape_of(x).len())?;

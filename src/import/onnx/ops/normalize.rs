@@ -8,8 +8,8 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Refusal, Result, Value, axis_of, bad};
 use crate::import::onnx::movement::Movement;
 
-/// `BatchNormalization` with the stored statistics, and of a constant with its own. The results for training are not
-/// computed.
+/// `BatchNormalization` with the stored statistics, and of a constant with its own. The results for
+/// training are not computed.
 pub(super) fn batch_normalization(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     if !call.flag("spatial", true)? {
         return bad("spatial", "is 0: statistics for each pixel are not supported");
@@ -25,8 +25,8 @@ pub(super) fn batch_normalization(builder: &mut Builder, call: &Call<'_>) -> Res
     builder.finish(call, Op::BatchNorm { epsilon }, &operands)
 }
 
-/// Why a batch normalization is one for training, which takes the statistics from the batch itself, if it is. Before
-/// version 14 nothing says so but the number of results.
+/// Why a batch normalization is one for training, which takes the statistics from the batch itself,
+/// if it is. Before version 14 nothing says so but the number of results.
 fn training(call: &Call<'_>) -> Result<Option<Refusal>> {
     const ADVICE: &str = "the model was exported for training; export it in evaluation mode";
     if call.opset >= 14 {
@@ -52,8 +52,8 @@ pub(super) fn epsilon(call: &Call<'_>) -> Result<f64> {
     }
 }
 
-/// The file holds the nearest f32 to the number that was meant, such as 1e-5; the shortest decimal that reads as
-/// this f32 is that number.
+/// The file holds the nearest f32 to the number that was meant, such as 1e-5; the shortest decimal
+/// that reads as this f32 is that number.
 fn shortest(x: f32) -> f64 {
     format!("{x:e}").parse().unwrap_or(f64::from(x))
 }
@@ -72,8 +72,8 @@ pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     Ok(vec![Value::Node(softmax_of(builder, call, x, call.opset)?)])
 }
 
-/// The softmax that the attributes of a call describe in this version of the standard operators. Before version 13 the
-/// operand is taken as a matrix that is split before `axis`.
+/// The softmax that the attributes of a call describe in this version of the standard operators.
+/// Before version 13 the operand is taken as a matrix that is split before `axis`.
 pub(super) fn softmax_of(
     builder: &mut Builder,
     call: &Call<'_>,

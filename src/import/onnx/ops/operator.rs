@@ -5,8 +5,8 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::open::OPSETS;
 
-/// Imports one node. Returns the values of its first results, in order; a handler may return fewer results than
-/// the operator has, and the model is then refused if it uses one of the others.
+/// Imports one node. Returns the values of its first results, in order; a handler may return fewer
+/// results than the operator has, and the model is then refused if it uses one of the others.
 pub(in crate::import::onnx) type Handler = fn(&mut Builder, &Call<'_>) -> Result<Vec<Value>>;
 
 /// What an operator can be applied to.

@@ -8,7 +8,8 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 use crate::import::onnx::movement::Movement;
 
-/// `Pad`: extents and value are attributes before version 11, operands since; axes may be chosen since 18.
+/// `Pad`: extents and value are attributes before version 11, operands since; axes may be chosen
+/// since 18.
 pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let rank = builder.graph.node(x).ty.shape.len();
@@ -51,8 +52,8 @@ fn is_once(shape: &[usize], pads: [&[usize]; 2]) -> bool {
     pads.iter().all(|pads| pads.iter().zip(shape).all(|(pad, extent)| pad < extent))
 }
 
-/// Padding by elements of the value itself, axis by axis: corners come out right because a later axis also repeats what
-/// an earlier one added.
+/// Padding by elements of the value itself, axis by axis: corners come out right because a later
+/// axis also repeats what an earlier one added.
 fn repeat(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -107,7 +108,8 @@ fn added(pad: i64) -> usize {
     usize::try_from(pad).unwrap_or(0)
 }
 
-/// Takes away what negative padding says, before anything is added: what is repeated or mirrored is what is left.
+/// Takes away what negative padding says, before anything is added: what is repeated or mirrored is
+/// what is left.
 fn crop(
     builder: &mut Builder,
     call: &Call<'_>,

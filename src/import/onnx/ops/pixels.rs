@@ -22,7 +22,7 @@ impl Regrouping {
 
 /// `DepthToSpace`: groups of channels become blocks of pixels.
 pub(super) fn depth_to_space(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let ([n, c, h, w], block) = (picture(builder, call)?, block(call)?);
+    let ([n, c, h, w], block) = (image(builder, call)?, block(call)?);
     let Some(channels) = block.checked_mul(block).filter(|b| c % b == 0).map(|b| c / b) else {
         return bad("blocksize", format!("squared, {block} does not divide {c} channels"));
     };
@@ -36,7 +36,7 @@ pub(super) fn depth_to_space(builder: &mut Builder, call: &Call<'_>) -> Result<V
 
 /// `SpaceToDepth`: blocks of pixels become groups of channels.
 pub(super) fn space_to_depth(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let ([n, c, h, w], block) = (picture(builder, call)?, block(call)?);
+    let ([n, c, h, w], block) = (image(builder, call)?, block(call)?);
     if h % block != 0 || w % block != 0 {
         return bad("blocksize", format!("{block} does not divide {h} rows and {w} columns"));
     }
@@ -49,9 +49,9 @@ pub(super) fn space_to_depth(builder: &mut Builder, call: &Call<'_>) -> Result<V
     Regrouping { split, perm, joined }.apply(builder, call)
 }
 
-fn picture(builder: &Builder, call: &Call<'_>) -> Result<[usize; 4]> {
+fn image(builder: &Builder, call: &Call<'_>) -> Result<[usize; 4]> {
     let shape = builder.shape(call.required(0)?);
-    let found = format!("its input {shape:?} is no picture [N, C, H, W]");
+    let found = format!("its input {shape:?} is not an image [N, C, H, W]");
     shape.try_into().map_err(|_| found.into())
 }
 
@@ -64,7 +64,8 @@ fn block(call: &Call<'_>) -> Result<usize> {
     }
 }
 
-/// Whether the position in a block is the faster index of a channel (`CRD`), or the slower one (`DCR`).
+/// Whether the position in a block is the faster index of a channel (`CRD`), or the slower one
+/// (`DCR`).
 fn is_channels_first(call: &Call<'_>) -> Result<bool> {
     match call.string("mode")?.unwrap_or("DCR") {
         "DCR" => Ok(false),

@@ -1,20 +1,20 @@
-//! Pools over windows and over whole pictures.
+//! Pools over windows and over whole images.
 
 use resnetc_ir::infer::{WindowAxis, output_extent};
 use resnetc_ir::op::{Binary, Pool};
 use resnetc_ir::{NodeId, Op};
 
 use super::powers::Norm;
-use super::window::{Picture, is_same, spatial_axes, window};
+use super::window::{Image, is_same, spatial_axes, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Refusal, Result, Value};
 
-fn pool(builder: &Builder, call: &Call<'_>, x: NodeId) -> Result<(Picture, Pool)> {
-    let picture = Picture::of(builder.shape_of(x))?;
-    let window = window(call, &picture, None)?;
+fn pool(builder: &Builder, call: &Call<'_>, x: NodeId) -> Result<(Image, Pool)> {
+    let image = Image::of(builder.shape_of(x))?;
+    let window = window(call, &image, None)?;
     // With a fixed number of windows there is nothing left to round.
     let ceil_mode = call.flag("ceil_mode", false)? && !is_same(call)?;
-    Ok((picture, Pool { window, ceil_mode }))
+    Ok((image, Pool { window, ceil_mode }))
 }
 
 /// `MaxPool`. The attribute `storage_order` only concerns the second result, which is refused.
@@ -25,8 +25,8 @@ pub(super) fn max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
 
 /// The greatest of every window that the attributes of a call describe.
 pub(super) fn max(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
-    let (picture, pool) = pool(builder, call, x)?;
-    picture.run(builder, call, Op::MaxPool(pool), vec![x])
+    let (image, pool) = pool(builder, call, x)?;
+    image.run(builder, call, Op::MaxPool(pool), vec![x])
 }
 
 /// `AveragePool`.
@@ -37,9 +37,9 @@ pub(super) fn average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec
 
 /// The mean of every window that the attributes of a call describe.
 pub(super) fn average(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
-    let (picture, pool) = pool(builder, call, x)?;
+    let (image, pool) = pool(builder, call, x)?;
     let count_include_pad = call.flag("count_include_pad", false)?;
-    picture.run(builder, call, Op::AveragePool { pool, count_include_pad }, vec![x])
+    image.run(builder, call, Op::AveragePool { pool, count_include_pad }, vec![x])
 }
 
 /// `GlobalAveragePool`.
@@ -67,24 +67,24 @@ pub(super) fn global_max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<
 /// `LpPool`: a mean of magnitudes or squares times the number of taps, padding being 0.
 pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
-    let (picture, pool) = pool(builder, call, x)?;
-    let pool = with_padding(pool, &picture)?;
+    let (image, pool) = pool(builder, call, x)?;
+    let pool = with_padding(pool, &image)?;
     let terms = norm.terms(builder, call, x)?;
     let taps: usize = pool.window.kernel.iter().product();
     let mean = Op::AveragePool { pool, count_include_pad: true };
-    let mean = picture.run(builder, call, mean, vec![terms])?;
+    let mean = image.run(builder, call, mean, vec![terms])?;
     let sum = builder.with_number(call, Binary::Mul, mean, taps as f32)?;
     Ok(vec![Value::Node(norm.root(builder, call, sum)?)])
 }
 
-/// The same windows by a number that is rounded down: padding behind the input ends where the last window does. So every
-/// window has all of its taps.
-fn with_padding(mut pool: Pool, picture: &Picture) -> Result<Pool> {
+/// The same windows by a number that is rounded down: padding behind the input ends where the last
+/// window does. So every window has all of its taps.
+fn with_padding(mut pool: Pool, image: &Image) -> Result<Pool> {
     if !pool.ceil_mode {
         return Ok(pool);
     }
     let [vertical, horizontal] = WindowAxis::pair(&pool.window);
-    let [.., height, width] = picture.shape;
+    let [.., height, width] = image.shape;
     let after = |input: usize, axis: WindowAxis| {
         let windows = output_extent(input, &axis, true).map_err(|e| e.to_string())?;
         let end = (windows - 1) * axis.stride + axis.span();

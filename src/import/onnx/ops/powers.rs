@@ -7,7 +7,8 @@ use super::window::spatial_axes;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 
-/// `Pow` of a run-time value, or to one. Products, quotients and roots are those; the rest are powers.
+/// `Pow` of a run-time value, or to one. Products, quotients and roots are those; the rest are
+/// powers.
 pub(super) fn power(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.number(call, 0)?;
     let exponent = match call.required(1)? {
@@ -42,7 +43,8 @@ fn to_number(builder: &mut Builder, call: &Call<'_>, x: NodeId, exponent: f64) -
     builder.binary(call, Binary::Div, one, magnitude)
 }
 
-/// A value to the power of a half: its square root, but for the signs of -0 and of what is below all numbers.
+/// A value to the power of a half: its square root, but for the signs of -0 and of what is below
+/// all numbers.
 fn half(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     let root = builder.unary(call, Unary::Sqrt, x)?;
     let root = builder.unary(call, Unary::Abs, root)?;
@@ -114,7 +116,8 @@ pub(super) fn global_lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<V
     Ok(vec![Value::Node(norm.over(builder, call, x, axes)?)])
 }
 
-/// `LpNormalization`: a value divided by its norm along an axis. Where that is 0 the result is, too.
+/// `LpNormalization`: a value divided by its norm along an axis. Where that is 0 the result is,
+/// too.
 pub(super) fn lp_normalization(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
     let axis = axis_of(call.int_or("axis", -1)?, builder.shape_of(x).len())?;

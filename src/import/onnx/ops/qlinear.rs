@@ -21,7 +21,7 @@ pub(super) fn centred(
 ) -> Result<NodeId> {
     let value = call.required(i)?;
     if type_of(builder, value).is_none() {
-        return Err(format!("operand {i} is no quantized value").into());
+        return Err(format!("operand {i} is not a quantized value").into());
     }
     let rank = builder.shape(value).len();
     let zero = parameter(builder, call, zero, axis, rank)?;
@@ -51,8 +51,8 @@ pub(super) fn single_scale(call: &Call<'_>, i: usize) -> Result<f64> {
     }
 }
 
-/// How many steps of the result one step of a product is: scales `a` and `b` over scale `y`. The result has `rank`
-/// axes, and the numbers of `b`, if they are several, go along `axis`.
+/// How many steps of the result one step of a product is: scales `a` and `b` over scale `y`. The
+/// result has `rank` axes, and the numbers of `b`, if they are several, go along `axis`.
 fn multiplier(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -68,8 +68,8 @@ fn multiplier(
     builder.node(call.name(), &Value::Known(literal))
 }
 
-/// Integers with the zero point of operand `zero`, from steps of the result's scale. They are of the type of that zero
-/// point, or of operand `like` where it is left out.
+/// Integers with the zero point of operand `zero`, from steps of the result's scale. They are of
+/// the type of that zero point, or of operand `like` where it is left out.
 pub(super) fn stored(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -78,7 +78,7 @@ pub(super) fn stored(
 ) -> Result<NodeId> {
     let of = |i: usize| call.arg(i).map(|value| type_of(builder, value));
     let ty = of(zero).or_else(|| of(like)).flatten();
-    let ty = ty.ok_or("the zero point of the result is no integer")?;
+    let ty = ty.ok_or("the zero point of the result is not an integer")?;
     let zero = parameter(builder, call, zero, 0, 0)?;
     store(builder, call, steps, zero, ty)
 }

@@ -1,7 +1,8 @@
 //! Quantized values: `q` stands for `(q - zero) * scale`.
 //!
-//! At run time a quantized value is held as floats that are integers, so that whatever moves elements can move it.
-//! Arithmetic on it is that of floats; products of 8-bit integers and sums of them are exact up to 2^24.
+//! At run time a quantized value is held as floats that are integers, so that whatever moves
+//! elements can move it. Arithmetic on it is that of floats; products of 8-bit integers and sums of
+//! them are exact up to 2^24.
 
 use std::sync::Arc;
 
@@ -57,8 +58,8 @@ fn as_floats(builder: &mut Builder, literal: &Literal) -> Result<Literal> {
     }
 }
 
-/// Operand `i`, one number or one number for each position of `axis`, brought to where it broadcasts to a value of
-/// rank `rank`; nothing if it is left out.
+/// Operand `i`, one number or one number for each position of `axis`, brought to where it
+/// broadcasts to a value of rank `rank`; nothing if it is left out.
 pub(super) fn parameter(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -156,7 +157,7 @@ pub(super) fn quantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
         (None, Some(wanted)) => wanted,
         (None, None) => Some(DataType::Uint8),
     };
-    let Some(ty) = ty else { return Err("its result is no integer of 8 or 16 bits".into()) };
+    let Some(ty) = ty else { return Err("its result is not an integer of 8 or 16 bits".into()) };
     let scale = parameter(builder, call, 1, axis, rank)?.ok_or("the scale is missing")?;
     let zero = parameter(builder, call, 2, axis, rank)?;
     let scale = builder.node(call.name(), &scale)?;
@@ -171,7 +172,7 @@ pub(super) fn dequantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
     let scale = parameter(builder, call, 1, axis, rank)?.ok_or("the scale is missing")?;
     let zero = parameter(builder, call, 2, axis, rank)?;
     if type_of(builder, call.required(0)?).is_none() {
-        return Err("its operand is no quantized value".into());
+        return Err("its operand is not a quantized value".into());
     }
     if let (Value::Known(x), Value::Known(scale)) = (call.required(0)?, &scale) {
         match zero {
@@ -223,7 +224,8 @@ pub(super) fn dynamic(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     Ok(dynamic_steps(builder, call, x)?.map(Value::Node).to_vec())
 }
 
-/// A value in steps that its extremes and 0 choose, as bytes without sign; the scale; and the zero point.
+/// A value in steps that its extremes and 0 choose, as bytes without sign; the scale; and the zero
+/// point.
 pub(super) fn dynamic_steps(
     builder: &mut Builder,
     call: &Call<'_>,

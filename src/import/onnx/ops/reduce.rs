@@ -90,8 +90,9 @@ fn sum_of_squares(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<N
     sum(builder, call, squares)
 }
 
-/// With the maximum taken out first, so that no exponential overflows. An infinite one counts as the greatest number, or
-/// the least: what is left of it is still infinite, where its difference to itself would be no number.
+/// With the maximum taken out first, so that no exponential overflows. An infinite one counts as
+/// the greatest number, or the least: what is left of it is still infinite, where its difference to
+/// itself would be no number.
 fn log_sum_exp(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     const FINITE: Unary = Unary::Clip { lo: f32::MIN, hi: f32::MAX };
     let largest = max(builder, call, x, Some(true))?;

@@ -1,7 +1,8 @@
-//! Where the elements of a resized axis come from: the positions of `Resize`, and the weights of what is around them.
+//! Where the elements of a resized axis come from: the positions of `Resize`, and the weights of
+//! what is around them.
 //!
-//! Source: the ONNX standard, `Resize`. Positions are computed in f32, in the order of ONNX Runtime: where one falls on
-//! the middle between two elements, rounding decides which is nearest.
+//! Source: the ONNX standard, `Resize`. Positions are computed in f32, in the order of ONNX
+//! Runtime: where one falls on the middle between two elements, rounding decides which is nearest.
 
 use crate::import::onnx::call::{Call, Result, bad};
 
@@ -23,7 +24,8 @@ pub(super) enum Coordinates {
 pub(super) struct Axis {
     pub(super) from: usize,
     pub(super) to: usize,
-    /// Extent of the result by that of the operand, which may be given and not a quotient of integers.
+    /// Extent of the result by that of the operand, which may be given and not a quotient of
+    /// integers.
     pub(super) scale: f32,
     pub(super) coordinates: Coordinates,
 }
@@ -107,7 +109,8 @@ pub(super) enum Method {
 pub(super) struct Smoothing {
     /// Whether they reach as far as the result's elements are apart, where that is farther.
     pub(super) antialias: bool,
-    /// Whether neighbours outside of the operand are left out. Otherwise the outermost element is there.
+    /// Whether neighbours outside of the operand are left out. Otherwise the outermost element is
+    /// there.
     pub(super) exclude_outside: bool,
 }
 
@@ -211,8 +214,8 @@ fn normalized(mut taps: Vec<(usize, f64)>) -> Option<Vec<(usize, f32)>> {
     (sum != 0.0 && !taps.is_empty()).then_some(taps)
 }
 
-/// Rows of equal length. Where one is shorter its weights are shared among copies of its elements, so that nothing is
-/// read that was not.
+/// Rows of equal length. Where one is shorter its weights are shared among copies of its elements,
+/// so that nothing is read that was not.
 fn joined(mut rows: Vec<Vec<(usize, f32)>>) -> Picks {
     let taps = rows.iter().map(Vec::len).max().unwrap_or(0);
     if rows.iter().all(|row| matches!(row[..], [(_, 1.0)])) {

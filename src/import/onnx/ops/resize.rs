@@ -9,7 +9,8 @@ use crate::import::onnx::call::{Call, Result, Value, axes_of, axis_of, bad};
 use crate::import::onnx::literal::{Data, elements};
 use crate::import::onnx::movement::Movement;
 
-/// `Resize`, and `Upsample`, which came before it: axis after axis, those that become smaller first.
+/// `Resize`, and `Upsample`, which came before it: axis after axis, those that become smaller
+/// first.
 pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = call.required(0)?;
     let (shape, ty) = (builder.shape(x), builder.element_type(x));
@@ -20,7 +21,8 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     let mut order: Vec<usize> = (0..shape.len()).filter(|&axis| !axes[axis].is_same()).collect();
     order.sort_by(|&a, &b| {
         axes[a].scale.total_cmp(&axes[b].scale).then_with(|| {
-            // More is contiguous beside an axis that is further out, so that one is for the larger values.
+            // More is contiguous beside an axis that is further out, so that one is for the larger
+            // values.
             if axes[a].scale < 1.0 { a.cmp(&b) } else { b.cmp(&a) }
         })
     });

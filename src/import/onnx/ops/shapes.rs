@@ -59,14 +59,15 @@ pub(super) fn reshape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     moved(builder, call, Movement::Reshape(shape))
 }
 
-/// Replaces the placeholders of a new shape: 0 keeps the extent at that place, one -1 takes what is left.
+/// Replaces the placeholders of a new shape: 0 keeps the extent at that place, one -1 takes what is
+/// left.
 fn resolve(from: &[usize], to: &[i64], allow_zero: bool) -> Result<Vec<usize>> {
     let dim = |(i, &d): (usize, &i64)| match d {
         0 if !allow_zero => {
             from.get(i).copied().ok_or_else(|| format!("{to:?} keeps axis {i}, but there is none"))
         }
         -1 => Ok(1),
-        d => usize::try_from(d).map_err(|_| format!("{to:?} is no shape")),
+        d => usize::try_from(d).map_err(|_| format!("{to:?} is not a shape")),
     };
     let mut shape = to.iter().enumerate().map(dim).collect::<std::result::Result<Vec<_>, _>>()?;
     let unknown: Vec<usize> = (0..to.len()).filter(|&i| to[i] == -1).collect();
@@ -131,7 +132,7 @@ pub(super) fn transpose(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Va
     let mut sorted = perm.clone();
     sorted.sort_unstable();
     if !sorted.into_iter().eq(0..rank) {
-        return bad("perm", format!("{perm:?} is no permutation of {rank} axes"));
+        return bad("perm", format!("{perm:?} is not a permutation of {rank} axes"));
     }
     moved(builder, call, Movement::Transpose(perm))
 }

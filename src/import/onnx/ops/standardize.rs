@@ -1,4 +1,5 @@
-//! Batch normalization of constants by their own statistics: how exporters write the standardization of weights.
+//! Batch normalization of constants by their own statistics: how exporters write the
+//! standardization of weights.
 
 use resnetc_ir::Tensor;
 
@@ -6,8 +7,9 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal};
 
-/// The first result of `BatchNormalization` in training mode, if value, scale and shift are constants. `None` if
-/// one of them is computed at run time: an answer would depend on what else is in the batch.
+/// The first result of `BatchNormalization` in training mode, if value, scale and shift are
+/// constants. `None` if one of them is computed at run time: an answer would depend on what else is
+/// in the batch.
 pub(super) fn standardize(
     builder: &mut Builder,
     call: &Call<'_>,

@@ -83,7 +83,7 @@ const STANDARD: &[Operator] = &[
         name: "DepthToSpace",
         handler: pixels::depth_to_space,
         integers: Integers::Kept,
-        limits: "of pictures",
+        limits: "of images",
         ..PLAIN
     },
     Operator {
@@ -336,7 +336,7 @@ const STANDARD: &[Operator] = &[
         name: "SpaceToDepth",
         handler: pixels::space_to_depth,
         integers: Integers::Kept,
-        limits: "of pictures",
+        limits: "of images",
         ..PLAIN
     },
     Operator {

@@ -51,7 +51,8 @@ fn reversed(shape: &[usize], axis: usize) -> Vec<SliceAxis> {
     shape.iter().enumerate().map(one).collect()
 }
 
-/// `TopK`: `k` is an attribute up to version 9, then an operand. The results are in order whether that is asked for or not.
+/// `TopK`: `k` is an attribute up to version 9, then an operand. The results are in order whether
+/// that is asked for or not.
 pub(super) fn top_k(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = operand(builder, call)?;
     let shape = builder.shape_of(x);

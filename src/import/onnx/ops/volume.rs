@@ -1,4 +1,5 @@
-//! Convolution over three spatial axes whose kernel has one element along the last, as in lambda layers.
+//! Convolution over three spatial axes whose kernel has one element along the last, as in lambda
+//! layers.
 
 use resnetc_ir::op::{Pads, Window};
 use resnetc_ir::{NodeId, Op};
@@ -8,17 +9,19 @@ use crate::import::limits::WINDOW_EXTENT as LIMIT;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, bad};
 
-/// The same convolution over two axes: the last two axes are one, and a step along the first of them is a dilation.
+/// The same convolution over two axes: the last two axes are one, and a step along the first of
+/// them is a dilation.
 pub(super) struct Volume {
     pub(super) window: Window,
     /// The operand's shape over two axes.
-    picture: [usize; 4],
+    image: [usize; 4],
     /// The extent of the last axis, which the result has too.
     depth: usize,
 }
 
 impl Volume {
-    /// Reads the attributes of a convolution of a value `[N, C, H, W, D]` with a kernel of these extents.
+    /// Reads the attributes of a convolution of a value `[N, C, H, W, D]` with a kernel of these
+    /// extents.
     pub(super) fn of(call: &Call<'_>, shape: [usize; 5], kernel: [usize; 3]) -> Result<Self> {
         let [n, c, height, width, depth] = shape;
         if list(call, "kernel_shape", 1, 3)?.is_some_and(|given| given != kernel) {
@@ -47,7 +50,7 @@ impl Volume {
             dilations: [dilations[0], along(dilations[1])?],
             pads,
         };
-        Ok(Volume { window, picture: [n, c, height, width * depth], depth })
+        Ok(Volume { window, image: [n, c, height, width * depth], depth })
     }
 
     /// Runs an operator of two spatial dimensions on the first of `operands`.
@@ -58,10 +61,10 @@ impl Volume {
         op: Op,
         mut operands: Vec<NodeId>,
     ) -> Result<NodeId> {
-        operands[0] = builder.reshape(call, operands[0], self.picture.to_vec())?;
+        operands[0] = builder.reshape(call, operands[0], self.image.to_vec())?;
         let result = builder.add(call, op, &operands)?;
         let [n, k, height, merged] = builder.shape_of(result)[..] else {
-            return Err("its result is no picture".into());
+            return Err("its result is not an image".into());
         };
         let shape = vec![n, k, height, merged / self.depth, self.depth];
         builder.reshape(call, result, shape)

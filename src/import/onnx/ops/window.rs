@@ -7,16 +7,16 @@ use crate::import::limits::WINDOW_EXTENT as LIMIT;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, bad};
 
-/// A picture of one or two spatial dimensions, as the graph's operators want it.
-pub(super) struct Picture {
+/// An image of one or two spatial dimensions, as the graph's operators want it.
+pub(super) struct Image {
     /// The shape as given.
     pub(super) given: Vec<usize>,
     /// `[N, C, H, W]`, with `H` 1 for one dimension.
     pub(super) shape: [usize; 4],
 }
 
-impl Picture {
-    /// Takes a value of rank 3 or 4 as a picture.
+impl Image {
+    /// Takes a value of rank 3 or 4 as an image.
     pub(super) fn of(given: Vec<usize>) -> Result<Self> {
         let shape = match given[..] {
             [n, c, w] => [n, c, 1, w],
@@ -29,15 +29,15 @@ impl Picture {
                 .into());
             }
         };
-        Ok(Picture { given, shape })
+        Ok(Image { given, shape })
     }
 
     fn spatial(&self) -> usize {
         self.given.len() - 2
     }
 
-    /// Runs an operator of two spatial dimensions on the first of `operands`, brought to four axes, and takes the
-    /// added axis from the result again.
+    /// Runs an operator of two spatial dimensions on the first of `operands`, brought to four axes,
+    /// and takes the added axis from the result again.
     pub(super) fn run(
         &self,
         builder: &mut Builder,
@@ -55,15 +55,11 @@ impl Picture {
     }
 }
 
-/// Reads the window attributes of an operator on a picture. `kernel` is the weights' extent, if there are weights; it
-/// stands in for a missing `kernel_shape`.
-pub(super) fn window(
-    call: &Call<'_>,
-    picture: &Picture,
-    kernel: Option<[usize; 2]>,
-) -> Result<Window> {
-    let [_, _, height, width] = picture.shape;
-    let dims = picture.spatial();
+/// Reads the window attributes of an operator on an image. `kernel` is the weights' extent, if there
+/// are weights; it stands in for a missing `kernel_shape`.
+pub(super) fn window(call: &Call<'_>, image: &Image, kernel: Option<[usize; 2]>) -> Result<Window> {
+    let [_, _, height, width] = image.shape;
+    let dims = image.spatial();
     let kernel = match (pair(call, "kernel_shape", dims)?, kernel) {
         (Some(given), Some(weights)) if given != weights => {
             return bad("kernel_shape", format!("is {given:?}, but the weights are {weights:?}"));
@@ -95,7 +91,8 @@ struct Axis {
 }
 
 impl Axis {
-    /// The padding with which there are `ceil(extent / stride)` windows; the odd element goes to one side.
+    /// The padding with which there are `ceil(extent / stride)` windows; the odd element goes to
+    /// one side.
     fn same(&self, upper: bool) -> (usize, usize) {
         let last = (self.extent.div_ceil(self.stride) - 1) * self.stride;
         let total = (last + self.span).saturating_sub(self.extent);

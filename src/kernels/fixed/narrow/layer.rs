@@ -112,8 +112,8 @@ impl NarrowLayer<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// The source, as digits. The last row of the last stripe may have less rows of the source than others: past them there
-    /// is no memory that is the source's.
+    /// The source, as digits. The last row of the last stripe may have less rows of the source than
+    /// others: past them there is no memory that is the source's.
     fn split(&self, stripe: Stripe, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let (form, src) = (self.form, &self.frame.operands.src);
         let rows = form.rows(stripe.rows);
@@ -130,7 +130,8 @@ impl NarrowLayer<'_> {
         whole.into_iter().chain([last]).collect()
     }
 
-    /// `count` rows of digits from row `first` of the stripe on, of so many rows of the source each.
+    /// `count` rows of digits from row `first` of the stripe on, of so many rows of the source
+    /// each.
     fn split_rows(
         &self,
         stripe: Stripe,

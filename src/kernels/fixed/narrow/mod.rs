@@ -1,9 +1,10 @@
 //! Convolutions of a planar image of few channels, as a network begins with.
 //!
-//! A group of 64 channels would be mostly empty. Here the 64 bytes of a tile's row are a stretch of a row of the image, in
-//! which each pixel has four bytes, one a channel; where the window strides by two rows, it has those of two rows. The
-//! windows of neighbouring outputs overlap in memory, so a tile's rows are only so far apart as the window strides. A step
-//! of the sum is as many rows of the window as a pixel has; what of the 64 bytes lies past the window meets weights of 0.
+//! A group of 64 channels would be mostly empty. Here the 64 bytes of a tile's row are a stretch of
+//! a row of the image, in which each pixel has four bytes, one a channel; where the window strides
+//! by two rows, it has those of two rows. The windows of neighbouring outputs overlap in memory, so
+//! a tile's rows are only so far apart as the window strides. A step of the sum is as many rows of
+//! the window as a pixel has; what of the 64 bytes lies past the window meets weights of 0.
 
 use resnetc_ir::op::Conv;
 
@@ -106,7 +107,8 @@ impl NarrowForm {
         }
     }
 
-    /// Rows that share a pixel's bytes: as many as the window strides, so that all outputs see the same ones together.
+    /// Rows that share a pixel's bytes: as many as the window strides, so that all outputs see the
+    /// same ones together.
     fn together(&self) -> usize {
         self.strides[0]
     }
@@ -150,8 +152,8 @@ impl NarrowForm {
         self.pixels() as i64 * MAGNITUDE_BYTES
     }
 
-    /// Where a chunk of `rows` rows has the magnitudes of what windows see. Windows between those of outputs are looked at
-    /// as well: nearly all that they see is seen by their neighbours.
+    /// Where a chunk of `rows` rows has the magnitudes of what windows see. Windows between those
+    /// of outputs are looked at as well: nearly all that they see is seen by their neighbours.
     fn windows(&self, rows: usize) -> Windows {
         let row = self.magnitudes_row();
         let tap = |y: usize, x: usize| y as i64 * row + x as i64 * MAGNITUDE_BYTES;
@@ -164,7 +166,8 @@ impl NarrowForm {
         }
     }
 
-    /// Where the weights of a panel are, and where they go as numbers: channel by channel, tap by tap.
+    /// Where the weights of a panel are, and where they go as numbers: channel by channel, tap by
+    /// tap.
     fn stretches(&self, blocks: usize) -> Vec<Stretch> {
         let [height, width] = self.kernel;
         let (together, step) = (self.together(), (DIGITS * blocks) as i64 * TILE);
@@ -294,7 +297,8 @@ impl NarrowForm {
         Ok(regions)
     }
 
-    /// Which of an output's weights is in a byte of a row of a step's tile: that of this channel, if there is one.
+    /// Which of an output's weights is in a byte of a row of a step's tile: that of this channel,
+    /// if there is one.
     fn weight(&self, step: usize, row: usize, channel: usize) -> Option<usize> {
         let (y, x) = (step * self.together() + row % self.together(), row / self.together());
         let exists = channel < self.inputs && y < self.kernel[0] && x < self.kernel[1];

@@ -104,7 +104,7 @@ pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     convolve(builder, call, Channels::First)
 }
 
-/// `NhwcFusedConv`: the same on pictures with channels last. The weights are those of a `Conv`.
+/// `NhwcFusedConv`: the same on images with channels last. The weights are those of a `Conv`.
 pub(super) fn nhwc_conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     convolve(builder, call, Channels::Last)
 }
@@ -144,8 +144,8 @@ pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     Ok(vec![Value::Node(by_name(builder, call, y)?)])
 }
 
-/// An operand as the attributes want it: its last two axes swapped, and before that the first axis behind those of the
-/// batch.
+/// An operand as the attributes want it: its last two axes swapped, and before that the first axis
+/// behind those of the batch.
 fn transposed(
     builder: &mut Builder,
     call: &Call<'_>,

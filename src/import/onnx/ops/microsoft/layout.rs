@@ -1,5 +1,5 @@
-//! Channels last, as ONNX Runtime keeps quantized pictures at its highest level, and channels in blocks, as it keeps
-//! others there.
+//! Channels last, as ONNX Runtime keeps quantized images at its highest level, and channels in
+//! blocks, as it keeps others there.
 
 use resnetc_ir::{NodeId, Op};
 
@@ -7,7 +7,7 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::ops::pool;
 
-/// Where the channels of a call's pictures are.
+/// Where the channels of a call's images are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Channels {
     First,
@@ -52,7 +52,7 @@ impl Channels {
         match self {
             Channels::First => Ok(x),
             Channels::Last if rank < 3 => {
-                Err(format!("a value of rank {rank} is no picture").into())
+                Err(format!("a value of rank {rank} is not an image").into())
             }
             Channels::Last => builder.add(call, Op::Transpose { perm: order(rank) }, &[x]),
         }
@@ -67,15 +67,16 @@ pub(super) fn max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     Ok(vec![Value::Node(Channels::Last.put_back(builder, call, y)?)])
 }
 
-/// `ReorderInput`: to blocks of channels. In the graph nothing is in blocks before the passes put it there.
+/// `ReorderInput`: to blocks of channels. In the graph nothing is in blocks before the passes put
+/// it there.
 pub(super) fn reorder_input(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let y = Channels::of(call)?.put_first(builder, call, x)?;
     builder.finish(call, Op::Identity, &[y])
 }
 
-/// `ReorderOutput`: from blocks of channels. The last block may have been filled up; `channels` says with how many that
-/// counts.
+/// `ReorderOutput`: from blocks of channels. The last block may have been filled up; `channels`
+/// says with how many that counts.
 pub(super) fn reorder_output(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let shape = builder.shape_of(x);

@@ -1,7 +1,7 @@
-//! The operators that ONNX Runtime adds to the standard's: those that its tools for quantization write, and those that
-//! its optimizer saves.
+//! The operators that ONNX Runtime adds to the standard's: those that its tools for quantization
+//! write, and those that its optimizer saves.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | `quantized` | functions of quantized values |
 //! | `products` | products of quantized matrices |
@@ -25,8 +25,8 @@ const BLOCKED: &str = "com.microsoft.nchwc";
 /// An operator on floats.
 const FLOAT: Operator = Operator { domain: DOMAIN, since: 1, ..PLAIN };
 
-/// An operator on quantized values, with one scale a value: a value and what its steps are, and what those of the result
-/// are.
+/// An operator on quantized values, with one scale a value: a value and what its steps are, and
+/// what those of the result are.
 const QUANTIZED: Operator =
     Operator { constants: &[1, 2, 3, 4], integers: Integers::Read, ..FLOAT };
 

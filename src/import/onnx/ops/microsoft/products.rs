@@ -10,7 +10,8 @@ use crate::import::onnx::ops::matrix::product;
 use crate::import::onnx::ops::qlinear::{centred, scale, single_scale, stored};
 use crate::import::onnx::ops::quantize::{aligned, dynamic_steps, floats, parameter};
 
-/// `QGemm`: `alpha * (a * b + c)`, where `c` is in steps of the product. Without a scale for the result, that is a float.
+/// `QGemm`: `alpha * (a * b + c)`, where `c` is in steps of the product. Without a scale for the
+/// result, that is a float.
 pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (transpose_a, transpose_b) = (call.flag("transA", false)?, call.flag("transB", false)?);
     let a = centred(builder, call, 0, 2, usize::from(transpose_a))?;
@@ -73,7 +74,8 @@ pub(super) fn matmul_to_float(builder: &mut Builder, call: &Call<'_>) -> Result<
     scaled(builder, call, sums, factors, 6)
 }
 
-/// The right matrix, operand `i`, without its zero point, operand `zero`, which may differ by column.
+/// The right matrix, operand `i`, without its zero point, operand `zero`, which may differ by
+/// column.
 fn columns(builder: &mut Builder, call: &Call<'_>, i: usize, zero: usize) -> Result<NodeId> {
     let rank = builder.shape(call.required(i)?).len();
     centred(builder, call, i, zero, rank.saturating_sub(1))

@@ -1,4 +1,4 @@
-//! Which values keep the pictures of a batch apart.
+//! Which values keep the images of a batch apart.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,17 +8,17 @@ use resnetc_ir::{Graph, NodeId, Op};
 /// What a value is to the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It depends on no input, so it is the same for every picture and every batch.
+    /// It depends on no input, so it is the same for every image and every batch.
     Shared,
-    /// Its first axis counts the pictures, and picture `i` of it is a function of picture `i` of the inputs alone, for
-    /// every `i` the same function.
+    /// Its first axis counts the images, and image `i` of it is a function of image `i` of the
+    /// inputs alone, for every `i` the same function.
     Apart,
     /// Anything else.
     Mixed,
 }
 
-/// The role of every value, where the first axis of `inputs` counts `size` pictures. By induction over the graph: the
-/// inputs have their role by definition, and every operator here keeps it.
+/// The role of every value, where the first axis of `inputs` counts `size` images. By induction
+/// over the graph: the inputs have their role by definition, and every operator here keeps it.
 pub(super) fn roles(graph: &Graph, inputs: &HashSet<NodeId>, size: usize) -> HashMap<NodeId, Role> {
     let mut roles = HashMap::new();
     for node in graph.topo() {
@@ -56,19 +56,21 @@ impl Roles<'_> {
         self.known.get(&node) == Some(&role)
     }
 
-    /// Whether an operand has all axes of a result of this rank, so that its pictures are the result's.
+    /// Whether an operand has all axes of a result of this rank, so that its images are the
+    /// result's.
     fn is_whole(&self, operand: NodeId, rank: usize) -> bool {
         self.is(operand, Role::Apart) && self.shape(operand).len() == rank
     }
 
-    /// Whether an operand has one number for all pictures where it broadcasts to a result of this rank.
+    /// Whether an operand has one number for all images where it broadcasts to a result of this
+    /// rank.
     fn is_even(&self, operand: NodeId, rank: usize) -> bool {
         let shape = self.shape(operand);
         self.is(operand, Role::Shared)
             && (shape.len() < rank || shape.first().is_none_or(|&extent| extent == 1))
     }
 
-    /// Whether an operator with a result for each picture makes it of the same picture of its operands.
+    /// Whether an operator with a result for each image makes it of the same image of its operands.
     fn keeps_apart(&self, node: NodeId, operands: &[NodeId]) -> bool {
         let Some((&first, others)) = operands.split_first() else { return false };
         let rank = self.shape(node).len();
@@ -79,7 +81,7 @@ impl Roles<'_> {
             Op::Input | Op::Constant(_) => false,
             Op::Conv(_) => {
                 let folded = |o: &NodeId| shared(o) || self.is(*o, Role::Apart);
-                // Weights are shared; what is added may be another value of the same pictures.
+                // Weights are shared; what is added may be another value of the same images.
                 apart && others.iter().take(1).all(shared) && others.iter().skip(1).all(folded)
             }
             Op::BatchNorm { .. } => apart && others.iter().all(shared),
@@ -88,7 +90,7 @@ impl Roles<'_> {
                 let added = others.iter().skip(1).all(even);
                 !gemm.transpose_a && apart && others.iter().take(1).all(shared) && added
             }
-            // The rows of a single matrix are pictures, its columns are not.
+            // The rows of a single matrix are images, its columns are not.
             Op::MatMul if rank == 2 => apart && others.iter().all(shared),
             Op::MatMul | Op::Binary(_) | Op::Where => operands.iter().all(broadcasts),
             Op::Unary(_)

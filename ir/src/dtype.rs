@@ -120,7 +120,7 @@ impl DType {
 
     /// Whether its elements have fractions.
     pub fn is_float(self) -> bool {
-        matches!(self, DType::F32 | DType::F16 | DType::BF16 | DType::F64)
+        self.limits().is_none()
     }
 
     /// Whether values of a graph may have such elements: all but 64-bit integers. The interpreter

@@ -3,45 +3,52 @@
 //! A column of the operators: [`rule`] has an arm for each. Types do not change silently: where
 //! operands must agree and do not, one of them has to be converted ([`Op::Convert`]).
 
+use std::fmt;
+
 use super::{TypeError, fail};
 use crate::dtype::DType;
 use crate::op::{Activation, Binary, Gemm, Op, PadMode, TopK, TopPart, Unary};
 
-/// Types that an operand may have.
-type Types = &'static [DType];
+/// Which types an operand may have.
+#[derive(Clone, Copy)]
+enum Types {
+    /// Every type that values may have.
+    Any,
+    /// All of them but `bool`.
+    Numbers,
+    /// Types with fractions.
+    Floats,
+    /// What both factors of a product of integers may be: their sums are exact in i32, and so is an
+    /// f64's of them.
+    Factors,
+    /// What products of integers are summed in.
+    Sums,
+}
 
-const FLOATS: Types = &[DType::F32, DType::F16, DType::BF16, DType::F64];
+impl Types {
+    fn contains(self, ty: DType) -> bool {
+        let is_one = match self {
+            Types::Any => true,
+            Types::Numbers => ty != DType::Bool,
+            Types::Floats => ty.is_float(),
+            Types::Factors => matches!(ty, DType::I8 | DType::U8),
+            Types::Sums => ty == DType::I32,
+        };
+        is_one && ty.is_computed()
+    }
+}
 
-const NUMBERS: Types = &[
-    DType::F32,
-    DType::F16,
-    DType::BF16,
-    DType::F64,
-    DType::I8,
-    DType::U8,
-    DType::I16,
-    DType::U16,
-    DType::I32,
-    DType::U32,
-];
-
-const ANY: Types = &[
-    DType::F32,
-    DType::F16,
-    DType::BF16,
-    DType::F64,
-    DType::I8,
-    DType::U8,
-    DType::I16,
-    DType::U16,
-    DType::I32,
-    DType::U32,
-    DType::Bool,
-];
-
-/// What both factors of a product of integers may be: their sums are exact in i32, and so is an
-/// f64's of them.
-const FACTORS: Types = &[DType::I8, DType::U8];
+/// `f32, f16 or f64`.
+impl fmt::Display for Types {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = DType::ALL.into_iter().filter(|&ty| self.contains(ty));
+        let names: Vec<&str> = all.map(DType::short).collect();
+        match &names[..] {
+            [first @ .., last] if !first.is_empty() => write!(f, "{} or {last}", first.join(", ")),
+            names => f.write_str(&names.concat()),
+        }
+    }
+}
 
 /// What an operator does with types of elements.
 enum Rule {
@@ -66,17 +73,17 @@ fn rule(op: &Op) -> Option<Rule> {
             Rule::Products([0, 1].into_iter().chain(projected).collect())
         }
         Op::Gemm(_) | Op::MatMul => Rule::Products(vec![0, 1]),
-        Op::BatchNorm { .. } => Rule::Alike(FLOATS),
+        Op::BatchNorm { .. } => Rule::Alike(Types::Floats),
         Op::Unary(unary) => Rule::Alike(of_unary(unary)),
         Op::Binary(binary) => Rule::Alike(of_binary(*binary)),
-        Op::Where => Rule::AlikeFrom(1, ANY),
-        Op::MaxPool(_) | Op::ReduceMax { .. } => Rule::Alike(NUMBERS),
+        Op::Where => Rule::AlikeFrom(1, Types::Any),
+        Op::MaxPool(_) | Op::ReduceMax { .. } => Rule::Alike(Types::Numbers),
         Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. } => {
-            Rule::Alike(FLOATS)
+            Rule::Alike(Types::Floats)
         }
-        Op::TopK(TopK { part: TopPart::Values, .. }) => Rule::Alike(NUMBERS),
-        Op::TopK(TopK { part: TopPart::Indices, .. }) => Rule::Gives(NUMBERS, DType::F32),
-        Op::Softmax { .. } | Op::Interpolate(_) => Rule::Alike(FLOATS),
+        Op::TopK(TopK { part: TopPart::Values, .. }) => Rule::Alike(Types::Numbers),
+        Op::TopK(TopK { part: TopPart::Indices, .. }) => Rule::Gives(Types::Numbers, DType::F32),
+        Op::Softmax { .. } | Op::Interpolate(_) => Rule::Alike(Types::Floats),
         Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)
@@ -84,14 +91,14 @@ fn rule(op: &Op) -> Option<Rule> {
         | Op::Concat { .. }
         | Op::Transpose { .. }
         | Op::Identity
-        | Op::Reorder(_) => Rule::Alike(ANY),
-        Op::Convert { to } => Rule::Gives(ANY, *to),
+        | Op::Reorder(_) => Rule::Alike(Types::Any),
+        Op::Convert { to } => Rule::Gives(Types::Any, *to),
     })
 }
 
 fn of_unary(unary: &Unary) -> Types {
     match unary {
-        Unary::Relu | Unary::Clip { .. } | Unary::Abs | Unary::Sign => NUMBERS,
+        Unary::Relu | Unary::Clip { .. } | Unary::Abs | Unary::Sign => Types::Numbers,
         Unary::Sigmoid
         | Unary::Tanh
         | Unary::Erf
@@ -100,16 +107,16 @@ fn of_unary(unary: &Unary) -> Types {
         | Unary::Sqrt
         | Unary::Round
         | Unary::Floor
-        | Unary::Ceil => FLOATS,
+        | Unary::Ceil => Types::Floats,
     }
 }
 
 fn of_binary(binary: Binary) -> Types {
     match binary {
-        Binary::Add | Binary::Sub | Binary::Mul => NUMBERS,
-        Binary::Max | Binary::Equal | Binary::Less | Binary::LessOrEqual => ANY,
+        Binary::Add | Binary::Sub | Binary::Mul => Types::Numbers,
+        Binary::Max | Binary::Equal | Binary::Less | Binary::LessOrEqual => Types::Any,
         // What a division by zero gives is open for integers.
-        Binary::Div | Binary::Pow => FLOATS,
+        Binary::Div | Binary::Pow => Types::Floats,
     }
 }
 
@@ -123,7 +130,7 @@ pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeErro
         None => return fail("inputs and constants have no operands".into()),
         Some(Rule::Alike(types)) => alike(op, operands, 0, types)?,
         Some(Rule::AlikeFrom(first, types)) => {
-            in_types(op, operands, 0, ANY)?;
+            in_types(op, operands, 0, Types::Any)?;
             alike(op, operands, first, types)?
         }
         Some(Rule::Gives(types, to)) => {
@@ -141,17 +148,19 @@ pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeErro
 pub(super) fn check_dtype(dtype: DType) -> Result<(), TypeError> {
     match dtype.is_computed() {
         true => Ok(()),
-        false => fail(format!("values of {} are not supported, only {}", dtype.short(), list(ANY))),
+        false => {
+            fail(format!("values of {} are not supported, only {}", dtype.short(), Types::Any))
+        }
     }
 }
 
 /// Checks that an operand's type is one of these.
 fn in_types(op: &Op, operands: &[DType], at: usize, types: Types) -> Result<(), TypeError> {
     let given = operands[at];
-    if types.contains(&given) {
+    if types.contains(given) {
         return Ok(());
     }
-    fail(format!("operand {at} is {}, {} takes {}", given.short(), op.name(), list(types)))
+    fail(format!("operand {at} is {}, {} takes {}", given.short(), op.name(), types))
 }
 
 /// The type that all operands from `first` on have.
@@ -171,18 +180,18 @@ fn alike(op: &Op, operands: &[DType], first: usize, types: Types) -> Result<DTyp
 
 /// The type of sums of products.
 fn products(op: &Op, operands: &[DType], factors: &[usize]) -> Result<DType, TypeError> {
-    if FLOATS.contains(&operands[0]) {
-        return alike(op, operands, 0, FLOATS);
+    if Types::Floats.contains(operands[0]) {
+        return alike(op, operands, 0, Types::Floats);
     }
     for (i, given) in operands.iter().enumerate() {
-        let types: Types = if factors.contains(&i) { FACTORS } else { &[DType::I32] };
-        if !types.contains(given) {
+        let types = if factors.contains(&i) { Types::Factors } else { Types::Sums };
+        if !types.contains(*given) {
             return fail(format!(
                 "operand {i} is {}, {} of integers takes {} there; of floats it takes {} for all operands",
                 given.short(),
                 op.name(),
-                list(types),
-                list(FLOATS)
+                types,
+                Types::Floats
             ));
         }
     }
@@ -246,14 +255,5 @@ fn check_limits(lo: f32, hi: f32, dtype: DType) -> Result<(), TypeError> {
     match fits(lo, f32::NEG_INFINITY) && fits(hi, f32::INFINITY) {
         true => Ok(()),
         false => fail(format!("limits {lo} and {hi} of a clip are no {}", dtype.short())),
-    }
-}
-
-/// `f32, f16 or f64`.
-fn list(types: Types) -> String {
-    let names: Vec<&str> = types.iter().map(|ty| ty.short()).collect();
-    match &names[..] {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        names => names.concat(),
     }
 }

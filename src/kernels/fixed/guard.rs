@@ -100,10 +100,6 @@ impl Guard<'_> {
         blocks as i64 * self.size()[1] as i64 * ROW
     }
 
-    fn name(&self, step: &str) -> String {
-        self.frame.name(step)
-    }
-
     /// The word of all rows, behind which their own follow.
     fn words(&self) -> i64 {
         aligned(self.start)
@@ -153,7 +149,7 @@ impl Guard<'_> {
         let taps = if all { taps.clone() } else { vec![taps[taps.len() / 2]] };
         let check = Check { target: sink.machine.target, size, row, taps, zeros: !all };
         let kernel =
-            sink.program(&self.name("check"), format!("{check:?}"), |n| check.program(n))?;
+            sink.program(&self.frame.name("check"), format!("{check:?}"), |n| check.program(n))?;
         let mut levels = Levels::new([
             Pointer::new(THREAD, self.memory().magnitudes),
             Pointer::new(THREAD, 0),
@@ -191,7 +187,7 @@ impl Guard<'_> {
     fn biases(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let copy = Copy { target: sink.machine.target, pixels: 1, pixel: LANES_BYTES };
         let kernel =
-            sink.program(&self.name("biases"), format!("{copy:?}"), |n| copy.program(n))?;
+            sink.program(&self.frame.name("biases"), format!("{copy:?}"), |n| copy.program(n))?;
         let first = self.frame.packed.constants + panel.before as i64 * CONSTANTS + BIAS;
         let mut levels = Levels::new([
             Pointer::new(WEIGHTS, first),
@@ -213,8 +209,8 @@ impl Guard<'_> {
         let digit = panel.blocks as i64 * TILE;
         let target = sink.machine.target;
         let unpack = Unpack { target, byte: stretch.byte, digit, levels: [steps, rows] };
-        let kernel =
-            sink.program(&self.name("weights"), format!("{unpack:?}"), |n| unpack.program(n))?;
+        let kernel = sink
+            .program(&self.frame.name("weights"), format!("{unpack:?}"), |n| unpack.program(n))?;
         let (before, packed) = (panel.before as i64, self.frame.packed);
         let first = self.memory().weights + self.lanes_bytes(panel.blocks);
         let mut levels = Levels::new([
@@ -232,7 +228,7 @@ impl Guard<'_> {
     fn direct(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let micro = self.micro(panel.blocks, sink.machine.target);
         let kernel =
-            sink.program(&self.name("fallback"), format!("{micro:?}"), |n| micro.program(n))?;
+            sink.program(&self.frame.name("fallback"), format!("{micro:?}"), |n| micro.program(n))?;
         let src = self.frame.operands.src;
         let strides = src.geometry.strides();
         let down = self.frame.conv.window.strides[0] as i64 * strides.row;
@@ -295,7 +291,8 @@ impl Guard<'_> {
     pub(super) fn behind(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let columns = self.size()[1];
         let copy = Copy { target: sink.machine.target, pixels: columns, pixel: ROW };
-        let kernel = sink.program(&self.name("copy"), format!("{copy:?}"), |n| copy.program(n))?;
+        let kernel =
+            sink.program(&self.frame.name("copy"), format!("{copy:?}"), |n| copy.program(n))?;
         let dst = self.frame.operands.dst.geometry.strides();
         let mut levels = Levels::new([
             Pointer::new(THREAD, self.memory().results),
@@ -324,8 +321,8 @@ impl Guard<'_> {
             last: None,
             live: BLOCK,
         };
-        let kernel =
-            sink.program(&self.name("abs-max"), format!("{abs_max:?}"), |n| abs_max.program(n))?;
+        let kernel = sink
+            .program(&self.frame.name("abs-max"), format!("{abs_max:?}"), |n| abs_max.program(n))?;
         let panel = Panel { blocks, before: 0, per_part: 1 };
         let mut levels = Levels::new([
             self.results(self.frame.operands.dst, panel),

@@ -1,12 +1,12 @@
-//! Kernels one by one, each named by the line of its problem, the answer checked before it is
+//! Benchmarks single kernels, each named by its problem line. The result is checked before it is
 //! timed.
 //!
 //! `cargo bench --bench kernels`, or some of them:
 //! `cargo bench --bench kernels -- 'winograd.* h56 '`. Convolutions are those of ResNet-50
-//! (`benches/shapes/resnet50.txt`) and of other forms (`benches/shapes/forms.txt`), by every
+//! (`benches/shapes/resnet50.txt`) and some of other forms (`benches/shapes/forms.txt`), with every
 //! algorithm that can compute them. Times are those of the kernel alone: reorders between the
-//! planar inputs and the kernels' layout do not count. Throughput is in multiply-adds, of pools in
-//! elements read.
+//! planar inputs and the kernels' layout do not count. Throughput is in multiply-adds, or for pools
+//! in elements read.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ use resnetc::{Compiler, Context, Model, Options};
 
 const LINES: [&str; 2] = [include_str!("shapes/resnet50.txt"), include_str!("shapes/forms.txt")];
 
-/// How far Winograd's algorithm may be off on these numbers, as a part of the greatest value. Its
-/// own bound is proved in `tests/kernels`; here it is to show that the right thing is timed.
+/// The tolerance for Winograd's algorithm on these numbers, relative to the largest value. Its real
+/// bound is asserted in `tests/kernels`; this one only shows that the right computation is timed.
 const CLOSE: f64 = 1e-4;
 
 /// Small integers: all sums of direct kernels are exact.
@@ -36,7 +36,7 @@ fn constant(shape: &[usize]) -> Tensor {
     Tensor::new(shape.to_vec(), integers(shape.iter().product())).expect("sizes agree")
 }
 
-/// A compiled graph of one operator, and which of the steps are that operator's.
+/// A compiled graph of one operator, and the steps of that operator.
 struct Subject {
     model: Model,
     context: Context,
@@ -46,7 +46,7 @@ struct Subject {
 
 impl Subject {
     /// Compiles a graph with one output and compares it with the interpreter: bit for bit, or
-    /// `close` to the greatest value.
+    /// within `close` relative to the largest value.
     fn new(graph: Graph, options: Options, close: Option<f64>) -> Self {
         let result = graph.outputs()[0].node;
         let op = graph.node(result).op.name();
@@ -169,7 +169,7 @@ fn products(c: &mut Criterion) {
     group.finish();
 }
 
-/// A second a kernel: the whole takes a few minutes.
+/// One second per kernel: everything takes a few minutes.
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(20)

@@ -1,7 +1,7 @@
-//! What it costs to make code and to call it: encoding of kernels, and regions handed to threads.
+//! The cost of generating code and calling it: encoding of kernels, and handing regions to threads.
 //!
-//! `cargo bench --bench machinery`. How fast code can be is `resnetc doctor`'s to tell, how fast
-//! kernels are `benches/kernels.rs`'s.
+//! `cargo bench --bench machinery`. `resnetc doctor` measures how fast code can be,
+//! `benches/kernels.rs` how fast kernels are.
 
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn kernels(isa: Isa) -> Vec<Program> {
     stages.lower().expect("it can be compiled").kernels
 }
 
-/// All kernels of ResNet-18, in instructions a second.
+/// All kernels of ResNet-18, in instructions per second.
 fn encoding(c: &mut Criterion) {
     let mut group = c.benchmark_group("encode");
     group.sample_size(10);
@@ -38,7 +38,7 @@ fn encoding(c: &mut Criterion) {
     group.finish();
 }
 
-/// A region whose chunks take 5 microseconds each: what is beyond that is the cost of handing it
+/// A region whose chunks take 5 microseconds each: the time beyond that is the cost of handing it
 /// out.
 fn regions(c: &mut Criterion) {
     let mut group = c.benchmark_group("region");

@@ -1,7 +1,7 @@
-//! Whole networks and their compilation, answer checked before it is timed.
+//! Benchmarks whole networks and their compilation. Results are checked before they are timed.
 //!
-//! `cargo bench --bench networks`, or one of them: `cargo bench --bench networks -- resnet18`. What
-//! each pass brings is told by `resnetc bench MODEL --ablate`.
+//! `cargo bench --bench networks`, or one of them: `cargo bench --bench networks -- resnet18`.
+//! `resnetc bench MODEL --ablate` shows what each pass brings.
 
 use std::collections::BTreeSet;
 

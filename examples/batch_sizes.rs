@@ -1,6 +1,7 @@
-//! One network for several batch sizes: a server runs what has come in, without filling up.
+//! One network for several batch sizes: a server runs the requests that have arrived, without
+//! padding the batch.
 //!
-//! The file is read once, and the networks share its constants. Each compiled model has its weights
+//! The file is read once, and the networks share its constants. Each compiled model has the weights
 //! packed for its own kernels.
 //!
 //! `cargo run --release --example batch_sizes`
@@ -22,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for waiting in [1, 3, 8, 13] {
         let mut left = waiting;
         while left > 0 {
-            // The largest batch that can be filled; the last one may have to be a smaller one.
+            // The largest batch that can be filled; the last batch may be smaller.
             let size = SIZES.into_iter().rev().find(|&size| size <= left).unwrap_or(1);
             let model = &models[&size];
             let mut cx = model.context()?;

@@ -1,4 +1,5 @@
-//! Compiles a network that is in the program itself: an app in one file, which opens none.
+//! Compiles a network that is embedded in the program: a single-file application, which opens no
+//! files.
 //!
 //! `cargo run --release --example from_memory`
 

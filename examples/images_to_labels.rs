@@ -1,4 +1,4 @@
-//! From image files to labels: decode, scale to floats, run, take the greatest.
+//! From image files to labels: decode, scale to floats, run, take the largest score.
 //!
 //! `cargo run --release --example images_to_labels -- cli/models/pictures/*.png`
 
@@ -10,7 +10,8 @@ use resnetc::{Compiler, Options};
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cli/models/resnet20-fashion-mnist.onnx");
 const LABELS: &str = include_str!("../cli/models/fashion-mnist-labels.txt");
 
-/// What the network was trained with: pixels in 0 to 1, less the mean, by the standard deviation.
+/// The preprocessing of the training: pixels from 0 to 1, minus the mean, divided by the standard
+/// deviation.
 const MEAN: f32 = 0.2860;
 const DEVIATION: f32 = 0.3530;
 

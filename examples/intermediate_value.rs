@@ -1,4 +1,5 @@
-//! An intermediate value as an output: the features in front of the classifier, beside its scores.
+//! An intermediate value as an output: the features before the classifier, in addition to its
+//! scores.
 //!
 //! `cargo run --release --example intermediate_value`
 

@@ -1,7 +1,7 @@
 //! Loads a network, compiles it and runs it once.
 //!
-//! `cargo run --release --example load_and_run -- resnet50.onnx`; without a file it takes a
-//! built-in network, whose weights are random.
+//! `cargo run --release --example load_and_run -- resnet50.onnx`; without a file, it runs a
+//! built-in network with random weights.
 
 use resnetc::{Compiler, Options};
 

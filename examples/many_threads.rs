@@ -1,7 +1,7 @@
-//! One model for many threads: each has a context of its own, none waits for another.
+//! One model for many threads: each has its own context, and none waits for another.
 //!
-//! Runs of one image share no work, so each model runs on one thread, and as many of them as there
-//! are CPUs give the most images a second.
+//! Runs of one image share no work, so each run uses one thread, and as many runs as there are CPUs
+//! give the most images per second.
 //!
 //! `cargo run --release --example many_threads`
 

@@ -1,5 +1,5 @@
-//! Options by name, for errors that are about one. The library calls them as its fields are called,
-//! the command line by their flags; an error carries the name, and whoever shows it has the words.
+//! Options by name, for errors about an option. The library shows them as fields of `Options`, the
+//! command line as flags; an error carries the name, and whoever shows the error words it.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum OptionName {
-    /// What runs the network.
+    /// What runs the network: machine code or the interpreter.
     Engine,
     /// The instruction set.
     Isa,
-    /// Threads of a run.
+    /// Number of threads of a run.
     Threads,
-    /// Rounding.
+    /// How much rounding is allowed.
     Numerics,
     /// Images in one run.
     Batch,
@@ -29,16 +29,16 @@ pub enum OptionName {
     Seed,
     /// Which optional passes run.
     Passes,
-    /// What values may share memory.
+    /// Which values may share memory.
     Reuse,
-    /// Names of the code for `perf`.
+    /// Whether the code's symbols are written for `perf`.
     PerfMap,
-    /// Measured times.
+    /// Algorithms chosen by measured times.
     Tuned,
 }
 
 impl OptionName {
-    /// The field of [`Options`](crate::Options).
+    /// The name of the field in [`Options`](crate::Options).
     pub fn field(self) -> &'static str {
         match self {
             OptionName::Engine => "engine",
@@ -66,12 +66,12 @@ impl fmt::Display for OptionName {
     }
 }
 
-/// An option that was set and changes nothing.
+/// An option that was set and has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoEffect {
     /// The option.
     pub option: OptionName,
-    /// Why it changes nothing: a clause without the option's name.
+    /// Why it has no effect: a clause without the option's name.
     pub reason: &'static str,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for NoEffect {
     }
 }
 
-/// What to do about an error: a sentence that leaves room for the names of options.
+/// What to do about an error: a sentence with placeholders for the names of options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advice {
     /// Each `{}` stands for an option.
@@ -90,17 +90,17 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// Advice in which options stand in place of each `{}`, in this order.
+    /// Advice in which the options replace each `{}`, in this order.
     pub const fn new(text: &'static str, options: &'static [OptionName]) -> Self {
         Advice { text, options }
     }
 
-    /// Advice about something else than options.
+    /// Advice that names no option.
     pub const fn plain(text: &'static str) -> Self {
         Advice::new(text, &[])
     }
 
-    /// The sentence, with options called by `name`.
+    /// The sentence, with each option worded by `name`.
     pub fn worded(&self, name: &dyn Fn(OptionName) -> String) -> String {
         let mut options = self.options.iter();
         let mut parts = self.text.split("{}");

@@ -1,5 +1,5 @@
-//! Arrays as files have them: elements of any type. What an input takes of them, and what outputs
-//! become.
+//! Arrays as files hold them, with elements of any type: which of them an input accepts, and what
+//! outputs become.
 
 use std::fmt;
 
@@ -26,20 +26,20 @@ pub struct Array {
     bytes: Vec<u8>,
 }
 
-/// An element that cannot become one of another type.
+/// An element that cannot be converted to another type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("element {position:?} is {value}, {}", why(*.to, .value))]
 pub struct ElementError {
     /// Its index along each axis.
     pub position: Vec<usize>,
-    /// What it is.
+    /// The element's value.
     pub value: String,
-    /// What it should become.
+    /// The type to which it was to be converted.
     pub to: DType,
 }
 
 impl ElementError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         ErrorCode::ArrayElement
     }
@@ -47,13 +47,13 @@ impl ElementError {
 
 fn why(to: DType, value: &str) -> String {
     match to.integers() {
-        Some((lo, hi)) => format!("and {to} takes whole numbers from {lo} to {hi} here"),
+        Some((lo, hi)) => format!("and {to} accepts whole numbers from {lo} to {hi} here"),
         None if value.contains(['.', 'e']) => format!("which is beyond what {} holds", held(to)),
         None => format!("which {} does not hold exactly", held(to)),
     }
 }
 
-/// What holds the elements of a type of floats here.
+/// The type that holds the elements of a float type here, for messages.
 fn held(ty: DType) -> String {
     match ty {
         DType::F64 => format!("{}, in which networks of {ty} compute here,", DType::F32),
@@ -65,7 +65,7 @@ fn held(ty: DType) -> String {
 #[derive(Clone, Copy, Debug)]
 enum Number {
     Float(f64),
-    /// Numbers beyond what 64 bits with a sign hold are the greatest of those.
+    /// Numbers beyond the range of i64 are clamped to its maximum.
     Integer(i64),
 }
 
@@ -87,8 +87,8 @@ impl Array {
         (count.checked_mul(dtype.bytes())? == bytes.len()).then_some(Array { dtype, shape, bytes })
     }
 
-    /// What a value of a network is as elements of a type: floats are rounded to the nearest, and
-    /// integers are such already.
+    /// A value of a network with elements of another type: floats are rounded to nearest, and
+    /// integer values already are integers.
     pub fn of(tensor: &Tensor, dtype: DType) -> Self {
         let bytes = tensor.data().iter().flat_map(|&x| element(x, dtype)).collect();
         Array { dtype, shape: tensor.shape().to_vec(), bytes }
@@ -114,15 +114,16 @@ impl Array {
         &self.bytes
     }
 
-    /// The values for an input whose elements are declared to be of a type.
+    /// The values for an input whose elements are declared to be of type `to`.
     ///
-    /// Floats are rounded to the nearest of a narrower type of floats, as ONNX's `Cast` does.
-    /// Nothing else may change: integers must be among those that the type of floats holds exactly,
-    /// and floats among the type's integers.
+    /// Floats are rounded to the nearest value of a narrower float type, as ONNX's `Cast` does. No
+    /// other change is allowed: integers must be exactly representable in a float type, and floats
+    /// must be integers within the range of an integer type.
     ///
     /// # Errors
-    /// The first element that cannot become one of that type: a float that is not an integer, an
-    /// integer that is out of range, a number whose magnitude is beyond the type's.
+    /// If an element cannot be converted to that type: a float that is not an integer, an integer
+    /// that is out of range, or a number whose magnitude exceeds the type's. The error has the
+    /// first such element.
     pub fn values(&self, to: DType) -> Result<Tensor, ElementError> {
         let mut data = Vec::with_capacity(self.elements());
         for (i, bytes) in self.bytes.chunks_exact(self.dtype.bytes()).enumerate() {
@@ -164,7 +165,7 @@ fn element(x: f32, dtype: DType) -> Vec<u8> {
     }
 }
 
-/// The element in these bytes, which are as many as the type has.
+/// The element in these bytes, which have the length of the type.
 fn number(bytes: &[u8], dtype: DType) -> Number {
     fn of<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> Number) -> Number {
         bytes.first_chunk().map_or(Number::Integer(0), |&bytes| number(bytes))
@@ -190,7 +191,7 @@ fn number(bytes: &[u8], dtype: DType) -> Number {
     }
 }
 
-/// The f32 that stands for a number among the elements of a type, if one may.
+/// The f32 that represents a number of type `to`, if the conversion is allowed.
 fn accept(number: Number, to: DType) -> Option<f32> {
     match (number, to.integers()) {
         (Number::Float(x), None) => {
@@ -199,7 +200,7 @@ fn accept(number: Number, to: DType) -> Option<f32> {
         }
         (Number::Integer(x), None) => {
             let rounded = rounded(x as f64, to);
-            // Past the end of i64 this is its end, which no integer is that was rounded up to it.
+            // `i64::MAX` rounds up to 2^63, and the cast would saturate back to `i64::MAX`.
             (rounded as i64 == x && x != i64::MAX).then_some(rounded)
         }
         (Number::Float(x), Some((lo, hi))) => {
@@ -210,7 +211,7 @@ fn accept(number: Number, to: DType) -> Option<f32> {
     }
 }
 
-/// The nearest element of a type of floats.
+/// The nearest value of a float type.
 fn rounded(x: f64, to: DType) -> f32 {
     match to {
         DType::F16 => f16::from_f64(x).to_f32(),

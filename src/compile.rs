@@ -1,8 +1,8 @@
 //! From a graph to a model, stage by stage.
 //!
 //! graph -> [`schedule`] (passes) -> scheduled graph -> [`choose()`] and [`plan()`] -> [`lower`]
-//! (kernels) -> programs and regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be had
-//! alone, and all of them up to code as [`Stages`], for dumps and tests.
+//! (kernels) -> programs and regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be run
+//! alone, and all of them up to code together as [`Stages`], for dumps and tests.
 
 pub mod choose;
 mod interpreted;
@@ -35,11 +35,12 @@ pub use crate::report::compilation::{CompileReport, Interpreted};
 pub use choose::{Choices, candidates, choose};
 pub use stages::{Lowered, Stages, lower, machine, plan, schedule};
 
-/// Compiles a graph. Options that say how a network is loaded were for whoever made the graph.
+/// Compiles a graph. Options that control how a network is loaded are ignored: they were for
+/// whoever made the graph.
 ///
 /// # Errors
-/// If an operator cannot be compiled, the CPU lacks the instruction set, there cannot be so many
-/// threads, or the system refuses memory.
+/// If an operator cannot be compiled, the CPU lacks the instruction set, the number of threads is
+/// out of range, or the system refuses memory.
 pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     options.isa.resolve()?;
     options.thread_count()?;
@@ -60,8 +61,8 @@ pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     build(graph, remarks, clock, options)
 }
 
-/// Compiles a graph that the passes are done with, as it stands; to machine code, whatever the
-/// engine in the options.
+/// Compiles a graph that has been through the passes, as it is; to machine code, whatever engine
+/// the options name.
 ///
 /// # Errors
 /// As [`compile`].
@@ -79,8 +80,8 @@ fn build(
     options.check_compilation()?;
     let stages = Stages::of_scheduled(graph, remarks, options)?;
     let Stages { graph, choices, plan, isa, machine, .. } = &stages;
-    // A bug here would be a wrong answer there, and looking for it takes less than a thousandth of
-    // a compilation.
+    // A bug in the plan would give wrong results at run time, and the check costs less than a
+    // thousandth of a compilation.
     plan::verify::verify(graph, plan).map_err(Error::Plan)?;
     clock.lap("plan");
     let lowered = stages.lower()?;
@@ -136,7 +137,7 @@ fn build(
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
 }
 
-/// Measures phases.
+/// Measures the phases of a compilation.
 struct Clock {
     start: Instant,
     laps: Vec<(&'static str, Duration)>,

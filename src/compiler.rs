@@ -1,4 +1,4 @@
-//! The front door: description in, model out.
+//! The main entry point: description in, model out.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::options::{Options, Source};
 use crate::runtime::model::Model;
 use crate::spec::{Spec, Weights};
 
-/// Loads networks under one set of options.
+/// Loads networks with one set of options.
 ///
 /// ```
 /// use resnetc::spec::Spec;
@@ -44,9 +44,9 @@ pub struct Compiler {
     options: Options,
 }
 
-/// A network that was loaded and not compiled yet.
+/// A network that is loaded but not yet compiled.
 ///
-/// It can be compiled several times, each time under other options:
+/// It can be compiled several times, each time with different options:
 ///
 /// ```
 /// use resnetc::{Compiler, Numerics, Options};
@@ -73,10 +73,10 @@ impl Compiler {
     }
 
     /// Loads what `model` names: a built-in network (`resnet50`), a spec (`.toml`, `.json`) or an
-    /// ONNX file, see [`Compiler::onnx`].
+    /// ONNX file (see [`Compiler::onnx`]).
     ///
     /// # Errors
-    /// If there is no such network or file, or it cannot be taken; the error names the file and
+    /// If there is no such network or file, or it cannot be imported; the error names the file and
     /// every offending node or key.
     pub fn load(&self, model: impl AsRef<Path>) -> Result<Network, Error> {
         self.build(&Description::open(model)?)
@@ -96,7 +96,8 @@ impl Compiler {
         }
     }
 
-    /// Builds the network of a spec, with the weights that the options name or seeded random ones.
+    /// Builds the network of a spec, with weights from the file that the options name, or with
+    /// seeded random ones.
     ///
     /// # Errors
     /// If the spec makes no sense or the weights do not fit it.
@@ -119,7 +120,8 @@ impl Compiler {
         Ok(Network { random_weights, ..self.network(graph) })
     }
 
-    /// The batch for a spec: that of the shape that its input is given, if it is given one.
+    /// The batch for a spec: the first extent of the shape that the options give its input, if they
+    /// give one.
     fn batch(&self, spec: &Spec) -> Result<usize, Error> {
         let Options { batch, ref shapes, .. } = self.options;
         if shapes.is_empty() {
@@ -130,10 +132,10 @@ impl Compiler {
         Ok(shapes.first().and_then(|shape| shape.first().copied()).unwrap_or(1))
     }
 
-    /// Imports an ONNX file. It is read once, whole: what becomes of it later makes no difference.
+    /// Imports an ONNX file. It is read once, whole; later changes to it have no effect.
     ///
     /// # Errors
-    /// If it cannot be taken, or was changed while it was read.
+    /// If it cannot be imported, or was changed while it was read.
     pub fn onnx(&self, file: &Path) -> Result<Network, Error> {
         self.build(&Description::onnx(file)?)
     }
@@ -142,16 +144,16 @@ impl Compiler {
     /// `folder`.
     ///
     /// # Errors
-    /// If it cannot be taken.
+    /// If it cannot be imported.
     pub fn onnx_bytes(&self, bytes: &[u8], folder: Option<&Path>) -> Result<Network, Error> {
         self.options.check(Source::Onnx)?;
         Ok(self.network(onnx::Model::parse(bytes, folder)?.graph(&self.options.bindings())?))
     }
 
-    /// Takes a graph as it stands, but for outputs that the options leave out.
+    /// Takes a graph as it is, without the outputs that the options leave out.
     ///
     /// # Errors
-    /// If an option is set that says how a network is loaded (shapes and weights of a graph are
+    /// If an option is set that controls how a network is loaded (shapes and weights of a graph are
     /// fixed), or there is no such output.
     pub fn graph(&self, mut graph: Graph) -> Result<Network, Error> {
         self.options.check(Source::Graph)?;
@@ -170,19 +172,19 @@ impl Network {
         &self.graph
     }
 
-    /// The seed of its weights, if they are random: those of a spec or a built-in network that was
-    /// given none.
+    /// The seed of its weights, if they are random: for a spec or a built-in network without a
+    /// weight file.
     pub fn random_weights(&self) -> Option<u64> {
         self.random_weights
     }
 
-    /// How it will be compiled.
+    /// The options with which it will be compiled.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// The same network, to be compiled under other options. Those that say how a network is loaded
-    /// (batch, dims, weights, seed) stay as they were.
+    /// The same network, to be compiled with other options. Those that control how a network is
+    /// loaded (batch, dims, weights, seed) keep their values.
     #[must_use]
     pub fn with_options(&self, options: Options) -> Network {
         Network { options: options.loaded_as(&self.options), ..self.clone() }
@@ -197,7 +199,7 @@ impl Network {
         Ok(crate::export::onnx::encode(&self.graph)?)
     }
 
-    /// Compiles it.
+    /// Compiles the network.
     ///
     /// # Errors
     /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses
@@ -207,7 +209,7 @@ impl Network {
     }
 }
 
-/// Leaves away all outputs but those of these names, if there are any, in this order.
+/// Keeps only the outputs of these names, in this order; without names, all outputs.
 fn choose_outputs(graph: &mut Graph, names: &[String]) -> Result<(), Error> {
     if names.is_empty() {
         return Ok(());

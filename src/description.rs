@@ -1,4 +1,5 @@
-//! Descriptions of networks, as they lie in files: what can be known before sizes are chosen.
+//! Descriptions of networks, as they are stored in files: what can be known before sizes are
+//! chosen.
 
 use std::path::Path;
 
@@ -10,8 +11,8 @@ use crate::import::{ImportError, ImportErrorKind, foreign, limits};
 use crate::runtime::file::FileBuffer;
 use crate::spec::Spec;
 
-/// A description that was read, of a network that has no sizes yet.
-/// [`Compiler::build`](crate::Compiler::build) makes a network of it.
+/// The description of a network whose sizes are not chosen yet.
+/// [`Compiler::build`](crate::Compiler::build) turns it into a network.
 ///
 /// ```no_run
 /// use resnetc::{Compiler, Description, Options};
@@ -38,7 +39,7 @@ impl Description {
     /// ONNX file.
     ///
     /// # Errors
-    /// If there is no such network or file, or it is not a description.
+    /// If there is no such network or file, or the file is not a description.
     pub fn open(model: impl AsRef<Path>) -> Result<Self, Error> {
         let path = model.as_ref();
         if let Some(spec) = path.to_str().and_then(Spec::builtin) {
@@ -63,8 +64,7 @@ impl Description {
         Ok(Description(Kind::Onnx(model)))
     }
 
-    /// The inputs as they are declared, those that the outputs of these names need; without names,
-    /// all of them.
+    /// The declared inputs that the outputs of these names need; without names, all inputs.
     ///
     /// # Errors
     /// If an input is not a tensor of numbers, or there is no such output.
@@ -76,14 +76,14 @@ impl Description {
     }
 }
 
-/// Reads a file whose parts are given back one by one.
+/// Reads a file into a buffer whose parts are freed one by one.
 pub(crate) fn read(file: &Path, most: u64) -> Result<FileBuffer, ImportError> {
     FileBuffer::read(file, most).map_err(|source| {
         ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(file)
     })
 }
 
-/// Why a path names no network, and what to do.
+/// Why a path does not name a network, and what to do.
 fn no_model(path: &Path) -> String {
     if path.is_dir() {
         return "this is a folder; give the .onnx file in it".to_owned();
@@ -92,7 +92,7 @@ fn no_model(path: &Path) -> String {
         return format.advise(foreign::Wanted::Model);
     }
     match foreign::head(path) {
-        // The key of the first field of a model.
+        // The protobuf key of a model's first field.
         Some(head) if head.starts_with(b"\x08") => {
             "the file may be an ONNX model; give it a name that ends in .onnx".to_owned()
         }

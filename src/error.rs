@@ -1,4 +1,4 @@
-//! Everything that can go wrong, by whose fault it is.
+//! Everything that can go wrong, grouped by whose fault it is.
 
 use std::path::PathBuf;
 
@@ -21,49 +21,50 @@ use crate::spec::SpecError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The model file or its weights cannot be taken.
+    /// The model file or its weights cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// The description of the network cannot be taken.
+    /// The description of the network is not valid.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// Neither a built-in name nor a file of a known kind.
+    /// The model is neither a built-in name nor a file of a known format.
     #[error("{}: {reason}", .model.display())]
     UnknownModel {
-        /// What was asked for.
+        /// The name or path that was given.
         model: PathBuf,
-        /// Why it is not known, and what is.
+        /// Why it is unknown, and which names and files are known.
         reason: String,
     },
-    /// Options were set that change nothing.
+    /// Options were set that have no effect.
     #[error("{}", .options.iter().map(NoEffect::to_string).collect::<Vec<_>>().join("; "))]
     NoEffect {
-        /// All of them.
+        /// All of these options.
         options: Vec<NoEffect>,
     },
-    /// The CPU lacks the instruction set that was asked for, or the system refuses it.
+    /// The CPU lacks the requested instruction set, or the system refuses it.
     #[error(transparent)]
     Isa(#[from] IsaError),
-    /// The system gives no executable memory; [`Engine`](crate::Engine) says what else can be done.
+    /// The system does not allow executable memory; [`Engine`](crate::Engine) lists the
+    /// alternatives.
     #[error("{0}")]
     NoCode(Refusal),
-    /// A run cannot have so many threads.
-    #[error("{} is {threads}; it can be 1 to {most}", OptionName::Threads)]
+    /// The number of threads is out of range.
+    #[error("{} is {threads}; it must be 1 to {most}", OptionName::Threads)]
     ThreadCount {
-        /// How many were asked for.
+        /// How many were requested.
         threads: usize,
-        /// How many there can be: [`most_threads`](crate::runtime::pool::most_threads).
+        /// The largest number allowed: [`most_threads`](crate::runtime::pool::most_threads).
         most: usize,
     },
-    /// The system refuses to start the threads of a run.
-    #[error("the system does not start {threads} threads: {reason}")]
+    /// The system refused to start the threads of a run.
+    #[error("the system refused to start {threads} threads: {reason}")]
     Thread {
-        /// How many were asked for.
+        /// How many were requested.
         threads: usize,
         /// What the system says.
         reason: String,
     },
-    /// A pass was named that cannot be left out, or there is a bug in one.
+    /// A pass was named that does not exist or cannot be left out, or a pass has a bug.
     #[error(transparent)]
     Pass(#[from] PassError),
     /// An operator cannot be compiled.
@@ -81,23 +82,23 @@ pub enum Error {
     /// The network cannot be written as a file for other programs.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The system has not enough memory.
-    #[error("no memory for {bytes} bytes of {what}: {reason}")]
+    /// The system does not have enough memory.
+    #[error("not enough memory for {bytes} bytes of {what}: {reason}")]
     Memory {
-        /// What it was for.
+        /// What the memory was for.
         what: &'static str,
-        /// How much.
+        /// How many bytes.
         bytes: usize,
         /// What the system says.
         reason: String,
     },
-    /// A run was asked for something that it cannot do.
+    /// A run cannot do what was requested of it.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
 impl Error {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match self {
             Error::Import(e) => e.code(),
@@ -119,7 +120,7 @@ impl Error {
         }
     }
 
-    /// That the system refuses to start threads.
+    /// The error of a system that refuses to start threads.
     pub(crate) fn thread(threads: usize, reason: &std::io::Error) -> Self {
         Error::Thread { threads, reason: reason.to_string() }
     }
@@ -133,7 +134,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, where that is known. The message ends with it.
+    /// What to do about it, if known. The message ends with it.
     pub fn advice(&self) -> Option<Advice> {
         match self {
             Error::Import(e) => e.kind.advice(),
@@ -143,76 +144,76 @@ impl Error {
     }
 }
 
-/// An error of running a compiled model.
+/// An error from running a compiled model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// There is no input of this number.
+    /// There is no input with this index.
     #[error("there is no input {index}: the model has {inputs}")]
     NoSuchInput {
-        /// The number asked for.
+        /// The index requested.
         index: usize,
-        /// How many there are.
+        /// How many inputs there are.
         inputs: usize,
     },
-    /// There is no output of this number.
+    /// There is no output with this index.
     #[error("there is no output {index}: the model has {outputs}")]
     NoSuchOutput {
-        /// The number asked for.
+        /// The index requested.
         index: usize,
-        /// How many there are.
+        /// How many outputs there are.
         outputs: usize,
     },
-    /// The interpreter has not enough memory for a value, or there is a bug in it.
+    /// The interpreter does not have enough memory for a value, or has a bug.
     #[error("the interpreter cannot run the network: {0}")]
     Interpreter(String),
     /// The context was made by another model.
     #[error("the context belongs to another model; make one with this model's context()")]
     ForeignContext,
-    /// An input of integers or booleans holds something else.
+    /// An element of an integer or boolean input is not a value of the input's type.
     #[error("input \"{}\" is {dtype}, but its element {index} is {}{}", one_line(.input, 200), number(*.value), takes(.dtype))]
     Element {
         /// The input's name.
         input: String,
-        /// Which of its elements, in row-major order: the first that is wrong.
+        /// The index of the first wrong element, in row-major order.
         index: usize,
-        /// What it is.
+        /// The element's value.
         value: f64,
-        /// What the model says that it must be.
+        /// The element type that the model declares.
         dtype: DType,
     },
-    /// Elements of another type were given or asked for than an input or output has.
-    #[error("{} is of {}, and {} was asked for", one_line(.port, 220), .expected.short(), .given.short())]
+    /// The element type given or requested differs from that of an input or output.
+    #[error("{} is {}, but {} was requested", one_line(.port, 220), .expected.short(), .given.short())]
     ElementType {
         /// Which input or output: `input "x"`.
         port: String,
-        /// The type that it has.
+        /// The type of its elements.
         expected: DType,
-        /// The type that was given or asked for.
+        /// The type that was given or requested.
         given: DType,
     },
-    /// An input was given another number of elements than it has.
-    #[error("{} has {expected} elements, and {given} were given", one_line(.port, 220))]
+    /// The number of elements given differs from that of an input.
+    #[error("{} has {expected} elements, but {given} were given", one_line(.port, 220))]
     Length {
         /// Which input: `input "x"`.
         port: String,
-        /// How many it has.
+        /// How many elements it has.
         expected: usize,
         /// How many were given.
         given: usize,
     },
-    /// The list of times has not one entry a step.
-    #[error("{given} times for {steps} steps")]
+    /// The list of times does not have one entry per step.
+    #[error("{given} times were given for {steps} steps")]
     Times {
         /// Entries given.
         given: usize,
         /// Steps of the model.
         steps: usize,
     },
-    /// The system has not enough memory for the arena.
-    #[error("no memory for an arena of {bytes} bytes: {reason}")]
+    /// The system does not have enough memory for the arena.
+    #[error("not enough memory for an arena of {bytes} bytes: {reason}")]
     Memory {
-        /// Its size.
+        /// The size of the arena.
         bytes: usize,
         /// What the system says.
         reason: String,
@@ -220,7 +221,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match self {
             RunError::NoSuchInput { .. } => ErrorCode::NoSuchInput,
@@ -236,16 +237,16 @@ impl RunError {
     }
 }
 
-/// A number as short as f32 that it may be.
+/// A number in the shorter form of an f32 if it is one.
 fn number(x: f64) -> String {
     let float = x as f32;
     if f64::from(float) == x || x.is_nan() { float.to_string() } else { x.to_string() }
 }
 
-/// What an input of integers takes.
+/// Which values an input of integers accepts.
 fn takes(dtype: &DType) -> String {
     match dtype.integers() {
-        Some((lo, hi)) => format!("; it takes whole numbers from {lo} to {hi}"),
+        Some((lo, hi)) => format!("; it accepts whole numbers from {lo} to {hi}"),
         None => String::new(),
     }
 }

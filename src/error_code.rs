@@ -1,5 +1,5 @@
-//! Codes of errors: a name for each thing that can go wrong, which stays the same when the message
-//! becomes a better one.
+//! Error codes: a stable name for each thing that can go wrong. Codes stay the same when messages
+//! are improved.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ pub enum Fault {
     Call,
     /// Whoever runs the machine: memory, threads, permissions, files that cannot be written.
     Machine,
-    /// We: it is a bug. Please report it.
+    /// The authors of resnetc: it is a bug. Please report it.
     Bug,
 }
 
 macro_rules! codes {
     ($($code:ident, $name:literal, $fault:ident, $meaning:literal;)*) => {
-        /// What went wrong, by a name that stays.
+        /// What went wrong, as a stable name.
         ///
-        /// Programs can decide by it, and people can look it up in
+        /// Programs can match on it, and people can look it up in
         /// [`docs/ERRORS.md`](https://github.com/resnetc/resnetc/blob/main/docs/ERRORS.md). The
         /// name is [`ErrorCode::name`]; messages are for people and may change.
         ///
@@ -38,10 +38,10 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// All of them.
+            /// All codes.
             pub const ALL: &[ErrorCode] = &[$(ErrorCode::$code),*];
 
-            /// Its name: small letters and dashes.
+            /// Its name: lower-case letters and dashes.
             pub fn name(self) -> &'static str {
                 match self { $(ErrorCode::$code => $name,)* }
             }
@@ -60,56 +60,56 @@ macro_rules! codes {
 }
 
 codes! {
-    Io, "io", Machine, "A file cannot be read or written; the message has what the system says.";
-    Format, "format", File, "The bytes are of another format, or cut short.";
-    Version, "version", File, "The file is of a version that is not supported.";
+    Io, "io", Machine, "A file cannot be read or written; the message includes the system's reason.";
+    Format, "format", File, "The file is in another format, or cut short.";
+    Version, "version", File, "The version of the file is not supported.";
     InvalidModel, "invalid-model", File, "The model contradicts itself or the standard.";
-    Limit, "limit", File, "The model asks for more than is given to any: nodes, constants, memory.";
-    ExternalData, "external-data", File, "Data that the model keeps in a file of its own cannot be had.";
+    Limit, "limit", File, "The model exceeds a limit, such as those on nodes, constants and memory.";
+    ExternalData, "external-data", File, "Data that the model keeps in a separate file cannot be read.";
     UnsupportedNode, "unsupported-node", File, "The model has nodes that cannot be read; the message lists all of them.";
-    MissingTensor, "missing-tensor", File, "The file does not hold the tensor that was asked for.";
+    MissingTensor, "missing-tensor", File, "The file does not hold the requested tensor.";
     ElementType, "element-type", File, "A tensor has elements of a type that cannot be read.";
-    UnboundDimension, "unbound-dimension", Call, "Dimensions are open, or inputs have no shape, and no option gives them one.";
+    UnboundDimension, "unbound-dimension", Call, "Dimensions are open or inputs have no shape, and no option sets them.";
     UnknownDimension, "unknown-dimension", Call, "A size was given for a dimension that no input has.";
-    UnknownOutput, "unknown-output", Call, "An output was asked for that the model does not have.";
+    UnknownOutput, "unknown-output", Call, "An output was requested that the model does not have.";
     UnknownInput, "unknown-input", Call, "A shape was given for an input that the model does not have.";
-    GivenShape, "given-shape", Call, "A shape was given for an input that is declared otherwise.";
-    FixedBatch, "fixed-batch", Call, "A batch was asked for, and the model has another one that cannot be changed.";
-    FixedDimension, "fixed-dimension", Call, "A size was asked for, and the model has another one.";
-    UnknownModel, "unknown-model", Call, "Neither a built-in name nor a file of a known kind.";
-    SpecSyntax, "spec-syntax", File, "The spec is not a valid TOML or JSON, or has a wrong key or value.";
-    SpecValue, "spec-value", File, "A value of the spec is out of range, or does not go with another one.";
-    SpecWeights, "spec-weights", File, "Weights do not fit the network; the message lists all that does not.";
+    GivenShape, "given-shape", Call, "The shape given for an input contradicts its declaration.";
+    FixedBatch, "fixed-batch", Call, "The requested batch differs from the model's, which cannot be changed.";
+    FixedDimension, "fixed-dimension", Call, "The requested size of a dimension differs from the model's, which is fixed.";
+    UnknownModel, "unknown-model", Call, "The model is neither a built-in name nor a file of a known format.";
+    SpecSyntax, "spec-syntax", File, "The spec is not valid TOML or JSON, or has a wrong key or value.";
+    SpecValue, "spec-value", File, "A value of the spec is out of range, or conflicts with another one.";
+    SpecWeights, "spec-weights", File, "Weights do not fit the network; the message lists every mismatch.";
     SpecGraph, "spec-graph", File, "A layer of the spec does not fit the one before it.";
-    NoEffect, "no-effect", Call, "Options were set that change nothing here.";
-    ThreadCount, "thread-count", Call, "A run cannot have so many threads.";
+    NoEffect, "no-effect", Call, "Options were set that have no effect here.";
+    ThreadCount, "thread-count", Call, "The number of threads is out of range.";
     UnknownPass, "unknown-pass", Call, "No pass has this name.";
     RequiredPass, "required-pass", Call, "The pass always runs, so it cannot be chosen or left out.";
     NotCompiled, "not-compiled", File, "An operator cannot be compiled in this form; the interpreter can still run it.";
-    KernelBudget, "kernel-budget", File, "A kernel does not fit the machine's registers or the reach of its addresses.";
-    MissingIsa, "missing-isa", Call, "The CPU lacks the instruction set that was asked for.";
+    KernelBudget, "kernel-budget", File, "A kernel does not fit the machine's registers or the range of its addresses.";
+    MissingIsa, "missing-isa", Call, "The CPU lacks the requested instruction set.";
     UnsupportedMachine, "unsupported-machine", Machine, "This CPU or system cannot run compiled code.";
-    NoExecutableMemory, "no-executable-memory", Machine, "The system gives no executable memory; the interpreter needs none.";
-    ThreadsRefused, "threads-refused", Machine, "The system refuses to start the threads of a run.";
-    OutOfMemory, "out-of-memory", Machine, "The system has not enough memory.";
-    NotExpressible, "not-expressible", Call, "ONNX cannot express values of the network; the message lists all of them.";
+    NoExecutableMemory, "no-executable-memory", Machine, "The system does not allow executable memory; the interpreter needs none.";
+    ThreadsRefused, "threads-refused", Machine, "The system refused to start the threads of a run.";
+    OutOfMemory, "out-of-memory", Machine, "The system does not have enough memory.";
+    NotExpressible, "not-expressible", Call, "ONNX cannot express some values of the network; the message lists all of them.";
     ModelTooLarge, "model-too-large", Call, "The network is larger than an ONNX file can be.";
-    FileExists, "file-exists", Call, "There is a file of this name, and it was not to be replaced.";
-    NoSuchInput, "no-such-input", Call, "The model has no input of this number.";
-    NoSuchOutput, "no-such-output", Call, "The model has no output of this number.";
+    FileExists, "file-exists", Call, "A file of this name exists, and replacing it was not allowed.";
+    NoSuchInput, "no-such-input", Call, "The model has no input with this index.";
+    NoSuchOutput, "no-such-output", Call, "The model has no output with this index.";
     ForeignContext, "foreign-context", Call, "The context was made by another model.";
-    InputElement, "input-element", Call, "An input of integers or truth values holds something else.";
-    PortType, "port-type", Call, "An input or output has elements of another type than those that were given or asked for.";
-    InputLength, "input-length", Call, "An input has another number of elements than were given.";
-    StepTimes, "step-times", Call, "The list of times has not one entry for each step.";
-    InputShape, "input-shape", Call, "Values were given for an input of another shape.";
-    ArrayElement, "array-element", Call, "An element cannot become one of another type without a loss.";
+    InputElement, "input-element", Call, "An element of an integer or boolean input is not a value of the input's type.";
+    PortType, "port-type", Call, "The element type given or requested differs from that of the input or output.";
+    InputLength, "input-length", Call, "The number of elements given differs from that of the input.";
+    StepTimes, "step-times", Call, "The list of times does not have one entry per step.";
+    InputShape, "input-shape", Call, "The shape of the values given differs from that of the input.";
+    ArrayElement, "array-element", Call, "An element cannot be converted to another type without loss.";
     MeasuredTimes, "measured-times", File, "A file of measured times cannot be used or written. Networks compile without it.";
-    Interpreter, "interpreter", Machine, "The interpreter has not enough memory for a value, or there is a bug in it.";
-    PassBug, "pass-bug", Bug, "A pass broke the graph, or came to no end.";
-    GraphBug, "graph-bug", Bug, "A graph that was made here is invalid.";
+    Interpreter, "interpreter", Machine, "The interpreter does not have enough memory for a value, or has a bug.";
+    PassBug, "pass-bug", Bug, "A pass broke the graph, or did not terminate.";
+    GraphBug, "graph-bug", Bug, "A graph that resnetc built is invalid.";
     PlanBug, "plan-bug", Bug, "The memory plan is wrong.";
-    CodegenBug, "codegen-bug", Bug, "Machine code could not be made.";
+    CodegenBug, "codegen-bug", Bug, "Machine code could not be generated.";
 }
 
 impl fmt::Display for ErrorCode {

@@ -1,9 +1,9 @@
-//! Every error of the library, and what they tell beside their message.
+//! Every error of the library, and what each carries besides its message.
 //!
-//! [`Error`] is what most functions return. It says whose fault it is and where: what came from a
-//! file names the file, the node, the attribute or the key, and all offenders at once. Each error
-//! has an [`ErrorCode`], which stays the same when its message becomes a better one;
-//! [`Error::advice`] is what to do, with a place for the names of options.
+//! [`Error`] is what most functions return. It says whose fault it is and where: an error in a file
+//! names the file, the node, the attribute or the key, and lists all offenders at once. Each error
+//! has an [`ErrorCode`], which stays the same when its message is improved; [`Error::advice`] says
+//! what to do, with placeholders for the names of options.
 
 pub use resnetc_ir::GraphError;
 

@@ -24,19 +24,19 @@
 //! | | |
 //! |---|---|
 //! | [`Compiler`], [`Options`] | load what a file, a name or a [`Graph`](ir::Graph) describes |
-//! | [`Description`], [`Network`] | what was described: before it has sizes, and before it is compiled |
-//! | [`Model`], [`Port`], [`Context`] | what was compiled, its inputs and outputs, and the memory of a run |
-//! | [`Array`], [`DType`], [`Element`] | elements of every type, and which of them a network takes |
-//! | [`errors`] | what can go wrong, each with a code that stays |
+//! | [`Description`], [`Network`] | a described network: before it has sizes, and before it is compiled |
+//! | [`Model`], [`Port`], [`Context`] | a compiled network, its inputs and outputs, and the memory of a run |
+//! | [`Array`], [`DType`], [`Element`] | elements of every type, and which of them a network accepts |
+//! | [`errors`] | what can go wrong, each with a stable code |
 //! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
 //! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
 //! | [`spec`], [`export`], [`ir`] | networks written by hand: descriptions, files for other programs, graphs |
 //!
 //! # Stability
 //!
-//! Versions follow [semantic versioning](https://semver.org) for what this page lists. All other
-//! modules are public for the command line, the tests and the benchmarks of this project only. They
-//! are not documented here, and any release may change them.
+//! [Semantic versioning](https://semver.org) covers what this page lists. All other modules are
+//! public only for the command line, the tests and the benchmarks of this project. They are not
+//! documented here, and any release may change them.
 #![deny(missing_docs)]
 
 #[doc(hidden)]

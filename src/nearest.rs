@@ -1,9 +1,9 @@
-//! The name that somebody may have meant.
+//! Suggestions for misspelled names.
 
-/// The most changes of a letter after which a name still may have been meant.
+/// The largest edit distance at which a name may still have been meant.
 const MOST_CHANGES: usize = 3;
 
-/// The name that takes the fewest changes of a letter, if few enough; case does not count.
+/// The name with the smallest edit distance, if it is small enough; case does not count.
 pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     let distances = names.map(|name| (distance(&wrong, &name.to_lowercase()), name));
@@ -11,7 +11,7 @@ pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> 
     (changes <= MOST_CHANGES && changes < name.chars().count()).then_some(name)
 }
 
-/// Levenshtein's distance: letters that are inserted, left out or replaced.
+/// The Levenshtein distance: how many letters are inserted, deleted or replaced.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,7 +1,7 @@
-//! Whether a measurement can be trusted: how far its times are apart, and what else the machine did
+//! Whether a measurement can be trusted: how much its times vary, and what else the machine did
 //! meanwhile.
 //!
-//! What the system tells is read in [`Watch`]; everything else is arithmetic on figures, without a
+//! [`Watch`] reads what the system reports; everything else is arithmetic on figures, without a
 //! clock.
 
 use std::fs;
@@ -9,26 +9,27 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// Beyond which figures a measurement is doubted. None of them is exact, so what is beyond one is a
-/// warning and a reason to measure again, and nothing else. Figures are read for differences of
-/// about a tenth: what blurs those is noise.
+/// The limits beyond which a measurement is doubted. None of them is exact, so exceeding one only
+/// gives a warning and a reason to measure again. Readers of the figures look for differences of
+/// about a tenth: whatever blurs those is noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// How far the middle half of the times may be apart, as a part of the median.
+    /// The largest spread of the middle half of the times (interquartile range), as a fraction of
+    /// the median.
     pub spread: f64,
-    /// What the lower of two measurements of the same speed is of the higher one, at the least.
+    /// The smallest ratio of the lower to the higher of two measurements of the same speed.
     pub agreement: f64,
-    /// The most CPUs that other processes keep busy without being noticed: a desktop's idle noise.
+    /// The most CPUs that other processes may keep busy: a desktop's idle noise.
     pub others: f64,
-    /// The most time in which some task waits for a CPU, as a part of all. It counts only beside
-    /// `others`, for the threads of a run wait for each other, too.
+    /// The largest fraction of the time in which some task waits for a CPU. It counts only together
+    /// with `others`, because the threads of a run wait for each other, too.
     pub waiting: f64,
-    /// The most CPUs that a hypervisor takes away. Less than of `others`: nobody can say which
-    /// thread it stops, and all of a run wait for that one.
+    /// The most CPUs that a hypervisor may take away. Lower than `others`: there is no telling
+    /// which thread it stops, and all threads of a run wait for that one.
     pub stolen: f64,
-    /// The highest share of the peak that direct convolution may reach. A loop of multiply-adds is
-    /// faster than any kernel made of them, so what is above all of it, and a little for the
-    /// clock's rounding, shows that the loop was disturbed.
+    /// The highest fraction of the peak that direct convolution may reach. A loop of multiply-adds
+    /// is faster than any kernel made of them, so a fraction above 1, plus a little for the clock's
+    /// rounding, shows that the loop was disturbed.
     pub above_peak: f64,
 }
 
@@ -42,19 +43,19 @@ pub const LIMITS: Limits = Limits {
     above_peak: 1.05,
 };
 
-/// Quartiles of times, each one that was measured.
+/// Quartiles of times; each is a measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quartiles {
-    /// A quarter of the times is no longer.
+    /// A quarter of the times are no longer than this.
     pub low: Duration,
-    /// Half of them.
+    /// Half of the times are no longer than this.
     pub median: Duration,
-    /// Three quarters of them.
+    /// Three quarters of the times are no longer than this.
     pub high: Duration,
 }
 
 impl Quartiles {
-    /// Of any times; zeros if there are none.
+    /// The quartiles of times in any order; zeros if there are none.
     pub fn of(times: &[Duration]) -> Self {
         let mut sorted = times.to_vec();
         sorted.sort_unstable();
@@ -70,7 +71,7 @@ impl Quartiles {
         ratio((self.high - self.low).as_secs_f64(), self.median.as_secs_f64())
     }
 
-    /// Both divided by a number of equal parts.
+    /// All divided by a number of equal parts.
     #[must_use]
     pub fn each(self, parts: u32) -> Self {
         let parts = parts.max(1);
@@ -78,13 +79,13 @@ impl Quartiles {
     }
 }
 
-/// Of sorted times the smallest one that at least this share of all does not exceed.
+/// The smallest of the sorted times such that at least `share` of all times do not exceed it.
 pub fn quantile(sorted: &[Duration], share: f64) -> Duration {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// The middle one of sorted values, or the mean of the two in the middle; 0 if there are none.
+/// The middle one of sorted values, or the mean of the middle two; 0 if there are none.
 pub fn median(values: &[f64]) -> f64 {
     match (values.get(values.len() / 2), values.len()) {
         (Some(&upper), n) if n % 2 == 0 => (values[n / 2 - 1] + upper) / 2.0,
@@ -93,20 +94,20 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// What the machine did during a measurement beside it. What the system does not tell is left out.
+/// What else the machine did during a measurement. What the system does not report is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Load {
     /// CPUs of the machine.
     pub cpus: usize,
-    /// CPUs that other processes kept busy, on the average.
+    /// CPUs that other processes kept busy, on average.
     pub others: Option<f64>,
-    /// The part of the time in which some task was ready to run and waited for a CPU.
+    /// The fraction of the time in which some task was ready to run and waited for a CPU.
     pub waiting: Option<f64>,
-    /// CPUs that the hypervisor gave to others, on the average.
+    /// CPUs that the hypervisor gave to others, on average.
     pub stolen: Option<f64>,
 }
 
-/// Sums that the system keeps.
+/// Totals that the system keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sums {
     cpus: usize,
@@ -119,7 +120,7 @@ struct Sums {
     waited: Option<Duration>,
 }
 
-/// Looks at the machine from now on.
+/// Observes the machine from its start on.
 #[derive(Debug)]
 pub struct Watch {
     start: Instant,
@@ -127,19 +128,19 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins.
+    /// Starts observing.
     pub fn start() -> Self {
         Watch { start: Instant::now(), sums: Sums::now() }
     }
 
-    /// What the machine did since.
+    /// What the machine did since the start.
     pub fn load(&self) -> Load {
         Load::between(&self.sums, &Sums::now(), self.start.elapsed())
     }
 }
 
 impl Sums {
-    /// As Linux tells them; nothing is known elsewhere.
+    /// As Linux reports them; all are `None` on other systems.
     fn now() -> Self {
         let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
         Sums::parse(&read("/proc/stat"), &read("/proc/self/stat"), &read("/proc/pressure/cpu"))
@@ -161,12 +162,12 @@ impl Sums {
     }
 }
 
-/// Time as the files of Linux have it, in hundredths of a second on all its architectures.
+/// Time as in Linux's files, in hundredths of a second on all architectures.
 fn ticks(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(text.parse::<u64>().ok()?.checked_mul(10)?))
 }
 
-/// Of `/proc/stat`: busy time and stolen time of all CPUs. Fields: user, nice, system, idle,
+/// From `/proc/stat`: busy time and stolen time of all CPUs. Fields: user, nice, system, idle,
 /// iowait, irq, softirq, steal.
 fn all(stat: &str) -> Option<(Duration, Duration)> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
@@ -175,14 +176,14 @@ fn all(stat: &str) -> Option<(Duration, Duration)> {
     (fields.len() >= 4).then(|| (busy, fields.get(7).copied().unwrap_or_default()))
 }
 
-/// Of `/proc/self/stat`: user and system time, the 14th and 15th field. The second one, the
-/// program's name, is in parentheses and may hold anything.
+/// From `/proc/self/stat`: user and system time, the 14th and 15th fields. The second field, the
+/// program's name, is in parentheses and may contain anything.
 fn own_time(stat: &str) -> Option<Duration> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     Some(ticks(fields.next()?)? + ticks(fields.next()?)?)
 }
 
-/// Of `/proc/pressure/cpu`: the sum in microseconds at the end of the line `some`.
+/// From `/proc/pressure/cpu`: the total in microseconds at the end of the line `some`.
 fn waited(pressure: &str) -> Option<Duration> {
     let line = pressure.lines().find(|line| line.starts_with("some "))?;
     let total = line.split_whitespace().find_map(|word| word.strip_prefix("total="))?;
@@ -204,8 +205,8 @@ impl Load {
         }
     }
 
-    /// Whether others used what a run on so many threads needs. Threads that wait for each other
-    /// are no sign of that.
+    /// Whether other processes used CPUs that a run on `threads` threads needs. That the run's own
+    /// threads wait for each other is not a sign of it.
     fn is_contended(&self, threads: usize) -> bool {
         let Some(others) = self.others.filter(|&cpus| cpus > LIMITS.others) else { return false };
         match self.waiting {
@@ -215,29 +216,29 @@ impl Load {
     }
 }
 
-/// What speaks against a measurement.
+/// The evidence against a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Noise {
-    /// How far the middle half of the times is apart, as a part of the median: the largest of all
-    /// that was timed.
+    /// The spread of the middle half of the times, as a fraction of the median: the largest of
+    /// everything that was timed.
     pub spread: f64,
-    /// The lower of the two measurements of the peak by the higher one.
+    /// The lower of the two measurements of the peak, divided by the higher one.
     pub peaks: Option<f64>,
-    /// The highest share of the peak that direct convolution reached.
+    /// The highest fraction of the peak that direct convolution reached.
     pub above_peak: Option<f64>,
     /// What else the machine did.
     #[serde(flatten)]
     pub load: Load,
-    /// How often all was measured to get this.
+    /// How many times everything was measured to get this.
     pub attempts: usize,
     /// Why the figures may be off, each as a clause; none on a quiet machine.
     pub reasons: Vec<String>,
 }
 
 impl Noise {
-    /// Judges a measurement on so many threads: the spreads of what was timed, the peaks that were
-    /// measured before and after, and the share of it that direct convolution reached, as far as
-    /// those are known.
+    /// Judges a measurement on `threads` threads: the spreads of what was timed, the peaks that
+    /// were measured before and after, and the fraction of the peak that direct convolution
+    /// reached, as far as these are known.
     pub fn of(
         load: Load,
         threads: usize,
@@ -264,11 +265,12 @@ impl Noise {
         }
         if self.spread > LIMITS.spread {
             let percent = 100.0 * self.spread;
-            reasons.push(format!("half of the times are {percent:.0} % of the median apart"));
+            reasons
+                .push(format!("the middle half of the times spans {percent:.0} % of the median"));
         }
         if let Some(peaks) = self.peaks.filter(|&ratio| ratio < LIMITS.agreement) {
             let percent = 100.0 * (1.0 - peaks);
-            reasons.push(format!("the peak changed by {percent:.0} % on the way"));
+            reasons.push(format!("the peak changed by {percent:.0} % meanwhile"));
         }
         if let Some(share) = self.above_peak.filter(|&share| share > LIMITS.above_peak) {
             let percent = 100.0 * share;
@@ -278,13 +280,13 @@ impl Noise {
         reasons
     }
 
-    /// Whether nothing speaks against it.
+    /// Whether there is no evidence against it.
     pub fn is_quiet(&self) -> bool {
         self.reasons.is_empty()
     }
 
-    /// How much speaks against it: above 1 if anything does. To choose among measurements of the
-    /// same.
+    /// The weight of the evidence against it: above 1 if there is any. For choosing among repeated
+    /// measurements.
     fn weight(&self) -> f64 {
         let load = self.load;
         let peaks = self.peaks.map_or(0.0, |ratio| (1.0 - ratio) / (1.0 - LIMITS.agreement));
@@ -294,7 +296,7 @@ impl Noise {
         [self.spread / LIMITS.spread, peaks, above, waiting, stolen].into_iter().fold(0.0, f64::max)
     }
 
-    /// For people, in a sentence; nothing on a quiet machine.
+    /// A warning for people, in a sentence; `None` on a quiet machine.
     pub fn warning(&self) -> Option<String> {
         let times = match self.attempts {
             1 => String::new(),
@@ -314,7 +316,8 @@ fn ordinal(n: usize) -> String {
     }
 }
 
-/// Measures until nothing speaks against it, so many times at most, and gives the best.
+/// Measures until there is no evidence against the measurement, at most `attempts` times, and
+/// returns the best.
 ///
 /// # Errors
 /// If a measurement fails.
@@ -335,7 +338,7 @@ pub fn steadily<T, E>(
     Ok(best)
 }
 
-/// 0 where there is nothing to divide by.
+/// `a / b`; 0 if `b` is not above 0.
 fn ratio(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
 }
@@ -396,7 +399,7 @@ mod tests {
         }
     }
 
-    /// Sums after a second in which all processes used so much more, this one a part of it, and
+    /// Totals after a second in which all processes used `all` ms more, this one `own` of it, and
     /// tasks waited.
     fn second(all: u64, own: u64, waited: Option<u64>) -> Load {
         let sums = |busy, own, waited: Option<u64>| Sums {
@@ -436,7 +439,10 @@ mod tests {
                 "other processes used 1.2 of 2 CPUs",
             ),
             (noise(stolen, 0.0, None, None), "the hypervisor took 0.4 CPUs"),
-            (noise(quiet, 0.4, None, None), "half of the times are 40 % of the median apart"),
+            (
+                noise(quiet, 0.4, None, None),
+                "the middle half of the times spans 40 % of the median",
+            ),
             (noise(quiet, 0.0, Some([50.0, 100.0]), None), "the peak changed by 50 %"),
             (noise(quiet, 0.0, Some([100.0, 50.0]), None), "the peak changed by 50 %"),
             (noise(quiet, 0.0, None, Some(4.97)), "a layer reached 497 % of the peak"),
@@ -449,7 +455,7 @@ mod tests {
     }
 
     proptest! {
-        /// A measurement is doubted for what is beyond a limit, and for nothing else.
+        /// A measurement is doubted for what exceeds a limit, and for nothing else.
         #[test]
         fn what_is_within_the_limits_is_quiet(
             parts in prop::collection::vec(0.0f64..2.0, 6), threads in 1usize..8,
@@ -466,7 +472,7 @@ mod tests {
             let noise =
                 Noise::of(load, threads, [spread * LIMITS.spread], Some([70.0, 70.0 * lower]), Some(direct));
             let beyond = [spread, peaks, above, stolen, others.min(waiting)];
-            // At a limit itself the last bit decides.
+            // Exactly at a limit the last bit decides.
             prop_assume!(beyond.iter().all(|part| (part - 1.0).abs() > 1e-9));
             prop_assert_eq!(noise.reasons.len(), beyond.iter().filter(|&&part| part > 1.0).count());
             prop_assert_eq!(noise.warning().is_none(), noise.is_quiet());

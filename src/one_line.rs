@@ -1,7 +1,7 @@
 //! Text from files in messages.
 
-/// A text as one line of at most `most` characters. What would end the line or steer a terminal is
-/// escaped; the text may come from a file that somebody made to that end.
+/// A text as one line of at most `most` characters. Line breaks and terminal control characters are
+/// escaped: the text may come from a malicious file.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     for (i, c) in text.chars().enumerate() {

@@ -18,16 +18,16 @@ use crate::runtime::pool::{default_threads, most_threads};
 /// How much rounding may be traded for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Numerics {
-    /// Algorithms that round otherwise than direct convolution are allowed.
+    /// Algorithms that round differently from direct convolution are allowed.
     ///
-    /// A value disturbs no output whose window it is not in, however large it is, and NaN and
-    /// infinity appear where direct convolution has them: outputs for which that would not hold are
+    /// A value affects only outputs whose windows contain it, however large it is, and NaN and
+    /// infinity appear where direct convolution has them: outputs for which this would not hold are
     /// computed directly.
     ///
     /// Winograd's algorithm has about twice the error of direct convolution. On tile registers
-    /// (AMX) numbers have a fixed point: a product is off by at most `2^-20` of the greatest value
-    /// of an image times the greatest weight of an output, in ResNets by about what f32 sums are,
-    /// and by at most `2^-12` of the greatest value in the output's own window.
+    /// (AMX) numbers are fixed-point: the error of a product is at most `2^-20` of the largest
+    /// value of an image times the largest weight of an output, which in ResNets is about the error
+    /// of f32 sums, and at most `2^-12` of the largest value in the output's own window.
     #[default]
     Fast,
     /// Direct convolution only.
@@ -42,19 +42,18 @@ pub enum Engine {
     #[default]
     Compiled,
     /// The interpreter: the network as it was described, in f64, on one thread, and some hundred
-    /// times slower. No pass runs and nothing is compiled or planned, so options about that are
-    /// refused, and reports have nothing to tell.
+    /// times slower. No pass runs and nothing is compiled or planned, so options for those stages
+    /// are refused, and reports are empty.
     Interpreted,
     /// Machine code, or the interpreter where the system allows no executable memory;
-    /// [`CompileReport::interpreted`](crate::compile::CompileReport::interpreted) tells which.
+    /// [`CompileReport::interpreted`](crate::compile::CompileReport::interpreted) says which.
     Auto,
 }
 
 /// How to load and compile a network.
 ///
-/// An option that is not at its default and has no effect is an error that names it
-/// ([`Error::NoEffect`]): weights for an ONNX file, which has its own, or a batch for a graph,
-/// whose shapes are fixed.
+/// Setting an option that has no effect is an error that names it ([`Error::NoEffect`]): weights
+/// for an ONNX file, which has its own, or a batch for a graph, whose shapes are fixed.
 ///
 /// ```
 /// use resnetc::{Numerics, Options};
@@ -72,34 +71,34 @@ pub struct Options {
     pub isa: IsaChoice,
     /// Threads of a run, 1 to [`most_threads`]; by default as many as the process may use.
     pub threads: Option<usize>,
-    /// Rounding.
+    /// How much rounding is allowed.
     pub numerics: Numerics,
-    /// Images in one run. Without, as many as the model declares, or 1 if it leaves that open.
+    /// Images in one run; by default as many as the model declares, or 1 if it leaves that open.
     pub batch: Option<usize>,
     /// Extents of other symbolic dimensions of an ONNX model, by name.
     pub dims: BTreeMap<String, usize>,
-    /// Whole shapes of inputs, by name. They must agree with what the model declares, but for a
-    /// batch. An input of an ONNX model that is declared without a shape needs one.
+    /// Whole shapes of inputs, by name. They must agree with what the model declares, except for
+    /// the batch. An input of an ONNX model that is declared without a shape needs one.
     pub shapes: BTreeMap<String, Vec<usize>>,
-    /// The outputs that are computed, by name and in this order; without names, all of them. What
-    /// only serves other outputs of an ONNX model is left out: nodes are not even judged, and
-    /// inputs are none of the compiled model's.
+    /// The outputs that are computed, by name and in this order; without names, all of them.
+    /// Whatever only serves other outputs of an ONNX model is left out: such nodes are not even
+    /// checked, and such inputs are not inputs of the compiled model.
     pub outputs: Vec<String>,
-    /// Weights of a built-in network or a spec; seeded random ones without.
+    /// File with the weights of a built-in network or a spec; without it they are random.
     pub weights: Option<PathBuf>,
-    /// Seed of random weights.
+    /// Seed of the random weights.
     pub seed: u64,
     /// Which of the optional passes run.
     pub passes: PassSelection,
-    /// What values may share memory.
+    /// Which values may share memory.
     pub reuse: Reuse,
     /// Name the compiled functions for `perf` and other tools that read `/tmp/perf-PID.map`. If
     /// that file cannot be written,
     /// [`CompileReport::perf_map`](crate::compile::CompileReport::perf_map) says why.
     pub perf_map: bool,
     /// Algorithms that were measured to be the fastest on this machine, from [`tune`](crate::tune).
-    /// Without, and for layers that were not measured, a cost model chooses, which gives the same
-    /// on every run. [`Numerics::Exact`] leaves no choice.
+    /// Without it, and for layers that were not measured, a cost model chooses, and chooses the
+    /// same every time. [`Numerics::Exact`] leaves no choice.
     pub tuned: Option<Arc<Tuned>>,
 }
 
@@ -124,7 +123,7 @@ impl Default for Options {
     }
 }
 
-/// What the interpreter has no use for.
+/// The options that have no effect on the interpreter.
 const INTERPRETED: &[NoEffect] = {
     const fn idle(option: OptionName) -> NoEffect {
         NoEffect { option, reason: "the interpreter compiles nothing" }
@@ -141,12 +140,12 @@ const INTERPRETED: &[NoEffect] = {
 };
 
 impl Options {
-    /// Which passes are run.
+    /// The options of the passes.
     pub fn pass_options(&self) -> PassOptions {
         PassOptions { selection: self.passes.clone(), ..PassOptions::default() }
     }
 
-    /// What is chosen of an ONNX model.
+    /// The sizes and outputs chosen for an ONNX model.
     pub fn bindings(&self) -> Bindings {
         Bindings {
             batch: self.batch,
@@ -156,10 +155,10 @@ impl Options {
         }
     }
 
-    /// Threads of a run: what was asked for, or as many as the process may use.
+    /// Threads of a run: the requested number, or as many as the process may use.
     ///
     /// # Errors
-    /// If none were asked for, or more than [`most_threads`].
+    /// If 0 were requested, or more than [`most_threads`].
     pub fn thread_count(&self) -> Result<usize, Error> {
         let Some(threads) = self.threads else { return Ok(default_threads()) };
         match (1..=most_threads()).contains(&threads) {
@@ -170,7 +169,7 @@ impl Options {
 
     /// The options that are not at their defaults, in the order of the fields.
     pub fn given(&self) -> Vec<OptionName> {
-        // Every field is named here, so that a new one is not forgotten.
+        // Every field is named here, so that a new one cannot be forgotten.
         let Options {
             engine,
             isa,
@@ -206,7 +205,7 @@ impl Options {
         given.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
     }
 
-    /// Refuses options that mean nothing for a network from this source.
+    /// Refuses options that have no effect on a network from this source.
     pub(crate) fn check(&self, source: Source) -> Result<(), Error> {
         self.refuse(source.ignores())?;
         self.check_compilation()
@@ -231,14 +230,14 @@ impl Options {
         }
     }
 
-    /// These options without those that say how a network is loaded: for a graph that was made from
-    /// a loaded network.
+    /// These options without those that control how a network is loaded: for a graph that was made
+    /// from a loaded network.
     #[must_use]
     pub fn for_graph(self) -> Options {
         self.loaded_as(&Options::default())
     }
 
-    /// These options, with those that say how a network is loaded as they are in `loaded`.
+    /// These options, with those that control how a network is loaded taken from `loaded`.
     pub(crate) fn loaded_as(self, loaded: &Options) -> Options {
         Options {
             batch: loaded.batch,
@@ -252,12 +251,12 @@ impl Options {
     }
 }
 
-/// Where a network comes from, which decides what options of loading mean.
+/// Where a network comes from, which decides which loading options have an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A spec or a built-in network, with weights from a seed.
     Drawn,
-    /// The same, with weights from a file.
+    /// A spec or a built-in network, with weights from a file.
     Weighted,
     /// An ONNX model.
     Onnx,

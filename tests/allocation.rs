@@ -11,7 +11,7 @@ struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is passed on to the system's allocator.
+// SAFETY: every call is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
@@ -34,7 +34,7 @@ fn main() {
     let compiler = Compiler::new(Options::default().threads(2));
     let model = compiler.load(file).expect("fixture").compile().expect("compiles");
     let mut cx = model.context().expect("memory");
-    // Once awake and once from sleep, for what a thread sets up on its first time.
+    // Once with threads awake and once asleep, since a thread may set up state on its first run.
     for _ in 0..2 {
         model.run(&mut cx).expect("its own context");
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -1,5 +1,5 @@
-//! Code goes with the last model and the last context that use it. Alone in its binary, since it
-//! counts the mappings of the whole process.
+//! Code is freed with the last model or context that uses it. Alone in its binary, since it counts
+//! the mappings of the whole process.
 #![cfg(target_os = "linux")]
 
 use std::path::PathBuf;

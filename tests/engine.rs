@@ -1,6 +1,6 @@
-//! What runs a network: machine code, or the interpreter where it is asked for or where the system
-//! allows no executable memory. The latter is a setting of a process for good, so this program
-//! starts itself under it; it has no test harness.
+//! What runs a network: machine code, or the interpreter on request or where the system allows no
+//! executable memory. That setting is permanent for a process, so this program starts itself under
+//! it; it has no test harness.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,8 +15,8 @@ const FIXTURE: &str = "tests/fixtures/resnet_basic_b";
 /// As many as its input has.
 const PICTURES: usize = 2;
 
-/// The greatest difference of f32 code to an interpreter in f64, by the greatest output: far below
-/// what a wrong layer makes, and far above rounding.
+/// The largest difference between f32 code and an interpreter in f64, relative to the largest
+/// output: far below the error of a wrong layer, and far above rounding.
 const TOLERANCE: f32 = 1e-4;
 
 fn main() {
@@ -51,7 +51,7 @@ fn context(model: &Model) -> Context {
     context
 }
 
-/// Whether the outputs are those that the network's framework computed.
+/// Checks that the outputs are those that the network's framework computed.
 fn is_right(context: &Context) -> bool {
     let wanted = safetensors::load_tensor(&fixture("io.safetensors"), Some("output"));
     let (wanted, found) = (wanted.expect("fixture"), context.output::<f32>(0).expect("one"));
@@ -106,7 +106,7 @@ fn an_interpreted_model_is_a_model() {
     assert!(is_right(&own));
 }
 
-/// What has no effect on the interpreter is refused.
+/// Options that have no effect on the interpreter are refused.
 fn an_interpreter_is_asked_for_alone() {
     let options =
         Options::default().engine(Engine::Interpreted).threads(2).numerics(Numerics::Exact);

@@ -1,4 +1,4 @@
-//! Graphs written as ONNX models and read again: the same meaning, and clear words where there is
+//! Graphs written as ONNX models and read again: the same meaning, or a clear error if ONNX has
 //! none.
 
 use std::cell::Cell;
@@ -127,7 +127,7 @@ fn specs() -> impl Strategy<Value = Spec> {
     let layers = prop::collection::vec((1..3usize, 0..2usize), 1..4);
     let stem = (1..5usize, 0..3usize, 1..3usize, any::<bool>());
     // Halved four times, an image still has more than one row: the step of a slice with one element
-    // is not kept.
+    // is lost.
     let size = (1..4usize, 33..40usize, 33..40usize);
     (kinds, layers, stem, size, 1..3usize, 1..7usize, 1..999u32).prop_map(
         |((basic, shortcut, first), stages, stem, size, groups, classes, epsilon)| Spec {
@@ -147,7 +147,7 @@ fn specs() -> impl Strategy<Value = Spec> {
             ..Spec::new(
                 if basic { Block::Basic } else { Block::Bottleneck },
                 stages.iter().map(|s| s.0).collect::<Vec<_>>(),
-                // They never fall, as shortcut A wants.
+                // Channels never decrease, as shortcut A requires.
                 (0..stages.len()).map(|i| 4 * (i + 1) + stages[i].1).collect::<Vec<_>>(),
             )
         },
@@ -169,7 +169,7 @@ proptest! {
     }
 }
 
-/// What a random graph may hold that ONNX, in this version, does not.
+/// Parts of a random graph that this version of ONNX cannot express.
 fn is_refused(graph: &Graph, id: NodeId) -> bool {
     match graph.node(id).op {
         Op::Conv(op) => {
@@ -181,8 +181,8 @@ fn is_refused(graph: &Graph, id: NodeId) -> bool {
     }
 }
 
-/// Whether a node is read as others that mean the same: several, a slice of even steps, a condition
-/// cast before.
+/// Whether a node is read back as others with the same meaning: several nodes, a slice of even
+/// steps, a condition with a cast.
 fn comes_back_otherwise(graph: &Graph, id: NodeId) -> bool {
     matches!(graph.node(id).op, Op::Interpolate(_) | Op::Gather { .. } | Op::Where)
 }
@@ -224,7 +224,7 @@ fn slice(graph: &mut Graph, name: &str, x: NodeId, axes: &[(usize, isize, usize)
     graph.add(name, Op::Slice(axes.iter().map(axis).collect()), &[x]).unwrap()
 }
 
-/// Corners that random graphs do not reach.
+/// Corner cases that random graphs do not reach.
 #[test]
 fn slices_clips_and_rounded_pools_mean_the_same() {
     let mut graph = Graph::new();
@@ -311,8 +311,8 @@ fn what_onnx_cannot_say_is_refused_by_name_and_all_at_once() {
     }
 }
 
-/// The standard's messages are of protobuf's version 2, where numbers are packed only if that is
-/// said; some engines read nothing else.
+/// ONNX's messages use proto2, where numbers are packed only if declared so; some engines read
+/// nothing else.
 #[test]
 fn lists_are_packed_where_the_standard_packs_them() {
     let attribute = AttributeProto { ints: vec![1, 2], floats: vec![0.0], ..Default::default() };
@@ -335,7 +335,7 @@ fn inputs_and_outputs_must_have_names_of_their_own() {
     assert_eq!(names, expected.map(|(kind, name)| (kind, name.to_owned())));
 }
 
-/// The constants share their data, so that this takes little memory.
+/// The constants share their data, so this needs little memory.
 #[test]
 fn a_model_beyond_the_limit_of_the_format_is_refused() {
     let mut graph = Graph::new();

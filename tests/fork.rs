@@ -1,5 +1,5 @@
-//! A child that a process forks can use the models that it inherits. A program of its own without
-//! the test harness, since a child has only the thread that forked it.
+//! A forked child can use the models that it inherits. This is a separate program without the test
+//! harness, since a child has only the thread that forked it.
 
 #[cfg(not(unix))]
 fn main() {
@@ -46,18 +46,18 @@ mod unix {
         context.output::<f32>(0).expect("one").iter().map(|x| x.to_bits()).collect()
     }
 
-    /// Runs `child` in a forked process, and sees that it came to its end. A child that hangs is
-    /// ended by its alarm.
+    /// Runs `child` in a forked process, and checks that it ends. A child that hangs is ended by
+    /// its alarm.
     fn fork(what: &str, child: impl FnOnce()) {
         const PATIENCE: u32 = 300;
-        // SAFETY: the child uses what it has inherited, as this test is about, and ends without
-        // returning.
+        // SAFETY: the child uses what it has inherited, which is what this test checks, and ends
+        // without returning.
         match unsafe { libc::fork() } {
             0 => {
                 // SAFETY: it only sets a timer.
                 unsafe { libc::alarm(PATIENCE) };
                 let done = catch_unwind(AssertUnwindSafe(child)).is_ok();
-                // SAFETY: it ends this process, without the destructors of the parent's things.
+                // SAFETY: it ends this process without running the parent's destructors.
                 unsafe { libc::_exit(if done { 0 } else { 1 }) }
             }
             id => {
@@ -71,7 +71,7 @@ mod unix {
         }
     }
 
-    /// Threads of this process, where the system says it.
+    /// Threads of this process, if the system reports them.
     fn threads() -> Option<usize> {
         Some(std::fs::read_dir("/proc/self/task").ok()?.count())
     }
@@ -83,9 +83,9 @@ mod unix {
         // The first run has started workers again.
         assert!(threads().is_none_or(|threads| threads == THREADS), "{:?}", threads());
         let mut own = model.context().expect("memory");
-        assert_eq!(run(&model, &mut own), expected, "a context of its own");
+        assert_eq!(run(&model, &mut own), expected, "a new context");
         drop((own, model, context));
-        // Workers go with the last user. The system may still list one that has ended; the alarm
+        // Workers end with the last user. The system may still list one that has ended; the alarm
         // ends a longer wait.
         while threads().is_some_and(|threads| threads > 1) {
             std::thread::yield_now();
@@ -104,14 +104,14 @@ mod unix {
         let expected = run(&model, &mut context);
         for pause in [0, 20] {
             std::thread::sleep(std::time::Duration::from_millis(pause));
-            // What the child drops is its own copy of these. Only the child drops the last of them.
+            // The child drops its own copies. Only the child drops the last reference.
             let (theirs, inherited) = (model.clone(), model.context().expect("memory"));
             fork("used", || child_owns(theirs, inherited, &model, &expected));
         }
         assert_eq!(run(&model, &mut context), expected, "the parent goes on");
         let (last, rest) = (model.context().expect("memory"), context);
         drop(rest);
-        // Nothing else refers to the model now, so that the child drops the pool itself.
+        // Nothing else refers to the model now, so the child drops the pool itself.
         let parts = std::cell::Cell::new(Some((model, last)));
         fork("the last user", || {
             let (model, context) = parts.take().expect("put there");
@@ -121,8 +121,8 @@ mod unix {
         assert_eq!(run(&model, &mut context), expected);
     }
 
-    /// A clone of the parent's model and a context: used while the parent's model is still referred
-    /// to.
+    /// A clone of the parent's model and a context, used while references to the parent's model
+    /// remain.
     fn child_owns(model: Model, mut context: Context, other: &Model, expected: &[u32]) {
         assert_eq!(run(&model, &mut context), expected);
         drop((model, context));
@@ -148,16 +148,16 @@ mod unix {
         });
     }
 
-    /// Allows this process one thread, the one that calls; whether the system keeps to that.
+    /// Allows this process only the calling thread; returns whether the system enforces that.
     fn refuse_threads() -> bool {
-        /// Of nobody, who may do nothing.
+        /// The user ID of nobody, who has no privileges.
         const USER: u32 = 65534;
         let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
         // SAFETY: it reads the limit. The user of a whole process is changed in a process of one
         // thread.
         unsafe {
             assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit), 0);
-            // The limit does not bind the administrator.
+            // The limit does not apply to root.
             if libc::geteuid() == 0 && libc::setuid(USER) != 0 {
                 return false;
             }
@@ -170,11 +170,14 @@ mod unix {
         let expected = run(&inherited, &mut inherited.context().expect("memory"));
         fork("no threads", || {
             if !refuse_threads() {
-                return not_run("the refusal of threads", "this system keeps no limit of threads");
+                return not_run(
+                    "the refusal of threads",
+                    "this system enforces no limit on threads",
+                );
             }
             match many.compile() {
                 Err(e @ Error::Thread { threads: THREADS, .. }) => {
-                    assert!(e.to_string().starts_with("the system does not start 3 threads: "));
+                    assert!(e.to_string().starts_with("the system refused to start 3 threads: "));
                 }
                 other => panic!("{other:?}"),
             }
@@ -186,7 +189,7 @@ mod unix {
         });
     }
 
-    /// Whatever state the pool is in: inside a job, with workers in it, with its locks taken.
+    /// In any state of the pool: inside a job, with workers in it, with its locks taken.
     pub(super) fn a_child_that_was_forked_in_the_middle_of_runs_does_too() {
         let model = model();
         let expected = run(&model, &mut model.context().expect("memory"));

@@ -1,5 +1,5 @@
-//! Weights are in memory once: what a file holds goes as it is packed. Peaks are those of processes
-//! of their own, which do nothing but load, compile and run; so this program has no test harness,
+//! Weights are in memory once: the contents of a file are freed as they are packed. Peaks are those
+//! of separate processes, which only load, compile and run; so this program has no test harness,
 //! and starts itself.
 
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use resnetc::ir::{Graph, Op, Tensor};
 use resnetc::spec::Spec;
 use resnetc::{Compiler, Model, Network, Numerics, Options};
 
-/// Convolutions of one tap, so many channels wide: 4 MiB of weights each.
+/// Convolutions with one tap and this many channels: 4 MiB of weights each.
 const LAYERS: usize = 24;
 const CHANNELS: usize = 1024;
 
 /// Twelve convolutions of 512 channels: 113 MB of weights.
 const SPEC: &str = "block = \"basic\"\nlayers = [3, 3]\nchannels = [512, 512]\nclasses = 10\n";
 
-/// What a process takes beside: itself, graphs, the code generator's memory for each thread, and
-/// what the allocator keeps. A third of the weights at most, so that it cannot hide a second copy
-/// of them.
+/// Other memory of a process: itself, graphs, the code generator's memory for each thread, and what
+/// the allocator keeps. At most a third of the weights, so that it cannot hide a second copy of
+/// them.
 const MARGIN: usize = 32 << 20;
 
 /// The files, in a folder: how each is loaded.
@@ -116,7 +116,7 @@ fn peak(file: &Path, threads: usize) {
     if file.extension().is_some_and(|e| e == "onnx") {
         run(&model);
     }
-    // Each thread packs a constant at a time, which is there twice while it does.
+    // Each thread packs one constant at a time, which is in memory twice meanwhile.
     let bound = constants.max(packed) + threads * largest.unwrap_or(0) + arena + MARGIN;
     let peak = peak_bytes().expect("asked before");
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
@@ -134,7 +134,7 @@ fn peak(file: &Path, threads: usize) {
 }
 
 fn load(file: &Path, threads: usize) -> Network {
-    // Direct convolution packs as many weights as there are.
+    // Direct convolution packs exactly the weights.
     let numerics = Numerics::Exact;
     let options = Options::default().threads(threads).numerics(numerics);
     match file.extension().is_some_and(|e| e == "onnx") {
@@ -153,8 +153,8 @@ fn run(model: &Model) {
     model.run(&mut context).expect("its own context");
 }
 
-/// The most memory that this process has had so far. (`getrusage` would tell that of the one that
-/// started it, if that had more.)
+/// The peak memory of this process so far. (`getrusage` would report that of its parent, if it had
+/// more.)
 fn peak_bytes() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

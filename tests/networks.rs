@@ -1,5 +1,5 @@
-//! Whole networks: compiled ones against the interpreter, their memory, and how they are shared.
-//! Those in `tests/fixtures` are compared with their frameworks' numbers in
+//! Whole networks: compiled ones compared with the interpreter, their memory, and how they are
+//! shared. Those in `tests/fixtures` are compared with their frameworks' numbers in
 //! `tests/fixtures/main.rs`.
 
 use std::path::PathBuf;
@@ -37,10 +37,10 @@ fn specs_with_weight_files_match_pytorch() {
     }
 }
 
-/// Shortcut A is read where its source lies, whatever its channels are beside blocks and vectors: 8
-/// of 32 and 16 of 64 before them, and half as many in the narrower network. What is not added are
-/// zeros, so results are the same bits as with a value that holds them, on any number of threads;
-/// near them if tiles are used, which take a whole shortcut only.
+/// Shortcut A is read in place from its source, however its channels align with blocks and vectors:
+/// 8 of 32 and 16 of 64 channels precede them, and half as many in the narrower network. Only zeros
+/// are left out, so results are the same bits as with a value that holds them, on any number of
+/// threads; close to them if tiles are used, which need a whole shortcut.
 #[test]
 fn shortcuts_without_parameters_take_no_step() {
     let networks = [PathBuf::from("cifar_resnet20"), fixture("cifar20_a/model.onnx")];
@@ -109,8 +109,8 @@ fn built_in_networks_plan_close_to_the_lower_bound() {
     }
 }
 
-/// What steps find out about their results' ranges has a place of its own until the last reader.
-/// Planned for tiles, whatever this CPU has.
+/// The published ranges of steps' results have their own places until the last reader. Planned for
+/// tiles, whatever this CPU has.
 #[test]
 fn ranges_are_kept_for_their_readers() {
     let options = Options::default().threads(1);
@@ -148,7 +148,7 @@ fn values_share_as_much_memory_as_they_may() {
         let [least, freed, never] = plans.each_ref().map(|p| p.peak);
         assert!(least <= freed && freed < never, "{name}: {least} {freed} {never}");
         let all: usize = plans[2].buffers.iter().map(|b| b.bytes).sum();
-        assert_eq!(never, all, "{name}: every value has a place of its own");
+        assert_eq!(never, all, "{name}: every value has its own place");
     }
 }
 
@@ -232,9 +232,9 @@ fn reuse() -> impl Strategy<Value = Reuse> {
     prop_oneof![Just(Reuse::InPlace), Just(Reuse::Freed), Just(Reuse::Never)]
 }
 
-/// How many f32 roundings can lie on the way to an output, at most: all that the graph does for one
-/// element of each value. An exponential counts as eight, its argument's error is in the magnitude
-/// of the result.
+/// The maximum number of f32 roundings on the way to an output: all that the graph does for one
+/// element of each value. An exponential counts as eight; the error of its argument is in the
+/// magnitude of the result.
 fn roundings(graph: &Graph) -> f64 {
     let one = |id: NodeId| {
         let elements = |n: NodeId| graph.node(n).ty.elements();

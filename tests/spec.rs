@@ -1,4 +1,4 @@
-//! Descriptions of networks: what they build, and what is said about wrong ones.
+//! Descriptions of networks: the graphs that they build, and the errors of wrong ones.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn small() -> Spec {
     Spec::from_toml(SMALL).unwrap()
 }
 
-/// A repeatable image.
+/// A reproducible image.
 fn image(graph: &Graph) -> Value {
     let shape = graph.node(graph.inputs()[0]).ty.shape.clone();
     let count = shape.iter().product::<usize>();
@@ -42,7 +42,7 @@ fn resnet18_has_the_layers_of_the_paper() {
     );
 }
 
-/// Random weights would hide errors if activations died out, and overflow if they grew.
+/// Random weights would hide errors if activations vanished, and overflow if they grew.
 #[test]
 fn random_activations_keep_their_size() {
     for (name, least, most) in
@@ -107,7 +107,7 @@ fn all_wrong_weights_are_listed_at_once() {
     }
 }
 
-/// The key to change is named where it is all that does not fit.
+/// The key to change is named if nothing else is wrong.
 #[test]
 fn weights_for_other_classes_or_pictures_name_the_key() {
     let spec = small();
@@ -164,7 +164,7 @@ fn an_unknown_name_is_answered_with_the_nearest_one() {
     assert!(error.contains("did you mean `layers`?"), "{error}");
 }
 
-/// The documents name every key and every value that a description may have.
+/// The documentation names every key and every value that a description may have.
 #[test]
 fn the_schema_is_current_and_all_of_it_is_described() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
@@ -185,7 +185,7 @@ fn the_schema_is_current_and_all_of_it_is_described() {
     }
 }
 
-/// The examples of the documents are read as they stand.
+/// The examples of the documentation are read verbatim.
 #[test]
 fn the_examples_of_the_documents_are_descriptions() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SPEC.md");

@@ -1,6 +1,6 @@
 """Arrays of f32 in files, without numpy.
 
-Linux counts the size of a parent process, at the moment it starts a child, in the peak memory of the child. So the
+Linux counts the size of the parent process, when it starts a child, in the peak memory of the child. So the
 parent stays small.
 """
 
@@ -50,20 +50,20 @@ def read_npy(path):
     with open(path, "rb") as file:
         data = file.read()
     if data[:6] != MAGIC[:6]:
-        raise ValueError(f"{path}: no .npy file")
+        raise ValueError(f"{path}: not a .npy file")
     wide = data[6] > 1
     (length,) = struct.unpack_from("<I" if wide else "<H", data, 8)
     begin = (12 if wide else 10) + length
     head = ast.literal_eval(data[begin - length : begin].decode())
     if head["descr"] != "<f4" or head["fortran_order"]:
-        raise ValueError(f"{path}: no row-major float32")
+        raise ValueError(f"{path}: not a row-major array of float32")
     return from_bytes(data[begin:])
 
 
 def difference(found, expected):
-    """The greatest difference, as a part of the greatest magnitude expected."""
+    """The largest difference, relative to the largest expected magnitude."""
     if len(found) != len(expected):
-        raise ValueError(f"{len(found)} elements, {len(expected)} are expected")
+        raise ValueError(f"expected {len(expected)} elements, found {len(found)}")
     gaps = [abs(a - b) for a, b in zip(found, expected)]
     if not all(map(math.isfinite, gaps)):
         return math.inf

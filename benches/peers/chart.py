@@ -1,4 +1,4 @@
-"""The times as an SVG of horizontal bars, one group a network, batch and number of threads."""
+"""The times as an SVG of horizontal bars, one group per network, batch and number of threads."""
 
 from html import escape
 
@@ -39,7 +39,7 @@ def draw(store, groups, tolerance):
             parts.append(text(LEFT - 8, y + 12, store.label(summary.engine), "small", "end"))
             parts.append(f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>')
             times = "" if summary.engine == "resnetc" else f" ({ratio:.2f}x)"
-            # Right of the line, too.
+            # Also right of the line.
             parts.append(text(LEFT + max(length, scale) + 6, y + 12, f"{summary.median_ms:.1f} ms{times}", "small"))
             y += BAR + GAP
         x = LEFT + scale
@@ -49,7 +49,7 @@ def draw(store, groups, tolerance):
 
 
 def bars(group, tolerance):
-    """Engines with a time and the right output, resnetc first, then the fastest."""
+    """Engines with a time and the correct output, resnetc first, then by speed."""
     found = [(s, 1.0 if s.engine == "resnetc" else s.ratio) for s in group.engines.values() if s.median_ms is not None]
     right = [(s, r) for s, r in found if r is not None and (s.difference or 0.0) <= tolerance]
     return sorted(right, key=lambda pair: (pair[0].engine != "resnetc", pair[1]))

@@ -1,6 +1,6 @@
-"""The engines with Python packages: how each one takes an ONNX file, and its best documented settings for f32 on CPUs.
+"""The engines with Python packages: how each one loads an ONNX file, and its best documented settings for f32 on CPUs.
 
-An engine is imported in a process of its own (worker.py), never in the parent.
+An engine is imported in a separate process (worker.py), never in the parent.
 """
 
 import importlib.metadata
@@ -10,13 +10,13 @@ import subprocess
 
 
 class Engine:
-    """One engine. `load` is timed as "load"; what it returns is called for every inference."""
+    """One engine. `load` is timed as "load"; the function that it returns is called for every inference."""
 
     name = ""
     label = ""
     #: Packages that must be installed; the version of the first one is reported.
     packages = ()
-    #: Whether a model is made for a batch; else pictures go in one by one, through a model for one picture.
+    #: Whether a model is made for a batch; otherwise images go in one by one, through a model for one image.
     batched = True
 
     def version(self):
@@ -47,7 +47,7 @@ class OnnxRuntime(Engine):
 
     def load(self, model, x, threads):
         options = self.ort.SessionOptions()
-        # Includes the change to its blocked layout, which is its fastest for convolutions.
+        # Includes the change to its blocked layout, its fastest for convolutions.
         options.graph_optimization_level = self.ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = threads
         # A ResNet has hardly anything to run side by side; nodes in parallel are documented as slower for it.
@@ -70,15 +70,15 @@ class OpenVino(Engine):
 
     def load(self, model, x, threads):
         settings = {
-            # One picture (or batch) at a time on all threads, which is what is measured.
+            # One image (or batch) at a time on all threads, as measured here.
             "PERFORMANCE_HINT": "LATENCY",
-            # Else CPUs with AMX or AVX512-BF16 would compute in bfloat16.
+            # Otherwise CPUs with AMX or AVX512-BF16 would compute in bfloat16.
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
         }
         compiled = self.openvino.Core().compile_model(model, "CPU", settings)
         request = compiled.create_infer_request()
-        # The input is read where it lies, as with the other engines.
+        # The input is read in place, as with the other engines.
         return lambda: request.infer([x], share_inputs=True)[0]
 
 
@@ -113,7 +113,8 @@ class Mnn(Engine):
                     "numThread": threads,
                     # Plain f32; the lower levels may use 16-bit floats where the CPU has them.
                     "precision": "high",
-                    # All of Winograd's algorithm, whatever memory it takes, and the fast cores where there are two kinds.
+                    # Winograd's algorithm everywhere, whatever memory it needs, and the fast cores where there are two
+                    # kinds.
                     "memory": "high",
                     "power": "high",
                 },
@@ -159,15 +160,15 @@ class Ncnn(Engine):
         network = self.ncnn.Net()
         options = network.opt
         options.num_threads = threads
-        # These are on by default, and would make it a comparison of 16-bit floats with f32.
+        # These are on by default, and would compare 16-bit floats with f32.
         options.use_fp16_storage = options.use_fp16_packed = options.use_fp16_arithmetic = False
         options.use_bf16_storage = False
-        # On by default; said here because all the speed is in them.
+        # On by default; set here because the speed depends on them.
         options.use_winograd_convolution = options.use_sgemm_convolution = True
         options.use_packing_layout = True
         if network.load_param(model) or network.load_model(model.removesuffix(".param") + ".bin"):
             raise RuntimeError("the converted model cannot be loaded")
-        # Copies, as it wants channels aligned.
+        # Copies, since it requires aligned channels.
         pictures = [self.ncnn.Mat(picture).clone() for picture in x]
 
         def one(picture):

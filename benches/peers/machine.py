@@ -1,4 +1,4 @@
-"""What the tables must say about the machine."""
+"""The description of the machine for the tables."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ import sys
 
 
 def cpu():
-    """The CPU's name, and how many cores may be used."""
+    """The name of the CPU, and how many cores may be used."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{cpu_name()}, {cores} cores available"
 

@@ -1,4 +1,4 @@
-"""Child processes: what they say, when they say it, and how much memory they took."""
+"""Child processes: their output, when they print it, and how much memory they use."""
 
 import dataclasses
 import json
@@ -11,27 +11,27 @@ import time
 
 
 class Failed(Exception):
-    """A process that did not do its work, and why."""
+    """A process that failed, and why."""
 
 
 @dataclasses.dataclass
 class Outcome:
-    """A process that ended well."""
+    """A process that ended successfully."""
 
-    #: Objects of JSON that it printed.
+    #: JSON objects that it printed.
     answers: list
     #: Milliseconds from its start to the first of them.
     first_ms: float
     #: Milliseconds from its start to its end.
     wall_ms: float
-    #: Most memory that it had, in megabytes.
+    #: Peak memory, in megabytes.
     peak_mb: float
 
 
 def call(command, timeout, marked=True):
     """Runs a process to its end.
 
-    It prints objects of JSON: one a line after the word RESULT, or, if not `marked`, one on all lines together.
+    It prints JSON objects: one per line after the word RESULT, or, if not `marked`, one object over all lines.
     """
     with tempfile.TemporaryFile("w+") as errors:
         start = time.perf_counter()
@@ -46,7 +46,7 @@ def call(command, timeout, marked=True):
             _, status, usage = os.wait4(process.pid, 0)
             wall = 1e3 * (time.perf_counter() - start)
         finally:
-            # Once the process is waited for, its number may belong to another one.
+            # Once the process is waited for, its ID may belong to another one.
             killer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:

@@ -1,4 +1,4 @@
-"""Measurements as tables in Markdown and CSV, and as a chart."""
+"""Writes measurements as tables in Markdown and CSV, and as a chart."""
 
 import csv
 import dataclasses

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times resnetc and other engines on the same ONNX files, alternating, and writes the tables.
 
-See README.md in this folder for what is measured and how.
+README.md in this folder describes what is measured and how.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from processes import Failed
 from subjects import HERE, Missing, Resnetc, peers
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
-#: Of the largest magnitude of the output. Sums in f32 in another order differ by some 1e-6 after a hundred layers;
+#: Relative to the largest magnitude of the output. Sums in f32 in another order differ by 1e-6 or so after 100 layers;
 #: Winograd's algorithm with larger tiles costs another digit. 16-bit arithmetic would be at 1e-3.
 TOLERANCE = 1e-4
 
@@ -47,9 +47,9 @@ class Case:
     batch: int
     threads: int
     onnx: str
-    #: The same network for one picture.
+    #: The same network for one image.
     onnx_of_one: str
-    #: The same numbers as .npy, and as nothing but f32.
+    #: The same numbers as .npy, and as raw f32.
     input: str
     raw_input: str
     work: str
@@ -83,11 +83,11 @@ def parse(args):
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--seconds", type=float, default=2.0, help="timed runs of one process; default: 2")
     parser.add_argument("--engines", type=words, metavar="NAME,...", help="default: all with Python packages")
-    parser.add_argument("--rust-engines", action="store_true", help="tract and rten too; builds them if needed")
+    parser.add_argument("--rust-engines", action="store_true", help="measure tract and rten too; builds them if needed")
     parser.add_argument("--resnetc", default=os.path.join(ROOT, "target/release/resnetc"), metavar="PATH")
-    parser.add_argument("--seed", type=int, default=1, help="of weights and inputs")
+    parser.add_argument("--seed", type=int, default=1, help="seed of weights and inputs")
     default = os.path.join(ROOT, "target/peers/results")
-    parser.add_argument("--out", default=default, metavar="DIR", help="rounds are added to what is there")
+    parser.add_argument("--out", default=default, metavar="DIR", help="rounds are added to this folder")
     parsed = parser.parse_args(args)
     known = peers("")
     rust = ["rten", "tract"]
@@ -95,13 +95,13 @@ def parse(args):
     chosen += [name for name in rust if parsed.rust_engines and name not in chosen]
     unknown = [name for name in chosen if name not in known]
     if unknown:
-        parser.error(f"no engine {', '.join(unknown)}; there are {', '.join(known)}")
+        parser.error(f"unknown engine {', '.join(unknown)}; available: {', '.join(known)}")
     parsed.engines = chosen
     return parsed
 
 
 def installed(names):
-    """The engines that are there, with their versions; the others are named."""
+    """The engines that are available, with their versions; the others are reported."""
     found = {}
     known = peers(os.path.join(ROOT, "target/peers/rust"))
     for name in names:
@@ -113,7 +113,7 @@ def installed(names):
 
 
 def cases(args, resnetc, work):
-    """The models, made once, and all combinations of options."""
+    """Makes the models once, and all combinations of options."""
     made = {}
 
     def model(name, batch):
@@ -139,7 +139,7 @@ def cases(args, resnetc, work):
 
 
 def round_of(case, resnetc, engines, timing, turn):
-    """Each engine once, next to resnetc. Yields samples."""
+    """Runs each engine once, next to resnetc. Yields samples."""
     first = resnetc.first(case)
     expected, run_ms = first.pop("output"), first.pop("run_ms")
     yield {"engine": "resnetc", **first}
@@ -148,7 +148,7 @@ def round_of(case, resnetc, engines, timing, turn):
             engine.prepare(case)
             own = lambda: resnetc.measure(case, timing, run_ms)
             other = lambda: engine.measure(case, timing)
-            # Who comes first changes, as a machine may slow down while it works.
+            # The order alternates, since a machine may slow down while it works.
             if (turn + place) % 2 == 0:
                 ours, theirs = own(), other()
             else:

@@ -1,4 +1,4 @@
-"""Measurements as they come, kept in a folder, and what they amount to."""
+"""Measurements, kept in a folder as they come, and their summaries."""
 
 import dataclasses
 import datetime
@@ -9,7 +9,7 @@ import sys
 
 
 class Store:
-    """A folder of measurements. Later runs add to it, if they are of the same program on the same machine."""
+    """A folder of measurements. Later runs add to it, if they use the same program on the same machine."""
 
     def __init__(self, folder, conditions, labels, command):
         os.makedirs(folder, exist_ok=True)
@@ -36,7 +36,7 @@ class Store:
         old, new = self.about["conditions"], conditions
         versions = [old["versions"].get(name, version) == version for name, version in new["versions"].items()]
         if not all(versions) or any(old[key] != new[key] for key in ("cpu", "system", "binary")):
-            sys.exit(f"{self.folder}: it has measurements of other programs or of another machine; give another --out")
+            sys.exit(f"{self.folder}: it has measurements of other programs or another machine; use a different --out")
 
     def add(self, sample):
         self.samples.append(sample)
@@ -44,7 +44,7 @@ class Store:
             file.write(json.dumps(sample) + "\n")
 
     def groups(self):
-        """Networks, batches and numbers of threads, in the order in which they came first."""
+        """Networks, batches and numbers of threads, in the order in which they first occur."""
         keys = {(s["model"], s["batch"], s["threads"]): None for s in self.samples}
         return [Group(self, *key) for key in keys]
 
@@ -54,7 +54,7 @@ class Store:
 
 @dataclasses.dataclass
 class Summary:
-    """One engine on one network. What was not measured is None."""
+    """One engine on one network. Values that were not measured are None."""
 
     engine: str
     load_ms: float | None
@@ -63,10 +63,10 @@ class Summary:
     median_ms: float | None
     min_ms: float | None
     peak_mb: float | None
-    #: The median, over rounds, of its time by that of resnetc beside it.
+    #: The median, over rounds, of its time divided by that of resnetc beside it.
     ratio: float | None
     difference: float | None
-    #: How many were timed; resnetc runs once beside each other engine.
+    #: How many processes were timed; resnetc runs once beside each other engine.
     processes: int
     error: str | None
 

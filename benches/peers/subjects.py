@@ -1,7 +1,7 @@
-"""What is measured: resnetc, engines with Python packages, and Rust engines, each with the same three functions.
+"""The measured subjects: resnetc, engines with Python packages, and Rust engines, each with the same three functions.
 
-version() raises Missing if the engine is not there. prepare(case) runs before anything is timed.
-measure(case, timing) runs one process and returns figures, with the output in a file.
+version() raises Missing if the engine is not installed. prepare(case) runs before anything is timed.
+measure(case, timing) runs one process, writes the output to a file and returns figures.
 """
 
 import importlib.metadata
@@ -56,7 +56,7 @@ class Resnetc:
         report = outcome.answers[0]
         return {
             "isa": report["isa"],
-            # All but the inference itself: the start of the process, reading, compiling, packing.
+            # Everything except the inference itself: the start of the process, reading, compiling, packing.
             "load_ms": outcome.wall_ms - report["run_ms"],
             "first_ms": outcome.wall_ms,
             "peak_mb": outcome.peak_mb,
@@ -65,7 +65,7 @@ class Resnetc:
         }
 
     def measure(self, case, timing, run_ms):
-        """Times runs. `run_ms` is about how long one takes."""
+        """Times runs. `run_ms` is about how long one run takes."""
         runs = max(timing.least, round(1e3 * timing.seconds / run_ms))
         command = [self.path, "bench", case.onnx, "--threads", str(case.threads)]
         command += ["--iters", str(runs), "--warmup", str(timing.warmup), "--json"]
@@ -74,7 +74,7 @@ class Resnetc:
 
 
 def times(outcome):
-    """The figures that every worker's process gives."""
+    """The figures that every worker process gives."""
     loaded, ran = outcome.answers
     return {
         "load_ms": loaded["load_ms"],

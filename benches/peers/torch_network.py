@@ -1,4 +1,4 @@
-"""An ONNX file as a PyTorch module: the operators that `resnetc zoo make` writes."""
+"""An ONNX file as a PyTorch module. Supports the operators that `resnetc zoo make` writes."""
 
 import onnx
 import torch
@@ -84,7 +84,7 @@ OPERATORS = {
     "Add": lambda operands, named: operands[0] + operands[1],
     "GlobalAveragePool": lambda operands, named: F.adaptive_avg_pool2d(operands[0], 1),
     "Flatten": lambda operands, named: torch.flatten(operands[0], 1),
-    # The classifier: weights are stored as [classes, features].
+    # The classifier: weights have the shape [classes, features].
     "Gemm": lambda operands, named: F.linear(*operands),
     "Pad": pad,
     "Slice": slices,

@@ -1,8 +1,8 @@
-"""One engine in a process of its own.
+"""Runs one engine in a separate process.
 
 worker.py prepare ENGINE MODEL FOLDER: converts a model; prints the path of the result.
 worker.py run ENGINE MODEL INPUT OUTPUT THREADS SECONDS LEAST WARMUP: prints a line of JSON as soon as there is a
-result, so that the parent sees when that was, and a second one with the times of the runs that follow: for SECONDS,
+result, so that the parent sees the time, and a second one with the times of the runs that follow: for SECONDS,
 and at least LEAST of them.
 """
 

@@ -1,10 +1,10 @@
-"""Which of timm's models are surveyed, and the family that each is of."""
+"""Which of timm's models are surveyed, and the family of each."""
 
 from fnmatch import fnmatch
 
 import timm
 
-# The first row that matches names the family. `None`: not a residual network of this kind.
+# The first row that matches determines the family. `None`: not a residual network of this kind.
 FAMILIES = [
     ("vit_*", None),
     ("inception_resnet*", "Inception-ResNet"),
@@ -36,7 +36,7 @@ FAMILIES = [
     ("vgg*", "VGG"),
 ]
 
-# One of each kind also goes through the exporter that traces with TorchDynamo.
+# One of each kind is also exported with the exporter that traces with TorchDynamo.
 DYNAMO = [
     "resnet18", "resnet50", "resnet50d", "resnext50_32x4d", "seresnet50", "ecaresnet50d", "skresnet50",
     "wide_resnet50_2", "resnetv2_50", "resnest50d", "res2net50_26w_4s", "repvgg_a0", "resnetrs50", "vgg11_bn",
@@ -49,10 +49,10 @@ def family(name):
 
 
 def own_size(name):
-    """The height and width of the pictures that a network is made for."""
+    """The height and width of the images that a network is made for."""
     return timm.get_pretrained_cfg(name).input_size[-1]
 
 
 def surveyed():
-    """All names of the survey, and with each the number of trained weights that timm has for it."""
+    """All names of the survey, each with the number of trained weights that timm has for it."""
     return {name: len(timm.list_pretrained(f"{name}.*")) for name in timm.list_models() if family(name)}

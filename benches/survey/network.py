@@ -1,4 +1,4 @@
-"""A timm model with weights that make its outputs tell something, and its ONNX file."""
+"""A timm model with weights that make its outputs meaningful, and its ONNX file."""
 
 import timm
 import torch
@@ -15,7 +15,7 @@ ROUNDING = 2.0**-24
 def exported(name, path, exporter, extent):
     """The model and an input at which it runs and is exported; its ONNX file is at `path`.
 
-    Of its own size and one picture, or `reduced`: of the smallest size that works, and two. The batch is open, or 1 if
+    At its own size with one image, or `reduced`: at the smallest size that works, with two. The batch is open, or 1 if
     the exporter does not allow that.
     """
     torch.manual_seed(0)
@@ -30,13 +30,13 @@ def exported(name, path, exporter, extent):
             export(model, x, path, exporter, is_open)
             return model, x
         except Exception as error:
-            # Some have parts that are made for one size, such as an embedding of positions.
+            # Some have parts for one size only, such as an embedding of positions.
             last = error
     raise last
 
 
 def randomize(model):
-    """No gain is 0 or 1 and no shift 0, as after training; many are initialized so that a branch has no effect."""
+    """Makes no gain 0 or 1 and no shift 0, as after training; many are initialized so that a branch has no effect."""
     for parameter in model.parameters():
         with torch.no_grad():
             if parameter.ndim > 1:
@@ -49,19 +49,19 @@ def randomize(model):
 
 
 def calibrate(model, x):
-    """Statistics of batch normalizations: those of these pictures and more, disturbed.
+    """Sets the statistics of batch normalizations to those of these images and more, perturbed.
 
-    So activations neither die nor grow. In the deepest networks they would grow for other pictures.
+    So activations neither vanish nor grow. In the deepest networks they would grow for other images.
     """
 
     def measure(norm, operands):
         (value, *_) = operands
         axes = [axis for axis in range(value.ndim) if axis != 1]
         variance, mean = torch.var_mean(value, axes, correction=0)
-        # Of a few points only, a variance may be tiny.
+        # The variance of only a few points may be tiny.
         variance += 0.01 * variance.mean() + 1e-6
         if value[0, 0].numel() == 1:
-            # Whole pictures of noise have almost the same average, so a gate's normalization would make much of little.
+            # Images of noise have almost the same average, so a gate's normalization would amplify tiny differences.
             variance += 0.1 * mean.square().mean()
         norm.running_mean.copy_(mean + 0.2 * variance.sqrt() * torch.randn_like(mean))
         norm.running_var.copy_(variance * torch.empty_like(variance).uniform_(0.7, 1.5))
@@ -89,10 +89,10 @@ def export(model, x, path, exporter, is_open):
 
 
 def reference(model, x):
-    """The output in f64, PyTorch's own error in f32, and what the network makes of roundings.
+    """The output in f64, PyTorch's own error in f32, and how the network amplifies rounding.
 
-    The last is how large they are in the output if each element of the input is rounded as f32 may be, and nothing else;
-    as a multiple of that rounding.
+    The last is the error in the output if each element of the input is rounded as in f32, and nothing else;
+    it is a multiple of that rounding.
     """
     with torch.no_grad():
         single = model(x).double()

@@ -34,10 +34,10 @@ def main():
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
     parser.add_argument("--output", type=Path, default=HERE.parent.parent / "docs/FAMILY.md")
     parser.add_argument("--csv", type=Path, help="also the results one by one, as CSV")
-    parser.add_argument("--note", default="", help="sentences on the results, such as which builds they are of")
+    parser.add_argument("--note", default="", help="sentences about the results, such as which builds they are from")
     options = parser.parse_args()
     names = surveyed()
-    # The last line of a network is the one that counts.
+    # The last line of a network counts.
     rows = {(row["round"], row["name"]): row for row in map(json.loads, options.results.read_text().splitlines())}
     for name in names:
         row = rows.get(("reduced", name), {})
@@ -70,7 +70,7 @@ def document(rounds, names, note):
 
 
 def count(rows, names):
-    """How many match, and a remark if some have not been run."""
+    """How many match, and a remark if some were not run."""
     done = {row["name"] for row in rows}
     left = [f"`{name}`" for name in names if name not in done]
     some = ", ".join(left) if len(left) <= 5 else f"{len(left)} more"
@@ -78,7 +78,7 @@ def count(rows, names):
 
 
 def table(header, lines, text=1):
-    """The first `text` columns are no numbers."""
+    """A table whose first `text` columns are text."""
     rule = ["---"] * text + ["---:"] * (len(header) - text)
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, rule, *lines]) + "\n"
 
@@ -110,7 +110,7 @@ def matching(rows):
 
 
 def networks(rows, others):
-    """A line for each network, of one round or of two."""
+    """A line for each network, for one round or two."""
     others = {row["name"]: row for row in others}
 
     def cells(row):
@@ -150,7 +150,7 @@ def failures(rounds):
 
 
 def reason(row):
-    """The first node that is refused, without the path of a file that is gone."""
+    """The first node that is refused, without the path of a file that no longer exists."""
     text = row.get("reason")
     if text is None:
         found = number(max(row["errors"].values()))

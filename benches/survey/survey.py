@@ -1,6 +1,6 @@
 """Exports timm's residual networks one after the other, runs them, and compares them with PyTorch in f64.
 
-Each network is a line of JSON in the file of results; what has a line is not done again. See README.md.
+Each network is a line of JSON in the file of results; a network with a line is not run again. See README.md.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from families import DYNAMO, family, own_size, surveyed
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-# Of the largest output.
+# Relative to the largest output.
 TOLERANCE = 1e-4
 # The exporter of each round, and the size of its pictures.
 ROUNDS = {"reduced": ("torchscript", "reduced"), "dynamo": ("dynamo", "reduced"), "own": ("torchscript", "own")}
-# Processes begin as copies of one that has loaded PyTorch.
+# Processes are forked from one that has loaded PyTorch.
 PROCESSES = multiprocessing.get_context("forkserver")
 
 
@@ -29,7 +29,7 @@ def main():
     options = arguments()
     PROCESSES.set_forkserver_preload(["network"])
     found = rows(options.results)
-    # What runs at no smaller size has been run at its own.
+    # A network that cannot run at a smaller size was run at its own.
     done = {(row["name"], row["round"]) for row in found}
     done |= {(row["name"], "own") for row in found if row["round"] == "reduced" and row.get("size") == own_size(row["name"])}
     trained = surveyed()
@@ -52,10 +52,10 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--resnetc", default=str(ROOT / "target/release/resnetc"))
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl", help="lines are added to this file")
-    parser.add_argument("--names", nargs="*", default=["*"], help="only names like these patterns")
+    parser.add_argument("--names", nargs="*", default=["*"], help="only names that match these patterns")
     parser.add_argument("--rounds", nargs="*", choices=ROUNDS, default=list(ROUNDS), help="only these")
     parser.add_argument("--limit", type=float, default=900, help="seconds for one network")
-    parser.add_argument("--slice", type=float, default=float("inf"), help="begin no network after so many seconds")
+    parser.add_argument("--slice", type=float, default=float("inf"), help="start no network after this many seconds")
     return parser.parse_args()
 
 
@@ -64,7 +64,7 @@ def rows(path):
 
 
 def limited(name, kind, options):
-    """One network in a process of its own, so that neither its time nor its memory is without bound or kept."""
+    """Runs one network in a separate process, which bounds its time and frees its memory."""
     here, there = PROCESSES.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         child = PROCESSES.Process(target=answer, args=(there, name, kind, options.resnetc, folder))
@@ -82,7 +82,7 @@ def limited(name, kind, options):
 
 
 def answer(pipe, name, kind, resnetc, folder):
-    # No exporter's messages among those of the survey.
+    # Keeps the exporter's messages out of the survey's.
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -94,7 +94,7 @@ def answer(pipe, name, kind, resnetc, folder):
 
 
 def survey(name, kind, resnetc, folder):
-    """Exports one network and runs it, fast and exact; where it is small, for one picture and for two."""
+    """Exports one network and runs it, fast and exact; if it is small, with one image and with two."""
     import network
     import numpy
     import torch
@@ -104,7 +104,7 @@ def survey(name, kind, resnetc, folder):
         model, x = network.exported(name, str(path), *ROUNDS[kind])
     except Exception as error:
         return {"matches": False, "stage": "export", "reason": f"{type(error).__name__}: {first_line(str(error))}"}
-    # Fewer pictures tell nothing of how far apart their outputs are.
+    # With fewer images, nothing is known about the distance of their outputs.
     x = torch.cat([x, torch.randn_like(x)])[:2] if (single := len(x) == 1) else x
     expected, own, gain = network.reference(model, x)
     del model
@@ -126,7 +126,7 @@ def survey(name, kind, resnetc, folder):
 
 
 def spread(outputs):
-    """How far two pictures' outputs are apart, of the largest output: near 0 if nothing depends on the input."""
+    """The difference of two images' outputs, relative to the largest output: near 0 if nothing depends on the input."""
     return float(abs(outputs[0] - outputs[1]).max() / abs(outputs).max())
 
 

@@ -19,10 +19,10 @@ use crate::units::plural;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model options")]
 pub(crate) struct Common {
-    /// Threads of a run [default: as many as the process may use]
+    /// Threads per run [default: as many as the process may use]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Pictures in one run [default: as many as the model says, or 1]
+    /// Images per run [default: as many as the model declares, or 1]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) batch: Option<usize>,
     #[command(flatten)]
@@ -39,50 +39,51 @@ pub(crate) struct ModelOptions {
     /// fast, or exact: only algorithms that round no more than direct convolution
     #[arg(long, default_value = "fast", value_parser = numerics)]
     pub(crate) numerics: Numerics,
-    /// Weights of a built-in network or a spec, under PyTorch's names [default: random]
+    /// Weights for a built-in network or a spec, under PyTorch's names [default: random]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) weights: Option<PathBuf>,
     /// Seed of random weights and random inputs [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Extent of a symbolic dimension, NAME=N; one without a name is INPUT.AXIS. Or the shape of an
-    /// input, INPUT=1,3,64,64. Can be given several times
+    /// Extent of a symbolic dimension, NAME=N, or INPUT.AXIS=N if it has no name; or the shape of
+    /// an input, INPUT=1,3,64,64. Can be given several times
     #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
     pub(crate) shapes: Vec<(String, Size)>,
-    /// Outputs that are computed, in this order; what only serves others is left out [default: all]
+    /// Outputs to compute, in this order; nodes that only other outputs need are left out [default:
+    /// all]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) outputs: Vec<String>,
     #[command(flatten)]
     passes: Passes,
-    /// What values may share memory: in-place, freed or never
+    /// How values may share memory: in-place, freed or never
     #[arg(long, value_name = "WHAT", default_value = "in-place", value_parser = reuse)]
     reuse: Reuse,
-    /// Name the compiled code for `perf` in /tmp/perf-PID.map
+    /// Write the names of compiled code to /tmp/perf-PID.map, for `perf`
     #[arg(long)]
     perf_map: bool,
-    /// Choose algorithms by the times in this file of `resnetc tune`, or by none
-    /// [default: the file for this machine in the cache folder]
+    /// Choose algorithms by the times that `resnetc tune` wrote to this file, or ignore measured
+    /// times: off [default: the file for this machine in the cache folder]
     #[arg(long, value_name = "FILE|off")]
     pub(crate) tuned: Option<PathBuf>,
-    /// What was read of it.
+    /// What was read from it.
     #[arg(skip)]
     choices: Choices,
-    /// What runs the network; the commands that leave a choice say so themselves.
+    /// What runs the network; commands that offer a choice set it.
     #[arg(skip)]
     engine: Engine,
 }
 
-/// What a command puts into a network.
+/// Where the input values of a network come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Values {
-    /// Random values, which the seed decides.
+    /// Random values, determined by the seed.
     Random,
-    /// Values of the user, or none.
+    /// Values from the user, or none.
     Given,
 }
 
 impl Common {
-    /// The options for a model and a batch; what the user gave comes first.
+    /// The options for a model and a batch; what the user gave takes precedence.
     pub(crate) fn options(&self, model: Option<&Path>, batch: Option<usize>) -> Options {
         let own = &self.model;
         let is_compiled = own.engine != Engine::Interpreted;
@@ -118,7 +119,7 @@ impl Common {
         files.into_iter().flatten().map(PathBuf::as_path).chain([model]).collect()
     }
 
-    /// What is said of measured times.
+    /// What the options say about measured times.
     pub(crate) fn wish(&self) -> Wish<'_> {
         let ModelOptions { tuned, isa, numerics, .. } = &self.model;
         Wish { tuned: tuned.as_deref(), isa: *isa, threads: self.threads, numerics: *numerics }
@@ -151,14 +152,14 @@ impl Common {
         Ok(Compiler::new(self.options(Some(model), None)).load(model)?)
     }
 
-    /// Loads MODEL to run it, and says so if its weights are random.
+    /// Loads MODEL to run it, and notes on stderr if its weights are random.
     pub(crate) fn load_to_run(&self, model: &Path, values: Values) -> Result<Network, Failure> {
         let network = self.load(model, values)?;
         note_random_weights(model, &network);
         Ok(network)
     }
 
-    /// What can be refused before anything is read. Without a model it is the bundled one.
+    /// Refuses what can be refused before anything is read. No model means the bundled one.
     pub(crate) fn check(&self, model: Option<&Path>, values: Values) -> Result<(), Failure> {
         let own = &self.model;
         own.isa.resolve().map_err(resnetc::Error::from)?;
@@ -180,7 +181,7 @@ impl Common {
         Ok(())
     }
 
-    /// Refuses options for which a command has no use.
+    /// Refuses options that have no effect on a command.
     pub(crate) fn refuse(&self, idle: &[OptionName], why: &str) -> Result<(), Failure> {
         match idle.iter().find_map(|&option| self.given(option)) {
             Some(flag) => Err(Failure::no_effect(flag, why)),
@@ -237,7 +238,7 @@ impl ModelOptions {
     }
 }
 
-/// Says on stderr that what a network computes means nothing, if its weights are random.
+/// Notes on stderr that the weights of a network are random, so that its results mean nothing.
 pub(crate) fn note_random_weights(model: &Path, network: &Network) {
     if let Some(seed) = network.random_weights() {
         output::note(&format!(
@@ -290,16 +291,16 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A number of threads that a run can have.
+/// A number of threads that a run may use.
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
     let most = most_threads();
     match positive(text)? {
-        threads if threads > most => Err(format!("there can be {most} threads at most")),
+        threads if threads > most => Err(format!("at most {most} threads are supported")),
         threads => Ok(threads),
     }
 }
 
-/// Says, once, if there are more threads than CPUs.
+/// Warns once if there are more threads than CPUs.
 pub(crate) fn warn_of_threads(threads: Option<usize>) {
     static ONCE: Once = Once::new();
     let cpus = default_threads();
@@ -317,7 +318,7 @@ fn numerics(text: &str) -> Result<Numerics, String> {
     match text {
         "fast" => Ok(Numerics::Fast),
         "exact" => Ok(Numerics::Exact),
-        _ => Err("there are fast and exact".to_owned()),
+        _ => Err("expected fast or exact".to_owned()),
     }
 }
 
@@ -326,11 +327,11 @@ fn reuse(text: &str) -> Result<Reuse, String> {
         "in-place" => Ok(Reuse::InPlace),
         "freed" => Ok(Reuse::Freed),
         "never" => Ok(Reuse::Never),
-        _ => Err("there are in-place, freed and never".to_owned()),
+        _ => Err("expected in-place, freed or never".to_owned()),
     }
 }
 
-/// What `--shape` says of a name.
+/// What `--shape` gives a name.
 #[derive(Clone, Debug)]
 pub(crate) enum Size {
     /// The extent of a dimension.
@@ -342,9 +343,9 @@ pub(crate) enum Size {
 fn binding(text: &str) -> Result<(String, Size), String> {
     let (name, size) = match text.rsplit_once('=') {
         Some((name, size)) if !name.is_empty() => (name.to_owned(), size),
-        _ => return Err("it is written name=N, or input=1,3,64,64".to_owned()),
+        _ => return Err("expected NAME=N or INPUT=1,3,64,64".to_owned()),
     };
-    // Brackets tell a shape of one number, or of none, from an extent.
+    // Brackets distinguish a shape of one number, or of none, from an extent.
     let list = size.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
     match list {
         None if !size.contains(',') => Ok((name, Size::Extent(positive(size)?))),

@@ -16,13 +16,12 @@ use crate::failure::Failure;
 use crate::output;
 use crate::units::{bytes, plural};
 
-/// Show what this machine offers: instruction sets, threads, cache, and how fast it multiplies and
-/// adds
+/// Show what this machine offers: instruction sets, threads, cache, and the speed of multiply-adds
 ///
-/// Each speed is measured twice, and the higher one is told. Where they differ, or other processes
-/// were in the way, it says that the machine is busy: then no command here measures what it would
-/// on a quiet one. The system is asked for the permission to use tile registers, where there are
-/// any, as it is before a network runs on them.
+/// Each speed is measured twice, and the higher one is reported. If the two differ, or other
+/// processes interfered, the machine is reported as busy: then no command here measures what it
+/// would on a quiet machine. If the CPU has tile registers, permission to use them is requested
+/// from the system, as before a network runs on them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Threads to measure with [default: as many as the process may use]
@@ -42,7 +41,7 @@ struct Report {
     l2_bytes: usize,
     isa: &'static str,
     instruction_sets: Vec<IsaReport>,
-    /// What speaks against the speeds; nothing where none was measured.
+    /// Reasons not to trust the speeds; `None` if none was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     noise: Option<Noise>,
 }
@@ -50,10 +49,10 @@ struct Report {
 #[derive(Serialize)]
 struct ExecutableMemory {
     allowed: bool,
-    /// What the system says.
+    /// The system's error.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Which setting it is.
+    /// The setting that forbids it.
     #[serde(skip_serializing_if = "Option::is_none")]
     setting: Option<String>,
 }
@@ -81,7 +80,7 @@ struct IsaReport {
     peak_gflops: Option<f64>,
 }
 
-/// How long each peak is measured, each time.
+/// How long each measurement of a peak takes.
 const TIME: Duration = Duration::from_millis(60);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -112,8 +111,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Whether an instruction set can be used, for which the system is asked; how fast it is, if code
-/// can run. The two measurements of each speed go to `peaks`.
+/// Whether an instruction set can be used, with the system's permission, and how fast it is, if
+/// code can run. The two measurements of each speed go to `peaks`.
 fn examine(
     isa: Isa,
     threads: usize,
@@ -142,7 +141,7 @@ fn examine(
     Ok(report)
 }
 
-/// The lower of two speeds by the higher one.
+/// The lower of two speeds divided by the higher one.
 fn agreement([a, b]: [f64; 2]) -> f64 {
     a.min(b) / a.max(b)
 }
@@ -152,13 +151,16 @@ fn text(report: &Report) -> String {
     // Writing to a string cannot fail, here and below.
     let _ = writeln!(text, "resnetc {} on {}", report.version, report.architecture);
     let _ = writeln!(text, "threads      {}", report.threads);
-    let _ = writeln!(text, "L2 cache     {} a core", bytes(report.l2_bytes));
+    let _ = writeln!(text, "L2 cache     {} per core", bytes(report.l2_bytes));
     let memory = &report.executable_memory;
     if !memory.allowed {
         let reasons = [&memory.reason, &memory.setting].into_iter().flatten().cloned();
         let reasons = reasons.collect::<Vec<_>>().join("; ");
         let _ = writeln!(text, "code         refused: {reasons}");
-        let _ = writeln!(text, "             `run` and `classify` use the interpreter, far slower");
+        let _ = writeln!(
+            text,
+            "             `run` and `classify` use the interpreter, which is far slower"
+        );
     }
     for set in &report.instruction_sets {
         let found = match (&set.missing, set.peak_gflops_one_thread, set.peak_gflops) {
@@ -166,8 +168,8 @@ fn text(report: &Report) -> String {
                 "{one:.1} GFLOP/s on 1 thread, {all:.1} on {}",
                 plural(report.threads, "thread")
             ),
-            (None, ..) => "here, but no code can be run".to_owned(),
-            (Some(missing), ..) => format!("not here: {missing}"),
+            (None, ..) => "available, but no code can be run".to_owned(),
+            (Some(missing), ..) => format!("not available: {missing}"),
         };
         let used =
             if set.name == report.isa && memory.allowed { " (used by --isa auto)" } else { "" };
@@ -179,11 +181,11 @@ fn text(report: &Report) -> String {
     text
 }
 
-/// What else the machine does, in a line.
+/// The load of the machine, in one line.
 fn load(noise: &Noise) -> String {
     match noise.is_quiet() {
         true => "quiet: nothing disturbs a measurement".to_owned(),
-        false => format!("busy: {}; speeds may be off", noise.reasons.join(", ")),
+        false => format!("busy: {}; speeds may be wrong", noise.reasons.join(", ")),
     }
 }
 
@@ -199,9 +201,9 @@ mod tests {
         let said = |load, peaks| super::load(&Noise::of(load, 2, [], Some(peaks), None));
         assert_eq!(said(quiet, [100.0, 97.0]), "quiet: nothing disturbs a measurement");
         let halved = said(quiet, [50.0, 100.0]);
-        assert_eq!(halved, "busy: the peak changed by 50 % on the way; speeds may be off");
+        assert_eq!(halved, "busy: the peak changed by 50 % meanwhile; speeds may be wrong");
         let crowded = said(Load { others: Some(1.2), ..quiet }, [100.0, 97.0]);
-        assert_eq!(crowded, "busy: other processes used 1.2 of 2 CPUs; speeds may be off");
+        assert_eq!(crowded, "busy: other processes used 1.2 of 2 CPUs; speeds may be wrong");
         let pairs = [[100.0, 99.0], [40.0, 50.0], [90.0, 100.0]];
         let worst = pairs.into_iter().min_by(|a, b| agreement(*a).total_cmp(&agreement(*b)));
         assert_eq!(worst, Some([40.0, 50.0]));

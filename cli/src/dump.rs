@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Which stage
     #[arg(long, value_enum, default_value = "scheduled")]
     stage: Dump,
-    /// Only what is about this node; not for --stage dot
+    /// Print only the lines about this node; not for --stage dot
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
     /// Write to a file
@@ -44,24 +44,24 @@ pub(crate) struct Args {
 enum Dump {
     /// The graph as described, before any pass
     Graph,
-    /// The graph behind the fusion passes
+    /// The graph after the fusion passes
     Fused,
-    /// The graph behind all passes, with layouts
+    /// The graph after all passes, with layouts
     Scheduled,
-    /// Where every value lies and how long it lives
+    /// Where every value is stored and how long it lives
     Plan,
     /// The vector programs of the kernels
     Program,
     /// Cranelift's code of the drivers, and of the kernels of --isa baseline
     Clif,
-    /// Machine code, with the lines of the vector programs that it was made of
+    /// Machine code, with the lines of the vector programs that it was made from
     Asm,
-    /// The graph behind the fusion passes, for Graphviz
+    /// The graph after the fusion passes, for Graphviz
     Dot,
 }
 
 impl Dump {
-    /// The options that make no difference to a stage.
+    /// The options that have no effect on a stage.
     fn ignores(self) -> &'static [OptionName] {
         use OptionName::{Isa, Numerics, Passes, PerfMap, Reuse, Threads, Tuned};
         match self {
@@ -117,7 +117,7 @@ fn graph_text(args: &Args, graph: &Graph) -> Result<String, Failure> {
     }
 }
 
-/// The lines that name the node, if one was asked for.
+/// The lines that name the node, if one was given.
 fn lines_of(args: &Args, graph: &Graph, text: String) -> Result<String, Failure> {
     let Some(name) = &args.node else { return Ok(text) };
     let quoted = format!("\"{name}\"");
@@ -133,12 +133,12 @@ fn no_such_node<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure
     let near: Vec<String> = nearest(name, names).iter().map(|n| format!("\"{n}\"")).collect();
     let failure = Failure::new(format!("this stage has no node \"{name}\""));
     match near.is_empty() {
-        true => failure.help("leave --node away to see all names"),
-        false => failure.help(format!("there are {}", near.join(", "))),
+        true => failure.help("leave out --node to see all names"),
+        false => failure.help(format!("similar names are {}", near.join(", "))),
     }
 }
 
-/// The kernels and regions that were asked for, by position.
+/// The kernels and regions that were requested, by position.
 struct Selection {
     kernels: BTreeSet<usize>,
     regions: Vec<usize>,

@@ -1,5 +1,5 @@
-//! What a command says when it cannot do its work: one line what, one line what to do, and the exit
-//! code.
+//! The report of a command that fails: one line with the error, one line with what to do, and the
+//! exit code.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,16 +13,16 @@ use resnetc::{Error, ErrorCode, RunError};
 
 /// Exit code of a command whose work failed.
 const FAILED: u8 = 1;
-/// Exit code of a command that was called wrongly; clap uses the same.
+/// Exit code of a command with wrong arguments; clap uses the same.
 const USAGE: u8 = 2;
 
 /// Why a command ends early.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// Nothing is printed without.
+    /// Without a message, nothing is printed.
     message: Option<String>,
     help: Option<String>,
-    /// What the library calls it, if it is the library's error.
+    /// The error code, if the error comes from the library.
     error: Option<ErrorCode>,
     exit: u8,
 }
@@ -38,42 +38,42 @@ impl Failure {
         Failure::new(format!("{}: {reason}", path.display()))
     }
 
-    /// The work failed for a reason that has reasons of its own.
+    /// The work failed because of an error that has causes.
     pub(crate) fn of(error: &dyn std::error::Error) -> Self {
         Failure::new(with_causes(error.to_string(), error))
     }
 
-    /// An option was given that changes nothing.
+    /// An option was given that has no effect.
     pub(crate) fn no_effect(flag: &str, reason: &str) -> Self {
-        Failure::usage(format!("{flag} has no effect: {reason}")).help(format!("leave {flag} away"))
+        Failure::usage(format!("{flag} has no effect: {reason}")).help(format!("leave out {flag}"))
     }
 
-    /// The command was called wrongly.
+    /// The command was given wrong arguments.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Failure { exit: USAGE, ..Failure::new(message) }
     }
 
-    /// Nobody reads what we write any more: nothing went wrong, but there is nothing left to do.
+    /// Nobody reads the output any more: nothing went wrong, but there is nothing left to do.
     pub(crate) fn closed() -> Self {
         Failure { exit: 0, ..Failure::silent() }
     }
 
-    /// The work failed, and everything was said already.
+    /// The work failed, and everything was reported already.
     pub(crate) fn silent() -> Self {
         Failure { message: None, help: None, error: None, exit: FAILED }
     }
 
-    /// Says what to do about it.
+    /// Adds what to do about it.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Failure { help: Some(help.into()), ..self }
     }
 
-    /// Says which error of the library it is: by its code, at the end of the message.
+    /// Adds the library's error code, at the end of the message.
     pub(crate) fn code(self, code: ErrorCode) -> Self {
         Failure { error: Some(code), ..self }
     }
 
-    /// What happened, in one line if it can be.
+    /// What happened, in one line if possible.
     pub(crate) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl Failure {
     /// Prints it to stderr.
     pub(crate) fn print(&self) {
         use std::io::Write as _;
-        // If stderr is closed too, the exit code still tells.
+        // If stderr is closed too, the exit code still reports the failure.
         let mut stderr = std::io::stderr().lock();
         if let Some(message) = &self.message {
             let code = self.error.map(|code| format!(" [{code}]")).unwrap_or_default();
@@ -99,7 +99,7 @@ impl Failure {
     }
 }
 
-/// A message, and behind it what caused the error that it is about: system errors, as a rule.
+/// A message, followed by the causes of the error, usually system errors.
 pub(crate) fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -109,7 +109,7 @@ pub(crate) fn with_causes(mut message: String, error: &dyn std::error::Error) ->
     message
 }
 
-/// What an option of the library is called on the command line.
+/// The flag for an option of the library.
 pub(crate) fn flag(option: OptionName) -> &'static str {
     match option {
         OptionName::Engine => "--interpret",
@@ -129,7 +129,7 @@ pub(crate) fn flag(option: OptionName) -> &'static str {
     }
 }
 
-/// An option with a place for its value, for advice.
+/// An option with a placeholder for its value, for advice.
 fn flag_with_value(option: OptionName) -> String {
     match option {
         OptionName::Batch => "--batch N".to_owned(),
@@ -148,7 +148,7 @@ impl From<Error> for Failure {
             },
             Error::Isa(e) => {
                 Failure::new(format!("--isa {} cannot be used here: {}", e.isa, e.lack))
-                    .help("use --isa auto; `resnetc doctor` lists what can be used here")
+                    .help("use --isa auto; `resnetc doctor` lists the instruction sets that can be used here")
             }
             Error::Pass(PassError::Unknown { name, valid }) => {
                 Failure::new(format!("there is no pass \"{name}\"")).help(optional_passes(valid))
@@ -158,9 +158,9 @@ impl From<Error> for Failure {
                     .help(optional_passes(valid))
             }
             Error::NoCode(refusal) => Failure::new(refusal.to_string())
-                .help("`resnetc run` and `resnetc classify` work without, on the interpreter"),
+                .help("`resnetc run` and `resnetc classify` work without compiled code, on the interpreter"),
             Error::ThreadCount { threads, most } => {
-                Failure::usage(format!("--threads {threads}: it can be 1 to {most}"))
+                Failure::usage(format!("--threads {threads}: it must be from 1 to {most}"))
             }
             Error::Thread { .. } => Failure::new(error.to_string())
                 .help("use fewer --threads, or allow more processes (`ulimit -u`)"),
@@ -169,7 +169,7 @@ impl From<Error> for Failure {
                 None => Failure::file(model, reason),
             },
             Error::Export(ExportError::Exists { .. }) => {
-                Failure::of(&error).help("use --force to replace it, or another name")
+                Failure::of(&error).help("use --force to replace it, or give another name")
             }
             other => {
                 let failure = Failure::new(with_causes(other.what(), other));
@@ -184,7 +184,7 @@ impl From<Error> for Failure {
 }
 
 fn optional_passes(names: &[&str]) -> String {
-    format!("there are {}; `resnetc passes` says what they do", names.join(", "))
+    format!("the optional passes are {}; `resnetc passes` says what they do", names.join(", "))
 }
 
 impl From<RunError> for Failure {

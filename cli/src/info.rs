@@ -1,4 +1,4 @@
-//! `resnetc info`: what a network is and what it takes to run it.
+//! `resnetc info`: what a network is and what it needs to run.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -34,7 +34,7 @@ struct Report {
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     operators: BTreeMap<&'static str, usize>,
-    /// Constants, without the statistics of batch normalizations.
+    /// Elements of constants, without the statistics of batch normalizations.
     parameters: u64,
     /// Means and variances of batch normalizations.
     statistics: u64,
@@ -123,8 +123,8 @@ fn operators(graph: &Graph) -> BTreeMap<&'static str, usize> {
     kinds
 }
 
-/// Elements of all constants, each once: those that were learned, and the statistics of batch
-/// normalizations.
+/// The numbers of elements of all constants, each counted once: learned parameters, and statistics
+/// of batch normalizations.
 fn parameters(graph: &Graph) -> (u64, u64) {
     let (mut learned, mut statistics) = (0, 0);
     let mut seen = HashSet::new();
@@ -174,7 +174,7 @@ fn text(report: &Report) -> String {
     for (what, v) in [("compiled", &report.compiled), ("unfused", &report.unfused)] {
         let _ = writeln!(
             text,
-            "{what:<11} {} steps, {} kernels, arena {} (at least {} are needed), weights {}",
+            "{what:<11} {} steps, {} kernels, arena {} (at least {} needed), weights {}",
             v.steps,
             v.kernels,
             bytes(v.arena_bytes),

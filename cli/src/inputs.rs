@@ -37,21 +37,21 @@ impl ArrayFile {
             (Some("npy"), None) => Arrays::One(npy::read(&file)?),
             (Some("safetensors"), None) => Arrays::Named(safetensors::load_arrays(&file)?),
             _ => {
-                return Err(Failure::file(path, "this is no .npy, .npz or .safetensors file")
+                return Err(Failure::file(path, "this is not a .npy, .npz or .safetensors file")
                     .help("write it with numpy.save, numpy.savez or safetensors.numpy.save_file"));
             }
         };
         Ok(ArrayFile { path: path.to_owned(), arrays })
     }
 
-    /// What the file holds for an input of a network that has `inputs` of them.
+    /// The array for an input of a network that has `inputs` of them.
     fn input(&self, name: &str, inputs: usize) -> Result<&Array, Failure> {
         let arrays = match &self.arrays {
             Arrays::One(array) if inputs == 1 => return Ok(array),
             Arrays::One(_) => {
-                let reason = format!("the model has {inputs} inputs, the file one array");
+                let reason = format!("the model has {inputs} inputs, but the file has one array");
                 return Err(Failure::file(&self.path, reason)
-                    .help("use a .npz or .safetensors file with arrays of the inputs' names"));
+                    .help("use a .npz or .safetensors file with arrays named like the inputs"));
             }
             Arrays::Named(arrays) => arrays,
         };
@@ -62,11 +62,11 @@ impl ArrayFile {
             let wanted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
             let held: Vec<&str> = arrays.keys().map(String::as_str).take(SHOWN).collect();
             let reason = format!("it has no array {}", wanted.join(" or "));
-            Failure::file(&self.path, reason).help(format!("it has {}", held.join(", ")))
+            Failure::file(&self.path, reason).help(format!("the file has {}", held.join(", ")))
         })
     }
 
-    /// The array `output` or that of the output's name, if a file of named arrays has one.
+    /// The array `output` or the one named like the output, if a file of named arrays has one.
     pub(crate) fn expected(&self, output: &str) -> Option<Result<Tensor, Failure>> {
         let Arrays::Named(arrays) = &self.arrays else { return None };
         let (name, array) = arrays.get_key_value("output").or(arrays.get_key_value(output))?;
@@ -75,11 +75,11 @@ impl ArrayFile {
     }
 }
 
-/// Names that are shown of a file.
+/// How many names of a file are shown.
 const SHOWN: usize = 10;
 
-/// A file, and the array of it that is meant, if the path names one. A file of just this name comes
-/// first.
+/// A file, and the array in it that the path names, if any. A file with exactly this name takes
+/// precedence.
 fn member(path: &Path) -> (PathBuf, Option<String>) {
     let text = path.to_string_lossy();
     match text.to_ascii_lowercase().rfind(".npz:") {
@@ -91,17 +91,17 @@ fn member(path: &Path) -> (PathBuf, Option<String>) {
     }
 }
 
-/// A network and what goes into it.
+/// A network and its inputs.
 pub(crate) struct Loaded {
     pub(crate) network: Network,
-    /// One tensor an input.
+    /// One tensor per input.
     pub(crate) inputs: Vec<Arc<Tensor>>,
-    /// Where they came from.
+    /// The file that the inputs came from.
     pub(crate) file: Option<ArrayFile>,
 }
 
-/// Loads MODEL and its inputs: random ones, or those of a file, whose shapes are those of the
-/// inputs then.
+/// Loads MODEL and its inputs: random ones, or those of a file, which then also determine the
+/// shapes.
 pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
     let Some(path) = input else {
         let network = common.load_to_run(model, Values::Random)?;
@@ -121,7 +121,7 @@ pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Resul
     Ok(Loaded { network, inputs, file: Some(file) })
 }
 
-/// The shapes of the arrays for the inputs. Where the user says one, too, it must be the same.
+/// The shapes of the arrays for the inputs. A shape that the user also gives must be the same.
 fn shapes(
     infos: &[InputInfo],
     file: &ArrayFile,
@@ -135,13 +135,13 @@ fn shapes(
         {
             let (found, said) = (shape(found), shape(&said));
             return Err(Failure::file(&file.path, format!("its shape is {found}, not {said}"))
-                .help(format!("leave --shape {}=... away", info.name)));
+                .help(format!("leave out --shape {}=...", info.name)));
         }
     }
     Ok(shapes)
 }
 
-/// An array's shape that does not fit is a fault of the array's file.
+/// A shape that does not fit is an error of the array's file.
 fn at(path: &Path, error: Error) -> Failure {
     match &error {
         Error::Import(ImportError { kind, .. })
@@ -153,7 +153,7 @@ fn at(path: &Path, error: Error) -> Failure {
     }
 }
 
-/// The file's values for all inputs, as far as their types hold them.
+/// The file's values for all inputs, if their types can hold them.
 fn values(network: &Network, file: &ArrayFile) -> Result<Vec<Arc<Tensor>>, Failure> {
     let graph = network.graph();
     let take = |&id| {

@@ -1,18 +1,18 @@
-//! `--interpret`, and what is said where the interpreter runs a network.
+//! `--interpret`, and the warning if the interpreter runs a network.
 
 use resnetc::compile::Interpreted;
 use resnetc::{Engine, Model};
 
-/// Whether the network is interpreted.
+/// The option to interpret the network.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Interpret {
-    /// Run the network as it was described on the interpreter, in f64: slow, and without machine
-    /// code [default: only where the system allows no executable memory]
+    /// Run the network as described on the interpreter, in f64: slow, and without machine code
+    /// [default: only where the system allows no executable memory]
     #[arg(long, help_heading = "Model options", conflicts_with_all = WITHOUT_EFFECT)]
     interpret: bool,
 }
 
-/// Options that only compiled code has a use for.
+/// Options that only affect compiled code.
 const WITHOUT_EFFECT: [&str; 9] =
     ["threads", "isa", "numerics", "no_pass", "only_pass", "unfused", "reuse", "perf_map", "tuned"];
 
@@ -29,7 +29,7 @@ pub(crate) fn engine_name(model: &Model) -> &'static str {
     report.interpreted.as_ref().map_or(report.isa.name(), |_| "interpreter")
 }
 
-/// Says so if a network is interpreted and nobody asked for that.
+/// Warns if a network is interpreted without `--interpret`.
 pub(crate) fn warn(model: &Model) {
     if let Some(Interpreted::NoCode(refusal)) = &model.report().interpreted {
         eprintln!("warning: {refusal}; the interpreter runs the network, which is far slower");

@@ -1,12 +1,12 @@
-//! Names that somebody may have meant.
+//! Names that the user may have meant.
 
 use std::collections::BTreeSet;
 
-/// Names that are shown at most.
+/// How many names are shown at most.
 const SHOWN: usize = 5;
 
-/// The names that are the most like one that does not exist: those that contain it, and those that
-/// are spelled like it.
+/// The names most like one that does not exist: those that contain it, and those that are spelled
+/// like it.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = name.to_lowercase();
     // Large networks have thousands of names, so each is measured once.

@@ -14,10 +14,10 @@ use resnetc::whole_file;
 use crate::failure::Failure;
 use crate::nearest::nearest;
 
-/// The most bytes of a member. A small archive can hold a member of any length.
+/// The maximum size of a member. A small archive can hold a member of any size.
 const MAX_MEMBER: u64 = 1 << 30;
 
-/// An archive that was read.
+/// An archive in memory.
 #[derive(Debug)]
 pub(crate) struct Npz {
     path: PathBuf,
@@ -26,7 +26,7 @@ pub(crate) struct Npz {
     members: Vec<(String, Member)>,
 }
 
-/// Where a member lies, and how.
+/// The position of a member, and how it is stored.
 #[derive(Clone, Debug)]
 struct Member {
     data: Range<usize>,
@@ -43,7 +43,7 @@ impl Npz {
             .map_err(|e| fail(format!("reading failed: {e}")))?;
         let members = members(&bytes).map_err(fail)?;
         if members.is_empty() {
-            return Err(fail("it holds no .npy file".to_owned()));
+            return Err(fail("it contains no .npy file".to_owned()));
         }
         Ok(Npz { path: path.to_owned(), bytes, members })
     }
@@ -63,7 +63,7 @@ impl Npz {
         let Some((_, member)) = self.members.iter().find(|(known, _)| known == name) else {
             let near = nearest(name, self.names()).join(", ");
             return Err(Failure::file(&self.path, format!("it has no array \"{name}\""))
-                .help(format!("it has {near}")));
+                .help(format!("the file has {near}")));
         };
         let unpacked = unpack(&self.bytes[member.data.clone()], member);
         let array = unpacked.and_then(|bytes| npy::parse(&bytes).map_err(|e| e.to_string()));
@@ -73,7 +73,7 @@ impl Npz {
 
 fn unpack(stored: &[u8], member: &Member) -> Result<Vec<u8>, String> {
     if member.length > MAX_MEMBER {
-        return Err(format!("it has {} bytes, and {MAX_MEMBER} is the limit", member.length));
+        return Err(format!("it has {} bytes, more than the limit of {MAX_MEMBER}", member.length));
     }
     let mut bytes = Vec::new();
     match member.is_deflated {
@@ -88,7 +88,7 @@ fn unpack(stored: &[u8], member: &Member) -> Result<Vec<u8>, String> {
     crc.update(&bytes);
     match bytes.len() as u64 == member.length && crc.sum() == member.crc {
         true => Ok(bytes),
-        false => Err("it is damaged: its checksum or length is another one".to_owned()),
+        false => Err("it is damaged: its checksum or length is wrong".to_owned()),
     }
 }
 
@@ -106,7 +106,7 @@ fn index(bytes: &[u8], at: usize, size: usize) -> Option<usize> {
 fn members(bytes: &[u8]) -> Result<Vec<(String, Member)>, String> {
     let damaged = || "this is not a readable .npz file: it is damaged or cut short".to_owned();
     if !bytes.starts_with(b"PK") {
-        return Err("this is no .npz file, as numpy.savez writes it".to_owned());
+        return Err("this is not a .npz file as written by numpy.savez".to_owned());
     }
     let (count, mut at) = directory(bytes).ok_or_else(damaged)?;
     let mut members = Vec::new();
@@ -119,12 +119,12 @@ fn members(bytes: &[u8]) -> Result<Vec<(String, Member)>, String> {
     Ok(members)
 }
 
-/// How many entries the directory has and where it begins: what the record at the end of an archive
-/// says.
+/// How many entries the directory has and where it begins, from the record at the end of an
+/// archive.
 fn directory(bytes: &[u8]) -> Option<(usize, usize)> {
     const END: &[u8] = b"PK\x05\x06";
     const LENGTH: usize = 22;
-    /// A comment may follow.
+    /// A comment may follow the record.
     const LONGEST: usize = LENGTH + 0xffff;
     let last = bytes.len().checked_sub(LENGTH)?;
     let first = bytes.len().saturating_sub(LONGEST);
@@ -133,7 +133,7 @@ fn directory(bytes: &[u8]) -> Option<(usize, usize)> {
     if count != 0xffff && start != 0xffff_ffff {
         return Some((count, start));
     }
-    // Before the record stands where its larger form lies.
+    // The record is preceded by the offset of its 64-bit form.
     let large = index(bytes, end.checked_sub(20)?.checked_add(8)?, 8)?;
     bytes.get(large..)?.starts_with(b"PK\x06\x06").then_some(())?;
     Some((index(bytes, large.checked_add(32)?, 8)?, index(bytes, large.checked_add(48)?, 8)?))
@@ -145,11 +145,11 @@ struct Entry {
     is_encrypted: bool,
     method: u64,
     crc: u32,
-    /// Bytes stored, bytes unpacked, and where its own header lies.
+    /// Bytes stored, bytes unpacked, and the offset of its own header.
     stored: u64,
     length: u64,
     header: u64,
-    /// Where the next entry begins.
+    /// The offset of the next entry.
     end: usize,
 }
 
@@ -174,7 +174,7 @@ impl Entry {
         Some(entry)
     }
 
-    /// Takes numbers that need more than 32 bits from a field that holds just those.
+    /// Takes numbers that need more than 32 bits from the extra field that holds them.
     fn widen(&mut self, mut fields: &[u8]) {
         const LARGE: u64 = 1;
         while let (Some(kind), Some(size)) = (number(fields, 0, 2), index(fields, 2, 2)) {
@@ -189,7 +189,7 @@ impl Entry {
         }
     }
 
-    /// Nothing if the archive is damaged, an error if the member cannot be read.
+    /// `None` if the archive is damaged, an error if the member cannot be read.
     fn member(&self, bytes: &[u8]) -> Option<Result<Member, String>> {
         const STORED: u64 = 0;
         const DEFLATED: u64 = 8;

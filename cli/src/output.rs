@@ -22,7 +22,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// A text that steers no terminal, wherever the names in it come from.
+/// A text without control sequences, wherever the names in it come from.
 fn harmless(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(steers) {
@@ -49,54 +49,53 @@ pub(crate) fn print_json_line(object: &impl Serialize) -> Result<(), Failure> {
     print(&(text + "\n"))
 }
 
-/// Says something on stderr that a reader should know and that is no error. If stderr is closed,
-/// nobody wants to.
+/// Prints a note on stderr that is not an error. If stderr is closed, nobody reads it.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "note: {}", harmless(text));
 }
 
-/// Says on stderr why what a command prints may be off.
+/// Warns on stderr that the output of a command may be wrong, and why.
 pub(crate) fn warn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "warning: {}", harmless(text));
 }
 
-/// Says on stderr what speaks against a measurement, if anything does.
+/// Warns on stderr about a measurement that cannot be trusted.
 pub(crate) fn warn_of(noise: &Noise) {
     if let Some(warning) = noise.warning() {
         warn(&warning);
     }
 }
 
-/// Writes a file beside its place and moves it there once it is complete.
+/// Writes a file under a temporary name beside its destination and renames it once it is complete.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     whole_file::write(path, bytes).map_err(|e| Failure::file(path, format!("writing failed: {e}")))
 }
 
-/// Writes an array as NumPy does.
+/// Writes an array in NumPy's format.
 pub(crate) fn write_npy(path: &Path, array: &Array) -> Result<(), Failure> {
     write_file(path, &npy::encode(array))
 }
 
-/// What the names of files that networks, weights and arrays are read from end in.
+/// The extensions of files that networks, weights and arrays are read from.
 const READ: [&str; 5] = ["onnx", "toml", "safetensors", "npy", "npz"];
 
-/// Sees whether [`write_file`] could write a text, before the work whose result goes there. `read`
-/// is what the command reads: a slip of the pen must not cost a network.
+/// Checks that [`write_file`] could write a text, before the work whose result goes there. `read`
+/// are the files that the command reads: a typo must not overwrite a network.
 pub(crate) fn check_text(path: &Path, read: &[&Path]) -> Result<(), Failure> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     if let Some(taken) = READ.into_iter().find(|&e| extension.as_deref() == Some(e)) {
-        let message = format!("what is written here is a text, and no .{taken} file");
-        return Err(Failure::file(path, message).help("give it a name that ends in something else"));
+        let message = format!("this output is text, not a .{taken} file");
+        return Err(Failure::file(path, message).help("give it a name with a different extension"));
     }
     check_file(path, read)
 }
 
-/// Sees whether [`write_file`] could write a file that is none of those that the command reads.
+/// Checks that [`write_file`] could write a file, and that the command does not read it.
 pub(crate) fn check_file(path: &Path, read: &[&Path]) -> Result<(), Failure> {
     let place = path.canonicalize();
     if place.is_ok_and(|place| read.iter().any(|r| r.canonicalize().is_ok_and(|r| r == place))) {
-        let message = "the command reads this file, so it does not write it";
-        return Err(Failure::file(path, message).help("give what is written another name"));
+        let message = "the command reads this file, so it cannot also write it";
+        return Err(Failure::file(path, message).help("give the output another name"));
     }
     whole_file::check_target(path)
         .map_err(|e| Failure::file(path, format!("it cannot be written: {e}")))

@@ -19,14 +19,15 @@ use crate::{inputs, output};
 
 /// Measure what each step of a run costs
 ///
-/// GFLOP/s count two operations for each multiply-add of direct convolution, and their share of the
+/// GFLOP/s count two operations for each multiply-add of direct convolution; their share is of the
 /// peak, which is what a loop of multiply-adds reaches. Where an algorithm does fewer multiply-adds
-/// than are counted, or others, the share is one of direct convolution at the peak ("direct"), and
-/// may be above 100 %. GB/s count operands and results, each once. Imbalance is the busiest
-/// thread's time by the mean of all.
+/// than are counted, or a different kind, the share is of direct convolution at the peak
+/// ("direct"), and may be above 100 %. GB/s count operands and results, each once. Imbalance is the
+/// busiest thread's time divided by the mean of all threads.
 ///
-/// The peak is measured before and after. Where that, or the times, show that the machine is busy,
-/// all is measured again, three times at most, unless --iters gives the number of runs.
+/// The peak is measured before and after. Where the peaks or the times show that the machine is
+/// busy, everything is measured again, at most three times, unless --iters gives the number of
+/// runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -44,13 +45,13 @@ pub(crate) struct Args {
     common: Common,
 }
 
-/// How often all is measured, at most, if the machine is busy.
+/// How many times everything is measured, at most, if the machine is busy.
 const ATTEMPTS: usize = 3;
 /// How long the peak is measured, before and after.
 const PEAK_TIME: Duration = Duration::from_millis(150);
-/// All runs together, if their number is not given.
+/// Time for all runs together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(1);
-/// The fewest and the most of them.
+/// The minimum and maximum number of runs.
 const RUNS: (f64, f64) = (10.0, 1_000.0);
 
 /// What `--json` prints.
@@ -147,7 +148,7 @@ pub(crate) fn tables(classes: &[ClassProfile], steps: &[StepProfile]) -> String 
 /// The headings of [`figures`].
 const FIGURES: &str = "       ms   time  GFLOP/s    peak  direct    GB/s";
 
-/// The share stands in one of two columns: of the peak, or of direct convolution at the peak.
+/// The share is in one of two columns: of the peak, or of direct convolution at the peak.
 fn figures(ms: f64, time: f64, gflops: f64, share: (ShareOf, f64), gbytes: f64) -> String {
     let time = format!("{ms:9.4} {:5.1}%", 100.0 * time);
     let moved = if gbytes > 0.0 { format!("{gbytes:7.1}") } else { format!("{:>7}", "-") };

@@ -1,4 +1,4 @@
-//! A progress bar: on a terminal only, and only for what takes more than a moment.
+//! A progress bar: on a terminal only, and only for work that takes more than a moment.
 
 use std::env;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use console::Term;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The bar is drawn no more often than this.
 const REDRAW: Duration = Duration::from_millis(50);
-/// The longest bar, and the shortest one that still says something.
+/// The longest bar, and the shortest one that is still useful.
 const CELLS: (usize, usize) = (40, 5);
-/// What a terminal has that does not know how wide it is.
+/// The width of a terminal that does not report it.
 const COLUMNS: u16 = 80;
 
 /// A bar on stderr that appears once the work has taken a second. It goes away when it is dropped.
@@ -20,21 +20,21 @@ pub(crate) struct Progress {
     work: Work,
     start: Instant,
     done: u64,
-    /// Nothing where stderr is not a terminal that can clear a line.
+    /// `None` if stderr is not a terminal that can clear a line.
     term: Option<Term>,
-    /// When the line was drawn that stands there now.
+    /// When the current line was drawn.
     drawn: Option<Instant>,
-    /// The last time that any was.
+    /// When any line was last drawn.
     last: Option<Instant>,
 }
 
-/// What is done.
+/// The name of the work.
 #[derive(Clone, Copy, Debug)]
 struct Work {
     what: &'static str,
-    /// Units of it, if that is known.
+    /// Its total units, if known.
     total: Option<u64>,
-    /// Whether units are something that people count.
+    /// Whether units are items that people count.
     is_counted: bool,
 }
 
@@ -55,13 +55,13 @@ impl Progress {
         Progress { work, start: Instant::now(), done: 0, term, drawn: None, last: None }
     }
 
-    /// Says how much is done.
+    /// Updates how much is done.
     pub(crate) fn set(&mut self, done: u64) {
         self.done = done;
         self.draw();
     }
 
-    /// Does something that prints, with the bar out of its way.
+    /// Runs a function that prints, with the bar out of its way.
     pub(crate) fn aside<R>(&mut self, print: impl FnOnce() -> R) -> R {
         self.clear();
         let printed = print();
@@ -77,9 +77,9 @@ impl Progress {
         }
         let columns = term.size_checked().map_or(COLUMNS, |(_, columns)| columns);
         let columns = if columns == 0 { COLUMNS } else { columns };
-        // The last column stays free: some terminals break the line behind it.
+        // The last column stays free: some terminals wrap the line after it.
         let line = self.work.line(self.done, elapsed, usize::from(columns) - 1);
-        // If stderr is closed, nobody misses it.
+        // If stderr is closed, nobody sees the bar.
         let _ = term.clear_line().and_then(|()| term.write_str(&line));
         self.drawn = Some(Instant::now());
         self.last = self.drawn;
@@ -99,8 +99,8 @@ impl Drop for Progress {
 }
 
 impl Work {
-    /// `classifying 130/300 [####......] 13/s 13s` in so many columns: what does not fit is left
-    /// out, the bar first.
+    /// `classifying 130/300 [####......] 13/s 13s` in this many columns: parts that do not fit are
+    /// left out, the bar first.
     fn line(&self, done: u64, elapsed: Duration, columns: usize) -> String {
         let done = self.total.map_or(done, |total| done.min(total));
         let share = self.total.map(|total| done as f64 / total.max(1) as f64);
@@ -114,8 +114,8 @@ impl Work {
             let left = elapsed.as_secs_f64() * (1.0 - share) / share;
             short(left)
         });
-        // Of the kinds of lines the first that fits, with a bar behind so many words if there is
-        // room for one.
+        // The first form of the line that fits, with a bar after this many words if there is room
+        // for one.
         let (speed, left) = (speed.as_deref(), left.as_deref());
         let kinds: [&[Option<&str>]; 5] = [
             &[Some(self.what), Some(&count), speed, left],

@@ -18,8 +18,8 @@ use crate::units::{ms, plural, shape};
 
 /// Run a network once
 ///
-/// Without --input, on random values. Inputs have the shapes of the arrays that are given, where
-/// the model leaves their extents open. If an input file also has the array `output`, the result is
+/// Without --input, it runs on random values. Where the model leaves extents of an input open, they
+/// are those of the given array. If an input file also has an array `output`, the result is
 /// compared with it. Outputs are written in the types that the model declares for them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,10 +28,10 @@ pub(crate) struct Args {
     /// Values for the inputs: .npy, .npz or .safetensors; FILE.npz:NAME is one array of a file
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Where to write the result: .npy (one output) or .safetensors (all outputs)
+    /// File for the result: .npy (one output) or .safetensors (all outputs)
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// A folder for all outputs, one .npy each; it is made if it is not there
+    /// Folder for all outputs, one .npy each; it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     /// Print the figures as JSON
@@ -71,7 +71,7 @@ struct OutputReport {
     name: String,
     shape: Vec<usize>,
     dtype: &'static str,
-    /// The greatest values of each row, if the output is a matrix of floats.
+    /// The largest values of each row, if the output is a matrix of floats.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     top: Vec<Vec<Entry>>,
     first_values: Vec<f32>,
@@ -83,9 +83,9 @@ struct Entry {
     value: f32,
 }
 
-/// Rows of which the greatest values are shown.
+/// How many rows are shown with their largest values.
 const ROWS: usize = 16;
-/// Values shown.
+/// How many values are shown.
 const TOP: usize = 5;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let outputs = network.graph().outputs().len();
     if outputs != 1 && args.output.as_deref().is_some_and(|p| has_extension(p, "npy")) {
-        let message = format!("the model has {outputs} outputs, a .npy file holds one");
+        let message = format!("the model has {outputs} outputs, but a .npy file holds one");
         return Err(Failure::new(message).help("use --output-dir, or --output with .safetensors"));
     }
     let model = network.compile()?;
@@ -117,7 +117,7 @@ fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|e| e == extension)
 }
 
-/// What can be refused before the work.
+/// Refuses what can be refused before the work.
 fn check_output(args: &Args) -> Result<(), Failure> {
     let Some(path) = &args.output else { return Ok(()) };
     if !has_extension(path, "npy") && !has_extension(path, "safetensors") {
@@ -158,19 +158,20 @@ fn compute(
     let mut results = Vec::new();
     for (i, port) in model.outputs().iter().enumerate() {
         let tensor = Tensor::new(port.shape.clone(), context.output::<f32>(i)?.to_vec());
-        let tensor = tensor.ok_or_else(|| Failure::new("an output has another size than shape"))?;
+        let tensor =
+            tensor.ok_or_else(|| Failure::new("the size of an output does not match its shape"))?;
         results.push(Output { name: port.name.clone(), tensor, dtype: port.dtype });
     }
     Ok((results, time))
 }
 
-/// The greatest difference to the first output that the file has, and the greatest expected value.
+/// The largest difference from the first output that the file has, and the largest expected value.
 fn compare(file: &ArrayFile, results: &[Output]) -> Result<Option<(f64, f64)>, Failure> {
     let Some(Output { name, tensor: found, .. }) = results.first() else { return Ok(None) };
     let Some(expected) = file.expected(name).transpose()? else { return Ok(None) };
     if expected.shape() != found.shape() {
         return Err(Failure::new(format!(
-            "the file's output is {}, the model's output \"{name}\" is {}",
+            "the file's output is {}, but the model's output \"{name}\" is {}",
             shape(expected.shape()),
             shape(found.shape())
         )));
@@ -194,7 +195,7 @@ fn save(args: &Args, results: &[Output]) -> Result<(), Failure> {
     }
     if let Some(folder) = &args.output_dir {
         let made = std::fs::create_dir_all(folder);
-        made.map_err(|e| Failure::file(folder, format!("making the folder failed: {e}")))?;
+        made.map_err(|e| Failure::file(folder, format!("creating the folder failed: {e}")))?;
         for (i, output) in results.iter().enumerate() {
             let file = folder.join(file_name(i, &output.name, results));
             output::check_file(&file, &args.reads())?;
@@ -204,10 +205,10 @@ fn save(args: &Args, results: &[Output]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The most characters of an output's name in the name of a file, of which systems take 255.
+/// The maximum number of characters of an output's name in a file name; systems allow 255 in all.
 const LONGEST: usize = 200;
 
-/// An output's name as a file name: numbered where two would be the same.
+/// An output's name as a file name, numbered where two would be the same.
 fn file_name(index: usize, name: &str, results: &[Output]) -> String {
     let plain = |name: &str| -> String {
         let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
@@ -310,7 +311,7 @@ fn text(report: &Report) -> String {
     if let (Some(abs), Some(relative)) = (report.max_abs_difference, report.relative_difference) {
         let _ = writeln!(
             text,
-            "compared with the file's output: max difference {abs:.3e}, {relative:.3e} of its greatest value"
+            "compared with the file's output: max difference {abs:.3e}, {relative:.3e} of its largest value"
         );
     }
     text

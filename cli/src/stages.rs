@@ -1,10 +1,10 @@
-//! A network's graph half way: for commands that look at it.
+//! A network's graph between stages, for commands that inspect it.
 
 use resnetc::ir::Graph;
 use resnetc::passes::{self, PassOptions, Stage};
 use resnetc::{Error, Network, Options};
 
-/// The graph behind the fusion passes, with no layouts yet.
+/// The graph after the fusion passes, without layouts.
 pub(crate) fn fused(network: &Network, options: &Options) -> Result<Graph, Error> {
     let mut graph = network.graph().clone();
     let options = PassOptions { until: Some(Stage::Fused), ..options.pass_options() };

@@ -20,9 +20,9 @@ use crate::units::plural;
 
 /// Measure which algorithms are the fastest for a network's layers on this machine
 ///
-/// The times go into a file, --tuned or one in the cache folder ($RESNETC_CACHE_DIR, else resnetc
-/// in $XDG_CACHE_HOME or ~/.cache), where all commands look for them. With --tuned off nothing is
-/// written.
+/// The times are written to a file, --tuned or one in the cache folder ($RESNETC_CACHE_DIR, else
+/// resnetc in $XDG_CACHE_HOME or ~/.cache), where all commands look for them. With --tuned off,
+/// nothing is written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -43,9 +43,9 @@ struct Report {
     /// Where the times were written.
     file: Option<PathBuf>,
     layers: Vec<Line>,
-    /// All these layers of one run, by the cost model's choices.
+    /// The time of all these layers in one run, with the cost model's choices.
     modelled_us: f64,
-    /// By the chosen algorithms.
+    /// The same time with the chosen algorithms.
     chosen_us: f64,
 }
 
@@ -55,7 +55,7 @@ struct Line {
     uses: usize,
     chosen: String,
     modelled: String,
-    /// How far the times that decide are apart, as a part of the median.
+    /// The spread of the times that decide, relative to the median.
     spread: f64,
     /// Whether the choice can be trusted, and was kept.
     kept: bool,
@@ -66,7 +66,7 @@ impl From<CacheError> for Failure {
     fn from(error: CacheError) -> Self {
         Failure::new(error.to_string())
             .code(error.code())
-            .help("name another place by --tuned FILE or $RESNETC_CACHE_DIR, or use --tuned off")
+            .help("name another place with --tuned FILE or $RESNETC_CACHE_DIR, or use --tuned off")
     }
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let network = args.common.without_tuned().load(&args.model, Values::Given)?;
     let isa = args.common.model.isa.enable().map_err(Error::from)?;
     let machine = MachineKey::of(isa, network.options().thread_count()?);
-    // There is nothing to be written then.
+    // With exact numerics there is nothing to write.
     let file = match args.common.model.numerics {
         Numerics::Exact => None,
         Numerics::Fast => file(&args.common, &machine)?,
@@ -104,13 +104,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Where the times will be written; it is certain that they can.
+/// The file for the times, after checking that it can be written.
 fn file(common: &Common, machine: &MachineKey) -> Result<Option<PathBuf>, Failure> {
     let file = match Place::of(common.model.tuned.as_deref(), machine) {
         Place::Off => return Ok(None),
         Place::Nowhere => {
-            return Err(Failure::new("there is no home folder to keep the times in")
-                .help("name a place by --tuned FILE or $RESNETC_CACHE_DIR, or use --tuned off"));
+            return Err(Failure::new("there is no home folder for the file of times")
+                .help("name a place with --tuned FILE or $RESNETC_CACHE_DIR, or use --tuned off"));
         }
         // A file that the user names may be any file, and is not replaced unless it is ours.
         Place::Named(file) => match Cache::read(&file, machine) {
@@ -128,7 +128,7 @@ fn file(common: &Common, machine: &MachineKey) -> Result<Option<PathBuf>, Failur
     Ok(Some(file))
 }
 
-/// That layers are left out, if any is.
+/// The warning that layers are left out, if any are.
 fn warning(layers: &[Layer]) -> Option<String> {
     let left_out = layers.iter().filter(|layer| !layer.is_steady()).count();
     (left_out > 0).then(|| {
@@ -185,7 +185,9 @@ fn text(report: &Report, numerics: Numerics) -> String {
             true => String::new(),
             false => {
                 let percent = 100.0 * line.spread;
-                format!("; left out: half of its times are {percent:.0} % of the median apart")
+                format!(
+                    "; left out: the middle half of its times spreads over {percent:.0} % of the median"
+                )
             }
         };
         let _ = writeln!(text, "{} ({}){left_out}", line.layer, plural(line.uses, "layer"));
@@ -204,7 +206,7 @@ fn text(report: &Report, numerics: Numerics) -> String {
     } else {
         let _ = writeln!(
             text,
-            "these layers take {:.3} ms a run by the model's choices, {:.3} ms by the chosen ones ({}, {})",
+            "these layers take {:.3} ms per run with the model's choices, {:.3} ms with the chosen ones ({}, {})",
             report.modelled_us / 1e3,
             report.chosen_us / 1e3,
             report.isa,

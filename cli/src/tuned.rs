@@ -1,4 +1,4 @@
-//! Where measured times are, and what a command does with them.
+//! Where measured times are stored, and how commands use them.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use resnetc::{IsaChoice, Numerics};
 /// `--tuned off`.
 pub(crate) const OFF: &str = "off";
 
-/// What a command says of measured times.
+/// A command's options about measured times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wish<'a> {
     /// `--tuned`.
@@ -21,8 +21,8 @@ pub(crate) struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    /// The machine that the command compiles for; none if the CPU cannot run the code, which the
-    /// command will say.
+    /// The machine that the command compiles for; `None` if the CPU cannot run the code, which the
+    /// command will report.
     pub(crate) fn machine(self) -> Option<MachineKey> {
         let threads = self.threads.unwrap_or_else(resnetc::runtime::pool::default_threads);
         Some(MachineKey::of(self.isa.enable().ok()?, threads))
@@ -31,13 +31,13 @@ impl Wish<'_> {
 
 /// The file with measured times.
 pub(crate) enum Place {
-    /// The user names it.
+    /// A file that the user names.
     Named(PathBuf),
     /// The one for this machine, in the cache folder.
     Cached(PathBuf),
-    /// The environment names no cache folder.
+    /// No file: the environment names no cache folder.
     Nowhere,
-    /// The user wants none.
+    /// No file: the user wants none.
     Off,
 }
 
@@ -52,17 +52,17 @@ impl Place {
     }
 }
 
-/// The measured choices of a command, read when they are first asked for.
+/// The measured choices of a command, read when they are first needed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Choices(OnceLock<Option<Arc<Tuned>>>);
 
 impl Choices {
-    /// The choices. A file in the cache folder that cannot be used costs a warning, and no more.
+    /// The choices. A file in the cache folder that cannot be used only causes a warning.
     pub(crate) fn get(&self, wish: Wish<'_>) -> Option<Arc<Tuned>> {
         self.0.get_or_init(|| read(wish)).clone()
     }
 
-    /// Reads the file that the user names, which must be there and be one.
+    /// Reads the file that the user names, which must exist and be valid.
     pub(crate) fn check_named(&self, wish: Wish<'_>) -> Result<(), CacheError> {
         let Some(machine) = wish.machine() else { return Ok(()) };
         if let Place::Named(file) = Place::of(wish.tuned, &machine) {
@@ -94,6 +94,6 @@ fn read(wish: Wish<'_>) -> Option<Arc<Tuned>> {
 
 /// One line on stderr.
 pub(crate) fn warn(error: &CacheError, consequence: &str) {
-    // If stderr is closed, there is nobody to be warned.
+    // If stderr is closed, nobody reads the warning.
     let _ = writeln!(std::io::stderr().lock(), "warning: {error}; {consequence}");
 }

@@ -1,4 +1,4 @@
-//! Figures for people.
+//! Formats figures for people.
 
 use std::time::Duration;
 

@@ -40,7 +40,7 @@ struct List {
 
 /// Write a network as an ONNX file
 ///
-/// The file has standard operators of opset 17 only, as an exporter writes them: nothing is fused.
+/// The file has only standard operators of opset 17, as an exporter writes them: nothing is fused.
 /// The same network and seed give the same bytes.
 #[derive(Debug, clap::Args)]
 struct Make {
@@ -55,7 +55,7 @@ struct Make {
     /// Seed of random weights [default: 0]
     #[arg(long, value_name = "N", conflicts_with = "weights")]
     seed: Option<u64>,
-    /// Pictures in one run
+    /// Images per run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
     batch: usize,
     /// Replace a file that exists
@@ -76,7 +76,7 @@ struct Line {
     classes: usize,
 }
 
-/// What was written.
+/// A report of the written file.
 #[derive(Serialize)]
 struct Report {
     file: String,
@@ -127,7 +127,7 @@ fn make(args: &Make) -> Result<(), Failure> {
         return Err(Failure::usage(message));
     }
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    // Said before the weights are read or drawn.
+    // Checked before the weights are read or drawn.
     check_target(&args.output, existing)?;
     let options = Options::default()
         .batch(args.batch)

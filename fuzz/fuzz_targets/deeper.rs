@@ -1,11 +1,11 @@
-//! What comes after reading, for graphs that are small enough to do it thousands of times.
+//! The stages after reading, for graphs that are small enough to run them thousands of times.
 
 use resnetc::ir::Graph;
 use resnetc::{Compiler, IsaChoice, Options};
 
-/// The most nodes of a graph that is compiled here.
+/// The maximum number of nodes of a graph that is compiled here.
 const NODES: usize = 40;
-/// The most elements that its values have together.
+/// The maximum number of elements of all its values.
 const ELEMENTS: usize = 1 << 16;
 
 /// Compiles and runs a small graph. An error is an answer; a panic is a finding.

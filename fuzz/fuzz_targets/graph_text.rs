@@ -1,5 +1,5 @@
-//! Any text as a graph: an error with its line, or a graph that is printed and read back as itself;
-//! and if it is sound, it compiles and runs.
+//! Any text as a graph: an error with its line, or a graph that prints and reads back unchanged; a
+//! sound graph compiles and runs.
 #![no_main]
 
 mod deeper;

@@ -1,4 +1,4 @@
-//! Any bytes as a NumPy array: an array, which reads back as it is written, or a reason.
+//! Any bytes as a NumPy array: an error, or an array that can be written and read back unchanged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

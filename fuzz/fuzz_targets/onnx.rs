@@ -1,5 +1,5 @@
-//! Any bytes as an ONNX model: a sound graph or an error; and a sound graph compiles and runs, or
-//! is refused in words.
+//! Any bytes as an ONNX model: a sound graph or an error; a sound graph compiles and runs, or is
+//! refused with a message.
 #![no_main]
 
 mod deeper;

@@ -1,4 +1,4 @@
-//! Any bytes as a picture: one within the bounds, or a reason in one line.
+//! Any bytes as a picture: a picture within the bounds, or a reason in one line.
 #![no_main]
 // Only the decoder of these files is used here.
 #![allow(dead_code)]

@@ -1,4 +1,4 @@
-//! Any bytes as a file of weights: tensors or an error, in memory of the file's size.
+//! Any bytes as a file of weights: tensors or an error, in memory proportional to the file's size.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

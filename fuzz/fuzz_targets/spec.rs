@@ -1,12 +1,12 @@
-//! Any text as a description of a network, in TOML and in JSON: an error, or a network; a small one
-//! is built.
+//! Any text as a description of a network, in TOML and in JSON: an error or a network; a small
+//! network is built.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use resnetc::ir::verify::verify;
 use resnetc::spec::{Spec, Weights};
 
-/// The most weights of a network that is built here.
+/// The maximum number of weights of a network that is built here.
 const PARAMETERS: usize = 1 << 16;
 
 fuzz_target!(|text: &str| {

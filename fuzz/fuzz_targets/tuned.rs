@@ -1,5 +1,4 @@
-//! Any bytes as a file of measured times: choices or a reason; and whatever is chosen, a network
-//! compiles with it.
+//! Any bytes as a file of measured times: choices or an error; a network compiles with any choices.
 #![no_main]
 
 use std::sync::{Arc, OnceLock};
@@ -10,7 +9,7 @@ use resnetc::ir::text::parse;
 use resnetc::tune::Cache;
 use resnetc::{Compiler, Isa, IsaChoice, Options};
 
-/// A network whose layers are those of the seeds.
+/// A network with the layers of the seed files.
 fn graph() -> &'static Graph {
     static GRAPH: OnceLock<Graph> = OnceLock::new();
     GRAPH.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What an operator takes by its definition, however it is computed.
+//! The cost of an operator by its definition, however it is computed.
 
 use std::collections::HashSet;
 
@@ -53,7 +53,7 @@ pub fn moved_bytes(graph: &Graph, node: NodeId) -> u64 {
     read + bytes(node)
 }
 
-/// Multiply-adds of a run: those of all nodes but the ones that depend on constants alone, which
+/// Multiply-adds of a run: those of all nodes except the ones that depend on constants alone, which
 /// are computed once.
 pub fn run_macs(graph: &Graph) -> u64 {
     let mut given: HashSet<NodeId> = HashSet::new();

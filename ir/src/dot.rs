@@ -1,4 +1,4 @@
-//! A graph as an image, in the language of Graphviz.
+//! A graph as a drawing, in the language of Graphviz.
 
 use std::fmt::Write;
 
@@ -6,11 +6,11 @@ use crate::graph::{Graph, NodeId};
 use crate::op::Op;
 use crate::text::attributes;
 
-/// The graph in the DOT language: one box a value, an edge from each operand to its user, outputs
+/// The graph in the DOT language: one box per value, an edge from each operand to its user, outputs
 /// as ellipses.
 ///
-/// A constant does not get a box of its own, it is a line in the label of each of its users, unless
-/// it is an output or has no user. Ids are those of [`NodeId`], as in messages.
+/// A constant does not get its own box: it is a line in the label of each of its users, unless it
+/// is an output or has no user. Ids are those of [`NodeId`], as in messages.
 pub fn dot(graph: &Graph) -> String {
     let mut text = String::from("digraph {\n  node [shape=box, fontname=\"monospace\"];\n");
     for id in graph.topo().into_iter().filter(|&id| !is_collapsed(graph, id)) {
@@ -53,7 +53,7 @@ fn label(graph: &Graph, id: NodeId) -> String {
     lines.join("\n")
 }
 
-/// Marks a shortcut, the one edge that readers of a residual network look for.
+/// Marks a shortcut, the edge that readers of a residual network look for.
 fn edge_attributes(op: &Op, position: usize) -> &'static str {
     match op {
         Op::Conv(conv) if conv.residual_operand() == Some(position) => {
@@ -66,7 +66,7 @@ fn edge_attributes(op: &Op, position: usize) -> &'static str {
     }
 }
 
-/// A quoted string; every line of it is set flush left.
+/// A quoted string; every line of it is left-aligned.
 fn quote(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     let lines: Vec<&str> = escaped.lines().collect();

@@ -1,12 +1,12 @@
-//! Types of elements.
+//! Element types.
 
 use std::fmt;
 
 /// The type of the elements of a value, a part of its [`TensorType`](crate::TensorType).
 ///
-/// It is also what the description of a network declares the elements of an input or output to be.
-/// Imported networks compute with f32, whatever that says: an element that is declared to be
-/// something else is held as the f32 of the same value; see [`DType::holds`].
+/// It is also the type that the description of a network declares for an input or output. Imported
+/// networks compute with f32, whatever is declared: an element of another declared type is held as
+/// the f32 of the same value; see [`DType::holds`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DType {
@@ -39,7 +39,7 @@ pub enum DType {
     Bool,
 }
 
-/// The greatest magnitude up to which an f32 holds every integer.
+/// The largest magnitude up to which f32 represents every integer.
 pub const EXACT_INTEGERS: i64 = 1 << f32::MANTISSA_DIGITS;
 
 impl DType {
@@ -60,7 +60,7 @@ impl DType {
         DType::Bool,
     ];
 
-    /// The short name, as the text form of graphs has it: `f32`, `u8`, `bool`.
+    /// The short name, as in the text form of graphs: `f32`, `u8`, `bool`.
     pub fn short(self) -> &'static str {
         match self {
             DType::F32 => "f32",
@@ -79,12 +79,12 @@ impl DType {
         }
     }
 
-    /// The type of this short name.
+    /// The type with this short name.
     pub fn by_short(name: &str) -> Option<Self> {
         DType::ALL.into_iter().find(|ty| ty.short() == name)
     }
 
-    /// The name that NumPy and ONNX have for it: `float32`, `uint8`, `bool`.
+    /// The name in NumPy and ONNX: `float32`, `uint8`, `bool`.
     pub fn name(self) -> &'static str {
         match self {
             DType::F32 => "float32",
@@ -103,12 +103,12 @@ impl DType {
         }
     }
 
-    /// The type of this name.
+    /// The type with this NumPy or ONNX name.
     pub fn by_name(name: &str) -> Option<Self> {
         DType::ALL.into_iter().find(|ty| ty.name() == name)
     }
 
-    /// Bytes of an element.
+    /// Bytes per element.
     pub fn bytes(self) -> usize {
         match self {
             DType::I8 | DType::U8 | DType::Bool => 1,
@@ -118,18 +118,18 @@ impl DType {
         }
     }
 
-    /// Whether its elements have fractions.
+    /// Whether it is a floating-point type.
     pub fn is_float(self) -> bool {
         self.limits().is_none()
     }
 
-    /// Whether values of a graph may have such elements: all but 64-bit integers. The interpreter
-    /// holds elements as f64, which is exact for every other type.
+    /// Whether values of a graph may have elements of this type: all types except 64-bit integers.
+    /// The interpreter holds elements as f64, which is exact for every other type.
     pub fn is_computed(self) -> bool {
         !matches!(self, DType::I64 | DType::U64)
     }
 
-    /// The least and the greatest element of a type of integers; nothing for types of floats.
+    /// The smallest and the largest element of an integer type; `None` for floating-point types.
     pub fn limits(self) -> Option<(i128, i128)> {
         let bits = 8 * self.bytes();
         match self {
@@ -142,19 +142,19 @@ impl DType {
         }
     }
 
-    /// Whether a number is an element of this type. Every number may stand for a float, which it is
-    /// nearest to.
+    /// Whether a number is an element of this type. Floating-point types accept every number, which
+    /// stands for the nearest float.
     pub fn contains(self, x: f64) -> bool {
         match self.limits() {
             None => true,
-            // No limit is rounded to a number beyond it but those of 64 bits, and NaN is in no
+            // Only the limits of 64-bit types are rounded to a number beyond them, and NaN is in no
             // range.
             Some((lo, hi)) => (lo as f64..=hi as f64).contains(&x) && x.trunc() == x,
         }
     }
 
-    /// The least and the greatest integer that it holds and that an f32 holds with all its
-    /// neighbours; nothing for types of floats.
+    /// The smallest and the largest integer of this type that an f32 holds together with all its
+    /// neighbours; `None` for floating-point types.
     pub fn integers(self) -> Option<(i64, i64)> {
         let (lo, hi) = match self {
             DType::F32 | DType::F16 | DType::BF16 | DType::F64 => return None,
@@ -169,9 +169,9 @@ impl DType {
         Some((lo, hi))
     }
 
-    /// Whether an f32 may stand for an element of this type: any for a type of floats, and for
-    /// others an integer of the type that is at most 2^24 in magnitude, beyond which an f32 may
-    /// stand for several.
+    /// Whether an f32 may stand for an element of this type: any f32 for a floating-point type; for
+    /// the others, an integer of the type that is at most 2^24 in magnitude, beyond which an f32
+    /// may stand for several.
     pub fn holds(self, value: f32) -> bool {
         match self.integers() {
             None => true,
@@ -212,7 +212,7 @@ mod tests {
                 continue;
             };
             assert!(ty.holds(lo as f32) && ty.holds(hi as f32) && ty.holds(-0.0), "{ty}");
-            // One below and one above, or what comes next to 2^24.
+            // One below and one above, or the neighbours of 2^24.
             let outside = [lo as f32 - 1.0, lo as f32 - 2.0, hi as f32 + 1.0, hi as f32 + 2.0];
             let beyond = outside.iter().filter(|x| (**x as i64) < lo || (**x as i64) > hi);
             assert!(

@@ -1,23 +1,23 @@
-//! Elements as numbers and as bytes, and what becomes of a number in another type.
+//! Elements as numbers and as bytes, and the conversion of numbers between types.
 
 use std::fmt::Debug;
 
 use crate::dtype::DType;
 
-/// A number of Rust's that is an element of a tensor as it lies in memory.
+/// A Rust number type that can be an element of a tensor in memory.
 ///
-/// Its implementations are plain numbers, for which every bit pattern is a value. The trait cannot
-/// be implemented elsewhere, and code that looks at memory as elements relies on that.
+/// Its implementors are plain numbers, for which every bit pattern is a value. The trait cannot be
+/// implemented elsewhere, and code that views memory as elements relies on that.
 pub trait Element:
     sealed::Sealed + Copy + Debug + Default + PartialEq + Send + Sync + 'static
 {
-    /// Its type.
+    /// Its element type.
     const DTYPE: DType;
 
     /// The number, exactly.
     fn number(self) -> f64;
 
-    /// The element that [`DType::convert`] makes of a number of a type.
+    /// The element that [`DType::convert`] makes of a number of the type `from`.
     fn converted(x: f64, from: DType) -> Self;
 
     /// Appends the element's bytes, least significant first.
@@ -55,16 +55,15 @@ elements!(f32 F32, f64 F64, i8 I8, u8 U8, i16 I16, u16 U16, i32 I32, u32 U32);
 
 impl DType {
     /// The element of this type that [`Op::Convert`](crate::Op::Convert) makes of an element of
-    /// another, both as numbers.
+    /// type `from`, both as numbers.
     ///
-    /// - To a float: the nearest, the even one of two that are equally near; infinity where it is
-    ///   beyond all of them.
-    /// - From a float to an integer: its fraction is cut off. What is beyond the type's limits
-    ///   becomes the nearer limit, and NaN becomes 0 (ONNX leaves both open).
-    /// - From an integer to one of fewer bits: the lower bits, as ONNX and NumPy have it.
+    /// - To a float: the nearest one, ties to even; infinity beyond the largest finite float.
+    /// - From a float to an integer: the fraction is truncated. A number beyond the type's limits
+    ///   becomes the nearer limit, and NaN becomes 0 (ONNX specifies neither).
+    /// - From an integer to one of fewer bits: the lower bits, as in ONNX and NumPy.
     /// - To a boolean: 0 becomes 0, everything else 1, NaN as well.
     ///
-    /// Numbers of 64-bit integers are as exact as an f64 is; no value of a graph has them.
+    /// Numbers of 64-bit integers are only as exact as an f64; no value of a graph has them.
     pub fn convert(self, x: f64, from: DType) -> f64 {
         match self {
             DType::F64 => x,
@@ -77,7 +76,8 @@ impl DType {
         }
     }
 
-    /// The integer of this type with the same lower bits; the number itself for types of floats.
+    /// The integer of this type with the same lower bits; the number itself for floating-point
+    /// types.
     pub(crate) fn wrapped(self, x: i64) -> f64 {
         match self {
             DType::I8 => (x as i8).into(),
@@ -92,7 +92,7 @@ impl DType {
         }
     }
 
-    /// The integer of this type next to a float in the direction of 0.
+    /// The integer of this type next to a float, towards 0.
     fn saturated(self, x: f64) -> f64 {
         match self.limits() {
             Some(_) if x.is_nan() => 0.0,
@@ -101,8 +101,8 @@ impl DType {
         }
     }
 
-    /// The number that bytes stand for, least significant first; `None` if there are not as many as
-    /// an element has. Beyond 2^53 a 64-bit integer is rounded.
+    /// The number that bytes stand for, least significant first; `None` unless there are exactly as
+    /// many as an element has. Beyond 2^53 a 64-bit integer is rounded.
     pub fn decode(self, bytes: &[u8]) -> Option<f64> {
         fn of<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> f64) -> Option<f64> {
             bytes.try_into().ok().map(number)
@@ -126,8 +126,8 @@ impl DType {
         }
     }
 
-    /// Appends the bytes of a number's element, least significant first: of a float the nearest, of
-    /// an integer the one that [`DType::convert`] makes of a float.
+    /// Appends the bytes of a number's element, least significant first: the nearest float, or the
+    /// integer that [`DType::convert`] makes of a float.
     pub fn encode(self, x: f64, out: &mut Vec<u8>) {
         let x = self.convert(x, DType::F64);
         match self {
@@ -152,12 +152,12 @@ fn exponent(x: f64) -> i32 {
     (x.to_bits() >> 52 & 0x7ff) as i32 - 1023
 }
 
-/// A power of two whose exponent an f64 has.
+/// A power of two whose exponent is in the range of f64.
 fn power(exponent: i32) -> f64 {
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
-/// The nearest number of so many binary digits, whose exponent is at least `least`.
+/// The nearest number of this many binary digits, whose exponent is at least `least`.
 fn nearest(x: f64, digits: i32, least: i32, greatest: f64) -> f64 {
     if !x.is_finite() || x == 0.0 {
         return x;
@@ -180,7 +180,7 @@ fn half(bits: u16) -> f64 {
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
-/// The binary16 of a number that one holds.
+/// The binary16 of a number that binary16 represents exactly.
 fn half_bits(x: f64) -> u16 {
     let sign = u16::from(x.is_sign_negative()) << 15;
     let magnitude = x.abs();
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(DType::F16.convert(65519.9, DType::F64), 65504.0);
     }
 
-    /// What Rust's own conversions say.
+    /// The results of Rust's own conversions.
     fn cast(x: f64, from: DType, to: DType) -> f64 {
         match (to, from.is_float()) {
             (DType::F32, _) => (x as f32).into(),

@@ -1,18 +1,18 @@
-//! The interpreter: plain loops in f64, one operator at a time. It is the oracle of every pass and
+//! The interpreter: plain loops in f64, one operator at a time. It is the oracle for every pass and
 //! every kernel.
 //!
-//! What a graph means is what this module computes: ONNX inference semantics, where an operator of
-//! the graph adds nothing of its own. Layout marks are ignored. Constants and inputs are elements
-//! of their type, and so is what is computed from constants alone, operator by operator: it is a
-//! constant, whoever computes it, and where it is rounded to an integer the last bit decides. Every
-//! float after them is f64, so the result is as good as exact for a check of f32 code; only a
-//! conversion rounds to the type that it converts to. NaN and infinities follow IEEE 754; NaN wins
-//! through ReLU, clip and max pool. Padding of a convolution is not multiplied at all, so an
-//! infinite weight over padding gives no NaN.
+//! This module defines what a graph means: ONNX inference semantics, where an operator of the graph
+//! adds nothing of its own. Layout marks are ignored. Constants and inputs are elements of their
+//! type. So are values that are computed from constants alone, operator by operator: such a value
+//! is a constant, whoever computes it, and where it is rounded to an integer, the last bit decides.
+//! Every other float is f64, so the result is as good as exact for a check of f32 code; only a
+//! conversion rounds to the type that it converts to. NaN and infinities follow IEEE 754; NaN
+//! propagates through ReLU, clip and max pool. Padding of a convolution is not multiplied at all,
+//! so an infinite weight over padding gives no NaN.
 //!
-//! Integers are exact, and wrap around where a result has no room in its type. An f64 holds every
-//! integer of up to 32 bits, and sums of products of 8-bit integers up to 2^37 products, which is
-//! more than any memory has weights.
+//! Integers are exact, and wrap around where a result does not fit into its type. An f64 holds
+//! every integer of up to 32 bits, and sums of up to 2^37 products of 8-bit integers, which is more
+//! than the number of weights that any memory holds.
 
 mod conv;
 mod elementwise;
@@ -35,7 +35,7 @@ use crate::ty::TensorType;
 /// A value in f64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
-    /// What the elements are.
+    /// The element type.
     pub dtype: DType,
     /// Dimensions, outermost first.
     pub shape: Vec<usize>,
@@ -44,18 +44,18 @@ pub struct Value {
 }
 
 impl Value {
-    /// A value of `shape` from elements in row-major order, which stand for f32. Their number is
+    /// A value of `shape` from elements in row-major order, which stand for f32. Their count is
     /// checked when the value is used.
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f64>) -> Self {
         Value::of(DType::F32, shape, data)
     }
 
-    /// As [`Value::new`], of elements of another type, which is checked with their number.
+    /// As [`Value::new`], of elements of another type, which is checked together with their count.
     pub fn of(dtype: DType, shape: impl Into<Vec<usize>>, data: Vec<f64>) -> Self {
         Value { dtype, shape: shape.into(), data }
     }
 
-    /// A value of `shape` from f32 elements in row-major order. Their number is checked when the
+    /// A value of `shape` from f32 elements in row-major order. Their count is checked when the
     /// value is used.
     pub fn from_f32(shape: impl Into<Vec<usize>>, data: &[f32]) -> Self {
         Value::new(shape, data.iter().map(|&x| f64::from(x)).collect())
@@ -71,13 +71,13 @@ impl Value {
         self.data.iter().map(|&x| x as f32).collect()
     }
 
-    /// Makes every element one of its type.
+    /// Makes every element an element of the value's type.
     fn round(&mut self) {
         let dtype = self.dtype;
         self.data.iter_mut().for_each(|x| *x = dtype.convert(*x, dtype));
     }
 
-    /// The value rounded to a constant; `None` if the number of elements is not that of the shape.
+    /// The value rounded to a constant; `None` if the number of elements does not match the shape.
     pub fn to_tensor(&self) -> Option<Tensor> {
         Tensor::from_numbers(self.dtype, self.shape.clone(), &self.data)
     }
@@ -89,7 +89,7 @@ impl From<&Tensor> for Value {
     }
 }
 
-/// Why a graph or an operator cannot be evaluated on these values.
+/// Why a graph or an operator cannot be evaluated on the given values.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct EvalError(pub String);
@@ -120,8 +120,8 @@ pub fn eval_each(
     eval_steered(graph, inputs, &mut |node, operands, value| report(node, operands, value))
 }
 
-/// As [`eval_each`], and what is reported may be changed: its users get the changed value. Its type
-/// must stay.
+/// As [`eval_each`], but the reported value may be changed: its users get the changed value. Its
+/// type must stay the same.
 ///
 /// # Errors
 /// As [`eval`].
@@ -182,7 +182,7 @@ fn check_inputs(graph: &Graph, inputs: &[Value]) -> Result<(), EvalError> {
     Ok(())
 }
 
-/// Checks that there are as many elements as the shape has, all of the value's type.
+/// Checks that the number of elements matches the shape, and that all are of the value's type.
 fn check_elements(value: &Value) -> Result<(), EvalError> {
     let elements = value.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     if elements != Some(value.data.len()) {
@@ -193,11 +193,11 @@ fn check_elements(value: &Value) -> Result<(), EvalError> {
     let foreign = |(_, x): &(usize, &f64)| !dtype.contains(**x);
     match value.data.iter().enumerate().find(|found| !dtype.is_float() && foreign(found)) {
         None => Ok(()),
-        Some((i, x)) => fail(format!("element {i} is {x}, which is no {}", dtype.short())),
+        Some((i, x)) => fail(format!("element {i} is {x}, which {} cannot hold", dtype.short())),
     }
 }
 
-/// The value of one node, its operands being known.
+/// The value of one node, whose operands are known.
 fn compute<'a>(
     graph: &Graph,
     id: NodeId,
@@ -226,16 +226,16 @@ fn compute<'a>(
     };
     match value.ty() == node.ty.to_planar() {
         true => Ok(value),
-        false => Err(located(format!("is {}, its type says {}", value.ty(), node.ty))),
+        false => Err(located(format!("is {}, but its type says {}", value.ty(), node.ty))),
     }
 }
 
-/// The result of one operator on given operands. [`Op::Input`] and [`Op::Constant`] have none and
-/// are refused; a constant's value is `Value::from(&tensor)`.
+/// The result of one operator on given operands. [`Op::Input`] and [`Op::Constant`] are not
+/// computed, and are refused; a constant's value is `Value::from(&tensor)`.
 ///
 /// # Errors
-/// If [`infer`] refuses the operator on these types, a value does not have as many elements as its
-/// shape says or an element that is none of its type, or the result does not fit into memory.
+/// If [`infer`] refuses the operator on these types, the number of a value's elements does not
+/// match its shape, an element is not of its type, or the result does not fit into memory.
 pub fn eval_node(op: &Op, operands: &[&Value]) -> Result<Value, EvalError> {
     for (i, value) in operands.iter().enumerate() {
         check_elements(value).map_err(|e| EvalError(format!("operand {i}: {e}")))?;
@@ -284,14 +284,15 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
     }
 }
 
-/// Integers as sums and products are, brought back into their type; floats as they are.
+/// Wraps integers, such as sums and products, back into their type; leaves floats as they are.
 fn wrap(dtype: DType, data: &mut [f64]) {
     if !dtype.is_float() {
         data.iter_mut().for_each(|x| *x = dtype.wrapped(*x as i64));
     }
 }
 
-/// As many copies of `value` as `shape` has elements. A graph can ask for far more than there is.
+/// As many copies of `value` as `shape` has elements. A graph can require far more memory than
+/// there is.
 fn filled(shape: &[usize], value: f64) -> Result<Vec<f64>, EvalError> {
     let elements = shape.iter().product();
     let mut data = Vec::new();

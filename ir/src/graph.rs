@@ -1,8 +1,7 @@
 //! The graph: one node is one value.
 //!
-//! The type of a value stands on its node, the position of an operand on the edge. This is the only
-//! file that knows petgraph; its edges are unordered, so every list that leaves this file is
-//! sorted.
+//! A node carries the type of its value, an edge the position of its operand. This is the only file
+//! that uses petgraph, whose edges are unordered, so every list that leaves this file is sorted.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -18,7 +17,7 @@ use crate::op::{ConstantId, Op};
 use crate::tensor::Tensor;
 use crate::ty::{Layout, TensorType};
 
-/// Names one value of one graph. Prints as `%12`.
+/// Identifies one value of one graph. Prints as `%12`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(NodeIndex<u32>);
 
@@ -53,7 +52,7 @@ pub struct Output {
     pub name: String,
     /// The value.
     pub node: NodeId,
-    /// What the description says that its elements are.
+    /// The element type that the description declares.
     pub dtype: DType,
 }
 
@@ -65,7 +64,7 @@ pub struct GraphError {
     pub name: String,
     /// The operator's name.
     pub op: &'static str,
-    /// What its operands do not satisfy.
+    /// Which requirement its operands do not satisfy.
     pub reason: TypeError,
 }
 
@@ -76,7 +75,7 @@ pub struct GraphError {
 pub struct Graph {
     dag: StableDiGraph<Node, u32, u32>,
     inputs: Vec<NodeId>,
-    /// The inputs whose elements are declared to be something else than what they are.
+    /// The inputs whose declared element type differs from their own.
     declared: BTreeMap<NodeId, DType>,
     outputs: Vec<Output>,
     constants: BTreeMap<u32, Arc<Tensor>>,
@@ -89,20 +88,20 @@ impl Graph {
         Graph::default()
     }
 
-    /// Adds an input of `shape`, f32 and planar. Inputs are numbered in the order in which they are
+    /// Adds a planar f32 input of `shape`. Inputs are numbered in the order in which they are
     /// added.
     pub fn input(&mut self, name: impl Into<String>, shape: impl Into<Vec<usize>>) -> NodeId {
         self.input_of(name, TensorType::planar(shape))
     }
 
-    /// As [`Graph::input`], of any type, which should be planar.
+    /// As [`Graph::input`], with any type, which should be planar.
     pub fn input_of(&mut self, name: impl Into<String>, ty: TensorType) -> NodeId {
         let node = self.push(name.into(), Op::Input, ty, &[]);
         self.inputs.push(node);
         node
     }
 
-    /// As [`Graph::input`], of f32 that the description declares to be of another type.
+    /// As [`Graph::input`], for an f32 input that the description declares to be of another type.
     pub fn input_as(
         &mut self,
         name: impl Into<String>,
@@ -114,7 +113,7 @@ impl Graph {
         node
     }
 
-    /// Notes what the description says that the elements of an input are.
+    /// Records the element type that the description declares for an input.
     pub fn declare_input(&mut self, input: NodeId, dtype: DType) {
         if dtype == self.node(input).ty.dtype {
             self.declared.remove(&input);
@@ -123,13 +122,13 @@ impl Graph {
         }
     }
 
-    /// What the description says that the elements of an input are: what they are, unless it says
-    /// something else.
+    /// The element type that the description declares for an input: its own, unless another one was
+    /// recorded.
     pub fn input_dtype(&self, input: NodeId) -> DType {
         self.declared.get(&input).copied().unwrap_or(self.node(input).ty.dtype)
     }
 
-    /// Adds a constant. Passing an `Arc` shares its data.
+    /// Adds a constant. An `Arc` shares its data.
     pub fn constant(&mut self, name: impl Into<String>, tensor: impl Into<Arc<Tensor>>) -> NodeId {
         let tensor = tensor.into();
         let id = ConstantId(self.next_constant);
@@ -143,7 +142,7 @@ impl Graph {
     ///
     /// # Errors
     /// If the operator does not accept these operands. [`Op::Input`] and [`Op::Constant`] are
-    /// refused; they have functions of their own.
+    /// refused; they have their own functions.
     pub fn add(
         &mut self,
         name: impl Into<String>,
@@ -164,16 +163,15 @@ impl Graph {
         self.output_as(name, node, dtype);
     }
 
-    /// As [`Graph::output`], of elements that the description declares to be of a type.
+    /// As [`Graph::output`], with an element type that the description declares.
     pub fn output_as(&mut self, name: impl Into<String>, node: NodeId, dtype: DType) {
         self.outputs.push(Output { name: name.into(), node, dtype });
     }
 
-    /// Leaves away all results but these, which are given by their positions, and puts them into
-    /// this order.
+    /// Keeps only the results at these positions, in this order.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If a position is out of range.
     pub fn keep_outputs(&mut self, kept: &[usize]) {
         self.outputs = kept.iter().map(|&i| self.outputs[i].clone()).collect();
     }
@@ -186,7 +184,7 @@ impl Graph {
         NodeId(node)
     }
 
-    /// Gives a node another name.
+    /// Renames a node.
     ///
     /// # Panics
     /// If the node was removed or belongs to another graph.
@@ -194,7 +192,7 @@ impl Graph {
         self.dag[id.0].name = name.into();
     }
 
-    /// The node behind an id of this graph.
+    /// The node with this id of this graph.
     ///
     /// # Panics
     /// If the node was removed or belongs to another graph.
@@ -297,13 +295,13 @@ impl Graph {
         self.len() == 0
     }
 
-    /// Whether operands ever lead back to their user. Never true unless a rewrite was wrong.
+    /// Whether a value depends on itself. Never true unless a rewrite was wrong.
     pub fn is_cyclic(&self) -> bool {
         petgraph::algo::is_cyclic_directed(&self.dag)
     }
 
-    /// Every node after its operands: the inputs, then depth first from each output, operands in
-    /// order, then whatever no output needs. Deterministic, and free of recursion.
+    /// All nodes, each after its operands: the inputs, then depth first from each output, operands
+    /// in order, then nodes that no output needs. Deterministic, and not recursive.
     pub fn topo(&self) -> Vec<NodeId> {
         let mut order = self.inputs.clone();
         let mut seen: HashSet<NodeId> = order.iter().copied().collect();
@@ -333,12 +331,12 @@ impl Graph {
         order
     }
 
-    /// Marks where the elements of a value lie.
+    /// Sets the layout mark of a value.
     pub(crate) fn set_layout(&mut self, id: NodeId, layout: Layout) {
         self.dag[id.0].ty.layout = layout;
     }
 
-    /// Makes every use of `old` a use of `new`, but for uses by the nodes in `except`.
+    /// Makes every use of `old` a use of `new`, except uses by the nodes in `except`.
     pub(crate) fn redirect(&mut self, old: NodeId, new: NodeId, except: &[NodeId]) {
         let moved: Vec<_> = self
             .dag
@@ -355,8 +353,8 @@ impl Graph {
         }
     }
 
-    /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns what
-    /// went.
+    /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns the
+    /// removed nodes.
     pub(crate) fn remove_unused(&mut self, root: NodeId) -> Vec<(NodeId, Node)> {
         let mut removed = Vec::new();
         let mut work = vec![root];
@@ -378,7 +376,7 @@ impl Graph {
         removed
     }
 
-    /// Removes every node that no output needs; inputs stay. Returns how many went.
+    /// Removes every node that no output needs; inputs stay. Returns the number of removed nodes.
     pub fn remove_dead(&mut self) -> usize {
         let unused: Vec<NodeId> = self.nodes().filter(|&n| self.users(n).is_empty()).collect();
         unused.into_iter().map(|n| self.remove_unused(n).len()).sum()

@@ -1,7 +1,7 @@
 //! Operand types to result type, one function per family of operators.
 //!
-//! What passes here can be evaluated and compiled: every index that an operator's definition forms
-//! lies inside its operand, and no count of elements overflows.
+//! An operator that passes here can be evaluated and compiled: every index that its definition
+//! forms lies inside the operand, and no number of elements overflows.
 
 mod elements;
 mod window;
@@ -15,14 +15,14 @@ use crate::op::{
 };
 use crate::ty::{Layout, TensorType};
 
-/// The most elements that a value may have. Far above any network, far below the overflow of an
+/// The maximum number of elements of a value. Far above any network, far below the overflow of an
 /// address.
 pub const MAX_ELEMENTS: usize = 1 << 40;
 
-/// The most dimensions that a value may have.
+/// The maximum number of dimensions of a value.
 pub const MAX_RANK: usize = 8;
 
-/// What an operator's operands do not satisfy.
+/// Which requirement of an operator its operands do not satisfy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TypeError(pub String);
@@ -35,8 +35,8 @@ fn fail<T>(message: String) -> Result<T, TypeError> {
 /// planar, unless the operator is a reorder.
 ///
 /// # Errors
-/// If the number of operands, any of their shapes or the type of their elements does not fit the
-/// operator, or an attribute is out of range.
+/// If the number of operands, a shape or an element type does not fit the operator, or an attribute
+/// is out of range.
 pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError> {
     check_count(op, operands.len())?;
     for (i, ty) in operands.iter().enumerate() {
@@ -55,10 +55,10 @@ pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError>
 }
 
 /// Checks what holds for every value: the limits of [`check_shape`], and that a graph computes with
-/// such elements ([`DType::is_computed`]).
+/// elements of this type ([`DType::is_computed`]).
 ///
 /// # Errors
-/// If one of them does not hold.
+/// If one of these conditions does not hold.
 pub fn check_type(ty: &TensorType) -> Result<(), TypeError> {
     elements::check_dtype(ty.dtype)?;
     check_shape(&ty.shape)
@@ -68,7 +68,7 @@ pub fn check_type(ty: &TensorType) -> Result<(), TypeError> {
 /// and at most [`MAX_ELEMENTS`] elements.
 ///
 /// # Errors
-/// If one of them does not hold.
+/// If one of these conditions does not hold.
 pub fn check_shape(shape: &[usize]) -> Result<(), TypeError> {
     if shape.len() > MAX_RANK {
         return fail(format!("{shape:?} has rank {}, the limit is {MAX_RANK}", shape.len()));
@@ -83,8 +83,8 @@ pub fn check_shape(shape: &[usize]) -> Result<(), TypeError> {
     }
 }
 
-/// The shape that two shapes broadcast to (NumPy): aligned at the last axis, an extent of 1
-/// stretches.
+/// The shape that two shapes broadcast to (NumPy): aligned at the last axis, an extent of 1 is
+/// repeated.
 ///
 /// # Errors
 /// If two aligned extents differ and neither is 1.
@@ -137,7 +137,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
     if count == want { Ok(()) } else { fail(format!("needs {want} operand{s}, got {count}")) }
 }
 
-/// Dispatches on the operator. The number of operands has been checked, and each of their shapes.
+/// Dispatches on the operator. The number of operands and each of their shapes have been checked.
 fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
     match op {
         Op::Input | Op::Constant(_) => fail("inputs and constants have no operands".into()),
@@ -172,7 +172,7 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::Reorder(Layout::Blocked) => match shapes[0].len() {
             2 | 4 => Ok(shapes[0].to_vec()),
             rank => fail(format!(
-                "X {:?} of rank {rank} has no blocked layout, only ranks 2 and 4 do",
+                "X {:?} of rank {rank} has no blocked layout, only ranks 2 and 4 have one",
                 shapes[0]
             )),
         },
@@ -221,7 +221,7 @@ fn check_projection(
     result: &[usize],
 ) -> Result<(), TypeError> {
     if conv.residual.is_some() {
-        return fail("there is a residual and a projection, and room for one shortcut".into());
+        return fail("a convolution has a residual or a projection, not both".into());
     }
     if conv.groups != 1 {
         return fail(format!("a convolution with group {} has no projection", conv.groups));
@@ -249,7 +249,7 @@ fn convolved(
     }
     if c / groups != c_per_group {
         return fail(format!(
-            "W {weights:?} with group {groups} wants X of {c_per_group} * {groups} channels, X is {src:?}"
+            "W {weights:?} with group {groups} needs X with {c_per_group} * {groups} channels, but X is {src:?}"
         ));
     }
     if window.kernel != [r, s] {
@@ -282,9 +282,9 @@ fn infer_unary(unary: &Unary, x: &[usize]) -> Result<Vec<usize>, TypeError> {
     Ok(x.to_vec())
 }
 
-/// Pools are stricter than convolutions: every window must hold an element, as the maximum and the
-/// mean of nothing are not numbers. Padding shorter than the window and taps that cannot step over
-/// the input ensure it.
+/// Pools are stricter than convolutions: every window must hold an element, since the maximum and
+/// the mean of nothing are not numbers. Padding shorter than the window and taps that cannot step
+/// over the input ensure this.
 fn infer_pool(pool: &Pool, x: &[usize]) -> Result<Vec<usize>, TypeError> {
     let [n, c, h, w] = image("X", x)?;
     let mut result = vec![n, c];
@@ -336,7 +336,7 @@ fn infer_top(top: &TopK, x: &[usize]) -> Result<Vec<usize>, TypeError> {
     }
     if extent as i64 > EXACT_INTEGERS {
         return fail(format!(
-            "indices up to {extent} are beyond {EXACT_INTEGERS}, the last that an f32 tells from its neighbours"
+            "indices up to {extent} are beyond {EXACT_INTEGERS}, the largest index that f32 can represent exactly"
         ));
     }
     let mut shape = x.to_vec();
@@ -371,7 +371,7 @@ fn infer_gemm(gemm: &Gemm, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError>
 
 fn infer_matmul(a: &[usize], b: &[usize]) -> Result<Vec<usize>, TypeError> {
     let ([batch_a @ .., m, k], [batch_b @ .., k_of_b, n]) = (a, b) else {
-        return fail(format!("A {a:?} and B {b:?} must both have at least rank 2"));
+        return fail(format!("A {a:?} and B {b:?} must both have rank 2 or more"));
     };
     if k != k_of_b {
         return fail(format!(
@@ -449,7 +449,7 @@ fn infer_interpolate(op: &Interpolate, x: &[usize]) -> Result<Vec<usize>, TypeEr
     infer_picked(op.axis, op.taps, &op.indices, x)
 }
 
-/// The shape of a result that takes `taps` elements along an axis for each of its own.
+/// The shape of a result each of whose elements is made of `taps` elements along an axis.
 fn infer_picked(
     axis: usize,
     taps: usize,
@@ -458,7 +458,7 @@ fn infer_picked(
 ) -> Result<Vec<usize>, TypeError> {
     check_axis(axis, x)?;
     if taps == 0 || indices.is_empty() || !indices.len().is_multiple_of(taps) {
-        return fail(format!("{} indices do not make results of {taps} each", indices.len()));
+        return fail(format!("{} indices do not make elements of {taps} taps each", indices.len()));
     }
     if let Some(index) = indices.iter().find(|&&index| index >= x[axis]) {
         return fail(format!("index {index} is outside of axis {axis} of X {x:?}"));
@@ -515,7 +515,7 @@ fn check_activation(activation: Activation) -> Result<(), TypeError> {
 
 fn check_clip(lo: f32, hi: f32) -> Result<(), TypeError> {
     match lo.is_nan() || hi.is_nan() {
-        true => fail(format!("limits {lo} and {hi} of a clip must be numbers")),
+        true => fail(format!("the limits {lo} and {hi} of a clip must not be NaN")),
         false => Ok(()),
     }
 }

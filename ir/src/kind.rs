@@ -4,7 +4,7 @@ use crate::op::{Binary, Op, Unary};
 
 macro_rules! kinds {
     ($($kind:ident $pattern:pat => $names:expr,)*) => {
-        /// An operator without its attributes: whoever goes over all operators goes over these.
+        /// An operator without its attributes, for iterating over all operators.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum OpKind {
             $(
@@ -17,7 +17,7 @@ macro_rules! kinds {
             /// All of them.
             pub const ALL: &[OpKind] = &[$(OpKind::$kind),*];
 
-            /// The names that such operators have in text form and in messages ([`Op::name`]).
+            /// The names of these operators in text form and in messages ([`Op::name`]).
             pub fn names(self) -> Vec<&'static str> {
                 match self {
                     $(OpKind::$kind => $names),*
@@ -66,7 +66,7 @@ kinds! {
 }
 
 impl OpKind {
-    /// The kind of the operators of this name.
+    /// The kind of the operators with this name.
     pub fn by_name(name: &str) -> Option<Self> {
         OpKind::ALL.iter().copied().find(|kind| kind.names().contains(&name))
     }

@@ -1,23 +1,23 @@
-//! The meaning half of `resnetc`: what a residual network *is*, without a word about how it runs.
+//! The meaning half of `resnetc`: what a residual network *is*, independent of how it runs.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that knows petgraph |
+//! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that uses petgraph |
 //! | [`op`] | [`Op`]: the closed set of operators and their attributes |
 //! | [`kind`] | [`OpKind`]: operators without their attributes |
 //! | [`ty`] | [`TensorType`]: elements, shape and layout |
-//! | [`dtype`] | [`DType`]: what the elements of a value are |
+//! | [`dtype`] | [`DType`]: element types |
 //! | [`element`] | [`Element`]: elements as numbers and as bytes, and conversion between types |
 //! | [`tensor`] | [`Tensor`]: constant data, shared until changed |
 //! | [`infer`] | operand types to result type, one arm per operator |
 //! | [`verify`] | the numbered invariants of a graph, and their check |
-//! | [`patch`] | a labelled rewrite that may not change a type |
-//! | [`eval`] | the interpreter in f64: the oracle of every pass and every kernel |
+//! | [`patch`] | a labelled rewrite that must not change a type |
+//! | [`eval`] | the f64 interpreter: the oracle for every pass and every kernel |
 //! | [`cost`] | multiply-adds and bytes by definition |
 //! | [`text`] | a text form that round-trips |
 //! | [`dot`] | graphviz |
 //!
-//! The crate does no I/O, has no `unsafe` and knows no CPU.
+//! The crate does no I/O, has no `unsafe` and knows nothing of CPUs.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

@@ -64,7 +64,7 @@ impl Window {
     }
 }
 
-/// What a fused operator applies to its result last.
+/// The function that a fused operator applies last to its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Activation {
     /// Nothing.
@@ -85,10 +85,10 @@ pub enum Activation {
 /// halves the image and has new channels (option A of He et al., "Deep Residual Learning for Image
 /// Recognition", 2015).
 ///
-/// Pixel `[y, x]` of the result's channel `channel + c` is given pixel
-/// `[y * strides[0], x * strides[1]]` of the residual's channel `c`. The result has as many pixels
-/// as such steps find in the residual. Channels of the result before and behind those of the
-/// residual are given nothing.
+/// To pixel `[y, x]` of the result's channel `channel + c`, pixel
+/// `[y * strides[0], x * strides[1]]` of the residual's channel `c` is added. The result has as
+/// many pixels as these steps find in the residual. Nothing is added to channels of the result
+/// before and after those of the residual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Residual {
     /// Step between the residual's pixels, `[height, width]`, at least 1.
@@ -98,23 +98,22 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// Every pixel, from the result's first channel on: what a residual of the result's shape is
-    /// added by.
+    /// Every pixel, from the result's first channel on: how a residual of the result's shape is
+    /// added.
     pub const PLAIN: Residual = Residual { strides: [1; 2], channel: 0 };
 }
 
 /// Attributes of [`Op::Conv`].
 ///
-/// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, then what a shortcut
-/// adds, if there is one: `[residual]` or `[projected [N, D, I, J], projection [K, D, T, U]]`.
+/// Operands: `src [N, C, H, W]`, `weights [K, C/groups, R, S]`, `[bias [K]]`, then those of a
+/// shortcut, if there is one: `[residual]` or `[projected [N, D, I, J], projection [K, D, T, U]]`.
 ///
-/// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual is added as it
-/// stands, see [`Residual`]; of a projection a convolution of its own is added,
-/// `conv(projected, projection)`, whose result has the shape of this one's. A projection sees all
-/// channels, and so does the convolution that has one.
+/// The result is `activation(conv(src, weights) + bias + shortcut)`. A residual is added as it is,
+/// see [`Residual`]. A projection adds a second convolution, `conv(projected, projection)`, whose
+/// result has the same shape. Neither a projection nor the convolution that has one may be grouped.
 ///
-/// Elements are floats of one type; or sources and weights are u8 or i8, each of its own, and bias,
-/// residual and result i32, sums being exact modulo 2^32.
+/// Elements are floats of one type; or each source and weight operand is u8 or i8, and bias,
+/// residual and result are i32, with sums exact modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv {
     /// Kernel, stride, dilation and padding; `kernel` equals the last two weight dimensions.
@@ -160,7 +159,7 @@ impl Conv {
         self.projection.map(|_| self.shortcut())
     }
 
-    /// Where the operands of the shortcut begin.
+    /// The position of the first operand of the shortcut.
     fn shortcut(&self) -> usize {
         2 + usize::from(self.bias)
     }
@@ -169,8 +168,8 @@ impl Conv {
 /// Attributes of [`Op::Gemm`].
 ///
 /// Operands: `a`, `b`, `[c]`. With `A = a` or its transpose (`[M, K]`) and `B` likewise (`[K, N]`),
-/// the result is `activation(alpha * A * B + beta * c)`, where `c` broadcasts to `[M, N]`. Elements
-/// are as those of [`Conv`], where integers have no scales: `alpha` and `beta` are 1.
+/// the result is `activation(alpha * A * B + beta * c)`, where `c` broadcasts to `[M, N]`. Element
+/// types are those of [`Conv`]; for integers, `alpha` and `beta` must be 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gemm {
     /// Scale of the product.
@@ -207,15 +206,15 @@ pub enum Unary {
     Erf,
     /// `exp(x)`.
     Exp,
-    /// The natural logarithm; NaN below 0, and the infinity below 0 at 0.
+    /// The natural logarithm; NaN below 0, and negative infinity at 0.
     Log,
     /// The square root; NaN below 0.
     Sqrt,
     /// The magnitude.
     Abs,
-    /// The nearest integer, the even one of two that are equally near.
+    /// The nearest integer, ties to even.
     Round,
-    /// The greatest integer that is not above.
+    /// The largest integer that is not above.
     Floor,
     /// The smallest integer that is not below.
     Ceil,
@@ -271,9 +270,9 @@ pub enum Binary {
     Mul,
     /// `a / b`.
     Div,
-    /// The greater of `a` and `b`; NaN where either is NaN.
+    /// The larger of `a` and `b`; NaN where either is NaN.
     Max,
-    /// `a` to the power `b`, with the exceptions of C's `pow`: 1 where `b` is 0 or `a` is 1,
+    /// `a` to the power `b`, with the special cases of C's `pow`: 1 where `b` is 0 or `a` is 1,
     /// whatever the other is, and NaN where `a` is negative and finite and `b` is not an integer.
     Pow,
     /// 1 where `a` and `b` are equal, else 0. NaN is equal to nothing.
@@ -316,17 +315,17 @@ impl Binary {
 
 /// Attributes of [`Op::Interpolate`].
 ///
-/// Along the axis, element `i` of the result is the sum over `t` of `weights[i * taps + t]` times
+/// Element `i` of the result along the axis is the sum over `t` of `weights[i * taps + t]` times
 /// element `indices[i * taps + t]` of the operand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interpolate {
-    /// The axis along which is summed.
+    /// The axis of the sums.
     pub axis: usize,
-    /// Elements that make one of the result, at least 1.
+    /// The number of operand elements in each result element, at least 1.
     pub taps: usize,
-    /// Which elements of the operand are taken, `taps` for each of the result.
+    /// The positions of the operand elements, `taps` for each element of the result.
     pub indices: Arc<[usize]>,
-    /// How much of each is taken, finite.
+    /// The weight of each, finite.
     pub weights: Arc<[f32]>,
 }
 
@@ -335,33 +334,33 @@ pub struct Interpolate {
 pub struct Pool {
     /// Kernel, stride, dilation and padding.
     pub window: Window,
-    /// Round the number of outputs up; a window that would start in the right or lower padding is
-    /// dropped.
+    /// Whether to round the number of outputs up; a window that would start in the right or lower
+    /// padding is dropped.
     pub ceil_mode: bool,
 }
 
 /// Attributes of [`Op::TopK`].
 ///
-/// Elements along an axis have an order: the greatest first or the smallest first, and the first of
-/// equal ones first. NaN is greater than every number and equal to NaN.
+/// Elements along an axis are ordered largest first or smallest first; equal elements keep their
+/// order. NaN is larger than every number and equal to NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TopK {
     /// The axis along which elements are ordered.
     pub axis: usize,
     /// How many of them are taken, at least 1.
     pub k: usize,
-    /// Whether the greatest is first.
+    /// Whether the largest is first.
     pub largest: bool,
-    /// What of them is the result.
+    /// Whether the result is their values or their positions.
     pub part: TopPart,
 }
 
-/// What [`Op::TopK`] gives of the first elements.
+/// What [`Op::TopK`] returns of the first elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TopPart {
     /// The elements.
     Values,
-    /// Where along the axis they are.
+    /// Their positions along the axis.
     Indices,
 }
 
@@ -381,7 +380,7 @@ pub struct SliceAxis {
     pub start: usize,
     /// Distance between elements, negative to run backwards; never 0.
     pub step: isize,
-    /// How many elements are taken; every one of them lies inside the operand.
+    /// How many elements are taken; all of them are inside the operand.
     pub len: usize,
 }
 
@@ -427,12 +426,12 @@ pub enum Op {
     },
     /// Maximum over `axes` (sorted, not empty); NaN always wins. Operands: `x`.
     ReduceMax {
-        /// The axes of which the maximum is taken.
+        /// The axes over which the maximum is taken.
         axes: Vec<usize>,
         /// Whether they stay as dimensions of extent 1.
         keep_dims: bool,
     },
-    /// The first elements in an order, or where they are. Operands: `x`.
+    /// The first elements in an order, or their positions. Operands: `x`.
     TopK(TopK),
     /// General matrix product of two matrices. Operands: `a, b, [c]`.
     Gemm(Gemm),
@@ -449,7 +448,7 @@ pub enum Op {
         /// The result's shape, without -1 or 0 placeholders.
         shape: Vec<usize>,
     },
-    /// A border around the operand, one pair of extents an axis. Operands: `x`.
+    /// A border around the operand, one pair of extents per axis. Operands: `x`.
     Pad {
         /// Elements added before each axis.
         before: Vec<usize>,
@@ -458,14 +457,14 @@ pub enum Op {
         /// What is written there.
         mode: PadMode,
     },
-    /// A regular selection, one entry an axis. Operands: `x`.
+    /// A regular selection, one entry per axis. Operands: `x`.
     Slice(Vec<SliceAxis>),
     /// Any selection along an axis: element `i` of the result is element `indices[i]` of the
     /// operand. Operands: `x`.
     Gather {
-        /// The axis along which is selected.
+        /// The axis of the selection.
         axis: usize,
-        /// Positions in the operand, in any order and any of them several times.
+        /// Positions in the operand, in any order, possibly repeated.
         indices: Arc<[usize]>,
     },
     /// Weighted sums of elements along an axis. Operands: `x`.
@@ -480,8 +479,8 @@ pub enum Op {
         /// A permutation of the axes.
         perm: Vec<usize>,
     },
-    /// Its operand as elements of another type; [`DType::convert`] says what becomes of each.
-    /// Nothing else changes the type of elements without saying so. Operands: `x`.
+    /// Its operand as elements of another type, each converted by [`DType::convert`]. No other
+    /// operator changes the element type implicitly. Operands: `x`.
     Convert {
         /// The type of the result's elements.
         to: DType,

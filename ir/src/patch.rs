@@ -11,12 +11,12 @@ use crate::op::Op;
 use crate::tensor::Tensor;
 use crate::ty::{Layout, TensorType};
 
-/// A value inside a patch: one that the graph has, or one that the patch adds.
+/// A value inside a patch: either in the graph already, or added by the patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A node of the graph.
     Old(NodeId),
-    /// The n-th addition of the patch.
+    /// The n-th node that the patch adds.
     New(usize),
 }
 
@@ -53,7 +53,7 @@ pub enum PatchError {
         error: GraphError,
     },
     /// A replacement has another shape, or elements of another type, than what it replaces.
-    #[error("patch \"{label}\": {node} is {old}, its replacement {new}")]
+    #[error("patch \"{label}\": {node} is {old}, but its replacement is {new}")]
     Replaced {
         /// The patch's label.
         label: String,
@@ -67,7 +67,7 @@ pub enum PatchError {
 }
 
 impl Patch {
-    /// An empty patch. The label says in a few words what it does to which node.
+    /// An empty patch. The label says in a few words what the patch does to which node.
     pub fn new(label: impl Into<String>) -> Self {
         Patch {
             label: label.into(),
@@ -77,7 +77,7 @@ impl Patch {
         }
     }
 
-    /// What the patch does.
+    /// The label.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -97,32 +97,32 @@ impl Patch {
         Value::New(self.additions.len() - 1)
     }
 
-    /// Every use of `old`, but for uses by this patch's own nodes, becomes a use of `new`. What is
-    /// then unused is removed, and so are its operands.
+    /// Makes every use of `old` a use of `new`, except uses by this patch's own nodes. Nodes that
+    /// are then unused are removed, and so are operands that only they used.
     pub fn replace(&mut self, old: NodeId, new: impl Into<Value>) {
         self.replacements.push((old, new.into()));
     }
 
-    /// Marks where the elements of a value lie.
+    /// Sets the layout mark of a value.
     pub fn set_layout(&mut self, node: impl Into<Value>, layout: Layout) {
         self.layouts.push((node.into(), layout));
     }
 }
 
-/// What a patch did to the nodes of a graph.
+/// The changes that a patch made to the nodes of a graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {
-    /// The patch's additions that are still alive, in order of addition.
+    /// The nodes that the patch added and that are still alive, in order of addition.
     pub added: Vec<NodeId>,
-    /// What nothing used any more, users before their operands. An id may be given to a new node
-    /// later.
+    /// The nodes that were removed as unused, users before their operands. Their ids may be reused
+    /// for new nodes later.
     pub removed: Vec<(NodeId, Node)>,
-    /// What was replaced, and by what.
+    /// The replaced nodes, each with its replacement.
     pub replaced: Vec<(NodeId, NodeId)>,
 }
 
 impl Graph {
-    /// Applies a patch, whole or not at all, and tells what came and went.
+    /// Applies a patch, whole or not at all, and returns what was added and removed.
     ///
     /// # Errors
     /// If a new node does not type-check, or a replacement changes a shape or the type of elements.

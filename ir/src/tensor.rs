@@ -7,31 +7,31 @@ use crate::dtype::DType;
 use crate::element::Element;
 use crate::ty::TensorType;
 
-/// Elements of f32 that lie outside of the graph, or are computed from others when somebody reads
-/// them.
+/// Elements of f32 that are stored outside of the graph, or are computed from others when they are
+/// read.
 ///
-/// They are the same at every reading.
+/// Every read returns the same elements.
 pub trait Elements: Send + Sync {
     /// Writes the elements from `start` on, counted in row-major order, into `out`.
     ///
     /// # Panics
-    /// May panic if there are not so many.
+    /// May panic if there are not that many.
     fn read(&self, start: usize, out: &mut [f32]);
 }
 
-/// As [`Elements`], of another type than f32.
+/// As [`Elements`], of a type other than f32.
 pub trait RawElements: Send + Sync {
     /// Writes the elements from `start` on, counted in row-major order, into `out`: whole elements,
     /// each with its least significant byte first.
     ///
     /// # Panics
-    /// May panic if there are not so many.
+    /// May panic if there are not that many.
     fn read(&self, start: usize, out: &mut [u8]);
 }
 
 /// A row-major tensor.
 ///
-/// Weights are f32, which have functions of their own ([`Tensor::data`], [`Tensor::read`] and
+/// Weights are f32, for which there are separate functions ([`Tensor::data`], [`Tensor::read`] and
 /// others). Elements of every other type are held as their bytes.
 ///
 /// A [`Graph`](crate::Graph) keeps its constants behind `Arc`, so nodes and graphs share one copy
@@ -52,7 +52,7 @@ enum Storage {
     /// f32.
     Deferred {
         elements: Arc<dyn Elements>,
-        /// All of them, once somebody asked for a slice.
+        /// All elements, once a slice has been requested.
         data: OnceLock<Vec<f32>>,
     },
     /// Any other type, each element with its least significant byte first.
@@ -61,17 +61,18 @@ enum Storage {
     DeferredBytes(Arc<dyn RawElements>),
 }
 
-/// Elements that are read at a time where all are looked at: few enough for the innermost cache.
+/// The number of elements that are read at a time to visit all of them: few enough for the L1
+/// cache.
 const PIECE: usize = 4096;
 
 impl Tensor {
-    /// A tensor of `shape` holding `data` in row-major order; `None` if their sizes differ.
+    /// A tensor of `shape` holding `data` in row-major order; `None` if the sizes differ.
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Option<Self> {
         let shape = shape.into();
         (product(&shape)? == data.len()).then_some(Tensor::of_f32(shape, Storage::Owned(data)))
     }
 
-    /// As [`Tensor::new`], of any elements that Rust has.
+    /// As [`Tensor::new`], of elements of any Rust number type.
     pub fn of<T: Element>(shape: impl Into<Vec<usize>>, data: &[T]) -> Option<Self> {
         let mut bytes = Vec::with_capacity(size_of_val(data));
         data.iter().for_each(|x| x.put(&mut bytes));
@@ -79,7 +80,7 @@ impl Tensor {
     }
 
     /// A tensor of `shape` holding elements in row-major order, each with its least significant
-    /// byte first; `None` if there are not as many bytes as such elements have.
+    /// byte first; `None` if the number of bytes does not match.
     pub fn from_bytes(dtype: DType, shape: impl Into<Vec<usize>>, bytes: Vec<u8>) -> Option<Self> {
         let shape = shape.into();
         if product(&shape)?.checked_mul(dtype.bytes())? != bytes.len() {
@@ -95,7 +96,7 @@ impl Tensor {
         Some(Tensor { dtype, shape, storage })
     }
 
-    /// As [`Tensor::new`], of the elements of a type that are nearest to these numbers.
+    /// As [`Tensor::new`], with the elements of a type that are nearest to these numbers.
     pub fn from_numbers(
         dtype: DType,
         shape: impl Into<Vec<usize>>,
@@ -113,15 +114,15 @@ impl Tensor {
         Tensor { dtype: DType::F32, shape, storage }
     }
 
-    /// A tensor of `shape` whose elements are read when they are needed; `None` if there cannot be
-    /// so many. There must be as many `elements` as the shape has.
+    /// A tensor of `shape` whose elements are read when they are needed; `None` if their number
+    /// overflows. `elements` must have as many as the shape.
     pub fn deferred(shape: impl Into<Vec<usize>>, elements: Arc<dyn Elements>) -> Option<Self> {
         let shape = shape.into();
         product(&shape)?;
         Some(Tensor::of_f32(shape, Storage::Deferred { elements, data: OnceLock::new() }))
     }
 
-    /// As [`Tensor::deferred`], of another type; `None` as well if it is f32.
+    /// As [`Tensor::deferred`], of another type; also `None` if it is f32.
     pub fn deferred_bytes(
         dtype: DType,
         shape: impl Into<Vec<usize>>,
@@ -143,7 +144,7 @@ impl Tensor {
         Tensor::of_f32(vec![data.len()], Storage::Owned(data))
     }
 
-    /// What its elements are.
+    /// The element type.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
@@ -158,16 +159,16 @@ impl Tensor {
         &self.shape
     }
 
-    /// How many elements there are.
+    /// The number of elements.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Elements in row-major order. Those of a deferred tensor are read at the first call, and
-    /// kept: use [`Tensor::read`] where a part or a single reading will do.
+    /// Elements in row-major order. Those of a deferred tensor are read at the first call and kept:
+    /// use [`Tensor::read`] where a part or a single read is enough.
     ///
     /// # Panics
-    /// If they are no f32.
+    /// If the elements are not f32.
     pub fn data(&self) -> &[f32] {
         match &self.storage {
             Storage::Owned(data) => data,
@@ -179,14 +180,14 @@ impl Tensor {
     }
 
     fn is_no_f32(&self) -> ! {
-        panic!("elements of {} are no f32", self.dtype)
+        panic!("elements of {} are not f32", self.dtype)
     }
 
     /// Writes the elements of any type from `start` on, counted in row-major order, into `out`:
     /// whole elements, each with its least significant byte first.
     ///
     /// # Panics
-    /// If there are not so many, or `out` has a part of one.
+    /// If there are not that many elements, or `out` does not hold whole elements.
     pub fn read_bytes(&self, start: usize, out: &mut [u8]) {
         let size = self.dtype.bytes();
         let range = start..start + out.len() / size;
@@ -206,7 +207,7 @@ impl Tensor {
         }
     }
 
-    /// The elements of any type as numbers, in row-major order. They are exact, but for 64-bit
+    /// The elements of any type as numbers, in row-major order. They are exact, except for 64-bit
     /// integers.
     pub fn numbers(&self) -> Vec<f64> {
         if self.dtype == DType::F32 {
@@ -221,7 +222,7 @@ impl Tensor {
     /// Writes the elements from `start` on, counted in row-major order, into `out`.
     ///
     /// # Panics
-    /// If there are not so many, or they are no f32.
+    /// If there are not that many elements, or they are not f32.
     pub fn read(&self, start: usize, out: &mut [f32]) {
         let range = start..start + out.len();
         assert!(range.end <= self.elements(), "elements {range:?} of {}", self.elements());
@@ -243,24 +244,24 @@ impl Tensor {
         }
     }
 
-    /// Whether all elements pass a test; they are read piece by piece and not kept.
+    /// Whether all elements pass a test. They are read piece by piece and not kept.
     ///
     /// # Panics
-    /// If they are no f32.
+    /// If the elements are not f32.
     pub fn all(&self, test: impl Fn(f32) -> bool) -> bool {
         let mut buffer = [0.0; PIECE];
         (0..self.elements()).step_by(PIECE).all(|start| {
             let piece = &mut buffer[..PIECE.min(self.elements() - start)];
             self.read(start, piece);
-            // No early exit: so the loop runs on whole vectors, and weights are finite as a rule.
+            // No early exit, so that the loop is vectorized; weights are usually finite.
             piece.iter().fold(true, |passed, &x| passed & test(x))
         })
     }
 
-    /// The elements, taken out.
+    /// The elements, moved out of the tensor.
     ///
     /// # Panics
-    /// If they are no f32.
+    /// If the elements are not f32.
     pub fn into_data(self) -> Vec<f32> {
         let count = self.elements();
         if self.dtype != DType::F32 {
@@ -283,7 +284,7 @@ impl Tensor {
     }
 }
 
-/// The number of elements of a shape, if it can be counted.
+/// The number of elements of a shape; `None` if it overflows.
 fn product(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }
@@ -295,7 +296,7 @@ fn read_all(elements: &dyn Elements, count: usize) -> Vec<f32> {
 }
 
 impl PartialEq for Tensor {
-    /// Equal types and equal elements, wherever they are.
+    /// Equal types and equal elements, wherever they are stored.
     fn eq(&self, other: &Self) -> bool {
         self.ty() == other.ty()
             && match self.dtype {

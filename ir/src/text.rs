@@ -1,4 +1,4 @@
-//! A text form of graphs, one node a line, that reads back as the graph that it was printed from.
+//! A text form of graphs, one node per line, that reads back as the graph that it was printed from.
 //!
 //! ```text
 //! # a comment
@@ -12,24 +12,24 @@
 //!
 //! **Lines.** `%id = operator(operands) attributes : type "name"`. Ids are any numbers, each
 //! defined before it is used; reading renumbers them in the order of the lines, and [`print()`]
-//! numbers the lines from 0. The type may be left out where operands determine it (planar then); if
-//! it is there it must agree. It begins with what the elements are: `f32`, `f16`, `bf16`, `f64`,
-//! `i8`, `u8`, `i16`, `u16`, `i32`, `u32` or `bool`. The layout mark `nchw16c` follows the shape. A
-//! name may be left out if it is empty. In it, `\"`, `\\` and `\u{hex}` stand for a quotation mark,
-//! a backslash and any character.
+//! numbers the lines from 0. The type may be left out where operands determine it (it is then
+//! planar); if it is given, it must agree. It begins with the element type: `f32`, `f16`, `bf16`,
+//! `f64`, `i8`, `u8`, `i16`, `u16`, `i32`, `u32` or `bool`. The layout mark `nchw16c` follows the
+//! shape. A name may be left out if it is empty. In it, `\"`, `\\` and `\u{hex}` stand for a
+//! quotation mark, a backslash and any character.
 //!
 //! **Attributes** are `key=value`, `key=[list]` or a bare flag, in any order. Those in parentheses
 //! may be left out and then have the value given here.
 //!
 //! | operator | attributes |
 //! |---|---|
-//! | `input`, and a line `output` at its end | (`as=uint8`): what its elements are declared to be, if they are something else |
-//! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is one, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
+//! | `input`, and a line `output` at its end | (`as=uint8`): the declared element type, if it differs from the actual one |
+//! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is a residual, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
 //! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
 //! | activations | flag `relu`, or `clip=[lo, hi]` |
 //! | `batch_norm` | (`epsilon=1e-5`) |
 //! | `clip` | `lo`, `hi` |
-//! | `max_pool` | those of a window as in `conv`, flag `ceil_mode` |
+//! | `max_pool` | the window as in `conv`, flag `ceil_mode` |
 //! | `average_pool` | as `max_pool`, flag `count_include_pad` |
 //! | `reduce_mean` | `axes`, flag `keep_dims` |
 //! | `top_values`, `top_indices` | `axis`, `k`, flag `smallest` |
@@ -38,19 +38,19 @@
 //! | `pad` | `before`, `after`, (`value=0`) or flag `reflect` |
 //! | `slice` | `start`, `len`, (`step`: all 1) |
 //! | `transpose` | `perm` |
-//! | `convert` | `to=u8`, or another type of elements |
+//! | `convert` | `to=u8`, or another element type |
 //! | `reorder` | `to=nchw16c` or `to=planar` |
 //! | `relu`, `sigmoid`, `add`, `sub`, `mul`, `div`, `global_average_pool`, `matmul`, `identity` | none |
 //!
-//! **Constants** have one of these forms; printing chooses the first that is exact and short.
+//! **Constants** have one of these forms; printing uses the first that is exact and short.
 //!
 //! | form | elements, in row-major order |
 //! |---|---|
 //! | `constant [1, -0.5, inf]` | as listed; a type that is left out is `f32[n]` |
-//! | `constant fill=0.5` | all the same |
+//! | `constant fill=0.5` | all equal |
 //! | `constant iota` | 0, 1, 2, ... |
-//! | `constant seed=7` | arbitrary multiples of 1/8 from -1 to 1, the same for the same seed, or integers of 8 times that; never printed |
-//! | `constant fnv=0123456789abcdef` | not in the text: [`parse_with`] asks for them by this hash |
+//! | `constant seed=7` | arbitrary multiples of 1/8 from -1 to 1, the same for the same seed, or for integers 8 times that; never printed |
+//! | `constant fnv=0123456789abcdef` | not in the text: [`parse_with`] looks them up by this hash |
 
 mod attributes;
 mod constant;
@@ -62,10 +62,10 @@ mod scan;
 const RESIDUAL_STRIDES: &str = "residual_strides";
 const RESIDUAL_CHANNEL: &str = "residual_channel";
 
-/// The key of what the elements of an input or output are declared to be.
+/// The key of the declared element type of an input or output.
 const DECLARED: &str = "as";
 
-/// What the keys of a projection's window begin with.
+/// The prefix of the keys of a projection's window.
 const PROJECTION: &str = "projection_";
 
 pub use constant::{constants, hash};

@@ -1,10 +1,10 @@
-//! Types of values: the type of their elements, a shape and a layout mark.
+//! Types of values: an element type, a shape and a layout mark.
 
 use std::fmt;
 
 use crate::dtype::DType;
 
-/// How the elements of a value lie in memory.
+/// How the elements of a value are arranged in memory.
 ///
 /// A layout is a *mark*: it never changes what a value means, and the interpreter ignores it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,21 +32,21 @@ impl fmt::Display for Layout {
 /// The type of a value: elements of one type in a static shape, with a layout mark.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TensorType {
-    /// What each element is.
+    /// The element type.
     pub dtype: DType,
     /// Logical dimensions, outermost first; images are `[N, C, H, W]`. Rank 0 is a scalar.
     pub shape: Vec<usize>,
-    /// Where the elements lie; no part of the meaning.
+    /// The arrangement of the elements in memory; not part of the meaning.
     pub layout: Layout,
 }
 
 impl TensorType {
-    /// A row-major type of f32.
+    /// A row-major f32 type.
     pub fn planar(shape: impl Into<Vec<usize>>) -> Self {
         TensorType::of(DType::F32, shape)
     }
 
-    /// A row-major type of these elements.
+    /// A row-major type with this element type.
     pub fn of(dtype: DType, shape: impl Into<Vec<usize>>) -> Self {
         TensorType { dtype, shape: shape.into(), layout: Layout::Planar }
     }
@@ -56,12 +56,12 @@ impl TensorType {
         TensorType::of(self.dtype, &self.shape[..])
     }
 
-    /// The number of logical elements. The verifier bounds it, so it cannot overflow.
+    /// The number of logical elements. The verifier limits it, so it cannot overflow.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Bytes of its elements, nothing between them.
+    /// Bytes of its elements, without padding.
     pub fn bytes(&self) -> usize {
         self.elements() * self.dtype.bytes()
     }

@@ -3,19 +3,20 @@
 //! 1. No value depends on itself.
 //! 2. The operand positions of a node are 0, 1, 2, ... without a gap or a repetition; inputs and
 //!    constants have none.
-//! 3. The shape of a node and the type of its elements are those that [`infer`] gives for its
-//!    operator and operands.
-//! 4. Every value keeps the limits of [`check_type`]: elements that a graph computes with, rank,
-//!    extents of at least 1, number of elements.
+//! 3. The shape and the element type of a node are those that [`infer`] gives for its operator and
+//!    operands.
+//! 4. Every value keeps the limits of [`check_type`]: element type, rank, extents of at least 1,
+//!    number of elements.
 //! 5. Only values of rank 2 and 4 have a blocked layout.
 //! 6. The layout of a reorder's result is the one that the reorder names.
-//! 7. Inputs and constants are planar: their elements come from outside, where nobody knows blocks.
+//! 7. Inputs and constants are planar: their elements come from outside, where there are no blocked
+//!    layouts.
 //! 8. Every constant has data, and its type is that of its data.
 //! 9. The list of inputs and the input operators of the graph are the same, each once.
 //! 10. There is at least one output, and every output is a node of the graph.
 //!
-//! A pass may rely on all of them, and leaves all of them behind. A graph that keeps them can be
-//! evaluated and compiled without a further check.
+//! A pass may rely on all of them and must preserve all of them. A graph that satisfies them can be
+//! evaluated and compiled without further checks.
 
 use std::fmt;
 
@@ -29,7 +30,7 @@ use crate::ty::{Layout, TensorType};
 pub struct VerifyError {
     /// The number of the invariant in the documentation of this module.
     pub invariant: u8,
-    /// Where it is broken: `%12 conv "layer1.0.conv1"`, or a word for the graph as a whole.
+    /// Where it is broken: `%12 conv "layer1.0.conv1"`, or `graph` for the graph as a whole.
     pub location: String,
     /// How it is broken.
     pub message: String,
@@ -43,7 +44,7 @@ impl fmt::Display for VerifyError {
 
 impl std::error::Error for VerifyError {}
 
-/// Every broken invariant of a graph, at least one. Prints one a line.
+/// Every broken invariant of a graph, at least one. Prints one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyErrors(pub Vec<VerifyError>);
 
@@ -59,8 +60,8 @@ impl std::error::Error for VerifyErrors {}
 /// Checks every invariant of the graph.
 ///
 /// # Errors
-/// All that are broken, each with its number and its place; invariants of the whole graph first,
-/// then node by node.
+/// If any is broken: all broken invariants, each with its number and location, those of the whole
+/// graph first, then node by node.
 pub fn verify(graph: &Graph) -> Result<(), VerifyErrors> {
     let mut check = Check { graph, errors: Vec::new() };
     check.acyclic();
@@ -107,7 +108,7 @@ impl Check<'_> {
                     format!("{id} is not a node of the graph"),
                 );
             } else if self.graph.node(id).op != Op::Input {
-                self.report_at(9, id, "is listed as an input and is none");
+                self.report_at(9, id, "is listed as an input but is not one");
             } else if listed[..position].contains(&id) {
                 self.report_at(9, id, "is listed as an input twice");
             }
@@ -135,10 +136,10 @@ impl Check<'_> {
         let count = self.graph.operands(id).len();
         if !self.graph.node(id).op.is_computed() {
             if count > 0 {
-                self.report_at(2, id, format!("has {count} operands and takes none"));
+                self.report_at(2, id, format!("has {count} operands but takes none"));
             }
         } else if let Some(gap) = (0..count).find(|&i| self.graph.operand(id, i).is_none()) {
-            self.report_at(2, id, format!("has {count} operands and none at position {gap}"));
+            self.report_at(2, id, format!("has {count} operands but none at position {gap}"));
         }
     }
 
@@ -153,7 +154,7 @@ impl Check<'_> {
             Ok(ty) if ty.shape == node.ty.shape && ty.dtype == node.ty.dtype => {}
             Ok(ty) => {
                 let made = ty.to_planar();
-                self.report_at(3, id, format!("is {}, its operands make it {made}", node.ty));
+                self.report_at(3, id, format!("is {}, but its operands make it {made}", node.ty));
             }
             Err(error) => self.report_at(3, id, error.to_string()),
         }
@@ -173,7 +174,11 @@ impl Check<'_> {
         }
         match node.op {
             Op::Reorder(named) if named != layout => {
-                self.report_at(6, id, format!("names the layout {named}, its type is {}", node.ty));
+                self.report_at(
+                    6,
+                    id,
+                    format!("names the layout {named}, but its type is {}", node.ty),
+                );
             }
             Op::Input | Op::Constant(_) if layout != Layout::Planar => {
                 self.report_at(7, id, format!("is {}, not planar", node.ty));
@@ -190,7 +195,7 @@ impl Check<'_> {
         match self.graph.constant_of(id) {
             None => self.report_at(8, id, "has no data"),
             Some(tensor) if tensor.ty() != node.ty.to_planar() => {
-                self.report_at(8, id, format!("is {}, its data {}", node.ty, tensor.ty()));
+                self.report_at(8, id, format!("is {}, but its data is {}", node.ty, tensor.ty()));
             }
             Some(_) => {}
         }

@@ -1,9 +1,9 @@
-//! The first patch of a pass with which the outputs of the compiled network differ, and whether the
-//! patch or the code for its result is wrong.
+//! Finds the first patch of a pass with which the outputs of the compiled network differ, and
+//! whether the patch or the code for its result is wrong.
 //!
-//! The driver applies no more than N patches of optional passes; required passes run on, so every N
-//! gives a network that can be compiled. Between an N whose outputs are right and one whose outputs
-//! are not, halves are tried until both are neighbours.
+//! The driver applies no more than N patches of optional passes; required passes always run, so
+//! every N gives a network that can be compiled. A binary search between an N whose outputs are
+//! right and one whose outputs are not ends when the two are adjacent.
 
 use resnetc_ir::Graph;
 use serde::Serialize;
@@ -16,25 +16,25 @@ use super::{Check, CheckError, Difference};
 use crate::error::Error;
 use crate::passes::{Need, NodeRef, Remarks};
 
-/// Where the outputs begin to differ.
+/// Where the outputs start to differ.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bisection {
-    /// The most that an output may be off, as a part of its greatest value.
+    /// The largest error that an output may have, relative to its largest value.
     pub tolerance: f64,
-    /// How many patches of optional passes there are.
+    /// The number of patches of optional passes.
     pub patches: usize,
     /// The numbers of patches that were tried, in order.
     pub tried: Vec<Trial>,
-    /// What came out.
+    /// The result of the search.
     pub outcome: Outcome,
 }
 
 /// One network that was compiled and run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Trial {
-    /// How many patches of optional passes were applied.
+    /// The number of patches of optional passes that were applied.
     pub patches: usize,
-    /// How far the output is off that is off most.
+    /// The error of the output with the largest one.
     pub compiled: Difference,
 }
 
@@ -42,20 +42,20 @@ pub struct Trial {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Outcome {
-    /// With all patches no output is off by more than the tolerance.
+    /// With all patches the error of no output exceeds the tolerance.
     Agrees,
-    /// The outputs are off with no optional patch, too.
+    /// The outputs are wrong even without any optional patch.
     Always {
-        /// How far the interpreter is off on the graph behind the required passes: above the
-        /// tolerance, a required pass changed what the network means; else the code is wrong.
+        /// The interpreter's error on the graph after the required passes: above the tolerance, a
+        /// required pass changed the meaning of the network; otherwise the code is wrong.
         meaning: Difference,
-        /// Which of the two it is.
+        /// Which of the two is wrong.
         cause: Cause,
     },
-    /// The outputs are off from this patch on.
+    /// The outputs are wrong from this patch on.
     Patch(Box<GuiltyPatch>),
-    /// The outputs are off by more than a tolerance that no f32 can hold
-    /// ([`FINEST`](super::FINEST)): nothing is to blame.
+    /// The errors exceed a tolerance finer than f32 can represent ([`FINEST`](super::FINEST)):
+    /// nothing is to blame.
     TooFine,
 }
 
@@ -63,47 +63,47 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The passes changed what the network means.
+    /// The passes changed the meaning of the network.
     Pass,
-    /// The passes are right, and the code compiled for the graph that they leave is not.
+    /// The passes are right, but the code compiled for the resulting graph is not.
     Kernel,
 }
 
-/// The patch with which the outputs begin to differ.
+/// The patch with which the outputs start to differ.
 #[derive(Clone, Debug, Serialize)]
 pub struct GuiltyPatch {
     /// Its number among the patches of optional passes, from 1.
     pub number: usize,
     /// The pass that proposed it.
     pub pass: &'static str,
-    /// What it did, in the pass's words.
+    /// What it did, as the pass describes it.
     pub label: String,
-    /// The operators that nothing used any more behind it, operands first.
+    /// The operators that were unused after it, operands first.
     pub before: Vec<NodeRef>,
     /// The operators that it added, in order.
     pub after: Vec<NodeRef>,
-    /// How far the compiled network is off with this patch.
+    /// The error of the compiled network with this patch.
     pub compiled: Difference,
-    /// How far it is off with the patches before it.
+    /// Its error with only the patches before it.
     pub compiled_without: Difference,
-    /// How far the interpreter is off on the graph with this patch: above the tolerance, the patch
-    /// is wrong.
+    /// The interpreter's error on the graph with this patch: above the tolerance, the patch is
+    /// wrong.
     pub meaning: Difference,
-    /// Whether the patch is wrong, or the code for what it made.
+    /// Whether the patch is wrong, or the code for its result.
     pub cause: Cause,
 }
 
 impl Check<'_> {
-    /// Finds the first patch of an optional pass with which the outputs of the compiled network are
-    /// off by more than the tolerance. `progress` is told how much of the interpreter's work is
-    /// done, and of how much.
+    /// Finds the first patch of an optional pass with which errors of the compiled network's
+    /// outputs exceed the tolerance. `progress` receives the amount of the interpreter's work that
+    /// is done, and the total.
     ///
     /// # Errors
     /// If the network cannot be compiled or interpreted.
     pub fn bisect(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Bisection, CheckError> {
         let (all, remarks) = self.schedule(usize::MAX)?;
         let before = if self.reference.borrow().is_some() { 0 } else { cost(self.network.graph()) };
-        // One graph is interpreted at the end, and it is about as large as this one.
+        // One more graph is interpreted at the end, of about the same size.
         let mut work = Work::new(before + cost(&all), progress);
         let mut trials = Trials { check: self, tried: Vec::new() };
         let patches = remarks.optional();
@@ -115,7 +115,7 @@ impl Check<'_> {
         self.subject.schedule(self.network.graph(), self.network.options(), Some(patches))
     }
 
-    /// Interprets a scheduled graph, with what the compiled code chooses at its jumps.
+    /// Interprets a scheduled graph, with the compiled code's choices at its jumps.
     fn at_jumps(
         &self,
         scheduled: &Graph,
@@ -126,7 +126,7 @@ impl Check<'_> {
         self.interpret(scheduled, &remarks.origins, &exposed, &mut |_, _, _| Ok(()), work)
     }
 
-    /// How far the interpreter is off on the graph with a number of patches.
+    /// The interpreter's error on the graph with this number of patches.
     fn meaning(
         &self,
         patches: usize,
@@ -172,7 +172,7 @@ impl Trials<'_, '_> {
         }
         let (_, remarks) = self.check.schedule(bad.patches)?;
         let last = remarks.applied.into_iter().rfind(|a| a.need == Need::Optional);
-        // There are as many patches as were counted.
+        // The driver applies as many patches as it counted.
         let Some(patch) = last else { return Ok(Outcome::Agrees) };
         let (meaning, cause) = self.check.meaning(bad.patches, work)?;
         Ok(Outcome::Patch(Box::new(GuiltyPatch {
@@ -206,7 +206,7 @@ impl Trials<'_, '_> {
     }
 }
 
-/// The difference of the output that is off most, for its size.
+/// The difference of the output with the largest relative error.
 fn worst(outputs: &[Compared]) -> Difference {
     let differences = outputs.iter().map(|c| c.difference);
     differences.max_by(|a, b| a.relative().total_cmp(&b.relative())).unwrap_or_default()

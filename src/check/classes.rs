@@ -2,23 +2,23 @@
 
 use serde::Serialize;
 
-/// Columns from which on a matrix is taken for the scores of classes.
+/// A matrix with at least this many columns counts as class scores.
 const FEWEST: usize = 5;
 
-/// How often the classes with the greatest scores are the same. A row is one image. Of equal scores
-/// the first one counts as greater.
+/// How often the classes with the highest scores are the same. A row is one image. Of equal scores
+/// the first one counts as higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Classes {
     /// How many rows there are.
     pub rows: usize,
-    /// Rows whose greatest score is of the same class.
+    /// Rows whose highest score is for the same class.
     pub top1: usize,
-    /// Rows whose five greatest scores are of the same classes, in any order.
+    /// Rows whose five highest scores are for the same classes, in any order.
     pub top5: usize,
 }
 
 impl Classes {
-    /// Compares what looks like scores: a matrix of at least five columns.
+    /// Compares values that look like scores: matrices with at least five columns.
     pub fn of(shape: &[usize], found: &[f32], expected: &[f64]) -> Option<Self> {
         let &[rows, columns] = shape else { return None };
         if columns < FEWEST {
@@ -40,7 +40,7 @@ impl Classes {
     }
 }
 
-/// The columns, the one with the greatest score first.
+/// The columns, the one with the highest score first.
 fn ranked(scores: &[f64]) -> Vec<usize> {
     let mut columns: Vec<usize> = (0..scores.len()).collect();
     columns.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -56,7 +56,7 @@ mod tests {
         let expected = [[9.0, 8.0, 7.0, 6.0, 5.0, 4.0]; 3].concat();
         let found = [
             [9.0, 8.0, 7.0, 6.0, 5.0, 4.0],
-            // The order of the best five changes, not which they are.
+            // The order of the best five changes, but not the set.
             [8.0, 9.0, 5.0, 6.0, 7.0, 4.0],
             // The fifth falls behind the sixth.
             [9.0, 8.0, 7.0, 6.0, 3.0, 4.0],

@@ -1,4 +1,4 @@
-//! A value that the compiled code and the interpreter have, beside each other.
+//! A value as computed by the compiled code and by the interpreter.
 
 use resnetc_ir::{Graph, NodeId};
 use serde::Serialize;
@@ -14,10 +14,10 @@ pub struct Compared {
     pub op: &'static str,
     /// The value's shape.
     pub shape: Vec<usize>,
-    /// How far it is from what the interpreter says.
+    /// How far it is from the interpreter's value.
     #[serde(flatten)]
     pub difference: Difference,
-    /// Whether the same classes come first, if it is an output that looks like scores.
+    /// Whether the same classes rank first, if it is an output that looks like scores.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
 }

@@ -4,17 +4,17 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// How far computed values are from the expected ones, which are known in f64.
 ///
-/// NaN differs from NaN by 0 and from all else by infinity. Serializes with
+/// NaN differs from NaN by 0 and from everything else by infinity. Serializes with
 /// [`relative`](Self::relative) and [`ulp`](Self::ulp); JSON has no infinity and shows it as
 /// `null`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Difference {
-    /// The greatest difference of two elements.
+    /// The largest difference of two elements.
     pub max_abs: f64,
-    /// The greatest difference of two elements, both rounded to f32: 0 for a result that is as good
-    /// as an f32 can be.
+    /// The largest difference of two elements, both rounded to f32: 0 for a result that is as exact
+    /// as f32 allows.
     pub max_abs_rounded: f64,
-    /// The greatest finite magnitude expected.
+    /// The largest finite magnitude expected.
     pub largest: f64,
 }
 
@@ -24,7 +24,7 @@ impl Difference {
         Difference::between(found.iter().map(|&x| f64::from(x)), expected)
     }
 
-    /// Compares element by element values that are both known in f64.
+    /// Compares values that are both known in f64, element by element.
     pub fn between(
         found: impl IntoIterator<Item = f64>,
         expected: impl IntoIterator<Item = f64>,
@@ -45,16 +45,16 @@ impl Difference {
         }
     }
 
-    /// The greatest difference as a part of the greatest magnitude.
+    /// The largest difference relative to the largest magnitude.
     pub fn relative(&self) -> f64 {
         if self.max_abs == 0.0 { 0.0 } else { self.max_abs / self.largest }
     }
 
-    /// The greatest difference from the expected values rounded to f32, in units in the last place
-    /// of the greatest magnitude expected: the distance of that f32 from its neighbour.
+    /// The largest difference from the expected values rounded to f32, in units in the last place
+    /// of the largest magnitude expected: the distance of that f32 from its neighbour.
     ///
-    /// One unit for the whole value, not one for each element: a sum errs by the size of what is
-    /// added, and that is not small where the sum happens to be.
+    /// One unit for the whole value, not one for each element: the error of a sum scales with its
+    /// terms, which need not be small where the sum happens to be.
     pub fn ulp(&self) -> f64 {
         if self.max_abs_rounded == 0.0 { 0.0 } else { self.max_abs_rounded / unit(self.largest) }
     }
@@ -121,9 +121,9 @@ mod tests {
         let next = |x: f32| x.next_up();
         assert_eq!(Difference::of(&[next(1.0)], [1.0]).ulp(), 1.0);
         assert_eq!(Difference::of(&[next(next(5.0)), 0.0], [5.0, 0.0]).ulp(), 2.0);
-        // The neighbours of a small element are closer than those of the greatest.
+        // The neighbours of a small element are closer than those of the largest.
         assert_eq!(Difference::of(&[next(1.0), 1024.0], [1.0, 1024.0]).ulp(), 1.0 / 1024.0);
-        // An f32 cannot be nearer to a third than this one, and both measures of it say so.
+        // No f32 is nearer to a third than this one, and both measures say so.
         let third = Difference::of(&[1.0 / 3.0], [1.0 / 3.0]);
         assert!(third.ulp() == 0.0 && third.max_abs > 0.0 && third.relative() < 6e-8);
         assert_eq!(Difference::of(&[f32::from_bits(3)], [0.0]).ulp(), 3.0);

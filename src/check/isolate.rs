@@ -1,4 +1,4 @@
-//! One operator as a network of its own, in two forms that mean the same.
+//! One operator as a separate network, in two equivalent forms.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use resnetc_ir::{Graph, GraphError, Layout, NodeId, Op, Patch};
 
 use super::CheckError;
 
-/// What the result is called.
+/// The name of the result.
 const OUTPUT: &str = "output";
 
-/// An operator of a graph, alone: computed operands are inputs, constants stay constants.
+/// An operator of a graph by itself: computed operands become inputs, constants stay constants.
 struct Alone {
     graph: Graph,
     operands: Vec<NodeId>,
 }
 
 impl Alone {
-    /// A graph of the operands. Computed ones pass through `form` on their way.
+    /// A graph with the operands. Computed ones pass through `form`.
     fn new(
         from: &Graph,
         node: NodeId,
@@ -44,7 +44,7 @@ impl Alone {
     }
 }
 
-/// The computed operands of a node, each once: what its network takes as inputs, in this order.
+/// The computed operands of a node, each once: the inputs of its network, in this order.
 pub(super) fn inputs_of(graph: &Graph, node: NodeId) -> Vec<NodeId> {
     let mut inputs = Vec::new();
     for operand in graph.operands(node) {
@@ -55,13 +55,13 @@ pub(super) fn inputs_of(graph: &Graph, node: NodeId) -> Vec<NodeId> {
     inputs
 }
 
-/// A node of a scheduled graph as it stands there, every operand and the result in the same layout,
-/// so that the same kernel computes it.
+/// A node of a scheduled graph as it is, with every operand and the result in the same layout, so
+/// that the same kernel computes it.
 pub(super) fn scheduled(from: &Graph, node: NodeId) -> Result<Graph, CheckError> {
     let Alone { mut graph, operands } = Alone::new(from, node, |graph, operand, input| {
         let found = from.node(operand);
         match (found.ty.layout, &found.op) {
-            // A planar copy has room for a border, which an input has not.
+            // A planar copy can have a border, unlike an input.
             (layout @ Layout::Blocked, _) | (layout, Op::Reorder(_)) => {
                 graph.add("", Op::Reorder(layout), &[input])
             }
@@ -78,7 +78,7 @@ pub(super) fn scheduled(from: &Graph, node: NodeId) -> Result<Graph, CheckError>
     Ok(graph)
 }
 
-/// A value as an output can be: planar, and without the border that a planar copy may have.
+/// A value in the form of an output: planar, and without the border that a planar copy may have.
 pub(super) fn planar(graph: &mut Graph, value: NodeId) -> Result<NodeId, GraphError> {
     let found = graph.node(value);
     match (found.ty.layout, &found.op) {
@@ -89,8 +89,8 @@ pub(super) fn planar(graph: &mut Graph, value: NodeId) -> Result<NodeId, GraphEr
     }
 }
 
-/// A node as a description would have it: without layouts, and a fused operator as those that it
-/// was fused from. The passes make the same operator of them again.
+/// A node as a description would have it: without layouts, and with a fused operator split into
+/// those from which it was fused. The passes fuse them into the same operator again.
 pub(super) fn described(from: &Graph, node: NodeId) -> Result<Graph, GraphError> {
     let Alone { mut graph, operands } = Alone::new(from, node, |_, _, input| Ok(input))?;
     let found = from.node(node);
@@ -132,7 +132,7 @@ fn describe_conv(
     activate(graph, name, conv.activation, result)
 }
 
-/// A residual as a value of the shape of what it is added to.
+/// A residual as a value with the shape of the value to which it is added.
 fn describe_residual(
     graph: &mut Graph,
     name: &str,
@@ -193,7 +193,7 @@ mod tests {
         graph
     }
 
-    /// The operators that are computed, but for reorders.
+    /// The operators that are computed, except reorders.
     fn operators(graph: &Graph) -> Vec<NodeId> {
         let is_one = |n: &NodeId| {
             let op = &graph.node(*n).op;

@@ -1,12 +1,12 @@
-//! Functions that jump, as roundings do: where a value lies on a jump, either side is right.
+//! Functions that jump, such as rounding: where a value is at a jump, either side is right.
 //!
-//! A quantized network rounds behind almost every layer. Where what is rounded lies in the middle
-//! between two integers, as means and sums of integers often do, the last bit of an f32 decides,
-//! and from there on two networks that are both right differ by a step and by what becomes of it.
-//! No tolerance can tell that from a fault. So the interpreter does not decide there: it takes the
-//! side that the compiled code took, if that is the function's value for something within the
-//! tolerance of what it has itself ([`super::sides`]), and goes on from there. All that comes
-//! behind has the tolerance that it always has.
+//! A quantized network rounds after almost every layer. Where the rounded value is midway between
+//! two integers, as means and sums of integers often are, the last bit of an f32 decides, and from
+//! there on two networks that are both right differ by a step and its consequences. No tolerance
+//! can distinguish that from a bug. So the interpreter does not decide there: it takes the side
+//! that the compiled code took, if that is the function's value for some operand within the
+//! tolerance of its own ([`super::sides`]), and continues from there. All later values are compared
+//! with the usual tolerance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use super::{Check, CheckError, isolate, values};
 use crate::passes::Origins;
 use crate::runtime::model::{Context, Model};
 
-/// What the interpreter chose at the jumps of a graph behind the passes, by the node of the graph
-/// before them.
+/// The interpreter's choices at the jumps of a graph after the passes, by node of the graph before
+/// them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Choices(BTreeMap<NodeId, Arc<Value>>);
 
 impl Choices {
-    /// Notes the value of a jump of a scheduled graph for those of the described one that it stands
-    /// for.
+    /// Records the value of a jump of a scheduled graph for the jumps of the described graph that
+    /// it replaces.
     fn note(&mut self, described: &Graph, origins: &Origins, node: NodeId, value: &Value) {
         let value = Arc::new(value.clone());
         for origin in origins.of(node).filter(|&o| described.contains(o)) {
@@ -47,24 +47,24 @@ pub(super) struct Exposed {
 }
 
 impl Exposed {
-    /// What was computed for a node, if that is an output.
+    /// The computed value of a node, if it is an output.
     pub(super) fn value(&self, node: NodeId) -> Result<Option<&[f32]>, CheckError> {
         let output = self.position.get(&node).map(|&output| self.context.output(output));
         Ok(output.transpose()?)
     }
 }
 
-/// What the interpreter makes of a scheduled graph where it follows the compiled code at jumps.
+/// The interpreter's results for a scheduled graph, following the compiled code at jumps.
 pub(super) struct Interpreted {
     pub(super) outputs: Vec<Value>,
     pub(super) choices: Choices,
 }
 
-/// Sees a node, the values of its operands, and its own.
+/// Called with a node, the values of its operands, and its own value.
 pub(super) type Look<'a> = dyn FnMut(NodeId, &[&Value], &Value) -> Result<(), CheckError> + 'a;
 
 impl Check<'_> {
-    /// Compiles and runs a scheduled graph with all computed values as outputs that are `wanted`.
+    /// Compiles and runs a scheduled graph with all `wanted` computed values as outputs.
     pub(super) fn expose(
         &self,
         scheduled: &Graph,
@@ -76,7 +76,7 @@ impl Check<'_> {
         Ok(Exposed { model, context, position })
     }
 
-    /// Interprets a scheduled graph. `look` sees every value behind what became of it at a jump.
+    /// Interprets a scheduled graph. `look` sees every value after the choice at a jump was made.
     pub(super) fn interpret(
         &self,
         scheduled: &Graph,
@@ -107,7 +107,7 @@ impl Check<'_> {
         Ok(Interpreted { outputs, choices })
     }
 
-    /// Interprets the graph before any pass, with these choices where they are right.
+    /// Interprets the graph before any pass, with these choices where they are valid.
     pub(super) fn interpret_described(
         &self,
         choices: &Choices,
@@ -129,7 +129,7 @@ impl Check<'_> {
     }
 }
 
-/// The graph with computed values as outputs, and which output each is.
+/// The graph with computed values as outputs, and the output index of each.
 fn expose(
     graph: &Graph,
     wanted: impl Fn(&Op) -> bool,

@@ -1,8 +1,8 @@
-//! The compiled network against the interpreter, layer by layer and as a whole.
+//! Compares the compiled network with the interpreter, layer by layer and as a whole.
 //!
 //! Every value of the scheduled graph becomes an output, that graph is compiled and run, and each
-//! value is compared with what the interpreter computes in f64. As outputs keep their place,
-//! nothing is computed in place there; so the network as it stands is compiled and compared too,
+//! value is compared with what the interpreter computes in f64. Since outputs keep their places,
+//! nothing is computed in place there; so the unmodified network is also compiled and compared,
 //! with the interpreter on the graph before any pass.
 
 use resnetc_ir::Graph;
@@ -17,47 +17,47 @@ use super::{Check, CheckError, Difference};
 use crate::isa::Isa;
 use crate::passes::Remarks;
 
-/// What a difference is due to.
+/// The cause of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// A layer computes something else than the interpreter from the same operands: its kernel is
-    /// wrong, or rounds more than the tolerance allows.
+    /// A layer's result differs from the interpreter's for the same operands: its kernel is wrong,
+    /// or rounds more than the tolerance allows.
     Layer,
-    /// The interpreter computes something else from the graph behind the passes than from the one
+    /// The interpreter's results for the graph after the passes differ from those for the graph
     /// before them.
     Passes,
-    /// Values are off, and each layer is right alone: rounding adds up, that of constants which
-    /// passes make included, or a layer leaves something wrong where only the next one looks,
-    /// beside its result.
+    /// Values are wrong, but each layer is right by itself: rounding errors accumulate, including
+    /// those of constants that passes create, or a layer leaves wrong data beside its result where
+    /// only the next layer reads it.
     Carried,
-    /// Every layer is right, but the network as it stands is not: a value is overwritten before it
-    /// is read.
+    /// Every layer is right, but the unmodified network is not: a value is overwritten before it is
+    /// read.
     Places,
-    /// Values are off by more than a tolerance that no f32 can hold ([`FINEST`](super::FINEST)):
-    /// nothing is to blame.
+    /// Errors exceed a tolerance finer than f32 can represent ([`FINEST`](super::FINEST)): nothing
+    /// is to blame.
     Tolerance,
 }
 
 /// What a check found.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckReport {
-    /// What was compiled for.
+    /// The instruction set for which the network was compiled.
     #[serde(serialize_with = "isa_name")]
     pub isa: Isa,
-    /// The most that a value may be off, as a part of the greatest value of its layer.
+    /// The largest error that a value may have, relative to the largest value of its layer.
     pub tolerance: f64,
-    /// What differences are due to; empty if there are none above the tolerance.
+    /// The causes of differences; empty if none exceeds the tolerance.
     pub findings: Vec<Finding>,
-    /// The first layer that is off when it runs alone.
+    /// The first layer that is wrong when it runs alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guilty: Option<Box<Suspect>>,
     /// The values of the scheduled graph, in the interpreter's order.
     pub layers: Vec<Compared>,
-    /// The outputs of the network as it stands, compared with the graph before any pass.
+    /// The outputs of the unmodified network, compared with the graph before any pass.
     pub outputs: Vec<Compared>,
-    /// What the passes changed: the outputs of the graph behind them, compared with the graph
-    /// before any, both by the interpreter.
+    /// What the passes changed: the outputs of the graph after them compared with those of the
+    /// graph before any pass, both from the interpreter.
     pub passes: Vec<Compared>,
 }
 
@@ -66,12 +66,12 @@ fn isa_name<S: Serializer>(isa: &Isa, serializer: S) -> Result<S::Ok, S::Error> 
 }
 
 impl CheckReport {
-    /// Whether nothing is off by more than the tolerance.
+    /// Whether no error exceeds the tolerance.
     pub fn passed(&self) -> bool {
         self.findings.is_empty()
     }
 
-    /// The first value that is off by more than the tolerance; a layer if there is one, else an
+    /// The first value whose error exceeds the tolerance; a layer if there is one, otherwise an
     /// output.
     pub fn first_above(&self) -> Option<&Compared> {
         let above = |c: &&Compared| c.difference.is_above(self.tolerance);
@@ -81,8 +81,8 @@ impl CheckReport {
 
 impl Check<'_> {
     /// Compiles the network, runs it and compares every value with the interpreter. The first layer
-    /// that is off when it runs alone is the guilty one. `progress` is told how much of the
-    /// interpreter's work is done, and of how much.
+    /// that is wrong when it runs alone is the guilty one. `progress` receives the amount of the
+    /// interpreter's work that is done, and the total.
     ///
     /// # Errors
     /// If the network cannot be compiled or interpreted.
@@ -147,7 +147,7 @@ impl Check<'_> {
     ) -> Result<Layers, CheckError> {
         let exposed = self.expose(scheduled, |_| true)?;
         let mut compared = Vec::new();
-        // What the first layer that is off shows when it runs alone.
+        // The first layer that is wrong when it runs alone.
         let mut guilty = None;
         let mut look = |node, operands: &[&Value], value: &Value| {
             let Some(found) = exposed.value(node)? else { return Ok(()) };
@@ -163,7 +163,7 @@ impl Check<'_> {
     }
 }
 
-/// What the layers' comparison gives.
+/// The result of comparing the layers.
 struct Layers {
     isa: Isa,
     compared: Vec<Compared>,

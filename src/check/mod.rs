@@ -1,14 +1,14 @@
-//! The compiled network against the interpreter, and who is to blame where they differ.
+//! Compares the compiled network with the interpreter, and finds the cause where they differ.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`layers`] | every layer compared, and the outputs; what a difference is due to |
-//! | `outputs` | the network as it stands, and what the passes changed |
+//! | [`layers`] | compares every layer, and the outputs; the causes of differences |
+//! | `outputs` | the unmodified network, and what the passes changed |
 //! | [`suspect`] | a layer run alone on the interpreter's operands |
-//! | `jumps` | values on the middle between two integers, where either is right |
-//! | `isolate` | one operator as a network of its own |
+//! | `jumps` | values midway between two integers, where either is right |
+//! | `isolate` | one operator as a separate network |
 //! | [`bisect`] | the first patch of a pass with which the outputs differ |
-//! | [`difference`], [`classes`] | how far values are apart; whether they name the same classes |
+//! | [`difference`], [`classes`] | how far values are apart; whether they rank the same classes first |
 //! | [`subject`] | what is checked: passes and compiler, this library's own by default |
 //!
 //! ```no_run
@@ -59,14 +59,14 @@ pub use subject::Subject;
 pub use suspect::{Case, Suspect};
 pub use values::random_values;
 
-/// The most that a value may be off by default, as a part of the greatest value of its layer.
+/// The largest error that a value may have by default, relative to the largest value of its layer.
 pub const TOLERANCE: f64 = 1e-4;
 
-/// The finest tolerance that an f32 can hold: half of the distance between two neighbours, as a
-/// part of the lesser one.
+/// The finest tolerance that f32 can represent: half the distance between two neighbours, relative
+/// to the smaller one.
 pub const FINEST: f64 = f32::EPSILON as f64 / 2.0;
 
-/// A network and what it is checked on.
+/// A network and the inputs on which it is checked.
 #[derive(Clone, Debug)]
 pub struct Check<'a> {
     network: &'a Network,
@@ -75,15 +75,15 @@ pub struct Check<'a> {
     values: Vec<Value>,
     subject: Subject<'a>,
     tolerance: f64,
-    /// What the interpreter computed last from the graph before any pass.
+    /// The interpreter's last result for the graph before any pass.
     reference: RefCell<Option<Reference>>,
 }
 
 impl<'a> Check<'a> {
-    /// A check on one value for each input.
+    /// A check with one value for each input.
     ///
     /// # Errors
-    /// If the values are not what the network takes.
+    /// If the values do not match the network's inputs.
     pub fn new(network: &'a Network, inputs: &'a [Tensor]) -> Result<Self, CheckError> {
         values::check_inputs(network.graph(), inputs)?;
         Ok(Check {
@@ -102,20 +102,20 @@ impl<'a> Check<'a> {
         Check { subject, ..self }
     }
 
-    /// Whether the tolerance is one that no f32 can hold, so that what is off by more says nothing.
+    /// Whether the tolerance is finer than f32 can represent, so that exceeding it means nothing.
     fn is_too_fine(&self) -> bool {
         self.tolerance < FINEST
     }
 
-    /// The most that passes may change what a network means. The constants that they make are f32,
-    /// each off by half a unit, and there is no more than one behind another in each layer.
+    /// The largest error that passes may introduce. The constants that they create are rounded to
+    /// f32, each by half a unit, and each layer adds at most one to a chain of them.
     fn tolerance_of_passes(&self, scheduled: &Graph) -> f64 {
         let layers = scheduled.nodes().filter(|&n| scheduled.node(n).op.is_computed()).count();
         self.tolerance.max(FINEST * layers as f64)
     }
 
-    /// Sets the most that a value may be off, as a part of the greatest value of its layer. Below
-    /// [`FINEST`] a difference is nobody's fault, and nobody is blamed.
+    /// Sets the largest error that a value may have, relative to the largest value of its layer.
+    /// Below [`FINEST`] a difference is no sign of a bug, and nothing is blamed.
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         Check { tolerance, ..self }
@@ -126,20 +126,20 @@ impl<'a> Check<'a> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// It cannot be compiled or run.
+    /// The network cannot be compiled or run.
     #[error(transparent)]
     Compile(#[from] Error),
-    /// It cannot be interpreted.
+    /// The network cannot be interpreted.
     #[error("the interpreter cannot run the network")]
     Eval(#[from] EvalError),
-    /// A value cannot be made an output, or a layer a network; a bug.
+    /// A value cannot be made an output, or a layer cannot be made a network; a bug.
     #[error("a value cannot be made an output")]
     Expose(#[from] GraphError),
     /// A layer cannot be given its layout; a bug.
     #[error("a layer cannot be run alone")]
     Layout(#[from] PatchError),
-    /// The values given are not what the network takes.
-    #[error("input \"{name}\" is {wanted:?}, the values given are {given:?}")]
+    /// The values given do not match the network's inputs.
+    #[error("input \"{name}\" is {wanted:?}, but the values given are {given:?}")]
     Input {
         /// The input.
         name: String,
@@ -151,7 +151,7 @@ pub enum CheckError {
 }
 
 impl CheckError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match self {
             CheckError::Compile(e) => e.code(),

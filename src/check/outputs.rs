@@ -1,4 +1,5 @@
-//! The outputs of the network as it stands, against the interpreter on the graph before any pass.
+//! Compares the outputs of the unmodified network with the interpreter on the graph before any
+//! pass.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
 use crate::isa::Isa;
 
-/// What the interpreter computes from the graph before any pass, where it chooses so at jumps.
+/// The interpreter's results for the graph before any pass, with these choices at jumps.
 #[derive(Clone, Debug)]
 pub(super) struct Reference {
     choices: Choices,
@@ -19,7 +20,7 @@ pub(super) struct Reference {
 }
 
 impl Check<'_> {
-    /// What the interpreter computes from the graph before any pass. The last answer is kept.
+    /// The interpreter's results for the graph before any pass. The last result is kept.
     fn reference(
         &self,
         choices: &Choices,
@@ -55,7 +56,7 @@ impl Check<'_> {
         Ok((model.report().isa, compared.collect::<Result<_, CheckError>>()?))
     }
 
-    /// Compares outputs that the interpreter computed behind the passes with the reference.
+    /// Compares outputs that the interpreter computed after the passes with the reference.
     pub(super) fn compare_outputs(
         &self,
         found: &Interpreted,

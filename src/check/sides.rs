@@ -1,4 +1,5 @@
-//! Functions that jump, and which of their values are right where an operand may be a little off.
+//! Functions that jump, and which of their values are right where an operand may have a small
+//! error.
 
 use resnetc_ir::Op;
 use resnetc_ir::eval::{EvalError, Value, eval_node};
@@ -7,16 +8,17 @@ use resnetc_ir::op::{Binary, TopK, TopPart, Unary};
 /// An operator that jumps.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Jump {
-    /// A function that is even between its jumps, never falls, and leaves its own results alone.
+    /// A function that is constant between its jumps, never decreases, and maps its own results to
+    /// themselves.
     Steps(fn(f64) -> f64),
     /// A comparison, as a function of the difference of its operands. It is 0 or 1.
     Compare(Binary),
-    /// Where the first elements are: near ones may change places.
+    /// The positions of the first elements: nearly equal ones may swap.
     Rank(TopK),
 }
 
 impl Jump {
-    /// What jumps in an operator, if anything does.
+    /// The jump of an operator, if it has one.
     pub(super) fn of(op: &Op) -> Option<Self> {
         match op {
             Op::Unary(Unary::Round) => Some(Jump::Steps(f64::round_ties_even)),
@@ -29,7 +31,7 @@ impl Jump {
                 Some(Jump::Compare(*binary))
             }
             Op::TopK(top @ TopK { part: TopPart::Indices, .. }) => Some(Jump::Rank(*top)),
-            // A conversion to integers has no kernel yet whose sides could be followed.
+            // A conversion to integers has no kernel yet, so there are no sides to follow.
             Op::Convert { .. }
             | Op::Input
             | Op::Constant(_)
@@ -59,8 +61,8 @@ impl Jump {
         }
     }
 
-    /// Takes over what was `found` where the function has that value for operands within
-    /// `tolerance`, a part of the greatest element of each.
+    /// Adopts the values `found` where the function has them for operands within `tolerance`, which
+    /// is relative to the largest element of each operand.
     pub(super) fn follow(
         self,
         operands: &[&Value],
@@ -89,7 +91,7 @@ impl Jump {
     }
 }
 
-/// Takes over each element that `is_right` for what it is computed from.
+/// Adopts each element that `is_right` for the operand from which it is computed.
 fn each(from: &[f64], value: &mut Value, found: &[f64], is_right: impl Fn(f64, f64) -> bool) {
     for ((&x, v), &found) in from.iter().zip(&mut value.data).zip(found) {
         if is_right(x, found) {
@@ -102,8 +104,8 @@ fn is_step(steps: fn(f64) -> f64, x: f64, slack: f64, found: f64) -> bool {
     steps(found) == found && steps(x - slack) <= found && found <= steps(x + slack)
 }
 
-/// Whether a comparison may say what was `found` of operands that are so far apart, as far as is
-/// known.
+/// Whether a comparison may give what was `found` for operands that differ by `by`, give or take
+/// `slack`.
 fn says(binary: Binary, by: f64, slack: f64, found: f64) -> bool {
     let (low, high) = (by - slack, by + slack);
     let (yes, no) = match binary {
@@ -114,7 +116,7 @@ fn says(binary: Binary, by: f64, slack: f64, found: f64) -> bool {
     (found == 1.0 && yes) || (found == 0.0 && no)
 }
 
-/// Takes over the places of a line's first elements where each element that was found is as good as
+/// Adopts the positions of a line's first elements where each element that was found is as good as
 /// the one of its rank.
 fn rank(top: &TopK, x: &Value, slack: f64, value: &mut Value, found: &[f64]) {
     let extent = x.shape[top.axis];
@@ -148,7 +150,7 @@ mod tests {
         Value::new(vec![data.len()], data.to_vec())
     }
 
-    /// What an operator gives for these operands, where `found` is followed.
+    /// The result of an operator for these operands, following `found`.
     fn followed(op: &Op, operands: &[&Value], tolerance: f64, found: &[f64]) -> Vec<f64> {
         let mut value = eval_node(op, operands).expect("it fits");
         let jump = Jump::of(op).expect("it jumps");
@@ -162,8 +164,8 @@ mod tests {
         let round = |found: [f64; 6]| {
             followed(&Op::Unary(Unary::Round), &[&x], 0.002 / 2.5, &found)[..5].to_vec()
         };
-        // Both sides of a tie, and of what is near one; not of what is far, not what is not an
-        // integer, not two steps.
+        // Both sides of a tie, and near a tie; not far from one, not a value that is no integer,
+        // not two steps.
         assert_eq!(round([1.0, 0.0, 0.0, 1.0, 3.0, 0.0]), [1.0, 0.0, 0.0, 0.0, 3.0]);
         assert_eq!(round([0.5, 2.0, -1.0, 0.0, 4.0, 0.0]), [0.0, 0.0, 1.0, 0.0, 2.0]);
     }
@@ -213,7 +215,7 @@ mod tests {
         ] {
             assert_eq!(first(wrong), own, "{wrong:?}");
         }
-        // The same element twice is no order of the elements.
+        // The same element twice is not an order of the elements.
         let twice = vector(&[1.0, 1.0, 0.0]);
         let top = TopK { k: 2, ..top };
         assert_eq!(followed(&Op::TopK(top), &[&twice], 0.1, &[1.0, 1.0]), [0.0, 1.0]);
@@ -221,8 +223,7 @@ mod tests {
     }
 
     proptest! {
-        /// What an operator gives for operands that are off by less than the tolerance is followed,
-        /// whatever it is.
+        /// Any result of an operator for operands with errors below the tolerance is followed.
         #[test]
         fn what_is_right_for_near_operands_is_followed(
             data in prop::collection::vec(-4i32..4, 12), off in prop::collection::vec(-1.0f64..1.0, 12), axis in 0usize..3,

@@ -8,16 +8,16 @@ use crate::options::Options;
 use crate::passes::{self, PassOptions, PipelineStep, Remarks};
 use crate::runtime::model::Model;
 
-/// Compiles a graph that the passes are done with.
+/// Compiles a graph that has been through the passes.
 pub type Compile<'a> = dyn Fn(Graph, &Options) -> Result<Model, Error> + 'a;
 
-/// The two halves of a compiler that are checked: the passes, and what makes a model of the graph
-/// that they leave. Those of this library by default.
+/// The two halves of a compiler that are checked: the passes, and the function that compiles the
+/// resulting graph. This library's by default.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The passes, in the order in which they run.
     pub pipeline: &'a [PipelineStep],
-    /// What compiles the scheduled graph.
+    /// The function that compiles the scheduled graph.
     pub compile: &'a Compile<'a>,
 }
 
@@ -35,8 +35,8 @@ impl std::fmt::Debug for Subject<'_> {
 }
 
 impl Subject<'_> {
-    /// The graph behind the passes that the options ask for, of which no more than `patches`
-    /// optional patches are applied.
+    /// The graph after the passes that the options select, with at most `patches` patches of
+    /// optional passes applied.
     pub(super) fn schedule(
         &self,
         graph: &Graph,

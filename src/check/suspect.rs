@@ -1,5 +1,5 @@
-//! A layer that is off, run alone: on the interpreter's operands, so that no earlier layer's error
-//! is in the result.
+//! Runs a wrong layer alone: on the interpreter's operands, so that no earlier layer's error is in
+//! the result.
 
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::{Graph, NodeId, Tensor};
@@ -9,10 +9,10 @@ use super::compared::Compared;
 use super::{Check, CheckError, Difference, isolate, values};
 use crate::compiler::Compiler;
 
-/// A layer that computes something else than the interpreter from the same operands.
+/// A layer whose result differs from the interpreter's for the same operands.
 #[derive(Clone, Debug, Serialize)]
 pub struct Suspect {
-    /// The layer, and how far its result is off when it runs alone.
+    /// The layer, and its error when it runs alone.
     #[serde(flatten)]
     pub layer: Compared,
     /// The layer as a network.
@@ -20,30 +20,30 @@ pub struct Suspect {
     pub case: Case,
 }
 
-/// One layer as a network, with values that go in, and what comes out.
+/// One layer as a network, with its inputs and results.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The layer as a description would have it: without layouts, a fused operator as those that it
-    /// was fused from.
+    /// The layer as a description would have it: without layouts, and with a fused operator split
+    /// into those from which it was fused.
     pub graph: Graph,
     /// One value for each input of the graph.
     pub inputs: Vec<Tensor>,
-    /// What the interpreter computes, rounded to f32.
+    /// The interpreter's result, rounded to f32.
     pub expected: Tensor,
-    /// What the compiled layer computed.
+    /// The compiled layer's result.
     pub found: Tensor,
 }
 
 impl Check<'_> {
-    /// Runs a node of a scheduled graph alone on the values of its operands. Nothing if it computes
-    /// what it should.
+    /// Runs a node of a scheduled graph alone on the values of its operands. `None` if its result
+    /// is right.
     pub(super) fn suspect(
         &self,
         scheduled: &Graph,
         node: NodeId,
         operands: &[&Value],
     ) -> Result<Option<Suspect>, CheckError> {
-        // What the layer is given are f32 values, so the interpreter is given the same.
+        // The layer gets f32 values, so the interpreter gets the same ones.
         let rounded: Vec<Tensor> = operands.iter().filter_map(|v| v.to_tensor()).collect();
         let exact: Vec<Value> = rounded.iter().map(Value::from).collect();
         let n = scheduled.node(node);
@@ -75,7 +75,7 @@ impl Check<'_> {
         Ok(Some(Suspect { layer, case: Case { graph, inputs, expected, found } }))
     }
 
-    /// Whether the case, taken for a network, differs as well.
+    /// Whether the case also differs when it is compiled as a network.
     ///
     /// # Errors
     /// As [`Check::compare`].

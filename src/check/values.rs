@@ -1,4 +1,4 @@
-//! What goes into a network, and running it on that.
+//! Inputs of a network, and running it on them.
 
 use resnetc_ir::{DType, Graph, NodeId, Tensor};
 
@@ -6,8 +6,8 @@ use super::CheckError;
 use crate::error::RunError;
 use crate::runtime::model::{Context, Model};
 
-/// Random values for every input of a graph, the same for the same seed: evenly spread over -1..1,
-/// or over what 8 bits hold where the elements are integers.
+/// Random values for every input of a graph, the same for the same seed: uniform over -1..1, or
+/// over an 8-bit range where the elements are integers.
 pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
     let mut state = seed;
     let mut next = || {
@@ -16,7 +16,7 @@ pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
         let mut z = state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // 24 bits, as many as an f32 holds.
+        // 24 bits, the precision of an f32.
         ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     let values = |&id: &NodeId| {
@@ -27,11 +27,11 @@ pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
     graph.inputs().iter().filter_map(values).collect()
 }
 
-/// What values of an input are spread over.
+/// The range of the values of an input.
 enum Spread {
     /// -1..1
     Unit,
-    /// As many integers, from the first on.
+    /// A count of integers, from the first on.
     Integers(f32, f32),
 }
 
@@ -47,8 +47,8 @@ impl Spread {
         }
     }
 
-    /// A number in -1..1 at its place. The counts are powers of two, so nothing rounds but to an
-    /// integer.
+    /// Maps a number in -1..1 to the range. The counts are powers of two, so only the final step to
+    /// an integer rounds.
     fn place(&self, unit: f32) -> f32 {
         match *self {
             Spread::Unit => unit,
@@ -57,7 +57,7 @@ impl Spread {
     }
 }
 
-/// Whether there is a value of the right shape for every input.
+/// Checks that there is a value of the right shape for every input.
 pub(super) fn check_inputs(graph: &Graph, inputs: &[Tensor]) -> Result<(), CheckError> {
     for (i, &id) in graph.inputs().iter().enumerate() {
         let node = graph.node(id);

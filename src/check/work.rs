@@ -1,4 +1,4 @@
-//! How much of the interpreter's work is done.
+//! Tracks how much of the interpreter's work is done.
 
 use resnetc_ir::{Graph, NodeId};
 

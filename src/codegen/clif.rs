@@ -19,10 +19,10 @@ use super::vir::{
 };
 use crate::isa::IntegerDot;
 
-/// The lanes of the programs that this back end compiles.
+/// The lanes of programs that this back end compiles.
 const LANES: usize = 4;
 
-/// The most that programs for this back end may count on.
+/// The most that programs for this back end may rely on.
 const ENCODED: Target = Target {
     lanes: LANES,
     vectors: Target::MOST_VECTORS,
@@ -36,11 +36,11 @@ const ENCODED: Target = Target {
 const WHOLE: f32 = 8_388_608.0;
 const SIGN: u32 = 1 << 31;
 
-/// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text, and where the
-/// program's lines are.
+/// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text and the offsets of
+/// the program's lines.
 ///
 /// # Errors
-/// If the program has other than 4 lanes, counts on integers or tiles, or is malformed, or
+/// If the program does not have 4 lanes, relies on integers or tiles, or is malformed, or if
 /// Cranelift refuses.
 pub fn compile(
     cranelift: &Cranelift,
@@ -87,16 +87,16 @@ struct Writer<'a> {
     builder: FunctionBuilder<'a>,
     vectors: Vec<Variable>,
     pointers: Vec<Variable>,
-    /// The next line of the program, if code shall say which line it is of.
+    /// The next line of the program, if the code records its lines.
     line: Option<u32>,
 }
 
-/// The displacement of a place. Programs were checked to have near ones only.
+/// The displacement of a place. Programs were checked to have only near ones.
 fn offset(place: Mem) -> i32 {
     place.offset as i32
 }
 
-/// Accesses never trap by contract; they need not be aligned to a vector.
+/// By contract accesses never trap; they need not be aligned to a vector.
 fn access() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
@@ -109,7 +109,7 @@ impl Writer<'_> {
         }
     }
 
-    /// What follows is the code of the next line.
+    /// Attributes the code that follows to the program's next line.
     fn begin_line(&mut self) {
         if let Some(line) = &mut self.line {
             self.builder.set_srcloc(SourceLoc::new(*line));
@@ -117,7 +117,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A loop that is never entered has lines, too.
+    /// A loop that is never entered still has lines.
     fn skip_lines(&mut self, body: &[Inst]) {
         if let Some(line) = &mut self.line {
             *line += 1 + listing::count(body) as u32;
@@ -156,7 +156,7 @@ impl Writer<'_> {
                 let first = self.builder.ins().extractlane(value, 0);
                 self.builder.ins().store(access(), first, address, offset(dst));
             }
-            // Cranelift has no such instruction, and none is needed for the meaning.
+            // Cranelift has no such instruction, and the program's result does not need it.
             Inst::Prefetch { .. } => {}
             // Programs for targets without integers and tiles were checked to have none of these.
             Inst::ToInteger { .. }
@@ -193,7 +193,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The instructions from vectors to a vector.
+    /// The instructions that compute a vector from vectors.
     fn compute(&mut self, inst: &Inst) {
         let (dst, value) = match *inst {
             Inst::Copy { dst, src } => (dst, self.get(src)),
@@ -295,8 +295,7 @@ impl Writer<'_> {
         self.builder.ins().bitselect(condition, b, a)
     }
 
-    /// SSE2 has no such instruction: there, adding and subtracting the first number without a
-    /// fraction rounds.
+    /// SSE2 has no such instruction; there, adding and subtracting [`WHOLE`] rounds.
     fn round(&mut self, src: V) -> Value {
         let src = self.get(src);
         if self.cranelift.nearest() {

@@ -16,19 +16,18 @@ use super::error::CodegenError;
 use super::image::{Image, RegionInfo};
 use super::machine::{Compiled, Cranelift};
 
-/// What a region's function is.
+/// The type of a region's function.
 type RegionFn = extern "C" fn(bases: *const *mut u8, chunk: u64);
 
-/// Room that the linker may add to a function for each call it makes.
+/// Bytes that the linker may add to a function for each call it makes.
 const VENEER: usize = 24;
 
-/// The base addresses of a run. Only holds them: whether they may be used is asked where they are
-/// used.
+/// The base addresses of a run. Only holds them: their users must make sure that they are valid.
 #[derive(Clone, Debug)]
 pub struct Bases(Box<[*mut u8]>);
 
-// SAFETY: the pointers are only numbers here; whoever passes them to `CodeSpace::run_chunk` vouches
-// for the memory.
+// SAFETY: the pointers are only numbers here; the caller of `CodeSpace::run_chunk` vouches for the
+// memory.
 unsafe impl Send for Bases {}
 // SAFETY: as above; a shared reference only reads them.
 unsafe impl Sync for Bases {}
@@ -39,14 +38,15 @@ impl Bases {
         Bases(vec![ptr::null_mut(); count].into())
     }
 
-    /// Changes one; out of range is ignored, and found by [`CodeSpace::run_chunk`].
+    /// Sets one address. An index out of range is ignored; [`CodeSpace::run_chunk`] then does
+    /// nothing for regions that need it.
     pub fn set(&mut self, index: usize, address: *mut u8) {
         if let Some(place) = self.0.get_mut(index) {
             *place = address;
         }
     }
 
-    /// All of them.
+    /// All addresses.
     pub fn as_slice(&self) -> &[*mut u8] {
         &self.0
     }
@@ -66,7 +66,7 @@ pub struct Symbol<'a> {
 /// Executable code: written once, then executable and not writable, freed when dropped.
 pub struct CodeSpace {
     regions: Vec<(RegionFn, RegionInfo)>,
-    /// Where each function starts, kernels first: for tools that name addresses.
+    /// Where each function starts, kernels first: for tools that map addresses to names.
     starts: Vec<usize>,
     size: usize,
     link_time: Duration,
@@ -84,8 +84,8 @@ impl fmt::Debug for CodeSpace {
 }
 
 impl CodeSpace {
-    /// Puts the functions of `image` into memory, and makes the instruction set usable that they
-    /// need ([`Isa::enable`](crate::isa::Isa::enable)).
+    /// Puts the functions of `image` into memory, and makes the instruction set that they need
+    /// usable ([`Isa::enable`](crate::isa::Isa::enable)).
     ///
     /// # Errors
     /// If this CPU lacks the instructions, or the system refuses them or executable memory.
@@ -122,12 +122,12 @@ impl CodeSpace {
         self.size
     }
 
-    /// How long it took to put it into memory.
+    /// How long it took to put the code into memory.
     pub fn link_time(&self) -> Duration {
         self.link_time
     }
 
-    /// Where the functions of `image`, from which this was made, lie: address, bytes of code, name.
+    /// The functions of `image`, from which this was made: address, bytes of code, name.
     pub fn symbols<'a>(&'a self, image: &'a Image) -> impl Iterator<Item = Symbol<'a>> {
         let functions = image.functions().zip(&self.starts);
         functions.map(|(f, &start)| Symbol { start, bytes: f.code, name: &f.name })
@@ -138,7 +138,7 @@ impl CodeSpace {
         self.regions.len()
     }
 
-    /// What a region needs, if there is such a region.
+    /// What running a region needs, if there is such a region.
     pub fn region(&self, region: usize) -> Option<RegionInfo> {
         self.regions.get(region).map(|(_, info)| *info)
     }
@@ -149,8 +149,8 @@ impl CodeSpace {
     /// # Safety
     /// For every address that the kernels of this chunk read or write, as the
     /// [`Region`](super::region::Region) and its programs compute it from `bases`: it must be
-    /// inside one live allocation that may be so accessed, and nobody else may write what is read,
-    /// or access what is written, until this returns.
+    /// inside one live allocation that may be accessed that way, and until this returns nothing
+    /// else may write what is read, or access what is written.
     pub unsafe fn run_chunk(&self, region: usize, bases: &Bases, chunk: u64) {
         if let Some((function, info)) = self.regions.get(region)
             && chunk < info.chunks
@@ -165,7 +165,7 @@ fn capacity<'a>(functions: impl Iterator<Item = &'a Compiled>) -> usize {
     functions.map(|f| f.bytes.len() + VENEER * f.calls.len() + f.alignment as usize).sum()
 }
 
-/// A module that gives its memory back.
+/// A module that frees its memory when dropped.
 struct OwnedModule(Mutex<Option<JITModule>>);
 
 impl OwnedModule {
@@ -175,7 +175,7 @@ impl OwnedModule {
 
     fn get(&mut self) -> Result<&mut JITModule, CodegenError> {
         let module = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        module.as_mut().ok_or_else(|| CodegenError::Memory("it was given back".to_owned()))
+        module.as_mut().ok_or_else(|| CodegenError::Memory("it was already freed".to_owned()))
     }
 }
 
@@ -183,16 +183,16 @@ impl Drop for OwnedModule {
     fn drop(&mut self) {
         let module = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(module) = module {
-            // SAFETY: function pointers into the memory are only in the `CodeSpace` that owns this
-            // and is being dropped, and it hands none out: nobody is in the code, since whoever
-            // runs it borrows the owner.
+            // SAFETY: the only function pointers into the memory are in the `CodeSpace` that owns
+            // this and is being dropped, and it hands none out. Nothing is executing the code,
+            // because running it borrows the owner.
             unsafe { module.free_memory() };
         }
     }
 }
 
-/// Hands out one mapping piece by piece, so that all functions are in reach of each other's direct
-/// calls, and pages and cache sets are not wasted on one function each.
+/// Hands out one mapping piece by piece, so that all functions are within range of each other's
+/// direct calls, and no function wastes pages and cache sets by having its own.
 struct Contiguous {
     system: SystemMemoryProvider,
     capacity: usize,
@@ -200,7 +200,7 @@ struct Contiguous {
     used: usize,
 }
 
-// SAFETY: `start` points into memory that `system` owns, which is `Send` itself.
+// SAFETY: `start` points into memory that `system` owns, and `system` is `Send`.
 unsafe impl Send for Contiguous {}
 
 impl Contiguous {
@@ -231,7 +231,7 @@ impl JITMemoryProvider for Contiguous {
     }
 
     unsafe fn free_memory(&mut self) {
-        // SAFETY: our caller promises what `system` asks for.
+        // SAFETY: our caller promises what `system` requires.
         unsafe { self.system.free_memory() };
     }
 

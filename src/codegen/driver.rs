@@ -1,5 +1,5 @@
-//! Region -> Cranelift IR: `extern "C" fn(bases, chunk)` finds out which piece the chunk is of and
-//! which indices it has, and makes the piece's calls under their loops.
+//! Region -> Cranelift IR: `extern "C" fn(bases, chunk)` determines the chunk's piece and indices,
+//! and makes the piece's calls inside their loops.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
@@ -12,11 +12,11 @@ use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
 use super::region::{Address, Arg, Call, Extent, Item, Piece, Region, Word};
 
-/// Compiles `region`; `kernels` holds how many arguments each kernel takes.
+/// Compiles `region`; `kernels` holds the number of arguments of each kernel.
 ///
 /// # Errors
-/// If the region breaks its own rules, or calls a kernel that is not there or takes another number
-/// of arguments; if Cranelift refuses.
+/// If the region breaks its own rules, calls a kernel that does not exist or takes a different
+/// number of arguments, or if Cranelift refuses.
 pub fn compile(
     cranelift: &Cranelift,
     scratch: &mut Scratch,
@@ -31,7 +31,7 @@ pub fn compile(
         }
         if piece.calls().into_iter().any(|call| kernels.get(call.kernel) != Some(&call.args.len()))
         {
-            return Err(wrong("no such kernel, or it takes another number of arguments"));
+            return Err(wrong("no such kernel, or it takes a different number of arguments"));
         }
     }
     let signature = cranelift.region_signature();
@@ -67,7 +67,7 @@ fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, region: &Regio
     builder.finalize(cranelift.isa().frontend_config());
 }
 
-/// The kernel, as something to call: it lies next to this function.
+/// Declares the kernel as a callee; it is placed next to this function.
 fn declare(cranelift: &Cranelift, builder: &mut FunctionBuilder<'_>, call: &Call) -> FuncRef {
     let signature = builder.import_signature(cranelift.kernel_signature(call.args.len()));
     let name = UserExternalName { namespace: 0, index: call.kernel as u32 };
@@ -101,7 +101,7 @@ struct Sequence<'a, 'f> {
 }
 
 impl Sequence<'_, '_> {
-    /// Items, inside the levels of which `indices` are.
+    /// Items, inside the loop levels whose indices are `indices`.
     fn items(&mut self, items: &[Item], indices: &mut Vec<Value>) {
         for item in items {
             match item {
@@ -152,7 +152,8 @@ impl Sequence<'_, '_> {
     }
 }
 
-/// Where a place is, inside the levels of which `indices` are; inner ones count as 0.
+/// The address of a place inside the loop levels whose indices are `indices`; inner levels count as
+/// 0.
 fn address(
     builder: &mut FunctionBuilder<'_>,
     bases: Value,
@@ -174,21 +175,21 @@ fn address(
 /// One call's loops.
 struct Nest<'a, 'f> {
     builder: &'a mut FunctionBuilder<'f>,
-    /// How many levels are further out than the call's own.
+    /// How many levels are outside the call's own.
     outer: usize,
     call: &'a Call,
     kernel: FuncRef,
 }
 
 impl Nest<'_, '_> {
-    /// All turns of the loops, inside the levels of which `indices` are.
+    /// All iterations of the loops, inside the levels whose indices are `indices`.
     fn run(mut self, bases: Value, mut indices: Vec<Value>) {
         let call = self.call;
         let addresses = call.args.iter().map(|arg| self.start(bases, arg, &indices)).collect();
         self.level(&mut indices, addresses);
     }
 
-    /// An argument's value where all inner indices are 0; for a count, 0.
+    /// An argument's value with all inner indices 0; for a count, 0.
     fn start(&mut self, bases: Value, arg: &Arg, indices: &[Value]) -> Value {
         match arg {
             Arg::Address(place) => address(self.builder, bases, place, indices),
@@ -196,8 +197,8 @@ impl Nest<'_, '_> {
         }
     }
 
-    /// The loop after those that `indices` are of, and all inside it. Addresses that it moves are
-    /// carried along.
+    /// The next loop inside the levels whose indices are `indices`, and everything inside it.
+    /// Addresses that it advances are carried as block parameters.
     fn level(&mut self, indices: &mut Vec<Value>, addresses: Vec<Value>) {
         let level = indices.len();
         let Some(extent) = self.call.loops.get(level - self.outer) else {
@@ -233,7 +234,7 @@ impl Nest<'_, '_> {
         self.builder.seal_block(exit);
     }
 
-    /// The arguments that the loop at `level` moves, and how far.
+    /// The arguments that the loop at `level` advances, and by how many bytes.
     fn moving(&self, level: usize) -> Vec<(usize, i64)> {
         let stride = |arg: &Arg| match arg {
             Arg::Address(place) => place.strides.get(level).copied().filter(|&s| s != 0),
@@ -271,7 +272,7 @@ impl Nest<'_, '_> {
         }
     }
 
-    /// Whichever of the two compares so to the other.
+    /// `a` if `a by b` holds, else `b`.
     fn select(&mut self, by: IntCC, a: Value, b: Value) -> Value {
         let condition = self.builder.ins().icmp(by, a, b);
         self.builder.ins().select(condition, a, b)

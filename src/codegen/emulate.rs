@@ -2,7 +2,7 @@
 //!
 //! The emulator knows every width, so the 16-lane programs of AVX-512 can be tested on a machine
 //! without it. Its arithmetic is the definition of the [`vir`](super::vir) instructions; a back end
-//! that gives other bits (payloads of NaN aside) is wrong.
+//! whose results differ in any bit (except in NaN payloads) is wrong.
 
 use super::error::CodegenError;
 use super::integers;
@@ -13,14 +13,14 @@ use super::vir::{
     Program, T, TILE_ROWS, Target, V,
 };
 
-/// Buffers of f32 at made-up addresses, far apart: whatever is addressed outside a buffer is in
-/// none.
+/// Buffers of f32 at made-up addresses, far apart: an address outside a buffer is not in another
+/// one either.
 #[derive(Clone, Debug, Default)]
 pub struct EmulatedMemory {
     buffers: Vec<Vec<f32>>,
 }
 
-/// The distance of two buffers' addresses, as a power of two.
+/// The distance between the addresses of two buffers, as a power of two.
 const SPACING: u32 = 40;
 
 impl EmulatedMemory {
@@ -29,7 +29,7 @@ impl EmulatedMemory {
         Self::default()
     }
 
-    /// Takes a buffer in and says at which address it now is. The address is a multiple of a page.
+    /// Adds a buffer and returns its address, a multiple of a page.
     pub fn add(&mut self, buffer: Vec<f32>) -> u64 {
         self.buffers.push(buffer);
         (self.buffers.len() as u64) << SPACING
@@ -68,7 +68,7 @@ fn place(address: u64) -> Result<usize, Fault> {
     }
 }
 
-/// What was wrong with an access.
+/// What is wrong with an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Some of the bytes are in no buffer.
@@ -82,7 +82,7 @@ pub enum Fault {
 /// Why a program or a region could not be emulated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EmulateError {
-    /// An access outside the buffers, or in between two values.
+    /// An access outside the buffers, or not aligned to a value.
     #[error("{program}: `{inst}` accesses {address:#x}, which is {fault}")]
     Access {
         /// Name of the program.
@@ -107,9 +107,10 @@ pub enum EmulateError {
     },
 }
 
-/// Runs `program` on `args` (missing ones are 0). `fused` says whether a multiply-add rounds once.
+/// Runs `program` on `args` (missing ones are 0). `fused` tells whether a multiply-add rounds once.
 ///
-/// Vector registers start as NaN, so that a result which depends on one never written is seen.
+/// Vector registers start as NaN, so that a result that depends on an unwritten register is
+/// noticed.
 ///
 /// # Errors
 /// If an access leaves the buffers or is misaligned, or the program is malformed.
@@ -134,8 +135,8 @@ pub fn emulate(
     }
 }
 
-/// Runs one chunk of `region`. `kernels` and `bases` are what [`Call::kernel`] and
-/// [`Base`](super::region::Base) count in.
+/// Runs one chunk of `region`. [`Call::kernel`] and [`Base`](super::region::Base) index into
+/// `kernels` and `bases`.
 ///
 /// # Errors
 /// As [`emulate`]; also if the region is malformed or has no such chunk.
@@ -227,7 +228,7 @@ impl Sequence<'_> {
 
 /// The inner loops of one call.
 struct Nest<'a> {
-    /// How many levels are further out than the call's own.
+    /// How many levels are outside the call's own.
     outer: usize,
     call: &'a Call,
     kernel: &'a Program,
@@ -276,7 +277,7 @@ struct EmulatedCpu<'a, const LANES: usize, const FUSED: bool> {
     memory: &'a mut EmulatedMemory,
 }
 
-/// A tile register, row after row.
+/// A tile register, row by row.
 type Tile = [[f32; TILE_ROWS]; TILE_ROWS];
 
 impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {

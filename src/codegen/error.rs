@@ -9,7 +9,7 @@ use crate::isa::{Isa, IsaError, Target};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodegenError {
-    /// A program breaks its own rules: a bug of whoever built it.
+    /// A program breaks its own rules: a bug in the code that built it.
     #[error("kernel {program} is malformed: {what}")]
     Malformed {
         /// Name of the program.
@@ -17,7 +17,7 @@ pub enum CodegenError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A region breaks its own rules: a bug of whoever built it.
+    /// A region breaks its own rules: a bug in the code that built it.
     #[error("region {region} is malformed: {what}")]
     Region {
         /// Name of the region.
@@ -25,7 +25,7 @@ pub enum CodegenError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The back end does not encode programs for such a target.
+    /// The back end does not encode programs for this target.
     #[error("kernel {program} is made for {target}, which {backend} does not encode")]
     Target {
         /// Name of the program.
@@ -40,18 +40,18 @@ pub enum CodegenError {
     Encode {
         /// Name of the kernel or region.
         function: String,
-        /// What the code generator said.
+        /// The code generator's message.
         reason: String,
     },
-    /// A kernel counts on more than the instruction set has that the network is compiled for: a bug
-    /// of whoever built it.
+    /// A kernel relies on more than the instruction set that the network is compiled for has: a bug
+    /// in the code that built it.
     #[error("kernel {program} is made for {target}, which is more than {isa} has")]
     Excess {
         /// Name of the program.
         program: String,
         /// What it counts on.
         target: Target,
-        /// What is compiled for.
+        /// The instruction set that the network is compiled for.
         isa: Isa,
     },
     /// Cranelift has no back end for this machine.
@@ -60,13 +60,13 @@ pub enum CodegenError {
     /// This CPU lacks what the code needs, or the system refuses it.
     #[error(transparent)]
     Unusable(#[from] IsaError),
-    /// The system gives no executable memory.
-    #[error("the system allows no executable memory: {0}")]
+    /// The system does not allow executable memory.
+    #[error("the system does not allow executable memory: {0}")]
     Memory(String),
 }
 
 impl CodegenError {
-    /// What went wrong, by a name that stays the same.
+    /// The error code, which is stable.
     pub fn code(&self) -> ErrorCode {
         match self {
             CodegenError::Malformed { .. }

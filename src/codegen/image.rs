@@ -1,5 +1,5 @@
-//! The compiled functions of one network before they are in their place: to be linked into memory
-//! ([`CodeSpace`](super::code::CodeSpace)) or into any other Cranelift module, or to be looked at.
+//! The compiled functions of one network before they are linked into memory
+//! ([`CodeSpace`](super::code::CodeSpace)) or into any other Cranelift module, or dumped.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -17,7 +17,7 @@ use crate::isa::{Backend, Isa};
 /// How to compile.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Keep the Cranelift IR as text, and where the lines of vector programs are, for dumps.
+    /// Keep the Cranelift IR as text and the offsets of the vector programs' lines, for dumps.
     pub keep_ir: bool,
     /// How many threads compile; the result does not depend on it.
     pub threads: usize,
@@ -32,18 +32,18 @@ impl Default for Options {
 /// Time spent, summed over all threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// For kernels, in the back end of the instruction set.
+    /// Time for kernels, in the back end of the instruction set.
     pub kernels: Duration,
-    /// For regions, in Cranelift.
+    /// Time for regions, in Cranelift.
     pub regions: Duration,
 }
 
-/// What a region needs to be run.
+/// What running a region needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegionInfo {
     /// How many chunks it has.
     pub chunks: u64,
-    /// How many base addresses it reads at most.
+    /// How many base addresses it needs.
     pub bases: usize,
 }
 
@@ -56,9 +56,9 @@ pub struct Image {
     pub regions: Vec<Compiled>,
     /// In the order of the regions.
     pub infos: Vec<RegionInfo>,
-    /// What its kernels need.
+    /// The instruction set that its kernels need.
     pub isa: Isa,
-    /// Who took how long.
+    /// How long compilation took.
     pub times: Times,
 }
 
@@ -69,16 +69,16 @@ enum Job<'a> {
     Region(&'a Region),
 }
 
-/// What became of a job: its number, its outcome, its time.
+/// A finished job: its number, its outcome, its time.
 type Done = (usize, Result<Compiled, CodegenError>, Duration);
 
 impl Image {
-    /// Compiles all of `kernels`, by the back end of the instruction set, and all of `regions`,
-    /// whose [`Call::kernel`](super::region::Call::kernel) count in `kernels`.
+    /// Compiles all `kernels`, with the back end of the instruction set, and all `regions`, whose
+    /// [`Call::kernel`](super::region::Call::kernel) index into `kernels`.
     ///
     /// # Errors
-    /// If a kernel counts on more than the instruction set has; else the first function, in order,
-    /// that cannot be compiled.
+    /// If a kernel relies on more than the instruction set has; otherwise the error of the first
+    /// function, in order, that cannot be compiled.
     pub fn compile(
         cranelift: &Cranelift,
         isa: Isa,
@@ -139,11 +139,11 @@ impl Image {
         self.kernels.iter().chain(&self.regions)
     }
 
-    /// Defines all functions in `module`: kernels as local ones, regions as exported ones. Names
-    /// are made unique by the function's position.
+    /// Defines all functions in `module`, kernels as local functions and regions as exported
+    /// functions. Names are made unique by the function's position.
     ///
     /// # Errors
-    /// If the module refuses, or has no memory.
+    /// If the module refuses, or runs out of memory.
     pub fn link(
         &self,
         cranelift: &Cranelift,
@@ -206,8 +206,8 @@ fn define(
     Ok(module.define_function_bytes(id, function.alignment, &function.bytes, &relocs)?)
 }
 
-/// Does all jobs on up to `threads` threads, this one included; in any order. A thread that cannot
-/// be had only means that the others do more.
+/// Does all jobs in any order, on up to `threads` threads, this one included. If a thread cannot be
+/// started, the others do more.
 fn run_all<'a>(
     jobs: &[Job<'a>],
     threads: usize,

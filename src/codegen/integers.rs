@@ -1,4 +1,4 @@
-//! Integers in the lanes of vectors and bytes in tiles, as the instructions on them have it.
+//! The semantics of instructions on integers in vector lanes and on bytes in tiles.
 //!
 //! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD.
 

@@ -1,27 +1,27 @@
-//! Machine code with the lines of the vector program that it was made of.
+//! Machine code annotated with the lines of the vector program that it was compiled from.
 
 use super::vir::{Inst, Program};
 
-/// Where the code of a line begins.
+/// The place where the code of a line begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeLine {
     /// Offset of the code.
     pub offset: usize,
-    /// The line, counted from 0 at the first instruction as the program prints; the end of a loop
+    /// The line of the printed program, counted from 0 at the first instruction; the end of a loop
     /// is a line, too.
     pub line: usize,
 }
 
-/// The lines of a program's instructions, as it prints.
+/// The lines of a program's instructions, as printed.
 pub fn lines(program: &Program) -> Vec<String> {
     let text = program.to_string();
-    // The first line is the head of the program, the last one closes it.
+    // The first line is the program's header, the last one closes it.
     let lines: Vec<&str> = text.lines().collect();
     let body = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
     body.iter().map(|&line| line.to_owned()).collect()
 }
 
-/// How many lines instructions print.
+/// How many lines the instructions take when printed.
 pub(super) fn count(body: &[Inst]) -> usize {
     let of_one = |inst: &Inst| match inst {
         Inst::Loop { body, .. } => 2 + count(body),
@@ -30,8 +30,8 @@ pub(super) fn count(body: &[Inst]) -> usize {
     body.iter().map(of_one).sum()
 }
 
-/// Puts each line of a program in front of the code that begins at its offset, as a comment.
-/// `instructions` are offsets and text, both lists in ascending order.
+/// Puts each line of a program, as a comment, in front of the code that begins at its offset.
+/// `instructions` are offsets and text. Both lists are in ascending order.
 pub fn interleave(
     instructions: impl IntoIterator<Item = (usize, String)>,
     program: &Program,

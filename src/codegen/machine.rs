@@ -1,5 +1,5 @@
-//! What [`clif`](super::clif), [`driver`](super::driver) and [`code`](super::code) share: the
-//! configured Cranelift of this machine, and machine code that is not in its place yet.
+//! What [`clif`](super::clif), [`driver`](super::driver) and [`code`](super::code) share: Cranelift
+//! configured for this machine, and machine code that is not linked yet.
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Function, Signature, types};
@@ -12,23 +12,24 @@ use cranelift_module::{FuncId, ModuleReloc, ModuleRelocTarget};
 use super::error::CodegenError;
 use super::listing::CodeLine;
 
-/// A compiled function. Its bytes call other functions by number, see [`Compiled::calls`].
+/// A compiled function. Its bytes call other functions by number; see [`Compiled::calls`].
 #[derive(Clone)]
 pub struct Compiled {
     /// Names it in dumps and profiles.
     pub name: String,
     /// Instructions, then constants.
     pub bytes: Vec<u8>,
-    /// How many of the bytes are instructions; all of them where that is not known.
+    /// How many of the bytes are instructions; all of them if that is not known.
     pub code: usize,
-    /// Which addresses it may start at.
+    /// Alignment of its start address.
     pub alignment: u64,
-    /// Where addresses of kernels go; a kernel is `ModuleRelocTarget::user(0, its position)`.
+    /// Relocations for the addresses of kernels; a kernel is
+    /// `ModuleRelocTarget::user(0, its position)`.
     pub calls: Vec<ModuleReloc>,
-    /// The Cranelift IR, if it was asked for.
+    /// The Cranelift IR, if it was requested.
     pub ir: Option<String>,
-    /// Where the lines of its vector program are, by offset, if that was asked for. A line may be
-    /// in several places, and one that became no code of its own in none.
+    /// Where the lines of its vector program are, in order of offset, if that was requested. A line
+    /// may be in several places, and in none if it has no code of its own.
     pub lines: Vec<CodeLine>,
 }
 
@@ -57,11 +58,11 @@ impl std::fmt::Debug for Cranelift {
     }
 }
 
-/// Code calls only code that is laid down next to it, frames are small, nothing unwinds.
+/// Code calls only code that is placed next to it, frames are small, nothing unwinds.
 ///
-/// No optimization: programs are written as they are meant to run. Cranelift's optimizer moves
-/// arithmetic to where its value is last needed, so that the operands of a whole loop turn pile up
-/// on the stack: a 6x8 tile goes from 39 to 12 GFLOP/s, and compiles at half the speed.
+/// No optimization: programs are written as they are meant to run. Cranelift's optimizer sinks
+/// arithmetic to where its value is last needed, so that the operands of a whole loop iteration
+/// spill to the stack: a 6x8 tile drops from 39 to 12 GFLOP/s, and compiles at half the speed.
 const SETTINGS: [(&str, &str); 6] = [
     ("opt_level", "none"),
     ("is_pic", "false"),
@@ -72,7 +73,7 @@ const SETTINGS: [(&str, &str); 6] = [
 ];
 
 impl Cranelift {
-    /// For the CPU that this runs on.
+    /// Cranelift for the CPU that this runs on.
     ///
     /// # Errors
     /// If Cranelift has no back end for it.
@@ -81,7 +82,8 @@ impl Cranelift {
         Self::with(builder)
     }
 
-    /// For the oldest CPU of this machine's architecture: no instruction set extension is used.
+    /// Cranelift for the baseline CPU of this machine's architecture: no instruction set extension
+    /// is used.
     ///
     /// # Errors
     /// If Cranelift has no back end for it.
@@ -107,12 +109,12 @@ impl Cranelift {
         Ok(Cranelift { isa, fused, nearest })
     }
 
-    /// What Cranelift compiles for.
+    /// The configured target.
     pub fn isa(&self) -> &dyn TargetIsa {
         &*self.isa
     }
 
-    /// The same, shared.
+    /// The configured target, shared.
     pub fn owned_isa(&self) -> OwnedTargetIsa {
         self.isa.clone()
     }
@@ -127,8 +129,8 @@ impl Cranelift {
         self.nearest
     }
 
-    /// The signature of a kernel: 64-bit arguments in registers, by the System V convention on
-    /// every system, since that is what [`x64`](super::x64) encodes.
+    /// The signature of a kernel: 64-bit arguments in registers, in the System V convention on
+    /// every system, because that is what [`x64`](super::x64) encodes.
     pub fn kernel_signature(&self, args: usize) -> Signature {
         let mut signature = Signature::new(CallConv::SystemV);
         signature.params = vec![AbiParam::new(types::I64); args];
@@ -143,7 +145,7 @@ impl Cranelift {
     }
 }
 
-/// Allocations that compiling one function leaves for the next.
+/// Allocations that are reused from one compiled function to the next.
 pub struct Scratch {
     context: Context,
     frontend: FunctionBuilderContext,
@@ -168,7 +170,7 @@ impl Scratch {
     }
 
     /// Compiles what `write` puts into an empty function. The source locations that it sets are
-    /// lines of a program.
+    /// line numbers of the program.
     pub(super) fn compile(
         &mut self,
         cranelift: &Cranelift,
@@ -187,7 +189,7 @@ impl Scratch {
             .compile(cranelift.isa(), &mut ControlPlane::default())
             .map_err(|e| refused(explain(&e.inner)))?;
         let Some(code) = self.context.take_compiled_code() else {
-            return Err(refused("Cranelift gave no code".to_owned()));
+            return Err(refused("Cranelift returned no code".to_owned()));
         };
         let unknown = FuncId::from_u32(0);
         let calls: Vec<ModuleReloc> = code
@@ -198,7 +200,7 @@ impl Scratch {
             .collect();
         let foreign = |r: &&ModuleReloc| matches!(r.name, ModuleRelocTarget::LibCall(_));
         if let Some(reloc) = calls.iter().find(foreign) {
-            return Err(refused(format!("it would need {:?} from a library", reloc.name)));
+            return Err(refused(format!("it would need the library function {:?}", reloc.name)));
         }
         let sources = code.buffer.get_srclocs_sorted().iter().filter(|s| !s.loc.is_default());
         let mut lines: Vec<CodeLine> = sources

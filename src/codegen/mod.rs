@@ -1,4 +1,4 @@
-//! From vector programs to machine code. Knows nothing of graphs.
+//! From vector programs to machine code. Knows nothing about graphs.
 //!
 //! | module | holds |
 //! |---|---|
@@ -9,11 +9,11 @@
 //! | [`clif`] | vector program -> Cranelift IR, 128-bit vectors, any CPU |
 //! | [`x64`] | vector program -> AVX2+FMA and AVX-512 instructions |
 //! | [`driver`] | region -> Cranelift IR |
-//! | [`image`] | the compiled functions of one network, not in their place yet |
-//! | [`usage`] | which registers a program uses, and whether it may |
-//! | [`listing`] | machine code with the lines of the program that it was made of |
+//! | [`image`] | the compiled functions of one network, not linked yet |
+//! | [`usage`] | which registers a program uses, and whether its target has them |
+//! | [`listing`] | machine code annotated with the lines of the program that it was compiled from |
 //! | [`error`] | what can go wrong |
-//! | [`machine`] | Cranelift set up for this machine, and code not in its place yet |
+//! | [`machine`] | Cranelift configured for this machine, and code not linked yet |
 //! | [`code`] | owns the executable memory of one compiled network |
 
 pub mod clif;

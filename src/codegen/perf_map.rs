@@ -1,6 +1,6 @@
 //! Names for compiled code, in the file that `perf` reads for code without symbols:
-//! `/tmp/perf-PID.map`, a line a function with address and size in hexadecimal digits and the name
-//! (Linux, tools/perf/Documentation/jit-interface.txt). Where a model was freed and another one has
+//! `/tmp/perf-PID.map`, one line per function with its address and size in hexadecimal and its name
+//! (Linux, tools/perf/Documentation/jit-interface.txt). If a model was freed and another one has
 //! its addresses, the later line counts.
 
 use std::fmt::Write as _;
@@ -13,8 +13,8 @@ use super::code::Symbol;
 /// This process's file, once something was written to it.
 static MAP: Mutex<Option<File>> = Mutex::new(None);
 
-/// Appends functions to this process's file: all at once, so that models compiled at the same time
-/// do not mix their lines. What an earlier process of the same number has left is removed first.
+/// Appends functions to this process's file, all at once, so that models compiled at the same time
+/// do not mix their lines. A file left by an earlier process with the same ID is removed first.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -27,7 +27,7 @@ pub fn append<'a>(symbols: impl Iterator<Item = Symbol<'a>>) -> Result<()> {
     file.write_all(lines(symbols).as_bytes())
 }
 
-/// A new file: one that exists, or a link to one, might be somebody else's, as anybody may write to
+/// A new file: an existing one, or a link, might be somebody else's, because anybody may write to
 /// the folder.
 fn create() -> Result<File> {
     let path = format!("/tmp/perf-{}.map", std::process::id());
@@ -41,7 +41,7 @@ fn create() -> Result<File> {
 fn lines<'a>(symbols: impl Iterator<Item = Symbol<'a>>) -> String {
     let mut text = String::new();
     for Symbol { start, bytes, name } in symbols {
-        // A name of several lines would be read as several functions.
+        // A name with several lines would be read as several functions.
         let name = name.replace(['\n', '\r'], " ");
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{start:x} {bytes:x} {name}");

@@ -1,8 +1,8 @@
 //! The driver's input: a region is a set of independent chunks of work, each chunk a sequence of
 //! nests of kernel calls whose addresses are affine in the loop indices.
 //!
-//! The driver compiles one function a region, `fn(bases, chunk)`; the runtime calls it for every
-//! chunk, on any thread, in any order, and waits for all of them before the next region.
+//! The driver compiles each region to one function, `fn(bases, chunk)`; the runtime calls it for
+//! every chunk, on any thread, in any order, and waits for all of them before the next region.
 
 use super::vir::MAX_ARGS;
 
@@ -10,15 +10,15 @@ use super::vir::MAX_ARGS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Base(pub u32);
 
-/// A number of turns.
+/// A number of iterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Extent {
     /// Always this many.
     Fixed(u32),
-    /// `total` split into runs of `per`: `min(per, total - index * per)`, `index` being the loop
-    /// index number `level`, which must be further out.
+    /// `total` split into runs of `per`: `min(per, total - index * per)`, where `index` is the loop
+    /// index of `level`, which must be an outer level.
     Rest {
-        /// Which index.
+        /// The level of the index.
         level: usize,
         /// Length of all runs but the last.
         per: u32,
@@ -30,7 +30,7 @@ pub enum Extent {
 /// One argument of a kernel call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Arg {
-    /// A place.
+    /// The address of a place.
     Address(Address),
     /// A number.
     Count(Extent),
@@ -41,7 +41,7 @@ pub enum Arg {
 pub struct Call {
     /// Position of the kernel in the list given to the code space.
     pub kernel: usize,
-    /// The inner levels, run inside the chunk, outermost first.
+    /// The inner loop levels, which run inside the chunk, outermost first.
     pub loops: Vec<Extent>,
     /// What each call receives; at most [`MAX_ARGS`].
     pub args: Vec<Arg>,
@@ -50,23 +50,23 @@ pub struct Call {
 /// A part of what a chunk does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
-    /// One kernel under its own loops.
+    /// One kernel inside its own loops.
     Call(Call),
-    /// Several items, over and over: one more level, outside the loops of the calls in it.
+    /// Several items, repeated: one more loop level, outside the loops of the calls in it.
     Repeat {
-        /// How many turns.
+        /// How many iterations.
         count: u32,
-        /// What each turn does, in this order.
+        /// What each iteration does, in this order.
         items: Vec<Item>,
     },
-    /// Several items, or none, as a word says that an earlier item of the same chunk, or an earlier
-    /// region, wrote.
+    /// Several items that run only if a word, which an earlier item of the same chunk or an earlier
+    /// region wrote, has some state.
     When {
-        /// Where the word of 32 bits is.
+        /// Where the 32-bit word is.
         word: Address,
-        /// What it has to be.
+        /// The state that it must have.
         is: Word,
-        /// What is done then, in this order.
+        /// What runs then, in this order.
         items: Vec<Item>,
     },
 }
@@ -79,12 +79,12 @@ pub struct Address {
     pub base: Base,
     /// Constant part.
     pub offset: i64,
-    /// One a loop level: chunk levels, repeats, a call's own loops.
+    /// One stride per loop level: chunk levels, repeats, a call's own loops.
     pub strides: Vec<i64>,
 }
 
 impl Address {
-    /// The place, where the loops stand at `indices`.
+    /// The place at the loop indices `indices`.
     pub fn at(&self, bases: &[u64], indices: &[u64]) -> u64 {
         let step = |(&stride, &index): (&i64, &u64)| (index as i64).wrapping_mul(stride);
         let steps = self.strides.iter().zip(indices).map(step);
@@ -93,7 +93,7 @@ impl Address {
     }
 }
 
-/// What a word is.
+/// The state of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Word {
     /// All bits clear.
@@ -103,10 +103,10 @@ pub enum Word {
 }
 
 impl Word {
-    /// How long a word is.
+    /// Bytes of a word.
     pub const BYTES: i64 = 4;
 
-    /// Whether a word is this.
+    /// Whether `word` has this state.
     pub fn holds(self, word: u32) -> bool {
         (word == 0) == (self == Word::Zero)
     }
@@ -141,8 +141,8 @@ impl Piece {
         places
     }
 
-    /// Whether the piece keeps to its own rules: at most [`MAX_ARGS`] arguments, and every
-    /// [`Extent::Rest`] refers to a level further out.
+    /// Whether the piece keeps its own rules: at most [`MAX_ARGS`] arguments, and every
+    /// [`Extent::Rest`] refers to an outer level.
     pub fn is_well_formed(&self) -> bool {
         are_well_formed(&self.items, self.chunks.len())
     }
@@ -210,7 +210,7 @@ impl From<Call> for Item {
 pub struct Region {
     /// Names the region in profiles and perf maps.
     pub name: String,
-    /// The pieces; chunk numbers run through them in order.
+    /// The pieces; chunks are numbered through them in order.
     pub pieces: Vec<Piece>,
 }
 

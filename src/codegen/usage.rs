@@ -1,4 +1,4 @@
-//! Which registers a program uses: asked by the emulator and by every back end before they trust a
+//! Which registers a program uses: the emulator and every back end check this before they trust a
 //! program.
 
 use super::error::CodegenError;
@@ -8,7 +8,7 @@ use crate::isa::IntegerDot;
 /// The registers of a program that was checked against its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// One bit a vector register that an instruction names.
+    /// One bit for each vector register that an instruction names.
     pub vectors: u32,
     /// Address and count registers, arguments included, loop counters not.
     pub pointers: usize,
@@ -19,11 +19,11 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Looks through `program`.
+    /// Scans and checks `program`.
     ///
     /// # Errors
-    /// If it has a lane count that no target has, or names registers beyond its target or its own
-    /// declaration.
+    /// If it has a lane count that no target has, names registers beyond its target or its own
+    /// declaration, or has an instruction that its target lacks or that breaks its rules.
     pub fn of(program: &Program) -> Result<Usage, CodegenError> {
         let wrong = |what| Err(CodegenError::Malformed { program: program.name.clone(), what });
         if let Some(flaw) = program.target.flaw() {
@@ -41,16 +41,16 @@ impl Usage {
             return wrong("integers in lanes on a target without them");
         }
         if shifted {
-            return wrong("bits are moved by 32 or more");
+            return wrong("a shift by 32 bits or more");
         }
         if far {
             return wrong("a place is 2 GiB or more away from its register");
         }
         if lanes > program.target.lanes {
-            return wrong("lanes change places with some that the target does not have");
+            return wrong("an exchange with lanes that the target does not have");
         }
         if alike {
-            return wrong("a product of tiles takes three different registers");
+            return wrong("a product of tiles whose three registers are not all different");
         }
         if vectors >> program.target.vectors != 0 {
             return wrong("a vector register outside the target");
@@ -65,21 +65,21 @@ impl Usage {
 /// What instructions name.
 #[derive(Default)]
 struct Named {
-    /// One bit a register.
+    /// One bit for each register.
     vectors: u64,
     pointers: usize,
     tiles: usize,
-    /// Whether any multiplies tiles.
+    /// Whether any instruction multiplies tiles.
     products: bool,
-    /// Whether any works on integers in lanes.
+    /// Whether any instruction works on integers in lanes.
     integers: bool,
-    /// Whether bits are moved by more than there are.
+    /// Whether any shift is by more bits than a lane has.
     shifted: bool,
-    /// Whether a place is farther from its register than an instruction can say.
+    /// Whether any place is farther from its register than a displacement can express.
     far: bool,
-    /// The fewest lanes that all of them need.
+    /// The fewest lanes that all instructions need.
     lanes: usize,
-    /// Whether a product of tiles names a register twice, which the CPU does not know.
+    /// Whether a product of tiles names a register twice, which the CPU does not allow.
     alike: bool,
 }
 
@@ -102,7 +102,7 @@ impl Named {
     }
 }
 
-/// Notes every register that the instructions name.
+/// Records every register that the instructions name.
 fn visit(body: &[Inst], named: &mut Named) {
     for inst in body {
         match *inst {

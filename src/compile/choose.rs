@@ -17,7 +17,7 @@ use crate::report::convolutions::{ChosenConvolution, Verdict};
 pub struct Choices {
     chosen: HashMap<NodeId, Choice>,
     considered: HashMap<NodeId, Vec<Considered>>,
-    /// How many of them were chosen by measured times.
+    /// How many plans were chosen by measured times.
     pub tuned: usize,
 }
 
@@ -33,12 +33,12 @@ impl Choices {
         self.get(node).map_or(Algorithm::DIRECT, |choice| choice.algorithm)
     }
 
-    /// What the cost model said of each algorithm; nothing where it was not asked.
+    /// What the cost model said of each algorithm; empty where it did not choose.
     pub fn considered(&self, node: NodeId) -> &[Considered] {
         self.considered.get(&node).map_or(&[], Vec::as_slice)
     }
 
-    /// All convolutions of the graph that they were chosen for, operands first.
+    /// All convolutions of the graph for which the choices were made, operands first.
     pub fn report(&self, graph: &Graph) -> Vec<ChosenConvolution> {
         let chosen = |node| {
             Some(ChosenConvolution {
@@ -52,14 +52,14 @@ impl Choices {
     }
 }
 
-/// Chosen by someone else, and not by measured times.
+/// Choices made by the caller, which do not count as measured.
 impl FromIterator<(NodeId, Choice)> for Choices {
     fn from_iter<I: IntoIterator<Item = (NodeId, Choice)>>(chosen: I) -> Self {
         Choices { chosen: chosen.into_iter().collect(), ..Choices::default() }
     }
 }
 
-/// Chooses the algorithms that the options allow, for a machine.
+/// Chooses an algorithm for each convolution, among those that the options allow.
 pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Choices {
     let mut choices = Choices::default();
     for node in graph.topo() {
@@ -90,14 +90,14 @@ fn tuned(graph: &Graph, node: NodeId, options: &Options, site: &Site<'_>) -> Opt
     Some(Choice { algorithm, plan: algorithm.plan(site).ok()? })
 }
 
-/// The algorithms that can compute an operator of a scheduled graph on a machine; none if it is not
-/// a convolution.
+/// The algorithms that can compute an operator of a scheduled graph on a machine; empty if it is
+/// not a convolution.
 pub fn candidates(graph: &Graph, node: NodeId, machine: &Machine) -> Vec<Choice> {
     let operator = Convolution::of(graph, node);
     operator.and_then(|o| Some(Choice::candidates(&o.site(machine)?))).unwrap_or_default()
 }
 
-/// A convolution of a graph with what its site refers to.
+/// A convolution of a graph, with the data that its site borrows.
 struct Convolution<'a> {
     op: &'a Op,
     operands: Vec<&'a TensorType>,

@@ -15,7 +15,7 @@ use crate::runtime::model::{Body, Model, Port, Program};
 /// Makes a model of a graph.
 ///
 /// # Errors
-/// If the CPU lacks the instruction set that was asked for.
+/// If the CPU lacks the requested instruction set.
 pub(super) fn model(graph: Graph, options: &Options, why: Interpreted) -> Result<Model, Error> {
     let isa = options.isa.resolve()?;
     let mut arena_bytes = 0;

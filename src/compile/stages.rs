@@ -1,4 +1,4 @@
-//! The stages between a description and machine code, one by one and as a chain.
+//! The stages between a graph and machine code, one by one and as a chain.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,26 +22,26 @@ use crate::runtime::model::StepInfo;
 
 use super::choose::{Choices, choose};
 
-/// A network behind all stages but code: scheduled, every convolution with its plan, every value
-/// with its place.
+/// A network after all stages except code generation: scheduled, with a plan for every convolution
+/// and a place for every value.
 #[derive(Debug)]
 pub struct Stages {
     /// The scheduled graph.
     pub graph: Graph,
     /// How its convolutions are computed.
     pub choices: Choices,
-    /// Where its values lie.
+    /// Where its values are stored.
     pub plan: Plan,
-    /// What the passes did on the way.
+    /// What the passes did.
     pub remarks: Remarks,
     /// The instruction set.
     pub isa: Isa,
-    /// The machine.
+    /// The machine that it is planned for.
     pub machine: Machine,
 }
 
 impl Stages {
-    /// Leads a graph through all of them.
+    /// Takes a graph through all stages.
     ///
     /// # Errors
     /// As [`schedule`] and [`machine`].
@@ -50,7 +50,7 @@ impl Stages {
         Stages::of_scheduled(graph, remarks, options)
     }
 
-    /// The same for a graph that the passes are done with: chooses algorithms, and plans memory.
+    /// Takes a scheduled graph through the remaining stages: chooses algorithms, and plans memory.
     ///
     /// # Errors
     /// As [`machine`].
@@ -64,7 +64,7 @@ impl Stages {
     /// Lowers every step.
     ///
     /// # Errors
-    /// If an operator cannot be compiled in its form.
+    /// If an operator cannot be compiled in this form.
     pub fn lower(&self) -> Result<Lowered, Error> {
         lower(&self.graph, &self.plan, &self.choices, self.machine)
     }
@@ -84,34 +84,34 @@ pub struct Lowered {
     pub regions: Vec<Region>,
     /// What each region does.
     pub steps: Vec<StepInfo>,
-    /// Stretches of the packed constants.
+    /// Ranges of the packed constants.
     pub packs: Vec<Pack>,
     /// Bytes of the packed constants.
     pub weight_bytes: usize,
-    /// Bytes of memory that each thread of a run has for itself.
+    /// Bytes of each thread's own memory in a run.
     pub thread_bytes: usize,
 }
 
-/// Runs the passes that the options ask for, in place.
+/// Runs the passes that the options select, in place.
 ///
 /// # Errors
-/// If a pass is named that cannot be chosen, or an operator remains that nothing can compile.
+/// If a pass is named that cannot be selected, or an operator remains that cannot be compiled.
 pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> {
     Ok(passes::run(graph, &options.pass_options())?)
 }
 
-/// The machine that the options ask for, with its instruction set made usable ([`Isa::enable`]).
+/// The machine that the options select, with its instruction set enabled ([`Isa::enable`]).
 ///
 /// # Errors
-/// If this CPU lacks the instruction set or the system refuses it, or there cannot be so many
-/// threads.
+/// If this CPU lacks the instruction set or the system refuses it, or the number of threads is out
+/// of range.
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
     Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
 }
 
-/// Plans a scheduled graph, with what the chosen algorithms need beside values.
+/// Plans the memory of a scheduled graph, with what the chosen algorithms need besides values.
 pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
     let workspace = |node: NodeId| {
         let Some(choice) = choices.get(node) else { return Workspace::default() };
@@ -130,7 +130,7 @@ pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
 /// Lowers every step of a plan.
 ///
 /// # Errors
-/// If an operator cannot be compiled in its form.
+/// If an operator cannot be compiled in this form.
 pub fn lower(
     graph: &Graph,
     plan: &Plan,
@@ -161,7 +161,7 @@ pub fn lower(
         };
         let lowered = kernels::lower(&step, &mut sink)?;
         published.insert(planned.node, step.publishes);
-        // What comes before the last region prepares its operands.
+        // The regions before the last one prepare its operands.
         let main = lowered.len().saturating_sub(1);
         let main_call = |region: &Region| {
             let calls = region.pieces.first()?.calls();

@@ -16,14 +16,14 @@ pub enum ExportError {
         values: Vec<RefusedValue>,
     },
     /// The model is larger than a file of this format can be.
-    #[error("the model takes {bytes} bytes, an ONNX file holds at most {limit}")]
+    #[error("the model takes {bytes} bytes, but an ONNX file holds at most {limit}")]
     TooLarge {
-        /// What it takes, at least.
+        /// The least size of the model.
         bytes: u64,
-        /// What fits.
+        /// The largest size of a file.
         limit: u64,
     },
-    /// There is a file of this name, and it was not to be replaced.
+    /// A file of this name exists, and replacing it was not allowed.
     #[error("{}: the file exists", .file.display())]
     Exists {
         /// The file.
@@ -40,7 +40,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match self {
             ExportError::Refused { .. } => ErrorCode::NotExpressible,
@@ -54,7 +54,7 @@ impl ExportError {
 /// A value that the format cannot express.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedValue {
-    /// What it is: an operator's name, or `output`.
+    /// The kind of value: an operator's name, or `output`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,

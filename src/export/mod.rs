@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`onnx`] | [`Graph`](resnetc_ir::Graph)s to ONNX models |
-//! | [`error`] | why one cannot be written |
+//! | [`error`] | why a graph cannot be written |
 
 pub mod error;
 pub mod onnx;

@@ -1,15 +1,15 @@
-//! Whether the system lets this process have executable memory, and who says no.
+//! Whether the system lets this process have executable memory, and which setting refuses it.
 
 use std::fmt;
 
 use memmap2::MmapMut;
 
-/// The system gives this process no executable memory.
+/// The system does not allow this process executable memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the system says.
+    /// The system's error message.
     pub reason: String,
-    /// Which setting it is, if that can be found out.
+    /// The setting that refuses it, if it can be determined.
     pub setting: Option<Setting>,
 }
 
@@ -20,7 +20,7 @@ pub enum Setting {
     DenyWriteExecute,
     /// SELinux.
     Selinux,
-    /// A filter of system calls.
+    /// A seccomp filter of system calls.
     Seccomp,
 }
 
@@ -40,12 +40,13 @@ impl fmt::Display for Setting {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the system allows no executable memory: {}", self.reason)?;
+        write!(f, "the system does not allow executable memory: {}", self.reason)?;
         self.setting.map_or(Ok(()), |setting| write!(f, "; {setting}"))
     }
 }
 
-/// Asks for executable memory as compiled code does: written first, and then made executable.
+/// Requests executable memory the way compiled code does: writes it first, then makes it
+/// executable.
 ///
 /// # Errors
 /// If the system refuses.
@@ -54,7 +55,7 @@ pub fn probe() -> Result<(), Refusal> {
     made.map(drop).map_err(|e| Refusal { reason: e.to_string(), setting: setting() })
 }
 
-/// The setting that most likely refused, most certain first.
+/// The setting that most likely refused; the most certain ones are checked first.
 #[cfg(target_os = "linux")]
 fn setting() -> Option<Setting> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -64,7 +65,7 @@ fn setting() -> Option<Setting> {
     if read("/sys/fs/selinux/enforce").trim() == "1" {
         return Some(Setting::Selinux);
     }
-    /// The mode in which a filter decides.
+    /// The seccomp mode in which a filter decides.
     const FILTER: &str = "2";
     let status = read("/proc/self/status");
     let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
@@ -79,7 +80,7 @@ fn setting() -> Option<Setting> {
 #[cfg(target_os = "linux")]
 fn denies_write_execute() -> bool {
     let none: libc::c_ulong = 0;
-    // SAFETY: the call only asks; a system that does not know it refuses.
+    // SAFETY: the call is a query; a system that does not know it returns an error.
     let flags = unsafe { libc::prctl(libc::PR_GET_MDWE, none, none, none, none) };
     flags > 0
 }

@@ -1,11 +1,11 @@
-//! Extensions of a CPU's instruction set, by name: whether they are here, and their permission
-//! where one is needed.
+//! Extensions of a CPU's instruction set, by name: whether they are available, and permission to
+//! use them where that is needed.
 
 use std::fmt;
 
 use super::tiles;
 
-/// An extension of an instruction set that kernels are made of.
+/// An instruction set extension that kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
     /// 256-bit vectors.
@@ -24,17 +24,17 @@ pub enum Feature {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lack {
     /// The CPU does not have it.
-    #[error("this CPU has no {0}")]
+    #[error("this CPU does not have {0}")]
     Cpu(Feature),
     /// The CPU has it, but the system does not save its registers.
     #[error("this CPU has {0}, but the system does not let programs use it")]
     System(Feature),
     /// The system lets programs use it, but refuses it to this process.
-    #[error("the system refuses {feature} to this process: {reason}")]
+    #[error("the system does not let this process use {feature}: {reason}")]
     Refused {
-        /// What was asked for.
+        /// The requested extension.
         feature: Feature,
-        /// What the system says.
+        /// The system's error message.
         reason: String,
     },
 }
@@ -51,12 +51,13 @@ impl Feature {
         }
     }
 
-    /// Why it cannot be used here, as far as that is known without a request. Changes nothing.
+    /// Why it cannot be used here, as far as can be known without requesting it. Has no side
+    /// effects.
     pub fn lack(self) -> Option<Lack> {
         match self {
             _ if !self.is_in_cpu() => Some(Lack::Cpu(self)),
             Feature::AmxTile if !tiles::are_offered() => Some(Lack::System(self)),
-            // The detection of the standard library covers the system's part.
+            // The standard library's detection includes the system's support.
             Feature::Avx2
             | Feature::Fma
             | Feature::Avx512F
@@ -65,7 +66,7 @@ impl Feature {
         }
     }
 
-    /// Makes it usable in this process, on all of its threads. To repeat it changes nothing.
+    /// Makes it usable in this process, on all of its threads. Calling it again has no effect.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -117,12 +118,12 @@ mod tests {
     const ALL: [Feature; 5] =
         [Feature::Avx2, Feature::Fma, Feature::Avx512F, Feature::AmxTile, Feature::AmxInt8];
 
-    /// `ARCH_GET_XCOMP_PERM` tells what the process may use; questions must not change it.
+    /// `ARCH_GET_XCOMP_PERM` reports what the process may use; queries must not change it.
     #[test]
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     fn a_question_does_not_enable_and_a_request_does() {
-        // The test program may have been allowed before this test runs; the question must not be
-        // what allowed it.
+        // The test program may already have permission before this test runs; the query must not be
+        // what grants it.
         let before = tiles::are_enabled();
         let _ = ALL.map(Feature::lack);
         assert_eq!(tiles::are_enabled(), before);

@@ -1,4 +1,4 @@
-//! What can be wrong with a model or a weight file that came from elsewhere.
+//! What can be wrong with a model or weight file that the user supplies.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub struct ImportError {
 }
 
 impl ImportError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match &*self.kind {
             ImportErrorKind::Io { .. } => ErrorCode::Io,
@@ -55,19 +55,19 @@ impl ImportError {
         ImportErrorKind::Invalid { place: place.into(), reason: reason.into() }.into()
     }
 
-    /// A model has more nodes than any network.
+    /// A model has more nodes than the limit.
     pub(super) fn too_many_nodes() -> Self {
-        let advice = Advice::plain("an ONNX simplifier may make them fewer");
+        let advice = Advice::plain("an ONNX simplifier may reduce their number");
         let place = "graph".into();
         ImportErrorKind::Limit { place, what: "nodes", limit: limits::NODES, advice }.into()
     }
 
-    /// An input of a model is wrong, or cannot be what it is wanted to be.
+    /// An input of a model is wrong, or cannot have the size that is requested.
     pub(super) fn invalid_input(input: &str, reason: impl Into<String>) -> Self {
         ImportError::invalid(format!("input \"{input}\""), reason)
     }
 
-    /// Names the file, unless a more precise one is already named.
+    /// Adds the name of the file, unless a more specific file is already named.
     pub(crate) fn in_file(mut self, file: &Path) -> Self {
         self.file.get_or_insert_with(|| file.to_path_buf());
         self
@@ -102,7 +102,7 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// The message is whole, so there is no cause to be shown behind it.
+/// The message is complete, so there is no `source()` to show after it.
 impl std::error::Error for ImportError {}
 
 /// What is wrong with an imported file. What to do about it is [`ImportErrorKind::advice`].
@@ -117,8 +117,8 @@ pub enum ImportErrorKind {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The bytes are of another format, or cut short.
-    #[error("this is no {expected}: {reason}")]
+    /// The file is in another format, or cut short.
+    #[error("this is not a {expected}: {reason}")]
     Format {
         /// The format that was expected.
         expected: &'static str,
@@ -147,7 +147,7 @@ pub enum ImportErrorKind {
         /// What is wrong with it.
         reason: String,
     },
-    /// The model asks for more than the importer gives: see [`limits`].
+    /// The model exceeds a limit of the importer: see [`limits`].
     #[error("{}: more than {limit} {what}, which is the limit", name(.place))]
     Limit {
         /// Which part of the model.
@@ -159,7 +159,7 @@ pub enum ImportErrorKind {
         /// What to do about it.
         advice: Advice,
     },
-    /// Data that the model keeps in a file of its own cannot be had.
+    /// Data that the model keeps in a separate file cannot be read.
     #[error(
         "tensor \"{}\" is stored in \"{}\": {}", name(.tensor), name(.location), one_line(.reason, LONGEST)
     )]
@@ -171,7 +171,7 @@ pub enum ImportErrorKind {
         /// Why it cannot be read.
         reason: String,
     },
-    /// Symbolic dimensions that nobody gave a size, and inputs that nobody gave a shape.
+    /// Symbolic dimensions that were given no size, and inputs that were given no shape.
     #[error("{}", list_unbound(.dims, .shapeless))]
     UnboundDims {
         /// Every dimension.
@@ -187,10 +187,10 @@ pub enum ImportErrorKind {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// An output was asked for that the model does not have.
+    /// An output was requested that the model does not have.
     #[error("there is no output \"{}\"{}; {}", self::name(.name), suggestion(.name, .known), all_names(.known))]
     UnknownOutput {
-        /// The name asked for.
+        /// The name requested.
         name: String,
         /// The names that exist.
         known: Vec<String>,
@@ -204,9 +204,9 @@ pub enum ImportErrorKind {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// A shape was given for an input that is declared otherwise.
+    /// The shape given for an input contradicts its declaration.
     #[error(
-        "input \"{}\" is {}, but {} is given{}",
+        "input \"{}\" is {}, but {} was given{}",
         name(.input),
         list_dims(.declared),
         one_line(&format!("{given:?}"), LONGEST),
@@ -219,29 +219,29 @@ pub enum ImportErrorKind {
         declared: Vec<Dim>,
         /// The shape that was given.
         given: Vec<usize>,
-        /// What the shape seems to be, and how it becomes the right one.
+        /// What the shape seems to be, and how to get the right one.
         advice: Option<String>,
     },
-    /// A batch size was asked for, but the inputs have another one that cannot be changed.
+    /// The requested batch differs from that of the inputs, which cannot be changed.
     #[error(
-        "batch {wanted} was asked for, but input \"{}\" has the fixed shape {}, and {}",
+        "batch {wanted} was requested, but input \"{}\" has the fixed shape {}, and {}",
         name(.input),
         one_line(&format!("{shape:?}"), LONGEST),
         one_line(.reason, LONGEST)
     )]
     FixedBatch {
-        /// The batch asked for.
+        /// The batch requested.
         wanted: usize,
         /// The first input.
         input: String,
         /// Its declared shape.
         shape: Vec<usize>,
-        /// Why it cannot be another one.
+        /// Why the batch cannot be changed.
         reason: String,
     },
-    /// A size was given for a dimension that has another one and is not a batch.
+    /// The size given for a dimension that is not a batch differs from the fixed one.
     #[error(
-        "{wanted} was asked for, but axis {axis} of input \"{}\" is {found}",
+        "size {wanted} was requested, but axis {axis} of input \"{}\" is {found}",
         name(.input)
     )]
     FixedDim {
@@ -251,25 +251,26 @@ pub enum ImportErrorKind {
         axis: usize,
         /// The declared size.
         found: usize,
-        /// The size asked for.
+        /// The size requested.
         wanted: usize,
     },
-    /// Nodes that cannot be compiled: all of them, so that one look tells the whole distance.
+    /// Nodes that cannot be compiled: all of them, so that one message shows everything that is
+    /// missing.
     #[error("{}", list_refused(.nodes))]
     Unsupported {
         /// Every offending node, in model order.
         nodes: Vec<RefusedNode>,
     },
-    /// A weight file does not hold the tensor asked for.
+    /// A weight file does not hold the requested tensor.
     #[error("no tensor \"{}\"; the file holds {}", self::name(.name), list_names(.available))]
     MissingTensor {
-        /// The name asked for.
+        /// The name requested.
         name: String,
         /// The names in the file.
         available: Vec<String>,
     },
-    /// A file holds the tensor in an element type that cannot be read: weights are floats, arrays
-    /// are numbers of 8 bits or more.
+    /// A tensor has an element type that cannot be read: weights must be floats, arrays must be
+    /// numbers of 8 bits or more.
     #[error("tensor \"{}\" has element type {found}; weights are F32, F16, BF16 or F64, and inputs also integers of 8 to 64 bits and BOOL", self::name(.name))]
     ElementType {
         /// The tensor's name.
@@ -280,7 +281,7 @@ pub enum ImportErrorKind {
 }
 
 impl ImportErrorKind {
-    /// What to do about it, where that is known.
+    /// What to do about it, if known.
     pub fn advice(&self) -> Option<Advice> {
         match self {
             ImportErrorKind::Version { advice, .. } | ImportErrorKind::Limit { advice, .. } => {
@@ -290,13 +291,13 @@ impl ImportErrorKind {
                 Some(Advice::plain("keep the model's data files in the model's folder"))
             }
             ImportErrorKind::UnboundDims { shapeless, .. } if shapeless.is_empty() => {
-                Some(Advice::new("give each of them a size by {}", &[OptionName::Dims]))
+                Some(Advice::new("give each of them a size with {}", &[OptionName::Dims]))
             }
             ImportErrorKind::UnboundDims { dims, .. } if dims.is_empty() => {
-                Some(Advice::new("give each of them its shape by {}", &[OptionName::Shapes]))
+                Some(Advice::new("give each of them a shape with {}", &[OptionName::Shapes]))
             }
             ImportErrorKind::UnboundDims { .. } => Some(Advice::new(
-                "give them sizes by {} and shapes by {}",
+                "give them sizes with {} and shapes with {}",
                 &[OptionName::Dims, OptionName::Shapes],
             )),
             ImportErrorKind::FixedBatch { .. } => {
@@ -307,7 +308,7 @@ impl ImportErrorKind {
             }
             ImportErrorKind::Unsupported { nodes } if nodes.iter().any(|n| n.is_removable) => {
                 Some(Advice::plain(
-                    "an ONNX simplifier may remove what is marked removable: it reads nothing but constants",
+                    "an ONNX simplifier may remove the nodes marked removable: they read only constants",
                 ))
             }
             _ => None,
@@ -322,7 +323,7 @@ pub struct UnboundDim {
     pub input: String,
     /// Which of its dimensions.
     pub axis: usize,
-    /// The name to bind.
+    /// The name of the dimension.
     pub name: String,
 }
 
@@ -333,11 +334,11 @@ pub struct RefusedNode {
     pub op: String,
     /// The node's name, or that of its first output.
     pub name: String,
-    /// The attribute at fault, if it is one.
+    /// The attribute at fault, if any.
     pub attribute: Option<String>,
     /// Why.
     pub reason: String,
-    /// Whether all that it reads is constant, or a shape: then a program that folds constants can
+    /// Whether everything it reads is constant or a shape, so that a tool that folds constants can
     /// remove it.
     pub is_removable: bool,
 }
@@ -353,7 +354,7 @@ impl fmt::Display for RefusedNode {
     }
 }
 
-/// A name as it is shown.
+/// A name as messages show it.
 fn name(text: &str) -> String {
     one_line(text, LONGEST_NAME)
 }
@@ -408,7 +409,7 @@ fn list_refused(nodes: &[RefusedNode]) -> String {
         nodes.len(),
         if nodes.len() == 1 { "" } else { "s" }
     );
-    // All that a network has, and not all that a file can hold.
+    // Enough for any real network, and a bound for hostile files.
     const SHOWN: usize = 1000;
     for node in nodes.iter().take(SHOWN) {
         text.push_str(&format!("\n  {node}"));

@@ -1,11 +1,10 @@
-//! Files of other formats that are given for a model or for weights: what they are, and what to do
-//! with them.
+//! Files of other formats given as a model or as weights: what they are, and what to do with them.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// What a file was given for.
+/// What a file was given as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// A network.
@@ -14,7 +13,7 @@ pub(crate) enum Wanted {
     Weights,
 }
 
-/// A format that is not read, or not where it was given.
+/// A format that cannot be read, or not where it was given.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Format {
     what: &'static str,
@@ -30,11 +29,11 @@ pub(crate) struct Format {
 enum Signature {
     /// These bytes at this place.
     Bytes(usize, &'static [u8]),
-    /// A ZIP archive whose first file's name ends so.
+    /// A ZIP archive whose first entry's name ends with this.
     Zip(&'static str),
     /// A safetensors header: its length, and a brace.
     Safetensors,
-    /// Nothing that tells it from others.
+    /// Nothing that distinguishes it from other formats.
     None,
 }
 
@@ -54,7 +53,7 @@ const OTHER_ENGINE: [&str; 2] = [FROM_ONNX, NO_WEIGHTS];
 /// The formats; of two with the same signature, the one whose extension fits too, else the first.
 const FORMATS: &[Format] = &[
     Format {
-        what: "a Git LFS pointer, which stands for the file itself",
+        what: "a Git LFS pointer, not the file itself",
         signature: POINTER,
         extensions: &[],
         advice: ["run `git lfs pull` to get the file"; 2],
@@ -66,7 +65,7 @@ const FORMATS: &[Format] = &[
         advice: TORCH,
     },
     Format {
-        what: "a program of PyTorch's torch.export",
+        what: "a program saved by PyTorch's torch.export",
         signature: Signature::Zip("archive_format"),
         extensions: &["pt2"],
         advice: TORCH,
@@ -112,7 +111,7 @@ const FORMATS: &[Format] = &[
         advice: OTHER_ENGINE,
     },
     Format {
-        what: "a file of weights in safetensors format, which has no network in it",
+        what: "a file of weights in safetensors format, which contains no network",
         signature: Signature::Safetensors,
         extensions: &["safetensors"],
         advice: [
@@ -130,7 +129,7 @@ const FORMATS: &[Format] = &[
         what: "a NumPy array",
         signature: Signature::Bytes(0, b"\x93NUMPY"),
         extensions: &["npy"],
-        advice: ["it holds no network; perhaps it is an input of one", NO_WEIGHTS],
+        advice: ["it holds no network; perhaps it is an input for one", NO_WEIGHTS],
     },
     image(b"\x89PNG"),
     image(b"\xff\xd8\xff"),
@@ -154,7 +153,7 @@ const FORMATS: &[Format] = &[
     },
     named("a TensorFlow graph", &["pb", "pbtxt", "meta"], [TENSORFLOW, NO_WEIGHTS]),
     named("a Core ML model", &["mlmodel", "mlpackage"], OTHER_ENGINE),
-    named("an engine of TensorRT", &["engine", "trt", "plan"], OTHER_ENGINE),
+    named("a TensorRT engine", &["engine", "trt", "plan"], OTHER_ENGINE),
     named("an ncnn model", &["param"], OTHER_ENGINE),
     named("an MNN model", &["mnn"], OTHER_ENGINE),
     named("a Caffe model", &["caffemodel", "prototxt"], ["convert it to .onnx first", NO_WEIGHTS]),
@@ -210,7 +209,7 @@ impl Signature {
             }
             Signature::Safetensors => {
                 let length = head.first_chunk().map(|&b| u64::from_le_bytes(b));
-                // The format's own limit of its header.
+                // The format's own limit for its header.
                 length.is_some_and(|n| (2..100_000_000).contains(&n)) && head.get(8) == Some(&b'{')
             }
             Signature::None => false,
@@ -218,7 +217,7 @@ impl Signature {
     }
 }
 
-/// The name of the first file of a ZIP archive.
+/// The name of the first entry of a ZIP archive.
 fn zip_entry(head: &[u8]) -> Option<&[u8]> {
     const LENGTH: usize = 26;
     const NAME: usize = 30;
@@ -228,13 +227,13 @@ fn zip_entry(head: &[u8]) -> Option<&[u8]> {
 }
 
 impl Format {
-    /// The format of a file that begins with `head`; by its name only where the beginning says
-    /// nothing.
+    /// The format of a file that begins with `head`; judged by its name only if the beginning does
+    /// not decide.
     pub(crate) fn of(file: Option<&Path>, head: &[u8]) -> Option<&'static Format> {
         let extension = file.and_then(|f| f.extension()?.to_str()).map(str::to_ascii_lowercase);
         let by_name = |f: &&Format| extension.as_deref().is_some_and(|e| f.extensions.contains(&e));
         match FORMATS.iter().find(|f| f.signature.fits(head)) {
-            // Of archives the name says more than the first file in it.
+            // The name of an archive says more than its first entry.
             Some(f) if f.is_zip() => {
                 FORMATS.iter().filter(|f| f.is_zip()).find(by_name).or(Some(f))
             }
@@ -243,7 +242,7 @@ impl Format {
         }
     }
 
-    /// The format of a file, by its beginning and its name; nothing if there is no such file.
+    /// The format of a file, by its beginning and its name; `None` if there is no such file.
     pub(crate) fn of_file(file: &Path) -> Option<&'static Format> {
         Format::of(Some(file), &head(file)?)
     }
@@ -253,7 +252,7 @@ impl Format {
         self.signature == Signature::Safetensors
     }
 
-    /// Whether such a file stands for another one that is still to be had.
+    /// Whether the file only refers to another file, which is not yet downloaded.
     pub(crate) fn is_pointer(&self) -> bool {
         self.signature == POINTER
     }
@@ -306,11 +305,11 @@ mod tests {
         assert_eq!(what("a.onnx", b"\x1c\0\0\0TFL3"), Some("a TensorFlow Lite model"));
         assert_eq!(what("a.pb", b"\x08\x01"), Some("a TensorFlow graph"));
         assert_eq!(what("a.onnx", b"\x08\x08"), None);
-        let pointer = Some("a Git LFS pointer, which stands for the file itself");
+        let pointer = Some("a Git LFS pointer, not the file itself");
         assert_eq!(what("a.safetensors", b"version https://git-lfs.github.com/spec/v1"), pointer);
-        let weights = Some("a file of weights in safetensors format, which has no network in it");
+        let weights = Some("a file of weights in safetensors format, which contains no network");
         assert_eq!(what("a", b"\x20\0\0\0\0\0\0\0{}"), weights);
-        // A header that is longer than the format allows is none.
+        // A header longer than the format allows does not count.
         assert_eq!(what("a", b"\xff\xff\xff\xff\xff\0\0\0{}"), None);
     }
 

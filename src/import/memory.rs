@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use super::limits;
 
 /// The bytes that the constants of a model may take here: [`limits::CONSTANT_BYTES`], or more where
-/// the machine has more to spare. A quarter is left for what else a model and its neighbours need.
+/// the machine has more to spare. A quarter is left for the rest of the model and for other
+/// processes.
 pub(crate) fn for_constants() -> usize {
     let spare = available().map_or(0, |bytes| bytes - bytes / 4);
     limits::CONSTANT_BYTES.max(usize::try_from(spare).unwrap_or(usize::MAX))
 }
 
-/// The memory that a process can still take without others losing theirs, as far as the system
-/// tells.
+/// The memory that the process can still take without forcing others out, as far as the system
+/// reports it.
 fn available() -> Option<u64> {
     let free = meminfo(&read_to_string("/proc/meminfo").ok()?)?;
     Some(control_groups().into_iter().filter_map(|file| number(&file)).fold(free, u64::min))
@@ -45,7 +46,7 @@ fn control_groups() -> Vec<PathBuf> {
     files
 }
 
-/// The number in a file; nothing where it says `max`.
+/// The number in a file; `None` where it says `max`.
 fn number(file: &Path) -> Option<u64> {
     read_to_string(file).ok()?.trim().parse().ok()
 }

@@ -1,16 +1,16 @@
-//! Foreign files to graphs: every check of bytes that came from elsewhere is made here.
+//! Converts foreign files to graphs: every check of bytes that come from outside is made here.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`onnx`] | ONNX models to [`Graph`](resnetc_ir::Graph)s |
-//! | [`safetensors`] | named weights, and named arrays in and out |
+//! | [`safetensors`] | named weights, and named arrays, read and written |
 //! | [`npy`] | NumPy's arrays |
-//! | [`limits`] | how much a file may ask for |
+//! | [`limits`] | limits on what a file may request |
 //! | `foreign` | files of other formats: what they are, and what to do with them |
 //! | `memory` | how much memory constants may take on this machine |
 //! | `stored` | elements that stay in the file |
 //! | `dim` | dimensions as files declare them |
-//! | [`error`] | what can be wrong with them |
+//! | [`error`] | what can be wrong with a file |
 
 mod dim;
 pub mod error;

@@ -14,13 +14,13 @@ pub const MAX_FILE: u64 = 4 << 30;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// What the data of a file starts at a multiple of.
+/// The alignment of the data in a file, in bytes.
 const ALIGNMENT: usize = 64;
 
 /// Reads a file.
 ///
 /// # Errors
-/// If it cannot be read, is no such file, or its elements are no numbers.
+/// If it cannot be read, is not a `.npy` file, or its elements are not numbers.
 pub fn read(path: &Path) -> Result<Array, ImportError> {
     let bytes = whole_file::read(path, MAX_FILE).map_err(|source| {
         ImportError::from(ImportErrorKind::Io { action: "reading", source }).in_file(path)
@@ -34,11 +34,11 @@ pub fn read(path: &Path) -> Result<Array, ImportError> {
 /// As [`read`].
 pub fn parse(bytes: &[u8]) -> Result<Array, ImportError> {
     let (header, data) = split(bytes).ok_or_else(|| {
-        damaged("it does not begin as such files do, or its header is cut short".to_owned())
+        damaged("it does not begin like a .npy file, or its header is cut short".to_owned())
     })?;
     let header = Header::read(header)?;
-    let count = count(&header.shape)
-        .ok_or_else(|| damaged("its shape is none that memory could hold".to_owned()))?;
+    let count =
+        count(&header.shape).ok_or_else(|| damaged("no memory could hold its shape".to_owned()))?;
     let size = header.element.dtype.bytes();
     if count.checked_mul(size) != Some(data.len()) {
         return Err(damaged(format!(
@@ -76,7 +76,7 @@ pub fn encode(array: &Array) -> Vec<u8> {
         _ => "<f4",
     };
     let extents: Vec<String> = array.shape().iter().map(usize::to_string).collect();
-    // As Python writes a tuple: one of a single number ends in a comma.
+    // As Python writes a tuple: a tuple of one number ends in a comma.
     let comma = if extents.len() == 1 { "," } else { "" };
     let shape = format!("({}{comma})", extents.join(", "));
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
@@ -113,14 +113,14 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(length).ok()?)
 }
 
-/// How many elements a shape has, if its extents other than 0 are ones that memory could hold.
+/// The number of elements of a shape, if memory could hold the product of its extents other than 0.
 fn count(shape: &[usize]) -> Option<usize> {
     let most = shape.iter().try_fold(size_of::<f64>(), |n, &d| n.checked_mul(d.max(1)))?;
     isize::try_from(most).ok()?;
     Some(shape.iter().product())
 }
 
-/// The elements of an array whose first axis runs fastest, so that its last does.
+/// Reorders the elements of an array whose first axis runs fastest, so that the last one does.
 fn row_major(data: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
     let strides: Vec<usize> = shape
         .iter()
@@ -146,7 +146,7 @@ fn row_major(data: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
     result
 }
 
-/// What a file says of its array.
+/// What a file says about its array.
 struct Header {
     element: Element,
     is_fortran: bool,
@@ -160,7 +160,7 @@ struct Element {
 }
 
 impl Header {
-    /// Reads a dictionary of Python with the three keys that there are.
+    /// Reads a Python dictionary with the three keys of the format.
     fn read(text: &[u8]) -> Result<Self, ImportError> {
         let broken = || damaged("its header is damaged".to_owned());
         let mut text = Text(text);
@@ -200,7 +200,7 @@ impl Element {
             return Err(refused("records of several fields", numbers));
         }
         let descr = text.string().ok_or_else(|| damaged("its header is damaged".to_owned()))?;
-        // Whatever stands in the file: a type's name is short.
+        // The file may hold anything here, but a type's name is short.
         let found: String = String::from_utf8_lossy(descr).chars().take(40).collect();
         let (order, kind) = match descr {
             [order @ (b'<' | b'>' | b'=' | b'|'), kind @ ..] => (*order, kind),
@@ -276,7 +276,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Extents; old files end each in an L.
+    /// The extents; in old files each ends in an L.
     fn tuple(&mut self) -> Option<Vec<usize>> {
         if !self.eat(b'(') {
             return None;

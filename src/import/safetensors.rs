@@ -1,4 +1,5 @@
-//! safetensors files: a network's weights by name, and arrays of any element type in and out.
+//! safetensors files: a network's weights by name, and arrays of any element type, read and
+//! written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +23,7 @@ pub type WeightMap = BTreeMap<String, Arc<Tensor>>;
 /// PyTorch's `num_batches_tracked`, are left out.
 ///
 /// # Errors
-/// If the file cannot be read, is not a safetensors file, or holds floats of another kind.
+/// If the file cannot be read, is not a safetensors file, or holds floats of another type.
 pub fn load(path: &Path) -> Result<WeightMap, ImportError> {
     decode(&mut Bytes::from(read(path)?)).map_err(|e| e.in_file(path))
 }
@@ -35,9 +36,8 @@ pub fn parse(bytes: &[u8]) -> Result<WeightMap, ImportError> {
     decode(&mut Bytes::copy_from_slice(bytes))
 }
 
-/// As [`load`], from the buffer `bytes`, which holds the file in one chunk. Large tensors of f32
-/// keep the parts of the buffer in which they stand, as [`Buf::copy_to_bytes`] returns them, and do
-/// not copy them.
+/// As [`load`], from the buffer `bytes`, which holds the file in one chunk. Large f32 tensors keep
+/// their parts of the buffer, as [`Buf::copy_to_bytes`] returns them, without copying.
 ///
 /// # Errors
 /// As [`load`].
@@ -46,7 +46,7 @@ pub fn decode(bytes: &mut dyn Buf) -> Result<WeightMap, ImportError> {
     let (header, metadata) = start.map_err(|e| damaged(bytes.chunk(), &e))?;
     bytes.advance(size_of::<u64>() + header);
     let mut weights = WeightMap::new();
-    // Tensors lie one behind the other without gaps, which is checked with the header.
+    // Tensors are stored one after the other without gaps, which is checked with the header.
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else { continue };
         let (start, end) = info.data_offsets;
@@ -59,10 +59,10 @@ pub fn decode(bytes: &mut dyn Buf) -> Result<WeightMap, ImportError> {
     Ok(weights)
 }
 
-/// Reads one tensor of a file; without a name, the only one that there is.
+/// Reads one tensor of a file; without a name, the only tensor.
 ///
 /// # Errors
-/// As [`load`], and if there is no such tensor.
+/// As [`load`]; also if there is no such tensor.
 pub fn load_tensor(path: &Path, name: Option<&str>) -> Result<Tensor, ImportError> {
     let one = |bytes: &[u8]| {
         let file = open(bytes)?;
@@ -90,7 +90,7 @@ pub fn load_tensor(path: &Path, name: Option<&str>) -> Result<Tensor, ImportErro
 /// Reads every array of a file whose elements are numbers of 8 bits or more.
 ///
 /// # Errors
-/// If the file cannot be read, is not a safetensors file, or holds elements of another kind.
+/// If the file cannot be read, is not a safetensors file, or holds elements of another type.
 pub fn load_arrays(path: &Path) -> Result<BTreeMap<String, Array>, ImportError> {
     let all = |bytes: &[u8]| -> Result<BTreeMap<String, Array>, ImportError> {
         open(bytes)?.iter().map(|(name, view)| array(name, &view)).collect()
@@ -107,7 +107,7 @@ fn array(name: &str, view: &TensorView<'_>) -> Result<(String, Array), ImportErr
     Ok((name.to_owned(), array.ok_or_else(|| misshapen(name, view.shape()))?))
 }
 
-/// The types of elements that arrays can have.
+/// The element types that arrays can have.
 const TYPES: [(Dtype, DType); 13] = [
     (Dtype::F32, DType::F32),
     (Dtype::F16, DType::F16),
@@ -124,7 +124,7 @@ const TYPES: [(Dtype, DType); 13] = [
     (Dtype::BOOL, DType::Bool),
 ];
 
-/// Writes named arrays. The file appears whole or not at all, as with [`save`].
+/// Writes named arrays. The file is written whole or not at all, as with [`save`].
 ///
 /// # Errors
 /// As [`save`].
@@ -150,7 +150,7 @@ pub fn save_arrays<'a>(
         .map_err(fail)
 }
 
-/// Writes named tensors as F32. The file appears whole or not at all: a file that exists under this
+/// Writes named tensors as F32. The file is written whole or not at all: an existing file of this
 /// name is replaced only after the new one is complete on disk.
 ///
 /// # Errors
@@ -177,9 +177,9 @@ fn open(bytes: &[u8]) -> Result<SafeTensors<'_>, ImportError> {
 fn damaged(bytes: &[u8], error: &SafeTensorError) -> ImportError {
     let reason = match Format::of(None, bytes) {
         Some(format) if !format.is_safetensors() => format.advise(Wanted::Weights),
-        _ => format!("{error}; the file is truncated, damaged or of another format"),
+        _ => format!("{error}; the file is truncated, damaged or in another format"),
     };
-    ImportErrorKind::Format { expected: "safetensors file", reason }.into()
+    ImportErrorKind::Format { expected: "valid safetensors file", reason }.into()
 }
 
 fn is_integer(ty: Dtype) -> bool {

@@ -1,4 +1,4 @@
-//! f32 elements that stay where their file has them, or are not there at all, until they are
+//! f32 elements that stay in their file's buffer, or are not materialized at all, until they are
 //! packed.
 
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use prost::bytes::Bytes;
 use resnetc_ir::Tensor;
 use resnetc_ir::tensor::Elements;
 
-/// Fewer elements than this are copied: they are looked at again and again, and a reference to the
-/// file would keep more memory than it saves.
+/// Fewer elements than this are copied: they are read repeatedly, and a reference to the file would
+/// hold more memory than it saves.
 const FEWEST: usize = 4096;
 
-/// A tensor of little-endian f32 elements; `None` if `shape` needs another number of them.
+/// A tensor of little-endian f32 elements; `None` if `shape` requires another number of elements.
 pub(super) fn tensor(shape: &[usize], bytes: Bytes) -> Option<Tensor> {
     let stored = Stored(bytes);
     let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
@@ -35,7 +35,7 @@ impl Elements for Stored {
     }
 }
 
-/// A tensor of one value; `None` if it cannot have so many elements.
+/// A tensor filled with one value; `None` if it cannot have that many elements.
 pub(super) fn filled(shape: &[usize], value: f32) -> Option<Tensor> {
     let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
     match elements < FEWEST {

@@ -1,4 +1,4 @@
-//! Which instruction set is asked for, and why it cannot be had.
+//! Which instruction set is requested, and why it is unavailable.
 
 use std::str::FromStr;
 
@@ -10,32 +10,32 @@ use crate::host::features::Lack;
 /// A request for an instruction set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum IsaChoice {
-    /// The widest that can be used here.
+    /// The widest that is usable here.
     #[default]
     Auto,
     /// This one, or an error.
     Exactly(Isa),
 }
 
-/// The instruction set that was asked for cannot be used here.
+/// The requested instruction set cannot be used here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}; {}", self.what(), IsaError::ADVICE)]
 pub struct IsaError {
-    /// What was asked for.
+    /// The requested instruction set.
     pub isa: Isa,
-    /// What it needs that there is not.
+    /// What it needs and this machine lacks.
     pub lack: Lack,
 }
 
 impl IsaError {
-    /// What went wrong, by a name that stays the same.
+    /// The error code, which is stable.
     pub fn code(&self) -> ErrorCode {
         ErrorCode::MissingIsa
     }
 
     /// What to do about it.
     pub(crate) const ADVICE: Advice =
-        Advice::new("leave {} at auto, which takes the widest that there is", &[OptionName::Isa]);
+        Advice::new("leave {} at auto, which picks the widest one available", &[OptionName::Isa]);
 
     /// What is wrong, without what to do about it.
     pub(crate) fn what(&self) -> String {
@@ -44,11 +44,11 @@ impl IsaError {
 }
 
 impl IsaChoice {
-    /// The instruction set that is chosen, as far as that is known without a request. Changes
-    /// nothing.
+    /// The instruction set that would be chosen, as far as can be known without requesting it. Has
+    /// no side effects.
     ///
     /// # Errors
-    /// If what was asked for lacks something.
+    /// If the requested instruction set lacks something.
     pub fn resolve(self) -> Result<Isa, IsaError> {
         self.first(|isa| isa.missing().map_or(Ok(()), |lack| Err(IsaError { isa, lack })))
     }
@@ -56,7 +56,7 @@ impl IsaChoice {
     /// The instruction set to compile for, made usable in this process ([`Isa::enable`]).
     ///
     /// # Errors
-    /// If what was asked for lacks something, or the system refuses it.
+    /// If the requested instruction set lacks something, or the system refuses it.
     pub fn enable(self) -> Result<Isa, IsaError> {
         self.first(Isa::enable)
     }
@@ -81,7 +81,7 @@ impl FromStr for IsaChoice {
         let known = ISAS.into_iter().find(|i| i.name() == name).map(IsaChoice::Exactly);
         known.ok_or_else(|| {
             let names = ISAS.map(Isa::name).join(", ");
-            format!("unknown instruction set \"{name}\"; there are auto, {names}")
+            format!("unknown instruction set \"{name}\"; expected one of auto, {names}")
         })
     }
 }

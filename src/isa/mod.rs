@@ -1,9 +1,9 @@
-//! Instruction sets as data: what programs may count on, who encodes them, and what the CPU must
-//! have.
+//! Instruction sets as data: what programs may rely on, which back end encodes them, and what the
+//! CPU must have.
 //!
-//! Whoever needs to know something of an instruction set reads it in its row, and nobody concludes
-//! it from the number of lanes. A new one is a row, and where no back end encodes its instructions,
-//! a back end: a variant of [`Backend`], which the compiler then misses in `codegen/image.rs`.
+//! Every property of an instruction set is read from its row; nothing infers it from the number of
+//! lanes. A new instruction set is a new row and, if no back end encodes its instructions, a new
+//! variant of [`Backend`], which rustc then requires `codegen/image.rs` to handle.
 
 mod choice;
 mod target;
@@ -15,12 +15,12 @@ pub use target::{IntegerDot, Target};
 
 use crate::host::features::{Feature, Lack};
 
-/// Who encodes kernels.
+/// The back end that encodes kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// Cranelift: 4 lanes, any CPU that it knows.
+    /// Cranelift: 4 lanes, any CPU that it supports.
     Clif,
-    /// The x86-64 encoder: 4 or 8 lanes by AVX2, 16 by AVX-512F.
+    /// The x86-64 encoder: 4 or 8 lanes with AVX2, 16 with AVX-512F.
     X64,
 }
 
@@ -37,8 +37,7 @@ pub struct Descriptor {
     pub features: &'static [Feature],
 }
 
-/// Makes the enumeration, the list and the rows of one table, so that none can lack what another
-/// has.
+/// Generates the enumeration, the list and the rows from one table, so that they cannot disagree.
 macro_rules! instruction_sets {
     ($($(#[$doc:meta])* $isa:ident = $row:expr;)*) => {
         /// Which instructions kernels are made of.
@@ -136,20 +135,20 @@ impl Isa {
         self.descriptor().backend
     }
 
-    /// The first thing that lacks for this instruction set here, as far as that is known without a
-    /// request. Changes nothing; [`Isa::enable`] may still be refused.
+    /// The first thing that this instruction set needs and that is missing here, as far as can be
+    /// known without requesting it. Has no side effects; [`Isa::enable`] may still be refused.
     pub fn missing(self) -> Option<Lack> {
         self.descriptor().features.iter().find_map(|feature| feature.lack())
     }
 
-    /// Makes the instruction set usable in this process: asks the system for tile registers where
-    /// it has them. To repeat it changes nothing.
+    /// Makes the instruction set usable in this process: requests tile registers from the system if
+    /// the instruction set has them. Calling it again has no effect.
     ///
     /// # Errors
     /// What the CPU lacks, or what the system refuses.
     pub fn enable(self) -> Result<(), IsaError> {
         let features = self.descriptor().features.iter();
-        // Nothing is asked for that would be of no use.
+        // Request nothing if the instruction set would still be unusable.
         let known = self.missing().map_or(Ok(()), Err);
         let enabled = known.and_then(|()| features.copied().try_for_each(Feature::enable));
         enabled.map_err(|lack| IsaError { isa: self, lack })
@@ -163,13 +162,13 @@ impl fmt::Display for Isa {
 }
 
 impl Target {
-    /// 128-bit vectors, 16 registers: those of [`Isa::Baseline`].
+    /// 128-bit vectors, 16 registers: the target of [`Isa::Baseline`].
     pub const V128: Target = Isa::Baseline.target();
-    /// Those of [`Isa::Avx2`].
+    /// The target of [`Isa::Avx2`].
     pub const AVX2: Target = Isa::Avx2.target();
-    /// Those of [`Isa::Avx512`].
+    /// The target of [`Isa::Avx512`].
     pub const AVX512: Target = Isa::Avx512.target();
-    /// Those of [`Isa::Amx`].
+    /// The target of [`Isa::Amx`].
     pub const AMX: Target = Isa::Amx.target();
 }
 
@@ -182,7 +181,7 @@ mod tests {
         for (i, isa) in ISAS.into_iter().enumerate() {
             assert_eq!(isa.target().flaw(), None, "{isa}");
             assert!(ISAS[..i].iter().all(|other| other.name() != isa.name()), "{isa}");
-            // `auto` takes the first that there is.
+            // `auto` takes the first one available.
             let wider = |other: &&Isa| other.target().lanes < isa.target().lanes;
             assert_eq!(ISAS[..i].iter().find(wider), None, "{isa} is wider");
         }

@@ -1,8 +1,8 @@
-//! What a vector program may count on.
+//! What a vector program may rely on.
 
 use std::fmt;
 
-/// What a program may count on.
+/// What a program may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// f32 lanes of a vector register: 4, 8 or 16.
@@ -11,36 +11,36 @@ pub struct Target {
     pub vectors: usize,
     /// Tile registers: 8, or none.
     pub tiles: usize,
-    /// Whether a multiply-add is one instruction, rounded once. Where it is not promised it may
-    /// still be.
+    /// Whether a multiply-add is guaranteed to be one instruction, rounded once. Without the
+    /// guarantee it may still be.
     pub fused: bool,
-    /// Whether there are instructions for integers in lanes.
+    /// Whether there are instructions on integers in lanes.
     pub integers: bool,
-    /// What multiplies bytes and sums the products up.
+    /// The instruction that multiplies bytes and sums the products.
     pub dot: IntegerDot,
 }
 
 /// Products of bytes, summed in 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntegerDot {
-    /// There is no instruction for it.
+    /// No instruction does this.
     None,
-    /// Four products into each lane of a vector, as by AVX-VNNI and Arm's dot product. No row has
+    /// Four products into each lane of a vector, as in AVX-VNNI and Arm's dot product. No row has
     /// it yet.
     Lanes,
-    /// Tiles of 16 by 16, as by AMX-INT8.
+    /// Tiles of 16 by 16, as in AMX-INT8.
     Tiles,
 }
 
-/// Lanes of the blocks in which values lie: a vector is a whole part of one.
+/// Lanes of the blocks in which values are stored: a block is a whole number of vectors.
 const BLOCK: usize = 16;
 
 impl Target {
-    /// The fewest lanes that there can be.
+    /// The minimum number of lanes.
     const FEWEST_LANES: usize = 4;
-    /// The most vector registers that there can be.
+    /// The maximum number of vector registers.
     pub const MOST_VECTORS: usize = 32;
-    /// The most tile registers that there can be.
+    /// The maximum number of tile registers.
     pub const MOST_TILES: usize = 8;
 
     /// Bytes of a vector register.
@@ -48,7 +48,7 @@ impl Target {
         (self.lanes * 4) as i64
     }
 
-    /// Why no machine can be so, if none can.
+    /// Why no machine can have this target, or `None` if one can.
     pub fn flaw(self) -> Option<&'static str> {
         let parts = BLOCK.is_multiple_of(self.lanes) && self.lanes >= Self::FEWEST_LANES;
         if !parts || self.vectors > Self::MOST_VECTORS {
@@ -59,10 +59,10 @@ impl Target {
         }
         // A row of a tile is a vector.
         (self.tiles > 0 && self.lanes != BLOCK)
-            .then_some("tiles are there beside vectors of 16 lanes only")
+            .then_some("tile registers require vectors of 16 lanes")
     }
 
-    /// Whether a program for `other` runs here as it stands.
+    /// Whether a program for `other` runs here unchanged.
     pub fn includes(self, other: Target) -> bool {
         let Target { lanes, vectors, tiles, fused, integers, dot } = other;
         lanes <= self.lanes

@@ -1,7 +1,7 @@
-//! Which algorithms there are for a convolution, and which of them a site gets.
+//! The algorithms for convolutions, and the choice of one for each site.
 //!
-//! An algorithm is a row of a table and a folder. Its row says how it is called and makes its plan
-//! for a site, or says why it has none; everything else is the plan's
+//! An algorithm is a row of a table and a folder. Its row has its name and makes its plan for a
+//! site, or gives the reason why there is none; everything else is in the plan
 //! ([`ConvPlan`](super::conv_plan::ConvPlan)).
 
 use std::fmt;
@@ -18,9 +18,9 @@ pub struct Algorithm(usize);
 
 /// An algorithm: its names, and its plan for a site.
 struct Row {
-    /// In reports, on the command line and in files of measured times.
+    /// The name in reports, on the command line and in files of measured times.
     name: &'static str,
-    /// What its variants have in common, for readers to whom the variant does not matter.
+    /// The name of its family of variants, for readers to whom the variant does not matter.
     family: &'static str,
     /// Whether it does the multiply-adds that an operator is counted with, and no others.
     by_definition: bool,
@@ -82,7 +82,7 @@ impl Algorithm {
         ROWS[self.0].name
     }
 
-    /// What it has in common with its variants: `winograd` for all tiles and schedules.
+    /// The name of its family of variants: `winograd` for all tiles and schedules.
     pub fn family(self) -> &'static str {
         ROWS[self.0].family
     }
@@ -92,10 +92,10 @@ impl Algorithm {
         ROWS[self.0].by_definition
     }
 
-    /// How it computes a site.
+    /// Its plan for a site.
     ///
     /// # Errors
-    /// If it cannot; the reason.
+    /// The reason, if it cannot compute the site.
     pub fn plan(self, site: &Site<'_>) -> Result<SharedPlan, Refusal> {
         (ROWS[self.0].plan)(site)
     }
@@ -140,8 +140,8 @@ impl Choice {
         ALGORITHMS.into_iter().filter_map(choice).collect()
     }
 
-    /// The cheapest algorithm for a site by the model, and all that were considered. It depends
-    /// neither on the number of threads nor on that of the images.
+    /// The cheapest algorithm for a site according to the model, and all that were considered. It
+    /// depends neither on the number of threads nor on the number of images.
     pub fn cheapest(site: &Site<'_>) -> (Self, Vec<Considered>) {
         let judged = site.judged();
         let consider = |algorithm: Algorithm| Considered {
@@ -151,7 +151,7 @@ impl Choice {
         let considered = ALGORITHMS.map(consider).to_vec();
         let costs = considered.iter().filter_map(|c| Some((c.verdict.ok()?, c.algorithm)));
         let best = costs.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, algorithm)| algorithm);
-        // All images together may be too many for what one is small enough for.
+        // An algorithm that can compute one image may refuse the whole batch as too large.
         let able = best.and_then(|algorithm| {
             let plan = algorithm.plan(site).ok()?;
             Some(Choice { algorithm, plan })

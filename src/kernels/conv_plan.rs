@@ -1,4 +1,4 @@
-//! What an implementation of convolution promises: a plan for a site, or the reason why there is
+//! The interface of an implementation of convolution: a plan for a site, or the reason why there is
 //! none.
 
 use std::fmt;
@@ -14,30 +14,30 @@ use super::conv::{Operands, Projection};
 use super::published::{Fact, Offer, Published};
 use super::sink::Sink;
 
-/// How one convolution is computed. It is made once a node
-/// ([`Algorithm::plan`](super::Algorithm::plan)), and says what the choice between algorithms, the
-/// memory plan and lowering ask of it.
+/// How one convolution is computed. A plan is made once per node
+/// ([`Algorithm::plan`](super::Algorithm::plan)), and provides what the choice between algorithms,
+/// the memory plan and lowering need.
 pub trait ConvPlan: fmt::Debug + Send + Sync {
     /// Modelled cost: half cycles of a core, as in [`tiling`](super::tiling), for one input channel
     /// and 16 outputs.
     fn cost(&self) -> f64;
 
-    /// Bytes of scratch memory in the arena, for the time of the step.
+    /// Bytes of scratch memory in the arena during the step.
     fn scratch_bytes(&self) -> usize {
         0
     }
 
-    /// What it can publish beside its result.
+    /// The facts that it can publish beside its result.
     fn offers(&self) -> Vec<Offer> {
         Vec::new()
     }
 
-    /// Which fact about an operand it reads where that is published.
+    /// The fact about an operand that it reads if it is published.
     fn reads(&self, _operand: usize) -> Option<Fact> {
         None
     }
 
-    /// Lowers the convolution to the pieces of regions that run one after the other.
+    /// Lowers the convolution to the pieces of regions that run one after another.
     ///
     /// # Errors
     /// If no kernel fits the machine.
@@ -47,7 +47,7 @@ pub trait ConvPlan: fmt::Debug + Send + Sync {
 /// A plan that choice, memory plan and lowering share.
 pub type SharedPlan = Arc<dyn ConvPlan>;
 
-/// A convolution with everything placed.
+/// A convolution with all of its operands placed.
 pub struct ConvStep<'a> {
     /// The operator.
     pub conv: &'a Conv,
@@ -55,13 +55,13 @@ pub struct ConvStep<'a> {
     pub weights: Weights,
     /// Source, residual and result.
     pub operands: Operands<'a>,
-    /// The value that is convolved beside the source.
+    /// The second value that is convolved, beside the source.
     pub projection: Option<Projection<'a>>,
-    /// Offset in the arena of the scratch memory that [`ConvPlan::scratch_bytes`] asked for.
+    /// Offset in the arena of the scratch memory of [`ConvPlan::scratch_bytes`].
     pub scratch: i64,
     /// What is published of each operand.
     pub known: &'a [Vec<Published>],
-    /// What it publishes of its result: those of its offers that somebody reads.
+    /// What it publishes about its result: those of its offers that have readers.
     pub publishes: &'a [Published],
 }
 
@@ -95,37 +95,37 @@ pub enum Refusal {
     #[error("{0} groups")]
     Groups(usize),
     /// The transforms would cost more than they save.
-    #[error("{inputs} input and {outputs} output channels, where {least} of each are the least")]
+    #[error("{inputs} input and {outputs} output channels, where the minimum is {least} of each")]
     FewChannels {
         /// Input channels.
         inputs: usize,
         /// Output channels.
         outputs: usize,
-        /// The least of each.
+        /// The minimum of each.
         least: usize,
     },
     /// Too many input channels for a planar source.
-    #[error("{inputs} planar input channels, where {most} are the most")]
+    #[error("{inputs} planar input channels, where the maximum is {most}")]
     ManyChannels {
         /// Input channels.
         inputs: usize,
-        /// The most.
+        /// The maximum.
         most: usize,
     },
     /// The result is too small.
-    #[error("result of {}x{}, where {least}x{least} is the least", .size[0], .size[1])]
+    #[error("result of {}x{}, where the minimum is {least}x{least}", .size[0], .size[1])]
     SmallResult {
         /// Rows and columns of the result.
         size: [usize; 2],
-        /// The least of each.
+        /// The minimum of each.
         least: usize,
     },
     /// Rows of the source that are shorter than a vector.
-    #[error("rows of {columns} pixels, where {least} are the least")]
+    #[error("rows of {columns} pixels, where the minimum is {least}")]
     ShortRows {
         /// Pixels of a row.
         columns: usize,
-        /// The least.
+        /// The minimum.
         least: usize,
     },
     /// A second source is convolved.
@@ -134,19 +134,19 @@ pub enum Refusal {
     /// A residual is added.
     #[error("residual")]
     Residual,
-    /// The residual covers a part of the result.
-    #[error("residual that covers a part of the result")]
+    /// The residual covers only a part of the result.
+    #[error("residual that covers only a part of the result")]
     PartialResidual,
     /// Something has no elements.
     #[error("no elements")]
     Empty,
-    /// What an output sums is more than 32 bits hold.
-    #[error("more weights an output than sums of 32 bits hold")]
+    /// The sum of an output may overflow 32 bits.
+    #[error("too many weights per output for 32-bit sums")]
     ManyWeights,
-    /// Weights of one output that are too far apart to share a unit.
-    #[error("weights of an output too far apart")]
+    /// The magnitudes of the weights of an output differ too much to share a scale.
+    #[error("weights of an output too far apart in magnitude")]
     UnevenWeights,
-    /// Memory that displacements in the code could not span.
+    /// Memory that is larger than displacements in the code can span.
     #[error("{0} of more than a gigabyte")]
     TooLarge(&'static str),
 }
@@ -165,7 +165,7 @@ mod tests {
         let size = Refusal::SmallResult { size: [2, 3], least: 4 };
         let lines = [Refusal::Stride([2, 2]), Refusal::Stride([2, 1]), Refusal::Groups(32), size];
         let texts = lines.map(|refusal| refusal.to_string());
-        let result = "result of 2x3, where 4x4 is the least";
+        let result = "result of 2x3, where the minimum is 4x4";
         assert_eq!(texts, ["stride 2", "stride 2x1", "32 groups", result]);
     }
 }

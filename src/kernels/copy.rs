@@ -1,4 +1,4 @@
-//! A row of pixels copied, 16 channels of each.
+//! Copies a row of pixels, 16 channels of each.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target};
 
@@ -11,7 +11,7 @@ pub(super) struct Copy {
     pub(super) target: Target,
     /// How many pixels.
     pub(super) pixels: usize,
-    /// Bytes from a copied pixel to the next; those of the source follow each other.
+    /// Bytes from one copied pixel to the next; the source's pixels are contiguous.
     pub(super) pixel: i64,
 }
 

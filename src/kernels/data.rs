@@ -1,4 +1,4 @@
-//! Movement of data: reorder, reshape, slice, transpose, pad, concat, and the zero border.
+//! Data movement: reorder, reshape, slice, transpose, pad, concat, and the zero border.
 
 use resnetc_ir::op::{PadMode, SliceAxis};
 
@@ -50,7 +50,7 @@ pub fn copy(
     lower_all(name, nests(Function::Copy, &dst.geometry.ty.shape, &views), sink)
 }
 
-/// Copies the elements in row-major order into another shape. Either both shapes name the same
+/// Copies the elements in row-major order into another shape. Either both shapes describe the same
 /// image (`[N, C]` and `[N, C, 1, 1]`), or the result is planar without halo.
 ///
 /// # Errors
@@ -104,7 +104,7 @@ pub fn transpose(
     lower_all("transpose", nests(Function::Copy, &dst.geometry.ty.shape, &views), sink)
 }
 
-/// Copies operands one behind the other along an axis.
+/// Concatenates operands along an axis.
 ///
 /// # Errors
 /// If a kernel does not fit the machine's registers.
@@ -130,8 +130,8 @@ pub fn concat(
     Ok(pieces)
 }
 
-/// One of the three parts of a padded axis: where it starts in the result, how long it is, and how
-/// its indices walk through the operand.
+/// One of the three parts of a padded axis: its start in the result, its length, and how its
+/// indices map to the operand.
 #[derive(Clone, Copy)]
 struct Part {
     start: i64,
@@ -141,7 +141,7 @@ struct Part {
 }
 
 impl Part {
-    /// Before, inside and behind the operand.
+    /// The parts inside, before and after the operand.
     fn of(before: usize, inside: usize, after: usize) -> [Part; 3] {
         let (b, n) = (before as i64, inside as i64);
         [

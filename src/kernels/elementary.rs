@@ -1,10 +1,11 @@
-//! Elementary functions as vector code: exponential, logarithm, error function and their kin.
+//! Elementary functions as vector code: exponential, logarithm, error function and related
+//! functions.
 
 use crate::codegen::vir::{Arith, Builder, Inst, V};
 
-/// `e^x`. Its root, to about one unit in the last place, is `2^n * e^r` with
+/// `e^x`. Its square root is computed, to about one unit in the last place, as `2^n * e^r` with
 /// `n = round(x / 2 / ln 2)`, and the minimax polynomial of Cephes' `expf` (S. Moshier, 1989) for
-/// `e^r`. The root of every result has an exponent that fits.
+/// `e^r`. The exponent of the square root of every result is in range.
 #[derive(Clone, Debug)]
 pub struct Exp {
     limits: [V; 2],
@@ -16,7 +17,7 @@ pub struct Exp {
     polynomial: Vec<V>,
 }
 
-/// Beyond these, `e^x` leaves the range of normal f32 values (or nearly so).
+/// Beyond this magnitude, `e^x` leaves the range of normal f32 values (or nearly so).
 const EXP_LIMIT: f32 = 87.0;
 
 impl Exp {
@@ -38,7 +39,7 @@ impl Exp {
         }
     }
 
-    /// `x = e^x` for any `x`: 0 and infinity where `e^x` leaves the range, NaN for NaN.
+    /// `x = e^x` for any `x`: 0 or infinity if `e^x` is out of range, NaN for NaN.
     pub fn apply(&self, b: &mut Builder, x: V) {
         self.square_of(b, x, 0.5);
     }
@@ -57,7 +58,7 @@ impl Exp {
         b.arith(Arith::Mul, x, x, x);
     }
 
-    /// `x = e^x`, the argument first limited to `-87..=87`; NaN stays NaN.
+    /// `x = e^x`, with the argument first clamped to `-87..=87`; NaN stays NaN.
     fn limited(&self, b: &mut Builder, x: V) {
         let n = b.vector();
         let p = b.vector();
@@ -112,7 +113,8 @@ fn constant(b: &mut Builder, value: f32) -> V {
     register
 }
 
-/// `sum = sum * x + c` for every coefficient in turn, the highest power's first; Horner's rule.
+/// Horner's rule: `sum = sum * x + c` for every coefficient in turn, starting with the highest
+/// power.
 fn horner(b: &mut Builder, sum: V, x: V, coefficients: &[f32]) {
     let c = b.vector();
     b.constant(sum, 0.0);
@@ -124,9 +126,9 @@ fn horner(b: &mut Builder, sum: V, x: V, coefficients: &[f32]) {
     b.release([c]);
 }
 
-/// An odd function that is constant from some magnitude on, as `x * p(x^2) / q(x^2)`, to about
-/// three units in the last place. The coefficients are a least-squares fit of the relative error,
-/// reweighted until it was even.
+/// An odd function that is constant beyond some magnitude, as `x * p(x^2) / q(x^2)`, to about three
+/// units in the last place. The coefficients are a least-squares fit of the relative error,
+/// reweighted until the error was even.
 #[derive(Clone, Copy, Debug)]
 pub struct Odd {
     limit: f32,
@@ -168,8 +170,7 @@ impl Odd {
         horner(b, q, square, &self.q);
         b.arith(Arith::Mul, x, x, p);
         b.arith(Arith::Div, x, x, q);
-        // The quotient may be one unit in the last place beyond the limit of the function, which is
-        // 1.
+        // The quotient may exceed the limit of the function, 1, by one unit in the last place.
         for (op, limit) in [(Arith::Max, -1.0), (Arith::Min, 1.0)] {
             b.constant(bound, limit);
             b.arith(op, x, bound, x);
@@ -179,8 +180,8 @@ impl Odd {
 }
 
 /// The natural logarithm, to about one unit in the last place: `n * ln 2 + log(1 + f)`, where
-/// `x = 2^n * (1 + f)` and `1 + f` is between the roots of 1/2 and 2.
-/// `log(1 + f) = f - f^2 / 2 + f^3 * p(f)`, `p` a fit as in [`Odd`].
+/// `x = 2^n * (1 + f)` and `1 + f` is between the square roots of 1/2 and 2.
+/// `log(1 + f) = f - f^2 / 2 + f^3 * p(f)`, with `p` fitted as in [`Odd`].
 #[derive(Clone, Copy, Debug)]
 pub struct Log;
 
@@ -199,18 +200,17 @@ impl Log {
     /// `ln 2` in two parts, the first with trailing zeros, so that `n` times it is exact.
     const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
-    /// `x = log x`: NaN below 0, minus infinity at 0 and for denormal numbers, infinity for
-    /// infinity.
+    /// `x = log x`: NaN below 0, minus infinity for 0 and denormals, infinity for infinity.
     pub fn apply(&self, b: &mut Builder, x: V) {
         let special = Special::of(b, x);
         let [n, f, p, c] = [(); 4].map(|()| b.vector());
         b.constant(c, f32::MAX);
         b.arith(Arith::Min, x, c, x);
-        // The exponent of x times the root of 2 is the one that brings x nearest to 1.
+        // The exponent of x times the square root of 2 is the one that brings x nearest to 1.
         b.constant(c, std::f32::consts::SQRT_2);
         b.arith(Arith::Mul, n, x, c);
         b.push(Inst::Exponent { dst: n, src: n });
-        // 2^-n may be no normal number, but in two halves it is.
+        // 2^-n may not be a normal number, so it is applied as two factors that are.
         b.constant(c, -0.5);
         b.arith(Arith::Mul, f, n, c);
         b.push(Inst::Round { dst: f, src: f });
@@ -229,7 +229,7 @@ impl Log {
         b.arith(Arith::Add, p, p, c);
         b.arith(Arith::Mul, p, p, f);
         b.arith(Arith::Mul, p, p, f);
-        // The small terms first.
+        // Add the small terms first.
         b.constant(c, Log::LN2[1]);
         b.multiply_add(p, n, c);
         b.arith(Arith::Add, p, p, f);
@@ -240,13 +240,13 @@ impl Log {
     }
 }
 
-/// What a logarithm is where the argument is no normal number above 0.
+/// The logarithm of arguments that are not normal numbers above 0.
 struct Special {
     /// 0, or NaN for arguments below 0.
     nan: V,
-    /// Above every logarithm, but minus infinity for the argument 0.
+    /// Above every logarithm, except minus infinity for the argument 0.
     most: V,
-    /// Below every logarithm, but infinity for the argument infinity.
+    /// Below every logarithm, except infinity for the argument infinity.
     least: V,
 }
 
@@ -274,7 +274,7 @@ impl Special {
         Special { nan, most, least }
     }
 
-    /// `x` is `log`, or what it must be instead.
+    /// Sets `x` to `log`, or to the special value that replaces it.
     fn mend(self, b: &mut Builder, x: V, log: V) {
         b.arith(Arith::Min, x, self.most, log);
         b.arith(Arith::Max, x, self.least, x);

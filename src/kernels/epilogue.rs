@@ -1,7 +1,7 @@
-//! What becomes of sums while they are in registers: what is added, the activation, and what is
-//! published of the results.
+//! What happens to sums while they are in registers: what is added, the activation, and what is
+//! published about the results.
 //!
-//! Every algorithm for convolutions ends with it.
+//! Every convolution algorithm ends with an epilogue.
 
 use resnetc_ir::op::Activation;
 
@@ -9,19 +9,19 @@ use crate::codegen::vir::{Arith, Builder, Integer, P, V};
 
 use super::published::Fact;
 
-/// All bits of a float but the sign.
+/// All bits of a float except the sign.
 pub(super) const MAGNITUDE: u32 = 0x7fff_ffff;
 
 /// How sums end. Everything that determines the code.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Epilogue {
-    /// What comes last.
+    /// The activation, which comes last.
     pub activation: Activation,
-    /// What is published of the results, lane by lane.
+    /// What is published about the results, lane by lane.
     pub publishes: Option<Fact>,
 }
 
-/// The registers in which a fact grows.
+/// The registers in which a fact is accumulated.
 pub struct Growing(Option<AbsMax>);
 
 struct AbsMax {
@@ -42,7 +42,7 @@ impl From<Activation> for Epilogue {
 }
 
 impl Epilogue {
-    /// What earlier results left at `place`.
+    /// Loads what earlier results stored at `place`.
     pub fn begin(&self, b: &mut Builder, place: P) -> Growing {
         Growing(self.publishes.map(|Fact::AbsMax| {
             let [greatest, mask] = [b.vector(), b.vector()];
@@ -52,7 +52,7 @@ impl Epilogue {
         }))
     }
 
-    /// Makes results of sums; `add` brings what is added to a sum, given by its position.
+    /// Turns sums into results; `add` adds the shortcut to the sum at a position.
     pub fn finish(
         &self,
         b: &mut Builder,
@@ -72,7 +72,7 @@ impl Epilogue {
         }
     }
 
-    /// Leaves what was found out at `place`.
+    /// Stores the accumulated fact at `place`.
     pub fn end(&self, b: &mut Builder, growing: &Growing, place: P) {
         if let Some(AbsMax { greatest, .. }) = growing.0 {
             b.store(place.at(0), greatest);
@@ -80,7 +80,8 @@ impl Epilogue {
     }
 }
 
-/// Applies an activation to registers in place. The operand stands second, so that NaN stays NaN.
+/// Applies an activation to registers in place. The operand is the second source, so that NaN stays
+/// NaN.
 pub fn activate(b: &mut Builder, activation: Activation, registers: &[V]) {
     let steps: &[(Arith, f32)] = match activation {
         Activation::None => &[],

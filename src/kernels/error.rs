@@ -12,7 +12,7 @@ pub enum KernelError {
     Budget {
         /// The kernel's form.
         kernel: String,
-        /// What it ran out of.
+        /// The resource that it ran out of.
         source: OverBudget,
     },
     /// The operator cannot be compiled in this form; the interpreter can still run it.
@@ -22,13 +22,13 @@ pub enum KernelError {
         op: &'static str,
         /// The node's name.
         node: String,
-        /// What stands in the way.
+        /// The reason.
         reason: String,
     },
 }
 
 impl KernelError {
-    /// What went wrong, by a name that stays the same.
+    /// The error code, which is stable.
     pub fn code(&self) -> ErrorCode {
         match self {
             KernelError::Budget { .. } => ErrorCode::KernelBudget,

@@ -20,18 +20,18 @@ pub enum Function {
     Unary(Unary),
     /// A function of two sources.
     Binary(Binary),
-    /// The second source where the first is not 0, else the third.
+    /// The second source where the first is not 0, elsewhere the third.
     Where,
 }
 
-/// A function whose constants are in registers.
+/// A function with its constants in registers.
 #[derive(Clone, Debug)]
 pub enum Prepared {
     /// A fixed value.
     Fill(V),
     /// The source.
     Copy,
-    /// Limits of the source.
+    /// Clamping of the source.
     Limits(Activation),
     /// The logistic function.
     Sigmoid(Sigmoid),
@@ -53,16 +53,16 @@ pub enum Prepared {
     Sign(Sign),
     /// Arithmetic.
     Arith(Arith),
-    /// 1 where a comparison holds, else 0; the register holds 1.
+    /// 1 where a comparison holds, 0 elsewhere; the register holds 1.
     Truth(Arith, V),
     /// The first source to the power of the second.
     Power,
-    /// The second source where the first is not 0, else the third; the register holds 0.
+    /// The second source where the first is not 0, elsewhere the third; the register holds 0.
     Where(V),
 }
 
 impl Function {
-    /// Puts what the function needs into registers.
+    /// Loads the constants that the function needs into registers.
     pub fn prepare(&self, b: &mut Builder) -> Prepared {
         match *self {
             Function::Fill(value) => Prepared::Fill(number(b, value)),
@@ -103,7 +103,8 @@ fn binary(op: Binary, b: &mut Builder) -> Prepared {
 }
 
 impl Prepared {
-    /// Computes into a register: the first source, or for a fill one that stays the function's own.
+    /// Computes the result and returns its register: that of the first source, or for a fill one
+    /// that the function keeps.
     pub fn apply(&self, b: &mut Builder, sources: &[V]) -> V {
         if let Prepared::Fill(value) = self {
             return *value;

@@ -1,4 +1,5 @@
-//! Where the elements of a value lie: strides in bytes, with the border that a padded reader needs.
+//! Where the elements of a value are stored: strides in bytes, with the border that a padded reader
+//! needs.
 
 use resnetc_ir::DType;
 use resnetc_ir::op::Pads;
@@ -11,8 +12,8 @@ pub const F32: i64 = 4;
 
 /// Memory order of one value.
 ///
-/// An image may have a *halo*: rows and columns around it, always zero, so that a padded convolution
-/// reads them like any pixel. Values that are no images have none.
+/// An image may have a *halo*: rows and columns around it, always zero, so that a padded
+/// convolution reads them like any pixel. Values that are not images have none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// Logical shape and layout.
@@ -36,7 +37,7 @@ pub struct Strides {
     pub block: usize,
     /// Between the channels of a block: the bytes of an element.
     pub lane: i64,
-    /// From the start of the value to its first element that is not halo.
+    /// Bytes from the start of the value to its first element that is not halo.
     pub origin: i64,
 }
 
@@ -58,7 +59,7 @@ impl Geometry {
         self.halo == Pads::default()
     }
 
-    /// `[N, C, H, W]`; ranks other than 2 and 4 are taken as `[1, 1, 1, elements]`.
+    /// `[N, C, H, W]`; ranks other than 2 and 4 are treated as `[1, 1, 1, elements]`.
     pub fn nchw(&self) -> [usize; 4] {
         self.ty.nchw().unwrap_or([1, 1, 1, self.ty.elements()])
     }
@@ -85,7 +86,7 @@ impl Geometry {
         }
     }
 
-    /// Bytes of the value, halo and unused lanes included.
+    /// Bytes of the value, including halo and unused lanes.
     pub fn bytes(&self) -> usize {
         let [n, ..] = self.nchw();
         n * self.strides().image as usize
@@ -101,7 +102,7 @@ impl Geometry {
     }
 }
 
-/// Row-major strides in bytes of a value with such elements.
+/// Row-major strides in bytes of a value with elements of this type.
 pub fn row_major(shape: &[usize], dtype: DType) -> Vec<i64> {
     let mut strides = vec![dtype.bytes() as i64; shape.len()];
     for i in (1..shape.len()).rev() {
@@ -113,11 +114,11 @@ pub fn row_major(shape: &[usize], dtype: DType) -> Vec<i64> {
 /// A value's place while the network runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which memory.
+    /// The memory that it is in.
     pub base: Base,
-    /// Where in it, in bytes.
+    /// The offset in that memory, in bytes.
     pub offset: i64,
-    /// How the elements lie there.
+    /// The memory order of its elements.
     pub geometry: Geometry,
 }
 

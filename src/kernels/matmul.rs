@@ -1,8 +1,8 @@
 //! Products of two matrices that are both computed at run time, as in attention pooling.
 //!
-//! Operands are planar. The right one is read as it lies, row by row, so there is nothing to pack:
-//! a tile of a few rows of the result by two vectors of its columns is accumulated in registers
-//! over the inner dimension. Leading dimensions broadcast.
+//! Operands are planar. The right one is read in place, row by row, so there is nothing to pack: a
+//! tile of a few rows of the result by two vectors of its columns is accumulated in registers over
+//! the inner dimension. Leading dimensions broadcast.
 
 use crate::codegen::region::{Extent, Piece};
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
@@ -74,7 +74,7 @@ pub fn lower(
     Ok(pieces)
 }
 
-/// Bytes that an operand moves along a leading axis of the result: none where it is broadcast.
+/// An operand's stride in bytes along a leading axis of the result: 0 where it is broadcast.
 fn step(place: &Place, axis: usize, rank: usize) -> i64 {
     let shape = &place.geometry.ty.shape;
     match (axis + shape.len()).checked_sub(rank) {
@@ -100,7 +100,7 @@ impl Band {
         b.finish()
     }
 
-    /// A tile of all rows by `vectors` vectors of columns, or by one column where that is 0.
+    /// A tile of all rows by `vectors` vectors of columns, or by one column if `vectors` is 0.
     fn tile(&self, b: &mut Builder, vectors: usize) {
         let acc: Vec<Vec<V>> = (0..self.rows).map(|_| b.vectors(vectors.max(1))).collect();
         acc.iter().flatten().for_each(|&a| b.constant(a, 0.0));

@@ -2,24 +2,24 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`geometry`] | where the elements of a value lie |
+//! | [`geometry`] | where the elements of a value are stored |
 //! | [`sink`] | what lowering produces |
 //! | [`conv`] | convolution and matrix product |
 //! | [`problem`] | a convolution as one printable line |
-//! | [`algorithm`] | the algorithms for a convolution, and which of them a site gets |
-//! | [`site`], [`conv_plan`] | what algorithms judge a convolution by, and what they promise |
-//! | [`published`] | what a step leaves for the readers of its result beside that |
+//! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
+//! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
+//! | [`published`] | facts about a result that its step stores for its readers |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
-//! | [`fixed`] | convolution by tile registers, numbers with a fixed point |
-//! | [`residual`] | what is added of a residual, to which lanes |
+//! | [`fixed`] | convolution with tile registers, in fixed point |
+//! | [`residual`] | which part of a residual is added, to which lanes |
 //! | [`epilogue`] | how sums end: what is added, activation, what is published |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
-//! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and movement of data |
-//! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and their kin; powers; functions that jump |
+//! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and data movement |
+//! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and related functions; powers; step functions |
 //! | [`pick`] | elements along an axis by position, and weighted sums of them |
-//! | [`data`] | the operators that are nests |
-//! | `copy` | rows of pixels as they stand |
+//! | [`data`] | the operators that are loop nests |
+//! | `copy` | copies rows of pixels |
 
 use std::sync::Arc;
 
@@ -90,20 +90,20 @@ pub struct PlacedStep<'a> {
     pub operands: Vec<Operand>,
     /// Its result.
     pub dst: Place,
-    /// Whether the border of the result is to be written; it is not where the result takes over a
-    /// place whose border already is zero.
+    /// Whether to write the border of the result; not if the result reuses a place whose border
+    /// already is zero.
     pub fill_halo: bool,
     /// How it is computed, if it is a convolution.
     pub plan: Option<&'a dyn ConvPlan>,
-    /// Offset in the arena of the scratch memory that the plan asked for, if it asked for any.
+    /// Offset in the arena of the scratch memory, if the plan needs any.
     pub scratch: Option<i64>,
     /// What it publishes beside its result.
     pub publishes: Vec<Published>,
-    /// What is published of each operand.
+    /// What is published about each operand.
     pub known: Vec<Vec<Published>>,
 }
 
-/// Lowers one step to regions that run one after the other.
+/// Lowers one step to regions that run one after another.
 ///
 /// # Errors
 /// If the operator cannot be compiled in this form.
@@ -128,7 +128,7 @@ impl PlacedStep<'_> {
     fn convolution(&self, conv: &Conv, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let plan = self.plan.ok_or_else(|| self.unsupported("its result is not in nchw16c"))?;
         if plan.scratch_bytes() > 0 && self.scratch.is_none() {
-            return Err(self.unsupported("it was given no scratch memory"));
+            return Err(self.unsupported("no scratch memory was reserved for it"));
         }
         let residual = conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
         let residual = added(conv, residual.as_ref());
@@ -154,7 +154,7 @@ impl PlacedStep<'_> {
             Op::Conv(conv) => return self.convolution(conv, sink),
             Op::Gemm(gemm) => {
                 if gemm.transpose_a || !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 {
-                    return Err(self.unsupported("its form was not normalized"));
+                    return Err(self.unsupported("it is not in normal form"));
                 }
                 let weights = self.weights(gemm.bias)?;
                 let src = self.place(0, sink)?;
@@ -218,13 +218,13 @@ impl PlacedStep<'_> {
             }
             Op::MatMul => matmul::lower(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink),
             Op::BatchNorm { .. } => Err(self
-                .unsupported("it was not lowered to arithmetic: its parameters are no constants")),
+                .unsupported("it was not lowered to arithmetic: its parameters are not constants")),
             Op::Input | Op::Constant(_) => return Ok(Vec::new()),
         };
         Ok(vec![pieces?])
     }
 
-    /// Where the value lies that is projected.
+    /// The place of the value that is projected.
     fn projected(&self, conv: &Conv, sink: &mut Sink) -> Result<Option<Place>, KernelError> {
         conv.projected_operand().map(|i| self.blocked(i, sink)).transpose()
     }
@@ -244,11 +244,11 @@ impl PlacedStep<'_> {
         Ok(Some(conv::Projection { src, weights, window }))
     }
 
-    /// Checks that all elements are such as kernels compute with.
+    /// Checks that all elements are of the type that kernels compute with.
     fn check_elements(&self) -> Result<(), KernelError> {
         let refuse = |what: String, dtype: DType| {
             let dtype = dtype.short();
-            Err(self.unsupported(&format!("{what} is {dtype}, and kernels compute with f32 only")))
+            Err(self.unsupported(&format!("{what} is {dtype}, but kernels compute with f32 only")))
         };
         for (i, operand) in self.operands.iter().enumerate() {
             let dtype = match operand {
@@ -277,7 +277,7 @@ impl PlacedStep<'_> {
         self.operands.get(position).ok_or_else(|| self.unsupported("an operand is missing"))
     }
 
-    /// Where an operand lies; a constant is packed as it stands.
+    /// The place of an operand; a constant is packed unchanged.
     fn place(&self, position: usize, sink: &mut Sink) -> Result<Place, KernelError> {
         Ok(match self.operand(position)? {
             Operand::Value(place) => place.clone(),
@@ -293,7 +293,7 @@ impl PlacedStep<'_> {
         let place = self.place(position, sink)?;
         match place.geometry.ty.layout {
             Layout::Blocked => Ok(place),
-            Layout::Planar => Err(self.unsupported("its operand was not brought into nchw16c")),
+            Layout::Planar => Err(self.unsupported("its operand is not in nchw16c")),
         }
     }
 
@@ -306,7 +306,7 @@ impl PlacedStep<'_> {
         }
     }
 
-    /// The constant operands 1 and, where there is a bias, 2.
+    /// The constant operands 1 and, if there is a bias, 2.
     fn weights(&self, bias: bool) -> Result<Weights, KernelError> {
         self.weights_at(1, bias.then_some(2))
     }

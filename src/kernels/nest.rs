@@ -1,4 +1,4 @@
-//! Loop nests over strided operands: every element-wise operator and every movement of data.
+//! Loop nests over strided operands: all element-wise operators and all data movement.
 //!
 //! A nest computes `dst[i] = f(a[i], b[i])` where each operand's address is affine in the indices.
 //! The innermost levels are compiled into the kernel, the others run in the driver.
@@ -14,12 +14,12 @@ use super::sink::{Levels, Pointer, Sink};
 /// Operands of a nest: the result and at most three sources.
 pub const OPERANDS: usize = 4;
 
-/// One loop: how often, and how far each operand moves (result first), in bytes.
+/// One loop: its number of iterations, and each operand's stride (result first) in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Level {
-    /// Turns.
+    /// Number of iterations.
     pub extent: usize,
-    /// Bytes each operand moves in a turn.
+    /// Bytes that each operand advances per iteration.
     pub strides: [i64; OPERANDS],
 }
 
@@ -37,8 +37,8 @@ pub struct Nest {
 /// Levels that a kernel runs itself.
 const INNER_LEVELS: usize = 3;
 
-/// The most elements that one call covers; more is left to the driver, which can hand it to several
-/// threads.
+/// The maximum number of elements of one call; outer loops run in the driver, which can distribute
+/// them over threads.
 const CALL_ELEMENTS: usize = 16 * 1024;
 
 impl Nest {
@@ -57,7 +57,7 @@ impl Nest {
         }
     }
 
-    /// A single long loop: cut into runs, and what is left over.
+    /// Cuts a single long loop into runs and a rest.
     fn lower_long(
         self,
         only: Level,
@@ -107,8 +107,8 @@ fn piece<const N: usize>(
     let mut levels =
         Levels::<N>::new(std::array::from_fn(|i| Pointer::new(starts[i].0, starts[i].1)));
     let strides = |l: &Level| std::array::from_fn(|i| l.strides[i]);
-    // The outermost loop with enough turns is cut into chunks; what is further out is chunks as it
-    // stands.
+    // The outermost loop with enough iterations is cut into chunks; loops outside it become chunk
+    // levels unchanged.
     let cut = outer.iter().position(|l| l.extent >= parts).unwrap_or(outer.len().saturating_sub(1));
     let mut split = None;
     for (i, level) in outer.iter().enumerate().take(cut + 1) {
@@ -124,7 +124,8 @@ fn piece<const N: usize>(
     levels.piece(kernel, &[])
 }
 
-/// Drops levels of one turn and joins neighbours that run through memory as one. Never empty.
+/// Drops levels with a single iteration and joins neighbours that traverse memory like one loop.
+/// The result is never empty.
 pub(super) fn collapse(levels: Vec<Level>) -> Vec<Level> {
     let mut kept: Vec<Level> = Vec::new();
     for level in levels.into_iter().filter(|l| l.extent != 1) {
@@ -141,7 +142,7 @@ pub(super) fn collapse(levels: Vec<Level>) -> Vec<Level> {
     kept
 }
 
-/// How many of the innermost levels a kernel takes.
+/// How many of the innermost levels the kernel runs itself.
 fn inner_levels(levels: &[Level]) -> usize {
     let mut elements = 1;
     let fits = levels.iter().rev().take(INNER_LEVELS).take_while(|l| {
@@ -171,7 +172,7 @@ struct Emit {
 }
 
 impl Emit {
-    /// Runs a level; the pointers are moved past it.
+    /// Runs a level and advances the pointers past it.
     fn level(&self, b: &mut Builder, levels: &[Level]) {
         match levels {
             [last] => self.last(b, *last),

@@ -1,8 +1,8 @@
-//! Elements along an axis by position: any selection, and weighted sums.
+//! Elements picked along an axis by position: any selection, and weighted sums.
 //!
-//! Positions are no affine function of an index. So the kernel reads from a table, among the packed
-//! constants, where an element of the result lies and where those lie that it is made of. What
-//! stands beside an element, along other axes, is moved with it as far as it is contiguous.
+//! Positions are not an affine function of an index. So the kernel reads the addresses of each
+//! element of the result and of its sources from a table among the packed constants. Elements that
+//! are adjacent along other axes are processed together as far as they are contiguous.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use super::nest::{Level, OPERANDS, collapse};
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::view::axis_offset;
 
-/// What makes the elements of the result.
+/// How the elements of the result are computed.
 #[derive(Clone, Debug)]
 pub struct Picks {
-    /// The axis along which is picked.
+    /// The axis along which elements are picked.
     pub axis: usize,
     taps: usize,
     indices: Arc<[usize]>,
-    /// None for elements that are taken as they are, one for each of the result.
+    /// `None` if each element of the result is a copy of one element.
     weights: Option<Arc<[f32]>>,
 }
 
@@ -45,8 +45,8 @@ impl Picks {
         PickForm { taps: self.taps, weighted: self.weights.is_some(), run }
     }
 
-    /// The table: for each element of the result its distance from the start, and for each that it
-    /// is made of the same and its weight.
+    /// The table: for each element of the result its distance from the start, and for each of its
+    /// sources the distance and the weight.
     fn table(&self, src: &Place, dst: &Place) -> Vec<u8> {
         let mut table = Vec::new();
         for (i, indices) in self.indices.chunks_exact(self.taps).enumerate() {
@@ -62,7 +62,7 @@ impl Picks {
     }
 }
 
-/// Lowers a selection or sums along an axis; both values have the same layout.
+/// Lowers a selection or weighted sums along an axis; both values have the same layout.
 ///
 /// # Errors
 /// If the kernel does not fit the machine's registers.
@@ -87,8 +87,8 @@ pub fn lower(
         Pointer::new(WEIGHTS, table),
     ]);
     let strides = |level: &Level| [level.strides[0], level.strides[1], 0];
-    // The outermost loop with enough turns is cut into chunks. Where there is none, every turn is a
-    // chunk, and so is a part of the table.
+    // The outermost loop with enough iterations is cut into chunks. If there is none, every
+    // iteration of every loop is a chunk, and the table is cut into chunks, too.
     let cut = outer.iter().position(|level| level.extent >= parts);
     let whole: usize = outer.iter().map(|level| level.extent).product();
     let mut split = None;
@@ -115,7 +115,7 @@ pub fn lower(
     Ok(vec![levels.piece(kernel, &[rows])])
 }
 
-/// The loops over all axes but one, and how many elements lie contiguous in both values.
+/// The loops over all axes except one, and how many elements are contiguous in both values.
 fn beside(axis: usize, src: &Place, dst: &Place) -> (Vec<Level>, usize) {
     let shape = &dst.geometry.ty.shape;
     let blocked = dst.geometry.ty.layout == Layout::Blocked;
@@ -150,19 +150,19 @@ fn beside(axis: usize, src: &Place, dst: &Place) -> (Vec<Level>, usize) {
 struct PickForm {
     taps: usize,
     weighted: bool,
-    /// Contiguous elements that are moved at once.
+    /// Contiguous elements that are processed together.
     run: usize,
 }
 
 /// Bytes of a distance.
 const DISTANCE: i64 = 8;
-/// Vectors that are summed at once.
+/// Vectors that are summed together.
 const UNROLL: usize = 4;
-/// Up to so many taps are written out.
+/// Up to this many taps are unrolled.
 const WRITTEN_OUT: usize = 4;
 
-/// The addresses of one row of the table: of the results, of what lies beside the operand's first
-/// element, and of the first tap.
+/// The addresses for one row of the table: of the results, of the operand from which the taps'
+/// distances count, and of the first tap.
 #[derive(Clone, Copy)]
 struct Row {
     to: P,
@@ -211,7 +211,7 @@ impl PickForm {
         several(b, rest, 0, 1);
     }
 
-    /// Makes so many vectors of the result, or a single element of it if that is 0.
+    /// Computes `vectors` vectors of the result, or a single element if `vectors` is 0.
     fn group(self, b: &mut Builder, row: Row, vectors: usize) {
         let sums = b.vectors(vectors.max(1));
         match self.weighted {
@@ -230,7 +230,7 @@ impl PickForm {
         b.release(sums);
     }
 
-    /// Runs `body` on the address of what a tap takes.
+    /// Runs `body` on the address of a tap's source.
     fn tap(self, b: &mut Builder, from: P, tap: P, body: impl FnOnce(&mut Builder, P)) {
         let from = b.pointer(from);
         b.advance_by(from, tap.at(0));
@@ -257,7 +257,7 @@ impl PickForm {
     }
 }
 
-/// Loads so many vectors, or a single element if that is 0.
+/// Loads `vectors` vectors, or a single element if `vectors` is 0.
 fn load(b: &mut Builder, into: &[V], from: P, vectors: usize) {
     for (v, &register) in into.iter().enumerate() {
         match vectors {

@@ -1,8 +1,8 @@
 //! Maximum and mean over windows of a blocked image.
 //!
-//! The kernel computes one row of outputs. Columns whose window leaves the image have code of their
-//! own, those in between are a loop; how many rows of the window lie inside is an argument, so rows
-//! at the edge need no other code.
+//! The kernel computes one row of outputs. Columns whose windows leave the image have separate
+//! code, those in between are a loop. The number of the window's rows inside the image is an
+//! argument, so rows at the edge need no separate code.
 
 use resnetc_ir::op::{Pool, Window};
 
@@ -13,25 +13,25 @@ use super::KernelError;
 use super::geometry::{F32, Place, Strides};
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 
-/// Which pool.
+/// The kind of pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The maximum.
     Max,
-    /// The mean; whether padding counts.
+    /// The mean.
     Average {
-        /// Padding counts as elements with value 0.
+        /// Whether padding counts as elements with value 0.
         count_include_pad: bool,
     },
 }
 
-/// The taps of a window along one axis that lie inside the image: the first tap's element, and how
-/// many.
+/// The taps of a window along one axis that are inside the image: the first tap's element, and the
+/// number of taps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Inside {
     first: i64,
     taps: usize,
-    /// What a mean divides by along this axis.
+    /// The divisor of a mean along this axis.
     divisor: usize,
 }
 
@@ -51,7 +51,7 @@ fn inside(
     let taps = || 0..window.kernel[axis];
     let live = taps().filter(|&t| (0..extent as i64).contains(&at(t))).count();
     let first = taps().map(at).find(|&e| e >= 0).unwrap_or(0);
-    // Padding counts, but not what a rounded-up window covers beyond it.
+    // Padding counts, but what a rounded-up window covers beyond it does not.
     let padded = taps().filter(|&t| at(t) < (extent + after) as i64).count();
     Inside { first, taps: live, divisor: if count_include_pad { padded } else { live } }
 }
@@ -83,7 +83,7 @@ pub fn lower(
     let mut y = 0;
     while y < rows {
         let first = inside(window, 0, h, y, include);
-        // Rows of the same number of taps, evenly spaced, share a piece.
+        // Evenly spaced rows with the same number of taps share a piece.
         let stride = window.strides[0] as i64;
         let like = |i: usize| {
             let it = inside(window, 0, h, y + i, include);
@@ -116,8 +116,8 @@ pub fn lower(
     Ok(pieces)
 }
 
-/// Everything that determines the code. Arguments: source row, result row, divisors, rows of the
-/// window inside.
+/// Everything that determines the code. Arguments: source row, result row, divisors, number of the
+/// window's rows inside the image.
 #[derive(Clone, Debug)]
 struct Row {
     kind: Kind,

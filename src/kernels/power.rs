@@ -4,20 +4,20 @@ use crate::codegen::vir::{Arith, Builder, Inst, V};
 
 use super::elementary::{Exp, Log};
 
-/// `x = x^y`, with the exceptions of C's `pow`; `y` is overwritten. `e^(y * log |x|)`, so off by
-/// about `|y * log |x|| + 8` units in the last place: four for the logarithm and its product, times
-/// what they are, and those of the exponential.
+/// `x = x^y`, with the special cases of C's `pow`; `y` is overwritten. Computed as
+/// `e^(y * log |x|)`, so the error is about `|y * log |x|| + 8` units in the last place: four for
+/// the logarithm and its product, times their magnitude, and those of the exponential.
 pub(super) fn power(b: &mut Builder, x: V, y: V) {
     let [log, ones, is_one, bits, c] = [(); 5].map(|()| b.vector());
     set_bits(b, bits, x, y, [log, ones, c]);
     b.constant(c, f32::from_bits(!SIGN));
     b.arith(Arith::And, log, x, c);
-    // Powers of 1 and -1 have this magnitude, infinite ones too.
+    // Powers of 1 and -1 have magnitude 1, even with infinite exponents.
     b.constant(c, 1.0);
     b.arith(Arith::Equal, ones, log, c);
     b.arith(Arith::Equal, is_one, y, y);
     b.arith(Arith::And, ones, ones, is_one);
-    // And these are 1, whatever the other operand is.
+    // Powers of base 1 and of exponent 0 are 1, whatever the other operand is.
     b.arith(Arith::Equal, is_one, x, c);
     b.constant(c, 0.0);
     b.arith(Arith::Equal, c, y, c);
@@ -35,11 +35,11 @@ pub(super) fn power(b: &mut Builder, x: V, y: V) {
     b.arith(Arith::Or, x, x, y);
 }
 
-/// The bit that says minus.
+/// The sign bit.
 const SIGN: u32 = 1 << 31;
 
-/// What a power has beside its magnitude: the sign of `x` if `y` is an odd integer, and all bits,
-/// which is NaN, if `x` is negative and finite and `y` no integer.
+/// The bits that are combined with a power's magnitude: the sign of `x` if `y` is an odd integer,
+/// and all bits, which is a NaN, if `x` is negative and finite and `y` is not an integer.
 fn set_bits(b: &mut Builder, bits: V, x: V, y: V, [integer, even, c]: [V; 3]) {
     b.push(Inst::Round { dst: integer, src: y });
     b.arith(Arith::Equal, integer, integer, y);

@@ -1,9 +1,9 @@
 //! A convolution as one line: `conv n1 c64 h56 w56 k64 r3 s3 st1x1 p1,1,1,1 +bias +residual +relu`.
 //!
-//! The line names kernels in dumps and profiles, reproduces a failing test, and is what benchmarks
-//! are written in. Letters: batch `n`, input channels `c`, input height and width `h w`, output
+//! The line names kernels in dumps and profiles, reproduces a failing test, and specifies
+//! benchmarks. Letters: batch `n`, input channels `c`, input height and width `h w`, output
 //! channels `k`, kernel rows and columns `r s`, stride `st`, pads `p` (top, left, bottom, right),
-//! dilation `d` (if not 1), groups `g` (if not 1), and what the elements of source and weights are
+//! dilation `d` (if not 1), groups `g` (if not 1), and the element types of source and weights
 //! (`u8xi8`, if not f32).
 
 use std::fmt;
@@ -13,9 +13,9 @@ use resnetc_ir::graph::{Graph, GraphError};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 use resnetc_ir::{DType, NodeId, Tensor, TensorType};
 
-/// A convolution and the shapes of its operands. A projection is none of them: it is a problem of
-/// its own. A residual has the result's shape: how little of it is added does not change what
-/// computes the rest.
+/// A convolution and the shapes of its operands. A projection is not among them: it is a separate
+/// problem. A residual has the result's shape: adding only a part of it does not change how the
+/// rest is computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvProblem {
     /// Images.
@@ -26,13 +26,13 @@ pub struct ConvProblem {
     pub size: [usize; 2],
     /// Output channels, of all groups.
     pub outputs: usize,
-    /// What the elements of the source and of the weights are.
+    /// The element types of the source and of the weights.
     pub factors: [DType; 2],
     /// The operator.
     pub conv: Conv,
 }
 
-/// Why a line is not a problem.
+/// Why a line cannot be parsed as a problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{line}\": {reason}")]
 pub struct ProblemError {
@@ -43,10 +43,10 @@ pub struct ProblemError {
 }
 
 impl ConvProblem {
-    /// The factors of a convolution of f32.
+    /// The element types of a convolution of f32.
     pub const FLOATS: [DType; 2] = [DType::F32; 2];
 
-    /// The problem of a node, without its projection and with all of its residual; none if it is
+    /// The problem of a node, without its projection and with its whole residual; `None` if it is
     /// not a convolution.
     pub fn of(graph: &Graph, node: NodeId) -> Option<Self> {
         let found = graph.node(node);
@@ -69,7 +69,7 @@ impl ConvProblem {
     /// constants.
     ///
     /// # Errors
-    /// If the shapes do not fit each other.
+    /// If the shapes do not match.
     pub fn graph(&self, weights: Tensor, bias: Option<Tensor>) -> Result<Graph, GraphError> {
         let mut graph = Graph::new();
         let shape = vec![self.batch, self.inputs, self.size[0], self.size[1]];
@@ -202,7 +202,7 @@ impl ConvProblem {
     }
 }
 
-/// What `u8xi8` says.
+/// Parses element types like `u8xi8`.
 fn factors(word: &str) -> Option<[DType; 2]> {
     let (source, weights) = word.split_once('x')?;
     Some([DType::by_short(source)?, DType::by_short(weights)?])

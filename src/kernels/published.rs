@@ -1,17 +1,17 @@
-//! What a step finds out about its result while it computes it, and leaves in memory for the steps
-//! that read the result.
+//! Facts that a step determines about its result while it computes it, and stores in memory for the
+//! steps that read the result.
 //!
-//! An algorithm says what it can publish and what it would like to read
-//! ([`ConvPlan`](super::conv_plan::ConvPlan)); the memory plan gives a buffer to what somebody
-//! reads; lowering is told where everything lies.
+//! An algorithm declares what it can publish and what it can read
+//! ([`ConvPlan`](super::conv_plan::ConvPlan)). The memory plan allocates a buffer for each fact
+//! that has a reader, and lowering gets the places.
 
 use std::fmt;
 
-/// Something that is true of a value as a whole, image by image.
+/// A fact about each image of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fact {
-    /// The greatest magnitude of its elements, in as many partial maxima as its publisher has
-    /// chunks, lane by lane.
+    /// The largest magnitude of its elements, as partial maxima, lane by lane: one for each of the
+    /// publisher's chunks.
     AbsMax,
 }
 
@@ -33,16 +33,16 @@ impl fmt::Display for Fact {
 /// A fact that a step can publish, and the memory that this takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// What it publishes.
+    /// The fact.
     pub fact: Fact,
     /// Bytes in the arena, for all images.
     pub bytes: usize,
 }
 
-/// Where a published fact lies.
+/// Where a published fact is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// What is published.
+    /// The fact.
     pub fact: Fact,
     /// Offset in the arena.
     pub offset: i64,
@@ -51,7 +51,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// The fact of this kind among several, if it is there.
+    /// Where `fact` is published, if it is among `all`.
     pub fn find(all: &[Published], fact: Fact) -> Option<Published> {
         all.iter().copied().find(|p| p.fact == fact)
     }

@@ -10,15 +10,16 @@ use super::KernelError;
 use super::geometry::{F32, Place};
 use super::sink::{Levels, Pointer, Sink};
 
-/// A loop of the reduction or of the kept elements: turns, and bytes in the source.
+/// A loop of the reduction or of the kept elements: the number of iterations, and the stride in the
+/// source in bytes.
 type Loop = (usize, i64);
 
-/// What becomes of the elements.
+/// How the elements are reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Their mean.
     Mean,
-    /// The greatest; NaN always wins.
+    /// Their maximum; NaN always wins.
     Max,
 }
 
@@ -74,7 +75,7 @@ pub fn over(
     // The result is dense and row-major over the kept axes.
     let extents: Vec<usize> = kept.iter().map(|&a| shape[a]).collect();
     let to = super::geometry::row_major(&extents, dst.geometry.ty.dtype);
-    // Consecutive elements are computed together where the last axis is kept.
+    // Consecutive elements are computed together if the last axis is kept.
     let run_axis = kept.last().filter(|&&a| a + 1 == shape.len());
     let run = run_axis.map_or(1, |&a| shape[a]);
     let outer = kept.len() - usize::from(run_axis.is_some());
@@ -136,7 +137,7 @@ impl Reduction {
 }
 
 impl Kind {
-    /// What the elements of all loops come to, in a register of its own. Moves `at` past what it
+    /// The reduction of the elements of all loops, in a new register. Advances `at` past what it
     /// read.
     fn reduce(self, b: &mut Builder, loops: &[Loop], at: P, whole: bool) -> V {
         let value = b.vector();

@@ -1,10 +1,10 @@
-//! What a convolution adds to its sums from a residual operand, which it reads where it lies: every
-//! so many pixels of it, for the output channels that it covers.
+//! What a convolution adds to its sums from a residual operand, which it reads in place, with a
+//! stride in pixels, for the output channels that it covers.
 //!
-//! A vector of outputs needs neighbouring channels of the residual. Where these are in one block
-//! one load brings them. Where the residual begins at a channel that is not a multiple of a vector
-//! they may lie in two blocks, far apart, and a load that began before the first channel would
-//! leave the value: then each lane is brought by a broadcast.
+//! A vector of outputs needs neighbouring channels of the residual. If they are in one block, one
+//! load reads them. If the residual begins at a channel that is not a multiple of a vector, they
+//! may be in two blocks, far apart, and a load that begins before the first channel would be out of
+//! bounds: then a broadcast reads each lane.
 
 use std::fmt;
 
@@ -18,19 +18,18 @@ use super::geometry::{F32, Place, Strides};
 /// A residual operand and how it is added.
 #[derive(Clone, Copy, Debug)]
 pub struct Added<'a> {
-    /// Where it lies, in blocks.
+    /// Where it is stored, in blocks.
     pub place: &'a Place,
-    /// Which of its pixels are added to which channels.
+    /// Which of its pixels are added, to which channels.
     pub residual: Residual,
 }
 
-/// What is added to some neighbouring outputs.
+/// What is added to neighbouring outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reads {
-    /// Where the offsets of the reads count from: bytes from the residual's channel 0 in the same
-    /// pixel.
+    /// The base of the reads' offsets: bytes from the residual's channel 0 of the same pixel.
     pub start: i64,
-    /// The reads of each vector of outputs; none where the residual has no channel.
+    /// The reads of each vector of outputs; empty where the residual has no channel.
     pub vectors: Vec<Vec<Read>>,
 }
 
@@ -54,15 +53,15 @@ enum Kind {
 }
 
 impl Added<'_> {
-    /// The residual's strides, as the pixels of the result find it.
+    /// The residual's strides between neighbouring pixels of the result.
     pub fn strides(&self) -> Strides {
         let s = self.place.geometry.strides();
         let [down, across] = self.residual.strides.map(|stride| stride as i64);
         Strides { row: s.row * down, pixel: s.pixel * across, ..s }
     }
 
-    /// The reads for `count` outputs from `first` on, of `outputs` altogether. Equal reads of
-    /// outputs that are whole blocks apart start as many blocks apart.
+    /// The reads for `count` outputs from `first` on, of `outputs` in total. Equal reads of outputs
+    /// that are whole blocks apart start the same number of blocks apart.
     pub fn reads(&self, first: usize, count: usize, outputs: usize, target: Target) -> Reads {
         let lanes = target.lanes;
         let vector = |v: usize| {
@@ -75,15 +74,15 @@ impl Added<'_> {
         Reads { start, vectors }
     }
 
-    /// The residual's channel that is added to an output. What is in the lanes past the last output
-    /// is nobody's concern, so reading goes on there to the end of the residual's block.
+    /// The residual's channel that is added to an output. Lanes past the last output may hold
+    /// anything, so their reads continue to the end of the residual's block.
     fn source(&self, output: usize, outputs: usize) -> Option<usize> {
         let [_, channels, ..] = self.place.geometry.nchw();
         let end = if output < outputs { channels } else { channels.next_multiple_of(BLOCK) };
         output.checked_sub(self.residual.channel).filter(|&channel| channel < end)
     }
 
-    /// The reads that bring each lane of a vector its channel.
+    /// The reads that load each lane of a vector with its channel.
     fn vector(&self, sources: impl Iterator<Item = Option<usize>>, lanes: usize) -> Vec<Read> {
         let strides = self.place.geometry.strides();
         let mut reads: Vec<Read> = Vec::new();
@@ -114,7 +113,7 @@ impl fmt::Display for Added<'_> {
 }
 
 impl Reads {
-    /// All lanes of so many vectors, from blocks that are `block` bytes apart.
+    /// All lanes of `vectors` vectors, from blocks that are `block` bytes apart.
     pub fn whole(vectors: usize, block: i64, target: Target) -> Self {
         let lanes = all_lanes(target);
         let read = |v: usize| {
@@ -125,7 +124,7 @@ impl Reads {
         Reads { start: 0, vectors: (0..vectors).map(read).collect() }
     }
 
-    /// Nothing for so many vectors.
+    /// No reads for `vectors` vectors.
     pub fn none(vectors: usize) -> Self {
         Reads { start: 0, vectors: vec![Vec::new(); vectors] }
     }
@@ -142,7 +141,7 @@ fn all_lanes(target: Target) -> u16 {
 }
 
 impl Read {
-    /// Adds to a register what is read from `at` on. Takes one register beside it.
+    /// Adds the values read from `at` on to a register. Uses one more register.
     pub fn add(&self, b: &mut Builder, register: V, at: Mem) {
         let at = Mem { offset: at.offset + self.offset, ..at };
         let other = b.vector();
@@ -170,7 +169,7 @@ mod tests {
     use resnetc_ir::ty::Layout;
 
     proptest! {
-        /// Every lane that has a channel is given its one, once, and whatever is read is the
+        /// Every lane that has a channel gets it exactly once, and all reads are within the
         /// residual's pixel.
         #[test]
         fn each_output_is_given_its_channel(
@@ -201,8 +200,8 @@ mod tests {
             }
         }
 
-        /// Nothing is dropped and nothing is read value by value where a vector's channels are a
-        /// vector's.
+        /// No lane is dropped and no value is read by itself if a vector's channels are aligned to
+        /// a vector.
         #[test]
         fn vectors_that_meet_are_loaded(blocks in 0usize..3, wide in 0usize..3) {
             let target = [Target::V128, Target::AVX2, Target::AVX512][wide];

@@ -1,4 +1,5 @@
-//! What lowering produces: programs (one a distinct form), packed constants, pieces of regions.
+//! What lowering produces: programs (one for each distinct form), packed constants, pieces of
+//! regions.
 
 use std::collections::HashMap;
 
@@ -12,8 +13,7 @@ pub const ARENA: Base = Base(0);
 /// Base address of the packed constants.
 pub const WEIGHTS: Base = Base(1);
 
-/// Base address of the memory that the running thread has for itself; what a chunk leaves there is
-/// lost.
+/// Base address of the running thread's private memory; its contents are lost after each chunk.
 pub const THREAD: Base = Base(2);
 /// How many base addresses there are.
 pub const BASES: usize = 3;
@@ -26,7 +26,7 @@ pub(super) fn aligned(bytes: i64) -> i64 {
     (bytes as usize).next_multiple_of(ALIGN) as i64
 }
 
-/// What lowering knows of the machine.
+/// What lowering knows about the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Vector width and register count.
@@ -37,41 +37,41 @@ pub struct Machine {
     pub cache_bytes: usize,
 }
 
-/// Chunks that a thread should get of work that is mostly memory traffic, so that threads of
+/// Chunks that each thread should get if the work is mostly memory traffic, so that threads of
 /// unequal speed finish together.
 const CHUNKS_PER_THREAD: usize = 4;
 
 impl Machine {
-    /// Into how many chunks a region of little arithmetic is cut.
+    /// The number of chunks into which a region with little arithmetic is cut.
     pub fn parts(&self) -> usize {
         CHUNKS_PER_THREAD * self.threads
     }
 }
 
-/// Writes elements into the place where they are packed.
+/// Writes elements to the place where they are packed.
 pub type Writer<T> = Box<dyn FnOnce(&mut [T]) + Send>;
 
-/// Writes packed constants into their place, as elements of the type that most of them have.
+/// Writes packed constants to their place.
 pub enum Fill {
-    /// Writes values.
+    /// Writes f32 values.
     Floats(Writer<f32>),
     /// Writes anything else; numbers are in the machine's byte order, which is little-endian
     /// wherever code is compiled.
     Bytes(Writer<u8>),
 }
 
-/// A stretch of the packed constants.
+/// A range of the packed constants.
 pub struct Pack {
     /// Offset in bytes from [`WEIGHTS`], a multiple of [`ALIGN`].
     pub offset: usize,
-    /// How many bytes; a multiple of four where values are written.
+    /// Number of bytes; a multiple of four if values are written.
     pub bytes: usize,
-    /// Writes them.
+    /// Writes the constants.
     pub fill: Fill,
 }
 
 impl Pack {
-    /// Writes into all constants as the emulator has them, which knows words of 32 bits only.
+    /// Writes to `all` constants as the emulator stores them, in 32-bit words.
     pub fn write_words(self, all: &mut [f32]) {
         let place = &mut all[self.offset / 4..][..self.bytes.div_ceil(4)];
         match self.fill {
@@ -88,7 +88,7 @@ impl Pack {
 
 /// Collects what the steps of a network lower to.
 pub struct Sink {
-    /// The machine that everything is made for.
+    /// The machine that everything is lowered for.
     pub machine: Machine,
     programs: Vec<Program>,
     known: HashMap<String, usize>,
@@ -114,7 +114,7 @@ impl Sink {
 
     /// The index of the program of this form, built on first use.
     ///
-    /// `form` must say everything that the code depends on, but for the machine.
+    /// `form` must contain everything that the code depends on, except the machine.
     ///
     /// # Errors
     /// If the form does not fit the machine's registers.
@@ -140,13 +140,13 @@ impl Sink {
         self.programs.get(kernel).map_or("", |p| &p.name)
     }
 
-    /// Notes the accumulators of a program's widest tile, pixels and vectors of outputs: for
-    /// reports.
+    /// Records, for reports, the accumulators of a program's widest tile: pixels and vectors of
+    /// outputs.
     pub fn note_tile(&mut self, kernel: usize, tile: [usize; 2]) {
         self.tiles.insert(kernel, tile);
     }
 
-    /// What was noted of a program's tile.
+    /// The widest tile that was recorded for a program.
     pub fn tile(&self, kernel: usize) -> Option<[usize; 2]> {
         self.tiles.get(&kernel).copied()
     }
@@ -157,12 +157,12 @@ impl Sink {
     }
 
     /// Reserves `len` values of packed constants and returns their offset in bytes. `fill` writes
-    /// them, later and perhaps on another thread; what it leaves is zero.
+    /// them later, perhaps on another thread; what it does not write is zero.
     pub fn pack(&mut self, len: usize, fill: impl FnOnce(&mut [f32]) + Send + 'static) -> i64 {
         self.pack_with(len * size_of::<f32>(), Fill::Floats(Box::new(fill)))
     }
 
-    /// As [`Sink::pack`], of `bytes` that are no values.
+    /// As [`Sink::pack`], for `bytes` bytes that are not values.
     pub fn pack_bytes(
         &mut self,
         bytes: usize,
@@ -178,17 +178,18 @@ impl Sink {
         offset as i64
     }
 
-    /// Asks that every thread have `bytes` for itself, from [`THREAD`] on, while it runs a chunk.
+    /// Reserves `bytes` of private memory, from [`THREAD`] on, for every thread while it runs a
+    /// chunk.
     pub fn reserve(&mut self, bytes: usize) {
         self.thread_bytes = self.thread_bytes.max(bytes);
     }
 
-    /// The most bytes of its own that a chunk needs.
+    /// The maximum number of bytes of private memory that a chunk needs.
     pub fn thread_bytes(&self) -> usize {
         self.thread_bytes
     }
 
-    /// Everything collected: programs, packed constants and the bytes that these take.
+    /// Everything collected: programs, packed constants, and the size of the constants in bytes.
     pub fn finish(self) -> (Vec<Program>, Vec<Pack>, usize) {
         (self.programs, self.packs, self.weight_bytes)
     }
@@ -219,7 +220,7 @@ pub struct Levels<const N: usize> {
     chunks: Vec<u32>,
     loops: Vec<Extent>,
     pointers: [Pointer; N],
-    /// Whether each pointer is handed to the kernel.
+    /// Whether each pointer is passed to the kernel.
     passed: [bool; N],
 }
 
@@ -229,12 +230,12 @@ impl<const N: usize> Levels<N> {
         Levels { chunks: Vec::new(), loops: Vec::new(), pointers, passed: [true; N] }
     }
 
-    /// Leaves a pointer out of the call unless the kernel takes it.
+    /// Omits a pointer from the call unless the kernel takes it.
     pub fn pass_if(&mut self, position: usize, takes: bool) {
         self.passed[position] = takes;
     }
 
-    /// Adds a level whose turns are chunks of their own, and returns its number.
+    /// Adds a level whose iterations are separate chunks, and returns its number.
     pub fn chunk(&mut self, count: usize, strides: [i64; N]) -> usize {
         debug_assert!(self.loops.is_empty(), "chunk levels come first");
         self.chunks.push(count as u32);
@@ -242,9 +243,9 @@ impl<const N: usize> Levels<N> {
         self.chunks.len() - 1
     }
 
-    /// Adds the level of an [`Item::Repeat`] that the call will stand in.
+    /// Adds the level of an [`Item::Repeat`] that the call will be in.
     pub fn repeat(&mut self, strides: [i64; N]) {
-        debug_assert!(self.loops.is_empty(), "repeats stand outside the call's own loops");
+        debug_assert!(self.loops.is_empty(), "repeats are outside the call's own loops");
         self.stride(strides);
     }
 
@@ -254,9 +255,9 @@ impl<const N: usize> Levels<N> {
         self.stride(strides);
     }
 
-    /// Adds a level of `total` turns, cut into `parts` chunks as even as can be; `1` part makes a
-    /// plain inner loop. All chunk levels must be added before the first call that makes an inner
-    /// loop, so the inner half is returned for [`Levels::rest`].
+    /// Adds a level of `total` iterations, cut into `parts` chunks as evenly as possible; `1` part
+    /// makes a plain inner loop. All chunk levels must be added before the first inner loop, so the
+    /// inner half is returned for [`Levels::rest`].
     pub fn split(&mut self, total: usize, parts: usize, strides: [i64; N]) -> Split<N> {
         let per = total.div_ceil(parts.clamp(1, total.max(1)));
         let level = self.chunk(total.div_ceil(per), strides.map(|s| s * per as i64));
@@ -272,8 +273,7 @@ impl<const N: usize> Levels<N> {
         self.pointers.iter_mut().zip(strides).for_each(|(p, s)| p.strides.push(s));
     }
 
-    /// A call of `kernel` with the pointers, then `counts`, to be put into a piece of the same
-    /// chunk levels.
+    /// A call of `kernel` with the pointers, then `counts`, for a piece with the same chunk levels.
     pub fn call(self, kernel: usize, counts: &[Extent]) -> Call {
         let passed = self.pointers.into_iter().zip(self.passed).filter(|(_, passed)| *passed);
         let addresses = passed.map(|(p, _)| Arg::Address(p.place()));
@@ -287,7 +287,7 @@ impl<const N: usize> Levels<N> {
     }
 }
 
-/// A level that was cut into chunks: what is left to run inside each.
+/// A level that was cut into chunks: the loop that remains inside each chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Split<const N: usize> {
     level: usize,
@@ -297,7 +297,7 @@ pub struct Split<const N: usize> {
 }
 
 impl<const N: usize> Split<N> {
-    /// How many turns a chunk has.
+    /// How many iterations a chunk has.
     pub fn extent(&self) -> Extent {
         match self.total % self.per {
             0 => Extent::Fixed(self.per as u32),

@@ -1,4 +1,4 @@
-//! A convolution in its network: what its implementations judge it by.
+//! A convolution in its network: the input from which algorithms make their plans.
 
 use resnetc_ir::op::{Conv, Op};
 use resnetc_ir::ty::Layout;
@@ -6,9 +6,9 @@ use resnetc_ir::{DType, Tensor, TensorType};
 
 use super::sink::Machine;
 
-/// Threads for which algorithms are judged, whatever runs them: two algorithms round differently,
-/// and a result must not depend on the number of threads. From two on, values have to move between
-/// cores.
+/// The number of threads for which algorithms are judged, however many run them: algorithms round
+/// differently, and a result must not depend on the number of threads. With two or more, values
+/// have to move between cores.
 const JUDGED_THREADS: usize = 2;
 
 /// Shapes `[N, C, H, W]` of a convolution's operands and its result.
@@ -20,7 +20,7 @@ pub struct Shapes {
     pub src: [usize; 4],
     /// What is added to the result.
     pub residual: Option<[usize; 4]>,
-    /// What is convolved beside the source.
+    /// The second value that is convolved, beside the source.
     pub projected: Option<[usize; 4]>,
     /// The result, which is in nchw16c.
     pub dst: [usize; 4],
@@ -31,7 +31,7 @@ pub struct Shapes {
 pub struct Site<'a> {
     /// The operator.
     pub conv: Conv,
-    /// Its constant weights, those of the projection behind its own.
+    /// Its constant weights, followed by those of the projection.
     pub weights: &'a [&'a Tensor],
     /// The shapes.
     pub shapes: Shapes,
@@ -40,7 +40,7 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The site of an operator with these operands; none if it is not a convolution of f32 into
+    /// The site of an operator with these operands; `None` if it is not a convolution of f32 into
     /// nchw16c.
     pub fn of(
         op: &Op,
@@ -62,7 +62,8 @@ impl<'a> Site<'a> {
         Some(Site { conv, weights, shapes, machine })
     }
 
-    /// The same as algorithms are judged by: one image, and a fixed number of threads.
+    /// The site for which algorithms are judged: the same with one image and a fixed number of
+    /// threads.
     pub fn judged(&self) -> Self {
         let mut one = *self;
         let Shapes { src, residual, projected, dst, .. } = &mut one.shapes;

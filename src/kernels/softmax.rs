@@ -1,9 +1,9 @@
 //! Softmax along one axis.
 //!
-//! The kernel does one row of the axis: the maximum, then the exponentials and their sum, then the
-//! quotients. Maximum and sum run over broadcast elements, so that no lane ever has to meet
-//! another; only the exponentials, which are the work, run on whole vectors where the elements are
-//! consecutive.
+//! The kernel computes one row along the axis: the maximum, then the exponentials and their sum,
+//! then the quotients. Maximum and sum use broadcast elements, so that no reduction across lanes is
+//! needed; only the exponentials, which are most of the work, run on whole vectors if the elements
+//! are consecutive.
 
 use resnetc_ir::ty::Layout;
 
@@ -94,7 +94,7 @@ impl Row {
         b.release_pointer(at);
     }
 
-    /// Writes `f` of every element; on whole vectors where the elements are consecutive.
+    /// Writes `f` of every element, on whole vectors if the elements are consecutive.
     fn map(&self, b: &mut Builder, from: P, to: P, stride: i64, f: impl Fn(&mut Builder, V)) {
         let (src, dst) = (b.pointer(from), b.pointer(to));
         let value = b.vector();

@@ -1,5 +1,5 @@
-//! Functions that jump: integers below and above a number, and its sign. They are made of
-//! comparisons, whose results are all bits or none.
+//! Step functions: the nearest integers below and above a number, and its sign. They consist of
+//! comparisons, whose results are all bits set or none.
 
 use crate::codegen::vir::{Arith, Builder, Inst, V};
 
@@ -10,18 +10,18 @@ pub(super) fn number(b: &mut Builder, value: f32) -> V {
     register
 }
 
-/// The greatest integer that is not above a number, or the smallest that is not below it: the
-/// nearest one, and where that is on the wrong side, the next.
+/// The largest integer that is not above a number, or the smallest that is not below it: the
+/// nearest integer, or the next one if that is on the wrong side.
 #[derive(Clone, Debug)]
 pub struct Bound {
     below: bool,
-    /// What the nearest integer has too much on the wrong side.
+    /// What is subtracted from the nearest integer if it is on the wrong side.
     excess: V,
     minus_zero: V,
 }
 
 impl Bound {
-    /// The greatest integer that is not above.
+    /// The largest integer that is not above.
     pub fn below(b: &mut Builder) -> Self {
         Bound { below: true, excess: number(b, 1.0), minus_zero: number(b, -0.0) }
     }
@@ -31,8 +31,8 @@ impl Bound {
         Bound { below: false, excess: number(b, -1.0), minus_zero: number(b, -0.0) }
     }
 
-    /// Infinities stay what they are, and NaN is on no side. A result keeps the sign of the number,
-    /// also if it is 0.
+    /// Infinities are unchanged, and NaN stays NaN, because no comparison with it holds. A result
+    /// keeps the sign of the number, even if it is 0.
     pub(super) fn apply(&self, b: &mut Builder, x: V) {
         let [nearest, sign] = [(); 2].map(|()| b.vector());
         b.push(Inst::Round { dst: nearest, src: x });
@@ -48,7 +48,7 @@ impl Bound {
     }
 }
 
-/// 1 above 0, -1 below it, 0 at zeros, NaN at NaN.
+/// 1 above 0, -1 below 0, 0 for zeros, NaN for NaN.
 #[derive(Clone, Debug)]
 pub struct Sign {
     zero: V,
@@ -69,7 +69,7 @@ impl Sign {
         b.arith(Arith::Less, negative, x, self.zero);
         b.arith(Arith::And, negative, negative, self.minus_one);
         b.arith(Arith::Or, positive, positive, negative);
-        // The bits of x are left where it is NaN, which is not even equal to itself.
+        // Keep the bits of x where it is NaN, which is not equal to itself.
         b.arith(Arith::Equal, negative, x, x);
         b.arith(Arith::AndNot, x, negative, x);
         b.arith(Arith::Or, x, x, positive);

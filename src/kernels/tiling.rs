@@ -1,21 +1,21 @@
 //! Which pixels an accumulator tile covers.
 //!
 //! A convolution (or matrix product) computes its output pixels in tiles of a few pixels times a
-//! few vectors of output channels, all in registers. Since code is made for one shape, the pixels
-//! of a tile need not be regular: their addresses are displacements in the instructions. So a tile
-//! may run over the end of a row, and any number of pixels is covered without slow leftovers (49 =
-//! 4 * 6 + 5 * 5).
+//! few vectors of output channels, all in registers. Because code is compiled for one shape, the
+//! pixels of a tile need not be regular: their addresses are displacements in the instructions. So
+//! a tile may extend past the end of a row, and any number of pixels is covered without a slow
+//! remainder (49 = 4 * 6 + 5 * 5).
 
-/// Byte offsets of one output pixel: where its window starts, where its result goes, what its
+/// Byte offsets of one output pixel: where its window starts, where its result goes, and what its
 /// shortcut reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pixel {
-    /// In the source.
+    /// Offset in the source.
     pub src: i64,
-    /// In the result.
+    /// Offset in the result.
     pub dst: i64,
-    /// In the operand that the shortcut reads: the residual's pixel, or where a projection's window
-    /// starts.
+    /// Offset in the operand that the shortcut reads: the residual's pixel, or the start of a
+    /// projection's window.
     pub res: i64,
 }
 
@@ -32,23 +32,24 @@ pub struct TileRun {
     pub start: Pixel,
     /// The pixels of a tile, relative to its first.
     pub pixels: Vec<Pixel>,
-    /// From one tile to the next.
+    /// Distance from one tile to the next.
     pub step: Pixel,
     /// How many tiles.
     pub count: usize,
 }
 
-/// Bytes of weights that memory gives in a half cycle while all cores compute. Measured on two
-/// server CPUs, of which one core gets as much if it does nothing but read.
+/// Bytes of weights that memory delivers per half cycle while all cores compute. Measured on two
+/// server CPUs; a single core that only reads gets the same.
 pub(super) const BYTES_PER_HALF_CYCLE: f64 = 3.0;
 
-/// What reading one input channel's weights of 16 outputs takes, `values` for each.
+/// Half cycles to read the weights of one input channel and 16 outputs, `values` for each.
 pub(super) fn memory_cost(values: f64) -> f64 {
     values * 16.0 * 4.0 / BYTES_PER_HALF_CYCLE
 }
 
 /// Cost of one step of the reduction for a tile of `pixels` x `vectors` accumulators, in half
-/// cycles of a core with two FMA pipes of latency 4 and two load ports: whatever is scarcest.
+/// cycles of a core with two FMA pipes of latency 4 and two load ports: that of the scarcest
+/// resource.
 pub fn step_cost(pixels: usize, vectors: usize) -> usize {
     const LATENCY: usize = 8;
     (pixels * vectors).max(pixels + vectors).max(LATENCY)
@@ -57,12 +58,12 @@ pub fn step_cost(pixels: usize, vectors: usize) -> usize {
 /// Splits `n` pixels into tiles of at most `widest`, cheapest first by [`step_cost`], wide tiles
 /// first. Returns the tile widths and the sum of their costs.
 pub fn split(n: usize, widest: usize, vectors: usize) -> (Vec<usize>, usize) {
-    // The tiles from the widest down, each a cost and a rank that decides between equal costs.
+    // The tiles from the widest down, each a cost and a rank as tie-breaker.
     let widest = widest.max(1);
     let tiles: Vec<u64> =
         (1..=widest).rev().map(|p| key(step_cost(p, vectors), widest - p)).collect();
-    // least[i]: the key of the least cost of i pixels, without its rank; last[i]: the tile it ends
-    // with.
+    // least[i]: the key of the minimum cost of i pixels, without its rank; last[i]: the width of
+    // its last tile.
     let (mut least, mut last) = (vec![0; n + 1], vec![0; n + 1]);
     for i in 1..=n {
         let wide = widest.saturating_sub(i);
@@ -84,13 +85,13 @@ pub fn split(n: usize, widest: usize, vectors: usize) -> (Vec<usize>, usize) {
 const RANK_BITS: u32 = 16;
 const RANK: u64 = (1 << RANK_BITS) - 1;
 
-/// A cost and a rank in one number, which is compared as the two are, cost first.
+/// A cost and a rank in one number that compares by cost first, then by rank.
 fn key(cost: usize, rank: usize) -> u64 {
     (cost as u64) << RANK_BITS | rank as u64
 }
 
-/// Covers `pixels` with tiles of these widths, in order, and joins neighbours of the same form into
-/// runs.
+/// Covers `pixels` with tiles of these widths, in order, and joins neighbours with the same form
+/// into runs.
 pub fn runs(pixels: &[Pixel], widths: &[usize]) -> Vec<TileRun> {
     let mut runs: Vec<TileRun> = Vec::new();
     let mut rest = pixels;

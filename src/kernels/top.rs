@@ -1,9 +1,9 @@
-//! The first elements along an axis, and where they are.
+//! The first elements along an axis in sorted order, and their indices.
 //!
-//! Element `r` of the result is the first one behind element `r - 1` in the order of all elements
-//! along the axis, in which equal ones are ordered by their index. So one pass over the axis finds
-//! it, with nothing but the last one and the best one so far in registers; there are as many passes
-//! as elements are wanted, and nothing is moved.
+//! Element `r` of the result is the one that follows element `r - 1` in the order of all elements
+//! along the axis, where equal elements are ordered by their index. So one pass over the axis finds
+//! it, with only the previous element and the best one so far in registers. There is one pass for
+//! each element of the result, and no element is moved.
 
 use resnetc_ir::op::{TopK, TopPart};
 
@@ -82,12 +82,12 @@ impl Item {
     }
 
     fn copy(self, b: &mut Builder, from: Item) {
-        // A value and itself have the same bits in common.
+        // A value or itself is the value.
         b.arith(Arith::Or, self.value, from.value, from.value);
         b.arith(Arith::Or, self.index, from.index, from.index);
     }
 
-    /// Takes another one where a mask is set.
+    /// Replaces the element by another where a mask is set.
     fn take(self, b: &mut Builder, mask: V, other: Item) {
         let taken = b.vector();
         for (own, other) in [(self.value, other.value), (self.index, other.index)] {
@@ -117,13 +117,13 @@ impl Line {
         b.finish()
     }
 
-    /// One line in every lane; the same in all of them unless they are `whole`.
+    /// One line per lane if `whole`, otherwise a single line in all lanes.
     fn lines(&self, b: &mut Builder, src: P, dst: P, whole: bool) {
         let [last, best, next] = [(); 3].map(|()| Item::new(b));
         let [one, every] = [(); 2].map(|()| b.vector());
         b.constant(one, 1.0);
         b.arith(Arith::Equal, every, one, one);
-        // Before everything else: NaN is the greatest, and no index is below 0.
+        // An element that precedes all others: NaN is the largest value, and no index is below 0.
         let (first, beyond) = match self.top.largest {
             true => (f32::NAN, f32::NEG_INFINITY),
             false => (f32::NEG_INFINITY, f32::NAN),
@@ -166,20 +166,20 @@ impl Line {
         b.release([one, every]);
     }
 
-    /// Where one element comes before another: a mask in a register of its own.
+    /// Where one element precedes another: a mask in a new register.
     fn precedes(&self, b: &mut Builder, x: Item, y: Item, every: V) -> V {
         let (low, high) = match self.top.largest {
             true => (y.value, x.value),
             false => (x.value, y.value),
         };
         let [result, low_known, known, same] = [(); 4].map(|()| b.vector());
-        // Less: a smaller number, or a number where the other is NaN.
+        // Less: a smaller number, or a number if the other is NaN.
         b.arith(Arith::Less, result, low, high);
         b.arith(Arith::Equal, low_known, low, low);
         b.arith(Arith::Equal, known, high, high);
         b.arith(Arith::AndNot, same, known, low_known);
         b.arith(Arith::Or, result, result, same);
-        // Or the same, or both NaN, and the smaller index.
+        // Or equal, or both NaN, and with the smaller index.
         b.arith(Arith::Or, known, known, low_known);
         b.arith(Arith::AndNot, known, known, every);
         b.arith(Arith::Equal, same, low, high);

@@ -1,5 +1,5 @@
-//! Measured choices, layer -> algorithm, as a compilation takes them. Who measures is
-//! [`tune`](crate::tune).
+//! Measured choices, layer -> algorithm, as input to a compilation. [`tune`](crate::tune) measures
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use resnetc_ir::{Graph, NodeId};
 use super::Algorithm;
 use super::problem::ConvProblem;
 
-/// Algorithms by the problem line of a convolution. They are obeyed where they can compute the
-/// layer, and ignored where they cannot; layers that are not listed are left to the cost model.
+/// Algorithms by the problem line of a convolution. A choice is used if it can compute the layer,
+/// and ignored if it cannot; the cost model decides for layers that are not listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuned {
     choices: BTreeMap<String, Algorithm>,
@@ -26,7 +26,8 @@ impl Tuned {
         self.choices.get(line).copied()
     }
 
-    /// The algorithm listed for a node of a scheduled graph, whether or not it can compute it.
+    /// The algorithm listed for a node of a scheduled graph, whether or not it can compute the
+    /// node.
     pub fn choice(&self, graph: &Graph, node: NodeId) -> Option<Algorithm> {
         if self.is_empty() {
             return None;

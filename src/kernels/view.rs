@@ -1,4 +1,4 @@
-//! From logical indices to addresses: the loop nests of a value that is read through slices,
+//! Maps logical indices to addresses: the loop nests of values that are read through slices,
 //! permutations and broadcasts.
 
 use resnetc_ir::ty::Layout;
@@ -7,25 +7,25 @@ use super::function::Function;
 use super::geometry::Place;
 use super::nest::{Level, Nest, OPERANDS};
 
-/// How one axis of the iteration walks through an operand: index `i` reads element
-/// `start + step * i` of the operand's axis.
+/// How one axis of the iteration traverses an operand: index `i` reads element `start + step * i`
+/// of the operand's axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// Which axis of the operand.
     pub axis: usize,
-    /// Element at index 0.
+    /// The element at index 0.
     pub start: i64,
     /// Elements per index; may be negative.
     pub step: i64,
 }
 
-/// An operand as the iteration sees it: one entry an axis of the iteration, `None` where the
-/// operand does not move.
+/// An operand as seen by the iteration: one entry for each axis of the iteration, `None` where the
+/// operand is broadcast.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
-    /// Where it lies.
+    /// The operand.
     pub place: &'a Place,
-    /// How each axis of the iteration moves through it.
+    /// How each axis of the iteration traverses it.
     pub axes: Vec<Option<Axis>>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> View<'a> {
         View { place, axes }
     }
 
-    /// The operand broadcast to `rank` axes: aligned at the last axis, and not moving where its
+    /// The operand broadcast to `rank` axes: aligned at the last axis, and broadcast where its
     /// extent is 1.
     pub fn broadcast(place: &'a Place, rank: usize) -> Self {
         let shape = &place.geometry.ty.shape;
@@ -59,7 +59,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The byte offset of element `index` along one axis of a value. Affine in the index, but for
+/// The byte offset of element `index` along one axis of a value. Affine in the index, except for
 /// blocked channels.
 pub(super) fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
     let geometry = &place.geometry;
@@ -100,7 +100,7 @@ pub fn nests(function: Function, extents: &[usize], views: &[View<'_>]) -> Vec<N
     nests.into_iter().map(finish).collect()
 }
 
-/// Addresses along one axis that are `outer` runs of `inner` elements, both evenly spaced.
+/// Addresses along one axis: `outer` runs of `inner` elements, both evenly spaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
     start: [i64; OPERANDS],
@@ -109,7 +109,7 @@ struct Segment {
 }
 
 impl Segment {
-    /// The nest with the segment's loops added; the inner one among those that come last where
+    /// The nest with the segment's loops added, the inner loop to those that come last if
     /// `lanes_last`.
     fn extend(&self, nest: &Nest, lanes: &[Level], lanes_last: bool) -> (Nest, Vec<Level>) {
         let (mut nest, mut lanes) = (nest.clone(), lanes.to_vec());
@@ -123,13 +123,13 @@ impl Segment {
     }
 }
 
-/// Splits the addresses of an axis into as few segments as greedy search finds.
+/// Splits the addresses of an axis into segments greedily.
 fn segments(extent: usize, address: impl Fn(usize) -> [i64; OPERANDS]) -> Vec<Segment> {
     let addresses: Vec<_> = (0..extent).map(address).collect();
     let minus = |a: [i64; OPERANDS], b: [i64; OPERANDS]| -> [i64; OPERANDS] {
         std::array::from_fn(|i| a[i] - b[i])
     };
-    // Length of the evenly spaced run from `at` on, and its spacing.
+    // The length of the evenly spaced run from `at` on, and its spacing.
     let run = |at: usize| {
         let Some(&next) = addresses.get(at + 1) else { return (1, [0; OPERANDS]) };
         let step = minus(next, addresses[at]);
@@ -170,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// Addresses of evenly spaced runs, as channels in blocks have them under slices and steps.
+    /// Addresses of evenly spaced runs, like those of blocked channels under slices and steps.
     fn addresses() -> impl Strategy<Value = Vec<[i64; OPERANDS]>> {
         let runs = prop::collection::vec((1usize..4, -2i64..3, 0i64..3), 1..9);
         runs.prop_map(|runs| {

@@ -1,4 +1,4 @@
-//! Options one by one: other crates cannot write a struct that may get further fields.
+//! A setter per option: other crates cannot construct a `#[non_exhaustive]` struct directly.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

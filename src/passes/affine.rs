@@ -15,12 +15,12 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    /// What changes nothing.
+    /// The function that changes nothing.
     pub(super) fn identity(channels: usize) -> Self {
         Affine { scale: vec![1.0; channels], shift: vec![0.0; channels] }
     }
 
-    /// Whether all numbers are finite, also as f32.
+    /// Whether all numbers are finite, even when rounded to f32.
     pub(super) fn is_finite(&self) -> bool {
         self.scale.iter().chain(&self.shift).all(|&x| round(x).is_finite())
     }
@@ -53,7 +53,7 @@ impl Affine {
         Ok(Affine { scale, shift })
     }
 
-    /// This function followed by `user`, which takes `value` as an operand.
+    /// This function followed by `user`, which has `value` as an operand.
     pub(super) fn then(mut self, graph: &Graph, user: NodeId, value: NodeId) -> Result<Self, Stop> {
         match graph.node(user).op {
             Op::BatchNorm { .. } if graph.operand(user, 0) == Some(value) => {
@@ -106,8 +106,8 @@ fn constant_operand(graph: &Graph, user: NodeId, value: NodeId) -> Result<(Vec<f
     channels.map(|k| (k, swapped)).ok_or(Stop::Near("its constant differs within a channel"))
 }
 
-/// What a constant is for each channel of a value of `shape`, if broadcasting makes it one number a
-/// channel and leaves the shape as it is.
+/// The number that a constant gives each channel of a value of `shape`, if it broadcasts to one
+/// number per channel and leaves the shape unchanged.
 pub(super) fn per_channel(tensor: &Tensor, shape: &[usize]) -> Option<Vec<f64>> {
     let channels = *shape.get(1)?;
     let missing = shape.len().checked_sub(tensor.shape().len())?;
@@ -123,13 +123,14 @@ pub(super) fn per_channel(tensor: &Tensor, shape: &[usize]) -> Option<Vec<f64>> 
     }
 }
 
-/// A run of affine operators, each the only user of the one before.
+/// A run of affine operators, each the only user of the previous one.
 pub(super) struct Chain {
-    /// What they compute together.
+    /// The function that they compute together.
     pub(super) affine: Affine,
     /// The operators, in order.
     pub(super) members: Vec<NodeId>,
-    /// The operator behind the last member and what kept it out, if it nearly fits.
+    /// The operator after the last member and the reason why it is not part of the chain, if it
+    /// nearly fits.
     pub(super) near: Option<(NodeId, &'static str)>,
 }
 
@@ -156,8 +157,8 @@ impl Chain {
     }
 }
 
-/// Rounds a folded number, once. Denormals slow some machines down by a hundred times and carry
-/// nothing.
+/// Rounds a folded number, once. Denormals become 0: they slow some machines down a hundredfold and
+/// contribute nothing.
 pub(super) fn round(x: f64) -> f32 {
     let rounded = x as f32;
     if rounded.abs() < f32::MIN_POSITIVE { 0.0 } else { rounded }

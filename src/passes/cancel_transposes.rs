@@ -1,11 +1,11 @@
 //! Removes the transposes of networks that were written for channels-last images.
 //!
-//! Such exports wrap every convolution in two transposes and do everything else on `[N, H, W, C]`.
-//! Two transposes in a row become one or none. Where operators stand between, the largest connected
-//! region of operators that work in any order of axes is computed in the other order as a whole:
-//! transposes at its borders cancel, those that the new order needs are added, and it is only done
-//! if fewer elements are moved than before. A transpose is counted as saved only where nothing
-//! reads it afterwards. So it comes to an end.
+//! Exports of such networks wrap every convolution in two transposes and do everything else on
+//! `[N, H, W, C]`. Two transposes in a row become one or none. If there are operators between them,
+//! the largest connected region of operators that work in any order of axes is computed in the
+//! other order as a whole: transposes at its borders cancel, those that the new order needs are
+//! added, and the region is only rewritten if fewer elements are moved than before. A transpose
+//! counts as saved only if nothing reads it afterwards. So the pass terminates.
 //!
 //! Before:
 //! ```text
@@ -63,8 +63,8 @@ pub const PASS: Pass = Pass {
     measure: Some(moved),
 };
 
-/// Elements that transposes move; then transposes; then how many of them stand above each transpose
-/// and each mean.
+/// Elements that transposes move; then the number of transposes; then how many of them precede each
+/// transpose and each mean.
 fn moved(graph: &Graph) -> Measure {
     let is_transpose = |&node: &NodeId| matches!(graph.node(node).op, Op::Transpose { .. });
     let above = |node: NodeId| {
@@ -86,7 +86,7 @@ fn moved(graph: &Graph) -> Measure {
     [elements, transposes, standing_above].map(|n| n as u64)
 }
 
-/// Nodes of regions that were not worth it, with their permutation; keeps a sweep linear.
+/// Nodes of regions for which rewriting did not pay, with their permutation; keeps a sweep linear.
 type Tried = HashSet<(Vec<usize>, NodeId)>;
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses, tried: &mut Tried) -> Option<Patch> {
@@ -100,8 +100,8 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses, tried: &mut Tried
     }
 }
 
-/// One transpose for two. Where the first has other readers, the second may be one that moves
-/// nothing, and stays so.
+/// Merges two transposes into one. If the first has other readers, the second may be one that moves
+/// nothing; then it is left alone.
 fn merge(graph: &Graph, node: NodeId, source: NodeId, perm: &[usize]) -> Option<Patch> {
     let Op::Transpose { perm: first } = &graph.node(source).op else { return None };
     let origin = graph.operand(source, 0)?;
@@ -124,7 +124,7 @@ fn merge(graph: &Graph, node: NodeId, source: NodeId, perm: &[usize]) -> Option<
     Some(patch)
 }
 
-/// Tries the operators behind a transpose, then those before it.
+/// Tries the operators after a transpose, then those before it.
 fn move_region(
     graph: &Graph,
     node: NodeId,
@@ -153,7 +153,7 @@ fn move_region(
     None
 }
 
-/// A transpose that only moves axes of one element is a reshape.
+/// A transpose that only moves axes of extent 1 is a reshape.
 fn reshape(graph: &Graph, node: NodeId, source: NodeId, perm: &[usize]) -> Option<Patch> {
     if !keeps_order(&graph.node(source).ty.shape, perm) {
         return None;
@@ -166,8 +166,7 @@ fn reshape(graph: &Graph, node: NodeId, source: NodeId, perm: &[usize]) -> Optio
     Some(patch)
 }
 
-/// A mean of a transposed value is a mean over other axes, if the axes that are left keep their
-/// order.
+/// A mean of a transposed value is a mean over other axes, if the remaining axes keep their order.
 fn absorb(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
     let Op::Transpose { perm } = &graph.node(source).op else { return None };
     let (op, rest) = absorbed(&graph.node(node).op, perm)?;

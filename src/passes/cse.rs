@@ -42,11 +42,11 @@ pub const PASS: Pass = Pass {
     measure: Some(operators),
 };
 
-/// Constants of more elements are compared by address. Two copies of a large weight are rare, and
-/// comparing all weights of a network is not cheap.
+/// Constants with more elements than this are compared by address. Two copies of a large weight are
+/// rare, and comparing all weights of a network is not cheap.
 const SMALL: usize = 4096;
 
-/// What makes two nodes the same value.
+/// Nodes with equal keys compute the same value.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
     /// An operator, printed: operators hold floats, and `-0.0` is not `0.0` here.
@@ -84,7 +84,7 @@ fn rewrite(
 ) -> Option<Patch> {
     let key = key(graph, node)?;
     match seen.get(&key) {
-        // This pass adds no nodes, so an id that it has seen still names the same value.
+        // This pass adds no nodes, so an id that it has seen still refers to the same value.
         Some(&first) if first != node && graph.contains(first) => {
             let label = format!("merge {} with {}", describe(graph, node), describe(graph, first));
             let mut patch = Patch::new(label);

@@ -1,4 +1,5 @@
-//! Removes what no output needs. Inputs stay: they are part of the network's interface.
+//! Removes operators and constants that no output needs. Inputs stay: they are part of the
+//! network's interface.
 //!
 //! Before:
 //! ```text
@@ -37,7 +38,7 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     }
     let mut patch = Patch::new(format!("remove {}", describe(graph, node)));
     // A replaced node is removed once nothing uses it, and so are its operands. Nothing uses this
-    // one.
+    // node.
     patch.replace(node, node);
     Some(patch)
 }

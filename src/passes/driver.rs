@@ -11,8 +11,8 @@ use super::origins::Origins;
 use super::remarks::{Applied, PassStats, Remarks};
 use super::{Measure, Need, Pass, PassSelection, PipelineStep, Stage, Sweeps, pipeline};
 
-/// Sweeps after which a pass is content with what it has done: the graph is right behind each of
-/// them. A sweep moves a rewrite along a whole chain, so real networks need two or three.
+/// A pass stops after this many sweeps: the graph is valid after each of them. A sweep moves a
+/// rewrite along a whole chain, so real networks need two or three.
 const MAX_SWEEPS: usize = 64;
 
 /// When the graph is checked.
@@ -20,28 +20,28 @@ const MAX_SWEEPS: usize = 64;
 pub enum Verify {
     /// Never.
     Off,
-    /// Behind every step of the pipeline.
+    /// After every step of the pipeline.
     EachPass,
-    /// Behind every patch. Quadratic in the size of the graph; names the patch that broke it.
+    /// After every patch. Quadratic in the size of the graph; names the patch that broke it.
     EachPatch,
 }
 
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct PassOptions {
-    /// Which of the optional passes.
+    /// Which of the optional passes run.
     pub selection: PassSelection,
     /// Applies no more than this many patches of optional passes, to find the one that changes a
-    /// result. Required passes run on, so that what comes out can always be compiled.
+    /// result. Required passes still run, so that the resulting graph can always be compiled.
     pub stop_after: Option<usize>,
-    /// Stops behind the last step of this stage.
+    /// Stops after the last step of this stage.
     pub until: Option<Stage>,
     /// When the graph is checked.
     pub verify: Verify,
 }
 
 impl Default for PassOptions {
-    /// Everything, verified behind every pass in builds with debug assertions.
+    /// All passes, with verification after each in builds with debug assertions.
     fn default() -> Self {
         PassOptions {
             selection: PassSelection::All,
@@ -55,13 +55,13 @@ impl Default for PassOptions {
 /// Runs the pipeline over a graph.
 ///
 /// # Errors
-/// If the options name a pass wrongly, or the graph holds an operator that cannot be lowered; it
-/// may be partly rewritten then. All other errors are errors in a pass.
+/// If the options name an unknown or required pass, or the graph holds an operator that cannot be
+/// lowered; the graph may then be partly rewritten. All other errors are bugs in a pass.
 pub fn run(graph: &mut Graph, options: &PassOptions) -> Result<Remarks, PassError> {
     run_steps(graph, pipeline(), options)
 }
 
-/// Runs other steps than those of the pipeline over a graph.
+/// Runs the given steps over a graph instead of those of the pipeline.
 ///
 /// # Errors
 /// As [`run`].
@@ -84,10 +84,10 @@ pub fn run_steps(
     Ok(driver.remarks)
 }
 
-/// Runs one pass alone, until it finds nothing more to do.
+/// Runs a single pass until it finds nothing more to do.
 ///
 /// # Errors
-/// Only by an error in the pass.
+/// Only if the pass has a bug.
 pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks, PassError> {
     let mut driver = Driver::new(graph, check, None);
     let (sweeps, need, stage) = (Sweeps::UntilStable, Need::Required, Stage::Canonical);
@@ -95,13 +95,13 @@ pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks
     Ok(driver.remarks)
 }
 
-/// What no kernel computes must be gone.
+/// Checks that no operator remains that has no kernel.
 fn check_lowered(graph: &Graph) -> Result<(), PassError> {
     for id in graph.nodes() {
         let node = graph.node(id);
         let reason = match node.op {
             Op::BatchNorm { .. } => "its parameters are not constants",
-            Op::Identity => "it is left over",
+            Op::Identity => "no pass removed it",
             _ => continue,
         };
         return Err(PassError::NotLowered { node: node.name.clone(), op: node.op.name(), reason });
@@ -184,8 +184,8 @@ impl Driver {
         let measure = self.measure(graph, &step.pass, Verify::EachPatch);
         let change = match graph.apply(patch) {
             Ok(change) => change,
-            // The graph is as it was. What is optional is not worth a network that does not
-            // compile; where graphs are verified, such a pass is looked for.
+            // The graph is unchanged. An optional pass must not keep a network from compiling;
+            // where graphs are verified, the error is reported.
             Err(_) if self.check == Verify::Off && step.need == Need::Optional => return Ok(()),
             Err(source) => return Err(PassError::Patch { pass, source }),
         };
@@ -203,7 +203,7 @@ impl Driver {
 }
 
 impl Driver {
-    /// What a pass makes smaller, if progress is checked this often.
+    /// The measure that a pass decreases, if progress is checked this often.
     fn measure(&self, graph: &Graph, pass: &Pass, often: Verify) -> Option<Measure> {
         pass.measure.filter(|_| self.check == often).map(|measure| measure(graph))
     }

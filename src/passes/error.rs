@@ -1,24 +1,24 @@
-//! Why the passes cannot be run to the end.
+//! Why the passes could not run to completion.
 
 use resnetc_ir::PatchError;
 use resnetc_ir::verify::VerifyErrors;
 
 use crate::error_code::ErrorCode;
 
-/// Why the passes cannot be run to the end.
+/// Why the passes could not run to completion.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassError {
     /// No pass has this name.
-    #[error("there is no pass \"{name}\"; optional are {}", .valid.join(", "))]
+    #[error("there is no pass \"{name}\"; the optional passes are {}", .valid.join(", "))]
     Unknown {
         /// The name.
         name: String,
         /// The names that can be chosen.
         valid: Vec<&'static str>,
     },
-    /// A pass that later stages rely on, and that always runs, was to be left out or chosen.
-    #[error("the pass \"{name}\" is required and always runs; optional are {}", .valid.join(", "))]
+    /// The options select or leave out a pass that always runs because later stages rely on it.
+    #[error("the pass \"{name}\" is required and always runs; the optional passes are {}", .valid.join(", "))]
     Required {
         /// The pass.
         name: String,
@@ -35,16 +35,16 @@ pub enum PassError {
         /// Why not.
         reason: &'static str,
     },
-    /// A pass proposed a patch that does not fit. An error in the pass; if that is optional, it is
-    /// looked for where the graph is verified, and costs the patch alone elsewhere.
-    #[error("pass \"{pass}\" proposes what does not fit")]
+    /// A pass proposed a patch that does not fit the graph: a bug in the pass. For an optional pass
+    /// this is only reported where the graph is verified; elsewhere the patch is dropped.
+    #[error("pass \"{pass}\" proposed a patch that does not fit the graph")]
     Patch {
         /// The pass.
         pass: &'static str,
-        /// What does not fit.
+        /// Why it does not fit.
         source: PatchError,
     },
-    /// A pass broke an invariant of the graph. An error in the pass.
+    /// A pass broke an invariant of the graph: a bug in the pass.
     #[error("the graph is invalid after pass \"{pass}\", patch \"{patch}\"")]
     Invalid {
         /// The pass.
@@ -54,10 +54,9 @@ pub enum PassError {
         /// The broken invariants.
         source: VerifyErrors,
     },
-    /// A patch did not make smaller what each patch of its pass makes smaller
-    /// ([`Pass::measure`](super::Pass::measure)). An error in the pass, which is looked for where
-    /// the graph is verified.
-    #[error("pass \"{pass}\" comes no nearer to its end, patch \"{patch}\"")]
+    /// A patch did not decrease the measure of its pass ([`Pass::measure`](super::Pass::measure)):
+    /// a bug in the pass, which is checked where the graph is verified.
+    #[error("pass \"{pass}\" made no progress with patch \"{patch}\"")]
     NoProgress {
         /// The pass.
         pass: &'static str,
@@ -67,7 +66,7 @@ pub enum PassError {
 }
 
 impl PassError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match self {
             PassError::Unknown { .. } => ErrorCode::UnknownPass,

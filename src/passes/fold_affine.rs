@@ -1,5 +1,5 @@
-//! Folds a chain of constant per-channel Mul, Add, Sub and Div into the weights and the bias before
-//! it.
+//! Folds a chain of constant per-channel Mul, Add, Sub and Div into the weights and bias of the
+//! preceding operator.
 //!
 //! The whole chain becomes one scale and shift in f64 first, so the weights are rounded once,
 //! however long it is.

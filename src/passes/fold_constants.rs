@@ -1,7 +1,7 @@
-//! Computes at compile time what depends on constants only, with the interpreter: in f64, rounded
-//! to f32 once. Required: kernels pack weights when a network is compiled, and files compute them
-//! from others (a reshape of weights of one dimension, weight normalization, spectral
-//! normalization).
+//! Evaluates operators that depend only on constants at compile time, with the interpreter: in f64,
+//! rounded to f32 once. Required: kernels pack weights when a network is compiled, and some files
+//! compute weights from other constants (a reshape of one-dimensional weights, weight
+//! normalization, spectral normalization).
 //!
 //! Before:
 //! ```text
@@ -32,7 +32,8 @@ use super::Pass;
 use super::measure::operators;
 use super::near_misses::{NearMisses, describe};
 
-/// Cannot be switched off: what is computed from constants alone is a constant of the network.
+/// Cannot be switched off: kernels require weights to be constants, so everything computed from
+/// constants alone becomes one.
 pub const PASS: Pass = Pass {
     name: "fold_constants",
     doc: "compute operators of constant operands at compile time",
@@ -44,25 +45,25 @@ pub const PASS: Pass = Pass {
     measure: Some(operators),
 };
 
-/// No constant of more elements is made.
+/// The largest number of elements of a constant that is created.
 const MAX_ELEMENTS: usize = 64 << 20;
 
-/// Results this small are folded even if they are many times larger than their operands.
+/// Results of at most this many elements are folded even if they are many times larger than their
+/// operands.
 const ALWAYS: usize = 1 << 16;
 
-/// A larger result than this many times its operands costs more to store than to compute. Weights
-/// are no such result: no kernel computes them.
+/// A result more than this many times larger than its operands costs more to store than to compute.
+/// Weights are exempt: no kernel computes them.
 const MAX_GROWTH: usize = 4;
 
-/// How often all constants of a graph may be computed anew: weights are normalized in a few steps
-/// each.
+/// How often all constants of a graph may be recomputed: normalizing a weight takes a few steps.
 const TIMES: u64 = 32;
 
-/// What may be computed beside, in multiply-adds and elements: a few seconds of the interpreter's
-/// time. A small description can ask for any number.
+/// The additional work allowed, in multiply-adds and elements: a few seconds of the interpreter's
+/// time. A small description can require any amount.
 const WORK: u64 = 1 << 31;
 
-/// What may still be computed in a sweep.
+/// The work that is left in a sweep.
 struct Room {
     work: u64,
 }
@@ -74,7 +75,7 @@ impl Room {
         Room { work: elements.saturating_mul(TIMES).saturating_add(WORK) }
     }
 
-    /// Takes what an operator needs, if it is there.
+    /// Takes the work of an operator, if that much is left.
     fn take(&mut self, graph: &Graph, node: NodeId) -> bool {
         let work = macs(graph, node).saturating_add(graph.node(node).ty.elements() as u64);
         let left = self.work.checked_sub(work);
@@ -83,7 +84,7 @@ impl Room {
     }
 }
 
-/// Whatever the weights, biases and parameters of operators are computed from.
+/// All nodes from which weights, biases and parameters of operators are computed.
 fn weights(graph: &Graph) -> HashSet<NodeId> {
     let is_weight = |node: NodeId, position: usize| match graph.node(node).op {
         Op::Conv(conv) => {
@@ -142,7 +143,7 @@ fn rewrite(
     Some(patch)
 }
 
-/// The value of an operator of constants. Another view of the same elements shares them.
+/// The value of an operator with constant operands. A view of the same elements shares them.
 fn compute(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Result<Option<Tensor>, String> {
     let mut constants = operands.iter().filter_map(|&o| graph.constant_of(o));
     let found = graph.node(node);

@@ -1,4 +1,4 @@
-//! Computes the projection of a shortcut in the convolution that it is added to: one sum over the
+//! Computes the projection of a shortcut in the convolution to which it is added: one sum over the
 //! channels of both values, in the same registers. The projected value is never written.
 //!
 //! Before:
@@ -27,11 +27,11 @@
 //! output "y" = %6
 //! ```
 //!
-//! Only where both convolutions are of one pixel: a 3x3 convolution of stride 1 may run by an
-//! algorithm that has no such sum, and is worth more than what is saved here. And only where both
-//! together have few channels: the weights of one tile then stay in the nearest cache, as they do
-//! for each convolution alone. With more, reading them from afar for every tile costs more than the
-//! value that is not written.
+//! Only if both convolutions are 1x1: a 3x3 convolution of stride 1 may run by a faster algorithm
+//! without such a sum, which saves more than this fusion. And only if both together have few
+//! channels: the weights of one tile then stay in the first cache, as they do for each convolution
+//! alone. With more channels, reading them from a farther cache for every tile costs more than
+//! writing and reading the projected value.
 
 use resnetc_ir::op::{Activation, Conv};
 use resnetc_ir::patch::Value;
@@ -42,8 +42,8 @@ use super::affine::round;
 use super::measure::operators;
 use super::near_misses::{NearMisses, Stop, describe};
 
-/// The most input channels of both convolutions together. (64 + 64 channels gain 2 to 6 %, 128 +
-/// 256 lose as much.)
+/// The largest total number of input channels of both convolutions. (64 + 64 channels gain 2 to 6
+/// %, 128 + 256 lose as much.)
 const MOST_CHANNELS: usize = 128;
 
 /// Switched off by the name `fuse_projection`.
@@ -73,7 +73,7 @@ fn check(
 ) -> Result<Option<Tensor>, Stop> {
     let shared = graph.sole_user(shortcut) != Some(node);
     if projection.activation != Activation::None {
-        // With other users it is the block before, and the shortcut the identity.
+        // A convolution with other users is the previous block, and its shortcut the identity.
         let near = Stop::Near("the projection has an activation");
         return Err(if shared { Stop::Other } else { near });
     }
@@ -81,7 +81,7 @@ fn check(
         return Err(Stop::Near("a part of the projection is added"));
     }
     if projection.residual.is_some() || projection.projection.is_some() {
-        return Err(Stop::Near("the projection has a shortcut of its own"));
+        return Err(Stop::Near("the projection has its own shortcut"));
     }
     if shared {
         return Err(Stop::Near("the projection has two users"));
@@ -106,7 +106,7 @@ fn check(
     sum_of_biases(graph, [(node, main), (shortcut, projection)])
 }
 
-/// The biases of two convolutions added in f64; nothing if there are none.
+/// The biases of two convolutions added in f64; `None` if there are none.
 fn sum_of_biases(graph: &Graph, convs: [(NodeId, &Conv); 2]) -> Result<Option<Tensor>, Stop> {
     let mut sum: Option<Vec<f64>> = None;
     for (node, _) in convs.iter().filter(|(_, conv)| conv.bias) {

@@ -25,10 +25,10 @@
 //! output "y" = %6
 //! ```
 //!
-//! The sum of two convolutions goes into the deeper one: that is the main branch's, whose operands
-//! are still being computed when the projection of the shortcut is done. No cycle can arise. The
-//! convolution's only user is the sum, so a shortcut that depended on the convolution would depend
-//! on the sum, and on itself.
+//! The sum of two convolutions is fused into the deeper one: that of the main branch, whose
+//! operands are still being computed when the projection of the shortcut is done. No cycle can
+//! arise: the convolution's only user is the sum, so a shortcut that depended on the convolution
+//! would depend on the sum, and thus on itself.
 
 use std::collections::HashMap;
 
@@ -44,8 +44,8 @@ pub const PASS: Pass = Pass {
     name: "fuse_residual",
     doc: "add the shortcut of a residual block in the convolution that ends its main branch",
     sweep: |graph| {
-        // New nodes are missing, but they are convolutions with a residual, which never compete for
-        // another.
+        // New nodes are missing here, but they are convolutions with a residual, which never
+        // compete for another one.
         let depths = depths(graph);
         Box::new(move |graph, node, near| rewrite(graph, node, near, &depths))
     },
@@ -95,7 +95,7 @@ fn check(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Result<(
         return Err(Stop::Near("it has a shortcut"));
     }
     if attributes.activation != Activation::None {
-        return Err(Stop::Near("an activation stands between"));
+        return Err(Stop::Near("an activation comes between"));
     }
     if graph.sole_user(conv) != Some(sum) {
         return Err(Stop::Near("it has two users"));

@@ -1,4 +1,4 @@
-//! Reads a shortcut without parameters where its source lies: every second pixel of it, with zeros
+//! Reads a parameterless shortcut directly from its source: every second pixel of it, with zeros
 //! for new channels. The smaller image is never written, nor are the zeros.
 //!
 //! Before:
@@ -19,9 +19,9 @@
 //! output "y" = %2
 //! ```
 //!
-//! What may stand between the source and the sum is taken off one operator at a time, in any order:
-//! a Slice or a pool of one pixel that skips pixels, a Pad or a Concat that adds channels of zeros.
-//! Zeros are left out of the sum, so where a sum is -0 it stays so.
+//! The operators between the source and the sum are removed one at a time, in any order: a Slice or
+//! a pool of one pixel that skips pixels, a Pad or a Concat that adds channels of zeros. Zeros are
+//! not added, so a sum of -0 stays -0.
 
 use resnetc_ir::op::{Conv, PadMode, Pads, Pool, Residual, SliceAxis};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
@@ -33,7 +33,7 @@ use super::near_misses::{NearMisses, Stop, describe};
 /// Switched off by the name `fuse_strided_shortcut`.
 pub const PASS: Pass = Pass {
     name: "fuse_strided_shortcut",
-    doc: "read a shortcut without parameters where its source lies, skipping pixels and new channels",
+    doc: "read a parameterless shortcut directly from its source, skipping pixels and new channels",
     sweep: |_| Box::new(rewrite),
     measure: Some(operators),
 };
@@ -57,7 +57,7 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     Some(patch)
 }
 
-/// What is added if the operand of `shortcut` is read in its place.
+/// The residual if the operand of `shortcut` is read in its place.
 fn without(
     graph: &Graph,
     shortcut: NodeId,
@@ -85,7 +85,7 @@ fn without(
     }
 }
 
-/// The steps of a slice that takes every so many pixels of an image, from the first on.
+/// The steps of a slice that takes every n-th pixel of an image, from the first on.
 fn skipped(axes: &[SliceAxis], from: &[usize]) -> Result<[usize; 2], Stop> {
     let &[image, channel, row, column] = axes else { return Err(Stop::Other) };
     let step = |axis: SliceAxis, extent: usize| {
@@ -100,7 +100,7 @@ fn skipped(axes: &[SliceAxis], from: &[usize]) -> Result<[usize; 2], Stop> {
     }
 }
 
-/// The steps of a pool whose windows are one pixel of the image each.
+/// The steps of a pool whose windows are single pixels of the image.
 fn picked(pool: &Pool, from: &[usize], to: &[usize]) -> Result<[usize; 2], Stop> {
     let window = pool.window;
     let strides = window.strides;
@@ -109,7 +109,7 @@ fn picked(pool: &Pool, from: &[usize], to: &[usize]) -> Result<[usize; 2], Stop>
     if picks { Ok(strides) } else { Err(Stop::Other) }
 }
 
-/// The channels before the image, where a Pad adds channels of zeros alone.
+/// The channels before the image, if a Pad adds only channels of zeros.
 fn new_channels(before: &[usize], after: &[usize], mode: PadMode) -> Result<usize, Stop> {
     match (mode, before, after) {
         (PadMode::Constant(0.0), &[0, channels, 0, 0], &[0, _, 0, 0]) => Ok(channels),
@@ -120,7 +120,7 @@ fn new_channels(before: &[usize], after: &[usize], mode: PadMode) -> Result<usiz
     }
 }
 
-/// The one operand of a Concat of channels that is not constant, and the channels before it, where
+/// The only operand of a Concat of channels that is not constant, and the channels before it, if
 /// all others are zero.
 fn joined(graph: &Graph, concat: NodeId) -> Result<(NodeId, usize), Stop> {
     let mut found = None;

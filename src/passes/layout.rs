@@ -1,5 +1,5 @@
-//! Decides where the elements of every value lie, and inserts the reorders that this takes.
-//! Required: the planner and the kernels go by these marks.
+//! Decides the layout of every value, and inserts the necessary reorders. Required: the planner and
+//! the kernels rely on these marks.
 //!
 //! Before:
 //! ```text
@@ -41,18 +41,18 @@
 //! | input, constant | | planar |
 //! | conv | blocked; planar if it is a stem, see below | blocked |
 //! | pools | blocked | blocked |
-//! | gemm | as they are | blocked |
-//! | unary, binary, where, pad, slice, gather, interpolate, concat of rank 2 or 4 | blocked if any is | as the operands |
-//! | softmax of rank 2 along axis 1 | as they are | as the operand |
-//! | reshape `[N, C, 1, 1]` to `[N, C]` or back | as they are | as the operand |
+//! | gemm | any | blocked |
+//! | unary, binary, where, pad, slice, gather, interpolate, concat of rank 2 or 4 | blocked if any is | that of the operands |
+//! | softmax of rank 2 along axis 1 | any | that of the operand |
+//! | reshape `[N, C, 1, 1]` to `[N, C]` or back | any | that of the operand |
 //! | all else | planar | planar |
 //!
 //! Constant operands of element-wise operators stay planar: kernels read them once per channel. An
-//! output that would be blocked gets a reorder behind it, and so does an output that is a constant.
+//! output that would be blocked gets a reorder after it, and so does an output that is a constant.
 //!
 //! A **stem** is a convolution without groups of a planar value with fewer channels than a block:
-//! the graph's input, or what pre-processing made of it. Blocks would be mostly empty there, so it
-//! reads rows. If it pads, it reads a copy, which has room for the border.
+//! the graph's input, or the result of pre-processing it. Blocks would be mostly empty there, so it
+//! reads rows. If it pads, it reads a copy, which has space for the border.
 
 use std::collections::HashMap;
 
@@ -72,14 +72,14 @@ pub const PASS: Pass = Pass {
     measure: None,
 };
 
-/// What an operator wants of one operand.
+/// The form in which an operator needs an operand.
 #[derive(Clone, Copy, PartialEq)]
 enum Want {
-    /// What its producer made.
+    /// In the layout that its producer chose.
     AsIs,
-    /// This layout.
+    /// In this layout.
     In(Layout),
-    /// A planar copy: nothing is written around the value itself.
+    /// As a planar copy: nothing is written around the value itself.
     PlanarCopy,
 }
 
@@ -97,7 +97,7 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
         patch.set_layout(value, layout);
     }
     let marked = value;
-    // A constant has no place in the arena, from which outputs are read.
+    // Outputs are read from the arena, in which a constant has no place.
     let is_constant = matches!(found.op, Op::Constant(_));
     if graph.is_output(node) && (layout == Layout::Blocked || is_constant) {
         value = patch.add(found.name.clone(), Op::Reorder(Layout::Planar), &[marked]);
@@ -109,7 +109,7 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     (layout != found.ty.layout).then_some(patch)
 }
 
-/// The layouts of the operands and the result; nothing for operators that are never changed.
+/// The layouts of the operands and the result; `None` for operators that are never changed.
 fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
     let operands = graph.operands(node);
     let all = |want: Want| vec![want; operands.len()];
@@ -167,8 +167,8 @@ fn source_of_conv(graph: &Graph, node: NodeId) -> Option<Want> {
     })
 }
 
-/// The layout of an operator that works in both: blocked as soon as one operand is, if blocks mean
-/// the same for all of them.
+/// The layout of an operator that works in both: blocked if any operand is, provided that blocks
+/// mean the same for all of them.
 fn common_layout(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Layout {
     let rank = graph.node(node).ty.shape.len();
     let mut computed = operands.iter().filter(|&&o| graph.constant_of(o).is_none());
@@ -180,15 +180,15 @@ fn common_layout(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Layout {
     }
 }
 
-/// Whether a reshape is between `[N, C, 1, 1]` and `[N, C]`: the order of elements is the same in
-/// both layouts.
+/// Whether a reshape is between `[N, C, 1, 1]` and `[N, C]`, so that it keeps the order of elements
+/// in both layouts.
 fn keeps_channels(graph: &Graph, node: NodeId, source: NodeId) -> bool {
     let (from, to) = (&graph.node(source).ty, &graph.node(node).ty);
     let is_vector = |shape: Option<[usize; 4]>| matches!(shape, Some([_, _, 1, 1]));
     is_vector(from.nchw()) && from.nchw() == to.nchw()
 }
 
-/// The value behind the reorders.
+/// The value from which a chain of reorders starts.
 fn origin(graph: &Graph, mut value: NodeId) -> NodeId {
     while let Op::Reorder(_) = graph.node(value).op
         && let Some(source) = graph.operand(value, 0)
@@ -203,7 +203,8 @@ fn produced(graph: &Graph, value: NodeId) -> Layout {
     graph.node(origin(graph, value)).ty.layout
 }
 
-/// The operands of a node in the wanted forms; a new reorder is the last resort.
+/// The operands of a node in the wanted forms; a new reorder is added only if nothing else has that
+/// form.
 fn in_wanted_forms(graph: &Graph, patch: &mut Patch, node: NodeId, wants: &[Want]) -> Vec<Value> {
     let mut added: HashMap<(NodeId, Layout), Value> = HashMap::new();
     let operands = graph.operands(node).into_iter().zip(wants);

@@ -1,5 +1,5 @@
-//! Lowers a batch normalization to one Mul and one Add, its constants computed in f64. Required: no
-//! kernel normalizes.
+//! Lowers a batch normalization to one Mul and one Add, with constants computed in f64. Required:
+//! there is no kernel for normalizations.
 //!
 //! Before:
 //! ```text
@@ -57,8 +57,8 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     Some(patch)
 }
 
-/// `(x - mean) / deviation * scale + shift`: where a variance is so small that a factor is
-/// infinite, the product of both would not tell an infinity from NaN.
+/// `(x - mean) / deviation * scale + shift`: where a variance is so small that the combined factor
+/// would be infinite, `x * scale + shift` would give NaN in place of infinity.
 fn by_definition(patch: &mut Patch, graph: &Graph, norm: NodeId, source: NodeId) -> Option<Value> {
     let Op::BatchNorm { epsilon } = graph.node(norm).op else { return None };
     let (name, rank) = (&graph.node(norm).name, graph.node(norm).ty.shape.len());

@@ -1,11 +1,11 @@
-//! Brings every matrix product with a constant right side into one form, a Gemm with
+//! Rewrites every matrix product with a constant right side to one form, a Gemm with
 //!
 //! * `transpose_a = false`, `transpose_b = true`, `alpha = beta = 1`,
-//! * weights a constant `[N, K]`: one row per output channel, as in a 1x1 convolution,
-//! * no bias, or a constant `[N]`.
+//! * constant weights `[N, K]`: one row per output channel, as in a 1x1 convolution,
+//! * no bias, or a constant bias `[N]`.
 //!
-//! What does not fit is done by operators around it; a product of two computed values becomes a
-//! MatMul. Required: kernels and folds know these two forms only.
+//! Operators around it do what does not fit this form; a product of two computed values becomes a
+//! MatMul. Required: kernels and folds handle only these two forms.
 //!
 //! Before:
 //! ```text
@@ -139,13 +139,13 @@ fn lower_matmul(graph: &Graph, node: NodeId) -> Option<Patch> {
     Some(lowering.replace(product))
 }
 
-/// The right side of a product, if it is one matrix of constants.
+/// The right side of a product, if it is a single constant matrix.
 fn constant_matrix(graph: &Graph, product: NodeId) -> Option<&Arc<Tensor>> {
     let right = graph.operand(product, 1)?;
     graph.f32_constant_of(right).filter(|t| t.shape().len() == 2)
 }
 
-/// A constant multiplied by a factor, unless that makes a finite number infinite.
+/// A constant multiplied by a factor; `None` if that makes a finite number infinite.
 fn scaled(tensor: &Tensor, factor: f32) -> Option<Tensor> {
     if factor == 1.0 {
         return Some(tensor.clone());
@@ -210,7 +210,7 @@ impl<'g> Lowering<'g> {
         self.add(Op::Binary(Binary::Mul), &[value, factor])
     }
 
-    /// Adds `beta * c` and the activation as operators of their own.
+    /// Adds `beta * c` and the activation as separate operators.
     fn finish(mut self, mut value: Value, c: Option<NodeId>, gemm: Gemm) -> Patch {
         if let Some(c) = c {
             let c = self.scaled(c.into(), gemm.beta);

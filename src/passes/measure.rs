@@ -1,19 +1,18 @@
-//! Why a pass comes to an end: each of its patches makes something smaller that cannot become
-//! smaller forever.
+//! Why a pass terminates: each of its patches decreases a measure that cannot decrease forever.
 
 use std::collections::HashMap;
 
 use resnetc_ir::{Graph, NodeId, Op};
 
-/// Three numbers of a graph, the first of which counts most. Every patch of a pass makes its
-/// measure smaller.
+/// Three numbers of a graph, in lexicographic order. Every patch of a pass decreases its measure.
 pub type Measure = [u64; 3];
 
-/// Operators; then how deep the operands of all operators lie; then constants.
+/// The number of operators; then the sum of the depths of all operands; then the number of
+/// constants.
 ///
-/// The first falls where operators are removed or merged, the second where an operator reads what
-/// its operand was computed from, the third where constants are removed or shared. A normalization
-/// counts as the two operators that it is lowered to.
+/// The first decreases if operators are removed or merged, the second if an operator reads an
+/// operand of its operand instead, the third if constants are removed or shared. A normalization
+/// counts as the two operators to which it is lowered.
 pub(super) fn operators(graph: &Graph) -> Measure {
     let depths = depths(graph);
     let weight = |node: NodeId| match graph.node(node).op {
@@ -29,7 +28,7 @@ pub(super) fn operators(graph: &Graph) -> Measure {
     ]
 }
 
-/// The number of nodes that a pass has still to rewrite.
+/// The number of nodes that a pass still has to rewrite.
 pub(super) fn count(graph: &Graph, remains: impl Fn(NodeId) -> bool) -> Measure {
     [graph.nodes().filter(|&node| remains(node)).count() as u64, 0, 0]
 }

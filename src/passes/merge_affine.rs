@@ -67,7 +67,8 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     Some(patch)
 }
 
-/// The operand of the first operator of a chain: one that is not itself a result of such a chain.
+/// The operand of the first operator of a chain: a value that is not itself the result of such a
+/// chain.
 fn chained_operand(graph: &Graph, node: NodeId) -> Option<NodeId> {
     if !matches!(graph.node(node).op, Op::Binary(_) | Op::BatchNorm { .. }) {
         return None;
@@ -76,13 +77,13 @@ fn chained_operand(graph: &Graph, node: NodeId) -> Option<NodeId> {
     operands.find(|&o| graph.constant_of(o).is_none())
 }
 
-/// Operators that this one takes once everything is lowered.
+/// The number of operators to which this one is lowered.
 fn cost(graph: &Graph, node: NodeId) -> usize {
     if matches!(graph.node(node).op, Op::BatchNorm { .. }) { 2 } else { 1 }
 }
 
-/// Adds `source * scale + shift`, named for the value that it replaces. Leaves out what changes
-/// nothing.
+/// Adds `source * scale + shift`, named after the value that it replaces. Leaves out factors and
+/// shifts that change nothing.
 pub(super) fn emit(
     patch: &mut Patch,
     graph: &Graph,

@@ -1,7 +1,8 @@
-//! Merges a repeated border row or column into the padding of the maximum pool behind it.
+//! Merges a repeated border row or column into the padding of the max-pooling after it.
 //!
 //! Exporters write replicated padding as a Slice of the border and a Concat. A repeated element
-//! cannot exceed the one that it repeats, so a maximum over windows that hold both does without it.
+//! cannot exceed the one that it repeats, so a maximum over windows that contain both does not need
+//! it.
 //!
 //! Before:
 //! ```text
@@ -32,7 +33,7 @@ use super::near_misses::{NearMisses, Stop, describe};
 /// Switched off by the name `merge_border`.
 pub const PASS: Pass = Pass {
     name: "merge_border",
-    doc: "merge a repeated border into the padding of the maximum pool behind it",
+    doc: "merge a repeated border into the padding of the max-pooling after it",
     sweep: |_| Box::new(rewrite),
     measure: Some(operators),
 };
@@ -50,7 +51,7 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     Some(patch)
 }
 
-/// The image that a pool sees with one more row or column, and where that is.
+/// The image to which one row or column is added before a pool, and on which side.
 fn repeated(graph: &Graph, pool: NodeId) -> Result<(NodeId, Pads), Stop> {
     let joined = graph.operand(pool, 0).ok_or(Stop::Other)?;
     let Op::Concat { axis } = graph.node(joined).op else { return Err(Stop::Other) };

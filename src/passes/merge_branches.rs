@@ -1,5 +1,5 @@
 //! Merges parallel linear branches from one value, a sum of convolutions and normalizations, into
-//! one convolution: what is trained as several branches (RepVGG) is run as one.
+//! one convolution: networks trained with several branches (RepVGG) run with one.
 //!
 //! Before:
 //! ```text
@@ -28,9 +28,9 @@
 //! output "y" = %3
 //! ```
 //!
-//! A smaller kernel is a larger one with zeros around it, and a normalization one that sees its own
-//! channel of its own pixel. Weights are added in f64. An identity without normalization is left to
-//! `fuse_residual`.
+//! A smaller kernel is a larger one with zeros around it, and a normalization is a kernel that sees
+//! only its own pixel in its own channel. Weights are added in f64. An identity without
+//! normalization is left to `fuse_residual`.
 
 use resnetc_ir::op::{Activation, Binary, Conv, Pads, Window};
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
@@ -69,7 +69,8 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     Some(patch)
 }
 
-/// Whether both are a convolution or a normalization of the same value, and one is a convolution.
+/// Whether each is a convolution or a normalization of the same value, and at least one is a
+/// convolution.
 fn are_parallel(graph: &Graph, a: NodeId, b: NodeId) -> bool {
     let is_conv = |n: NodeId| matches!(graph.node(n).op, Op::Conv(_));
     let is_linear = |n: NodeId| is_conv(n) || matches!(graph.node(n).op, Op::BatchNorm { .. });
@@ -77,7 +78,7 @@ fn are_parallel(graph: &Graph, a: NodeId, b: NodeId) -> bool {
     same_source && is_linear(a) && is_linear(b) && (is_conv(a) || is_conv(b))
 }
 
-/// The one convolution, its weights and its bias.
+/// The merged convolution, its weights and its bias.
 fn merge(graph: &Graph, sum: NodeId, a: NodeId, b: NodeId) -> Result<(Conv, Tensor, Tensor), Stop> {
     if graph.node(a).ty.shape != graph.node(b).ty.shape {
         return Err(Stop::Near("the sum broadcasts"));
@@ -104,7 +105,7 @@ enum Branch<'g> {
 }
 
 impl<'g> Branch<'g> {
-    /// What a node computes, if the sum alone uses it.
+    /// The branch that a node computes, if only the sum uses it.
     fn of(graph: &'g Graph, sum: NodeId, node: NodeId) -> Result<Self, Stop> {
         if graph.sole_user(node) != Some(sum) {
             return Err(Stop::Near("a branch has two users"));
@@ -153,7 +154,7 @@ impl Linear<'_> {
     }
 }
 
-/// Weights and bias while they are added up.
+/// Accumulates weights and bias.
 struct Kernel {
     weights: Vec<f64>,
     bias: Vec<f64>,
@@ -207,7 +208,7 @@ impl Kernel {
     }
 }
 
-/// Where the first tap of the smaller window lies among the taps of the larger one.
+/// The position of the smaller window's first tap among the taps of the larger one.
 fn offset(large: &Window, small: &Window) -> Result<[usize; 2], Stop> {
     let pads = |pads: Pads| [pads.top, pads.left];
     let (outer, inner) = (pads(large.pads), pads(small.pads));

@@ -1,4 +1,4 @@
-//! Merges a Pad of height and width into the padding of the convolution or pool behind it.
+//! Merges a Pad of height and width into the padding of the convolution or pool after it.
 //!
 //! Before:
 //! ```text
@@ -22,9 +22,9 @@
 //! output "y" = %4
 //! ```
 //!
-//! A convolution pads with 0. An average pool does too, if padding counts. A maximum pool pads with
-//! what never wins, so the padded value must be negative infinity, or not above a source that is
-//! never negative.
+//! A convolution pads with 0. So does an average pool, if padding counts. A max-pooling pads with a
+//! value that never wins, so the padded value must be negative infinity, or at most 0 if the source
+//! is never negative.
 
 use resnetc_ir::infer::WindowAxis;
 use resnetc_ir::op::{Activation, PadMode, Pads, Pool, Unary, Window};
@@ -37,7 +37,7 @@ use super::near_misses::{NearMisses, Stop, describe};
 /// Switched off by the name `merge_pad`.
 pub const PASS: Pass = Pass {
     name: "merge_pad",
-    doc: "merge a Pad into the padding of the convolution or pool behind it",
+    doc: "merge a Pad into the padding of the convolution or pool after it",
     sweep: |_| Box::new(rewrite),
     measure: Some(operators),
 };
@@ -66,8 +66,11 @@ fn merged(graph: &Graph, node: NodeId, pad: NodeId) -> Result<Op, Stop> {
     let (extra, value) = spatial(&graph.node(pad).op)?;
     match &mut op {
         Op::Conv(conv) => {
-            check(value == 0.0, "the Pad writes something else than 0")?;
-            check(finite_weights(graph, node), "a weight may be infinite, and times 0 not be 0")?;
+            check(value == 0.0, "the Pad writes a value other than 0")?;
+            check(
+                finite_weights(graph, node),
+                "a weight may be infinite, so padding may not give 0",
+            )?;
             widen(&mut conv.window, extra);
         }
         Op::MaxPool(pool) => {
@@ -77,7 +80,7 @@ fn merged(graph: &Graph, node: NodeId, pad: NodeId) -> Result<Op, Stop> {
         }
         Op::AveragePool { pool, count_include_pad } => {
             let counts = *count_include_pad || pool.window.pads == Pads::default();
-            check(value == 0.0, "the Pad writes something else than 0")?;
+            check(value == 0.0, "the Pad writes a value other than 0")?;
             check(counts, "one padding counts, the other does not")?;
             widen_pool(pool, extra)?;
             *count_include_pad = true;
@@ -112,14 +115,14 @@ fn widen(window: &mut Window, extra: Pads) {
     window.pads.right += extra.right;
 }
 
-/// Every window of a pool must hold an element, see [`resnetc_ir::infer`].
+/// Widens the padding of a pool. Every window must contain an element, see [`resnetc_ir::infer`].
 pub(super) fn widen_pool(pool: &mut Pool, extra: Pads) -> Result<(), Stop> {
-    check(!pool.ceil_mode, "the number of windows would be rounded otherwise")?;
+    check(!pool.ceil_mode, "the number of windows would be rounded differently")?;
     widen(&mut pool.window, extra);
     for axis in WindowAxis::pair(&pool.window) {
         check(axis.dilation == 1, "the pool is dilated")?;
         let holds_one = axis.before.max(axis.after) < axis.span();
-        check(holds_one, "a window would lie in the padding")?;
+        check(holds_one, "a window would be entirely in the padding")?;
     }
     Ok(())
 }
@@ -129,7 +132,7 @@ fn finite_weights(graph: &Graph, conv: NodeId) -> bool {
     weights.is_some_and(|w| w.is_finite())
 }
 
-/// Whether what `pad` pads is a result of a ReLU.
+/// Whether the operand of `pad` is the result of a ReLU.
 fn is_nonnegative(graph: &Graph, pad: NodeId) -> bool {
     let Some(source) = graph.operand(pad, 0) else { return false };
     let activation = match graph.node(source).op {

@@ -1,7 +1,7 @@
 //! Multiplies two factors of an image with each other before they are multiplied with it.
 //!
-//! A normalization's scale and what is learned behind it, or a gate and a gain: each has one number
-//! a channel, the image has thousands, and every product is a pass over it.
+//! A normalization's scale and a learned factor after it, or a gate and a gain: each has one number
+//! per channel, the image has thousands, and every product is a pass over the image.
 //!
 //! Before:
 //! ```text
@@ -38,7 +38,7 @@ pub const PASS: Pass = Pass {
     measure: Some(elements),
 };
 
-/// Elements that operators compute.
+/// The number of elements that operators compute.
 fn elements(graph: &Graph) -> Measure {
     let computed = graph.nodes().filter(|&node| graph.node(node).op.is_computed());
     [computed.map(|node| graph.node(node).ty.elements() as u64).sum(), 0, 0]
@@ -82,12 +82,12 @@ fn shape(graph: &Graph, node: NodeId) -> &[usize] {
     &graph.node(node).ty.shape
 }
 
-/// Whether the product of the factors is smaller than `whole`, and computed at run time: two
-/// constants are merged with more besides by [`merge_affine`](super::merge_affine).
+/// Whether the product of the factors is smaller than `whole`, and computed at run time: constants
+/// are left to [`merge_affine`](super::merge_affine), which merges more than two.
 fn are_small(graph: &Graph, factors: [NodeId; 2], whole: NodeId) -> bool {
     let whole = shape(graph, whole);
     let extent = |axis: usize| {
-        // Axes are counted from the last one, as they are for broadcasting.
+        // Axes are counted from the last one, as for broadcasting.
         let of = |factor| shape(graph, factor).iter().rev().nth(axis).copied().unwrap_or(1);
         factors.map(of).into_iter().fold(1, usize::max)
     };

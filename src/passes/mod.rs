@@ -1,12 +1,12 @@
-//! Optimizations: every file is one rewrite of the graph, [`pipeline`] is their order.
+//! Optimizations: every file is one rewrite of the graph, and [`pipeline`] is their order.
 //!
 //! A pass looks at one node and proposes a [`Patch`](resnetc_ir::Patch) or declines. The driver in
-//! [`run`] walks the graph, applies what was proposed, verifies, counts and times it, and keeps the
-//! reasons of near misses. So a pass holds no policy: switching it off, stopping after a number of
-//! rewrites and reporting are the same for all of them.
+//! [`run`] walks the graph, applies, verifies, counts and times the patches, and records the
+//! reasons for near misses. So a pass contains no policy: switching it off, stopping after a number
+//! of rewrites and reporting work the same way for all passes.
 //!
-//! Every pass keeps what the graph computes. Where weights are folded, the new constant is computed
-//! in f64 and rounded to f32 once.
+//! Every pass preserves what the graph computes. Where weights are folded, the new constant is
+//! computed in f64 and rounded to f32 once.
 
 mod affine;
 mod driver;
@@ -65,33 +65,32 @@ const PIPELINE: &[PipelineStep] = {
     use Stage::{Canonical, Fused, Scheduled};
     use Sweeps::{Once, UntilStable};
     &[
-        // Fewer nodes for everything behind it. No kernel copies a value for nothing, hence
-        // required.
+        // Fewer nodes for all later passes. Required: no kernel copies a value unchanged.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
-        // Exporters compute constants in the graph; most patterns below, and kernels, ask for
+        // Exporters compute constants in the graph; most patterns below, and kernels, require
         // constant operands.
         step(Canonical, Required, Once, fold_constants::PASS),
         // Before fusion, which refuses a value with two users: equal users become one.
         step(Canonical, Optional, Once, cse::PASS),
         // Brings NHWC exports into the NCHW form that all patterns below are written for.
         step(Canonical, Optional, UntilStable, cancel_transposes::PASS),
-        // Behind the transposes: groups are of channels, which come second.
+        // After the transposes: groups consist of channels, which must be axis 1.
         step(Canonical, Optional, UntilStable, ungroup::PASS),
-        // Removed transposes and groups leave reshapes and selections of everything behind.
+        // Removed transposes and groups leave behind reshapes, and slices of everything.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
-        // After the transposes, as it wants the spatial axes last.
+        // After the transposes, since it needs the spatial axes last.
         step(Canonical, Optional, Once, reduce_mean_to_pool::PASS),
-        // One form of matrix product, so that the folds below know one form only.
+        // One form of matrix product, so that the folds below only need to handle that form.
         step(Canonical, Required, UntilStable, lower_gemm::PASS),
-        // While ReLUs are nodes of their own: it asks whether the padded value can be negative.
+        // While ReLUs are separate nodes: it checks whether the padded value can be negative.
         step(Fused, Optional, UntilStable, merge_pad::PASS),
-        // A border of rows and columns is two patterns, one behind the other.
+        // A border of rows and columns is two patterns, one after the other.
         step(Fused, Optional, UntilStable, merge_border::PASS),
         step(Fused, Optional, Once, fold_batch_norm::PASS),
         step(Fused, Optional, Once, fold_affine::PASS),
         // Once branches are convolutions with biases, and before a sum becomes a residual.
         step(Fused, Optional, UntilStable, merge_branches::PASS),
-        // What could not fold: pre-activation networks.
+        // For arithmetic that could not be folded: pre-activation networks.
         step(Fused, Optional, Once, merge_affine::PASS),
         step(Fused, Required, Once, lower_batch_norm::PASS),
         // Once each chain of constants is one factor.
@@ -99,15 +98,15 @@ const PIPELINE: &[PipelineStep] = {
         // Residual before activation: in `relu(conv + x)` the convolution must take the sum first.
         step(Fused, Optional, Once, fuse_residual::PASS),
         step(Fused, Optional, Once, fuse_activation::PASS),
-        // Behind both: it goes by the residual, and a projection with an activation is none.
+        // After both: it looks for a residual, and a shortcut with an activation is not a
+        // projection.
         step(Fused, Optional, Once, fuse_projection::PASS),
-        // Pixels that are skipped and channels that are new are two operators, one behind the
-        // other.
+        // Skipping pixels and adding channels are two operators, one after the other.
         step(Fused, Optional, UntilStable, fuse_strided_shortcut::PASS),
-        // Constants that a fold no longer needs die with their last user; this removes what the
-        // description left.
+        // Constants that a fold no longer needs are removed with their last user; this removes what
+        // was unused in the description.
         step(Fused, Optional, Once, dead_code::PASS),
-        // Last: every pass above makes new nodes, and none of them knows of layouts.
+        // Last: every pass above adds nodes, and none of them handles layouts.
         step(Scheduled, Required, Once, layout::PASS),
     ]
 };

@@ -1,14 +1,14 @@
-//! Why a rewrite was nearly proposed, and how operators are called.
+//! Why rewrites were nearly proposed, and how reports name operators.
 
 use std::fmt;
 
 use resnetc_ir::{Graph, Node, NodeId};
 use serde::Serialize;
 
-/// An operator by name, in a report: the graph has changed since.
+/// An operator by name, for a report: the graph has changed since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeRef {
-    /// Its id at the time; a later node may have been given the same.
+    /// Its id at the time; a later node may have the same id.
     pub id: String,
     /// The operator's name.
     pub op: &'static str,
@@ -21,7 +21,7 @@ impl NodeRef {
         NodeRef { id: id.to_string(), op: node.op.name(), name: node.name.clone() }
     }
 
-    /// The name, or the id where there is none.
+    /// The name, or the id if it has no name.
     pub fn known_as(&self) -> &str {
         if self.name.is_empty() { &self.id } else { &self.name }
     }
@@ -36,7 +36,7 @@ impl fmt::Display for NodeRef {
 /// Why a rewrite is not proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The pattern is another one altogether.
+    /// The pattern does not match at all.
     Other,
     /// One condition does not hold.
     Near(&'static str),
@@ -45,18 +45,18 @@ pub(super) enum Stop {
 /// Collects the near misses of one sweep.
 #[derive(Debug, Default)]
 pub struct NearMisses {
-    /// Name of the node, its operator, what stood in the way.
+    /// The name of the node, its operator, and the failed condition.
     pub(super) found: Vec<(String, &'static str, String)>,
 }
 
 impl NearMisses {
-    /// Notes that a rewrite of `node` failed on one condition only.
+    /// Records that a rewrite of `node` failed on a single condition.
     pub fn note(&mut self, graph: &Graph, node: NodeId, reason: impl Into<String>) {
         let node = NodeRef::of(node, graph.node(node));
         self.found.push((node.known_as().to_owned(), node.op, reason.into()));
     }
 
-    /// What was found at `node`, or a note of what nearly was.
+    /// Returns what was found at `node`, or records a near miss.
     pub(super) fn settle<T>(
         &mut self,
         graph: &Graph,
@@ -71,18 +71,18 @@ impl NearMisses {
         None
     }
 
-    /// How many were noted.
+    /// How many were recorded.
     pub fn len(&self) -> usize {
         self.found.len()
     }
 
-    /// Whether none was noted.
+    /// Whether none was recorded.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 }
 
-/// How a node is called in a label: its operator, and its name if it has one.
+/// How labels name a node: by its operator, and its name if it has one.
 pub(super) fn describe(graph: &Graph, node: NodeId) -> String {
     NodeRef::of(node, graph.node(node)).to_string()
 }

@@ -1,4 +1,4 @@
-//! Which nodes of the described graph each node of a rewritten graph stands for.
+//! Tracks which nodes of the described graph each node of a rewritten graph replaces.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,21 +6,19 @@ use resnetc_ir::{Change, Graph, NodeId, Op};
 
 /// Follows operators and inputs through rewrites.
 ///
-/// A node that takes another one's place stands for it, and for what went with it because nothing
-/// else used it. So a convolution into which a normalization was folded stands for both. A node
-/// that a pass adds beside others (a change of layout) stands for none; a node that is removed
-/// because no output needs it is not stood for.
+/// A node that takes another one's place stands for it, and for the nodes removed with it because
+/// nothing else used them. So a convolution into which a normalization was folded stands for both.
+/// A node that a pass adds without replacing one (a change of layout) stands for none; no node
+/// stands for a node that is removed because no output needs it.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     of: BTreeMap<NodeId, BTreeSet<NodeId>>,
-    /// The operands of each living node: a rewritten graph does not tell those of a node that is
-    /// gone.
+    /// The operands of each live node: a rewritten graph no longer has those of a removed node.
     operands: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 impl Origins {
-    /// Every operator and every input stands for itself. Constants are not described by anything
-    /// but their user.
+    /// Every operator and every input stands for itself. Constants belong to their users.
     pub(super) fn new(graph: &Graph) -> Self {
         let mut origins = Origins::default();
         for node in graph.nodes() {
@@ -47,7 +45,7 @@ impl Origins {
             let gone = self.take(graph, old, change);
             self.give(graph, new, &gone, change);
         }
-        // The users of what was replaced have another operand now.
+        // The users of the replaced nodes have new operands now.
         for &(_, new) in change.replaced.iter().filter(|(_, new)| graph.contains(*new)) {
             for (user, _) in graph.users(new) {
                 self.operands.insert(user, graph.operands(user));
@@ -55,8 +53,8 @@ impl Origins {
         }
     }
 
-    /// What a node that is gone stood for, and whatever went with it and has no place taken. These
-    /// are forgotten.
+    /// The nodes that a removed node stood for, and those of nodes removed with it that nothing
+    /// replaces. Their entries are deleted.
     fn take(&mut self, graph: &Graph, old: NodeId, change: &Change) -> BTreeSet<NodeId> {
         let (mut gone, mut work) = (BTreeSet::new(), vec![old]);
         while let Some(node) = work.pop() {
@@ -72,8 +70,8 @@ impl Origins {
         gone
     }
 
-    /// Lets a node stand for others, and with it the nodes that the same patch added to compute it.
-    /// A change of layout computes nothing, so what it reads stands for them.
+    /// Lets a node stand for others, and so do the nodes that the same patch added to compute it. A
+    /// change of layout computes nothing, so its operand stands for them instead.
     fn give(&mut self, graph: &Graph, new: NodeId, gone: &BTreeSet<NodeId>, change: &Change) {
         let (mut seen, mut work) = (BTreeSet::new(), vec![new]);
         while let Some(node) = work.pop() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::measure::Measure;
 use super::near_misses::NearMisses;
 
-/// One optimization. Each rewrite of this folder has one, called `PASS`.
+/// One optimization. Each rewrite in this folder defines one, named `PASS`.
 #[derive(Clone, Copy)]
 pub struct Pass {
     /// The name that switches it off.
@@ -15,20 +15,20 @@ pub struct Pass {
     pub doc: &'static str,
     /// Starts a sweep over the graph.
     pub sweep: fn(&Graph) -> Rewrite,
-    /// What every patch makes smaller, so that sweeps come to an end. A pass of one sweep may have
-    /// none: it rewrites a node once.
+    /// The measure that every patch decreases, so that sweeps terminate. A pass of one sweep may
+    /// have none: it rewrites each node once.
     pub measure: Option<fn(&Graph) -> Measure>,
 }
 
-/// Proposes a rewrite at a node, or notes why it nearly did. It is shown every node once a sweep,
-/// operands first, and may remember what it has seen; an id that it remembers can have been removed
-/// or given to a new node since.
+/// Proposes a rewrite at a node, or records why it nearly did. It is called for every node once per
+/// sweep, operands first, and may keep state; a node whose id it remembers may since have been
+/// removed, and the id reused.
 pub type Rewrite = Box<dyn FnMut(&Graph, NodeId, &mut NearMisses) -> Option<Patch>>;
 
 /// How often a step of the pipeline sweeps over the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweeps {
-    /// Once: the pass leaves nothing for itself to do.
+    /// Once: after one sweep nothing is left to do.
     Once,
     /// Until a sweep changes nothing.
     UntilStable,
@@ -38,7 +38,7 @@ pub enum Sweeps {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
-    /// The result only gets better by it.
+    /// It only improves the result.
     Optional,
     /// Later stages rely on it.
     Required,
@@ -47,7 +47,7 @@ pub enum Need {
 /// The three parts of the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// One way to write each thing.
+    /// One canonical form for each construct.
     Canonical,
     /// Operators merged into the convolutions and matrix products.
     Fused,
@@ -64,6 +64,6 @@ pub struct PipelineStep {
     pub sweeps: Sweeps,
     /// Whether it can be left out.
     pub need: Need,
-    /// Where it belongs.
+    /// The stage to which it belongs.
     pub stage: Stage,
 }

@@ -12,7 +12,7 @@ pub(super) fn inverse(perm: &[usize]) -> Vec<usize> {
     inverse
 }
 
-/// The one permutation that does what `first` and then `second` do.
+/// The permutation equivalent to `first` followed by `second`.
 pub(super) fn compose(first: &[usize], second: &[usize]) -> Vec<usize> {
     second.iter().map(|&axis| first[axis]).collect()
 }
@@ -48,7 +48,7 @@ pub(super) fn permuted(tensor: &Tensor, perm: &[usize]) -> Option<Tensor> {
     Tensor::from_numbers(tensor.dtype(), shape, &data)
 }
 
-/// The elements at all positions of a shape, which are so far apart along each axis.
+/// The elements at all positions of a shape, with these strides along the axes.
 fn walked<T: Copy>(strides: &[usize], shape: &[usize], source: &[T]) -> Vec<T> {
     let mut data = Vec::with_capacity(source.len());
     let mut index = vec![0; shape.len()];

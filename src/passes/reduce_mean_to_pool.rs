@@ -1,5 +1,5 @@
-//! Finds the global average pool in its disguises: a mean over height and width, and an average
-//! pool whose one window is the whole image.
+//! Recognizes global average pools written in other forms: a mean over height and width, and an
+//! average pool whose only window is the whole image.
 //!
 //! Before:
 //! ```text
@@ -35,7 +35,7 @@ pub const PASS: Pass = Pass {
     measure: Some(remaining),
 };
 
-/// Means and average pools that may be global in disguise.
+/// Means and average pools that may be global average pools.
 fn remaining(graph: &Graph) -> Measure {
     let is_average = |op: &Op| matches!(op, Op::ReduceMean { .. } | Op::AveragePool { .. });
     count(graph, |node| is_average(&graph.node(node).op))

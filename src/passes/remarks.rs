@@ -1,4 +1,4 @@
-//! What the passes did and what they nearly did, as a report.
+//! A report of the rewrites that the passes applied and nearly applied.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use super::pass::{Need, PipelineStep};
 /// The report of a whole run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Remarks {
-    /// One entry a step of the pipeline that ran, in order.
+    /// One entry for each step of the pipeline that ran, in order.
     pub passes: Vec<PassStats>,
     /// Every applied patch, in order.
     pub applied: Vec<Applied>,
-    /// Every rewrite that was nearly proposed, each reason once a node.
+    /// Every rewrite that was nearly proposed, with each reason once per node.
     pub declined: Vec<Declined>,
-    /// Which nodes became which.
+    /// Which described nodes each node stands for.
     #[serde(skip)]
     pub origins: Origins,
 }
@@ -37,7 +37,7 @@ impl Remarks {
         self.applied.iter().filter(|a| a.need == Need::Optional).count()
     }
 
-    /// Adds the near misses of a step. A step that runs twice finds the same ones twice.
+    /// Adds the near misses of a step. A step that runs twice finds the same near misses twice.
     pub(super) fn decline(&mut self, pass: &'static str, near: NearMisses) {
         let known: BTreeSet<(&str, String, String)> =
             self.declined.iter().map(|d| (d.pass, d.node.clone(), d.reason.clone())).collect();
@@ -60,9 +60,9 @@ pub struct PassStats {
     pub declined: usize,
     /// Sweeps over the graph.
     pub sweeps: usize,
-    /// Nodes in the graph behind it.
+    /// Nodes in the graph after it.
     pub nodes: usize,
-    /// Time spent, verification included.
+    /// Time spent, including verification.
     pub time: Duration,
 }
 
@@ -75,14 +75,14 @@ pub struct Applied {
     pub need: Need,
     /// What the patch did.
     pub label: String,
-    /// The operators that nothing uses any more, operands first.
+    /// The operators that are no longer used, operands first.
     pub before: Vec<NodeRef>,
     /// The operators that it added, in order.
     pub after: Vec<NodeRef>,
 }
 
 impl Applied {
-    /// Tells of a patch that `graph` has just taken.
+    /// Describes a patch that was just applied to `graph`.
     pub(super) fn of(step: &PipelineStep, label: String, graph: &Graph, change: &Change) -> Self {
         let computes = |node: &Node| !matches!(node.op, Op::Constant(_));
         let gone = change.removed.iter().rev().map(|(id, node)| (*id, node));
@@ -103,10 +103,10 @@ impl Applied {
 pub struct Declined {
     /// The pass.
     pub pass: &'static str,
-    /// The name of the node that it was about.
+    /// The name of the node concerned.
     pub node: String,
     /// That node's operator.
     pub op: &'static str,
-    /// What stood in the way.
+    /// The condition that prevented it.
     pub reason: String,
 }

@@ -1,8 +1,8 @@
-//! Removes operators that give their operand back: Identity, a Reshape to the same shape, a
+//! Removes operators that return their operand unchanged: Identity, a Reshape to the same shape, a
 //! Transpose that moves nothing, a Pad by nothing, a Slice of everything, a Concat of one. Two
 //! Reshapes in a row become one, and so do two Slices: exporters write a shortcut at stride 2 as
-//! one Slice an axis. An expansion, which is a product with ones, is left out before a function of
-//! two values that broadcasts by itself: exporters expand the gate of an attention.
+//! one Slice per axis. An expansion, which is a product with ones, is removed before a function of
+//! two values that itself broadcasts: exporters expand the gate of an attention.
 //!
 //! Before:
 //! ```text
@@ -44,10 +44,10 @@ use super::Pass;
 use super::measure::operators;
 use super::near_misses::{NearMisses, describe};
 
-/// Cannot be switched off: no kernel copies a value for nothing.
+/// Cannot be switched off: no kernel copies a value unchanged.
 pub const PASS: Pass = Pass {
     name: "remove_identity",
-    doc: "remove operators that give their operand back, merge reshapes and slices in a row",
+    doc: "remove operators that return their operand unchanged, merge reshapes and slices in a row",
     sweep: |_| Box::new(rewrite),
     measure: Some(operators),
 };
@@ -78,7 +78,7 @@ fn is_identity(graph: &Graph, node: NodeId, source: NodeId) -> bool {
     }
 }
 
-/// A function of two values, one of which was expanded, on what it was expanded from.
+/// A function of two values, one of which was expanded, applied to the value before the expansion.
 fn unexpanded(graph: &Graph, node: NodeId) -> Option<Patch> {
     let found = graph.node(node);
     let Op::Binary(_) = found.op else { return None };
@@ -97,7 +97,7 @@ fn unexpanded(graph: &Graph, node: NodeId) -> Option<Patch> {
     Some(patch)
 }
 
-/// What a product with ones repeats.
+/// The value that a product with ones repeats.
 fn expanded(graph: &Graph, node: NodeId) -> Option<NodeId> {
     let Op::Binary(Binary::Mul) = graph.node(node).op else { return None };
     let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
@@ -105,7 +105,7 @@ fn expanded(graph: &Graph, node: NodeId) -> Option<NodeId> {
     [(a, b), (b, a)].into_iter().find_map(|(source, ones)| is_ones(ones).then_some(source))
 }
 
-/// One operator for two of a kind.
+/// Merges two operators of the same kind into one.
 fn merge(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
     let origin = graph.operand(source, 0)?;
     let op = match (&graph.node(source).op, &graph.node(node).op) {
@@ -120,7 +120,7 @@ fn merge(graph: &Graph, node: NodeId, source: NodeId) -> Option<Patch> {
     Some(patch)
 }
 
-/// The selection that `outer` takes from what `inner` takes.
+/// The slice equivalent to `inner` followed by `outer`.
 fn composed(inner: &[SliceAxis], outer: &[SliceAxis]) -> Option<Vec<SliceAxis>> {
     let axis = |(inner, outer): (&SliceAxis, &SliceAxis)| {
         let offset = isize::try_from(outer.start).ok()?.checked_mul(inner.step)?;

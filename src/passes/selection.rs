@@ -4,36 +4,36 @@ use std::collections::BTreeSet;
 
 use super::{Need, PassError, PipelineStep, pipeline};
 
-/// A choice among the optional passes; the required ones always run. A name stands for every step
-/// of the pipeline that runs its pass.
+/// A choice among the optional passes; the required ones always run. A name selects every step of
+/// the pipeline that runs its pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PassSelection {
     /// All of them.
     #[default]
     All,
-    /// None: the baseline that optimizations are measured against.
+    /// None: the baseline against which optimizations are measured.
     None,
-    /// All but these.
+    /// All except these.
     Without(BTreeSet<String>),
-    /// These and no others.
+    /// Only these.
     Only(BTreeSet<String>),
 }
 
 impl PassSelection {
-    /// All passes but these.
+    /// All passes except these.
     pub fn without<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         PassSelection::Without(names.into_iter().map(Into::into).collect())
     }
 
-    /// These passes and no others.
+    /// Only these passes.
     pub fn only<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         PassSelection::Only(names.into_iter().map(Into::into).collect())
     }
 
-    /// Sees that every name is that of an optional pass.
+    /// Checks that every name is that of an optional pass.
     ///
     /// # Errors
-    /// If one is not.
+    /// If a name is unknown, or that of a required pass.
     pub fn check(&self) -> Result<(), PassError> {
         let (PassSelection::Without(names) | PassSelection::Only(names)) = self else {
             return Ok(());

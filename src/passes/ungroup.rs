@@ -1,9 +1,9 @@
-//! Does on an image itself what is done on groups of its channels: group normalization as exporters
-//! write it.
+//! Applies to the image itself what exporters apply to groups of its channels, as in group
+//! normalization.
 //!
-//! A reshape moves behind the arithmetic, until another one undoes it. Means over a group are means
-//! of the channels' means. So an image stays in blocks, of which each channel can be read, where a
-//! view of its groups would have to be written element by element, twice.
+//! A reshape moves past the arithmetic until another one undoes it. Means over a group are means of
+//! the channels' means. So an image stays blocked, in a layout from which each channel can be read,
+//! while a view of its groups would have to be written element by element, twice.
 //!
 //! Before:
 //! ```text
@@ -32,7 +32,7 @@
 //! output "y" = %10
 //! ```
 //!
-//! [`remove_identity`](super::remove_identity) takes the reshapes that meet.
+//! [`remove_identity`](super::remove_identity) removes reshapes that become adjacent.
 
 use std::iter::repeat_n;
 
@@ -52,8 +52,8 @@ pub const PASS: Pass = Pass {
     measure: Some(remaining),
 };
 
-/// Arithmetic and means of groups: what may be done on images. New ones are of one number a group,
-/// or of groups of single pixels, neither of which can come from an image.
+/// Arithmetic and means on groups that may be moved to images. New ones work on one number per
+/// group, or on groups of single pixels, neither of which can be moved again.
 fn remaining(graph: &Graph) -> Measure {
     let is_grouped = |&value: &NodeId| {
         let shape = &graph.node(value).ty.shape;
@@ -78,7 +78,7 @@ fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     }
 }
 
-/// An image `[N, C, H, W]` that is seen as `[N, G, C / G * H * W]`.
+/// An image `[N, C, H, W]` viewed as `[N, G, C / G * H * W]`.
 #[derive(Clone, Copy)]
 struct Grouped {
     image: NodeId,
@@ -95,26 +95,25 @@ impl Grouped {
         else {
             return None;
         };
-        // Of one pixel there is nothing to gain: it is a row of channels already.
+        // An image of one pixel gains nothing: it already is a row of channels.
         let fits = same == n && c.is_multiple_of(groups) && h * w > 1;
         fits.then(|| Grouped { image, groups, channels: c / groups })
     }
 
-    /// Whether both are groups of the same kind, of images of the same shape.
+    /// Whether both have the same groups, and images of the same shape.
     fn is_like(self, graph: &Graph, other: Grouped) -> bool {
         let shape = |grouped: Grouped| &graph.node(grouped.image).ty.shape;
         self.groups == other.groups && shape(self) == shape(other)
     }
 }
 
-/// A function of each element: of images that are grouped alike, and of what is one number for each
-/// group.
+/// An element-wise function of images with the same groups and of values with one number per group.
 fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
     let found = graph.node(node);
     let operands = graph.operands(node);
     let first = operands.iter().find_map(|&operand| {
-        // One group, or one image, that another operand broadcasts to many is not an image any
-        // more.
+        // If another operand broadcasts a single group or image to many, the result is not that
+        // image any more.
         let is_whole = graph.node(operand).ty.shape == found.ty.shape;
         Grouped::of(graph, operand).filter(|_| is_whole)
     })?;
@@ -134,7 +133,8 @@ fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
     Some(patch)
 }
 
-/// What is one number for each group, or for all of them, as it broadcasts over the image.
+/// A value with one number per group, or one for all groups, in a shape that broadcasts over the
+/// image.
 fn spread(patch: &mut Patch, graph: &Graph, value: NodeId, to: Grouped) -> Option<Value> {
     let found = graph.node(value);
     let mut shape = vec![1; 3usize.checked_sub(found.ty.shape.len())?];
@@ -157,7 +157,7 @@ fn spread(patch: &mut Patch, graph: &Graph, value: NodeId, to: Grouped) -> Optio
     Some(patch.add(found.name.clone(), Op::Reshape { shape }, &[spread]))
 }
 
-/// The mean of each group, from those of its channels.
+/// The mean of each group, from the means of its channels.
 fn mean(graph: &Graph, node: NodeId, keep_dims: bool) -> Option<Patch> {
     let found = graph.node(node);
     let grouped = Grouped::of(graph, graph.operand(node, 0)?)?;

@@ -1,5 +1,5 @@
 //! What convolutions and matrix products with constant weights have in common: a row of weights per
-//! channel.
+//! output channel.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) struct Weighted<'g> {
 }
 
 impl<'g> Weighted<'g> {
-    /// The operator of a node, if it is one of the two and nothing is applied to its sums yet.
+    /// The operator of a node, if it is one of the two and has no epilogue yet.
     pub(super) fn of(graph: &'g Graph, node: NodeId) -> Result<Self, Stop> {
         let (has_bias, shortcut, activation) = match graph.node(node).op {
             Op::Conv(conv) => {
@@ -35,7 +35,7 @@ impl<'g> Weighted<'g> {
         };
         let constant = |i| graph.operand(node, i).and_then(|n| graph.f32_constant_of(n));
         if activation != Activation::None {
-            return Err(Stop::Near("an activation stands between"));
+            return Err(Stop::Near("an activation comes between"));
         }
         if shortcut {
             return Err(Stop::Near("a shortcut is added between"));
@@ -50,7 +50,7 @@ impl<'g> Weighted<'g> {
     }
 
     /// Replaces `last` by this operator with `affine` folded into its weights and bias. The weights
-    /// become a constant of their own, so that other users of the old ones keep theirs.
+    /// become a new constant, so that other users of the old ones keep theirs.
     pub(super) fn fold(
         &self,
         graph: &Graph,
@@ -78,7 +78,7 @@ impl<'g> Weighted<'g> {
         Ok(patch)
     }
 
-    /// The weights, each row scaled when it is read: a copy of them is made only where they are
+    /// The weights, with each row scaled when it is read: they are copied only when they are
     /// packed.
     fn folded_weights(&self, affine: &Affine) -> Result<Tensor, Stop> {
         let rows = ScaledRows::new(Arc::clone(self.weights), affine.scale.clone());
@@ -103,7 +103,7 @@ fn check_finite(finite: bool) -> Result<(), Stop> {
 /// A tensor with each of its rows, along the first axis, multiplied by a number.
 struct ScaledRows {
     tensor: Arc<Tensor>,
-    /// Elements of a row.
+    /// Number of elements of a row.
     row: usize,
     scale: Vec<f64>,
 }
@@ -114,8 +114,8 @@ impl ScaledRows {
         ScaledRows { tensor, row, scale }
     }
 
-    /// Whether no weight becomes infinite. Rows that do not grow are not looked at; of the others,
-    /// the greatest magnitude tells for the whole row, as products and rounding are monotone.
+    /// Whether no weight becomes infinite. Rows that do not grow are skipped; for the others, the
+    /// largest magnitude decides for the whole row, since products and rounding are monotone.
     fn stay_finite(&self) -> bool {
         let mut row = vec![0.0; self.row];
         let mut growing = self.scale.iter().enumerate().filter(|(_, scale)| scale.abs() > 1.0);
@@ -142,12 +142,12 @@ impl Elements for ScaledRows {
     }
 }
 
-/// The greatest absolute value; not finite if one of them is not. Magnitudes are ordered as their
-/// bits are.
+/// The largest absolute value; not finite if any value is not. Magnitudes are ordered like their
+/// bits.
 fn greatest_magnitude(values: &[f32]) -> f32 {
     const MAGNITUDE: u32 = !(1 << 31);
-    // Compared as signed numbers, which does no harm, since they are not negative: vectors have
-    // this comparison everywhere.
+    // Compared as signed numbers, which is equivalent because they are not negative: every vector
+    // instruction set has this comparison.
     let bits =
         values.iter().fold(0, |greatest: i32, x| greatest.max((x.to_bits() & MAGNITUDE) as i32));
     f32::from_bits(bits as u32)

@@ -1,9 +1,8 @@
-//! Which results take over an operand's place.
+//! Which results reuse an operand's place.
 //!
 //! A view (a reshape that keeps every byte where it is) always does. A result that is computed
-//! element by element from an operand of the same geometry does when this is the last time that
-//! anything reads the operand's buffer: the accumulate of an identity shortcut, and element-wise
-//! functions.
+//! element by element from an operand of the same geometry does if nothing reads the operand's
+//! buffer later: the accumulation of an identity shortcut, and element-wise functions.
 
 use std::collections::HashMap;
 
@@ -24,7 +23,7 @@ pub struct Aliasing {
     pub steps: Vec<PlanStep>,
     /// The buffers; all offsets are 0.
     pub buffers: Vec<Buffer>,
-    /// How each value lies in its buffer.
+    /// How each value is laid out in its buffer.
     pub geometries: HashMap<NodeId, Geometry>,
     /// The last step that reads each value; outputs are read after the last one.
     pub last_use: HashMap<NodeId, usize>,
@@ -127,7 +126,7 @@ impl Assign<'_> {
         }
     }
 
-    /// A buffer of its own, live from step `at` on.
+    /// A new buffer, live from step `at` on.
     fn open(&mut self, value: NodeId, geometry: Geometry, at: usize) {
         let bytes = geometry.bytes().next_multiple_of(ALIGN).max(ALIGN);
         let live = (at, self.last_use.get(&value).copied().unwrap_or(at).max(at));
@@ -146,7 +145,7 @@ impl Assign<'_> {
         self.geometries.insert(value, geometry);
     }
 
-    /// The operand that the result equals byte for byte.
+    /// The operand whose bytes the result shares unchanged.
     fn view(&self, node: NodeId) -> Option<NodeId> {
         let n = self.graph.node(node);
         if !Access::of(&n.op).view {
@@ -160,8 +159,8 @@ impl Assign<'_> {
             (Layout::Blocked, Layout::Blocked) => from.nchw() == dense(&n.ty).nchw(),
             _ => false,
         };
-        // An output must be dense, and must not be an input's own memory, which the caller may
-        // write meanwhile.
+        // An output must be dense, and must not be an input's memory, which the caller may write
+        // meanwhile.
         let fits_output =
             !self.graph.is_output(node) || from.is_dense() && !self.holds_input(operand);
         (same_bytes && covers(from.halo, needs) && fits_output).then_some(operand)
@@ -198,7 +197,7 @@ impl Assign<'_> {
         })
     }
 
-    /// Whether a convolution reads its residual as source or weights as well.
+    /// Whether a convolution also reads its residual as source or weights.
     fn reads_twice(&self, node: NodeId, operand: NodeId) -> bool {
         let reads = self.graph.operands(node).iter().filter(|&&o| o == operand).count();
         matches!(self.graph.node(node).op, Op::Conv(_)) && reads > 1

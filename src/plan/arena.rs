@@ -1,15 +1,15 @@
 //! Offsets by best fit.
 //!
-//! Buffers are placed one after the other, the largest first; each goes into the smallest gap that
-//! its neighbours in time leave (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural
-//! Net Inference", 2020, section 5.2).
+//! Buffers are placed one by one, the largest first; each goes into the smallest gap between the
+//! buffers that are live at the same time (Pisarchyk and Lee, "Efficient Memory Management for Deep
+//! Neural Net Inference", 2020, section 5.2).
 
 use std::cmp::Reverse;
 
 use super::Buffer;
 
-/// Gives every buffer an offset: the order of placing that needs the least memory of the three that
-/// are tried.
+/// Gives every buffer an offset. Tries three placement orders and keeps the one that needs the
+/// least memory.
 pub fn place(buffers: &mut [Buffer]) {
     let by_size = |b: &Buffer| (Reverse(b.bytes), b.live.0, 0);
     let by_length = |b: &Buffer| (Reverse(b.live.1 - b.live.0), b.live.0, b.bytes);
@@ -47,7 +47,7 @@ pub fn overlap(a: &Buffer, b: &Buffer) -> bool {
     a.live.0 <= b.live.1 && b.live.0 <= a.live.1
 }
 
-/// The start of the smallest gap between `taken` that holds `bytes`, or the end.
+/// The start of the smallest gap between the ranges in `taken` that holds `bytes`, or their end.
 fn best_gap(taken: &[(usize, usize)], bytes: usize) -> usize {
     let mut best: Option<(usize, usize)> = None;
     let mut end = 0;

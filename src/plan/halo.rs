@@ -1,8 +1,8 @@
 //! Which values need a zero border, and how wide.
 //!
 //! A convolution reads beyond its source only as far as its last window reaches, which is less than
-//! its padding where the stride does not divide. A value that may be overwritten in place by a
-//! result is given the result's border as well, for the two then share one geometry.
+//! its padding where the stride does not divide evenly. A value that a result may overwrite in
+//! place also gets the result's border, because the two then share one geometry.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Pads> {
     halos
 }
 
-/// How far the windows of a convolution's result reach beyond a source.
+/// How far the windows of a convolution reach beyond a source.
 fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
     let (Some([.., rows, columns]), Some([.., h, w])) =
         (graph.node(node).ty.nchw(), graph.node(source).ty.nchw())
@@ -58,7 +58,7 @@ fn widen(halos: &mut HashMap<NodeId, Pads>, value: NodeId, by: Pads) {
     };
 }
 
-/// Gives an operand the border of the result that may take its place.
+/// Gives an operand the border of the result that may reuse its place.
 fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Pads>, result: NodeId, operand: NodeId) {
     let (from, to) = (graph.node(result), graph.node(operand));
     let may_alias = to.op.is_computed() && from.ty == to.ty && !graph.is_output(operand);

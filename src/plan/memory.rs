@@ -1,5 +1,5 @@
-//! What operators do with the memory of their operands: a column of the operators, for whoever
-//! places values.
+//! How each operator uses the memory of its operands: a table over the operators, for placing
+//! values.
 
 use resnetc_ir::Op;
 use resnetc_ir::op::Window;
@@ -7,18 +7,19 @@ use resnetc_ir::op::Window;
 /// How an operator reads and writes memory, beyond reading its operands and writing its result.
 #[derive(Debug, Default)]
 pub(super) struct Access {
-    /// The result may be the bytes of the first operand as they stand.
+    /// The result may be the bytes of the first operand, unchanged.
     pub(super) view: bool,
-    /// Operands whose place the result may take over, since each of its elements is read before the
-    /// one of the result is written there, and never after. The first one is given the result's
-    /// border, so that it can.
+    /// Operands whose place the result may reuse: each of their elements is read before the
+    /// result's element is written there, and never after. The first of them gets the result's
+    /// border, so that the result can.
     pub(super) in_place: Vec<usize>,
-    /// Operands that are read by windows, which may reach beyond them: zeros must be there.
+    /// Operands that are read through windows, which may reach beyond them: zeros must be stored
+    /// there.
     pub(super) windows: Vec<(usize, Window)>,
 }
 
 impl Access {
-    /// That of an operator.
+    /// The access of an operator.
     pub(super) fn of(op: &Op) -> Self {
         match op {
             Op::Conv(conv) => {
@@ -34,8 +35,8 @@ impl Access {
             Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => {
                 Access { view: true, ..Access::default() }
             }
-            // Pools know the borders of images themselves. Elements of a conversion may differ in
-            // size.
+            // Pools handle the borders of images themselves. A conversion may change the size of
+            // elements.
             Op::Input
             | Op::Constant(_)
             | Op::BatchNorm { .. }

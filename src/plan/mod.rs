@@ -1,10 +1,10 @@
-//! Where every value lies and when it is computed.
+//! Where every value is stored and when it is computed.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`schedule`] | the order of the steps |
 //! | [`halo`] | which values need a zero border |
-//! | [`alias`] | which results take over an operand's place |
+//! | [`alias`] | which results reuse an operand's place |
 //! | [`arena`] | offsets by best fit over live intervals |
 //! | [`verify`] | proof that no step overwrites what is still read |
 //! | [`table`] | the plan as text |
@@ -27,56 +27,56 @@ pub mod verify;
 
 use alias::Aliasing;
 
-/// What values may share memory. Less of it is for measuring what more of it brings.
+/// Which values may share memory. The stricter settings are for measuring the benefit of sharing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reuse {
-    /// A result may take over the place of an operand that is read for the last time, and any place
-    /// that is free.
+    /// A result may reuse the place of an operand that is read for the last time, and any free
+    /// place.
     #[default]
     InPlace,
-    /// A result may take places whose values are not needed any more when its step begins.
+    /// A result may only use places whose values are no longer needed when its step begins.
     Freed,
-    /// Every result has a place of its own for the whole run.
+    /// Every result has its own place for the whole run.
     Never,
 }
 
-/// A stretch of the arena, shared by values that take each other's place.
+/// A range of the arena, shared by values that reuse each other's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
-    /// Size, a multiple of a cache line.
+    /// Size in bytes, a multiple of a cache line.
     pub bytes: usize,
-    /// First and last step at which it holds something that is still needed, both included.
+    /// The live interval: the first and the last step, both included, at which its contents are
+    /// needed.
     pub live: (usize, usize),
-    /// Where it starts.
+    /// Offset in the arena, in bytes.
     pub offset: usize,
     /// The values it holds, in the order in which they are written.
     pub values: Vec<NodeId>,
 }
 
-/// One operator at its turn.
+/// One step: the execution of one operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanStep {
     /// The operator.
     pub node: NodeId,
-    /// The operand whose place the result takes over, element by element.
+    /// The operand whose place the result reuses, element by element.
     pub in_place: Option<NodeId>,
-    /// The result is its operand as it stands: nothing runs.
+    /// The result is its operand, unchanged: nothing runs.
     pub is_view: bool,
-    /// Whether the result's zero border is to be written.
+    /// Whether the step writes the result's zero border.
     pub fill_halo: bool,
-    /// The buffer that the step has for itself while it runs.
+    /// The step's scratch buffer.
     pub scratch: Option<usize>,
-    /// The buffers of what the step publishes beside its result, kept for those who read the
-    /// result.
+    /// The buffers of what the step publishes beside its result, kept for the result's readers.
     pub published: Vec<(Fact, usize)>,
 }
 
 /// What a step needs beside its operands and its result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workspace {
-    /// Bytes for itself while it runs.
+    /// Bytes of scratch memory while it runs.
     pub scratch: usize,
-    /// What it publishes, as long as the result is read.
+    /// What it publishes; kept until the result's last reader has run.
     pub published: Vec<Offer>,
 }
 
@@ -87,11 +87,11 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// Places of the inputs and of all results.
     pub places: BTreeMap<NodeId, Place>,
-    /// The stretches of the arena.
+    /// The buffers in the arena.
     pub buffers: Vec<Buffer>,
     /// Bytes of the arena.
     pub peak: usize,
-    /// Bytes that are live at once at the busiest step: no placement takes less.
+    /// Bytes that are live at the busiest step: no placement can use less.
     pub lower_bound: usize,
 }
 
@@ -106,8 +106,8 @@ impl Plan {
     }
 }
 
-/// Plans a graph that went through the layout pass. Inputs and outputs keep their place for the
-/// whole run; `workspace` says what an operator needs beside them.
+/// Plans a graph that went through the layout pass. Inputs and outputs keep their places for the
+/// whole run; `workspace` gives what an operator needs beside its operands and result.
 pub fn plan(graph: &Graph, reuse: Reuse, workspace: &dyn Fn(NodeId) -> Workspace) -> Plan {
     schedule::orders(graph)
         .into_iter()

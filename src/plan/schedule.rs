@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use resnetc_ir::{Graph, NodeId};
 
 /// Orders worth planning: depth first from the outputs, operands from the first to the last, and
-/// the other way round. They differ in which branch of a block runs first, and so in what must wait
-/// in memory meanwhile.
+/// the other way round. They differ in which branch of a block runs first, and so in which values
+/// must stay in memory meanwhile.
 pub fn orders(graph: &Graph) -> Vec<Vec<NodeId>> {
     let mut orders = vec![depth_first(graph, false), depth_first(graph, true)];
     orders.dedup();
@@ -24,7 +24,7 @@ fn depth_first(graph: &Graph, reversed: bool) -> Vec<NodeId> {
     let mut seen = HashSet::new();
     let mut order = Vec::new();
     for output in graph.outputs() {
-        // (node, its operands, how many of them are done)
+        // (node, its operands, how many operands are done)
         let mut stack = Vec::new();
         if seen.insert(output.node) {
             stack.push((output.node, operands(output.node), 0));

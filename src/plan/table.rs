@@ -1,4 +1,4 @@
-//! The plan as text: totals, then one line a value.
+//! The plan as text: totals, then one line per value.
 
 use std::fmt::Write as _;
 
@@ -6,8 +6,8 @@ use resnetc_ir::{Graph, NodeId};
 
 use super::{Buffer, Plan};
 
-/// What `resnetc dump --stage plan` prints. Sizes and offsets are bytes; a lifetime is first and
-/// last step.
+/// What `resnetc dump --stage plan` prints. Sizes and offsets are in bytes; a lifetime is the first
+/// and the last step.
 pub fn table(graph: &Graph, plan: &Plan) -> String {
     let mut out = String::new();
     let share = plan.peak as f64 / plan.lower_bound.max(1) as f64;

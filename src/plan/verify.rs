@@ -1,8 +1,8 @@
 //! Proof that a plan keeps every value until its last reader has read it.
 //!
-//! What must hold of places whenever they are used is looked at one by one (`places`). Then the
-//! steps are simulated: each write takes its bytes from whatever lay there, each read demands that
-//! its bytes still belong to the value. Independent of how the plan was made.
+//! First, what must hold for each place whenever it is used is checked (`places`). Then the steps
+//! are simulated: each write claims its bytes from the values stored there, and each read checks
+//! that its bytes still belong to the value. The proof does not depend on how the plan was made.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::kernels::published::Fact;
 
 mod places;
 
-/// What is wrong with a plan; always a bug of the planner.
+/// What is wrong with a plan; always a bug in the planner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A step reads a value that was overwritten, or that never was computed. What a caller reads
-    /// or writes is read by itself, behind the last step.
+    /// A step reads a value that was overwritten or never computed. Values that a caller reads or
+    /// writes count as read by themselves, after the last step.
     #[error("step {step} ({node}) reads {operand}, which {}", match .by { Some(by) => format!("{by} has overwritten"), None => "nothing has computed".into() })]
     Lost {
         /// Position of the step; the number of steps for a graph's inputs and outputs.
@@ -27,10 +27,10 @@ pub enum PlanError {
         node: NodeId,
         /// What it reads.
         operand: NodeId,
-        /// Who overwrote it.
+        /// The node that overwrote it.
         by: Option<NodeId>,
     },
-    /// A step writes over what it reads or writes at the same time.
+    /// A step overwrites memory that it reads or writes at the same time.
     #[error("step {step} ({node}) overwrites {operand} while it is in use")]
     Torn {
         /// Position of the step.
@@ -40,8 +40,8 @@ pub enum PlanError {
         /// The operand, or the step's own result.
         operand: NodeId,
     },
-    /// A result that is to take over its operand's bytes cannot, or lies elsewhere.
-    #[error("step {step} ({node}) does not keep the bytes of {operand} in their place")]
+    /// A result that should reuse its operand's bytes cannot, or is placed elsewhere.
+    #[error("step {step} ({node}) does not keep the bytes of {operand} in place")]
     Moved {
         /// Position of the step.
         step: usize,
@@ -60,8 +60,8 @@ pub enum PlanError {
         /// What it reads.
         operand: NodeId,
     },
-    /// A value has a border, but a step that reads or writes it takes it for dense.
-    #[error("step {step} ({node}) does not know of the border of {operand}")]
+    /// A value has a border, but a step that reads or writes it treats it as dense.
+    #[error("step {step} ({node}) ignores the border of {operand}")]
     Bordered {
         /// Position of the step.
         step: usize,
@@ -82,15 +82,15 @@ pub enum PlanError {
         /// The value.
         node: NodeId,
     },
-    /// A graph output lies where callers write an input.
-    #[error("the output {node} lies on the input {input}")]
+    /// A graph output overlaps an input, which callers write.
+    #[error("the output {node} overlaps the input {input}")]
     Exposed {
         /// The output.
         node: NodeId,
         /// The input.
         input: NodeId,
     },
-    /// A value, or what a step keeps beside it, has no place inside the arena that suits it.
+    /// A value, or what a step keeps beside it, has no suitable place inside the arena.
     #[error("{node} has no place inside the arena")]
     Outside {
         /// The value.
@@ -99,16 +99,16 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// What went wrong, by a name that stays the same.
+    /// The error code, which is stable.
     pub fn code(&self) -> ErrorCode {
         ErrorCode::PlanBug
     }
 }
 
-/// Bytes of the arena, from the first to the one behind the last.
+/// A range of bytes of the arena: the first, and one past the last.
 type Stretch = (i64, i64);
 
-/// What steps leave to others.
+/// What steps leave for later steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Held {
     /// The result.
@@ -126,9 +126,9 @@ impl Held {
 
 struct Ledger<'a> {
     plan: &'a Plan,
-    /// The steps, by what they compute.
+    /// The steps, by the node that they compute.
     steps: BTreeMap<NodeId, &'a PlanStep>,
-    /// Who wrote the bytes last, if not the step that they belong to.
+    /// The node that overwrote each value, if any.
     lost: BTreeMap<Held, Option<NodeId>>,
 }
 
@@ -144,7 +144,7 @@ impl Ledger<'_> {
         }
     }
 
-    /// What a step reads: its operands, and what is published beside them.
+    /// What a step reads: its operands, and what was published beside them.
     fn reads(&self, operands: &[NodeId]) -> Vec<Held> {
         let published = |node: &NodeId| self.steps.get(node).map_or(Vec::new(), |s| facts(s));
         let facts: Vec<Held> = operands.iter().flat_map(published).collect();
@@ -157,7 +157,7 @@ impl Ledger<'_> {
         self.lost.insert(held, None);
     }
 
-    /// Whatever lies in these bytes is lost to `node`.
+    /// Whatever is stored in these bytes is overwritten by `node`.
     fn overwrite(&mut self, bytes: Option<Stretch>, node: NodeId) {
         let under: Vec<Held> =
             self.lost.keys().copied().filter(|&other| cross(bytes, self.bytes(other))).collect();
@@ -166,7 +166,7 @@ impl Ledger<'_> {
         }
     }
 
-    /// `node` is its operand under another name: as well kept as that.
+    /// `node` is its operand under another name: it is intact if the operand is.
     fn share(&mut self, node: NodeId, operands: &[NodeId]) {
         let first = operands.first().map(|&o| Held::Value(o));
         let lost = first.and_then(|o| self.lost.get(&o).copied().flatten());
@@ -183,9 +183,9 @@ impl Ledger<'_> {
         }
     }
 
-    /// What a step writes over while it is in use. It writes its result, its scratch memory and
-    /// what it publishes while it reads, all of them at any time; only the result may lie on the
-    /// operand whose place it takes over.
+    /// What a step overwrites while it is in use. A step may write its result, its scratch memory
+    /// and what it publishes at any time while it reads; only the result may overlap an operand,
+    /// the one whose place it reuses.
     fn torn(&self, step: usize, s: &PlanStep, reads: &[Held]) -> Vec<PlanError> {
         let result = if s.is_view { None } else { value(self.plan, s.node) };
         let published = s.published.iter().map(|(_, at)| buffer(self.plan, Some(*at)));
@@ -220,7 +220,7 @@ fn buffer(plan: &Plan, index: Option<usize>) -> Option<Stretch> {
     Some((buffer.offset as i64, (buffer.offset + buffer.bytes) as i64))
 }
 
-/// Whether two stretches of memory have bytes in common.
+/// Whether two ranges of memory overlap.
 fn cross(a: Option<Stretch>, b: Option<Stretch>) -> bool {
     matches!((a, b), (Some((s, e)), Some((t, f))) if s < f && t < e)
 }
@@ -234,8 +234,8 @@ fn operands(graph: &Graph, node: NodeId) -> Vec<NodeId> {
 /// Checks a plan against the graph that it was made for.
 ///
 /// # Errors
-/// Every read of a lost value, every write over what is in use, and every place that cannot be what
-/// it is for.
+/// Every read of a lost value, every write over memory in use, and every place that does not suit
+/// its purpose.
 pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
     let mut errors = places::check(graph, plan);
     let steps = plan.steps.iter().map(|step| (step.node, step)).collect();
@@ -253,7 +253,8 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
         }
         facts(s).into_iter().for_each(|fact| memory.write(fact));
     }
-    // Callers read outputs, and an input that they leave alone is to be the same in the next run.
+    // Callers read outputs, and an input that they do not rewrite must keep its contents for the
+    // next run.
     let outside = graph.inputs().iter().copied().chain(graph.outputs().iter().map(|o| o.node));
     let kept = |node| memory.read(plan.steps.len(), node, Held::Value(node));
     errors.extend(outside.filter_map(kept));

@@ -1,9 +1,9 @@
-//! What runs of a model cost, as data: every type here can be written by serde.
+//! What runs of a model cost, as data: serde can serialize every type here.
 //!
-//! | module | tells |
+//! | module | holds |
 //! |---|---|
-//! | this one | what the steps of a run cost |
-//! | [`share`] | what a share of the peak is a share of |
+//! | this one | the cost of the steps of a run |
+//! | [`share`] | the peak to which a share refers |
 //! | [`timeline`] | one run as a timeline |
 
 pub mod share;
@@ -34,18 +34,18 @@ pub struct Profile {
     pub runs: usize,
     /// Sum of the steps' medians.
     pub milliseconds: f64,
-    /// How far the middle half of the runs is apart, as a part of their median.
+    /// The interquartile range of the runs' times, relative to their median.
     pub spread: f64,
-    /// What a loop of multiply-adds reaches on the same threads, in GFLOP/s, as the caller measured
-    /// it.
+    /// The speed of a loop of multiply-adds on the same threads, in GFLOP/s, as measured by the
+    /// caller.
     pub peak_gflops: f64,
-    /// The classes of steps, those with the most time first.
+    /// The classes of steps, those that take the most time first.
     pub classes: Vec<ClassProfile>,
     /// The steps, in order.
     pub steps: Vec<StepProfile>,
 }
 
-/// All steps of a class together.
+/// All steps of a class.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ClassProfile {
     /// The class.
@@ -58,15 +58,15 @@ pub struct ClassProfile {
     pub bytes: u64,
     /// Sum of their medians.
     pub median_ms: f64,
-    /// Of the sum of all steps' medians.
+    /// As a fraction of the sum of all steps' medians.
     pub share_of_time: f64,
-    /// Billions of operations a second.
+    /// Billions of operations per second.
     pub gflops: f64,
-    /// Billions of bytes a second.
+    /// Billions of bytes per second.
     pub gbytes: f64,
-    /// GFLOP/s by the peak.
+    /// GFLOP/s divided by the peak.
     pub share_of_peak: f64,
-    /// What that is a share of.
+    /// The peak to which the share refers.
     pub share_of: ShareOf,
 }
 
@@ -77,7 +77,7 @@ pub struct StepProfile {
     pub name: String,
     /// The operator's name.
     pub op: &'static str,
-    /// Operators that are treated alike.
+    /// The class of operators that are treated alike.
     pub class: String,
     /// The shape of the result.
     pub shape: Vec<usize>,
@@ -85,45 +85,46 @@ pub struct StepProfile {
     pub kernel: String,
     /// How it is computed.
     pub algorithm: String,
-    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a
-    /// tile.
+    /// The accumulators of the kernel's widest tile, as pixels and vectors of outputs, if it has
+    /// tiles.
     pub tile: Option<[usize; 2]>,
-    /// Multiply-adds by the definition of the operator.
+    /// Multiply-adds according to the definition of the operator.
     pub macs: u64,
-    /// Bytes of operands and result by the definition of the operator.
+    /// Bytes of operands and result according to the definition of the operator.
     pub bytes: u64,
     /// Chunks that run independently.
     pub chunks: u64,
     /// Median of the runs.
     pub median_ms: f64,
-    /// The shortest.
+    /// The shortest of the runs.
     pub min_ms: f64,
-    /// The longest.
+    /// The longest of the runs.
     pub max_ms: f64,
-    /// Of the sum of all steps' medians.
+    /// As a fraction of the sum of all steps' medians.
     pub share_of_time: f64,
-    /// Billions of operations a second, two for each multiply-add.
+    /// Billions of operations per second, two for each multiply-add.
     pub gflops: f64,
-    /// Billions of bytes a second.
+    /// Billions of bytes per second.
     pub gbytes: f64,
-    /// GFLOP/s by the peak. Above 1 where an algorithm needs fewer operations than the definition.
+    /// GFLOP/s divided by the peak. Above 1 where an algorithm needs fewer operations than the
+    /// definition.
     pub share_of_peak: f64,
-    /// What that is a share of.
+    /// The peak to which the share refers.
     pub share_of: ShareOf,
-    /// The busiest thread's time by the mean of all threads; median of the runs.
+    /// The busiest thread's time divided by the mean of all threads; median of the runs.
     pub imbalance: f64,
 }
 
-/// The highest share of the peak that steps reach which do all multiply-adds that are counted:
-/// above 1 if the peak was measured too low.
+/// The highest share of the peak among steps that do all counted multiply-adds: above 1 if the peak
+/// was measured too low.
 pub fn direct_share(steps: &[StepProfile]) -> Option<f64> {
     let direct = steps.iter().filter(|s| s.macs > 0 && s.share_of == ShareOf::Peak);
     direct.map(|s| s.share_of_peak).reduce(f64::max)
 }
 
 impl Model {
-    /// Measures `runs` runs, at least one, step by step, after one that does not count. Inputs stay
-    /// as they are. `peak_gflops` is what shares are taken of: see
+    /// Measures `runs` runs, at least one, step by step, after one that does not count. Inputs keep
+    /// their values. Shares are relative to `peak_gflops`: see
     /// [`peak::measure`](crate::runtime::peak::measure).
     ///
     /// # Errors
@@ -149,7 +150,7 @@ impl Model {
     }
 }
 
-/// What one step took in each run.
+/// The times of one step in each run.
 #[derive(Clone, Debug, Default)]
 struct Samples {
     milliseconds: Vec<f64>,
@@ -164,7 +165,7 @@ impl Samples {
 }
 
 impl Profile {
-    /// The same with shares of another peak, in GFLOP/s.
+    /// The same profile with shares of another peak, in GFLOP/s.
     #[must_use]
     pub fn against(mut self, peak_gflops: f64) -> Self {
         self.peak_gflops = peak_gflops;
@@ -257,7 +258,7 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values
 }
 
-/// 0 where there is nothing to divide by.
+/// 0 if the divisor is 0.
 fn ratio(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
 }

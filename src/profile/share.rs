@@ -1,29 +1,29 @@
-//! Shares of the peak, in words that are true: an algorithm that does fewer multiply-adds than
-//! direct convolution, by whose count speeds are told, may be faster than the peak.
+//! What a share of the peak refers to: speeds count the multiply-adds of direct convolution, so an
+//! algorithm that does fewer may be faster than the peak.
 
 use serde::Serialize;
 
 use crate::kernels::Algorithm;
 
-/// What a speed is a share of.
+/// The peak to which a speed's share refers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShareOf {
-    /// Of the peak: all multiply-adds that are counted are done.
+    /// A share of the peak: all counted multiply-adds are done.
     #[default]
     Peak,
-    /// Of what direct convolution would reach at the peak: Winograd's algorithm does fewer
-    /// multiply-adds than are counted, and tile registers do others.
+    /// A share of what direct convolution would reach at the peak: Winograd's algorithm does fewer
+    /// multiply-adds than are counted, and tile registers do different ones.
     Direct,
 }
 
 impl ShareOf {
-    /// For a layer that is computed so.
+    /// For a layer that is computed by this algorithm.
     pub fn of(algorithm: Algorithm) -> Self {
         if algorithm.is_by_definition() { ShareOf::Peak } else { ShareOf::Direct }
     }
 
-    /// For layers together: of the peak if each of them is.
+    /// For several layers: `Peak` if it is for each of them.
     pub fn all(each: impl IntoIterator<Item = ShareOf>) -> Self {
         each.into_iter().find(|&share| share == ShareOf::Direct).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
 //! One run as a timeline, in the JSON form of Chrome's trace events (Google, "Trace Event Format"),
-//! which Perfetto and chrome://tracing open: a track a thread, a slice a step.
+//! which Perfetto and chrome://tracing open: a track per thread, a slice per step.
 
 use std::time::Duration;
 
@@ -45,11 +45,11 @@ struct Detail {
     busy_us: f64,
 }
 
-/// All tracks belong to one process, whose number is of no interest.
+/// All tracks belong to one process, whose number does not matter.
 const PROCESS: u32 = 1;
 
 impl Timeline {
-    /// Draws a run of a model.
+    /// The timeline of a run of a model.
     pub fn of(model: &Model, trace: &RunTrace) -> Self {
         let threads = trace.steps.iter().map(|step| step.threads.len()).max().unwrap_or(0);
         let mut trace_events: Vec<Event> = (0..threads).map(track).collect();

@@ -1,4 +1,4 @@
-//! Layers that a kernel treats alike.
+//! Groups layers that kernels treat alike into classes.
 
 use resnetc_ir::op::Conv;
 use resnetc_ir::{Graph, NodeId, Op};

@@ -13,16 +13,16 @@ use super::plan::MemoryPlan;
 /// How a compilation went.
 #[derive(Clone, Debug)]
 pub struct CompileReport {
-    /// Why the network is interpreted, if it is: nothing was compiled then, and what is below is
-    /// empty.
+    /// Why the network is interpreted, if it is: then nothing was compiled, and the fields below
+    /// are empty.
     pub interpreted: Option<Interpreted>,
     /// The instruction set.
     pub isa: Isa,
     /// Bytes of a context's arena.
     pub arena_bytes: usize,
-    /// Bytes that a context holds beside the arena for each thread.
+    /// Bytes that a context holds besides the arena for each thread.
     pub thread_bytes: usize,
-    /// The least that any placement needs.
+    /// The smallest arena that any placement needs, in bytes.
     pub arena_lower_bound: usize,
     /// Bytes of packed constants.
     pub weight_bytes: usize,
@@ -34,30 +34,30 @@ pub struct CompileReport {
     pub tuned: usize,
     /// Wall-clock time of each phase, in order.
     pub phases: Vec<(&'static str, Duration)>,
-    /// What the passes did, and nearly did.
+    /// The rewrites that the passes applied, and nearly applied.
     pub remarks: Remarks,
-    /// Why the functions' names could not be written for `perf`, if that was asked for and failed.
+    /// Why the functions' names could not be written for `perf`, if that was requested and failed.
     pub perf_map: Option<String>,
-    /// Where every value lies.
+    /// Where every value is stored.
     pub memory: MemoryPlan,
-    /// What each kernel is.
+    /// The compiled kernels.
     pub compiled: Vec<KernelInfo>,
-    /// How each convolution is computed, and what was considered.
+    /// How each convolution is computed, and which algorithms were considered.
     pub convolutions: Vec<ChosenConvolution>,
 }
 
 /// Why a network is interpreted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interpreted {
-    /// It was asked for: [`Engine::Interpreted`](crate::Engine::Interpreted).
+    /// It was requested: [`Engine::Interpreted`](crate::Engine::Interpreted).
     AskedFor,
-    /// The system allows no executable memory, and [`Engine::Auto`](crate::Engine::Auto) was asked
-    /// for.
+    /// The system allows no executable memory, and [`Engine::Auto`](crate::Engine::Auto) was
+    /// requested.
     NoCode(Refusal),
 }
 
 impl CompileReport {
-    /// That of a network without a plan.
+    /// The report of a network without a plan.
     pub(crate) fn unplanned(isa: Isa, arena_bytes: usize) -> Self {
         CompileReport {
             interpreted: None,

@@ -1,4 +1,4 @@
-//! How each convolution is computed, and what else was considered.
+//! How each convolution is computed, and which other algorithms were considered.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ pub struct ChosenConvolution {
     pub problem: String,
     /// The algorithm that computes it.
     pub algorithm: &'static str,
-    /// What the cost model said of every algorithm; nothing where measured times or exact numerics
+    /// What the cost model said of every algorithm; empty where measured times or exact numerics
     /// decided.
     pub considered: Vec<Verdict>,
 }
@@ -25,10 +25,10 @@ pub struct Verdict {
     pub algorithm: &'static str,
     /// The algorithm without its variant: `winograd` for every tile and schedule.
     pub family: &'static str,
-    /// Half cycles of a core for one input channel and 16 outputs, for one image; none if it cannot
-    /// compute it.
+    /// Half cycles of a core per input channel, 16 outputs and image; `None` if it cannot compute
+    /// the convolution.
     pub cost: Option<f64>,
-    /// Why it cannot compute it.
+    /// Why it cannot compute the convolution.
     pub refusal: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the passes did and what they nearly did, pass by pass.
+//! The rewrites that passes applied and nearly applied, pass by pass.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::passes::{Need, NodeRef, Remarks, pipeline};
 /// The whole pipeline.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// The steps that ran, in order. A pass that runs twice stands here twice.
+    /// The steps that ran, in order. A pass that runs twice is listed twice.
     pub passes: Vec<Explained>,
 }
 
@@ -22,13 +22,13 @@ pub struct Explained {
     pub optional: bool,
     /// Sweeps over the graph.
     pub sweeps: usize,
-    /// Nodes in the graph behind it.
+    /// Nodes in the graph after it.
     pub nodes: usize,
     /// Time spent.
     pub milliseconds: f64,
     /// Rewrites that were applied, in order.
     pub applied: Vec<Rewritten>,
-    /// Rewrites that one condition stood in the way of.
+    /// Rewrites that a single condition prevented.
     pub declined: Vec<NearMiss>,
 }
 
@@ -37,25 +37,25 @@ pub struct Explained {
 pub struct Rewritten {
     /// What it did, in a few words.
     pub label: String,
-    /// The operators that went, operands first.
+    /// The operators that were removed, operands first.
     pub before: Vec<NodeRef>,
-    /// The operators that came.
+    /// The operators that were added.
     pub after: Vec<NodeRef>,
 }
 
 /// A rewrite that was nearly proposed.
 #[derive(Clone, Debug, Serialize)]
 pub struct NearMiss {
-    /// The node that it was about, by name, or by id if it has none.
+    /// The node concerned, by name, or by id if it has no name.
     pub node: String,
     /// That node's operator.
     pub op: &'static str,
-    /// What stood in the way.
+    /// The condition that prevented it.
     pub reason: String,
 }
 
 impl Explanation {
-    /// Sorts what the driver noted by the steps of the pipeline.
+    /// Groups the driver's remarks by the steps of the pipeline.
     pub fn of(remarks: &Remarks) -> Self {
         let mut applied = remarks.applied.iter();
         let mut passes: Vec<Explained> = Vec::with_capacity(remarks.passes.len());
@@ -80,8 +80,8 @@ impl Explanation {
                 declined: Vec::new(),
             });
         }
-        // A step that runs twice finds the same twice; the driver keeps it once, and the last turn
-        // is what stands.
+        // A step that runs twice finds the same near miss twice; the driver keeps it once, for the
+        // last run.
         for miss in &remarks.declined {
             if let Some(explained) = passes.iter_mut().rev().find(|p| p.pass == miss.pass) {
                 explained.declined.push(NearMiss {

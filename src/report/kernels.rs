@@ -7,7 +7,7 @@ use crate::codegen::region::Region;
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::Program;
 
-/// One kernel: a function of its own, shared by all steps that have the same problem.
+/// One kernel: a function, shared by all steps with the same problem.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelInfo {
     /// Its problem line.
@@ -16,16 +16,16 @@ pub struct KernelInfo {
     pub lanes: usize,
     /// Vector registers that it uses.
     pub vector_registers: u32,
-    /// Bytes of machine code, tables of constants not counted.
+    /// Bytes of machine code, without tables of constants.
     pub code_bytes: usize,
-    /// Multiply-adds of single values in one call; loops over a count that the call gives as one
-    /// turn.
+    /// Scalar multiply-adds in one call; a loop whose count is an argument of the call counts as
+    /// one iteration.
     pub multiply_adds: u64,
     /// How many regions of a run call it.
     pub regions: usize,
 }
 
-/// Describes the kernels of a network; `compiled` stands in the order of `programs`.
+/// Describes the kernels of a network; `compiled` is in the order of `programs`.
 pub fn describe(
     programs: &[Program],
     compiled: &[Compiled],

@@ -1,11 +1,11 @@
 //! What the compiler did, as data.
 //!
-//! | module | tells |
+//! | module | holds |
 //! |---|---|
 //! | [`compilation`] | how a compilation went; all that follows is part of it |
 //! | [`explain`] | which rewrites were applied, and which nearly were |
-//! | [`convolutions`] | which algorithm computes each convolution, and what else was considered |
-//! | [`plan`] | where every value lies, and from when to when |
+//! | [`convolutions`] | which algorithm computes each convolution, and which others were considered |
+//! | [`plan`] | where every value is stored, and for how long |
 //! | [`kernels`] | what was compiled, and how often a run uses it |
 //! | [`class`] | which operators are treated alike |
 

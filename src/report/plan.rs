@@ -1,4 +1,4 @@
-//! The memory plan: who lies where in the arena, from when to when, in whose place.
+//! The memory plan: where every value is in the arena, its live interval, and whose place it takes.
 
 use std::collections::HashMap;
 
@@ -12,36 +12,36 @@ use crate::plan::Plan;
 pub struct MemoryPlan {
     /// Bytes of the arena.
     pub peak: usize,
-    /// Bytes that are live at once at the busiest step: no placement takes less.
+    /// Bytes that are live at the same time at the busiest step: no placement needs less.
     pub lower_bound: usize,
     /// Operators in the order in which they run.
     pub steps: Vec<PlannedStep>,
     /// Inputs, then the results of the steps.
     pub values: Vec<PlannedValue>,
-    /// Stretches of the arena.
+    /// Ranges of the arena.
     pub buffers: Vec<PlannedBuffer>,
 }
 
-/// One operator at its turn.
+/// One operator in the order of the run.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedStep {
     /// The node's name.
     pub name: String,
     /// The operator's name.
     pub op: &'static str,
-    /// Which of the values it computes.
+    /// The index of the value that it computes.
     pub value: usize,
-    /// Whether anything runs: a view is its operand as it stands.
+    /// Whether any code runs: a view is just its operand.
     pub runs: bool,
 }
 
-/// What a value is to the network.
+/// The role of a value in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Written by the caller; keeps its place for the whole run.
     Input,
-    /// Computed on the way.
+    /// Computed and read within the network.
     Intermediate,
     /// Read by the caller; keeps its place to the end.
     Output,
@@ -56,27 +56,27 @@ pub struct PlannedValue {
     pub op: &'static str,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// How its elements lie: as the graph text writes it.
+    /// The layout of its elements, as the text form of graphs writes it.
     pub layout: String,
     /// Whether it has a zero border.
     pub halo: bool,
-    /// What it is to the network.
+    /// Its role in the network.
     pub role: Role,
     /// Where it starts in the arena.
     pub offset: usize,
-    /// Its size, border and unused lanes included.
+    /// Its size, including border and unused lanes.
     pub bytes: usize,
-    /// The step that computes it; none for an input.
+    /// The step that computes it; `None` for an input.
     pub written: Option<usize>,
-    /// The last step that reads it; none if only the caller does.
+    /// The last step that reads it; `None` if only the caller does.
     pub last_read: Option<usize>,
     /// The value whose place it takes over, element by element.
     pub in_place_of: Option<usize>,
-    /// The value that it is, seen with another shape.
+    /// The value of which it is a view with another shape.
     pub view_of: Option<usize>,
 }
 
-/// A stretch of the arena, shared by values that take each other's place.
+/// A range of the arena, shared by values that take each other's place.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedBuffer {
     /// Where it starts.
@@ -87,10 +87,10 @@ pub struct PlannedBuffer {
     pub live: (usize, usize),
     /// The values that it holds, in the order in which they are written.
     pub values: Vec<usize>,
-    /// If it holds no value, the step that has it for itself while it runs, or that publishes
-    /// something there.
+    /// If it holds no value, the step that uses it as scratch memory while it runs, or that
+    /// publishes something there.
     pub scratch_of: Option<usize>,
-    /// What that step publishes there beside its result, for the steps that read it; none for
+    /// What that step publishes there besides its result, for the steps that read it; `None` for
     /// scratch memory.
     pub publishes: Option<&'static str>,
 }

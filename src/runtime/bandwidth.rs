@@ -1,4 +1,5 @@
-//! How fast this machine reads memory: the other roof that kernels are measured against.
+//! How fast this machine reads memory: the other roof of the roofline that kernels are measured
+//! against.
 
 use std::hint::black_box;
 use std::thread;
@@ -8,28 +9,28 @@ use crate::error::Error;
 use crate::host::caches::last_cache_bytes;
 use crate::runtime::pool::most_threads;
 
-/// The memory that is read is so many times as large as the last cache, so that little of it is
-/// still there. Servers whose cache is larger than [`BYTES`] allows share it among many: how much
-/// of it a process finds, nobody knows.
+/// How many times as large as the last-level cache the memory is, so that little of it stays
+/// cached. Servers whose cache is too large for the limit in [`BYTES`] share it among many
+/// processes, so how much of it this one gets is unknown.
 const CACHES: usize = 4;
-/// The least and the most memory that is read.
+/// The minimum and the maximum of the memory that is read, in bytes.
 const BYTES: (usize, usize) = (64 << 20, 256 << 20);
 
-/// The fastest that memory was read.
+/// The highest speed at which memory was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bandwidth {
-    /// Threads that read.
+    /// Number of threads that read.
     pub threads: usize,
-    /// Bytes that they read in one turn, each its own share.
+    /// Bytes that all threads together read in one pass, each its own share.
     pub bytes: usize,
-    /// Billions of bytes a second, all threads together.
+    /// Billions of bytes per second, all threads together.
     pub gbytes: f64,
 }
 
-/// Measures for about as long as `time`, at least one turn. The fastest turn counts.
+/// Measures for about `time`, at least one pass. The fastest pass counts.
 ///
 /// # Errors
-/// If the system has not enough memory.
+/// If there is not enough memory.
 pub fn measure(threads: usize, time: Duration) -> Result<Bandwidth, Error> {
     let threads = threads.clamp(1, most_threads());
     let bytes = last_cache_bytes().saturating_mul(CACHES).clamp(BYTES.0, BYTES.1);
@@ -47,8 +48,8 @@ pub fn measure(threads: usize, time: Duration) -> Result<Bandwidth, Error> {
     Ok(Bandwidth { threads, bytes, gbytes: bytes as f64 / best.as_secs_f64().max(1e-9) / 1e9 })
 }
 
-/// Memory that was written: pages that never were are all the same page of zeros, which is always
-/// in the cache.
+/// Memory that was written: unwritten pages are all the same page of zeros, which is always in the
+/// cache.
 fn written(words: usize) -> Result<Vec<u64>, Error> {
     let mut memory = Vec::new();
     memory.try_reserve_exact(words).map_err(|e| Error::Memory {
@@ -60,14 +61,14 @@ fn written(words: usize) -> Result<Vec<u64>, Error> {
     Ok(memory)
 }
 
-/// Reads everything once, each thread its own share.
+/// Reads everything once; each thread reads its own share.
 fn read(words: &[u64], threads: usize) {
     let share = words.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
         let mut shares = words.chunks(share);
         let own = shares.next();
         for other in shares {
-            // A thread that cannot be had only means that this one does more.
+            // If a thread cannot be started, this one does more.
             if thread::Builder::new().spawn_scoped(scope, || black_box(sum(other))).is_err() {
                 black_box(sum(other));
             }
@@ -76,7 +77,7 @@ fn read(words: &[u64], threads: usize) {
     });
 }
 
-/// Depends on every word, and is no slower than memory: the compiler makes vector code of it.
+/// Depends on every word, and is not slower than memory: rustc vectorizes it.
 fn sum(words: &[u64]) -> u64 {
     words.iter().fold(0, |sum, &word| sum.wrapping_add(word))
 }

@@ -1,4 +1,4 @@
-//! Running machine code: step by step, each on all threads.
+//! Runs machine code step by step, each step on all threads.
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,10 @@ pub struct StepInfo {
     pub name: String,
     /// The operator's name.
     pub op: &'static str,
-    /// Which operator it is of those that run, in order; some take several steps.
+    /// The position of its operator among those that run; some operators take several steps.
     pub operator: usize,
-    /// Operators that are treated alike: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`, `fc`, `pool`, ...
+    /// The class of operators that are treated alike: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`,
+    /// `fc`, `pool`, ...
     pub class: String,
     /// The shape of the operator's result.
     pub shape: Vec<usize>,
@@ -27,16 +28,16 @@ pub struct StepInfo {
     pub kernel: String,
     /// How it is computed.
     pub algorithm: Algorithm,
-    /// Accumulators of the kernel's widest tile, pixels and vectors of outputs, if it has such a
+    /// Accumulators of the kernel's widest tile (pixels, vectors of outputs), if it has such a
     /// tile.
     pub tile: Option<[usize; 2]>,
-    /// Multiply-adds by the definition of the operator (direct convolution).
+    /// Multiply-adds according to the operator's definition (direct convolution).
     pub macs: u64,
-    /// Bytes of all operands and of the result by the definition of the operator: constants as they
-    /// were described, values without border and unused lanes. A sum in place reads and writes.
-    /// What an algorithm moves beside that is not counted.
+    /// Bytes of all operands and of the result according to the operator's definition: constants as
+    /// described, values without border and unused lanes. A sum in place reads and writes. What an
+    /// algorithm moves in addition is not counted.
     pub bytes: u64,
-    /// Chunks that run independently.
+    /// Number of independent chunks.
     pub chunks: u64,
 }
 
@@ -50,7 +51,8 @@ pub(crate) struct Compiled {
     pub(crate) pool: Pool,
 }
 
-/// All runs are for who borrows the context of `bases` alone, and `bases` are those of its threads.
+/// The caller of any run must hold the context of `bases` exclusively, and `bases` must be those of
+/// its threads.
 impl Compiled {
     pub(super) fn run(&self, bases: &[Bases]) {
         let _flush = FlushDenormals::new();
@@ -60,7 +62,7 @@ impl Compiled {
         }
     }
 
-    /// As [`Compiled::run`], and how long each step took.
+    /// As [`Compiled::run`]; also returns how long each step took.
     pub(super) fn run_timed(&self, bases: &[Bases], times: &mut [Duration]) {
         let _flush = FlushDenormals::new();
         let mut session = self.pool.session();
@@ -71,7 +73,7 @@ impl Compiled {
         }
     }
 
-    /// As [`Compiled::run`], and when which thread worked on which step.
+    /// As [`Compiled::run`]; also returns when each thread worked on each step.
     pub(super) fn run_traced(&self, bases: &[Bases]) -> RunTrace {
         let _flush = FlushDenormals::new();
         let mut session = self.pool.session();
@@ -92,13 +94,13 @@ impl Compiled {
         });
     }
 
-    /// Only on a thread whose bases these are.
+    /// Only for the thread that these bases belong to.
     fn chunk(&self, step: usize, bases: &Bases, chunk: u64) {
-        // SAFETY: the base addresses are the arena of a context that this run borrows alone, the
-        // weights, and memory of that context that belongs to this thread; all are as large as the
-        // plan, the packing and the sink say, and all kernels of this code were made for exactly
-        // that plan. Chunks of a region write disjoint bytes of the arena, and the pool returns
-        // only when all of them are done.
+        // SAFETY: the base addresses are the arena of a context that this run borrows exclusively,
+        // the weights, and memory of that context that belongs to this thread. All are as large as
+        // the plan, the packing and the sink require, and all kernels of this code were compiled
+        // for exactly that plan. Chunks of a region write disjoint bytes of the arena, and the pool
+        // returns only when all of them are done.
         unsafe { self.code.run_chunk(step, bases, chunk) };
     }
 }

@@ -17,7 +17,7 @@ fn output(port: &Port) -> String {
     format!("output \"{}\"", port.name)
 }
 
-/// That elements of a type were asked for where there are others.
+/// The error for elements of the wrong type.
 fn wrong_type(port: String, expected: DType, given: DType) -> RunError {
     RunError::ElementType { port, expected, given }
 }
@@ -48,7 +48,7 @@ impl Context {
     }
 
     /// An output of the last run: row-major, of [`Port::element`], which is f32 for imported
-    /// networks. Before the first run it is zeros.
+    /// networks. All zeros before the first run.
     ///
     /// # Errors
     /// If there is no such output, or it holds elements of another type.
@@ -60,8 +60,8 @@ impl Context {
         Ok(elements(&self.arena.bytes()[port.range()]))
     }
 
-    /// The bytes of an input, whatever its elements are ([`Port::element`]): each has its least
-    /// significant byte first.
+    /// The bytes of an input, whatever the type of its elements ([`Port::element`]), in
+    /// little-endian order.
     ///
     /// # Errors
     /// If there is no such input.
@@ -70,7 +70,7 @@ impl Context {
         Ok(&mut self.arena.bytes_mut()[range])
     }
 
-    /// The bytes of an output, as [`Context::input_bytes_mut`] has those of an input.
+    /// The bytes of an output, as [`Context::input_bytes_mut`] gives those of an input.
     ///
     /// # Errors
     /// If there is no such output.
@@ -82,8 +82,8 @@ impl Context {
     /// model holds ([`Port::element`]), row-major.
     ///
     /// # Errors
-    /// If there is no such input, it is of other types, there are not as many elements, or one of
-    /// them has no counterpart: an f32 holds every integer of at most 2^24 in magnitude.
+    /// If there is no such input, its types are different, the number of elements is wrong, or an
+    /// element is not representable: an f32 holds every integer of magnitude up to 2^24.
     pub fn write_input<T: Element>(&mut self, index: usize, given: &[T]) -> Result<(), RunError> {
         let port = self.input(index)?;
         let element = port.element();
@@ -122,7 +122,7 @@ impl Context {
     /// type.
     ///
     /// # Errors
-    /// If there is no such output, or it is of other types.
+    /// If there is no such output, or its types are different.
     pub fn read_output<T: Element>(&self, index: usize) -> Result<Vec<T>, RunError> {
         let port = self.output_port(index)?;
         let element = port.element();
@@ -133,7 +133,7 @@ impl Context {
         Ok(value.data.into_iter().map(|x| T::converted(x, element)).collect())
     }
 
-    /// Fills everything but the inputs with NaN, so that a test sees whether a run reads what it
+    /// Fills everything except the inputs with NaN, so that a test notices if a run reads what it
     /// did not write.
     pub fn poison(&mut self) {
         let mut kept: Vec<_> = self.program.inputs.iter().map(Port::range).collect();
@@ -148,5 +148,5 @@ impl Context {
     }
 }
 
-/// Every byte of a NaN, of f32 and other floats.
+/// A byte of which NaNs consist, of f32 and other float types.
 const NAN: u8 = 0xff;

@@ -1,4 +1,4 @@
-//! Files in memory that go back to the system piece by piece.
+//! Files read into memory that is returned to the system piece by piece.
 
 use std::io;
 use std::ops::Range;
@@ -10,32 +10,32 @@ use prost::bytes::{Buf, Bytes};
 
 use crate::whole_file::Source;
 
-/// A file read into memory of its own, from its beginning on as a buffer.
+/// A file read into its own memory, as a buffer that starts at the file's beginning.
 ///
-/// What [`Buf::copy_to_bytes`] cuts out of it is a part of that memory, not a copy, and lives on
-/// its own: the pages that hold the part go back to the system with the part's last reference. The
-/// file is closed once it is read: whatever becomes of it then, cut short or written over, changes
-/// nothing here.
+/// What [`Buf::copy_to_bytes`] cuts out of it is a part of that memory, not a copy, and has its own
+/// lifetime: the pages that hold the part are returned to the system with the part's last
+/// reference. The file is closed once it is read: truncating or overwriting it afterwards has no
+/// effect here.
 #[derive(Debug)]
 pub struct FileBuffer {
     memory: Arc<Pages>,
     at: usize,
 }
 
-/// Shorter parts are copied: they would keep whole pages for next to nothing.
+/// Shorter parts are copied: they would keep whole pages alive for a few bytes.
 const SHORTEST: usize = 4096;
 
 impl FileBuffer {
     /// Reads a regular file of at most `most` bytes.
     ///
     /// # Errors
-    /// If it cannot be read, is not a regular file, is longer, or was changed while it was read.
+    /// If it cannot be read, is not a regular file, is longer, or changed while it was read.
     pub fn read(path: &Path, most: u64) -> io::Result<Self> {
         let mut source = Source::open(path, most)?;
         let len = usize::try_from(source.len()).map_err(io::Error::other)?;
-        // No mapping is empty.
+        // A mapping cannot be empty.
         let mut map = MmapMut::map_anon(len.max(1))?;
-        // A hint that saves most of the time that new memory costs beside reading.
+        // A hint that avoids most of the cost of new memory while reading.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
         source.read(0, &mut map[..len])?;
@@ -50,7 +50,7 @@ impl Buf for FileBuffer {
     }
 
     fn chunk(&self) -> &[u8] {
-        // SAFETY: parts end at or before `at`, so nothing of this was given back.
+        // SAFETY: parts end at or before `at`, so none of this was returned to the system.
         unsafe { self.memory.slice(self.at..self.memory.len) }
     }
 
@@ -83,15 +83,16 @@ impl Pages {
     /// Some of the bytes.
     ///
     /// # Safety
-    /// They must be in the mapping, and must not be given back as long as the slice is in use.
+    /// The bytes must be in the mapping, and must not be returned to the system while the slice is
+    /// in use.
     unsafe fn slice(&self, range: Range<usize>) -> &[u8] {
-        // SAFETY: as our caller promises; the mapping lives as long as we do, and nobody writes to
+        // SAFETY: our caller promises it; the mapping lives as long as we do, and nothing writes to
         // it.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(range.start), range.len()) }
     }
 }
 
-/// A stretch of the memory that no other part has anything of.
+/// A range of the memory that no other part overlaps.
 struct Part {
     memory: Arc<Pages>,
     range: Range<usize>,
@@ -99,8 +100,8 @@ struct Part {
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: a buffer cuts parts out of its memory, each behind the one before; what we hold
-        // is given back when we are dropped.
+        // SAFETY: a buffer cuts parts out of its memory, each after the previous one; ours is
+        // returned to the system only when we are dropped.
         unsafe { self.memory.slice(self.range.clone()) }
     }
 }
@@ -109,27 +110,27 @@ impl AsRef<[u8]> for Part {
 impl Drop for Part {
     fn drop(&mut self) {
         use memmap2::UncheckedAdvice::DontNeed;
-        // Whole pages only: the first and the last one may hold bytes of others.
+        // Whole pages only: the first and the last one may hold bytes of other parts.
         let page = page_bytes();
         let start = self.range.start.next_multiple_of(page);
         let end = self.range.end - self.range.end % page;
         if start < end {
-            // SAFETY: these pages hold nothing but this part, which nobody refers to any more. A
-            // refusal does no harm.
+            // SAFETY: these pages hold nothing but this part, which is no longer referenced. A
+            // failure is harmless.
             let _ = unsafe { self.memory.map.unchecked_advise_range(DontNeed, start, end - start) };
         }
     }
 }
 
-/// Bytes of a page of this system.
+/// The page size of this system, in bytes.
 #[cfg(unix)]
 fn page_bytes() -> usize {
-    // SAFETY: the call only asks for a number.
+    // SAFETY: the call only returns a number.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(LARGEST_PAGE)
 }
 
-/// No system has larger ones by default.
+/// No system has larger pages by default.
 #[cfg(unix)]
 const LARGEST_PAGE: usize = 1 << 16;
 
@@ -137,7 +138,7 @@ const LARGEST_PAGE: usize = 1 << 16;
 mod tests {
     use super::*;
 
-    /// A buffer of a file that is gone when this returns.
+    /// A buffer of a file that is deleted when this returns.
     fn buffer(name: &str, data: &[u8]) -> FileBuffer {
         let path = std::env::temp_dir().join(format!("resnetc-{name}-{}", std::process::id()));
         std::fs::write(&path, data).expect("a temporary file");
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(file.chunk(), &data[lengths.iter().sum()..]);
         drop(file);
         let mut start = 0;
-        // Each part goes before the next is looked at, which may begin on the same page.
+        // Each part is dropped before the next one, which may begin on the same page, is checked.
         for (part, n) in parts.into_iter().zip(lengths) {
             assert_eq!(part, &data[start..start + n]);
             start += n;

@@ -1,15 +1,16 @@
-//! The floating-point mode that kernels run in: denormal numbers count as zero.
+//! The floating-point mode that kernels run in: denormals are flushed to zero.
 //!
-//! Denormals are slow on many CPUs and mean nothing to a network; the mode belongs to a thread.
+//! Denormals are slow on many CPUs and make no difference to a network. The mode is per thread.
 
 use std::marker::PhantomData;
 
-/// Makes this thread read and write denormal numbers as zero until it is dropped, where the CPU has
-/// such a mode (x86-64, aarch64). What was set before is back then.
+/// Makes this thread read and write denormal numbers as zero until it is dropped, if the CPU has
+/// such a mode (x86-64, aarch64). Dropping it restores the previous mode.
 #[derive(Debug)]
 pub struct FlushDenormals {
     before: arch::Mode,
-    /// The mode is the thread's: the guard must be dropped on the thread that made it.
+    /// Not `Send`: the mode belongs to the thread, so the guard must be dropped on the thread that
+    /// made it.
     _not_send: PhantomData<*const ()>,
 }
 
@@ -43,7 +44,7 @@ mod arch {
     use std::arch::asm;
 
     pub(super) type Mode = u32;
-    /// Results (bit 15) and operands (bit 6).
+    /// FTZ for results (bit 15) and DAZ for operands (bit 6).
     pub(super) const FLUSH: Mode = 1 << 15 | 1 << 6;
 
     pub(super) fn get() -> Mode {
@@ -54,9 +55,9 @@ mod arch {
     }
 
     pub(super) fn set(mode: Mode) {
-        // SAFETY: `mode` is what `get` gave, but for the two bits of `FLUSH`, which every x86-64
-        // CPU knows: no reserved bit, no unmasked exception. Code of this crate that runs meanwhile
-        // does not rely on denormals.
+        // SAFETY: `mode` is what `get` returned, except for the two bits of `FLUSH`, which every
+        // x86-64 CPU has: no reserved bit is set and no exception is unmasked. Code of this crate
+        // that runs meanwhile does not rely on denormals.
         unsafe {
             asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack, preserves_flags, readonly))
         };
@@ -79,8 +80,8 @@ mod arch {
     }
 
     pub(super) fn set(mode: Mode) {
-        // SAFETY: writes back what `get` gave, but for the FZ bit. Code of this crate that runs
-        // meanwhile does not rely on denormals.
+        // SAFETY: writes back what `get` returned, except for the FZ bit. Code of this crate that
+        // runs meanwhile does not rely on denormals.
         unsafe { asm!("msr fpcr, {}", in(reg) mode, options(nomem, nostack, preserves_flags)) };
     }
 }

@@ -3,10 +3,10 @@
 use memmap2::MmapMut;
 use resnetc_ir::Element;
 
-/// Zeroed memory, aligned to a page, on huge pages where the system has them.
+/// Zeroed memory, page-aligned, on huge pages if the system has them.
 pub struct PageMemory {
     map: Option<MmapMut>,
-    /// Where in the mapping the memory starts.
+    /// Offset in the mapping at which the memory starts.
     start: usize,
     len: usize,
 }
@@ -17,18 +17,18 @@ impl std::fmt::Debug for PageMemory {
     }
 }
 
-/// A huge page. Kernels write to dozens of streams at a time, each in a page of its own: more than
-/// the first level of a CPU's address translation holds, were the pages small.
+/// Size of a huge page. Kernels write dozens of streams at a time, each to a different page: with
+/// small pages, more than the first level of a CPU's TLB holds.
 const HUGE: usize = 2 * 1024 * 1024;
 
-/// Below this, a huge page would mostly be waste.
+/// Below this size, a huge page would mostly be wasted.
 const SMALL: usize = HUGE / 8;
 
 impl PageMemory {
     /// `bytes` of zeros.
     ///
     /// # Errors
-    /// If the system does not have that much.
+    /// If the system does not have that much memory.
     pub fn zeroed(bytes: usize) -> std::io::Result<Self> {
         match bytes {
             0 => Ok(PageMemory { map: None, start: 0, len: 0 }),
@@ -39,12 +39,12 @@ impl PageMemory {
         }
     }
 
-    /// Whole huge pages: the mapping has room to start at one. What is not used of it takes
-    /// addresses, but no memory.
+    /// Aligned to huge pages: the mapping is large enough to start at one. Its unused part takes
+    /// address space, but no memory.
     fn huge(bytes: usize) -> std::io::Result<Self> {
         let map = MmapMut::map_anon(bytes.next_multiple_of(HUGE) + HUGE)?;
         let start = map.as_ptr().align_offset(HUGE);
-        // Only a hint: without huge pages everything works, a little slower.
+        // Only a hint: everything works without huge pages, a little slower.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
         Ok(PageMemory { map: Some(map), start, len: bytes })
@@ -88,7 +88,8 @@ impl PageMemory {
     }
 }
 
-/// Bytes as elements: all of them, where they begin and end at one, as places of values do.
+/// Bytes as elements: all bytes, provided that they begin and end at an element, as places of
+/// values do.
 pub(super) fn elements<T: Element>(bytes: &[u8]) -> &[T] {
     // SAFETY: elements are plain numbers ([`Element`] is closed), so every bit pattern is one.
     let (before, elements, after) = unsafe { bytes.align_to::<T>() };
@@ -98,8 +99,8 @@ pub(super) fn elements<T: Element>(bytes: &[u8]) -> &[T] {
 
 /// As [`elements`], to write.
 pub(super) fn elements_mut<T: Element>(bytes: &mut [u8]) -> &mut [T] {
-    // SAFETY: elements are plain numbers ([`Element`] is closed), so every bit pattern is one, and
-    // each is bytes.
+    // SAFETY: elements are plain numbers ([`Element`] is closed), so every bit pattern is valid,
+    // and each is made of initialized bytes.
     let (before, elements, after) = unsafe { bytes.align_to_mut::<T>() };
     debug_assert!(before.is_empty() && after.is_empty(), "elements are aligned");
     elements

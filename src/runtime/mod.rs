@@ -6,9 +6,9 @@
 //! | `port`, `context` | inputs and outputs, and what callers write to and read from them |
 //! | `compiled` | running machine code |
 //! | [`pool`] | threads that share the chunks of a region |
-//! | [`fpenv`] | denormal numbers flushed to zero for the length of a run |
+//! | [`fpenv`] | denormals flushed to zero during a run |
 //! | [`memory`], [`pack`] | arenas, and packed constants |
-//! | [`mod@file`] | files in memory that goes back piece by piece |
+//! | [`mod@file`] | files in memory that is returned to the system piece by piece |
 //! | [`peak`], [`bandwidth`] | how fast this machine multiplies and adds, and how fast it reads memory |
 
 pub mod bandwidth;

@@ -22,11 +22,10 @@ use super::trace::RunTrace;
 pub use super::compiled::StepInfo;
 pub use super::port::Port;
 
-/// Threads' own memory starts on pages of their own, so that none shares a cache line or a page
-/// with another's.
+/// Alignment of each thread's memory, so that no two threads share a cache line or a page.
 const PAGE: usize = 4096;
 
-/// Everything that a run needs and does not change.
+/// Everything that runs need and do not change.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) inputs: Vec<Port>,
@@ -39,7 +38,7 @@ pub(crate) struct Program {
 #[derive(Debug)]
 pub(crate) enum Body {
     Compiled(Box<Compiled>),
-    /// The interpreter, on the network as it was described.
+    /// The interpreter, on the network as described.
     Interpreted(Graph),
 }
 
@@ -54,8 +53,8 @@ impl Program {
 
 /// A network compiled for one input shape and one CPU, or interpreted ([`Engine`](crate::Engine)).
 ///
-/// Cheap to clone, and shared freely between threads; each thread runs it on a [`Context`] of its
-/// own. The code and the packed weights are freed with the last clone and the last context.
+/// Cheap to clone and to share between threads; each thread runs it on its own [`Context`]. The
+/// code and the packed weights are freed with the last clone and the last context.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) program: Arc<Program>,
@@ -67,18 +66,18 @@ pub struct Model {
 pub struct Context {
     pub(super) program: Arc<Program>,
     pub(super) arena: PageMemory,
-    /// What the threads of a run have for themselves, one stretch each.
+    /// The private memory of the run's threads, one part for each.
     _threads: PageMemory,
-    /// Where the arena, the weights and a thread's own memory start, for each thread; nothing of it
-    /// moves.
+    /// For each thread, the addresses of the arena, the weights and the thread's private memory;
+    /// none of them moves.
     bases: Vec<Bases>,
 }
 
 impl Model {
-    /// Memory for running this model; one per thread that runs it at the same time.
+    /// Memory for running this model; each thread that runs it at the same time needs one.
     ///
     /// # Errors
-    /// If the system has no memory for the arena.
+    /// If there is not enough memory for the arena.
     pub fn context(&self) -> Result<Context, RunError> {
         let program = &self.program;
         let memory = |bytes: usize| {
@@ -102,12 +101,12 @@ impl Model {
         Ok(Context { program: Arc::clone(program), arena, _threads: threads, bases })
     }
 
-    /// What the network takes.
+    /// The network's inputs.
     pub fn inputs(&self) -> &[Port] {
         &self.program.inputs
     }
 
-    /// What the network gives.
+    /// The network's outputs.
     pub fn outputs(&self) -> &[Port] {
         &self.program.outputs
     }
@@ -127,17 +126,17 @@ impl Model {
         &self.report
     }
 
-    /// Where every value lies in the arena, and from when to when it is needed.
+    /// Where every value is stored in the arena, and its live interval.
     pub fn plan(&self) -> &MemoryPlan {
         &self.report.memory
     }
 
-    /// What the passes did, and what they nearly did.
+    /// What the passes did, and their near misses.
     pub fn explain(&self) -> Explanation {
         Explanation::of(&self.report.remarks)
     }
 
-    /// How each convolution is computed, and what else was considered; nothing where the
+    /// How each convolution is computed, and which alternatives were considered; empty if the
     /// interpreter runs the network.
     pub fn convolutions(&self) -> &[ChosenConvolution] {
         &self.report.convolutions
@@ -148,12 +147,12 @@ impl Model {
         &self.report.compiled
     }
 
-    /// Computes the outputs in `context` from its inputs. Allocates nothing, unless it is
-    /// interpreted, and prints nothing. Where another thread is running this model at the same
-    /// time, this run uses its own thread only; results are the same bit for bit.
+    /// Computes the outputs in `context` from its inputs. Prints nothing, and allocates nothing
+    /// unless the model is interpreted. While another thread is running this model, a run uses only
+    /// its own thread; results are bit for bit the same.
     ///
     /// # Errors
-    /// If the context belongs to another model, or an input of integers holds anything else
+    /// If the context belongs to another model, or an input of integers holds any other value
     /// ([`Port::dtype`]).
     pub fn run(&self, context: &mut Context) -> Result<(), RunError> {
         self.check(context)?;
@@ -166,10 +165,11 @@ impl Model {
         }
     }
 
-    /// As [`Model::run`], and how long each step took, in the order of [`Model::steps`].
+    /// As [`Model::run`]; also stores in `times` how long each step took, in the order of
+    /// [`Model::steps`].
     ///
     /// # Errors
-    /// As [`Model::run`], and if `times` is not as long as the steps are many.
+    /// As [`Model::run`], and if the length of `times` is not the number of steps.
     pub fn run_timed(&self, context: &mut Context, times: &mut [Duration]) -> Result<(), RunError> {
         self.check(context)?;
         if times.len() != self.steps().len() {
@@ -184,8 +184,8 @@ impl Model {
         }
     }
 
-    /// As [`Model::run`], and when which thread worked on which step. Reads the clock around every
-    /// chunk.
+    /// As [`Model::run`]; also returns when each thread worked on each step. Reads the clock around
+    /// every chunk.
     ///
     /// # Errors
     /// As [`Model::run`].

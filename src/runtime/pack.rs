@@ -10,7 +10,7 @@ use super::pool::default_threads;
 /// Memory of `bytes` filled by `packs`.
 ///
 /// # Errors
-/// If the system does not have that much memory.
+/// If there is not that much memory.
 pub fn pack(packs: Vec<Pack>, bytes: usize, threads: usize) -> std::io::Result<PageMemory> {
     let mut memory = PageMemory::zeroed(bytes)?;
     let mut rest = memory.bytes_mut();
@@ -35,7 +35,7 @@ pub fn pack(packs: Vec<Pack>, bytes: usize, threads: usize) -> std::io::Result<P
     };
     std::thread::scope(|scope| {
         for _ in 1..threads.min(default_threads()) {
-            // A thread that cannot be had only means that the others do more.
+            // If a thread cannot be started, the others do more.
             let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
         work();

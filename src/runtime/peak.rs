@@ -1,8 +1,8 @@
-//! How fast this machine multiplies and adds: the roof that kernels are measured against.
+//! How fast this machine multiplies and adds: the roof of the roofline that kernels are measured
+//! against.
 //!
-//! The measurement is a network of one step, whose kernel does nothing but independent
-//! multiply-adds in registers; so it runs through the same encoder, pool and threads as any other
-//! network.
+//! The measurement is a network of one step whose kernel does nothing but independent multiply-adds
+//! in registers, so it uses the same encoder, pool and threads as any other network.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,30 +29,30 @@ use super::memory::PageMemory;
 use super::model::{Body, Model, Port, Program, StepInfo};
 use super::pool::Pool;
 
-/// Independent sums: more than a core has multiply-adds under way (5 cycles, 2 units).
+/// Independent sums: more than the multiply-adds that a core has in flight (5 cycles, 2 units).
 const SUMS: usize = 12;
-/// Multiply-adds into each sum in one turn of the loop.
+/// Multiply-adds into each sum in one iteration of the loop.
 const UNROLL: usize = 4;
-/// Turns in a chunk: some 50 microseconds.
+/// Iterations of a chunk: some 50 microseconds.
 const TURNS: u32 = 8192;
-/// Chunks for each thread: the last ones to finish should not matter.
+/// Chunks for each thread: enough that the last ones to finish do not matter.
 const CHUNKS_PER_THREAD: usize = 16;
 
-/// The most arithmetic that was seen.
+/// The highest speed of arithmetic that was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peak {
     /// Instruction set.
     pub isa: Isa,
-    /// Threads that worked.
+    /// Number of threads that worked.
     pub threads: usize,
-    /// Billions of multiplications and additions a second, all threads together.
+    /// Billions of multiplications and additions per second, all threads together.
     pub gflops: f64,
 }
 
-/// Measures for about as long as `time`, at least one run. The fastest run counts.
+/// Measures for about `time`, at least one run. The fastest run counts.
 ///
 /// # Errors
-/// If the CPU lacks the instruction set, or the system refuses memory.
+/// If the CPU lacks the instruction set, or there is not enough memory.
 pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> {
     let model = model(isa, threads)?;
     let mut context = model.context()?;
@@ -70,7 +70,7 @@ pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> 
     Ok(Peak { isa, threads: model.threads(), gflops })
 }
 
-/// A network that only computes: each chunk leaves the sum of its sums in its own vector of the
+/// A network that only computes: each chunk stores the total of its sums in its own vector of the
 /// output.
 fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
     isa.enable()?;
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::isa::ISAS;
 
-    /// The loop runs as often as the figures say: each sum is an exact count.
+    /// The loop runs as often as the figures assume: each sum is an exact count.
     #[test]
     fn every_multiply_add_is_executed() {
         for isa in ISAS.into_iter().filter(|i| i.missing().is_none()) {

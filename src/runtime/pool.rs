@@ -1,15 +1,15 @@
 //! The threads that run a region's chunks.
 //!
 //! A job is a function called once for every chunk number. Every thread has a share of the numbers,
-//! always the same one of as many chunks: what a thread wrote for one job it finds in its own cache
-//! for the next. Who is done with its own share draws from the others'. The caller works too, and
-//! returns when the last chunk is done. Nothing is allocated for a job.
+//! always the same one for the same number of chunks, so a thread finds what it wrote for one job
+//! in its own cache for the next. A thread that finishes its own share draws from the others'. The
+//! caller works too, and returns when the last chunk is done. Running a job allocates nothing.
 //!
-//! A worker joins a job only while it is open, and the caller waits only for workers that joined:
-//! one that wakes late, or is not scheduled at all, delays nobody.
+//! A worker joins a job only while it is open, and the caller waits only for workers that joined: a
+//! worker that wakes late, or is not scheduled at all, delays nobody.
 //!
-//! A child that a process forks has none of its threads. There, a pool starts workers of its own at
-//! its first use.
+//! A forked child process has none of its parent's threads. There, a pool starts new workers at its
+//! first use.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -25,51 +25,51 @@ use std::time::{Duration, Instant};
 
 use super::fpenv::FlushDenormals;
 
-/// What is done for a chunk: `(worker, chunk)`; workers count from 0, which is the caller.
+/// What is done for a chunk: `(worker, chunk)`; workers are numbered from 0, the caller.
 pub type Job<'a> = dyn Fn(usize, u64) + Sync + 'a;
 
-/// How long a worker spins for the next job before it sleeps. Where there are more threads than
-/// CPUs it does not: it would keep one from work.
+/// How long a worker spins waiting for the next job before it sleeps. If there are more threads
+/// than CPUs it does not spin, because it would keep another thread from working.
 const SPIN: Duration = Duration::from_micros(50);
-/// The same inside a session, where the next job is sure to come.
+/// How long it spins inside a session, where the next job is sure to come.
 const SPIN_IN_SESSION: Duration = Duration::from_millis(1);
-/// How often it looks, between looks at the clock.
+/// How many times it checks for a job between two readings of the clock.
 const LOOKS: u32 = 64;
 
-/// As many threads as this process may use at a time: affinity and, on Linux, control groups
-/// considered.
+/// How many threads this process may use at a time, taking affinity and, on Linux, control groups
+/// into account.
 pub fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The most threads that a pool can have on a machine of few CPUs.
+/// The maximum number of threads of a pool on a machine with few CPUs.
 const MOST_THREADS: usize = 256;
 
-/// The most threads that a pool can have: 256, or as many as this process may use at a time, if
+/// The maximum number of threads of a pool: 256, or as many as this process may use at a time, if
 /// that is more. Threads beyond the CPUs only take each other's time.
 pub fn most_threads() -> usize {
     MOST_THREADS.max(default_threads()).min(ACTIVE as usize)
 }
 
-/// Threads that wait for work.
+/// A pool of threads that wait for work.
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
-    /// The process that the workers are threads of.
+    /// The process that the workers belong to.
     process: u32,
-    /// What serves a child of that process.
+    /// The pool that serves a forked child of that process.
     heir: OnceLock<Box<Pool>>,
 }
 
 impl Pool {
-    /// A pool for `threads` threads, 1 to [`most_threads`], the caller among them: one worker less
-    /// is started.
+    /// A pool of `threads` threads, 1 to [`most_threads`], including the caller: `threads - 1`
+    /// workers are started.
     ///
-    /// Workers run in the mode of [`FlushDenormals`]; the caller's mode is the caller's business.
+    /// Workers run in the mode of [`FlushDenormals`]; the caller sets its own mode.
     ///
     /// # Errors
-    /// If the system refuses to start so many threads; none is left then.
+    /// If the system refuses to start that many threads; those already started are stopped.
     pub fn new(threads: usize) -> io::Result<Self> {
         match Pool::start(threads) {
             (pool, None) => Ok(pool),
@@ -77,7 +77,8 @@ impl Pool {
         }
     }
 
-    /// A pool of as many of the threads as the system starts, and why it started no more.
+    /// A pool of as many of the threads as the system starts, and the error if it did not start
+    /// all.
     fn start(threads: usize) -> (Self, Option<io::Error>) {
         let threads = threads.clamp(1, most_threads());
         let shared = Arc::new(Shared::new(threads));
@@ -102,8 +103,7 @@ impl Pool {
     }
 
     /// Calls `job` for every chunk below `chunks`, and returns when all calls have. If another
-    /// thread is using the pool, or a job of the pool is what calls this, the caller does all of
-    /// it.
+    /// thread is using the pool, or a job of the pool calls this, the caller does everything.
     ///
     /// # Panics
     /// If a call of `job` panics; chunks that have not begun then are left out.
@@ -111,7 +111,7 @@ impl Pool {
         self.session().run(chunks, job);
     }
 
-    /// Reserves the workers for several jobs in a row and keeps them awake in between.
+    /// Reserves the workers for several consecutive jobs and keeps them awake in between.
     pub fn session(&self) -> Session<'_> {
         let own = self.own();
         let free = !own.workers.is_empty() && !own.shared.busy.swap(true, Ordering::Acquire);
@@ -124,12 +124,12 @@ impl Pool {
         }
     }
 
-    /// The pool whose workers are threads of this process: this one, or its heir, of no more
-    /// threads.
+    /// The pool whose workers are threads of this process: this one, or its heir, which has at most
+    /// as many threads.
     fn own(&self) -> &Pool {
         match self.is_own() {
             true => self,
-            // Where threads are refused, a run takes longer, and is right.
+            // If threads are refused, a run takes longer but is correct.
             false => self.heir.get_or_init(|| Box::new(Pool::start(self.threads()).0)).own(),
         }
     }
@@ -143,22 +143,22 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let workers = std::mem::take(&mut self.workers);
         if !self.is_own() {
-            // They are threads of another process: there is nobody to wake and nothing to wait for.
-            // Their handles may be those of threads of this process by now, so nothing is done with
-            // them.
+            // The workers are threads of another process: there is nothing to wake or to wait for.
+            // Their handles may by now refer to threads of this process, so they are left alone.
             std::mem::forget(workers);
             return;
         }
         self.shared.stop.store(true, Ordering::SeqCst);
         self.shared.wake();
         for worker in workers {
-            // A worker catches what its jobs do, so there is no panic to hand on.
+            // A worker catches the panics of its jobs, so there is none to propagate.
             let _ = worker.join();
         }
     }
 }
 
-/// The use of a [`Pool`]'s workers, or, if they were in use already, of the calling thread alone.
+/// Exclusive use of a [`Pool`]'s workers, or, if they were already in use, of the calling thread
+/// alone.
 #[derive(Debug)]
 pub struct Session<'a> {
     shared: Option<&'a Shared>,
@@ -192,30 +192,31 @@ impl Drop for Session<'_> {
     }
 }
 
-/// Bits of the gate: workers in the job; whether more may join; the rest is the number of the job.
+/// Bits of the gate: the number of workers in the job; whether more may join; the remaining bits
+/// are the number of the job.
 const ACTIVE: u64 = (1 << 16) - 1;
 const OPEN: u64 = 1 << 16;
 const NUMBER: u32 = 17;
 
-/// Alone on its cache lines, so that threads which hammer it do not slow down those that read its
-/// neighbours.
+/// Alone on its cache lines, so that threads that hammer it do not slow down threads that read
+/// neighbouring data.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Apart<T>(T);
 
 #[derive(Default)]
 struct Shared {
-    /// Who may join what; see [`ACTIVE`].
+    /// Which job is open, and how many workers are in it; see [`ACTIVE`].
     gate: Apart<AtomicU64>,
     /// How many chunks of each thread's share were drawn.
     drawn: Box<[Apart<AtomicU64>]>,
-    /// What is to be done while the gate is open.
+    /// The job, while the gate is open.
     task: UnsafeCell<Option<Task>>,
-    /// Whether a session has the workers.
+    /// Whether a session holds the workers.
     busy: AtomicBool,
     /// Whether workers should spin longer.
     hot: AtomicBool,
-    /// Whether they may spin at all: there is a CPU for each thread.
+    /// Whether workers may spin at all: there is a CPU for each thread.
     spins: bool,
     stop: AtomicBool,
     /// How many workers sleep or are about to.
@@ -225,15 +226,15 @@ struct Shared {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// A job whose lifetime is not known to the type: it ends when `Shared::run` returns.
+/// A job with its lifetime erased: it ends when `Shared::run` returns.
 #[derive(Clone, Copy)]
 struct Task {
     chunks: u64,
     job: *const Job<'static>,
 }
 
-// SAFETY: `task` is written only by the holder of `busy` while the gate is closed and nobody is
-// inside, and read only by those who are inside; see `run` and `join`. What it points to is `Sync`.
+// SAFETY: `task` is written only by the holder of `busy` while the gate is closed and no worker is
+// inside, and read only by workers inside; see `run` and `join`. What it points to is `Sync`.
 // Everything else is `Send` and `Sync`.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
@@ -255,12 +256,12 @@ impl Shared {
     fn run(&self, chunks: u64, job: &Job<'_>) {
         let job: *const Job<'_> = job;
         // SAFETY: only the lifetime changes. The pointer is used by this thread, below, and by
-        // workers inside the gate; this function returns only once the gate is closed and they are
-        // out, so within the lifetime.
+        // workers inside the gate. This function returns only once the gate is closed and they have
+        // left, so all uses are within the lifetime.
         let job = unsafe { std::mem::transmute::<*const Job<'_>, *const Job<'static>>(job) };
         let task = Task { chunks, job };
-        // SAFETY: the gate is closed and nobody is inside: so the last `run` left it. We are the
-        // only holder of `busy`, so nobody else writes.
+        // SAFETY: the gate is closed and no worker is inside, as the last `run` left it. We are the
+        // only holder of `busy`, so nothing else writes.
         unsafe { *self.task.get() = Some(task) };
         self.drawn.iter().for_each(|drawn| drawn.0.store(0, Ordering::Relaxed));
         let number = (self.gate.0.load(Ordering::Relaxed) >> NUMBER).wrapping_add(1);
@@ -286,7 +287,7 @@ impl Shared {
     /// The next chunk of a thread's share, if any is left.
     fn draw(&self, thread: usize, share: &Range<u64>) -> Option<u64> {
         let drawn = &self.drawn[thread].0;
-        // A look first: a share that is used up is not written to any more.
+        // Check first, so that an exhausted share is no longer written to.
         if drawn.load(Ordering::Relaxed) >= share.end - share.start {
             return None;
         }
@@ -294,8 +295,7 @@ impl Shared {
         (chunk < share.end).then_some(chunk)
     }
 
-    /// Draws chunks until there are no more. Panics of the job are kept for the caller, and end the
-    /// job.
+    /// Draws chunks until there are no more. A panic ends the job and is kept for the caller.
     fn share(&self, worker: usize, task: Task) {
         // SAFETY: we are inside `run`, or inside the gate, which `run` waits for: the job is alive.
         let job = unsafe { &*task.job };
@@ -318,12 +318,12 @@ impl Shared {
         let mut looks = 0u32;
         while self.gate.0.load(Ordering::Acquire) & ACTIVE != 0 {
             looks = looks.saturating_add(1);
-            // A worker inside may have lost its core, to whom this one may be lent.
+            // A worker inside may have lost its core; yield ours to it.
             if looks < 1 << 11 { spin_loop() } else { thread::yield_now() }
         }
     }
 
-    /// A worker's life.
+    /// A worker's main loop.
     fn work(&self, worker: usize) {
         let _mode = FlushDenormals::new();
         let mut seen = 0;
@@ -336,7 +336,7 @@ impl Shared {
         }
     }
 
-    /// Goes inside, if the gate still is open for the same job.
+    /// Enters the gate and works, if the gate is still open for the same job.
     fn join(&self, mut gate: u64) -> Option<Task> {
         let number = gate >> NUMBER;
         while gate & OPEN != 0 && gate >> NUMBER == number {
@@ -346,8 +346,8 @@ impl Shared {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                // SAFETY: we are inside, so nobody writes; the exchange has read what `run`
-                // released after it wrote.
+                // SAFETY: we are inside, so nothing writes; the exchange acquired what `run`
+                // released after writing.
                 Ok(_) => return unsafe { *self.task.get() },
                 Err(now) => gate = now,
             }
@@ -355,7 +355,7 @@ impl Shared {
         None
     }
 
-    /// The gate, once it is open for another job than `seen`; nothing, once the pool is dropped.
+    /// The gate, once it is open for a job other than `seen`; `None` once the pool is dropped.
     fn next_job(&self, seen: u64) -> Option<u64> {
         if !self.spins {
             return self.doze(seen);
@@ -375,7 +375,7 @@ impl Shared {
         }
     }
 
-    /// Something to react to: a job, or the end.
+    /// Something to react to: a job, or the end of the pool.
     fn look(&self, seen: u64) -> Option<Option<u64>> {
         let gate = self.gate.0.load(Ordering::SeqCst);
         if self.stop.load(Ordering::SeqCst) {
@@ -387,7 +387,8 @@ impl Shared {
     /// Sleeps until there is something to react to.
     ///
     /// Either `run` sees us in `asleep`, or we see its gate: both sides write first and read after.
-    /// And who wakes takes the lock in between, so we are either before our look, or waiting.
+    /// The waking side takes the lock in between, so we have either not checked yet, or are already
+    /// waiting.
     fn doze(&self, seen: u64) -> Option<u64> {
         let mut guard = lock(&self.sleep);
         self.asleep.fetch_add(1, Ordering::SeqCst);

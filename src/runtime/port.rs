@@ -10,29 +10,28 @@ use crate::kernels::geometry::Place;
 
 /// One input or output.
 ///
-/// It has two types of elements. [`Port::element`] is what a [`Context`](crate::Context) holds, and
-/// what the graph computes with: [`Context::input_mut`](crate::Context::input_mut) and
-/// [`Context::output`](crate::Context::output) give memory of it. [`Port::dtype`] is what the
-/// model's description declares, which callers have and want. Imported networks hold f32 whatever
-/// is declared; [`Context::write_input`](crate::Context::write_input) and
-/// [`Context::read_output`](crate::Context::read_output) take and give both.
+/// It has two element types. [`Port::element`] is what a [`Context`](crate::Context) holds and the
+/// graph computes with: [`Context::input_mut`](crate::Context::input_mut) and
+/// [`Context::output`](crate::Context::output) give memory of this type. [`Port::dtype`] is what
+/// the model's description declares, and what callers have and want. Imported networks hold f32
+/// whatever is declared; [`Context::write_input`](crate::Context::write_input) and
+/// [`Context::read_output`](crate::Context::read_output) accept and return both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     /// Its name in the model's description.
     pub name: String,
     /// Its shape; elements are in row-major order.
     pub shape: Vec<usize>,
-    /// What the model's description says that its elements are. Where the model holds f32, an input
-    /// of integers or booleans takes nothing else ([`DType::holds`]), which every run checks;
-    /// outputs of integers are integers. All arithmetic is f32 then: what goes into an input of
-    /// float16 need not be a float16, and what comes out of an output of float16 is not rounded to
-    /// one.
+    /// The element type that the model's description declares. If the model holds f32, an input of
+    /// integers or booleans accepts only their values ([`DType::holds`]), which every run checks,
+    /// and outputs of integers hold integers. All arithmetic is then in f32: values in a float16
+    /// input need not be float16 values, and values in a float16 output are not rounded to float16.
     pub dtype: DType,
     pub(crate) place: Place,
 }
 
 impl Port {
-    /// What its elements are in a context's memory.
+    /// The element type in a context's memory.
     pub fn element(&self) -> DType {
         self.place.geometry.ty.dtype
     }
@@ -42,17 +41,18 @@ impl Port {
         self.shape.iter().product()
     }
 
-    /// Its bytes in the arena.
+    /// Its range of bytes in the arena.
     pub(super) fn range(&self) -> Range<usize> {
         let start = self.place.offset as usize;
         start..start + self.count() * self.element().bytes()
     }
 
-    /// The first element that is none of the port's declared type, where floats stand for integers.
+    /// The first element that is not a value of the port's declared type, if floats represent
+    /// integers.
     pub(super) fn foreign(&self, elements: &[f32]) -> Option<RunError> {
         let (lo, hi) = self.dtype.integers()?;
         let (lo, hi) = (lo as f32, hi as f32);
-        // The common case is one loop without branches.
+        // The common case is a single loop without branches.
         let fits = |&x: &f32| (x >= lo) & (x <= hi) & (x.trunc() == x);
         if elements.iter().fold(true, |all, x| all & fits(x)) {
             return None;
@@ -61,12 +61,12 @@ impl Port {
         Some(self.wrong(index, value.into()))
     }
 
-    /// That an element is none of the declared type.
+    /// The error for an element that is not a value of the declared type.
     pub(super) fn wrong(&self, index: usize, value: f64) -> RunError {
         RunError::Element { input: self.name.clone(), index, value, dtype: self.dtype }
     }
 
-    /// The value that its bytes are.
+    /// The value of its bytes.
     pub(super) fn value(&self, bytes: &[u8]) -> Value {
         let numbers = |chunk| self.element().decode(chunk);
         let data = bytes.chunks_exact(self.element().bytes()).filter_map(numbers).collect();

@@ -1,9 +1,9 @@
-//! When which thread worked on which step of one run.
+//! When each thread worked on each step of one run.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// One run. Times count from its start.
+/// One run. Times are relative to its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunTrace {
     /// The steps, in order.
@@ -26,7 +26,7 @@ pub struct StepTrace {
 pub struct ThreadTrace {
     /// Chunks that it computed.
     pub chunks: u64,
-    /// When its first chunk began; nothing, as all below, if it had none.
+    /// When its first chunk began; zero, like everything below, if it had none.
     pub start: Duration,
     /// When its last chunk was done.
     pub end: Duration,
@@ -35,7 +35,7 @@ pub struct ThreadTrace {
 }
 
 impl StepTrace {
-    /// The busiest thread's time by the mean of all; 1 if nothing was measured.
+    /// The busiest thread's time divided by the mean of all; 1 if nothing was measured.
     pub fn imbalance(&self) -> f64 {
         let total: Duration = self.threads.iter().map(|t| t.busy).sum();
         let most = self.threads.iter().map(|t| t.busy).max().unwrap_or_default();
@@ -46,15 +46,15 @@ impl StepTrace {
     }
 }
 
-/// Measures a run while it goes on.
+/// Records a run while it executes.
 pub(super) struct Clocks {
     start: Instant,
     threads: Vec<Clock>,
     trace: RunTrace,
 }
 
-/// A thread's part in the present step, in nanoseconds; alone on its cache lines. Only that thread
-/// writes it while a step runs, and the end of the step makes it known to the caller.
+/// A thread's part in the current step, in nanoseconds; alone on its cache lines. Only that thread
+/// writes it while a step runs, and the end of the step makes it visible to the caller.
 #[derive(Default)]
 #[repr(align(128))]
 struct Clock {
@@ -107,7 +107,7 @@ impl Clock {
         self.busy.fetch_add(end.saturating_sub(start), Ordering::Relaxed);
     }
 
-    /// What was measured; from here on it is nothing again.
+    /// Returns what was measured, and clears it.
     fn take(&mut self) -> ThreadTrace {
         let take = |value: &mut AtomicU64| std::mem::take(value.get_mut());
         ThreadTrace {

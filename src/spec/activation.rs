@@ -1,4 +1,4 @@
-//! Activations of a sketch. Those that are no operator of the graph are made of others.
+//! Activations of a sketch. Those without an operator in the graph are composed of others.
 
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{Op, Tensor};
@@ -7,7 +7,7 @@ use super::ActivationKind;
 use super::sketch::{Role, Sketch, Value};
 
 impl Sketch {
-    /// The non-linear function that a description asks for.
+    /// The non-linear function that a description selects.
     pub(super) fn activation(&mut self, name: &str, kind: ActivationKind, x: Value) -> Value {
         match kind {
             ActivationKind::Relu => self.relu(name, x),

@@ -1,4 +1,4 @@
-//! The blocks of a network, and what runs around them.
+//! The blocks of a network, and their shortcuts.
 
 use resnetc_ir::op::{Binary, Conv, PadMode, Window};
 use resnetc_ir::{Op, Tensor};
@@ -9,14 +9,14 @@ use super::{
     StrideIn, WeightStandardization,
 };
 
-/// Where a block stands.
+/// The place of a block in the network.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
-    /// What its tensors' names begin with.
+    /// The prefix of its tensors' names.
     pub(super) name: String,
     /// Channels of its stage.
     pub(super) channels: usize,
-    /// Between its input's pixels and its result's.
+    /// From its input's pixels to its result's.
     pub(super) stride: usize,
     /// Dilation of its first 3x3 convolution, and of the following ones.
     pub(super) dilations: [usize; 2],
@@ -43,7 +43,7 @@ impl Spec {
         s.conv(name, x, ConvForm { bias, closes_block, standardized, ..form })
     }
 
-    /// What is added to the variance of weights, if they are standardized.
+    /// The epsilon added to the variance of weights, if they are standardized.
     fn standardization(&self) -> Option<f64> {
         match self.weight_standardization {
             WeightStandardization::None => None,
@@ -51,7 +51,7 @@ impl Spec {
         }
     }
 
-    /// Convolution, normalization, activation; the last activation comes behind the sum.
+    /// Convolution, normalization, activation; the last activation comes after the sum.
     fn post(&self, s: &mut Sketch, x: Value, site: &Site) -> Result<Value, SpecError> {
         let name = &site.name;
         let units = self.units(site)?;
@@ -76,8 +76,8 @@ impl Spec {
         Ok(s.activation(&format!("{name}.act{}", last + 1), self.activation, y))
     }
 
-    /// Normalization, activation, convolution; nothing behind the sum. An identity starts from the
-    /// block's input, a projection from what the first convolution reads.
+    /// Normalization, activation, convolution; nothing after the sum. An identity starts from the
+    /// block's input, a projection from the input of the first convolution.
     fn pre(&self, s: &mut Sketch, x: Value, site: &Site) -> Result<Value, SpecError> {
         let name = &site.name;
         let (mut y, mut first) = (x, x);
@@ -147,7 +147,7 @@ impl Spec {
         Ok(units)
     }
 
-    /// What runs around a block: from its input, or, where it is a projection, from `first`.
+    /// The shortcut of a block: from its input, or, if it is a projection, from `first`.
     fn around(
         &self,
         s: &mut Sketch,
@@ -165,7 +165,7 @@ impl Spec {
         }
     }
 
-    /// A 1x1 convolution; PyTorch's names count the mean before it, whether there is one or not.
+    /// A 1x1 convolution; PyTorch's names count the mean before it, whether or not there is one.
     fn projection(
         &self,
         s: &mut Sketch,
@@ -195,7 +195,7 @@ impl Spec {
         }
     }
 
-    /// Attention and gain.
+    /// Applies attention and gain.
     fn weighed(&self, s: &mut Sketch, block: &str, y: Value) -> Value {
         let y = match self.attention {
             Attention::None => y,
@@ -247,7 +247,7 @@ fn channel_attention(s: &mut Sketch, name: &str, y: Value) -> Value {
 fn padded(s: &mut Sketch, site: &Site, x: Value, to: usize) -> Result<Value, SpecError> {
     let name = &site.name;
     let Some(extra) = to.checked_sub(x.channels) else {
-        let reason = format!("A cannot take {} channels to {to}, at {name}", x.channels);
+        let reason = format!("A cannot reduce {} channels to {to}, at {name}", x.channels);
         return Err(SpecError::Invalid { key: "shortcut", reason });
     };
     let mut x = x;
@@ -264,7 +264,7 @@ fn padded(s: &mut Sketch, site: &Site, x: Value, to: usize) -> Result<Value, Spe
 }
 
 impl Sketch {
-    /// Every second pixel of the image behind a 3x3 binomial filter, whose border is mirrored.
+    /// Every second pixel of the image after a 3x3 binomial filter with mirrored borders.
     pub(super) fn blur(&mut self, name: &str, x: Value) -> Value {
         let border = vec![0, 0, 1, 1];
         let op = Op::Pad { before: border.clone(), after: border, mode: PadMode::Reflect };
@@ -273,7 +273,7 @@ impl Sketch {
         let filter: Vec<f32> =
             binomial.iter().flat_map(|a| binomial.map(|b| a * b / 16.0)).collect();
         let data = filter.repeat(x.channels);
-        // The sizes agree by construction, so the alternative is never taken.
+        // The sizes agree by construction, so the fallback is never taken.
         let filter = Tensor::new(vec![x.channels, 1, 3, 3], data);
         let filter = filter.unwrap_or_else(|| Tensor::scalar(0.0));
         let filter = self.fixed(&format!("{name}.filter"), filter);

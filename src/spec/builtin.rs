@@ -7,23 +7,23 @@ use super::{
 };
 use crate::nearest::nearest;
 
-/// A name and what it stands for.
+/// A name and the function that builds its spec.
 type Entry = (&'static str, fn() -> Spec);
 
-/// Blocks in each of four stages.
+/// Numbers of blocks in each of four stages.
 const D18: [usize; 4] = [2, 2, 2, 2];
 const D50: [usize; 4] = [3, 4, 6, 3];
 const D101: [usize; 4] = [3, 4, 23, 3];
 const D152: [usize; 4] = [3, 8, 36, 3];
 const D200: [usize; 4] = [3, 24, 36, 3];
 
-/// For ImageNet: 224x224 images, 1000 classes, four stages. Bottlenecks carry the stride in the 3x3
-/// convolution, as torchvision's do.
+/// For ImageNet: 224x224 images, 1000 classes, four stages. Bottlenecks have their stride in the
+/// 3x3 convolution, as torchvision's do.
 fn imagenet(block: Block, layers: [usize; 4]) -> Spec {
     Spec::new(block, layers, [64, 128, 256, 512])
 }
 
-/// The first paper's bottlenecks, which carry the stride in the first 1x1 convolution.
+/// The first paper's bottlenecks, which have their stride in the first 1x1 convolution.
 fn v1(layers: [usize; 4]) -> Spec {
     Spec { stride_in: StrideIn::First, ..imagenet(Bottleneck, layers) }
 }
@@ -52,13 +52,13 @@ fn deep(first: [usize; 2], channels: usize, spec: Spec) -> Spec {
     Spec { stem, ..spec }
 }
 
-/// That stem, and means before the projections (ResNet-D).
+/// The deep stem, and means before the projections (ResNet-D).
 fn d(spec: Spec) -> Spec {
     Spec { projection: Projection::AveragePool, ..deep([32, 32], 64, spec) }
 }
 
-/// ResNet-RS: ResNet-D with squeeze and excitation to a quarter, and a convolution instead of the
-/// stem's maximum.
+/// ResNet-RS: ResNet-D with squeeze and excitation to a quarter, and a convolution in place of the
+/// stem's max-pooling.
 fn rs(layers: [usize; 4]) -> Spec {
     let spec = attention(Attention::Se, d(imagenet(Bottleneck, layers)));
     let stem = Stem { pool: StemPool::Conv, ..spec.stem };
@@ -112,12 +112,12 @@ fn cifar_pre(block: Block, blocks: usize) -> Spec {
     pre(small(block, [blocks; 3], [16, 32, 64]))
 }
 
-/// Wide ResNets for CIFAR: WRN-d-k has (d - 4) / 6 blocks a stage and k times the channels.
+/// Wide ResNets for CIFAR: WRN-d-k has (d - 4) / 6 blocks per stage and k times the channels.
 fn wrn(depth: usize, k: usize) -> Spec {
     pre(small(Basic, [(depth - 4) / 6; 3], [16 * k, 32 * k, 64 * k]))
 }
 
-/// Highway layers in the shape of the networks for CIFAR; the paper has depths and no widths.
+/// Highway layers in the shape of the networks for CIFAR; the paper gives depths but no widths.
 fn highway(blocks: usize) -> Spec {
     Spec { norm: Norm::None, ..small(Highway, [blocks; 3], [16, 32, 64]) }
 }
@@ -157,7 +157,7 @@ const BUILTIN: &[Entry] = &[
     ("cifar_plain44", || cifar_plain(7)),
     ("cifar_plain56", || cifar_plain(9)),
     ("cifar_plain110", || cifar_plain(18)),
-    // What it is compared with there.
+    // The networks with which that paper compares.
     ("vgg11", || vgg([1, 1, 2, 2, 2], Norm::None)),
     ("vgg13", || vgg([2, 2, 2, 2, 2], Norm::None)),
     ("vgg16", || vgg([2, 2, 3, 3, 3], Norm::None)),
@@ -239,7 +239,7 @@ impl Spec {
         Some(Spec { name: name.into(), ..spec() })
     }
 
-    /// Which built-in network may have been meant by a name that is none.
+    /// Which built-in network may have been meant by an unknown name.
     pub(crate) fn builtin_hint(name: &str) -> String {
         match nearest(name, Spec::builtin_names()) {
             Some(near) => format!("did you mean {near}?"),

@@ -8,7 +8,7 @@ use resnetc_ir::GraphError;
 use crate::error_code::ErrorCode;
 use crate::one_line::one_line;
 
-/// Why a description gives no graph.
+/// Why no graph can be built from a description.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
@@ -20,7 +20,7 @@ pub enum SpecError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The text is not a valid TOML or JSON, or has a wrong key or value.
+    /// The text is not valid TOML or JSON, or has a wrong key or value.
     #[error("{}{}", place(.file.as_ref(), *.line), one_line(.message, 1000))]
     Syntax {
         /// The file, if the text came from one.
@@ -30,7 +30,7 @@ pub enum SpecError {
         /// What is wrong.
         message: String,
     },
-    /// A value is out of range, or does not go with another one.
+    /// A value is out of range, or conflicts with another one.
     #[error("spec key \"{key}\": {reason}")]
     Invalid {
         /// The key, as in the file.
@@ -38,12 +38,12 @@ pub enum SpecError {
         /// What is wrong with its value.
         reason: String,
     },
-    /// Weights do not fit the network: everything that does not, at once.
+    /// Weights do not fit the network; lists every mismatch at once.
     #[error("{}", list(.missing, .unexpected, .wrong_shape))]
     Weights {
         /// Tensors that the network needs and the file lacks.
         missing: Vec<String>,
-        /// Tensors in the file that the network has no use for.
+        /// Tensors in the file that the network does not use.
         unexpected: Vec<String>,
         /// Tensors of another shape than the network's.
         wrong_shape: Vec<WrongShape>,
@@ -54,7 +54,7 @@ pub enum SpecError {
 }
 
 impl SpecError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match self {
             SpecError::Io { .. } => ErrorCode::Io,
@@ -65,7 +65,7 @@ impl SpecError {
         }
     }
 
-    /// The same of a description that was read from a file.
+    /// The same error, for a description that was read from a file.
     pub(super) fn in_file(self, file: &Path) -> Self {
         match self {
             SpecError::Invalid { .. } => {
@@ -95,7 +95,7 @@ pub struct WrongShape {
 
 impl fmt::Display for WrongShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {:?}, {:?} is needed", self.name, self.found, self.expected)
+        write!(f, "{} is {:?} instead of {:?}", self.name, self.found, self.expected)
     }
 }
 
@@ -121,11 +121,11 @@ fn list(missing: &[String], unexpected: &[String], wrong_shape: &[WrongShape]) -
     text
 }
 
-/// What to change in the description if all that does not fit is the number of classes, or of the
+/// What to change in the description if the only mismatch is the number of classes or of the
 /// images' channels.
 fn hint(wrong_shape: &[WrongShape]) -> Option<String> {
-    // The classifier's weights are a matrix with a row a class, its bias has an entry for each; the
-    // first convolution's weights are the only ones that see the images.
+    // The classifier's weights are a matrix with one row per class, and its bias has one entry per
+    // class; only the first convolution's weights see the images.
     let classes = |w: &WrongShape| match (&w.expected[..], &w.found[..]) {
         ([_, rest @ ..], [found, other @ ..]) if rest == other && rest.len() <= 1 => Some(*found),
         _ => None,
@@ -141,12 +141,12 @@ fn hint(wrong_shape: &[WrongShape]) -> Option<String> {
     };
     let change = match all(&classes) {
         Some(n) => {
-            format!("the file is of a network with {n} classes: a spec with `classes = {n}`")
+            format!("the file is for a network with {n} classes: a spec with `classes = {n}`")
         }
         None if wrong_shape.len() == 1 => {
             let n = all(&channels)?;
             format!(
-                "the file is of a network for images of {n} channels: a spec with `channels = {n}` under `[input]`"
+                "the file is for a network for images with {n} channels: a spec with `channels = {n}` under `[input]`"
             )
         }
         None => return None,

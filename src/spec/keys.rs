@@ -1,4 +1,4 @@
-//! The values that keys of a description may have.
+//! The values that the keys of a description may have.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,16 +13,16 @@ pub enum Block {
     Bottleneck,
     /// One 3x3 convolution with a bias: VGG. Such a network has no stem.
     Conv,
-    /// A 3x3 convolution, and another one whose sigmoid says how much of it replaces the block's
-    /// input: a highway network. Where shapes change, a 3x3 convolution comes before.
+    /// A 3x3 convolution, and a second one whose sigmoid says how much of the first replaces the
+    /// block's input: a highway network. Where shapes change, another 3x3 convolution comes first.
     Highway,
 }
 
-/// What runs around a block.
+/// The shortcut around a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Shortcut {
     /// The identity; where the shape changes, every second pixel, and zeros for the new channels:
-    /// half of them before, half after the old ones.
+    /// half of them before the old ones, half after.
     A,
     /// The identity; where the shape changes, a 1x1 convolution.
     #[default]
@@ -34,18 +34,18 @@ pub enum Shortcut {
     None,
 }
 
-/// How the 1x1 convolution of a shortcut comes to fewer pixels.
+/// How the 1x1 convolution of a shortcut reduces the number of pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Projection {
-    /// It skips every second one.
+    /// It skips every second pixel.
     #[default]
     Strided,
     /// A 2x2 mean comes before it (ResNet-D).
     AveragePool,
 }
 
-/// Which convolution of a bottleneck carries the stride.
+/// Which convolution of a bottleneck has the stride.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StrideIn {
     /// The first one, as in the paper.
@@ -57,7 +57,7 @@ pub enum StrideIn {
     Second,
 }
 
-/// How an image gets half as high and wide from one stage to the next.
+/// How the height and width of an image are halved from one stage to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Downsampling {
@@ -65,25 +65,25 @@ pub enum Downsampling {
     #[default]
     Stride,
     /// That convolution has stride 1, and a fixed 3x3 binomial filter of stride 2 follows its
-    /// activation (anti-aliased networks); so does the stem's maximum.
+    /// activation (anti-aliased networks). The stem's max-pooling is changed in the same way.
     Blur,
-    /// A 2x2 maximum behind every stage (VGG).
+    /// A 2x2 max-pooling after every stage (VGG).
     MaxPool,
 }
 
-/// Where normalization and activation stand.
+/// Where normalization and activation are placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Behind each convolution, and an activation behind the sum ("v1").
+    /// After each convolution, and an activation after the sum ("v1").
     #[default]
     Post,
-    /// Before each convolution of a block, and once more behind the last block ("v2",
+    /// Before each convolution of a block, and once more after the last block ("v2",
     /// pre-activation).
     Pre,
 }
 
-/// What follows a normalization.
+/// The activation after a normalization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivationKind {
@@ -94,7 +94,7 @@ pub enum ActivationKind {
     Relu6,
     /// `x` where it is positive, else `0.01 x`.
     LeakyRelu,
-    /// `x` where it is positive, else a learned multiple of it, one number a layer.
+    /// `x` where it is positive, else a learned multiple of it, one number per layer.
     Prelu,
     /// `x * sigmoid(x)`.
     Silu,
@@ -108,7 +108,7 @@ pub enum ActivationKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
-    /// Batch normalization, with the statistics of training.
+    /// Batch normalization, with the statistics from training.
     #[default]
     Batch,
     /// Group normalization: groups of neighbouring channels, each with the image's own statistics.
@@ -117,18 +117,18 @@ pub enum Norm {
     None,
 }
 
-/// What is done to the weights of convolutions before they are used.
+/// How the weights of convolutions are transformed before they are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightStandardization {
     /// Nothing.
     #[default]
     None,
-    /// The weights of each output channel are moved and scaled to mean 0 and variance 1 (BiT).
+    /// The weights of each output channel are shifted and scaled to mean 0 and variance 1 (BiT).
     Channel,
 }
 
-/// What weighs the channels of a block's result.
+/// The attention that weights the channels of a block's result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attention {
@@ -142,7 +142,7 @@ pub enum Attention {
     Eca,
 }
 
-/// What a block's result is multiplied by before the shortcut is added.
+/// The factor of a block's result before the shortcut is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Gain {
@@ -172,52 +172,54 @@ impl Default for InputSpec {
     }
 }
 
-/// What comes between the stem's convolution and the first stage.
+/// The layer between the stem's convolution and the first stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StemPool {
     /// Nothing.
     None,
-    /// A 3x3 maximum of stride 2.
+    /// A 3x3 max-pooling of stride 2.
     #[default]
     Max,
-    /// The same, and zeros around the image count: where all pixels are negative, they win (BiT).
+    /// A 3x3 max-pooling of stride 2 whose zero padding counts: where all pixels are negative, zero
+    /// wins (BiT).
     ZeroPaddedMax,
     /// A 3x3 convolution of stride 2, normalization and activation (ResNet-RS).
     Conv,
 }
 
-/// What comes before the first stage.
+/// The layers before the first stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stem {
-    /// Channels of the last convolution before the maximum.
+    /// Channels of the last convolution before the pooling.
     pub channels: usize,
-    /// Extent of each convolution of the stem, odd; it is padded by half of it.
+    /// Kernel extent of each convolution of the stem; odd, and padded by half of it.
     pub kernel: usize,
     /// Stride of the first convolution.
     pub stride: usize,
-    /// Channels of more convolutions before that one (ResNet-C and relatives), each with
+    /// Channels of additional convolutions before that one (ResNet-C and relatives), each with
     /// normalization and activation.
     pub deep: Vec<usize>,
-    /// What follows.
+    /// The layer that follows.
     pub pool: StemPool,
 }
 
 impl Default for Stem {
-    /// ImageNet's: 7x7 with stride 2 to 64 channels, and the maximum.
+    /// ImageNet's: 7x7 with stride 2 to 64 channels, and the max-pooling.
     fn default() -> Self {
         Stem { channels: 64, kernel: 7, stride: 2, deep: Vec::new(), pool: StemPool::Max }
     }
 }
 
-/// What comes behind the last stage.
+/// The layers after the last stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Head {
-    /// Rows and columns to which images are averaged; their extents must be multiples of it.
+    /// Rows and columns to which images are averaged; the images' height and width must be
+    /// multiples of it.
     pub pool: usize,
-    /// Results of dense layers with ReLU before the classifier (VGG has two of 4096).
+    /// Numbers of outputs of dense layers with ReLU before the classifier (VGG has two with 4096).
     pub hidden: Vec<usize>,
 }
 

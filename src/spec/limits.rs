@@ -1,4 +1,4 @@
-//! What is in range, and what goes with what. Checked before anything is allocated.
+//! Ranges of values, and valid combinations of keys. Checked before anything is allocated.
 
 use crate::import::memory::for_constants;
 
@@ -11,11 +11,11 @@ use super::{
 const MAX_BLOCKS: usize = 4096;
 /// More channels than any published network.
 const MAX_CHANNELS: usize = 1 << 15;
-/// One gigabyte of weights is no matter anywhere.
+/// One gigabyte of weights is allowed on every machine.
 const FREE_PARAMETERS: usize = 1 << 28;
 
-/// How many weights a network may have: a gigabyte, or what the memory of this machine holds twice,
-/// as they are and packed.
+/// How many weights a network may have: a gigabyte, or as many as the memory of this machine can
+/// hold twice, unpacked and packed.
 pub(super) fn max_parameters() -> usize {
     FREE_PARAMETERS.max(for_constants() / (2 * size_of::<f32>()))
 }
@@ -24,11 +24,11 @@ fn invalid<T>(key: &'static str, reason: impl Into<String>) -> Result<T, SpecErr
     Err(SpecError::Invalid { key, reason: reason.into() })
 }
 
-/// Checks that a value lies in a range, which ends with it.
+/// Checks that a value is in a range, both ends included.
 fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), SpecError> {
     match (least..=most).contains(&value) {
         true => Ok(()),
-        false => invalid(key, format!("is {value}; {least} to {most} is supported")),
+        false => invalid(key, format!("is {value}; it must be {least} to {most}")),
     }
 }
 
@@ -83,58 +83,58 @@ impl Spec {
         self.head.hidden.iter().try_for_each(|&n| within("head.hidden", n, 1, MAX_CHANNELS))
     }
 
-    /// Normalization of results and of weights. Sums over standardized weights grow with their
-    /// number, which only a normalization by statistics of those sums makes up for.
+    /// Checks normalization of results and of weights. Sums over standardized weights grow with
+    /// their number, which only a normalization by statistics of those sums can offset.
     fn check_norm(&self) -> Result<(), SpecError> {
         within("norm_groups", self.norm_groups, 1, MAX_CHANNELS)?;
         let epsilons =
             [("norm_epsilon", self.norm_epsilon), ("weight_epsilon", self.weight_epsilon)];
         for (key, epsilon) in epsilons {
             if !(0.0..=1.0).contains(&epsilon) {
-                return invalid(key, format!("is {epsilon}; 0 to 1 is supported"));
+                return invalid(key, format!("is {epsilon}; it must be 0 to 1"));
             }
         }
         if self.norm != Norm::Group && self.norm_groups != defaults::norm_groups() {
-            return invalid("norm_groups", "goes with norm = \"group\" only");
+            return invalid("norm_groups", "is only valid with norm = \"group\"");
         }
         let standardized = self.weight_standardization != WeightStandardization::None;
         if standardized && (self.norm != Norm::Group || !self.is_residual()) {
-            let reason = "goes with basic and bottleneck blocks and norm = \"group\" only";
+            let reason = "is only valid with basic and bottleneck blocks and norm = \"group\"";
             return invalid("weight_standardization", reason);
         }
         if !standardized && self.weight_epsilon != defaults::weight_epsilon() {
-            return invalid("weight_epsilon", "goes with weight_standardization only");
+            return invalid("weight_epsilon", "is only valid with weight_standardization");
         }
         Ok(())
     }
 
-    /// Whether there are blocks with convolutions of different kinds, and something around them.
+    /// Whether the network has basic or bottleneck blocks.
     fn is_residual(&self) -> bool {
         matches!(self.block, Block::Basic | Block::Bottleneck)
     }
 
-    /// Keys that do not go with each other are refused, rather than one of them ignored.
+    /// Keys that conflict are refused, rather than one of them ignored.
     fn check_combinations(&self) -> Result<(), SpecError> {
         let residual = self.is_residual();
         if self.block != Block::Bottleneck && (self.groups, self.width_per_group) != (1, 64) {
             let key = if self.groups == 1 { "width_per_group" } else { "groups" };
-            return invalid(key, "goes with bottleneck blocks only");
+            return invalid(key, "is only valid with bottleneck blocks");
         }
         if !residual && self.order == Order::Pre {
-            return invalid("order", "\"pre\" goes with basic and bottleneck blocks only");
+            return invalid("order", "\"pre\" is only valid with basic and bottleneck blocks");
         }
         if !residual && self.gain != Gain::None {
-            return invalid("gain", "goes with basic and bottleneck blocks only");
+            return invalid("gain", "is only valid with basic and bottleneck blocks");
         }
         if !residual && self.attention != super::Attention::None {
-            return invalid("attention", "goes with basic and bottleneck blocks only");
+            return invalid("attention", "is only valid with basic and bottleneck blocks");
         }
         if self.block == Block::Conv && self.stem != Stem::default() {
-            return invalid("stem", "does not go with blocks of one convolution: they have none");
+            return invalid("stem", "is not valid with conv blocks, whose networks have no stem");
         }
         let blurs = self.downsampling == Downsampling::Blur;
         if blurs && (!residual || self.order == Order::Pre) {
-            return invalid("downsampling", "\"blur\" goes with post-activation blocks only");
+            return invalid("downsampling", "\"blur\" is only valid with post-activation blocks");
         }
         if blurs && !matches!(self.stem.pool, StemPool::None | StemPool::Max) {
             return invalid(
@@ -148,21 +148,21 @@ impl Spec {
     fn check_output_stride(&self) -> Result<(), SpecError> {
         let Some(stride) = self.output_stride else { return Ok(()) };
         if self.downsampling != Downsampling::Stride || self.block == Block::Conv {
-            return invalid("output_stride", "goes with downsampling = \"stride\" only");
+            return invalid("output_stride", "is only valid with downsampling = \"stride\"");
         }
         let least = self.stem_stride();
         if !stride.is_power_of_two() || !(least..=1 << 12).contains(&stride) {
             let reason =
-                format!("is {stride}; a power of two from the stem's {least} on is needed");
+                format!("is {stride}; it must be a power of two, and at least the stem's {least}");
             return invalid("output_stride", reason);
         }
         if self.shortcut == Shortcut::A {
-            return invalid("output_stride", "does not go with shortcut A");
+            return invalid("output_stride", "is not valid with shortcut A");
         }
         Ok(())
     }
 
-    /// How many times as high the input is as what the stem makes of it.
+    /// How many times as high the input is as the stem's result.
     pub(super) fn stem_stride(&self) -> usize {
         self.stem.stride * if self.stem.pool == StemPool::None { 1 } else { 2 }
     }

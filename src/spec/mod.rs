@@ -3,14 +3,14 @@
 //! | module | holds |
 //! |---|---|
 //! | [`Spec`] (here), `keys` | the description as written |
-//! | `parse`, `suggest` | TOML and JSON, where in them an error stands, and which key may have been meant |
+//! | `parse`, `suggest` | TOML and JSON, the position of errors in them, and which key may have been meant |
 //! | [`builtin`] | the networks of the papers by name |
-//! | `limits` | what is in range, and what goes with what |
-//! | `sketch` | a network without weights: operators and the tensors they want |
-//! | `activation`, `norm` | what a sketch has for them |
-//! | `topology`, `block` | the sketch that a description stands for |
-//! | `weights` | PyTorch's names for tensors; a weight file against a sketch |
-//! | `standardize` | weights moved and scaled to mean 0 and variance 1 |
+//! | `limits` | ranges of values, and valid combinations of keys |
+//! | `sketch` | a network without weights: its operators and the tensors they need |
+//! | `activation`, `norm` | activations and normalizations of a sketch |
+//! | `topology`, `block` | the sketch of a description |
+//! | `weights` | PyTorch's names for tensors; matches a weight file to a sketch |
+//! | `standardize` | weights shifted and scaled to mean 0 and variance 1 |
 //! | `random` | weights drawn from a seed |
 //! | `network` | a sketch and weights to a graph |
 //! | `error` | what can be wrong |
@@ -36,8 +36,8 @@
 //! pool = "max"
 //! ```
 //!
-//! Everything but `block`, `layers` and `channels` may be left out; the values above are the
-//! defaults. All keys are described in `docs/SPEC.md`.
+//! All keys except `block`, `layers` and `channels` are optional; the values above are the
+//! defaults. `docs/SPEC.md` describes all keys.
 
 mod activation;
 mod block;
@@ -70,7 +70,7 @@ pub use weights::Weights;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// For people.
+    /// A name for people to read.
     #[serde(default)]
     pub name: String,
     /// The kind of block.
@@ -79,7 +79,7 @@ pub struct Spec {
     pub layers: Vec<usize>,
     /// The channels of each stage; a bottleneck block's result has `expansion` times as many.
     pub channels: Vec<usize>,
-    /// How many times as many channels a bottleneck's result has as its stage.
+    /// A bottleneck's result has this many times the channels of its stage.
     #[serde(default = "defaults::expansion")]
     pub expansion: usize,
     /// Groups of the 3x3 convolution in a bottleneck (ResNeXt's cardinality).
@@ -88,27 +88,27 @@ pub struct Spec {
     /// Channels of each group in a bottleneck where `channels` is 64 (ResNeXt, Wide ResNet).
     #[serde(default = "defaults::width_per_group")]
     pub width_per_group: usize,
-    /// What runs around a block.
+    /// The shortcut around a block.
     #[serde(default)]
     pub shortcut: Shortcut,
-    /// How a projection of a shortcut comes to fewer pixels.
+    /// How a projection of a shortcut reduces the number of pixels.
     #[serde(default)]
     pub projection: Projection,
-    /// Which convolution of a bottleneck carries the stride.
+    /// Which convolution of a bottleneck has the stride.
     #[serde(default)]
     pub stride_in: StrideIn,
-    /// How an image gets half as high and wide from one stage to the next.
+    /// How the height and width of an image are halved from one stage to the next.
     #[serde(default)]
     pub downsampling: Downsampling,
-    /// How many times as high and wide the input is as the last stage's image, if it is not halved
-    /// in every stage: the others have dilated convolutions instead. A power of two, at least as
-    /// much as the stem divides by.
+    /// How many times as high and wide the input is as the last stage's image, if not every stage
+    /// halves it: the other stages have dilated convolutions instead. A power of two, at least the
+    /// factor by which the stem divides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_stride: Option<usize>,
-    /// Where normalization and activation stand.
+    /// Where normalization and activation are placed.
     #[serde(default)]
     pub order: Order,
-    /// What follows a normalization.
+    /// The activation after a normalization.
     #[serde(default)]
     pub activation: ActivationKind,
     /// What normalizes the results of convolutions.
@@ -120,39 +120,39 @@ pub struct Spec {
     /// What the normalizations add to the variance.
     #[serde(default = "defaults::norm_epsilon")]
     pub norm_epsilon: f64,
-    /// What is done to the weights of convolutions before they are used; not to those of attention
-    /// and classifier.
+    /// How the weights of convolutions are transformed before they are used; those of attention and
+    /// classifier are not.
     #[serde(default)]
     pub weight_standardization: WeightStandardization,
     /// What weight standardization adds to the variance.
     #[serde(default = "defaults::weight_epsilon")]
     pub weight_epsilon: f64,
-    /// What weighs the channels of a block's result.
+    /// The attention that weights the channels of a block's result.
     #[serde(default)]
     pub attention: Attention,
-    /// How many times fewer channels the inner layer of squeeze and excitation has; they are
-    /// rounded to a multiple of eight.
+    /// The inner layer of squeeze and excitation has this many times fewer channels, rounded to a
+    /// multiple of eight.
     #[serde(default = "defaults::attention_reduction")]
     pub attention_reduction: usize,
-    /// What a block's result is multiplied by before the shortcut is added.
+    /// The factor of a block's result before the shortcut is added.
     #[serde(default)]
     pub gain: Gain,
-    /// The number of results.
+    /// The number of classes.
     #[serde(default = "defaults::classes")]
     pub classes: usize,
     /// One image of the input.
     #[serde(default)]
     pub input: InputSpec,
-    /// What comes before the first stage.
+    /// The layers before the first stage.
     #[serde(default)]
     pub stem: Stem,
-    /// What comes behind the last stage.
+    /// The layers after the last stage.
     #[serde(default)]
     pub head: Head,
 }
 
 impl Spec {
-    /// A description with these three, and the default of every other key.
+    /// A description with these three keys, and the default of every other key.
     pub fn new(
         block: Block,
         layers: impl Into<Vec<usize>>,

@@ -10,17 +10,17 @@ use super::sketch::{Kind, Seen, Shaped};
 use super::standardize::standardized;
 use super::{Spec, SpecError, Weights};
 
-/// Eight gigabytes: past it, a size is a mistake.
+/// Eight gigabytes of f32: a larger size must be a mistake.
 const MAX_ELEMENTS: usize = 1 << 31;
 
 impl Spec {
     /// Builds the network for images in batches of `batch`. The graph has one input, "input", one
-    /// output, "output" (without softmax), and separate batch normalizations; nodes have the names
-    /// of PyTorch's modules.
+    /// output, "output" (without softmax), and separate batch normalizations; nodes are named after
+    /// PyTorch's modules.
     ///
     /// # Errors
-    /// If the description is out of range, or the weights do not fit it; all tensors that do not
-    /// are listed.
+    /// If a value of the description is out of range, or the weights do not fit it; the error lists
+    /// all tensors that do not.
     pub fn build(&self, weights: &Weights, batch: usize) -> Result<Graph, SpecError> {
         let sketch = self.sketch()?;
         let shape = vec![batch, self.input.channels, self.input.height, self.input.width];
@@ -54,12 +54,12 @@ impl Spec {
 }
 
 impl Seen {
-    /// What operators see of this tensor.
+    /// The form in which operators see this tensor.
     fn of(self, tensor: Arc<Tensor>) -> Arc<Tensor> {
         match self {
             Seen::AsStored => tensor,
             Seen::Reshaped(shape) => {
-                // There are as many elements, so the alternative is never taken.
+                // The number of elements is unchanged, so the fallback is never taken.
                 Tensor::clone(&tensor).reshaped(shape).map_or(tensor, Arc::new)
             }
             Seen::Standardized { epsilon } => standardized(tensor, epsilon),
@@ -83,14 +83,14 @@ fn add(graph: &mut Graph, name: &str, op: Op, operands: &[NodeId]) -> Result<Nod
     match shape.iter().product::<usize>() <= MAX_ELEMENTS {
         true => Ok(node),
         false => {
-            let reason = format!("makes {name} as large as {shape:?}, which is too large");
+            let reason = format!("gives {name} the shape {shape:?}, which is too large");
             Err(SpecError::Invalid { key: "input", reason })
         }
     }
 }
 
 impl Shaped {
-    /// The operator for an operand of this shape; none if it would change nothing.
+    /// The operator for an operand of this shape; `None` if it would change nothing.
     fn op(self, shape: &[usize]) -> Result<Option<Op>, SpecError> {
         let &[n, c, h, w] = shape else {
             let (n, rest) = (shape.iter().take(1).product(), shape.iter().skip(1).product());
@@ -129,7 +129,7 @@ impl Shaped {
             }
             Shaped::AverageTo(size) => {
                 let reason = format!(
-                    "is {size}, but the last stage's images are {h}x{w}: a divisor of both is needed"
+                    "is {size}, but the last stage's images are {h}x{w}; it must divide both"
                 );
                 return Err(SpecError::Invalid { key: "head.pool", reason });
             }

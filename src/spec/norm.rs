@@ -7,7 +7,7 @@ use super::sketch::{Role, Seen, Shaped, Sketch, Value};
 use super::{Norm, Spec, SpecError};
 
 impl Spec {
-    /// The normalization that the description asks for, if any.
+    /// The normalization that the description selects, if any.
     pub(super) fn normalized(
         &self,
         s: &mut Sketch,
@@ -31,18 +31,18 @@ impl Spec {
     }
 }
 
-/// What groups of channels are normalized by.
+/// The statistics by which groups of channels are normalized.
 struct Moments {
-    /// The image, less the mean of each channel.
+    /// The image minus the mean of each channel.
     inside: Value,
-    /// The mean of each channel less that of its group, `[N, G, C / G]`.
+    /// The mean of each channel minus that of its group, `[N, G, C / G]`.
     between: Value,
-    /// The root of each group's variance, `[N, G, 1]`.
+    /// The square root of each group's variance, `[N, G, 1]`.
     deviation: Value,
 }
 
 impl Sketch {
-    /// A batch normalization; its tensors are `name.weight` and so on.
+    /// A batch normalization; its tensors are `name.weight`, `name.bias` and so on.
     fn batch_norm(&mut self, name: &str, x: Value, epsilon: f64, closes_block: bool) -> Value {
         let tensors = [
             ("weight", Role::Scale { closes_block }),
@@ -57,9 +57,9 @@ impl Sketch {
         self.op(name, Op::BatchNorm { epsilon }, &operands)
     }
 
-    /// A normalization by the statistics of so many groups of each image's channels; its tensors
-    /// are `name.weight` and `name.bias`. Scale and shift are arithmetic on one number a channel,
-    /// up to where the image takes them.
+    /// A normalization by the statistics of `groups` groups of each image's channels; its tensors
+    /// are `name.weight` and `name.bias`. Scale and shift are combined into one number per channel
+    /// before they are applied to the image.
     fn group_norm(
         &mut self,
         name: &str,
@@ -85,9 +85,10 @@ impl Sketch {
         self.binary(name, Binary::Add, scaled, shift)
     }
 
-    /// All channels have as many pixels, so a group's mean is that of its channels' means, and its
-    /// variance the mean of the squares by which pixels differ from their channel and channels from
-    /// the group. So images are read channel by channel, whatever their layout.
+    /// All channels have the same number of pixels, so a group's mean is the mean of its channels'
+    /// means, and its variance is the mean squared deviation of pixels from their channel's mean
+    /// plus that of channels from the group's mean. So images are only reduced channel by channel,
+    /// whatever their layout.
     fn moments(&mut self, name: &str, x: Value, groups: usize, epsilon: f64) -> Moments {
         let at = |part: &str| format!("{name}.{part}");
         let means = self.op(&at("channel_means"), Op::GlobalAveragePool, &[x]);
@@ -106,7 +107,7 @@ impl Sketch {
         Moments { inside, between, deviation }
     }
 
-    /// Means over the last of three axes, which stays.
+    /// Means over the last of three axes, which is kept.
     fn mean_of_rows(&mut self, name: &str, x: Value) -> Value {
         self.op(name, Op::ReduceMean { axes: vec![2], keep_dims: true }, &[x])
     }

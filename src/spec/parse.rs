@@ -7,21 +7,21 @@ use super::suggest::explain;
 use super::{Spec, SpecError};
 use crate::whole_file;
 
-/// A description is a few lines; a larger file is another kind of file.
+/// A description is a few lines; a larger file is something else.
 const MAX_BYTES: u64 = 1 << 20;
 
 impl Spec {
     /// Reads a description in TOML.
     ///
     /// # Errors
-    /// If the text is no TOML, a key is unknown or missing, or a value has the wrong kind. Sizes
+    /// If the text is not TOML, a key is unknown or missing, or a value has the wrong type. Sizes
     /// are checked when the network is built.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         toml::from_str(text).map_err(|e| {
             let line = e
                 .span()
                 .map(|span| 1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count());
-            // Not every message of the parser names the key; the line does.
+            // Not every message of the parser names the key, so the line is given, too.
             let source =
                 line.and_then(|l| text.lines().nth(l - 1)).map(str::trim).unwrap_or_default();
             let source: String = source.chars().take(80).collect();
@@ -43,10 +43,10 @@ impl Spec {
         })
     }
 
-    /// Reads a description from a file: JSON if its name ends so, else TOML.
+    /// Reads a description from a file: JSON if its name ends in `.json`, else TOML.
     ///
     /// # Errors
-    /// As [`Spec::from_toml`], and if the file cannot be read.
+    /// As [`Spec::from_toml`]; also if the file cannot be read.
     pub fn load(path: &Path) -> Result<Self, SpecError> {
         let text = read(path).map_err(|error| SpecError::Io { file: path.into(), error })?;
         let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
@@ -73,5 +73,5 @@ fn read(path: &Path) -> std::io::Result<String> {
         }
         _ => e,
     })?;
-    String::from_utf8(bytes).map_err(|_| std::io::Error::other("this is no UTF-8 text"))
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("this is not UTF-8 text"))
 }

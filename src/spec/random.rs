@@ -1,5 +1,5 @@
-//! Weights drawn from a seed: the same numbers on every machine, and activations that keep their
-//! size through any depth.
+//! Weights drawn from a seed: the same numbers on every machine, scaled so that activations keep
+//! their magnitude at any depth.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ impl Spec {
     /// same ones.
     ///
     /// # Errors
-    /// If the description is out of range.
+    /// If a value of the description is out of range.
     pub fn random_weights(&self, seed: u64) -> Result<WeightMap, SpecError> {
         let parameters = self.parameters()?;
         let tensors = tensors(&parameters, seed);
@@ -21,7 +21,7 @@ impl Spec {
     }
 }
 
-/// A tensor for each parameter. Each has a stream of its own, so that none depends on the others'
+/// A tensor for each parameter. Each has its own random stream, so that none depends on the others'
 /// sizes.
 pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Vec<Arc<Tensor>> {
     parameters.iter().map(|p| Arc::new(tensor(p, SplitMix::named(seed, &p.name)))).collect()
@@ -31,7 +31,7 @@ fn tensor(parameter: &Parameter, random: SplitMix) -> Tensor {
     let (low, high) = range(parameter);
     let count = parameter.shape.iter().product::<usize>();
     let scale = high - low;
-    // One step of the generator makes two numbers of 24 bits, all that an f32 holds.
+    // One step of the generator gives two 24-bit numbers, the precision of an f32.
     let number =
         |bits: u64| low + scale * ((bits & 0xff_ffff) as u32 as f32 * (1.0 / 16_777_216.0));
     let pair = |i: usize| {
@@ -40,16 +40,16 @@ fn tensor(parameter: &Parameter, random: SplitMix) -> Tensor {
     };
     let mut data = (0..count.div_ceil(2)).map(pair).collect::<Vec<_>>().into_flattened();
     data.truncate(count);
-    // The sizes agree by construction, so the alternative is never taken.
+    // The sizes agree by construction, so the fallback is never taken.
     Tensor::new(parameter.shape.clone(), data).unwrap_or_else(|| Tensor::scalar(0.0))
 }
 
-/// The numbers are uniform in this range.
+/// The range of the uniform numbers.
 ///
 /// Convolutions have He's variance, 2 / fan-in, so a layer keeps the variance of its input. A sum
 /// of a block and its shortcut would double it, fifty times over in the deepest network; the scale
 /// of a block's last normalization (of its last convolution, where no normalization follows) is
-/// therefore small, and the sum grows by a few percent only.
+/// therefore small, and the sum grows by only a few percent.
 fn range(parameter: &Parameter) -> (f32, f32) {
     let fan_in = parameter.shape.iter().skip(1).product::<usize>() as f32;
     // The variance of a uniform number in [-b, b] is b^2 / 3.
@@ -69,8 +69,8 @@ fn range(parameter: &Parameter) -> (f32, f32) {
     }
 }
 
-/// Steele, Lea and Flood's generator: a counter and a mix, so that any number of the stream can be
-/// had at once.
+/// Steele, Lea and Flood's generator: a counter and a mixing function, so that any number of the
+/// stream can be computed directly.
 struct SplitMix(u64);
 
 impl SplitMix {

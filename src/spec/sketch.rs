@@ -1,7 +1,7 @@
-//! A network without weights: its operators, and the tensors that they want.
+//! A network without weights: its operators, and the tensors that they need.
 //!
-//! The same sketch gives the list of parameters and, once there is a tensor for each of them, the
-//! graph, so the two cannot disagree.
+//! The same sketch gives the list of parameters and, given a tensor for each, the graph, so the two
+//! cannot disagree.
 
 use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Pool, Unary, Window};
 use resnetc_ir::{Op, Tensor};
@@ -40,14 +40,14 @@ pub enum Role {
     Linear,
     /// Shift of a convolution or dense layer.
     Bias,
-    /// What a block's result is multiplied by.
+    /// The factor of a block's result.
     Gain,
-    /// What negative numbers are multiplied by.
+    /// The factor of negative numbers.
     Slope,
 }
 
 impl Role {
-    /// Whether training changes it by gradient, so that papers count it as a parameter.
+    /// Whether training updates it by gradient, so that papers count it as a parameter.
     pub fn is_learned(self) -> bool {
         !matches!(self, Role::Mean | Role::Variance)
     }
@@ -62,12 +62,12 @@ pub(super) struct Value {
     pub(super) channels: usize,
 }
 
-/// What makes a value.
+/// How a value is made.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     /// The images.
     Input,
-    /// A stored tensor, and what operators want of it.
+    /// A stored tensor, and the form in which operators see it.
     Parameter(Parameter, Seen),
     /// A tensor that belongs to the architecture.
     Fixed(Tensor),
@@ -77,14 +77,14 @@ pub(super) enum Kind {
     Shaped(Shaped),
 }
 
-/// What operators see of a stored tensor.
+/// The form in which operators see a stored tensor.
 #[derive(Clone, Debug)]
 pub(super) enum Seen {
     /// The tensor as it is.
     AsStored,
-    /// Its elements under another shape of as many.
+    /// Its elements in another shape with the same number of elements.
     Reshaped(Vec<usize>),
-    /// Its rows along the first axis, moved and scaled to mean 0 and variance 1.
+    /// Its rows along the first axis, shifted and scaled to mean 0 and variance 1.
     Standardized {
         /// Added to the variance.
         epsilon: f64,
@@ -96,19 +96,19 @@ pub(super) enum Seen {
 pub(super) enum Shaped {
     /// `[N, ...]` to `[N, everything else]`.
     Flatten,
-    /// Every so many rows and columns.
+    /// Every n-th row and column.
     Subsample(usize),
     /// `[N, C, 1, 1]` to `[N, 1, C, 1]`, or back.
     SwapChannelsAndRows,
-    /// `[N, C, 1, 1]` to so many groups of channels, `[N, G, C / G]`.
+    /// `[N, C, 1, 1]` to `G` groups of channels, `[N, G, C / G]`.
     Group(usize),
     /// `[N, G, C / G]` to `[N, C, 1, 1]`.
     Ungroup,
-    /// Means over windows, so that so many rows and columns remain.
+    /// Means over windows, so that this many rows and columns remain.
     AverageTo(usize),
-    /// Means over windows of two by two pixels, at stride 1 or 2. Where the last ones reach over
-    /// the border, they are smaller at stride 2, and count zeros at stride 1, as in PyTorch's
-    /// networks of the kind.
+    /// Means over windows of two by two pixels, at stride 1 or 2. Windows that extend past the
+    /// border are smaller at stride 2, and count zeros at stride 1, as in PyTorch's networks of
+    /// this kind.
     AverageTwo {
         /// The stride.
         stride: usize,
@@ -123,7 +123,7 @@ pub(super) struct Node {
     pub(super) operands: Vec<usize>,
 }
 
-/// A convolution; it is padded so that a stride of 1 keeps the size.
+/// A convolution, padded so that a stride of 1 keeps the size.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConvForm {
     pub(super) to: usize,
@@ -134,7 +134,7 @@ pub(super) struct ConvForm {
     pub(super) bias: bool,
     /// Whether a shortcut is added right after it.
     pub(super) closes_block: bool,
-    /// What is added to the variance of each row of its weights, if they are standardized.
+    /// The epsilon added to the variance of each row of its weights, if they are standardized.
     pub(super) standardized: Option<f64>,
 }
 
@@ -153,7 +153,7 @@ impl ConvForm {
     }
 }
 
-/// The nodes in an order in which they can be computed. The last one is the result.
+/// The nodes, in an order in which they can be computed. The last one is the result.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sketch {
     pub(super) nodes: Vec<Node>,
@@ -176,7 +176,7 @@ impl Sketch {
         self.parameter_as(name, shape, Seen::AsStored, role)
     }
 
-    /// A stored tensor that is not seen as it is.
+    /// A stored tensor that operators see in another form.
     pub(super) fn parameter_as(
         &mut self,
         name: String,
@@ -260,7 +260,7 @@ impl Sketch {
         self.op(name, Op::Unary(Unary::Sigmoid), &[x])
     }
 
-    /// A 3x3 maximum.
+    /// A 3x3 max-pooling.
     pub(super) fn max_pool(&mut self, name: &str, x: Value, window: Window) -> Value {
         self.op(name, Op::MaxPool(Pool { window, ceil_mode: false }), &[x])
     }

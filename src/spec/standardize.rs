@@ -5,28 +5,28 @@ use std::sync::{Arc, OnceLock};
 use resnetc_ir::Tensor;
 use resnetc_ir::tensor::Elements;
 
-/// The tensor with each of its rows, along the first axis, moved and scaled to mean 0 and variance
-/// 1, but for `epsilon` that is added to the variance. Computed in f64 where the weights are read,
-/// and rounded once.
+/// The tensor with each of its rows, along the first axis, shifted and scaled to mean 0 and
+/// variance 1, except that `epsilon` is added to the variance. Computed in f64 when the weights are
+/// read, and rounded once.
 pub(super) fn standardized(tensor: Arc<Tensor>, epsilon: f64) -> Arc<Tensor> {
     let shape = tensor.shape().to_vec();
     let row = shape.iter().skip(1).product::<usize>().max(1);
     let rows =
         StandardizedRows { tensor: Arc::clone(&tensor), row, epsilon, moments: OnceLock::new() };
-    // There are as many elements as before, so the alternative is never taken.
+    // The number of elements is unchanged, so the fallback is never taken.
     Tensor::deferred(shape, Arc::new(rows)).map_or(tensor, Arc::new)
 }
 
 struct StandardizedRows {
     tensor: Arc<Tensor>,
-    /// Elements of a row.
+    /// Number of elements of a row.
     row: usize,
     epsilon: f64,
-    /// Those of each row, taken at the first reading.
+    /// The moments of each row, computed when it is first read.
     moments: OnceLock<Vec<Moments>>,
 }
 
-/// The mean of some numbers, and one over their deviation.
+/// The mean of a row, and one over its standard deviation.
 #[derive(Clone, Copy)]
 struct Moments {
     mean: f64,
@@ -82,7 +82,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Mean 0; and the variance that is left where `epsilon` is a part of what was divided by.
+        /// The mean is 0, and the variance is what remains after division by the variance plus
+        /// `epsilon`.
         #[test]
         fn rows_have_mean_0_and_variance_1(
             rows in prop::collection::vec(prop::collection::vec(-3f32..5.0, 6), 1..5),
@@ -97,8 +98,8 @@ mod tests {
                     (mean, row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / 6.0)
                 };
                 let ((_, was), (mean, is)) = (moments(before), moments(after));
-                // Six numbers, none greater than the root of their number of variances, rounded to
-                // f32.
+                // Six numbers, none larger than the square root of six times the variance, rounded
+                // to f32.
                 prop_assert!(mean.abs() < 1e-6 && (is - was / (was + epsilon)).abs() < 1e-5, "{mean} {is} {was}");
             }
         }

@@ -1,9 +1,9 @@
-//! What may have been meant by a name that is not known.
+//! Suggests what may have been meant by an unknown name.
 
 use crate::nearest::nearest;
 
-/// A parser's message about an unknown key or value, which names those that are known, with the
-/// nearest of them.
+/// Adds the nearest known name to a parser's message about an unknown key or value, which lists the
+/// known ones.
 pub(super) fn explain(message: &str) -> String {
     let is_unknown = ["unknown field ", "unknown variant "].iter().any(|m| message.contains(m));
     let mut names = message.split('`').skip(1).step_by(2);

@@ -1,4 +1,4 @@
-//! The sketch that a description stands for: stem, stages, head. All limits are checked before.
+//! The sketch of a description: stem, stages, head. All limits are checked first.
 
 use resnetc_ir::Op;
 use resnetc_ir::op::{PadMode, Window};
@@ -8,10 +8,10 @@ use super::limits::max_parameters;
 use super::sketch::{ConvForm, Parameter, Shaped, Sketch, Value};
 use super::{Block, Downsampling, Norm, Order, Spec, SpecError, StemPool};
 
-/// What the stages have done to the size of an image so far.
+/// How the stages have changed the size of an image so far.
 #[derive(Clone, Copy)]
 struct Sampling {
-    /// How many times as high the input is.
+    /// How many times as high the input is as the image.
     stride: usize,
     /// Dilation of the convolutions.
     dilation: usize,
@@ -32,20 +32,20 @@ impl Spec {
         };
         self.head(&mut s, features);
         let size = s.parameters().map(|p| p.shape.iter().product::<usize>());
-        // Each shape is a product of few factors within their own limits, and so is the number of
-        // them.
+        // The sizes and their sum cannot overflow: each shape is a product of few factors that are
+        // within their limits, and the number of shapes is limited, too.
         let (count, most) = (size.sum::<usize>(), max_parameters());
         if count > most {
             let reason = format!(
-                "with layers and classes needs {count} weights, and {most} is what the free memory of this machine holds"
+                "with layers and classes needs {count} weights, but the free memory of this machine holds only {most}"
             );
             return Err(SpecError::Invalid { key: "channels", reason });
         }
         Ok(s)
     }
 
-    /// One or more convolutions and a maximum. Before pre-activation blocks the last convolution
-    /// stands alone.
+    /// One or more convolutions and a max-pooling. Before pre-activation blocks the last
+    /// convolution has no normalization or activation.
     fn stem(&self, s: &mut Sketch, input: Value) -> Result<Value, SpecError> {
         let stem = &self.stem;
         let mut x = input;
@@ -85,8 +85,8 @@ impl Spec {
         })
     }
 
-    /// PyTorch's names of the stem's convolution number `i`, and of normalization and activation
-    /// behind it.
+    /// PyTorch's names of the stem's convolution number `i`, and of the normalization and
+    /// activation after it.
     fn stem_names(&self, i: usize) -> [String; 3] {
         let (deep, last) = (!self.stem.deep.is_empty(), i == self.stem.deep.len());
         let layer = |n: usize| format!("conv1.{}", 3 * i + n);
@@ -102,7 +102,7 @@ impl Spec {
         }
     }
 
-    /// Stages of residual blocks; where the image may not get smaller, dilations grow instead.
+    /// Stages of residual blocks; where the image must not get smaller, dilations grow instead.
     fn stages(&self, s: &mut Sketch, stem: Value) -> Result<Value, SpecError> {
         let mut x = stem;
         let mut now = Sampling { stride: self.stem_stride(), dilation: 1 };
@@ -170,7 +170,7 @@ impl Spec {
         };
         let numbered = self.block == Block::Conv || !self.head.hidden.is_empty();
         if self.order == Order::Pre && !numbered && pool == 1 {
-            // As PyTorch's checkpoints of these networks have it.
+            // PyTorch's checkpoints of these networks have this form.
             let form = ConvForm { bias: true, ..ConvForm::new(self.classes, 1, 1) };
             x = s.conv("head.fc", x, form);
             return s.shaped("flatten", Shaped::Flatten, x);
@@ -192,7 +192,7 @@ impl Spec {
     /// Every stored tensor of the network, in the order of the layers.
     ///
     /// # Errors
-    /// If the description is out of range.
+    /// If a value of the description is out of range.
     pub fn parameters(&self) -> Result<Vec<Parameter>, SpecError> {
         Ok(self.sketch()?.parameters().cloned().collect())
     }
@@ -200,7 +200,7 @@ impl Spec {
     /// The number of learned elements, as papers count them.
     ///
     /// # Errors
-    /// If the description is out of range.
+    /// If a value of the description is out of range.
     pub fn parameter_count(&self) -> Result<usize, SpecError> {
         let sketch = self.sketch()?;
         let learned = sketch.parameters().filter(|p| p.role.is_learned());

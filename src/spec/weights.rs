@@ -1,4 +1,4 @@
-//! A weight file against the layers of a network.
+//! Matches a weight file to the layers of a network.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -21,10 +21,10 @@ pub enum Weights {
     Map(WeightMap),
 }
 
-/// What training scripts put before every name.
+/// Prefixes that training scripts add to every name.
 const PREFIXES: &[&str] = &["module.", "model.", "backbone.", "_orig_mod."];
 
-/// Other names for the same layers.
+/// Alternative names of the same layers.
 const ALIASES: &[(&str, &str)] = &[(".shortcut.", ".downsample."), ("linear.", "fc.")];
 
 impl Weights {
@@ -37,7 +37,7 @@ impl Weights {
     }
 }
 
-/// A name as the layers have it.
+/// A name in the form that the layers use.
 fn canonical(name: &str) -> String {
     let mut name = name;
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
@@ -54,7 +54,7 @@ fn find(map: &WeightMap, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, S
     let mut unexpected = Vec::new();
     let mut given: BTreeMap<String, (&str, &Arc<Tensor>)> = BTreeMap::new();
     for (name, tensor) in map.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked")) {
-        // Of two names for one layer, the second is one too many.
+        // Of two names for one layer, the second is unexpected.
         match given.entry(canonical(name)) {
             Entry::Vacant(entry) => {
                 entry.insert((name, tensor));

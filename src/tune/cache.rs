@@ -1,8 +1,8 @@
-//! Measured times in a file: one file for each machine key, JSON, a line of it for each layer.
+//! Measured times in a file: one JSON file per machine key, with a line per layer.
 //!
 //! A file is replaced as a whole, so a reader sees the old one or the new one, whatever else runs
-//! or is killed at the time. What another process has added is kept, but for what it adds in the
-//! moment between reading and replacing: its layers will be measured again, nothing else is lost.
+//! or is killed at the time. What another process has added is kept, except for what it adds
+//! between reading and replacing: those layers will be measured again, and nothing else is lost.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -15,11 +15,11 @@ use super::{Layer, MachineKey, Tuned};
 use crate::error_code::ErrorCode;
 use crate::whole_file;
 
-/// What is larger is not a file of ours: a layer takes about 300 bytes, and a network has a few
-/// dozen.
+/// A larger file was not written by resnetc: a layer takes about 300 bytes, and a network has a few
+/// dozen layers.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// Version of the form of the file.
+/// Version of the file format.
 const FORMAT: u32 = 1;
 
 /// The measured layers of a machine.
@@ -41,7 +41,7 @@ pub struct Entry {
     pub nanoseconds: BTreeMap<String, u64>,
 }
 
-/// Why a file cannot be used or written. It is never a reason not to compile.
+/// Why a file cannot be used or written. This never prevents compilation.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {reason}", .file.display())]
 pub struct CacheError {
@@ -49,19 +49,19 @@ pub struct CacheError {
     pub file: PathBuf,
     /// What is wrong with it.
     pub reason: String,
-    /// Whether there is no such file, which is how every cache begins.
+    /// Whether there is no such file, as before the first measurement.
     pub is_missing: bool,
 }
 
 /// The folder of caches: `$RESNETC_CACHE_DIR`, or `resnetc` in `$XDG_CACHE_HOME`, or
-/// `.cache/resnetc` in the home folder; none if the environment names none of them. Empty variables
-/// do not count.
+/// `.cache/resnetc` in the home folder; `None` if the environment sets none of them. Empty
+/// variables do not count.
 pub fn folder() -> Option<PathBuf> {
     folder_by(&|name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from))
 }
 
 fn folder_by(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    // As the XDG specification has it, a relative path in its variable is ignored.
+    // As the XDG specification requires, a relative path in its variable is ignored.
     let xdg = || variable("XDG_CACHE_HOME").filter(|p| p.is_absolute());
     let home = || variable("HOME").map(|p| p.join(".cache"));
     variable("RESNETC_CACHE_DIR").or_else(|| Some(xdg().or_else(home)?.join("resnetc")))
@@ -73,7 +73,7 @@ impl Cache {
         Cache { format: FORMAT, machine, layers: BTreeMap::new() }
     }
 
-    /// Adds a layer, or replaces what was known of it.
+    /// Adds a layer, or replaces its entry.
     pub fn insert(&mut self, line: impl Into<String>, entry: Entry) {
         self.layers.insert(line.into(), entry);
     }
@@ -90,7 +90,7 @@ impl Cache {
         }
     }
 
-    /// The choices, but for algorithms that do not exist.
+    /// The choices, except those of algorithms that do not exist.
     pub fn tuned(&self) -> Tuned {
         let layers = self.layers.iter();
         layers.filter_map(|(line, e)| Some((line, e.algorithm.parse().ok()?))).collect()
@@ -99,7 +99,7 @@ impl Cache {
     /// Reads a file that was written for this machine key.
     ///
     /// # Errors
-    /// If there is none, or it is damaged, or about another machine, or no cache at all.
+    /// If there is no such file, or it is damaged, for another machine, or not a cache at all.
     pub fn read(file: &Path, machine: &MachineKey) -> Result<Self, CacheError> {
         let fail = |reason: String| CacheError::new(file, reason);
         let cache = Cache::decode(&bytes(file)?).map_err(fail)?;
@@ -115,21 +115,21 @@ impl Cache {
     /// Reads the bytes of a file, whatever machine it was written for.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// If they are not a valid cache; the error says why.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         let cache: Cache = serde_json::from_slice(bytes)
-            .map_err(|e| format!("this is not a file of `resnetc tune`, or a damaged one: {e}"))?;
+            .map_err(|e| format!("this is not a valid file of `resnetc tune`: {e}"))?;
         match cache.format {
             FORMAT => Ok(cache),
             other => Err(format!("its format is {other}, not {FORMAT}")),
         }
     }
 
-    /// Adds what the file at this place knows of other layers, if it can be read, and takes its
-    /// place. The folder must be there.
+    /// Adds the other layers in the existing file at this path, if it can be read, and replaces it.
+    /// The folder must exist.
     ///
     /// # Errors
-    /// If it cannot be written; what was there stays.
+    /// If it cannot be written; the old file then stays.
     pub fn merge_into(mut self, file: &Path) -> Result<(), CacheError> {
         let own = self.encode(file)?;
         if let Ok(earlier) = Cache::read(file, &self.machine) {
@@ -138,7 +138,7 @@ impl Cache {
             }
         }
         let merged = self.encode(file)?;
-        // Old layers give way to new ones, all at once, once in a very long time.
+        // If the file would be too large, all old layers are dropped, which is very rare.
         let bytes = if merged.len() as u64 > MOST_BYTES { own } else { merged };
         whole_file::write(file, &bytes)
             .map_err(|e| CacheError::new(file, format!("writing failed: {e}")))
@@ -152,11 +152,11 @@ impl Cache {
     }
 }
 
-/// Makes the file's folder if it is not there, and sees whether the file can be written. For
-/// commands that would otherwise work for nothing.
+/// Creates the file's folder if it does not exist, and checks that the file can be written, so that
+/// commands do not do work in vain.
 ///
 /// # Errors
-/// If it cannot.
+/// If it cannot be written.
 pub fn prepare(file: &Path) -> Result<(), CacheError> {
     let fail = |e: std::io::Error| CacheError::new(file, format!("it cannot be written: {e}"));
     if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
@@ -169,7 +169,7 @@ pub fn prepare(file: &Path) -> Result<(), CacheError> {
 }
 
 impl CacheError {
-    /// What went wrong, by a name that stays the same.
+    /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         ErrorCode::MeasuredTimes
     }
@@ -179,7 +179,7 @@ impl CacheError {
     }
 }
 
-/// A file's bytes, if it is a file and of a size that ours have.
+/// A file's bytes, if it is a regular file of a plausible size.
 fn bytes(file: &Path) -> Result<Vec<u8>, CacheError> {
     whole_file::read(file, MOST_BYTES).map_err(|e| CacheError {
         is_missing: e.kind() == ErrorKind::NotFound,

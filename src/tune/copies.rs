@@ -1,11 +1,11 @@
-//! The graph on which a layer is timed: several convolutions of the same shape with weights of
-//! their own.
+//! The graph on which a layer is timed: several convolutions of the same shape, each with its own
+//! weights.
 //!
-//! In a network a layer finds its source in the cache, where the layer before has just written it,
-//! and its weights far away, for all other layers' weights were read since. One convolution run
-//! again and again would find its weights near and favour algorithms that read more of them. So
-//! each copy has other weights; and where the shapes allow it each reads what the one before has
-//! written, so that threads exchange values as they do in a network.
+//! In a network a layer finds its source in the cache, where the previous layer has just written
+//! it, but its weights have been evicted, because all other layers' weights were read since. A
+//! single convolution run repeatedly would find its weights in the cache and favour algorithms that
+//! read more of them. So each copy has different weights; and where the shapes allow it, each reads
+//! the result of the previous one, so that threads exchange values as they do in a network.
 
 use resnetc_ir::graph::GraphError;
 use resnetc_ir::op::{Op, Pool, Window};
@@ -13,18 +13,18 @@ use resnetc_ir::{DType, Graph, NodeId, Tensor, TensorType};
 
 use crate::kernels::problem::ConvProblem;
 
-/// Bytes of direct convolution's weights that all copies should have. Another algorithm's
-/// transformed weights are up to four times as many, and all algorithms of a layer are compiled at
-/// the same time.
+/// Bytes of weights, as packed for direct convolution, that all copies together should have. Other
+/// algorithms' transformed weights are up to four times as large, and all algorithms of a layer are
+/// compiled at the same time.
 const WEIGHT_BYTES: usize = 8 << 20;
 
-/// Bytes of results that the copies may have, where each has one of its own.
+/// Bytes of results that the copies may have, if each has its own result.
 const RESULT_BYTES: usize = 64 << 20;
 
 /// Multiply-adds of all copies: a few milliseconds.
 const WORK: usize = 1 << 30;
 
-/// Each copy is code of its own.
+/// The largest number of copies; each has its own code.
 const COPIES: usize = 24;
 
 /// How many copies of a layer are timed together.
@@ -39,7 +39,7 @@ pub fn count(problem: &ConvProblem) -> usize {
     wanted.min(room).clamp(1, COPIES)
 }
 
-/// Pixels of the result, of all images.
+/// Pixels of the result, over all images.
 fn pixels(problem: &ConvProblem) -> usize {
     let [h, w] = result_size(problem);
     problem.batch * h * w
@@ -66,7 +66,7 @@ fn has_own_result(problem: &ConvProblem) -> bool {
     !is_chain(problem) && problem.conv.residual.is_none()
 }
 
-/// A graph of `count` copies, and whatever it takes to feed them.
+/// A graph of `count` copies, and the operators that feed them.
 ///
 /// # Errors
 /// If the shapes do not fit each other.
@@ -107,8 +107,8 @@ pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
     Ok(graph)
 }
 
-/// An input behind an operator that writes it as a layer would: in blocks, with the border that its
-/// readers want.
+/// An input followed by an operator that writes it as a layer would: in blocks, with the border
+/// that its readers need.
 fn written(graph: &mut Graph, name: &str, ty: TensorType) -> Result<NodeId, GraphError> {
     let input = graph.input_of(name, ty);
     let copy = Pool { window: Window::square(1, 1, 0), ceil_mode: false };
@@ -127,15 +127,15 @@ fn shortcut(
     written(graph, "residual", ty)
 }
 
-/// Small numbers, others for each copy. Their size does not matter: no instruction that kernels use
-/// takes longer for large numbers or infinities, and denormals are flushed.
+/// Small numbers, different for each copy. Their magnitude does not matter: no instruction that
+/// kernels use takes longer for large numbers or infinities, and denormals are flushed.
 fn values(ty: &TensorType, copy: usize) -> Tensor {
     let count = ty.elements();
     let fan_in = (count / ty.shape[0].max(1)).max(1) as f64;
     let scale = if ty.dtype.is_float() { 1.0 / fan_in.sqrt() / 64.0 } else { 1.0 };
     let value = |i: usize| (((i * 37 + copy * 11) % 127) as f64 - 63.0) * scale;
     let data: Vec<f64> = (0..count).map(value).collect();
-    // The sizes agree by construction, so the alternative is never taken.
+    // The sizes agree by construction, so the fallback is never taken.
     let tensor = Tensor::from_numbers(ty.dtype, &ty.shape[..], &data);
     tensor.unwrap_or_else(|| Tensor::scalar(0.0))
 }

@@ -1,4 +1,4 @@
-//! What must be the same for measured times to mean anything.
+//! What must be the same for measured times to be valid.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::host::caches::core_cache_bytes;
 use crate::isa::Isa;
 
-/// Raised when kernels change so much that times measured before no longer tell which algorithm is
-/// the fastest.
+/// Raised when kernels change so much that earlier times no longer show which algorithm is the
+/// fastest.
 const GENERATOR: u32 = 2;
 
 /// CPU, instruction set, threads, and the version of this compiler.
@@ -20,9 +20,9 @@ pub struct MachineKey {
     pub resnetc: String,
     /// Version of its kernels.
     pub generator: u32,
-    /// The CPU: its architecture, and what Linux says of it.
+    /// The CPU: its architecture, and what Linux reports about it.
     pub cpu: BTreeMap<String, String>,
-    /// Bytes of a core's own cache, by which kernels cut their work.
+    /// Bytes of a core's private cache, by which kernels partition their work.
     pub core_cache_bytes: usize,
     /// The instruction set.
     pub isa: String,
@@ -30,8 +30,8 @@ pub struct MachineKey {
     pub threads: usize,
 }
 
-/// What `/proc/cpuinfo` says about a CPU's kind, on x86 and on Arm; the rest is about one core, or
-/// about now.
+/// The fields of `/proc/cpuinfo` that identify a CPU model, on x86 and on Arm; the others describe
+/// a single core, or the current state.
 const KIND: [&str; 9] = [
     "vendor_id",
     "cpu family",
@@ -45,7 +45,7 @@ const KIND: [&str; 9] = [
 ];
 
 impl MachineKey {
-    /// This machine, for code of an instruction set on some threads.
+    /// The key of this machine, for code of an instruction set on a number of threads.
     pub fn of(isa: Isa, threads: usize) -> Self {
         let info = std::fs::File::open("/proc/cpuinfo").map(BufReader::new);
         let mut cpu = info.map(kind).unwrap_or_default();
@@ -60,7 +60,8 @@ impl MachineKey {
         }
     }
 
-    /// A name for a file: the same for equal keys, another for others but for rare accidents.
+    /// A file name: the same for equal keys, and different for different keys except for rare hash
+    /// collisions.
     pub fn file_name(&self) -> String {
         let mut hash = Fnv::default();
         for (name, value) in &self.cpu {
@@ -74,7 +75,7 @@ impl MachineKey {
     }
 }
 
-/// The kind of the first processor that is described.
+/// The identifying fields of the first processor.
 fn kind(info: impl BufRead) -> BTreeMap<String, String> {
     let first = info.lines().map_while(Result::ok).take_while(|line| !line.trim().is_empty());
     let fields = first.filter_map(|line| {
@@ -85,8 +86,8 @@ fn kind(info: impl BufRead) -> BTreeMap<String, String> {
     fields.collect()
 }
 
-/// The hash of Fowler, Noll and Vo (FNV-1a, 64 bits): the same on every machine and in every
-/// version, which the standard library's is not.
+/// The hash of Fowler, Noll and Vo (FNV-1a, 64 bits): unlike the standard library's, it is the same
+/// on every machine and in every version.
 struct Fnv(u64);
 
 impl Default for Fnv {
@@ -96,7 +97,7 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    /// Adds a text and its end.
+    /// Adds a text and a terminator.
     fn add(&mut self, text: &str) {
         self.bytes(text.bytes().chain([0]));
     }

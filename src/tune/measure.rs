@@ -19,22 +19,23 @@ use crate::runtime::model::{Context, Model};
 use super::Tuned;
 use super::copies;
 
-/// Time for the runs of one candidate.
+/// Time budget for the runs of one candidate.
 const BUDGET: Duration = Duration::from_millis(60);
 
-/// Runs of a candidate that count, at least and at most.
+/// The smallest and largest number of counted runs of a candidate.
 const RUNS: std::ops::RangeInclusive<usize> = 5..=64;
 
-/// Bytes of constants that are read between runs, at most: more than caches hold.
+/// The most bytes that are read between runs: more than caches hold.
 const MOST_BYTES: usize = 256 << 20;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// How much faster than the cost model's choice another algorithm must be: more than times vary.
+/// How much faster than the cost model's choice another algorithm must be, as a fraction: more than
+/// the noise of the times.
 const GAIN: f64 = 0.02;
 
-/// How often a layer is timed, at most, if its times are far apart.
+/// How often a layer is timed at most, if its times vary too much.
 const ATTEMPTS: usize = 3;
 
 /// How fast an algorithm is.
@@ -44,7 +45,7 @@ pub struct Candidate {
     pub algorithm: Algorithm,
     /// The median time of the layer.
     pub time: Duration,
-    /// The times that a quarter and three quarters of the runs did not exceed.
+    /// The first and third quartiles of the times.
     pub quartiles: [Duration; 2],
 }
 
@@ -53,7 +54,7 @@ impl Candidate {
         Candidate { algorithm, time: times.median, quartiles: [times.low, times.high] }
     }
 
-    /// How far the middle half of its times is apart, as a part of the median.
+    /// The interquartile range of its times, relative to the median.
     pub fn spread(&self) -> f64 {
         let [low, high] = self.quartiles;
         Quartiles { low, median: self.time, high }.spread()
@@ -65,17 +66,17 @@ impl Candidate {
 pub struct Layer {
     /// Its shapes.
     pub problem: ConvProblem,
-    /// How many operators of the network are like this.
+    /// How many operators of the network have these shapes.
     pub uses: usize,
-    /// What the cost model chooses.
+    /// The cost model's choice.
     pub modelled: Algorithm,
-    /// What was measured, in the order of [`candidates`]; never empty.
+    /// The measured candidates, in the order of [`candidates`]; never empty.
     pub candidates: Vec<Candidate>,
 }
 
 impl Layer {
-    /// The fastest algorithm; the cost model's, if that is as fast but for what times vary anyway,
-    /// so that measuring again gives the same.
+    /// The fastest algorithm, or the cost model's choice if that is as fast up to the noise of the
+    /// times, so that measuring again gives the same.
     pub fn chosen(&self) -> Algorithm {
         let Some(fastest) = self.candidates.iter().min_by_key(|c| c.time) else {
             return self.modelled;
@@ -88,15 +89,15 @@ impl Layer {
         self.candidates.iter().find(|c| c.algorithm == self.modelled)
     }
 
-    /// How far the times are apart that decide: those of the fastest algorithm and of the cost
-    /// model's choice.
+    /// The spread of the times that decide: those of the fastest algorithm and of the cost model's
+    /// choice.
     pub fn spread(&self) -> f64 {
         let fastest = self.candidates.iter().min_by_key(|c| c.time);
         fastest.into_iter().chain(self.by_model()).map(Candidate::spread).fold(0.0, f64::max)
     }
 
-    /// Whether its times tell anything. On a busy machine they do not, and the choice is not to be
-    /// kept.
+    /// Whether its times can be trusted. On a busy machine they cannot, and the choice should not
+    /// be kept.
     pub fn is_steady(&self) -> bool {
         self.spread() <= LIMITS.spread
     }
@@ -110,14 +111,14 @@ impl FromIterator<Layer> for Tuned {
     }
 }
 
-/// Times the algorithms of each distinct layer of a network that has a choice, the layers in the
-/// network's order. `progress` is told how many of how many candidates are done. With
-/// [`Numerics::Exact`] there is no choice.
+/// Times the algorithms of each distinct layer of a network that has a choice, with the layers in
+/// the network's order. `progress` receives the number of candidates that are done, and the total.
+/// With [`Numerics::Exact`] there is no choice.
 ///
-/// A layer is timed alone, with weights that are as far away as in a network. Algorithms take
-/// turns, so that a machine that slows down slows all of them. Layers whose times are far apart all
-/// the same are timed again, and the attempt with the least distance stays; whether that is to be
-/// trusted, [`Layer::is_steady`] says.
+/// A layer is timed alone, with weights as far away in the memory hierarchy as in a network.
+/// Algorithms take turns, so that a machine that slows down affects all of them. Layers whose times
+/// still vary too much are timed again, and the attempt with the smallest spread is kept;
+/// [`Layer::is_steady`] says whether it can be trusted.
 ///
 /// # Errors
 /// If the network cannot be compiled, or the system refuses memory.
@@ -153,7 +154,7 @@ pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<
     Ok(layers)
 }
 
-/// The distinct layers with a choice, not timed yet.
+/// The distinct layers with a choice, not yet timed.
 fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
     if options.numerics == Numerics::Exact {
         return Ok(Vec::new());
@@ -214,7 +215,7 @@ impl Subject {
         Ok(Subject { model, context, times, copies: copies as u32 })
     }
 
-    /// Time of all convolutions of a run, without what feeds them.
+    /// Time of all convolutions of a run, without the operators that feed them.
     fn run(&mut self) -> Result<Duration, Error> {
         self.model.run_timed(&mut self.context, &mut self.times)?;
         let steps = self.model.steps().iter().zip(&self.times);
@@ -222,7 +223,7 @@ impl Subject {
     }
 }
 
-/// The times of one convolution of each subject. The first run of each does not count.
+/// The times per convolution of each subject. The first run of each does not count.
 fn take_turns(subjects: &mut [Subject], distance: &Distance) -> Result<Vec<Quartiles>, Error> {
     let mut runs = Vec::new();
     for subject in &mut *subjects {
@@ -243,8 +244,8 @@ fn take_turns(subjects: &mut [Subject], distance: &Distance) -> Result<Vec<Quart
     Ok(times.into_iter().zip(subjects).map(each).collect())
 }
 
-/// What a network reads between two readings of the same weights: all of its constants. They drive
-/// the weights out of the caches, or leave them there if the network is small.
+/// What a network reads between two reads of the same weights: all of its constants. They evict the
+/// weights from the caches, or leave them there if the network is small.
 struct Distance {
     memory: Vec<u64>,
 }
@@ -253,11 +254,11 @@ impl Distance {
     fn of(graph: &Graph) -> Self {
         let constants = graph.nodes().filter_map(|node| graph.constant_of(node));
         let bytes = constants.map(|c| c.elements() * 4).sum::<usize>().min(MOST_BYTES);
-        // Not zeros, which the system may keep in one page for all of them.
+        // Not zeros, which the system may map to a single page.
         Distance { memory: vec![1; bytes / size_of::<u64>()] }
     }
 
-    /// Reads all of it, and tells how long it took.
+    /// Reads all of it, and returns how long that took.
     fn cross(&self) -> Duration {
         let start = Instant::now();
         let lines = self.memory.chunks(LINE / size_of::<u64>());
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(chosen([2000, 1021, 1000]), ALGORITHMS[2]);
         assert_eq!(chosen([900, 1021, 1000]), ALGORITHMS[0]);
     }
-    /// Only the times that decide count, and a choice that cannot be trusted is none.
+    /// Only the times that decide count, and a choice that cannot be trusted is dropped.
     #[test]
     fn a_layer_whose_times_are_far_apart_is_left_out() {
         let problem = "conv n1 c16 h8 w8 k16 r3 s3 st1x1 p1,1,1,1".parse().expect("a problem");

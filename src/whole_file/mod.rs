@@ -1,4 +1,5 @@
-//! Files that are read whole or not at all, and files and folders that appear whole or not at all.
+//! Files that are read whole or not at all, and files and folders that are written whole or not at
+//! all.
 
 mod read;
 mod write;
@@ -11,7 +12,7 @@ pub use write::{check_free, check_target, write, write_folder};
 mod testing {
     use std::path::PathBuf;
 
-    /// An empty folder that goes away with the test.
+    /// An empty folder that is removed after the test.
     pub(super) struct Folder(pub(super) PathBuf);
 
     impl Folder {

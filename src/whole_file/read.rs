@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 /// Reads a regular file of at most `most` bytes.
 ///
-/// What never ends, or grows while it is read, takes no more memory than that; what would keep its
-/// reader waiting, such as a pipe, is not opened.
+/// A file that never ends, or grows while it is read, takes no more memory than that; one that
+/// would block its reader, such as a pipe, is not opened.
 ///
 /// # Errors
 /// If it cannot be read, is not a regular file, is longer, or was changed while it was read.
@@ -20,27 +20,26 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     if bytes.len() as u64 > most {
         return Err(too_long(bytes.len() as u64, most));
     }
-    // What the system makes up while it is read, as in `/proc`, has no length, and may differ every
-    // time.
+    // A file that the system generates on the fly, as in `/proc`, has no length, and may differ
+    // every time.
     if source.len() > 0 {
         source.check(0, &bytes)?;
     }
     Ok(bytes)
 }
 
-/// A regular file that is being read, and what the system said of it before.
+/// A regular file that is being read, and what the system reported about it before.
 ///
-/// What is read while somebody writes may be half of one file and half of another. So everything
-/// that is read is checked to be of one, by the length and the time of the last change that the
-/// system keeps. (Who writes through a shared mapping may go unseen: systems note such changes
-/// late.)
+/// A read while somebody writes may get half of one version and half of another. So every read is
+/// checked to come from one version, by the length and the time of the last change that the system
+/// keeps. (Writes through a shared mapping may go unnoticed: systems record those late.)
 pub(crate) struct Source {
     file: File,
     before: Stamp,
     opened: SystemTime,
 }
 
-/// What tells one state of a file from the next.
+/// What distinguishes one version of a file from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     len: u64,
@@ -54,13 +53,13 @@ impl Stamp {
     }
 }
 
-/// The greatest step between the times that a file system can tell apart: that of FAT.
+/// The coarsest time resolution of a file system: that of FAT.
 const TIME_STEP: Duration = Duration::from_secs(2);
 
 impl Source {
     /// Opens a regular file of at most `most` bytes.
     pub(crate) fn open(path: &Path, most: u64) -> Result<Self> {
-        // Asked before opening: opening a pipe would wait for its writer.
+        // Checked before opening: opening a pipe would wait for its writer.
         if !std::fs::metadata(path)?.is_file() {
             return Err(Error::other("this is not a regular file"));
         }
@@ -72,7 +71,7 @@ impl Source {
         }
     }
 
-    /// Its length, as the system says it.
+    /// Its length, as the system reports it.
     pub(crate) fn len(&self) -> u64 {
         self.before.len
     }
@@ -82,20 +81,20 @@ impl Source {
         &self.file
     }
 
-    /// Which state of the file this is.
+    /// Which version of the file this is.
     pub(crate) fn stamp(&self) -> Stamp {
         self.before
     }
 
-    /// Whether the last change is so short ago that a later one may have the same time. A time in
-    /// the future tells as little as none.
+    /// Whether the last change is so recent that a later one may have the same time. A missing
+    /// time, or one in the future, counts as recent.
     pub(crate) fn is_recent(&self) -> bool {
         let age = self.before.modified.and_then(|time| self.opened.duration_since(time).ok());
         age.is_none_or(|age| age <= TIME_STEP)
     }
 
-    /// Fills `bytes` with those from `offset` on. Whether they are all of one state of the file is
-    /// to be checked then.
+    /// Fills `bytes` with those from `offset` on. Whether they all come from one version of the
+    /// file must be checked afterwards.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -104,7 +103,7 @@ impl Source {
         self.file.read_exact(bytes).map_err(cut_short)
     }
 
-    /// Sees that the file did not change while `bytes` were read from `offset` on. After a recent
+    /// Checks that the file did not change while `bytes` were read from `offset` on. After a recent
     /// change they are read once more.
     ///
     /// # Errors
@@ -119,10 +118,10 @@ impl Source {
         }
     }
 
-    /// Whether `bytes` are what is in the file from `offset` on.
+    /// Whether the file contains `bytes` from `offset` on.
     ///
     /// # Errors
-    /// If it cannot be read so far.
+    /// If it cannot be read that far.
     pub(crate) fn holds(&mut self, offset: u64, bytes: &[u8]) -> Result<bool> {
         let mut again = [0; 1 << 16];
         self.file.seek(SeekFrom::Start(offset))?;
@@ -138,11 +137,11 @@ impl Source {
 }
 
 fn too_long(length: u64, most: u64) -> Error {
-    let text = format!("it has {length} bytes or more, and {most} is the limit");
+    let text = format!("it has {length} bytes or more; the limit is {most}");
     Error::new(ErrorKind::FileTooLarge, text)
 }
 
-/// What is said of a file that was written to between two looks at it.
+/// The error for a file that was written to between two checks.
 pub(crate) fn changed() -> Error {
     Error::other("the file was changed while it was read; try again when it is complete")
 }
@@ -168,8 +167,8 @@ mod tests {
         assert_eq!(read(&file, 4).expect("it is short enough"), b"four");
         assert_eq!(read(&file, 3).map_err(|e| e.kind()), Err(ErrorKind::FileTooLarge));
         assert!(read(&folder.0, 4).is_err());
-        // These announce no length; the first one would never end, and the second is longer than it
-        // says.
+        // These report no length; the first would never end, and the second is longer than it
+        // reports.
         #[cfg(target_os = "linux")]
         {
             assert!(read(Path::new("/dev/zero"), 4).is_err());
@@ -196,13 +195,13 @@ mod tests {
         };
         let found = read(&mut steady).expect("nobody wrote");
         assert!(found.iter().all(|&b| b == b'o'));
-        // Shorter, longer, and as long with other contents: between opening and reading, and behind
-        // what was read.
+        // Shorter, longer, and of the same length with other contents: between opening and reading,
+        // and after the range that was read.
         let changes: [&[u8]; 4] = [&[b'o'; 40_000], &[b'o'; 200_000], &[b'n'; 100_000], &[]];
         for new in changes {
             let mut source = open();
             std::fs::write(&file, new).expect("it can be written");
-            // Where times are coarse this may be the new file, whole.
+            // Where times are coarse this may be the whole new file.
             if let Ok(found) = read(&mut source) {
                 assert!(new.len() == 100_000 && found.iter().all(|&b| b == b'n'));
             }
@@ -211,7 +210,7 @@ mod tests {
             std::fs::write(&file, new).expect("it can be written");
             assert!(source.check(100, &old).is_err(), "{} bytes", new.len());
         }
-        // Another file of the name is another file.
+        // Another file of the same name is a different file.
         let mut source = open();
         write(&file, b"new").expect("it can be replaced");
         read(&mut source).expect("the old file is as it was");

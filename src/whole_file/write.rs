@@ -1,32 +1,33 @@
-//! Files and folders that appear whole or not at all.
+//! Files and folders that are written whole or not at all.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes what a path names.
+/// Writes the file at a path.
 ///
-/// A file is written beside its place, and moved there once it is complete on disk: what was there
-/// stays until then, and its permissions stay. Symbolic links stay as well, and the file that they
-/// stand for is replaced; of several hard links this one becomes a file of its own. Devices, pipes,
-/// and what a process has open (`/dev/stdout`) cannot be replaced, and get the bytes as they are.
+/// A file is written beside its destination, and moved there once it is complete on disk: the old
+/// file stays until then, and its permissions are kept. Symbolic links stay as well, and the file
+/// to which they point is replaced; of several hard links this one becomes a separate file.
+/// Devices, pipes, and files that a process has open (`/dev/stdout`) cannot be replaced, so the
+/// bytes are written to them directly.
 ///
 /// # Errors
-/// If the path names a folder or a file that is only to be read, or the bytes cannot be written; a
-/// file that was there is still there.
+/// If the path is a folder or a read-only file, or the bytes cannot be written; an existing file is
+/// then still there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     match Target::of(path)? {
         Target::File { path, permissions } => replace(&path, bytes, permissions),
-        // What is written behind one another must not overlap, should it end in a file.
+        // Append, so that successive writes do not overwrite each other if the stream is a file.
         Target::Stream(path) => OpenOptions::new().append(true).open(path)?.write_all(bytes),
     }
 }
 
-/// Sees whether [`write()`] could write: makes a file beside its place and takes it away.
+/// Checks that [`write()`] could write: creates a file beside the destination and removes it.
 ///
 /// # Errors
-/// If it could not.
+/// If it could not write.
 pub fn check_target(path: &Path) -> Result<()> {
     let Target::File { path, .. } = Target::of(path)? else { return Ok(()) };
     let temporary = beside(&path)?;
@@ -34,15 +35,15 @@ pub fn check_target(path: &Path) -> Result<()> {
     std::fs::remove_file(&temporary)
 }
 
-/// What a path names.
+/// What is at a path.
 enum Target {
-    /// A regular file, or nothing yet, and a path to it that ends in no link.
+    /// A regular file, or nothing yet, with a path whose last component is not a link.
     File {
         path: PathBuf,
-        /// Those of the file that is there.
+        /// The permissions of the existing file.
         permissions: Option<Permissions>,
     },
-    /// What is written to and never replaced.
+    /// Something that is written to and never replaced.
     Stream(PathBuf),
 }
 
@@ -63,17 +64,17 @@ impl Target {
             return Ok(Target::Stream(path));
         }
         if found.permissions().readonly() {
-            return Err(Error::new(ErrorKind::PermissionDenied, "it is only to be read"));
+            return Err(Error::new(ErrorKind::PermissionDenied, "it is read-only"));
         }
         Ok(Target::File { path, permissions: Some(found.permissions()) })
     }
 }
 
-/// As many links as a system follows.
+/// The number of links that a system follows.
 const MOST_LINKS: usize = 40;
 
-/// The path behind the links that a path may end in. What a process has open looks like a link and
-/// is none.
+/// The path with links in its last component resolved. An open file of a process looks like a link
+/// but is not one.
 fn follow(path: &Path) -> Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -85,10 +86,10 @@ fn follow(path: &Path) -> Result<PathBuf> {
             Err(_) => return Ok(path),
         }
     }
-    Err(Error::other("it is a link that leads nowhere"))
+    Err(Error::other("it is a link that does not lead to a file"))
 }
 
-/// Whether a path names what some process has open, as `/proc/self/fd/1` does.
+/// Whether a path is an open file of some process, as `/proc/self/fd/1` is.
 fn is_open_file(path: &Path) -> bool {
     let folder = folder_of(path).canonicalize();
     folder.is_ok_and(|folder| folder.starts_with("/proc") && folder.ends_with("fd"))
@@ -101,29 +102,29 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Writes beside the path, then takes its place.
+/// Writes a file beside the path, then moves it there.
 fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Result<()> {
     let temporary = beside(path)?;
     let write = || {
         let mut file = create(&temporary, permissions.is_some())?;
         file.write_all(bytes)?;
         if let Some(permissions) = permissions.clone() {
-            // Where they cannot be set the file stays as private as it was made.
+            // If they cannot be set, the file stays as private as it was created.
             let _ = file.set_permissions(permissions);
         }
         file.sync_all()?;
         std::fs::rename(&temporary, path)
     };
     write().inspect_err(|e| {
-        // What lies there is ours unless it was there before; the error that counts is the first
-        // one.
+        // The temporary file is ours unless it existed before; the first error is the one to
+        // report.
         if e.kind() != ErrorKind::AlreadyExists {
             let _ = std::fs::remove_file(&temporary);
         }
     })
 }
 
-/// A new file, which nobody else may read if it is private.
+/// Creates a new file, which nobody else may read if it is private.
 fn create(path: &Path, is_private: bool) -> Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -136,44 +137,43 @@ fn create(path: &Path, is_private: bool) -> Result<File> {
     options.open(path)
 }
 
-/// Makes a folder beside its place, lets `fill` put files into it, and moves it there once it is
-/// complete.
+/// Creates a folder beside its destination, lets `fill` write files into it, and moves it there
+/// once it is complete.
 ///
 /// # Errors
-/// If there is something of this name already, or the folder cannot be filled; nothing is there
-/// then that was not there before.
+/// If something of this name already exists, or the folder cannot be filled; then nothing is left
+/// behind.
 pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     check_free(path)?;
     let temporary = beside(path)?;
     std::fs::create_dir(&temporary)?;
     let written = fill(&temporary)
-        // Writing takes a while, in which something may have appeared.
+        // Writing takes a while, so something may have appeared in the meantime.
         .and_then(|()| check_free(path))
         .and_then(|()| std::fs::rename(&temporary, path));
     written.inspect_err(|_| {
-        // The first error counts.
+        // The first error is the one to report.
         let _ = std::fs::remove_dir_all(&temporary);
     })
 }
 
-/// Whether nothing has this name.
+/// Checks that nothing has this name.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] if something has it, or what the system says.
+/// [`ErrorKind::AlreadyExists`] if something has it, or the system's error.
 pub fn check_free(path: &Path) -> Result<()> {
     match path.symlink_metadata() {
-        Ok(_) => Err(Error::new(ErrorKind::AlreadyExists, "it exists already")),
+        Ok(_) => Err(Error::new(ErrorKind::AlreadyExists, "it already exists")),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
     }
 }
 
-/// A name in the same folder, where a rename cannot fail half-way, that nobody else uses at this
-/// time.
+/// A name in the same folder, where a rename is atomic, that nobody else uses at this time.
 fn beside(path: &Path) -> Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     if path.file_name().is_none() {
-        return Err(Error::other("the path names no file"));
+        return Err(Error::other("the path does not name a file"));
     }
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     Ok(folder_of(path).join(format!(".resnetc-{}-{count}.tmp", std::process::id())))

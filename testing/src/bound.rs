@@ -1,12 +1,12 @@
-//! How far a rewritten graph may be from the original, derived from the original.
+//! How much a rewritten graph may differ from the original, derived from the original.
 //!
 //! Passes fold constants in f64 and round the result to f32 once, a relative error of at most 2^-24
-//! of what is folded. The interpreter computes in f64, so nothing else differs. How an error
-//! travels through the graph follows from the *magnitude* of each value: what it would be if every
-//! sum had terms of one sign. An error of `c` roundings at the operands is at most
+//! in what is folded. The interpreter computes in f64, so nothing else differs. How an error
+//! propagates through the graph follows from the *magnitude* of each value: its size if every sum
+//! had terms of one sign. An error of `c` roundings at the operands is at most
 //! `c * 2^-24 * magnitude` at a linear result, and `c` adds up where values are multiplied. ReLU,
-//! clip, sigmoid, softmax and maximum never widen a difference, so they keep the magnitude of their
-//! operand, plus what they make of nothing: a later weight is multiplied with all of the value.
+//! clip, sigmoid, softmax and maximum never increase a difference, so they keep the magnitude of
+//! their operand, plus their result for 0: a later weight is multiplied with the whole value.
 
 use std::collections::HashMap;
 
@@ -25,11 +25,11 @@ struct Bound {
     roundings: f64,
 }
 
-/// The magnitude of each output, and how far a rewritten graph may be from it.
+/// The magnitude of each output, and how much a rewritten graph may differ.
 pub struct OutputBound {
-    /// What each element would be if every sum had terms of one sign.
+    /// The size of each element if every sum had terms of one sign.
     pub magnitude: Vec<f64>,
-    /// How far each element may be from the original one.
+    /// How much each element may differ from the original one.
     pub tolerance: Vec<f64>,
 }
 
@@ -94,7 +94,7 @@ fn step(op: &Op, operands: &[Bound]) -> Result<Bound, EvalError> {
     Ok(Bound { magnitude, roundings })
 }
 
-/// The operator with every sign taken away and without its activation.
+/// The operator with all weights made positive and without its activation.
 fn unsigned(op: &Op) -> Op {
     match op.clone() {
         Op::Binary(Binary::Sub) => Op::Binary(Binary::Add),

@@ -5,18 +5,18 @@ use resnetc_ir::OpKind;
 
 use crate::random_graph::{RandomGraph, random_graph, random_integer_graph};
 
-/// Which graphs an operator occurs in.
+/// The graphs that an operator occurs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occurs {
     /// Those of [`random_graph`].
     Floats,
     /// Those of [`random_integer_graph`] only.
     Integers,
-    /// None: tests of its own know it, or passes make it.
+    /// None: separate tests cover it, or passes create it.
     Never,
 }
 
-/// Where operators of a kind occur. A new kind does not compile until it has an answer.
+/// Where a kind of operator occurs. A new kind does not compile until it has an arm here.
 pub fn occurs(kind: OpKind) -> Occurs {
     match kind {
         OpKind::Input
@@ -41,15 +41,15 @@ pub fn occurs(kind: OpKind) -> Occurs {
         | OpKind::Concat
         | OpKind::Transpose
         | OpKind::Identity => Occurs::Floats,
-        // Which of nearly equal floats is first, or the greatest NaN, is for tests of their own.
-        // Kernels convert nothing yet.
+        // The order of nearly equal floats, and of NaN, has separate tests. Kernels convert nothing
+        // yet.
         OpKind::ReduceMax | OpKind::TopK | OpKind::Convert => Occurs::Integers,
         // Layouts are given by passes.
         OpKind::Reorder => Occurs::Never,
     }
 }
 
-/// Graphs of either kind, and what occurs in them.
+/// Graphs of either kind, and the operators in them.
 pub fn both(steps: std::ops::Range<usize>) -> impl Strategy<Value = (RandomGraph, Occurs)> {
     let floats = random_graph(steps.clone()).prop_map(|graph| (graph, Occurs::Floats));
     let integers = random_integer_graph(steps).prop_map(|graph| (graph, Occurs::Integers));

@@ -1,6 +1,6 @@
-//! What the tests of `resnetc`'s crates share. Not published.
+//! Code that the tests of `resnetc`'s crates share. Not published.
 //!
-//! Without the feature `compiler` it knows graphs and their values only, so that the tests of
+//! Without the feature `compiler` it only has graphs and their values, so that the tests of
 //! `resnetc-ir` need no compiler.
 
 pub mod bound;

@@ -1,6 +1,6 @@
-//! A strict reader of the pages that are written here, and what must hold of each of them. It takes
-//! less than a browser does: every element is closed, every attribute quoted, every `<` and `&`
-//! escaped.
+//! A strict reader of the pages of `resnetc report`, and checks that hold for each of them. It
+//! accepts less than a browser does: every element must be closed, every attribute quoted, every
+//! `<` and `&` escaped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,18 +14,18 @@ const RAW: [&str; 2] = ["script", "style"];
 pub struct Element {
     /// Its tag.
     pub name: String,
-    /// Their values, by name.
+    /// Its attributes, by name.
     pub attributes: BTreeMap<String, String>,
-    /// The text directly in it, without references.
+    /// The text directly in it, with references replaced.
     pub text: String,
-    /// The element around it, as an index into the page's.
+    /// The element around it, as an index into the page's elements.
     pub parent: Option<usize>,
 }
 
 /// A page as a list of elements, parents first.
 #[derive(Debug)]
 pub struct Page {
-    /// All of them, parents first.
+    /// All elements, parents first.
     pub elements: Vec<Element>,
 }
 
@@ -67,7 +67,7 @@ impl Page {
         Page { elements }
     }
 
-    /// Whether an element lies in another.
+    /// Whether an element is inside another.
     pub fn is_in(&self, element: usize, outer: usize) -> bool {
         let mut parent = self.elements[element].parent;
         while let Some(found) = parent {
@@ -112,14 +112,18 @@ impl Page {
                     ["href", "aria-labelledby", "aria-describedby"].contains(&name.as_str());
                 let target = value.strip_prefix('#').unwrap_or(value);
                 let is_known = ids.contains(target) || value == "data:,";
-                assert!(!refers || is_known, "{element:?} refers to what is not there");
+                assert!(!refers || is_known, "{element:?} refers to an unknown element");
             }
             if element.attributes.get("role").is_some_and(|r| r == "img") {
                 assert!(element.attributes.contains_key("aria-label"), "{element:?}");
             }
             if RAW.contains(&element.name.as_str()) {
                 for word in ["http:", "https:", "//fonts", "@import", "fetch(", "XMLHttp"] {
-                    assert!(!element.text.contains(word), "{} asks for more: {word}", element.name);
+                    assert!(
+                        !element.text.contains(word),
+                        "{} loads a resource: {word}",
+                        element.name
+                    );
                 }
             }
         }

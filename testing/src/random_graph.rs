@@ -1,7 +1,7 @@
 //! Random small graphs that look like pieces of convolutional networks.
 //!
 //! Every graph is valid; all operators and the patterns that passes look for occur: batch
-//! normalization behind a convolution, per-channel constant chains, identity and projection
+//! normalization after a convolution, per-channel constant chains, identity and projection
 //! shortcuts, channels-last detours, groups of channels, explicit padding, option-A shortcuts,
 //! classifier heads.
 //!
@@ -36,7 +36,7 @@ const MOST_ELEMENTS: usize = 6000;
 /// No convolution sees more channels than this; it is more than one block of a blocked layout.
 const MOST_CHANNELS: usize = 24;
 
-/// A graph and the seed of data for it. Prints as the graph's text.
+/// A graph and the seed for its data. Prints as the text of the graph.
 #[derive(Clone)]
 pub struct RandomGraph {
     /// A valid graph.
@@ -47,7 +47,7 @@ pub struct RandomGraph {
 }
 
 impl RandomGraph {
-    /// A value for each input of the graph, the same at every call.
+    /// A value for each input of the graph, the same on every call.
     pub fn inputs(&self) -> Vec<Value> {
         let mut dice = Dice::new(self.seed, self.integers);
         let types = self.graph.inputs().iter().map(|&id| &self.graph.node(id).ty);
@@ -67,7 +67,7 @@ impl fmt::Debug for RandomGraph {
     }
 }
 
-/// Graphs of as many building steps as `steps` says, a step being one to six nodes.
+/// Graphs of `steps` building steps, each of one to six nodes.
 pub fn random_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
     let extent = || prop_oneof![3 => 1..=9usize, 1 => 7..=14usize];
     let channels = prop_oneof![2 => 1..=6usize, 1 => 15..=20usize];
@@ -81,7 +81,7 @@ pub fn random_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
     )
 }
 
-/// As [`random_graph`], of integers alone: no result depends on the order of a sum.
+/// Like [`random_graph`], but with integers only: no result depends on the order of a sum.
 pub fn random_integer_graph(steps: Range<usize>) -> impl Strategy<Value = RandomGraph> {
     let sizes = (1..=2usize, 1..=20usize, 1..=9usize, 1..=9usize);
     let steps = prop::collection::vec((0..integers::STEPS.len(), any::<u64>()), steps);
@@ -115,7 +115,7 @@ fn build(
     builder.finish()
 }
 
-/// Everything that a step can add.
+/// All steps that can be added.
 const STEPS: &[fn(&mut Builder)] = &[
     Builder::conv,
     Builder::conv_bn_relu,
@@ -156,9 +156,9 @@ const STEPS: &[fn(&mut Builder)] = &[
 struct Builder {
     graph: Graph,
     dice: Dice,
-    /// The value that steps go on from.
+    /// The value that the next step continues from.
     current: NodeId,
-    /// Values that a step may come back to.
+    /// Values that a later step may use.
     earlier: Vec<NodeId>,
 }
 
@@ -190,19 +190,19 @@ impl Builder {
         self.graph.add(name, op, operands).expect("generated operators type-check")
     }
 
-    /// Adds an operator whose first operand is the current value, and goes on from its result.
+    /// Adds an operator whose first operand is the current value, and continues from its result.
     fn apply(&mut self, op: Op, more: &[NodeId]) {
         let operands: Vec<NodeId> =
             [self.current].into_iter().chain(more.iter().copied()).collect();
         self.current = self.add(op, &operands);
     }
 
-    /// What the elements of the current value are.
+    /// The element type of the current value.
     fn dtype(&self) -> DType {
         self.graph.node(self.current).ty.dtype
     }
 
-    /// A constant of the current value's elements.
+    /// A constant with the current value's element type.
     fn constant(&mut self, shape: &[usize]) -> NodeId {
         self.constant_of(self.dtype(), shape)
     }
@@ -226,7 +226,7 @@ impl Builder {
         }
     }
 
-    /// The current value as an image of few channels, as a block may square their number.
+    /// The current value as an image of few channels, since a block may square their number.
     fn image(&mut self) -> [usize; 4] {
         let mut shape = self.shape();
         if shape.len() != 4 {
@@ -289,7 +289,7 @@ impl Builder {
         self.apply(Op::Unary(Unary::Relu), &[]);
     }
 
-    /// A convolution behind which stands an unfused batch normalization.
+    /// A convolution followed by an unfused batch normalization.
     fn conv_affine(&mut self) {
         self.conv();
         for _ in 0..self.dice.between(1, 3) {
@@ -396,7 +396,7 @@ impl Builder {
         self.dice.pick(&[Binary::Add, Binary::Sub, Binary::Mul, Binary::Div])
     }
 
-    /// An operation with one constant number a channel of an image.
+    /// An operation with one constant number per channel of an image.
     fn per_channel(&mut self) {
         let [_, c, _, _] = self.image();
         let shape = match self.dice.coin() {
@@ -422,7 +422,7 @@ impl Builder {
         }
     }
 
-    /// Joins an earlier value that has the same shape.
+    /// Combines the current value with an earlier value of the same shape.
     fn binary_earlier(&mut self) {
         let same = |&&e: &&NodeId| self.shape_of(e) == self.shape();
         let other = self.earlier.iter().find(same).copied().unwrap_or(self.current);

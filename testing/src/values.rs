@@ -1,4 +1,4 @@
-//! Values of the interpreter.
+//! Helpers for values of the interpreter.
 
 use resnetc_ir::eval::Value;
 

@@ -1,7 +1,7 @@
 """Makes files of arrays as NumPy writes them: python tests/arrays/make.py
 
 `TYPE.npy`, `big_TYPE.npy` and `columns_TYPE.npy` hold 0, 1, 2, ... in the shape [2, 3, 2]: little-endian, big-endian, and
-with the first axis running fastest. Elements of bool are whether those are odd.
+with the first axis running fastest. Elements of bool say whether these numbers are odd.
 """
 
 import pathlib

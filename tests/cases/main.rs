@@ -1,4 +1,4 @@
-//! Networks that users of such tools brought, compiled, against what ONNX Runtime computes.
+//! Networks like those that users bring, compiled and compared with ONNX Runtime.
 
 mod table;
 
@@ -20,7 +20,7 @@ fn every_folder_is_in_the_table() {
         .map(|entry| entry.file_name().into_string().expect("a plain name"))
         .collect();
     let listed: BTreeSet<String> = CASES.iter().map(|case| case.name.to_owned()).collect();
-    assert_eq!(listed.len(), CASES.len(), "a case stands twice in the table");
+    assert_eq!(listed.len(), CASES.len(), "a case is twice in the table");
     assert_eq!(listed, found);
 }
 
@@ -107,7 +107,7 @@ struct Array {
     data: Vec<f64>,
 }
 
-/// What is stored beside a network.
+/// The data that is stored beside a network.
 struct Stored {
     inputs: Vec<Array>,
     outputs: Vec<Array>,

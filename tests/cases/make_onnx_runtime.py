@@ -1,8 +1,8 @@
 """Makes the cases `onnx_runtime_*`: the operators that ONNX Runtime adds to the standard's, one by one, and files that
-its optimizer saved. python tests/cases/make_onnx_runtime.py [FOLDER] writes them where store.py takes them from.
+its optimizer saved. python tests/cases/make_onnx_runtime.py [FOLDER] writes them where store.py reads them.
 
 Run it on a CPU with VNNI (AVX-512 or AVX). On others ONNX Runtime adds pairs of products of bytes in 16 bits, which
-saturate: its results are then not those of the operators, and were up to 39 steps from them for `qoperator_concat`.
+saturate: its results then differ from those of the operators, by up to 39 steps for `qoperator_concat`.
 """
 
 import pathlib
@@ -87,7 +87,7 @@ def write(folder, name, model, inputs):
 
 
 def quantized(dtype, seed):
-    """Every operator on quantized values, in steps of numbers that have nothing in common."""
+    """Every operator on quantized values, with unrelated step sizes."""
     net = Network(seed)
     ty = {np.uint8: T.UINT8, np.int8: T.INT8}[dtype]
     low = np.iinfo(dtype).min
@@ -157,7 +157,7 @@ def products():
 
 
 def fused():
-    """Convolutions and products with what follows them, and the bell-shaped gates."""
+    """Convolutions and products with fused activations, and the bell-shaped gates."""
     net = Network(4)
     x, z = net.input("x", (2, 5, 6, 7)), net.input("z", (2, 8, 6, 7))
     conv = [x, net.normal(8, 5, 3, 3), net.normal(8)]
@@ -236,7 +236,7 @@ class Reader(CalibrationDataReader):
 
 
 def saved(folder, net):
-    """What the optimizer saves of a network and of its quantized forms."""
+    """The files that the optimizer saves for a network and its quantized forms."""
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         source = scratch / "float.onnx"

@@ -3,8 +3,8 @@
     python -m venv venv && venv/bin/pip install onnx==1.23.2 onnxruntime==1.32.0 safetensors
     venv/bin/python tests/cases/make_operators.py
 
-The files declare a batch of one picture, and the stored inputs are two. What jumps, such as `Floor`, is given values that
-are far from its jumps.
+The files declare a batch of one image, and the stored inputs have two. Discontinuous functions, such as `Floor`, get
+values that are far from their jumps.
 """
 
 import pathlib
@@ -39,7 +39,7 @@ class Net:
         return results[0] if outputs == 1 else results
 
     def conv(self, x, inputs, outputs, kernel=3, stride=1):
-        """A convolution whose weights are eighths, so that its results are, too, for such operands."""
+        """A convolution whose weights are multiples of 1/8, so that its results are, too, for such operands."""
         size = (outputs, inputs) + (kernel,) * (len(self.shape) - 2)
         weights = self.random.integers(-8, 9, size).astype(np.float32) / 8
         pads = [kernel // 2] * 2 * (len(self.shape) - 2)
@@ -198,7 +198,7 @@ def logic():
     net.output(net.conv(net.add("Where", smaller, x, floats(-2)), 6, 2))
     mask = (np.arange(6) % 2 == 0).reshape(6, 1, 1)
     net.output(net.conv(net.add("Where", mask, floats(0.5), x), 6, 2))
-    # Off the jumps by a hundredth, as both are eighths.
+    # A hundredth away from the jumps, as both are multiples of 1/8.
     shifted = net.add("Add", x, half)
     for op in ["Floor", "Ceil", "Sign"]:
         net.output(net.conv(net.add(op, shifted), 6, 2))

@@ -1,6 +1,6 @@
 """Makes the case `transposed_difference`: python tests/cases/make_transposed_difference.py
 
-How far a matrix is from a symmetric one: the mean of |x' - x|. The transpose and what it transposes are read by the same
+How far a matrix is from a symmetric one: the mean of |x' - x|. The transpose and its operand are read by the same
 operator.
 """
 

@@ -1,6 +1,6 @@
 """Makes cases of element types: python tests/cases/make_types.py
 
-Networks of a few kB with inputs, outputs and constants of other types than float32, and what ONNX Runtime computes
+Networks of a few kB with inputs, outputs and constants of types other than float32, and ONNX Runtime's results
 without optimizations.
 """
 
@@ -70,13 +70,13 @@ def case(name, nodes, tensors, inputs, outputs, values, opset=17):
     port = lambda p: h.make_tensor_value_info(*p) if len(p) == 3 else h.make_tensor_value_info(*p, None)
     graph = h.make_graph(nodes, name, [port(p) for p in inputs], [port(p) for p in outputs], tensors)
     model = h.make_model(graph, opset_imports=[h.make_opsetid("", opset)], ir_version=8)
-    if all(len(p) == 3 and p[2] for p in inputs + outputs):  # The checker wants shapes; exporters do not always write them.
+    if all(len(p) == 3 and p[2] for p in inputs + outputs):  # The checker requires shapes; exporters may omit them.
         onnx.checker.check_model(model)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-    except NotImplemented:  # It has no convolution in float64; the standard's own implementation has.
+    except NotImplemented:  # ONNX Runtime has no convolution in float64; the standard's reference implementation does.
         session = ReferenceEvaluator(model)
     results = session.run(None, dict(zip([p[0] for p in inputs], values)))
     folder = HERE / name
@@ -114,7 +114,7 @@ def main():
         case(name, casts + nodes, tensors, [("x", T.FLOAT, ["N", 3, 12, 10])], [("logits", T.FLOAT, ["N", 7])],
              [floats(2, 3, 12, 10)])
 
-    # Bytes of pictures, scaled inside: channels first, and channels last.
+    # Bytes of images, scaled inside: channels first, and channels last.
     scale = [array("scale", np.float32(1 / 58)), array("mean", np.full((1, 3, 1, 1), 2.1))]
     scaling = [
         h.make_node("Cast", ["bytes"], ["f0"], to=T.FLOAT),
@@ -130,7 +130,7 @@ def main():
          [("picture", T.UINT8, ["N", "H", "W", 3])], [("logits", T.FLOAT, ["N", 7])],
          [np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))])
 
-    # A mask of booleans and a shift of 64-bit integers beside the picture.
+    # A mask of booleans and a shift of 64-bit integers beside the image.
     mixed = [
         h.make_node("Cast", ["mask"], ["m0"], to=T.FLOAT),
         h.make_node("Mul", ["picture", "m0"], ["m1"]),
@@ -143,7 +143,7 @@ def main():
          [("logits", T.FLOAT, ["N", 7]), ("same", T.INT64, ["N", 3, 1, 1])],
          [floats(2, 3, 12, 10), RNG.random((2, 1, 12, 10)) < 0.7, RNG.integers(-3, 4, (2, 3, 1, 1))])
 
-    # Nothing is said of the shape, or only the rank.
+    # No declared shape, or only the rank.
     case("shape_not_declared", nodes, tensors, [("x", T.FLOAT)], [("logits", T.FLOAT)], [floats(3, 3, 9, 14)])
     case("shape_open", nodes, tensors, [("x", T.FLOAT, ["N", 3, "height", "width"])], [("logits", T.FLOAT, None)],
          [floats(3, 3, 9, 14)])
@@ -167,7 +167,7 @@ def main():
           ("worst_places", T.INT64, ["N", 4]), ("darkest", T.INT64, ["N", 1, 6, 5]), ("rows", T.INT64, ["N", 8, 1, 5])],
          [floats(3, 3, 12, 10)])
 
-    # Pictures that come out as bytes, and numbers towards zero.
+    # Images as output bytes, and numbers rounded towards zero.
     ends = [
         h.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
         h.make_node("Mul", ["c", "scale"], ["s"]),
@@ -179,7 +179,7 @@ def main():
     case("floats_to_integers", ends, tensors, [("x", T.FLOAT, ["N", 3, 12, 10])],
          [("numbers", T.INT32, ["N", 3, 12, 10]), ("pixels", T.UINT8, ["N", 3, 12, 10])], [floats(2, 3, 12, 10)])
 
-    # Windows that rounding up adds.
+    # Windows that are added by rounding up.
     pools = [
         h.make_node("LpPool", ["x"], ["lengths"], kernel_shape=[3, 2], strides=[2, 3], pads=[1, 0, 0, 1], ceil_mode=1),
         h.make_node("LpPool", ["x"], ["sums"], kernel_shape=[2, 2], strides=[3, 3], p=1, ceil_mode=1),

@@ -1,6 +1,6 @@
-//! The cases: what users of such tools brought, and how near to the right outputs theirs must come.
+//! The cases: networks like those that users bring, and how close their outputs must be.
 
-/// A network with an input, and what ONNX Runtime makes of it without optimizations.
+/// A network with an input, and ONNX Runtime's results for it without optimizations.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case {
     /// Its folder below `tests/cases`.
@@ -14,14 +14,14 @@ pub(crate) struct Case {
 /// How near outputs must come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Within {
-    /// 1e-4 of the output's greatest value: sums of f32 in another order.
+    /// 1e-4 of the output's largest value: sums of f32 in another order.
     Rounding,
-    /// 2e-2 of the output's greatest value: half precision, which is computed in f32 here.
+    /// 2e-2 of the output's largest value: half precision, which is computed in f32 here.
     Half,
-    /// One step of this size, of quantized results: a value that falls on the middle between two
-    /// steps is rounded to either.
+    /// One step of this size, for quantized results: a value in the middle between two steps may be
+    /// rounded to either.
     Step(f64),
-    /// A part of the output's greatest value: networks that quantize inside and end in floats.
+    /// This part of the output's largest value: networks that quantize inside and end in floats.
     Part(f64),
 }
 

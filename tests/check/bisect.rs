@@ -66,7 +66,7 @@ fn one_wrong_patch_among_right_ones_of_the_same_pass_is_found() {
     the_bad_relu_is_found::<3>();
 }
 
-/// The fusion that leads to the wrong kernel is named, and acquitted.
+/// The fusion that leads to the wrong kernel is named, and found correct.
 #[test]
 fn a_wrong_kernel_is_told_from_a_wrong_pass() {
     let network = fixture("resnet_basic_b");

@@ -44,7 +44,7 @@ fn a_wrong_pass_accuses_no_layer() {
     assert!(off > 1e-3 && (off - meaning).abs() < 1e-5, "{off} {meaning}");
 }
 
-/// Every layer behind the wrong one is off, too.
+/// Every layer after the wrong one is wrong, too.
 #[test]
 fn of_all_layers_that_are_off_the_wrong_one_is_named() {
     let network = fixture("resnet_basic_b");
@@ -75,7 +75,7 @@ fn of_all_layers_that_are_off_the_wrong_one_is_named() {
     }
 }
 
-/// A convolution whose error is within the tolerance, and a difference that makes it a hundred
+/// A convolution whose error is within the tolerance, and a subtraction that makes it a hundred
 /// times larger.
 const AMPLIFIED: &str = r#"
     %0 = input : f32[1, 16, 4, 4] "x"
@@ -105,15 +105,14 @@ fn a_layer_that_is_off_by_what_came_before_it_is_not_accused() {
     assert_eq!(report.first_above().map(|c| c.name.as_str()), Some("amplified"));
     assert_eq!(report.findings, [Finding::Carried]);
     assert!(report.guilty.is_none());
-    // With a finer tolerance the convolution is off itself, and guilty.
+    // With a finer tolerance the convolution itself is wrong, and guilty.
     let subject = Subject { compile: &slightly_wrong, ..Subject::default() };
     let finer = Check::new(&network, &ones).expect("inputs").subject(subject).tolerance(1e-5);
     let report = finer.compare(&mut |_, _| {}).expect("it can be compared");
     assert_eq!(report.guilty.map(|s| s.layer.name), Some("mean".to_owned()));
 }
 
-/// Wrong only where a value is not also an output: as a plan would be that gives its place away too
-/// early.
+/// Wrong only where a value is not also an output, like a plan that reuses its place too early.
 fn overwrites(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     if graph.outputs().len() == 1 && graph.len() > 10 {
         let output = graph.outputs()[0].node;

@@ -1,5 +1,5 @@
-//! Checks that find the guilty one: passes and kernels that are wrong on purpose are handed in, and
-//! must be named. And the text of every stage, which reads back.
+//! Checks must name the pass or kernel that is wrong on purpose. Also tests that the text of every
+//! stage reads back.
 
 mod bisect;
 mod layers;

@@ -8,7 +8,7 @@ use resnetc::ir::{Graph, NodeId, Op, Patch};
 use resnetc::passes::{NearMisses, Need, Pass, PipelineStep, Rewrite, Stage, Sweeps, pipeline};
 use resnetc::{Compiler, Error, Model, Network, Options};
 
-/// Two threads at most, whatever the machine has: tests run beside each other.
+/// At most two threads, whatever the machine has, since tests run side by side.
 pub(crate) fn options() -> Options {
     Options::default().threads(2)
 }
@@ -35,7 +35,7 @@ pub(crate) fn relus(graph: &Graph) -> Vec<String> {
 /// The wrong pass's name.
 pub(crate) const WRONG: &str = "relu_to_clip";
 
-/// Writes every ReLU as a clip without an upper limit, which is right, but for the `BAD`-th, which
+/// Writes every ReLU as a clip without an upper limit, which is right, except the `BAD`-th, which
 /// gets one.
 fn relu_to_clip<const BAD: usize>(_: &Graph) -> Rewrite {
     let mut seen = 0;
@@ -66,7 +66,7 @@ pub(crate) fn wrong_pipeline<const BAD: usize>(need: Need) -> Vec<PipelineStep> 
     steps
 }
 
-/// Compiles other convolutions than it is asked for where `miscompiled` says so.
+/// Replaces convolutions that `miscompiled` selects by others before compiling.
 pub(crate) fn compile_wrongly(
     mut graph: Graph,
     options: &Options,
@@ -87,7 +87,7 @@ pub(crate) fn compile_wrongly(
     compile_scheduled(graph, options)
 }
 
-/// A kernel that forgets the activation behind a shortcut.
+/// A kernel that omits the activation after a shortcut.
 pub(crate) fn forgets_activation(graph: Graph, options: &Options) -> Result<Model, Error> {
     compile_wrongly(graph, options, |_, _, conv| {
         let wrong = conv.residual.is_some() && conv.activation == Activation::Relu;

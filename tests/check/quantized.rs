@@ -1,5 +1,5 @@
-//! Quantized networks, where a value on the middle between two steps may go to either: right ones
-//! pass, and what is wrong is found by the same tolerance as anywhere else.
+//! Quantized networks, where a value in the middle between two steps may be rounded to either:
+//! correct ones pass, and wrong ones are found with the usual tolerance.
 
 use std::path::PathBuf;
 
@@ -12,8 +12,8 @@ use resnetc::{Compiler, Error, Model, Network, Options};
 
 use crate::planted::*;
 
-/// Networks of `tests/cases` that round, as exporters and ONNX Runtime write them, channels last
-/// among them.
+/// Networks of `tests/cases` that round, as exporters and ONNX Runtime write them, some of them
+/// channels last.
 const ROUNDING: &[&str] = &[
     "onnx_runtime_saved_dynamic",
     "onnx_runtime_saved_qdq",
@@ -46,7 +46,7 @@ fn right_networks_pass_whatever_lies_on_a_tie() {
     }
 }
 
-/// The scheduled operators of a network that are of some kind.
+/// The scheduled operators of a network that are of one kind.
 fn scheduled(network: &Network, kind: impl Fn(&Op) -> bool) -> Vec<String> {
     let mut graph = network.graph().clone();
     resnetc::compile::schedule(&mut graph, network.options()).expect("it can be scheduled");
@@ -54,7 +54,7 @@ fn scheduled(network: &Network, kind: impl Fn(&Op) -> bool) -> Vec<String> {
     of_kind.map(|n| graph.node(n).name.clone()).collect()
 }
 
-/// Compiles another operator for those of some name, of the same operands.
+/// Replaces operators of one name by another operator on the same operands before compiling.
 fn compile_instead(
     mut graph: Graph,
     options: &Options,
@@ -74,10 +74,10 @@ fn compile_instead(
     compile_scheduled(graph, options)
 }
 
-/// What may be wrong in a quantized network, and where.
+/// Errors that a quantized network may have, and where.
 fn wrong(op: &Op) -> Option<Op> {
     Some(match op {
-        // Not the nearest integer, but none at all.
+        // No rounding at all.
         Op::Unary(Unary::Round) => Op::Unary(Unary::Abs),
         // Half of the range lost.
         Op::Unary(Unary::Clip { lo, hi }) => {
@@ -105,7 +105,7 @@ fn wrong_layers_of_quantized_networks_are_named() {
         ];
         for (kind, found) in kinds.iter().zip(&mut found) {
             let names = scheduled(&network, kind);
-            // One in the middle, and the last one.
+            // One node in the middle, and the last one.
             let chosen = [names.len() / 2, names.len().saturating_sub(1)];
             for bad in chosen.into_iter().filter_map(|i| names.get(i)) {
                 let compile = |graph: Graph, options: &Options| {
@@ -115,7 +115,7 @@ fn wrong_layers_of_quantized_networks_are_named() {
                 };
                 let subject = Subject { compile: &compile, ..Subject::default() };
                 let report = compare(&network, 1, subject);
-                // A limit that no value reaches may be another one.
+                // A limit that no value reaches may be wrong.
                 let Some(guilty) = report.guilty.as_ref() else {
                     assert!(report.passed(), "{name}, {bad}: {:?}", report.findings);
                     continue;
@@ -129,7 +129,7 @@ fn wrong_layers_of_quantized_networks_are_named() {
     assert!(found.iter().all(|&n| n > 0), "{found:?}");
 }
 
-/// Half a step between two roundings: all that is on a tie may go to either side, and nothing else
+/// Half a step between two roundings: a value on a tie may go to either side, and no other value
 /// may.
 const TIES: &str = r#"
     %0 = input : f32[1, 16, 4, 4] "x"
@@ -142,12 +142,12 @@ const TIES: &str = r#"
     %7 = round(%6) "second"
     output "y" = %7"#;
 
-/// Rounds halves up, and not to the even integer: a `Round` that is a rounding all the same.
+/// Rounds halves up rather than to even, which is still a valid rounding.
 fn half_up(graph: Graph, options: &Options) -> Result<Model, Error> {
     shifted(graph, options, 1e-5)
 }
 
-/// Rounds what is off by this much.
+/// Adds this much before rounding.
 fn shifted(mut graph: Graph, options: &Options, by: f32) -> Result<Model, Error> {
     let of_name = |graph: &Graph, name: &str| -> NodeId {
         graph.topo().into_iter().find(|&n| graph.node(n).name == name).expect("a layer")
@@ -207,15 +207,15 @@ fn nobody_is_blamed_at_a_tolerance_that_no_f32_can_hold() {
             let bisection = check.bisect(&mut |_, _| {}).expect("it can be bisected");
             assert!(matches!(bisection.outcome, Outcome::TooFine), "{:?}", bisection.outcome);
         }
-        // Between that and what sums of f32 hold, no pass is blamed for constants that are f32.
+        // Between that and the precision of f32 sums, no pass is blamed for constants in f32.
         let check = Check::new(&network, &inputs).expect("inputs").tolerance(1e-7);
         let report = check.compare(&mut |_, _| {}).expect("it can be compared");
         assert!(!report.findings.contains(&Finding::Passes), "{name}: {:?}", report.findings);
     }
 }
 
-/// A convolution whose weights are quantized in the graph, as training with quantization in mind
-/// leaves them. The greatest one lies on 127.5 steps, or in f32 just there.
+/// A convolution whose weights are quantized in the graph, as quantization-aware training leaves
+/// them. The largest one is at 127.5 steps, or next to that in f32.
 fn weights_quantized_in_the_graph(seed: u32) -> Network {
     let weight = |i: u32| ((i * 7919 + seed * 104_729) % 1009) as f32 / 1009.0 - 0.4;
     let weights: Vec<f32> = (0..8 * 4 * 9).map(weight).collect();

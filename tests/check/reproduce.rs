@@ -1,4 +1,5 @@
-//! The guilty layer as a network of its own: it is wrong there, too, and only by what was planted.
+//! The guilty layer as a separate network: it is wrong there, too, and only because of the planted
+//! error.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ use resnetc::{Compiler, Network, Options};
 
 use crate::planted::*;
 
-/// Checks a network that is compiled wrongly, and gives the layer that is named.
+/// Checks a network that is compiled wrongly, and returns the layer that is named.
 fn guilty(network: &Network, subject: Subject<'_>) -> Case {
     let inputs = random_values(network.graph(), 1);
     let check = Check::new(network, &inputs).expect("inputs").subject(subject);
@@ -49,11 +50,11 @@ fn a_fused_layer_goes_through_a_file_and_is_still_wrong() {
     assert_eq!(again.found, case.found, "the same kernel on the same values");
 }
 
-/// A layer that is taken out, described anew and fused again is computed by the same kernel: the
-/// result is the same bits.
+/// A layer that is extracted, described again and fused again is computed by the same kernel: the
+/// result has the same bits.
 #[test]
 fn a_layer_alone_gives_the_bits_that_it_gives_in_its_network() {
-    // With the finest tolerance that there is, rounding is what the first convolution is guilty of.
+    // With the finest tolerance, rounding makes the first convolution guilty.
     for name in ["resnet_bottleneck_v1", "cifar20_b"] {
         let network = fixture(name);
         let inputs = random_values(network.graph(), 2);

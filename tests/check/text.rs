@@ -1,4 +1,4 @@
-//! What `dump --stage graph|fused|scheduled` prints reads back as the graph that it was.
+//! The output of `dump --stage graph|fused|scheduled` reads back as the same graph.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ fn assert_same(a: &Graph, b: &Graph) {
     }
 }
 
-/// The graph read from its own text, once that is seen to be the same.
+/// The graph read from its own text, after checking that it is the same.
 fn reread(graph: &Graph) -> Graph {
     let (text, table) = (print(graph), constants(graph));
     let reread = parse_with(&text, &|hash| table.get(&hash).cloned()).expect("it reads back");
@@ -53,7 +53,7 @@ fn reread(graph: &Graph) -> Graph {
     reread
 }
 
-/// The graph before all passes, behind those that fuse, and behind all.
+/// The graph before all passes, after the fusion passes, and after all.
 fn stages(graph: &Graph) -> [Graph; 3] {
     let behind = |until| {
         let mut graph = graph.clone();
@@ -80,7 +80,7 @@ fn the_stages_of_small_built_in_networks_read_back() {
 
 #[test]
 fn the_stages_of_imported_networks_read_back() {
-    // Names of exporters, projections, gates, borders, pre-activation.
+    // Exporters' names, projections, gates, borders, pre-activation.
     for name in ["resnet_bottleneck_v15", "seresnet", "resnetblur", "resnetv2_preact", "highway"] {
         let graphs = stages(fixture(name).graph());
         graphs.iter().map(reread).for_each(drop);

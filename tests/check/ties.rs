@@ -1,5 +1,5 @@
-//! Comparisons and orders: where what they compare is nearly equal, right networks may go either
-//! way, and wrong ones are still found.
+//! Comparisons and orders: where the compared values are nearly equal, correct networks may go
+//! either way, and wrong ones are still found.
 
 use resnetc::check::{Check, CheckReport, Subject, random_values};
 use resnetc::compile::compile_scheduled;
@@ -9,9 +9,8 @@ use resnetc::{Compiler, Error, Model, Network, Options};
 
 use crate::planted::options;
 
-/// The weighted sum of the channels of "x", computed as it stands and in thirds; or, for what is
-/// far apart, another one. Both are compared and put in order, and something is computed of what
-/// comes out.
+/// The weighted sum of the channels of "x", computed at once and in thirds; or, for values that are
+/// far apart, another sum. Both are compared and sorted, and more is computed from the results.
 fn sums(is_near: bool) -> Network {
     let mut graph = Graph::new();
     let x = graph.input("x", [1, 8, 9, 9]);
@@ -63,7 +62,7 @@ fn what_is_nearly_equal_may_go_either_way() {
     }
 }
 
-/// Compiles "less" with its operands the other way round, and the greatest as the smallest.
+/// Compiles "less" with its operands swapped, and the largest as the smallest.
 fn turned_round(mut graph: Graph, options: &Options) -> Result<Model, Error> {
     for node in graph.topo() {
         let mut operands: Vec<_> = graph.operands(node).into_iter().map(Into::into).collect();

@@ -1,5 +1,5 @@
-//! Every form of access at every boundary of its displacement, and every pointer moved by every
-//! boundary of an immediate: executed, on the CPU and on the processor of these tests.
+//! Executes every form of access at every boundary of its displacement, and moves every pointer by
+//! every boundary of an immediate, on the CPU and on the test processor.
 
 use resnetc::Isa;
 use resnetc::codegen::machine::Cranelift;
@@ -27,7 +27,7 @@ const FORMS: [Form; 5] =
 const STEP: i32 = 64;
 
 /// Moves a pointer by a number and accesses the place that it came from, for one number after
-/// another. Each turn leaves a result of its own.
+/// another. Each turn has its own result.
 fn program(target: Target, form: Form, numbers: &[i32]) -> Program {
     let mut b = Builder::new("addresses", target, 2);
     let (v, there) = (b.vector(), b.number(0));
@@ -36,12 +36,12 @@ fn program(target: Target, form: Form, numbers: &[i32]) -> Program {
         let is_store = matches!(form, Form::Store | Form::StoreFirst);
         b.push(Inst::CopyPointer { dst: there, src: if is_store { to } else { from } });
         b.push(Inst::Advance { pointer: there, bytes: n });
-        // The least number has no negative: there are two ways to it.
+        // The smallest number has no negative: there are two ways to reach it.
         let back = n.checked_neg().unwrap_or_else(|| {
             b.push(Inst::Advance { pointer: there, bytes: i32::MAX });
             1
         });
-        // What is read begins at a value of its own.
+        // The data that is read begins at a different value.
         let place = there.at(back.into());
         match form {
             Form::Load => b.load(v, place),

@@ -1,4 +1,4 @@
-//! The emulator's own promises.
+//! The guarantees of the emulator.
 
 use resnetc::codegen::emulate::{EmulateError, EmulatedMemory, Fault, emulate, emulate_region};
 use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region};
@@ -92,7 +92,7 @@ fn exponents_are_exact() {
     program.body.push(Inst::Store { dst: P(0).at(0), src: V(0) });
     for (i, &(x, exponent)) in cases.iter().enumerate() {
         emulate(&program, &[buffer + 32 * i as u64], &mut memory, false).unwrap();
-        // Twice the greatest power is infinity, the number before it the greatest of all.
+        // Twice the largest power is infinity; the number before it is the largest of all.
         assert_eq!(memory.buffer(buffer)[8 * i], exponent, "of {x:e}");
     }
 }

@@ -1,4 +1,4 @@
-//! What was asked of the encoder is what a disassembler reads.
+//! A disassembler reads back the instructions that were encoded.
 
 use std::collections::BTreeSet;
 
@@ -33,8 +33,8 @@ fn target() -> impl Strategy<Value = Target> {
     prop_oneof![Just(Target::V128), Just(Target::AVX2), Just(Target::AVX512)]
 }
 
-/// All numbers at and around the limits of short forms: bytes, bytes times the size of what is
-/// accessed (EVEX), and of 32 bits.
+/// All numbers at and around the limits of short forms: bytes, bytes times the access size (EVEX),
+/// and 32 bits.
 pub(crate) fn boundaries() -> Vec<i32> {
     let around = |limit: i32| (-5..=5).filter_map(move |d| limit.checked_add(d));
     let sizes = [1, 4, 8, 16, 32, 64];
@@ -43,8 +43,8 @@ pub(crate) fn boundaries() -> Vec<i32> {
     all.collect::<BTreeSet<i32>>().into_iter().collect()
 }
 
-/// One instruction and how it should read. Registers differ where the encoder would otherwise
-/// choose otherwise.
+/// One instruction and its expected text. Registers differ where the encoder would otherwise choose
+/// a different form.
 fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Inst, String) {
     let letter = ['x', 'y', 'z'][target.lanes / 8];
     let [d, a, b] = v.map(|n| format!("{letter}mm{n}"));
@@ -123,8 +123,8 @@ const SIZED: [usize; 9] = [0, 1, 2, 3, 13, 14, 15, 17, 18];
 
 #[test]
 fn displacements_and_immediates_read_as_asked() {
-    // Of the registers some have encodings of their own: rbp and r13 have no form without
-    // displacement, r12 takes a byte more.
+    // Some registers have special encodings: rbp and r13 have no form without displacement, r12
+    // needs one more byte.
     let pointers = [0, 6, 10, 11, 12];
     for target in [Target::V128, Target::AVX2, Target::AVX512] {
         for (inst, p) in SIZED.into_iter().flat_map(|inst| pointers.map(|p| (inst, p))) {
@@ -211,7 +211,7 @@ fn values_in_turn_read_as_asked() {
     }
 }
 
-/// Where the mask is set the first operand stays, where it is not the other one comes.
+/// Where the mask is set, the first operand stays; elsewhere the other one is taken.
 #[test]
 fn selections_read_as_asked() {
     let body = vec![Inst::Select { dst: V(1), mask: V(18), other: V(3) }];
@@ -272,12 +272,12 @@ fn innermost_loops_start_on_a_boundary() {
     }
 }
 
-/// A branch back over 128 bytes or less is short. What counts down and branches takes 5 of them.
+/// A branch back over 128 bytes or less is short. Counting down and branching takes 5 of them.
 #[test]
 fn long_loops_take_long_branches() {
     let add = |bytes| Inst::Advance { pointer: P(0), bytes };
     for length in 100..150 {
-        // 4 and 7 bytes make any length.
+        // Instructions of 4 and 7 bytes add up to any length.
         let long = (0..4).find(|n| (length - 7 * n) % 4 == 0).unwrap();
         let mut body = vec![add(0x1000); long as usize];
         body.resize(body.len() + (length - 7 * long) as usize / 4, add(8));

@@ -1,4 +1,4 @@
-//! Which code is of which line of its program.
+//! Which code belongs to which line of its program.
 
 use proptest::prelude::*;
 use resnetc::codegen::listing::{interleave, lines};
@@ -8,7 +8,7 @@ use resnetc::codegen::{clif, x64};
 
 use super::programs::case;
 
-/// What the code of a line begins with, if that is one instruction of a name of its own.
+/// The mnemonic that the code of a line begins with, if it is one specific instruction.
 fn mnemonic(line: &str) -> Option<&'static str> {
     let names = [
         (" = load ", "vmovups"),
@@ -61,7 +61,7 @@ proptest! {
         let texts = lines(&case.program);
         prop_assert!(with.lines.is_sorted_by_key(|l| l.offset));
         prop_assert!(with.lines.iter().all(|l| l.line < texts.len() && l.offset < with.code));
-        // Nothing is stored by no code.
+        // Every store has code.
         for (line, text) in texts.iter().enumerate() {
             let is_store = text.trim_start().starts_with("store");
             prop_assert!(!is_store || with.lines.iter().any(|l| l.line == line), "{text}");

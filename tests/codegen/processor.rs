@@ -29,7 +29,7 @@ struct Processor<'a> {
     general: [u64; 16],
     vectors: [Vector; 32],
     masks: [u16; 8],
-    /// Nothing while they are not configured.
+    /// `None` while tiles are not configured.
     tiles: Option<[Tile; 8]>,
     zero: bool,
     memory: &'a mut EmulatedMemory,
@@ -77,7 +77,7 @@ pub(crate) fn call(function: &Encoded, args: &[u64], memory: &mut EmulatedMemory
 }
 
 impl Processor<'_> {
-    /// Executes an instruction; where the next one is, or nothing after a return.
+    /// Executes an instruction. Returns the address of the next one, or `None` after a return.
     fn step(&mut self, i: &Instruction) -> Option<u64> {
         use Mnemonic::*;
         match i.mnemonic() {
@@ -180,7 +180,7 @@ impl Processor<'_> {
         self.tiles.iter_mut().for_each(|tiles| tiles[to] = value);
     }
 
-    /// Demands 16 rows of 64 bytes for every tile.
+    /// Requires 16 rows of 64 bytes for every tile.
     fn configure(&self, i: &Instruction) {
         let words = (0..16).map(|n| self.word(self.address(i) + 4 * n));
         let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
@@ -258,8 +258,8 @@ impl Processor<'_> {
             Vpmaxsd => self.write(i, |l| (a[l] as i32).max(b[l] as i32) as u32),
             Vpminsd => self.write(i, |l| (a[l] as i32).min(b[l] as i32) as u32),
             Vpternlogd => {
-                // Three bits, the first operand's the highest, say which of the immediate's is the
-                // result.
+                // Three bits, the first operand's the highest, select the bit of the immediate that
+                // is the result.
                 let bit =
                     |l: usize, n: u32| [d, a, b].iter().fold(0, |at, x| at << 1 | x[l] >> n & 1);
                 let table = u32::from(i.immediate8());
@@ -289,11 +289,11 @@ impl Processor<'_> {
         }
     }
 
-    /// Words in a row, each for a lane of its own.
+    /// Consecutive words, one per lane.
     fn spread(&mut self, i: &Instruction) {
         let address = self.address(i);
         let into: u16 = match i.mnemonic() {
-            // The upper halves of lanes of twice the size are 0.
+            // The upper halves of lanes that are twice as wide are 0.
             Mnemonic::Vpmovzxdq => 0x5555,
             _ => self.masks[mask_number(i.op_mask())],
         };
@@ -311,7 +311,7 @@ impl Processor<'_> {
         self.write_all(i, |l| if mask >> l & 1 == 1 { value(l) } else { old[l] });
     }
 
-    /// Writes the first operand and clears what is above it.
+    /// Writes the first operand and clears the bits above it.
     fn write_all(&mut self, i: &Instruction, value: impl Fn(usize) -> u32) {
         let register = i.op0_register();
         let lanes = lanes(register);
@@ -357,7 +357,7 @@ impl Processor<'_> {
     }
 }
 
-/// `acc` and the products of fours of signed bytes.
+/// `acc` plus the products of groups of four signed bytes.
 fn products(mut acc: Tile, a: &Tile, b: &Tile) -> Tile {
     let byte = |word: u32, i: usize| i32::from((word >> (8 * i)) as u8 as i8);
     for m in 0..16 {

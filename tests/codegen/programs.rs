@@ -1,4 +1,4 @@
-//! Random programs: what the emulator computes is what every back end's code computes.
+//! Random programs: every back end's code computes the same as the emulator.
 
 use std::ops::Range;
 
@@ -14,10 +14,10 @@ use resnetc_testing::host::runs;
 
 /// Values of each buffer.
 const BUFFER: usize = 2048;
-/// Where the arguments point: the middle, so that walks and displacements go both ways.
+/// Where the arguments point: the middle, so that pointers and displacements can go both ways.
 const START: usize = BUFFER / 2;
 
-/// A program and what to run it on.
+/// A program and its data.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) program: Program,
@@ -33,13 +33,14 @@ impl std::fmt::Debug for Case {
 /// Bounds on where a pointer may be, relative to the middle of its buffer, in values.
 type Span = Range<i32>;
 
-/// Turns a stream of random numbers into a program; with numbers all zero, the least one.
+/// Turns a stream of random numbers into a program; if all numbers are zero, into the smallest one.
 struct Writer<'a> {
     dice: &'a [u32],
     target: Target,
     /// How many vector registers are used: from 3 to all of them.
     vectors: usize,
-    /// Where each pointer is, seen from the middle of its buffer: (least, greatest), in values.
+    /// The range of each pointer, relative to the middle of its buffer: (minimum, maximum), in
+    /// values.
     pointers: Vec<(i32, i32)>,
     turns: Vec<u32>,
 }
@@ -59,7 +60,7 @@ impl Writer<'_> {
         P(self.roll(self.pointers.len()) as u8)
     }
 
-    /// A place that `len` values fit at, wherever in its range the pointer is now.
+    /// A place where `len` values fit, wherever the pointer is within its range.
     fn mem(&mut self, len: i32) -> Mem {
         let base = self.p();
         let (least, greatest) = self.pointers[base.0 as usize];
@@ -125,7 +126,7 @@ impl Writer<'_> {
         body
     }
 
-    /// With NaN replaced before: what becomes of it depends on its payload.
+    /// With NaN replaced first, since the result depends on its payload.
     fn on_numbers(&mut self) -> [Inst; 3] {
         let (src, number, dst) = (self.v(), self.v(), self.v());
         let replace = Inst::Arith { op: Arith::Max, dst: number, a: src, b: number };
@@ -139,7 +140,7 @@ impl Writer<'_> {
 
     fn copy(&mut self) -> Inst {
         let (dst, src) = (self.p(), self.p());
-        // Inside a loop, what the copy changes is not where the next turn finds it.
+        // Inside a loop, the next turn does not see changes of the copy.
         if !self.turns.is_empty() || dst.0 < 2 && src != dst {
             return self.inst();
         }
@@ -147,7 +148,7 @@ impl Writer<'_> {
         Inst::CopyPointer { dst, src }
     }
 
-    /// A loop that walks one pointer and brings it back after.
+    /// A loop that advances one pointer and moves it back afterwards.
     fn repeat(&mut self, depth: usize, counts: &[(P, u32)]) -> Inst {
         let (count, turns) = match self.roll(3) {
             0 => (Count::Register(counts[0].0), counts[0].1),
@@ -170,7 +171,7 @@ impl Writer<'_> {
     }
 }
 
-/// A program of `target` out of random numbers.
+/// A program for `target` made from random numbers.
 pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: usize) -> Program {
     // Arguments: two buffers, two counts. Further pointers start as copies of the buffers'.
     let extra = 2 + spares;
@@ -192,7 +193,7 @@ pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: us
     Program { name: "random".into(), target, args: 4, pointers: 4 + extra, body }
 }
 
-/// Buffers with ordinary numbers, and some that are not.
+/// Buffers with ordinary numbers, and some special ones.
 fn buffer(seed: u32) -> Vec<f32> {
     let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 0.0, 1e-42, 0.5, -2.5, 3.4e38];
     (0..BUFFER as u32)
@@ -277,7 +278,7 @@ fn avx512_on_the_test_processor_agrees_with_the_emulator() {
     agree(200, Target::AVX512, true, |case| Ok(processed(&case.program, &case.given)));
 }
 
-/// The test processor's own test: what it says of code is what the CPU says.
+/// Tests the test processor: it computes the same as the CPU.
 #[test]
 fn the_test_processor_agrees_with_the_cpu() {
     let cranelift = Cranelift::host().unwrap();

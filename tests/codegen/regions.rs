@@ -1,4 +1,4 @@
-//! Random regions: what the driver does is what `emulate_region` does.
+//! Random regions: the driver does the same as `emulate_region`.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -18,7 +18,7 @@ use resnetc::isa::ISAS;
 const BUFFER: usize = 8192;
 const BASES: u32 = 3;
 
-/// `dst = dst * 0.5 + src`: the order of calls shows.
+/// `dst = dst * 0.5 + src`: the result depends on the order of calls.
 fn mix() -> Program {
     let mut b = Builder::new("mix", Target::V128, 2);
     let v = b.vectors(3);
@@ -115,7 +115,7 @@ fn region() -> impl Strategy<Value = Region> {
 }
 
 fn values(base: u32) -> Vec<f32> {
-    // Every third one is zero, which conditions ask for.
+    // Every third one is zero, which conditions test for.
     let value = |i: u32| ((i * (base + 3) % 101) as f32 - 50.0) * (i % 3).min(1) as f32;
     (0..BUFFER as u32).map(value).collect()
 }
@@ -148,7 +148,7 @@ fn the_driver_agrees_with_the_emulator() {
             assert_eq!(space.region(i).unwrap().chunks, region.chunk_count());
             for chunk in 0..region.chunk_count() + 2 {
                 // SAFETY: the emulator has run the same region on buffers of the same sizes and
-                // found every access inside; the chunks past the last do nothing.
+                // found every access in bounds; the chunks past the last do nothing.
                 unsafe { space.run_chunk(i, &bases, chunk) };
             }
             prop_assert_eq!(&got, &want, "{:?}", region);
@@ -180,7 +180,7 @@ fn what_cannot_be_compiled_is_refused() {
     let wide = Builder::new("wide", Target::AVX2, 0).finish().unwrap();
     let encoded = clif::compile(&cranelift, &mut Scratch::new(), &wide, false);
     assert!(matches!(encoded, Err(CodegenError::Target { target: Target::AVX2, .. })));
-    // Code would run where nobody asked whether it can.
+    // Otherwise code would run without a check that the CPU can run it.
     let image = Image::compile(&cranelift, Isa::Baseline, &[wide], &[], Options::default());
     assert!(matches!(image, Err(CodegenError::Excess { isa: Isa::Baseline, .. })));
 }
@@ -197,8 +197,8 @@ fn dumps_are_kept_on_request_only() {
     }
 }
 
-/// How many bytes of this process are executable. (The system joins mappings, so that their number
-/// says little.)
+/// How many bytes of this process are executable. (The system merges mappings, so their number
+/// means little.)
 #[cfg(target_os = "linux")]
 fn executable_bytes() -> u64 {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
@@ -224,7 +224,7 @@ fn dropped_code_is_freed_and_no_page_is_both_writable_and_executable() {
     for _ in 0..300 {
         CodeSpace::new(&cranelift, &image).unwrap();
     }
-    // Other tests of this process have code at the same time, but little.
+    // Other tests of this process have code at the same time, but only a little.
     assert!(executable_bytes() < before + 100 * 4096);
     let _space = CodeSpace::new(&cranelift, &image).unwrap();
     executable_bytes();
@@ -238,7 +238,7 @@ fn code_may_be_shared_by_threads() {
     check::<Image>();
 }
 
-/// Any machine encodes for any other; whether it can run the code is another matter.
+/// Any machine can encode for any other, even if it cannot run the code.
 #[test]
 fn every_row_names_a_back_end_that_encodes_its_target() {
     let cranelift = Cranelift::host().unwrap();

@@ -22,8 +22,8 @@ pub(crate) enum Given {
     Count(u32),
 }
 
-/// The arguments in the emulator's memory: each buffer's address, or 0; and what the program is
-/// given.
+/// The arguments in the emulator's memory: each buffer's address, or 0; and the program's
+/// arguments.
 fn place(given: &[Given], memory: &mut EmulatedMemory) -> (Vec<u64>, Vec<u64>) {
     given
         .iter()
@@ -41,7 +41,7 @@ fn buffers(addresses: &[u64], memory: &EmulatedMemory) -> Vec<Vec<f32>> {
     addresses.iter().filter(|&&a| a != 0).map(|&a| memory.buffer(a).to_vec()).collect()
 }
 
-/// Runs `program` in the emulator; the buffers afterwards.
+/// Runs `program` in the emulator. Returns the buffers.
 pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<Vec<f32>> {
     let mut memory = EmulatedMemory::new();
     let (addresses, args) = place(given, &mut memory);
@@ -49,8 +49,7 @@ pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<V
     buffers(&addresses, &memory)
 }
 
-/// Encodes `program` for x86-64 and runs the code on the processor of these tests; the buffers
-/// afterwards.
+/// Encodes `program` for x86-64 and runs the code on the test processor. Returns the buffers.
 pub(crate) fn processed(program: &Program, given: &[Given]) -> Vec<Vec<f32>> {
     let mut memory = EmulatedMemory::new();
     let (addresses, args) = place(given, &mut memory);
@@ -58,7 +57,7 @@ pub(crate) fn processed(program: &Program, given: &[Given]) -> Vec<Vec<f32>> {
     buffers(&addresses, &memory)
 }
 
-/// Compiles `program` and runs it; the buffers afterwards.
+/// Compiles `program` and runs it. Returns the buffers.
 pub(crate) fn compiled(
     cranelift: &Cranelift,
     program: &Program,
@@ -90,12 +89,12 @@ pub(crate) fn compiled(
         bases.set(i, buffer.as_mut_ptr().cast());
     }
     // SAFETY: the emulator has run the same program on buffers of the same sizes and found every
-    // access inside.
+    // access in bounds.
     unsafe { space.run_chunk(0, &bases, 0) };
     Ok(buffers)
 }
 
-/// Whether two results agree to the bit, any NaN being as good as another.
+/// Whether two results agree to the bit, where any NaN equals any other.
 pub(crate) fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
 }

@@ -1,5 +1,5 @@
-//! Integers and tiles: the emulator against the CPU where it has tiles, against the processor of
-//! these tests everywhere, bit for bit; and against plain arithmetic.
+//! Integers and tiles: the emulator against the CPU where it has tiles, against the test processor
+//! everywhere, bit for bit; and against plain arithmetic.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -23,8 +23,8 @@ fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(value(), n)
 }
 
-/// A sum and two factors to that sum, rows further apart than they are long; and in place of the
-/// first sums' rows what the instructions on integers make of the factors' first rows.
+/// A sum and two factors, with rows further apart than they are long; the rows of the first sums
+/// are replaced by the results of the integer instructions on the factors' first rows.
 fn product(spread: usize) -> Program {
     let mut b = Builder::new("product", Target::AMX, 4);
     let t = b.tiles(3);
@@ -63,7 +63,7 @@ fn product(spread: usize) -> Program {
     b.finish().expect("it fits")
 }
 
-/// All that integers are put through.
+/// All instructions on integers.
 const INTEGERS: [Integer; 6] =
     [Integer::Add, Integer::Sub, Integer::Max, Integer::Min, Integer::And, Integer::Xor];
 
@@ -72,8 +72,8 @@ fn given(spread: usize, [sum, a, b]: [Vec<f32>; 3]) -> Vec<Given> {
     [sum, a, b, result].map(|values| Given::Buffer { values, start: 0 }).into()
 }
 
-/// Whether the processor of these tests, and the CPU if it can, leave the buffers with the
-/// emulator's bits.
+/// Checks that the test processor, and the CPU if it can, leave the same bits in the buffers as the
+/// emulator.
 fn agree(program: &Program, given: &[Given]) -> Result<(), TestCaseError> {
     let bits = |buffers: Vec<Vec<f32>>| -> Vec<Vec<u32>> {
         buffers.into_iter().map(|b| b.into_iter().map(f32::to_bits).collect()).collect()
@@ -88,15 +88,15 @@ fn agree(program: &Program, given: &[Given]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Values of each buffer of a random program, which addresses it from its middle.
+/// Values in each buffer of a random program, which addresses it from its middle.
 const BUFFER: usize = 2048;
 
-/// Any instructions on integers and tiles, with any registers. Nothing computes with what may be
-/// NaN, so every bit counts.
+/// Any instructions on integers and tiles, with any registers. Nothing computes with values that
+/// may be NaN, so every bit counts.
 fn random(dice: &[u32]) -> Program {
     let mut dice = dice.iter().map(|&n| n as usize);
     let mut roll = |sides: usize| dice.next().unwrap_or(0) % sides;
-    // Arguments: what is read, what is written. Then distances of rows.
+    // Arguments: the source, the destination. Then distances of rows.
     let (from, to) = (P(0), P(1));
     let distances = [64, 68, 128, -64];
     let mut body: Vec<Inst> = (0..4)
@@ -106,7 +106,7 @@ fn random(dice: &[u32]) -> Program {
         .collect();
     for _ in 0..60 {
         let (v, w, u) = (V(roll(32) as u8), V(roll(32) as u8), V(roll(32) as u8));
-        // Three different ones.
+        // Three different tiles.
         let (t, a) = (roll(8), 1 + roll(7));
         let b = (a + roll(6)) % 7 + 1;
         let [t, a, b] = [t, t + a, t + b].map(|n| T((n % 8) as u8));
@@ -133,7 +133,7 @@ fn random(dice: &[u32]) -> Program {
             _ => Inst::TileDot { acc: t, a, b },
         });
     }
-    // All that is left in registers.
+    // Stores all registers.
     body.push(Inst::Number { dst: P(2), value: 64 });
     body.extend(
         (0..32).map(|i| Inst::Store { dst: to.at((64 * i32::from(i) - 4096).into()), src: V(i) }),

@@ -1,4 +1,5 @@
-//! Every computing instruction on every pair of odd values, in every arrangement of its registers.
+//! Every arithmetic instruction on every pair of special values, in every arrangement of its
+//! registers.
 
 use resnetc::Isa;
 use resnetc::codegen::machine::Cranelift;
@@ -53,7 +54,7 @@ fn instructions([dst, a, b]: [V; 3]) -> Vec<Inst> {
     arith.into_iter().chain(blends).chain(rest).collect()
 }
 
-/// All pairs, as two buffers, and room for the results.
+/// All pairs, as two buffers, and space for the results.
 fn pairs() -> (Vec<Given>, usize) {
     let pairs = ODD.len() * ODD.len();
     let len = pairs.next_multiple_of(16);
@@ -91,7 +92,7 @@ fn program(target: Target, inst: Inst, len: usize, crowded: bool) -> Program {
         b.store(out.at(0), dst);
         [left, right, out].into_iter().for_each(|p| b.advance(p, target.vector_bytes()));
     });
-    // What the instruction had no business with is still there.
+    // Other registers are unchanged.
     v[3.min(v.len())..]
         .iter()
         .for_each(|&v| b.store_first(b.arg(2).at((4 * i32::from(v.0)).into()), v));

@@ -19,7 +19,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-/// An input, and what PyTorch makes of it.
+/// An input, and PyTorch's output for it.
 #[derive(Clone)]
 struct Case {
     name: String,
@@ -38,7 +38,7 @@ impl Case {
         Case { name: name.into(), spec, weights, input, output }
     }
 
-    /// Networks with descriptions of their own.
+    /// Networks with their own descriptions.
     fn described() -> Vec<Case> {
         let mut folders: Vec<_> = std::fs::read_dir(fixtures().join("family"))
             .unwrap()
@@ -73,7 +73,7 @@ impl Case {
             }
         }
         let spec = Spec::from_toml(text).unwrap();
-        // An exporter adds constants of its own.
+        // An exporter adds its own constants.
         let known: Vec<String> = spec.parameters().unwrap().into_iter().map(|p| p.name).collect();
         weights.retain(|name, _| known.contains(&name.replace(".shortcut.", ".downsample.")));
         Case::new(name, &folder, spec, weights)
@@ -92,7 +92,7 @@ impl Case {
     }
 }
 
-/// The names that these two networks have for what the descriptions have other names for.
+/// The names of these two networks for tensors that the descriptions name differently.
 fn renamed(network: &str, name: &str, shape: &[usize]) -> (String, Vec<usize>) {
     let mut shape = shape.to_vec();
     let name = match network {
@@ -224,7 +224,7 @@ fn without_numbers(spec: &Spec) -> Graph {
     spec.build(&Weights::Map(weights.collect()), 1).unwrap()
 }
 
-/// Published in thousands of millions, with two digits behind the point.
+/// Published in billions, with two decimals.
 #[test]
 fn built_in_networks_have_the_published_number_of_multiply_adds() {
     for &(name, published) in published::MULTIPLY_ADDS {
@@ -235,7 +235,7 @@ fn built_in_networks_have_the_published_number_of_multiply_adds() {
     }
 }
 
-/// Every name gives a network that ends in as many numbers as it has classes.
+/// Every name gives a network with as many outputs as it has classes.
 #[test]
 fn every_built_in_network_can_be_built() {
     for name in Spec::builtin_names() {
@@ -248,7 +248,8 @@ fn every_built_in_network_can_be_built() {
     }
 }
 
-/// The paper's figure 5: a bottleneck between 256 channels, and two 3x3 convolutions of as many.
+/// The paper's figure 5: a bottleneck between 256 channels, and two 3x3 convolutions with 256
+/// channels.
 #[test]
 fn a_bottleneck_needs_the_weights_that_the_paper_counts() {
     let convolutions = |spec: Spec, block: &str| -> usize {
@@ -273,10 +274,10 @@ fn shortcuts_without_weights_have_none() {
     }
 }
 
-/// A quarter of what Rust gives a thread; anything that called itself once a layer would need more.
+/// A quarter of Rust's default stack; a recursion with one call per layer would need more.
 const SMALL_STACK: usize = 512 << 10;
 
-/// 1202 layers of few shapes: code is shared by shape, and nothing goes deeper with them.
+/// 1202 layers of few shapes: code is shared by shape, and recursion does not get deeper.
 #[test]
 fn the_deepest_network_needs_neither_much_code_nor_a_large_stack() {
     let compile = || {

@@ -1,9 +1,9 @@
-//! What papers, torchvision and timm say about the built-in networks.
+//! Numbers that papers, torchvision and timm publish about the built-in networks.
 
-/// Learned numbers. Where torchvision or timm has the network under this name, theirs; the papers'
-/// CIFAR networks and Wide ResNets as their authors count them (0.27 M for 20 layers, 19.4 M for
-/// 1202, 36.5 M for WRN-28-10); the others follow from a network above them: stride, blur and
-/// dilation have no weights, shortcut A has none either.
+/// Numbers of parameters. Where torchvision or timm has the network under this name, theirs; for
+/// CIFAR networks and Wide ResNets, those of the papers (0.27 M for 20 layers, 19.4 M for 1202,
+/// 36.5 M for WRN-28-10); the others follow from a network above them: stride, blur and dilation
+/// have no weights, and neither has shortcut A.
 pub(crate) const PARAMETERS: &[(&str, usize)] = &[
     ("resnet18", 11_689_512),
     ("resnet34", 21_797_672),
@@ -94,8 +94,8 @@ pub(crate) const PARAMETERS: &[(&str, usize)] = &[
     ("resnet101_os8", 44_549_160),
 ];
 
-/// Multiply-adds of convolutions and dense layers for one image of 224x224, in thousands of
-/// millions (torchvision).
+/// Multiply-adds of convolutions and dense layers for one image of 224x224, in billions
+/// (torchvision).
 pub(crate) const MULTIPLY_ADDS: &[(&str, f64)] = &[
     ("resnet18", 1.81),
     ("resnet34", 3.66),

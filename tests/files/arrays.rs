@@ -1,4 +1,4 @@
-//! Arrays: files as NumPy writes them, and which elements become which.
+//! Arrays: files as NumPy writes them, and conversions of elements.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/arrays")
 }
 
-/// 0, 1, 2, ..., or for bool whether these are odd.
+/// 0, 1, 2, ..., or for bool whether each of these is odd.
 fn counted(dtype: DType) -> Vec<f32> {
     let one = |i: u8| if dtype == DType::Bool { i % 2 } else { i };
     (0..12).map(|i| f32::from(one(i))).collect()
@@ -115,7 +115,7 @@ fn only_what_a_type_holds_becomes_one_of_its_elements() {
         Array::new(dtype, [values.len()], bytes).unwrap()
     };
     let (floats, integers) = (DType::F64, DType::I64);
-    // From, to, what is held, what is not.
+    // From, to, values that are representable, values that are not.
     let table: [(DType, DType, &[f64], &[f64]); 9] = [
         (floats, DType::F32, &[0.1, -3.4e38, f64::INFINITY, f64::NAN, 1e-300], &[3.5e38, -1e300]),
         (floats, DType::F16, &[0.1, 65504.0, -65519.0, f64::NEG_INFINITY], &[65520.0, -1e6]),
@@ -180,8 +180,7 @@ fn safetensors_keep_every_type() {
 }
 
 proptest! {
-    /// Whatever the bits are, an array is read as it was written, bfloat16 as the floats that they
-    /// are.
+    /// Whatever the bits are, an array is read as it was written, bfloat16 as equal floats.
     #[test]
     fn arrays_read_back(
         dtype in prop::sample::select(&DType::ALL[..]),
@@ -205,7 +204,7 @@ proptest! {
         }
     }
 
-    /// A value of a type is what an array of that type makes of it, and back.
+    /// A value of a type survives conversion to an array of that type and back.
     #[test]
     fn values_come_back(dtype in prop::sample::select(&DType::ALL[..]), x in any::<i8>()) {
         let tensor = Tensor::vector(vec![f32::from(x), 0.0, 1.0]);

@@ -1,5 +1,5 @@
-//! Files that are written over in place while they are loaded: what comes of it is one of the
-//! files, or an error; never a mixture, and never a signal, which would end this program.
+//! Files that are overwritten in place while they are loaded: the result is one of the files, or an
+//! error; never a mixture, and never a signal, which would end this program.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, Write};
@@ -14,10 +14,10 @@ use resnetc::ir::{Graph, Op, Tensor};
 use resnetc::spec::Spec;
 use resnetc::{Compiler, Error, Network, Options};
 
-/// Loads of a file while it is written over.
+/// Loads of a file while it is overwritten.
 const LOADS: usize = 60;
 
-/// An empty folder of its own for a test.
+/// A separate, empty folder for a test.
 fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("changing_files").join(name);
     let _ = fs::remove_dir_all(&path);
@@ -25,8 +25,8 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// A few convolutions, whose constants are large enough to be read piece by piece; the same for a
-/// seed.
+/// A few convolutions, whose constants are large enough to be read piece by piece; the same for the
+/// same seed.
 fn network(seed: usize) -> Graph {
     let mut graph = Graph::new();
     let mut value = graph.input("x", [1, 64, 4, 4]);
@@ -53,7 +53,7 @@ fn loaded(seed: usize) -> Network {
     compiler().graph(network(seed)).expect("the options are about compilation")
 }
 
-/// The bits of what a network makes of an input.
+/// The bits of a network's output for an input.
 fn outcome(network: Network) -> Result<Vec<u32>, Error> {
     let model = network.compile()?;
     let mut context = model.context()?;
@@ -63,16 +63,16 @@ fn outcome(network: Network) -> Result<Vec<u32>, Error> {
     Ok(context.output::<f32>(0)?.iter().map(|x| x.to_bits()).collect())
 }
 
-/// A way to write a file over.
+/// A way to overwrite a file.
 type Over = fn(&Path, &[u8]);
 
-/// As `cp` does: cut to nothing, and written in pieces.
+/// As `cp` does: truncated to nothing, and written in pieces.
 fn copied(file: &Path, bytes: &[u8]) {
     let mut file = File::create(file).expect("it is ours");
     bytes.chunks(1 << 16).for_each(|piece| file.write_all(piece).expect("room"));
 }
 
-/// Cut short, made longer than it was, and then written.
+/// Truncated, made longer than it was, and then written.
 fn resized(file: &Path, bytes: &[u8]) {
     let mut open = OpenOptions::new().write(true).open(file).expect("it is ours");
     open.set_len(bytes.len() as u64 / 2).expect("it can be shorter");
@@ -82,15 +82,14 @@ fn resized(file: &Path, bytes: &[u8]) {
     open.write_all(bytes).expect("room");
 }
 
-/// A new file that takes the name: what loads see is always whole.
+/// A new file that takes the name: loads always see a whole file.
 fn replaced(file: &Path, bytes: &[u8]) {
     let beside = file.with_extension("new");
     fs::write(&beside, bytes).expect("room");
     fs::rename(beside, file).expect("the same folder");
 }
 
-/// Loads over and over while `file` is made one and the other of `states`; returns how often that
-/// went well.
+/// Loads repeatedly while `file` alternates between `states`; returns how many loads succeeded.
 fn load_while_written(
     file: &Path,
     states: [&[u8]; 2],
@@ -101,7 +100,7 @@ fn load_while_written(
         over(file, state);
         load().and_then(outcome).expect("nobody writes")
     });
-    assert_ne!(wanted[0], wanted[1], "the states cannot be told apart");
+    assert_ne!(wanted[0], wanted[1], "the states are indistinguishable");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -110,7 +109,7 @@ fn load_while_written(
                 std::thread::yield_now();
             }
         });
-        // However this ends, the writer must.
+        // However this ends, the writer must end too.
         struct Stop<'a>(&'a AtomicBool);
         impl Drop for Stop<'_> {
             fn drop(&mut self) {
@@ -142,10 +141,10 @@ fn an_onnx_file() {
         load_while_written(&file, states, over, || compiler().load(&file));
     }
     let well = load_while_written(&file, states, replaced, || compiler().load(&file));
-    assert_eq!(well, LOADS, "to replace a file under its name does no harm");
+    assert_eq!(well, LOADS, "replacing a file under its name does no harm");
 }
 
-/// The model with its large constants in a file beside it, and that file.
+/// The model, with its large constants in a separate file, and that file.
 fn external(seed: usize) -> (Vec<u8>, Vec<u8>) {
     let bytes = loaded(seed).to_onnx().expect("it fits");
     let mut model = ModelProto::decode(&bytes[..]).expect("what we wrote");
@@ -201,7 +200,7 @@ fn a_file_of_weights() {
     }
 }
 
-/// What a graph was made of is read already: nothing that happens to the files then matters.
+/// The contents of a graph are already read, so later changes of the files do not matter.
 #[test]
 fn files_may_go_once_they_are_loaded() {
     let folder = folder("gone");

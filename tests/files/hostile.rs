@@ -2,7 +2,7 @@
 //! Those whose names begin with `ok-` are accepted; all others are refused with a reason, without a
 //! panic, an endless loop or much memory.
 //!
-//! Some were written for a rule that they break, which is their name; others were found by fuzzing
+//! Some were written to break a rule and are named after it; others were found by fuzzing
 //! (`fuzz/`), which starts from these folders.
 
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use resnetc::spec::{Spec, Weights};
 use resnetc::tune::Cache;
 use resnetc::{Compiler, Options};
 
-/// The files of a kind, by name. There are some of each sort.
+/// The files of a kind, by name. There are some that are accepted and some that are refused.
 fn files(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(kind);
     let entries = std::fs::read_dir(&folder).expect("the folder is part of the repository");
@@ -34,7 +34,7 @@ fn is_sound(file: &Path) -> bool {
     name(file).starts_with("ok-")
 }
 
-/// Reads every file of a kind; what is read of sound ones is looked at.
+/// Reads every file of a kind, and checks the contents of sound ones.
 fn replay<T>(kind: &str, read: impl Fn(&Path) -> Result<T, String>, look: impl Fn(&Path, T)) {
     for file in files(kind) {
         match read(&file) {
@@ -56,7 +56,7 @@ fn bytes(file: &Path) -> Vec<u8> {
     std::fs::read(file).expect("readable")
 }
 
-/// Past the reading, a bad graph is our bug: it is sound, compiles and runs.
+/// After reading, a bad graph is our bug: it must be sound, compile and run.
 fn compile_and_run(graph: Graph) {
     verify(&graph).expect("a sound graph");
     let options = Options::default().threads(1);
@@ -69,7 +69,7 @@ fn compile_and_run(graph: Graph) {
 fn onnx_models() {
     let read = |file: &Path| onnx::load(file, &Bindings::default()).map_err(|e| e.to_string());
     replay("onnx", read, |_, graph| compile_and_run(graph));
-    // From memory and mapped they are the same.
+    // Read from memory and mapped, they are the same.
     for file in files("onnx") {
         let parsed = onnx::parse(&bytes(&file), file.parent(), &Bindings::default());
         assert_eq!(parsed.is_ok(), is_sound(&file), "{}", name(&file));

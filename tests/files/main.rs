@@ -1,5 +1,5 @@
-//! Files of others: read as what they are, refused where they are wrong, and whole though somebody
-//! writes to them.
+//! Foreign files: read as what they are, refused if they are wrong, and read consistently while
+//! somebody writes to them.
 
 mod arrays;
 mod changing_files;

@@ -1,4 +1,4 @@
-//! Batches that were burnt into a reshape: taken apart where images are known to be apart, refused
+//! Batches that were baked into a reshape: undone where images are known to be independent, refused
 //! elsewhere.
 
 use resnetc::import::ImportError;

@@ -71,7 +71,7 @@ fn external_data_stays_in_the_folder() {
     assert!(text.contains("no folder"), "{text}");
 }
 
-/// A location that goes back where it came from, whether there is such a folder or not.
+/// A location that goes back to where it started, whether the folder exists or not.
 #[test]
 fn a_location_may_come_back_to_the_folder() {
     let folder = Folder::new("back");
@@ -124,7 +124,7 @@ mod links {
         let folder = Folder::new("links");
         folder.write("secret/w.bin", &[0; 8]);
         folder.write("models/w.bin", &[0; 8]);
-        // To a file, through a folder, over several links, and back in again on the way.
+        // To a file, through a folder, over several links, and back inside on the way.
         link(&folder, "../secret/w.bin", "models/one.bin");
         link(&folder, "../secret", "models/folder");
         link(&folder, "b.bin", "models/a.bin");
@@ -135,7 +135,7 @@ mod links {
             folder.write("models/m.onnx", &model(location));
             leaves(&folder, "models/m.onnx");
         }
-        // What is before `..` does not count, whatever it is a link to: this is not a file of the
+        // The part before `..` does not count, whatever it links to: this is not a file of the
         // other folder.
         for location in ["inside.bin", "folder/../w.bin"] {
             folder.write("models/m.onnx", &model(location));
@@ -191,7 +191,7 @@ mod links {
         retarget("mine", "../../blobs/0c");
         folder.write("deep/blobs/more/0b", &[0; 8]);
         retarget("deep", "../../blobs/more/0b");
-        // A folder of that name that is not there, but a link to another.
+        // A folder that does not exist, whose name is a link to another.
         std::fs::remove_dir_all(folder.0.join("false/blobs")).unwrap();
         link(&folder, "../secret", "false/blobs");
         folder.write("false/snapshots/1/plain.onnx", &model("model.onnx_data"));

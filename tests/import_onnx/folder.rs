@@ -1,10 +1,10 @@
-//! Folders with files, and why those are no models.
+//! Folders with files, and why those are not models.
 
 use std::path::{Path, PathBuf};
 
 use resnetc::import::onnx::{self, Bindings};
 
-/// A folder of this test's own, removed at its end.
+/// A separate folder for a test, removed at its end.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {

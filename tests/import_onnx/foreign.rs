@@ -1,4 +1,5 @@
-//! Files of other formats, given for a model or for weights: what they are, and what to do.
+//! Files of other formats, given as a model or as weights: the error says what they are, and what
+//! to do.
 
 use resnetc::spec::Spec;
 use resnetc::{Compiler, Options};
@@ -29,7 +30,7 @@ fn models_of_other_formats_are_told_with_what_to_do() {
         ("e.pb", b"\x0a\x10", ["TensorFlow graph", "tf2onnx"]),
         ("f.h5", b"\x89HDF\r\n", ["HDF5", "tf2onnx"]),
         ("g.keras", &zip("metadata.json"), ["Keras model", "tf2onnx"]),
-        ("h.safetensors", weights, ["no network in it", "as its weights"]),
+        ("h.safetensors", weights, ["contains no network", "as its weights"]),
         ("i.ort", b"\x18\0\0\0ORTM", ["ONNX Runtime's own format", ".onnx"]),
         ("j.onnx", POINTER, ["Git LFS pointer", "git lfs pull"]),
         ("k.pth", POINTER, ["Git LFS pointer", "git lfs pull"]),

@@ -1,5 +1,5 @@
-//! Damaged bytes give a graph or an error: no panic, no endless loop, no allocation out of
-//! proportion.
+//! Damaged bytes give a graph or an error: no panic, no endless loop, no disproportionate
+//! allocation.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use resnetc_ir::verify::verify;
 use crate::model::Attr::{Int, Ints};
 use crate::model::Model;
 
-/// Imports whatever this is.
+/// Imports arbitrary bytes.
 fn survive(bytes: &[u8]) {
     let bindings = Bindings { batch: Some(2), ..Bindings::default() };
     match onnx::parse(bytes, None, &bindings) {
@@ -113,7 +113,7 @@ fn the_dense_model_is_sound() {
     assert_eq!(graph.node(graph.outputs()[0].node).ty.shape[0], 2);
 }
 
-/// A byte more or less anywhere shifts every length behind it.
+/// One byte more or less anywhere shifts every length after it.
 #[test]
 fn every_cut_of_a_dense_model() {
     let bytes = dense();

@@ -1,4 +1,4 @@
-//! Bytes that are wrong, and models that lie.
+//! Wrong bytes, and models with false declarations.
 
 use std::path::Path;
 
@@ -90,7 +90,7 @@ fn names_have_one_origin() {
     assert!(Model::new(&[2]).error().contains("no outputs"));
 }
 
-/// A tensor that claims a shape and has a few bytes.
+/// A tensor that claims a shape but has only a few bytes.
 fn lying(dims: &[i64], ty: i32) -> TensorProto {
     TensorProto {
         name: Some("w".into()),
@@ -148,7 +148,7 @@ fn constant_arithmetic_is_bounded() {
         many =
             many.node("ConstantOfShape", &["s"], &[&format!("c{i}")], &[]).output(&format!("c{i}"));
     }
-    assert!(many.error().contains("than this importer allows"));
+    assert!(many.error().contains("exceeds the importer's limit"));
 }
 
 #[test]

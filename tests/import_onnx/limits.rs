@@ -1,4 +1,4 @@
-//! Small files that ask for much: the limits of `resnetc::import::limits`, and messages that stay
+//! Small files with large demands: the limits of `resnetc::import::limits`, and messages that stay
 //! short and harmless.
 
 use std::fs::File;
@@ -59,7 +59,7 @@ fn nodes_are_counted_as_they_stand_and_as_they_become() {
     }
     assert!(sums.error().contains("graph: more than 65536 nodes"), "{}", sums.error());
     let text = single("Sum", &[2], &sum(limits::LIST_ENTRIES + 1), &[]).error();
-    assert!(text.contains("4097 operands, and 4096 is the limit"), "{text}");
+    assert!(text.contains("4097 operands; the limit is 4096"), "{text}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn copies_of_functions_are_bounded() {
     let relu = node("Relu", &["a"], &["b"], &[]);
     let few = calling(NodeProto::default(), 3, vec![relu.clone()]);
     assert!(few.import().is_ok());
-    // A long attribute that each node of a function asks for.
+    // A long attribute that each node of a function refers to.
     let long = attribute("long", &Ints(vec![7; 1 << 18]));
     let asking = AttributeProto {
         name: Some("axes".into()),
@@ -83,7 +83,7 @@ fn copies_of_functions_are_bounded() {
     let call = NodeProto { name: Some("n".repeat(1 << 20)), ..Default::default() };
     let text = calling(call, 1, vec![relu.clone(); 1 << 14]).error();
     assert!(text.contains("67108864 bytes"), "{text}");
-    // A long list of operands that nobody gives.
+    // A long list of operands that are not given.
     let mut model = calling(NodeProto::default(), 1 << 10, vec![relu]);
     model.0.functions[0].input.extend((0..1 << 10).map(|i| format!("c{i}")));
     assert!(model.error().contains("262144 nodes and names"), "{}", model.error());
@@ -107,7 +107,7 @@ fn external(name: &str, count: i64, ty: DataType) -> TensorProto {
 fn a_hole_in_a_file_fills_no_memory() {
     let folder = std::env::temp_dir().join(format!("resnetc-{}-hole", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    // It takes no room on a disk, and would take all of the memory.
+    // It needs no space on disk, but would fill the memory.
     let hole = File::create(folder.join("data.bin")).unwrap();
     let path = folder.join("m.onnx");
     let error = |model: Model| {
@@ -122,7 +122,7 @@ fn a_hole_in_a_file_fills_no_memory() {
         // A byte becomes an integer of eight.
         let text = error(one.tensor(external("w", 1 << 38, DataType::Int8)));
         assert!(text.contains("tensor \"w\": more than "), "{text}");
-        // Only what is refused is asked for: nothing is read before the sum is known to fit.
+        // Nothing is read before the sum is known to fit.
         let last = 1 << 38;
         let two = single("Sum", &[2], &["x", "w", "v"], &[])
             .tensor(external("w", 1, DataType::Float))

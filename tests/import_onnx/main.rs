@@ -1,4 +1,4 @@
-//! ONNX files are imported to what they mean, or refused. Those in `tests/fixtures` are compared
+//! ONNX files are imported with their meaning, or refused. Those in `tests/fixtures` are compared
 //! with their frameworks in `tests/fixtures/main.rs`.
 
 mod batch;

@@ -87,7 +87,7 @@ fn a_mean_of_quantized_values_is_the_mean_of_what_they_stand_for() {
         .output("y");
     let x = Value::new(vec![2, 4], vec![1.0, 2.0, 3.0, 4.0, -0.5, 0.5, 0.0, 7.0]);
     let means = eval(&model.graph(), &[x]).expect("it can be interpreted").remove(0);
-    // 1.75 is in the middle between 1.5 and 2, three steps and four: four is even.
+    // 1.75 is in the middle between 1.5 and 2, three and four steps: four is even.
     assert_eq!((means.shape, means.data), (vec![2], vec![2.5, 2.0]));
 }
 
@@ -119,7 +119,7 @@ fn what_suits_one_machine_is_refused_with_what_to_do() {
     assert!(unknown.contains("save the model with ORT_ENABLE_BASIC"), "{unknown}");
     let internal = error("com.ms.internal.nhwc", "Conv");
     assert!(internal.contains("CPUExecutionProvider"), "{internal}");
-    assert!(error("org.example", "Conv").contains("of a domain that is not supported"));
+    assert!(error("org.example", "Conv").contains("in a domain that is not supported"));
 }
 
 #[test]
@@ -135,11 +135,14 @@ fn fused_operators_say_what_is_wrong_with_them() {
     let unknown = conv(&[("activation", Text("Cube"))], &operands);
     assert!(unknown.contains("attribute activation: \"Cube\" is not supported"), "{unknown}");
     let few = conv(&[("activation", Text("Clip"))], &operands);
-    assert!(few.contains("activation_params: has 0 entries, Clip needs 2"), "{few}");
+    assert!(few.contains("activation_params: has 0 entries; Clip needs 2"), "{few}");
     let nan = [("activation", Text("LeakyRelu")), ("activation_params", Floats(vec![f32::NAN]))];
     assert!(conv(&nan, &operands).contains("activation_params: has a NaN"));
     let other = conv(&[("strides", Ints(vec![2, 2]))], &["x", "w", "", "x"]);
-    assert!(other.contains("what is added is [1, 3, 4, 5], the result is [1, 3, 2, 3]"), "{other}");
+    assert!(
+        other.contains("the added value is [1, 3, 4, 5], but the result is [1, 3, 2, 3]"),
+        "{other}"
+    );
     let operands = ["half", "three", "q", "half"];
     let concat = own(MICROSOFT, "QLinearConcat", &operands, "y", &[("axis", Int(0))]);
     let short = quantized(&[2]).add(concat).output("y").error();

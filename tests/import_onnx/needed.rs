@@ -8,8 +8,7 @@ use resnetc_ir::eval::{Value, eval};
 use crate::model::Attr::Ints;
 use crate::model::{Model, single};
 
-/// "a" is twice "x"; "b" needs an operator that there is not, an input of text, and one without a
-/// shape.
+/// "a" is twice "x"; "b" needs an unknown operator, an input of strings, and one without a shape.
 fn model() -> Model {
     let mut model = Model::new(&[2])
         .input("odd", &[-1])
@@ -74,7 +73,7 @@ fn outputs_that_are_not_there_are_refused_with_those_that_are() {
     let text = import(&model, &["y", "softmx"]).unwrap_err().to_string();
     let parts = ["\"softmx\"", "did you mean \"softmax\"", "\"y\", \"softmax\""];
     assert!(parts.iter().all(|part| text.contains(part)), "{text}");
-    // The name of a value inside is none of an output.
+    // The name of an inner value is not the name of an output.
     assert!(matches!(import(&model, &["x"]), Err(ImportErrorKind::UnknownOutput { .. })));
     assert!(import(&model, &["y", "y"]).unwrap_err().to_string().contains("twice"));
 }
@@ -135,7 +134,7 @@ fn an_input_without_a_shape_needs_one() {
     let error = model.error();
     let parts = ["\"x\"", "no declared shape", "\"d1\"", "axis 1 of input \"z\""];
     assert!(parts.iter().all(|part| error.contains(part)), "{error}");
-    // A size for an axis that it does not have yet is not a shape.
+    // An extent for an axis that the input does not have yet is not a shape.
     for name in ["x", "x.0", "x.1"] {
         let dims = [(name.to_owned(), 5)].into();
         let error = shaped(&model, &[], Bindings { dims, ..Bindings::default() }).unwrap_err();

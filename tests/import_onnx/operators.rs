@@ -223,7 +223,7 @@ fn truth_values_are_no_numbers() {
     let sum = compared.clone().node("Add", &["t", "c"], &["y"], &[]).output("y");
     assert!(sum.error().contains("Bool"), "{}", sum.error());
     let number = compared.node("Not", &["x"], &["y"], &[]).output("y");
-    assert!(number.error().contains("bool is needed"), "{}", number.error());
+    assert!(number.error().contains("it must be bool"), "{}", number.error());
     let cast = single("Cast", &[3], &["x"], &[("to", Int(9))]).node("Not", &["y"], &["z"], &[]);
     assert_eq!(cast.run().data, [0., 1., 1.]);
 }
@@ -237,7 +237,7 @@ fn what_is_resized_of_constants_is_constant() {
         .node("Resize", &["w", "roi", "s"], &["r"], &[("mode", Text("linear"))])
         .node("Add", &["x", "r"], &["y"], &[])
         .output("y");
-    // Half pixels: 1/4 and 3/4 of each neighbour between them.
+    // Half pixels: in between, 1/4 and 3/4 of each neighbour.
     assert_eq!(model.run().data[..4], [1.0, 1.25 + 1.0, 1.75 + 2.0, 2.0 + 3.0]);
 }
 
@@ -453,7 +453,7 @@ fn a_kernel_that_is_flat_along_the_third_axis_is_one_of_two_axes() {
         .weights("w", &kernel)
         .node("Conv", &["x", "w"], &["y"], &attributes)
         .output("y");
-    // Each slice across the third axis by itself.
+    // Each slice across the third axis separately.
     let slices: Vec<_> = (0..3)
         .map(|i| {
             let attributes = [
@@ -501,7 +501,7 @@ fn a_unit_matrix_has_the_shape_of_its_operand() {
 
 #[test]
 fn run_time_values_are_expanded_along_several_axes() {
-    // More pixels an axis than a node may have operands, and a new axis before all of them.
+    // More pixels along an axis than a node may have operands, and a new leading axis.
     let expanded = single("Expand", &[2, 3, 1, 1], &["x", "s"], &[]).ints("s", &[2, 1, 1, 5000, 2]);
     let found = expanded.run();
     assert_eq!(found.shape, [2, 2, 3, 5000, 2]);
@@ -516,11 +516,11 @@ fn of(model: &Model, x: &[f64]) -> Vec<f64> {
     outputs[0].data.clone()
 }
 
-/// By class: a NaN is one, and zeros have signs.
+/// Compares by class: all NaN are one class, and zeros have signs.
 fn assert_same(found: &[f64], wanted: &[f64]) {
     let class = |x: &f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
     let classes = |values: &[f64]| values.iter().map(class).collect::<Vec<_>>();
-    assert_eq!(classes(found), classes(wanted), "{found:?}, and {wanted:?} is right");
+    assert_eq!(classes(found), classes(wanted), "{found:?}, and {wanted:?} is expected");
 }
 
 const INF: f64 = f64::INFINITY;
@@ -565,7 +565,7 @@ fn a_slope_says_nothing_of_what_is_positive() {
     assert_same(&slope(f32::INFINITY), &[-INF, 3.0, INF, -INF, NAN]);
     assert_same(&slope(f32::NAN), &[NAN, 3.0, INF, NAN, NAN]);
     assert_same(&slope(0.5), &[-1.0, 3.0, INF, -INF, NAN]);
-    // A slope that the network computes is any.
+    // A slope that the network computes may have any value.
     let computed = single("PRelu", &[5], &["x", "x"], &[]);
     assert_same(&of(&computed, &x), &[4.0, 3.0, INF, INF, NAN]);
 }

@@ -1,11 +1,12 @@
-//! Pools whose number of windows is rounded up, against sums over the elements that each window
-//! sees.
+//! Pools whose number of windows is rounded up, compared with sums over the elements that each
+//! window sees.
 
 use crate::model::Attr::{Int, Ints};
 use crate::model::single;
 
-/// Windows of one axis: the first element of each, counted from the first of the input, as ONNX has
-/// it since opset 19. One that would start behind the input and the padding before it is none.
+/// Windows along one axis: the first element of each, counted from the first of the input, as in
+/// ONNX since opset 19. A window that would start beyond the input and its leading padding does not
+/// count.
 fn starts(n: i64, kernel: i64, stride: i64, [before, after]: [i64; 2], up: bool) -> Vec<i64> {
     let slack = before + n + after - kernel;
     let last = if up { (slack + stride - 1) / stride } else { slack / stride };

@@ -1,4 +1,4 @@
-//! Quantized values: what they are to the operators around them, and which of those may have them.
+//! Quantized values: their meaning to the operators around them, and which operators may read them.
 
 use resnetc::import::onnx::proto::{DataType, TensorProto};
 use resnetc_ir::eval::{Value, eval};
@@ -34,7 +34,7 @@ fn quantization_rounds_to_even_and_saturates() {
         .output("y");
     let graph = model.graph();
     let x = Value::new(vec![4], vec![2.0, 6.0, -6.0, -2000.0]);
-    // A half goes to 0, one and a half to 2, both around 126; the limits are 127 and -128.
+    // 0.5 rounds to 0 and 1.5 to 2, both around 126; the limits are 127 and -128.
     assert_eq!(eval(&graph, &[x]).unwrap()[0].data, [126.0, 127.0, 124.0, -128.0]);
 }
 

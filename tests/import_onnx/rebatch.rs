@@ -1,5 +1,5 @@
-//! Models that are declared with a fixed batch, and another one is asked for: every image gets the
-//! answer that the file gives it, or the model is refused by name.
+//! Models with a fixed batch that are compiled for another: every image gets the answer that the
+//! file gives it, or the model is refused with the operator's name.
 
 use std::cell::Cell;
 
@@ -24,13 +24,13 @@ fn shape(graph: &Graph, input: usize) -> &[usize] {
     &graph.node(graph.inputs()[input]).ty.shape
 }
 
-/// Some numbers for an image of an input.
+/// Some values for an image of an input.
 fn image(input: usize, number: usize, elements: usize) -> impl Iterator<Item = f64> {
     let start = 1000 * input + number * elements;
     (start..start + elements).map(|i| f64::from((i * 37 % 101) as u32) - 50.0)
 }
 
-/// The outputs for these images, one list of numbers an image and output.
+/// The outputs for these images, one list of numbers per image and output.
 fn run(graph: &Graph, images: &[usize]) -> Vec<Vec<Vec<f64>>> {
     let input = |k| {
         let shape = shape(graph, k);
@@ -47,8 +47,8 @@ fn run(graph: &Graph, images: &[usize]) -> Vec<Vec<Vec<f64>>> {
     (0..images.len()).map(|i| outputs.iter().map(|v| row(i, v)).collect()).collect()
 }
 
-/// Whether three images get the answers that the file's own batch gives each of them, wherever it
-/// stands in that.
+/// Checks that three images get the answers that the file's own batch gives each of them, at any
+/// position.
 fn answers_agree(own: &Graph, three: &Graph) -> bool {
     let together = run(three, &[0, 1, 2]);
     (0..3).all(|i| {
@@ -89,8 +89,8 @@ fn random_graphs_give_every_picture_its_own_answer() {
     assert!(counts.0 > 100, "{counts:?}");
 }
 
-/// As exporters write them that know one batch only: its number stands in shapes, in slices and in
-/// a factor.
+/// As exporters write them that know only one batch: its number is in shapes, in slices and in a
+/// factor.
 fn burnt(batch: i64) -> Model {
     Model::new(&[batch, 4, 5, 5])
         .weights("w", &[6, 4, 3, 3])
@@ -117,7 +117,7 @@ fn a_batch_burnt_into_shapes_and_numbers_is_rewritten() {
     for batch in [1, 2, 4] {
         let bytes = burnt(batch).bytes();
         let own = import(&bytes, None, &[]).unwrap();
-        assert_eq!(shape(&own, 0)[0], batch as usize, "without a wish it is the file's");
+        assert_eq!(shape(&own, 0)[0], batch as usize, "by default it is the file's");
         let three = import(&bytes, Some(3), &[]).unwrap();
         assert_eq!(three.node(three.outputs()[0].node).ty.shape, [3, 2, 2]);
         assert!(answers_agree(&own, &three), "batch {batch}");
@@ -128,7 +128,7 @@ fn a_batch_burnt_into_shapes_and_numbers_is_rewritten() {
 
 #[test]
 fn what_mixes_pictures_is_refused_by_name() {
-    // A number of all images, and one beside it that has no axes either.
+    // A number computed from all images, and another one without axes.
     let mean = Model::new(&[2, 3])
         .node("ReduceMean", &["x"], &["m"], &[("keepdims", Int(0))])
         .floats("c", &[], &[1.0])
@@ -149,7 +149,7 @@ fn what_mixes_pictures_is_refused_by_name() {
         for part in ["5", "input \"x\"", operator, "dynamic"] {
             assert!(error.contains(part), "{part}: {error}");
         }
-        // What no output needs may do what it likes.
+        // Nodes that no output needs do not matter.
         let unused = model.node("Relu", &["x"], &["z"], &[]);
         let mut unused = unused.output("z");
         unused.graph_proto().output.remove(0);
@@ -169,7 +169,7 @@ fn inputs_have_one_batch() {
     assert!(error.contains("first extents are 2 and 1"), "{error}");
     let error = import(&two(2, 2), None, &[("x.0", 3), ("z.0", 4)]).unwrap_err();
     assert!(error.contains("3 and 4"), "{error}");
-    // An open batch takes the number, and the other input stays as it is.
+    // An open batch takes the requested number, and the other input stays as it is.
     let open = import(&two(-1, 1), Some(4), &[]).unwrap();
     assert_eq!((shape(&open, 0), shape(&open, 1)), (&[4, 3][..], &[1, 3][..]));
 }

@@ -1,4 +1,4 @@
-//! Models that are well-formed, but not supported or not complete: what the user is told.
+//! Models that are well-formed, but not supported or not complete: the error messages.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +35,8 @@ fn every_offending_node_is_listed_and_no_other() {
     );
 }
 
-/// Whether the error of a model says that a simplifier may help. It must say so beside the node and
-/// below, or nowhere.
+/// Whether the error of a model says that a simplifier may help. It must say so both beside the
+/// node and below, or not at all.
 fn is_hinted(model: &Model) -> bool {
     let kind = model.import().unwrap_err().kind;
     let advice = kind.advice().is_some_and(|advice| advice.to_string().contains("simplifier"));
@@ -46,7 +46,7 @@ fn is_hinted(model: &Model) -> bool {
     advice
 }
 
-/// A program that folds constants takes out what it can compute once: operators that it knows, of
+/// A program that folds constants removes what it can compute once: operators that it knows, on
 /// constants and shapes.
 #[test]
 fn a_simplifier_is_recommended_only_where_it_may_help() {
@@ -62,7 +62,7 @@ fn a_simplifier_is_recommended_only_where_it_may_help() {
         odd.domain = Some(domain.into());
         odd
     };
-    // The node itself reads constants, or a shape, or what another refused node makes of those.
+    // The node itself reads constants, or a shape, or the result of another refused node on those.
     for (model, says) in [
         (model().add(odd(&["c"], "y", "")), "Det \"y\""),
         (model().add(odd(&["c"], "y", "com.microsoft")), "com.microsoft.Det \"y\""),
@@ -91,23 +91,23 @@ fn a_simplifier_is_recommended_only_where_it_may_help() {
             .output(outputs.last().unwrap())
     };
     for model in [
-        // A image decides.
+        // It depends on the image.
         model().add(odd(&["x"], "y", "")).output("y"),
         model().add(odd(&["x", "c"], "y", "")).output("y"),
         model().node("Shape", &["x"], &["s"], &[]).add(odd(&["s", "x"], "y", "")).output("y"),
-        // Chance decides.
+        // It depends on chance.
         model().node("RandomNormalLike", &["c"], &["y"], &[]).output("y"),
-        // Nobody knows the operator.
+        // The operator is unknown.
         model().add(odd(&["c"], "y", "org.example")).output("y"),
         model().add(odd(&["c"], "d", "org.example")).add(odd(&["d"], "y", "")).output("y"),
-        // It trains, which no simplifier does, of images or of constants.
+        // It trains, on images or constants, which no simplifier does.
         training("x", &["y"]),
         training("x", &["a", "y"]),
         training("k", &["a", "y"]),
     ] {
         assert!(!is_hinted(&model), "{}", model.error());
     }
-    // Of several nodes the hint is about those that are marked.
+    // With several nodes, the hint is about those that are marked.
     let mixed = model().add(odd(&["x"], "d", "")).add(odd(&["c"], "e", "")).node(
         "Add",
         &["d", "e"],
@@ -183,7 +183,7 @@ fn batch_normalization_needs_a_number_and_evaluation_mode() {
     assert!(with(("training_mode", Int(1))).error().contains("evaluation mode"));
 }
 
-/// Before version 14 the number of results says that statistics are taken from the batch.
+/// Before version 14, the number of results says that statistics are taken from the batch.
 #[test]
 fn batch_normalization_with_more_results_is_for_training() {
     let with = |outputs: &[&str], version| {
@@ -200,7 +200,7 @@ fn batch_normalization_with_more_results_is_for_training() {
         let plain = with(&["y"], version).run();
         assert_eq!(with(&["y", "", "", "", ""], version).run(), plain);
     }
-    // Since then it says nothing.
+    // Since then it means nothing.
     assert_eq!(with(&["y", "m", "v"], 14).run(), with(&["y"], 14).run());
     let pixels = [("spatial", Int(0))];
     let model = Model::new(&[2, 1, 2, 2]).floats("c", &[1], &[1.0]);
@@ -271,7 +271,7 @@ fn symbolic_dimensions_need_sizes() {
     assert_eq!(bind(&model, 5, &[("d2", 7), ("d3", 8)]).unwrap(), [5, 3, 7, 8]);
     assert_eq!(bind(&model, 2, &[("d0", 2), ("d2", 7), ("d3", 8)]).unwrap(), [2, 3, 7, 8]);
     let two = bind(&model, 5, &[("d0", 2), ("d2", 7), ("d3", 8)]).unwrap_err().to_string();
-    assert!(two.contains("a batch of 5 is asked for, and 2 for \"d0\""), "{two}");
+    assert!(two.contains("a batch of 5 was requested, but 2 for \"d0\""), "{two}");
     let error = bind(&model, 1, &[("d2", 7)]).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("\"d3\"") && text.contains("\"x\""), "{text}");
@@ -313,8 +313,8 @@ fn inputs_of_other_types_are_refused() {
     );
 }
 
-/// Names are printed, and those of a file must steer no terminal. Inputs and outputs are asked for
-/// by theirs.
+/// Names are printed, and those from a file must not control a terminal. Inputs and outputs are
+/// looked up by name.
 #[test]
 fn names_of_nodes_are_one_line() {
     let graph = Model::new(&[2])

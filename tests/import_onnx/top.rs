@@ -6,14 +6,14 @@ use resnetc_ir::eval::{Value, eval};
 use crate::model::Attr::Int;
 use crate::model::{Attr, Model, single};
 
-/// The values of all outputs for a matrix of 2 rows of 4.
+/// The values of all outputs for a matrix of 2x4.
 fn outputs(model: &Model, x: [f64; 8]) -> Vec<Value> {
     eval(&model.graph(), &[Value::new(vec![2, 4], x.to_vec())]).unwrap()
 }
 
 const NAN: f64 = f64::NAN;
 
-/// Each row has its greatest and its smallest twice.
+/// Each row has its largest and its smallest value twice.
 const TIES: [f64; 8] = [3.0, 1.0, 3.0, 1.0, 0.0, 5.0, 5.0, 0.0];
 
 #[test]
@@ -51,7 +51,7 @@ fn the_place_of_an_extreme_in_all_forms() {
         let found = outputs(&model, TIES).remove(0);
         assert_eq!((&found.shape[..], &found.data[..]), (shape, expected), "{op}");
     }
-    // What is not a number is what is looked for, as in NumPy.
+    // NaN counts as the extreme value, as in NumPy.
     for op in ["ArgMax", "ArgMin"] {
         for (last, expected) in [(0, [1.0, 0.0]), (1, [3.0, 0.0])] {
             let attributes = [("axis", Int(1)), ("select_last_index", Int(last))];
@@ -95,7 +95,7 @@ fn places_can_be_computed_with_as_floats() {
     let found = outputs(&model, TIES);
     assert_eq!(found[2].data, [3.0, 1.0, 3.0, 1.0, 1.0, 6.0, 6.0, 1.0]);
     assert_eq!(model.graph().outputs()[1].dtype, DType::I32);
-    // Arithmetic of integers is refused, with the type.
+    // Arithmetic on integers is refused, and the message names the type.
     let sum =
         single("ArgMax", &[2, 4], &["x"], &[]).node("Add", &["y", "y"], &["z"], &[]).output("z");
     assert!(sum.error().contains("Int64"), "{}", sum.error());

@@ -1,4 +1,4 @@
-//! Element types: what is declared, what a cast leaves alone, and the ways in which a file stores
+//! Element types: declarations, casts that change nothing, and the ways in which a file stores
 //! numbers.
 
 use resnetc::import::onnx::proto::{DataType, TensorProto};
@@ -42,7 +42,7 @@ fn inputs_and_outputs_have_the_types_of_the_file() {
 #[test]
 fn arithmetic_keeps_the_type_of_floats() {
     for dtype in DType::ALL.into_iter().filter(|dtype| dtype.is_float()) {
-        // The constant comes first, and is no half itself once it went through arithmetic.
+        // The constant comes first, and is not a half any more after arithmetic.
         let model = of(dtype, &[2])
             .floats("c", &[2], &[1.0, 2.0])
             .node("Neg", &["c"], &["n"], &[])
@@ -60,7 +60,7 @@ fn a_cast_at_run_time_goes_where_integers_are_held_and_floats_go_anywhere() {
             let model = cast(of(from, &[2]), "x", "y", to).output("y");
             let held = match (from.integers(), to.integers()) {
                 (_, None) => true,
-                // Whether it is 0, which every value tells.
+                // Whether it is 0, which is defined for every value.
                 _ if to == DType::Bool => true,
                 (None, Some(_)) => true,
                 (Some(from), Some(to)) => to.0 <= from.0 && from.1 <= to.1,
@@ -77,8 +77,8 @@ fn a_cast_at_run_time_goes_where_integers_are_held_and_floats_go_anywhere() {
     }
 }
 
-/// What Rust's `as` gives for a float, as the f32 that stands for it: towards zero, the nearest
-/// limit, 0 for NaN. A limit that no f32 is has another one, the next that the type holds.
+/// The result of Rust's `as` for a float, as an f32: rounded towards zero, clamped to the limits, 0
+/// for NaN. A limit that is not an f32 is replaced by the next f32 that the type holds.
 fn as_integer(x: f32, dtype: DType) -> f32 {
     let (integer, greatest) = match dtype {
         DType::I8 => ((x as i8) as f32, i8::MAX as f32),
@@ -128,7 +128,7 @@ fn floats_become_integers_towards_zero_and_within_the_type() {
             assert!(wanted.iter().all(|&x| x == x.trunc()), "{to}");
         }
     }
-    // Constants are converted by the same rule; what they are beyond the type is refused elsewhere.
+    // Constants are converted by the same rule; values beyond the type are refused elsewhere.
     let halves = of(DType::F32, &[4]).floats("c", &[4], &[-1.5, -0.5, 0.5, 1.5]);
     let halves = cast(cast(halves, "c", "i", DType::I32), "i", "f", DType::F32);
     let sum = halves.node("Mul", &["x", "f"], &["y"], &[]).output("y");
@@ -160,7 +160,8 @@ fn halves(name: &str, fill: impl Fn(&mut TensorProto)) -> TensorProto {
     tensor
 }
 
-/// -1.5, the greatest half, and the least subnormal one; as bfloat16 other numbers have these bits.
+/// -1.5, the largest half, and the smallest subnormal one; as bfloat16, these bits are other
+/// numbers.
 const BITS: [u16; 3] = [0xbe00, 0x7bff, 0x0001];
 const HALVES: [f64; 3] = [-1.5, 65504.0, 1.0 / (1u64 << 24) as f64];
 
@@ -172,7 +173,7 @@ fn constants_are_the_same_however_they_are_stored() {
     let typed = |t: &mut TensorProto| t.int32_data = BITS.map(i32::from).to_vec();
     let brain = BITS.map(|bits| f64::from(f32::from_bits(u32::from(bits) << 16)));
     let doubles = [-1.5, 1e300, 0.1f64];
-    // What an f32 makes of them.
+    // Their values as f32.
     let singles = [-1.5, f64::INFINITY, f64::from(0.1f32)];
     let as_bfloat = |t: &mut TensorProto| t.data_type = Some(DataType::Bfloat16 as i32);
     let as_double = |t: &mut TensorProto| t.data_type = Some(DataType::Double as i32);

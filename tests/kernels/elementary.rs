@@ -1,4 +1,5 @@
-//! Element-wise functions and maxima: close to the interpreter on numbers, right on what is none.
+//! Element-wise functions and maxima: close to the interpreter on numbers, exact on NaN and
+//! infinities.
 
 use proptest::prelude::*;
 use resnetc_ir::Layout::Planar;
@@ -10,8 +11,8 @@ use super::{EXPONENTIAL, arguments, assert_exact, reference, source};
 
 const NONE: (resnetc_ir::Layout, Pads) = (Planar, Pads { top: 0, left: 0, bottom: 0, right: 0 });
 
-/// Every engine within `bound` of the interpreter, relative to the result, on these values and on
-/// those that are none or the last of their kind.
+/// Checks that every engine is within `bound` of the interpreter, relative to the result, on these
+/// values and on special and extreme ones.
 fn assert_relative(unary: Unary, values: &[f32], bound: f64) {
     let most = [f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE];
     let values = [values, &ODD, &most].concat();
@@ -27,7 +28,7 @@ fn assert_relative(unary: Unary, values: &[f32], bound: f64) {
     }
 }
 
-/// One unit in the last place, relative to the smallest number that has it.
+/// One unit in the last place, relative to the smallest number with that unit.
 const ULP: f64 = f32::EPSILON as f64;
 
 /// A number of a random magnitude between `2^low` and `2^high`, of either sign.
@@ -49,7 +50,7 @@ proptest! {
 
     #[test]
     fn exponentials_are_close(values in arguments()) {
-        // Twice the error of the root, which is about two units.
+        // Twice the error of the root, which is about two units in the last place.
         assert_relative(Unary::Exp, &values, EXPONENTIAL * ULP);
     }
 
@@ -107,7 +108,7 @@ fn selections_know_an_order_of_all_numbers() {
         [INF; 9],
         [f32::MAX, -f32::MAX, 1.0, 2.0, 2.0, 1.0, f32::MAX, -f32::MAX, 0.0],
     ];
-    // Rows side by side, and one behind the other.
+    // Rows side by side, and one after the other.
     let across: Vec<f32> = (0..9).flat_map(|i| rows.map(|row| row[i])).collect();
     let along = rows.concat();
     for (values, shape, axis) in [(&along, [6, 9], 1), (&across, [9, 6], 0)] {
@@ -148,7 +149,7 @@ fn limits_and_poles_are_those_of_the_functions() {
             let values = [x[0], x[1], x[2], x[3], f32::NAN];
             let src = Source::value(Planar, Pads::default(), &[5], &values);
             let got = run(engine, &Op::Unary(unary), &[src], NONE, None, 1).unwrap();
-            // Saturated functions may be a few units short of their limit.
+            // Saturated functions may be a few units in the last place short of their limit.
             let near = |(g, w): (&f32, &f32)| g == w || (g - w).abs() <= 4.0 * f32::EPSILON;
             assert!(got.iter().zip(&want).all(near), "{engine:?} {unary:?}: {got:?} for {want:?}");
             assert!(got[4].is_nan(), "{engine:?} {unary:?}: {got:?}");

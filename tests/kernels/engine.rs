@@ -1,4 +1,4 @@
-//! Runs one operator through the kernels, on every engine, in a small arena of its own.
+//! Runs one operator through the kernels, on every engine, in its own small arena.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -21,7 +21,7 @@ use resnetc_ir::infer::infer;
 use resnetc_ir::op::{Op, Pads};
 use resnetc_ir::{Layout, Tensor, TensorType};
 
-/// Who runs the programs.
+/// What runs the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     /// Lane by lane, for this target.
@@ -39,7 +39,7 @@ impl Engine {
     }
 }
 
-/// Every engine that this machine can run; what it cannot is said.
+/// Every engine that this machine can run; those that it cannot are reported.
 pub(crate) fn engines() -> Vec<Engine> {
     let mut engines = vec![
         Engine::Emulator(Target::V128),
@@ -58,7 +58,7 @@ pub(crate) fn tile_engines() -> Vec<Engine> {
     engines
 }
 
-/// An operand: its elements, and how it shall lie in memory. Constants have no geometry.
+/// An operand: its elements, and its layout in memory. Constants have no geometry.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) value: Value,
@@ -75,7 +75,7 @@ impl Source {
     }
 }
 
-/// What the operator gives, by the interpreter.
+/// The interpreter's result of the operator.
 pub(crate) fn reference(op: &Op, sources: &[Source]) -> Value {
     let operands: Vec<&Value> = sources.iter().map(|s| &s.value).collect();
     eval_node(op, &operands).expect("the test's operator is valid")
@@ -109,7 +109,7 @@ struct Arena {
 }
 
 impl Arena {
-    /// Appends room for a value behind a guard of one cache line, full of NaN.
+    /// Appends space for a value after a guard of one cache line, full of NaN.
     fn place(&mut self, geometry: Geometry) -> Place {
         self.data.extend([f32::NAN; 16]);
         let place = Place { base: ARENA, offset: self.data.len() as i64 * 4, geometry };
@@ -118,7 +118,7 @@ impl Arena {
         place
     }
 
-    /// Appends room for so many bytes that are no value's.
+    /// Appends space for this many bytes that belong to no value.
     fn slots(&mut self, bytes: usize) -> Range<usize> {
         let start = self.data.len();
         self.data.resize(start + bytes / 4, f32::NAN);
@@ -170,7 +170,7 @@ pub(crate) fn algorithm(name: &str) -> Algorithm {
     name.parse().expect("an algorithm")
 }
 
-/// As [`run`], by an algorithm.
+/// Like [`run`], with an algorithm.
 pub(crate) fn run_with(
     algorithm: Algorithm,
     engine: Engine,
@@ -280,13 +280,12 @@ pub(crate) fn run_with(
     Ok(result)
 }
 
-/// The order in which chunks run: any, as on threads of which nobody knows which is ahead. What
-/// another chunk left in the memory of its thread is nothing to rely on, either, and is poisoned
-/// before each of them.
+/// The order in which chunks run is arbitrary, as on threads. Chunks cannot rely on what another
+/// chunk left in the memory of its thread, so it is poisoned before each of them.
 struct Order(DefaultHasher);
 
 impl Order {
-    /// The same for the same case.
+    /// The same order for the same case.
     fn new(case: &impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         case.hash(&mut hasher);
@@ -305,13 +304,13 @@ impl Order {
     }
 }
 
-/// Whether a step is to keep its result's range, if it can. What is done must not change a result,
-/// so tests that run on several numbers of threads see both.
+/// Whether a step keeps its result's range, if it can. That must not change a result, so tests that
+/// run with several numbers of threads cover both.
 fn keeps_range(threads: usize) -> bool {
     threads != 2
 }
 
-/// The range of a source: the greatest magnitude in one lane of one part, and less elsewhere.
+/// The range of a source: the largest magnitude in one lane of one part, and less elsewhere.
 fn source_range(arena: &mut Arena, source: &Value) -> Published {
     const PARTS: usize = 3;
     let (images, values) = (source.shape[0], source.to_f32());
@@ -325,7 +324,7 @@ fn source_range(arena: &mut Arena, source: &Value) -> Published {
     published(&slots)
 }
 
-/// The greatest magnitudes in these slots of the arena.
+/// The largest magnitudes in these slots of the arena.
 fn published(slots: &Range<usize>) -> Published {
     Published { fact: Fact::AbsMax, offset: slots.start as i64 * 4, bytes: slots.len() * 4 }
 }
@@ -338,8 +337,8 @@ fn constant(operand: &Operand) -> Option<&Tensor> {
     }
 }
 
-/// What was kept is the greatest magnitude of each image, as bits, among which those of NaN are
-/// above all others.
+/// Checks that the kept range is the largest magnitude of each image, compared as bits, where NaN
+/// is above all others.
 fn check_range(kept: &[f32], result: &[f32], images: usize) {
     if kept.is_empty() {
         return;
@@ -347,7 +346,7 @@ fn check_range(kept: &[f32], result: &[f32], images: usize) {
     let greatest = |values: &[f32]| values.iter().map(|x| x.to_bits() & 0x7fff_ffff).max();
     let kept = kept.chunks(kept.len() / images);
     for (kept, image) in kept.zip(result.chunks(result.len() / images)) {
-        assert_eq!(greatest(kept), greatest(image), "another range than the result's");
+        assert_eq!(greatest(kept), greatest(image), "not the range of the result");
     }
 }
 

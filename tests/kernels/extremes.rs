@@ -1,4 +1,4 @@
-//! Winograd's algorithm on values that are far apart: each disturbs what sees it and nothing else.
+//! Winograd's algorithm on values that are far apart: each disturbs only outputs that see it.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::engine::{Engine, Source, engines, reference, run_with};
 use super::winograd::{amplification, by_winograd, reals, roundings};
 use super::{activation, max, pads};
 
-/// What is put in place of a value.
+/// The value that replaces another.
 pub(super) const PLANTS: [f32; 12] = [
     f32::NAN,
     f32::INFINITY,
@@ -40,7 +40,7 @@ struct ExtremeCase {
     schedule: Schedule,
     residual: bool,
     activation: Activation,
-    /// Where, and which of the plants.
+    /// The position, and which of the plants.
     plants: Vec<(prop::sample::Index, usize)>,
     /// The first row and column from which on all values are multiplied with this.
     dark: Option<(usize, usize, f32)>,
@@ -117,11 +117,11 @@ impl ExtremeCase {
         weights
     }
 
-    /// An output that sees nothing but its window may be off by what direct convolution rounds, or
-    /// by what the transforms round of a tile with at most 4096 times its window's energy. Where a
+    /// The error of an output is at most the rounding of direct convolution, or that of the
+    /// transforms for a tile with at most 4096 times the energy of the output's window. Where a
     /// tile has more, its whole row is computed directly. (By Cauchy and Schwarz, the sum over
     /// channels of the products of norms is at most the square root of the number of channels times
-    /// the greatest norm of a filter times that of the energy.)
+    /// the largest norm of a filter times the square root of the energy.)
     fn check(&self) -> Result<(), TestCaseError> {
         let ExtremeCase { batch, size: [h, w], channels: [c, k], pads, .. } = *self;
         prop_assume!(h + pads.top + pads.bottom >= 6 && w + pads.left + pads.right >= 6);
@@ -171,7 +171,7 @@ impl ExtremeCase {
     }
 }
 
-/// What every output sees.
+/// The input that every output sees.
 struct Seen {
     outputs: usize,
     size: [usize; 2],
@@ -181,9 +181,9 @@ struct Seen {
     windows: Vec<f64>,
     /// Whether a row of pixels must be computed directly.
     directly: Vec<bool>,
-    /// What direct convolution rounds, of the sum of magnitudes.
+    /// The rounding of direct convolution, relative to the sum of magnitudes.
     direct: f64,
-    /// What the transforms round, of the root of a window's energy.
+    /// The rounding of the transforms, relative to the root of a window's energy.
     transforms: f64,
 }
 
@@ -225,7 +225,7 @@ impl Seen {
             sums: Vec::new(),
             windows: Vec::new(),
             directly: vec![false; batch * rows],
-            // Sums of the products, bias, residual; the reference is right to f64.
+            // Sums of the products, bias, residual; the reference is in f64.
             direct: (9 * c + 4) as f64 * 2f64.powi(-24),
             transforms: roundings(&tile.transforms(), c)
                 * 2f64.powi(-24)
@@ -241,7 +241,7 @@ impl Seen {
                 let bottom = (top + m + 2).min(rows + 2);
                 let all = area(image, top..bottom, left..(left + m + 2).min(columns + 2));
                 let is_even = all <= SPREAD * window * 1.001 && all < 1e38;
-                // Squares below this are no numbers but zero.
+                // Squares below this are zero.
                 if !is_even && all > 1e-36 {
                     let of_tiles = top..(top + m).min(rows);
                     of_tiles.for_each(|y| seen.directly[image * rows + y] = true);
@@ -261,14 +261,13 @@ impl Seen {
         seen
     }
 
-    /// The sum of the magnitudes of an output's products, and how far it may be off.
+    /// The sum of the magnitudes of an output's products, and the bound of its error.
     fn bound(&self, index: usize) -> (f64, f64) {
         let [rows, columns] = self.size;
         let (x, y, image) =
             (index % columns, index / columns % rows, index / columns / rows / self.outputs);
         let sum = self.sums[index];
-        // Bias and residual are a few units; 1e-18 is what squares lose that are no numbers but
-        // zero.
+        // Bias and residual are a few units; 1e-18 is lost to squares that underflow to zero.
         let direct = self.direct * (sum + 16.0) + 1e-18;
         let window = self.windows[(image * rows + y) * columns + x];
         match self.directly[image * rows + y] {
@@ -287,9 +286,9 @@ proptest! {
     }
 }
 
-/// Values that are alike are not computed directly: where a NaN in the first column makes a row of
-/// tiles that, what does not see it is rounded otherwise. What is in the lanes past the last
-/// channel decides nothing.
+/// Values of similar size are not computed directly: where a NaN in the first column makes a row of
+/// tiles direct, outputs that do not see it are rounded differently. Values in the lanes past the
+/// last channel have no influence.
 #[test]
 fn even_values_are_computed_by_tiles() {
     for channels in [32, 21] {
@@ -333,7 +332,7 @@ fn no_row_is_direct(engine: Engine, channels: usize, algorithm: Algorithm) {
     }
 }
 
-/// What is not finite in one image is nothing to the others: their results are the same bits.
+/// Non-finite values in one image do not affect the others: their results are the same bits.
 #[test]
 fn images_of_a_batch_do_not_disturb_each_other() {
     for schedule in [Schedule::TileBlocks, Schedule::FilterBlocks] {

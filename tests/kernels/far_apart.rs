@@ -1,5 +1,5 @@
-//! Convolution by tile registers on values that are far apart: each disturbs what sees it and
-//! nothing else.
+//! Convolution by tile registers on values that are far apart: each disturbs only outputs that see
+//! it.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -11,13 +11,13 @@ use super::extremes::PLANTS;
 use super::fixed::{Data, FixedCase, Problem, UNITS, fixed_case, narrow_case};
 use super::winograd::reals;
 
-/// Below so many units of its image a window's greatest value is dark, and surely at so many.
+/// A window is dark if its largest value is below this many units of its image.
 const DARK: f64 = 31_990.0;
 
 #[derive(Clone, Debug)]
 struct FarCase {
     case: FixedCase,
-    /// Whether in what is projected, where, and which of the plants.
+    /// Whether it is in the projected value, the position, and which of the plants.
     plants: Vec<(bool, prop::sample::Index, usize)>,
     /// The first row and column from which on all values are multiplied with this.
     dark: Option<(usize, usize, f64)>,
@@ -36,7 +36,7 @@ fn far_case(case: impl Strategy<Value = FixedCase>) -> impl Strategy<Value = Far
     (case, values).prop_map(|(case, (plants, dark, tiny))| FarCase { case, plants, dark, tiny })
 }
 
-/// The greater magnitude, or what is not a number.
+/// The larger magnitude, or NaN.
 fn greater(greatest: f64, x: f64) -> f64 {
     if greatest.is_nan() || x.abs() <= greatest { greatest } else { x.abs() }
 }
@@ -54,7 +54,7 @@ impl Part<'_> {
         [shape[0], shape[1], shape[2], shape[3]]
     }
 
-    /// What an output at a row and a column sees of a channel of an image, tap by tap.
+    /// The values of a channel of an image that an output at a row and a column sees, tap by tap.
     fn seen(&self, image: usize, channel: usize, [y, x]: [usize; 2]) -> impl Iterator<Item = f64> {
         let [_, channels, h, w] = self.shape();
         let Window { kernel, strides, dilations, pads } = self.window;
@@ -71,14 +71,14 @@ impl Part<'_> {
         })
     }
 
-    /// The greatest magnitude of an image.
+    /// The largest magnitude of an image.
     fn greatest(&self, image: usize) -> f64 {
         let values = self.source.value.data.len() / self.shape()[0];
         let values = &self.source.value.data[image * values..][..values];
         values.iter().copied().fold(0.0, greater)
     }
 
-    /// Of all windows of a row of an image the greatest magnitudes.
+    /// The largest magnitude of each window of a row of an image.
     fn row(&self, image: usize, y: usize, columns: usize) -> Vec<f64> {
         let channels = self.shape()[1];
         let window = |x: usize| {
@@ -96,8 +96,8 @@ impl Part<'_> {
         !greatest.is_finite() || self.row(image, y, columns).iter().any(dark)
     }
 
-    /// What an output is off by that is computed directly: weights by two units, `n` products with
-    /// as many roundings.
+    /// The error of an output that is computed directly: weights have an error of two units, and
+    /// `n` products as many roundings.
     fn direct(&self, image: usize, output: usize, at: [usize; 2], sum: f64) -> f64 {
         let (n, [_, channels, ..]) = (self.weights.value.data.len(), self.shape());
         let n = n / self.weights.value.shape[0];
@@ -155,7 +155,7 @@ impl FarCase {
         [part(0, conv.window)].into_iter().chain(projected).collect()
     }
 
-    /// The sums of the magnitudes of all finite numbers' products, and all that is added to them.
+    /// The sums of the magnitudes of all finite products, and of all that is added to them.
     fn sums(&self, problem: &Problem) -> Vec<f64> {
         let mut sources = problem.sources.clone();
         for v in sources.iter_mut().flat_map(|source| &mut source.value.data) {
@@ -178,7 +178,7 @@ impl FarCase {
                 rows.map(|(image, y)| part.is_dark(image, y, columns)).collect()
             })
             .collect();
-        // An image that is not finite is computed directly; other bounds are of finite ones.
+        // An image that is not finite is computed directly; the other bounds are for finite images.
         let mut finite = Problem { sums: sums.clone(), ..problem.clone() };
         for v in finite.sources.iter_mut().flat_map(|source| &mut source.value.data) {
             *v = if v.is_finite() { *v } else { 0.0 };
@@ -220,7 +220,8 @@ impl FarCase {
         Ok(())
     }
 
-    /// What is in one image is nothing to the others: without it, their results are the same bits.
+    /// The values of one image do not affect the others: without it, their results are the same
+    /// bits.
     fn check_batch(
         &self,
         engine: Engine,
@@ -259,7 +260,7 @@ proptest! {
     }
 }
 
-/// A image and a window over it, with a pixel of nothing but zeros.
+/// An image and a window over it, with a pixel of only zeros.
 #[derive(Clone, Copy, Debug)]
 struct Even {
     layout: Layout,
@@ -314,7 +315,7 @@ impl Even {
         (first..first + self.window.kernel[0]).contains(&(row + self.window.pads.top))
     }
 
-    /// Where a NaN makes all rows direct, those that do not see it are rounded otherwise.
+    /// Where a NaN makes all rows direct, those that do not see it are rounded differently.
     fn check(self) {
         let data = self.data();
         let tiles = self.rows(&data);
@@ -328,7 +329,7 @@ impl Even {
         for (y, (tiles, direct)) in tiles.iter().zip(&direct).enumerate() {
             assert!(self.sees(y, 0) || tiles != direct, "{self:?}: row {y} is computed directly");
         }
-        // Five rows and columns of a far smaller value, in which windows have room.
+        // Five rows and columns of a far smaller value, in which windows fit.
         let dark = |data: &mut Vec<f32>| {
             for (i, x) in data.iter_mut().enumerate() {
                 let (row, column) = (i / SIZE[1] % SIZE[0], i % SIZE[1]);
@@ -352,9 +353,9 @@ impl Even {
     }
 }
 
-/// Values that are alike are computed by tiles, and so are zeros among them: a row is computed
-/// directly where one of its windows is dark. What is in the lanes past the last channel decides
-/// nothing.
+/// Values of similar size are computed by tiles, and so are zeros among them: a row is computed
+/// directly if one of its windows is dark. Values in the lanes past the last channel have no
+/// influence.
 #[test]
 fn rows_without_dark_windows_are_computed_by_tiles() {
     Even::all().into_iter().for_each(Even::check);

@@ -1,4 +1,4 @@
-//! Convolution by tile registers, against the bound that follows from its digits.
+//! Convolution by tile registers, checked against the bound that follows from its digits.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -21,7 +21,7 @@ pub(super) struct FixedCase {
     pub(super) bias: bool,
     pub(super) residual: bool,
     pub(super) in_place: bool,
-    /// In place of a residual: channels of the projected value, the stride, and pixels behind the
+    /// Instead of a residual: channels of the projected value, the stride, and pixels after the
     /// last that is seen.
     pub(super) projection: Option<(usize, usize, usize)>,
     pub(super) activation: Activation,
@@ -66,7 +66,7 @@ pub(super) fn fixed_case() -> impl Strategy<Value = FixedCase> {
     })
 }
 
-/// Planar images of few channels, as networks begin with.
+/// Planar images of few channels, as at the start of networks.
 pub(super) fn narrow_case() -> impl Strategy<Value = FixedCase> {
     let window = (1usize..8, 1usize..8, 1usize..3, 1usize..4, pads(3));
     let shape = (1usize..24, 16usize..50, 1usize..5, window);
@@ -82,7 +82,7 @@ pub(super) fn narrow_case() -> impl Strategy<Value = FixedCase> {
     })
 }
 
-/// What operands hold.
+/// The data of operands.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Data {
     /// Few bits, all of about one magnitude.
@@ -115,7 +115,7 @@ impl FixedCase {
         }
     }
 
-    /// Nothing if the window is larger than the image.
+    /// `None` if the window is larger than the image.
     pub(super) fn problem(&self, data: Data) -> Option<Problem> {
         let FixedCase { batch, size: [h, w], channels: [c, k], window, halos, .. } = *self;
         let [rows, columns] = [0, 1].map(|a| window.dilations[a] * (window.kernel[a] - 1) + 1);
@@ -167,14 +167,14 @@ impl FixedCase {
         Some(Problem { op: Op::Conv(conv), sources, place, sums })
     }
 
-    /// With units `x` of an image's values and `w` of an output's weights, of which the greatest
-    /// are 8,355,000, and `n` weights an output: a factor is off by half a unit for its rounding,
-    /// half a one for the rounding of what is rounded, and one for what scale and unit are away
-    /// from each other's inverse. The products of digits that are left out are, with digits up to
-    /// 128, at most `128^2 (2 * 2^8 + 1)` units of both. What is kept is summed without error and
-    /// then goes through 10 roundings: three sums to numbers, two additions, two units, bias,
-    /// residual, and one for what these did to each other. A high digit is above its number by half
-    /// of itself at most, `2^15` units.
+    /// With units `x` of an image's values and `w` of an output's weights, whose maxima are
+    /// 8,355,000 units, and `n` weights per output: a factor has an error of half a unit for its
+    /// rounding, half a unit for the rounding of the scaled value, and one unit because scale and
+    /// unit are not exact inverses. The omitted products of digits are, with digits up to 128, at
+    /// most `128^2 (2 * 2^8 + 1)` units of both. The other products are summed without error and
+    /// then go through 10 roundings: three conversions of sums to floats, two additions, two units,
+    /// bias, residual, and one for second-order terms. A high digit exceeds its number by at most
+    /// half of its own unit, `2^15` units.
     pub(super) fn bound(&self, problem: &Problem, element: usize, shape: &[usize]) -> f64 {
         let plane: usize = shape[2..].iter().product();
         let (image, output) = (element / plane / shape[1], element / plane % shape[1]);
@@ -227,7 +227,7 @@ impl FixedCase {
     }
 }
 
-/// The greatest magnitude that shares a unit, in units.
+/// The largest magnitude that shares a unit, in units.
 pub(super) const UNITS: f64 = 8_355_000.0;
 
 proptest! {

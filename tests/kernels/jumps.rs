@@ -1,4 +1,4 @@
-//! Functions that jump, choices and powers: the exceptional values that the standard gives them, on
+//! Discontinuous functions, selections and powers: their exceptional values by the standard, on
 //! every engine.
 
 use proptest::prelude::*;
@@ -9,8 +9,8 @@ use super::engine::{Engine, Source, engines, run};
 
 const INF: f32 = f32::INFINITY;
 
-/// Zeros, integers odd and even, halves, numbers without a fraction, the ends of the range, and
-/// what is not a number.
+/// Zeros, odd and even integers, halves, numbers without a fraction, the ends of the range, and
+/// NaN.
 const ODD: [f32; 27] = [
     0.0,
     -0.0,
@@ -47,7 +47,7 @@ fn value(shape: &[usize], data: &[f32]) -> Source {
     Source::value(Planar, Pads::default(), shape, data)
 }
 
-/// The same number, with its sign if it is 0; or both none.
+/// The same number, with its sign if it is 0; or both NaN.
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
 }
@@ -92,14 +92,14 @@ fn check_binary(
 }
 
 /// A power within its bound: four units in the last place for the logarithm and its product, times
-/// what they are, and eight for the exponential. Beside that, exceptions are those of C's function.
+/// their size, and eight for the exponential. Exceptional values are those of C's function.
 fn check_power(x: f32, y: f32, got: f32) -> Result<(), f32> {
     let exact = f64::from(x).powf(f64::from(y));
     let exponent = (f64::from(y) * f64::from(x).abs().ln()).abs();
     let bound = (4.0 * exponent + 8.0) * f64::from(f32::EPSILON);
     let expected = exact as f32;
     let range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
-    // Within rounding of the ends of the range either side is right.
+    // Within rounding of the ends of the range, either side is right.
     let at_the_end =
         !range.contains(&(exact.abs() * (1.0 - 1e-3))) || !range.contains(&(exact.abs() * 1.001));
     if expected.is_nan() || expected.is_infinite() && exponent > 90.0 || exact == 0.0 || x == 0.0 {

@@ -1,8 +1,8 @@
-//! Every kernel on every engine against the interpreter, over random shapes.
+//! Every kernel on every engine, compared with the interpreter over random shapes.
 //!
 //! Data are small integers, so every sum is exact in f32 and results must agree bit for bit; among
-//! them are NaN, infinities and zeros of either sign, and results must have them where they belong.
-//! Sums of real data are held to a bound that follows from the length of the reduction.
+//! them are NaN, infinities and zeros of either sign, which results must have where they belong.
+//! Sums of real data must stay within a bound that follows from the length of the reduction.
 
 mod elementary;
 mod engine;
@@ -37,20 +37,20 @@ fn integers(n: usize, seed: u64) -> Vec<f32> {
     (0..n).map(|_| (next() % 9) as f32 - 4.0).collect()
 }
 
-/// Small integers, and what is none.
+/// Small integers and special values.
 fn source(layout: Layout, halo: Pads, shape: &[usize], seed: u64) -> Source {
     let mut data = integers(shape.iter().product(), seed);
     season(&mut data, seed);
     Source::value(layout, halo, shape, &data)
 }
 
-/// Weights: small integers. With a weight that is infinite, what a border of zeros gives depends on
-/// whether it is multiplied or left out, and nobody says which is right.
+/// Weights: small integers. With an infinite weight, the result of a border of zeros depends on
+/// whether it is multiplied or left out, and no standard says which is right.
 fn constant(shape: &[usize], seed: u64) -> Source {
     Source::constant(shape, &integers(shape.iter().product(), seed))
 }
 
-/// Runs on every engine and demands the interpreter's result bit for bit.
+/// Runs on every engine and requires the interpreter's result bit for bit.
 fn assert_exact(op: &Op, sources: &[Source], dst: (Layout, Pads), in_place: Option<usize>) {
     let expected = reference(op, sources);
     for engine in engines() {
@@ -362,19 +362,18 @@ proptest! {
     }
 }
 
-/// By how many units in the last place an exponential may be off
+/// The error bound of an exponential, in units in the last place
 /// (`elementary::exponentials_are_close`).
 const EXPONENTIAL: f64 = 8.0;
 
-/// Arguments of exponentials, from those that all count to those of which one is everything and
-/// others are nothing.
+/// Arguments of exponentials, from those that all contribute to those where a single one dominates.
 fn arguments() -> impl Strategy<Value = Vec<f32>> {
     let spread = prop::sample::select(vec![1.0f32, 30.0, 100.0, 1000.0, 1e30]);
     (spread, prop::collection::vec(-1.0f32..1.0, 1..70))
         .prop_map(|(spread, values)| values.into_iter().map(|x| x * spread).collect())
 }
 
-/// Every engine within `bound` of the interpreter, relative to the result.
+/// Checks that every engine is within `bound` of the interpreter, relative to the result.
 fn assert_close(op: &Op, sources: &[Source], layout: Layout, bound: f64) {
     let expected = reference(op, sources);
     for engine in engines() {
@@ -404,9 +403,9 @@ proptest! {
         let mut data: Vec<f32> = (0..rows).flat_map(|r| values.iter().map(move |v| v * (1.0 + r as f32 / 8.0))).collect();
         season(&mut data, seed);
         let src = Source::value(layout, Pads::default(), &[rows, n], &data);
-        // The argument of an exponential is rounded once, above and below the line. Where it is
-        // below -128 there is nothing left of the result, so that is half a unit in the last place
-        // of 64, 2^-18. Then there are two exponentials, a sum and a quotient.
+        // The argument of an exponential is rounded once, in the numerator and the denominator.
+        // Below -128 the result vanishes, so that is half a unit in the last place of 64, 2^-18.
+        // Then there are two exponentials, a sum and a quotient.
         let bound = 2f64.powi(-17) + (2.0 * EXPONENTIAL + n as f64 + 1.0) * f64::from(f32::EPSILON);
         assert_close(&Op::Softmax { axis }, &[src], layout, bound);
     }
@@ -476,8 +475,8 @@ fn groups_do_not_see_each_other() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// With u = 2^-24, a sum of n products in any order errs by at most n * u / (1 - n * u) times
-    /// the sum of their magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms",
+    /// With u = 2^-24, a sum of n products in any order has an error of at most n * u / (1 - n * u)
+    /// times the sum of their magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms",
     /// section 3.1). Bias, residual and the final rounding add three terms.
     #[test]
     fn convolution_of_real_data_keeps_its_bound(case in conv_case()) {
@@ -505,7 +504,7 @@ proptest! {
         for engine in engines() {
             let got = run(engine, &op, &sources(|x| *x), (Blocked, Pads::default()), None, 1).expect("the kernel exists");
             for ((g, e), m) in got.iter().zip(&expected.data).zip(&magnitudes.data) {
-                prop_assert!(bound * m <= largest.max(1e-3) / 100.0, "the bound says nothing");
+                prop_assert!(bound * m <= largest.max(1e-3) / 100.0, "the bound is too large to be useful");
                 prop_assert!((f64::from(*g) - e).abs() <= bound * m, "{:?} {}: {} for {}", engine, case.window.kernel[0], g, e);
             }
         }

@@ -1,4 +1,4 @@
-//! Selections and weighted sums along an axis, in every layout, against the interpreter.
+//! Selections and weighted sums along an axis, in every layout, compared with the interpreter.
 
 use proptest::prelude::*;
 use resnetc_ir::Layout::{self, Blocked, Planar};

@@ -1,5 +1,5 @@
-//! Residual operands: of the result's shape, or every so many pixels of a larger image for some of
-//! the channels.
+//! Residual operands: of the result's shape, or strided pixels of a larger image for some of the
+//! channels.
 
 use proptest::prelude::*;
 use resnetc_ir::op::Residual;
@@ -8,9 +8,9 @@ use resnetc_ir::op::Residual;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fit {
     strides: [usize; 2],
-    /// Rows and columns behind the last that is added, below the stride.
+    /// Rows and columns after the last that is added, fewer than the stride.
     rest: [usize; 2],
-    /// Channels of the result before and behind those of the residual, if it has so many.
+    /// Channels of the result before and after those of the residual, if it has that many.
     around: [usize; 2],
 }
 
@@ -31,8 +31,8 @@ impl Fit {
     }
 }
 
-/// No residual, one of the result's shape, or another one. Vectors and blocks begin at multiples of
-/// 4, 8 and 16.
+/// No residual, one of the result's shape, or a strided one. Vectors and blocks begin at multiples
+/// of 4, 8 and 16.
 pub(crate) fn residual() -> impl Strategy<Value = Option<Fit>> {
     let channels =
         || prop_oneof![Just(0), prop::sample::select(vec![4usize, 8, 16, 32]), 0usize..40];

@@ -1,5 +1,5 @@
-//! Winograd's algorithm, both tiles and both schedules, against the bound that follows from its
-//! matrices.
+//! Winograd's algorithm, both tiles and both schedules, checked against the bound that follows from
+//! its matrices.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -75,7 +75,7 @@ impl WinogradCase {
     /// and operand replaced by its magnitudes the same expression bounds each of its intermediate
     /// sums; one product goes through at most C + 4 n + 14 roundings (n elements along a tile's
     /// axis: two passes each way), the filter's among them (Barabasz et al. 2020, section 4, for
-    /// the componentwise form). The bound is asserted to be small beside the results.
+    /// the componentwise form). The bound is asserted to be small compared with the results.
     fn check(&self) -> Result<(), TestCaseError> {
         let WinogradCase { batch, size: [h, w], channels: [c, k], pads, halos, .. } = *self;
         let (tile, schedule, seed) = (self.tile, self.schedule, self.seed);
@@ -107,7 +107,7 @@ impl WinogradCase {
         let largest = expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         prop_assert!(
             bound <= largest.max(1.0) / 20.0,
-            "the bound {bound} says nothing beside {largest}"
+            "the bound {bound} is too large compared with {largest}"
         );
         for engine in engines() {
             let (dst, algorithm) = ((Blocked, halos[2]), by_winograd(tile, schedule));
@@ -134,7 +134,7 @@ proptest! {
     }
 }
 
-/// Exactly two stretches of input channels, of which the second stands in no loop.
+/// Exactly two ranges of input channels, the second of which is not in a loop.
 #[test]
 fn filters_in_two_stretches() {
     let case = WinogradCase {
@@ -154,15 +154,15 @@ fn filters_in_two_stretches() {
     case.check().expect("within the bound");
 }
 
-/// Numbers of about unit size that are no integers.
+/// Numbers of about unit size that are not integers.
 pub(super) fn reals(n: usize, seed: u64) -> Vec<f32> {
     let (a, b) = (integers(n, seed), integers(n, seed ^ 77));
     a.iter().zip(b).map(|(a, b)| (a + 0.37 * b) * 0.171).collect()
 }
 
-/// How often a product is rounded: in a sum over the channels; in two passes of at most as many
-/// terms as a tile has elements on either side; in two of three terms, with rounded coefficients,
-/// for filters that are transformed in f32; with bias, residual and the rest.
+/// How many times a product is rounded: in a sum over the channels; in two passes of at most as
+/// many terms as a tile has elements on either side; in two passes of three terms, with rounded
+/// coefficients, for filters that are transformed in f32; with bias, residual and the rest.
 pub(super) fn roundings(t: &Transforms, channels: usize) -> f64 {
     channels as f64 + 4.0 * t.inputs() as f64 + 10.0 + 4.0
 }
@@ -180,7 +180,7 @@ pub(super) fn amplification(t: &Transforms) -> f64 {
     t.output.iter().map(output).fold(0.0, f64::max)
 }
 
-/// How far any output may be from the exact one.
+/// The error bound of any output.
 fn bound(tile: Tile, operands: [&[f32]; 2], channels: usize) -> f64 {
     let t = tile.transforms();
     let most = |v: &[f32]| v.iter().fold(0.0f64, |m, x| m.max(f64::from(x.abs())));

@@ -1,5 +1,5 @@
-//! Codes of errors: one name each, which stands in `docs/ERRORS.md`, and which the errors of every
-//! room have.
+//! Codes of errors: one name each, which is in `docs/ERRORS.md`, and which the errors of every room
+//! have.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! Elements at the library's door: a context gives memory of the type that the model holds, and
-//! says so of any other.
+//! Element types in the API: a context gives memory of the type that the model holds, and an error
+//! for any other type.
 
 use resnetc::compile::compile;
 use resnetc::errors::RunError;
@@ -52,23 +52,23 @@ fn another_type_is_an_error_that_names_the_port_and_both_types() {
     let model = interpreted(BYTES);
     let mut context = model.context().expect("there is memory");
     let error = wrong(context.input_mut::<f32>(0).map(|x| x[0]));
-    assert_eq!(error, "input \"x\" is of u8, and f32 was asked for");
+    assert_eq!(error, "input \"x\" is u8, but f32 was requested");
     assert_eq!(
         wrong(context.output::<f32>(0).map(|y| y[0])),
-        "output \"y\" is of i32, and f32 was asked for"
+        "output \"y\" is i32, but f32 was requested"
     );
     assert_eq!(
         wrong(context.read_output::<u8>(0).map(|y| y[0])),
-        "output \"y\" is of i32, and u8 was asked for"
+        "output \"y\" is i32, but u8 was requested"
     );
     let error = context.write_input(0, &[1i8; 8]).expect_err("another type").to_string();
-    assert_eq!(error, "input \"x\" is of u8, and i8 was asked for");
+    assert_eq!(error, "input \"x\" is u8, but i8 was requested");
     let error = context.write_input(0, &[1u8; 7]).expect_err("too few").to_string();
-    assert_eq!(error, "input \"x\" has 8 elements, and 7 were given");
+    assert_eq!(error, "input \"x\" has 8 elements, but 7 were given");
     assert!(context.input_mut::<u8>(1).is_err() && context.write_input::<u8>(1, &[]).is_err());
 }
 
-/// A network of f32 whose description declares bytes, as those that are imported.
+/// A network of f32 whose description declares bytes, like imported ones.
 const DECLARED: &str = "
 %0 = input as=uint8 : f32[4] \"x\"
 %1 = constant [2] : f32[1] \"two\"
@@ -88,7 +88,7 @@ fn declared_elements_are_converted_on_the_way() {
         model.run(&mut context).expect("it runs");
         assert_eq!(context.read_output::<i32>(0).expect("integers"), [0, 2, 400, 510]);
         assert_eq!(context.output::<f32>(0).expect("floats"), [0.0, 2.0, 400.0, 510.0]);
-        // What is held can be written, too, and every run still looks at it.
+        // The held type can be written, too, and every run still checks the values.
         context.write_input(0, &[0.0f32, 1.5, 2.0, 3.0]).expect("floats");
         assert!(matches!(model.run(&mut context), Err(RunError::Element { index: 1, .. })));
     }
@@ -101,7 +101,7 @@ fn an_integer_that_no_float_holds_is_refused() {
     let most = 1 << 24;
     context.write_input(0, &[most, -most, 0, 1]).expect("they are exact");
     let error = context.write_input(0, &[0, most + 1, 0, 0]).expect_err("no float is that");
-    assert!(error.to_string().contains("its element 1 is 16777217; it takes"), "{error}");
+    assert!(error.to_string().contains("its element 1 is 16777217; it accepts"), "{error}");
 }
 
 #[test]
@@ -109,15 +109,15 @@ fn kernels_refuse_other_elements_by_name() {
     let texts = [
         (
             BYTES,
-            "conv \"sums\" cannot be compiled: operand 0 is u8, and kernels compute with f32 only",
+            "conv \"sums\" cannot be compiled: operand 0 is u8, but kernels compute with f32 only",
         ),
         (
             "%0 = input : f32[4] \"x\"\n%1 = convert(%0) to=i8 : i8[4] \"bytes\"\noutput \"y\" = %1\n",
-            "convert \"bytes\" cannot be compiled: its result is i8, and kernels compute with f32 only",
+            "convert \"bytes\" cannot be compiled: its result is i8, but kernels compute with f32 only",
         ),
         (
             "%0 = input : f16[4] \"x\"\n%1 = relu(%0) : f16[4] \"half\"\noutput \"y\" = %1\n",
-            "relu \"half\" cannot be compiled: operand 0 is f16, and kernels compute with f32 only",
+            "relu \"half\" cannot be compiled: operand 0 is f16, but kernels compute with f32 only",
         ),
     ];
     for (text, expected) in texts {

@@ -1,5 +1,5 @@
-//! What errors say. A program that prints an error with all of its causes, as `anyhow` does by
-//! `{:#}`, must not say anything twice.
+//! Error messages. A program that prints an error with all of its causes, as `anyhow` does with
+//! `{:#}`, must not print anything twice.
 
 use std::error::Error as StdError;
 use std::fs;
@@ -40,7 +40,7 @@ fn says_nothing_twice(error: &dyn StdError) {
     for (i, link) in links.iter().enumerate() {
         assert!(!link.trim().is_empty(), "{links:?}");
         for cause in &links[i + 1..] {
-            assert!(!link.contains(cause.as_str()), "\"{cause}\" stands twice in {links:#?}");
+            assert!(!link.contains(cause.as_str()), "\"{cause}\" is twice in {links:#?}");
         }
     }
 }
@@ -128,7 +128,7 @@ fn no_cause_is_repeated() {
     }
 }
 
-/// The same of errors as they come about.
+/// The same for errors as they occur.
 #[test]
 fn errors_of_calls_repeat_nothing() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("errors");
@@ -172,7 +172,7 @@ fn errors_of_calls_repeat_nothing() {
     fs::remove_dir_all(&folder).expect("removed");
 }
 
-/// A message is whole: what is wrong, and what to do.
+/// A message is complete: what is wrong, and what to do.
 #[test]
 fn what_and_advice_make_the_message() {
     let error = Error::from(import_error(&path()));

@@ -1,4 +1,4 @@
-//! What programs see that embed the library: options, errors, reports and measured times.
+//! The interface for programs that embed the library: options, errors, reports and measured times.
 
 mod codes;
 mod elements;

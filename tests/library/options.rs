@@ -1,4 +1,4 @@
-//! Options: each changes something, or is refused by its name.
+//! Options: each has an effect, or is refused by name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// Every option, not at its default.
+/// Every option, with a value that is not its default.
 fn options() -> Vec<(OptionName, Options)> {
     let all = Options::default;
     let dims = BTreeMap::from([("batch".to_owned(), 2)]);
@@ -83,8 +83,8 @@ fn an_option_without_effect_is_refused_by_its_name() {
         for (option, options) in options() {
             let found = match source(&Compiler::new(options)) {
                 Ok(_) => Vec::new(),
-                // A dimension, input or output that there is not and weights of another network are
-                // errors of other kinds.
+                // Unknown dimensions, inputs and outputs, and weights of another network, are other
+                // kinds of errors.
                 Err(error) => {
                     let says = format!("Options::{} has no effect", option.field());
                     assert_eq!(error.to_string().contains(&says), !idle(&error).is_empty());
@@ -119,7 +119,7 @@ fn exact_numerics_leave_nothing_to_measured_times() {
         let error = source(&Compiler::new(options.clone())).expect_err("no choice");
         assert_eq!(idle(&error), [OptionName::Tuned]);
     }
-    // Also where the options come later.
+    // Also if the options come later.
     let network = by_graph(&Compiler::default()).expect("a network").with_options(options);
     assert_eq!(idle(&network.compile().expect_err("no choice")), [OptionName::Tuned]);
 }
@@ -136,7 +136,7 @@ fn a_network_keeps_how_it_was_loaded_under_other_options() {
     assert_eq!((model.inputs()[0].shape[0], model.threads()), (3, 1));
 }
 
-/// A batch and a dimension that say different things of the same axis.
+/// A batch and a dimension that contradict each other about the same axis.
 #[test]
 fn two_options_for_one_axis_agree_or_are_refused() {
     let load = |batch, size| {
@@ -148,7 +148,7 @@ fn two_options_for_one_axis_agree_or_are_refused() {
     assert!(error.contains('2') && error.contains('4') && error.contains(&symbol()), "{error}");
 }
 
-/// What the file calls its batch.
+/// The file's name of its batch.
 fn symbol() -> String {
     use resnetc::import::onnx::{Dim, describe};
     let inputs = describe("cli/models/resnet20-fashion-mnist.onnx".as_ref()).expect("readable");

@@ -1,4 +1,4 @@
-//! What a model tells of itself: the memory plan, the rewrites, the kernels.
+//! The reports of a model: the memory plan, the rewrites, the kernels.
 
 use resnetc::profile::timeline::Timeline;
 use resnetc::report::plan::{MemoryPlan, Role};

@@ -1,5 +1,5 @@
-//! Measured choices of algorithms: the file that keeps them, and compilations that obey them. What
-//! a file holds is never a reason to fail.
+//! Measured choices of algorithms: the file that keeps them, and compilations that use them. No
+//! content of a file makes a compilation fail.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use resnetc::kernels::problem::ConvProblem;
 use resnetc::tune::{Cache, MachineKey, Tuned, cache, measure};
 use resnetc::{Compiler, Isa, Model, Network, Numerics, Options};
 
-/// An empty folder of its own for a test.
+/// A separate, empty folder for a test.
 fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tune").join(name);
     let _ = fs::remove_dir_all(&path);
@@ -39,7 +39,7 @@ fn planted(lines: &[String], algorithm: &str) -> Cache {
     cache_of(&lines.iter().map(|line| (line.clone(), entry.clone())).collect())
 }
 
-/// Layers under any name, with algorithms that exist and others.
+/// Layers with any name, with algorithms that exist and others.
 fn layers() -> impl Strategy<Value = BTreeMap<String, cache::Entry>> {
     let name = prop_oneof![
         prop::sample::select(&ALGORITHMS[..]).prop_map(|a| a.to_string()),
@@ -75,7 +75,8 @@ proptest! {
         prop_assert!(Cache::read(&file, &key()).is_err());
         cache_of(&old).merge_into(&file).expect("a damaged file is replaced");
         let mut whole = fs::read(&file).expect("written");
-        // One byte changed: still a cache, with another number or name in it, or refused.
+        // With one byte changed, it is still a cache, with another number or name in it, or it is
+        // refused.
         let at = at.index(whole.len());
         whole[at] = bytes.first().copied().unwrap_or(b'"');
         fs::write(&file, &whole).expect("written");
@@ -95,7 +96,7 @@ fn what_is_no_whole_file_of_this_machine_is_refused() {
     planted(&lines, "direct").merge_into(&file).expect("written");
     let whole = fs::read(&file).expect("written");
     let cut = folder.join("cut.json");
-    // But for the newline at its end, every byte is needed.
+    // Except for the newline at its end, every byte is needed.
     for len in 0..whole.len() - 1 {
         fs::write(&cut, &whole[..len]).expect("written");
         assert!(Cache::read(&cut, &key()).is_err(), "{len} bytes");
@@ -147,8 +148,8 @@ fn other_keys() -> Vec<(&'static str, MachineKey)> {
     ]
 }
 
-/// Times that were measured elsewhere say nothing: they are not read, and do not get into a file
-/// that is written here.
+/// Times that were measured elsewhere are useless: they are not read, and not copied to a file that
+/// is written here.
 #[test]
 fn a_file_of_another_machine_is_refused_and_nothing_of_it_is_kept() {
     let file = folder("elsewhere").join("c.json");
@@ -215,7 +216,7 @@ fn batch() -> usize {
     io()["input"].shape()[0]
 }
 
-/// The problem lines of all convolutions, and what can compute them.
+/// The problem lines of all convolutions, and the algorithms that can compute them.
 fn lines() -> Vec<(String, Vec<Algorithm>)> {
     let network = network(Numerics::Fast, None);
     let mut graph = network.graph().clone();
@@ -277,7 +278,7 @@ fn what_cannot_be_done_is_ignored() {
     let winograd = ALGORITHMS[1];
     let others = lines.iter().filter(|l| !l.1.contains(&winograd));
     let others: Vec<String> = others.map(|l| l.0.clone()).collect();
-    assert!(!others.is_empty(), "no layer that Winograd's algorithm cannot compute");
+    assert!(!others.is_empty(), "Winograd's algorithm can compute every layer");
     let able: Vec<String> = lines.iter().filter(|l| l.1.len() > 1).map(|l| l.0.clone()).collect();
     let plain = network(Numerics::Fast, None).compile().expect("compiles");
     let impossible = planted(&others, &winograd.to_string()).tuned();

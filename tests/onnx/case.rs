@@ -1,5 +1,4 @@
-//! A case of the standard: the messages in which `vendor.py` writes it, and its operands made
-//! ready.
+//! A case of the standard: the messages in which `vendor.py` writes it, and its prepared operands.
 
 use std::path::PathBuf;
 
@@ -16,7 +15,7 @@ struct Cases {
     case: Vec<Case>,
 }
 
-/// A model of one operator, or of what it is made of (`_expanded`).
+/// A model of one operator, or of its expansion (`_expanded`).
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Case {
     #[prost(string, optional, tag = "1")]
@@ -59,21 +58,21 @@ pub(crate) fn read(operator: &str) -> Vec<Case> {
     }
 }
 
-/// The case of which another is the expansion.
+/// The case that another one expands.
 pub(crate) fn base<'a>(cases: &'a [Case], case: &'a Case) -> &'a Case {
     let name = case.name().split("_expanded").next().unwrap_or("");
     cases.iter().find(|c| c.name() == name).unwrap_or(case)
 }
 
-/// A model whose operands are constants where they must be, and the others.
+/// A model whose operands are constants where they must be, and the other operands.
 pub(crate) struct Prepared {
     pub(crate) model: Vec<u8>,
     pub(crate) inputs: Vec<Value>,
     pub(crate) outputs: Vec<Value>,
 }
 
-/// Makes a case ready. Results that are no floats are cast to floats, as only floats are computed
-/// at run time.
+/// Prepares a case. Results that are not floats are cast to floats, as only floats are computed at
+/// run time.
 pub(crate) fn prepare(operator: &Operator, case: &Case, base: &Case, set: &DataSet) -> Prepared {
     let mut model = case.model();
     let node = base.model().graph.and_then(|g| g.node.into_iter().next()).expect("a node");

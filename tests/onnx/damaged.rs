@@ -1,4 +1,4 @@
-//! Models of every operator with a wrong byte or two give a graph or an error, and nothing else.
+//! Models of every operator with one or two wrong bytes give a graph or an error.
 
 use proptest::prelude::*;
 use resnetc::import::onnx::{self, Bindings, operators};

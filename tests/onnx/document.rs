@@ -1,4 +1,4 @@
-//! `docs/OPERATORS.md` says what the code does.
+//! `docs/OPERATORS.md` matches the code.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use resnetc::import::onnx::{Operator, When, operators};
 use crate::refused::{OTHERWISE, Otherwise, REFUSED, is_otherwise};
 use crate::{Outcome, all};
 
-/// Set to anything, it makes the test write the document.
+/// If set, the test writes the document.
 const BLESS: &str = "RESNETC_BLESS";
 
 fn document() -> String {

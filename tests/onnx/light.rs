@@ -10,8 +10,8 @@ use resnetc::{Compiler, Options};
 use crate::case::value;
 use resnetc_testing::close::is_close;
 
-/// Runs a model on what the standard's runner gives it, `i / n` for element `i` of `n`, and
-/// compares as it does.
+/// Runs a model on the inputs of the standard's runner, `i / n` for element `i` of `n`, and
+/// compares as the runner does.
 fn check(name: &str) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/light");
     let bytes = std::fs::read(folder.join(format!("{name}_output_0.pb"))).expect("the answer");
@@ -48,7 +48,7 @@ fn squeezenet() {
 }
 
 #[test]
-#[ignore = "its weights take 575 MB of memory"]
+#[ignore = "its weights need 575 MB of memory"]
 fn vgg19() {
     check("light_vgg19");
 }

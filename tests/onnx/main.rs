@@ -1,10 +1,10 @@
 //! The ONNX standard's own tests of every operator that is read: interpreted and compiled, the
-//! results are the standard's, or the case is refused with a reason that stands in
+//! results are the standard's, or the case is refused with a reason that is in
 //! [`refused::REFUSED`].
 //!
-//! `vendor.py` wrote the cases. A standard test gives every operand at run time; here those that a
-//! compiler needs as constants become constants: shapes and other integers, and what the table of
-//! operators says.
+//! `vendor.py` wrote the cases. A standard test gives every operand at run time; here, operands
+//! that a compiler needs as constants become constants: shapes and other integers, and those that
+//! the table of operators requires.
 
 mod case;
 mod damaged;
@@ -22,12 +22,12 @@ use resnetc_ir::verify::verify;
 use case::{Case, Prepared};
 use resnetc_testing::close::is_close;
 
-/// What came of a case.
+/// The outcome of a case.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     /// Both results are the standard's.
     Right,
-    /// The import or the compiler says why not.
+    /// The importer or the compiler refuses it, with a reason.
     Refused(String),
     /// A result differs.
     Wrong(String),
@@ -93,8 +93,8 @@ fn compiled(graph: resnetc_ir::Graph, inputs: &[Value]) -> Result<Vec<Value>, re
     Ok(shapes.into_iter().enumerate().map(output).collect())
 }
 
-/// Where a result is not the standard's: as its own runner compares, which takes NaN for equal to
-/// NaN.
+/// Where a result is not the standard's, compared like the standard's runner does, which treats NaN
+/// as equal to NaN.
 fn difference(case: &Case, got: &Value, want: &Value) -> Option<String> {
     if got.shape != want.shape {
         return Some(format!("the shape is {:?}, not {:?}", got.shape, want.shape));

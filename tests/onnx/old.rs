@@ -1,4 +1,4 @@
-//! The standard's cases in forms of earlier versions: what is an operand today was an attribute.
+//! The standard's cases in forms of earlier versions, where today's operands were attributes.
 
 use prost::Message;
 use resnetc::import::onnx::operators;
@@ -7,7 +7,7 @@ use resnetc::import::onnx::proto::{AttributeProto, AttributeType, ModelProto, Te
 use crate::case::{self, Prepared, value};
 use crate::{Outcome, run};
 
-/// How an operator was written up to a version.
+/// The form of an operator up to a version.
 struct Form {
     operator: &'static str,
     opset: i64,
@@ -55,7 +55,7 @@ const FORMS: &[Form] = &[
 ];
 
 impl Form {
-    /// A case in this form; nothing if it has what the form has not.
+    /// A case in this form; `None` if the form cannot express it.
     fn of(&self, prepared: &Prepared) -> Option<Vec<u8>> {
         let mut model = ModelProto::decode(&prepared.model[..]).expect("a model");
         let graph = model.graph.as_mut().expect("a graph");
@@ -115,6 +115,6 @@ fn what_are_operands_were_attributes() {
                 tried += 1;
             }
         }
-        assert!(tried > 0, "no case of {} has that form", form.operator);
+        assert!(tried > 0, "no case of {} can have that form", form.operator);
     }
 }

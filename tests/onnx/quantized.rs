@@ -1,5 +1,4 @@
-//! A network that ONNX Runtime quantized, in each of its forms: its results are those of ONNX
-//! Runtime.
+//! A network that ONNX Runtime quantized, in each of its forms: the results match ONNX Runtime's.
 //!
 //! `quantize.py` wrote the files.
 
@@ -22,8 +21,8 @@ fn stored(name: &str) -> Value {
     value(&TensorProto::decode(&bytes[..]).expect("a tensor"))
 }
 
-/// The greatest distances to ONNX Runtime's answer, relative to its largest number: interpreted and
-/// compiled.
+/// The largest differences from ONNX Runtime's answer, relative to its largest number: interpreted
+/// and compiled.
 fn distances(network: &str, form: &str) -> [f64; 2] {
     let input = stored(&format!("{network}_input.pb"));
     let want = stored(&format!("{network}_{form}_output.pb"));
@@ -42,7 +41,7 @@ fn distances(network: &str, form: &str) -> [f64; 2] {
 }
 
 /// An answer of 8 bits has 255 steps. A value in the middle between two steps may go either way,
-/// which reaches the answer as less than a step.
+/// which changes the answer by less than a step.
 const STEP: f64 = 1.0 / 128.0;
 
 #[test]

@@ -11,11 +11,11 @@ pub(crate) struct Refusal {
     pub(crate) cases: &'static [&'static str],
 }
 
-/// Operators of which the standard has no case in float32.
+/// Operators for which the standard has no case in float32.
 pub(crate) const UNTESTED: &[&str] = &["Cast", "CastLike", "GlobalLpPool"];
 
-/// Cases with a quotient at the middle between two integers, where rounding it to f32 first
-/// decides. The interpreter, which computes in f64, may be one step of quantization away there.
+/// Cases with a quotient in the middle between two integers, where rounding it to f32 first
+/// decides. The interpreter, which computes in f64, may differ by one quantization step there.
 pub(crate) const ONE_STEP: &[&str] =
     &["test_dynamicquantizelinear", "test_dynamicquantizelinear_expanded"];
 
@@ -42,7 +42,7 @@ pub(crate) struct Otherwise {
 pub(crate) const REFUSED: &[Refusal] = &[
     Refusal {
         error: "cannot be reshaped to [3, 4, 0]",
-        reason: "An empty operand, whose extent of 0 is taken for an unknown batch.",
+        reason: "An empty operand, whose extent of 0 is treated as an unknown batch.",
         cases: &["test_reshape_allowzero_reordered"],
     },
     Refusal {
@@ -136,7 +136,7 @@ pub(crate) const REFUSED: &[Refusal] = &[
     },
     Refusal {
         error: "repeats is computed at run time",
-        reason: "Given at run time what must be a constant: the results are too large to be stored with the tests.",
+        reason: "An operand that must be a constant is given at run time; the results are too large to be stored with the tests.",
         cases: &["test_tile"],
     },
     Refusal {

@@ -3,7 +3,7 @@
     python -m venv venv && venv/bin/pip install onnx==1.23.2
     venv/bin/python tests/onnx/vendor.py
 
-Not needed to build or test: the files are in the repository. Which operators are read is taken from `docs/OPERATORS.md`,
+Not needed to build or test: the files are in the repository. The list of operators comes from `docs/OPERATORS.md`,
 so a new operator is added to the code first, then to the document (see there), then here.
 
 There is one file for each operator, a protocol buffer of these messages (`main.rs` reads them):
@@ -13,7 +13,7 @@ There is one file for each operator, a protocol buffer of these messages (`main.
     message DataSet { repeated TensorProto input = 1; repeated TensorProto output = 2; }
 
 A case is taken if it is about float32: every tensor is float32, bool or an integer, and the first operand is float32
-unless the operator is about something else. Cases of more than LARGE bytes are taken without data; all of them have
+unless the operator is about other types. Cases of more than LARGE bytes are taken without data; all of them have
 three spatial dimensions, which are refused.
 """
 

@@ -99,7 +99,7 @@ fn wrong_names_are_answered_with_the_right_ones() {
     }
 }
 
-/// A name stands for every step of its pass, and the required steps run in any case.
+/// A name selects every step of its pass, and the required steps always run.
 #[test]
 fn selections_take_what_they_name_and_keep_the_order() {
     let ran = |selection: PassSelection| {
@@ -119,7 +119,8 @@ fn selections_take_what_they_name_and_keep_the_order() {
     assert_eq!(ran(PassSelection::without(optional_names())), ran(PassSelection::None));
 }
 
-/// Bisection: every prefix of the optional patches gives a graph that compiles and means the same.
+/// Bisection: every prefix of the optional patches gives a graph that compiles and has the same
+/// meaning.
 #[test]
 fn every_prefix_of_the_patches_keeps_meaning() {
     let original = parse(BLOCK).expect("it parses");
@@ -194,7 +195,7 @@ fn folded_denormals_are_flushed() {
     assert_eq!(constants, [0.0, 1.0, 0.0, 0.0]);
 }
 
-/// Weights and bias are what f64 gives, rounded once: bit for bit.
+/// Weights and bias are the results in f64, rounded once: bit for bit.
 #[test]
 fn normalizations_are_folded_in_f64() {
     let text = r#"
@@ -274,7 +275,7 @@ fn the_main_branch_takes_the_sum() {
     }
 }
 
-/// Every second pixel and new channels, in whatever order and form.
+/// Every second pixel and new channels, in any order and form.
 #[test]
 fn a_shortcut_without_parameters_is_read_where_its_source_lies() {
     const PAD: &str = "pad(%S) before=[0, 1, 0, 0] after=[0, 3, 0, 0]";
@@ -376,7 +377,7 @@ fn no_transpose_stays_between_channels_last_convolutions() {
     let mut graph = original.clone();
     run_pass(&mut graph, &cancel_transposes::PASS, Verify::EachPatch).expect("it runs");
     let transposes = ops(&graph).into_iter().filter(|&op| op == "transpose").count();
-    assert_eq!(transposes, 1, "that of the input");
+    assert_eq!(transposes, 1, "the one of the input");
     let data = (0..32).map(f64::from).collect();
     let input = [Value::new(vec![1, 4, 4, 2], data)];
     assert_eq!(eval(&original, &input), eval(&graph, &input));
@@ -390,7 +391,7 @@ fn no_transpose_stays_between_channels_last_convolutions() {
 }
 
 /// The deepest published residual network has 1202 layers. Passes sweep over it as often as over a
-/// shallow one: work grows with the nodes, not with their square.
+/// shallow one: work is linear in the number of nodes, not quadratic.
 #[test]
 fn a_network_of_1202_layers_takes_no_more_sweeps_than_a_shallow_one() {
     let sweeps = |pairs: usize| {

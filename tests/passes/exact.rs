@@ -1,4 +1,4 @@
-//! Values that must be equal but for the order of a sum.
+//! Values that must be equal except for the order of a sum.
 
 use proptest::prelude::*;
 use resnetc_ir::Graph;
@@ -7,8 +7,7 @@ use resnetc_ir::text::print;
 
 use resnetc_testing::close::{greatest, is_close};
 
-/// Whether two graphs give the same values, within what another order of a sum in f64 makes of
-/// them.
+/// Whether two graphs give the same values, up to a different order of sums in f64.
 pub(crate) fn assert_equal(
     before: &Result<Vec<Value>, EvalError>,
     after: &Result<Vec<Value>, EvalError>,

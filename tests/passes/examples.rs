@@ -1,4 +1,4 @@
-//! The example in the documentation of every pass: what it shows is what the pass does.
+//! The example in the documentation of every pass shows what the pass does.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use resnetc_ir::text::{parse, print};
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, NodeId};
 
-/// Set to anything, it makes this test write what the passes do into their documentation.
+/// If set, this test writes the passes' results into their documentation.
 const BLESS: &str = "RESNETC_BLESS";
 
 /// Every pass once.
@@ -23,7 +23,7 @@ fn source(pass: &Pass) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/passes/{}.rs", pass.name))
 }
 
-/// The byte range of the code block behind `heading`, without its fences.
+/// The byte range of the code block after `heading`, without its fences.
 fn block(source: &str, heading: &str) -> std::ops::Range<usize> {
     let heading = source.find(heading).unwrap_or_else(|| panic!("no heading {heading}"));
     let fence = "//! ```text\n";

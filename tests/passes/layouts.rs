@@ -1,5 +1,4 @@
-//! The contract between the layout pass and everything behind it, written as a check of a finished
-//! graph.
+//! The contract between the layout pass and everything after it, as a check of a finished graph.
 
 use proptest::prelude::*;
 use resnetc_ir::op::Pads;
@@ -91,7 +90,7 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
     }
 }
 
-/// A planar copy is made for the border of a convolution only.
+/// A planar copy is made only for the border of a convolution.
 fn is_read_by_stem(graph: &Graph, node: NodeId) -> bool {
     graph.users(node).iter().any(|&(user, _)| matches!(graph.node(user).op, Op::Conv(_)))
 }

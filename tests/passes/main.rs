@@ -1,5 +1,5 @@
-//! The passes: documented examples, refusals, whole pipelines, and random graphs that must mean the
-//! same.
+//! The passes: documented examples, refusals, whole pipelines, and random graphs whose meaning must
+//! not change.
 
 mod driver;
 mod exact;

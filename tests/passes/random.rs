@@ -1,4 +1,5 @@
-//! Random graphs mean the same before and after every pass alone and after the whole pipeline.
+//! Random graphs have the same meaning before and after every single pass and after the whole
+//! pipeline.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use resnetc_testing::bound::{OutputBound, bounds};
 use resnetc_testing::close::is_close;
 use resnetc_testing::random_graph::{RandomGraph, random_graph, random_integer_graph};
 
-/// Passes that make no constants and reorder no sum: the interpreter must agree bit for bit.
+/// Passes that compute no constants and reorder no sum: the interpreter must agree bit for bit.
 pub(crate) const EXACT: &[&str] = &[
     "cse",
     "dead_code",
@@ -28,7 +29,7 @@ pub(crate) const EXACT: &[&str] = &[
     "remove_identity",
 ];
 
-/// Passes that make no rounded constants, but let the interpreter add in another order.
+/// Passes that compute no rounded constants, but make the interpreter add in another order.
 pub(crate) const REORDERING: &[&str] = &[
     "cancel_transposes",
     "fuse_residual",
@@ -38,7 +39,7 @@ pub(crate) const REORDERING: &[&str] = &[
     "ungroup",
 ];
 
-/// How many percent of the cases each pass must change, at least.
+/// The minimum percentage of cases that each pass must change.
 const SHARE: usize = 4;
 
 const CASES: u32 = 1000;
@@ -47,7 +48,7 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() })
 }
 
-/// How far outputs may be apart.
+/// How much outputs may differ.
 #[derive(Clone, Copy)]
 enum Tolerance {
     Exact,
@@ -78,7 +79,7 @@ fn compare(
     Ok(())
 }
 
-/// What the original graph computes.
+/// The outputs of the original graph.
 struct Outputs {
     values: Vec<Value>,
     bounds: Vec<OutputBound>,
@@ -87,10 +88,10 @@ struct Outputs {
 impl Outputs {
     fn of(graph: &Graph, inputs: &[Value]) -> Self {
         let values = eval(graph, inputs).expect("a random graph can be evaluated");
-        Outputs { values, bounds: bounds(graph, inputs).expect("and so can its magnitudes") }
+        Outputs { values, bounds: bounds(graph, inputs).expect("its magnitudes can be evaluated") }
     }
 
-    /// Whether the comparison says something: outputs are not mostly zero, and the bound is far
+    /// Whether the comparison is meaningful: outputs are not mostly zero, and the bound is far
     /// below them.
     fn tell(&self) -> bool {
         let elements = || self.values.iter().flat_map(|v| &v.data);
@@ -101,8 +102,8 @@ impl Outputs {
     }
 }
 
-/// A graph with what the generator avoids: a dead operator, a constant computation, a doubled
-/// operator and a repeated border.
+/// A graph with things that the generator avoids: a dead operator, a constant computation, a
+/// duplicate operator and a repeated border.
 fn with_waste(random: &RandomGraph) -> Graph {
     let mut graph = random.graph.clone();
     let Some(&input) = graph.inputs().first() else { return graph };
@@ -129,8 +130,8 @@ fn with_waste(random: &RandomGraph) -> Graph {
     graph
 }
 
-/// Runs a pass and compares; what the graph means afterwards, or nothing if the pass found nothing
-/// to do.
+/// Runs a pass and compares. Returns the outputs afterwards, or `None` if the pass found nothing to
+/// do.
 fn step(
     graph: &mut Graph,
     pass: &Pass,
@@ -153,7 +154,7 @@ fn step(
     Ok(Some(after))
 }
 
-/// Each pass on the original graph, and on what the passes before it in the pipeline leave.
+/// Each pass on the original graph, and on the result of the passes before it in the pipeline.
 #[test]
 fn every_pass_keeps_meaning() {
     let fired: RefCell<BTreeMap<&str, usize>> = RefCell::default();
@@ -187,9 +188,9 @@ fn every_pass_keeps_meaning() {
     assert!(telling.get() > CASES as usize / 2, "only {} cases tell something", telling.get());
 }
 
-/// Whatever stands for a node stands for one that was described, and every output that was computed
-/// is stood for by what computes it now. Changes of layout stand for nothing: they are looked
-/// through.
+/// A node only represents nodes of the description, and every output of the description is
+/// represented by the node that computes it now. Changes of layout represent nothing: they are
+/// looked through.
 fn check_origins(before: &Graph, after: &Graph, remarks: &Remarks) -> Result<(), TestCaseError> {
     for node in after.nodes() {
         for origin in remarks.origins.of(node) {

@@ -1,5 +1,5 @@
 //! Random graphs of transposes and of operators that work in any order of axes: small and square,
-//! so that transposes meet, undo each other and are read by several.
+//! so that transposes meet, cancel and have several readers.
 
 use std::cell::Cell;
 use std::env;
@@ -16,7 +16,7 @@ use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 use crate::exact::assert_equal;
 
-/// Set to a number, it makes these tests try so many graphs.
+/// If set to a number, these tests try that many graphs.
 const CASES: &str = "RESNETC_CASES";
 
 fn runner(cases: u32) -> TestRunner {
@@ -24,7 +24,7 @@ fn runner(cases: u32) -> TestRunner {
     TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() })
 }
 
-/// One operator, of values that the indices choose.
+/// One operator, on values that the indices choose.
 type Step = (u8, Index, Index, [Index; 4]);
 
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ fn add(graph: &mut Graph, values: &[NodeId], (kind, a, b, axes): &Step) -> NodeI
     graph.add("", op, &operands).expect("it type-checks")
 }
 
-/// An operator of one axis: what moves to another place with it.
+/// An operator along one axis, which moves with it.
 fn moving(shape: &[usize], axes: &[Index; 4], value: NodeId) -> (Op, Vec<NodeId>) {
     let axis = axes[0].index(shape.len());
     let op = match axes[1].index(3) {
@@ -115,8 +115,8 @@ fn moving(shape: &[usize], axes: &[Index; 4], value: NodeId) -> (Op, Vec<NodeId>
     (op, vec![value])
 }
 
-/// Every patch makes the measure of the pass smaller, which the driver checks behind each of them,
-/// and values stay as they are.
+/// Every patch reduces the measure of the pass, which the driver checks after each of them, and
+/// values do not change.
 #[test]
 fn every_patch_of_transposes_makes_progress_and_keeps_meaning() {
     let moved = Cell::new(0);
@@ -146,7 +146,7 @@ fn numbers(shape: &[usize]) -> Value {
 }
 
 /// A transpose that a source of the region reads in the new order, one that leads back into the
-/// region, and two of them in a row: none is saved by moving the region, and moving it back and
+/// region, and two of them in a row: moving the region saves none of them, and moving it back and
 /// forth would never end.
 #[test]
 fn what_is_read_afterwards_is_not_saved() {

@@ -1,4 +1,4 @@
-//! One broken plan for each thing that must hold.
+//! One broken plan for each condition of a correct plan.
 
 use resnetc::PassSelection;
 use resnetc::codegen::region::Base;
@@ -24,7 +24,7 @@ const GEMM: Gemm = Gemm {
     activation: Activation::None,
 };
 
-/// A convolution of single pixels, and what is added to it.
+/// A convolution of single pixels, and the value that is added to it.
 const WITH_RESIDUAL: Conv = Conv {
     window: Window {
         kernel: [1; 2],
@@ -89,8 +89,7 @@ fn plain() -> Planned {
     planned(network(), Target::AVX2, |able| able[0])
 }
 
-/// Breaks the plan. One of the errors, of which one may bring others, must be the one that is
-/// expected.
+/// Breaks the plan. One of the errors must be the expected one; it may cause others.
 #[track_caller]
 fn refused(planned: &Planned, expected: impl Fn(&PlanError) -> bool, how: impl FnOnce(&mut Plan)) {
     let mut plan = planned.plan.clone();
@@ -100,7 +99,7 @@ fn refused(planned: &Planned, expected: impl Fn(&PlanError) -> bool, how: impl F
     assert!(errors.iter().any(expected), "{errors:?}");
 }
 
-/// The same for an error of which everything is known.
+/// The same for an exact error.
 #[track_caller]
 fn refused_as(planned: &Planned, expected: &PlanError, how: impl FnOnce(&mut Plan)) {
     refused(planned, |error| error == expected, how);
@@ -110,7 +109,7 @@ fn place(plan: &mut Plan, node: NodeId) -> &mut Place {
     plan.places.get_mut(&node).expect("it has a place")
 }
 
-/// Puts a value where another one is, and nothing else.
+/// Puts a value where another one is, without other changes.
 fn put(plan: &mut Plan, node: NodeId, onto: NodeId) {
     place(plan, node).offset = plan.places[&onto].offset;
 }
@@ -172,7 +171,7 @@ fn outputs_do_not_lie_on_inputs() {
         let exposed = PlanError::Exposed { node: output.node, input };
         refused_as(&p, &exposed, |plan| put(plan, output.node, input));
     }
-    // An input that is an output as it stands is another matter.
+    // An input that is directly an output is a different case.
     let mut graph = Graph::new();
     let x = graph.input("x", [2, 3]);
     let y = graph.add("y", Op::Unary(Unary::Relu), &[x]).expect("valid");
@@ -192,7 +191,7 @@ fn a_result_on_what_its_step_reads_is_torn() {
             place(plan, b).offset += shift;
         });
     }
-    // What runs in place says so.
+    // A step that runs in place is marked so.
     let at = p.step("d");
     assert_eq!(p.plan.steps[at].in_place, Some(c), "the sigmoid runs in place");
     refused_as(&p, &PlanError::Torn { step: at, node: d, operand: c }, |plan| {
@@ -201,7 +200,7 @@ fn a_result_on_what_its_step_reads_is_torn() {
     });
 }
 
-/// A convolution whose source is what it adds, under two names. It cannot run in place: some
+/// A convolution whose source is also its residual, under two names. It cannot run in place: some
 /// channels of its result are written before the others have read all channels.
 #[test]
 fn nothing_runs_in_place_of_what_it_reads_under_another_name() {
@@ -220,7 +219,7 @@ fn nothing_runs_in_place_of_what_it_reads_under_another_name() {
     let expected = eval(&graph, &inputs).expect("evaluates");
     let expected: Vec<u32> = expected[0].data.iter().map(|&x| (x as f32).to_bits()).collect();
     for target in [Target::V128, Target::AVX2, Target::AVX512] {
-        // Without the pass that would make one name of the two.
+        // Without the pass that would merge the two names.
         let p = Planned::new(graph.clone(), target, PassSelection::None, |able| able[0]);
         assert_eq!(verify(&p.graph, &p.plan), Ok(()));
         assert_eq!(p.buffer(p.node("source")), p.buffer(p.node("residual")), "both are views");
@@ -241,7 +240,7 @@ fn what_is_not_computed_element_by_element_is_not_computed_in_place() {
         let moved = PlanError::Moved { step, node, operand };
         refused_as(&p, &moved, |plan| take_place(plan, step, operand));
     }
-    // A residual that is the source as well, by the same name.
+    // A residual that is also the source, under the same name.
     let mut graph = Graph::new();
     let x = graph.input("x", [1, 32, 3, 3]);
     let a = conv(&mut graph, "a", Window::square(1, 1, 0), x);
@@ -306,7 +305,7 @@ fn borders_are_filled_and_outputs_have_none() {
     }
 }
 
-/// Widens the border of a value that has the arena's end for itself.
+/// Widens the border of a value that is alone at the end of the arena.
 fn widen(plan: &mut Plan, node: NodeId) {
     let end = plan.peak as i64;
     let place = place(plan, node);
@@ -365,7 +364,7 @@ fn every_value_has_a_place_of_its_form_inside_the_arena() {
             &|plan| place(plan, node).base = Base(1),
             &|plan| place(plan, node).offset = end + ALIGN as i64,
             &|plan| place(plan, node).offset = -(ALIGN as i64),
-            // No kernel is wrong there, but none is fast.
+            // No kernel is wrong then, but none is fast.
             &|plan| place(plan, node).offset += 4,
             &|plan| place(plan, node).geometry.ty.shape.reverse(),
             &|plan| {
@@ -377,12 +376,12 @@ fn every_value_has_a_place_of_its_form_inside_the_arena() {
             refused_as(&p, &PlanError::Outside { node }, how);
         }
     }
-    // Rows of a matrix have nothing around them.
+    // Rows of a matrix have no border.
     let node = p.graph.inputs()[1];
     refused_as(&p, &PlanError::Outside { node }, |plan| place(plan, node).geometry.halo.left = 1);
 }
 
-/// The buffer of the only thing that a step publishes.
+/// The buffer of the only value that a step publishes.
 fn published(step: &PlanStep) -> Option<usize> {
     step.published.first().map(|(_, buffer)| *buffer)
 }
@@ -419,14 +418,14 @@ fn what_a_step_has_beside_its_result_is_its_own_while_it_runs() {
     });
 }
 
-/// What "a" left of its range is read by two steps; the first one's scratch memory, its result and
-/// its range come between.
+/// The published range of "a" is read by two steps; the first one's scratch memory, its result and
+/// its range come in between.
 #[test]
 fn ranges_are_kept_until_their_last_reader() {
     let mut graph = Graph::new();
     let x = graph.input("x", [1, 32, 6, 6]);
     let a = conv(&mut graph, "a", Window::square(3, 1, 1), x);
-    // Two windows, for what computes the same is computed once.
+    // Two windows, since equal operators are computed once.
     for (name, window) in [("b", Window::square(3, 1, 1)), ("c", Window::square(1, 1, 0))] {
         let other = conv(&mut graph, name, window, a);
         let last = conv(&mut graph, "last", window, other);

@@ -1,4 +1,4 @@
-//! Plans of random graphs with something changed at random: refused, or as right as before.
+//! Plans of random graphs with a random change: refused, or still correct.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,22 +18,22 @@ use super::broken::{fixed, network};
 use super::planned::Planned;
 use resnetc_testing::random_graph::random_graph;
 
-/// What is changed.
+/// The change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
-    /// A buffer with everything in it lies elsewhere: on another one, beside one, behind all.
+    /// A buffer with everything in it is moved: onto another one, beside one, after all.
     Move,
-    /// One value lies elsewhere.
+    /// One value is moved.
     MoveValue,
     /// A step runs in place of one of its operands.
     InPlace,
-    /// A step that runs in place does so no more.
+    /// A step no longer runs in place.
     NotInPlace,
     /// A step is a view of its first operand.
     View,
     /// A view is computed.
     NotView,
-    /// A border is filled that was not, or the other way round.
+    /// A border is filled that was not, or vice versa.
     Fill,
     /// A border is narrower or wider.
     Border,
@@ -47,7 +47,7 @@ enum Change {
     Layout,
     /// The arena is smaller.
     Peak,
-    /// A step has no scratch memory, or keeps no range.
+    /// A step loses its scratch memory, or keeps no range.
     NoRoom,
 }
 
@@ -68,7 +68,7 @@ const CHANGES: [Change; 14] = [
     Change::NoRoom,
 ];
 
-/// Random numbers for what a change is done to.
+/// Random numbers for the target of a change.
 struct Dice<'a>(&'a [u32]);
 
 impl Dice<'_> {
@@ -155,15 +155,15 @@ impl Change {
     }
 }
 
-/// A place in the arena: where a buffer begins, a line or so beside that, or the end.
+/// A place in the arena: where a buffer begins, about a cache line beside that, or the end.
 fn somewhere(plan: &Plan, dice: &mut Dice<'_>) -> usize {
     let other = plan.buffers.get(dice.roll(plan.buffers.len() + 1)).map_or(plan.peak, |b| b.offset);
     let lines = [0, 0, 1, 3][dice.roll(4)];
     other + lines * ALIGN
 }
 
-/// Every accepted plan is run, twice over. Every kind of change must have been refused, and
-/// accepted where it often leaves a plan right.
+/// Every accepted plan runs twice. Every kind of change must have been refused at least once, and
+/// accepted where it often leaves a plan correct.
 #[test]
 fn a_changed_plan_is_refused_or_right() {
     let mut runner =
@@ -195,7 +195,7 @@ fn a_changed_plan_is_refused_or_right() {
                 false => fixed(able),
             };
             let planned = Planned::new(graph, target, passes, &mut pick);
-            verify(&planned.graph, &planned.plan).expect("the plan as it was made");
+            verify(&planned.graph, &planned.plan).expect("the original plan is right");
             if planned.plan.steps.is_empty() {
                 return Ok(());
             }
@@ -220,7 +220,7 @@ fn a_changed_plan_is_refused_or_right() {
                         change,
                         plan
                     ),
-                    // Nothing but the kernels knows who needs scratch memory.
+                    // Only the kernels know which steps need scratch memory.
                     Err(e) => prop_assert!(
                         change == Change::NoRoom && e.contains("scratch"),
                         "{:?}: {}",

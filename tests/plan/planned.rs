@@ -1,4 +1,4 @@
-//! A graph with its plan, and what the plan computes.
+//! A graph with its plan, and the results of the plan.
 
 use resnetc::codegen::emulate::{EmulatedMemory, emulate_region};
 use resnetc::codegen::vir::Target;
@@ -40,7 +40,7 @@ impl Planned {
         Planned { graph, plan, choices, machine }
     }
 
-    /// The step of the only node of this name that is computed, reorders of it left aside.
+    /// The step of the only node of this name that is computed, ignoring reorders of it.
     pub(crate) fn step(&self, name: &str) -> usize {
         let is_named = |at: &usize| {
             let node = self.graph.node(self.plan.steps[*at].node);
@@ -52,7 +52,7 @@ impl Planned {
         at
     }
 
-    /// What a step computes.
+    /// The node that a step computes.
     pub(crate) fn node(&self, name: &str) -> NodeId {
         self.plan.steps[self.step(name)].node
     }
@@ -61,7 +61,7 @@ impl Planned {
     /// same.
     ///
     /// # Errors
-    /// If an operator cannot be lowered so, or an access is outside of the arena.
+    /// If an operator cannot be lowered that way, or an access is outside of the arena.
     pub(crate) fn run(&self, plan: &Plan, inputs: &[Value]) -> Result<Vec<u32>, String> {
         let lowered = compile::lower(&self.graph, plan, &self.choices, self.machine);
         let Lowered { kernels, regions, packs, weight_bytes, thread_bytes, .. } =

@@ -1,6 +1,5 @@
-//! Convolutions on tiles that keep the range of their results for those behind them: what is far
-//! greater than all else, or no number, reaches what sees it and nothing else, through several of
-//! them.
+//! Convolutions on tiles that keep the range of their results for later ones: through several of
+//! them, a value that is far larger than all others, or NaN, reaches only outputs that see it.
 
 use resnetc::PassSelection;
 use resnetc::codegen::region::{Extent, Item, Word};
@@ -30,7 +29,7 @@ fn conv(graph: &mut Graph, name: &str, window: Window, operand: NodeId) -> NodeI
     graph.add(name, Op::Conv(Conv::new(window, 1)), &[operand, w]).expect("it fits")
 }
 
-/// A stem and a block with a shortcut, on images so large that a corner is not seen everywhere.
+/// A stem and a block with a shortcut, on images so large that not every output sees a corner.
 fn network() -> Graph {
     let mut graph = Graph::new();
     let g = &mut graph;
@@ -57,7 +56,7 @@ fn planned(graph: Graph) -> Planned {
     Planned::new(graph, Target::AMX, PassSelection::All, tiles)
 }
 
-/// What an f32 network of this depth is off by at most, of the greatest output.
+/// The maximum error of an f32 network of this depth, relative to the largest output.
 const TOLERANCE: f64 = 1e-4;
 
 #[test]
@@ -92,10 +91,10 @@ fn what_is_far_from_others_reaches_what_sees_it() {
     }
 }
 
-/// Half cycles of a product of tiles, as the cost model has it; other instructions take one.
+/// Half cycles of a product of tiles, as in the cost model; other instructions take one.
 const DOT: f64 = 38.0;
 
-/// Adds what calls take to what is theirs to add to, on values that are alike.
+/// Reports how many times each kernel is called, for values of similar size.
 fn count(items: &[Item], turns: f64, add: &mut dyn FnMut(usize, f64)) {
     for item in items {
         match item {
@@ -112,7 +111,7 @@ fn count(items: &[Item], turns: f64, add: &mut dyn FnMut(usize, f64)) {
     }
 }
 
-/// What tells whether values are alike takes less than a hundredth of a network.
+/// Checking whether values are of similar size takes less than a hundredth of a network.
 #[test]
 fn looking_at_values_takes_next_to_nothing() {
     let options = Options::default();

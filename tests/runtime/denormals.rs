@@ -1,5 +1,5 @@
-//! Denormal numbers count as zero for the length of a run, on every thread, and the caller has them
-//! back afterwards.
+//! Denormal numbers count as zero during a run, on every thread, and the caller's mode is restored
+//! afterwards.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use std::hint::black_box;
@@ -18,8 +18,8 @@ const TINY: f32 = 1e-20;
 const CHANNELS: usize = 32;
 const EXTENT: usize = 32;
 
-/// Squares, products that are summed, and a denormal number times one that would make it an
-/// ordinary one.
+/// Squares, products that are summed, and a denormal number times a number that would make it
+/// normal.
 fn network() -> Graph {
     let mut graph = Graph::new();
     let x = graph.input("x", [1, CHANNELS, EXTENT, EXTENT]);
@@ -87,7 +87,7 @@ fn denormal_numbers_are_zero_in_a_run_and_alive_behind_it() {
             for numerics in [Numerics::Fast, Numerics::Exact] {
                 let (model, mut context) = compile(IsaChoice::Exactly(isa), threads, numerics);
                 for run in WAYS {
-                    // Often enough that every thread gets its share.
+                    // Enough runs that every thread gets its share.
                     for _ in 0..10 {
                         check(&model, &mut context, run);
                         assert!(denormals_live(), "{isa}, {threads} threads");
@@ -110,7 +110,7 @@ fn a_caller_that_flushes_does_so_afterwards() {
     assert!(denormals_live());
 }
 
-/// The model's own thread of a run may be any of the caller's.
+/// Any thread of the caller may run the model.
 #[test]
 fn every_calling_thread_has_its_own_mode_back() {
     let (model, _) = compile(IsaChoice::Auto, 2, Numerics::Fast);

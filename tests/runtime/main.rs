@@ -1,4 +1,4 @@
-//! What runs do to threads: the pool, and the floating-point mode.
+//! The effects of runs on threads: the pool, and the floating-point mode.
 
 mod denormals;
 mod pool;

@@ -1,5 +1,5 @@
-//! The thread pool under stress. A program of its own: beside other tests, whose threads take the
-//! cores, most of its races would not come about.
+//! The thread pool under stress. This is a separate program: beside other tests, whose threads
+//! occupy the cores, most of its races would not occur.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ fn pool(threads: usize) -> Pool {
     Pool::new(threads).expect("the system starts a few threads")
 }
 
-/// Runs a job and checks that every chunk was done once, by a worker that may.
+/// Runs a job and checks that every chunk was done once, by a permitted worker.
 fn check(run: impl FnOnce(&(dyn Fn(usize, u64) + Sync)), chunks: u64, threads: usize) {
     let done: Vec<AtomicU32> = (0..chunks).map(|_| AtomicU32::new(0)).collect();
     run(&|worker, chunk| {
@@ -58,7 +58,7 @@ fn sleeping_workers_wake() {
         thread::sleep(Duration::from_millis(pause));
         check(|job| pool.run(64, job), 64, 3);
     }
-    // With chunks that last, the workers get some of them.
+    // With long chunks, the workers get some of them.
     let others = AtomicU64::new(0);
     pool.run(16, &|worker, _| {
         thread::sleep(Duration::from_millis(2));
@@ -122,7 +122,7 @@ fn a_panic_ends_the_job() {
         pool.run(50_000, &|_, chunk| {
             begun.fetch_add(1, Ordering::Relaxed);
             thread::sleep(Duration::from_micros(20));
-            // Without a message on the console.
+            // Panics without a message on the console.
             if chunk == 10 {
                 std::panic::resume_unwind(Box::new(chunk));
             }
@@ -149,7 +149,7 @@ fn a_pool_has_one_thread_at_least_and_no_more_than_make_sense() {
     assert!(most_threads() >= default_threads());
     let many = pool(usize::MAX);
     assert_eq!(many.threads(), most_threads());
-    // More threads than CPUs, as a rule: each sleeps until there is work.
+    // Usually more threads than CPUs: each sleeps until there is work.
     for round in 0..20u64 {
         check(|job| many.run(round * 100, job), round * 100, many.threads());
     }
@@ -171,7 +171,7 @@ fn so_many_threads_as_make_no_sense_are_refused() {
     }
 }
 
-/// The workers' promise of `FlushDenormals`; the caller's mode is its own.
+/// Workers run with `FlushDenormals`; the caller's mode does not change.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn workers_flush_denormal_numbers() {
@@ -179,7 +179,7 @@ fn workers_flush_denormal_numbers() {
     let together = std::sync::Barrier::new(3);
     let products: Vec<AtomicU32> = (0..3).map(|_| AtomicU32::new(u32::MAX)).collect();
     for _ in 0..20 {
-        // One chunk for each thread, as none ends before all have begun.
+        // One chunk for each thread, since none ends before all have begun.
         pool.run(3, &|worker, _| {
             together.wait();
             let product = std::hint::black_box(1e-20f32) * std::hint::black_box(1e-20f32);
@@ -212,14 +212,14 @@ fn affinity_bounds_the_threads() {
             assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &raw const set), 0);
         }
     }
-    // Affinity is the thread's own.
+    // Affinity is set per thread.
     thread::spawn(|| {
         let all = cpus();
         let before = default_threads();
         assert!((1..=all.len()).contains(&before), "{before} of {all:?}");
         for count in 1..=all.len().min(4) {
             keep_to(&all[..count]);
-            // A control group may allow less.
+            // A control group may allow fewer.
             assert_eq!(default_threads(), count.min(before));
         }
     })

@@ -1,8 +1,8 @@
 //! Which file imports from which, read from the sources.
 //!
 //! An import is a path of Rust to something in another file: in a `use`, or in the middle of code.
-//! It leads to the file that defines the name, through whatever re-exports it. Comments, texts and
-//! what is compiled for unit tests only do not count, and neither does `mod name;`.
+//! It leads to the file that defines the name, through any re-exports. Comments, string literals
+//! and code for unit tests do not count, and neither does `mod name;`.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ type Module = Vec<String>;
 pub(crate) struct Source {
     /// Its path from the root of the repository.
     pub(crate) path: String,
-    /// The module that it is.
+    /// Its module path.
     pub(crate) module: Module,
-    /// Names that it brings into scope, and those that it hands on.
+    /// Names that it brings into scope, and those that it re-exports.
     uses: Vec<Use>,
     /// Paths in the middle of its code.
     mentions: Vec<Mention>,
@@ -38,12 +38,12 @@ struct Mention {
     path: Vec<String>,
 }
 
-/// A file imports from another one.
+/// An import of one file from another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Import {
     pub(crate) from: String,
     pub(crate) to: String,
-    /// As it is written.
+    /// The path as written.
     pub(crate) path: String,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn imports(sources: &[Source]) -> Vec<Import> {
     let house = House { files: sources.iter().map(|s| (s.module.clone(), s)).collect() };
     let mut found = Vec::new();
     for source in sources {
-        // What a module hands on of its own parts, it does not use.
+        // A module does not use the parts that it only re-exports.
         let hands_on = |u: &&Use| {
             let own = |to: Module| to.starts_with(&source.module);
             u.is_public && house.absolute(&u.scope, &u.path).is_some_and(own)
@@ -100,7 +100,8 @@ struct House<'a> {
 }
 
 impl<'a> House<'a> {
-    /// What a path means in a module, if it begins with a crate, a relative or a module in there.
+    /// The target of a path in a module, if it begins with a crate, `self` or `super`, or a module
+    /// in scope.
     fn absolute(&self, scope: &[String], path: &[String]) -> Option<Module> {
         let first = path.first()?;
         let supers = path.iter().take_while(|word| *word == "super").count();
@@ -115,7 +116,7 @@ impl<'a> House<'a> {
         Some([base, rest].concat())
     }
 
-    /// What a path means that begins with a name of a `use`.
+    /// The target of a path that begins with a name from a `use`.
     fn alias(&self, scope: &[String], path: &[String]) -> Option<Module> {
         let known = self.used(scope, path.first()?)?;
         Some([self.absolute(&known.scope, &known.path)?, path[1..].to_vec()].concat())
@@ -132,16 +133,16 @@ impl<'a> House<'a> {
         (1..=module.len()).rev().find_map(|n| self.files.get(&module[..n]).copied())
     }
 
-    /// The file that defines what a path leads to.
+    /// The file that defines the target of a path.
     fn file(&self, to: &[String], steps: usize) -> Option<&'a Source> {
-        /// No re-export is handed on so often but in a circle.
+        /// A chain of re-exports this long must be a circle.
         const MOST_STEPS: usize = 16;
         let deepest = (1..=to.len()).rev().find(|&n| self.files.contains_key(&to[..n]))?;
         let (module, rest) = to.split_at(deepest);
         let handed_on = rest.first().and_then(|name| self.used(module, name));
         match handed_on {
             Some(known) if steps < MOST_STEPS => {
-                // A name from outside of these crates is defined by nobody here.
+                // A name from outside of these crates is not defined here.
                 let target = self.absolute(&known.scope, &known.path)?;
                 match target == to {
                     true => self.holder(module),
@@ -153,7 +154,7 @@ impl<'a> House<'a> {
     }
 }
 
-/// The text without comments, and with empty texts and characters.
+/// The text without comments, and with empty string and character literals.
 fn code(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -183,7 +184,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Bytes of a text in quotes, which stand at the beginning, too.
+/// The length of a string literal in bytes, including its quotes.
 fn quoted(text: &str, quote: char) -> usize {
     let mut escaped = true;
     for (at, c) in text.char_indices() {
@@ -197,13 +198,13 @@ fn quoted(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// Whether a quote begins a character and no lifetime.
+/// Whether a quote begins a character literal rather than a lifetime.
 fn is_character(text: &str) -> bool {
     let mut after = text.chars().skip(1);
     after.next() == Some('\\') || after.next() == Some('\'')
 }
 
-/// Bytes of a raw text, if there is one.
+/// The length of a raw string literal in bytes, if there is one.
 fn raw_text(text: &str) -> Option<usize> {
     let after = text.strip_prefix('b').unwrap_or(text).strip_prefix('r')?;
     let hashes = after.len() - after.trim_start_matches('#').len();
@@ -288,7 +289,7 @@ impl Reader<'_> {
         (1..=5).map(|i| self.peek(i)).eq(["[", "cfg", "(", "test", ")"])
     }
 
-    /// Skips an attribute and the item that it is of.
+    /// Skips an attribute and its item.
     fn skip_item(&mut self) {
         self.at += 7;
         while !["{", ";", ""].contains(&self.peek(0)) {
@@ -319,7 +320,7 @@ impl Reader<'_> {
         self.mentions.push(Mention { scope: self.scope.clone(), path });
     }
 
-    /// One branch of a `use`, up to what ends it.
+    /// One branch of a `use`, up to its end.
     fn tree(&mut self, prefix: &[String], is_public: bool) {
         let mut path = prefix.to_vec();
         let mut name = None;

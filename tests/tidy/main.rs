@@ -115,7 +115,8 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
     }
 }
 
-/// What a CPU lacks is asked in one place, which tells the console what is not tested for it.
+/// CPU features are checked in one place, which reports on the console what is not tested without
+/// them.
 #[test]
 fn tests_that_are_not_run_say_so() {
     let allowed = ["testing/src/host.rs", "cli/tests/cli/errors.rs", "tests/tidy/main.rs"];
@@ -128,8 +129,8 @@ fn tests_that_are_not_run_say_so() {
     }
 }
 
-/// `thiserror` makes a cause of a field that is called `source`, or marked so; a message that shows
-/// it as well would say it twice where all causes are printed.
+/// `thiserror` treats a field that is called `source`, or marked so, as the cause; a message that
+/// also shows it would repeat it where all causes are printed.
 #[test]
 fn no_error_shows_what_it_gives_as_its_cause() {
     for (name, text) in [library(), command_line()].concat() {

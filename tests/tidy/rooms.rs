@@ -1,10 +1,10 @@
-//! The order of rooms, as the table in `ARCHITECTURE.md` has it, and what breaks it.
+//! The order of rooms, from the table in `ARCHITECTURE.md`, and violations of it.
 //!
 //! A room imports only from rooms above it in the table, and no files import each other in a
 //! circle. A module and its parts (`x/mod.rs` or `x.rs`, and what is in the folder `x`) are one
 //! house to each other: a part may use what its module defines, and the module may call its parts.
-//! So imports between a file and one that stands above it in the same branch of the tree are no
-//! part of a circle. A `lib.rs` or `main.rs` has no room: it declares all, and hands on.
+//! So imports between a file and one above it in the same branch of the tree do not count as part
+//! of a circle. A `lib.rs` or `main.rs` has no room: it declares all modules, and re-exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ impl Room {
     }
 }
 
-/// What is wrong with the imports of some files: every sentence names the files that it is about.
+/// The errors in the imports of some files: every sentence names the files.
 pub(crate) fn faults(rooms: &[Room], sources: &[Source]) -> Vec<String> {
     let imports = imports(sources);
     let mut faults = arrows_down(rooms, sources, &imports);
@@ -52,7 +52,7 @@ pub(crate) fn faults(rooms: &[Room], sources: &[Source]) -> Vec<String> {
     faults
 }
 
-/// Whether a file only declares and hands on the modules of its crate.
+/// Whether a file only declares and re-exports the modules of its crate.
 fn is_face(source: &Source) -> bool {
     source.module.len() == 1
 }
@@ -102,7 +102,8 @@ fn circles(sources: &[Source], imports: &[Import]) -> Vec<String> {
     faults
 }
 
-/// Some circle, its first file again at its end. What is in none is left out on the way.
+/// Some circle, with its first file repeated at the end. Files that are in no circle are removed
+/// along the way.
 fn circle<'a>(next: &mut BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
     loop {
         let open: BTreeSet<&str> =
@@ -162,7 +163,7 @@ mod tests {
             );
         }
         assert_eq!(found(&low("use crate::high::High;")), [down]);
-        // Through the face of the crate, and by a module that is in scope.
+        // Through the root of the crate, and through a module that is in scope.
         assert_eq!(found(&low("use crate::High;")), [down.replace("high::High", "High")]);
         assert_eq!(found(&low("use super::super::high; fn f() { high::g() }")).len(), 2);
     }

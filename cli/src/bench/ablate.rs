@@ -21,13 +21,13 @@ use crate::args::Values;
 use crate::failure::Failure;
 use crate::output;
 
-/// All timed runs of all variants together, if their number is not given.
+/// Time for all runs of all variants together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(20);
-/// How often all is timed, at most, if the machine is busy.
+/// How many times everything is timed, at most, if the machine is busy.
 const ATTEMPTS: usize = 2;
 /// The fewest rounds, if their number is not given.
 const LEAST_ROUNDS: usize = 5;
-/// The name of the interpreter's row.
+/// The name of the row for the interpreter.
 const INTERPRETER: &str = "interpreter";
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -90,7 +90,7 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
     })
 }
 
-/// A level beside what was measured for it, without ratios yet.
+/// A level and its measurements, without ratios yet.
 fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, difference: f64) -> Row {
     let (rung, owner) = (&ladder.rungs[i], ladder.owner[i]);
     let told = if rung.group == Group::Removed { ladder.full } else { i };
@@ -115,12 +115,12 @@ fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, difference:
     }
 }
 
-/// What can be refused before the work.
+/// Refuses what can be refused before the work.
 fn check(args: &Args) -> Result<(), Failure> {
-    args.common().refuse(&[OptionName::Tuned], "measured choices are for the full network only")
+    args.common().refuse(&[OptionName::Tuned], "measured choices apply to the full network only")
 }
 
-/// What became of the interpreter.
+/// Whether the interpreter ran.
 struct Interpretation {
     run: Option<Interpreted>,
     estimate: Duration,
@@ -135,8 +135,8 @@ impl Interpretation {
         Ok(Interpretation { run, estimate })
     }
 
-    /// What all outputs are compared with: the interpreter's, or the full network's if it did not
-    /// run.
+    /// The outputs that all others are compared with: the interpreter's, or the full network's if
+    /// the interpreter did not run.
     fn agreement(&self, network: &Network, full: &[Vec<f32>]) -> Agreement {
         let (from, expected) = match &self.run {
             Some(run) => (INTERPRETER, run.outputs.clone()),
@@ -155,7 +155,7 @@ impl Interpretation {
             same_as: None,
             skipped: match self.run {
                 Some(_) => None,
-                None => Some(format!("about {seconds:.0} s; --interpreter runs it all the same")),
+                None => Some(format!("about {seconds:.0} s; --interpreter runs it anyway")),
             },
             times: self.run.as_ref().map(|run| Stats::of(vec![run.time])),
             ratio: None,
@@ -166,7 +166,8 @@ impl Interpretation {
     }
 }
 
-/// Puts every time beside that of the full network, and levels beside the one before.
+/// Computes the ratio of every time to that of the full network, and of each level to the one
+/// before.
 fn add_ratios(rows: &mut [Row], full_ms: f64) {
     let mut before = None;
     for row in rows {

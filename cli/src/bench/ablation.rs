@@ -1,4 +1,4 @@
-//! What an ablation found.
+//! The results of an ablation.
 
 use resnetc::noise::Noise;
 use resnetc::profile::share::ShareOf;
@@ -17,14 +17,14 @@ pub(super) struct Ablation {
     pub(super) gflops: f64,
     pub(super) peak_gflops: f64,
     pub(super) share_of_peak: f64,
-    /// What that is a share of.
+    /// What `share_of_peak` is a share of.
     pub(super) share_of: ShareOf,
-    /// What speaks against the figures.
+    /// Reasons not to trust the figures.
     pub(super) noise: Noise,
-    /// How far outputs may be apart, as a part of the greatest value.
+    /// How much outputs may differ, relative to the largest value.
     pub(super) tolerance: f64,
-    /// Whether all variants were in memory while they were timed, or each was compiled anew for
-    /// each turn.
+    /// Whether all variants were in memory while they were timed, or each was recompiled for each
+    /// of its turns.
     pub(super) all_in_memory: bool,
     pub(super) rows: Vec<Row>,
 }
@@ -34,34 +34,34 @@ pub(super) struct Ablation {
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) group: Group,
-    /// The pass that it is about.
+    /// The pass that it adds or leaves out.
     pub(super) pass: Option<&'static str>,
-    /// What that pass rewrote: here, or in the full network if it is left out here.
+    /// What that pass rewrote: at this level, or in the full network if this level leaves it out.
     pub(super) rewrites: Option<usize>,
-    /// The row whose code is the same and whose figures these are.
+    /// The row with the same code, whose figures these are.
     pub(super) same_as: Option<String>,
     /// Why there are no figures.
     pub(super) skipped: Option<String>,
     #[serde(flatten)]
     pub(super) times: Option<Stats>,
-    /// Its median by that of the full network.
+    /// Its median divided by that of the full network.
     pub(super) ratio: Option<f64>,
-    /// Its median by that of the level before.
+    /// Its median divided by that of the level before.
     pub(super) ratio_before: Option<f64>,
-    /// The greatest difference of its outputs from the interpreter's, or else from the full
-    /// network's, as a part of the greatest value.
+    /// The largest difference of its outputs from the interpreter's, or else from the full
+    /// network's, relative to the largest value.
     pub(super) relative_difference: Option<f64>,
     #[serde(flatten)]
     pub(super) code: Option<Code>,
 }
 
-/// What is known of a compiled level beside its time.
+/// What is known about a compiled level besides its time.
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Code {
     pub(super) isa: &'static str,
     pub(super) arena_bytes: usize,
     pub(super) weight_bytes: usize,
     pub(super) moved_bytes: usize,
-    /// Regions that a run calls one after the other, each of them once.
+    /// Regions that a run calls, one after the other and each of them once.
     pub(super) launches: usize,
 }

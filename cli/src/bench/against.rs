@@ -1,4 +1,4 @@
-//! `bench --against`: the figures beside those of an earlier run.
+//! `bench --against`: compares the figures with those of an earlier run.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// A report is a few kB, with layers some hundred.
+/// A report is a few kB, or some hundred kB with layers.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// What of a report is compared.
+/// The parts of a report that are compared.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(super) struct Earlier {
     model: String,
@@ -23,7 +23,7 @@ pub(super) struct Earlier {
     cpu: String,
     #[serde(default)]
     resnetc: String,
-    /// Nothing in files of versions that did not tell.
+    /// `None` in files of versions that did not report it.
     #[serde(default)]
     options: Option<Vec<String>>,
     /// Layers whose algorithms were measured.
@@ -46,16 +46,15 @@ enum Saved {
     Sweep { rows: Vec<Earlier> },
 }
 
-/// An earlier run beside this one.
+/// A comparison of this run with an earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Against {
     pub(super) file: PathBuf,
-    /// The median then.
+    /// The median of the earlier run.
     pub(super) median_ms: f64,
-    /// The median now by the one then: below 1 if it is faster now.
+    /// The median of this run divided by the earlier one: below 1 if this run is faster.
     pub(super) ratio: f64,
-    /// What was not the same, so that the ratio means something else than it seems; empty if it
-    /// was.
+    /// What was not the same, so that the ratio is not a fair comparison; empty if everything was.
     pub(super) differs: Vec<String>,
 }
 
@@ -70,16 +69,16 @@ pub(super) fn read(file: &Path) -> Result<Vec<Earlier>, Failure> {
     let runs = match serde_json::from_slice(&bytes) {
         Ok(Saved::One(one)) => vec![*one],
         Ok(Saved::Sweep { rows }) => rows,
-        Err(_) => return Err(wrong("this is not what `resnetc bench --json` prints")),
+        Err(_) => return Err(wrong("this is not the output of `resnetc bench --json`")),
     };
     match runs.iter().all(|run| run.median_ms > 0.0) {
         true if !runs.is_empty() => Ok(runs),
-        true => Err(wrong("it has no run")),
-        false => Err(wrong("a median_ms in it is not above 0")),
+        true => Err(wrong("it contains no run")),
+        false => Err(wrong("a median_ms in it is not positive")),
     }
 }
 
-/// The earlier run of the same threads and batch; of any, if there is only one.
+/// The earlier run with the same threads and batch, or the only one if there is just one.
 pub(super) fn of(file: &Path, saved: &[Earlier], now: &Earlier) -> Option<Against> {
     let same = |then: &&Earlier| (then.threads, then.batch) == (now.threads, now.batch);
     let sole = || if let [one] = saved { Some(one) } else { None };
@@ -116,7 +115,7 @@ pub(super) fn of(file: &Path, saved: &[Earlier], now: &Earlier) -> Option<Agains
 }
 
 impl Against {
-    /// For people: a line, and one for each difference.
+    /// For people: one line, and another for each difference.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
             "against  {}: median {:.3} ms then, {:.3} times as long now\n",
@@ -178,7 +177,7 @@ mod tests {
             "the machine is busy now",
         ];
         assert_eq!(found.differs, expected);
-        // What a file of an older version does not tell is no difference.
+        // A value that a file of an older version lacks is not a difference.
         let old = Earlier { options: None, ..run(1, 4.0) };
         assert!(of(file, &[old], &run(1, 2.0)).expect("the same").differs.is_empty());
         assert!(expected.iter().all(|line| found.text().contains(line)));

@@ -1,4 +1,4 @@
-//! Whether variants of a network give the same.
+//! Whether variants of a network give the same results.
 
 use resnetc::check::Difference;
 use resnetc::compile::macs;
@@ -8,24 +8,24 @@ use crate::failure::Failure;
 
 /// Half a unit in the last place of f32: the relative error of one rounding.
 const ROUNDING: f64 = 1.0 / (1u64 << 24) as f64;
-/// How many standard deviations an error may be off. Beyond six, chance is excluded for any number
-/// of outputs.
+/// How many standard deviations an error may have. Beyond six, chance is excluded for any number of
+/// outputs.
 const DEVIATIONS: f64 = 8.0;
 /// How much larger errors of Winograd's algorithm are than those of direct convolution, see
 /// [`Numerics`](resnetc::Numerics).
 const WINOGRAD: f64 = 2.0;
 
-/// What outputs are compared with, and how far they may be off.
+/// What outputs are compared with, and how much they may differ.
 pub(super) struct Agreement {
     /// Whose outputs they are.
     pub(super) from: String,
     pub(super) expected: Vec<Vec<f64>>,
-    /// As a part of the greatest value.
+    /// Relative to the largest value.
     pub(super) tolerance: f64,
 }
 
 impl Agreement {
-    /// The greatest difference of outputs from the expected ones, as a part of the greatest value.
+    /// The largest difference of outputs from the expected ones, relative to the largest value.
     ///
     /// # Errors
     /// If it is above the tolerance.
@@ -38,7 +38,7 @@ impl Agreement {
         match difference <= self.tolerance {
             true => Ok(difference),
             false => Err(Failure::new(format!(
-                "the outputs of \"{name}\" and of \"{}\" differ by {difference:.1e} of the greatest value; \
+                "the outputs of \"{name}\" and of \"{}\" differ by {difference:.1e} of the largest value; \
                  rounding explains {:.1e}",
                 self.from, self.tolerance
             ))
@@ -47,13 +47,13 @@ impl Agreement {
     }
 }
 
-/// How far two results of a network may differ, as a part of the greatest value.
+/// How much two results of a network may differ, relative to the largest value.
 ///
-/// Rounding errors are as good as independent, so the error of a sum of n products grows with the
-/// root of n (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019),
-/// and what a layer takes over from the one before counts like more products. On the longest way
-/// through a network there are no more roundings than all layers together have for one element
-/// each.
+/// Rounding errors are nearly independent, so the error of a sum of n products grows with the
+/// square root of n (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis",
+/// 2019), and error that a layer inherits from the one before counts like more products. The
+/// longest path through a network has no more roundings than all layers together have for one
+/// element each.
 pub(super) fn tolerance(graph: &Graph) -> f64 {
     let roundings = |node| {
         let elements = graph.node(node).ty.elements().max(1) as u64;
@@ -64,7 +64,7 @@ pub(super) fn tolerance(graph: &Graph) -> f64 {
     WINOGRAD * DEVIATIONS * ROUNDING * all.sqrt()
 }
 
-/// Outputs as they are compared with others.
+/// Outputs in the form in which they are compared.
 pub(super) fn widened(outputs: &[Vec<f32>]) -> Vec<Vec<f64>> {
     outputs.iter().map(|values| values.iter().map(|&x| f64::from(x)).collect()).collect()
 }

@@ -1,4 +1,4 @@
-//! What `resnetc bench` is told.
+//! The options of `resnetc bench`.
 
 use std::path::PathBuf;
 
@@ -10,35 +10,37 @@ use crate::output;
 ///
 /// The peak is what a loop of multiply-adds reaches on the same threads, measured before and after;
 /// GFLOP/s count two operations for each multiply-add of direct convolution. Where an algorithm
-/// does fewer of them, or others, the share is one of direct convolution at the peak, and may be
-/// above 100 %.
+/// does fewer multiply-adds, or a different kind, the share is of direct convolution at the peak,
+/// and may be above 100 %.
 ///
-/// Where the times or the peaks show that the machine is busy, all is measured again, three times
-/// at most, unless --iters gives the number of runs.
+/// Where the times or the peaks show that the machine is busy, everything is measured again, at
+/// most three times, unless --iters gives the number of runs.
 ///
-/// Several numbers of --threads and of --batch are all combined, one row each. --against sets the
-/// median beside that of an earlier run and says what was not the same: CPU, instruction set,
-/// threads, batch or model. --concurrency runs so many contexts of the model at once, each on a
-/// thread of its own: where one run uses the model's threads, the others use their own only.
+/// With several values of --threads and --batch, every combination is measured, one row each.
+/// --against compares the median with that of an earlier run and says what was not the same: CPU,
+/// instruction set, threads, batch or model. --concurrency runs that many contexts of the model at
+/// once, each on its own thread: while one run uses the model's threads, the others use only their
+/// own.
 ///
-/// --ablate says what each optimization brings: it times the network without optimizations and with
-/// more and more of them, and without each of them alone. All variants give the same results, which
-/// is checked first, and take turns. Measured choices of `resnetc tune` are left out, as they are
-/// for the layers of the full network only.
+/// --ablate shows what each optimization brings: it times the network without optimizations, with
+/// more and more of them, and without each one alone. All variants give the same results, which is
+/// checked first, and take turns. Measured choices of `resnetc tune` are ignored, as they apply to
+/// the layers of the full network only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     pub(super) model: PathBuf,
-    /// Timed runs [default: about two seconds of them, twenty of all variants, at least 10]
+    /// Timed runs [default: about two seconds of them, or twenty seconds for all variants, at least
+    /// 10]
     #[arg(long, value_name = "K", value_parser = positive)]
     pub(super) iters: Option<usize>,
-    /// Runs before the first that counts
+    /// Warm-up runs before the first timed one
     #[arg(long, value_name = "W", default_value_t = 3)]
     pub(super) warmup: usize,
     /// Time the network without its optional passes too, alternating
     #[arg(long, conflicts_with_all = ["unfused", "ablate"])]
     pub(super) compare: bool,
-    /// Time each layer too, in runs of their own
+    /// Time each layer too, in separate runs
     #[arg(long, conflicts_with = "ablate")]
     pub(super) layers: bool,
     /// Time the network with more and more optimizations, and without each of them
@@ -50,25 +52,24 @@ pub(crate) struct Args {
     /// Write the rows of --ablate, or of several --threads or --batch, as CSV too
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
-    /// Memory for all variants at once; if they need more, each is compiled anew for each of its
-    /// turns
+    /// Memory for all variants at once; if they need more, each is recompiled for each of its turns
     #[arg(long, value_name = "MB", requires = "ablate", default_value_t = 4000)]
     pub(super) hold: usize,
     /// Print the figures as JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// Run so many contexts at once too, and tell throughput and tail latency
+    /// Run this many contexts at once too, and report throughput and tail latency
     #[arg(long, value_name = "N", value_parser = threads, conflicts_with = "ablate")]
     pub(super) concurrency: Option<usize>,
     /// Compare with what an earlier run printed with --json
     #[arg(long, value_name = "FILE.json", conflicts_with = "ablate")]
     pub(super) against: Option<PathBuf>,
-    /// Threads of a run; several, as in 1,2, are measured one after the other [default: as many as
+    /// Threads per run; several, as in 1,2, are measured one after the other [default: as many as
     /// the process may use]
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = threads)]
     pub(super) threads: Vec<usize>,
-    /// Pictures in one run; several, as in 1,8, are measured one after the other [default: as many
-    /// as the model says, or 1]
+    /// Images per run; several, as in 1,8, are measured one after the other [default: as many as
+    /// the model declares, or 1]
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]
     pub(super) batch: Vec<usize>,
     #[command(flatten)]
@@ -76,7 +77,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The combinations of threads and batch; a single one has the first place alone.
+    /// The combinations of threads and batch.
     pub(super) fn sizes(&self) -> Vec<Common> {
         let each = |given: &[usize]| -> Vec<Option<usize>> {
             if given.is_empty() { vec![None] } else { given.iter().copied().map(Some).collect() }
@@ -99,13 +100,13 @@ impl Args {
         }
     }
 
-    /// What can be refused before the work.
+    /// Refuses what can be refused before the work.
     pub(super) fn check(&self, sizes: usize) -> Result<(), Failure> {
         let one_size =
             [(self.ablate, "--ablate"), (self.layers, "--layers"), (self.compare, "--compare")];
         if let Some((_, flag)) = one_size.into_iter().find(|(given, _)| *given && sizes > 1) {
             return Err(Failure::usage(format!(
-                "{flag} goes with one number of threads and one batch"
+                "{flag} needs a single number of threads and a single batch"
             )));
         }
         if self.csv.is_some() && !self.ablate && sizes == 1 {

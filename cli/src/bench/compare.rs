@@ -21,9 +21,9 @@ pub(super) struct Figures {
 pub(super) struct Compared {
     /// Figures without the optional passes.
     pub(super) unfused: Figures,
-    /// Median without by median with.
+    /// Median without the passes divided by median with them.
     pub(super) speedup: f64,
-    /// The greatest difference of their outputs, as a part of the greatest value.
+    /// The largest difference of their outputs, relative to the largest value.
     pub(super) outputs_relative_difference: f64,
 }
 

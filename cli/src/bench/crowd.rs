@@ -1,4 +1,4 @@
-//! Many contexts of a model running at once: throughput, and what a single run takes then.
+//! Many contexts of a model running at once: throughput, and the latency of a single run.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::units::ms;
 
-/// How long all run, if the number of runs is not given.
+/// How long all contexts run, if the number of runs is not given.
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// What many contexts at once give.
+/// The figures of many contexts at once.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Crowd {
-    /// Contexts that run at once, each on a thread of the caller.
+    /// Contexts that run at once, each on its own thread of the caller.
     pub(super) contexts: usize,
-    /// Runs of all of them.
+    /// Runs of all contexts together.
     pub(super) runs: usize,
-    /// From the first run's beginning to the last one's end.
+    /// From the start of the first run to the end of the last.
     pub(super) seconds: f64,
     pub(super) pictures_per_second: f64,
     pub(super) p50_ms: f64,
@@ -31,7 +31,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Of the times of all runs.
+    /// Statistics of the times of all runs.
     fn of(contexts: usize, batch: usize, mut times: Vec<Duration>, whole: Duration) -> Self {
         times.sort_unstable();
         let seconds = whole.as_secs_f64();
@@ -50,7 +50,7 @@ impl Crowd {
     /// For people, in one line.
     pub(super) fn text(&self) -> String {
         format!(
-            "at once  {} contexts: {:.1} pictures a second; p50 {:.3} ms, p90 {:.3}, p99 {:.3}, max {:.3} ({} runs)\n",
+            "at once  {} contexts: {:.1} images/s; p50 {:.3} ms, p90 {:.3}, p99 {:.3}, max {:.3} ({} runs)\n",
             self.contexts,
             self.pictures_per_second,
             self.p50_ms,
@@ -62,8 +62,8 @@ impl Crowd {
     }
 }
 
-/// Runs so many contexts at once, each `iterations` times, or all for about two seconds; one run of
-/// each goes before and does not count.
+/// Runs this many contexts at once, each `iterations` times, or all for about two seconds. Each
+/// makes one uncounted run first.
 pub(super) fn measure(
     network: &Network,
     model: &Model,
@@ -105,7 +105,7 @@ pub(super) fn measure(
         };
         let handles: Vec<_> = all.into_iter().map(run).collect();
         let joined = handles.into_iter().map(|handle| {
-            handle.join().map_err(|_| Failure::new("a thread that ran a context broke off"))
+            handle.join().map_err(|_| Failure::new("a thread that ran a context panicked"))
         });
         joined.collect::<Result<Vec<_>, _>>()
     })?;

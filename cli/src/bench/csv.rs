@@ -1,9 +1,9 @@
-//! The figures of an ablation as CSV: one line a row, the first line names the columns.
+//! The figures of an ablation as CSV: a header line, then one line per row.
 
 use super::ablation::{Ablation, Code, Row};
 use super::timing::Stats;
 
-/// The columns and what stands in them.
+/// The columns and their values.
 type Column = (&'static str, fn(&Ablation, &Row) -> Option<String>);
 
 const COLUMNS: &[Column] = &[
@@ -30,7 +30,7 @@ const COLUMNS: &[Column] = &[
     ("skipped", |_, row| Some(quoted(row.skipped.as_ref()?))),
 ];
 
-/// Clocks tell nanoseconds.
+/// Clocks have nanosecond resolution.
 fn figure(ms: f64) -> String {
     format!("{ms:.6}")
 }
@@ -43,7 +43,7 @@ fn code(row: &Row, of: fn(&Code) -> usize) -> Option<String> {
     row.code.as_ref().map(|code| of(code).to_string())
 }
 
-/// Text as one field (RFC 4180).
+/// Quotes text as one field (RFC 4180).
 pub(super) fn quoted(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),

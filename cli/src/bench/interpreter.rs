@@ -1,4 +1,4 @@
-//! The interpreter, as the lowest level: what the network takes without any compiler.
+//! The interpreter as the lowest level: the time of the network without a compiler.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::progress::Progress;
 
-/// It is not run without being asked for if it takes longer.
+/// If it takes longer than this, it runs only on request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the estimate is made from: a convolution that takes a few milliseconds.
+/// The estimate is based on this convolution, which takes a few milliseconds.
 const SAMPLE: &str = "conv n1 c32 h28 w28 k32 r3 s3 st1x1 p1,1,1,1";
 
 /// One run of the interpreter.
@@ -24,11 +24,11 @@ pub(super) struct Interpreted {
     pub(super) outputs: Vec<Vec<f64>>,
 }
 
-/// About how long it takes for a graph.
+/// Estimates how long it takes for a graph.
 pub(super) fn estimate(graph: &Graph) -> Result<Duration, Failure> {
     let broken = |reason: String| Failure::new(format!("bug in timing the interpreter: {reason}"));
     let problem: ConvProblem =
-        SAMPLE.parse().map_err(|e| broken(format!("its sample is none: {e}")))?;
+        SAMPLE.parse().map_err(|e| broken(format!("its sample is not a convolution: {e}")))?;
     let weights =
         Tensor::new(problem.weight_shape(), vec![1.0; problem.weight_shape().iter().product()])
             .ok_or_else(|| broken("sizes of its sample differ".to_owned()))?;

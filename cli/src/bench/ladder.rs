@@ -22,9 +22,9 @@ pub(super) enum Group {
     Added,
     /// All passes but one.
     Removed,
-    /// All passes, and a choice beside them that is not the usual one.
+    /// All passes, with one other option that is not the default.
     Choice,
-    /// The full network again, compiled and timed for itself: what figures differ by if nothing
+    /// The full network again, compiled and timed separately: how much figures differ if nothing
     /// differs.
     Again,
 }
@@ -33,7 +33,7 @@ pub(super) enum Group {
 pub(super) struct Rung {
     pub(super) name: String,
     pub(super) group: Group,
-    /// The pass that it is about.
+    /// The pass that it adds or leaves out.
     pub(super) pass: Option<&'static str>,
     options: Options,
 }
@@ -42,13 +42,12 @@ pub(super) struct Rung {
 pub(super) struct Ladder {
     pub(super) rungs: Vec<Rung>,
     pub(super) outlines: Vec<Outline>,
-    /// For each level the one that is timed for it: itself, or one that runs the same code.
+    /// For each level, the level that is timed for it: itself, or one that runs the same code.
     pub(super) owner: Vec<usize>,
     pub(super) full: usize,
 }
 
-/// All levels, from the lowest to the full network, and what differs from the full one in one
-/// thing.
+/// All levels, from the lowest to the full network, then those that differ from it in one respect.
 fn rungs(options: &Options) -> Vec<Rung> {
     let rung =
         |name: &str, group, pass, options| Rung { name: name.to_owned(), group, pass, options };
@@ -80,7 +79,7 @@ fn rungs(options: &Options) -> Vec<Rung> {
 }
 
 impl Ladder {
-    /// The levels of a network, whose own options are those of the full one.
+    /// The levels of a network whose options are those of the full level.
     pub(super) fn new(network: &Network) -> Result<Self, Failure> {
         let full_outline = Outline::of(network)?;
         let (mut rungs, mut outlines) = (Vec::new(), Vec::new());
@@ -113,8 +112,8 @@ impl Ladder {
 }
 
 impl Rung {
-    /// Where the network without a pass is the full one all the same, because other passes do its
-    /// work: without them too.
+    /// Where the network without a pass still equals the full one, because other passes do its
+    /// work: without those passes, too.
     fn with_stand_ins(&self, outline: &Outline, full: &Outline) -> Option<Rung> {
         let pass = self.pass.filter(|_| self.group == Group::Removed)?;
         if full.remarks.count(pass) == 0 || outline.work != full.work {
@@ -128,7 +127,7 @@ impl Rung {
         Some(Rung { name, group: Group::Removed, pass: Some(pass), options })
     }
 
-    /// What is compiled for it.
+    /// The network that is compiled for it.
     pub(super) fn variant(&self, network: &Network) -> Variant {
         variant(network, &self.name, self.options.clone())
     }
@@ -153,8 +152,8 @@ mod tests {
         }
         let last = ladder.rungs.iter().rposition(|r| r.group == Group::Added).expect("passes");
         assert_eq!(ladder.owner[last], ladder.full, "all passes added are all passes");
-        // A pass that rewrites nothing leaves everything as it is; one that does changes what is
-        // run.
+        // A pass that rewrites nothing leaves everything as it is; a pass that rewrites something
+        // changes what runs.
         for (i, rung) in ladder.rungs.iter().enumerate() {
             let Some(pass) = rung.pass else { continue };
             let before = if rung.group == Group::Added { i - 1 } else { ladder.full };

@@ -13,14 +13,14 @@ pub(super) struct Layers {
     /// Sum of the steps' medians.
     pub(super) layers_ms: f64,
     pub(super) layer_iterations: usize,
-    /// How far the middle half of the profiled runs is apart, as a part of their median.
+    /// The spread of the middle half of the profiled runs, relative to their median.
     #[serde(rename = "layers_spread")]
     pub(super) spread: f64,
     pub(super) classes: Vec<ClassProfile>,
     pub(super) layers: Vec<StepProfile>,
 }
 
-/// Profiles a network in runs of their own.
+/// Profiles a network in separate runs.
 pub(super) fn measure(subject: &mut Subject, plan: Plan, peak: f64) -> Result<Layers, Failure> {
     let Turns { rounds, runs } = plan.turns(&[subject.time()?], 0);
     let runs = rounds * runs.iter().sum::<usize>();

@@ -43,9 +43,9 @@ use timing::Plan;
 
 pub(crate) use args::Args;
 
-/// How often all is measured, at most, if the machine is busy.
+/// How many times everything is measured, at most, if the machine is busy.
 const ATTEMPTS: usize = 3;
-/// All timed runs together, if their number is not given.
+/// Time for all runs together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let saved = args.against.as_deref().map(against::read).transpose()?;
     if sizes.len() > 1 {
-        // What cannot be had in one of the sizes is said before the first is measured.
+        // Errors of any of the sizes are reported before the first is measured.
         for common in &sizes {
             common.load(&args.model, Values::Random)?;
         }
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// An earlier run beside this one. If the file has none of this size, that is said.
+/// Compares this run with an earlier one. If the file has none of this size, that is reported.
 fn compare_with(
     file: &Path,
     saved: &[Earlier],
@@ -97,7 +97,7 @@ fn compare_with(
     if found.is_none() {
         let (threads, batch) = (report.subtitle.threads, report.subtitle.batch);
         output::warn(&format!(
-            "{} has no run on {} of batch {batch}",
+            "{} has no run on {} with batch {batch}",
             file.display(),
             plural(threads, "thread")
         ));
@@ -105,7 +105,7 @@ fn compare_with(
     Ok(found)
 }
 
-/// The network as the options want it, and perhaps the unfused one beside it.
+/// The network as the options specify it, and perhaps also the unfused one.
 fn run_one(args: &Args, common: &Common) -> Result<Report, Failure> {
     let network = common.load_to_run(&args.model, Values::Random)?;
     let plan =
@@ -124,7 +124,7 @@ fn run_one(args: &Args, common: &Common) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// All that is asked for, measured once.
+/// Measures everything that was requested, once.
 fn attempt(
     args: &Args,
     network: &Network,
@@ -153,7 +153,7 @@ fn attempt(
     Ok((report, noise))
 }
 
-/// What a speed of the first variant is a share of.
+/// What the speed of the first variant is a share of.
 fn share_of(race: &mut Race) -> ShareOf {
     let steps = race.subject(0).map(|subject| subject.model.steps().to_vec()).unwrap_or_default();
     ShareOf::all(steps.iter().filter(|s| s.macs > 0).map(|step| ShareOf::of(step.algorithm)))

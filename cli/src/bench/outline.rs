@@ -22,13 +22,13 @@ pub(super) struct Outline {
     pub(super) remarks: Remarks,
     /// Bytes of all operands and results of all steps: constants as they were described, each value
     /// without the border and the unused lanes that it has in memory. A step that adds to a value
-    /// where it lies reads and writes it. What an algorithm moves beside that, inside a step, is
-    /// not counted.
+    /// in place reads and writes it. Other memory traffic of an algorithm, inside a step, is not
+    /// counted.
     pub(super) moved_bytes: usize,
 }
 
-/// All that decides how long a run takes. Two variants with equal work run the same code on the
-/// same places in memory; at most the numbers in their constants differ.
+/// Everything that determines how long a run takes. Two variants with equal work run the same code
+/// on the same places in memory; only the numbers in their constants may differ.
 #[derive(PartialEq)]
 pub(super) struct Work {
     isa: Isa,
@@ -49,7 +49,7 @@ struct StepOutline {
 
 #[derive(PartialEq)]
 enum Operand {
-    /// What was written to a place.
+    /// The value that was written to a place.
     Value(Place),
     /// A constant, by the order in which constants are first used, and its shape.
     Constant(usize, Vec<usize>),
@@ -61,7 +61,7 @@ impl Outline {
         self.work.isa
     }
 
-    /// What the network's speed is a share of.
+    /// What the speed of the network is a share of.
     pub(super) fn share_of(&self) -> ShareOf {
         let is_conv = |step: &&StepOutline| matches!(step.op, Op::Conv(_));
         ShareOf::all(self.work.steps.iter().filter(is_conv).map(|s| ShareOf::of(s.algorithm)))

@@ -1,4 +1,4 @@
-//! What a loop of multiply-adds reaches.
+//! The speed that a loop of multiply-adds reaches.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use resnetc::runtime::peak;
 
 use crate::failure::Failure;
 
-/// How long it is measured, each time.
+/// How long each measurement takes.
 const TIME: Duration = Duration::from_millis(150);
 
 /// The peak in GFLOP/s.

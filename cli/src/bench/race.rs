@@ -10,18 +10,18 @@ use super::timing::{Plan, Stats, Turns};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// Runs at the beginning of a turn that do not count. After the first one a share of the weights is
-/// in the shared cache again, after the second one all that will be.
+/// Uncounted runs at the beginning of a turn. After the first one, part of the weights is back in
+/// the shared cache; after the second one, all that fits.
 const UNTIMED: usize = 2;
 
-/// How often all variants are compiled anew on the way. Where the system puts a model's pages is
-/// chance and stays for the model's life; it makes two models of the same network up to 4 % apart
-/// (measured on ResNet-18).
+/// How many times all variants are recompiled along the way. The system places a model's pages at
+/// random, and they stay there for the life of the model; this makes two models of the same network
+/// differ in time by up to 4 % (measured on ResNet-18).
 const SITTINGS: usize = 5;
 
 /// A variant to be timed.
 pub(super) struct Variant {
-    /// What messages call it.
+    /// Its name in messages.
     pub(super) name: String,
     pub(super) network: Network,
 }
@@ -31,7 +31,7 @@ pub(super) struct Variant {
 pub(super) enum Keep {
     /// All variants are in memory at the same time.
     All,
-    /// Each is compiled anew for each of its turns, and goes with it.
+    /// Each is recompiled for each of its turns, and dropped after it.
     None,
 }
 
@@ -42,11 +42,11 @@ struct Lane {
     outputs: Vec<Vec<f32>>,
     /// Time of one run.
     one: Duration,
-    /// There if all are kept.
+    /// Present if all are kept.
     subject: Option<Subject>,
 }
 
-/// Variants on the starting line: compiled, warm, and known to give the same.
+/// Variants on the starting line: compiled, warm, and known to give the same results.
 pub(super) struct Race {
     lanes: Vec<Lane>,
     seed: u64,
@@ -65,7 +65,7 @@ impl Lane {
         Ok(Lane { variant, compiled, outputs, one, subject: Some(subject) })
     }
 
-    /// A model of its own, whose memory was touched once.
+    /// A separate model whose memory was touched once.
     fn anew(&self, seed: u64) -> Result<Subject, Failure> {
         let mut subject = Subject::new(&self.variant.network, seed)?;
         subject.run()?;
@@ -89,7 +89,7 @@ impl Lane {
 }
 
 impl Race {
-    /// Compiles the variants and runs each. Once the models together take more than `most_bytes`,
+    /// Compiles the variants and runs each. Once the models together need more than `most_bytes`,
     /// none of them is kept, so that all are treated alike.
     pub(super) fn new(
         variants: Vec<Variant>,
@@ -117,7 +117,7 @@ impl Race {
         self.keep
     }
 
-    /// What the compilation of a variant gave.
+    /// The result of compiling a variant.
     pub(super) fn compiled(&self, lane: usize) -> &Compiled {
         &self.lanes[lane].compiled
     }
@@ -132,17 +132,17 @@ impl Race {
         self.lanes[lane].subject.as_mut()
     }
 
-    /// How far the outputs of each variant are from the expected ones.
+    /// How much the outputs of each variant differ from the expected ones.
     ///
     /// # Errors
-    /// If one is further off than results of the same network can be.
+    /// If one differs by more than results of the same network can.
     pub(super) fn agree(&self, agreement: &Agreement) -> Result<Vec<f64>, Failure> {
         let lanes = self.lanes.iter();
         lanes.map(|lane| agreement.check(&lane.variant.name, &lane.outputs)).collect()
     }
 
-    /// Compiles all variants anew, if they are kept: all old models go first, so that their memory
-    /// is dealt out again.
+    /// Recompiles all variants, if they are kept. All old models are dropped first, so that memory
+    /// is allocated afresh.
     fn sit_anew(&mut self, order: &[usize]) -> Result<(), Failure> {
         if self.keep == Keep::All {
             self.lanes.iter_mut().for_each(|lane| lane.subject = None);
@@ -153,9 +153,9 @@ impl Race {
         Ok(())
     }
 
-    /// Times all variants. A turn begins with runs that do not count, which bring back into the
-    /// caches what the others drove out; and the order is another one in each round, as nobody
-    /// should always follow the same one.
+    /// Times all variants. A turn begins with uncounted runs, which bring back into the caches what
+    /// the others evicted. The order changes in each round, so that no variant always follows the
+    /// same one.
     pub(super) fn run(&mut self) -> Result<Vec<Stats>, Failure> {
         let untimed = if self.lanes.len() > 1 { UNTIMED } else { 0 };
         let each: Vec<Duration> = self.lanes.iter().map(|lane| lane.one).collect();
@@ -177,7 +177,7 @@ impl Race {
     }
 }
 
-/// The order of a round: any one, the same on every call.
+/// A pseudo-random order for a round, the same on every call.
 fn order(lanes: usize, round: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lanes).collect();
     // Fisher and Yates, with numbers of Knuth's linear congruential generator.

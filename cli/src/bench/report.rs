@@ -1,4 +1,4 @@
-//! What a bench prints.
+//! The output of a bench.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub(super) struct Subtitle {
     pub(super) threads: usize,
     pub(super) batch: usize,
     pub(super) macs: u64,
-    /// What the system calls the CPU; empty if it does not say.
+    /// The system's name of the CPU; empty if it does not say.
     pub(super) cpu: String,
     /// The version of this program.
     pub(super) resnetc: &'static str,
@@ -63,14 +63,14 @@ impl Subtitle {
     }
 }
 
-/// What was chosen of how a network is compiled, beside the instruction set and the threads.
+/// The options of compilation that were chosen, besides the instruction set and the threads.
 fn choices(options: &Options) -> Vec<String> {
     let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     let passes = match &options.passes {
         PassSelection::All => None,
         PassSelection::None => Some("no optional passes".to_owned()),
         PassSelection::Without(names) => Some(format!("all passes but {}", list(names))),
-        PassSelection::Only(names) => Some(format!("of the passes only {}", list(names))),
+        PassSelection::Only(names) => Some(format!("only the passes {}", list(names))),
     };
     let exact = options.numerics == Numerics::Exact;
     let reuse = match options.reuse {
@@ -98,9 +98,9 @@ pub(super) struct Report {
     pub(super) gflops: f64,
     peak_gflops: f64,
     share_of_peak: f64,
-    /// What that is a share of.
+    /// What `share_of_peak` is a share of.
     share_of: ShareOf,
-    /// What speaks against the figures.
+    /// Reasons not to trust the figures.
     pub(super) noise: Option<Noise>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) compare: Option<Compared>,
@@ -144,7 +144,7 @@ impl Report {
         }
     }
 
-    /// Lines of what was asked for beside the figures.
+    /// Lines for what was requested besides the figures.
     pub(super) fn more(&self) -> impl Iterator<Item = String> + '_ {
         let crowd = self.concurrency.iter().map(Crowd::text);
         crowd.chain(self.against.iter().map(Against::text))
@@ -201,7 +201,7 @@ fn figures(text: &mut String, figures: &Figures) {
     let _ = writeln!(text, "compile  {:.1} ms ({phases})", compiled.compile_ms);
     let _ = writeln!(
         text,
-        "memory   arena {} and {} a thread, weights {}, code {} ({} steps, {} kernels{})",
+        "memory   arena {} and {} per thread, weights {}, code {} ({} steps, {} kernels{})",
         bytes(compiled.arena_bytes),
         bytes(compiled.thread_bytes),
         bytes(compiled.weight_bytes),

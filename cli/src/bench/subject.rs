@@ -45,18 +45,18 @@ impl Subject {
     }
 }
 
-/// What a compilation gave.
+/// The result of a compilation.
 #[derive(Clone, Serialize)]
 pub(super) struct Compiled {
     pub(super) compile_ms: f64,
     pub(super) phases: Vec<Phase>,
     pub(super) arena_bytes: usize,
-    /// Beside the arena, for each thread.
+    /// In addition to the arena, for each thread.
     pub(super) thread_bytes: usize,
     pub(super) weight_bytes: usize,
     pub(super) code_bytes: usize,
     pub(super) kernels: usize,
-    /// Regions that a run calls one after the other.
+    /// Regions that a run calls, one after the other.
     pub(super) steps: usize,
     /// Layers whose algorithm was chosen by measured times.
     pub(super) tuned: usize,
@@ -84,7 +84,7 @@ impl Compiled {
         }
     }
 
-    /// Memory that the model and a context take.
+    /// Memory of the model and a context.
     pub(super) fn bytes(&self) -> usize {
         self.weight_bytes + self.arena_bytes + self.threads * self.thread_bytes + self.code_bytes
     }

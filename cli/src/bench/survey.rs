@@ -1,5 +1,5 @@
-//! All that is measured for a report, in one go: the levels of optimization in turns, then the
-//! layers of the full network, and before and after what the machine can do.
+//! Everything that is measured for a report, in one go: the levels of optimization in turns, then
+//! the layers of the full network, and what the machine can do before and after.
 
 use std::time::Duration;
 
@@ -20,26 +20,26 @@ use crate::failure::Failure;
 
 pub(crate) use super::layers::gflops;
 
-/// All timed runs of all levels together, if their number is not given.
+/// Time for all runs of all levels together, if their number is not given.
 const BUDGET: Duration = Duration::from_secs(8);
-/// How often all is measured, at most, if the machine is busy.
+/// How many times everything is measured, at most, if the machine is busy.
 const ATTEMPTS: usize = 2;
 /// The fewest rounds, if their number is not given.
 const LEAST_ROUNDS: usize = 5;
 /// Timed runs of the layers together, if their number is not given.
 const LAYER_BUDGET: Duration = Duration::from_secs(2);
-/// A level of which one run takes longer is left out.
+/// A level is left out if one run of it takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// What unfused code of the baseline reaches of its peak, at the least.
+/// The share of its peak that unfused code of the baseline reaches, at least.
 const BASELINE_SHARE: f64 = 0.25;
-/// How long memory is read, each time.
+/// How long memory is read in each measurement.
 const BANDWIDTH_TIME: Duration = Duration::from_millis(300);
 
 /// What was measured.
 pub(crate) struct Survey {
     pub(crate) isa: Isa,
     pub(crate) threads: usize,
-    /// From the lowest level to the full network, then what differs from the full one in one thing.
+    /// From the lowest level to the full network, then those that differ from it in one respect.
     pub(crate) levels: Vec<Level>,
     /// Levels that were not timed, and why.
     pub(crate) skipped: Vec<Skipped>,
@@ -47,18 +47,18 @@ pub(crate) struct Survey {
     pub(crate) full: usize,
     /// The full network's model.
     pub(crate) model: Model,
-    /// What its steps cost, in order.
+    /// The times of its steps, in order.
     pub(crate) steps: Vec<StepProfile>,
     /// Timed runs of the steps.
     pub(crate) step_runs: usize,
-    /// The greatest difference of a level's outputs from the full network's, as a part of the
-    /// greatest value.
+    /// The largest difference of a level's outputs from the full network's, relative to the largest
+    /// value.
     pub(crate) difference: f64,
-    /// How large it may be.
+    /// The limit for this difference.
     pub(crate) tolerance: f64,
     pub(crate) peak_gflops: f64,
     pub(crate) bandwidth: bandwidth::Bandwidth,
-    /// What speaks against the figures.
+    /// Reasons not to trust the figures.
     pub(crate) noise: Noise,
 }
 
@@ -66,13 +66,13 @@ pub(crate) struct Survey {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Level {
     pub(crate) name: String,
-    /// Whether it differs from the full network in one choice, rather than being on the way there.
+    /// Whether it differs from the full network in one option, rather than being on the way to it.
     pub(crate) is_aside: bool,
     /// The pass that it adds.
     pub(crate) pass: Option<&'static str>,
     /// What that pass rewrites.
     pub(crate) rewrites: Option<usize>,
-    /// Passes that make the full network of the level before it.
+    /// Passes that turn the level before it into the full network.
     pub(crate) last: Vec<&'static str>,
     pub(crate) isa: &'static str,
     pub(crate) runs: usize,
@@ -87,7 +87,7 @@ pub(crate) struct Level {
     pub(crate) code_bytes: usize,
     /// Operands and results of all steps.
     pub(crate) moved_bytes: usize,
-    /// Regions that a run calls one after the other.
+    /// Regions that a run calls, one after the other.
     pub(crate) launches: usize,
 }
 
@@ -98,13 +98,12 @@ pub(crate) struct Skipped {
     pub(crate) reason: String,
 }
 
-/// What a user wants of the runs.
+/// What the user requested for the runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Runs {
     pub(crate) warmup: usize,
     pub(crate) iterations: Option<usize>,
-    /// Memory for all levels at once; if they need more, each is compiled anew for each of its
-    /// turns.
+    /// Memory for all levels at once; if they need more, each is recompiled for each of its turns.
     pub(crate) most_bytes: usize,
 }
 
@@ -115,10 +114,10 @@ impl Runs {
     }
 }
 
-/// Measures a network, whose own options are those of the full one.
+/// Measures a network whose options are those of the full level.
 ///
 /// # Errors
-/// If it cannot be compiled, or levels do not give the same.
+/// If it cannot be compiled, or levels do not give the same results.
 pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey, Failure> {
     let ladder = Ladder::new(network)?;
     let threads = network.options().thread_count()?;
@@ -149,7 +148,7 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
         let after = roofs(isa, threads)?;
         let spreads = stats.iter().map(Stats::spread).chain([profile.spread]);
         let peaks = [before.0, after.0];
-        // Shares were taken of the peak before.
+        // Shares were computed from the peak before.
         let highest = peaks[0].max(peaks[1]);
         let direct = direct_share(&profile.layers).map(|share| share * peaks[0] / highest);
         let noise = Noise::of(watch.load(), threads, spreads, Some(peaks), direct);
@@ -180,7 +179,7 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
     })
 }
 
-/// What one attempt gives.
+/// The results of one attempt.
 struct Measured {
     stats: Vec<Stats>,
     profile: layers::Layers,
@@ -188,13 +187,13 @@ struct Measured {
     roofs: [(f64, bandwidth::Bandwidth); 2],
 }
 
-/// What multiply-adds and what reading memory reach.
+/// The speeds that multiply-adds and memory reads reach.
 fn roofs(isa: Isa, threads: usize) -> Result<(f64, bandwidth::Bandwidth), Failure> {
     Ok((peak::measure(isa, threads)?, bandwidth::measure(threads, BANDWIDTH_TIME)?))
 }
 
-/// The levels on the way to the full network and those beside it, without those whose code another
-/// one has; and those that would take too long.
+/// The levels on the way to the full network and those beside it, except those with the code of
+/// another level; and the levels that would take too long.
 fn wanted(
     ladder: &Ladder,
     network: &Network,
@@ -222,7 +221,7 @@ fn wanted(
 }
 
 impl Ladder {
-    /// The passes that rewrite something from the last level on that is not yet the full network.
+    /// The passes that rewrite something after the last level that is not yet the full network.
     fn last_passes(&self) -> Vec<&'static str> {
         let added = (0..self.rungs.len()).filter(|&i| self.rungs[i].group == Group::Added);
         let is_full = |&i: &usize| self.owner[i] == self.full;
@@ -271,7 +270,8 @@ mod tests {
         let (climb, aside) = survey.levels.split_at(survey.full + 1);
         assert!(climb.iter().all(|l| !l.is_aside) && aside.iter().all(|l| l.is_aside));
         assert_eq!(survey.levels[survey.full].name, FULL);
-        // Every pass on the way does something, and so does what makes the last level the full one.
+        // Every pass on the way does something, and so do the passes that turn the last level into
+        // the full one.
         let mut passes: Vec<_> = climb.iter().filter_map(|l| l.pass).collect();
         assert!(climb.iter().all(|l| l.rewrites != Some(0)), "{climb:?}");
         passes.extend(&survey.levels[survey.full].last);

@@ -32,7 +32,7 @@ const COLUMNS: [Column; 12] = [
 ];
 
 impl Sweep {
-    /// For a file: the first line names the columns.
+    /// For a file; the first line has the column names.
     pub(super) fn csv(&self) -> String {
         let mut text = COLUMNS.map(|(name, _)| name).join(",") + "\n";
         for row in &self.rows {
@@ -41,7 +41,7 @@ impl Sweep {
         text
     }
 
-    /// For people: a table, and a line for each combination that was compared or run by many
+    /// For people: a table, and a line for each combination that was compared or run in many
     /// contexts at once.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
@@ -52,7 +52,7 @@ impl Sweep {
         let _ = writeln!(
             text,
             "{:>7} {:>5} {:>10} {:>17} {:>13} {:>9}",
-            "threads", "batch", "median ms", "ms of a picture", "pictures a s", "GFLOP/s"
+            "threads", "batch", "median ms", "ms per image", "images/s", "GFLOP/s"
         );
         for row in &self.rows {
             let (median, batch) = (row.figures.times.median_ms, row.subtitle.batch);

@@ -7,7 +7,7 @@ use super::ladder::Group;
 use super::report::share_text;
 use crate::units::bytes;
 
-/// Headings, and whether the column holds figures.
+/// Headings, and whether the column holds numbers.
 const COLUMNS: [(&str, bool); 10] = [
     ("variant", false),
     ("rewrites", true),
@@ -23,7 +23,7 @@ const COLUMNS: [(&str, bool); 10] = [
 
 /// What the columns mean.
 const LEGEND: &str = "ms: median of a run. x full, x before: its ratio to the median of the full network and of the \
-row before.\nmoved: operands and results of all steps. launches: regions that a run calls one after the other.\n\
+row before.\nmoved: operands and results of all steps. launches: regions that a run calls, one after the other.\n\
 \"+\" rows have one pass more than the row before, \"-\" rows all passes but one.\n";
 
 pub(super) fn text(ablation: &Ablation) -> String {
@@ -40,7 +40,7 @@ pub(super) fn text(ablation: &Ablation) -> String {
     let worst = ablation.rows.iter().filter_map(|r| r.relative_difference).fold(0.0, f64::max);
     let how = match ablation.all_in_memory {
         true => "taking turns, all in memory",
-        false => "taking turns, compiled anew for each",
+        false => "taking turns, recompiled for each",
     };
     let _ = writeln!(
         text,

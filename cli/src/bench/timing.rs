@@ -1,4 +1,4 @@
-//! How often something is run, and what its times come to.
+//! How many times something runs, and statistics of its times.
 
 use std::time::Duration;
 
@@ -6,35 +6,35 @@ use serde::Serialize;
 
 use crate::units::ms;
 
-/// Timed runs of a network in a row, if others wait for their turn: about as long as this.
+/// The approximate length of a row of timed runs of a network, if others wait for their turn.
 const TURN: Duration = Duration::from_millis(100);
 /// The fewest and most runs in a row.
 const RUNS: (usize, usize) = (1, 32);
 /// The most turns.
 const MOST_ROUNDS: usize = 20_000;
 
-/// What the user asked for.
+/// What the user requested.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
     pub(super) warmup: usize,
     pub(super) iterations: Option<usize>,
-    /// All timed runs take about as long as this, if their number is not given.
+    /// The approximate time of all runs, if their number is not given.
     pub(super) budget: Duration,
     /// The fewest rounds, if their number is not given.
     pub(super) least_rounds: usize,
 }
 
-/// Who runs how often, and in how many rounds.
+/// How many times each variant runs, and in how many rounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Turns {
     pub(super) rounds: usize,
-    /// Timed runs in each round, one number for each that takes turns.
+    /// Timed runs in each round, one number for each variant that takes turns.
     pub(super) runs: Vec<usize>,
 }
 
 impl Plan {
-    /// The turns, if one run takes these times and each turn begins with a number of runs that do
-    /// not count. A number of runs that the user gives is the number of rounds.
+    /// The turns, given the time of one run of each variant and the number of uncounted runs at the
+    /// beginning of each turn. A number of runs that the user gives is the number of rounds.
     pub(super) fn turns(self, each: &[Duration], untimed: usize) -> Turns {
         if let Some(rounds) = self.iterations {
             return Turns { rounds, runs: vec![1; each.len()] };
@@ -63,7 +63,7 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    /// How far the middle half of the runs is apart, as a part of the median.
+    /// The spread of the middle half of the runs, relative to the median.
     pub(super) fn spread(&self) -> f64 {
         match self.median_ms > 0.0 {
             true => (self.q3_ms - self.q1_ms) / self.median_ms,
@@ -73,7 +73,7 @@ impl Stats {
 
     pub(super) fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
-        // The smallest value that at least this share of all values does not exceed.
+        // The smallest value that at least this share of all values do not exceed.
         let quantile = |share: f64| {
             let rank = (share * times.len() as f64).ceil() as usize;
             times.get(rank.saturating_sub(1)).copied().map_or(0.0, ms)

@@ -1,35 +1,36 @@
-//! How long the interpreter will take: a bar, and a word beforehand if it is long.
+//! How long the interpreter will take: a progress bar, and a note beforehand if it is long.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::progress::Progress;
 
-/// Speed is measured for as long as this before anything is said.
+/// Speed is measured for at least this long before the note.
 const MEASURE: Duration = Duration::from_secs(1);
-/// And for as much of the work, one part in this many: speed differs from layer to layer.
+/// And for this part of the work, one in this many: speed differs from layer to layer.
 const PART: u64 = 200;
-/// What takes less than this needs no word.
+/// Work that takes less than this needs no note.
 const LONG: Duration = Duration::from_secs(10);
 
 /// The progress of an interpretation.
 #[derive(Default)]
 pub(super) struct Interpreting {
     bar: Option<Progress>,
-    /// When the first node was done, and how much that was: the network is compiled before that.
+    /// When the first node was done, and how much work that was: the network is compiled before
+    /// that.
     start: Option<(Instant, u64)>,
     said: bool,
 }
 
 impl Interpreting {
-    /// Says how much is done.
+    /// Reports how much is done.
     pub(super) fn set(&mut self, done: u64, total: u64) {
         let (start, first) = *self.start.get_or_insert((Instant::now(), done));
         let elapsed = start.elapsed();
         if !self.said && elapsed >= MEASURE && done - first >= total / PART {
             self.said = true;
             if let Some(all) = estimate(elapsed, done - first, total).filter(|&all| all >= LONG) {
-                // If stderr is closed, there is nobody to be told.
+                // If stderr is closed, nobody reads the note.
                 let _ = writeln!(
                     std::io::stderr().lock(),
                     "note: the interpreter will take about {}",
@@ -41,7 +42,7 @@ impl Interpreting {
     }
 }
 
-/// The time for all of the work, if it goes on like this.
+/// The time for all of the work at the present speed.
 fn estimate(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     let share = done as f64 / total as f64;
     Duration::try_from_secs_f64(elapsed.as_secs_f64() / share).ok()

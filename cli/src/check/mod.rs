@@ -21,26 +21,26 @@ use reproduce::{Place, Reproduction};
 
 /// Compare every layer of the compiled network with the interpreter in f64
 ///
-/// Fails if a value is further off than the tolerance, and names the first layer that is off when
-/// it runs alone on the interpreter's values. That layer is written as a model of its own, with its
-/// input, the expected result and the one found, so that the difference can be seen again.
+/// Fails if a value differs by more than the tolerance, and names the first layer that is wrong
+/// when it runs alone on the interpreter's values. That layer is written as a separate model, with
+/// its input, the expected result and the actual one, so that the difference can be reproduced.
 ///
-/// A unit in the last place (ulp) is that of the greatest value of a layer, as an f32; differences
-/// are counted from the expected values rounded to f32.
+/// A unit in the last place (ulp) is that of the largest value of a layer, as an f32; differences
+/// are from the expected values rounded to f32.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
-    /// The most that a value may be off, as a part of the greatest value of its layer
+    /// The largest allowed difference, relative to the largest value of the layer
     #[arg(long, value_name = "T", default_value_t = TOLERANCE, value_parser = tolerance)]
     tolerance: f64,
     /// Values for the inputs, .npy or .safetensors [default: random]
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Find the first rewrite of a pass with which the outputs are off
+    /// Find the first rewrite of a pass that makes the outputs wrong
     #[arg(long)]
     bisect: bool,
-    /// A folder to be made for the first layer that is wrong [default: resnetc-check-MODEL]
+    /// A folder to create for the first layer that is wrong [default: resnetc-check-MODEL]
     #[arg(long, value_name = "DIR")]
     reproduce: Option<PathBuf>,
     /// Print the figures as JSON
@@ -95,17 +95,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// What is off, in a line, and what to do.
+/// The error, in one line, and what to do.
 fn failure(args: &Args, found: &CheckReport, report: &Report<'_>) -> Failure {
     if found.findings.contains(&Finding::Tolerance) {
         return Failure::new(report::too_fine(found.tolerance)).help(format!(
-            "sums of f32 need 1e-6 or more; the usual tolerance is {TOLERANCE:.0e}"
+            "sums of f32 need 1e-6 or more; the default tolerance is {TOLERANCE:.0e}"
         ));
     }
     let guilty = found.guilty.as_ref().map(|suspect| &suspect.layer);
     let Some(bad) = guilty.or(found.first_above()) else { return Failure::silent() };
     let failure = Failure::new(format!(
-        "{} \"{}\" is off by {:.2e} of its greatest value, more than the tolerance {:.0e}",
+        "{} \"{}\" differs by {:.2e} of its largest value, more than the tolerance {:.0e}",
         bad.op,
         bad.name,
         bad.difference.relative(),

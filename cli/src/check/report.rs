@@ -57,7 +57,7 @@ impl<'a> Report<'a> {
         let _ = writeln!(
             text,
             "{:>9} {:>9} {:>9} {:>9}  layer",
-            "max abs", "relative", "ulp", "greatest"
+            "max abs", "relative", "ulp", "largest"
         );
         let mut line = |what: &str, c: &Compared| {
             let d = &c.difference;
@@ -77,7 +77,7 @@ impl<'a> Report<'a> {
             );
         };
         self.check.layers.iter().for_each(|c| line("", c));
-        self.check.outputs.iter().for_each(|c| line("output of the whole: ", c));
+        self.check.outputs.iter().for_each(|c| line("output of the network: ", c));
         self.check.passes.iter().for_each(|c| line("change by the passes: ", c));
     }
 
@@ -112,7 +112,7 @@ impl<'a> Report<'a> {
             (Finding::Layer, Some(suspect)) => {
                 let c = &suspect.layer;
                 format!(
-                    "The first wrong layer is {} \"{}\" {}: alone, on the interpreter's values, it is off by {:.2e} \
+                    "The first wrong layer is {} \"{}\" {}: alone, on the interpreter's values, it differs by {:.2e} \
                      ({} ulp).",
                     c.op,
                     c.name,
@@ -123,17 +123,17 @@ impl<'a> Report<'a> {
             }
             (Finding::Layer, None) => "A layer is wrong.".to_owned(),
             (Finding::Carried, _) => {
-                "Layers are off, and each is right alone: rounding adds up, or a layer leaves \
-                 something wrong beside its result."
+                "Layers are wrong, but each is right alone: rounding adds up, or a layer writes \
+                 wrong values beside its result."
                     .to_owned()
             }
             (Finding::Passes, _) => {
-                "The interpreter itself computes something else behind the passes: one of them \
+                "The interpreter itself computes different values after the passes: one of them \
                  is wrong, or rounds constants by more than the tolerance."
                     .to_owned()
             }
             (Finding::Places, _) => {
-                "Every layer is right, but the network as it stands is not: a value is \
+                "Every layer is right, but the network as a whole is not: a value is \
                  overwritten before it is read."
                     .to_owned()
             }
@@ -142,11 +142,11 @@ impl<'a> Report<'a> {
     }
 }
 
-/// That nothing can be told at this tolerance.
+/// Says that this tolerance is too fine for a verdict.
 pub(super) fn too_fine(tolerance: f64) -> String {
     format!(
-        "The tolerance {tolerance:.0e} is below {FINEST:.0e}, the finest that an f32 can hold: what is off by more is \
-         nobody's fault."
+        "The tolerance {tolerance:.0e} is below {FINEST:.0e}, the precision of an f32: a larger difference is \
+         not an error."
     )
 }
 
@@ -156,7 +156,7 @@ fn classes(c: &Compared) -> String {
     format!(", top-1 {} of {rows} and top-5 {} of {rows} the same", classes.top1, classes.top5)
 }
 
-/// Units in the last place: whole and halves matter while there are few.
+/// Units in the last place: halves matter while there are few.
 fn units(difference: &Difference) -> String {
     match difference.ulp() {
         ulp if ulp < 1e4 => format!("{ulp:.1}"),
@@ -169,10 +169,10 @@ fn reproduced(written: &Written) -> String {
     let files = written.files.join(", ");
     match written.reproduces {
         true => {
-            format!("It is written to {folder}: {files}. To see it again:\n  {}", written.command)
+            format!("It is written to {folder}: {files}. To reproduce it:\n  {}", written.command)
         }
         false => format!(
-            "It is written to {folder}: {files}. As a network of its own it is right: it is compiled otherwise there."
+            "It is written to {folder}: {files}. On its own it is right, because it is compiled differently there."
         ),
     }
 }
@@ -183,12 +183,12 @@ fn bisected(bisection: &Bisection) -> String {
         Outcome::TooFine => too_fine(bisection.tolerance) + "\n",
         Outcome::Agrees => format!("The outputs are right with all {patches}.\n"),
         Outcome::Always { meaning, cause } => format!(
-            "The outputs are off with none of the {patches} of optional passes, too: {}.\n",
+            "The outputs are wrong even with none of the {patches} of optional passes: {}.\n",
             blame(*cause, "a required pass", meaning)
         ),
         Outcome::Patch(patch) => {
             let mut text = format!(
-                "The outputs are off from rewrite {} of {} on: pass {}, \"{}\".\n  compiled, off by {:.2e} with it, \
+                "The outputs are wrong from rewrite {} of {} on: pass {}, \"{}\".\n  compiled, they differ by {:.2e} with it, \
                  {:.2e} without\n",
                 patch.number,
                 bisection.patches,
@@ -213,10 +213,10 @@ fn blame(cause: Cause, who: &str, meaning: &Difference) -> String {
     let off = meaning.relative();
     match cause {
         Cause::Pass => format!(
-            "{who} changes what the network means (the interpreter is off by {off:.2e} on its graph)"
+            "{who} changes what the network means (the interpreter differs by {off:.2e} on its graph)"
         ),
         Cause::Kernel => format!(
-            "the passes are right (the interpreter is off by {off:.2e} on their graph), the compiled code is not"
+            "the passes are right (the interpreter differs by {off:.2e} on their graph), the compiled code is not"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! The guilty layer as files: a model, what goes in, what should come out and what does.
+//! The guilty layer as files: a model, its input, the expected output and the actual one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,46 +19,46 @@ const MODEL: &str = "layer.onnx";
 const EXPECTED: &str = "expected.npy";
 const FOUND: &str = "found.npy";
 
-/// Folders of the default name that may stand there already.
+/// The number of folders of the default name that may exist already.
 const MOST: usize = 1000;
 
 /// Where the files go.
 pub(super) enum Place {
-    /// The user names it; there is nothing of this name.
+    /// A name from the user; nothing with this name exists.
     Named(PathBuf),
-    /// This name, or the first one after it that is free.
+    /// This name, or the first free one after it.
     Fresh(String),
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Debug, Serialize)]
 pub(super) struct Written {
     pub(super) folder: PathBuf,
     pub(super) files: Vec<String>,
-    /// What to run to see the difference again.
+    /// The command that reproduces the difference.
     pub(super) command: String,
-    /// Whether the layer differs when its file is taken for a network: what fuses or picks a layout
-    /// there may differ.
+    /// Whether the layer is also wrong when its file is compiled as a network: fusion and layouts
+    /// may differ there.
     pub(super) reproduces: bool,
 }
 
-/// What became of the files.
+/// Whether the files were written.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Reproduction {
-    /// They are there.
+    /// They are written.
     Written(Written),
-    /// They cannot be written. The rest of the report counts all the same.
+    /// They cannot be written. The rest of the report is still valid.
     Refused { error: String },
 }
 
 impl Place {
-    /// The folder that the user names, or one named after the model. A folder that is there already
+    /// The folder that the user names, or one named after the model. A folder that already exists
     /// is refused before any work is done.
     pub(super) fn of(named: Option<&Path>, model: &Path) -> Result<Self, Failure> {
         if let Some(folder) = named {
             let refuse = |e: io::Error| {
-                Failure::file(folder, e).help("--reproduce makes a folder; give it another name")
+                Failure::file(folder, e).help("--reproduce creates a folder; give it another name")
             };
             whole_file::check_free(folder).map_err(refuse)?;
             return Ok(Place::Named(folder.to_owned()));
@@ -130,7 +130,7 @@ fn fill(folder: &Path, case: &Case, input: &str) -> io::Result<()> {
     array(FOUND, &case.found)
 }
 
-/// The command that shows the difference again, with the options that decide how a layer is
+/// The command that reproduces the difference, with the options that determine how a layer is
 /// compiled.
 fn command(args: &Args, folder: &Path, input: &str) -> String {
     let path = |file: &str| quoted(&folder.join(file).display().to_string());
@@ -163,7 +163,7 @@ fn command(args: &Args, folder: &Path, input: &str) -> String {
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@%,".contains(c);
     match !word.is_empty() && word.chars().all(plain) {

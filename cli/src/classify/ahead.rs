@@ -1,4 +1,4 @@
-//! Things that are made ahead on threads, and taken one after the other.
+//! Items that threads make ahead of time and the caller takes one after the other.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,21 +6,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Where things are made of, what makers and taker share, and what is ready.
+/// The sources, the state that makers and taker share, and the items that are ready.
 struct Queue<I: Iterator, T> {
-    /// Locked before the state. Who holds it may wait for the next source.
+    /// Locked before the state. Its holder may wait for the next source.
     sources: Mutex<I>,
     state: Mutex<State<I::Item, T>>,
-    /// A thing was taken, or no more is wanted.
+    /// Signals that an item was taken, or that no more are wanted.
     room: Condvar,
-    /// A thing was made, or there are no more.
+    /// Signals that an item was made, or that there are no more.
     made: Condvar,
-    /// So many things at most are made or being made and not taken.
+    /// The maximum number of items that are made or being made and not yet taken.
     ahead: usize,
 }
 
 struct State<S, T> {
-    /// So many were begun.
+    /// The number of items that were begun.
     begun: usize,
     taken: usize,
     ready: BTreeMap<usize, (S, thread::Result<T>)>,
@@ -29,23 +29,23 @@ struct State<S, T> {
     stopped: bool,
 }
 
-/// What is handed over.
+/// What the taker gets.
 pub(super) enum Taken<S, T> {
-    /// A thing, and what it was made of. One whose making panicked is that panic.
+    /// An item, or the panic of making it, and its source.
     Made(S, thread::Result<T>),
-    /// All that was begun is taken, and the next source has not come for a while.
+    /// All items that were begun are taken, and the next source has not come for a while.
     Idle,
 }
 
-/// For so long a source is waited for before the taker is told.
+/// How long makers wait for a source before the taker gets [`Taken::Idle`].
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Makes things of sources on threads, at most `ahead` of them before they are needed, and takes
-/// them in order on the calling thread. If taking fails nothing more is begun and this returns at
-/// once: a thread that waits for a source, or has a thing half made, is left to end by itself.
+/// Makes items from sources on threads, at most `ahead` of them before they are needed, and takes
+/// them in order on the calling thread. If taking fails, nothing more is begun and this returns at
+/// once; a thread that waits for a source, or is making an item, ends on its own later.
 ///
 /// # Errors
-/// The first of `take`.
+/// The first error of `take`.
 pub(super) fn in_order<I, T, E>(
     sources: I,
     threads: usize,
@@ -60,7 +60,7 @@ where
     let most = sources.size_hint().1.unwrap_or(usize::MAX);
     let queue = Arc::new(Queue::new(sources, ahead.max(1)));
     let make = Arc::new(make);
-    // However this ends, the makers must.
+    // However this function ends, the makers must end too.
     let _stop = Stop(&queue);
     let start = |_| {
         let (queue, make) = (Arc::clone(&queue), Arc::clone(&make));
@@ -80,7 +80,7 @@ where
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics under a lock, and a state is whole between any two lines.
+    // Nothing panics under a lock, and the state is consistent between any two lines.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -100,7 +100,7 @@ impl<I: Iterator, T> Queue<I, T> {
         }
     }
 
-    /// The next source and its number, once there is room; nothing if there is none or no more is
+    /// The next source and its number, once there is room; `None` if there is none or no more are
     /// wanted.
     fn begin(&self) -> Option<(usize, I::Item)> {
         let mut sources = locked(&self.sources);
@@ -128,7 +128,7 @@ impl<I: Iterator, T> Queue<I, T> {
         }
     }
 
-    /// The next thing, or that there is none for now; nothing at the end.
+    /// The next item, or that there is none for now; `None` at the end.
     fn take(&self) -> Option<Taken<I::Item, T>> {
         let mut state = locked(&self.state);
         loop {
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(in_order(0..0, 2, 2, |&i| i, |_: Taken<usize, usize>| Err(())), Ok(()));
     }
 
-    /// A source that does not come leaves nobody waiting for what came before.
+    /// A source that does not come does not delay the items before it.
     #[test]
     fn a_pause_is_told() {
         let (send, receive) = mpsc::channel();
@@ -243,8 +243,8 @@ mod tests {
         assert_eq!(seen, [1, 2]);
     }
 
-    /// A source that never comes keeps nobody who has seen enough: if it did, this test would not
-    /// end.
+    /// A source that never comes does not block a taker that stops early: if it did, this test
+    /// would not end.
     #[test]
     fn a_failure_does_not_wait_for_the_next_source() {
         let (send, receive) = mpsc::channel();

@@ -19,7 +19,7 @@ use crate::output;
 use crate::progress::Progress;
 use crate::units::{ms, plural, shape};
 
-/// Pictures in one run, if the user gives no number.
+/// Images per run, if the user gives no number.
 const BATCH: usize = 100;
 /// The test half of a data set.
 const PICTURES: &str = "t10k-images-idx3-ubyte.gz";
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, model: Option<&Path>, folder: &Path) -> Result<()
 
 fn text(report: &Report) -> String {
     format!(
-        "{} of {} test pictures right: {:.2} %\ncompiled in {:.1} ms, {:.4} ms a picture in batches of {} ({}, {})\n",
+        "{} of {} test pictures right: {:.2} %\ncompiled in {:.1} ms, {:.4} ms per picture in batches of {} ({}, {})\n",
         report.right,
         report.pictures,
         100.0 * report.accuracy,
@@ -85,7 +85,7 @@ fn text(report: &Report) -> String {
     )
 }
 
-/// Whether the network takes such pictures.
+/// Checks that the network takes pictures of this shape.
 fn fit(engine: &Engine, pictures: &Idx, labels: &Idx) -> Result<(), Failure> {
     let Input { channels, size: [height, width], .. } = engine.input();
     if channels != 1 || pictures.shape[1..] != [height, width] {
@@ -104,7 +104,7 @@ fn fit(engine: &Engine, pictures: &Idx, labels: &Idx) -> Result<(), Failure> {
     }
 }
 
-/// How many pictures are named right, and the time of all runs.
+/// How many pictures are classified correctly, and the time of all runs.
 fn count(
     engine: &mut Engine,
     preparation: &Preparation,
@@ -130,8 +130,8 @@ fn count(
     Ok((right, total))
 }
 
-/// The longest file that is read, packed and unpacked: a hundred times as many pictures as there
-/// are.
+/// The longest file that is read, packed and unpacked: a hundred times as many pictures as the data
+/// set has.
 const MAX_BYTES: usize = 4 << 30;
 
 impl Idx {
@@ -141,7 +141,7 @@ impl Idx {
             Failure::file(path, format!("reading failed: {e}"))
                 .help("Debian's package dataset-fashion-mnist has these files")
         };
-        let wrong = |what: &str| Failure::file(path, format!("this is no IDX file: {what}"));
+        let wrong = |what: &str| Failure::file(path, format!("this is not an IDX file: {what}"));
         let packed = whole_file::read(path, MAX_BYTES as u64).map_err(fail)?;
         let mut file = GzDecoder::new(&packed[..]);
         let mut word = || {
@@ -150,7 +150,7 @@ impl Idx {
         };
         // Two zeros, the type of unsigned bytes, the number of axes.
         if word()? as usize != 0x800 + rank {
-            return Err(wrong("it has another type or number of axes"));
+            return Err(wrong("its type or number of axes is wrong"));
         }
         let shape: Vec<usize> =
             (0..rank).map(|_| Ok(word()? as usize)).collect::<Result<_, Failure>>()?;

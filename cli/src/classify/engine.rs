@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::interpret;
 use crate::units::ms;
 
-/// A network that takes pictures and gives one value a class.
+/// A network that takes pictures and gives one value per class.
 pub(super) struct Engine {
     model: Model,
     context: Context,
@@ -23,8 +23,8 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Loads and compiles MODEL, or the bundled network, for so many pictures a run if the model
-    /// allows that; without, for as many as the model says.
+    /// Loads and compiles MODEL, or the bundled network, with this batch if the model allows it;
+    /// without a batch, with the model's.
     pub(super) fn new(
         args: &Args,
         model: Option<&Path>,
@@ -51,7 +51,7 @@ impl Engine {
         Ok(Engine { model: compiled, context, input, head, labels })
     }
 
-    /// Pictures in one run.
+    /// Images per run.
     pub(super) fn batch(&self) -> usize {
         self.input.batch
     }

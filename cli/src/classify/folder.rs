@@ -1,4 +1,4 @@
-//! The pictures of folders, and which of their files are none.
+//! The pictures of folders, and which of their files are not pictures.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use super::request::{ends_in, head};
 use crate::output;
 use crate::units::plural;
 
-/// So many files that are left out are named for each folder.
+/// At most this many skipped files are named for each folder.
 const NAMED: usize = 10;
 
-/// What a folder and the folders in it hold.
+/// The contents of a folder and its subfolders.
 #[derive(Default)]
 struct Contents {
     pictures: Vec<PathBuf>,
-    /// What is left out, and why; without a reason, for what it holds.
+    /// Skipped files, and why; without a reason, the contents of the file decide.
     left_out: Vec<(PathBuf, Option<&'static str>)>,
     unread: Vec<Source>,
 }
 
-/// A file as it is, and a folder as all pictures in it and below, by path. What is left out is said
+/// A file as it is, and a folder as all pictures in it and below, by path. Skipped files are noted
 /// on stderr.
 pub(super) fn expand(path: &Path) -> Vec<Source> {
     match path.is_dir() {
@@ -30,8 +30,8 @@ pub(super) fn expand(path: &Path) -> Vec<Source> {
     }
 }
 
-/// The pictures of a folder and of the folders in it. Hidden names are left out, and links to
-/// folders are not followed, for they may lead in a circle.
+/// The pictures of a folder and of its subfolders. Hidden names are left out, and links to folders
+/// are not followed, since they may form a cycle.
 fn pictures(path: &Path) -> Vec<Source> {
     let mut contents = Contents::default();
     let mut folders = vec![path.to_owned()];
@@ -46,7 +46,7 @@ fn pictures(path: &Path) -> Vec<Source> {
     say(&left_out, path);
     if pictures.is_empty() && unread.is_empty() {
         let reason = format!(
-            "there is no picture in this folder: no name ends in {}",
+            "there are no pictures in this folder: no name ends in {}",
             EXTENSIONS.join(", ")
         );
         unread.push(Source::Refused(path.to_owned(), reason));
@@ -62,11 +62,7 @@ fn look(folder: &Path, folders: &mut Vec<PathBuf>, contents: &mut Contents) -> i
         let mut leave_out = |why| contents.left_out.push((path.clone(), why));
         match () {
             () if entry.file_name().as_encoded_bytes().starts_with(b".") => {
-                leave_out(Some(if kind.is_dir() {
-                    "a hidden folder"
-                } else {
-                    "its name is hidden"
-                }));
+                leave_out(Some(if kind.is_dir() { "a hidden folder" } else { "it is hidden" }));
             }
             () if kind.is_dir() => folders.push(path),
             () if kind.is_symlink() && path.is_dir() => leave_out(Some("a link to a folder")),
@@ -77,7 +73,7 @@ fn look(folder: &Path, folders: &mut Vec<PathBuf>, contents: &mut Contents) -> i
     Ok(())
 }
 
-/// Names the first files that are left out, and counts the others.
+/// Names the first skipped files, and counts the others.
 fn say(left_out: &[(PathBuf, Option<&'static str>)], folder: &Path) {
     for (path, why) in left_out.iter().take(NAMED) {
         let why = why.map_or_else(|| contents(path), str::to_owned);
@@ -89,10 +85,10 @@ fn say(left_out: &[(PathBuf, Option<&'static str>)], folder: &Path) {
     }
 }
 
-/// Why a file whose name is not that of a picture is left out.
+/// Why a file whose extension is not that of a picture is skipped.
 fn contents(path: &Path) -> String {
     let is_file = std::fs::metadata(path).is_ok_and(|m| m.is_file());
-    // A pipe would keep its reader waiting.
+    // Reading a pipe would block.
     if !is_file {
         return "this is not a regular file".into();
     }
@@ -101,7 +97,7 @@ fn contents(path: &Path) -> String {
         Ok(None) => "this is not a picture of a known format".into(),
         Ok(Some(kind)) if kind.is_decoded() => {
             format!(
-                "this is {}, but its name is not that of a picture; rename it, or name it by itself",
+                "this is {}, but its extension is not that of a picture; rename it, or give its path on the command line",
                 kind.name
             )
         }

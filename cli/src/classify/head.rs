@@ -1,5 +1,4 @@
-//! Which output of a network names classes, and what its numbers are: read off the graph, where it
-//! says so.
+//! Which output of a network holds classes, and what its numbers mean, as far as the graph tells.
 
 use clap::ValueEnum;
 use resnetc::DType;
@@ -12,7 +11,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::units::shape;
 
-/// What makes probabilities of a network's numbers.
+/// The function that turns a network's numbers into probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Activation {
@@ -31,34 +30,34 @@ pub(super) enum Activation {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Head {
     pub(super) output: String,
-    /// What is still done to its numbers.
+    /// The function that remains to be applied to its numbers.
     pub(super) activation: Activation,
     #[serde(skip)]
     pub(super) index: usize,
-    /// Numbers for each picture.
+    /// How many numbers it has for each picture.
     #[serde(skip)]
     pub(super) values: usize,
-    /// Whether they are probabilities in the end.
+    /// Whether the results are probabilities.
     #[serde(skip)]
     pub(super) is_probability: bool,
-    /// What the graph did last to quantize them, which is taken back first.
+    /// The graph's final quantization, which is undone first.
     #[serde(skip)]
     quantized: Affine,
 }
 
-/// `x` as `factor * x + shift`.
+/// The function `factor * x + shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Affine {
     factor: f64,
     shift: f64,
 }
 
-/// What the numbers of an output are.
+/// What the numbers of an output mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Numbers {
     Probabilities,
     Logarithms,
-    /// Of a vector that is divided by its own length, or normalized otherwise.
+    /// A vector that is divided by its own length, or normalized otherwise.
     Embedding,
     /// The graph does not say.
     Scores,
@@ -71,13 +70,13 @@ struct Output<'a> {
     node: NodeId,
     shape: &'a [usize],
     dtype: DType,
-    /// Numbers for each picture, if it has a list of them.
+    /// How many numbers it has for each picture, if they are a list.
     values: Option<usize>,
 }
 
 impl Head {
-    /// Chooses an output of a graph that takes `batch` pictures, for so many `labels` if there are
-    /// any: the only one, or the only one that fits. A choice among several is said on stderr.
+    /// Chooses an output of a graph that takes `batch` pictures, for this many `labels` if there
+    /// are any: the only one, or the only one that fits. A choice among several is noted on stderr.
     pub(super) fn of(
         graph: &Graph,
         batch: usize,
@@ -95,7 +94,7 @@ impl Head {
         let activation = match (activation, numbers) {
             (Some(Activation::Softmax), _) if values == 1 => {
                 return Err(Failure::usage(format!(
-                    "--activation softmax: {} is one number a picture, whose softmax is always 1",
+                    "--activation softmax: {} is one number per picture, whose softmax is always 1",
                     output.name()
                 ))
                 .help("use sigmoid"));
@@ -144,22 +143,22 @@ impl Head {
     }
 }
 
-/// What a network says of a picture.
+/// The answer of a network for a picture.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
-    /// A number for each class.
+    /// One number for each class.
     pub(super) numbers: Vec<f32>,
     /// The classes, the best first.
     pub(super) order: Vec<usize>,
 }
 
 impl Answer {
-    /// Whether it says something: NaN names no class.
+    /// Whether the answer is valid: NaN names no class.
     pub(super) fn is_number(&self) -> bool {
         !self.numbers.iter().any(|x| x.is_nan())
     }
 
-    /// Ranks by scores: of great ones probabilities are all 0 or 1.
+    /// Ranks by scores: the probabilities of large scores are all 0 or 1.
     fn new(numbers: &[f64], scores: &[f64]) -> Self {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
@@ -191,8 +190,8 @@ fn outputs(graph: &Graph, batch: usize) -> Vec<Output<'_>> {
     all
 }
 
-/// Numbers for each picture of a value of this shape, where that is a list: `[N, C]`, with axes of
-/// extent 1 anywhere behind the first, or without the first if one picture is in a run.
+/// How many numbers for each picture a value of this shape has, if it is a list: `[N, C]`, with
+/// axes of extent 1 anywhere after the first, or without the first if the batch is 1.
 fn values(shape: &[usize], batch: usize) -> Option<usize> {
     let rest = match shape {
         [n, rest @ ..] if *n == batch => rest,
@@ -204,7 +203,7 @@ fn values(shape: &[usize], batch: usize) -> Option<usize> {
     (long.next().is_none() && values > 0).then_some(values)
 }
 
-/// Whether elements of a type may be scores. Integers of more than 8 bits are numbers of classes or
+/// Whether elements of a type may be scores. Integers of more than 8 bits are indices of classes or
 /// boxes.
 fn is_number(dtype: DType) -> bool {
     dtype.is_float() || matches!(dtype, DType::U8 | DType::I8)
@@ -213,14 +212,14 @@ fn is_number(dtype: DType) -> bool {
 fn unfit(output: &Output<'_>, batch: usize) -> Failure {
     if !is_number(output.dtype) {
         let (name, dtype) = (output.name(), output.dtype);
-        return Failure::new(format!("the model's {name} is {dtype}: it has no scores of classes"))
+        return Failure::new(format!("the model's {name} is {dtype}: it holds no class scores"))
             .help("choose another with --output-name, or export the model without ArgMax or TopK");
     }
     Failure::new(format!(
-        "the model's {} is not a list of classes: that is [{batch}, classes], with axes of extent 1 at most beside",
+        "the model's {} is not a list of classes: that is [{batch}, classes], apart from axes of extent 1",
         output.name()
     ))
-    .help("a detector or a segmentation gives more than one answer a picture; `resnetc run` gives all values")
+    .help("a detector or a segmentation network gives more than one answer per picture; `resnetc run` gives all values")
 }
 
 fn embedding(output: &Output<'_>) -> Failure {
@@ -228,7 +227,7 @@ fn embedding(output: &Output<'_>) -> Failure {
         "the model's {} is not a list of classes: it is normalized by its own values, as embeddings are",
         output.name()
     ))
-    .help("`resnetc run` gives its values; --activation softmax takes them for classes")
+    .help("`resnetc run` gives its values; --activation softmax treats them as classes")
 }
 
 fn list(outputs: &[Output<'_>]) -> String {
@@ -237,8 +236,8 @@ fn list(outputs: &[Output<'_>]) -> String {
     all.join(", ")
 }
 
-/// The only output that fits the labels; without labels the only one with a list of numbers, or the
-/// only one of those that the graph keeps to probabilities.
+/// The only output that fits the labels; without labels, the only one with a list of numbers, or
+/// the only one of those that the graph restricts to probabilities.
 fn chosen<'o, 'g>(
     graph: &Graph,
     outputs: &'o [Output<'g>],
@@ -247,7 +246,7 @@ fn chosen<'o, 'g>(
     let fits = |o: &&Output<'_>| match (o.values, labels) {
         (None, _) => false,
         (Some(_), None) => true,
-        // One number tells two classes apart.
+        // One number distinguishes two classes.
         (Some(1), Some(labels)) => labels <= 2,
         (Some(values), Some(labels)) => values == labels,
     };
@@ -259,7 +258,7 @@ fn chosen<'o, 'g>(
     let (output, why) = match (&fitting[..], &heads[..]) {
         ([only], _) if labels.is_some() => (*only, "it has as many classes as there are labels"),
         ([only], _) => (*only, "no other is a list of numbers"),
-        (_, [only]) => (**only, "no other is made of probabilities"),
+        (_, [only]) => (**only, "no other holds probabilities"),
         _ => {
             let which = match (labels, fitting.is_empty()) {
                 (Some(labels), true) => format!("none of them has {labels} classes"),
@@ -273,11 +272,11 @@ fn chosen<'o, 'g>(
             .help("choose one with --output-name, or give its --labels"));
         }
     };
-    output::note(&format!("of the outputs {}, \"{}\" is taken: {why}", list(outputs), output.name));
+    output::note(&format!("of the outputs {}, \"{}\" is used: {why}", list(outputs), output.name));
     Ok(output)
 }
 
-/// What the numbers of a value are, and what quantized them.
+/// What the numbers of a value mean, and how they were quantized.
 fn numbers(graph: &Graph, node: NodeId) -> (Numbers, Affine) {
     let mut ranges = Ranges::new(graph);
     let mut walk = Walk { node, affine: Affine { factor: 1.0, shift: 0.0 }, is_rounded: false };
@@ -296,16 +295,16 @@ fn numbers(graph: &Graph, node: NodeId) -> (Numbers, Affine) {
     (if is_normalized(graph, node) { Numbers::Embedding } else { Numbers::Scores }, quantized)
 }
 
-/// A way from an output towards what it is computed from, through what renames, rounds and scales.
+/// A path from an output towards its operands, through operators that rename, round and scale.
 struct Walk {
     node: NodeId,
-    /// The output as a function of the node.
+    /// The output as a function of the node's value.
     affine: Affine,
     is_rounded: bool,
 }
 
 impl Walk {
-    /// One operator back; false where it is none of those.
+    /// Steps one operator back; `false` if it is not one of those.
     fn back(&mut self, graph: &Graph) -> bool {
         let scalar = |id: NodeId| {
             let tensor = graph.constant_of(id)?;
@@ -343,7 +342,8 @@ fn renames(op: &Op) -> bool {
     matches!(op, Op::Identity | Op::Reshape { .. } | Op::Transpose { .. } | Op::Reorder(_))
 }
 
-/// Whether a value is the logarithm of probabilities: as it stands, or as `x - log(sum(exp(x)))`.
+/// Whether a value is the logarithm of probabilities: as one operator, or as
+/// `x - log(sum(exp(x)))`.
 fn is_log(graph: &Graph, ranges: &mut Ranges<'_>, node: NodeId) -> bool {
     match (&graph.node(node).op, &graph.operands(node)[..]) {
         (Op::Unary(Unary::Log), &[x]) => ranges.of(x).is_unit(),
@@ -357,7 +357,7 @@ fn is_log(graph: &Graph, ranges: &mut Ranges<'_>, node: NodeId) -> bool {
 }
 
 /// Whether a value is a vector divided by a root that is computed from it: its length, or its
-/// deviation. Constants may scale and shift it afterwards.
+/// standard deviation. Constants may scale and shift it afterwards.
 fn is_normalized(graph: &Graph, mut node: NodeId) -> bool {
     loop {
         let operands = graph.operands(node);

@@ -1,4 +1,4 @@
-//! What a network takes: pictures of which size, in which order of axes, and of which numbers.
+//! The input of a network: the size, order of axes and numbers of its pictures.
 
 use clap::ValueEnum;
 use resnetc::DType;
@@ -19,7 +19,7 @@ pub(super) enum Layout {
 }
 
 impl Layout {
-    /// Where channels, height and width are.
+    /// The axes of channels, height and width.
     pub(super) fn axes(self) -> [usize; 3] {
         match self {
             Layout::Nchw => [1, 2, 3],
@@ -47,12 +47,12 @@ impl From<[usize; 4]> for Input {
     }
 }
 
-/// Channels that pictures have.
+/// The number of channels.
 pub(super) const CHANNELS: [usize; 2] = [1, 3];
 
 impl Input {
-    /// The input of a graph. Without a `layout`, where the channels are is seen by their number;
-    /// behind the batch comes first.
+    /// The input of a graph. Without a `layout`, the axis of extent 1 or 3 is that of the channels;
+    /// the one after the batch is tried first.
     pub(super) fn of(graph: &Graph, layout: Option<Layout>) -> Result<Self, Failure> {
         let [input] = *graph.inputs() else {
             let names: Vec<String> =
@@ -78,7 +78,7 @@ impl Input {
                 };
                 let message = format!("the model takes {}; pictures are {order}", shape(other));
                 let help = match layout {
-                    Some(_) => "leave --layout away: the order is then seen by the extents",
+                    Some(_) => "leave out --layout: the extents then determine the order",
                     None => "prepare the values yourself and use `resnetc run`",
                 };
                 return Err(Failure::new(message).help(help));
@@ -96,7 +96,7 @@ impl Input {
         }
     }
 
-    /// Numbers of one picture.
+    /// How many numbers one picture has.
     pub(super) fn picture(&self) -> usize {
         self.shape()[1..].iter().product()
     }

@@ -1,6 +1,6 @@
-//! What a file is, by its first bytes: names deceive.
+//! Recognizes a file by its first bytes, since extensions may be wrong.
 
-/// What is known of a kind of file.
+/// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     /// With its article, as in "a PNG picture".
@@ -8,24 +8,24 @@ pub(super) struct Kind {
     pub(super) use_as: Use,
 }
 
-/// What can be done with a file.
+/// What can be done with a kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
     /// It is decoded.
     Decoded,
-    /// It is a picture of a format that is not read.
+    /// It is a picture in a format that is not supported.
     Foreign,
     /// It is not a picture.
     Other,
 }
 
-/// So many bytes from the start of a file tell its kind.
+/// This many bytes from the start of a file determine its kind.
 pub(super) const HEAD: usize = 512;
 
-/// A kind, and the bytes that it has at a place.
+/// A kind, and the bytes that its files have at an offset.
 type Row = (&'static str, Use, usize, &'static [u8]);
 
-/// The first row that fits counts.
+/// The first row that matches counts.
 const KINDS: &[Row] = &[
     ("a PNG picture", Use::Decoded, 0, b"\x89PNG\r\n\x1a\n"),
     ("a JPEG picture", Use::Decoded, 0, b"\xff\xd8\xff"),
@@ -70,17 +70,12 @@ const KINDS: &[Row] = &[
     ("a gzip archive", Use::Other, 0, b"\x1f\x8b"),
     ("a tar archive", Use::Other, 257, b"ustar"),
     ("a program", Use::Other, 0, b"\x7fELF"),
-    (
-        "a pointer of Git LFS, and the file itself was not fetched",
-        Use::Other,
-        0,
-        b"version https://git-lfs",
-    ),
+    ("a Git LFS pointer to a file that was not fetched", Use::Other, 0, b"version https://git-lfs"),
 ];
 
 impl Kind {
-    /// The kind of a file that begins with these bytes, of which [`HEAD`] are enough; nothing if it
-    /// is not known.
+    /// The kind of a file that begins with these bytes, of which [`HEAD`] are enough; `None` if it
+    /// is unknown.
     pub(super) fn of(head: &[u8]) -> Option<Kind> {
         if head.is_empty() {
             return Some(Kind { name: "an empty file", use_as: Use::Other });
@@ -97,18 +92,18 @@ impl Kind {
         self.use_as == Use::Decoded
     }
 
-    /// Why a file of this kind gives no picture, and what to do.
+    /// Why a file of this kind cannot be read as a picture, and what to do.
     pub(super) fn refusal(self) -> String {
         match self.use_as {
             Use::Foreign => {
-                format!("this is {}, which is not read; convert it to PNG or JPEG", self.name)
+                format!("this is {}, which is not supported; convert it to PNG or JPEG", self.name)
             }
-            Use::Decoded | Use::Other => format!("this is {} and no picture", self.name),
+            Use::Decoded | Use::Other => format!("this is {}, not a picture", self.name),
         }
     }
 }
 
-/// Kinds that are text, whose first word may stand behind blanks.
+/// Kinds that are text, whose first word may follow white space.
 fn plain(head: &[u8]) -> Option<Kind> {
     let kind = |name, use_as| Some(Kind { name, use_as });
     if let [b'P', b'1'..=b'7', b' ' | b'\t' | b'\n' | b'\r', ..] = head {
@@ -117,7 +112,7 @@ fn plain(head: &[u8]) -> Option<Kind> {
     let head = &head[..head.len().min(HEAD)];
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // A character that is cut off at the end.
+        // A character may be cut off at the end.
         Err(e) if e.error_len().is_none() => std::str::from_utf8(&head[..e.valid_up_to()]).ok()?,
         Err(_) => return None,
     };

@@ -1,4 +1,4 @@
-//! The names of classes, from the files that people have: a line each, or JSON.
+//! The names of classes, from the usual files: one per line, or JSON.
 
 use std::path::Path;
 
@@ -14,9 +14,10 @@ const MAX_FILE: u64 = 10 << 20;
 
 /// Reads the labels of a file, in the order of the classes. A class may have an empty name.
 ///
-/// Text has a label a line; JSON is a list of labels, or an object that gives each class's number a
-/// label or each label its class's number, as it stands or under a key of [`NESTED`]. A label in
-/// JSON is a string, or a list whose last string is it, as in Keras' `imagenet_class_index.json`.
+/// Text has one label per line; JSON is a list of labels, or an object that maps class numbers to
+/// labels or labels to class numbers, at the top level or under a key of [`NESTED`]. A label in
+/// JSON is a string, or a list whose last string is the label, as in Keras'
+/// `imagenet_class_index.json`.
 pub(super) fn read(path: &Path) -> Result<Vec<String>, Failure> {
     let bytes = whole_file::read(path, MAX_FILE);
     let bytes = bytes.map_err(|e| Failure::file(path, format!("reading failed: {e}")))?;
@@ -51,7 +52,7 @@ fn text(bytes: &[u8]) -> Result<String, String> {
     let wide = |units: &[[u8; 2]], unit: fn([u8; 2]) -> u16| {
         let units = units.iter().map(|&u| unit(u));
         let text: Result<String, _> = char::decode_utf16(units).collect();
-        text.map_err(|_| "its byte order mark says UTF-16, and it is damaged".to_owned())
+        text.map_err(|_| "its byte order mark says UTF-16, but it is damaged".to_owned())
     };
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
@@ -70,20 +71,21 @@ fn text(bytes: &[u8]) -> Result<String, String> {
 
 fn utf8(bytes: &[u8]) -> Result<String, String> {
     if bytes.contains(&0) {
-        return Err("it has zero bytes: this is UTF-16 without a byte order mark, or no text; save it as UTF-8".into());
+        return Err("it has zero bytes: this is UTF-16 without a byte order mark, or not text; save it as UTF-8".into());
     }
     std::str::from_utf8(bytes).map(str::to_owned).map_err(|e| {
         let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
-        format!("this is no UTF-8 text (line {line}); save it as UTF-8")
+        format!("this is not UTF-8 text (line {line}); save it as UTF-8")
     })
 }
 
-/// A label a line. Empty lines at the end are none, one in between is a class without a name.
+/// One label per line. Empty lines at the end are ignored; one in between is a class without a
+/// name.
 fn lines(text: &str) -> Vec<String> {
     let text = text.trim_end();
     match text.contains('\n') {
         _ if text.is_empty() => Vec::new(),
-        // Lines of the old Macintosh.
+        // Line breaks of classic Mac OS.
         false if text.contains('\r') => text.split('\r').map(|l| l.trim().to_owned()).collect(),
         _ => text.lines().map(|l| l.trim().to_owned()).collect(),
     }
@@ -93,7 +95,7 @@ fn lines(text: &str) -> Vec<String> {
 const NESTED: &[&str] = &["id2label", "label2id", "label_names"];
 
 fn json(text: &str) -> Result<Vec<String>, String> {
-    let value: Value = serde_json::from_str(text).map_err(|e| format!("this is no JSON: {e}"))?;
+    let value: Value = serde_json::from_str(text).map_err(|e| format!("this is not JSON: {e}"))?;
     match &value {
         Value::Array(_) => of_value(&value),
         Value::Object(object) => {
@@ -103,7 +105,7 @@ fn json(text: &str) -> Result<Vec<String>, String> {
                 None => numbered(object),
             }
         }
-        _ => Err("it holds no list and no object of labels".into()),
+        _ => Err("it is neither a list nor an object of labels".into()),
     }
 }
 
@@ -115,7 +117,7 @@ fn of_value(value: &Value) -> Result<Vec<String>, String> {
             .map(|(i, v)| label(v).ok_or_else(|| format!("entry {i} is not a label: {}", shown(v))))
             .collect(),
         Value::Object(object) => numbered(object),
-        other => Err(format!("it holds no list and no object of labels: {}", shown(other))),
+        other => Err(format!("it is neither a list nor an object of labels: {}", shown(other))),
     }
 }
 
@@ -129,7 +131,7 @@ fn numbered(object: &Map<String, Value>) -> Result<Vec<String>, String> {
             false => (key.trim().parse().ok(), label(value)),
         };
         let class = class.ok_or_else(|| {
-            format!("the key {} is not a number of a class", shown(&key.as_str().into()))
+            format!("the key {} is not a class number", shown(&key.as_str().into()))
         })?;
         let label = label.ok_or_else(|| format!("class {class} has no label: {}", shown(value)))?;
         let count = labels.len();
@@ -143,7 +145,7 @@ fn numbered(object: &Map<String, Value>) -> Result<Vec<String>, String> {
             return Err(format!("class {class} has two labels"));
         }
     }
-    // As many labels as places and none twice: every place has one.
+    // As many labels as places and no place twice: every place has one.
     Ok(labels.into_iter().flatten().collect())
 }
 
@@ -171,13 +173,13 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A label without what would steer a terminal.
+/// A label without characters that would control a terminal.
 fn printable(label: &str) -> String {
     label.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// The labels of `classes` classes. Of a network with one value, which is the probability of class
-/// 1, there may be that class's label alone.
+/// The labels of `classes` classes. For a network with one value, the probability of class 1, the
+/// label of that class suffices.
 pub(super) fn fit(
     labels: Vec<String>,
     path: &Path,
@@ -191,13 +193,13 @@ pub(super) fn fit(
     if let ([only], true) = (&labels[..], is_binary) {
         return Ok(vec![format!("not {only}"), only.clone()]);
     }
-    let of = if is_binary { ": one value, which tells two apart" } else { "" };
+    let of = if is_binary { ": one value, which distinguishes two" } else { "" };
     let failure = Failure::file(
         path,
-        format!("it has {}, the model {classes} classes{of}", plural(count, "label")),
+        format!("it has {}, but the model has {classes} classes{of}", plural(count, "label")),
     );
     Err(match classes.checked_sub(count) {
-        Some(1) => failure.help("some networks have a class for the background, as a rule the first: give it a label, too"),
+        Some(1) => failure.help("some networks have a class for the background, usually the first: give it a label, too"),
         _ if count == classes + 1 => {
             failure.help("some lists begin with a label for the background that the network has no class for")
         }
@@ -281,8 +283,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the bytes are, there are labels without control characters, or a reason in a
-        /// line.
+        /// Whatever the bytes are, the result is labels without control characters, or a reason in
+        /// one line.
         #[test]
         fn any_bytes_give_labels_or_a_reason(bytes in prop::collection::vec(any::<u8>(), 0..60), json in r#"[\[\]{}",:0-9a-c ]{0,40}"#) {
             for bytes in [&bytes[..], json.as_bytes()] {

@@ -1,4 +1,4 @@
-//! Pictures whose paths stand in a file, a path a line, read as they are needed.
+//! Pictures whose paths are listed in a file, one per line, read as they are needed.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -9,22 +9,22 @@ use super::folder;
 use super::picture::{STDIN, Source};
 use crate::failure::Failure;
 
-/// Systems take no longer paths.
+/// No system supports longer paths.
 const LONGEST: u64 = 1 << 16;
 
 /// The pictures of a list.
 pub(super) struct Listed {
     name: PathBuf,
-    /// Nothing once it has ended.
+    /// `None` once it has ended.
     list: Option<Box<dyn BufRead + Send>>,
-    /// What ends a path.
+    /// The byte that ends a path.
     end: u8,
-    /// Of a folder that the list names.
+    /// Pictures of a folder that the list names.
     waiting: vec::IntoIter<Source>,
 }
 
 impl Listed {
-    /// Opens a list, or standard input for [`STDIN`]; with `is_zeros` paths end in a zero byte
+    /// Opens a list, or standard input for [`STDIN`]; with `is_zeros`, paths end in a zero byte
     /// instead of a line break.
     pub(super) fn open(path: &Path, is_zeros: bool) -> Result<Self, Failure> {
         let list: Box<dyn BufRead + Send> = match path == Path::new(STDIN) {
@@ -33,7 +33,7 @@ impl Listed {
                 let fail = |e: io::Error| Failure::file(path, format!("reading failed: {e}"));
                 let file = File::open(path).map_err(fail)?;
                 if file.metadata().map_err(fail)?.is_dir() {
-                    return Err(Failure::file(path, "this is a folder, no list of paths")
+                    return Err(Failure::file(path, "this is a folder, not a list of paths")
                         .help("give the folder without --files-from"));
                 }
                 Box::new(BufReader::new(file))
@@ -43,7 +43,7 @@ impl Listed {
         Ok(Listed { name: path.to_owned(), list: Some(list), end, waiting: Vec::new().into_iter() })
     }
 
-    /// The next path; nothing at the end.
+    /// The next path; `None` at the end.
     fn path(&mut self) -> Option<Result<PathBuf, String>> {
         let list = self.list.as_mut()?;
         let mut bytes = Vec::new();
@@ -68,7 +68,7 @@ impl Listed {
         if self.end == b'\n' && bytes.last() == Some(&b'\r') {
             bytes.pop();
         }
-        Some(as_path(bytes).ok_or_else(|| "a path is no UTF-8".into()))
+        Some(as_path(bytes).ok_or_else(|| "a path is not UTF-8".into()))
     }
 }
 

@@ -1,5 +1,5 @@
-//! The network of `classify`: read once, and given a batch, a shape and an output where it leaves a
-//! choice.
+//! The network of `classify`: read once, then given a batch, a shape and an output where it leaves
+//! them open.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use crate::args::note_random_weights;
 use crate::failure::Failure;
 use crate::output;
 
-/// Loads MODEL, or the bundled network, for so many pictures a run if the model allows that;
-/// without, for as many as the model says. Only what `--output-name` needs is loaded.
+/// Loads MODEL, or the bundled network, with this batch if the model allows it; without a batch,
+/// with the model's. Only what `--output-name` needs is loaded.
 pub(super) fn load(
     args: &Args,
     model: Option<&Path>,
@@ -31,8 +31,8 @@ pub(super) fn load(
     let usual = Usual::of(&args.pictures, usual_preset(Some(model)))?;
     let description = Description::open(model)?;
     let network = match build(&description, &options, &usual) {
-        // A batch that nobody asked for. What a model without a declared shape says of it may be
-        // any error.
+        // A batch that the user did not request. A model without a declared shape may report any
+        // error because of it.
         Err(error) if args.common.batch.is_none() && batch.is_some() && error.may_be_of_batch => {
             build(&description, &options.batch(None), &usual)
         }
@@ -43,22 +43,22 @@ pub(super) fn load(
     Ok(network)
 }
 
-/// A network with one of its outputs only.
+/// A network with only one of its outputs.
 pub(super) fn only(network: &Network, output: &str) -> Result<Network, Error> {
     let outputs = vec![output.to_owned()];
     let options = network.options().clone().for_graph().outputs(outputs);
     Compiler::new(options).graph(network.graph().clone())
 }
 
-/// Why no network came of a description.
+/// Why a description could not be built.
 struct Refused {
     failure: Failure,
-    /// Whether another batch may help.
+    /// Whether a different batch may help.
     may_be_of_batch: bool,
 }
 
 impl Refused {
-    /// With the shapes that were tried of what is open. Of those any error may come.
+    /// With the shapes that were tried for open axes, which may cause any error.
     fn of(error: Error, tried: &[Guess]) -> Self {
         let is_fixed = matches!(
             &error,
@@ -75,7 +75,7 @@ impl Refused {
     }
 }
 
-/// Builds the network with the first shape that it takes, and says so where that is a guess.
+/// Builds the network with the first shape that it accepts, and notes a guess on stderr.
 fn build(description: &Description, options: &Options, usual: &Usual) -> Result<Network, Refused> {
     let alone = |error| Refused::of(error, &[]);
     let inputs = description.inputs(&options.outputs).map_err(alone)?;

@@ -42,44 +42,44 @@ use request::Request;
 /// Where Debian's package dataset-fashion-mnist puts its files.
 const DATASET: &str = "/usr/share/datasets/fashion-mnist";
 
-/// From so many pictures on ...
+/// From this many pictures on ...
 const MANY: usize = 32;
-/// ... so many are in one run, if neither the user nor the model gives a number. What a run takes
-/// for a picture falls little beyond, and memory rises.
+/// ... a run has this batch, if neither the user nor the model sets one. With more, the time per
+/// picture falls little, and memory rises.
 const BATCH: usize = 8;
-/// So many pictures beside the next batch may be ready. Few threads wake up during a run, which
-/// they would slow down.
+/// This many pictures beyond the next batch may be ready. So few threads wake up during a run,
+/// which they would slow down.
 const AHEAD: usize = 16;
-/// So many pictures wait for a run at most, of which those that cannot be read fill none.
+/// At most this many pictures wait for a run; unreadable ones count, but do not fill a batch.
 const MOST_WAITING: usize = 1000;
 
-/// Name what pictures show
+/// Classify pictures
 ///
-/// Without MODEL, the bundled ResNet-20 names clothes (trained on Fashion-MNIST); without pictures
-/// too, it names the ten bundled ones.
+/// Without MODEL, the bundled ResNet-20 classifies clothes (trained on Fashion-MNIST); without
+/// pictures too, it classifies the ten bundled ones.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A built-in network, .toml, .json or .onnx file, and pictures, folders of pictures, with the
-    /// folders in them, or - for a picture from standard input
+    /// A built-in network, .toml, .json or .onnx file, and pictures, folders of pictures (with
+    /// their subfolders), or - for a picture from standard input
     #[arg(value_name = "MODEL|IMAGE")]
     arguments: Vec<PathBuf>,
-    /// The labels in the order of the classes: one a line, or JSON
+    /// The labels in the order of the classes: one per line, or JSON
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// The output that has a number for each class [default: the one that fits the labels]
     #[arg(long, value_name = "NAME")]
     output_name: Option<String>,
-    /// What makes probabilities of the network's numbers [default: what the network does not do
-    /// itself]
+    /// The function that turns the network's numbers into probabilities [default: the one that the
+    /// network lacks]
     #[arg(long, value_name = "FUNCTION", value_enum)]
     activation: Option<Activation>,
-    /// How many labels for each picture [default: 1 with the bundled model, else 5]
+    /// How many labels to print for each picture [default: 1 with the bundled model, else 5]
     #[arg(long, value_name = "K", value_parser = positive)]
     top: Option<usize>,
     /// Measure the accuracy on the 10,000 test pictures of Fashion-MNIST
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = DATASET)]
     dataset: Option<PathBuf>,
-    /// More pictures and folders, from a file with a path a line, or - for standard input
+    /// More pictures and folders, from a file with one path per line, or - for standard input
     #[arg(long, value_name = "FILE")]
     files_from: Option<PathBuf>,
     /// Paths of --files-from end in a zero byte, as `find -print0` writes them
@@ -88,7 +88,7 @@ pub(crate) struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
-    /// Print an object of JSON a line for each picture, as soon as it is known
+    /// Print a JSON object per picture, one per line, as soon as it is known
     #[arg(long, conflicts_with_all = ["json", "dataset"])]
     jsonl: bool,
     #[command(flatten)]
@@ -100,13 +100,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// How a network is loaded and compiled, for so many pictures a run.
+    /// How a network is loaded and compiled, with this batch.
     fn options(&self, model: Option<&Path>, batch: Option<usize>) -> resnetc::Options {
         self.common.on(self.interpret.engine()).options(model, batch)
     }
 }
 
-/// The preset of a model without `--preset`.
+/// The default preset of a model.
 fn usual_preset(model: Option<&Path>) -> &'static str {
     if model.is_none() { "fashion-mnist" } else { "torchvision" }
 }
@@ -116,10 +116,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.check(request.model, Values::Given)?;
     if let Some(folder) = &args.dataset {
         if !request.pictures.is_empty() || args.files_from.is_some() {
-            return Err(Failure::usage("--dataset and pictures do not go together"));
+            return Err(Failure::usage("--dataset and pictures cannot be combined"));
         }
         if let Some(option) = args.pictures.scaling() {
-            return Err(Failure::usage(format!("{option} does nothing for a --dataset")));
+            return Err(Failure::usage(format!("{option} has no effect with --dataset")));
         }
         return dataset::run(args, request.model, folder);
     }
@@ -128,7 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some(list) => Some(Listed::open(list, args.null)?),
         None => None,
     };
-    // Of a list nobody knows how long it is, or when its next path comes.
+    // The length of a list is unknown, and so is when its next path comes.
     let count = listed.is_none().then_some(known.len());
     let batch = (count.unwrap_or(0) >= MANY).then_some(BATCH);
     let mut engine = Engine::new(args, request.model, batch)?;
@@ -195,7 +195,7 @@ struct Batches<'a, 'r> {
     report: &'a mut Report<'r>,
     bar: Progress,
     done: u64,
-    /// Those whose turn it is, in the order given: a batch of good ones at most.
+    /// Those that are next, in the order given: at most a batch of readable ones.
     waiting: Vec<(Source, Result<Vec<f32>, Failure>)>,
 }
 
@@ -207,7 +207,7 @@ impl Batches<'_, '_> {
         made: std::thread::Result<Result<Vec<f32>, Failure>>,
     ) -> Result<(), Failure> {
         let broke_off =
-            |_| Err(Failure::file(source.path(), "the decoder broke off: the picture is damaged"));
+            |_| Err(Failure::file(source.path(), "the decoder failed: the picture is damaged"));
         let made = made.unwrap_or_else(broke_off);
         self.waiting.push((source, made));
         let good = self.waiting.iter().filter(|(_, values)| values.is_ok()).count();
@@ -217,7 +217,7 @@ impl Batches<'_, '_> {
         }
     }
 
-    /// One run of the network, over the pictures that could be read; then a report on all.
+    /// Runs the network once, on the pictures that could be read, then reports on all.
     fn run(&mut self) -> Result<(), Failure> {
         let waiting = std::mem::take(&mut self.waiting);
         let good: Vec<&[f32]> =

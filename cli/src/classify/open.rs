@@ -1,4 +1,4 @@
-//! What is taken where a model leaves the shape of its input open.
+//! The shape that is used where a model leaves that of its input open.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::preset::Preset;
 use crate::failure::Failure;
 use crate::units::shape;
 
-/// What the user says of the input, and the preset.
+/// What the user, and the preset, say about the input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Usual {
     channels: usize,
-    /// Whether it is the user who says so.
+    /// Whether the user set it.
     channels_given: bool,
     /// Height and width.
     size: [usize; 2],
@@ -36,18 +36,18 @@ impl Usual {
     }
 }
 
-/// A shape that an input may be given.
+/// A possible shape for an input.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Guess {
-    /// Sizes of declared axes that are open, by their names.
+    /// Extents of declared axes that are open, by name.
     dims: BTreeMap<String, usize>,
     /// The shape of an input that is declared without one.
     shapes: BTreeMap<String, Vec<usize>>,
     /// The whole shape.
     shape: [usize; 4],
-    /// What was open, for people.
+    /// A description of what was open.
     what: String,
-    /// The flags that say what it is, and whether the user gave them.
+    /// The flags that set it, and whether the user gave them.
     flags: Vec<(&'static str, bool)>,
 }
 
@@ -60,26 +60,25 @@ impl Guess {
         options
     }
 
-    /// What is taken without being asked for, and how to ask for something else; nothing if the
-    /// user said it all.
+    /// A note on what was assumed and how to change it; `None` if the user specified everything.
     pub(super) fn note(&self) -> Option<String> {
         let free: Vec<&str> =
             self.flags.iter().filter_map(|&(flag, is_given)| (!is_given).then_some(flag)).collect();
         let change = if free.len() == 1 { "changes that" } else { "change that" };
         (!free.is_empty()).then(|| {
             let (what, shape) = (&self.what, shape(&self.shape));
-            format!("the model leaves {what} open, and {shape} is taken; {} {change}", and(&free))
+            format!("the model leaves {what} open, so {shape} is used; {} {change}", and(&free))
         })
     }
 }
 
-/// What to do where a network takes none of these.
+/// What to do if a network accepts none of these.
 pub(super) fn advice(tried: &[Guess]) -> Option<String> {
     let first = tried.first()?;
     let shapes: Vec<String> = tried.iter().map(|guess| shape(&guess.shape)).collect();
     let flags: Vec<&str> = first.flags.iter().map(|&(flag, _)| flag).collect();
     Some(format!(
-        "the model leaves {} open, but does not take {}; give it another by {}",
+        "the model leaves {} open, but does not accept {}; give another shape with {}",
         first.what,
         shapes.join(" or "),
         and(&flags)
@@ -94,9 +93,9 @@ fn and(words: &[&str]) -> String {
     }
 }
 
-/// Shapes for an input, the likeliest first; none where nothing is open that a picture has, or
-/// where the input is none of pictures. Pictures are channel by channel unless the user or the
-/// declared axes say otherwise, and in the preset's channels.
+/// Shapes for an input, the likeliest first; none if no axis of a picture is open, or if the input
+/// does not hold pictures. Pictures are channel by channel unless the user or the declared axes say
+/// otherwise, and in the preset's channels.
 pub(super) fn guesses(input: &InputInfo, options: &Options, usual: &Usual) -> Vec<Guess> {
     if options.shapes.contains_key(&input.name) {
         return Vec::new();
@@ -106,7 +105,7 @@ pub(super) fn guesses(input: &InputInfo, options: &Options, usual: &Usual) -> Ve
         Some([n, a, b, c]) => [n, a, b, c].map(|dim| Axis::of(dim, options)),
         Some(_) => return Vec::new(),
     };
-    // The batch has an option of its own.
+    // The batch has its own option.
     axes[0] = Axis::Known(match (options.batch, axes[0]) {
         (Some(batch), _) | (None, Axis::Known(batch)) => batch,
         _ => 1,
@@ -116,13 +115,13 @@ pub(super) fn guesses(input: &InputInfo, options: &Options, usual: &Usual) -> Ve
     }
     let channels: &[usize] = match usual.channels_given {
         true => &[usual.channels],
-        // Those of the preset first.
+        // The channels of the preset first.
         false if usual.channels == CHANNELS[0] => &CHANNELS,
         false => &[CHANNELS[1], CHANNELS[0]],
     };
     let mut layouts = vec![Layout::Nchw, Layout::Nhwc];
     layouts.retain(|&layout| usual.layout.is_none_or(|wanted| wanted == layout));
-    // Channels are the last to be left open.
+    // Models leave the channels open least often.
     let is_declared = |layout: Layout| match axes[layout.axes()[0]] {
         Axis::Known(extent) => CHANNELS.contains(&extent),
         _ => false,
@@ -147,12 +146,12 @@ pub(super) fn guesses(input: &InputInfo, options: &Options, usual: &Usual) -> Ve
     found
 }
 
-/// What is known of an axis.
+/// What is known about an axis.
 #[derive(Clone, Copy, Debug)]
 enum Axis<'a> {
     Known(usize),
     Open(&'a str),
-    /// No name, for there is no declaration.
+    /// No name, since there is no declaration.
     Undeclared,
 }
 
@@ -167,8 +166,8 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// The input with these extents where its axes are open; nothing if channels are no channels then,
-/// are open beside one known side that is not the usual one, or an axis has two extents.
+/// The input with these extents where its axes are open; `None` if the channels are then not 1 or
+/// 3, are open beside one known side that is not the usual one, or an axis has two extents.
 fn fill(
     input: &InputInfo,
     axes: [Axis<'_>; 4],
@@ -278,7 +277,7 @@ mod tests {
         assert_eq!(
             note(open, &USUAL).as_deref(),
             Some(
-                "the model leaves height and width of its input \"x\" open, and [1, 3, 224, 192] is taken; --size changes that"
+                "the model leaves height and width of its input \"x\" open, so [1, 3, 224, 192] is used; --size changes that"
             )
         );
         assert_eq!(note(open, &Usual { size_given: true, ..USUAL }), None);

@@ -1,10 +1,10 @@
-//! The options that say how pictures become numbers.
+//! The options for how pictures become numbers.
 
 use super::input::Layout;
 use super::preset::{Channels, Resize};
 use super::resample::Filter;
 
-/// How pictures become numbers: a preset, and what differs from it
+/// How pictures become numbers: a preset, and changes to it
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Picture options")]
 pub(super) struct Options {
@@ -12,36 +12,36 @@ pub(super) struct Options {
     /// [default: fashion-mnist with the bundled model, else torchvision]
     #[arg(long, value_name = "NAME")]
     pub(super) preset: Option<String>,
-    /// Scale the short side to N pixels and cut the network's size out of the middle
+    /// Scale the short side to N pixels and crop the center to the network's size
     #[arg(long, value_name = "N", value_parser = crate::args::positive, group = "frame")]
     pub(super) resize: Option<usize>,
-    /// The same, so that the network sees this fraction of the short side
+    /// Scale and crop the center so that the network sees this fraction of the short side
     #[arg(long, value_name = "F", value_parser = fraction, group = "frame")]
     pub(super) crop_pct: Option<f64>,
     /// Stretch the whole picture to the network's size
     #[arg(long, group = "frame")]
     pub(super) stretch: bool,
-    /// Height and width for a network that leaves them open: N, or HxW [default: the preset's, 224
-    /// as a rule]
+    /// Height and width for a network that leaves them open: N, or HxW [default: the preset's,
+    /// usually 224]
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub(super) size: Option<[usize; 2]>,
-    /// The order of the network's axes [default: seen by where 1 or 3 channels are]
+    /// The order of the network's axes [default: determined by the axis with 1 or 3 channels]
     #[arg(long, value_name = "ORDER", value_enum)]
     pub(super) layout: Option<Layout>,
-    /// The filter that scales
+    /// The filter for scaling
     #[arg(long, value_name = "FILTER", value_enum)]
     pub(super) interpolation: Option<Filter>,
     /// The network's channels
     #[arg(long, value_name = "ORDER", value_enum)]
     pub(super) channels: Option<Channels>,
-    /// What white is before mean and std
+    /// The value of white before mean and std are applied
     #[arg(long, value_name = "X", value_parser = above_zero, requires_all = ["mean", "std"])]
     pub(super) scale: Option<f32>,
-    /// What is taken off; one number, or one for each channel in the network's order
+    /// What to subtract; one number, or one for each channel in the network's order
     #[arg(long, value_name = "X,..", value_delimiter = ',', value_parser = finite)]
     #[arg(allow_hyphen_values = true)]
     pub(super) mean: Vec<f32>,
-    /// What is divided by after that
+    /// What to divide by after that; one number, or one for each channel
     #[arg(long, value_name = "X,..", value_delimiter = ',', value_parser = above_zero)]
     pub(super) std: Vec<f32>,
 }
@@ -94,8 +94,7 @@ fn above_zero(text: &str) -> Result<f32, String> {
 
 fn fraction(text: &str) -> Result<f64, String> {
     match number(text)? {
-        // Less than a hundredth is a percentage the wrong way round; it would scale pictures
-        // without bounds.
+        // Less than a hundredth is a mistake, and would scale pictures without bounds.
         x if (0.01..=1.0).contains(&x) => Ok(x),
         _ => Err("it must be between 0.01 and 1".to_owned()),
     }

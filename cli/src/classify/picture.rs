@@ -1,4 +1,4 @@
-//! Pictures from files: read, decoded and turned the right way up, within limits.
+//! Pictures from files: read, decoded and oriented, within limits.
 
 use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::tiff;
 use crate::failure::Failure;
 use crate::units;
 
-/// Names of files that are taken for pictures end in one of these.
+/// The extensions of files that are treated as pictures.
 pub(super) const EXTENSIONS: &[&str] = &[
     "png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "tif", "tiff", "webp", "pnm",
     "ppm", "pgm", "pbm", "pam",
@@ -22,27 +22,26 @@ pub(super) const STDIN: &str = "-";
 
 /// Where a picture comes from.
 pub(super) enum Source {
-    /// One that comes with the program: its name and contents.
+    /// A bundled picture: its name and contents.
     Bundled(&'static str, &'static [u8]),
     /// A file.
     File(PathBuf),
     /// Standard input.
     Stdin,
-    /// A folder without pictures, or one that cannot be read, and why. It takes the place of its
-    /// pictures.
+    /// A folder without pictures, or that cannot be read, and why. It stands in for its pictures.
     Refused(PathBuf, String),
 }
 
 /// The longest file that is read.
 const MAX_FILE: u64 = 256 << 20;
-/// Cameras make pictures of a tenth of this.
+/// Cameras make pictures a tenth of this size.
 const BOUNDS: Bounds = Bounds { pixels: 1 << 27, memory: 1 << 30 };
 
-/// What a picture may take.
+/// The limits of a picture.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) pixels: u64,
-    /// Bytes that its decoder may have at once.
+    /// Bytes that its decoder may allocate at once.
     pub(super) memory: u64,
 }
 
@@ -83,7 +82,7 @@ fn standard_input() -> Result<Vec<u8>, String> {
     let read = std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes);
     read.map_err(|e| format!("reading failed: {e}"))?;
     match bytes.len() as u64 > MAX_FILE {
-        true => Err(format!("it has more than {MAX_FILE} bytes, which is the limit")),
+        true => Err(format!("it is larger than the limit of {MAX_FILE} bytes")),
         false => Ok(bytes),
     }
 }
@@ -91,7 +90,7 @@ fn standard_input() -> Result<Vec<u8>, String> {
 /// The picture as a viewer shows it: Exif's orientation is applied.
 pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
     let damaged = |e: image::ImageError| match e {
-        image::ImageError::Limits(_) => "the picture is larger than the limits".to_owned(),
+        image::ImageError::Limits(_) => "the picture exceeds the limits".to_owned(),
         other => format!("the picture is damaged or not supported: {}", one_line(&other)),
     };
     match Kind::of(bytes) {
@@ -108,7 +107,9 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
         }
         Some(ImageFormat::Tiff) => tiff::check(bytes)?,
         Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
-            return Err("the picture is damaged: its palette ends within a colour".to_owned());
+            return Err(
+                "the picture is damaged: its palette ends in the middle of a colour".to_owned()
+            );
         }
         Some(_) => {}
     }
@@ -123,17 +124,17 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
     }
     if pixels > bounds.pixels || decoder.total_bytes() > bounds.memory {
         return Err(format!(
-            "the picture has {width}x{height} pixels; {} pixels and {} in memory are the limits",
+            "the picture has {width}x{height} pixels; the limits are {} pixels and {} in memory",
             bounds.pixels,
             units::bytes(bounds.memory as usize)
         ));
     }
-    // Metadata that cannot be read turns nothing.
+    // Metadata that cannot be read has no effect.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     if matches!(picture, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
         return Err(
-            "its samples are floats, of which no number is white; convert it to 8 or 16 bits"
+            "its samples are floats, which have no defined white; convert it to 8 or 16 bits"
                 .to_owned(),
         );
     }
@@ -141,22 +142,22 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
     Ok(picture)
 }
 
-/// Whether a JPEG file has its end. The decoder takes what is missing for grey.
+/// Whether a JPEG file is complete. The decoder fills a missing part with grey.
 ///
-/// Neither marker can be inside of compressed data; the picture that Exif shows small ends before
-/// the last scan begins.
+/// Neither marker can be inside compressed data; the thumbnail in Exif data ends before the last
+/// scan begins.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     last([0xff, 0xd9]) > last([0xff, 0xda])
 }
 
-/// Whether the palette of a PNG file, if it has one, is of whole colours. The decoder (png 0.18.1)
-/// breaks off at others.
+/// Whether the palette of a PNG file, if it has one, consists of whole colours. The decoder (png
+/// 0.18.1) panics otherwise.
 fn has_whole_palette(bytes: &[u8]) -> bool {
     const SIGNATURE: usize = 8;
     const COLOUR: usize = 3;
     let mut rest = bytes.get(SIGNATURE..).unwrap_or_default();
-    // A chunk is its length, its kind, as many bytes, and a checksum.
+    // A chunk is a length, a kind, that many bytes, and a checksum.
     while let Some((&[a, b, c, d, ref kind @ ..], after)) = rest.split_first_chunk::<8>() {
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         if kind == b"PLTE" && !length.is_multiple_of(COLOUR) {
@@ -178,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of every format and form of pixels.
+    /// A file of every format and pixel type.
     fn files() -> Vec<Vec<u8>> {
         let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures"));
         let paths = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
@@ -191,7 +192,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
-        /// Whatever stands in a file, decoding ends with a picture within the bounds or with a
+        /// Whatever a file contains, decoding ends with a picture within the bounds or with a
         /// reason.
         #[test]
         fn damaged_files_give_a_reason(
@@ -202,7 +203,7 @@ mod tests {
         ) {
             let mut bytes = file;
             for (at, byte) in wrong {
-                // The first bytes make the format, and most of what can go wrong is in the header.
+                // The first bytes determine the format, and most errors are in the header.
                 let at = at.index(bytes.len().min(600));
                 bytes[at] = byte;
             }

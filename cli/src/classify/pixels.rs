@@ -2,7 +2,7 @@
 
 use image::DynamicImage;
 
-/// A picture of one byte a channel, pixel by pixel and row by row.
+/// A picture with one byte per channel, pixel by pixel and row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Pixels {
     pub(super) width: usize,
@@ -15,8 +15,8 @@ pub(super) struct Pixels {
 impl Pixels {
     /// A picture as grey or as RGB.
     ///
-    /// Alpha is dropped: what is behind a transparent pixel counts as it is in the file. Of a
-    /// sample of 16 bits the high byte counts. Grey is the luma of ITU-R 601.
+    /// Alpha is dropped: the colour of a transparent pixel counts as it is in the file. Samples of
+    /// 16 bits are reduced to their high byte. Grey is the luma of ITU-R 601.
     pub(super) fn of(picture: DynamicImage, grey: bool) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let (own, bytes) = match picture {
@@ -48,7 +48,7 @@ fn high(sample: u16) -> u8 {
     sample.to_be_bytes()[0]
 }
 
-/// 0.299 R + 0.587 G + 0.114 B in 16 bits behind the point, rounded.
+/// 0.299 R + 0.587 G + 0.114 B with 16 fractional bits, rounded.
 fn luma(&[r, g, b]: &[u8; 3]) -> u8 {
     let sum = 19595 * u32::from(r) + 38470 * u32::from(g) + 7471 * u32::from(b);
     ((sum + (1 << 15)) >> 16) as u8

@@ -1,4 +1,4 @@
-//! From a decoded picture to the numbers that a network takes.
+//! Turns a decoded picture into the numbers that a network takes.
 
 use image::DynamicImage;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::units::shape;
 pub(super) struct Preparation {
     preset: &'static str,
     channels: Channels,
-    /// Height and width of what the scaled picture must cover; nothing if it is stretched.
+    /// Height and width that the scaled picture must cover; `None` if it is stretched.
     #[serde(skip_serializing_if = "Option::is_none")]
     cover: Option<[usize; 2]>,
     /// Height and width of the network's input.
@@ -39,7 +39,8 @@ struct Normalization {
 }
 
 impl Preparation {
-    /// The preset of the options, or the `usual` one, with what the options change, for an input.
+    /// The preset of the options, or the `usual` one, with the changes of the options, for an
+    /// input.
     pub(super) fn new(
         options: &Options,
         usual: &str,
@@ -54,7 +55,7 @@ impl Preparation {
         }
         if let Some([h, w]) = options.size.filter(|&size| size != input.size) {
             return Err(Failure::new(format!(
-                "--size {h}x{w}: the model takes {}, whose size is not open",
+                "--size {h}x{w}: the model takes {}, whose size is fixed",
                 shape(&input.shape())
             )));
         }
@@ -75,7 +76,7 @@ impl Preparation {
         Ok(preparation)
     }
 
-    /// Whether an input of integers takes all numbers.
+    /// Checks that an input of integers can represent all numbers.
     fn check(&self, input: &Input) -> Result<(), Failure> {
         let Some((lo, hi)) = input.dtype.integers() else { return Ok(()) };
         let (lo, hi) = (lo as f32, hi as f32);
@@ -86,11 +87,11 @@ impl Preparation {
         let Some((byte, x)) = wrong else { return Ok(()) };
         let dtype = input.dtype;
         Err(Failure::new(format!(
-            "the model takes {dtype}, whole numbers from {lo} to {hi}, and a byte of {byte} becomes {x}"
+            "the model takes {dtype}, whole numbers from {lo} to {hi}, but a byte of {byte} becomes {x}"
         ))
         .help(match lo < 0.0 {
-            true => "--scale 255 --mean 128 --std 1 takes 128 off each byte",
-            false => "leave --mean, --std and --scale away to give it bytes",
+            true => "--scale 255 --mean 128 --std 1 subtracts 128 from each byte",
+            false => "leave out --mean, --std and --scale to give it bytes",
         }))
     }
 
@@ -99,7 +100,7 @@ impl Preparation {
         self.normalized(&self.seen(picture).bytes)
     }
 
-    /// What the network sees of a picture, as bytes in RGB or grey.
+    /// The part of a picture that the network sees, as bytes in RGB or grey.
     pub(super) fn seen(&self, picture: DynamicImage) -> Pixels {
         let pixels = Pixels::of(picture, self.channels == Channels::Grey);
         let [height, width] = self.size;
@@ -110,8 +111,8 @@ impl Preparation {
         resample(&pixels, &window, self.interpolation)
     }
 
-    /// The values of bytes in RGB or grey that have the network's size, such as a picture of a data
-    /// set.
+    /// The values of bytes in RGB or grey that already have the network's size, such as a picture
+    /// of a data set.
     pub(super) fn normalized(&self, bytes: &[u8]) -> Vec<f32> {
         let channels = self.channels.count();
         let from = |c: usize| if self.channels == Channels::Bgr { channels - 1 - c } else { c };
@@ -134,7 +135,7 @@ impl Preparation {
 }
 
 impl Normalization {
-    /// What the user gave, and the rest of the preset. A network that takes integers gets bytes
+    /// The user's values, and the preset's for the rest. A network that takes integers gets bytes
     /// unless the user says otherwise.
     fn of(options: &Options, preset: &Preset, input: &Input) -> Result<Self, Failure> {
         let (scale, mean, std) = match input.dtype.integers() {
@@ -161,10 +162,10 @@ fn plural_channels(count: usize) -> String {
 }
 
 fn unfit(made: &str, input: &Input) -> Failure {
-    Failure::new(format!("the preset makes {made}, the model takes {}", shape(&input.shape())))
+    Failure::new(format!("the preset makes {made}, but the model takes {}", shape(&input.shape())))
 }
 
-/// One number a channel: what the user gave, or the preset's.
+/// One number per channel: the user's, or the preset's.
 fn per_channel(
     option: &str,
     given: &[f32],
@@ -176,14 +177,14 @@ fn per_channel(
         1 => Ok(vec![given[0]; channels]),
         n if n == channels => Ok(given.to_vec()),
         n => Err(Failure::new(format!(
-            "{option} has {n} numbers, the model takes pictures of {}",
+            "{option} has {n} numbers, but the model takes pictures of {}",
             plural_channels(channels)
         ))
         .help("give one number, or one for each channel")),
     }
 }
 
-/// Height and width of what a scaled picture must cover; nothing if it is stretched.
+/// Height and width that a scaled picture must cover; `None` if it is stretched.
 fn cover(resize: Resize, preset: &str, input: &Input) -> Result<Option<[usize; 2]>, Failure> {
     let size = input.size;
     let short = size[0].min(size[1]);
@@ -196,11 +197,11 @@ fn cover(resize: Resize, preset: &str, input: &Input) -> Result<Option<[usize; 2
         Resize::Ratio { short: by, of } => Ok(Some(size.map(|n| rounded(n, by, of)))),
         Resize::Fraction(seen) => Ok(Some(size.map(|n| (n as f64 / seen).floor() as usize))),
         Resize::Short(n) if n < short => Err(Failure::new(format!(
-            "--resize {n} makes pictures too small to cut {} from",
+            "--resize {n} makes pictures too small to crop to {}",
             shape(&input.shape())
         ))
         .help(format!("give at least {short}"))),
-        // Beyond this a pixel of the picture would be larger than what the network sees.
+        // Beyond this, a pixel of the picture would be larger than the network's view.
         Resize::Short(n) if n > 100 * short => Err(Failure::new(format!(
             "--resize {n} leaves less than a hundredth of a picture for {}",
             shape(&input.shape())
@@ -209,11 +210,11 @@ fn cover(resize: Resize, preset: &str, input: &Input) -> Result<Option<[usize; 2
     }
 }
 
-/// The middle of a picture that is scaled in proportion until it just covers `cover`. All are
+/// The center of a picture that is scaled in proportion until it just covers `cover`. All sizes are
 /// height and width.
 ///
 /// For squares as in torchvision: the short side is scaled to the square's side, the long side in
-/// proportion, rounded down; the cut starts at half of what is left over, a half rounded to even.
+/// proportion, rounded down; the crop starts at half of the excess, a half rounded to even.
 fn middle([h, w]: [usize; 2], [high, wide]: [usize; 2], size: [usize; 2]) -> Window {
     let scaled = match w * high <= h * wide {
         true => [wide * h / w, wide],
@@ -238,8 +239,8 @@ mod tests {
 
     #[test]
     fn the_middle_is_torchvisions() {
-        // 640x480 becomes 341x256; 224x224 are cut at (58, 16): 58.5 is rounded to even. 343 would
-        // make 59.5 and 60.
+        // 640x480 becomes 341x256; the 224x224 crop is at (58, 16): 58.5 is rounded to even. 343
+        // would give 59.5 and 60.
         let window = middle([480, 640], [256, 256], [224, 224]);
         assert_eq!(window, Window { scaled: [341, 256], columns: 58..282, rows: 16..240 });
         assert_eq!(middle([256, 343], [256, 256], [224, 224]).columns, 60..284);

@@ -1,4 +1,4 @@
-//! The table of presets: how the pictures of well-known families of networks become numbers.
+//! The table of presets: how pictures become numbers for well-known families of networks.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -13,17 +13,17 @@ pub(super) struct Preset {
     pub(super) name: &'static str,
     pub(super) channels: Channels,
     pub(super) resize: Resize,
-    /// Height and width of what networks take that leave them open.
+    /// Height and width for networks that leave them open.
     pub(super) size: [usize; 2],
     pub(super) interpolation: Filter,
-    /// What white is before the mean is taken off.
+    /// The value of white before the mean is subtracted.
     pub(super) scale: f32,
     /// In the order of the channels.
     pub(super) mean: [f32; 3],
     pub(super) std: [f32; 3],
 }
 
-/// Which channels, in which order.
+/// The channels and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Channels {
@@ -48,20 +48,20 @@ pub(super) enum Resize {
     Stretch,
     /// The same, for networks of this height and width only.
     StretchTo([usize; 2]),
-    /// Scaled in proportion to `short` where the network has `of` pixels, rounded; the middle is
-    /// cut out.
+    /// Scaled in proportion to `short` where the network has `of` pixels, rounded; the center is
+    /// cropped.
     Ratio { short: usize, of: usize },
-    /// Scaled in proportion until the network sees this fraction of it, rounded down; the middle is
-    /// cut out.
+    /// Scaled in proportion until the network sees this fraction of it, rounded down; the center is
+    /// cropped.
     Fraction(f64),
-    /// Scaled in proportion until the short side has so many pixels; the middle is cut out.
+    /// Scaled in proportion until the short side has this many pixels; the center is cropped.
     Short(usize),
 }
 
 const IMAGENET_SIZE: [usize; 2] = [224, 224];
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
-/// Of blue, green and red, as the networks of Caffe were trained.
+/// The means of blue, green and red with which Caffe's networks were trained.
 const CAFFE_MEAN: [f32; 3] = [103.939, 116.779, 123.68];
 
 const PRESETS: &[Preset] = &[
@@ -153,7 +153,7 @@ impl Preset {
         PRESETS.iter().find(|p| p.name == name).ok_or_else(|| {
             let names: Vec<&str> = PRESETS.iter().map(|p| p.name).collect();
             Failure::new(format!("there is no preset \"{name}\""))
-                .help(format!("there are {}", names.join(", ")))
+                .help(format!("the presets are {}", names.join(", ")))
         })
     }
 }

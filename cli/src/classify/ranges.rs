@@ -1,16 +1,16 @@
-//! Between which numbers a graph keeps a value, whatever its inputs are.
+//! The range in which a graph keeps a value, whatever its inputs are.
 
 use std::collections::{HashMap, HashSet};
 
 use resnetc::ir::op::{Binary, PadMode, Unary};
 use resnetc::ir::{Graph, NodeId, Op};
 
-/// Beyond so many operators a value is taken to be anything. Heads are short.
+/// Beyond this many operators, a value may be anything. Heads are short.
 const DEPTH: usize = 40;
 /// Constants beyond this are weights, not limits.
 const CONSTANT: usize = 1 << 16;
 
-/// A closed interval; values that are not numbers are left out of account.
+/// A closed interval; NaN is ignored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Range {
     pub(super) lo: f64,
@@ -25,12 +25,12 @@ impl Range {
         Range { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 
-    /// By a function that never falls.
+    /// The range after a monotonically increasing function.
     fn map(self, f: impl Fn(f64) -> f64) -> Range {
         Range { lo: f(self.lo), hi: f(self.hi) }
     }
 
-    /// By a function that takes its extremes in the corners.
+    /// The range after a function that takes its extremes in the corners.
     fn corners(self, other: Range, f: impl Fn(f64, f64) -> f64) -> Range {
         let corners = [
             f(self.lo, other.lo),
@@ -38,14 +38,14 @@ impl Range {
             f(self.hi, other.lo),
             f(self.hi, other.hi),
         ];
-        // Nothing times the infinite is nothing: an infinite end is only come near to.
+        // Zero times infinity is zero here: a value only approaches an infinite end.
         let corners = corners.map(|c| if c.is_nan() { 0.0 } else { c });
         corners[1..].iter().fold(Range { lo: corners[0], hi: corners[0] }, |range, &c| {
             range.hull(Range { lo: c, hi: c })
         })
     }
 
-    /// Whether all of it are probabilities, but for a step of 8 bits.
+    /// Whether all of it are probabilities, up to one step of 8 bits.
     pub(super) fn is_unit(self) -> bool {
         const STEP: f64 = 1.0 / 128.0;
         self.lo >= -STEP && self.hi <= 1.0 + STEP
@@ -124,7 +124,7 @@ impl<'a> Ranges<'a> {
         }
     }
 
-    /// Whether `node` is `a / b` with `a` of no negative values and `b` a sum of those:
+    /// Whether `node` is `a / b`, where `a` has no negative values and `b` is a sum of them:
     /// `exp(x) / sum(exp(x))`.
     fn is_share(&mut self, node: NodeId) -> bool {
         let [a, b] = self.graph.operands(node)[..] else { return false };
@@ -149,7 +149,7 @@ impl<'a> Ranges<'a> {
 fn unary_range(unary: Unary, x: Range) -> Range {
     match unary {
         Unary::Relu => x.map(|x| x.max(0.0)),
-        // Limits that contradict each other give the lower one's, as Clip does.
+        // If the limits contradict each other, the lower one wins, as in Clip.
         Unary::Clip { lo, hi } => x.map(|x| x.max(lo.into()).min(hi.into())),
         Unary::Sigmoid => UNIT,
         Unary::Tanh | Unary::Erf => Range { lo: -1.0, hi: 1.0 },
@@ -173,11 +173,11 @@ fn binary_range(binary: Binary, a: Range, b: Range) -> Range {
     }
 }
 
-/// What a value is computed from, a few operators far.
+/// The operators that a value is computed from, up to a few levels.
 pub(super) struct Cone(HashSet<NodeId>);
 
 impl Cone {
-    /// The operators behind `node` and itself, none behind those where it `ends`.
+    /// `node` and the operators that it is computed from, up to those where it `ends`.
     pub(super) fn of(graph: &Graph, node: NodeId, ends: impl Fn(NodeId) -> bool) -> Self {
         let (mut seen, mut open) = (HashSet::new(), vec![node]);
         while let Some(id) = open.pop() {
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// A chain of operators on two inputs, by numbers.
+    /// A chain of operators on two inputs, given by numbers.
     fn chain(steps: &[(u8, f32)]) -> Graph {
         let mut graph = Graph::new();
         let x = graph.input("x", [1, 4]);
@@ -238,7 +238,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
-        /// What the interpreter computes lies within the range, or is not a number.
+        /// The values that the interpreter computes are within the range, or NaN.
         #[test]
         fn values_stay_within_their_range(
             steps in prop::collection::vec((any::<u8>(), -3.0f32..3.0), 1..8),
@@ -248,7 +248,7 @@ mod tests {
             let range = Ranges::new(&graph).of(graph.outputs()[0].node);
             let output = eval(&graph, &[Value::from_f32([1, 4], &input)]).unwrap();
             for &y in &output[0].data {
-                // Both round in f64, which a subtraction makes large.
+                // Both round in f64, and a subtraction amplifies the error.
                 let slack = 1e-9 * y.abs().clamp(1.0, 1e300);
                 prop_assert!(y.is_nan() || (range.lo - slack..=range.hi + slack).contains(&y), "{y} in {range:?}");
             }

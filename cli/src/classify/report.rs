@@ -1,4 +1,4 @@
-//! What classify prints: a line a picture as soon as it is known, or one JSON document.
+//! The output of `classify`: a line per picture as soon as it is known, or one JSON document.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -15,18 +15,18 @@ use crate::interpret::engine_name;
 use crate::output;
 use crate::units::{ms, plural};
 
-/// How answers are printed.
+/// The form in which answers are printed.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum OutputForm {
     /// For people, as they come.
     Text,
     /// One document, at the end.
     Json,
-    /// An object a line, as they come.
+    /// One object per line, as they come.
     Lines,
 }
 
-/// Prints what was found, and counts it.
+/// Prints the answers, and counts them.
 pub(super) struct Report<'a> {
     labels: Vec<String>,
     known: Vec<bool>,
@@ -36,15 +36,15 @@ pub(super) struct Report<'a> {
     tally: Tally,
 }
 
-/// What is kept of pictures whose answers are printed.
+/// The counts that are kept of pictures whose answers were printed.
 struct Tally {
     start: Instant,
     pictures: usize,
     broken: usize,
-    /// Of files that are named after a label.
+    /// Counts of files that are named after a label.
     named: usize,
     right: usize,
-    /// Of the runs, for each picture.
+    /// Times of the runs, per picture.
     times: Vec<f64>,
 }
 
@@ -57,7 +57,7 @@ struct Document<'a> {
     compile_ms: f64,
     preprocessing: &'a Preparation,
     head: Head,
-    /// Of [`OutputForm::Json`] only.
+    /// For [`OutputForm::Json`] only.
     pictures: Vec<Picture>,
 }
 
@@ -66,7 +66,7 @@ struct Picture {
     file: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     top: Vec<Guess>,
-    /// Whether the file is named after the first label; nothing if it is named after none.
+    /// Whether the file is named after the first label; `None` if it is named after no label.
     #[serde(skip_serializing_if = "Option::is_none")]
     right: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,12 +83,12 @@ struct Guess {
     number: Number,
 }
 
-/// What a class is given.
+/// The number that a class gets.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Number {
     Probability(f32),
-    /// The network's own number, of which nothing is known.
+    /// The network's own number, whose meaning is unknown.
     Value(f32),
 }
 
@@ -99,8 +99,9 @@ impl Number {
     }
 }
 
-/// What to do about scores that are no numbers.
-const NAN: &str = "`resnetc check MODEL` looks for a layer that goes wrong; --mean, --std and --scale change what goes in";
+/// What to do about scores that are NaN.
+const NAN: &str =
+    "`resnetc check MODEL` finds a wrong layer; --mean, --std and --scale change the input values";
 
 impl<'a> Report<'a> {
     pub(super) fn new(
@@ -126,7 +127,7 @@ impl<'a> Report<'a> {
         Report { labels, known, top, form, document, tally }
     }
 
-    /// A picture that cannot be read. The others go on.
+    /// Reports a picture that cannot be read. The others go on.
     pub(super) fn broken(&mut self, source: &Source, failure: &Failure) -> Result<(), Failure> {
         failure.print();
         self.tally.broken += 1;
@@ -150,7 +151,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// A picture's answer.
+    /// Reports the answer for a picture.
     pub(super) fn add(
         &mut self,
         source: &Source,
@@ -183,8 +184,8 @@ impl<'a> Report<'a> {
         self.print(picture)
     }
 
-    /// The end: totals, or the document, and a summary on stderr; a failure if a picture was
-    /// broken.
+    /// Ends the report: totals, or the document, and a summary on stderr; a failure if a picture
+    /// was broken.
     pub(super) fn finish(self) -> Result<(), Failure> {
         match self.form {
             OutputForm::Json => output::print_json(&self.document)?,
@@ -216,7 +217,7 @@ impl<'a> Report<'a> {
         let median = median(&times);
         let _ = writeln!(
             text,
-            "compiled in {:.1} ms, median {median:.3} ms a picture ({}, {})",
+            "compiled in {:.1} ms, median {median:.3} ms per picture ({}, {})",
             document.compile_ms,
             document.isa,
             plural(document.threads, "thread")
@@ -232,7 +233,7 @@ impl Tally {
         self.times.push(time);
     }
 
-    /// All of the work, reading and preparing too, from the first picture on.
+    /// The time of all work, including reading and preparing, from the first picture on.
     fn summary(&self) -> String {
         let seconds = self.start.elapsed().as_secs_f64();
         let answered = self.pictures - self.broken;

@@ -1,4 +1,4 @@
-//! What the arguments of a command line mean: a network, and pictures.
+//! Sorts the arguments of a command line into a network and pictures.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
@@ -11,8 +11,8 @@ use super::picture::{EXTENSIONS, STDIN};
 use crate::failure::Failure;
 use crate::nearest::nearest;
 
-/// Names of files that hold networks end in one of these. What is no ONNX and no spec among them,
-/// loading says.
+/// The extensions of files that are treated as networks. Loading reports those that are neither
+/// ONNX nor a spec.
 const NETWORKS: &[&str] = &[
     "onnx",
     "toml",
@@ -38,31 +38,31 @@ const NETWORKS: &[&str] = &[
     "engine",
     "xml",
 ];
-/// So many names beside a missing one are looked at.
+/// At most this many names are compared with a missing one.
 const BESIDE: usize = 10_000;
-/// So many names are proposed.
+/// At most this many names are suggested.
 const PROPOSED: usize = 3;
 
-/// What the arguments mean.
+/// The sorted arguments.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
-    /// The bundled network without.
+    /// `None` means the bundled network.
     pub(super) model: Option<&'a Path>,
     /// Pictures, folders, and [`STDIN`].
     pub(super) pictures: Vec<&'a Path>,
 }
 
-/// What one argument names.
+/// What one argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Network,
-    /// Or a folder of them.
+    /// A picture or a folder of pictures.
     Picture,
 }
 
 impl<'a> Request<'a> {
-    /// Sorts the arguments; a `list` has more pictures. Whatever is neither of both stops the
-    /// command here, before it answers anything.
+    /// Sorts the arguments; a `list` has more pictures. An argument that is neither a network nor a
+    /// picture stops the command here, before it answers anything.
     pub(super) fn of(arguments: &'a [PathBuf], list: Option<&Path>) -> Result<Self, Failure> {
         let mut request = Request { model: None, pictures: Vec::new() };
         for path in arguments {
@@ -99,7 +99,7 @@ fn role(path: &Path) -> Result<Role, Failure> {
         return Ok(Role::Network);
     }
     match std::fs::metadata(path) {
-        // What keeps a picture from being read is told in its place among the others.
+        // Errors of reading a picture are reported in its place among the others.
         _ if ends_in(path, EXTENSIONS) => Ok(Role::Picture),
         Ok(metadata) if metadata.is_dir() => Ok(Role::Picture),
         Ok(metadata) => match what(path, &metadata)? {
@@ -107,7 +107,7 @@ fn role(path: &Path) -> Result<Role, Failure> {
             Some(kind) => Err(Failure::file(path, kind.refusal())),
             None => Err(Failure::file(
                 path,
-                "this is not a picture of a known format, no folder and no network",
+                "this is not a picture of a known format, a folder or a network",
             )),
         },
         Err(e) if e.kind() == ErrorKind::NotFound => Err(missing(path)),
@@ -115,14 +115,14 @@ fn role(path: &Path) -> Result<Role, Failure> {
     }
 }
 
-/// Whether a path ends in one of these extensions, in small or in capital letters.
+/// Whether a path ends in one of these extensions, in lower or upper case.
 pub(super) fn ends_in(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(|e| e.to_str());
     extension.is_some_and(|e| extensions.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
 fn what(path: &Path, metadata: &Metadata) -> Result<Option<Kind>, Failure> {
-    // A pipe would keep its reader waiting.
+    // Reading a pipe would block.
     if !metadata.is_file() {
         return Err(Failure::file(path, "this is not a regular file")
             .help("- reads a picture from standard input"));
@@ -139,14 +139,14 @@ pub(super) fn head(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// There is nothing of this name; the help says what there is.
+/// The error for a name that does not exist, with similar names as help.
 fn missing(path: &Path) -> Failure {
     let failure = Failure::file(path, "there is no such picture, folder or built-in network");
     let Some(name) = path.file_name().and_then(|n| n.to_str()) else { return failure };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     let mut names: Vec<String> = match folder {
         None => Spec::builtin_names().map(str::to_owned).collect(),
-        // A path with a folder is no name of a network.
+        // A path with a folder is not the name of a network.
         Some(_) => Vec::new(),
     };
     if let Ok(entries) = std::fs::read_dir(folder.unwrap_or(Path::new("."))) {

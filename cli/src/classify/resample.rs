@@ -1,9 +1,9 @@
-//! Scaling with antialiasing, byte for byte as Pillow's `Image.resize`.
+//! Scales pictures with antialiasing, byte for byte like Pillow's `Image.resize`.
 //!
-//! Every pixel of the result is a weighted mean of the pixels around its place in the source. Where
-//! the picture is made smaller the filter is as much wider, so that every source pixel counts: this
-//! is what "antialias" means, and what the usual networks were trained on. Rows are scaled first
-//! and rounded to bytes, then columns; weights have [`BITS`] bits behind the point.
+//! Every pixel of the result is a weighted mean of the pixels around its position in the source. If
+//! the picture becomes smaller, the filter becomes wider by the same factor, so that every source
+//! pixel counts: this is what "antialias" means, and what the usual networks were trained on. Rows
+//! are scaled first and rounded to bytes, then columns; weights have [`BITS`] fractional bits.
 
 use std::ops::Range;
 
@@ -18,19 +18,19 @@ use super::pixels::Pixels;
 pub(super) enum Filter {
     /// The nearest pixel alone; no antialiasing
     Nearest,
-    /// All pixels under the new one alike
+    /// The mean of all pixels under the new one
     Box,
     /// A triangle
     Bilinear,
-    /// A triangle's width, rounder and sharper
+    /// As wide as a triangle, rounder and sharper
     Hamming,
     /// Keys' cubic with a = -1/2
     Bicubic,
-    /// Lanczos' windowed sinc of three lobes
+    /// Lanczos' windowed sinc with three lobes
     Lanczos,
 }
 
-/// Bits behind the point of a weight: with eight bits of a pixel and two for sums beyond white, 32.
+/// Fractional bits of a weight: with the eight bits of a pixel and two for sums beyond white, 32.
 const BITS: u32 = 22;
 
 /// A part of the scaled picture.
@@ -49,14 +49,13 @@ impl Window {
     }
 }
 
-/// The pixels of the source that make one of the result.
+/// The source pixels that make one pixel of the result.
 struct Taps {
     first: usize,
     weights: Vec<i32>,
 }
 
-/// A window of the scaled picture. Nothing is computed for the rest of it, however long it would
-/// be.
+/// Computes a window of the scaled picture, and nothing of the rest, however large that would be.
 pub(super) fn resample(from: &Pixels, window: &Window, filter: Filter) -> Pixels {
     match from.channels {
         1 => scaled::<1>(from, window, filter),
@@ -106,12 +105,12 @@ fn mean_of_rows(rows: &[u8], weights: &[i32], sums: &mut [i32]) {
     }
 }
 
-/// A sum as a byte; filters with negative weights go beyond black and white.
+/// A sum as a byte, clamped, since filters with negative weights go beyond black and white.
 fn rounded(sum: i32) -> u8 {
     ((sum + (1 << (BITS - 1))) >> BITS).clamp(0, 255) as u8
 }
 
-/// The taps of a range of the places of an axis that `from` pixels are scaled to `to` on.
+/// The taps for a range of positions on an axis where `from` pixels are scaled to `to`.
 fn taps(from: usize, to: usize, range: Range<usize>, filter: Filter) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let one = |first: usize| Taps { first, weights: vec![1 << BITS] };
@@ -125,18 +124,18 @@ fn taps(from: usize, to: usize, range: Range<usize>, filter: Filter) -> Vec<Taps
     }
 }
 
-/// The nearest source pixels. The places are summed up and not multiplied, since Pillow's are, and
-/// where a place is on the edge between two pixels the rounding decides.
+/// The nearest source pixels. Positions are summed up rather than multiplied, as in Pillow, since
+/// rounding decides where a position is on the edge between two pixels.
 fn nearest(scale: f64, range: Range<usize>) -> impl Iterator<Item = usize> {
     let places = std::iter::successors(Some(scale * 0.5), move |at| Some(at + scale));
     places.take(range.end).skip(range.start).map(|at| at as usize)
 }
 
-/// Weights of the pixels around a place, with the sum of one. The filter is `wider` than one source
-/// pixel's.
+/// Weights of the pixels around a position, with a sum of one. The filter is `wider` times as wide
+/// as for pictures that are not made smaller.
 fn around(centre: f64, wider: f64, kernel: &Kernel, pixels: usize) -> Taps {
     let reach = kernel.radius * wider;
-    // A cast to unsigned takes negative places for zero.
+    // A cast to unsigned turns negative positions into zero.
     let first = (centre - reach + 0.5) as usize;
     let end = ((centre + reach + 0.5) as usize).min(pixels);
     let weights = (first..end).map(|x| (kernel.value)((x as f64 - centre + 0.5) / wider));
@@ -148,14 +147,14 @@ fn around(centre: f64, wider: f64, kernel: &Kernel, pixels: usize) -> Taps {
 
 /// A filter for pictures that are not made smaller.
 struct Kernel {
-    /// How many source pixels it reaches to either side.
+    /// Its radius in source pixels.
     radius: f64,
     /// The weight at a distance.
     value: fn(f64) -> f64,
 }
 
 impl Filter {
-    /// Nothing for the one that weights no pixels.
+    /// `None` for the filter without weights.
     fn kernel(self) -> Option<Kernel> {
         let kernel = |radius, value| Some(Kernel { radius, value });
         match self {

@@ -1,19 +1,19 @@
-//! What a TIFF file says of its first picture that its decoder does not look at.
+//! Reads properties of the first picture of a TIFF file that the decoder ignores.
 
 /// Tags of a picture.
 const EXTRA_SAMPLES: u16 = 338;
 const DNG_VERSION: u16 = 50_706;
-/// A value of [`EXTRA_SAMPLES`]: colours are multiplied by alpha.
+/// A value of [`EXTRA_SAMPLES`]: colours are premultiplied by alpha.
 const ASSOCIATED: u16 = 1;
 
-/// Refuses pictures that would be taken for something else: what cameras write raw, of which the
-/// first picture is a small preview, and colours that are multiplied by alpha.
+/// Refuses pictures that would be misread: raw files of cameras, whose first picture is a small
+/// preview, and colours that are premultiplied by alpha.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     for (tag, value) in entries(bytes) {
         match (tag, value) {
-            (DNG_VERSION, _) => return Err("this is a camera's raw picture (DNG), which is not read; convert it to PNG or JPEG".into()),
+            (DNG_VERSION, _) => return Err("this is a camera's raw picture (DNG), which is not supported; convert it to PNG or JPEG".into()),
             (EXTRA_SAMPLES, ASSOCIATED) => {
-                return Err("its colours are multiplied by alpha; save it with straight alpha, or as PNG".into());
+                return Err("its colours are premultiplied by alpha; save it with straight alpha, or as PNG".into());
             }
             _ => {}
         }
@@ -21,8 +21,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// The tags of the first picture, each with its first 16-bit value where it stands in the entry
-/// itself. A damaged file has fewer.
+/// The tags of the first picture, each with its first 16-bit value if the entry itself holds it. A
+/// damaged file has fewer.
 fn entries(bytes: &[u8]) -> Vec<(u16, u16)> {
     let is_little = bytes.starts_with(b"II");
     let word = |at: usize| {
@@ -33,8 +33,8 @@ fn entries(bytes: &[u8]) -> Vec<(u16, u16)> {
         let four: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
         Some(if is_little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) } as usize)
     };
-    // Behind the signature stands where the first directory is: a count, and entries of tag, type,
-    // count and value.
+    // After the signature comes the offset of the first directory: a count, and entries of tag,
+    // type, count and value.
     const ENTRY: usize = 12;
     let Some(directory) = long(4) else { return Vec::new() };
     let count = word(directory).unwrap_or(0);

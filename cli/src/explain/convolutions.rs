@@ -1,4 +1,4 @@
-//! How convolutions are computed, and what stood in the way of other algorithms.
+//! How convolutions are computed, and what ruled out other algorithms.
 
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ pub(super) fn text(convolutions: &[ChosenConvolution]) -> String {
     text
 }
 
-/// Convolutions of the same line that are computed alike, with their number.
+/// Convolutions with the same problem line that are computed alike, and their number.
 fn distinct(convolutions: &[ChosenConvolution]) -> Vec<(&ChosenConvolution, usize)> {
     let mut distinct: Vec<(&ChosenConvolution, usize)> = Vec::new();
     for layer in convolutions {
@@ -48,7 +48,7 @@ fn distinct(convolutions: &[ChosenConvolution]) -> Vec<(&ChosenConvolution, usiz
     distinct
 }
 
-/// Why algorithms cannot compute it: once where all variants have the same reason.
+/// Why algorithms cannot compute it; only once if all variants have the same reason.
 fn refusals(considered: &[Verdict]) -> Vec<(&str, &str)> {
     let mut refusals = Vec::new();
     for verdict in considered {

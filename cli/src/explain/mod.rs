@@ -18,11 +18,11 @@ use crate::failure::Failure;
 use crate::output;
 use summary::Summary;
 
-/// Tell which rewrites the passes applied, which they nearly applied, and how convolutions are
+/// Show which rewrites the passes applied, which they nearly applied, and how convolutions are
 /// computed and why
 ///
-/// It begins with a summary: what was applied and declined most, how convolutions are computed, and
-/// memory.
+/// The output begins with a summary: what was applied and declined most, how convolutions are
+/// computed, and memory.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx

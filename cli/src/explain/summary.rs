@@ -1,4 +1,4 @@
-//! What `explain` says first: a few lines that fit on a screen.
+//! The summary at the top of `explain`: a few lines that fit on a screen.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,13 +12,13 @@ use crate::units::{bytes, plural};
 
 /// Lines of each list, at most.
 const MOST: usize = 5;
-/// A screen is so wide.
+/// The width of a screen.
 const COLUMNS: usize = 80;
 
 /// The network in figures.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    /// Operators that the description has, and steps that run.
+    /// Operators of the description, and steps that run.
     operators: usize,
     steps: usize,
     /// Rewrites that were applied, the most frequent pass first.
@@ -31,14 +31,14 @@ pub(super) struct Summary {
     arena_lower_bound: usize,
 }
 
-/// How often something comes.
+/// How often something occurs.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Count {
     what: String,
     count: usize,
 }
 
-/// Counts what is the same, the most frequent first, then by name.
+/// Counts equal items, the most frequent first, then by name.
 fn counts(items: impl IntoIterator<Item = String>) -> Vec<Count> {
     let mut counted: BTreeMap<String, usize> = BTreeMap::new();
     for item in items {
@@ -68,7 +68,7 @@ impl Summary {
         }
     }
 
-    /// At most three lists of a few lines, and two lines more.
+    /// At most three lists of a few lines, and two more lines.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, here and below.
@@ -88,7 +88,7 @@ impl Summary {
     }
 }
 
-/// A text that fits behind its count in a line of [`COLUMNS`].
+/// A text cut to fit after its count in a line of [`COLUMNS`].
 fn cut(text: &str) -> String {
     let room = COLUMNS - "  1234  ".len();
     match text.char_indices().nth(room) {

@@ -1,4 +1,4 @@
-//! Fills the data of a report: the only file here that knows the compiler.
+//! Fills the data of a report. This is the only file here that uses the compiler.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,10 +23,10 @@ use super::svg::short;
 use crate::bench::survey::{Survey, gflops};
 use crate::failure::Failure;
 
-/// Puts together what was measured and what the stages of the compiler say.
+/// Combines the measurements with the data of the compiler's stages.
 ///
 /// # Errors
-/// If the network cannot be scheduled, which it was before.
+/// If the network cannot be scheduled, although it was before.
 pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<Report, Failure> {
     let stages = Stages::of(network.graph().clone(), network.options())?;
     let layers = layers(&stages, &survey);
@@ -86,7 +86,7 @@ fn run(graph: &Graph, survey: &Survey) -> Run {
     }
 }
 
-/// How a node is called: by its name, or by its number.
+/// The label of a node: its name, or its number.
 fn name(graph: &Graph, node: NodeId) -> String {
     match graph.node(node).name.as_str() {
         "" => node.to_string(),
@@ -128,7 +128,7 @@ fn kind(op: &Op) -> Kind {
     }
 }
 
-/// Operator, attributes and type; of a convolution its problem.
+/// Operator, attributes and type; for a convolution, its problem line.
 fn line(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     let text = match ConvProblem::of(graph, id) {
@@ -141,7 +141,7 @@ fn line(graph: &Graph, id: NodeId) -> String {
     short(&text)
 }
 
-/// The steps of each operator together.
+/// Adds up the steps of each operator.
 fn layers(stages: &Stages, survey: &Survey) -> Vec<ReportLayer> {
     let graph = &stages.graph;
     let infos = survey.model.steps();
@@ -177,7 +177,7 @@ fn is_drawn(graph: &Graph, node: NodeId) -> bool {
     graph.constant_of(node).is_none()
 }
 
-/// Nodes before and the nodes after that they became.
+/// Groups of nodes before and the nodes after that they became.
 type Became = (Vec<NodeId>, Vec<NodeId>);
 
 fn graphs(before: &Graph, stages: &Stages) -> Graphs {
@@ -187,7 +187,7 @@ fn graphs(before: &Graph, stages: &Stages) -> Graphs {
     let planned = stages.plan.steps.iter().map(|s| s.node);
     let compiled: Vec<NodeId> = after.inputs().iter().copied().chain(planned).collect();
     let groups = groups(&described, &compiled, |node| {
-        // What became a constant is stood for by what reads the constant.
+        // A node that became a constant is represented by the readers of the constant.
         let constants = after.operands(node).into_iter().filter(|&o| !is_drawn(after, o));
         [node].into_iter().chain(constants).flat_map(|n| stages.remarks.origins.of(n)).collect()
     });
@@ -201,15 +201,14 @@ fn graphs(before: &Graph, stages: &Stages) -> Graphs {
     Graphs { before: nodes(before, &left), after: nodes(after, &right), groups: ranges }
 }
 
-/// Nodes before and after that hang together, in the order of the nodes after; what is gone comes
-/// last.
+/// Connected nodes before and after, in the order of the nodes after; removed nodes come last.
 fn groups(
     described: &[NodeId],
     compiled: &[NodeId],
     origins: impl Fn(NodeId) -> Vec<NodeId>,
 ) -> Vec<Became> {
-    // The group of each described node is that of the first compiled node that stands for it; a
-    // compiled node that stands for nodes of several groups joins them.
+    // The group of each described node is that of the first compiled node that represents it; a
+    // compiled node that represents nodes of several groups joins them.
     let mut groups: Vec<Became> = Vec::new();
     let mut group_of: HashMap<NodeId, usize> = HashMap::new();
     for &node in compiled {
@@ -303,7 +302,7 @@ mod tests {
         assert_eq!(found, expected);
     }
 
-    /// Described nodes, and compiled nodes with the described ones that each stands for.
+    /// Described nodes, and compiled nodes with the described ones that each represents.
     fn grouped(described: usize, stands_for: &[Vec<usize>]) -> Vec<Became> {
         let mut graph = Graph::new();
         let count = described.max(stands_for.len());

@@ -1,4 +1,4 @@
-//! What a report shows: plain data, which `--json` prints and the page draws.
+//! The contents of a report: plain data, which `--json` prints and the page draws.
 
 use resnetc::noise::Noise;
 use resnetc::profile::share::ShareOf;
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     pub(crate) graphs: Graphs,
     pub(crate) explanation: Explanation,
     pub(crate) machine: ReportMachine,
-    /// What speaks against the figures.
+    /// Reasons not to trust the figures.
     pub(crate) noise: Noise,
 }
 
@@ -33,17 +33,17 @@ pub(crate) struct Run {
     pub(crate) batch: usize,
     pub(crate) isa: &'static str,
     pub(crate) threads: usize,
-    /// By the definition of the operators.
+    /// Multiply-adds by the definition of the operators.
     pub(crate) macs: u64,
     pub(crate) gflops: f64,
     pub(crate) share_of_peak: f64,
     /// What that is a share of.
     pub(crate) share_of: ShareOf,
-    /// How many times as fast as unfused code; absent if that was not timed.
+    /// How many times as fast as unfused code it is; absent if that was not timed.
     pub(crate) speedup: Option<f64>,
-    /// The greatest difference between outputs of two levels, as a part of the greatest value.
+    /// The largest difference between outputs of two levels, relative to the largest value.
     pub(crate) difference: f64,
-    /// How large rounding can make it.
+    /// The largest difference that rounding explains.
     pub(crate) tolerance: f64,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Ladder {
     pub(crate) skipped: Vec<Skipped>,
     /// Which level is the full network.
     pub(crate) full: usize,
-    /// Which one has no optional pass, on the same instruction set.
+    /// Which level has no optional pass, on the same instruction set.
     pub(crate) unfused: Option<usize>,
 }
 
@@ -65,7 +65,7 @@ impl Report {
     }
 }
 
-/// What an operator is to a reader: its colour and its mark in all plots.
+/// The kind of an operator, which determines its colour and mark in all plots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -112,18 +112,18 @@ pub(crate) struct ReportLayer {
     pub(crate) name: String,
     pub(crate) op: &'static str,
     pub(crate) kind: Kind,
-    /// What kernels treat alike.
+    /// The class of layers that kernels treat alike.
     pub(crate) class: String,
-    /// Operator, operands and attributes; of a convolution its problem line.
+    /// Operator, operands and attributes; for a convolution, its problem line.
     pub(crate) line: String,
     pub(crate) algorithm: String,
-    /// Regions that it takes.
+    /// The number of its regions.
     pub(crate) launches: usize,
     /// Sum of the medians of its regions.
     pub(crate) median_ms: f64,
     pub(crate) share_of_time: f64,
     pub(crate) macs: u64,
-    /// Operands and result, each once.
+    /// Bytes of operands and result, each once.
     pub(crate) bytes: usize,
     pub(crate) gflops: f64,
     pub(crate) share_of_peak: f64,
@@ -132,7 +132,7 @@ pub(crate) struct ReportLayer {
 }
 
 impl ReportLayer {
-    /// Floating-point operations for each byte.
+    /// Floating-point operations per byte.
     pub(crate) fn intensity(&self) -> f64 {
         2.0 * self.macs as f64 / self.bytes.max(1) as f64
     }
@@ -143,7 +143,7 @@ impl ReportLayer {
 pub(crate) struct Roofs {
     pub(crate) gflops: f64,
     pub(crate) gbytes: f64,
-    /// Bytes that were read in one turn to measure the latter.
+    /// Bytes that were read in one turn to measure the bandwidth.
     pub(crate) read_bytes: usize,
     /// Timed runs of each layer.
     pub(crate) layer_runs: usize,
@@ -173,7 +173,7 @@ pub(crate) struct Node {
     pub(crate) operands: Vec<usize>,
 }
 
-/// Nodes before that became nodes after: each of these stands for one of those at least.
+/// Nodes before that became nodes after; each node after represents at least one node before.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Group {
     /// Range of positions; empty if a pass added the nodes after.
@@ -182,14 +182,14 @@ pub(crate) struct Group {
     pub(crate) after: (usize, usize),
 }
 
-/// Where and with what it was measured.
+/// Where and how it was measured.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ReportMachine {
     pub(crate) resnetc: &'static str,
-    /// Whether checks for developers slow it down.
+    /// Whether developer checks slow it down.
     pub(crate) debug: bool,
     pub(crate) os: &'static str,
-    /// Kind of CPU, as the system tells it.
+    /// The CPU model, as the system reports it.
     pub(crate) cpu: Vec<(String, String)>,
     pub(crate) core_cache_bytes: usize,
     pub(crate) last_cache_bytes: usize,

@@ -63,7 +63,7 @@ fn line(pass: &Explained) -> Markup {
     }
 }
 
-/// What went and what came, or the label of a rewrite that only marks.
+/// The nodes before and after, or the label of a rewrite that only marks nodes.
 fn told(rewrite: &Rewritten) -> Markup {
     let list = |nodes: &[NodeRef]| {
         nodes.iter().map(|n| short(&n.to_string())).collect::<Vec<_>>().join(", ")
@@ -77,7 +77,7 @@ fn told(rewrite: &Rewritten) -> Markup {
     }
 }
 
-/// The nodes that one condition stood in the way of.
+/// The nodes whose rewrite failed on one condition.
 struct Reason<'a> {
     pass: &'a str,
     reason: &'a str,

@@ -1,8 +1,8 @@
-//! The graph as it was described and as it is compiled, side by side: nodes before stand beside
-//! those that they became, tied by a band.
+//! The graph as it was described and as it is compiled, side by side: a band ties nodes before to
+//! those that they became.
 //!
 //! Residual networks are long chains with shortcuts, so each graph is one column. An edge to the
-//! next node in the column is a short line; any other runs beside the column, in a lane of its own.
+//! next node in the column is a short line; any other edge runs beside the column, in its own lane.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use super::palette::variable;
 use super::svg::{legend, px, table};
 use crate::units::plural;
 
-/// How much of its kind's colour a box has.
+/// The opacity of a box's colour.
 pub(crate) const TINT: f64 = 0.14;
 
-/// From one row to the next.
+/// Distance from one row to the next.
 const ROW: f64 = 26.0;
 /// Height of a box.
 const BOX: f64 = 20.0;
-/// Between groups.
+/// Distance between groups.
 const GAP: f64 = 8.0;
 /// Width of a lane.
 const LANE: f64 = 7.0;
@@ -33,7 +33,7 @@ pub(crate) fn section(report: &Report) -> Markup {
     let graphs = &report.graphs;
     let kinds: BTreeSet<Kind> = graphs.before.iter().chain(&graphs.after).map(|n| n.kind).collect();
     let label = format!(
-        "The described graph of {} and the compiled graph of {}, with {} between what became what. The table below \
+        "The described graph of {} and the compiled graph of {}, with {} between nodes and their replacements. The table below \
          lists them.",
         plural(graphs.before.len(), "node"),
         plural(graphs.after.len(), "node"),
@@ -43,7 +43,7 @@ pub(crate) fn section(report: &Report) -> Markup {
         section #graphs aria-labelledby="graphs-title" {
             h2 #graphs-title { "What became of the graph" }
             p {
-                "Left what was described, right what runs; a band ties nodes to what they became. Boxes have the "
+                "On the left the described graph, on the right what runs; a band ties nodes to what they became. Boxes have the "
                 "colour of what runs. Constants are not drawn."
             }
             (legend(kinds.into_iter()))
@@ -74,7 +74,7 @@ fn cells(graphs: &Graphs, group: &Group) -> Vec<String> {
     vec![names(&graphs.before[range(group.before)]), names(&graphs.after[range(group.after)])]
 }
 
-/// The middle of every box, from the top.
+/// The vertical center of every box.
 struct Rows {
     before: Vec<f64>,
     after: Vec<f64>,
@@ -114,7 +114,8 @@ fn drawing(graphs: &Graphs) -> Markup {
     }
 }
 
-/// What a group is: what runs of it that is not mere movement, or else what was described.
+/// The kind of a group: that of a compiled node that is not mere movement, or else of a described
+/// node.
 fn kind(graphs: &Graphs, group: &Group) -> Kind {
     let after = graphs.after[range(group.after)].iter().map(|n| n.kind);
     let before = graphs.before[range(group.before)].iter().map(|n| n.kind);
@@ -155,7 +156,7 @@ fn column(
     }
 }
 
-/// From all boxes before to all boxes after.
+/// A band from all boxes before to all boxes after.
 fn band(group: &Group, rows: &Rows) -> String {
     let span = |middles: &[f64], nodes: (usize, usize)| {
         let middles = &middles[range(nodes)];
@@ -184,8 +185,8 @@ struct Detour {
     lane: usize,
 }
 
-/// The edges that are no short lines. Short ones are nearest to the column; two that overlap have
-/// lanes of their own, as long as there are lanes.
+/// The edges that are not short lines. Shorter edges are nearer to the column; edges that overlap
+/// have separate lanes, as long as there are lanes.
 fn detours(nodes: &[Node]) -> Vec<Detour> {
     let mut edges: Vec<(usize, usize)> = Vec::new();
     for (to, node) in nodes.iter().enumerate() {

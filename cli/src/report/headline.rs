@@ -1,4 +1,4 @@
-//! What was measured, in four figures.
+//! The main results, in four figures.
 
 use maud::{Markup, html};
 use resnetc::profile::share::ShareOf;
@@ -20,7 +20,7 @@ pub(crate) fn section(report: &Report) -> Markup {
                 @if let Some(cpu) = report.machine.cpu_name() { ", " (cpu) }
             }
             dl .tiles {
-                (tile("a run", &figure(full.median_ms), "ms", html! {
+                (tile("one run", &figure(full.median_ms), "ms", html! {
                     "median of " (plural(full.runs, "run")) ", 90 % within " (figure(full.p90_ms)) " ms"
                 }))
                 @if let (Some(speedup), Some(unfused)) = (run.speedup, report.ladder.unfused) {
@@ -35,9 +35,9 @@ pub(crate) fn section(report: &Report) -> Markup {
                 }))
                 (tile("arena", &split(memory.peak).0, &split(memory.peak).1, html! {
                     @if memory.peak == memory.lower_bound {
-                        "the least that live values allow"
+                        "the minimum that live values allow"
                     } @else {
-                        (excess(memory.peak, memory.lower_bound)) " above the least that live values allow, "
+                        (excess(memory.peak, memory.lower_bound)) " above the minimum that live values allow, "
                         (bytes(memory.lower_bound))
                     }
                 }))
@@ -46,19 +46,19 @@ pub(crate) fn section(report: &Report) -> Markup {
                 p .warning { (capital(&warning)) "." }
             }
             @if report.machine.debug {
-                p .warning { "Measured with a build for developers, whose checks take time. Build with --release." }
+                p .warning { "Measured with a debug build, whose checks take time. Build with --release." }
             }
         }
     }
 }
 
-/// With a capital letter at its beginning.
+/// Capitalizes the first letter.
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|c| c.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// What a figure is called that is a share of something.
+/// The title of a figure that is a share of something.
 trait Title {
     fn title(self) -> &'static str;
 }
@@ -84,7 +84,7 @@ fn tile(name: &str, value: &str, unit: &str, note: Markup) -> Markup {
     }
 }
 
-/// How much more one size is than another.
+/// By how much one size exceeds another.
 fn excess(size: usize, least: usize) -> String {
     let more = 100.0 * (size as f64 / least.max(1) as f64 - 1.0);
     if more < 0.01 { "less than 0.01 %".to_owned() } else { format!("{more:.2} %") }

@@ -22,7 +22,7 @@ pub(crate) fn section(report: &Report) -> Markup {
                 "The same network at every level, run in turns so that a machine that slows down slows all of them. "
                 "A level adds one pass to the one above it; levels that change nothing here are left out. "
                 "The outputs agree to " (power(report.run.difference))
-                " of the greatest value; rounding explains " (power(report.run.tolerance)) "."
+                " of the largest value; rounding explains " (power(report.run.tolerance)) "."
             }
             div .scroll tabindex="0" role="group" aria-label="Levels, by arrow keys" data-plot="ladder" {
                 (heads("times as fast as the level before"))
@@ -30,7 +30,7 @@ pub(crate) fn section(report: &Report) -> Markup {
                     @for (i, level) in levels().filter(|(_, l)| !l.is_aside) { (row(i, level)) }
                 }
                 @if levels().any(|(_, l)| l.is_aside) {
-                    h3 { "The full network, with one other choice" }
+                    h3 { "The full network, with one option changed" }
                     (heads("times as fast as the full network"))
                     ol .levels {
                         @for (i, level) in levels().filter(|(_, l)| l.is_aside) { (row(i, level)) }
@@ -50,7 +50,7 @@ fn power(value: f64) -> Markup {
     html! { span .nowrap { (format!("{value:.0e}")) } }
 }
 
-/// What stands in the last column.
+/// The text of the last column.
 fn heads(gain: &str) -> Markup {
     html! { p .heads.note { "right: " (gain) } }
 }

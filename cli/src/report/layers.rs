@@ -13,7 +13,7 @@ use crate::units::{bytes, count, plural};
 
 /// Height of the skyline.
 const HEIGHT: f64 = 220.0;
-/// The least width of one layer in it.
+/// The minimum width of one layer in it.
 const LEAST_WIDTH: usize = 5;
 
 pub(crate) fn section(report: &Report) -> Markup {
@@ -27,7 +27,7 @@ pub(crate) fn section(report: &Report) -> Markup {
                 (plural(layers.len(), "layer")) " in " (figure(total)) " ms, timed one by one in "
                 (plural(report.roofs.layer_runs, "run")) ". The filled part of a bar is the time that its "
                 "multiply-adds take at peak; the pale part is what was lost to everything else. Winograd's algorithm "
-                "does fewer multiply-adds than are counted, and tile registers do others, so theirs is a share of direct "
+                "does fewer multiply-adds than are counted, and tile registers a different kind, so theirs is a share of direct "
                 "convolution at peak, and the bar may be filled to the top."
             }
             (skyline(layers, report.roofs.gflops))
@@ -68,7 +68,7 @@ fn skyline(layers: &[ReportLayer], peak: f64) -> Markup {
         text .tick x="100%" y=(px(HEIGHT + 18.0)) text-anchor="end" { "last layer" }
     };
     let description = format!(
-        "{}, in the order in which they run, each as high as it takes time; the longest takes {} ms. The peak is \
+        "{}, in the order in which they run, each as high as its time; the longest takes {} ms. The peak is \
          {} GFLOP/s. The table of layers below has all figures.",
         plural(layers.len(), "bar"),
         figure(longest),
@@ -84,7 +84,7 @@ fn skyline(layers: &[ReportLayer], peak: f64) -> Markup {
     .draw(&content)
 }
 
-/// What is told of a layer when it is pointed at.
+/// The tooltip of a layer.
 pub(crate) fn tip(layer: &ReportLayer) -> String {
     let work = match layer.macs {
         0 => String::new(),

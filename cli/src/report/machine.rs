@@ -1,4 +1,4 @@
-//! Where and with what it was measured.
+//! Where and how it was measured.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use super::svg::figure;
 use crate::units::{bytes, plural};
 
 impl ReportMachine {
-    /// What people call the CPU, if the system says so.
+    /// The usual name of the CPU, if the system reports it.
     pub(crate) fn cpu_name(&self) -> Option<&str> {
         let found = self.cpu.iter().find(|(what, _)| what == "model name");
         found.map(|(_, name)| name.as_str()).filter(|name| !name.is_empty())
@@ -16,7 +16,7 @@ impl ReportMachine {
 
 pub(crate) fn section(report: &Report) -> Markup {
     let (machine, run, full) = (&report.machine, &report.run, report.full());
-    let build = if machine.debug { " (a build for developers)" } else { "" };
+    let build = if machine.debug { " (a debug build)" } else { "" };
     let rows = [
         ("resnetc", format!("{}{build}", machine.resnetc)),
         ("measured", format!("{} UTC", machine.date)),
@@ -24,7 +24,7 @@ pub(crate) fn section(report: &Report) -> Markup {
         ("system", machine.os.to_owned()),
         ("instruction set", run.isa.to_owned()),
         ("threads", plural(run.threads, "thread")),
-        ("cache of a core", bytes(machine.core_cache_bytes)),
+        ("cache per core", bytes(machine.core_cache_bytes)),
         ("last cache", bytes(machine.last_cache_bytes)),
         ("multiply-adds", format!("{} GFLOP/s", figure(report.roofs.gflops))),
         ("reading memory", format!("{} GB/s", figure(report.roofs.gbytes))),

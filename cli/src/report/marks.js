@@ -1,4 +1,4 @@
-// Tells what a mark stands for: on hover, on tap, and by arrow keys in a plot that has the focus. Without this script
+// Shows the text of a mark: on hover, on tap, and by arrow keys in a plot that has the focus. Without this script
 // the same text is the mark's title.
 "use strict";
 (() => {
@@ -16,7 +16,7 @@
     readout.textContent = title ? title.textContent : "";
   };
   const markOf = (event) => event.target.closest && event.target.closest("[data-mark]");
-  // A page that scrolls below a resting mouse must not take the choice from the keyboard.
+  // A page that scrolls under a resting mouse must not override the selection by keyboard.
   let place = "";
   document.addEventListener("pointermove", (event) => {
     const before = place;

@@ -1,4 +1,4 @@
-//! The plan of the arena: what lies where, and for how long.
+//! The plan of the arena: where values are stored, and for how long.
 
 use maud::{Markup, html};
 use resnetc::report::plan::{MemoryPlan, PlannedBuffer, PlannedValue, Role};
@@ -10,7 +10,7 @@ use crate::units::{bytes, plural};
 
 /// Height of the plot.
 const HEIGHT: f64 = 340.0;
-/// The least width of one step.
+/// The minimum width of one step.
 const LEAST_WIDTH: usize = 5;
 /// Height of the mark of a value that takes over a place.
 const MARK: f64 = 10.0;
@@ -21,13 +21,13 @@ pub(crate) fn section(report: &Report) -> Markup {
     let scratch = memory.buffers.iter().filter(|b| b.scratch_of.is_some()).count();
     html! {
         section #memory aria-labelledby="memory-title" {
-            h2 #memory-title { "Where every value lies" }
+            h2 #memory-title { "Where every value is stored" }
             p {
                 "One arena of " (bytes(memory.peak)) " holds every value. At the busiest step "
-                (bytes(memory.lower_bound)) " are live at once, so no plan takes less. "
-                (plural(memory.buffers.len(), "stretch").replace("stretchs", "stretches")) ", "
+                (bytes(memory.lower_bound)) " are live at once, so no plan needs less. "
+                (plural(memory.buffers.len(), "buffer")) ", "
                 (plural(aliases, "value")) " in the place of an operand, "
-                (plural(scratch, "stretch").replace("stretchs", "stretches")) " of scratch memory."
+                (plural(scratch, "buffer")) " of scratch memory."
             }
             (plot(memory))
             ul .legend {
@@ -67,7 +67,7 @@ fn aliases<'a>(
 }
 
 fn plot(memory: &MemoryPlan) -> Markup {
-    // Outputs are live behind the last step, until they are read.
+    // Outputs are live after the last step, until they are read.
     let steps = memory.steps.len() + 1;
     let x = Scale::linear((0.0, steps as f64), (0.0, 100.0));
     let top = memory.peak.max(memory.lower_bound).max(1) as f64;
@@ -82,8 +82,8 @@ fn plot(memory: &MemoryPlan) -> Markup {
         text .tick x="100%" y=(px(HEIGHT + 36.0)) text-anchor="end" { "step" }
     };
     let description = format!(
-        "{} over {}: each from its first to its last step, from where it starts in the arena to where it ends. The \
-         arena takes {}, the lower bound is {}. The table below has all figures.",
+        "{} over {}: each spans its first to its last step, and its bytes in the arena. The \
+         arena has {}, the lower bound is {}. The table below has all figures.",
         plural(memory.buffers.len(), "rectangle"),
         plural(steps, "step"),
         bytes(memory.peak),

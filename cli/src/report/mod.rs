@@ -1,10 +1,10 @@
-//! `resnetc report`: one page with all that is known of a network on this machine.
+//! `resnetc report`: one page with everything about a network on this machine.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `data` | what is shown, as plain data |
 //! | `collect` | fills it from the compiler's stages and from what `bench::survey` measures |
-//! | `page` | the page; below it one file a section, each a function of the data alone |
+//! | `page` | the page; below it one file per section, each a function of the data alone |
 //! | `svg`, `scale`, `palette` | marks, axes, colours |
 
 mod collect;
@@ -39,9 +39,9 @@ use data::Report;
 /// graphs
 ///
 /// The page is one HTML file that needs nothing else. All levels of optimization are timed in
-/// turns, then the layers of the full network, and before and after how fast this machine
-/// multiplies and adds and reads memory. Measured choices of `resnetc tune` are left out, as they
-/// are for the layers of the full network only.
+/// turns, then the layers of the full network. The machine's speeds of multiply-adds and of reading
+/// memory are measured before and after. Measured choices of `resnetc tune` are ignored, as they
+/// apply to the layers of the full network only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -49,14 +49,13 @@ pub(crate) struct Args {
     /// The page to write
     #[arg(short, long, value_name = "FILE.html", required_unless_present = "json")]
     output: Option<PathBuf>,
-    /// Timed runs of each level and of the layers [default: about ten seconds of them]
+    /// Timed runs of each level and of the layers [default: about ten seconds in all]
     #[arg(long, value_name = "K", value_parser = positive)]
     iters: Option<usize>,
-    /// Runs before the first that counts
+    /// Warm-up runs before the first timed one
     #[arg(long, value_name = "W", default_value_t = 2)]
     warmup: usize,
-    /// Memory for all levels at once; if they need more, each is compiled anew for each of its
-    /// turns
+    /// Memory for all levels at once; if they need more, each is recompiled for each of its turns
     #[arg(long, value_name = "MB", default_value_t = 3000)]
     hold: usize,
     /// Print the data of the page as JSON
@@ -100,10 +99,10 @@ fn summary(report: &Report) -> String {
     )
 }
 
-/// What can be refused before the work.
+/// Refuses what can be refused before the work.
 fn check(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::Passes], "a report compares all levels of passes")?;
-    args.common.refuse(&[OptionName::Tuned], "measured choices are for the full network only")?;
+    args.common.refuse(&[OptionName::Tuned], "measured choices apply to the full network only")?;
     match &args.output {
         Some(path) => output::check_text(path, &args.common.reads(&args.model)),
         None => Ok(()),

@@ -9,7 +9,7 @@ use super::{fusions, graphs, headline, ladder, layers, machine, memory, palette,
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("marks.js");
 
-/// One section: the anchor, what the list of sections calls it, and what draws it.
+/// One section: its anchor, its title in the list of sections, and the function that draws it.
 type Section = (&'static str, &'static str, fn(&Report) -> Markup);
 
 const SECTIONS: [Section; 7] = [
@@ -32,7 +32,7 @@ pub(crate) fn render(report: &Report) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="generator" content={ "resnetc " (report.machine.resnetc) };
                 title { (report.model) " \u{2013} resnetc report" }
-                // An empty icon: a browser asks for one otherwise.
+                // An empty icon: otherwise a browser requests one.
                 link rel="icon" href="data:,";
                 style { (palette::css()) (raw(STYLE)) }
             }

@@ -18,7 +18,7 @@ const TEXTS: [Colour; 4] = [
     ("warn", "#a33b1f", "#f0906f"),
 ];
 
-/// Marks and lines that tell something.
+/// Marks and lines that carry information.
 const MARKS: [Colour; 8] = [
     ("quiet", "#7c858c", "#77828a"),
     ("pointwise", "#0b6e66", "#4fc9b8"),
@@ -91,7 +91,7 @@ mod tests {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// A colour laid over another.
+    /// A colour blended over another.
     fn blend(over: &str, under: &str, opacity: f64) -> String {
         let channel = |hex: &str, at: usize| {
             f64::from(u8::from_str_radix(&hex[at..at + 2], 16).expect("a hexadecimal colour"))

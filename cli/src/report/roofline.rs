@@ -21,13 +21,13 @@ pub(crate) fn section(report: &Report) -> Markup {
     let roofs = &report.roofs;
     html! {
         section #roofline aria-labelledby="roofline-title" {
-            h2 #roofline-title { "How near to the roof" }
+            h2 #roofline-title { "How close to the roof" }
             p {
-                "A layer can be no faster than multiply-adds are done (" (figure(roofs.gflops))
-                " GFLOP/s in registers) and, if its data come from memory, no faster than that is read ("
+                "A layer cannot be faster than its multiply-adds (" (figure(roofs.gflops))
+                " GFLOP/s in registers) nor, if its data come from memory, faster than memory is read ("
                 (figure(roofs.gbytes)) " GB/s of " (bytes(roofs.read_bytes))
-                "). Both were measured between the runs. Bytes are operands and result, each once. A layer above the "
-                "sloping line found data in the caches; one above the level line does fewer multiply-adds than direct "
+                "). Both limits were measured between the runs. Bytes are operands and result, each once. A layer above the "
+                "sloping line found data in the caches; a layer above the level line does fewer multiply-adds than direct "
                 "convolution, which is what is counted."
                 @if left_out > 0 {
                     " " (plural(left_out, "layer")) " without multiply-adds "
@@ -62,7 +62,7 @@ fn cells(layer: &ReportLayer, roofs: &Roofs) -> Vec<String> {
     ]
 }
 
-/// The ends of an axis that shows these values, with room around them.
+/// The ends of an axis that shows these values, with some margin.
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .filter(|v| v.is_finite() && *v > 0.0)
@@ -86,8 +86,8 @@ fn plot(layers: &[&ReportLayer], roofs: &Roofs) -> Markup {
         (columns(&x, 7, HEIGHT, round))
         line .roof x1=(x0) y1=(y0) x2=(x1) y2=(y1) {}
         line .roof x1=(x1) y1=(y1) x2=(x2) y2=(y1) {}
-        // What lies left of the ridge and above the slope is free, as nothing is faster than memory
-        // without a cache.
+        // The area left of the ridge and above the slope is free, as only data in a cache is faster
+        // than memory.
         text .roof-label x=(percent(x.at(ridge))) dx="-2" y=(px(y.at(roofs.gflops) - 7.0)) text-anchor="end" {
             "multiply-adds"
         }
@@ -99,8 +99,8 @@ fn plot(layers: &[&ReportLayer], roofs: &Roofs) -> Markup {
         text .tick x="-8" y="-10" text-anchor="end" { "GFLOP/s" }
     };
     let description = format!(
-        "{} by operations a byte and by speed, both on logarithmic axes, below the lines of memory ({} GB/s) and of \
-         multiply-adds ({} GFLOP/s), which meet at {} operations a byte. The table below has all figures.",
+        "{} by operations per byte and speed, both on logarithmic axes, below the limits of memory ({} GB/s) and \
+         multiply-adds ({} GFLOP/s), which meet at {} operations per byte. The table below has all figures.",
         plural(layers.len(), "layer"),
         figure(roofs.gbytes),
         figure(roofs.gflops),

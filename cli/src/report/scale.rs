@@ -36,7 +36,7 @@ impl Scale {
         Scale { form: ScaleForm::Log, from: (start, end), to }
     }
 
-    /// Where a value lies; values beyond the interval lie at its ends.
+    /// The position of a value; values beyond the interval are at its ends.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let (start, end) = self.from;
         let value = value.clamp(start, end);
@@ -67,7 +67,7 @@ fn linear_ticks((start, end): (f64, f64), count: usize) -> Vec<f64> {
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
-/// Powers of ten; with 2 and 5 times them between where there are few.
+/// Powers of ten, with 2 and 5 times them in between if there are few.
 fn log_ticks((start, end): (f64, f64), count: usize) -> Vec<f64> {
     let (first, last) = (start.log10().floor() as i32, end.log10().ceil() as i32);
     let between = |factors: &[f64]| -> Vec<f64> {

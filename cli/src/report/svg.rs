@@ -9,7 +9,7 @@ use super::scale::Scale;
 /// Longer texts are cut: names come from files, and one may be as long as the file.
 const LONGEST: usize = 160;
 
-/// A position along the width of a plot, which is as wide as the page lets it.
+/// A position along the width of a plot, which is as wide as the page allows.
 pub(crate) fn percent(value: f64) -> String {
     format!("{value:.3}%")
 }
@@ -81,14 +81,14 @@ pub(crate) fn legend(kinds: impl Iterator<Item = Kind>) -> Markup {
     }
 }
 
-/// A plot for the keyboard too: once it has the focus, the arrow keys go from mark to mark.
-/// `least_width` keeps what needs more than a phone has from being squeezed; it can be scrolled
-/// then.
+/// A plot that also works with the keyboard: once it has the focus, the arrow keys go from mark to
+/// mark. A plot that needs more than the width of a phone is scrolled rather than squeezed below
+/// `least_width`.
 pub(crate) struct Plot<'a> {
     pub(crate) id: &'a str,
-    /// What is shown, in a few words.
+    /// A short name of the plot.
     pub(crate) label: &'a str,
-    /// What there is to be seen.
+    /// A description of the plot.
     pub(crate) description: &'a str,
     pub(crate) height: f64,
     pub(crate) least_width: usize,
@@ -138,7 +138,7 @@ pub(crate) fn columns(
     }
 }
 
-/// A bar of a share of the width, in a box of its own.
+/// A bar of a share of the width, in its own box.
 pub(crate) fn bar(share: f64, inner: Option<f64>, class: &str, tip: &str) -> Markup {
     let width = |share: f64| percent(100.0 * share.clamp(0.0, 1.0));
     html! {
@@ -152,7 +152,7 @@ pub(crate) fn bar(share: f64, inner: Option<f64>, class: &str, tip: &str) -> Mar
     }
 }
 
-/// A table behind a plot, folded away.
+/// A table with the data of a plot, folded away.
 pub(crate) fn table(
     caption: &str,
     heads: &[&str],
@@ -176,13 +176,13 @@ pub(crate) fn table(
     }
 }
 
-/// Script or style: text of our own, which must not be escaped.
+/// Script or style: our own text, which must not be escaped.
 pub(crate) fn raw(text: &str) -> PreEscaped<&str> {
     PreEscaped(text)
 }
 
-/// A text that is not too long to be shown, without characters that steer what shows it: controls,
-/// and those that turn the direction of the text around them.
+/// A text cut to a length that can be shown, without control characters and characters that change
+/// the direction of the text around them.
 pub(crate) fn short(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()
@@ -197,7 +197,7 @@ pub(crate) fn short(text: &str) -> String {
     short
 }
 
-/// Three digits that count.
+/// Three significant digits.
 pub(crate) fn figure(value: f64) -> String {
     let digits = match value.abs() {
         v if v >= 100.0 || v == 0.0 => 0,

@@ -1,4 +1,4 @@
-//! Pages of made data and of made networks.
+//! Pages of synthetic data and networks.
 
 use std::path::Path;
 
@@ -101,7 +101,7 @@ fn memory(name: &str) -> MemoryPlan {
     }
 }
 
-/// A pass that did something and nearly did something else, and one that did neither.
+/// A pass that applied one rewrite and nearly another, and a pass that did neither.
 fn explanation(name: &str) -> Explanation {
     let node = || NodeRef { id: "%0".to_owned(), op: "conv", name: name.to_owned() };
     let pass = |pass, applied, declined| Explained {
@@ -123,7 +123,7 @@ fn explanation(name: &str) -> Explanation {
     Explanation { passes }
 }
 
-/// A report in which everything that can come from a model has this name.
+/// A report in which every name that can come from a model is this one.
 fn made(name: &str) -> Report {
     let text = name.to_owned();
     Report {
@@ -178,8 +178,7 @@ fn made(name: &str) -> Report {
     }
 }
 
-/// Reads the page of such a report, and sees that the name is in it as it stands, and nothing else
-/// for it.
+/// Reads the page of such a report, and checks that the name is in it verbatim.
 fn check_name(name: &str) {
     let (page, plain) =
         (Page::read(&page::render(&made(name))), Page::read(&page::render(&made("x"))));
@@ -257,7 +256,7 @@ fn a_network_without_convolutions_has_a_page() {
     assert!(!html.contains("NaN") && !html.contains("inf%"), "figures are numbers");
 }
 
-/// From a graph to the page: names of a model that means harm, and one that is far too long.
+/// From a graph to the page: names of a malicious model, and one that is far too long.
 #[test]
 fn a_hostile_model_has_a_harmless_page_of_bounded_size() {
     let mut graph = Graph::new();
@@ -280,7 +279,7 @@ fn a_hostile_model_has_a_harmless_page_of_bounded_size() {
     let page = Page::read(&html);
     page.check();
     assert!(page.elements.iter().all(|e| e.name != "img"));
-    // The ReLU went into the convolution: both before stand beside the one after.
+    // The ReLU was fused into the convolution: both nodes before are beside the one after.
     let fused = report.graphs.groups.iter().find(|g| g.before.1 - g.before.0 == 2);
     assert!(fused.is_some_and(|g| g.after.1 - g.after.0 == 1), "{:?}", report.graphs.groups);
 }

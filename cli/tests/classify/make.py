@@ -1,10 +1,11 @@
-"""Makes the networks of this folder, and what ONNX Runtime says of a picture that Pillow prepared.
+"""Makes the networks of this folder, and ONNX Runtime's answers for a picture that Pillow prepared.
 
     pip install "pillow<13" numpy onnx onnxruntime
     python cli/tests/classify/make.py
 
-Every network is one small trunk with an input and a head of another kind. `cases.json` has for each of them the options
-of `resnetc classify` and the probabilities of all classes, or what its error must say. `cli/tests/cli/heads.rs` reads it.
+Every network is the same small trunk with a different input or head. `cases.json` has for each of them the options
+of `resnetc classify` and the probabilities of all classes, or what the error must contain.
+`cli/tests/cli/heads.rs` reads it.
 """
 
 import json
@@ -66,14 +67,14 @@ class Network:
         graph = helper.make_graph(self.nodes, "g", self.inputs, self.outputs, self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
         model.ir_version = 8
-        # The checker wants a shape, which engines do without.
+        # The checker requires a shape, which engines do not need.
         if all(i.type.tensor_type.HasField("shape") for i in self.inputs):
             onnx.checker.check_model(model)
         (HERE / f"{name}.onnx").write_bytes(model.SerializeToString())
 
 
 def trunk(opset=17, height=SIZE[0], width=SIZE[1], classes=CLASSES, batch="N"):
-    """A network of colour pictures, and its scores."""
+    """A network for colour pictures, and its scores."""
     net = Network(opset)
     scores = net.scores(net.pool(net.input([batch, 3, height, width])), classes)
     return net, scores
@@ -92,7 +93,7 @@ def normalized(size=SIZE):
 
 
 def keras():
-    """What Keras' ResNet v1 makes of a nearest neighbour."""
+    """The input of Keras' ResNet v1, scaled by nearest neighbour."""
     picture = Image.open(HERE.parents[2] / PICTURE).convert("RGB").resize(SIZE[::-1], Image.Resampling.NEAREST)
     bgr = np.asarray(picture, np.float32)[None, :, :, ::-1]
     return bgr - np.array([103.939, 116.779, 123.68], np.float32)
@@ -120,7 +121,7 @@ def binary(x):
 
 
 def case(model, options=(), *, labels=None, right=None, error=None, says=None, raw=None):
-    """A case: the probabilities that are `right`, the numbers that are given as they are, or an `error`."""
+    """A case: the probabilities that are `right`, the numbers that are printed unchanged, or an `error`."""
     entry = {"model": model, "options": [*options], "labels": labels}
     if right is not None:
         entry["probabilities"] = [round(float(p), 7) for p in right]
@@ -130,7 +131,7 @@ def case(model, options=(), *, labels=None, right=None, error=None, says=None, r
 
 
 def head(name, build, right, *, opset=17, classes=CLASSES, shape=None, dtype=FLOAT):
-    """A network with one output, and what is right for it."""
+    """A network with one output, and its correct answer."""
     net, scores = trunk(opset, classes=classes)
     net.output("y", build(net, scores), shape or ["N", classes], dtype)
     net.save(name)
@@ -231,7 +232,7 @@ def several():
     says = ["\"features\" [1, 8]", "\"scores\" [1, 5]"]
     case("features_and_scores", UNIT, error=says)
     case("features_and_scores", UNIT, labels=pets[:3], error=[*says, "3 classes"])
-    case("features_and_scores", UNIT, labels=pets, right=right, says=[*says, "\"scores\" is taken"])
+    case("features_and_scores", UNIT, labels=pets, right=right, says=[*says, "\"scores\" is used"])
     case("features_and_scores", [*UNIT, "--output-name", "scores"], right=right)
     case("features_and_scores", [*UNIT, "--output-name", "scorse"], error=["\"scorse\""])
     case("features_and_scores", [*UNIT, "--output-name", "features"], labels=pets, error=["5 labels", "8 classes"])
@@ -241,15 +242,15 @@ def several():
     net.output("p", net.add("Softmax", scores), ["N", CLASSES])
     net.save("scores_and_softmax")
     right = run("scores_and_softmax", normalized(), 1)
-    case("scores_and_softmax", UNIT, right=right, says=["\"p\" is taken"])
-    case("scores_and_softmax", UNIT, labels=pets, right=right, says=["\"p\" is taken"])
+    case("scores_and_softmax", UNIT, right=right, says=["\"p\" is used"])
+    case("scores_and_softmax", UNIT, labels=pets, right=right, says=["\"p\" is used"])
 
     net, scores = trunk()
     net.output("map", net.nodes[0].output[0], ["N", 8, 10, 8])
     net.output("scores", scores, ["N", CLASSES])
     net.save("map_and_scores")
     right = softmax(run("map_and_scores", normalized(), 1))
-    case("map_and_scores", UNIT, right=right, says=["\"scores\" is taken"])
+    case("map_and_scores", UNIT, right=right, says=["\"scores\" is used"])
     case("map_and_scores", [*UNIT, "--output-name", "map"], error=["\"map\" [1, 8, 10, 8]"])
 
     net, scores = trunk()
@@ -342,7 +343,7 @@ def inputs():
         net = Network()
         net.output("y", net.add("Softmax", net.scores(net.pool(net.input(shape)))), ["N", CLASSES])
         net.save(name)
-        says = ["height and width of its input \"x\"", "[1, 3, 224, 224] is taken", "--size changes that"]
+        says = ["height and width of its input \"x\"", "[1, 3, 224, 224] is used", "--size changes that"]
         case(name, UNIT, right=run(name, normalized((224, 224))), says=says)
         case(name, [*UNIT, "--size", "20x16"], right=run(name, normalized()))
         case(name, [*UNIT, "--size", "24"], right=run(name, normalized((24, 24))))
@@ -354,7 +355,7 @@ def inputs():
     net.save("open_nhwc")
     case("open_nhwc", [*UNIT, "--size", "20x16"], right=run("open_nhwc", pixels().astype(np.float32) / 255))
 
-    # Open, but what comes behind takes one size only.
+    # Open, but a later layer accepts only one size.
     net = Network()
     x = net.add("Relu", net.add("Conv", net.input(["N", 3, "h", "w"]), net.constant(net.random.normal(size=(2, 3, 4, 4))),
                                 strides=[4, 4]))
@@ -364,7 +365,7 @@ def inputs():
     case("open_but_one_size", UNIT, error=["Gemm", "[40, 5]"])
     case("open_but_one_size", [*UNIT, "--size", "20x16"], right=run("open_but_one_size", normalized()))
 
-    # No shape at all: what the network takes decides.
+    # No shape at all: the shape that the network accepts is used.
     undeclared(["N", "a", "b", "c"], "open_channels")
     undeclared(None, "undeclared")
 
@@ -391,17 +392,17 @@ def inputs():
 
 
 def undeclared(shape, name):
-    """A network channel by channel and one pixel by pixel, which say little of their inputs."""
+    """A network in NCHW and one in NHWC, which declare little about their inputs."""
     what = "channels, height and width" if shape else "the shape"
     net = Network()
     net.output("y", net.add("Softmax", net.scores(net.pool(net.input(shape)))), ["N", CLASSES])
     net.save(name)
-    says = [f"{what} of its input \"x\"", "[1, 3, 224, 224] is taken", "--size, --channels and --layout change that"]
+    says = [f"{what} of its input \"x\"", "[1, 3, 224, 224] is used", "--size, --channels and --layout change that"]
     case(name, UNIT, right=run(name, normalized((224, 224))), says=says)
     told = [*UNIT, "--size", "20x16", "--layout", "nchw", "--channels", "rgb"]
     case(name, told, right=run(name, normalized()))
     case(name, [*UNIT, "--shape", "x=2,3,20,16" if shape is None else "c=16", "--size", "20x16"],
-         right=run(name, normalized()), says=shape and ["[1, 3, 20, 16] is taken"])
+         right=run(name, normalized()), says=shape and ["[1, 3, 20, 16] is used"])
     wrong = [*UNIT, "--size", "20x16", "--layout", "nhwc", "--channels", "rgb"]
     case(name, wrong, error=["Conv"])
     nhwc = f"{name}_nhwc"
@@ -410,19 +411,19 @@ def undeclared(shape, name):
     net.output("y", net.add("Softmax", net.scores(net.pool(x))), ["N", CLASSES])
     net.save(nhwc)
     right = run(nhwc, pixels().astype(np.float32) / 255)
-    case(nhwc, [*UNIT, "--size", "20x16"], right=right, says=["[1, 20, 16, 3] is taken", "--channels and --layout"])
+    case(nhwc, [*UNIT, "--size", "20x16"], right=right, says=["[1, 20, 16, 3] is used", "--channels and --layout"])
     case(nhwc, [*UNIT, "--size", "20x16", "--layout", "nhwc", "--channels", "rgb"], right=right)
     grey = f"{name}_grey"
     net = Network()
     net.output("y", net.add("Softmax", net.scores(net.pool(net.input(shape), 1))), ["N", CLASSES])
     net.save(grey)
-    case(grey, [*UNIT, "--size", "20x16"], error=["[1, 1, 20, 16] is taken"])
+    case(grey, [*UNIT, "--size", "20x16"], error=["[1, 1, 20, 16] is used"])
     right = run(grey, pixels(mode="L").transpose(0, 3, 1, 2).astype(np.float32) / 255)
     case(grey, [*UNIT, "--size", "20x16", "--channels", "grey", "--layout", "nchw"], right=right)
 
 
 def parts():
-    """Outputs beside the scores that need what cannot be had."""
+    """Additional outputs that depend on things that are not supported."""
     net, scores = trunk()
     net.output("scores", scores, ["N", CLASSES])
     net.output("where", net.add("NonZero", net.input(["N", 4], name="mask")), [2, "found"], TensorProto.INT64)

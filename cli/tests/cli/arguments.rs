@@ -1,4 +1,4 @@
-//! What `classify` takes its arguments for, and that random weights are said to be random.
+//! How `classify` interprets its arguments, and that it notes random weights.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn what_is_no_picture_folder_or_network_stops_the_command_before_it_answers() {
         (&drawing, "an SVG drawing", ""),
         (&noise, "not a picture", ""),
     ] {
-        // Whichever comes first.
+        // In either order.
         for args in [["classify", argument, bag], ["classify", bag, argument]] {
             fail(&args, &[argument, error]);
             assert!(stderr(&resnetc(&args)).contains(help), "{}", stderr(&resnetc(&args)));

@@ -26,7 +26,7 @@ fn write(path: &Path, array: &Array) -> String {
     text(path).to_owned()
 }
 
-/// The greatest difference of two arrays of the same shape.
+/// The largest difference between two arrays of the same shape.
 fn difference(a: &Array, b: &Array) -> f32 {
     assert_eq!(a.shape(), b.shape());
     let [a, b] = [a, b].map(|array| array.values(DType::F32).unwrap());
@@ -40,7 +40,7 @@ fn inputs_and_outputs_have_the_types_that_the_model_declares() {
     let wanted =
         [("half_model", DType::F16), ("double_model", DType::F64), ("uint8_input", DType::F32)];
     for (name, dtype) in wanted {
-        // Height, width and batch are those of the array; of floats any type may be given.
+        // Height, width and batch are those of the array; any type of floats is accepted.
         let input = stored(name, "input_0");
         let file = write(&folder.join("x.npy"), &input);
         let report =
@@ -122,7 +122,7 @@ fn shapes_are_those_of_the_arrays() {
     fail(&["run", &open], &["\"height\"", "\"width\""]);
     fail(&["info", &case("shape_not_declared")], &["\"x\"", "shape"]);
     fail(&["info", &open, "--shape", "y=1,3,8,8"], &["\"y\"", "\"x\""]);
-    // Axes in another order are told by what is declared.
+    // The declared shape reveals axes in the wrong order.
     let picture = Tensor::new([9, 14, 3], vec![0.5; 9 * 14 * 3]).unwrap();
     let file = write(&folder.join("picture.npy"), &Array::of(&picture, DType::F32));
     fail(

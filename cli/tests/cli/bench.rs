@@ -1,5 +1,5 @@
-//! `resnetc bench`: which figures there are and how they fit each other. Nothing is said of how
-//! fast anything is.
+//! `resnetc bench`: which figures there are and how they agree with each other. How fast anything
+//! is is not tested.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn number(of: &Value) -> f64 {
     of.as_f64().unwrap_or_else(|| panic!("{of} is not a number"))
 }
 
-/// Whether two figures are the same: to the sixth decimal, as they are written in CSV.
+/// Whether two figures are equal to the sixth decimal, as they are written in CSV.
 fn same(a: Option<f64>, b: Option<f64>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() <= 1e-6,
@@ -122,7 +122,7 @@ fn rows_that_run_the_same_code_are_one_measurement() {
         let Some(name) = twin["same_as"].as_str() else { continue };
         same += 1;
         let original = row(&report, name);
-        assert_eq!(original["same_as"], Value::Null, "{name} was timed itself");
+        assert_eq!(original["same_as"], Value::Null, "{name} was timed separately");
         for key in ["median_ms", "min_ms", "arena_bytes", "moved_bytes", "launches", "isa"] {
             assert_eq!(twin[key], original[key], "{key}: {twin}");
         }
@@ -133,7 +133,7 @@ fn rows_that_run_the_same_code_are_one_measurement() {
     assert_eq!(row(&report, &format!("+ {}", passes.last().unwrap()))["same_as"], "full");
     assert_eq!(row(&report, "+ merge_pad")["rewrites"], 0);
     assert_eq!(row(&report, "full again")["same_as"], Value::Null);
-    // Each thing that fusion saves, it saves here.
+    // Fusion reduces all of these figures here.
     let (unfused, full) = (row(&report, "unfused"), row(&report, "full"));
     for key in ["launches", "moved_bytes", "arena_bytes"] {
         assert!(number(&full[key]) < number(&unfused[key]), "{key}");
@@ -147,7 +147,7 @@ fn the_same_figures_as_csv_and_as_a_table() {
     let folder = folder("ablation");
     let file = folder.join("rows.csv");
     fs::write(&file, "an older file").unwrap();
-    // Too little memory for two models: each is compiled for each of its turns.
+    // Too little memory for two models: each is recompiled for each of its turns.
     let report = ablation(&["--csv", text(&file), "--hold", "0", "--batch", "2"]);
     assert_eq!(report["all_in_memory"], false);
     let written = fs::read_to_string(&file).unwrap();
@@ -200,7 +200,7 @@ fn fields(line: &str) -> Vec<String> {
 fn what_cannot_be_written_is_said_before_the_work() {
     let folder = folder("ablation_unwritable");
     let ablate = |file: &str, says: &str| {
-        // The model does not exist either: the file is looked at first.
+        // The model does not exist either: the file is checked first.
         fail(&["bench", "resnet5000", "--ablate", "--csv", file], &[says]);
     };
     ablate(text(&folder.join("no/such/rows.csv")), "rows.csv");

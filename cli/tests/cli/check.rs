@@ -1,4 +1,4 @@
-//! `resnetc check`: its verdicts, and the files that show a difference again.
+//! `resnetc check`: its verdicts, and the files that reproduce a difference.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// Runs a check that must find a difference; its report, and what it says on stderr.
+/// Runs a check that must find a difference; returns its report and its stderr.
 fn differs(args: &[&str]) -> (Value, String) {
     let output = resnetc(&[&["check"], args, &["--json"]].concat());
     assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr(&output));
@@ -29,8 +29,8 @@ fn what_is_right_passes() {
     }
 }
 
-/// With the finest tolerance of an f32, rounding is a difference: so all of the way can be gone
-/// without a bug.
+/// With the finest tolerance for f32, rounding is a difference, so every step can be tested without
+/// a bug.
 #[test]
 fn the_first_wrong_layer_is_named_and_its_files_show_it_again() {
     let folder = folder("check");
@@ -41,7 +41,7 @@ fn the_first_wrong_layer_is_named_and_its_files_show_it_again() {
         differs(&[model, "--input", input, "--tolerance", "6e-8", "--reproduce", case])
     };
     let (report, says) = check(&model, Path::new(&io), &case);
-    assert!(says.starts_with("error: conv \"/conv1/Conv\" is off by"), "{says}");
+    assert!(says.starts_with("error: conv \"/conv1/Conv\" differs by"), "{says}");
     assert_eq!(report["first_above"], "/conv1/Conv");
     let guilty = &report["guilty"];
     assert_eq!((&guilty["name"], &guilty["op"]), (&"/conv1/Conv".into(), &"conv".into()));
@@ -76,7 +76,7 @@ fn a_layer_of_several_inputs_is_written_too() {
     let folder = folder("check_inputs");
     let model = folder.join("product.onnx");
     let mut graph = resnetc::ir::Graph::new();
-    // Sums of so many products are off by more than one rounding.
+    // Sums of this many products have an error of more than one rounding.
     let inputs = [graph.input("a", [2, 4, 1024]), graph.input("b", [2, 1024, 4])];
     let product = graph.add("product", resnetc::ir::Op::MatMul, &inputs).unwrap();
     graph.output("y", product);
@@ -118,7 +118,7 @@ fn without_a_name_the_folder_is_a_fresh_one_beside_the_user() {
     }
 }
 
-/// There a difference is nobody's fault.
+/// At such a tolerance a difference is not an error.
 #[test]
 fn a_tolerance_that_no_f32_can_hold_blames_nobody() {
     let (model, _) = fixture("cifar14_c");

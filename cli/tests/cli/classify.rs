@@ -1,5 +1,5 @@
-//! `classify` on many pictures, and its picture options: what is refused, what is put into the
-//! report.
+//! `classify` on many pictures, and its picture options: which are refused, and how they are
+//! reported.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// A folder with the bundled pictures, twice over in a folder below, hidden ones, and what is not a
-/// picture.
+/// A folder with the bundled pictures, two more copies in a subfolder, hidden files, and a file
+/// that is not a picture.
 fn wardrobe(name: &str) -> std::path::PathBuf {
     let folder = folder(name);
     let below = folder.join("m/below");
@@ -43,7 +43,7 @@ fn folders_are_seen_through_in_order_and_in_batches() {
     assert_eq!((files.len(), files[0]), (41, first));
     assert!(files[1..].iter().map(Path::new).is_sorted(), "{files:?}");
     assert!(files.iter().all(|f| !f.contains("/.")), "{files:?}");
-    // Whatever its place in a batch, a picture gets the same answer bit for bit.
+    // A picture gets the same answer bit for bit at any place in a batch.
     let alone = json(&["classify", "--json"]);
     let alone = alone["pictures"].as_array().unwrap();
     for picture in report["pictures"].as_array().unwrap() {
@@ -97,7 +97,7 @@ fn broken_pictures_are_reported_in_their_place() {
         (write("noise.png", b"\x01\x02\x03"), "known format"),
         (write("text.webp", b"RIFF\x10\0\0\0WEBPVP8 text"), "text.webp"),
         (folder.join("missing.png"), "reading failed"),
-        (empty, "no picture in this folder"),
+        (empty, "no pictures in this folder"),
     ];
     let good = write("bag.png", &bag);
     let mut args = vec!["classify", "--json", text(&good)];
@@ -195,7 +195,7 @@ fn presets_and_options_that_do_not_fit_are_refused() {
     }
 }
 
-/// Scores beyond all numbers name no class, and the first one least of all.
+/// NaN scores name no class, certainly not the first one.
 #[test]
 fn an_answer_that_is_no_number_is_an_error() {
     let args = ["classify", "tests/pictures/dot.png", "--mean", "-3e38", "--std", "1e-30"];

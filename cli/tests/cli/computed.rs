@@ -8,10 +8,10 @@ use crate::support::*;
 const CASES: [&str; 2] =
     ["../tests/cases/computed_weights/model.onnx", "../tests/cases/computed_weights_1d/model.onnx"];
 
-/// One run is enough: what is measured does not matter here.
+/// One run is enough: the times do not matter here.
 const QUICK: [&str; 7] = ["--iters", "1", "--warmup", "0", "--threads", "1", "--json"];
 
-/// What depends on constants alone is a constant, with and without optional passes.
+/// A value that depends on constants alone is a constant, with and without optional passes.
 #[test]
 fn commands_take_networks_whose_weights_are_computed() {
     for model in CASES {
@@ -24,7 +24,7 @@ fn commands_take_networks_whose_weights_are_computed() {
         assert_eq!(folded["optional"], false, "weights are packed when a network is compiled");
         let profile = json(&["profile", model, "--iters", "1", "--json"]);
         let macs = profile["steps"].as_array().unwrap().iter().map(|s| s["macs"].as_u64().unwrap());
-        assert_eq!(info["macs"], macs.sum::<u64>(), "what is computed once is no work of a run");
+        assert_eq!(info["macs"], macs.sum::<u64>(), "constants are not part of the work of a run");
         for mode in [&[][..], &["--unfused"]] {
             succeed(&[&["run", model], mode].concat());
             for stage in ["fused", "scheduled", "plan", "program", "dot"] {
@@ -47,5 +47,8 @@ fn reports_and_ladders_have_their_lowest_levels() {
     let ablation = json(&[&["bench", model, "--ablate"], &QUICK[..]].concat());
     let rows = ablation["rows"].as_array().unwrap();
     assert!(rows.iter().any(|row| row["name"] == "unfused"));
-    assert!(rows.iter().all(|row| row["pass"] != "fold_constants"), "it buys nothing: it must run");
+    assert!(
+        rows.iter().all(|row| row["pass"] != "fold_constants"),
+        "it is not an optimization: it must run"
+    );
 }

@@ -1,4 +1,4 @@
-//! Commands where the system gives no executable memory.
+//! Commands on a system that denies executable memory.
 
 use std::process::Output;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::support::{command, fixture, is_summary, stderr, stdout};
 
-/// The greatest difference of an interpreter in f64 to what the network's framework computed.
+/// The largest difference between an interpreter in f64 and the results of the network's framework.
 const TOLERANCE: f64 = 1e-4;
 
-/// What a command does under the setting, where the system knows it.
+/// The output of a command under the setting, if the system supports it.
 fn denied(args: &[&str]) -> Option<Output> {
     denied::output(&mut command(args))
 }

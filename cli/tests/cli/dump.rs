@@ -38,8 +38,8 @@ fn every_stage_can_be_dumped() {
     assert_eq!(fs::read_to_string(folder.join("fused.txt")).unwrap(), fused);
 }
 
-/// Comments are no part of the graph; elements that the text has not are asked for by their hash,
-/// which it says.
+/// Comments are not part of the graph; elements that are not in the text are looked up by their
+/// hash, which the text has.
 #[test]
 fn a_dumped_graph_reads_back() {
     let (model, _) = fixture("resnet_basic_b");
@@ -77,7 +77,7 @@ fn machine_code_stands_behind_the_lines_that_it_was_made_of() {
         assert!(comments.len() > 50, "{isa}: {}", comments.len());
         let known: Vec<&str> = programs.lines().map(str::trim_start).collect();
         assert!(comments.iter().all(|c| known.contains(&c.trim_start())), "{isa}");
-        // A multiply-add in front of its instruction.
+        // A multiply-add of the program, followed by its instruction.
         let lines: Vec<&str> = asm.lines().collect();
         let multiplies = lines.windows(2).filter(|w| is_line(&w[0]) && w[0].contains(" += v"));
         let right = multiplies.clone().filter(|w| w[1].contains(" vfmadd"));
@@ -94,7 +94,7 @@ fn a_node_that_is_not_there_is_answered_with_the_nearest() {
         let said = stderr(&output);
         let (error, help) = said.split_once('\n').unwrap();
         assert!(error.contains("no node \"/conv1/Conf\""), "{stage}: {said}");
-        assert!(help.starts_with("help: there are \"/conv1/Conv\""), "{stage}: {said}");
+        assert!(help.starts_with("help: similar names are \"/conv1/Conv\""), "{stage}: {said}");
         assert!(help.matches('"').count() <= 10, "{stage}: {said}");
     }
     let dot = resnetc(&["dump", &model, "--stage", "dot", "--node", "/conv1/Conv"]);

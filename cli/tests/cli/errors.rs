@@ -1,4 +1,4 @@
-//! What cannot be done: one line what, one line what to do, an exit code, and nothing written.
+//! Failures: one line with the error, one line with what to do, an exit code, and nothing written.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn bad_models_are_refused_in_one_line() {
     }
 }
 
-/// All occurrences, by something as long.
+/// Replaces all occurrences with something of the same length.
 fn replace(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     assert_eq!(old.len(), new.len());
     let mut bytes = bytes.to_vec();
@@ -195,7 +195,7 @@ fn wrong_usage_is_exit_code_2() {
     }
 }
 
-/// The option, and what it is given to.
+/// The option, and the command that it is given to.
 #[test]
 fn an_option_without_effect_is_an_error_that_names_it() {
     const NAMED: &str = "cifar_resnet20";
@@ -234,10 +234,10 @@ fn an_option_without_effect_is_an_error_that_names_it() {
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
         assert!(said.starts_with(&format!("error: {flag} has no effect: ")), "{args:?}: {said}");
-        assert!(said.ends_with(&format!("help: leave {flag} away\n")), "{args:?}: {said}");
+        assert!(said.ends_with(&format!("help: leave out {flag}\n")), "{args:?}: {said}");
         assert_eq!(stdout(&output), "", "{args:?}");
     }
-    // What needs another flag, or excludes one.
+    // Flags that need another flag, or exclude one.
     for args in [
         &["bench", NAMED, "--hold", "10"][..],
         &["bench", NAMED, "--csv", "x.csv"],
@@ -248,13 +248,13 @@ fn an_option_without_effect_is_an_error_that_names_it() {
         assert_eq!(resnetc(args).status.code(), Some(2), "{args:?}");
     }
     fail(&["run", BUNDLED, "--shape", "heihgt=3"], &["heihgt"]);
-    // With an effect they are taken.
+    // Where they have an effect, they are accepted.
     succeed(&["run", BUNDLED, "--seed", "1"]);
     succeed(&["run", NAMED, "--numerics", "exact", "--tuned", "off"]);
     assert_ne!(
         succeed(&["dump", NAMED, "--seed", "1"]),
         succeed(&["dump", NAMED, "--seed", "2"]),
-        "the seed decides the weights"
+        "the seed determines the weights"
     );
 }
 
@@ -273,7 +273,7 @@ fn threads_have_a_limit_and_should_have_a_cpu_each() {
     }
     let file = folder("threads").join("y.npy");
     let model = fixture("resnet_basic_b").0;
-    // It is loaded twice, as its batch is that of the input.
+    // It is loaded twice, since its batch is that of the input.
     for command in [&["run", &model, "--output", text(&file)][..], &["info", &model]] {
         let output = resnetc(&[command, &["--threads", &threads.to_string()]].concat());
         let said = stderr(&output);
@@ -294,8 +294,7 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }
 
-/// An error of the library has its code at the end of the message, and the code stands in the
-/// document.
+/// An error of the library has its code at the end of the message, and the code is in the document.
 #[test]
 fn codes_of_the_library_stand_at_the_end() {
     let document = fs::read_to_string("../docs/ERRORS.md").unwrap();

@@ -1,5 +1,4 @@
-//! Figures that are printed, computed anew: from a network whose shapes are written down here, and
-//! from each other.
+//! Printed figures are recomputed: from a network whose shapes are given here, and from each other.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +12,8 @@ use crate::support::*;
 /// Name, multiply-adds, and elements of operands and results of each operator with weights, by
 /// hand. The batch is 2.
 ///
-/// Convolutions take `batch * outputs * rows * columns * inputs of a group * taps`; `sum` computes
-/// its shortcut's projection as well, and adds nothing else.
+/// Convolutions need `batch * outputs * rows * columns * inputs of a group * taps` multiply-adds;
+/// `sum` also computes the projection of its shortcut, and adds nothing else.
 const LAYERS: [(&str, u64, u64); 5] = [
     // 3 channels of 10 x 9 pixels become 8 of 5 x 5.
     ("stem", 2 * 8 * 25 * 3 * 9, 2 * 3 * 90 + 8 * 3 * 9 + 8 + 2 * 8 * 25),
@@ -25,7 +24,7 @@ const LAYERS: [(&str, u64, u64); 5] = [
     ("head", 2 * 5 * 16, 2 * 16 + 5 * 16 + 5 + 2 * 5),
 ];
 
-/// Weights and biases; the projection has a bias of its own.
+/// Weights and biases; the projection has its own bias.
 const PARAMETERS: u64 = 8 * 27 + 8 + 64 + 8 * 18 + (16 * 8 + 16) * 2 + 5 * 16 + 5;
 
 fn macs() -> u64 {
@@ -105,7 +104,7 @@ fn sum(of: &[Value], key: &str) -> f64 {
     of.iter().map(|row| number(row, key)).sum()
 }
 
-/// Whether a figure is what it is computed from, but for rounding.
+/// Checks that a figure is the expected one, up to rounding.
 #[track_caller]
 fn close(found: f64, expected: f64) {
     let near = (found - expected).abs() <= 1e-9 * expected.abs().max(1e-9);
@@ -154,7 +153,7 @@ fn work_and_parameters_are_those_of_the_formulas() {
     let said = succeed(&["info", text(&file)]);
     assert!(said.contains(&format!("parameters  {PARAMETERS} ")), "{said}");
     assert!(said.contains(&format!("{:.1} k multiply-adds", macs() as f64 / 1e3)), "{said}");
-    // What the passes did is what is explained.
+    // `explain` reports the same rewrites.
     let explained = json(&["explain", text(&file), "--json"]);
     let mut applied = std::collections::BTreeMap::new();
     for pass in list(&explained, "/passes") {
@@ -188,7 +187,7 @@ fn steps_of_a_profile_are_those_of_the_formulas() {
     check_printed_shares(&file);
 }
 
-/// The shares that people read are percents of one whole.
+/// The printed shares add up to 100 percent.
 fn check_printed_shares(file: &Path) {
     let said = succeed(&["profile", text(file), "--iters", "3", "--isa", "baseline"]);
     for table in said.split("\n\n").skip(1) {
@@ -218,7 +217,8 @@ fn speeds_and_ratios_of_a_bench_follow_from_its_times() {
     close(number(&report, "/layers_ms"), sum(list(&report, "/layers"), "/median_ms"));
     let unfused = number(&report, "/compare/unfused/median_ms");
     close(number(&report, "/compare/speedup"), unfused / number(&report, "/median_ms"));
-    // In words: the second of two lines `run      median ...` is that without optional passes.
+    // In the text, the second of two lines `run      median ...` is the one without optional
+    // passes.
     let said = succeed(&args);
     let after = |line: &str, before: &str| {
         let rest = line.split_once(before).unwrap_or_else(|| panic!("{before}: {line}")).1;

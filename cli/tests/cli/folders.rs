@@ -1,4 +1,4 @@
-//! What `classify` says of files that it leaves out, and of pictures that it does not read.
+//! What `classify` reports about files that it skips, and pictures that it does not support.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn every_file_that_is_left_out_is_named_with_a_reason() {
         ("below/mail.html", "a web page"),
         ("below/notes.txt", "a text"),
         ("below/noise", "not a picture of a known format"),
-        ("iphone.heic", "a HEIC picture, which is not read"),
+        ("iphone.heic", "a HEIC picture, which is not supported"),
         ("layers.psd", "Photoshop"),
     ];
     write(".bag.png", &bag);
@@ -99,13 +99,13 @@ fn pictures_of_other_formats_are_called_by_their_names() {
     assert!(stdout(&named).contains("1 of 1 right") && Path::new("models").is_dir());
 }
 
-/// A TIFF file with another value of a tag, or with the tag in place of another.
+/// A TIFF file with a different value of a tag, or with the tag in place of another.
 fn with_tag(tiff: &[u8], tag: u16, value: u16) -> Vec<u8> {
     let mut tiff = tiff.to_vec();
     let directory = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize;
     let count = u16::from_le_bytes(tiff[directory..directory + 2].try_into().unwrap());
     let last = directory + 2 + 12 * (usize::from(count) - 1);
-    // Of the type of short numbers, one of them.
+    // One value of type SHORT.
     let entry = [tag, 3, 1, 0, value, 0];
     for (i, word) in entry.iter().enumerate() {
         tiff[last + 2 * i..last + 2 * i + 2].copy_from_slice(&word.to_le_bytes());

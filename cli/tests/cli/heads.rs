@@ -1,4 +1,4 @@
-//! `classify` on networks with heads and inputs of every kind, against ONNX Runtime on pictures
+//! `classify` on networks with every kind of head and input, compared with ONNX Runtime on pictures
 //! that Pillow prepared; `cli/tests/classify/make.py` stored both.
 
 use std::fs;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// How far a probability may be off: some roundings of f32.
+/// The tolerance of a probability: some roundings of f32.
 const NEAR: f64 = 1e-5;
 
 fn strings(value: &Value) -> Vec<&str> {

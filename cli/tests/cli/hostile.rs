@@ -1,4 +1,4 @@
-//! Files that no command may wait for or fill the memory with.
+//! Files that must not make a command wait or fill the memory.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn file_name(path: &str) -> &str {
 fn arrays_are_read_or_refused() {
     let (model, _) = fixture("cifar14_c");
     for file in hostile("npy") {
-        // Sound ones are read, and are then of another shape than the model's, whose batch is the
+        // Sound files are read, and their shape then differs from the model's, whose batch is the
         // file's.
         let says = match file_name(&file).starts_with("ok-") {
             true => "3, 32, 32]",
@@ -40,7 +40,7 @@ fn pictures_that_claim_to_be_huge_are_refused() {
     }
 }
 
-/// To open a pipe would wait for its writer.
+/// Opening a pipe would wait for its writer.
 #[cfg(unix)]
 #[test]
 fn nobody_waits_for_a_pipe() {
@@ -62,7 +62,7 @@ fn nobody_waits_for_a_pipe() {
     fail(&["run", "cifar_resnet20", "--weights", &weights], &["w.safetensors", says]);
     fail(&["info", "cifar_resnet20", "--tuned", &pipe("t.json")], &["t.json", says]);
     fail(&["run", "cifar_resnet20", "--tuned", &pipe("u.json")], &["u.json", says]);
-    // A picture is no reason to leave the others.
+    // One bad picture does not stop the others.
     let picture = resnetc(&["classify", &pipe("p.png")]);
     assert_eq!(picture.status.code(), Some(1));
     assert!(stderr(&picture).contains(says), "{}", stderr(&picture));

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::support::{BUNDLED, command, fail, folder, json, succeed};
 
-/// `freed` is more than `in-place` where a shortcut is added in the place of its source, and
-/// `never` as much as all values take.
+/// `freed` needs more than `in-place` where a shortcut is added in the place of its source, and
+/// `never` needs the sum of all values.
 #[test]
 fn reuse_decides_how_large_the_arena_is() {
     let arena = |reuse: &str| {
@@ -44,7 +44,7 @@ fn explain_lists_what_was_fused_and_what_was_not() {
     }
 }
 
-/// What stands before the first empty line, on a screen of 24 lines and 80 columns.
+/// The text before the first empty line, on a screen of 24 lines and 80 columns.
 #[test]
 fn explain_begins_with_a_summary_that_fits_a_screen() {
     for model in [BUNDLED, "resnet50", "resnet152"] {
@@ -52,7 +52,7 @@ fn explain_begins_with_a_summary_that_fits_a_screen() {
         let (summary, _) = said.split_once("\n\n").unwrap();
         let widest = summary.lines().map(|line| line.chars().count()).max();
         assert!(summary.lines().count() <= 23 && widest <= Some(80), "{summary}");
-        // Its figures are those of the document, of which the list has the first few.
+        // Its figures are those of the document, whose first few the list has.
         let explained = json(&["explain", model, "--json"]);
         let told = &explained["summary"];
         assert!(summary.starts_with(&format!(

@@ -99,7 +99,7 @@ fn the_inputs_first_axis_is_the_batch() {
     let report = json(&["run", BUNDLED, "--input", BUNDLED_IO, "--json"]);
     assert_eq!(report["outputs"][0]["shape"], serde_json::json!([10, 10]));
     assert!(report["relative_difference"].as_f64().unwrap() < 1e-5, "{report}");
-    // Also where the file says another one.
+    // Also where the file has a different batch.
     let (model, _) = fixture("resnet_dynamo");
     let (_, io) = fixture("resnet_basic_b");
     let report = json(&["run", &model, "--input", &io, "--json"]);
@@ -123,7 +123,7 @@ fn results_are_written_in_both_formats_and_read_again() {
     let file = all.join(&names(&all)[0]);
     assert_eq!(npy_values(&file), values);
     assert_eq!(names(&folder), ["all", "out.npy", "out.safetensors"]);
-    // The logits are no picture, which the error says after it has read them.
+    // The logits are not a picture; the error comes after reading them.
     fail(&["run", BUNDLED, "--input", text(&npy)], &["out.npy", "[10, 10]", "[batch, 1, 28, 28]"]);
 }
 
@@ -149,7 +149,7 @@ fn passes_and_doctor_describe_themselves() {
     let noise = &doctor["noise"];
     let agreement = noise["peaks"].as_f64().unwrap();
     assert!(agreement > 0.0 && agreement <= 1.0, "{noise}");
-    // What it says in words follows from reasons like those.
+    // The text follows from such reasons.
     let said = succeed(&["doctor", "--threads", "1"]);
     let load = said.lines().find(|line| line.starts_with("load ")).unwrap();
     assert!(load.contains(" quiet: ") || load.contains(" busy: "), "{load}");

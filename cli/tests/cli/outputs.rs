@@ -1,11 +1,11 @@
-//! What commands write: never over what they read, never over what cannot be replaced.
+//! Commands never write over files that they read, or over files that cannot be replaced.
 
 use std::fs;
 use std::path::Path;
 
 use super::support::*;
 
-/// The options by which commands write a text, behind the command and its model.
+/// The options by which commands write a text, after the command and its model.
 const TEXTS: [(&[&str], &str); 5] = [
     (&["profile", "--iters", "1"], "--trace"),
     (&["bench", "--iters", "1", "--ablate"], "--csv"),
@@ -14,7 +14,7 @@ const TEXTS: [(&[&str], &str); 5] = [
     (&["dump", "--stage", "graph"], "-o"),
 ];
 
-/// A copy of the bundled network by this name, and what is in it.
+/// A copy of the bundled network with this name, and its contents.
 fn copy(folder: &Path, name: &str) -> (String, Vec<u8>) {
     let file = folder.join(name);
     fs::copy(BUNDLED, &file).unwrap();
@@ -30,10 +30,10 @@ fn what_is_read_is_not_written_over() {
     for (command, option) in TEXTS {
         let (name, rest) = command.split_first().unwrap();
         let args = |model, to| [&[*name, model], rest, &[option, to]].concat();
-        fail(&args(&model, &model), &["m.onnx", "no .onnx file"]);
+        fail(&args(&model, &model), &["m.onnx", "not a .onnx file"]);
         fail(&args(&spec, &spec), &["spec.json", "the command reads this file"]);
         let weights = text(&folder.join("w.safetensors")).to_owned();
-        fail(&args(&model, &weights), &["w.safetensors", "no .safetensors file"]);
+        fail(&args(&model, &weights), &["w.safetensors", "not a .safetensors file"]);
     }
     assert_eq!(fs::read(&model).unwrap(), whole);
     assert_eq!(fs::read_to_string(&spec).unwrap(), r#"{"preset": "cifar_resnet20"}"#);

@@ -8,7 +8,7 @@ use crate::support::*;
 use resnetc_testing::markup::Page;
 use serde_json::Value;
 
-/// Quick: what is measured does not matter here.
+/// Quick: the times do not matter here.
 const QUICK: [&str; 6] = ["--iters", "1", "--warmup", "0", "--threads", "2"];
 
 fn list<'a>(data: &'a Value, key: &str) -> &'a Vec<Value> {
@@ -55,8 +55,8 @@ fn the_data_agree_with_each_other_and_with_other_commands() {
     assert_eq!(Some(macs), info["macs"].as_u64(), "fusion keeps every multiply-add");
     let share: f64 = layers.iter().map(|l| l["share_of_time"].as_f64().unwrap()).sum();
     assert!((share - 1.0).abs() < 1e-9, "{share}");
-    // Every node of both graphs is in one group, and all but changes of layout are tied to what was
-    // described.
+    // Every node of both graphs is in one group, and all except changes of layout are tied to
+    // described nodes.
     let groups = list(&data, "/graphs/groups");
     for side in ["before", "after"] {
         let mut next = 0;
@@ -77,7 +77,7 @@ fn the_data_agree_with_each_other_and_with_other_commands() {
 fn what_cannot_be_written_is_refused_before_the_work() {
     let folder = folder("report_refused");
     let nowhere = folder.join("none").join("page.html");
-    // The model does not exist either: the file is looked at first.
+    // The model does not exist either: the file is checked first.
     fail(&["report", "no such model", "-o", text(&nowhere)], &["page.html", "written"]);
     fail(&["report", "no such model", "-o", text(&folder)], &["report_refused", "folder"]);
     let kept = folder.join("kept.html");
@@ -91,7 +91,7 @@ fn what_cannot_be_written_is_refused_before_the_work() {
 fn what_is_stopped_leaves_nothing_behind() {
     let folder = folder("report_stopped");
     let page = folder.join("page.html");
-    // Takes minutes if it is let.
+    // Takes minutes if it is not stopped.
     let args = ["report", "resnet50", "-o", text(&page), "--iters", "1000"];
     let mut child = command(&args).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));

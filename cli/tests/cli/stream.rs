@@ -13,7 +13,7 @@ use crate::support::*;
 const BAG: &str = "models/pictures/bag.png";
 const COAT: &str = "models/pictures/coat.png";
 
-/// Runs a command that is given this on standard input.
+/// Runs a command with this on standard input.
 fn given(args: &[&str], input: &[u8]) -> Output {
     let mut child = command(args);
     let child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -27,7 +27,7 @@ fn lines(output: &Output) -> Vec<Value> {
     stdout(output).lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 
-/// A picture's answer without what differs from run to run.
+/// A picture's answer without the parts that differ from run to run.
 fn answer(picture: &Value) -> (&Value, &Value, &Value) {
     (&picture["file"], &picture["top"], &picture["right"])
 }
@@ -103,8 +103,8 @@ fn lists_name_pictures_and_folders() {
     assert!(stderr(&endless).contains("a line does not end"), "{}", stderr(&endless));
 }
 
-/// Whoever writes one path at a time gets its answer before the next, also where several pictures
-/// make a run.
+/// A writer of one path at a time gets its answer before the next, even if several pictures make a
+/// run.
 #[test]
 fn answers_come_as_paths_come() {
     for batch in ["1", "4"] {
@@ -126,7 +126,8 @@ fn answers_come_as_paths_come() {
     }
 }
 
-/// Whoever has seen enough ends it with the next answer, however long the list stays open.
+/// A reader that closes the output ends the command at the next answer, even if the list stays
+/// open.
 #[test]
 fn a_closed_output_ends_it_while_the_list_is_open() {
     for form in [&[][..], &["--jsonl"]] {

@@ -1,4 +1,4 @@
-//! Running the program, and what it must say.
+//! Runs the program and checks its output.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use serde_json::Value;
 pub(crate) const BUNDLED: &str = "models/resnet20-fashion-mnist.onnx";
 pub(crate) const BUNDLED_IO: &str = "models/resnet20-fashion-mnist_io.safetensors";
 
-/// How the warning begins that there are fewer CPUs than threads.
+/// The beginning of the warning that there are fewer CPUs than threads.
 pub(crate) const FEW_CPUS: &str = "warning: --threads ";
 
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resnetc"));
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
-    // Nobody makes this folder: the user's own measured times must not decide what a test sees.
+    // This folder does not exist: the user's measured times must not affect a test.
     command.env("RESNETC_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no cache"));
     command
 }
@@ -34,7 +34,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// What a command that must succeed prints.
+/// The output of a command that must succeed.
 pub(crate) fn succeed(args: &[&str]) -> String {
     let output = resnetc(args);
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
@@ -43,9 +43,9 @@ pub(crate) fn succeed(args: &[&str]) -> String {
     stdout(&output)
 }
 
-/// What any command may say on stderr: that weights or inputs are random, that there are fewer CPUs
-/// than a test asks for threads, that the machine is busy, and of `classify` what it leaves out and
-/// its summary.
+/// Lines that any command may print on stderr: that weights or inputs are random, that a test
+/// requests more threads than there are CPUs, that the machine is busy, and the skipped files and
+/// the summary of `classify`.
 pub(crate) fn is_remark(line: &str) -> bool {
     let note = line.strip_prefix("note: ").unwrap_or_default();
     let is_random = note.starts_with("the weights of ") || note.starts_with("the input is random");
@@ -53,7 +53,7 @@ pub(crate) fn is_remark(line: &str) -> bool {
     is_note || line.starts_with(FEW_CPUS) || is_summary(line) || is_noise(line)
 }
 
-/// What measuring commands say where other processes are in the way, as they may be of tests.
+/// Lines of measuring commands if other processes interfere, as other tests may.
 pub(crate) fn is_noise(line: &str) -> bool {
     line.starts_with("warning: the machine was busy")
 }
@@ -82,7 +82,7 @@ pub(crate) fn fail(args: &[&str], says: &[&str]) {
     }
 }
 
-/// An empty folder of its own for a test.
+/// A separate, empty folder for a test.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
     let _ = fs::remove_dir_all(&path);
@@ -102,7 +102,7 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Writes a model for one picture in which more would mix.
+/// Writes a model for one picture that would mix several.
 pub(crate) fn mixing(folder: &Path) -> PathBuf {
     let mut graph = Graph::new();
     let x = graph.input("x", [1, 3, 64, 64]);

@@ -1,5 +1,5 @@
-//! `resnetc bench` on several sizes, beside an earlier run, and with many contexts at once: figures
-//! that follow from each other. Nothing is said of how fast anything is.
+//! `resnetc bench` on several sizes, compared with an earlier run, and with many contexts at once:
+//! figures that follow from each other. How fast anything is is not tested.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn rows(report: &Value) -> &[Value] {
     report["rows"].as_array().unwrap()
 }
 
-/// Whether a printed number is this one, to the decimals that it has.
+/// Whether a printed number is this one, up to its decimals.
 #[track_caller]
 fn printed(field: &str, value: f64) {
     let decimals = field.split_once('.').map_or(0, |(_, decimals)| decimals.len());
@@ -40,14 +40,18 @@ fn a_sweep_has_a_row_for_each_combination() {
     assert_eq!(sizes, [(1, 1), (1, 8), (2, 1), (2, 8)]);
     let macs = number(&rows(&report)[0], "/macs");
     for row in rows(&report) {
-        assert_eq!(number(row, "/macs"), macs * number(row, "/batch"), "a picture's work each");
+        assert_eq!(
+            number(row, "/macs"),
+            macs * number(row, "/batch"),
+            "the work of one image each"
+        );
         assert_eq!((&row["iterations"], &row["options"]), (&3.into(), &json!([])));
         let gflops = 2.0 * number(row, "/macs") / number(row, "/median_ms") / 1e6;
         assert!((number(row, "/gflops") - gflops).abs() < 1e-9 * gflops, "{row}");
     }
 }
 
-/// The table and the CSV file are of the same run, so all figures of one follow from those of the
+/// The table and the CSV file are from the same run, so all figures of one follow from those of the
 /// other.
 #[test]
 fn the_table_of_a_sweep_says_what_its_file_says() {
@@ -83,7 +87,7 @@ fn the_table_of_a_sweep_says_what_its_file_says() {
     }
 }
 
-/// A run of one thread and batch 1, saved, and what it has in it.
+/// A saved run of one thread and batch 1, and its contents.
 fn saved(folder: &Path) -> (String, Value) {
     let report = bench(&["--threads", "1"]);
     let file = folder.join("saved.json");
@@ -91,7 +95,7 @@ fn saved(folder: &Path) -> (String, Value) {
     (text(&file).to_owned(), report)
 }
 
-/// What is said to differ, without what the machine does meanwhile.
+/// The reported differences, except those about the load of the machine.
 fn differs(against: &Value) -> Vec<&str> {
     let all = against["differs"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
     all.filter(|line| !line.starts_with("the machine ")).collect()
@@ -164,7 +168,7 @@ fn a_sweep_finds_its_sizes_in_a_saved_sweep() {
             .concat();
     let output = resnetc(&args);
     assert!(output.status.success());
-    assert!(stderr(&output).contains("sweep.json has no run on 1 thread of batch 4"));
+    assert!(stderr(&output).contains("sweep.json has no run on 1 thread with batch 4"));
     assert_eq!(serde_json::from_str::<Value>(&stdout(&output)).unwrap()["against"], Value::Null);
 }
 
@@ -190,7 +194,7 @@ fn what_is_no_saved_run_is_refused_by_name() {
         json!({ "rows": [] }).to_string(),
     ] {
         fs::write(&file, &text).unwrap();
-        // The model does not exist either: the file is looked at first.
+        // The model does not exist either: the file is checked first.
         fail(&["bench", "resnet5000", "--against", &file], &["saved.json"]);
         let said = stderr(&resnetc(&["bench", "resnet5000", "--against", &file]));
         assert!(
@@ -202,8 +206,8 @@ fn what_is_no_saved_run_is_refused_by_name() {
     fail(&["bench", BUNDLED, "--against", text(&folder)], &["against_broken"]);
 }
 
-/// Of each context's runs at least half take the median or longer, and all of them fit into the
-/// time that all took.
+/// At least half of each context's runs take the median or longer, and all of them fit into the
+/// total time.
 #[test]
 fn throughput_and_tails_of_many_contexts_fit_each_other() {
     let (contexts, batch) = (3, 2);

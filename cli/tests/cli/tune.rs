@@ -11,7 +11,7 @@ use crate::support::*;
 
 const MODEL: &str = "cifar_resnet20";
 
-/// Runs a command with a cache folder of its own.
+/// Runs a command with a separate cache folder.
 fn with_cache(folder: &Path, args: &[&str]) -> Output {
     command(args).env("RESNETC_CACHE_DIR", folder).output().unwrap()
 }
@@ -23,8 +23,12 @@ fn tune(folder: &Path, args: &[&str]) -> Value {
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
     let layers = report["layers"].as_array().unwrap();
     let kept = layers.iter().filter(|l| l["kept"] == true).count();
-    assert_eq!(kept < layers.len(), !stderr(&output).is_empty(), "what is left out is said");
-    assert_eq!(kept == 0, report["file"].is_null(), "a file of nothing is not written");
+    assert_eq!(
+        kept < layers.len(),
+        !stderr(&output).is_empty(),
+        "layers that are left out are reported"
+    );
+    assert_eq!(kept == 0, report["file"].is_null(), "an empty file is not written");
     if let Some(file) = report["file"].as_str() {
         let cache: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
         assert_eq!(cache["layers"].as_object().unwrap().len(), kept);
@@ -32,7 +36,7 @@ fn tune(folder: &Path, args: &[&str]) -> Value {
     report
 }
 
-/// Measures, and puts all layers into the cache, also those that a busy machine leaves out. Gives
+/// Measures, and puts all layers into the cache, even those that a busy machine leaves out. Returns
 /// the file.
 fn tune_all(folder: &Path, args: &[&str]) -> (Value, String) {
     let report = tune(folder, args);
@@ -52,7 +56,7 @@ fn tune_all(folder: &Path, args: &[&str]) -> (Value, String) {
     (report, text(&file).to_owned())
 }
 
-/// The programs of the network: what a choice of algorithms decides.
+/// The programs of the network, which depend on the choice of algorithms.
 fn programs(folder: &Path, args: &[&str]) -> (String, String) {
     let output = with_cache(folder, &[&["dump", MODEL, "--stage", "program"], args].concat());
     assert!(output.status.success(), "{}", stderr(&output));
@@ -94,7 +98,7 @@ fn other_commands_use_what_was_written() {
     assert_eq!(programs(Path::new("/no/such/folder"), &one), off);
     let named = ["--threads", "1", "--tuned", text(&file)];
     assert_eq!(programs(Path::new("/no/such/folder"), &named), exact);
-    // Times on one thread say nothing of two.
+    // Times on one thread say nothing about two.
     assert_eq!(
         programs(&folder, &["--threads", "2"]),
         programs(&folder, &["--threads", "2", "--tuned", "off"])
@@ -139,7 +143,7 @@ fn a_damaged_cache_costs_a_warning() {
     let output = with_cache(&folder, &["tune", MODEL]);
     assert!(output.status.success() && stderr(&output).contains("replaced"), "{}", stderr(&output));
     if stdout(&output).contains("written to ") {
-        assert_eq!(programs(&folder, &[]).1, "", "it is whole again");
+        assert_eq!(programs(&folder, &[]).1, "", "the file is valid again");
     }
 }
 
@@ -158,7 +162,10 @@ fn what_cannot_be_written_is_said_before_the_work() {
     );
     // Commands that only read do not mind.
     assert!(with_cache(&file, &["info", MODEL]).status.success());
-    fail(&["tune", MODEL, "--tuned", text(&file)], &["a file", "not a file of `resnetc tune`"]);
+    fail(
+        &["tune", MODEL, "--tuned", text(&file)],
+        &["a file", "not a valid file of `resnetc tune`"],
+    );
     fail(&["tune", MODEL, "--tuned", text(&folder)], &["tune_unwritable"]);
     fail(&["tune", "resnet5000"], &["resnet5000"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "not ours");

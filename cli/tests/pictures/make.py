@@ -1,14 +1,14 @@
-"""Makes the files of this folder: small pictures, and what Pillow and torchvision make of them.
+"""Makes the files of this folder: small pictures, and the results of Pillow and torchvision for them.
 
     pip install "pillow<13" numpy torch torchvision
     python cli/tests/pictures/make.py
 
 Pillow before 13 always scales rows first, which is what published networks were trained and measured with; 13 scales
-columns first where a picture loses more of its height than of its width, and rounds otherwise there.
+columns first where a picture loses more of its height than of its width, and rounds differently there.
 
-`cases.json` has the cases, each with the file, what is done to it, and how far a byte may be off; `expected.bin` has
-their results one after the other, row by row, in RGB or grey. `stored.rs` reads both. A file that is there already is
-made anew; the random numbers have a seed.
+`cases.json` has the cases, each with the file, the operation, and the tolerance of a byte; `expected.bin` has
+their results one after the other, row by row, in RGB or grey. `stored.rs` reads both. Existing files are
+replaced; the random numbers have a seed.
 """
 
 import json
@@ -30,8 +30,8 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-# Decoders of JPEG may round: a sample by 1 after the inverse transform, which the conversion to blue takes times
-# 1.772 beside the luma's own 1, and once more by 1 in the end.
+# JPEG decoders may round differently: a sample by 1 after the inverse transform, which the conversion to blue
+# multiplies by 1.772 and adds to the luma's own 1, and by 1 again at the end.
 JPEG_GREY, JPEG_COLOUR = 1, 4
 
 cases = []
@@ -39,7 +39,7 @@ expected = bytearray()
 
 
 def case(file, result, tolerance=0, **how):
-    """A picture's expected bytes."""
+    """The expected bytes of a picture."""
     result = np.asarray(result, dtype=np.uint8)
     cases.append({"file": file, **how, "shape": list(result.shape), "tolerance": tolerance})
     expected.extend(result.tobytes())
@@ -53,14 +53,14 @@ def noise(height, width, channels=3):
 
 
 def smooth(height, width, channels=3):
-    """Waves of a period of several pixels, for files whose format keeps no noise."""
+    """Waves with a period of several pixels, for formats that do not preserve noise."""
     y, x = np.mgrid[0:height, 0:width]
     waves = [127 + 120 * np.sin(x / (3 + c) + y / (4 - c / 2) + c) for c in range(channels)]
     return np.stack(waves, axis=-1).astype(np.uint8)
 
 
 def png(file, samples, colour):
-    """A PNG file of 16 bits a sample, which Pillow does not write in colour."""
+    """A PNG file with 16 bits per sample, which Pillow does not write in colour."""
     height, width = samples.shape[:2]
 
     def chunk(kind, data):
@@ -73,7 +73,7 @@ def png(file, samples, colour):
 
 
 def scaled():
-    """Every filter up and down, at odd sizes and extreme proportions; torchvision's rounding of sides and cuts."""
+    """Every filter up and down, at odd sizes and extreme proportions; torchvision's rounding of sides and crops."""
     sizes = {"odd": (23, 37), "large": (64, 97), "wide": (3, 131), "tall": (97, 2), "dot": (1, 1)}
     for name, (height, width) in sizes.items():
         file = f"{name}.png"
@@ -98,14 +98,14 @@ def scaled():
 
 
 def both(file, tolerance=0, picture=None):
-    """The picture as it is, in RGB and in grey."""
+    """The unscaled picture, in RGB and in grey."""
     picture = picture or Image.open(HERE / file)
     for mode in ("RGB", "L"):
         case(file, picture.convert(mode), tolerance, resize="stretch", filter="bilinear")
 
 
 def forms():
-    """Every form of pixels."""
+    """Every pixel format."""
     rgb = Image.fromarray(noise(11, 14))
     rgba = Image.fromarray(noise(11, 14, 4))
     pictures = {
@@ -129,14 +129,14 @@ def forms():
     for file, channels, colour in [("16.png", 3, 2), ("16-alpha.png", 4, 6)]:
         png(file, samples[:, :, :channels], colour)
         both(file)
-    # Pillow takes all above 255 for white in a grey file; resnetc the high byte, as in colour.
+    # Pillow treats all values above 255 in a grey file as white; resnetc uses the high byte, as in colour.
     for file, channels, colour in [("16-grey.png", 1, 0), ("16-grey-alpha.png", 2, 4)]:
         png(file, samples[:, :, :channels], colour)
         both(file, picture=Image.fromarray((samples[:, :, 0] >> 8).astype(np.uint8)))
 
 
 def jpeg():
-    """Every form of JPEG, at Pillow's best quality but one."""
+    """Every form of JPEG, at Pillow's second best quality."""
     rgb = Image.fromarray(smooth(19, 26))
     forms = {
         "baseline.jpg": (rgb, {"subsampling": 0}, JPEG_COLOUR),

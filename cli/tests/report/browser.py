@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Opens pages of `resnetc report` in Chromium and looks at them.
+"""Opens pages of `resnetc report` in Chromium and checks them.
 
     pip install playwright          # the browser itself comes from the system, or from `playwright install chromium`
     resnetc report cifar_resnet20 -o report.html
     python cli/tests/report/browser.py report.html --screenshots DIR [--chromium /usr/bin/chromium]
 
-Checks that nothing is asked of a network, nothing is complained about, every plot has marks of some size, no page is
-wider than the screen, and that a mark tells its text on tap, on hover and by keyboard; and that without script all text
-is there. Writes a picture of each section, on a phone and on a desk, in light and dark.
+Checks that no page loads anything from a network or reports an error, every plot has marks of some size, no page is
+wider than the screen, and a mark shows its text on tap, on hover and by keyboard; and that without scripts all text
+is there. Writes a screenshot of each section, for a phone and a desktop, in light and dark.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 SCREENS = {"phone": (390, 844), "desk": (1280, 900)}
 SCHEMES = ("light", "dark")
 
-# Every plot, how many marks it has, and how many of them can be seen at all.
+# Every plot, how many marks it has, and how many of them are visible.
 PLOTS = """() => Object.fromEntries([...document.querySelectorAll("[data-plot]")].map(plot => {
   const marks = [...plot.querySelectorAll("[data-mark]")];
   const seen = marks.filter(m => { const b = m.getBoundingClientRect(); return b.width > 0 && b.height > 0; });
@@ -29,7 +29,7 @@ PLOTS = """() => Object.fromEntries([...document.querySelectorAll("[data-plot]")
 
 WIDTHS = "() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
-# Text of a plot that another text of the same plot covers.
+# Text of a plot that overlaps other text of the same plot.
 OVERLAPS = """() => [...document.querySelectorAll("svg.plot")].flatMap(plot => {
   const texts = [...plot.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()]);
   const hit = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;

@@ -34,7 +34,7 @@ pub(super) fn conv(op: &Conv, operands: &[&Value], ty: &TensorType) -> Result<Ve
     Ok(result)
 }
 
-/// Adds a residual to those pixels and channels of a result of this shape that it covers.
+/// Adds a residual to the pixels and channels that it covers in a result of this shape.
 fn add_residual(residual: &Residual, source: &Value, shape: &[usize], result: &mut [f64]) {
     let Residual { strides, channel } = *residual;
     let [channels, h, w] = [source.shape[1], source.shape[2], source.shape[3]];
@@ -100,7 +100,7 @@ fn add_plane(sizes: &Sizes, src: &[f64], kernel: &[f64], out: &mut [f64]) {
 
 fn add_row(weight: f64, row: &[f64], stride: usize, out: &mut [f64]) {
     if stride == 1 {
-        // Apart from the strided loop so that it becomes vector code.
+        // Separate from the strided loop, so that it is vectorized.
         out.iter_mut().zip(row).for_each(|(y, x)| *y += weight * x);
     } else {
         out.iter_mut().zip(row.iter().step_by(stride)).for_each(|(y, x)| *y += weight * x);

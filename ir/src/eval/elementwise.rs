@@ -37,7 +37,7 @@ fn erf(x: f64) -> f64 {
     std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }
 
-/// The greater; NaN where either is NaN, unlike `f64::max`.
+/// The larger; NaN where either is NaN, unlike `f64::max`.
 pub(super) fn greater(a: f64, b: f64) -> f64 {
     if a >= b || a.is_nan() { a } else { b }
 }
@@ -49,7 +49,7 @@ fn sign(x: f64) -> f64 {
     } else if x < 0.0 {
         -1.0
     } else {
-        // Of a zero the sign goes, of NaN nothing does.
+        // A zero loses its sign; NaN stays unchanged.
         x + 0.0
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn unary(op: Unary, x: &Value) -> Vec<f64> {
         Unary::Sqrt => map(x, f64::sqrt),
         Unary::Abs => {
             let mut result = map(x, f64::abs);
-            // The least integer has no positive counterpart.
+            // The smallest integer has no positive counterpart.
             wrap(x.dtype, &mut result);
             result
         }
@@ -82,7 +82,7 @@ fn map(x: &Value, f: impl Fn(f64) -> f64) -> Vec<f64> {
     x.data.iter().map(|&v| f(v)).collect()
 }
 
-/// Applies what a fused operator ends with.
+/// Applies the activation that ends a fused operator.
 pub(super) fn activate(activation: Activation, data: &mut [f64]) {
     match activation {
         Activation::None => {}
@@ -110,7 +110,7 @@ pub(super) fn binary(
             Binary::Add => a + b,
             Binary::Sub => a - b,
             Binary::Mul if dtype.is_float() => a * b,
-            // A product of 64 bits is more than an f64 holds.
+            // A 64-bit product does not fit into an f64.
             Binary::Mul => dtype.wrapped((a as i64).wrapping_mul(b as i64)),
             Binary::Div => a / b,
             Binary::Max => greater(a, b),

@@ -7,7 +7,7 @@ use super::walk::{Walk, around, strides};
 use super::{EvalError, Value, filled};
 use crate::op::{TopK, TopPart};
 
-/// The mean over `axes`. Whether they stay as extents of 1 does not change the elements.
+/// The mean over `axes`. Whether the axes stay as extents of 1 does not change the elements.
 pub(super) fn mean(axes: &[usize], x: &Value) -> Result<Vec<f64>, EvalError> {
     let mut sums = fold(axes, x, 0.0, |sum, x| sum + x)?;
     let count = (x.data.len() / sums.len()) as f64;
@@ -20,7 +20,7 @@ pub(super) fn max(axes: &[usize], x: &Value) -> Result<Vec<f64>, EvalError> {
     fold(axes, x, f64::NEG_INFINITY, greater)
 }
 
-/// Brings the elements along `axes` together, one after the other.
+/// Folds the elements along `axes` one after the other.
 fn fold(
     axes: &[usize],
     x: &Value,
@@ -53,7 +53,8 @@ pub(super) fn softmax(axis: usize, x: &Value) -> Vec<f64> {
     result
 }
 
-/// The first elements of each line along an axis, or where they are.
+/// The first elements of each line along an axis in their order, or the positions of these
+/// elements.
 pub(super) fn top(op: &TopK, x: &Value) -> Vec<f64> {
     let (outer, extent, inner) = around(&x.shape, op.axis);
     let mut result = vec![0.0; outer * op.k * inner];
@@ -61,7 +62,7 @@ pub(super) fn top(op: &TopK, x: &Value) -> Vec<f64> {
         let [o, i] = line;
         let element = |step: usize| x.data[(o * extent + step) * inner + i];
         let mut order: Vec<usize> = (0..extent).collect();
-        // The sort is stable, so the first of equal ones stays first.
+        // The sort is stable, so the first of equal elements stays first.
         order.sort_by(|&a, &b| match op.largest {
             true => compare(element(b), element(a)),
             false => compare(element(a), element(b)),
@@ -76,7 +77,7 @@ pub(super) fn top(op: &TopK, x: &Value) -> Vec<f64> {
     result
 }
 
-/// An order of all numbers, in which NaN comes last and zeros of either sign are equal.
+/// A total order of numbers in which NaN comes last and zeros of either sign are equal.
 fn compare(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }

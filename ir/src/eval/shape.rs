@@ -42,8 +42,8 @@ pub(super) fn pad(
                 select(&result, i, length, value.into(), source)?
             }
             PadMode::Reflect => {
-                // Positions before the first element mirror at it, those after the last one at
-                // that.
+                // Positions before the first element mirror at the first, those after the last
+                // element at the last.
                 let mirror = |n: usize| match n.checked_sub(before) {
                     None => before - n,
                     Some(n) if n < extent => n,
@@ -56,7 +56,7 @@ pub(super) fn pad(
     Ok(result.data)
 }
 
-/// `length` steps along `axis`, each a copy of the step that `source` names, or filled with `fill`.
+/// `length` steps along `axis`, each a copy of the step that `source` gives, or filled with `fill`.
 fn select(
     x: &Value,
     axis: usize,

@@ -55,8 +55,8 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// A shape seen from one axis: the elements before it, its own extent, and those of one step along
-/// it.
+/// A shape seen from one axis: the number of positions before it, its own extent, and the number of
+/// elements in one step along it.
 pub(super) fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
     let outer = shape[..axis].iter().product();
     let inner = shape[axis + 1..].iter().product();

@@ -1,7 +1,7 @@
-//! Which types of elements an operator takes, and which it gives.
+//! The element types that an operator accepts, and the one of its result.
 //!
-//! A column of the operators: [`rule`] has an arm for each. Types do not change silently: where
-//! operands must agree and do not, one of them has to be converted ([`Op::Convert`]).
+//! A column of the table of operators: [`rule`] has an arm for each. Types do not change silently:
+//! where operands must agree and do not, one of them has to be converted ([`Op::Convert`]).
 
 use std::fmt;
 
@@ -14,14 +14,13 @@ use crate::op::{Activation, Binary, Gemm, Op, PadMode, TopK, TopPart, Unary};
 enum Types {
     /// Every type that values may have.
     Any,
-    /// All of them but `bool`.
+    /// All of them except `bool`.
     Numbers,
     /// Types with fractions.
     Floats,
-    /// What both factors of a product of integers may be: their sums are exact in i32, and so is an
-    /// f64's of them.
+    /// The factors of a product of integers: their sums are exact in i32, and in f64 as well.
     Factors,
-    /// What products of integers are summed in.
+    /// The sums of products of integers.
     Sums,
 }
 
@@ -50,21 +49,21 @@ impl fmt::Display for Types {
     }
 }
 
-/// What an operator does with types of elements.
+/// How an operator treats element types.
 enum Rule {
-    /// All operands have one of these types, the same, and so has the result.
+    /// All operands and the result have the same type, one of these.
     Alike(Types),
-    /// As [`Rule::Alike`] from an operand on; those before it may be anything.
+    /// As [`Rule::Alike`] from an operand on; the operands before it may have any type.
     AlikeFrom(usize, Types),
-    /// The operand has one of these types, and the result another one, whatever the operand's is.
+    /// The operand has one of these types, and the result a fixed type, whatever the operand's is.
     Gives(Types, DType),
-    /// Products of the operands at these positions, to whose sums all others are added. All are
-    /// floats, the same; or the factors are integers of 8 bits, each its own type, and everything
-    /// else is i32.
+    /// Products of the operands at these positions, to whose sums all others are added. Either all
+    /// have the same floating-point type; or each factor has an 8-bit integer type of its own, and
+    /// everything else is i32.
     Products(Vec<usize>),
 }
 
-/// The rule of an operator; none of those without operands.
+/// The rule of an operator; `None` for operators without operands.
 fn rule(op: &Op) -> Option<Rule> {
     Some(match op {
         Op::Input | Op::Constant(_) => return None,
@@ -115,7 +114,7 @@ fn of_binary(binary: Binary) -> Types {
     match binary {
         Binary::Add | Binary::Sub | Binary::Mul => Types::Numbers,
         Binary::Max | Binary::Equal | Binary::Less | Binary::LessOrEqual => Types::Any,
-        // What a division by zero gives is open for integers.
+        // The result of an integer division by zero is not specified.
         Binary::Div | Binary::Pow => Types::Floats,
     }
 }
@@ -123,8 +122,8 @@ fn of_binary(binary: Binary) -> Types {
 /// The type of the result's elements.
 ///
 /// # Errors
-/// Names an operand that has a type which the operator does not take, or a number among the
-/// attributes that is not an element of the type.
+/// If an operand has a type that the operator does not accept, or an attribute is a number that is
+/// not an element of the type; the message names it.
 pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeError> {
     let result = match rule(op) {
         None => return fail("inputs and constants have no operands".into()),
@@ -144,7 +143,7 @@ pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeErro
     Ok(result)
 }
 
-/// Checks that values may have such elements.
+/// Checks that values may have elements of this type.
 pub(super) fn check_dtype(dtype: DType) -> Result<(), TypeError> {
     match dtype.is_computed() {
         true => Ok(()),
@@ -160,7 +159,7 @@ fn in_types(op: &Op, operands: &[DType], at: usize, types: Types) -> Result<(), 
     if types.contains(given) {
         return Ok(());
     }
-    fail(format!("operand {at} is {}, {} takes {}", given.short(), op.name(), types))
+    fail(format!("operand {at} is {}, but {} takes {}", given.short(), op.name(), types))
 }
 
 /// The type that all operands from `first` on have.
@@ -169,7 +168,7 @@ fn alike(op: &Op, operands: &[DType], first: usize, types: Types) -> Result<DTyp
     match (first..operands.len()).find(|&i| operands[i] != operands[first]) {
         None => Ok(operands[first]),
         Some(other) => fail(format!(
-            "operand {first} is {} and operand {other} is {}, {} takes operands of one type; one of them has to be \
+            "operand {first} is {} and operand {other} is {}, but {} takes operands of one type; one of them has to be \
              converted",
             operands[first].short(),
             operands[other].short(),
@@ -187,7 +186,7 @@ fn products(op: &Op, operands: &[DType], factors: &[usize]) -> Result<DType, Typ
         let types = if factors.contains(&i) { Types::Factors } else { Types::Sums };
         if !types.contains(*given) {
             return fail(format!(
-                "operand {i} is {}, {} of integers takes {} there; of floats it takes {} for all operands",
+                "operand {i} is {}, but {} of integers takes {} there; of floats it takes {} for all operands",
                 given.short(),
                 op.name(),
                 types,
@@ -198,7 +197,7 @@ fn products(op: &Op, operands: &[DType], factors: &[usize]) -> Result<DType, Typ
     Ok(DType::I32)
 }
 
-/// Checks that the numbers among an operator's attributes are such as its elements can be.
+/// Checks that the numbers among an operator's attributes are elements of its type.
 fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
     match op {
         Op::Unary(Unary::Clip { lo, hi }) => check_limits(*lo, *hi, dtype),
@@ -213,7 +212,7 @@ fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
             check_activation(activation, dtype)
         }
         Op::Pad { mode: PadMode::Constant(value), .. } if !dtype.contains((*value).into()) => {
-            fail(format!("a border of {value} is no {}", dtype.short()))
+            fail(format!("a border of {value} cannot be represented in {}", dtype.short()))
         }
         Op::Input
         | Op::Constant(_)
@@ -249,11 +248,14 @@ fn check_activation(activation: Activation, dtype: DType) -> Result<(), TypeErro
     }
 }
 
-/// A limit may be beyond all elements: it limits nothing then.
+/// A limit may be infinite: then it limits nothing.
 fn check_limits(lo: f32, hi: f32, dtype: DType) -> Result<(), TypeError> {
     let fits = |limit: f32, open: f32| limit == open || dtype.contains(limit.into());
     match fits(lo, f32::NEG_INFINITY) && fits(hi, f32::INFINITY) {
         true => Ok(()),
-        false => fail(format!("limits {lo} and {hi} of a clip are no {}", dtype.short())),
+        false => fail(format!(
+            "the limits {lo} and {hi} of a clip cannot be represented in {}",
+            dtype.short()
+        )),
     }
 }

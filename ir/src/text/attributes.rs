@@ -1,4 +1,4 @@
-//! Attributes of a line to an operator.
+//! From the attributes of a line to an operator.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::op::{
 };
 use crate::ty::Layout;
 
-/// What stands behind a key.
+/// The value of a key.
 #[derive(Debug, PartialEq)]
 pub(super) enum Attribute {
     /// `key`.
@@ -50,7 +50,7 @@ impl Attributes {
         Some(self.0.remove(position).1)
     }
 
-    /// Takes a flag; whether it was there.
+    /// Takes a flag; returns whether it was there.
     pub(super) fn flag(&mut self, key: &str) -> Result<bool, String> {
         match self.take(key) {
             None => Ok(false),
@@ -178,12 +178,12 @@ fn interpolate(from: &mut Attributes) -> Result<Interpolate, String> {
     })
 }
 
-/// The type of elements whose short name is `word`.
+/// The element type whose short name is `word`.
 pub(super) fn short_dtype(word: &str) -> Result<DType, String> {
     DType::by_short(word).ok_or_else(|| {
         let known = DType::ALL.into_iter().filter(|ty| ty.is_computed()).map(DType::short);
         let known: Vec<&str> = known.collect();
-        format!("{word} is not a type of elements; there are {}", known.join(", "))
+        format!("{word} is not an element type; expected one of {}", known.join(", "))
     })
 }
 
@@ -218,7 +218,7 @@ fn activation(from: &mut Attributes) -> Result<Activation, String> {
         (false, None) => Ok(Activation::None),
         (true, None) => Ok(Activation::Relu),
         (false, Some([lo, hi])) => Ok(Activation::Clip { lo, hi }),
-        (true, Some(_)) => Err("there are two activations".into()),
+        (true, Some(_)) => Err("more than one activation is given".into()),
     }
 }
 
@@ -265,7 +265,7 @@ fn gemm(operands: usize, from: &mut Attributes) -> Result<Gemm, String> {
 
 fn pad(from: &mut Attributes) -> Result<Op, String> {
     let mode = match (from.flag("reflect")?, from.number("value")?) {
-        (true, Some(_)) => return Err("there are two modes".into()),
+        (true, Some(_)) => return Err("more than one mode is given".into()),
         (true, None) => PadMode::Reflect,
         (false, value) => PadMode::Constant(value.unwrap_or(0.0)),
     };

@@ -10,10 +10,11 @@ use crate::graph::Graph;
 use crate::tensor::Tensor;
 use crate::ty::TensorType;
 
-/// Up to here a constant is printed element by element.
+/// Constants of up to this many elements are printed element by element.
 const LISTED: usize = 16;
 
-/// Beyond this no constant is made from a rule, so that a short text cannot fill the memory.
+/// No constant of more elements than this is generated from a rule, so that a short text cannot
+/// fill the memory.
 const MOST_GENERATED: usize = 1 << 26;
 
 /// The 64-bit FNV-1a hash of a tensor: of its rank and dimensions as 64-bit numbers, then of the
@@ -70,21 +71,21 @@ pub(super) fn print(tensor: &Tensor) -> String {
     format!("fnv={:016x}", hash(tensor))
 }
 
-/// An f32 such that it reads back as itself (all NaN being one).
+/// An f32 printed so that it reads back as itself (all NaNs counting as one).
 pub(super) fn float(x: f32) -> String {
     number(&format!("{x:?}")).to_owned()
 }
 
-/// A number as an element of a type has it.
+/// A number printed as an element of a type.
 fn element(x: f64, dtype: DType) -> Result<f64, String> {
     match dtype.contains(x) {
         true => Ok(dtype.convert(x, DType::F64)),
-        false => Err(format!("{x} is no {}", dtype.short())),
+        false => Err(format!("{x} cannot be represented in {}", dtype.short())),
     }
 }
 
-/// The elements of a list or a rule. An f32 is read as one, for a text that is read as an f64 first
-/// is rounded twice.
+/// The elements of a list or a rule. An f32 is parsed as f32, because parsing it as f64 first would
+/// round twice.
 fn listed(attributes: &mut Attributes, dtype: DType) -> Result<Option<Vec<f64>>, String> {
     if dtype == DType::F32 {
         let data = attributes.numbers::<f32>("")?;
@@ -94,7 +95,7 @@ fn listed(attributes: &mut Attributes, dtype: DType) -> Result<Option<Vec<f64>>,
     data.into_iter().map(|x| element(x, dtype)).collect::<Result<_, _>>().map(Some)
 }
 
-/// As [`listed`], of the element that all are.
+/// As [`listed`], for a single element that fills the tensor.
 fn filling(attributes: &mut Attributes, dtype: DType) -> Result<Option<f64>, String> {
     if dtype == DType::F32 {
         return Ok(attributes.number::<f32>("fill")?.map(f64::from));
@@ -102,7 +103,7 @@ fn filling(attributes: &mut Attributes, dtype: DType) -> Result<Option<f64>, Str
     attributes.number::<f64>("fill")?.map(|x| element(x, dtype)).transpose()
 }
 
-/// The data of a constant's line; `ty` is its type, if it has one.
+/// The data of a constant's line; `ty` is its type, if one is given.
 pub(super) fn parse(
     attributes: &mut Attributes,
     ty: Option<TensorType>,
@@ -120,7 +121,8 @@ pub(super) fn parse(
     }
     let shape = shape.ok_or("the type is missing")?;
     if let Some(hex) = attributes.word("fnv")? {
-        let wanted = u64::from_str_radix(&hex, 16).map_err(|_| format!("fnv {hex} is no hash"))?;
+        let wanted =
+            u64::from_str_radix(&hex, 16).map_err(|_| format!("fnv {hex} is not a hash"))?;
         let found = lookup(wanted)
             .filter(|t| t.shape() == shape && t.dtype() == dtype && hash(t) == wanted);
         return found.ok_or_else(|| format!("no data is given for fnv={hex} of {shape:?}"));
@@ -147,8 +149,8 @@ pub(super) fn parse(
     made(shape, data).ok_or_else(|| "the size does not fit".into())
 }
 
-/// Integers from -8 to 8 (splitmix64): sums of products of so many eighths are exact in f32 for a
-/// long time.
+/// Integers from -8 to 8 (splitmix64), used as eighths: even long sums of their products are exact
+/// in f32.
 fn arbitrary(seed: u64) -> impl Iterator<Item = i64> {
     let mut state = seed;
     std::iter::repeat_with(move || {

@@ -1,4 +1,4 @@
-//! Text to graph.
+//! From text to graph.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::infer::check_type;
 use crate::tensor::Tensor;
 use crate::ty::TensorType;
 
-/// Why a text is not a graph.
+/// Why a text cannot be parsed as a graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct ParseError {
@@ -26,17 +26,16 @@ pub struct ParseError {
 /// The graph of a text whose constants are all in the text. The form is described in
 /// [`text`](super).
 ///
-/// The graph type-checks; whether it keeps the other invariants is for
-/// [`verify`](crate::verify::verify) to say.
+/// The graph type-checks; [`verify`](crate::verify::verify) checks the other invariants.
 ///
 /// # Errors
-/// The first line that is not understood or does not type-check.
+/// If a line cannot be parsed or does not type-check; the first such line is reported.
 pub fn parse(text: &str) -> Result<Graph, ParseError> {
     parse_with(text, &|_| None)
 }
 
-/// As [`parse`], with a source of the constants that the text only names by their
-/// [`hash`](super::hash). What it returns is checked against the hash.
+/// As [`parse`], with a source of the constants that the text only identifies by their
+/// [`hash`](super::hash). The returned tensors are checked against the hash.
 ///
 /// # Errors
 /// As [`parse`], and if `lookup` does not have a constant.
@@ -64,7 +63,7 @@ impl Reader<'_> {
             None => Ok(()),
             Some(Token::Word(word)) if word == "output" => self.output(&mut cursor),
             Some(Token::Id(id)) => self.definition(id, &mut cursor),
-            Some(_) => Err("a line starts with %id or output".into()),
+            Some(_) => Err("a line must start with %id or output".into()),
         }
     }
 
@@ -73,7 +72,7 @@ impl Reader<'_> {
         cursor.expect('=')?;
         let node = match cursor.tokens.next() {
             Some(Token::Id(id)) => self.node(id)?,
-            _ => return Err("an output is an %id".into()),
+            _ => return Err("an output must be a %id".into()),
         };
         let mut attributes = cursor.attributes()?;
         let declared = declared(&mut attributes)?;
@@ -87,7 +86,7 @@ impl Reader<'_> {
     }
 
     fn node(&self, id: u64) -> Result<NodeId, String> {
-        self.ids.get(&id).copied().ok_or_else(|| format!("%{id} is not defined before"))
+        self.ids.get(&id).copied().ok_or_else(|| format!("%{id} is not defined before this line"))
     }
 
     fn definition(&mut self, id: u64, cursor: &mut Cursor) -> Result<(), String> {
@@ -134,7 +133,7 @@ impl Reader<'_> {
         let inferred = self.graph.node(node).ty.to_planar();
         match ty.map(|ty| ty.to_planar()) {
             Some(ty) if ty != inferred => {
-                Err(format!("the type says {ty}, the operands make it {inferred}"))
+                Err(format!("the type says {ty}, but the operands make it {inferred}"))
             }
             _ => Ok(node),
         }
@@ -167,10 +166,9 @@ impl Reader<'_> {
     }
 }
 
-/// What the elements of an input or output are declared to be, if that is something else than what
-/// they are.
+/// The declared element type of an input or output, if it differs from the actual one.
 fn declared(attributes: &mut Attributes) -> Result<Option<DType>, String> {
-    let unknown = |name: &str| format!("{name} is not a type of elements");
+    let unknown = |name: &str| format!("{name} is not an element type");
     let dtype = |name: String| DType::by_name(&name).ok_or_else(|| unknown(&name));
     attributes.word(DECLARED)?.map(dtype).transpose()
 }
@@ -192,7 +190,7 @@ impl Cursor {
     fn end(&mut self) -> Result<(), String> {
         match self.tokens.next() {
             None => Ok(()),
-            Some(token) => Err(format!("{token:?} is too much")),
+            Some(token) => Err(format!("unexpected {token:?} at the end")),
         }
     }
 
@@ -210,7 +208,7 @@ impl Cursor {
         }
     }
 
-    /// Items separated by commas up to the closing `mark`, the opening one already read.
+    /// Items separated by commas up to the closing `mark`; the opening one has been read.
     fn list<T>(
         &mut self,
         mark: char,
@@ -222,7 +220,7 @@ impl Cursor {
         }
         loop {
             let token = self.tokens.next().ok_or_else(|| format!("{mark} is missing"))?;
-            let shown = format!("{token:?} does not belong into this list");
+            let shown = format!("{token:?} does not belong in this list");
             items.push(item(token).ok_or(shown)?);
             if self.skip(mark) {
                 return Ok(items);
@@ -238,7 +236,7 @@ impl Cursor {
         })
     }
 
-    /// `(%0, %1)`, if it is there.
+    /// `(%0, %1)`, if present.
     fn operands(&mut self) -> Result<Option<Vec<u64>>, String> {
         if !self.skip('(') {
             return Ok(None);
@@ -269,16 +267,16 @@ impl Cursor {
         }
     }
 
-    /// `: f32[1, 2] nchw16c`, if it is there.
+    /// `: f32[1, 2] nchw16c`, if present.
     fn ty(&mut self) -> Result<Option<TensorType>, String> {
         if !self.skip(':') {
             return Ok(None);
         }
-        let word = self.word().ok_or("the type of an element is missing")?;
+        let word = self.word().ok_or("the element type is missing")?;
         let dtype = short_dtype(&word)?;
         self.expect('[')?;
         let extents = self.words()?;
-        let extent = |word: &String| word.parse().map_err(|_| format!("{word} is no extent"));
+        let extent = |word: &String| word.parse().map_err(|_| format!("{word} is not an extent"));
         let mut ty =
             TensorType::of(dtype, extents.iter().map(extent).collect::<Result<Vec<_>, _>>()?);
         if let Some(word) = self.word() {

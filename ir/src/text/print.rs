@@ -1,4 +1,4 @@
-//! Graph to text.
+//! From graph to text.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -16,13 +16,14 @@ use crate::op::{
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs.
 /// Attributes at their default values are left out.
 ///
-/// Equal graphs print equally, whatever their node ids are.
+/// Equal graphs print the same text, whatever their node ids are.
 pub fn print(graph: &Graph) -> String {
     let order = graph.topo();
     let numbers: HashMap<NodeId, usize> = order.iter().copied().zip(0..).collect();
     let id = |node: &NodeId| match numbers.get(node) {
         Some(number) => format!("%{number}"),
-        // An output or operand that is not a node: not readable, but worth seeing.
+        // An output or operand that is not a node: the text cannot be read back, but is worth
+        // seeing.
         None => format!("%removed_{}", node.index()),
     };
     let mut lines: Vec<String> = Vec::with_capacity(order.len());
@@ -38,12 +39,12 @@ pub fn print(graph: &Graph) -> String {
     lines.concat()
 }
 
-/// What the elements of an input or output are declared to be, if that is not what they are.
+/// The declared element type of an input or output, if it differs from the actual one.
 fn declared(dtype: DType, own: DType) -> String {
     if dtype == own { String::new() } else { format!(" {DECLARED}={dtype}") }
 }
 
-/// What follows `%id = ` in the line of a node.
+/// The text after `%id = ` in the line of a node.
 fn definition(graph: &Graph, id: NodeId, operands: &[String]) -> String {
     let node = graph.node(id);
     let mut line = node.op.name().to_owned();
@@ -67,7 +68,7 @@ fn definition(graph: &Graph, id: NodeId, operands: &[String]) -> String {
     line
 }
 
-/// The attributes of an operator as its line has them, those at their default values left out.
+/// The attributes of an operator as in its line, without those at their default values.
 pub fn attributes(op: &Op) -> String {
     let mut all: Vec<String> = Vec::new();
     put_attributes(op, &mut |attribute| all.push(attribute));
@@ -131,7 +132,7 @@ fn flag(key: &str, set: bool, put: &mut dyn FnMut(String)) {
     }
 }
 
-/// A window; every key begins with `prefix`.
+/// The attributes of a window; every key begins with `prefix`.
 fn window(prefix: &str, window: &Window, put: &mut dyn FnMut(String)) {
     let Window { kernel, strides, dilations, pads } = window;
     put(format!("{prefix}kernel={kernel:?}"));

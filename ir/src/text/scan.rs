@@ -1,4 +1,4 @@
-//! One line of text to tokens.
+//! From a line of text to tokens.
 
 /// The smallest piece of a line.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,13 +58,13 @@ fn name(text: &str) -> Result<(Token, &str), String> {
             return Ok((Token::Name(name), &rest[stop + 1..]));
         }
         let (c, after) =
-            escape(&rest[stop + 1..]).ok_or("an escape is none of \\\", \\\\, \\u{hex}")?;
+            escape(&rest[stop + 1..]).ok_or("an escape must be \\\", \\\\ or \\u{hex}")?;
         name.push(c);
         rest = after;
     }
 }
 
-/// The character that an escape stands for, its backslash already taken.
+/// The character that an escape stands for; its backslash has been read.
 fn escape(text: &str) -> Option<(char, &str)> {
     if let Some(hex) = text.strip_prefix("u{") {
         let (hex, rest) = hex.split_once('}')?;
@@ -75,7 +75,7 @@ fn escape(text: &str) -> Option<(char, &str)> {
     Some((c, &text[1..]))
 }
 
-/// A name in quotes, everything that could end a line or the quotes escaped.
+/// A name in quotes, with everything escaped that could end the line or the quotes.
 pub(super) fn quote(name: &str) -> String {
     let mut quoted = String::from("\"");
     for c in name.chars() {

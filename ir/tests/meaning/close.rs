@@ -1,4 +1,4 @@
-//! What the tests themselves count on: how far numbers are apart.
+//! What the tests themselves rely on: how far numbers are apart.
 
 use resnetc_testing::close::{greatest, is_close, relative_error};
 

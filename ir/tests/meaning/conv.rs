@@ -63,7 +63,7 @@ fn problem() -> impl Strategy<Value = Problem> {
         |(n, (groups, c, k), input, kernel, strides, dilations, (top, left, bottom, right))| {
             let pads = Pads { top, left, bottom, right };
             let op = Conv::new(Window { kernel, strides, dilations, pads }, groups);
-            // Room for the dilated window, so that few problems are refused.
+            // Large enough for the dilated window, so that few problems are refused.
             let [h, w] = [0, 1].map(|i| input[i] + dilations[i] * (kernel[i] - 1));
             let src = values(vec![n, groups * c, h, w]);
             let weights = values(vec![groups * k, c, kernel[0], kernel[1]]);
@@ -96,7 +96,7 @@ proptest! {
         prop_assert!(close(&got, &want, 1e-12));
     }
 
-    /// Every so many pixels of an image, in some channels, are those pixels with zeros for the other
+    /// A residual of every n-th pixel in some channels equals those pixels with zeros for the other
     /// channels.
     #[test]
     fn a_residual_is_a_slice_that_is_padded_and_added(

@@ -1,5 +1,5 @@
-//! Elements of every type: which operators take them, and what becomes of integers, against Rust's
-//! own arithmetic.
+//! Elements of every type: which operators accept them, and integer results, against Rust's own
+//! arithmetic.
 
 use proptest::prelude::*;
 use resnetc_ir::eval::{Value, eval, eval_node};
@@ -21,7 +21,7 @@ fn of<T: Element>(shape: &[usize], data: &[T]) -> Value {
     Value::of(T::DTYPE, shape, data.iter().map(|x| x.number()).collect())
 }
 
-/// Two operands and what an operator makes of them.
+/// Two operands and the result of an operator on them.
 fn binary<T: Element>(op: Binary, a: &[T], b: &[T], expected: impl Fn(T, T) -> T) {
     let shape = [a.len()];
     let found = eval_node(&Op::Binary(op), &[&of(&shape, a), &of(&shape, b)]).expect("it computes");
@@ -133,7 +133,7 @@ proptest! {
         let found = eval_node(&op, &[&of(&[n, c, h, w], &factors.source), &weights, &bias]).unwrap();
         let sums = convolved(&factors, i32::from, i32::from);
         prop_assert_eq!(found, of(&[n, k, h, w], &sums.into_iter().map(done).collect::<Vec<_>>()));
-        // Each factor has a type of its own.
+        // Each factor has its own type.
         let signed: Vec<i8> = factors.source.iter().map(|&x| x as i8).collect();
         let unsigned: Vec<u8> = factors.weights.iter().map(|&x| x as u8).collect();
         let weights = of(&[k, c, 3, 3], &unsigned);
@@ -259,7 +259,7 @@ fn conversions_are_an_operator() {
     assert_eq!(to(DType::F16, &Value::new([2], vec![0.1, 1e5])).data[1], f64::INFINITY);
 }
 
-/// What inference says of an operator on operands of these types, each `[2, 2]`.
+/// The result of inference for an operator on operands of these types, each `[2, 2]`.
 fn inferred(op: &Op, dtypes: &[DType]) -> Result<DType, String> {
     let types: Vec<TensorType> = dtypes.iter().map(|&ty| TensorType::of(ty, [2, 2])).collect();
     let result = infer(op, &types.iter().collect::<Vec<_>>());
@@ -273,20 +273,28 @@ fn types_do_not_change_silently() {
         (
             Op::Binary(Binary::Add),
             &[F32, I8],
-            "operand 0 is f32 and operand 1 is i8, add takes operands of one type; one of them has to be converted",
+            "operand 0 is f32 and operand 1 is i8, but add takes operands of one type; one of them has to be converted",
         ),
-        (Op::Unary(Unary::Sigmoid), &[U8], "operand 0 is u8, sigmoid takes f32, f16, bf16 or f64"),
-        (Op::Binary(Binary::Div), &[I32, I32], "operand 0 is i32, div takes f32, f16, bf16 or f64"),
-        (Op::Concat { axis: 0 }, &[U8, I8], "operand 0 is u8 and operand 1 is i8, concat"),
-        (Op::MatMul, &[U8, I32], "operand 1 is i32, matmul of integers takes i8 or u8 there"),
-        (Op::MatMul, &[I32, I32], "operand 0 is i32, matmul of integers takes i8 or u8 there"),
+        (
+            Op::Unary(Unary::Sigmoid),
+            &[U8],
+            "operand 0 is u8, but sigmoid takes f32, f16, bf16 or f64",
+        ),
+        (
+            Op::Binary(Binary::Div),
+            &[I32, I32],
+            "operand 0 is i32, but div takes f32, f16, bf16 or f64",
+        ),
+        (Op::Concat { axis: 0 }, &[U8, I8], "operand 0 is u8 and operand 1 is i8, but concat"),
+        (Op::MatMul, &[U8, I32], "operand 1 is i32, but matmul of integers takes i8 or u8 there"),
+        (Op::MatMul, &[I32, I32], "operand 0 is i32, but matmul of integers takes i8 or u8 there"),
         (Op::MatMul, &[F32, F16], "operand 0 is f32 and operand 1 is f16"),
         (Op::Identity, &[I64], "operand 0: values of i64 are not supported, only f32, f16"),
         (Op::Convert { to: U64 }, &[F32], "values of u64 are not supported"),
         (
             Op::Unary(Unary::Clip { lo: 0.5, hi: 6.0 }),
             &[U8],
-            "limits 0.5 and 6 of a clip are no u8",
+            "the limits 0.5 and 6 of a clip cannot be represented in u8",
         ),
     ];
     for (op, types, expected) in refused {
@@ -295,7 +303,10 @@ fn types_do_not_change_silently() {
     }
     let pad =
         |value| Op::Pad { before: vec![0; 2], after: vec![1; 2], mode: PadMode::Constant(value) };
-    assert_eq!(inferred(&pad(-1.0), &[U8]), Err("a border of -1 is no u8".into()));
+    assert_eq!(
+        inferred(&pad(-1.0), &[U8]),
+        Err("a border of -1 cannot be represented in u8".into())
+    );
     assert_eq!(inferred(&pad(-1.0), &[I8]), Ok(I8));
     assert_eq!(inferred(&Op::Where, &[Bool, U8, U8]), Ok(U8));
     assert_eq!(inferred(&Op::MatMul, &[I8, U8]), Ok(I32));
@@ -315,7 +326,7 @@ fn values_and_inputs_are_elements_of_their_type() {
     let error = run(Value::new([2], vec![0.0, 1.0])).expect_err("floats");
     assert_eq!(error, "input \"x\" is u8[2], got f32[2]");
     let error = run(Value::of(DType::U8, [2], vec![0.0, 256.0])).expect_err("too great");
-    assert_eq!(error, "input \"x\": element 1 is 256, which is no u8");
+    assert_eq!(error, "input \"x\": element 1 is 256, which u8 cannot hold");
     for wrong in ["%0 = input : i64[2]", "%0 = constant [0.5] : i8[1]", "%0 = input : float32[1]"] {
         assert!(parse(wrong).is_err(), "{wrong}");
     }

@@ -74,8 +74,8 @@ fn values_and_tensors() {
     assert_eq!(Value::from_f32([3], &[0.0]).to_tensor(), None);
 }
 
-/// Weights as a quantizer writes them, the greatest of which is 127.5 steps: in f32 for some, a
-/// little beside for others.
+/// Weights as a quantizer writes them, the largest of which is 127.5 steps: exactly in f32 for
+/// some, slightly different for others.
 #[test]
 fn what_is_computed_from_constants_is_in_f32() {
     for seed in 1..200u32 {
@@ -90,7 +90,7 @@ fn what_is_computed_from_constants_is_in_f32() {
         let outputs = eval(&graph, &[value(&[], &[0.1])]).expect("evaluates");
         let steps = (greatest / scale).round_ties_even();
         let weight = f64::from(steps * scale);
-        // What an input has a part in is in f64.
+        // Values that depend on an input are in f64.
         assert_eq!(
             (outputs[0].data[0], outputs[1].data[0]),
             (steps.into(), 0.1 * weight),

@@ -19,7 +19,7 @@ fn accepts(op: Op, shapes: &[&[usize]], want: &[usize]) {
     assert_eq!(infer_shapes(&op, shapes).as_deref(), Ok(want), "{op:?}");
 }
 
-/// The operator is refused, and the message has every one of these words.
+/// The operator is refused, and the message contains all of these words.
 #[track_caller]
 fn refuses(op: Op, shapes: &[&[usize]], words: &[&str]) {
     let message = infer_shapes(&op, shapes).expect_err("refused");
@@ -80,10 +80,10 @@ fn conv() {
     accepts(Op::Conv(projected), &[x, w, &[1, 9, 9, 9], &[6, 9, 1, 1]], &[1, 6, 5, 5]);
     refuses(Op::Conv(projected), &[x, w, &[1, 9, 9, 9]], &["4 operands, got 3"]);
     refuses(Op::Conv(projected), &[x, w, &[1, 9, 5, 5], &[6, 9, 1, 1]], &["[1, 6, 3, 3]"]);
-    refuses(Op::Conv(projected), &[x, w, &[1, 9, 9, 9], &[6, 8, 1, 1]], &["projection", "wants X"]);
+    refuses(Op::Conv(projected), &[x, w, &[1, 9, 9, 9], &[6, 8, 1, 1]], &["projection", "needs X"]);
     let both = Conv { residual: Some(Residual::PLAIN), ..projected };
     let operands: [&[usize]; 5] = [x, w, &[1, 6, 5, 5], &[1, 9, 9, 9], &[6, 9, 1, 1]];
-    refuses(Op::Conv(both), &operands, &["one shortcut"]);
+    refuses(Op::Conv(both), &operands, &["not both"]);
     let grouped = Conv { groups: 2, ..projected };
     let operands: [&[usize]; 4] = [x, &[6, 2, 1, 1], &[1, 9, 9, 9], &[6, 9, 1, 1]];
     refuses(Op::Conv(grouped), &operands, &["group 2"]);
@@ -150,7 +150,7 @@ fn matrices() {
     refuses(Op::Gemm(GEMM), &[&[1, 512, 1], &[512, 10]], &["A [1, 512, 1]"]);
     let biased = Op::Gemm(Gemm { bias: true, ..GEMM });
     accepts(biased.clone(), &[&[2, 3], &[3, 4], &[]], &[2, 4]);
-    // Broadcasting goes one way: the result does not stretch to `c`.
+    // Broadcasting goes one way: the result is not broadcast to `c`.
     refuses(biased.clone(), &[&[1, 3], &[3, 4], &[2, 4]], &["C [2, 4]", "[1, 4]"]);
     refuses(biased, &[&[2, 3], &[3, 4], &[1, 2, 4]], &["C [1, 2, 4]"]);
     accepts(Op::MatMul, &[&[2, 1, 3, 4], &[5, 4, 6]], &[2, 5, 3, 6]);
@@ -259,7 +259,7 @@ proptest! {
         (before, after) in (0..4usize, 0..4usize),
         ceil_mode in any::<bool>(),
     ) {
-        // Padding shorter than the window, as every pool has it.
+        // Padding shorter than the window, as pools require.
         let span = dilation * (kernel - 1) + 1;
         let (before, after) = (before.min(span - 1), after.min(span - 1));
         let axis = WindowAxis { kernel, stride, dilation, before, after };
@@ -280,7 +280,7 @@ proptest! {
         }
     }
 
-    /// What a pool may be asked for never holds a window without an element.
+    /// Inference accepts no pool that has a window without an element.
     #[test]
     fn no_accepted_pool_has_an_empty_window(
         extents in [1..9usize, 1..9usize],

@@ -224,7 +224,7 @@ fn average_pool() {
     check(op(same, false, true), &[&counted(5, 5)], &[1, 1, 5, 5], rows.as_flattened());
     let ceil = op(Window::square(3, 2, 0), true, false);
     check(ceil, &[&counted(4, 4)], &[1, 1, 2, 2], &[6.0, 7.5, 12.0, 13.5]);
-    // Padding counts, what lies beyond it does not (PyTorch).
+    // Padding counts; positions beyond it do not (PyTorch).
     let ceil = op(Window::square(3, 2, 0), true, true);
     check(ceil, &[&counted(4, 4)], &[1, 1, 2, 2], &[6.0, 7.5, 12.0, 13.5]);
     let partly = op(Window::square(3, 2, 1), true, true);
@@ -266,7 +266,8 @@ fn maxima_over_axes() {
 fn the_first_elements_along_an_axis() {
     let inf = f64::INFINITY;
     let rows: [(&[f64], &[f64], &[f64]); 4] = [
-        // Elements, where the greatest are, where the smallest are: equal ones in their order.
+        // Elements, positions of the largest, positions of the smallest: equal elements in their
+        // order.
         (&[2.0, 5.0, -1.0, 5.0, 2.0], &[1.0, 3.0, 0.0, 4.0, 2.0], &[2.0, 0.0, 4.0, 1.0, 3.0]),
         (&[0.0, -0.0, 0.0], &[0.0, 1.0, 2.0], &[0.0, 1.0, 2.0]),
         (
@@ -287,7 +288,7 @@ fn the_first_elements_along_an_axis() {
             }
         }
     }
-    // Along an axis that is not the last, lines lie side by side.
+    // Along an axis that is not the last, the lines are interleaved.
     let x = value(&[3, 2], &[1.0, 9.0, 3.0, 7.0, 2.0, 8.0]);
     let top = TopK { axis: 0, k: 2, largest: true, part: TopPart::Indices };
     check(Op::TopK(top), &[&x], &[2, 2], &[1.0, 0.0, 2.0, 2.0]);

@@ -1,4 +1,4 @@
-//! Tensors whose elements are elsewhere look like those that have their own.
+//! Deferred tensors behave like tensors that hold their elements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

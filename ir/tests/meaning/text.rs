@@ -1,4 +1,4 @@
-//! The text form: what it looks like, what it reads, where it says an error is.
+//! The text form: what it looks like, what it accepts, where it locates errors.
 
 use proptest::prelude::*;
 use resnetc_ir::eval::eval;
@@ -7,7 +7,8 @@ use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Tensor};
 use resnetc_testing::values::iota;
 
-/// A text that prints as itself, with every operator and every attribute away from its default.
+/// A text that prints as itself, with every operator and with every attribute at another value than
+/// its default.
 const EVERYTHING: &str = r#"%0 = input : f32[1, 4, 8, 8] "image"
 %1 = input as=uint8 : f32[1, 2]
 %2 = constant fill=0.5 : f32[8, 2, 3, 3] "conv.weight"
@@ -129,21 +130,24 @@ fn errors_say_where_and_what() {
     refused("%2 = relu(%5)", "%5 is not defined");
     refused("%1 = relu(%0)", "%1 is defined twice");
     refused("%2 = relu(%0, %1)", "needs 1 operand, got 2");
-    refused("%2 = relu(%0) : f32[1, 2]", "says f32[1, 2], the operands make it f32[1, 2, 4, 4]");
+    refused(
+        "%2 = relu(%0) : f32[1, 2]",
+        "says f32[1, 2], but the operands make it f32[1, 2, 4, 4]",
+    );
     refused(
         "%2 = relu(%0) : u8[1, 2, 4, 4]",
-        "says u8[1, 2, 4, 4], the operands make it f32[1, 2, 4, 4]",
+        "says u8[1, 2, 4, 4], but the operands make it f32[1, 2, 4, 4]",
     );
     refused(
         "%2 = input : q4[1]",
-        "q4 is not a type of elements; there are f32, f16, bf16, f64, i8",
+        "q4 is not an element type; expected one of f32, f16, bf16, f64, i8",
     );
     refused("%2 = relu(%0) : f64[1]", "f32");
     refused("%2 = relu(%0) : f32[1, 2, 4, 4] nhwc", "nhwc is not a layout");
     refused("%2 = relu(%0) axis=1", "axis does not belong here");
     refused("%2 = relu(%0) [1]", "a list without a key");
     refused("%2 = relu(%0) \"x", "closing");
-    refused("%2 = relu(%0) \"x\" 3", "too much");
+    refused("%2 = relu(%0) \"x\" 3", "at the end");
     refused("%2 = conv(%0, %1)", "kernel is missing");
     refused("%2 = conv(%0, %1) kernel=[1]", "kernel takes 2 numbers");
     refused("%2 = conv(%0, %1) kernel=1", "kernel takes a list");
@@ -162,10 +166,10 @@ fn errors_say_where_and_what() {
     refused("%2 = constant fill=0 : f32[1048576, 1048576]", "too many to generate");
     refused("%2 = input", "the type is missing");
     refused("%2 = input : f32[18446744073709551615, 2]", "more than");
-    refused("%2 = input as=f32 : f32[1]", "f32 is not a type of elements");
+    refused("%2 = input as=f32 : f32[1]", "f32 is not an element type");
     refused("%2 = relu(%1) as=uint8", "as does not belong here");
-    refused("output \"y\" = %1 as=int", "int is not a type of elements");
-    refused("output \"y\" = 3", "an output is an %id");
+    refused("output \"y\" = %1 as=int", "int is not an element type");
+    refused("output \"y\" = 3", "an output must be a %id");
     refused("output = %1", "the name of the output is missing");
     refused("\u{1}", "unexpected");
 }
@@ -194,8 +198,7 @@ proptest! {
         }
     }
 
-    /// Lines of words that belong to the language get further into the parser than arbitrary text
-    /// does.
+    /// Lines made of words of the language get further into the parser than arbitrary text does.
     #[test]
     fn no_soup_of_words_makes_the_parser_panic(
         words in prop::collection::vec(prop::sample::select(WORDS), 0..40),

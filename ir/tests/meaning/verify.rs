@@ -43,7 +43,7 @@ fn cycle() {
     patch.replace(y, z);
     graph.apply(patch).expect("changes no shape");
     broken(&graph, &[1]);
-    // Nothing that shows or runs a graph may hang or panic on it.
+    // Nothing that prints or runs a graph may hang or panic on it.
     assert!(resnetc_ir::eval::eval(&graph, &[]).is_err());
     let x = resnetc_ir::eval::Value::new(vec![4], vec![0.0; 4]);
     let error = resnetc_ir::eval::eval(&graph, &[x]).expect_err("has no value");
@@ -54,7 +54,7 @@ fn cycle() {
 
 #[test]
 fn limits() {
-    // An input is not inferred, so the graph takes any; its users do not.
+    // An input is not inferred, so the graph accepts any; its users do not.
     let mut graph = Graph::new();
     let x = graph.input("x", [3, 0]);
     graph.output("out", x);

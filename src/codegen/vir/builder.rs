@@ -5,7 +5,7 @@ use super::{
     Target, V, loop_depth,
 };
 
-/// The program would need more than the target has.
+/// The program needs more than the target has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OverBudget {
     /// Too many vectors live at once.
@@ -17,7 +17,7 @@ pub enum OverBudget {
     /// Too many addresses, counts and nested loops at once.
     #[error("the kernel needs more than {0} address and count registers")]
     Pointers(usize),
-    /// Two places that one address register should reach are too far apart.
+    /// Two places that share an address register are too far apart.
     #[error(
         "it reads or writes memory {0} bytes away from an address, and instructions reach 2 GiB; a smaller image or \
          batch needs less"
@@ -25,13 +25,13 @@ pub enum OverBudget {
     Distance(i64),
 }
 
-/// The most bytes that an address is moved by at once: more than any value has.
+/// The most bytes by which an address is moved at once: more than any value has.
 const FARTHEST: u64 = 1 << 36;
 
 /// Writes a [`Program`].
 ///
-/// Registers are handed out until the budget is used up; the first refusal sticks and is what
-/// [`Builder::finish`] returns, so that kernels need not check at each step.
+/// Registers are handed out until the budget is exhausted. The first refusal is sticky and
+/// [`Builder::finish`] returns it, so kernels need not check at each step.
 #[derive(Debug)]
 pub struct Builder {
     name: String,
@@ -91,7 +91,7 @@ impl Builder {
         self.free.extend(vectors);
     }
 
-    /// `n` tile registers, for all of the program.
+    /// `n` tile registers, for the whole program.
     pub fn tiles(&mut self, n: usize) -> Vec<T> {
         let first = self.tiles;
         self.tiles += n;
@@ -166,7 +166,7 @@ impl Builder {
         self.push(Inst::StoreFirst { dst, src });
     }
 
-    /// Asks for the cache line of a place ahead of time.
+    /// Prefetches the cache line of a place.
     pub fn prefetch(&mut self, src: Mem, cache: Cache) {
         self.push(Inst::Prefetch { src, cache });
     }
@@ -187,7 +187,7 @@ impl Builder {
     }
 
     /// Every lane of `dst` becomes the sum of all its lanes: halves are added first, then halves of
-    /// those. Takes one register beside it.
+    /// these sums. Uses one more register.
     pub fn sum_lanes(&mut self, dst: V) {
         let other = self.vector();
         let lanes = self.target.lanes;
@@ -198,7 +198,7 @@ impl Builder {
         self.release([other]);
     }
 
-    /// These bits in every lane.
+    /// Sets every lane of `dst` to these bits.
     pub fn bits(&mut self, dst: V, bits: u32) {
         self.constant(dst, f32::from_bits(bits));
     }
@@ -218,7 +218,7 @@ impl Builder {
         self.push(Inst::Integer { op, dst, a, b });
     }
 
-    /// Moves the bits of every lane.
+    /// Shifts the bits of every lane.
     pub fn shift(&mut self, to: Shift, dst: V, src: V, by: u8) {
         self.push(Inst::Shift { to, dst, src, by });
     }
@@ -228,7 +228,7 @@ impl Builder {
         self.push(Inst::Select { dst, mask, other });
     }
 
-    /// Loads values of two places in turn.
+    /// Loads values from two places alternately.
     pub fn interleave(&mut self, dst: V, even: Mem, odd: Mem) {
         self.push(Inst::Interleave { dst, even, odd });
     }
@@ -253,8 +253,8 @@ impl Builder {
         self.push(Inst::TileDot { acc, a, b });
     }
 
-    /// `pointer += bytes`; nothing for 0, and several steps where one instruction does not go so
-    /// far.
+    /// `pointer += bytes`; no instruction for 0, and several where one instruction does not reach
+    /// that far.
     pub fn advance(&mut self, pointer: P, bytes: i64) {
         let mut left = bytes;
         if left.unsigned_abs() > FARTHEST {
@@ -273,7 +273,8 @@ impl Builder {
         self.push(Inst::AdvanceBy { pointer, src });
     }
 
-    /// Runs what `body` appends `count` times. A fixed count of 1 is no loop, one of 0 is nothing.
+    /// Runs what `body` appends `count` times. A fixed count of 1 emits the body without a loop, a
+    /// count of 0 emits nothing.
     pub fn repeat(&mut self, count: Count, body: impl FnOnce(&mut Self)) {
         self.blocks.push(Vec::new());
         body(self);
@@ -290,7 +291,7 @@ impl Builder {
     /// The program.
     ///
     /// # Errors
-    /// If it needed more registers than the target has.
+    /// If it needs more registers than the target has, or a place out of range.
     pub fn finish(mut self) -> Result<Program, OverBudget> {
         let body = self.blocks.pop().unwrap_or_default();
         if let Some(refused) = self.refused {

@@ -1,5 +1,4 @@
-//! Numbers that instructions are defined by, and that every back end and the emulator must agree
-//! on.
+//! Numbers that define instructions, on which every back end and the emulator must agree.
 
 #[cfg(doc)]
 use super::Inst;
@@ -11,11 +10,11 @@ pub const TILE_ROWS: usize = 16;
 pub const TILE_ROW_BYTES: usize = 64;
 
 /// Added to `x`, leaves `x + 127` in the low bits of the sum: [`Inst::Pow2`] on every back end is
-/// this addition and a shift that moves those bits to the exponent. The rest of the bits is 0, so
-/// that no `x` gives NaN.
+/// this addition and a shift that moves these bits to the exponent. The other bits are 0, so that
+/// no `x` gives NaN.
 pub const POW2_MAGIC: f32 = 12_582_912.0 + 127.0;
 
-/// How far [`Inst::Pow2`] and [`Inst::Exponent`] shift.
+/// The number of bits that [`Inst::Pow2`] and [`Inst::Exponent`] shift by.
 pub const POW2_SHIFT: u32 = 23;
 
 /// [`Inst::Exponent`] shifts the exponent of `x` to the low bits of this number, whose unit in the

@@ -1,10 +1,9 @@
 //! The vector program: straight-line vector code and counted loops over explicit registers.
 //!
-//! A kernel is one program. It is written for a [`Target`] (how many lanes, how many registers) and
-//! means the same on every back end: Cranelift at 128 bits, x86 at 256 and 512 bits, and the
+//! A kernel is one program. It is written for a [`Target`] (numbers of lanes and registers) and has
+//! the same meaning on every back end: Cranelift at 128 bits, x86 at 256 and 512 bits, and the
 //! emulator at any width. There is no allocator and no scheduler: the [`Builder`] hands out
-//! registers and refuses to exceed the budget, so a program that was built fits the machine as it
-//! stands.
+//! registers and refuses to exceed the budget, so every finished program fits the machine.
 
 mod builder;
 mod constants;
@@ -19,11 +18,11 @@ pub use work::Work;
 
 pub use crate::isa::Target;
 
-/// Pointer and count registers of a program, loop counters included. x86-64 has 15 beside the stack
-/// pointer.
+/// Pointer and count registers of a program, loop counters included. x86-64 has 15 besides the
+/// stack pointer.
 pub const POINTERS: usize = 15;
 
-/// The most arguments a program takes: what the System V convention passes in registers.
+/// The maximum number of arguments of a program: what the System V convention passes in registers.
 pub const MAX_ARGS: usize = 6;
 
 /// A vector register.
@@ -43,13 +42,13 @@ pub struct T(pub u8);
 pub struct Mem {
     /// The address.
     pub base: P,
-    /// Added to it, in bytes. Instructions have 32 bits for it; a program that needs more is
+    /// Displacement in bytes. Instructions have 32 bits for it; a program that needs more is
     /// refused.
     pub offset: i64,
 }
 
 impl Mem {
-    /// Whether an instruction can name the place.
+    /// Whether an instruction can address the place.
     pub fn is_near(self) -> bool {
         i32::try_from(self.offset).is_ok()
     }
@@ -77,13 +76,13 @@ pub enum Arith {
     Max,
     /// `a < b ? a : b`: where either is NaN, `b`.
     Min,
-    /// The greater, `a` if they are equal (zeros of either sign are); NaN where either is NaN.
+    /// The larger; `a` if they are equal (zeros of either sign are); NaN where either is NaN.
     MaxNan,
-    /// All bits set where `a == b`, else none.
+    /// All bits set where `a == b`, no bits elsewhere.
     Equal,
-    /// All bits set where `a < b`, else none.
+    /// All bits set where `a < b`, no bits elsewhere.
     Less,
-    /// All bits set where `a <= b`, else none.
+    /// All bits set where `a <= b`, no bits elsewhere.
     LessOrEqual,
     /// The bits that are set in both.
     And,
@@ -100,9 +99,9 @@ pub enum Integer {
     Add,
     /// `a - b`
     Sub,
-    /// The greater as signed numbers.
+    /// The larger, as signed numbers.
     Max,
-    /// The smaller as signed numbers.
+    /// The smaller, as signed numbers.
     Min,
     /// `a & b`
     And,
@@ -110,7 +109,7 @@ pub enum Integer {
     Xor,
 }
 
-/// The way that bits are moved.
+/// The direction of a shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shift {
     /// Towards the high end.
@@ -119,7 +118,7 @@ pub enum Shift {
     Right,
 }
 
-/// How far apart lanes are that change places, a power of two.
+/// The distance between lanes that change places, a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Distance {
     /// Neighbours.
@@ -133,35 +132,35 @@ pub enum Distance {
 }
 
 impl Distance {
-    /// All of them, the farthest first.
+    /// All distances, the farthest first.
     pub const ALL: [Distance; 4] = [Distance::Eight, Distance::Four, Distance::Two, Distance::One];
 
-    /// In lanes.
+    /// The distance in lanes.
     pub fn lanes(self) -> usize {
         self as usize
     }
 }
 
-/// How often a loop runs.
+/// How many times a loop runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Count {
-    /// This often, at least once.
+    /// This many times, at least once.
     Fixed(u32),
-    /// As often as the register says, possibly never. The register keeps its value.
+    /// As many times as the register holds, possibly never. The register keeps its value.
     Register(P),
 }
 
 /// A core's caches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cache {
-    /// The smallest.
+    /// The first level.
     First,
-    /// The one behind it.
+    /// The second level.
     Second,
 }
 
-/// One instruction. Vectors hold `lanes` f32 values, or as many integers of 32 bits; memory
-/// accesses need no alignment beyond 4 bytes.
+/// One instruction. Vectors hold `lanes` f32 values, or as many 32-bit integers; memory accesses
+/// need no alignment beyond 4 bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inst {
     /// Every lane of `dst` becomes `value`.
@@ -185,24 +184,24 @@ pub enum Inst {
         /// The value.
         src: Mem,
     },
-    /// `lanes` consecutive values, those of each four of them in another order: lane `l` becomes
-    /// value `l - l % 4 + order[l % 4]`.
+    /// `lanes` consecutive values, each group of four in another order: lane `l` becomes value
+    /// `l - l % 4 + order[l % 4]`.
     Shuffle {
         /// Result.
         dst: V,
         /// First value.
         src: Mem,
-        /// Which value each lane of a four becomes, below 4.
+        /// The value that each lane of a group becomes, below 4.
         order: [u8; 4],
     },
-    /// All lanes to consecutive memory.
+    /// Stores all lanes to consecutive memory.
     Store {
         /// First value's place.
         dst: Mem,
         /// Source.
         src: V,
     },
-    /// The first lane only.
+    /// Stores only the first lane.
     StoreFirst {
         /// The value's place.
         dst: Mem,
@@ -244,17 +243,17 @@ pub enum Inst {
         a: V,
         /// Taken where the bit is set.
         b: V,
-        /// One bit a lane.
+        /// One bit per lane.
         mask: u16,
     },
-    /// Lanes change places: lane `l` becomes lane `l ^ distance`. A vector has more lanes than the
-    /// distance.
+    /// Lanes change places: lane `l` becomes lane `l ^ distance`. A vector must have more lanes
+    /// than the distance.
     Exchange {
         /// Result.
         dst: V,
         /// Source.
         src: V,
-        /// How far each value goes.
+        /// How far each value moves.
         distance: Distance,
     },
     /// To the nearest integer, ties to even.
@@ -279,7 +278,7 @@ pub enum Inst {
         /// Source.
         src: V,
     },
-    /// The exponent of a normal number above 0: the greatest integer `n` with `2^n <= src`. It is
+    /// The exponent of a normal number above 0: the largest integer `n` with `2^n <= src`. It is
     /// -127 for 0 and 128 for infinity; anything else gives an unspecified finite result.
     Exponent {
         /// Result.
@@ -287,15 +286,15 @@ pub enum Inst {
         /// Source.
         src: V,
     },
-    /// The nearest integer of 32 bits, ties to even; the smallest one for what is none. Only on
-    /// targets with tiles, as all that follows here of integers and tiles.
+    /// The nearest 32-bit integer, ties to even; the smallest integer if there is none. Only on
+    /// targets with tiles, like everything below on integers and tiles.
     ToInteger {
         /// Result.
         dst: V,
         /// Source.
         src: V,
     },
-    /// The nearest number to an integer.
+    /// The f32 nearest to an integer.
     FromInteger {
         /// Result.
         dst: V,
@@ -313,9 +312,9 @@ pub enum Inst {
         /// Right operand.
         b: V,
     },
-    /// The bits of every lane, moved; what leaves is lost, and what enters is 0.
+    /// The bits of every lane, shifted; bits shifted out are lost, and zeros are shifted in.
     Shift {
-        /// Where to.
+        /// The direction.
         to: Shift,
         /// Result.
         dst: V,
@@ -328,12 +327,12 @@ pub enum Inst {
     Select {
         /// Read and written.
         dst: V,
-        /// Which bits it keeps.
+        /// The bits that are kept.
         mask: V,
-        /// Where it gets all others from.
+        /// The source of all other bits.
         other: V,
     },
-    /// Values of two places in turn, half as many of each as there are lanes.
+    /// Values from two places alternately, half a vector of each.
     Interleave {
         /// Result.
         dst: V,
@@ -365,10 +364,10 @@ pub enum Inst {
         /// Bytes from a row to the next.
         row: P,
     },
-    /// `acc += a * b`, of 16x16 integers of 32 bits, 16 rows of 16 fours of signed bytes, and 16
-    /// fours of rows of 16: row `m`, column `n` of `acc` gets the sum over `k` of the four products
-    /// of the bytes of element `k` of row `m` of `a` and those of element `n` of row `k` of `b`.
-    /// Sums are taken modulo 2^32. The registers are three different ones.
+    /// `acc += a * b`. `acc` is 16x16 integers of 32 bits; each element of `a` and `b`, 16x16, is
+    /// four signed bytes. Row `m`, column `n` of `acc` gets the sum over `k` of the four products
+    /// of the bytes of element `k` of row `m` of `a` and the bytes of element `n` of row `k` of
+    /// `b`. Sums are taken modulo 2^32. The three registers must be different.
     TileDot {
         /// Read and written.
         acc: T,
@@ -377,12 +376,12 @@ pub enum Inst {
         /// Right factor.
         b: T,
     },
-    /// Says that the cache line of a place will be read soon. Changes nothing, and the place need
-    /// not exist.
+    /// Announces that the cache line of a place will be read soon. Has no other effect, and the
+    /// place need not exist.
     Prefetch {
         /// The place.
         src: Mem,
-        /// How near it is brought.
+        /// The cache that it is brought into.
         cache: Cache,
     },
     /// `dst = value`.
@@ -406,24 +405,24 @@ pub enum Inst {
         /// May be negative.
         bytes: i32,
     },
-    /// `pointer +=` the integer of 64 bits at a place, the low half first.
+    /// `pointer +=` the 64-bit integer at a place, the low half first.
     AdvanceBy {
         /// Read and written.
         pointer: P,
-        /// The integer, in bytes; may be negative.
+        /// Where the integer is, a number of bytes that may be negative.
         src: Mem,
     },
     /// The body, `count` times.
     Loop {
-        /// How often.
+        /// How many times.
         count: Count,
-        /// What.
+        /// The body.
         body: Vec<Inst>,
     },
 }
 
 impl Inst {
-    /// The places in memory that it names itself; those of a loop's body are not its own.
+    /// The places in memory that it accesses itself, without those of a loop's body.
     pub fn places(&self) -> impl Iterator<Item = Mem> {
         let (one, other) = match *self {
             Inst::Load { src: place, .. }
@@ -462,17 +461,17 @@ impl Inst {
     }
 }
 
-/// A finished kernel: takes `args` addresses or counts in the first pointer registers, returns
+/// A finished kernel: takes `args` addresses or counts in the first pointer registers and returns
 /// nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// Names the kernel in dumps, perf maps and errors.
     pub name: String,
-    /// What it was built for.
+    /// The target that it was built for.
     pub target: Target,
     /// How many of `P(0)`, `P(1)`, ... are arguments.
     pub args: usize,
-    /// How many pointer registers it uses, arguments included, loop counters not.
+    /// How many pointer registers it uses, including arguments but not loop counters.
     pub pointers: usize,
     /// The instructions.
     pub body: Vec<Inst>,

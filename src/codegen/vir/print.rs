@@ -1,4 +1,4 @@
-//! Programs as text, a line an instruction.
+//! Programs as text, one line per instruction.
 
 use std::fmt;
 

@@ -1,10 +1,9 @@
-//! What a program executes, counted.
+//! Counts of the instructions that a program executes.
 
 use super::{Count, Inst, Program, TILE_ROWS};
 
 impl Program {
-    /// Multiply-adds, and instructions, that one call executes; loops over a register count as one
-    /// turn.
+    /// The instructions that one call executes; loops over a register count as one iteration.
     pub fn work(&self) -> Work {
         Work::of(&self.body)
     }
@@ -26,7 +25,8 @@ pub struct Work {
 impl Work {
     const ONE: Work = Work { multiply_adds: 0, tile_dots: 0, prefetches: 0, instructions: 1 };
 
-    /// Vector multiply-adds; a product of tiles counts as those of vectors of 16 lanes that it has.
+    /// Vector multiply-adds; a product of tiles counts as the number of 16-lane multiply-adds that
+    /// it replaces.
     pub fn arithmetic(&self) -> u64 {
         self.multiply_adds + self.tile_dots * (4 * TILE_ROWS * TILE_ROWS) as u64
     }

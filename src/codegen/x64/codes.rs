@@ -1,4 +1,4 @@
-//! Which instruction stands for what, one table a register width.
+//! The machine instruction for each operation, one table per register width.
 
 use iced_x86::{Code, Register};
 
@@ -8,19 +8,21 @@ use crate::isa::{IntegerDot, Target};
 /// The instructions of one width.
 #[derive(Debug)]
 pub(super) struct Codes {
-    /// The most that programs may count on which are made of them; exactly so many lanes.
+    /// The most that programs made of these instructions may rely on, except for the number of
+    /// lanes, which must be exactly this.
     encoded: Target,
     /// Register number 0.
     pub(super) first: Register,
-    /// Whether a mask register and embedded broadcasts are there.
+    /// Whether there are mask registers and embedded broadcasts.
     pub(super) masks: bool,
-    /// Whether registers have an upper part, which callers want to be zero.
+    /// Whether registers have an upper part, which callers expect to be zero.
     pub(super) upper: bool,
     pub(super) zero: Code,
     pub(super) load: Code,
     pub(super) broadcast: Code,
     pub(super) shuffle: Code,
-    /// 128-bit parts of two vectors, by an immediate. Vectors of one part have no use for it.
+    /// Selects 128-bit parts of two vectors, by an immediate. Vectors with a single part do not use
+    /// it.
     pub(super) exchange_parts: Code,
     pub(super) store: Code,
     pub(super) store_first: Code,
@@ -33,10 +35,10 @@ pub(super) struct Codes {
     pub(super) max: Code,
     pub(super) min: Code,
     pub(super) and: Code,
-    /// What is set in the second and not in the first.
+    /// The bits that are set in the second operand and not in the first.
     pub(super) and_not: Code,
     pub(super) or: Code,
-    /// Into a vector, or into a mask where there are masks.
+    /// To a vector, or to a mask where there are masks.
     pub(super) compare: Code,
     /// By an immediate, or by a mask where there are masks.
     pub(super) blend: Code,
@@ -58,11 +60,11 @@ pub(super) struct Integers {
     pub(super) min: Code,
     pub(super) and: Code,
     pub(super) xor: Code,
-    /// Any function of three operands, bit by bit, by a table of its results.
+    /// Any bitwise function of three operands, given by its truth table.
     pub(super) ternary: Code,
-    /// Integers of 32 bits to twice their width.
+    /// Widens 32-bit integers to 64 bits.
     pub(super) widen: Code,
-    /// Consecutive values to the lanes of a mask.
+    /// Loads consecutive values into the lanes of a mask.
     pub(super) expand: Code,
 }
 
@@ -92,7 +94,7 @@ impl Codes {
 const VEX: Target =
     Target { lanes: 8, vectors: 16, tiles: 0, fused: true, integers: false, dot: IntegerDot::None };
 
-/// Of tables whose programs are refused where they count on integers.
+/// For tables whose programs are refused if they rely on integers.
 const NO_INTEGERS: Integers = Integers {
     from_float: Code::INVALID,
     to_float: Code::INVALID,
@@ -181,7 +183,7 @@ static YMM: Codes = Codes {
     integers: NO_INTEGERS,
 };
 
-/// AVX-512F alone: the bitwise operations on floats would need AVX-512DQ, those on integers do not.
+/// AVX-512F alone: bitwise operations on floats would need AVX-512DQ, those on integers do not.
 static ZMM: Codes = Codes {
     encoded: EVEX,
     first: Register::ZMM0,
@@ -226,8 +228,8 @@ static ZMM: Codes = Codes {
     },
 };
 
-/// Where the address, count and loop registers live: System V arguments, then what a callee may
-/// clobber, then what it has to save.
+/// The machine registers for addresses, counts and loops: System V arguments, then registers that a
+/// callee may clobber, then those that it must save.
 pub(super) static POINTER_REGISTERS: [Register; 15] = [
     Register::RDI,
     Register::RSI,
@@ -246,10 +248,10 @@ pub(super) static POINTER_REGISTERS: [Register; 15] = [
     Register::R15,
 ];
 
-/// How many of [`POINTER_REGISTERS`] a callee need not save.
+/// How many of the first [`POINTER_REGISTERS`] a callee need not save.
 pub(super) const CALLER_SAVED: usize = 9;
 
-/// NOPs of 1 to 9 bytes, as both vendors recommend them.
+/// NOPs of 1 to 9 bytes, as both vendors recommend.
 pub(super) static NOPS: [&[u8]; 9] = [
     &[0x90],
     &[0x66, 0x90],

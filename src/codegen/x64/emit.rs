@@ -12,14 +12,14 @@ use crate::codegen::vir::{
     POW2_SHIFT, Program, Shift, T, TILE_ROW_BYTES, TILE_ROWS, V,
 };
 
-/// Innermost loops start at a multiple of this: the width of an instruction fetch, twice.
+/// Alignment of innermost loops: twice the width of an instruction fetch.
 const LOOP_ALIGNMENT: usize = 32;
-/// Constants start at a multiple of this, so that they share no cache line with code.
+/// Alignment of the constants, so that they do not share a cache line with code.
 const POOL_ALIGNMENT: usize = 64;
-/// Room on the stack for one vector.
+/// Stack space for one vector.
 const SPILL: i32 = 32;
 
-/// `vcmpps`: equal; less; less or equal; none of them where either is NaN, which raises nothing.
+/// `vcmpps`: equal; less; less or equal. All are false where either is NaN, and raise no exception.
 const EQUAL: u32 = 0;
 const LESS: u32 = 17;
 const LESS_OR_EQUAL: u32 = 18;
@@ -30,11 +30,11 @@ const ORDERED: u32 = 7;
 /// `vroundps`, `vrndscaleps`: to nearest, ties to even, no inexact exception.
 const NEAREST: u32 = 8;
 
-/// The order of parts for `vpermilps` and `vshuff32x4`: each two neighbours change places.
+/// The order of parts for `vpermilps` and `vshuff32x4`: neighbours change places in pairs.
 const NEIGHBOURS: u32 = 0b10_11_00_01;
-/// The same: the two halves change places.
+/// The order of parts for the same instructions: the two halves change places.
 const HALVES: u32 = 0b01_00_11_10;
-/// `vperm2f128` of twice the same vector: its halves change places.
+/// `vperm2f128` with the same vector twice: its halves change places.
 const SECOND_FIRST: u32 = 1;
 
 /// An encoded program.
@@ -44,14 +44,14 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// How many of the bytes are instructions.
     pub code: usize,
-    /// Where the lines of the program begin: two numbers for an instruction, noted on the way.
+    /// Where the lines of the program begin.
     pub lines: Vec<CodeLine>,
 }
 
-/// Encodes `program`. Any x86-64 encodes any program; running it is another matter.
+/// Encodes `program`. Any x86-64 machine can encode any program, even one that it cannot run.
 ///
 /// # Errors
-/// If the program is malformed, or made for a target that no table has instructions for.
+/// If the program is malformed, or built for a target that no table has instructions for.
 pub fn encode(program: &Program) -> Result<Encoded, CodegenError> {
     let usage = Usage::of(program)?;
     let codes = Codes::of(program.target).ok_or_else(|| CodegenError::Target {
@@ -64,15 +64,15 @@ pub fn encode(program: &Program) -> Result<Encoded, CodegenError> {
         .map_err(|e| CodegenError::Encode { function: program.name.clone(), reason: e.to_string() })
 }
 
-/// `vpternlogd`: the first operand where the second is set, else the third.
+/// `vpternlogd`: the first operand where the second is set, elsewhere the third.
 const SELECT: u32 = 0b1110_0010;
-/// A bit for every second lane.
+/// One bit for every second lane.
 const ODD_LANES: u16 = 0xaaaa;
 
 /// A constant that code refers to.
 struct Constant {
     words: Vec<u32>,
-    /// In words, from the start of the pool.
+    /// Offset in words from the start of the pool.
     offset: usize,
 }
 
@@ -80,7 +80,7 @@ struct Constant {
 struct Reference {
     /// Where the 32-bit displacement is.
     at: usize,
-    /// What it counts from: the end of its instruction.
+    /// What the displacement is relative to: the end of its instruction.
     from: usize,
     constant: usize,
 }
@@ -92,13 +92,13 @@ struct Emitter<'p> {
     encoder: Encoder,
     /// Bytes emitted.
     at: usize,
-    /// A vector register that the program leaves alone.
+    /// A vector register that the program does not use.
     spare: Option<V>,
     /// Whether the stack frame has room for a vector.
     frame: bool,
     pool: Vec<Constant>,
     references: Vec<Reference>,
-    /// Displacements of forward branches: where, and to where.
+    /// Displacements of forward branches: where each is, and its target.
     branches: Vec<(usize, usize)>,
     lines: Vec<CodeLine>,
     /// The next line of the program.
@@ -140,7 +140,7 @@ impl<'p> Emitter<'p> {
         }
         self.block(&self.program.body, 0)?;
         if self.usage.tiles > 0 {
-            // The system need not save tiles that nobody uses.
+            // Releases the tiles, so that the system need not save them.
             self.emit(Instruction::with(Code::VEX_Tilerelease))?;
         }
         if self.frame {
@@ -163,7 +163,7 @@ impl<'p> Emitter<'p> {
         })
     }
 
-    /// What follows is the code of the next line.
+    /// Attributes the code that follows to the program's next line.
     fn begin_line(&mut self) {
         self.lines.push(CodeLine { offset: self.at, line: self.line });
         self.line += 1;
@@ -305,7 +305,8 @@ impl<'p> Emitter<'p> {
         self.vvv(code, dst, a, b)
     }
 
-    /// Lanes of one 128-bit part change places within it, others with their whole part.
+    /// Lanes closer than a 128-bit part change places within it; at larger distances whole parts
+    /// do.
     fn exchange(&mut self, dst: V, src: V, distance: Distance) -> Result<(), IcedError> {
         let (d, s) = (self.v(dst), self.v(src));
         let within = |order: u32| Instruction::with3(self.codes.shuffle, d, s, order);
@@ -320,8 +321,8 @@ impl<'p> Emitter<'p> {
         self.emit(instruction?)
     }
 
-    /// All bits where a comparison holds. Where it goes into a mask register, they are filled in
-    /// from there.
+    /// All bits set where a comparison holds. If the comparison writes a mask register, the bits
+    /// are expanded from it.
     fn compare(&mut self, condition: u32, dst: V, a: V, b: V) -> Result<(), IcedError> {
         let (d, a, b) = (self.v(dst), self.v(a), self.v(b));
         if !self.codes.masks {
@@ -334,8 +335,9 @@ impl<'p> Emitter<'p> {
         self.refer(masked(ones), place)
     }
 
-    /// `vmaxps` gives its second source where either is NaN or both are equal. So: `b`, against `a`
-    /// with NaN put in where either is NaN. A comparison's result, all ones, is such a NaN.
+    /// `vmaxps` gives its second source where either is NaN or both are equal. So the sources are
+    /// `b`, and `a` with NaN put in where either is NaN. A comparison's all-ones result is such a
+    /// NaN.
     fn max_nan(&mut self, dst: V, a: V, b: V) -> Result<(), IcedError> {
         let (a_, b_) = (self.v(a), self.v(b));
         let free = |v: &V| ![dst, a, b].contains(v);
@@ -355,7 +357,7 @@ impl<'p> Emitter<'p> {
         Ok(())
     }
 
-    /// `vmaxps` of `b` and `a` gives `a` where either is NaN: right but where `b` is.
+    /// `vmaxps` of `b` and `a` gives `a` where either is NaN: right except where `b` is NaN.
     fn max_nan_masked(&mut self, dst: V, a: V, b: V) -> Result<(), IcedError> {
         let (d, a, b) = (self.v(dst), self.v(a), self.v(b));
         let keep = if d == b { ORDERED } else { UNORDERED };
@@ -383,7 +385,7 @@ impl<'p> Emitter<'p> {
         self.emit(masked(Instruction::with3(self.codes.blend, d, a, b)?))
     }
 
-    /// Puts a bit a lane into the mask register.
+    /// Loads the mask register with one bit per lane.
     fn set_mask(&mut self, mask: u16) -> Result<(), IcedError> {
         let place = self.constant(mask.into(), 1);
         let operand = self.rip(false);
@@ -391,7 +393,7 @@ impl<'p> Emitter<'p> {
         self.refer(load, place)
     }
 
-    /// `dst = src op value`, the value in memory.
+    /// `dst = src op value`, with the value in memory.
     fn with_constant(&mut self, code: Code, dst: V, src: V, value: f32) -> Result<(), IcedError> {
         let copies = if self.codes.masks { 1 } else { self.program.target.lanes };
         let place = self.constant(value.to_bits(), copies);
@@ -412,9 +414,9 @@ impl<'p> Emitter<'p> {
         self.emit(Instruction::with3(self.codes.shift_left, self.v(dst), self.v(dst), POW2_SHIFT)?)
     }
 
-    /// Sets all tiles up with all of their rows.
+    /// Configures all tiles with all of their rows.
     fn configure_tiles(&mut self) -> Result<(), IcedError> {
-        // Palette 1; from byte 16 on bytes of a row, 16 bits each; from byte 48 on rows, 8 bits
+        // Palette 1; from byte 16 the bytes per row, 16 bits each; from byte 48 the rows, 8 bits
         // each.
         let mut words = vec![0; 16];
         words[0] = 1;
@@ -456,7 +458,7 @@ impl<'p> Emitter<'p> {
         self.block(body, depth + 1)?;
         self.begin_line();
         self.emit(Instruction::with1(Code::Dec_rm64, counter)?)?;
-        // A short branch is 2 bytes and reaches 128 back from its end.
+        // A short branch has 2 bytes and reaches 128 bytes back from its end.
         let code = if self.at + 2 - head <= 128 { Code::Jne_rel8_64 } else { Code::Jne_rel32_64 };
         self.emit(Instruction::with_branch(code, head as u64)?)?;
         self.branches.extend(exit.map(|at| (at, self.at)));
@@ -471,7 +473,7 @@ impl<'p> Emitter<'p> {
         self.codes.first + u32::from(v.0)
     }
 
-    /// The place in the pool of a word that is there `copies` times in a row.
+    /// The place in the pool of `copies` consecutive copies of a word.
     fn constant(&mut self, bits: u32, copies: usize) -> usize {
         self.place(vec![bits; copies])
     }
@@ -519,7 +521,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Appends the constants and patches what refers forward.
+    /// Appends the constants and patches forward references.
     fn finish(mut self) -> Encoded {
         let mut bytes = self.encoder.take_buffer();
         let code = bytes.len();
@@ -540,7 +542,7 @@ impl<'p> Emitter<'p> {
     }
 }
 
-/// Writes the distance of `target` and `from` at `at`.
+/// Writes the distance from `from` to `target` at `at`.
 fn patch(bytes: &mut [u8], at: usize, target: usize, from: usize) {
     let distance = target.wrapping_sub(from) as u32;
     bytes[at..at + 4].copy_from_slice(&distance.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Attributes, constants and types as messages of the format.
+//! Builds the format's messages for attributes, constants and types.
 
 use prost::bytes::Bytes;
 use resnetc_ir::{DType, Tensor};
@@ -41,7 +41,7 @@ pub(super) fn ints(name: &str, values: &[usize]) -> AttributeProto {
     AttributeProto { ints: signed(values), ..attribute(name, AttributeType::Ints) }
 }
 
-/// Extents are far below 2^63, by the limits of a graph.
+/// Extents as signed integers: the limits of a graph keep them far below 2^63.
 pub(super) fn signed(values: &[usize]) -> Vec<i64> {
     values.iter().map(|&x| x as i64).collect()
 }
@@ -89,7 +89,7 @@ pub(super) fn port(name: &str, shape: &[usize], dtype: DType) -> ValueInfoProto 
     ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { tensor_type }) }
 }
 
-/// A node of one operand that has another name for it, or other elements of the same values.
+/// A node that gives its operand another name, or casts it to another element type.
 pub(super) fn renamed(from: &str, to: &str, cast: Option<DType>) -> NodeProto {
     let attribute = cast.map(|dtype| AttributeProto {
         i: Some(DataType::from(dtype) as i64),

@@ -6,10 +6,10 @@
 //! | `ops` | an operator of the graph as an operator of ONNX |
 //! | `message` | numbers and tensors as messages of the format |
 //!
-//! What a description holds before any pass can be written: separate convolutions, normalizations,
-//! activations and sums. What passes make (fused operators, layouts) has no counterpart in ONNX and
-//! is refused. Reading the model again gives a graph that means the same, bit for bit; only the
-//! epsilon of a normalization is rounded, to the f32 that the format has for it.
+//! Graphs as they are before any pass can be written: separate convolutions, normalizations,
+//! activations and sums. What passes introduce (fused operators, layouts) has no counterpart in
+//! ONNX and is refused. Reading the model back gives an equivalent graph, bit for bit, except that
+//! the epsilon of a normalization is rounded to f32, as the format stores it.
 
 mod message;
 mod names;
@@ -30,17 +30,17 @@ use crate::whole_file;
 /// Version of the standard operators: old enough for every engine, new enough to need no
 /// work-arounds.
 const OPSET: i64 = 17;
-/// Version of the file format, the one that came with [`OPSET`].
+/// Version of the file format: the one released with [`OPSET`].
 const IR_VERSION: i64 = 8;
 /// A protocol buffer's length is a signed number of 32 bits in most readers.
 const MAX_BYTES: u64 = i32::MAX as u64;
 
-/// What to do with a file that has the name of the new one.
+/// What to do if a file of this name exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it, and fail.
+    /// Keep it, and fail.
     Keep,
-    /// Put the new one in its place once that is complete.
+    /// Replace it with the new file once that is complete.
     Replace,
 }
 
@@ -71,39 +71,39 @@ pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
 /// The graph as the bytes of an ONNX file. The same graph gives the same bytes.
 ///
 /// # Errors
-/// As [`model`], and if the file would be too large.
+/// As [`model`]; also if the file would be too large.
 pub fn encode(graph: &Graph) -> Result<Vec<u8>, ExportError> {
     let model = model(graph)?;
     check_size(model.encoded_len() as u64)?;
     Ok(model.encode_to_vec())
 }
 
-/// Writes the graph as an ONNX file, which appears whole or not at all. Returns its size in bytes.
+/// Writes the graph as an ONNX file, whole or not at all. Returns its size in bytes.
 ///
 /// # Errors
-/// As [`encode`], if there is a file that shall be kept, or if the file cannot be written.
+/// As [`encode`]; also if a file exists that must be kept, or the file cannot be written.
 pub fn write(graph: &Graph, path: &Path, existing: Existing) -> Result<u64, ExportError> {
     check_target(path, existing)?;
     let bytes = encode(graph)?;
-    // Encoding takes a while, in which a file may have appeared.
+    // Encoding takes a while, so a file may have appeared in the meantime.
     check_target(path, existing)?;
     whole_file::write(path, &bytes)
         .map_err(|error| ExportError::Io { file: path.to_owned(), error })?;
     Ok(bytes.len() as u64)
 }
 
-/// Whether a file may be written to this place; [`write()`] checks it, too, but only once there is
-/// a graph.
+/// Checks that a file may be written to this path; [`write()`] checks it, too, but only once there
+/// is a graph.
 ///
 /// # Errors
-/// If there is a file that shall be kept, or something that is not a file.
+/// If a file exists that must be kept, or the path is not a regular file.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), ExportError> {
     let file = path.to_owned();
     match (std::fs::metadata(path), existing) {
         (Ok(found), Existing::Replace) if found.is_file() => Ok(()),
         (Ok(found), Existing::Keep) if found.is_file() => Err(ExportError::Exists { file }),
         (Ok(_), _) => {
-            let error = std::io::Error::other("there is something that is not a regular file");
+            let error = std::io::Error::other("the path exists and is not a regular file");
             Err(ExportError::Io { file, error })
         }
         (Err(e), _) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -125,7 +125,8 @@ fn needed(graph: &Graph) -> Vec<NodeId> {
     order
 }
 
-/// Constants are copied into messages; if they cannot fit, that memory is not spent.
+/// Checked before constants are copied into messages, so that no memory is spent on a model that
+/// cannot fit.
 fn check_constants(graph: &Graph, order: &[NodeId]) -> Result<(), ExportError> {
     let constants = order.iter().filter_map(|&n| graph.constant_of(n));
     check_size(constants.map(|t| t.ty().bytes() as u64).sum())
@@ -167,11 +168,13 @@ impl Writer<'_> {
     fn value(&mut self, id: NodeId) -> Result<(), String> {
         let node = self.graph.node(id);
         if node.ty.layout != Layout::Planar {
-            return Err("its value has a layout, which passes give and ONNX does not know".into());
+            return Err(
+                "its value has a layout, which passes assign and ONNX cannot express".into()
+            );
         }
         if node.ty.dtype != DType::F32 {
             let dtype = node.ty.dtype.short();
-            return Err(format!("its elements are {dtype}, and only values of f32 are written"));
+            return Err(format!("its elements are {dtype}; only f32 values can be written"));
         }
         let name = self.names.value(id).to_owned();
         match (&node.op, self.graph.constant_of(id)) {
@@ -183,7 +186,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Lists an input. Elements that are no f32 become such first.
+    /// Lists an input. Elements of other types are cast to f32 first.
     fn input(&mut self, id: NodeId, name: String) {
         let dtype = self.graph.input_dtype(id);
         self.proto.input.push(message::port(&name, &self.graph.node(id).ty.shape, dtype));
@@ -193,8 +196,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a node, between casts where it has truth values or integers that the graph holds as
-    /// floats.
+    /// Writes a node, with casts around it where it has truth values or integers that the graph
+    /// holds as floats.
     fn node(&mut self, id: NodeId, result: String) -> Result<(), String> {
         let node = self.graph.node(id);
         let operands = self.graph.operands(id);
@@ -245,8 +248,9 @@ impl Writer<'_> {
         name
     }
 
-    /// Lists the outputs. A value that has another name already gets this one from an identity, and
-    /// one whose elements shall be no f32 from a cast.
+    /// Lists the outputs. A value that already has another name gets the output's name from an
+    /// identity, and a value whose output is declared with another type than f32 gets it from a
+    /// cast.
     fn outputs(&mut self) {
         for output in self.graph.outputs() {
             let node = self.graph.node(output.node);

@@ -1,5 +1,5 @@
-//! One name for each value. Names of inputs and outputs are the caller's and stay; all others give
-//! way.
+//! Gives each value a unique name. Names of inputs and outputs are the caller's and are kept; other
+//! names are changed if they collide.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,8 +12,8 @@ use crate::export::error::{ExportError, RefusedValue};
 pub(super) struct Names {
     of: HashMap<NodeId, String>,
     taken: HashSet<String>,
-    /// How often a name was asked for, so that a thousand values of one name do not take a million
-    /// trials.
+    /// How often each name was requested, so that a thousand values of one name do not take a
+    /// million trials.
     asked: HashMap<String, usize>,
 }
 
@@ -21,7 +21,7 @@ impl Names {
     /// Names the values of `order`.
     ///
     /// # Errors
-    /// If inputs or outputs have no name, or one that another one has.
+    /// If inputs or outputs have no name, or two of them have the same name.
     pub(super) fn new(graph: &Graph, order: &[NodeId]) -> Result<Self, ExportError> {
         let (of, taken, asked) = (HashMap::new(), HashSet::new(), HashMap::new());
         let mut names = Names { of, taken, asked };
@@ -53,21 +53,21 @@ impl Names {
         Ok(names)
     }
 
-    /// The first output that a computed value has gives it its name.
+    /// A computed value is named after its first output.
     fn output<'a>(
         &mut self,
         graph: &Graph,
         &Output { ref name, node, dtype }: &'a Output,
         listed: &mut HashSet<&'a str>,
     ) -> Result<(), &'static str> {
-        // An input may be an output as it is.
+        // An input may be an output directly.
         let passed_on =
             listed.insert(name.as_str()) && self.of.get(&node).is_some_and(|n| n == name);
         if passed_on {
             return Ok(());
         }
         self.claim(name)?;
-        // One of other elements gets its name from a cast.
+        // An output of another element type gets its name from a cast.
         if graph.node(node).op.is_computed() && dtype == DType::F32 {
             self.of.entry(node).or_insert_with(|| name.to_owned());
         }
@@ -83,7 +83,7 @@ impl Names {
         }
     }
 
-    /// A name that no value has: this one, or this one with a number.
+    /// A name that no value has: the wanted one, or the wanted one with a number.
     pub(super) fn fresh(&mut self, wanted: &str) -> String {
         let wanted = if wanted.is_empty() { "value" } else { wanted };
         let mut name = wanted.to_owned();
@@ -95,7 +95,7 @@ impl Names {
         name
     }
 
-    /// Gives a value another name, this one or this one with a number, for its users.
+    /// Gives a value another name for its users: the wanted one, or the wanted one with a number.
     pub(super) fn rename(&mut self, id: NodeId, wanted: &str) -> String {
         let name = self.fresh(wanted);
         self.of.insert(id, name.clone());

@@ -1,4 +1,4 @@
-//! An operator of the graph as an operator of ONNX, opset 17.
+//! Converts an operator of the graph to an operator of ONNX, opset 17.
 
 use resnetc_ir::infer::{WindowAxis, output_extent};
 use resnetc_ir::op::{
@@ -18,11 +18,11 @@ pub(super) struct Operator {
     pub(super) parameters: Vec<Parameter>,
     /// Whether its first operand is a truth value, which the graph holds as a number.
     pub(super) condition: bool,
-    /// Which of its results is the graph's.
+    /// Which of its results is the graph's value.
     pub(super) results: Results,
 }
 
-/// Which result of an operator is meant.
+/// Which result of an ONNX operator is the graph's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Results {
     #[default]
@@ -34,7 +34,7 @@ pub(super) enum Results {
 }
 
 impl Results {
-    /// What the name of such a result ends in, before it is cast.
+    /// The suffix of such a result's name, before it is cast.
     pub(super) fn name(self) -> &'static str {
         match self {
             Results::First => "",
@@ -46,11 +46,11 @@ impl Results {
 
 /// An operand that is an attribute in the graph.
 pub(super) enum Parameter {
-    /// Left out, though others follow.
+    /// Left out, but others follow.
     Absent,
-    /// A number, and what it is called.
+    /// A number, and its name.
     Number(&'static str, f32),
-    /// A list, and what it is called.
+    /// A list, and its name.
     Ints(&'static str, Vec<i64>),
 }
 
@@ -117,9 +117,9 @@ pub(super) fn operator(
         Op::Interpolate(_) => return Err("ONNX needs several operators for it".into()),
         Op::Concat { axis } => with("Concat", vec![int("axis", *axis)]),
         Op::Transpose { perm } => with("Transpose", vec![ints("perm", perm)]),
-        Op::Convert { .. } => return Err("it is for elements that are no f32".into()),
+        Op::Convert { .. } => return Err("it is for elements of other types than f32".into()),
         Op::Identity => plain("Identity"),
-        Op::Reorder(_) => return Err("ONNX knows no layouts; write the graph before passes".into()),
+        Op::Reorder(_) => return Err("ONNX has no layouts; write the graph before passes".into()),
     })
 }
 
@@ -145,7 +145,7 @@ fn conv(op: &Conv) -> Result<Operator, String> {
     Ok(with("Conv", attributes))
 }
 
-/// The second result is where the elements are, as integers.
+/// The second result is the positions of the elements, as integers.
 fn top(op: &TopK) -> Operator {
     let attributes = vec![int("axis", op.axis), flag("largest", op.largest)];
     let parameters = vec![Parameter::Ints("k", signed(&[op.k]))];
@@ -194,8 +194,8 @@ fn unary(op: &Unary) -> Operator {
     }
 }
 
-/// Rounding up is written only where it makes a difference: which windows count when it does is not
-/// the same in all versions of the standard.
+/// `ceil_mode` is written only where it makes a difference: versions of the standard disagree on
+/// which windows count with it.
 fn pool(op: &Pool, input: &[usize], result: &TensorType, dilations: bool) -> Vec<AttributeProto> {
     let axes = WindowAxis::pair(&op.window);
     let rounded_down = |i: usize| output_extent(input[2 + i], &axes[i], false);
@@ -217,14 +217,14 @@ fn average_pool(
     result: &TensorType,
 ) -> Result<Operator, String> {
     if op.window.dilations != [1, 1] {
-        return Err("its windows are dilated, which opset 17 has for maxima only".into());
+        return Err("its windows are dilated, which opset 17 supports for max-pooling only".into());
     }
     let mut attributes = pool(op, input, result, false);
     attributes.push(flag("count_include_pad", count_include_pad));
     Ok(with("AveragePool", attributes))
 }
 
-/// Where everything behind the first axis becomes one axis, that is said, so that readers may
+/// Where all axes after the first are merged into one, `Flatten` says so, so that readers may
 /// change the batch.
 fn reshape(from: &[usize], to: &[usize]) -> Operator {
     match (from, to) {
@@ -247,11 +247,11 @@ fn pad(before: &[usize], after: &[usize], mode: PadMode) -> Operator {
     Operator { attributes: vec![text("mode", mode)], parameters, ..plain("Pad") }
 }
 
-/// Only the axes from which not everything is taken are written.
+/// Only the axes that are not taken whole are written.
 fn slice(axes: &[SliceAxis], shape: &[usize]) -> Operator {
     let (mut starts, mut ends, mut named, mut steps) = (vec![], vec![], vec![], vec![]);
     for (i, axis) in axes.iter().enumerate() {
-        // With one element the step is never taken, and may be any.
+        // With one element the step is never taken, so any value will do.
         let step = if axis.len > 1 { axis.step as i64 } else { 1 };
         if (axis.start, step, axis.len) == (0, 1, shape[i]) {
             continue;
@@ -259,7 +259,7 @@ fn slice(axes: &[SliceAxis], shape: &[usize]) -> Operator {
         let last = axis.start as i64 + step * (axis.len as i64 - 1);
         starts.push(axis.start as i64);
         ends.push(match last + step.signum() {
-            // Below 0 an end counts from the back; the lowest number stands for "before the first
+            // A negative end counts from the back; the lowest number means "before the first
             // element".
             ..0 => i64::MIN,
             end => end,

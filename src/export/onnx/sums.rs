@@ -1,5 +1,5 @@
-//! Weighted sums along an axis, for which ONNX has no operator: selections times their weights, one
-//! after the other added up.
+//! Weighted sums along an axis, for which ONNX has no operator: selections times their weights,
+//! added up one by one.
 
 use resnetc_ir::NodeId;
 use resnetc_ir::op::Interpolate;
@@ -10,7 +10,7 @@ use super::ops::Parameter;
 use crate::import::onnx::proto::{AttributeProto, NodeProto, TensorProto};
 
 impl Writer<'_> {
-    /// Writes the nodes of which the last has this name for its result.
+    /// Writes the nodes; the result of the last one has this name.
     pub(super) fn sums(&mut self, id: NodeId, op: &Interpolate, result: String) {
         let graph = self.graph;
         let source = graph.operand(id, 0).map_or("", |x| self.names.value(x)).to_owned();

@@ -1,9 +1,9 @@
-//! Batches that an exporter burnt into a reshape.
+//! Batch sizes that an exporter hard-coded in a reshape.
 //!
 //! Exporters that trace a network with one image write `Reshape` to `[1, 2048]` where `[-1, 2048]`
-//! is meant. With more images that is an error by the standard. Where image `i` of the reshaped
-//! value is a function of image `i` of the inputs alone, the only reading that makes sense is the
-//! one that every image gets by itself, and it is taken.
+//! is meant. With more images the standard makes that an error. Where image `i` of the reshaped
+//! value is a function of image `i` of the inputs alone, the only sensible reading is to reshape
+//! every image by itself, and that is what the importer does.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use super::images::{Role, roles};
 /// The inputs whose first axis counts the images of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// How many images there are; nothing if the inputs do not agree.
+    /// How many images there are; `None` if the inputs disagree.
     size: Option<usize>,
     inputs: HashSet<NodeId>,
 }
@@ -29,8 +29,8 @@ impl Batch {
         self.inputs.insert(input);
     }
 
-    /// The shape that a reshape of `value` to `to` means, if its first axis is a burnt-in batch of
-    /// 1.
+    /// The intended shape of a reshape of `value` to `to`, if its first axis is a hard-coded batch
+    /// of 1.
     pub(super) fn unburnt(&self, graph: &Graph, value: NodeId, to: &[usize]) -> Option<Vec<usize>> {
         let size = self.size.filter(|&size| size > 1)?;
         let from = &graph.node(value).ty.shape;

@@ -1,4 +1,4 @@
-//! Symbolic dimensions of inputs, and the sizes that they get.
+//! Binds the symbolic dimensions of inputs to sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use super::rebatch::NewBatch;
 use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind, UnboundDim};
 
-/// The shapes that inputs get.
+/// The shapes of the inputs once all dimensions are bound.
 ///
 /// # Errors
-/// If a size is missing, or what is given does not fit what is declared.
+/// If a size is missing, or a given size or shape does not fit the declaration.
 pub(crate) fn shapes(
     inputs: &[InputInfo],
     bindings: &Bindings,
@@ -34,12 +34,12 @@ pub(super) struct Input {
 /// All inputs with sizes.
 pub(super) struct Bound {
     pub(super) inputs: Vec<Input>,
-    /// What shall become of the batch that the inputs are declared with.
+    /// How to change the batch with which the inputs are declared, if at all.
     pub(super) new_batch: Option<NewBatch>,
 }
 
 impl Bound {
-    /// Says that the model cannot have another batch.
+    /// The error that the model cannot have another batch.
     pub(super) fn refuse(&self, wanted: usize, reason: String) -> ImportError {
         fixed_batch(&self.inputs, wanted, reason)
     }
@@ -87,14 +87,15 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
     Ok(Bound { inputs: bound, new_batch })
 }
 
-/// Dimensions without a size, and inputs without a shape, which are all told.
+/// The error that lists all dimensions without a size and all inputs without a shape.
 fn no_sizes(dims: Vec<UnboundDim>, inputs: &[InputInfo]) -> ImportError {
     let shapeless = inputs.iter().filter(|i| i.dims.is_none()).map(|i| i.name.clone());
     ImportErrorKind::UnboundDims { dims, shapeless: shapeless.collect() }.into()
 }
 
-/// The size of each symbol: what the caller says, or the batch for one that is first in some input.
-/// With it, the batch that the caller wants instead of a fixed one, by the name of that dimension.
+/// The size of each symbol: the caller's, or the batch for a symbol that is the first dimension of
+/// some input. Also the batch that the caller requests in place of a fixed one by naming that
+/// dimension.
 fn sizes<'a>(
     inputs: &'a [InputInfo],
     asked: Option<usize>,
@@ -118,7 +119,7 @@ fn sizes<'a>(
             Some((input, 0, _)) => match named_batch.replace(size) {
                 Some(other) if other != size => {
                     let reason =
-                        format!("a model has one batch, and {other} and {size} are asked for");
+                        format!("a model has one batch, but {other} and {size} were requested");
                     return Err(ImportError::invalid_input(&input.name, reason));
                 }
                 _ => {}
@@ -127,7 +128,7 @@ fn sizes<'a>(
                 let input = input.name.clone();
                 return Err(ImportErrorKind::FixedDim { input, axis, found, wanted: size }.into());
             }
-            // Without a declared shape an input has no dimensions that could be named.
+            // An input without a declared shape has no dimensions that could be named.
             None if inputs.iter().any(|input| input.dims.is_none()) => {
                 return Err(no_sizes(Vec::new(), inputs));
             }
@@ -141,20 +142,20 @@ fn sizes<'a>(
     let firsts: Vec<(&str, usize)> = firsts.map(|name| (name, sizes[name])).collect();
     let batches = firsts.iter().map(|first| first.1).chain(named_batch);
     match (asked, firsts.first()) {
-        // It would be without effect.
+        // The requested batch would have no effect.
         (Some(asked), first)
             if batches.clone().count() > 0 && batches.clone().all(|n| n != asked) =>
         {
             let input = inputs.first().map_or("", |i| &i.name);
             let (name, size) = first.copied().unwrap_or((input, named_batch.unwrap_or(asked)));
-            let reason = format!("a batch of {asked} is asked for, and {size} for \"{name}\"");
+            let reason = format!("a batch of {asked} was requested, but {size} for \"{name}\"");
             Err(ImportError::invalid_input(input, reason))
         }
         _ => Ok((sizes, named_batch)),
     }
 }
 
-/// The fixed dimension that goes by this name: its input, axis and size.
+/// The fixed dimension of this name: its input, axis and size.
 fn fixed<'a>(inputs: &'a [InputInfo], name: &str) -> Option<(&'a InputInfo, usize, usize)> {
     let (input, axis) = name.rsplit_once('.')?;
     let (input, axis) = (inputs.iter().find(|i| i.name == input)?, axis.parse().ok()?);
@@ -164,9 +165,9 @@ fn fixed<'a>(inputs: &'a [InputInfo], name: &str) -> Option<(&'a InputInfo, usiz
     }
 }
 
-/// The batch that the model shall have instead of its own: the one of a named dimension, or the one
-/// asked for if neither an open batch takes it nor the first input has it. Otherwise the caller
-/// would silently get another one.
+/// The batch that replaces the model's own: that of a named dimension, or the requested one if
+/// there is no open batch to take it and the first input has another. Without this the caller would
+/// silently get another batch.
 fn new_batch(
     inputs: &[Input],
     named: Option<usize>,

@@ -19,7 +19,7 @@ use crate::import::{limits, memory, stored};
 /// A graph, and what is needed to add to it.
 pub(super) struct Builder {
     pub(super) graph: Graph,
-    /// In which external data may lie.
+    /// The files that may hold external data.
     pub(super) files: Files,
     /// The node of each tensor that is in the graph; the graph keeps the tensors alive, so no
     /// address is reused.
@@ -27,11 +27,11 @@ pub(super) struct Builder {
     /// The run-time values whose elements are integers of the model, held as floats, and their
     /// types.
     pub(super) integers: HashMap<NodeId, DataType>,
-    /// The types of floats of the others, where they are known not to be float32.
+    /// The float types of the other values, where they are known not to be float32.
     floats: HashMap<NodeId, DataType>,
     /// Which inputs are batches.
     pub(super) batch: Batch,
-    /// What is left of each limit.
+    /// What is left of each limit, in elements.
     budget: usize,
     filled: usize,
     pub(super) room: Room,
@@ -52,25 +52,25 @@ impl Builder {
         }
     }
 
-    /// Allows more work because the model stores this many elements.
+    /// Raises the limit on arithmetic because the model stores this many elements.
     pub(super) fn grant(&mut self, stored: usize) {
         self.budget =
             self.budget.saturating_add(stored.saturating_mul(limits::ARITHMETIC_PER_STORED));
     }
 
-    /// Claims work on constants, before it is done: `elements` read and written.
+    /// Claims work on constants before it is done: `elements` to be read and written.
     pub(super) fn claim(&mut self, elements: usize) -> Result<()> {
-        let what = "elements, and eight for each that the model stores, are the limit of constant arithmetic";
+        let what = "elements in constant arithmetic, plus eight for each that the model stores";
         claim(&mut self.budget, elements, limits::ARITHMETIC_ELEMENTS, what)
     }
 
     /// Claims a constant of one value, whose elements take no memory until they are packed.
     pub(super) fn claim_filled(&mut self, elements: usize) -> Result<()> {
-        let what = "elements are the limit of constants that are one value each";
+        let what = "elements of constants that hold a single value";
         claim(&mut self.filled, elements, limits::FILLED_ELEMENTS, what)
     }
 
-    /// Says of which type the model's elements of a run-time value are.
+    /// Records the element type that the model gives a run-time value.
     pub(super) fn declare(&mut self, node: NodeId, ty: DataType) {
         let types = match ty.is_float() {
             true => &mut self.floats,
@@ -79,14 +79,14 @@ impl Builder {
         types.insert(node, ty);
     }
 
-    /// The type of the model's elements of a run-time value.
+    /// The element type that the model gives a run-time value.
     pub(super) fn type_of(&self, node: NodeId) -> DataType {
         let ty = self.integers.get(&node).or_else(|| self.floats.get(&node));
         ty.copied().unwrap_or(DataType::Float)
     }
 
-    /// Gives a result its type, if its handler did not: that of the `integers` that came in, or of
-    /// the floats.
+    /// Gives a result its type, if its handler did not: that of the `integers` among the operands,
+    /// or of the floats.
     pub(super) fn type_result(
         &mut self,
         call: &Call<'_>,
@@ -99,8 +99,8 @@ impl Builder {
         if self.integers.contains_key(&node) || self.floats.contains_key(&node) {
             return;
         }
-        // What is computed at run time is never wider or narrower than the result; constants come
-        // second, because arithmetic on them forgets about types.
+        // Run-time operands have exactly the result's type; constants come second, because
+        // arithmetic on them does not track types.
         let computed = call.args.iter().flatten().find_map(|value| match value {
             Value::Node(operand) => Some(self.type_of(*operand)).filter(|ty| ty.is_float()),
             Value::Known(_) => None,
@@ -123,7 +123,7 @@ impl Builder {
         }
     }
 
-    /// The graph node of a value; a constant becomes one the first time that it is needed.
+    /// The graph node of a value; a constant becomes a node when it is first needed.
     pub(super) fn node(&mut self, name: &str, value: &Value) -> Result<NodeId> {
         match value {
             Value::Node(node) => Ok(*node),
@@ -159,15 +159,15 @@ impl Builder {
         }
     }
 
-    /// A required operand as a graph node; constants that are integers become numbers, if floats
-    /// hold them.
+    /// A required operand as a graph node; integer constants become floats, if floats hold them
+    /// exactly.
     pub(super) fn number(&mut self, call: &Call<'_>, i: usize) -> Result<NodeId> {
-        /// Up to here every integer is a float.
+        /// Every integer up to this magnitude is exactly representable.
         const EXACT: i64 = 1 << f32::MANTISSA_DIGITS;
         let Value::Known(literal) = call.required(i)? else { return self.operand(call, i) };
         let Some(ints) = literal.as_ints() else { return self.operand(call, i) };
         if let Some(x) = ints.iter().find(|x| !(-EXACT..=EXACT).contains(*x)) {
-            return Err(format!("operand {i} has {x}, which float32 does not hold").into());
+            return Err(format!("operand {i} has {x}, which float32 cannot hold exactly").into());
         }
         let numbers = literal.cast(DataType::Float)?;
         self.node(call.node.input.get(i).map_or("", String::as_str), &Value::Known(numbers))
@@ -183,7 +183,7 @@ impl Builder {
         self.graph.constant(format!("{}.{value}", call.name()), Tensor::scalar(value))
     }
 
-    /// A constant of one value in every place.
+    /// A constant with the same value in every element.
     pub(super) fn filled(
         &mut self,
         call: &Call<'_>,
@@ -235,7 +235,7 @@ impl Builder {
         self.graph.node(node).ty.shape.clone()
     }
 
-    /// Adds a reshape, if the shape is another one.
+    /// Adds a reshape, if the shape differs.
     pub(super) fn reshape(
         &mut self,
         call: &Call<'_>,
@@ -265,6 +265,6 @@ fn claim(budget: &mut usize, elements: usize, limit: usize, what: &str) -> Resul
             *budget = rest;
             Ok(())
         }
-        None => Err(format!("it takes more than this importer allows: {limit} {what}").into()),
+        None => Err(format!("it exceeds the importer's limit of {limit} {what}").into()),
     }
 }

@@ -1,4 +1,4 @@
-//! One use of an operator: its attributes, and its operands as far as the import has come.
+//! One use of an operator: its attributes, and its operands as imported so far.
 
 use resnetc_ir::{GraphError, NodeId};
 
@@ -6,7 +6,7 @@ use super::literal::Literal;
 use super::proto::{AttributeProto, AttributeType, NodeProto, TensorProto};
 use crate::import::limits;
 
-/// What the import knows of a value.
+/// What the importer knows about a value.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     /// The value itself.
@@ -50,9 +50,9 @@ pub(super) fn bad<T>(attribute: &str, reason: impl Into<String>) -> Result<T> {
 /// A node that is being imported.
 pub(super) struct Call<'a> {
     pub(super) node: &'a NodeProto,
-    /// The version of the standard operators that this node was written for.
+    /// The version of the standard operators for which this node was written.
     pub(super) opset: i64,
-    /// One entry an operand; `None` for an optional operand that is left out.
+    /// One entry per operand; `None` for an optional operand that is left out.
     pub(super) args: Vec<Option<Value>>,
 }
 
@@ -61,13 +61,13 @@ impl Call<'_> {
         self.node.op_type()
     }
 
-    /// The name for people: the node's own, or that of its first result.
+    /// The name for messages: the node's own, or that of its first result.
     pub(super) fn name(&self) -> &str {
         display_name(self.node)
     }
 }
 
-/// The name of a node for people.
+/// The name of a node for messages.
 pub(super) fn display_name(node: &NodeProto) -> &str {
     match node.name() {
         "" => node.output.iter().find(|o| !o.is_empty()).map_or("", String::as_str),
@@ -103,7 +103,7 @@ impl Call<'_> {
             Some(literal) => match literal.as_ints() {
                 Some(ints) if ints.len() <= limits::LIST_ENTRIES => Ok(Some(ints)),
                 Some(ints) => Err(format!(
-                    "{what} has {} entries, and {} is the limit",
+                    "{what} has {} entries; the limit is {}",
                     ints.len(),
                     limits::LIST_ENTRIES
                 )
@@ -120,7 +120,7 @@ impl Call<'_> {
             Some(literal) => match literal.scalar() {
                 Some(x) => Ok(Some(x)),
                 None => {
-                    Err(format!("{what} must have one element, its shape is {:?}", literal.shape)
+                    Err(format!("{what} must have one element; its shape is {:?}", literal.shape)
                         .into())
                 }
             },
@@ -135,7 +135,7 @@ impl Call<'_> {
         }
     }
 
-    /// How many elements the operands have that are constant integers.
+    /// The number of elements of the operands that are constant integers.
     pub(super) fn known_integers(&self) -> usize {
         let count = |v: &Value| match v {
             Value::Known(literal) if literal.is_int() => literal.len(),
@@ -162,7 +162,7 @@ impl Call<'_> {
         // Files of the first format version leave the type out.
         match attribute.r#type {
             Some(t) if t != ty as i32 && t != AttributeType::Undefined as i32 => {
-                bad(name, format!("has the wrong kind, {ty:?} is expected"))
+                bad(name, format!("has the wrong type; expected {ty:?}"))
             }
             _ => Ok(Some(attribute)),
         }
@@ -179,13 +179,13 @@ impl Call<'_> {
         Ok(self.int(name)?.unwrap_or(default))
     }
 
-    /// An integer that stands for yes or no.
+    /// An integer that represents a flag.
     pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool> {
         match self.int(name)? {
             None => Ok(default),
             Some(0) => Ok(false),
             Some(1) => Ok(true),
-            Some(other) => bad(name, format!("is {other}, only 0 and 1 are allowed")),
+            Some(other) => bad(name, format!("is {other}; it must be 0 or 1")),
         }
     }
 
@@ -200,7 +200,7 @@ impl Call<'_> {
     pub(super) fn finite_or(&self, name: &str, default: f32) -> Result<f32> {
         match self.float(name)?.unwrap_or(default) {
             x if x.is_finite() => Ok(x),
-            x => bad(name, format!("is {x}, a finite number is needed")),
+            x => bad(name, format!("is {x}; it must be finite")),
         }
     }
 
@@ -221,7 +221,7 @@ impl Call<'_> {
             None => Ok(None),
             Some(a) => match std::str::from_utf8(a.s.as_deref().unwrap_or(b"")) {
                 Ok(text) => Ok(Some(text)),
-                Err(_) => bad(name, "is no UTF-8 text"),
+                Err(_) => bad(name, "is not UTF-8 text"),
             },
         }
     }
@@ -232,7 +232,7 @@ pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
     let from_front = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
     match from_front.and_then(|a| usize::try_from(a).ok()) {
         Some(a) if a < rank => Ok(a),
-        _ => bad("axis", format!("{axis} is no axis of a value of rank {rank}")),
+        _ => bad("axis", format!("{axis} is not an axis of a value of rank {rank}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Nodes to a graph, one after the other.
+//! Converts the nodes to a graph, one by one.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 use crate::import::limits;
 use crate::one_line::one_line;
 
-/// Converts what is needed of a model, whose inputs have these names and shapes, and gives it
-/// another batch if that is wanted.
+/// Converts the needed part of a model, whose inputs have these names and shapes, and changes its
+/// batch if requested.
 pub(super) fn convert(
     graph: &GraphProto,
     needed: &Needed<'_>,
@@ -70,7 +70,7 @@ pub(super) fn convert(
     }
 }
 
-/// Checks that no value is of a size that must be a mistake.
+/// Checks that no value is so large that its size must be a mistake.
 fn check_values(graph: &Graph) -> Result<(), ImportError> {
     let is_huge = |&id: &NodeId| {
         graph.constant_of(id).is_none() && graph.node(id).ty.elements() > limits::VALUE_ELEMENTS
@@ -86,7 +86,7 @@ fn check_values(graph: &Graph) -> Result<(), ImportError> {
             what: "elements",
             limit: limits::VALUE_ELEMENTS,
             advice: Advice::new(
-                "give the inputs smaller sizes by {} or {}, or export the model so",
+                "give the inputs smaller sizes with {} or {}, or export the model with smaller ones",
                 &[OptionName::Dims, OptionName::Batch],
             ),
         }
@@ -106,12 +106,13 @@ fn shorten(mut reason: String) -> String {
 
 struct Converter<'a> {
     builder: Builder,
-    /// Every value so far. `None` for what a refused node would have computed: nodes that need it
-    /// are not reported, because nothing is known about them.
+    /// Every value so far. `None` for a result of a refused node: nodes that need it are not
+    /// reported, because nothing is known about them.
     values: HashMap<&'a str, Option<Value>>,
     used: HashSet<&'a str>,
     refused: Vec<RefusedNode>,
-    /// What refused nodes, and nodes behind them, would have computed from constants alone.
+    /// Results that refused nodes, and nodes that depend on them, would have computed from
+    /// constants alone.
     unknown_constants: HashSet<&'a str>,
 }
 
@@ -164,7 +165,7 @@ impl<'a> Converter<'a> {
         let node = &step.node;
         if node.input.len() > limits::LIST_ENTRIES {
             let (found, limit) = (node.input.len(), limits::LIST_ENTRIES);
-            return Err(format!("it has {found} operands, and {limit} is the limit").into());
+            return Err(format!("it has {found} operands; the limit is {limit}").into());
         }
         let Some(operator) = ops::find(node.domain(), node.op_type()) else {
             return Err(ops::why_not(node.domain(), node.op_type()).into());
@@ -185,7 +186,7 @@ impl<'a> Converter<'a> {
             });
         }
         let call = Call { node, opset: step.opset, args };
-        // Lists of integers are read by their users in full, whatever comes of it.
+        // Operators read integer lists in full, whatever they do with them.
         self.builder.claim(call.known_integers())?;
         let integers = self.integers(operator, &call)?;
         let results = (operator.handler)(&mut self.builder, &call)?;
@@ -197,13 +198,13 @@ impl<'a> Converter<'a> {
         Ok(Some(results))
     }
 
-    /// The type of the results, if run-time integers come in and come out again.
+    /// The type of the results, if run-time integers are passed through.
     fn integers(&self, operator: &Operator, call: &Call<'_>) -> Result<Option<DataType>, Refusal> {
         let node = |arg: &Option<Value>| match arg {
             Some(Value::Node(node)) => Some(self.builder.integers.get(node).copied()),
             _ => None,
         };
-        // What must be constant is said to be so by the handler.
+        // The handler itself reports operands that must be constants.
         let is_value = |(i, _): &(usize, _)| !operator.constants.contains(i);
         let values = call.args.iter().enumerate().filter(is_value);
         let types: Vec<Option<DataType>> = values.filter_map(|(_, arg)| node(arg)).collect();
@@ -219,8 +220,8 @@ impl<'a> Converter<'a> {
         }
     }
 
-    /// Whether a program that folds constants may take a node out: it reads nothing that such a
-    /// program does not know.
+    /// Whether a tool that folds constants can remove a node: it reads only values that such a tool
+    /// knows.
     fn is_removable(&self, node: &NodeProto) -> bool {
         let is_constant = |name: &String| {
             name.is_empty()
@@ -240,7 +241,7 @@ impl<'a> Converter<'a> {
         self.refused.push(RefusedNode { op, name, attribute, reason, is_removable });
     }
 
-    /// The element type of an output: of floats the one that the file declares, if it does.
+    /// The element type of an output: for floats the one that the file declares, if any.
     fn dtype(&self, output: &ValueInfoProto, node: NodeId) -> DType {
         let found = self.builder.type_of(node).dtype().unwrap_or_default();
         let tensor = output.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
@@ -248,7 +249,7 @@ impl<'a> Converter<'a> {
         declared.filter(|declared| declared.is_float() && found.is_float()).unwrap_or(found)
     }
 
-    /// Names the outputs.
+    /// Adds the outputs under their names.
     fn finish(mut self, outputs: &[&ValueInfoProto]) -> Result<Graph, ImportError> {
         if !self.refused.is_empty() {
             return Err(ImportErrorKind::Unsupported { nodes: self.refused }.into());
@@ -273,8 +274,8 @@ impl<'a> Converter<'a> {
     }
 }
 
-/// Inputs and outputs are asked for by their names. Those of all other nodes are for people, and
-/// printed wherever they look: none ends a line or steers a terminal.
+/// Callers address inputs and outputs by name, so those names stay as they are. The names of all
+/// other nodes are only printed, so line breaks and control characters in them are escaped.
 fn keep_names_in_line(graph: &mut Graph) {
     let is_odd = |&node: &NodeId| {
         let found = graph.node(node);

@@ -1,5 +1,5 @@
-//! Tensor data in files beside the model, confined to the model's folder, and to the files that
-//! links in it may stand for.
+//! Tensor data in files beside the model, confined to the model's folder and to the files to which
+//! links in it may point.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,17 +17,17 @@ use crate::whole_file::{Source, Stamp, changed};
 
 /// The files beside a model.
 pub(super) struct Files {
-    /// Where they may be; nowhere if the model is not a file itself.
+    /// The folder that may hold them; `None` if the model does not come from a file.
     folder: Option<PathBuf>,
-    /// Those that were read.
+    /// The files that were read.
     seen: BTreeMap<PathBuf, Seen>,
 }
 
-/// A file that was read: all that a model has of it must be of one state.
+/// A file that was read: everything that a model reads of it must come from one version.
 struct Seen {
     stamp: Stamp,
-    /// Whether the stamp alone does not tell its state. Then what was read of it is kept, and
-    /// compared in the end.
+    /// Whether the file changed so recently that the stamp alone does not identify its version.
+    /// Then what was read is kept, and compared at the end.
     is_recent: bool,
     parts: Vec<(u64, Bytes)>,
 }
@@ -37,7 +37,7 @@ impl Files {
         Files { folder, seen: BTreeMap::new() }
     }
 
-    /// Sees that no file changed between the first reading and the last.
+    /// Checks that no file changed between the first and the last read.
     pub(super) fn check(&mut self) -> Result<(), ImportError> {
         for (path, seen) in std::mem::take(&mut self.seen) {
             seen.check(&path).map_err(|source| {
@@ -63,7 +63,7 @@ impl Seen {
     }
 }
 
-/// Reads `size` bytes of external data and hands them to `decode`.
+/// Reads `size` bytes of external data and passes them to `decode`.
 pub(super) fn read<T>(
     proto: &TensorProto,
     files: &mut Files,
@@ -100,9 +100,9 @@ pub(super) fn read<T>(
     Ok(decode(bytes))
 }
 
-/// The file behind `location`, which may not leave `folder` by any way: not by `..`, not by an
-/// absolute path, not through symbolic links, however many there are. A model from the network must
-/// not read the user's files.
+/// The file at `location`, which may not leave `folder` in any way: not by `..`, not by an absolute
+/// path, not through any chain of symbolic links. A downloaded model must not read the user's
+/// files.
 fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
     if location.is_empty() {
         return Err("the location is empty".into());
@@ -126,11 +126,11 @@ fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// A location without `.` and `..`, if it never leaves the folder that it starts from. This is
-/// about names alone: what `data/..` would be if `data` were a link is not asked.
+/// A location without `.` and `..`, if it never leaves the folder from which it starts. Only names
+/// count: links are not followed, so `data/..` is the folder even if `data` is a link.
 fn plain(location: &str) -> Option<PathBuf> {
-    // A backslash is an ordinary character here, but a separator where the same model may be used
-    // next.
+    // A backslash is an ordinary character here, but a separator on other systems, where the same
+    // model may be used next.
     if location.contains(['\\', '\0']) {
         return None;
     }
@@ -146,9 +146,9 @@ fn plain(location: &str) -> Option<PathBuf> {
     Some(plain)
 }
 
-/// Whether a file is one of those that links in `root` stand for, where that is a snapshot in
+/// Whether `path` is a file to which links in `root` may point, where `root` is a snapshot in
 /// Hugging Face's cache: a folder `REPOSITORY/snapshots/REVISION`, or one below it, whose files are
-/// links into `REPOSITORY/blobs`. That folder must stand there itself. Both paths are free of
+/// links into `REPOSITORY/blobs`. `blobs` must be a real folder, not a link. Both paths are free of
 /// links.
 fn is_blob(root: &Path, path: &Path) -> bool {
     let snapshots =
@@ -199,12 +199,12 @@ fn read_range(
     Ok(bytes)
 }
 
-/// Tensors of so many bytes have memory pages of their own, which go back to the system with the
-/// tensor.
+/// Tensors of at least this many bytes get their own memory pages, which go back to the system with
+/// the tensor.
 const OWN_PAGES: usize = 1 << 18;
 
-/// Whether an open file is the one that was looked at: somebody may have put a link to another one
-/// in its place, or in that of a folder on its way, before it was opened. `path` was free of links.
+/// Checks that an open file is the one that was checked: somebody may have replaced it, or a folder
+/// on its path, by a link before it was opened. `path` was free of links.
 fn check_same(path: &Path, file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -212,7 +212,7 @@ fn check_same(path: &Path, file: &File) -> io::Result<()> {
         let (opened, looked_at) = (file.metadata()?, path.symlink_metadata()?);
         let same = (opened.dev(), opened.ino()) == (looked_at.dev(), looked_at.ino());
         if !same || path.canonicalize()? != path {
-            return Err(io::Error::other("the file was exchanged while it was opened"));
+            return Err(io::Error::other("the file was replaced while it was being opened"));
         }
     }
     Ok(())

@@ -1,9 +1,9 @@
-//! What is computed from constants where a constant is wanted: limits, pads and scales that a file
+//! Computes values from constants where a constant is required: limits, pads and scales that a file
 //! computes.
 //!
-//! Most arithmetic on constants gives constants as it is imported. Some operators give nodes of the
-//! graph whatever they read, quantization among them; those are computed here, if they are few
-//! elements and somebody asks.
+//! Most arithmetic on constants is folded as it is imported. Some operators, such as quantization,
+//! become nodes of the graph even if their operands are constants; those are computed here, on
+//! demand and only for few elements.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,10 @@ use super::builder::Builder;
 use super::call::Result;
 use super::literal::Literal;
 
-/// The most elements of a value that is computed.
+/// The largest number of elements of a value that is computed.
 const ELEMENTS: usize = 1 << 12;
 
-/// The most nodes that a value is computed by.
+/// The largest number of nodes from which a value is computed.
 const NODES: usize = 64;
 
 impl Builder {
@@ -36,7 +36,7 @@ impl Builder {
                         operands.iter().filter_map(|o| values.get(o)).collect();
                     let op = &self.graph.node(next).op;
                     let value = eval_node(op, &known).map_err(|e| e.to_string())?;
-                    // A constant has elements of f32, also on the way.
+                    // Constants have f32 elements, and so do intermediate values.
                     Computed::from_f32(&value.shape[..], &value.to_f32())
                 }
             };
@@ -54,11 +54,11 @@ impl Builder {
         Ok(Some(literal.of_type(ty)))
     }
 
-    /// The nodes that a value is computed by, operands before their users; `None` if they are many,
-    /// or not constants alone.
+    /// The nodes from which a value is computed, operands before their users; `None` if there are
+    /// too many, or they depend on more than constants.
     fn few_constants(&self, node: NodeId) -> Option<Vec<NodeId>> {
         let mut order = Vec::new();
-        // A node is left behind its operands, which lie on top of it.
+        // A node is visited again after its operands, which are pushed on top of it.
         let mut work = vec![(node, false)];
         while let Some((next, is_ready)) = work.pop() {
             if order.contains(&next) {

@@ -1,4 +1,4 @@
-//! Operators that the model defines itself, put in line where they are used.
+//! Operators that the model defines itself, inlined where they are used.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use super::proto::{AttributeProto, FunctionProto, ModelProto, NodeProto};
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::limits;
 
-/// A node, and the version of the standard operators that it was written for.
+/// A node, and the version of the standard operators for which it was written.
 pub(super) struct BodyStep {
     pub(super) node: NodeProto,
     pub(super) opset: i64,
 }
 
-/// All nodes of the model's graph with functions put in line.
+/// All nodes of the model's graph, with functions inlined.
 pub(super) fn inline(model: &ModelProto, opset: i64) -> Result<Vec<BodyStep>, ImportError> {
     let functions = model.functions.iter().map(|f| ((f.domain(), f.name()), f)).collect();
     let mut inliner =
@@ -30,9 +30,9 @@ pub(super) fn inline(model: &ModelProto, opset: i64) -> Result<Vec<BodyStep>, Im
 struct Inliner<'a> {
     functions: HashMap<(&'a str, &'a str), &'a FunctionProto>,
     steps: Vec<BodyStep>,
-    /// How many functions were put in line: gives each copy its own names.
+    /// How many functions were inlined: gives each copy its own names.
     copies: usize,
-    /// What was taken of [`limits::FUNCTION_STEPS`] and [`limits::FUNCTION_BYTES`].
+    /// How much of [`limits::FUNCTION_STEPS`] and [`limits::FUNCTION_BYTES`] is used.
     steps_and_names: usize,
     bytes: usize,
 }
@@ -65,7 +65,7 @@ impl Inliner<'_> {
         self.steps_and_names += steps_and_names(call, function);
         if depth >= limits::FUNCTION_DEPTH || self.steps_and_names > limits::FUNCTION_STEPS {
             return Err(fail(&format!(
-                "it unfolds to too many nodes, or uses itself; {} levels, and {} nodes and names are the limits",
+                "it expands to too many nodes, or uses itself; the limits are {} levels, and {} nodes and names",
                 limits::FUNCTION_DEPTH,
                 limits::FUNCTION_STEPS
             )));
@@ -81,7 +81,7 @@ impl Inliner<'_> {
             self.bytes = self.bytes.saturating_add(names.bytes(node));
             if self.bytes > limits::FUNCTION_BYTES {
                 return Err(fail(&format!(
-                    "its copies take more than {} bytes, the limit; give large constants as initializers",
+                    "its copies exceed the limit of {} bytes; store large constants as initializers",
                     limits::FUNCTION_BYTES
                 )));
             }
@@ -91,14 +91,14 @@ impl Inliner<'_> {
     }
 }
 
-/// How many nodes and names are looked at to put one use of a function in line.
+/// How many nodes and names are visited to inline one use of a function.
 fn steps_and_names(call: &NodeProto, function: &FunctionProto) -> usize {
     let inside = |n: &NodeProto| 1 + n.input.len() + n.output.len() + n.attribute.len();
     let own = function.input.len() + function.output.len() + function.attribute_proto.len();
     inside(call) + own + function.node.iter().map(inside).sum::<usize>()
 }
 
-/// What the names inside of one copy of a function are outside.
+/// Maps the names inside one copy of a function to names outside it.
 struct Names<'a> {
     given: HashMap<&'a str, &'a str>,
     /// The attributes of the call, and the defaults of those that it leaves out.
@@ -111,7 +111,7 @@ impl<'a> Names<'a> {
         let pair =
             |(inside, outside): (&'a String, &'a String)| (inside.as_str(), outside.as_str());
         let mut given: HashMap<&str, &str> = HashMap::new();
-        // Operands that the call leaves out are absent inside, too.
+        // Operands that the call leaves out are absent inside as well.
         given.extend(function.input.iter().map(|name| (name.as_str(), "")));
         given.extend(function.input.iter().zip(&call.input).map(pair));
         given.extend(
@@ -122,13 +122,13 @@ impl<'a> Names<'a> {
                 .map(pair)
                 .filter(|(_, outside)| !outside.is_empty()),
         );
-        // The first of a name counts, and the call's before the defaults.
+        // The first attribute of a name wins, and the call's win over the defaults.
         let attributes = function.attribute_proto.iter().rev().chain(call.attribute.iter().rev());
         let attributes = attributes.map(|a| (a.name(), a)).collect();
         Names { given, attributes, prefix: format!("{}#{copy}/", display_name(call)) }
     }
 
-    /// About how many bytes a node of the function has in a copy, as it would stand in a file.
+    /// Roughly how many bytes a copy of a node of the function would take in a file.
     fn bytes(&self, node: &NodeProto) -> usize {
         let outside =
             |name: &String| self.given.get(name.as_str()).map_or(self.prefix.len(), |n| n.len());
@@ -148,7 +148,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A node of a function as it stands in the graph: names made unique, attributes filled in.
+/// A node of a function as it is in the graph: names made unique, attributes filled in.
 fn rewrite(node: &NodeProto, names: &Names<'_>) -> NodeProto {
     let mut node = node.clone();
     for name in node.input.iter_mut().chain(&mut node.output) {
@@ -161,7 +161,7 @@ fn rewrite(node: &NodeProto, names: &Names<'_>) -> NodeProto {
         .filter_map(|mut attribute| {
             let reference = attribute.ref_attr_name.take().filter(|r| !r.is_empty());
             let Some(reference) = reference else { return Some(attribute) };
-            // Left out by the call and without a default: left out here.
+            // Left out by the call and without a default: left out here, too.
             let mut value = AttributeProto::clone(names.attributes.get(reference.as_str())?);
             value.name = attribute.name;
             Some(value)

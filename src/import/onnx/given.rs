@@ -6,8 +6,8 @@ use super::inputs::{Bindings, InputInfo};
 use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind};
 
-/// Inputs and named sizes that say what the given shapes say: an input without a declared shape
-/// gets a dimension without a name for each axis.
+/// Turns given shapes into inputs and named sizes: an input without a declared shape gets an
+/// unnamed dimension for each axis.
 pub(super) fn as_dims(
     inputs: &[InputInfo],
     bindings: &Bindings,
@@ -29,7 +29,7 @@ pub(super) fn as_dims(
             };
             if let Some(other) = sizes.insert(key.clone(), size).filter(|&other| other != size) {
                 let reason = format!(
-                    "axis {axis} of the shape that is given for it is {size}, but dimension \"{key}\" is {other} elsewhere"
+                    "axis {axis} of the shape given for it is {size}, but dimension \"{key}\" is {other} elsewhere"
                 );
                 return Err(ImportError::invalid_input(name, reason));
             }
@@ -38,7 +38,7 @@ pub(super) fn as_dims(
     Ok((inputs, sizes))
 }
 
-/// Checks a shape against the declared dimensions. The first one may be another batch.
+/// Checks a shape against the declared dimensions. The first may differ: it is the batch.
 fn check(input: &str, dims: &[Dim], shape: &[usize]) -> Result<(), ImportErrorKind> {
     match fits(dims, shape) {
         true => Ok(()),
@@ -59,18 +59,18 @@ fn fits(dims: &[Dim], shape: &[usize]) -> bool {
     dims.len() == shape.len() && dims.iter().zip(shape).enumerate().all(one)
 }
 
-/// Orders of axes that people have where another is wanted: which axis comes where, and what the
-/// given ones seem to be.
+/// Axis orders that users often pass where another is expected: the permutation that fixes each,
+/// and what the given axes seem to be.
 const ORDERS: [(&[usize], &str); 6] = [
     (&[0, 1], "height and width"),
-    (&[0, 1, 2], "one image without the axis of the batch"),
+    (&[0, 1, 2], "one image without the batch axis"),
     (&[2, 0, 1], "height, width and channels of one image"),
     (&[0, 3, 1, 2], "height, width and channels of each image"),
     (&[1, 2, 0], "channels, height and width of one image"),
     (&[0, 2, 3, 1], "channels, height and width of each image"),
 ];
 
-/// What the array seems to be, and how it becomes what the input takes.
+/// What the array seems to be, and how to turn it into what the input expects.
 fn advice(dims: &[Dim], shape: &[usize]) -> Option<String> {
     let missing = dims.len().checked_sub(shape.len())?;
     ORDERS.iter().find_map(|&(order, what)| {
@@ -147,7 +147,7 @@ mod tests {
                 (advice, wanted) => assert_eq!(advice.as_deref(), wanted, "{shape:?}"),
             }
         }
-        // Another batch is no fault of the shape.
+        // A different batch is not an error.
         assert!(check("x", &nhwc, &[5, 224, 200, 3]).is_ok());
     }
 }

@@ -5,20 +5,21 @@ use std::collections::{HashMap, HashSet};
 use resnetc_ir::op::TopK;
 use resnetc_ir::{Graph, NodeId, Op};
 
-/// What a value is to the batch.
+/// How a value depends on the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It depends on no input, so it is the same for every image and every batch.
     Shared,
-    /// Its first axis counts the images, and image `i` of it is a function of image `i` of the
-    /// inputs alone, for every `i` the same function.
+    /// Its first axis counts the images, and its image `i` is a function of image `i` of the inputs
+    /// alone, the same function for every `i`.
     Apart,
     /// Anything else.
     Mixed,
 }
 
 /// The role of every value, where the first axis of `inputs` counts `size` images. By induction
-/// over the graph: the inputs have their role by definition, and every operator here keeps it.
+/// over the graph: the inputs have their role by definition, and every operator accepted here
+/// preserves it.
 pub(super) fn roles(graph: &Graph, inputs: &HashSet<NodeId>, size: usize) -> HashMap<NodeId, Role> {
     let mut roles = HashMap::new();
     for node in graph.topo() {
@@ -30,7 +31,7 @@ pub(super) fn roles(graph: &Graph, inputs: &HashSet<NodeId>, size: usize) -> Has
 
 struct Roles<'a> {
     graph: &'a Graph,
-    /// Those of all operands.
+    /// The roles of all operands.
     known: &'a HashMap<NodeId, Role>,
     size: usize,
 }
@@ -56,21 +57,21 @@ impl Roles<'_> {
         self.known.get(&node) == Some(&role)
     }
 
-    /// Whether an operand has all axes of a result of this rank, so that its images are the
-    /// result's.
+    /// Whether an operand has all axes of a result of this rank, so that its images correspond to
+    /// the result's.
     fn is_whole(&self, operand: NodeId, rank: usize) -> bool {
         self.is(operand, Role::Apart) && self.shape(operand).len() == rank
     }
 
-    /// Whether an operand has one number for all images where it broadcasts to a result of this
-    /// rank.
+    /// Whether an operand is the same for all images when it broadcasts to a result of this rank.
     fn is_even(&self, operand: NodeId, rank: usize) -> bool {
         let shape = self.shape(operand);
         self.is(operand, Role::Shared)
             && (shape.len() < rank || shape.first().is_none_or(|&extent| extent == 1))
     }
 
-    /// Whether an operator with a result for each image makes it of the same image of its operands.
+    /// Whether an operator computes each image of its result from the same image of its operands
+    /// alone.
     fn keeps_apart(&self, node: NodeId, operands: &[NodeId]) -> bool {
         let Some((&first, others)) = operands.split_first() else { return false };
         let rank = self.shape(node).len();
@@ -81,7 +82,7 @@ impl Roles<'_> {
             Op::Input | Op::Constant(_) => false,
             Op::Conv(_) => {
                 let folded = |o: &NodeId| shared(o) || self.is(*o, Role::Apart);
-                // Weights are shared; what is added may be another value of the same images.
+                // Weights are shared; the added value may be another value with the same images.
                 apart && others.iter().take(1).all(shared) && others.iter().skip(1).all(folded)
             }
             Op::BatchNorm { .. } => apart && others.iter().all(shared),

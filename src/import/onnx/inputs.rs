@@ -1,4 +1,4 @@
-//! Inputs as models declare them, and what a caller chooses of them.
+//! Inputs as models declare them, and what a caller chooses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,22 +8,22 @@ use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
 use crate::import::dim::Dim;
 use crate::import::error::ImportError;
 
-/// What a caller chooses of a model: sizes for symbolic dimensions, and for the batch of a model
-/// that declares another one; shapes of inputs; and which outputs are computed.
+/// What a caller chooses: sizes of symbolic dimensions, a batch in place of the declared one,
+/// shapes of inputs, and which outputs are computed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bindings {
-    /// The first extent of every input that is not named in `dims`. Without, it is what the model
-    /// declares, or 1 where that is a symbol. A model that declares another number gets this one if
-    /// each image's results depend on that image alone.
+    /// The first extent of every input that is not named in `dims`. By default it is what the model
+    /// declares, or 1 where that is a symbol. A model that declares another number gets this batch
+    /// if each image's results depend on that image alone.
     pub batch: Option<usize>,
     /// Sizes by name. A dimension without a name goes by its input and axis, as in `"image.2"`.
     pub dims: BTreeMap<String, usize>,
-    /// Whole shapes of inputs, by name. They must agree with what is declared, but for a batch; an
-    /// input that is declared without a shape needs one.
+    /// Whole shapes of inputs, by name. They must agree with the declaration, except for the batch;
+    /// an input declared without a shape needs one.
     pub shapes: BTreeMap<String, Vec<usize>>,
     /// The outputs that are computed, by name and in this order; without names, all of them as they
-    /// are declared. What only serves other outputs is left out, nodes and inputs, and not even
-    /// judged.
+    /// are declared. Nodes and inputs that only serve other outputs are left out, and not even
+    /// checked.
     pub outputs: Vec<String>,
 }
 
@@ -32,21 +32,21 @@ pub struct Bindings {
 pub struct InputInfo {
     /// The name.
     pub name: String,
-    /// The dimensions, outermost first; nothing if there is no declared shape.
+    /// The dimensions, outermost first; `None` if no shape is declared.
     pub dims: Option<Vec<Dim>>,
-    /// The element type. Callers give f32 in any case, of the same values: see [`DType::holds`].
+    /// The element type. Callers always give f32 of the same values: see [`DType::holds`].
     pub dtype: DType,
 }
 
 impl InputInfo {
-    /// The dimensions; none if there is no declared shape.
+    /// The dimensions; empty if no shape is declared.
     pub(super) fn dims(&self) -> &[Dim] {
         self.dims.as_deref().unwrap_or_default()
     }
 }
 
-/// The inputs of a graph, without those that an initializer gives a value: old files list both.
-/// Only those are judged that are wanted.
+/// The inputs of a graph, without those that have an initializer: old files list both. Only the
+/// wanted ones are checked.
 pub(super) fn describe(
     graph: &GraphProto,
     wanted: impl Fn(&str) -> bool,

@@ -14,7 +14,7 @@ pub(super) struct Literal {
     /// ordinary in shape arithmetic.
     pub(super) shape: Vec<usize>,
     pub(super) data: Data,
-    /// The element type that the model gives it, which says how far its integers reach.
+    /// The element type that the model gives it, which sets the range of its integers.
     pub(super) ty: DataType,
 }
 
@@ -26,10 +26,10 @@ pub(super) enum Data {
     Float(Arc<Tensor>),
 }
 
-/// The number of elements of a shape, if it can be a value at all.
+/// The number of elements of a shape, if a value can have that shape.
 pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
-    // Strides are formed from the other extents even where one is 0, so those must be in bounds
-    // too.
+    // Strides are products of the other extents even where one extent is 0, so those must be in
+    // bounds too.
     let others: Vec<usize> = shape.iter().map(|&d| d.max(1)).collect();
     check_shape(&others).map_err(|e| e.to_string())?;
     Ok(shape.iter().product())
@@ -48,7 +48,7 @@ impl Literal {
         Literal::tensor(shape.clone(), Tensor::new(shape, data), found)
     }
 
-    /// A tensor of this shape, if it could be made of the elements that were `found`.
+    /// A tensor of this shape, if it has as many elements as were `found`.
     pub(super) fn tensor(
         shape: Vec<usize>,
         tensor: Option<Tensor>,
@@ -68,7 +68,7 @@ impl Literal {
         Literal { shape, data: Data::Int(Arc::new(data)), ty: DataType::Int64 }
     }
 
-    /// The same elements as those of another type.
+    /// The same elements, declared to be of another type.
     pub(super) fn of_type(self, ty: DataType) -> Self {
         Literal { ty, ..self }
     }
@@ -168,8 +168,8 @@ impl Literal {
                 fits.then(|| self.clone()).ok_or_else(|| format!("a value does not fit {to:?}"))
             }
             (Kind::Int(lowest, highest), Data::Float(t)) => {
-                // A float past the range of i64 saturates here and then fails the range check, or
-                // is i64's limit.
+                // A float outside the range of i64 saturates here, and then fails the range check
+                // unless the target is i64, whose limit it becomes.
                 let v: Vec<i64> = t.data().iter().map(|&x| x as i64).collect();
                 let fits = v.iter().all(|x| (lowest..=highest).contains(x));
                 if fits {

@@ -3,24 +3,23 @@
 //! | module | holds |
 //! |---|---|
 //! | [`proto`] | the file format |
-//! | `open`, `wire` | bytes to messages: what is not a model at all or too large, and which versions are read |
+//! | `open`, `wire` | bytes to messages: rejects what is not a model or too large, and checks versions |
 //! | `tensor`, `external` | stored constants |
 //! | `types` | element types |
-//! | `needed` | what the outputs that are asked for need |
+//! | `needed` | the part of a model that the requested outputs need |
 //! | `inputs`, `given`, `bind` | inputs as they are declared, and the sizes of symbolic dimensions |
-//! | `room` | how much constants take, and whether their files have so much |
-//! | `functions` | operators that the model defines itself, put in line |
+//! | `room` | how much memory constants take, and whether their files hold that much |
+//! | `functions` | operators that the model defines itself, inlined |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |
-//! | `images` | which values keep the images of a batch apart |
-//! | `batch` | batches that were burnt into a reshape |
-//! | `rebatch` | models with a fixed batch, for another one |
-//! | `literal`, `movement` | arithmetic on what is known during import |
+//! | `images` | which values keep the images of a batch separate |
+//! | `batch` | batch sizes hard-coded in a reshape |
+//! | `rebatch` | changes the fixed batch of a model |
+//! | `literal`, `movement` | arithmetic on values known during import |
 //! | `ops` | the operators |
 //!
-//! Versions 7 to 28 of the standard operators are read. What changed after version 22 in the
-//! operators supported here is the list of element types, which only matters to types that are
-//! refused by name.
+//! Versions 7 to 28 of the standard operators are read. After version 22 the operators supported
+//! here changed only in their lists of element types, and the added types are refused by name.
 
 mod batch;
 mod bind;
@@ -60,7 +59,7 @@ pub use inputs::{Bindings, InputInfo};
 use needed::Needed;
 pub use ops::{Operator, When, operators};
 
-/// A model that was read but not yet given sizes.
+/// A model that was read but has no sizes yet.
 ///
 /// ```no_run
 /// use resnetc::import::onnx::{Bindings, Model};
@@ -81,15 +80,15 @@ impl Model {
     /// Reads a file.
     ///
     /// # Errors
-    /// If the file cannot be read, is no ONNX model, or is of a version that is not supported.
+    /// If the file cannot be read, is not an ONNX model, or is of a version that is not supported.
     pub fn read(path: &Path) -> Result<Self, ImportError> {
         let bytes = open::read_file(path)?;
         Model::decode(&mut Bytes::from(bytes), path)
     }
 
     /// Reads a model from the buffer `bytes`, which holds the file `path` in one chunk. Large
-    /// constants of its graphs keep the parts of the buffer in which they stand, as
-    /// [`Buf::copy_to_bytes`] returns them, and do not copy them.
+    /// constants of its graphs keep their parts of the buffer, as [`Buf::copy_to_bytes`] returns
+    /// them, without copying.
     ///
     /// # Errors
     /// As [`Model::read`].
@@ -103,13 +102,13 @@ impl Model {
     /// `folder`.
     ///
     /// # Errors
-    /// If the bytes are no ONNX model, or of a version that is not supported.
+    /// If the bytes are not an ONNX model, or of a version that is not supported.
     pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Self, ImportError> {
         let (proto, opset) = open::decode(&mut Bytes::copy_from_slice(bytes))?;
         Ok(Model { proto, opset, file: None, folder: folder.map(Path::to_path_buf) })
     }
 
-    /// The inputs as declared, without the constants that old files list among them.
+    /// The declared inputs, without the constants that old files list among them.
     ///
     /// # Errors
     /// If an input is not a tensor of numbers.
@@ -117,11 +116,11 @@ impl Model {
         inputs::describe(self.declared(), |_| true).map_err(|e| self.name_file(e))
     }
 
-    /// As [`Model::inputs`], but only those that the outputs of these names need; without names,
-    /// all of them.
+    /// As [`Model::inputs`], but only the inputs that the outputs of these names need; without
+    /// names, all of them.
     ///
     /// # Errors
-    /// As [`Model::inputs`], if there is no such output, or the model contradicts itself.
+    /// As [`Model::inputs`]; also if there is no such output, or the model contradicts itself.
     pub fn inputs_of(&self, outputs: &[String]) -> Result<Vec<InputInfo>, ImportError> {
         if outputs.is_empty() {
             return self.inputs();
@@ -134,8 +133,8 @@ impl Model {
     /// The model as a graph with these sizes and these outputs.
     ///
     /// # Errors
-    /// If a size is missing, the model contradicts itself, or nodes are not supported that the
-    /// outputs need; the error lists all of them.
+    /// If a size is missing, the model contradicts itself, or nodes that the outputs need are not
+    /// supported; the error lists all such nodes.
     pub fn graph(&self, bindings: &Bindings) -> Result<Graph, ImportError> {
         let convert = || {
             let graph = self.declared();

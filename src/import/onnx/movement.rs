@@ -1,5 +1,5 @@
-//! Operators that move elements without computing: on a constant they are carried out, on a
-//! run-time value they become a node.
+//! Operators that move elements without computing: constants are moved at once, run-time values get
+//! a node.
 
 use resnetc_ir::infer;
 use resnetc_ir::op::SliceAxis;
@@ -17,12 +17,12 @@ pub(super) enum Movement {
     Reshape(Vec<usize>),
     Transpose(Vec<usize>),
     Slice(Vec<SliceAxis>),
-    /// Elements along an axis by position.
+    /// The elements at these positions along an axis.
     Gather(usize, Vec<usize>),
 }
 
 impl Movement {
-    /// Elements along an axis by position, of a value of this shape; as a slice where they are
+    /// The elements at these positions along an axis of a value of this shape; a slice if they are
     /// evenly spaced.
     pub(super) fn picks(shape: &[usize], axis: usize, positions: Vec<usize>) -> Self {
         let even = evenly(&positions);
@@ -39,7 +39,7 @@ impl Movement {
     }
 }
 
-/// Positions as a selection of even steps, if they are one.
+/// Positions as a slice, if they are evenly spaced.
 fn evenly(positions: &[usize]) -> Option<SliceAxis> {
     let (&start, len) = (positions.first()?, positions.len());
     let step = positions.get(1).map_or(1, |&next| next as isize - start as isize);
@@ -117,7 +117,7 @@ fn slice(literal: &Literal, shape: Vec<usize>, axes: &[SliceAxis]) -> Result<Lit
     }
     let strides = strides(&literal.shape);
     let start = axes.iter().zip(&strides).map(|(a, s)| a.start * s).sum();
-    // A step is only ever used where the axis has a second element, and that lies inside the value.
+    // A step is only used if the slice has a second element on the axis, which is inside the value.
     let steps = axes.iter().zip(&strides).map(|(a, &s)| a.step.wrapping_mul(s as isize)).collect();
     Ok(literal.pick(shape.clone(), Walk::new(&shape, start, steps))?)
 }
@@ -139,7 +139,7 @@ pub(super) fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
     infer::broadcast(a, b).map_err(|e| e.to_string().into())
 }
 
-/// Stretches a constant to a shape that it broadcasts to.
+/// Expands a constant to a shape that it broadcasts to.
 pub(super) fn broadcast(literal: &Literal, shape: &[usize]) -> Result<Literal> {
     if literal.shape == shape {
         return Ok(literal.clone());
@@ -148,7 +148,7 @@ pub(super) fn broadcast(literal: &Literal, shape: &[usize]) -> Result<Literal> {
     Ok(literal.pick(shape.to_vec(), walk)?)
 }
 
-/// Joins constants that are equal in every axis but one.
+/// Concatenates constants whose extents agree on every axis but one.
 pub(super) fn concat(parts: &[&Literal], axis: usize, shape: Vec<usize>) -> Result<Literal> {
     let inner: usize = shape[axis + 1..].iter().product();
     let outer: usize = shape[..axis].iter().product();
@@ -180,7 +180,7 @@ fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// Positions of a strided box of elements, in row-major order of the box.
+/// The positions of a strided box of elements, in row-major order of the box.
 pub(super) struct Walk {
     shape: Vec<usize>,
     steps: Vec<isize>,

@@ -1,5 +1,5 @@
-//! What the outputs that are asked for need of a model: nodes, in order, and inputs. Nothing else
-//! of it is judged.
+//! The part of a model that the requested outputs need: nodes, in order, and inputs. Nothing else
+//! is checked.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,19 @@ use super::proto::{GraphProto, ModelProto, ValueInfoProto};
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::limits;
 
-/// A part of a model.
+/// The needed part of a model.
 pub(super) struct Needed<'a> {
-    /// The outputs, in the order in which they were asked for.
+    /// The outputs, in the order in which they were requested.
     pub(super) outputs: Vec<&'a ValueInfoProto>,
-    /// Whether all outputs are.
+    /// Whether all outputs are needed.
     is_all: bool,
     steps: Vec<BodyStep>,
-    /// Of these the ones that are needed.
+    /// The indices of the needed steps.
     order: Vec<usize>,
 }
 
 impl<'a> Needed<'a> {
-    /// What the outputs of these names need; without names, all of them.
+    /// What the outputs of these names need; without names, what all outputs need.
     pub(super) fn of(
         model: &'a ModelProto,
         graph: &'a GraphProto,
@@ -55,7 +55,7 @@ impl<'a> Needed<'a> {
         operands.chain(self.outputs.iter().map(|o| o.name())).collect()
     }
 
-    /// The inputs: all that are declared, or those that the chosen outputs need.
+    /// The inputs: all declared ones, or those that the chosen outputs need.
     pub(super) fn inputs(&self, graph: &GraphProto) -> Result<Vec<InputInfo>, ImportError> {
         let names = self.names();
         inputs::describe(graph, |name| self.is_all || names.contains(name))
@@ -75,7 +75,7 @@ fn chosen<'a>(
         if outputs.iter().any(|other| other.name() == name) {
             return Err(ImportError::invalid(
                 format!("output \"{name}\""),
-                "it is asked for twice",
+                "it is requested twice",
             ));
         }
         outputs.push(output);

@@ -1,4 +1,4 @@
-//! Bytes to messages: what is not a model at all, and which versions are read.
+//! Decodes bytes to messages: rejects what is not a model, and checks versions.
 
 use std::path::Path;
 
@@ -27,9 +27,9 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImportError> {
 }
 
 /// Decodes a model and finds the version of the standard operators that it uses. Tensor data is
-/// what [`Buf::copy_to_bytes`] returns. `bytes` must be one chunk.
+/// taken with [`Buf::copy_to_bytes`]. `bytes` must be one chunk.
 pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportError> {
-    let format = |reason: String| ImportErrorKind::Format { expected: "ONNX model", reason };
+    let format = |reason: String| ImportErrorKind::Format { expected: "valid ONNX model", reason };
     if let Some(reason) = sniff(bytes.chunk()) {
         return Err(format(reason).into());
     }
@@ -45,7 +45,7 @@ pub(super) fn decode(bytes: &mut dyn Buf) -> Result<(ModelProto, i64), ImportErr
             place: "model".into(),
             what: "nodes, attributes, names and other records",
             limit: limits::RECORDS,
-            advice: Advice::plain("no network for images has so many, so the file may be damaged"),
+            advice: Advice::plain("no image network has that many, so the file may be damaged"),
         },
     })?;
     let model = ModelProto::decode(bytes).map_err(|e| damaged(&e))?;
@@ -83,12 +83,12 @@ pub(super) fn check(
     Err(ImportErrorKind::Version { what, found, lowest, highest, advice }.into())
 }
 
-/// Checks the operator version that a function of the model was written for.
+/// Checks the operator version for which a function of the model was written.
 pub(super) fn check_opset(found: i64) -> Result<(), ImportError> {
     check("ONNX opset", found, OPSETS)
 }
 
-/// What a file is that is certainly no ONNX model. A model starts with the key of its version
+/// What a file is if it is certainly not an ONNX model. A model starts with the key of its version
 /// field, 0x08.
 fn sniff(bytes: &[u8]) -> Option<String> {
     if bytes.is_empty() {

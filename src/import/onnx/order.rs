@@ -30,8 +30,8 @@ pub(super) fn order(
     Ok(live)
 }
 
-/// Which node computes each name; `None` for inputs and initializers. Checks that every name has
-/// one origin and every used name has any.
+/// Which node computes each name; `None` for inputs and initializers. Checks that no name is
+/// defined twice and every used name is defined.
 fn producers<'a>(
     graph: &'a GraphProto,
     steps: &'a [BodyStep],
@@ -80,7 +80,7 @@ fn producers<'a>(
     Ok(origins)
 }
 
-/// Kahn's algorithm; among the nodes that are ready, the first in the file goes first.
+/// Kahn's algorithm; among the nodes that are ready, the first in the file comes first.
 fn sort(
     steps: &[BodyStep],
     producers: &HashMap<&str, Option<usize>>,
@@ -113,7 +113,7 @@ fn sort(
             stuck.map(|i| super::call::display_name(&steps[i].node)).collect();
         return Err(ImportError::invalid(
             "nodes",
-            format!("these are on a cycle or behind one: {}", list(&names)),
+            format!("these are on a cycle or depend on one: {}", list(&names)),
         ));
     }
     Ok(sorted)

@@ -1,9 +1,10 @@
-//! The ONNX file format: the messages of `onnx.proto` as far as they are read here or written by
+//! The ONNX file format: those messages of `onnx.proto` that are read here or written by
 //! [`export`](crate::export).
 //!
-//! Field names and numbers are those of the standard, and so is what is packed: some readers take
-//! numbers in lists only as the standard writes them. Fields left out here (documentation strings,
-//! training information, sub-graphs of control flow) are skipped when a file is read.
+//! Field names and numbers are those of the standard, and so is the choice of packed fields: some
+//! readers accept lists of numbers only as the standard encodes them. Fields left out here
+//! (documentation strings, training information, sub-graphs of control flow) are skipped when a
+//! file is read.
 
 use prost::bytes::Bytes;
 use prost::{Enumeration, Message};
@@ -17,13 +18,13 @@ pub struct ModelProto {
     /// The program that wrote the file.
     #[prost(string, optional, tag = "2")]
     pub producer_name: Option<String>,
-    /// Its version.
+    /// The version of that program.
     #[prost(string, optional, tag = "3")]
     pub producer_version: Option<String>,
     /// The network.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
-    /// The operator versions that the nodes were written for.
+    /// The operator versions for which the nodes were written.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
     /// Operators that the model defines itself.
@@ -34,10 +35,10 @@ pub struct ModelProto {
 /// A version of a set of operators.
 #[derive(Clone, PartialEq, Message)]
 pub struct OperatorSetIdProto {
-    /// Whose operators; empty for the standard ones.
+    /// The domain of the operators; empty for the standard ones.
     #[prost(string, optional, tag = "1")]
     pub domain: Option<String>,
-    /// Which version of them.
+    /// The version.
     #[prost(int64, optional, tag = "2")]
     pub version: Option<i64>,
 }
@@ -45,19 +46,19 @@ pub struct OperatorSetIdProto {
 /// Nodes, inputs, outputs and constants.
 #[derive(Clone, PartialEq, Message)]
 pub struct GraphProto {
-    /// The nodes; the standard asks for operands before users.
+    /// The nodes; the standard requires operands before users.
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<NodeProto>,
-    /// For people.
+    /// A name, not used by the importer.
     #[prost(string, optional, tag = "2")]
     pub name: Option<String>,
     /// Constants by name.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What the caller gives; old files list constants, too.
+    /// The inputs; old files list constants, too.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What the caller gets.
+    /// The outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
     /// Constants stored without their zeros.
@@ -76,13 +77,13 @@ pub struct SparseTensorProto {
 /// One use of an operator.
 #[derive(Clone, PartialEq, Message)]
 pub struct NodeProto {
-    /// Names of the operands; empty for one that is left out.
+    /// Names of the operands; empty for an operand that is left out.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     /// Names of the results.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
-    /// For people.
+    /// A name for messages.
     #[prost(string, optional, tag = "3")]
     pub name: Option<String>,
     /// The operator.
@@ -91,12 +92,12 @@ pub struct NodeProto {
     /// Its attributes.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
-    /// Whose operator; empty for a standard one.
+    /// The operator's domain; empty for a standard one.
     #[prost(string, optional, tag = "7")]
     pub domain: Option<String>,
 }
 
-/// A named attribute; which field counts is said by `type`.
+/// A named attribute; `type` says which field is used.
 #[derive(Clone, PartialEq, Message)]
 pub struct AttributeProto {
     /// The name.
@@ -123,19 +124,19 @@ pub struct AttributeProto {
     /// Texts.
     #[prost(bytes = "bytes", repeated, tag = "9")]
     pub strings: Vec<Bytes>,
-    /// Which of the fields counts.
+    /// Which of the fields is used.
     #[prost(enumeration = "AttributeType", optional, tag = "20")]
     pub r#type: Option<i32>,
-    /// Inside of a function: the attribute of its caller that stands here.
+    /// Inside a function: the attribute of the caller that replaces this one.
     #[prost(string, optional, tag = "21")]
     pub ref_attr_name: Option<String>,
 }
 
-/// The kinds of attributes.
+/// The types of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
 pub enum AttributeType {
-    /// Not said.
+    /// Not specified.
     Undefined = 0,
     /// `f`.
     Float = 1,
@@ -155,8 +156,7 @@ pub enum AttributeType {
     Strings = 8,
 }
 
-/// A constant: its elements stand in `raw_data`, in one of the typed lists, or in a file of their
-/// own.
+/// A constant: its elements are in `raw_data`, in one of the typed lists, or in a separate file.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// The shape.
@@ -186,7 +186,7 @@ pub struct TensorProto {
     /// Elements of type uint32 and uint64.
     #[prost(uint64, repeated, tag = "11")]
     pub uint64_data: Vec<u64>,
-    /// Where the elements are if not here: location, offset, length.
+    /// Where the elements are if not in the message: location, offset, length.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
     /// Whether the elements are in another file.
@@ -208,7 +208,7 @@ pub enum DataLocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
 pub enum DataType {
-    /// Not said.
+    /// Not specified.
     Undefined = 0,
     /// 32-bit float.
     Float = 1,
@@ -323,28 +323,28 @@ pub struct Dimension {
 /// An operator that the model defines itself.
 #[derive(Clone, PartialEq, Message)]
 pub struct FunctionProto {
-    /// The name; with the domain, what nodes call it by.
+    /// The name; nodes call the function by domain and name.
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
-    /// Names of its operands inside.
+    /// Names of its operands inside the function.
     #[prost(string, repeated, tag = "4")]
     pub input: Vec<String>,
-    /// Names of its results inside.
+    /// Names of its results inside the function.
     #[prost(string, repeated, tag = "5")]
     pub output: Vec<String>,
     /// Its attributes that have no default.
     #[prost(string, repeated, tag = "6")]
     pub attribute: Vec<String>,
-    /// The nodes that it stands for.
+    /// The nodes of its body.
     #[prost(message, repeated, tag = "7")]
     pub node: Vec<NodeProto>,
-    /// The operator versions that these nodes were written for.
+    /// The operator versions for which these nodes were written.
     #[prost(message, repeated, tag = "9")]
     pub opset_import: Vec<OperatorSetIdProto>,
-    /// Whose operator it is.
+    /// The domain of the operator.
     #[prost(string, optional, tag = "10")]
     pub domain: Option<String>,
-    /// Its attributes that have a default, with it.
+    /// Its attributes that have a default, with that default.
     #[prost(message, repeated, tag = "11")]
     pub attribute_proto: Vec<AttributeProto>,
 }

@@ -1,9 +1,9 @@
-//! A model whose inputs are declared with a fixed batch, for another batch.
+//! Changes the batch of a model whose inputs are declared with a fixed one.
 //!
-//! Such a file says what a run on its own number of images gives. Where each image's results are a
-//! function of that image alone, the same for all, it thereby says what any number of images gives.
-//! The graph is made for the file's own batch, so every number in it that was computed from the
-//! batch is right for that function, and then only the first extents change.
+//! Such a file defines the results for its own number of images. Where each image's results are a
+//! function of that image alone, the same for all images, it thereby defines the results for any
+//! number of images. The graph is built for the file's own batch, so every number computed from the
+//! batch is right for that function; then only the first extents change.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use resnetc_ir::{Graph, NodeId, Op};
 
 use super::images::{Role, roles};
 
-/// Which batch a file is declared with, and which one it shall have.
+/// The batch that a file declares, and the requested one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewBatch {
     pub(super) from: usize,
@@ -22,7 +22,7 @@ pub(super) struct NewBatch {
 /// The graph for another batch.
 ///
 /// # Errors
-/// If a result for an image may depend on the other ones, or on their number; the reason names the
+/// If a result for an image may depend on other images, or on their number; the reason names the
 /// operator.
 pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, String> {
     graph.remove_dead();
@@ -77,13 +77,13 @@ fn why(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     match node.op {
         Op::Input => {
-            format!("input \"{}\" of shape {:?} has another one", node.name, node.ty.shape)
+            format!("input \"{}\" of shape {:?} has another batch", node.name, node.ty.shape)
         }
         _ => format!("{} \"{}\" may mix images", node.op.name(), node.name),
     }
 }
 
-/// An operator whose result has so many images. Only these two hold their number.
+/// The operator for a result with this many images. Only these two store the number.
 fn resized(op: &Op, images: usize) -> Op {
     let mut op = op.clone();
     match &mut op {

@@ -1,11 +1,11 @@
-//! Which nodes a program that folds constants may take out of a file, as ONNX simplifiers do.
+//! Which nodes a tool that folds constants, such as an ONNX simplifier, can remove from a file.
 
 use super::open::is_standard;
 use super::ops::MICROSOFT;
 use super::proto::{AttributeType, NodeProto};
 
-/// Operators whose results are others each time, whatever they read, and those that are only
-/// refused where they train, which no such program does.
+/// Operators whose results differ on every run, whatever they read, and those that are refused only
+/// in training mode, which no such tool folds.
 const NEVER: [&str; 8] = [
     "BatchNormalization",
     "Bernoulli",
@@ -17,8 +17,8 @@ const NEVER: [&str; 8] = [
     "RandomUniformLike",
 ];
 
-/// Whether a node computes the same in every run if its operands do, and programs know how. Of an
-/// `If`, only the condition counts: one that is known leaves a branch.
+/// Whether a node computes the same in every run if its operands are the same, and tools can
+/// evaluate it. Of an `If`, only the condition counts: if it is known, one branch remains.
 pub(super) fn is_removable(node: &NodeProto) -> bool {
     let has_body = node.attribute.iter().any(|a| a.r#type == Some(AttributeType::Graph as i32));
     let is_fixed = !has_body || node.op_type() == "If";

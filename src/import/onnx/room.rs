@@ -1,22 +1,23 @@
-//! How much the constants of a model take, and whether the files that they name have so much.
+//! How much memory the constants of a model take, and whether the files that they refer to hold
+//! that much.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::import::limits;
 
-/// What is left for the constants of a model.
+/// The memory budget of the constants of a model.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// The most that they may take in memory, in bytes.
+    /// The most memory that they may take, in bytes.
     limit: usize,
     taken: usize,
-    /// How many bytes of each file were named.
+    /// How many bytes of each file were referred to.
     named: HashMap<PathBuf, u64>,
 }
 
 impl Room {
-    /// Room for this many bytes in memory.
+    /// A budget of this many bytes of memory.
     pub(super) fn new(limit: usize) -> Self {
         Room { limit, taken: 0, named: HashMap::new() }
     }
@@ -25,21 +26,21 @@ impl Room {
         self.limit
     }
 
-    /// Takes memory, before it is filled; `None` if there is not so much.
+    /// Takes memory before it is filled; `None` if there is not enough left.
     pub(super) fn take(&mut self, bytes: usize) -> Option<()> {
         let taken = self.taken.checked_add(bytes)?;
         (taken <= self.limit).then(|| self.taken = taken)
     }
 
-    /// Names bytes of a file, before they are read. A small model can name one file many times:
-    /// what goes beyond [`limits::CONSTANT_BYTES`] must name every byte of its file no more than
-    /// once.
+    /// Records a reference to bytes of a file, before they are read. A small model can refer to one
+    /// file many times: constants beyond [`limits::CONSTANT_BYTES`] must refer to every byte of
+    /// their files at most once.
     pub(super) fn name(&mut self, file: &Path, length: u64, bytes: u64) -> Result<(), String> {
         let named = self.named.entry(file.to_path_buf()).or_default();
         *named = named.saturating_add(bytes);
         match self.taken > limits::CONSTANT_BYTES && *named > length {
             true => Err(format!(
-                "the model takes {} bytes for constants, more than the {} that need no proof, and names {named} bytes \
+                "the model takes {} bytes for constants, more than the {} that are always allowed, and refers to {named} bytes \
                  of this file, which has only {length}",
                 self.taken,
                 limits::CONSTANT_BYTES,
@@ -68,7 +69,7 @@ mod tests {
     fn large_constants_name_each_byte_of_their_files_once() {
         let mut room = Room::new(usize::MAX);
         let (a, b) = (Path::new("a"), Path::new("b"));
-        // Small ones may share what they name.
+        // Small constants may share bytes of a file.
         assert!(room.name(a, 100, 100).is_ok() && room.name(a, 100, 100).is_ok());
         room.take(FREE + 1);
         assert!(room.name(b, 100, 60).is_ok() && room.name(b, 100, 40).is_ok());

@@ -1,4 +1,4 @@
-//! `TensorProto` to [`Literal`]: every element type that is supported, wherever the elements stand.
+//! `TensorProto` to [`Literal`]: every supported element type, wherever the elements are stored.
 
 use prost::bytes::Bytes;
 
@@ -12,14 +12,14 @@ use crate::import::stored;
 
 /// A tensor that cannot be read: the model is broken, or only this tensor's type is unknown.
 pub(super) enum TensorError {
-    /// The file lies or lacks something; nothing else in it can be trusted.
+    /// The file contradicts itself or is incomplete; nothing else in it can be trusted.
     Broken(ImportError),
-    /// A type that this importer does not hold.
+    /// A type that this importer does not support.
     Unsupported(String),
 }
 
-/// Reads a tensor; `files` are those in which external data may lie, `room` what it and later ones
-/// may take in memory.
+/// Reads a tensor; `files` may hold external data, and `room` is the memory that this and later
+/// tensors may take.
 pub(super) fn read(
     proto: &TensorProto,
     files: &mut Files,
@@ -45,7 +45,7 @@ pub(super) fn read(
     if room.take(count.saturating_mul(codec.held())).is_none() {
         let place = format!("tensor \"{name}\"");
         let advice = Advice::plain(
-            "that is three quarters of the memory that is free here, and at least 4 GiB; free some, or use a machine \
+            "that is three quarters of the free memory, or 4 GiB if that is more; free some, or use a machine \
              with more",
         );
         let (what, limit) = ("bytes of constants", room.limit());
@@ -79,14 +79,14 @@ struct Codec {
 }
 
 enum Target {
-    /// The elements as they stand.
+    /// The elements as stored.
     Stored,
     Float(fn(&[u8]) -> Vec<f32>),
     Int(fn(&[u8]) -> Vec<i64>),
 }
 
-/// One entry of the table in [`Codec::of`]: how one element of a type is held. The loop is part of
-/// the entry, so that each type has its own and no call is made for an element.
+/// One entry of the table in [`Codec::of`]: how an element of a type is held. The loop is part of
+/// the entry, so that each type has its own loop and needs no call per element.
 macro_rules! codec {
     ($target:ident, $ty:ty, $convert:expr) => {
         Codec {
@@ -108,7 +108,8 @@ impl Codec {
             DataType::Float16 => codec!(Float, u16, |x| half::f16::from_bits(x).to_f32()),
             DataType::Bfloat16 => codec!(Float, u16, |x| half::bf16::from_bits(x).to_f32()),
             DataType::Int64 => codec!(Int, i64, |x| x),
-            // A count above i64's range is not a shape; it saturates and fails wherever it is used.
+            // A number above i64's range cannot be part of a shape; it saturates, and fails
+            // wherever it is used.
             DataType::Uint64 => codec!(Int, u64, |x| i64::try_from(x).unwrap_or(i64::MAX)),
             DataType::Int32 => codec!(Int, i32, i64::from),
             DataType::Uint32 => codec!(Int, u32, i64::from),
@@ -142,7 +143,7 @@ impl Codec {
     }
 }
 
-/// Elements in the typed lists: which list holds which type is fixed by the standard.
+/// Elements in the typed lists: the standard defines which list holds which type.
 fn typed(proto: &TensorProto, ty: DataType, shape: Vec<usize>) -> Result<Literal, String> {
     let halves =
         |convert: fn(u16) -> f32| proto.int32_data.iter().map(|&x| convert(x as u16)).collect();

@@ -1,10 +1,10 @@
-//! Element types of the format, and those of callers.
+//! Maps element types of the format to those of callers.
 
 use resnetc_ir::DType;
 
 use super::proto::DataType;
 
-/// Every type whose elements are numbers that an f32 can stand for.
+/// Every type whose elements are numbers that an f32 can represent.
 const TYPES: [(DataType, DType); 13] = [
     (DataType::Float, DType::F32),
     (DataType::Float16, DType::F16),
@@ -22,7 +22,7 @@ const TYPES: [(DataType, DType); 13] = [
 ];
 
 impl DataType {
-    /// The type as callers know it; nothing if its elements are no numbers, or of fewer than 8
+    /// The type as callers know it; `None` if its elements are not numbers, or have fewer than 8
     /// bits.
     pub fn dtype(self) -> Option<DType> {
         TYPES.iter().find(|(ty, _)| *ty == self).map(|(_, dtype)| *dtype)

@@ -1,18 +1,18 @@
-//! A look at a model's records before they are decoded: a record of two bytes takes hundreds in
-//! memory, so a file of some megabytes could fill it.
+//! Counts a model's records before they are decoded: a record of two bytes takes hundreds in
+//! memory, so a file of a few megabytes could fill it.
 
 use crate::import::limits;
 
 /// Why bytes are not decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// A record is longer than what it stands in, or cut short.
+    /// A record is longer than the one that contains it, or cut short.
     Damaged,
     /// There are more records than [`limits::RECORDS`].
     Many,
 }
 
-/// The messages of the format in which records can stand.
+/// The messages of the format that can contain records.
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
@@ -30,7 +30,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What a field of this message holds, if it is decoded to a record.
+    /// What a field of this message holds, if it is decoded into a record.
     fn field(self, tag: u64) -> Option<Kind> {
         use Kind::*;
         Some(match (self, tag) {
@@ -62,7 +62,7 @@ fn count(mut bytes: &[u8], kind: Kind, left: &mut usize) -> Result<(), Refused> 
             0 => varint(&mut bytes).map(|_| 0)?,
             1 => 8,
             2 => varint(&mut bytes)?,
-            // The ends of a group: what stands in one counts as if it stood outside.
+            // The start and end of a group: its contents count as if they were outside it.
             3 | 4 => 0,
             5 => 4,
             _ => return Err(Refused::Damaged),
@@ -82,7 +82,7 @@ fn count(mut bytes: &[u8], kind: Kind, left: &mut usize) -> Result<(), Refused> 
     Ok(())
 }
 
-/// A number of seven bits a byte, the least significant first.
+/// A number with seven bits per byte, the least significant first.
 fn varint(bytes: &mut &[u8]) -> Result<u64, Refused> {
     /// 64 bits.
     const LONGEST: usize = 10;
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn records_are_counted_to_the_last() {
-        // The graph is one.
+        // The graph itself counts as one record.
         assert_eq!(check(&of_nodes(limits::RECORDS - 1)), Ok(()));
         assert_eq!(check(&of_nodes(limits::RECORDS)), Err(Refused::Many));
     }
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn records_do_not_hide() {
         let many = of_nodes(limits::RECORDS);
-        // Behind a group, whose fields are skipped by decoders.
+        // After a group, whose fields decoders skip.
         let grouped = [&[0xfb, 0x06, 0xfc, 0x06][..], &many].concat();
         assert_eq!(check(&grouped), Err(Refused::Many));
         // In a node that is longer than its graph.

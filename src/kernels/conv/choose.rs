@@ -1,5 +1,5 @@
-//! Which register tile, which band of rows, how many chunks: a small cost model, the same on every
-//! run.
+//! Chooses the register tile, the band of rows and the number of chunks with a small, deterministic
+//! cost model.
 
 use resnetc_ir::op::Window;
 
@@ -17,44 +17,46 @@ use super::pack::Weights;
 pub struct TileChoice {
     /// Vectors of output channels in a tile.
     pub vectors: usize,
-    /// Output rows that one turn of the kernel's outer loop covers.
+    /// Output rows that one iteration of the kernel's outer loop covers.
     pub band_rows: usize,
     /// Widths of the tiles of a band.
     pub widths: Vec<usize>,
     /// Modelled half cycles of one step of the reduction over the whole output.
     pub step_cost: usize,
-    /// The same, with what it takes to read further programs, of one step's share.
+    /// The step cost plus the step's share of the cost of fetching additional programs.
     cost: usize,
 }
 
-/// The most instructions of a kernel in which tiles have different forms, each with code of its
-/// own.
+/// The maximum number of instructions of a kernel whose tiles have different forms, each with its
+/// own code.
 const CODE_LIMIT: usize = 16_000;
 
-/// Half cycles to fetch an instruction that ran last when the network did. Measured where a layer
-/// of few channels took two large programs instead of one.
+/// Half cycles to fetch an instruction that has not run since the previous run of the network.
+/// Measured on a layer with few channels that needed two large programs instead of one.
 const FETCH: usize = 4;
 
-/// The most pixels of a band: a displacement for each is in the code.
+/// The maximum number of pixels of a band: the code contains a displacement for each.
 const BAND_LIMIT: usize = 1024;
 
-/// Images of at most so many pixels are rather one band, or one a thread. Weights are most of what
-/// such a layer reads, and tiles that cross rows are fewer, so that a panel is read less often.
+/// Images of at most this many pixels are preferably one band, or one band per thread. Weights are
+/// most of what such a layer reads, and larger bands have fewer tiles, because tiles cross rows, so
+/// each panel is read less often.
 const SMALL_IMAGE: usize = 256;
 
-/// The fewest pixels that are worth a band of their own for each thread.
+/// The minimum number of pixels per thread that justifies a separate band for each thread.
 const SMALLEST_SHARE: usize = 64;
 
-/// Whether each thread is given rows of its own. Then it finds most of the source in its cache,
-/// where it wrote it, but reads all weights.
+/// Whether each thread gets its own rows. Then it finds most of the source in its own cache, having
+/// written it, but reads all weights.
 fn has_shares(pixels: usize, rows: usize, machine: &Machine) -> bool {
     pixels >= SMALLEST_SHARE * machine.threads && rows.is_multiple_of(machine.threads)
 }
 
-/// How much cheaper (in percent) a form must be to be preferred over a simpler one.
+/// How much cheaper, in percent, a form must be to be preferred to a simpler one.
 const GAIN_PERCENT: usize = 3;
 
-/// The cheapest form by the model; of nearly equal ones the first, which is the simplest.
+/// The cheapest form according to the model; among nearly equal ones the first, which is the
+/// simplest.
 pub(super) fn choose(product: &ConvProduct<'_>, machine: &Machine) -> TileChoice {
     let target = machine.target;
     let candidates = forms(product, machine);
@@ -127,12 +129,12 @@ fn form(
     Some(choice)
 }
 
-/// Whether the kernel is small enough; one row at a time always is taken.
+/// Whether the kernel is small enough; one row at a time is always accepted.
 fn is_small_enough(product: &ConvProduct<'_>, choice: &TileChoice) -> bool {
     choice.band_rows == 1 || code_size(product, choice) <= CODE_LIMIT
 }
 
-/// Instructions of the kernel: one body for each form of tile.
+/// Number of instructions of the kernel: one body for each form of tile.
 fn code_size(product: &ConvProduct<'_>, choice: &TileChoice) -> usize {
     let steps = |weights: &Weights| weights.inputs.min(16) * weights.taps[1];
     let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights));
@@ -144,7 +146,7 @@ fn code_size(product: &ConvProduct<'_>, choice: &TileChoice) -> usize {
         .sum()
 }
 
-/// Into how many chunks a product is cut.
+/// The number of chunks into which a product is cut.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkCounts {
     /// Cuts across output rows.
@@ -153,14 +155,14 @@ pub struct ChunkCounts {
     pub tiles: usize,
 }
 
-/// Half cycles below which a chunk costs more to hand out than it brings.
+/// Half cycles below which dispatching a chunk costs more than it gains.
 const SMALLEST_CHUNK: usize = 30_000;
 
-/// Chunks a thread should get, so that threads of unequal speed finish together.
+/// Chunks that each thread should get, so that threads of unequal speed finish together.
 const CHUNKS_PER_THREAD: usize = 12;
 
-/// Cuts rows until a chunk's source fits the core's cache, then channels (where the weights are the
-/// larger part and threads have no rows of their own, so that each weight is read by one core only)
+/// Cuts rows until a chunk's source fits the core's cache. Then cuts channels (if the weights are
+/// the larger part and threads do not have their own rows, so that only one core reads each weight)
 /// or rows, until there are enough chunks for the threads.
 pub(super) fn cut(
     product: &ConvProduct<'_>,
@@ -194,11 +196,11 @@ pub(super) fn cut(
 }
 
 impl ConvProduct<'_> {
-    /// Bytes that one image's output pixels read, each counted once.
+    /// Bytes that the output pixels of one image read, each counted once.
     fn source_bytes(&self) -> usize {
         let pixels = self.walk.rows * self.walk.columns;
         let bytes = |inputs: usize, block: usize, window: &Window| {
-            // What a window skips is not read.
+            // Pixels that windows skip are not read.
             let steps = [0, 1].map(|axis| window.strides[axis].min(window.kernel[axis]));
             inputs.next_multiple_of(block) * pixels * steps[0] * steps[1] * 4
         };

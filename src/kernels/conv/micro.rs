@@ -15,8 +15,8 @@ use super::budget::UNROLL_LIMIT;
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Channels {
-    /// Every lane sees the same: `blocks` blocks of `block` channels, `step` bytes apart, then
-    /// `tail` channels of one more block. Channels of a block are consecutive values.
+    /// Every lane sees the same channels: `blocks` blocks of `block` channels, `step` bytes apart,
+    /// then `tail` channels of one more block. Channels of a block are consecutive values.
     Shared {
         /// Channels of a block: 16, or 1 in a planar source.
         block: usize,
@@ -30,7 +30,7 @@ pub enum Channels {
     /// Each lane sees the `count` channels of its own group: `channels[i][lane]` is the byte offset
     /// of channel `i`.
     PerLane {
-        /// Byte offsets, one row a channel of the group, one column a lane of the tile.
+        /// Byte offsets: one row per channel of the group, one column per lane of the tile.
         channels: Vec<Vec<i64>>,
     },
 }
@@ -51,7 +51,7 @@ pub struct Sum {
 pub enum Shortcut {
     /// Nothing.
     None,
-    /// A value as it stands: what each vector of the tile adds of it.
+    /// A value: the reads that each vector of the tile adds.
     Residual(Vec<Vec<Read>>),
     /// Another sum, whose channels are shared.
     Projection(Sum),
@@ -68,8 +68,8 @@ pub enum Start {
 
 /// Everything that determines the code.
 ///
-/// Arguments of the program: source, panel, result, what the shortcut reads if there is one, what
-/// is fetched ahead if that is a stream, number of bands. The panel holds the bias of the tile's
+/// Arguments of the program: source, panel, result, the shortcut's operand if there is one, the
+/// stream to prefetch if there is one, number of bands. The panel holds the biases of the tile's
 /// lanes, then their weights in the order in which they are used, those of a projection last (see
 /// [`super::pack`]).
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +78,7 @@ pub struct Micro {
     pub target: Target,
     /// Vectors of output channels in a tile.
     pub vectors: usize,
-    /// Bytes from the result's channel block to the next.
+    /// Bytes from one channel block of the result to the next.
     pub dst_block: i64,
     /// What the accumulators start from.
     pub start: Start,
@@ -88,67 +88,66 @@ pub struct Micro {
     pub shortcut: Shortcut,
     /// The tiles of one band.
     pub tiles: Vec<TileRun>,
-    /// Bytes from a band to the next: source, result, what the shortcut reads.
+    /// Bytes from one band to the next: source, result, the shortcut's operand.
     pub band: [i64; 3],
     /// How the sums end.
     pub epilogue: Epilogue,
-    /// Whether the weights are fetched ahead of their use, and how.
+    /// Whether and how weights are prefetched.
     pub ahead: Ahead,
 }
 
-/// Weights are read once a run, so they come from the cache that all cores share, or from memory,
-/// and a core has room for too few instructions to wait for that while it goes on. Therefore they
-/// are asked for ahead of time, into the core's own cache.
+/// What is prefetched. Weights are read once per run, so they come from the shared cache or from
+/// memory, and a core's instruction window is too small to hide that latency. Therefore they are
+/// prefetched into the core's own cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ahead {
-    /// Not: a panel serves so many tiles that its first reading does not count.
+    /// Nothing: a panel serves so many tiles that the cost of its first read is negligible.
     Not,
-    /// Evenly through the `passes` tiles that read one panel, the panel that follows it in memory;
-    /// and a little ahead of its use the panel itself, which at the beginning of a chunk nobody has
-    /// asked for.
+    /// The panel that follows in memory, spread evenly over the `passes` tiles that read one panel;
+    /// and the panel itself, a little ahead of its use, because at the beginning of a chunk nothing
+    /// has prefetched it.
     NextPanel {
         /// How many tiles read a panel before the next is read.
         passes: usize,
     },
-    /// Other memory, from an address of its own on, which something else will read.
+    /// Other memory, from a separate address on, which will be read elsewhere.
     Stream {
-        /// Lines of weights that are read for each line of it.
+        /// Cache lines of weights that are read for each line prefetched.
         every: usize,
     },
 }
 
-/// A panel that serves more tiles than this is not fetched ahead.
+/// A panel that serves more tiles than this is not prefetched.
 const MOST_PASSES: usize = 64;
 
-/// How far ahead of its use a panel itself is asked for, in bytes: a few times what a core waits
-/// for memory.
+/// How many bytes ahead of its use a panel itself is prefetched: a few times the latency of memory.
 const DISTANCE: i64 = 4096;
 
 /// Bytes that one prefetch brings.
 const LINE: i64 = 64;
 
 impl Ahead {
-    /// What suits panels that serve this many tiles each.
+    /// The choice for panels that serve `passes` tiles each.
     pub fn of(passes: usize) -> Ahead {
         if passes <= MOST_PASSES { Ahead::NextPanel { passes } } else { Ahead::Not }
     }
 }
 
-/// Where a tile's weights are read, and where those of the next panel are fetched.
+/// Where a tile's weights are read, and where the prefetches of the next panel go.
 #[derive(Clone, Copy)]
 pub(super) struct Panels {
     pub(super) weights: P,
-    /// The pointer, and in how many tiles the next panel is to be fetched.
+    /// The pointer, and the number of tiles over which the next panel is prefetched.
     next: Option<(P, usize)>,
 }
 
-/// Pointers of a tile; `res` is what the shortcut reads.
+/// Pointers of a tile; `res` is the shortcut's operand.
 #[derive(Clone, Copy)]
 struct At {
     src: P,
     dst: P,
     res: P,
-    /// Displacements of the tile's first pixel from those.
+    /// Displacements of the tile's first pixel from these pointers.
     src_offset: i64,
     dst_offset: i64,
     res_offset: i64,
@@ -176,7 +175,7 @@ impl Micro {
         self.shortcut != Shortcut::None
     }
 
-    /// Steps of the reduction, those of a projection included.
+    /// Steps of the reduction, including those of a projection.
     pub fn depth(&self) -> usize {
         let projection = match &self.shortcut {
             Shortcut::Projection(sum) => sum.depth(),
@@ -203,7 +202,7 @@ impl Micro {
     /// If a tile does not fit the target's registers.
     pub fn program(&self, name: String) -> Result<Program, OverBudget> {
         match self.build(name.clone()) {
-            // Deep loop nests leave no address register for it.
+            // Deep loop nests leave no address register for prefetching.
             Err(OverBudget::Pointers(_)) if matches!(self.ahead, Ahead::NextPanel { .. }) => {
                 Micro { ahead: Ahead::Not, ..self.clone() }.build(name)
             }
@@ -345,8 +344,9 @@ impl Micro {
         }
     }
 
-    /// The loop nest over the kernel's rows and columns; `step(offset, channel, weights)` is called
-    /// for each unrolled step. Leaves `src` where it was and the weights behind what was read.
+    /// The loop nest over the kernel's rows and columns; calls `step(offset, channel, weights)` for
+    /// each unrolled step. Leaves `src` unchanged and the weights pointer after the weights that
+    /// were read.
     #[allow(clippy::too_many_arguments)]
     fn taps(
         &self,
@@ -387,7 +387,7 @@ impl Micro {
         b.advance(src, -(rows as i64 * row_step));
     }
 
-    /// The prefetches that belong to one of the `steps` of an unrolled body.
+    /// The prefetches that belong to step `index` of the `steps` of an unrolled body.
     pub(super) fn fetch_ahead(&self, b: &mut Builder, panels: Panels, index: usize, steps: usize) {
         let Some((next, passes)) = panels.next else { return };
         let bytes = self.lanes() as i64 * F32;
@@ -422,15 +422,15 @@ impl Micro {
         }
     }
 
-    /// Where the tile's vector `v` lies from its first lane, in a blocked value.
+    /// Offset of the tile's vector `v` from its first lane, in a blocked value.
     fn lane_offset(&self, v: usize, block_step: i64) -> i64 {
         let lane = v * self.target.lanes;
         (lane / 16) as i64 * block_step + (lane % 16) as i64 * F32
     }
 }
 
-/// One step of the reduction where all lanes see the same channel. The narrower side of the tile is
-/// held in registers, the other streams through one.
+/// One step of the reduction when all lanes see the same channel. The narrower side of the tile is
+/// held in registers, the other side is streamed through one register.
 fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i64], weights: Mem) {
     let vector_bytes = b.target().vector_bytes();
     let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector_bytes, ..weights };
@@ -484,7 +484,7 @@ mod tests {
         }
     }
 
-    /// Prefetches that a call executes with one band.
+    /// Prefetches that a call with one band executes.
     fn prefetches(body: &[Inst]) -> usize {
         body.iter()
             .map(|inst| match inst {
@@ -496,8 +496,8 @@ mod tests {
             .sum()
     }
 
-    /// Each tile asks for its own panel; together they ask for the next one, at most a line a block
-    /// too often.
+    /// Each tile prefetches its own panel; together they prefetch the next one, with at most one
+    /// line per block too many.
     #[test]
     fn the_next_panel_is_fetched_once() {
         for (channels, tiles) in [(16, 1), (64, 2), (2048, 9), (512, 33), (64, 64)] {

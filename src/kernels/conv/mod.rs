@@ -1,8 +1,8 @@
 //! Convolution and matrix product with constant weights.
 //!
-//! All of them are one thing: for each output pixel and output channel a sum over taps and input
-//! channels. What differs is where the pixels lie ([`Walk`]), which channels a lane sees
-//! ([`micro::Channels`]), and whether the sum goes on over another source ([`Projection`]).
+//! They are all the same computation: for each output pixel and output channel, a sum over taps and
+//! input channels. They differ in where the pixels are ([`Walk`]), which channels a lane sees
+//! ([`micro::Channels`]), and whether the sum continues over another source ([`Projection`]).
 
 pub mod budget;
 pub mod choose;
@@ -39,20 +39,19 @@ pub struct Operands<'a> {
     pub dst: &'a Place,
 }
 
-/// A convolution of another value whose sum is added to that of the first; all its channels see
-/// each other.
+/// A convolution of another value, without groups, whose sum is added to that of the first.
 #[derive(Clone)]
 pub struct Projection<'a> {
     /// The value.
     pub src: &'a Place,
     /// The weights; their bias is not used.
     pub weights: Weights,
-    /// Which pixels it sees.
+    /// The window, which gives the pixels that it sees.
     pub window: Window,
 }
 
 impl Projection<'_> {
-    /// The value's strides, as the pixels of the result find it.
+    /// The value's strides between neighbouring pixels of the result.
     fn strides(&self) -> Strides {
         let s = self.src.geometry.strides();
         let [down, across] = self.window.strides.map(|stride| stride as i64);
@@ -66,8 +65,8 @@ pub struct Walk {
     images: usize,
     rows: usize,
     columns: usize,
-    /// Bytes from one to the next of images, rows and columns, for source, result and what the
-    /// shortcut reads.
+    /// Bytes from one image, row and column to the next, in the source, the result and the
+    /// shortcut's operand.
     image: Pixel,
     row: Pixel,
     column: Pixel,
@@ -86,7 +85,7 @@ struct ConvProduct<'a> {
     activation: Activation,
 }
 
-/// Lowers a convolution; a projection is added to it, or its residual, but not both.
+/// Lowers a convolution, to which either a projection or a residual may be added, not both.
 ///
 /// # Errors
 /// If no register tile fits the machine.
@@ -142,9 +141,8 @@ pub fn lower_gemm(
     let [rows, ..] = operands.dst.geometry.nchw();
     let image = Pixel { src: src.image, dst: dst.image, res: dst.image };
     let walk = Walk { images: 1, rows: 1, columns: rows, image, row: image, column: image };
-    // A planar row of a matrix is consecutive, so it reduces like blocks that follow each other.
-    // Those of a blocked one may have halos between them, where it is a view of an image of one
-    // pixel.
+    // A row of a planar matrix is contiguous, so it reduces like consecutive blocks. The blocks of
+    // a blocked matrix may have halos between them if it is a view of a one-pixel image.
     let src = match operands.src.geometry.ty.layout {
         Layout::Blocked => src,
         Layout::Planar => Strides { plane: BLOCK as i64 * F32, block: BLOCK, ..src },
@@ -168,7 +166,7 @@ pub fn lower_gemm(
     product.lower(sink)
 }
 
-/// Names the kernel in dumps and profiles: its problem, and that of its projection.
+/// The kernel's name in dumps and profiles: its problem, and that of its projection.
 fn name(
     conv: &Conv,
     weights: &Weights,
@@ -185,7 +183,7 @@ fn name(
     }
 }
 
-/// A convolution of a source as one line, all of whose residual is added.
+/// The problem of a convolution of a source, with the whole residual added.
 pub(super) fn problem(src: &Place, outputs: usize, conv: &Conv) -> ConvProblem {
     let [batch, inputs, h, w] = src.geometry.nchw();
     let factors = [src.geometry.ty.dtype; 2];
@@ -193,7 +191,7 @@ pub(super) fn problem(src: &Place, outputs: usize, conv: &Conv) -> ConvProblem {
 }
 
 impl Operands<'_> {
-    /// What is computed of these operands, in one line.
+    /// The problem of a convolution of these operands, in one line.
     fn problem(&self, conv: &Conv, outputs: usize) -> String {
         let own = problem(self.src, outputs, &Conv { projection: None, ..*conv });
         match self.residual {
@@ -214,7 +212,7 @@ fn suffix(activation: Activation) -> &'static str {
 }
 
 impl Walk {
-    /// Images of one pixel are better taken as the pixels of one row: tiles then run over images.
+    /// Images of one pixel are better treated as the pixels of one row: tiles then run over images.
     fn merged(self) -> Walk {
         if self.rows * self.columns != 1 {
             return self;
@@ -319,14 +317,14 @@ impl ConvProduct<'_> {
         Ok(levels.piece(kernel, &[rows.extent()]))
     }
 
-    /// The levels over tiles: blocks of output channels, and parts of a block where a tile is
-    /// narrower than one.
+    /// The loop levels over tiles: blocks of output channels, and parts of a block if a tile is
+    /// narrower than a block.
     fn tile_levels(&self, levels: &mut Levels<4>, micro: &Micro, set: &TileSet, parts: usize) {
         let panel = micro.panel_len() as i64 * F32;
         let lanes = micro.lanes();
         let in_block = (16 / lanes).max(1);
         let blocks = (lanes / 16).max(1) as i64;
-        // A residual is walked as the result is; every tile reads the same of a projection's
+        // A residual is traversed like the result; every tile reads the same part of a projection's
         // source.
         let (res_block, res_lanes) = match self.operands.residual {
             Some(added) => (added.strides().plane, lanes as i64 * F32),

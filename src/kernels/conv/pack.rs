@@ -1,8 +1,8 @@
 //! Weights in the order in which the kernel reads them.
 //!
-//! Panel of one tile: `lanes` biases, then for each step of the reduction `lanes` weights. The
+//! The panel of one tile: `lanes` biases, then `lanes` weights for each step of the reduction. The
 //! steps run over blocks of input channels, kernel rows, kernel columns, channels of the block, and
-//! then over those of a projection; so a panel is read once, linearly.
+//! then over those of a projection, so a panel is read once, linearly.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use resnetc_ir::ty::BLOCK;
 
 use crate::kernels::sink::Sink;
 
-/// Constant operands of a convolution `[K, C/groups, R, S]` or a product with a matrix `[N, K]`.
+/// The constant operands of a convolution `[K, C/groups, R, S]` or of a product with a matrix
+/// `[N, K]`.
 #[derive(Clone)]
 pub struct Weights {
     /// The weights.
@@ -26,7 +27,7 @@ pub struct Weights {
     pub taps: [usize; 2],
 }
 
-/// One sum of a panel: its weights, and how many input channels a block of the reduction has.
+/// One sum of a panel: its weights, and the number of input channels in a block of the reduction.
 pub struct Part {
     /// The weights.
     pub weights: Weights,
@@ -35,8 +36,8 @@ pub struct Part {
 }
 
 /// Fills the panels of the tiles that start at `first_output` and hold `lanes` outputs each. The
-/// sums follow each other in the order of `parts`; the bias is that of the first. Lanes past the
-/// last output are zero.
+/// sums are in the order of `parts`; the bias is that of the first part. Lanes past the last output
+/// are zero.
 pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32]) {
     let depth: usize = parts.iter().map(|part| part.weights.depth()).sum();
     let read = |part: &Part| (Rows::new(&part.weights, lanes), part.weights.order(part.block));
@@ -87,8 +88,8 @@ impl Weights {
     }
 }
 
-/// Outputs whose weights are interleaved at once: four rows to quads is a loop that compilers make
-/// of shuffles.
+/// Outputs whose weights are interleaved at once: compilers turn the loop from four rows to quads
+/// into shuffles.
 pub(in crate::kernels) const QUAD: usize = 4;
 
 /// One weight of each of four neighbouring outputs.
@@ -96,20 +97,20 @@ pub(in crate::kernels) type Quad = [f32; QUAD];
 
 /// The weights of the outputs of a tile, on their way from the constant to the panel.
 pub(in crate::kernels) struct Rows {
-    /// Four outputs as the constant has them, one behind the other.
+    /// The weights of four outputs as in the constant, one output after another.
     rows: Vec<f32>,
-    /// Of each four outputs the quads in the constant's order.
+    /// For each group of four outputs, the quads in the constant's order.
     quads: Vec<Quad>,
     /// Weights of an output.
     depth: usize,
-    /// How many outputs there are, a multiple of [`QUAD`] as all vectors are.
+    /// Number of outputs, a multiple of [`QUAD`] like the length of any vector.
     lanes: usize,
     /// How many of them the layer has; the others are zero.
     live: usize,
 }
 
 impl Rows {
-    /// Room for the weights of `lanes` outputs.
+    /// Allocates space for the weights of `lanes` outputs.
     pub(in crate::kernels) fn new(weights: &Weights, lanes: usize) -> Self {
         let depth = weights.depth();
         let quads = vec![[0.0; QUAD]; depth * (lanes / QUAD)];
@@ -136,7 +137,7 @@ impl Rows {
         self.quads[position..].iter().step_by(self.depth)
     }
 
-    /// Writes the weights at each position to the place in `steps` that `order` gives that
+    /// Writes the weights at each position to the place in `steps` that `order` gives for that
     /// position.
     fn place(&self, order: &[usize], steps: &mut [f32]) {
         let (steps, quads) = (steps.as_chunks_mut::<QUAD>().0, self.lanes / QUAD);
@@ -149,7 +150,7 @@ impl Rows {
     }
 }
 
-/// Four rows to quads.
+/// Interleaves four rows to quads.
 fn interleave(rows: &[f32], quads: &mut [Quad]) {
     let row = |r: usize| &rows[r * quads.len()..][..quads.len()];
     let (a, b, c, d) = (row(0), row(1), row(2), row(3));

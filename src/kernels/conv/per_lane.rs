@@ -1,9 +1,9 @@
-//! The sum of a tile whose lanes see different channels: small groups, and one channel a group.
+//! The sum of a tile whose lanes see different channels: small groups, and one channel per group.
 //!
-//! Of a source pixel the lanes want different values, so it takes more than a broadcast to bring
-//! them there: a load if they are neighbours, a shuffle if each four of them are, else a broadcast
-//! and a blend a group. That costs as much as the multiply-adds. But neighbouring pixels of a tile
-//! see the same source pixel under different taps, so it is brought once and multiplied with the
+//! The lanes need different values of a source pixel, so a broadcast is not enough: they take a
+//! load if the values are adjacent, a shuffle if each four of them are, otherwise a broadcast and a
+//! blend per group. That costs as much as the multiply-adds. But neighbouring pixels of a tile see
+//! the same source pixel under different taps, so it is gathered once and multiplied with the
 //! weights of all these taps.
 
 use std::collections::BTreeMap;
@@ -18,8 +18,9 @@ use super::micro::{Micro, Panels, Sum};
 const BLOCK: i64 = 16;
 
 impl Micro {
-    /// Adds the sum to the accumulators. `channels[i][lane]` is where channel `i` of the lane's
-    /// group lies. Leaves `src` where it was and the weights behind what was read.
+    /// Adds the sum to the accumulators. `channels[i][lane]` is the byte offset of channel `i` of
+    /// the lane's group. Leaves `src` unchanged and the weights pointer after the weights that were
+    /// read.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn own_sum(
         &self,
@@ -98,10 +99,10 @@ impl Micro {
 /// Some taps of a kernel's row, for one channel of each group.
 struct Taps<'a> {
     columns: &'a [usize],
-    /// Bytes from a column to the next.
+    /// Bytes from one column to the next.
     step: i64,
     channel: usize,
-    /// Where each lane's channel lies.
+    /// Byte offset of each lane's channel.
     lanes: &'a [i64],
 }
 
@@ -144,8 +145,8 @@ fn gather(b: &mut Builder, dst: V, src: P, offset: i64, lanes: &[i64]) {
     b.release([other]);
 }
 
-/// Where consecutive values of a block begin that become these lanes if each four are put in
-/// another order, and that order. Not for one value in all lanes: a broadcast is as good.
+/// The start of consecutive values in a block that become these lanes if each group of four is
+/// permuted, and the permutation. `None` if all lanes have the same value: a broadcast is as good.
 fn shuffled(lanes: &[i64]) -> Option<(i64, [u8; 4])> {
     let position = |lane: i64| lane / F32;
     let start = position(lanes[0]) / 4 * 4;

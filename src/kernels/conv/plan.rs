@@ -1,4 +1,4 @@
-//! Direct convolution among the algorithms: it computes every site.
+//! The plan of direct convolution, which computes every site.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::kernels::tiling::{memory_cost, split};
 use super::budget::widest_tile;
 use super::lower_conv;
 
-/// What direct convolution costs beside its multiply-adds alone.
+/// The cost of direct convolution relative to its multiply-adds alone.
 const DIRECT: f64 = 1.12;
 
 /// Direct convolution of a site.
@@ -21,13 +21,13 @@ struct Direct {
     cost: f64,
 }
 
-/// The plan for a site. Its register tiles depend on where values lie, and are chosen when it is
-/// lowered.
+/// The plan for a site. Its register tiles depend on where values are placed, and are chosen when
+/// it is lowered.
 pub(in crate::kernels) fn direct(site: &Site<'_>) -> SharedPlan {
     Arc::new(Direct { cost: cost(site) })
 }
 
-/// The same, as a row of the table: there is always one.
+/// The plan for a site, as a row of the table: there is always one.
 pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
     Ok(direct(site))
 }
@@ -41,7 +41,7 @@ fn cost(site: &Site<'_>) -> f64 {
     let [images, _, rows, columns] = *dst;
     let taps = conv.window.kernel[0] * conv.window.kernel[1];
     let cost = split(rows * columns, widest, block).1 * images * taps;
-    // The channels of a projection, of one tap, are summed with the others.
+    // The channels of a projection, which has one tap, are summed with the others.
     let projected = projected.map_or(0, |[_, channels, ..]| channels);
     let all = 1.0 + projected as f64 / (src[1] * taps) as f64;
     all * (cost as f64 * DIRECT / machine.threads as f64).max(memory_cost(taps as f64))

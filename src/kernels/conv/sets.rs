@@ -18,8 +18,8 @@ pub(super) struct TileSet {
     /// Offset in the source of the first tile's channels, and from one tile to the next.
     pub(super) src: i64,
     pub(super) src_step: i64,
-    /// What is added of the residual to the first tile. To a later one the same is added, from as
-    /// many blocks further.
+    /// What the first tile adds from the residual. A later tile adds the same, from as many blocks
+    /// further on.
     pub(super) reads: Reads,
 }
 
@@ -31,7 +31,7 @@ impl ConvProduct<'_> {
                 && (self.weights.outputs / self.groups).is_multiple_of(lanes))
     }
 
-    /// All tiles of that many vectors.
+    /// All tiles of `vectors` vectors.
     pub(super) fn tile_sets(&self, vectors: usize, target: Target) -> Vec<TileSet> {
         let lanes = vectors * target.lanes;
         let sets = match self.is_shared(lanes.max(16)) {
@@ -41,8 +41,8 @@ impl ConvProduct<'_> {
         sets.into_iter().flat_map(|set| self.by_residual(set, target)).collect()
     }
 
-    /// Sets of tiles that see whole groups: one set a group, and one for what the tile width leaves
-    /// over.
+    /// Sets of tiles that see whole groups: one set per group, and one for the rest that is
+    /// narrower than a tile.
     fn shared_sets(&self, vectors: usize, vector_lanes: usize) -> Vec<TileSet> {
         let lanes = vectors * vector_lanes;
         let per_group = self.weights.outputs / self.groups;
@@ -70,14 +70,14 @@ impl ConvProduct<'_> {
         sets
     }
 
-    /// Sets of tiles whose lanes belong to different groups; neighbours of the same pattern are
+    /// Sets of tiles whose lanes belong to different groups; neighbours with the same pattern are
     /// joined.
     fn own_sets(&self, vectors: usize, lanes: usize) -> Vec<TileSet> {
         let per_group = self.weights.outputs / self.groups;
         let mut sets: Vec<TileSet> = Vec::new();
         for first in (0..self.weights.outputs.next_multiple_of(16)).step_by(lanes) {
-            // Lanes past the last output repeat it: they read what exists, and their weights are
-            // zero.
+            // Lanes past the last output repeat it: they read existing values, and their weights
+            // are zero.
             let group = |lane: usize| (first + lane).min(self.weights.outputs - 1) / per_group;
             let base =
                 self.src.channel(group(0) * self.weights.inputs / self.src.block * self.src.block);
@@ -90,7 +90,7 @@ impl ConvProduct<'_> {
                 .collect();
             let channels = Channels::PerLane { channels };
             match sets.last_mut() {
-                // Parts of a block are not joined: their place is not a multiple of a step.
+                // Parts of a block are not joined: their places are not multiples of a step.
                 Some(set) if lanes >= 16 && set.channels == channels && set.accepts(base) => {
                     set.push(base)
                 }
@@ -108,8 +108,7 @@ impl ConvProduct<'_> {
         sets
     }
 
-    /// How many programs it takes more because a residual is added to some tiles otherwise than to
-    /// others.
+    /// How many additional programs are needed because tiles add the residual differently.
     pub(super) fn programs_for_residual(&self, vectors: usize, target: Target) -> usize {
         if self.operands.residual.is_none() {
             return 0;
@@ -124,15 +123,15 @@ impl ConvProduct<'_> {
         reads.len().saturating_sub(1)
     }
 
-    /// A set cut where what is added of the residual changes.
+    /// Splits a set wherever what is added from the residual changes.
     fn by_residual(&self, set: TileSet, target: Target) -> Vec<TileSet> {
         let Some(added) = self.operands.residual else { return vec![set] };
         let (lanes, outputs) = (set.vectors * target.lanes, self.weights.outputs);
         let reads = |i: usize| added.reads(set.first_output + i * lanes, lanes, outputs, target);
         let tiles: Vec<Reads> = (0..set.count).map(reads).collect();
-        // Parts of a block are walked within blocks of the residual, as in those of the result, so
-        // all of them are joined or none: not those of a group whose first block finds its channels
-        // in two.
+        // Parts of a block advance within blocks of the residual as within those of the result, so
+        // either all of them are joined or none. They are not joined if the channels of one block
+        // of outputs are in two blocks of the residual.
         let (plane, parts) = (added.strides().plane, (BLOCK / lanes).max(1));
         let walked = |i: usize| (i / parts) as i64 * plane + (i % parts * lanes) as i64 * F32;
         let is_walked = |(i, tile): (usize, &Reads)| {

@@ -1,4 +1,4 @@
-//! The abs-max of an image, lane by lane and part by part, and what follows from it.
+//! The abs-max of an image, lane by lane and part by part, and the scale that follows from it.
 
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::KernelError;
@@ -10,29 +10,29 @@ use crate::kernels::sink::{ARENA, Pointer, Sink};
 use super::number::Quantization;
 use super::{BLOCK, LANES_BYTES, SCALE};
 
-/// The abs-max of each image of a value, part by part and lane by lane: the greatest of all is the
+/// The abs-max of each image of a value, part by part and lane by lane: the largest of all is the
 /// image's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AbsMax {
-    /// Where in the arena they are.
+    /// Their offset in the arena.
     pub(super) offset: i64,
     /// How many parts an image has.
     pub(super) count: usize,
 }
 
 impl AbsMax {
-    /// Those of so many images that a step published.
+    /// The abs-max of `images` images that a step published.
     pub(super) fn of(published: Published, images: usize) -> Self {
         let count = published.bytes / LANES_BYTES as usize / images.max(1);
         AbsMax { offset: published.offset, count }
     }
 
-    /// Bytes from an image's to the next.
+    /// Bytes from one image's to the next.
     pub(super) fn image(&self) -> i64 {
         self.count as i64 * LANES_BYTES
     }
 
-    /// The kernel that makes an image's [`Scale`] of them.
+    /// The kernel that computes an image's [`Scale`] from them.
     pub(super) fn scale(
         &self,
         name: &str,
@@ -44,22 +44,23 @@ impl AbsMax {
     }
 }
 
-/// The abs-max that the chunks of a step publish: those of an image stripe by stripe, and part by
-/// part of the outputs.
+/// The abs-max that the chunks of a step publish: for each image, stripe by stripe and then by part
+/// of the outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Publication {
-    /// Where in the arena, if it is published.
+    /// Offset in the arena, if it is published.
     pub(super) offset: Option<i64>,
     /// Stripes of an image, and parts of the outputs.
     pub(super) stripes: usize,
     pub(super) parts: usize,
 }
 
-/// How many chunks of an image publish their abs-max at most: each reader looks at all of them.
+/// The maximum number of chunks of an image that publish their abs-max: every reader reads all of
+/// them.
 const MOST_RANGES: usize = 64;
 
 impl Publication {
-    /// Bytes for so many images: nothing if there are many chunks, or lanes that are no outputs.
+    /// Bytes for `images` images; 0 if there are too many chunks, or lanes that are not outputs.
     pub(super) fn bytes(&self, images: usize, outputs: usize) -> usize {
         let count = self.stripes * self.parts;
         match count <= MOST_RANGES && outputs.is_multiple_of(BLOCK) {
@@ -68,20 +69,20 @@ impl Publication {
         }
     }
 
-    /// Where the first chunk of a stripe publishes its own.
+    /// Where the first chunk of a stripe publishes its abs-max.
     pub(super) fn of_stripe(&self, stripe: usize) -> Pointer {
         let before = (stripe * self.parts) as i64 * LANES_BYTES;
         Pointer::new(ARENA, self.offset.unwrap_or_default() + before)
     }
 
-    /// From an image's, a stripe's and a part's to the next.
+    /// Bytes from one image, stripe and part to the next.
     pub(super) fn strides(&self) -> [i64; 3] {
         let stripe = self.parts as i64 * LANES_BYTES;
         [self.stripes as i64 * stripe, stripe, LANES_BYTES]
     }
 }
 
-/// The abs-max in some blocks of channels. Everything that determines the code.
+/// The search for the abs-max in some blocks of channels. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FindAbsMax {
     /// The machine.
@@ -90,17 +91,18 @@ pub(super) struct FindAbsMax {
     pub(super) size: [usize; 2],
     /// Bytes between blocks, rows and vectors.
     pub(super) strides: [i64; 3],
-    /// How far before the end of a row's last vector one more begins, if there is one.
+    /// If each row has one more, overlapping vector: how many bytes before the end of the row's
+    /// last whole vector it begins.
     pub(super) last: Option<i64>,
     /// Channels of a block, from 1 to 16.
     pub(super) live: usize,
 }
 
-/// Pixels that are compared at once.
+/// Pixels that are compared at a time.
 const TOGETHER: usize = 4;
 
 impl FindAbsMax {
-    /// Arguments: the first pixel, the result, how many blocks.
+    /// Arguments: the first pixel, the result, the number of blocks.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
         let (src, dst, blocks) = (b.arg(0), b.arg(1), b.arg(2));
@@ -147,8 +149,8 @@ impl FindAbsMax {
     }
 }
 
-/// The inverse scale and the scale of an image's numbers, in all lanes each. Everything that
-/// determines the code.
+/// Computes the inverse scale and the scale of an image's numbers, each in all lanes. Everything
+/// that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Scale {
     /// The machine.

@@ -1,5 +1,5 @@
-//! What a layer takes, and how it is cut: as many rows and outputs in a chunk as the core's cache
-//! holds and threads leave.
+//! The cost of a layer, and how it is cut into chunks: with as many rows and outputs as fit the
+//! core's cache and still leave work for all threads.
 //!
 //! Costs are half cycles of a core, as in [`tiling`](crate::kernels::tiling), fitted to the layers
 //! of a ResNet-50.
@@ -11,42 +11,42 @@ use super::number::DIGITS;
 use super::product::PRODUCTS;
 use super::{GROUP_BLOCKS, TILE, WideForm};
 
-/// A product of two tiles, one in 16 cycles, and its share of the loads that keep it waiting:
-/// factors come from the second cache.
+/// A product of two tiles, which takes 16 cycles, and its share of the loads that stall it: factors
+/// come from the second-level cache.
 const DOT: f64 = 38.0;
 
-/// Products of digits, for each that numbers have.
+/// The products of all pairs of digits that are multiplied.
 pub(super) const DOTS: f64 = PRODUCTS.len() as f64 * DOT;
 
-/// A group of blocks of a pixel to its digits: 29 operations on two pipes, and four lines from and
-/// three to the second cache.
+/// Splitting a group of blocks of a pixel into digits: 29 operations on two pipes, four lines
+/// loaded from the second-level cache and three stored to it.
 pub(super) const SPLIT: f64 = 50.0;
 
-/// A block of a pixel from its sums to its result.
+/// Turning the sums of a block of a pixel into its result.
 pub(super) const FINISH: f64 = 24.0;
 
-/// A line that is searched for its abs-max.
+/// Searching a cache line for its abs-max.
 pub(super) const ABS_MAX: f64 = 5.0;
 
 /// The end of a region.
 pub(super) const REGION: f64 = 8000.0;
 
-/// A line that another core has written.
+/// Reading a cache line that another core has written.
 const EXCHANGE: f64 = 30.0;
 
 /// Bytes of weights of a step, for a block of outputs.
 const WEIGHTS: f64 = (DIGITS as i64 * TILE) as f64;
 
-/// The share of a core's cache that digits, or weights, can count on.
+/// The share of a core's cache that digits, or weights, can rely on.
 pub(super) const NEAR: f64 = 0.375;
 
-/// A line that does not lie there.
+/// Reading a cache line that is not in that share.
 const FAR: f64 = 12.0;
 
-/// What weights that do lie there take when they are read again, by what it takes to bring them.
+/// The cost of rereading weights that are in that share, relative to the cost of the first read.
 const AGAIN: f64 = 0.2;
 
-/// A call of a kernel, with the setting up of tiles.
+/// A call of a kernel, including the configuration of tiles.
 pub(super) const CALL: f64 = 200.0;
 
 /// How a layer is cut into chunks.
@@ -56,7 +56,7 @@ pub(super) struct ChunkCut {
     pub(super) rows: usize,
     /// Parts of the outputs.
     pub(super) parts: usize,
-    /// What the thread that has most to do needs for the layer.
+    /// The layer's cost on the thread with the most work.
     cost: f64,
 }
 
@@ -96,24 +96,24 @@ impl WideForm {
         REGION + abs_max + turns as f64 * turn + weights
     }
 
-    /// What a chunk takes to have the digits of all values that it sees.
+    /// The cost of a chunk to get the digits of all values that it sees.
     fn digits_cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {
         let seen = self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
         let split = seen.sum::<usize>() as f64 * self.groups() as f64 * SPLIT;
-        // Threads that share rows read all of the source, of which each has a part near.
+        // Threads that share rows all read the whole source, part of which is in each one's cache.
         let lines =
             rows * self.size[1] * self.strides[0] * self.strides[1] * self.groups() * GROUP_BLOCKS;
         let others = parts.min(machine.threads) as f64;
         let exchange = lines as f64 * EXCHANGE * (others - 1.0) / others;
-        // Each panel reads the digits, from further away where there are too many.
+        // Each panel reads the digits, from a farther cache if there are too many.
         let near = machine.cache_bytes as f64 * NEAR;
         let far = (self.memory(rows).end as f64 - near).max(0.0) / 64.0;
         let panels = (self.blocks() / self.together().blocks / parts) as f64;
         split + exchange + far * FAR * panels
     }
 
-    /// What a thread that has so many chunks waits for weights. They come near ahead of time, but
-    /// not without delay.
+    /// The time that a thread with `turns` chunks waits for weights. They are prefetched, but not
+    /// without delay.
     fn weights_cost(&self, turns: usize, parts: usize, machine: &Machine) -> f64 {
         let steps = (self.groups() * self.taps.len()) as f64;
         let own = parts.min(turns);

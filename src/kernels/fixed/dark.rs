@@ -1,27 +1,28 @@
-//! How large the values are that each output sees, beside the greatest of their image.
+//! How large the values that each output sees are, relative to the largest of their image.
 //!
-//! All values of an image share a scale, so what a product is off by is a part of the image's
-//! greatest value and not of those that an output sees. Let `G` be the abs-max of the image, `W`
-//! that of an output's `n` weights. The units are `u = G / 8,355,000` and `v = W / 8,355,000`. A
-//! factor is off by at most two units, and the products of digits that are left out come to at most
-//! `128^2 (2 * 2^8 + 1)` units of both (`number`, `product`), so `n` products are off by at most
-//! `n u v (4 * 8,355,000 + 4 + 8,404,992)`, which is less than `2^-20 n G W`.
+//! All values of an image share a scale, so the error of a product is relative to the image's
+//! largest value and not to the values that an output sees. Let `G` be the abs-max of the image,
+//! and `W` that of an output's `n` weights. The units are `u = G / 8,355,000` and
+//! `v = W / 8,355,000`. The error of a factor is at most two units, and the omitted products of
+//! digits amount to at most `128^2 (2 * 2^8 + 1)` units of both (`number`, `product`), so the error
+//! of `n` products is at most `n u v (4 * 8,355,000 + 4 + 8,404,992)`, which is less than
+//! `2^-20 n G W`.
 //!
-//! An output whose window has an abs-max `M` below [`LEAST`] units, but not of 0, is *dark*. Of any
-//! other, `G` is at most 261.1 `M`, so it is off by less than `2^-12 n M W`: by a part of what it
-//! sees itself. If it sees nothing but zeros its products are exact. Of random rounding errors, a
-//! thirtieth of that is what is left on the average; and in the layers of ResNets `G` is 3 to 30
-//! `M` for all windows. A row of outputs of which one is dark is computed directly, and so are all
-//! of an image whose abs-max is not finite.
+//! An output whose window has an abs-max `M` below [`LEAST`] units, but not of 0, is *dark*. For
+//! any other output, `G` is at most 261.1 `M`, so its error is less than `2^-12 n M W`, relative to
+//! what it sees itself. If it sees only zeros its products are exact. If rounding errors are
+//! random, a thirtieth of that bound remains on average; and in the layers of ResNets `G` is 3 to
+//! 30 `M` for all windows. A row of outputs that has a dark one is computed directly, and so are
+//! all rows of an image whose abs-max is not finite.
 //!
-//! 261.1 is as far as high digits reach: a value whose high digit is not 0 is at least 32,640
-//! units. It is also just more than the 255 steps of an image's bytes.
+//! 261.1 is the range of nonzero high digits: a value whose high digit is not 0 is at least 32,640
+//! units. It is also slightly more than the 255 steps of an image's bytes.
 //!
-//! That needs the abs-max of each pixel, and channels are lanes. So there are two steps. First the
-//! high digits of some channels of the pixel in the middle of each window are looked at
-//! ([`Suspects`]), which are at hand: if one of them is not 0, no output is dark. Only a chunk in
-//! which there is a pixel without any looks at all windows ([`Check`]). What decides is one row's
-//! of one image in either way.
+//! This needs the abs-max of each pixel, a reduction across lanes, because channels are lanes. So
+//! there are two steps. First the high digits of some channels of the pixel in the middle of each
+//! window, which are available anyway, are checked ([`Suspects`]): where one of them is not 0, the
+//! output is not dark. Only a chunk that has a pixel without any nonzero high digit checks all
+//! windows ([`Check`]). Either way the decision depends on a single row of a single image.
 
 use crate::codegen::region::Word;
 use crate::codegen::vir::{
@@ -31,24 +32,24 @@ use crate::codegen::vir::{
 use super::number::HIGH;
 use super::{BLOCK, LANES_BYTES, POSITION, SCALE};
 
-/// Below so many units values are dark. The least magnitude that has a high digit, and a little
-/// less, as the scale and its inverse are rounded.
+/// Values below this many units are dark: slightly less than the smallest magnitude that has a high
+/// digit, because the scale and its inverse are rounded.
 const LEAST: f32 = (HIGH - 640) as f32;
 
-/// Whether some positions have a high digit. Everything that determines the code.
+/// Checks whether some positions have a nonzero high digit. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Suspects {
     /// The machine.
     pub(super) target: Target,
     /// Rows, and positions of a row.
     pub(super) size: [usize; 2],
-    /// Bytes from a row to the next.
+    /// Bytes from one row to the next.
     pub(super) row: i64,
 }
 
 impl Suspects {
-    /// Arguments: the first position's high digits, and a word: it becomes 0 if each position has
-    /// one that is not 0.
+    /// Arguments: the first position's high digits, and a word that becomes 0 if each position has
+    /// a high digit that is not 0.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2);
         let digits = b.arg(0);
@@ -75,10 +76,10 @@ impl Suspects {
 
 /// Registers of [`Suspects`].
 struct Fold {
-    /// For each distance the lanes that change places with one further on.
+    /// For each distance, a mask of the lanes whose exchange partner is a higher lane.
     lower: Vec<(Distance, V)>,
     zero: V,
-    /// Where a position had no digit.
+    /// Lanes whose position had no nonzero digit.
     found: V,
 }
 
@@ -99,7 +100,7 @@ impl Fold {
         Fold { lower: lower.into(), zero, found }
     }
 
-    /// Looks at as many positions as a power of two.
+    /// Checks positions; their number is a power of two.
     fn positions(&self, b: &mut Builder, places: &[Mem]) {
         let depth = places.len().trailing_zeros() as usize;
         let any = self.merged(b, places, depth);
@@ -108,14 +109,15 @@ impl Fold {
             b.push(Inst::Exchange { dst: other, src: any, distance });
             b.arith(Arith::Or, any, any, other);
         }
-        // As numbers, since what is compared as bits could be a denormal.
+        // Compare as numbers: compared as bits, the value could be a denormal.
         b.from_integer(any, any);
         b.arith(Arith::Equal, any, any, self.zero);
         b.arith(Arith::Or, self.found, self.found, any);
         b.release([any, other]);
     }
 
-    /// The bits that are set anywhere in each position, in as many lanes for each.
+    /// The bits that are set anywhere in each position, with the same number of lanes for each
+    /// position.
     fn merged(&self, b: &mut Builder, places: &[Mem], depth: usize) -> V {
         let &[place] = places else {
             let (first, second) = places.split_at(places.len() / 2);
@@ -141,8 +143,8 @@ impl Fold {
     }
 }
 
-/// A word that is 0 if no bit of a vector is set. Takes another vector beside it, whose bits are
-/// lost.
+/// Writes a word that is 0 if no bit of `found` is set. Overwrites `found` and uses one more
+/// vector.
 fn write_word(b: &mut Builder, found: V, place: Mem) {
     let one = b.vector();
     b.constant(one, 1.0);
@@ -152,31 +154,33 @@ fn write_word(b: &mut Builder, found: V, place: Mem) {
     b.release([one]);
 }
 
-/// Which rows have a dark output, by the magnitudes of pixels. Everything that determines the code.
+/// Determines which rows have a dark output from the magnitudes of pixels. Everything that
+/// determines the code.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Check {
     /// The machine.
     pub(super) target: Target,
     /// Rows, and windows of a row.
     pub(super) size: [usize; 2],
-    /// Bytes from the magnitudes of a row's first window to those of the next.
+    /// Bytes from the magnitudes of a row's first window to those of the next row's.
     pub(super) row: i64,
-    /// How far the magnitudes are that a window sees; those of the next window follow each of them.
+    /// Byte offsets of the magnitudes that a window sees; each is followed by that of the next
+    /// window.
     pub(super) taps: Vec<i64>,
-    /// Whether windows of nothing but zeros count as well.
+    /// Whether windows that see only zeros count as dark.
     pub(super) zeros: bool,
 }
 
 impl Check {
     /// Arguments: the first magnitudes, the thread's memory, and words: the first becomes 0 if no
-    /// window is dark, those behind it if none of their row is.
+    /// window is dark, each following one if no window of its row is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
         let [least, none, zero, any] = [b.vector(), b.vector(), b.vector(), b.vector()];
         b.load(none, b.arg(1).at(SCALE));
         b.constant(least, LEAST);
         b.arith(Arith::Mul, least, least, none);
-        // Where the scale is not a number, no pixel counts as bright or as zero.
+        // If the scale is NaN, no pixel counts as bright or as zero.
         b.arith(Arith::Sub, none, none, none);
         b.bits(zero, 0);
         b.bits(any, 0);
@@ -205,7 +209,8 @@ impl Check {
         b.finish()
     }
 
-    /// Sets the bits of the lanes of `found` whose window is dark: the next `count` ones.
+    /// Checks the next `count` windows and sets the bits of the lanes of `found` whose windows are
+    /// dark.
     fn windows(&self, b: &mut Builder, [least, none, zero, found]: [V; 4], count: usize) {
         let [abs_max, other] = [b.vector(), b.vector()];
         for (i, &tap) in self.taps.iter().enumerate() {
@@ -214,7 +219,7 @@ impl Check {
                 b.load(abs_max, place);
             } else {
                 b.load(other, place);
-                // As integers, NaN is above all others.
+                // As integers, NaN is above all other values.
                 b.integer(Integer::Max, abs_max, abs_max, other);
             }
         }

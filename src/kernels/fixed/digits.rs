@@ -1,4 +1,4 @@
-//! Four vectors of numbers to three of digits.
+//! Splits four vectors of numbers into three vectors of digits.
 
 use crate::codegen::vir::{Arith, Builder, Inst, Integer, Mem, P, Shift, V};
 
@@ -9,7 +9,7 @@ use super::{BLOCK, GROUP_BLOCKS};
 const EVEN: u32 = 0x00ff_00ff;
 const LOWER: u32 = 0x0000_ffff;
 
-/// Vectors that stay as they are.
+/// Vectors that stay constant.
 pub(super) struct Digits {
     scale: V,
     bias: V,
@@ -20,7 +20,7 @@ pub(super) struct Digits {
 }
 
 impl Digits {
-    /// `thread` is the thread's memory, where the scale is.
+    /// `thread` is the thread's memory, which begins with the inverse scale.
     pub(super) fn new(b: &mut Builder, thread: P) -> Self {
         let mut constant = |bits: u32| {
             let v = b.vector();
@@ -33,8 +33,9 @@ impl Digits {
         Digits { scale, bias, signs, even, lower, zero }
     }
 
-    /// The digits of the numbers at four places, the high ones first: byte `i` of lane `l` is that
-    /// of lane `l` of place `i`. Of each place so many lanes are numbers, the others zero.
+    /// The digits of the numbers at four places, the high ones first: byte `i` of lane `l` is the
+    /// digit of lane `l` of place `i`. Each place comes with its number of lanes that are numbers;
+    /// the others count as zero.
     pub(super) fn of(&self, b: &mut Builder, places: [(Mem, usize); GROUP_BLOCKS]) -> [V; DIGITS] {
         let integers = places.map(|(place, live)| self.integer(b, place, live));
         let digits = self.transpose(b, integers);
@@ -42,7 +43,7 @@ impl Digits {
         digits
     }
 
-    /// Integers, with the bias.
+    /// The numbers at a place as integers, with the bias added.
     fn integer(&self, b: &mut Builder, place: Mem, live: usize) -> V {
         let v = b.vector();
         if live == 0 {
@@ -62,7 +63,8 @@ impl Digits {
     /// The high, the middle and the low bytes of four vectors of integers, one vector each.
     fn transpose(&self, b: &mut Builder, [v0, v1, v2, v3]: [V; GROUP_BLOCKS]) -> [V; DIGITS] {
         let (byte, half) = (DIGIT_BITS as u8, 2 * DIGIT_BITS as u8);
-        // Bytes 1 of both become the even bytes of `odd`, bytes 0 and 2 of both those of `first`.
+        // Byte 1 of both goes to the even bytes of `odd`, bytes 0 and 2 of both go to those of
+        // `first`.
         let pair = |b: &mut Builder, first: V, second: V| {
             let [odd, moved] = [b.vector(), b.vector()];
             b.shift(Shift::Right, odd, first, byte);

@@ -1,4 +1,4 @@
-//! What comes behind the sums: the values' scale, bias, shortcut, activation.
+//! What follows the sums: the values' scale, bias, shortcut, activation.
 
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::epilogue::{Epilogue, Growing};
@@ -10,7 +10,7 @@ use super::{BIAS, ROW, SCALE};
 pub(super) struct Finishing {
     /// Whether a shortcut is added.
     pub(super) residual: bool,
-    /// What comes behind bias and shortcut.
+    /// What follows bias and shortcut.
     pub(super) epilogue: Epilogue,
 }
 
@@ -22,21 +22,20 @@ pub(super) struct Ends {
 }
 
 impl Finishing {
-    /// How many arguments a program has beside those that all have: the shortcut, and where it
-    /// publishes.
+    /// How many optional arguments a program has: the shortcut, and the place where it publishes.
     pub(super) fn args(&self) -> usize {
         usize::from(self.residual) + usize::from(self.epilogue.publishes.is_some())
     }
 
-    /// What is the same for all results; `place` is where the abs-max is published.
+    /// Loads what is the same for all results; `place` is where the abs-max is published.
     pub(super) fn begin(&self, b: &mut Builder, thread: P, place: P) -> Ends {
         let scale = b.vector();
         b.load(scale, thread.at(SCALE));
         Ends { scale, growing: self.epilogue.begin(b, place) }
     }
 
-    /// Makes results of the sums of some rows. `shortcut` says where that of a row is, if there is
-    /// one.
+    /// Turns the sums of some rows into results. `shortcut` gives the place of a row's shortcut, if
+    /// there is one.
     pub(super) fn emit(
         &self,
         b: &mut Builder,
@@ -57,29 +56,30 @@ impl Finishing {
         });
     }
 
-    /// Publishes what was found out.
+    /// Publishes the abs-max.
     pub(super) fn end(&self, b: &mut Builder, ends: &Ends, place: P) {
         self.epilogue.end(b, &ends.growing, place);
     }
 }
 
-/// Sums of 16 outputs to a row of the result. Everything that determines the code.
+/// Turns the sums of 16 outputs into a row of the result. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Finish {
     /// The machine.
     pub(super) target: Target,
     /// How many pixels.
     pub(super) positions: usize,
-    /// What becomes of them.
+    /// How their sums end.
     pub(super) finishing: Finishing,
 }
 
-/// Pixels in a turn.
+/// Pixels per iteration.
 const TOGETHER: usize = 8;
 
 impl Finish {
     /// Arguments: the sums, the block's [`CONSTANTS`](super::CONSTANTS), the thread's memory, the
-    /// result, the shortcut where there is one, and where the abs-max is published, if it is.
+    /// result, the shortcut if there is one, and the place where the abs-max is published, if it
+    /// is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let args = 4 + self.finishing.args();
         let mut b = Builder::new(name, self.target, args);

@@ -1,5 +1,5 @@
-//! What convolutions of blocked values and of planar images have in common in their network:
-//! operands, abs-max, packed weights, and the chunks that they are cut into.
+//! What convolutions of blocked values and of planar images have in common: operands, abs-max,
+//! packed weights, and the cut into chunks.
 
 use resnetc_ir::op::Conv;
 
@@ -16,13 +16,13 @@ use super::abs_max::{AbsMax, Publication};
 use super::finish::Finishing;
 use super::stripe::Stripe;
 
-/// Where packed weights are: the constants of all blocks of outputs, and their panels behind them.
+/// Where packed weights are: the constants of all blocks of outputs, followed by their panels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packed {
     pub(super) constants: i64,
     /// Blocks of 16 outputs.
     pub(super) blocks: usize,
-    /// Bytes of panel of a block.
+    /// Bytes of a block's panel.
     pub(super) block: i64,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Frame<'a> {
     pub(super) operands: Operands<'a>,
     /// The source's abs-max.
     pub(super) source: AbsMax,
-    /// Where the result's is published.
+    /// Where the result's abs-max is published.
     pub(super) published: Publication,
     /// Images, rows of the result of a chunk, and parts of the outputs.
     pub(super) images: usize,
@@ -51,14 +51,14 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Names a step's kernels.
+    /// The name of a step's kernel.
     pub(super) fn name(&self, step: &str) -> String {
         let [_, outputs, ..] = self.operands.dst.geometry.nchw();
         format!("fixed point {step} {}", problem(self.operands.src, outputs, self.conv))
     }
 
-    /// Adds the levels of chunks: strides of images, of rows of the result, and of parts of the
-    /// outputs.
+    /// Adds the chunk levels, with the strides of images, of rows of the result, and of parts of
+    /// the outputs.
     pub(super) fn chunks<const N: usize>(
         &self,
         levels: &mut Levels<N>,
@@ -82,7 +82,7 @@ impl Frame<'_> {
         self.published.offset.is_some()
     }
 
-    /// The inverse scale and the scale of an image's values.
+    /// The call that computes the inverse scale and the scale of an image's values.
     pub(super) fn scale(&self, stripe: Stripe, sink: &mut Sink) -> Result<Item, KernelError> {
         let kernel = self.source.scale(&self.name("scale"), self.publishes(), sink)?;
         let mut levels = Levels::new([
@@ -98,7 +98,7 @@ impl Frame<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// The shortcut, or the result where there is none.
+    /// The shortcut, or the result if there is none.
     pub(super) fn shortcut(&self) -> &Place {
         self.operands.residual.map_or(self.operands.dst, |added| added.place)
     }

@@ -1,14 +1,15 @@
-//! Rows that tiles cannot compute well enough are computed directly, in the same chunk.
+//! Rows that tiles cannot compute accurately enough are computed directly, in the same chunk.
 //!
-//! A chunk looks at what its outputs see ([`dark`](super::dark)) and leaves a word for each of its
-//! rows, and one for all of them, in its thread's memory. Where a word is set, a direct convolution
-//! of that row goes before the tiles of a panel, to the thread's memory: a shortcut may lie where
-//! the result will be. It takes the panel's weights, as numbers ([`unpack`](super::unpack)), which
-//! the chunk makes of their digits. Behind the tiles, which compute all rows as usual, the row is
-//! copied to the result. At the end the abs-max of the chunk's results is looked for once more.
+//! A chunk checks what its outputs see ([`dark`](super::dark)) and stores a word for each of its
+//! rows, and one for all of them, in its thread's memory. If a row's word is set, the row is
+//! computed by direct convolution before the tiles of a panel run. The results go to the thread's
+//! memory, because a shortcut may be stored where the result will be. Direct convolution uses the
+//! panel's weights as numbers ([`unpack`](super::unpack)), which the chunk makes from their digits.
+//! After the tiles, which compute all rows as usual, the row is copied to the result. At the end
+//! the abs-max of the chunk's results is computed again.
 //!
-//! What decides is one row's of one image, and so is what it decides: results depend neither on how
-//! chunks are cut nor on the place in a batch.
+//! Each decision depends on a single row of a single image and affects only that row, so results
+//! depend neither on how chunks are cut nor on the position in a batch.
 
 use crate::codegen::region::{Address, Extent, Item, Word};
 use crate::codegen::vir::Target;
@@ -30,25 +31,25 @@ use super::stripe::Stripe;
 use super::unpack::{Stretch, Unpack};
 use super::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
 
-/// Where the magnitudes of what windows see are, from [`Guard::magnitudes`] on.
+/// Where the magnitudes of what windows see are, relative to [`Guard::magnitudes`].
 #[derive(Clone, Debug)]
 pub(super) struct Windows {
-    /// Bytes of all of them.
+    /// Bytes of all magnitudes.
     pub(super) bytes: i64,
-    /// From a row's first window to the next row's.
+    /// Bytes from a row's first window to the next row's.
     pub(super) row: i64,
-    /// Windows of a row.
+    /// Number of windows of a row.
     pub(super) columns: usize,
-    /// From a window to what it sees.
+    /// Byte offsets from a window to what it sees.
     pub(super) taps: Vec<i64>,
 }
 
-/// The chunks of a stripe, as far as they compute rows directly.
+/// The part of a stripe's chunks that computes rows directly.
 pub(super) struct Guard<'a> {
     pub(super) frame: &'a Frame<'a>,
     pub(super) stripe: Stripe,
     pub(super) windows: Windows,
-    /// From where on the thread's memory is free.
+    /// The first free byte of the thread's memory.
     pub(super) start: i64,
 }
 
@@ -56,9 +57,9 @@ pub(super) struct Guard<'a> {
 struct GuardMemory {
     /// Magnitudes of pixels.
     magnitudes: i64,
-    /// The weights of a panel, behind their biases.
+    /// The biases of a panel, followed by its weights.
     weights: i64,
-    /// The results of a panel, row by row, and in a row block by block.
+    /// The results of a panel, row by row, and block by block within a row.
     results: i64,
     end: i64,
 }
@@ -73,7 +74,7 @@ impl Guard<'_> {
         GuardMemory { magnitudes, weights, results, end }
     }
 
-    /// Asks for the memory of all that a chunk leaves for itself.
+    /// Reserves the thread's memory that a chunk needs.
     pub(super) fn reserve(&self, sink: &mut Sink) {
         sink.reserve(self.memory().end as usize);
     }
@@ -90,22 +91,22 @@ impl Guard<'_> {
         1 + inputs * self.frame.conv.window.kernel.iter().product::<usize>()
     }
 
-    /// Bytes of a value of so many blocks of outputs.
+    /// Bytes of one value of each output of `blocks` blocks.
     fn lanes_bytes(&self, blocks: usize) -> i64 {
         blocks as i64 * LANES_BYTES
     }
 
-    /// Bytes of a row of so many blocks of results.
+    /// Bytes of a row of `blocks` blocks of results.
     fn result_row(&self, blocks: usize) -> i64 {
         blocks as i64 * self.size()[1] as i64 * ROW
     }
 
-    /// The word of all rows, behind which their own follow.
+    /// The word of all rows, which is followed by those of each row.
     fn words(&self) -> i64 {
         aligned(self.start)
     }
 
-    /// Where the check that looks at some channels only leaves its word.
+    /// Where the check of only some channels stores its word.
     pub(super) fn word(&self) -> Pointer {
         Pointer::new(THREAD, self.words())
     }
@@ -127,13 +128,13 @@ impl Guard<'_> {
         self.frame.chunks(levels, self.stripe, image, row, part);
     }
 
-    /// `items`, if any row is computed directly; so many levels are outside of them.
+    /// `items`, if any row is computed directly.
     pub(super) fn when_any(&self, items: Vec<Item>) -> Item {
         let word = Address { base: THREAD, offset: self.words(), strides: Vec::new() };
         Item::When { word, is: Word::NotZero, items }
     }
 
-    /// `items` for each row that is computed directly, inside of the repeat of panels.
+    /// `items` for each row that is computed directly, inside the repeat over panels.
     fn each_row(&self, items: Vec<Item>) -> Item {
         let strides = vec![0, 0, 0, 0, Word::BYTES];
         let word = Address { base: THREAD, offset: self.words() + Word::BYTES, strides };
@@ -141,8 +142,8 @@ impl Guard<'_> {
         self.when_any(vec![Item::Repeat { count: self.stripe.rows as u32, items }])
     }
 
-    /// The check of all windows, or of the pixel in the middle of each: windows of zeros count
-    /// there as well, since others that they see may be none.
+    /// The check of all windows, or only of the pixel in the middle of each. In the latter case
+    /// zeros count as dark too, because the other pixels of the window may not be zero.
     pub(super) fn check(&self, all: bool, sink: &mut Sink) -> Result<Item, KernelError> {
         let Windows { row, columns, ref taps, .. } = self.windows;
         let size = [self.stripe.rows, columns];
@@ -159,7 +160,7 @@ impl Guard<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// What goes before the tiles of a panel, whose weights are where `stretches` say.
+    /// What runs before the tiles of a panel whose weights are where `stretches` say.
     pub(super) fn before(
         &self,
         panel: Panel,
@@ -174,8 +175,8 @@ impl Guard<'_> {
         Ok(vec![self.when_any(items), rows])
     }
 
-    /// Adds the levels of chunks and of the repeat of panels to constants of a panel: strides of a
-    /// block.
+    /// Adds the levels of chunks and of the repeat over panels to pointers to a panel's constants,
+    /// given the strides of a block.
     fn constants<const N: usize>(&self, levels: &mut Levels<N>, panel: Panel, block: [i64; N]) {
         let next = block.map(|bytes| bytes * panel.blocks as i64);
         let part = next.map(|bytes| bytes * panel.per_part as i64);
@@ -198,7 +199,7 @@ impl Guard<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// Some weights of a panel.
+    /// The unpacking of some weights of a panel.
     fn unpacked(
         &self,
         panel: Panel,
@@ -224,7 +225,7 @@ impl Guard<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// A row of a panel's results, directly.
+    /// The direct computation of a row of a panel's results.
     fn direct(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let micro = self.micro(panel.blocks, sink.machine.target);
         let kernel =
@@ -252,14 +253,14 @@ impl Guard<'_> {
         Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(1)])))
     }
 
-    /// The first of a panel's results, or of what they are added to.
+    /// The first of a panel's results, or of the shortcut's values.
     fn results(&self, place: &Place, panel: Panel) -> Pointer {
         let strides = place.geometry.strides();
         let first = panel.before as i64 * strides.plane + self.stripe.first as i64 * strides.row;
         Pointer::new(place.base, place.origin() + first)
     }
 
-    /// The direct convolution of a row, for so many blocks of outputs.
+    /// The direct convolution of a row, for `blocks` blocks of outputs.
     fn micro(&self, blocks: usize, target: Target) -> Micro {
         let (conv, src) = (self.frame.conv, self.frame.operands.src.geometry.strides());
         let res = self.frame.shortcut().geometry.strides();
@@ -287,7 +288,8 @@ impl Guard<'_> {
         }
     }
 
-    /// What goes behind the tiles of a panel: the rows that were computed directly, to the result.
+    /// What runs after the tiles of a panel: copies the rows that were computed directly to the
+    /// result.
     pub(super) fn behind(&self, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let columns = self.size()[1];
         let copy = Copy { target: sink.machine.target, pixels: columns, pixel: ROW };
@@ -307,8 +309,8 @@ impl Guard<'_> {
         Ok(self.each_row(vec![Item::Call(levels.call(kernel, &[]))]))
     }
 
-    /// The abs-max of the results of a chunk, each of which has so many blocks of them, where it is
-    /// published and a row was computed directly.
+    /// The abs-max of the results of a chunk, which has `blocks` blocks of outputs, if it is
+    /// published and any row was computed directly.
     pub(super) fn abs_max(&self, blocks: usize, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         if !self.frame.publishes() {
             return Ok(Vec::new());

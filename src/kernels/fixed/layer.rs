@@ -1,4 +1,4 @@
-//! A convolution in its network: which kernel is called how often, on what.
+//! The kernel calls of a convolution in its network.
 
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
@@ -22,7 +22,7 @@ pub(super) struct WideLayer<'a> {
 }
 
 impl WideLayer<'_> {
-    /// The abs-max of some parts of each image.
+    /// The search for the abs-max of some parts of each image.
     pub(super) fn abs_max(&self, part: ImagePart, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
         let geometry = &self.frame.operands.src.geometry;
@@ -52,7 +52,7 @@ impl WideLayer<'_> {
         Ok(levels.piece(kernel, &[rest]))
     }
 
-    /// One chunk an image, a stripe, and a group of outputs.
+    /// One chunk per image, stripe and part of the outputs.
     pub(super) fn piece(&self, stripe: Stripe, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
         let wide = form.together().blocks;
@@ -76,7 +76,7 @@ impl WideLayer<'_> {
         Ok(Piece { chunks, items })
     }
 
-    /// What is to be computed directly.
+    /// The direct computation of rows.
     fn guard(&self, stripe: Stripe) -> Guard<'_> {
         let (form, frame) = (self.form, &self.frame);
         let start = form.memory(stripe.rows).end;
@@ -91,7 +91,7 @@ impl WideLayer<'_> {
         guard: &Guard<'_>,
         sink: &mut Sink,
     ) -> Result<Vec<Item>, KernelError> {
-        // Where the first panel of this form is; smaller ones stand behind all others.
+        // Where the first panel of this form is; a smaller one is after all others.
         let form = self.form;
         let before = if blocks < form.together().blocks { form.blocks() - blocks } else { 0 };
         let panel = Panel { blocks, before, per_part: grid.panels };
@@ -107,7 +107,7 @@ impl WideLayer<'_> {
         Ok(items)
     }
 
-    /// Whether rows follow each other in result and shortcut as they do in tiles.
+    /// Whether rows are contiguous in the result and the shortcut as they are in tiles.
     fn is_one_row(&self, stripe: Stripe) -> bool {
         let row = self.form.size[1] as i64 * ROW;
         let same = |place: &Place| stripe.rows == 1 || place.geometry.strides().row == row;
@@ -115,7 +115,7 @@ impl WideLayer<'_> {
         pitch && same(self.frame.operands.dst) && same(self.frame.shortcut())
     }
 
-    /// The sums of products, or all that is to become of them.
+    /// The sums of products, or the final results if `ends`.
     fn product(
         &self,
         grid: &Grid,
@@ -188,14 +188,14 @@ impl WideLayer<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// The first of a panel's results, or of what they are added to.
+    /// The first of a panel's results, or of the shortcut's values.
     fn results(&self, place: &Place, panel: Panel, stripe: Stripe) -> Pointer {
         let strides = place.geometry.strides();
         let offset = panel.before as i64 * strides.plane + stripe.first as i64 * strides.row;
         Pointer::new(place.base, place.origin() + offset)
     }
 
-    /// The values' scale, bias, shortcut and activation of a panel's sums.
+    /// Applies the values' scale, bias, shortcut and activation to a panel's sums.
     fn finish(&self, grid: &Grid, panel: Panel, sink: &mut Sink) -> Result<Item, KernelError> {
         let (form, stripe) = (self.form, grid.stripe);
         let memory = form.memory(stripe.rows);

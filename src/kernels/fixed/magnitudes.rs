@@ -1,4 +1,4 @@
-//! The abs-max of each pixel's channels, pixel by pixel.
+//! The abs-max of each pixel's channels.
 
 use crate::codegen::vir::{
     Builder, Count, Distance, Inst, Integer, Mem, OverBudget, Program, Target, V,
@@ -8,10 +8,10 @@ use crate::kernels::geometry::F32;
 
 use super::{BLOCK, LANES_BYTES};
 
-/// Bytes from the magnitude of a pixel to the next.
+/// Bytes from the magnitude of one pixel to the next.
 pub(super) const MAGNITUDE_BYTES: i64 = F32;
 
-/// Those of some pixels in blocks of channels. Everything that determines the code.
+/// The magnitudes of some pixels of a blocked value. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Magnitudes {
     /// The machine.
@@ -20,7 +20,7 @@ pub(super) struct Magnitudes {
     pub(super) positions: usize,
     /// Bytes between pixels of the source.
     pub(super) pixel: i64,
-    /// Bytes between its blocks of channels.
+    /// Bytes between the source's blocks of channels.
     pub(super) plane: i64,
     /// Channels that exist; lanes past the last hold anything.
     pub(super) channels: usize,
@@ -60,7 +60,7 @@ impl Magnitudes {
     }
 }
 
-/// Those of a row of a planar image. Everything that determines the code.
+/// The magnitudes of a row of a planar image. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowMagnitudes {
     /// The machine.
@@ -94,7 +94,7 @@ impl RowMagnitudes {
         });
         let rest = self.pixels % BLOCK;
         if rest > 0 {
-            // The last ones, of which some are done already.
+            // The last pixels, some of which are already done.
             let again = (BLOCK - rest) as i64 * F32;
             for p in [src, dst] {
                 b.advance(p, -again);
@@ -105,8 +105,8 @@ impl RowMagnitudes {
     }
 }
 
-/// Keeps the greater of what was kept and the magnitudes at a place. As integers, NaN is above
-/// infinity and that above all others.
+/// Updates the maximum with the magnitudes at a place. As integers, NaN is above infinity, and
+/// infinity above all other values.
 fn take(b: &mut Builder, [abs_max, value, mask]: [V; 3], place: Mem) {
     b.load(value, place);
     b.integer(Integer::And, value, value, mask);

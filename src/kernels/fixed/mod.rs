@@ -1,40 +1,41 @@
-//! Convolution by tile registers: numbers with a fixed point, as three signed bytes each, and six
-//! of the nine products.
+//! Convolution with tile registers: fixed-point numbers of three signed bytes each, and six of the
+//! nine products of these bytes.
 //!
-//! A matrix product of floats by products of small integers is Ozaki's scheme (Ozaki, Ogita, Oishi,
-//! Rump, "Error-free transformations of matrix multiplication by using fast routines of matrix
-//! multiplication and its applications", Numerical Algorithms 59, 2012; on units for integers:
+//! Computing a matrix product of floats from products of small integers is Ozaki's scheme (Ozaki,
+//! Ogita, Oishi, Rump, "Error-free transformations of matrix multiplication by using fast routines
+//! of matrix multiplication and its applications", Numerical Algorithms 59, 2012; on integer units:
 //! Ootomo, Ozaki, Yokota, "DGEMM on integer matrix multiplication unit", 2024).
 //!
 //! | module | holds |
 //! |---|---|
-//! | `number` | numbers with a fixed point |
-//! | `plan` | the algorithm among the others: which of the forms a convolution has |
+//! | `number` | fixed-point numbers |
+//! | `plan` | the plan of the algorithm: which of the forms a convolution has |
 //! | `cost` | what it costs, and how a layer is cut into blocks |
 //! | `abs_max` | the abs-max of an image |
 //! | `frame`, `stripe`, `panel` | what all forms have in common: operands, chunks of rows, outputs computed together |
 //! | `layer`, `seen` | the calls that a convolution consists of, and those that read its source |
-//! | `digits`, `split`, `split_rows` | values to their digits |
+//! | `digits`, `split`, `split_rows` | splitting values into digits |
 //! | `narrow` | the same for planar images of few channels |
-//! | `spread` | which weights are not to be such numbers |
+//! | `spread` | which weights are unsuited to fixed point |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
 //! | `pack` | weights as digits |
-//! | `dark`, `magnitudes` | which outputs see nothing but values that are small beside others of their image |
+//! | `dark`, `magnitudes` | which outputs see only values that are small relative to others of their image |
 //! | `guard`, `unpack` | the rows of such outputs, computed directly |
 //!
-//! All values of an image share a scale, `2^-23` of the greatest of them, and so do all weights of
-//! an output. A factor is off by less than two units, mostly by half a one; the three products of
-//! digits that are left out are below `2^-22` of the product of the greatest. All sums are exact
-//! until they are numbers again. An image's abs-max comes from the step that computed it, if that
-//! is such a convolution as well: each of its chunks keeps those of its results. Else a region of
-//! its own looks for them, whose chunks leave what they find in the step's scratch memory.
+//! All values of an image share a scale, `2^-23` of the largest of them, and so do all weights of
+//! an output. The error of a factor is less than two units, mostly half a unit; the three omitted
+//! products of digits are below `2^-22` of the product of the largest factors. All sums are exact
+//! until they are converted back to floats. An image's abs-max comes from the step that computed
+//! the image, if that is a fixed-point convolution as well: each of its chunks publishes that of
+//! its results. Otherwise a separate region computes it, whose chunks store what they find in the
+//! step's scratch memory.
 //!
-//! A chunk is some rows of an image and some outputs. It brings the digits of all pixels that it
-//! sees into the thread's own memory, row behind row, so that a tap is nothing but a distance: 16
-//! positions from anywhere on are a tile. What such a tile computes between the end of a row and
-//! the beginning of the next is never read. Where the window strides, rows and columns that fall on
-//! the same remainder are an image of their own, a *phase*.
+//! A chunk is some rows of an image and some outputs. It stores the digits of all pixels that it
+//! sees in the thread's private memory, row after row, so that a tap is just a distance: 16
+//! consecutive positions from any start are a tile. What such a tile computes between the end of a
+//! row and the beginning of the next is never read. If the window strides, rows and columns with
+//! the same remainder form a separate image, a *phase*.
 
 use resnetc_ir::op::{Conv, Residual, Window};
 
@@ -98,12 +99,13 @@ const ROW: i64 = 64;
 /// Bytes of a vector of 16 lanes.
 const LANES_BYTES: i64 = 64;
 
-/// Bytes of a block of outputs' constants: their weights' scales, and from [`BIAS`] on biases.
+/// Bytes of the constants of a block of outputs: their weights' scales, and from [`BIAS`] on their
+/// biases.
 const CONSTANTS: i64 = 2 * LANES_BYTES;
 const BIAS: i64 = LANES_BYTES;
 
-/// What is where in a thread's memory: from the beginning the values' inverse scale, then their
-/// scale, then the sums of what is computed together.
+/// Offsets in a thread's memory: it begins with the values' inverse scale, followed by their scale,
+/// then by the sums of what is computed together.
 const SCALE: i64 = LANES_BYTES;
 const SUMS: i64 = 2 * LANES_BYTES;
 
@@ -113,39 +115,40 @@ const POSITION: i64 = DIGITS as i64 * ROW;
 /// Bytes of a tile.
 const TILE: i64 = TILE_ROWS as i64 * ROW;
 
-/// The most bytes that a displacement in the code may span.
+/// The maximum number of bytes that a displacement in the code may span.
 const FARTHEST: i64 = 1 << 30;
 
-/// The most products that a sum of 32 bits can take, three for each weight, all as large as can be.
+/// The maximum number of weights per output such that 32-bit sums do not overflow, with three
+/// products for each weight, all of maximum magnitude.
 const MOST_WEIGHTS: usize = (1 << 31) / (3 << 14) - 1;
 
-/// Into how many parts an image's blocks of channels are cut at most for its abs-max: so many that
-/// all threads have some, and few for those who put them together.
+/// The maximum number of parts into which an image's blocks of channels are cut for its abs-max:
+/// enough that all threads have some, and few enough to combine cheaply.
 const MOST_PARTS: usize = 8;
 
-/// WideMemory in the arena that is not an operand's or the result's, as offsets.
+/// Memory in the arena beside the operands and the result, as offsets.
 #[derive(Clone, Copy, Debug)]
 struct Shared {
-    /// For the step alone.
+    /// The step's scratch memory.
     scratch: i64,
     /// The published abs-max of the source, and of the projected value.
     source: Option<AbsMax>,
     projected: Option<AbsMax>,
-    /// Where the result's is to be published.
+    /// Where the result's abs-max is published.
     own: Option<i64>,
 }
 
-/// Pixels of the source whose row and column leave the same remainders when divided by the strides.
+/// Pixels of the source whose rows and columns have the same remainders modulo the strides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Phase {
     /// The remainders.
     remainder: [usize; 2],
-    /// Rows and columns past the last output's that taps see.
+    /// Number of rows and columns beyond the last output's that taps see.
     beyond: [usize; 2],
 }
 
-/// What a tap of the window sees: `(row, column)` of `phase` for the output of that row and column,
-/// so much further.
+/// What a tap of the window sees: for the output at `(row, column)`, the pixel of `phase` that is
+/// `distance` further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tap {
     phase: usize,
@@ -163,15 +166,15 @@ pub struct WideForm {
     strides: [usize; 2],
     phases: Vec<Phase>,
     taps: Vec<Tap>,
-    /// Positions from a row to the next.
+    /// Positions from one row to the next.
     pitch: usize,
 }
 
 impl WideForm {
-    /// The form of a convolution of these shapes, if there is one; else why not.
+    /// The form of a convolution of these shapes.
     ///
     /// # Errors
-    /// The reason for which only other algorithms remain.
+    /// The reason, if there is none and only other algorithms remain.
     pub fn of(
         conv: &Conv,
         src: [usize; 4],
@@ -215,8 +218,8 @@ impl WideForm {
         self.inputs.div_ceil(GROUP)
     }
 
-    /// Parts of an image whose abs-max is taken one by one: of its whole blocks of channels, and
-    /// the last one.
+    /// The parts of an image whose abs-max is computed separately: those of its whole blocks of
+    /// channels, and the last, partial block.
     fn parts(&self) -> Vec<ImagePart> {
         let (blocks, rest) = (self.inputs / BLOCK, self.inputs % BLOCK);
         let count = blocks.min(MOST_PARTS);
@@ -235,7 +238,7 @@ impl WideForm {
         self.images * self.abs_max().image() as usize
     }
 
-    /// Where chunks that are cut so publish the abs-max of their results.
+    /// Where chunks of this cut publish the abs-max of their results.
     fn published(&self, cut: &ChunkCut, offset: Option<i64>) -> Publication {
         Publication { offset, stripes: self.size[0].div_ceil(cut.rows), parts: cut.parts }
     }
@@ -261,29 +264,29 @@ impl WideForm {
         Together::of(self.taps.len())
     }
 
-    /// Positions from the first output of `rows` rows to the last.
+    /// Number of positions from the first output of `rows` rows to the last.
     fn positions(&self, rows: usize) -> usize {
         (rows - 1) * self.pitch + self.size[1]
     }
 
-    /// Tiles of 16 positions.
+    /// Number of tiles of 16 positions.
     fn tiles(&self, rows: usize) -> usize {
         self.positions(rows).div_ceil(TILE_ROWS)
     }
 
-    /// How far a tap is from its phase's first position.
+    /// Distance of a tap from its phase's first position, in positions.
     fn distance(&self, tap: &Tap) -> usize {
         tap.distance[0] * self.pitch + tap.distance[1]
     }
 
-    /// Where a chunk of `rows` rows has what in its thread's memory.
+    /// The layout of the thread's memory for a chunk of `rows` rows.
     fn memory(&self, rows: usize) -> WideMemory {
         let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
         let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
         let phase = self.groups() as i64 * group;
         let together = self.together();
         let digits = SUMS + together.sums_bytes();
-        // All distances are whole positions, and so whole cache lines.
+        // All distances are whole positions, and therefore whole cache lines.
         let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
         WideMemory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
@@ -294,8 +297,8 @@ impl WideForm {
         self.memory(rows).group / POSITION * MAGNITUDE_BYTES
     }
 
-    /// Where a chunk of `rows` rows has the magnitudes of its positions: each as far from the first
-    /// as its digits are.
+    /// Where a chunk of `rows` rows has the magnitudes of its positions: in the same order as their
+    /// digits.
     fn windows(&self, rows: usize) -> Windows {
         let phase = self.magnitudes_phase(rows);
         let place =
@@ -308,8 +311,8 @@ impl WideForm {
         }
     }
 
-    /// Where the weights of a panel are, and where they go as numbers: block by block of channels,
-    /// tap by tap.
+    /// Where the weights of a panel are, and where they go as numbers: by block of channels, then
+    /// by tap.
     fn stretches(&self, blocks: usize) -> Vec<Stretch> {
         let (taps, step) = (self.taps.len(), (DIGITS * blocks) as i64 * TILE);
         let (number, group) = (blocks as i64 * LANES_BYTES, taps as i64 * step);
@@ -380,8 +383,8 @@ impl WideForm {
     }
 }
 
-/// `count` parts of as many blocks of channels each, of `blocks` from block `first` on, with `live`
-/// channels.
+/// `count` parts, equal in size, of the `blocks` blocks of channels from block `first` on, each
+/// block with `live` channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ImagePart {
     first: usize,
@@ -394,18 +397,18 @@ struct ImagePart {
 /// results of some blocks of outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WideMemory {
-    /// Where digits are.
+    /// Offset of the digits.
     digits: i64,
     group: i64,
     phase: i64,
-    /// Where the results are.
+    /// Offset of the results.
     sums: i64,
-    /// From a block of outputs to the next.
+    /// Bytes from one block of outputs to the next.
     sum: i64,
     end: i64,
 }
 
-/// The phases of a window, and what its taps see, row by row.
+/// The phases of a window, and its taps, row by row.
 fn phases(window: &Window) -> (Vec<Phase>, Vec<Tap>) {
     let (mut phases, mut taps): (Vec<Phase>, _) = (Vec::new(), Vec::new());
     for y in 0..window.kernel[0] {

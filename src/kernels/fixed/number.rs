@@ -1,7 +1,8 @@
-//! Numbers with a fixed point: an integer of three signed bytes, its *digits*, times a scale that
-//! many numbers share.
+//! Fixed-point numbers: an integer of three signed bytes, its *digits*, times a scale that many
+//! numbers share.
 //!
-//! The scale is chosen so that the abs-max of those that share it is nearly the greatest integer.
+//! The scale is chosen so that the abs-max of the numbers that share it becomes nearly the largest
+//! integer.
 
 use crate::codegen::vir::{Arith, Builder, Integer, V};
 
@@ -11,27 +12,27 @@ pub(super) const DIGITS: usize = 3;
 /// Bits of a digit.
 pub(super) const DIGIT_BITS: u32 = 8;
 
-/// Added to an integer, makes each of its bytes a digit and 128.
+/// Added to an integer, makes each of its bytes a digit plus 128.
 pub(super) const BIAS: u32 = 0x0080_8080;
 
-/// Four digits' signs: takes 128 from each byte of a sum with [`BIAS`].
+/// The sign bits of four digits: by xor, subtracts 128 from each byte of a sum with [`BIAS`].
 pub(super) const SIGNS: u32 = 0x8080_8080;
 
-/// The least magnitude of an integer whose high digit is not 0.
+/// The smallest magnitude of an integer whose high digit is not 0.
 pub(super) const HIGH: u32 = 0x7f80;
 
-/// The integer that the abs-max becomes. Three digits hold a little more, `0x7f7f7f`: room for
-/// rounding.
+/// The integer that the abs-max becomes. Three digits hold slightly more, `0x7f7f7f`, which leaves
+/// a margin for rounding.
 const GREATEST: f32 = 8_355_000.0;
 
-/// The least magnitude that has a scale of its own, so that all inverse scales are finite:
-/// `2^-100`.
+/// The smallest abs-max that determines the scale, `2^-100`: smaller ones use its scale, so that
+/// all inverse scales are finite.
 const LEAST: f32 = f32::from_bits((127 - 100) << 23);
 
-/// The weight of the product of two high digits in units of both.
+/// The weight of the product of two high digits, in units of both factors.
 pub(super) const PRODUCT: f32 = (1u64 << (4 * DIGIT_BITS)) as f32;
 
-/// The scale of numbers, which is what their integers count, and its inverse, by which they are
+/// The scale of numbers, which is the unit of their integers, and its inverse, by which they are
 /// multiplied to become integers. The scale is NaN if a number is not finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Quantization<T> {
@@ -40,15 +41,15 @@ pub(super) struct Quantization<T> {
 }
 
 impl Quantization<f32> {
-    /// By the abs-max's bits.
+    /// The scales for the bits of an abs-max.
     pub(super) fn of(abs_max: u32) -> Self {
         let abs_max = f32::from_bits(abs_max.max(LEAST.to_bits()));
         let scale = if abs_max.is_finite() { abs_max / GREATEST } else { f32::NAN };
         Quantization { inverse_scale: GREATEST / abs_max, scale }
     }
 
-    /// The digits of a number, the high one first. Only 0, as which denormals count, becomes 0, so
-    /// that the product with an infinity has the right sign and is one.
+    /// The digits of a number, the high one first. Only 0 becomes 0 (denormals count as 0), so that
+    /// the product with an infinity is an infinity with the right sign.
     pub(super) fn digits(self, x: f32) -> [u8; DIGITS] {
         let scaled = x * self.inverse_scale;
         let nearest = match (scaled + 0.5f32.copysign(scaled)) as i32 {
@@ -61,10 +62,10 @@ impl Quantization<f32> {
 }
 
 impl Quantization<V> {
-    /// The same in each lane of vectors; `abs_max` is lost.
+    /// Computes the same in each lane of vectors; overwrites `abs_max`.
     pub(super) fn emit(b: &mut Builder, abs_max: V) -> Self {
         let [inverse_scale, scale, constant] = [b.vector(), b.vector(), b.vector()];
-        // As integers, NaN is above infinity and that above all others.
+        // As integers, NaN is above infinity, and infinity above all other values.
         b.constant(constant, LEAST);
         b.integer(Integer::Max, abs_max, abs_max, constant);
         b.constant(constant, GREATEST);
@@ -92,8 +93,8 @@ mod tests {
     }
 
     proptest! {
-        /// Half a unit for the nearest integer, half a one for the product's rounding, and one for
-        /// what the scale and its inverse are away from each other's inverse.
+        /// Half a unit for the nearest integer, half a unit for the product's rounding, and one
+        /// because the scale and its inverse are not exactly each other's inverses.
         #[test]
         fn three_digits_hold_every_number(a in any::<u32>(), b in any::<u32>()) {
             let [a, b] = [a, b].map(|bits| f32::from_bits(bits & MAGNITUDE));
@@ -102,7 +103,7 @@ mod tests {
             let quantization = Quantization::of(abs_max.to_bits());
             for x in [abs_max, other, -other, -abs_max, 0.0] {
                 let error = (value(quantization, x) - f64::from(x)).abs();
-                prop_assert!(error <= 2.0 * f64::from(quantization.scale), "{x} is off by {error}");
+                prop_assert!(error <= 2.0 * f64::from(quantization.scale), "{x}: error {error}");
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Weights as digits, in the order in which tiles are read.
+//! Packs weights as digits, in the order in which tiles are read.
 //!
-//! For each panel of outputs, each step of the sum and each digit the tiles of its blocks: 16 rows
-//! of 16 outputs, each four bytes, the digits of weights that meet the same four bytes of a
-//! position. Before all panels stand the constants of all blocks of outputs: their weights' scales,
-//! and biases.
+//! For each panel of outputs, each step of the sum and each digit there are the tiles of the
+//! panel's blocks: 16 rows of 16 outputs, four bytes for each output, the digits of the weights
+//! that are multiplied with the same four bytes of a position. All panels are preceded by the
+//! constants of all blocks of outputs: their weights' scales, and biases.
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
@@ -18,16 +18,16 @@ const ROW_BYTES: usize = BLOCK * GROUP_BLOCKS;
 /// Bytes of a tile.
 const TILE_BYTES: usize = TILE_ROWS * ROW_BYTES;
 
-/// Something of each output of a block.
+/// One item for each output of a block.
 type Lanes<T> = [T; BLOCK];
 
 /// How weights are packed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panels {
-    /// Blocks of outputs, and how many make a panel.
+    /// Number of blocks of outputs, and how many of them form a panel.
     pub(super) blocks: usize,
     pub(super) wide: usize,
-    /// Steps of a sum: tiles of weights, but for digits.
+    /// Steps of a sum: the number of tiles of weights for each digit.
     pub(super) steps: usize,
 }
 
@@ -42,8 +42,8 @@ impl Panels {
         self.blocks * (CONSTANTS + self.block_bytes()) as usize
     }
 
-    /// Writes constants and panels. `place` says which of an output's weights, channel by channel
-    /// and tap by tap, is in byte `i` of a row of a step's tiles, if any.
+    /// Writes constants and panels. `place` gives the index of the output's weight, in order of
+    /// channels and then taps, that is in byte `i` of a row of a step's tiles, if any.
     pub(super) fn fill(
         &self,
         weights: &Weights,
@@ -121,7 +121,7 @@ fn lanes(rows: &Rows, position: usize) -> Lanes<f32> {
     lanes
 }
 
-/// Writes the digits of a channel's weights, that of block `i` of the group.
+/// Writes the digits of the weights of a channel of block `i` of the group.
 fn take(
     lanes: &Lanes<f32>,
     quantizations: &Lanes<Quantization<f32>>,

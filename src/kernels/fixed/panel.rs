@@ -1,12 +1,12 @@
 //! Outputs that are computed together.
 
-/// Panels of as many blocks of outputs each.
+/// Panels with the same number of blocks of outputs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panel {
-    /// How many blocks.
+    /// Blocks of a panel.
     pub(super) blocks: usize,
-    /// How many blocks stand before the first panel that is like this one.
+    /// Blocks before the first of these panels.
     pub(super) before: usize,
-    /// How many panels like this one a part of the outputs has.
+    /// How many of these panels a part of the outputs has.
     pub(super) per_part: usize,
 }

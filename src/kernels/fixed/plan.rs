@@ -1,4 +1,4 @@
-//! Convolution by tile registers among the algorithms: which form a site has, if any.
+//! The plan of convolution with tile registers: which form a site has, if any.
 
 use std::sync::Arc;
 
@@ -28,21 +28,21 @@ struct FixedPoint {
 
 #[derive(Debug)]
 enum Any {
-    /// Of a blocked value.
+    /// A convolution of a blocked value.
     Wide(WideForm),
-    /// Of a planar image of few channels.
+    /// A convolution of a planar image of few channels.
     Narrow(NarrowForm),
-    /// With a projection, which is computed first, to where the result will be: the two sources
-    /// have scales of their own.
+    /// A convolution with a projection. The projection is computed first, to where the result will
+    /// be, because the two sources have separate scales.
     Projected {
-        /// What is added to it.
+        /// The main convolution, which is added to the projection.
         main: WideForm,
         /// The projection.
         shortcut: WideForm,
     },
 }
 
-/// The projection of a convolution, and the rest of it.
+/// The projection of a convolution, and the main convolution without it.
 fn apart(conv: &Conv) -> Option<[Conv; 2]> {
     let shortcut = Conv::new(conv.projection?, conv.groups);
     Some([shortcut, Conv { projection: None, residual: Some(Residual::PLAIN), ..*conv }])
@@ -51,8 +51,8 @@ fn apart(conv: &Conv) -> Option<[Conv; 2]> {
 /// The plan for a site.
 ///
 /// # Errors
-/// If there are no tile registers, the convolution has no form for them, or its weights are too far
-/// apart.
+/// If there are no tile registers, the convolution has no form for them, or the magnitudes of its
+/// weights differ too much.
 pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
     if site.machine.target.dot != IntegerDot::Tiles {
         return Err(Refusal::NoTiles);

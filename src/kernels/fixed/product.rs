@@ -1,7 +1,7 @@
-//! Sums over taps and channels, tile by tile, and what the products of digits come to.
+//! Sums over taps and channels, tile by tile, and the sums of the products of digits.
 //!
-//! Where tiles of positions lie in the result as they do here, that is the result: bias, shortcut
-//! and activation included.
+//! If the result stores positions in the same order as the tiles, the program computes the final
+//! result, including bias, shortcut and activation.
 
 use crate::codegen::vir::{
     Arith, Builder, Cache, Count, Mem, OverBudget, P, Program, T, TILE_ROWS, Target, V,
@@ -12,7 +12,7 @@ use super::number::{DIGIT_BITS, DIGITS};
 use super::{BIAS, CONSTANTS, ROW, SUMS, TILE};
 
 /// What is computed together: tiles of positions, and blocks of outputs. The sums of two products
-/// take six tiles and leave two for factors.
+/// need six tiles, which leaves two for factors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Together {
     pub(super) tiles: usize,
@@ -20,34 +20,35 @@ pub(super) struct Together {
 }
 
 impl Together {
-    /// Of a window of so many taps. Several taps see the same positions, which therefore are near,
-    /// and share weights for more of them; with one tap, it is the weights that are near.
+    /// The choice for a window of `taps` taps. Several taps see the same positions, which are
+    /// therefore in a near cache, so more positions share weights; with one tap, the weights are in
+    /// a near cache.
     pub(super) fn of(taps: usize) -> Self {
         if taps > 1 { Together { tiles: 2, blocks: 1 } } else { Together { tiles: 1, blocks: 2 } }
     }
 
-    /// Bytes of all sums.
+    /// Bytes of the sums of all orders.
     pub(super) fn sums_bytes(self) -> i64 {
         (ORDERS * self.count()) as i64 * TILE
     }
 
-    /// Sums of the same digits.
+    /// Number of sums of one order.
     fn count(self) -> usize {
         self.tiles * self.blocks
     }
 
-    /// Tile and block of all of them, each with a neighbour of which one is the same.
+    /// The tile and block of each sum, in an order in which neighbours have one of them in common.
     fn pairs(self) -> impl DoubleEndedIterator<Item = (usize, usize)> {
         (0..self.tiles).flat_map(move |tile| (0..self.blocks).map(move |block| (tile, block)))
     }
 }
 
-/// Which digits of value and weight are multiplied; digit 0 is the high one. Products whose digits
-/// have the same sum are added up together. A sum is not used again before three others were: it
-/// takes a product that long to be there.
+/// The pairs of digits of value and weight that are multiplied; digit 0 is the high one. Products
+/// whose digit numbers have the same total, their *order*, are accumulated in the same sum. A sum
+/// is not reused before three others have been, because of the latency of a product.
 pub(super) const PRODUCTS: [(usize, usize); 6] = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)];
 
-/// The sums of products of digits of an output: one for each sum of digits' numbers.
+/// The number of sums of an output: one for each order.
 const ORDERS: usize = DIGITS;
 
 /// The products of positions and one panel of weights. Everything that determines the code.
@@ -61,64 +62,64 @@ pub(super) struct TileProduct {
     pub(super) together: Together,
     /// Groups of blocks of input channels.
     pub(super) groups: usize,
-    /// For each tap how far its position is from the output's, in bytes.
+    /// For each tap, the distance of its position from the output's, in bytes.
     pub(super) taps: Vec<i64>,
-    /// Where in the thread's memory the first position is.
+    /// Offset of the first position in the thread's memory.
     pub(super) digits: i64,
     /// Bytes between positions, and between digits.
     pub(super) position: [i64; 2],
-    /// Rows of tiles, and bytes between them in the source and where they are written to.
+    /// Rows of tiles, and bytes between them in the source and in the destination.
     pub(super) rows: (usize, [i64; 2]),
     /// Bytes between groups of blocks.
     pub(super) group: i64,
-    /// Bytes between blocks of outputs where they are written to.
+    /// Bytes between blocks of outputs in the destination.
     pub(super) plane: i64,
-    /// What is done to sums before they are written, if all.
+    /// What is done to sums before they are written, if they become final results.
     pub(super) ending: Option<Ending>,
 }
 
-/// What makes results of sums.
+/// How sums become results.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ending {
-    /// What comes behind the values' scale.
+    /// What follows the values' scale.
     pub(super) finishing: Finishing,
     /// Bytes between the shortcut's blocks of outputs.
     pub(super) plane: i64,
-    /// Positions of the last tile; what the others of it become is not to be written.
+    /// Positions of the last tile; the results of its other positions must not be written.
     pub(super) last: usize,
 }
 
 /// The registers of a product.
 struct Registers {
-    /// Sums, order by order, each of all tiles of positions and all blocks of outputs.
+    /// Sums, order by order, each with all tiles of positions and all blocks of outputs.
     sums: Vec<T>,
     value: T,
     weight: T,
-    /// Distances of rows.
+    /// Distances between rows.
     value_row: P,
     row: P,
-    /// What of the next panel is to be brought near.
+    /// The next part of the next panel to prefetch.
     ahead: P,
-    /// The weights' scales, a vector a block.
+    /// The weights' scales, one vector per block.
     scales: Vec<V>,
-    /// Biases, a vector a block, and what else there is where sums are ended.
+    /// Biases, one vector per block, and what else is needed if sums become final results.
     biases: Vec<V>,
     ends: Option<Ends>,
-    /// The next position, and what of results and shortcut is moved with it.
+    /// The next position, and the pointers to results and shortcut that advance with it.
     src: P,
     moved: Vec<P>,
-    /// What the sums of products with lower digits weigh beside that of the high ones.
+    /// The weights of the sums of lower orders relative to that of the high digits.
     lower: Vec<V>,
 }
 
-/// Bytes of weights that stay in the first cache beside positions: of the 48 KiB that all CPUs with
-/// tiles have so far.
+/// Bytes of weights that stay in the first-level cache beside positions: all CPUs with tiles so far
+/// have 48 KiB.
 const STAYS_NEAR: i64 = 32 * 1024;
 
 /// Bytes of a cache line.
 const LINE: i64 = 64;
 
-/// Rows of sums that are added up in a turn.
+/// Rows of sums that are combined per iteration.
 const AT_ONCE: usize = 4;
 
 impl TileProduct {
@@ -132,15 +133,15 @@ impl TileProduct {
         (DIGITS * self.together.blocks) as i64 * TILE
     }
 
-    /// Lines of the next panel that each step asks for, so that it is there when it is needed: in
-    /// the second cache.
+    /// Lines of the next panel that each step prefetches into the second-level cache, so that the
+    /// panel is there when it is needed.
     fn lines_ahead(&self) -> i64 {
         let turns = self.tiles.div_ceil(self.together.tiles) * self.rows.0;
         ((self.step_bytes() / LINE) as usize).div_ceil(turns) as i64
     }
 
-    /// Lines of the next step's weights that each step asks for: all where positions are near and
-    /// weights are not, because a panel is too large to stay in the first cache.
+    /// Lines of the next step's weights that each step prefetches: all of them if positions are
+    /// near and weights are not because a panel is too large to stay in the first-level cache.
     fn lines_next(&self) -> i64 {
         let far = self.panel_bytes() > STAYS_NEAR && self.taps.len() > 1;
         if far { self.step_bytes() / LINE } else { 0 }
@@ -151,8 +152,8 @@ impl TileProduct {
         (self.groups * self.taps.len()) as i64 * self.step_bytes()
     }
 
-    /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut where
-    /// there is one, and where the abs-max is published, if it is.
+    /// Arguments: the panel, its [`CONSTANTS`], the thread's memory, the result, the shortcut if
+    /// there is one, and the place where the abs-max is published, if it is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let finishing = self.ending.map(|ending| ending.finishing);
         let residual = finishing.is_some_and(|f| f.residual);
@@ -200,7 +201,7 @@ impl TileProduct {
         b.finish()
     }
 
-    /// A row of tiles. Returns past how many positions the result's place was moved.
+    /// A row of tiles. Returns the number of positions by which the result's place was advanced.
     fn row(&self, b: &mut Builder, registers: &Registers) -> usize {
         let mut run = |turns: usize, tiles: usize, rows: usize| {
             let together = Together { tiles, ..self.together };
@@ -210,7 +211,7 @@ impl TileProduct {
             });
         };
         match self.ending {
-            // Such tiles are computed one at a time.
+            // Tiles whose sums become final results are computed one at a time.
             Some(ending) => {
                 run(self.tiles - 1, 1, TILE_ROWS);
                 run(1, 1, ending.last);
@@ -227,7 +228,7 @@ impl TileProduct {
         }
     }
 
-    /// All sums of some tiles of positions; the source is moved past them.
+    /// All sums of some tiles of positions; advances the source past them.
     fn sums(&self, b: &mut Builder, registers: &Registers, together: Together) {
         let (src, panel, place) = (registers.src, b.arg(0), b.arg(2));
         let sums = &registers.sums[..ORDERS * together.count()];
@@ -250,7 +251,7 @@ impl TileProduct {
         b.advance(src, (together.tiles * TILE_ROWS) as i64 * self.position[0]);
     }
 
-    /// All products of one step. From one product to the next a single factor changes.
+    /// All products of one step. Only one factor changes from one product to the next.
     fn step(
         &self,
         b: &mut Builder,
@@ -295,8 +296,8 @@ impl TileProduct {
         b.advance(registers.ahead, self.lines_ahead() * LINE);
     }
 
-    /// The sums of the first rows of some tiles as numbers, but for the scale of the values unless
-    /// they are ended; the result's place is moved past them.
+    /// The sums of the first rows of some tiles as numbers, without the scale of the values unless
+    /// they become final results; advances the result's place past them.
     fn results(&self, b: &mut Builder, registers: &Registers, together: Together, rows: usize) {
         let from = b.pointer(b.arg(2));
         let moved: Vec<P> = [from].into_iter().chain(registers.moved.iter().copied()).collect();
@@ -344,7 +345,7 @@ impl TileProduct {
         }
     }
 
-    /// The products of all digits of a row, times the scale of the weights.
+    /// The weighted total of a row's sums of all orders, times the scale of the weights.
     fn sum(
         &self,
         b: &mut Builder,

@@ -1,4 +1,4 @@
-//! What a chunk sees of its source: brought into its thread's memory as digits, and judged.
+//! What a chunk sees of its source: stored in its thread's memory as digits, and checked.
 
 use crate::codegen::region::{Extent, Item};
 use crate::kernels::KernelError;
@@ -12,19 +12,19 @@ use super::magnitudes::{MAGNITUDE_BYTES, Magnitudes};
 use super::split::Split;
 use super::{GROUP, GROUP_BLOCKS, POSITION};
 
-/// Pixels of a phase that a chunk sees.
+/// The pixels of a phase that a chunk sees.
 struct Seen {
-    /// The first chunk's first one.
+    /// Offset of the first chunk's first pixel.
     first: i64,
     /// Rows, and pixels of a row.
     size: [usize; 2],
-    /// Bytes from a row and a pixel to the next.
+    /// Bytes from one row and one pixel to the next.
     row: i64,
     pixel: i64,
 }
 
 impl WideLayer<'_> {
-    /// The source, as digits.
+    /// Splits the source into digits.
     pub(super) fn split(&self, grid: &Grid, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.form;
         let memory = form.memory(grid.stripe.rows);
@@ -70,13 +70,13 @@ impl WideLayer<'_> {
         let first = corner + y * src.row + x * src.pixel + above;
         let (row, pixel) = (down * src.row, across * src.pixel);
         let [rows, columns] = [grid.stripe.rows + phase.beyond[0], form.size[1] + phase.beyond[1]];
-        // Rows that follow each other in memory as they do in tiles are one long row.
+        // Rows that are contiguous in memory as they are in tiles are one long row.
         let is_one = row == columns as i64 * pixel && columns == form.pitch;
         let size = if is_one { [1, rows * columns] } else { [rows, columns] };
         Seen { first, size, row, pixel }
     }
 
-    /// Adds the levels of chunks to what reads the source first.
+    /// Adds the chunk levels to pointers of which the first is to the source.
     fn seen_chunks<const N: usize>(&self, grid: &Grid, levels: &mut Levels<N>) {
         let src = self.frame.operands.src.geometry.strides();
         let of_source = |bytes: i64| std::array::from_fn(|i| if i == 0 { bytes } else { 0 });
@@ -84,7 +84,7 @@ impl WideLayer<'_> {
         self.frame.chunks(levels, grid.stripe, of_source(src.image), of_source(down), [0; N]);
     }
 
-    /// Which rows are computed directly.
+    /// The checks that decide which rows are computed directly.
     pub(super) fn checks(
         &self,
         grid: &Grid,
@@ -99,7 +99,8 @@ impl WideLayer<'_> {
         Ok(vec![self.suspects(grid, guard, sink)?, guard.when_any(all)])
     }
 
-    /// Whether each window's middle has a high digit in one of its first channels.
+    /// The check whether the middle of each window has a nonzero high digit in one of its first
+    /// channels.
     fn suspects(
         &self,
         grid: &Grid,
@@ -150,8 +151,8 @@ impl WideLayer<'_> {
     }
 }
 
-/// Runs of groups of blocks that are split in the same way: the first, how many, how many channels
-/// each has.
+/// Runs of groups of blocks that are split in the same way: the first group, the number of groups,
+/// the number of channels of each.
 fn runs(inputs: usize) -> Vec<(usize, usize, usize)> {
     let (whole, rest) = (inputs / GROUP, inputs % GROUP);
     let runs = [(0, whole, GROUP), (whole, 1, rest)];

@@ -1,11 +1,11 @@
-//! A row of pixels to the digits of their channels.
+//! Splits a row of pixels into the digits of their channels.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 
 use super::digits::Digits;
 use super::{BLOCK, POSITION, ROW};
 
-/// Pixels of a group of blocks of channels to digits. Everything that determines the code.
+/// Splits pixels of a group of blocks of channels into digits. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Split {
     /// The machine.
@@ -14,13 +14,13 @@ pub(super) struct Split {
     pub(super) positions: usize,
     /// Bytes between pixels of the source.
     pub(super) pixel: i64,
-    /// Bytes between its blocks of channels.
+    /// Bytes between the source's blocks of channels.
     pub(super) plane: i64,
     /// Channels of the group that exist, at least one; lanes past the last hold anything.
     pub(super) channels: usize,
 }
 
-/// Pixels in a turn.
+/// Pixels per iteration.
 const TOGETHER: usize = 2;
 
 impl Split {

@@ -1,4 +1,4 @@
-//! A row of a planar image, or two together, to the digits of its channels.
+//! Splits one or two rows of a planar image into the digits of their channels.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 use crate::kernels::geometry::F32;
@@ -7,14 +7,14 @@ use super::digits::Digits;
 use super::number::DIGITS;
 use super::{BLOCK, LANES_BYTES};
 
-/// Rows of an image to digits. Everything that determines the code.
+/// Splits rows of an image into digits. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SplitRows {
     /// The machine.
     pub(super) target: Target,
     /// Channels, up to four.
     pub(super) channels: usize,
-    /// Rows that exist, and those that share a pixel: one or two.
+    /// Number of rows that exist, and number of rows that share a pixel: one or two.
     pub(super) rows: [usize; 2],
     /// Bytes between channels and rows of the source.
     pub(super) strides: [i64; 2],
@@ -22,7 +22,7 @@ pub(super) struct SplitRows {
     pub(super) pixels: usize,
     /// Bytes between digits.
     pub(super) plane: i64,
-    /// Where in the thread's memory rows are put before they share pixels.
+    /// Offset in the thread's memory of rows before they are interleaved.
     pub(super) apart: i64,
 }
 
@@ -40,7 +40,7 @@ impl SplitRows {
         });
         let rest = self.pixels % BLOCK;
         if rest > 0 {
-            // The last ones, of which some are done already.
+            // The last pixels, some of which are already done.
             let again = (BLOCK - rest) as i64 * F32;
             b.advance(src, -again);
             b.advance(dst, -again * together);

@@ -1,21 +1,21 @@
 //! Which weights can share a scale.
 //!
-//! What is left out of a product is a part of the greatest weight, not of the one that is
-//! multiplied. So an output whose weights are mostly far smaller than the greatest is not as exact
-//! as with floats: such are kernels that an identity was merged into (RepVGG). Of trained and of
-//! random kernels the greatest is three to six times the root of the mean square.
+//! The error of a product is relative to the largest weight, not to the weight that is multiplied.
+//! So an output most of whose weights are far smaller than the largest is less exact than with
+//! floats. This happens in kernels into which an identity was merged (RepVGG). In trained and in
+//! random kernels the largest weight is three to six times the root mean square.
 
 use resnetc_ir::Tensor;
 
-/// The most by which the greatest weight of an output may exceed the root of the mean square of
-/// all: about five times what is common, and so is then what a layer adds to the error.
+/// The maximum ratio of the largest weight of an output to the root mean square of all: about five
+/// times the usual ratio, so such a layer also adds about five times the usual error.
 const MOST: f64 = 16.0;
 
-/// Outputs that are looked at, at most.
+/// The maximum number of outputs that are examined.
 const SAMPLES: usize = 32;
 
-/// Whether the weights `[K, C, R, S]` of outputs, on the average, are not too far from the greatest
-/// of them.
+/// Whether, on average over the outputs, the largest of the weights `[K, C, R, S]` does not exceed
+/// the others too much.
 pub(super) fn is_even(weights: &Tensor) -> bool {
     let outputs = weights.shape().first().copied().unwrap_or(0);
     let depth = weights.elements().checked_div(outputs).unwrap_or(0);
@@ -25,7 +25,7 @@ pub(super) fn is_even(weights: &Tensor) -> bool {
         weights.read(output * depth, &mut row);
         let squares: f64 = row.iter().map(|&w| f64::from(w) * f64::from(w)).sum();
         let greatest = row.iter().fold(0f32, |greatest, w| greatest.max(w.abs()));
-        // An output without weights has none that is small.
+        // An output whose weights are all 0 has no small ones.
         if squares > 0.0 {
             sum += f64::from(greatest).powi(2) * depth as f64 / squares;
             count += 1;

@@ -1,6 +1,6 @@
-//! Rows of an image, in stripes of which each is a chunk.
+//! Rows of an image, in stripes that are one chunk each.
 
-/// `count` times `rows` rows of an image, from row `first` on.
+/// `count` stripes of `rows` rows of an image, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stripe {
     pub(super) first: usize,
@@ -8,17 +8,17 @@ pub(super) struct Stripe {
     pub(super) count: usize,
 }
 
-/// All rows, so many a stripe; what is left is a stripe of its own.
+/// All rows in stripes of `rows` rows; the rest is a separate stripe.
 pub(super) fn stripes(total: usize, rows: usize) -> Vec<Stripe> {
     cut(total, rows, total / rows)
 }
 
-/// The same, with the last stripe apart from the others even where it has as many rows.
+/// As [`stripes`], but the last stripe is separate even if it has as many rows as the others.
 pub(super) fn stripes_and_last(total: usize, rows: usize) -> Vec<Stripe> {
     cut(total, rows, total.div_ceil(rows) - 1)
 }
 
-/// `count` stripes of so many rows, and one of the rest.
+/// `count` stripes of `rows` rows, and one with the rest.
 fn cut(total: usize, rows: usize, count: usize) -> Vec<Stripe> {
     let first = count * rows;
     let whole = Stripe { first: 0, rows, count };

@@ -1,16 +1,16 @@
-//! Weights from their digits, for rows that are computed directly: numbers in the order in which
-//! [`micro`](crate::kernels::conv::micro) reads them.
+//! Converts digits back to weights, for rows that are computed directly: numbers in the order in
+//! which [`micro`](crate::kernels::conv::micro) reads them.
 //!
-//! They are not the weights as they stand, but integers times a scale, exact in f32 but for that
-//! product. So a product is off by two units of the weights, where tiles are off by that and by
-//! what values and left out digits add.
+//! They are not the original weights, but integers times a scale, exact in f32 except for that
+//! product. So the error of a product is two units of the weights; with tiles it is that plus the
+//! errors of values and of omitted digits.
 
 use crate::codegen::vir::{Arith, Builder, Count, Integer, OverBudget, Program, Shift, Target};
 
 use super::number::{BIAS, DIGIT_BITS, DIGITS, PRODUCT, SIGNS};
 
-/// A loop over weights: how often, and from one to the next how far in the panel of digits and in
-/// that of numbers.
+/// A loop over weights: the number of iterations, and the bytes from one to the next in the panel
+/// of digits and in the panel of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Level {
     pub(super) count: usize,
@@ -18,26 +18,27 @@ pub(super) struct Level {
     pub(super) to: i64,
 }
 
-/// Weights that are in the same byte of their lanes, in a panel.
+/// Weights of a panel that are in the same byte of their lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     /// Which byte.
     pub(super) byte: u8,
-    /// The first one's place in the panel of digits, and in that of numbers.
+    /// Offset of the first weight in the panel of digits, and in the panel of numbers.
     pub(super) from: i64,
     pub(super) to: i64,
     /// The loops, outermost first.
     pub(super) levels: [Level; 3],
 }
 
-/// The weights of a block of outputs that two loops run over. Everything that determines the code.
+/// Unpacks the weights of a block of outputs over which two loops run. Everything that determines
+/// the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unpack {
     /// The machine.
     pub(super) target: Target,
     /// Which byte of a lane.
     pub(super) byte: u8,
-    /// Bytes from a digit to the next.
+    /// Bytes from one digit to the next.
     pub(super) digit: i64,
     /// The loops, outermost first.
     pub(super) levels: [Level; 2],

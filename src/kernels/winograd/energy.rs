@@ -1,18 +1,19 @@
-//! How large the values are that each output sees, beside those of its whole tile.
+//! How large the values that each output sees are, relative to those of its whole tile.
 //!
 //! A transform mixes all values of a tile. In exact arithmetic those that an output does not see
-//! cancel; in f32 what their rounding leaves does not. So a value disturbs its neighbours by a
-//! share of itself, which is nothing where all are alike and all that is left of a small one beside
-//! a great one; and what is not finite spreads over the tile. Direct convolution does neither.
+//! cancel; in f32 their rounding errors remain. So a value disturbs its neighbours by a small
+//! fraction of itself. That is negligible if all values are similar, but it can swamp a small value
+//! next to a large one; and a value that is not finite spreads over the whole tile. Direct
+//! convolution does neither.
 //!
 //! The *energy* of some pixels is the sum of the squares of their values, each multiplied with its
-//! channel's [gain](super::plain): how large the filters make it. An output sees at least the pixel
-//! in its window's middle and, with it, the others of an aligned block of 2x2 tile positions. Where
-//! such a block has less than [`LEAST_SHARE`] of the energy of all that its tile reads, or where an
-//! energy is not a number, the row of tiles is computed directly.
+//! channel's [gain](super::plain), which tells how much the filters amplify it. An output sees at
+//! least the pixel in the middle of its window and, with it, the others of an aligned block of 2x2
+//! tile positions. If such a block has less than [`LEAST_SHARE`] of the energy of everything that
+//! its tile reads, or if an energy is not finite, the row of tiles is computed directly.
 //!
-//! Energies are kept for one row and two columns at a time: columns 0 | 1, 2 | 3, 4 | ... of the
-//! tiles' rows, where column 0 is the first one that a window sees.
+//! Each stored energy covers one row and two columns: columns 0 | 1, 2 | 3, 4 | ... of the tiles'
+//! rows, where column 0 is the first one that a window sees.
 
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
 use crate::kernels::geometry::F32;
@@ -21,21 +22,21 @@ use crate::kernels::sink::aligned;
 use super::Tiling;
 use super::matrices::TAPS;
 
-/// The least share of a tile's energy that every output must see. A tile of values that are all
-/// alike has four of its 36 pixels, or of the 64 that are counted, in a block.
+/// The minimum share of a tile's energy that every output must see. If all values are alike, a
+/// block has four of the tile's 36 pixels, or of the 64 that are counted.
 pub(super) const LEAST_SHARE: f32 = 1.0 / 4096.0;
 
-/// Values before the first energy of a row, which a vector may begin in.
+/// Values before the first energy of a row, in which a vector may begin.
 const BEFORE: usize = 16;
 
-/// Values behind the last energy of a row, which a vector may end in.
+/// Values after the last energy of a row, in which a vector may end.
 const BEHIND: usize = 32;
 
-/// Registers that sums leave free.
+/// Registers that are not used for sums.
 const OTHERS: usize = 6;
 
 impl Tiling {
-    /// Columns of energies that checks read.
+    /// Number of columns of energies that checks read.
     fn energy_columns(&self) -> usize {
         self.tiles[1] * self.transforms.outputs / 2 + 2
     }
@@ -50,7 +51,7 @@ impl Tiling {
         BEFORE as i64 * F32
     }
 
-    /// Rows of tile positions of an image: what all windows see.
+    /// Number of rows that all windows of an image see.
     pub(super) fn seen_rows(&self) -> usize {
         self.size[0] + TAPS - 1
     }
@@ -84,7 +85,7 @@ pub(super) struct Energy {
     target: Target,
     /// Pixels of the row.
     pixels: usize,
-    /// How many energies are written; those past the last pixel are 0.
+    /// Number of energies that are written; those past the last pixel are 0.
     columns: usize,
     channels: usize,
     /// Bytes from a block of channels to the next.
@@ -100,7 +101,7 @@ impl Energy {
         let mut b = Builder::new(name, self.target, 3);
         self.columns(&mut b, 1, 1);
         let pairs = (self.pixels - 1) / 2;
-        // Many at a time, so that additions and reads do not wait for each other.
+        // Many at a time, to hide the latency of additions and reads.
         let together = (self.target.vectors - OTHERS) / 2;
         if pairs >= together {
             b.repeat(Count::Fixed((pairs / together) as u32), |b| self.columns(b, together, 2));
@@ -148,7 +149,7 @@ impl Energy {
         b.advance(dst, count as i64 * F32);
     }
 
-    /// Adds the squares of a block of channels, of which `live` exist, one bit each.
+    /// Adds the squares of the channels of a block; `live` has a bit for each channel that exists.
     fn add(&self, b: &mut Builder, sums: &[Vec<V>], [block, gains]: [P; 2], live: u16) {
         let lanes = self.target.lanes;
         let [gain, value] = [b.vector(), b.vector()];
@@ -164,7 +165,7 @@ impl Energy {
                 b.load(value, block.at(pixel as i64 * 64 + lane));
                 b.arith(Arith::Mul, value, value, gain);
                 if live != all {
-                    // What is in the lanes past the last channel may be anything.
+                    // Lanes past the last channel may hold anything.
                     let zero = b.vector();
                     b.constant(zero, 0.0);
                     b.blend(value, zero, value, live);
@@ -177,7 +178,7 @@ impl Energy {
     }
 }
 
-/// Whether a row of tiles can be computed by tiles. Everything that determines the code.
+/// Checks whether a row of tiles can be computed by tiles. Everything that determines the code.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Check {
     target: Target,
@@ -192,8 +193,8 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Arguments: the first energy of the tiles' first row, and a word: it becomes 0 if every block
-    /// has its share.
+    /// Arguments: the first energy of the tiles' first row, and a word that becomes 0 if every
+    /// block has its share.
     ///
     /// # Errors
     /// If it does not fit the target's registers.
@@ -218,8 +219,8 @@ impl Check {
         b.finish()
     }
 
-    /// Adds what the blocks from `first` on of a row of blocks lack to `missing`: nothing, or what
-    /// is below 0, or NaN.
+    /// Adds the deficits of the blocks from `first` on of a row of blocks to `missing`: 0, a value
+    /// below 0, or NaN.
     fn block(
         &self,
         b: &mut Builder,
@@ -232,7 +233,7 @@ impl Check {
         b.load(other, b.arg(0).at(self.energy(2 + 2 * block, first, 0)));
         b.arith(Arith::Add, own, own, other);
         b.multiply_add(own, share, tile);
-        // The smaller one, and what is not a number stays that.
+        // The minimum, where NaN stays NaN.
         b.arith(Arith::Min, own, zero, own);
         if live != u16::MAX >> (16 - self.target.lanes) {
             b.blend(own, zero, own, live);
@@ -241,8 +242,8 @@ impl Check {
         b.release([own, other]);
     }
 
-    /// The energies of the tiles that the blocks from `first` on belong to: those of all rows, and
-    /// of as many columns.
+    /// The energies of the tiles to which the blocks from `first` on belong: summed over all rows
+    /// of a tile and the pairs of columns that cover it.
     fn tile(&self, b: &mut Builder, first: usize) -> V {
         let reach = self.tile_blocks as i64;
         let sums: Vec<V> = (-reach..=reach).map(|column| self.column(b, first, column)).collect();
@@ -255,7 +256,7 @@ impl Check {
         let tile = match self.tile_blocks {
             1 => other(b, &sums),
             _ => {
-                // Blocks are the first and the second of their tile in turn.
+                // Blocks are alternately the first and the second of their tile.
                 let [one, two] = [other(b, &sums[1..]), other(b, &sums[..sums.len() - 1])];
                 b.blend(one, one, two, SECOND & u16::MAX >> (16 - self.target.lanes));
                 b.release([two]);
@@ -266,8 +267,8 @@ impl Check {
         tile
     }
 
-    /// The sums over all rows that exist of the columns `column` further than the blocks from
-    /// `first` on.
+    /// The sums over all existing rows of the columns that are `column` columns after the blocks
+    /// from `first` on.
     fn column(&self, b: &mut Builder, first: usize, column: i64) -> V {
         let [sum, energy] = [b.vector(), b.vector()];
         b.load(sum, b.arg(0).at(self.energy(0, first, column)));
@@ -279,12 +280,12 @@ impl Check {
         sum
     }
 
-    /// Offset of the energy in a row of the column that belongs to a block of outputs, or of one
-    /// `further`.
+    /// Offset, in row `row`, of the energy of the column that belongs to a block of outputs, or of
+    /// the column `further` after it.
     fn energy(&self, row: usize, block: usize, further: i64) -> i64 {
         row as i64 * self.row + (1 + block as i64 + further) * F32
     }
 }
 
-/// A bit for every second lane.
+/// One bit for every second lane.
 const SECOND: u16 = 0xaaaa;

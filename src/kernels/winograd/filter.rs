@@ -1,5 +1,5 @@
 //! The filters' transform `U = G g G^T` as a vector program, for layers whose filters are read from
-//! memory once a run: nine values come from there instead of sixteen or thirty-six.
+//! memory once per run: reading nine values instead of sixteen or thirty-six.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target, V};
 
@@ -40,8 +40,8 @@ impl FilterTransform {
         b.finish()
     }
 
-    /// The filters of one vector of output channels, a few rows of the result at a time: there are
-    /// not enough registers for all of it.
+    /// The filters of one vector of output channels, a few rows of the result at a time because
+    /// there are not enough registers for all rows.
     fn vector(&self, b: &mut Builder, constants: &Constants, lane: i64) {
         let (src, dst) = (b.arg(0), b.arg(1));
         let n = self.matrix.len();

@@ -1,13 +1,13 @@
-//! Block by block of outputs: first all inputs are transformed, into scratch memory that all
-//! threads read; then a chunk is a few outputs, whose filters one thread reads from memory as they
-//! stand, transforms, multiplies and transforms back. So a run reads each weight once, and nine
-//! values of a filter instead of its sixteen or thirty-six transformed ones: the better schedule
-//! where there are many filters and few tiles.
+//! Processes blocks of outputs: first all inputs are transformed, into scratch memory that all
+//! threads read. Then a chunk is a few outputs: one thread reads their untransformed filters from
+//! memory, transforms them, multiplies, and transforms the products back. So a run reads each
+//! weight once, and nine values of a filter instead of its sixteen or thirty-six transformed ones:
+//! the better schedule if there are many filters and few tiles.
 //!
-//! The input channels are taken in stretches. While the products of one are computed, the filters
-//! of the next are transformed and those of the one behind it brought near, a few at a time between
-//! two elements' products: so their way to the second cache and from memory goes on beside the
-//! multiply-adds.
+//! The input channels are processed in sections (`Stretch`). While the products of one section are
+//! computed, the filters of the next are transformed and those of the one after it are prefetched,
+//! a few at a time between the products of two elements. So the transfers to the second-level cache
+//! and from memory overlap with the multiply-adds.
 
 use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::kernels::KernelError;
@@ -22,10 +22,11 @@ use super::matrices::TAPS;
 use super::product::{TileProducts, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling};
 
-/// The most tiles that are multiplied together.
+/// The maximum number of tiles that are multiplied together.
 const MOST_TILES: usize = 96;
 
-/// Images whose tiles are multiplied together: as many as divide all, and not too many.
+/// Images whose tiles are multiplied together: the largest divisor of their number that keeps
+/// within [`MOST_TILES`].
 fn images_together(form: &Tiling) -> usize {
     (1..=form.images)
         .rev()
@@ -55,20 +56,20 @@ fn energies_image(form: &Tiling) -> i64 {
     form.energy_row() * form.seen_rows() as i64
 }
 
-/// Bytes between the elements of the transformed filters of some channels. Without the cache line
-/// more, all elements of a filter would fall into one set of the cache.
+/// Bytes between the elements of the transformed filters of some channels. Without the additional
+/// cache line, all elements of a filter would map to the same cache set.
 fn filter_element(channels: usize, lanes: usize) -> i64 {
     (channels * lanes + 16) as i64 * F32
 }
 
-/// Bytes of the transformed filters of a stretch of some channels.
+/// Bytes of the transformed filters of a section of `channels` channels.
 fn filter_buffer(form: &Tiling, channels: usize, lanes: usize) -> i64 {
     aligned(filter_element(channels, lanes) * form.elements() as i64)
 }
 
-/// Input channels of a stretch: so many that the core's cache holds two stretches' filters beside
-/// all else. It does not depend on how many images and outputs are computed together, for it
-/// decides where sums are rounded.
+/// Input channels of a section: as many as let the core's cache hold the filters of two sections
+/// beside everything else. It does not depend on how many images and outputs are computed together,
+/// because it determines where sums are rounded.
 fn channels_together(form: &Tiling, machine: &Machine) -> usize {
     let channel = form.elements() * 16 * F32 as usize;
     let fitting = machine.cache_bytes / 24 / channel / 16 * 16;
@@ -126,9 +127,9 @@ pub(super) fn lower(
     Ok(vec![first, groups.map(piece).collect::<Result<_, _>>()?])
 }
 
-/// The input transform and the energies of the same pixels, a row of tiles and some channels a
-/// chunk. Each writes the energies of some of its rows: those of all channels, which its neighbours
-/// have brought near.
+/// The input transform and the energies of the same pixels; a chunk is a row of tiles and some
+/// channels. Each chunk writes the energies of some of its rows, over all channels, which its
+/// neighbours have brought into the cache.
 fn inputs(
     layer: &TiledConv<'_>,
     scratch: i64,
@@ -152,8 +153,8 @@ fn inputs(
         let (levels, kernel) = layer.input_call(class, values, outer, sink)?;
         let mut piece = levels.piece(kernel, &[]);
         let [.., cuts] = piece.chunks[..] else { return Ok(piece) };
-        // Where rows of tiles overlap, the later one has the pixels; the last one has all of its
-        // own.
+        // Where rows of tiles overlap, the pixels belong to the later one; the last row of tiles
+        // has all of its pixels.
         let is_last = class.first + class.count == form.tiles[0];
         let rows = if is_last { class.rows } else { m };
         let per = rows.div_ceil(cuts as usize);
@@ -190,13 +191,13 @@ struct Parts<'a> {
     /// Outputs of a chunk, in vectors and in values.
     vectors: usize,
     lanes: usize,
-    /// Groups of so many outputs.
+    /// Groups of this many outputs.
     groups: OutputGroups,
-    /// Input channels of a stretch.
+    /// Input channels of a section.
     channels: usize,
-    /// Offsets among the packed constants of all filters and of the first group's, of the
+    /// Offsets: of all filters and of the first group's filters among the packed constants, of the
     /// transformed inputs in the arena, and of the products in the thread's memory, which starts
-    /// with the transformed filters of two stretches.
+    /// with the transformed filters of two sections.
     plain: i64,
     filters: i64,
     scratch: i64,
@@ -204,8 +205,8 @@ struct Parts<'a> {
     guard: &'a Guard,
 }
 
-/// A stretch of the reduction: `channels` input channels from channel `first` on, whose transformed
-/// filters lie at `buffer` in the thread's memory.
+/// A section of the reduction: `channels` input channels from channel `first` on, whose transformed
+/// filters are at `buffer` in the thread's memory.
 #[derive(Clone, Copy)]
 struct Stretch {
     first: usize,
@@ -213,19 +214,19 @@ struct Stretch {
     buffer: i64,
 }
 
-/// Which elements' products are computed.
+/// The elements whose products are computed.
 #[derive(Clone, Copy)]
 enum Elements {
-    /// One in each turn of a repeat.
+    /// One in each iteration of a repeat.
     Each,
     /// All from this one on.
     From(usize),
 }
 
-/// Which filters of a stretch are transformed.
+/// The filters of a section that are transformed.
 #[derive(Clone, Copy)]
 enum Filters {
-    /// Those of so many channels in each turn of a repeat, at most.
+    /// Those of at most this many channels in each iteration of a repeat.
     Each(usize),
     /// All.
     All,
@@ -244,7 +245,7 @@ impl Parts<'_> {
         Ok(items)
     }
 
-    /// All stretches. Their filters lie in two places in turn.
+    /// All sections. Their filters alternate between two buffers.
     fn stretches(&self) -> Vec<Stretch> {
         let inputs = self.layer.form.inputs;
         let buffer = filter_buffer(self.layer.form, self.channels, self.lanes);
@@ -257,7 +258,7 @@ impl Parts<'_> {
         firsts.zip(places).map(stretch).collect()
     }
 
-    /// The products of a stretch, with the next one's filter transform between its elements.
+    /// The products of a section, with the filter transform of the next one between its elements.
     fn beside(
         &self,
         stretch: Stretch,
@@ -288,7 +289,7 @@ impl Parts<'_> {
         self.filters + self.lanes as i64 * F32 + self.filter_bytes(channel)
     }
 
-    /// Bytes of the filters of some input channels, as they stand.
+    /// Bytes of the untransformed filters of some input channels.
     fn filter_bytes(&self, channels: usize) -> i64 {
         (TAPS * TAPS * channels * self.lanes) as i64 * F32
     }
@@ -298,7 +299,7 @@ impl Parts<'_> {
         filter_element(self.channels, self.lanes)
     }
 
-    /// Adds the chunk levels and returns the number of the level behind them.
+    /// Adds the chunk levels and returns the number of the level after them.
     fn chunks<const N: usize>(&self, levels: &mut Levels<N>, strides: [[i64; N]; 2]) -> usize {
         levels.chunk(self.layer.form.images / self.images, strides[0]);
         levels.chunk(self.groups.count, strides[1]) + 1
@@ -386,7 +387,7 @@ impl Parts<'_> {
         Ok(Item::Call(levels.call(kernel, &[Extent::Fixed(1)])))
     }
 
-    /// Which rows of tiles can be computed by tiles.
+    /// The checks which rows of tiles can be computed by tiles.
     fn checks(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.layer.form;
         let start = self.scratch + values_bytes(form);
@@ -433,7 +434,7 @@ impl Parts<'_> {
         Ok(Item::Repeat { count: self.images as u32, items })
     }
 
-    /// Rows that cannot be computed by tiles, image by image.
+    /// The rows that cannot be computed by tiles, image by image.
     fn directly(&self, sink: &mut Sink) -> Result<Item, KernelError> {
         let (layer, guard, vectors) = (self.layer, self.guard, self.vectors);
         let direct = Direct { layer, guard, vectors, panels: self.plain };
@@ -453,8 +454,8 @@ impl Parts<'_> {
         Ok(Item::Repeat { count: self.images as u32, items })
     }
 
-    /// Adds the levels outside of an image's rows. What is read is `source` bytes further in the
-    /// next image, and its constants are `constants` bytes further in the next group of outputs.
+    /// Adds the levels outside an image's rows. The source of the next image is `source` bytes
+    /// further on, and the constants of the next group of outputs are `constants` bytes further on.
     fn images(
         &self,
         levels: &mut Levels<4>,
@@ -469,8 +470,9 @@ impl Parts<'_> {
     }
 }
 
-/// Lines of transformed filters that are read for each line of filters as they stand: reading the
-/// former brings near the latter, so that the next part's are there when its turn comes.
+/// Cache lines of transformed filters that are read for each line of untransformed filters: reading
+/// the former prefetches the latter, so that the filters of a later section are in the cache when
+/// they are needed.
 fn lines_per_line(form: &Tiling, micro: &Micro) -> usize {
     let turns: usize = micro.tiles.iter().map(|run| run.count).sum();
     (form.elements() * turns / (TAPS * TAPS)).max(1)

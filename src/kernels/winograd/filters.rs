@@ -11,7 +11,7 @@ const LANES: usize = 16;
 type Lanes = [f64; LANES];
 
 /// Writes the transformed filters `G g G^T`, computed in f64: for each block of `lanes` outputs and
-/// each element of the tile a panel of the matrix product. `lanes` is a multiple of 16.
+/// each element of the tile, a panel of the matrix product. `lanes` is a multiple of 16.
 pub(super) fn fill(transforms: &Transforms, weights: &Weights, lanes: usize, out: &mut [f32]) {
     let n = transforms.inputs();
     let parts = Part::of(&transforms.filter);
@@ -51,14 +51,14 @@ fn filters(rows: &Rows, input: usize) -> [Lanes; TAPS * TAPS] {
     })
 }
 
-/// One row of `G`, or two.
+/// One or two rows of `G`.
 enum Part {
-    /// A row with one weight that is not zero: those of the points zero and infinity.
+    /// A row with one nonzero weight: those of the points zero and infinity.
     Single { tap: usize, weight: f64 },
     /// Any other row.
     Sum([f64; TAPS]),
-    /// A row, and behind it the one of the opposite point: the same but for the sign of the middle
-    /// weight. So the products are shared, and both sums are what they are alone.
+    /// A row followed by that of the opposite point, which differs only in the sign of the middle
+    /// weight. So the products are shared, and both sums are the same as if computed separately.
     Opposite([f64; TAPS]),
 }
 
@@ -83,7 +83,7 @@ impl Part {
     }
 }
 
-/// Hands each row's product with a vector of three to `write`, with the row's number.
+/// Passes the product of each row with a vector of three to `write`, with the row's number.
 fn evaluate(parts: &[Part], vector: [&Lanes; TAPS], mut write: impl FnMut(usize, &Lanes)) {
     let mut row = 0;
     let (mut sum, mut other) = ([0.0; LANES], [0.0; LANES]);

@@ -1,11 +1,11 @@
-//! Rows of tiles whose values are too far apart for a transform are computed directly.
+//! Rows of tiles whose values differ too much in magnitude for a transform are computed directly.
 //!
 //! Every image and every row of tiles has a word in the thread's memory, which a
-//! [check](super::energy) writes. The output transform runs where it is zero; where it is not, a
-//! direct convolution of the same rows does, on the filters as they stand ([`plain`](super::plain))
-//! and on a copy of the rows in which the channels of a pixel are consecutive. What decides is one
-//! image's and one row's own, so results depend neither on how chunks are cut nor on the place in a
-//! batch.
+//! [check](super::energy) writes. If it is zero, the output transform runs; if not, a direct
+//! convolution of the same rows runs, on the untransformed filters ([`plain`](super::plain)) and on
+//! a copy of the rows in which the channels of a pixel are consecutive. Each decision depends on a
+//! single row of a single image, so results depend neither on how chunks are cut nor on the
+//! position in a batch.
 
 use crate::codegen::region::{Address, Base, Extent, Item, Word};
 use crate::codegen::vir::Target;
@@ -26,24 +26,24 @@ use super::{Class, OutputGroups, TiledConv, Tiling};
 pub(super) struct Guard {
     /// Offset in the thread's memory of the first row's word.
     words: i64,
-    /// The row of tiles that it is of.
+    /// The row of tiles to which that word belongs.
     first_row: usize,
-    /// Strides of the words over the levels outside of rows: chunks, and repeats of images.
+    /// Strides of the words over the levels outside the rows: chunks, and repeats over images.
     outer: Vec<i64>,
     /// Offset in the thread's memory of the copied rows.
     rows: i64,
 }
 
 impl Tiling {
-    /// Bytes of a copied pixel: its channels.
+    /// Bytes of a copied row of pixels, with all channels.
     fn copied_row(&self) -> i64 {
         (self.size[1] + TAPS - 1) as i64 * self.value_tile()
     }
 }
 
 impl Guard {
-    /// Words of `count` rows of tiles, the first of them row `first_row`, and copied rows, from
-    /// `start` on in the thread's memory, which is asked for.
+    /// The words of `count` rows of tiles from row `first_row` on, and the copied rows, from
+    /// `start` on in the thread's memory, which is reserved.
     pub(super) fn new(
         form: &Tiling,
         start: i64,
@@ -66,8 +66,8 @@ impl Guard {
         self.words + (class.first - self.first_row) as i64 * Word::BYTES
     }
 
-    /// `items` for each row of a class whose word is as asked for; `inside` are the levels of
-    /// repeats between the guard's outer levels and the rows.
+    /// `items` for each row of a class whose word has the state `is`; `inside` is the number of
+    /// repeat levels between the guard's outer levels and the rows.
     pub(super) fn each_row(&self, class: Class, inside: usize, is: Word, items: Vec<Item>) -> Item {
         let strides =
             self.outer.iter().copied().chain(vec![0; inside]).chain([Word::BYTES]).collect();
@@ -78,7 +78,7 @@ impl Guard {
 
 impl TiledConv<'_> {
     /// The check of all rows of a class, whose rows of energies begin at `energies`. `outer` adds
-    /// the levels outside: strides of energies and words.
+    /// the outer levels, with the strides of energies and words.
     pub(super) fn check_call(
         &self,
         class: Class,
@@ -99,8 +99,9 @@ impl TiledConv<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// The energies of rows that windows see, from row `first` on, to rows of energies from
-    /// `energies` on. `outer` adds all levels: strides of image, gains and energies.
+    /// Computes the energies of the rows that windows see, from row `first` on, into rows of
+    /// energies from `energies` on. `outer` adds all levels, with the strides of image, gains and
+    /// energies.
     pub(super) fn energy_call(
         &self,
         first: usize,
@@ -125,19 +126,19 @@ impl TiledConv<'_> {
     }
 }
 
-/// Rows of tiles computed directly.
+/// Computes rows of tiles directly.
 pub(super) struct Direct<'a> {
     pub(super) layer: &'a TiledConv<'a>,
     pub(super) guard: &'a Guard,
-    /// Vectors of outputs of a panel.
+    /// Vectors of outputs per panel.
     pub(super) vectors: usize,
-    /// Offset among the packed constants of the plain panel of the first group of outputs.
+    /// Offset, among the packed constants, of the plain panel of the first group of outputs.
     pub(super) panels: i64,
 }
 
 impl Direct<'_> {
-    /// The copy of a row of tiles. `outer` adds the levels outside of rows: strides of image and
-    /// copy.
+    /// The copy of a row of tiles. `outer` adds the levels outside the rows, with the strides of
+    /// image and copy.
     pub(super) fn copy(
         &self,
         class: Class,
@@ -165,8 +166,8 @@ impl Direct<'_> {
     }
 
     /// The products of a copied row of tiles with all filters of some groups of outputs. `outer`
-    /// adds the levels outside of rows: strides of copy, filters, result and residual; `inner`
-    /// those over groups.
+    /// adds the levels outside the rows, with the strides of copy, filters, result and residual;
+    /// `inner` adds those over groups.
     pub(super) fn products(
         &self,
         class: Class,

@@ -4,11 +4,10 @@ use crate::codegen::vir::{Arith, Builder, Inst, V};
 
 use super::matrices::Matrix;
 
-/// Registers that a product takes beside its inputs, its results and what its caller holds.
+/// Registers that a product needs beside its inputs, its results and those that its caller holds.
 const TEMPORARIES: usize = 12;
 
-/// Coefficients that stay in registers for the length of a program, as far as there are registers
-/// for them.
+/// Coefficients that stay in registers for the whole program, as far as there are enough registers.
 pub(super) struct Constants {
     held: Vec<(f32, V)>,
 }
@@ -48,12 +47,11 @@ impl Constants {
 pub(super) enum Group {
     /// One row.
     One(Vec<f64>),
-    /// Two rows that differ in signs only: their sum and difference are `same + opposite` and
-    /// `same - opposite`.
+    /// Two rows that differ only in signs: they are `same + opposite` and `same - opposite`.
     Mirrored {
-        /// What the rows have in common.
+        /// The coefficients that the rows have in common.
         same: Vec<f64>,
-        /// What they have with opposite signs, as it stands in the first.
+        /// The coefficients that they have with opposite signs, with the signs of the first row.
         opposite: Vec<f64>,
     },
 }
@@ -75,7 +73,7 @@ pub(super) fn groups(matrix: &Matrix, present: usize) -> Vec<Group> {
 }
 
 impl Group {
-    /// How many rows.
+    /// Number of rows.
     pub(super) fn rows(&self) -> usize {
         match self {
             Group::One(_) => 1,
@@ -83,7 +81,7 @@ impl Group {
         }
     }
 
-    /// The products of the rows with `inputs`, in registers that are the caller's to release.
+    /// The products of the rows with `inputs`, in registers that the caller must release.
     pub(super) fn product(&self, b: &mut Builder, constants: &Constants, inputs: &[V]) -> Vec<V> {
         match self {
             Group::One(row) => {
@@ -115,8 +113,8 @@ impl Group {
     }
 }
 
-/// Splits two rows into what they have in common and what they have with opposite signs; `None` if
-/// they differ otherwise, or if one part would be empty.
+/// Splits two rows into the coefficients that they have in common and those that have opposite
+/// signs; `None` if they differ otherwise, or if one part would be empty.
 fn mirrored(first: &[f64], second: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
     let pick = |sign: f64| -> Vec<f64> {
         first.iter().zip(second).map(|(&a, &b)| if a == sign * b { a } else { 0.0 }).collect()
@@ -135,7 +133,7 @@ fn combine(b: &mut Builder, constants: &Constants, dst: V, coefficients: &[f64],
         .zip(inputs.iter().copied())
         .filter(|t| t.0 != 0.0)
         .collect();
-    // A term that needs no multiplication makes the best start.
+    // Start with a term that needs no multiplication.
     terms.sort_by_key(|t| t.0 != 1.0);
     let Some((&(first, value), rest)) = terms.split_first() else {
         return b.constant(dst, 0.0);
@@ -156,18 +154,18 @@ fn add_term(b: &mut Builder, constants: &Constants, dst: V, c: f32, value: V) {
     }
 }
 
-/// A matrix behind sums and differences of neighbouring inputs.
+/// A matrix applied to sums and differences of neighbouring inputs.
 pub(super) struct Folded {
     /// The first of each pair of inputs that is replaced by their sum, the second by their
     /// difference.
     pub(super) pairs: Vec<usize>,
-    /// What is multiplied with the result.
+    /// The matrix for the replaced inputs.
     pub(super) matrix: Matrix,
 }
 
 impl Folded {
-    /// Folds neighbouring columns that differ in signs only: their coefficients are multiplied with
-    /// a sum or a difference then, once instead of twice. Only the first `present` columns count.
+    /// Folds neighbouring columns that differ only in signs: their coefficients are then multiplied
+    /// with a sum or a difference, once instead of twice. Only the first `present` columns count.
     pub(super) fn of(matrix: &Matrix, present: usize) -> Self {
         let matrix: Matrix = matrix.iter().map(|row| row[..present].to_vec()).collect();
         let mut folded = Folded { pairs: Vec::new(), matrix: matrix.clone() };

@@ -39,7 +39,7 @@ impl Fraction {
         Fraction { n: -self.n, d: self.d }
     }
 
-    /// `1 / self`; no point is given twice, so this is never asked of zero.
+    /// `1 / self`; all points are distinct, so `self` is never zero.
     fn inverse(self) -> Fraction {
         Fraction::new(self.d, self.n)
     }
@@ -52,11 +52,11 @@ impl Fraction {
 /// Taps of the filter.
 pub const TAPS: usize = 3;
 
-/// A matrix in rows.
+/// A matrix, as rows.
 pub type Matrix = Vec<Vec<f64>>;
 
-/// The transforms of `F(m, 3)`. What the interpolation divides by stands in the output's matrix,
-/// which leaves the filter's with few operations: it is applied while the network runs.
+/// The transforms of `F(m, 3)`. The divisors of the interpolation are in the output's matrix, which
+/// leaves few operations in the filter's, because that may be applied while the network runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transforms {
     /// Outputs of a tile along one axis.
@@ -76,7 +76,7 @@ impl Transforms {
     }
 
     /// `F(4, 3)` with the points 0, ±3/4, ±3/2: half the rounding error of the textbook's 0, ±1,
-    /// ±2, and all coefficients but the output's are exact in f32.
+    /// ±2, and all coefficients except the output's are exact in f32.
     pub fn f4() -> Self {
         Transforms::new(&[(0, 1), (3, 4), (-3, 4), (3, 2), (-3, 2)])
     }

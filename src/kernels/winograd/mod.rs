@@ -5,14 +5,14 @@
 //! | module | holds |
 //! |---|---|
 //! | [`matrices`] | the transforms, from interpolation points |
-//! | `plan` | the algorithm among the others |
+//! | `plan` | the plan of the algorithm |
 //! | `cost` | what a layer costs |
-//! | [`tile_blocks`] | the schedule for large images: block by block of tiles, everything in the core's cache |
-//! | [`filter_blocks`] | the schedule for many filters: block by block of outputs, filters transformed on the way |
-//! | `product` | the matrix products, one an element of the tile |
+//! | [`tile_blocks`] | the schedule for large images: blocks of tiles, everything in the core's cache |
+//! | [`filter_blocks`] | the schedule for many filters: blocks of outputs, filters transformed at run time |
+//! | `product` | the matrix products, one for each element of the tile |
 //! | [`transform`], `filter` | the transforms as vector programs |
-//! | `energy`, `guard` | which rows of tiles have values too far apart, and how these are computed |
-//! | `plain` | filters as they stand |
+//! | `energy`, `guard` | which rows of tiles have values too far apart in magnitude, and how these are computed |
+//! | `plain` | untransformed filters |
 //! | `linear` | small constant matrices times registers |
 //! | `filters` | filters transformed when the network is compiled |
 //!
@@ -68,7 +68,7 @@ impl Tile {
     }
 }
 
-/// What is done together.
+/// The order of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Schedule {
     /// A few rows of tiles at a time: input transform, products of all outputs, output transform,
@@ -92,16 +92,16 @@ pub struct Tiling {
     tiles: [usize; 2],
 }
 
-/// Fewer channels than this do not pay for the transforms.
+/// With fewer channels than this, the transforms do not pay off.
 const FEWEST_CHANNELS: usize = 16;
 
-/// Fewer rows or columns than this neither.
+/// With fewer rows or columns than this, they do not pay off either.
 const SMALLEST_RESULT: usize = 4;
 
-/// The most bytes that a displacement in the code may span.
+/// The maximum number of bytes that a displacement in the code may span.
 const FARTHEST: i64 = 1 << 30;
 
-/// Rows of tiles of which an equal number of rows exist.
+/// Rows of tiles that have the same number of existing rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Class {
     /// The first row of tiles.
@@ -113,10 +113,10 @@ struct Class {
 }
 
 impl Tiling {
-    /// How the convolution of these shapes is cut into tiles, if it can be; else why not.
+    /// How the convolution of these shapes is cut into tiles.
     ///
     /// # Errors
-    /// The reason for which only direct convolution remains.
+    /// The reason, if it cannot be and only other algorithms remain.
     pub fn of(
         tile: Tile,
         conv: &Conv,
@@ -153,12 +153,12 @@ impl Tiling {
         }
     }
 
-    /// Tiles of an image.
+    /// Number of tiles of an image.
     fn image_tiles(&self) -> usize {
         self.tiles[0] * self.tiles[1]
     }
 
-    /// Tiles of all images.
+    /// Number of tiles of all images.
     fn tile_count(&self) -> usize {
         self.images * self.image_tiles()
     }
@@ -173,29 +173,29 @@ impl Tiling {
         self.outputs.div_ceil(16)
     }
 
-    /// Bytes from a transformed input tile to the next: its channels, and a cache line that keeps
+    /// Bytes from one transformed input tile to the next: its channels, and a cache line that keeps
     /// tiles out of each other's cache sets.
     fn value_tile(&self) -> i64 {
         (self.inputs.next_multiple_of(16) as i64 + 16) * F32
     }
 
-    /// Bytes from an element of the transformed input to the next, of `tiles` tiles.
+    /// Bytes from one element of the transformed input to the next, with `tiles` tiles.
     fn value_element(&self, tiles: usize) -> i64 {
         self.value_tile() * tiles as i64
     }
 
-    /// Bytes from an element of the products to the next.
+    /// Bytes from one element of the products to the next.
     fn product_element(&self, tiles: usize) -> i64 {
         16 * F32 * tiles as i64
     }
 
-    /// Bytes from a block of 16 outputs to the next.
+    /// Bytes from one block of 16 outputs to the next.
     fn product_block(&self, tiles: usize) -> i64 {
         self.product_element(tiles) * self.elements() as i64
     }
 
-    /// The rows of tiles `first..first + count`, by how many rows of each exist; `beyond` rows more
-    /// are asked for.
+    /// The rows of tiles `first..first + count`, classified by how many rows of each exist, with
+    /// `beyond` more rows than outputs.
     fn classes(&self, first: usize, count: usize, beyond: usize) -> Vec<Class> {
         classes(self.transforms.outputs, self.size[0], first..first + count, beyond)
     }
@@ -207,7 +207,7 @@ impl Tiling {
             .collect()
     }
 
-    /// What the kernels and the steps of a profile are called.
+    /// The name of kernels and of steps in a profile.
     fn name(&self, step: &str, conv: &Conv, operands: Operands<'_>) -> String {
         let problem = problem(operands.src, self.outputs, conv);
         format!("winograd F({},3) {step} {problem}", self.transforms.outputs)
@@ -234,15 +234,15 @@ struct TiledConv<'a> {
     operands: Operands<'a>,
 }
 
-/// Where transformed tiles lie.
+/// Where transformed tiles are stored.
 #[derive(Clone, Copy, Debug)]
 struct TileMemory {
     base: Base,
     /// Offset of the first element of the first tile.
     offset: i64,
-    /// The row of tiles that the first one is of.
+    /// The row of tiles to which the first one belongs.
     first_row: usize,
-    /// Tiles that lie there, which is what the elements are apart by.
+    /// Number of tiles there, which determines the distance between elements.
     tiles: usize,
 }
 
@@ -255,27 +255,27 @@ impl TileMemory {
     }
 }
 
-/// Neighbouring groups of a few blocks of outputs, to all of which the same is added.
+/// Neighbouring groups of a few blocks of outputs that all add the residual in the same way.
 struct OutputGroups {
     /// The first group.
     first: usize,
     /// How many groups.
     count: usize,
-    /// The blocks of the first group. Each later one is as many blocks further.
+    /// The blocks of the first group. Each later group is as many blocks further on.
     runs: Vec<OutputRun>,
 }
 
-/// Neighbouring blocks of 16 outputs to which the same is added.
+/// Neighbouring blocks of 16 outputs that add the residual in the same way.
 struct OutputRun {
     /// The first block, counted from the group's first.
     first: usize,
     /// How many blocks.
     count: usize,
-    /// What is added to the first block, and to each later one from a block further.
+    /// What is added to the first block; each later block adds the same from one block further on.
     reads: Reads,
 }
 
-/// The blocks of a group, those together to which the same is added.
+/// The blocks of a group; neighbours that add the residual in the same way are joined.
 fn runs(blocks: impl Iterator<Item = Reads>) -> Vec<OutputRun> {
     let mut runs: Vec<OutputRun> = Vec::new();
     for (first, reads) in blocks.enumerate() {
@@ -297,14 +297,14 @@ impl OutputGroups {
 }
 
 impl TiledConv<'_> {
-    /// The image's strides at the source, and the offset of the first tile's first pixel.
+    /// The source's strides, and the offset of the first tile's first pixel.
     fn source(&self) -> (Strides, i64) {
         let src = self.operands.src.geometry.strides();
         (src, start(self.operands.src.origin(), src, &self.conv.window))
     }
 
-    /// The input transform of rows of tiles. `outer` adds the levels outside: strides of image and
-    /// tiles.
+    /// The input transform of rows of tiles. `outer` adds the outer levels, with the strides of
+    /// image and tiles.
     fn input_call(
         &self,
         class: Class,
@@ -336,17 +336,17 @@ impl TiledConv<'_> {
         Ok((levels, kernel))
     }
 
-    /// Strides of one row of tiles, image and transformed.
+    /// Strides of one row of tiles, in the image and in the transformed tiles.
     fn input_row(&self, src: Strides) -> [i64; 2] {
         let form = self.form;
         let m = form.transforms.outputs as i64;
         [m * src.row, form.tiles[1] as i64 * form.value_tile()]
     }
 
-    /// The output transform of rows of tiles, for 16 outputs at a time, the first of them block
-    /// `block`; `reads` is what is added to them. `outer` adds the levels outside of the rows, with
-    /// strides of products, biases, result and residual; the rows are a repeat; `inner` adds the
-    /// levels inside.
+    /// The output transform of rows of tiles, for 16 outputs at a time, starting with block
+    /// `block`; `reads` is what is added to them. `outer` adds the levels outside the rows, with
+    /// the strides of products, biases, result and residual; the rows are a repeat; `inner` adds
+    /// the levels inside it.
     fn output_call(
         &self,
         class: Class,
@@ -402,7 +402,8 @@ impl TiledConv<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// All groups of `blocks` blocks of outputs, those together to which the same is added.
+    /// All groups of `blocks` blocks of outputs; neighbours that add the residual in the same way
+    /// are joined.
     fn output_groups(&self, blocks: usize, target: Target) -> Vec<OutputGroups> {
         let outputs = self.form.outputs;
         let reads = |block: usize| match self.operands.residual {

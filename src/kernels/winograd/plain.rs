@@ -1,26 +1,26 @@
-//! The filters as they stand, and how much the filters make of each input channel.
+//! The untransformed filters, and how much they amplify each input channel.
 
 use crate::kernels::conv::pack::{self, Part, Weights};
 
 use super::Tiling;
 use super::matrices::TAPS;
 
-/// Gains are at least this, so that values whose transforms would overflow have an energy that is
-/// not a number, whatever the filters make of them.
+/// The minimum gain, so that values whose transforms would overflow have an energy that is not
+/// finite, however small the filters are.
 const LEAST_GAIN: f32 = 1.0 / (1u64 << 40) as f32;
 
 impl Tiling {
-    /// Values of a panel of `lanes` outputs: biases, then channel by channel the taps.
+    /// Number of values of a panel of `lanes` outputs: biases, then the taps, channel by channel.
     pub(super) fn plain_panel(&self, lanes: usize) -> usize {
         (1 + TAPS * TAPS * self.inputs) * lanes
     }
 
-    /// Values of all panels.
+    /// Number of values of all panels.
     pub(super) fn plain_panels(&self, lanes: usize) -> usize {
         self.plain_panel(lanes) * (self.output_blocks() * 16).div_ceil(lanes)
     }
 
-    /// Values of the panels and the gains behind them.
+    /// Number of values of the panels and the gains after them.
     pub(super) fn plain_len(&self, lanes: usize) -> usize {
         self.plain_panels(lanes) + self.inputs.next_multiple_of(16)
     }
@@ -37,15 +37,14 @@ impl Tiling {
         }
         let all = gains.iter().copied().fold(0.0, greatest);
         for gain in &mut gains[..self.inputs] {
-            // Filters of nothing but zeros make nothing of any channel; what is not a number makes
-            // no number of all.
+            // If all filters are zero, all channels count the same; a NaN makes all gains NaN.
             let relative = if all == 0.0 { 1.0 } else { (*gain / all).sqrt() };
             *gain = greatest(relative, LEAST_GAIN);
         }
     }
 }
 
-/// The greatest sum of squares of the nine taps of any output.
+/// The largest sum of squares of the nine taps of any output.
 fn most(filters: &[f32], lanes: usize) -> f32 {
     let mut sums = [0.0f32; MOST_LANES];
     let sums = &mut sums[..lanes];
@@ -55,10 +54,10 @@ fn most(filters: &[f32], lanes: usize) -> f32 {
     sums.iter().copied().fold(0.0, greatest)
 }
 
-/// The most outputs of a panel.
+/// The maximum number of outputs of a panel.
 const MOST_LANES: usize = 64;
 
-/// The greater, or what is not a number.
+/// The larger, or NaN if either is NaN.
 fn greatest(a: f32, b: f32) -> f32 {
     if a <= b || b.is_nan() { b } else { a }
 }

@@ -1,4 +1,4 @@
-//! Winograd's algorithm among the others, with a tile and a schedule.
+//! The plan of Winograd's algorithm, with a tile and a schedule.
 
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ struct Winograd {
 /// The plan for a site.
 ///
 /// # Errors
-/// If it is no 3x3 convolution of stride 1 of enough channels.
+/// If it is not a 3x3 convolution of stride 1 with enough channels, or has a projection or a planar
+/// source.
 pub(in crate::kernels) fn plan(
     tile: Tile,
     schedule: Schedule,

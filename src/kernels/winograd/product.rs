@@ -1,5 +1,5 @@
-//! The matrix products: one for each element of the tile, of tiles times input channels with input
-//! channels times outputs.
+//! The matrix products: one for each element of the tile, (tiles x input channels) times (input
+//! channels x outputs).
 
 use crate::codegen::vir::Target;
 use crate::kernels::conv::budget::widest_tile;
@@ -12,7 +12,7 @@ use crate::kernels::tiling::{Pixel, runs, split};
 use super::Tiling;
 
 /// How many vectors of outputs a product computes at a time: as few as keep the multiply-add pipes
-/// busy with `tiles` tiles, and so many that they divide the outputs.
+/// busy with `tiles` tiles, among the numbers that divide the outputs.
 pub(super) fn vectors(form: &Tiling, tiles: usize, target: Target) -> usize {
     let block = (16 / target.lanes).max(1);
     let candidates = [block, 2 * block, 4 * block];
@@ -42,7 +42,7 @@ pub(super) struct TileProducts<'a> {
     pub(super) channels: usize,
     /// Vectors of outputs.
     pub(super) vectors: usize,
-    /// Whether it is added to what lies in the place of the result.
+    /// Whether the product is added to what is already stored in the result's place.
     pub(super) accumulate: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Block by block of tiles: a chunk is a few rows of tiles, which one thread transforms, multiplies
-//! with all filters and transforms back, in memory of its own that its caches hold. The filters are
-//! transformed when the network is compiled; each chunk reads all of them.
+//! Processes blocks of tiles: a chunk is a few rows of tiles, which one thread transforms,
+//! multiplies with all filters and transforms back, in private memory that stays in its caches. The
+//! filters are transformed when the network is compiled; each chunk reads all of them.
 
 use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::codegen::vir::Target;
@@ -14,8 +14,7 @@ use super::matrices::TAPS;
 use super::product::{TileProducts, step_cost, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filters};
 
-/// Rows of tiles of which all blocks look the same: `count` blocks of `rows` rows, from row `first`
-/// on.
+/// Identical blocks of rows of tiles: `count` blocks of `rows` rows, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Blocks {
     first: usize,
@@ -24,11 +23,11 @@ struct Blocks {
 }
 
 /// Half cycles that a block costs beside its products, for each input channel and 16 outputs:
-/// filters come from the second or third cache, once for each block.
+/// filters come from the second- or third-level cache, once for each block.
 const FILTER_COST: f64 = 4.0;
 
 /// Rows of tiles in a block, and the modelled cost of the products: half cycles for one input
-/// channel and 16 outputs, of the thread that has most to do.
+/// channel and 16 outputs, on the thread with the most work.
 pub(super) fn block_rows(form: &Tiling, machine: &Machine) -> (usize, f64) {
     let bytes = |rows: usize| {
         let tiles = rows * form.tiles[1];
@@ -75,8 +74,8 @@ pub(super) fn lower(
         .collect()
 }
 
-/// The blocks of an image. The last differs where it has fewer rows, or rows that exist in part
-/// only.
+/// The blocks of an image. The last one differs if it has fewer rows, or rows that exist only in
+/// part.
 fn blocks(form: &Tiling, rows: usize) -> Vec<Blocks> {
     let full = form.size[0] / form.transforms.outputs / rows;
     let mut blocks = Vec::new();
@@ -95,7 +94,7 @@ struct Parts<'a> {
     blocks: Blocks,
     /// Vectors of outputs in a group.
     vectors: usize,
-    /// Offsets among the packed constants: of the transformed filters, of those as they stand, of
+    /// Offsets among the packed constants: of the transformed filters, the untransformed filters,
     /// the gains and the biases.
     filters: i64,
     plain: i64,
@@ -149,13 +148,13 @@ impl Parts<'_> {
         self.layer.form.classes(self.blocks.first, self.blocks.rows, beyond)
     }
 
-    /// Adds the chunk levels: strides of the images, and of one row of tiles.
+    /// Adds the chunk levels, with the strides of images and of one row of tiles.
     fn chunks<const N: usize>(&self, levels: &mut Levels<N>, image: [i64; N], row: [i64; N]) {
         levels.chunk(self.layer.form.images, image);
         levels.chunk(self.blocks.count, row.map(|row| row * self.blocks.rows as i64));
     }
 
-    /// Which rows of tiles can be computed by tiles.
+    /// The checks which rows of tiles can be computed by tiles.
     fn checks(
         &self,
         memory: &ChunkMemory,
@@ -199,7 +198,7 @@ impl Parts<'_> {
         self.classes(TAPS - 1).into_iter().map(call).collect()
     }
 
-    /// Products and output transform of some groups of outputs, one after the other.
+    /// Products and output transform of some groups of outputs, one after another.
     fn group_items(
         &self,
         groups: &OutputGroups,
@@ -270,7 +269,7 @@ impl Parts<'_> {
         calls.map(|(class, run)| call(class, run)).collect()
     }
 
-    /// Rows that cannot be computed by tiles.
+    /// The rows that cannot be computed by tiles.
     fn directly(
         &self,
         groups: &[OutputGroups],

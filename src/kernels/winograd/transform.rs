@@ -1,8 +1,8 @@
 //! The transforms as vector programs: a small constant matrix applied to the columns, then to the
 //! rows of a tile.
 //!
-//! Between the two passes the tile lies where its result will: there are not enough registers for
-//! all of it.
+//! Between the two passes the tile is stored where its result will be, because there are not enough
+//! registers for all of it.
 
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::epilogue::{Epilogue, Growing};
@@ -16,12 +16,11 @@ use super::matrices::Matrix;
 pub struct Run {
     /// How many tiles.
     pub tiles: usize,
-    /// Columns of each that exist.
+    /// Existing columns of each tile.
     pub columns: usize,
 }
 
-/// One row of tiles. Everything that determines the code, but for which of the two transforms it
-/// is.
+/// One row of tiles. Everything that determines the code, except which of the two transforms it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TileRow {
     /// The machine.
@@ -42,12 +41,13 @@ pub struct TileRow {
     pub tile: i64,
 }
 
-/// What the output transform adds of a residual, for 16 outputs.
+/// What the output transform adds from a residual, for 16 outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AddedTile {
-    /// Bytes between the tiles' first pixels in it.
+    /// Bytes between the tiles' first pixels in the residual.
     pub tile: i64,
-    /// Bytes between the pixels that are added to neighbouring rows, and to neighbours of a row.
+    /// Bytes between the pixels that are added to neighbouring rows, and to neighbouring pixels of
+    /// a row.
     pub pixels: [i64; 2],
     /// What is read for each vector of outputs.
     pub vectors: Vec<Vec<Read>>,
@@ -142,8 +142,8 @@ impl TileRow {
         b.finish()
     }
 
-    /// Runs `body(columns, lane offset)` for every tile and every vector of the 16 channels, with
-    /// `walks` moved along.
+    /// Runs `body(columns, lane offset)` for every tile and every vector of the 16 channels, and
+    /// advances the pointers of `walks`.
     fn each_tile(
         &self,
         b: &mut Builder,
@@ -164,8 +164,8 @@ impl TileRow {
         at(base, index as i64 * self.element + lane)
     }
 
-    /// Multiplies the matrix with a vector of which the first `present` elements exist, and hands
-    /// each row's product on in a register that is the caller's for the moment.
+    /// Multiplies the matrix with a vector whose first `present` elements exist, and passes each
+    /// row's product to `store` in a register that is valid only during that call.
     fn apply(
         &self,
         b: &mut Builder,

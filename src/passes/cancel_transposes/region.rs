@@ -12,8 +12,8 @@ use crate::passes::permute::{
     compose, inverse, is_identity, keeps_order, permuted, permuted_shape,
 };
 
-/// A region, and how its values would be computed instead: each value `v` as `transpose(v', perm)`
-/// of a new `v'`.
+/// A region, and the permutation by which its values would be computed in the new order: each value
+/// `v` as `transpose(v', perm)` of a new value `v'`.
 pub(super) struct Region<'g> {
     graph: &'g Graph,
     perm: Vec<usize>,
@@ -21,32 +21,32 @@ pub(super) struct Region<'g> {
     inside: HashSet<NodeId>,
 }
 
-/// How a value from outside reaches a region.
+/// How a value from outside enters a region.
 enum Source {
-    /// As a transpose by the region's own permutation: the new region reads what it transposes.
+    /// As a transpose by the region's own permutation: the new region reads the transpose's
+    /// operand.
     Cancels(NodeId),
     /// As another transpose: two become one.
     Merges(NodeId, Vec<usize>),
-    /// As it is, but its transpose is there already, for someone else.
+    /// As it is, but its transpose already exists, for another user.
     Exists(NodeId),
-    /// As it is: needs a transpose. So does a transpose of a value of the region, which is computed
-    /// before it.
+    /// As it is, so it needs a transpose. A transpose of a value of the region itself needs one,
+    /// too, since that value is computed first.
     Opaque,
 }
 
 /// How a value of a region is used outside of it.
 enum Use {
-    /// By a transpose; what is left of it behind the new value.
+    /// By a transpose; the permutation that remains after the new value.
     Transpose(NodeId, Vec<usize>),
-    /// By a mean that works on the new value as well, followed by a transpose of the axes that are
-    /// left.
+    /// By a mean that also works on the new value, followed by a transpose of the remaining axes.
     Mean(NodeId, Box<Op>, Vec<usize>),
-    /// By something that wants the old order, the region itself behind a transpose among it.
+    /// By something that needs the old order, which includes the region itself behind a transpose.
     Opaque,
 }
 
 impl<'g> Region<'g> {
-    /// The largest region around `seed`, if that is an operator which works in any order of axes.
+    /// The largest region around `seed`, if `seed` is an operator that works in any order of axes.
     pub(super) fn grow(graph: &'g Graph, perm: Vec<usize>, seed: NodeId) -> Option<Self> {
         if !works_in_any_order(graph, seed, perm.len()) {
             return None;
@@ -71,7 +71,7 @@ impl<'g> Region<'g> {
         &self.members
     }
 
-    /// Whether fewer elements are moved by transposes if the region is computed in the new order.
+    /// Whether transposes move fewer elements if the region is computed in the new order.
     pub(super) fn saves(&self) -> bool {
         let back = inverse(&self.perm);
         let (mut before, mut after) = (0, 0);
@@ -179,7 +179,7 @@ impl<'g> Region<'g> {
         Some(patch.add(node.name.clone(), Op::Transpose { perm }, &[origin.into()]))
     }
 
-    /// Gives the users outside of the region what they want of a new value.
+    /// Gives the users outside the region what they need of a new value.
     fn leave(&self, patch: &mut Patch, member: NodeId, value: Value) {
         let name = |node: NodeId| self.graph.node(node).name.clone();
         let transposed =
@@ -243,8 +243,8 @@ impl<'g> Region<'g> {
         }
     }
 
-    /// Whether a value is a transpose of a value of the region, or of such a transpose: what it is
-    /// computed from goes when the region is moved.
+    /// Whether a value is a transpose of a value of the region, or a transpose of such a transpose:
+    /// its operand disappears when the region is rewritten.
     fn leads_back(&self, value: NodeId) -> bool {
         let transposed = |value: NodeId| match self.graph.node(value).op {
             Op::Transpose { .. } => self.graph.operand(value, 0),
@@ -254,13 +254,13 @@ impl<'g> Region<'g> {
         above.any(|origin| self.inside.contains(&origin))
     }
 
-    /// Whether a source is read by the region only.
+    /// Whether only the region reads a source.
     fn dies(&self, source: NodeId) -> bool {
         let mut users = self.graph.users(source).into_iter();
         !self.graph.is_output(source) && users.all(|(user, _)| self.inside.contains(&user))
     }
 
-    /// The uses of a member outside of the region; being an output is one.
+    /// The uses of a member outside the region; being an output is one.
     fn uses(&self, member: NodeId) -> Vec<Use> {
         let users = self.graph.users(member).into_iter().map(|(user, _)| user);
         let mut uses: Vec<Use> =
@@ -287,18 +287,17 @@ impl<'g> Region<'g> {
     }
 }
 
-/// Elements moved by a transpose of a value.
+/// Elements that a transpose of a value moves.
 pub(super) fn cost(graph: &Graph, value: NodeId, perm: &[usize]) -> usize {
     elements_moved(&graph.node(value).ty.shape, perm)
 }
 
-/// Elements moved by a transpose of a value of this shape.
+/// Elements that a transpose of a value of this shape moves.
 fn elements_moved(shape: &[usize], perm: &[usize]) -> usize {
     if keeps_order(shape, perm) { 0 } else { shape.iter().product() }
 }
 
-/// The mean of `transpose(x, perm)` as a mean of `x`, and the permutation of the axes that it
-/// leaves.
+/// The mean of `transpose(x, perm)` as a mean of `x`, and the permutation of the remaining axes.
 pub(super) fn absorbed(op: &Op, perm: &[usize]) -> Option<(Op, Vec<usize>)> {
     let Op::ReduceMean { axes, keep_dims: false } = op else {
         return None;
@@ -324,7 +323,7 @@ fn works_in_any_order(graph: &Graph, node: NodeId, rank: usize) -> bool {
         let same = graph.node(operand).ty.shape.len() == rank;
         same || graph.constant_of(operand).is_some()
     };
-    // Without a computed operand it is for constant folding.
+    // An operator without a computed operand is left to constant folding.
     operands.iter().all(fits) && operands.iter().any(|&o| graph.constant_of(o).is_none())
 }
 
@@ -346,8 +345,8 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
             axes.sort_unstable();
             Op::ReduceMean { axes, keep_dims: true }
         }
-        // Those of images know which axes are height and width, the others have an order of axes of
-        // their own.
+        // Image operators fix which axes are height and width, and the others have their own order
+        // of axes.
         Op::Input
         | Op::Constant(_)
         | Op::Conv(_)
@@ -366,7 +365,7 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
     })
 }
 
-/// An attribute per axis, moved to where `perm` took the axis from.
+/// A per-axis attribute, moved to the position from which `perm` took the axis.
 fn scattered<T: Copy>(attribute: &[T], perm: &[usize]) -> Vec<T> {
     inverse(perm).into_iter().map(|axis| attribute[axis]).collect()
 }

@@ -1,4 +1,4 @@
-//! What must hold of every place, whenever it is used.
+//! What must hold for every place, whenever it is used.
 
 use resnetc_ir::op::Window;
 use resnetc_ir::ty::Layout;
@@ -9,7 +9,7 @@ use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::{ALIGN, ARENA};
 use crate::plan::{Plan, PlanStep};
 
-/// What is wrong with places and with what steps do to them.
+/// What is wrong with places and with how steps use them.
 pub(super) fn check(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
     let computed = plan.steps.iter().map(|step| step.node);
     let values = graph.inputs().iter().copied().chain(computed);
@@ -26,11 +26,11 @@ pub(super) fn check(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
     errors
 }
 
-/// Whether a value lies in the arena, in the form that it has.
+/// Whether a value is placed in the arena, in its own form.
 fn has_place(graph: &Graph, plan: &Plan, node: NodeId) -> bool {
     let Some(place) = plan.places.get(&node) else { return false };
     let Place { base, geometry, .. } = place;
-    // Rows of other values than images are not apart.
+    // Only images have gaps between rows.
     let is_image = geometry.ty.shape.len() == 4 || geometry.ty.layout == Layout::Blocked;
     *base == ARENA
         && geometry.ty == graph.node(node).ty
@@ -38,20 +38,20 @@ fn has_place(graph: &Graph, plan: &Plan, node: NodeId) -> bool {
         && fits(plan, value(plan, node))
 }
 
-/// Whether some bytes are in the arena and begin with a cache line.
+/// Whether a range of bytes is in the arena and begins at a cache line.
 fn fits(plan: &Plan, bytes: Option<Stretch>) -> bool {
     let inside = |(start, end)| start >= 0 && end <= plan.peak as i64 && start % ALIGN as i64 == 0;
     bytes.is_some_and(inside)
 }
 
-/// What a step has beside its result must be there, too.
+/// What a step has beside its result must be in the arena, too.
 fn beside(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
     let wanted = step.scratch.into_iter().chain(step.published.iter().map(|(_, at)| *at));
     let lost = wanted.map(|index| buffer(plan, Some(index))).any(|bytes| !fits(plan, bytes));
     lost.then_some(PlanError::Outside { node: step.node })
 }
 
-/// A view is its operand, and what is computed in place lies where its operand does.
+/// A view is its operand, and a result computed in place is stored where its operand is.
 fn taken(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanError> {
     let node = step.node;
     let first = graph.operand(node, 0);
@@ -72,8 +72,8 @@ fn taken(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanE
     if stays { None } else { moved }
 }
 
-/// Whether every element of two values that have the same elements in the same order lies at the
-/// same byte.
+/// Whether two values that have the same elements in the same order store each element at the same
+/// byte.
 fn is_same(from: &Geometry, to: &Geometry) -> bool {
     from.halo == to.halo
         && match (from.ty.layout, to.ty.layout) {
@@ -83,8 +83,8 @@ fn is_same(from: &Geometry, to: &Geometry) -> bool {
         }
 }
 
-/// Whether an operator reads an element of an operand for no other element of its result than the
-/// one at that place.
+/// Whether an operator reads each element of an operand only for the element of its result at the
+/// same place.
 fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
     let reads = graph.operands(node);
     match &graph.node(node).op {
@@ -119,7 +119,7 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
     }
 }
 
-/// A border is written with its value, unless its value took over a place that has it.
+/// A border is written with its value, unless the value reuses a place that already has the border.
 fn border(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
     let place = plan.places.get(&step.node)?;
     let is_filled = step.fill_halo || step.is_view || step.in_place.is_some();
@@ -148,22 +148,22 @@ fn stays_inside(graph: &Graph, plan: &Plan, node: NodeId, operand: NodeId, windo
     let stays = |axis: usize, outputs: usize, pad: usize, before: usize, after: usize| {
         let windows = (outputs - 1) * window.strides[axis];
         let last = windows + (window.kernel[axis] - 1) * window.dilations[axis];
-        // The last tap is counted from the first one of the first window.
+        // The last tap is counted from the first tap of the first window.
         pad <= before && last < pad + [h, w][axis] + after
     };
     stays(0, rows, window.pads.top, halo.top, halo.bottom)
         && stays(1, columns, window.pads.left, halo.left, halo.right)
 }
 
-/// Products of matrices, reductions and reshapes run through memory as if there were no borders:
-/// none of their operands, or their result at least, may have one.
+/// Matrix products, reductions and reshapes traverse memory as if there were no borders, so their
+/// results, and the operands of matrix products, must not have one.
 fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanError> {
     let node = step.node;
     let image = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
     let takes_for_dense = match graph.node(node).op {
         Op::MatMul => graph.operands(node).into_iter().chain([node]).collect(),
         Op::ReduceMean { .. } | Op::ReduceMax { .. } => vec![node],
-        // An image that is only called another shape is copied as an image.
+        // An image that only gets another shape is copied as an image.
         Op::Reshape { .. } if !step.is_view => {
             let is_same = graph.operand(node, 0).and_then(|from| image(&from)) == image(&node);
             if is_same { Vec::new() } else { vec![node] }
@@ -198,7 +198,7 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
     Some(PlanError::Bordered { step: at, node, operand })
 }
 
-/// Callers see outputs as dense values, which nothing that they write to changes.
+/// Callers see outputs as dense values, which nothing that callers write may change.
 fn outputs(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
     let mut errors = Vec::new();
     for node in graph.outputs().iter().map(|output| output.node) {

@@ -35,7 +35,7 @@ impl Builder {
         let (filters, stride) = (self.dice.between(1, 20), self.dice.between(1, 2));
         let window = self.same_window(stride);
         self.convolve(window, filters, 1, true);
-        // Else both branches are linear, and parallel.
+        // Otherwise both branches are linear and parallel.
         if self.dice.coin() {
             self.apply(Op::Unary(Unary::Relu), &[]);
             self.convolve(Window::square(1, 1, 0), filters, 1, true);
@@ -45,7 +45,7 @@ impl Builder {
         self.join(branch);
     }
 
-    /// A shortcut that takes every second pixel, or so, and has zeros for the missing channels.
+    /// A shortcut with a stride, usually every second pixel, and zeros for the missing channels.
     pub(super) fn option_a_block(&mut self) {
         let [_, c, _, _] = self.image();
         let start = self.current;
@@ -65,7 +65,7 @@ impl Builder {
         self.join(branch);
     }
 
-    /// Every so many pixels, in one of the ways in which that is written.
+    /// A spatial stride, in one of its usual forms.
     fn skip_pixels(&mut self, stride: usize) {
         let pool = Pool { window: Window::square(1, stride, 0), ceil_mode: false };
         let shape = self.shape();
@@ -81,7 +81,7 @@ impl Builder {
         self.apply(op, &[]);
     }
 
-    /// Channels of zeros around the current value's.
+    /// Channels of zeros around those of the current value.
     fn zero_channels(&mut self, front: usize, back: usize) {
         if self.dice.coin() {
             let (before, after) = (vec![0, front, 0, 0], vec![0, back, 0, 0]);
@@ -92,7 +92,7 @@ impl Builder {
         self.current = self.add(Op::Concat { axis: 1 }, &operands);
     }
 
-    /// So many channels of zeros, as large as the current value.
+    /// This many channels of zeros, of the current value's height and width.
     fn zeros(&mut self, channels: usize) -> Option<NodeId> {
         let [n, _, h, w] = self.image();
         let zeros = Tensor::new([n, channels, h, w], vec![0.0; n * channels * h * w]);

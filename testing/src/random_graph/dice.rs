@@ -53,14 +53,14 @@ impl Dice {
         Tensor::new(shape, data).expect("as many elements as the shape has")
     }
 
-    /// A tensor of this type: of a type of integers any of them, of booleans both.
+    /// A tensor of this type: with any value of an integer type, or either boolean.
     pub fn tensor_of(&mut self, ty: &TensorType) -> Tensor {
         if ty.dtype.is_float() {
             let numbers = self.tensor(&ty.shape).numbers();
             return Tensor::from_numbers(ty.dtype, &ty.shape[..], &numbers).expect("it fits");
         }
         let mut number = |_| match self.between(0, 3) {
-            // Half of them are small, the others anywhere.
+            // Half of the values are small, the others anywhere in the range.
             0 | 1 => f64::from(self.number()).abs(),
             _ => f64::from(self.next() as i32),
         };
@@ -69,14 +69,14 @@ impl Dice {
         Tensor::from_numbers(ty.dtype, &ty.shape[..], &numbers).expect("it fits")
     }
 
-    /// Numbers that one can divide by, and that are variances.
+    /// Numbers that can be divisors and variances.
     pub fn positive(&mut self, shape: &[usize]) -> Tensor {
         let tensor = self.tensor(shape);
         let data = tensor.data().iter().map(|x| x.abs() + 0.5).collect();
         Tensor::new(shape, data).expect("as many elements as before")
     }
 
-    /// What a fused operator ends with.
+    /// The activation of a fused operator.
     pub fn activation(&mut self) -> Activation {
         let (lo, hi) = (self.number().min(0.0), self.number().abs() + 1.0);
         self.pick(&[Activation::None, Activation::Relu, Activation::Clip { lo, hi }])
@@ -106,7 +106,7 @@ impl Dice {
         window
     }
 
-    /// A window that fits, and every position of which holds an element.
+    /// A window that fits, every position of which covers an element.
     pub fn pool_window(&mut self, input: [usize; 2]) -> Window {
         let mut window = self.window(input);
         for (i, &extent) in input.iter().enumerate() {

@@ -7,11 +7,11 @@ use resnetc_ir::{DType, Op, TensorType};
 
 use super::Builder;
 
-/// What inputs of such graphs are.
+/// The element types of inputs of such graphs.
 pub(super) const TYPES: &[DType] =
     &[DType::I8, DType::U8, DType::I16, DType::U16, DType::I32, DType::U32];
 
-/// Everything that a step can add.
+/// All steps that can be added.
 pub(super) const STEPS: &[fn(&mut Builder)] = &[
     Builder::convert,
     Builder::integer_conv,
@@ -85,7 +85,7 @@ impl Builder {
         let activation = self.integer_activation();
         let plain = Conv { bias, activation, ..Conv::new(window, 1) };
         self.apply(Op::Conv(plain), &more);
-        // What it is added to has the type of sums, so it is another convolution's result.
+        // It is added to a value of the type of sums, so to the result of another convolution.
         let (result, pixels) = (self.current, self.shape()[2..].to_vec());
         let source = self.graph.operand(result, 0);
         if let (Some(source), true) = (source, pixels == [h, w] && self.dice.coin()) {
@@ -167,7 +167,7 @@ impl Builder {
         self.apply(Op::Binary(op), &[other]);
     }
 
-    /// Explicit padding, of an image often such as a convolution could do itself.
+    /// Explicit padding; for an image, often padding that a convolution could do itself.
     fn integer_pad(&mut self) {
         let mut extents = vec![0; self.shape().len()];
         let last = extents.len();
@@ -217,7 +217,7 @@ impl Builder {
         self.apply(Op::Transpose { perm: vec![0, 3, 1, 2] }, &[]);
     }
 
-    /// A function of floats of each integer, which is the same whoever computes it.
+    /// A function on floats of each integer that gives the same result on every engine.
     fn through_floats(&mut self) {
         let to = self.dtype();
         let float = self.dice.pick(&[DType::F32, DType::F64, DType::F16, DType::BF16]);

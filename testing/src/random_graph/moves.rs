@@ -13,7 +13,7 @@ impl Builder {
         self.apply(Op::ReduceMean { axes: vec![1, 2], keep_dims }, &[]);
     }
 
-    /// Groups of channels, moved and scaled as by a group normalization; now and then as an image
+    /// Groups of channels, moved and scaled as by a group normalization; occasionally as an image
     /// again.
     pub(super) fn grouped(&mut self) {
         let [n, c, h, w] = self.image();

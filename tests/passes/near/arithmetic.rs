@@ -1,12 +1,12 @@
-//! Sums with weights, and arithmetic behind them.
+//! Sums with weights, and arithmetic after them.
 
 use resnetc_ir::op::{Binary, Conv, Gemm, Residual, Unary, Window};
 use resnetc_ir::{NodeId, Op};
 
 use super::Near;
 
-/// A convolution or a matrix product, with or without what keeps arithmetic from folding into it;
-/// or a plain value.
+/// A convolution or a matrix product, with or without something that keeps arithmetic from folding
+/// into it; or a plain value.
 fn sum(near: &mut Near) -> Option<NodeId> {
     match near.dice.between(0, 5) {
         0 => gemm(near),
@@ -59,7 +59,7 @@ fn gemm(near: &mut Near) -> Option<NodeId> {
     near.add(Op::Gemm(Gemm { alpha, beta, transpose_a, transpose_b, bias, activation }), &operands)
 }
 
-/// Operators of one constant each behind a sum.
+/// Operators with one constant each, after a sum.
 pub(super) fn chain(near: &mut Near) -> Option<()> {
     let mut value = sum(near)?;
     for _ in 0..near.dice.between(1, 3) {
@@ -72,7 +72,7 @@ pub(super) fn chain(near: &mut Near) -> Option<()> {
     near.end(value)
 }
 
-/// A normalization behind a sum.
+/// A normalization after a sum.
 pub(super) fn normalized(near: &mut Near) -> Option<()> {
     let value = sum(near)?;
     let value = if near.one_of(6) { with_constant(near, value)? } else { value };
@@ -80,7 +80,7 @@ pub(super) fn normalized(near: &mut Near) -> Option<()> {
     near.end(value)
 }
 
-/// A ReLU or a Clip behind a sum.
+/// A ReLU or a Clip after a sum.
 pub(super) fn activated(near: &mut Near) -> Option<()> {
     let value = sum(near)?;
     let value = activation(near, value)?;
@@ -103,8 +103,8 @@ fn activation(near: &mut Near, value: NodeId) -> Option<NodeId> {
     near.add(Op::Unary(unary), &[value])
 }
 
-/// An operator of the value and a constant: of each channel, of all, of each pixel, or one that
-/// makes it larger.
+/// An operator on the value and a constant: per channel, for all, per pixel, or one that makes it
+/// larger.
 fn with_constant(near: &mut Near, value: NodeId) -> Option<NodeId> {
     let shape = near.shape(value);
     let mut of = vec![1; shape.len()];
@@ -130,7 +130,7 @@ fn with_constant(near: &mut Near, value: NodeId) -> Option<NodeId> {
         Binary::Div,
         Binary::Max,
     ]);
-    // A quotient has a bound where the divisor is a constant. A value may be near 0.
+    // A quotient has a bound if the divisor is a constant. A value may be near 0.
     if op == Binary::Div && near.graph.constant_of(constant).is_none() {
         return None;
     }
@@ -158,7 +158,7 @@ pub(super) fn scales(near: &mut Near) -> Option<()> {
     let mut large = near.image();
     let shape = near.shape(large);
     if near.one_of(4) {
-        // As small as a factor may be: the whole comes of both.
+        // As small as a factor may be: the product is computed from both.
         large = near.input(&[shape[0], shape[1], 1, 1]);
     }
     let mut factor = || {
@@ -178,7 +178,7 @@ pub(super) fn scales(near: &mut Near) -> Option<()> {
     near.end(outer)
 }
 
-/// Operators of constants, and one that reads the result.
+/// Operators on constants, and one that reads the result.
 pub(super) fn of_constants(near: &mut Near) -> Option<()> {
     let shape = [2, 3].map(|most| near.dice.between(1, most));
     let mut value = near.constant(&shape);

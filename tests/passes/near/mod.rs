@@ -1,8 +1,8 @@
-//! Graphs around the pattern of each pass, in which any of its conditions may fail: what comes out
-//! must mean the same.
+//! Graphs near the pattern of each pass, in which any of its conditions may fail: the result must
+//! have the same meaning.
 //!
-//! Random networks hardly ever meet a condition that takes three rare operators in a row. Here
-//! every graph is nearly the pattern, and each part of it is now and then another one.
+//! Random networks hardly ever meet a condition on three rare operators in a row. Here every graph
+//! is nearly the pattern, and each part of it is occasionally a different one.
 
 use std::cell::Cell;
 use std::env;
@@ -27,10 +27,10 @@ mod movement;
 mod shortcuts;
 mod windows;
 
-/// Set to a number, it makes these tests try so many graphs of each pattern.
+/// If set to a number, these tests try that many graphs of each pattern.
 const CASES: &str = "RESNETC_CASES";
 
-/// Builds a graph; nothing if its parts do not fit together.
+/// Builds a graph; `None` if its parts do not fit together.
 type Pattern = fn(&mut Near) -> Option<()>;
 
 const PATTERNS: &[(&str, Pattern)] = &[
@@ -79,7 +79,7 @@ impl Near {
         Some(near)
     }
 
-    /// A value of the middle is an output, or read by something else.
+    /// An inner value is an output, or read by something else.
     fn give_another_user(&mut self) {
         let (last, computed) = (self.computed.len() - 1, self.computed.clone());
         let node = computed[self.dice.between(0, last)];
@@ -98,7 +98,7 @@ impl Near {
     }
 
     fn unary(&mut self, x: NodeId, unary: Unary) -> NodeId {
-        self.graph.add("", Op::Unary(unary), &[x]).expect("any value will do")
+        self.graph.add("", Op::Unary(unary), &[x]).expect("any value is valid")
     }
 
     fn end(&mut self, node: NodeId) -> Option<()> {
@@ -130,8 +130,8 @@ impl Near {
         self.graph.constant("", tensor)
     }
 
-    /// A constant, or now and then a value of the same shape that is none, or a constant with one
-    /// odd element.
+    /// A constant, or occasionally a value of the same shape that is not constant, or a constant
+    /// with one odd element.
     fn parameter(&mut self, shape: &[usize], odd: f32) -> NodeId {
         match self.dice.between(0, 15) {
             0 => self.input(shape),
@@ -145,12 +145,12 @@ impl Near {
         }
     }
 
-    /// An activation that a fused operator ends with; mostly none.
+    /// An activation of a fused operator; usually none.
     fn activation(&mut self) -> Activation {
         if self.one_of(5) { self.dice.activation() } else { Activation::None }
     }
 
-    /// What an image went through: nothing, or a function with or without negative results.
+    /// An image after nothing, or after a function with or without negative results.
     fn source(&mut self, x: NodeId) -> Option<NodeId> {
         let lo = self.dice.pick(&[-0.5, -0.5, 0.0, 0.25]);
         let hi = self.dice.pick(&[-0.25, 0.5, 0.5, 3.0]);
@@ -171,7 +171,7 @@ impl Near {
     }
 }
 
-/// Whether the pass rewrote something, and that the graph means what it meant.
+/// Checks that the meaning of the graph is unchanged. Returns whether the pass rewrote something.
 fn check(pass: &Pass, near: &mut Near) -> Result<bool, TestCaseError> {
     let inputs = near.inputs();
     let before = &near.graph;
@@ -188,8 +188,8 @@ fn check(pass: &Pass, near: &mut Near) -> Result<bool, TestCaseError> {
         }
         let most = greatest(&want.data);
         for (i, (&want, &got)) in want.data.iter().zip(&got.data).enumerate() {
-            // A constant that a pass leaves to be computed may be beyond what f32 holds; so is the
-            // result then.
+            // A constant that a pass leaves to be computed may overflow f32; then so does the
+            // result.
             let [want, got] = [want, got]
                 .map(|x| if (x as f32).is_infinite() { x.signum() * f64::INFINITY } else { x });
             let allowed = match pass.name {
@@ -197,7 +197,7 @@ fn check(pass: &Pass, near: &mut Near) -> Result<bool, TestCaseError> {
                 name if REORDERING.contains(&name) => 1e-12 * (1.0 + most + bound.magnitude[i]),
                 _ => bound.tolerance[i],
             };
-            // Behind a division by zero any rounding decides between infinity and NaN.
+            // After a division by zero, any rounding decides between infinity and NaN.
             let is_open = !allowed.is_finite() && !want.is_finite() && !got.is_finite();
             if !is_open && !is_close(got, want, allowed) {
                 return Err(fail(format!("element {i}: {want} became {got}")));

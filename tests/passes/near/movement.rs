@@ -1,4 +1,4 @@
-//! Operators that move elements, and equal ones.
+//! Operators that move elements, and equal operators.
 
 use resnetc_ir::op::{Binary, PadMode, SliceAxis, Unary};
 use resnetc_ir::{NodeId, Op, Tensor};
@@ -35,7 +35,7 @@ pub(super) fn transposed(near: &mut Near) -> Option<()> {
     near.end(value)
 }
 
-/// Two operators that are nearly equal, of constants that are nearly equal; and something that
+/// Two operators that are nearly equal, on constants that are nearly equal; and a value that
 /// nothing reads.
 pub(super) fn doubled(near: &mut Near) -> Option<()> {
     let x = near.image();
@@ -63,7 +63,7 @@ pub(super) fn doubled(near: &mut Near) -> Option<()> {
     near.end(y)
 }
 
-/// Operators that give their operand back, or nearly so, and two of a kind in a row.
+/// Operators that return their operand, or nearly so, and two of the same kind in a row.
 pub(super) fn identity(near: &mut Near) -> Option<()> {
     let x = near.image();
     let mut value = near.source(x)?;
@@ -125,7 +125,7 @@ fn slice(near: &mut Near, value: NodeId) -> Option<NodeId> {
     near.add(Op::Slice(axes), &[value])
 }
 
-/// A product with ones, and a function of two values that may do without.
+/// A product with ones, and a function of two values that may not need it.
 fn expanded(near: &mut Near, value: NodeId) -> Option<NodeId> {
     let shape = near.shape(value);
     let of: Vec<usize> = shape.iter().map(|&d| if near.dice.coin() { d } else { 1 }).collect();
@@ -140,7 +140,7 @@ fn expanded(near: &mut Near, value: NodeId) -> Option<NodeId> {
     near.add(Op::Binary(op), &[with, repeated])
 }
 
-/// Arithmetic and means of groups of channels, or of what is nearly a group.
+/// Arithmetic and means of groups of channels, or of near groups.
 pub(super) fn grouped(near: &mut Near) -> Option<()> {
     let x = near.image();
     let [n, c, h, w] = near.shape(x)[..] else { return None };
@@ -161,7 +161,7 @@ pub(super) fn grouped(near: &mut Near) -> Option<()> {
         0 | 1 if keep_dims => mean,
         2 => near.constant(&[groups, 1]),
         3 => {
-            // Another image, seen in the same groups: of the same shape, or of one turned around.
+            // Another image, in the same groups: of the same shape, or a transposed one.
             let of = if near.dice.coin() { [n, c, h, w] } else { [n, c, w, h] };
             let other = near.input(&of);
             near.add(Op::Reshape { shape: shape.clone() }, &[other])?

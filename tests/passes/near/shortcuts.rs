@@ -27,7 +27,7 @@ fn conv(
     near.add(Op::Conv(Conv { bias, activation, ..Conv::new(window, groups) }), &operands)
 }
 
-/// A convolution, and what is added to it.
+/// A convolution, and a value that is added to it.
 pub(super) fn sum(near: &mut Near) -> Option<()> {
     let x = near.image();
     let [n, c, h, w] = near.shape(x)[..] else { return None };
@@ -51,7 +51,7 @@ pub(super) fn sum(near: &mut Near) -> Option<()> {
     near.end(y)
 }
 
-/// A convolution with the result of another one as its residual.
+/// A convolution with the result of another as its residual.
 pub(super) fn projected(near: &mut Near) -> Option<()> {
     let (n, [h, w]) = (near.dice.between(1, 2), [3, 4].map(|most| near.dice.between(2, most)));
     let many = if near.one_of(12) { 127 } else { 2 };
@@ -81,7 +81,8 @@ pub(super) fn projected(near: &mut Near) -> Option<()> {
     near.end(y)
 }
 
-/// A convolution whose residual comes by operators that skip pixels and add channels, or nearly so.
+/// A convolution whose residual passes through operators that skip pixels and add channels, or
+/// nearly so.
 pub(super) fn strided(near: &mut Near) -> Option<()> {
     let x = near.image();
     let mut shortcut = near.source(x)?;
@@ -200,13 +201,13 @@ pub(super) fn branches(near: &mut Near) -> Option<()> {
     near.end(y)
 }
 
-/// A window that keeps the extents, of one tap or three along each axis; seldom another one.
+/// A window that keeps the extents, with one tap or three along each axis; rarely a different one.
 fn branch_window(near: &mut Near, input: [usize; 2]) -> Window {
     if near.one_of(8) {
         return near.dice.window(input);
     }
     if near.one_of(8) {
-        // As many outputs, of every second pixel and of padding.
+        // The same number of outputs, from every second pixel and padding.
         let [bottom, right] = input.map(|extent| extent - 1);
         let pads = Pads { bottom, right, ..Pads::default() };
         return Window { pads, ..Window::square(1, 2, 0) };

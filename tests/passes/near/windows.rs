@@ -1,18 +1,18 @@
-//! Convolutions and pools behind what makes their images larger, and means.
+//! Convolutions and pools after operators that enlarge their images, and means.
 
 use resnetc_ir::op::{Conv, PadMode, Pads, Pool, SliceAxis, Window};
 use resnetc_ir::{NodeId, Op};
 
 use super::Near;
 
-/// A Pad, and what reads it.
+/// A Pad, and its reader.
 pub(super) fn padded(near: &mut Near) -> Option<()> {
     let x = near.image();
     let x = match near.one_of(5) {
         true => convolution(near, x)?,
         false => near.source(x)?,
     };
-    // Narrow borders and wide windows: every window holds an element, and some hold few.
+    // Narrow borders and wide windows: every window covers an element, and some cover few.
     let is_narrow = near.dice.coin();
     let pad = pad(near, if is_narrow { 1 } else { 2 });
     let padded = near.add(pad, &[x])?;
@@ -49,7 +49,7 @@ fn convolution(near: &mut Near, x: NodeId) -> Option<NodeId> {
     near.add(Op::Conv(Conv { activation, ..Conv::new(window, 1) }), &[x, weights])
 }
 
-/// A pool; of a small image often one whose windows would not reach over more padding.
+/// A pool; for a small image, often one whose windows would not reach over more padding.
 fn pool(near: &mut Near, x: NodeId) -> Option<NodeId> {
     let [_, _, h, w] = near.shape(x)[..] else { return None };
     let mut window = near.dice.pool_window([h, w]);
@@ -68,7 +68,7 @@ fn pool(near: &mut Near, x: NodeId) -> Option<NodeId> {
     near.add(op, &[x])
 }
 
-/// A Concat of an image and a slice of it, before a pool.
+/// A Concat of an image and a slice of it, followed by a pool.
 pub(super) fn border(near: &mut Near) -> Option<()> {
     let x = near.image();
     let axis = near.dice.pick(&[1, 2, 2, 3, 3]);
@@ -98,7 +98,7 @@ pub(super) fn border(near: &mut Near) -> Option<()> {
     near.end(read)
 }
 
-/// A maximum pool whose windows reach over one row or column of padding, seldom over more.
+/// A maximum pool whose windows reach over one row or column of padding, rarely over more.
 fn bordered_pool(near: &mut Near, x: NodeId) -> Option<NodeId> {
     let kernel = near.dice.pick(&[2, 2, 3]);
     let mut window = Window::square(kernel, near.dice.between(1, 2), 0);

@@ -50,7 +50,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %3 = constant [1, 2]
             %4 = batch_norm(%2, %3, %3, %3, %3)
             output "y" = %4"#,
-        reason: "an activation stands between",
+        reason: "an activation comes between",
     },
     Refusal {
         pass: "fold_batch_norm",
@@ -241,7 +241,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "z" = %2"#,
         reason: "has two users",
     },
-    // Together, these factors are as large as what they scale.
+    // Together, these factors are as large as the values that they scale.
     Refusal {
         pass: "merge_scales",
         graph: r#"

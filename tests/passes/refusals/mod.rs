@@ -1,4 +1,4 @@
-//! Every condition of every pass: what is nearly rewritten, and the reason that is given.
+//! Every condition of every pass: a graph that is nearly rewritten, and the reason that is given.
 
 use resnetc::passes::{Pass, Verify, run_pass};
 use resnetc_ir::text::{parse, print};
@@ -10,7 +10,8 @@ mod arithmetic;
 mod movement;
 mod shortcuts;
 
-/// A pass, a graph that it must leave as it is, and what it says; empty if it is not even near.
+/// A pass, a graph that it must not change, and the reason that it gives; empty if the graph is not
+/// even near its pattern.
 struct Refusal {
     pass: &'static str,
     graph: &'static str,
@@ -30,7 +31,7 @@ fn near_misses_are_refused_with_a_reason() {
         let before = print(&graph);
         let remarks = run_pass(&mut graph, &pass(name), Verify::EachPatch)
             .unwrap_or_else(|e| panic!("{e}\n{text}"));
-        assert_eq!(print(&graph), before, "{name} rewrote what it must not");
+        assert_eq!(print(&graph), before, "{name} rewrote a graph that it must not change");
         let said: Vec<&str> = remarks.declined.iter().map(|d| d.reason.as_str()).collect();
         match reason.is_empty() {
             true => assert!(said.is_empty(), "{name}: {said:?}\n{text}"),

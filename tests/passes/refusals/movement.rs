@@ -11,7 +11,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %2 = constant [3, 5] : f32[2, 1, 1, 1]
             %3 = conv(%1, %2) kernel=[1, 1]
             output "y" = %3"#,
-        reason: "the Pad writes something else than 0",
+        reason: "the Pad writes a value other than 0",
     },
     Refusal {
         pass: "merge_pad",
@@ -59,7 +59,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %1 = pad(%0) before=[0, 0, 3, 3] after=[0, 0, 1, 1] value=-inf
             %2 = max_pool(%1) kernel=[3, 3]
             output "y" = %2"#,
-        reason: "a window would lie in the padding",
+        reason: "a window would be entirely in the padding",
     },
     Refusal {
         pass: "merge_pad",
@@ -77,7 +77,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %1 = pad(%0) before=[0, 0, 1, 1] after=[0, 0, 1, 1]
             %2 = average_pool(%1) kernel=[3, 3] strides=[2, 2] ceil_mode
             output "y" = %2"#,
-        reason: "rounded otherwise",
+        reason: "rounded differently",
     },
     Refusal {
         pass: "merge_border",
@@ -97,7 +97,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %2 = concat(%0, %1) axis=2
             %3 = max_pool(%2) kernel=[1, 3]
             output "y" = %3"#,
-        reason: "a window would lie in the padding",
+        reason: "a window would be entirely in the padding",
     },
     Refusal {
         pass: "merge_border",
@@ -109,8 +109,8 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %3"#,
         reason: "the pool is dilated",
     },
-    // A group that is not a whole channels, numbers that differ within a group, two kinds of
-    // groups, one group or image that becomes many, one pixel.
+    // A group that does not consist of whole channels, numbers that differ within a group, two
+    // kinds of groups, one group or image that becomes many, one pixel.
     Refusal {
         pass: "ungroup",
         graph: r#"
@@ -170,7 +170,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %2"#,
         reason: "",
     },
-    // Both are as small as the gate: nothing but the ones makes an image of them.
+    // Both are as small as the gate: only the ones expand them to an image.
     Refusal {
         pass: "remove_identity",
         graph: r#"
@@ -193,7 +193,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %4"#,
         reason: "",
     },
-    // Two outputs in the transposed order would take a transpose each.
+    // Two outputs in the transposed order would need a transpose each.
     Refusal {
         pass: "cancel_transposes",
         graph: r#"

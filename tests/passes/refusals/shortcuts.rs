@@ -1,4 +1,4 @@
-//! Passes that join what branches compute.
+//! Passes that join branches.
 
 use super::Refusal;
 
@@ -21,7 +21,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %2 = conv(%0, %1) kernel=[1, 1] relu
             %3 = add(%2, %0)
             output "y" = %3"#,
-        reason: "an activation stands between",
+        reason: "an activation comes between",
     },
     Refusal {
         pass: "fuse_residual",
@@ -73,7 +73,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %3 = conv(%0, %1, %0) kernel=[1, 1] residual
             %4 = conv(%0, %1, %3) kernel=[1, 1] residual
             output "y" = %4"#,
-        reason: "the projection has a shortcut of its own",
+        reason: "the projection has its own shortcut",
     },
     Refusal {
         pass: "fuse_projection",

@@ -1,10 +1,10 @@
 //! Times a Rust engine on an ONNX file, as `../worker.py` does for the engines that have Python
 //! packages.
 //!
-//! `peers ENGINE MODEL INPUT OUTPUT THREADS SECONDS LEAST WARMUP`: input and output are f32,
-//! little-endian, and nothing else. A line of JSON is printed as soon as there is a result, so that
-//! the parent process sees when that was; a second one with the times of the runs that follow. They
-//! go on for SECONDS, and there are at least LEAST.
+//! `peers ENGINE MODEL INPUT OUTPUT THREADS SECONDS LEAST WARMUP`: input and output files are raw
+//! little-endian f32. A line of JSON is printed as soon as there is a result, so that the parent
+//! process sees the time; a second one has the times of the runs that follow. They go on for
+//! SECONDS, and there are at least LEAST.
 
 mod rten_engine;
 mod tract_engine;
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-/// What an engine answers.
+/// The result of an engine.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A loaded network with its input. A call is one inference of the whole batch.
 type Run = Box<dyn Fn() -> Result<Vec<f32>>>;
 
-/// From a model file, the input's elements and the number of threads.
+/// Loads a model from a file, the input's elements and the number of threads.
 type Load = fn(&str, Vec<f32>, usize) -> Result<Run>;
 
 fn main() -> Result<()> {
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     let load: Load = match &engine[..] {
         "rten" => rten_engine::load,
         "tract" => tract_engine::load,
-        other => return Err(format!("no engine {other}; there are rten and tract").into()),
+        other => return Err(format!("unknown engine {other}; expected rten or tract").into()),
     };
     let bytes = std::fs::read(input)?;
     let data = bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();

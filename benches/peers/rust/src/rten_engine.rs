@@ -1,4 +1,4 @@
-//! rten, with weights packed when the model is loaded, which it documents as the faster way.
+//! rten, with weights packed when the model is loaded, which its documentation calls faster.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Preparation against what Pillow and torchvision make of the same files; `make.py` beside this
-//! stored it.
+//! Compares preparation with the stored results of Pillow and torchvision for the same files, which
+//! `make.py` made.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Activations that are made of others: piecewise ones from [`Unary::Relu`] and [`Unary::Clip`],
-//! smooth ones from the exponential and its kin.
+//! Activations composed of other operators: piecewise ones from [`Unary::Relu`] and
+//! [`Unary::Clip`], smooth ones from the exponential and related functions.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn one(node: NodeId) -> Result<Vec<Value>> {
     Ok(vec![Value::Node(node)])
 }
 
-/// Operators that are one function of the graph.
+/// Operators that are a single function of the graph.
 pub(super) fn function(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let function = match call.op() {
         "Relu" => Unary::Relu,
@@ -27,14 +27,14 @@ pub(super) fn function(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     builder.finish(call, Op::Unary(function), &[x])
 }
 
-/// `LeakyRelu`: the positive part, and the negative part at a slope.
+/// `LeakyRelu`: the positive part, and the negative part times a slope.
 pub(super) fn leaky_relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let alpha = call.finite_or("alpha", 0.01)?;
     one(leaky(builder, call, x, alpha)?)
 }
 
-/// The value where it is positive, and times `alpha` where it is negative.
+/// The value where it is positive, and `alpha` times the value where it is negative.
 pub(super) fn leaky(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -45,8 +45,8 @@ pub(super) fn leaky(
     bent(builder, call, x, slope)
 }
 
-/// `PRelu`: the slope is an operand. It broadcasts as every operand does, also where that makes the
-/// result larger: converters write slopes of one dimension, which on images of one pixel do.
+/// `PRelu`: the slope is an operand. It broadcasts like every operand, even where that makes the
+/// result larger: converters write one-dimensional slopes, which do so on images of one pixel.
 pub(super) fn prelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, slope) = (builder.operand(call, 0)?, builder.operand(call, 1)?);
     one(bent(builder, call, x, slope)?)
@@ -55,7 +55,7 @@ pub(super) fn prelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
 fn bent(builder: &mut Builder, call: &Call<'_>, x: NodeId, slope: NodeId) -> Result<NodeId> {
     let is_finite = |slope: &Arc<Tensor>| slope.data().iter().all(|x| x.is_finite());
     if !builder.graph.constant_of(slope).is_some_and(is_finite) {
-        // An infinite slope times 0 would be no number.
+        // An infinite slope times 0 would be NaN.
         let is_negative = builder.with_number(call, Binary::Less, x, 0.0)?;
         let negative = builder.binary(call, Binary::Mul, x, slope)?;
         return builder.add(call, Op::Where, &[is_negative, negative, x]);
@@ -101,7 +101,7 @@ pub(super) fn elu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> 
     let Elu { alpha, gamma, rate } = if call.op() == "Selu" { Elu::SCALED } else { Elu::PLAIN };
     let alpha = call.finite_or("alpha", alpha)?;
     let elu = match call.op() {
-        "Celu" if alpha == 0.0 => return bad("alpha", "is 0, by which nothing can be divided"),
+        "Celu" if alpha == 0.0 => return bad("alpha", "is 0, which would divide by zero"),
         "Celu" => Elu { alpha, gamma, rate: alpha },
         "Selu" => Elu { alpha, gamma: call.finite_or("gamma", gamma)?, rate },
         _ => Elu { alpha, gamma, rate },
@@ -203,13 +203,13 @@ pub(super) fn over_one_plus(builder: &mut Builder, call: &Call<'_>, x: NodeId) -
     builder.binary(call, Binary::Div, x, divisor)
 }
 
-/// `Gelu`, as it is or by its approximation.
+/// `Gelu`, exact or approximate.
 pub(super) fn gelu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     match call.string("approximate")? {
         None | Some("none") => one(bell(builder, call, x)?),
         Some("tanh") => one(tanh_bell(builder, call, x)?),
-        Some(other) => bad("approximate", format!("\"{other}\" is unknown")),
+        Some(other) => bad("approximate", format!("\"{other}\" is not supported")),
     }
 }
 

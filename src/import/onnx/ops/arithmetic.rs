@@ -1,5 +1,5 @@
-//! Element-wise arithmetic. Between constants it is carried out, in f64 for floats and exactly for
-//! integers; at run time some of the operations exist.
+//! Element-wise arithmetic. Constants are folded, in f64 for floats and exactly for integers; at
+//! run time only some of the operators exist.
 
 use resnetc_ir::Op;
 use resnetc_ir::op::{Binary, Unary};
@@ -11,8 +11,8 @@ use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal, elements};
 use crate::import::onnx::movement::{Walk, broadcast_shape};
 
-/// What an operator of two operands does to constants; a comparison gives 0 or 1, whatever it
-/// compares.
+/// What an operator of two operands does to constants; a comparison gives 0 or 1, whatever its
+/// operands' type.
 struct Two {
     op: &'static str,
     float: Float,
@@ -61,7 +61,7 @@ const TWO: &[Two] = &[
 const TRUNCATED_MOD: Two =
     Two { op: "Mod", float: Float::Number(|a, b| a % b), int: i64::checked_rem };
 
-/// The sign of the result is that of the divisor, unlike `%`, also if the result is 0.
+/// The result has the sign of the divisor, unlike `%`, even if it is 0.
 fn floor_mod_float(a: f64, b: f64) -> f64 {
     match a % b {
         0.0 => 0f64.copysign(b),
@@ -70,7 +70,7 @@ fn floor_mod_float(a: f64, b: f64) -> f64 {
     }
 }
 
-/// The sign of the result is that of the divisor, unlike `%`.
+/// The result has the sign of the divisor, unlike `%`.
 fn floor_mod(a: i64, b: i64) -> Option<i64> {
     let rest = a.checked_rem(b)?;
     if rest != 0 && (rest < 0) != (b < 0) { Some(rest + b) } else { Some(rest) }

@@ -8,14 +8,15 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::proto::DataType;
 
-/// `Cast`: constants are converted. Run-time values are held as f32 whatever their type is, and
-/// every float is left as it is: what other engines round to half precision keeps its value here.
+/// `Cast`: constants are converted. Run-time values are held as f32 whatever their type, and casts
+/// between floats change nothing: values that other engines round to half precision stay as they
+/// are here.
 pub(super) fn cast(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let to = match call.int("to")? {
         Some(to) => i32::try_from(to).ok().and_then(|t| DataType::try_from(t).ok()),
         None => return bad("to", "is missing"),
     };
-    let Some(to) = to else { return bad("to", "is no element type") };
+    let Some(to) = to else { return bad("to", "is not an element type") };
     convert(builder, call, to)
 }
 
@@ -25,7 +26,7 @@ pub(super) fn cast_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Va
     convert(builder, call, to)
 }
 
-/// Whether an f32 that stands for an element of one type stands for the same of another.
+/// Whether every element of type `from`, held as f32, is also an element of type `to`.
 fn holds(to: DataType, from: DataType) -> bool {
     let integers = |ty: DataType| ty.dtype().and_then(DType::integers);
     match (integers(to), integers(from)) {
@@ -35,8 +36,7 @@ fn holds(to: DataType, from: DataType) -> bool {
     }
 }
 
-/// The type of a run-time value, or that of the integers that it was cast from: casts change no
-/// value.
+/// The type of a run-time value, or of the integers from which it was cast: casts change no value.
 fn origin(builder: &Builder, mut node: NodeId) -> DataType {
     let own = builder.type_of(node);
     while builder.type_of(node).is_float() && builder.graph.node(node).op == Op::Identity {
@@ -75,9 +75,9 @@ fn convert(builder: &mut Builder, call: &Call<'_>, to: DataType) -> Result<Vec<V
     Ok(vec![Value::Node(result)])
 }
 
-/// The least and the greatest element of a type of integers that an f32 is.
+/// The smallest and largest elements of an integer type that f32 holds exactly.
 fn limits(ty: DataType) -> Option<[f32; 2]> {
-    /// The greatest f32 below a power of two that is an integer.
+    /// The largest integer below a power of two that f32 holds exactly.
     fn below(exponent: i32) -> f32 {
         let power = 2f32.powi(exponent);
         if exponent > 24 { power.next_down() } else { power - 1.0 }
@@ -97,8 +97,8 @@ fn limits(ty: DataType) -> Option<[f32; 2]> {
     })
 }
 
-/// Floats as integers: towards zero, as the standard says. Of what the type does not hold the
-/// standard says nothing; it becomes the nearest limit, and NaN becomes 0, as in Rust.
+/// Floats as integers: rounded towards zero, as the standard requires. For values outside the type
+/// the standard says nothing; they become the nearest limit, and NaN becomes 0, as in Rust.
 fn truncated(
     builder: &mut Builder,
     call: &Call<'_>,

@@ -18,7 +18,7 @@ fn read(builder: &mut Builder, attribute: &str, proto: &TensorProto) -> Result<L
     }
 }
 
-/// `Constant`, whose value has six ways to be written.
+/// `Constant`, whose value can be written in six ways.
 pub(super) fn constant(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let literal = if let Some(proto) = call.tensor("value")? {
         read(builder, "value", proto)?
@@ -59,12 +59,12 @@ pub(super) fn constant_of_shape(builder: &mut Builder, call: &Call<'_>) -> Resul
             let tensor = stored::filled(&shape, t.data()[0]);
             Literal::tensor(shape, tensor, count)?
         }
-        (_, n) => return bad("value", format!("has {n} elements, one is needed")),
+        (_, n) => return bad("value", format!("has {n} elements; it must have one")),
     };
     Ok(vec![Value::Known(literal)])
 }
 
-/// `EyeLike`: of its operand only shape and type matter.
+/// `EyeLike`: only the shape and type of its operand matter.
 pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let shape = builder.shape(call.required(0)?);
     let &[rows, columns] = &shape[..] else {
@@ -74,7 +74,7 @@ pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
         None => builder.element_type(call.required(0)?),
         Some(ty) => match i32::try_from(ty).ok().and_then(|t| DataType::try_from(t).ok()) {
             Some(ty) => ty,
-            None => return bad("dtype", "is no element type"),
+            None => return bad("dtype", "is not an element type"),
         },
     };
     let above = call.int_or("k", 0)?;
@@ -103,8 +103,8 @@ pub(super) fn range(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     let [start, limit, delta] = known[..] else { return Err(missing().into()) };
     let one = |x: &Literal| x.scalar().ok_or_else(missing);
     let (a, z, d) = (one(start)?, one(limit)?, one(delta)?);
-    // As f64 the count is exact wherever it is small enough to be granted. NaN and infinity become
-    // 0 or too many.
+    // In f64 the count is exact wherever it is within the limit. NaN becomes 0, and infinity
+    // exceeds the limit.
     let count = ((z - a) / d).ceil().max(0.0) as usize;
     builder.claim(count)?;
     let literal = match (start.as_ints(), delta.as_ints()) {

@@ -8,7 +8,7 @@ use super::window::{Image, window};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 
-/// `Conv`, of one or two dimensions, and of three of which the last is only carried along.
+/// `Conv`, of one or two dimensions, or of three if the last is only carried along.
 pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let operands = [builder.operand(call, 0)?, builder.operand(call, 1)?];
     let bias = builder.optional(call, 2)?;
@@ -24,7 +24,7 @@ pub(super) fn convolution(
 ) -> Result<NodeId> {
     let groups = match call.int_or("group", 1)? {
         g if g >= 1 => g as usize,
-        g => return bad("group", format!("is {g}, at least 1 is needed")),
+        g => return bad("group", format!("is {g}; it must be at least 1")),
     };
     let kernel = builder.shape_of(weights);
     if let (&[n, c, h, w, d], &[k, c_group, kh, kw, kd]) = (&builder.shape_of(x)[..], &kernel[..]) {
@@ -38,7 +38,7 @@ pub(super) fn convolution(
     let (kernel, weights) = match kernel[..] {
         [k, c, w] => ([1, w], builder.reshape(call, weights, vec![k, c, 1, w])?),
         [_, _, h, w] => ([h, w], weights),
-        _ => return Err(format!("its weights {kernel:?} are no kernels").into()),
+        _ => return Err(format!("its weights {kernel:?} are not convolution kernels").into()),
     };
     let window = window(call, &image, Some(kernel))?;
     let conv = Conv { bias: bias.is_some(), ..Conv::new(window, groups) };

@@ -1,4 +1,4 @@
-//! Clamps and extremes.
+//! Clamps, minima and maxima.
 
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
@@ -22,8 +22,8 @@ pub(super) fn clip(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     builder.finish(call, Op::Unary(Unary::Clip { lo, hi }), &[x])
 }
 
-/// `Min` and `Max`: of constants, of one value and a constant number, which is half a clip, or of
-/// any values.
+/// `Min` and `Max`: of constants, of one value and a constant number (a one-sided clip), or of any
+/// values.
 pub(super) fn extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     if let Some(known) = call.all_known() {
         let Some((first, rest)) = known.split_first() else { return Err("no operands".into()) };
@@ -41,7 +41,7 @@ pub(super) fn extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
         };
         return builder.finish(call, Op::Unary(op), &[x]);
     }
-    // The least is the negative of the greatest of the negatives.
+    // The minimum is the negated maximum of the negated values.
     let negative = call.op() == "Min";
     let signed = |builder: &mut Builder, x: NodeId| match negative {
         true => builder.with_number(call, Binary::Mul, x, -1.0),
@@ -58,8 +58,7 @@ pub(super) fn extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     builder.finish(call, Op::Identity, &[result])
 }
 
-/// The operands of a call that are one run-time value and one constant number, if that is what they
-/// are.
+/// The operands of a call, if they are one run-time value and one constant number.
 fn against_number(builder: &Builder, call: &Call<'_>) -> Option<(NodeId, f32)> {
     let (x, limit) = match call.args[..] {
         [Some(Value::Node(x)), Some(Value::Known(ref limit))] => (x, limit),

@@ -37,7 +37,7 @@ pub(super) fn slice(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
 
 /// One axis of a slice. Bounds count from the back if negative, and are clamped to the value.
 fn select(extent: usize, start: i64, end: i64, step: i64) -> Result<SliceAxis> {
-    // 128 bits hold every sum and difference of these.
+    // 128 bits hold every sum and difference of these numbers.
     let (n, step) = (extent as i128, i128::from(step));
     let from_front = |at: i64| if at < 0 { i128::from(at) + n } else { i128::from(at) };
     if step == 0 {
@@ -48,7 +48,7 @@ fn select(extent: usize, start: i64, end: i64, step: i64) -> Result<SliceAxis> {
     let end = from_front(end).clamp(lowest, highest);
     let distance = if step > 0 { end - start } else { start - end };
     let len = if distance > 0 { (distance + step.abs() - 1) / step.abs() } else { 0 };
-    // With a single element the step is never taken, and may be any.
+    // With a single element the step is never taken, so any value will do.
     let step = if len > 1 { step as isize } else { 1 };
     Ok(SliceAxis { start: start.max(0) as usize, step, len: len as usize })
 }
@@ -77,7 +77,7 @@ pub(super) fn split(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     Ok(results)
 }
 
-/// Every part but the last, which may be smaller, has the same extent.
+/// All parts have the same extent, except that the last may be smaller.
 fn equal_parts(extent: usize, count: usize) -> Result<Vec<usize>> {
     if count == 0 || count > extent {
         return bad("num_outputs", format!("{extent} elements cannot be split into {count} parts"));
@@ -86,14 +86,14 @@ fn equal_parts(extent: usize, count: usize) -> Result<Vec<usize>> {
     Ok((0..count).map(|i| each.min(extent.saturating_sub(i * each))).collect())
 }
 
-/// `Gather` by constants.
+/// `Gather` with constant indices.
 pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let shape = builder.shape(call.required(0)?);
     let axis = axis_of(call.int_or("axis", 0)?, shape.len())?;
     let indices = indices(call)?;
     let positions = indices.as_ints().into_iter().flatten().map(|&i| axis_of(i, shape[axis]));
     let Ok(positions) = positions.collect::<Result<Vec<usize>>>() else {
-        return Err(format!("an index is outside of axis {axis} of {shape:?}").into());
+        return Err(format!("an index is outside axis {axis} of {shape:?}").into());
     };
     let mut to = shape[..axis].to_vec();
     to.extend(&indices.shape);
@@ -115,8 +115,8 @@ fn indices<'a>(call: &'a Call<'_>) -> Result<&'a Literal> {
     }
 }
 
-/// `GatherND` by constants: each of the last axis of the indices names a part of the value by its
-/// place along several axes, which are taken as one.
+/// `GatherND` with constant indices: each row along the last axis of the indices selects a part of
+/// the value by its position on several axes, which are merged into one.
 pub(super) fn gather_nd(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let shape = builder.shape(call.required(0)?);
     let indices = indices(call)?;
@@ -128,7 +128,11 @@ pub(super) fn gather_nd(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Va
         _ => return bad("batch_dims", format!("do not fit {shape:?} and {:?}", indices.shape)),
     };
     if named == 0 || shape[..batch] != places[..batch] {
-        return Err(format!("{:?} are no indices of {shape:?}", indices.shape).into());
+        return Err(format!(
+            "indices of shape {:?} do not fit a value of shape {shape:?}",
+            indices.shape
+        )
+        .into());
     }
     let axes = &shape[batch..batch + named];
     let within: usize = axes.iter().product();
@@ -139,7 +143,7 @@ pub(super) fn gather_nd(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Va
         let mut position = n / a_batch;
         for (&i, &extent) in index.iter().zip(axes) {
             let Ok(i) = axis_of(i, extent) else {
-                return Err(format!("index {index:?} is outside of {axes:?}").into());
+                return Err(format!("index {index:?} is outside {axes:?}").into());
             };
             position = position * extent + i;
         }

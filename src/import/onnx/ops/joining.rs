@@ -1,4 +1,4 @@
-//! Operators that bring several values together.
+//! Operators that combine several values.
 
 use resnetc_ir::op::Binary;
 use resnetc_ir::{NodeId, Op};
@@ -29,7 +29,7 @@ fn concat_known(builder: &mut Builder, parts: &[&Literal], axis: usize) -> Resul
         let same = |i: usize| i == axis || part.shape[i] == shape[i];
         if part.shape.len() != shape.len() || !(0..shape.len()).all(same) {
             return Err(
-                format!("{:?} and {shape:?} differ outside of axis {axis}", part.shape).into()
+                format!("{:?} and {shape:?} differ on axes other than {axis}", part.shape).into()
             );
         }
         shape[axis] = shape[axis].saturating_add(part.shape[axis]);

@@ -9,13 +9,13 @@ use crate::import::onnx::literal::elements;
 use crate::import::onnx::movement::{self, broadcast_shape};
 use crate::import::onnx::proto::DataType;
 
-/// A result that is a truth value.
+/// Declares a result to be a truth value.
 fn truth(builder: &mut Builder, node: NodeId) -> Result<Vec<Value>> {
     builder.declare(node, DataType::Bool);
     Ok(vec![Value::Node(node)])
 }
 
-/// An operator of two operands of which one at least is computed at run time.
+/// An operator of two operands, at least one of which is computed at run time.
 pub(super) fn binary(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (op, swapped) = match call.op() {
         "Equal" => (Binary::Equal, false),
@@ -70,7 +70,7 @@ fn complement(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeI
 fn operand(builder: &mut Builder, call: &Call<'_>, i: usize) -> Result<NodeId> {
     match builder.element_type(call.required(i)?) {
         DataType::Bool => builder.number(call, i),
-        other => Err(format!("operand {i} is {other:?}; bool is needed").into()),
+        other => Err(format!("operand {i} is {other:?}; it must be bool").into()),
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn select(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     let x_type = builder.element_type(call.required(1)?);
     let y_type = builder.element_type(call.required(2)?);
     if x_type != y_type {
-        return Err(format!("its choices are {x_type:?} and {y_type:?}").into());
+        return Err(format!("its choices have different types, {x_type:?} and {y_type:?}").into());
     }
     let (x, y) = (builder.number(call, 1)?, builder.number(call, 2)?);
     let result = builder.add(call, Op::Where, &[condition, x, y])?;
@@ -99,7 +99,7 @@ fn select_known(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let count = elements(&shape)?;
     builder.claim(4 * count)?;
     let (x, y) = (movement::broadcast(x, &shape)?, movement::broadcast(y, &shape)?);
-    // Both side by side, so that a choice is a position: i for x, count + i for y.
+    // Both one after the other, so that a choice is a position: i for x, count + i for y.
     let flat = [x.reshaped(vec![count])?, y.reshaped(vec![count])?];
     let both = movement::concat(&[&flat[0], &flat[1]], 0, vec![2 * count])?;
     let chosen = movement::Walk::broadcast(&condition.shape, &shape)

@@ -11,7 +11,7 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     Ok(vec![Value::Node(general(builder, call)?)])
 }
 
-/// The product that `Gemm` and operators like it describe, before anything that is theirs alone.
+/// The product common to `Gemm` and similar operators, before what is specific to each.
 pub(super) fn general(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> {
     let mut operands = vec![builder.operand(call, 0)?, builder.operand(call, 1)?];
     let c = builder.optional(call, 2)?;
@@ -28,13 +28,13 @@ pub(super) fn general(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> 
 }
 
 /// `MatMul`. An operand of rank 1 is a row on the left and a column on the right, and its axis of
-/// extent 1 goes again.
+/// extent 1 is removed afterwards.
 pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (a, b) = (builder.operand(call, 0)?, builder.operand(call, 1)?);
     Ok(vec![Value::Node(product(builder, call, a, b)?)])
 }
 
-/// The matrix product of two values of any rank but 0.
+/// The matrix product of two values of any rank except 0.
 pub(super) fn product(
     builder: &mut Builder,
     call: &Call<'_>,

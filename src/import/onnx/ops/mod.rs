@@ -39,12 +39,12 @@ pub use operator::{Operator, When};
 pub(super) use table::find;
 pub use table::operators;
 
-/// What to say about an operator that is not understood.
+/// Why an operator is not supported.
 pub(super) fn why_not(domain: &str, op: &str) -> &'static str {
     match is_standard(domain) {
         true => why_not_standard(op),
         false => microsoft::why_not(domain, op)
-            .unwrap_or("the operator is of a domain that is not supported"),
+            .unwrap_or("the operator is in a domain that is not supported"),
     }
 }
 
@@ -58,7 +58,7 @@ fn why_not_standard(op: &str) -> &'static str {
         (&["ConvTranspose"], "transposed convolution is not supported"),
         (
             &["NonMaxSuppression", "NonZero"],
-            "how many results there are depends on the values; cut the model before this node",
+            "the number of results depends on the values; cut the model before this node",
         ),
     ];
     let found = REASONS.iter().find(|(ops, _)| ops.contains(&op));

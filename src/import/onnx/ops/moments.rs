@@ -7,16 +7,16 @@ use super::normalize::epsilon;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axes_of, axis_of, bad};
 
-/// A normalized value, and what it was normalized by.
+/// A normalized value, and the mean and scale that normalized it.
 struct Normalized {
     value: NodeId,
     mean: NodeId,
-    /// One over the root of the variance.
+    /// One over the square root of the variance.
     scale: NodeId,
 }
 
-/// `(x - mean) / sqrt(variance + epsilon)`, both taken over `axes`; in two passes, so that a large
-/// mean does not drown the variance.
+/// `(x - mean) / sqrt(variance + epsilon)`, both over `axes`; in two passes, so that a large mean
+/// does not swamp the variance.
 fn normalize(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -49,7 +49,7 @@ fn inverse_root_mean_square(
     builder.binary(call, Binary::Div, one, root)
 }
 
-/// Scales and shifts a value whose channels, axis 1, the two operands have one number for.
+/// Scales and shifts a value by two operands with one number per channel (axis 1).
 fn per_channel(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -63,7 +63,11 @@ fn per_channel(
     for parameter in [scale, shift] {
         if builder.shape_of(parameter) != [shape[1]] {
             let found = builder.shape_of(parameter);
-            return Err(format!("scale and bias must be [{}], one is {found:?}", shape[1]).into());
+            return Err(format!(
+                "scale and bias must have shape [{}], but one has {found:?}",
+                shape[1]
+            )
+            .into());
         }
     }
     let scale = builder.reshape(call, scale, aligned.clone())?;
@@ -72,7 +76,7 @@ fn per_channel(
     builder.binary(call, Binary::Add, scaled, shift)
 }
 
-/// `InstanceNormalization`: each channel of each image by itself.
+/// `InstanceNormalization`: normalizes each channel of each image by itself.
 pub(super) fn instance(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, scale, shift) =
         (builder.operand(call, 0)?, builder.operand(call, 1)?, builder.operand(call, 2)?);
@@ -85,8 +89,8 @@ pub(super) fn instance(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     Ok(vec![Value::Node(per_channel(builder, call, normalized, scale, shift)?)])
 }
 
-/// `GroupNormalization`: groups of channels of each image. Scale and bias are given by group before
-/// version 21, by channel since.
+/// `GroupNormalization`: normalizes groups of channels of each image. Scale and bias are per group
+/// before version 21, per channel since.
 pub(super) fn group(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, scale, shift) =
         (builder.operand(call, 0)?, builder.operand(call, 1)?, builder.operand(call, 2)?);
@@ -122,8 +126,8 @@ fn trailing_axes(call: &Call<'_>, rank: usize) -> Result<Vec<usize>> {
     Ok((axis_of(call.int_or("axis", -1)?, rank)?..rank).collect())
 }
 
-/// `LayerNormalization`: the trailing axes from `axis` on. The further results are the mean and the
-/// inverse root of the variance.
+/// `LayerNormalization` over the trailing axes from `axis` on. The other results are the mean and
+/// the inverse square root of the variance.
 pub(super) fn layer(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, scale) = (builder.operand(call, 0)?, builder.operand(call, 1)?);
     let axes = trailing_axes(call, builder.shape_of(x).len())?;
@@ -135,7 +139,7 @@ pub(super) fn layer(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     Ok([value, normalized.mean, normalized.scale].map(Value::Node).to_vec())
 }
 
-/// `RMSNormalization`: as a layer normalization around 0.
+/// `RMSNormalization`: a layer normalization without the mean.
 pub(super) fn root_mean_square(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (x, scale) = (builder.operand(call, 0)?, builder.operand(call, 1)?);
     let axes = trailing_axes(call, builder.shape_of(x).len())?;
@@ -146,7 +150,7 @@ pub(super) fn root_mean_square(builder: &mut Builder, call: &Call<'_>) -> Result
 
 /// `MeanVarianceNormalization`.
 pub(super) fn mean_variance(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    /// Added to the deviation by the standard.
+    /// The standard adds this to the standard deviation.
     const EPSILON: f32 = 1e-9;
     let x = builder.operand(call, 0)?;
     let axes = axes_of(call.ints("axes")?.unwrap_or(&[0, 2, 3]), builder.shape_of(x).len())?;

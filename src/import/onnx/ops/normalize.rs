@@ -8,7 +8,7 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Refusal, Result, Value, axis_of, bad};
 use crate::import::onnx::movement::Movement;
 
-/// `BatchNormalization` with the stored statistics, and of a constant with its own. The results for
+/// `BatchNormalization` with stored statistics, or of a constant with its own. The results for
 /// training are not computed.
 pub(super) fn batch_normalization(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     if !call.flag("spatial", true)? {
@@ -25,8 +25,8 @@ pub(super) fn batch_normalization(builder: &mut Builder, call: &Call<'_>) -> Res
     builder.finish(call, Op::BatchNorm { epsilon }, &operands)
 }
 
-/// Why a batch normalization is one for training, which takes the statistics from the batch itself,
-/// if it is. Before version 14 nothing says so but the number of results.
+/// Why a batch normalization is a training one, which takes the statistics from the batch itself;
+/// `None` if it is not. Before version 14 only the number of results says so.
 fn training(call: &Call<'_>) -> Result<Option<Refusal>> {
     const ADVICE: &str = "the model was exported for training; export it in evaluation mode";
     if call.opset >= 14 {
@@ -37,23 +37,21 @@ fn training(call: &Call<'_>) -> Result<Option<Refusal>> {
     }
     let results = call.node.output.iter().filter(|name| !name.is_empty()).count();
     let reason = || {
-        format!(
-            "it has {results} results, with which it takes mean and variance from the batch: {ADVICE}"
-        )
+        format!("it has {results} results, so it takes mean and variance from the batch: {ADVICE}")
     };
     Ok((results > 1).then(|| reason().into()))
 }
 
-/// What is added to a variance.
+/// The epsilon that is added to a variance.
 pub(super) fn epsilon(call: &Call<'_>) -> Result<f64> {
     match call.float("epsilon")?.unwrap_or(1e-5) {
         e if e.is_finite() && e >= 0.0 => Ok(shortest(e)),
-        e => bad("epsilon", format!("is {e}, a finite number of at least 0 is needed")),
+        e => bad("epsilon", format!("is {e}; it must be finite and at least 0")),
     }
 }
 
-/// The file holds the nearest f32 to the number that was meant, such as 1e-5; the shortest decimal
-/// that reads as this f32 is that number.
+/// The file holds the nearest f32 to the intended number, such as 1e-5; the shortest decimal that
+/// parses to this f32 is that number.
 fn shortest(x: f32) -> f64 {
     format!("{x:e}").parse().unwrap_or(f64::from(x))
 }
@@ -73,7 +71,7 @@ pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
 }
 
 /// The softmax that the attributes of a call describe in this version of the standard operators.
-/// Before version 13 the operand is taken as a matrix that is split before `axis`.
+/// Before version 13 the operand is treated as a matrix whose columns are the axes from `axis` on.
 pub(super) fn softmax_of(
     builder: &mut Builder,
     call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! What a row of the table of operators says.
+//! The contents of a row in the table of operators.
 
 use super::shapes;
 use crate::import::onnx::builder::Builder;
@@ -21,34 +21,34 @@ pub enum When {
 /// What an operator does with run-time values whose elements are integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::import::onnx) enum Integers {
-    /// They are no operands of it.
+    /// It refuses them as operands.
     Refused,
-    /// Its result is of the type of its operands.
+    /// Its result has the type of its operands.
     Kept,
-    /// It knows what they are.
+    /// Its handler interprets them.
     Read,
 }
 
-/// An operator that is understood.
+/// A supported operator.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator {
-    /// Whose operator it is; empty for the standard ones.
+    /// The domain; empty for the standard operators.
     pub domain: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// The first version of its domain's operators in which it is read.
+    /// The first version of its domain's operators in which it is supported.
     pub since: i64,
     /// What it can be applied to.
     pub when: When,
-    /// The positions of operands that must be constants where others are computed at run time.
+    /// The positions of operands that must be constants even if others are computed at run time.
     pub constants: &'static [usize],
-    /// What of it is not supported, or how it is understood; empty if there is nothing to say.
+    /// What is not supported, or how the operator is interpreted; empty if there is nothing to say.
     pub limits: &'static str,
     pub(in crate::import::onnx) integers: Integers,
     pub(in crate::import::onnx) handler: Handler,
 }
 
-/// An operator of the standard as it is from the first supported version on.
+/// An operator of the standard that is the same from the first supported version on.
 pub(super) const PLAIN: Operator = Operator {
     domain: "",
     name: "",

@@ -19,7 +19,7 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> 
     };
     let pads = call.ints_either("pads", 1)?;
     let Some(pads) = pads.filter(|p| p.len() == 2 * axes.len()) else {
-        return bad("pads", format!("two entries are needed for each of {} axes", axes.len()));
+        return bad("pads", format!("must have two entries for each of {} axes", axes.len()));
     };
     let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
     for (i, &axis) in axes.iter().enumerate() {
@@ -36,7 +36,7 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> 
     }
     let op = match mode {
         Mode::Constant(value) => Op::Pad { before, after, mode: PadMode::Constant(value) },
-        // Mirrored once is what the graph's own operator does.
+        // The graph's own operator mirrors once.
         Mode::Repeat(Repeat::Reflect) if is_once(&builder.shape_of(x), [&before, &after]) => {
             Op::Pad { before, after, mode: PadMode::Reflect }
         }
@@ -47,13 +47,13 @@ pub(super) fn pad(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> 
     builder.finish(call, op, &[x])
 }
 
-/// Whether a mirrored value does not come to its other end.
+/// Whether mirrored padding does not go past the other end of the value.
 fn is_once(shape: &[usize], pads: [&[usize]; 2]) -> bool {
     pads.iter().all(|pads| pads.iter().zip(shape).all(|(pad, extent)| pad < extent))
 }
 
-/// Padding by elements of the value itself, axis by axis: corners come out right because a later
-/// axis also repeats what an earlier one added.
+/// Padding by elements of the value itself, axis by axis: corners are right because a later axis
+/// also repeats what an earlier one added.
 fn repeat(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -79,16 +79,16 @@ fn repeat(
 /// How padding repeats elements.
 #[derive(Clone, Copy)]
 enum Repeat {
-    /// The outermost one.
+    /// Repeats the outermost element.
     Edge,
-    /// All, as if the value began again.
+    /// Repeats the whole value periodically.
     Wrap,
-    /// All, back and forth.
+    /// Repeats the whole value back and forth.
     Reflect,
 }
 
 impl Repeat {
-    /// Which of `extent` elements stands at place `i` of the result.
+    /// Which of `extent` elements is at position `i` of the result.
     fn source(self, i: usize, before: usize, extent: usize) -> usize {
         let around = |period: usize| (i + (period - before % period)) % period;
         match self {
@@ -108,8 +108,8 @@ fn added(pad: i64) -> usize {
     usize::try_from(pad).unwrap_or(0)
 }
 
-/// Takes away what negative padding says, before anything is added: what is repeated or mirrored is
-/// what is left.
+/// Removes what negative padding removes, before anything is added: only the rest is repeated or
+/// mirrored.
 fn crop(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -128,7 +128,7 @@ fn crop(
                 let (b, a) = (before[axis], after[axis]);
                 return bad(
                     "pads",
-                    format!("{b} and {a} leave nothing of axis {axis} of {shape:?}"),
+                    format!("{b} and {a} leave no elements of axis {axis} of {shape:?}"),
                 );
             }
         }
@@ -139,7 +139,7 @@ fn crop(
     }
 }
 
-/// What padding writes.
+/// The values that padding writes.
 enum Mode {
     Constant(f32),
     Repeat(Repeat),
@@ -155,10 +155,7 @@ fn mode(call: &Call<'_>) -> Result<Mode> {
         "edge" => Mode::Repeat(Repeat::Edge),
         "wrap" => Mode::Repeat(Repeat::Wrap),
         other => {
-            return bad(
-                "mode",
-                format!("\"{other}\" is unknown; constant, reflect, edge and wrap are read"),
-            );
+            return bad("mode", format!("\"{other}\" is not constant, reflect, edge or wrap"));
         }
     })
 }

@@ -1,11 +1,11 @@
-//! Channels to pixels and back.
+//! Moves channels to pixels and back.
 
 use super::constants::to_shape;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::movement::Movement;
 
-/// How the elements of a value are regrouped: split into more axes, permuted, and joined again.
+/// How the elements of a value are regrouped: split into more axes, permuted, and merged again.
 struct Regrouping {
     split: Vec<usize>,
     perm: [usize; 6],
@@ -59,7 +59,7 @@ fn image(builder: &Builder, call: &Call<'_>) -> Result<[usize; 4]> {
 fn block(call: &Call<'_>) -> Result<usize> {
     match call.int("blocksize")? {
         Some(block @ 1..) => Ok(to_shape(&[block])?[0]),
-        Some(block) => bad("blocksize", format!("is {block}, it must be at least 1")),
+        Some(block) => bad("blocksize", format!("is {block}; it must be at least 1")),
         None => bad("blocksize", "is missing"),
     }
 }
@@ -70,6 +70,6 @@ fn is_channels_first(call: &Call<'_>) -> Result<bool> {
     match call.string("mode")?.unwrap_or("DCR") {
         "DCR" => Ok(false),
         "CRD" => Ok(true),
-        other => bad("mode", format!("\"{other}\" is unknown; DCR and CRD are read")),
+        other => bad("mode", format!("\"{other}\" is not DCR or CRD")),
     }
 }

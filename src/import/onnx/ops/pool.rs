@@ -12,7 +12,7 @@ use crate::import::onnx::call::{Call, Refusal, Result, Value};
 fn pool(builder: &Builder, call: &Call<'_>, x: NodeId) -> Result<(Image, Pool)> {
     let image = Image::of(builder.shape_of(x))?;
     let window = window(call, &image, None)?;
-    // With a fixed number of windows there is nothing left to round.
+    // Padding `SAME` fixes the number of windows, so nothing is left to round.
     let ceil_mode = call.flag("ceil_mode", false)? && !is_same(call)?;
     Ok((image, Pool { window, ceil_mode }))
 }
@@ -23,7 +23,7 @@ pub(super) fn max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     Ok(vec![Value::Node(max(builder, call, x)?)])
 }
 
-/// The greatest of every window that the attributes of a call describe.
+/// The maximum of every window that the attributes of a call describe.
 pub(super) fn max(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     let (image, pool) = pool(builder, call, x)?;
     image.run(builder, call, Op::MaxPool(pool), vec![x])
@@ -64,7 +64,8 @@ pub(super) fn global_max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<
     builder.finish(call, Op::ReduceMax { axes, keep_dims: true }, &[x])
 }
 
-/// `LpPool`: a mean of magnitudes or squares times the number of taps, padding being 0.
+/// `LpPool`: the root of the mean of powers of magnitudes times the number of taps, where padding
+/// counts as 0.
 pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
     let (image, pool) = pool(builder, call, x)?;
@@ -77,8 +78,8 @@ pub(super) fn lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     Ok(vec![Value::Node(norm.root(builder, call, sum)?)])
 }
 
-/// The same windows by a number that is rounded down: padding behind the input ends where the last
-/// window does. So every window has all of its taps.
+/// The same windows without `ceil_mode`: the padding after the input ends where the last window
+/// does, so every window has all its taps.
 fn with_padding(mut pool: Pool, image: &Image) -> Result<Pool> {
     if !pool.ceil_mode {
         return Ok(pool);

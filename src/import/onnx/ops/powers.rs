@@ -1,4 +1,4 @@
-//! Powers, and the norms that are made of them.
+//! Powers, and norms composed of them.
 
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
@@ -7,8 +7,8 @@ use super::window::spatial_axes;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 
-/// `Pow` of a run-time value, or to one. Products, quotients and roots are those; the rest are
-/// powers.
+/// `Pow` with a run-time base or exponent. Exponents that amount to products, quotients or roots
+/// become those; the rest stay powers.
 pub(super) fn power(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.number(call, 0)?;
     let exponent = match call.required(1)? {
@@ -43,8 +43,7 @@ fn to_number(builder: &mut Builder, call: &Call<'_>, x: NodeId, exponent: f64) -
     builder.binary(call, Binary::Div, one, magnitude)
 }
 
-/// A value to the power of a half: its square root, but for the signs of -0 and of what is below
-/// all numbers.
+/// A value to the power of 1/2: its square root, except for -0 and negative infinity.
 fn half(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     let root = builder.unary(call, Unary::Sqrt, x)?;
     let root = builder.unary(call, Unary::Abs, root)?;
@@ -53,7 +52,7 @@ fn half(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     builder.add(call, Op::Where, &[is_least, infinity, root])
 }
 
-/// The exponent of a norm, at least 1: the sum of magnitudes to this power, and its root.
+/// The exponent of a norm, at least 1: the norm is the root of the sum of magnitudes to this power.
 #[derive(Clone, Copy)]
 pub(super) struct Norm(f64);
 
@@ -62,11 +61,11 @@ impl Norm {
     pub(super) fn of(call: &Call<'_>) -> Result<Self> {
         match call.int_or("p", 2)? {
             p @ 1.. => Ok(Norm(p as f64)),
-            p => bad("p", format!("is {p}, it must be at least 1")),
+            p => bad("p", format!("is {p}; it must be at least 1")),
         }
     }
 
-    /// What is summed.
+    /// The terms of the sum.
     pub(super) fn terms(self, builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
         if self.0 == 2.0 {
             return builder.binary(call, Binary::Mul, x, x);
@@ -92,7 +91,7 @@ impl Norm {
         }
     }
 
-    /// The norm over axes, which stay with an extent of 1.
+    /// The norm over axes, which keep an extent of 1.
     fn over(
         self,
         builder: &mut Builder,
@@ -116,8 +115,8 @@ pub(super) fn global_lp_pool(builder: &mut Builder, call: &Call<'_>) -> Result<V
     Ok(vec![Value::Node(norm.over(builder, call, x, axes)?)])
 }
 
-/// `LpNormalization`: a value divided by its norm along an axis. Where that is 0 the result is,
-/// too.
+/// `LpNormalization`: a value divided by its norm along an axis. Where the norm is 0, so is the
+/// result.
 pub(super) fn lp_normalization(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (norm, x) = (Norm::of(call)?, builder.operand(call, 0)?);
     let axis = axis_of(call.int_or("axis", -1)?, builder.shape_of(x).len())?;

@@ -1,4 +1,4 @@
-//! The standard's operators on quantized values, and what ONNX Runtime's share with them.
+//! The standard's operators on quantized values, and what they share with ONNX Runtime's.
 
 use resnetc_ir::NodeId;
 use resnetc_ir::op::Binary;
@@ -11,7 +11,7 @@ use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal};
 use crate::import::onnx::proto::DataType;
 
-/// Operand `i` without its zero point, operand `zero`, which is given along `axis` if it is a list.
+/// Operand `i` minus its zero point, operand `zero`, which is along `axis` if it is a list.
 pub(super) fn centred(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -29,7 +29,7 @@ pub(super) fn centred(
     centre(builder, call, x, zero)
 }
 
-/// The elements of a constant scale; and its shape.
+/// The shape and the elements of a constant scale.
 pub(super) fn scale(call: &Call<'_>, i: usize) -> Result<(Vec<usize>, Vec<f64>)> {
     let literal = call.known(i, "a scale")?.ok_or("a scale is missing")?;
     let Literal { shape, .. } = literal;
@@ -51,8 +51,8 @@ pub(super) fn single_scale(call: &Call<'_>, i: usize) -> Result<f64> {
     }
 }
 
-/// How many steps of the result one step of a product is: scales `a` and `b` over scale `y`. The
-/// result has `rank` axes, and the numbers of `b`, if they are several, go along `axis`.
+/// The factor from steps of a product to steps of the result: `a * b / y`, where the arguments name
+/// operands that are scales. The result has `rank` axes; if `b` is a list, it is along `axis`.
 fn multiplier(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -68,8 +68,8 @@ fn multiplier(
     builder.node(call.name(), &Value::Known(literal))
 }
 
-/// Integers with the zero point of operand `zero`, from steps of the result's scale. They are of
-/// the type of that zero point, or of operand `like` where it is left out.
+/// Integers with the zero point of operand `zero`, from a value in steps of the result's scale.
+/// They have the type of that zero point, or of operand `like` if it is left out.
 pub(super) fn stored(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -83,14 +83,14 @@ pub(super) fn stored(
     store(builder, call, steps, zero, ty)
 }
 
-/// `QLinearConv`: the convolution of the integers, whose sums are as exact as those of floats.
+/// `QLinearConv`: the convolution of the integers held as floats, with float sums.
 pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = centred(builder, call, 0, 2, 0)?;
     let steps = conv_steps(builder, call, x)?;
     Ok(vec![Value::Node(stored(builder, call, steps, [7, 0])?)])
 }
 
-/// The result of `QLinearConv` before it is rounded, from its operand without the zero point.
+/// The result of `QLinearConv` before rounding, from its operand minus the zero point.
 pub(super) fn conv_steps(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     let weights = centred(builder, call, 3, 5, 0)?;
     let bias = match call.arg(8) {

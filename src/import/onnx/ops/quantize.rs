@@ -1,8 +1,8 @@
-//! Quantized values: `q` stands for `(q - zero) * scale`.
+//! Quantized values: `q` represents `(q - zero) * scale`.
 //!
-//! At run time a quantized value is held as floats that are integers, so that whatever moves
-//! elements can move it. Arithmetic on it is that of floats; products of 8-bit integers and sums of
-//! them are exact up to 2^24.
+//! At run time a quantized value is held as floats with integer values, so that every operator that
+//! moves elements can move it. Arithmetic on it is float arithmetic; products of 8-bit integers and
+//! their sums are exact up to 2^24.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::import::onnx::literal::{Data, Kind, Literal};
 use crate::import::onnx::movement::{Walk, broadcast_shape};
 use crate::import::onnx::proto::DataType;
 
-/// What quantized values are made of.
+/// The element types of quantized values.
 pub(super) const STORED: [DataType; 4] =
     [DataType::Uint8, DataType::Int8, DataType::Uint16, DataType::Int16];
 
@@ -23,7 +23,7 @@ pub(super) const STORED: [DataType; 4] =
 pub(super) fn limits(ty: DataType) -> Result<(f32, f32)> {
     match Kind::of(ty) {
         Some(Kind::Int(lo, hi)) if STORED.contains(&ty) => Ok((lo as f32, hi as f32)),
-        _ => Err(format!("quantizes to {ty:?}; 8 and 16 bits are supported").into()),
+        _ => Err(format!("quantizes to {ty:?}; only 8 and 16 bits are supported").into()),
     }
 }
 
@@ -58,8 +58,8 @@ fn as_floats(builder: &mut Builder, literal: &Literal) -> Result<Literal> {
     }
 }
 
-/// Operand `i`, one number or one number for each position of `axis`, brought to where it
-/// broadcasts to a value of rank `rank`; nothing if it is left out.
+/// Operand `i`, one number or one number per position of `axis`, shaped to broadcast to a value of
+/// rank `rank`; `None` if it is left out.
 pub(super) fn parameter(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -111,7 +111,7 @@ fn is_zero(literal: &Literal) -> bool {
     }
 }
 
-/// Integers of type `ty` from what they are before rounding and without their zero point.
+/// Integers of type `ty`, from their values before rounding and before the zero point is added.
 pub(super) fn store(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -139,7 +139,8 @@ fn axis(call: &Call<'_>, rank: usize) -> Result<usize> {
     if call.int_or("block_size", 0)? != 0 {
         return bad("block_size", "is given; scales by block are not supported");
     }
-    // With one scale for the whole value the axis means nothing, and may be none of a scalar's.
+    // With one scale for the whole value the axis is ignored, and for a scalar it may be out of
+    // range.
     Ok(axis_of(call.int_or("axis", 1)?, rank).unwrap_or(rank))
 }
 
@@ -218,14 +219,14 @@ fn dequantize_known(
     Ok(vec![Value::Known(Literal::floats(x.shape.clone(), data)?)])
 }
 
-/// `DynamicQuantizeLinear`: to 8 bits without sign, by the extremes of the value and 0.
+/// `DynamicQuantizeLinear`: to unsigned 8 bits, by the range of the value and 0.
 pub(super) fn dynamic(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     Ok(dynamic_steps(builder, call, x)?.map(Value::Node).to_vec())
 }
 
-/// A value in steps that its extremes and 0 choose, as bytes without sign; the scale; and the zero
-/// point.
+/// A value quantized to unsigned bytes over the range that includes it and 0; its scale; and its
+/// zero point.
 pub(super) fn dynamic_steps(
     builder: &mut Builder,
     call: &Call<'_>,

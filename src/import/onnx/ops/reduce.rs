@@ -8,7 +8,7 @@ use crate::import::onnx::call::{Call, Result, Value, axes_of, bad};
 use crate::import::onnx::literal::{Data, Literal};
 use crate::import::onnx::movement::{Movement, Walk};
 
-/// Which axes go, and whether they stay as extents of 1.
+/// Which axes are reduced, and whether they are kept with extent 1.
 struct Reduction {
     axes: Vec<usize>,
     keep_dims: bool,
@@ -25,7 +25,7 @@ fn reduction(call: &Call<'_>, rank: usize) -> Result<Option<Reduction>> {
     Ok(Some(Reduction { axes, keep_dims }).filter(|r| !r.axes.is_empty()))
 }
 
-/// A reduction that exists for constants only.
+/// A reduction that is supported for constants only.
 pub(super) fn reduce_constant(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     match call.required(0)? {
         Value::Known(x) => fold(builder, call, x),
@@ -47,7 +47,7 @@ pub(super) fn reduce_sum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
     }
 }
 
-/// `ReduceMax` and `ReduceMin`, which is the negative of the maximum of the negatives.
+/// `ReduceMax` and `ReduceMin`, the latter as the negated maximum of the negated values.
 pub(super) fn reduce_extremum(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = match call.required(0)? {
         Value::Known(x) => return fold(builder, call, x),
@@ -63,7 +63,7 @@ pub(super) fn reduce_extremum(builder: &mut Builder, call: &Call<'_>) -> Result<
     Ok(vec![Value::Node(min)])
 }
 
-/// Reductions that are the sum of a function, and a function of that.
+/// Reductions that sum a function of the elements and apply a function to the sum.
 pub(super) fn reduce_function(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let result = match call.op() {
@@ -90,9 +90,9 @@ fn sum_of_squares(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<N
     sum(builder, call, squares)
 }
 
-/// With the maximum taken out first, so that no exponential overflows. An infinite one counts as
-/// the greatest number, or the least: what is left of it is still infinite, where its difference to
-/// itself would be no number.
+/// Subtracts the maximum first, so that no exponential overflows. An infinite maximum is clamped to
+/// the largest or smallest finite number: the difference is then still infinite, where infinity
+/// minus itself would be NaN.
 fn log_sum_exp(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     const FINITE: Unary = Unary::Clip { lo: f32::MIN, hi: f32::MAX };
     let largest = max(builder, call, x, Some(true))?;
@@ -111,7 +111,7 @@ fn sum(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
     builder.with_number(call, Binary::Mul, mean, count as f32)
 }
 
-/// The maximum; whether axes stay is the call's choice unless it is given.
+/// The maximum; `keep` overrides the call's choice whether axes are kept.
 fn max(builder: &mut Builder, call: &Call<'_>, x: NodeId, keep: Option<bool>) -> Result<NodeId> {
     match reduction(call, builder.shape_of(x).len())? {
         None => Ok(x),
@@ -122,7 +122,7 @@ fn max(builder: &mut Builder, call: &Call<'_>, x: NodeId, keep: Option<bool>) ->
     }
 }
 
-/// The mean, and of how many elements.
+/// The mean, and the number of elements that it averages.
 fn mean(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<(NodeId, usize)> {
     let shape = builder.graph.node(x).ty.shape.clone();
     match reduction(call, shape.len())? {
@@ -176,7 +176,7 @@ fn floats(call: &Call<'_>, x: &[f32], targets: Walk, count: usize) -> Result<Vec
     let (start, step): (f64, fn(f64, f64) -> f64) = match call.op() {
         "ReduceProd" => (1.0, |a, b| a * b),
         "ReduceSum" => (0.0, |a, b| a + b),
-        // A NaN wins, as it does at run time.
+        // NaN wins, as at run time.
         "ReduceMin" => (f64::INFINITY, |a, b| if b < a || b.is_nan() { b } else { a }),
         _ => (f64::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a }),
     };

@@ -1,12 +1,12 @@
 //! Where the elements of a resized axis come from: the positions of `Resize`, and the weights of
-//! what is around them.
+//! the elements around them.
 //!
 //! Source: the ONNX standard, `Resize`. Positions are computed in f32, in the order of ONNX
-//! Runtime: where one falls on the middle between two elements, rounding decides which is nearest.
+//! Runtime: where one falls midway between two elements, rounding decides which is nearest.
 
 use crate::import::onnx::call::{Call, Result, bad};
 
-/// How positions of the result become positions of the operand.
+/// How positions in the result map to positions in the operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Coordinates {
     HalfPixel,
@@ -15,29 +15,29 @@ pub(super) enum Coordinates {
     AlignCorners,
     Asymmetric,
     TfHalfPixelForNearest,
-    /// Of the part of the axis between these two, from 0 to 1.
+    /// The part of the axis between these two positions, from 0 to 1.
     CropAndResize(f32, f32),
 }
 
-/// One axis that is resized.
+/// A resized axis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub(super) from: usize,
     pub(super) to: usize,
-    /// Extent of the result by that of the operand, which may be given and not a quotient of
-    /// integers.
+    /// Extent of the result divided by that of the operand; a given scale need not be a quotient of
+    /// the integer extents.
     pub(super) scale: f32,
     pub(super) coordinates: Coordinates,
 }
 
 impl Axis {
-    /// Whether every element stays what it is.
+    /// Whether every element stays unchanged.
     pub(super) fn is_same(&self) -> bool {
         let crops = matches!(self.coordinates, Coordinates::CropAndResize(..));
         self.scale == 1.0 && self.from == self.to && !crops
     }
 
-    /// The place of element `i` of the result among the operand's, in units of their distance.
+    /// The position of element `i` of the result among the operand's elements, in elements.
     pub(super) fn position(&self, i: usize) -> f32 {
         let (x, scale) = (i as f32, self.scale);
         let (from, to) = (self.from as f32, self.to as f32);
@@ -62,7 +62,7 @@ impl Axis {
         }
     }
 
-    /// Whether the place of an element lies within the operand.
+    /// Whether the position of an element is within the operand.
     pub(super) fn is_inside(&self, i: usize) -> bool {
         (0.0..=(self.from - 1) as f32).contains(&self.position(i))
     }
@@ -94,40 +94,40 @@ impl Nearest {
     }
 }
 
-/// What an element of the result is made of.
+/// How an element of the result is computed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Method {
     Nearest(Nearest),
-    /// By lines through neighbours.
+    /// Linear interpolation.
     Linear(Smoothing),
-    /// By cubics, of this slope at their outer ends.
+    /// Cubic interpolation with this coefficient.
     Cubic(f64, Smoothing),
 }
 
-/// How sums over neighbours are taken.
+/// How sums over neighbours are formed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Smoothing {
-    /// Whether they reach as far as the result's elements are apart, where that is farther.
+    /// Whether the window widens to the spacing of the result's elements where that is larger.
     pub(super) antialias: bool,
-    /// Whether neighbours outside of the operand are left out. Otherwise the outermost element is
-    /// there.
+    /// Whether neighbours outside the operand are left out. Otherwise the outermost element takes
+    /// their place.
     pub(super) exclude_outside: bool,
 }
 
-/// What the elements of a resized axis are made of.
+/// The sources of the elements of a resized axis.
 #[derive(Debug, PartialEq)]
 pub(super) enum Picks {
-    /// One element each.
+    /// One source element each.
     Single(Vec<usize>),
-    /// As many elements each, and their weights.
+    /// `taps` source elements each, and their weights.
     Sums { taps: usize, indices: Vec<usize>, weights: Vec<f32> },
 }
 
-/// The most elements that all elements of an axis may be made of together.
+/// The largest total number of taps of an axis.
 const MOST_TAPS: f64 = 16_777_216.0;
 
 impl Method {
-    /// What the elements of an axis are made of.
+    /// The sources of the elements of an axis.
     pub(super) fn picks(self, axis: &Axis) -> Result<Picks> {
         let positions = (0..axis.to).map(|i| axis.position(i));
         let narrowing = match self {
@@ -139,7 +139,10 @@ impl Method {
         let reach = self.support() / narrowing;
         if (2.0 * reach + 1.0) * axis.to as f64 > MOST_TAPS {
             let (from, to) = (axis.from, axis.to);
-            return bad("scales", format!("make {to} elements of {from}, which are too many sums"));
+            return bad(
+                "scales",
+                format!("make {to} elements from {from}, which takes too many sums"),
+            );
         }
         if let Method::Nearest(nearest) = self {
             let single = |position| axis.clamped(nearest.of(position));
@@ -151,14 +154,14 @@ impl Method {
             let taps = window
                 .filter(|&i| self.takes(i, axis))
                 .map(|i| (axis.clamped(i), self.weight((i as f64 - position) * narrowing)));
-            // Where all is outside and left out, the outermost element stands for it.
+            // Where all neighbours are outside and left out, the outermost element is used.
             normalized(taps.collect())
                 .unwrap_or_else(|| vec![(axis.clamped(position.round() as i64), 1.0)])
         };
         Ok(joined(positions.map(row).collect()))
     }
 
-    /// How far neighbours lie.
+    /// How far away neighbours can be.
     fn support(self) -> f64 {
         match self {
             Method::Nearest(_) => 0.0,
@@ -175,7 +178,7 @@ impl Method {
         }
     }
 
-    /// Whether a neighbour is among those that are summed.
+    /// Whether a neighbour is included in the sum.
     fn takes(self, i: i64, axis: &Axis) -> bool {
         match self {
             Method::Linear(smoothing) | Method::Cubic(_, smoothing) => {
@@ -186,7 +189,7 @@ impl Method {
     }
 }
 
-/// The tent of linear interpolation.
+/// The tent function of linear interpolation.
 fn linear(x: f64) -> f64 {
     (1.0 - x.abs()).max(0.0)
 }
@@ -200,10 +203,10 @@ fn cubic(x: f64, slope: f64) -> f64 {
     }
 }
 
-/// Weights that sum to 1, one for each element, in order; nothing if they sum to 0.
+/// Weights that sum to 1, one per element, in order; `None` if they sum to 0.
 fn normalized(mut taps: Vec<(usize, f64)>) -> Option<Vec<(usize, f32)>> {
     let sum: f64 = taps.iter().map(|&(_, weight)| weight).sum();
-    // Elements outside of the operand became its outermost one, so that equal ones stand together.
+    // Elements outside the operand became its outermost one, so equal elements are adjacent.
     taps.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
         kept.1 += if same { next.1 } else { 0.0 };
@@ -214,15 +217,15 @@ fn normalized(mut taps: Vec<(usize, f64)>) -> Option<Vec<(usize, f32)>> {
     (sum != 0.0 && !taps.is_empty()).then_some(taps)
 }
 
-/// Rows of equal length. Where one is shorter its weights are shared among copies of its elements,
-/// so that nothing is read that was not.
+/// Rows of equal length. A shorter row splits its weights among copies of its elements, so that no
+/// additional elements are read.
 fn joined(mut rows: Vec<Vec<(usize, f32)>>) -> Picks {
     let taps = rows.iter().map(Vec::len).max().unwrap_or(0);
     if rows.iter().all(|row| matches!(row[..], [(_, 1.0)])) {
         return Picks::Single(rows.into_iter().flatten().map(|(i, _)| i).collect());
     }
     for row in &mut rows {
-        // One after the other, so that no weight becomes too small to be halved.
+        // One element after the other, so that no weight becomes too small to be halved.
         for shared in 0..taps - row.len() {
             row[shared].1 /= 2.0;
             row.push(row[shared]);
@@ -239,7 +242,7 @@ pub(super) fn nearest(call: &Call<'_>) -> Result<Nearest> {
         "round_prefer_ceil" => Nearest::RoundPreferCeil,
         "floor" => Nearest::Floor,
         "ceil" => Nearest::Ceil,
-        other => return bad("nearest_mode", format!("\"{other}\" is unknown")),
+        other => return bad("nearest_mode", format!("\"{other}\" is not supported")),
     })
 }
 
@@ -290,7 +293,7 @@ mod tests {
                 assert!(indices.iter().all(|&i| i < axis.from), "{method:?} {axis:?}");
                 for row in weights.chunks(taps) {
                     let sum: f64 = row.iter().map(|&w| f64::from(w)).sum();
-                    // Each of the weights was rounded once.
+                    // Each weight was rounded once.
                     let magnitude: f64 = row.iter().map(|&w| f64::from(w).abs()).sum();
                     assert!((sum - 1.0).abs() <= 1e-7 * magnitude, "{method:?} {axis:?}: {row:?}");
                 }

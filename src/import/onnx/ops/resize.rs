@@ -9,8 +9,7 @@ use crate::import::onnx::call::{Call, Result, Value, axes_of, axis_of, bad};
 use crate::import::onnx::literal::{Data, elements};
 use crate::import::onnx::movement::Movement;
 
-/// `Resize`, and `Upsample`, which came before it: axis after axis, those that become smaller
-/// first.
+/// `Resize`, and its predecessor `Upsample`: axis by axis, those that shrink first.
 pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = call.required(0)?;
     let (shape, ty) = (builder.shape(x), builder.element_type(x));
@@ -21,8 +20,8 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     let mut order: Vec<usize> = (0..shape.len()).filter(|&axis| !axes[axis].is_same()).collect();
     order.sort_by(|&a, &b| {
         axes[a].scale.total_cmp(&axes[b].scale).then_with(|| {
-            // More is contiguous beside an axis that is further out, so that one is for the larger
-            // values.
+            // An outer axis has longer contiguous runs inside it, so it is resized while the value
+            // is larger.
             if axes[a].scale < 1.0 { a.cmp(&b) } else { b.cmp(&a) }
         })
     });
@@ -30,7 +29,7 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     for axis in order {
         let picks = method(call, axes[axis].scale)?.picks(&axes[axis])?;
         if !ty.is_float() && !matches!(picks, Picks::Single(_)) {
-            return bad("mode", format!("makes sums, and its input is {ty:?}"));
+            return bad("mode", format!("computes sums, but its input is {ty:?}"));
         }
         value = pick(builder, call, &value, axis, picks)?;
     }
@@ -44,7 +43,7 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     Ok(vec![value])
 }
 
-/// Applies what an axis of the result is made of.
+/// Resizes one axis from its sources.
 fn pick(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -68,7 +67,7 @@ fn pick(
     }
 }
 
-/// Puts a number where a place lies outside of the operand.
+/// Writes a number where a position is outside the operand.
 fn extrapolated(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -98,7 +97,7 @@ fn extrapolated(
     Ok(node.map_or(value, Value::Node))
 }
 
-/// How elements are made, for an axis of this scale.
+/// How elements are computed, for an axis with this scale.
 fn method(call: &Call<'_>, scale: f32) -> Result<Method> {
     let smoothing = Smoothing {
         antialias: call.flag("antialias", false)?,
@@ -111,7 +110,7 @@ fn method(call: &Call<'_>, scale: f32) -> Result<Method> {
         }
         "nearest" => Ok(Method::Nearest(nearest(call)?)),
         "linear" | "bilinear" => {
-            // Two neighbours of which one is left out are as the outermost element twice.
+            // Of two neighbours, leaving one out equals taking the outermost element twice.
             let exclude_outside = smoothing.exclude_outside && smoothing.antialias;
             Ok(Method::Linear(Smoothing { exclude_outside, ..smoothing }))
         }
@@ -119,7 +118,7 @@ fn method(call: &Call<'_>, scale: f32) -> Result<Method> {
             let slope = call.finite_or("cubic_coeff_a", -0.75)?;
             Ok(Method::Cubic(f64::from(slope), smoothing))
         }
-        other => bad("mode", format!("\"{other}\" is unknown; nearest, linear and cubic are read")),
+        other => bad("mode", format!("\"{other}\" is not nearest, linear or cubic")),
     }
 }
 
@@ -150,7 +149,7 @@ fn axes(call: &Call<'_>, shape: &[usize]) -> Result<Vec<Axis>> {
     let mut axes: Vec<Axis> = shape.iter().map(whole).collect();
     for (i, (&axis, (scale, to))) in named.iter().zip(sizes).enumerate() {
         if to == 0 {
-            return Err(format!("nothing is left of axis {axis} of {shape:?}").into());
+            return Err(format!("no elements are left of axis {axis} of {shape:?}").into());
         }
         let coordinates = match &rois {
             Some(rois) => Coordinates::CropAndResize(rois[i], rois[i + named.len()]),
@@ -174,11 +173,11 @@ fn coordinates(call: &Call<'_>) -> Result<Coordinates> {
         "align_corners" => Coordinates::AlignCorners,
         "asymmetric" => Coordinates::Asymmetric,
         "tf_half_pixel_for_nn" => Coordinates::TfHalfPixelForNearest,
-        other => return bad(NAME, format!("\"{other}\" is unknown")),
+        other => return bad(NAME, format!("\"{other}\" is not supported")),
     })
 }
 
-/// Starts and ends of the parts of all axes, if parts are resized.
+/// The starts and ends of the parts of all axes, if only parts are resized.
 fn rois(call: &Call<'_>, axes: usize) -> Result<Option<Vec<f32>>> {
     if is_old(call) || call.string("coordinate_transformation_mode")? != Some("tf_crop_and_resize")
     {
@@ -192,7 +191,7 @@ fn rois(call: &Call<'_>, axes: usize) -> Result<Option<Vec<f32>>> {
     }
 }
 
-/// An operand that must be a constant list of floats; none if it is empty.
+/// An operand that must be a constant list of floats; `None` if it is empty.
 fn floats(call: &Call<'_>, i: usize, what: &str) -> Result<Option<Vec<f32>>> {
     match call.known(i, what)? {
         None => Ok(None),
@@ -216,7 +215,7 @@ fn sizes(call: &Call<'_>, extents: &[usize]) -> Result<Vec<(f32, usize)>> {
         false => call.known_ints(3, "sizes")?.filter(|sizes| !sizes.is_empty()),
     };
     match (scales, sizes) {
-        (Some(_), Some(_)) => Err("there are scales and sizes, and only one may be".into()),
+        (Some(_), Some(_)) => Err("there are both scales and sizes; only one is allowed".into()),
         (None, None) => Err("there are neither scales nor sizes".into()),
         (Some(scales), None) => by_scales(&scales, extents),
         (None, Some(sizes)) => by_sizes(call, sizes, extents),
@@ -243,7 +242,7 @@ fn by_sizes(call: &Call<'_>, sizes: &[i64], extents: &[usize]) -> Result<Vec<(f3
         }
         "not_larger" => scales().fold(f32::INFINITY, f32::min),
         "not_smaller" => scales().fold(0.0, f32::max),
-        other => return bad(NAME, format!("\"{other}\" is unknown")),
+        other => return bad(NAME, format!("\"{other}\" is not supported")),
     };
     Ok(extents.iter().map(|&from| (one, (one * from as f32).round() as usize)).collect())
 }

@@ -1,4 +1,4 @@
-//! Operators that give the same elements another shape or order, and those that ask for a shape.
+//! Operators that give the same elements another shape or order, and those that return a shape.
 
 use resnetc_ir::NodeId;
 use resnetc_ir::infer::MAX_RANK;
@@ -59,8 +59,8 @@ pub(super) fn reshape(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     moved(builder, call, Movement::Reshape(shape))
 }
 
-/// Replaces the placeholders of a new shape: 0 keeps the extent at that place, one -1 takes what is
-/// left.
+/// Replaces the placeholders of a new shape: 0 keeps the extent at that position, and a single -1
+/// takes the remaining elements.
 fn resolve(from: &[usize], to: &[i64], allow_zero: bool) -> Result<Vec<usize>> {
     let dim = |(i, &d): (usize, &i64)| match d {
         0 if !allow_zero => {
@@ -86,7 +86,7 @@ fn resolve(from: &[usize], to: &[i64], allow_zero: bool) -> Result<Vec<usize>> {
 pub(super) fn flatten(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let from = builder.shape(call.required(0)?);
     let axis = match call.int_or("axis", 1)? {
-        // One past the last axis is allowed here, unlike everywhere else.
+        // Unlike elsewhere, one past the last axis is allowed here.
         a if a == from.len() as i64 => from.len(),
         a => axis_of(a, from.len())?,
     };
@@ -94,7 +94,7 @@ pub(super) fn flatten(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
     moved(builder, call, Movement::Reshape(shape))
 }
 
-/// `Squeeze`: axes of extent 1 go, all of them if none is named.
+/// `Squeeze`: removes the named axes, which must have extent 1, or all such axes if none is named.
 pub(super) fn squeeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let from = builder.shape(call.required(0)?);
     let axes = match call.ints_either("axes", 1)? {
@@ -102,19 +102,19 @@ pub(super) fn squeeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
         None => (0..from.len()).filter(|&i| from[i] == 1).collect(),
     };
     if let Some(axis) = axes.iter().find(|&&a| from[a] != 1) {
-        return bad("axes", format!("axis {axis} of {from:?} is not 1"));
+        return bad("axes", format!("axis {axis} of {from:?} is not of extent 1"));
     }
     let shape = (0..from.len()).filter(|i| !axes.contains(i)).map(|i| from[i]).collect();
     moved(builder, call, Movement::Reshape(shape))
 }
 
-/// `Unsqueeze`: axes are those of the result.
+/// `Unsqueeze`: the axes refer to the result.
 pub(super) fn unsqueeze(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let mut shape = builder.shape(call.required(0)?);
     let Some(axes) = call.ints_either("axes", 1)? else { return bad("axes", "is missing") };
     let rank = shape.len() + axes.len();
     if rank > MAX_RANK {
-        return bad("axes", format!("gives the result rank {rank}; {MAX_RANK} is the limit"));
+        return bad("axes", format!("gives the result rank {rank}; the limit is {MAX_RANK}"));
     }
     for axis in axes_of(&axes, rank)? {
         shape.insert(axis, 1);
@@ -154,7 +154,7 @@ pub(super) fn expand(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     }
 }
 
-/// `Tile`: the value several times along each axis.
+/// `Tile`: repeats the value along each axis.
 pub(super) fn tile(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let from = builder.shape(call.required(0)?);
     let Some(repeats) = call.known_ints(1, "repeats")? else {
@@ -171,7 +171,7 @@ pub(super) fn tile(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
         if repeats.contains(&0) {
             return Err("it repeats a run-time value 0 times".into());
         }
-        // Of a single element a function that broadcasts need not see the copies.
+        // Copies of a single element need not be made for an operator that broadcasts.
         let single = |(&extent, &times): (&usize, &usize)| if extent == 1 { times } else { extent };
         let shape: Vec<usize> = from.iter().zip(&repeats).map(single).collect();
         if shape != from {
@@ -189,7 +189,7 @@ pub(super) fn tile(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     Ok(vec![value])
 }
 
-/// A run-time value repeated along axes of extent 1, as its product with ones.
+/// A run-time value expanded along axes of extent 1, as a product with ones.
 fn repeat(builder: &mut Builder, call: &Call<'_>, x: NodeId, shape: &[usize]) -> Result<NodeId> {
     let from = builder.shape_of(x);
     let mut aligned = vec![1; shape.len() - from.len()];

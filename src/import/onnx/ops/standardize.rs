@@ -1,5 +1,5 @@
-//! Batch normalization of constants by their own statistics: how exporters write the
-//! standardization of weights.
+//! Batch normalization of constants by their own statistics, which is how exporters write weight
+//! standardization.
 
 use resnetc_ir::Tensor;
 
@@ -8,8 +8,8 @@ use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal};
 
 /// The first result of `BatchNormalization` in training mode, if value, scale and shift are
-/// constants. `None` if one of them is computed at run time: an answer would depend on what else is
-/// in the batch.
+/// constants. `None` if one of them is computed at run time: the result would depend on the other
+/// images of the batch.
 pub(super) fn standardize(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -26,7 +26,10 @@ pub(super) fn standardize(
     for parameter in [scale, shift] {
         if parameter.shape() != [channels] {
             let found = parameter.shape();
-            return Err(format!("scale and bias must be [{channels}], one is {found:?}").into());
+            return Err(format!(
+                "scale and bias must have shape [{channels}], but one has {found:?}"
+            )
+            .into());
         }
     }
     builder.claim(3 * x.elements())?;

@@ -1,4 +1,4 @@
-//! Which operators are understood, and how far.
+//! Which operators are supported, and with which limits.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::import::onnx::open::is_standard;
 
-/// The standard's operators that are understood, by name.
+/// The supported operators of the standard, by name.
 const STANDARD: &[Operator] = &[
     Operator { name: "Abs", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "Add", handler: arithmetic::binary, ..PLAIN },
@@ -27,14 +27,14 @@ const STANDARD: &[Operator] = &[
         name: "BatchNormalization",
         handler: normalize::batch_normalization,
         constants: &[1, 2, 3, 4],
-        limits: "with stored statistics, of constants also with their own; the attribute spatial may not be 0",
+        limits: "with stored statistics, for constants also with their own; the attribute spatial may not be 0",
         ..PLAIN
     },
     Operator {
         name: "Cast",
         handler: cast::cast,
         integers: Integers::Read,
-        limits: "of a run-time value to any type of floats, which leaves it as it is, or to bool; of floats to integers, towards zero, beyond the type its nearest limit, of NaN 0; of integers to types that hold them",
+        limits: "run-time values to any float type, which leaves them unchanged, or to bool; floats to integers, rounding towards zero, clamped to the limits of the type, NaN to 0; integers to types that hold them",
         ..PLAIN
     },
     Operator {
@@ -91,7 +91,7 @@ const STANDARD: &[Operator] = &[
         handler: quantize::dequantize,
         since: 10,
         integers: Integers::Read,
-        limits: "scales for the whole value or along an axis, not by block",
+        limits: "scales for the whole value or along an axis, not per block",
         ..PLAIN
     },
     Operator { name: "Div", handler: arithmetic::binary, ..PLAIN },
@@ -243,7 +243,7 @@ const STANDARD: &[Operator] = &[
         since: 10,
         constants: &[1, 2, 4, 5, 6, 7],
         integers: Integers::Read,
-        limits: "one scale for the left operand",
+        limits: "a single scale for the left operand",
         ..PLAIN
     },
     Operator {
@@ -251,7 +251,7 @@ const STANDARD: &[Operator] = &[
         handler: quantize::quantize,
         since: 10,
         constants: &[2],
-        limits: "to 8 and 16 bits; scales for the whole value or along an axis, not by block",
+        limits: "to 8 and 16 bits; scales for the whole value or along an axis, not per block",
         ..PLAIN
     },
     Operator { name: "RMSNormalization", handler: moments::root_mean_square, since: 23, ..PLAIN },
@@ -370,7 +370,7 @@ const STANDARD: &[Operator] = &[
         handler: top::top_k,
         constants: &[1],
         integers: Integers::Read,
-        limits: "always in order",
+        limits: "the results are always sorted",
         ..PLAIN
     },
     Operator { name: "Transpose", handler: shapes::transpose, integers: Integers::Kept, ..PLAIN },
@@ -392,11 +392,11 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Xor", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
 ];
 
-/// Every operator that is understood, by domain and name.
+/// Every supported operator, by domain and name.
 static OPERATORS: LazyLock<Vec<Operator>> =
     LazyLock::new(|| [STANDARD, microsoft::OPERATORS].concat());
 
-/// Every operator that is understood, by domain and name.
+/// Every supported operator, by domain and name.
 pub fn operators() -> &'static [Operator] {
     &OPERATORS
 }

@@ -1,4 +1,4 @@
-//! The greatest and smallest elements along an axis, and where they are.
+//! The largest and smallest elements along an axis, and their positions.
 
 use resnetc_ir::op::{Binary, SliceAxis, TopK, TopPart};
 use resnetc_ir::{NodeId, Op};
@@ -8,13 +8,13 @@ use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axis_of, bad};
 use crate::import::onnx::proto::DataType;
 
-/// The operand as floats that are computed at run time, whatever its elements are.
+/// The operand as a run-time value of floats, whatever its element type.
 fn operand(builder: &mut Builder, call: &Call<'_>) -> Result<NodeId> {
     let x = call.required(0)?.clone();
     quantize::floats(builder, call, &x)
 }
 
-/// `ArgMax` and `ArgMin`: NaN is what is looked for in either case, as in NumPy.
+/// `ArgMax` and `ArgMin`: NaN wins in both, as in NumPy.
 pub(super) fn arg(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let mut x = operand(builder, call)?;
     let mut shape = builder.shape_of(x);
@@ -42,7 +42,7 @@ pub(super) fn arg(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> 
     Ok(vec![Value::Node(index)])
 }
 
-/// Everything, from the end of an axis to its beginning.
+/// The whole value, with one axis reversed.
 fn reversed(shape: &[usize], axis: usize) -> Vec<SliceAxis> {
     let one = |(i, &len): (usize, &usize)| match i == axis {
         true => SliceAxis { start: len - 1, step: -1, len },
@@ -51,8 +51,8 @@ fn reversed(shape: &[usize], axis: usize) -> Vec<SliceAxis> {
     shape.iter().enumerate().map(one).collect()
 }
 
-/// `TopK`: `k` is an attribute up to version 9, then an operand. The results are in order whether
-/// that is asked for or not.
+/// `TopK`: `k` is an attribute up to version 9, then an operand. The results are always sorted,
+/// even if the node does not require it.
 pub(super) fn top_k(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = operand(builder, call)?;
     let shape = builder.shape_of(x);
@@ -61,7 +61,7 @@ pub(super) fn top_k(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     call.flag("sorted", true)?;
     let k = match call.known_ints(1, "k")? {
         Some(&[k]) => k,
-        Some(other) => return bad("k", format!("has {} elements, one is needed", other.len())),
+        Some(other) => return bad("k", format!("has {} elements; it must have one", other.len())),
         None => match call.int("k")? {
             Some(k) => k,
             None => return bad("k", "is missing"),
@@ -69,7 +69,7 @@ pub(super) fn top_k(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     };
     let extent = shape[axis];
     let Some(k) = usize::try_from(k).ok().filter(|k| (1..=extent).contains(k)) else {
-        return bad("k", format!("is {k}, which is not in 1 to {extent}"));
+        return bad("k", format!("is {k}; it must be 1 to {extent}"));
     };
     let mut part = |part| builder.add(call, Op::TopK(TopK { axis, k, largest, part }), &[x]);
     let (values, indices) = (part(TopPart::Values)?, part(TopPart::Indices)?);

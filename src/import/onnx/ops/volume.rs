@@ -9,13 +9,13 @@ use crate::import::limits::WINDOW_EXTENT as LIMIT;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, bad};
 
-/// The same convolution over two axes: the last two axes are one, and a step along the first of
-/// them is a dilation.
+/// The same convolution over two axes: the last two axes are merged, and a step along the first of
+/// them becomes a dilation.
 pub(super) struct Volume {
     pub(super) window: Window,
-    /// The operand's shape over two axes.
+    /// The operand's shape with two spatial axes.
     image: [usize; 4],
-    /// The extent of the last axis, which the result has too.
+    /// The extent of the last axis, in the operand and in the result.
     depth: usize,
 }
 
@@ -40,7 +40,7 @@ impl Volume {
         }
         let along = |steps: usize| match steps.checked_mul(depth) {
             Some(elements) if elements as u64 <= LIMIT as u64 => Ok(elements),
-            _ => Err(format!("{steps} steps over {depth} elements are more than {LIMIT}")),
+            _ => Err(format!("{steps} steps over {depth} elements exceed {LIMIT}")),
         };
         let pads =
             Pads { top: pads[0], left: along(pads[1])?, bottom: pads[3], right: along(pads[4])? };

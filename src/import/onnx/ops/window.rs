@@ -7,16 +7,16 @@ use crate::import::limits::WINDOW_EXTENT as LIMIT;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, bad};
 
-/// An image of one or two spatial dimensions, as the graph's operators want it.
+/// An image of one or two spatial dimensions, in the form that the graph's operators require.
 pub(super) struct Image {
     /// The shape as given.
     pub(super) given: Vec<usize>,
-    /// `[N, C, H, W]`, with `H` 1 for one dimension.
+    /// `[N, C, H, W]`, where `H` is 1 for one dimension.
     pub(super) shape: [usize; 4],
 }
 
 impl Image {
-    /// Takes a value of rank 3 or 4 as an image.
+    /// Interprets a value of rank 3 or 4 as an image.
     pub(super) fn of(given: Vec<usize>) -> Result<Self> {
         let shape = match given[..] {
             [n, c, w] => [n, c, 1, w],
@@ -36,8 +36,8 @@ impl Image {
         self.given.len() - 2
     }
 
-    /// Runs an operator of two spatial dimensions on the first of `operands`, brought to four axes,
-    /// and takes the added axis from the result again.
+    /// Runs an operator of two spatial dimensions on the first of `operands`, reshaped to four
+    /// axes, and removes the added axis from the result.
     pub(super) fn run(
         &self,
         builder: &mut Builder,
@@ -55,8 +55,8 @@ impl Image {
     }
 }
 
-/// Reads the window attributes of an operator on an image. `kernel` is the weights' extent, if there
-/// are weights; it stands in for a missing `kernel_shape`.
+/// Reads the window attributes of an operator on an image. `kernel` is the weights' extent, if
+/// there are weights; it replaces a missing `kernel_shape`.
 pub(super) fn window(call: &Call<'_>, image: &Image, kernel: Option<[usize; 2]>) -> Result<Window> {
     let [_, _, height, width] = image.shape;
     let dims = image.spatial();
@@ -113,13 +113,13 @@ fn pads(call: &Call<'_>, dims: usize, axes: [Axis; 2]) -> Result<Pads> {
         Some("VALID") => return Ok(Pads::default()),
         Some("SAME_UPPER") => true,
         Some("SAME_LOWER") => false,
-        Some(other) => return bad("auto_pad", format!("\"{other}\" is unknown")),
+        Some(other) => return bad("auto_pad", format!("\"{other}\" is not supported")),
     };
     let [(top, bottom), (left, right)] = axes.map(|axis| axis.same(upper));
     Ok(Pads { top, left, bottom, right })
 }
 
-/// A list attribute of one entry a spatial dimension, as height and width.
+/// A list attribute with one entry per spatial dimension, as height and width.
 fn pair(call: &Call<'_>, name: &str, dims: usize) -> Result<Option<[usize; 2]>> {
     Ok(list(call, name, 1, dims)?.map(|list| match list[..] {
         [x] => [1, x],
@@ -136,15 +136,15 @@ pub(super) fn list(
 ) -> Result<Option<Vec<usize>>> {
     let Some(given) = call.ints(name)? else { return Ok(None) };
     if given.len() != entries {
-        return bad(name, format!("has {} entries, {entries} are needed", given.len()));
+        return bad(name, format!("has {} entries; it must have {entries}", given.len()));
     }
     match given.iter().all(|x| (least..=LIMIT).contains(x)) {
         true => Ok(Some(given.iter().map(|&x| x as usize).collect())),
-        false => bad(name, format!("is {given:?}; entries from {least} to {LIMIT} are supported")),
+        false => bad(name, format!("is {given:?}; entries must be from {least} to {LIMIT}")),
     }
 }
 
-/// The axes behind batch and channels.
+/// The axes after batch and channels.
 pub(super) fn spatial_axes(builder: &Builder, x: NodeId) -> Result<Vec<usize>> {
     match builder.shape_of(x).len() {
         rank @ 3.. => Ok((2..rank).collect()),

@@ -1,4 +1,4 @@
-//! A convolution of few channels in its network: which kernel is called how often, on what.
+//! The kernel calls of a convolution of few channels in its network.
 
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
@@ -50,7 +50,7 @@ impl NarrowLayer<'_> {
         Ok(levels.piece(kernel, &[Extent::Fixed(1)]))
     }
 
-    /// One chunk an image and a stripe.
+    /// One chunk per image and stripe.
     pub(super) fn piece(&self, stripe: Stripe, sink: &mut Sink) -> Result<Piece, KernelError> {
         let form = self.form;
         let guard = self.guard(stripe);
@@ -76,7 +76,7 @@ impl NarrowLayer<'_> {
         Ok(Piece { chunks: vec![form.images as u32, stripe.count as u32, PARTS as u32], items })
     }
 
-    /// What is to be computed directly.
+    /// The direct computation of rows.
     fn guard(&self, stripe: Stripe) -> Guard<'_> {
         let (form, frame) = (self.form, &self.frame);
         let start = form.memory(stripe.rows).end;
@@ -112,8 +112,8 @@ impl NarrowLayer<'_> {
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
-    /// The source, as digits. The last row of the last stripe may have less rows of the source than
-    /// others: past them there is no memory that is the source's.
+    /// Splits the source into digits. The last row of the last stripe may have fewer rows of the
+    /// source than others: the memory past them does not belong to the source.
     fn split(&self, stripe: Stripe, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let (form, src) = (self.form, &self.frame.operands.src);
         let rows = form.rows(stripe.rows);
@@ -130,8 +130,8 @@ impl NarrowLayer<'_> {
         whole.into_iter().chain([last]).collect()
     }
 
-    /// `count` rows of digits from row `first` of the stripe on, of so many rows of the source
-    /// each.
+    /// Splits `count` rows of digits from row `first` of the stripe on, each from `live` rows of
+    /// the source.
     fn split_rows(
         &self,
         stripe: Stripe,

@@ -1,10 +1,11 @@
-//! Convolutions of a planar image of few channels, as a network begins with.
+//! Convolutions of a planar image of few channels, like the first layer of a network.
 //!
-//! A group of 64 channels would be mostly empty. Here the 64 bytes of a tile's row are a stretch of
-//! a row of the image, in which each pixel has four bytes, one a channel; where the window strides
-//! by two rows, it has those of two rows. The windows of neighbouring outputs overlap in memory, so
-//! a tile's rows are only so far apart as the window strides. A step of the sum is as many rows of
-//! the window as a pixel has; what of the 64 bytes lies past the window meets weights of 0.
+//! A group of 64 channels would be mostly empty. Here the 64 bytes of a tile's row are a section of
+//! a row of the image, in which each pixel has four bytes, one per channel; if the window strides
+//! by two rows, each pixel has those of two rows. The windows of neighbouring outputs overlap in
+//! memory, so the distance between a tile's rows is the stride of the window. A step of the sum
+//! covers as many rows of the window as share a pixel's bytes; bytes past the window are multiplied
+//! with weights of 0.
 
 use resnetc_ir::op::Conv;
 
@@ -32,13 +33,13 @@ mod layer;
 
 use layer::NarrowLayer;
 
-/// The most rows that share a pixel's bytes.
+/// The maximum number of rows that share a pixel's bytes.
 const MOST_ROWS: usize = 2;
 
-/// Parts of the outputs that chunks share: all are one chunk's.
+/// Parts into which the outputs are cut: each chunk computes all outputs.
 const PARTS: usize = 1;
 
-/// What is computed together: weights are near.
+/// What is computed together: the weights are in a near cache.
 const TOGETHER: Together = Together { tiles: 1, blocks: 2 };
 
 /// A convolution of few channels as tiles see it.
@@ -56,10 +57,10 @@ pub struct NarrowForm {
 }
 
 impl NarrowForm {
-    /// The form of a convolution of these shapes, if there is one; else why not.
+    /// The form of a convolution of these shapes.
     ///
     /// # Errors
-    /// The reason for which only other algorithms remain.
+    /// The reason, if there is none and only other algorithms remain.
     pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<NarrowForm, Refusal> {
         let [_, inputs, h, w] = src;
         let [images, outputs, rows, columns] = dst;
@@ -107,13 +108,13 @@ impl NarrowForm {
         }
     }
 
-    /// Rows that share a pixel's bytes: as many as the window strides, so that all outputs see the
-    /// same ones together.
+    /// Rows that share a pixel's bytes: as many as the vertical stride, so that all outputs see
+    /// rows in the same grouping.
     fn together(&self) -> usize {
         self.strides[0]
     }
 
-    /// Bytes of a pixel, of one digit.
+    /// Bytes of one digit of a pixel.
     fn pixel(&self) -> i64 {
         (GROUP_BLOCKS * self.together()) as i64
     }
@@ -132,17 +133,17 @@ impl NarrowForm {
         self.outputs.div_ceil(BLOCK)
     }
 
-    /// Tiles of a row.
+    /// Number of tiles of a row.
     fn tiles(&self) -> usize {
         self.size[1].div_ceil(TILE_ROWS)
     }
 
-    /// Rows of digits for so many rows of the result.
+    /// Rows of digits for `rows` rows of the result.
     fn rows(&self, rows: usize) -> usize {
         rows + self.steps() - 1
     }
 
-    /// Rows of the source that so many rows of the result see.
+    /// Rows of the source that `rows` rows of the result see.
     fn seen_rows(&self, rows: usize) -> usize {
         (rows - 1) * self.strides[0] + self.kernel[0]
     }
@@ -153,7 +154,7 @@ impl NarrowForm {
     }
 
     /// Where a chunk of `rows` rows has the magnitudes of what windows see. Windows between those
-    /// of outputs are looked at as well: nearly all that they see is seen by their neighbours.
+    /// of outputs are checked as well: their neighbours see nearly everything that they see.
     fn windows(&self, rows: usize) -> Windows {
         let row = self.magnitudes_row();
         let tap = |y: usize, x: usize| y as i64 * row + x as i64 * MAGNITUDE_BYTES;
@@ -166,8 +167,7 @@ impl NarrowForm {
         }
     }
 
-    /// Where the weights of a panel are, and where they go as numbers: channel by channel, tap by
-    /// tap.
+    /// Where the weights of a panel are, and where they go as numbers: by channel, then by tap.
     fn stretches(&self, blocks: usize) -> Vec<Stretch> {
         let [height, width] = self.kernel;
         let (together, step) = (self.together(), (DIGITS * blocks) as i64 * TILE);
@@ -197,11 +197,11 @@ impl NarrowForm {
         Panels { blocks: self.blocks(), wide: TOGETHER.blocks, steps: self.steps() }
     }
 
-    /// Where a chunk of `rows` rows has what in its thread's memory.
+    /// The layout of the thread's memory for a chunk of `rows` rows.
     fn memory(&self, rows: usize) -> NarrowMemory {
         let line = |bytes: i64| (bytes + ROW - 1) / ROW * ROW;
         let pitch = line(self.pixels() as i64 * self.pixel());
-        // The last tile of a row may begin before its end and go on far behind it.
+        // The last tile of a row may extend far past the end of the row.
         let behind = line((TILE_ROWS * self.strides[1]) as i64 * self.pixel() + ROW);
         let digits = SUMS + TOGETHER.sums_bytes();
         let plane = self.rows(rows) as i64 * pitch + behind;
@@ -209,7 +209,7 @@ impl NarrowForm {
         NarrowMemory { digits, pitch, plane, apart, end: apart + (MOST_ROWS * DIGITS) as i64 * ROW }
     }
 
-    /// Rows of the result of a chunk.
+    /// Number of rows of the result of a chunk.
     fn stripe(&self, machine: &Machine) -> usize {
         let near = machine.cache_bytes as f64 * cost::NEAR;
         let fits = |rows: &usize| self.memory(*rows).end as f64 <= near;
@@ -217,7 +217,7 @@ impl NarrowForm {
         (1..=even).rev().find(fits).unwrap_or(1)
     }
 
-    /// Chunks of an image.
+    /// Number of chunks of an image.
     fn stripes(&self, machine: &Machine) -> usize {
         self.size[0].div_ceil(self.stripe(machine))
     }
@@ -297,8 +297,8 @@ impl NarrowForm {
         Ok(regions)
     }
 
-    /// Which of an output's weights is in a byte of a row of a step's tile: that of this channel,
-    /// if there is one.
+    /// The index of the output's weight that is in byte `channel` of row `row` of a step's tile, if
+    /// there is one.
     fn weight(&self, step: usize, row: usize, channel: usize) -> Option<usize> {
         let (y, x) = (step * self.together() + row % self.together(), row / self.together());
         let exists = channel < self.inputs && y < self.kernel[0] && x < self.kernel[1];
@@ -309,12 +309,12 @@ impl NarrowForm {
 /// Byte distances in the memory of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NarrowMemory {
-    /// Where digits are, row by row.
+    /// Offset of the digits, row by row.
     digits: i64,
-    /// From a row to the next, and from a digit to the next.
+    /// Bytes from one row to the next, and from one digit to the next.
     pitch: i64,
     plane: i64,
-    /// Where rows are before they share pixels.
+    /// Offset of the rows before they are interleaved.
     apart: i64,
     end: i64,
 }

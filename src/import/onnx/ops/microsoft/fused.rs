@@ -1,4 +1,4 @@
-//! Operators that ONNX Runtime fuses: a convolution or a product with what follows it.
+//! Operators that ONNX Runtime fuses: a convolution or a product with the operators that follow it.
 
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
@@ -10,10 +10,10 @@ use crate::import::onnx::ops::activations::{self, Elu};
 use crate::import::onnx::ops::conv::convolution;
 use crate::import::onnx::ops::matrix::{general, product};
 
-/// What a fused operator may end in.
+/// An activation with which a fused operator may end.
 struct Function {
     name: &'static str,
-    /// The parameters, with what the standard says of those that are left out.
+    /// The parameters, with the defaults of the standard.
     parameters: &'static [(&'static str, f32)],
     of: fn(&mut Builder, &Call<'_>, NodeId, &[f32]) -> Result<NodeId>,
 }
@@ -76,7 +76,7 @@ fn by_list(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> 
     let given = call.floats("activation_params")?.unwrap_or_default();
     let (found, wanted) = (given.len(), function.parameters.len());
     if found != wanted {
-        let reason = format!("has {found} entries, {} needs {wanted}", function.name);
+        let reason = format!("has {found} entries; {} needs {wanted}", function.name);
         return bad("activation_params", reason);
     }
     if given.iter().any(|x| x.is_nan()) {
@@ -99,12 +99,12 @@ fn by_name(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> 
     (function.of)(builder, call, x, &parameters)
 }
 
-/// `FusedConv`: a convolution, to which a value may be added, and a function of that.
+/// `FusedConv`: a convolution, optionally plus a value, followed by a function.
 pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     convolve(builder, call, Channels::First)
 }
 
-/// `NhwcFusedConv`: the same on images with channels last. The weights are those of a `Conv`.
+/// `NhwcFusedConv`: a `FusedConv` on images with channels last. The weights are those of a `Conv`.
 pub(super) fn nhwc_conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     convolve(builder, call, Channels::Last)
 }
@@ -118,7 +118,9 @@ fn convolve(builder: &mut Builder, call: &Call<'_>, channels: Channels) -> Resul
         let added = channels.put_first(builder, call, added)?;
         if builder.shape_of(added) != builder.shape_of(y) {
             let (found, wanted) = (builder.shape_of(added), builder.shape_of(y));
-            return Err(format!("what is added is {found:?}, the result is {wanted:?}").into());
+            return Err(
+                format!("the added value is {found:?}, but the result is {wanted:?}").into()
+            );
         }
         y = builder.binary(call, Binary::Add, y, added)?;
     }
@@ -132,7 +134,8 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     Ok(vec![Value::Node(by_name(builder, call, y)?)])
 }
 
-/// `FusedMatMul` and `FusedMatMulActivation`: the product of transposed values, times a number.
+/// `FusedMatMul` and `FusedMatMulActivation`: the product of optionally transposed values, times a
+/// number.
 pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let a = transposed(builder, call, 0, ["transA", "transBatchA"])?;
     let b = transposed(builder, call, 1, ["transB", "transBatchB"])?;
@@ -144,8 +147,8 @@ pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     Ok(vec![Value::Node(by_name(builder, call, y)?)])
 }
 
-/// An operand as the attributes want it: its last two axes swapped, and before that the first axis
-/// behind those of the batch.
+/// An operand transposed as the attributes say: first the first axis is moved after those of the
+/// batch, then the last two axes are swapped.
 fn transposed(
     builder: &mut Builder,
     call: &Call<'_>,

@@ -1,5 +1,5 @@
-//! Channels last, as ONNX Runtime keeps quantized images at its highest level, and channels in
-//! blocks, as it keeps others there.
+//! Layouts that ONNX Runtime uses at its highest optimization level: channels last for quantized
+//! images, and channels in blocks for others.
 
 use resnetc_ir::{NodeId, Op};
 
@@ -20,7 +20,7 @@ impl Channels {
         Ok(if call.flag("channels_last", false)? { Channels::Last } else { Channels::First })
     }
 
-    /// A value with its channels behind the batch, wherever they are.
+    /// A value with its channels moved to directly after the batch.
     pub(super) fn put_first(
         self,
         builder: &mut Builder,
@@ -31,7 +31,8 @@ impl Channels {
         self.permute(builder, call, x, |rank| [0, last].into_iter().chain(1..rank - 1).collect())
     }
 
-    /// A value whose channels are behind the batch, with them where they should be.
+    /// A value whose channels are directly after the batch, with them moved back to where they
+    /// belong.
     pub(super) fn put_back(
         self,
         builder: &mut Builder,
@@ -67,16 +68,16 @@ pub(super) fn max_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     Ok(vec![Value::Node(Channels::Last.put_back(builder, call, y)?)])
 }
 
-/// `ReorderInput`: to blocks of channels. In the graph nothing is in blocks before the passes put
-/// it there.
+/// `ReorderInput`: to blocks of channels. In the graph, values are not blocked until the passes
+/// make them so.
 pub(super) fn reorder_input(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let y = Channels::of(call)?.put_first(builder, call, x)?;
     builder.finish(call, Op::Identity, &[y])
 }
 
-/// `ReorderOutput`: from blocks of channels. The last block may have been filled up; `channels`
-/// says with how many that counts.
+/// `ReorderOutput`: from blocks of channels. The last block may be padded; `channels` is the true
+/// number of channels.
 pub(super) fn reorder_output(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let shape = builder.shape_of(x);

@@ -1,11 +1,11 @@
-//! The operators that ONNX Runtime adds to the standard's: those that its tools for quantization
-//! write, and those that its optimizer saves.
+//! The operators that ONNX Runtime adds to the standard: those that its quantization tools write,
+//! and those that its optimizer saves.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `quantized` | functions of quantized values |
 //! | `products` | products of quantized matrices |
-//! | `fused` | convolutions and products with what follows them |
+//! | `fused` | convolutions and products with the operators that follow them |
 //! | `layout` | channels last, and in blocks |
 
 mod fused;
@@ -25,13 +25,13 @@ const BLOCKED: &str = "com.microsoft.nchwc";
 /// An operator on floats.
 const FLOAT: Operator = Operator { domain: DOMAIN, since: 1, ..PLAIN };
 
-/// An operator on quantized values, with one scale a value: a value and what its steps are, and
-/// what those of the result are.
+/// An operator on quantized values, with one scale per value: a value with its scale and zero
+/// point, and those of the result.
 const QUANTIZED: Operator =
     Operator { constants: &[1, 2, 3, 4], integers: Integers::Read, ..FLOAT };
 
 const TWO_QUANTIZED: Operator =
-    Operator { constants: &[1, 2, 4, 5, 6, 7], limits: "one scale a value", ..QUANTIZED };
+    Operator { constants: &[1, 2, 4, 5, 6, 7], limits: "one scale per value", ..QUANTIZED };
 
 const IN_BLOCKS: Operator = Operator {
     domain: BLOCKED,
@@ -39,7 +39,7 @@ const IN_BLOCKS: Operator = Operator {
     ..FLOAT
 };
 
-/// Their rows, sorted.
+/// The rows of these operators, sorted.
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "BiasGelu", handler: activations::bias_gelu, ..FLOAT },
     Operator {
@@ -142,11 +142,11 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "ReorderOutput", handler: layout::reorder_output, limits: "", ..IN_BLOCKS },
 ];
 
-/// What to say about an operator of one of these domains that is not understood.
+/// Why an operator of one of these domains is not supported.
 pub(super) fn why_not(domain: &str, op: &str) -> Option<&'static str> {
     match (domain, op) {
         (BLOCKED, "Conv") => Some(
-            "its weights are in blocks of a size that the file does not say, as they suit the machine that saved it; \
+            "its weights are in blocks of a size that the file does not say and that depends on the machine that saved it; \
              save the model with ORT_ENABLE_EXTENDED, or use the one that was optimized",
         ),
         (DOMAIN | BLOCKED, _) => Some(

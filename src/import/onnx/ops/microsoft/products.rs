@@ -10,8 +10,8 @@ use crate::import::onnx::ops::matrix::product;
 use crate::import::onnx::ops::qlinear::{centred, scale, single_scale, stored};
 use crate::import::onnx::ops::quantize::{aligned, dynamic_steps, floats, parameter};
 
-/// `QGemm`: `alpha * (a * b + c)`, where `c` is in steps of the product. Without a scale for the
-/// result, that is a float.
+/// `QGemm`: `alpha * (a * b + c)`, where `c` is in units of the product's scale. Without a scale
+/// for the result, the result is a float.
 pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let (transpose_a, transpose_b) = (call.flag("transA", false)?, call.flag("transB", false)?);
     let a = centred(builder, call, 0, 2, usize::from(transpose_a))?;
@@ -44,7 +44,7 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     }
 }
 
-/// `DynamicQuantizeMatMul`: the left matrix is quantized by its own extremes.
+/// `DynamicQuantizeMatMul`: the left matrix is quantized by its own minimum and maximum.
 pub(super) fn dynamic_matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
     let [q, scale, zero] = dynamic_steps(builder, call, x)?;
@@ -59,7 +59,7 @@ pub(super) fn dynamic_matmul(builder: &mut Builder, call: &Call<'_>) -> Result<V
     scaled(builder, call, sums, factors, 4)
 }
 
-/// `MatMulIntegerToFloat`: the product of what two matrices of integers stand for.
+/// `MatMulIntegerToFloat`: the product of the real values of two integer matrices.
 pub(super) fn matmul_to_float(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let rows = builder.shape(call.required(0)?).len();
     let a = centred(builder, call, 0, 4, rows.saturating_sub(2))?;
@@ -81,7 +81,7 @@ fn columns(builder: &mut Builder, call: &Call<'_>, i: usize, zero: usize) -> Res
     centred(builder, call, i, zero, rank.saturating_sub(1))
 }
 
-/// `sums * factors`, and the bias, operand `bias`, if there is one.
+/// `sums * factors`, plus the bias, operand `bias`, if there is one.
 fn scaled(
     builder: &mut Builder,
     call: &Call<'_>,

@@ -1,8 +1,8 @@
-//! ONNX Runtime's operators on quantized values: what the values stand for is computed, and rounded
-//! to steps of the result.
+//! ONNX Runtime's operators on quantized values: they are computed on dequantized values, and the
+//! result is quantized.
 //!
-//! ONNX Runtime does the same, with integers and tables in between. Where a result falls on the
-//! middle between two steps one rounding decides, and results may be one step apart.
+//! ONNX Runtime does the same with integers and lookup tables. Where a result falls midway between
+//! two steps, rounding decides, and results may differ by one step.
 
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
@@ -17,15 +17,15 @@ use crate::import::onnx::ops::qlinear::{centred, conv_steps, single_scale, store
 use crate::import::onnx::ops::quantize::{floats, type_of};
 use crate::import::onnx::proto::DataType;
 
-/// Operands `i`, `i + 1` and `i + 2` as the value that they stand for.
+/// Operands `i`, `i + 1` and `i + 2` (value, scale and zero point), dequantized.
 fn real(builder: &mut Builder, call: &Call<'_>, i: usize) -> Result<NodeId> {
     let x = centred(builder, call, i, i + 2, 0)?;
     let scale = single_scale(call, i + 1)?;
     builder.with_number(call, Binary::Mul, x, scale as f32)
 }
 
-/// A value in steps of the scale, operand `i`, and with the zero point, operand `i + 1`. Without a
-/// zero point it is of the type of operand `like`.
+/// A value quantized with the scale in operand `i` and the zero point in operand `i + 1`. Without a
+/// zero point it gets the type of operand `like`.
 fn quantized(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -37,7 +37,7 @@ fn quantized(
     stored(builder, call, steps, [i + 1, like])
 }
 
-/// A function of what the first three operands stand for, in steps of what the next two say.
+/// A function of the first three operands, dequantized; the result is quantized with the next two.
 fn function_of(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -67,8 +67,8 @@ pub(super) fn leaky_relu(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
     function_of(builder, call, |builder, x| leaky(builder, call, x, alpha))
 }
 
-/// `QLinearSoftmax`. The attribute `opset` says which version of the standard's softmax it was made
-/// from.
+/// `QLinearSoftmax`. The attribute `opset` is the version of the standard's softmax from which it
+/// was made.
 pub(super) fn softmax(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let Some(version) = call.int("opset")? else { return bad("opset", "is missing") };
     function_of(builder, call, |builder, x| softmax_of(builder, call, x, version))
@@ -90,8 +90,8 @@ pub(super) fn reduce_mean(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<
 /// `QLinearAveragePool` and `QLinearGlobalAveragePool`.
 pub(super) fn average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let channels = Channels::of(call)?;
-    // ONNX Runtime divides by all of a window that hangs over the padding, as the standard's
-    // operator does not.
+    // Unlike the standard's operator, ONNX Runtime divides by the whole window even where it
+    // extends past the padding.
     if call.flag("ceil_mode", false)? && call.flag("count_include_pad", false)? {
         return bad("ceil_mode", "is not supported together with count_include_pad");
     }
@@ -106,8 +106,8 @@ pub(super) fn average_pool(builder: &mut Builder, call: &Call<'_>) -> Result<Vec
     })
 }
 
-/// `QLinearConv` as ONNX Runtime has it, whose images may have channels last. The weights are those
-/// of a `Conv`.
+/// ONNX Runtime's `QLinearConv`, whose images may have channels last. The weights are those of a
+/// `Conv`.
 pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let channels = Channels::of(call)?;
     let x = centred(builder, call, 0, 2, 0)?;
@@ -117,8 +117,8 @@ pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     Ok(vec![Value::Node(stored(builder, call, y, [7, 0])?)])
 }
 
-/// `QLinearWhere`: one of two values, each in steps of the result. As the condition is 0 or 1 and
-/// both are finite, the products and their sum are exact.
+/// `QLinearWhere`: one of two values, each in steps of the result. Since the condition is 0 or 1
+/// and both are finite, the products and their sum are exact.
 pub(super) fn select(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let condition = call.required(0)?;
     if type_of(builder, condition) != Some(DataType::Bool) {

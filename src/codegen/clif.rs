@@ -11,7 +11,7 @@ use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, Variable};
 
 use super::error::CodegenError;
 use super::listing;
-use super::machine::{Compiled, Cranelift, Scratch};
+use super::machine::{Compiled, Cranelift, Role, Scratch};
 use super::usage::Usage;
 use super::vir::{
     Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC, POW2_SHIFT, Program,
@@ -54,7 +54,7 @@ pub fn compile(
         return Err(CodegenError::Target { program, target, backend: "Cranelift" });
     }
     let signature = cranelift.kernel_signature(program.args);
-    scratch.compile(cranelift, &program.name, signature, keep_ir, |builder| {
+    scratch.compile(cranelift, Role::Kernel, &program.name, signature, keep_ir, |builder| {
         write(cranelift, builder, program, usage, keep_ir);
         Ok(())
     })
@@ -79,7 +79,7 @@ fn write(
     let mut writer = Writer { cranelift, builder, vectors, pointers, line };
     writer.block(&program.body);
     writer.builder.ins().return_(&[]);
-    writer.builder.finalize(cranelift.isa().frontend_config());
+    writer.builder.finalize(cranelift.frontend_config());
 }
 
 struct Writer<'a> {

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{
 use cranelift_frontend::FunctionBuilder;
 
 use super::error::CodegenError;
-use super::machine::{Compiled, Cranelift, Scratch};
+use super::machine::{Compiled, Cranelift, Role, Scratch};
 use super::region::{Address, Arg, Call, Extent, Item, Piece, Region, Word};
 
 /// Compiles `region`; `kernels` holds the number of arguments of each kernel.
@@ -35,7 +35,7 @@ pub fn compile(
         }
     }
     let signature = cranelift.region_signature();
-    scratch.compile(cranelift, &region.name, signature, keep_ir, |builder| {
+    scratch.compile(cranelift, Role::Region, &region.name, signature, keep_ir, |builder| {
         write(cranelift, builder, region);
         Ok(())
     })
@@ -64,7 +64,7 @@ fn write(cranelift: &Cranelift, mut builder: FunctionBuilder<'_>, region: &Regio
         first = end;
     }
     builder.ins().return_(&[]);
-    builder.finalize(cranelift.isa().frontend_config());
+    builder.finalize(cranelift.frontend_config());
 }
 
 /// Declares the kernel as a callee; it is placed next to this function.

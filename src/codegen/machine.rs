@@ -3,7 +3,7 @@
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, Function, Signature, types};
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::isa::{Builder, CallConv, OwnedTargetIsa, TargetFrontendConfig, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CodegenError as ClifError, Context};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -45,7 +45,9 @@ impl std::fmt::Debug for Compiled {
 /// Cranelift, set up for this machine.
 #[derive(Clone)]
 pub struct Cranelift {
-    isa: OwnedTargetIsa,
+    /// The target, set up for each [`Role`].
+    kernels: OwnedTargetIsa,
+    regions: OwnedTargetIsa,
     /// Whether a fused multiply-add is one instruction.
     fused: bool,
     /// Whether rounding to the nearest integer is one instruction.
@@ -54,7 +56,7 @@ pub struct Cranelift {
 
 impl std::fmt::Debug for Cranelift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Cranelift").field(&self.isa.name()).finish()
+        f.debug_tuple("Cranelift").field(&self.kernels.name()).finish()
     }
 }
 
@@ -63,14 +65,38 @@ impl std::fmt::Debug for Cranelift {
 /// No optimization: programs are written as they are meant to run. Cranelift's optimizer sinks
 /// arithmetic to where its value is last needed, so that the operands of a whole loop iteration
 /// spill to the stack: a 6x8 tile drops from 39 to 12 GFLOP/s, and compiles at half the speed.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("opt_level", "none"),
     ("is_pic", "false"),
     ("use_colocated_libcalls", "false"),
     ("enable_probestack", "false"),
     ("unwind_info", "false"),
-    ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+    ("enable_verifier", CHECKED),
+    ("regalloc_checker", CHECKED),
 ];
+
+/// Whether Cranelift checks its input, and that registers hold what instructions expect.
+const CHECKED: &str = if cfg!(debug_assertions) { "true" } else { "false" };
+
+/// What a function is for, which decides how registers are allocated.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Role {
+    /// A vector program, which keeps its accumulators in registers.
+    Kernel,
+    /// The loops of a region around its calls. Calls clobber most registers, so there is little to
+    /// keep in them: one pass over the function is enough, and takes half as long to compile.
+    Region,
+}
+
+impl Role {
+    /// What Cranelift calls the algorithm that allocates registers.
+    fn allocator(self) -> &'static str {
+        match self {
+            Role::Kernel => "backtracking",
+            Role::Region => "single_pass",
+        }
+    }
+}
 
 impl Cranelift {
     /// Cranelift for the CPU that this runs on.
@@ -79,7 +105,7 @@ impl Cranelift {
     /// If Cranelift has no back end for it.
     pub fn host() -> Result<Self, CodegenError> {
         let builder = cranelift_native::builder().map_err(|e| CodegenError::Host(e.to_string()))?;
-        Self::with(builder)
+        Self::with(&builder)
     }
 
     /// Cranelift for the baseline CPU of this machine's architecture: no instruction set extension
@@ -89,34 +115,36 @@ impl Cranelift {
     /// If Cranelift has no back end for it.
     pub fn oldest() -> Result<Self, CodegenError> {
         let builder = cranelift_native::builder_with_options(false);
-        Self::with(builder.map_err(|e| CodegenError::Host(e.to_string()))?)
+        let builder = builder.map_err(|e| CodegenError::Host(e.to_string()))?;
+        Self::with(&builder)
     }
 
-    fn with(builder: cranelift_codegen::isa::Builder) -> Result<Self, CodegenError> {
-        let mut flags = settings::builder();
-        for (name, value) in SETTINGS {
-            flags
-                .set(name, value)
-                .map_err(|e| CodegenError::Host(format!("setting {name}: {e}")))?;
-        }
-        let isa = builder
-            .finish(settings::Flags::new(flags))
-            .map_err(|e| CodegenError::Host(e.to_string()))?;
-        let has =
-            |name| isa.isa_flags().iter().any(|f| f.name == name && f.as_bool() == Some(true));
-        let x86 = isa.name() == "x64";
+    fn with(builder: &Builder) -> Result<Self, CodegenError> {
+        let kernels = target(builder, Role::Kernel)?;
+        let regions = target(builder, Role::Region)?;
+        let flags = kernels.isa_flags();
+        let has = |name| flags.iter().any(|f| f.name == name && f.as_bool() == Some(true));
+        let x86 = kernels.name() == "x64";
         let (fused, nearest) = (!x86 || has("has_avx") && has("has_fma"), !x86 || has("has_sse41"));
-        Ok(Cranelift { isa, fused, nearest })
+        Ok(Cranelift { kernels, regions, fused, nearest })
     }
 
-    /// The configured target.
-    pub fn isa(&self) -> &dyn TargetIsa {
-        &*self.isa
+    /// The target, set up for such functions.
+    fn isa(&self, role: Role) -> &dyn TargetIsa {
+        match role {
+            Role::Kernel => &*self.kernels,
+            Role::Region => &*self.regions,
+        }
     }
 
-    /// The configured target, shared.
+    /// What a builder of functions has to know of the target.
+    pub(super) fn frontend_config(&self) -> TargetFrontendConfig {
+        self.kernels.frontend_config()
+    }
+
+    /// The target, shared, for a module to link functions in.
     pub fn owned_isa(&self) -> OwnedTargetIsa {
-        self.isa.clone()
+        self.kernels.clone()
     }
 
     /// Whether kernels compiled by Cranelift round a multiply-add once.
@@ -139,10 +167,20 @@ impl Cranelift {
 
     /// The signature of a region's function, `extern "C" fn(bases, chunk)`.
     pub fn region_signature(&self) -> Signature {
-        let mut signature = Signature::new(self.isa.default_call_conv());
+        let mut signature = Signature::new(self.regions.default_call_conv());
         signature.params = vec![AbiParam::new(types::I64); 2];
         signature
     }
+}
+
+/// Cranelift's target, set up for functions of a role.
+fn target(builder: &Builder, role: Role) -> Result<OwnedTargetIsa, CodegenError> {
+    let mut flags = settings::builder();
+    for (name, value) in SETTINGS.into_iter().chain([("regalloc_algorithm", role.allocator())]) {
+        flags.set(name, value).map_err(|e| CodegenError::Host(format!("setting {name}: {e}")))?;
+    }
+    let finished = builder.finish(settings::Flags::new(flags));
+    finished.map_err(|e| CodegenError::Host(e.to_string()))
 }
 
 /// Allocations that are reused from one compiled function to the next.
@@ -174,6 +212,7 @@ impl Scratch {
     pub(super) fn compile(
         &mut self,
         cranelift: &Cranelift,
+        role: Role,
         name: &str,
         signature: Signature,
         keep_ir: bool,
@@ -186,7 +225,7 @@ impl Scratch {
         let ir = keep_ir.then(|| self.context.func.display().to_string());
         let refused = |reason| CodegenError::Encode { function: name.to_owned(), reason };
         self.context
-            .compile(cranelift.isa(), &mut ControlPlane::default())
+            .compile(cranelift.isa(role), &mut ControlPlane::default())
             .map_err(|e| refused(explain(&e.inner)))?;
         let Some(code) = self.context.take_compiled_code() else {
             return Err(refused("Cranelift returned no code".to_owned()));

@@ -88,8 +88,10 @@ fn scaled<const C: usize>(from: &Pixels, window: &Window, filter: Filter) -> Pix
 fn mean<const C: usize>(row: &[[u8; C]], taps: &Taps) -> [u8; C] {
     let mut sums = [0; C];
     for (pixel, &weight) in row[taps.first..].iter().zip(&taps.weights) {
-        for (sum, &byte) in sums.iter_mut().zip(pixel) {
-            *sum += weight * i32::from(byte);
+        let mut channel = 0;
+        while channel < C {
+            sums[channel] += weight * i32::from(pixel[channel]);
+            channel += 1;
         }
     }
     sums.map(rounded)

@@ -15,88 +15,27 @@
 //! than the number of weights that any memory holds.
 
 mod conv;
+mod elements;
 mod elementwise;
+mod error;
 mod interpolate;
 mod matrix;
 mod pool;
 mod reduce;
 mod shape;
+mod value;
 mod walk;
+
+pub use error::EvalError;
+pub use value::Value;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::infer::infer;
 use crate::op::Op;
-use crate::tensor::Tensor;
 use crate::ty::TensorType;
-
-/// A value in f64.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Value {
-    /// The element type.
-    pub dtype: DType,
-    /// Dimensions, outermost first.
-    pub shape: Vec<usize>,
-    /// Elements in row-major order.
-    pub data: Vec<f64>,
-}
-
-impl Value {
-    /// A value of `shape` from elements in row-major order, which stand for f32. Their count is
-    /// checked when the value is used.
-    pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f64>) -> Self {
-        Value::of(DType::F32, shape, data)
-    }
-
-    /// As [`Value::new`], of elements of another type, which is checked together with their count.
-    pub fn of(dtype: DType, shape: impl Into<Vec<usize>>, data: Vec<f64>) -> Self {
-        Value { dtype, shape: shape.into(), data }
-    }
-
-    /// A value of `shape` from f32 elements in row-major order. Their count is checked when the
-    /// value is used.
-    pub fn from_f32(shape: impl Into<Vec<usize>>, data: &[f32]) -> Self {
-        Value::new(shape, data.iter().map(|&x| f64::from(x)).collect())
-    }
-
-    /// Its type.
-    pub fn ty(&self) -> TensorType {
-        TensorType::of(self.dtype, &self.shape[..])
-    }
-
-    /// The elements rounded to f32.
-    pub fn to_f32(&self) -> Vec<f32> {
-        self.data.iter().map(|&x| x as f32).collect()
-    }
-
-    /// Makes every element an element of the value's type.
-    fn round(&mut self) {
-        let dtype = self.dtype;
-        self.data.iter_mut().for_each(|x| *x = dtype.convert(*x, dtype));
-    }
-
-    /// The value rounded to a constant; `None` if the number of elements does not match the shape.
-    pub fn to_tensor(&self) -> Option<Tensor> {
-        Tensor::from_numbers(self.dtype, self.shape.clone(), &self.data)
-    }
-}
-
-impl From<&Tensor> for Value {
-    fn from(tensor: &Tensor) -> Self {
-        Value::of(tensor.dtype(), tensor.shape(), tensor.numbers())
-    }
-}
-
-/// Why a graph or an operator cannot be evaluated on the given values.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct EvalError(pub String);
-
-fn fail<T>(message: String) -> Result<T, EvalError> {
-    Err(EvalError(message))
-}
+use error::fail;
 
 /// The outputs of `graph` for `inputs`, in the graph's order.
 ///
@@ -281,26 +220,5 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::Interpolate(op) => interpolate::interpolate(op, x, shape),
         Op::Concat { axis } => shape::concat(*axis, operands, shape),
         Op::Transpose { perm } => Ok(shape::transpose(perm, x, shape)),
-    }
-}
-
-/// Wraps integers, such as sums and products, back into their type; leaves floats as they are.
-fn wrap(dtype: DType, data: &mut [f64]) {
-    if !dtype.is_float() {
-        data.iter_mut().for_each(|x| *x = dtype.wrapped(*x as i64));
-    }
-}
-
-/// As many copies of `value` as `shape` has elements. A graph can require far more memory than
-/// there is.
-fn filled(shape: &[usize], value: f64) -> Result<Vec<f64>, EvalError> {
-    let elements = shape.iter().product();
-    let mut data = Vec::new();
-    match data.try_reserve_exact(elements) {
-        Ok(()) => {
-            data.resize(elements, value);
-            Ok(data)
-        }
-        Err(_) => fail(format!("{shape:?} does not fit into memory")),
     }
 }

@@ -4,8 +4,12 @@
 //! forms lies inside the operand, and no number of elements overflows.
 
 mod elements;
+mod error;
+mod limits;
 mod window;
 
+pub use error::TypeError;
+pub use limits::{MAX_ELEMENTS, MAX_RANK, check_shape};
 pub use window::{WindowAxis, output_extent};
 
 use crate::dtype::{DType, EXACT_INTEGERS};
@@ -14,22 +18,7 @@ use crate::op::{
     Window,
 };
 use crate::ty::{Layout, TensorType};
-
-/// The maximum number of elements of a value. Far above any network, far below the overflow of an
-/// address.
-pub const MAX_ELEMENTS: usize = 1 << 40;
-
-/// The maximum number of dimensions of a value.
-pub const MAX_RANK: usize = 8;
-
-/// Which requirement of an operator its operands do not satisfy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TypeError(pub String);
-
-fn fail<T>(message: String) -> Result<T, TypeError> {
-    Err(TypeError(message))
-}
+use error::fail;
 
 /// The type of the result of `op` on operands of these types. Layouts are ignored; the result is
 /// planar, unless the operator is a reorder.
@@ -62,25 +51,6 @@ pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError>
 pub fn check_type(ty: &TensorType) -> Result<(), TypeError> {
     elements::check_dtype(ty.dtype)?;
     check_shape(&ty.shape)
-}
-
-/// Checks the limits that hold for every shape: at most [`MAX_RANK`] dimensions, none of them 0,
-/// and at most [`MAX_ELEMENTS`] elements.
-///
-/// # Errors
-/// If one of these conditions does not hold.
-pub fn check_shape(shape: &[usize]) -> Result<(), TypeError> {
-    if shape.len() > MAX_RANK {
-        return fail(format!("{shape:?} has rank {}, the limit is {MAX_RANK}", shape.len()));
-    }
-    if shape.contains(&0) {
-        return fail(format!("{shape:?} has a dimension of extent 0"));
-    }
-    let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    match elements {
-        Some(n) if n <= MAX_ELEMENTS => Ok(()),
-        _ => fail(format!("{shape:?} has more than {MAX_ELEMENTS} elements")),
-    }
 }
 
 /// The shape that two shapes broadcast to (NumPy): aligned at the last axis, an extent of 1 is

@@ -8,8 +8,9 @@
 use resnetc_ir::Graph;
 use serde::Serialize;
 
+use super::choices::Choices;
 use super::compared::Compared;
-use super::jumps::{Choices, Interpreted};
+use super::jumps::Interpreted;
 use super::sides::Jump;
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};

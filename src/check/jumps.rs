@@ -9,35 +9,16 @@
 //! with the usual tolerance.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use resnetc_ir::eval::{Value, eval_steered};
 use resnetc_ir::{Graph, GraphError, NodeId, Op};
 
+use super::choices::Choices;
 use super::sides::Jump;
 use super::work::Work;
 use super::{Check, CheckError, isolate, values};
 use crate::passes::Origins;
 use crate::runtime::model::{Context, Model};
-
-/// The interpreter's choices at the jumps of a graph after the passes, by node of the graph before
-/// them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Choices(BTreeMap<NodeId, Arc<Value>>);
-
-impl Choices {
-    /// Records the value of a jump of a scheduled graph for the jumps of the described graph that
-    /// it replaces.
-    fn note(&mut self, described: &Graph, origins: &Origins, node: NodeId, value: &Value) {
-        let value = Arc::new(value.clone());
-        for origin in origins.of(node).filter(|&o| described.contains(o)) {
-            let found = described.node(origin);
-            if Jump::of(&found.op).is_some() && found.ty.shape == value.shape {
-                self.0.insert(origin, Arc::clone(&value));
-            }
-        }
-    }
-}
 
 /// A scheduled graph with some of its values as outputs, compiled and run.
 pub(super) struct Exposed {
@@ -117,7 +98,7 @@ impl Check<'_> {
         let mut result = Ok(());
         let outputs = eval_steered(graph, &self.values, &mut |node, operands, value| {
             work.did(graph, node);
-            let chosen = choices.0.get(&node);
+            let chosen = choices.at(node);
             if let (Some(jump), Some(chosen), true) =
                 (Jump::of(&graph.node(node).op), chosen, result.is_ok())
             {

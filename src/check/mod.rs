@@ -5,7 +5,8 @@
 //! | [`layers`] | compares every layer, and the outputs; the causes of differences |
 //! | `outputs` | the unmodified network, and what the passes changed |
 //! | [`suspect`] | a layer run alone on the interpreter's operands |
-//! | `jumps` | values midway between two integers, where either is right |
+//! | `jumps`, `sides` | values midway between two integers, where either is right |
+//! | `choices` | the side that the interpreter takes there |
 //! | `isolate` | one operator as a separate network |
 //! | [`bisect`] | the first patch of a pass with which the outputs differ |
 //! | [`difference`], [`classes`] | how far values are apart; whether they rank the same classes first |
@@ -27,9 +28,11 @@
 //! ```
 
 pub mod bisect;
+mod choices;
 pub mod classes;
 mod compared;
 pub mod difference;
+mod error;
 mod isolate;
 mod jumps;
 pub mod layers;
@@ -42,19 +45,18 @@ mod work;
 
 use std::cell::RefCell;
 
-use resnetc_ir::eval::{EvalError, Value};
-use resnetc_ir::{Graph, GraphError, PatchError, Tensor};
+use resnetc_ir::eval::Value;
+use resnetc_ir::{Graph, Tensor};
 
 use crate::compiler::Network;
-use crate::error::{Error, RunError};
-use crate::error_code::ErrorCode;
 
 pub use bisect::{Bisection, Cause, GuiltyPatch, Outcome};
+use choices::Reference;
 pub use classes::Classes;
 pub use compared::Compared;
 pub use difference::Difference;
+pub use error::CheckError;
 pub use layers::{CheckReport, Finding};
-use outputs::Reference;
 pub use subject::Subject;
 pub use suspect::{Case, Suspect};
 pub use values::random_values;
@@ -119,51 +121,5 @@ impl<'a> Check<'a> {
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         Check { tolerance, ..self }
-    }
-}
-
-/// Why a network cannot be checked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckError {
-    /// The network cannot be compiled or run.
-    #[error(transparent)]
-    Compile(#[from] Error),
-    /// The network cannot be interpreted.
-    #[error("the interpreter cannot run the network")]
-    Eval(#[from] EvalError),
-    /// A value cannot be made an output, or a layer cannot be made a network; a bug.
-    #[error("a value cannot be made an output")]
-    Expose(#[from] GraphError),
-    /// A layer cannot be given its layout; a bug.
-    #[error("a layer cannot be run alone")]
-    Layout(#[from] PatchError),
-    /// The values given do not match the network's inputs.
-    #[error("input \"{name}\" is {wanted:?}, but the values given are {given:?}")]
-    Input {
-        /// The input.
-        name: String,
-        /// Its shape.
-        wanted: Vec<usize>,
-        /// The shape given; empty if there is none.
-        given: Vec<usize>,
-    },
-}
-
-impl CheckError {
-    /// What went wrong, as a stable name.
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            CheckError::Compile(e) => e.code(),
-            CheckError::Eval(_) => ErrorCode::Interpreter,
-            CheckError::Expose(_) | CheckError::Layout(_) => ErrorCode::GraphBug,
-            CheckError::Input { .. } => ErrorCode::InputShape,
-        }
-    }
-}
-
-impl From<RunError> for CheckError {
-    fn from(error: RunError) -> Self {
-        CheckError::Compile(error.into())
     }
 }

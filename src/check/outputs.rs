@@ -6,18 +6,12 @@ use std::sync::Arc;
 use resnetc_ir::Graph;
 use resnetc_ir::eval::Value;
 
+use super::choices::{Choices, Reference};
 use super::compared::Compared;
-use super::jumps::{Choices, Interpreted};
+use super::jumps::Interpreted;
 use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
 use crate::isa::Isa;
-
-/// The interpreter's results for the graph before any pass, with these choices at jumps.
-#[derive(Clone, Debug)]
-pub(super) struct Reference {
-    choices: Choices,
-    outputs: Arc<[Value]>,
-}
 
 impl Check<'_> {
     /// The interpreter's results for the graph before any pass. The last result is kept.

@@ -6,26 +6,27 @@
 //! | [`halo`] | which values need a zero border |
 //! | [`alias`] | which results reuse an operand's place |
 //! | [`arena`] | offsets by best fit over live intervals |
+//! | `build` | all of these, for the order of the steps that needs the least memory |
 //! | [`verify`] | proof that no step overwrites what is still read |
 //! | [`table`] | the plan as text |
 
 use std::collections::BTreeMap;
 
-use resnetc_ir::{Graph, NodeId, TensorType};
+use resnetc_ir::{NodeId, TensorType};
 
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::published::{Fact, Offer, Published};
-use crate::kernels::sink::{ALIGN, ARENA};
 
 pub mod alias;
 pub mod arena;
+mod build;
 pub mod halo;
 mod memory;
 pub mod schedule;
 pub mod table;
 pub mod verify;
 
-use alias::Aliasing;
+pub use build::plan;
 
 /// Which values may share memory. The stricter settings are for measuring the benefit of sharing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -104,59 +105,6 @@ impl Plan {
         };
         step.published.iter().map(at).collect()
     }
-}
-
-/// Plans a graph that went through the layout pass. Inputs and outputs keep their places for the
-/// whole run; `workspace` gives what an operator needs beside its operands and result.
-pub fn plan(graph: &Graph, reuse: Reuse, workspace: &dyn Fn(NodeId) -> Workspace) -> Plan {
-    schedule::orders(graph)
-        .into_iter()
-        .map(|order| plan_order(graph, &order, reuse, workspace))
-        .min_by_key(|plan| plan.peak)
-        .unwrap_or_else(|| plan_order(graph, &[], reuse, workspace))
-}
-
-fn plan_order(
-    graph: &Graph,
-    order: &[NodeId],
-    reuse: Reuse,
-    workspace: &dyn Fn(NodeId) -> Workspace,
-) -> Plan {
-    let halos = halo::halos(graph, order);
-    let Aliasing { mut steps, mut buffers, geometries, last_use } =
-        alias::assign(graph, order, halos, reuse);
-    for (at, step) in steps.iter_mut().enumerate() {
-        let mut open = |bytes: usize, last: usize| {
-            let buffer = Buffer {
-                bytes: bytes.next_multiple_of(ALIGN),
-                live: (at, last),
-                offset: 0,
-                values: Vec::new(),
-            };
-            (bytes > 0).then(|| {
-                buffers.push(buffer);
-                buffers.len() - 1
-            })
-        };
-        let Workspace { scratch, published } = workspace(step.node);
-        step.scratch = open(scratch, at);
-        let kept = |Offer { fact, bytes }| Some((fact, open(bytes, last_use[&step.node])?));
-        step.published = published.into_iter().filter_map(kept).collect();
-    }
-    if reuse == Reuse::Never {
-        buffers.iter_mut().for_each(|buffer| buffer.live = (0, order.len()));
-    }
-    arena::place(&mut buffers);
-    let mut places = BTreeMap::new();
-    for buffer in &buffers {
-        for &value in &buffer.values {
-            let geometry = geometries[&value].clone();
-            places.insert(value, Place { base: ARENA, offset: buffer.offset as i64, geometry });
-        }
-    }
-    let peak = buffers.iter().map(|b| b.offset + b.bytes).max().unwrap_or(0);
-    let lower_bound = arena::lower_bound(&buffers);
-    Plan { steps, places, buffers, peak, lower_bound }
 }
 
 /// The geometry of a value without halo.

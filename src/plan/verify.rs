@@ -9,104 +9,14 @@ use std::collections::BTreeMap;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::{Plan, PlanStep};
-use crate::error_code::ErrorCode;
 use crate::kernels::published::Fact;
 
+mod bytes;
+mod error;
 mod places;
 
-/// What is wrong with a plan; always a bug in the planner.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// A step reads a value that was overwritten or never computed. Values that a caller reads or
-    /// writes count as read by themselves, after the last step.
-    #[error("step {step} ({node}) reads {operand}, which {}", match .by { Some(by) => format!("{by} has overwritten"), None => "nothing has computed".into() })]
-    Lost {
-        /// Position of the step; the number of steps for a graph's inputs and outputs.
-        step: usize,
-        /// The reader.
-        node: NodeId,
-        /// What it reads.
-        operand: NodeId,
-        /// The node that overwrote it.
-        by: Option<NodeId>,
-    },
-    /// A step overwrites memory that it reads or writes at the same time.
-    #[error("step {step} ({node}) overwrites {operand} while it is in use")]
-    Torn {
-        /// Position of the step.
-        step: usize,
-        /// The writer.
-        node: NodeId,
-        /// The operand, or the step's own result.
-        operand: NodeId,
-    },
-    /// A result that should reuse its operand's bytes cannot, or is placed elsewhere.
-    #[error("step {step} ({node}) does not keep the bytes of {operand} in place")]
-    Moved {
-        /// Position of the step.
-        step: usize,
-        /// The step's operator.
-        node: NodeId,
-        /// The operand.
-        operand: NodeId,
-    },
-    /// Windows reach beyond the border of what they read.
-    #[error("step {step} ({node}) reads beyond the border of {operand}")]
-    Reach {
-        /// Position of the step.
-        step: usize,
-        /// The convolution.
-        node: NodeId,
-        /// What it reads.
-        operand: NodeId,
-    },
-    /// A value has a border, but a step that reads or writes it treats it as dense.
-    #[error("step {step} ({node}) ignores the border of {operand}")]
-    Bordered {
-        /// Position of the step.
-        step: usize,
-        /// The step's operator.
-        node: NodeId,
-        /// An operand, or the result.
-        operand: NodeId,
-    },
-    /// A value has a border that nothing writes.
-    #[error("nothing fills the border of {node}")]
-    Unfilled {
-        /// The value.
-        node: NodeId,
-    },
-    /// A graph output has a border, but callers see it as dense.
-    #[error("the output {node} has a border")]
-    Border {
-        /// The value.
-        node: NodeId,
-    },
-    /// A graph output overlaps an input, which callers write.
-    #[error("the output {node} overlaps the input {input}")]
-    Exposed {
-        /// The output.
-        node: NodeId,
-        /// The input.
-        input: NodeId,
-    },
-    /// A value, or what a step keeps beside it, has no suitable place inside the arena.
-    #[error("{node} has no place inside the arena")]
-    Outside {
-        /// The value.
-        node: NodeId,
-    },
-}
-
-impl PlanError {
-    /// The error code, which is stable.
-    pub fn code(&self) -> ErrorCode {
-        ErrorCode::PlanBug
-    }
-}
-
-/// A range of bytes of the arena: the first, and one past the last.
-type Stretch = (i64, i64);
+use bytes::{Bytes, buffer, cross, value};
+pub use error::PlanError;
 
 /// What steps leave for later steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +43,7 @@ struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    fn bytes(&self, held: Held) -> Option<Stretch> {
+    fn bytes(&self, held: Held) -> Option<Bytes> {
         match held {
             Held::Value(node) => value(self.plan, node),
             Held::Fact(node, fact) => {
@@ -158,7 +68,7 @@ impl Ledger<'_> {
     }
 
     /// Whatever is stored in these bytes is overwritten by `node`.
-    fn overwrite(&mut self, bytes: Option<Stretch>, node: NodeId) {
+    fn overwrite(&mut self, bytes: Option<Bytes>, node: NodeId) {
         let under: Vec<Held> =
             self.lost.keys().copied().filter(|&other| cross(bytes, self.bytes(other))).collect();
         for other in under {
@@ -189,7 +99,7 @@ impl Ledger<'_> {
     fn torn(&self, step: usize, s: &PlanStep, reads: &[Held]) -> Vec<PlanError> {
         let result = if s.is_view { None } else { value(self.plan, s.node) };
         let published = s.published.iter().map(|(_, at)| buffer(self.plan, Some(*at)));
-        let written: Vec<Option<Stretch>> =
+        let written: Vec<Option<Bytes>> =
             [result, buffer(self.plan, s.scratch)].into_iter().chain(published).collect();
         let mut errors = Vec::new();
         for (i, &bytes) in written.iter().enumerate() {
@@ -206,23 +116,6 @@ impl Ledger<'_> {
 /// What a step publishes.
 fn facts(step: &PlanStep) -> Vec<Held> {
     step.published.iter().map(|(fact, _)| Held::Fact(step.node, *fact)).collect()
-}
-
-/// The bytes of a value, if it has a place.
-fn value(plan: &Plan, node: NodeId) -> Option<Stretch> {
-    let place = plan.places.get(&node)?;
-    Some((place.offset, place.offset + place.geometry.bytes() as i64))
-}
-
-/// The bytes of a buffer, if there is one.
-fn buffer(plan: &Plan, index: Option<usize>) -> Option<Stretch> {
-    let buffer = plan.buffers.get(index?)?;
-    Some((buffer.offset as i64, (buffer.offset + buffer.bytes) as i64))
-}
-
-/// Whether two ranges of memory overlap.
-fn cross(a: Option<Stretch>, b: Option<Stretch>) -> bool {
-    matches!((a, b), (Some((s, e)), Some((t, f))) if s < f && t < e)
 }
 
 /// The operands of a step that are in the arena.

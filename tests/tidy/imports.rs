@@ -274,7 +274,7 @@ impl Reader<'_> {
                 }
                 _ if token.starts_with(is_word)
                     && self.peek(1) == "::"
-                    && self.before() != "::" =>
+                    && !["::", "in"].contains(&self.before()) =>
                 {
                     self.mention();
                     continue;

@@ -1,10 +1,8 @@
 //! The order of rooms, from the table in `ARCHITECTURE.md`, and violations of it.
 //!
 //! A room imports only from rooms above it in the table, and no files import each other in a
-//! circle. A module and its parts (`x/mod.rs` or `x.rs`, and what is in the folder `x`) are one
-//! house to each other: a part may use what its module defines, and the module may call its parts.
-//! So imports between a file and one above it in the same branch of the tree do not count as part
-//! of a circle. A `lib.rs` or `main.rs` has no room: it declares all modules, and re-exports.
+//! circle, not even a module and its parts: what both need is defined in a file of its own. A
+//! `lib.rs` or `main.rs` has no room: it declares all modules, and re-exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +46,7 @@ impl Room {
 pub(crate) fn faults(rooms: &[Room], sources: &[Source]) -> Vec<String> {
     let imports = imports(sources);
     let mut faults = arrows_down(rooms, sources, &imports);
-    faults.extend(circles(sources, &imports));
+    faults.extend(circles(&imports));
     faults
 }
 
@@ -80,18 +78,10 @@ fn arrows_down(rooms: &[Room], sources: &[Source], imports: &[Import]) -> Vec<St
 }
 
 /// Circles of files that import each other, one sentence each.
-fn circles(sources: &[Source], imports: &[Import]) -> Vec<String> {
-    let modules: BTreeMap<&str, &[String]> =
-        sources.iter().map(|s| (&*s.path, &*s.module)).collect();
-    let is_one_house = |a: &str, b: &str| {
-        let (a, b) = (modules[a], modules[b]);
-        a.starts_with(b) || b.starts_with(a)
-    };
+fn circles(imports: &[Import]) -> Vec<String> {
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Import { from, to, .. } in imports {
-        if !is_one_house(from, to) {
-            next.entry(from).or_default().insert(to);
-        }
+        next.entry(from).or_default().insert(to);
     }
     let mut faults = Vec::new();
     while let Some(circle) = circle(&mut next) {
@@ -196,8 +186,14 @@ mod tests {
         // A name is followed to the file that defines it.
         assert_eq!(found(&files("use super::B;", "fn f() { super::a::A::new() }")), circle);
         assert_eq!(found(&files("use crate::low::*;", "use super::a::A;")), [""; 0]);
-        // A module and its parts are one house.
+        // To re-export the parts of a module is no use of them; to call them is.
         assert_eq!(found(&files("use super::{B, Both};", "use super::Both;")), [""; 0]);
+        let calls = ("src/low/mod.rs", "pub mod a; fn f() { a::g() } pub struct Both;");
+        let circle = "src/low/a.rs -> src/low/mod.rs -> src/low/a.rs import each other in a circle";
+        let part = |text| [calls, ("src/low/a.rs", text)];
+        assert_eq!(found(&part("use super::Both;")), [circle]);
+        // A restricted visibility names a module without importing from it.
+        assert_eq!(found(&part("pub(in crate::low) fn g() {}")), [""; 0]);
     }
 
     #[test]

@@ -1,61 +1,23 @@
 //! `resnetc check`: the compiled network against the interpreter, and who is to blame where they
 //! differ.
 
+mod args;
 mod estimate;
 mod report;
 mod reproduce;
 
-use std::path::PathBuf;
+pub(crate) use args::Args;
 
 use resnetc::check::{
     Bisection, Cause, Check, CheckError, CheckReport, Finding, Outcome, TOLERANCE,
 };
 use resnetc::ir::Tensor;
 
-use crate::args::Common;
 use crate::failure::Failure;
 use crate::{inputs, output};
 use estimate::Interpreting;
 use report::Report;
 use reproduce::{Place, Reproduction};
-
-/// Compare every layer of the compiled network with the interpreter in f64
-///
-/// Fails if a value differs by more than the tolerance, and names the first layer that is wrong
-/// when it runs alone on the interpreter's values. That layer is written as a separate model, with
-/// its input, the expected result and the actual one, so that the difference can be reproduced.
-///
-/// A unit in the last place (ulp) is that of the largest value of a layer, as an f32; differences
-/// are from the expected values rounded to f32.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Built-in network, .toml, .json or .onnx
-    model: PathBuf,
-    /// The largest allowed difference, relative to the largest value of the layer
-    #[arg(long, value_name = "T", default_value_t = TOLERANCE, value_parser = tolerance)]
-    tolerance: f64,
-    /// Values for the inputs, .npy or .safetensors [default: random]
-    #[arg(long, value_name = "FILE")]
-    input: Option<PathBuf>,
-    /// Find the first rewrite of a pass that makes the outputs wrong
-    #[arg(long)]
-    bisect: bool,
-    /// A folder to create for the first layer that is wrong [default: resnetc-check-MODEL]
-    #[arg(long, value_name = "DIR")]
-    reproduce: Option<PathBuf>,
-    /// Print the figures as JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    common: Common,
-}
-
-fn tolerance(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(t) if t >= 0.0 => Ok(t),
-        _ => Err("it must be a number of 0 or more".to_owned()),
-    }
-}
 
 impl From<CheckError> for Failure {
     fn from(error: CheckError) -> Self {

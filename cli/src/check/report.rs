@@ -7,7 +7,7 @@ use resnetc::check::{
 };
 use serde::Serialize;
 
-use super::Args;
+use super::args::Args;
 use super::reproduce::{Reproduction, Written};
 use crate::units::{plural, shape};
 

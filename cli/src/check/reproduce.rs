@@ -11,7 +11,7 @@ use resnetc::passes::PassSelection;
 use resnetc::{Array, IsaChoice, Numerics, Options, whole_file};
 use serde::Serialize;
 
-use super::Args;
+use super::args::Args;
 use crate::failure::{Failure, with_causes};
 use crate::output;
 

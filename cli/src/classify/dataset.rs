@@ -8,11 +8,12 @@ use flate2::read::GzDecoder;
 use resnetc::whole_file;
 use serde::Serialize;
 
+use super::args::Args;
 use super::engine::Engine;
 use super::head::Answer;
 use super::input::Input;
 use super::preparation::Preparation;
-use super::{Args, usual_preset};
+use super::preset::usual_preset;
 use crate::failure::Failure;
 use crate::interpret::engine_name;
 use crate::output;

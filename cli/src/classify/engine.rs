@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use resnetc::{Context, Model};
 
+use super::args::Args;
 use super::head::{Answer, Head};
 use super::input::Input;
-use super::{Args, bundled, labels, load};
+use super::{bundled, labels, load};
 use crate::failure::Failure;
 use crate::interpret;
 use crate::units::ms;

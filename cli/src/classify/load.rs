@@ -7,8 +7,10 @@ use resnetc::advice::OptionName;
 use resnetc::import::{ImportError, ImportErrorKind};
 use resnetc::{Compiler, Description, Error, Network, Options};
 
+use super::args::Args;
+use super::bundled;
 use super::open::{Guess, Usual, advice, guesses};
-use super::{Args, bundled, usual_preset};
+use super::preset::usual_preset;
 use crate::args::note_random_weights;
 use crate::failure::Failure;
 use crate::output;

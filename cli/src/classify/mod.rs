@@ -1,6 +1,7 @@
 //! `resnetc classify`: pictures to labels.
 
 mod ahead;
+mod args;
 mod bundled;
 mod dataset;
 mod engine;
@@ -23,24 +24,22 @@ mod request;
 mod resample;
 mod tiff;
 
-use std::path::{Path, PathBuf};
+pub(crate) use args::Args;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::args::{Common, Values, positive};
+use crate::args::Values;
 use crate::failure::Failure;
-use crate::interpret::Interpret;
 use crate::progress::Progress;
 use engine::Engine;
-use head::Activation;
 use listed::Listed;
 use picture::{STDIN, Source};
 use preparation::Preparation;
+use preset::usual_preset;
 use report::{OutputForm, Report};
 use request::Request;
-
-/// Where Debian's package dataset-fashion-mnist puts its files.
-const DATASET: &str = "/usr/share/datasets/fashion-mnist";
 
 /// From this many pictures on ...
 const MANY: usize = 32;
@@ -52,64 +51,6 @@ const BATCH: usize = 8;
 const AHEAD: usize = 16;
 /// At most this many pictures wait for a run; unreadable ones count, but do not fill a batch.
 const MOST_WAITING: usize = 1000;
-
-/// Classify pictures
-///
-/// Without MODEL, the bundled ResNet-20 classifies clothes (trained on Fashion-MNIST); without
-/// pictures too, it classifies the ten bundled ones.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// A built-in network, .toml, .json or .onnx file, and pictures, folders of pictures (with
-    /// their subfolders), or - for a picture from standard input
-    #[arg(value_name = "MODEL|IMAGE")]
-    arguments: Vec<PathBuf>,
-    /// The labels in the order of the classes: one per line, or JSON
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
-    /// The output that has a number for each class [default: the one that fits the labels]
-    #[arg(long, value_name = "NAME")]
-    output_name: Option<String>,
-    /// The function that turns the network's numbers into probabilities [default: the one that the
-    /// network lacks]
-    #[arg(long, value_name = "FUNCTION", value_enum)]
-    activation: Option<Activation>,
-    /// How many labels to print for each picture [default: 1 with the bundled model, else 5]
-    #[arg(long, value_name = "K", value_parser = positive)]
-    top: Option<usize>,
-    /// Measure the accuracy on the 10,000 test pictures of Fashion-MNIST
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = DATASET)]
-    dataset: Option<PathBuf>,
-    /// More pictures and folders, from a file with one path per line, or - for standard input
-    #[arg(long, value_name = "FILE")]
-    files_from: Option<PathBuf>,
-    /// Paths of --files-from end in a zero byte, as `find -print0` writes them
-    #[arg(long, requires = "files_from")]
-    null: bool,
-    /// Print the figures as JSON
-    #[arg(long)]
-    json: bool,
-    /// Print a JSON object per picture, one per line, as soon as it is known
-    #[arg(long, conflicts_with_all = ["json", "dataset"])]
-    jsonl: bool,
-    #[command(flatten)]
-    pictures: options::Options,
-    #[command(flatten)]
-    interpret: Interpret,
-    #[command(flatten)]
-    common: Common,
-}
-
-impl Args {
-    /// How a network is loaded and compiled, with this batch.
-    fn options(&self, model: Option<&Path>, batch: Option<usize>) -> resnetc::Options {
-        self.common.on(self.interpret.engine()).options(model, batch)
-    }
-}
-
-/// The default preset of a model.
-fn usual_preset(model: Option<&Path>) -> &'static str {
-    if model.is_none() { "fashion-mnist" } else { "torchvision" }
-}
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let request = Request::of(&args.arguments, args.files_from.as_deref())?;

@@ -1,5 +1,7 @@
 //! The table of presets: how pictures become numbers for well-known families of networks.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -156,6 +158,11 @@ impl Preset {
                 .help(format!("the presets are {}", names.join(", ")))
         })
     }
+}
+
+/// The default preset of a model.
+pub(super) fn usual_preset(model: Option<&Path>) -> &'static str {
+    if model.is_none() { "fashion-mnist" } else { "torchvision" }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Two-dimensional convolution.
 
-use super::{EvalError, Value, elementwise, filled, wrap};
+use super::elements::{filled, wrap};
+use super::elementwise;
+use super::error::EvalError;
+use super::value::Value;
 use crate::infer::WindowAxis;
 use crate::op::{Conv, Residual, Window};
 use crate::ty::TensorType;

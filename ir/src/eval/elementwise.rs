@@ -1,7 +1,9 @@
 //! Element-wise functions, broadcasting, batch normalization.
 
+use super::elements::{filled, wrap};
+use super::error::EvalError;
+use super::value::Value;
 use super::walk::{Walk, broadcast_strides};
-use super::{EvalError, Value, filled, wrap};
 use crate::op::{Activation, Binary, Unary};
 
 /// `max(x, 0)`; NaN stays NaN.

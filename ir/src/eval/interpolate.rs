@@ -1,7 +1,9 @@
 //! Weighted sums along an axis.
 
+use super::elements::filled;
+use super::error::EvalError;
+use super::value::Value;
 use super::walk::around;
-use super::{EvalError, Value, filled};
 use crate::op::Interpolate;
 
 /// The sums; `shape` is the result's.

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::elements::{filled, wrap};
+use super::elementwise;
+use super::error::EvalError;
 use super::shape::transpose;
+use super::value::Value;
 use super::walk::{Walk, broadcast_strides};
-use super::{EvalError, Value, elementwise, filled, wrap};
 use crate::op::Gemm;
 use crate::ty::TensorType;
 

@@ -1,6 +1,8 @@
 //! Windowed pools.
 
-use super::{EvalError, Value, filled};
+use super::elements::filled;
+use super::error::EvalError;
+use super::value::Value;
 use crate::infer::WindowAxis;
 use crate::op::Pool;
 

@@ -2,9 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::elements::filled;
 use super::elementwise::greater;
+use super::error::EvalError;
+use super::value::Value;
 use super::walk::{Walk, around, strides};
-use super::{EvalError, Value, filled};
 use crate::op::{TopK, TopPart};
 
 /// The mean over `axes`. Whether the axes stay as extents of 1 does not change the elements.

@@ -1,7 +1,9 @@
 //! Operators that move elements and compute nothing.
 
+use super::elements::filled;
+use super::error::EvalError;
+use super::value::Value;
 use super::walk::{Walk, around, strides};
-use super::{EvalError, Value, filled};
 use crate::op::{PadMode, SliceAxis};
 
 /// Axes permuted; `shape` is the result's.

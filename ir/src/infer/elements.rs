@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{TypeError, fail};
+use super::error::{TypeError, fail};
 use crate::dtype::DType;
 use crate::op::{Activation, Binary, Gemm, Op, PadMode, TopK, TopPart, Unary};
 

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::{MAX_ELEMENTS, TypeError, fail};
+use super::error::{TypeError, fail};
+use super::limits::MAX_ELEMENTS;
 use crate::op::Window;
 
 /// One axis of a [`Window`].

@@ -7,10 +7,10 @@ use crate::codegen::vir::Target;
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
-use super::ConvProduct;
 use super::budget::widest_tile;
 use super::micro::Micro;
 use super::pack::Weights;
+use super::product::ConvProduct;
 
 /// The form of a product's kernel.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Convolution and matrix product with constant weights.
 //!
 //! They are all the same computation: for each output pixel and output channel, a sum over taps and
-//! input channels. They differ in where the pixels are ([`Walk`]), which channels a lane sees
+//! input channels. They differ in where the pixels are (`product`), which channels a lane sees
 //! ([`micro::Channels`]), and whether the sum continues over another source ([`Projection`]).
 
 pub mod budget;
@@ -10,6 +10,7 @@ pub mod micro;
 pub mod pack;
 mod per_lane;
 pub(super) mod plan;
+mod product;
 mod sets;
 
 use resnetc_ir::op::{Activation, Conv, Gemm, Window};
@@ -26,64 +27,10 @@ use super::tiling::{Pixel, runs};
 use choose::{TileChoice, choose};
 use micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
 use pack::{Part, Weights};
+pub(super) use product::shared_channels;
+use product::{ConvProduct, Walk};
+pub use product::{Operands, Projection};
 use sets::TileSet;
-
-/// The places that a product reads and writes.
-#[derive(Clone, Copy)]
-pub struct Operands<'a> {
-    /// The source.
-    pub src: &'a Place,
-    /// What is added to the result, if anything.
-    pub residual: Option<Added<'a>>,
-    /// The result.
-    pub dst: &'a Place,
-}
-
-/// A convolution of another value, without groups, whose sum is added to that of the first.
-#[derive(Clone)]
-pub struct Projection<'a> {
-    /// The value.
-    pub src: &'a Place,
-    /// The weights; their bias is not used.
-    pub weights: Weights,
-    /// The window, which gives the pixels that it sees.
-    pub window: Window,
-}
-
-impl Projection<'_> {
-    /// The value's strides between neighbouring pixels of the result.
-    fn strides(&self) -> Strides {
-        let s = self.src.geometry.strides();
-        let [down, across] = self.window.strides.map(|stride| stride as i64);
-        Strides { row: s.row * down, pixel: s.pixel * across, ..s }
-    }
-}
-
-/// The output pixels: `images` times `rows` rows of `columns` pixels.
-#[derive(Clone, Copy, Debug)]
-pub struct Walk {
-    images: usize,
-    rows: usize,
-    columns: usize,
-    /// Bytes from one image, row and column to the next, in the source, the result and the
-    /// shortcut's operand.
-    image: Pixel,
-    row: Pixel,
-    column: Pixel,
-}
-
-/// A product ready to be lowered.
-struct ConvProduct<'a> {
-    name: String,
-    operands: Operands<'a>,
-    weights: Weights,
-    groups: usize,
-    walk: Walk,
-    window: Window,
-    src: Strides,
-    projection: Option<Projection<'a>>,
-    activation: Activation,
-}
 
 /// Lowers a convolution, to which either a projection or a residual may be added, not both.
 ///
@@ -208,32 +155,6 @@ fn suffix(activation: Activation) -> &'static str {
         Activation::None => "",
         Activation::Relu => " +relu",
         Activation::Clip { .. } => " +clip",
-    }
-}
-
-impl Walk {
-    /// Images of one pixel are better treated as the pixels of one row: tiles then run over images.
-    fn merged(self) -> Walk {
-        if self.rows * self.columns != 1 {
-            return self;
-        }
-        Walk { images: 1, columns: self.images, column: self.image, ..self }
-    }
-
-    /// The pixels of a band of `rows` rows.
-    fn band(&self, rows: usize) -> Vec<Pixel> {
-        let at = |p: Pixel, n: usize| Pixel {
-            src: p.src * n as i64,
-            dst: p.dst * n as i64,
-            res: p.res * n as i64,
-        };
-        let row = |y: usize| {
-            (0..self.columns).map(move |x| {
-                let (r, c) = (at(self.row, y), at(self.column, x));
-                Pixel { src: r.src + c.src, dst: r.dst + c.dst, res: r.res + c.res }
-            })
-        };
-        (0..rows).flat_map(row).collect()
     }
 }
 
@@ -362,12 +283,6 @@ impl ConvProduct<'_> {
             pack::fill(&parts, first, lanes, panels)
         })
     }
-}
-
-/// All `inputs` channels of a source.
-pub(super) fn shared_channels(src: Strides, inputs: usize) -> Channels {
-    let block = src.block;
-    Channels::Shared { block, blocks: inputs / block, tail: inputs % block, step: src.plane }
 }
 
 /// The sum over a window of a source.

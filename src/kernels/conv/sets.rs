@@ -7,7 +7,7 @@ use crate::kernels::geometry::F32;
 use crate::kernels::residual::{Read, Reads};
 
 use super::micro::Channels;
-use super::{ConvProduct, shared_channels};
+use super::product::{ConvProduct, shared_channels};
 
 /// Tiles that run the same program: `count` of them, from output channel `first_output` on.
 pub(super) struct TileSet {

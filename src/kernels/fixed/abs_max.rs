@@ -8,7 +8,7 @@ use crate::kernels::published::Published;
 use crate::kernels::sink::{ARENA, Pointer, Sink};
 
 use super::number::Quantization;
-use super::{BLOCK, LANES_BYTES, SCALE};
+use super::sizes::{BLOCK, LANES_BYTES, SCALE};
 
 /// The abs-max of each image of a value, part by part and lane by lane: the largest of all is the
 /// image's.

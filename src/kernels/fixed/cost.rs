@@ -7,9 +7,11 @@
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::BYTES_PER_HALF_CYCLE;
 
+use super::abs_max::Publication;
+use super::form::WideForm;
 use super::number::DIGITS;
 use super::product::PRODUCTS;
-use super::{GROUP_BLOCKS, TILE, WideForm};
+use super::sizes::{GROUP_BLOCKS, TILE};
 
 /// A product of two tiles, which takes 16 cycles, and its share of the loads that stall it: factors
 /// come from the second-level cache.
@@ -80,6 +82,16 @@ impl WideForm {
         let best =
             cuts.map(|(rows, parts)| cost(rows, parts)).min_by(|a, b| a.cost.total_cmp(&b.cost));
         best.unwrap_or_else(|| cost(1, 1))
+    }
+
+    /// Where chunks of this cut publish the abs-max of their results.
+    pub(super) fn published(&self, cut: &ChunkCut, offset: Option<i64>) -> Publication {
+        Publication { offset, stripes: self.size[0].div_ceil(cut.rows), parts: cut.parts }
+    }
+
+    /// Bytes of what all chunks publish.
+    pub(super) fn published_bytes(&self, machine: &Machine) -> usize {
+        self.published(&self.cut(machine), None).bytes(self.images, self.outputs)
     }
 
     fn cut_cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {

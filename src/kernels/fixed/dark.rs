@@ -30,7 +30,7 @@ use crate::codegen::vir::{
 };
 
 use super::number::HIGH;
-use super::{BLOCK, LANES_BYTES, POSITION, SCALE};
+use super::sizes::{BLOCK, LANES_BYTES, POSITION, SCALE};
 
 /// Values below this many units are dark: slightly less than the smallest magnitude that has a high
 /// digit, because the scale and its inverse are rounded.

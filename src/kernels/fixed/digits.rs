@@ -3,7 +3,7 @@
 use crate::codegen::vir::{Arith, Builder, Inst, Integer, Mem, P, Shift, V};
 
 use super::number::{BIAS, DIGIT_BITS, DIGITS, SIGNS};
-use super::{BLOCK, GROUP_BLOCKS};
+use super::sizes::{BLOCK, GROUP_BLOCKS};
 
 /// Even bytes of a lane, and its lower half.
 const EVEN: u32 = 0x00ff_00ff;

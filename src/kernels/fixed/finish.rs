@@ -3,7 +3,7 @@
 use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::epilogue::{Epilogue, Growing};
 
-use super::{BIAS, ROW, SCALE};
+use super::sizes::{BIAS, ROW, SCALE};
 
 /// How sums of digits end. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +77,7 @@ pub(super) struct Finish {
 const TOGETHER: usize = 8;
 
 impl Finish {
-    /// Arguments: the sums, the block's [`CONSTANTS`](super::CONSTANTS), the thread's memory, the
+    /// Arguments: the sums, the block's [`CONSTANTS`](super::sizes::CONSTANTS), the thread's memory, the
     /// result, the shortcut if there is one, and the place where the abs-max is published, if it
     /// is.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {

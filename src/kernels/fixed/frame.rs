@@ -11,9 +11,9 @@ use crate::kernels::geometry::Place;
 use crate::kernels::published::Fact;
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD};
 
-use super::CONSTANTS;
 use super::abs_max::{AbsMax, Publication};
 use super::finish::Finishing;
+use super::sizes::CONSTANTS;
 use super::stripe::Stripe;
 
 /// Where packed weights are: the constants of all blocks of outputs, followed by their panels.
@@ -111,4 +111,16 @@ impl Frame<'_> {
             epilogue: Epilogue { activation: self.conv.activation, publishes },
         }
     }
+}
+
+/// Memory in the arena beside the operands and the result, as offsets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared {
+    /// The step's scratch memory.
+    pub(super) scratch: i64,
+    /// The published abs-max of the source, and of the projected value.
+    pub(super) source: Option<AbsMax>,
+    pub(super) projected: Option<AbsMax>,
+    /// Where the result's abs-max is published.
+    pub(super) own: Option<i64>,
 }

@@ -27,9 +27,9 @@ use super::abs_max::FindAbsMax;
 use super::dark::Check;
 use super::frame::Frame;
 use super::panel::Panel;
+use super::sizes::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
 use super::stripe::Stripe;
 use super::unpack::{Stretch, Unpack};
-use super::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
 
 /// Where the magnitudes of what windows see are, relative to [`Guard::magnitudes`].
 #[derive(Clone, Debug)]

@@ -1,24 +1,80 @@
 //! The kernel calls of a convolution in its network.
 
+use resnetc_ir::op::Conv;
+
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::KernelError;
+use crate::kernels::conv::Operands;
+use crate::kernels::conv::pack::Weights;
 use crate::kernels::geometry::{Place, Strides};
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
-use super::abs_max::FindAbsMax;
+use super::abs_max::{AbsMax, FindAbsMax};
 use super::finish::Finish;
-use super::frame::Frame;
+use super::form::{ImagePart, WideForm};
+use super::frame::{Frame, Packed, Shared};
 use super::guard::Guard;
 use super::panel::Panel;
 use super::product::{Ending, TileProduct, Together};
-use super::stripe::Stripe;
-use super::{CONSTANTS, ImagePart, LANES_BYTES, MOST_PARTS, POSITION, ROW, WideForm};
+use super::sizes::{BLOCK, CONSTANTS, GROUP, LANES_BYTES, MOST_PARTS, POSITION, ROW};
+use super::stripe::{Stripe, stripes};
 
 /// A convolution of a blocked value in its network.
 pub(super) struct WideLayer<'a> {
     pub(super) form: &'a WideForm,
     pub(super) frame: Frame<'a>,
+}
+
+impl WideForm {
+    /// Lowers the convolution to one region, or two if the abs-max of its source is not published.
+    ///
+    /// # Errors
+    /// If no kernel fits the machine.
+    pub(super) fn lower(
+        &self,
+        conv: &Conv,
+        weights: Weights,
+        operands: Operands<'_>,
+        shared: Shared,
+        sink: &mut Sink,
+    ) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let cut = self.cut(&sink.machine);
+        let panels = self.panels();
+        let (taps, inputs) = (self.taps.len(), self.inputs);
+        let place = move |step: usize, row: usize, i: usize| {
+            let channel = step / taps * GROUP + i * BLOCK + row;
+            (channel < inputs).then_some(channel * taps + step % taps)
+        };
+        let constants =
+            sink.pack_bytes(panels.bytes(), move |out| panels.fill(&weights, place, out));
+        let own = self.abs_max();
+        let source = shared.source.unwrap_or(AbsMax { offset: shared.scratch, ..own });
+        let published = self.published(&cut, shared.own);
+        let layer = WideLayer {
+            form: self,
+            frame: Frame {
+                conv,
+                operands,
+                source,
+                published,
+                images: self.images,
+                rows: cut.rows,
+                parts: cut.parts,
+                wide: self.together().blocks.min(self.blocks()),
+                packed: Packed { constants, blocks: self.blocks(), block: panels.block_bytes() },
+            },
+        };
+        let mut regions = Vec::new();
+        if shared.source.is_none() {
+            let parts = self.parts().into_iter().map(|part| layer.abs_max(part, sink));
+            regions.push(parts.collect::<Result<_, _>>()?);
+        }
+        let stripes = stripes(self.size[0], cut.rows);
+        let stripes = stripes.into_iter().map(|stripe| layer.piece(stripe, sink));
+        regions.push(stripes.collect::<Result<_, _>>()?);
+        Ok(regions)
+    }
 }
 
 impl WideLayer<'_> {

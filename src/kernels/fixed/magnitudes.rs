@@ -6,7 +6,7 @@ use crate::codegen::vir::{
 use crate::kernels::epilogue::MAGNITUDE;
 use crate::kernels::geometry::F32;
 
-use super::{BLOCK, LANES_BYTES};
+use super::sizes::{BLOCK, LANES_BYTES};
 
 /// Bytes from the magnitude of one pixel to the next.
 pub(super) const MAGNITUDE_BYTES: i64 = F32;

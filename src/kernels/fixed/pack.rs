@@ -10,7 +10,7 @@ use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 use crate::kernels::epilogue::MAGNITUDE;
 
 use super::number::{DIGITS, PRODUCT, Quantization};
-use super::{BIAS, BLOCK, CONSTANTS, GROUP_BLOCKS, TILE};
+use super::sizes::{BIAS, BLOCK, CONSTANTS, GROUP_BLOCKS, TILE};
 
 /// Bytes of a row of a tile.
 const ROW_BYTES: usize = BLOCK * GROUP_BLOCKS;

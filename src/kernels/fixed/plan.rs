@@ -15,8 +15,11 @@ use crate::kernels::residual::Added;
 use crate::kernels::sink::{Machine, Sink};
 use crate::kernels::site::{Shapes, Site};
 
+use super::abs_max::AbsMax;
+use super::form::WideForm;
+use super::frame::Shared;
+use super::narrow::NarrowForm;
 use super::spread::is_even;
-use super::{AbsMax, NarrowForm, Shared, WideForm};
 
 /// A site as tiles see it.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::codegen::vir::{
 
 use super::finish::{Ends, Finishing};
 use super::number::{DIGIT_BITS, DIGITS};
-use super::{BIAS, CONSTANTS, ROW, SUMS, TILE};
+use super::sizes::{BIAS, CONSTANTS, ROW, SUMS, TILE};
 
 /// What is computed together: tiles of positions, and blocks of outputs. The sums of two products
 /// need six tiles, which leaves two for factors.

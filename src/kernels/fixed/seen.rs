@@ -9,8 +9,8 @@ use super::dark::Suspects;
 use super::guard::Guard;
 use super::layer::{Grid, WideLayer};
 use super::magnitudes::{MAGNITUDE_BYTES, Magnitudes};
+use super::sizes::{GROUP, GROUP_BLOCKS, POSITION};
 use super::split::Split;
-use super::{GROUP, GROUP_BLOCKS, POSITION};
 
 /// The pixels of a phase that a chunk sees.
 struct Seen {

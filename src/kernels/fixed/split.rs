@@ -3,7 +3,7 @@
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 
 use super::digits::Digits;
-use super::{BLOCK, POSITION, ROW};
+use super::sizes::{BLOCK, POSITION, ROW};
 
 /// Splits pixels of a group of blocks of channels into digits. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

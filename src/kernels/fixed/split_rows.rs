@@ -5,7 +5,7 @@ use crate::kernels::geometry::F32;
 
 use super::digits::Digits;
 use super::number::DIGITS;
-use super::{BLOCK, LANES_BYTES};
+use super::sizes::{BLOCK, LANES_BYTES};
 
 /// Splits rows of an image into digits. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use resnetc_ir::op::Window;
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Graph, NodeId, Op};
 
-use super::{PlanError, Stretch, buffer, cross, value};
+use super::bytes::{Bytes, buffer, cross, value};
+use super::error::PlanError;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::{ALIGN, ARENA};
 use crate::plan::{Plan, PlanStep};
@@ -39,7 +40,7 @@ fn has_place(graph: &Graph, plan: &Plan, node: NodeId) -> bool {
 }
 
 /// Whether a range of bytes is in the arena and begins at a cache line.
-fn fits(plan: &Plan, bytes: Option<Stretch>) -> bool {
+fn fits(plan: &Plan, bytes: Option<Bytes>) -> bool {
     let inside = |(start, end)| start >= 0 && end <= plan.peak as i64 && start % ALIGN as i64 == 0;
     bytes.is_some_and(inside)
 }

@@ -3,7 +3,7 @@
 use resnetc_ir::op::{Binary, PadMode, Pool, SliceAxis, Unary, Window};
 use resnetc_ir::{NodeId, Op, Tensor};
 
-use super::Builder;
+use super::builder::Builder;
 
 impl Builder {
     fn join(&mut self, shortcut: NodeId) {

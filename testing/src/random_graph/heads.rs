@@ -3,7 +3,7 @@
 use resnetc_ir::Op;
 use resnetc_ir::op::{Binary, Gemm};
 
-use super::Builder;
+use super::builder::Builder;
 
 impl Builder {
     pub(super) fn gemm(&mut self) {

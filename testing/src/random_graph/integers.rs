@@ -5,7 +5,7 @@ use resnetc_ir::op::{
 };
 use resnetc_ir::{DType, Op, TensorType};
 
-use super::Builder;
+use super::builder::Builder;
 
 /// The element types of inputs of such graphs.
 pub(super) const TYPES: &[DType] =

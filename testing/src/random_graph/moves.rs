@@ -3,7 +3,7 @@
 use resnetc_ir::op::{Binary, Interpolate, PadMode, SliceAxis};
 use resnetc_ir::{Op, Tensor};
 
-use super::Builder;
+use super::builder::Builder;
 
 impl Builder {
     pub(super) fn channels_last_mean(&mut self) {

@@ -1,27 +1,72 @@
 //! The kernel calls of a convolution of few channels in its network.
 
+use resnetc_ir::op::Conv;
+
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::KernelError;
-use crate::kernels::conv::start;
-use crate::kernels::fixed::abs_max::FindAbsMax;
-use crate::kernels::fixed::frame::Frame;
+use crate::kernels::conv::pack::Weights;
+use crate::kernels::conv::{Operands, start};
+use crate::kernels::fixed::abs_max::{AbsMax, FindAbsMax};
+use crate::kernels::fixed::frame::{Frame, Packed, Shared};
 use crate::kernels::fixed::guard::Guard;
 use crate::kernels::fixed::magnitudes::RowMagnitudes;
 use crate::kernels::fixed::panel::Panel;
 use crate::kernels::fixed::product::{Ending, TileProduct, Together};
+use crate::kernels::fixed::sizes::{BLOCK, CONSTANTS, LANES_BYTES};
 use crate::kernels::fixed::split_rows::SplitRows;
-use crate::kernels::fixed::stripe::Stripe;
-use crate::kernels::fixed::{BLOCK, CONSTANTS, LANES_BYTES};
+use crate::kernels::fixed::stripe::{Stripe, stripes_and_last};
 use crate::kernels::geometry::F32;
 use crate::kernels::sink::{ARENA, Levels, Pointer, Sink, THREAD, WEIGHTS};
 
-use super::{NarrowForm, PARTS, TOGETHER};
+use super::form::{NarrowForm, PARTS, TOGETHER};
 
 /// A convolution of a planar image in its network.
 pub(super) struct NarrowLayer<'a> {
     pub(super) form: &'a NarrowForm,
     pub(super) frame: Frame<'a>,
+}
+
+impl NarrowForm {
+    /// Lowers the convolution to one region, or two if the abs-max of its source is not published.
+    ///
+    /// # Errors
+    /// If no kernel fits the machine.
+    pub(in crate::kernels::fixed) fn lower(
+        &self,
+        conv: &Conv,
+        weights: Weights,
+        operands: Operands<'_>,
+        shared: Shared,
+        sink: &mut Sink,
+    ) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let (panels, form) = (self.panels(), self.clone());
+        let place = move |step: usize, row: usize, channel: usize| form.weight(step, row, channel);
+        let constants =
+            sink.pack_bytes(panels.bytes(), move |out| panels.fill(&weights, place, out));
+        let found = AbsMax { offset: shared.scratch, ..self.abs_max() };
+        let layer = NarrowLayer {
+            form: self,
+            frame: Frame {
+                conv,
+                operands,
+                source: shared.source.unwrap_or(found),
+                published: self.published(&sink.machine, shared.own),
+                images: self.images,
+                rows: self.stripe(&sink.machine),
+                parts: PARTS,
+                wide: TOGETHER.blocks.min(self.blocks()),
+                packed: Packed { constants, blocks: self.blocks(), block: panels.block_bytes() },
+            },
+        };
+        let mut regions = Vec::new();
+        if shared.source.is_none() {
+            regions.push(vec![layer.abs_max(sink)?]);
+        }
+        let stripes = stripes_and_last(self.size[0], layer.frame.rows).into_iter();
+        regions.push(stripes.map(|s| layer.piece(s, sink)).collect::<Result<_, _>>()?);
+        Ok(regions)
+    }
 }
 
 impl NarrowLayer<'_> {

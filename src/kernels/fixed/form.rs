@@ -1,0 +1,250 @@
+//! A convolution as tiles see it.
+
+use resnetc_ir::op::{Conv, Residual, Window};
+
+use crate::codegen::vir::TILE_ROWS;
+use crate::kernels::conv_plan::Refusal;
+
+use super::abs_max::AbsMax;
+use super::guard::Windows;
+use super::magnitudes::MAGNITUDE_BYTES;
+use super::number::DIGITS;
+use super::pack::Panels;
+use super::product::Together;
+use super::sizes::{
+    BLOCK, FARTHEST, GROUP, GROUP_BLOCKS, LANES_BYTES, MOST_PARTS, MOST_WEIGHTS, POSITION, ROW,
+    SUMS, TILE,
+};
+use super::unpack::{Level, Stretch};
+
+/// Pixels of the source whose rows and columns have the same remainders modulo the strides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phase {
+    /// The remainders.
+    pub(super) remainder: [usize; 2],
+    /// Number of rows and columns beyond the last output's that taps see.
+    pub(super) beyond: [usize; 2],
+}
+
+/// What a tap of the window sees: for the output at `(row, column)`, the pixel of `phase` that is
+/// `distance` further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tap {
+    pub(super) phase: usize,
+    pub(super) distance: [usize; 2],
+}
+
+/// A convolution as tiles see it.
+#[derive(Clone, Debug)]
+pub struct WideForm {
+    pub(super) images: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    /// Rows and columns of the result.
+    pub(super) size: [usize; 2],
+    pub(super) strides: [usize; 2],
+    pub(super) phases: Vec<Phase>,
+    pub(super) taps: Vec<Tap>,
+    /// Positions from one row to the next.
+    pub(super) pitch: usize,
+}
+
+impl WideForm {
+    /// The form of a convolution of these shapes.
+    ///
+    /// # Errors
+    /// The reason, if there is none and only other algorithms remain.
+    pub fn of(
+        conv: &Conv,
+        src: [usize; 4],
+        residual: Option<[usize; 4]>,
+        dst: [usize; 4],
+    ) -> Result<WideForm, Refusal> {
+        let [_, inputs, ..] = src;
+        let [images, outputs, rows, columns] = dst;
+        if conv.groups != 1 {
+            return Err(Refusal::Groups(conv.groups));
+        }
+        if conv.residual.is_some_and(|r| r != Residual::PLAIN || residual != Some(dst)) {
+            return Err(Refusal::PartialResidual);
+        }
+        if rows == 0 || columns == 0 || images == 0 || inputs == 0 || outputs == 0 {
+            return Err(Refusal::Empty);
+        }
+        let (phases, taps) = phases(&conv.window);
+        let across = phases.iter().map(|p| p.beyond[1]).max().unwrap_or(0);
+        let form = WideForm {
+            images,
+            inputs,
+            outputs,
+            size: [rows, columns],
+            strides: conv.window.strides,
+            phases,
+            taps,
+            pitch: columns + across,
+        };
+        if form.groups() * GROUP * form.taps.len() > MOST_WEIGHTS {
+            return Err(Refusal::ManyWeights);
+        }
+        match form.memory(rows).end <= FARTHEST {
+            true => Ok(form),
+            false => Err(Refusal::TooLarge("digits")),
+        }
+    }
+
+    /// Groups of blocks of input channels.
+    pub(super) fn groups(&self) -> usize {
+        self.inputs.div_ceil(GROUP)
+    }
+
+    /// The parts of an image whose abs-max is computed separately: those of its whole blocks of
+    /// channels, and the last, partial block.
+    pub(super) fn parts(&self) -> Vec<ImagePart> {
+        let (blocks, rest) = (self.inputs / BLOCK, self.inputs % BLOCK);
+        let count = blocks.min(MOST_PARTS);
+        let whole = ImagePart { first: 0, count, blocks, live: BLOCK };
+        let last = ImagePart { first: blocks, count: 1, blocks: 1, live: rest };
+        [whole, last].into_iter().filter(|part| part.count > 0 && part.live > 0).collect()
+    }
+
+    /// The abs-max of all parts, from offset 0 on.
+    pub(super) fn abs_max(&self) -> AbsMax {
+        AbsMax { offset: 0, count: self.parts().iter().map(|part| part.count).sum() }
+    }
+
+    /// Bytes of scratch memory: the abs-max of all parts.
+    pub(super) fn scratch_bytes(&self) -> usize {
+        self.images * self.abs_max().image() as usize
+    }
+
+    /// Blocks of 16 outputs.
+    pub(super) fn blocks(&self) -> usize {
+        self.outputs.div_ceil(BLOCK)
+    }
+
+    /// How weights are packed.
+    pub(super) fn panels(&self) -> Panels {
+        let (blocks, wide) = (self.blocks(), self.together().blocks);
+        Panels { blocks, wide, steps: self.groups() * self.taps.len() }
+    }
+
+    /// What is computed together.
+    pub(super) fn together(&self) -> Together {
+        Together::of(self.taps.len())
+    }
+
+    /// Number of positions from the first output of `rows` rows to the last.
+    pub(super) fn positions(&self, rows: usize) -> usize {
+        (rows - 1) * self.pitch + self.size[1]
+    }
+
+    /// Number of tiles of 16 positions.
+    pub(super) fn tiles(&self, rows: usize) -> usize {
+        self.positions(rows).div_ceil(TILE_ROWS)
+    }
+
+    /// Distance of a tap from its phase's first position, in positions.
+    pub(super) fn distance(&self, tap: &Tap) -> usize {
+        tap.distance[0] * self.pitch + tap.distance[1]
+    }
+
+    /// The layout of the thread's memory for a chunk of `rows` rows.
+    pub(super) fn memory(&self, rows: usize) -> WideMemory {
+        let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
+        let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
+        let phase = self.groups() as i64 * group;
+        let together = self.together();
+        let digits = SUMS + together.sums_bytes();
+        // All distances are whole positions, and therefore whole cache lines.
+        let sums = digits + self.phases.len() as i64 * phase;
+        let sum = self.tiles(rows) as i64 * TILE;
+        WideMemory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
+    }
+
+    /// Bytes of the magnitudes of a phase's positions, for a chunk of `rows` rows.
+    pub(super) fn magnitudes_phase(&self, rows: usize) -> i64 {
+        self.memory(rows).group / POSITION * MAGNITUDE_BYTES
+    }
+
+    /// Where a chunk of `rows` rows has the magnitudes of its positions: in the same order as their
+    /// digits.
+    pub(super) fn windows(&self, rows: usize) -> Windows {
+        let phase = self.magnitudes_phase(rows);
+        let place =
+            |tap: &Tap| tap.phase as i64 * phase + self.distance(tap) as i64 * MAGNITUDE_BYTES;
+        Windows {
+            bytes: self.phases.len() as i64 * phase,
+            row: self.pitch as i64 * MAGNITUDE_BYTES,
+            columns: self.size[1],
+            taps: self.taps.iter().map(place).collect(),
+        }
+    }
+
+    /// Where the weights of a panel are, and where they go as numbers: by block of channels, then
+    /// by tap.
+    pub(super) fn stretches(&self, blocks: usize) -> Vec<Stretch> {
+        let (taps, step) = (self.taps.len(), (DIGITS * blocks) as i64 * TILE);
+        let (number, group) = (blocks as i64 * LANES_BYTES, taps as i64 * step);
+        let block = (taps * BLOCK) as i64 * number;
+        let stretch = |first: usize, count: usize, channels: usize| Stretch {
+            byte: (first % GROUP_BLOCKS) as u8,
+            from: (first / GROUP_BLOCKS) as i64 * group,
+            to: first as i64 * block,
+            levels: [
+                Level { count, from: group, to: GROUP_BLOCKS as i64 * block },
+                Level { count: taps, from: step, to: channels as i64 * number },
+                Level { count: channels, from: ROW, to: number },
+            ],
+        };
+        let (whole, rest) = (self.inputs / BLOCK, self.inputs % BLOCK);
+        let of_byte = |byte: usize| stretch(byte, (whole - byte).div_ceil(GROUP_BLOCKS), BLOCK);
+        let stretches = (0..whole.min(GROUP_BLOCKS)).map(of_byte);
+        stretches.chain((rest > 0).then(|| stretch(whole, 1, rest))).collect()
+    }
+}
+
+/// `count` parts, equal in size, of the `blocks` blocks of channels from block `first` on, each
+/// block with `live` channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ImagePart {
+    pub(super) first: usize,
+    pub(super) count: usize,
+    pub(super) blocks: usize,
+    pub(super) live: usize,
+}
+
+/// Byte distances in the memory of a thread: digits as `[phase][group][position][digit]`, and the
+/// results of some blocks of outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WideMemory {
+    /// Offset of the digits.
+    pub(super) digits: i64,
+    pub(super) group: i64,
+    pub(super) phase: i64,
+    /// Offset of the results.
+    pub(super) sums: i64,
+    /// Bytes from one block of outputs to the next.
+    pub(super) sum: i64,
+    pub(super) end: i64,
+}
+
+/// The phases of a window, and its taps, row by row.
+pub(super) fn phases(window: &Window) -> (Vec<Phase>, Vec<Tap>) {
+    let (mut phases, mut taps): (Vec<Phase>, _) = (Vec::new(), Vec::new());
+    for y in 0..window.kernel[0] {
+        for x in 0..window.kernel[1] {
+            let far = [y * window.dilations[0], x * window.dilations[1]];
+            let remainder = std::array::from_fn(|axis| far[axis] % window.strides[axis]);
+            let distance = std::array::from_fn(|axis| far[axis] / window.strides[axis]);
+            let known = phases.iter().position(|p| p.remainder == remainder);
+            let phase = known.unwrap_or_else(|| {
+                phases.push(Phase { remainder, beyond: [0; 2] });
+                phases.len() - 1
+            });
+            let beyond = phases[phase].beyond;
+            phases[phase].beyond = std::array::from_fn(|axis| beyond[axis].max(distance[axis]));
+            taps.push(Tap { phase, distance });
+        }
+    }
+    (phases, taps)
+}

@@ -39,8 +39,8 @@ pub const PASS: Pass = Pass {
     doc: "compute operators of constant operands at compile time",
     sweep: |graph| {
         let weights = weights(graph);
-        let mut room = Room::of(graph);
-        Box::new(move |graph, node, near| rewrite(graph, node, near, &weights, &mut room))
+        let mut budget = Budget::of(graph);
+        Box::new(move |graph, node, near| rewrite(graph, node, near, &weights, &mut budget))
     },
     measure: Some(operators),
 };
@@ -64,15 +64,15 @@ const TIMES: u64 = 32;
 const WORK: u64 = 1 << 31;
 
 /// The work that is left in a sweep.
-struct Room {
+struct Budget {
     work: u64,
 }
 
-impl Room {
+impl Budget {
     fn of(graph: &Graph) -> Self {
         let constants = graph.nodes().filter_map(|node| graph.constant_of(node));
         let elements: u64 = constants.map(|tensor| tensor.elements() as u64).sum();
-        Room { work: elements.saturating_mul(TIMES).saturating_add(WORK) }
+        Budget { work: elements.saturating_mul(TIMES).saturating_add(WORK) }
     }
 
     /// Takes the work of an operator, if that much is left.
@@ -113,7 +113,7 @@ fn rewrite(
     node: NodeId,
     near: &mut NearMisses,
     weights: &HashSet<NodeId>,
-    room: &mut Room,
+    budget: &mut Budget,
 ) -> Option<Patch> {
     let operands = graph.operands(node);
     if operands.is_empty() || !operands.iter().all(|&o| graph.constant_of(o).is_some()) {
@@ -126,7 +126,7 @@ fn rewrite(
         near.note(graph, node, format!("its {made} elements are too many for a constant"));
         return None;
     }
-    if !room.take(graph, node) {
+    if !budget.take(graph, node) {
         near.note(graph, node, "the constants take too long to compute");
         return None;
     }

@@ -32,11 +32,11 @@ pub fn count(problem: &ConvProblem) -> usize {
     let weights: usize = problem.weight_shape().iter().product();
     let work = weights.saturating_mul(pixels(problem));
     let wanted = WEIGHT_BYTES.div_ceil(4 * weights.max(1)).min(WORK / work.max(1));
-    let room = match has_own_result(problem) {
+    let limit = match has_own_result(problem) {
         true => RESULT_BYTES / (4 * pixels(problem) * problem.outputs).max(1),
         false => COPIES,
     };
-    wanted.min(room).clamp(1, COPIES)
+    wanted.min(limit).clamp(1, COPIES)
 }
 
 /// Pixels of the result, over all images.

@@ -1,4 +1,4 @@
-//! Codes of errors: one name each, which is in `docs/ERRORS.md`, and which the errors of every room
+//! Codes of errors: one name each, which is in `docs/ERRORS.md`, and which the errors of every module
 //! have.
 
 use std::collections::BTreeSet;

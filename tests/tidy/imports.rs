@@ -71,19 +71,19 @@ impl Source {
 
 /// All imports between the files, each once for every path that is written.
 pub(crate) fn imports(sources: &[Source]) -> Vec<Import> {
-    let house = House { files: sources.iter().map(|s| (s.module.clone(), s)).collect() };
+    let crates = Crates { files: sources.iter().map(|s| (s.module.clone(), s)).collect() };
     let mut found = Vec::new();
     for source in sources {
         // A module does not use the parts that it only re-exports.
         let hands_on = |u: &&Use| {
             let own = |to: Module| to.starts_with(&source.module);
-            u.is_public && house.absolute(&u.scope, &u.path).is_some_and(own)
+            u.is_public && crates.absolute(&u.scope, &u.path).is_some_and(own)
         };
         let uses = source.uses.iter().filter(|u| !hands_on(u)).map(|u| (&u.scope, &u.path));
         let mentions = source.mentions.iter().map(|m| (&m.scope, &m.path));
         for (scope, path) in uses.chain(mentions) {
-            let to = house.absolute(scope, path).or_else(|| house.alias(scope, path));
-            let to = to.and_then(|to| house.file(&to, 0));
+            let to = crates.absolute(scope, path).or_else(|| crates.alias(scope, path));
+            let to = to.and_then(|to| crates.file(&to, 0));
             if let Some(to) = to.filter(|to| to.path != source.path) {
                 let (from, to) = (source.path.clone(), to.path.clone());
                 found.push(Import { from, to, path: path.join("::") });
@@ -95,11 +95,12 @@ pub(crate) fn imports(sources: &[Source]) -> Vec<Import> {
     found
 }
 
-struct House<'a> {
+/// The files of all crates, by module.
+struct Crates<'a> {
     files: BTreeMap<Module, &'a Source>,
 }
 
-impl<'a> House<'a> {
+impl<'a> Crates<'a> {
     /// The target of a path in a module, if it begins with a crate, `self` or `super`, or a module
     /// in scope.
     fn absolute(&self, scope: &[String], path: &[String]) -> Option<Module> {

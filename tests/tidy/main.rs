@@ -1,7 +1,7 @@
-//! The house rules that a test can see (`ARCHITECTURE.md`, "Invariants").
+//! The rules that a test can see (`ARCHITECTURE.md`, "Invariants").
 
 mod imports;
-mod rooms;
+mod order;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ fn meaning_depends_on_nothing_that_executes() {
 fn unsafe_stays_in_code_memory_runtime_and_host() {
     for (name, text) in [library(), command_line()].concat() {
         let allowed = name == "src/codegen/code.rs"
-            || ["src/runtime/", "src/host/"].iter().any(|room| name.starts_with(room));
+            || ["src/runtime/", "src/host/"].iter().any(|folder| name.starts_with(folder));
         let found = lines_with(&text, "unsafe {").len() + lines_with(&text, "unsafe impl").len();
         assert!(found == 0 || allowed, "{name} has {found} unsafe blocks");
         let reasons = text.lines().filter(|l| l.contains("// SAFETY:")).count();
@@ -174,7 +174,7 @@ const CRATES: [(&str, &str); 4] = [
     ("resnetc_testing", "testing/src"),
 ];
 
-/// See `rooms.rs` for the rule.
+/// See `order.rs` for the rule.
 #[test]
 fn imports_go_up_the_code_map_and_in_no_circle() {
     let files = CRATES.into_iter().flat_map(|(name, folder)| {
@@ -183,9 +183,9 @@ fn imports_go_up_the_code_map_and_in_no_circle() {
     });
     let files: Vec<_> = files.collect();
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
-    let rooms = rooms::table(&architecture);
-    let faults = rooms::faults(&rooms, &files);
+    let rows = order::table(&architecture);
+    let faults = order::faults(&rows, &files);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     // The table was found, and so were the imports.
-    assert!(rooms.len() > 20 && imports::imports(&files).len() > 1000);
+    assert!(rows.len() > 20 && imports::imports(&files).len() > 1000);
 }

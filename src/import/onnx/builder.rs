@@ -9,11 +9,11 @@ use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 use super::batch::Batch;
+use super::budget::Budget;
 use super::call::{Call, Result, Value};
 use super::external::Files;
 use super::literal::{Data, Literal};
 use super::proto::DataType;
-use super::room::Room;
 use crate::import::{limits, memory, stored};
 
 /// A graph, and what is needed to add to it.
@@ -31,10 +31,11 @@ pub(super) struct Builder {
     floats: HashMap<NodeId, DataType>,
     /// Which inputs are batches.
     pub(super) batch: Batch,
-    /// What is left of each limit, in elements.
-    budget: usize,
+    /// What is left of the limits on arithmetic and on constants of one value, in elements.
+    work: usize,
     filled: usize,
-    pub(super) room: Room,
+    /// What is left of the memory for constants.
+    pub(super) budget: Budget,
 }
 
 impl Builder {
@@ -46,22 +47,21 @@ impl Builder {
             integers: HashMap::new(),
             floats: HashMap::new(),
             batch: Batch::default(),
-            budget: limits::ARITHMETIC_ELEMENTS,
+            work: limits::ARITHMETIC_ELEMENTS,
             filled: limits::FILLED_ELEMENTS,
-            room: Room::new(memory::for_constants()),
+            budget: Budget::new(memory::for_constants()),
         }
     }
 
     /// Raises the limit on arithmetic because the model stores this many elements.
     pub(super) fn grant(&mut self, stored: usize) {
-        self.budget =
-            self.budget.saturating_add(stored.saturating_mul(limits::ARITHMETIC_PER_STORED));
+        self.work = self.work.saturating_add(stored.saturating_mul(limits::ARITHMETIC_PER_STORED));
     }
 
     /// Claims work on constants before it is done: `elements` to be read and written.
     pub(super) fn claim(&mut self, elements: usize) -> Result<()> {
         let what = "elements in constant arithmetic, plus eight for each that the model stores";
-        claim(&mut self.budget, elements, limits::ARITHMETIC_ELEMENTS, what)
+        claim(&mut self.work, elements, limits::ARITHMETIC_ELEMENTS, what)
     }
 
     /// Claims a constant of one value, whose elements take no memory until they are packed.

@@ -120,7 +120,8 @@ impl<'a> Converter<'a> {
     /// Reads the stored constants that are used.
     fn read_initializers(&mut self, graph: &'a GraphProto) -> Result<(), ImportError> {
         for proto in graph.initializer.iter().filter(|t| self.used.contains(t.name())) {
-            let value = match tensor::read(proto, &mut self.builder.files, &mut self.builder.room) {
+            let value = match tensor::read(proto, &mut self.builder.files, &mut self.builder.budget)
+            {
                 Ok(literal) => {
                     self.builder.grant(literal.len());
                     Some(Value::Known(literal))

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use memmap2::MmapMut;
 use prost::bytes::Bytes;
 
+use super::budget::Budget;
 use super::proto::TensorProto;
-use super::room::Room;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::foreign::{Format, Wanted, head};
 use crate::whole_file::{Source, Stamp, changed};
@@ -68,7 +68,7 @@ pub(super) fn read<T>(
     proto: &TensorProto,
     files: &mut Files,
     size: usize,
-    room: &mut Room,
+    budget: &mut Budget,
     decode: impl FnOnce(Bytes) -> T,
 ) -> Result<T, ImportError> {
     let entry = |key: &str| {
@@ -96,7 +96,7 @@ pub(super) fn read<T>(
         .as_deref()
         .ok_or_else(|| fail("the model was not read from a file, so it has no folder".into()))?;
     let path = confine(folder, location).map_err(fail)?;
-    let bytes = read_range(&mut files.seen, room, &path, offset, size).map_err(fail)?;
+    let bytes = read_range(&mut files.seen, budget, &path, offset, size).map_err(fail)?;
     Ok(decode(bytes))
 }
 
@@ -161,7 +161,7 @@ fn is_blob(root: &Path, path: &Path) -> bool {
 /// Reads exactly the range; the file's length is checked before anything is allocated.
 fn read_range(
     seen: &mut BTreeMap<PathBuf, Seen>,
-    room: &mut Room,
+    budget: &mut Budget,
     path: &Path,
     offset: u64,
     size: usize,
@@ -181,7 +181,7 @@ fn read_range(
             }
         });
     }
-    room.name(path, have, size as u64)?;
+    budget.name(path, have, size as u64)?;
     check_same(path, source.file()).map_err(text)?;
     let bytes = if size < OWN_PAGES {
         let mut memory = vec![0; size];

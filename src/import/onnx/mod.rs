@@ -8,7 +8,7 @@
 //! | `types` | element types |
 //! | `needed` | the part of a model that the requested outputs need |
 //! | `inputs`, `given`, `bind` | inputs as they are declared, and the sizes of symbolic dimensions |
-//! | `room` | how much memory constants take, and whether their files hold that much |
+//! | `budget` | how much memory constants take, and whether their files hold that much |
 //! | `functions` | operators that the model defines itself, inlined |
 //! | `order` | nodes in the order of their operands; cycles and dangling names |
 //! | `convert` | nodes to a graph |
@@ -23,6 +23,7 @@
 
 mod batch;
 mod bind;
+mod budget;
 mod builder;
 mod call;
 mod convert;
@@ -41,7 +42,6 @@ mod order;
 pub mod proto;
 mod rebatch;
 mod removable;
-mod room;
 mod tensor;
 mod types;
 mod wire;

@@ -2,10 +2,10 @@
 
 use prost::bytes::Bytes;
 
+use super::budget::Budget;
 use super::external::{self, Files};
 use super::literal::{Kind, Literal, elements};
 use super::proto::{DataLocation, DataType, TensorProto};
-use super::room::Room;
 use crate::advice::Advice;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::stored;
@@ -18,12 +18,12 @@ pub(super) enum TensorError {
     Unsupported(String),
 }
 
-/// Reads a tensor; `files` may hold external data, and `room` is the memory that this and later
+/// Reads a tensor; `files` may hold external data, and `budget` is the memory that this and later
 /// tensors may take.
 pub(super) fn read(
     proto: &TensorProto,
     files: &mut Files,
-    room: &mut Room,
+    budget: &mut Budget,
 ) -> Result<Literal, TensorError> {
     let name = proto.name.as_deref().unwrap_or("");
     let broken = |reason: String| {
@@ -42,13 +42,13 @@ pub(super) fn read(
     })?;
     let codec = Codec::of(ty)
         .ok_or_else(|| TensorError::Unsupported(format!("element type {ty:?} is not supported")))?;
-    if room.take(count.saturating_mul(codec.held())).is_none() {
+    if budget.take(count.saturating_mul(codec.held())).is_none() {
         let place = format!("tensor \"{name}\"");
         let advice = Advice::plain(
             "that is three quarters of the free memory, or 4 GiB if that is more; free some, or use a machine \
              with more",
         );
-        let (what, limit) = ("bytes of constants", room.limit());
+        let (what, limit) = ("bytes of constants", budget.limit());
         return Err(TensorError::Broken(
             ImportErrorKind::Limit { place, what, limit, advice }.into(),
         ));
@@ -56,7 +56,7 @@ pub(super) fn read(
 
     let literal = if proto.data_location == Some(DataLocation::External as i32) {
         let decode = |bytes: Bytes| codec.decode(shape, &bytes);
-        external::read(proto, files, count * codec.size, room, decode)
+        external::read(proto, files, count * codec.size, budget, decode)
             .map_err(TensorError::Broken)?
     } else {
         match &proto.raw_data {

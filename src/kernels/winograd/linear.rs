@@ -15,7 +15,7 @@ pub(super) struct Constants {
 impl Constants {
     /// Loads the coefficients of `matrix`. Call it before any loop.
     pub(super) fn of(b: &mut Builder, matrix: &Matrix) -> Self {
-        let room = b.target().vectors.saturating_sub(TEMPORARIES + matrix[0].len());
+        let free = b.target().vectors.saturating_sub(TEMPORARIES + matrix[0].len());
         let mut distinct: Vec<f32> = Vec::new();
         for &c in matrix.iter().flatten() {
             let c = c as f32;
@@ -23,7 +23,7 @@ impl Constants {
                 distinct.push(c);
             }
         }
-        let held = distinct.into_iter().take(room).map(|c| {
+        let held = distinct.into_iter().take(free).map(|c| {
             let register = b.vector();
             b.constant(register, c);
             (c, register)

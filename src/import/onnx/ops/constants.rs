@@ -8,7 +8,7 @@ use crate::import::onnx::tensor::{self, TensorError};
 use crate::import::stored;
 
 fn read(builder: &mut Builder, attribute: &str, proto: &TensorProto) -> Result<Literal> {
-    match tensor::read(proto, &mut builder.files, &mut builder.room) {
+    match tensor::read(proto, &mut builder.files, &mut builder.budget) {
         Ok(literal) => {
             builder.grant(literal.len());
             Ok(literal)

@@ -1,8 +1,8 @@
-//! The order of rooms, from the table in `ARCHITECTURE.md`, and violations of it.
+//! The order of modules, from the table in `ARCHITECTURE.md`, and violations of it.
 //!
-//! A room imports only from rooms above it in the table, and no files import each other in a
-//! circle, not even a module and its parts: what both need is defined in a file of its own. A
-//! `lib.rs` or `main.rs` has no room: it declares all modules, and re-exports.
+//! The files of a row import only from rows above it, and no files import each other in a circle,
+//! not even a module and its parts: what both need is defined in a separate file. A `lib.rs` or
+//! `main.rs` has no row: it declares all modules, and re-exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +10,13 @@ use super::imports::{Import, Source, imports};
 
 /// A row of the table: the files and folders that its first cell names.
 #[derive(Clone, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Row {
     /// Without `.rs` and without a slash at the end.
     places: Vec<String>,
 }
 
 /// The rows of the table in the section "Code map", from the ground up.
-pub(crate) fn table(architecture: &str) -> Vec<Room> {
+pub(crate) fn table(architecture: &str) -> Vec<Row> {
     let section = architecture.split("\n## ").find(|s| s.starts_with("Code map")).unwrap_or("");
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let first = |row: &str| row.split('|').nth(1).unwrap_or_default().to_owned();
@@ -24,10 +24,10 @@ pub(crate) fn table(architecture: &str) -> Vec<Room> {
         let named = cell.split('`').skip(1).step_by(2).filter(|name| !name.starts_with("resnetc"));
         named.map(|name| name.trim_end_matches(".rs").trim_end_matches('/').to_owned()).collect()
     };
-    rows.map(|row| Room { places: places(first(row)) }).collect()
+    rows.map(|row| Row { places: places(first(row)) }).collect()
 }
 
-impl Room {
+impl Row {
     fn holds(&self, path: &str) -> bool {
         let path = path.trim_end_matches(".rs");
         let inside = |place: &String| {
@@ -43,34 +43,34 @@ impl Room {
 }
 
 /// The errors in the imports of some files: every sentence names the files.
-pub(crate) fn faults(rooms: &[Room], sources: &[Source]) -> Vec<String> {
+pub(crate) fn faults(rows: &[Row], sources: &[Source]) -> Vec<String> {
     let imports = imports(sources);
-    let mut faults = arrows_down(rooms, sources, &imports);
+    let mut faults = arrows_down(rows, sources, &imports);
     faults.extend(circles(&imports));
     faults
 }
 
 /// Whether a file only declares and re-exports the modules of its crate.
-fn is_face(source: &Source) -> bool {
+fn is_root(source: &Source) -> bool {
     source.module.len() == 1
 }
 
-fn arrows_down(rooms: &[Room], sources: &[Source], imports: &[Import]) -> Vec<String> {
-    let room = |path: &str| rooms.iter().position(|room| room.holds(path));
-    let faces: BTreeSet<&str> = sources.iter().filter(|s| is_face(s)).map(|s| &*s.path).collect();
-    let homeless = sources.iter().filter(|s| !is_face(s) && room(&s.path).is_none());
+fn arrows_down(rows: &[Row], sources: &[Source], imports: &[Import]) -> Vec<String> {
+    let row = |path: &str| rows.iter().position(|row| row.holds(path));
+    let roots: BTreeSet<&str> = sources.iter().filter(|s| is_root(s)).map(|s| &*s.path).collect();
+    let unlisted = sources.iter().filter(|s| !is_root(s) && row(&s.path).is_none());
     let mut faults: Vec<String> =
-        homeless.map(|s| format!("{} is in no row of the code map", s.path)).collect();
+        unlisted.map(|s| format!("{} is in no row of the code map", s.path)).collect();
     for Import { from, to, path } in imports {
-        if faces.contains(&from.as_str()) || faces.contains(&to.as_str()) {
+        if roots.contains(&from.as_str()) || roots.contains(&to.as_str()) {
             continue;
         }
-        if let (Some(low), Some(high)) = (room(from), room(to))
+        if let (Some(low), Some(high)) = (row(from), row(to))
             && high > low
         {
-            let (low, high) = (rooms[low].name(), rooms[high].name());
+            let (low, high) = (rows[low].name(), rows[high].name());
             faults.push(format!(
-                "{from} imports {path} from {to}, but {high} stands below {low} in the code map"
+                "{from} imports {path} from {to}, but {high} is below {low} in the code map"
             ));
         }
     }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_arrow_against_the_order_names_both_files() {
-        let down = "src/low/a.rs imports crate::high::High from src/high.rs, but src/high stands below src/low, src/word in the code map";
+        let down = "src/low/a.rs imports crate::high::High from src/high.rs, but src/high is below src/low, src/word in the code map";
         let high = ("src/high.rs", "pub struct High;");
         let low = |text| [LIB, ("src/low/mod.rs", "mod a;"), ("src/low/a.rs", text), high];
         for text in [
@@ -148,7 +148,7 @@ mod tests {
             let found = found(&low(text));
             assert!(found.iter().any(|fault| fault.starts_with(&down[..12])), "{text}: {found:?}");
             assert!(
-                found.iter().all(|f| f.contains("src/high.rs, but src/high stands below")),
+                found.iter().all(|f| f.contains("src/high.rs, but src/high is below")),
                 "{found:?}"
             );
         }
@@ -186,7 +186,8 @@ mod tests {
         // A name is followed to the file that defines it.
         assert_eq!(found(&files("use super::B;", "fn f() { super::a::A::new() }")), circle);
         assert_eq!(found(&files("use crate::low::*;", "use super::a::A;")), [""; 0]);
-        // To re-export the parts of a module is no use of them; to call them is.
+        // Re-exporting the parts of a module does not count as importing from them; calling them
+        // does.
         assert_eq!(found(&files("use super::{B, Both};", "use super::Both;")), [""; 0]);
         let calls = ("src/low/mod.rs", "pub mod a; fn f() { a::g() } pub struct Both;");
         let circle = "src/low/a.rs -> src/low/mod.rs -> src/low/a.rs import each other in a circle";
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_room_is_named() {
+    fn a_file_without_a_row_is_named() {
         assert_eq!(
             found(&[LIB, ("src/attic.rs", "")]),
             ["src/attic.rs is in no row of the code map"]

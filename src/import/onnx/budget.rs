@@ -8,7 +8,7 @@ use crate::import::limits;
 
 /// The memory budget of the constants of a model.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Budget {
     /// The most memory that they may take, in bytes.
     limit: usize,
     taken: usize,
@@ -16,10 +16,10 @@ pub(super) struct Room {
     named: HashMap<PathBuf, u64>,
 }
 
-impl Room {
+impl Budget {
     /// A budget of this many bytes of memory.
     pub(super) fn new(limit: usize) -> Self {
-        Room { limit, taken: 0, named: HashMap::new() }
+        Budget { limit, taken: 0, named: HashMap::new() }
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -58,22 +58,22 @@ mod tests {
 
     #[test]
     fn memory_is_taken_up_to_its_limit() {
-        let mut room = Room::new(10);
+        let mut budget = Budget::new(10);
         assert_eq!(
-            [4, 6, 1, 0, usize::MAX].map(|n| room.take(n).is_some()),
+            [4, 6, 1, 0, usize::MAX].map(|n| budget.take(n).is_some()),
             [true, true, false, true, false]
         );
     }
 
     #[test]
     fn large_constants_name_each_byte_of_their_files_once() {
-        let mut room = Room::new(usize::MAX);
+        let mut budget = Budget::new(usize::MAX);
         let (a, b) = (Path::new("a"), Path::new("b"));
         // Small constants may share bytes of a file.
-        assert!(room.name(a, 100, 100).is_ok() && room.name(a, 100, 100).is_ok());
-        room.take(FREE + 1);
-        assert!(room.name(b, 100, 60).is_ok() && room.name(b, 100, 40).is_ok());
-        assert!(room.name(b, 100, 1).is_err_and(|e| e.contains("has only 100")));
-        assert!(room.name(a, 100, 1).is_err() && room.name(a, 100, u64::MAX).is_err());
+        assert!(budget.name(a, 100, 100).is_ok() && budget.name(a, 100, 100).is_ok());
+        budget.take(FREE + 1);
+        assert!(budget.name(b, 100, 60).is_ok() && budget.name(b, 100, 40).is_ok());
+        assert!(budget.name(b, 100, 1).is_err_and(|e| e.contains("has only 100")));
+        assert!(budget.name(a, 100, 1).is_err() && budget.name(a, 100, u64::MAX).is_err());
     }
 }

@@ -66,7 +66,7 @@ fn held(ty: DType) -> String {
 enum Number {
     Float(f64),
     /// Numbers beyond the range of i64 are clamped to its maximum.
-    Integer(i64),
+    Integer(i128),
 }
 
 impl fmt::Display for Number {
@@ -171,7 +171,7 @@ fn number(bytes: &[u8], dtype: DType) -> Number {
         bytes.first_chunk().map_or(Number::Integer(0), |&bytes| number(bytes))
     }
     let float = |x: f32| Number::Float(x.into());
-    let integer = |x: i64| Number::Integer(x);
+    let integer = |x: i128| Number::Integer(x);
     match dtype {
         DType::F32 => of(bytes, |b| float(f32::from_le_bytes(b))),
         DType::F16 => of(bytes, |b| float(f16::from_le_bytes(b).to_f32())),
@@ -183,11 +183,9 @@ fn number(bytes: &[u8], dtype: DType) -> Number {
         DType::U16 => of(bytes, |b| integer(u16::from_le_bytes(b).into())),
         DType::I32 => of(bytes, |b| integer(i32::from_le_bytes(b).into())),
         DType::U32 => of(bytes, |b| integer(u32::from_le_bytes(b).into())),
-        DType::I64 => of(bytes, |b| integer(i64::from_le_bytes(b))),
-        DType::U64 => {
-            of(bytes, |b| integer(i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)))
-        }
-        _ => of(bytes, |[b]| integer(i64::from(b != 0))),
+        DType::I64 => of(bytes, |b| integer(i64::from_le_bytes(b).into())),
+        DType::U64 => of(bytes, |b| integer(u64::from_le_bytes(b).into())),
+        _ => of(bytes, |[b]| integer((b != 0).into())),
     }
 }
 
@@ -200,14 +198,15 @@ fn accept(number: Number, to: DType) -> Option<f32> {
         }
         (Number::Integer(x), None) => {
             let rounded = rounded(x as f64, to);
-            // `i64::MAX` rounds up to 2^63, and the cast would saturate back to `i64::MAX`.
-            (rounded as i64 == x && x != i64::MAX).then_some(rounded)
+            (rounded as i128 == x).then_some(rounded)
         }
         (Number::Float(x), Some((lo, hi))) => {
             let fits = (lo as f64..=hi as f64).contains(&x) && x.trunc() == x;
             fits.then_some(x as f32)
         }
-        (Number::Integer(x), Some((lo, hi))) => (lo..=hi).contains(&x).then_some(x as f32),
+        (Number::Integer(x), Some((lo, hi))) => {
+            (lo.into()..=hi.into()).contains(&x).then_some(x as f32)
+        }
     }
 }
 
@@ -217,5 +216,22 @@ fn rounded(x: f64, to: DType) -> f32 {
         DType::F16 => f16::from_f64(x).to_f32(),
         DType::BF16 => bf16::from_f64(x).to_f32(),
         _ => x as f32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_integers_are_exact_or_refused_by_their_own_value() {
+        let values = |x: u64| {
+            let array = Array::new(DType::U64, [1], x.to_le_bytes().to_vec());
+            array.expect("one element").values(DType::F32)
+        };
+        let power = values(1 << 63).expect("a power of two is an f32");
+        assert_eq!(power.data(), [2f32.powi(63)]);
+        let error = values(u64::MAX).expect_err("no f32 is that").to_string();
+        assert!(error.contains("18446744073709551615"), "{error}");
     }
 }

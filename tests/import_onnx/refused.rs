@@ -220,6 +220,16 @@ fn results_that_are_not_computed_may_not_be_used() {
 }
 
 #[test]
+fn kernels_of_another_rank_than_the_image_are_refused() {
+    for (image, weights) in [(&[1, 3, 8, 8][..], &[4, 3, 3][..]), (&[1, 3, 8], &[4, 3, 3, 3])] {
+        let model = Model::new(image).weights("w", weights);
+        let model = model.node("Conv", &["x", "w"], &["y"], &[]).output("y");
+        let error = model.error();
+        assert!(error.contains("must have the same rank"), "{error}");
+    }
+}
+
+#[test]
 fn three_dimensional_convolutions_are_refused() {
     let model = Model::new(&[1, 2, 9, 9, 9])
         .weights("w", &[2, 2, 3, 3, 3])

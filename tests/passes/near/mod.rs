@@ -218,12 +218,16 @@ fn graphs_that_are_nearly_a_pattern_keep_their_meaning() {
     let cases = env::var(CASES).map_or(1000, |n| n.parse().expect("a number"));
     let config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
     let mut failed = Vec::new();
-    for (pass, (name, pattern)) in all().iter().zip(PATTERNS) {
+    for pass in all() {
+        let Some((name, pattern)) = PATTERNS.iter().find(|pattern| pattern.0 == pass.name) else {
+            failed.push(format!("{}: it has no pattern", pass.name));
+            continue;
+        };
         let (built, fired) = (Cell::new(0), Cell::new(0));
         let test = |seed: u64| {
             let Some(mut near) = Near::build(*pattern, seed) else { return Ok(()) };
             built.set(built.get() + 1);
-            fired.set(fired.get() + u32::from(check(pass, &mut near)?));
+            fired.set(fired.get() + u32::from(check(&pass, &mut near)?));
             Ok(())
         };
         let run = TestRunner::new(config.clone()).run(&any::<u64>(), test);

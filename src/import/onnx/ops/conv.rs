@@ -26,15 +26,19 @@ pub(super) fn convolution(
         g if g >= 1 => g as usize,
         g => return bad("group", format!("is {g}; it must be at least 1")),
     };
-    let kernel = builder.shape_of(weights);
-    if let (&[n, c, h, w, d], &[k, c_group, kh, kw, kd]) = (&builder.shape_of(x)[..], &kernel[..]) {
+    let (shape, kernel) = (builder.shape_of(x), builder.shape_of(weights));
+    if shape.len() != kernel.len() {
+        let message = format!("X {shape:?} and W {kernel:?} must have the same rank");
+        return Err(message.into());
+    }
+    if let (&[n, c, h, w, d], &[k, c_group, kh, kw, kd]) = (&shape[..], &kernel[..]) {
         let volume = Volume::of(call, [n, c, h, w, d], [kh, kw, kd])?;
         let weights = builder.reshape(call, weights, vec![k, c_group, kh, kw])?;
         let conv = Conv { bias: bias.is_some(), ..Conv::new(volume.window, groups) };
         let operands = [x, weights].into_iter().chain(bias).collect();
         return volume.run(builder, call, Op::Conv(conv), operands);
     }
-    let image = Image::of(builder.shape_of(x))?;
+    let image = Image::of(shape)?;
     let (kernel, weights) = match kernel[..] {
         [k, c, w] => ([1, w], builder.reshape(call, weights, vec![k, c, 1, w])?),
         [_, _, h, w] => ([h, w], weights),

@@ -65,7 +65,7 @@ fn held(ty: DType) -> String {
 #[derive(Clone, Copy, Debug)]
 enum Number {
     Float(f64),
-    /// Numbers beyond the range of i64 are clamped to its maximum.
+    /// Wide enough for every type of integers, signed or not.
     Integer(i128),
 }
 

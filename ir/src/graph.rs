@@ -78,6 +78,8 @@ pub struct Graph {
     /// The inputs whose declared element type differs from their own.
     declared: BTreeMap<NodeId, DType>,
     outputs: Vec<Output>,
+    /// The positions of each result among the outputs.
+    output_positions: BTreeMap<NodeId, Vec<usize>>,
     constants: BTreeMap<u32, Arc<Tensor>>,
     next_constant: u32,
 }
@@ -165,6 +167,7 @@ impl Graph {
 
     /// As [`Graph::output`], with an element type that the description declares.
     pub fn output_as(&mut self, name: impl Into<String>, node: NodeId, dtype: DType) {
+        self.output_positions.entry(node).or_default().push(self.outputs.len());
         self.outputs.push(Output { name: name.into(), node, dtype });
     }
 
@@ -173,7 +176,12 @@ impl Graph {
     /// # Panics
     /// If a position is out of range.
     pub fn keep_outputs(&mut self, kept: &[usize]) {
-        self.outputs = kept.iter().map(|&i| self.outputs[i].clone()).collect();
+        let kept: Vec<Output> = kept.iter().map(|&i| self.outputs[i].clone()).collect();
+        self.outputs.clear();
+        self.output_positions.clear();
+        for Output { name, node, dtype } in kept {
+            self.output_as(name, node, dtype);
+        }
     }
 
     fn push(&mut self, name: String, op: Op, ty: TensorType, operands: &[NodeId]) -> NodeId {
@@ -246,7 +254,7 @@ impl Graph {
 
     /// Whether the value is a result of the graph.
     pub fn is_output(&self, id: NodeId) -> bool {
-        self.outputs.iter().any(|o| o.node == id)
+        self.output_positions.contains_key(&id)
     }
 
     /// The inputs in the order in which they were added.
@@ -348,8 +356,12 @@ impl Graph {
             self.dag.remove_edge(edge);
             self.dag.add_edge(new.0, user, port);
         }
-        for output in self.outputs.iter_mut().filter(|o| o.node == old) {
-            output.node = new;
+        let positions = self.output_positions.remove(&old).unwrap_or_default();
+        for &position in &positions {
+            self.outputs[position].node = new;
+        }
+        if !positions.is_empty() {
+            self.output_positions.entry(new).or_default().extend(positions);
         }
     }
 

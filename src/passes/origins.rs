@@ -1,6 +1,7 @@
 //! Tracks which nodes of the described graph each node of a rewritten graph replaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::{swap, take};
 
 use resnetc_ir::{Change, Graph, NodeId, Op};
 
@@ -43,7 +44,7 @@ impl Origins {
         }
         for &(old, new) in &change.replaced {
             let gone = self.take(graph, old, change);
-            self.give(graph, new, &gone, change);
+            self.give(graph, new, gone, change);
         }
         // The users of the replaced nodes have new operands now.
         for &(_, new) in change.replaced.iter().filter(|(_, new)| graph.contains(*new)) {
@@ -63,7 +64,7 @@ impl Origins {
                 continue;
             }
             if let Some(origins) = self.of.remove(&node) {
-                gone.extend(origins);
+                gone = union(gone, origins);
                 work.extend(self.operands.remove(&node).unwrap_or_default());
             }
         }
@@ -72,8 +73,8 @@ impl Origins {
 
     /// Lets a node stand for others, and so do the nodes that the same patch added to compute it. A
     /// change of layout computes nothing, so its operand stands for them instead.
-    fn give(&mut self, graph: &Graph, new: NodeId, gone: &BTreeSet<NodeId>, change: &Change) {
-        let (mut seen, mut work) = (BTreeSet::new(), vec![new]);
+    fn give(&mut self, graph: &Graph, new: NodeId, gone: BTreeSet<NodeId>, change: &Change) {
+        let (mut seen, mut work, mut heirs) = (BTreeSet::new(), vec![new], Vec::new());
         while let Some(node) = work.pop() {
             let is_added = change.added.contains(&node);
             let computes = graph.contains(node) && graph.node(node).op.is_computed();
@@ -81,13 +82,27 @@ impl Origins {
                 continue;
             }
             let is_reorder = computes && matches!(graph.node(node).op, Op::Reorder(_));
-            match self.of.get_mut(&node) {
-                Some(origins) if !is_reorder => origins.extend(gone),
-                _ => {}
+            if !is_reorder {
+                heirs.push(node);
             }
             if is_added {
                 work.extend(self.operands.get(&node).into_iter().flatten());
             }
         }
+        let Some(last) = heirs.pop() else { return };
+        for heir in heirs {
+            self.of.entry(heir).and_modify(|origins| origins.extend(&gone));
+        }
+        self.of.entry(last).and_modify(|origins| *origins = union(take(origins), gone));
     }
+}
+
+/// Both sets: the smaller one goes into the larger one, since a chain of rewrites hands the same
+/// nodes on at every step.
+fn union(mut a: BTreeSet<NodeId>, mut b: BTreeSet<NodeId>) -> BTreeSet<NodeId> {
+    if a.len() < b.len() {
+        swap(&mut a, &mut b);
+    }
+    a.extend(b);
+    a
 }

@@ -1,5 +1,6 @@
 //! The plan as text: totals, then one line per value.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use resnetc_ir::{Graph, NodeId};
@@ -15,8 +16,13 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
     let _ = writeln!(out, "lower bound {:>12} bytes (peak is {share:.3} of it)", plan.lower_bound);
     let _ = writeln!(out, "steps {}, buffers {}", plan.steps.len(), plan.buffers.len());
     let _ = writeln!(out, "{:>5} {:>12} {:>12} {:>13}  value", "step", "offset", "bytes", "live");
+    let live = live_intervals(plan);
+    let line = |step: &str, node: NodeId, note: &str| {
+        let live = live.get(&node).map_or(String::new(), |(from, to)| format!("{from}..{to}"));
+        line(graph, plan, step, node, &live, note)
+    };
     for &input in graph.inputs() {
-        let _ = writeln!(out, "{}", line(graph, plan, "", input, "input"));
+        let _ = writeln!(out, "{}", line("", input, "input"));
     }
     for (i, step) in plan.steps.iter().enumerate() {
         let note = match (step.in_place, step.is_view) {
@@ -24,7 +30,7 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
             (None, true) => "view".to_owned(),
             (None, false) => String::new(),
         };
-        let _ = writeln!(out, "{}", line(graph, plan, &i.to_string(), step.node, &note));
+        let _ = writeln!(out, "{}", line(&i.to_string(), step.node, &note));
         let published = step.published.iter().map(|(fact, buffer)| (*buffer, fact.name()));
         for (buffer, what) in step.scratch.map(|b| (b, "scratch")).into_iter().chain(published) {
             if let Some(buffer) = plan.buffers.get(buffer) {
@@ -37,10 +43,14 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
     out
 }
 
-fn line(graph: &Graph, plan: &Plan, step: &str, node: NodeId, note: &str) -> String {
+/// The live interval of each value's buffer.
+fn live_intervals(plan: &Plan) -> HashMap<NodeId, (usize, usize)> {
+    let of_buffer = |b: &Buffer| b.values.iter().map(|&value| (value, b.live)).collect::<Vec<_>>();
+    plan.buffers.iter().flat_map(of_buffer).collect()
+}
+
+fn line(graph: &Graph, plan: &Plan, step: &str, node: NodeId, live: &str, note: &str) -> String {
     let (n, place) = (graph.node(node), &plan.places[&node]);
-    let buffer = plan.buffers.iter().find(|b| b.values.contains(&node));
-    let live = buffer.map_or(String::new(), |b| format!("{}..{}", b.live.0, b.live.1));
     let halo = if place.geometry.is_dense() { "" } else { " +halo" };
     let text = format!(
         "{step:>5} {:>12} {:>12} {live:>13}  {node} {} {}{halo} \"{}\" {note}",

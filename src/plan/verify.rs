@@ -12,10 +12,12 @@ use super::{Plan, PlanStep};
 use crate::kernels::published::Fact;
 
 mod bytes;
+mod claims;
 mod error;
 mod places;
 
 use bytes::{Bytes, buffer, cross, value};
+use claims::Claims;
 pub use error::PlanError;
 
 /// What steps leave for later steps.
@@ -40,6 +42,8 @@ struct Ledger<'a> {
     steps: BTreeMap<NodeId, &'a PlanStep>,
     /// The node that overwrote each value, if any.
     lost: BTreeMap<Held, Option<NodeId>>,
+    /// The bytes of the values that nothing has overwritten.
+    claims: Claims<Held>,
 }
 
 impl Ledger<'_> {
@@ -64,15 +68,21 @@ impl Ledger<'_> {
     /// `held` now has its bytes, and nothing else does.
     fn write(&mut self, held: Held) {
         self.overwrite(self.bytes(held), held.node());
-        self.lost.insert(held, None);
+        self.hold(held, None);
     }
 
     /// Whatever is stored in these bytes is overwritten by `node`.
     fn overwrite(&mut self, bytes: Option<Bytes>, node: NodeId) {
-        let under: Vec<Held> =
-            self.lost.keys().copied().filter(|&other| cross(bytes, self.bytes(other))).collect();
-        for other in under {
-            self.lost.entry(other).and_modify(|by| *by = by.or(Some(node)));
+        for held in bytes.map_or(Vec::new(), |bytes| self.claims.end(bytes)) {
+            self.lost.entry(held).and_modify(|by| *by = by.or(Some(node)));
+        }
+    }
+
+    /// `held` is in its bytes, unless a node has overwritten it.
+    fn hold(&mut self, held: Held, lost: Option<NodeId>) {
+        self.lost.insert(held, lost);
+        if let (None, Some(bytes)) = (lost, self.bytes(held)) {
+            self.claims.add(bytes, held);
         }
     }
 
@@ -80,7 +90,7 @@ impl Ledger<'_> {
     fn share(&mut self, node: NodeId, operands: &[NodeId]) {
         let first = operands.first().map(|&o| Held::Value(o));
         let lost = first.and_then(|o| self.lost.get(&o).copied().flatten());
-        self.lost.insert(Held::Value(node), lost);
+        self.hold(Held::Value(node), lost);
     }
 
     /// What is wrong with a read, if anything.
@@ -132,7 +142,7 @@ fn operands(graph: &Graph, node: NodeId) -> Vec<NodeId> {
 pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
     let mut errors = places::check(graph, plan);
     let steps = plan.steps.iter().map(|step| (step.node, step)).collect();
-    let mut memory = Ledger { plan, steps, lost: BTreeMap::new() };
+    let mut memory = Ledger { plan, steps, lost: BTreeMap::new(), claims: Claims::new() };
     graph.inputs().iter().for_each(|&input| memory.write(Held::Value(input)));
     for (step, s) in plan.steps.iter().enumerate() {
         let operands = operands(graph, s.node);

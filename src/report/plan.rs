@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use resnetc_ir::{Graph, NodeId, Op};
 use serde::Serialize;
 
-use crate::plan::Plan;
+use crate::kernels::published::Fact;
+use crate::plan::{Plan, PlanStep};
 
 /// The plan of one run. Offsets and sizes are bytes; times are steps, counted from 0.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -144,16 +145,14 @@ impl MemoryPlan {
             value: inputs + at,
             runs: !step.is_view,
         });
+        let users = users_beside_results(plan);
         let buffers = plan.buffers.iter().enumerate().map(|(i, buffer)| PlannedBuffer {
             offset: buffer.offset,
             bytes: buffer.bytes,
             live: buffer.live,
             values: buffer.values.iter().filter_map(|v| index.get(v).copied()).collect(),
-            scratch_of: plan
-                .steps
-                .iter()
-                .position(|s| s.scratch == Some(i) || s.published.iter().any(|(_, at)| *at == i)),
-            publishes: published(plan, i),
+            scratch_of: users.get(&i).map(|(step, _)| *step),
+            publishes: users.get(&i).and_then(|(_, fact)| *fact),
         });
         MemoryPlan {
             peak: plan.peak,
@@ -165,8 +164,13 @@ impl MemoryPlan {
     }
 }
 
-/// What is published in a buffer.
-fn published(plan: &Plan, buffer: usize) -> Option<&'static str> {
-    let mut all = plan.steps.iter().flat_map(|step| &step.published);
-    all.find(|(_, at)| *at == buffer).map(|(fact, _)| fact.name())
+/// The step that uses each buffer that holds no value, and what it publishes there.
+fn users_beside_results(plan: &Plan) -> HashMap<usize, (usize, Option<&'static str>)> {
+    let of_step = |(at, step): (usize, &PlanStep)| {
+        let scratch = step.scratch.map(|buffer| (buffer, (at, None)));
+        let published = |&(fact, buffer): &(Fact, usize)| (buffer, (at, Some(fact.name())));
+        let published: Vec<_> = step.published.iter().map(published).collect();
+        scratch.into_iter().chain(published)
+    };
+    plan.steps.iter().enumerate().flat_map(of_step).collect()
 }

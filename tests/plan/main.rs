@@ -2,6 +2,7 @@
 //! accepted compute what they should.
 
 mod broken;
+mod large;
 mod mutated;
 mod planned;
 mod ranges;

@@ -4,7 +4,8 @@ use resnetc_ir::op::Window;
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Graph, NodeId, Op};
 
-use super::bytes::{Bytes, buffer, cross, value};
+use super::bytes::{Bytes, buffer, value};
+use super::claims::Claims;
 use super::error::PlanError;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::{ALIGN, ARENA};
@@ -202,13 +203,16 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
 /// Callers see outputs as dense values, which nothing that callers write may change.
 fn outputs(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
     let mut errors = Vec::new();
+    let mut inputs = Claims::new();
+    for &input in graph.inputs() {
+        value(plan, input).into_iter().for_each(|bytes| inputs.add(bytes, input));
+    }
     for node in graph.outputs().iter().map(|output| output.node) {
         if plan.places.get(&node).is_some_and(|place| !place.geometry.is_dense()) {
             errors.push(PlanError::Border { node });
         }
-        let under =
-            |&&input: &&NodeId| input != node && cross(value(plan, node), value(plan, input));
-        let input = graph.inputs().iter().find(under).copied();
+        let under = |bytes| inputs.find(bytes, |input| input != node);
+        let input = value(plan, node).and_then(under);
         errors.extend(input.map(|input| PlanError::Exposed { node, input }));
     }
     errors

@@ -11,7 +11,7 @@ use crate::import::onnx::Bindings;
 use crate::import::{ImportError, ImportErrorKind, limits, onnx, safetensors};
 use crate::options::{Options, Source};
 use crate::runtime::model::Model;
-use crate::spec::{Spec, Weights};
+use crate::spec::{Spec, SpecErrorKind, Weights};
 
 /// Loads networks with one set of options.
 ///
@@ -88,7 +88,10 @@ impl Compiler {
     /// As [`Compiler::load`].
     pub fn build(&self, description: &Description) -> Result<Network, Error> {
         match &description.0 {
-            Kind::Spec(spec) => self.spec(spec),
+            Kind::Spec(spec, file) => self.spec(spec).map_err(|e| match (e, file) {
+                (Error::Spec(e), Some(file)) => e.in_file(file).into(),
+                (e, _) => e,
+            }),
             Kind::Onnx(model) => {
                 self.options.check(Source::Onnx)?;
                 Ok(self.network(model.graph(&self.options.bindings())?))
@@ -115,7 +118,11 @@ impl Compiler {
                 (Weights::Random { seed }, Some(seed))
             }
         };
-        let mut graph = spec.build(&weights, self.batch(spec)?)?;
+        let built = spec.build(&weights, self.batch(spec)?);
+        let mut graph = built.map_err(|e| match (&*e.kind, &self.options.weights) {
+            (SpecErrorKind::Weights { .. }, Some(file)) => e.in_file(file),
+            _ => e,
+        })?;
         choose_outputs(&mut graph, &self.options.outputs)?;
         Ok(Network { random_weights, ..self.network(graph) })
     }

@@ -1,7 +1,7 @@
 //! Descriptions of networks, as they are stored in files: what can be known before sizes are
 //! chosen.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use resnetc_ir::DType;
 
@@ -30,7 +30,8 @@ pub struct Description(pub(crate) Kind);
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Spec(Box<Spec>),
+    /// A spec, and the file that it was read from.
+    Spec(Box<Spec>, Option<PathBuf>),
     Onnx(Box<onnx::Model>),
 }
 
@@ -43,18 +44,17 @@ impl Description {
     pub fn open(model: impl AsRef<Path>) -> Result<Self, Error> {
         let path = model.as_ref();
         if let Some(spec) = path.to_str().and_then(Spec::builtin) {
-            return Ok(Description::of(spec));
+            return Ok(Description(Kind::Spec(Box::new(spec), None)));
         }
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         match extension.as_deref() {
             Some("onnx") => Description::onnx(path),
-            Some("toml" | "json") => Ok(Description::of(Spec::load(path)?)),
+            Some("toml" | "json") => {
+                let spec = Box::new(Spec::load(path)?);
+                Ok(Description(Kind::Spec(spec, Some(path.to_owned()))))
+            }
             _ => Err(Error::UnknownModel { model: path.to_owned(), reason: no_model(path) }),
         }
-    }
-
-    fn of(spec: Spec) -> Self {
-        Description(Kind::Spec(Box::new(spec)))
     }
 
     /// Opens an ONNX file, whatever its name is.
@@ -71,7 +71,7 @@ impl Description {
     pub fn inputs(&self, outputs: &[String]) -> Result<Vec<InputInfo>, Error> {
         match &self.0 {
             Kind::Onnx(model) => Ok(model.inputs_of(outputs)?),
-            Kind::Spec(spec) => Ok(vec![spec_input(spec)]),
+            Kind::Spec(spec, _) => Ok(vec![spec_input(spec)]),
         }
     }
 }

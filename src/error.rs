@@ -129,6 +129,7 @@ impl Error {
     pub fn what(&self) -> String {
         match self {
             Error::Import(e) => e.what(),
+            Error::Spec(e) => e.what(),
             Error::Isa(e) => e.what(),
             other => other.to_string(),
         }
@@ -138,6 +139,7 @@ impl Error {
     pub fn advice(&self) -> Option<Advice> {
         match self {
             Error::Import(e) => e.kind.advice(),
+            Error::Spec(e) => e.advice(),
             Error::Isa(_) => Some(IsaError::ADVICE),
             _ => None,
         }

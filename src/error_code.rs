@@ -77,8 +77,8 @@ codes! {
     FixedBatch, "fixed-batch", Call, "The requested batch differs from the model's, which cannot be changed.";
     FixedDimension, "fixed-dimension", Call, "The requested size of a dimension differs from the model's, which is fixed.";
     UnknownModel, "unknown-model", Call, "The model is neither a built-in name nor a file of a known format.";
-    SpecSyntax, "spec-syntax", File, "The spec is not valid TOML or JSON, or has a wrong key or value.";
-    SpecValue, "spec-value", File, "A value of the spec is out of range, or conflicts with another one.";
+    SpecSyntax, "spec-syntax", File, "The spec is not valid TOML or JSON, or has a missing or unknown key, or a value of the wrong type.";
+    SpecValue, "spec-value", File, "A value of the spec is out of range, has no effect, or conflicts with another one.";
     SpecWeights, "spec-weights", File, "Weights do not fit the network; the message lists every mismatch.";
     SpecGraph, "spec-graph", File, "A layer of the spec does not fit the one before it.";
     NoEffect, "no-effect", Call, "Options were set that have no effect here.";

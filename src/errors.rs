@@ -21,5 +21,5 @@ pub use crate::isa::IsaError;
 pub use crate::kernels::KernelError;
 pub use crate::passes::PassError;
 pub use crate::plan::verify::PlanError;
-pub use crate::spec::{SpecError, WrongShape};
+pub use crate::spec::{SpecError, SpecErrorKind, WrongShape};
 pub use crate::tune::CacheError;

@@ -69,7 +69,8 @@ pub mod kernels;
 mod nearest;
 #[doc(hidden)]
 pub mod noise;
-mod one_line;
+#[doc(hidden)]
+pub mod one_line;
 #[doc(hidden)]
 pub mod options;
 #[doc(hidden)]

@@ -1,20 +1,48 @@
-//! Text from files in messages.
+//! Text from files, and names of files, in messages.
+
+use std::path::Path;
 
 /// A text as one line of at most `most` characters. Line breaks and terminal control characters are
 /// escaped: the text may come from a malicious file.
-pub(crate) fn one_line(text: &str, most: usize) -> String {
+pub fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     for (i, c) in text.chars().enumerate() {
         if i == most {
             line.push_str("...");
             break;
         }
-        match c.is_control() {
-            true => line.extend(c.escape_default()),
-            false => line.push(c),
-        }
+        push(&mut line, c);
     }
     line
+}
+
+/// A path as one line, whole, with line breaks and terminal control characters escaped. Bytes that
+/// are not UTF-8 are escaped, too, as `\xff`.
+///
+/// ```
+/// use resnetc::one_line::path_line;
+///
+/// assert_eq!(path_line("models/näive.onnx"), "models/näive.onnx");
+/// assert_eq!(path_line("a\nb\u{1b}[2J"), "a\\nb\\u{1b}[2J");
+/// ```
+pub fn path_line(path: impl AsRef<Path>) -> String {
+    let mut line = String::new();
+    for chunk in path.as_ref().as_os_str().as_encoded_bytes().utf8_chunks() {
+        chunk.valid().chars().for_each(|c| push(&mut line, c));
+        chunk.invalid().iter().for_each(|byte| line.push_str(&format!("\\x{byte:02x}")));
+    }
+    line
+}
+
+/// Appends a character, escaped if it could do more than appear: control characters, line
+/// separators, and marks that reverse the order of what follows.
+fn push(line: &mut String, c: char) {
+    let steers =
+        matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match c.is_control() || steers {
+        true => line.extend(c.escape_default()),
+        false => line.push(c),
+    }
 }
 
 #[cfg(test)]
@@ -26,5 +54,14 @@ mod tests {
         assert_eq!(one_line("conv1 \"ü\"", 100), "conv1 \"ü\"");
         assert_eq!(one_line("a\u{1b}[2Jb\nc\u{9b}", 100), "a\\u{1b}[2Jb\\nc\\u{9b}");
         assert_eq!(one_line("äbcd", 2), "äb...");
+        assert_eq!(one_line("a\u{202e}b\u{2028}", 100), "a\\u{202e}b\\u{2028}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_keep_every_byte() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = std::ffi::OsStr::from_bytes(b"a\xff\xc3\xa4/\t\xe2\x82");
+        assert_eq!(path_line(path), "a\\xffä/\\t\\xe2\\x82");
     }
 }

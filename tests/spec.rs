@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use resnetc::import::safetensors::WeightMap;
+use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::spec::{
     ActivationKind, Attention, Block, Downsampling, Gain, Norm, Order, Projection, Shortcut, Spec,
-    SpecError, StemPool, StrideIn, WeightStandardization, Weights,
+    SpecErrorKind, StemPool, StrideIn, WeightStandardization, Weights,
 };
+use resnetc::{Compiler, Error, ErrorCode, Options};
 use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::text::print;
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op, Tensor};
 
@@ -98,7 +100,9 @@ fn all_wrong_weights_are_listed_at_once() {
     weights.insert("layer1.0.conv1.weight".into(), Arc::new(Tensor::scalar(0.0)));
     let error = spec.build(&Weights::Map(weights), 1).unwrap_err();
     let text = error.to_string();
-    let SpecError::Weights { missing, unexpected, wrong_shape } = error else { panic!("{text}") };
+    let SpecErrorKind::Weights { missing, unexpected, wrong_shape } = *error.kind else {
+        panic!("{text}")
+    };
     assert_eq!(missing, ["bn1.weight", "fc.bias"]);
     assert_eq!(unexpected.len(), 2, "{unexpected:?}");
     assert_eq!(wrong_shape[0].name, "layer1.0.conv1.weight");
@@ -139,7 +143,7 @@ fn a_wrong_text_is_named_with_its_line() {
         let error = Spec::from_toml(text).unwrap_err();
         let message = error.to_string();
         assert!(message.contains(part), "{message}");
-        let SpecError::Syntax { line: found, .. } = error else { panic!("{message}") };
+        let SpecErrorKind::Syntax { line: found, .. } = *error.kind else { panic!("{message}") };
         assert_eq!(found, Some(line), "{message}");
     }
     let error = Spec::from_json("{\n\"block\": \"basic\",\n\"size\": 3}").unwrap_err().to_string();
@@ -267,14 +271,155 @@ fn values_out_of_range_name_their_key() {
     for (expected, change) in cases {
         let mut spec = small();
         change(&mut spec);
-        match spec.build(&Weights::Random { seed: 0 }, 1).unwrap_err() {
-            SpecError::Invalid { key, .. } => assert_eq!(key, *expected),
-            other => panic!("{expected}: {other}"),
+        let error = spec.build(&Weights::Random { seed: 0 }, 1).unwrap_err();
+        match &*error.kind {
+            SpecErrorKind::Invalid { key, .. } => assert_eq!(key, expected),
+            _ => panic!("{expected}: {error}"),
         }
     }
-    for batch in [0, 1 << 40, usize::MAX] {
-        assert!(small().build(&Weights::Random { seed: 0 }, batch).is_err());
+}
+
+/// A batch is not the spec's fault.
+#[test]
+fn an_impossible_batch_is_named() {
+    let error = |batch| small().build(&Weights::Random { seed: 0 }, batch).unwrap_err();
+    assert_eq!(error(0).code(), ErrorCode::GivenShape);
+    for batch in [1 << 30, 1 << 40, usize::MAX] {
+        let error = error(batch);
+        assert_eq!(error.code(), ErrorCode::Limit);
+        assert!(error.to_string().contains(&batch.to_string()), "{error}");
+        assert!(error.to_string().contains("Options::batch"), "{error}");
     }
+}
+
+/// Values of a file that are refused have a code of their own, and the file and key are named.
+#[test]
+fn wrong_values_of_a_file_are_not_wrong_syntax() {
+    let file = std::env::temp_dir().join(format!("resnetc-spec-{}.toml", std::process::id()));
+    let error = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        match Compiler::default().load(&file) {
+            Err(Error::Spec(error)) => error,
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    let start = "block = 'basic'\nlayers = [1]\nchannels = [64]\n";
+    for (rest, code, part) in [
+        ("classes = -3\n", ErrorCode::SpecValue, "`-3`, expected a whole number of 0 or more"),
+        ("classes = 0\n", ErrorCode::SpecValue, "\"classes\": is 0"),
+        ("attention_reduction = 4\n", ErrorCode::SpecValue, "attention = \"se\""),
+        // This one depends on the size of the images, so it is only found when they are known.
+        ("[head]\npool = 3\n", ErrorCode::SpecValue, "\"head.pool\": is 3"),
+        ("classes = 1.5\n", ErrorCode::SpecSyntax, "`1.5`, expected a whole number"),
+        ("classes = \n", ErrorCode::SpecSyntax, "line 4"),
+        ("klasses = 3\n", ErrorCode::SpecSyntax, "unknown key `klasses`"),
+    ] {
+        let error = error(&format!("{start}{rest}"));
+        let said = error.to_string();
+        assert_eq!(error.code(), code, "{said}");
+        assert_eq!(error.file.as_deref(), Some(file.as_path()), "{said}");
+        assert!(said.starts_with(&file.display().to_string()) && said.contains(part), "{said}");
+    }
+    let none = error("block = 'basic'\nlayers = []\nchannels = []\n").to_string();
+    assert!(none.contains("\"layers\": has 0 stages; it must have 1 to 8"), "{none}");
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// Mismatches of weights name the file of the weights.
+#[test]
+fn weights_that_do_not_fit_name_their_file() {
+    let file = std::env::temp_dir().join(format!("resnetc-{}.safetensors", std::process::id()));
+    let tensor = Tensor::scalar(1.0);
+    safetensors::save(&file, [("evil\u{1b}[2Jname", &tensor)]).unwrap();
+    let options = Options::default().weights(Some(file.clone()));
+    let error = Compiler::new(options).load("cifar_resnet20").unwrap_err();
+    std::fs::remove_file(&file).unwrap();
+    let said = error.to_string();
+    assert_eq!(error.code(), ErrorCode::SpecWeights);
+    assert!(said.starts_with(&format!("{}: the weights do not fit", file.display())), "{said}");
+    assert!(said.contains("evil\\u{1b}[2Jname"), "{said}");
+}
+
+/// The description with one key, or one key of a table, set back to its default; `None` if it has
+/// the default already.
+fn without_key(spec: &serde_json::Value, path: &[&str]) -> Option<serde_json::Value> {
+    let default = serde_json::to_value(Spec::new(spec_block(spec), [], [])).unwrap();
+    let pointer = format!("/{}", path.join("/"));
+    let from = default.pointer(&pointer).cloned().unwrap_or_default();
+    let mut changed = spec.clone();
+    let place = changed.pointer_mut(&pointer)?;
+    let differs = *place != from;
+    *place = from;
+    differs.then_some(changed)
+}
+
+fn spec_block(spec: &serde_json::Value) -> Block {
+    serde_json::from_value(spec["block"].clone()).unwrap()
+}
+
+/// Every key of a description that has a default, as a path.
+fn keys(spec: &serde_json::Value) -> Vec<Vec<&str>> {
+    let tables = spec.as_object().unwrap().iter();
+    let keys = tables.flat_map(|(key, value)| match value.as_object() {
+        Some(table) => table.keys().map(|k| vec![key.as_str(), k.as_str()]).collect(),
+        None => vec![vec![key.as_str()]],
+    });
+    keys.filter(|path| !["name", "block", "layers", "channels"].contains(&path[0])).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// A key that is accepted has an effect: without it, the network is another one, or none.
+    #[test]
+    fn accepted_keys_have_an_effect(
+        (block, stages) in (0usize..4, 1usize..4),
+        choices in prop::collection::vec(prop_oneof![3 => Just(0usize), 1 => 0usize..6], 18),
+    ) {
+        let mut choices = choices.into_iter();
+        let mut one_of = |n| choices.next().unwrap() % n;
+        let mut spec = small();
+        // With 32 channels no value is rounded to the one that stands for the default.
+        (spec.layers, spec.channels) = (vec![1; stages], vec![32; stages]);
+        (spec.input.height, spec.input.width) = (8, 8);
+        spec.block = [Block::Basic, Block::Bottleneck, Block::Conv, Block::Highway][block];
+        if spec.block == Block::Conv && one_of(4) > 0 {
+            spec.stem = Default::default();
+        }
+        spec.stem.pool = [StemPool::None, StemPool::Max][one_of(2)];
+        spec.shortcut = [Shortcut::B, Shortcut::A, Shortcut::None][one_of(3)];
+        spec.projection = [Projection::Strided, Projection::AveragePool][one_of(2)];
+        spec.stride_in = [StrideIn::Second, StrideIn::First][one_of(2)];
+        spec.downsampling = [Downsampling::Stride, Downsampling::Blur, Downsampling::MaxPool][one_of(3)];
+        spec.output_stride = [None, Some(1), Some(2), Some(4), Some(8)][one_of(5)];
+        spec.order = [Order::Post, Order::Pre][one_of(2)];
+        spec.norm = [Norm::Batch, Norm::Group, Norm::None][one_of(3)];
+        spec.norm_groups = [32, 4][one_of(2)];
+        spec.norm_epsilon = [1e-5, 1e-3][one_of(2)];
+        spec.weight_standardization =
+            [WeightStandardization::None, WeightStandardization::Channel][one_of(2)];
+        spec.weight_epsilon = [1e-8, 1e-3][one_of(2)];
+        spec.attention = [Attention::None, Attention::Se, Attention::Eca][one_of(3)];
+        spec.attention_reduction = [16, 1][one_of(2)];
+        spec.gain = [Gain::None, Gain::Scalar][one_of(2)];
+        (spec.groups, spec.width_per_group) = [(1, 64), (2, 64), (1, 128)][one_of(3)];
+        spec.expansion = [4, 2][one_of(2)];
+        let weights = Weights::Random { seed: 1 };
+        let Ok(graph) = spec.build(&weights, 1) else { return Ok(()) };
+        let json = serde_json::to_value(&spec).unwrap();
+        for path in keys(&json) {
+            let Some(without) = without_key(&json, &path) else { continue };
+            let without = serde_json::from_value::<Spec>(without).unwrap();
+            // An output stride may be what the network has anyway, and blocks that keep their
+            // shapes have the same shortcut with A and B.
+            let residual = matches!(spec.block, Block::Basic | Block::Bottleneck);
+            let is_vacuous = path[0] == "output_stride" || residual && path[0] == "shortcut";
+            if let (Ok(other), false) = (without.build(&weights, 1), is_vacuous) {
+                prop_assert!(print(&graph) != print(&other), "{path:?} has no effect in {json}");
+            }
+        }
+    }
+
 }
 
 proptest! {

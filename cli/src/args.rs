@@ -51,7 +51,7 @@ pub(crate) struct ModelOptions {
     pub(crate) shapes: Vec<(String, Size)>,
     /// Outputs to compute, in this order; nodes that only other outputs need are left out [default:
     /// all]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = name)]
     pub(crate) outputs: Vec<String>,
     #[command(flatten)]
     passes: Passes,
@@ -282,9 +282,18 @@ impl Passes {
     }
 }
 
+/// An entry of a list of names.
+fn name(text: &str) -> Result<String, String> {
+    match text.is_empty() {
+        true => Err("a name is missing: the list has a comma too many".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// A number of 1 or more.
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
+        _ if text.is_empty() => Err("a number is missing".to_owned()),
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(n) => Ok(n),
         Err(_) => Err("it must be a whole number".to_owned()),
@@ -350,8 +359,14 @@ fn binding(text: &str) -> Result<(String, Size), String> {
     match list {
         None if !size.contains(',') => Ok((name, Size::Extent(positive(size)?))),
         list => {
-            let extents = list.unwrap_or(size).split(',').map(str::trim).filter(|n| !n.is_empty());
-            Ok((name, Size::Shape(extents.map(positive).collect::<Result<_, _>>()?)))
+            let list = list.unwrap_or(size).trim();
+            let extent = |text: &str| match text.trim() {
+                "" => Err("an extent is missing: the list has a comma too many".to_owned()),
+                text => positive(text),
+            };
+            // Brackets with nothing in them are the shape of a scalar.
+            let extents = list.split(',').filter(|_| !list.is_empty());
+            Ok((name, Size::Shape(extents.map(extent).collect::<Result<_, _>>()?)))
         }
     }
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use resnetc::advice::OptionName;
 use resnetc::export::ExportError;
 use resnetc::import::ImportError;
+use resnetc::one_line::path_line;
 use resnetc::passes::PassError;
 use resnetc::{Error, ErrorCode, RunError};
 
@@ -35,7 +36,12 @@ impl Failure {
 
     /// The work on a file failed.
     pub(crate) fn file(path: &Path, reason: impl Display) -> Self {
-        Failure::new(format!("{}: {reason}", path.display()))
+        Failure::new(format!("{}: {reason}", path_line(path)))
+    }
+
+    /// A file or folder cannot be written.
+    pub(crate) fn unwritable(path: &Path, reason: impl Display) -> Self {
+        Failure::file(path, format!("it cannot be written: {reason}")).code(ErrorCode::Io)
     }
 
     /// The work failed because of an error that has causes.
@@ -45,7 +51,9 @@ impl Failure {
 
     /// An option was given that has no effect.
     pub(crate) fn no_effect(flag: &str, reason: &str) -> Self {
-        Failure::usage(format!("{flag} has no effect: {reason}")).help(format!("leave out {flag}"))
+        Failure::usage(format!("{flag} has no effect: {reason}"))
+            .help(format!("leave out {flag}"))
+            .code(ErrorCode::NoEffect)
     }
 
     /// The command was given wrong arguments.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use resnetc::import::npy;
 use resnetc::noise::Noise;
-use resnetc::{Array, whole_file};
+use resnetc::{Array, ErrorCode, whole_file};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -68,7 +68,8 @@ pub(crate) fn warn_of(noise: &Noise) {
 
 /// Writes a file under a temporary name beside its destination and renames it once it is complete.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    whole_file::write(path, bytes).map_err(|e| Failure::file(path, format!("writing failed: {e}")))
+    whole_file::write(path, bytes)
+        .map_err(|e| Failure::file(path, format!("writing failed: {e}")).code(ErrorCode::Io))
 }
 
 /// Writes an array in NumPy's format.
@@ -97,6 +98,5 @@ pub(crate) fn check_file(path: &Path, read: &[&Path]) -> Result<(), Failure> {
         let message = "the command reads this file, so it cannot also write it";
         return Err(Failure::file(path, message).help("give the output another name"));
     }
-    whole_file::check_target(path)
-        .map_err(|e| Failure::file(path, format!("it cannot be written: {e}")))
+    whole_file::check_target(path).map_err(|e| Failure::unwritable(path, e))
 }

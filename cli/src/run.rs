@@ -1,10 +1,11 @@
 //! `resnetc run`: one inference.
 
+mod save;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use resnetc::import::safetensors;
 use resnetc::ir::{DType, Tensor};
 use resnetc::{Array, Model};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::inputs::{self, ArrayFile};
 use crate::interpret::{self, Interpret, engine_name};
 use crate::output;
 use crate::units::{ms, plural, shape};
+use save::Target;
 
 /// Run a network once
 ///
@@ -28,12 +30,8 @@ pub(crate) struct Args {
     /// Values for the inputs: .npy, .npz or .safetensors; FILE.npz:NAME is one array of a file
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// File for the result: .npy (one output) or .safetensors (all outputs)
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Folder for all outputs, one .npy each; it is created if it does not exist
-    #[arg(long, value_name = "DIR")]
-    output_dir: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -89,42 +87,29 @@ const ROWS: usize = 16;
 const TOP: usize = 5;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    check_output(args)?;
+    let reads = args.reads();
+    args.target.check(&reads)?;
     let inputs::Loaded { network, inputs, file } =
         inputs::load(&args.model, args.input.as_deref(), &args.common.on(args.interpret.engine()))?;
     if file.is_none() {
         let seed = args.common.seed();
         output::note(&format!("the input is random (seed {seed}); --input FILE gives it values"));
     }
-    let outputs = network.graph().outputs().len();
-    if outputs != 1 && args.output.as_deref().is_some_and(|p| has_extension(p, "npy")) {
-        let message = format!("the model has {outputs} outputs, but a .npy file holds one");
-        return Err(Failure::new(message).help("use --output-dir, or --output with .safetensors"));
-    }
+    let names: Vec<&str> = network.graph().outputs().iter().map(|o| o.name.as_str()).collect();
+    let files = args.target.files(&names, &reads)?;
     let model = network.compile()?;
     interpret::warn(&model);
     let (results, time) = compute(&model, &inputs)?;
     let difference = file.as_ref().map(|f| compare(f, &results)).transpose()?.flatten();
-    save(args, &results)?;
+    if files.are_wanted() {
+        let arrays = results.iter().map(|o| (o.name.as_str(), Array::of(&o.tensor, o.dtype)));
+        files.write(&arrays.collect::<Vec<_>>())?;
+    }
     let report = report(args, &model, time, &results, difference);
     match args.json {
         true => output::print_json(&report),
         false => output::print(&text(&report)),
     }
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|e| e == extension)
-}
-
-/// Refuses what can be refused before the work.
-fn check_output(args: &Args) -> Result<(), Failure> {
-    let Some(path) = &args.output else { return Ok(()) };
-    if !has_extension(path, "npy") && !has_extension(path, "safetensors") {
-        let message = format!("--output {}: it must end in .npy or .safetensors", path.display());
-        return Err(Failure::usage(message));
-    }
-    output::check_file(path, &args.reads())
 }
 
 impl Args {
@@ -179,48 +164,6 @@ fn compare(file: &ArrayFile, results: &[Output]) -> Result<Option<(f64, f64)>, F
     let difference =
         resnetc::check::Difference::of(found.data(), expected.data().iter().map(|&x| f64::from(x)));
     Ok(Some((difference.max_abs, difference.relative())))
-}
-
-fn save(args: &Args, results: &[Output]) -> Result<(), Failure> {
-    let array = |output: &Output| Array::of(&output.tensor, output.dtype);
-    if let (Some(path), [first, ..]) = (&args.output, results) {
-        match has_extension(path, "npy") {
-            true => output::write_npy(path, &array(first))?,
-            false => {
-                let arrays: Vec<Array> = results.iter().map(array).collect();
-                let names = results.iter().map(|output| output.name.as_str());
-                safetensors::save_arrays(path, names.zip(&arrays))?;
-            }
-        }
-    }
-    if let Some(folder) = &args.output_dir {
-        let made = std::fs::create_dir_all(folder);
-        made.map_err(|e| Failure::file(folder, format!("creating the folder failed: {e}")))?;
-        for (i, output) in results.iter().enumerate() {
-            let file = folder.join(file_name(i, &output.name, results));
-            output::check_file(&file, &args.reads())?;
-            output::write_npy(&file, &array(output))?;
-        }
-    }
-    Ok(())
-}
-
-/// The maximum number of characters of an output's name in a file name; systems allow 255 in all.
-const LONGEST: usize = 200;
-
-/// An output's name as a file name, numbered where two would be the same.
-fn file_name(index: usize, name: &str, results: &[Output]) -> String {
-    let plain = |name: &str| -> String {
-        let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        let kept: String = name.chars().map(keep).collect();
-        kept.trim_start_matches('.').chars().take(LONGEST).collect()
-    };
-    let stem = plain(name);
-    let same = results.iter().filter(|o| plain(&o.name).eq_ignore_ascii_case(&stem)).count();
-    match same > 1 || stem.is_empty() {
-        true => format!("{index}_{stem}.npy"),
-        false => format!("{stem}.npy"),
-    }
 }
 
 /// The phases of a model's compilation.

@@ -248,7 +248,7 @@ fn padded(s: &mut Sketch, site: &Site, x: Value, to: usize) -> Result<Value, Spe
     let name = &site.name;
     let Some(extra) = to.checked_sub(x.channels) else {
         let reason = format!("A cannot reduce {} channels to {to}, at {name}", x.channels);
-        return Err(SpecError::Invalid { key: "shortcut", reason });
+        return Err(SpecError::invalid("shortcut", reason));
     };
     let mut x = x;
     if site.stride > 1 {

@@ -5,38 +5,72 @@ use std::path::{Path, PathBuf};
 
 use resnetc_ir::GraphError;
 
+use crate::advice::{Advice, OptionName};
 use crate::error_code::ErrorCode;
-use crate::one_line::one_line;
+use crate::one_line::{one_line, path_line};
 
-/// Why no graph can be built from a description.
+/// The longest name and the longest message that are shown.
+const LONGEST_NAME: usize = 200;
+const LONGEST: usize = 1000;
+
+/// How many tensors of a kind a message lists.
+const LISTED: usize = 1000;
+
+/// Why no graph can be built from a description: the file at fault, if the fault is in one, and
+/// what is wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SpecError {
+    /// The file of the description or of the weights.
+    pub file: Option<PathBuf>,
+    /// What is wrong.
+    pub kind: Box<SpecErrorKind>,
+}
+
+/// What is wrong with a description or with the weights for it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SpecError {
+pub enum SpecErrorKind {
     /// The file cannot be read.
-    #[error("{}: reading failed: {error}", .file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The text is not valid TOML or JSON, or has a wrong key or value.
-    #[error("{}{}", place(.file.as_ref(), *.line), one_line(.message, 1000))]
+    #[error("reading failed: {0}")]
+    Io(std::io::Error),
+    /// The text is not valid TOML or JSON, lacks a key, or has an unknown key or a value of another
+    /// type than the key's.
+    #[error("{}{}", place(*.line), one_line(.message, LONGEST))]
     Syntax {
-        /// The file, if the text came from one.
-        file: Option<PathBuf>,
         /// The line, counted from 1, if it is known.
         line: Option<usize>,
         /// What is wrong.
         message: String,
     },
-    /// A value is out of range, or conflicts with another one.
+    /// A number in the text is negative or too large to be a size.
+    #[error("{}{}", place(*.line), one_line(.message, LONGEST))]
+    Number {
+        /// The line, counted from 1, if it is known.
+        line: Option<usize>,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value is out of range, has no effect, or conflicts with another one.
     #[error("spec key \"{key}\": {reason}")]
     Invalid {
         /// The key, as in the file.
         key: &'static str,
         /// What is wrong with its value.
         reason: String,
+    },
+    /// A batch of no images was requested.
+    #[error("a batch of 0 images was requested; it must be 1 or more")]
+    NoImages,
+    /// A value of the network would have too many elements.
+    #[error("value \"{name}\" of shape {shape:?}: more than {limit} elements, which is the limit")]
+    TooLarge {
+        /// The value's name.
+        name: String,
+        /// Its shape; the first extent is the batch.
+        shape: Vec<usize>,
+        /// How many elements are allowed.
+        limit: usize,
     },
     /// Weights do not fit the network; lists every mismatch at once.
     #[error("{}", list(.missing, .unexpected, .wrong_shape))]
@@ -56,29 +90,69 @@ pub enum SpecError {
 impl SpecError {
     /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
-        match self {
-            SpecError::Io { .. } => ErrorCode::Io,
-            SpecError::Syntax { .. } => ErrorCode::SpecSyntax,
-            SpecError::Invalid { .. } => ErrorCode::SpecValue,
-            SpecError::Weights { .. } => ErrorCode::SpecWeights,
-            SpecError::Graph(_) => ErrorCode::SpecGraph,
+        match &*self.kind {
+            SpecErrorKind::Io(_) => ErrorCode::Io,
+            SpecErrorKind::Syntax { .. } => ErrorCode::SpecSyntax,
+            SpecErrorKind::Number { .. } | SpecErrorKind::Invalid { .. } => ErrorCode::SpecValue,
+            SpecErrorKind::NoImages => ErrorCode::GivenShape,
+            SpecErrorKind::TooLarge { .. } => ErrorCode::Limit,
+            SpecErrorKind::Weights { .. } => ErrorCode::SpecWeights,
+            SpecErrorKind::Graph(_) => ErrorCode::SpecGraph,
         }
     }
 
-    /// The same error, for a description that was read from a file.
-    pub(super) fn in_file(self, file: &Path) -> Self {
-        match self {
-            SpecError::Invalid { .. } => {
-                let message = self.to_string();
-                SpecError::Syntax { file: Some(file.into()), line: None, message }
+    /// Adds the name of the file, unless a more specific file is already named.
+    pub(crate) fn in_file(mut self, file: &Path) -> Self {
+        self.file.get_or_insert_with(|| file.to_path_buf());
+        self
+    }
+
+    /// What is wrong, without what to do about it.
+    pub(crate) fn what(&self) -> String {
+        let file = self.file.iter().map(|file| format!("{}: ", path_line(file)));
+        format!("{}{}", file.collect::<String>(), self.kind)
+    }
+
+    /// What to do about it, if known.
+    pub(crate) fn advice(&self) -> Option<Advice> {
+        match &*self.kind {
+            SpecErrorKind::TooLarge { .. } => {
+                Some(Advice::new("choose a smaller {}, or smaller images in the spec", BATCH))
             }
-            other => other,
+            _ => None,
         }
+    }
+
+    /// The value of a key is wrong.
+    pub(super) fn invalid(key: &'static str, reason: impl Into<String>) -> Self {
+        SpecErrorKind::Invalid { key, reason: reason.into() }.into()
     }
 
     /// One tensor is missing.
     pub(super) fn missing(name: String) -> Self {
-        SpecError::Weights { missing: vec![name], unexpected: Vec::new(), wrong_shape: Vec::new() }
+        let (unexpected, wrong_shape) = (Vec::new(), Vec::new());
+        SpecErrorKind::Weights { missing: vec![name], unexpected, wrong_shape }.into()
+    }
+}
+
+const BATCH: &[OptionName] = &[OptionName::Batch];
+
+impl<T: Into<SpecErrorKind>> From<T> for SpecError {
+    fn from(kind: T) -> Self {
+        SpecError { file: None, kind: Box::new(kind.into()) }
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what())?;
+        self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+impl std::error::Error for SpecError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.kind)
     }
 }
 
@@ -95,24 +169,29 @@ pub struct WrongShape {
 
 impl fmt::Display for WrongShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {:?} instead of {:?}", self.name, self.found, self.expected)
+        let name = one_line(&self.name, LONGEST_NAME);
+        write!(f, "{name} is {:?} instead of {:?}", self.found, self.expected)
     }
 }
 
-fn place(file: Option<&PathBuf>, line: Option<usize>) -> String {
-    let file = file.map(|f| format!("{}: ", f.display())).unwrap_or_default();
-    let line = line.map(|l| format!("line {l}: ")).unwrap_or_default();
-    file + &line
+fn place(line: Option<usize>) -> String {
+    line.map(|l| format!("line {l}: ")).unwrap_or_default()
 }
 
 fn list(missing: &[String], unexpected: &[String], wrong_shape: &[WrongShape]) -> String {
-    let wrong: Vec<String> = wrong_shape.iter().map(WrongShape::to_string).collect();
+    let names = |names: &[String]| -> Vec<String> {
+        names.iter().take(LISTED).map(|name| one_line(name, LONGEST_NAME)).collect()
+    };
+    let wrong = wrong_shape.iter().take(LISTED).map(WrongShape::to_string).collect();
     let mut text = String::from("the weights do not fit the network");
-    for (what, names) in
-        [("missing", missing), ("unexpected", unexpected), ("of the wrong shape", &wrong)]
-    {
-        if !names.is_empty() {
-            text.push_str(&format!("\n  {} {what}: {}", names.len(), names.join(", ")));
+    for (what, count, listed) in [
+        ("missing", missing.len(), names(missing)),
+        ("unexpected", unexpected.len(), names(unexpected)),
+        ("of the wrong shape", wrong_shape.len(), wrong),
+    ] {
+        if count > 0 {
+            let more = if count > LISTED { ", ..." } else { "" };
+            text.push_str(&format!("\n  {count} {what}: {}{more}", listed.join(", ")));
         }
     }
     if missing.is_empty() && unexpected.is_empty() {

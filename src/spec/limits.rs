@@ -3,8 +3,7 @@
 use crate::import::memory::for_constants;
 
 use super::{
-    Block, Downsampling, Gain, Norm, Order, Shortcut, Spec, SpecError, Stem, StemPool,
-    WeightStandardization, defaults,
+    Block, Downsampling, Norm, Order, Shortcut, Spec, SpecError, StemPool, WeightStandardization,
 };
 
 /// More blocks than any published network, few enough to build in a moment.
@@ -21,7 +20,7 @@ pub(super) fn max_parameters() -> usize {
 }
 
 fn invalid<T>(key: &'static str, reason: impl Into<String>) -> Result<T, SpecError> {
-    Err(SpecError::Invalid { key, reason: reason.into() })
+    Err(SpecError::invalid(key, reason))
 }
 
 /// Checks that a value is in a range, both ends included.
@@ -29,6 +28,20 @@ fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<
     match (least..=most).contains(&value) {
         true => Ok(()),
         false => invalid(key, format!("is {value}; it must be {least} to {most}")),
+    }
+}
+
+/// Checks that a list has a number of entries in a range, both ends included.
+fn holds(
+    key: &'static str,
+    count: usize,
+    entries: &str,
+    least: usize,
+    most: usize,
+) -> Result<(), SpecError> {
+    match (least..=most).contains(&count) {
+        true => Ok(()),
+        false => invalid(key, format!("has {count} {entries}; it must have {least} to {most}")),
     }
 }
 
@@ -42,21 +55,25 @@ impl Spec {
         within("input.width", self.input.width, 1, 1 << 14)?;
         within("attention_reduction", self.attention_reduction, 1, MAX_CHANNELS)?;
         self.check_norm()?;
+        self.check_effects()?;
         self.check_combinations()?;
         self.check_output_stride()
     }
 
     fn check_stages(&self) -> Result<(), SpecError> {
-        within("layers", self.layers.len(), 1, 8)?;
+        holds("layers", self.layers.len(), "stages", 1, 8)?;
         if self.channels.len() != self.layers.len() {
             let (layers, channels) = (self.layers.len(), self.channels.len());
-            return invalid("channels", format!("has {channels} stages, but layers has {layers}"));
+            return invalid(
+                "channels",
+                format!("has {channels} stages, but \"layers\" has {layers}"),
+            );
         }
         for (&blocks, &channels) in self.layers.iter().zip(&self.channels) {
             within("layers", blocks, 1, MAX_BLOCKS)?;
             within("channels", channels, 1, MAX_CHANNELS)?;
         }
-        within("layers", self.layers.iter().sum(), 1, MAX_BLOCKS)?;
+        holds("layers", self.layers.iter().sum(), "blocks", 1, MAX_BLOCKS)?;
         within("expansion", self.expansion, 1, 64)?;
         within("groups", self.groups, 1, MAX_CHANNELS)?;
         within("width_per_group", self.width_per_group, 1, MAX_CHANNELS)
@@ -66,7 +83,7 @@ impl Spec {
         within("stem.channels", self.stem.channels, 1, MAX_CHANNELS)?;
         within("stem.kernel", self.stem.kernel, 1, 31)?;
         within("stem.stride", self.stem.stride, 1, 8)?;
-        within("stem.deep", self.stem.deep.len(), 0, 8)?;
+        holds("stem.deep", self.stem.deep.len(), "convolutions", 0, 8)?;
         for &channels in &self.stem.deep {
             within("stem.deep", channels, 1, MAX_CHANNELS)?;
         }
@@ -79,7 +96,7 @@ impl Spec {
     fn check_head(&self) -> Result<(), SpecError> {
         within("classes", self.classes, 1, 1 << 20)?;
         within("head.pool", self.head.pool, 1, 64)?;
-        within("head.hidden", self.head.hidden.len(), 0, 8)?;
+        holds("head.hidden", self.head.hidden.len(), "layers", 0, 8)?;
         self.head.hidden.iter().try_for_each(|&n| within("head.hidden", n, 1, MAX_CHANNELS))
     }
 
@@ -94,43 +111,19 @@ impl Spec {
                 return invalid(key, format!("is {epsilon}; it must be 0 to 1"));
             }
         }
-        if self.norm != Norm::Group && self.norm_groups != defaults::norm_groups() {
-            return invalid("norm_groups", "is only valid with norm = \"group\"");
-        }
         let standardized = self.weight_standardization != WeightStandardization::None;
         if standardized && (self.norm != Norm::Group || !self.is_residual()) {
             let reason = "is only valid with basic and bottleneck blocks and norm = \"group\"";
             return invalid("weight_standardization", reason);
         }
-        if !standardized && self.weight_epsilon != defaults::weight_epsilon() {
-            return invalid("weight_epsilon", "is only valid with weight_standardization");
-        }
         Ok(())
-    }
-
-    /// Whether the network has basic or bottleneck blocks.
-    fn is_residual(&self) -> bool {
-        matches!(self.block, Block::Basic | Block::Bottleneck)
     }
 
     /// Keys that conflict are refused, rather than one of them ignored.
     fn check_combinations(&self) -> Result<(), SpecError> {
         let residual = self.is_residual();
-        if self.block != Block::Bottleneck && (self.groups, self.width_per_group) != (1, 64) {
-            let key = if self.groups == 1 { "width_per_group" } else { "groups" };
-            return invalid(key, "is only valid with bottleneck blocks");
-        }
         if !residual && self.order == Order::Pre {
             return invalid("order", "\"pre\" is only valid with basic and bottleneck blocks");
-        }
-        if !residual && self.gain != Gain::None {
-            return invalid("gain", "is only valid with basic and bottleneck blocks");
-        }
-        if !residual && self.attention != super::Attention::None {
-            return invalid("attention", "is only valid with basic and bottleneck blocks");
-        }
-        if self.block == Block::Conv && self.stem != Stem::default() {
-            return invalid("stem", "is not valid with conv blocks, whose networks have no stem");
         }
         let blurs = self.downsampling == Downsampling::Blur;
         if blurs && (!residual || self.order == Order::Pre) {
@@ -156,6 +149,12 @@ impl Spec {
                 format!("is {stride}; it must be a power of two, and at least the stem's {least}");
             return invalid("output_stride", reason);
         }
+        let most = least << (self.layers.len() - 1);
+        if stride > most {
+            let reason =
+                format!("is {stride}, but the stages halve the image only to a stride of {most}");
+            return invalid("output_stride", reason);
+        }
         if self.shortcut == Shortcut::A {
             return invalid("output_stride", "is not valid with shortcut A");
         }
@@ -170,12 +169,25 @@ impl Spec {
     /// Channels between the 1x1 convolutions of a bottleneck.
     pub(super) fn inner_channels(&self, channels: usize) -> Result<usize, SpecError> {
         let inner = channels * self.width_per_group / 64 * self.groups;
-        within("width_per_group", inner, 1, MAX_CHANNELS).map(|()| inner)
+        match (1..=MAX_CHANNELS).contains(&inner) {
+            true => Ok(inner),
+            false => invalid(
+                "width_per_group",
+                format!("gives a block {inner} inner channels; it must be 1 to {MAX_CHANNELS}"),
+            ),
+        }
     }
 
     /// Channels of a bottleneck's result.
     pub(super) fn wide_channels(&self, channels: usize) -> Result<usize, SpecError> {
         let wide = channels * self.expansion;
-        within("expansion", wide, 1, 4 * MAX_CHANNELS).map(|()| wide)
+        const MOST: usize = 4 * MAX_CHANNELS;
+        match (1..=MOST).contains(&wide) {
+            true => Ok(wide),
+            false => invalid(
+                "expansion",
+                format!("gives a block a result of {wide} channels; it must be 1 to {MOST}"),
+            ),
+        }
     }
 }

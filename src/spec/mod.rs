@@ -6,6 +6,7 @@
 //! | `parse`, `suggest` | TOML and JSON, the position of errors in them, and which key may have been meant |
 //! | [`builtin`] | the networks of the papers by name |
 //! | `limits` | ranges of values, and valid combinations of keys |
+//! | `effect` | which keys have an effect only together with others |
 //! | `sketch` | a network without weights: its operators and the tensors they need |
 //! | `activation`, `norm` | activations and normalizations of a sketch |
 //! | `topology`, `block` | the sketch of a description |
@@ -42,6 +43,7 @@
 mod activation;
 mod block;
 pub mod builtin;
+mod effect;
 mod error;
 mod keys;
 mod limits;
@@ -58,7 +60,7 @@ mod weights;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use error::{SpecError, WrongShape};
+pub use error::{SpecError, SpecErrorKind, WrongShape};
 pub use keys::{
     ActivationKind, Attention, Block, Downsampling, Gain, Head, InputSpec, Norm, Order, Projection,
     Shortcut, Stem, StemPool, StrideIn, WeightStandardization,

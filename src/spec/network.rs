@@ -8,7 +8,7 @@ use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 use super::sketch::{Kind, Seen, Shaped};
 use super::standardize::standardized;
-use super::{Spec, SpecError, Weights};
+use super::{Spec, SpecError, SpecErrorKind, Weights};
 
 /// Eight gigabytes of f32: a larger size must be a mistake.
 const MAX_ELEMENTS: usize = 1 << 31;
@@ -68,12 +68,13 @@ impl Seen {
 }
 
 fn check_input(shape: &[usize]) -> Result<(), SpecError> {
-    match check_shape(shape) {
-        Ok(()) if shape.iter().product::<usize>() <= MAX_ELEMENTS => Ok(()),
-        Ok(()) => {
-            Err(SpecError::Invalid { key: "input", reason: format!("{shape:?} is too large") })
+    let count = shape.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
+    match count {
+        Some(0) => Err(SpecErrorKind::NoImages.into()),
+        Some(..=MAX_ELEMENTS) => {
+            check_shape(shape).map_err(|e| SpecError::invalid("input", e.to_string()))
         }
-        Err(e) => Err(SpecError::Invalid { key: "input", reason: e.to_string() }),
+        _ => Err(too_large("input", shape)),
     }
 }
 
@@ -82,11 +83,13 @@ fn add(graph: &mut Graph, name: &str, op: Op, operands: &[NodeId]) -> Result<Nod
     let shape = &graph.node(node).ty.shape;
     match shape.iter().product::<usize>() <= MAX_ELEMENTS {
         true => Ok(node),
-        false => {
-            let reason = format!("gives {name} the shape {shape:?}, which is too large");
-            Err(SpecError::Invalid { key: "input", reason })
-        }
+        false => Err(too_large(name, shape)),
     }
+}
+
+fn too_large(name: &str, shape: &[usize]) -> SpecError {
+    let (name, shape) = (name.to_owned(), shape.to_vec());
+    SpecErrorKind::TooLarge { name, shape, limit: MAX_ELEMENTS }.into()
 }
 
 impl Shaped {
@@ -131,7 +134,7 @@ impl Shaped {
                 let reason = format!(
                     "is {size}, but the last stage's images are {h}x{w}; it must divide both"
                 );
-                return Err(SpecError::Invalid { key: "head.pool", reason });
+                return Err(SpecError::invalid("head.pool", reason));
             }
         })
     }

@@ -25,7 +25,7 @@ impl Spec {
                 let (groups, channels) = (self.norm_groups, x.channels);
                 let reason =
                     format!("is {groups}, which does not divide the {channels} channels of {name}");
-                Err(SpecError::Invalid { key: "norm_groups", reason })
+                Err(SpecError::invalid("norm_groups", reason))
             }
         }
     }

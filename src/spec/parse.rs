@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::suggest::explain;
-use super::{Spec, SpecError};
+use super::{Spec, SpecError, SpecErrorKind};
 use crate::whole_file;
 
 /// A description is a few lines; a larger file is something else.
@@ -21,14 +21,7 @@ impl Spec {
             let line = e
                 .span()
                 .map(|span| 1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count());
-            // Not every message of the parser names the key, so the line is given, too.
-            let source =
-                line.and_then(|l| text.lines().nth(l - 1)).map(str::trim).unwrap_or_default();
-            let source: String = source.chars().take(80).collect();
-            let message = explain(&e.message().trim().replace('\n', " "));
-            let message =
-                if source.is_empty() { message } else { format!("{message}, in `{source}`") };
-            SpecError::Syntax { file: None, line, message }
+            refused(text, line, &e.message().trim().replace('\n', " "))
         })
     }
 
@@ -38,8 +31,10 @@ impl Spec {
     /// As [`Spec::from_toml`].
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
         serde_json::from_str(text).map_err(|e| {
-            let line = Some(e.line()).filter(|&l| l > 0);
-            SpecError::Syntax { file: None, line, message: explain(&e.to_string()) }
+            let message = e.to_string();
+            let place = format!(" at line {} column {}", e.line(), e.column());
+            let message = message.strip_suffix(&place).unwrap_or(&message);
+            refused(text, Some(e.line()).filter(|&l| l > 0), message)
         })
     }
 
@@ -48,21 +43,31 @@ impl Spec {
     /// # Errors
     /// As [`Spec::from_toml`]; also if the file cannot be read.
     pub fn load(path: &Path) -> Result<Self, SpecError> {
-        let text = read(path).map_err(|error| SpecError::Io { file: path.into(), error })?;
+        let text = read(path).map_err(|e| SpecError::from(SpecErrorKind::Io(e)).in_file(path))?;
         let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-        let mut spec = if is_json { Spec::from_json(&text) } else { Spec::from_toml(&text) }
-            .map_err(|e| match e {
-                SpecError::Syntax { line, message, .. } => {
-                    SpecError::Syntax { file: Some(path.into()), line, message }
-                }
-                other => other,
-            })?;
-        spec.check().map_err(|e| e.in_file(path))?;
+        let spec = if is_json { Spec::from_json(&text) } else { Spec::from_toml(&text) };
+        let mut spec =
+            spec.and_then(|spec| spec.check().map(|()| spec)).map_err(|e| e.in_file(path))?;
         if spec.name.is_empty() {
             spec.name =
                 path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         }
         Ok(spec)
+    }
+}
+
+/// The error for a text that a parser refuses. Not every message of a parser names the key, so the
+/// line is quoted, if it is short enough to show where the fault is.
+fn refused(text: &str, line: Option<usize>, message: &str) -> SpecError {
+    const LONGEST: usize = 80;
+    let source = line.and_then(|l| text.lines().nth(l - 1)).map(str::trim).unwrap_or_default();
+    let is_shown = (1..=LONGEST).contains(&source.chars().count());
+    let quote = if is_shown { format!(", in `{source}`") } else { String::new() };
+    let is_number = message.starts_with("invalid value: integer");
+    let message = explain(message) + &quote;
+    match is_number {
+        true => SpecErrorKind::Number { line, message }.into(),
+        false => SpecErrorKind::Syntax { line, message }.into(),
     }
 }
 

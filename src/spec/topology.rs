@@ -39,7 +39,7 @@ impl Spec {
             let reason = format!(
                 "with layers and classes needs {count} weights, but the free memory of this machine holds only {most}"
             );
-            return Err(SpecError::Invalid { key: "channels", reason });
+            return Err(SpecError::invalid("channels", reason));
         }
         Ok(s)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 
-use super::{Parameter, SpecError, WrongShape, random};
+use super::{Parameter, SpecError, SpecErrorKind, WrongShape, random};
 use crate::import::safetensors::WeightMap;
 
 /// Where the weights of a network come from.
@@ -77,6 +77,6 @@ fn find(map: &WeightMap, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, S
     unexpected.extend(given.into_values().map(|(name, _)| name.to_string()));
     match (&missing[..], &unexpected[..], &wrong_shape[..]) {
         ([], [], []) => Ok(found),
-        _ => Err(SpecError::Weights { missing, unexpected, wrong_shape }),
+        _ => Err(SpecErrorKind::Weights { missing, unexpected, wrong_shape }.into()),
     }
 }

@@ -6,7 +6,7 @@ mod write;
 
 pub use read::read;
 pub(crate) use read::{Source, Stamp, changed};
-pub use write::{check_free, check_target, write, write_folder};
+pub use write::{check_folder, check_free, check_new_folder, check_target, write, write_folder};
 
 #[cfg(test)]
 mod testing {

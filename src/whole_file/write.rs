@@ -5,6 +5,8 @@ use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::one_line::path_line;
+
 /// Writes the file at a path.
 ///
 /// A file is written beside its destination, and moved there once it is complete on disk: the old
@@ -29,8 +31,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// If it could not write.
 pub fn check_target(path: &Path) -> Result<()> {
-    let Target::File { path, .. } = Target::of(path)? else { return Ok(()) };
-    let temporary = beside(&path)?;
+    match Target::of(path)? {
+        Target::File { path, .. } => create_beside(&path),
+        Target::Stream(_) => Ok(()),
+    }
+}
+
+/// Creates a file in the folder of a path and removes it.
+fn create_beside(path: &Path) -> Result<()> {
+    let temporary = beside(path)?;
     OpenOptions::new().write(true).create_new(true).open(&temporary)?;
     std::fs::remove_file(&temporary)
 }
@@ -157,6 +166,39 @@ pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Resu
     })
 }
 
+/// Checks that [`write_folder`] could create this folder: creates one beside it and removes it.
+///
+/// # Errors
+/// If it could not create it.
+pub fn check_new_folder(path: &Path) -> Result<()> {
+    check_free(path)?;
+    let temporary = beside(path)?;
+    std::fs::create_dir(&temporary)?;
+    std::fs::remove_dir(&temporary)
+}
+
+/// Checks that files can be created in a folder, which may have to be created first, along with the
+/// folders that lead to it. Leaves nothing behind.
+///
+/// # Errors
+/// If it is not a folder, or the system refuses.
+pub fn check_folder(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+        Ok(_) => {
+            return match std::fs::metadata(path)?.is_dir() {
+                true => create_beside(&path.join("file")),
+                false => Err(Error::new(ErrorKind::NotADirectory, "it is not a folder")),
+            };
+        }
+    }
+    match folder_of(path) {
+        parent if parent.is_dir() => check_new_folder(path),
+        parent => check_folder(parent),
+    }
+}
+
 /// Checks that nothing has this name.
 ///
 /// # Errors
@@ -175,8 +217,16 @@ fn beside(path: &Path) -> Result<PathBuf> {
     if path.file_name().is_none() {
         return Err(Error::other("the path does not name a file"));
     }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        let name = path_line(folder);
+        return Err(match folder.exists() {
+            true => Error::new(ErrorKind::NotADirectory, format!("{name} is not a folder")),
+            false => Error::new(ErrorKind::NotFound, format!("there is no folder {name}")),
+        });
+    }
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    Ok(folder_of(path).join(format!(".resnetc-{}-{count}.tmp", std::process::id())))
+    Ok(folder.join(format!(".resnetc-{}-{count}.tmp", std::process::id())))
 }
 
 #[cfg(test)]
@@ -239,6 +289,29 @@ mod tests {
         }
         assert_eq!(std::fs::read(&file).expect("it is there"), b"old");
         assert_eq!(folder.names(), ["a"]);
+    }
+
+    #[test]
+    fn a_folder_is_checked_without_a_trace() {
+        let folder = Folder::new("check_folder");
+        let at = |name: &str| folder.0.join(name);
+        std::fs::write(at("file"), b"old").expect("it is ours");
+        for good in [at("."), at("new"), at("new/deep/er")] {
+            check_folder(&good).expect("it can be made");
+        }
+        check_new_folder(&at("new")).expect("it can be made");
+        for bad in [at("file"), at("file/inside"), at("file/in/side")] {
+            assert!(check_folder(&bad).is_err(), "{}", bad.display());
+            assert!(check_new_folder(&bad).is_err(), "{}", bad.display());
+        }
+        let refused = check_target(&at("new/a")).expect_err("there is no such folder");
+        assert!(refused.to_string().contains("there is no folder"), "{refused}");
+        let refused = check_target(&at("file/a")).expect_err("it is a file").to_string();
+        assert!(
+            refused.contains("Not a directory") || refused.contains("not a folder"),
+            "{refused}"
+        );
+        assert_eq!(folder.names(), ["file"]);
     }
 
     #[cfg(target_os = "linux")]

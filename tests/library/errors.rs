@@ -19,7 +19,7 @@ use resnetc::ir::verify::{VerifyError, VerifyErrors};
 use resnetc::ir::{Graph, GraphError, Op, Patch, PatchError};
 use resnetc::kernels::KernelError;
 use resnetc::passes::PassError;
-use resnetc::spec::SpecError;
+use resnetc::spec::{SpecError, SpecErrorKind};
 use resnetc::tune::Cache;
 use resnetc::tune::MachineKey;
 use resnetc::{Compiler, Error, Isa, Options, RunError};
@@ -86,10 +86,10 @@ fn wrapping() -> Vec<Box<dyn StdError>> {
     let patch = || PassError::Patch { pass: "cse", source: patch_error() };
     let invalid =
         || PassError::Invalid { pass: "cse", patch: "fold".to_owned(), source: verify_errors() };
-    let spec_io = || SpecError::Io { file: path(), error: io_error() };
+    let spec_io = || SpecError::from(SpecErrorKind::Io(io_error()));
     let export_io = || ExportError::Io { file: path(), error: io_error() };
     let run = || RunError::NoSuchInput { index: 1, inputs: 1 };
-    let built = || SpecError::Graph(graph_error());
+    let built = || SpecError::from(SpecErrorKind::Graph(graph_error()));
     vec![
         Box::new(graph_error()),
         Box::new(patch_error()),

@@ -54,13 +54,14 @@ pub(super) enum Reproduction {
 
 impl Place {
     /// The folder that the user names, or one named after the model. A folder that already exists
-    /// is refused before any work is done.
+    /// or cannot be created is refused before any work is done.
     pub(super) fn of(named: Option<&Path>, model: &Path) -> Result<Self, Failure> {
         if let Some(folder) = named {
             let refuse = |e: io::Error| {
-                Failure::file(folder, e).help("--reproduce creates a folder; give it another name")
+                Failure::unwritable(folder, e)
+                    .help("--reproduce creates a folder; give it another name")
             };
-            whole_file::check_free(folder).map_err(refuse)?;
+            whole_file::check_new_folder(folder).map_err(refuse)?;
             return Ok(Place::Named(folder.to_owned()));
         }
         let stem = model.file_stem().unwrap_or(model.as_os_str()).to_string_lossy();

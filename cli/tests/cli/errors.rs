@@ -135,7 +135,8 @@ fn wrong_requests_fail_with_a_hint() {
     fail(&["dump", "cifar_resnet20", "--node", "no such node"], &["no such node"]);
     let nowhere = folder("zoo_nowhere").join("no/m.onnx");
     fail(&["zoo", "make", "cifar_resnet20", "-o", text(&nowhere)], &["m.onnx"]);
-    fail(&["zoo", "make", "resnet5000", "-o", text(&nowhere)], &["resnet5000"]);
+    let somewhere = folder("zoo_somewhere").join("m.onnx");
+    fail(&["zoo", "make", "resnet5000", "-o", text(&somewhere)], &["resnet5000"]);
     let (model, _) = fixture("resnet_dynamo");
     fail(
         &["run", &model, "--shape", "input.2=32"],
@@ -234,6 +235,7 @@ fn an_option_without_effect_is_an_error_that_names_it() {
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
         assert!(said.starts_with(&format!("error: {flag} has no effect: ")), "{args:?}: {said}");
+        assert!(said.lines().next().unwrap().ends_with(" [no-effect]"), "{args:?}: {said}");
         assert!(said.ends_with(&format!("help: leave out {flag}\n")), "{args:?}: {said}");
         assert_eq!(stdout(&output), "", "{args:?}");
     }

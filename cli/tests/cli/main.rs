@@ -8,6 +8,7 @@ mod classify;
 mod computed;
 mod denied;
 mod dump;
+mod early;
 mod errors;
 mod figures;
 mod folders;

@@ -96,18 +96,22 @@ pub fn write(graph: &Graph, path: &Path, existing: Existing) -> Result<u64, Expo
 /// is a graph.
 ///
 /// # Errors
-/// If a file exists that must be kept, or the path is not a regular file.
+/// If a file exists that must be kept, the path is not a regular file, or no file can be created
+/// there.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), ExportError> {
-    let file = path.to_owned();
+    let fail = |error| Err(ExportError::Io { file: path.to_owned(), error });
     match (std::fs::metadata(path), existing) {
-        (Ok(found), Existing::Replace) if found.is_file() => Ok(()),
-        (Ok(found), Existing::Keep) if found.is_file() => Err(ExportError::Exists { file }),
-        (Ok(_), _) => {
-            let error = std::io::Error::other("the path exists and is not a regular file");
-            Err(ExportError::Io { file, error })
+        (Ok(found), Existing::Replace) if found.is_file() => {
+            whole_file::check_target(path).or_else(fail)
         }
-        (Err(e), _) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        (Err(error), _) => Err(ExportError::Io { file, error }),
+        (Ok(found), Existing::Keep) if found.is_file() => {
+            Err(ExportError::Exists { file: path.to_owned() })
+        }
+        (Ok(_), _) => fail(std::io::Error::other("the path exists and is not a regular file")),
+        (Err(e), _) if e.kind() == std::io::ErrorKind::NotFound => {
+            whole_file::check_target(path).or_else(fail)
+        }
+        (Err(error), _) => fail(error),
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) fn order(
 }
 
 /// Which node computes each name; `None` for inputs and initializers. Checks that no name is
-/// defined twice and every used name is defined.
+/// defined twice and every used name is defined. An output may be listed twice: that does not
+/// define it.
 fn producers<'a>(
     graph: &'a GraphProto,
     steps: &'a [BodyStep],
@@ -59,8 +60,6 @@ fn producers<'a>(
             }
         }
     }
-    let mut outputs = HashSet::new();
-    twice.extend(graph.output.iter().map(|o| o.name()).filter(|name| !outputs.insert(*name)));
     if !twice.is_empty() {
         return Err(ImportError::invalid(
             "names",

@@ -103,20 +103,25 @@ pub(super) fn range(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
     let [start, limit, delta] = known[..] else { return Err(missing().into()) };
     let one = |x: &Literal| x.scalar().ok_or_else(missing);
     let (a, z, d) = (one(start)?, one(limit)?, one(delta)?);
-    // In f64 the count is exact wherever it is within the limit. NaN becomes 0, and infinity
-    // exceeds the limit.
+    if d == 0.0 {
+        return Err("delta, the step, is 0".into());
+    }
+    if ![a, z, d].iter().all(|x| x.is_finite()) {
+        return Err(format!("start {a}, limit {z} and delta {d} must be finite").into());
+    }
+    // In f64 the count is exact wherever it is within the limit.
     let count = ((z - a) / d).ceil().max(0.0) as usize;
     builder.claim(count)?;
     let literal = match (start.as_ints(), delta.as_ints()) {
-        (Some(&[a]), Some(&[d])) if d != 0 => {
+        (Some(&[a]), Some(&[d])) => {
             let term = |i: usize| (i as i64).checked_mul(d).and_then(|x| a.checked_add(x));
             let terms: Option<Vec<i64>> = (0..count).map(term).collect();
             Literal::list(terms.ok_or("integer overflow")?)
         }
-        (None, None) if d != 0.0 => {
+        (None, None) => {
             Literal::floats(vec![count], (0..count).map(|i| (a + i as f64 * d) as f32).collect())?
         }
-        _ => return Err("delta is 0, or of another type than start".into()),
+        _ => return Err("start and delta have different types".into()),
     };
     Ok(vec![Value::Known(literal)])
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use resnetc::Isa;
 use resnetc::codegen::vir::Target;
 use resnetc::compile::Stages;
+use resnetc::host::cpu::Vendor;
 use resnetc::import::safetensors;
 use resnetc::ir::eval::eval;
 use resnetc::ir::{Graph, NodeId, Op};
@@ -117,7 +118,7 @@ fn ranges_are_kept_for_their_readers() {
     let network = Compiler::new(options.clone()).load("resnet50").expect("built in");
     let mut graph = network.graph().clone();
     resnetc::compile::schedule(&mut graph, &options).expect("passes");
-    let machine = Machine { target: Target::AMX, threads: 2, cache_bytes: 1 << 20 };
+    let machine = Machine::new(Target::AMX, 2, 1 << 20, Vendor::Other);
     let choices = resnetc::compile::choose(&graph, &options, &machine);
     let plan = resnetc::compile::plan(&graph, &choices, options.reuse);
     let found = |plan: &Plan| resnetc::plan::verify::verify(&graph, plan).is_err();

@@ -10,6 +10,7 @@ use crate::codegen::region::Region;
 use crate::codegen::vir::Program as Kernel;
 use crate::error::Error;
 use crate::host::caches::core_cache_bytes;
+use crate::host::cpu::Vendor;
 use crate::isa::Isa;
 use crate::kernels::published::{Offer, Published};
 use crate::kernels::sink::{Machine, Pack, Sink};
@@ -108,7 +109,7 @@ pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> 
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
-    Ok((isa, Machine { target: isa.target(), threads, cache_bytes: core_cache_bytes() }))
+    Ok((isa, Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host())))
 }
 
 /// Plans the memory of a scheduled graph, with what the chosen algorithms need besides values.

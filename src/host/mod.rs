@@ -7,10 +7,12 @@
 //! | [`tiles`] | whether there are tile registers, and permission to use them |
 //! | [`executable`] | whether the system allows executable memory, and which setting refuses it |
 //! | [`caches`] | how large the caches are |
+//! | [`cpu`] | what kind of CPU it is |
 //!
 //! Queries have no side effects. A function that changes the process is called `enable`.
 
 pub mod caches;
+pub mod cpu;
 pub mod executable;
 pub mod features;
 pub mod tiles;

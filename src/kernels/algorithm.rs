@@ -13,7 +13,7 @@ use super::winograd::{Schedule, Tile};
 use super::{conv, fixed, winograd};
 
 /// How a convolution is computed: a row of the table.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Algorithm(usize);
 
 /// An algorithm: its names, and its plan for a site.
@@ -99,6 +99,11 @@ impl Algorithm {
     pub fn plan(self, site: &Site<'_>) -> Result<SharedPlan, Refusal> {
         (ROWS[self.0].plan)(site)
     }
+
+    /// How long all threads are busy with a site.
+    fn busy(self, site: &Site<'_>) -> Result<f64, Refusal> {
+        Ok(self.plan(site)?.cost() * site.machine.threads as f64)
+    }
 }
 
 impl Default for Algorithm {
@@ -112,7 +117,8 @@ impl Default for Algorithm {
 pub struct Considered {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// Its [cost](super::conv_plan::ConvPlan::cost) on one image.
+    /// Its [cost](super::conv_plan::ConvPlan::cost) on one image, times the number of threads,
+    /// summed over the numbers of threads for which algorithms are judged.
     pub verdict: Result<f64, Refusal>,
 }
 
@@ -146,7 +152,7 @@ impl Choice {
         let judged = site.judged();
         let consider = |algorithm: Algorithm| Considered {
             algorithm,
-            verdict: algorithm.plan(&judged).map(|plan| plan.cost()),
+            verdict: judged.iter().map(|site| algorithm.busy(site)).sum(),
         };
         let considered = ALGORITHMS.map(consider).to_vec();
         let costs = considered.iter().filter_map(|c| Some((c.verdict.ok()?, c.algorithm)));

@@ -8,6 +8,7 @@
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
 //! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
+//! | [`rates`] | what the parts of convolutions cost on a CPU |
 //! | [`published`] | facts about a result that its step stores for its readers |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
 //! | [`fixed`] | convolution with tile registers, in fixed point |
@@ -47,6 +48,7 @@ pub mod pool;
 pub mod power;
 pub mod problem;
 pub mod published;
+pub mod rates;
 pub mod reduce;
 pub mod residual;
 pub mod sink;

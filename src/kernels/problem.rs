@@ -65,6 +65,16 @@ impl ConvProblem {
         [self.outputs, self.inputs / self.conv.groups, r, s]
     }
 
+    /// Height and width of the result.
+    pub fn result_size(&self) -> [usize; 2] {
+        let Window { kernel, strides, dilations, pads } = self.conv.window;
+        let pads = [pads.top + pads.bottom, pads.left + pads.right];
+        [0, 1].map(|axis| {
+            let reach = dilations[axis] * (kernel[axis] - 1) + 1;
+            (self.size[axis] + pads[axis]).saturating_sub(reach) / strides[axis] + 1
+        })
+    }
+
     /// A graph of this convolution alone, with inputs for source and residual, and the given
     /// constants.
     ///

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use crate::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece};
 use crate::codegen::vir::{OverBudget, Program, Target, Work};
+use crate::host::cpu::Vendor;
 
 use super::KernelError;
+use super::rates::Rates;
 
 /// Base address of the arena, which holds every value.
 pub const ARENA: Base = Base(0);
@@ -27,7 +29,7 @@ pub(super) fn aligned(bytes: i64) -> i64 {
 }
 
 /// What lowering knows about the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Machine {
     /// Vector width and register count.
     pub target: Target,
@@ -35,6 +37,8 @@ pub struct Machine {
     pub threads: usize,
     /// Bytes of a core's own cache, the one that should hold a chunk's source.
     pub cache_bytes: usize,
+    /// What the parts of convolutions cost on its cores.
+    pub rates: Rates,
 }
 
 /// Chunks that each thread should get if the work is mostly memory traffic, so that threads of
@@ -42,6 +46,11 @@ pub struct Machine {
 const CHUNKS_PER_THREAD: usize = 4;
 
 impl Machine {
+    /// A machine with a vendor's CPU.
+    pub fn new(target: Target, threads: usize, cache_bytes: usize, vendor: Vendor) -> Self {
+        Machine { target, threads, cache_bytes, rates: Rates::of(vendor, target) }
+    }
+
     /// The number of chunks into which a region with little arithmetic is cut.
     pub fn parts(&self) -> usize {
         CHUNKS_PER_THREAD * self.threads

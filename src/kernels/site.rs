@@ -6,10 +6,10 @@ use resnetc_ir::{DType, Tensor, TensorType};
 
 use super::sink::Machine;
 
-/// The number of threads for which algorithms are judged, however many run them: algorithms round
+/// The numbers of threads for which algorithms are judged, however many run them: algorithms round
 /// differently, and a result must not depend on the number of threads. With two or more, values
 /// have to move between cores.
-const JUDGED_THREADS: usize = 2;
+const JUDGED_THREADS: [usize; 2] = [1, 2];
 
 /// Shapes `[N, C, H, W]` of a convolution's operands and its result.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +62,15 @@ impl<'a> Site<'a> {
         Some(Site { conv, weights, shapes, machine })
     }
 
-    /// The site for which algorithms are judged: the same with one image and a fixed number of
+    /// The sites for which algorithms are judged: the same with one image and fixed numbers of
     /// threads.
-    pub fn judged(&self) -> Self {
-        let mut one = *self;
-        let Shapes { src, residual, projected, dst, .. } = &mut one.shapes;
-        [src, dst].into_iter().chain(residual).chain(projected).for_each(|shape| shape[0] = 1);
-        one.machine.threads = JUDGED_THREADS;
-        one
+    pub fn judged(&self) -> [Self; JUDGED_THREADS.len()] {
+        JUDGED_THREADS.map(|threads| {
+            let mut one = *self;
+            let Shapes { src, residual, projected, dst, .. } = &mut one.shapes;
+            [src, dst].into_iter().chain(residual).chain(projected).for_each(|s| s[0] = 1);
+            one.machine.threads = threads;
+            one
+        })
     }
 }

@@ -38,15 +38,6 @@ pub struct TileRun {
     pub count: usize,
 }
 
-/// Bytes of weights that memory delivers per half cycle while all cores compute. Measured on two
-/// server CPUs; a single core that only reads gets the same.
-pub(super) const BYTES_PER_HALF_CYCLE: f64 = 3.0;
-
-/// Half cycles to read the weights of one input channel and 16 outputs, `values` for each.
-pub(super) fn memory_cost(values: f64) -> f64 {
-    values * 16.0 * 4.0 / BYTES_PER_HALF_CYCLE
-}
-
 /// Cost of one step of the reduction for a tile of `pixels` x `vectors` accumulators, in half
 /// cycles of a core with two FMA pipes of latency 4 and two load ports: that of the scarcest
 /// resource.

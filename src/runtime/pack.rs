@@ -46,12 +46,13 @@ pub fn pack(packs: Vec<Pack>, bytes: usize, threads: usize) -> std::io::Result<P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::cpu::Vendor;
     use crate::kernels::sink::{ALIGN, Machine, Sink};
 
     #[test]
     fn bytes_and_values_lie_where_they_were_promised() {
         let target = crate::isa::Isa::Baseline.target();
-        let mut sink = Sink::new(Machine { target, threads: 2, cache_bytes: 1 << 15 });
+        let mut sink = Sink::new(Machine::new(target, 2, 1 << 15, Vendor::Other));
         let odd = sink.pack_bytes(5, |out| out.copy_from_slice(&[1, 2, 3, 4, 5]));
         let values = sink.pack(3, |out| out.copy_from_slice(&[0.5, -1.0, 2.0]));
         let last = sink.pack_bytes(1, |out| out[0] = 9);

@@ -73,6 +73,16 @@ impl Cache {
         Cache { format: FORMAT, machine, layers: BTreeMap::new() }
     }
 
+    /// The machine on which the layers were measured.
+    pub fn machine(&self) -> &MachineKey {
+        &self.machine
+    }
+
+    /// The layers, each with its problem line.
+    pub fn layers(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.layers.iter().map(|(line, entry)| (line.as_str(), entry))
+    }
+
     /// Adds a layer, or replaces its entry.
     pub fn insert(&mut self, line: impl Into<String>, entry: Entry) {
         self.layers.insert(line.into(), entry);

@@ -41,24 +41,14 @@ pub fn count(problem: &ConvProblem) -> usize {
 
 /// Pixels of the result, over all images.
 fn pixels(problem: &ConvProblem) -> usize {
-    let [h, w] = result_size(problem);
+    let [h, w] = problem.result_size();
     problem.batch * h * w
-}
-
-/// Height and width of the result.
-fn result_size(problem: &ConvProblem) -> [usize; 2] {
-    let Window { kernel, strides, dilations, pads } = problem.conv.window;
-    let pads = [pads.top + pads.bottom, pads.left + pads.right];
-    [0, 1].map(|axis| {
-        let reach = dilations[axis] * (kernel[axis] - 1) + 1;
-        (problem.size[axis] + pads[axis]).saturating_sub(reach) / strides[axis] + 1
-    })
 }
 
 /// Whether a copy can read the result of another.
 fn is_chain(problem: &ConvProblem) -> bool {
     let same_type = problem.factors[0].is_float();
-    same_type && problem.inputs == problem.outputs && problem.size == result_size(problem)
+    same_type && problem.inputs == problem.outputs && problem.size == problem.result_size()
 }
 
 /// Whether no other copy reads a copy's result.

@@ -1,11 +1,11 @@
 //! What must be the same for measured times to be valid.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 
 use serde::{Deserialize, Serialize};
 
 use crate::host::caches::core_cache_bytes;
+use crate::host::cpu::description;
 use crate::isa::Isa;
 
 /// Raised when kernels change so much that earlier times no longer show which algorithm is the
@@ -30,25 +30,10 @@ pub struct MachineKey {
     pub threads: usize,
 }
 
-/// The fields of `/proc/cpuinfo` that identify a CPU model, on x86 and on Arm; the others describe
-/// a single core, or the current state.
-const KIND: [&str; 9] = [
-    "vendor_id",
-    "cpu family",
-    "model",
-    "model name",
-    "cache size",
-    "CPU implementer",
-    "CPU architecture",
-    "CPU variant",
-    "CPU part",
-];
-
 impl MachineKey {
     /// The key of this machine, for code of an instruction set on a number of threads.
     pub fn of(isa: Isa, threads: usize) -> Self {
-        let info = std::fs::File::open("/proc/cpuinfo").map(BufReader::new);
-        let mut cpu = info.map(kind).unwrap_or_default();
+        let mut cpu = description().clone();
         cpu.insert("architecture".to_owned(), std::env::consts::ARCH.to_owned());
         MachineKey {
             resnetc: env!("CARGO_PKG_VERSION").to_owned(),
@@ -73,17 +58,6 @@ impl MachineKey {
         hash.add(&self.core_cache_bytes.to_string());
         format!("tuned-{}-t{}-{:016x}.json", self.isa, self.threads, hash.0)
     }
-}
-
-/// The identifying fields of the first processor.
-fn kind(info: impl BufRead) -> BTreeMap<String, String> {
-    let first = info.lines().map_while(Result::ok).take_while(|line| !line.trim().is_empty());
-    let fields = first.filter_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let name = name.trim();
-        KIND.contains(&name).then(|| (name.to_owned(), value.trim().to_owned()))
-    });
-    fields.collect()
 }
 
 /// The hash of Fowler, Noll and Vo (FNV-1a, 64 bits): unlike the standard library's, it is the same
@@ -112,15 +86,6 @@ impl Fnv {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_kind_is_that_of_the_first_processor_without_what_changes() {
-        let info = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Some: CPU\ncpu MHz\t: 2600.002\n\
-                    flags\t\t: fpu\nnonsense\n\nprocessor\t: 1\nvendor_id\t: Another\ncpu family\t: 6\n";
-        let expected = [("model name", "Some: CPU"), ("vendor_id", "GenuineIntel")];
-        let expected = expected.map(|(k, v)| (k.to_owned(), v.to_owned()));
-        assert_eq!(kind(info.as_bytes()), BTreeMap::from(expected));
-    }
 
     #[test]
     fn every_part_of_the_key_is_in_the_name() {

@@ -13,5 +13,7 @@ pub mod host;
 pub mod markup;
 pub mod random_graph;
 #[cfg(feature = "compiler")]
+pub mod recorded;
+#[cfg(feature = "compiler")]
 pub mod running;
 pub mod values;

@@ -11,6 +11,7 @@ use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::Region;
 use resnetc::codegen::vir::Target;
+use resnetc::host::cpu::Vendor;
 use resnetc::kernels::geometry::{Geometry, Place};
 use resnetc::kernels::published::{Fact, Published};
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
@@ -205,7 +206,7 @@ pub(crate) fn run_with(
     arena.data.extend([f32::NAN; 16]);
     let types = operand_types(&operands);
     let types: Vec<&TensorType> = types.iter().collect();
-    let machine = Machine { target: engine.target(), threads, cache_bytes: 32 * 1024 };
+    let machine = Machine::new(engine.target(), threads, 32 * 1024, Vendor::Other);
     let weights: Vec<&Tensor> = operands.iter().filter_map(constant).collect();
     let site = Site::of(op, &types, &weights, &dst.geometry.ty, machine);
     let plan = site.map(|site| algorithm.plan(&site).expect("it can compute the test's operator"));

@@ -3,6 +3,7 @@
 use resnetc::codegen::emulate::{EmulatedMemory, emulate_region};
 use resnetc::codegen::vir::Target;
 use resnetc::compile::{self, Choices, Lowered};
+use resnetc::host::cpu::Vendor;
 use resnetc::ir::eval::Value;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::Algorithm;
@@ -26,7 +27,7 @@ impl Planned {
         passes: PassSelection,
         mut pick: impl FnMut(&[Algorithm]) -> Algorithm,
     ) -> Self {
-        let machine = Machine { target, threads: 2, cache_bytes: 32 * 1024 };
+        let machine = Machine::new(target, 2, 32 * 1024, Vendor::Other);
         let options = Options::default().passes(passes).numerics(Numerics::Fast);
         compile::schedule(&mut graph, &options).expect("passes");
         let mut choose = |node| {

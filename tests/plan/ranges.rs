@@ -5,6 +5,7 @@ use resnetc::PassSelection;
 use resnetc::codegen::region::{Extent, Item, Word};
 use resnetc::codegen::vir::Target;
 use resnetc::compile;
+use resnetc::host::cpu::Vendor;
 use resnetc::ir::eval::{Value, eval};
 use resnetc::ir::op::{Binary, Conv, Op, Unary, Window};
 use resnetc::ir::{Graph, NodeId, Tensor};
@@ -117,7 +118,7 @@ fn looking_at_values_takes_next_to_nothing() {
     let options = Options::default();
     let network = Compiler::new(options.clone()).load("resnet18").expect("built in");
     let mut graph = network.graph().clone();
-    let machine = Machine { target: Target::AMX, threads: 2, cache_bytes: 2 << 20 };
+    let machine = Machine::new(Target::AMX, 2, 2 << 20, Vendor::Other);
     compile::schedule(&mut graph, &options).expect("passes");
     let choices = compile::choose(&graph, &options, &machine);
     let plan = compile::plan(&graph, &choices, Reuse::InPlace);

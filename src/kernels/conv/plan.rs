@@ -7,13 +7,10 @@ use crate::kernels::KernelError;
 use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
 use crate::kernels::sink::Sink;
 use crate::kernels::site::{Shapes, Site};
-use crate::kernels::tiling::{memory_cost, split};
+use crate::kernels::tiling::split;
 
 use super::budget::widest_tile;
 use super::lower_conv;
-
-/// The cost of direct convolution relative to its multiply-adds alone.
-const DIRECT: f64 = 1.12;
 
 /// Direct convolution of a site.
 #[derive(Debug)]
@@ -35,7 +32,7 @@ pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
 fn cost(site: &Site<'_>) -> f64 {
     let Site { conv, shapes, machine, .. } = site;
     let Shapes { src, projected, dst, .. } = shapes;
-    let target = machine.target;
+    let (target, rates) = (machine.target, &machine.rates);
     let block = (16 / target.lanes).max(1);
     let widest = widest_tile(target, block, true).unwrap_or(1);
     let [images, _, rows, columns] = *dst;
@@ -44,7 +41,8 @@ fn cost(site: &Site<'_>) -> f64 {
     // The channels of a projection, which has one tap, are summed with the others.
     let projected = projected.map_or(0, |[_, channels, ..]| channels);
     let all = 1.0 + projected as f64 / (src[1] * taps) as f64;
-    all * (cost as f64 * DIRECT / machine.threads as f64).max(memory_cost(taps as f64))
+    let compute = cost as f64 * rates.direct / machine.threads as f64;
+    all * compute.max(rates.memory_cost(taps as f64))
 }
 
 impl ConvPlan for Direct {

@@ -5,7 +5,6 @@
 //! of a ResNet-50.
 
 use crate::kernels::sink::Machine;
-use crate::kernels::tiling::BYTES_PER_HALF_CYCLE;
 
 use super::abs_max::Publication;
 use super::form::WideForm;
@@ -132,7 +131,7 @@ impl WideForm {
         let bytes = (self.blocks() * own / parts) as f64 * steps * WEIGHTS;
         let again = (turns / own) as f64 - 1.0;
         let again = again * if bytes <= machine.cache_bytes as f64 * NEAR { AGAIN } else { 1.0 };
-        bytes / BYTES_PER_HALF_CYCLE * (1.0 + again)
+        bytes / machine.rates.memory * (1.0 + again)
     }
 
     /// Half cycles for one input channel and 16 outputs.

@@ -30,7 +30,7 @@ use super::conv_plan::Refusal;
 use super::epilogue::Epilogue;
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
-use super::sink::{Levels, Pointer, Sink, WEIGHTS};
+use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
 
 mod cost;
 mod energy;
@@ -181,12 +181,12 @@ impl Tiling {
 
     /// Bytes from one element of the transformed input to the next, with `tiles` tiles.
     fn value_element(&self, tiles: usize) -> i64 {
-        self.value_tile() * tiles as i64
+        spread(self.value_tile() * tiles as i64)
     }
 
     /// Bytes from one element of the products to the next.
     fn product_element(&self, tiles: usize) -> i64 {
-        16 * F32 * tiles as i64
+        spread(16 * F32 * tiles as i64)
     }
 
     /// Bytes from one block of 16 outputs to the next.
@@ -212,6 +212,13 @@ impl Tiling {
         let problem = problem(operands.src, self.outputs, conv);
         format!("winograd F({},3) {step} {problem}", self.transforms.outputs)
     }
+}
+
+/// As many cache lines, or one more, so that their number is odd: at such distances, the elements of a tile,
+/// which a transform reads or writes together, map to different cache sets.
+fn spread(bytes: i64) -> i64 {
+    let line = ALIGN as i64;
+    ((bytes / line) | 1) * line
 }
 
 /// Classes of the tiles in `range`, of `m` outputs each, along an axis of `size` outputs.

@@ -22,10 +22,6 @@ struct Blocks {
     count: usize,
 }
 
-/// Half cycles that a block costs beside its products, for each input channel and 16 outputs:
-/// filters come from the second- or third-level cache, once for each block.
-const FILTER_COST: f64 = 4.0;
-
 /// Rows of tiles in a block, and the modelled cost of the products: half cycles for one input
 /// channel and 16 outputs, on the thread with the most work.
 pub(super) fn block_rows(form: &Tiling, machine: &Machine) -> (usize, f64) {
@@ -38,7 +34,9 @@ pub(super) fn block_rows(form: &Tiling, machine: &Machine) -> (usize, f64) {
     let cost = |rows: usize| {
         let blocks = form.tiles[0].div_ceil(rows) * form.images;
         let turns = blocks.div_ceil(machine.threads) as f64;
-        turns * (step_cost(form, rows * form.tiles[1], machine.target) + FILTER_COST)
+        let products = step_cost(form, rows * form.tiles[1], machine.target);
+        // Filters come from the second- or third-level cache, once for each block.
+        turns * (products + machine.rates.filter_read)
     };
     let fits = |&rows: &usize| rows == 1 || bytes(rows) <= machine.cache_bytes as i64 * 3 / 4;
     let best = (1..=form.tiles[0])

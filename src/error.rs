@@ -12,7 +12,7 @@ use crate::host::executable::Refusal;
 use crate::import::ImportError;
 use crate::isa::IsaError;
 use crate::kernels::KernelError;
-use crate::one_line::one_line;
+use crate::one_line::{one_line, path_line};
 use crate::passes::PassError;
 use crate::plan::verify::PlanError;
 use crate::spec::SpecError;
@@ -28,7 +28,7 @@ pub enum Error {
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// The model is neither a built-in name nor a file of a known format.
-    #[error("{}: {reason}", .model.display())]
+    #[error("{}: {reason}", path_line(.model))]
     UnknownModel {
         /// The name or path that was given.
         model: PathBuf,

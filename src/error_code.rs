@@ -68,12 +68,12 @@ codes! {
     ExternalData, "external-data", File, "Data that the model keeps in a separate file cannot be read.";
     UnsupportedNode, "unsupported-node", File, "The model has nodes that cannot be read; the message lists all of them.";
     MissingTensor, "missing-tensor", File, "The file does not hold the requested tensor.";
-    ElementType, "element-type", File, "A tensor has elements of a type that cannot be read.";
+    ElementType, "element-type", File, "A tensor or array has elements of a type that cannot be read.";
     UnboundDimension, "unbound-dimension", Call, "Dimensions are open or inputs have no shape, and no option sets them.";
     UnknownDimension, "unknown-dimension", Call, "A size was given for a dimension that no input has.";
     UnknownOutput, "unknown-output", Call, "An output was requested that the model does not have.";
     UnknownInput, "unknown-input", Call, "A shape was given for an input that the model does not have.";
-    GivenShape, "given-shape", Call, "The shape given for an input contradicts its declaration.";
+    GivenShape, "given-shape", Call, "The shape or batch given for an input contradicts its declaration, or has an extent of 0.";
     FixedBatch, "fixed-batch", Call, "The requested batch differs from the model's, which cannot be changed.";
     FixedDimension, "fixed-dimension", Call, "The requested size of a dimension differs from the model's, which is fixed.";
     UnknownModel, "unknown-model", Call, "The model is neither a built-in name nor a file of a known format.";
@@ -81,6 +81,7 @@ codes! {
     SpecValue, "spec-value", File, "A value of the spec is out of range, has no effect, or conflicts with another one.";
     SpecWeights, "spec-weights", File, "Weights do not fit the network; the message lists every mismatch.";
     SpecGraph, "spec-graph", File, "A layer of the spec does not fit the one before it.";
+    Conflict, "conflict", Call, "Options contradict each other.";
     NoEffect, "no-effect", Call, "Options were set that have no effect here.";
     ThreadCount, "thread-count", Call, "The number of threads is out of range.";
     UnknownPass, "unknown-pass", Call, "No pass has this name.";
@@ -102,8 +103,10 @@ codes! {
     PortType, "port-type", Call, "The element type given or requested differs from that of the input or output.";
     InputLength, "input-length", Call, "The number of elements given differs from that of the input.";
     StepTimes, "step-times", Call, "The list of times does not have one entry per step.";
-    InputShape, "input-shape", Call, "The shape of the values given differs from that of the input.";
+    InputShape, "input-shape", Call, "The shape of the values given differs from that of the input or output.";
     ArrayElement, "array-element", Call, "An element cannot be converted to another type without loss.";
+    Picture, "picture", File, "A picture is damaged, too large or of a format that is not supported. Of the command line only.";
+    Labels, "labels", File, "A file of labels cannot be used. Of the command line only.";
     MeasuredTimes, "measured-times", File, "A file of measured times cannot be used or written. Networks compile without it.";
     Interpreter, "interpreter", Machine, "The interpreter does not have enough memory for a value, or has a bug.";
     PassBug, "pass-bug", Bug, "A pass broke the graph, or did not terminate.";

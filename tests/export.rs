@@ -133,7 +133,11 @@ fn specs() -> impl Strategy<Value = Spec> {
         |((basic, shortcut, first), stages, stem, size, groups, classes, epsilon)| Spec {
             groups: if basic { 1 } else { groups },
             shortcut: [Shortcut::A, Shortcut::B, Shortcut::C, Shortcut::None][shortcut],
-            stride_in: if first { StrideIn::First } else { StrideIn::Second },
+            // Elsewhere it has no effect, and is refused.
+            stride_in: match first && !basic && stages.len() > 1 {
+                true => StrideIn::First,
+                false => StrideIn::Second,
+            },
             classes,
             norm_epsilon: f64::from(epsilon) / 1e5,
             input: InputSpec { channels: size.0, height: size.1, width: size.2 },

@@ -7,8 +7,11 @@ use std::sync::Once;
 
 use resnetc::advice::OptionName;
 use resnetc::codegen::perf_map;
+use resnetc::one_line::path_line;
 use resnetc::runtime::pool::{default_threads, most_threads};
-use resnetc::{Compiler, Engine, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
+use resnetc::{
+    Compiler, Engine, ErrorCode, IsaChoice, Network, Numerics, Options, PassSelection, Reuse,
+};
 
 use crate::failure::{Failure, flag};
 use crate::output;
@@ -42,8 +45,8 @@ pub(crate) struct ModelOptions {
     /// Weights for a built-in network or a spec, under PyTorch's names [default: random]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) weights: Option<PathBuf>,
-    /// Seed of random weights and random inputs [default: 0]
-    #[arg(long, value_name = "N")]
+    /// Seed of whatever is random: weights without a file, inputs without values [default: 0]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     seed: Option<u64>,
     /// Extent of a symbolic dimension, NAME=N, or INPUT.AXIS=N if it has no name; or the shape of
     /// an input, INPUT=1,3,64,64. Can be given several times
@@ -232,7 +235,8 @@ impl ModelOptions {
     fn check_shapes(&self) -> Result<(), Failure> {
         let mut seen = HashSet::new();
         match self.shapes.iter().find(|(name, _)| !seen.insert(name)) {
-            Some((name, _)) => Err(Failure::usage(format!("--shape {name}=N is given twice"))),
+            Some((name, _)) => Err(Failure::usage(format!("--shape {name}=N is given twice"))
+                .code(ErrorCode::Conflict)),
             None => Ok(()),
         }
     }
@@ -243,7 +247,7 @@ pub(crate) fn note_random_weights(model: &Path, network: &Network) {
     if let Some(seed) = network.random_weights() {
         output::note(&format!(
             "the weights of {} are random (seed {seed}); --weights FILE.safetensors gives it trained ones",
-            model.display()
+            path_line(model)
         ));
     }
 }
@@ -254,7 +258,7 @@ struct Passes {
     /// Leave out one optional pass; can be given several times (see `resnetc passes`)
     #[arg(long = "no-pass", value_name = "PASS", conflicts_with_all = ["only_pass", "unfused"])]
     no_pass: Vec<String>,
-    /// Leave out all optional passes but this one; can be given several times
+    /// Run no optional pass but this one; can be given several times
     #[arg(long = "only-pass", value_name = "PASS", conflicts_with = "unfused")]
     only_pass: Vec<String>,
     /// Leave out all optional passes
@@ -296,8 +300,13 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
         _ if text.is_empty() => Err("a number is missing".to_owned()),
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(n) => Ok(n),
-        Err(_) => Err("it must be a whole number".to_owned()),
+        Err(_) => Err("it must be a whole number, 1 or more".to_owned()),
     }
+}
+
+/// A number of 0 or more.
+pub(crate) fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "it must be a whole number, 0 or more, that 64 bits hold".to_owned())
 }
 
 /// A number of threads that a run may use.

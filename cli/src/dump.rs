@@ -20,10 +20,11 @@ use crate::failure::Failure;
 use crate::nearest::nearest;
 use crate::output;
 use crate::stages;
-use crate::units::plural;
+use crate::units::{self, plural};
 
 /// Print a network at one stage of its compilation
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("perf_map", |arg| arg.hide(true)))]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
@@ -130,8 +131,9 @@ fn lines_of(args: &Args, graph: &Graph, text: String) -> Result<String, Failure>
 }
 
 fn no_such_node<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Failure {
-    let near: Vec<String> = nearest(name, names).iter().map(|n| format!("\"{n}\"")).collect();
-    let failure = Failure::new(format!("this stage has no node \"{name}\""));
+    let near: Vec<String> =
+        nearest(name, names).iter().map(|n| format!("\"{}\"", units::name(n))).collect();
+    let failure = Failure::new(format!("this stage has no node \"{}\"", units::name(name)));
     match near.is_empty() {
         true => failure.help("leave out --node to see all names"),
         false => failure.help(format!("similar names are {}", near.join(", "))),

@@ -1,6 +1,7 @@
 //! The report of a command that fails: one line with the error, one line with what to do, and the
 //! exit code.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,6 +38,11 @@ impl Failure {
     /// The work on a file failed.
     pub(crate) fn file(path: &Path, reason: impl Display) -> Self {
         Failure::new(format!("{}: {reason}", path_line(path)))
+    }
+
+    /// Reading a file failed.
+    pub(crate) fn unreadable(path: &Path, reason: impl Display) -> Self {
+        Failure::file(path, format!("reading failed: {reason}")).code(ErrorCode::Io)
     }
 
     /// A file or folder cannot be written.
@@ -93,10 +99,10 @@ impl Failure {
         let mut stderr = std::io::stderr().lock();
         if let Some(message) = &self.message {
             let code = self.error.map(|code| format!(" [{code}]")).unwrap_or_default();
-            let _ = writeln!(stderr, "error: {message}{code}");
+            let _ = writeln!(stderr, "error: {}{code}", harmless(message));
         }
         if let Some(help) = &self.help {
-            let _ = writeln!(stderr, "help: {help}");
+            let _ = writeln!(stderr, "help: {}", harmless(help));
         }
     }
 
@@ -105,6 +111,19 @@ impl Failure {
         self.print();
         ExitCode::from(self.exit)
     }
+}
+
+/// A text without control sequences, wherever the names in it come from.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(steers) {
+        return text.into();
+    }
+    let escaped = |c: char| match steers(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// A message, followed by the causes of the error, usually system errors.

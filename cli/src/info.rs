@@ -8,16 +8,18 @@ use std::sync::Arc;
 use resnetc::advice::OptionName;
 use resnetc::compile::{Stages, run_macs};
 use resnetc::ir::{Graph, NodeId, Op};
+use resnetc::one_line::path_line;
 use resnetc::{DType, Error, Isa, Network, Options, PassSelection};
 use serde::Serialize;
 
 use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
-use crate::units::{bytes, count, plural, shape};
+use crate::units::{bytes, count, name, plural, shape};
 
 /// Show a network's inputs, outputs, operators, parameters and memory
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("perf_map", |arg| arg.hide(true)))]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
@@ -83,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let input = |&i: &NodeId| port(&graph.node(i).name, i, graph.input_dtype(i));
     let report = Report {
-        model: args.model.display().to_string(),
+        model: path_line(&args.model),
         inputs: graph.inputs().iter().map(input).collect(),
         outputs: graph.outputs().iter().map(|o| port(&o.name, o.node, o.dtype)).collect(),
         operators: operators(graph),
@@ -158,7 +160,8 @@ fn text(report: &Report) -> String {
                 "float32" => String::new(),
                 other => format!(" {other}"),
             };
-            let _ = writeln!(text, "{what:<11} \"{}\" {}{dtype}", port.name, shape(&port.shape));
+            let _ =
+                writeln!(text, "{what:<11} \"{}\" {}{dtype}", name(&port.name), shape(&port.shape));
         }
     }
     let _ = writeln!(text, "operators   {}", list(&report.operators));

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resnetc::check::random_values;
+use resnetc::errors::ElementError;
 use resnetc::import::onnx::InputInfo;
 use resnetc::import::{ImportError, ImportErrorKind, npy, safetensors};
 use resnetc::ir::{DType, Tensor};
-use resnetc::{Array, Compiler, Description, Error, Network, Options};
+use resnetc::{Array, Compiler, Description, Error, ErrorCode, Network, Options};
 
 use crate::args::{Common, Values, note_random_weights};
 use crate::failure::Failure;
 use crate::npz::Npz;
-use crate::units::shape;
+use crate::units::{self, shape};
 
 /// A file of arrays.
 pub(crate) struct ArrayFile {
@@ -38,6 +39,7 @@ impl ArrayFile {
             (Some("safetensors"), None) => Arrays::Named(safetensors::load_arrays(&file)?),
             _ => {
                 return Err(Failure::file(path, "this is not a .npy, .npz or .safetensors file")
+                    .code(ErrorCode::Format)
                     .help("write it with numpy.save, numpy.savez or safetensors.numpy.save_file"));
             }
         };
@@ -51,6 +53,7 @@ impl ArrayFile {
             Arrays::One(_) => {
                 let reason = format!("the model has {inputs} inputs, but the file has one array");
                 return Err(Failure::file(&self.path, reason)
+                    .code(ErrorCode::MissingTensor)
                     .help("use a .npz or .safetensors file with arrays named like the inputs"));
             }
             Arrays::Named(arrays) => arrays,
@@ -59,25 +62,38 @@ impl ArrayFile {
             if inputs == 1 && name != "input" { &[name, "input"] } else { &[name] };
         let sole = arrays.values().next().filter(|_| arrays.len() == 1 && inputs == 1);
         names.iter().find_map(|&name| arrays.get(name)).or(sole).ok_or_else(|| {
-            let wanted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
+            let wanted: Vec<String> =
+                names.iter().map(|n| format!("\"{}\"", units::name(n))).collect();
             let held: Vec<&str> = arrays.keys().map(String::as_str).take(SHOWN).collect();
             let reason = format!("it has no array {}", wanted.join(" or "));
-            Failure::file(&self.path, reason).help(format!("the file has {}", held.join(", ")))
+            Failure::file(&self.path, reason)
+                .code(ErrorCode::MissingTensor)
+                .help(format!("the file has {}", units::name(&held.join(", "))))
         })
+    }
+
+    /// The error about an array of the file that has another shape than an output.
+    pub(crate) fn other_shape(&self, found: &[usize], output: &str, wanted: &[usize]) -> Failure {
+        let (found, output, wanted) = (shape(found), units::name(output), shape(wanted));
+        let reason =
+            format!("its output is {found}, but output \"{output}\" of the model is {wanted}");
+        Failure::file(&self.path, reason).code(ErrorCode::InputShape)
     }
 
     /// The array `output` or the one named like the output, if a file of named arrays has one.
     pub(crate) fn expected(&self, output: &str) -> Option<Result<Tensor, Failure>> {
         let Arrays::Named(arrays) = &self.arrays else { return None };
         let (name, array) = arrays.get_key_value("output").or(arrays.get_key_value(output))?;
-        let fail = |e| Failure::file(&self.path, format!("array \"{name}\": {e}"));
+        let fail = |e: ElementError| {
+            let name = units::name(name);
+            Failure::file(&self.path, format!("array \"{name}\": {e}")).code(e.code())
+        };
         Some(array.values(DType::F32).map_err(fail))
     }
 }
 
 /// How many names of a file are shown.
 const SHOWN: usize = 10;
-
 /// A file, and the array in it that the path names, if any. A file with exactly this name takes
 /// precedence.
 fn member(path: &Path) -> (PathBuf, Option<String>) {
@@ -135,6 +151,7 @@ fn shapes(
         {
             let (found, said) = (shape(found), shape(&said));
             return Err(Failure::file(&file.path, format!("its shape is {found}, not {said}"))
+                .code(ErrorCode::Conflict)
                 .help(format!("leave out --shape {}=...", info.name)));
         }
     }
@@ -145,9 +162,12 @@ fn shapes(
 fn at(path: &Path, error: Error) -> Failure {
     match &error {
         Error::Import(ImportError { kind, .. })
-            if matches!(**kind, ImportErrorKind::GivenShape { .. }) =>
+            if matches!(
+                **kind,
+                ImportErrorKind::GivenShape { .. } | ImportErrorKind::ImpossibleShape { .. }
+            ) =>
         {
-            Failure::file(path, kind)
+            Failure::file(path, kind).code(error.code())
         }
         _ => error.into(),
     }
@@ -161,8 +181,9 @@ fn values(network: &Network, file: &ArrayFile) -> Result<Vec<Arc<Tensor>>, Failu
         let dtype = graph.input_dtype(id);
         let values = file.input(name, graph.inputs().len())?.values(dtype);
         values.map(Arc::new).map_err(|e| {
+            let name = units::name(name);
             let reason = format!("input \"{name}\" of the model is {dtype}, but {e}");
-            Failure::file(&file.path, reason)
+            Failure::file(&file.path, reason).code(e.code())
         })
     };
     graph.inputs().iter().map(take).collect()

@@ -27,7 +27,7 @@ mod zoo;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -79,8 +79,19 @@ impl Command {
     }
 }
 
+/// Options take negative numbers as their values, so that the error is about the value.
+fn with_negative_values(command: clap::Command) -> clap::Command {
+    let lenient = |arg: clap::Arg| match arg.is_positional() || !arg.get_action().takes_values() {
+        true => arg,
+        false => arg.allow_negative_numbers(true),
+    };
+    command.mut_args(lenient).mut_subcommands(with_negative_values)
+}
+
 fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    let matches = with_negative_values(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

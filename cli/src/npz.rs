@@ -9,10 +9,11 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use resnetc::array::Array;
 use resnetc::import::npy;
-use resnetc::whole_file;
+use resnetc::{ErrorCode, whole_file};
 
 use crate::failure::Failure;
 use crate::nearest::nearest;
+use crate::units;
 
 /// The maximum size of a member. A small archive can hold a member of any size.
 const MAX_MEMBER: u64 = 1 << 30;
@@ -38,9 +39,9 @@ struct Member {
 impl Npz {
     /// Reads a file and finds its members.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let fail = |reason: String| Failure::file(path, reason);
-        let bytes = whole_file::read(path, npy::MAX_FILE)
-            .map_err(|e| fail(format!("reading failed: {e}")))?;
+        let fail = |reason: String| Failure::file(path, reason).code(ErrorCode::Format);
+        let bytes =
+            whole_file::read(path, npy::MAX_FILE).map_err(|e| Failure::unreadable(path, e))?;
         let members = members(&bytes).map_err(fail)?;
         if members.is_empty() {
             return Err(fail("it contains no .npy file".to_owned()));
@@ -61,13 +62,19 @@ impl Npz {
     /// An array by its name.
     pub(crate) fn array(&self, name: &str) -> Result<Array, Failure> {
         let Some((_, member)) = self.members.iter().find(|(known, _)| known == name) else {
-            let near = nearest(name, self.names()).join(", ");
+            let near = units::name(&nearest(name, self.names()).join(", "));
+            let name = units::name(name);
             return Err(Failure::file(&self.path, format!("it has no array \"{name}\""))
+                .code(ErrorCode::MissingTensor)
                 .help(format!("the file has {near}")));
         };
-        let unpacked = unpack(&self.bytes[member.data.clone()], member);
-        let array = unpacked.and_then(|bytes| npy::parse(&bytes).map_err(|e| e.to_string()));
-        array.map_err(|reason| Failure::file(&self.path, format!("array \"{name}\": {reason}")))
+        let fail = |reason: String, code| {
+            let name = units::name(name);
+            Failure::file(&self.path, format!("array \"{name}\": {reason}")).code(code)
+        };
+        let bytes = unpack(&self.bytes[member.data.clone()], member)
+            .map_err(|reason| fail(reason, ErrorCode::Format))?;
+        npy::parse(&bytes).map_err(|e| fail(e.to_string(), e.code()))
     }
 }
 
@@ -194,10 +201,8 @@ impl Entry {
         const STORED: u64 = 0;
         const DEFLATED: u64 = 8;
         if self.is_encrypted || !matches!(self.method, STORED | DEFLATED) {
-            return Some(Err(format!(
-                "\"{}\" is encrypted or packed in an unusual way",
-                self.name
-            )));
+            let name = units::name(&self.name);
+            return Some(Err(format!("\"{name}\" is encrypted or packed in an unusual way")));
         }
         let header = usize::try_from(self.header).ok()?;
         bytes.get(header..)?.starts_with(b"PK\x03\x04").then_some(())?;

@@ -1,16 +1,16 @@
 //! Writing: to standard output and stderr, which may be closed at any time, and to files, which
 //! appear whole or not at all.
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 use resnetc::import::npy;
 use resnetc::noise::Noise;
+use resnetc::one_line::path_line;
 use resnetc::{Array, ErrorCode, whole_file};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, harmless};
 
 /// Writes text to standard output. A reader that has gone away ends the command without a word.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -20,19 +20,6 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         ErrorKind::BrokenPipe => Failure::closed(),
         _ => Failure::new(format!("writing to standard output failed: {e}")),
     })
-}
-
-/// A text without control sequences, wherever the names in it come from.
-fn harmless(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if !text.contains(steers) {
-        return text.into();
-    }
-    let escaped = |c: char| match steers(c) {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(escaped).collect()
 }
 
 /// Writes a report as JSON to standard output.
@@ -47,6 +34,11 @@ pub(crate) fn print_json_line(object: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(object)
         .map_err(|e| Failure::new(format!("an answer cannot be written as JSON: {e}")))?;
     print(&(text + "\n"))
+}
+
+/// Serializes a path as messages show it, so that a name that is not UTF-8 is no error.
+pub(crate) fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path_line(path))
 }
 
 /// Prints a note on stderr that is not an error. If stderr is closed, nobody reads it.

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::args::{Common, Values, positive};
 use crate::failure::Failure;
-use crate::units::{bytes, count, plural};
+use crate::units::{bytes, count, name, plural};
 use crate::{inputs, output};
 
 /// Measure what each step of a run costs
@@ -139,7 +139,9 @@ pub(crate) fn tables(classes: &[ClassProfile], steps: &[StepProfile]) -> String 
         let _ = writeln!(
             text,
             "{figures} {:>7} {:>7.2} {tile:>5}  {}: {what}",
-            s.chunks, s.imbalance, s.name
+            s.chunks,
+            s.imbalance,
+            name(&s.name)
         );
     }
     text

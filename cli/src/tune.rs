@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use resnetc::advice::OptionName;
 use resnetc::kernels::Algorithm;
+use resnetc::one_line::path_line;
 use resnetc::tune::{self, Cache, CacheError, Layer, MachineKey, cache};
 use resnetc::{Error, Numerics};
 use serde::Serialize;
@@ -18,12 +19,17 @@ use crate::progress::Progress;
 use crate::tuned::{self, Place};
 use crate::units::plural;
 
+/// The help of --tuned, which other commands read.
+const TUNED: &str = "Write the times to this file, or nowhere: off [default: the file for this machine in the \
+                     cache folder]";
+
 /// Measure which algorithms are the fastest for a network's layers on this machine
 ///
 /// The times are written to a file, --tuned or one in the cache folder ($RESNETC_CACHE_DIR, else
 /// resnetc in $XDG_CACHE_HOME or ~/.cache), where all commands look for them. With --tuned off,
 /// nothing is written.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("tuned", |arg| arg.help(TUNED)))]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
@@ -41,7 +47,7 @@ struct Report {
     isa: String,
     threads: usize,
     /// Where the times were written.
-    file: Option<PathBuf>,
+    file: Option<String>,
     layers: Vec<Line>,
     /// The time of all these layers in one run, with the cost model's choices.
     modelled_us: f64,
@@ -163,10 +169,10 @@ fn report(args: &Args, machine: MachineKey, file: Option<PathBuf>, layers: &[Lay
             .collect(),
     };
     Report {
-        model: args.model.display().to_string(),
+        model: path_line(&args.model),
         isa: machine.isa,
         threads: machine.threads,
-        file,
+        file: file.as_deref().map(path_line),
         layers: layers.iter().map(line).collect(),
         modelled_us: time(|layer| layer.modelled),
         chosen_us: time(Layer::chosen),
@@ -215,7 +221,7 @@ fn text(report: &Report, numerics: Numerics) -> String {
     }
     match &report.file {
         Some(file) => {
-            let _ = writeln!(text, "written to {}", file.display());
+            let _ = writeln!(text, "written to {file}");
         }
         None => text += "nothing is written\n",
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use resnetc::one_line::one_line;
+
 /// Milliseconds.
 pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
@@ -34,6 +36,13 @@ fn scaled(mut value: f64, units: &[&str]) -> String {
 /// `[1, 3, 224, 224]`.
 pub(crate) fn shape(shape: &[usize]) -> String {
     format!("{shape:?}")
+}
+
+/// A name from a file, on one line.
+pub(crate) fn name(name: &str) -> String {
+    /// The most characters that are shown; exporters write names of some hundred.
+    const LONGEST: usize = 400;
+    one_line(name, LONGEST)
 }
 
 /// `1 thread`, `2 threads`.

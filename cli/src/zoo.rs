@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use resnetc::export::onnx::{Existing, check_target, write};
 use resnetc::ir::Graph;
+use resnetc::one_line::path_line;
 use resnetc::spec::{Spec, SpecError};
 use resnetc::{Compiler, Error, Options};
 use serde::Serialize;
 
-use crate::args::positive;
+use crate::args::{positive, whole};
 use crate::failure::Failure;
 use crate::output;
 use crate::units::{bytes, count, plural};
@@ -53,7 +54,7 @@ struct Make {
     #[arg(long, value_name = "FILE.safetensors")]
     weights: Option<PathBuf>,
     /// Seed of random weights [default: 0]
-    #[arg(long, value_name = "N", conflicts_with = "weights")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>, conflicts_with = "weights")]
     seed: Option<u64>,
     /// Images per run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
@@ -119,11 +120,11 @@ fn line(spec: Spec) -> Result<Line, SpecError> {
 fn make(args: &Make) -> Result<(), Failure> {
     let has_extension = |path: &Path, wanted| path.extension().is_some_and(|e| e == wanted);
     if !has_extension(&args.output, "onnx") {
-        let message = format!("--output {}: it must end in .onnx", args.output.display());
+        let message = format!("--output {}: it must end in .onnx", path_line(&args.output));
         return Err(Failure::usage(message));
     }
     if has_extension(&args.network, "onnx") {
-        let message = format!("{}: this is an ONNX file already", args.network.display());
+        let message = format!("{}: this is an ONNX file already", path_line(&args.network));
         return Err(Failure::usage(message));
     }
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
@@ -136,7 +137,7 @@ fn make(args: &Make) -> Result<(), Failure> {
     let network = Compiler::new(options).load(&args.network)?;
     let written = write(network.graph(), &args.output, existing)?;
     let report = Report {
-        file: args.output.display().to_string(),
+        file: path_line(&args.output),
         bytes: written,
         operators: operators(network.graph()),
     };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::error_code::ErrorCode;
+use crate::one_line::path_line;
 
 /// Why a graph is not written.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +25,13 @@ pub enum ExportError {
         limit: u64,
     },
     /// A file of this name exists, and replacing it was not allowed.
-    #[error("{}: the file exists", .file.display())]
+    #[error("{}: the file exists", path_line(.file))]
     Exists {
         /// The file.
         file: PathBuf,
     },
     /// The file cannot be written.
-    #[error("{}: writing failed: {error}", .file.display())]
+    #[error("{}: writing failed: {error}", path_line(.file))]
     Io {
         /// The file.
         file: PathBuf,

@@ -8,7 +8,7 @@ use super::limits;
 use crate::advice::{Advice, OptionName};
 use crate::error_code::ErrorCode;
 use crate::nearest::nearest;
-use crate::one_line::one_line;
+use crate::one_line::{one_line, path_line};
 
 /// The longest reason or list that is shown.
 const LONGEST: usize = 1000;
@@ -42,11 +42,15 @@ impl ImportError {
             ImportErrorKind::UnknownOutput { .. } => ErrorCode::UnknownOutput,
             ImportErrorKind::UnknownInput { .. } => ErrorCode::UnknownInput,
             ImportErrorKind::GivenShape { .. } => ErrorCode::GivenShape,
+            ImportErrorKind::ImpossibleShape { .. } => ErrorCode::GivenShape,
+            ImportErrorKind::Conflict { .. } => ErrorCode::Conflict,
             ImportErrorKind::FixedBatch { .. } => ErrorCode::FixedBatch,
             ImportErrorKind::FixedDim { .. } => ErrorCode::FixedDimension,
             ImportErrorKind::Unsupported { .. } => ErrorCode::UnsupportedNode,
             ImportErrorKind::MissingTensor { .. } => ErrorCode::MissingTensor,
-            ImportErrorKind::ElementType { .. } => ErrorCode::ElementType,
+            ImportErrorKind::ElementType { .. } | ImportErrorKind::Elements { .. } => {
+                ErrorCode::ElementType
+            }
         }
     }
 
@@ -67,6 +71,11 @@ impl ImportError {
         ImportError::invalid(format!("input \"{input}\""), reason)
     }
 
+    /// The options for an input or output contradict each other.
+    pub(super) fn conflict(place: String, reason: impl Into<String>) -> Self {
+        ImportErrorKind::Conflict { place, reason: reason.into() }.into()
+    }
+
     /// Adds the name of the file, unless a more specific file is already named.
     pub(crate) fn in_file(mut self, file: &Path) -> Self {
         self.file.get_or_insert_with(|| file.to_path_buf());
@@ -75,7 +84,7 @@ impl ImportError {
 
     /// What is wrong, without what to do about it.
     pub(crate) fn what(&self) -> String {
-        let file = self.file.iter().map(|file| format!("{}: ", file.display()));
+        let file = self.file.iter().map(|file| format!("{}: ", path_line(file)));
         let cause = match &*self.kind {
             ImportErrorKind::Io { source, .. } => format!(": {source}"),
             _ => String::new(),
@@ -222,6 +231,22 @@ pub enum ImportErrorKind {
         /// What the shape seems to be, and how to get the right one.
         advice: Option<String>,
     },
+    /// The shape or batch given for an input has an extent of 0, or too many dimensions.
+    #[error("input \"{}\": {}", name(.input), one_line(.reason, LONGEST))]
+    ImpossibleShape {
+        /// The input.
+        input: String,
+        /// What is wrong with its shape.
+        reason: String,
+    },
+    /// The caller's options contradict each other.
+    #[error("{}: {}", name(.place), one_line(.reason, LONGEST))]
+    Conflict {
+        /// Which input or output they are about.
+        place: String,
+        /// How they contradict each other.
+        reason: String,
+    },
     /// The requested batch differs from that of the inputs, which cannot be changed.
     #[error(
         "batch {wanted} was requested, but input \"{}\" has the fixed shape {}, and {}",
@@ -277,6 +302,15 @@ pub enum ImportErrorKind {
         name: String,
         /// The type in the file.
         found: String,
+    },
+    /// An array or an input has elements of a type that cannot be read: text, records, complex
+    /// numbers.
+    #[error("{}: {}", name(.place), one_line(.reason, LONGEST))]
+    Elements {
+        /// Which array or input.
+        place: String,
+        /// What its elements are, and what can be read.
+        reason: String,
     },
 }
 

@@ -27,6 +27,8 @@
 //! Except for those on memory, the limits are fixed: each is far above what published residual
 //! networks need. A file that exceeds a limit is refused with the name and value of the limit.
 
+use crate::advice::{Advice, OptionName};
+
 /// Bytes of a file of weights or of values.
 pub const FILE_BYTES: u64 = 16 << 30;
 
@@ -75,3 +77,9 @@ pub const LIST_ENTRIES: usize = 1 << 12;
 
 /// Extents, strides, dilations and borders of windows.
 pub const WINDOW_EXTENT: i64 = 1 << 20;
+
+/// What to do about a value with more than [`VALUE_ELEMENTS`].
+pub(crate) const SMALLER_INPUTS: Advice = Advice::new(
+    "give the inputs smaller sizes with {} or {}, or export the model with smaller ones",
+    &[OptionName::Dims, OptionName::Batch],
+);

@@ -193,7 +193,7 @@ impl Element {
     fn read(text: &mut Text<'_>) -> Result<Self, ImportError> {
         let refused = |found: &str, advice: &str| {
             let reason = format!("its elements are {found}; {advice}");
-            ImportError::from(ImportErrorKind::Invalid { place: "array".into(), reason })
+            ImportError::from(ImportErrorKind::Elements { place: "array".into(), reason })
         };
         let numbers = "floats, integers and booleans can be read";
         if text.next_is(b'[') {

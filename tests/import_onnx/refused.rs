@@ -167,6 +167,25 @@ fn wrong_attributes_are_named() {
     }
 }
 
+/// What newer versions of the standard pass as an input is not called an attribute.
+#[test]
+fn inputs_are_not_called_attributes() {
+    let with = |op: &str, shape: &[i64], input: &str, values: &[i64]| {
+        single(op, shape, &["x", input], &[]).ints(input, values)
+    };
+    let slice = single("Slice", &[4], &["x", "starts", "ends", "", "steps"], &[]);
+    for (says, model) in [
+        ("input pads: must have two entries", with("Pad", &[2, 2], "pads", &[1, 1, 1])),
+        ("input axes: ", with("Squeeze", &[2, 1], "axes", &[0])),
+        ("input k: ", with("TopK", &[4], "k", &[9])),
+        ("input steps: has a 0", slice.ints("starts", &[0]).ints("ends", &[4]).ints("steps", &[0])),
+    ] {
+        let nodes = refused(&model);
+        let said = nodes[0].to_string();
+        assert!(said.contains(says) && nodes[0].attribute.is_none(), "{said}");
+    }
+}
+
 #[test]
 fn batch_normalization_needs_a_number_and_evaluation_mode() {
     let with = |attribute| {

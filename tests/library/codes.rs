@@ -15,7 +15,8 @@ fn document() -> String {
         "# Errors\n\n\
          Generated: `RESNETC_BLESS=1 cargo test --test library` writes this file from the table in `src/error_code.rs`.\n\n\
          Every error of the library has a code, `Error::code()`, and the command line prints it in brackets at the end of \
-         the message. Codes stay, messages may become better ones.\n",
+         the message. Codes stay, messages may become better ones. Wrong usage of the command line (exit code 2) has no \
+         code, except where an option has no effect or contradicts another one.\n",
     );
     for (fault, title) in [
         (Fault::File, "What is wrong with a file"),

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use resnetc::whole_file;
+use resnetc::one_line::path_line;
+use resnetc::{ErrorCode, whole_file};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::units;
 
 /// A report is a few kB, or some hundred kB with layers.
 const MOST_BYTES: u64 = 64 << 20;
@@ -49,6 +51,7 @@ enum Saved {
 /// A comparison of this run with an earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Against {
+    #[serde(serialize_with = "crate::output::serialize_path")]
     pub(super) file: PathBuf,
     /// The median of the earlier run.
     pub(super) median_ms: f64,
@@ -60,10 +63,10 @@ pub(super) struct Against {
 
 /// Reads what `bench --json` printed.
 pub(super) fn read(file: &Path) -> Result<Vec<Earlier>, Failure> {
-    let bytes = whole_file::read(file, MOST_BYTES)
-        .map_err(|e| Failure::file(file, format!("reading failed: {e}")))?;
+    let bytes = whole_file::read(file, MOST_BYTES).map_err(|e| Failure::unreadable(file, e))?;
     let wrong = |what: &str| {
         Failure::file(file, what)
+            .code(ErrorCode::Format)
             .help("save an earlier run by `resnetc bench MODEL --json > FILE`, without --ablate")
     };
     let runs = match serde_json::from_slice(&bytes) {
@@ -119,12 +122,13 @@ impl Against {
     pub(super) fn text(&self) -> String {
         let mut text = format!(
             "against  {}: median {:.3} ms then, {:.3} times as long now\n",
-            self.file.display(),
+            path_line(&self.file),
             self.median_ms,
             self.ratio
         );
         for difference in &self.differs {
-            text += &format!("         not the same: {difference}\n");
+            // The file may say anything.
+            text += &format!("         not the same: {}\n", units::name(difference));
         }
         text
     }

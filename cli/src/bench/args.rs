@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::args::{Common, ModelOptions, positive, threads};
+use crate::args::{Common, ModelOptions, positive, threads, whole};
 use crate::failure::Failure;
 use crate::output;
 
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", value_parser = positive)]
     pub(super) iters: Option<usize>,
     /// Warm-up runs before the first timed one
-    #[arg(long, value_name = "W", default_value_t = 3)]
+    #[arg(long, value_name = "W", default_value_t = 3, value_parser = whole::<usize>)]
     pub(super) warmup: usize,
     /// Time the network without its optional passes too, alternating
     #[arg(long, conflicts_with_all = ["unfused", "ablate"])]
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
     /// Memory for all variants at once; if they need more, each is recompiled for each of its turns
-    #[arg(long, value_name = "MB", requires = "ablate", default_value_t = 4000)]
+    #[arg(long, value_name = "MB", requires = "ablate", default_value_t = 4000, value_parser = whole::<usize>)]
     pub(super) hold: usize,
     /// Print the figures as JSON
     #[arg(long)]

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use resnetc::Network;
 use resnetc::noise::{Noise, Watch, steadily};
+use resnetc::one_line::path_line;
 use resnetc::profile::direct_share;
 use resnetc::profile::share::ShareOf;
 
@@ -98,7 +99,7 @@ fn compare_with(
         let (threads, batch) = (report.subtitle.threads, report.subtitle.batch);
         output::warn(&format!(
             "{} has no run on {} with batch {batch}",
-            file.display(),
+            path_line(file),
             plural(threads, "thread")
         ));
     }

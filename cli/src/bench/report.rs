@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use resnetc::noise::Noise;
+use resnetc::one_line::path_line;
 use resnetc::profile::share::ShareOf;
 use resnetc::tune::MachineKey;
 use resnetc::{Isa, Network, Numerics, Options, PassSelection, Reuse};
@@ -39,7 +40,7 @@ impl Subtitle {
         let graph = network.graph();
         let batch = graph.inputs().first().and_then(|&i| graph.node(i).ty.shape.first().copied());
         Subtitle {
-            model: model.display().to_string(),
+            model: path_line(model),
             isa: isa.name(),
             threads,
             batch: batch.unwrap_or(1),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use resnetc::check::TOLERANCE;
+use resnetc::check::{FINEST, TOLERANCE};
 
 use crate::args::Common;
 
@@ -21,7 +21,8 @@ pub(crate) struct Args {
     /// The largest allowed difference, relative to the largest value of the layer
     #[arg(long, value_name = "T", default_value_t = TOLERANCE, value_parser = tolerance)]
     pub(super) tolerance: f64,
-    /// Values for the inputs, .npy or .safetensors [default: random]
+    /// Values for the inputs: .npy, .npz or .safetensors; FILE.npz:NAME is one array of a file
+    /// [default: random]
     #[arg(long, value_name = "FILE")]
     pub(super) input: Option<PathBuf>,
     /// Find the first rewrite of a pass that makes the outputs wrong
@@ -39,7 +40,10 @@ pub(crate) struct Args {
 
 fn tolerance(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(t) if t >= 0.0 => Ok(t),
-        _ => Err("it must be a number of 0 or more".to_owned()),
+        Ok(t) if t >= FINEST => Ok(t),
+        Ok(t) if t < FINEST => Err(format!(
+            "it must be at least {FINEST:.0e}, the precision of an f32; sums of f32 need 1e-6 or more"
+        )),
+        _ => Err("it must be a number".to_owned()),
     }
 }

@@ -14,6 +14,7 @@ use resnetc::check::{
 use resnetc::ir::Tensor;
 
 use crate::failure::Failure;
+use crate::units::name;
 use crate::{inputs, output};
 use estimate::Interpreting;
 use report::Report;
@@ -60,16 +61,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// The error, in one line, and what to do.
 fn failure(args: &Args, found: &CheckReport, report: &Report<'_>) -> Failure {
     if found.findings.contains(&Finding::Tolerance) {
-        return Failure::new(report::too_fine(found.tolerance)).help(format!(
-            "sums of f32 need 1e-6 or more; the default tolerance is {TOLERANCE:.0e}"
-        ));
+        return Failure::new(format!(
+            "the tolerance {:.0e} is finer than the precision of an f32",
+            found.tolerance
+        ))
+        .help(format!("sums of f32 need 1e-6 or more; the default tolerance is {TOLERANCE:.0e}"));
     }
     let guilty = found.guilty.as_ref().map(|suspect| &suspect.layer);
     let Some(bad) = guilty.or(found.first_above()) else { return Failure::silent() };
     let failure = Failure::new(format!(
         "{} \"{}\" differs by {:.2e} of its largest value, more than the tolerance {:.0e}",
         bad.op,
-        bad.name,
+        name(&bad.name),
         bad.difference.relative(),
         args.tolerance
     ));

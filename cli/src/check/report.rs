@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use resnetc::check::{
     Bisection, Cause, CheckReport, Compared, Difference, FINEST, Finding, Outcome,
 };
+use resnetc::one_line::path_line;
 use serde::Serialize;
 
 use super::args::Args;
 use super::reproduce::{Reproduction, Written};
-use crate::units::{plural, shape};
+use crate::units::{name, plural, shape};
 
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
@@ -33,7 +34,7 @@ impl<'a> Report<'a> {
         reproduction: Option<Reproduction>,
     ) -> Self {
         Report {
-            model: args.model.display().to_string(),
+            model: path_line(&args.model),
             passed: check.passed(),
             first_above: check.first_above().map(|c| c.name.as_str()),
             check,
@@ -71,7 +72,7 @@ impl<'a> Report<'a> {
                 units(d),
                 d.largest,
                 c.op,
-                c.name,
+                name(&c.name),
                 shape(&c.shape),
                 classes(c),
             );
@@ -115,7 +116,7 @@ impl<'a> Report<'a> {
                     "The first wrong layer is {} \"{}\" {}: alone, on the interpreter's values, it differs by {:.2e} \
                      ({} ulp).",
                     c.op,
-                    c.name,
+                    name(&c.name),
                     shape(&c.shape),
                     c.difference.relative(),
                     units(&c.difference),
@@ -165,7 +166,7 @@ fn units(difference: &Difference) -> String {
 }
 
 fn reproduced(written: &Written) -> String {
-    let folder = written.folder.display();
+    let folder = path_line(&written.folder);
     let files = written.files.join(", ");
     match written.reproduces {
         true => {

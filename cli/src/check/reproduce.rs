@@ -7,6 +7,7 @@ use resnetc::check::{Case, Check, Suspect};
 use resnetc::export::onnx::{self, Existing};
 use resnetc::import::safetensors;
 use resnetc::ir::{DType, Tensor};
+use resnetc::one_line::path_line;
 use resnetc::passes::PassSelection;
 use resnetc::{Array, IsaChoice, Numerics, Options, whole_file};
 use serde::Serialize;
@@ -33,6 +34,7 @@ pub(super) enum Place {
 /// The files that were written.
 #[derive(Debug, Serialize)]
 pub(super) struct Written {
+    #[serde(serialize_with = "output::serialize_path")]
     pub(super) folder: PathBuf,
     pub(super) files: Vec<String>,
     /// The command that reproduces the difference.
@@ -102,7 +104,7 @@ impl Place {
             _ => "inputs.safetensors",
         };
         whole_file::write_folder(&folder, |folder| fill(folder, case, input))
-            .map_err(|e| with_causes(format!("{}: {e}", folder.display()), &e))?;
+            .map_err(|e| with_causes(format!("{}: {e}", path_line(&folder)), &e))?;
         Ok(Written {
             command: command(args, &folder, input),
             files: [MODEL, input, EXPECTED, FOUND].map(String::from).into(),

@@ -18,7 +18,7 @@ const DATASET: &str = "/usr/share/datasets/fashion-mnist";
 pub(crate) struct Args {
     /// A built-in network, .toml, .json or .onnx file, and pictures, folders of pictures (with
     /// their subfolders), or - for a picture from standard input
-    #[arg(value_name = "MODEL|IMAGE")]
+    #[arg(value_name = "MODEL|PICTURE")]
     pub(super) arguments: Vec<PathBuf>,
     /// The labels in the order of the classes: one per line, or JSON
     #[arg(long, value_name = "FILE")]
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// Paths of --files-from end in a zero byte, as `find -print0` writes them
     #[arg(long, requires = "files_from")]
     pub(super) null: bool,
-    /// Print the figures as JSON
+    /// Print the answers as JSON
     #[arg(long)]
     pub(super) json: bool,
     /// Print a JSON object per picture, one per line, as soon as it is known

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
-use resnetc::whole_file;
+use resnetc::one_line::path_line;
+use resnetc::{ErrorCode, whole_file};
 use serde::Serialize;
 
 use super::args::Args;
@@ -55,7 +56,7 @@ pub(super) fn run(args: &Args, model: Option<&Path>, folder: &Path) -> Result<()
     let (right, time) = count(&mut engine, &preparation, &pictures, &labels)?;
     let count = pictures.shape[0];
     let report = Report {
-        dataset: folder.display().to_string(),
+        dataset: path_line(folder),
         pictures: count,
         right,
         accuracy: right as f64 / count.max(1) as f64,
@@ -101,7 +102,8 @@ fn fit(engine: &Engine, pictures: &Idx, labels: &Idx) -> Result<(), Failure> {
         false => Err(Failure::new(format!(
             "the data set has {} pictures and {} labels",
             pictures.shape[0], labels.shape[0]
-        ))),
+        ))
+        .code(ErrorCode::Format)),
     }
 }
 
@@ -139,10 +141,12 @@ impl Idx {
     /// Reads a gzipped file of `rank` axes.
     fn read(path: &Path, rank: usize) -> Result<Self, Failure> {
         let fail = |e: std::io::Error| {
-            Failure::file(path, format!("reading failed: {e}"))
+            Failure::unreadable(path, e)
                 .help("Debian's package dataset-fashion-mnist has these files")
         };
-        let wrong = |what: &str| Failure::file(path, format!("this is not an IDX file: {what}"));
+        let wrong = |what: &str| {
+            Failure::file(path, format!("this is not an IDX file: {what}")).code(ErrorCode::Format)
+        };
         let packed = whole_file::read(path, MAX_BYTES as u64).map_err(fail)?;
         let mut file = GzDecoder::new(&packed[..]);
         let mut word = || {

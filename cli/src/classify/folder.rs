@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use resnetc::one_line::path_line;
+
 use super::kind::Kind;
 use super::picture::{EXTENSIONS, Source};
 use super::request::{ends_in, head};
@@ -77,11 +79,11 @@ fn look(folder: &Path, folders: &mut Vec<PathBuf>, contents: &mut Contents) -> i
 fn say(left_out: &[(PathBuf, Option<&'static str>)], folder: &Path) {
     for (path, why) in left_out.iter().take(NAMED) {
         let why = why.map_or_else(|| contents(path), str::to_owned);
-        output::note(&format!("{} is left out: {why}", path.display()));
+        output::note(&format!("{} is left out: {why}", path_line(path)));
     }
     if let Some(more @ 1..) = left_out.len().checked_sub(NAMED) {
         let more = plural(more, "more file");
-        output::note(&format!("{more} of {} left out as well", folder.display()));
+        output::note(&format!("{more} of {} left out as well", path_line(folder)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use resnetc::whole_file;
+use resnetc::{ErrorCode, whole_file};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -20,10 +20,10 @@ const MAX_FILE: u64 = 10 << 20;
 /// `imagenet_class_index.json`.
 pub(super) fn read(path: &Path) -> Result<Vec<String>, Failure> {
     let bytes = whole_file::read(path, MAX_FILE);
-    let bytes = bytes.map_err(|e| Failure::file(path, format!("reading failed: {e}")))?;
+    let bytes = bytes.map_err(|e| Failure::unreadable(path, e))?;
     let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
     let labels = text(&bytes).and_then(|text| parse(&text, is_json));
-    labels.map_err(|reason| Failure::file(path, reason))
+    labels.map_err(|reason| Failure::file(path, reason).code(ErrorCode::Labels))
 }
 
 /// Labels of text or JSON.
@@ -197,7 +197,8 @@ pub(super) fn fit(
     let failure = Failure::file(
         path,
         format!("it has {}, but the model has {classes} classes{of}", plural(count, "label")),
-    );
+    )
+    .code(ErrorCode::Labels);
     Err(match classes.checked_sub(count) {
         Some(1) => failure.help("some networks have a class for the background, usually the first: give it a label, too"),
         _ if count == classes + 1 => {

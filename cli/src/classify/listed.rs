@@ -30,7 +30,7 @@ impl Listed {
         let list: Box<dyn BufRead + Send> = match path == Path::new(STDIN) {
             true => Box::new(BufReader::new(io::stdin())),
             false => {
-                let fail = |e: io::Error| Failure::file(path, format!("reading failed: {e}"));
+                let fail = |e: io::Error| Failure::unreadable(path, e);
                 let file = File::open(path).map_err(fail)?;
                 if file.metadata().map_err(fail)?.is_dir() {
                     return Err(Failure::file(path, "this is a folder, not a list of paths")

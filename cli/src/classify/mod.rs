@@ -30,6 +30,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use resnetc::ErrorCode;
+
 use crate::args::Values;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -57,7 +59,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.check(request.model, Values::Given)?;
     if let Some(folder) = &args.dataset {
         if !request.pictures.is_empty() || args.files_from.is_some() {
-            return Err(Failure::usage("--dataset and pictures cannot be combined"));
+            return Err(Failure::usage("--dataset and pictures cannot be combined")
+                .code(ErrorCode::Conflict));
         }
         if let Some(option) = args.pictures.scaling() {
             return Err(Failure::usage(format!("{option} has no effect with --dataset")));
@@ -147,8 +150,10 @@ impl Batches<'_, '_> {
         source: Source,
         made: std::thread::Result<Result<Vec<f32>, Failure>>,
     ) -> Result<(), Failure> {
-        let broke_off =
-            |_| Err(Failure::file(source.path(), "the decoder failed: the picture is damaged"));
+        let broke_off = |_| {
+            Err(Failure::file(source.path(), "the picture is damaged: its data cannot be decoded")
+                .code(ErrorCode::Picture))
+        };
         let made = made.unwrap_or_else(broke_off);
         self.waiting.push((source, made));
         let good = self.waiting.iter().filter(|(_, values)| values.is_ok()).count();

@@ -1,11 +1,12 @@
 //! Pictures from files: read, decoded and oriented, within limits.
 
-use std::io::{Cursor, Read as _};
+use std::borrow::Cow;
+use std::io::{self, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
-use resnetc::whole_file;
+use resnetc::{ErrorCode, whole_file};
 
 use super::kind::Kind;
 use super::tiff;
@@ -62,37 +63,47 @@ impl Source {
 
     /// Reads and decodes it.
     pub(super) fn read(&self) -> Result<DynamicImage, Failure> {
-        let picture = match self {
-            Source::Bundled(_, bytes) => decode(bytes, BOUNDS),
-            Source::File(path) => contents(path).and_then(|bytes| decode(&bytes, BOUNDS)),
-            Source::Stdin => standard_input().and_then(|bytes| decode(&bytes, BOUNDS)),
-            Source::Refused(_, reason) => Err(reason.clone()),
+        let refuse = |reason: String| Failure::file(self.path(), reason).code(ErrorCode::Picture);
+        let unreadable = |e: io::Error| Failure::unreadable(self.path(), e);
+        let bytes: Cow<'_, [u8]> = match self {
+            Source::Bundled(_, bytes) => (*bytes).into(),
+            Source::File(path) => whole_file::read(path, MAX_FILE).map_err(unreadable)?.into(),
+            Source::Stdin => standard_input().map_err(unreadable)?.into(),
+            Source::Refused(_, reason) => return Err(refuse(reason.clone())),
         };
-        picture.map_err(|reason| Failure::file(self.path(), reason))
+        decode(&bytes, BOUNDS).map_err(refuse)
     }
 }
 
-fn contents(path: &Path) -> Result<Vec<u8>, String> {
-    whole_file::read(path, MAX_FILE).map_err(|e| format!("reading failed: {e}"))
+/// All of standard input.
+fn standard_input() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(io::Error::other(format!("it is larger than the limit of {MAX_FILE} bytes"))),
+        false => Ok(bytes),
+    }
 }
 
-/// All of standard input.
-fn standard_input() -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes);
-    read.map_err(|e| format!("reading failed: {e}"))?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(format!("it is larger than the limit of {MAX_FILE} bytes")),
-        false => Ok(bytes),
+/// What is wrong with a picture, without the decoders' own terms.
+fn damage(error: image::ImageError) -> String {
+    let text = error.to_string().to_lowercase();
+    let ends = ["eof", "unexpected end", "end of file", "failed to fill", "not enough data"];
+    match error {
+        image::ImageError::Limits(_) => "the picture exceeds the limits".to_owned(),
+        image::ImageError::Unsupported(_) => {
+            "the picture's variant of its format is not supported; save it as PNG or JPEG"
+                .to_owned()
+        }
+        _ if ends.iter().any(|end| text.contains(end)) => {
+            "the picture is damaged: the file is cut short".to_owned()
+        }
+        _ => "the picture is damaged: its data cannot be decoded".to_owned(),
     }
 }
 
 /// The picture as a viewer shows it: Exif's orientation is applied.
 pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
-    let damaged = |e: image::ImageError| match e {
-        image::ImageError::Limits(_) => "the picture exceeds the limits".to_owned(),
-        other => format!("the picture is damaged or not supported: {}", one_line(&other)),
-    };
     match Kind::of(bytes) {
         Some(kind) if kind.is_decoded() => {}
         Some(kind) => return Err(kind.refusal()),
@@ -116,7 +127,7 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
     let mut limits = Limits::default();
     limits.max_alloc = Some(bounds.memory);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let mut decoder = reader.into_decoder().map_err(damage)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
@@ -131,7 +142,7 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
     }
     // Metadata that cannot be read has no effect.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damage)?;
     if matches!(picture, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
         return Err(
             "its samples are floats, which have no defined white; convert it to 8 or 16 bits"
@@ -166,11 +177,6 @@ fn has_whole_palette(bytes: &[u8]) -> bool {
         rest = after.get(length..).and_then(|r| r.get(size_of::<u32>()..)).unwrap_or_default();
     }
     true
-}
-
-/// An error's text without line breaks.
-fn one_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -213,7 +219,12 @@ mod tests {
             let bounds = Bounds { pixels: 1 << 18, memory: 1 << 22 };
             match decode(&bytes, bounds) {
                 Ok(picture) => prop_assert!(picture.width() * picture.height() <= 1 << 18),
-                Err(reason) => prop_assert!(!reason.is_empty() && !reason.contains('\n')),
+                Err(reason) => {
+                    prop_assert!(!reason.is_empty() && !reason.contains('\n'));
+                    for jargon in ["EOF", "usize", "u32", "Err(", "chunk", "IDAT", "Huffman"] {
+                        prop_assert!(!reason.contains(jargon), "{reason}");
+                    }
+                }
             }
         }
     }

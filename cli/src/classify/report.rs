@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use resnetc::noise::median;
+use resnetc::one_line::path_line;
 use serde::Serialize;
 
 use super::engine::Engine;
@@ -63,7 +64,14 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Picture {
+    /// The path, with a replacement character for each sequence of bytes that is not UTF-8.
     file: String,
+    /// The bytes of the path in hexadecimal, if they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_hex: Option<String>,
+    /// The path as text shows it.
+    #[serde(skip)]
+    shown: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     top: Vec<Guess>,
     /// Whether the file is named after the first label; `None` if it is named after no label.
@@ -131,13 +139,7 @@ impl<'a> Report<'a> {
     pub(super) fn broken(&mut self, source: &Source, failure: &Failure) -> Result<(), Failure> {
         failure.print();
         self.tally.broken += 1;
-        self.print(Picture {
-            file: source.path().display().to_string(),
-            top: Vec::new(),
-            right: None,
-            run_ms: None,
-            error: Some(failure.message().to_owned()),
-        })
+        self.print(Picture { error: Some(failure.message().to_owned()), ..Picture::of(source) })
     }
 
     fn print(&mut self, picture: Picture) -> Result<(), Failure> {
@@ -174,11 +176,10 @@ impl<'a> Report<'a> {
         let stem = source.stem();
         let named = self.labels.iter().zip(&self.known).any(|(l, &known)| known && l == stem);
         let picture = Picture {
-            file: source.path().display().to_string(),
             top: order.iter().take(self.top).map(guess).collect(),
             right: named.then(|| order.first().is_some_and(|&c| self.labels[c] == stem)),
             run_ms: Some(ms(time)),
-            error: None,
+            ..Picture::of(source)
         };
         self.tally.add(picture.right, ms(time));
         self.print(picture)
@@ -226,6 +227,24 @@ impl<'a> Report<'a> {
     }
 }
 
+impl Picture {
+    /// A picture without an answer.
+    fn of(source: &Source) -> Self {
+        let path = source.path();
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let hex = || bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Picture {
+            file: path.display().to_string(),
+            file_hex: path.to_str().is_none().then(hex),
+            shown: path_line(path),
+            top: Vec::new(),
+            right: None,
+            run_ms: None,
+            error: None,
+        }
+    }
+}
+
 impl Tally {
     fn add(&mut self, right: Option<bool>, time: f64) {
         self.named += usize::from(right.is_some());
@@ -262,13 +281,13 @@ fn line(picture: &Picture) -> String {
             let _ = writeln!(
                 text,
                 "{:<16} {:<12} {:.4}  {time:8.3} ms{verdict}",
-                picture.file,
+                picture.shown,
                 only.label,
                 only.number.get()
             );
         }
         all => {
-            let _ = writeln!(text, "{}  {time:.3} ms{verdict}", picture.file);
+            let _ = writeln!(text, "{}  {time:.3} ms{verdict}", picture.shown);
             for guess in all {
                 let _ = writeln!(text, "  {:.4}  {}", guess.number.get(), guess.label);
             }

@@ -4,6 +4,8 @@ use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use resnetc::ErrorCode;
+use resnetc::one_line::path_line;
 use resnetc::spec::Spec;
 
 use super::kind::{HEAD, Kind};
@@ -72,8 +74,8 @@ impl<'a> Request<'a> {
                 (Role::Network, Some(first)) => {
                     return Err(Failure::usage(format!(
                         "{} and {} are both models; give one",
-                        first.display(),
-                        path.display()
+                        path_line(first),
+                        path_line(path)
                     )));
                 }
             }
@@ -104,14 +106,15 @@ fn role(path: &Path) -> Result<Role, Failure> {
         Ok(metadata) if metadata.is_dir() => Ok(Role::Picture),
         Ok(metadata) => match what(path, &metadata)? {
             Some(kind) if kind.is_decoded() => Ok(Role::Picture),
-            Some(kind) => Err(Failure::file(path, kind.refusal())),
+            Some(kind) => Err(Failure::file(path, kind.refusal()).code(ErrorCode::Picture)),
             None => Err(Failure::file(
                 path,
                 "this is not a picture of a known format, a folder or a network",
-            )),
+            )
+            .code(ErrorCode::Picture)),
         },
         Err(e) if e.kind() == ErrorKind::NotFound => Err(missing(path)),
-        Err(e) => Err(Failure::file(path, format!("reading failed: {e}"))),
+        Err(e) => Err(Failure::unreadable(path, e)),
     }
 }
 
@@ -125,11 +128,10 @@ fn what(path: &Path, metadata: &Metadata) -> Result<Option<Kind>, Failure> {
     // Reading a pipe would block.
     if !metadata.is_file() {
         return Err(Failure::file(path, "this is not a regular file")
+            .code(ErrorCode::Picture)
             .help("- reads a picture from standard input"));
     }
-    head(path)
-        .map(|head| Kind::of(&head))
-        .map_err(|e| Failure::file(path, format!("reading failed: {e}")))
+    head(path).map(|head| Kind::of(&head)).map_err(|e| Failure::unreadable(path, e))
 }
 
 /// The first bytes of a file.
@@ -141,7 +143,8 @@ pub(super) fn head(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// The error for a name that does not exist, with similar names as help.
 fn missing(path: &Path) -> Failure {
-    let failure = Failure::file(path, "there is no such picture, folder or built-in network");
+    let failure = Failure::file(path, "there is no such picture, folder or built-in network")
+        .code(ErrorCode::UnknownModel);
     let Some(name) = path.file_name().and_then(|n| n.to_str()) else { return failure };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     let mut names: Vec<String> = match folder {
@@ -159,7 +162,7 @@ fn missing(path: &Path) -> Failure {
         .into_iter()
         .filter(like)
         .take(PROPOSED)
-        .map(|near| folder.map_or(near.into(), |f| f.join(near).display().to_string()))
+        .map(|near| folder.map_or(near.into(), |f| path_line(f.join(near))))
         .collect::<Vec<String>>();
     match near.split_last() {
         None => failure.help("`resnetc zoo list` lists the built-in networks"),

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
+use crate::units::name;
 use summary::Summary;
 
 /// Show which rewrites the passes applied, which they nearly applied, and how convolutions are
@@ -24,6 +25,7 @@ use summary::Summary;
 /// The output begins with a summary: what was applied and declined most, how convolutions are
 /// computed, and memory.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("perf_map", |arg| arg.hide(true)))]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
@@ -89,7 +91,7 @@ fn section(text: &mut String, pass: &Explained) {
         }
     }
     for miss in &pass.declined {
-        let _ = writeln!(text, "  - {} {}: {}", miss.op, miss.node, miss.reason);
+        let _ = writeln!(text, "  - {} {}: {}", miss.op, name(&miss.node), miss.reason);
     }
     text.push('\n');
 }
@@ -97,6 +99,6 @@ fn section(text: &mut String, pass: &Explained) {
 fn names(nodes: &[NodeRef]) -> String {
     match nodes {
         [] => "nothing new".to_owned(),
-        _ => nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        _ => nodes.iter().map(|node| name(&node.to_string())).collect::<Vec<_>>().join(", "),
     }
 }

@@ -10,6 +10,7 @@ use resnetc::host::caches::{core_cache_bytes, last_cache_bytes};
 use resnetc::ir::text::attributes;
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::kernels::problem::ConvProblem;
+use resnetc::one_line::path_line;
 use resnetc::profile::StepProfile;
 use resnetc::profile::share::ShareOf;
 use resnetc::report::class::class;
@@ -36,7 +37,7 @@ pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<
     let run = Run { share_of, ..run(network.graph(), &survey) };
     Ok(Report {
         noise: survey.noise.clone(),
-        model: short(&model.display().to_string()),
+        model: short(&path_line(model)),
         run,
         layers,
         roofs: Roofs {
@@ -266,7 +267,7 @@ fn machine(survey: &Survey) -> ReportMachine {
         core_cache_bytes: core_cache_bytes(),
         last_cache_bytes: last_cache_bytes(),
         date: date(now.as_secs()),
-        command: std::env::args_os().map(|a| short(&a.to_string_lossy())).collect(),
+        command: std::env::args_os().map(|a| short(&path_line(a))).collect(),
     }
 }
 

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use resnetc::advice::OptionName;
 use resnetc::profile::share::ShareOf;
 
-use crate::args::{Common, Values, positive};
+use crate::args::{Common, Values, positive, whole};
 use crate::bench::survey::{self, Runs};
 use crate::failure::Failure;
 use crate::output;
@@ -43,6 +43,12 @@ use data::Report;
 /// memory are measured before and after. Measured choices of `resnetc tune` are ignored, as they
 /// apply to the layers of the full network only.
 #[derive(Debug, clap::Args)]
+#[command(
+    mut_arg("no_pass", |arg| arg.hide(true)),
+    mut_arg("only_pass", |arg| arg.hide(true)),
+    mut_arg("unfused", |arg| arg.hide(true)),
+    mut_arg("tuned", |arg| arg.hide(true)),
+)]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
@@ -53,10 +59,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", value_parser = positive)]
     iters: Option<usize>,
     /// Warm-up runs before the first timed one
-    #[arg(long, value_name = "W", default_value_t = 2)]
+    #[arg(long, value_name = "W", default_value_t = 2, value_parser = whole::<usize>)]
     warmup: usize,
     /// Memory for all levels at once; if they need more, each is recompiled for each of its turns
-    #[arg(long, value_name = "MB", default_value_t = 3000)]
+    #[arg(long, value_name = "MB", default_value_t = 3000, value_parser = whole::<usize>)]
     hold: usize,
     /// Print the data of the page as JSON
     #[arg(long)]

@@ -118,16 +118,15 @@ fn without_a_name_the_folder_is_a_fresh_one_beside_the_user() {
     }
 }
 
-/// At such a tolerance a difference is not an error.
+/// At such a tolerance a difference is not an error, so nothing is compared.
 #[test]
-fn a_tolerance_that_no_f32_can_hold_blames_nobody() {
+fn a_tolerance_that_no_f32_can_hold_is_refused() {
     let (model, _) = fixture("cifar14_c");
-    let folder = folder("check_fine");
-    let case = folder.join("case");
-    let fine = ["--tolerance", "1e-9", "--bisect", "--reproduce", text(&case)];
-    let (report, says) = differs(&[&[&model[..]], &fine[..]].concat());
-    assert!(says.contains("The tolerance 1e-9 is below 6e-8"), "{says}");
-    assert_eq!(report["findings"], serde_json::json!(["tolerance"]));
-    assert_eq!(report["bisection"]["outcome"]["kind"], "too_fine");
-    assert!(report["guilty"].is_null() && names(&folder).is_empty());
+    for tolerance in ["0", "1e-9", "-1", "NaN", "none"] {
+        let output = resnetc(&["check", &model, "--tolerance", tolerance]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{tolerance}: {said}");
+        assert!(said.contains("'--tolerance <T>': it must be"), "{tolerance}: {said}");
+        assert_eq!(stdout(&output), "");
+    }
 }

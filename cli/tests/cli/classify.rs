@@ -117,7 +117,8 @@ fn broken_pictures_are_reported_in_their_place() {
         let error = picture["error"].as_str().unwrap();
         assert_eq!(picture["file"], text(path));
         assert!(error.contains(says) && error.contains(text(path)), "{picture}");
-        assert_eq!(errors[i], format!("error: {error}"));
+        let code = if error.contains("reading failed") { "io" } else { "picture" };
+        assert_eq!(errors[i], format!("error: {error} [{code}]"));
     }
 }
 

@@ -296,6 +296,74 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }
 
+/// Every kind of wrong file and of contradiction has a code of its own.
+#[test]
+fn files_and_contradictions_have_codes() {
+    let folder = folder("codes");
+    let at = |name: &str| text(&folder.join(name)).to_owned();
+    let npy = |name: &str, descr: &str, shape: &str, data: usize| {
+        let header =
+            format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(vec![0; data]);
+        fs::write(folder.join(name), bytes).unwrap();
+    };
+    npy("complex.npy", "<c8", "(1,)", 8);
+    npy("text.npy", "<U1", "(1,)", 4);
+    npy("zero.npy", "<f4", "(0, 3, 32, 32)", 0);
+    npy("flat.npy", "<f4", "(2,)", 8);
+    fs::write(folder.join("noise.npy"), "noise").unwrap();
+    fs::write(folder.join("noise.npz"), "noise").unwrap();
+    fs::write(folder.join("noise.png"), "noise").unwrap();
+    fs::write(folder.join("none.txt"), "").unwrap();
+    fs::write(folder.join("three.txt"), "a\nb\nc\n").unwrap();
+    let bag = fs::read("models/pictures/bag.png").unwrap();
+    fs::write(folder.join("cut.png"), &bag[..bag.len() - 200]).unwrap();
+    let (model, io) = fixture("cifar14_c");
+    let run = |file: &str| vec!["run".to_owned(), model.clone(), "--input".to_owned(), at(file)];
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for (args, code, says) in [
+        (run("complex.npy"), "element-type", "complex.npy"),
+        (run("text.npy"), "element-type", "text.npy"),
+        (run("zero.npy"), "given-shape", "zero.npy: input"),
+        (run("flat.npy"), "given-shape", "flat.npy"),
+        (run("noise.npy"), "format", "noise.npy"),
+        (run("noise.npz"), "format", "noise.npz"),
+        (run("missing.npy"), "io", "missing.npy"),
+        (run("three.txt"), "format", "three.txt"),
+        (words(&format!("run {model} --input {BUNDLED_IO}:x")), "format", "io.safetensors:x"),
+        (words(&format!("run {model} --input {io} --shape input=1,3,8,8")), "conflict", "8, 8"),
+        (words(&format!("run {model} --outputs output,output")), "conflict", "requested twice"),
+        (words("run resnet18 --batch 99999999"), "limit", "value \"input\" of shape [99999999"),
+        (words(&format!("classify --labels {}", at("none.txt"))), "labels", "none.txt"),
+        (words(&format!("classify --labels {}", at("three.txt"))), "labels", "three.txt"),
+        (words(&format!("classify --labels {}", at("no.txt"))), "io", "no.txt"),
+        (words(&format!("classify {}", at("noise.png"))), "picture", "noise.png"),
+        (
+            words(&format!("classify {}", at("cut.png"))),
+            "picture",
+            "cut.png: the picture is damaged",
+        ),
+        (words(&format!("classify {}", at("no.png"))), "io", "no.png"),
+    ] {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let output = resnetc(&args);
+        let said = stderr(&output);
+        assert!(!output.status.success(), "{args:?}");
+        let line = said.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert!(line.ends_with(&format!(" [{code}]")), "{args:?}: {said}");
+        assert!(line.contains(says), "{args:?}: {said}");
+    }
+    // Negative numbers are values, not options.
+    for args in [["--batch", "-1"], ["--seed", "-1"], ["--threads", "-2"]] {
+        let output = resnetc(&[&["run", "cifar_resnet20"], &args[..]].concat());
+        let said = stderr(&output);
+        assert!(said.contains("it must be a whole number") && !said.contains("tip:"), "{said}");
+    }
+}
+
 /// An error of the library has its code at the end of the message, and the code is in the document.
 #[test]
 fn codes_of_the_library_stand_at_the_end() {

@@ -10,6 +10,7 @@ use super::inputs::{Bindings, InputInfo};
 use super::rebatch::NewBatch;
 use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind, UnboundDim};
+use crate::import::limits;
 
 /// The shapes of the inputs once all dimensions are bound.
 ///
@@ -81,10 +82,28 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
         return Err(no_sizes(unbound, &inputs));
     }
     for Input { name, shape, .. } in &bound {
-        check_shape(shape).map_err(|e| ImportError::invalid_input(name, e.to_string()))?;
+        check_size(name, shape)?;
     }
     let new_batch = new_batch(&bound, named_batch, bindings.batch)?;
     Ok(Bound { inputs: bound, new_batch })
+}
+
+/// Checks the limits of every shape. Files declare extents of 1 or more, so the caller gives a 0.
+fn check_size(input: &str, shape: &[usize]) -> Result<(), ImportError> {
+    let elements = shape.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent));
+    if elements.is_none_or(|n| n > limits::VALUE_ELEMENTS) {
+        return Err(ImportErrorKind::Limit {
+            place: format!("value \"{input}\" of shape {shape:?}"),
+            what: "elements",
+            limit: limits::VALUE_ELEMENTS,
+            advice: limits::SMALLER_INPUTS,
+        }
+        .into());
+    }
+    check_shape(shape).map_err(|e| {
+        let (input, reason) = (input.to_owned(), e.to_string());
+        ImportErrorKind::ImpossibleShape { input, reason }.into()
+    })
 }
 
 /// The error that lists all dimensions without a size and all inputs without a shape.
@@ -120,7 +139,7 @@ fn sizes<'a>(
                 Some(other) if other != size => {
                     let reason =
                         format!("a model has one batch, but {other} and {size} were requested");
-                    return Err(ImportError::invalid_input(&input.name, reason));
+                    return Err(ImportError::conflict(format!("input \"{}\"", input.name), reason));
                 }
                 _ => {}
             },
@@ -149,7 +168,7 @@ fn sizes<'a>(
             let input = inputs.first().map_or("", |i| &i.name);
             let (name, size) = first.copied().unwrap_or((input, named_batch.unwrap_or(asked)));
             let reason = format!("a batch of {asked} was requested, but {size} for \"{name}\"");
-            Err(ImportError::invalid_input(input, reason))
+            Err(ImportError::conflict(format!("input \"{input}\""), reason))
         }
         _ => Ok((sizes, named_batch)),
     }

@@ -42,7 +42,33 @@ impl From<GraphError> for Refusal {
     }
 }
 
-/// Refuses because of an attribute.
+impl Refusal {
+    /// The attribute at fault, if the node has such an attribute, and the reason. In some versions
+    /// of the standard, the arguments of these operators are inputs instead.
+    pub(super) fn of(self, node: &NodeProto) -> (Option<String>, String) {
+        let inputs: &[&str] = match node.op_type() {
+            "Pad" => &["pads", "axes", "axis"],
+            "Slice" => &["starts", "ends", "steps", "axes", "axis"],
+            "Squeeze" | "Unsqueeze" => &["axes", "axis"],
+            "Split" => &["split"],
+            "TopK" => &["k"],
+            op if op.starts_with("Reduce") => &["axes", "axis"],
+            _ => &[],
+        };
+        match self.attribute {
+            Some(name)
+                if inputs.contains(&name.as_str())
+                    && node.attribute.iter().all(|a| inputs.iter().all(|i| *i != a.name())) =>
+            {
+                (None, format!("input {name}: {}", self.reason))
+            }
+            attribute => (attribute, self.reason),
+        }
+    }
+}
+
+/// Refuses because of an attribute, or of the input that newer versions of the standard have in its
+/// place.
 pub(super) fn bad<T>(attribute: &str, reason: impl Into<String>) -> Result<T> {
     Err(Refusal { attribute: Some(attribute.into()), reason: reason.into() })
 }

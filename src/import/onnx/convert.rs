@@ -16,7 +16,6 @@ use super::proto::{DataType, GraphProto, NodeProto, ValueInfoProto};
 use super::rebatch::rebatched;
 use super::removable;
 use super::tensor::{self, TensorError};
-use crate::advice::{Advice, OptionName};
 use crate::import::error::{ImportError, ImportErrorKind, RefusedNode};
 use crate::import::limits;
 use crate::one_line::one_line;
@@ -85,10 +84,7 @@ fn check_values(graph: &Graph) -> Result<(), ImportError> {
             ),
             what: "elements",
             limit: limits::VALUE_ELEMENTS,
-            advice: Advice::new(
-                "give the inputs smaller sizes with {} or {}, or export the model with smaller ones",
-                &[OptionName::Dims, OptionName::Batch],
-            ),
+            advice: limits::SMALLER_INPUTS,
         }
         .into()),
     }
@@ -232,7 +228,8 @@ impl<'a> Converter<'a> {
         removable::is_removable(node) && node.input.iter().all(is_constant)
     }
 
-    fn refuse(&mut self, node: &NodeProto, Refusal { attribute, reason }: Refusal) {
+    fn refuse(&mut self, node: &NodeProto, refusal: Refusal) {
+        let (attribute, reason) = refusal.of(node);
         let op = match node.domain() {
             domain if is_standard(domain) => node.op_type().to_string(),
             domain => format!("{domain}.{}", node.op_type()),

@@ -13,6 +13,7 @@ use super::budget::Budget;
 use super::proto::TensorProto;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::foreign::{Format, Wanted, head};
+use crate::one_line::path_line;
 use crate::whole_file::{Source, Stamp, changed};
 
 /// The files beside a model.
@@ -114,7 +115,7 @@ fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
         folder.canonicalize().map_err(|e| format!("the model's folder cannot be opened: {e}"))?;
     let path = root.join(relative).canonicalize().map_err(|e| match e.kind() {
         ErrorKind::NotFound => {
-            format!("the file is missing; put it into {}, beside the model", folder.display())
+            format!("the file is missing; put it into {}, beside the model", path_line(folder))
         }
         _ => e.to_string(),
     })?;

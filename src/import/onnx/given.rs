@@ -31,7 +31,7 @@ pub(super) fn as_dims(
                 let reason = format!(
                     "axis {axis} of the shape given for it is {size}, but dimension \"{key}\" is {other} elsewhere"
                 );
-                return Err(ImportError::invalid_input(name, reason));
+                return Err(ImportError::conflict(format!("input \"{name}\""), reason));
             }
         }
     }

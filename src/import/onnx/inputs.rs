@@ -6,7 +6,7 @@ use resnetc_ir::DType;
 
 use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
 use crate::import::dim::Dim;
-use crate::import::error::ImportError;
+use crate::import::error::{ImportError, ImportErrorKind};
 
 /// What a caller chooses: sizes of symbolic dimensions, a batch in place of the declared one,
 /// shapes of inputs, and which outputs are computed.
@@ -68,7 +68,8 @@ fn describe_one(input: &ValueInfoProto) -> Result<InputInfo, ImportError> {
     let Some(dtype) = ty.dtype() else {
         let reason =
             format!("its element type is {ty:?}; floats, integers and booleans are supported");
-        return Err(ImportError::invalid_input(name, reason));
+        let place = format!("input \"{name}\"");
+        return Err(ImportErrorKind::Elements { place, reason }.into());
     };
     let dims = tensor.shape.as_ref().map(|shape| {
         shape.dim.iter().enumerate().map(|(axis, dim)| describe_dim(name, axis, dim)).collect()

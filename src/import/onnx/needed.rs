@@ -73,10 +73,8 @@ fn chosen<'a>(
             return Err(ImportErrorKind::UnknownOutput { name: name.clone(), known }.into());
         };
         if outputs.iter().any(|other| other.name() == name) {
-            return Err(ImportError::invalid(
-                format!("output \"{name}\""),
-                "it is requested twice",
-            ));
+            let place = format!("output \"{name}\"");
+            return Err(ImportError::conflict(place, "it is requested twice"));
         }
         outputs.push(output);
     }

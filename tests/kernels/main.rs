@@ -10,6 +10,7 @@ mod extremes;
 mod far_apart;
 mod fixed;
 mod jumps;
+mod long_sums;
 mod odd;
 mod pick;
 mod residual;

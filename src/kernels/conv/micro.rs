@@ -8,9 +8,10 @@ use crate::codegen::vir::{Builder, Cache, Count, Inst, Mem, OverBudget, P, Progr
 use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Read;
-use crate::kernels::tiling::TileRun;
+use crate::kernels::tiling::{Pixel, TileRun};
 
 use super::budget::UNROLL_LIMIT;
+use super::partial::{Parts, Saved, Summation};
 
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +93,8 @@ pub struct Micro {
     pub band: [i64; 3],
     /// How the sums end.
     pub epilogue: Epilogue,
+    /// How the sum is added up.
+    pub summation: Summation,
     /// Whether and how weights are prefetched.
     pub ahead: Ahead,
 }
@@ -141,6 +144,14 @@ pub(super) struct Panels {
     next: Option<(P, usize)>,
 }
 
+/// What the sums of a tile have in common.
+struct Reduction<'a> {
+    acc: &'a [Vec<V>],
+    panels: Panels,
+    /// Where partial sums are saved, if the sum is computed in parts.
+    saved: Option<&'a Saved>,
+}
+
 /// Pointers of a tile; `res` is the shortcut's operand.
 #[derive(Clone, Copy)]
 struct At {
@@ -182,6 +193,17 @@ impl Micro {
             Shortcut::None | Shortcut::Residual(_) => 0,
         };
         self.sum.depth() + projection
+    }
+
+    /// Whether the sum is computed in parts. Lanes that see channels of their own see only a few.
+    fn is_in_parts(&self) -> bool {
+        let projection = match &self.shortcut {
+            Shortcut::Projection(sum) => Some(sum),
+            Shortcut::None | Shortcut::Residual(_) => None,
+        };
+        let mut sums = [&self.sum].into_iter().chain(projection);
+        self.summation.is_in_parts(self.depth())
+            && sums.all(|s| matches!(s.channels, Channels::Shared { .. }))
     }
 
     /// Values in the panel of one tile: bias and weights.
@@ -282,25 +304,37 @@ impl Micro {
         let panel = panels.weights;
         let width = run.pixels.len();
         let acc: Vec<Vec<V>> = (0..width).map(|_| b.vectors(self.vectors)).collect();
+        let sums: Vec<V> = acc.iter().flatten().copied().collect();
         self.start(b, &acc, panel);
+        // Parts are saved where the result will be, which may be where the residual is.
+        let saved = self.is_in_parts().then(|| self.places(run, at));
+        if let Some(saved) = &saved {
+            self.add_residual(b, run, &acc, at);
+            saved.store(b, &sums);
+        }
         let src = b.pointer(at.src);
         let weights = b.pointer(panel);
         b.advance(src, at.src_offset);
         b.advance(weights, self.bias_len() as i64 * F32);
         let panels = Panels { weights, ..panels };
+        let tile = Reduction { acc: &acc, panels, saved: saved.as_ref() };
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
-        self.reduce(b, &self.sum, &acc, &pixels, src, panels);
+        self.reduce(b, &self.sum, &tile, &pixels, src);
         b.release_pointer(src);
         if let Shortcut::Projection(sum) = &self.shortcut {
             let src = b.pointer(at.res);
             b.advance(src, at.res_offset);
             let pixels: Vec<i64> = run.pixels.iter().map(|p| p.res).collect();
-            self.reduce(b, sum, &acc, &pixels, src, panels);
+            self.reduce(b, sum, &tile, &pixels, src);
             b.release_pointer(src);
         }
         b.release_pointer(weights);
-        self.epilogue(b, run, &acc, at);
-        acc.into_iter().for_each(|pixel| b.release(pixel));
+        if saved.is_none() {
+            self.add_residual(b, run, &acc, at);
+        }
+        self.epilogue.finish(b, &Growing::NOTHING, &sums, |_, _, _| {});
+        self.places(run, at).store(b, &sums);
+        b.release(sums);
     }
 
     fn start(&self, b: &mut Builder, acc: &[Vec<V>], panel: P) {
@@ -315,32 +349,37 @@ impl Micro {
         }
     }
 
-    fn reduce(
-        &self,
-        b: &mut Builder,
-        sum: &Sum,
-        acc: &[Vec<V>],
-        pixels: &[i64],
-        src: P,
-        panels: Panels,
-    ) {
-        match &sum.channels {
-            Channels::Shared { block, blocks, tail, step } => {
-                b.repeat(Count::Fixed(*blocks as u32), |b| {
-                    self.taps(b, sum, src, panels, *block, acc, |b, offset, i, operand| {
-                        shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
-                    });
-                    b.advance(src, *step);
-                });
-                if *tail > 0 {
-                    self.taps(b, sum, src, panels, *tail, acc, |b, offset, i, operand| {
-                        shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
-                    });
-                }
-            }
+    fn reduce(&self, b: &mut Builder, sum: &Sum, tile: &Reduction<'_>, pixels: &[i64], src: P) {
+        let &Reduction { acc, panels, saved } = tile;
+        let (block, blocks, tail, step) = match &sum.channels {
+            Channels::Shared { block, blocks, tail, step } => (*block, *blocks, *tail, *step),
             Channels::PerLane { channels } => {
-                self.own_sum(b, sum, channels, acc, pixels, src, panels);
+                return self.own_sum(b, sum, channels, acc, pixels, src, panels);
             }
+        };
+        let several = |b: &mut Builder, blocks: usize, channels: usize| {
+            b.repeat(Count::Fixed(blocks as u32), |b| {
+                self.taps(b, sum, src, panels, channels, acc, |b, offset, i, operand| {
+                    shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
+                });
+                b.advance(src, step);
+            });
+        };
+        let Some(saved) = saved else {
+            several(b, blocks, block);
+            several(b, usize::from(tail > 0), tail);
+            return;
+        };
+        let sums: Vec<V> = acc.iter().flatten().copied().collect();
+        let parts = Parts::of(blocks, block * sum.tap_rows.0 * sum.tap_columns.0);
+        b.repeat(Count::Fixed(parts.whole as u32), |b| {
+            saved.part(b, &sums, |b| several(b, parts.blocks, block));
+        });
+        if parts.rest > 0 || tail > 0 {
+            saved.part(b, &sums, |b| {
+                several(b, parts.rest, block);
+                several(b, usize::from(tail > 0), tail);
+            });
         }
     }
 
@@ -405,21 +444,24 @@ impl Micro {
         }
     }
 
-    fn epilogue(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
-        let all: Vec<V> = acc.iter().flatten().copied().collect();
-        self.epilogue.finish(b, &Growing::NOTHING, &all, |b, i, sum| {
-            if let Shortcut::Residual(vectors) = &self.shortcut {
-                let (pixel, vector) = (i / self.vectors, i % self.vectors);
-                let from = at.res.at(at.res_offset + run.pixels[pixel].res);
-                vectors[vector].iter().for_each(|read| read.add(b, sum, from));
-            }
-        });
+    fn add_residual(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
+        let Shortcut::Residual(vectors) = &self.shortcut else { return };
         for (pixel, place) in acc.iter().zip(&run.pixels) {
-            for (v, &register) in pixel.iter().enumerate() {
-                let offset = at.dst_offset + place.dst + self.lane_offset(v, self.dst_block);
-                b.store(at.dst.at(offset), register);
+            let from = at.res.at(at.res_offset + place.res);
+            for (&sum, reads) in pixel.iter().zip(vectors) {
+                reads.iter().for_each(|read| read.add(b, sum, from));
             }
         }
+    }
+
+    /// Where the tile's results are stored.
+    fn places(&self, run: &TileRun, at: At) -> Saved {
+        let place = |pixel: &Pixel, v: usize| {
+            at.dst.at(at.dst_offset + pixel.dst + self.lane_offset(v, self.dst_block))
+        };
+        let of_pixel =
+            |pixel: &Pixel| (0..self.vectors).map(|v| place(pixel, v)).collect::<Vec<_>>();
+        Saved { places: run.pixels.iter().flat_map(of_pixel).collect() }
     }
 
     /// Offset of the tile's vector `v` from its first lane, in a blocked value.
@@ -464,7 +506,7 @@ fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::tiling::{Pixel, runs};
+    use crate::kernels::tiling::runs;
 
     fn pointwise(channels: usize, tiles: usize) -> Micro {
         let pixels: Vec<Pixel> =
@@ -480,6 +522,7 @@ mod tests {
             tiles: runs(&pixels, &vec![6; tiles]),
             band: [0; 3],
             epilogue: Epilogue::default(),
+            summation: Summation::Chain,
             ahead: Ahead::of(tiles),
         }
     }

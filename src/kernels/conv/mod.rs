@@ -8,6 +8,7 @@ pub mod budget;
 pub mod choose;
 pub mod micro;
 pub mod pack;
+pub mod partial;
 mod per_lane;
 pub(super) mod plan;
 mod product;
@@ -27,6 +28,7 @@ use super::tiling::{Pixel, runs};
 use choose::{TileChoice, choose};
 use micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
 use pack::{Part, Weights};
+use partial::Summation;
 pub(super) use product::shared_channels;
 use product::{ConvProduct, Walk};
 pub use product::{Operands, Projection};
@@ -70,6 +72,7 @@ pub fn lower_conv(
         operands,
         projection,
         activation: conv.activation,
+        summation: if rows * columns == 1 { Summation::Parts } else { Summation::Chain },
     };
     product.lower(sink)
 }
@@ -109,6 +112,7 @@ pub fn lower_gemm(
         src,
         projection: None,
         activation: gemm.activation,
+        summation: Summation::Parts,
     };
     product.lower(sink)
 }
@@ -179,6 +183,7 @@ impl ConvProduct<'_> {
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
             epilogue: self.activation.into(),
+            summation: self.summation,
             ahead: Ahead::Not,
         }
     }

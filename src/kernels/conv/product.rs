@@ -8,6 +8,7 @@ use crate::kernels::tiling::Pixel;
 
 use super::micro::Channels;
 use super::pack::Weights;
+use super::partial::Summation;
 
 /// The places that a product reads and writes.
 #[derive(Clone, Copy)]
@@ -64,6 +65,7 @@ pub(super) struct ConvProduct<'a> {
     pub(super) src: Strides,
     pub(super) projection: Option<Projection<'a>>,
     pub(super) activation: Activation,
+    pub(super) summation: Summation,
 }
 
 impl Walk {

@@ -16,6 +16,7 @@ use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::budget::widest_tile;
 use crate::kernels::conv::micro::{Ahead, Micro, Shortcut, Start};
+use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::{shared_channels, start, sum};
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::Place;
@@ -284,6 +285,7 @@ impl Guard<'_> {
             tiles: runs(&pixels, &widths),
             band: [0; 3],
             epilogue: conv.activation.into(),
+            summation: Summation::Chain,
             ahead: Ahead::Not,
         }
     }

@@ -1,0 +1,101 @@
+//! Long sums as sums of partial sums.
+//!
+//! The rounding error of a sum grows with the size of what it has added up to so far. So a long sum
+//! is computed in parts: each starts from zero, and is then added to the sum of the parts before
+//! it, which waits where the result will be. With `b` terms in a part, the expected error of a sum
+//! of `n` terms of random signs falls from `sqrt(n)` to `sqrt(b + n / b)`, in units of the same size
+//! (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 4.2).
+
+use crate::codegen::vir::{Arith, Builder, Mem, V};
+
+/// How sums are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Summation {
+    /// One term after the other. For images: saving parts would take about as long as two terms
+    /// each, and the errors of pixels cancel where they are averaged.
+    Chain,
+    /// In parts. For matrix products and images of one pixel, which wait for memory: it costs
+    /// nothing, and their sums are long and often the last of a network.
+    Parts,
+}
+
+/// The most terms of a part.
+const MOST_TERMS: usize = 128;
+
+impl Summation {
+    /// Whether a sum of this many terms is computed in parts.
+    pub(super) fn is_in_parts(self, terms: usize) -> bool {
+        self == Summation::Parts && terms > MOST_TERMS
+    }
+}
+
+/// How the channel blocks of a sum are cut into parts.
+pub(super) struct Parts {
+    /// Parts of as many blocks.
+    pub(super) whole: usize,
+    /// Blocks of each of them.
+    pub(super) blocks: usize,
+    /// Blocks of the last part, if it has fewer.
+    pub(super) rest: usize,
+}
+
+impl Parts {
+    /// Parts of as many blocks as have at most [`MOST_TERMS`] terms; of fewer, down to half of
+    /// that, if they then divide all blocks. A block has `terms` terms.
+    pub(super) fn of(blocks: usize, terms: usize) -> Self {
+        let most = (MOST_TERMS / terms.max(1)).clamp(1, blocks.max(1));
+        let divides = |&together: &usize| blocks.is_multiple_of(together);
+        let together = (most.div_ceil(2)..=most).rev().find(divides).unwrap_or(most);
+        Parts { whole: blocks / together, blocks: together, rest: blocks % together }
+    }
+}
+
+/// Where the sum of the parts that have been computed is saved: a place for each accumulator.
+pub(super) struct Saved {
+    pub(super) places: Vec<Mem>,
+}
+
+impl Saved {
+    /// Stores the accumulators.
+    pub(super) fn store(&self, b: &mut Builder, sums: &[V]) {
+        sums.iter().zip(&self.places).for_each(|(&sum, &place)| b.store(place, sum));
+    }
+
+    /// Computes a part: `terms` adds its terms to the accumulators, which afterwards have the sum
+    /// of all parts so far.
+    pub(super) fn part(&self, b: &mut Builder, sums: &[V], terms: impl FnOnce(&mut Builder)) {
+        sums.iter().for_each(|&sum| b.constant(sum, 0.0));
+        terms(b);
+        let before = b.vector();
+        for (&sum, &place) in sums.iter().zip(&self.places) {
+            b.load(before, place);
+            b.arith(Arith::Add, sum, before, sum);
+        }
+        b.release([before]);
+        self.store(b, sums);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts_of_the_usual_layers_are_equal() {
+        for (blocks, terms) in [(32, 16), (128, 16), (36, 16)] {
+            let parts = Parts::of(blocks, terms);
+            assert_eq!(parts.rest, 0, "{blocks} blocks of {terms}");
+            assert!((MOST_TERMS / 2..=MOST_TERMS).contains(&(parts.blocks * terms)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_all_blocks(blocks in 0usize..300, terms in 1usize..1000) {
+            let Parts { whole, blocks: together, rest } = Parts::of(blocks, terms);
+            prop_assert_eq!(whole * together + rest, blocks);
+            prop_assert!(rest < together && (together == 1 || together * terms <= MOST_TERMS));
+        }
+    }
+}

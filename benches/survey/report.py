@@ -23,9 +23,9 @@ Each network has random weights and random statistics of batch normalization. Py
 
 ## Errors
 
-Of the largest output. "PyTorch" is what PyTorch's own f32 is away from its f64, for comparison: a network that makes much of small differences does so in every engine.
+Of the largest output. "PyTorch" is what PyTorch's own f32 is away from its f64, for comparison: a network that amplifies small differences does so in every engine.
 """
-WHY = """Where it says that a rounding grows: in f64, and with nothing but the input disturbed by half a unit in the last place of an f32, the output changes by so many times that (about 1 time in a ResNet-50). Deep networks of random weights do that, above all where a small picture leaves few pixels, and every layer rounds, too. `resnetc check` tells such a network from a wrong layer: it runs each layer alone.
+WHY = """"A rounding of the input grows N times" means: when the input alone is disturbed, by half a unit in the last place of an f32, the output in f64 changes by N times as much (about once in a ResNet-50). Deep networks with random weights amplify roundings, most of all where a small image leaves few pixels, and every layer rounds, too. `resnetc check` distinguishes such a network from a wrong layer, since it runs each layer alone.
 """
 
 

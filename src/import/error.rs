@@ -1,6 +1,7 @@
 //! What can be wrong with a model or weight file that the user supplies.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::dim::Dim;
@@ -31,6 +32,9 @@ impl ImportError {
     /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match &*self.kind {
+            ImportErrorKind::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => {
+                ErrorCode::OutOfMemory
+            }
             ImportErrorKind::Io { .. } => ErrorCode::Io,
             ImportErrorKind::Format { .. } => ErrorCode::Format,
             ImportErrorKind::Version { .. } => ErrorCode::Version,
@@ -52,6 +56,13 @@ impl ImportError {
                 ErrorCode::ElementType
             }
         }
+    }
+
+    /// There is not enough memory for what a file holds.
+    pub(super) fn memory(bytes: usize) -> Self {
+        let what = format!("not enough memory for {bytes} bytes");
+        let source = std::io::Error::new(ErrorKind::OutOfMemory, what);
+        ImportErrorKind::Io { action: "reading", source }.into()
     }
 
     /// A part of a model is wrong.

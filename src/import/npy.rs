@@ -49,8 +49,12 @@ pub fn parse(bytes: &[u8]) -> Result<Array, ImportError> {
         )));
     }
     let mut bytes = match header.is_fortran {
-        true => row_major(data, &header.shape, size),
-        false => data.to_vec(),
+        true => row_major(data, &header.shape, size)?,
+        false => {
+            let mut bytes = reserved(data.len())?;
+            bytes.extend(data);
+            bytes
+        }
     };
     if header.element.is_big_endian {
         bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
@@ -121,7 +125,7 @@ fn count(shape: &[usize]) -> Option<usize> {
 }
 
 /// Reorders the elements of an array whose first axis runs fastest, so that the last one does.
-fn row_major(data: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
+fn row_major(data: &[u8], shape: &[usize], size: usize) -> Result<Vec<u8>, ImportError> {
     let strides: Vec<usize> = shape
         .iter()
         .scan(size, |stride, &extent| {
@@ -130,7 +134,7 @@ fn row_major(data: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
             Some(own)
         })
         .collect();
-    let mut result = Vec::with_capacity(data.len());
+    let mut result = reserved(data.len())?;
     let mut index = vec![0; shape.len()];
     while result.len() < data.len() {
         let start: usize = index.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
@@ -143,7 +147,14 @@ fn row_major(data: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
             *i = 0;
         }
     }
-    result
+    Ok(result)
+}
+
+/// Memory for this many bytes.
+fn reserved(bytes: usize) -> Result<Vec<u8>, ImportError> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(bytes).map_err(|_| ImportError::memory(bytes))?;
+    Ok(memory)
 }
 
 /// What a file says about its array.

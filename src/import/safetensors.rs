@@ -190,19 +190,29 @@ fn is_integer(ty: Dtype) -> bool {
 fn convert(name: &str, shape: &[usize], ty: Dtype, bytes: Bytes) -> Result<Tensor, ImportError> {
     let data: Vec<f32> = match ty {
         Dtype::F32 => return fits(name, shape, stored::tensor(shape, bytes)),
-        Dtype::F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
-        Dtype::F16 => {
-            bytes.as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect()
-        }
-        Dtype::BF16 => {
-            bytes.as_chunks().0.iter().map(|&b| half::bf16::from_le_bytes(b).to_f32()).collect()
-        }
+        Dtype::F64 => floats(&bytes, |b| f64::from_le_bytes(b) as f32)?,
+        Dtype::F16 => floats(&bytes, |b| half::f16::from_le_bytes(b).to_f32())?,
+        Dtype::BF16 => floats(&bytes, |b| half::bf16::from_le_bytes(b).to_f32())?,
         other => {
             let found = format!("{other:?}");
             return Err(ImportErrorKind::ElementType { name: name.into(), found }.into());
         }
     };
     fits(name, shape, Tensor::new(shape, data))
+}
+
+/// Elements of `N` bytes as f32.
+fn floats<const N: usize>(
+    bytes: &[u8],
+    convert: impl Fn([u8; N]) -> f32,
+) -> Result<Vec<f32>, ImportError> {
+    let elements = bytes.as_chunks().0;
+    let mut floats = Vec::new();
+    floats
+        .try_reserve_exact(elements.len())
+        .map_err(|_| ImportError::memory(elements.len() * size_of::<f32>()))?;
+    floats.extend(elements.iter().map(|&element| convert(element)));
+    Ok(floats)
 }
 
 fn fits(name: &str, shape: &[usize], tensor: Option<Tensor>) -> Result<Tensor, ImportError> {

@@ -1,6 +1,7 @@
 //! What can be wrong with a description, or with the weights for it.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use resnetc_ir::GraphError;
@@ -72,6 +73,14 @@ pub enum SpecErrorKind {
         /// How many elements are allowed.
         limit: usize,
     },
+    /// The system does not have enough memory for random weights.
+    #[error("not enough memory for {bytes} bytes of random weights, those of \"{name}\"")]
+    Memory {
+        /// The tensor's name.
+        name: String,
+        /// Its size.
+        bytes: usize,
+    },
     /// Weights do not fit the network; lists every mismatch at once.
     #[error("{}", list(.missing, .unexpected, .wrong_shape))]
     Weights {
@@ -91,11 +100,13 @@ impl SpecError {
     /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match &*self.kind {
+            SpecErrorKind::Io(e) if e.kind() == ErrorKind::OutOfMemory => ErrorCode::OutOfMemory,
             SpecErrorKind::Io(_) => ErrorCode::Io,
             SpecErrorKind::Syntax { .. } => ErrorCode::SpecSyntax,
             SpecErrorKind::Number { .. } | SpecErrorKind::Invalid { .. } => ErrorCode::SpecValue,
             SpecErrorKind::NoImages => ErrorCode::GivenShape,
             SpecErrorKind::TooLarge { .. } => ErrorCode::Limit,
+            SpecErrorKind::Memory { .. } => ErrorCode::OutOfMemory,
             SpecErrorKind::Weights { .. } => ErrorCode::SpecWeights,
             SpecErrorKind::Graph(_) => ErrorCode::SpecGraph,
         }

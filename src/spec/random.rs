@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 
-use super::{Parameter, Role, Spec, SpecError};
+use super::{Parameter, Role, Spec, SpecError, SpecErrorKind};
 use crate::import::safetensors::WeightMap;
 
 impl Spec {
@@ -13,21 +13,21 @@ impl Spec {
     /// same ones.
     ///
     /// # Errors
-    /// If a value of the description is out of range.
+    /// If a value of the description is out of range, or there is not enough memory.
     pub fn random_weights(&self, seed: u64) -> Result<WeightMap, SpecError> {
         let parameters = self.parameters()?;
-        let tensors = tensors(&parameters, seed);
+        let tensors = tensors(&parameters, seed)?;
         Ok(parameters.into_iter().map(|p| p.name).zip(tensors).collect())
     }
 }
 
 /// A tensor for each parameter. Each has its own random stream, so that none depends on the others'
 /// sizes.
-pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Vec<Arc<Tensor>> {
-    parameters.iter().map(|p| Arc::new(tensor(p, SplitMix::named(seed, &p.name)))).collect()
+pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Result<Vec<Arc<Tensor>>, SpecError> {
+    parameters.iter().map(|p| tensor(p, SplitMix::named(seed, &p.name)).map(Arc::new)).collect()
 }
 
-fn tensor(parameter: &Parameter, random: SplitMix) -> Tensor {
+fn tensor(parameter: &Parameter, random: SplitMix) -> Result<Tensor, SpecError> {
     let (low, high) = range(parameter);
     let count = parameter.shape.iter().product::<usize>();
     let scale = high - low;
@@ -38,10 +38,16 @@ fn tensor(parameter: &Parameter, random: SplitMix) -> Tensor {
         let bits = random.nth(i as u64);
         [number(bits), number(bits >> 32)]
     };
-    let mut data = (0..count.div_ceil(2)).map(pair).collect::<Vec<_>>().into_flattened();
+    let mut pairs = Vec::new();
+    pairs.try_reserve_exact(count.div_ceil(2)).map_err(|_| SpecErrorKind::Memory {
+        name: parameter.name.clone(),
+        bytes: count.saturating_mul(size_of::<f32>()),
+    })?;
+    pairs.extend((0..count.div_ceil(2)).map(pair));
+    let mut data = pairs.into_flattened();
     data.truncate(count);
     // The sizes agree by construction, so the fallback is never taken.
-    Tensor::new(parameter.shape.clone(), data).unwrap_or_else(|| Tensor::scalar(0.0))
+    Ok(Tensor::new(parameter.shape.clone(), data).unwrap_or_else(|| Tensor::scalar(0.0)))
 }
 
 /// The range of the uniform numbers.

@@ -31,7 +31,7 @@ impl Weights {
     /// A tensor for each parameter, in the same order.
     pub(super) fn resolve(&self, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, SpecError> {
         match self {
-            Weights::Random { seed } => Ok(random::tensors(parameters, *seed)),
+            Weights::Random { seed } => random::tensors(parameters, *seed),
             Weights::Map(map) => find(map, parameters),
         }
     }

@@ -111,6 +111,18 @@ pub(super) const REFUSALS: &[Refusal] = &[
         reason: "the folded weights are not finite",
     },
     Refusal {
+        pass: "fold_batch_norm",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
+            %1 = constant [3, 5] : f32[2, 1, 1, 1]
+            %2 = input : f32[2]
+            %3 = conv(%0, %1, %2) kernel=[1, 1]
+            %4 = constant [1, 2]
+            %5 = batch_norm(%3, %4, %4, %4, %4)
+            output "y" = %5"#,
+        reason: "the bias is not a constant vector",
+    },
+    Refusal {
         pass: "fold_affine",
         graph: r#"
             %0 = input : f32[1, 1, 4, 4]

@@ -1,5 +1,7 @@
 //! Every condition of every pass: a graph that is nearly rewritten, and the reason that is given.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use resnetc::passes::{Pass, Verify, run_pass};
 use resnetc_ir::text::{parse, print};
 use resnetc_ir::verify::verify;
@@ -8,6 +10,7 @@ use crate::examples::all;
 
 mod arithmetic;
 mod movement;
+mod reasons;
 mod shortcuts;
 
 /// A pass, a graph that it must not change, and the reason that it gives; empty if the graph is not
@@ -22,8 +25,10 @@ fn pass(name: &str) -> Pass {
     all().into_iter().find(|pass| pass.name == name).expect("a pass of this name")
 }
 
+/// A reason that no graph of the tables has is an error, too: a new condition needs a new graph.
 #[test]
 fn near_misses_are_refused_with_a_reason() {
+    let mut all_said: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let tables = [arithmetic::REFUSALS, shortcuts::REFUSALS, movement::REFUSALS];
     for Refusal { pass: name, graph: text, reason } in tables.into_iter().flatten() {
         let mut graph = parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
@@ -33,6 +38,7 @@ fn near_misses_are_refused_with_a_reason() {
             .unwrap_or_else(|e| panic!("{e}\n{text}"));
         assert_eq!(print(&graph), before, "{name} rewrote a graph that it must not change");
         let said: Vec<&str> = remarks.declined.iter().map(|d| d.reason.as_str()).collect();
+        all_said.entry(name).or_default().extend(said.iter().map(|&s| s.to_owned()));
         match reason.is_empty() {
             true => assert!(said.is_empty(), "{name}: {said:?}\n{text}"),
             false => assert!(
@@ -41,4 +47,6 @@ fn near_misses_are_refused_with_a_reason() {
             ),
         }
     }
+    let missing = reasons::missing(&all_said);
+    assert!(missing.is_empty(), "no graph has these reasons:\n{}", missing.join("\n"));
 }

@@ -65,6 +65,15 @@ pub(super) const REFUSALS: &[Refusal] = &[
         pass: "merge_pad",
         graph: r#"
             %0 = input : f32[1, 1, 4, 4]
+            %1 = pad(%0) before=[0, 0, 1, 1] after=[0, 0, 1, 1] value=-inf
+            %2 = max_pool(%1) kernel=[2, 2] dilations=[2, 2]
+            output "y" = %2"#,
+        reason: "the pool is dilated",
+    },
+    Refusal {
+        pass: "merge_pad",
+        graph: r#"
+            %0 = input : f32[1, 1, 4, 4]
             %1 = pad(%0) before=[0, 0, 1, 1] after=[0, 0, 1, 1]
             %2 = average_pool(%1) kernel=[3, 3] pads=[1, 1, 1, 1]
             output "y" = %2"#,

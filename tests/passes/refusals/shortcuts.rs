@@ -355,4 +355,29 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %5"#,
         reason: "the sum of the weights is not finite",
     },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4]
+            %1 = constant seed=1 : f32[2, 2, 1, 1]
+            %2 = constant seed=2 : f32[2, 2, 1, 1]
+            %3 = input : f32[2]
+            %4 = conv(%0, %1, %3) kernel=[1, 1]
+            %5 = conv(%0, %2) kernel=[1, 1]
+            %6 = add(%4, %5)
+            output "y" = %6"#,
+        reason: "a bias is not constant",
+    },
+    Refusal {
+        pass: "merge_branches",
+        graph: r#"
+            %0 = input : f32[1, 2, 1, 1]
+            %1 = constant seed=1 : f32[2, 2, 1, 1]
+            %2 = constant seed=2 : f32[2, 2, 1, 1]
+            %3 = conv(%0, %1) kernel=[1, 1] strides=[2, 2]
+            %4 = conv(%0, %2) kernel=[1, 1]
+            %5 = add(%3, %4)
+            output "y" = %5"#,
+        reason: "the branches have different strides",
+    },
 ];

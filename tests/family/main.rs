@@ -292,6 +292,7 @@ fn the_deepest_network_needs_neither_much_code_nor_a_large_stack() {
     };
     let thread = std::thread::Builder::new().stack_size(SMALL_STACK).spawn(compile).unwrap();
     let (code_bytes, kernels) = thread.join().unwrap();
-    assert!(code_bytes < 4 << 20, "{code_bytes}");
+    // A region of its own for each layer, a few kilobytes; kernels are shared.
+    assert!(code_bytes < 6 << 20, "{code_bytes}");
     assert!(kernels < 64, "{kernels}");
 }

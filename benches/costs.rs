@@ -2,8 +2,8 @@
 //!
 //! Each command can be followed by another folder of recorded times.
 //!
-//! - `cargo bench --bench costs -- report` prints how much longer networks take with the model's choices than
-//!   with the best ones, by the recorded times (`benches/costs`).
+//! - `cargo bench --bench costs -- report` prints how much longer networks take with the model's
+//!   choices than with the best ones, by the recorded times (`benches/costs`).
 //! - `cargo bench --bench costs -- gather` records this CPU's times, with 1 and 2 threads, for each
 //!   instruction set that it has. It takes some minutes, in which nothing else should run.
 //! - `cargo bench --bench costs -- layers` prints the modelled cost of every algorithm for every
@@ -11,10 +11,12 @@
 //! - `cargo bench --bench costs -- fit` fits the rates (`src/kernels/rates.rs`) to the times of each
 //!   vendor's CPUs and vector width, and prints the rows of the table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use resnetc::isa::ISAS;
+use resnetc::kernels::Algorithm;
+use resnetc::kernels::problem::ConvProblem;
 use resnetc::kernels::rates::Rates;
 use resnetc::tune::{Cache, MachineKey, measure};
 use resnetc::{Isa, IsaChoice, Options};
@@ -167,72 +169,95 @@ const PLAUSIBLE: f64 = 0.002;
 /// vary: the model should not depend on luck.
 const SHARPNESS: f64 = 0.02;
 
-/// How bad rates are: the mean regret of the networks, and the mean squared error of the logarithm
-/// of costs.
+/// The weight of the squared excess of a network's time beside the excess: one bad network is worse
+/// than several that are a little off.
+const WORST: f64 = 40.0;
+
+/// Times and modelled costs of a record's layers, by problem line.
+type Compared<'a> = BTreeMap<&'a str, Vec<(Algorithm, f64, f64)>>;
+
+/// How bad rates are: the mean regret of the networks, the mean squared error of the logarithm of
+/// costs, and how far they are from what is expected.
 fn loss(
     records: &[&Recorded],
     networks: &[(String, BTreeMap<String, usize>)],
     rates: Rates,
 ) -> f64 {
-    let (mut regret, mut judged) = (0.0, 0.0);
-    let (mut error, mut compared) = (0.0, 0.0);
-    let lines: BTreeSet<&String> = records.iter().flat_map(|r| r.layers.keys()).collect();
-    let mut choices = BTreeMap::new();
-    for line in lines {
-        let tables: Vec<_> = records
-            .iter()
-            .filter(|r| r.layers.contains_key(line))
-            .map(|r| r.compare(line, rates))
-            .collect();
-        // The choice is made for one and two threads together.
-        let mut busy = BTreeMap::new();
-        let owners = records.iter().filter(|r| r.layers.contains_key(line));
-        for (record, table) in owners.zip(&tables) {
-            for (algorithm, _, cost) in table {
-                *busy.entry(*algorithm).or_insert(0.0) += cost * record.machine.threads as f64;
-            }
-        }
-        let least = busy.values().copied().fold(f64::INFINITY, f64::min);
-        let share = |cost: f64| (-(cost / least - 1.0) / SHARPNESS).exp();
-        let total: f64 = busy.values().map(|&cost| share(cost)).sum();
-        let shares: BTreeMap<_, f64> =
-            busy.iter().map(|(a, &cost)| (*a, share(cost) / total)).collect();
-        choices.insert(line.as_str(), shares);
-    }
-    for record in records {
-        for (_, layers) in networks {
-            let expected = layers.iter().map(|(line, &uses)| {
-                let (times, shares) = (record.layers.get(line)?, choices.get(line.as_str())?);
-                let time: f64 =
-                    shares.iter().filter_map(|(a, share)| Some(share * times.get(a)?)).sum();
-                let best = times.values().copied().fold(f64::INFINITY, f64::min);
-                Some((time * uses as f64, best * uses as f64))
-            });
-            let Some(sums) = expected.collect::<Option<Vec<_>>>() else { continue };
-            let (time, best) = sums.iter().fold((0.0, 0.0), |(t, b), s| (t + s.0, b + s.1));
-            let excess: f64 = time / best - 1.0;
-            regret += excess + 40.0 * excess * excess;
-            judged += 1.0;
-        }
-        let logs: Vec<f64> = record
-            .layers
-            .keys()
-            .flat_map(|line| record.compare(line, rates).into_iter().map(move |row| (line, row)))
-            .map(|(line, (_, time, cost))| {
-                let problem: resnetc::kernels::problem::ConvProblem =
-                    line.parse().expect("a problem");
-                let all = (problem.inputs * problem.outputs.div_ceil(16)) as f64;
-                (time / (cost * all)).ln()
-            })
-            .collect();
-        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-        error += logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>();
-        compared += logs.len() as f64;
-    }
+    let tables: Vec<Compared<'_>> = records.iter().map(|record| compared(record, rates)).collect();
+    let choices = choices(records, &tables);
+    let judged = records.iter().flat_map(|record| {
+        networks.iter().filter_map(|(_, layers)| excess(record, layers, &choices))
+    });
+    let regret = mean(judged.map(|excess| excess + WORST * excess * excess));
+    let error = mean(tables.iter().flat_map(errors));
     let (mut rates, mut expected) = (rates, EXPECTED);
     let pairs = fields(&mut rates).into_iter().zip(fields(&mut expected));
     let strange: f64 = pairs.map(|(rate, expected)| (*rate / *expected).ln().powi(2)).sum();
-    regret / f64::max(judged, 1.0) + ERRORS * error / f64::max(compared, 1.0) + PLAUSIBLE * strange
+    regret + ERRORS * error + PLAUSIBLE * strange
+}
+
+fn compared(record: &Recorded, rates: Rates) -> Compared<'_> {
+    record.layers.keys().map(|line| (line.as_str(), record.compare(line, rates))).collect()
+}
+
+/// The mean; 0 of nothing.
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    sum / f64::max(count, 1.0)
+}
+
+/// How likely each algorithm is chosen for each layer, by the processor time for all recorded
+/// numbers of threads.
+fn choices<'a>(
+    records: &[&Recorded],
+    tables: &[Compared<'a>],
+) -> BTreeMap<&'a str, BTreeMap<Algorithm, f64>> {
+    let mut busy: BTreeMap<&str, BTreeMap<Algorithm, f64>> = BTreeMap::new();
+    for (record, table) in records.iter().zip(tables) {
+        let threads = record.machine.threads as f64;
+        for (line, algorithm, cost) in
+            table.iter().flat_map(|(line, rows)| rows.iter().map(move |(a, _, c)| (*line, *a, *c)))
+        {
+            *busy.entry(line).or_default().entry(algorithm).or_default() += cost * threads;
+        }
+    }
+    for costs in busy.values_mut() {
+        let least = costs.values().copied().fold(f64::INFINITY, f64::min);
+        let share = |cost: f64| (-(cost / least - 1.0) / SHARPNESS).exp();
+        let total: f64 = costs.values().map(|&cost| share(cost)).sum();
+        costs.values_mut().for_each(|cost| *cost = share(*cost) / total);
+    }
+    busy
+}
+
+/// How much longer than at best a network's layers take with these choices, relative to the best;
+/// `None` if not all of them are recorded.
+fn excess(
+    record: &Recorded,
+    layers: &BTreeMap<String, usize>,
+    choices: &BTreeMap<&str, BTreeMap<Algorithm, f64>>,
+) -> Option<f64> {
+    let (mut time, mut best) = (0.0, 0.0);
+    for (line, &uses) in layers {
+        let (times, shares) = (record.layers.get(line)?, choices.get(line.as_str())?);
+        let chosen = shares.iter().filter_map(|(a, share)| Some(share * times.get(a)?));
+        time += uses as f64 * chosen.sum::<f64>();
+        best += uses as f64 * times.values().copied().fold(f64::INFINITY, f64::min);
+    }
+    Some(time / best - 1.0)
+}
+
+/// The squared errors of the logarithms of a record's costs. Costs have no unit, so only their
+/// ratios count; they are for one input channel and 16 outputs.
+fn errors(table: &Compared<'_>) -> Vec<f64> {
+    let ratios = table.iter().flat_map(|(line, rows)| {
+        let problem: ConvProblem = line.parse().expect("a problem");
+        let all = (problem.inputs * problem.outputs.div_ceil(16)) as f64;
+        rows.iter().map(move |(_, time, cost)| (time / (cost * all)).ln())
+    });
+    let ratios: Vec<f64> = ratios.collect();
+    let center = mean(ratios.iter().copied());
+    ratios.into_iter().map(|ratio| (ratio - center).powi(2)).collect()
 }
 
 /// The rates by themselves.

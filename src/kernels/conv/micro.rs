@@ -307,8 +307,9 @@ impl Micro {
         let sums: Vec<V> = acc.iter().flatten().copied().collect();
         self.start(b, &acc, panel);
         // Parts are saved where the result will be, which may be where the residual is.
-        let saved = self.is_in_parts().then(|| self.places(run, at));
-        if let Some(saved) = &saved {
+        let places = self.places(run, at);
+        let saved = self.is_in_parts().then_some(&places);
+        if let Some(saved) = saved {
             self.add_residual(b, run, &acc, at);
             saved.store(b, &sums);
         }
@@ -317,7 +318,7 @@ impl Micro {
         b.advance(src, at.src_offset);
         b.advance(weights, self.bias_len() as i64 * F32);
         let panels = Panels { weights, ..panels };
-        let tile = Reduction { acc: &acc, panels, saved: saved.as_ref() };
+        let tile = Reduction { acc: &acc, panels, saved };
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
         self.reduce(b, &self.sum, &tile, &pixels, src);
         b.release_pointer(src);
@@ -333,7 +334,7 @@ impl Micro {
             self.add_residual(b, run, &acc, at);
         }
         self.epilogue.finish(b, &Growing::NOTHING, &sums, |_, _, _| {});
-        self.places(run, at).store(b, &sums);
+        places.store(b, &sums);
         b.release(sums);
     }
 

@@ -28,7 +28,7 @@ struct Row {
 }
 
 /// All algorithms, direct convolution first.
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 8] = [
     Row { name: "direct", family: "direct", by_definition: true, plan: conv::plan::plan },
     Row {
         name: "winograd_f2_tile_blocks",
@@ -53,6 +53,18 @@ const ROWS: [Row; 6] = [
         family: "winograd",
         by_definition: false,
         plan: |site| winograd::plan::plan(Tile::Four, Schedule::FilterBlocks, site),
+    },
+    Row {
+        name: "winograd_f2s2_tile_blocks",
+        family: "winograd",
+        by_definition: false,
+        plan: |site| winograd::plan::plan(Tile::TwoStrided, Schedule::TileBlocks, site),
+    },
+    Row {
+        name: "winograd_f2s2_filter_blocks",
+        family: "winograd",
+        by_definition: false,
+        plan: |site| winograd::plan::plan(Tile::TwoStrided, Schedule::FilterBlocks, site),
     },
     Row {
         name: "fixed_point",

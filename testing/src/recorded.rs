@@ -1,7 +1,7 @@
 //! Measured times of convolutions on several CPUs, and how good the cost model's choices are by
 //! them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use resnetc::host::cpu::Vendor;
@@ -130,23 +130,31 @@ impl Verdict {
 }
 
 /// Judges the choices of a model with these rates for a network's layers, by the records of one CPU
-/// and instruction set; `None` if not all of the layers are recorded.
+/// and instruction set. Layers for which there was only one algorithm when the records were made
+/// count on neither side; `None` if any other is missing.
 pub fn judge(
     records: &[&Recorded],
     layers: &BTreeMap<String, usize>,
     rates: Rates,
 ) -> Option<Verdict> {
     let mut verdict = Verdict { chosen: 0.0, best: 0.0 };
+    let machine = Machine { rates, ..records.first()?.machine };
+    let known: BTreeSet<Algorithm> =
+        records.iter().flat_map(|r| r.layers.values().flat_map(BTreeMap::keys)).copied().collect();
     for (line, &uses) in layers {
+        let problem: ConvProblem = line.parse().expect("a problem");
+        let site = site(&problem, machine);
+        let candidates = Choice::candidates(&site).into_iter();
+        if candidates.filter(|c| known.contains(&c.algorithm)).count() < 2 {
+            continue;
+        }
         let mut busy: BTreeMap<Algorithm, f64> = BTreeMap::new();
         for record in records {
             for (&algorithm, &time) in record.layers.get(line)? {
                 *busy.entry(algorithm).or_default() += time * record.machine.threads as f64;
             }
         }
-        let problem: ConvProblem = line.parse().expect("a problem");
-        let machine = Machine { rates, ..records.first()?.machine };
-        let (choice, _) = Choice::cheapest(&site(&problem, machine));
+        let (choice, _) = Choice::cheapest(&site);
         verdict.chosen += uses as f64 * busy.get(&choice.algorithm)?;
         verdict.best += uses as f64 * busy.values().copied().fold(f64::INFINITY, f64::min);
     }

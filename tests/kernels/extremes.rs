@@ -10,7 +10,9 @@ use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
 use super::engine::{Engine, Source, engines, reference, run_with};
-use super::winograd::{amplification, by_winograd, reals, roundings};
+use super::winograd::{
+    SCHEDULES, TILES, amplification, by_winograd, is_large_enough, reals, roundings,
+};
 use super::{activation, max, pads};
 
 /// The value that replaces another.
@@ -51,8 +53,8 @@ struct ExtremeCase {
 
 fn extreme_case() -> impl Strategy<Value = ExtremeCase> {
     let shape = (1usize..3, 5usize..14, 5usize..14, 16usize..36, 16usize..20, pads(1));
-    let tile = prop::sample::select(vec![Tile::Two, Tile::Four]);
-    let schedule = prop::sample::select(vec![Schedule::TileBlocks, Schedule::FilterBlocks]);
+    let tile = prop::sample::select(TILES.to_vec());
+    let schedule = prop::sample::select(SCHEDULES.to_vec());
     let how = (tile, schedule, any::<bool>(), activation(), pads(1));
     let dark = (0usize..12, 0usize..12, prop::sample::select(vec![0.0f32, 1e-6, 1e-3, 0.1]));
     let values = (
@@ -124,8 +126,8 @@ impl ExtremeCase {
     /// the largest norm of a filter times the square root of the energy.)
     fn check(&self) -> Result<(), TestCaseError> {
         let ExtremeCase { batch, size: [h, w], channels: [c, k], pads, .. } = *self;
-        prop_assume!(h + pads.top + pads.bottom >= 6 && w + pads.left + pads.right >= 6);
-        let window = Window { pads, ..Window::square(3, 1, 0) };
+        prop_assume!(is_large_enough(self.tile, [h, w], pads));
+        let window = Window { pads, ..Window::square(3, self.tile.transforms().stride, 0) };
         let (data, weights) = (self.data(), self.weights());
         let mut sources = vec![
             Source::value(Blocked, max(self.halo, pads), &[batch, c, h, w], &data),
@@ -206,17 +208,19 @@ impl Seen {
             let place = inside(y, pads.top, h).zip(inside(x, pads.left, w));
             place.map_or(0.0, |(y, x)| f64::from(data[((image * c + channel) * h + y) * w + x]))
         };
-        let m = tile.transforms().outputs;
+        let transforms = tile.transforms();
+        let (m, stride) = (transforms.outputs, transforms.stride);
         let [rows, columns] = size;
+        let [seen_rows, seen_columns] = size.map(|outputs| transforms.seen(outputs));
         let energy = |image: usize, y: usize, x: usize| -> f64 {
             let square = |i: usize| (at(image, i, y, x) * norms[i] / greatest).powi(2);
             (0..c).map(square).sum()
         };
-        let pixels = (0..batch).flat_map(|i| (0..rows + 2).map(move |y| (i, y)));
-        let pixels = pixels.flat_map(|(i, y)| (0..columns + 2).map(move |x| (i, y, x)));
+        let pixels = (0..batch).flat_map(|i| (0..seen_rows).map(move |y| (i, y)));
+        let pixels = pixels.flat_map(|(i, y)| (0..seen_columns).map(move |x| (i, y, x)));
         let energies: Vec<f64> = pixels.map(|(i, y, x)| energy(i, y, x)).collect();
         let area = |image: usize, ys: Range<usize>, xs: Range<usize>| -> f64 {
-            let row = |y: usize| (image * (rows + 2) + y) * (columns + 2);
+            let row = |y: usize| (image * seen_rows + y) * seen_columns;
             ys.map(|y| energies[row(y) + xs.start..row(y) + xs.end].iter().sum::<f64>()).sum()
         };
         let mut seen = Seen {
@@ -227,23 +231,26 @@ impl Seen {
             directly: vec![false; batch * rows],
             // Sums of the products, bias, residual; the reference is in f64.
             direct: (9 * c + 4) as f64 * 2f64.powi(-24),
-            transforms: roundings(&tile.transforms(), c)
+            transforms: roundings(&transforms, c)
                 * 2f64.powi(-24)
-                * amplification(&tile.transforms()).powi(2)
+                * amplification(&transforms).powi(2)
                 * greatest
                 * (c as f64 * SPREAD * 1.01).sqrt(),
         };
         for image in 0..batch {
             for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
-                let window = area(image, y..y + 3, x..x + 3);
+                let of_window = |i: usize| i * stride..i * stride + 3;
+                let window = area(image, of_window(y), of_window(x));
                 seen.windows.push(window);
-                let (top, left) = (y / m * m, x / m * m);
-                let bottom = (top + m + 2).min(rows + 2);
-                let all = area(image, top..bottom, left..(left + m + 2).min(columns + 2));
+                let of_tile = |i: usize, seen: usize| {
+                    let first = i / m * m * stride;
+                    first..(first + transforms.inputs()).min(seen)
+                };
+                let all = area(image, of_tile(y, seen_rows), of_tile(x, seen_columns));
                 let is_even = all <= SPREAD * window * 1.001 && all < 1e38;
                 // Squares below this are zero.
                 if !is_even && all > 1e-36 {
-                    let of_tiles = top..(top + m).min(rows);
+                    let of_tiles = y / m * m..(y / m * m + m).min(rows);
                     of_tiles.for_each(|y| seen.directly[image * rows + y] = true);
                 }
             }
@@ -251,7 +258,7 @@ impl Seen {
                 for x in 0..columns {
                     let product = |i: usize, t: usize| {
                         let w = f64::from(weights[(o * c + i) * 9 + t]).abs();
-                        at(image, i, y + t / 3, x + t % 3).abs() * w
+                        at(image, i, y * stride + t / 3, x * stride + t % 3).abs() * w
                     };
                     let all = (0..c).flat_map(|i| (0..9).map(move |t| (i, t)));
                     seen.sums.push(all.map(|(i, t)| product(i, t)).sum());
@@ -292,36 +299,33 @@ proptest! {
 #[test]
 fn even_values_are_computed_by_tiles() {
     for channels in [32, 21] {
-        for (tile, schedule) in [
-            (Tile::Two, Schedule::TileBlocks),
-            (Tile::Two, Schedule::FilterBlocks),
-            (Tile::Four, Schedule::TileBlocks),
-            (Tile::Four, Schedule::FilterBlocks),
-        ] {
+        for (tile, schedule) in TILES.into_iter().flat_map(|t| SCHEDULES.map(|s| (t, s))) {
             for engine in engines() {
-                no_row_is_direct(engine, channels, by_winograd(tile, schedule));
+                no_row_is_direct(engine, channels, tile, by_winograd(tile, schedule));
             }
         }
     }
 }
 
-fn no_row_is_direct(engine: Engine, channels: usize, algorithm: Algorithm) {
-    let (shape, pads) = ([1, channels, 13, 11], Window::square(3, 1, 1).pads);
-    let [_, _, rows, columns] = shape;
+fn no_row_is_direct(engine: Engine, channels: usize, tile: Tile, algorithm: Algorithm) {
+    let window = Window::square(3, tile.transforms().stride, 1);
+    let stride = window.strides[0];
+    let (rows, columns) = (13, 11);
+    let shape = [1, channels, (rows - 1) * stride + 1, (columns - 1) * stride + 1];
     let data = reals(shape.iter().product(), 7);
     let run = |data: &[f32]| {
         let weights = reals(16 * channels * 9, 8);
         let sources = [
-            Source::value(Blocked, pads, &shape, data),
+            Source::value(Blocked, window.pads, &shape, data),
             Source::constant(&[16, channels, 3, 3], &weights),
         ];
-        let (op, dst) = (Op::Conv(Conv::new(Window::square(3, 1, 1), 1)), Pads::default());
+        let (op, dst) = (Op::Conv(Conv::new(window, 1)), Pads::default());
         run_with(algorithm, engine, &op, &sources, (Blocked, dst), None, 1).expect("it exists")
     };
     let tiles = run(&data);
     for row in (0..rows).step_by(4) {
         let mut spoilt = data.clone();
-        spoilt[row * columns] = f32::NAN;
+        spoilt[row * stride * shape[3]] = f32::NAN;
         let direct = run(&spoilt);
         let unseen = |results: &[f32]| -> Vec<f32> {
             let rows = results.chunks(columns).skip(row).step_by(rows);

@@ -7,9 +7,9 @@
 //! convolution does neither.
 //!
 //! The *energy* of some pixels is the sum of the squares of their values, each multiplied with its
-//! channel's [gain](super::plain), which tells how much the filters amplify it. An output sees at
-//! least the pixel in the middle of its window and, with it, the others of an aligned block of 2x2
-//! tile positions. If such a block has less than [`LEAST_SHARE`] of the energy of everything that
+//! channel's [gain](super::plain), which tells how much the filters amplify it. Among what an output
+//! sees is an aligned block of 2x2 pixels, the one in which the middle of its window lies: all
+//! outputs whose middles lie there see it. If such a block has less than [`LEAST_SHARE`] of the energy of everything that
 //! its tile reads, or if an energy is not finite, the row of tiles is computed directly.
 //!
 //! Each stored energy covers one row and two columns: columns 0 | 1, 2 | 3, 4 | ... of the tiles'
@@ -20,7 +20,6 @@ use crate::kernels::geometry::F32;
 use crate::kernels::sink::aligned;
 
 use super::Tiling;
-use super::matrices::TAPS;
 
 /// The minimum share of a tile's energy that every output must see. If all values are alike, a
 /// block has four of the tile's 36 pixels, or of the 64 that are counted.
@@ -38,7 +37,7 @@ const OTHERS: usize = 6;
 impl Tiling {
     /// Number of columns of energies that checks read.
     fn energy_columns(&self) -> usize {
-        self.tiles[1] * self.transforms.outputs / 2 + 2
+        self.tiles[1] * self.tile_blocks() + 2
     }
 
     /// Bytes from a row of energies to the next.
@@ -51,16 +50,16 @@ impl Tiling {
         BEFORE as i64 * F32
     }
 
-    /// Number of rows that all windows of an image see.
-    pub(super) fn seen_rows(&self) -> usize {
-        self.size[0] + TAPS - 1
+    /// Blocks of 2x2 pixels from one tile to the next along an axis.
+    fn tile_blocks(&self) -> usize {
+        self.transforms.advance() / 2
     }
 
     /// The energies of a row of pixels.
     pub(super) fn energy(&self, target: Target, plane: i64) -> Energy {
         Energy {
             target,
-            pixels: self.size[1] + TAPS - 1,
+            pixels: self.seen()[1],
             columns: self.energy_columns(),
             channels: self.inputs,
             plane,
@@ -69,11 +68,13 @@ impl Tiling {
 
     /// The check of a row of tiles, of which `rows` rows of outputs exist.
     pub(super) fn check(&self, target: Target, rows: usize) -> Check {
+        let blocks = |outputs: usize| (outputs * self.transforms.stride).div_ceil(2);
         Check {
             target,
-            tile_blocks: self.transforms.outputs / 2,
-            rows,
-            blocks: self.size[1].div_ceil(2),
+            tile_blocks: self.tile_blocks(),
+            tile_columns: 1 + self.transforms.inputs() / 2,
+            rows: self.transforms.seen(rows),
+            blocks: [blocks(rows), blocks(self.size[1])],
             row: self.energy_row(),
         }
     }
@@ -182,12 +183,14 @@ impl Energy {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Check {
     target: Target,
-    /// Blocks of 2x2 outputs of a tile along an axis.
+    /// Blocks of 2x2 pixels from one tile to the next along an axis.
     tile_blocks: usize,
-    /// Rows of outputs that exist.
+    /// Columns of energies that cover a tile.
+    tile_columns: usize,
+    /// Rows of pixels that exist.
     rows: usize,
-    /// Blocks of outputs in a row of the result.
-    blocks: usize,
+    /// Blocks in which middles of windows lie, in a column of the row of tiles and in a row.
+    blocks: [usize; 2],
     /// Bytes from a row of energies to the next.
     row: i64,
 }
@@ -204,11 +207,12 @@ impl Check {
         b.constant(missing, 0.0);
         b.constant(zero, 0.0);
         b.constant(share, -LEAST_SHARE);
-        for first in (0..self.blocks).step_by(self.target.lanes) {
-            let lanes = self.target.lanes.min(self.blocks - first);
+        let [down, across] = self.blocks;
+        for first in (0..across).step_by(self.target.lanes) {
+            let lanes = self.target.lanes.min(across - first);
             let live = u16::MAX >> (16 - lanes);
             let tile = self.tile(&mut b, first);
-            for block in 0..self.rows.div_ceil(2) {
+            for block in 0..down {
                 self.block(&mut b, [missing, zero, share, tile], (first, block), live);
             }
             b.release([tile]);
@@ -245,8 +249,8 @@ impl Check {
     /// The energies of the tiles to which the blocks from `first` on belong: summed over all rows
     /// of a tile and the pairs of columns that cover it.
     fn tile(&self, b: &mut Builder, first: usize) -> V {
-        let reach = self.tile_blocks as i64;
-        let sums: Vec<V> = (-reach..=reach).map(|column| self.column(b, first, column)).collect();
+        let (before, after) = (-(self.tile_blocks as i64), self.tile_columns as i64 - 1);
+        let sums: Vec<V> = (before..after).map(|column| self.column(b, first, column)).collect();
         let other = |b: &mut Builder, range: &[V]| {
             let sum = b.vector();
             b.arith(Arith::Add, sum, range[0], range[1]);
@@ -272,7 +276,7 @@ impl Check {
     fn column(&self, b: &mut Builder, first: usize, column: i64) -> V {
         let [sum, energy] = [b.vector(), b.vector()];
         b.load(sum, b.arg(0).at(self.energy(0, first, column)));
-        for row in 1..self.rows + TAPS - 1 {
+        for row in 1..self.rows {
             b.load(energy, b.arg(0).at(self.energy(row, first, column)));
             b.arith(Arith::Add, sum, sum, energy);
         }
@@ -280,8 +284,7 @@ impl Check {
         sum
     }
 
-    /// Offset, in row `row`, of the energy of the column that belongs to a block of outputs, or of
-    /// the column `further` after it.
+    /// Offset, in row `row`, of the energy of a block's column, or of the column `further` after it.
     fn energy(&self, row: usize, block: usize, further: i64) -> i64 {
         row as i64 * self.row + (1 + block as i64 + further) * F32
     }

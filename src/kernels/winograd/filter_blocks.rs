@@ -53,7 +53,7 @@ fn values_bytes(form: &Tiling) -> i64 {
 
 /// Bytes of the energies of an image.
 fn energies_image(form: &Tiling) -> i64 {
-    form.energy_row() * form.seen_rows() as i64
+    form.energy_row() * form.seen()[0] as i64
 }
 
 /// Bytes between the elements of the transformed filters of some channels. Without the additional
@@ -137,7 +137,7 @@ fn inputs(
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
     let form = layer.form;
-    let m = form.transforms.outputs;
+    let advance = form.transforms.advance();
     let tiles = form.tile_count();
     let planes = form.inputs.div_ceil(16);
     let cuts = sink.machine.parts().div_ceil(form.images * form.tiles[0]);
@@ -156,23 +156,23 @@ fn inputs(
         // Where rows of tiles overlap, the pixels belong to the later one; the last row of tiles
         // has all of its pixels.
         let is_last = class.first + class.count == form.tiles[0];
-        let rows = if is_last { class.rows } else { m };
+        let rows = if is_last { form.transforms.seen(class.rows) } else { advance };
         let per = rows.div_ceil(cuts as usize);
         let outer = |levels: &mut Levels<3>, src: Strides| {
             let row = [src.row, 0, form.energy_row()];
             levels.chunk(form.images, [src.image, 0, energies_image(form)]);
-            levels.chunk(class.count, row.map(|bytes| bytes * m as i64));
+            levels.chunk(class.count, row.map(|bytes| bytes * advance as i64));
             let level = levels.chunk(cuts as usize, row.map(|bytes| bytes * per as i64));
             let (per, total) = (per as u32, rows as u32);
             levels.inner(Extent::Rest { level, per, total }, row);
         };
-        let start = scratch + values_bytes(form) + (class.first * m) as i64 * form.energy_row();
-        let (levels, kernel) =
-            layer.energy_call(class.first * m, gains, (ARENA, start), outer, sink)?;
+        let first = class.first * advance;
+        let start = scratch + values_bytes(form) + first as i64 * form.energy_row();
+        let (levels, kernel) = layer.energy_call(first, gains, (ARENA, start), outer, sink)?;
         piece.items.insert(0, levels.call(kernel, &[]).into());
         Ok(piece)
     };
-    let mut classes = form.classes(0, form.tiles[0], TAPS - 1);
+    let mut classes = form.classes(0, form.tiles[0]);
     if let Some(last) = classes.last_mut().filter(|class| class.count > 1) {
         let before = last.count - 1;
         let own = Class { first: last.first + before, count: 1, ..*last };
@@ -391,9 +391,9 @@ impl Parts<'_> {
     fn checks(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let form = self.layer.form;
         let start = self.scratch + values_bytes(form);
-        let (m, tile_rows) = (form.transforms.outputs, form.tiles[0] as i64);
+        let (advance, tile_rows) = (form.transforms.advance(), form.tiles[0] as i64);
         let call = |class: Class| {
-            let before = (class.first * m) as i64 * form.energy_row();
+            let before = (class.first * advance) as i64 * form.energy_row();
             let outer = |levels: &mut Levels<2>| {
                 let image = energies_image(form);
                 self.chunks(levels, [[image * self.images as i64, 0], [0; 2]]);
@@ -403,7 +403,7 @@ impl Parts<'_> {
             let at = (ARENA, start + before);
             self.layer.check_call(class, at, self.guard, outer, sink)
         };
-        form.classes(0, form.tiles[0], 0).into_iter().map(call).collect()
+        form.classes(0, form.tiles[0]).into_iter().map(call).collect()
     }
 
     /// The output transform, image by image.
@@ -426,7 +426,7 @@ impl Parts<'_> {
                 self.layer.output_call(class, memory, biases, added, (outer, inner), sink)?;
             Ok(self.guard.each_row(class, 0, Word::Zero, vec![call]))
         };
-        let classes = form.classes(0, form.tiles[0], 0);
+        let classes = form.classes(0, form.tiles[0]);
         let runs = self.groups.runs.iter();
         let calls = runs.flat_map(|run| classes.iter().map(move |class| (*class, run)));
         let items =
@@ -439,7 +439,7 @@ impl Parts<'_> {
         let (layer, guard, vectors) = (self.layer, self.guard, self.vectors);
         let direct = Direct { layer, guard, vectors, panels: self.plain };
         let mut items = Vec::new();
-        for class in layer.form.classes(0, layer.form.tiles[0], 0) {
+        for class in layer.form.classes(0, layer.form.tiles[0]) {
             let outer = |levels: &mut Levels<2>, src: Strides| {
                 self.chunks(levels, [[src.image * self.images as i64, 0], [0; 2]]);
                 levels.repeat([src.image, 0]);

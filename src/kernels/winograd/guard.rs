@@ -38,7 +38,7 @@ pub(super) struct Guard {
 impl Tiling {
     /// Bytes of a copied row of pixels, with all channels.
     fn copied_row(&self) -> i64 {
-        (self.size[1] + TAPS - 1) as i64 * self.value_tile()
+        self.seen()[1] as i64 * self.value_tile()
     }
 }
 
@@ -95,7 +95,7 @@ impl TiledConv<'_> {
         let energies = Pointer::new(base, energies + form.first_energy());
         let mut levels = Levels::new([energies, guard.first_word(class)]);
         outer(&mut levels);
-        let row = form.transforms.outputs as i64 * form.energy_row();
+        let row = form.transforms.advance() as i64 * form.energy_row();
         levels.inner(Extent::Fixed(class.count as u32), [row, Word::BYTES]);
         Ok(Item::Call(levels.call(kernel, &[])))
     }
@@ -148,18 +148,18 @@ impl Direct<'_> {
     ) -> Result<Item, KernelError> {
         let form = self.layer.form;
         let (src, start) = self.layer.source();
-        let pixels = form.size[1] + TAPS - 1;
+        let pixels = form.seen()[1];
         let copy = Copy { target: sink.machine.target, pixels, pixel: form.value_tile() };
         let name = form.name("copy", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{copy:?}"), |n| copy.program(n))?;
-        let down = form.transforms.outputs as i64 * src.row;
+        let down = form.transforms.advance() as i64 * src.row;
         let mut levels = Levels::new([
             Pointer::new(self.layer.operands.src.base, start + class.first as i64 * down),
             Pointer::new(THREAD, self.guard.rows),
         ]);
         outer(&mut levels, src);
         levels.repeat([down, 0]);
-        let rows = (class.rows + TAPS - 1) as u32;
+        let rows = form.transforms.seen(class.rows) as u32;
         levels.inner(Extent::Fixed(rows), [src.row, form.copied_row()]);
         let planes = form.inputs.div_ceil(16) as u32;
         levels.inner(Extent::Fixed(planes), [src.plane, 16 * F32]);
@@ -214,8 +214,9 @@ impl Direct<'_> {
     fn micro(&self, target: Target, reads: Vec<Vec<Read>>, [dst, res]: [Strides; 2]) -> Micro {
         let form = self.layer.form;
         let pixel = form.value_tile();
+        let stride = form.transforms.stride as i64;
         let at = |x: usize| Pixel {
-            src: x as i64 * pixel,
+            src: x as i64 * stride * pixel,
             dst: x as i64 * dst.pixel,
             res: x as i64 * res.pixel,
         };
@@ -234,7 +235,7 @@ impl Direct<'_> {
                 false => Shortcut::Residual(reads),
             },
             tiles: runs(&pixels, &widths),
-            band: [form.copied_row(), dst.row, res.row],
+            band: [stride * form.copied_row(), dst.row, res.row],
             epilogue: self.layer.conv.activation.into(),
             summation: Summation::Chain,
             ahead: Ahead::Not,

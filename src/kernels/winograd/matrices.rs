@@ -1,11 +1,15 @@
 //! The transforms of Winograd's minimal filtering, from interpolation points, in exact rational
 //! arithmetic.
 //!
-//! `F(m, 3)` computes m outputs of a filter of three taps with m + 2 multiplications:
+//! `F(m, r)` computes m outputs of a filter of r taps with m + r - 1 multiplications:
 //! `y = A^T ((G g) * (B^T d))`. It is the transpose of Toom and Cook's polynomial product: `A` and
 //! `G` evaluate at the points and at infinity, `B` interpolates (Winograd, "Arithmetic Complexity
 //! of Computations", 1980; Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd
 //! Convolution for DNNs", 2020, sections 2 and 5).
+//!
+//! A filter of stride 2 is the sum of two filters of stride 1, one on the even and one on the odd
+//! inputs (its polyphase components). Three taps become two and one, so m outputs take 2 m + 1
+//! multiplications instead of 3 m.
 
 /// A fraction in lowest terms with a positive denominator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,40 +59,75 @@ pub const TAPS: usize = 3;
 /// A matrix, as rows.
 pub type Matrix = Vec<Vec<f64>>;
 
-/// The transforms of `F(m, 3)`. The divisors of the interpolation are in the output's matrix, which
+/// The transforms of m outputs and n inputs along an axis. The divisors of the interpolation are in the output's matrix, which
 /// leaves few operations in the filter's, because that may be applied while the network runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transforms {
     /// Outputs of a tile along one axis.
     pub outputs: usize,
-    /// `A^T`, `m x (m + 2)`: products to outputs.
+    /// Inputs from one output's window to the next.
+    pub stride: usize,
+    /// `A^T`, `m x n`: products to outputs.
     pub output: Matrix,
-    /// `G`, `(m + 2) x 3`: filter to products.
+    /// `G`, `n x 3`: filter to products.
     pub filter: Matrix,
-    /// `B^T`, `(m + 2) x (m + 2)`: input to products.
+    /// `B^T`, `n x n`: input to products.
     pub input: Matrix,
 }
 
 impl Transforms {
     /// `F(2, 3)` with the points 0, 1, -1.
     pub fn f2() -> Self {
-        Transforms::new(&[(0, 1), (1, 1), (-1, 1)])
+        Transforms::new(&[(0, 1), (1, 1), (-1, 1)], TAPS)
     }
 
     /// `F(4, 3)` with the points 0, ±3/4, ±3/2: half the rounding error of the textbook's 0, ±1,
     /// ±2, and all coefficients except the output's are exact in f32.
     pub fn f4() -> Self {
-        Transforms::new(&[(0, 1), (3, 4), (-3, 4), (3, 2), (-3, 2)])
+        Transforms::new(&[(0, 1), (3, 4), (-3, 4), (3, 2), (-3, 2)], TAPS)
+    }
+
+    /// Two outputs with stride 2: `F(2, 2)` with the points 0 and 1 for the taps on even inputs;
+    /// the tap on odd inputs is multiplied as it is.
+    pub fn f2_strided() -> Self {
+        let even = Transforms::new(&[(0, 1), (1, 1)], 2);
+        let outputs = even.outputs;
+        let inputs = reach(outputs, 2);
+        let unit = |n: usize, at: usize| -> Vec<f64> {
+            (0..n).map(|i| if i == at { 1.0 } else { 0.0 }).collect()
+        };
+        // Values of the even phase, with zeros between them.
+        let apart = |row: &[f64], n: usize| -> Vec<f64> {
+            (0..n).map(|i| if i % 2 == 0 { row[i / 2] } else { 0.0 }).collect()
+        };
+        let odd = (0..outputs).map(|i| (unit(TAPS, 1), unit(inputs, 2 * i + 1)));
+        let phase = even.filter.iter().zip(&even.input);
+        let (filter, input) =
+            phase.map(|(g, b)| (apart(g, TAPS), apart(b, inputs))).chain(odd).unzip();
+        let row = |(i, row): (usize, &Vec<f64>)| [&row[..], &unit(outputs, i)].concat();
+        let output = even.output.iter().enumerate().map(row).collect();
+        Transforms { outputs, stride: 2, output, filter, input }
     }
 
     /// Inputs of a tile along one axis.
     pub fn inputs(&self) -> usize {
-        self.outputs + TAPS - 1
+        self.input.len()
     }
 
-    fn new(points: &[(i64, i64)]) -> Self {
+    /// Inputs that the windows of some neighbouring outputs see.
+    pub fn seen(&self, outputs: usize) -> usize {
+        reach(outputs, self.stride)
+    }
+
+    /// Inputs from the first one of a tile to the first one of the next.
+    pub fn advance(&self) -> usize {
+        self.outputs * self.stride
+    }
+
+    /// `F(m, taps)`, with a product for each of the points and one for infinity.
+    fn new(points: &[(i64, i64)], taps: usize) -> Self {
         let points: Vec<Fraction> = points.iter().map(|&(n, d)| Fraction::new(n, d)).collect();
-        let outputs = points.len() + 2 - TAPS;
+        let outputs = points.len() + 2 - taps;
         let powers = |x: Fraction, count: usize| {
             std::iter::successors(Some(Fraction::ONE), move |p| Some(p.times(x))).take(count)
         };
@@ -107,17 +146,22 @@ impl Transforms {
             let scale =
                 others.iter().fold(Fraction::ONE, |f, &p| f.times(x.plus(p.negated()))).inverse();
             evaluate.push(scaled(x, outputs, scale));
-            filter.push(scaled(x, TAPS, Fraction::ONE));
+            filter.push(scaled(x, taps, Fraction::ONE));
             let mut row = with_roots(&others);
             row.push(Fraction::ZERO);
             input.push(row.into_iter().map(Fraction::value).collect());
         }
         evaluate.push(at_infinity(outputs));
-        filter.push(at_infinity(TAPS));
+        filter.push(at_infinity(taps));
         input.push(with_roots(&points).into_iter().map(Fraction::value).collect());
         let output = (0..outputs).map(|i| evaluate.iter().map(|row| row[i]).collect()).collect();
-        Transforms { outputs, output, filter, input }
+        Transforms { outputs, stride: 1, output, filter, input }
     }
+}
+
+/// Inputs that the windows of some neighbouring outputs see.
+fn reach(outputs: usize, stride: usize) -> usize {
+    (outputs - 1) * stride + TAPS
 }
 
 /// Coefficients, constant first, of the monic polynomial with these roots.
@@ -136,21 +180,21 @@ fn with_roots(roots: &[Fraction]) -> Vec<Fraction> {
 mod tests {
     use super::*;
 
+    fn all() -> [Transforms; 3] {
+        [Transforms::f2(), Transforms::f4(), Transforms::f2_strided()]
+    }
+
     #[test]
     fn every_pair_of_units_filters_exactly() {
-        for t in [Transforms::f2(), Transforms::f4()] {
+        for t in all() {
             for tap in 0..TAPS {
                 for element in 0..t.inputs() {
                     for (i, row) in t.output.iter().enumerate() {
                         let y: f64 = (0..t.inputs())
                             .map(|p| row[p] * t.filter[p][tap] * t.input[p][element])
                             .sum();
-                        let expected = if i + tap == element { 1.0 } else { 0.0 };
-                        assert!(
-                            (y - expected).abs() < 1e-12,
-                            "F({}, 3): {y} for {expected}",
-                            t.outputs
-                        );
+                        let expected = if i * t.stride + tap == element { 1.0 } else { 0.0 };
+                        assert!((y - expected).abs() < 1e-12, "{t:?}: {y} for {expected}");
                     }
                 }
             }
@@ -159,7 +203,7 @@ mod tests {
 
     #[test]
     fn transforms_of_operands_are_exact_in_f32() {
-        for t in [Transforms::f2(), Transforms::f4()] {
+        for t in all() {
             assert!(t.input.iter().chain(&t.filter).flatten().all(|&c| f64::from(c as f32) == c));
         }
     }

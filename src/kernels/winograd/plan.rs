@@ -23,7 +23,7 @@ struct Winograd {
 /// The plan for a site.
 ///
 /// # Errors
-/// If it is not a 3x3 convolution of stride 1 with enough channels, or has a projection or a planar
+/// If it is not a 3x3 convolution of the tile's stride with enough channels, or has a projection or a planar
 /// source.
 pub(in crate::kernels) fn plan(
     tile: Tile,

@@ -10,7 +10,6 @@ use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, aligned};
 
 use super::guard::{Direct, Guard};
-use super::matrices::TAPS;
 use super::product::{TileProducts, step_cost, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filters};
 
@@ -139,11 +138,13 @@ impl Parts<'_> {
     fn seen_rows(&self) -> usize {
         let form = self.layer.form;
         let m = form.transforms.outputs;
-        (self.blocks.rows * m + TAPS - 1).min(form.seen_rows() - self.blocks.first * m)
+        let first = self.blocks.first * m;
+        let outputs = (self.blocks.rows * m).min(form.size[0] - first);
+        form.transforms.seen(outputs)
     }
 
-    fn classes(&self, beyond: usize) -> Vec<Class> {
-        self.layer.form.classes(self.blocks.first, self.blocks.rows, beyond)
+    fn classes(&self) -> Vec<Class> {
+        self.layer.form.classes(self.blocks.first, self.blocks.rows)
     }
 
     /// Adds the chunk levels, with the strides of images and of one row of tiles.
@@ -160,17 +161,17 @@ impl Parts<'_> {
         sink: &mut Sink,
     ) -> Result<Vec<Item>, KernelError> {
         let form = self.layer.form;
-        let m = form.transforms.outputs;
+        let advance = form.transforms.advance();
         let energies = (THREAD, memory.energies);
         let outer = |levels: &mut Levels<3>, src: Strides| {
-            self.chunks(levels, [src.image, 0, 0], [m as i64 * src.row, 0, 0]);
+            self.chunks(levels, [src.image, 0, 0], [advance as i64 * src.row, 0, 0]);
             levels.inner(Extent::Fixed(self.seen_rows() as u32), [src.row, 0, form.energy_row()]);
         };
-        let first = self.blocks.first * m;
+        let first = self.blocks.first * advance;
         let (levels, kernel) = self.layer.energy_call(first, self.gains, energies, outer, sink)?;
         let mut items = vec![Item::Call(levels.call(kernel, &[]))];
-        for class in self.classes(0) {
-            let before = ((class.first - self.blocks.first) * m) as i64 * form.energy_row();
+        for class in self.classes() {
+            let before = ((class.first - self.blocks.first) * advance) as i64 * form.energy_row();
             let at = (THREAD, memory.energies + before);
             let outer = |levels: &mut Levels<2>| self.chunks(levels, [0; 2], [0; 2]);
             items.push(self.layer.check_call(class, at, guard, outer, sink)?);
@@ -193,7 +194,7 @@ impl Parts<'_> {
             let (levels, kernel) = self.layer.input_call(class, values, outer, sink)?;
             Ok(Item::Call(levels.call(kernel, &[])))
         };
-        self.classes(TAPS - 1).into_iter().map(call).collect()
+        self.classes().into_iter().map(call).collect()
     }
 
     /// Products and output transform of some groups of outputs, one after another.
@@ -261,7 +262,7 @@ impl Parts<'_> {
                 self.layer.output_call(class, memory, self.biases, added, (outer, inner), sink)?;
             Ok(guard.each_row(class, 1, Word::Zero, vec![call]))
         };
-        let classes = self.classes(0);
+        let classes = self.classes();
         let calls =
             groups.runs.iter().flat_map(|run| classes.iter().map(move |class| (*class, run)));
         calls.map(|(class, run)| call(class, run)).collect()
@@ -280,9 +281,10 @@ impl Parts<'_> {
         let panel = layer.form.plain_panel(vectors * sink.machine.target.lanes) as i64 * F32;
         let direct = Direct { layer, guard, vectors, panels: self.plain };
         let mut all = Vec::new();
-        for class in self.classes(0) {
+        for class in self.classes() {
             let outer = |levels: &mut Levels<2>, src: Strides| {
-                self.chunks(levels, [src.image, 0], [m * src.row, 0]);
+                let advance = layer.form.transforms.advance() as i64;
+                self.chunks(levels, [src.image, 0], [advance * src.row, 0]);
             };
             let mut items = vec![direct.copy(class, outer, sink)?];
             for groups in groups {

@@ -28,7 +28,7 @@ impl Tiling {
         let region = rates.region * (threads - 1.0) / (self.inputs * self.output_blocks()) as f64;
         match schedule {
             Schedule::TileBlocks => {
-                let (_, cost) = tile_blocks::block_rows(self, machine);
+                let cost = tile_blocks::products_cost(self, machine);
                 // Threads read the same filters: the first one brings them into the shared cache
                 // for all.
                 let memory = rates.memory_cost(elements as f64) / threads;

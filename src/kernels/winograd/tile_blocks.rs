@@ -13,6 +13,15 @@ use super::guard::{Direct, Guard};
 use super::product::{TileProducts, step_cost, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filters};
 
+/// How the rows of tiles of an image are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    /// Parts of the image, as equal as possible, so that all threads have the same number of them.
+    shares: usize,
+    /// Rows in a block; the last block of a share has what is left.
+    rows: usize,
+}
+
 /// Identical blocks of rows of tiles: `count` blocks of `rows` rows, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Blocks {
@@ -21,28 +30,43 @@ struct Blocks {
     count: usize,
 }
 
-/// Rows of tiles in a block, and the modelled cost of the products: half cycles for one input
-/// channel and 16 outputs, on the thread with the most work.
-pub(super) fn block_rows(form: &Tiling, machine: &Machine) -> (usize, f64) {
+/// The cheapest cut, and the modelled cost of the products: half cycles for one input channel and
+/// 16 outputs, on the thread with the most work.
+fn cheapest(form: &Tiling, machine: &Machine) -> (Cut, f64) {
+    let (images, threads) = (form.images, machine.threads);
+    let shares = (threads / gcd(images, threads)).min(form.tiles[0]);
+    let largest = form.tiles[0].div_ceil(shares);
+    let turns = (images * shares).div_ceil(threads) as f64;
     let bytes = |rows: usize| {
         let tiles = rows * form.tiles[1];
         let group = vectors(form, tiles, machine.target) * machine.target.lanes / 16;
         form.value_element(tiles) * form.elements() as i64
             + form.product_block(tiles) * group as i64
     };
+    // Filters come from the second- or third-level cache, once for each block.
+    let block = |rows: usize| {
+        step_cost(form, rows * form.tiles[1], machine.target) + machine.rates.filter_read
+    };
     let cost = |rows: usize| {
-        let blocks = form.tiles[0].div_ceil(rows) * form.images;
-        let turns = blocks.div_ceil(machine.threads) as f64;
-        let products = step_cost(form, rows * form.tiles[1], machine.target);
-        // Filters come from the second- or third-level cache, once for each block.
-        turns * (products + machine.rates.filter_read)
+        let rest = largest % rows;
+        let rest = if rest > 0 { block(rest) } else { 0.0 };
+        turns * ((largest / rows) as f64 * block(rows) + rest)
     };
     let fits = |&rows: &usize| rows == 1 || bytes(rows) <= machine.cache_bytes as i64 * 3 / 4;
-    let best = (1..=form.tiles[0])
-        .take_while(fits)
-        .map(|rows| (cost(rows), rows))
-        .min_by(|a, b| a.0.total_cmp(&b.0));
-    best.map_or((1, f64::INFINITY), |(cost, rows)| (rows, cost))
+    let costs = (1..=largest).take_while(fits).map(|rows| (cost(rows), rows));
+    let best = costs.min_by(|a, b| a.0.total_cmp(&b.0));
+    let (cost, rows) = best.unwrap_or((f64::INFINITY, 1));
+    (Cut { shares, rows }, cost)
+}
+
+/// The modelled cost of the products: half cycles for one input channel and 16 outputs, on the
+/// thread with the most work.
+pub(super) fn products_cost(form: &Tiling, machine: &Machine) -> f64 {
+    cheapest(form, machine).1
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 pub(super) fn lower(
@@ -51,8 +75,8 @@ pub(super) fn lower(
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
     let form = layer.form;
-    let (rows, _) = block_rows(form, &sink.machine);
-    let vectors = vectors(form, rows * form.tiles[1], sink.machine.target);
+    let (cut, _) = cheapest(form, &sink.machine);
+    let vectors = vectors(form, cut.rows * form.tiles[1], sink.machine.target);
     let lanes = vectors * sink.machine.target.lanes;
     let biases = weights.pack_biases(sink);
     let transforms = form.transforms.clone();
@@ -65,22 +89,28 @@ pub(super) fn lower(
     });
     let plain = filters + transformed as i64 * F32;
     let gains = plain + form.plain_panels(lanes) as i64 * F32;
-    blocks(form, rows)
+    blocks(form, cut)
         .into_iter()
         .map(|blocks| Parts { layer, blocks, vectors, filters, plain, gains, biases }.piece(sink))
         .collect()
 }
 
-/// The blocks of an image. The last one differs if it has fewer rows, or rows that exist only in
-/// part.
-fn blocks(form: &Tiling, rows: usize) -> Vec<Blocks> {
-    let full = form.size[0] / form.transforms.outputs / rows;
-    let mut blocks = Vec::new();
-    if full > 0 {
-        blocks.push(Blocks { first: 0, rows, count: full });
-    }
-    if full * rows < form.tiles[0] {
-        blocks.push(Blocks { first: full * rows, rows: form.tiles[0] - full * rows, count: 1 });
+/// The blocks of an image in order, identical neighbours together.
+fn blocks(form: &Tiling, cut: Cut) -> Vec<Blocks> {
+    let rows = form.tiles[0];
+    // Rows of tiles whose outputs all exist.
+    let whole = form.size[0] / form.transforms.outputs;
+    let bounds = |share: usize| share * rows / cut.shares;
+    let mut blocks: Vec<Blocks> = Vec::new();
+    for share in 0..cut.shares {
+        let end = bounds(share + 1);
+        for first in (bounds(share)..end).step_by(cut.rows) {
+            let rows = cut.rows.min(end - first);
+            match blocks.last_mut() {
+                Some(last) if last.rows == rows && first + rows <= whole => last.count += 1,
+                _ => blocks.push(Blocks { first, rows, count: 1 }),
+            }
+        }
     }
     blocks
 }
@@ -301,5 +331,45 @@ impl Parts<'_> {
             all.push(guard.each_row(class, 0, Word::NotZero, items));
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use resnetc_ir::op::{Conv, Window};
+
+    use super::super::Tile;
+    use super::*;
+
+    fn tiling(size: usize) -> Tiling {
+        let conv = Conv::new(Window::square(3, 1, 1), 1);
+        let shape = [1, 16, size, 4];
+        Tiling::of(Tile::Four, &conv, shape, shape).expect("it can be cut")
+    }
+
+    proptest! {
+        /// Only the last block has a row of tiles of which a part exists.
+        #[test]
+        fn blocks_cover_every_row_once(size in 4usize..200, shares in 1usize..9, rows in 1usize..9) {
+            let form = tiling(size);
+            let cut = Cut { shares: shares.min(form.tiles[0]), rows };
+            let mut next = 0;
+            for block in blocks(&form, cut) {
+                prop_assert_eq!(block.first, next);
+                prop_assert!(block.count > 0 && (1..=rows).contains(&block.rows));
+                next += block.rows * block.count;
+                prop_assert!(block.count == 1 || 4 * next <= size);
+            }
+            prop_assert_eq!(next, form.tiles[0]);
+        }
+    }
+
+    /// Fourteen rows of tiles in blocks of two: seven for each of two threads.
+    #[test]
+    fn threads_have_the_same_number_of_rows() {
+        let blocks = blocks(&tiling(56), Cut { shares: 2, rows: 2 });
+        let rows: Vec<[usize; 2]> = blocks.iter().map(|b| [b.rows, b.count]).collect();
+        assert_eq!(rows, [[2, 3], [1, 1], [2, 3], [1, 1]]);
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use half::{bf16, f16};
+use resnetc_ir::memory::{NoMemory, reserved};
 use resnetc_ir::{DType, Tensor};
 
 use crate::error_code::ErrorCode;
@@ -26,22 +27,41 @@ pub struct Array {
     bytes: Vec<u8>,
 }
 
-/// An element that cannot be converted to another type.
+/// Why the elements of an array are not converted to another type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("element {position:?} is {value}, {}", why(*.to, .value))]
-pub struct ElementError {
-    /// Its index along each axis.
-    pub position: Vec<usize>,
-    /// The element's value.
-    pub value: String,
-    /// The type to which it was to be converted.
-    pub to: DType,
+#[non_exhaustive]
+pub enum ElementError {
+    /// An element has no counterpart in that type.
+    #[error("element {position:?} is {value}, {}", why(*.to, .value))]
+    Value {
+        /// Its index along each axis.
+        position: Vec<usize>,
+        /// The element's value.
+        value: String,
+        /// The type to which it was to be converted.
+        to: DType,
+    },
+    /// The system does not have enough memory.
+    #[error("not enough memory for {bytes} bytes of its elements")]
+    Memory {
+        /// How much was requested.
+        bytes: usize,
+    },
 }
 
 impl ElementError {
     /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
-        ErrorCode::ArrayElement
+        match self {
+            ElementError::Value { .. } => ErrorCode::ArrayElement,
+            ElementError::Memory { .. } => ErrorCode::OutOfMemory,
+        }
+    }
+}
+
+impl From<NoMemory> for ElementError {
+    fn from(NoMemory { bytes }: NoMemory) -> Self {
+        ElementError::Memory { bytes }
     }
 }
 
@@ -89,9 +109,13 @@ impl Array {
 
     /// A value of a network with elements of another type: floats are rounded to nearest, and
     /// integer values already are integers.
-    pub fn of(tensor: &Tensor, dtype: DType) -> Self {
-        let bytes = tensor.data().iter().flat_map(|&x| element(x, dtype)).collect();
-        Array { dtype, shape: tensor.shape().to_vec(), bytes }
+    ///
+    /// # Errors
+    /// If the system does not have enough memory.
+    pub fn of(tensor: &Tensor, dtype: DType) -> Result<Self, NoMemory> {
+        let mut bytes = reserved(tensor.elements() * dtype.bytes())?;
+        tensor.each(|x| push(&mut bytes, x as f32, dtype));
+        Ok(Array { dtype, shape: tensor.shape().to_vec(), bytes })
     }
 
     /// The type of its elements.
@@ -123,14 +147,14 @@ impl Array {
     /// # Errors
     /// If an element cannot be converted to that type: a float that is not an integer, an integer
     /// that is out of range, or a number whose magnitude exceeds the type's. The error has the
-    /// first such element.
+    /// first such element. Also if there is not enough memory.
     pub fn values(&self, to: DType) -> Result<Tensor, ElementError> {
-        let mut data = Vec::with_capacity(self.elements());
+        let mut data = reserved(self.elements())?;
         for (i, bytes) in self.bytes.chunks_exact(self.dtype.bytes()).enumerate() {
             let number = number(bytes, self.dtype);
             data.push(accept(number, to).ok_or_else(|| {
                 let value = number.to_string();
-                ElementError { position: self.position(i), value, to }
+                ElementError::Value { position: self.position(i), value, to }
             })?);
         }
         // The shape was checked when the array was made.
@@ -146,22 +170,22 @@ impl Array {
     }
 }
 
-/// An f32 as an element of a type.
-fn element(x: f32, dtype: DType) -> Vec<u8> {
+/// Appends an f32 as an element of a type.
+fn push(bytes: &mut Vec<u8>, x: f32, dtype: DType) {
     match dtype {
-        DType::F32 => x.to_le_bytes().to_vec(),
-        DType::F16 => f16::from_f32(x).to_le_bytes().to_vec(),
-        DType::BF16 => bf16::from_f32(x).to_le_bytes().to_vec(),
-        DType::F64 => f64::from(x).to_le_bytes().to_vec(),
-        DType::I8 => (x as i8).to_le_bytes().to_vec(),
-        DType::U8 => (x as u8).to_le_bytes().to_vec(),
-        DType::I16 => (x as i16).to_le_bytes().to_vec(),
-        DType::U16 => (x as u16).to_le_bytes().to_vec(),
-        DType::I32 => (x as i32).to_le_bytes().to_vec(),
-        DType::U32 => (x as u32).to_le_bytes().to_vec(),
-        DType::I64 => (x as i64).to_le_bytes().to_vec(),
-        DType::U64 => (x as u64).to_le_bytes().to_vec(),
-        _ => vec![u8::from(x != 0.0)],
+        DType::F32 => bytes.extend(x.to_le_bytes()),
+        DType::F16 => bytes.extend(f16::from_f32(x).to_le_bytes()),
+        DType::BF16 => bytes.extend(bf16::from_f32(x).to_le_bytes()),
+        DType::F64 => bytes.extend(f64::from(x).to_le_bytes()),
+        DType::I8 => bytes.extend((x as i8).to_le_bytes()),
+        DType::U8 => bytes.extend((x as u8).to_le_bytes()),
+        DType::I16 => bytes.extend((x as i16).to_le_bytes()),
+        DType::U16 => bytes.extend((x as u16).to_le_bytes()),
+        DType::I32 => bytes.extend((x as i32).to_le_bytes()),
+        DType::U32 => bytes.extend((x as u32).to_le_bytes()),
+        DType::I64 => bytes.extend((x as i64).to_le_bytes()),
+        DType::U64 => bytes.extend((x as u64).to_le_bytes()),
+        _ => bytes.push(u8::from(x != 0.0)),
     }
 }
 

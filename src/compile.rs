@@ -108,8 +108,11 @@ fn build(
     let perf_map = options.perf_map.then(|| perf_map::append(code.symbols(&image)));
     clock.lap("codegen");
     let bytes = lowered.weight_bytes;
-    let no_memory =
-        |e: std::io::Error| Error::Memory { what: "packed weights", bytes, reason: e.to_string() };
+    let no_memory = |e: std::io::Error| Error::Memory {
+        what: "packed weights",
+        bytes,
+        reason: Some(e.to_string()),
+    };
     let weights = pack(lowered.packs, bytes, machine.threads).map_err(no_memory)?;
     clock.lap("pack");
     let report = CompileReport {

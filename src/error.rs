@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use resnetc_ir::eval::EvalError;
+use resnetc_ir::memory::NoMemory;
 use resnetc_ir::{DType, GraphError};
 
 use crate::advice::{Advice, NoEffect, OptionName};
@@ -83,14 +85,14 @@ pub enum Error {
     #[error(transparent)]
     Export(#[from] ExportError),
     /// The system does not have enough memory.
-    #[error("not enough memory for {bytes} bytes of {what}: {reason}")]
+    #[error("not enough memory for {bytes} bytes of {what}{}", because(.reason))]
     Memory {
         /// What the memory was for.
         what: &'static str,
         /// How many bytes.
         bytes: usize,
-        /// What the system says.
-        reason: String,
+        /// What the system says, if it gives a reason.
+        reason: Option<String>,
     },
     /// A run cannot do what was requested of it.
     #[error(transparent)]
@@ -123,6 +125,11 @@ impl Error {
     /// The error of a system that refuses to start threads.
     pub(crate) fn thread(threads: usize, reason: &std::io::Error) -> Self {
         Error::Thread { threads, reason: reason.to_string() }
+    }
+
+    /// The error of a system without enough memory.
+    pub(crate) fn memory(what: &'static str) -> impl Fn(NoMemory) -> Self {
+        move |NoMemory { bytes }| Error::Memory { what, bytes, reason: None }
     }
 
     /// What is wrong, without what to do about it.
@@ -166,8 +173,8 @@ pub enum RunError {
         /// How many outputs there are.
         outputs: usize,
     },
-    /// The interpreter does not have enough memory for a value, or has a bug.
-    #[error("the interpreter cannot run the network: {0}")]
+    /// The interpreter has a bug.
+    #[error("the interpreter cannot run the network: {}", one_line(.0, 1000))]
     Interpreter(String),
     /// The context was made by another model.
     #[error("the context belongs to another model; make one with this model's context()")]
@@ -213,12 +220,14 @@ pub enum RunError {
         steps: usize,
     },
     /// The system does not have enough memory for the arena.
-    #[error("not enough memory for an arena of {bytes} bytes: {reason}")]
+    #[error("not enough memory for {bytes} bytes of {}{}", one_line(.what, 220), because(.reason))]
     Memory {
-        /// The size of the arena.
+        /// What the memory was for: the arena, or a value of an interpreted network.
+        what: String,
+        /// How many bytes.
         bytes: usize,
-        /// What the system says.
-        reason: String,
+        /// What the system says, if it gives a reason.
+        reason: Option<String>,
     },
 }
 
@@ -237,6 +246,20 @@ impl RunError {
             RunError::Memory { .. } => ErrorCode::OutOfMemory,
         }
     }
+}
+
+impl From<EvalError> for RunError {
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Invalid(reason) => RunError::Interpreter(reason),
+            EvalError::Memory { what, bytes } => RunError::Memory { what, bytes, reason: None },
+        }
+    }
+}
+
+/// A system's reason, as the end of a sentence.
+fn because(reason: &Option<String>) -> String {
+    reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
 }
 
 /// A number in the shorter form of an f32 if it is one.

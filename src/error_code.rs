@@ -108,7 +108,7 @@ codes! {
     Picture, "picture", File, "A picture is damaged, too large or of a format that is not supported. Of the command line only.";
     Labels, "labels", File, "A file of labels cannot be used. Of the command line only.";
     MeasuredTimes, "measured-times", File, "A file of measured times cannot be used or written. Networks compile without it.";
-    Interpreter, "interpreter", Machine, "The interpreter does not have enough memory for a value, or has a bug.";
+    Interpreter, "interpreter", Machine, "The interpreter has a bug.";
     PassBug, "pass-bug", Bug, "A pass broke the graph, or did not terminate.";
     GraphBug, "graph-bug", Bug, "A graph that resnetc built is invalid.";
     PlanBug, "plan-bug", Bug, "The memory plan is wrong.";

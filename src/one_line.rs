@@ -34,15 +34,20 @@ pub fn path_line(path: impl AsRef<Path>) -> String {
     line
 }
 
-/// Appends a character, escaped if it could do more than appear: control characters, line
-/// separators, and marks that reverse the order of what follows.
+/// Appends a character, escaped if it could do more than appear.
 fn push(line: &mut String, c: char) {
-    let steers =
-        matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    match c.is_control() || steers {
+    match steers(c) {
         true => line.extend(c.escape_default()),
         false => line.push(c),
     }
+}
+
+/// Whether a character could do more than appear: control characters, line separators, and marks
+/// that reverse the order of what follows.
+pub fn steers(c: char) -> bool {
+    let separates = matches!(c, '\u{2028}' | '\u{2029}');
+    let reverses = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || separates || reverses
 }
 
 #[cfg(test)]

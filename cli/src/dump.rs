@@ -121,8 +121,11 @@ fn graph_text(args: &Args, graph: &Graph) -> Result<String, Failure> {
 /// The lines that name the node, if one was given.
 fn lines_of(args: &Args, graph: &Graph, text: String) -> Result<String, Failure> {
     let Some(name) = &args.node else { return Ok(text) };
-    let quoted = format!("\"{name}\"");
-    let about = |line: &&str| line.contains(&quoted) || line.split_whitespace().any(|w| w == name);
+    // As tables and as the text form of graphs show it.
+    let shown = [format!("\"{}\"", units::name(name)), text::quote(name)];
+    let about = |line: &&str| {
+        shown.iter().any(|name| line.contains(name)) || line.split_whitespace().any(|w| w == name)
+    };
     let lines: Vec<&str> = text.lines().filter(about).collect();
     match lines.is_empty() {
         true => Err(no_such_node(name, graph.nodes().map(|n| graph.node(n).name.as_str()))),
@@ -192,11 +195,12 @@ fn image(isa: Isa, lowered: &Lowered) -> Result<Image, Error> {
 }
 
 fn clif(what: &str, function: &Compiled) -> Option<String> {
-    function.ir.as_ref().map(|ir| format!("; {what} \"{}\"\n{ir}\n", function.name))
+    function.ir.as_ref().map(|ir| format!("; {what} \"{}\"\n{ir}\n", units::name(&function.name)))
 }
 
 fn asm(what: &str, function: &Compiled, program: Option<&Program>) -> String {
-    let mut text = format!("; {what} \"{}\", {} bytes\n", function.name, function.code);
+    let mut text =
+        format!("; {what} \"{}\", {} bytes\n", units::name(&function.name), function.code);
     let instructions = x64::disassemble(&function.bytes[..function.code]);
     let lines = match program {
         Some(program) => listing::interleave(instructions, program, &function.lines),

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use resnetc::advice::OptionName;
 use resnetc::export::ExportError;
 use resnetc::import::ImportError;
-use resnetc::one_line::path_line;
+use resnetc::ir::memory::NoMemory;
+use resnetc::one_line::{path_line, steers};
 use resnetc::passes::PassError;
 use resnetc::{Error, ErrorCode, RunError};
 
@@ -53,6 +54,11 @@ impl Failure {
     /// The work failed because of an error that has causes.
     pub(crate) fn of(error: &dyn std::error::Error) -> Self {
         Failure::new(with_causes(error.to_string(), error))
+    }
+
+    /// The system does not have the memory for something.
+    pub(crate) fn memory(what: &'static str) -> impl Fn(NoMemory) -> Self {
+        move |NoMemory { bytes }| Error::Memory { what, bytes, reason: None }.into()
     }
 
     /// An option was given that has no effect.
@@ -115,7 +121,7 @@ impl Failure {
 
 /// A text without control sequences, wherever the names in it come from.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let steers = |c: char| steers(c) && !matches!(c, '\n' | '\t');
     if !text.contains(steers) {
         return text.into();
     }

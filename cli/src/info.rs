@@ -143,7 +143,7 @@ fn parameters(graph: &Graph) -> (u64, u64) {
             true => &mut statistics,
             false => &mut learned,
         };
-        *sum += tensor.data().len() as u64;
+        *sum += tensor.elements() as u64;
     }
     (learned, statistics)
 }

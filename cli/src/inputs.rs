@@ -121,7 +121,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(model: &Path, input: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
     let Some(path) = input else {
         let network = common.load_to_run(model, Values::Random)?;
-        let inputs = random(&network, common.seed());
+        let inputs = random(&network, common.seed())?;
         return Ok(Loaded { network, inputs, file: None });
     };
     common.check(Some(model), Values::Given)?;
@@ -182,7 +182,10 @@ fn values(network: &Network, file: &ArrayFile) -> Result<Vec<Arc<Tensor>>, Failu
         let values = file.input(name, graph.inputs().len())?.values(dtype);
         values.map(Arc::new).map_err(|e| {
             let name = units::name(name);
-            let reason = format!("input \"{name}\" of the model is {dtype}, but {e}");
+            let reason = match &e {
+                ElementError::Memory { .. } => format!("input \"{name}\": {e}"),
+                _ => format!("input \"{name}\" of the model is {dtype}, but {e}"),
+            };
             Failure::file(&file.path, reason).code(e.code())
         })
     };
@@ -190,6 +193,6 @@ fn values(network: &Network, file: &ArrayFile) -> Result<Vec<Arc<Tensor>>, Failu
 }
 
 /// Random values for all inputs.
-pub(crate) fn random(network: &Network, seed: u64) -> Vec<Arc<Tensor>> {
-    random_values(network.graph(), seed).into_iter().map(Arc::new).collect()
+pub(crate) fn random(network: &Network, seed: u64) -> Result<Vec<Arc<Tensor>>, Failure> {
+    Ok(random_values(network.graph(), seed)?.into_iter().map(Arc::new).collect())
 }

@@ -1,7 +1,7 @@
 //! NumPy's `.npz` files: ZIP archives whose members are `.npy` files, stored or deflated.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use resnetc::array::Array;
 use resnetc::import::npy;
+use resnetc::ir::memory::{NoMemory, copied};
 use resnetc::{ErrorCode, whole_file};
 
 use crate::failure::Failure;
@@ -73,29 +74,37 @@ impl Npz {
             Failure::file(&self.path, format!("array \"{name}\": {reason}")).code(code)
         };
         let bytes = unpack(&self.bytes[member.data.clone()], member)
-            .map_err(|reason| fail(reason, ErrorCode::Format))?;
+            .map_err(|(reason, code)| fail(reason, code))?;
         npy::parse(&bytes).map_err(|e| fail(e.to_string(), e.code()))
     }
 }
 
-fn unpack(stored: &[u8], member: &Member) -> Result<Vec<u8>, String> {
+/// The bytes of a member, or why there are none.
+fn unpack(stored: &[u8], member: &Member) -> Result<Vec<u8>, (String, ErrorCode)> {
+    let broken = |reason: String| (reason, ErrorCode::Format);
     if member.length > MAX_MEMBER {
-        return Err(format!("it has {} bytes, more than the limit of {MAX_MEMBER}", member.length));
+        let length = member.length;
+        return Err(broken(format!("it has {length} bytes, more than the limit of {MAX_MEMBER}")));
     }
-    let mut bytes = Vec::new();
-    match member.is_deflated {
+    let memory = |e: NoMemory| (e.to_string(), ErrorCode::OutOfMemory);
+    let bytes = match member.is_deflated {
         true => {
+            let mut bytes = Vec::new();
             let reader = DeflateDecoder::new(stored);
             let read = reader.take(member.length + 1).read_to_end(&mut bytes);
-            read.map_err(|e| format!("unpacking failed: {e}"))?;
+            read.map_err(|e| match e.kind() {
+                ErrorKind::OutOfMemory => memory(NoMemory { bytes: member.length as usize }),
+                _ => broken(format!("unpacking failed: {e}")),
+            })?;
+            bytes
         }
-        false => bytes.extend(stored),
-    }
+        false => copied(stored).map_err(memory)?,
+    };
     let mut crc = Crc::new();
     crc.update(&bytes);
     match bytes.len() as u64 == member.length && crc.sum() == member.crc {
         true => Ok(bytes),
-        false => Err("it is damaged: its checksum or length is wrong".to_owned()),
+        false => Err(broken("it is damaged: its checksum or length is wrong".to_owned())),
     }
 }
 

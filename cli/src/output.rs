@@ -6,7 +6,7 @@ use std::path::Path;
 
 use resnetc::import::npy;
 use resnetc::noise::Noise;
-use resnetc::one_line::path_line;
+use resnetc::one_line::{path_line, steers};
 use resnetc::{Array, ErrorCode, whole_file};
 use serde::{Serialize, Serializer};
 
@@ -14,8 +14,12 @@ use crate::failure::{Failure, harmless};
 
 /// Writes text to standard output. A reader that has gone away ends the command without a word.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    write(&harmless(text))
+}
+
+fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(harmless(text).as_bytes()).and_then(|()| stdout.flush());
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|e| match e.kind() {
         ErrorKind::BrokenPipe => Failure::closed(),
         _ => Failure::new(format!("writing to standard output failed: {e}")),
@@ -26,14 +30,27 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 pub(crate) fn print_json(report: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(report)
         .map_err(|e| Failure::new(format!("the report cannot be written as JSON: {e}")))?;
-    print(&(text + "\n"))
+    write(&(plain_json(&text) + "\n"))
 }
 
 /// Writes an object as a line of JSON to standard output, at once.
 pub(crate) fn print_json_line(object: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(object)
         .map_err(|e| Failure::new(format!("an answer cannot be written as JSON: {e}")))?;
-    print(&(text + "\n"))
+    write(&(plain_json(&text) + "\n"))
+}
+
+/// JSON in which no name steers a terminal: such characters occur in strings only, where they can be
+/// escaped. Line breaks outside of strings stay.
+fn plain_json(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match steers(c) && c != '\n' {
+            true => line += &format!("\\u{:04x}", u32::from(c)),
+            false => line.push(c),
+        }
+    }
+    line
 }
 
 /// Serializes a path as messages show it, so that a name that is not UTF-8 is no error.
@@ -66,7 +83,8 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Writes an array in NumPy's format.
 pub(crate) fn write_npy(path: &Path, array: &Array) -> Result<(), Failure> {
-    write_file(path, &npy::encode(array))
+    let bytes = npy::encode(array).map_err(Failure::memory("an array"))?;
+    write_file(path, &bytes)
 }
 
 /// The extensions of files that networks, weights and arrays are read from.

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         output::check_text(path, &args.common.reads(&args.model))?;
     }
     let network = args.common.load_to_run(&args.model, Values::Random)?;
-    let values = inputs::random(&network, args.common.seed());
+    let values = inputs::random(&network, args.common.seed())?;
     let model = network.compile()?;
     let mut context = model.context()?;
     for (i, tensor) in values.iter().enumerate() {
@@ -110,7 +110,7 @@ fn measure(model: &Model, context: &mut Context, runs: usize) -> Result<(Profile
 fn text(profile: &Profile) -> String {
     let (threads, runs) = (plural(profile.threads, "thread"), profile.runs);
     format!(
-        "{}, {threads}: steps take {:.3} ms in all, medians of {runs} runs; peak {:.1} GFLOP/s\n{}",
+        "{}, {threads}: launches take {:.3} ms in all, medians of {runs} runs; peak {:.1} GFLOP/s\n{}",
         profile.isa,
         profile.milliseconds,
         profile.peak_gflops,
@@ -126,11 +126,12 @@ pub(crate) fn tables(classes: &[ClassProfile], steps: &[StepProfile]) -> String 
     for c in classes {
         let share = (c.share_of, c.share_of_peak);
         let figures = figures(c.median_ms, c.share_of_time, c.gflops, share, c.gbytes);
-        let (steps, macs) = (plural(c.steps, "step"), count(c.macs));
+        let (launches, macs) = (plural(c.steps, "launch"), count(c.macs));
         let moved = bytes(c.bytes as usize);
-        let _ = writeln!(text, "{figures}  {} ({steps}, {macs} multiply-adds, {moved})", c.class);
+        let _ =
+            writeln!(text, "{figures}  {} ({launches}, {macs} multiply-adds, {moved})", c.class);
     }
-    let _ = writeln!(text, "\n{FIGURES} {:>7} {:>7} {:>5}  step", "chunks", "imbal.", "tile");
+    let _ = writeln!(text, "\n{FIGURES} {:>7} {:>7} {:>5}  launch", "chunks", "imbal.", "tile");
     for s in steps {
         let share = (s.share_of, s.share_of_peak);
         let figures = figures(s.median_ms, s.share_of_time, s.gflops, share, s.gbytes);

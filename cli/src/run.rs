@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use resnetc::ir::memory::copied;
 use resnetc::ir::{DType, Graph, Tensor};
 use resnetc::one_line::path_line;
 use resnetc::{Array, Model};
@@ -104,8 +105,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (results, time) = compute(&model, &inputs)?;
     let difference = file.as_ref().map(|f| compare(f, &results)).transpose()?.flatten();
     if files.are_wanted() {
-        let arrays = results.iter().map(|o| (o.name.as_str(), Array::of(&o.tensor, o.dtype)));
-        files.write(&arrays.collect::<Vec<_>>())?;
+        let array = |o: &Output| Ok((o.name.clone(), Array::of(&o.tensor, o.dtype)?));
+        let arrays = results.iter().map(array).collect::<Result<Vec<_>, _>>();
+        files.write(&arrays.map_err(Failure::memory("outputs"))?)?;
     }
     let report = report(args, &model, time, &results, difference);
     match args.json {
@@ -144,7 +146,8 @@ fn compute(
     let time = start.elapsed();
     let mut results = Vec::new();
     for (i, port) in model.outputs().iter().enumerate() {
-        let tensor = Tensor::new(port.shape.clone(), context.output::<f32>(i)?.to_vec());
+        let output = copied(context.output::<f32>(i)?).map_err(Failure::memory("outputs"))?;
+        let tensor = Tensor::new(port.shape.clone(), output);
         let tensor =
             tensor.ok_or_else(|| Failure::new("the size of an output does not match its shape"))?;
         results.push(Output { name: port.name.clone(), tensor, dtype: port.dtype });

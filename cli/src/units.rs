@@ -45,7 +45,12 @@ pub(crate) fn name(name: &str) -> String {
     one_line(name, LONGEST)
 }
 
-/// `1 thread`, `2 threads`.
+/// `1 thread`, `2 threads`, `2 launches`.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    let ending = match noun.ends_with("ch") {
+        _ if count == 1 => "",
+        true => "es",
+        false => "s",
+    };
+    format!("{count} {noun}{ending}")
 }

@@ -23,6 +23,8 @@ fuzz_target!(|bytes: &[u8]| {
             let pixels = u64::from(picture.width()) * u64::from(picture.height());
             assert!((1..=bounds.pixels).contains(&pixels));
         }
-        Err(reason) => assert!(!reason.is_empty() && !reason.contains('\n')),
+        Err(picture::Undecoded { reason, .. }) => {
+            assert!(!reason.is_empty() && !reason.contains('\n'));
+        }
     }
 });

@@ -25,7 +25,11 @@ pub fn dot(graph: &Graph) -> String {
         }
     }
     for (i, output) in graph.outputs().iter().enumerate() {
-        let _ = writeln!(text, "  out{i} [shape=ellipse, label={}];", quote(&output.name));
+        let _ = writeln!(
+            text,
+            "  out{i} [shape=ellipse, label={}];",
+            quote(&on_one_line(&output.name))
+        );
         let _ = writeln!(text, "  n{} -> out{i};", output.node.index());
     }
     text.push_str("}\n");
@@ -42,12 +46,16 @@ fn is_collapsed(graph: &Graph, id: NodeId) -> bool {
 fn label(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     let mut lines = vec![format!("{id} {}", node.op.name())];
-    let more = [attributes(&node.op), node.name.clone(), node.ty.to_string()];
+    let more = [attributes(&node.op), on_one_line(&node.name), node.ty.to_string()];
     lines.extend(more.into_iter().filter(|line| !line.is_empty()));
     for (position, operand) in graph.operands(id).into_iter().enumerate() {
         if is_collapsed(graph, operand) {
             let constant = graph.node(operand);
-            lines.push(format!("operand {position}: {} {}", constant.ty, constant.name));
+            lines.push(format!(
+                "operand {position}: {} {}",
+                constant.ty,
+                on_one_line(&constant.name)
+            ));
         }
     }
     lines.join("\n")
@@ -64,6 +72,15 @@ fn edge_attributes(op: &Op, position: usize) -> &'static str {
         }
         _ => "",
     }
+}
+
+/// A name with its control characters escaped, line breaks among them.
+fn on_one_line(name: &str) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    name.chars().map(escaped).collect()
 }
 
 /// A quoted string; every line of it is left-aligned.

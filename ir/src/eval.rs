@@ -33,6 +33,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, NodeId};
 use crate::infer::infer;
+use crate::memory::{NoMemory, collected, copied};
 use crate::op::Op;
 use crate::ty::TensorType;
 use error::fail;
@@ -100,7 +101,7 @@ pub fn eval_steered(
         }
     }
     let output = |id: &NodeId| match values.get(id) {
-        Some(value) => Ok(value.clone()),
+        Some(value) => Ok(value.copy()?),
         None => fail(format!("the output {id} is not a node of the graph")),
     };
     graph.outputs().iter().map(|o| output(&o.node)).collect()
@@ -114,9 +115,9 @@ fn check_inputs(graph: &Graph, inputs: &[Value]) -> Result<(), EvalError> {
     for (&id, value) in wanted.iter().zip(inputs) {
         let node = graph.node(id);
         if node.ty.to_planar() != value.ty() {
-            return fail(format!("input \"{}\" is {}, got {}", node.name, node.ty, value.ty()));
+            return fail(format!("input {:?} is {}, got {}", node.name, node.ty, value.ty()));
         }
-        check_elements(value).map_err(|e| EvalError(format!("input \"{}\": {e}", node.name)))?;
+        check_elements(value).map_err(|e| e.at(&format!("input {:?}", node.name)))?;
     }
     Ok(())
 }
@@ -145,27 +146,27 @@ fn compute<'a>(
     given: &mut impl Iterator<Item = &'a Value>,
 ) -> Result<Value, EvalError> {
     let node = graph.node(id);
-    let located = |message: String| {
-        EvalError(format!("{id} {} \"{}\": {message}", node.op.name(), node.name))
-    };
+    let located = |e: EvalError| e.at(&format!("{id} {} {:?}", node.op.name(), node.name));
+    let wrong = |reason: String| located(EvalError::Invalid(reason));
+    let scarce = |e: NoMemory| located(e.into());
     let value = match &node.op {
         Op::Input => match given.next() {
-            Some(value) => value.clone(),
-            None => return Err(located("is not one of the graph's inputs".into())),
+            Some(value) => value.copy().map_err(scarce)?,
+            None => return Err(wrong("is not one of the graph's inputs".into())),
         },
         Op::Constant(_) => match graph.constant_of(id) {
-            Some(tensor) => Value::from(&**tensor),
-            None => return Err(located("has no data".into())),
+            Some(tensor) => Value::of_tensor(tensor).map_err(scarce)?,
+            None => return Err(wrong("has no data".into())),
         },
         op => {
             let known: Option<Vec<&Value>> = operands.iter().map(|o| values.get(o)).collect();
-            let known = known.ok_or_else(|| located("depends on its own result".into()))?;
-            eval_node(op, &known).map_err(|e| located(e.0))?
+            let known = known.ok_or_else(|| wrong("depends on its own result".into()))?;
+            eval_node(op, &known).map_err(located)?
         }
     };
     match value.ty() == node.ty.to_planar() {
         true => Ok(value),
-        false => Err(located(format!("is {}, but its type says {}", value.ty(), node.ty))),
+        false => Err(wrong(format!("is {}, but its type says {}", value.ty(), node.ty))),
     }
 }
 
@@ -177,11 +178,16 @@ fn compute<'a>(
 /// match its shape, an element is not of its type, or the result does not fit into memory.
 pub fn eval_node(op: &Op, operands: &[&Value]) -> Result<Value, EvalError> {
     for (i, value) in operands.iter().enumerate() {
-        check_elements(value).map_err(|e| EvalError(format!("operand {i}: {e}")))?;
+        check_elements(value).map_err(|e| e.at(&format!("operand {i}")))?;
     }
     let types: Vec<TensorType> = operands.iter().map(|v| v.ty()).collect();
-    let ty = infer(op, &types.iter().collect::<Vec<_>>()).map_err(|e| EvalError(e.0))?;
-    let data = eval_data(op, operands, &ty)?;
+    let ty = infer(op, &types.iter().collect::<Vec<_>>()).map_err(|e| EvalError::Invalid(e.0))?;
+    let data = eval_data(op, operands, &ty).map_err(|e| match e {
+        EvalError::Memory { bytes, .. } => {
+            EvalError::Memory { what: format!("a value {ty}"), bytes }
+        }
+        other => other,
+    })?;
     debug_assert_eq!(data.len(), ty.elements(), "{op:?} computed another number of elements");
     Ok(Value::of(ty.dtype, ty.shape, data))
 }
@@ -196,7 +202,7 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::Input | Op::Constant(_) => fail(format!("{} is not computed", op.name())),
         Op::Conv(op) => conv::conv(op, operands, ty),
         Op::BatchNorm { epsilon } => elementwise::batch_norm(*epsilon, operands),
-        Op::Unary(op) => Ok(elementwise::unary(*op, x)),
+        Op::Unary(op) => elementwise::unary(*op, x),
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),
         Op::Where => elementwise::choose(x, operands[1], operands[2], shape),
         Op::MaxPool(op) => pool::max(op, x, shape),
@@ -206,19 +212,19 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::GlobalAveragePool => reduce::mean(&[2, 3], x),
         Op::ReduceMean { axes, .. } => reduce::mean(axes, x),
         Op::ReduceMax { axes, .. } => reduce::max(axes, x),
-        Op::TopK(op) => Ok(reduce::top(op, x)),
+        Op::TopK(op) => reduce::top(op, x),
         Op::Gemm(op) => matrix::gemm(op, operands, ty),
         Op::MatMul => matrix::matmul(x, operands[1], ty),
-        Op::Softmax { axis } => Ok(reduce::softmax(*axis, x)),
+        Op::Softmax { axis } => reduce::softmax(*axis, x),
         Op::Convert { to } => {
-            Ok(x.data.iter().map(|&element| to.convert(element, x.dtype)).collect())
+            Ok(collected(x.data.iter().map(|&element| to.convert(element, x.dtype)))?)
         }
-        Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => Ok(x.data.clone()),
+        Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => Ok(copied(&x.data)?),
         Op::Pad { before, after, mode } => shape::pad(before, after, *mode, x),
         Op::Slice(axes) => shape::slice(axes, x),
         Op::Gather { axis, indices } => shape::gather(*axis, indices, x),
         Op::Interpolate(op) => interpolate::interpolate(op, x, shape),
         Op::Concat { axis } => shape::concat(*axis, operands, shape),
-        Op::Transpose { perm } => Ok(shape::transpose(perm, x, shape)),
+        Op::Transpose { perm } => shape::transpose(perm, x, shape),
     }
 }

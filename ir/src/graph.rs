@@ -58,7 +58,7 @@ pub struct Output {
 
 /// Why a node cannot be added.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{op} \"{name}\": {reason}")]
+#[error("{op} {name:?}: {reason}")]
 pub struct GraphError {
     /// The node's name.
     pub name: String,

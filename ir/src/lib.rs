@@ -8,6 +8,7 @@
 //! | [`ty`] | [`TensorType`]: elements, shape and layout |
 //! | [`dtype`] | [`DType`]: element types |
 //! | [`element`] | [`Element`]: elements as numbers and as bytes, and conversion between types |
+//! | [`memory`] | memory that is requested before it is filled |
 //! | [`tensor`] | [`Tensor`]: constant data, shared until changed |
 //! | [`infer`] | operand types to result type, one arm per operator |
 //! | [`verify`] | the numbered invariants of a graph, and their check |
@@ -29,6 +30,7 @@ pub mod eval;
 pub mod graph;
 pub mod infer;
 pub mod kind;
+pub mod memory;
 pub mod op;
 pub mod patch;
 pub mod tensor;

@@ -45,7 +45,7 @@ pub struct Patch {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PatchError {
     /// A new node does not type-check.
-    #[error("patch \"{label}\": {error}")]
+    #[error("patch {label:?}: {error}")]
     Type {
         /// The patch's label.
         label: String,
@@ -53,7 +53,7 @@ pub enum PatchError {
         error: GraphError,
     },
     /// A replacement has another shape, or elements of another type, than what it replaces.
-    #[error("patch \"{label}\": {node} is {old}, but its replacement is {new}")]
+    #[error("patch {label:?}: {node} is {old}, but its replacement is {new}")]
     Replaced {
         /// The patch's label.
         label: String,

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::dtype::DType;
 use crate::element::Element;
+use crate::memory::{NoMemory, collected, filled, reserved};
 use crate::ty::TensorType;
 
 /// Elements of f32 that are stored outside of the graph, or are computed from others when they are
@@ -47,16 +48,16 @@ pub struct Tensor {
 
 #[derive(Clone)]
 enum Storage {
-    /// f32.
-    Owned(Vec<f32>),
+    /// f32. Clones share the elements.
+    Owned(Arc<Vec<f32>>),
     /// f32.
     Deferred {
         elements: Arc<dyn Elements>,
         /// All elements, once a slice has been requested.
-        data: OnceLock<Vec<f32>>,
+        data: OnceLock<Arc<Vec<f32>>>,
     },
     /// Any other type, each element with its least significant byte first.
-    OwnedBytes(Vec<u8>),
+    OwnedBytes(Arc<Vec<u8>>),
     /// Any other type.
     DeferredBytes(Arc<dyn RawElements>),
 }
@@ -69,7 +70,8 @@ impl Tensor {
     /// A tensor of `shape` holding `data` in row-major order; `None` if the sizes differ.
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Option<Self> {
         let shape = shape.into();
-        (product(&shape)? == data.len()).then_some(Tensor::of_f32(shape, Storage::Owned(data)))
+        (product(&shape)? == data.len())
+            .then_some(Tensor::of_f32(shape, Storage::Owned(Arc::new(data))))
     }
 
     /// As [`Tensor::new`], of elements of any Rust number type.
@@ -89,9 +91,9 @@ impl Tensor {
         let storage = match dtype {
             DType::F32 => {
                 let elements = bytes.as_chunks().0.iter();
-                Storage::Owned(elements.map(|x| f32::from_le_bytes(*x)).collect())
+                Storage::Owned(Arc::new(elements.map(|x| f32::from_le_bytes(*x)).collect()))
             }
-            _ => Storage::OwnedBytes(bytes),
+            _ => Storage::OwnedBytes(Arc::new(bytes)),
         };
         Some(Tensor { dtype, shape, storage })
     }
@@ -102,12 +104,24 @@ impl Tensor {
         shape: impl Into<Vec<usize>>,
         numbers: &[f64],
     ) -> Option<Self> {
+        Tensor::try_from_numbers(dtype, shape, numbers).ok().flatten()
+    }
+
+    /// As [`Tensor::from_numbers`], for tensors that may be large.
+    ///
+    /// # Errors
+    /// If the system does not have enough memory.
+    pub fn try_from_numbers(
+        dtype: DType,
+        shape: impl Into<Vec<usize>>,
+        numbers: &[f64],
+    ) -> Result<Option<Self>, NoMemory> {
         if dtype == DType::F32 {
-            return Tensor::new(shape, numbers.iter().map(|&x| x as f32).collect());
+            return Ok(Tensor::new(shape, collected(numbers.iter().map(|&x| x as f32))?));
         }
-        let mut bytes = Vec::with_capacity(numbers.len() * dtype.bytes());
+        let mut bytes = reserved(numbers.len() * dtype.bytes())?;
         numbers.iter().for_each(|&x| dtype.encode(x, &mut bytes));
-        Tensor::from_bytes(dtype, shape, bytes)
+        Ok(Tensor::from_bytes(dtype, shape, bytes))
     }
 
     fn of_f32(shape: Vec<usize>, storage: Storage) -> Self {
@@ -136,12 +150,12 @@ impl Tensor {
 
     /// A rank-0 tensor of f32.
     pub fn scalar(value: f32) -> Self {
-        Tensor::of_f32(Vec::new(), Storage::Owned(vec![value]))
+        Tensor::of_f32(Vec::new(), Storage::Owned(Arc::new(vec![value])))
     }
 
     /// A rank-1 tensor of f32.
     pub fn vector(data: Vec<f32>) -> Self {
-        Tensor::of_f32(vec![data.len()], Storage::Owned(data))
+        Tensor::of_f32(vec![data.len()], Storage::Owned(Arc::new(data)))
     }
 
     /// The element type.
@@ -173,10 +187,28 @@ impl Tensor {
         match &self.storage {
             Storage::Owned(data) => data,
             Storage::Deferred { elements, data } => {
-                data.get_or_init(|| read_all(&**elements, self.elements()))
+                data.get_or_init(|| Arc::new(read_all(&**elements, vec![0.0; self.elements()])))
             }
             Storage::OwnedBytes(_) | Storage::DeferredBytes(_) => self.is_no_f32(),
         }
+    }
+
+    /// As [`Tensor::data`], for tensors that may be large.
+    ///
+    /// # Errors
+    /// If the system does not have the memory for deferred elements.
+    ///
+    /// # Panics
+    /// If the elements are not f32.
+    pub fn try_data(&self) -> Result<&[f32], NoMemory> {
+        if let Storage::Deferred { elements, data } = &self.storage
+            && data.get().is_none()
+        {
+            let all = read_all(&**elements, filled(self.elements(), 0.0)?);
+            // If another thread was faster, its elements are the same.
+            let _ = data.set(Arc::new(all));
+        }
+        Ok(self.data())
     }
 
     fn is_no_f32(&self) -> ! {
@@ -195,10 +227,12 @@ impl Tensor {
         assert!(range.end <= self.elements(), "elements {range:?} of {}", self.elements());
         match &self.storage {
             Storage::Owned(_) | Storage::Deferred { .. } => {
-                let mut values = vec![0.0; range.len()];
-                self.read(start, &mut values);
-                let places = out.as_chunks_mut().0.iter_mut();
-                places.zip(values).for_each(|(place, x)| *place = x.to_le_bytes());
+                let mut buffer = [0.0; PIECE];
+                for (i, places) in out.as_chunks_mut().0.chunks_mut(PIECE).enumerate() {
+                    let piece = &mut buffer[..places.len()];
+                    self.read(start + i * PIECE, piece);
+                    places.iter_mut().zip(piece).for_each(|(place, x)| *place = x.to_le_bytes());
+                }
             }
             Storage::OwnedBytes(bytes) => {
                 out.copy_from_slice(&bytes[range.start * size..range.end * size]);
@@ -210,13 +244,40 @@ impl Tensor {
     /// The elements of any type as numbers, in row-major order. They are exact, except for 64-bit
     /// integers.
     pub fn numbers(&self) -> Vec<f64> {
-        if self.dtype == DType::F32 {
-            return self.data().iter().map(|&x| x.into()).collect();
+        let mut numbers = Vec::with_capacity(self.elements());
+        self.each(|number| numbers.push(number));
+        numbers
+    }
+
+    /// As [`Tensor::numbers`], for tensors that may be large.
+    ///
+    /// # Errors
+    /// If the system does not have enough memory.
+    pub fn try_numbers(&self) -> Result<Vec<f64>, NoMemory> {
+        let mut numbers = reserved(self.elements())?;
+        self.each(|number| numbers.push(number));
+        Ok(numbers)
+    }
+
+    /// Visits the elements of any type as numbers, in row-major order. They are read piece by piece
+    /// and not kept.
+    pub fn each(&self, mut visit: impl FnMut(f64)) {
+        self.each_piece(|bytes| {
+            let elements = bytes.chunks_exact(self.dtype.bytes());
+            elements.filter_map(|x| self.dtype.decode(x)).for_each(&mut visit);
+        });
+    }
+
+    /// Visits the bytes of the elements of any type, in row-major order and least significant byte
+    /// first, a few elements at a time.
+    pub fn each_piece(&self, mut visit: impl FnMut(&[u8])) {
+        let mut buffer = [0; 8 * PIECE];
+        for start in (0..self.elements()).step_by(PIECE) {
+            let count = PIECE.min(self.elements() - start);
+            let piece = &mut buffer[..count * self.dtype.bytes()];
+            self.read_bytes(start, piece);
+            visit(piece);
         }
-        let size = self.dtype.bytes();
-        let mut bytes = vec![0; self.elements() * size];
-        self.read_bytes(0, &mut bytes);
-        bytes.chunks_exact(size).filter_map(|x| self.dtype.decode(x)).collect()
     }
 
     /// Writes the elements from `start` on, counted in row-major order, into `out`.
@@ -240,7 +301,12 @@ impl Tensor {
     pub fn is_finite(&self) -> bool {
         match self.dtype {
             DType::F32 => self.all(f32::is_finite),
-            dtype => !dtype.is_float() || self.numbers().into_iter().all(f64::is_finite),
+            dtype if dtype.is_float() => {
+                let mut all = true;
+                self.each(|x| all &= x.is_finite());
+                all
+            }
+            _ => true,
         }
     }
 
@@ -268,10 +334,11 @@ impl Tensor {
             self.is_no_f32();
         }
         match self.storage {
-            Storage::Owned(data) => data,
-            Storage::Deferred { elements, data } => {
-                data.into_inner().unwrap_or_else(|| read_all(&*elements, count))
-            }
+            Storage::Owned(data) => Arc::unwrap_or_clone(data),
+            Storage::Deferred { elements, data } => match data.into_inner() {
+                Some(data) => Arc::unwrap_or_clone(data),
+                None => read_all(&*elements, vec![0.0; count]),
+            },
             Storage::OwnedBytes(_) | Storage::DeferredBytes(_) => Vec::new(),
         }
     }
@@ -289,20 +356,29 @@ fn product(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }
 
-fn read_all(elements: &dyn Elements, count: usize) -> Vec<f32> {
-    let mut data = vec![0.0; count];
-    elements.read(0, &mut data);
-    data
+/// All elements, in memory of their number.
+fn read_all(elements: &dyn Elements, mut memory: Vec<f32>) -> Vec<f32> {
+    elements.read(0, &mut memory);
+    memory
 }
 
 impl PartialEq for Tensor {
     /// Equal types and equal elements, wherever they are stored.
     fn eq(&self, other: &Self) -> bool {
-        self.ty() == other.ty()
-            && match self.dtype {
-                DType::F32 => self.data() == other.data(),
-                _ => self.numbers() == other.numbers(),
-            }
+        let (size, mut start, mut equal) = (self.dtype.bytes(), 0, self.ty() == other.ty());
+        if equal {
+            let mut buffer = [0; 8 * PIECE];
+            self.each_piece(|ours| {
+                let theirs = &mut buffer[..ours.len()];
+                other.read_bytes(start, theirs);
+                start += ours.len() / size;
+                let pairs = ours.chunks_exact(size).zip(theirs.chunks_exact(size));
+                equal &= pairs.fold(true, |equal, (a, b)| {
+                    equal & (self.dtype.decode(a) == self.dtype.decode(b))
+                });
+            });
+        }
+        equal
     }
 }
 

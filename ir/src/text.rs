@@ -71,3 +71,4 @@ const PROJECTION: &str = "projection_";
 pub use constant::{constants, hash};
 pub use parse::{ParseError, parse, parse_with};
 pub use print::{attributes, print};
+pub use scan::quote;

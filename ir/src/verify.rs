@@ -126,7 +126,7 @@ impl Check<'_> {
         }
         for output in self.graph.outputs() {
             if !self.graph.contains(output.node) {
-                let location = format!("output \"{}\"", output.name);
+                let location = format!("output {:?}", output.name);
                 self.report(10, location, format!("{} is not a node of the graph", output.node));
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use resnetc_ir::eval::Value;
+use resnetc_ir::memory::NoMemory;
 use resnetc_ir::{Graph, NodeId};
 
 use super::sides::Jump;
@@ -23,14 +24,15 @@ impl Choices {
         origins: &Origins,
         node: NodeId,
         value: &Value,
-    ) {
-        let value = Arc::new(value.clone());
+    ) -> Result<(), NoMemory> {
+        let value = Arc::new(value.copy()?);
         for origin in origins.of(node).filter(|&o| described.contains(o)) {
             let found = described.node(origin);
             if Jump::of(&found.op).is_some() && found.ty.shape == value.shape {
                 self.0.insert(origin, Arc::clone(&value));
             }
         }
+        Ok(())
     }
 
     /// The value chosen at a jump of the described graph.

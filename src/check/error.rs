@@ -1,10 +1,12 @@
 //! Why a network cannot be checked.
 
 use resnetc_ir::eval::EvalError;
+use resnetc_ir::memory::NoMemory;
 use resnetc_ir::{GraphError, PatchError};
 
 use crate::error::{Error, RunError};
 use crate::error_code::ErrorCode;
+use crate::one_line::one_line;
 
 /// Why a network cannot be checked.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +25,7 @@ pub enum CheckError {
     #[error("a layer cannot be run alone")]
     Layout(#[from] PatchError),
     /// The values given do not match the network's inputs.
-    #[error("input \"{name}\" is {wanted:?}, but the values given are {given:?}")]
+    #[error("input \"{}\" is {wanted:?}, but the values given are {given:?}", one_line(.name, 200))]
     Input {
         /// The input.
         name: String,
@@ -39,10 +41,17 @@ impl CheckError {
     pub fn code(&self) -> ErrorCode {
         match self {
             CheckError::Compile(e) => e.code(),
-            CheckError::Eval(_) => ErrorCode::Interpreter,
+            CheckError::Eval(EvalError::Memory { .. }) => ErrorCode::OutOfMemory,
+            CheckError::Eval(EvalError::Invalid(_)) => ErrorCode::Interpreter,
             CheckError::Expose(_) | CheckError::Layout(_) => ErrorCode::GraphBug,
             CheckError::Input { .. } => ErrorCode::InputShape,
         }
+    }
+}
+
+impl From<NoMemory> for CheckError {
+    fn from(error: NoMemory) -> Self {
+        CheckError::Eval(error.into())
     }
 }
 

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use resnetc_ir::eval::{Value, eval_steered};
+use resnetc_ir::memory::collected;
 use resnetc_ir::{Graph, GraphError, NodeId, Op};
 
 use super::choices::Choices;
@@ -73,10 +74,10 @@ impl Check<'_> {
             let mut step = || {
                 if let Some(jump) = Jump::of(&scheduled.node(node).op) {
                     if let Some(found) = exposed.value(node)? {
-                        let found: Vec<f64> = found.iter().map(|&x| f64::from(x)).collect();
+                        let found = collected(found.iter().map(|&x| f64::from(x)))?;
                         jump.follow(operands, self.tolerance, value, &found)?;
                     }
-                    choices.note(self.network.graph(), origins, node, value);
+                    choices.note(self.network.graph(), origins, node, value)?;
                 }
                 look(node, operands, value)
             };

@@ -18,7 +18,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let network = Compiler::new(Options::default()).load("resnet50.onnx")?;
-//! let inputs = random_values(network.graph(), 0);
+//! let inputs = random_values(network.graph(), 0)?;
 //! let report = Check::new(&network, &inputs)?.compare(&mut |_, _| {})?;
 //! if let Some(layer) = report.guilty {
 //!     println!("{} \"{}\" is off by {} ulp", layer.layer.op, layer.layer.name, layer.layer.difference.ulp());
@@ -91,7 +91,7 @@ impl<'a> Check<'a> {
         Ok(Check {
             network,
             inputs,
-            values: inputs.iter().map(Value::from).collect(),
+            values: inputs.iter().map(Value::of_tensor).collect::<Result<_, _>>()?,
             subject: Subject::default(),
             tolerance: TOLERANCE,
             reference: RefCell::default(),

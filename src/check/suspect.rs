@@ -2,6 +2,7 @@
 //! the result.
 
 use resnetc_ir::eval::{Value, eval_node};
+use resnetc_ir::memory::copied;
 use resnetc_ir::{Graph, NodeId, Tensor};
 use serde::Serialize;
 
@@ -44,8 +45,9 @@ impl Check<'_> {
         operands: &[&Value],
     ) -> Result<Option<Suspect>, CheckError> {
         // The layer gets f32 values, so the interpreter gets the same ones.
-        let rounded: Vec<Tensor> = operands.iter().filter_map(|v| v.to_tensor()).collect();
-        let exact: Vec<Value> = rounded.iter().map(Value::from).collect();
+        let rounded = operands.iter().filter_map(|v| v.to_tensor().transpose());
+        let rounded = rounded.collect::<Result<Vec<Tensor>, _>>()?;
+        let exact = rounded.iter().map(Value::of_tensor).collect::<Result<Vec<Value>, _>>()?;
         let n = scheduled.node(node);
         let expected = eval_node(&n.op, &exact.iter().collect::<Vec<_>>())?;
         let positions = scheduled.operands(node);
@@ -67,7 +69,7 @@ impl Check<'_> {
             return Ok(None);
         }
         let (Some(expected), Some(found)) =
-            (expected.to_tensor(), Tensor::new(expected.shape.clone(), found.to_vec()))
+            (expected.to_tensor()?, Tensor::new(expected.shape.clone(), copied(found)?))
         else {
             return Ok(None);
         };

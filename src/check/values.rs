@@ -1,14 +1,18 @@
 //! Inputs of a network, and running it on them.
 
+use resnetc_ir::memory::collected;
 use resnetc_ir::{DType, Graph, NodeId, Tensor};
 
 use super::CheckError;
-use crate::error::RunError;
+use crate::error::{Error, RunError};
 use crate::runtime::model::{Context, Model};
 
 /// Random values for every input of a graph, the same for the same seed: uniform over -1..1, or
 /// over an 8-bit range where the elements are integers.
-pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
+///
+/// # Errors
+/// If the system does not have enough memory.
+pub fn random_values(graph: &Graph, seed: u64) -> Result<Vec<Tensor>, Error> {
     let mut state = seed;
     let mut next = || {
         // SplitMix64.
@@ -21,8 +25,9 @@ pub fn random_values(graph: &Graph, seed: u64) -> Vec<Tensor> {
     };
     let values = |&id: &NodeId| {
         let (shape, spread) = (&graph.node(id).ty.shape[..], Spread::of(graph.input_dtype(id)));
-        let data = (0..shape.iter().product()).map(|_| spread.place(next())).collect();
-        Tensor::new(shape, data)
+        let data = collected((0..shape.iter().product()).map(|_| spread.place(next())));
+        let tensor = data.map(|data| Tensor::new(shape, data));
+        tensor.map_err(Error::memory("random input values")).transpose()
     };
     graph.inputs().iter().filter_map(values).collect()
 }
@@ -89,9 +94,10 @@ mod tests {
     fn random_values_are_spread_and_the_same_for_a_seed() {
         let mut graph = Graph::new();
         graph.input("x", [1000]);
-        let values = random_values(&graph, 7);
-        assert_eq!(values, random_values(&graph, 7));
-        assert_ne!(values, random_values(&graph, 8));
+        let values = |seed| random_values(&graph, seed).expect("it is small");
+        assert_ne!(values(7), values(8));
+        let (values, again) = (values(7), values(7));
+        assert_eq!(values, again);
         let data = values[0].data();
         assert!(data.iter().all(|x| (-1.0..1.0).contains(x)));
         let mean = data.iter().sum::<f32>() / 1000.0;
@@ -102,7 +108,7 @@ mod tests {
         for dtype in DType::ALL.into_iter().filter(|dtype| !dtype.is_float()) {
             let mut graph = Graph::new();
             graph.input_as("x", [20_000], dtype);
-            let values = random_values(&graph, 7);
+            let values = random_values(&graph, 7).expect("it is small");
             let data = values[0].data();
             assert!(data.iter().all(|&x| dtype.holds(x)), "{dtype}");
             let wanted = if dtype == DType::Bool { 2 } else { 256 };

@@ -4,6 +4,10 @@ use cranelift_module::ModuleError;
 
 use crate::error_code::ErrorCode;
 use crate::isa::{Isa, IsaError, Target};
+use crate::one_line::one_line;
+
+/// The longest name that is shown.
+const LONGEST: usize = 200;
 
 /// Why there is no machine code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +22,7 @@ pub enum CodegenError {
         what: &'static str,
     },
     /// A region breaks its own rules: a bug in the code that built it.
-    #[error("region {region} is malformed: {what}")]
+    #[error("region {} is malformed: {what}", one_line(.region, LONGEST))]
     Region {
         /// Name of the region.
         region: String,
@@ -36,7 +40,7 @@ pub enum CodegenError {
         backend: &'static str,
     },
     /// The code generator refused a function.
-    #[error("cannot encode {function}: {reason}")]
+    #[error("cannot encode {}: {reason}", one_line(.function, LONGEST))]
     Encode {
         /// Name of the kernel or region.
         function: String,

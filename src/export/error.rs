@@ -3,8 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use resnetc_ir::memory::NoMemory;
+
 use crate::error_code::ErrorCode;
-use crate::one_line::path_line;
+use crate::one_line::{one_line, path_line};
+
+/// The longest name that is shown.
+const LONGEST: usize = 200;
 
 /// Why a graph is not written.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +29,12 @@ pub enum ExportError {
         /// The largest size of a file.
         limit: u64,
     },
+    /// The system does not have enough memory for the model as a file.
+    #[error("not enough memory for {bytes} bytes of the ONNX model")]
+    Memory {
+        /// How much was requested.
+        bytes: usize,
+    },
     /// A file of this name exists, and replacing it was not allowed.
     #[error("{}: the file exists", path_line(.file))]
     Exists {
@@ -40,12 +51,19 @@ pub enum ExportError {
     },
 }
 
+impl From<NoMemory> for ExportError {
+    fn from(NoMemory { bytes }: NoMemory) -> Self {
+        ExportError::Memory { bytes }
+    }
+}
+
 impl ExportError {
     /// What went wrong, as a stable name.
     pub fn code(&self) -> ErrorCode {
         match self {
             ExportError::Refused { .. } => ErrorCode::NotExpressible,
             ExportError::TooLarge { .. } => ErrorCode::ModelTooLarge,
+            ExportError::Memory { .. } => ErrorCode::OutOfMemory,
             ExportError::Exists { .. } => ErrorCode::FileExists,
             ExportError::Io { .. } => ErrorCode::Io,
         }
@@ -65,7 +83,7 @@ pub struct RefusedValue {
 
 impl fmt::Display for RefusedValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} \"{}\": {}", self.kind, self.name, self.reason)
+        write!(f, "{} \"{}\": {}", self.kind, one_line(&self.name, LONGEST), self.reason)
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use resnetc_ir::memory::NoMemory;
+
 use super::dim::Dim;
 use super::limits;
 use crate::advice::{Advice, OptionName};
@@ -36,6 +38,7 @@ impl ImportError {
                 ErrorCode::OutOfMemory
             }
             ImportErrorKind::Io { .. } => ErrorCode::Io,
+            ImportErrorKind::Memory { .. } => ErrorCode::OutOfMemory,
             ImportErrorKind::Format { .. } => ErrorCode::Format,
             ImportErrorKind::Version { .. } => ErrorCode::Version,
             ImportErrorKind::Invalid { .. } => ErrorCode::InvalidModel,
@@ -58,11 +61,10 @@ impl ImportError {
         }
     }
 
-    /// There is not enough memory for what a file holds.
-    pub(super) fn memory(bytes: usize) -> Self {
-        let what = format!("not enough memory for {bytes} bytes");
-        let source = std::io::Error::new(ErrorKind::OutOfMemory, what);
-        ImportErrorKind::Io { action: "reading", source }.into()
+    /// There is not enough memory for a part of a file.
+    pub(super) fn memory(place: impl Into<String>) -> impl FnOnce(NoMemory) -> Self {
+        let place = place.into();
+        move |NoMemory { bytes }| ImportErrorKind::Memory { place, bytes }.into()
     }
 
     /// A part of a model is wrong.
@@ -136,6 +138,14 @@ pub enum ImportErrorKind {
         action: &'static str,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The system does not have enough memory for what the file holds or computes.
+    #[error("{}: not enough memory for {bytes} bytes", name(.place))]
+    Memory {
+        /// Which part of the file.
+        place: String,
+        /// How much was requested.
+        bytes: usize,
     },
     /// The file is in another format, or cut short.
     #[error("this is not a {expected}: {reason}")]

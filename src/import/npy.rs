@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use resnetc_ir::DType;
+use resnetc_ir::memory::{NoMemory, copied, reserved};
 
 use super::error::{ImportError, ImportErrorKind};
 use crate::array::Array;
@@ -50,11 +51,7 @@ pub fn parse(bytes: &[u8]) -> Result<Array, ImportError> {
     }
     let mut bytes = match header.is_fortran {
         true => row_major(data, &header.shape, size)?,
-        false => {
-            let mut bytes = reserved(data.len())?;
-            bytes.extend(data);
-            bytes
-        }
+        false => copied(data).map_err(ImportError::memory("array"))?,
     };
     if header.element.is_big_endian {
         bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
@@ -64,7 +61,10 @@ pub fn parse(bytes: &[u8]) -> Result<Array, ImportError> {
 }
 
 /// The bytes of a file. NumPy has no bfloat16, so such elements are written as float32.
-pub fn encode(array: &Array) -> Vec<u8> {
+///
+/// # Errors
+/// If the system does not have enough memory.
+pub fn encode(array: &Array) -> Result<Vec<u8>, NoMemory> {
     let descr = match array.dtype() {
         DType::F16 => "<f2",
         DType::F64 => "<f8",
@@ -88,7 +88,9 @@ pub fn encode(array: &Array) -> Vec<u8> {
     let padded = (start + header.len() + 1).next_multiple_of(ALIGNMENT) - start;
     header.extend(std::iter::repeat_n(' ', padded - header.len() - 1));
     header.push('\n');
-    let mut bytes = MAGIC.to_vec();
+    // bfloat16, the only type that is written as another one, takes twice its bytes.
+    let mut bytes = reserved(start + header.len() + 2 * array.bytes().len())?;
+    bytes.extend(MAGIC);
     bytes.extend([1, 0]);
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
@@ -100,7 +102,7 @@ pub fn encode(array: &Array) -> Vec<u8> {
         }
         _ => bytes.extend(array.bytes()),
     }
-    bytes
+    Ok(bytes)
 }
 
 fn damaged(reason: String) -> ImportError {
@@ -134,7 +136,7 @@ fn row_major(data: &[u8], shape: &[usize], size: usize) -> Result<Vec<u8>, Impor
             Some(own)
         })
         .collect();
-    let mut result = reserved(data.len())?;
+    let mut result = reserved(data.len()).map_err(ImportError::memory("array"))?;
     let mut index = vec![0; shape.len()];
     while result.len() < data.len() {
         let start: usize = index.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
@@ -148,13 +150,6 @@ fn row_major(data: &[u8], shape: &[usize], size: usize) -> Result<Vec<u8>, Impor
         }
     }
     Ok(result)
-}
-
-/// Memory for this many bytes.
-fn reserved(bytes: usize) -> Result<Vec<u8>, ImportError> {
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(bytes).map_err(|_| ImportError::memory(bytes))?;
-    Ok(memory)
 }
 
 /// What a file says about its array.

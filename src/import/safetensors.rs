@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prost::bytes::{Buf, Bytes};
+use resnetc_ir::memory::{NoMemory, collected, copied, reserved};
 use resnetc_ir::{DType, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
@@ -78,7 +79,7 @@ pub fn load_tensor(path: &Path, name: Option<&str>) -> Result<Tensor, ImportErro
         };
         match file.tensor(&name) {
             Ok(view) => {
-                let data = Bytes::copy_from_slice(view.data());
+                let data = Bytes::from(copied(view.data()).map_err(memory(&name))?);
                 convert(&name, view.shape(), view.dtype(), data)
             }
             Err(_) => Err(ImportErrorKind::MissingTensor { name, available: names() }.into()),
@@ -103,7 +104,8 @@ fn array(name: &str, view: &TensorView<'_>) -> Result<(String, Array), ImportErr
     let Some((_, dtype)) = TYPES.iter().find(|(ty, _)| *ty == view.dtype()) else {
         return Err(ImportErrorKind::ElementType { name: name.into(), found: found() }.into());
     };
-    let array = Array::new(*dtype, view.shape(), view.data().to_vec());
+    let data = copied(view.data()).map_err(memory(name))?;
+    let array = Array::new(*dtype, view.shape(), data);
     Ok((name.to_owned(), array.ok_or_else(|| misshapen(name, view.shape()))?))
 }
 
@@ -145,6 +147,12 @@ pub fn save_arrays<'a>(
             return Err(fail(std::io::Error::other(format!("two arrays are named \"{name}\""))));
         }
     }
+    // The serializer's own request would end the process.
+    let bytes = views.values().map(|view| view.data().len()).sum();
+    drop(
+        reserved::<u8>(bytes)
+            .map_err(|e| fail(std::io::Error::new(std::io::ErrorKind::OutOfMemory, e)))?,
+    );
     let encoded = safetensors::serialize(views, None);
     whole_file::write(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?)
         .map_err(fail)
@@ -159,8 +167,8 @@ pub fn save<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
 ) -> Result<(), ImportError> {
-    let array = |(name, tensor)| (name, Array::of(tensor, DType::F32));
-    let arrays: Vec<(&str, Array)> = tensors.into_iter().map(array).collect();
+    let array = |(name, tensor)| Ok((name, Array::of(tensor, DType::F32).map_err(memory(name))?));
+    let arrays = tensors.into_iter().map(array).collect::<Result<Vec<_>, ImportError>>()?;
     save_arrays(path, arrays.iter().map(|(name, array)| (*name, array)))
 }
 
@@ -188,31 +196,30 @@ fn is_integer(ty: Dtype) -> bool {
 }
 
 fn convert(name: &str, shape: &[usize], ty: Dtype, bytes: Bytes) -> Result<Tensor, ImportError> {
-    let data: Vec<f32> = match ty {
+    let data = match ty {
         Dtype::F32 => return fits(name, shape, stored::tensor(shape, bytes)),
-        Dtype::F64 => floats(&bytes, |b| f64::from_le_bytes(b) as f32)?,
-        Dtype::F16 => floats(&bytes, |b| half::f16::from_le_bytes(b).to_f32())?,
-        Dtype::BF16 => floats(&bytes, |b| half::bf16::from_le_bytes(b).to_f32())?,
+        Dtype::F64 => floats(&bytes, |b| f64::from_le_bytes(b) as f32),
+        Dtype::F16 => floats(&bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => floats(&bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
         other => {
             let found = format!("{other:?}");
             return Err(ImportErrorKind::ElementType { name: name.into(), found }.into());
         }
     };
-    fits(name, shape, Tensor::new(shape, data))
+    fits(name, shape, Tensor::new(shape, data.map_err(memory(name))?))
 }
 
 /// Elements of `N` bytes as f32.
 fn floats<const N: usize>(
     bytes: &[u8],
     convert: impl Fn([u8; N]) -> f32,
-) -> Result<Vec<f32>, ImportError> {
-    let elements = bytes.as_chunks().0;
-    let mut floats = Vec::new();
-    floats
-        .try_reserve_exact(elements.len())
-        .map_err(|_| ImportError::memory(elements.len() * size_of::<f32>()))?;
-    floats.extend(elements.iter().map(|&element| convert(element)));
-    Ok(floats)
+) -> Result<Vec<f32>, NoMemory> {
+    collected(bytes.as_chunks().0.iter().map(|&element| convert(element)))
+}
+
+/// The error of too little memory for a tensor.
+fn memory(name: &str) -> impl FnOnce(NoMemory) -> ImportError {
+    ImportError::memory(format!("tensor \"{name}\""))
 }
 
 fn fits(name: &str, shape: &[usize], tensor: Option<Tensor>) -> Result<Tensor, ImportError> {

@@ -144,7 +144,7 @@ impl Chain {
         while let Some(user) = graph.sole_user(last) {
             match chain.affine.clone().then(graph, user, last) {
                 Ok(affine) => chain.affine = affine,
-                Err(Stop::Other) => break,
+                Err(Stop::Other | Stop::Memory(_)) => break,
                 Err(Stop::Near(reason)) => {
                     chain.near = Some((user, reason));
                     break;

@@ -142,7 +142,7 @@ fn move_region(
         }
         let Some(region) = Region::grow(graph, perm.clone(), seed) else { continue };
         if region.saves() {
-            return region.patch();
+            return region.patch(near);
         }
         failed = true;
         tried.extend(region.members().iter().map(|&member| (perm.clone(), member)));

@@ -169,6 +169,9 @@ impl Driver {
             if let Some(patch) = rewrite(graph, node, &mut near) {
                 self.apply(graph, step, patch)?;
             }
+            if let Some(error) = near.scarce() {
+                return Err(error);
+            }
         }
         Ok(near)
     }

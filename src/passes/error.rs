@@ -4,6 +4,10 @@ use resnetc_ir::PatchError;
 use resnetc_ir::verify::VerifyErrors;
 
 use crate::error_code::ErrorCode;
+use crate::one_line::one_line;
+
+/// The longest name that is shown.
+const LONGEST: usize = 200;
 
 /// Why the passes could not run to completion.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,7 +30,7 @@ pub enum PassError {
         valid: Vec<&'static str>,
     },
     /// An operator has no lowering in this form.
-    #[error("{op} \"{node}\" cannot be compiled: {reason}")]
+    #[error("{op} \"{}\" cannot be compiled: {reason}", one_line(.node, LONGEST))]
     NotLowered {
         /// The name of the node.
         node: String,
@@ -34,6 +38,16 @@ pub enum PassError {
         op: &'static str,
         /// Why not.
         reason: &'static str,
+    },
+    /// The system does not have enough memory for a constant that is computed from others.
+    #[error("not enough memory for {bytes} bytes of constants, at {op} \"{}\"", one_line(.node, LONGEST))]
+    Memory {
+        /// The node's name, or its id if it has none.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// How much was requested.
+        bytes: usize,
     },
     /// A pass proposed a patch that does not fit the graph: a bug in the pass. For an optional pass
     /// this is only reported where the graph is verified; elsewhere the patch is dropped.
@@ -72,6 +86,7 @@ impl PassError {
             PassError::Unknown { .. } => ErrorCode::UnknownPass,
             PassError::Required { .. } => ErrorCode::RequiredPass,
             PassError::NotLowered { .. } => ErrorCode::NotCompiled,
+            PassError::Memory { .. } => ErrorCode::OutOfMemory,
             PassError::Patch { .. } | PassError::Invalid { .. } | PassError::NoProgress { .. } => {
                 ErrorCode::PassBug
             }

@@ -25,7 +25,8 @@
 use std::collections::HashSet;
 
 use resnetc_ir::cost::macs;
-use resnetc_ir::eval::{Value, eval_node};
+use resnetc_ir::eval::{EvalError, Value, eval_node};
+use resnetc_ir::memory::NoMemory;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
@@ -132,8 +133,11 @@ fn rewrite(
     }
     let tensor = match compute(graph, node, &operands) {
         Ok(tensor) => tensor?,
+        Err(EvalError::Memory { bytes, .. }) => {
+            return near.afford(graph, node, Err(NoMemory { bytes }));
+        }
         Err(error) => {
-            near.note(graph, node, error);
+            near.note(graph, node, error.to_string());
             return None;
         }
     };
@@ -144,14 +148,14 @@ fn rewrite(
 }
 
 /// The value of an operator with constant operands. A view of the same elements shares them.
-fn compute(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Result<Option<Tensor>, String> {
+fn compute(graph: &Graph, node: NodeId, operands: &[NodeId]) -> Result<Option<Tensor>, EvalError> {
     let mut constants = operands.iter().filter_map(|&o| graph.constant_of(o));
     let found = graph.node(node);
     if let Op::Identity | Op::Reshape { .. } = found.op {
         let source = constants.next().map(|tensor| (**tensor).clone());
         return Ok(source.and_then(|tensor| tensor.reshaped(found.ty.shape.clone())));
     }
-    let values: Vec<Value> = constants.map(|tensor| Value::from(&**tensor)).collect();
-    let value = eval_node(&found.op, &values.iter().collect::<Vec<_>>());
-    value.map(|value| value.to_tensor()).map_err(|error| error.to_string())
+    let values: Result<Vec<Value>, _> = constants.map(|tensor| Value::of_tensor(tensor)).collect();
+    let value = eval_node(&found.op, &values?.iter().collect::<Vec<_>>())?;
+    Ok(value.to_tensor()?)
 }

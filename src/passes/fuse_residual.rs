@@ -67,7 +67,7 @@ fn rewrite(
     for (conv, shortcut) in [(a, b), (b, a)] {
         match check(graph, node, conv, shortcut) {
             Ok(()) => candidates.push((conv, shortcut)),
-            Err(Stop::Other) => {}
+            Err(Stop::Other | Stop::Memory(_)) => {}
             Err(Stop::Near(reason)) => {
                 near_misses.push(format!("{}: {reason}", describe(graph, conv)));
             }

@@ -31,6 +31,7 @@
 
 use std::sync::Arc;
 
+use resnetc_ir::memory::{NoMemory, collected, copied, filled};
 use resnetc_ir::op::{Activation, Binary, Gemm, Unary};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
@@ -38,7 +39,7 @@ use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 use super::Pass;
 use super::affine::round;
 use super::measure::{Measure, count};
-use super::near_misses::{NearMisses, describe};
+use super::near_misses::{NearMisses, Stop, describe};
 use super::permute::permuted;
 
 /// Cannot be switched off.
@@ -68,12 +69,13 @@ const NORMAL: Gemm = Gemm {
     activation: Activation::None,
 };
 
-fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
-    match graph.node(node).op {
+fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
+    let lowered = match graph.node(node).op {
         Op::Gemm(gemm) if !is_normal(graph, node, gemm) => lower_gemm(graph, node, gemm),
         Op::MatMul => lower_matmul(graph, node),
-        _ => None,
-    }
+        _ => return None,
+    };
+    near.settle(graph, node, lowered)
 }
 
 fn is_normal(graph: &Graph, node: NodeId, gemm: Gemm) -> bool {
@@ -85,22 +87,23 @@ fn is_normal(graph: &Graph, node: NodeId, gemm: Gemm) -> bool {
     gemm == form && constant(1).is_some() && bias_fits
 }
 
-fn lower_gemm(graph: &Graph, node: NodeId, gemm: Gemm) -> Option<Patch> {
+fn lower_gemm(graph: &Graph, node: NodeId, gemm: Gemm) -> Result<Patch, Stop> {
     let mut lowering = Lowering::new(graph, node);
-    let (a, b) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
+    let operand = |i| graph.operand(node, i).ok_or(Stop::Other);
+    let (a, b) = (operand(0)?, operand(1)?);
     let c = graph.operand(node, 2).filter(|_| gemm.bias);
     let a = lowering.transposed(a, gemm.transpose_a);
     let Some(weights) = graph.f32_constant_of(b) else {
         let b = lowering.transposed(b, gemm.transpose_b);
         let product = lowering.add(Op::MatMul, &[a, b]);
         let product = lowering.scaled(product, gemm.alpha);
-        return Some(lowering.finish(product, c, gemm));
+        return Ok(lowering.finish(product, c, gemm));
     };
     let rows = match gemm.transpose_b {
         true => (**weights).clone(),
-        false => permuted(weights, &[1, 0])?,
+        false => permuted(weights, &[1, 0])?.ok_or(Stop::Other)?,
     };
-    let (rows, factor) = match scaled(&rows, gemm.alpha) {
+    let (rows, factor) = match scaled(&rows, gemm.alpha)? {
         Some(scaled) => (scaled, 1.0),
         None => (rows, gemm.alpha),
     };
@@ -108,35 +111,36 @@ fn lower_gemm(graph: &Graph, node: NodeId, gemm: Gemm) -> Option<Patch> {
         true => Value::Old(b),
         false => lowering.constant("weight", rows),
     };
-    let vector = c.and_then(|c| bias_vector(graph, node, c, gemm.beta));
+    let vector = c.map(|c| bias_vector(graph, node, c, gemm.beta)).transpose()?.flatten();
     let Some(vector) = vector.filter(|_| factor == 1.0) else {
         let product = lowering.add(Op::Gemm(NORMAL), &[a, weights]);
         let product = lowering.scaled(product, factor);
-        return Some(lowering.finish(product, c, gemm));
+        return Ok(lowering.finish(product, c, gemm));
     };
     let bias = lowering.constant("bias", vector);
     let op = Op::Gemm(Gemm { bias: true, activation: gemm.activation, ..NORMAL });
     let product = lowering.add(op, &[a, weights, bias]);
-    Some(lowering.replace(product))
+    Ok(lowering.replace(product))
 }
 
-fn lower_matmul(graph: &Graph, node: NodeId) -> Option<Patch> {
-    let weights = constant_matrix(graph, node)?;
-    let a = graph.operand(node, 0)?;
+fn lower_matmul(graph: &Graph, node: NodeId) -> Result<Patch, Stop> {
+    let weights = constant_matrix(graph, node).ok_or(Stop::Other)?;
+    let a = graph.operand(node, 0).ok_or(Stop::Other)?;
     let shape = &graph.node(a).ty.shape;
-    let columns = *shape.last()?;
+    let columns = *shape.last().ok_or(Stop::Other)?;
     let mut lowering = Lowering::new(graph, node);
-    let weights = lowering.constant("weight", permuted(weights, &[1, 0])?);
+    let weights = permuted(weights, &[1, 0])?.ok_or(Stop::Other)?;
+    let weights = lowering.constant("weight", weights);
     if shape.len() == 2 {
         let product = lowering.add(Op::Gemm(NORMAL), &[a.into(), weights]);
-        return Some(lowering.replace(product));
+        return Ok(lowering.replace(product));
     }
     let rows = graph.node(a).ty.elements() / columns.max(1);
     let a = lowering.add(Op::Reshape { shape: vec![rows, columns] }, &[a.into()]);
     let product = lowering.add(Op::Gemm(NORMAL), &[a, weights]);
     let shape = graph.node(node).ty.shape.clone();
     let product = lowering.add(Op::Reshape { shape }, &[product]);
-    Some(lowering.replace(product))
+    Ok(lowering.replace(product))
 }
 
 /// The right side of a product, if it is a single constant matrix.
@@ -146,26 +150,38 @@ fn constant_matrix(graph: &Graph, product: NodeId) -> Option<&Arc<Tensor>> {
 }
 
 /// A constant multiplied by a factor; `None` if that makes a finite number infinite.
-fn scaled(tensor: &Tensor, factor: f32) -> Option<Tensor> {
+///
+/// # Errors
+/// If the system does not have enough memory.
+fn scaled(tensor: &Tensor, factor: f32) -> Result<Option<Tensor>, NoMemory> {
     if factor == 1.0 {
-        return Some(tensor.clone());
+        return Ok(Some(tensor.clone()));
     }
-    let product = |&x: &f32| {
-        let product = round(f64::from(x) * f64::from(factor));
-        (product.is_finite() || !x.is_finite()).then_some(product)
-    };
-    let data: Option<Vec<f32>> = tensor.data().iter().map(product).collect();
-    Tensor::new(tensor.shape(), data?)
+    let data = tensor.try_data()?;
+    let products = collected(data.iter().map(|&x| round(f64::from(x) * f64::from(factor))))?;
+    let stays = |(product, x): (&f32, &f32)| product.is_finite() || !x.is_finite();
+    match products.iter().zip(data).all(stays) {
+        true => Ok(Tensor::new(tensor.shape(), products)),
+        false => Ok(None),
+    }
 }
 
 /// `beta * c` as `[N]`, if `c` is a constant and the same for every row.
-fn bias_vector(graph: &Graph, node: NodeId, c: NodeId, beta: f32) -> Option<Tensor> {
-    let tensor = graph.f32_constant_of(c)?;
-    let [_, columns] = graph.node(node).ty.shape[..] else { return None };
-    let data = match (tensor.shape(), tensor.data()) {
-        (_, &[x]) => vec![x; columns],
-        ([n] | [1, n], data) if *n == columns => data.to_vec(),
-        _ => return None,
+///
+/// # Errors
+/// If the system does not have enough memory.
+fn bias_vector(
+    graph: &Graph,
+    node: NodeId,
+    c: NodeId,
+    beta: f32,
+) -> Result<Option<Tensor>, NoMemory> {
+    let Some(tensor) = graph.f32_constant_of(c) else { return Ok(None) };
+    let [_, columns] = graph.node(node).ty.shape[..] else { return Ok(None) };
+    let data = match tensor.shape() {
+        _ if tensor.elements() == 1 => filled(columns, tensor.data()[0])?,
+        [n] | [1, n] if *n == columns => copied(tensor.try_data()?)?,
+        _ => return Ok(None),
     };
     scaled(&Tensor::vector(data), beta)
 }

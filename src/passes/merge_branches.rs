@@ -32,6 +32,7 @@
 //! only its own pixel in its own channel. Weights are added in f64. An identity without
 //! normalization is left to `fuse_residual`.
 
+use resnetc_ir::memory::{NoMemory, collected};
 use resnetc_ir::op::{Activation, Binary, Conv, Pads, Window};
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
@@ -90,7 +91,7 @@ fn merge(graph: &Graph, sum: NodeId, a: NodeId, b: NodeId) -> Result<(Conv, Tens
         (Branch::Norm(_), Branch::Conv(y)) => (y, &a),
         (Branch::Norm(_), Branch::Norm(_)) => return Err(Stop::Other),
     };
-    let mut kernel = outer.kernel();
+    let mut kernel = outer.kernel()?;
     match inner {
         Branch::Conv(inner) => kernel.add_conv(outer, inner)?,
         Branch::Norm(affine) => kernel.add_affine(outer, affine)?,
@@ -139,11 +140,11 @@ impl Linear<'_> {
         self.conv.window.kernel.iter().product()
     }
 
-    fn kernel(&self) -> Kernel {
-        let weights = self.weights.data().iter().map(|&w| f64::from(w)).collect();
+    fn kernel(&self) -> Result<Kernel, NoMemory> {
+        let weights = self.weights.try_numbers()?;
         let channels = self.weights.shape().first().copied().unwrap_or(0);
         let bias = (0..channels).map(|c| self.bias.map_or(0.0, |b| f64::from(b[c]))).collect();
-        Kernel { weights, bias }
+        Ok(Kernel { weights, bias })
     }
 
     /// Position of a weight: output channel, input channel of its group, tap.
@@ -171,7 +172,7 @@ impl Kernel {
         let [outputs, inputs, rows, columns] = *inner.weights.shape() else {
             return Err(Stop::Other);
         };
-        let data = inner.weights.data();
+        let data = inner.weights.try_data()?;
         for (output, input) in (0..outputs).flat_map(|o| (0..inputs).map(move |i| (o, i))) {
             for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
                 let weight = data[inner.at(output, input, [row, column])];
@@ -197,7 +198,7 @@ impl Kernel {
     }
 
     fn finish(self, outer: &Linear<'_>) -> Result<(Conv, Tensor, Tensor), Stop> {
-        let data: Vec<f32> = self.weights.into_iter().map(round).collect();
+        let data: Vec<f32> = collected(self.weights.into_iter().map(round))?;
         let bias: Vec<f32> = self.bias.into_iter().map(round).collect();
         if !data.iter().chain(&bias).all(|x| x.is_finite()) {
             return Err(Stop::Near("the sum of the weights is not finite"));

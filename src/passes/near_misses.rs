@@ -2,8 +2,15 @@
 
 use std::fmt;
 
+use resnetc_ir::memory::NoMemory;
 use resnetc_ir::{Graph, Node, NodeId};
 use serde::Serialize;
+
+use super::error::PassError;
+use crate::one_line::one_line;
+
+/// The longest name that labels hold.
+const LONGEST: usize = 200;
 
 /// An operator by name, for a report: the graph has changed since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +36,7 @@ impl NodeRef {
 
 impl fmt::Display for NodeRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.op, self.known_as())
+        write!(f, "{} {}", self.op, one_line(self.known_as(), LONGEST))
     }
 }
 
@@ -40,6 +47,14 @@ pub(super) enum Stop {
     Other,
     /// One condition does not hold.
     Near(&'static str),
+    /// The system does not have this many bytes for a constant.
+    Memory(usize),
+}
+
+impl From<NoMemory> for Stop {
+    fn from(NoMemory { bytes }: NoMemory) -> Self {
+        Stop::Memory(bytes)
+    }
 }
 
 /// Collects the near misses of one sweep.
@@ -47,6 +62,9 @@ pub(super) enum Stop {
 pub struct NearMisses {
     /// The name of the node, its operator, and the failed condition.
     pub(super) found: Vec<(String, &'static str, String)>,
+    /// The constant that a rewrite could not make for lack of memory: the name of the node, its
+    /// operator, and the bytes that were needed.
+    scarce: Option<(String, &'static str, usize)>,
 }
 
 impl NearMisses {
@@ -54,6 +72,30 @@ impl NearMisses {
     pub fn note(&mut self, graph: &Graph, node: NodeId, reason: impl Into<String>) {
         let node = NodeRef::of(node, graph.node(node));
         self.found.push((node.known_as().to_owned(), node.op, reason.into()));
+    }
+
+    /// Returns the memory for a constant of a rewrite, or records that the system does not have it,
+    /// which ends the compilation.
+    pub(super) fn afford<T>(
+        &mut self,
+        graph: &Graph,
+        node: NodeId,
+        memory: Result<T, NoMemory>,
+    ) -> Option<T> {
+        match memory {
+            Ok(memory) => Some(memory),
+            Err(NoMemory { bytes }) => {
+                let node = NodeRef::of(node, graph.node(node));
+                self.scarce.get_or_insert((node.known_as().to_owned(), node.op, bytes));
+                None
+            }
+        }
+    }
+
+    /// What a rewrite lacked memory for.
+    pub(super) fn scarce(&mut self) -> Option<PassError> {
+        let (node, op, bytes) = self.scarce.take()?;
+        Some(PassError::Memory { node, op, bytes })
     }
 
     /// Returns what was found at `node`, or records a near miss.
@@ -66,6 +108,7 @@ impl NearMisses {
         match found {
             Ok(found) => return Some(found),
             Err(Stop::Near(reason)) => self.note(graph, node, reason),
+            Err(Stop::Memory(bytes)) => return self.afford(graph, node, Err(NoMemory { bytes })),
             Err(Stop::Other) => {}
         }
         None

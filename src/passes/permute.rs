@@ -1,6 +1,7 @@
 //! Permutations of axes. `perm` is read as in [`Op::Transpose`](resnetc_ir::Op): axis `i` of the
 //! result is axis `perm[i]` of the operand.
 
+use resnetc_ir::memory::{NoMemory, reserved};
 use resnetc_ir::{DType, Tensor};
 
 /// The permutation that undoes `perm`.
@@ -35,22 +36,26 @@ pub(super) fn permuted_shape(shape: &[usize], perm: &[usize]) -> Vec<usize> {
 }
 
 /// A constant transposed. `perm` must be a permutation of its axes.
-pub(super) fn permuted(tensor: &Tensor, perm: &[usize]) -> Option<Tensor> {
+///
+/// # Errors
+/// If the system does not have enough memory.
+pub(super) fn permuted(tensor: &Tensor, perm: &[usize]) -> Result<Option<Tensor>, NoMemory> {
     let shape = permuted_shape(tensor.shape(), perm);
     if keeps_order(tensor.shape(), perm) {
-        return tensor.clone().reshaped(shape);
+        return Ok(tensor.clone().reshaped(shape));
     }
     let strides = permuted_shape(&strides(tensor.shape()), perm);
-    let data = match tensor.dtype() {
-        DType::F32 => return Tensor::new(shape.clone(), walked(&strides, &shape, tensor.data())),
-        _ => walked(&strides, &shape, &tensor.numbers()),
-    };
-    Tensor::from_numbers(tensor.dtype(), shape, &data)
+    if tensor.dtype() == DType::F32 {
+        let data = walked(&strides, &shape, tensor.try_data()?)?;
+        return Ok(Tensor::new(shape, data));
+    }
+    let data = walked(&strides, &shape, &tensor.try_numbers()?)?;
+    Tensor::try_from_numbers(tensor.dtype(), shape, &data)
 }
 
 /// The elements at all positions of a shape, with these strides along the axes.
-fn walked<T: Copy>(strides: &[usize], shape: &[usize], source: &[T]) -> Vec<T> {
-    let mut data = Vec::with_capacity(source.len());
+fn walked<T: Copy>(strides: &[usize], shape: &[usize], source: &[T]) -> Result<Vec<T>, NoMemory> {
+    let mut data = reserved(source.len())?;
     let mut index = vec![0; shape.len()];
     let mut offset = 0;
     while data.len() < source.len() {
@@ -65,7 +70,7 @@ fn walked<T: Copy>(strides: &[usize], shape: &[usize], source: &[T]) -> Vec<T> {
             index[axis] = 0;
         }
     }
-    data
+    Ok(data)
 }
 
 /// The distance between neighbours along each axis, row-major.
@@ -86,10 +91,10 @@ mod tests {
         let data: Vec<f32> = (0..24).map(|x| x as f32).collect();
         let tensor = Tensor::new([2, 3, 4], data).unwrap();
         let perm = [2, 0, 1];
-        let moved = permuted(&tensor, &perm).unwrap();
+        let moved = permuted(&tensor, &perm).unwrap().unwrap();
         assert_eq!(moved.shape(), [4, 2, 3]);
         assert_eq!(moved.data()[..4], [0.0, 4.0, 8.0, 12.0]);
-        assert_eq!(permuted(&moved, &inverse(&perm)).unwrap(), tensor);
+        assert_eq!(permuted(&moved, &inverse(&perm)).unwrap(), Some(tensor));
         assert!(is_identity(&compose(&perm, &inverse(&perm))));
     }
 

@@ -36,6 +36,7 @@
 
 use std::iter::repeat_n;
 
+use resnetc_ir::memory::reserved;
 use resnetc_ir::op::Binary;
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
@@ -70,9 +71,9 @@ fn remaining(graph: &Graph) -> Measure {
     })
 }
 
-fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     match &graph.node(node).op {
-        Op::Unary(_) | Op::Binary(_) => arithmetic(graph, node),
+        Op::Unary(_) | Op::Binary(_) => arithmetic(graph, node, near),
         Op::ReduceMean { axes, keep_dims } if axes[..] == [2] => mean(graph, node, *keep_dims),
         _ => None,
     }
@@ -108,7 +109,7 @@ impl Grouped {
 }
 
 /// An element-wise function of images with the same groups and of values with one number per group.
-fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
+fn arithmetic(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     let found = graph.node(node);
     let operands = graph.operands(node);
     let first = operands.iter().find_map(|&operand| {
@@ -123,7 +124,7 @@ fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
         on_image.push(match Grouped::of(graph, operand) {
             Some(grouped) if grouped.is_like(graph, first) => grouped.image.into(),
             Some(_) => return None,
-            None => spread(&mut patch, graph, operand, first)?,
+            None => spread(&mut patch, graph, operand, first, near)?,
         });
     }
     let result = patch.add(found.name.clone(), found.op.clone(), &on_image);
@@ -135,7 +136,13 @@ fn arithmetic(graph: &Graph, node: NodeId) -> Option<Patch> {
 
 /// A value with one number per group, or one for all groups, in a shape that broadcasts over the
 /// image.
-fn spread(patch: &mut Patch, graph: &Graph, value: NodeId, to: Grouped) -> Option<Value> {
+fn spread(
+    patch: &mut Patch,
+    graph: &Graph,
+    value: NodeId,
+    to: Grouped,
+    near: &mut NearMisses,
+) -> Option<Value> {
     let found = graph.node(value);
     let mut shape = vec![1; 3usize.checked_sub(found.ty.shape.len())?];
     shape.extend(&found.ty.shape);
@@ -146,7 +153,8 @@ fn spread(patch: &mut Patch, graph: &Graph, value: NodeId, to: Grouped) -> Optio
     let times = if groups == 1 { 1 } else { to.channels };
     let shape = vec![n, groups * times, 1, 1];
     if let Some(constant) = graph.f32_constant_of(value) {
-        let data = constant.data().iter().flat_map(|&x| repeat_n(x, times)).collect();
+        let mut data = near.afford(graph, value, reserved(constant.elements() * times))?;
+        constant.each(|x| data.extend(repeat_n(x as f32, times)));
         return Some(patch.constant(found.name.clone(), Tensor::new(shape, data)?));
     }
     let mut spread = Value::Old(value);

@@ -6,6 +6,10 @@ use std::fmt::Write as _;
 use resnetc_ir::{Graph, NodeId};
 
 use super::{Buffer, Plan};
+use crate::one_line::one_line;
+
+/// The longest name that is shown.
+const LONGEST: usize = 400;
 
 /// What `resnetc dump --stage plan` prints. Sizes and offsets are in bytes; a lifetime is the first
 /// and the last step.
@@ -14,7 +18,12 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
     let share = plan.peak as f64 / plan.lower_bound.max(1) as f64;
     let _ = writeln!(out, "peak        {:>12} bytes", plan.peak);
     let _ = writeln!(out, "lower bound {:>12} bytes (peak is {share:.3} of it)", plan.lower_bound);
-    let _ = writeln!(out, "steps {}, buffers {}", plan.steps.len(), plan.buffers.len());
+    let (steps, buffers) = (plan.steps.len(), plan.buffers.len());
+    let views = plan.steps.iter().filter(|step| step.is_view).count();
+    let _ = match views {
+        0 => writeln!(out, "steps {steps}, buffers {buffers}"),
+        _ => writeln!(out, "steps {}, views {views}, buffers {buffers}", steps - views),
+    };
     let _ = writeln!(out, "{:>5} {:>12} {:>12} {:>13}  value", "step", "offset", "bytes", "live");
     let live = live_intervals(plan);
     let line = |step: &str, node: NodeId, note: &str| {
@@ -58,7 +67,7 @@ fn line(graph: &Graph, plan: &Plan, step: &str, node: NodeId, live: &str, note: 
         place.geometry.bytes(),
         n.op.name(),
         n.ty,
-        n.name
+        one_line(&n.name, LONGEST)
     );
     text.trim_end().to_owned()
 }

@@ -5,6 +5,8 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use resnetc_ir::memory::reserved;
+
 use crate::error::Error;
 use crate::host::caches::last_cache_bytes;
 use crate::runtime::pool::most_threads;
@@ -51,12 +53,8 @@ pub fn measure(threads: usize, time: Duration) -> Result<Bandwidth, Error> {
 /// Memory that was written: unwritten pages are all the same page of zeros, which is always in the
 /// cache.
 fn written(words: usize) -> Result<Vec<u64>, Error> {
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(words).map_err(|e| Error::Memory {
-        what: "a buffer whose reading is timed",
-        bytes: words * size_of::<u64>(),
-        reason: e.to_string(),
-    })?;
+    let what = "a buffer whose reading is timed";
+    let mut memory = reserved(words).map_err(Error::memory(what))?;
     memory.extend((0..words as u64).map(|i| i | 1));
     Ok(memory)
 }

@@ -1,5 +1,7 @@
 //! What callers write to a context and read from it.
 
+use resnetc_ir::eval::EvalError;
+use resnetc_ir::memory::collected;
 use resnetc_ir::{DType, Element};
 
 use crate::error::RunError;
@@ -110,10 +112,13 @@ impl Context {
             place.iter_mut().zip(numbers).for_each(|(place, x)| *place = x as f32);
             return Ok(());
         }
-        let place = &mut self.arena.bytes_mut()[range];
-        let mut bytes = Vec::with_capacity(place.len());
-        given.iter().for_each(|x| element.encode(x.number(), &mut bytes));
-        place.copy_from_slice(&bytes);
+        let mut one = Vec::new();
+        let places = self.arena.bytes_mut()[range].chunks_exact_mut(element.bytes());
+        for (place, x) in places.zip(given) {
+            one.clear();
+            element.encode(x.number(), &mut one);
+            place.copy_from_slice(&one);
+        }
         Ok(())
     }
 
@@ -122,15 +127,16 @@ impl Context {
     /// type.
     ///
     /// # Errors
-    /// If there is no such output, or its types are different.
+    /// If there is no such output, its types are different, or there is not enough memory.
     pub fn read_output<T: Element>(&self, index: usize) -> Result<Vec<T>, RunError> {
         let port = self.output_port(index)?;
         let element = port.element();
         if T::DTYPE != element && T::DTYPE != port.dtype {
             return Err(wrong_type(output(port), port.dtype, T::DTYPE));
         }
-        let value = port.value(&self.arena.bytes()[port.range()]);
-        Ok(value.data.into_iter().map(|x| T::converted(x, element)).collect())
+        let value = port.value(&self.arena.bytes()[port.range()]).map_err(EvalError::from)?;
+        let elements = value.data.iter().map(|&x| T::converted(x, element));
+        Ok(collected(elements).map_err(EvalError::from)?)
     }
 
     /// Fills everything except the inputs with NaN, so that a test notices if a run reads what it

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use resnetc_ir::eval::{Value, eval};
+use resnetc_ir::eval::{EvalError, Value, eval};
 use resnetc_ir::{DType, Graph};
 
 use crate::codegen::code::Bases;
@@ -80,13 +80,17 @@ impl Model {
     /// If there is not enough memory for the arena.
     pub fn context(&self) -> Result<Context, RunError> {
         let program = &self.program;
-        let memory = |bytes: usize| {
-            PageMemory::zeroed(bytes).map_err(|e| RunError::Memory { bytes, reason: e.to_string() })
+        let memory = |what: &str, bytes: usize| {
+            PageMemory::zeroed(bytes).map_err(|e| RunError::Memory {
+                what: what.to_owned(),
+                bytes,
+                reason: Some(e.to_string()),
+            })
         };
         let thread_bytes = program.compiled().map_or(0, |compiled| compiled.thread_bytes);
         let stretch = thread_bytes.next_multiple_of(PAGE);
-        let mut arena = memory(program.arena_bytes)?;
-        let mut threads = memory(stretch * self.threads())?;
+        let mut arena = memory("the arena", program.arena_bytes)?;
+        let mut threads = memory("the threads' private memory", stretch * self.threads())?;
         let mut base = |compiled: &Compiled, thread: usize| {
             let mut bases = Bases::new(BASES);
             bases.set(ARENA.0 as usize, arena.as_mut_ptr());
@@ -202,8 +206,8 @@ impl Model {
     fn interpret(&self, graph: &Graph, context: &mut Context) -> Result<(), RunError> {
         let bytes = context.arena.bytes_mut();
         let value = |port: &Port| port.value(&bytes[port.range()]);
-        let inputs: Vec<Value> = self.inputs().iter().map(value).collect();
-        let outputs = eval(graph, &inputs).map_err(|e| RunError::Interpreter(e.to_string()))?;
+        let inputs: Result<Vec<Value>, _> = self.inputs().iter().map(value).collect();
+        let outputs = eval(graph, &inputs.map_err(EvalError::from)?)?;
         for (port, output) in self.outputs().iter().zip(outputs) {
             port.write(&output, &mut bytes[port.range()]);
         }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use resnetc_ir::DType;
 use resnetc_ir::eval::Value;
-use resnetc_ir::{DType, Tensor};
+use resnetc_ir::memory::{NoMemory, reserved};
 
 use crate::error::RunError;
 use crate::kernels::geometry::Place;
@@ -67,17 +68,23 @@ impl Port {
     }
 
     /// The value of its bytes.
-    pub(super) fn value(&self, bytes: &[u8]) -> Value {
-        let numbers = |chunk| self.element().decode(chunk);
-        let data = bytes.chunks_exact(self.element().bytes()).filter_map(numbers).collect();
-        Value::of(self.element(), self.shape.clone(), data)
+    ///
+    /// # Errors
+    /// If the system does not have enough memory.
+    pub(super) fn value(&self, bytes: &[u8]) -> Result<Value, NoMemory> {
+        let mut data = reserved(bytes.len() / self.element().bytes())?;
+        let chunks = bytes.chunks_exact(self.element().bytes());
+        data.extend(chunks.filter_map(|chunk| self.element().decode(chunk)));
+        Ok(Value::of(self.element(), self.shape.clone(), data))
     }
 
     /// Writes a value's bytes.
     pub(super) fn write(&self, value: &Value, bytes: &mut [u8]) {
-        let shape = [value.data.len()];
-        if let Some(tensor) = Tensor::from_numbers(self.element(), shape, &value.data) {
-            tensor.read_bytes(0, bytes);
+        let (element, mut one) = (self.element(), Vec::new());
+        for (place, &x) in bytes.chunks_exact_mut(element.bytes()).zip(&value.data) {
+            one.clear();
+            element.encode(x, &mut one);
+            place.copy_from_slice(&one);
         }
     }
 }

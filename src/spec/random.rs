@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
+use resnetc_ir::memory::{NoMemory, collected};
 
 use super::{Parameter, Role, Spec, SpecError, SpecErrorKind};
 use crate::import::safetensors::WeightMap;
@@ -38,12 +39,11 @@ fn tensor(parameter: &Parameter, random: SplitMix) -> Result<Tensor, SpecError> 
         let bits = random.nth(i as u64);
         [number(bits), number(bits >> 32)]
     };
-    let mut pairs = Vec::new();
-    pairs.try_reserve_exact(count.div_ceil(2)).map_err(|_| SpecErrorKind::Memory {
+    let pairs = collected((0..count.div_ceil(2)).map(pair));
+    let pairs = pairs.map_err(|NoMemory { bytes }| SpecErrorKind::Memory {
         name: parameter.name.clone(),
-        bytes: count.saturating_mul(size_of::<f32>()),
+        bytes,
     })?;
-    pairs.extend((0..count.div_ceil(2)).map(pair));
     let mut data = pairs.into_flattened();
     data.truncate(count);
     // The sizes agree by construction, so the fallback is never taken.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Layer, MachineKey, Tuned};
 use crate::error_code::ErrorCode;
+use crate::one_line::{one_line, path_line};
 use crate::whole_file;
 
 /// A larger file was not written by resnetc: a layer takes about 300 bytes, and a network has a few
@@ -43,7 +44,7 @@ pub struct Entry {
 
 /// Why a file cannot be used or written. This never prevents compilation.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {reason}", .file.display())]
+#[error("{}: {}", path_line(.file), one_line(.reason, 1000))]
 pub struct CacheError {
     /// The file.
     pub file: PathBuf,

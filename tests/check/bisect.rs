@@ -7,7 +7,7 @@ use resnetc::passes::{Need, NodeRef, PassOptions, PassSelection, run_steps};
 use crate::planted::*;
 
 fn bisect(network: &Network, subject: Subject<'_>) -> Bisection {
-    let inputs = random_values(network.graph(), 1);
+    let inputs = random_values(network.graph(), 1).expect("it is small");
     let check = Check::new(network, &inputs).expect("inputs").subject(subject);
     let (mut last, mut ends) = (0, Vec::new());
     let found = check.bisect(&mut |done, total| {

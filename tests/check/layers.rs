@@ -10,7 +10,7 @@ use resnetc::{Error, Model, Network, Options};
 use crate::planted::*;
 
 fn compare(network: &Network, subject: Subject<'_>) -> CheckReport {
-    let inputs = random_values(network.graph(), 1);
+    let inputs = random_values(network.graph(), 1).expect("it is small");
     let check = Check::new(network, &inputs).expect("inputs").subject(subject);
     check.compare(&mut |_, _| {}).expect("it can be compared")
 }

@@ -29,7 +29,7 @@ fn case(name: &str) -> Network {
 }
 
 fn compare(network: &Network, seed: u64, subject: Subject<'_>) -> CheckReport {
-    let inputs = random_values(network.graph(), seed);
+    let inputs = random_values(network.graph(), seed).expect("it is small");
     let check = Check::new(network, &inputs).expect("inputs").subject(subject);
     check.compare(&mut |_, _| {}).expect("it can be compared")
 }
@@ -185,7 +185,7 @@ fn a_wrong_pass_in_a_quantized_network_is_named() {
     let network = network(&format!("{TIES}\noutput \"z\" = %1"), options());
     let steps = wrong_pipeline::<0>(Need::Optional);
     let subject = Subject { pipeline: &steps, ..Subject::default() };
-    let inputs = random_values(network.graph(), 1);
+    let inputs = random_values(network.graph(), 1).expect("it is small");
     let check = Check::new(&network, &inputs).expect("inputs").subject(subject);
     let report = check.compare(&mut |_, _| {}).expect("it can be compared");
     assert_eq!(report.findings, [Finding::Passes]);
@@ -198,7 +198,7 @@ fn a_wrong_pass_in_a_quantized_network_is_named() {
 fn nobody_is_blamed_at_a_tolerance_that_no_f32_can_hold() {
     for name in ["resnet_basic_b", "seresnet"] {
         let network = fixture(name);
-        let inputs = random_values(network.graph(), 1);
+        let inputs = random_values(network.graph(), 1).expect("it is small");
         for tolerance in [0.0, 1e-12, 1e-9] {
             let check = Check::new(&network, &inputs).expect("inputs").tolerance(tolerance);
             let report = check.compare(&mut |_, _| {}).expect("it can be compared");

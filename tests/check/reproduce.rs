@@ -14,7 +14,7 @@ use crate::planted::*;
 
 /// Checks a network that is compiled wrongly, and returns the layer that is named.
 fn guilty(network: &Network, subject: Subject<'_>) -> Case {
-    let inputs = random_values(network.graph(), 1);
+    let inputs = random_values(network.graph(), 1).expect("it is small");
     let check = Check::new(network, &inputs).expect("inputs").subject(subject);
     let report = check.compare(&mut |_, _| {}).expect("it can be compared");
     let case = report.guilty.expect("a guilty layer").case;
@@ -57,7 +57,7 @@ fn a_layer_alone_gives_the_bits_that_it_gives_in_its_network() {
     // With the finest tolerance, rounding makes the first convolution guilty.
     for name in ["resnet_bottleneck_v1", "cifar20_b"] {
         let network = fixture(name);
-        let inputs = random_values(network.graph(), 2);
+        let inputs = random_values(network.graph(), 2).expect("it is small");
         let check = Check::new(&network, &inputs).expect("inputs").tolerance(FINEST);
         let report = check.compare(&mut |_, _| {}).expect("it can be compared");
         let case = report.guilty.expect("rounding is above 0").case;

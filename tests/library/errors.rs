@@ -115,7 +115,7 @@ fn wrapping() -> Vec<Box<dyn StdError>> {
         Box::new(Error::Tune(graph_error())),
         Box::new(CheckError::from(Error::from(budget()))),
         Box::new(CheckError::from(run())),
-        Box::new(CheckError::Eval(EvalError("an input is missing".to_owned()))),
+        Box::new(CheckError::Eval(EvalError::Invalid("an input is missing".to_owned()))),
         Box::new(CheckError::Expose(graph_error())),
         Box::new(CheckError::Layout(patch_error())),
     ]

@@ -1,10 +1,10 @@
 //! Many contexts of a model running at once: throughput, and the latency of a single run.
 
-use std::sync::Barrier;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use resnetc::noise::quantile;
-use resnetc::{Model, Network};
+use resnetc::{Error, Model, Network};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -71,7 +71,7 @@ pub(super) fn measure(
     contexts: usize,
     iterations: Option<usize>,
 ) -> Result<Crowd, Failure> {
-    let values = inputs::random(network, seed);
+    let values = inputs::random(network, seed)?;
     let mut all = Vec::with_capacity(contexts);
     for _ in 0..contexts {
         let mut context = model.context()?;
@@ -81,13 +81,16 @@ pub(super) fn measure(
         model.run(&mut context)?;
         all.push(context);
     }
-    let barrier = Barrier::new(contexts);
-    let start = Instant::now();
-    let times = std::thread::scope(|scope| {
+    // Locked until all threads exist; then it says whether they run.
+    let gate = RwLock::new(false);
+    let (times, whole) = std::thread::scope(|scope| {
+        let mut opened = gate.write().unwrap_or_else(PoisonError::into_inner);
         let run = |mut context| {
-            let barrier = &barrier;
-            scope.spawn(move || {
-                barrier.wait();
+            let gate = &gate;
+            std::thread::Builder::new().spawn_scoped(scope, move || {
+                if !*gate.read().unwrap_or_else(PoisonError::into_inner) {
+                    return Ok(Vec::new());
+                }
                 let (begin, mut times) = (Instant::now(), Vec::new());
                 loop {
                     let one = Instant::now();
@@ -103,13 +106,18 @@ pub(super) fn measure(
                 }
             })
         };
-        let handles: Vec<_> = all.into_iter().map(run).collect();
-        let joined = handles.into_iter().map(|handle| {
+        let handles: Result<Vec<_>, _> = all.into_iter().map(run).collect();
+        *opened = handles.is_ok();
+        let start = Instant::now();
+        drop(opened);
+        let refused =
+            |e: std::io::Error| Error::Thread { threads: contexts, reason: e.to_string() };
+        let joined = handles.map_err(refused)?.into_iter().map(|handle| {
             handle.join().map_err(|_| Failure::new("a thread that ran a context panicked"))
         });
-        joined.collect::<Result<Vec<_>, _>>()
+        let times = joined.collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, Failure>((times, start.elapsed()))
     })?;
-    let whole = start.elapsed();
     let times = times.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     let batch = model.inputs().first().and_then(|port| port.shape.first().copied()).unwrap_or(1);
     Ok(Crowd::of(contexts, batch, times, whole))

@@ -6,7 +6,7 @@ use resnetc::compile::macs;
 use resnetc::ir::eval::{Value, eval, eval_each};
 use resnetc::ir::{Graph, NodeId, Tensor};
 use resnetc::kernels::problem::ConvProblem;
-use resnetc::{Network, check};
+use resnetc::{Network, RunError, check};
 
 use crate::failure::Failure;
 use crate::inputs;
@@ -33,7 +33,7 @@ pub(super) fn estimate(graph: &Graph) -> Result<Duration, Failure> {
         Tensor::new(problem.weight_shape(), vec![1.0; problem.weight_shape().iter().product()])
             .ok_or_else(|| broken("sizes of its sample differ".to_owned()))?;
     let sample = problem.graph(weights, None).map_err(|e| broken(e.to_string()))?;
-    let values: Vec<Value> = check::random_values(&sample, 0).iter().map(Value::from).collect();
+    let values: Vec<Value> = check::random_values(&sample, 0)?.iter().map(Value::from).collect();
     let start = Instant::now();
     eval(&sample, &values).map_err(|e| broken(e.to_string()))?;
     Ok(start.elapsed().mul_f64(work(graph) as f64 / work(&sample).max(1) as f64))
@@ -42,8 +42,9 @@ pub(super) fn estimate(graph: &Graph) -> Result<Duration, Failure> {
 /// Runs the network as it was described.
 pub(super) fn run(network: &Network, seed: u64) -> Result<Interpreted, Failure> {
     let graph = network.graph();
-    let values: Vec<Value> =
-        inputs::random(network, seed).iter().map(|t| Value::from(&**t)).collect();
+    let inputs = inputs::random(network, seed)?;
+    let values = inputs.iter().map(|tensor| Value::of_tensor(tensor));
+    let values = values.collect::<Result<Vec<_>, _>>().map_err(Failure::memory("inputs"))?;
     let mut bar = Progress::new("interpreting", work(graph));
     let mut done = 0;
     let start = Instant::now();
@@ -52,8 +53,7 @@ pub(super) fn run(network: &Network, seed: u64) -> Result<Interpreted, Failure> 
         bar.set(done);
     });
     let time = start.elapsed();
-    let outputs = outputs
-        .map_err(|e| Failure::new(format!("the interpreter cannot run the network: {e}")))?;
+    let outputs = outputs.map_err(RunError::from)?;
     Ok(Interpreted { time, outputs: outputs.into_iter().map(|value| value.data).collect() })
 }
 

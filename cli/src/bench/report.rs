@@ -202,12 +202,12 @@ fn figures(text: &mut String, figures: &Figures) {
     let _ = writeln!(text, "compile  {:.1} ms ({phases})", compiled.compile_ms);
     let _ = writeln!(
         text,
-        "memory   arena {} and {} per thread, weights {}, code {} ({} steps, {} kernels{})",
+        "memory   arena {} and {} per thread, weights {}, code {} ({}, {} kernels{})",
         bytes(compiled.arena_bytes),
         bytes(compiled.thread_bytes),
         bytes(compiled.weight_bytes),
         bytes(compiled.code_bytes),
-        compiled.steps,
+        plural(compiled.steps, "launch"),
         compiled.kernels,
         match compiled.tuned {
             0 => String::new(),

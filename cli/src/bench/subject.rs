@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use resnetc::ir::memory::copied;
 use resnetc::{Context, Isa, Model, Network};
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ pub(super) struct Subject {
 impl Subject {
     /// Compiles a network and fills its inputs with random values.
     pub(super) fn new(network: &Network, seed: u64) -> Result<Self, Failure> {
-        let values = inputs::random(network, seed);
+        let values = inputs::random(network, seed)?;
         let model = network.clone().compile()?;
         let mut context = model.context()?;
         for (i, tensor) in values.iter().enumerate() {
@@ -41,7 +42,8 @@ impl Subject {
     /// All outputs of the last run.
     pub(super) fn outputs(&self) -> Result<Vec<Vec<f32>>, Failure> {
         let count = self.model.outputs().len();
-        (0..count).map(|i| Ok(self.context.output::<f32>(i)?.to_vec())).collect()
+        let copy = |i| copied(self.context.output::<f32>(i)?).map_err(Failure::memory("outputs"));
+        (0..count).map(copy).collect()
     }
 }
 

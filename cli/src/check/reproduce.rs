@@ -7,7 +7,7 @@ use resnetc::check::{Case, Check, Suspect};
 use resnetc::export::onnx::{self, Existing};
 use resnetc::import::safetensors;
 use resnetc::ir::{DType, Tensor};
-use resnetc::one_line::path_line;
+use resnetc::one_line::{path_line, steers};
 use resnetc::passes::PassSelection;
 use resnetc::{Array, IsaChoice, Numerics, Options, whole_file};
 use serde::Serialize;
@@ -116,7 +116,8 @@ impl Place {
 
 fn fill(folder: &Path, case: &Case, input: &str) -> io::Result<()> {
     let array = |name: &str, tensor: &Tensor| {
-        let array = Array::of(tensor, DType::F32);
+        let array = Array::of(tensor, DType::F32)
+            .map_err(|e| io::Error::new(io::ErrorKind::OutOfMemory, e))?;
         output::write_npy(&folder.join(name), &array)
             .map_err(|e| io::Error::other(e.message().to_owned()))
     };
@@ -166,11 +167,26 @@ fn command(args: &Args, folder: &Path, input: &str) -> String {
     words.join(" ")
 }
 
-/// Quotes a word for a shell.
+/// Quotes a word for a shell. Line breaks and what else could steer a terminal are written as bytes,
+/// which Bash and the others that know `$'...'` read.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@%,".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
     }
+    if !word.contains(steers) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut quoted = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            c if steers(c) => {
+                let mut bytes = [0; 4];
+                c.encode_utf8(&mut bytes).bytes().for_each(|b| quoted += &format!("\\x{b:02x}"));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted + "'"
 }

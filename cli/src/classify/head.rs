@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::ranges::{Cone, Ranges};
 use crate::failure::Failure;
 use crate::output;
-use crate::units::shape;
+use crate::units::{self, shape};
 
 /// The function that turns a network's numbers into probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -175,7 +175,7 @@ fn softmax(row: &[f64]) -> Vec<f64> {
 
 impl Output<'_> {
     fn name(&self) -> String {
-        format!("output \"{}\" {}", self.name, shape(self.shape))
+        format!("output \"{}\" {}", units::name(self.name), shape(self.shape))
     }
 }
 
@@ -232,7 +232,7 @@ fn embedding(output: &Output<'_>) -> Failure {
 
 fn list(outputs: &[Output<'_>]) -> String {
     let all: Vec<String> =
-        outputs.iter().map(|o| format!("\"{}\" {}", o.name, shape(o.shape))).collect();
+        outputs.iter().map(|o| format!("\"{}\" {}", units::name(o.name), shape(o.shape))).collect();
     all.join(", ")
 }
 
@@ -272,7 +272,11 @@ fn chosen<'o, 'g>(
             .help("choose one with --output-name, or give its --labels"));
         }
     };
-    output::note(&format!("of the outputs {}, \"{}\" is used: {why}", list(outputs), output.name));
+    output::note(&format!(
+        "of the outputs {}, \"{}\" is used: {why}",
+        list(outputs),
+        units::name(output.name)
+    ));
     Ok(output)
 }
 

@@ -6,7 +6,7 @@ use resnetc::ir::Graph;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::units::shape;
+use crate::units::{self, shape};
 
 /// The order of a picture's axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -55,8 +55,11 @@ impl Input {
     /// the one after the batch is tried first.
     pub(super) fn of(graph: &Graph, layout: Option<Layout>) -> Result<Self, Failure> {
         let [input] = *graph.inputs() else {
-            let names: Vec<String> =
-                graph.inputs().iter().map(|&i| format!("\"{}\"", graph.node(i).name)).collect();
+            let names: Vec<String> = graph
+                .inputs()
+                .iter()
+                .map(|&i| format!("\"{}\"", units::name(&graph.node(i).name)))
+                .collect();
             return Err(Failure::new(format!(
                 "the model has {} inputs, {}; a classifier has one",
                 names.len(),

@@ -9,7 +9,7 @@ use super::input::{CHANNELS, Layout};
 use super::options;
 use super::preset::Preset;
 use crate::failure::Failure;
-use crate::units::shape;
+use crate::units::{self, shape};
 
 /// What the user, and the preset, say about the input.
 #[derive(Clone, Copy, Debug)]
@@ -213,7 +213,7 @@ fn fill(
         dims,
         shapes: shapes.into_iter().collect(),
         shape,
-        what: format!("{what} of its input \"{}\"", input.name),
+        what: format!("{what} of its input \"{}\"", units::name(&input.name)),
         flags: flags.into_iter().filter_map(|(is_open, flag)| is_open.then_some(flag)).collect(),
     })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use resnetc::ir::memory::reserved;
 use resnetc::{ErrorCode, whole_file};
 
 use super::kind::Kind;
@@ -71,7 +72,7 @@ impl Source {
             Source::Stdin => standard_input().map_err(unreadable)?.into(),
             Source::Refused(_, reason) => return Err(refuse(reason.clone())),
         };
-        decode(&bytes, BOUNDS).map_err(refuse)
+        decode(&bytes, BOUNDS).map_err(|e| Failure::file(self.path(), e.reason).code(e.code))
     }
 }
 
@@ -102,25 +103,50 @@ fn damage(error: image::ImageError) -> String {
     }
 }
 
+/// Why a picture is not decoded.
+pub(super) struct Undecoded {
+    pub(super) reason: String,
+    pub(super) code: ErrorCode,
+}
+
+impl From<String> for Undecoded {
+    fn from(reason: String) -> Self {
+        Undecoded { reason, code: ErrorCode::Picture }
+    }
+}
+
+/// How often the samples of a picture are in memory while it is prepared: as decoded, and turned,
+/// converted or scaled.
+const COPIES: usize = 2;
+
+/// Checks that a picture's samples fit into memory: decoders end the process if they do not.
+fn check_memory(samples: u64) -> Result<(), Undecoded> {
+    let bytes = usize::try_from(samples).unwrap_or(usize::MAX).saturating_mul(COPIES);
+    reserved::<u8>(bytes).map(drop).map_err(|e| {
+        let reason = format!("{e} of the picture's samples");
+        Undecoded { reason, code: ErrorCode::OutOfMemory }
+    })
+}
+
 /// The picture as a viewer shows it: Exif's orientation is applied.
-pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, String> {
+pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Undecoded> {
     match Kind::of(bytes) {
         Some(kind) if kind.is_decoded() => {}
-        Some(kind) => return Err(kind.refusal()),
-        None => return Err("this is not a picture of a known format".to_owned()),
+        Some(kind) => return Err(kind.refusal().into()),
+        None => return Err("this is not a picture of a known format".to_owned().into()),
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|e| format!("reading failed: {e}"))?;
     match reader.format() {
-        None => return Err("this is not a picture of a known format".to_owned()),
+        None => return Err("this is not a picture of a known format".to_owned().into()),
         Some(ImageFormat::Jpeg) if !ends(bytes) => {
-            return Err("the picture is damaged: the file is cut short".to_owned());
+            return Err("the picture is damaged: the file is cut short".to_owned().into());
         }
         Some(ImageFormat::Tiff) => tiff::check(bytes)?,
         Some(ImageFormat::Png) if !has_whole_palette(bytes) => {
-            return Err(
-                "the picture is damaged: its palette ends in the middle of a colour".to_owned()
-            );
+            return Err("the picture is damaged: its palette ends in the middle of a colour"
+                .to_owned()
+                .into());
         }
         Some(_) => {}
     }
@@ -131,22 +157,25 @@ pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Strin
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
-        return Err(format!("the picture is empty: {width}x{height} pixels"));
+        return Err(format!("the picture is empty: {width}x{height} pixels").into());
     }
     if pixels > bounds.pixels || decoder.total_bytes() > bounds.memory {
         return Err(format!(
             "the picture has {width}x{height} pixels; the limits are {} pixels and {} in memory",
             bounds.pixels,
             units::bytes(bounds.memory as usize)
-        ));
+        )
+        .into());
     }
+    check_memory(decoder.total_bytes())?;
     // Metadata that cannot be read has no effect.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damage)?;
     if matches!(picture, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
         return Err(
             "its samples are floats, which have no defined white; convert it to 8 or 16 bits"
-                .to_owned(),
+                .to_owned()
+                .into(),
         );
     }
     picture.apply_orientation(orientation);
@@ -219,7 +248,7 @@ mod tests {
             let bounds = Bounds { pixels: 1 << 18, memory: 1 << 22 };
             match decode(&bytes, bounds) {
                 Ok(picture) => prop_assert!(picture.width() * picture.height() <= 1 << 18),
-                Err(reason) => {
+                Err(Undecoded { reason, .. }) => {
                     prop_assert!(!reason.is_empty() && !reason.contains('\n'));
                     for jargon in ["EOF", "usize", "u32", "Err(", "chunk", "IDAT", "Huffman"] {
                         prop_assert!(!reason.contains(jargon), "{reason}");

@@ -64,7 +64,7 @@ fn row(level: &Level, is_full: bool, before: Option<&Level>, full: &Level, longe
         plural(level.runs, "run"),
         figure(level.q1_ms),
         figure(level.q3_ms),
-        plural(level.launches, "launch").replace("launchs", "launches"),
+        plural(level.launches, "launch"),
         bytes(level.arena_bytes),
         bytes(level.weight_bytes),
         bytes(level.moved_bytes),

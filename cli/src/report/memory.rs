@@ -85,7 +85,7 @@ fn plot(memory: &MemoryPlan) -> Markup {
         "{} over {}: each spans its first to its last step, and its bytes in the arena. The \
          arena has {}, the lower bound is {}. The table below has all figures.",
         plural(memory.buffers.len(), "rectangle"),
-        plural(steps, "step"),
+        plural(memory.steps.len(), "step"),
         bytes(memory.peak),
         bytes(memory.lower_bound)
     );

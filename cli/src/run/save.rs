@@ -81,14 +81,14 @@ impl Files<'_> {
     }
 
     /// Writes the outputs, which have the names that the files were made for.
-    pub(super) fn write(&self, outputs: &[(&str, Array)]) -> Result<(), Failure> {
+    pub(super) fn write(&self, outputs: &[(String, Array)]) -> Result<(), Failure> {
         if let (Some(path), [(_, first), ..]) = (self.one, outputs) {
             match has_extension(path, "npy") {
                 true => output::write_npy(path, first)?,
                 false => {
                     // Outputs of the same name are the same value.
                     let arrays: BTreeMap<&str, &Array> =
-                        outputs.iter().map(|(name, array)| (*name, array)).collect();
+                        outputs.iter().map(|(name, array)| (name.as_str(), array)).collect();
                     safetensors::save_arrays(path, arrays)?;
                 }
             }

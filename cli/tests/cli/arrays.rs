@@ -22,7 +22,7 @@ fn stored(name: &str, array: &str) -> Array {
 }
 
 fn write(path: &Path, array: &Array) -> String {
-    fs::write(path, npy::encode(array)).unwrap();
+    fs::write(path, npy::encode(array).unwrap()).unwrap();
     text(path).to_owned()
 }
 
@@ -51,7 +51,7 @@ fn inputs_and_outputs_have_the_types_that_the_model_declares() {
             (dtype, Some(dtype.name()))
         );
         assert!(difference(&array, &stored(name, "output_0")) < 0.02, "{name}");
-        let wide = Array::of(&input.values(DType::F32).unwrap(), DType::F64);
+        let wide = Array::of(&input.values(DType::F32).unwrap(), DType::F64).unwrap();
         let file = write(&folder.join("x.npy"), &wide);
         succeed(&["run", &case(name), "--input", &file, "--output", text(&out)]);
         assert_eq!(npy::read(&out).unwrap(), array, "{name}");
@@ -89,7 +89,7 @@ fn what_is_no_byte_does_not_go_into_an_input_of_bytes() {
         let mut data = right.data().to_vec();
         data[index] = value;
         let tensor = Tensor::new(right.shape(), data).unwrap();
-        write(&folder.join("x.npy"), &Array::of(&tensor, DType::F32))
+        write(&folder.join("x.npy"), &Array::of(&tensor, DType::F32).unwrap())
     };
     succeed(&["run", &model, "--input", &with(0, 255.0)]);
     for value in [0.37, 300.0, -5.0, f32::NAN] {
@@ -124,7 +124,7 @@ fn shapes_are_those_of_the_arrays() {
     fail(&["info", &open, "--shape", "y=1,3,8,8"], &["\"y\"", "\"x\""]);
     // The declared shape reveals axes in the wrong order.
     let picture = Tensor::new([9, 14, 3], vec![0.5; 9 * 14 * 3]).unwrap();
-    let file = write(&folder.join("picture.npy"), &Array::of(&picture, DType::F32));
+    let file = write(&folder.join("picture.npy"), &Array::of(&picture, DType::F32).unwrap());
     fail(
         &["run", &open, "--input", &file],
         &["picture.npy", "[9, 14, 3]", "[N, 3, height, width]", "x.transpose(2, 0, 1)[None]"],

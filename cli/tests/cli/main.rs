@@ -15,6 +15,7 @@ mod folders;
 mod heads;
 mod hostile;
 mod insight;
+mod memory;
 mod names;
 mod outputs;
 mod report;

@@ -1,7 +1,7 @@
 //! The elements of a result: memory for them, and integers wrapped back into their type.
 
-use super::error::{EvalError, fail};
 use crate::dtype::DType;
+use crate::memory::{self, NoMemory};
 
 /// Wraps integers, such as sums and products, back into their type; leaves floats as they are.
 pub(super) fn wrap(dtype: DType, data: &mut [f64]) {
@@ -12,14 +12,6 @@ pub(super) fn wrap(dtype: DType, data: &mut [f64]) {
 
 /// As many copies of `value` as `shape` has elements. A graph can require far more memory than
 /// there is.
-pub(super) fn filled(shape: &[usize], value: f64) -> Result<Vec<f64>, EvalError> {
-    let elements = shape.iter().product();
-    let mut data = Vec::new();
-    match data.try_reserve_exact(elements) {
-        Ok(()) => {
-            data.resize(elements, value);
-            Ok(data)
-        }
-        Err(_) => fail(format!("{shape:?} does not fit into memory")),
-    }
+pub(super) fn filled(shape: &[usize], value: f64) -> Result<Vec<f64>, NoMemory> {
+    memory::filled(shape.iter().product(), value)
 }

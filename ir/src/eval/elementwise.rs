@@ -4,6 +4,7 @@ use super::elements::{filled, wrap};
 use super::error::EvalError;
 use super::value::Value;
 use super::walk::{Walk, broadcast_strides};
+use crate::memory::{NoMemory, collected};
 use crate::op::{Activation, Binary, Unary};
 
 /// `max(x, 0)`; NaN stays NaN.
@@ -57,8 +58,8 @@ fn sign(x: f64) -> f64 {
 }
 
 /// A function of every element.
-pub(super) fn unary(op: Unary, x: &Value) -> Vec<f64> {
-    match op {
+pub(super) fn unary(op: Unary, x: &Value) -> Result<Vec<f64>, EvalError> {
+    let mut result = match op {
         Unary::Relu => map(x, relu),
         Unary::Clip { lo, hi } => map(x, |v| clip(v, lo.into(), hi.into())),
         Unary::Sigmoid => map(x, sigmoid),
@@ -67,21 +68,21 @@ pub(super) fn unary(op: Unary, x: &Value) -> Vec<f64> {
         Unary::Exp => map(x, f64::exp),
         Unary::Log => map(x, f64::ln),
         Unary::Sqrt => map(x, f64::sqrt),
-        Unary::Abs => {
-            let mut result = map(x, f64::abs);
-            // The smallest integer has no positive counterpart.
-            wrap(x.dtype, &mut result);
-            result
-        }
+        Unary::Abs => map(x, f64::abs),
         Unary::Round => map(x, f64::round_ties_even),
         Unary::Floor => map(x, f64::floor),
         Unary::Ceil => map(x, f64::ceil),
         Unary::Sign => map(x, sign),
+    }?;
+    if op == Unary::Abs {
+        // The smallest integer has no positive counterpart.
+        wrap(x.dtype, &mut result);
     }
+    Ok(result)
 }
 
-fn map(x: &Value, f: impl Fn(f64) -> f64) -> Vec<f64> {
-    x.data.iter().map(|&v| f(v)).collect()
+fn map(x: &Value, f: impl Fn(f64) -> f64) -> Result<Vec<f64>, NoMemory> {
+    collected(x.data.iter().map(|&v| f(v)))
 }
 
 /// Applies the activation that ends a fused operator.

@@ -14,8 +14,8 @@ use crate::ty::TensorType;
 /// `activation(alpha * A * B + beta * c)`; `ty` is the result's, `[M, N]`.
 pub(super) fn gemm(op: &Gemm, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, EvalError> {
     let shape = &ty.shape[..];
-    let a = oriented(operands[0], op.transpose_a);
-    let b = oriented(operands[1], op.transpose_b);
+    let a = oriented(operands[0], op.transpose_a)?;
+    let b = oriented(operands[1], op.transpose_b)?;
     let mut result = filled(shape, 0.0)?;
     add_product(&a, &b, shape[1], &mut result);
     let alpha = f64::from(op.alpha);
@@ -31,10 +31,11 @@ pub(super) fn gemm(op: &Gemm, operands: &[&Value], ty: &TensorType) -> Result<Ve
 }
 
 /// The elements of a matrix or of its transpose.
-fn oriented(matrix: &Value, transposed: bool) -> Cow<'_, [f64]> {
+fn oriented(matrix: &Value, transposed: bool) -> Result<Cow<'_, [f64]>, EvalError> {
+    let shape = [matrix.shape[1], matrix.shape[0]];
     match transposed {
-        true => Cow::Owned(transpose(&[1, 0], matrix, &[matrix.shape[1], matrix.shape[0]])),
-        false => Cow::Borrowed(&matrix.data),
+        true => transpose(&[1, 0], matrix, &shape).map(Cow::Owned),
+        false => Ok(Cow::Borrowed(&matrix.data)),
     }
 }
 

@@ -7,6 +7,7 @@ use super::elementwise::greater;
 use super::error::EvalError;
 use super::value::Value;
 use super::walk::{Walk, around, strides};
+use crate::memory::{collected, copied};
 use crate::op::{TopK, TopPart};
 
 /// The mean over `axes`. Whether the axes stay as extents of 1 does not change the elements.
@@ -42,9 +43,9 @@ fn fold(
 
 /// `exp(x) / sum(exp(x))` along `axis`, with the maximum subtracted first so that no exponential
 /// overflows.
-pub(super) fn softmax(axis: usize, x: &Value) -> Vec<f64> {
+pub(super) fn softmax(axis: usize, x: &Value) -> Result<Vec<f64>, EvalError> {
     let (outer, extent, inner) = around(&x.shape, axis);
-    let mut result = x.data.clone();
+    let mut result = copied(&x.data)?;
     for start in (0..outer).flat_map(|o| (0..inner).map(move |i| o * extent * inner + i)) {
         let line = || (0..extent).map(|step| start + step * inner);
         // `f64::max` skips NaN, but the exponential of a NaN makes the sum one.
@@ -52,18 +53,18 @@ pub(super) fn softmax(axis: usize, x: &Value) -> Vec<f64> {
         let sum: f64 = line().map(|i| (result[i] - max).exp()).sum();
         line().for_each(|i| result[i] = (result[i] - max).exp() / sum);
     }
-    result
+    Ok(result)
 }
 
 /// The first elements of each line along an axis in their order, or the positions of these
 /// elements.
-pub(super) fn top(op: &TopK, x: &Value) -> Vec<f64> {
+pub(super) fn top(op: &TopK, x: &Value) -> Result<Vec<f64>, EvalError> {
     let (outer, extent, inner) = around(&x.shape, op.axis);
-    let mut result = vec![0.0; outer * op.k * inner];
+    let mut result = filled(&[outer, op.k, inner], 0.0)?;
     for line in (0..outer).flat_map(|o| (0..inner).map(move |i| [o, i])) {
         let [o, i] = line;
         let element = |step: usize| x.data[(o * extent + step) * inner + i];
-        let mut order: Vec<usize> = (0..extent).collect();
+        let mut order: Vec<usize> = collected(0..extent)?;
         // The sort is stable, so the first of equal elements stays first.
         order.sort_by(|&a, &b| match op.largest {
             true => compare(element(b), element(a)),
@@ -76,7 +77,7 @@ pub(super) fn top(op: &TopK, x: &Value) -> Vec<f64> {
             };
         }
     }
-    result
+    Ok(result)
 }
 
 /// A total order of numbers in which NaN comes last and zeros of either sign are equal.

@@ -4,18 +4,21 @@ use super::elements::filled;
 use super::error::EvalError;
 use super::value::Value;
 use super::walk::{Walk, around, strides};
+use crate::memory::reserved;
 use crate::op::{PadMode, SliceAxis};
 
 /// Axes permuted; `shape` is the result's.
-pub(super) fn transpose(perm: &[usize], x: &Value, shape: &[usize]) -> Vec<f64> {
+pub(super) fn transpose(perm: &[usize], x: &Value, shape: &[usize]) -> Result<Vec<f64>, EvalError> {
     let own = strides(&x.shape);
     let permuted = perm.iter().map(|&axis| own[axis]).collect();
-    Walk::new(shape, permuted).map(|i| x.data[i]).collect()
+    let mut result = reserved(x.data.len())?;
+    result.extend(Walk::new(shape, permuted).map(|i| x.data[i]));
+    Ok(result)
 }
 
 /// A regular selection along each axis.
 pub(super) fn slice(axes: &[SliceAxis], x: &Value) -> Result<Vec<f64>, EvalError> {
-    let mut result = x.clone();
+    let mut result = x.copy()?;
     for (i, axis) in axes.iter().enumerate() {
         let source = |n: usize| Some((axis.start as isize + axis.step * n as isize) as usize);
         result = select(&result, i, axis.len, 0.0, source)?;
@@ -35,7 +38,7 @@ pub(super) fn pad(
     mode: PadMode,
     x: &Value,
 ) -> Result<Vec<f64>, EvalError> {
-    let mut result = x.clone();
+    let mut result = x.copy()?;
     for (i, &extent) in x.shape.iter().enumerate() {
         let (before, length) = (before[i], before[i] + extent + after[i]);
         result = match mode {

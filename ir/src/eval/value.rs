@@ -1,6 +1,7 @@
 //! What the interpreter computes with: values of any type, held in f64.
 
 use crate::dtype::DType;
+use crate::memory::{NoMemory, copied};
 use crate::tensor::Tensor;
 use crate::ty::TensorType;
 
@@ -50,8 +51,27 @@ impl Value {
     }
 
     /// The value rounded to a constant; `None` if the number of elements does not match the shape.
-    pub fn to_tensor(&self) -> Option<Tensor> {
-        Tensor::from_numbers(self.dtype, self.shape.clone(), &self.data)
+    ///
+    /// # Errors
+    /// If the system does not have enough memory.
+    pub fn to_tensor(&self) -> Result<Option<Tensor>, NoMemory> {
+        Tensor::try_from_numbers(self.dtype, self.shape.clone(), &self.data)
+    }
+
+    /// The value of a constant.
+    ///
+    /// # Errors
+    /// If the system does not have enough memory.
+    pub fn of_tensor(tensor: &Tensor) -> Result<Self, NoMemory> {
+        Ok(Value::of(tensor.dtype(), tensor.shape(), tensor.try_numbers()?))
+    }
+
+    /// A copy, for values that may be large.
+    ///
+    /// # Errors
+    /// If the system does not have enough memory.
+    pub fn copy(&self) -> Result<Self, NoMemory> {
+        Ok(Value::of(self.dtype, &self.shape[..], copied(&self.data)?))
     }
 }
 

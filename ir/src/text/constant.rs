@@ -29,14 +29,10 @@ pub fn hash(tensor: &Tensor) -> u64 {
     };
     add(&(tensor.shape().len() as u64).to_le_bytes());
     tensor.shape().iter().for_each(|&d| add(&(d as u64).to_le_bytes()));
-    if tensor.dtype() == DType::F32 {
-        tensor.data().iter().for_each(|x| add(&x.to_le_bytes()));
-        return hash;
+    tensor.each_piece(&mut add);
+    if tensor.dtype() != DType::F32 {
+        add(tensor.dtype().short().as_bytes());
     }
-    let mut bytes = vec![0; tensor.elements() * tensor.dtype().bytes()];
-    tensor.read_bytes(0, &mut bytes);
-    add(&bytes);
-    add(tensor.dtype().short().as_bytes());
     hash
 }
 
@@ -59,12 +55,17 @@ pub(super) fn print(tensor: &Tensor) -> String {
         return format!("[{}]", listed.join(", "));
     }
     if elements <= MOST_GENERATED {
-        let data = tensor.numbers();
-        if data.iter().all(|x| x.to_bits() == data[0].to_bits()) && !data[0].is_nan() {
-            return format!("fill={}", text(data[0]));
+        let (mut first, mut is_filled, mut is_counted, mut i) = (f64::NAN, true, true, 0usize);
+        tensor.each(|x| {
+            first = if i == 0 { x } else { first };
+            is_filled &= x.to_bits() == first.to_bits();
+            is_counted &= x.to_bits() == dtype.convert(i as f64, dtype).to_bits();
+            i += 1;
+        });
+        if is_filled && !first.is_nan() {
+            return format!("fill={}", text(first));
         }
-        let counted = |i: usize| dtype.convert(i as f64, dtype);
-        if data.iter().enumerate().all(|(i, x)| x.to_bits() == counted(i).to_bits()) {
+        if is_counted {
             return "iota".into();
         }
     }

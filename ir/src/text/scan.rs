@@ -76,7 +76,7 @@ fn escape(text: &str) -> Option<(char, &str)> {
 }
 
 /// A name in quotes, with everything escaped that could end the line or the quotes.
-pub(super) fn quote(name: &str) -> String {
+pub fn quote(name: &str) -> String {
     let mut quoted = String::from("\"");
     for c in name.chars() {
         match c {

@@ -70,8 +70,8 @@ fn values_and_tensors() {
     assert_eq!(value, Value::from_f32([2, 1], &[0.1, -2.0]));
     assert_eq!(value.data[0], f64::from(0.1f32));
     assert_eq!(value.to_f32(), [0.1, -2.0]);
-    assert_eq!(value.to_tensor(), Some(tensor));
-    assert_eq!(Value::from_f32([3], &[0.0]).to_tensor(), None);
+    assert_eq!(value.to_tensor(), Ok(Some(tensor)));
+    assert_eq!(Value::from_f32([3], &[0.0]).to_tensor(), Ok(None));
 }
 
 /// Weights as a quantizer writes them, the largest of which is 127.5 steps: exactly in f32 for

@@ -1,6 +1,7 @@
 //! Builds the format's messages for attributes, constants and types.
 
 use prost::bytes::Bytes;
+use resnetc_ir::memory::{NoMemory, reserved};
 use resnetc_ir::{DType, Tensor};
 
 use crate::import::onnx::proto::{
@@ -57,8 +58,13 @@ fn initializer(name: &str, ty: DataType, dims: Vec<i64>, bytes: Vec<u8>) -> Tens
 }
 
 /// A constant.
-pub(super) fn tensor(name: &str, tensor: &Tensor) -> TensorProto {
-    TensorProto { name: Some(name.into()), ..weights(tensor.shape(), tensor.data()) }
+///
+/// # Errors
+/// If the system does not have enough memory.
+pub(super) fn tensor(name: &str, tensor: &Tensor) -> Result<TensorProto, NoMemory> {
+    let mut bytes = reserved(tensor.ty().bytes())?;
+    tensor.each_piece(|piece| bytes.extend_from_slice(piece));
+    Ok(initializer(name, DataType::Float, signed(tensor.shape()), bytes))
 }
 
 /// A constant without a name, little-endian.

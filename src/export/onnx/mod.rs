@@ -20,6 +20,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use prost::Message;
+use resnetc_ir::memory::{NoMemory, reserved};
 use resnetc_ir::{DType, Graph, Layout, NodeId, Op};
 
 use self::names::Names;
@@ -48,7 +49,7 @@ pub enum Existing {
 ///
 /// # Errors
 /// If values have no counterpart in ONNX (the error lists all of them), or the constants alone are
-/// too large for a file.
+/// too large for a file, or for the system's memory.
 pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
     let order = needed(graph);
     check_constants(graph, &order)?;
@@ -74,8 +75,11 @@ pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
 /// As [`model`]; also if the file would be too large.
 pub fn encode(graph: &Graph) -> Result<Vec<u8>, ExportError> {
     let model = model(graph)?;
-    check_size(model.encoded_len() as u64)?;
-    Ok(model.encode_to_vec())
+    let size = model.encoded_len();
+    check_size(size as u64)?;
+    let mut bytes = reserved::<u8>(size)?;
+    model.encode_raw(&mut bytes);
+    Ok(bytes)
 }
 
 /// Writes the graph as an ONNX file, whole or not at all. Returns its size in bytes.
@@ -143,6 +147,20 @@ fn check_size(bytes: u64) -> Result<(), ExportError> {
     }
 }
 
+/// Why a value is not written.
+enum Unwritten {
+    /// ONNX cannot express it.
+    Refused(String),
+    /// The system does not have the memory for it.
+    Scarce(NoMemory),
+}
+
+impl From<NoMemory> for Unwritten {
+    fn from(memory: NoMemory) -> Self {
+        Unwritten::Scarce(memory)
+    }
+}
+
 /// A model under construction.
 struct Writer<'a> {
     graph: &'a Graph,
@@ -155,10 +173,14 @@ impl Writer<'_> {
         self.proto.name = Some("network".into());
         let mut refused = Vec::new();
         for &id in order {
-            if let Err(reason) = self.value(id) {
-                let node = self.graph.node(id);
-                let (kind, name) = (node.op.name(), node.name.clone());
-                refused.push(RefusedValue { kind, name, reason });
+            match self.value(id) {
+                Ok(()) => {}
+                Err(Unwritten::Scarce(memory)) => return Err(memory.into()),
+                Err(Unwritten::Refused(reason)) => {
+                    let node = self.graph.node(id);
+                    let (kind, name) = (node.op.name(), node.name.clone());
+                    refused.push(RefusedValue { kind, name, reason });
+                }
             }
         }
         if !refused.is_empty() {
@@ -169,23 +191,23 @@ impl Writer<'_> {
     }
 
     /// Writes an input, a constant or a node.
-    fn value(&mut self, id: NodeId) -> Result<(), String> {
+    fn value(&mut self, id: NodeId) -> Result<(), Unwritten> {
         let node = self.graph.node(id);
         if node.ty.layout != Layout::Planar {
-            return Err(
-                "its value has a layout, which passes assign and ONNX cannot express".into()
-            );
+            let reason = "its value has a layout, which passes assign and ONNX cannot express";
+            return Err(Unwritten::Refused(reason.into()));
         }
         if node.ty.dtype != DType::F32 {
             let dtype = node.ty.dtype.short();
-            return Err(format!("its elements are {dtype}; only f32 values can be written"));
+            let reason = format!("its elements are {dtype}; only f32 values can be written");
+            return Err(Unwritten::Refused(reason));
         }
         let name = self.names.value(id).to_owned();
         match (&node.op, self.graph.constant_of(id)) {
             (Op::Input, _) => self.input(id, name),
-            (_, Some(tensor)) => self.proto.initializer.push(message::tensor(&name, tensor)),
+            (_, Some(tensor)) => self.proto.initializer.push(message::tensor(&name, tensor)?),
             (Op::Interpolate(op), _) => self.sums(id, op, name),
-            _ => self.node(id, name)?,
+            _ => self.node(id, name).map_err(Unwritten::Refused)?,
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! One use of an operator: its attributes, and its operands as imported so far.
 
-use resnetc_ir::{GraphError, NodeId};
+use resnetc_ir::NodeId;
 
 use super::literal::Literal;
 use super::proto::{AttributeProto, AttributeType, NodeProto, TensorProto};
+pub(super) use super::refusal::{Refusal, Result, bad};
 use crate::import::limits;
 
 /// What the importer knows about a value.
@@ -13,64 +14,6 @@ pub(super) enum Value {
     Known(Literal),
     /// Where in the graph it is computed.
     Node(NodeId),
-}
-
-/// Why one node cannot be imported.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) attribute: Option<String>,
-    pub(super) reason: String,
-}
-
-pub(super) type Result<T> = std::result::Result<T, Refusal>;
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Refusal { attribute: None, reason }
-    }
-}
-
-impl From<&str> for Refusal {
-    fn from(reason: &str) -> Self {
-        reason.to_string().into()
-    }
-}
-
-impl From<GraphError> for Refusal {
-    fn from(error: GraphError) -> Self {
-        error.reason.to_string().into()
-    }
-}
-
-impl Refusal {
-    /// The attribute at fault, if the node has such an attribute, and the reason. In some versions
-    /// of the standard, the arguments of these operators are inputs instead.
-    pub(super) fn of(self, node: &NodeProto) -> (Option<String>, String) {
-        let inputs: &[&str] = match node.op_type() {
-            "Pad" => &["pads", "axes", "axis"],
-            "Slice" => &["starts", "ends", "steps", "axes", "axis"],
-            "Squeeze" | "Unsqueeze" => &["axes", "axis"],
-            "Split" => &["split"],
-            "TopK" => &["k"],
-            op if op.starts_with("Reduce") => &["axes", "axis"],
-            _ => &[],
-        };
-        match self.attribute {
-            Some(name)
-                if inputs.contains(&name.as_str())
-                    && node.attribute.iter().all(|a| inputs.iter().all(|i| *i != a.name())) =>
-            {
-                (None, format!("input {name}: {}", self.reason))
-            }
-            attribute => (attribute, self.reason),
-        }
-    }
-}
-
-/// Refuses because of an attribute, or of the input that newer versions of the standard have in its
-/// place.
-pub(super) fn bad<T>(attribute: &str, reason: impl Into<String>) -> Result<T> {
-    Err(Refusal { attribute: Some(attribute.into()), reason: reason.into() })
 }
 
 /// A node that is being imported.

@@ -38,6 +38,7 @@ pub(super) fn convert(
         values: HashMap::new(),
         used,
         refused: Vec::new(),
+        scarce: None,
         unknown_constants: HashSet::new(),
     };
     for Input { name, shape, is_batch, dtype } in &bound.inputs {
@@ -107,6 +108,8 @@ struct Converter<'a> {
     values: HashMap<&'a str, Option<Value>>,
     used: HashSet<&'a str>,
     refused: Vec<RefusedNode>,
+    /// The error of the first node that there was not enough memory for.
+    scarce: Option<ImportError>,
     /// Results that refused nodes, and nodes that depend on them, would have computed from
     /// constants alone.
     unknown_constants: HashSet<&'a str>,
@@ -229,6 +232,10 @@ impl<'a> Converter<'a> {
     }
 
     fn refuse(&mut self, node: &NodeProto, refusal: Refusal) {
+        if let Some(memory) = refusal.memory {
+            let place = || format!("{} \"{}\"", node.op_type(), display_name(node));
+            self.scarce.get_or_insert_with(|| ImportError::memory(place())(memory));
+        }
         let (attribute, reason) = refusal.of(node);
         let op = match node.domain() {
             domain if is_standard(domain) => node.op_type().to_string(),
@@ -249,6 +256,9 @@ impl<'a> Converter<'a> {
 
     /// Adds the outputs under their names.
     fn finish(mut self, outputs: &[&ValueInfoProto]) -> Result<Graph, ImportError> {
+        if let Some(error) = self.scarce {
+            return Err(error);
+        }
         if !self.refused.is_empty() {
             return Err(ImportErrorKind::Unsupported { nodes: self.refused }.into());
         }

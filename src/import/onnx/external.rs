@@ -8,9 +8,11 @@ use std::path::{Component, Path, PathBuf};
 
 use memmap2::MmapMut;
 use prost::bytes::Bytes;
+use resnetc_ir::memory::NoMemory;
 
 use super::budget::Budget;
 use super::proto::TensorProto;
+use super::refusal::Refusal;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::foreign::{Format, Wanted, head};
 use crate::one_line::path_line;
@@ -97,7 +99,14 @@ pub(super) fn read<T>(
         .as_deref()
         .ok_or_else(|| fail("the model was not read from a file, so it has no folder".into()))?;
     let path = confine(folder, location).map_err(fail)?;
-    let bytes = read_range(&mut files.seen, budget, &path, offset, size).map_err(fail)?;
+    let bytes = read_range(&mut files.seen, budget, &path, offset, size);
+    let bytes = bytes.map_err(|refusal| match refusal.memory {
+        Some(memory) => {
+            let tensor = proto.name.as_deref().unwrap_or_default();
+            ImportError::memory(format!("tensor \"{tensor}\""))(memory)
+        }
+        None => fail(refusal.reason),
+    })?;
     Ok(decode(bytes))
 }
 
@@ -166,12 +175,12 @@ fn read_range(
     path: &Path,
     offset: u64,
     size: usize,
-) -> Result<Bytes, String> {
+) -> Result<Bytes, Refusal> {
     let text = |e: io::Error| e.to_string();
     let mut source = Source::open(path, u64::MAX).map_err(text)?;
     let seen = seen.entry(path.to_owned()).or_insert_with(|| Seen::of(&source));
     if seen.stamp != source.stamp() {
-        return Err(changed().to_string());
+        return Err(changed().to_string().into());
     }
     let (end, have) = (offset.checked_add(size as u64), source.len());
     if end.is_none_or(|end| end > have) {
@@ -180,7 +189,8 @@ fn read_range(
             _ => {
                 format!("{size} bytes at offset {offset} are needed, but the file has only {have}")
             }
-        });
+        }
+        .into());
     }
     budget.name(path, have, size as u64)?;
     check_same(path, source.file()).map_err(text)?;
@@ -190,7 +200,7 @@ fn read_range(
         Bytes::from(memory)
     } else {
         let memory = MmapMut::map_anon(size);
-        let mut memory = memory.map_err(|e| format!("{size} bytes are needed: {e}"))?;
+        let mut memory = memory.map_err(|_| NoMemory { bytes: size })?;
         source.read(offset, &mut memory).map_err(text)?;
         Bytes::from_owner(memory)
     };

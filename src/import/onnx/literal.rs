@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 use resnetc_ir::infer::check_shape;
+use resnetc_ir::memory::{collected, reserved};
 
 use super::proto::DataType;
+use super::refusal::Result;
 
 /// A constant. Cloning shares the elements.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ pub(super) enum Data {
 }
 
 /// The number of elements of a shape, if a value can have that shape.
-pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
+pub(super) fn elements(shape: &[usize]) -> std::result::Result<usize, String> {
     // Strides are products of the other extents even where one extent is 0, so those must be in
     // bounds too.
     let others: Vec<usize> = shape.iter().map(|&d| d.max(1)).collect();
@@ -36,29 +38,25 @@ pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
 }
 
 impl Literal {
-    pub(super) fn ints(shape: Vec<usize>, data: Vec<i64>) -> Result<Self, String> {
+    pub(super) fn ints(shape: Vec<usize>, data: Vec<i64>) -> Result<Self> {
         match elements(&shape)? == data.len() {
             true => Ok(Literal { shape, data: Data::Int(Arc::new(data)), ty: DataType::Int64 }),
-            false => Err(format!("{} elements do not fill shape {shape:?}", data.len())),
+            false => Err(format!("{} elements do not fill shape {shape:?}", data.len()).into()),
         }
     }
 
-    pub(super) fn floats(shape: Vec<usize>, data: Vec<f32>) -> Result<Self, String> {
+    pub(super) fn floats(shape: Vec<usize>, data: Vec<f32>) -> Result<Self> {
         let found = data.len();
         Literal::tensor(shape.clone(), Tensor::new(shape, data), found)
     }
 
     /// A tensor of this shape, if it has as many elements as were `found`.
-    pub(super) fn tensor(
-        shape: Vec<usize>,
-        tensor: Option<Tensor>,
-        found: usize,
-    ) -> Result<Self, String> {
+    pub(super) fn tensor(shape: Vec<usize>, tensor: Option<Tensor>, found: usize) -> Result<Self> {
         match (elements(&shape)?, tensor) {
             (count, Some(tensor)) if count == found => {
                 Ok(Literal { shape, data: Data::Float(Arc::new(tensor)), ty: DataType::Float })
             }
-            _ => Err(format!("{found} elements do not fill shape {shape:?}")),
+            _ => Err(format!("{found} elements do not fill shape {shape:?}").into()),
         }
     }
 
@@ -109,12 +107,9 @@ impl Literal {
         &self,
         shape: Vec<usize>,
         positions: impl Iterator<Item = usize>,
-    ) -> Result<Self, String> {
-        fn take<T: Copy>(
-            from: &[T],
-            positions: impl Iterator<Item = usize>,
-        ) -> Result<Vec<T>, String> {
-            let mut taken = Vec::with_capacity(positions.size_hint().0);
+    ) -> Result<Self> {
+        fn take<T: Copy>(from: &[T], positions: impl Iterator<Item = usize>) -> Result<Vec<T>> {
+            let mut taken = reserved(positions.size_hint().0)?;
             for p in positions {
                 taken.push(*from.get(p).ok_or_else(|| format!("no element {p}"))?);
             }
@@ -122,18 +117,18 @@ impl Literal {
         }
         let picked = match &self.data {
             Data::Int(v) => Literal::ints(shape, take(v, positions)?),
-            Data::Float(t) => Literal::floats(shape, take(t.data(), positions)?),
+            Data::Float(t) => Literal::floats(shape, take(t.try_data()?, positions)?),
         };
         Ok(picked?.of_type(self.ty))
     }
 
     /// The same elements under another shape.
-    pub(super) fn reshaped(&self, shape: Vec<usize>) -> Result<Self, String> {
+    pub(super) fn reshaped(&self, shape: Vec<usize>) -> Result<Self> {
         if shape == self.shape {
             return Ok(self.clone());
         }
         if elements(&shape)? != self.len() {
-            return Err(format!("{:?} cannot be reshaped to {shape:?}", self.shape));
+            return Err(format!("{:?} cannot be reshaped to {shape:?}", self.shape).into());
         }
         match &self.data {
             Data::Int(v) => Ok(Literal { shape, data: Data::Int(v.clone()), ty: self.ty }),
@@ -146,11 +141,11 @@ impl Literal {
 
     /// Converts as the operator Cast does. Floats are held as f32, rounded to what the target can
     /// hold.
-    pub(super) fn cast(&self, to: DataType) -> Result<Self, String> {
+    pub(super) fn cast(&self, to: DataType) -> Result<Self> {
         Ok(self.converted(to)?.of_type(to))
     }
 
-    fn converted(&self, to: DataType) -> Result<Self, String> {
+    fn converted(&self, to: DataType) -> Result<Self> {
         let shape = self.shape.clone();
         match (
             Kind::of(to).ok_or_else(|| format!("element type {to:?} is not supported"))?,
@@ -158,31 +153,32 @@ impl Literal {
         ) {
             (Kind::Float(round), Data::Float(t)) => match to {
                 DataType::Float | DataType::Double => Ok(self.clone()),
-                _ => Literal::floats(shape, t.data().iter().map(|&x| round(x)).collect()),
+                _ => Literal::floats(shape, collected(t.try_data()?.iter().map(|&x| round(x)))?),
             },
             (Kind::Float(round), Data::Int(v)) => {
-                Literal::floats(shape, v.iter().map(|&x| round(x as f32)).collect())
+                Literal::floats(shape, collected(v.iter().map(|&x| round(x as f32)))?)
             }
             (Kind::Int(lowest, highest), Data::Int(v)) => {
                 let fits = v.iter().all(|x| (lowest..=highest).contains(x));
-                fits.then(|| self.clone()).ok_or_else(|| format!("a value does not fit {to:?}"))
+                fits.then(|| self.clone())
+                    .ok_or_else(|| format!("a value does not fit {to:?}").into())
             }
             (Kind::Int(lowest, highest), Data::Float(t)) => {
                 // A float outside the range of i64 saturates here, and then fails the range check
                 // unless the target is i64, whose limit it becomes.
-                let v: Vec<i64> = t.data().iter().map(|&x| x as i64).collect();
+                let v = collected(t.try_data()?.iter().map(|&x| x as i64))?;
                 let fits = v.iter().all(|x| (lowest..=highest).contains(x));
                 if fits {
                     Literal::ints(shape, v)
                 } else {
-                    Err(format!("a value does not fit {to:?}"))
+                    Err(format!("a value does not fit {to:?}").into())
                 }
             }
             (Kind::Bool, Data::Int(v)) => {
-                Literal::ints(shape, v.iter().map(|&x| i64::from(x != 0)).collect())
+                Literal::ints(shape, collected(v.iter().map(|&x| i64::from(x != 0)))?)
             }
             (Kind::Bool, Data::Float(t)) => {
-                Literal::ints(shape, t.data().iter().map(|&x| i64::from(x != 0.0)).collect())
+                Literal::ints(shape, collected(t.try_data()?.iter().map(|&x| i64::from(x != 0.0)))?)
             }
         }
     }

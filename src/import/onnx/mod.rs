@@ -41,6 +41,7 @@ mod ops;
 mod order;
 pub mod proto;
 mod rebatch;
+mod refusal;
 mod removable;
 mod tensor;
 mod types;

@@ -2,6 +2,7 @@
 //! a node.
 
 use resnetc_ir::infer;
+use resnetc_ir::memory::reserved;
 use resnetc_ir::op::SliceAxis;
 use resnetc_ir::{NodeId, Op};
 
@@ -108,18 +109,18 @@ fn transpose(literal: &Literal, perm: &[usize]) -> Result<Literal> {
     let strides = strides(&literal.shape);
     let shape: Vec<usize> = perm.iter().map(|&axis| literal.shape[axis]).collect();
     let steps: Vec<isize> = perm.iter().map(|&axis| strides[axis] as isize).collect();
-    Ok(literal.pick(shape.clone(), Walk::new(&shape, 0, steps))?)
+    literal.pick(shape.clone(), Walk::new(&shape, 0, steps))
 }
 
 fn slice(literal: &Literal, shape: Vec<usize>, axes: &[SliceAxis]) -> Result<Literal> {
     if shape.contains(&0) {
-        return Ok(literal.pick(shape, std::iter::empty())?);
+        return literal.pick(shape, std::iter::empty());
     }
     let strides = strides(&literal.shape);
     let start = axes.iter().zip(&strides).map(|(a, s)| a.start * s).sum();
     // A step is only used if the slice has a second element on the axis, which is inside the value.
     let steps = axes.iter().zip(&strides).map(|(a, &s)| a.step.wrapping_mul(s as isize)).collect();
-    Ok(literal.pick(shape.clone(), Walk::new(&shape, start, steps))?)
+    literal.pick(shape.clone(), Walk::new(&shape, start, steps))
 }
 
 fn gather(x: &Literal, axis: usize, positions: &[usize], to: Vec<usize>) -> Result<Literal> {
@@ -131,7 +132,7 @@ fn gather(x: &Literal, axis: usize, positions: &[usize], to: Vec<usize>) -> Resu
         first..first + inner
     };
     let walk = (0..outer).flat_map(|row| positions.iter().flat_map(move |&p| run(row, p)));
-    Ok(x.pick(to, walk)?)
+    x.pick(to, walk)
 }
 
 /// The shape that two shapes broadcast to, where an extent may be 0.
@@ -145,7 +146,7 @@ pub(super) fn broadcast(literal: &Literal, shape: &[usize]) -> Result<Literal> {
         return Ok(literal.clone());
     }
     let walk = Walk::broadcast(&literal.shape, shape);
-    Ok(literal.pick(shape.to_vec(), walk)?)
+    literal.pick(shape.to_vec(), walk)
 }
 
 /// Concatenates constants whose extents agree on every axis but one.
@@ -153,21 +154,24 @@ pub(super) fn concat(parts: &[&Literal], axis: usize, shape: Vec<usize>) -> Resu
     let inner: usize = shape[axis + 1..].iter().product();
     let outer: usize = shape[..axis].iter().product();
     let runs: Vec<usize> = parts.iter().map(|p| p.shape[axis] * inner).collect();
-    let mut ints = Vec::new();
-    let mut floats = Vec::new();
+    let integers = parts.iter().filter(|p| p.is_int()).count();
+    let (mut ints, mut floats) = match (integers, elements(&shape)?) {
+        (0, count) => (Vec::new(), reserved(count)?),
+        (n, count) if n == parts.len() => (reserved(count)?, Vec::new()),
+        _ => return Err("integers and floats cannot be joined".into()),
+    };
     for row in 0..outer {
         for (part, &run) in parts.iter().zip(&runs) {
             let range = row * run..(row + 1) * run;
             match &part.data {
                 Data::Int(v) => ints.extend_from_slice(&v[range]),
-                Data::Float(t) => floats.extend_from_slice(&t.data()[range]),
+                Data::Float(t) => floats.extend_from_slice(&t.try_data()?[range]),
             }
         }
     }
-    match parts.iter().filter(|p| p.is_int()).count() {
+    match integers {
         0 => Ok(Literal::floats(shape, floats)?),
-        n if n == parts.len() => Ok(Literal::ints(shape, ints)?.of_type(parts[0].ty)),
-        _ => Err("integers and floats cannot be joined".into()),
+        _ => Ok(Literal::ints(shape, ints)?.of_type(parts[0].ty)),
     }
 }
 

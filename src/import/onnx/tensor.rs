@@ -1,11 +1,13 @@
 //! `TensorProto` to [`Literal`]: every supported element type, wherever the elements are stored.
 
 use prost::bytes::Bytes;
+use resnetc_ir::memory::{NoMemory, collected, copied};
 
 use super::budget::Budget;
 use super::external::{self, Files};
 use super::literal::{Kind, Literal, elements};
 use super::proto::{DataLocation, DataType, TensorProto};
+use super::refusal::Refusal;
 use crate::advice::Advice;
 use crate::import::error::{ImportError, ImportErrorKind};
 use crate::import::stored;
@@ -54,6 +56,12 @@ pub(super) fn read(
         ));
     }
 
+    let refused = |refusal: Refusal| match refusal.memory {
+        Some(memory) => {
+            TensorError::Broken(ImportError::memory(format!("tensor \"{name}\""))(memory))
+        }
+        None => broken(refusal.reason),
+    };
     let literal = if proto.data_location == Some(DataLocation::External as i32) {
         let decode = |bytes: Bytes| codec.decode(shape, &bytes);
         external::read(proto, files, count * codec.size, budget, decode)
@@ -65,11 +73,12 @@ pub(super) fn read(
                 "{} bytes of data, but shape {shape:?} of {ty:?} needs {}",
                 raw.len(),
                 count * codec.size
-            )),
+            )
+            .into()),
             None => typed(proto, ty, shape),
         }
     };
-    Ok(literal.map_err(broken)?.of_type(ty))
+    Ok(literal.map_err(refused)?.of_type(ty))
 }
 
 /// Little-endian bytes to elements.
@@ -81,8 +90,8 @@ struct Codec {
 enum Target {
     /// The elements as stored.
     Stored,
-    Float(fn(&[u8]) -> Vec<f32>),
-    Int(fn(&[u8]) -> Vec<i64>),
+    Float(fn(&[u8]) -> Result<Vec<f32>, NoMemory>),
+    Int(fn(&[u8]) -> Result<Vec<i64>, NoMemory>),
 }
 
 /// One entry of the table in [`Codec::of`]: how an element of a type is held. The loop is part of
@@ -94,7 +103,7 @@ macro_rules! codec {
             to: Target::$target(|bytes| {
                 let convert: fn($ty) -> _ = $convert;
                 let elements = bytes.as_chunks::<{ size_of::<$ty>() }>().0;
-                elements.iter().map(|&e| convert(<$ty>::from_le_bytes(e))).collect()
+                collected(elements.iter().map(|&e| convert(<$ty>::from_le_bytes(e))))
             }),
         }
     };
@@ -130,40 +139,42 @@ impl Codec {
         }
     }
 
-    fn decode(&self, shape: Vec<usize>, bytes: &Bytes) -> Result<Literal, String> {
+    fn decode(&self, shape: Vec<usize>, bytes: &Bytes) -> Result<Literal, Refusal> {
         match self.to {
             Target::Stored => Literal::tensor(
                 shape.clone(),
                 stored::tensor(&shape, bytes.clone()),
                 bytes.len() / 4,
             ),
-            Target::Float(convert) => Literal::floats(shape, convert(bytes)),
-            Target::Int(convert) => Literal::ints(shape, convert(bytes)),
+            Target::Float(convert) => Literal::floats(shape, convert(bytes)?),
+            Target::Int(convert) => Literal::ints(shape, convert(bytes)?),
         }
     }
 }
 
 /// Elements in the typed lists: the standard defines which list holds which type.
-fn typed(proto: &TensorProto, ty: DataType, shape: Vec<usize>) -> Result<Literal, String> {
+fn typed(proto: &TensorProto, ty: DataType, shape: Vec<usize>) -> Result<Literal, Refusal> {
     let halves =
-        |convert: fn(u16) -> f32| proto.int32_data.iter().map(|&x| convert(x as u16)).collect();
+        |convert: fn(u16) -> f32| collected(proto.int32_data.iter().map(|&x| convert(x as u16)));
     match ty {
-        DataType::Float => Literal::floats(shape, proto.float_data.clone()),
+        DataType::Float => Literal::floats(shape, copied(&proto.float_data)?),
         DataType::Double => {
-            Literal::floats(shape, proto.double_data.iter().map(|&x| x as f32).collect())
+            Literal::floats(shape, collected(proto.double_data.iter().map(|&x| x as f32))?)
         }
-        DataType::Float16 => Literal::floats(shape, halves(|x| half::f16::from_bits(x).to_f32())),
-        DataType::Bfloat16 => Literal::floats(shape, halves(|x| half::bf16::from_bits(x).to_f32())),
-        DataType::Int64 => Literal::ints(shape, proto.int64_data.clone()),
+        DataType::Float16 => Literal::floats(shape, halves(|x| half::f16::from_bits(x).to_f32())?),
+        DataType::Bfloat16 => {
+            Literal::floats(shape, halves(|x| half::bf16::from_bits(x).to_f32())?)
+        }
+        DataType::Int64 => Literal::ints(shape, copied(&proto.int64_data)?),
         DataType::Uint64 | DataType::Uint32 => {
             let saturate = |&x: &u64| i64::try_from(x).unwrap_or(i64::MAX);
-            Literal::ints(shape, proto.uint64_data.iter().map(saturate).collect())
+            Literal::ints(shape, collected(proto.uint64_data.iter().map(saturate))?)
         }
         _ => {
-            let data = proto.int32_data.iter().map(|&x| i64::from(x)).collect();
+            let data = collected(proto.int32_data.iter().map(|&x| i64::from(x)))?;
             match Kind::of(ty) {
                 Some(_) => Literal::ints(shape, data)?.cast(ty),
-                None => Err(format!("element type {ty:?} is not supported")),
+                None => Err(format!("element type {ty:?} is not supported").into()),
             }
         }
     }

@@ -7,7 +7,7 @@ use resnetc_ir::op::{Interpolate, SliceAxis};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
-use crate::passes::near_misses::describe;
+use crate::passes::near_misses::{NearMisses, describe};
 use crate::passes::permute::{
     compose, inverse, is_identity, keeps_order, permuted, permuted_shape,
 };
@@ -130,7 +130,7 @@ impl<'g> Region<'g> {
     }
 
     /// The patch that computes the region in the new order.
-    pub(super) fn patch(&self) -> Option<Patch> {
+    pub(super) fn patch(&self, near: &mut NearMisses) -> Option<Patch> {
         let last = self.members.last()?;
         let count = self.members.len();
         let label = format!(
@@ -146,7 +146,7 @@ impl<'g> Region<'g> {
             for operand in self.graph.operands(member) {
                 let value = match moved.get(&operand) {
                     Some(&value) => value,
-                    None => self.enter(&mut patch, operand)?,
+                    None => self.enter(&mut patch, operand, near)?,
                 };
                 moved.insert(operand, value);
                 operands.push(value);
@@ -159,7 +159,7 @@ impl<'g> Region<'g> {
     }
 
     /// The new form of an operand from outside.
-    fn enter(&self, patch: &mut Patch, operand: NodeId) -> Option<Value> {
+    fn enter(&self, patch: &mut Patch, operand: NodeId, near: &mut NearMisses) -> Option<Value> {
         let node = self.graph.node(operand);
         let back = inverse(&self.perm);
         if let Some(constant) = self.graph.constant_of(operand) {
@@ -168,7 +168,8 @@ impl<'g> Region<'g> {
             }
             let mut shape = vec![1; self.perm.len() - constant.shape().len()];
             shape.extend(constant.shape());
-            let constant = permuted(&(**constant).clone().reshaped(shape)?, &back)?;
+            let constant = permuted(&(**constant).clone().reshaped(shape)?, &back);
+            let constant = near.afford(self.graph, operand, constant)??;
             return Some(patch.constant(node.name.clone(), constant));
         }
         let (origin, perm) = match self.source(operand) {

@@ -2,6 +2,7 @@
 //! run time only some of the operators exist.
 
 use resnetc_ir::Op;
+use resnetc_ir::memory::collected;
 use resnetc_ir::op::{Binary, Unary};
 
 use super::logic;
@@ -158,14 +159,14 @@ pub(super) fn fold_two(
             Ok(Literal::ints(shape, result)?)
         }
         (Data::Float(x), Data::Float(y)) => {
-            let (x, y) = (x.data(), y.data());
+            let (x, y) = (x.try_data()?, y.try_data()?);
             let pairs = pairs.map(|(i, j)| (f64::from(x[i]), f64::from(y[j])));
             match two.float {
                 Float::Number(f) => {
-                    Ok(Literal::floats(shape, pairs.map(|(a, b)| f(a, b) as f32).collect())?)
+                    Ok(Literal::floats(shape, collected(pairs.map(|(a, b)| f(a, b) as f32))?)?)
                 }
                 Float::Truth(f) => {
-                    Ok(Literal::ints(shape, pairs.map(|(a, b)| f(a, b).into()).collect())?)
+                    Ok(Literal::ints(shape, collected(pairs.map(|(a, b)| f(a, b).into()))?)?)
                 }
                 Float::Refused => Err("the operator is not defined for floats".into()),
             }
@@ -202,9 +203,10 @@ fn fold_one(call: &Call<'_>, x: &Literal) -> Result<Literal> {
     let one = ONE.iter().find(|one| one.op == call.op());
     let shape = x.shape.clone();
     match (&x.data, one.and_then(|o| o.float), one.and_then(|o| o.int)) {
-        (Data::Float(t), Some(f), _) => {
-            Ok(Literal::floats(shape, t.data().iter().map(|&x| f(x.into()) as f32).collect())?)
-        }
+        (Data::Float(t), Some(f), _) => Ok(Literal::floats(
+            shape,
+            collected(t.try_data()?.iter().map(|&x| f(x.into()) as f32))?,
+        )?),
         (Data::Int(v), _, Some(f)) => {
             let result: Option<Vec<i64>> = v.iter().map(|&x| f(x)).collect();
             Ok(Literal::ints(shape, result.ok_or("integer overflow")?)?)

@@ -1,5 +1,8 @@
 //! Operators that make constants, and changes of element type.
 
+use resnetc_ir::memory::{NoMemory, collected, filled};
+
+use crate::import::error::ImportErrorKind;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, bad};
 use crate::import::onnx::literal::{Data, Literal, elements};
@@ -13,7 +16,10 @@ fn read(builder: &mut Builder, attribute: &str, proto: &TensorProto) -> Result<L
             builder.grant(literal.len());
             Ok(literal)
         }
-        Err(TensorError::Broken(error)) => bad(attribute, error.to_string()),
+        Err(TensorError::Broken(error)) => match *error.kind {
+            ImportErrorKind::Memory { bytes, .. } => Err(NoMemory { bytes }.into()),
+            _ => bad(attribute, error.to_string()),
+        },
         Err(TensorError::Unsupported(reason)) => bad(attribute, reason),
     }
 }
@@ -52,7 +58,7 @@ pub(super) fn constant_of_shape(builder: &mut Builder, call: &Call<'_>) -> Resul
     let literal = match (&value.data, value.len()) {
         (Data::Int(v), 1) => {
             builder.claim(count)?;
-            Literal::ints(shape, vec![v[0]; count])?
+            Literal::ints(shape, filled(count, v[0])?)?
         }
         (Data::Float(t), 1) => {
             builder.claim_filled(count)?;
@@ -80,7 +86,7 @@ pub(super) fn eye_like(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     let above = call.int_or("k", 0)?;
     let count = elements(&shape)?;
     builder.claim(count)?;
-    let mut data = vec![0; count];
+    let mut data = filled(count, 0)?;
     for row in 0..rows {
         let column = above.checked_add(row as i64).and_then(|c| usize::try_from(c).ok());
         if let Some(column) = column.filter(|&c| c < columns) {
@@ -119,7 +125,7 @@ pub(super) fn range(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
             Literal::list(terms.ok_or("integer overflow")?)
         }
         (None, None) => {
-            Literal::floats(vec![count], (0..count).map(|i| (a + i as f64 * d) as f32).collect())?
+            Literal::floats(vec![count], collected((0..count).map(|i| (a + i as f64 * d) as f32))?)?
         }
         _ => return Err("start and delta have different types".into()),
     };

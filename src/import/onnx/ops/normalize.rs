@@ -33,7 +33,7 @@ fn training(call: &Call<'_>) -> Result<Option<Refusal>> {
         let reason = || format!("is 1: {ADVICE}");
         let attribute = Some("training_mode".to_owned());
         let is_set = call.flag("training_mode", false)?;
-        return Ok(is_set.then(|| Refusal { attribute, reason: reason() }));
+        return Ok(is_set.then(|| Refusal { attribute, ..reason().into() }));
     }
     let results = call.node.output.iter().filter(|name| !name.is_empty()).count();
     let reason = || {

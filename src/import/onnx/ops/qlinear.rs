@@ -1,6 +1,7 @@
 //! The standard's operators on quantized values, and what they share with ONNX Runtime's.
 
 use resnetc_ir::NodeId;
+use resnetc_ir::memory::collected;
 use resnetc_ir::op::Binary;
 
 use super::conv::convolution;
@@ -34,9 +35,7 @@ pub(super) fn scale(call: &Call<'_>, i: usize) -> Result<(Vec<usize>, Vec<f64>)>
     let literal = call.known(i, "a scale")?.ok_or("a scale is missing")?;
     let Literal { shape, .. } = literal;
     match &literal.data {
-        Data::Float(tensor) => {
-            Ok((shape.clone(), tensor.data().iter().map(|&x| x.into()).collect()))
-        }
+        Data::Float(tensor) => Ok((shape.clone(), tensor.try_numbers()?)),
         Data::Int(_) => Err("a scale must be a float".into()),
     }
 }
@@ -63,7 +62,7 @@ fn multiplier(
     let (shape, b) = scale(call, b)?;
     let (a, y) = (single_scale(call, a)?, single_scale(call, y)?);
     let shape = aligned(&shape, axis, rank)?;
-    let data = b.iter().map(|b| (a * b / y) as f32).collect();
+    let data = collected(b.iter().map(|b| (a * b / y) as f32))?;
     let literal = Literal::floats(shape, data)?;
     builder.node(call.name(), &Value::Known(literal))
 }

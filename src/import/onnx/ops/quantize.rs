@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use resnetc_ir::memory::collected;
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
 
@@ -208,11 +209,11 @@ fn dequantize_known(
         .ok_or("the scale does not fit the value")?;
     let scales = Walk::broadcast(&scale.shape, &x.shape).map(|i| f64::from(scales.data()[i]));
     let data = match zeros {
-        None => q.iter().zip(scales).map(|(&q, s)| (q as f64 * s) as f32).collect(),
+        None => collected(q.iter().zip(scales).map(|(&q, s)| (q as f64 * s) as f32))?,
         Some((zero, tensor)) if tensor.elements() == 1 || zero.shape == scale.shape => {
             let zeros = Walk::broadcast(&zero.shape, &x.shape).map(|i| f64::from(tensor.data()[i]));
             let steps = q.iter().zip(zeros).map(|(&q, z)| q as f64 - z);
-            steps.zip(scales).map(|(steps, s)| (steps * s) as f32).collect()
+            collected(steps.zip(scales).map(|(steps, s)| (steps * s) as f32))?
         }
         Some(_) => return Err("scale and zero point differ in shape".into()),
     };

@@ -2,6 +2,7 @@
 //! standardization.
 
 use resnetc_ir::Tensor;
+use resnetc_ir::memory::copied;
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
@@ -34,7 +35,7 @@ pub(super) fn standardize(
     }
     builder.claim(3 * x.elements())?;
     let inner = x.elements() / (outer * channels).max(1);
-    let mut result = x.data().to_vec();
+    let mut result = copied(x.try_data()?)?;
     for channel in 0..channels {
         let runs = |batch: usize| {
             (batch * channels + channel) * inner..(batch * channels + channel + 1) * inner

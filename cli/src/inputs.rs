@@ -179,7 +179,14 @@ fn values(network: &Network, file: &ArrayFile) -> Result<Vec<Arc<Tensor>>, Failu
     let take = |&id| {
         let name = &graph.node(id).name;
         let dtype = graph.input_dtype(id);
-        let values = file.input(name, graph.inputs().len())?.values(dtype);
+        let array = file.input(name, graph.inputs().len())?;
+        let wanted = &graph.node(id).ty.shape;
+        if array.shape() != wanted {
+            let (name, found, wanted) = (units::name(name), shape(array.shape()), shape(wanted));
+            let reason = format!("input \"{name}\" of the model is {wanted}, but it is {found}");
+            return Err(Failure::file(&file.path, reason).code(ErrorCode::InputShape));
+        }
+        let values = array.values(dtype);
         values.map(Arc::new).map_err(|e| {
             let name = units::name(name);
             let reason = match &e {

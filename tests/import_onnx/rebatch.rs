@@ -175,6 +175,37 @@ fn inputs_have_one_batch() {
 }
 
 #[test]
+fn a_given_batch_that_is_the_declared_one_contradicts_another() {
+    let two = Model::new(&[1, 3]).input("z", &[1, 3]).node("Add", &["x", "z"], &["y"], &[]);
+    let one = single("Relu", &[1, 3], &["x"], &[]);
+    let cases = [
+        (&one, Some(2), vec![("x", 1)]),
+        (&two.clone().output("y"), Some(2), vec![("x", 1)]),
+        (&two.clone().output("y"), Some(2), vec![("z", 1)]),
+        (&two.clone().output("y"), None, vec![("x", 2), ("z", 1)]),
+    ];
+    for (model, batch, given) in cases {
+        let shapes = given.iter().map(|&(input, n)| (input.to_owned(), vec![n, 3]));
+        let dims = given.iter().map(|&(input, n)| (format!("{input}.0"), n));
+        for bindings in [
+            Bindings { batch, shapes: shapes.collect(), ..Bindings::default() },
+            Bindings { batch, dims: dims.collect(), ..Bindings::default() },
+        ] {
+            let error = onnx::parse(&model.bytes(), None, &bindings).expect_err("a conflict");
+            assert!(matches!(*error.kind, ImportErrorKind::Conflict { .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("a batch of 2 was requested, but 1 for"), "{text}");
+        }
+    }
+    // The declared batch may be given, with the same batch or none.
+    let shapes = || [("x".to_owned(), vec![1, 3])].into();
+    for batch in [None, Some(1)] {
+        let bindings = Bindings { batch, shapes: shapes(), ..Bindings::default() };
+        assert!(onnx::parse(&one.bytes(), None, &bindings).is_ok());
+    }
+}
+
+#[test]
 fn other_fixed_axes_stay() {
     let bytes = single("Relu", &[1, 3, 8, 8], &["x"], &[]).bytes();
     assert!(import(&bytes, None, &[("x.2", 8)]).is_ok());

@@ -58,6 +58,7 @@ fn fixed_batch(inputs: &[Input], wanted: usize, reason: String) -> ImportError {
 pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, ImportError> {
     let (inputs, dims) = given::as_dims(inputs, bindings)?;
     let (sizes, named_batch) = sizes(&inputs, bindings.batch, &dims)?;
+    let kept = kept(&inputs, &dims);
     let mut unbound = Vec::new();
     let mut bound = Vec::new();
     for input in &inputs {
@@ -85,6 +86,11 @@ pub(super) fn bind(inputs: &[InputInfo], bindings: &Bindings) -> Result<Bound, I
         check_size(name, shape)?;
     }
     let new_batch = new_batch(&bound, named_batch, bindings.batch)?;
+    // The inputs of a model that gets another batch all have the same first extent.
+    if let (Some(NewBatch { to, .. }), Some((input, size))) = (new_batch, kept) {
+        let reason = format!("a batch of {to} was requested, but {size} for \"{input}\"");
+        return Err(ImportError::conflict(format!("input \"{input}\""), reason));
+    }
     Ok(Bound { inputs: bound, new_batch })
 }
 
@@ -182,6 +188,14 @@ fn fixed<'a>(inputs: &'a [InputInfo], name: &str) -> Option<(&'a InputInfo, usiz
         Dim::Fixed(size) => Some((input, axis, *size)),
         Dim::Symbol(_) => None,
     }
+}
+
+/// The first input whose declared batch the caller also gives, and that batch.
+fn kept<'a>(inputs: &'a [InputInfo], dims: &BTreeMap<String, usize>) -> Option<(&'a str, usize)> {
+    dims.iter().find_map(|(name, &size)| match fixed(inputs, name)? {
+        (input, 0, found) if found == size => Some((input.name.as_str(), size)),
+        _ => None,
+    })
 }
 
 /// The batch that replaces the model's own: that of a named dimension, or the requested one if

@@ -7,7 +7,7 @@ use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind};
 
 /// Turns given shapes into inputs and named sizes: an input without a declared shape gets an
-/// unnamed dimension for each axis.
+/// unnamed dimension for each axis. Sizes of other dimensions go by input and axis.
 pub(super) fn as_dims(
     inputs: &[InputInfo],
     bindings: &Bindings,
@@ -24,7 +24,7 @@ pub(super) fn as_dims(
         for (axis, (dim, &size)) in dims.iter().zip(shape).enumerate() {
             let key = match dim {
                 Dim::Symbol(symbol) => symbol.clone(),
-                Dim::Fixed(found) if *found == size => continue,
+                Dim::Fixed(found) if axis > 0 && *found == size => continue,
                 Dim::Fixed(_) => format!("{name}.{axis}"),
             };
             if let Some(other) = sizes.insert(key.clone(), size).filter(|&other| other != size) {

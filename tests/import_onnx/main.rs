@@ -2,6 +2,7 @@
 //! with their frameworks in `tests/fixtures/main.rs`.
 
 mod batch;
+mod engines;
 mod external;
 mod folder;
 mod foreign;
@@ -16,6 +17,7 @@ mod pools;
 mod quantized;
 mod rebatch;
 mod refused;
+mod scales;
 mod top;
 mod types;
 

@@ -7,7 +7,7 @@ use crate::model::Attr::Int;
 use crate::model::{Model, node, single};
 
 /// A tensor of 8-bit integers.
-fn bytes(name: &str, dims: &[i64], ty: DataType, data: &[i32]) -> TensorProto {
+pub(crate) fn bytes(name: &str, dims: &[i64], ty: DataType, data: &[i32]) -> TensorProto {
     TensorProto {
         name: Some(name.into()),
         dims: dims.into(),

@@ -24,6 +24,7 @@ mod quantize;
 mod reduce;
 mod resample;
 mod resize;
+mod scales;
 mod shapes;
 mod standardize;
 mod table;

@@ -2,11 +2,11 @@
 
 use resnetc_ir::NodeId;
 use resnetc_ir::memory::collected;
-use resnetc_ir::op::Binary;
 
 use super::conv::convolution;
 use super::matrix::product;
 use super::quantize::{aligned, centre, floats, parameter, store, type_of};
+use super::scales::{Factors, Steps};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal};
@@ -58,13 +58,12 @@ fn multiplier(
     [a, b, y]: [usize; 3],
     axis: usize,
     rank: usize,
-) -> Result<NodeId> {
+) -> Result<Factors> {
     let (shape, b) = scale(call, b)?;
     let (a, y) = (single_scale(call, a)?, single_scale(call, y)?);
     let shape = aligned(&shape, axis, rank)?;
-    let data = collected(b.iter().map(|b| (a * b / y) as f32))?;
-    let literal = Literal::floats(shape, data)?;
-    builder.node(call.name(), &Value::Known(literal))
+    let factors = collected(b.iter().map(|b| (a * b / y) as f32))?;
+    Factors::new(builder, call, shape, factors)
 }
 
 /// Integers with the zero point of operand `zero`, from a value in steps of the result's scale.
@@ -72,7 +71,7 @@ fn multiplier(
 pub(super) fn stored(
     builder: &mut Builder,
     call: &Call<'_>,
-    steps: NodeId,
+    steps: Steps,
     [zero, like]: [usize; 2],
 ) -> Result<NodeId> {
     let of = |i: usize| call.arg(i).map(|value| type_of(builder, value));
@@ -90,7 +89,7 @@ pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
 }
 
 /// The result of `QLinearConv` before rounding, from its operand minus the zero point.
-pub(super) fn conv_steps(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+pub(super) fn conv_steps(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<Steps> {
     let weights = centred(builder, call, 3, 5, 0)?;
     let bias = match call.arg(8) {
         Some(bias) => Some(floats(builder, call, bias)?),
@@ -99,7 +98,7 @@ pub(super) fn conv_steps(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> R
     let sums = convolution(builder, call, [x, weights], bias)?;
     let rank = builder.shape_of(sums).len();
     let factor = multiplier(builder, call, [1, 4, 6], 1, rank)?;
-    builder.binary(call, Binary::Mul, sums, factor)
+    factor.multiply(builder, call, sums)
 }
 
 /// `QLinearMatMul`.
@@ -110,7 +109,7 @@ pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     let product = product(builder, call, a, b)?;
     let rank = builder.shape_of(product).len();
     let factor = multiplier(builder, call, [1, 4, 6], rank.saturating_sub(1), rank)?;
-    let steps = builder.binary(call, Binary::Mul, product, factor)?;
+    let steps = factor.multiply(builder, call, product)?;
     Ok(vec![Value::Node(stored(builder, call, steps, [7, 0])?)])
 }
 

@@ -16,6 +16,8 @@ use crate::import::onnx::literal::{Data, Kind, Literal};
 use crate::import::onnx::movement::{Walk, broadcast_shape};
 use crate::import::onnx::proto::DataType;
 
+use super::scales::{self, Steps};
+
 /// The element types of quantized values.
 pub(super) const STORED: [DataType; 4] =
     [DataType::Uint8, DataType::Int8, DataType::Uint16, DataType::Int16];
@@ -113,15 +115,16 @@ fn is_zero(literal: &Literal) -> bool {
 }
 
 /// Integers of type `ty`, from their values before rounding and before the zero point is added.
+/// Quotients 0/0 become the type's lowest integer, as in ONNX Runtime.
 pub(super) fn store(
     builder: &mut Builder,
     call: &Call<'_>,
-    x: NodeId,
+    steps: Steps,
     zero: Option<Value>,
     ty: DataType,
 ) -> Result<NodeId> {
     let (lo, hi) = limits(ty)?;
-    let mut q = builder.unary(call, Unary::Round, x)?;
+    let mut q = builder.unary(call, Unary::Round, steps.value)?;
     match zero {
         None => {}
         Some(Value::Known(zero)) if is_zero(&zero) => {}
@@ -130,7 +133,12 @@ pub(super) fn store(
             q = builder.binary(call, Binary::Add, q, zero)?;
         }
     }
-    let q = builder.unary(call, Unary::Clip { lo, hi }, q)?;
+    let mut q = builder.unary(call, Unary::Clip { lo, hi }, q)?;
+    if steps.undefined {
+        let is_number = builder.binary(call, Binary::Equal, q, q)?;
+        let lowest = builder.scalar(call, lo);
+        q = builder.add(call, Op::Where, &[is_number, q, lowest])?;
+    }
     builder.integers.insert(q, ty);
     Ok(q)
 }
@@ -162,8 +170,7 @@ pub(super) fn quantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
     let Some(ty) = ty else { return Err("its result is not an integer of 8 or 16 bits".into()) };
     let scale = parameter(builder, call, 1, axis, rank)?.ok_or("the scale is missing")?;
     let zero = parameter(builder, call, 2, axis, rank)?;
-    let scale = builder.node(call.name(), &scale)?;
-    let steps = builder.binary(call, Binary::Div, x, scale)?;
+    let steps = scales::divide(builder, call, x, &scale)?;
     Ok(vec![Value::Node(store(builder, call, steps, zero, ty)?)])
 }
 
@@ -227,7 +234,7 @@ pub(super) fn dynamic(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Valu
 }
 
 /// A value quantized to unsigned bytes over the range that includes it and 0; its scale; and its
-/// zero point.
+/// zero point. The scale of a range that is zero is 1, as in ONNX Runtime.
 pub(super) fn dynamic_steps(
     builder: &mut Builder,
     call: &Call<'_>,
@@ -248,9 +255,11 @@ pub(super) fn dynamic_steps(
     let below = most(builder, negative)?;
     let range = builder.binary(call, Binary::Add, above, below)?;
     let scale = builder.with_number(call, Binary::Div, range, hi - lo)?;
+    let scale = scales::at_least(builder, call, scale, range)?;
     let zero = builder.binary(call, Binary::Div, below, scale)?;
-    let zero = store(builder, call, zero, None, DataType::Uint8)?;
+    let zero = store(builder, call, Steps::defined(zero), None, DataType::Uint8)?;
     let steps = builder.binary(call, Binary::Div, x, scale)?;
+    let steps = Steps::defined(steps);
     let q = store(builder, call, steps, Some(Value::Node(zero)), DataType::Uint8)?;
     Ok([q, scale, zero])
 }

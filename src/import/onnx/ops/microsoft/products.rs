@@ -5,10 +5,10 @@ use resnetc_ir::{NodeId, Op};
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
-use crate::import::onnx::literal::Literal;
 use crate::import::onnx::ops::matrix::product;
 use crate::import::onnx::ops::qlinear::{centred, scale, single_scale, stored};
 use crate::import::onnx::ops::quantize::{aligned, dynamic_steps, floats, parameter};
+use crate::import::onnx::ops::scales::Factors;
 
 /// `QGemm`: `alpha * (a * b + c)`, where `c` is in units of the product's scale. Without a scale
 /// for the result, the result is a float.
@@ -35,12 +35,11 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     let (shape, scales) = scale(call, 4)?;
     let step = if call.arg(7).is_some() { single_scale(call, 7)? } else { 1.0 };
     let factors = scales.iter().map(|b| (real * b / step) as f32).collect();
-    let factors = Literal::floats(aligned(&shape, 1, 2)?, factors)?;
-    let factors = builder.node(call.name(), &Value::Known(factors))?;
-    let steps = builder.binary(call, Binary::Mul, sums, factors)?;
+    let factors = Factors::new(builder, call, aligned(&shape, 1, 2)?, factors)?;
+    let steps = factors.multiply(builder, call, sums)?;
     match call.arg(7) {
         Some(_) => Ok(vec![Value::Node(stored(builder, call, steps, [8, 0])?)]),
-        None => Ok(vec![Value::Node(steps)]),
+        None => Ok(vec![Value::Node(steps.value)]),
     }
 }
 

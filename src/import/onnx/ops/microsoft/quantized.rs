@@ -10,11 +10,13 @@ use resnetc_ir::{NodeId, Op};
 use super::layout::Channels;
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axes_of, axis_of, bad};
+use crate::import::onnx::literal::Literal;
 use crate::import::onnx::ops::activations::leaky;
 use crate::import::onnx::ops::normalize::softmax_of;
 use crate::import::onnx::ops::pool;
 use crate::import::onnx::ops::qlinear::{centred, conv_steps, single_scale, stored};
 use crate::import::onnx::ops::quantize::{floats, type_of};
+use crate::import::onnx::ops::scales::{self, Steps};
 use crate::import::onnx::proto::DataType;
 
 /// Operands `i`, `i + 1` and `i + 2` (value, scale and zero point), dequantized.
@@ -32,8 +34,8 @@ fn quantized(
     x: NodeId,
     [i, like]: [usize; 2],
 ) -> Result<NodeId> {
-    let scale = single_scale(call, i)?;
-    let steps = builder.with_number(call, Binary::Div, x, scale as f32)?;
+    let scale = Value::Known(Literal::floats(vec![], vec![single_scale(call, i)? as f32])?);
+    let steps = scales::divide(builder, call, x, &scale)?;
     stored(builder, call, steps, [i + 1, like])
 }
 
@@ -113,8 +115,9 @@ pub(super) fn conv(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     let x = centred(builder, call, 0, 2, 0)?;
     let x = channels.put_first(builder, call, x)?;
     let steps = conv_steps(builder, call, x)?;
-    let y = channels.put_back(builder, call, steps)?;
-    Ok(vec![Value::Node(stored(builder, call, y, [7, 0])?)])
+    let value = channels.put_back(builder, call, steps.value)?;
+    let steps = Steps { value, ..steps };
+    Ok(vec![Value::Node(stored(builder, call, steps, [7, 0])?)])
 }
 
 /// `QLinearWhere`: one of two values, each in steps of the result. Since the condition is 0 or 1

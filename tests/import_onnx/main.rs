@@ -13,6 +13,7 @@ mod microsoft;
 mod model;
 mod needed;
 mod operators;
+mod padding;
 mod pools;
 mod quantized;
 mod rebatch;

@@ -1,5 +1,7 @@
 //! Two-dimensional convolution.
 
+use std::ops::Range;
+
 use super::elements::{filled, wrap};
 use super::elementwise;
 use super::error::EvalError;
@@ -16,6 +18,9 @@ struct Sizes {
 }
 
 /// `activation(conv(src, weights) + bias + shortcut)`; `ty` is the result's, `[N, K, P, Q]`.
+///
+/// Padding consists of zeros that are multiplied like elements, so a weight that is infinite or NaN
+/// makes NaN of every output for which its tap is outside the image.
 pub(super) fn conv(op: &Conv, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, EvalError> {
     let shape = &ty.shape[..];
     let mut result = filled(shape, 0.0)?;
@@ -88,15 +93,31 @@ fn add_plane(sizes: &Sizes, src: &[f64], kernel: &[f64], out: &mut [f64]) {
     for (tap, &weight) in kernel.iter().enumerate() {
         let (r, s) = (tap / horizontal.kernel, tap % horizontal.kernel);
         let across = horizontal.outputs_inside(s, width, columns);
+        let down = vertical.outputs_inside(r, height, rows);
+        if !weight.is_finite() {
+            add_padding(weight, [&down, &across], out, columns);
+        }
         if across.is_empty() {
             continue;
         }
         let left = across.start * horizontal.stride + s * horizontal.dilation - horizontal.before;
-        for p in vertical.outputs_inside(r, height, rows) {
+        for p in down {
             let h = p * vertical.stride + r * vertical.dilation - vertical.before;
             let row = &src[h * width..][left..width];
             let out = &mut out[p * columns..][across.clone()];
             add_row(weight, row, horizontal.stride, out);
+        }
+    }
+}
+
+/// Adds the products of one weight and the zeros around the image: NaN where the tap is outside it.
+/// Products of finite weights are 0 there and left out.
+fn add_padding(weight: f64, [down, across]: [&Range<usize>; 2], out: &mut [f64], columns: usize) {
+    for (p, row) in out.chunks_exact_mut(columns).enumerate() {
+        for (q, y) in row.iter_mut().enumerate() {
+            if !down.contains(&p) || !across.contains(&q) {
+                *y += weight * 0.0;
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod pools;
 mod quantized;
 mod rebatch;
 mod refused;
+mod resized;
 mod scales;
 mod top;
 mod types;

@@ -97,6 +97,14 @@ fn limits(ty: DataType) -> Option<[f32; 2]> {
     })
 }
 
+/// Floats without their fractions.
+pub(super) fn toward_zero(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> Result<NodeId> {
+    let magnitude = builder.unary(call, Unary::Abs, x)?;
+    let whole = builder.unary(call, Unary::Floor, magnitude)?;
+    let sign = builder.unary(call, Unary::Sign, x)?;
+    builder.binary(call, Binary::Mul, sign, whole)
+}
+
 /// Floats as integers: rounded towards zero, as the standard requires. For values outside the type
 /// the standard says nothing; they become the nearest limit, and NaN becomes 0, as in Rust.
 fn truncated(
@@ -105,10 +113,7 @@ fn truncated(
     x: NodeId,
     [lo, hi]: [f32; 2],
 ) -> Result<NodeId> {
-    let magnitude = builder.unary(call, Unary::Abs, x)?;
-    let whole = builder.unary(call, Unary::Floor, magnitude)?;
-    let sign = builder.unary(call, Unary::Sign, x)?;
-    let integer = builder.binary(call, Binary::Mul, sign, whole)?;
+    let integer = toward_zero(builder, call, x)?;
     let limited = builder.unary(call, Unary::Clip { lo, hi }, integer)?;
     let is_number = builder.binary(call, Binary::Equal, x, x)?;
     let zero = builder.scalar(call, 0.0);

@@ -3,11 +3,13 @@
 use resnetc_ir::op::Interpolate;
 use resnetc_ir::{NodeId, Op, Tensor};
 
+use super::cast::toward_zero;
 use super::resample::{Axis, Coordinates, Method, Nearest, Picks, Smoothing, nearest};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value, axes_of, axis_of, bad};
 use crate::import::onnx::literal::{Data, elements};
 use crate::import::onnx::movement::Movement;
+use crate::import::onnx::proto::DataType;
 
 /// `Resize`, and its predecessor `Upsample`: axis by axis, those that shrink first.
 pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
@@ -26,10 +28,13 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
         })
     });
     let mut value = x.clone();
+    // Whether integers have become sums of fractions of them.
+    let mut is_fraction = false;
     for axis in order {
         let picks = method(call, axes[axis].scale)?.picks(&axes[axis])?;
         if !ty.is_float() && !matches!(picks, Picks::Single(_)) {
-            return bad("mode", format!("computes sums, but its input is {ty:?}"));
+            check_sums(call, ty)?;
+            is_fraction = true;
         }
         value = pick(builder, call, &value, axis, picks)?;
     }
@@ -37,10 +42,33 @@ pub(super) fn resize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
         Some("tf_crop_and_resize") => extrapolated(builder, call, value, &axes)?,
         _ => value,
     };
+    if is_fraction {
+        let sums = builder.node(call.name(), &value)?;
+        value = Value::Node(toward_zero(builder, call, sums)?);
+    }
     if let Value::Node(node) = &value {
         builder.declare(*node, ty);
     }
     Ok(vec![value])
+}
+
+/// The integers that can be interpolated. The sums are floats whose fractions are dropped, as in
+/// ONNX Runtime.
+const SUMMED: [DataType; 5] =
+    [DataType::Uint8, DataType::Int8, DataType::Uint16, DataType::Int16, DataType::Int32];
+
+/// Checks that sums of elements of an integer type are supported.
+fn check_sums(call: &Call<'_>, ty: DataType) -> Result<()> {
+    let is_linear = matches!(call.string("mode")?, Some("linear" | "bilinear"));
+    match is_linear && !call.flag("antialias", false)? && SUMMED.contains(&ty) {
+        true => Ok(()),
+        false => bad(
+            "mode",
+            format!(
+                "computes sums, but its input is {ty:?}; integers of up to 32 bits can only be resized by nearest and linear modes without antialias"
+            ),
+        ),
+    }
 }
 
 /// Resizes one axis from its sources.

@@ -207,8 +207,13 @@ impl Trials<'_, '_> {
     }
 }
 
-/// The difference of the output with the largest relative error.
+/// The difference of the output with the largest relative error, among those that rounding does not
+/// explain if there are any.
 fn worst(outputs: &[Compared]) -> Difference {
     let differences = outputs.iter().map(|c| c.difference);
-    differences.max_by(|a, b| a.relative().total_cmp(&b.relative())).unwrap_or_default()
+    let by = |a: &Difference, b: &Difference| {
+        let explained = b.is_explained().cmp(&a.is_explained());
+        explained.then(a.relative().total_cmp(&b.relative()))
+    };
+    differences.max_by(by).unwrap_or_default()
 }

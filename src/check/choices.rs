@@ -11,13 +11,14 @@ use super::sides::Jump;
 use crate::passes::Origins;
 
 /// The interpreter's choices at the jumps of a graph after the passes, by node of the graph before
-/// them.
+/// them. A node that a patch adds stands for all nodes that the patch removes, so several values may
+/// be meant for one.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Choices(BTreeMap<NodeId, Arc<Value>>);
+pub(super) struct Choices(BTreeMap<NodeId, Vec<Arc<Value>>>);
 
 impl Choices {
     /// Records the value of a jump of a scheduled graph for the jumps of the described graph that
-    /// it replaces.
+    /// it replaces. Its elements may be in another order there.
     pub(super) fn note(
         &mut self,
         described: &Graph,
@@ -28,16 +29,16 @@ impl Choices {
         let value = Arc::new(value.copy()?);
         for origin in origins.of(node).filter(|&o| described.contains(o)) {
             let found = described.node(origin);
-            if Jump::of(&found.op).is_some() && found.ty.shape == value.shape {
-                self.0.insert(origin, Arc::clone(&value));
+            if Jump::of(&found.op).is_some() && found.ty.elements() == value.data.len() {
+                self.0.entry(origin).or_default().push(Arc::clone(&value));
             }
         }
         Ok(())
     }
 
-    /// The value chosen at a jump of the described graph.
-    pub(super) fn at(&self, node: NodeId) -> Option<&Arc<Value>> {
-        self.0.get(&node)
+    /// The values that may be the one chosen at a jump of the described graph.
+    pub(super) fn at(&self, node: NodeId) -> &[Arc<Value>] {
+        self.0.get(&node).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -46,4 +47,6 @@ impl Choices {
 pub(super) struct Reference {
     pub(super) choices: Choices,
     pub(super) outputs: Arc<[Value]>,
+    /// The difference of each output that rounding explains, if that is known.
+    pub(super) explained: Option<Arc<[f64]>>,
 }

@@ -16,6 +16,9 @@ pub struct Difference {
     pub max_abs_rounded: f64,
     /// The largest finite magnitude expected.
     pub largest: f64,
+    /// The largest difference that is explained by how f32 code rounds earlier values; 0 if that
+    /// was not computed.
+    pub explained: f64,
 }
 
 impl Difference {
@@ -59,9 +62,14 @@ impl Difference {
         if self.max_abs_rounded == 0.0 { 0.0 } else { self.max_abs_rounded / unit(self.largest) }
     }
 
-    /// Whether the relative difference is above a tolerance.
+    /// Whether the relative difference is above a tolerance, and not explained by rounding.
     pub fn is_above(&self, tolerance: f64) -> bool {
-        self.relative() > tolerance
+        self.relative() > tolerance && !self.is_explained()
+    }
+
+    /// Whether rounding explains the difference, however large it is.
+    pub fn is_explained(&self) -> bool {
+        self.max_abs <= self.explained
     }
 }
 
@@ -82,11 +90,12 @@ fn unit(magnitude: f64) -> f64 {
 
 impl Serialize for Difference {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Difference", 4)?;
+        let mut fields = serializer.serialize_struct("Difference", 5)?;
         fields.serialize_field("max_abs", &self.max_abs)?;
         fields.serialize_field("relative", &self.relative())?;
         fields.serialize_field("ulp", &self.ulp())?;
         fields.serialize_field("largest", &self.largest)?;
+        fields.serialize_field("explained", &self.explained)?;
         fields.end()
     }
 }
@@ -102,6 +111,15 @@ mod tests {
         assert_eq!(difference.relative(), 0.125);
         assert_eq!(Difference::of(&[0.0], [0.0]).relative(), 0.0);
         assert_eq!(Difference::of(&[1.0], [0.0]).relative(), f64::INFINITY);
+    }
+
+    #[test]
+    fn an_explained_difference_is_above_no_tolerance() {
+        let difference = Difference { explained: 0.5, ..Difference::of(&[0.5], [0.0]) };
+        assert!(!difference.is_above(1e-4) && difference.is_explained());
+        assert!(Difference { max_abs: 0.6, ..difference }.is_above(1e-4));
+        let nan = Difference { explained: 1e300, ..Difference::of(&[f32::NAN], [0.0]) };
+        assert!(nan.is_above(1e-4));
     }
 
     #[test]
@@ -139,5 +157,6 @@ mod tests {
         assert_eq!(json["relative"], 0.5);
         assert_eq!(json["ulp"], 4_194_304.0);
         assert_eq!(json["largest"], 1.0);
+        assert_eq!(json["explained"], 0.0);
     }
 }

@@ -15,6 +15,7 @@ use resnetc_ir::memory::collected;
 use resnetc_ir::{Graph, GraphError, NodeId, Op};
 
 use super::choices::Choices;
+use super::moved::nearest;
 use super::sides::Jump;
 use super::work::Work;
 use super::{Check, CheckError, isolate, values};
@@ -89,21 +90,28 @@ impl Check<'_> {
         Ok(Interpreted { outputs, choices })
     }
 
-    /// Interprets the graph before any pass, with these choices where they are valid.
+    /// Interprets the graph before any pass, with these choices where they are valid. `look` sees
+    /// every value.
     pub(super) fn interpret_described(
         &self,
         choices: &Choices,
+        look: &mut Look<'_>,
         work: &mut Work<'_>,
     ) -> Result<Vec<Value>, CheckError> {
         let graph = self.network.graph();
         let mut result = Ok(());
         let outputs = eval_steered(graph, &self.values, &mut |node, operands, value| {
             work.did(graph, node);
-            let chosen = choices.at(node);
-            if let (Some(jump), Some(chosen), true) =
-                (Jump::of(&graph.node(node).op), chosen, result.is_ok())
-            {
-                result = jump.follow(operands, self.tolerance, value, &chosen.data);
+            let mut step = || {
+                if let (Some(jump), Some(found)) =
+                    (Jump::of(&graph.node(node).op), nearest(choices.at(node), value))
+                {
+                    jump.follow(operands, self.tolerance, value, &found)?;
+                }
+                look(node, operands, value)
+            };
+            if result.is_ok() {
+                result = step();
             }
         })?;
         result?;

@@ -4,13 +4,17 @@
 //! value is compared with what the interpreter computes in f64. Since outputs keep their places,
 //! nothing is computed in place there; so the unmodified network is also compiled and compared,
 //! with the interpreter on the graph before any pass.
+//!
+//! Where a value differs by more than the tolerance, both graphs are interpreted once more, to find
+//! out which differences rounding explains.
 
 use resnetc_ir::Graph;
 use resnetc_ir::eval::Value;
 use serde::{Serialize, Serializer};
 
 use super::compared::Compared;
-use super::jumps::Interpreted;
+use super::jumps::{Exposed, Interpreted};
+use super::rounding::Rounding;
 use super::suspect::Suspect;
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};
@@ -27,9 +31,9 @@ pub enum Finding {
     /// The interpreter's results for the graph after the passes differ from those for the graph
     /// before them.
     Passes,
-    /// Values are wrong, but each layer is right by itself: rounding errors accumulate, including
-    /// those of constants that passes create, or a layer leaves wrong data beside its result where
-    /// only the next layer reads it.
+    /// Values are wrong, but each layer is right by itself: errors accumulate, including those of
+    /// constants that passes create, beyond what rounding of f32 explains, or a layer leaves wrong
+    /// data beside its result where only the next layer reads it.
     Carried,
     /// Every layer is right, but the unmodified network is not: a value is overwritten before it is
     /// read.
@@ -91,6 +95,9 @@ impl Check<'_> {
         let (scheduled, remarks) = self.subject.schedule(graph, options, None)?;
         let mut work = Work::new(cost(&scheduled) + cost(graph), progress);
         let mut layers = self.layers(&scheduled, &remarks, &mut work)?;
+        if layers.compared.iter().any(|c| c.difference.is_above(self.tolerance)) {
+            self.explain(&scheduled, &remarks, &mut layers, &mut work)?;
+        }
         let choices = &layers.interpreted.choices;
         let pass_tolerance = self.tolerance_of_passes(&scheduled);
         let (_, outputs) = self.outputs(scheduled, choices, &mut work)?;
@@ -102,7 +109,7 @@ impl Check<'_> {
             guilty = None;
         }
         Ok(CheckReport {
-            isa: layers.isa,
+            isa: layers.exposed.model.report().isa,
             tolerance: self.tolerance,
             findings,
             guilty: guilty.map(Box::new),
@@ -147,26 +154,50 @@ impl Check<'_> {
     ) -> Result<Layers, CheckError> {
         let exposed = self.expose(scheduled, |_| true)?;
         let mut compared = Vec::new();
-        // The first layer that is wrong when it runs alone.
-        let mut guilty = None;
-        let mut look = |node, operands: &[&Value], value: &Value| {
+        let mut look = |node, _: &[&Value], value: &Value| {
             let Some(found) = exposed.value(node)? else { return Ok(()) };
             let difference = Difference::of(found, value.data.iter().copied());
             compared.push(Compared::of_node(scheduled, node, difference));
-            if difference.is_above(self.tolerance) && guilty.is_none() {
-                guilty = self.suspect(scheduled, node, operands)?;
-            }
             Ok(())
         };
         let interpreted = self.interpret(scheduled, &remarks.origins, &exposed, &mut look, work)?;
-        Ok(Layers { isa: exposed.model.report().isa, compared, guilty, interpreted })
+        Ok(Layers { exposed, compared, guilty: None, interpreted })
+    }
+
+    /// Adds what rounding explains, and the first layer that is wrong when it runs alone.
+    fn explain(
+        &self,
+        scheduled: &Graph,
+        remarks: &Remarks,
+        layers: &mut Layers,
+        work: &mut Work<'_>,
+    ) -> Result<(), CheckError> {
+        let Layers { exposed, compared, guilty, .. } = layers;
+        let mut rounding = Rounding::new(scheduled, self.tolerance);
+        let mut compared = compared.iter_mut();
+        let mut look = |node, operands: &[&Value], value: &Value| {
+            rounding.step(node, operands, value)?;
+            if exposed.value(node)?.is_none() {
+                return Ok(());
+            }
+            let Some(layer) = compared.next() else { return Ok(()) };
+            layer.difference.explained = rounding.explains(node);
+            if layer.difference.is_above(self.tolerance) && guilty.is_none() {
+                *guilty = self.suspect(scheduled, node, operands)?;
+            }
+            Ok(())
+        };
+        self.interpret(scheduled, &remarks.origins, exposed, &mut look, work)?;
+        Ok(())
     }
 }
 
 /// The result of comparing the layers.
 struct Layers {
-    isa: Isa,
+    exposed: Exposed,
+    /// In the interpreter's order.
     compared: Vec<Compared>,
+    /// The first layer that is wrong when it runs alone.
     guilty: Option<Suspect>,
     interpreted: Interpreted,
 }

@@ -6,7 +6,8 @@
 //! | `outputs` | the unmodified network, and what the passes changed |
 //! | [`suspect`] | a layer run alone on the interpreter's operands |
 //! | `jumps`, `sides` | values midway between two integers, where either is right |
-//! | `choices` | the side that the interpreter takes there |
+//! | `choices`, `moved` | the side that the interpreter takes there, wherever passes moved the elements |
+//! | `rounding` | differences that rounding of earlier values explains |
 //! | `isolate` | one operator as a separate network |
 //! | [`bisect`] | the first patch of a pass with which the outputs differ |
 //! | [`difference`], [`classes`] | how far values are apart; whether they rank the same classes first |
@@ -36,7 +37,9 @@ mod error;
 mod isolate;
 mod jumps;
 pub mod layers;
+mod moved;
 mod outputs;
+mod rounding;
 mod sides;
 pub mod subject;
 pub mod suspect;

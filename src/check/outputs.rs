@@ -9,6 +9,7 @@ use resnetc_ir::eval::Value;
 use super::choices::{Choices, Reference};
 use super::compared::Compared;
 use super::jumps::Interpreted;
+use super::rounding::Rounding;
 use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
 use crate::isa::Isa;
@@ -25,9 +26,49 @@ impl Check<'_> {
             return Ok(Arc::clone(&known.outputs));
         }
         drop(known);
-        let outputs: Arc<[Value]> = self.interpret_described(choices, work)?.into();
-        let reference = Reference { choices: choices.clone(), outputs: Arc::clone(&outputs) };
+        let outputs = self.interpret_described(choices, &mut |_, _, _| Ok(()), work)?;
+        let outputs: Arc<[Value]> = outputs.into();
+        let choices = choices.clone();
+        let reference = Reference { choices, outputs: Arc::clone(&outputs), explained: None };
         self.reference.replace(Some(reference));
+        Ok(outputs)
+    }
+
+    /// The differences of the reference outputs that rounding explains.
+    fn explained(&self, choices: &Choices, work: &mut Work<'_>) -> Result<Arc<[f64]>, CheckError> {
+        let is_for = |known: &&Reference| known.choices == *choices;
+        let known =
+            self.reference.borrow().as_ref().filter(is_for).and_then(|r| r.explained.clone());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let graph = self.network.graph();
+        let mut rounding = Rounding::new(graph, self.tolerance);
+        let mut look =
+            |node, operands: &[&Value], value: &Value| Ok(rounding.step(node, operands, value)?);
+        self.interpret_described(choices, &mut look, work)?;
+        let explained: Arc<[f64]> =
+            graph.outputs().iter().map(|o| rounding.explains(o.node)).collect();
+        if let Some(reference) = self.reference.borrow_mut().as_mut().filter(|r| is_for(&&**r)) {
+            reference.explained = Some(Arc::clone(&explained));
+        }
+        Ok(explained)
+    }
+
+    /// Outputs compared with the reference. What rounding explains is computed only where a
+    /// difference is above the tolerance.
+    fn with_explained(
+        &self,
+        mut outputs: Vec<Compared>,
+        choices: &Choices,
+        work: &mut Work<'_>,
+    ) -> Result<Vec<Compared>, CheckError> {
+        if outputs.iter().any(|c| c.difference.is_above(self.tolerance)) {
+            let explained = self.explained(choices, work)?;
+            for (output, &explained) in outputs.iter_mut().zip(explained.iter()) {
+                output.difference.explained = explained;
+            }
+        }
         Ok(outputs)
     }
 
@@ -47,7 +88,8 @@ impl Check<'_> {
             let classes = Classes::of(&expected.shape, found, &expected.data);
             Ok(Compared { classes, ..self.output(i, difference) })
         });
-        Ok((model.report().isa, compared.collect::<Result<_, CheckError>>()?))
+        let compared = compared.collect::<Result<_, CheckError>>()?;
+        Ok((model.report().isa, self.with_explained(compared, choices, work)?))
     }
 
     /// Compares outputs that the interpreter computed after the passes with the reference.
@@ -62,7 +104,7 @@ impl Check<'_> {
             let (found, expected) = (found.data.iter().copied(), expected.data.iter().copied());
             self.output(i, Difference::between(found, expected))
         });
-        Ok(compared.collect())
+        self.with_explained(compared.collect(), &found.choices, work)
     }
 
     /// An output of the network under its name.

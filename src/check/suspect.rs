@@ -7,7 +7,7 @@ use resnetc_ir::{Graph, NodeId, Tensor};
 use serde::Serialize;
 
 use super::compared::Compared;
-use super::{Check, CheckError, Difference, isolate, values};
+use super::{Check, CheckError, Difference, isolate, rounding, values};
 use crate::compiler::Compiler;
 
 /// A layer whose result differs from the interpreter's for the same operands.
@@ -60,11 +60,11 @@ impl Check<'_> {
         let model = (self.subject.compile)(alone, self.network.options())?;
         let context = values::run(&model, &inputs)?;
         let found = context.output::<f32>(0)?;
-        let layer = Compared::of_node(
-            scheduled,
-            node,
-            Difference::of(found, expected.data.iter().copied()),
-        );
+        let exact: Vec<&Value> = exact.iter().collect();
+        let explained = rounding::alone(&n.op, &exact, &expected, self.tolerance)?;
+        let difference =
+            Difference { explained, ..Difference::of(found, expected.data.iter().copied()) };
+        let layer = Compared::of_node(scheduled, node, difference);
         if !layer.difference.is_above(self.tolerance) {
             return Ok(None);
         }

@@ -162,6 +162,26 @@ pub(crate) const CASES: &[Case] = &[
         within: Within::Step(0.009104548),
     },
     Case {
+        name: "quantized_pool_1d",
+        wanted: "means of pairs, half of which are midway between two steps",
+        within: Within::Step(0.053),
+    },
+    Case {
+        name: "quantized_resize_bytes",
+        wanted: "bytes enlarged by linear interpolation, as ONNX Runtime's quantizer writes it",
+        within: Within::Step(0.053),
+    },
+    Case {
+        name: "quantized_resize_moved",
+        wanted: "linear interpolation between quantized values, and a transpose",
+        within: Within::Step(0.053),
+    },
+    Case {
+        name: "quantized_zeros",
+        wanted: "dynamic quantization of zeros",
+        within: Within::Rounding,
+    },
+    Case {
         name: "transposed_difference",
         wanted: "the mean of |transpose(x) - x| compiles",
         within: Within::Rounding,

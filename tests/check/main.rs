@@ -6,5 +6,6 @@ mod layers;
 mod planted;
 mod quantized;
 mod reproduce;
+mod rounding;
 mod text;
 mod ties;

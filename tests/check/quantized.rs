@@ -21,6 +21,9 @@ const ROUNDING: &[&str] = &[
     "qoperator_concat",
     "qoperator_leaky",
     "qoperator_se",
+    "quantized_pool_1d",
+    "quantized_resize_moved",
+    "quantized_resize_bytes",
 ];
 
 fn case(name: &str) -> Network {

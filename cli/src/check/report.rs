@@ -26,6 +26,16 @@ pub(super) struct Report<'a> {
     pub(super) reproduction: Option<Reproduction>,
 }
 
+/// What is said of values that differ by more than the tolerance because of rounding.
+const EXCUSED: &str = "Where rounding explains a larger difference, values cancel: what remains is \
+                       the rounding of earlier layers.\n";
+
+/// Whether a difference is above the tolerance, but explained by rounding.
+fn is_excused(compared: &Compared, check: &CheckReport) -> bool {
+    let difference = &compared.difference;
+    difference.relative() > check.tolerance && difference.is_explained()
+}
+
 impl<'a> Report<'a> {
     pub(super) fn new(
         args: &Args,
@@ -62,8 +72,11 @@ impl<'a> Report<'a> {
         );
         let mut line = |what: &str, c: &Compared| {
             let d = &c.difference;
-            let above = d.is_above(self.check.tolerance);
-            let mark = if above { "  <-- above the tolerance" } else { "" };
+            let mark = match (d.is_above(self.check.tolerance), is_excused(c, self.check)) {
+                (true, _) => "  <-- above the tolerance",
+                (false, true) => "  rounding explains it",
+                (false, false) => "",
+            };
             let _ = writeln!(
                 text,
                 "{:>9.2e} {:>9.2e} {:>9} {:>9.2e}  {what}{} \"{}\" {}{}{mark}",
@@ -93,6 +106,10 @@ impl<'a> Report<'a> {
                 check.tolerance,
                 check.isa
             );
+            let all = check.layers.iter().chain(&check.outputs).chain(&check.passes);
+            if all.filter(|c| is_excused(c, check)).count() > 0 {
+                text.push_str(EXCUSED);
+            }
         }
         for finding in &check.findings {
             let _ = writeln!(text, "{}", self.say(*finding));

@@ -1,0 +1,228 @@
+//! What rounding explains.
+//!
+//! Where values cancel, the rounding errors of their operands remain, and may be larger than the
+//! tolerance allows for the small result; a division by it enlarges them further. Normalization of
+//! a constant region does both: its result is nothing but rounding errors. There the layers are
+//! right, and no tolerance relative to a layer's largest value says so.
+//!
+//! So the interpreter computes such networks a second time, moving every result at random by about
+//! as much as f32 code may round it: a share of the sum of the magnitudes of its terms. How far a
+//! value then moves shows what correct code may do to it, whatever the operators in between. That
+//! share is far below the tolerance, so errors of wrong kernels are not explained unless they are
+//! as small as rounding.
+//!
+//! Functions that jump take the values chosen at their jumps, so their results do not move.
+
+use std::collections::HashMap;
+
+use resnetc_ir::eval::{EvalError, Value, eval_node};
+use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Unary};
+use resnetc_ir::{Graph, NodeId, Op};
+
+use super::FINEST;
+use super::sides::Jump;
+
+/// Rounding of a result, relative to the sum of the magnitudes of its terms: some units in the last
+/// place, as sums in f32 err.
+const EACH: f64 = 4.0 * FINEST;
+
+/// Rounding is at most this share of the tolerance, so that finer tolerances find smaller errors.
+const SHARE: f64 = 1.0 / 512.0;
+
+/// The movement of a value is a sample; correct code may be this many times as far away.
+const SPREAD: f64 = 8.0;
+
+/// What rounding does to the values of a graph.
+pub(super) struct Rounding<'a> {
+    graph: &'a Graph,
+    each: f64,
+    random: Random,
+    /// The moved values that are still needed, except those that have not moved.
+    moved: HashMap<NodeId, Value>,
+    /// How often each value is still needed.
+    uses: HashMap<NodeId, usize>,
+    explained: HashMap<NodeId, f64>,
+}
+
+impl<'a> Rounding<'a> {
+    /// Begins at the inputs, which are exact.
+    pub(super) fn new(graph: &'a Graph, tolerance: f64) -> Self {
+        Rounding {
+            graph,
+            each: each(tolerance),
+            random: Random(1),
+            moved: HashMap::new(),
+            uses: graph.nodes().map(|node| (node, graph.users(node).len())).collect(),
+            explained: HashMap::new(),
+        }
+    }
+
+    /// Computes a node from the moved operands. Nodes are given in the interpreter's order, with
+    /// the exact operands and the exact result.
+    pub(super) fn step(
+        &mut self,
+        node: NodeId,
+        operands: &[&Value],
+        exact: &Value,
+    ) -> Result<(), EvalError> {
+        let op = &self.graph.node(node).op;
+        let from = self.graph.operands(node);
+        if op.is_computed() && Jump::of(op).is_none() {
+            let near: Vec<&Value> =
+                from.iter().zip(operands).map(|(o, &v)| self.moved.get(o).unwrap_or(v)).collect();
+            let mut value = eval_node(op, &near)?;
+            if rounds(op) {
+                let terms = terms(op, &near)?;
+                let terms = terms.as_ref().unwrap_or(&value).data.clone();
+                for (x, terms) in value.data.iter_mut().zip(terms) {
+                    *x += self.random.sign() * error(self.each, terms);
+                }
+            }
+            self.explained.insert(node, SPREAD * distance(&value, exact));
+            if self.uses.get(&node).is_some_and(|&uses| uses > 0) {
+                self.moved.insert(node, value);
+            }
+        }
+        for operand in from {
+            let left = self.uses.entry(operand).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.moved.remove(&operand);
+            }
+        }
+        Ok(())
+    }
+
+    /// The largest difference of a node's value from the exact one that rounding explains.
+    pub(super) fn explains(&self, node: NodeId) -> f64 {
+        self.explained.get(&node).copied().unwrap_or(0.0)
+    }
+}
+
+/// The largest error of a layer that rounding explains if its operands are exact.
+pub(super) fn alone(
+    op: &Op,
+    operands: &[&Value],
+    result: &Value,
+    tolerance: f64,
+) -> Result<f64, EvalError> {
+    if !rounds(op) {
+        return Ok(0.0);
+    }
+    let terms = terms(op, operands)?;
+    let terms = terms.as_ref().unwrap_or(result).data.iter();
+    Ok(SPREAD * terms.map(|&x| error(each(tolerance), x)).fold(0.0, f64::max))
+}
+
+fn each(tolerance: f64) -> f64 {
+    EACH.min(SHARE * tolerance)
+}
+
+/// How far a result may be rounded, from the sum of the magnitudes of its terms. Denormals count as
+/// zero.
+fn error(each: f64, terms: f64) -> f64 {
+    match terms.is_finite() {
+        true => each * terms.abs() + f64::from(f32::MIN_POSITIVE),
+        false => 0.0,
+    }
+}
+
+/// The largest distance of two values, where both are finite.
+fn distance(a: &Value, b: &Value) -> f64 {
+    let distances = a.data.iter().zip(&b.data).map(|(a, b)| (a - b).abs());
+    distances.filter(|distance| distance.is_finite()).fold(0.0, f64::max)
+}
+
+/// Whether an operator computes numbers, rather than to move or select some.
+fn rounds(op: &Op) -> bool {
+    match op {
+        Op::Conv(_)
+        | Op::BatchNorm { .. }
+        | Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::Gemm(_)
+        | Op::MatMul
+        | Op::Softmax { .. }
+        | Op::Interpolate(_)
+        | Op::Convert { .. } => true,
+        Op::Unary(unary) => match unary {
+            Unary::Sigmoid | Unary::Tanh | Unary::Erf | Unary::Exp | Unary::Log | Unary::Sqrt => {
+                true
+            }
+            Unary::Relu
+            | Unary::Clip { .. }
+            | Unary::Abs
+            | Unary::Round
+            | Unary::Floor
+            | Unary::Ceil
+            | Unary::Sign => false,
+        },
+        Op::Binary(binary) => match binary {
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow => true,
+            Binary::Max | Binary::Equal | Binary::Less | Binary::LessOrEqual => false,
+        },
+        Op::Input
+        | Op::Constant(_)
+        | Op::Where
+        | Op::MaxPool(_)
+        | Op::ReduceMax { .. }
+        | Op::TopK(_)
+        | Op::Reshape { .. }
+        | Op::Pad { .. }
+        | Op::Slice(_)
+        | Op::Gather { .. }
+        | Op::Concat { .. }
+        | Op::Transpose { .. }
+        | Op::Identity
+        | Op::Reorder(_) => false,
+    }
+}
+
+/// The sums of the magnitudes of the terms of each element of a sum: the same operator on
+/// magnitudes. `None` for operators that err relative to their result.
+fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
+    let mut magnitudes: Vec<Value> = operands.iter().map(|v| magnitude(v)).collect();
+    let plain = match op {
+        Op::Conv(conv) => Op::Conv(Conv { activation: Activation::None, ..*conv }),
+        Op::Gemm(gemm) => Op::Gemm(Gemm {
+            activation: Activation::None,
+            alpha: gemm.alpha.abs(),
+            beta: gemm.beta.abs(),
+            ..*gemm
+        }),
+        Op::BatchNorm { .. } => {
+            // The mean is subtracted.
+            if let Some(mean) = magnitudes.get_mut(3) {
+                mean.data.iter_mut().for_each(|x| *x = -*x);
+            }
+            op.clone()
+        }
+        Op::AveragePool { .. }
+        | Op::GlobalAveragePool
+        | Op::ReduceMean { .. }
+        | Op::MatMul
+        | Op::Interpolate(_) => op.clone(),
+        _ => return Ok(None),
+    };
+    eval_node(&plain, &magnitudes.iter().collect::<Vec<_>>()).map(Some)
+}
+
+fn magnitude(value: &Value) -> Value {
+    Value { data: value.data.iter().map(|x| x.abs()).collect(), ..value.clone() }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    /// A number of either sign whose magnitude is 0.5 to 1, so that no movement vanishes.
+    fn sign(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let z = z ^ (z >> 31);
+        let magnitude = 0.5 + (z >> 12) as f64 / (1u64 << 53) as f64;
+        if z & 1 == 0 { magnitude } else { -magnitude }
+    }
+}

@@ -127,7 +127,7 @@ impl Check<'_> {
     ) -> Vec<Finding> {
         let above = |all: &[Compared], most| all.iter().any(|c| c.difference.is_above(most));
         let [layer, output, pass] = [layers, outputs, passes].map(|all| above(all, self.tolerance));
-        if !(layer || output || pass) {
+        if !(layer || output || pass || guilty) {
             return Vec::new();
         }
         if self.is_too_fine() {
@@ -182,7 +182,8 @@ impl Check<'_> {
             }
             let Some(layer) = compared.next() else { return Ok(()) };
             layer.difference.explained = rounding.explains(node);
-            if layer.difference.is_above(self.tolerance) && guilty.is_none() {
+            // A layer can be wrong where rounding explains more than its own error.
+            if layer.difference.relative() > self.tolerance && guilty.is_none() {
                 *guilty = self.suspect(scheduled, node, operands)?;
             }
             Ok(())

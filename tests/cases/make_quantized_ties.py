@@ -43,7 +43,7 @@ def store(name, nodes, constants, x, outputs):
     folder = HERE / name
     folder.mkdir(exist_ok=True)
     onnx.save(model, folder / "model.onnx")
-    tensors = {f"output_{i}": np.ascontiguousarray(y) for i, y in enumerate(results)}
+    tensors = {f"output_{i}": np.array(y) for i, y in enumerate(results)}
     save_file({"input_0": x, **tensors}, folder / "io.safetensors")
 
 

@@ -3,7 +3,6 @@
 //! agrees with the interpreter, which does not.
 
 use proptest::prelude::*;
-use resnetc::Engine;
 use resnetc::import::onnx::proto::DataType;
 
 use crate::engines::{ENGINES, run};

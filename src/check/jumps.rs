@@ -104,7 +104,7 @@ impl Check<'_> {
             work.did(graph, node);
             let mut step = || {
                 if let (Some(jump), Some(found)) =
-                    (Jump::of(&graph.node(node).op), nearest(choices.at(node), value))
+                    (Jump::of(&graph.node(node).op), nearest(choices.at(node), value)?)
                 {
                     jump.follow(operands, self.tolerance, value, &found)?;
                 }

@@ -8,22 +8,26 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use resnetc_ir::Op;
-use resnetc_ir::eval::{Value, eval_node};
+use resnetc_ir::eval::{EvalError, Value, eval_node};
+use resnetc_ir::memory::copied;
 
 /// Values of more axes than this are only compared as they are; there would be too many orders.
 const MOST_AXES: usize = 5;
 
 /// The elements of one of `values` in the order of `own`: of all values and all orders of their
 /// axes, those of which the fewest elements differ. All have equally many.
-pub(super) fn nearest<'a>(values: &'a [Arc<Value>], own: &Value) -> Option<Cow<'a, [f64]>> {
+pub(super) fn nearest<'a>(
+    values: &'a [Arc<Value>],
+    own: &Value,
+) -> Result<Option<Cow<'a, [f64]>>, EvalError> {
     let mut best: Option<Near<'a>> = None;
     for value in values {
-        let near = in_order_of(value, own);
+        let near = in_order_of(value, own)?;
         if best.as_ref().is_none_or(|best| near.differing < best.differing) {
             best = Some(near);
         }
     }
-    best.map(|near| near.elements)
+    Ok(best.map(|near| near.elements))
 }
 
 /// Elements, and how many of them differ from those of another value.
@@ -32,12 +36,12 @@ struct Near<'a> {
     differing: usize,
 }
 
-fn in_order_of<'a>(found: &'a Value, own: &Value) -> Near<'a> {
+fn in_order_of<'a>(found: &'a Value, own: &Value) -> Result<Near<'a>, EvalError> {
     let mut best =
         Near { differing: differing(&found.data, own), elements: Cow::Borrowed(&found.data) };
     let (from, to) = (wide_axes(found), wide_axes(own));
     if from.len().max(to.len()) > MOST_AXES {
-        return best;
+        return Ok(best);
     }
     // The value with more axes has the axes that were moved; the other one may have joined some.
     let outward = from.len() >= to.len();
@@ -51,20 +55,19 @@ fn in_order_of<'a>(found: &'a Value, own: &Value) -> Near<'a> {
             continue;
         }
         let moved = match outward {
-            true => transposed(&from, &found.data, order),
+            true => transposed(&from, &found.data, order)?,
             false => {
                 let mut back = vec![0; order.len()];
                 order.iter().enumerate().for_each(|(i, &axis)| back[axis] = i);
-                transposed(&ordered, &found.data, back)
+                transposed(&ordered, &found.data, back)?
             }
         };
-        let Some(moved) = moved else { continue };
         let count = differing(&moved, own);
         if count < best.differing {
             best = Near { elements: Cow::Owned(moved), differing: count };
         }
     }
-    best
+    Ok(best)
 }
 
 fn differing(found: &[f64], own: &Value) -> usize {
@@ -77,9 +80,9 @@ fn wide_axes(value: &Value) -> Vec<usize> {
     value.shape.iter().copied().filter(|&extent| extent != 1).collect()
 }
 
-fn transposed(shape: &[usize], data: &[f64], perm: Vec<usize>) -> Option<Vec<f64>> {
-    let value = Value::new(shape, data.to_vec());
-    eval_node(&Op::Transpose { perm }, &[&value]).ok().map(|value| value.data)
+fn transposed(shape: &[usize], data: &[f64], perm: Vec<usize>) -> Result<Vec<f64>, EvalError> {
+    let value = Value::new(shape, copied(data)?);
+    Ok(eval_node(&Op::Transpose { perm }, &[&value])?.data)
 }
 
 /// All orders of this many axes.
@@ -103,20 +106,20 @@ mod tests {
         let own = Value::new([1, 2, 3, 4], (0..24).map(f64::from).collect());
         for order in orders(4) {
             let moved = eval_node(&Op::Transpose { perm: order.clone() }, &[&own]).expect("fits");
-            assert_eq!(in_order_of(&moved, &own).elements, own.data, "{order:?}");
+            assert_eq!(in_order_of(&moved, &own).expect("fits").elements, own.data, "{order:?}");
             // Either of them with joined axes.
             let flat = Value::new([24], own.data.clone());
-            assert_eq!(in_order_of(&moved, &flat).elements, own.data, "{order:?}");
+            assert_eq!(in_order_of(&moved, &flat).expect("fits").elements, own.data, "{order:?}");
             let flat = Value::new([4, 6], moved.data.clone());
-            assert_eq!(in_order_of(&flat, &own).elements, own.data, "{order:?}");
+            assert_eq!(in_order_of(&flat, &own).expect("fits").elements, own.data, "{order:?}");
             // Single elements may differ: they are why this is asked for.
             let mut other = moved;
             other.data[5] += 1.0;
-            assert_eq!(in_order_of(&other, &own).differing, 1, "{order:?}");
+            assert_eq!(in_order_of(&other, &own).expect("fits").differing, 1, "{order:?}");
             // Of several values, it is the one with the most equal elements.
             let reversed = Value::new([24], own.data.iter().rev().copied().collect());
             let values = [reversed, other].map(Arc::new);
-            let found = nearest(&values, &own).expect("one of them");
+            let found = nearest(&values, &own).expect("fits").expect("one of them");
             let same = found.iter().zip(&own.data).filter(|(a, b)| a == b).count();
             assert_eq!(same, 23, "{order:?}");
         }

@@ -73,8 +73,8 @@ impl<'a> Rounding<'a> {
             let mut value = eval_node(op, &near)?;
             if rounds(op) {
                 let terms = terms(op, &near)?;
-                let terms = terms.as_ref().unwrap_or(&value).data.clone();
-                for (x, terms) in value.data.iter_mut().zip(terms) {
+                for (i, x) in value.data.iter_mut().enumerate() {
+                    let terms = terms.as_ref().map_or(*x, |terms| terms.data[i]);
                     *x += self.random.sign() * error(self.each, terms);
                 }
             }
@@ -182,7 +182,6 @@ fn rounds(op: &Op) -> bool {
 /// The sums of the magnitudes of the terms of each element of a sum: the same operator on
 /// magnitudes. `None` for operators that err relative to their result.
 fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
-    let mut magnitudes: Vec<Value> = operands.iter().map(|v| magnitude(v)).collect();
     let plain = match op {
         Op::Conv(conv) => Op::Conv(Conv { activation: Activation::None, ..*conv }),
         Op::Gemm(gemm) => Op::Gemm(Gemm {
@@ -191,25 +190,25 @@ fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
             beta: gemm.beta.abs(),
             ..*gemm
         }),
-        Op::BatchNorm { .. } => {
-            // The mean is subtracted.
-            if let Some(mean) = magnitudes.get_mut(3) {
-                mean.data.iter_mut().for_each(|x| *x = -*x);
-            }
-            op.clone()
-        }
-        Op::AveragePool { .. }
+        Op::BatchNorm { .. }
+        | Op::AveragePool { .. }
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::MatMul
         | Op::Interpolate(_) => op.clone(),
         _ => return Ok(None),
     };
+    let mut magnitudes = Vec::new();
+    for operand in operands {
+        let mut value = operand.copy()?;
+        value.data.iter_mut().for_each(|x| *x = x.abs());
+        magnitudes.push(value);
+    }
+    // A batch normalization subtracts its mean.
+    if let (Op::BatchNorm { .. }, Some(mean)) = (op, magnitudes.get_mut(3)) {
+        mean.data.iter_mut().for_each(|x| *x = -*x);
+    }
     eval_node(&plain, &magnitudes.iter().collect::<Vec<_>>()).map(Some)
-}
-
-fn magnitude(value: &Value) -> Value {
-    Value { data: value.data.iter().map(|x| x.abs()).collect(), ..value.clone() }
 }
 
 /// SplitMix64.

@@ -7,6 +7,7 @@
 //! Denormals count as zero in compiled code, so a scale that is one would be a scale of 0. Instead,
 //! it counts as [`SMALLEST`].
 
+use resnetc_ir::memory::collected;
 use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::{NodeId, Op};
 
@@ -46,7 +47,7 @@ pub(super) fn divide(
                 return Err("a scale must be a float".into());
             };
             let undefined = scales.data().contains(&0.0);
-            let scales = scales.data().iter().copied().map(divisor).collect();
+            let scales = collected(scales.data().iter().copied().map(divisor))?;
             let literal = Literal::floats(literal.shape.clone(), scales)?;
             (builder.node(call.name(), &Value::Known(literal))?, undefined)
         }

@@ -37,9 +37,7 @@ pub fn dot(graph: &Graph) -> String {
 }
 
 fn is_collapsed(graph: &Graph, id: NodeId) -> bool {
-    matches!(graph.node(id).op, Op::Constant(_))
-        && !graph.is_output(id)
-        && !graph.users(id).is_empty()
+    matches!(graph.node(id).op, Op::Constant(_)) && !graph.is_output(id) && graph.has_users(id)
 }
 
 /// The lines of a node's box: operator, attributes, name, type, constant operands.

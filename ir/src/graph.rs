@@ -246,10 +246,17 @@ impl Graph {
 
     /// The node that uses this value, if the value is used once and is not a graph output.
     pub fn sole_user(&self, id: NodeId) -> Option<NodeId> {
-        match self.users(id)[..] {
-            [(user, _)] if !self.is_output(id) => Some(user),
+        // Many nodes ask this of a value that many nodes share, so the list is not made.
+        let mut uses = self.dag.edges_directed(id.0, Direction::Outgoing);
+        match (uses.next(), uses.next()) {
+            (Some(only), None) if !self.is_output(id) => Some(NodeId(only.target())),
             _ => None,
         }
+    }
+
+    /// Whether any node reads this value. Graph outputs are not counted.
+    pub fn has_users(&self, id: NodeId) -> bool {
+        self.dag.edges_directed(id.0, Direction::Outgoing).next().is_some()
     }
 
     /// Whether the value is a result of the graph.
@@ -305,7 +312,8 @@ impl Graph {
 
     /// Whether a value depends on itself. Never true unless a rewrite was wrong.
     pub fn is_cyclic(&self) -> bool {
-        petgraph::algo::is_cyclic_directed(&self.dag)
+        // `is_cyclic_directed` recurses as deep as the graph.
+        petgraph::algo::toposort(&self.dag, None).is_err()
     }
 
     /// All nodes, each after its operands: the inputs, then depth first from each output, operands
@@ -344,15 +352,16 @@ impl Graph {
         self.dag[id.0].ty.layout = layout;
     }
 
-    /// Makes every use of `old` a use of `new`, except uses by the nodes in `except`.
-    pub(crate) fn redirect(&mut self, old: NodeId, new: NodeId, except: &[NodeId]) {
+    /// Makes every use of `old` a use of `new`, except uses by the nodes in `except`. Returns the
+    /// users that read `new` now.
+    pub(crate) fn redirect(&mut self, old: NodeId, new: NodeId, except: &[NodeId]) -> Vec<NodeId> {
         let moved: Vec<_> = self
             .dag
             .edges_directed(old.0, Direction::Outgoing)
             .filter(|e| !except.contains(&NodeId(e.target())))
             .map(|e| (e.id(), e.target(), *e.weight()))
             .collect();
-        for (edge, user, port) in moved {
+        for &(edge, user, port) in &moved {
             self.dag.remove_edge(edge);
             self.dag.add_edge(new.0, user, port);
         }
@@ -363,6 +372,7 @@ impl Graph {
         if !positions.is_empty() {
             self.output_positions.entry(new).or_default().extend(positions);
         }
+        moved.into_iter().map(|(_, user, _)| NodeId(user)).collect()
     }
 
     /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns the
@@ -374,7 +384,7 @@ impl Graph {
             if !self.contains(id) || self.is_output(id) || self.node(id).op == Op::Input {
                 continue;
             }
-            if self.dag.edges_directed(id.0, Direction::Outgoing).next().is_some() {
+            if self.has_users(id) {
                 continue;
             }
             work.extend(self.operands(id));
@@ -390,7 +400,7 @@ impl Graph {
 
     /// Removes every node that no output needs; inputs stay. Returns the number of removed nodes.
     pub fn remove_dead(&mut self) -> usize {
-        let unused: Vec<NodeId> = self.nodes().filter(|&n| self.users(n).is_empty()).collect();
+        let unused: Vec<NodeId> = self.nodes().filter(|&n| !self.has_users(n)).collect();
         unused.into_iter().map(|n| self.remove_unused(n).len()).sum()
     }
 }

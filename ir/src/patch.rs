@@ -119,6 +119,8 @@ pub struct Change {
     pub removed: Vec<(NodeId, Node)>,
     /// The replaced nodes, each with its replacement.
     pub replaced: Vec<(NodeId, NodeId)>,
+    /// The nodes that read a replacement and are still alive. Other nodes keep their operands.
+    pub redirected: Vec<NodeId>,
 }
 
 impl Graph {
@@ -139,15 +141,17 @@ impl Graph {
         }
         let replaced: Vec<(NodeId, NodeId)> =
             patch.replacements.iter().map(|&(old, new)| (old, resolve(new, &added))).collect();
+        let mut redirected = Vec::new();
         for &(old, new) in &replaced {
-            self.redirect(old, new, &added);
+            redirected.extend(self.redirect(old, new, &added));
         }
         let mut removed = Vec::new();
         for &(old, _) in &replaced {
             removed.extend(self.remove_unused(old));
         }
         added.retain(|&n| self.contains(n));
-        Ok(Change { added, removed, replaced })
+        redirected.retain(|&n| self.contains(n));
+        Ok(Change { added, removed, replaced, redirected })
     }
 
     fn add_and_check(&mut self, patch: &Patch, added: &mut Vec<NodeId>) -> Result<(), PatchError> {

@@ -32,7 +32,7 @@ pub const PASS: Pass = Pass {
 };
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
-    let used = graph.is_output(node) || !graph.users(node).is_empty();
+    let used = graph.is_output(node) || graph.has_users(node);
     if used || graph.node(node).op == Op::Input {
         return None;
     }

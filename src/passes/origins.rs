@@ -46,11 +46,8 @@ impl Origins {
             let gone = self.take(graph, old, change);
             self.give(graph, new, gone, change);
         }
-        // The users of the replaced nodes have new operands now.
-        for &(_, new) in change.replaced.iter().filter(|(_, new)| graph.contains(*new)) {
-            for (user, _) in graph.users(new) {
-                self.operands.insert(user, graph.operands(user));
-            }
+        for &user in &change.redirected {
+            self.operands.insert(user, graph.operands(user));
         }
     }
 

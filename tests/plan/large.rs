@@ -4,7 +4,7 @@
 use resnetc::Options;
 use resnetc::compile::{self, Choices};
 use resnetc::ir::op::{Binary, Unary};
-use resnetc::ir::{Graph, NodeId, Op};
+use resnetc::ir::{Graph, NodeId, Op, Tensor};
 use resnetc::plan::verify::verify;
 use resnetc::plan::{Plan, Reuse};
 
@@ -81,4 +81,36 @@ fn inputs_and_outputs() {
     }
     let (_, plan) = planned(graph, Reuse::InPlace);
     assert_eq!(plan.peak, NODES * 64);
+}
+
+/// Exporters repeat a constant for every node that reads it. All copies become one.
+#[test]
+fn a_chain_with_copies_of_a_constant() {
+    let mut graph = Graph::new();
+    let mut y = graph.input("x", [1, 16]);
+    for i in 0..NODES / 3 {
+        let half = graph.constant("half", Tensor::scalar(0.5));
+        y = graph.add(format!("m{i}"), Op::Binary(Binary::Max), &[y, half]).expect("valid");
+        y = graph.add(format!("s{i}"), Op::Unary(Unary::Sigmoid), &[y]).expect("valid");
+    }
+    graph.output("y", y);
+    let (graph, _) = planned(graph, Reuse::InPlace);
+    let constants = graph.nodes().filter(|&id| graph.constant_of(id).is_some()).count();
+    assert_eq!(constants, 1);
+}
+
+/// The same function of the same value, again and again: it is computed once.
+#[test]
+fn copies_of_a_function() {
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, 16]);
+    let mut y = x;
+    for i in 0..NODES / 2 {
+        let leaf = graph.add(format!("n{i}"), Op::Unary(Unary::Sigmoid), &[x]).expect("valid");
+        y = graph.add(format!("s{i}"), Op::Binary(Binary::Sub), &[y, leaf]).expect("valid");
+    }
+    graph.output("y", y);
+    let (graph, _) = planned(graph, Reuse::InPlace);
+    let is_sin = |id: &NodeId| graph.node(*id).op == Op::Unary(Unary::Sigmoid);
+    assert_eq!(graph.nodes().filter(is_sin).count(), 1);
 }

@@ -29,7 +29,7 @@ pub(super) fn rebatched(mut graph: Graph, batch: NewBatch) -> Result<Graph, Stri
     let is_batch = |id: &&NodeId| graph.node(**id).ty.shape.first() == Some(&batch.from);
     let inputs: HashSet<NodeId> = graph.inputs().iter().filter(is_batch).copied().collect();
     let roles = roles(&graph, &inputs, batch.from);
-    let is_used = |id: &NodeId| graph.is_output(*id) || !graph.users(*id).is_empty();
+    let is_used = |id: &NodeId| graph.is_output(*id) || graph.has_users(*id);
     let is_mixed = |id: &NodeId| roles[id] == Role::Mixed && is_used(id);
     if let Some(id) = graph.topo().into_iter().find(is_mixed) {
         return Err(why(&graph, id));

@@ -76,7 +76,7 @@ fn names_have_one_origin() {
     assert!(shadow.error().contains("more than once: \"x\""));
     let inputs = single("Relu", &[2], &["x"], &[]).input("x", &[2]);
     assert!(inputs.error().contains("more than once"));
-    let tensors = single("Relu", &[2], &["x"], &[]).ints("c", &[1]).ints("c", &[1]);
+    let tensors = single("Relu", &[2], &["x"], &[]).ints("c", &[1]).ints("c", &[2]);
     assert!(tensors.error().contains("more than once"));
     // Listing an output twice does not define it twice; ONNX Runtime gives it twice, too.
     let outputs = single("Relu", &[2], &["x"], &[]).output("y").graph();

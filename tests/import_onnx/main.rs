@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 mod microsoft;
 mod model;
+mod names;
 mod needed;
 mod operators;
 mod padding;

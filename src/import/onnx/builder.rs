@@ -162,15 +162,21 @@ impl Builder {
     /// A required operand as a graph node; integer constants become floats, if floats hold them
     /// exactly.
     pub(super) fn number(&mut self, call: &Call<'_>, i: usize) -> Result<NodeId> {
+        let name = call.node.input.get(i).map_or("", String::as_str);
+        self.number_of(name, &format!("operand {i}"), call.required(i)?)
+    }
+
+    /// As [`Builder::number`], of any value; messages call it `what`.
+    pub(super) fn number_of(&mut self, name: &str, what: &str, value: &Value) -> Result<NodeId> {
         /// Every integer up to this magnitude is exactly representable.
         const EXACT: i64 = 1 << f32::MANTISSA_DIGITS;
-        let Value::Known(literal) = call.required(i)? else { return self.operand(call, i) };
-        let Some(ints) = literal.as_ints() else { return self.operand(call, i) };
+        let Value::Known(literal) = value else { return self.node(name, value) };
+        let Some(ints) = literal.as_ints() else { return self.node(name, value) };
         if let Some(x) = ints.iter().find(|x| !(-EXACT..=EXACT).contains(*x)) {
-            return Err(format!("operand {i} has {x}, which float32 cannot hold exactly").into());
+            return Err(format!("{what} has {x}, which float32 cannot hold exactly").into());
         }
         let numbers = literal.cast(DataType::Float)?;
-        self.node(call.node.input.get(i).map_or("", String::as_str), &Value::Known(numbers))
+        self.node(name, &Value::Known(numbers))
     }
 
     /// An optional operand as a graph node.

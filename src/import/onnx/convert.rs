@@ -12,7 +12,7 @@ use super::functions::BodyStep;
 use super::needed::Needed;
 use super::open::is_standard;
 use super::ops::{self, Integers, Operator};
-use super::proto::{DataType, GraphProto, NodeProto, ValueInfoProto};
+use super::proto::{DataType, GraphProto, NodeProto, SparseTensorProto, ValueInfoProto};
 use super::rebatch::rebatched;
 use super::removable;
 use super::tensor::{self, TensorError};
@@ -28,9 +28,6 @@ pub(super) fn convert(
     bound: &Bound,
     folder: Option<PathBuf>,
 ) -> Result<Graph, ImportError> {
-    if !graph.sparse_initializer.is_empty() {
-        return Err(ImportError::invalid("graph", "sparse initializers are not supported"));
-    }
     let used = needed.names();
     let builder = Builder::new(folder);
     let mut converter = Converter {
@@ -119,6 +116,9 @@ impl<'a> Converter<'a> {
     /// Reads the stored constants that are used.
     fn read_initializers(&mut self, graph: &'a GraphProto) -> Result<(), ImportError> {
         for proto in graph.initializer.iter().filter(|t| self.used.contains(t.name())) {
+            if self.values.contains_key(proto.name()) {
+                continue; // a copy of an earlier one
+            }
             let value = match tensor::read(proto, &mut self.builder.files, &mut self.builder.budget)
             {
                 Ok(literal) => {
@@ -134,6 +134,17 @@ impl<'a> Converter<'a> {
                 }
             };
             self.values.insert(proto.name(), value);
+        }
+        let sparse = graph.sparse_initializer.iter().map(SparseTensorProto::name);
+        for name in sparse.filter(|name| self.used.contains(name)) {
+            self.refused.push(RefusedNode {
+                op: "initializer".into(),
+                name: name.into(),
+                attribute: None,
+                reason: "it is sparse; only dense tensors are supported".into(),
+                is_removable: false,
+            });
+            self.values.insert(name, None);
         }
         Ok(())
     }
@@ -170,6 +181,11 @@ impl<'a> Converter<'a> {
         let Some(operator) = ops::find(node.domain(), node.op_type()) else {
             return Err(ops::why_not(node.domain(), node.op_type()).into());
         };
+        let given = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |i| i + 1);
+        if given > operator.operands {
+            let most = operator.operands;
+            return Err(format!("it has {given} operands, but takes at most {most}").into());
+        }
         let mut args = Vec::with_capacity(node.input.len());
         for (i, name) in node.input.iter().enumerate() {
             let value = match self.values.get(name.as_str()) {
@@ -228,7 +244,11 @@ impl<'a> Converter<'a> {
                 || matches!(self.values.get(name.as_str()), Some(Some(Value::Known(_))))
                 || self.unknown_constants.contains(name.as_str())
         };
-        removable::is_removable(node) && node.input.iter().all(is_constant)
+        // A node without operands is incomplete, unless its operator has none.
+        let operator = ops::find(node.domain(), node.op_type());
+        let is_complete =
+            !node.input.is_empty() || operator.is_none_or(|operator| operator.operands == 0);
+        removable::is_removable(node) && is_complete && node.input.iter().all(is_constant)
     }
 
     fn refuse(&mut self, node: &NodeProto, refusal: Refusal) {
@@ -271,9 +291,15 @@ impl<'a> Converter<'a> {
                     "nothing computes it",
                 ));
             };
-            let node = self.builder.node(name, value).map_err(|refusal| {
+            let node = self.builder.number_of(name, "it", value).map_err(|refusal| {
                 ImportError::invalid(format!("output \"{name}\""), &refusal.reason)
             })?;
+            // The shape of a value, for example: integers that the file computes from constants.
+            if let Value::Known(literal) = value
+                && literal.is_int()
+            {
+                self.builder.declare(node, literal.ty);
+            }
             let dtype = self.dtype(output, node);
             self.builder.graph.output_as(name, node, dtype);
         }

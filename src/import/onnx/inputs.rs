@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use resnetc_ir::DType;
 
-use super::proto::{DataType, Dimension, GraphProto, ValueInfoProto};
+use super::proto::{
+    DataType, Dimension, GraphProto, SparseTensorProto, TensorProto, ValueInfoProto,
+};
 use crate::import::dim::Dim;
 use crate::import::error::{ImportError, ImportErrorKind};
 
@@ -51,7 +53,9 @@ pub(super) fn describe(
     graph: &GraphProto,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<InputInfo>, ImportError> {
-    let constants: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
+    let dense = graph.initializer.iter().map(TensorProto::name);
+    let sparse = graph.sparse_initializer.iter().map(SparseTensorProto::name);
+    let constants: BTreeSet<&str> = dense.chain(sparse).collect();
     let is_wanted = |name: &str| !constants.contains(name) && wanted(name);
     graph.input.iter().filter(|i| is_wanted(i.name())).map(describe_one).collect()
 }

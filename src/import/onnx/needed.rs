@@ -49,9 +49,11 @@ impl<'a> Needed<'a> {
         self.order.iter().map(|&i| &self.steps[i])
     }
 
-    /// All names that a needed node or the caller reads.
+    /// All names that a needed node or the caller reads. An empty name is not a value: it stands
+    /// for an operand or a result that is left out.
     pub(super) fn names(&self) -> HashSet<&str> {
         let operands = self.steps().flat_map(|step| &step.node.input).map(String::as_str);
+        let operands = operands.filter(|name| !name.is_empty());
         operands.chain(self.outputs.iter().map(|o| o.name())).collect()
     }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::functions::BodyStep;
-use super::proto::{GraphProto, ValueInfoProto};
+use super::proto::{GraphProto, TensorProto, ValueInfoProto};
 use crate::import::error::ImportError;
 use crate::one_line::one_line;
 
@@ -39,7 +39,15 @@ fn producers<'a>(
 ) -> Result<HashMap<&'a str, Option<usize>>, ImportError> {
     let mut origins: HashMap<&str, Option<usize>> = HashMap::new();
     let mut twice: BTreeSet<&str> = BTreeSet::new();
+    let mut tensors: HashMap<&str, &TensorProto> = HashMap::new();
     for tensor in &graph.initializer {
+        origins.insert(tensor.name(), None);
+        // Merging files leaves copies behind; which of two different tensors is meant is unknown.
+        if tensors.insert(tensor.name(), tensor).is_some_and(|other| other != tensor) {
+            twice.insert(tensor.name());
+        }
+    }
+    for tensor in &graph.sparse_initializer {
         if origins.insert(tensor.name(), None).is_some() {
             twice.insert(tensor.name());
         }

@@ -74,6 +74,13 @@ pub struct SparseTensorProto {
     pub values: Option<TensorProto>,
 }
 
+impl SparseTensorProto {
+    /// Its name, which is that of its elements.
+    pub(super) fn name(&self) -> &str {
+        self.values.as_ref().map_or("", |values| values.name())
+    }
+}
+
 /// One use of an operator.
 #[derive(Clone, PartialEq, Message)]
 pub struct NodeProto {

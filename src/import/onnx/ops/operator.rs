@@ -40,6 +40,8 @@ pub struct Operator {
     pub since: i64,
     /// What it can be applied to.
     pub when: When,
+    /// The largest number of operands that any version of the operator has.
+    pub operands: usize,
     /// The positions of operands that must be constants even if others are computed at run time.
     pub constants: &'static [usize],
     /// What is not supported, or how the operator is interpreted; empty if there is nothing to say.
@@ -54,6 +56,7 @@ pub(super) const PLAIN: Operator = Operator {
     name: "",
     since: OPSETS[0],
     when: When::Always,
+    operands: 1,
     constants: &[],
     limits: "",
     integers: Integers::Refused,

@@ -13,8 +13,14 @@ use crate::import::onnx::open::is_standard;
 /// The supported operators of the standard, by name.
 const STANDARD: &[Operator] = &[
     Operator { name: "Abs", handler: arithmetic::unary, ..PLAIN },
-    Operator { name: "Add", handler: arithmetic::binary, ..PLAIN },
-    Operator { name: "And", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
+    Operator { name: "Add", operands: 2, handler: arithmetic::binary, ..PLAIN },
+    Operator {
+        name: "And",
+        operands: 2,
+        handler: arithmetic::binary,
+        integers: Integers::Read,
+        ..PLAIN
+    },
     Operator { name: "ArgMax", handler: top::arg, integers: Integers::Read, ..PLAIN },
     Operator { name: "ArgMin", handler: top::arg, integers: Integers::Read, ..PLAIN },
     Operator {
@@ -25,6 +31,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "BatchNormalization",
+        operands: 5,
         handler: normalize::batch_normalization,
         constants: &[1, 2, 3, 4],
         limits: "with stored statistics, for constants also with their own; the attribute spatial may not be 0",
@@ -39,6 +46,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "CastLike",
+        operands: 2,
         handler: cast::cast_like,
         since: 15,
         integers: Integers::Read,
@@ -47,10 +55,17 @@ const STANDARD: &[Operator] = &[
     },
     Operator { name: "Ceil", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "Celu", handler: activations::elu, since: 12, ..PLAIN },
-    Operator { name: "Clip", handler: elementwise::clip, constants: &[1, 2], ..PLAIN },
-    Operator { name: "Concat", handler: joining::concat, integers: Integers::Kept, ..PLAIN },
+    Operator { name: "Clip", operands: 3, handler: elementwise::clip, constants: &[1, 2], ..PLAIN },
+    Operator {
+        name: "Concat",
+        operands: usize::MAX,
+        handler: joining::concat,
+        integers: Integers::Kept,
+        ..PLAIN
+    },
     Operator {
         name: "Constant",
+        operands: 0,
         handler: constants::constant,
         when: When::Constants,
         limits: "tensors, floats and integers",
@@ -65,6 +80,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "Conv",
+        operands: 3,
         handler: conv::conv,
         constants: &[1, 2],
         limits: "one or two spatial dimensions; three if the kernel is one element along the last",
@@ -72,6 +88,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "ConvInteger",
+        operands: 4,
         handler: qlinear::conv_integer,
         since: 10,
         constants: &[1, 3],
@@ -88,15 +105,17 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "DequantizeLinear",
+        operands: 3,
         handler: quantize::dequantize,
         since: 10,
         integers: Integers::Read,
         limits: "scales for the whole value or along an axis, not per block",
         ..PLAIN
     },
-    Operator { name: "Div", handler: arithmetic::binary, ..PLAIN },
+    Operator { name: "Div", operands: 2, handler: arithmetic::binary, ..PLAIN },
     Operator {
         name: "Dropout",
+        operands: 3,
         handler: normalize::dropout,
         constants: &[1, 2],
         integers: Integers::Kept,
@@ -105,11 +124,18 @@ const STANDARD: &[Operator] = &[
     },
     Operator { name: "DynamicQuantizeLinear", handler: quantize::dynamic, since: 11, ..PLAIN },
     Operator { name: "Elu", handler: activations::elu, ..PLAIN },
-    Operator { name: "Equal", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
+    Operator {
+        name: "Equal",
+        operands: 2,
+        handler: arithmetic::binary,
+        integers: Integers::Read,
+        ..PLAIN
+    },
     Operator { name: "Erf", handler: activations::function, since: 9, ..PLAIN },
     Operator { name: "Exp", handler: arithmetic::unary, ..PLAIN },
     Operator {
         name: "Expand",
+        operands: 2,
         handler: shapes::expand,
         since: 8,
         constants: &[1],
@@ -128,6 +154,7 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Floor", handler: arithmetic::unary, ..PLAIN },
     Operator {
         name: "Gather",
+        operands: 2,
         handler: indexing::gather,
         constants: &[1],
         integers: Integers::Kept,
@@ -135,6 +162,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "GatherND",
+        operands: 2,
         handler: indexing::gather_nd,
         since: 11,
         constants: &[1],
@@ -142,7 +170,7 @@ const STANDARD: &[Operator] = &[
         ..PLAIN
     },
     Operator { name: "Gelu", handler: activations::gelu, since: 20, ..PLAIN },
-    Operator { name: "Gemm", handler: matrix::gemm, ..PLAIN },
+    Operator { name: "Gemm", operands: 3, handler: matrix::gemm, ..PLAIN },
     Operator { name: "GlobalAveragePool", handler: pool::global_average_pool, ..PLAIN },
     Operator { name: "GlobalLpPool", handler: powers::global_lp_pool, ..PLAIN },
     Operator {
@@ -151,24 +179,50 @@ const STANDARD: &[Operator] = &[
         integers: Integers::Kept,
         ..PLAIN
     },
-    Operator { name: "Greater", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
+    Operator {
+        name: "Greater",
+        operands: 2,
+        handler: arithmetic::binary,
+        integers: Integers::Read,
+        ..PLAIN
+    },
     Operator {
         name: "GreaterOrEqual",
+        operands: 2,
         handler: arithmetic::binary,
         since: 12,
         integers: Integers::Read,
         ..PLAIN
     },
-    Operator { name: "GroupNormalization", handler: moments::group, since: 18, ..PLAIN },
+    Operator {
+        name: "GroupNormalization",
+        operands: 3,
+        handler: moments::group,
+        since: 18,
+        ..PLAIN
+    },
     Operator { name: "HardSigmoid", handler: activations::hard_sigmoid, ..PLAIN },
     Operator { name: "HardSwish", handler: activations::hard_swish, since: 14, ..PLAIN },
     Operator { name: "Identity", handler: shapes::identity, integers: Integers::Kept, ..PLAIN },
-    Operator { name: "InstanceNormalization", handler: moments::instance, ..PLAIN },
-    Operator { name: "LayerNormalization", handler: moments::layer, since: 17, ..PLAIN },
+    Operator { name: "InstanceNormalization", operands: 3, handler: moments::instance, ..PLAIN },
+    Operator {
+        name: "LayerNormalization",
+        operands: 3,
+        handler: moments::layer,
+        since: 17,
+        ..PLAIN
+    },
     Operator { name: "LeakyRelu", handler: activations::leaky_relu, ..PLAIN },
-    Operator { name: "Less", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
+    Operator {
+        name: "Less",
+        operands: 2,
+        handler: arithmetic::binary,
+        integers: Integers::Read,
+        ..PLAIN
+    },
     Operator {
         name: "LessOrEqual",
+        operands: 2,
         handler: arithmetic::binary,
         since: 12,
         integers: Integers::Read,
@@ -183,15 +237,16 @@ const STANDARD: &[Operator] = &[
         limits: "one or two spatial dimensions",
         ..PLAIN
     },
-    Operator { name: "MatMul", handler: matrix::matmul, ..PLAIN },
+    Operator { name: "MatMul", operands: 2, handler: matrix::matmul, ..PLAIN },
     Operator {
         name: "MatMulInteger",
+        operands: 4,
         handler: qlinear::matmul_integer,
         since: 10,
         integers: Integers::Read,
         ..PLAIN
     },
-    Operator { name: "Max", handler: elementwise::extremum, ..PLAIN },
+    Operator { name: "Max", operands: usize::MAX, handler: elementwise::extremum, ..PLAIN },
     Operator {
         name: "MaxPool",
         handler: pool::max_pool,
@@ -199,37 +254,46 @@ const STANDARD: &[Operator] = &[
         limits: "one or two spatial dimensions; the indices are not computed",
         ..PLAIN
     },
-    Operator { name: "Mean", handler: joining::mean, ..PLAIN },
+    Operator { name: "Mean", operands: usize::MAX, handler: joining::mean, ..PLAIN },
     Operator {
         name: "MeanVarianceNormalization",
         handler: moments::mean_variance,
         since: 9,
         ..PLAIN
     },
-    Operator { name: "Min", handler: elementwise::extremum, ..PLAIN },
+    Operator { name: "Min", operands: usize::MAX, handler: elementwise::extremum, ..PLAIN },
     Operator { name: "Mish", handler: activations::mish, since: 18, ..PLAIN },
     Operator {
         name: "Mod",
+        operands: 2,
         handler: arithmetic::binary,
         since: 10,
         when: When::Constants,
         ..PLAIN
     },
-    Operator { name: "Mul", handler: arithmetic::binary, ..PLAIN },
+    Operator { name: "Mul", operands: 2, handler: arithmetic::binary, ..PLAIN },
     Operator { name: "Neg", handler: arithmetic::unary, ..PLAIN },
     Operator { name: "Not", handler: arithmetic::unary, integers: Integers::Read, ..PLAIN },
-    Operator { name: "Or", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
-    Operator { name: "PRelu", handler: activations::prelu, ..PLAIN },
+    Operator {
+        name: "Or",
+        operands: 2,
+        handler: arithmetic::binary,
+        integers: Integers::Read,
+        ..PLAIN
+    },
+    Operator { name: "PRelu", operands: 2, handler: activations::prelu, ..PLAIN },
     Operator {
         name: "Pad",
+        operands: 4,
         handler: pad::pad,
         constants: &[1, 2, 3],
         integers: Integers::Kept,
         ..PLAIN
     },
-    Operator { name: "Pow", handler: arithmetic::binary, ..PLAIN },
+    Operator { name: "Pow", operands: 2, handler: arithmetic::binary, ..PLAIN },
     Operator {
         name: "QLinearConv",
+        operands: 9,
         handler: qlinear::conv,
         since: 10,
         constants: &[1, 2, 3, 4, 5, 6, 7, 8],
@@ -239,6 +303,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "QLinearMatMul",
+        operands: 8,
         handler: qlinear::matmul,
         since: 10,
         constants: &[1, 2, 4, 5, 6, 7],
@@ -248,42 +313,95 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "QuantizeLinear",
+        operands: 3,
         handler: quantize::quantize,
         since: 10,
         constants: &[2],
         limits: "to 8 and 16 bits; scales for the whole value or along an axis, not per block",
         ..PLAIN
     },
-    Operator { name: "RMSNormalization", handler: moments::root_mean_square, since: 23, ..PLAIN },
+    Operator {
+        name: "RMSNormalization",
+        operands: 2,
+        handler: moments::root_mean_square,
+        since: 23,
+        ..PLAIN
+    },
     Operator {
         name: "Range",
+        operands: 3,
         handler: constants::range,
         since: 11,
         when: When::Constants,
         ..PLAIN
     },
     Operator { name: "Reciprocal", handler: arithmetic::unary, ..PLAIN },
-    Operator { name: "ReduceL1", handler: reduce::reduce_function, constants: &[1], ..PLAIN },
-    Operator { name: "ReduceL2", handler: reduce::reduce_function, constants: &[1], ..PLAIN },
-    Operator { name: "ReduceLogSum", handler: reduce::reduce_function, constants: &[1], ..PLAIN },
     Operator {
-        name: "ReduceLogSumExp",
+        name: "ReduceL1",
+        operands: 2,
         handler: reduce::reduce_function,
         constants: &[1],
         ..PLAIN
     },
-    Operator { name: "ReduceMax", handler: reduce::reduce_extremum, constants: &[1], ..PLAIN },
-    Operator { name: "ReduceMean", handler: reduce::reduce_mean, constants: &[1], ..PLAIN },
-    Operator { name: "ReduceMin", handler: reduce::reduce_extremum, constants: &[1], ..PLAIN },
+    Operator {
+        name: "ReduceL2",
+        operands: 2,
+        handler: reduce::reduce_function,
+        constants: &[1],
+        ..PLAIN
+    },
+    Operator {
+        name: "ReduceLogSum",
+        operands: 2,
+        handler: reduce::reduce_function,
+        constants: &[1],
+        ..PLAIN
+    },
+    Operator {
+        name: "ReduceLogSumExp",
+        operands: 2,
+        handler: reduce::reduce_function,
+        constants: &[1],
+        ..PLAIN
+    },
+    Operator {
+        name: "ReduceMax",
+        operands: 2,
+        handler: reduce::reduce_extremum,
+        constants: &[1],
+        ..PLAIN
+    },
+    Operator {
+        name: "ReduceMean",
+        operands: 2,
+        handler: reduce::reduce_mean,
+        constants: &[1],
+        ..PLAIN
+    },
+    Operator {
+        name: "ReduceMin",
+        operands: 2,
+        handler: reduce::reduce_extremum,
+        constants: &[1],
+        ..PLAIN
+    },
     Operator {
         name: "ReduceProd",
+        operands: 2,
         handler: reduce::reduce_constant,
         when: When::Constants,
         ..PLAIN
     },
-    Operator { name: "ReduceSum", handler: reduce::reduce_sum, constants: &[1], ..PLAIN },
+    Operator {
+        name: "ReduceSum",
+        operands: 2,
+        handler: reduce::reduce_sum,
+        constants: &[1],
+        ..PLAIN
+    },
     Operator {
         name: "ReduceSumSquare",
+        operands: 2,
         handler: reduce::reduce_function,
         constants: &[1],
         ..PLAIN
@@ -291,6 +409,7 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Relu", handler: activations::function, ..PLAIN },
     Operator {
         name: "Reshape",
+        operands: 2,
         handler: shapes::reshape,
         constants: &[1],
         integers: Integers::Kept,
@@ -298,6 +417,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "Resize",
+        operands: 4,
         handler: resize::resize,
         since: 10,
         constants: &[1, 2, 3],
@@ -324,6 +444,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "Slice",
+        operands: 5,
         handler: indexing::slice,
         constants: &[1, 2, 3, 4],
         integers: Integers::Kept,
@@ -341,6 +462,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "Split",
+        operands: 2,
         handler: indexing::split,
         constants: &[1],
         integers: Integers::Kept,
@@ -349,17 +471,19 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Sqrt", handler: arithmetic::unary, ..PLAIN },
     Operator {
         name: "Squeeze",
+        operands: 2,
         handler: shapes::squeeze,
         constants: &[1],
         integers: Integers::Kept,
         ..PLAIN
     },
-    Operator { name: "Sub", handler: arithmetic::binary, ..PLAIN },
-    Operator { name: "Sum", handler: joining::sum, ..PLAIN },
+    Operator { name: "Sub", operands: 2, handler: arithmetic::binary, ..PLAIN },
+    Operator { name: "Sum", operands: usize::MAX, handler: joining::sum, ..PLAIN },
     Operator { name: "Swish", handler: activations::swish, since: 24, ..PLAIN },
     Operator { name: "Tanh", handler: arithmetic::unary, ..PLAIN },
     Operator {
         name: "Tile",
+        operands: 3,
         handler: shapes::tile,
         constants: &[1],
         integers: Integers::Kept,
@@ -367,6 +491,7 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "TopK",
+        operands: 2,
         handler: top::top_k,
         constants: &[1],
         integers: Integers::Read,
@@ -376,6 +501,7 @@ const STANDARD: &[Operator] = &[
     Operator { name: "Transpose", handler: shapes::transpose, integers: Integers::Kept, ..PLAIN },
     Operator {
         name: "Unsqueeze",
+        operands: 2,
         handler: shapes::unsqueeze,
         constants: &[1],
         integers: Integers::Kept,
@@ -383,13 +509,27 @@ const STANDARD: &[Operator] = &[
     },
     Operator {
         name: "Upsample",
+        operands: 2,
         handler: resize::resize,
         constants: &[1],
         integers: Integers::Read,
         ..PLAIN
     },
-    Operator { name: "Where", handler: logic::select, since: 9, integers: Integers::Read, ..PLAIN },
-    Operator { name: "Xor", handler: arithmetic::binary, integers: Integers::Read, ..PLAIN },
+    Operator {
+        name: "Where",
+        operands: 3,
+        handler: logic::select,
+        since: 9,
+        integers: Integers::Read,
+        ..PLAIN
+    },
+    Operator {
+        name: "Xor",
+        operands: 2,
+        handler: arithmetic::binary,
+        integers: Integers::Read,
+        ..PLAIN
+    },
 ];
 
 /// Every supported operator, by domain and name.

@@ -33,8 +33,9 @@ impl Volume {
         let is_flat = kernel[2] == 1 && strides[1..] == [1, 1] && [pads[2], pads[5]] == [0, 0];
         if !is_flat || !matches!(call.string("auto_pad")?, None | Some("" | "NOTSET" | "VALID")) {
             return Err(format!(
-                "its input {shape:?} has 3 spatial dimensions; 1 and 2 are supported, and 3 if the kernel is \
-                 {kernel:?} with a last extent of 1, not padded there, and strides of 1 in the last two"
+                "its input {shape:?} has 3 spatial dimensions and its kernel is {kernel:?}; 1 and 2 dimensions are \
+                 supported, and 3 if the kernel's last extent is 1, the last axis is not padded and the last two \
+                 strides are 1"
             )
             .into());
         }

@@ -22,8 +22,9 @@ pub(in crate::import::onnx) const DOMAIN: &str = "com.microsoft";
 /// The domain of the operators on values whose channels are in blocks.
 const BLOCKED: &str = "com.microsoft.nchwc";
 
-/// An operator on floats.
-const FLOAT: Operator = Operator { domain: DOMAIN, since: 1, ..PLAIN };
+/// An operator on floats. Operands that none of them reads are ignored: these operators gain
+/// optional operands from release to release, without a new version.
+const FLOAT: Operator = Operator { domain: DOMAIN, since: 1, operands: usize::MAX, ..PLAIN };
 
 /// An operator on quantized values, with one scale per value: a value with its scale and zero
 /// point, and those of the result.

@@ -2,6 +2,7 @@
 //! all.
 
 mod read;
+mod unnamed;
 mod write;
 
 pub use read::read;

@@ -5,6 +5,7 @@ use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::unnamed;
 use crate::one_line::path_line;
 
 /// Writes the file at a path.
@@ -111,17 +112,26 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Writes a file beside the path, then moves it there.
+/// Writes a file beside the path, then moves it there. Where the system has files without a name,
+/// the file has none until it is complete, so a process that is killed while it writes leaves
+/// nothing behind.
 fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Result<()> {
     let temporary = beside(path)?;
     let write = || {
-        let mut file = create(&temporary, permissions.is_some())?;
+        let unnamed = unnamed::create(folder_of(path), permissions.is_some());
+        let mut file = match &unnamed {
+            Some(file) => file.try_clone()?,
+            None => create(&temporary, permissions.is_some())?,
+        };
         file.write_all(bytes)?;
         if let Some(permissions) = permissions.clone() {
             // If they cannot be set, the file stays as private as it was created.
             let _ = file.set_permissions(permissions);
         }
         file.sync_all()?;
+        if let Some(file) = unnamed {
+            unnamed::name(&file, &temporary)?;
+        }
         std::fs::rename(&temporary, path)
     };
     write().inspect_err(|e| {

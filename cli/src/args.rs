@@ -246,7 +246,7 @@ impl ModelOptions {
 pub(crate) fn note_random_weights(model: &Path, network: &Network) {
     if let Some(seed) = network.random_weights() {
         output::note(&format!(
-            "the weights of {} are random (seed {seed}); --weights FILE.safetensors gives it trained ones",
+            "the weights of {} are random (seed {seed}); --weights FILE.safetensors loads trained ones",
             path_line(model)
         ));
     }

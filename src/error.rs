@@ -14,7 +14,7 @@ use crate::host::executable::Refusal;
 use crate::import::ImportError;
 use crate::isa::IsaError;
 use crate::kernels::KernelError;
-use crate::one_line::{one_line, path_line};
+use crate::one_line::{name_line, one_line, path_line};
 use crate::passes::PassError;
 use crate::plan::verify::PlanError;
 use crate::spec::SpecError;
@@ -180,7 +180,7 @@ pub enum RunError {
     #[error("the context belongs to another model; make one with this model's context()")]
     ForeignContext,
     /// An element of an integer or boolean input is not a value of the input's type.
-    #[error("input \"{}\" is {dtype}, but its element {index} is {}{}", one_line(.input, 200), number(*.value), takes(.dtype))]
+    #[error("input \"{}\" is {dtype}, but its element {index} is {}{}", name_line(.input), number(*.value), takes(.dtype))]
     Element {
         /// The input's name.
         input: String,

@@ -16,6 +16,14 @@ pub fn one_line(text: &str, most: usize) -> String {
     line
 }
 
+/// The longest name that messages show.
+const LONGEST_NAME: usize = 200;
+
+/// A name from a file as messages show it: on one line, and not too long.
+pub fn name_line(name: &str) -> String {
+    one_line(name, LONGEST_NAME)
+}
+
 /// A path as one line, whole, with line breaks and terminal control characters escaped. Bytes that
 /// are not UTF-8 are escaped, too, as `\xff`.
 ///

@@ -9,6 +9,7 @@
 //! | [`dtype`] | [`DType`]: element types |
 //! | [`element`] | [`Element`]: elements as numbers and as bytes, and conversion between types |
 //! | [`memory`] | memory that is requested before it is filled |
+//! | [`random`] | numbers drawn from a seed |
 //! | [`tensor`] | [`Tensor`]: constant data, shared until changed |
 //! | [`infer`] | operand types to result type, one arm per operator |
 //! | [`verify`] | the numbered invariants of a graph, and their check |
@@ -33,6 +34,7 @@ pub mod kind;
 pub mod memory;
 pub mod op;
 pub mod patch;
+pub mod random;
 pub mod tensor;
 pub mod text;
 pub mod ty;

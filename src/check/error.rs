@@ -6,7 +6,7 @@ use resnetc_ir::{GraphError, PatchError};
 
 use crate::error::{Error, RunError};
 use crate::error_code::ErrorCode;
-use crate::one_line::one_line;
+use crate::one_line::name_line;
 
 /// Why a network cannot be checked.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum CheckError {
     #[error("a layer cannot be run alone")]
     Layout(#[from] PatchError),
     /// The values given do not match the network's inputs.
-    #[error("input \"{}\" is {wanted:?}, but the values given are {given:?}", one_line(.name, 200))]
+    #[error("input \"{}\" is {wanted:?}, but the values given are {given:?}", name_line(.name))]
     Input {
         /// The input.
         name: String,

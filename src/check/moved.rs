@@ -51,7 +51,8 @@ fn in_order_of<'a>(found: &'a Value, own: &Value) -> Result<Near<'a>, EvalError>
             break;
         }
         let ordered: Vec<usize> = order.iter().map(|&axis| axes[axis]).collect();
-        if from.len() == to.len() && ordered != to {
+        // As they are, the elements have been compared above.
+        if from.len() == to.len() && (ordered != to || order.is_sorted()) {
             continue;
         }
         let moved = match outward {

@@ -21,11 +21,9 @@ impl Check<'_> {
         choices: &Choices,
         work: &mut Work<'_>,
     ) -> Result<Arc<[Value]>, CheckError> {
-        let known = self.reference.borrow();
-        if let Some(known) = known.as_ref().filter(|known| known.choices == *choices) {
-            return Ok(Arc::clone(&known.outputs));
+        if let Some(known) = self.known(choices, |reference| Arc::clone(&reference.outputs)) {
+            return Ok(known);
         }
-        drop(known);
         let outputs = self.interpret_described(choices, &mut |_, _, _| Ok(()), work)?;
         let outputs: Arc<[Value]> = outputs.into();
         let choices = choices.clone();
@@ -34,12 +32,15 @@ impl Check<'_> {
         Ok(outputs)
     }
 
+    /// What the last reference says, if it was for these choices.
+    fn known<T>(&self, choices: &Choices, say: impl FnOnce(&mut Reference) -> T) -> Option<T> {
+        self.reference.borrow_mut().as_mut().filter(|r| r.choices == *choices).map(say)
+    }
+
     /// The differences of the reference outputs that rounding explains.
     fn explained(&self, choices: &Choices, work: &mut Work<'_>) -> Result<Arc<[f64]>, CheckError> {
-        let is_for = |known: &&Reference| known.choices == *choices;
-        let known =
-            self.reference.borrow().as_ref().filter(is_for).and_then(|r| r.explained.clone());
-        if let Some(known) = known {
+        if let Some(known) = self.known(choices, |reference| reference.explained.clone()).flatten()
+        {
             return Ok(known);
         }
         let graph = self.network.graph();
@@ -49,9 +50,7 @@ impl Check<'_> {
         self.interpret_described(choices, &mut look, work)?;
         let explained: Arc<[f64]> =
             graph.outputs().iter().map(|o| rounding.explains(o.node)).collect();
-        if let Some(reference) = self.reference.borrow_mut().as_mut().filter(|r| is_for(&&**r)) {
-            reference.explained = Some(Arc::clone(&explained));
-        }
+        self.known(choices, |reference| reference.explained = Some(Arc::clone(&explained)));
         Ok(explained)
     }
 

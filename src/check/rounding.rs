@@ -17,6 +17,7 @@ use std::collections::HashMap;
 
 use resnetc_ir::eval::{EvalError, Value, eval_node};
 use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Unary};
+use resnetc_ir::random::SplitMix;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::FINEST;
@@ -36,7 +37,7 @@ const SPREAD: f64 = 8.0;
 pub(super) struct Rounding<'a> {
     graph: &'a Graph,
     each: f64,
-    random: Random,
+    random: SplitMix,
     /// The moved values that are still needed, except those that have not moved.
     moved: HashMap<NodeId, Value>,
     /// How often each value is still needed.
@@ -50,7 +51,7 @@ impl<'a> Rounding<'a> {
         Rounding {
             graph,
             each: each(tolerance),
-            random: Random(1),
+            random: SplitMix(1),
             moved: HashMap::new(),
             uses: graph.nodes().map(|node| (node, graph.users(node).len())).collect(),
             explained: HashMap::new(),
@@ -75,7 +76,7 @@ impl<'a> Rounding<'a> {
                 let terms = terms(op, &near)?;
                 for (i, x) in value.data.iter_mut().enumerate() {
                     let terms = terms.as_ref().map_or(*x, |terms| terms.data[i]);
-                    *x += self.random.sign() * error(self.each, terms);
+                    *x += sign(&mut self.random) * error(self.each, terms);
                 }
             }
             self.explained.insert(node, SPREAD * distance(&value, exact));
@@ -211,17 +212,9 @@ fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
     eval_node(&plain, &magnitudes.iter().collect::<Vec<_>>()).map(Some)
 }
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    /// A number of either sign whose magnitude is 0.5 to 1, so that no movement vanishes.
-    fn sign(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let z = z ^ (z >> 31);
-        let magnitude = 0.5 + (z >> 12) as f64 / (1u64 << 53) as f64;
-        if z & 1 == 0 { magnitude } else { -magnitude }
-    }
+/// A number of either sign whose magnitude is 0.5 to 1, so that no movement vanishes.
+fn sign(random: &mut SplitMix) -> f64 {
+    let z = random.draw();
+    let magnitude = 0.5 + (z >> 12) as f64 / (1u64 << 53) as f64;
+    if z & 1 == 0 { magnitude } else { -magnitude }
 }

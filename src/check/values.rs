@@ -1,6 +1,7 @@
 //! Inputs of a network, and running it on them.
 
 use resnetc_ir::memory::collected;
+use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Graph, NodeId, Tensor};
 
 use super::CheckError;
@@ -13,16 +14,9 @@ use crate::runtime::model::{Context, Model};
 /// # Errors
 /// If the system does not have enough memory.
 pub fn random_values(graph: &Graph, seed: u64) -> Result<Vec<Tensor>, Error> {
-    let mut state = seed;
-    let mut next = || {
-        // SplitMix64.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // 24 bits, the precision of an f32.
-        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
+    let mut random = SplitMix(seed);
+    // 24 bits, the precision of an f32.
+    let mut next = || (random.draw() >> 40) as f32 / (1 << 23) as f32 - 1.0;
     let values = |&id: &NodeId| {
         let (shape, spread) = (&graph.node(id).ty.shape[..], Spread::of(graph.input_dtype(id)));
         let data = collected((0..shape.iter().product()).map(|_| spread.place(next())));

@@ -4,10 +4,7 @@ use cranelift_module::ModuleError;
 
 use crate::error_code::ErrorCode;
 use crate::isa::{Isa, IsaError, Target};
-use crate::one_line::one_line;
-
-/// The longest name that is shown.
-const LONGEST: usize = 200;
+use crate::one_line::name_line;
 
 /// Why there is no machine code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +19,7 @@ pub enum CodegenError {
         what: &'static str,
     },
     /// A region breaks its own rules: a bug in the code that built it.
-    #[error("region {} is malformed: {what}", one_line(.region, LONGEST))]
+    #[error("region {} is malformed: {what}", name_line(.region))]
     Region {
         /// Name of the region.
         region: String,
@@ -40,7 +37,7 @@ pub enum CodegenError {
         backend: &'static str,
     },
     /// The code generator refused a function.
-    #[error("cannot encode {}: {reason}", one_line(.function, LONGEST))]
+    #[error("cannot encode {}: {reason}", name_line(.function))]
     Encode {
         /// Name of the kernel or region.
         function: String,

@@ -6,10 +6,7 @@ use std::path::PathBuf;
 use resnetc_ir::memory::NoMemory;
 
 use crate::error_code::ErrorCode;
-use crate::one_line::{one_line, path_line};
-
-/// The longest name that is shown.
-const LONGEST: usize = 200;
+use crate::one_line::{name_line, path_line};
 
 /// Why a graph is not written.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +80,7 @@ pub struct RefusedValue {
 
 impl fmt::Display for RefusedValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} \"{}\": {}", self.kind, one_line(&self.name, LONGEST), self.reason)
+        write!(f, "{} \"{}\": {}", self.kind, name_line(&self.name), self.reason)
     }
 }
 

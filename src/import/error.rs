@@ -11,13 +11,10 @@ use super::limits;
 use crate::advice::{Advice, OptionName};
 use crate::error_code::ErrorCode;
 use crate::nearest::nearest;
-use crate::one_line::{one_line, path_line};
+use crate::one_line::{name_line as name, one_line, path_line};
 
 /// The longest reason or list that is shown.
 const LONGEST: usize = 1000;
-
-/// The longest name that is shown.
-const LONGEST_NAME: usize = 200;
 
 /// Why a file was not imported: the file, if the bytes came from one, what is wrong with it, and
 /// what to do.
@@ -407,11 +404,6 @@ impl fmt::Display for RefusedNode {
         f.write_str(&one_line(&self.reason, LONGEST))?;
         f.write_str(if self.is_removable { " (removable)" } else { "" })
     }
-}
-
-/// A name as messages show it.
-fn name(text: &str) -> String {
-    one_line(text, LONGEST_NAME)
 }
 
 /// Dimensions as they are declared.

@@ -2,7 +2,7 @@
 
 use crate::codegen::vir::OverBudget;
 use crate::error_code::ErrorCode;
-use crate::one_line::one_line;
+use crate::one_line::name_line;
 
 /// Why a step cannot be lowered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum KernelError {
         source: OverBudget,
     },
     /// The operator cannot be compiled in this form; the interpreter can still run it.
-    #[error("{op} \"{}\" cannot be compiled: {reason}", one_line(.node, 200))]
+    #[error("{op} \"{}\" cannot be compiled: {reason}", name_line(.node))]
     Unsupported {
         /// The operator's name.
         op: &'static str,

@@ -4,10 +4,7 @@ use resnetc_ir::PatchError;
 use resnetc_ir::verify::VerifyErrors;
 
 use crate::error_code::ErrorCode;
-use crate::one_line::one_line;
-
-/// The longest name that is shown.
-const LONGEST: usize = 200;
+use crate::one_line::name_line;
 
 /// Why the passes could not run to completion.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -30,7 +27,7 @@ pub enum PassError {
         valid: Vec<&'static str>,
     },
     /// An operator has no lowering in this form.
-    #[error("{op} \"{}\" cannot be compiled: {reason}", one_line(.node, LONGEST))]
+    #[error("{op} \"{}\" cannot be compiled: {reason}", name_line(.node))]
     NotLowered {
         /// The name of the node.
         node: String,
@@ -40,7 +37,7 @@ pub enum PassError {
         reason: &'static str,
     },
     /// The system does not have enough memory for a constant that is computed from others.
-    #[error("not enough memory for {bytes} bytes of constants, at {op} \"{}\"", one_line(.node, LONGEST))]
+    #[error("not enough memory for {bytes} bytes of constants, at {op} \"{}\"", name_line(.node))]
     Memory {
         /// The node's name, or its id if it has none.
         node: String,

@@ -7,10 +7,7 @@ use resnetc_ir::{Graph, Node, NodeId};
 use serde::Serialize;
 
 use super::error::PassError;
-use crate::one_line::one_line;
-
-/// The longest name that labels hold.
-const LONGEST: usize = 200;
+use crate::one_line::name_line;
 
 /// An operator by name, for a report: the graph has changed since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,7 +33,7 @@ impl NodeRef {
 
 impl fmt::Display for NodeRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.op, one_line(self.known_as(), LONGEST))
+        write!(f, "{} {}", self.op, name_line(self.known_as()))
     }
 }
 
@@ -47,13 +44,13 @@ pub(super) enum Stop {
     Other,
     /// One condition does not hold.
     Near(&'static str),
-    /// The system does not have this many bytes for a constant.
-    Memory(usize),
+    /// The system does not have the memory for a constant.
+    Memory(NoMemory),
 }
 
 impl From<NoMemory> for Stop {
-    fn from(NoMemory { bytes }: NoMemory) -> Self {
-        Stop::Memory(bytes)
+    fn from(error: NoMemory) -> Self {
+        Stop::Memory(error)
     }
 }
 
@@ -108,7 +105,7 @@ impl NearMisses {
         match found {
             Ok(found) => return Some(found),
             Err(Stop::Near(reason)) => self.note(graph, node, reason),
-            Err(Stop::Memory(bytes)) => return self.afford(graph, node, Err(NoMemory { bytes })),
+            Err(Stop::Memory(error)) => return self.afford(graph, node, Err(error)),
             Err(Stop::Other) => {}
         }
         None

@@ -8,7 +8,7 @@ use crate::error::RunError;
 
 use super::memory::{elements, elements_mut};
 use super::model::Context;
-use super::port::Port;
+use super::port::{Port, encode};
 
 /// How errors name an input or an output.
 fn input(port: &Port) -> String {
@@ -112,13 +112,7 @@ impl Context {
             place.iter_mut().zip(numbers).for_each(|(place, x)| *place = x as f32);
             return Ok(());
         }
-        let mut one = Vec::new();
-        let places = self.arena.bytes_mut()[range].chunks_exact_mut(element.bytes());
-        for (place, x) in places.zip(given) {
-            one.clear();
-            element.encode(x.number(), &mut one);
-            place.copy_from_slice(&one);
-        }
+        encode(element, given.iter().map(|x| x.number()), &mut self.arena.bytes_mut()[range]);
         Ok(())
     }
 

@@ -80,11 +80,16 @@ impl Port {
 
     /// Writes a value's bytes.
     pub(super) fn write(&self, value: &Value, bytes: &mut [u8]) {
-        let (element, mut one) = (self.element(), Vec::new());
-        for (place, &x) in bytes.chunks_exact_mut(element.bytes()).zip(&value.data) {
-            one.clear();
-            element.encode(x, &mut one);
-            place.copy_from_slice(&one);
-        }
+        encode(self.element(), value.data.iter().copied(), bytes);
+    }
+}
+
+/// Writes numbers as elements, one at a time, so that no memory is needed for all of them.
+pub(super) fn encode(element: DType, numbers: impl Iterator<Item = f64>, bytes: &mut [u8]) {
+    let mut one = Vec::new();
+    for (place, x) in bytes.chunks_exact_mut(element.bytes()).zip(numbers) {
+        one.clear();
+        element.encode(x, &mut one);
+        place.copy_from_slice(&one);
     }
 }

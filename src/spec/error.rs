@@ -8,10 +8,9 @@ use resnetc_ir::GraphError;
 
 use crate::advice::{Advice, OptionName};
 use crate::error_code::ErrorCode;
-use crate::one_line::{one_line, path_line};
+use crate::one_line::{name_line, one_line, path_line};
 
-/// The longest name and the longest message that are shown.
-const LONGEST_NAME: usize = 200;
+/// The longest message that is shown.
 const LONGEST: usize = 1000;
 
 /// How many tensors of a kind a message lists.
@@ -180,7 +179,7 @@ pub struct WrongShape {
 
 impl fmt::Display for WrongShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = one_line(&self.name, LONGEST_NAME);
+        let name = name_line(&self.name);
         write!(f, "{name} is {:?} instead of {:?}", self.found, self.expected)
     }
 }
@@ -191,7 +190,7 @@ fn place(line: Option<usize>) -> String {
 
 fn list(missing: &[String], unexpected: &[String], wrong_shape: &[WrongShape]) -> String {
     let names = |names: &[String]| -> Vec<String> {
-        names.iter().take(LISTED).map(|name| one_line(name, LONGEST_NAME)).collect()
+        names.iter().take(LISTED).map(|name| name_line(name)).collect()
     };
     let wrong = wrong_shape.iter().take(LISTED).map(WrongShape::to_string).collect();
     let mut text = String::from("the weights do not fit the network");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 use resnetc_ir::memory::{NoMemory, collected};
+use resnetc_ir::random::SplitMix;
 
 use super::{Parameter, Role, Spec, SpecError, SpecErrorKind};
 use crate::import::safetensors::WeightMap;
@@ -25,7 +26,7 @@ impl Spec {
 /// A tensor for each parameter. Each has its own random stream, so that none depends on the others'
 /// sizes.
 pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Result<Vec<Arc<Tensor>>, SpecError> {
-    parameters.iter().map(|p| tensor(p, SplitMix::named(seed, &p.name)).map(Arc::new)).collect()
+    parameters.iter().map(|p| tensor(p, stream(seed, &p.name)).map(Arc::new)).collect()
 }
 
 fn tensor(parameter: &Parameter, random: SplitMix) -> Result<Tensor, SpecError> {
@@ -75,23 +76,10 @@ fn range(parameter: &Parameter) -> (f32, f32) {
     }
 }
 
-/// Steele, Lea and Flood's generator: a counter and a mixing function, so that any number of the
-/// stream can be computed directly.
-struct SplitMix(u64);
-
-impl SplitMix {
-    /// A stream for a name (FNV-1a of it, mixed with the seed).
-    fn named(seed: u64, name: &str) -> Self {
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
-        });
-        SplitMix(SplitMix(seed ^ hash).nth(0))
-    }
-
-    fn nth(&self, i: u64) -> u64 {
-        let z = self.0.wrapping_add(i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
+/// The stream of a name (FNV-1a of it, mixed with the seed).
+fn stream(seed: u64, name: &str) -> SplitMix {
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    SplitMix(SplitMix(seed ^ hash).nth(0))
 }

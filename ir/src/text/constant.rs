@@ -7,6 +7,7 @@ use super::attributes::Attributes;
 use super::scan::number;
 use crate::dtype::DType;
 use crate::graph::Graph;
+use crate::random::SplitMix;
 use crate::tensor::Tensor;
 use crate::ty::TensorType;
 
@@ -150,15 +151,9 @@ pub(super) fn parse(
     made(shape, data).ok_or_else(|| "the size does not fit".into())
 }
 
-/// Integers from -8 to 8 (splitmix64), used as eighths: even long sums of their products are exact
+/// Integers from -8 to 8, used as eighths: even long sums of their products are exact
 /// in f32.
 fn arbitrary(seed: u64) -> impl Iterator<Item = i64> {
-    let mut state = seed;
-    std::iter::repeat_with(move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % 17) as i64 - 8
-    })
+    let mut random = SplitMix(seed);
+    std::iter::repeat_with(move || (random.draw() % 17) as i64 - 8)
 }

@@ -100,14 +100,7 @@ pub(super) fn read<T>(
         .ok_or_else(|| fail("the model was not read from a file, so it has no folder".into()))?;
     let path = confine(folder, location).map_err(fail)?;
     let bytes = read_range(&mut files.seen, budget, &path, offset, size);
-    let bytes = bytes.map_err(|refusal| match refusal.memory {
-        Some(memory) => {
-            let tensor = proto.name.as_deref().unwrap_or_default();
-            ImportError::memory(format!("tensor \"{tensor}\""))(memory)
-        }
-        None => fail(refusal.reason),
-    })?;
-    Ok(decode(bytes))
+    Ok(decode(bytes.map_err(|refusal| refusal.of_tensor(proto.name(), fail))?))
 }
 
 /// The file at `location`, which may not leave `folder` in any way: not by `..`, not by an absolute

@@ -4,6 +4,7 @@ use resnetc_ir::GraphError;
 use resnetc_ir::memory::NoMemory;
 
 use super::proto::NodeProto;
+use crate::import::error::ImportError;
 
 /// Why one node cannot be imported.
 #[derive(Debug)]
@@ -41,6 +42,18 @@ impl From<GraphError> for Refusal {
 }
 
 impl Refusal {
+    /// The error of reading a tensor: too little memory, or what `broken` makes of the reason.
+    pub(super) fn of_tensor<E: From<ImportError>>(
+        self,
+        name: &str,
+        broken: impl FnOnce(String) -> E,
+    ) -> E {
+        match self.memory {
+            Some(memory) => ImportError::memory(format!("tensor \"{name}\""))(memory).into(),
+            None => broken(self.reason),
+        }
+    }
+
     /// The attribute at fault, if the node has such an attribute, and the reason. In some versions
     /// of the standard, the arguments of these operators are inputs instead.
     pub(super) fn of(self, node: &NodeProto) -> (Option<String>, String) {

@@ -20,6 +20,12 @@ pub(super) enum TensorError {
     Unsupported(String),
 }
 
+impl From<ImportError> for TensorError {
+    fn from(error: ImportError) -> Self {
+        TensorError::Broken(error)
+    }
+}
+
 /// Reads a tensor; `files` may hold external data, and `budget` is the memory that this and later
 /// tensors may take.
 pub(super) fn read(
@@ -56,16 +62,9 @@ pub(super) fn read(
         ));
     }
 
-    let refused = |refusal: Refusal| match refusal.memory {
-        Some(memory) => {
-            TensorError::Broken(ImportError::memory(format!("tensor \"{name}\""))(memory))
-        }
-        None => broken(refusal.reason),
-    };
     let literal = if proto.data_location == Some(DataLocation::External as i32) {
         let decode = |bytes: Bytes| codec.decode(shape, &bytes);
-        external::read(proto, files, count * codec.size, budget, decode)
-            .map_err(TensorError::Broken)?
+        external::read(proto, files, count * codec.size, budget, decode)?
     } else {
         match &proto.raw_data {
             Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw),
@@ -78,7 +77,7 @@ pub(super) fn read(
             None => typed(proto, ty, shape),
         }
     };
-    Ok(literal.map_err(refused)?.of_type(ty))
+    Ok(literal.map_err(|refusal| refusal.of_tensor(name, broken))?.of_type(ty))
 }
 
 /// Little-endian bytes to elements.

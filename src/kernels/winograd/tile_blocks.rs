@@ -34,7 +34,8 @@ struct Blocks {
 /// 16 outputs, on the thread with the most work.
 fn cheapest(form: &Tiling, machine: &Machine) -> (Cut, f64) {
     let (images, threads) = (form.images, machine.threads);
-    let shares = (threads / gcd(images, threads)).min(form.tiles[0]);
+    let is_even = |shares: &usize| (images * shares).is_multiple_of(threads);
+    let shares = (1..form.tiles[0]).find(is_even).unwrap_or(form.tiles[0]);
     let largest = form.tiles[0].div_ceil(shares);
     let turns = (images * shares).div_ceil(threads) as f64;
     let bytes = |rows: usize| {
@@ -63,10 +64,6 @@ fn cheapest(form: &Tiling, machine: &Machine) -> (Cut, f64) {
 /// thread with the most work.
 pub(super) fn products_cost(form: &Tiling, machine: &Machine) -> f64 {
     cheapest(form, machine).1
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 pub(super) fn lower(

@@ -2,36 +2,29 @@
 
 use resnetc_ir::infer::WindowAxis;
 use resnetc_ir::op::{Activation, Pads, Window};
+use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Tensor, TensorType};
 
-/// A source of numbers (splitmix64).
+/// A source of numbers.
 pub struct Dice {
-    state: u64,
+    random: SplitMix,
     integers: bool,
 }
 
 impl Dice {
     /// Numbers that follow from `seed`. With `integers`, tensors hold small integers.
     pub fn new(seed: u64, integers: bool) -> Self {
-        Dice { state: seed, integers }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Dice { random: SplitMix(seed), integers }
     }
 
     /// A number of `low..=high`.
     pub fn between(&mut self, low: usize, high: usize) -> usize {
-        low + (self.next() % (high - low + 1) as u64) as usize
+        low + (self.random.draw() % (high - low + 1) as u64) as usize
     }
 
     /// One of two.
     pub fn coin(&mut self) -> bool {
-        self.next().is_multiple_of(2)
+        self.random.draw().is_multiple_of(2)
     }
 
     /// One of several.
@@ -62,7 +55,7 @@ impl Dice {
         let mut number = |_| match self.between(0, 3) {
             // Half of the values are small, the others anywhere in the range.
             0 | 1 => f64::from(self.number()).abs(),
-            _ => f64::from(self.next() as i32),
+            _ => f64::from(self.random.draw() as i32),
         };
         let wrapped = |x| ty.dtype.convert(x, DType::I32);
         let numbers: Vec<f64> = (0..ty.elements()).map(|i| wrapped(number(i))).collect();

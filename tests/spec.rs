@@ -367,6 +367,22 @@ fn keys(spec: &serde_json::Value) -> Vec<Vec<&str>> {
     keys.filter(|path| !["name", "block", "layers", "channels"].contains(&path[0])).collect()
 }
 
+/// A stage that dilates and keeps its channels has no projection, so there is nothing to average.
+#[test]
+fn a_projection_needs_a_shortcut_that_changes_shape() {
+    let dilated = |channels: [usize; 2], shortcut| {
+        let mut spec = small();
+        (spec.layers, spec.channels) = (vec![1, 1], channels.to_vec());
+        (spec.output_stride, spec.shortcut) = (Some(1), shortcut);
+        spec.projection = Projection::AveragePool;
+        spec.build(&Weights::Random { seed: 1 }, 1)
+    };
+    let error = dilated([32, 32], Shortcut::B).unwrap_err().to_string();
+    assert!(error.contains("\"projection\": has no effect without a later stage"), "{error}");
+    dilated([32, 64], Shortcut::B).unwrap();
+    dilated([32, 32], Shortcut::C).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

@@ -42,6 +42,13 @@ const ROWS: &[(Key, Need)] = &[
         Need(|s| matches!(s.shortcut, Shortcut::B | Shortcut::C), "shortcut = \"B\" or \"C\""),
     ),
     (key!(projection), LATER_STAGES),
+    (
+        key!(projection),
+        Need(
+            Spec::projects_later,
+            "a later stage that projects: one with a stride or other channels, or shortcut = \"C\"",
+        ),
+    ),
     (key!(downsampling), Need(Spec::can_blur, "a second stage or stem.pool = \"max\"")),
     (key!(gain), RESIDUAL),
     (key!(attention), RESIDUAL),
@@ -85,6 +92,13 @@ impl Spec {
     /// Whether not all of these stages dilate.
     fn strides(&self) -> bool {
         self.output_stride.is_none_or(|most| most > self.stem_stride())
+    }
+
+    /// Whether the shortcut of a stage after the first is a projection. A stage that dilates and
+    /// keeps the channels has none with shortcut B.
+    fn projects_later(&self) -> bool {
+        let changes = self.channels.windows(2).any(|pair| pair[0] != pair[1]);
+        self.shortcut == Shortcut::C || self.strides() || changes
     }
 
     /// Whether there is something to blur, if that is how images are halved.

@@ -81,11 +81,12 @@ fn held(ty: DType) -> String {
     }
 }
 
-/// An element.
-#[derive(Clone, Copy, Debug)]
-enum Number {
+/// An element of an array.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Of a float type.
     Float(f64),
-    /// Wide enough for every type of integers, signed or not.
+    /// Of a type of integers, signed or not; `bool` is 0 or 1.
     Integer(i128),
 }
 
@@ -138,6 +139,11 @@ impl Array {
         &self.bytes
     }
 
+    /// The elements, in row-major order.
+    pub fn numbers(&self) -> impl Iterator<Item = Number> + '_ {
+        self.bytes.chunks_exact(self.dtype.bytes()).map(|bytes| number(bytes, self.dtype))
+    }
+
     /// The values for an input whose elements are declared to be of type `to`.
     ///
     /// Floats are rounded to the nearest value of a narrower float type, as ONNX's `Cast` does. No
@@ -150,8 +156,7 @@ impl Array {
     /// first such element. Also if there is not enough memory.
     pub fn values(&self, to: DType) -> Result<Tensor, ElementError> {
         let mut data = reserved(self.elements())?;
-        for (i, bytes) in self.bytes.chunks_exact(self.dtype.bytes()).enumerate() {
-            let number = number(bytes, self.dtype);
+        for (i, number) in self.numbers().enumerate() {
             data.push(accept(number, to).ok_or_else(|| {
                 let value = number.to_string();
                 ElementError::Value { position: self.position(i), value, to }

@@ -105,12 +105,14 @@ impl Compiler {
     /// # Errors
     /// If the spec makes no sense or the weights do not fit it.
     pub fn spec(&self, spec: &Spec) -> Result<Network, Error> {
+        let mut integers = Vec::new();
         let (weights, random_weights) = match &self.options.weights {
             Some(file) => {
                 self.options.check(Source::Weighted)?;
                 let mut buffer = read(file, limits::FILE_BYTES)?;
-                let map = safetensors::decode(&mut buffer).map_err(|e| e.in_file(file))?;
-                (Weights::Map(map), None)
+                let read = safetensors::decode_all(&mut buffer).map_err(|e| e.in_file(file))?;
+                integers = read.integers;
+                (Weights::Map(read.floats), None)
             }
             None => {
                 self.options.check(Source::Drawn)?;
@@ -120,7 +122,7 @@ impl Compiler {
         };
         let built = spec.build(&weights, self.batch(spec)?);
         let mut graph = built.map_err(|e| match (&*e.kind, &self.options.weights) {
-            (SpecErrorKind::Weights { .. }, Some(file)) => e.in_file(file),
+            (SpecErrorKind::Weights { .. }, Some(file)) => e.with_integers(&integers).in_file(file),
             _ => e,
         })?;
         choose_outputs(&mut graph, &self.options.outputs)?;
@@ -135,7 +137,13 @@ impl Compiler {
             return Ok(batch.unwrap_or(1));
         }
         let bindings = Bindings { batch, shapes: shapes.clone(), ..Bindings::default() };
-        let shapes = onnx::shapes(&[description::spec_input(spec)], &bindings)?;
+        let input = description::spec_input(spec);
+        let shapes = onnx::shapes(&[input], &bindings).map_err(|mut e| {
+            if let ImportErrorKind::GivenShape { advice, .. } = &mut *e.kind {
+                advice.get_or_insert_with(|| SIZES.to_owned());
+            }
+            e
+        })?;
         Ok(shapes.first().and_then(|shape| shape.first().copied()).unwrap_or(1))
     }
 
@@ -215,6 +223,10 @@ impl Network {
         compile(self.graph, &self.options)
     }
 }
+
+/// What a caller can choose of the input of a spec's network.
+const SIZES: &str = "only the batch of a spec or a built-in network can be chosen; the size of its \
+    images is in the spec: `channels`, `height` and `width` under `[input]` (docs/SPEC.md)";
 
 /// Keeps only the outputs of these names, in this order; without names, all outputs.
 fn choose_outputs(graph: &mut Graph, names: &[String]) -> Result<(), Error> {

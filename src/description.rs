@@ -10,6 +10,7 @@ use crate::import::onnx::{self, Dim, InputInfo};
 use crate::import::{ImportError, ImportErrorKind, foreign, limits};
 use crate::runtime::file::FileBuffer;
 use crate::spec::Spec;
+use crate::whole_file;
 
 /// The description of a network whose sizes are not chosen yet.
 /// [`Compiler::build`](crate::Compiler::build) turns it into a network.
@@ -87,6 +88,11 @@ pub(crate) fn read(file: &Path, most: u64) -> Result<FileBuffer, ImportError> {
 fn no_model(path: &Path) -> String {
     if path.is_dir() {
         return "this is a folder; give the .onnx file in it".to_owned();
+    }
+    if path.exists()
+        && let Err(reason) = whole_file::check_regular(path)
+    {
+        return reason.to_string();
     }
     if let Some(format) = foreign::Format::of_file(path) {
         return format.advise(foreign::Wanted::Model);

@@ -13,7 +13,7 @@ use crate::export::ExportError;
 use crate::host::executable::Refusal;
 use crate::import::ImportError;
 use crate::isa::IsaError;
-use crate::kernels::KernelError;
+use crate::kernels::{KernelError, NotCompiled};
 use crate::one_line::{name_line, one_line, path_line};
 use crate::passes::PassError;
 use crate::plan::verify::PlanError;
@@ -69,7 +69,10 @@ pub enum Error {
     /// A pass was named that does not exist or cannot be left out, or a pass has a bug.
     #[error(transparent)]
     Pass(#[from] PassError),
-    /// An operator cannot be compiled.
+    /// Operators cannot be compiled.
+    #[error(transparent)]
+    NotCompiled(#[from] NotCompiled),
+    /// A kernel cannot be made for this machine.
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// The system refuses executable memory, or there is a bug in code generation.
@@ -112,6 +115,7 @@ impl Error {
             Error::ThreadCount { .. } => ErrorCode::ThreadCount,
             Error::Thread { .. } => ErrorCode::ThreadsRefused,
             Error::Pass(e) => e.code(),
+            Error::NotCompiled(_) => ErrorCode::NotCompiled,
             Error::Kernel(e) => e.code(),
             Error::Codegen(e) => e.code(),
             Error::Plan(_) => ErrorCode::PlanBug,

@@ -26,7 +26,7 @@
 //! | [`Compiler`], [`Options`] | load what a file, a name or a [`Graph`](ir::Graph) describes |
 //! | [`Description`], [`Network`] | a described network: before it has sizes, and before it is compiled |
 //! | [`Model`], [`Port`], [`Context`] | a compiled network, its inputs and outputs, and the memory of a run |
-//! | [`Array`], [`DType`], [`Element`] | elements of every type, and which of them a network accepts |
+//! | [`Array`], [`Number`], [`DType`], [`Element`] | elements of every type, and which of them a network accepts |
 //! | [`errors`] | what can go wrong, each with a stable code |
 //! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
 //! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
@@ -86,7 +86,7 @@ pub mod tune;
 #[doc(hidden)]
 pub mod whole_file;
 
-pub use array::Array;
+pub use array::{Array, Number};
 pub use compile::{CompileReport, Interpreted};
 pub use compiler::{Compiler, Network};
 pub use description::Description;

@@ -1,5 +1,6 @@
 //! Text from files, and names of files, in messages.
 
+use std::fmt;
 use std::path::Path;
 
 /// A text as one line of at most `most` characters. Line breaks and terminal control characters are
@@ -56,6 +57,20 @@ pub fn steers(c: char) -> bool {
     let separates = matches!(c, '\u{2028}' | '\u{2029}');
     let reverses = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || separates || reverses
+}
+
+/// The message about operators that cannot be compiled: the file, if there is one, then one line
+/// for each operator.
+pub(crate) fn not_compiled(file: Option<&Path>, operators: &[impl fmt::Display]) -> String {
+    /// How many operators are listed.
+    const LISTED: usize = 1000;
+    let file = file.map_or(String::new(), |file| format!("{}: ", path_line(file)));
+    if let [one] = operators {
+        return format!("{file}{one}");
+    }
+    let lines: String = operators.iter().take(LISTED).map(|one| format!("\n  {one}")).collect();
+    let more = if operators.len() > LISTED { "\n  ..." } else { "" };
+    format!("{file}{} operators cannot be compiled:{lines}{more}", operators.len())
 }
 
 #[cfg(test)]

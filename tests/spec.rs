@@ -9,7 +9,7 @@ use resnetc::spec::{
     ActivationKind, Attention, Block, Downsampling, Gain, Norm, Order, Projection, Shortcut, Spec,
     SpecErrorKind, StemPool, StrideIn, WeightStandardization, Weights,
 };
-use resnetc::{Compiler, Error, ErrorCode, Options};
+use resnetc::{Array, Compiler, DType, Error, ErrorCode, Options};
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::text::print;
 use resnetc_ir::verify::verify;
@@ -100,7 +100,7 @@ fn all_wrong_weights_are_listed_at_once() {
     weights.insert("layer1.0.conv1.weight".into(), Arc::new(Tensor::scalar(0.0)));
     let error = spec.build(&Weights::Map(weights), 1).unwrap_err();
     let text = error.to_string();
-    let SpecErrorKind::Weights { missing, unexpected, wrong_shape } = *error.kind else {
+    let SpecErrorKind::Weights { missing, unexpected, wrong_shape, .. } = *error.kind else {
         panic!("{text}")
     };
     assert_eq!(missing, ["bn1.weight", "fc.bias"]);
@@ -486,4 +486,45 @@ proptest! {
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
     }
+}
+
+/// Wherever the text has no lines to tell keys apart, messages name the key.
+#[test]
+fn wrong_values_name_their_key() {
+    let start = r#""block": "basic", "channels": [4]"#;
+    for (key, value) in [
+        ("layers[1]", r#""layers": [1, -1]"#),
+        ("shortcut", r#""layers": [1], "shortcut": "x""#),
+        ("input.height", r#""layers": [1], "input": {"channels": 3, "height": -1, "width": 8}"#),
+        ("classes", r#""layers": [1], "classes": "many""#),
+    ] {
+        let error = Spec::from_json(&format!("{{{start}, {value}}}")).unwrap_err().to_string();
+        assert!(error.contains(&format!("key `{key}`: ")), "{error}");
+    }
+    let toml =
+        "block = 'basic'\nlayers = [1]\nchannels = [4]\ninput = { channels = 3, height = -1 }";
+    let error = Spec::from_toml(toml).unwrap_err().to_string();
+    assert!(error.contains("key `input.height`: "), "{error}");
+    assert!(Spec::from_json("{} {}").is_err(), "nothing may follow");
+}
+
+#[test]
+fn weights_of_another_type_are_not_missing() {
+    let spec = small();
+    let weights = spec.random_weights(3).unwrap();
+    let mut arrays: Vec<(&str, Array)> = weights
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), Array::of(tensor, DType::F32).unwrap()))
+        .collect();
+    for (name, array) in &mut arrays {
+        if *name == "conv1.weight" {
+            *array = Array::of(&weights[*name], DType::I32).unwrap();
+        }
+    }
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("integers.safetensors");
+    safetensors::save_arrays(&file, arrays.iter().map(|(name, array)| (*name, array))).unwrap();
+    let options = Options::default().weights(Some(file));
+    let error = Compiler::new(options).spec(&spec).unwrap_err().to_string();
+    assert!(error.contains("conv1.weight is I32") && error.contains("BF16"), "{error}");
+    assert!(!error.contains("missing") && error.contains("integers.safetensors"), "{error}");
 }

@@ -242,13 +242,17 @@ impl ModelOptions {
     }
 }
 
-/// Notes on stderr that the weights of a network are random, so that its results mean nothing.
+/// Notes on stderr, once, that the weights of the command's network are random, so that its results
+/// mean nothing.
 pub(crate) fn note_random_weights(model: &Path, network: &Network) {
+    static ONCE: Once = Once::new();
     if let Some(seed) = network.random_weights() {
-        output::note(&format!(
-            "the weights of {} are random (seed {seed}); --weights FILE.safetensors loads trained ones",
-            path_line(model)
-        ));
+        ONCE.call_once(|| {
+            output::note(&format!(
+                "the weights of {} are random (seed {seed}); --weights FILE.safetensors loads trained ones",
+                path_line(model)
+            ));
+        });
     }
 }
 

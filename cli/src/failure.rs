@@ -201,6 +201,8 @@ impl From<Error> for Failure {
                 Some((what, help)) => Failure::file(model, what).help(help),
                 None => Failure::file(model, reason),
             },
+            Error::NotCompiled(_) | Error::Pass(PassError::NotLowered { .. }) => Failure::of(&error)
+                .help("`resnetc run --interpret` runs the network without compiled code, slowly"),
             Error::Export(ExportError::Exists { .. }) => {
                 Failure::of(&error).help("use --force to replace it, or give another name")
             }

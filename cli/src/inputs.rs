@@ -9,7 +9,7 @@ use resnetc::errors::ElementError;
 use resnetc::import::onnx::InputInfo;
 use resnetc::import::{ImportError, ImportErrorKind, npy, safetensors};
 use resnetc::ir::{DType, Tensor};
-use resnetc::{Array, Compiler, Description, Error, ErrorCode, Network, Options};
+use resnetc::{Array, Compiler, Description, Error, ErrorCode, Network, Options, whole_file};
 
 use crate::args::{Common, Values, note_random_weights};
 use crate::failure::Failure;
@@ -38,6 +38,8 @@ impl ArrayFile {
             (Some("npy"), None) => Arrays::One(npy::read(&file)?),
             (Some("safetensors"), None) => Arrays::Named(safetensors::load_arrays(&file)?),
             _ => {
+                // The name of a pipe has no extension.
+                whole_file::check_regular(path).map_err(|e| Failure::unreadable(path, e))?;
                 return Err(Failure::file(path, "this is not a .npy, .npz or .safetensors file")
                     .code(ErrorCode::Format)
                     .help("write it with numpy.save, numpy.savez or safetensors.numpy.save_file"));

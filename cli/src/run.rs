@@ -2,14 +2,14 @@
 
 mod save;
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use resnetc::ir::memory::copied;
+use resnetc::ir::memory::{NoMemory, copied};
 use resnetc::ir::{DType, Graph, Tensor};
 use resnetc::one_line::path_line;
-use resnetc::{Array, Model};
+use resnetc::{Array, Model, Number};
 use serde::Serialize;
 
 use crate::args::Common;
@@ -74,7 +74,44 @@ struct OutputReport {
     /// The largest values of each row, if the output is a matrix of floats.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     top: Vec<Vec<Entry>>,
-    first_values: Vec<f32>,
+    first_values: Vec<Shown>,
+}
+
+/// A value as a file has it, in the type that the model declares.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Shown {
+    /// The values of networks are f32.
+    Float(f32),
+    Integer(i128),
+}
+
+impl Shown {
+    /// Values of an output.
+    fn all(values: &[f32], dtype: DType) -> Result<Vec<Shown>, NoMemory> {
+        let array = Array::of(&Tensor::vector(copied(values)?), dtype)?;
+        let shown = |number| match number {
+            Number::Float(x) => Shown::Float(x as f32),
+            Number::Integer(x) => Shown::Integer(x),
+        };
+        Ok(array.numbers().map(shown).collect())
+    }
+
+    fn float(self) -> f32 {
+        match self {
+            Shown::Float(x) => x,
+            Shown::Integer(x) => x as f32,
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shown::Float(x) => write!(f, "{x:.5}"),
+            Shown::Integer(x) => write!(f, "{x}"),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -109,7 +146,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let arrays = results.iter().map(array).collect::<Result<Vec<_>, _>>();
         files.write(&arrays.map_err(Failure::memory("outputs"))?)?;
     }
-    let report = report(args, &model, time, &results, difference);
+    let report = report(args, &model, time, &results, difference)?;
     match args.json {
         true => output::print_json(&report),
         false => output::print(&text(&report)),
@@ -191,37 +228,41 @@ fn report(
     time: Duration,
     results: &[Output],
     difference: Option<(f64, f64)>,
-) -> Report {
-    Report {
+) -> Result<Report, Failure> {
+    let outputs = results.iter().map(output_report).collect::<Result<_, _>>();
+    Ok(Report {
         model: path_line(&args.model),
         isa: engine_name(model),
         threads: model.threads(),
         compile_ms: ms(model.report().total()),
         phases: phases(model),
         run_ms: ms(time),
-        outputs: results.iter().map(output_report).collect(),
+        outputs: outputs.map_err(Failure::memory("outputs"))?,
         max_abs_difference: difference.map(|d| d.0),
         relative_difference: difference.map(|d| d.1),
-    }
+    })
 }
 
-fn output_report(Output { name, tensor, dtype }: &Output) -> OutputReport {
+fn output_report(Output { name, tensor, dtype }: &Output) -> Result<OutputReport, NoMemory> {
     let top = match *tensor.shape() {
         [_, classes] if classes > TOP && dtype.is_float() => {
-            tensor.data().chunks_exact(classes).take(ROWS).map(greatest).collect()
+            let rows = tensor.data().chunks_exact(classes).take(ROWS);
+            rows.map(|row| Ok(greatest(&Shown::all(row, *dtype)?))).collect::<Result<_, _>>()?
         }
         _ => Vec::new(),
     };
-    OutputReport {
+    let first = &tensor.data()[..tensor.elements().min(2 * TOP)];
+    Ok(OutputReport {
         name: name.to_owned(),
         shape: tensor.shape().to_vec(),
         dtype: dtype.name(),
         top,
-        first_values: tensor.data().iter().take(2 * TOP).copied().collect(),
-    }
+        first_values: Shown::all(first, *dtype)?,
+    })
 }
 
-fn greatest(row: &[f32]) -> Vec<Entry> {
+fn greatest(row: &[Shown]) -> Vec<Entry> {
+    let row: Vec<f32> = row.iter().map(|value| value.float()).collect();
     let mut order: Vec<usize> = (0..row.len()).collect();
     order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
     order.into_iter().take(TOP).map(|index| Entry { index, value: row[index] }).collect()
@@ -243,7 +284,6 @@ fn text(report: &Report) -> String {
     }
     let _ = writeln!(text, "run      {:.3} ms", report.run_ms);
     for output in &report.outputs {
-        let is_float = DType::by_name(output.dtype).is_some_and(DType::is_float);
         let dtype = if output.dtype == DType::F32.name() { "" } else { output.dtype };
         let name = units::name(&output.name);
         let line = format!("output   \"{name}\" {} {dtype}", shape(&output.shape));
@@ -254,8 +294,7 @@ fn text(report: &Report) -> String {
             let _ = writeln!(text, "  row {row}  {}", list.join("  "));
         }
         if output.top.is_empty() {
-            let value = |v: &f32| if is_float { format!("{v:.5}") } else { v.to_string() };
-            let list: Vec<String> = output.first_values.iter().map(value).collect();
+            let list: Vec<String> = output.first_values.iter().map(Shown::to_string).collect();
             let more =
                 if output.shape.iter().product::<usize>() > list.len() { " ..." } else { "" };
             let _ = writeln!(text, "  {}{more}", list.join(" "));

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -82,12 +83,23 @@ pub struct Graph {
     output_positions: BTreeMap<NodeId, Vec<usize>>,
     constants: BTreeMap<u32, Arc<Tensor>>,
     next_constant: u32,
+    file: Option<PathBuf>,
 }
 
 impl Graph {
     /// An empty graph.
     pub fn new() -> Self {
         Graph::default()
+    }
+
+    /// The file that describes it, for messages.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Sets the file that describes it.
+    pub fn set_file(&mut self, file: impl Into<PathBuf>) {
+        self.file = Some(file.into());
     }
 
     /// Adds a planar f32 input of `shape`. Inputs are numbered in the order in which they are

@@ -1,6 +1,7 @@
 //! The stages between a graph and machine code, one by one and as a chain.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use resnetc_ir::cost::{macs, moved_bytes};
@@ -14,7 +15,7 @@ use crate::host::cpu::Vendor;
 use crate::isa::Isa;
 use crate::kernels::published::{Offer, Published};
 use crate::kernels::sink::{Machine, Pack, Sink};
-use crate::kernels::{self, Operand, PlacedStep};
+use crate::kernels::{self, KernelError, NotCompiled, Operand, PlacedStep};
 use crate::options::Options;
 use crate::passes::{self, Remarks};
 use crate::plan::{self, Plan, Reuse, Workspace};
@@ -65,7 +66,7 @@ impl Stages {
     /// Lowers every step.
     ///
     /// # Errors
-    /// If an operator cannot be compiled in this form.
+    /// If operators cannot be compiled in this form; the error lists all of them.
     pub fn lower(&self) -> Result<Lowered, Error> {
         lower(&self.graph, &self.plan, &self.choices, self.machine)
     }
@@ -131,7 +132,7 @@ pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
 /// Lowers every step of a plan.
 ///
 /// # Errors
-/// If an operator cannot be compiled in this form.
+/// If operators cannot be compiled in this form; the error lists all of them.
 pub fn lower(
     graph: &Graph,
     plan: &Plan,
@@ -140,6 +141,7 @@ pub fn lower(
 ) -> Result<Lowered, Error> {
     let mut sink = Sink::new(machine);
     let (mut regions, mut steps) = (Vec::new(), Vec::new());
+    let mut refused = Vec::new();
     let mut published: HashMap<NodeId, Vec<Published>> = HashMap::new();
     for (operator, planned) in plan.steps.iter().filter(|s| !s.is_view).enumerate() {
         let node = graph.node(planned.node);
@@ -160,7 +162,14 @@ pub fn lower(
             known: operands.iter().map(known).collect(),
             publishes: plan.published(planned),
         };
-        let lowered = kernels::lower(&step, &mut sink)?;
+        let lowered = match kernels::lower(&step, &mut sink) {
+            Ok(lowered) => lowered,
+            Err(error @ KernelError::Unsupported { .. }) => {
+                refused.push(error);
+                Vec::new()
+            }
+            Err(error) => return Err(error.into()),
+        };
         published.insert(planned.node, step.publishes);
         // The regions before the last one prepare its operands.
         let main = lowered.len().saturating_sub(1);
@@ -186,6 +195,10 @@ pub fn lower(
             });
             regions.push(region);
         }
+    }
+    if !refused.is_empty() {
+        let file = graph.file().map(Path::to_path_buf);
+        return Err(NotCompiled { file, steps: refused }.into());
     }
     let thread_bytes = sink.thread_bytes();
     let (kernels, packs, weight_bytes) = sink.finish();

@@ -43,21 +43,36 @@ pub fn parse(bytes: &[u8]) -> Result<WeightMap, ImportError> {
 /// # Errors
 /// As [`load`].
 pub fn decode(bytes: &mut dyn Buf) -> Result<WeightMap, ImportError> {
+    Ok(decode_all(bytes)?.floats)
+}
+
+/// The tensors of a file of weights.
+pub(crate) struct WeightFile {
+    /// The tensors of floats.
+    pub(crate) floats: WeightMap,
+    /// The names and element types of the others.
+    pub(crate) integers: Vec<(String, String)>,
+}
+
+/// As [`decode`], with what it leaves out.
+pub(crate) fn decode_all(bytes: &mut dyn Buf) -> Result<WeightFile, ImportError> {
     let start = SafeTensors::read_metadata(bytes.chunk());
     let (header, metadata) = start.map_err(|e| damaged(bytes.chunk(), &e))?;
     bytes.advance(size_of::<u64>() + header);
-    let mut weights = WeightMap::new();
+    let (mut floats, mut integers) = (WeightMap::new(), Vec::new());
     // Tensors are stored one after the other without gaps, which is checked with the header.
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else { continue };
         let (start, end) = info.data_offsets;
         let data = bytes.copy_to_bytes(end - start);
-        if !is_integer(info.dtype) {
+        if is_integer(info.dtype) {
+            integers.push((name, format!("{:?}", info.dtype)));
+        } else {
             let tensor = convert(&name, &info.shape, info.dtype, data)?;
-            weights.insert(name, Arc::new(tensor));
+            floats.insert(name, Arc::new(tensor));
         }
     }
-    Ok(weights)
+    Ok(WeightFile { floats, integers })
 }
 
 /// Reads one tensor of a file; without a name, the only tensor.

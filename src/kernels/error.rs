@@ -1,8 +1,11 @@
-//! Why a step cannot be lowered.
+//! Why steps cannot be lowered.
+
+use std::fmt;
+use std::path::PathBuf;
 
 use crate::codegen::vir::OverBudget;
 use crate::error_code::ErrorCode;
-use crate::one_line::name_line;
+use crate::one_line::{name_line, not_compiled};
 
 /// Why a step cannot be lowered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -37,3 +40,22 @@ impl KernelError {
         }
     }
 }
+
+/// The operators of a network that cannot be compiled: all of them, so that one message shows
+/// everything that is in the way.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct NotCompiled {
+    /// The file that describes the network, if it came from one.
+    pub file: Option<PathBuf>,
+    /// Each of them, in the order of the run: [`KernelError::Unsupported`].
+    pub steps: Vec<KernelError>,
+}
+
+impl fmt::Display for NotCompiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&not_compiled(self.file.as_deref(), &self.steps))
+    }
+}
+
+impl std::error::Error for NotCompiled {}

@@ -64,7 +64,7 @@ pub mod winograd;
 pub use algorithm::Algorithm;
 use conv::pack::Weights;
 use conv_plan::{ConvPlan, ConvStep};
-pub use error::KernelError;
+pub use error::{KernelError, NotCompiled};
 use function::Function;
 use geometry::{Geometry, Place};
 use pick::Picks;

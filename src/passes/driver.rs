@@ -1,11 +1,12 @@
 //! Runs the pipeline: the only place that changes a graph.
 
+use std::path::Path;
 use std::time::Instant;
 
 use resnetc_ir::verify::verify;
 use resnetc_ir::{Graph, Op, Patch};
 
-use super::error::PassError;
+use super::error::{Leftover, PassError};
 use super::near_misses::NearMisses;
 use super::origins::Origins;
 use super::remarks::{Applied, PassStats, Remarks};
@@ -97,16 +98,20 @@ pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks
 
 /// Checks that no operator remains that has no kernel.
 fn check_lowered(graph: &Graph) -> Result<(), PassError> {
-    for id in graph.nodes() {
+    let leftover = |id| {
         let node = graph.node(id);
         let reason = match node.op {
             Op::BatchNorm { .. } => "its parameters are not constants",
             Op::Identity => "no pass removed it",
-            _ => continue,
+            _ => return None,
         };
-        return Err(PassError::NotLowered { node: node.name.clone(), op: node.op.name(), reason });
+        Some(Leftover { node: node.name.clone(), op: node.op.name(), reason })
+    };
+    let nodes: Vec<Leftover> = graph.nodes().filter_map(leftover).collect();
+    match nodes.is_empty() {
+        true => Ok(()),
+        false => Err(PassError::NotLowered { file: graph.file().map(Path::to_path_buf), nodes }),
     }
-    Ok(())
 }
 
 struct Driver {

@@ -1,10 +1,13 @@
 //! Why the passes could not run to completion.
 
+use std::fmt;
+use std::path::PathBuf;
+
 use resnetc_ir::PatchError;
 use resnetc_ir::verify::VerifyErrors;
 
 use crate::error_code::ErrorCode;
-use crate::one_line::name_line;
+use crate::one_line::{name_line, not_compiled};
 
 /// Why the passes could not run to completion.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,15 +29,13 @@ pub enum PassError {
         /// The names that can be chosen.
         valid: Vec<&'static str>,
     },
-    /// An operator has no lowering in this form.
-    #[error("{op} \"{}\" cannot be compiled: {reason}", name_line(.node))]
+    /// Operators have no lowering in this form.
+    #[error("{}", not_compiled(.file.as_deref(), .nodes))]
     NotLowered {
-        /// The name of the node.
-        node: String,
-        /// Its operator.
-        op: &'static str,
-        /// Why not.
-        reason: &'static str,
+        /// The file that describes the network, if it came from one.
+        file: Option<PathBuf>,
+        /// All of them.
+        nodes: Vec<Leftover>,
     },
     /// The system does not have enough memory for a constant that is computed from others.
     #[error("not enough memory for {bytes} bytes of constants, at {op} \"{}\"", name_line(.node))]
@@ -74,6 +75,24 @@ pub enum PassError {
         /// The last patch applied.
         patch: String,
     },
+}
+
+/// An operator that has no lowering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The name of the node.
+    pub node: String,
+    /// Its operator.
+    pub op: &'static str,
+    /// Why it has none.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Leftover { node, op, reason } = self;
+        write!(f, "{op} \"{}\" cannot be compiled: {reason}", name_line(node))
+    }
 }
 
 impl PassError {

@@ -43,7 +43,7 @@ pub mod remove_identity;
 pub mod ungroup;
 
 pub use driver::{PassOptions, Verify, run, run_pass, run_steps};
-pub use error::PassError;
+pub use error::{Leftover, PassError};
 pub use measure::Measure;
 pub use near_misses::{NearMisses, NodeRef};
 pub use origins::Origins;

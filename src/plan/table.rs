@@ -22,7 +22,11 @@ pub fn table(graph: &Graph, plan: &Plan) -> String {
     let views = plan.steps.iter().filter(|step| step.is_view).count();
     let _ = match views {
         0 => writeln!(out, "steps {steps}, buffers {buffers}"),
-        _ => writeln!(out, "steps {}, views {views}, buffers {buffers}", steps - views),
+        _ => writeln!(
+            out,
+            "steps {}, views {views} (numbered alike), buffers {buffers}",
+            steps - views
+        ),
     };
     let _ = writeln!(out, "{:>5} {:>12} {:>12} {:>13}  value", "step", "offset", "bytes", "live");
     let live = live_intervals(plan);

@@ -81,7 +81,7 @@ pub enum SpecErrorKind {
         bytes: usize,
     },
     /// Weights do not fit the network; lists every mismatch at once.
-    #[error("{}", list(.missing, .unexpected, .wrong_shape))]
+    #[error("{}", list(.missing, .unexpected, .wrong_shape, .wrong_type))]
     Weights {
         /// Tensors that the network needs and the file lacks.
         missing: Vec<String>,
@@ -89,6 +89,8 @@ pub enum SpecErrorKind {
         unexpected: Vec<String>,
         /// Tensors of another shape than the network's.
         wrong_shape: Vec<WrongShape>,
+        /// Tensors whose elements are not floats.
+        wrong_type: Vec<WrongType>,
     },
     /// A layer does not fit the one before it.
     #[error("the network cannot be built")]
@@ -140,8 +142,13 @@ impl SpecError {
 
     /// One tensor is missing.
     pub(super) fn missing(name: String) -> Self {
-        let (unexpected, wrong_shape) = (Vec::new(), Vec::new());
-        SpecErrorKind::Weights { missing: vec![name], unexpected, wrong_shape }.into()
+        SpecErrorKind::Weights {
+            missing: vec![name],
+            unexpected: Vec::new(),
+            wrong_shape: Vec::new(),
+            wrong_type: Vec::new(),
+        }
+        .into()
     }
 }
 
@@ -184,27 +191,49 @@ impl fmt::Display for WrongShape {
     }
 }
 
+/// A tensor whose elements are not floats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongType {
+    /// The tensor's name in the file.
+    pub name: String,
+    /// The type of its elements, as the file has it.
+    pub found: String,
+}
+
+impl fmt::Display for WrongType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}", name_line(&self.name), self.found)
+    }
+}
+
 fn place(line: Option<usize>) -> String {
     line.map(|l| format!("line {l}: ")).unwrap_or_default()
 }
 
-fn list(missing: &[String], unexpected: &[String], wrong_shape: &[WrongShape]) -> String {
+fn list(
+    missing: &[String],
+    unexpected: &[String],
+    wrong_shape: &[WrongShape],
+    wrong_type: &[WrongType],
+) -> String {
     let names = |names: &[String]| -> Vec<String> {
         names.iter().take(LISTED).map(|name| name_line(name)).collect()
     };
-    let wrong = wrong_shape.iter().take(LISTED).map(WrongShape::to_string).collect();
+    let shapes = wrong_shape.iter().take(LISTED).map(WrongShape::to_string).collect();
+    let types = wrong_type.iter().take(LISTED).map(WrongType::to_string).collect();
     let mut text = String::from("the weights do not fit the network");
     for (what, count, listed) in [
         ("missing", missing.len(), names(missing)),
         ("unexpected", unexpected.len(), names(unexpected)),
-        ("of the wrong shape", wrong_shape.len(), wrong),
+        ("of the wrong shape", wrong_shape.len(), shapes),
+        ("of the wrong type (weights are F32, F16, BF16 or F64)", wrong_type.len(), types),
     ] {
         if count > 0 {
             let more = if count > LISTED { ", ..." } else { "" };
             text.push_str(&format!("\n  {count} {what}: {}{more}", listed.join(", ")));
         }
     }
-    if missing.is_empty() && unexpected.is_empty() {
+    if missing.is_empty() && unexpected.is_empty() && wrong_type.is_empty() {
         text.push_str(&hint(wrong_shape).unwrap_or_default());
     }
     text

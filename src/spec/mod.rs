@@ -60,7 +60,7 @@ mod weights;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use error::{SpecError, SpecErrorKind, WrongShape};
+pub use error::{SpecError, SpecErrorKind, WrongShape, WrongType};
 pub use keys::{
     ActivationKind, Attention, Block, Downsampling, Gain, Head, InputSpec, Norm, Order, Projection,
     Shortcut, Stem, StemPool, StrideIn, WeightStandardization,

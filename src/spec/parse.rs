@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use serde_path_to_error::Path as KeyPath;
+
 use super::suggest::explain;
 use super::{Spec, SpecError, SpecErrorKind};
 use crate::whole_file;
@@ -17,11 +19,16 @@ impl Spec {
     /// If the text is not TOML, a key is unknown or missing, or a value has the wrong type. Sizes
     /// are checked when the network is built.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
-        toml::from_str(text).map_err(|e| {
+        let refuse = |key: Option<&KeyPath>, e: toml::de::Error| {
             let line = e
                 .span()
                 .map(|span| 1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count());
-            refused(text, line, &e.message().trim().replace('\n', " "))
+            refused(text, line, key, &e.message().trim().replace('\n', " "))
+        };
+        let table = toml::Deserializer::parse(text).map_err(|e| refuse(None, e))?;
+        serde_path_to_error::deserialize(table).map_err(|e| {
+            let key = e.path().clone();
+            refuse(Some(&key), e.into_inner())
         })
     }
 
@@ -30,12 +37,19 @@ impl Spec {
     /// # Errors
     /// As [`Spec::from_toml`].
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
-        serde_json::from_str(text).map_err(|e| {
+        let refuse = |key: Option<&KeyPath>, e: serde_json::Error| {
             let message = e.to_string();
             let place = format!(" at line {} column {}", e.line(), e.column());
             let message = message.strip_suffix(&place).unwrap_or(&message);
-            refused(text, Some(e.line()).filter(|&l| l > 0), message)
-        })
+            refused(text, Some(e.line()).filter(|&l| l > 0), key, message)
+        };
+        let mut json = serde_json::Deserializer::from_str(text);
+        let spec = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+            let key = e.path().clone();
+            refuse(Some(&key), e.into_inner())
+        })?;
+        json.end().map_err(|e| refuse(None, e))?;
+        Ok(spec)
     }
 
     /// Reads a description from a file: JSON if its name ends in `.json`, else TOML.
@@ -56,15 +70,20 @@ impl Spec {
     }
 }
 
-/// The error for a text that a parser refuses. Not every message of a parser names the key, so the
-/// line is quoted, if it is short enough to show where the fault is.
-fn refused(text: &str, line: Option<usize>, message: &str) -> SpecError {
+/// The error for a text that a parser refuses, at this key if one is known. Messages of parsers
+/// name only keys that are unknown or missing, so others are added; the line is quoted if it is
+/// short enough to show where the fault is.
+fn refused(text: &str, line: Option<usize>, key: Option<&KeyPath>, message: &str) -> SpecError {
     const LONGEST: usize = 80;
     let source = line.and_then(|l| text.lines().nth(l - 1)).map(str::trim).unwrap_or_default();
     let is_shown = (1..=LONGEST).contains(&source.chars().count());
     let quote = if is_shown { format!(", in `{source}`") } else { String::new() };
     let is_number = message.starts_with("invalid value: integer");
-    let message = explain(message) + &quote;
+    let key = key.filter(|key| key.iter().next().is_some()).map(KeyPath::to_string);
+    // "unknown field `name`" names a key at the top itself.
+    let key = key.filter(|key| !message.contains(&format!(" field `{key}`")));
+    let key = key.map_or(String::new(), |key| format!("key `{key}`: "));
+    let message = key + &explain(message) + &quote;
     match is_number {
         true => SpecErrorKind::Number { line, message }.into(),
         false => SpecErrorKind::Syntax { line, message }.into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 
-use super::{Parameter, SpecError, SpecErrorKind, WrongShape, random};
+use super::{Parameter, SpecError, SpecErrorKind, WrongShape, WrongType, random};
 use crate::import::safetensors::WeightMap;
 
 /// Where the weights of a network come from.
@@ -77,6 +77,29 @@ fn find(map: &WeightMap, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, S
     unexpected.extend(given.into_values().map(|(name, _)| name.to_string()));
     match (&missing[..], &unexpected[..], &wrong_shape[..]) {
         ([], [], []) => Ok(found),
-        _ => Err(SpecErrorKind::Weights { missing, unexpected, wrong_shape }.into()),
+        _ => {
+            let wrong_type = Vec::new();
+            Err(SpecErrorKind::Weights { missing, unexpected, wrong_shape, wrong_type }.into())
+        }
+    }
+}
+
+impl SpecError {
+    /// Reports missing tensors that a file holds as integers as tensors of the wrong type.
+    /// `integers` are the names and types of these tensors.
+    pub(crate) fn with_integers(mut self, integers: &[(String, String)]) -> Self {
+        if let SpecErrorKind::Weights { missing, wrong_type, .. } = &mut *self.kind {
+            missing.retain(|name| {
+                let found = integers.iter().find(|(other, _)| canonical(other) == *name);
+                wrong_type.extend(
+                    found.map(|(name, found)| WrongType {
+                        name: name.clone(),
+                        found: found.clone(),
+                    }),
+                );
+                found.is_none()
+            });
+        }
+        self
     }
 }

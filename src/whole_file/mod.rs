@@ -5,8 +5,8 @@ mod read;
 mod unnamed;
 mod write;
 
-pub use read::read;
 pub(crate) use read::{Source, Stamp, changed};
+pub use read::{check_regular, read};
 pub use write::{check_folder, check_free, check_new_folder, check_target, write, write_folder};
 
 #[cfg(test)]

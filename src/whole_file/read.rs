@@ -1,6 +1,6 @@
 //! Files that are read whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -26,6 +26,36 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
         source.check(0, &bytes)?;
     }
     Ok(bytes)
+}
+
+/// Checks that there is a regular file at `path`, without opening it.
+///
+/// # Errors
+/// If there is nothing or something else, which the error names.
+pub fn check_regular(path: &Path) -> Result<()> {
+    let ty = std::fs::metadata(path)?.file_type();
+    match ty.is_file() {
+        true => Ok(()),
+        false => Err(Error::other(irregular(ty))),
+    }
+}
+
+/// The message about something that is not a regular file.
+fn irregular(ty: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if ty.is_fifo() {
+            return "this is a pipe, not a regular file; write its contents to a file first";
+        }
+        if ty.is_char_device() || ty.is_block_device() {
+            return "this is a device, not a regular file";
+        }
+    }
+    match ty.is_dir() {
+        true => "this is a folder, not a regular file",
+        false => "this is not a regular file",
+    }
 }
 
 /// A regular file that is being read, and what the system reported about it before.
@@ -60,9 +90,7 @@ impl Source {
     /// Opens a regular file of at most `most` bytes.
     pub(crate) fn open(path: &Path, most: u64) -> Result<Self> {
         // Checked before opening: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(Error::other("this is not a regular file"));
-        }
+        check_regular(path)?;
         let (opened, file) = (SystemTime::now(), File::open(path)?);
         let before = Stamp::of(&file)?;
         match before.len > most {

@@ -149,9 +149,15 @@ fn what_cannot_be_lowered_is_an_error() {
         %0 = input : f32[1, 2, 4, 4] "x"
         %1 = input : f32[2] "scale"
         %2 = batch_norm(%0, %1, %1, %1, %1) "bn"
-        output "y" = %2"#;
-    let error = run(&mut parse(text).expect("it parses"), &options()).expect_err("no constants");
+        %3 = batch_norm(%2, %1, %1, %1, %1) "bn2"
+        output "y" = %3"#;
+    let mut graph = parse(text).expect("it parses");
+    graph.set_file("model.onnx");
+    let error = run(&mut graph, &options()).expect_err("no constants");
     assert!(matches!(error, PassError::NotLowered { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("model.onnx: 2 operators cannot be compiled"), "{text}");
+    assert!(text.contains("\"bn\"") && text.contains("\"bn2\""), "{text}");
 }
 
 #[test]

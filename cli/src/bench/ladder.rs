@@ -8,6 +8,7 @@ use super::compare::variant;
 use super::outline::Outline;
 use super::race::Variant;
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 /// The row that all others are compared with.
 pub(super) const FULL: &str = "full";
@@ -83,7 +84,10 @@ impl Ladder {
     pub(super) fn new(network: &Network) -> Result<Self, Failure> {
         let full_outline = Outline::of(network)?;
         let (mut rungs, mut outlines) = (Vec::new(), Vec::new());
-        for rung in self::rungs(network.options()) {
+        let all = self::rungs(network.options());
+        let mut bar = Progress::new("planning", all.len() as u64);
+        for (done, rung) in all.into_iter().enumerate() {
+            bar.set(done as u64);
             let outline = Outline::of(&rung.variant(network).network)?;
             let together = rung.with_stand_ins(&outline, &full_outline);
             rungs.push(rung);

@@ -1,5 +1,6 @@
 //! Turns a decoded picture into the numbers that a network takes.
 
+use clap::ValueEnum;
 use image::DynamicImage;
 use serde::Serialize;
 
@@ -50,8 +51,7 @@ impl Preparation {
         let preset = Preset::named(options.preset.as_deref().unwrap_or(usual))?;
         let channels = options.channels.unwrap_or(preset.channels);
         if channels.count() != input.channels {
-            let made = format!("{} of {}", plural_channels(channels.count()), preset.name);
-            return Err(unfit(&made, &input).help("use another --preset, or --channels"));
+            return Err(other_channels(options.channels, preset, &input));
         }
         if let Some([h, w]) = options.size.filter(|&size| size != input.size) {
             return Err(Failure::new(format!(
@@ -163,6 +163,27 @@ fn plural_channels(count: usize) -> String {
 
 fn unfit(made: &str, input: &Input) -> Failure {
     Failure::new(format!("the preset makes {made}, but the model takes {}", shape(&input.shape())))
+}
+
+/// The error about another number of channels than the model takes: those that the user chose, or
+/// the preset's.
+fn other_channels(given: Option<Channels>, preset: &Preset, input: &Input) -> Failure {
+    let fit = Channels::value_variants().iter().filter(|c| c.count() == input.channels);
+    let fit: Vec<String> = fit.map(|c| format!("--channels {}", c.name())).collect();
+    let fit = fit.join(" or ");
+    match given {
+        Some(given) => Failure::new(format!(
+            "--channels {} makes {}, but the model takes {}",
+            given.name(),
+            plural_channels(given.count()),
+            shape(&input.shape())
+        ))
+        .help(format!("use {fit}")),
+        None => {
+            let made = format!("{} of {}", plural_channels(preset.channels.count()), preset.name);
+            unfit(&made, input).help(format!("use {fit}, or another --preset"))
+        }
+    }
 }
 
 /// One number per channel: the user's, or the preset's.

@@ -41,6 +41,15 @@ impl Channels {
     pub(super) fn count(self) -> usize {
         if self == Channels::Grey { 1 } else { 3 }
     }
+
+    /// The value of `--channels` that selects them.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Channels::Grey => "grey",
+            Channels::Rgb => "rgb",
+            Channels::Bgr => "bgr",
+        }
+    }
 }
 
 /// How a picture of any size becomes one of the network's size.

@@ -81,11 +81,13 @@ fn plot(memory: &MemoryPlan) -> Markup {
         line .bound x1="0" x2="100%" y1=(line(memory.lower_bound)) y2=(line(memory.lower_bound)) {}
         text .tick x="100%" y=(px(HEIGHT + 36.0)) text-anchor="end" { "step" }
     };
+    let views = memory.steps.iter().filter(|step| !step.runs).count();
     let description = format!(
-        "{} over {}: each spans its first to its last step, and its bytes in the arena. The \
+        "{} over {} and {}: each spans its first to its last step, and its bytes in the arena. The \
          arena has {}, the lower bound is {}. The table below has all figures.",
         plural(memory.buffers.len(), "rectangle"),
-        plural(memory.steps.len(), "step"),
+        plural(memory.steps.len() - views, "step"),
+        plural(views, "view"),
         bytes(memory.peak),
         bytes(memory.lower_bound)
     );

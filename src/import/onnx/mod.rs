@@ -143,7 +143,11 @@ impl Model {
             let bound = bind::bind(&needed.inputs(graph)?, bindings)?;
             convert::convert(graph, &needed, &bound, self.folder.clone())
         };
-        convert().map_err(|e| self.name_file(e))
+        let mut graph = convert().map_err(|e| self.name_file(e))?;
+        if let Some(file) = &self.file {
+            graph.set_file(file);
+        }
+        Ok(graph)
     }
 
     fn declared(&self) -> &proto::GraphProto {

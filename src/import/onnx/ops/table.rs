@@ -422,6 +422,7 @@ const STANDARD: &[Operator] = &[
         since: 10,
         constants: &[1, 2, 3],
         integers: Integers::Read,
+        limits: "integers: all types in nearest mode; uint8, int8, uint16, int16 and int32 in linear mode without antialias",
         ..PLAIN
     },
     Operator { name: "Round", handler: arithmetic::unary, since: 11, ..PLAIN },
@@ -513,6 +514,7 @@ const STANDARD: &[Operator] = &[
         handler: resize::resize,
         constants: &[1],
         integers: Integers::Read,
+        limits: "as Resize",
         ..PLAIN
     },
     Operator {

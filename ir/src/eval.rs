@@ -7,8 +7,8 @@
 //! is a constant, whoever computes it, and where it is rounded to an integer, the last bit decides.
 //! Every other float is f64, so the result is as good as exact for a check of f32 code; only a
 //! conversion rounds to the type that it converts to. NaN and infinities follow IEEE 754; NaN
-//! propagates through ReLU, clip and max pool. Padding of a convolution is not multiplied at all,
-//! so an infinite weight over padding gives no NaN.
+//! propagates through ReLU, clip and max pool. Padding of a convolution consists of zeros that are
+//! multiplied, so an infinite weight over padding gives NaN.
 //!
 //! Integers are exact, and wrap around where a result does not fit into its type. An f64 holds
 //! every integer of up to 32 bits, and sums of up to 2^37 products of 8-bit integers, which is more

@@ -32,6 +32,7 @@ pub(super) fn model(graph: Graph, options: &Options, why: Interpreted) -> Result
     let outputs = graph.outputs().iter().map(|o| port(&o.name, o.node, o.dtype)).collect();
     let report =
         CompileReport { interpreted: Some(why), ..CompileReport::unplanned(isa, arena_bytes) };
-    let program = Program { inputs, outputs, arena_bytes, body: Body::Interpreted(graph) };
+    let program =
+        Program { inputs, outputs, arena_bytes, body: Body::Interpreted(Box::new(graph)) };
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
 }

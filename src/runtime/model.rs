@@ -39,7 +39,7 @@ pub(crate) struct Program {
 pub(crate) enum Body {
     Compiled(Box<Compiled>),
     /// The interpreter, on the network as described.
-    Interpreted(Graph),
+    Interpreted(Box<Graph>),
 }
 
 impl Program {

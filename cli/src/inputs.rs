@@ -39,7 +39,9 @@ impl ArrayFile {
             (Some("safetensors"), None) => Arrays::Named(safetensors::load_arrays(&file)?),
             _ => {
                 // The name of a pipe has no extension.
-                whole_file::check_regular(path).map_err(|e| Failure::unreadable(path, e))?;
+                if path.exists() {
+                    whole_file::check_regular(path).map_err(|e| Failure::unreadable(path, e))?;
+                }
                 return Err(Failure::file(path, "this is not a .npy, .npz or .safetensors file")
                     .code(ErrorCode::Format)
                     .help("write it with numpy.save, numpy.savez or safetensors.numpy.save_file"));

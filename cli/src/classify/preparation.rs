@@ -170,6 +170,10 @@ fn unfit(made: &str, input: &Input) -> Failure {
 fn other_channels(given: Option<Channels>, preset: &Preset, input: &Input) -> Failure {
     let fit = Channels::value_variants().iter().filter(|c| c.count() == input.channels);
     let fit: Vec<String> = fit.map(|c| format!("--channels {}", c.name())).collect();
+    if fit.is_empty() {
+        let takes = shape(&input.shape());
+        return Failure::new(format!("the model takes {takes}; pictures have 1 or 3 channels"));
+    }
     let fit = fit.join(" or ");
     match given {
         Some(given) => Failure::new(format!(

@@ -77,7 +77,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let network = common.load_to_run(&args.model, Values::Random)?;
     let most_bytes = args.hold.saturating_mul(1_000_000);
     let runs = Runs { warmup: args.warmup, iterations: args.iters, most_bytes };
-    output::note("timing the network with and without each pass; this can take a minute");
     let survey = survey::measure(&network, common.seed(), runs)?;
     output::warn_of(&survey.noise);
     let report = collect::report(&args.model, &network, survey)?;

@@ -74,6 +74,7 @@ fn random_weights_are_said_to_be_random_by_what_runs_them() {
         &["check", "cifar_resnet20"],
         &["profile", "cifar_resnet20", "--iters", "1"],
         &["bench", "cifar_resnet20", "--iters", "1"],
+        &["bench", "cifar_resnet20", "--iters", "1", "--threads", "1,2"],
     ] {
         let notes = said(args);
         assert_eq!(notes.len(), 1, "{args:?}: {notes:?}");

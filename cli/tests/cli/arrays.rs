@@ -122,6 +122,8 @@ fn shapes_are_those_of_the_arrays() {
     fail(&["run", &open], &["\"height\"", "\"width\""]);
     fail(&["info", &case("shape_not_declared")], &["\"x\"", "shape"]);
     fail(&["info", &open, "--shape", "y=1,3,8,8"], &["\"y\"", "\"x\""]);
+    let built_in = ["info", "cifar_resnet20", "--shape", "input=1,3,64,64"];
+    fail(&built_in, &["[batch, 3, 32, 32]", "the size of its images is in the spec"]);
     // The declared shape reveals axes in the wrong order.
     let picture = Tensor::new([9, 14, 3], vec![0.5; 9 * 14 * 3]).unwrap();
     let file = write(&folder.join("picture.npy"), &Array::of(&picture, DType::F32).unwrap());

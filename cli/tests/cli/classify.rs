@@ -177,6 +177,7 @@ fn presets_and_options_that_do_not_fit_are_refused() {
         &["--preset", "fashion-mnist", "--channels", "rgb"],
         &["fashion-mnist", "28x28", "[1, 3, 32, 32]"],
     );
+    refused(&["--channels", "grey"], &["--channels grey makes 1 channel", "[1, 3, 32, 32]"]);
     refused(&["--resize", "31"], &["--resize 31", "[1, 3, 32, 32]"]);
     refused(&["--resize", "4000000000"], &["--resize 4000000000", "[1, 3, 32, 32]"]);
     refused(&["--mean", "0.5,0.5"], &["--mean", "2 numbers", "3 channels"]);

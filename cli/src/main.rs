@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
+use resnetc::host::signals;
 
 /// A graph compiler for residual networks on CPUs.
 ///
@@ -89,6 +90,7 @@ fn with_negative_values(command: clap::Command) -> clap::Command {
 }
 
 fn main() -> ExitCode {
+    signals::enable();
     let matches = with_negative_values(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     match cli.command.run() {

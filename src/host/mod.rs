@@ -8,6 +8,7 @@
 //! | [`executable`] | whether the system allows executable memory, and which setting refuses it |
 //! | [`caches`] | how large the caches are |
 //! | [`cpu`] | what kind of CPU it is |
+//! | [`signals`] | makes errors of what would otherwise end the process |
 //!
 //! Queries have no side effects. A function that changes the process is called `enable`.
 
@@ -15,4 +16,5 @@ pub mod caches;
 pub mod cpu;
 pub mod executable;
 pub mod features;
+pub mod signals;
 pub mod tiles;

@@ -79,3 +79,26 @@ fn measured_times_that_are_named_must_be_there() {
     fail(&["classify", "--tuned", text(&missing)], &["missing.json"]);
     assert_eq!(names(&folder), [""; 0]);
 }
+
+/// A limit on the size of files is an error, not the end of the process.
+#[test]
+#[cfg(target_os = "linux")]
+fn files_beyond_the_limit_are_an_error() {
+    let folder = folder("file_limit");
+    let (made, kept) = (folder.join("made.onnx"), folder.join("kept.npy"));
+    fs::write(&kept, b"kept").unwrap();
+    for args in [
+        &["zoo", "make", "resnet18", "-o", text(&made)][..],
+        &["run", "cifar_resnet20", "--batch", "4096", "--output", text(&kept)],
+    ] {
+        let script = "ulimit -c 0; ulimit -f 20; exec \"$0\" \"$@\"";
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", script, env!("CARGO_BIN_EXE_resnetc")]).args(args);
+        let output = shell.output().expect("a shell");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("error: ") && said.contains(" [io]"), "{args:?}: {said}");
+    }
+    assert!(!made.exists());
+    assert_eq!(fs::read(&kept).unwrap(), b"kept");
+}

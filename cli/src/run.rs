@@ -96,20 +96,14 @@ impl Shown {
         };
         Ok(array.numbers().map(shown).collect())
     }
-
-    fn float(self) -> f32 {
-        match self {
-            Shown::Float(x) => x,
-            Shown::Integer(x) => x as f32,
-        }
-    }
 }
 
 impl fmt::Display for Shown {
+    /// A precision applies to floats alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Shown::Float(x) => write!(f, "{x:.5}"),
-            Shown::Integer(x) => write!(f, "{x}"),
+            Shown::Float(x) => x.fmt(f),
+            Shown::Integer(x) => x.fmt(f),
         }
     }
 }
@@ -117,7 +111,7 @@ impl fmt::Display for Shown {
 #[derive(Serialize)]
 struct Entry {
     index: usize,
-    value: f32,
+    value: Shown,
 }
 
 /// How many rows are shown with their largest values.
@@ -247,7 +241,7 @@ fn output_report(Output { name, tensor, dtype }: &Output) -> Result<OutputReport
     let top = match *tensor.shape() {
         [_, classes] if classes > TOP && dtype.is_float() => {
             let rows = tensor.data().chunks_exact(classes).take(ROWS);
-            rows.map(|row| Ok(greatest(&Shown::all(row, *dtype)?))).collect::<Result<_, _>>()?
+            rows.map(|row| greatest(row, *dtype)).collect::<Result<_, _>>()?
         }
         _ => Vec::new(),
     };
@@ -261,11 +255,14 @@ fn output_report(Output { name, tensor, dtype }: &Output) -> Result<OutputReport
     })
 }
 
-fn greatest(row: &[Shown]) -> Vec<Entry> {
-    let row: Vec<f32> = row.iter().map(|value| value.float()).collect();
+/// The largest values of a row. Only these are converted to the type of the output.
+fn greatest(row: &[f32], dtype: DType) -> Result<Vec<Entry>, NoMemory> {
     let mut order: Vec<usize> = (0..row.len()).collect();
     order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
-    order.into_iter().take(TOP).map(|index| Entry { index, value: row[index] }).collect()
+    order.truncate(TOP);
+    let values: Vec<f32> = order.iter().map(|&index| row[index]).collect();
+    let shown = Shown::all(&values, dtype)?;
+    Ok(order.into_iter().zip(shown).map(|(index, value)| Entry { index, value }).collect())
 }
 
 fn text(report: &Report) -> String {
@@ -294,7 +291,7 @@ fn text(report: &Report) -> String {
             let _ = writeln!(text, "  row {row}  {}", list.join("  "));
         }
         if output.top.is_empty() {
-            let list: Vec<String> = output.first_values.iter().map(Shown::to_string).collect();
+            let list: Vec<String> = output.first_values.iter().map(|v| format!("{v:.5}")).collect();
             let more =
                 if output.shape.iter().product::<usize>() > list.len() { " ..." } else { "" };
             let _ = writeln!(text, "  {}{more}", list.join(" "));

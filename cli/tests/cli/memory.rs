@@ -1,16 +1,13 @@
 //! Commands that are given too little memory.
 #![cfg(target_os = "linux")]
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::support::{folder, stderr, stdout, succeed, text};
+use crate::support::{folder, limited, stderr, stdout, succeed, text};
 
 /// Runs a command that can address this many MB.
-fn limited(megabytes: u32, args: &[&str]) -> Output {
-    let script = format!("ulimit -c 0; ulimit -v {}; exec \"$0\" \"$@\"", megabytes * 1000);
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_resnetc")]).args(args);
-    shell.output().expect("a shell")
+fn with_memory(megabytes: u32, args: &[&str]) -> Output {
+    limited(&format!("-v {}", megabytes * 1000), args)
 }
 
 /// Memory for weights is requested before it is used; without it, a command ends with a message.
@@ -18,7 +15,7 @@ fn limited(megabytes: u32, args: &[&str]) -> Output {
 fn too_little_memory_for_weights_is_an_error() {
     // The weights take 240 MB, the program itself less than 100.
     for command in ["info", "run", "check", "dump"] {
-        let output = limited(150, &[command, "resnet152"]);
+        let output = with_memory(150, &[command, "resnet152"]);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{command}: {said}");
         let line = said.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
@@ -63,7 +60,7 @@ fn memory_runs_out_anywhere_with_an_error() {
     ] {
         let mut refused = 0;
         for megabytes in limits.step_by(20) {
-            let output = limited(megabytes, &args);
+            let output = with_memory(megabytes, &args);
             let said = stderr(&output);
             let sizes = fatal(&said);
             assert!(sizes.iter().all(|&size| size < SMALL), "{megabytes} MB, {args:?}: {said}");

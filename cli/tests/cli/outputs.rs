@@ -91,10 +91,7 @@ fn files_beyond_the_limit_are_an_error() {
         &["zoo", "make", "resnet18", "-o", text(&made)][..],
         &["run", "cifar_resnet20", "--batch", "4096", "--output", text(&kept)],
     ] {
-        let script = "ulimit -c 0; ulimit -f 20; exec \"$0\" \"$@\"";
-        let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", script, env!("CARGO_BIN_EXE_resnetc")]).args(args);
-        let output = shell.output().expect("a shell");
+        let output = limited("-f 20", args);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
         assert!(said.contains("error: ") && said.contains(" [io]"), "{args:?}: {said}");

@@ -62,6 +62,15 @@ pub(crate) fn is_summary(line: &str) -> bool {
     line.starts_with("note: classified ")
 }
 
+/// Runs a command under a limit: an option of the shell's `ulimit`.
+#[cfg(target_os = "linux")]
+pub(crate) fn limited(limit: &str, args: &[&str]) -> Output {
+    let script = format!("ulimit -c 0; ulimit {limit}; exec \"$0\" \"$@\"");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_resnetc")]).args(args);
+    shell.output().expect("a shell")
+}
+
 pub(crate) fn json(args: &[&str]) -> Value {
     serde_json::from_str(&succeed(args)).unwrap()
 }

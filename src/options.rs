@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::advice::{NoEffect, OptionName};
 use crate::error::Error;
 use crate::import::onnx::Bindings;
-use crate::isa::IsaChoice;
+use crate::isa::{IntegerDot, IsaChoice};
 use crate::kernels::tuned::Tuned;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
@@ -142,7 +142,8 @@ const INTERPRETED: &[NoEffect] = {
 impl Options {
     /// The options of the passes.
     pub fn pass_options(&self) -> PassOptions {
-        PassOptions { selection: self.passes.clone(), ..PassOptions::default() }
+        let bytes = self.isa.resolve().is_ok_and(|isa| isa.target().dot >= IntegerDot::Lanes);
+        PassOptions { selection: self.passes.clone(), bytes, ..PassOptions::default() }
     }
 
     /// The sizes and outputs chosen for an ONNX model.

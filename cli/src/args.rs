@@ -36,7 +36,7 @@ pub(crate) struct Common {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model options")]
 pub(crate) struct ModelOptions {
-    /// Instruction set: auto, amx, avx512, avx2 or baseline
+    /// Instruction set: auto, amx, avx512vnni, avx512, avxvnni, avx2 or baseline
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     pub(crate) isa: IsaChoice,
     /// fast, or exact: only algorithms that round no more than direct convolution

@@ -78,6 +78,9 @@ struct IsaReport {
     peak_gflops_one_thread: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_gflops: Option<f64>,
+    /// The same for products of bytes, if there are instructions for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_byte_gops_one_thread: Option<f64>,
 }
 
 /// How long each measurement of a peak takes.
@@ -127,6 +130,7 @@ fn examine(
         missing: isa.enable().err().map(|e| e.lack.to_string()),
         peak_gflops_one_thread: None,
         peak_gflops: None,
+        peak_byte_gops_one_thread: None,
     };
     if report.missing.is_none() && code {
         let mut peak = |threads| {
@@ -137,6 +141,8 @@ fn examine(
         };
         report.peak_gflops_one_thread = Some(peak(1)?);
         report.peak_gflops = Some(peak(threads)?);
+        let bytes = peak::measure_bytes(isa, 1, TIME)?;
+        report.peak_byte_gops_one_thread = bytes.map(|peak| peak.gflops);
     }
     Ok(report)
 }
@@ -174,6 +180,15 @@ fn text(report: &Report) -> String {
         let used =
             if set.name == report.isa && memory.allowed { " (used by --isa auto)" } else { "" };
         let _ = writeln!(text, "{:<12} {found}{used}", set.name);
+        let (floats, bytes) = (set.peak_gflops_one_thread, set.peak_byte_gops_one_thread);
+        if let (Some(floats), Some(bytes)) = (floats, bytes) {
+            let times = bytes / floats;
+            let _ = writeln!(
+                text,
+                "{:<12} 8 bits: {bytes:.1} GOP/s on 1 thread, {times:.1} times as many as of f32",
+                ""
+            );
+        }
     }
     if let Some(noise) = &report.noise {
         let _ = writeln!(text, "{:<12} {}", "load", load(noise));

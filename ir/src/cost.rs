@@ -13,6 +13,7 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
     };
     let per_output = match &n.op {
         Op::Conv(conv) => weights(1) + conv.projected_operand().map_or(0, |i| weights(i + 1)),
+        Op::QuantizedConv(_) => weights(1),
         Op::Gemm(g) => graph
             .operand(node, 0)
             .map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),
@@ -40,6 +41,8 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
         | Op::Concat { .. }
         | Op::Transpose { .. }
         | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
         | Op::Identity
         | Op::Reorder(_) => 0,
     };

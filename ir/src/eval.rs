@@ -21,6 +21,7 @@ mod error;
 mod interpolate;
 mod matrix;
 mod pool;
+mod quantized;
 mod reduce;
 mod shape;
 mod value;
@@ -201,6 +202,9 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
     match op {
         Op::Input | Op::Constant(_) => fail(format!("{} is not computed", op.name())),
         Op::Conv(op) => conv::conv(op, operands, ty),
+        Op::QuantizedConv(op) => quantized::conv(op, operands, ty),
+        Op::Quantize(op) => quantized::quantize(op, x),
+        Op::Dequantize(op) => quantized::dequantize(op, x),
         Op::BatchNorm { epsilon } => elementwise::batch_norm(*epsilon, operands),
         Op::Unary(op) => elementwise::unary(*op, x),
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),

@@ -3,9 +3,11 @@
 //! An operator that passes here can be evaluated and compiled: every index that its definition
 //! forms lies inside the operand, and no number of elements overflows.
 
+mod activation;
 mod elements;
 mod error;
 mod limits;
+mod quantized;
 mod window;
 
 pub use error::TypeError;
@@ -14,11 +16,12 @@ pub use window::{WindowAxis, output_extent};
 
 use crate::dtype::{DType, EXACT_INTEGERS};
 use crate::op::{
-    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pool, Residual, SliceAxis, TopK, Unary,
-    Window,
+    Conv, Gemm, Interpolate, Op, PadMode, Pool, Residual, SliceAxis, TopK, Unary, Window,
 };
 use crate::ty::{Layout, TensorType};
+use activation::{check_activation, check_clip};
 use error::fail;
+use window::{along, convolved, image};
 
 /// The type of the result of `op` on operands of these types. Layouts are ignored; the result is
 /// planar, unless the operator is a reorder.
@@ -81,6 +84,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
             return if count > 0 { Ok(()) } else { fail("needs at least 1 operand, got 0".into()) };
         }
         Op::Conv(conv) => conv.operand_count(),
+        Op::QuantizedConv(conv) => conv.operand_count(),
         Op::Gemm(gemm) => 2 + usize::from(gemm.bias),
         Op::BatchNorm { .. } => 5,
         Op::Binary(_) | Op::MatMul => 2,
@@ -100,6 +104,8 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::Interpolate(_)
         | Op::Transpose { .. }
         | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
         | Op::Identity
         | Op::Reorder(_) => 1,
     };
@@ -112,6 +118,9 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
     match op {
         Op::Input | Op::Constant(_) => fail("inputs and constants have no operands".into()),
         Op::Conv(conv) => infer_conv(conv, shapes),
+        Op::QuantizedConv(conv) => quantized::infer(conv, shapes),
+        Op::Quantize(op) => quantized::quantize(op, shapes[0]),
+        Op::Dequantize(op) => quantized::dequantize(op, shapes[0]),
         Op::BatchNorm { epsilon } => infer_batch_norm(*epsilon, shapes),
         Op::Unary(unary) => infer_unary(unary, shapes[0]),
         Op::Binary(_) => broadcast(shapes[0], shapes[1]),
@@ -201,32 +210,6 @@ fn check_projection(
         Ok(shape) => fail(format!("the projection {shape:?} differs from the result {result:?}")),
         Err(error) => fail(format!("projection: {error}")),
     }
-}
-
-/// The shape of a sum of products over a window.
-fn convolved(
-    window: &Window,
-    groups: usize,
-    src: &[usize],
-    weights: &[usize],
-) -> Result<Vec<usize>, TypeError> {
-    let [n, c, h, w] = image("X", src)?;
-    let [k, c_per_group, r, s] = image("W", weights)?;
-    if groups == 0 || c % groups != 0 || k % groups != 0 {
-        return fail(format!(
-            "group {groups} does not divide the channels of X {src:?} and W {weights:?}"
-        ));
-    }
-    if c / groups != c_per_group {
-        return fail(format!(
-            "W {weights:?} with group {groups} needs X with {c_per_group} * {groups} channels, but X is {src:?}"
-        ));
-    }
-    if window.kernel != [r, s] {
-        return fail(format!("kernel_shape {:?} differs from W {weights:?}", window.kernel));
-    }
-    let [vertical, horizontal] = WindowAxis::pair(window);
-    Ok(vec![n, k, along("H", h, &vertical, false)?, along("W", w, &horizontal, false)?])
 }
 
 fn infer_batch_norm(epsilon: f64, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
@@ -462,30 +445,6 @@ fn infer_transpose(perm: &[usize], x: &[usize]) -> Result<Vec<usize>, TypeError>
     Ok(perm.iter().map(|&axis| x[axis]).collect())
 }
 
-fn image(name: &str, shape: &[usize]) -> Result<[usize; 4], TypeError> {
-    shape.try_into().map_err(|_| {
-        TypeError(format!("{name} {shape:?} has rank {}, only rank 4 is supported", shape.len()))
-    })
-}
-
-fn along(name: &str, input: usize, axis: &WindowAxis, ceil_mode: bool) -> Result<usize, TypeError> {
-    output_extent(input, axis, ceil_mode).map_err(|e| TypeError(format!("along {name}: {e}")))
-}
-
 fn check_axis(axis: usize, x: &[usize]) -> Result<(), TypeError> {
     if axis < x.len() { Ok(()) } else { fail(format!("axis {axis} is not an axis of X {x:?}")) }
-}
-
-fn check_activation(activation: Activation) -> Result<(), TypeError> {
-    match activation {
-        Activation::None | Activation::Relu => Ok(()),
-        Activation::Clip { lo, hi } => check_clip(lo, hi),
-    }
-}
-
-fn check_clip(lo: f32, hi: f32) -> Result<(), TypeError> {
-    match lo.is_nan() || hi.is_nan() {
-        true => fail(format!("the limits {lo} and {hi} of a clip must not be NaN")),
-        false => Ok(()),
-    }
 }

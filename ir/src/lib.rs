@@ -23,6 +23,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod activation;
 pub mod cost;
 pub mod dot;
 pub mod dtype;
@@ -34,11 +35,13 @@ pub mod kind;
 pub mod memory;
 pub mod op;
 pub mod patch;
+pub mod quantized;
 pub mod random;
 pub mod tensor;
 pub mod text;
 pub mod ty;
 pub mod verify;
+pub mod window;
 
 pub use dtype::DType;
 pub use element::Element;

@@ -6,7 +6,12 @@
 
 use std::sync::Arc;
 
+pub use crate::activation::Activation;
 use crate::dtype::DType;
+pub use crate::quantized::{
+    Dequantize, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
+};
+pub use crate::window::{Pads, Window};
 
 /// Index of a constant in its graph's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,68 +22,6 @@ impl ConstantId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
-}
-
-/// Zeros (or what the operator pads with) added around an image, in pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Pads {
-    /// Rows above.
-    pub top: usize,
-    /// Columns to the left.
-    pub left: usize,
-    /// Rows below.
-    pub bottom: usize,
-    /// Columns to the right.
-    pub right: usize,
-}
-
-impl Pads {
-    /// The same padding on all four sides.
-    pub fn same(n: usize) -> Self {
-        Pads { top: n, left: n, bottom: n, right: n }
-    }
-}
-
-/// A sliding window over the two spatial dimensions; pairs are `[height, width]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
-    /// Kernel extent, at least 1.
-    pub kernel: [usize; 2],
-    /// Step between outputs, at least 1.
-    pub strides: [usize; 2],
-    /// Distance between taps, at least 1.
-    pub dilations: [usize; 2],
-    /// Padding.
-    pub pads: Pads,
-}
-
-impl Window {
-    /// A square window: `kernel` taps, `stride`, and `pad` on every side, no dilation.
-    pub fn square(kernel: usize, stride: usize, pad: usize) -> Self {
-        Window {
-            kernel: [kernel; 2],
-            strides: [stride; 2],
-            dilations: [1; 2],
-            pads: Pads::same(pad),
-        }
-    }
-}
-
-/// The function that a fused operator applies last to its result.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Activation {
-    /// Nothing.
-    #[default]
-    None,
-    /// `max(x, 0)`; NaN stays NaN.
-    Relu,
-    /// `min(max(x, lo), hi)`; NaN stays NaN.
-    Clip {
-        /// Lower limit.
-        lo: f32,
-        /// Upper limit.
-        hi: f32,
-    },
 }
 
 /// How a residual operand is added to a result: the shortcut without parameters of a block that
@@ -394,6 +337,13 @@ pub enum Op {
     /// Two-dimensional convolution. Operands:
     /// `src, weights, [bias], [residual] | [projected, projection]`.
     Conv(Conv),
+    /// Two-dimensional convolution of quantized values. Operands:
+    /// `src, weights, bias, factor, [residual]`.
+    QuantizedConv(QuantizedConv),
+    /// From f32 to bytes.
+    Quantize(Quantize),
+    /// From bytes to f32.
+    Dequantize(Dequantize),
     /// `(x - mean) / sqrt(variance + epsilon) * scale + shift`, per channel (axis 1).
     /// Operands: `x, scale [C], shift [C], mean [C], variance [C]`.
     BatchNorm {
@@ -503,6 +453,9 @@ impl Op {
             Op::Input => "input",
             Op::Constant(_) => "constant",
             Op::Conv(_) => "conv",
+            Op::QuantizedConv(_) => "quantized_conv",
+            Op::Quantize(_) => "quantize",
+            Op::Dequantize(_) => "dequantize",
             Op::BatchNorm { .. } => "batch_norm",
             Op::Unary(unary) => unary.name(),
             Op::Binary(binary) => binary.name(),

@@ -68,6 +68,11 @@ const DECLARED: &str = "as";
 /// The prefix of the keys of a projection's window.
 const PROJECTION: &str = "projection_";
 
+/// The prefix of the keys that say how a sum becomes bytes.
+const SUM: &str = "sum_";
+/// The flag of a quantized convolution whose result is f32.
+const FLOATS: &str = "floats";
+
 pub use constant::{constants, hash};
 pub use parse::{ParseError, parse, parse_with};
 pub use print::{attributes, print};

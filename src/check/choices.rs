@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use resnetc_ir::eval::Value;
-use resnetc_ir::memory::NoMemory;
 use resnetc_ir::{Graph, NodeId};
 
 use super::sides::Jump;
@@ -17,23 +16,23 @@ use crate::passes::Origins;
 pub(super) struct Choices(BTreeMap<NodeId, Vec<Arc<Value>>>);
 
 impl Choices {
-    /// Records the value of a jump of a scheduled graph for the jumps of the described graph that
-    /// it replaces. Its elements may be in another order there.
+    /// Records the sides that a node of a scheduled graph takes for the jumps of the described graph
+    /// that it replaces. Their elements may be in another order there.
     pub(super) fn note(
         &mut self,
         described: &Graph,
         origins: &Origins,
         node: NodeId,
-        value: &Value,
-    ) -> Result<(), NoMemory> {
-        let value = Arc::new(value.copy()?);
-        for origin in origins.of(node).filter(|&o| described.contains(o)) {
-            let found = described.node(origin);
-            if Jump::of(&found.op).is_some() && found.ty.elements() == value.data.len() {
-                self.0.entry(origin).or_default().push(Arc::clone(&value));
+        taken: Vec<Value>,
+    ) {
+        for value in taken.into_iter().map(Arc::new) {
+            for origin in origins.of(node).filter(|&o| described.contains(o)) {
+                let found = described.node(origin);
+                if Jump::of(&found.op).is_some() && found.ty.elements() == value.data.len() {
+                    self.0.entry(origin).or_default().push(Arc::clone(&value));
+                }
             }
         }
-        Ok(())
     }
 
     /// The values that may be the one chosen at a jump of the described graph.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use resnetc_ir::op::{Activation, Binary, Conv, Gemm, PadMode, Residual, SliceAxis, Unary};
-use resnetc_ir::{Graph, GraphError, Layout, NodeId, Op, Patch};
+use resnetc_ir::{DType, Graph, GraphError, Layout, NodeId, Op, Patch, TensorType};
 
 use super::CheckError;
 
@@ -18,19 +18,22 @@ struct Alone {
 }
 
 impl Alone {
-    /// A graph with the operands. Computed ones pass through `form`.
+    /// A graph with the operands. Computed ones are inputs of f32 that pass through `form` and are
+    /// then converted to their type.
     fn new(
         from: &Graph,
         node: NodeId,
-        form: impl Fn(&mut Graph, NodeId, NodeId) -> Result<NodeId, GraphError>,
-    ) -> Result<Self, GraphError> {
+        form: impl Fn(&mut Graph, NodeId, NodeId) -> Result<NodeId, CheckError>,
+    ) -> Result<Self, CheckError> {
         let mut graph = Graph::new();
         let inputs = inputs_of(from, node);
         let mut made = HashMap::new();
         for (i, &operand) in inputs.iter().enumerate() {
             let name = if inputs.len() == 1 { "input".into() } else { format!("input{i}") };
-            let input = graph.input_of(name, from.node(operand).ty.to_planar());
-            made.insert(operand, form(&mut graph, operand, input)?);
+            let ty = from.node(operand).ty.to_planar();
+            let input = graph.input_of(name, TensorType { dtype: DType::F32, ..ty });
+            let input = form(&mut graph, operand, input)?;
+            made.insert(operand, converted(&mut graph, input, from.node(operand).ty.dtype)?);
         }
         for operand in from.operands(node) {
             if let Some(tensor) = from.constant_of(operand) {
@@ -63,7 +66,7 @@ pub(super) fn scheduled(from: &Graph, node: NodeId) -> Result<Graph, CheckError>
         match (found.ty.layout, &found.op) {
             // A planar copy can have a border, unlike an input.
             (layout @ Layout::Blocked, _) | (layout, Op::Reorder(_)) => {
-                graph.add("", Op::Reorder(layout), &[input])
+                Ok(graph.add("", Op::Reorder(layout), &[input])?)
             }
             (Layout::Planar, _) => Ok(input),
         }
@@ -78,12 +81,27 @@ pub(super) fn scheduled(from: &Graph, node: NodeId) -> Result<Graph, CheckError>
     Ok(graph)
 }
 
-/// A value in the form of an output: planar, and without the border that a planar copy may have.
-pub(super) fn planar(graph: &mut Graph, value: NodeId) -> Result<NodeId, GraphError> {
+/// The same numbers as elements of another type, in the same layout.
+fn converted(graph: &mut Graph, value: NodeId, to: DType) -> Result<NodeId, CheckError> {
+    let TensorType { dtype, layout, .. } = graph.node(value).ty;
+    if dtype == to {
+        return Ok(value);
+    }
+    let result = graph.add("check", Op::Convert { to }, &[value])?;
+    let mut patch = Patch::new("the layout of the operand");
+    patch.set_layout(result, layout);
+    graph.apply(patch)?;
+    Ok(result)
+}
+
+/// A value in the form of an output: f32, planar, and without the border that a planar copy may
+/// have.
+pub(super) fn planar(graph: &mut Graph, value: NodeId) -> Result<NodeId, CheckError> {
+    let value = converted(graph, value, DType::F32)?;
     let found = graph.node(value);
     match (found.ty.layout, &found.op) {
         (Layout::Blocked, _) | (_, Op::Reorder(_)) => {
-            graph.add("check", Op::Reorder(Layout::Planar), &[value])
+            Ok(graph.add("check", Op::Reorder(Layout::Planar), &[value])?)
         }
         (Layout::Planar, _) => Ok(value),
     }
@@ -91,7 +109,7 @@ pub(super) fn planar(graph: &mut Graph, value: NodeId) -> Result<NodeId, GraphEr
 
 /// A node as a description would have it: without layouts, and with a fused operator split into
 /// those from which it was fused. The passes fuse them into the same operator again.
-pub(super) fn described(from: &Graph, node: NodeId) -> Result<Graph, GraphError> {
+pub(super) fn described(from: &Graph, node: NodeId) -> Result<Graph, CheckError> {
     let Alone { mut graph, operands } = Alone::new(from, node, |_, _, input| Ok(input))?;
     let found = from.node(node);
     let result = match &found.op {
@@ -103,6 +121,7 @@ pub(super) fn described(from: &Graph, node: NodeId) -> Result<Graph, GraphError>
         }
         other => graph.add(found.name.clone(), other.clone(), &operands)?,
     };
+    let result = converted(&mut graph, result, DType::F32)?;
     graph.output(OUTPUT, result);
     Ok(graph)
 }

@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 
 use resnetc_ir::eval::{Value, eval_steered};
 use resnetc_ir::memory::collected;
-use resnetc_ir::{Graph, GraphError, NodeId, Op};
+use resnetc_ir::{Graph, NodeId, Op};
 
 use super::choices::Choices;
 use super::moved::nearest;
-use super::sides::Jump;
+use super::sides::{Jump, taken};
 use super::work::Work;
 use super::{Check, CheckError, isolate, values};
 use crate::passes::Origins;
@@ -73,13 +73,14 @@ impl Check<'_> {
         let outputs = eval_steered(scheduled, &self.values, &mut |node, operands, value| {
             work.did(scheduled, node);
             let mut step = || {
-                if let Some(jump) = Jump::of(&scheduled.node(node).op) {
-                    if let Some(found) = exposed.value(node)? {
-                        let found = collected(found.iter().map(|&x| f64::from(x)))?;
-                        jump.follow(operands, self.tolerance, value, &found)?;
-                    }
-                    choices.note(self.network.graph(), origins, node, value)?;
+                if let Some(jump) = Jump::of(&scheduled.node(node).op)
+                    && let Some(found) = exposed.value(node)?
+                {
+                    let found = collected(found.iter().map(|&x| f64::from(x)))?;
+                    jump.follow(operands, self.tolerance, value, &found)?;
                 }
+                let taken = taken(&scheduled.node(node).op, operands, value)?;
+                choices.note(self.network.graph(), origins, node, taken);
                 look(node, operands, value)
             };
             if result.is_ok() {
@@ -123,7 +124,7 @@ impl Check<'_> {
 fn expose(
     graph: &Graph,
     wanted: impl Fn(&Op) -> bool,
-) -> Result<(Graph, BTreeMap<NodeId, usize>), GraphError> {
+) -> Result<(Graph, BTreeMap<NodeId, usize>), CheckError> {
     let mut exposed = graph.clone();
     let mut position = BTreeMap::new();
     let is_wanted = |n: &NodeId| {

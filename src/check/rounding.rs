@@ -11,7 +11,8 @@
 //! share is far below the tolerance, so errors of wrong kernels are not explained unless they are
 //! as small as rounding.
 //!
-//! Functions that jump take the values chosen at their jumps, so their results do not move.
+//! Functions that jump take the values chosen at their jumps, so their results do not move, and
+//! neither do integers.
 
 use std::collections::HashMap;
 
@@ -68,7 +69,7 @@ impl<'a> Rounding<'a> {
     ) -> Result<(), EvalError> {
         let op = &self.graph.node(node).op;
         let from = self.graph.operands(node);
-        if op.is_computed() && Jump::of(op).is_none() {
+        if op.is_computed() && Jump::of(op).is_none() && exact.dtype.is_float() {
             let near: Vec<&Value> =
                 from.iter().zip(operands).map(|(o, &v)| self.moved.get(o).unwrap_or(v)).collect();
             let mut value = eval_node(op, &near)?;
@@ -146,7 +147,8 @@ fn rounds(op: &Op) -> bool {
         | Op::MatMul
         | Op::Softmax { .. }
         | Op::Interpolate(_)
-        | Op::Convert { .. } => true,
+        | Op::Convert { .. }
+        | Op::Dequantize(_) => true,
         Op::Unary(unary) => match unary {
             Unary::Sigmoid | Unary::Tanh | Unary::Erf | Unary::Exp | Unary::Log | Unary::Sqrt => {
                 true
@@ -165,6 +167,8 @@ fn rounds(op: &Op) -> bool {
         },
         Op::Input
         | Op::Constant(_)
+        | Op::QuantizedConv(_)
+        | Op::Quantize(_)
         | Op::Where
         | Op::MaxPool(_)
         | Op::ReduceMax { .. }

@@ -3,7 +3,7 @@
 
 use resnetc_ir::Op;
 use resnetc_ir::eval::{EvalError, Value, eval_node};
-use resnetc_ir::op::{Binary, TopK, TopPart, Unary};
+use resnetc_ir::op::{Binary, Ending, Quantize, QuantizedConv, TopK, TopPart, Unary};
 
 /// An operator that jumps.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,8 @@ pub(super) enum Jump {
     /// A function that is constant between its jumps, never decreases, and maps its own results to
     /// themselves.
     Steps(fn(f64) -> f64),
+    /// The byte for a number.
+    Quantize(Quantize),
     /// A comparison, as a function of the difference of its operands. It is 0 or 1.
     Compare(Binary),
     /// The positions of the first elements: nearly equal ones may swap.
@@ -31,11 +33,14 @@ impl Jump {
                 Some(Jump::Compare(*binary))
             }
             Op::TopK(top @ TopK { part: TopPart::Indices, .. }) => Some(Jump::Rank(*top)),
-            // A conversion to integers has no kernel yet, so there are no sides to follow.
+            Op::Quantize(quantize) => Some(Jump::Quantize(*quantize)),
+            // Passes convert only integers to integers, so there are no sides to follow.
             Op::Convert { .. }
+            | Op::Dequantize(_)
             | Op::Input
             | Op::Constant(_)
             | Op::Conv(_)
+            | Op::QuantizedConv(_)
             | Op::BatchNorm { .. }
             | Op::Unary(_)
             | Op::Binary(_)
@@ -79,16 +84,49 @@ impl Jump {
                 let slack = slack(x);
                 each(&x.data, value, found, |x, found| is_step(steps, x, slack, found));
             }
+            (Jump::Quantize(quantize), [x, ..]) => {
+                let slack = slack(x);
+                let byte = |x: f64| f64::from(quantize.apply(x as f32));
+                each(&x.data, value, found, |x, found| {
+                    found.trunc() == found && (byte(x - slack)..=byte(x + slack)).contains(&found)
+                });
+            }
             (Jump::Compare(binary), [a, b]) => {
                 let slack = slack(a) + slack(b);
                 let differences = eval_node(&Op::Binary(Binary::Sub), operands)?;
                 each(&differences.data, value, found, |by, found| says(binary, by, slack, found));
             }
             (Jump::Rank(top), [x, ..]) => rank(&top, x, 2.0 * slack(x), value, found),
-            (Jump::Compare(_) | Jump::Steps(_) | Jump::Rank(_), _) => {}
+            (Jump::Compare(_) | Jump::Steps(_) | Jump::Quantize(_) | Jump::Rank(_), _) => {}
         }
         Ok(())
     }
+}
+
+/// The sides that an operator takes: its own value if it jumps, and the roundings of quantized values
+/// in steps from the zero point. Bytes at a limit may stand for more steps.
+pub(super) fn taken(op: &Op, operands: &[&Value], value: &Value) -> Result<Vec<Value>, EvalError> {
+    let zeros = match op {
+        Op::Quantize(quantize) => vec![quantize.result.zero],
+        Op::QuantizedConv(conv) => match conv.ending {
+            Ending::Floats(_) => vec![],
+            Ending::Bytes(bytes) => vec![bytes.zero],
+            Ending::Sum(bytes, residual) => {
+                let plain = QuantizedConv { ending: Ending::Bytes(bytes), ..*conv };
+                let count = plain.operand_count();
+                let inner = eval_node(&Op::QuantizedConv(plain), &operands[..count])?;
+                let sum = steps(value.copy()?, residual.sum.zero);
+                return Ok(vec![sum, steps(inner, bytes.zero)]);
+            }
+        },
+        _ => return Jump::of(op).iter().map(|_| Ok(value.copy()?)).collect(),
+    };
+    zeros.into_iter().map(|zero| Ok(steps(value.copy()?, zero))).collect()
+}
+
+fn steps(mut bytes: Value, zero: i32) -> Value {
+    bytes.data.iter_mut().for_each(|byte| *byte -= f64::from(zero));
+    bytes
 }
 
 /// Adopts each element that `is_right` for the operand from which it is computed.

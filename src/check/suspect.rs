@@ -2,8 +2,8 @@
 //! the result.
 
 use resnetc_ir::eval::{Value, eval_node};
-use resnetc_ir::memory::copied;
-use resnetc_ir::{Graph, NodeId, Tensor};
+use resnetc_ir::memory::{NoMemory, copied};
+use resnetc_ir::{DType, Graph, NodeId, Tensor};
 use serde::Serialize;
 
 use super::compared::Compared;
@@ -35,6 +35,12 @@ pub struct Case {
     pub found: Tensor,
 }
 
+/// The numbers of a value as f32: a layer that is run alone takes and gives them, whatever its
+/// elements are.
+fn floats(value: &Value) -> Result<Option<Tensor>, NoMemory> {
+    Tensor::try_from_numbers(DType::F32, value.shape.clone(), &value.data)
+}
+
 impl Check<'_> {
     /// Runs a node of a scheduled graph alone on the values of its operands. `None` if its result
     /// is right.
@@ -54,8 +60,8 @@ impl Check<'_> {
         let inputs: Vec<Tensor> = isolate::inputs_of(scheduled, node)
             .into_iter()
             .filter_map(|input| positions.iter().position(|&o| o == input))
-            .filter_map(|position| rounded.get(position).cloned())
-            .collect();
+            .filter_map(|position| floats(operands.get(position)?).transpose())
+            .collect::<Result<_, _>>()?;
         let alone = isolate::scheduled(scheduled, node)?;
         let model = (self.subject.compile)(alone, self.network.options())?;
         let context = values::run(&model, &inputs)?;
@@ -69,7 +75,7 @@ impl Check<'_> {
             return Ok(None);
         }
         let (Some(expected), Some(found)) =
-            (expected.to_tensor()?, Tensor::new(expected.shape.clone(), copied(found)?))
+            (floats(&expected)?, Tensor::new(expected.shape.clone(), copied(found)?))
         else {
             return Ok(None);
         };

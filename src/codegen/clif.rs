@@ -3,7 +3,7 @@
 //! Registers of the program become variables; Cranelift allocates machine registers anew.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32X4, I64};
+use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32, I32X4, I64};
 use cranelift_codegen::ir::{
     Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, SourceLoc, Value,
 };
@@ -14,8 +14,8 @@ use super::listing;
 use super::machine::{Compiled, Cranelift, Role, Scratch};
 use super::usage::Usage;
 use super::vir::{
-    Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC, POW2_SHIFT, Program,
-    Target, V,
+    Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Integer, Mem, P, POW2_MAGIC, POW2_SHIFT,
+    Program, Shift, Target, V,
 };
 use crate::isa::IntegerDot;
 
@@ -28,20 +28,22 @@ const ENCODED: Target = Target {
     vectors: Target::MOST_VECTORS,
     tiles: 0,
     fused: true,
-    integers: false,
+    selects: false,
     dot: IntegerDot::None,
 };
 
 /// Floats of this size and above have no fraction.
 const WHOLE: f32 = 8_388_608.0;
 const SIGN: u32 = 1 << 31;
+/// The first float beyond 32-bit integers.
+const INTEGERS_END: f32 = 2_147_483_648.0;
 
 /// Compiles `program`; with `keep_ir`, the result holds the Cranelift IR as text and the offsets of
 /// the program's lines.
 ///
 /// # Errors
-/// If the program does not have 4 lanes, relies on integers or tiles, or is malformed, or if
-/// Cranelift refuses.
+/// If the program does not have 4 lanes, relies on products of bytes or tiles, or is malformed, or
+/// if Cranelift refuses.
 pub fn compile(
     cranelift: &Cranelift,
     scratch: &mut Scratch,
@@ -158,11 +160,53 @@ impl Writer<'_> {
             }
             // Cranelift has no such instruction, and the program's result does not need it.
             Inst::Prefetch { .. } => {}
-            // Programs for targets without integers and tiles were checked to have none of these.
-            Inst::ToInteger { .. }
-            | Inst::FromInteger { .. }
-            | Inst::Integer { .. }
-            | Inst::Shift { .. }
+            Inst::BroadcastBytes { dst, src } => {
+                let address = self.pointer(src.base);
+                let value = self.builder.ins().load(I32, access(), address, offset(src));
+                let value = self.builder.ins().splat(I32X4, value);
+                let value = self.floats(value);
+                self.set(dst, value);
+            }
+            Inst::LoadBytes { dst, src, signed } => {
+                let address = self.pointer(src.base);
+                let bytes = self.builder.ins().load(I32, access(), address, offset(src));
+                let value = self.widened(bytes, signed);
+                self.set(dst, value);
+            }
+            Inst::LoadByte { dst, src, signed } => {
+                let address = self.pointer(src.base);
+                let byte = match signed {
+                    false => self.builder.ins().uload8(I32, access(), address, offset(src)),
+                    true => self.builder.ins().sload8(I32, access(), address, offset(src)),
+                };
+                let value = self.builder.ins().scalar_to_vector(I32X4, byte);
+                let value = self.floats(value);
+                self.set(dst, value);
+            }
+            Inst::StoreByte { dst, src } => {
+                let (address, value) = (self.pointer(dst.base), self.get(src));
+                let integers = self.bits(value);
+                let first = self.builder.ins().extractlane(integers, 0);
+                self.builder.ins().istore8(access(), first, address, offset(dst));
+            }
+            Inst::StorePacked { dst, src } => {
+                let address = self.pointer(dst.base);
+                let [a, b, c, d] = src.map(|v| {
+                    let value = self.get(v);
+                    self.bits(value)
+                });
+                let words = [(a, b), (c, d)].map(|(a, b)| self.builder.ins().snarrow(a, b));
+                let bytes = self.builder.ins().unarrow(words[0], words[1]);
+                self.builder.ins().store(access(), bytes, address, offset(dst));
+            }
+            Inst::StoreBytes { dst, src } => {
+                let (address, value) = (self.pointer(dst.base), self.get(src));
+                let bytes = self.narrowed(value);
+                self.builder.ins().store(access(), bytes, address, offset(dst));
+            }
+            // Programs for targets without products of bytes and tiles were checked to have none of
+            // these.
+            Inst::ByteDot { .. }
             | Inst::Select { .. }
             | Inst::Interleave { .. }
             | Inst::TileZero { .. }
@@ -212,6 +256,14 @@ impl Writer<'_> {
                 (dst, self.builder.ins().sqrt(src))
             }
             Inst::Exponent { dst, src } => (dst, self.exponent(src)),
+            Inst::ToInteger { dst, src } => (dst, self.rounded(src)),
+            Inst::FromInteger { dst, src } => {
+                let src = self.get(src);
+                let src = self.bits(src);
+                (dst, self.builder.ins().fcvt_from_sint(F32X4, src))
+            }
+            Inst::Integer { op, dst, a, b } => (dst, self.integer(op, a, b)),
+            Inst::Shift { to, dst, src, by } => (dst, self.shift(to, src, by)),
             _ => return,
         };
         self.set(dst, value);
@@ -329,6 +381,70 @@ impl Writer<'_> {
         let bits = self.builder.ins().bor(bits, base);
         let sum = self.floats(bits);
         self.builder.ins().fsub(sum, magic)
+    }
+
+    /// Conversion saturates, and makes 0 of NaN; the instruction gives the smallest integer for all
+    /// that is out of range.
+    fn rounded(&mut self, src: V) -> Value {
+        let whole = self.round(src);
+        let integer = self.builder.ins().fcvt_to_sint_sat(I32X4, whole);
+        let limit = self.splat(INTEGERS_END.to_bits());
+        let inside = self.builder.ins().fcmp(FloatCC::LessThan, whole, limit);
+        let smallest = self.splat(i32::MIN as u32);
+        let smallest = self.bits(smallest);
+        let value = self.builder.ins().bitselect(inside, integer, smallest);
+        self.floats(value)
+    }
+
+    fn integer(&mut self, op: Integer, a: V, b: V) -> Value {
+        let (a, b) = (self.get(a), self.get(b));
+        self.bitwise(a, b, |ins, a, b| match op {
+            Integer::Add => ins.iadd(a, b),
+            Integer::Sub => ins.isub(a, b),
+            Integer::Max => ins.smax(a, b),
+            Integer::Min => ins.smin(a, b),
+            Integer::And => ins.band(a, b),
+            Integer::Xor => ins.bxor(a, b),
+        })
+    }
+
+    fn shift(&mut self, to: Shift, src: V, by: u8) -> Value {
+        let src = self.get(src);
+        let bits = self.bits(src);
+        let by = i64::from(by);
+        let bits = match to {
+            Shift::Left => self.builder.ins().ishl_imm_u(bits, by),
+            Shift::Right => self.builder.ins().ushr_imm_u(bits, by),
+        };
+        self.floats(bits)
+    }
+
+    /// Four bytes in an integer, as lanes.
+    fn widened(&mut self, bytes: Value, signed: bool) -> Value {
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        let lanes = self.builder.ins().scalar_to_vector(I32X4, bytes);
+        let lanes = self.builder.ins().bitcast(I8X16, little, lanes);
+        let lanes = match signed {
+            false => {
+                let words = self.builder.ins().uwiden_low(lanes);
+                self.builder.ins().uwiden_low(words)
+            }
+            true => {
+                let words = self.builder.ins().swiden_low(lanes);
+                self.builder.ins().swiden_low(words)
+            }
+        };
+        self.floats(lanes)
+    }
+
+    /// Lanes in 0..=255, as four bytes in an integer.
+    fn narrowed(&mut self, lanes: Value) -> Value {
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        let lanes = self.bits(lanes);
+        let words = self.builder.ins().unarrow(lanes, lanes);
+        let bytes = self.builder.ins().unarrow(words, words);
+        let lanes = self.builder.ins().bitcast(I32X4, little, bytes);
+        self.builder.ins().extractlane(lanes, 0)
     }
 
     fn repeat(&mut self, count: Count, body: &[Inst]) {

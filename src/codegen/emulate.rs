@@ -50,6 +50,20 @@ impl EmulatedMemory {
         self.buffer(address).get(first..first + len).ok_or(Fault::OutOfBounds)
     }
 
+    /// A byte, at any address.
+    fn byte(&self, address: u64) -> Result<u8, Fault> {
+        let word = self.slice(address & !3, 1)?[0];
+        Ok(word.to_bits().to_le_bytes()[(address % 4) as usize])
+    }
+
+    fn set_byte(&mut self, address: u64, value: u8) -> Result<(), Fault> {
+        let word = &mut self.slice_mut(address & !3, 1)?[0];
+        let mut bytes = word.to_bits().to_le_bytes();
+        bytes[(address % 4) as usize] = value;
+        *word = f32::from_bits(u32::from_le_bytes(bytes));
+        Ok(())
+    }
+
     fn slice_mut(&mut self, address: u64, len: usize) -> Result<&mut [f32], Fault> {
         let first = place(address)?;
         self.buffer_mut(address).get_mut(first..first + len).ok_or(Fault::OutOfBounds)
@@ -345,6 +359,48 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
             Inst::Shift { to, dst, src, by } => {
                 *self.at(dst) = self.get(src).map(|x| integers::shift(to, x, by));
             }
+            Inst::BroadcastBytes { dst, src } => {
+                let bytes = self.bytes::<4>(inst, src)?;
+                *self.at(dst) = [f32::from_bits(u32::from_le_bytes(bytes)); LANES];
+            }
+            Inst::LoadBytes { dst, src, signed } => {
+                let bytes = self.bytes::<LANES>(inst, src)?;
+                *self.at(dst) = bytes.map(|byte| integers::widened(byte, signed));
+            }
+            Inst::LoadByte { dst, src, signed } => {
+                let [byte] = self.bytes::<1>(inst, src)?;
+                let mut lanes = [0.0; LANES];
+                lanes[0] = integers::widened(byte, signed);
+                *self.at(dst) = lanes;
+            }
+            Inst::StoreByte { dst, src } => {
+                let (address, value) = (self.address(dst), self.get(src)[0]);
+                let stored = self.memory.set_byte(address, integers::low_byte(value));
+                stored.map_err(|fault| self.fault(inst, address, fault))?;
+            }
+            Inst::StorePacked { dst, src } => {
+                let address = self.address(dst);
+                let values = src.map(|v| self.get(v));
+                for (l, &value) in (0..).zip(values.iter().flatten()) {
+                    let stored = self.memory.set_byte(address + l, integers::limited_byte(value));
+                    stored.map_err(|fault| self.fault(inst, address, fault))?;
+                }
+                src.into_iter().for_each(|v| *self.at(v) = [f32::NAN; LANES]);
+            }
+            Inst::StoreBytes { dst, src } => {
+                let address = self.address(dst);
+                for (l, value) in (0..).zip(self.get(src)) {
+                    let stored = self.memory.set_byte(address + l, integers::low_byte(value));
+                    stored.map_err(|fault| self.fault(inst, address, fault))?;
+                }
+                *self.at(src) = [f32::NAN; LANES];
+            }
+            Inst::ByteDot { acc, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                for (l, sum) in self.at(acc).iter_mut().enumerate() {
+                    *sum = integers::byte_dot(*sum, a[l], b[l]);
+                }
+            }
             Inst::Select { dst, mask, other } => {
                 let (kept, mask, other) = (self.get(dst), self.get(mask), self.get(other));
                 *self.at(dst) =
@@ -438,6 +494,16 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
     fn read(&self, inst: &Inst, src: Mem, len: usize) -> Result<&[f32], EmulateError> {
         let address = self.address(src);
         self.memory.slice(address, len).map_err(|fault| self.fault(inst, address, fault))
+    }
+
+    fn bytes<const N: usize>(&self, inst: &Inst, src: Mem) -> Result<[u8; N], EmulateError> {
+        let address = self.address(src);
+        let mut bytes = [0; N];
+        for (byte, l) in bytes.iter_mut().zip(0..) {
+            let read = self.memory.byte(address + l);
+            *byte = read.map_err(|fault| self.fault(inst, address, fault))?;
+        }
+        Ok(bytes)
     }
 
     fn store(&mut self, inst: &Inst, dst: Mem, src: V, len: usize) -> Result<(), EmulateError> {

@@ -1,6 +1,6 @@
 //! The semantics of instructions on integers in vector lanes and on bytes in tiles.
 //!
-//! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD.
+//! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD and VPDPBUSD.
 
 use super::vir::{Integer, Shift, TILE_ROWS};
 
@@ -41,6 +41,28 @@ pub(super) fn shift(to: Shift, x: f32, by: u8) -> f32 {
 pub(super) fn select(kept: f32, mask: f32, other: f32) -> f32 {
     let mask = mask.to_bits();
     f32::from_bits(kept.to_bits() & mask | other.to_bits() & !mask)
+}
+
+/// A byte that [`Inst::LoadBytes`](super::vir::Inst::LoadBytes) loads.
+pub(super) fn widened(byte: u8, signed: bool) -> f32 {
+    from(if signed { i32::from(byte as i8) } else { i32::from(byte) })
+}
+
+/// A byte that [`Inst::StoreBytes`](super::vir::Inst::StoreBytes) stores.
+pub(super) fn low_byte(x: f32) -> u8 {
+    of(x) as u8
+}
+
+/// A byte that [`Inst::StorePacked`](super::vir::Inst::StorePacked) stores.
+pub(super) fn limited_byte(x: f32) -> u8 {
+    of(x).clamp(0, 255) as u8
+}
+
+/// [`Inst::ByteDot`](super::vir::Inst::ByteDot).
+pub(super) fn byte_dot(acc: f32, a: f32, b: f32) -> f32 {
+    let (a, b) = (of(a).to_le_bytes(), of(b).to_le_bytes());
+    let products = (0..4).map(|i| i32::from(a[i]) * i32::from(b[i] as i8));
+    from(products.fold(of(acc), i32::wrapping_add))
 }
 
 /// [`Inst::TileDot`](super::vir::Inst::TileDot).

@@ -29,16 +29,19 @@ impl Usage {
         if let Some(flaw) = program.target.flaw() {
             return wrong(flaw);
         }
-        let mut named = Named { pointers: program.args, ..Named::default() };
+        let mut named = Named::new(program.args);
         visit(&program.body, &mut named);
-        let Named { vectors, pointers, tiles, products, integers, shifted, far, alike, lanes } =
+        let Named { vectors, pointers, tiles, dot, selects, packs, shifted, far, alike, lanes } =
             named;
         let loops = loop_depth(&program.body);
-        if tiles > program.target.tiles || products && program.target.dot != IntegerDot::Tiles {
-            return wrong("a tile register or a product of tiles outside the target");
+        if tiles > program.target.tiles || dot > program.target.dot {
+            return wrong("a tile register or a product of bytes outside the target");
         }
-        if integers && !program.target.integers {
-            return wrong("integers in lanes on a target without them");
+        if selects && !program.target.selects {
+            return wrong("a selection of bits on a target without it");
+        }
+        if packs && !program.target.packs() {
+            return wrong("integers are packed on a target that does not pack");
         }
         if shifted {
             return wrong("a shift by 32 bits or more");
@@ -50,7 +53,7 @@ impl Usage {
             return wrong("an exchange with lanes that the target does not have");
         }
         if alike {
-            return wrong("a product of tiles whose three registers are not all different");
+            return wrong("an instruction whose registers must all be different names one twice");
         }
         if vectors >> program.target.vectors != 0 {
             return wrong("a vector register outside the target");
@@ -63,27 +66,44 @@ impl Usage {
 }
 
 /// What instructions name.
-#[derive(Default)]
 struct Named {
     /// One bit for each register.
     vectors: u64,
     pointers: usize,
     tiles: usize,
-    /// Whether any instruction multiplies tiles.
-    products: bool,
-    /// Whether any instruction works on integers in lanes.
-    integers: bool,
+    /// What the instructions on bytes need.
+    dot: IntegerDot,
+    /// Whether any instruction selects bits or interleaves values.
+    selects: bool,
+    /// Whether any instruction packs integers.
+    packs: bool,
     /// Whether any shift is by more bits than a lane has.
     shifted: bool,
     /// Whether any place is farther from its register than a displacement can express.
     far: bool,
     /// The fewest lanes that all instructions need.
     lanes: usize,
-    /// Whether a product of tiles names a register twice, which the CPU does not allow.
+    /// Whether a product of tiles or a packed store names a register twice.
     alike: bool,
 }
 
 impl Named {
+    /// Nothing but the arguments.
+    fn new(args: usize) -> Self {
+        Named {
+            vectors: 0,
+            pointers: args,
+            tiles: 0,
+            dot: IntegerDot::None,
+            selects: false,
+            packs: false,
+            shifted: false,
+            far: false,
+            lanes: 0,
+            alike: false,
+        }
+    }
+
     fn vector(&mut self, v: V) {
         self.vectors |= 1 << v.0.min(63);
     }
@@ -111,16 +131,29 @@ fn visit(body: &[Inst], named: &mut Named) {
             | Inst::Broadcast { dst: v, src: m }
             | Inst::Shuffle { dst: v, src: m, .. }
             | Inst::Store { dst: m, src: v }
-            | Inst::StoreFirst { dst: m, src: v } => {
+            | Inst::StoreFirst { dst: m, src: v }
+            | Inst::BroadcastBytes { dst: v, src: m }
+            | Inst::LoadBytes { dst: v, src: m, .. }
+            | Inst::LoadByte { dst: v, src: m, .. }
+            | Inst::StoreByte { dst: m, src: v }
+            | Inst::StoreBytes { dst: m, src: v } => {
                 named.vector(v);
                 named.place(m);
+            }
+            Inst::StorePacked { dst, src } => {
+                named.packs = true;
+                named.alike |= (1..4).any(|i| src[..i].contains(&src[i]));
+                src.into_iter().for_each(|v| named.vector(v));
+                named.place(dst);
             }
             Inst::Prefetch { src, .. } => named.place(src),
             Inst::Copy { dst, src }
             | Inst::Round { dst, src }
             | Inst::Pow2 { dst, src }
             | Inst::Sqrt { dst, src }
-            | Inst::Exponent { dst, src } => {
+            | Inst::Exponent { dst, src }
+            | Inst::ToInteger { dst, src }
+            | Inst::FromInteger { dst, src } => {
                 [dst, src].into_iter().for_each(|v| named.vector(v));
             }
             Inst::Exchange { dst, src, distance } => {
@@ -129,24 +162,24 @@ fn visit(body: &[Inst], named: &mut Named) {
             }
             Inst::MultiplyAdd { acc: dst, a, b }
             | Inst::Arith { dst, a, b, .. }
-            | Inst::Blend { dst, a, b, .. } => {
+            | Inst::Blend { dst, a, b, .. }
+            | Inst::Integer { dst, a, b, .. } => {
                 [dst, a, b].into_iter().for_each(|v| named.vector(v))
             }
-            Inst::ToInteger { dst, src } | Inst::FromInteger { dst, src } => {
-                named.integers = true;
-                [dst, src].into_iter().for_each(|v| named.vector(v));
+            Inst::ByteDot { acc, a, b } => {
+                named.dot = named.dot.max(IntegerDot::Lanes);
+                [acc, a, b].into_iter().for_each(|v| named.vector(v));
             }
             Inst::Shift { dst, src, by, .. } => {
-                named.integers = true;
                 named.shifted |= by >= 32;
                 [dst, src].into_iter().for_each(|v| named.vector(v));
             }
-            Inst::Integer { dst, a, b, .. } | Inst::Select { dst, mask: a, other: b } => {
-                named.integers = true;
+            Inst::Select { dst, mask: a, other: b } => {
+                named.selects = true;
                 [dst, a, b].into_iter().for_each(|v| named.vector(v));
             }
             Inst::Interleave { dst, even, odd } => {
-                named.integers = true;
+                named.selects = true;
                 named.vector(dst);
                 [even, odd].into_iter().for_each(|m| named.place(m));
             }
@@ -157,7 +190,7 @@ fn visit(body: &[Inst], named: &mut Named) {
                 named.pointer(row);
             }
             Inst::TileDot { acc, a, b } => {
-                named.products = true;
+                named.dot = IntegerDot::Tiles;
                 named.alike |= acc == a || acc == b || a == b;
                 [acc, a, b].into_iter().for_each(|t| named.tile(t));
             }

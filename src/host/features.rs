@@ -14,6 +14,12 @@ pub enum Feature {
     Fma,
     /// 512-bit vectors, 32 of them, and masks.
     Avx512F,
+    /// Bytes and 16-bit integers in 512-bit vectors.
+    Avx512Bw,
+    /// Products of bytes on 512-bit vectors.
+    Avx512Vnni,
+    /// Products of bytes on 256-bit vectors.
+    AvxVnni,
     /// Tile registers.
     AmxTile,
     /// Products of tiles of bytes.
@@ -46,6 +52,9 @@ impl Feature {
             Feature::Avx2 => "AVX2",
             Feature::Fma => "FMA",
             Feature::Avx512F => "AVX-512F",
+            Feature::Avx512Bw => "AVX-512BW",
+            Feature::Avx512Vnni => "AVX-512 VNNI",
+            Feature::AvxVnni => "AVX-VNNI",
             Feature::AmxTile => "AMX-TILE",
             Feature::AmxInt8 => "AMX-INT8",
         }
@@ -61,6 +70,9 @@ impl Feature {
             Feature::Avx2
             | Feature::Fma
             | Feature::Avx512F
+            | Feature::Avx512Bw
+            | Feature::Avx512Vnni
+            | Feature::AvxVnni
             | Feature::AmxTile
             | Feature::AmxInt8 => None,
         }
@@ -78,7 +90,13 @@ impl Feature {
             Feature::AmxTile => {
                 tiles::enable().map_err(|e| Lack::Refused { feature: self, reason: e.to_string() })
             }
-            Feature::Avx2 | Feature::Fma | Feature::Avx512F | Feature::AmxInt8 => Ok(()),
+            Feature::Avx2
+            | Feature::Fma
+            | Feature::Avx512F
+            | Feature::Avx512Bw
+            | Feature::Avx512Vnni
+            | Feature::AvxVnni
+            | Feature::AmxInt8 => Ok(()),
         }
     }
 
@@ -88,6 +106,9 @@ impl Feature {
             Feature::Avx2 => is_x86_feature_detected!("avx2"),
             Feature::Fma => is_x86_feature_detected!("fma"),
             Feature::Avx512F => is_x86_feature_detected!("avx512f"),
+            Feature::Avx512Bw => is_x86_feature_detected!("avx512bw"),
+            Feature::Avx512Vnni => is_x86_feature_detected!("avx512vnni"),
+            Feature::AvxVnni => is_x86_feature_detected!("avxvnni"),
             Feature::AmxTile => tiles::cpu_has(tiles::AMX_TILE),
             Feature::AmxInt8 => tiles::cpu_has(tiles::AMX_INT8),
         }
@@ -99,6 +120,9 @@ impl Feature {
             Feature::Avx2
             | Feature::Fma
             | Feature::Avx512F
+            | Feature::Avx512Bw
+            | Feature::Avx512Vnni
+            | Feature::AvxVnni
             | Feature::AmxTile
             | Feature::AmxInt8 => false,
         }
@@ -115,8 +139,16 @@ impl fmt::Display for Feature {
 mod tests {
     use super::*;
 
-    const ALL: [Feature; 5] =
-        [Feature::Avx2, Feature::Fma, Feature::Avx512F, Feature::AmxTile, Feature::AmxInt8];
+    const ALL: [Feature; 8] = [
+        Feature::Avx2,
+        Feature::Fma,
+        Feature::Avx512F,
+        Feature::Avx512Bw,
+        Feature::Avx512Vnni,
+        Feature::AvxVnni,
+        Feature::AmxTile,
+        Feature::AmxInt8,
+    ];
 
     /// `ARCH_GET_XCOMP_PERM` reports what the process may use; queries must not change it.
     #[test]

@@ -69,11 +69,31 @@ instruction_sets! {
             vectors: 32,
             tiles: 8,
             fused: true,
-            integers: true,
+            selects: true,
             dot: IntegerDot::Tiles,
         },
         backend: Backend::X64,
-        features: &[Feature::Avx512F, Feature::AmxTile, Feature::AmxInt8],
+        features: &[
+            Feature::Avx512F,
+            Feature::Avx512Bw,
+            Feature::Avx512Vnni,
+            Feature::AmxTile,
+            Feature::AmxInt8,
+        ],
+    };
+    /// x86-64 with AVX-512F and products of bytes in its lanes.
+    Avx512Vnni = Descriptor {
+        name: "avx512vnni",
+        target: Target {
+            lanes: 16,
+            vectors: 32,
+            tiles: 0,
+            fused: true,
+            selects: false,
+            dot: IntegerDot::Lanes,
+        },
+        backend: Backend::X64,
+        features: &[Feature::Avx512F, Feature::Avx512Bw, Feature::Avx512Vnni],
     };
     /// x86-64 with AVX-512F: 512-bit vectors.
     Avx512 = Descriptor {
@@ -83,11 +103,25 @@ instruction_sets! {
             vectors: 32,
             tiles: 0,
             fused: true,
-            integers: false,
+            selects: false,
             dot: IntegerDot::None,
         },
         backend: Backend::X64,
         features: &[Feature::Avx512F],
+    };
+    /// x86-64 with AVX2, FMA, and products of bytes in 256-bit vectors.
+    AvxVnni = Descriptor {
+        name: "avxvnni",
+        target: Target {
+            lanes: 8,
+            vectors: 16,
+            tiles: 0,
+            fused: true,
+            selects: false,
+            dot: IntegerDot::Lanes,
+        },
+        backend: Backend::X64,
+        features: &[Feature::Avx2, Feature::Fma, Feature::AvxVnni],
     };
     /// x86-64 with AVX2 and FMA: 256-bit vectors.
     Avx2 = Descriptor {
@@ -97,7 +131,7 @@ instruction_sets! {
             vectors: 16,
             tiles: 0,
             fused: true,
-            integers: false,
+            selects: false,
             dot: IntegerDot::None,
         },
         backend: Backend::X64,
@@ -111,7 +145,7 @@ instruction_sets! {
             vectors: 16,
             tiles: 0,
             fused: false,
-            integers: false,
+            selects: false,
             dot: IntegerDot::None,
         },
         backend: Backend::Clif,
@@ -166,6 +200,10 @@ impl Target {
     pub const V128: Target = Isa::Baseline.target();
     /// The target of [`Isa::Avx2`].
     pub const AVX2: Target = Isa::Avx2.target();
+    /// The target of [`Isa::AvxVnni`].
+    pub const AVX_VNNI: Target = Isa::AvxVnni.target();
+    /// The target of [`Isa::Avx512Vnni`].
+    pub const AVX512_VNNI: Target = Isa::Avx512Vnni.target();
     /// The target of [`Isa::Avx512`].
     pub const AVX512: Target = Isa::Avx512.target();
     /// The target of [`Isa::Amx`].

@@ -14,19 +14,18 @@ pub struct Target {
     /// Whether a multiply-add is guaranteed to be one instruction, rounded once. Without the
     /// guarantee it may still be.
     pub fused: bool,
-    /// Whether there are instructions on integers in lanes.
-    pub integers: bool,
+    /// Whether lanes can be chosen bit by bit and values of two places can be interleaved.
+    pub selects: bool,
     /// The instruction that multiplies bytes and sums the products.
     pub dot: IntegerDot,
 }
 
-/// Products of bytes, summed in 32 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Products of bytes, summed in 32 bits. Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IntegerDot {
     /// No instruction does this.
     None,
-    /// Four products into each lane of a vector, as in AVX-VNNI and Arm's dot product. No row has
-    /// it yet.
+    /// Four products into each lane of a vector, as in AVX-VNNI.
     Lanes,
     /// Tiles of 16 by 16, as in AMX-INT8.
     Tiles,
@@ -48,6 +47,11 @@ impl Target {
         (self.lanes * 4) as i64
     }
 
+    /// Whether four vectors of integers can be packed to bytes. AVX-512F alone cannot.
+    pub fn packs(self) -> bool {
+        self.lanes < BLOCK || self.dot >= IntegerDot::Lanes
+    }
+
     /// Why no machine can have this target, or `None` if one can.
     pub fn flaw(self) -> Option<&'static str> {
         let parts = BLOCK.is_multiple_of(self.lanes) && self.lanes >= Self::FEWEST_LANES;
@@ -64,17 +68,17 @@ impl Target {
 
     /// Whether a program for `other` runs here unchanged.
     pub fn includes(self, other: Target) -> bool {
-        let Target { lanes, vectors, tiles, fused, integers, dot } = other;
+        let Target { lanes, vectors, tiles, fused, selects, dot } = other;
         lanes <= self.lanes
             && vectors <= self.vectors
             && tiles <= self.tiles
             && fused <= self.fused
-            && integers <= self.integers
-            && (dot == IntegerDot::None || dot == self.dot)
+            && selects <= self.selects
+            && dot <= self.dot
     }
 }
 
-/// In words: `16 lanes, 32 vector registers, 8 tile registers, integers`.
+/// In words: `16 lanes, 32 vector registers, 8 tile registers, fused multiply-add`.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} lanes, {} vector registers", self.lanes, self.vectors)?;
@@ -83,8 +87,7 @@ impl fmt::Display for Target {
         }
         let words = [
             (self.fused, "fused multiply-add"),
-            (self.integers, "integers"),
-            (self.dot == IntegerDot::Lanes, "products of bytes in lanes"),
+            (self.dot >= IntegerDot::Lanes, "products of bytes in lanes"),
             (self.dot == IntegerDot::Tiles, "products of bytes in tiles"),
         ];
         words.iter().filter(|word| word.0).try_for_each(|word| write!(f, ", {}", word.1))

@@ -5,6 +5,7 @@ use resnetc_ir::op::{PadMode, SliceAxis};
 use crate::codegen::region::Piece;
 
 use super::KernelError;
+use super::element::Element;
 use super::function::Function;
 use super::geometry::{Geometry, Place};
 use super::nest::{Level, Nest};
@@ -62,7 +63,7 @@ pub fn reshape(src: &Place, dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, 
     };
     let alike = |place: &Place| {
         let ty = resnetc_ir::TensorType { shape: shape.clone(), ..place.geometry.ty };
-        Place { geometry: Geometry { ty, halo: place.geometry.halo }, ..*place }
+        Place { geometry: Geometry { ty, ..place.geometry.clone() }, ..*place }
     };
     let src = if shape.len() == src.geometry.ty.shape.len() { src.clone() } else { alike(src) };
     copy("reshape", &src, &alike(dst), sink)
@@ -200,7 +201,7 @@ pub fn pad(
     Ok(pieces)
 }
 
-/// Writes the zeros around an image.
+/// Writes what stands for zeros around an image.
 ///
 /// # Errors
 /// If a kernel does not fit the machine's registers.
@@ -208,8 +209,8 @@ pub fn halo(dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
     let (s, halo) = (dst.geometry.strides(), dst.geometry.halo);
     let [n, c, h, w] = dst.geometry.nchw();
     let planes = (n * c.div_ceil(s.block)) as i64;
-    let full_rows = |count: usize| vec![(count as i64, s.row), (s.row / 4, 4)];
-    let columns = |count: usize| vec![(h as i64, s.row), (count as i64 * s.pixel / 4, 4)];
+    let full_rows = |count: usize| vec![(count as i64, s.row), (s.row / s.lane, s.lane)];
+    let columns = |count: usize| vec![(h as i64, s.row), (count as i64 * s.pixel / s.lane, s.lane)];
     let inside = halo.top as i64 * s.row;
     let areas = [
         (0, full_rows(halo.top)),
@@ -217,13 +218,17 @@ pub fn halo(dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
         (inside, columns(halo.left)),
         (inside + (w + halo.left) as i64 * s.pixel, columns(halo.right)),
     ];
+    let (element, zero) = match Element::of(dst.geometry.ty.dtype) {
+        Some(element @ (Element::U8 | Element::I8)) => (element, f32::from(dst.geometry.zero)),
+        _ => (Element::F32, 0.0),
+    };
     let nest = |(offset, loops): (i64, Vec<(i64, i64)>)| Nest {
-        function: Function::Fill(0.0),
-        starts: vec![(dst.base, dst.offset + offset)],
         levels: std::iter::once((planes, s.plane))
             .chain(loops)
             .map(|(extent, stride)| Level { extent: extent as usize, strides: [stride, 0, 0, 0] })
             .collect(),
+        elements: [element, Element::F32, Element::F32, Element::F32],
+        ..Nest::new(Function::Fill(zero), vec![(dst.base, dst.offset + offset)])
     };
     lower_all("halo", areas.into_iter().map(nest).collect(), sink)
 }

@@ -1,6 +1,6 @@
 //! Element-wise functions as vector code.
 
-use resnetc_ir::op::{Activation, Binary, Unary};
+use resnetc_ir::op::{Activation, Binary, Dequantize, Quantize, Unary};
 
 use crate::codegen::vir::{Arith, Builder, Inst, V};
 
@@ -22,6 +22,12 @@ pub enum Function {
     Binary(Binary),
     /// The second source where the first is not 0, elsewhere the third.
     Where,
+    /// The byte that a number is converted to: rounded towards zero and limited to 0..=255.
+    Byte,
+    /// The byte for a number.
+    Quantize(Quantize),
+    /// The number for a byte.
+    Dequantize(Dequantize),
 }
 
 /// A function with its constants in registers.
@@ -59,6 +65,12 @@ pub enum Prepared {
     Power,
     /// The second source where the first is not 0, elsewhere the third; the register holds 0.
     Where(V),
+    /// The nearest integer below, within limits.
+    Byte(Bound),
+    /// The registers hold the scale, the limits of the number of steps, and the zero point.
+    Quantize([V; 4]),
+    /// The registers hold the zero point and the scale.
+    Dequantize([V; 2]),
 }
 
 impl Function {
@@ -84,6 +96,14 @@ impl Function {
             Function::Unary(Unary::Sign) => Prepared::Sign(Sign::new(b)),
             Function::Binary(op) => binary(op, b),
             Function::Where => Prepared::Where(number(b, 0.0)),
+            Function::Byte => Prepared::Byte(Bound::below(b)),
+            Function::Quantize(Quantize { scale, result }) => {
+                let [lo, hi] = result.limits();
+                Prepared::Quantize([scale, lo, hi, result.zero as f32].map(|x| number(b, x)))
+            }
+            Function::Dequantize(Dequantize { scale, zero }) => {
+                Prepared::Dequantize([zero as f32, scale].map(|x| number(b, x)))
+            }
         }
     }
 }
@@ -138,6 +158,22 @@ impl Prepared {
                 b.arith(Arith::AndNot, sources[1], x, sources[1]);
                 b.arith(Arith::And, x, x, sources[2]);
                 b.arith(Arith::Or, x, x, sources[1]);
+            }
+            Prepared::Byte(below) => {
+                activate(b, Activation::Clip { lo: 0.0, hi: 255.0 }, &sources[..1]);
+                below.apply(b, x);
+            }
+            Prepared::Quantize([scale, lo, hi, zero]) => {
+                b.arith(Arith::Div, x, x, *scale);
+                // In this order: NaN becomes the lower limit.
+                b.arith(Arith::Max, x, x, *lo);
+                b.arith(Arith::Min, x, x, *hi);
+                b.push(Inst::Round { dst: x, src: x });
+                b.arith(Arith::Add, x, x, *zero);
+            }
+            Prepared::Dequantize([zero, scale]) => {
+                b.arith(Arith::Sub, x, x, *zero);
+                b.arith(Arith::Mul, x, x, *scale);
             }
         }
         x

@@ -7,19 +7,21 @@ use resnetc_ir::ty::{BLOCK, Layout, TensorType};
 
 use crate::codegen::region::Base;
 
-/// Bytes of an f32, the only elements that kernels compute with.
+/// Bytes of an f32.
 pub const F32: i64 = 4;
 
 /// Memory order of one value.
 ///
-/// An image may have a *halo*: rows and columns around it, always zero, so that a padded
+/// An image may have a *halo*: rows and columns around it that stand for zeros, so that a padded
 /// convolution reads them like any pixel. Values that are not images have none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// Logical shape and layout.
     pub ty: TensorType,
-    /// The zero border, in pixels.
+    /// The border that stands for zeros, in pixels.
     pub halo: Pads,
+    /// The byte that the border consists of: the zero point of a quantized value, 0 for others.
+    pub zero: u8,
 }
 
 /// Strides of an image `[N, C, H, W]` (or `[N, C]`, taken as `[N, C, 1, 1]`), in bytes.
@@ -51,7 +53,7 @@ impl Strides {
 impl Geometry {
     /// A value without halo.
     pub fn new(ty: TensorType) -> Self {
-        Geometry { ty, halo: Pads::default() }
+        Geometry { ty, halo: Pads::default(), zero: 0 }
     }
 
     /// Whether there is no halo.

@@ -17,6 +17,7 @@
 //! | [`tiling`] | register tiles over pixels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and data movement |
+//! | [`element`] | how elements of operands become f32 in registers, and back |
 //! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and related functions; powers; step functions |
 //! | [`pick`] | elements along an axis by position, and weighted sums of them |
 //! | [`data`] | the operators that are loop nests |
@@ -24,17 +25,19 @@
 
 use std::sync::Arc;
 
-use resnetc_ir::op::{Conv, Op};
+use resnetc_ir::op::{Conv, Op, QuantizedConv, Residual};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Tensor};
 
 use crate::codegen::region::{Piece, Region};
+use crate::isa::IntegerDot;
 
 pub mod algorithm;
 pub mod conv;
 pub mod conv_plan;
 mod copy;
 pub mod data;
+pub mod element;
 pub mod elementary;
 pub mod epilogue;
 mod error;
@@ -154,6 +157,7 @@ impl PlacedStep<'_> {
         let dst = &self.dst;
         let pieces = match self.op {
             Op::Conv(conv) => return self.convolution(conv, sink),
+            Op::QuantizedConv(conv) => self.quantized(conv, sink),
             Op::Gemm(gemm) => {
                 if gemm.transpose_a || !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 {
                     return Err(self.unsupported("it is not in normal form"));
@@ -198,7 +202,28 @@ impl PlacedStep<'_> {
             Op::TopK(top) => top::lower(top, &self.place(0, sink)?, dst, sink),
             Op::Softmax { axis } => softmax::lower(*axis, &self.place(0, sink)?, dst, sink),
             Op::Reshape { .. } => data::reshape(&self.place(0, sink)?, dst, sink),
-            Op::Convert { .. } | Op::Identity | Op::Reorder(_) => {
+            Op::Convert { .. } => {
+                let src = self.place(0, sink)?;
+                let function = match (src.geometry.ty.dtype, dst.geometry.ty.dtype) {
+                    (DType::F32, DType::U8) => Function::Byte,
+                    (DType::U8 | DType::I8, DType::F32) => Function::Copy,
+                    _ => {
+                        return Err(
+                            self.unsupported("only f32 is converted to u8, and bytes to f32")
+                        );
+                    }
+                };
+                data::elementwise("convert", function, &[&src], dst, sink)
+            }
+            Op::Quantize(op) => {
+                let src = self.place(0, sink)?;
+                data::elementwise("quantize", Function::Quantize(*op), &[&src], dst, sink)
+            }
+            Op::Dequantize(op) => {
+                let src = self.place(0, sink)?;
+                data::elementwise("dequantize", Function::Dequantize(*op), &[&src], dst, sink)
+            }
+            Op::Identity | Op::Reorder(_) => {
                 data::copy(self.op.name(), &self.place(0, sink)?, dst, sink)
             }
             Op::Slice(axes) => data::slice(axes, &self.place(0, sink)?, dst, sink),
@@ -226,6 +251,26 @@ impl PlacedStep<'_> {
         Ok(vec![pieces?])
     }
 
+    fn quantized(&self, conv: &QuantizedConv, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+        if sink.machine.target.dot < IntegerDot::Lanes {
+            return Err(self.unsupported("this instruction set has no products of bytes"));
+        }
+        let place = conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
+        let residual = place.as_ref().map(|place| Added { place, residual: Residual::PLAIN });
+        let factors = self.constant(3, "factor")?;
+        let weights = self.weights(true)?;
+        let src = self.place(0, sink)?;
+        if src.geometry.ty.dtype != DType::U8 {
+            return Err(self.unsupported("its source is signed"));
+        }
+        let is_plain = conv.groups == 1 && conv.window.dilations[1] == 1;
+        if src.geometry.ty.layout == Layout::Planar && !is_plain {
+            return Err(self.unsupported("its source is planar"));
+        }
+        let operands = conv::Operands { src: &src, residual, dst: &self.dst };
+        conv::lower_quantized(conv, weights, factors, operands, sink)
+    }
+
     /// The place of the value that is projected.
     fn projected(&self, conv: &Conv, sink: &mut Sink) -> Result<Option<Place>, KernelError> {
         conv.projected_operand().map(|i| self.blocked(i, sink)).transpose()
@@ -246,23 +291,50 @@ impl PlacedStep<'_> {
         Ok(Some(conv::Projection { src, weights, window }))
     }
 
-    /// Checks that all elements are of the type that kernels compute with.
+    /// Whether values of bytes may be operands and results: where elements are only moved, compared,
+    /// or converted.
+    fn takes_bytes(&self) -> bool {
+        matches!(
+            self.op,
+            Op::Convert { .. }
+                | Op::Quantize(_)
+                | Op::Dequantize(_)
+                | Op::MaxPool(_)
+                | Op::Reorder(_)
+                | Op::Identity
+                | Op::Reshape { .. }
+                | Op::Slice(_)
+                | Op::Transpose { .. }
+                | Op::Concat { .. }
+        )
+    }
+
+    /// Checks that all elements are of a type that the kernel computes with.
     fn check_elements(&self) -> Result<(), KernelError> {
+        if matches!(self.op, Op::QuantizedConv(_)) {
+            return Ok(());
+        }
+        let takes_bytes = self.takes_bytes();
+        let fits =
+            |dtype| dtype == DType::F32 || takes_bytes && matches!(dtype, DType::U8 | DType::I8);
         let refuse = |what: String, dtype: DType| {
             let dtype = dtype.short();
             Err(self.unsupported(&format!("{what} is {dtype}, but kernels compute with f32 only")))
         };
         for (i, operand) in self.operands.iter().enumerate() {
-            let dtype = match operand {
-                Operand::Value(place) => place.geometry.ty.dtype,
-                Operand::Constant(tensor) => tensor.dtype(),
+            let (dtype, fits) = match operand {
+                Operand::Value(place) => {
+                    let dtype = place.geometry.ty.dtype;
+                    (dtype, fits(dtype))
+                }
+                Operand::Constant(tensor) => (tensor.dtype(), tensor.dtype() == DType::F32),
             };
-            if dtype != DType::F32 {
+            if !fits {
                 return refuse(format!("operand {i}"), dtype);
             }
         }
         match self.dst.geometry.ty.dtype {
-            DType::F32 => Ok(()),
+            dtype if fits(dtype) => Ok(()),
             dtype => refuse("its result".to_owned(), dtype),
         }
     }

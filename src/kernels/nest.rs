@@ -7,6 +7,7 @@ use crate::codegen::region::{Base, Extent, Piece};
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
+use super::element::Element;
 use super::function::{Function, Prepared};
 use super::geometry::F32;
 use super::sink::{Levels, Pointer, Sink};
@@ -32,6 +33,8 @@ pub struct Nest {
     pub starts: Vec<(Base, i64)>,
     /// The loops.
     pub levels: Vec<Level>,
+    /// The elements of each operand.
+    pub elements: [Element; OPERANDS],
 }
 
 /// Levels that a kernel runs itself.
@@ -42,6 +45,11 @@ const INNER_LEVELS: usize = 3;
 const CALL_ELEMENTS: usize = 16 * 1024;
 
 impl Nest {
+    /// A nest of f32, without loops yet.
+    pub fn new(function: Function, starts: Vec<(Base, i64)>) -> Self {
+        Nest { function, starts, levels: Vec::new(), elements: Default::default() }
+    }
+
     /// Lowers the nest; nothing if it has no elements.
     ///
     /// # Errors
@@ -84,10 +92,12 @@ impl Nest {
         let inner = inner_levels(&self.levels);
         let (outer, inner) = self.levels.split_at(self.levels.len() - inner);
         let operands = self.starts.len();
-        let form = format!("nest {operands} {:?} {inner:?}", self.function);
+        let elements = self.elements;
+        let form = format!("nest {operands} {:?} {inner:?} {elements:?}", self.function);
         let target = sink.machine.target;
-        let kernel =
-            sink.program(name, form, |n| program(n, target, &self.function, operands, inner))?;
+        let kernel = sink.program(name, form, |n| {
+            program(n, target, &self.function, operands, inner, elements)
+        })?;
         let parts = sink.machine.parts();
         Ok(match operands {
             1 => piece::<1>(&self.starts, outer, kernel, parts),
@@ -158,17 +168,19 @@ fn program(
     function: &Function,
     operands: usize,
     levels: &[Level],
+    elements: [Element; OPERANDS],
 ) -> Result<Program, OverBudget> {
     let mut b = Builder::new(name, target, operands);
     let pointers: Vec<P> = (0..operands).map(|i| b.arg(i)).collect();
     let prepared = function.prepare(&mut b);
-    Emit { pointers, prepared }.level(&mut b, levels);
+    Emit { pointers, prepared, elements }.level(&mut b, levels);
     b.finish()
 }
 
 struct Emit {
     pointers: Vec<P>,
     prepared: Prepared,
+    elements: [Element; OPERANDS],
 }
 
 impl Emit {
@@ -191,8 +203,8 @@ impl Emit {
 
     fn last(&self, b: &mut Builder, level: Level) {
         let n = self.pointers.len();
-        let vectorizable =
-            level.strides[0] == F32 && level.strides[1..n].iter().all(|&s| s == 0 || s == F32);
+        let is_dense = |i: usize| level.strides[i] == self.elements[i].bytes();
+        let vectorizable = is_dense(0) && (1..n).all(|i| level.strides[i] == 0 || is_dense(i));
         if !vectorizable {
             b.repeat(Count::Fixed(level.extent as u32), |b| {
                 self.element(b, 0, level);
@@ -218,25 +230,32 @@ impl Emit {
 
     /// Computes the `v`-th vector from the pointers on.
     fn vector(&self, b: &mut Builder, v: usize, level: Level) {
-        let offset = v as i64 * b.target().vector_bytes();
+        let first = (v * b.target().lanes) as i64;
         let sources = b.vectors(self.pointers.len() - 1);
         for (i, &register) in sources.iter().enumerate() {
             match level.strides[i + 1] {
                 0 => b.broadcast(register, self.pointers[i + 1].at(0)),
-                _ => b.load(register, self.pointers[i + 1].at(offset)),
+                _ => {
+                    let element = self.elements[i + 1];
+                    element.load(b, register, self.pointers[i + 1].at(first * element.bytes()));
+                }
             }
         }
-        self.compute(b, sources, |b, result, dst| b.store(dst.at(offset), result));
+        let element = self.elements[0];
+        self.compute(b, sources, |b, result, dst| {
+            element.store(b, dst.at(first * element.bytes()), result);
+        });
     }
 
     /// Computes the single element `index` from the pointers on.
     fn element(&self, b: &mut Builder, index: i64, level: Level) {
         let sources = b.vectors(self.pointers.len() - 1);
         for (i, &register) in sources.iter().enumerate() {
-            b.broadcast(register, self.pointers[i + 1].at(index * level.strides[i + 1]));
+            let place = self.pointers[i + 1].at(index * level.strides[i + 1]);
+            self.elements[i + 1].load_first(b, register, place);
         }
-        let offset = index * level.strides[0];
-        self.compute(b, sources, |b, result, dst| b.store_first(dst.at(offset), result));
+        let (element, offset) = (self.elements[0], index * level.strides[0]);
+        self.compute(b, sources, |b, result, dst| element.store_first(b, dst.at(offset), result));
     }
 
     fn compute(&self, b: &mut Builder, sources: Vec<V>, store: impl FnOnce(&mut Builder, V, P)) {

@@ -10,6 +10,7 @@ use crate::codegen::region::{Extent, Piece};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
+use super::element::Element;
 use super::geometry::{F32, Place, Strides};
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 
@@ -73,7 +74,13 @@ pub fn lower(
     let window = &pool.window;
     let include = matches!(kind, Kind::Average { count_include_pad: true });
     let across: Vec<Inside> = (0..columns).map(|x| inside(window, 1, w, x, include)).collect();
-    let row = Row { kind, window: *window, columns: across, src: s, pixel: d.pixel };
+    let dtype = src.geometry.ty.dtype;
+    let element = Element::of(dtype).ok_or(KernelError::Unsupported {
+        op: "pool",
+        node: String::new(),
+        reason: format!("its elements are {}", dtype.short()),
+    })?;
+    let row = Row { kind, window: *window, columns: across, src: s, pixel: d.pixel, element };
     let name =
         format!("pool n{n} c{c} h{h} w{w} r{} s{} {kind:?}", window.kernel[0], window.kernel[1]);
     let target = sink.machine.target;
@@ -125,6 +132,7 @@ struct Row {
     columns: Vec<Inside>,
     src: Strides,
     pixel: i64,
+    element: Element,
 }
 
 impl Row {
@@ -165,22 +173,26 @@ impl Row {
 
     /// One output pixel: its 16 channels.
     fn pixel(&self, b: &mut Builder, src: P, dst: P, x: usize) {
-        let (start, op) = match self.kind {
-            Kind::Max => (f32::NEG_INFINITY, Arith::MaxNan),
-            Kind::Average { .. } => (0.0, Arith::Add),
-        };
+        let is_max = self.kind == Kind::Max;
         let n = 16 / b.target().lanes;
-        let bytes = b.target().vector_bytes();
+        let bytes = b.target().lanes as i64 * self.element.bytes();
         let acc: Vec<V> = b.vectors(n);
-        acc.iter().for_each(|&a| b.constant(a, start));
+        for &a in &acc {
+            if is_max { self.element.smallest(b, a) } else { b.constant(a, 0.0) }
+        }
         let row = b.pointer(src);
         let tap = self.window.dilations[1] as i64 * self.src.pixel;
         b.repeat(Count::Register(b.arg(3)), |b| {
             let value = b.vector();
             for t in 0..self.columns[x].taps as i64 {
                 for (v, &a) in acc.iter().enumerate() {
-                    b.load(value, row.at(t * tap + v as i64 * bytes));
-                    b.arith(op, a, a, value);
+                    let place = row.at(t * tap + v as i64 * bytes);
+                    if is_max {
+                        self.element.max(b, a, value, place);
+                    } else {
+                        b.load(value, place);
+                        b.arith(Arith::Add, a, a, value);
+                    }
                 }
             }
             b.release([value]);
@@ -194,7 +206,7 @@ impl Row {
             b.release([divisor]);
         }
         for (v, &a) in acc.iter().enumerate() {
-            b.store(dst.at(v as i64 * bytes), a);
+            self.element.store_max(b, dst.at(v as i64 * bytes), a);
         }
         b.release(acc);
     }

@@ -3,6 +3,7 @@
 
 use resnetc_ir::ty::Layout;
 
+use super::element::Element;
 use super::function::Function;
 use super::geometry::Place;
 use super::nest::{Level, Nest, OPERANDS};
@@ -80,7 +81,9 @@ pub(super) fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
 /// The nests that compute `function` for every index of `extents`, the result first among `views`.
 pub fn nests(function: Function, extents: &[usize], views: &[View<'_>]) -> Vec<Nest> {
     let starts = views.iter().map(|v| (v.place.base, v.place.origin())).collect();
-    let mut nests = vec![(Nest { function, starts, levels: Vec::new() }, Vec::new())];
+    let element = |v: &View<'_>| Element::of(v.place.geometry.ty.dtype).unwrap_or_default();
+    let elements = std::array::from_fn(|i| views.get(i).map(element).unwrap_or_default());
+    let mut nests = vec![(Nest { elements, ..Nest::new(function, starts) }, Vec::new())];
     let lanes_last = views[0].place.geometry.ty.layout == Layout::Blocked;
     for (axis, &extent) in extents.iter().enumerate() {
         let segments = segments(extent, |i| {

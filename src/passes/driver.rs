@@ -39,6 +39,8 @@ pub struct PassOptions {
     pub until: Option<Stage>,
     /// When the graph is checked.
     pub verify: Verify,
+    /// Whether the machine multiplies bytes.
+    pub bytes: bool,
 }
 
 impl Default for PassOptions {
@@ -49,6 +51,7 @@ impl Default for PassOptions {
             stop_after: None,
             until: None,
             verify: if cfg!(debug_assertions) { Verify::EachPass } else { Verify::Off },
+            bytes: false,
         }
     }
 }
@@ -77,7 +80,7 @@ pub fn run_steps(
         if options.until.is_some_and(|last| step.stage > last) {
             return Ok(driver.remarks);
         }
-        if options.selection.wants(step) {
+        if options.selection.wants(step) && (options.bytes || !step.on_bytes) {
             driver.step(graph, step)?;
         }
     }
@@ -92,7 +95,7 @@ pub fn run_steps(
 pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks, PassError> {
     let mut driver = Driver::new(graph, check, None);
     let (sweeps, need, stage) = (Sweeps::UntilStable, Need::Required, Stage::Canonical);
-    driver.step(graph, &PipelineStep { pass: *pass, sweeps, need, stage })?;
+    driver.step(graph, &PipelineStep { pass: *pass, sweeps, need, stage, on_bytes: false })?;
     Ok(driver.remarks)
 }
 

@@ -125,9 +125,30 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
             }
             (wants, Layout::Blocked)
         }
+        Op::QuantizedConv(conv) => {
+            let mut wants = all(Want::AsIs);
+            let source = *operands.first()?;
+            let planar = produced(graph, source) == Layout::Planar;
+            if !(planar && is_stem_of_bytes(graph, node, source)) {
+                *wants.first_mut()? = Want::In(Layout::Blocked);
+            }
+            if let Some(residual) = conv.residual_operand() {
+                *wants.get_mut(residual)? = Want::In(Layout::Blocked);
+            }
+            (wants, Layout::Blocked)
+        }
         Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool => same(Layout::Blocked),
         Op::Gemm(_) => (all(Want::AsIs), Layout::Blocked),
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Convert { .. } => {
+        // Few channels: quantized as they are, four taps of a row in a step.
+        Op::Quantize(_) | Op::Convert { .. } if is_read_by_stem(graph, node) => {
+            same(Layout::Planar)
+        }
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_) => {
             let layout = common_layout(graph, node, &operands);
             let want = |&o: &NodeId| match graph.constant_of(o) {
                 Some(_) => Want::AsIs,
@@ -152,6 +173,26 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         | Op::Transpose { .. }
         | Op::Identity => same(Layout::Planar),
     })
+}
+
+/// Whether a convolution of bytes reads a planar image: one of a few channels, whose rows it can
+/// read in fours.
+fn is_stem_of_bytes(graph: &Graph, node: NodeId, source: NodeId) -> bool {
+    let Op::QuantizedConv(conv) = graph.node(node).op else { return false };
+    let few = graph.node(source).ty.shape.get(1).is_some_and(|&channels| channels < BLOCK);
+    let is_source =
+        graph.operand(node, 0) == Some(source) && !graph.operands(node)[1..].contains(&source);
+    few && is_source && conv.groups == 1 && conv.window.dilations[1] == 1
+}
+
+/// Whether bytes that are made of a planar value are read by such convolutions only.
+fn is_read_by_stem(graph: &Graph, node: NodeId) -> bool {
+    let is_planar = graph.operand(node, 0).is_some_and(|x| produced(graph, x) == Layout::Planar);
+    let users = graph.users(node);
+    is_planar
+        && !users.is_empty()
+        && !graph.is_output(node)
+        && users.iter().all(|&(user, _)| is_stem_of_bytes(graph, user, node))
 }
 
 fn source_of_conv(graph: &Graph, node: NodeId) -> Option<Want> {

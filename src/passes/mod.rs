@@ -28,6 +28,8 @@ pub mod fold_batch_norm;
 pub mod fold_constants;
 pub mod fuse_activation;
 pub mod fuse_projection;
+pub mod fuse_quantized;
+pub mod fuse_quantizers;
 pub mod fuse_residual;
 pub mod fuse_strided_shortcut;
 pub mod layout;
@@ -57,7 +59,12 @@ pub fn pipeline() -> &'static [PipelineStep] {
 }
 
 const fn step(stage: Stage, need: Need, sweeps: Sweeps, pass: Pass) -> PipelineStep {
-    PipelineStep { pass, sweeps, need, stage }
+    PipelineStep { pass, sweeps, need, stage, on_bytes: false }
+}
+
+/// A step for machines that multiply bytes.
+const fn on_bytes(pass: Pass) -> PipelineStep {
+    PipelineStep { on_bytes: true, ..step(Stage::Canonical, Need::Optional, Sweeps::Once, pass) }
 }
 
 const PIPELINE: &[PipelineStep] = {
@@ -67,6 +74,9 @@ const PIPELINE: &[PipelineStep] = {
     &[
         // Fewer nodes for all later passes. Required: no kernel copies a value unchanged.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
+        // Before constants are folded: dequantized weights are floats.
+        step(Canonical, Optional, Once, fuse_quantizers::PASS),
+        on_bytes(fuse_quantized::PASS),
         // Exporters compute constants in the graph; most patterns below, and kernels, require
         // constant operands.
         step(Canonical, Required, Once, fold_constants::PASS),

@@ -21,7 +21,7 @@ pub struct NodeRef {
 }
 
 impl NodeRef {
-    pub(super) fn of(id: NodeId, node: &Node) -> Self {
+    pub(crate) fn of(id: NodeId, node: &Node) -> Self {
         NodeRef { id: id.to_string(), op: node.op.name(), name: node.name.clone() }
     }
 

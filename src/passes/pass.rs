@@ -66,4 +66,6 @@ pub struct PipelineStep {
     pub need: Need,
     /// The stage to which it belongs.
     pub stage: Stage,
+    /// Whether it runs only for machines that multiply bytes.
+    pub on_bytes: bool,
 }

@@ -6,14 +6,13 @@
 
 use std::collections::HashMap;
 
-use resnetc_ir::op::Pads;
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use crate::kernels::geometry::Geometry;
 use crate::kernels::sink::ALIGN;
 
-use super::halo::covers;
+use super::halo::Halo;
 use super::memory::Access;
 use super::{Buffer, PlanStep, Reuse, dense};
 
@@ -32,7 +31,7 @@ pub struct Aliasing {
 struct Assign<'a> {
     graph: &'a Graph,
     reuse: Reuse,
-    halos: HashMap<NodeId, Pads>,
+    halos: HashMap<NodeId, Halo>,
     /// Last step that reads each value.
     last_use: HashMap<NodeId, usize>,
     buffers: Vec<Buffer>,
@@ -44,7 +43,7 @@ struct Assign<'a> {
 pub fn assign(
     graph: &Graph,
     order: &[NodeId],
-    halos: HashMap<NodeId, Pads>,
+    halos: HashMap<NodeId, Halo>,
     reuse: Reuse,
 ) -> Aliasing {
     let last_use = last_uses(graph, order);
@@ -86,10 +85,8 @@ fn last_uses(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, usize> {
 impl Assign<'_> {
     fn step(&mut self, at: usize, node: NodeId) -> PlanStep {
         if let Some(operand) = self.view(node) {
-            let geometry = Geometry {
-                ty: self.graph.node(node).ty.clone(),
-                halo: self.geometries[&operand].halo,
-            };
+            let ty = self.graph.node(node).ty.clone();
+            let geometry = Geometry { ty, ..self.geometries[&operand].clone() };
             self.join(node, operand, geometry);
             return PlanStep {
                 node,
@@ -112,8 +109,8 @@ impl Assign<'_> {
                 published: Vec::new(),
             };
         }
-        let halo = self.halos.get(&node).copied().unwrap_or_default();
-        let geometry = Geometry { halo, ..dense(&self.graph.node(node).ty) };
+        let Halo { pads: halo, zero } = self.halo(node);
+        let geometry = Geometry { halo, zero, ..dense(&self.graph.node(node).ty) };
         let fill_halo = !geometry.is_dense();
         self.open(node, geometry, at);
         PlanStep {
@@ -153,7 +150,7 @@ impl Assign<'_> {
         }
         let operand = self.graph.operand(node, 0)?;
         let from = self.geometries.get(&operand)?;
-        let needs = self.halos.get(&node).copied().unwrap_or_default();
+        let needs = self.halo(node);
         let same_bytes = match (from.ty.layout, n.ty.layout) {
             (Layout::Planar, Layout::Planar) => from.is_dense() || from.ty.shape == n.ty.shape,
             (Layout::Blocked, Layout::Blocked) => from.nchw() == dense(&n.ty).nchw(),
@@ -163,7 +160,12 @@ impl Assign<'_> {
         // meanwhile.
         let fits_output =
             !self.graph.is_output(node) || from.is_dense() && !self.holds_input(operand);
-        (same_bytes && covers(from.halo, needs) && fits_output).then_some(operand)
+        (same_bytes && needs.is_in(from) && fits_output).then_some(operand)
+    }
+
+    /// The border that a value needs.
+    fn halo(&self, value: NodeId) -> Halo {
+        self.halos.get(&value).copied().unwrap_or_default()
     }
 
     fn holds_input(&self, value: NodeId) -> bool {
@@ -179,7 +181,7 @@ impl Assign<'_> {
         let n = self.graph.node(node);
         let operands = self.graph.operands(node);
         let candidates = Access::of(&n.op).in_place;
-        let needs = self.halos.get(&node).copied().unwrap_or_default();
+        let needs = self.halo(node);
         candidates.into_iter().map(|c| operands[c]).find(|&operand| {
             let (Some(from), Some(&buffer)) =
                 (self.geometries.get(&operand), self.buffer_of.get(&operand))
@@ -189,7 +191,7 @@ impl Assign<'_> {
             let elsewhere =
                 |other: &NodeId| *other == operand || self.buffer_of.get(other) != Some(&buffer);
             from.ty == n.ty
-                && covers(from.halo, needs)
+                && needs.is_in(from)
                 && (from.is_dense() || !self.graph.is_output(node))
                 && self.buffers[buffer].live.1 == at
                 && !self.reads_twice(node, operand)
@@ -200,6 +202,6 @@ impl Assign<'_> {
     /// Whether a convolution also reads its residual as source or weights.
     fn reads_twice(&self, node: NodeId, operand: NodeId) -> bool {
         let reads = self.graph.operands(node).iter().filter(|&&o| o == operand).count();
-        matches!(self.graph.node(node).op, Op::Conv(_)) && reads > 1
+        matches!(self.graph.node(node).op, Op::Conv(_) | Op::QuantizedConv(_)) && reads > 1
     }
 }

@@ -1,4 +1,4 @@
-//! Which values need a zero border, and how wide.
+//! Which values need a border that stands for zeros, and how wide.
 //!
 //! A convolution reads beyond its source only as far as its last window reaches, which is less than
 //! its padding where the stride does not divide evenly. A value that a result may overwrite in
@@ -7,18 +7,39 @@
 use std::collections::HashMap;
 
 use resnetc_ir::op::{Pads, Window};
-use resnetc_ir::{Graph, NodeId};
+use resnetc_ir::ty::Layout;
+use resnetc_ir::{DType, Graph, NodeId};
 
 use super::memory::Access;
+use crate::kernels::conv::TAPS_TOGETHER;
+use crate::kernels::geometry::Geometry;
 
-/// The border of each value that has one.
-pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Pads> {
-    let mut halos: HashMap<NodeId, Pads> = HashMap::new();
+/// A border.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Halo {
+    /// How wide it is.
+    pub pads: Pads,
+    /// The byte that it consists of.
+    pub zero: u8,
+}
+
+impl Halo {
+    /// Whether a value has at least this border.
+    pub fn is_in(self, geometry: &Geometry) -> bool {
+        let is_none = self.pads == Pads::default();
+        is_none || covers(geometry.halo, self.pads) && self.zero == geometry.zero
+    }
+}
+
+/// The border of each value that has one. Readers of a value agree about what stands for zero.
+pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Halo> {
+    let mut halos: HashMap<NodeId, Halo> = HashMap::new();
     for &node in order.iter().rev() {
         let operands = graph.operands(node);
         let access = Access::of(&graph.node(node).op);
         for (i, window) in access.windows {
-            widen(&mut halos, operands[i], reach(graph, node, operands[i], &window));
+            let pads = reach(graph, node, operands[i], &window);
+            widen(&mut halos, operands[i], Halo { pads, zero: access.zero });
         }
         if let Some(&first) = access.in_place.first() {
             pass_on(graph, &mut halos, node, operands[first]);
@@ -27,17 +48,24 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Pads> {
     halos
 }
 
-/// How far the windows of a convolution reach beyond a source.
+/// How far the windows of a convolution reach beyond a source. Planar bytes are read four taps at a
+/// time.
 fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
     let (Some([.., rows, columns]), Some([.., h, w])) =
         (graph.node(node).ty.nchw(), graph.node(source).ty.nchw())
     else {
         return Pads::default();
     };
+    let ty = &graph.node(source).ty;
+    let by_fours = ty.layout == Layout::Planar && ty.dtype == DType::U8;
+    let columns_read = match by_fours {
+        true => window.kernel[1].next_multiple_of(TAPS_TOGETHER),
+        false => window.kernel[1],
+    };
+    let taps = [window.kernel[0], columns_read];
     let beyond = |outputs: usize, extent: usize, axis: usize, before: usize| {
-        let last = (outputs - 1) * window.strides[axis]
-            + (window.kernel[axis] - 1) * window.dilations[axis]
-            + 1;
+        let last =
+            (outputs - 1) * window.strides[axis] + (taps[axis] - 1) * window.dilations[axis] + 1;
         last.saturating_sub(before + extent)
     };
     Pads {
@@ -48,18 +76,22 @@ fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
     }
 }
 
-fn widen(halos: &mut HashMap<NodeId, Pads>, value: NodeId, by: Pads) {
-    let halo = halos.entry(value).or_default();
-    *halo = Pads {
-        top: halo.top.max(by.top),
-        left: halo.left.max(by.left),
-        bottom: halo.bottom.max(by.bottom),
-        right: halo.right.max(by.right),
+fn widen(halos: &mut HashMap<NodeId, Halo>, value: NodeId, by: Halo) {
+    if by.pads == Pads::default() {
+        return;
+    }
+    let Pads { top, left, bottom, right } = halos.entry(value).or_insert(by).pads;
+    let pads = Pads {
+        top: top.max(by.pads.top),
+        left: left.max(by.pads.left),
+        bottom: bottom.max(by.pads.bottom),
+        right: right.max(by.pads.right),
     };
+    halos.entry(value).and_modify(|halo| halo.pads = pads);
 }
 
 /// Gives an operand the border of the result that may reuse its place.
-fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Pads>, result: NodeId, operand: NodeId) {
+fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Halo>, result: NodeId, operand: NodeId) {
     let (from, to) = (graph.node(result), graph.node(operand));
     let may_alias = to.op.is_computed() && from.ty == to.ty && !graph.is_output(operand);
     if let (true, Some(&halo)) = (may_alias, halos.get(&result)) {
@@ -68,7 +100,7 @@ fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Pads>, result: NodeId, ope
 }
 
 /// Whether `outer` is at least as wide as `inner` on every side.
-pub fn covers(outer: Pads, inner: Pads) -> bool {
+fn covers(outer: Pads, inner: Pads) -> bool {
     outer.top >= inner.top
         && outer.left >= inner.left
         && outer.bottom >= inner.bottom

@@ -13,9 +13,11 @@ pub(super) struct Access {
     /// result's element is written there, and never after. The first of them gets the result's
     /// border, so that the result can.
     pub(super) in_place: Vec<usize>,
-    /// Operands that are read through windows, which may reach beyond them: zeros must be stored
-    /// there.
+    /// Operands that are read through windows, which may reach beyond them: what stands for zero
+    /// must be stored there.
     pub(super) windows: Vec<(usize, Window)>,
+    /// What stands for zero: a byte, the zero point of a quantized value.
+    pub(super) zero: u8,
 }
 
 impl Access {
@@ -30,6 +32,13 @@ impl Access {
                     ..Access::default()
                 }
             }
+            Op::QuantizedConv(conv) => Access {
+                in_place: conv.residual_operand().into_iter().collect(),
+                windows: vec![(0, conv.window)],
+                // As stored: the low byte of a signed one.
+                zero: conv.src_zero as u8,
+                ..Access::default()
+            },
             Op::Unary(_) => Access { in_place: vec![0], ..Access::default() },
             Op::Binary(_) => Access { in_place: vec![0, 1], ..Access::default() },
             Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => {
@@ -56,7 +65,9 @@ impl Access {
             | Op::Interpolate(_)
             | Op::Concat { .. }
             | Op::Transpose { .. }
-            | Op::Convert { .. } => Access::default(),
+            | Op::Convert { .. }
+            | Op::Quantize(_)
+            | Op::Dequantize(_) => Access::default(),
         }
     }
 }

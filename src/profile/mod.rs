@@ -247,7 +247,7 @@ impl StepProfile {
             gflops,
             gbytes: ratio(info.bytes as f64, median_ms * 1e6),
             share_of_peak: ratio(gflops, peak_gflops),
-            share_of: ShareOf::of(info.algorithm),
+            share_of: ShareOf::of(info.op, info.algorithm),
             imbalance: median(&imbalances),
         }
     }

@@ -1,19 +1,22 @@
 //! Groups layers that kernels treat alike into classes.
 
-use resnetc_ir::op::Conv;
+use resnetc_ir::op::Window;
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// The class of a step: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`, `fc`, `pool`, ...
 pub fn class(graph: &Graph, node: NodeId) -> String {
     match &graph.node(node).op {
-        Op::Conv(conv) => conv_class(graph, node, conv),
+        Op::Conv(conv) => conv_class(graph, node, &conv.window, conv.groups),
+        Op::QuantizedConv(conv) => {
+            format!("int8 {}", conv_class(graph, node, &conv.window, conv.groups))
+        }
         other => kind(other).to_owned(),
     }
 }
 
 fn kind(op: &Op) -> &'static str {
     match op {
-        Op::Conv(_) => "conv",
+        Op::Conv(_) | Op::QuantizedConv(_) => "conv",
         Op::Gemm(_) | Op::MatMul => "fc",
         Op::MaxPool(_)
         | Op::AveragePool { .. }
@@ -22,9 +25,13 @@ fn kind(op: &Op) -> &'static str {
         | Op::ReduceMax { .. }
         | Op::TopK(_)
         | Op::Interpolate(_) => "pool",
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::BatchNorm { .. } | Op::Convert { .. } => {
-            "eltwise"
-        }
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::BatchNorm { .. }
+        | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_) => "eltwise",
         Op::Softmax { .. } => "softmax",
         Op::Reshape { .. }
         | Op::Pad { .. }
@@ -39,21 +46,21 @@ fn kind(op: &Op) -> &'static str {
 }
 
 /// Kernel, stride and extent of the result; a convolution of the network's input is its stem.
-fn conv_class(graph: &Graph, node: NodeId, conv: &Conv) -> String {
-    let [r, s] = conv.window.kernel;
+fn conv_class(graph: &Graph, node: NodeId, window: &Window, groups: usize) -> String {
+    let [r, s] = window.kernel;
     if is_stem(graph, node) {
         return format!("{r}x{s} stem");
     }
     let [_, _, h, w] = graph.node(node).ty.nchw().unwrap_or([1; 4]);
     let mut class = format!("{r}x{s}");
-    match conv.window.strides {
+    match window.strides {
         [1, 1] if [r, s] == [1, 1] => {}
         [y, x] if y == x => class += &format!(" s{y}"),
         [y, x] => class += &format!(" s{y}x{x}"),
     }
     class += &format!(" {h}x{w}");
-    if conv.groups > 1 {
-        class += &format!(" g{}", conv.groups);
+    if groups > 1 {
+        class += &format!(" g{groups}");
     }
     class
 }

@@ -17,7 +17,7 @@ use crate::codegen::region::{Address, Arg, Call, Item, Piece, Region};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, Target};
 use crate::error::Error;
 use crate::host::executable;
-use crate::isa::Isa;
+use crate::isa::{IntegerDot, Isa};
 use crate::kernels::Algorithm;
 use crate::kernels::KernelError;
 use crate::kernels::geometry::{Geometry, Place};
@@ -49,12 +49,34 @@ pub struct Peak {
     pub gflops: f64,
 }
 
+/// What is multiplied and added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    Floats,
+    Bytes,
+}
+
 /// Measures for about `time`, at least one run. The fastest run counts.
 ///
 /// # Errors
 /// If the CPU lacks the instruction set, or there is not enough memory.
 pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> {
-    let model = model(isa, threads)?;
+    measure_of(Numbers::Floats, isa, threads, time)
+}
+
+/// The same for products of bytes; `None` if the instruction set has none.
+///
+/// # Errors
+/// If the CPU lacks the instruction set, or there is not enough memory.
+pub fn measure_bytes(isa: Isa, threads: usize, time: Duration) -> Result<Option<Peak>, Error> {
+    match isa.target().dot >= IntegerDot::Lanes {
+        true => measure_of(Numbers::Bytes, isa, threads, time).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn measure_of(numbers: Numbers, isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> {
+    let model = model(numbers, isa, threads)?;
     let mut context = model.context()?;
     let (start, mut best) = (Instant::now(), Duration::MAX);
     loop {
@@ -72,11 +94,11 @@ pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> 
 
 /// A network that only computes: each chunk stores the total of its sums in its own vector of the
 /// output.
-fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
+fn model(numbers: Numbers, isa: Isa, threads: usize) -> Result<Model, Error> {
     isa.enable()?;
     executable::probe().map_err(Error::NoCode)?;
     let target = isa.target();
-    let kernel = kernel(target)
+    let kernel = kernel(numbers, target)
         .map_err(|source| Error::from(KernelError::Budget { kernel: "peak".to_owned(), source }))?;
     let pool = Pool::new(threads).map_err(|e| Error::thread(threads, &e))?;
     let chunks = pool.threads() * CHUNKS_PER_THREAD;
@@ -103,7 +125,7 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
         algorithm: Algorithm::DIRECT,
         tile: None,
         bytes: 0,
-        macs: chunks as u64 * kernel.work().multiply_adds * target.lanes as u64,
+        macs: chunks as u64 * products(&kernel),
         chunks: chunks as u64,
     };
     let report = CompileReport {
@@ -118,19 +140,35 @@ fn model(isa: Isa, threads: usize) -> Result<Model, Error> {
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
 }
 
-/// Counts: every sum starts at 0 and grows by 1 * 1.
-fn kernel(target: Target) -> Result<Kernel, OverBudget> {
+/// Products of numbers in a call.
+fn products(kernel: &Kernel) -> u64 {
+    let work = kernel.work();
+    (work.multiply_adds + 4 * work.byte_dots) * kernel.target.lanes as u64
+}
+
+/// Counts: every sum starts at 0 and grows by 1 * 1, or by four of them.
+fn kernel(numbers: Numbers, target: Target) -> Result<Kernel, OverBudget> {
     let mut b = Builder::new("peak", target, 1);
     let sums = b.vectors(SUMS);
     let (x, y) = (b.vector(), b.vector());
     sums.iter().for_each(|&sum| b.constant(sum, 0.0));
-    b.constant(x, 1.0);
-    b.constant(y, 1.0);
+    for one in [x, y] {
+        match numbers {
+            Numbers::Floats => b.constant(one, 1.0),
+            Numbers::Bytes => b.bits(one, u32::from_le_bytes([1; 4])),
+        }
+    }
     b.repeat(Count::Fixed(TURNS), |b| {
         for _ in 0..UNROLL {
-            sums.iter().for_each(|&sum| b.multiply_add(sum, x, y));
+            sums.iter().for_each(|&sum| match numbers {
+                Numbers::Floats => b.multiply_add(sum, x, y),
+                Numbers::Bytes => b.byte_dot(sum, x, y),
+            });
         }
     });
+    if numbers == Numbers::Bytes {
+        sums.iter().for_each(|&sum| b.from_integer(sum, sum));
+    }
     for &sum in &sums[1..] {
         b.arith(Arith::Add, sums[0], sums[0], sum);
     }
@@ -162,14 +200,18 @@ mod tests {
     #[test]
     fn every_multiply_add_is_executed() {
         for isa in ISAS.into_iter().filter(|i| i.missing().is_none()) {
-            let model = model(isa, 2).unwrap();
-            let mut context = model.context().unwrap();
-            model.run(&mut context).unwrap();
-            let expected = (SUMS * UNROLL) as f32 * TURNS as f32;
-            assert!(context.output::<f32>(0).unwrap().iter().all(|&x| x == expected), "{isa}");
-            let lanes = context.output::<f32>(0).unwrap().len() as u64;
-            let counted = lanes * (SUMS * UNROLL) as u64 * u64::from(TURNS);
-            assert_eq!(model.steps()[0].macs, counted, "{isa}");
+            for (numbers, together) in [(Numbers::Floats, 1), (Numbers::Bytes, 4)] {
+                if numbers == Numbers::Bytes && isa.target().dot < IntegerDot::Lanes {
+                    continue;
+                }
+                let model = model(numbers, isa, 2).unwrap();
+                let mut context = model.context().unwrap();
+                model.run(&mut context).unwrap();
+                let sum = (together * SUMS * UNROLL) as u64 * u64::from(TURNS);
+                let sums = context.output::<f32>(0).unwrap();
+                assert!(sums.iter().all(|&x| x == sum as f32), "{isa}");
+                assert_eq!(model.steps()[0].macs, sums.len() as u64 * sum, "{isa}");
+            }
         }
     }
 

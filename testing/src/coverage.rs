@@ -44,8 +44,10 @@ pub fn occurs(kind: OpKind) -> Occurs {
         // The order of nearly equal floats, and of NaN, has separate tests. Kernels convert nothing
         // yet.
         OpKind::ReduceMax | OpKind::TopK | OpKind::Convert => Occurs::Integers,
-        // Layouts are given by passes.
-        OpKind::Reorder => Occurs::Never,
+        // Passes create them.
+        OpKind::QuantizedConv | OpKind::Quantize | OpKind::Dequantize | OpKind::Reorder => {
+            Occurs::Never
+        }
     }
 }
 

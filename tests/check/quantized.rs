@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use resnetc::check::{Cause, Check, CheckReport, Finding, Outcome, Subject, random_values};
 use resnetc::compile::compile_scheduled;
-use resnetc::ir::op::{Activation, Binary, Conv, Unary, Window};
+use resnetc::ir::op::{
+    Activation, Binary, Conv, Dequantize, Ending, Quantize, QuantizedConv, QuantizedResidual,
+    Requantize, Unary, Window,
+};
 use resnetc::ir::{Graph, NodeId, Op, Patch, Tensor};
-use resnetc::passes::Need;
+use resnetc::isa::IntegerDot;
+use resnetc::passes::{Need, PassSelection};
 use resnetc::{Compiler, Error, Model, Network, Options};
 
 use crate::planted::*;
@@ -27,8 +31,12 @@ const ROUNDING: &[&str] = &[
 ];
 
 fn case(name: &str) -> Network {
+    case_with(name, options())
+}
+
+fn case_with(name: &str, options: Options) -> Network {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name);
-    Compiler::new(options()).load(folder.join("model.onnx")).expect(name)
+    Compiler::new(options).load(folder.join("model.onnx")).expect(name)
 }
 
 fn compare(network: &Network, seed: u64, subject: Subject<'_>) -> CheckReport {
@@ -91,21 +99,60 @@ fn wrong(op: &Op) -> Option<Op> {
             let limit = Activation::Clip { lo: -20.0, hi: 20.0 };
             Op::Conv(Conv { activation: limit, ..*conv })
         }
+        // Steps of another length.
+        Op::Quantize(op) => Op::Quantize(Quantize { scale: 1.5 * op.scale, ..*op }),
+        Op::Dequantize(op) => Op::Dequantize(Dequantize { scale: 1.5 * op.scale, ..*op }),
+        Op::QuantizedConv(conv) => {
+            let half =
+                |bytes: Requantize| Requantize { hi: i32::midpoint(bytes.lo, bytes.hi), ..bytes };
+            let ending = match conv.ending {
+                Ending::Bytes(bytes) => Ending::Bytes(half(bytes)),
+                Ending::Sum(bytes, residual) => {
+                    Ending::Sum(bytes, QuantizedResidual { sum: half(residual.sum), ..residual })
+                }
+                Ending::Floats(_) => Ending::Floats(Activation::Clip { lo: -20.0, hi: 20.0 }),
+            };
+            Op::QuantizedConv(QuantizedConv { ending, ..*conv })
+        }
         _ => return None,
     })
 }
 
 #[test]
-fn wrong_layers_of_quantized_networks_are_named() {
-    let mut found = [0; 4];
-    for name in ["qdq_resnet_d", "qoperator_se"] {
-        let network = case(name);
-        let kinds: [fn(&Op) -> bool; 4] = [
+fn wrong_arithmetic_of_quantized_networks_is_named() {
+    let passes = PassSelection::without(["fuse_quantizers", "fuse_quantized"]);
+    let found = named(
+        &options().passes(passes),
+        &[
             |op| matches!(op, Op::Unary(Unary::Round)),
             |op| matches!(op, Op::Unary(Unary::Clip { .. })),
             |op| matches!(op, Op::Binary(Binary::Div)),
             |op| matches!(op, Op::Conv(_)),
-        ];
+        ],
+    );
+    assert!(found.iter().all(|&n| n > 0), "{found:?}");
+}
+
+#[test]
+fn wrong_layers_on_bytes_are_named() {
+    let found = named(
+        &options(),
+        &[
+            |op| matches!(op, Op::Quantize(_)),
+            |op| matches!(op, Op::Dequantize(_)),
+            |op| matches!(op, Op::QuantizedConv(_)),
+        ],
+    );
+    let dot = options().isa.resolve().expect("it is available").target().dot;
+    let expected = if dot >= IntegerDot::Lanes { 3 } else { 2 };
+    assert!(found[..expected].iter().all(|&n| n > 0), "{found:?}");
+}
+
+/// For each kind of operator, how many wrong ones were named.
+fn named(options: &Options, kinds: &[fn(&Op) -> bool]) -> Vec<usize> {
+    let mut found = vec![0; kinds.len()];
+    for name in ["qdq_resnet_d", "qoperator_se"] {
+        let network = case_with(name, options.clone());
         for (kind, found) in kinds.iter().zip(&mut found) {
             let names = scheduled(&network, kind);
             // One node in the middle, and the last one.
@@ -129,7 +176,7 @@ fn wrong_layers_of_quantized_networks_are_named() {
             }
         }
     }
-    assert!(found.iter().all(|&n| n > 0), "{found:?}");
+    found
 }
 
 /// Half a step between two roundings: a value on a tie may go to either side, and no other value

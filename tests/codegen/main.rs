@@ -1,6 +1,7 @@
 //! Code generation: every back end against the emulator.
 
 mod addresses;
+mod bytes;
 mod emulator;
 mod encoding;
 mod listing;

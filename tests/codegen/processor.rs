@@ -89,11 +89,22 @@ impl Processor<'_> {
             Kmovw => self.masks[mask_number(i.op0_register())] = self.word(self.address(i)) as u16,
             Ldtilecfg | Tilerelease | Tilezero | Tileloadd | Tilestored | Tdpbssd => self.tile(i),
             Vcmpps => self.compare(i),
+            Vpmovzxbd | Vpmovsxbd => self.widen(i),
+            Vpmovdb | Vmovd | Vmovq => self.narrow(i),
+            Vpextrb => {
+                let byte = self.vectors[number(i.op1_register())][0] as u8;
+                self.set_byte(self.address(i), byte);
+            }
+            Vpinsrb => {
+                let (a, byte) =
+                    (self.vectors[number(i.op1_register())], self.byte(self.address(i)));
+                self.write_all(i, |l| if l == 0 { a[0] & !0xff | u32::from(byte) } else { a[l] });
+            }
             Vmovss => self.set_word(self.address(i), self.vectors[number(i.op1_register())][0]),
             Vmovups if i.op0_kind() == OpKind::Memory => {
                 let (address, value) = (self.address(i), self.vectors[number(i.op1_register())]);
-                (0..lanes(i.op1_register()))
-                    .for_each(|l| self.set_word(address + 4 * l as u64, value[l]));
+                let bytes = value[..lanes(i.op1_register())].iter().flat_map(|x| x.to_le_bytes());
+                (address..).zip(bytes).for_each(|(address, byte)| self.set_byte(address, byte));
             }
             _ => self.arithmetic(i),
         }
@@ -228,6 +239,15 @@ impl Processor<'_> {
         };
         match i.mnemonic() {
             Vmovups | Vmovaps => self.write(i, |l| b[l]),
+            Vpdpbusd => self.write(i, |l| dot(d[l], a[l], b[l])),
+            Vpackusdw => self.write_all(i, |l| pack_words(part(&a, l), part(&b, l), l % 4)),
+            Vpackssdw => self.write_all(i, |l| pack_signed(part(&a, l), part(&b, l), l % 4)),
+            Vpermd => self.write_all(i, |l| b[a[l] as usize % lanes(i.op0_register())]),
+            Vpackuswb => self.write_all(i, |l| pack_bytes(part(&a, l), part(&b, l), l % 4)),
+            Vpermq => self.write_all(i, |l| {
+                let half = usize::from(i.immediate8() >> (2 * (l / 2)) & 3);
+                b[2 * half + l % 2]
+            }),
             Vbroadcastss => self.write(i, |_| b[0]),
             Vpermilps => {
                 self.write(i, |l| b[l - l % 4 + usize::from(i.immediate8() >> (2 * (l % 4)) & 3)])
@@ -251,7 +271,7 @@ impl Processor<'_> {
             Vfmadd231ps => {
                 self.write(i, |l| float(l).0.mul_add(float(l).1, f32::from_bits(d[l])).to_bits())
             }
-            Vxorps | Vpxord => self.write(i, |l| a[l] ^ b[l]),
+            Vxorps | Vpxord | Vpxor => self.write(i, |l| a[l] ^ b[l]),
             Vorps | Vpord => self.write(i, |l| a[l] | b[l]),
             Vpaddd => self.write(i, |l| a[l].wrapping_add(b[l])),
             Vpsubd => self.write(i, |l| a[l].wrapping_sub(b[l])),
@@ -271,7 +291,7 @@ impl Processor<'_> {
                 if fits { x as i32 as u32 } else { 0x8000_0000 }
             }),
             Vcvtdq2ps => self.write(i, |l| (b[l] as i32 as f32).to_bits()),
-            Vandps | Vpandd => self.write(i, |l| a[l] & b[l]),
+            Vandps | Vpandd | Vpand => self.write(i, |l| a[l] & b[l]),
             Vandnps | Vpandnd => self.write(i, |l| !a[l] & b[l]),
             Vpslld => self.write(i, |l| a[l] << i.immediate8()),
             Vpsrld => self.write(i, |l| a[l] >> i.immediate8()),
@@ -304,6 +324,40 @@ impl Processor<'_> {
         self.write(i, |l| words[l]);
     }
 
+    /// Consecutive bytes, one per lane.
+    fn widen(&mut self, i: &Instruction) {
+        let signed = i.mnemonic() == Mnemonic::Vpmovsxbd;
+        let extended = |byte: u8| if signed { byte as i8 as u32 } else { u32::from(byte) };
+        if i.op1_kind() == OpKind::Register {
+            let bytes = self.vectors[number(i.op1_register())];
+            let byte = |l: usize| bytes[l / 4].to_le_bytes()[l % 4];
+            return self.write_all(i, |l| extended(byte(l)));
+        }
+        let address = self.address(i);
+        // Memory is not read where the mask is not set.
+        let mask = if i.has_op_mask() { self.masks[mask_number(i.op_mask())] } else { u16::MAX };
+        let is_read = |l: usize| l < lanes(i.op0_register()) && mask >> l & 1 == 1;
+        let read = |l: usize| is_read(l).then(|| extended(self.byte(address + l as u64)));
+        let words: Vector = std::array::from_fn(|l| read(l).unwrap_or(0));
+        self.write_all(i, |l| words[l]);
+    }
+
+    /// Stores the low byte of each lane, or the first bytes of a register.
+    fn narrow(&mut self, i: &Instruction) {
+        let (address, value) = (self.address(i), self.vectors[number(i.op1_register())]);
+        let first = value.into_iter().flat_map(u32::to_le_bytes);
+        let bytes: Vec<u8> = match i.mnemonic() {
+            Mnemonic::Vpmovdb => {
+                let mask =
+                    if i.has_op_mask() { self.masks[mask_number(i.op_mask())] } else { u16::MAX };
+                value.map(|x| x as u8)[..mask.trailing_ones() as usize].to_vec()
+            }
+            Mnemonic::Vmovd => first.take(4).collect(),
+            _ => first.take(8).collect(),
+        };
+        (address..).zip(bytes).for_each(|(address, byte)| self.set_byte(address, byte));
+    }
+
     /// Writes the first operand where its mask, if any, is set.
     fn write(&mut self, i: &Instruction, value: impl Fn(usize) -> u32) {
         let mask = if i.has_op_mask() { self.masks[mask_number(i.op_mask())] } else { u16::MAX };
@@ -328,7 +382,12 @@ impl Processor<'_> {
         let address = self.address(i);
         let single = i.is_broadcast() || i.mnemonic() == Mnemonic::Vbroadcastss;
         let lanes = if single { 1 } else { lanes(i.op0_register()) };
-        let words: Vec<u32> = (0..lanes).map(|l| self.word(address + 4 * l as u64)).collect();
+        // A broadcast may be of four bytes at any address.
+        let word = |l: usize| {
+            let bytes = (0..4).map(|byte| self.byte(address + 4 * l as u64 + byte));
+            bytes.rev().fold(0, |word, byte| word << 8 | u32::from(byte))
+        };
+        let words: Vec<u32> = (0..lanes).map(word).collect();
         std::array::from_fn(|l| words.get(if single { 0 } else { l }).copied().unwrap_or(0))
     }
 
@@ -352,9 +411,52 @@ impl Processor<'_> {
             f32::from_bits(word);
     }
 
+    fn byte(&self, address: u64) -> u8 {
+        self.word(address & !3).to_le_bytes()[(address % 4) as usize]
+    }
+
+    fn set_byte(&mut self, address: u64, byte: u8) {
+        let mut bytes = self.word(address & !3).to_le_bytes();
+        bytes[(address % 4) as usize] = byte;
+        self.set_word(address & !3, u32::from_le_bytes(bytes));
+    }
+
     fn general(&mut self, register: Register) -> &mut u64 {
         &mut self.general[number(register)]
     }
+}
+
+/// `acc` plus four products of unsigned and signed bytes.
+fn dot(acc: u32, a: u32, b: u32) -> u32 {
+    let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
+    let products = a.into_iter().zip(b).map(|(a, b)| i32::from(a) * i32::from(b as i8));
+    acc.wrapping_add(products.sum::<i32>() as u32)
+}
+
+/// The 128-bit part of a vector that lane `l` is in.
+fn part(vector: &Vector, l: usize) -> [u32; 4] {
+    std::array::from_fn(|i| vector[l - l % 4 + i])
+}
+
+/// Word `at` of eight signed integers, saturated to unsigned 16 bits.
+fn pack_words(a: [u32; 4], b: [u32; 4], at: usize) -> u32 {
+    let all: Vec<u32> =
+        a.into_iter().chain(b).map(|x| (x as i32).clamp(0, 0xffff) as u32).collect();
+    all[2 * at] | all[2 * at + 1] << 16
+}
+
+/// Word `at` of eight signed integers, saturated to signed 16 bits.
+fn pack_signed(a: [u32; 4], b: [u32; 4], at: usize) -> u32 {
+    let limit = |x: u32| (x as i32).clamp(i16::MIN.into(), i16::MAX.into()) as u32 & 0xffff;
+    let all: Vec<u32> = a.into_iter().chain(b).map(limit).collect();
+    all[2 * at] | all[2 * at + 1] << 16
+}
+
+/// Word `at` of sixteen signed 16-bit integers, saturated to unsigned 8 bits.
+fn pack_bytes(a: [u32; 4], b: [u32; 4], at: usize) -> u32 {
+    let halves = a.into_iter().chain(b).flat_map(|x| [x as i16, (x >> 16) as i16]);
+    let all: Vec<u8> = halves.map(|x| x.clamp(0, 0xff) as u8).collect();
+    u32::from_le_bytes(std::array::from_fn(|i| all[4 * at + i]))
 }
 
 /// `acc` plus the products of groups of four signed bytes.

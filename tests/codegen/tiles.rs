@@ -189,8 +189,9 @@ fn misused_tiles_are_refused() {
     let (t, v, p) = (T(0), V(0), P(0));
     let bad = [
         (Target::AVX512, Inst::TileZero { dst: t }),
-        (Target::AVX512, Inst::ToInteger { dst: v, src: v }),
-        (Target::AVX512, Inst::Integer { op: Integer::And, dst: v, a: v, b: v }),
+        (Target::AVX512, Inst::ByteDot { acc: v, a: v, b: v }),
+        (Target::AVX512_VNNI, Inst::TileZero { dst: t }),
+        (Target::AVX512_VNNI, Inst::Select { dst: v, mask: v, other: v }),
         (Target::AMX, Inst::Shift { to: Shift::Left, dst: v, src: v, by: 32 }),
         (Target::AMX, Inst::TileZero { dst: T(8) }),
         (Target::AMX, Inst::TileDot { acc: t, a: t, b: T(1) }),

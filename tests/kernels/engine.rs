@@ -32,7 +32,7 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    fn target(self) -> Target {
+    pub(crate) fn target(self) -> Target {
         match self {
             Engine::Emulator(target) => target,
             Engine::Native(isa) => isa.target(),
@@ -192,7 +192,7 @@ pub(crate) fn run_with(
             )),
             Some((layout, halo)) => {
                 let ty = TensorType { layout, ..s.value.ty() };
-                let place = arena.place(Geometry { ty, halo });
+                let place = arena.place(Geometry { halo, ..Geometry::new(ty) });
                 arena.write(&place, &s.value);
                 Operand::Value(place)
             }
@@ -201,7 +201,10 @@ pub(crate) fn run_with(
     let fill_halo = in_place.is_none();
     let dst = match in_place.map(|i| &operands[i]) {
         Some(Operand::Value(place)) => place.clone(),
-        _ => arena.place(Geometry { ty: TensorType { layout: dst.0, ..ty.clone() }, halo: dst.1 }),
+        _ => arena.place(Geometry {
+            halo: dst.1,
+            ..Geometry::new(TensorType { layout: dst.0, ..ty.clone() })
+        }),
     };
     arena.data.extend([f32::NAN; 16]);
     let types = operand_types(&operands);

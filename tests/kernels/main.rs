@@ -4,6 +4,7 @@
 //! them are NaN, infinities and zeros of either sign, which results must have where they belong.
 //! Sums of real data must stay within a bound that follows from the length of the reduction.
 
+mod bytes;
 mod elementary;
 mod engine;
 mod extremes;
@@ -11,8 +12,10 @@ mod far_apart;
 mod fixed;
 mod jumps;
 mod long_sums;
+mod moved_bytes;
 mod odd;
 mod pick;
+mod quantized;
 mod residual;
 mod winograd;
 

@@ -114,7 +114,7 @@ fn kernels_refuse_other_elements_by_name() {
         ),
         (
             "%0 = input : f32[4] \"x\"\n%1 = convert(%0) to=i8 : i8[4] \"bytes\"\noutput \"y\" = %1\n",
-            "convert \"bytes\" cannot be compiled: its result is i8, but kernels compute with f32 only",
+            "convert \"bytes\" cannot be compiled: only f32 is converted to u8, and bytes to f32",
         ),
         (
             "%0 = input : f16[4] \"x\"\n%1 = relu(%0) : f16[4] \"half\"\noutput \"y\" = %1\n",

@@ -56,6 +56,13 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
                 "wants blocks, or a stem that can be padded",
             )
         }
+        Op::QuantizedConv(conv) => {
+            let residual = conv.residual_operand().is_none_or(|i| layout(i) == Layout::Blocked);
+            let channels = graph.node(operands[0]).ty.shape[1];
+            let stem = conv.groups == 1 && conv.window.dilations[1] == 1 && channels < BLOCK;
+            let source = layout(0) == Layout::Blocked || stem;
+            unless(result == Layout::Blocked && residual && source, "works on blocks")
+        }
         Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool => {
             unless(result == Layout::Blocked && layout(0) == Layout::Blocked, "works on blocks")
         }
@@ -67,9 +74,12 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
                 && operands[1..].iter().all(|&o| graph.constant_of(o).is_some()),
             "is not in normal form",
         ),
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Convert { .. } => {
-            unless(computed.iter().all(|&l| l == result), "mixes layouts")
-        }
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_) => unless(computed.iter().all(|&l| l == result), "mixes layouts"),
         Op::Pad { .. }
         | Op::Slice(_)
         | Op::Gather { .. }

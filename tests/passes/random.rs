@@ -10,7 +10,7 @@ use resnetc::passes::{
     Pass, PassOptions, PassSelection, PipelineStep, Remarks, Verify, pipeline, run, run_pass,
 };
 use resnetc_ir::eval::{Value, eval};
-use resnetc_ir::op::{Binary, Pool, SliceAxis, Window};
+use resnetc_ir::op::{Binary, Conv, Pool, SliceAxis, Unary, Window};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 use crate::examples::all;
@@ -23,6 +23,9 @@ pub(crate) const EXACT: &[&str] = &[
     "cse",
     "dead_code",
     "fuse_activation",
+    // On steps that are powers of two; the others have their own tests.
+    "fuse_quantized",
+    "fuse_quantizers",
     "fuse_strided_shortcut",
     "layout",
     "merge_border",
@@ -115,7 +118,7 @@ impl Outputs {
 }
 
 /// A graph with things that the generator avoids: a dead operator, a constant computation, a
-/// duplicate operator and a repeated border.
+/// duplicate operator, a repeated border and a quantized convolution.
 fn with_waste(random: &RandomGraph) -> Graph {
     let mut graph = random.graph.clone();
     let Some(&input) = graph.inputs().first() else { return graph };
@@ -139,7 +142,30 @@ fn with_waste(random: &RandomGraph) -> Graph {
         let scaled = graph.add(name, Op::Binary(Binary::Mul), &[input, constant]);
         graph.output(name, scaled.expect("a number broadcasts"));
     }
+    add_quantized(&mut graph, input);
     graph
+}
+
+/// Adds a convolution of a quantized image, with steps that are powers of two.
+fn add_quantized(graph: &mut Graph, image: NodeId) {
+    let [source, weight, result] =
+        [0.5, 0.25, 2.0].map(|step| graph.constant("", Tensor::scalar(step)));
+    let channels = graph.node(image).ty.shape[1];
+    let weights = Tensor::new([1, channels, 1, 1], vec![3.0; channels]).expect("as many");
+    let weights = graph.constant("", weights);
+    let mut add =
+        |op: Op, operands: &[NodeId]| graph.add("", op, operands).expect("it type-checks");
+    let quantized = |add: &mut dyn FnMut(Op, &[NodeId]) -> NodeId, x, step| {
+        let steps = add(Op::Binary(Binary::Div), &[x, step]);
+        let rounded = add(Op::Unary(Unary::Round), &[steps]);
+        add(Op::Unary(Unary::Clip { lo: -128.0, hi: 127.0 }), &[rounded])
+    };
+    let bytes = quantized(&mut add, image, source);
+    let image = add(Op::Binary(Binary::Mul), &[bytes, source]);
+    let weights = add(Op::Binary(Binary::Mul), &[weights, weight]);
+    let conv = add(Op::Conv(Conv::new(Window::square(1, 1, 0), 1)), &[image, weights]);
+    let bytes = quantized(&mut add, conv, result);
+    graph.output("quantized", bytes);
 }
 
 /// Runs a pass and compares. Returns the outputs afterwards, or `None` if the pass found nothing to

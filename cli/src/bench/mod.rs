@@ -157,7 +157,9 @@ fn attempt(
 /// What the speed of the first variant is a share of.
 fn share_of(race: &mut Race) -> ShareOf {
     let steps = race.subject(0).map(|subject| subject.model.steps().to_vec()).unwrap_or_default();
-    ShareOf::all(steps.iter().filter(|s| s.macs > 0).map(|step| ShareOf::of(step.algorithm)))
+    ShareOf::all(
+        steps.iter().filter(|s| s.macs > 0).map(|step| ShareOf::of(step.op, step.algorithm)),
+    )
 }
 
 /// The figures of the first variant, and of the other one if there is one.

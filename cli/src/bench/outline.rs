@@ -64,7 +64,9 @@ impl Outline {
     /// What the speed of the network is a share of.
     pub(super) fn share_of(&self) -> ShareOf {
         let is_conv = |step: &&StepOutline| matches!(step.op, Op::Conv(_));
-        ShareOf::all(self.work.steps.iter().filter(is_conv).map(|s| ShareOf::of(s.algorithm)))
+        ShareOf::all(
+            self.work.steps.iter().filter(is_conv).map(|s| ShareOf::of(s.op.name(), s.algorithm)),
+        )
     }
 
     /// Schedules and plans a network.

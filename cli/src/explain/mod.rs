@@ -11,6 +11,7 @@ use resnetc::compile::Stages;
 use resnetc::passes::NodeRef;
 use resnetc::report::convolutions::ChosenConvolution;
 use resnetc::report::explain::{Explained, Explanation};
+use resnetc::report::floats::{FloatOperator, float_operators};
 use serde::Serialize;
 
 use crate::args::{Common, Values};
@@ -45,11 +46,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let operators = graph.nodes().filter(|&n| graph.node(n).op.is_computed()).count();
     let summary = Summary::of(operators, &stages, &explanation);
     let convolutions = stages.choices.report(&stages.graph);
+    let floats = float_operators(&stages.graph, &stages.remarks);
     match args.json {
-        true => output::print_json(&Report { summary, explanation, convolutions }),
+        true => output::print_json(&Report { summary, explanation, convolutions, floats }),
         false => {
             let choices = convolutions::text(&convolutions);
-            output::print(&(summary.text() + &text(&explanation) + &choices))
+            let floats = on_floats(&floats);
+            output::print(&(summary.text() + &text(&explanation) + &choices + &floats))
         }
     }
 }
@@ -61,6 +64,20 @@ struct Report {
     #[serde(flatten)]
     explanation: Explanation,
     convolutions: Vec<ChosenConvolution>,
+    /// The operators of a quantized network that compute on floats.
+    floats: Vec<FloatOperator>,
+}
+
+/// The operators on floats, if there are any in a quantized network.
+fn on_floats(operators: &[FloatOperator]) -> String {
+    if operators.is_empty() {
+        return String::new();
+    }
+    let mut text = "\non floats between quantized values:\n".to_owned();
+    for FloatOperator { node, reason } in operators {
+        let _ = writeln!(text, "  {}: {reason}", name(&node.to_string()));
+    }
+    text
 }
 
 fn text(explanation: &Explanation) -> String {

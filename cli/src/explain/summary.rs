@@ -53,8 +53,11 @@ fn counts(items: impl IntoIterator<Item = String>) -> Vec<Count> {
 impl Summary {
     pub(super) fn of(operators: usize, stages: &Stages, explanation: &Explanation) -> Self {
         let passes = || explanation.passes.iter();
-        let is_conv = |node: &_| matches!(stages.graph.node(*node).op, Op::Conv(_));
-        let algorithm = |node| stages.choices.algorithm(node).to_string().replace('_', " ");
+        let algorithm = |node| match stages.graph.node(node).op {
+            Op::Conv(_) => Some(stages.choices.algorithm(node).to_string().replace('_', " ")),
+            Op::QuantizedConv(_) => Some("on bytes".to_owned()),
+            _ => None,
+        };
         Summary {
             operators,
             steps: stages.steps().count(),
@@ -62,7 +65,7 @@ impl Summary {
             declined: counts(passes().flat_map(|p| {
                 p.declined.iter().map(|miss| format!("{}: {}", p.pass, miss.reason))
             })),
-            algorithms: counts(stages.steps().filter(is_conv).map(algorithm)),
+            algorithms: counts(stages.steps().filter_map(algorithm)),
             arena_bytes: stages.plan.peak,
             arena_lower_bound: stages.plan.lower_bound,
         }

@@ -96,12 +96,14 @@ fn name(graph: &Graph, node: NodeId) -> String {
 }
 
 fn kind(op: &Op) -> Kind {
+    let of_kernel = |kernel: [usize; 2]| match kernel {
+        [1, 1] => Kind::Pointwise,
+        [3, 3] => Kind::ThreeByThree,
+        _ => Kind::OtherConv,
+    };
     match op {
-        Op::Conv(conv) => match conv.window.kernel {
-            [1, 1] => Kind::Pointwise,
-            [3, 3] => Kind::ThreeByThree,
-            _ => Kind::OtherConv,
-        },
+        Op::Conv(conv) => of_kernel(conv.window.kernel),
+        Op::QuantizedConv(conv) => of_kernel(conv.window.kernel),
         Op::Gemm(_) | Op::MatMul => Kind::Product,
         Op::MaxPool(_)
         | Op::AveragePool { .. }
@@ -115,7 +117,9 @@ fn kind(op: &Op) -> Kind {
         | Op::Where
         | Op::BatchNorm { .. }
         | Op::Softmax { .. }
-        | Op::Convert { .. } => Kind::Elementwise,
+        | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_) => Kind::Elementwise,
         Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)
@@ -168,7 +172,10 @@ fn layers(stages: &Stages, survey: &Survey) -> Vec<ReportLayer> {
             bytes: own.iter().map(|(_, step)| step.bytes as usize).sum(),
             gflops: speed,
             share_of_peak: speed / survey.peak_gflops,
-            share_of: ShareOf::of(stages.choices.algorithm(node)),
+            share_of: ShareOf::of(
+                stages.graph.node(node).op.name(),
+                stages.choices.algorithm(node),
+            ),
         }
     });
     operators.collect()

@@ -58,7 +58,7 @@ fn add_residual(residual: &Residual, source: &Value, shape: &[usize], result: &m
 }
 
 /// Adds the products of a source and weights over a window to a result of this shape.
-fn add_products(
+pub(super) fn add_products(
     window: &Window,
     groups: usize,
     [src, weights]: [&Value; 2],

@@ -22,6 +22,10 @@ enum Types {
     Factors,
     /// The sums of products of integers.
     Sums,
+    /// Signed bytes.
+    Signed,
+    /// f32 alone.
+    Single,
 }
 
 impl Types {
@@ -32,6 +36,8 @@ impl Types {
             Types::Floats => ty.is_float(),
             Types::Factors => matches!(ty, DType::I8 | DType::U8),
             Types::Sums => ty == DType::I32,
+            Types::Signed => ty == DType::I8,
+            Types::Single => ty == DType::F32,
         };
         is_one && ty.is_computed()
     }
@@ -57,6 +63,8 @@ enum Rule {
     AlikeFrom(usize, Types),
     /// The operand has one of these types, and the result a fixed type, whatever the operand's is.
     Gives(Types, DType),
+    /// Operands of quantized values, in its order.
+    Quantized(DType),
     /// Products of the operands at these positions, to whose sums all others are added. Either all
     /// have the same floating-point type; or each factor has an 8-bit integer type of its own, and
     /// everything else is i32.
@@ -71,6 +79,9 @@ fn rule(op: &Op) -> Option<Rule> {
             let projected = conv.projected_operand().into_iter().flat_map(|i| [i, i + 1]);
             Rule::Products([0, 1].into_iter().chain(projected).collect())
         }
+        Op::QuantizedConv(conv) => Rule::Quantized(conv.ending.dtype()),
+        Op::Quantize(op) => Rule::Gives(Types::Single, op.result.to),
+        Op::Dequantize(_) => Rule::Gives(Types::Factors, DType::F32),
         Op::Gemm(_) | Op::MatMul => Rule::Products(vec![0, 1]),
         Op::BatchNorm { .. } => Rule::Alike(Types::Floats),
         Op::Unary(unary) => Rule::Alike(of_unary(unary)),
@@ -93,6 +104,16 @@ fn rule(op: &Op) -> Option<Rule> {
         | Op::Reorder(_) => Rule::Alike(Types::Any),
         Op::Convert { to } => Rule::Gives(Types::Any, *to),
     })
+}
+
+/// The types of the operands of a quantized convolution.
+fn quantized(operand: usize) -> Types {
+    match operand {
+        1 => Types::Signed,
+        2 => Types::Sums,
+        3 => Types::Single,
+        _ => Types::Factors,
+    }
 }
 
 fn of_unary(unary: &Unary) -> Types {
@@ -134,6 +155,12 @@ pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeErro
         }
         Some(Rule::Gives(types, to)) => {
             in_types(op, operands, 0, types)?;
+            to
+        }
+        Some(Rule::Quantized(to)) => {
+            for i in 0..operands.len() {
+                in_types(op, operands, i, quantized(i))?;
+            }
             to
         }
         Some(Rule::Products(factors)) => products(op, operands, &factors)?,
@@ -216,6 +243,9 @@ fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
         }
         Op::Input
         | Op::Constant(_)
+        | Op::QuantizedConv(_)
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
         | Op::BatchNorm { .. }
         | Op::Unary(_)
         | Op::Binary(_)

@@ -113,3 +113,46 @@ pub fn output_extent(input: usize, axis: &WindowAxis, ceil_mode: bool) -> Result
     let starts_past_input = last * stride >= before + input;
     Ok(if starts_past_input && last > 0 { last } else { last + 1 })
 }
+
+/// The extents of an image.
+pub(super) fn image(name: &str, shape: &[usize]) -> Result<[usize; 4], TypeError> {
+    shape.try_into().map_err(|_| {
+        TypeError(format!("{name} {shape:?} has rank {}, only rank 4 is supported", shape.len()))
+    })
+}
+
+/// The extent of a result along an axis.
+pub(super) fn along(
+    name: &str,
+    input: usize,
+    axis: &WindowAxis,
+    ceil_mode: bool,
+) -> Result<usize, TypeError> {
+    output_extent(input, axis, ceil_mode).map_err(|e| TypeError(format!("along {name}: {e}")))
+}
+
+/// The shape of a sum of products over a window.
+pub(super) fn convolved(
+    window: &Window,
+    groups: usize,
+    src: &[usize],
+    weights: &[usize],
+) -> Result<Vec<usize>, TypeError> {
+    let [n, c, h, w] = image("X", src)?;
+    let [k, c_per_group, r, s] = image("W", weights)?;
+    if groups == 0 || c % groups != 0 || k % groups != 0 {
+        return fail(format!(
+            "group {groups} does not divide the channels of X {src:?} and W {weights:?}"
+        ));
+    }
+    if c / groups != c_per_group {
+        return fail(format!(
+            "W {weights:?} with group {groups} needs X with {c_per_group} * {groups} channels, but X is {src:?}"
+        ));
+    }
+    if window.kernel != [r, s] {
+        return fail(format!("kernel_shape {:?} differs from W {weights:?}", window.kernel));
+    }
+    let [vertical, horizontal] = WindowAxis::pair(window);
+    Ok(vec![n, k, along("H", h, &vertical, false)?, along("W", w, &horizontal, false)?])
+}

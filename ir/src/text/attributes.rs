@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 
-use super::{PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
+use super::{FLOATS, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, SUM};
 use crate::dtype::DType;
 use crate::kind::OpKind;
 use crate::op::{
-    Activation, Binary, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis,
-    TopK, TopPart, Unary, Window,
+    Activation, Binary, Conv, Dequantize, Ending, Gemm, Interpolate, Op, PadMode, Pads, Pool,
+    Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual, SliceAxis, TopK, TopPart,
+    Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -108,6 +109,15 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
     Ok(match OpKind::by_name(name).ok_or_else(unknown)? {
         OpKind::Input | OpKind::Constant => return Err(unknown()),
         OpKind::Conv => Op::Conv(conv(operands, from)?),
+        OpKind::QuantizedConv => Op::QuantizedConv(quantized_conv(from)?),
+        OpKind::Quantize => Op::Quantize(Quantize {
+            scale: required("scale", from.number("scale")?)?,
+            result: requantize("", from)?,
+        }),
+        OpKind::Dequantize => Op::Dequantize(Dequantize {
+            scale: required("scale", from.number("scale")?)?,
+            zero: from.number("zero")?.unwrap_or(0),
+        }),
         OpKind::BatchNorm => Op::BatchNorm { epsilon: from.number("epsilon")?.unwrap_or(1e-5) },
         OpKind::Unary => Op::Unary(unary(name, from)?),
         OpKind::Binary => {
@@ -239,6 +249,37 @@ fn conv(operands: usize, from: &mut Attributes) -> Result<Conv, String> {
         activation: activation(from)?,
         ..plain
     })
+}
+
+fn quantized_conv(from: &mut Attributes) -> Result<QuantizedConv, String> {
+    Ok(QuantizedConv {
+        window: window(from)?,
+        groups: from.number("groups")?.unwrap_or(1),
+        src_zero: from.number("src_zero")?.unwrap_or(0),
+        ending: ending(from)?,
+    })
+}
+
+fn ending(from: &mut Attributes) -> Result<Ending, String> {
+    if from.flag(FLOATS)? {
+        return Ok(Ending::Floats(activation(from)?));
+    }
+    let bytes = requantize("", from)?;
+    let Some([own, factor]) = from.array("residual_factors")? else {
+        return Ok(Ending::Bytes(bytes));
+    };
+    let zero = from.number("residual_zero")?.unwrap_or(0);
+    let sum = requantize(SUM, from)?;
+    Ok(Ending::Sum(bytes, QuantizedResidual { own, factor, zero, sum }))
+}
+
+/// How numbers become bytes, from the keys that begin with `prefix`.
+fn requantize(prefix: &str, from: &mut Attributes) -> Result<Requantize, String> {
+    let key = |name: &str| format!("{prefix}{name}");
+    let to = required(&key("to"), from.word(&key("to"))?)?;
+    let [lo, hi] = required(&key("limits"), from.array(&key("limits"))?)?;
+    let zero = from.number(&key("zero"))?.unwrap_or(0);
+    Ok(Requantize { to: short_dtype(&to)?, zero, lo, hi })
 }
 
 fn residual(from: &mut Attributes) -> Result<Option<Residual>, String> {

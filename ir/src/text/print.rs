@@ -5,12 +5,12 @@ use std::fmt::Write;
 
 use super::constant::{self, float};
 use super::scan::{number, quote};
-use super::{DECLARED, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES};
+use super::{DECLARED, FLOATS, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, SUM};
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
-    Activation, Conv, Gemm, Interpolate, Op, PadMode, Pads, Pool, Residual, SliceAxis, TopK, Unary,
-    Window,
+    Activation, Conv, Ending, Gemm, Interpolate, Op, PadMode, Pads, Pool, QuantizedConv,
+    Requantize, Residual, SliceAxis, TopK, Unary, Window,
 };
 
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs.
@@ -79,6 +79,17 @@ pub fn attributes(op: &Op) -> String {
 fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
     match op {
         Op::Conv(op) => conv(op, put),
+        Op::QuantizedConv(op) => quantized_conv(op, put),
+        Op::Quantize(op) => {
+            put(format!("scale={}", float(op.scale)));
+            requantize("", &op.result, put);
+        }
+        Op::Dequantize(op) => {
+            put(format!("scale={}", float(op.scale)));
+            if op.zero != 0 {
+                put(format!("zero={}", op.zero));
+            }
+        }
         Op::Gemm(op) => gemm(op, put),
         Op::BatchNorm { epsilon } => {
             if *epsilon != 1e-5 {
@@ -177,6 +188,42 @@ fn conv(op: &Conv, put: &mut dyn FnMut(String)) {
         window(PROJECTION, projection, put);
     }
     activation(op.activation, put);
+}
+
+fn quantized_conv(op: &QuantizedConv, put: &mut dyn FnMut(String)) {
+    window("", &op.window, put);
+    if op.groups != 1 {
+        put(format!("groups={}", op.groups));
+    }
+    if op.src_zero != 0 {
+        put(format!("src_zero={}", op.src_zero));
+    }
+    match &op.ending {
+        Ending::Floats(limits) => {
+            put(FLOATS.to_owned());
+            activation(*limits, put);
+        }
+        Ending::Bytes(bytes) => requantize("", bytes, put),
+        Ending::Sum(bytes, residual) => {
+            requantize("", bytes, put);
+            let factors = [residual.own, residual.factor].map(float).join(", ");
+            put(format!("residual_factors=[{factors}]"));
+            if residual.zero != 0 {
+                put(format!("residual_zero={}", residual.zero));
+            }
+            requantize(SUM, &residual.sum, put);
+        }
+    }
+}
+
+/// How numbers become bytes; every key begins with `prefix`.
+fn requantize(prefix: &str, requantize: &Requantize, put: &mut dyn FnMut(String)) {
+    let Requantize { to, zero, lo, hi } = requantize;
+    put(format!("{prefix}to={}", to.short()));
+    if *zero != 0 {
+        put(format!("{prefix}zero={zero}"));
+    }
+    put(format!("{prefix}limits=[{lo}, {hi}]"));
 }
 
 fn gemm(op: &Gemm, put: &mut dyn FnMut(String)) {

@@ -223,6 +223,42 @@ impl Builder {
         self.push(Inst::Shift { to, dst, src, by });
     }
 
+    /// Loads four consecutive bytes into every lane.
+    pub fn broadcast_bytes(&mut self, dst: V, src: Mem) {
+        self.push(Inst::BroadcastBytes { dst, src });
+    }
+
+    /// Loads bytes as integers.
+    pub fn load_bytes(&mut self, dst: V, src: Mem, signed: bool) {
+        self.push(Inst::LoadBytes { dst, src, signed });
+    }
+
+    /// Loads a byte as an integer into the first lane.
+    pub fn load_byte(&mut self, dst: V, src: Mem, signed: bool) {
+        self.push(Inst::LoadByte { dst, src, signed });
+    }
+
+    /// Stores the low byte of the first lane.
+    pub fn store_byte(&mut self, dst: Mem, src: V) {
+        self.push(Inst::StoreByte { dst, src });
+    }
+
+    /// Stores four vectors of integers, limited to 0..=255, as bytes; the registers' contents are
+    /// lost.
+    pub fn store_packed(&mut self, dst: Mem, src: [V; 4]) {
+        self.push(Inst::StorePacked { dst, src });
+    }
+
+    /// Stores integers in 0..=255 as bytes; the register's contents are lost.
+    pub fn store_bytes(&mut self, dst: Mem, src: V) {
+        self.push(Inst::StoreBytes { dst, src });
+    }
+
+    /// `acc += a * b`, of fours of bytes, unsigned times signed.
+    pub fn byte_dot(&mut self, acc: V, a: V, b: V) {
+        self.push(Inst::ByteDot { acc, a, b });
+    }
+
     /// `dst = dst & mask | other & !mask`.
     pub fn select(&mut self, dst: V, mask: V, other: V) {
         self.push(Inst::Select { dst, mask, other });

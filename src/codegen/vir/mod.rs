@@ -286,8 +286,7 @@ pub enum Inst {
         /// Source.
         src: V,
     },
-    /// The nearest 32-bit integer, ties to even; the smallest integer if there is none. Only on
-    /// targets with tiles, like everything below on integers and tiles.
+    /// The nearest 32-bit integer, ties to even; the smallest integer if there is none.
     ToInteger {
         /// Result.
         dst: V,
@@ -323,7 +322,65 @@ pub enum Inst {
         /// By how many bits, below 32.
         by: u8,
     },
-    /// `dst = dst & mask | other & !mask`.
+    /// Four consecutive bytes into every lane.
+    BroadcastBytes {
+        /// Result.
+        dst: V,
+        /// The first byte, at any address.
+        src: Mem,
+    },
+    /// `lanes` consecutive bytes as integers.
+    LoadBytes {
+        /// Result.
+        dst: V,
+        /// The first byte, at any address.
+        src: Mem,
+        /// Whether the bytes are signed.
+        signed: bool,
+    },
+    /// A byte as an integer in the first lane; the other lanes are 0.
+    LoadByte {
+        /// Result.
+        dst: V,
+        /// The byte, at any address.
+        src: Mem,
+        /// Whether the byte is signed.
+        signed: bool,
+    },
+    /// Stores the low byte of the first lane.
+    StoreByte {
+        /// The byte's place, at any address.
+        dst: Mem,
+        /// Source.
+        src: V,
+    },
+    /// Stores four vectors of integers, limited to 0..=255, as `4 * lanes` consecutive bytes.
+    /// Afterwards the registers have unspecified contents. Only on targets that pack.
+    StorePacked {
+        /// The first byte's place, at any address.
+        dst: Mem,
+        /// Sources, all different.
+        src: [V; 4],
+    },
+    /// Stores integers as `lanes` consecutive bytes. Each must be in 0..=255. Afterwards the
+    /// register has unspecified contents.
+    StoreBytes {
+        /// The first byte's place, at any address.
+        dst: Mem,
+        /// Source.
+        src: V,
+    },
+    /// `acc` plus, in each lane, the sum of four products, modulo 2^32: unsigned bytes of `a` times
+    /// signed bytes of `b`. Only on targets with products of bytes in lanes.
+    ByteDot {
+        /// Read and written.
+        acc: V,
+        /// Four unsigned bytes per lane.
+        a: V,
+        /// Four signed bytes per lane.
+        b: V,
+    },
+    /// `dst = dst & mask | other & !mask`. Only on targets that can, like [`Inst::Interleave`].
     Select {
         /// Read and written.
         dst: V,
@@ -430,6 +487,12 @@ impl Inst {
             | Inst::Shuffle { src: place, .. }
             | Inst::Store { dst: place, .. }
             | Inst::StoreFirst { dst: place, .. }
+            | Inst::BroadcastBytes { src: place, .. }
+            | Inst::LoadBytes { src: place, .. }
+            | Inst::StoreBytes { dst: place, .. }
+            | Inst::LoadByte { src: place, .. }
+            | Inst::StoreByte { dst: place, .. }
+            | Inst::StorePacked { dst: place, .. }
             | Inst::Prefetch { src: place, .. }
             | Inst::TileLoad { src: place, .. }
             | Inst::TileStore { dst: place, .. }
@@ -448,6 +511,7 @@ impl Inst {
             | Inst::ToInteger { .. }
             | Inst::FromInteger { .. }
             | Inst::Integer { .. }
+            | Inst::ByteDot { .. }
             | Inst::Shift { .. }
             | Inst::Select { .. }
             | Inst::TileZero { .. }

@@ -77,6 +77,21 @@ impl fmt::Display for Inst {
             Inst::Integer { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
             Inst::Shift { to: Shift::Left, dst, src, by } => write!(f, "{dst} = {src} << {by}"),
             Inst::Shift { to: Shift::Right, dst, src, by } => write!(f, "{dst} = {src} >> {by}"),
+            Inst::BroadcastBytes { dst, src } => write!(f, "{dst} = broadcast_bytes {src}"),
+            Inst::LoadBytes { dst, src, signed: false } => write!(f, "{dst} = load_bytes {src}"),
+            Inst::LoadBytes { dst, src, signed: true } => {
+                write!(f, "{dst} = load_signed_bytes {src}")
+            }
+            Inst::LoadByte { dst, src, signed: false } => write!(f, "{dst} = load_byte {src}"),
+            Inst::LoadByte { dst, src, signed: true } => {
+                write!(f, "{dst} = load_signed_byte {src}")
+            }
+            Inst::StoreByte { dst, src } => write!(f, "store_byte {dst}, {src}"),
+            Inst::StorePacked { dst, src: [a, b, c, d] } => {
+                write!(f, "store_packed {dst}, {a}, {b}, {c}, {d}")
+            }
+            Inst::StoreBytes { dst, src } => write!(f, "store_bytes {dst}, {src}"),
+            Inst::ByteDot { acc, a, b } => write!(f, "{acc} += {a} byte_dot {b}"),
             Inst::Select { dst, mask, other } => {
                 write!(f, "{dst} = {dst} where {mask} else {other}")
             }

@@ -60,6 +60,15 @@ pub(super) struct Integers {
     pub(super) min: Code,
     pub(super) and: Code,
     pub(super) xor: Code,
+    /// Loads unsigned bytes as integers.
+    pub(super) from_bytes: Code,
+    /// Loads signed bytes as integers.
+    pub(super) from_signed_bytes: Code,
+    pub(super) to_bytes: ToBytes,
+    pub(super) single_byte: SingleByte,
+    pub(super) packing: Packing,
+    /// Sums of four products of bytes.
+    pub(super) byte_dot: Code,
     /// Any bitwise function of three operands, given by its truth table.
     pub(super) ternary: Code,
     /// Widens 32-bit integers to 64 bits.
@@ -67,6 +76,55 @@ pub(super) struct Integers {
     /// Loads consecutive values into the lanes of a mask.
     pub(super) expand: Code,
 }
+
+/// How the low byte of the first lane is loaded and stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SingleByte {
+    /// As all bytes are, with a mask.
+    Masked,
+    /// By inserting it into a register and extracting it.
+    Inserted {
+        insert: Code,
+        /// Widens a signed one.
+        widen_signed: Code,
+        extract: Code,
+    },
+}
+
+/// How four vectors of integers become one of bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packing {
+    /// 32 to 16 bits, signed, within 128-bit parts.
+    pub(super) words: Code,
+    /// 16 to 8 bits, unsigned, within 128-bit parts.
+    pub(super) bytes: Code,
+    /// Orders words by the numbers in a register, where there are several parts.
+    pub(super) order: Option<Code>,
+}
+
+/// How the low bytes of lanes are stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ToBytes {
+    /// One instruction.
+    At(Code),
+    /// Integers that are bytes are packed within the register.
+    Packed {
+        /// 32 to 16 bits, within 128-bit parts.
+        words: Code,
+        /// Moves the results of the parts together, where there are several.
+        join: Option<Code>,
+        /// 16 to 8 bits.
+        bytes: Code,
+        /// Stores them.
+        store: Code,
+    },
+}
+
+const INSERTED: SingleByte = SingleByte::Inserted {
+    insert: Code::VEX_Vpinsrb_xmm_xmm_r32m8_imm8,
+    widen_signed: Code::VEX_Vpmovsxbd_xmm_xmmm32,
+    extract: Code::VEX_Vpextrb_r32m8_xmm_imm8,
+};
 
 impl Integers {
     pub(super) fn of(&self, op: Integer) -> Code {
@@ -92,32 +150,11 @@ impl Codes {
 
 /// What VEX prefixes encode.
 const VEX: Target =
-    Target { lanes: 8, vectors: 16, tiles: 0, fused: true, integers: false, dot: IntegerDot::None };
-
-/// For tables whose programs are refused if they rely on integers.
-const NO_INTEGERS: Integers = Integers {
-    from_float: Code::INVALID,
-    to_float: Code::INVALID,
-    add: Code::INVALID,
-    sub: Code::INVALID,
-    max: Code::INVALID,
-    min: Code::INVALID,
-    and: Code::INVALID,
-    xor: Code::INVALID,
-    ternary: Code::INVALID,
-    widen: Code::INVALID,
-    expand: Code::INVALID,
-};
+    Target { lanes: 8, vectors: 16, tiles: 0, fused: true, selects: false, dot: IntegerDot::Lanes };
 
 /// What EVEX prefixes encode.
-const EVEX: Target = Target {
-    lanes: 16,
-    vectors: 32,
-    tiles: 8,
-    fused: true,
-    integers: true,
-    dot: IntegerDot::Tiles,
-};
+const EVEX: Target =
+    Target { lanes: 16, vectors: 32, tiles: 8, fused: true, selects: true, dot: IntegerDot::Tiles };
 
 static XMM: Codes = Codes {
     encoded: Target { lanes: 4, ..VEX },
@@ -148,7 +185,34 @@ static XMM: Codes = Codes {
     shift_left: Code::VEX_Vpslld_xmm_xmm_imm8,
     shift_right: Code::VEX_Vpsrld_xmm_xmm_imm8,
     sqrt: Code::VEX_Vsqrtps_xmm_xmmm128,
-    integers: NO_INTEGERS,
+    integers: Integers {
+        from_float: Code::VEX_Vcvtps2dq_xmm_xmmm128,
+        to_float: Code::VEX_Vcvtdq2ps_xmm_xmmm128,
+        add: Code::VEX_Vpaddd_xmm_xmm_xmmm128,
+        sub: Code::VEX_Vpsubd_xmm_xmm_xmmm128,
+        max: Code::VEX_Vpmaxsd_xmm_xmm_xmmm128,
+        min: Code::VEX_Vpminsd_xmm_xmm_xmmm128,
+        and: Code::VEX_Vpand_xmm_xmm_xmmm128,
+        xor: Code::VEX_Vpxor_xmm_xmm_xmmm128,
+        single_byte: INSERTED,
+        packing: Packing {
+            words: Code::VEX_Vpackssdw_xmm_xmm_xmmm128,
+            bytes: Code::VEX_Vpackuswb_xmm_xmm_xmmm128,
+            order: None,
+        },
+        from_bytes: Code::VEX_Vpmovzxbd_xmm_xmmm32,
+        from_signed_bytes: Code::VEX_Vpmovsxbd_xmm_xmmm32,
+        to_bytes: ToBytes::Packed {
+            words: Code::VEX_Vpackusdw_xmm_xmm_xmmm128,
+            join: None,
+            bytes: Code::VEX_Vpackuswb_xmm_xmm_xmmm128,
+            store: Code::VEX_Vmovd_rm32_xmm,
+        },
+        byte_dot: Code::VEX_Vpdpbusd_xmm_xmm_xmmm128,
+        ternary: Code::INVALID,
+        widen: Code::INVALID,
+        expand: Code::INVALID,
+    },
 };
 
 static YMM: Codes = Codes {
@@ -180,7 +244,34 @@ static YMM: Codes = Codes {
     shift_left: Code::VEX_Vpslld_ymm_ymm_imm8,
     shift_right: Code::VEX_Vpsrld_ymm_ymm_imm8,
     sqrt: Code::VEX_Vsqrtps_ymm_ymmm256,
-    integers: NO_INTEGERS,
+    integers: Integers {
+        from_float: Code::VEX_Vcvtps2dq_ymm_ymmm256,
+        to_float: Code::VEX_Vcvtdq2ps_ymm_ymmm256,
+        add: Code::VEX_Vpaddd_ymm_ymm_ymmm256,
+        sub: Code::VEX_Vpsubd_ymm_ymm_ymmm256,
+        max: Code::VEX_Vpmaxsd_ymm_ymm_ymmm256,
+        min: Code::VEX_Vpminsd_ymm_ymm_ymmm256,
+        and: Code::VEX_Vpand_ymm_ymm_ymmm256,
+        xor: Code::VEX_Vpxor_ymm_ymm_ymmm256,
+        single_byte: INSERTED,
+        packing: Packing {
+            words: Code::VEX_Vpackssdw_ymm_ymm_ymmm256,
+            bytes: Code::VEX_Vpackuswb_ymm_ymm_ymmm256,
+            order: Some(Code::VEX_Vpermd_ymm_ymm_ymmm256),
+        },
+        from_bytes: Code::VEX_Vpmovzxbd_ymm_xmmm64,
+        from_signed_bytes: Code::VEX_Vpmovsxbd_ymm_xmmm64,
+        to_bytes: ToBytes::Packed {
+            words: Code::VEX_Vpackusdw_ymm_ymm_ymmm256,
+            join: Some(Code::VEX_Vpermq_ymm_ymmm256_imm8),
+            bytes: Code::VEX_Vpackuswb_xmm_xmm_xmmm128,
+            store: Code::VEX_Vmovq_xmmm64_xmm,
+        },
+        byte_dot: Code::VEX_Vpdpbusd_ymm_ymm_ymmm256,
+        ternary: Code::INVALID,
+        widen: Code::INVALID,
+        expand: Code::INVALID,
+    },
 };
 
 /// AVX-512F alone: bitwise operations on floats would need AVX-512DQ, those on integers do not.
@@ -222,6 +313,16 @@ static ZMM: Codes = Codes {
         min: Code::EVEX_Vpminsd_zmm_k1z_zmm_zmmm512b32,
         and: Code::EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32,
         xor: Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
+        single_byte: SingleByte::Masked,
+        packing: Packing {
+            words: Code::EVEX_Vpackssdw_zmm_k1z_zmm_zmmm512b32,
+            bytes: Code::EVEX_Vpackuswb_zmm_k1z_zmm_zmmm512,
+            order: Some(Code::EVEX_Vpermd_zmm_k1z_zmm_zmmm512b32),
+        },
+        from_bytes: Code::EVEX_Vpmovzxbd_zmm_k1z_xmmm128,
+        from_signed_bytes: Code::EVEX_Vpmovsxbd_zmm_k1z_xmmm128,
+        to_bytes: ToBytes::At(Code::EVEX_Vpmovdb_xmmm128_k1z_zmm),
+        byte_dot: Code::EVEX_Vpdpbusd_zmm_k1z_zmm_zmmm512b32,
         ternary: Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8,
         widen: Code::EVEX_Vpmovzxdq_zmm_k1z_ymmm256,
         expand: Code::EVEX_Vexpandps_zmm_k1z_zmmm512,

@@ -3,7 +3,7 @@
 
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
-use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS};
+use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, Packing, SingleByte, ToBytes};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
@@ -34,6 +34,8 @@ const NEAREST: u32 = 8;
 const NEIGHBOURS: u32 = 0b10_11_00_01;
 /// The order of parts for the same instructions: the two halves change places.
 const HALVES: u32 = 0b01_00_11_10;
+/// `vpermq`: the first 64 bits of each 128-bit part, one after the other.
+const FIRST_OF_EACH: u32 = 0b00_00_10_00;
 /// `vperm2f128` with the same vector twice: its halves change places.
 const SECOND_FIRST: u32 = 1;
 
@@ -241,6 +243,21 @@ impl<'p> Emitter<'p> {
                 };
                 self.emit(Instruction::with3(code, self.v(dst), self.v(src), u32::from(by))?)
             }
+            Inst::BroadcastBytes { dst, src } => {
+                self.emit(Instruction::with2(codes.broadcast, self.v(dst), mem(src))?)
+            }
+            Inst::LoadBytes { dst, src, signed } => {
+                let code = match signed {
+                    false => codes.integers.from_bytes,
+                    true => codes.integers.from_signed_bytes,
+                };
+                self.emit(Instruction::with2(code, self.v(dst), mem(src))?)
+            }
+            Inst::LoadByte { dst, src, signed } => self.load_byte(dst, src, signed),
+            Inst::StoreByte { dst, src } => self.store_byte(dst, src),
+            Inst::StorePacked { dst, src } => self.store_packed(dst, src),
+            Inst::StoreBytes { dst, src } => self.store_bytes(dst, src),
+            Inst::ByteDot { acc, a, b } => self.vvv(codes.integers.byte_dot, acc, a, b),
             Inst::Select { dst, mask, other } => {
                 let code = codes.integers.ternary;
                 let (d, mask, other) = (self.v(dst), self.v(mask), self.v(other));
@@ -412,6 +429,76 @@ impl<'p> Emitter<'p> {
     fn pow2(&mut self, dst: V, src: V) -> Result<(), IcedError> {
         self.with_constant(self.codes.add, dst, src, POW2_MAGIC)?;
         self.emit(Instruction::with3(self.codes.shift_left, self.v(dst), self.v(dst), POW2_SHIFT)?)
+    }
+
+    fn load_byte(&mut self, dst: V, src: Mem, signed: bool) -> Result<(), IcedError> {
+        let codes = &self.codes.integers;
+        match codes.single_byte {
+            SingleByte::Masked => {
+                let load = if signed { codes.from_signed_bytes } else { codes.from_bytes };
+                self.set_mask(1)?;
+                let mut load = masked(Instruction::with2(load, self.v(dst), mem(src))?);
+                load.set_zeroing_masking(true);
+                self.emit(load)
+            }
+            SingleByte::Inserted { insert, widen_signed, .. } => {
+                let first = Register::XMM0 + u32::from(dst.0);
+                self.vvv(self.codes.zero, dst, dst, dst)?;
+                self.emit(Instruction::with4(insert, first, first, mem(src), 0)?)?;
+                if signed {
+                    self.emit(Instruction::with2(widen_signed, first, first)?)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn store_byte(&mut self, dst: Mem, src: V) -> Result<(), IcedError> {
+        match (self.codes.integers.single_byte, self.codes.integers.to_bytes) {
+            (SingleByte::Inserted { extract, .. }, _) => {
+                let first = Register::XMM0 + u32::from(src.0);
+                self.emit(Instruction::with3(extract, mem(dst), first, 0)?)
+            }
+            (SingleByte::Masked, ToBytes::At(code)) => {
+                self.set_mask(1)?;
+                self.emit(masked(Instruction::with2(code, mem(dst), self.v(src))?))
+            }
+            (SingleByte::Masked, ToBytes::Packed { .. }) => Ok(()),
+        }
+    }
+
+    /// Packing works on 128-bit parts, so what comes out is in the order of the parts, and within
+    /// each in the order of the vectors.
+    fn store_packed(&mut self, dst: Mem, [a, b, c, d]: [V; 4]) -> Result<(), IcedError> {
+        let Packing { words, bytes, order } = self.codes.integers.packing;
+        self.vvv(words, a, a, b)?;
+        self.vvv(words, c, c, d)?;
+        self.vvv(bytes, a, a, c)?;
+        if let Some(order) = order {
+            let parts = self.program.target.lanes / 4;
+            let word = |i: usize| (i % parts * 4 + i / parts) as u32;
+            let place = self.place((0..4 * parts).map(word).collect());
+            self.refer(Instruction::with2(self.codes.load, self.v(b), self.rip(false))?, place)?;
+            self.vvv(order, a, b, a)?;
+        }
+        self.emit(Instruction::with2(self.codes.store, mem(dst), self.v(a))?)
+    }
+
+    /// The low byte of every lane. Where no single instruction narrows so far, the lanes are packed
+    /// to 16 bits and then to 8, in the register; packing works on 128-bit parts.
+    fn store_bytes(&mut self, dst: Mem, src: V) -> Result<(), IcedError> {
+        match self.codes.integers.to_bytes {
+            ToBytes::At(code) => self.emit(Instruction::with2(code, mem(dst), self.v(src))?),
+            ToBytes::Packed { words, join, bytes, store } => {
+                let (wide, narrow) = (self.v(src), Register::XMM0 + u32::from(src.0));
+                self.vvv(words, src, src, src)?;
+                if let Some(join) = join {
+                    self.emit(Instruction::with3(join, wide, wide, FIRST_OF_EACH)?)?;
+                }
+                self.emit(Instruction::with3(bytes, narrow, narrow, narrow)?)?;
+                self.emit(Instruction::with2(store, mem(dst), narrow)?)
+            }
+        }
     }
 
     /// Configures all tiles with all of their rows.

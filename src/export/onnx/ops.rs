@@ -77,6 +77,7 @@ pub(super) fn operator(
     Ok(match op {
         Op::Input | Op::Constant(_) => return Err("it is not computed".into()),
         Op::Conv(op) => conv(op)?,
+        Op::QuantizedConv(_) => return Err(fused()),
         Op::BatchNorm { epsilon } => {
             with("BatchNormalization", vec![float("epsilon", *epsilon as f32)])
         }
@@ -117,7 +118,9 @@ pub(super) fn operator(
         Op::Interpolate(_) => return Err("ONNX needs several operators for it".into()),
         Op::Concat { axis } => with("Concat", vec![int("axis", *axis)]),
         Op::Transpose { perm } => with("Transpose", vec![ints("perm", perm)]),
-        Op::Convert { .. } => return Err("it is for elements of other types than f32".into()),
+        Op::Convert { .. } | Op::Quantize(_) | Op::Dequantize(_) => {
+            return Err("it is for elements of other types than f32".into());
+        }
         Op::Identity => plain("Identity"),
         Op::Reorder(_) => return Err("ONNX has no layouts; write the graph before passes".into()),
     })

@@ -1,6 +1,6 @@
 //! The graph under construction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ pub(super) struct Builder {
     /// The run-time values whose elements are integers of the model, held as floats, and their
     /// types.
     pub(super) integers: HashMap<NodeId, DataType>,
+    /// Dequantized constants that may be weights: they stay arithmetic, so that the integers remain
+    /// visible.
+    pub(super) dequantized: HashSet<NodeId>,
     /// The float types of the other values, where they are known not to be float32.
     floats: HashMap<NodeId, DataType>,
     /// Which inputs are batches.
@@ -45,6 +48,7 @@ impl Builder {
             files: Files::new(folder),
             constants: HashMap::new(),
             integers: HashMap::new(),
+            dequantized: HashSet::new(),
             floats: HashMap::new(),
             batch: Batch::default(),
             work: limits::ARITHMETIC_ELEMENTS,

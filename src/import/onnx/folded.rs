@@ -70,7 +70,7 @@ impl Builder {
             }
             let found = self.graph.node(next);
             let is_few = found.ty.elements() <= ELEMENTS && work.len() + order.len() < NODES;
-            if !is_few || found.op == Op::Input {
+            if !is_few || found.op == Op::Input || self.dequantized.contains(&next) {
                 return None;
             }
             work.push((next, true));

@@ -85,6 +85,12 @@ impl Roles<'_> {
                 // Weights are shared; the added value may be another value with the same images.
                 apart && others.iter().take(1).all(shared) && others.iter().skip(1).all(folded)
             }
+            Op::QuantizedConv(_) => {
+                let (constants, residual) = others.split_at(others.len().min(3));
+                apart
+                    && constants.iter().all(shared)
+                    && residual.iter().all(|o| self.is(*o, Role::Apart))
+            }
             Op::BatchNorm { .. } => apart && others.iter().all(shared),
             Op::Gemm(gemm) => {
                 let even = |o: &NodeId| self.is_even(*o, rank);
@@ -99,6 +105,8 @@ impl Roles<'_> {
             | Op::AveragePool { .. }
             | Op::GlobalAveragePool
             | Op::Convert { .. }
+            | Op::Quantize(_)
+            | Op::Dequantize(_)
             | Op::Identity
             | Op::Reorder(_)
             | Op::Reshape { .. } => apart,

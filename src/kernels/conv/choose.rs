@@ -9,7 +9,7 @@ use crate::kernels::tiling::split;
 
 use super::budget::widest_tile;
 use super::micro::Micro;
-use super::pack::Weights;
+use super::pack::{QUAD, Weights};
 use super::product::ConvProduct;
 
 /// The form of a product's kernel.
@@ -136,9 +136,12 @@ fn is_small_enough(product: &ConvProduct<'_>, choice: &TileChoice) -> bool {
 
 /// Number of instructions of the kernel: one body for each form of tile.
 fn code_size(product: &ConvProduct<'_>, choice: &TileChoice) -> usize {
-    let steps = |weights: &Weights| weights.inputs.min(16) * weights.taps[1];
-    let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights));
-    let steps = steps(&product.weights) + projection;
+    let steps = |weights: &Weights, together: usize| {
+        (weights.inputs.min(16) * weights.taps[1]).div_ceil(together)
+    };
+    let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights, 1));
+    let together = if product.is_bytes() { QUAD } else { 1 };
+    let steps = steps(&product.weights, together) + projection;
     let body = |width: usize| steps * (width * (choice.vectors + 1) + choice.vectors);
     crate::kernels::tiling::runs(&product.walk.band(choice.band_rows), &choice.widths)
         .iter()
@@ -202,7 +205,7 @@ impl ConvProduct<'_> {
         let bytes = |inputs: usize, block: usize, window: &Window| {
             // Pixels that windows skip are not read.
             let steps = [0, 1].map(|axis| window.strides[axis].min(window.kernel[axis]));
-            inputs.next_multiple_of(block) * pixels * steps[0] * steps[1] * 4
+            inputs.next_multiple_of(block) * pixels * steps[0] * steps[1] * self.src.lane as usize
         };
         let projection = self
             .projection

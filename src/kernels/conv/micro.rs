@@ -11,6 +11,7 @@ use crate::kernels::residual::Read;
 use crate::kernels::tiling::{Pixel, TileRun};
 
 use super::budget::UNROLL_LIMIT;
+use super::bytes::Rounding;
 use super::partial::{Parts, Saved, Summation};
 
 /// Which input channels an output lane sees.
@@ -54,8 +55,32 @@ pub enum Shortcut {
     None,
     /// A value: the reads that each vector of the tile adds.
     Residual(Vec<Vec<Read>>),
+    /// A value of bytes, with as many channels as the result; the bytes from one channel block to
+    /// the next.
+    Bytes(i64),
     /// Another sum, whose channels are shared.
     Projection(Sum),
+}
+
+/// What is multiplied.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Elements {
+    /// f32.
+    Floats(Epilogue),
+    /// Four bytes in a step, of consecutive channels: unsigned ones of the source and signed ones
+    /// of the weights. Their sums are integers, and biases, too; a factor for each lane follows the
+    /// biases in the panel.
+    Bytes(Rounding),
+}
+
+impl Elements {
+    /// Bytes of an element of the result.
+    fn result_bytes(&self) -> i64 {
+        match self {
+            Elements::Floats(_) => F32,
+            Elements::Bytes(rounding) => rounding.result_bytes(),
+        }
+    }
 }
 
 /// What the accumulators start from.
@@ -91,8 +116,8 @@ pub struct Micro {
     pub tiles: Vec<TileRun>,
     /// Bytes from one band to the next: source, result, the shortcut's operand.
     pub band: [i64; 3],
-    /// How the sums end.
-    pub epilogue: Epilogue,
+    /// What is multiplied, and how the sums end.
+    pub elements: Elements,
     /// How the sum is added up.
     pub summation: Summation,
     /// Whether and how weights are prefetched.
@@ -190,7 +215,7 @@ impl Micro {
     pub fn depth(&self) -> usize {
         let projection = match &self.shortcut {
             Shortcut::Projection(sum) => sum.depth(),
-            Shortcut::None | Shortcut::Residual(_) => 0,
+            Shortcut::None | Shortcut::Residual(_) | Shortcut::Bytes(_) => 0,
         };
         self.sum.depth() + projection
     }
@@ -199,7 +224,7 @@ impl Micro {
     fn is_in_parts(&self) -> bool {
         let projection = match &self.shortcut {
             Shortcut::Projection(sum) => Some(sum),
-            Shortcut::None | Shortcut::Residual(_) => None,
+            Shortcut::None | Shortcut::Residual(_) | Shortcut::Bytes(_) => None,
         };
         let mut sums = [&self.sum].into_iter().chain(projection);
         self.summation.is_in_parts(self.depth())
@@ -211,10 +236,12 @@ impl Micro {
         self.bias_len() + self.depth() * self.lanes()
     }
 
+    /// Values at the head of the panel: biases, and factors.
     fn bias_len(&self) -> usize {
-        match self.start {
-            Start::Bias => self.lanes(),
-            Start::Zero => 0,
+        match (self.start, &self.elements) {
+            (Start::Bias, Elements::Floats(_)) => self.lanes(),
+            (Start::Bias, Elements::Bytes(_)) => 2 * self.lanes(),
+            (Start::Zero, _) => 0,
         }
     }
 
@@ -333,9 +360,30 @@ impl Micro {
         if saved.is_none() {
             self.add_residual(b, run, &acc, at);
         }
-        self.epilogue.finish(b, &Growing::NOTHING, &sums, |_, _, _| {});
-        places.store(b, &sums);
+        match &self.elements {
+            Elements::Floats(epilogue) => {
+                epilogue.finish(b, &Growing::NOTHING, &sums, |_, _, _| {});
+                places.store(b, &sums);
+            }
+            Elements::Bytes(rounding) => {
+                let factor =
+                    |v: usize| panel.at((self.lanes() + v * self.target.lanes) as i64 * F32);
+                let factors: Vec<Mem> = (0..self.vectors).map(factor).collect();
+                let residuals = self.residual_bytes(run, at);
+                rounding.finish(b, &acc, &factors, &residuals, &places.places);
+            }
+        }
         b.release(sums);
+    }
+
+    /// Where the residual's bytes are that are added to each sum.
+    fn residual_bytes(&self, run: &TileRun, at: At) -> Vec<Mem> {
+        let Shortcut::Bytes(block) = self.shortcut else { return Vec::new() };
+        let place =
+            |pixel: &Pixel, v| at.res.at(at.res_offset + pixel.res + self.lane_offset(v, block, 1));
+        let of_pixel =
+            |pixel: &Pixel| (0..self.vectors).map(|v| place(pixel, v)).collect::<Vec<_>>();
+        run.pixels.iter().flat_map(of_pixel).collect()
     }
 
     fn start(&self, b: &mut Builder, acc: &[Vec<V>], panel: P) {
@@ -361,7 +409,8 @@ impl Micro {
         let several = |b: &mut Builder, blocks: usize, channels: usize| {
             b.repeat(Count::Fixed(blocks as u32), |b| {
                 self.taps(b, sum, src, panels, channels, acc, |b, offset, i, operand| {
-                    shared_step(b, src, offset + i as i64 * F32, acc, pixels, operand);
+                    let offset = offset + i as i64 * F32;
+                    shared_step(b, &self.elements, src, offset, acc, pixels, operand);
                 });
                 b.advance(src, step);
             });
@@ -458,23 +507,41 @@ impl Micro {
     /// Where the tile's results are stored.
     fn places(&self, run: &TileRun, at: At) -> Saved {
         let place = |pixel: &Pixel, v: usize| {
-            at.dst.at(at.dst_offset + pixel.dst + self.lane_offset(v, self.dst_block))
+            let lane = self.lane_offset(v, self.dst_block, self.elements.result_bytes());
+            at.dst.at(at.dst_offset + pixel.dst + lane)
         };
         let of_pixel =
             |pixel: &Pixel| (0..self.vectors).map(|v| place(pixel, v)).collect::<Vec<_>>();
         Saved { places: run.pixels.iter().flat_map(of_pixel).collect() }
     }
 
-    /// Offset of the tile's vector `v` from its first lane, in a blocked value.
-    fn lane_offset(&self, v: usize, block_step: i64) -> i64 {
+    /// Offset of the tile's vector `v` from its first lane, in a blocked value with elements of
+    /// `bytes`.
+    fn lane_offset(&self, v: usize, block_step: i64, bytes: i64) -> i64 {
         let lane = v * self.target.lanes;
-        (lane / 16) as i64 * block_step + (lane % 16) as i64 * F32
+        (lane / 16) as i64 * block_step + (lane % 16) as i64 * bytes
     }
 }
 
-/// One step of the reduction when all lanes see the same channel. The narrower side of the tile is
-/// held in registers, the other side is streamed through one register.
-fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i64], weights: Mem) {
+/// One step of the reduction when all lanes see the same channel, or the same four. The narrower
+/// side of the tile is held in registers, the other side is streamed through one register.
+fn shared_step(
+    b: &mut Builder,
+    elements: &Elements,
+    src: P,
+    offset: i64,
+    acc: &[Vec<V>],
+    pixels: &[i64],
+    weights: Mem,
+) {
+    let broadcast = |b: &mut Builder, dst: V, src: Mem| match elements {
+        Elements::Floats(_) => b.broadcast(dst, src),
+        Elements::Bytes(_) => b.broadcast_bytes(dst, src),
+    };
+    let add = |b: &mut Builder, acc: V, pixel: V, weight: V| match elements {
+        Elements::Floats(_) => b.multiply_add(acc, pixel, weight),
+        Elements::Bytes(_) => b.byte_dot(acc, pixel, weight),
+    };
     let vector_bytes = b.target().vector_bytes();
     let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector_bytes, ..weights };
     let pixel = |p: usize| src.at(offset + pixels[p]);
@@ -484,16 +551,16 @@ fn shared_step(b: &mut Builder, src: P, offset: i64, acc: &[Vec<V>], pixels: &[i
         let held = b.vectors(vectors);
         held.iter().enumerate().for_each(|(v, &w)| b.load(w, weight(v)));
         for (p, row) in acc.iter().enumerate() {
-            b.broadcast(stream, pixel(p));
-            row.iter().zip(&held).for_each(|(&a, &w)| b.multiply_add(a, stream, w));
+            broadcast(b, stream, pixel(p));
+            row.iter().zip(&held).for_each(|(&a, &w)| add(b, a, stream, w));
         }
         b.release(held);
     } else {
         let held = b.vectors(width);
-        held.iter().enumerate().for_each(|(p, &x)| b.broadcast(x, pixel(p)));
+        held.iter().enumerate().for_each(|(p, &x)| broadcast(b, x, pixel(p)));
         for v in 0..vectors {
             b.load(stream, weight(v));
-            acc.iter().zip(&held).for_each(|(row, &x)| b.multiply_add(row[v], x, stream));
+            acc.iter().zip(&held).for_each(|(row, &x)| add(b, row[v], x, stream));
         }
         b.release(held);
     }
@@ -522,7 +589,7 @@ mod tests {
             shortcut: Shortcut::None,
             tiles: runs(&pixels, &vec![6; tiles]),
             band: [0; 3],
-            epilogue: Epilogue::default(),
+            elements: Elements::Floats(Epilogue::default()),
             summation: Summation::Chain,
             ahead: Ahead::of(tiles),
         }

@@ -5,17 +5,22 @@
 //! ([`micro::Channels`]), and whether the sum continues over another source ([`Projection`]).
 
 pub mod budget;
+pub mod bytes;
 pub mod choose;
 pub mod micro;
 pub mod pack;
+mod panels;
 pub mod partial;
 mod per_lane;
 pub(super) mod plan;
 mod product;
 mod sets;
 
-use resnetc_ir::op::{Activation, Conv, Gemm, Window};
+use std::sync::Arc;
+
+use resnetc_ir::op::{Activation, Conv, Ending, Gemm, QuantizedConv, Window};
 use resnetc_ir::ty::{BLOCK, Layout};
+use resnetc_ir::{DType, Tensor};
 
 use crate::codegen::region::{Extent, Piece};
 
@@ -25,14 +30,19 @@ use super::problem::ConvProblem;
 use super::residual::Added;
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::tiling::{Pixel, runs};
+use bytes::Rounding;
 use choose::{TileChoice, choose};
-use micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
+use micro::{Ahead, Channels, Elements, Micro, Shortcut, Start};
 use pack::{Part, Weights};
+use panels::BytePanels;
 use partial::Summation;
-pub(super) use product::shared_channels;
 use product::{ConvProduct, Walk};
 pub use product::{Operands, Projection};
+pub(super) use product::{shared_channels, sum};
 use sets::TileSet;
+
+/// Taps of a row that are multiplied in one step where the source is of planar bytes.
+pub const TAPS_TOGETHER: usize = pack::QUAD;
 
 /// Lowers a convolution, to which either a projection or a residual may be added, not both.
 ///
@@ -45,33 +55,25 @@ pub fn lower_conv(
     projection: Option<Projection<'_>>,
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
-    let [images, _, rows, columns] = operands.dst.geometry.nchw();
+    let [_, _, rows, columns] = operands.dst.geometry.nchw();
     let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
     let res = match (&projection, operands.residual) {
         (Some(projection), _) => projection.strides(),
         (None, Some(residual)) => residual.strides(),
         (None, None) => dst,
     };
-    let window = conv.window;
-    let [row, column] = window.strides.map(|stride| stride as i64);
-    let walk = Walk {
-        images,
-        rows,
-        columns,
-        image: Pixel { src: src.image, dst: dst.image, res: res.image },
-        row: Pixel { src: src.row * row, dst: dst.row, res: res.row },
-        column: Pixel { src: src.pixel * column, dst: dst.pixel, res: res.pixel },
-    };
     let product = ConvProduct {
         name: name(conv, &weights, &operands, projection.as_ref()),
-        walk: walk.merged(),
+        walk: walk(&conv.window, src, operands.dst, res).merged(),
         weights,
         groups: conv.groups,
-        window,
+        window: conv.window,
         src,
         operands,
         projection,
-        activation: conv.activation,
+        elements: Elements::Floats(conv.activation.into()),
+        factors: None,
+        src_zero: 0,
         summation: if rows * columns == 1 { Summation::Parts } else { Summation::Chain },
     };
     product.lower(sink)
@@ -111,10 +113,72 @@ pub fn lower_gemm(
         window: Window::square(1, 1, 0),
         src,
         projection: None,
-        activation: gemm.activation,
+        elements: Elements::Floats(gemm.activation.into()),
+        factors: None,
+        src_zero: 0,
         summation: Summation::Parts,
     };
     product.lower(sink)
+}
+
+/// The walk over the result of a convolution.
+fn walk(window: &Window, src: Strides, dst: &Place, res: Strides) -> Walk {
+    let [images, _, rows, columns] = dst.geometry.nchw();
+    let dst = dst.geometry.strides();
+    let [row, column] = window.strides.map(|stride| stride as i64);
+    Walk {
+        images,
+        rows,
+        columns,
+        image: Pixel { src: src.image, dst: dst.image, res: res.image },
+        row: Pixel { src: src.row * row, dst: dst.row, res: res.row },
+        column: Pixel { src: src.pixel * column, dst: dst.pixel, res: res.pixel },
+    }
+}
+
+/// Lowers a convolution of quantized values. A planar source must have the border that reads of
+/// [`TAPS_TOGETHER`] taps reach, and the window must not be dilated along its rows.
+///
+/// # Errors
+/// If no register tile fits the machine.
+pub fn lower_quantized(
+    conv: &QuantizedConv,
+    weights: Weights,
+    factors: Arc<Tensor>,
+    operands: Operands<'_>,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
+    let res = operands.residual.map_or(dst, |added| added.strides());
+    let signed = |added: Added<'_>| added.place.geometry.ty.dtype == DType::I8;
+    let is_bounded = is_bounded(&conv.ending, factors.data());
+    let signed_residual = operands.residual.is_some_and(signed);
+    let problem = problem(operands.src, weights.outputs, &Conv::new(conv.window, conv.groups));
+    let product = ConvProduct {
+        name: format!("int8 {problem}"),
+        walk: walk(&conv.window, src, operands.dst, res).merged(),
+        weights,
+        groups: conv.groups,
+        window: conv.window,
+        src,
+        operands,
+        projection: None,
+        elements: Elements::Bytes(Rounding { ending: conv.ending, signed_residual, is_bounded }),
+        factors: Some(factors),
+        src_zero: conv.src_zero,
+        summation: Summation::Chain,
+    };
+    product.lower(sink)
+}
+
+/// Whether numbers of steps are 32-bit integers: sums are, and factors do not enlarge them.
+fn is_bounded(ending: &Ending, factors: &[f32]) -> bool {
+    let steps = factors.iter().all(|factor| factor.abs() <= 0.5);
+    match ending {
+        Ending::Floats(_) => false,
+        Ending::Bytes(_) => steps,
+        Ending::Sum(_, residual) => [residual.own, residual.factor].iter().all(|f| f.abs() <= 1e6),
+    }
 }
 
 /// The kernel's name in dumps and profiles: its problem, and that of its projection.
@@ -178,11 +242,11 @@ impl ConvProduct<'_> {
             vectors: set.vectors,
             dst_block: self.operands.dst.geometry.strides().plane,
             start: Start::Bias,
-            sum: sum(&self.window, self.src, set.channels.clone()),
+            sum: self.sum(set.channels.clone()),
             shortcut: self.shortcut(set),
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
-            epilogue: self.activation.into(),
+            elements: self.elements.clone(),
             summation: self.summation,
             ahead: Ahead::Not,
         }
@@ -195,6 +259,10 @@ impl ConvProduct<'_> {
                 let channels = shared_channels(src, p.weights.inputs);
                 Shortcut::Projection(sum(&p.window, src, channels))
             }
+            None if self.is_bytes() => match self.operands.residual {
+                Some(added) => Shortcut::Bytes(added.strides().plane),
+                None => Shortcut::None,
+            },
             None if set.reads.is_empty() => Shortcut::None,
             None => Shortcut::Residual(set.reads.vectors.clone()),
         }
@@ -226,6 +294,10 @@ impl ConvProduct<'_> {
                 (Some(Projection { src, window, .. }), _) => {
                     Pointer::new(src.base, start(src.origin(), src.geometry.strides(), window))
                 }
+                (None, Some(Added { place, .. })) if self.is_bytes() => {
+                    let first = place.geometry.strides().channel(set.first_output);
+                    Pointer::new(place.base, place.origin() + first)
+                }
                 (None, Some(Added { place, .. })) => {
                     Pointer::new(place.base, place.origin() + set.reads.start)
                 }
@@ -252,11 +324,12 @@ impl ConvProduct<'_> {
         let blocks = (lanes / 16).max(1) as i64;
         // A residual is traversed like the result; every tile reads the same part of a projection's
         // source.
+        let dst_lanes = lanes as i64 * self.operands.dst.geometry.strides().lane;
         let (res_block, res_lanes) = match self.operands.residual {
-            Some(added) => (added.strides().plane, lanes as i64 * F32),
+            Some(added) => (added.strides().plane, lanes as i64 * added.strides().lane),
             None => (0, 0),
         };
-        let part = [set.src_step, panel, lanes as i64 * F32, res_lanes];
+        let part = [set.src_step, panel, dst_lanes, res_lanes];
         if !set.count.is_multiple_of(in_block) {
             // A single narrow tile.
             levels.inner(Extent::Fixed(set.count as u32), part);
@@ -273,6 +346,19 @@ impl ConvProduct<'_> {
 
     fn pack(&self, micro: &Micro, set: &TileSet, sink: &mut Sink) -> i64 {
         let (first, lanes) = (set.first_output, micro.lanes());
+        if let Some(factors) = &self.factors {
+            let panels = BytePanels {
+                weights: self.weights.clone(),
+                factors: Arc::clone(factors),
+                src_zero: self.src_zero,
+                fours: self.fours(),
+                first_output: first,
+                lanes,
+            };
+            return sink.pack_bytes(micro.panel_len() * set.count * F32 as usize, move |out| {
+                panels.fill(out);
+            });
+        }
         let block = match &micro.sum.channels {
             Channels::Shared { block, .. } => *block,
             Channels::PerLane { channels } => channels.len(),
@@ -287,15 +373,6 @@ impl ConvProduct<'_> {
         sink.pack(micro.panel_len() * set.count, move |panels| {
             pack::fill(&parts, first, lanes, panels)
         })
-    }
-}
-
-/// The sum over a window of a source.
-pub(super) fn sum(window: &Window, src: Strides, channels: Channels) -> Sum {
-    Sum {
-        tap_rows: (window.kernel[0], window.dilations[0] as i64 * src.row),
-        tap_columns: (window.kernel[1], window.dilations[1] as i64 * src.pixel),
-        channels,
     }
 }
 

@@ -1,13 +1,17 @@
 //! A product before it is lowered: its places, its pixels, its weights.
 
-use resnetc_ir::op::{Activation, Window};
+use std::sync::Arc;
+
+use resnetc_ir::Tensor;
+use resnetc_ir::op::Window;
 
 use crate::kernels::geometry::{Place, Strides};
 use crate::kernels::residual::Added;
 use crate::kernels::tiling::Pixel;
 
-use super::micro::Channels;
-use super::pack::Weights;
+use super::micro::{Channels, Elements, Sum};
+use super::pack::{QUAD, Weights};
+use super::panels::Fours;
 use super::partial::Summation;
 
 /// The places that a product reads and writes.
@@ -64,7 +68,11 @@ pub(super) struct ConvProduct<'a> {
     pub(super) window: Window,
     pub(super) src: Strides,
     pub(super) projection: Option<Projection<'a>>,
-    pub(super) activation: Activation,
+    pub(super) elements: Elements,
+    /// The factors `[K]` of a product of bytes.
+    pub(super) factors: Option<Arc<Tensor>>,
+    /// The zero point of a source of bytes.
+    pub(super) src_zero: i32,
     pub(super) summation: Summation,
 }
 
@@ -91,6 +99,52 @@ impl Walk {
             })
         };
         (0..rows).flat_map(row).collect()
+    }
+}
+
+impl ConvProduct<'_> {
+    /// Whether bytes are multiplied, four channels in a step.
+    pub(super) fn is_bytes(&self) -> bool {
+        matches!(self.elements, Elements::Bytes(_))
+    }
+
+    /// What the four products of a step on bytes are of.
+    pub(super) fn fours(&self) -> Fours {
+        if self.src.block == 1 { Fours::Taps } else { Fours::Channels }
+    }
+
+    /// All input channels that an output sees, in steps of the reduction.
+    pub(super) fn channels(&self) -> Channels {
+        let (src, inputs) = (self.src, self.weights.inputs);
+        let together = match (self.is_bytes(), self.fours()) {
+            (true, Fours::Channels) => QUAD,
+            _ => 1,
+        };
+        let (blocks, tail) = (inputs / src.block, inputs % src.block);
+        let (block, tail) = (src.block / together, tail.div_ceil(together));
+        Channels::Shared { block, blocks, tail, step: src.plane }
+    }
+
+    /// The sum over the window of the source.
+    pub(super) fn sum(&self, channels: Channels) -> Sum {
+        let sum = sum(&self.window, self.src, channels);
+        match (self.is_bytes(), self.fours()) {
+            (true, Fours::Taps) => {
+                let (columns, step) = sum.tap_columns;
+                let tap_columns = (columns.div_ceil(QUAD), QUAD as i64 * step);
+                Sum { tap_columns, ..sum }
+            }
+            _ => sum,
+        }
+    }
+}
+
+/// The sum over a window of a source.
+pub(in crate::kernels) fn sum(window: &Window, src: Strides, channels: Channels) -> Sum {
+    Sum {
+        tap_rows: (window.kernel[0], window.dilations[0] as i64 * src.row),
+        tap_columns: (window.kernel[1], window.dilations[1] as i64 * src.pixel),
+        channels,
     }
 }
 

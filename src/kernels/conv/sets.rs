@@ -7,7 +7,7 @@ use crate::kernels::geometry::F32;
 use crate::kernels::residual::{Read, Reads};
 
 use super::micro::Channels;
-use super::product::{ConvProduct, shared_channels};
+use super::product::ConvProduct;
 
 /// Tiles that run the same program: `count` of them, from output channel `first_output` on.
 pub(super) struct TileSet {
@@ -54,7 +54,7 @@ impl ConvProduct<'_> {
                 first_output: group * per_group + first,
                 count,
                 vectors,
-                channels: shared_channels(self.src, self.weights.inputs),
+                channels: self.channels(),
                 src,
                 src_step: 0,
                 reads: Reads::none(vectors),
@@ -110,7 +110,7 @@ impl ConvProduct<'_> {
 
     /// How many additional programs are needed because tiles add the residual differently.
     pub(super) fn programs_for_residual(&self, vectors: usize, target: Target) -> usize {
-        if self.operands.residual.is_none() {
+        if self.operands.residual.is_none() || self.is_bytes() {
             return 0;
         }
         let sets = self.tile_sets(vectors, target);
@@ -125,7 +125,9 @@ impl ConvProduct<'_> {
 
     /// Splits a set wherever what is added from the residual changes.
     fn by_residual(&self, set: TileSet, target: Target) -> Vec<TileSet> {
-        let Some(added) = self.operands.residual else { return vec![set] };
+        let Some(added) = self.operands.residual.filter(|_| !self.is_bytes()) else {
+            return vec![set];
+        };
         let (lanes, outputs) = (set.vectors * target.lanes, self.weights.outputs);
         let reads = |i: usize| added.reads(set.first_output + i * lanes, lanes, outputs, target);
         let tiles: Vec<Reads> = (0..set.count).map(reads).collect();

@@ -15,7 +15,7 @@ use crate::codegen::region::{Address, Extent, Item, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Ahead, Micro, Shortcut, Start};
+use crate::kernels::conv::micro::{Ahead, Elements, Micro, Shortcut, Start};
 use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::{shared_channels, start, sum};
 use crate::kernels::copy::Copy;
@@ -284,7 +284,7 @@ impl Guard<'_> {
             },
             tiles: runs(&pixels, &widths),
             band: [0; 3],
-            epilogue: conv.activation.into(),
+            elements: Elements::Floats(conv.activation.into()),
             summation: Summation::Chain,
             ahead: Ahead::Not,
         }

@@ -11,7 +11,7 @@ use crate::codegen::region::{Address, Base, Extent, Item, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
+use crate::kernels::conv::micro::{Ahead, Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::partial::Summation;
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::{F32, Strides};
@@ -236,7 +236,7 @@ impl Direct<'_> {
             },
             tiles: runs(&pixels, &widths),
             band: [stride * form.copied_row(), dst.row, res.row],
-            epilogue: self.layer.conv.activation.into(),
+            elements: Elements::Floats(self.layer.conv.activation.into()),
             summation: Summation::Chain,
             ahead: Ahead::Not,
         }

@@ -3,7 +3,7 @@
 
 use crate::codegen::vir::Target;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Ahead, Channels, Micro, Shortcut, Start, Sum};
+use crate::kernels::conv::micro::{Ahead, Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::partial::Summation;
 use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::F32;
@@ -80,7 +80,7 @@ impl TileProducts<'_> {
             },
             tiles: runs(&tiles, &widths),
             band: [0; 3],
-            epilogue: Epilogue::default(),
+            elements: Elements::Floats(Epilogue::default()),
             summation: Summation::Chain,
             ahead: Ahead::of(widths.len()),
         }

@@ -332,7 +332,13 @@ fn works_in_any_order(graph: &Graph, node: NodeId, rank: usize) -> bool {
 /// transposed back.
 fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
     Some(match op {
-        Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Convert { .. } | Op::Identity => op.clone(),
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Where
+        | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
+        | Op::Identity => op.clone(),
         Op::Pad { before, after, mode } => {
             Op::Pad { before: scattered(before, perm), after: scattered(after, perm), mode: *mode }
         }
@@ -351,6 +357,7 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
         Op::Input
         | Op::Constant(_)
         | Op::Conv(_)
+        | Op::QuantizedConv(_)
         | Op::BatchNorm { .. }
         | Op::MaxPool(_)
         | Op::AveragePool { .. }

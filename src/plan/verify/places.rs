@@ -77,7 +77,7 @@ fn taken(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanE
 /// Whether two values that have the same elements in the same order store each element at the same
 /// byte.
 fn is_same(from: &Geometry, to: &Geometry) -> bool {
-    from.halo == to.halo
+    (from.halo, from.zero) == (to.halo, to.zero)
         && match (from.ty.layout, to.ty.layout) {
             (Layout::Planar, Layout::Planar) => from.is_dense() || from.ty.shape == to.ty.shape,
             (Layout::Blocked, Layout::Blocked) => from.nchw() == to.nchw(),
@@ -91,10 +91,8 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
     let reads = graph.operands(node);
     match &graph.node(node).op {
         Op::Unary(_) | Op::Binary(_) => reads.contains(&operand),
-        Op::Conv(conv) => {
-            let residual = conv.residual_operand();
-            reads.iter().enumerate().all(|(i, &o)| (Some(i) == residual) == (o == operand))
-        }
+        Op::Conv(conv) => is_residual(&reads, conv.residual_operand(), operand),
+        Op::QuantizedConv(conv) => is_residual(&reads, conv.residual_operand(), operand),
         Op::Input
         | Op::Constant(_)
         | Op::BatchNorm { .. }
@@ -116,9 +114,16 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
         | Op::Concat { .. }
         | Op::Transpose { .. }
         | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
         | Op::Identity
         | Op::Reorder(_) => false,
     }
+}
+
+/// Whether a convolution reads an operand as its residual and nowhere else.
+fn is_residual(reads: &[NodeId], residual: Option<usize>, operand: NodeId) -> bool {
+    reads.iter().enumerate().all(|(i, &o)| (Some(i) == residual) == (o == operand))
 }
 
 /// A border is written with its value, unless the value reuses a place that already has the border.
@@ -130,8 +135,13 @@ fn border(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
 
 /// Every tap of every window of a convolution must be on its source or on the border around it.
 fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> {
-    let Op::Conv(conv) = &graph.node(node).op else { return Vec::new() };
-    let sums = [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)];
+    let sums = match &graph.node(node).op {
+        Op::Conv(conv) => {
+            [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)]
+        }
+        Op::QuantizedConv(conv) => [(Some(0), Some(conv.window)), (None, None)],
+        _ => return Vec::new(),
+    };
     let sums = sums
         .into_iter()
         .filter_map(|(operand, window)| Some((graph.operand(node, operand?)?, window?)));
@@ -173,6 +183,7 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
         Op::Input
         | Op::Constant(_)
         | Op::Conv(_)
+        | Op::QuantizedConv(_)
         | Op::BatchNorm { .. }
         | Op::Unary(_)
         | Op::Binary(_)
@@ -191,6 +202,8 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
         | Op::Concat { .. }
         | Op::Transpose { .. }
         | Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
         | Op::Identity
         | Op::Reorder(_) => Vec::new(),
     };

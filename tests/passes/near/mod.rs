@@ -24,6 +24,7 @@ use resnetc_testing::random_graph::dice::Dice;
 
 mod arithmetic;
 mod movement;
+mod quantized;
 mod shortcuts;
 mod windows;
 
@@ -42,6 +43,8 @@ const PATTERNS: &[(&str, Pattern)] = &[
     ("fold_constants", arithmetic::of_constants),
     ("fuse_activation", arithmetic::activated),
     ("fuse_projection", shortcuts::projected),
+    ("fuse_quantized", quantized::operators),
+    ("fuse_quantizers", quantized::arithmetic),
     ("fuse_residual", shortcuts::sum),
     ("fuse_strided_shortcut", shortcuts::strided),
     ("layout", shortcuts::strided),

@@ -183,7 +183,9 @@ pub(super) fn dequantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
     if type_of(builder, call.required(0)?).is_none() {
         return Err("its operand is not a quantized value".into());
     }
-    if let (Value::Known(x), Value::Known(scale)) = (call.required(0)?, &scale) {
+    if let (Value::Known(x), Value::Known(scale)) = (call.required(0)?, &scale)
+        && !are_weights(x)
+    {
         match zero {
             None => return dequantize_known(builder, x, scale, None),
             Some(Value::Known(zero)) => return dequantize_known(builder, x, scale, Some(&zero)),
@@ -193,7 +195,16 @@ pub(super) fn dequantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
     let x = floats(builder, call, call.required(0)?)?;
     let centred = centre(builder, call, x, zero)?;
     let scale = builder.node(call.name(), &scale)?;
-    builder.finish(call, Op::Binary(Binary::Mul), &[centred, scale])
+    let result = builder.binary(call, Binary::Mul, centred, scale)?;
+    if let Value::Known(_) = call.required(0)? {
+        builder.dequantized.insert(result);
+    }
+    Ok(vec![Value::Node(result)])
+}
+
+/// Whether a constant may be weights, which integer arithmetic takes as they are.
+fn are_weights(constant: &Literal) -> bool {
+    matches!(constant.ty, DataType::Int8 | DataType::Uint8) && constant.shape.len() >= 2
 }
 
 fn dequantize_known(

@@ -1,0 +1,68 @@
+//! Operators on quantized values, in the integers and in the f32 steps that define them.
+
+use super::conv::add_products;
+use super::elements::{filled, wrap};
+use super::elementwise;
+use super::error::EvalError;
+use super::value::Value;
+use crate::dtype::DType;
+use crate::memory::collected;
+use crate::quantized::{
+    Dequantize, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
+};
+use crate::ty::TensorType;
+
+/// Bytes for floats.
+pub(super) fn quantize(op: &Quantize, x: &Value) -> Result<Vec<f64>, EvalError> {
+    Ok(collected(x.data.iter().map(|&x| f64::from(op.apply(x as f32))))?)
+}
+
+/// Floats for bytes.
+pub(super) fn dequantize(op: &Dequantize, q: &Value) -> Result<Vec<f64>, EvalError> {
+    Ok(collected(q.data.iter().map(|&q| f64::from(op.apply(q as i32))))?)
+}
+
+/// The result of a convolution, whose type is `ty`.
+pub(super) fn conv(
+    op: &QuantizedConv,
+    operands: &[&Value],
+    ty: &TensorType,
+) -> Result<Vec<f64>, EvalError> {
+    let [src, weights, bias, factor] = [0, 1, 2, 3].map(|i| operands[i]);
+    let shape = &ty.shape[..];
+    let zero = f64::from(op.src_zero);
+    let centred = collected(src.data.iter().map(|x| x - zero))?;
+    let centred = Value::of(DType::I32, src.shape.clone(), centred);
+    let mut sums = filled(shape, 0.0)?;
+    add_products(&op.window, op.groups, [&centred, weights], shape, &mut sums);
+    let (channels, pixels) = (shape[1], shape[2] * shape[3]);
+    for (i, plane) in sums.chunks_exact_mut(pixels).enumerate() {
+        let channel = i % channels;
+        plane.iter_mut().for_each(|sum| *sum += bias.data[channel]);
+        wrap(DType::I32, plane);
+        let factor = factor.data[channel] as f32;
+        plane.iter_mut().for_each(|sum| *sum = (*sum as f32 * factor).into());
+    }
+    match &op.ending {
+        Ending::Floats(activation) => elementwise::activate(*activation, &mut sums),
+        Ending::Bytes(bytes) => to_bytes(bytes, &mut sums),
+        Ending::Sum(bytes, residual) => {
+            to_bytes(bytes, &mut sums);
+            let own = f64::from(bytes.zero);
+            for (q, r) in sums.iter_mut().zip(&operands[4].data) {
+                *q = add(residual, (*q - own) as f32, *r).into();
+            }
+        }
+    }
+    Ok(sums)
+}
+
+fn to_bytes(bytes: &Requantize, steps: &mut [f64]) {
+    steps.iter_mut().for_each(|x| *x = bytes.apply(*x as f32).into());
+}
+
+/// The byte of a sum of a number of steps and a residual.
+fn add(residual: &QuantizedResidual, steps: f32, r: f64) -> i32 {
+    let other = (r - f64::from(residual.zero)) as f32;
+    residual.sum.apply(steps * residual.own + other * residual.factor)
+}

@@ -1,0 +1,108 @@
+//! Weights of bytes in the order in which the kernel reads them.
+//!
+//! The panel of one tile: `lanes` biases in i32, from which the share of the source's zero point has
+//! been taken; `lanes` factors in f32; then, for each step of the reduction, four weights of each
+//! lane, of consecutive channels or of consecutive taps of a row. In the first case the steps run
+//! over blocks of 16 input channels, kernel rows, kernel columns, and fours of channels of the
+//! block; in the second over input channels, kernel rows, and fours of columns.
+
+use std::sync::Arc;
+
+use resnetc_ir::Tensor;
+use resnetc_ir::ty::BLOCK;
+
+use super::pack::{QUAD, Weights};
+
+/// What the four products of a step are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fours {
+    /// Consecutive channels of a pixel: of a source in blocks.
+    Channels,
+    /// Consecutive taps of a row: of a planar source.
+    Taps,
+}
+
+/// What panels are filled from.
+pub(super) struct BytePanels {
+    /// Weights in i8 and biases in i32.
+    pub(super) weights: Weights,
+    /// The factor of each output.
+    pub(super) factors: Arc<Tensor>,
+    /// The source's zero point.
+    pub(super) src_zero: i32,
+    pub(super) fours: Fours,
+    /// The first output of the first panel.
+    pub(super) first_output: usize,
+    /// Outputs of a panel.
+    pub(super) lanes: usize,
+}
+
+impl BytePanels {
+    /// Fills consecutive panels. Lanes past the last output are 0.
+    pub(super) fn fill(&self, out: &mut [u8]) {
+        let Weights { weights, bias, outputs, inputs, taps } = &self.weights;
+        let biases = bias.as_ref().map(|bias| bias.numbers()).unwrap_or_default();
+        let order = Order { fours: self.fours, inputs: *inputs, taps: *taps };
+        let taps = taps[0] * taps[1];
+        let mut filter = vec![0; inputs * taps];
+        let step = self.lanes * QUAD;
+        let panel = step * (2 + order.steps());
+        for (i, panel) in out.chunks_exact_mut(panel).enumerate() {
+            let first = self.first_output + i * self.lanes;
+            for lane in 0..self.lanes.min(outputs.saturating_sub(first)) {
+                let output = first + lane;
+                weights.read_bytes(output * filter.len(), &mut filter);
+                let sum: i32 = filter.iter().map(|&w| i32::from(w as i8)).sum();
+                let bias = biases.get(output).map_or(0, |&bias| bias as i32);
+                let bias = bias.wrapping_sub(sum.wrapping_mul(self.src_zero));
+                let mut put = |position: usize, bytes: [u8; QUAD]| {
+                    panel[position * step + lane * QUAD..][..QUAD].copy_from_slice(&bytes);
+                };
+                put(0, bias.to_le_bytes());
+                put(1, self.factors.data()[output].to_le_bytes());
+                for (channel, taps_of_it) in filter.chunks_exact(taps).enumerate() {
+                    for (tap, &weight) in taps_of_it.iter().enumerate() {
+                        let (position, byte) = order.place(channel, tap);
+                        panel[(2 + position) * step + lane * QUAD + byte] = weight;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The order of the weights of an output.
+struct Order {
+    fours: Fours,
+    inputs: usize,
+    taps: [usize; 2],
+}
+
+impl Order {
+    /// How many steps there are.
+    fn steps(&self) -> usize {
+        let [rows, columns] = self.taps;
+        match self.fours {
+            Fours::Channels => rows * columns * self.inputs.div_ceil(QUAD),
+            Fours::Taps => rows * columns.div_ceil(QUAD) * self.inputs,
+        }
+    }
+
+    /// The step that uses a weight, and which of its four it is.
+    fn place(&self, channel: usize, tap: usize) -> (usize, usize) {
+        let [rows, columns] = self.taps;
+        match self.fours {
+            Fours::Channels => {
+                let first = channel - channel % BLOCK;
+                let in_block = BLOCK.min(self.inputs - first).div_ceil(QUAD);
+                let before = first / QUAD * rows * columns + tap * in_block;
+                (before + (channel - first) / QUAD, channel % QUAD)
+            }
+            Fours::Taps => {
+                let (row, column) = (tap / columns, tap % columns);
+                let before = (channel * rows + row) * columns.div_ceil(QUAD);
+                (before + column / QUAD, column % QUAD)
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Quantized weights: constants in steps, and the steps.
+
+use resnetc_ir::memory::reserved;
+use resnetc_ir::op::Binary;
+use resnetc_ir::{Graph, NodeId, Op, Tensor};
+
+use crate::passes::near_misses::Stop;
+
+/// Weights of outputs, which are their first axis.
+pub(super) struct QuantizedWeights {
+    /// Numbers of steps, minus the zero point, as bytes.
+    pub(super) bytes: Vec<u8>,
+    pub(super) shape: Vec<usize>,
+    /// The step: one for all, or one for each output.
+    steps: Vec<f64>,
+}
+
+impl QuantizedWeights {
+    /// The weights that a node dequantizes; with outputs along its last axis if `transposed`.
+    pub(super) fn of(graph: &Graph, node: NodeId, transposed: bool) -> Result<Self, Stop> {
+        if graph.node(node).op != Op::Binary(Binary::Mul) {
+            return Err(Stop::Other);
+        }
+        let operand = |node, i| graph.operand(node, i).ok_or(Stop::Other);
+        let (centred, scale) = (operand(node, 0)?, operand(node, 1)?);
+        let (q, zero) = match graph.node(centred).op {
+            Op::Binary(Binary::Sub) => (operand(centred, 0)?, Some(operand(centred, 1)?)),
+            _ => (centred, None),
+        };
+        let weights =
+            graph.f32_constant_of(q).ok_or(Stop::Near("its weights are not constants"))?;
+        let shape = weights.shape().to_vec();
+        let outputs = if transposed { shape.last() } else { shape.first() };
+        let &outputs = outputs.ok_or(Stop::Other)?;
+        let per_output = |values: &Tensor| {
+            let (shape, rank) = (values.shape(), shape.len());
+            let axis = if transposed { shape.len().checked_sub(1) } else { Some(0) };
+            let is_aligned = transposed || shape.len() == rank;
+            values.elements() == outputs
+                && is_aligned
+                && axis.is_some_and(|axis| shape.get(axis) == Some(&outputs))
+        };
+        let scales = graph.f32_constant_of(scale).ok_or(Stop::Other)?;
+        if scales.elements() != 1 && !per_output(scales) {
+            return Err(Stop::Near("its weights have scales along another axis"));
+        }
+        let zeros = zero.map(|zero| graph.f32_constant_of(zero).ok_or(Stop::Other)).transpose()?;
+        if zeros.is_some_and(|zeros| zeros.elements() != 1 && !per_output(zeros)) {
+            return Err(Stop::Near("its weights have zero points along another axis"));
+        }
+        let zeros = zeros.map(|zeros| zeros.try_data()).transpose()?.unwrap_or(&[0.0]);
+        let bytes = bytes(weights, outputs, zeros, transposed)?;
+        let shape = if transposed { shape.into_iter().rev().collect() } else { shape };
+        Ok(QuantizedWeights { bytes, shape, steps: scales.try_numbers()? })
+    }
+
+    /// The step of an output.
+    pub(super) fn step(&self, output: usize) -> f64 {
+        self.steps[output % self.steps.len()]
+    }
+
+    /// The weights of each output.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks(self.bytes.len() / self.shape[0].max(1))
+    }
+}
+
+/// Weights minus their zero points, one output after the other.
+fn bytes(
+    weights: &Tensor,
+    outputs: usize,
+    zeros: &[f32],
+    transposed: bool,
+) -> Result<Vec<u8>, Stop> {
+    let data = weights.try_data()?;
+    let per_output = data.len() / outputs.max(1);
+    let mut bytes = reserved(data.len())?;
+    let mut push = |weight: f32, zero: f32| {
+        let steps = weight - zero;
+        bytes.push(steps as i8 as u8);
+        f32::from(steps as i8) == steps
+    };
+    let fits = (0..outputs).all(|output| {
+        let zero = zeros[output % zeros.len()];
+        match transposed {
+            true => (0..per_output).all(|k| push(data[k * outputs + output], zero)),
+            false => {
+                data[output * per_output..][..per_output].iter().all(|&weight| push(weight, zero))
+            }
+        }
+    });
+    match fits {
+        true => Ok(bytes),
+        false => Err(Stop::Near("weights minus their zero point need more than 8 bits")),
+    }
+}

@@ -1,0 +1,71 @@
+//! The operators of a quantized network that compute on floats.
+
+use std::collections::HashSet;
+
+use resnetc_ir::{Graph, NodeId, Op};
+use serde::Serialize;
+
+use crate::passes::{NodeRef, Remarks, fuse_quantized};
+
+/// An operator that computes on dequantized values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FloatOperator {
+    /// The operator.
+    pub node: NodeRef,
+    /// Why it does not compute on integers.
+    pub reason: String,
+}
+
+/// The operators of a scheduled graph whose operands come from dequantized values and whose results
+/// are quantized again, and all products of dequantized values.
+pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
+    let order = graph.topo();
+    let mut from_bytes: HashSet<NodeId> = HashSet::new();
+    for &node in &order {
+        let is_float = match graph.node(node).op {
+            Op::Dequantize(_) => true,
+            _ => {
+                computes_on_floats(&graph.node(node).op)
+                    && graph.operands(node).iter().any(|operand| from_bytes.contains(operand))
+            }
+        };
+        from_bytes.extend(is_float.then_some(node));
+    }
+    let mut to_bytes: HashSet<NodeId> = HashSet::new();
+    for &node in order.iter().rev() {
+        let reads = |&(user, _): &(NodeId, usize)| {
+            matches!(graph.node(user).op, Op::Quantize(_)) || to_bytes.contains(&user)
+        };
+        let is_float =
+            computes_on_floats(&graph.node(node).op) && graph.users(node).iter().any(reads);
+        to_bytes.extend(is_float.then_some(node));
+    }
+    let is_island = |&node: &NodeId| {
+        let op = &graph.node(node).op;
+        let computes = computes_on_floats(op) && !matches!(op, Op::Reorder(_));
+        computes && from_bytes.contains(&node) && (to_bytes.contains(&node) || is_product(op))
+    };
+    let reason = |node: NodeId| {
+        let name = NodeRef::of(node, graph.node(node));
+        let declined = remarks.declined.iter().filter(|d| d.pass == fuse_quantized::PASS.name);
+        match declined.clone().find(|d| d.node == name.known_as()) {
+            Some(declined) => declined.reason.clone(),
+            None => "it has no form on integers".to_owned(),
+        }
+    };
+    let islands = order.into_iter().filter(is_island);
+    islands
+        .map(|node| FloatOperator {
+            node: NodeRef::of(node, graph.node(node)),
+            reason: reason(node),
+        })
+        .collect()
+}
+
+fn computes_on_floats(op: &Op) -> bool {
+    op.is_computed() && !matches!(op, Op::Quantize(_) | Op::Dequantize(_) | Op::QuantizedConv(_))
+}
+
+fn is_product(op: &Op) -> bool {
+    matches!(op, Op::Conv(_) | Op::Gemm(_) | Op::MatMul)
+}

@@ -1,0 +1,169 @@
+//! Values of bytes in memory, and kernels on them.
+
+use resnetc::codegen::code::{Bases, CodeSpace};
+use resnetc::codegen::emulate::{EmulatedMemory, emulate_region};
+use resnetc::codegen::image::{Image, Options};
+use resnetc::codegen::machine::Cranelift;
+use resnetc::host::cpu::Vendor;
+use resnetc::kernels::geometry::{Geometry, Place};
+use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, WEIGHTS};
+use resnetc::kernels::{Operand, PlacedStep, lower};
+use resnetc_ir::eval::Value;
+use resnetc_ir::op::{Op, Pads};
+use resnetc_ir::random::SplitMix;
+use resnetc_ir::{DType, TensorType};
+
+use super::engine::Engine;
+
+/// Random elements of a type, its smallest and largest ones among them.
+pub(crate) fn elements(random: &mut SplitMix, ty: DType, shape: &[usize]) -> Value {
+    let (lo, hi) = ty.limits().expect("integers");
+    let count = shape.iter().product::<usize>();
+    let one = |random: &mut SplitMix| match random.draw() % 8 {
+        0 => lo as f64,
+        1 => hi as f64,
+        n => (lo + (random.draw() ^ n) as i128 % (hi - lo + 1)) as f64,
+    };
+    Value::of(ty, shape, (0..count).map(|_| one(random)).collect())
+}
+
+/// The offset of an element of an image.
+fn offset(place: &Place, index: usize) -> usize {
+    let [_, c, h, w] = place.geometry.nchw();
+    let s = place.geometry.strides();
+    let (x, y, channel, image) = (index % w, index / w % h, index / w / h % c, index / w / h / c);
+    let at = image as i64 * s.image + y as i64 * s.row + x as i64 * s.pixel + s.channel(channel);
+    (place.origin() + at) as usize
+}
+
+/// Bytes.
+#[derive(Default)]
+pub(crate) struct Arena(Vec<u8>);
+
+impl Arena {
+    fn words(&self) -> Vec<f32> {
+        self.0.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
+    }
+
+    /// Appends space for a value after a guard of a cache line.
+    pub(crate) fn place(&mut self, ty: TensorType, halo: Pads, zero: u8) -> Place {
+        self.0.extend([0xaa; 64]);
+        let geometry = Geometry { halo, zero, ..Geometry::new(ty) };
+        let place = Place { base: ARENA, offset: self.0.len() as i64, geometry };
+        let bytes = place.geometry.bytes().next_multiple_of(64);
+        self.0.resize(self.0.len() + bytes, 0xaa);
+        self.0.extend([0xaa; 64]);
+        place
+    }
+
+    /// Writes a value and its border; lanes that hold no element keep what they are.
+    pub(crate) fn write(&mut self, place: &Place, value: &Value) {
+        let border = self.border(place);
+        border.into_iter().for_each(|at| self.0[at] = place.geometry.zero);
+        for (i, &x) in value.data.iter().enumerate() {
+            let at = offset(place, i);
+            match value.dtype {
+                DType::F32 => self.0[at..][..4].copy_from_slice(&(x as f32).to_le_bytes()),
+                _ => self.0[at] = x as i32 as u8,
+            }
+        }
+    }
+
+    /// The bytes of a value that are not within the image.
+    fn border(&self, place: &Place) -> Vec<usize> {
+        let start = place.offset as usize;
+        let mut border = vec![true; place.geometry.bytes()];
+        let [n, c, h, w] = place.geometry.nchw();
+        let s = place.geometry.strides();
+        for i in 0..n * c.div_ceil(s.block) * h * w {
+            let (x, y, plane) = (i % w, i / w % h, i / w / h);
+            let at = y as i64 * s.row + x as i64 * s.pixel + plane as i64 * s.plane + s.origin;
+            border[at as usize..][..s.pixel as usize].fill(false);
+        }
+        (0..border.len()).filter(|&i| border[i]).map(|i| start + i).collect()
+    }
+
+    /// Runs the kernels of an operator, checks that nothing but the result and its border was written,
+    /// and returns the result.
+    pub(crate) fn run(
+        self,
+        engine: Engine,
+        op: &Op,
+        operands: Vec<Operand>,
+        dst: &Place,
+        fill_halo: bool,
+        threads: usize,
+    ) -> Vec<f64> {
+        let step = PlacedStep {
+            name: "test",
+            op,
+            operands,
+            dst: dst.clone(),
+            fill_halo,
+            plan: None,
+            scratch: None,
+            publishes: Vec::new(),
+            known: Vec::new(),
+        };
+        let machine = Machine::new(engine.target(), threads, 32 * 1024, Vendor::Other);
+        let mut sink = Sink::new(machine);
+        let regions = lower(&step, &mut sink).expect("the kernel exists");
+        let (programs, packs, bytes) = sink.finish();
+        let mut weights = vec![0.0; bytes / 4 + 16];
+        packs.into_iter().for_each(|pack| pack.write_words(&mut weights));
+        let before = self.0.clone();
+        let mut words = self.words();
+        let chunks = regions.iter().flat_map(|r| (0..r.chunk_count()).rev().map(move |c| (r, c)));
+        match engine {
+            Engine::Emulator(_) => {
+                let mut memory = EmulatedMemory::new();
+                let bases = [memory.add(words), memory.add(weights), memory.add(Vec::new())];
+                for (region, chunk) in chunks {
+                    let run = emulate_region(region, &programs, &bases, chunk, &mut memory, true);
+                    run.expect("stays in bounds");
+                }
+                words = memory.buffer(bases[0]).to_vec();
+            }
+            Engine::Native(isa) => {
+                let cranelift = Cranelift::host().expect("Cranelift knows this machine");
+                let image =
+                    Image::compile(&cranelift, isa, &programs, &regions, Options::default());
+                let code = CodeSpace::new(&cranelift, &image.expect("compiles")).expect("links");
+                let mut bases = Bases::new(BASES);
+                bases.set(ARENA.0 as usize, words.as_mut_ptr().cast());
+                bases.set(WEIGHTS.0 as usize, weights.as_mut_ptr().cast());
+                for (i, region) in regions.iter().enumerate() {
+                    for chunk in (0..region.chunk_count()).rev() {
+                        // SAFETY: the emulator checked the same region on buffers of these sizes.
+                        unsafe { code.run_chunk(i, &bases, chunk) };
+                    }
+                }
+            }
+        }
+        let arena = Arena(words.iter().flat_map(|x| x.to_bits().to_le_bytes()).collect());
+        let inside = dst.offset as usize..dst.offset as usize + dst.geometry.bytes();
+        for (i, (a, b)) in before.iter().zip(&arena.0).enumerate() {
+            assert!(inside.contains(&i) || a == b, "wrote outside of the result, at {i}");
+        }
+        arena.check_border(dst);
+        let read = |i: usize| {
+            let at = offset(dst, i);
+            match dst.geometry.ty.dtype {
+                DType::I8 => f64::from(arena.0[at] as i8),
+                DType::U8 => f64::from(arena.0[at]),
+                _ => {
+                    let bytes = arena.0[at..][..4].try_into().expect("four bytes");
+                    f64::from(f32::from_le_bytes(bytes))
+                }
+            }
+        };
+        let [n, c, h, w] = dst.geometry.nchw();
+        (0..n * c * h * w).map(read).collect()
+    }
+
+    fn check_border(&self, place: &Place) {
+        for at in self.border(place) {
+            assert_eq!(self.0[at], place.geometry.zero, "the border at {at}");
+        }
+    }
+}

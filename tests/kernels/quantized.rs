@@ -1,0 +1,210 @@
+//! Convolutions of quantized values: every engine with products of bytes equals the interpreter bit
+//! for bit.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use resnetc::Isa;
+use resnetc::codegen::vir::Target;
+use resnetc::kernels::Operand;
+use resnetc::kernels::conv::TAPS_TOGETHER;
+use resnetc_ir::eval::{Value, eval_node};
+use resnetc_ir::op::{
+    Activation, Ending, Op, Pads, QuantizedConv, QuantizedResidual, Requantize, Window,
+};
+use resnetc_ir::random::SplitMix;
+use resnetc_ir::{DType, Layout, TensorType};
+use resnetc_testing::host::runs;
+
+use super::bytes::{Arena, elements};
+use super::engine::Engine;
+use super::{max, pads};
+
+/// Every engine that this machine can run.
+fn engines() -> Vec<Engine> {
+    let targets = [Target::AVX_VNNI, Target::AVX512_VNNI];
+    let native = [Isa::AvxVnni, Isa::Avx512Vnni].into_iter();
+    let mut engines = targets.map(Engine::Emulator).to_vec();
+    engines.extend(native.filter(|&isa| runs(isa)).map(Engine::Native));
+    engines
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    batch: usize,
+    size: [usize; 2],
+    groups: usize,
+    per_group: [usize; 2],
+    window: Window,
+    /// The types of residual and result.
+    types: [DType; 2],
+    residual: bool,
+    in_place: bool,
+    /// Whether the source is planar.
+    planar: bool,
+    /// Of the source, the residual and the result.
+    halos: [Pads; 3],
+    seed: u64,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let channels = prop_oneof![
+        3 => (1usize..70, 1usize..80).prop_map(|(i, o)| (1, [i, o])),
+        1 => (2usize..4, prop::sample::select(vec![16usize, 32])).prop_map(|(g, o)| (g, [16, o])),
+    ];
+    let shape = (1usize..3, 1usize..16, 1usize..16, channels);
+    let window = (1usize..4, 1usize..4, 1usize..3, 1usize..3, 1usize..3, 1usize..3, pads(2));
+    let byte = prop::sample::select(vec![DType::U8, DType::I8]);
+    let result = prop::sample::select(vec![DType::U8, DType::I8, DType::F32]);
+    let rest = (byte, result, any::<bool>(), any::<bool>(), any::<bool>(), any::<u64>());
+    (shape, window, rest, (pads(1), pads(1), pads(1))).prop_map(|(shape, window, rest, halos)| {
+        let (batch, h, w, (groups, per_group)) = shape;
+        let (r, s, sy, sx, dy, dx, pads) = window;
+        let fit =
+            |extent: usize, taps: usize, dilation: usize| taps.min((extent - 1) / dilation + 1);
+        let kernel =
+            [fit(h + pads.top + pads.bottom, r, dy), fit(w + pads.left + pads.right, s, dx)];
+        let window = Window { kernel, strides: [sy, sx], dilations: [dy, dx], pads };
+        let (other, to, residual, in_place, planar, seed) = rest;
+        let planar = planar && groups == 1 && per_group[0] < 16 && dx == 1;
+        let mut halos = [max(halos.0, pads), halos.1, halos.2];
+        if planar {
+            halos[0].right += TAPS_TOGETHER - 1;
+        }
+        let types = [other, to];
+        let residual = residual && to != DType::F32;
+        let in_place = in_place && residual && other == to;
+        Case {
+            batch,
+            size: [h, w],
+            groups,
+            per_group,
+            window,
+            types,
+            residual,
+            in_place,
+            planar,
+            halos,
+            seed,
+        }
+    })
+}
+
+fn byte(random: &mut SplitMix, ty: DType) -> i32 {
+    elements(random, ty, &[1]).data[0] as i32
+}
+
+fn requantize(random: &mut SplitMix, to: DType) -> Requantize {
+    let [a, b] = [byte(random, to), byte(random, to)];
+    Requantize { to, zero: byte(random, to), lo: a.min(b), hi: a.max(b) }
+}
+
+impl Case {
+    fn conv(&self, random: &mut SplitMix) -> QuantizedConv {
+        let factors = [0.013, 0.75, 1.5, -2.3];
+        let mut factor = || factors[(random.draw() % 4) as usize];
+        let [own, factor] = [factor(), factor()];
+        let ending = match (self.residual, self.types[1]) {
+            (_, DType::F32) => Ending::Floats(match random.draw() % 3 {
+                0 => Activation::None,
+                1 => Activation::Relu,
+                _ => Activation::Clip { lo: -1.0, hi: 2.5 },
+            }),
+            (false, to) => Ending::Bytes(requantize(random, to)),
+            (true, to) => Ending::Sum(
+                requantize(random, to),
+                QuantizedResidual {
+                    own,
+                    factor,
+                    zero: byte(random, self.types[0]),
+                    sum: requantize(random, to),
+                },
+            ),
+        };
+        let src_zero = byte(random, DType::U8);
+        QuantizedConv { window: self.window, groups: self.groups, src_zero, ending }
+    }
+
+    fn check(&self) {
+        let random = &mut SplitMix(self.seed);
+        let conv = self.conv(random);
+        let [inputs, outputs] = self.per_group.map(|n| n * self.groups);
+        let [r, s] = self.window.kernel;
+        let src = elements(random, DType::U8, &[self.batch, inputs, self.size[0], self.size[1]]);
+        let weights = elements(random, DType::I8, &[outputs, self.per_group[0], r, s]);
+        let spread = 1.0 / (self.per_group[0] * r * s) as f64;
+        let biases = (0..outputs).map(|_| (random.draw() % 200_001) as f64 - 100_000.0).collect();
+        let bias = Value::of(DType::I32, [outputs], biases);
+        let factor = |random: &mut SplitMix| (1 + random.draw() % 1000) as f64 / 1000.0 * spread;
+        let factors = (0..outputs).map(|_| f64::from((factor(random) / 20.0) as f32)).collect();
+        let factors = Value::new([outputs], factors);
+        let mut operands = vec![src, weights, bias, factors];
+        let op = Op::QuantizedConv(conv);
+        let floats = Ending::Floats(Activation::None);
+        let plain = Op::QuantizedConv(QuantizedConv { ending: floats, ..conv });
+        let shape = eval_node(&plain, &operands.iter().collect::<Vec<_>>()).expect("valid").shape;
+        operands.extend(self.residual.then(|| elements(random, self.types[0], &shape)));
+        let expected = eval_node(&op, &operands.iter().collect::<Vec<_>>()).expect("valid");
+        for engine in engines() {
+            for threads in [1, 3] {
+                let found = self.run(engine, &conv, &operands, &expected, threads);
+                assert!(found == expected.data, "{engine:?} {op:?}: {found:?}, not {expected:?}");
+            }
+        }
+    }
+
+    /// The result of an engine.
+    fn run(
+        &self,
+        engine: Engine,
+        conv: &QuantizedConv,
+        operands: &[Value],
+        expected: &Value,
+        threads: usize,
+    ) -> Vec<f64> {
+        let op = Op::QuantizedConv(*conv);
+        let mut arena = Arena::default();
+        let mut placed = Vec::new();
+        for (i, value) in operands.iter().enumerate() {
+            placed.push(match i {
+                1..=3 => Operand::Constant(Arc::new(value.to_tensor().unwrap().expect("sizes"))),
+                _ => {
+                    let halo = self.halos[if i == 0 {
+                        0
+                    } else if self.in_place {
+                        2
+                    } else {
+                        1
+                    }];
+                    let zero = if i == 0 { conv.src_zero as u8 } else { 7 };
+                    let layout = match i == 0 && self.planar {
+                        true => Layout::Planar,
+                        false => Layout::Blocked,
+                    };
+                    let ty = TensorType { layout, ..TensorType::of(value.dtype, &*value.shape) };
+                    let place = arena.place(ty, halo, zero);
+                    arena.write(&place, value);
+                    Operand::Value(place)
+                }
+            });
+        }
+        let dst = match (self.in_place, placed.last()) {
+            (true, Some(Operand::Value(place))) => place.clone(),
+            _ => {
+                let ty = TensorType::of(self.types[1], &*expected.shape);
+                let zero = if self.types[1] == DType::F32 { 0 } else { 9 };
+                arena.place(TensorType { layout: Layout::Blocked, ..ty }, self.halos[2], zero)
+            }
+        };
+        arena.run(engine, &op, placed, &dst, !self.in_place, threads)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn quantized_convolution_is_exact(case in case()) {
+        case.check();
+    }
+}

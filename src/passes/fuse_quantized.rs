@@ -32,7 +32,9 @@
 //! ```
 
 use resnetc_ir::memory::collected;
-use resnetc_ir::op::{Conv, Dequantize, Ending, Gemm, Quantize, QuantizedConv, Unary, Window};
+use resnetc_ir::op::{
+    Binary, Conv, Dequantize, Ending, Gemm, Quantize, QuantizedConv, Unary, Window,
+};
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
@@ -75,29 +77,34 @@ struct End {
     last: NodeId,
     /// The step of the result; 1 for floats.
     scale: f32,
+    /// What the product is multiplied with: a constant, one number or one for each output.
+    factor: Option<NodeId>,
     ending: Ending,
 }
 
 impl End {
     /// The end at a quantizer, at an activation without one, or at the product itself.
     fn of(graph: &Graph, node: NodeId) -> Option<Self> {
-        let end = match graph.node(node).op {
-            Op::Quantize(Quantize { scale, result }) => {
-                let value = graph.operand(node, 0)?;
-                let (product, activation) = activated(graph, value);
-                let ending = Ending::Bytes(limited(result, activation, scale));
-                End { product, value, last: node, scale, ending }
-            }
-            _ => {
-                let (product, activation) = activated(graph, node);
-                let ending = Ending::Floats(activation);
-                End { product, value: node, last: node, scale: 1.0, ending }
-            }
+        let quantize = match graph.node(node).op {
+            Op::Quantize(quantize) => Some(quantize),
+            _ => None,
         };
+        let value = if quantize.is_some() { graph.operand(node, 0)? } else { node };
+        let (scaled, activation) = activated(graph, value);
+        let (product, factor) = scaled_product(graph, scaled);
+        let (scale, ending) = match quantize {
+            Some(Quantize { scale, result }) => {
+                (scale, Ending::Bytes(limited(result, activation, scale)))
+            }
+            None => (1.0, Ending::Floats(activation)),
+        };
+        let end = End { product, value, last: node, scale, factor, ending };
         let goes_on = |node| {
             graph.sole_user(node).is_some_and(|user| {
                 let op = &graph.node(user).op;
-                matches!(op, Op::Quantize(_) | Op::Unary(Unary::Relu | Unary::Clip { .. }))
+                let is_scaled = scaled_product(graph, user).1.is_some();
+                is_scaled
+                    || matches!(op, Op::Quantize(_) | Op::Unary(Unary::Relu | Unary::Clip { .. }))
             })
         };
         let is_end = end.last != end.value || !goes_on(node);
@@ -106,9 +113,22 @@ impl End {
 
     /// Whether nothing else reads what the result replaces.
     fn is_alone(&self, graph: &Graph) -> bool {
-        let before = [self.product, self.value].into_iter().filter(|&node| node != self.last);
+        let scaled = self.factor.and_then(|_| graph.sole_user(self.product));
+        let before = [Some(self.product), scaled, Some(self.value)].into_iter().flatten();
+        let before = before.filter(|&node| node != self.last);
         before.into_iter().all(|node| graph.sole_user(node).is_some())
     }
+}
+
+/// A product that is multiplied with a constant, and the constant.
+fn scaled_product(graph: &Graph, node: NodeId) -> (NodeId, Option<NodeId>) {
+    let parts = || {
+        (graph.node(node).op == Op::Binary(Binary::Mul)).then_some(())?;
+        let (product, factor) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
+        (is_product(graph, product) && graph.f32_constant_of(factor).is_some())
+            .then_some((product, Some(factor)))
+    };
+    parts().unwrap_or((node, None))
 }
 
 fn is_product(graph: &Graph, node: NodeId) -> bool {
@@ -138,7 +158,11 @@ const BIAS_ERROR: f64 = 0.01;
 impl Product {
     fn of(graph: &Graph, node: NodeId) -> Result<Self, Stop> {
         let operand = |i| graph.operand(node, i).ok_or(Stop::Other);
-        let Op::Dequantize(source) = graph.node(operand(0)?).op else { return Err(Stop::Other) };
+        let source = match graph.node(operand(0)?).op {
+            Op::Dequantize(source) => source,
+            Op::Convert { to: DType::F32 } => Dequantize { scale: 1.0, zero: 0 },
+            _ => return Err(Stop::Other),
+        };
         let bytes = graph.operand(operand(0)?, 0).ok_or(Stop::Other)?;
         let matrix = (Window::square(1, 1, 0), 1);
         let ((window, groups), transposed, bias) = match graph.node(node).op {
@@ -155,7 +179,8 @@ impl Product {
         if graph.node(bytes).ty.dtype != DType::U8 {
             return Err(Stop::Near("its source is of signed bytes"));
         }
-        let weights = QuantizedWeights::of(graph, operand(1)?, transposed)?;
+        let may_be_steps = source.scale == 1.0;
+        let weights = QuantizedWeights::of(graph, operand(1)?, transposed, may_be_steps)?;
         let outputs = weights.shape[0];
         let step = |output: usize| f64::from(source.scale) * weights.step(output);
         let units: Vec<f64> = (0..outputs).map(step).collect();
@@ -192,13 +217,30 @@ impl Product {
         Ok(())
     }
 
+    /// The numbers of a constant that the product is multiplied with.
+    fn more(&self, graph: &Graph, factor: NodeId) -> Result<Vec<f64>, Stop> {
+        let factor = graph.f32_constant_of(factor).ok_or(Stop::Other)?;
+        let (rank, outputs) = (graph.node(self.node).ty.shape.len(), self.weights.shape[0]);
+        // Aligned at the last axis.
+        let axis = (factor.shape().len() + 1).checked_sub(rank);
+        let is_per_output = factor.elements() == outputs
+            && axis.is_some_and(|axis| factor.shape().get(axis) == Some(&outputs));
+        match factor.elements() == 1 || is_per_output {
+            true => Ok(factor.try_numbers()?),
+            false => Err(Stop::Near("it is multiplied with factors along another axis")),
+        }
+    }
+
     fn fuse(self, graph: &Graph, end: &End) -> Result<Patch, Stop> {
         if !end.is_alone(graph) {
             return Err(Stop::Other);
         }
         self.check()?;
-        let units = self.units.iter().map(|unit| (unit / f64::from(end.scale)) as f32);
-        let factors = collected(units)?;
+        let more = end.factor.map(|factor| self.more(graph, factor)).transpose()?;
+        let more = more.unwrap_or_else(|| vec![1.0]);
+        let units = self.units.iter().zip(more.iter().cycle());
+        let factors =
+            collected(units.map(|(unit, more)| (unit * more / f64::from(end.scale)) as f32))?;
         if !factors.iter().all(|factor| factor.is_normal()) {
             return Err(Stop::Near("its scales are too far apart"));
         }

@@ -34,15 +34,15 @@
 //! output "y" = %3
 //! ```
 
-use resnetc_ir::op::{Binary, Dequantize, Quantize, Requantize};
-use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
+use resnetc_ir::op::{Dequantize, Quantize, Requantize};
+use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::near_misses::{NearMisses, describe};
 
 mod chains;
 
-use chains::{Dequantizer, Quantizer, centred_value};
+use chains::{Dequantizer, Quantizer};
 
 /// Switched off by the name `fuse_quantizers`.
 pub const PASS: Pass = Pass {
@@ -76,31 +76,28 @@ fn quantizer(graph: &Graph, node: NodeId) -> Option<Patch> {
         Some(bytes) => bytes.into(),
         None => patch.add(name.clone(), Op::Quantize(quantize), &[x.into()]),
     };
-    let mut floats = patch.add(name.clone(), Op::Convert { to: DType::F32 }, &[bytes]);
-    if offset != 0 {
-        let offset = patch.constant("", Tensor::scalar(offset as f32));
-        floats = patch.add(name.clone(), Op::Binary(Binary::Sub), &[floats, offset]);
-    }
+    let floats = match offset {
+        0 => Op::Convert { to: DType::F32 },
+        zero => Op::Dequantize(Dequantize { scale: 1.0, zero }),
+    };
+    let floats = patch.add(name.clone(), floats, &[bytes]);
     patch.replace(node, floats);
     Some(patch)
 }
 
-/// The bytes that floats were converted from, and how much larger they are.
-fn bytes_of(graph: &Graph, value: NodeId) -> Option<(NodeId, i32)> {
-    let (inner, offset) = centred_value(graph, value);
-    let (converted, offset) = if offset == OFFSET { (inner, offset) } else { (value, 0) };
-    let Op::Convert { to: DType::F32 } = graph.node(converted).op else { return None };
-    let bytes = graph.operand(converted, 0)?;
-    (graph.node(bytes).ty.dtype == DType::U8).then_some((bytes, offset))
+/// The bytes that a value is, minus a number.
+fn centred_bytes(graph: &Graph, value: NodeId) -> Option<(NodeId, i32)> {
+    let (bytes, zero) = match graph.node(value).op {
+        Op::Dequantize(Dequantize { scale: 1.0, zero }) => (graph.operand(value, 0)?, zero),
+        Op::Convert { to: DType::F32 } => (graph.operand(value, 0)?, 0),
+        _ => return None,
+    };
+    (graph.node(bytes).ty.dtype == DType::U8).then_some((bytes, zero))
 }
 
 fn dequantizer(graph: &Graph, node: NodeId) -> Option<Patch> {
     let Dequantizer { q, zero, scale } = Dequantizer::of(graph, node)?;
-    // The offset alone looks like a zero point.
-    let (bytes, zero) = match bytes_of(graph, q) {
-        Some((bytes, offset)) => (bytes, zero + offset),
-        None => return None,
-    };
+    let (bytes, zero) = centred_bytes(graph, q).map(|(bytes, offset)| (bytes, zero + offset))?;
     let dequantize = Dequantize { scale, zero };
     (0..=i32::from(u8::MAX)).contains(&zero).then_some(())?;
     let mut patch = Patch::new(format!("dequantize the bytes {}", describe(graph, bytes)));
@@ -131,7 +128,7 @@ fn same_bytes(graph: &Graph, value: NodeId, quantize: Quantize) -> Option<NodeId
     is_same.then_some(bytes)
 }
 
-/// An operator that moves or selects dequantized elements: it moves the bytes.
+/// An operator that moves or selects the floats of bytes: it moves the bytes.
 fn moved(graph: &Graph, node: NodeId) -> Option<Patch> {
     let found = graph.node(node);
     let moves = matches!(
@@ -146,7 +143,9 @@ fn moved(graph: &Graph, node: NodeId) -> Option<Patch> {
     moves.then_some(())?;
     let operands = graph.operands(node);
     let first = graph.node(*operands.first()?).op.clone();
-    let Op::Dequantize(_) = first else { return None };
+    if centred_bytes(graph, operands[0]).is_none() && !matches!(first, Op::Dequantize(_)) {
+        return None;
+    }
     if !operands.iter().all(|&operand| graph.node(operand).op == first) {
         return None;
     }

@@ -16,13 +16,20 @@ pub(super) struct QuantizedWeights {
 }
 
 impl QuantizedWeights {
-    /// The weights that a node dequantizes; with outputs along its last axis if `transposed`.
-    pub(super) fn of(graph: &Graph, node: NodeId, transposed: bool) -> Result<Self, Stop> {
-        if graph.node(node).op != Op::Binary(Binary::Mul) {
-            return Err(Stop::Other);
-        }
+    /// The weights that a node dequantizes; with outputs along its last axis if `transposed`. Where
+    /// values are steps, not multiplied with a scale, weights may be steps, too.
+    pub(super) fn of(
+        graph: &Graph,
+        node: NodeId,
+        transposed: bool,
+        may_be_steps: bool,
+    ) -> Result<Self, Stop> {
         let operand = |node, i| graph.operand(node, i).ok_or(Stop::Other);
-        let (centred, scale) = (operand(node, 0)?, operand(node, 1)?);
+        let (centred, scale) = match graph.node(node).op {
+            Op::Binary(Binary::Mul) => (operand(node, 0)?, Some(operand(node, 1)?)),
+            _ if may_be_steps => (node, None),
+            _ => return Err(Stop::Other),
+        };
         let (q, zero) = match graph.node(centred).op {
             Op::Binary(Binary::Sub) => (operand(centred, 0)?, Some(operand(centred, 1)?)),
             _ => (centred, None),
@@ -40,8 +47,9 @@ impl QuantizedWeights {
                 && is_aligned
                 && axis.is_some_and(|axis| shape.get(axis) == Some(&outputs))
         };
-        let scales = graph.f32_constant_of(scale).ok_or(Stop::Other)?;
-        if scales.elements() != 1 && !per_output(scales) {
+        let scales =
+            scale.map(|scale| graph.f32_constant_of(scale).ok_or(Stop::Other)).transpose()?;
+        if scales.is_some_and(|scales| scales.elements() != 1 && !per_output(scales)) {
             return Err(Stop::Near("its weights have scales along another axis"));
         }
         let zeros = zero.map(|zero| graph.f32_constant_of(zero).ok_or(Stop::Other)).transpose()?;
@@ -51,7 +59,8 @@ impl QuantizedWeights {
         let zeros = zeros.map(|zeros| zeros.try_data()).transpose()?.unwrap_or(&[0.0]);
         let bytes = bytes(weights, outputs, zeros, transposed)?;
         let shape = if transposed { shape.into_iter().rev().collect() } else { shape };
-        Ok(QuantizedWeights { bytes, shape, steps: scales.try_numbers()? })
+        let steps = scales.map(|scales| scales.try_numbers()).transpose()?;
+        Ok(QuantizedWeights { bytes, shape, steps: steps.unwrap_or_else(|| vec![1.0]) })
     }
 
     /// The step of an output.

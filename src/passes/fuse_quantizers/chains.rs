@@ -4,7 +4,7 @@
 use resnetc_ir::op::{Binary, Quantize, Requantize, Unary};
 use resnetc_ir::{DType, Graph, NodeId, Op};
 
-/// `clip(round(x / scale) + zero)`.
+/// `clip(round(x / scale) + zero)`; without a quotient, the scale is 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quantizer {
     /// The value that is quantized.
@@ -36,17 +36,19 @@ impl Quantizer {
         }
         let result = Requantize { to, zero, lo, hi };
         let steps = graph.operand(rounded, 0)?;
-        if !result.fits() || graph.node(steps).op != Op::Binary(Binary::Div) {
-            return None;
-        }
-        let (x, scale) = (graph.operand(steps, 0)?, graph.operand(steps, 1)?);
-        let scale = scalar(graph, scale)?;
+        let quotient = || {
+            (graph.node(steps).op == Op::Binary(Binary::Div)).then_some(())?;
+            Some((graph.operand(steps, 0)?, scalar(graph, graph.operand(steps, 1)?)?))
+        };
+        let (x, scale) = quotient().unwrap_or((steps, 1.0));
         let is_step = scale.is_finite() && scale >= LEAST_SCALE;
-        is_step.then_some(Quantizer { x, quantize: Quantize { scale, result } })
+        let quantizer = Quantizer { x, quantize: Quantize { scale, result } };
+        (result.fits() && is_step).then_some(quantizer)
     }
 }
 
-/// `(q - zero) * scale`, with one scale and one zero point for all of the value.
+/// `(q - zero) * scale`, with one scale and one zero point for all of the value; without a product,
+/// the scale is 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Dequantizer {
     /// The quantized value.
@@ -58,8 +60,14 @@ pub(super) struct Dequantizer {
 impl Dequantizer {
     /// The dequantizer that ends in a node.
     pub(super) fn of(graph: &Graph, node: NodeId) -> Option<Self> {
-        (graph.node(node).op == Op::Binary(Binary::Mul)).then_some(())?;
-        let (centred, scale) = (graph.operand(node, 0)?, graph.operand(node, 1)?);
+        let (centred, scale) = match graph.node(node).op {
+            Op::Binary(Binary::Mul) => (graph.operand(node, 0)?, graph.operand(node, 1)?),
+            Op::Binary(Binary::Sub) => {
+                let (q, zero) = centred_value(graph, node);
+                return (q != node).then_some(Dequantizer { q, zero, scale: 1.0 });
+            }
+            _ => return None,
+        };
         let scale = scalar(graph, scale)?;
         let (q, zero) = centred_value(graph, centred);
         let is_step = scale.is_finite() && scale >= LEAST_SCALE;
@@ -68,7 +76,7 @@ impl Dequantizer {
 }
 
 /// A value minus a whole number: the value, and the number.
-pub(super) fn centred_value(graph: &Graph, node: NodeId) -> (NodeId, i32) {
+fn centred_value(graph: &Graph, node: NodeId) -> (NodeId, i32) {
     let parts = || {
         (graph.node(node).op == Op::Binary(Binary::Sub)).then_some(())?;
         let zero = whole(scalar(graph, graph.operand(node, 1)?)?)?;

@@ -13,6 +13,8 @@ use super::Near;
 struct Style {
     /// As one operator each, on unsigned bytes.
     operators: bool,
+    /// Whether values are numbers of steps, and products are multiplied with a factor.
+    steps: bool,
     /// The limits of quantized values.
     limits: [f32; 2],
 }
@@ -20,12 +22,14 @@ struct Style {
 /// Quantizers and dequantizers as arithmetic.
 pub(super) fn arithmetic(near: &mut Near) -> Option<()> {
     let limits = near.dice.pick(&[[-128.0, 127.0], [0.0, 255.0]]);
-    network(near, Style { operators: false, limits })
+    let steps = near.one_of(4);
+    network(near, Style { operators: false, steps, limits })
 }
 
 /// Quantizers and dequantizers as operators.
 pub(super) fn operators(near: &mut Near) -> Option<()> {
-    network(near, Style { operators: true, limits: [0.0, 255.0] })
+    let steps = near.one_of(4);
+    network(near, Style { operators: true, steps, limits: [0.0, 255.0] })
 }
 
 /// A quantized image, and a product of it that is quantized, or a sum with another one.
@@ -40,9 +44,10 @@ fn network(near: &mut Near, style: Style) -> Option<()> {
         source = dequantized(near, again, style)?;
     }
     let product = match near.one_of(4) {
-        true => matrix(near, source)?,
-        false => convolution(near, source)?,
+        true => matrix(near, source, style)?,
+        false => convolution(near, source, style)?,
     };
+    let product = if style.steps { scaled(near, product)? } else { product };
     let product = activated(near, product)?;
     if near.one_of(6) {
         return near.end(product);
@@ -77,23 +82,47 @@ fn step(near: &mut Near, value: f32) -> NodeId {
     near.add(Op::Binary(Binary::Add), &[positive, step]).unwrap_or(step)
 }
 
+/// A product times one factor, or one for each output.
+fn scaled(near: &mut Near, product: NodeId) -> Option<NodeId> {
+    let shape = near.shape(product);
+    let outputs = shape[1];
+    let shape = match near.dice.between(0, 5) {
+        0..=2 => vec![],
+        3 | 4 => [vec![outputs], vec![1; shape.len() - 2]].concat(),
+        _ => vec![shape[shape.len() - 1]],
+    };
+    let factors = (0..shape.iter().product()).map(|_| near.dice.pick(&[0.125, 0.25, 0.5]));
+    let factors = Tensor::new(shape, factors.collect())?;
+    let factors = near.graph.constant("", factors);
+    near.add(Op::Binary(Binary::Mul), &[product, factors])
+}
+
 /// A step and a zero point, mostly the same.
-fn parameters(near: &mut Near) -> (f32, i32) {
+fn parameters(near: &mut Near, style: Style) -> (f32, i32) {
     let other = near.one_of(3);
-    let step = if other { near.dice.pick(&[0.5, 1.0, 2.0, 4.0]) } else { 0.25 };
+    let step = match (style.steps, other) {
+        (true, _) => 1.0,
+        (false, true) => near.dice.pick(&[0.5, 1.0, 2.0, 4.0]),
+        (false, false) => 0.25,
+    };
     let zero = if other { near.dice.pick(&[0, 3, 17, 100]) } else { 0 };
     (step, zero)
 }
 
 fn quantized(near: &mut Near, x: NodeId, style: Style) -> Option<NodeId> {
-    let ((scale, zero), [lo, hi]) = (parameters(near), style.limits);
+    let ((scale, zero), [lo, hi]) = (parameters(near, style), style.limits);
     if style.operators {
         let hi = if near.one_of(8) { 200 } else { 255 };
         let result = Requantize { to: DType::U8, zero, lo: 0, hi };
         return near.add(Op::Quantize(Quantize { scale, result }), &[x]);
     }
-    let step = step(near, scale);
-    let steps = near.add(Op::Binary(Binary::Div), &[x, step])?;
+    let steps = match style.steps {
+        true => x,
+        false => {
+            let step = step(near, scale);
+            near.add(Op::Binary(Binary::Div), &[x, step])?
+        }
+    };
     let rounding = if near.one_of(40) { Unary::Abs } else { Unary::Round };
     let mut rounded = near.add(Op::Unary(rounding), &[steps])?;
     if zero != 0 || near.one_of(4) {
@@ -106,28 +135,31 @@ fn quantized(near: &mut Near, x: NodeId, style: Style) -> Option<NodeId> {
 }
 
 fn dequantized(near: &mut Near, q: NodeId, style: Style) -> Option<NodeId> {
-    let (scale, zero) = parameters(near);
+    let (scale, zero) = parameters(near, style);
     if style.operators {
         return near.add(Op::Dequantize(Dequantize { scale, zero }), &[q]);
     }
-    let step = step(near, scale);
     let mut centred = q;
     if zero != 0 {
         let zero = near.graph.constant("", Tensor::scalar(zero as f32));
         centred = near.add(Op::Binary(Binary::Sub), &[q, zero])?;
     }
+    if style.steps {
+        return Some(centred);
+    }
+    let step = step(near, scale);
     near.add(Op::Binary(Binary::Mul), &[centred, step])
 }
 
 /// A product of the rows of an image, as a matrix, with quantized weights.
-fn matrix(near: &mut Near, source: NodeId) -> Option<NodeId> {
+fn matrix(near: &mut Near, source: NodeId, style: Style) -> Option<NodeId> {
     let [n, c, h, w] = near.shape(source)[..] else { return None };
     let rows = near.add(Op::Reshape { shape: vec![n * c * h, w] }, &[source])?;
     let outputs = near.dice.between(1, 3);
     let transpose_b = near.dice.coin();
     let shape = if transpose_b { vec![outputs, w] } else { vec![w, outputs] };
     let per = if transpose_b { vec![outputs, 1] } else { vec![1, outputs] };
-    let weights = weights(near, &shape, &[per.clone(), per, vec![shape[0], 1]])?;
+    let weights = weights(near, &shape, &[per.clone(), per, vec![shape[0], 1]], style)?;
     if !transpose_b && near.dice.coin() {
         return near.add(Op::MatMul, &[rows, weights]);
     }
@@ -142,14 +174,14 @@ fn matrix(near: &mut Near, source: NodeId) -> Option<NodeId> {
     near.add(Op::Gemm(gemm), &operands)
 }
 
-fn convolution(near: &mut Near, source: NodeId) -> Option<NodeId> {
+fn convolution(near: &mut Near, source: NodeId, style: Style) -> Option<NodeId> {
     let [_, c, h, w] = near.shape(source)[..] else { return None };
     let (groups, outputs) = if near.one_of(12) { (c, c) } else { (1, near.dice.between(1, 3)) };
     let window = near.dice.window([h, w]);
     let [r, s] = window.kernel;
     let shape = [outputs, c / groups, r, s];
     let per = [outputs, 1, 1, 1].to_vec();
-    let weights = weights(near, &shape, &[per.clone(), per, vec![1, c / groups, 1, 1]])?;
+    let weights = weights(near, &shape, &[per.clone(), per, vec![1, c / groups, 1, 1]], style)?;
     let mut operands = vec![source, weights];
     let has_bias = near.dice.coin();
     if has_bias {
@@ -161,7 +193,7 @@ fn convolution(near: &mut Near, source: NodeId) -> Option<NodeId> {
 
 /// Dequantized weights with one step, or one for each position of the axis that one of the shapes
 /// has.
-fn weights(near: &mut Near, shape: &[usize], per: &[Vec<usize>]) -> Option<NodeId> {
+fn weights(near: &mut Near, shape: &[usize], per: &[Vec<usize>], style: Style) -> Option<NodeId> {
     let count = shape.iter().product();
     let whole = |near: &mut Near| near.dice.pick(&[-128.0, -7.0, -1.0, 0.0, 2.0, 5.0, 127.0]);
     let mut data: Vec<f32> = (0..count).map(|_| whole(near)).collect();
@@ -178,6 +210,9 @@ fn weights(near: &mut Near, shape: &[usize], per: &[Vec<usize>]) -> Option<NodeI
         let zeros = (0..shape.iter().product()).map(|_| near.dice.pick(&[0.0, 0.0, 1.0])).collect();
         let zeros = near.graph.constant("", Tensor::new(shape, zeros)?);
         weights = near.add(Op::Binary(Binary::Sub), &[weights, zeros])?;
+    }
+    if style.steps {
+        return Some(weights);
     }
     let shape = shapes(near);
     let steps = (0..shape.iter().product()).map(|_| near.dice.pick(&[0.125, 0.25, 0.5])).collect();

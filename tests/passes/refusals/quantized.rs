@@ -125,6 +125,18 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %5"#,
         reason: "its operands are scaled or transposed",
     },
+    Refusal {
+        pass: "fuse_quantized",
+        graph: r#"
+            %0 = input : u8[1, 2, 4, 4] "x"
+            %1 = convert(%0) to=f32
+            %2 = constant fill=3 : f32[2, 2, 1, 1]
+            %3 = conv(%1, %2) kernel=[1, 1]
+            %4 = constant [1, 2, 3, 4]
+            %5 = mul(%3, %4)
+            output "y" = %5"#,
+        reason: "it is multiplied with factors along another axis",
+    },
     // Sums that are rewritten but for their shapes, or but for a zero point. The convolutions in
     // them are not rewritten either.
     Refusal {

@@ -93,6 +93,53 @@ fn the_bundled_network_matches_pytorch() {
     }
 }
 
+/// Networks with weights of 16 bits are within 1e-4 of what their framework computes with all bits,
+/// and within the tolerance of `check`.
+#[test]
+fn weights_of_16_bits_keep_the_results() {
+    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cli/models");
+    let bundled = (
+        models.join("resnet20-fashion-mnist.onnx"),
+        models.join("resnet20-fashion-mnist_io.safetensors"),
+    );
+    let others = ["resnet_basic_b", "resnet_bottleneck_v15", "cifar20_a", "resnext", "plain20"]
+        .map(|name| (fixture(name).join("model.onnx"), fixture(name).join("io.safetensors")));
+    for (model, io) in [bundled].into_iter().chain(others) {
+        let io = safetensors::load(&io).expect("its values");
+        let (input, output) = (&io["input"], &io["output"]);
+        for isa in isas() {
+            for threads in [1, 2] {
+                let options = options(isa, threads, input.shape()[0]).numerics(Numerics::Half);
+                let network = Compiler::new(options).load(&model).expect("it loads");
+                let got = run(&network.compile().expect("it compiles"), input.data());
+                let error = error(&got, output.data().iter().map(|&x| f64::from(x)));
+                let name = model.display();
+                assert!(error <= 1e-4, "{name} on {isa}: {error:e}");
+                assert!(error > 1e-6, "{name} on {isa} has all bits: {error:e}");
+            }
+        }
+    }
+}
+
+/// They take about half of the memory of those of 32 bits, on every instruction set without tiles;
+/// with tiles, two thirds of that of three digits.
+#[test]
+fn weights_of_16_bits_take_half_of_the_memory() {
+    for name in ["resnet18", "resnet50"] {
+        let network = Compiler::new(Options::default()).load(name).expect("built in");
+        for isa in isas() {
+            let bytes = |numerics| {
+                let options = options(isa, 2, 1).numerics(numerics);
+                let stages = Stages::of(network.graph().clone(), &options).expect("it is planned");
+                stages.lower().expect("it is lowered").weight_bytes as f64
+            };
+            let share = bytes(Numerics::Half) / bytes(Numerics::Exact);
+            let (least, most) = if isa == Isa::Amx { (0.45, 0.7) } else { (0.45, 0.75) };
+            assert!((least..most).contains(&share), "{name} on {isa}: {share}");
+        }
+    }
+}
+
 #[test]
 fn built_in_networks_plan_close_to_the_lower_bound() {
     for name in ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] {

@@ -39,7 +39,8 @@ pub(crate) struct ModelOptions {
     /// Instruction set: auto, amx, avx512vnni, avx512, avxvnni, avx2 or baseline
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     pub(crate) isa: IsaChoice,
-    /// fast, or exact: only algorithms that round no more than direct convolution
+    /// fast; exact: only algorithms that round no more than direct convolution; or half: as fast,
+    /// with weights of 16 bits, which take half of the memory
     #[arg(long, default_value = "fast", value_parser = numerics)]
     pub(crate) numerics: Numerics,
     /// Weights for a built-in network or a spec, under PyTorch's names [default: random]
@@ -340,7 +341,8 @@ fn numerics(text: &str) -> Result<Numerics, String> {
     match text {
         "fast" => Ok(Numerics::Fast),
         "exact" => Ok(Numerics::Exact),
-        _ => Err("expected fast or exact".to_owned()),
+        "half" => Ok(Numerics::Half),
+        _ => Err("expected fast, half or exact".to_owned()),
     }
 }
 

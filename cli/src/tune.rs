@@ -82,11 +82,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let network = args.common.without_tuned().load(&args.model, Values::Given)?;
     let isa = args.common.model.isa.enable().map_err(Error::from)?;
-    let machine = MachineKey::of(isa, network.options().thread_count()?);
+    let precision = network.options().numerics.precision();
+    let threads = network.options().thread_count()?;
+    let machine = MachineKey { precision, ..MachineKey::of(isa, threads) };
     // With exact numerics there is nothing to write.
     let file = match args.common.model.numerics {
         Numerics::Exact => None,
-        Numerics::Fast => file(&args.common, &machine)?,
+        Numerics::Fast | Numerics::Half => file(&args.common, &machine)?,
     };
     let layers = {
         let mut bar = None;
@@ -206,7 +208,7 @@ fn text(report: &Report, numerics: Numerics) -> String {
     if report.layers.is_empty() {
         let why = match numerics {
             Numerics::Exact => "exact numerics allow direct convolution only",
-            Numerics::Fast => "no layer has more than one algorithm",
+            Numerics::Fast | Numerics::Half => "no layer has more than one algorithm",
         };
         let _ = writeln!(text, "nothing to choose: {why}");
     } else {

@@ -25,7 +25,8 @@ impl Wish<'_> {
     /// command will report.
     pub(crate) fn machine(self) -> Option<MachineKey> {
         let threads = self.threads.unwrap_or_else(resnetc::runtime::pool::default_threads);
-        Some(MachineKey::of(self.isa.enable().ok()?, threads))
+        let precision = self.numerics.precision();
+        Some(MachineKey { precision, ..MachineKey::of(self.isa.enable().ok()?, threads) })
     }
 }
 

@@ -3,7 +3,7 @@
 //! Registers of the program become variables; Cranelift allocates machine registers anew.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I32, I32X4, I64};
+use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I16X8, I32, I32X4, I64, I64X2};
 use cranelift_codegen::ir::{
     Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, SourceLoc, Value,
 };
@@ -198,6 +198,16 @@ impl Writer<'_> {
                 let words = [(a, b), (c, d)].map(|(a, b)| self.builder.ins().snarrow(a, b));
                 let bytes = self.builder.ins().unarrow(words[0], words[1]);
                 self.builder.ins().store(access(), bytes, address, offset(dst));
+            }
+            Inst::LoadShorts { dst, src } => {
+                let address = self.pointer(src.base);
+                let shorts = self.builder.ins().load(I64, access(), address, offset(src));
+                let little = MemFlagsData::new().with_endianness(Endianness::Little);
+                let lanes = self.builder.ins().scalar_to_vector(I64X2, shorts);
+                let lanes = self.builder.ins().bitcast(I16X8, little, lanes);
+                let lanes = self.builder.ins().swiden_low(lanes);
+                let value = self.floats(lanes);
+                self.set(dst, value);
             }
             Inst::StoreBytes { dst, src } => {
                 let (address, value) = (self.pointer(dst.base), self.get(src));

@@ -387,6 +387,14 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
                 }
                 src.into_iter().for_each(|v| *self.at(v) = [f32::NAN; LANES]);
             }
+            Inst::LoadShorts { dst, src } => {
+                let mut shorts = [0.0; LANES];
+                for (l, short) in (0..).zip(&mut shorts) {
+                    let src = Mem { offset: src.offset + 2 * l, ..src };
+                    *short = integers::short(self.bytes::<2>(inst, src)?);
+                }
+                *self.at(dst) = shorts;
+            }
             Inst::StoreBytes { dst, src } => {
                 let address = self.address(dst);
                 for (l, value) in (0..).zip(self.get(src)) {

@@ -48,6 +48,11 @@ pub(super) fn widened(byte: u8, signed: bool) -> f32 {
     from(if signed { i32::from(byte as i8) } else { i32::from(byte) })
 }
 
+/// An integer that [`Inst::LoadShorts`](super::vir::Inst::LoadShorts) loads.
+pub(super) fn short(bytes: [u8; 2]) -> f32 {
+    from(i16::from_le_bytes(bytes).into())
+}
+
 /// A byte that [`Inst::StoreBytes`](super::vir::Inst::StoreBytes) stores.
 pub(super) fn low_byte(x: f32) -> u8 {
     of(x) as u8

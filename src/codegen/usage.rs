@@ -136,6 +136,7 @@ fn visit(body: &[Inst], named: &mut Named) {
             | Inst::LoadBytes { dst: v, src: m, .. }
             | Inst::LoadByte { dst: v, src: m, .. }
             | Inst::StoreByte { dst: m, src: v }
+            | Inst::LoadShorts { dst: v, src: m }
             | Inst::StoreBytes { dst: m, src: v } => {
                 named.vector(v);
                 named.place(m);

@@ -41,10 +41,12 @@ impl Choices {
     /// All convolutions of the graph for which the choices were made, operands first.
     pub fn report(&self, graph: &Graph) -> Vec<ChosenConvolution> {
         let chosen = |node| {
+            let choice = self.get(node)?;
             Some(ChosenConvolution {
                 name: graph.node(node).name.clone(),
                 problem: ConvProblem::of(graph, node)?.to_string(),
-                algorithm: self.get(node)?.algorithm.name(),
+                algorithm: choice.algorithm.name(),
+                weight_bits: choice.plan.weight_bits(),
                 considered: self.considered(node).iter().map(Verdict::from).collect(),
             })
         };
@@ -67,7 +69,7 @@ pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Choices {
         let Some(site) = operator.site(machine) else { continue };
         let choice = match options.numerics {
             Numerics::Exact => Choice::direct(&site),
-            Numerics::Fast => match tuned(graph, node, options, &site) {
+            Numerics::Fast | Numerics::Half => match tuned(graph, node, options, &site) {
                 Some(choice) => {
                     choices.tuned += 1;
                     choice

@@ -110,7 +110,8 @@ pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> 
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
-    Ok((isa, Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host())))
+    let machine = Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host());
+    Ok((isa, Machine { precision: options.numerics.precision(), ..machine }))
 }
 
 /// Plans the memory of a scheduled graph, with what the chosen algorithms need besides values.

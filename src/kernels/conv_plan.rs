@@ -27,6 +27,11 @@ pub trait ConvPlan: fmt::Debug + Send + Sync {
         0
     }
 
+    /// Bits of a weight in the memory that each run reads.
+    fn weight_bits(&self) -> usize {
+        8 * size_of::<f32>()
+    }
+
     /// The facts that it can publish beside its result.
     fn offers(&self) -> Vec<Offer> {
         Vec::new()
@@ -143,6 +148,9 @@ pub enum Refusal {
     /// The sum of an output may overflow 32 bits.
     #[error("too many weights per output for 32-bit sums")]
     ManyWeights,
+    /// Transformed filters are floats and more than the weights.
+    #[error("transformed filters, which would take more memory than 16-bit weights")]
+    TransformedFilters,
     /// The magnitudes of the weights of an output differ too much to share a scale.
     #[error("weights of an output too far apart in magnitude")]
     UnevenWeights,

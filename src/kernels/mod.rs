@@ -8,6 +8,7 @@
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
 //! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
+//! | [`precision`], `spread` | how many bits numbers have; which weights can share a scale |
 //! | [`rates`] | what the parts of convolutions cost on a CPU |
 //! | [`published`] | facts about a result that its step stores for its readers |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
@@ -49,6 +50,7 @@ pub mod nest;
 pub mod pick;
 pub mod pool;
 pub mod power;
+pub mod precision;
 pub mod problem;
 pub mod published;
 pub mod rates;
@@ -57,6 +59,7 @@ pub mod residual;
 pub mod sink;
 pub mod site;
 pub mod softmax;
+mod spread;
 pub mod steps;
 pub mod tiling;
 pub mod top;

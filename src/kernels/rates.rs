@@ -129,9 +129,9 @@ impl Rates {
         row.map_or(TILES, |row| row.rates)
     }
 
-    /// Half cycles to read the weights of one input channel and 16 outputs from memory, `values`
+    /// Half cycles to read the weights of one input channel and 16 outputs from memory, `bytes`
     /// for each.
-    pub(super) fn memory_cost(&self, values: f64) -> f64 {
-        values * 16.0 * 4.0 / self.memory
+    pub(super) fn memory_cost(&self, bytes: f64) -> f64 {
+        bytes * 16.0 / self.memory
     }
 }

@@ -8,6 +8,7 @@ use crate::codegen::vir::{OverBudget, Program, Target, Work};
 use crate::host::cpu::Vendor;
 
 use super::KernelError;
+use super::precision::Precision;
 use super::rates::Rates;
 
 /// Base address of the arena, which holds every value.
@@ -39,6 +40,8 @@ pub struct Machine {
     pub cache_bytes: usize,
     /// What the parts of convolutions cost on its cores.
     pub rates: Rates,
+    /// How many bits numbers have.
+    pub precision: Precision,
 }
 
 /// Chunks that each thread should get if the work is mostly memory traffic, so that threads of
@@ -46,9 +49,10 @@ pub struct Machine {
 const CHUNKS_PER_THREAD: usize = 4;
 
 impl Machine {
-    /// A machine with a vendor's CPU.
+    /// A machine with a vendor's CPU, and numbers of full precision.
     pub fn new(target: Target, threads: usize, cache_bytes: usize, vendor: Vendor) -> Self {
-        Machine { target, threads, cache_bytes, rates: Rates::of(vendor, target) }
+        let (rates, precision) = (Rates::of(vendor, target), Precision::Full);
+        Machine { target, threads, cache_bytes, rates, precision }
     }
 
     /// The number of chunks into which a region with little arithmetic is cut.

@@ -13,6 +13,8 @@ pub struct ChosenConvolution {
     pub problem: String,
     /// The algorithm that computes it.
     pub algorithm: &'static str,
+    /// Bits of a weight in the memory that each run reads.
+    pub weight_bits: usize,
     /// What the cost model said of every algorithm; empty where measured times or exact numerics
     /// decided.
     pub considered: Vec<Verdict>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::caches::core_cache_bytes;
 use crate::host::cpu::description;
 use crate::isa::Isa;
+use crate::kernels::precision::Precision;
 
 /// Raised when kernels change so much that earlier times no longer show which algorithm is the
 /// fastest.
@@ -28,10 +29,14 @@ pub struct MachineKey {
     pub isa: String,
     /// Threads of a run.
     pub threads: usize,
+    /// How many bits numbers have; files of full precision do not mention it.
+    #[serde(default, skip_serializing_if = "Precision::is_full")]
+    pub precision: Precision,
 }
 
 impl MachineKey {
-    /// The key of this machine, for code of an instruction set on a number of threads.
+    /// The key of this machine, for code of an instruction set on a number of threads, with numbers
+    /// of full precision.
     pub fn of(isa: Isa, threads: usize) -> Self {
         let mut cpu = description().clone();
         cpu.insert("architecture".to_owned(), std::env::consts::ARCH.to_owned());
@@ -42,6 +47,7 @@ impl MachineKey {
             core_cache_bytes: core_cache_bytes(),
             isa: isa.name().to_owned(),
             threads,
+            precision: Precision::Full,
         }
     }
 
@@ -56,7 +62,8 @@ impl MachineKey {
         hash.add(&self.resnetc);
         hash.add(&self.generator.to_string());
         hash.add(&self.core_cache_bytes.to_string());
-        format!("tuned-{}-t{}-{:016x}.json", self.isa, self.threads, hash.0)
+        let half = if self.precision.is_full() { "" } else { "-half" };
+        format!("tuned-{}-t{}{half}-{:016x}.json", self.isa, self.threads, hash.0)
     }
 }
 
@@ -100,6 +107,7 @@ mod tests {
             MachineKey { core_cache_bytes: key.core_cache_bytes + 1, ..key.clone() },
             MachineKey { isa: "avx2".to_owned(), ..key.clone() },
             MachineKey { threads: 3, ..key.clone() },
+            MachineKey { precision: Precision::Half, ..key.clone() },
         ];
         for other in others {
             assert_ne!(other.file_name(), key.file_name(), "{other:?}");

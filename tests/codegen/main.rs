@@ -8,6 +8,7 @@ mod listing;
 mod processor;
 mod programs;
 mod regions;
+mod shorts;
 mod support;
 mod tiles;
 mod values;

@@ -90,6 +90,7 @@ impl Processor<'_> {
             Ldtilecfg | Tilerelease | Tilezero | Tileloadd | Tilestored | Tdpbssd => self.tile(i),
             Vcmpps => self.compare(i),
             Vpmovzxbd | Vpmovsxbd => self.widen(i),
+            Vpmovsxwd => self.widen_shorts(i),
             Vpmovdb | Vmovd | Vmovq => self.narrow(i),
             Vpextrb => {
                 let byte = self.vectors[number(i.op1_register())][0] as u8;
@@ -322,6 +323,16 @@ impl Processor<'_> {
         let read = |l: usize| if taken(l) { self.word(address + 4 * before(l)) } else { 0 };
         let words: Vector = std::array::from_fn(read);
         self.write(i, |l| words[l]);
+    }
+
+    /// Consecutive 16-bit integers, one per lane.
+    fn widen_shorts(&mut self, i: &Instruction) {
+        let address = self.address(i);
+        let count = lanes(i.op0_register());
+        let byte = |at: usize| self.byte(address + at as u64);
+        let short = |l: usize| i16::from_le_bytes([byte(2 * l), byte(2 * l + 1)]) as u32;
+        let words: Vector = std::array::from_fn(|l| if l < count { short(l) } else { 0 });
+        self.write_all(i, |l| words[l]);
     }
 
     /// Consecutive bytes, one per lane.

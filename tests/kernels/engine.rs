@@ -13,6 +13,7 @@ use resnetc::codegen::region::Region;
 use resnetc::codegen::vir::Target;
 use resnetc::host::cpu::Vendor;
 use resnetc::kernels::geometry::{Geometry, Place};
+use resnetc::kernels::precision::Precision;
 use resnetc::kernels::published::{Fact, Published};
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
 use resnetc::kernels::site::Site;
@@ -181,6 +182,19 @@ pub(crate) fn run_with(
     in_place: Option<usize>,
     threads: usize,
 ) -> Result<Vec<f32>, KernelError> {
+    run_at((Precision::Full, algorithm), engine, op, sources, dst, in_place, threads)
+}
+
+/// Like [`run_with`], with a precision.
+pub(crate) fn run_at(
+    (precision, algorithm): (Precision, Algorithm),
+    engine: Engine,
+    op: &Op,
+    sources: &[Source],
+    dst: (Layout, Pads),
+    in_place: Option<usize>,
+    threads: usize,
+) -> Result<Vec<f32>, KernelError> {
     let types: Vec<TensorType> = sources.iter().map(|s| s.value.ty()).collect();
     let ty = infer(op, &types.iter().collect::<Vec<_>>()).expect("the test's operator is valid");
     let mut arena = Arena { data: Vec::new() };
@@ -210,6 +224,7 @@ pub(crate) fn run_with(
     let types = operand_types(&operands);
     let types: Vec<&TensorType> = types.iter().collect();
     let machine = Machine::new(engine.target(), threads, 32 * 1024, Vendor::Other);
+    let machine = Machine { precision, ..machine };
     let weights: Vec<&Tensor> = operands.iter().filter_map(constant).collect();
     let site = Site::of(op, &types, &weights, &dst.geometry.ty, machine);
     let plan = site.map(|site| algorithm.plan(&site).expect("it can compute the test's operator"));

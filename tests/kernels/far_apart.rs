@@ -6,9 +6,9 @@ use proptest::test_runner::TestCaseError;
 use resnetc_ir::Layout;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
+use super::engine::{Engine, Source, algorithm, reference, run_at, tile_engines};
 use super::extremes::PLANTS;
-use super::fixed::{Data, FixedCase, Problem, UNITS, fixed_case, narrow_case};
+use super::fixed::{Data, FixedCase, NUMBERS, Numbers, Problem, fixed_case, narrow_case};
 use super::winograd::reals;
 
 /// A window is dark if its largest value is below this many units of its image.
@@ -89,23 +89,29 @@ impl Part<'_> {
     }
 
     /// Whether a row of an image must be computed directly.
-    fn is_dark(&self, image: usize, y: usize, columns: usize) -> bool {
+    fn is_dark(&self, image: usize, y: usize, columns: usize, numbers: &Numbers) -> bool {
         let greatest = self.greatest(image);
-        let least = greatest.max(2f64.powi(-100)) / UNITS * DARK;
+        let least = greatest.max(2f64.powi(-100)) / numbers.values.units * DARK;
         let dark = |m: &f64| *m > f64::from(f32::MIN_POSITIVE) && *m < least;
         !greatest.is_finite() || self.row(image, y, columns).iter().any(dark)
     }
 
-    /// The error of an output that is computed directly: weights have an error of two units, and
-    /// `n` products as many roundings.
-    fn direct(&self, image: usize, output: usize, at: [usize; 2], sum: f64) -> f64 {
+    /// The error of an output that is computed directly: weights have their error, and `n` products
+    /// as many roundings.
+    fn direct(
+        &self,
+        [image, output]: [usize; 2],
+        at: [usize; 2],
+        sum: f64,
+        numbers: &Numbers,
+    ) -> f64 {
         let (n, [_, channels, ..]) = (self.weights.value.data.len(), self.shape());
         let n = n / self.weights.value.shape[0];
         let weights = &self.weights.value.data[output * n..][..n];
-        let unit = weights.iter().fold(0.0, |g: f64, w| g.max(w.abs())) / UNITS;
+        let unit = weights.iter().fold(0.0, |g: f64, w| g.max(w.abs())) / numbers.weights.units;
         let finite = |v: f64| if v.is_finite() { v.abs() } else { 0.0 };
         let values: f64 = (0..channels).flat_map(|c| self.seen(image, c, at)).map(finite).sum();
-        2.0 * unit * values + (n + 6) as f64 * 2f64.powi(-24) * sum
+        numbers.weights.error * unit * values + (n + 6) as f64 * 2f64.powi(-24) * sum
     }
 }
 
@@ -167,6 +173,10 @@ impl FarCase {
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
+        NUMBERS.iter().try_for_each(|numbers| self.check_with(numbers))
+    }
+
+    fn check_with(&self, numbers: &Numbers) -> Result<(), TestCaseError> {
         let problem = self.problem()?;
         let (expected, sums) = (reference(&problem.op, &problem.sources), self.sums(&problem));
         let (shape, parts) = (&expected.shape, self.parts(&problem));
@@ -175,7 +185,7 @@ impl FarCase {
             .iter()
             .map(|part| {
                 let rows = (0..shape[0] * rows).map(|i| (i / rows, i % rows));
-                rows.map(|(image, y)| part.is_dark(image, y, columns)).collect()
+                rows.map(|(image, y)| part.is_dark(image, y, columns, numbers)).collect()
             })
             .collect();
         // An image that is not finite is computed directly; the other bounds are for finite images.
@@ -187,17 +197,17 @@ impl FarCase {
             let (at, output) = ([i / columns % rows, i % columns], i / columns / rows % outputs);
             let image = i / columns / rows / outputs;
             let of_part = |(part, dark): (&Part<'_>, &Vec<bool>)| {
-                let direct = part.direct(image, output, at, sums[i]);
+                let direct = part.direct([image, output], at, sums[i], numbers);
                 match dark[image * rows + at[0]] {
                     true => direct,
-                    false => direct.max(self.case.bound(&finite, i, shape)),
+                    false => direct.max(self.case.bound(&finite, i, shape, numbers)),
                 }
             };
             parts.iter().zip(&dark).map(of_part).sum::<f64>() + 1e-30
         };
         for engine in tile_engines() {
-            let got = self.case.run(engine, &problem, 1);
-            let again = self.case.run(engine, &problem, 3);
+            let got = self.case.run(engine, &problem, 1, numbers);
+            let again = self.case.run(engine, &problem, 3, numbers);
             let same = got.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits());
             prop_assert!(same, "{engine:?}: threads change a result");
             for (i, (&g, &e)) in got.iter().zip(&expected.data).enumerate() {
@@ -215,7 +225,7 @@ impl FarCase {
                     );
                 }
             }
-            self.check_batch(engine, &problem, &got)?;
+            self.check_batch(engine, &problem, &got, numbers)?;
         }
         Ok(())
     }
@@ -227,6 +237,7 @@ impl FarCase {
         engine: Engine,
         problem: &Problem,
         got: &[f32],
+        numbers: &Numbers,
     ) -> Result<(), TestCaseError> {
         let batch = self.case.batch;
         if batch == 1 {
@@ -238,7 +249,7 @@ impl FarCase {
             let image = data.len() / batch;
             data[..image].fill(0.25);
         }
-        let other = self.case.run(engine, &other, 2);
+        let other = self.case.run(engine, &other, 2, numbers);
         let images = got.iter().zip(&other).skip(got.len() / batch);
         let same = images.clone().all(|(a, b)| a.to_bits() == b.to_bits());
         prop_assert!(same, "{engine:?}: an image changes another's results");
@@ -292,7 +303,7 @@ impl Even {
     }
 
     /// The results, row by row of all outputs.
-    fn rows(self, data: &[f32]) -> Vec<Vec<u32>> {
+    fn rows(self, data: &[f32], numbers: &Numbers) -> Vec<Vec<u32>> {
         let shape = [1, self.channels, SIZE[0], SIZE[1]];
         let [r, s] = self.window.kernel;
         let weights = reals(20 * self.channels * r * s, 12);
@@ -303,7 +314,8 @@ impl Even {
         let (op, dst) = (Op::Conv(Conv::new(self.window, 1)), (Layout::Blocked, Pads::default()));
         let [_, _, rows, columns] = reference(&op, &sources).shape[..] else { return Vec::new() };
         let engine = tile_engines()[0];
-        let got = run_with(algorithm("fixed_point"), engine, &op, &sources, dst, None, 1);
+        let how = (numbers.precision, algorithm("fixed_point"));
+        let got = run_at(how, engine, &op, &sources, dst, None, 1);
         let got = got.expect("the kernel exists");
         let row = |y: usize| got.chunks(columns).skip(y).step_by(rows).flatten();
         (0..rows).map(|y| row(y).map(|x| x.to_bits()).collect()).collect()
@@ -316,13 +328,13 @@ impl Even {
     }
 
     /// Where a NaN makes all rows direct, those that do not see it are rounded differently.
-    fn check(self) {
+    fn check(self, numbers: &Numbers) {
         let data = self.data();
-        let tiles = self.rows(&data);
+        let tiles = self.rows(&data, numbers);
         let with = |change: &dyn Fn(&mut Vec<f32>)| {
             let mut data = data.clone();
             change(&mut data);
-            self.rows(&data)
+            self.rows(&data, numbers)
         };
         let nan = |data: &mut Vec<f32>| data[0] = f32::NAN;
         let direct = with(&nan);
@@ -358,5 +370,7 @@ impl Even {
 /// influence.
 #[test]
 fn rows_without_dark_windows_are_computed_by_tiles() {
-    Even::all().into_iter().for_each(Even::check);
+    for numbers in &NUMBERS {
+        Even::all().into_iter().for_each(|even| even.check(numbers));
+    }
 }

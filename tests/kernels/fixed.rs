@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use resnetc::kernels::fixed::NarrowForm;
+use resnetc::kernels::precision::Precision;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
-use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
+use super::engine::{Engine, Source, algorithm, reference, run_at, tile_engines};
 use super::{activation, integers, max, pads};
 
 #[derive(Clone, Debug)]
@@ -161,36 +162,43 @@ impl FixedCase {
         conv.activation = self.activation;
         if self.layout == Planar {
             let shape = [shape[0], shape[1], shape[2], shape[3]];
-            NarrowForm::of(&conv, [batch, c, h, w], shape).ok()?;
+            NarrowForm::of(&conv, [batch, c, h, w], shape, Precision::Full).ok()?;
         }
         let place = (self.residual && self.in_place).then(|| sources.len() - 1);
         Some(Problem { op: Op::Conv(conv), sources, place, sums })
     }
 
     /// With units `x` of an image's values and `w` of an output's weights, whose maxima are
-    /// 8,355,000 units, and `n` weights per output: a factor has an error of half a unit for its
-    /// rounding, half a unit for the rounding of the scaled value, and one unit because scale and
-    /// unit are not exact inverses. The omitted products of digits are, with digits up to 128, at
-    /// most `128^2 (2 * 2^8 + 1)` units of both. The other products are summed without error and
+    /// [`Kind::units`] units, and `n` weights per output: a factor has an error of [`Kind::error`]
+    /// units. The omitted products of digits are, with digits up to 128, at most
+    /// [`Numbers::left_out`] units of both. The other products are summed without error and
     /// then go through 10 roundings: three conversions of sums to floats, two additions, two units,
     /// bias, residual, and one for second-order terms. A high digit exceeds its number by at most
-    /// half of its own unit, `2^15` units.
-    pub(super) fn bound(&self, problem: &Problem, element: usize, shape: &[usize]) -> f64 {
+    /// half of its own unit.
+    pub(super) fn bound(
+        &self,
+        problem: &Problem,
+        element: usize,
+        shape: &[usize],
+        numbers: &Numbers,
+    ) -> f64 {
+        let Numbers { values: value, weights: weight, left_out, .. } = numbers;
         let plane: usize = shape[2..].iter().product();
         let (image, output) = (element / plane / shape[1], element / plane % shape[1]);
-        let units = |values: &[f64]| values.iter().fold(0.0, |g: f64, x| g.max(x.abs())) / UNITS;
+        let most = |values: &[f64]| values.iter().fold(0.0, |g: f64, x| g.max(x.abs()));
         let both = |source: usize| {
             let [values, weights] = [source, source + 1].map(|i| &problem.sources[i].value.data);
             let (all, n) = (values.len() / shape[0], weights.len() / shape[1]);
-            let values = units(&values[image * all..][..all]);
-            n as f64 * values * units(&weights[output * n..][..n])
+            let values = most(&values[image * all..][..all]) / value.units;
+            n as f64 * values * most(&weights[output * n..][..n]) / weight.units
         };
         let Op::Conv(conv) = &problem.op else { return 0.0 };
         let both = both(0) + conv.projected_operand().map_or(0.0, both);
-        let factors = both * (2.0 * 2.0 * UNITS + 4.0);
-        let left_out = both * 128.0 * 128.0 * 513.0;
-        let kept = problem.sums[element] + both * (2.0 * UNITS * 32768.0 + 32768.0 * 32768.0);
-        factors + left_out + 10.0 * 0.5f64.powi(24) * kept + 1e-30
+        let cross = |of: fn(&Kind) -> f64| {
+            value.units * of(weight) + weight.units * of(value) + of(value) * of(weight)
+        };
+        let kept = problem.sums[element] + both * cross(|kind| kind.high);
+        both * (cross(|kind| kind.error) + left_out) + 10.0 * 0.5f64.powi(24) * kept + 1e-30
     }
 
     fn check(&self, data: Data) -> Result<(), TestCaseError> {
@@ -200,35 +208,76 @@ impl FixedCase {
             ));
         };
         let expected = reference(&problem.op, &problem.sources);
-        let mut results = Vec::new();
-        for engine in tile_engines() {
-            for threads in [1, self.threads] {
-                let got = self.run(engine, &problem, threads);
-                for (i, (&g, &e)) in got.iter().zip(&expected.data).enumerate() {
-                    let bound = self.bound(&problem, i, &expected.shape);
-                    let distance = (f64::from(g) - e).abs();
-                    prop_assert!(
-                        distance <= bound,
-                        "{engine:?}: element {i} is {g}, not {e}, bound {bound}"
-                    );
+        for numbers in &NUMBERS {
+            let mut results = Vec::new();
+            for engine in tile_engines() {
+                for threads in [1, self.threads] {
+                    let got = self.run(engine, &problem, threads, numbers);
+                    for (i, (&g, &e)) in got.iter().zip(&expected.data).enumerate() {
+                        let bound = self.bound(&problem, i, &expected.shape, numbers);
+                        let distance = (f64::from(g) - e).abs();
+                        prop_assert!(
+                            distance <= bound,
+                            "{engine:?}: element {i} is {g}, not {e}, bound {bound}"
+                        );
+                    }
+                    results.push(got.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
                 }
-                results.push(got.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
             }
+            prop_assert!(results.windows(2).all(|w| w[0] == w[1]), "engines or threads differ");
         }
-        prop_assert!(results.windows(2).all(|w| w[0] == w[1]), "engines or threads differ");
         Ok(())
     }
 
-    pub(super) fn run(&self, engine: Engine, problem: &Problem, threads: usize) -> Vec<f32> {
+    pub(super) fn run(
+        &self,
+        engine: Engine,
+        problem: &Problem,
+        threads: usize,
+        numbers: &Numbers,
+    ) -> Vec<f32> {
         let Problem { op, sources, place, .. } = problem;
-        let dst = (Blocked, self.halos[2]);
-        run_with(algorithm("fixed_point"), engine, op, sources, dst, *place, threads)
-            .expect("the kernel exists")
+        let (dst, how) = ((Blocked, self.halos[2]), (numbers.precision, algorithm("fixed_point")));
+        run_at(how, engine, op, sources, dst, *place, threads).expect("the kernel exists")
     }
 }
 
-/// The largest magnitude that shares a unit, in units.
-pub(super) const UNITS: f64 = 8_355_000.0;
+/// How a kind of numbers is split into digits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    /// The largest magnitude that shares a unit, in units.
+    pub(super) units: f64,
+    /// The largest error of a number, in units: half a unit for its rounding, up to one unit for
+    /// small weights, which do not become 0; roundings of the scaled value, and because scale and
+    /// unit are not exact inverses.
+    pub(super) error: f64,
+    /// Half of the unit of a high digit, in units.
+    high: f64,
+}
+
+const THREE: Kind = Kind { units: 8_355_000.0, error: 2.0, high: 32768.0 };
+const TWO: Kind = Kind { units: 32_630.0, error: 1.0 + 1.0 / 64.0, high: 128.0 };
+
+/// The digits of values and weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub(super) precision: Precision,
+    pub(super) values: Kind,
+    pub(super) weights: Kind,
+    /// The largest omitted products, in units of both factors.
+    left_out: f64,
+}
+
+/// The digits in each precision.
+pub(super) const NUMBERS: [Numbers; 2] = [
+    Numbers {
+        precision: Precision::Full,
+        values: THREE,
+        weights: THREE,
+        left_out: 128.0 * 128.0 * 513.0,
+    },
+    Numbers { precision: Precision::Half, values: THREE, weights: TWO, left_out: 128.0 * 128.0 },
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]

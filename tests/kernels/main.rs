@@ -10,6 +10,7 @@ mod engine;
 mod extremes;
 mod far_apart;
 mod fixed;
+mod half;
 mod jumps;
 mod long_sums;
 mod moved_bytes;

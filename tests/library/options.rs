@@ -23,6 +23,7 @@ fn options() -> Vec<(OptionName, Options)> {
         (OptionName::Isa, all().isa(IsaChoice::Exactly(Isa::Baseline))),
         (OptionName::Threads, all().threads(1)),
         (OptionName::Numerics, all().numerics(Numerics::Exact)),
+        (OptionName::Numerics, all().numerics(Numerics::Half)),
         (OptionName::Batch, all().batch(2)),
         (OptionName::Dims, all().dims(dims)),
         (OptionName::Shapes, all().shapes(shapes)),

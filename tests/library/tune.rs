@@ -12,6 +12,7 @@ use resnetc::compile::{candidates, machine, schedule};
 use resnetc::import::safetensors;
 use resnetc::kernels::Algorithm;
 use resnetc::kernels::algorithm::ALGORITHMS;
+use resnetc::kernels::precision::Precision;
 use resnetc::kernels::problem::ConvProblem;
 use resnetc::tune::{Cache, MachineKey, Tuned, cache, measure};
 use resnetc::{Compiler, Isa, Model, Network, Numerics, Options};
@@ -143,6 +144,7 @@ fn other_keys() -> Vec<(&'static str, MachineKey)> {
         ("another cache", MachineKey { core_cache_bytes: key().core_cache_bytes * 2, ..key() }),
         ("another instruction set", MachineKey::of(Isa::Avx2, 2)),
         ("more threads", MachineKey::of(Isa::Baseline, 3)),
+        ("other weights", MachineKey { precision: Precision::Half, ..key() }),
         ("another release", MachineKey { resnetc: "0.0.1".to_owned(), ..key() }),
         ("other kernels", MachineKey { generator: key().generator + 1, ..key() }),
     ]

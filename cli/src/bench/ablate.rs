@@ -142,7 +142,7 @@ impl Interpretation {
             Some(run) => (INTERPRETER, run.outputs.clone()),
             None => (FULL, widened(full)),
         };
-        Agreement { from: from.to_owned(), expected, tolerance: tolerance(network.graph()) }
+        Agreement { from: from.to_owned(), expected, tolerance: tolerance(network) }
     }
 
     fn row(&self) -> Row {

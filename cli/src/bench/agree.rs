@@ -2,7 +2,7 @@
 
 use resnetc::check::Difference;
 use resnetc::compile::macs;
-use resnetc::ir::Graph;
+use resnetc::{Network, Numerics};
 
 use crate::failure::Failure;
 
@@ -14,6 +14,11 @@ const DEVIATIONS: f64 = 8.0;
 /// How much larger errors of Winograd's algorithm are than those of direct convolution, see
 /// [`Numerics`](resnetc::Numerics).
 const WINOGRAD: f64 = 2.0;
+
+/// The standard deviation of a rounded weight of 16 bits, relative to the root mean square of all, if
+/// the largest is six times that: with the errors of the weights before it, the difference of two
+/// errors that are uniform over a unit.
+const WEIGHTS: f64 = 6.0 * 0.41 / 32766.0;
 
 /// What outputs are compared with, and how much they may differ.
 pub(super) struct Agreement {
@@ -54,14 +59,24 @@ impl Agreement {
 /// 2019), and error that a layer inherits from the one before counts like more products. The
 /// longest path through a network has no more roundings than all layers together have for one
 /// element each.
-pub(super) fn tolerance(graph: &Graph) -> f64 {
+///
+/// Weights of 16 bits are rounded after passes have changed them, which differ between variants.
+pub(super) fn tolerance(network: &Network) -> f64 {
+    let graph = network.graph();
     let roundings = |node| {
         let elements = graph.node(node).ty.elements().max(1) as u64;
         let read = graph.operand(node, 0).map_or(0, |o| graph.node(o).ty.elements() as u64);
         (macs(graph, node) / elements).max(read / elements).max(1) as f64
     };
     let all: f64 = graph.nodes().filter(|&n| graph.node(n).op.is_computed()).map(roundings).sum();
-    WINOGRAD * DEVIATIONS * ROUNDING * all.sqrt()
+    let weights = match network.options().numerics {
+        Numerics::Fast | Numerics::Exact => 0.0,
+        Numerics::Half => {
+            let layers = graph.nodes().filter(|&n| macs(graph, n) > 0).count();
+            WEIGHTS * DEVIATIONS * (layers as f64).sqrt()
+        }
+    };
+    WINOGRAD * DEVIATIONS * ROUNDING * all.sqrt() + weights
 }
 
 /// Outputs in the form in which they are compared.

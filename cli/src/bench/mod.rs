@@ -167,7 +167,7 @@ fn measure(race: &mut Race, network: &Network) -> Result<(Figures, Option<Compar
     let agreement = Agreement {
         from: "full".to_owned(),
         expected: widened(race.outputs(0)),
-        tolerance: tolerance(network.graph()),
+        tolerance: tolerance(network),
     };
     let differences = race.agree(&agreement)?;
     let stats = race.run()?;

@@ -73,19 +73,18 @@ fn choices(options: &Options) -> Vec<String> {
         PassSelection::Without(names) => Some(format!("all passes but {}", list(names))),
         PassSelection::Only(names) => Some(format!("only the passes {}", list(names))),
     };
-    let exact = options.numerics == Numerics::Exact;
+    let numerics = match options.numerics {
+        Numerics::Fast => None,
+        Numerics::Exact => Some("exact numerics".to_owned()),
+        Numerics::Half => Some("16-bit weights".to_owned()),
+    };
     let reuse = match options.reuse {
         Reuse::InPlace => None,
         Reuse::Freed => Some("memory used again once it is free".to_owned()),
         Reuse::Never => Some("no memory used twice".to_owned()),
     };
     let outputs = (!options.outputs.is_empty()).then(|| options.outputs.join(", "));
-    let all = [
-        passes,
-        exact.then(|| "exact numerics".to_owned()),
-        reuse,
-        outputs.map(|names| format!("outputs {names}")),
-    ];
+    let all = [passes, numerics, reuse, outputs.map(|names| format!("outputs {names}"))];
     all.into_iter().flatten().collect()
 }
 

@@ -129,7 +129,7 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
     let agreement = Agreement {
         from: FULL.to_owned(),
         expected: widened(race.outputs(full)),
-        tolerance: tolerance(network.graph()),
+        tolerance: tolerance(network),
     };
     let differences = race.agree(&agreement)?;
     let attempts = if runs.iterations.is_some() { 1 } else { ATTEMPTS };

@@ -149,8 +149,10 @@ fn command(args: &Args, folder: &Path, input: &str) -> String {
         words.push(format!("--isa {}", isa.name()));
     }
     words.extend(threads.map(|n| format!("--threads {n}")));
-    if numerics == Numerics::Exact {
-        words.push("--numerics exact".to_owned());
+    match numerics {
+        Numerics::Fast => {}
+        Numerics::Exact => words.push("--numerics exact".to_owned()),
+        Numerics::Half => words.push("--numerics half".to_owned()),
     }
     match passes {
         PassSelection::All => {}

@@ -20,7 +20,8 @@ pub(super) fn text(convolutions: &[ChosenConvolution]) -> String {
         let cost = layer.considered.iter().find(|v| v.algorithm == layer.algorithm);
         let cost = cost.and_then(|v| v.cost).map_or(String::new(), |c| format!(", cost {c:.0}"));
         let uses = plural(uses, "convolution");
-        let _ = writeln!(text, "{}\n  {} ({uses}{cost})", layer.problem, layer.algorithm);
+        let bits = format!(", {}-bit weights", layer.weight_bits);
+        let _ = writeln!(text, "{}\n  {} ({uses}{cost}{bits})", layer.problem, layer.algorithm);
         for other in layer.considered.iter().filter(|v| v.algorithm != layer.algorithm) {
             if let Some(cost) = other.cost {
                 let _ = writeln!(text, "  - {}: cost {cost:.0}", other.algorithm);
@@ -38,7 +39,9 @@ fn distinct(convolutions: &[ChosenConvolution]) -> Vec<(&ChosenConvolution, usiz
     let mut distinct: Vec<(&ChosenConvolution, usize)> = Vec::new();
     for layer in convolutions {
         let known = |(other, _): &&mut (&ChosenConvolution, usize)| {
-            other.problem == layer.problem && other.considered == layer.considered
+            other.problem == layer.problem
+                && other.considered == layer.considered
+                && other.weight_bits == layer.weight_bits
         };
         match distinct.iter_mut().find(known) {
             Some((_, uses)) => *uses += 1,
@@ -85,13 +88,14 @@ mod tests {
             name: "a".to_owned(),
             problem: "conv n1".to_owned(),
             algorithm: "direct",
+            weight_bits: 32,
             considered,
         };
         let text = text(&[layer.clone(), ChosenConvolution { name: "b".to_owned(), ..layer }]);
         let lines: Vec<&str> = text.lines().skip(2).collect();
         let expected = [
             "conv n1",
-            "  direct (2 convolutions, cost 1234)",
+            "  direct (2 convolutions, cost 1234, 32-bit weights)",
             "  - other_a: cost 2000",
             "  - winograd: stride 2",
             "  - other_b: stride 2",

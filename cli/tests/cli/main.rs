@@ -17,6 +17,7 @@ mod hostile;
 mod insight;
 mod memory;
 mod names;
+mod numerics;
 mod outputs;
 mod report;
 mod stream;

@@ -249,6 +249,11 @@ impl Builder {
         self.push(Inst::StorePacked { dst, src });
     }
 
+    /// Loads signed 16-bit integers as integers.
+    pub fn load_shorts(&mut self, dst: V, src: Mem) {
+        self.push(Inst::LoadShorts { dst, src });
+    }
+
     /// Stores integers in 0..=255 as bytes; the register's contents are lost.
     pub fn store_bytes(&mut self, dst: Mem, src: V) {
         self.push(Inst::StoreBytes { dst, src });

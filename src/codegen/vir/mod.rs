@@ -362,6 +362,13 @@ pub enum Inst {
         /// Sources, all different.
         src: [V; 4],
     },
+    /// `lanes` consecutive signed 16-bit integers as integers.
+    LoadShorts {
+        /// Result.
+        dst: V,
+        /// The first integer, at any address.
+        src: Mem,
+    },
     /// Stores integers as `lanes` consecutive bytes. Each must be in 0..=255. Afterwards the
     /// register has unspecified contents.
     StoreBytes {
@@ -489,6 +496,7 @@ impl Inst {
             | Inst::StoreFirst { dst: place, .. }
             | Inst::BroadcastBytes { src: place, .. }
             | Inst::LoadBytes { src: place, .. }
+            | Inst::LoadShorts { src: place, .. }
             | Inst::StoreBytes { dst: place, .. }
             | Inst::LoadByte { src: place, .. }
             | Inst::StoreByte { dst: place, .. }

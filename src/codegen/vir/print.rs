@@ -90,6 +90,7 @@ impl fmt::Display for Inst {
             Inst::StorePacked { dst, src: [a, b, c, d] } => {
                 write!(f, "store_packed {dst}, {a}, {b}, {c}, {d}")
             }
+            Inst::LoadShorts { dst, src } => write!(f, "{dst} = load_shorts {src}"),
             Inst::StoreBytes { dst, src } => write!(f, "store_bytes {dst}, {src}"),
             Inst::ByteDot { acc, a, b } => write!(f, "{acc} += {a} byte_dot {b}"),
             Inst::Select { dst, mask, other } => {

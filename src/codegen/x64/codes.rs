@@ -64,6 +64,8 @@ pub(super) struct Integers {
     pub(super) from_bytes: Code,
     /// Loads signed bytes as integers.
     pub(super) from_signed_bytes: Code,
+    /// Loads signed 16-bit integers as integers.
+    pub(super) from_shorts: Code,
     pub(super) to_bytes: ToBytes,
     pub(super) single_byte: SingleByte,
     pub(super) packing: Packing,
@@ -202,6 +204,7 @@ static XMM: Codes = Codes {
         },
         from_bytes: Code::VEX_Vpmovzxbd_xmm_xmmm32,
         from_signed_bytes: Code::VEX_Vpmovsxbd_xmm_xmmm32,
+        from_shorts: Code::VEX_Vpmovsxwd_xmm_xmmm64,
         to_bytes: ToBytes::Packed {
             words: Code::VEX_Vpackusdw_xmm_xmm_xmmm128,
             join: None,
@@ -261,6 +264,7 @@ static YMM: Codes = Codes {
         },
         from_bytes: Code::VEX_Vpmovzxbd_ymm_xmmm64,
         from_signed_bytes: Code::VEX_Vpmovsxbd_ymm_xmmm64,
+        from_shorts: Code::VEX_Vpmovsxwd_ymm_xmmm128,
         to_bytes: ToBytes::Packed {
             words: Code::VEX_Vpackusdw_ymm_ymm_ymmm256,
             join: Some(Code::VEX_Vpermq_ymm_ymmm256_imm8),
@@ -321,6 +325,7 @@ static ZMM: Codes = Codes {
         },
         from_bytes: Code::EVEX_Vpmovzxbd_zmm_k1z_xmmm128,
         from_signed_bytes: Code::EVEX_Vpmovsxbd_zmm_k1z_xmmm128,
+        from_shorts: Code::EVEX_Vpmovsxwd_zmm_k1z_ymmm256,
         to_bytes: ToBytes::At(Code::EVEX_Vpmovdb_xmmm128_k1z_zmm),
         byte_dot: Code::EVEX_Vpdpbusd_zmm_k1z_zmm_zmmm512b32,
         ternary: Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8,

@@ -256,6 +256,10 @@ impl<'p> Emitter<'p> {
             Inst::LoadByte { dst, src, signed } => self.load_byte(dst, src, signed),
             Inst::StoreByte { dst, src } => self.store_byte(dst, src),
             Inst::StorePacked { dst, src } => self.store_packed(dst, src),
+            Inst::LoadShorts { dst, src } => {
+                let code = codes.integers.from_shorts;
+                self.emit(Instruction::with2(code, self.v(dst), mem(src))?)
+            }
             Inst::StoreBytes { dst, src } => self.store_bytes(dst, src),
             Inst::ByteDot { acc, a, b } => self.vvv(codes.integers.byte_dot, acc, a, b),
             Inst::Select { dst, mask, other } => {

@@ -177,7 +177,7 @@ pub(super) fn cut(
 ) -> ChunkCounts {
     let walk = product.walk;
     let src_bytes = product.source_bytes();
-    let weight_bytes = micro.panel_len() * tiles * 4;
+    let weight_bytes = micro.panel_bytes() as usize * tiles;
     let fitting = src_bytes.div_ceil(machine.cache_bytes * 3 / 8).clamp(1, bands);
     let cost = choice.step_cost * micro.depth() * walk.images;
     let wanted = match machine.threads {

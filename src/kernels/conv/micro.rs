@@ -13,6 +13,7 @@ use crate::kernels::tiling::{Pixel, TileRun};
 use super::budget::UNROLL_LIMIT;
 use super::bytes::Rounding;
 use super::partial::{Parts, Saved, Summation};
+use super::shorts::{self, Stored};
 
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -110,6 +111,8 @@ pub struct Micro {
     pub start: Start,
     /// The sum.
     pub sum: Sum,
+    /// How weights are stored.
+    pub stored: Stored,
     /// What is added to it.
     pub shortcut: Shortcut,
     /// The tiles of one band.
@@ -231,18 +234,23 @@ impl Micro {
             && sums.all(|s| matches!(s.channels, Channels::Shared { .. }))
     }
 
-    /// Values in the panel of one tile: bias and weights.
-    pub fn panel_len(&self) -> usize {
-        self.bias_len() + self.depth() * self.lanes()
+    /// Bytes of the panel of one tile: bias and weights.
+    pub fn panel_bytes(&self) -> i64 {
+        self.head_bytes() + self.depth() as i64 * self.step_bytes()
     }
 
-    /// Values at the head of the panel: biases, and factors.
-    fn bias_len(&self) -> usize {
+    /// Bytes at the head of the panel: biases, and factors or scales.
+    fn head_bytes(&self) -> i64 {
         match (self.start, &self.elements) {
-            (Start::Bias, Elements::Floats(_)) => self.lanes(),
-            (Start::Bias, Elements::Bytes(_)) => 2 * self.lanes(),
+            (Start::Bias, Elements::Floats(_)) => self.stored.head_bytes(self.lanes()),
+            (Start::Bias, Elements::Bytes(_)) => 2 * self.lanes() as i64 * F32,
             (Start::Zero, _) => 0,
         }
+    }
+
+    /// Bytes of the weights of a step.
+    fn step_bytes(&self) -> i64 {
+        self.lanes() as i64 * self.stored.bytes()
     }
 
     /// The program.
@@ -276,7 +284,7 @@ impl Micro {
             Ahead::Stream { every } => Some((b.arg(3 + shortcut), every)),
             Ahead::NextPanel { passes } => {
                 let next = b.pointer(panel);
-                b.advance(next, self.panel_len() as i64 * F32);
+                b.advance(next, self.panel_bytes());
                 Some((next, passes))
             }
         };
@@ -332,10 +340,11 @@ impl Micro {
         let width = run.pixels.len();
         let acc: Vec<Vec<V>> = (0..width).map(|_| b.vectors(self.vectors)).collect();
         let sums: Vec<V> = acc.iter().flatten().copied().collect();
-        self.start(b, &acc, panel);
         // Parts are saved where the result will be, which may be where the residual is.
-        let places = self.places(run, at);
+        let places = self.places(run, at, panel);
         let saved = self.is_in_parts().then_some(&places);
+        let scaled = self.stored == Stored::Shorts && saved.is_none();
+        self.start(b, &acc, panel, scaled);
         if let Some(saved) = saved {
             self.add_residual(b, run, &acc, at);
             saved.store(b, &sums);
@@ -343,7 +352,7 @@ impl Micro {
         let src = b.pointer(at.src);
         let weights = b.pointer(panel);
         b.advance(src, at.src_offset);
-        b.advance(weights, self.bias_len() as i64 * F32);
+        b.advance(weights, self.head_bytes());
         let panels = Panels { weights, ..panels };
         let tile = Reduction { acc: &acc, panels, saved };
         let pixels: Vec<i64> = run.pixels.iter().map(|p| p.src).collect();
@@ -357,6 +366,11 @@ impl Micro {
             b.release_pointer(src);
         }
         b.release_pointer(weights);
+        if scaled {
+            let head = |v| [self.factor(panel, v), self.bias(panel, v)];
+            let head: Vec<[Mem; 2]> = (0..self.vectors).map(head).collect();
+            shorts::scale(b, &acc, &head);
+        }
         if saved.is_none() {
             self.add_residual(b, run, &acc, at);
         }
@@ -366,9 +380,7 @@ impl Micro {
                 places.store(b, &sums);
             }
             Elements::Bytes(rounding) => {
-                let factor =
-                    |v: usize| panel.at((self.lanes() + v * self.target.lanes) as i64 * F32);
-                let factors: Vec<Mem> = (0..self.vectors).map(factor).collect();
+                let factors: Vec<Mem> = (0..self.vectors).map(|v| self.factor(panel, v)).collect();
                 let residuals = self.residual_bytes(run, at);
                 rounding.finish(b, &acc, &factors, &residuals, &places.places);
             }
@@ -386,12 +398,23 @@ impl Micro {
         run.pixels.iter().flat_map(of_pixel).collect()
     }
 
-    fn start(&self, b: &mut Builder, acc: &[Vec<V>], panel: P) {
-        if self.start == Start::Zero {
+    /// Where the biases of vector `v` are.
+    fn bias(&self, panel: P, v: usize) -> Mem {
+        panel.at((v * self.target.lanes) as i64 * F32)
+    }
+
+    /// Where the factors or scales of vector `v` are.
+    fn factor(&self, panel: P, v: usize) -> Mem {
+        self.bias(panel, self.vectors + v)
+    }
+
+    /// Sets the accumulators; to 0 if biases are added later.
+    fn start(&self, b: &mut Builder, acc: &[Vec<V>], panel: P, later: bool) {
+        if self.start == Start::Zero || later {
             return acc.iter().flatten().for_each(|&register| b.constant(register, 0.0));
         }
         for v in 0..self.vectors {
-            b.load(acc[0][v], panel.at((v * self.target.lanes) as i64 * F32));
+            b.load(acc[0][v], self.bias(panel, v));
             for pixel in &acc[1..] {
                 b.push(Inst::Copy { dst: pixel[v], src: acc[0][v] });
             }
@@ -410,7 +433,8 @@ impl Micro {
             b.repeat(Count::Fixed(blocks as u32), |b| {
                 self.taps(b, sum, src, panels, channels, acc, |b, offset, i, operand| {
                     let offset = offset + i as i64 * F32;
-                    shared_step(b, &self.elements, src, offset, acc, pixels, operand);
+                    let kind = (&self.elements, self.stored);
+                    shared_step(b, kind, src, offset, acc, pixels, operand);
                 });
                 b.advance(src, step);
             });
@@ -451,12 +475,12 @@ impl Micro {
         let (columns, column_step) = sum.tap_columns;
         let per_step = acc.len() * (self.vectors + 1) + self.vectors;
         let unrolled = if columns * channels * per_step > UNROLL_LIMIT { 1 } else { columns };
-        let turn_bytes = (unrolled * channels * self.lanes()) as i64 * F32;
+        let turn_bytes = (unrolled * channels) as i64 * self.step_bytes();
         let body = |b: &mut Builder| {
             for (column, channel) in pairs(0..unrolled, channels) {
                 let index = column * channels + channel;
                 self.fetch_ahead(b, panels, index, unrolled * channels);
-                let offset = (index * self.lanes()) as i64 * F32;
+                let offset = index as i64 * self.step_bytes();
                 let weights = panels.weights.at(offset);
                 step(b, column as i64 * column_step, channel, weights);
             }
@@ -479,13 +503,13 @@ impl Micro {
     /// The prefetches that belong to step `index` of the `steps` of an unrolled body.
     pub(super) fn fetch_ahead(&self, b: &mut Builder, panels: Panels, index: usize, steps: usize) {
         let Some((next, passes)) = panels.next else { return };
-        let bytes = self.lanes() as i64 * F32;
+        let bytes = self.step_bytes();
         if matches!(self.ahead, Ahead::NextPanel { .. }) {
             let own =
                 (index as i64 * bytes..(index as i64 + 1) * bytes).filter(|at| at % LINE == 0);
             own.for_each(|at| b.prefetch(panels.weights.at(at + DISTANCE), Cache::Second));
         }
-        let lines = (steps * self.lanes()).div_ceil(LINE as usize / F32 as usize * passes);
+        let lines = (steps * bytes as usize).div_ceil(LINE as usize * passes);
         for line in index * lines / steps..(index + 1) * lines / steps {
             b.prefetch(next.at(line as i64 * LINE), Cache::Second);
         }
@@ -504,15 +528,19 @@ impl Micro {
         }
     }
 
-    /// Where the tile's results are stored.
-    fn places(&self, run: &TileRun, at: At) -> Saved {
+    /// Where the tile's results are stored, and where parts of them are until then.
+    fn places(&self, run: &TileRun, at: At, panel: P) -> Saved {
         let place = |pixel: &Pixel, v: usize| {
             let lane = self.lane_offset(v, self.dst_block, self.elements.result_bytes());
             at.dst.at(at.dst_offset + pixel.dst + lane)
         };
         let of_pixel =
             |pixel: &Pixel| (0..self.vectors).map(|v| place(pixel, v)).collect::<Vec<_>>();
-        Saved { places: run.pixels.iter().flat_map(of_pixel).collect() }
+        let scales = match self.stored {
+            Stored::Floats => Vec::new(),
+            Stored::Shorts => (0..self.vectors).map(|v| self.factor(panel, v)).collect(),
+        };
+        Saved { places: run.pixels.iter().flat_map(of_pixel).collect(), scales }
     }
 
     /// Offset of the tile's vector `v` from its first lane, in a blocked value with elements of
@@ -527,7 +555,7 @@ impl Micro {
 /// side of the tile is held in registers, the other side is streamed through one register.
 fn shared_step(
     b: &mut Builder,
-    elements: &Elements,
+    (elements, stored): (&Elements, Stored),
     src: P,
     offset: i64,
     acc: &[Vec<V>],
@@ -542,14 +570,14 @@ fn shared_step(
         Elements::Floats(_) => b.multiply_add(acc, pixel, weight),
         Elements::Bytes(_) => b.byte_dot(acc, pixel, weight),
     };
-    let vector_bytes = b.target().vector_bytes();
-    let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector_bytes, ..weights };
+    let vector = b.target().lanes as i64 * stored.bytes();
+    let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector, ..weights };
     let pixel = |p: usize| src.at(offset + pixels[p]);
     let (width, vectors) = (acc.len(), acc[0].len());
     let stream = b.vector();
     if vectors <= width {
         let held = b.vectors(vectors);
-        held.iter().enumerate().for_each(|(v, &w)| b.load(w, weight(v)));
+        held.iter().enumerate().for_each(|(v, &w)| stored.load(b, w, weight(v)));
         for (p, row) in acc.iter().enumerate() {
             broadcast(b, stream, pixel(p));
             row.iter().zip(&held).for_each(|(&a, &w)| add(b, a, stream, w));
@@ -559,7 +587,7 @@ fn shared_step(
         let held = b.vectors(width);
         held.iter().enumerate().for_each(|(p, &x)| broadcast(b, x, pixel(p)));
         for v in 0..vectors {
-            b.load(stream, weight(v));
+            stored.load(b, stream, weight(v));
             acc.iter().zip(&held).for_each(|(row, &x)| add(b, row[v], x, stream));
         }
         b.release(held);
@@ -586,6 +614,7 @@ mod tests {
             start: Start::Bias,
             dst_block: 0,
             sum: Sum { tap_rows: (1, 0), tap_columns: (1, 0), channels },
+            stored: Stored::Floats,
             shortcut: Shortcut::None,
             tiles: runs(&pixels, &vec![6; tiles]),
             band: [0; 3],

@@ -15,6 +15,8 @@ mod per_lane;
 pub(super) mod plan;
 mod product;
 mod sets;
+pub mod shorts;
+mod widened;
 
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ use product::{ConvProduct, Walk};
 pub use product::{Operands, Projection};
 pub(super) use product::{shared_channels, sum};
 use sets::TileSet;
+use shorts::Stored;
 
 /// Taps of a row that are multiplied in one step where the source is of planar bytes.
 pub const TAPS_TOGETHER: usize = pack::QUAD;
@@ -62,7 +65,10 @@ pub fn lower_conv(
         (None, Some(residual)) => residual.strides(),
         (None, None) => dst,
     };
+    let projected = projection.iter().map(|p| &*p.weights.weights);
+    let all = [&*weights.weights].into_iter().chain(projected);
     let product = ConvProduct {
+        stored: Stored::of_conv(conv, &sink.machine, operands.dst.geometry.nchw(), all),
         name: name(conv, &weights, &operands, projection.as_ref()),
         walk: walk(&conv.window, src, operands.dst, res).merged(),
         weights,
@@ -100,6 +106,7 @@ pub fn lower_gemm(
         Layout::Planar => Strides { plane: BLOCK as i64 * F32, block: BLOCK, ..src },
     };
     let product = ConvProduct {
+        stored: Stored::of(&sink.machine, 1, [&*weights.weights]),
         name: format!(
             "gemm m{rows} n{} k{}{}",
             weights.outputs,
@@ -155,6 +162,7 @@ pub fn lower_quantized(
     let signed_residual = operands.residual.is_some_and(signed);
     let problem = problem(operands.src, weights.outputs, &Conv::new(conv.window, conv.groups));
     let product = ConvProduct {
+        stored: Stored::Floats,
         name: format!("int8 {problem}"),
         walk: walk(&conv.window, src, operands.dst, res).merged(),
         weights,
@@ -243,12 +251,21 @@ impl ConvProduct<'_> {
             dst_block: self.operands.dst.geometry.strides().plane,
             start: Start::Bias,
             sum: self.sum(set.channels.clone()),
+            stored: self.stored_in(set),
             shortcut: self.shortcut(set),
             tiles: runs(&self.walk.band(choice.band_rows), &choice.widths),
             band: [self.walk.row.src * band, self.walk.row.dst * band, self.walk.row.res * band],
             elements: self.elements.clone(),
             summation: self.summation,
             ahead: Ahead::Not,
+        }
+    }
+
+    /// How the weights of some tiles are stored: as floats where each lane has its own channels.
+    fn stored_in(&self, set: &TileSet) -> Stored {
+        match set.channels {
+            Channels::Shared { .. } => self.stored,
+            Channels::PerLane { .. } => Stored::Floats,
         }
     }
 
@@ -275,6 +292,9 @@ impl ConvProduct<'_> {
         sink: &mut Sink,
     ) -> Result<Piece, KernelError> {
         let mut micro = self.micro(choice, &set, sink);
+        if self.is_widened(&micro) {
+            return self.widened_piece(choice, &micro, &set, sink);
+        }
         let bands = self.walk.rows / choice.band_rows;
         let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
         micro.ahead = Ahead::of(choice.widths.len() * bands.div_ceil(cut.bands));
@@ -318,7 +338,7 @@ impl ConvProduct<'_> {
     /// The loop levels over tiles: blocks of output channels, and parts of a block if a tile is
     /// narrower than a block.
     fn tile_levels(&self, levels: &mut Levels<4>, micro: &Micro, set: &TileSet, parts: usize) {
-        let panel = micro.panel_len() as i64 * F32;
+        let panel = micro.panel_bytes();
         let lanes = micro.lanes();
         let in_block = (16 / lanes).max(1);
         let blocks = (lanes / 16).max(1) as i64;
@@ -355,7 +375,7 @@ impl ConvProduct<'_> {
                 first_output: first,
                 lanes,
             };
-            return sink.pack_bytes(micro.panel_len() * set.count * F32 as usize, move |out| {
+            return sink.pack_bytes(micro.panel_bytes() as usize * set.count, move |out| {
                 panels.fill(out);
             });
         }
@@ -370,9 +390,7 @@ impl ConvProduct<'_> {
                 block: p.src.geometry.strides().block,
             }),
         );
-        sink.pack(micro.panel_len() * set.count, move |panels| {
-            pack::fill(&parts, first, lanes, panels)
-        })
+        pack::pack(parts, first, [lanes, set.count], micro.stored, sink)
     }
 }
 

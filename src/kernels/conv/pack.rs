@@ -11,6 +11,8 @@ use resnetc_ir::ty::BLOCK;
 
 use crate::kernels::sink::Sink;
 
+use super::shorts::{self, Stored};
+
 /// The constant operands of a convolution `[K, C/groups, R, S]` or of a product with a matrix
 /// `[N, K]`.
 #[derive(Clone)]
@@ -54,6 +56,34 @@ pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32
             rows.read(weights, first);
             rows.place(order, steps);
             rest = after;
+        }
+    }
+}
+
+/// Packs the panels of `count` tiles that start at `first_output` and hold `lanes` outputs each, and
+/// returns their offset.
+pub(super) fn pack(
+    parts: Vec<Part>,
+    first_output: usize,
+    [lanes, count]: [usize; 2],
+    stored: Stored,
+    sink: &mut Sink,
+) -> i64 {
+    let depth: usize = parts.iter().map(|part| part.weights.depth()).sum();
+    match stored {
+        Stored::Floats => sink.pack((1 + depth) * lanes * count, move |panels| {
+            fill(&parts, first_output, lanes, panels)
+        }),
+        Stored::Shorts => {
+            let bytes = stored.head_bytes(lanes) as usize + 2 * depth * lanes;
+            sink.pack_bytes(bytes * count, move |panels| {
+                let mut floats = vec![0.0; (1 + depth) * lanes];
+                for (tile, panel) in panels.chunks_exact_mut(bytes).enumerate() {
+                    floats.fill(0.0);
+                    fill(&parts, first_output + tile * lanes, lanes, &mut floats);
+                    shorts::write_panel(&floats, lanes, panel);
+                }
+            })
         }
     }
 }

@@ -6,7 +6,7 @@
 //! of `n` terms of random signs falls from `sqrt(n)` to `sqrt(b + n / b)`, in units of the same size
 //! (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 4.2).
 
-use crate::codegen::vir::{Arith, Builder, Mem, V};
+use crate::codegen::vir::{Arith, Builder, Inst, Mem, V};
 
 /// How sums are added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,9 +50,13 @@ impl Parts {
     }
 }
 
-/// Where the sum of the parts that have been computed is saved: a place for each accumulator.
+/// Where the sum of the parts that have been computed is saved.
 pub(super) struct Saved {
+    /// A place for each accumulator.
     pub(super) places: Vec<Mem>,
+    /// Where the scales are in whose units parts are, for each vector of a pixel's accumulators;
+    /// none if parts are not in units.
+    pub(super) scales: Vec<Mem>,
 }
 
 impl Saved {
@@ -67,9 +71,21 @@ impl Saved {
         sums.iter().for_each(|&sum| b.constant(sum, 0.0));
         terms(b);
         let before = b.vector();
-        for (&sum, &place) in sums.iter().zip(&self.places) {
+        for (&sum, &place) in sums.iter().zip(&self.places).filter(|_| self.scales.is_empty()) {
             b.load(before, place);
             b.arith(Arith::Add, sum, before, sum);
+        }
+        for (v, &place) in self.scales.iter().enumerate() {
+            let scale = b.vector();
+            b.load(scale, place);
+            let vectors = self.scales.len();
+            let own = sums.iter().zip(&self.places).skip(v).step_by(vectors);
+            for (&sum, &place) in own {
+                b.load(before, place);
+                b.multiply_add(before, sum, scale);
+                b.push(Inst::Copy { dst: sum, src: before });
+            }
+            b.release([scale]);
         }
         b.release([before]);
         self.store(b, sums);

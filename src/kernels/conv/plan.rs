@@ -11,17 +11,21 @@ use crate::kernels::tiling::split;
 
 use super::budget::widest_tile;
 use super::lower_conv;
+use super::shorts::Stored;
 
 /// Direct convolution of a site.
 #[derive(Debug)]
 struct Direct {
     cost: f64,
+    stored: Stored,
 }
 
 /// The plan for a site. Its register tiles depend on where values are placed, and are chosen when
 /// it is lowered.
 pub(in crate::kernels) fn direct(site: &Site<'_>) -> SharedPlan {
-    Arc::new(Direct { cost: cost(site) })
+    let weights = site.weights.iter().copied();
+    let stored = Stored::of_conv(&site.conv, &site.machine, site.shapes.dst, weights);
+    Arc::new(Direct { cost: cost(site, stored), stored })
 }
 
 /// The plan for a site, as a row of the table: there is always one.
@@ -29,7 +33,7 @@ pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
     Ok(direct(site))
 }
 
-fn cost(site: &Site<'_>) -> f64 {
+fn cost(site: &Site<'_>, stored: Stored) -> f64 {
     let Site { conv, shapes, machine, .. } = site;
     let Shapes { src, projected, dst, .. } = shapes;
     let (target, rates) = (machine.target, &machine.rates);
@@ -42,12 +46,16 @@ fn cost(site: &Site<'_>) -> f64 {
     let projected = projected.map_or(0, |[_, channels, ..]| channels);
     let all = 1.0 + projected as f64 / (src[1] * taps) as f64;
     let compute = cost as f64 * rates.direct / machine.threads as f64;
-    all * compute.max(rates.memory_cost(taps as f64))
+    all * compute.max(rates.memory_cost((taps as i64 * stored.bytes()) as f64))
 }
 
 impl ConvPlan for Direct {
     fn cost(&self) -> f64 {
         self.cost
+    }
+
+    fn weight_bits(&self) -> usize {
+        8 * self.stored.bytes() as usize
     }
 
     fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {

@@ -13,6 +13,7 @@ use super::micro::{Channels, Elements, Sum};
 use super::pack::{QUAD, Weights};
 use super::panels::Fours;
 use super::partial::Summation;
+use super::shorts::Stored;
 
 /// The places that a product reads and writes.
 #[derive(Clone, Copy)]
@@ -69,6 +70,8 @@ pub(super) struct ConvProduct<'a> {
     pub(super) src: Strides,
     pub(super) projection: Option<Projection<'a>>,
     pub(super) elements: Elements,
+    /// How weights are stored.
+    pub(super) stored: Stored,
     /// The factors `[K]` of a product of bytes.
     pub(super) factors: Option<Arc<Tensor>>,
     /// The zero point of a source of bytes.

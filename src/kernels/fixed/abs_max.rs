@@ -7,7 +7,7 @@ use crate::kernels::geometry::F32;
 use crate::kernels::published::Published;
 use crate::kernels::sink::{ARENA, Pointer, Sink};
 
-use super::number::Quantization;
+use super::number::{Format, Quantization, Width};
 use super::sizes::{BLOCK, LANES_BYTES, SCALE};
 
 /// The abs-max of each image of a value, part by part and lane by lane: the largest of all is the
@@ -39,7 +39,8 @@ impl AbsMax {
         clears: bool,
         sink: &mut Sink,
     ) -> Result<usize, KernelError> {
-        let scale = Scale { target: sink.machine.target, parts: self.count, clears };
+        let width = Format::of(sink.machine.precision).values;
+        let scale = Scale { target: sink.machine.target, width, parts: self.count, clears };
         sink.program(name, format!("{scale:?}"), |n| scale.program(n))
     }
 }
@@ -155,6 +156,8 @@ impl FindAbsMax {
 struct Scale {
     /// The machine.
     target: Target,
+    /// How many digits numbers have.
+    width: Width,
     /// Parts of an image.
     parts: usize,
     /// Whether the place for the results' abs-max is cleared.
@@ -181,7 +184,7 @@ impl Scale {
         take(&mut b, self.parts, src, LANES_BYTES, |b, v, p, at| b.load(v, p.at(at)));
         b.store(dst.at(0), abs_max);
         take(&mut b, BLOCK, dst, F32, |b, v, p, at| b.broadcast(v, p.at(at)));
-        let Quantization { inverse_scale, scale } = Quantization::emit(&mut b, abs_max);
+        let Quantization { inverse_scale, scale } = Quantization::emit(&mut b, abs_max, self.width);
         b.store(dst.at(0), inverse_scale);
         b.store(dst.at(SCALE), scale);
         if self.clears {

@@ -8,8 +8,7 @@ use crate::kernels::sink::Machine;
 
 use super::abs_max::Publication;
 use super::form::WideForm;
-use super::number::DIGITS;
-use super::product::PRODUCTS;
+use super::number::Format;
 use super::sizes::{GROUP_BLOCKS, TILE};
 
 /// A product of two tiles, which takes 16 cycles, and its share of the loads that stall it: factors
@@ -17,7 +16,9 @@ use super::sizes::{GROUP_BLOCKS, TILE};
 const DOT: f64 = 38.0;
 
 /// The products of all pairs of digits that are multiplied.
-pub(super) const DOTS: f64 = PRODUCTS.len() as f64 * DOT;
+pub(super) fn dots(format: Format) -> f64 {
+    format.products().len() as f64 * DOT
+}
 
 /// Splitting a group of blocks of a pixel into digits: 29 operations on two pipes, four lines
 /// loaded from the second-level cache and three stored to it.
@@ -36,7 +37,9 @@ pub(super) const REGION: f64 = 8000.0;
 const EXCHANGE: f64 = 30.0;
 
 /// Bytes of weights of a step, for a block of outputs.
-const WEIGHTS: f64 = (DIGITS as i64 * TILE) as f64;
+fn step_bytes(format: Format) -> f64 {
+    (format.weights.digits() as i64 * TILE) as f64
+}
 
 /// The share of a core's cache that digits, or weights, can rely on.
 pub(super) const NEAR: f64 = 0.375;
@@ -98,7 +101,7 @@ impl WideForm {
         let turns = (stripes * parts).div_ceil(machine.threads);
         let blocks = self.blocks() as f64 / parts as f64;
         let steps = (self.groups() * self.taps.len()) as f64;
-        let product = self.tiles(rows) as f64 * steps * DOTS + CALL;
+        let product = self.tiles(rows) as f64 * steps * dots(self.format) + CALL;
         let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
         let turn = self.digits_cost(rows, parts, machine) + blocks * (product + finish);
         let area = self.size[0] * self.size[1] * self.strides[0] * self.strides[1] * self.images;
@@ -128,7 +131,7 @@ impl WideForm {
     fn weights_cost(&self, turns: usize, parts: usize, machine: &Machine) -> f64 {
         let steps = (self.groups() * self.taps.len()) as f64;
         let own = parts.min(turns);
-        let bytes = (self.blocks() * own / parts) as f64 * steps * WEIGHTS;
+        let bytes = (self.blocks() * own / parts) as f64 * steps * step_bytes(self.format);
         let again = (turns / own) as f64 - 1.0;
         let again = again * if bytes <= machine.cache_bytes as f64 * NEAR { AGAIN } else { 1.0 };
         bytes / machine.rates.memory * (1.0 + again)

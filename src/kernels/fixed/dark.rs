@@ -2,15 +2,17 @@
 //!
 //! All values of an image share a scale, so the error of a product is relative to the image's
 //! largest value and not to the values that an output sees. Let `G` be the abs-max of the image,
-//! and `W` that of an output's `n` weights. The units are `u = G / 8,355,000` and
+//! and `W` that of an output's `n` weights. With three digits, the units are `u = G / 8,355,000` and
 //! `v = W / 8,355,000`. The error of a factor is at most two units, and the omitted products of
 //! digits amount to at most `128^2 (2 * 2^8 + 1)` units of both (`number`, `product`), so the error
 //! of `n` products is at most `n u v (4 * 8,355,000 + 4 + 8,404,992)`, which is less than
-//! `2^-20 n G W`.
+//! `2^-20 n G W`. If weights have two digits, `v = W / 32,630`, and their error is at most 1.02 units.
+//! Then an output has an error of less than `2^-14.9` of `W` times the magnitudes that it sees, and
+//! of `n u v (2 * 32,630 + 3 + 128^2)`, which is less than `2^-21 n G W`.
 //!
-//! An output whose window has an abs-max `M` below [`LEAST`] units, but not of 0, is *dark*. For
-//! any other output, `G` is at most 261.1 `M`, so its error is less than `2^-12 n M W`, relative to
-//! what it sees itself. If it sees only zeros its products are exact. If rounding errors are
+//! An output whose window has an abs-max `M` below [`Width::least`] units, but not of 0, is *dark*. For
+//! any other output, `G` is at most 261.1 `M`, so its error is less than `2^-12 n M W`,
+//! relative to what it sees itself. If it sees only zeros its products are exact. If rounding errors are
 //! random, a thirtieth of that bound remains on average; and in the layers of ResNets `G` is 3 to
 //! 30 `M` for all windows. A row of outputs that has a dark one is computed directly, and so are
 //! all rows of an image whose abs-max is not finite.
@@ -29,18 +31,28 @@ use crate::codegen::vir::{
     Arith, Builder, Count, Distance, Inst, Integer, Mem, OverBudget, Program, Target, V,
 };
 
-use super::number::HIGH;
-use super::sizes::{BLOCK, LANES_BYTES, POSITION, SCALE};
+use super::number::Width;
+use super::sizes::{BLOCK, LANES_BYTES, SCALE};
 
-/// Values below this many units are dark: slightly less than the smallest magnitude that has a high
-/// digit, because the scale and its inverse are rounded.
-const LEAST: f32 = (HIGH - 640) as f32;
+impl Width {
+    /// Values below this many units are dark: slightly less than the smallest magnitude that has a
+    /// high digit, because numbers, the scale and its inverse are rounded.
+    fn least(self) -> f32 {
+        let margin = match self {
+            Width::Two => 3,
+            Width::Three => 640,
+        };
+        (self.high() - margin) as f32
+    }
+}
 
 /// Checks whether some positions have a nonzero high digit. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Suspects {
     /// The machine.
     pub(super) target: Target,
+    /// How many digits numbers have.
+    pub(super) width: Width,
     /// Rows, and positions of a row.
     pub(super) size: [usize; 2],
     /// Bytes from one row to the next.
@@ -56,18 +68,19 @@ impl Suspects {
         let fold = Fold::new(&mut b);
         let [rows, columns] = self.size;
         let (whole, rest) = (columns / BLOCK, columns % BLOCK);
+        let position = self.width.position();
         b.repeat(Count::Fixed(rows as u32), |b| {
-            let place = |i: usize| digits.at(i as i64 * POSITION);
+            let place = |i: usize| digits.at(i as i64 * position);
             b.repeat(Count::Fixed(whole as u32), |b| {
                 fold.positions(b, &std::array::from_fn::<_, BLOCK, _>(place));
-                b.advance(digits, BLOCK as i64 * POSITION);
+                b.advance(digits, BLOCK as i64 * position);
             });
             if rest > 0 {
                 let last = |i: usize| place(i.min(rest - 1));
                 let places: Vec<Mem> = (0..rest.next_power_of_two()).map(last).collect();
                 fold.positions(b, &places);
             }
-            b.advance(digits, self.row - (whole * BLOCK) as i64 * POSITION);
+            b.advance(digits, self.row - (whole * BLOCK) as i64 * position);
         });
         fold.end(&mut b);
         b.finish()
@@ -160,6 +173,8 @@ fn write_word(b: &mut Builder, found: V, place: Mem) {
 pub(super) struct Check {
     /// The machine.
     pub(super) target: Target,
+    /// How many digits numbers have.
+    pub(super) width: Width,
     /// Rows, and windows of a row.
     pub(super) size: [usize; 2],
     /// Bytes from the magnitudes of a row's first window to those of the next row's.
@@ -178,7 +193,7 @@ impl Check {
         let mut b = Builder::new(name, self.target, 3);
         let [least, none, zero, any] = [b.vector(), b.vector(), b.vector(), b.vector()];
         b.load(none, b.arg(1).at(SCALE));
-        b.constant(least, LEAST);
+        b.constant(least, self.width.least());
         b.arith(Arith::Mul, least, least, none);
         // If the scale is NaN, no pixel counts as bright or as zero.
         b.arith(Arith::Sub, none, none, none);

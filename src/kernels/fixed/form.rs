@@ -4,16 +4,16 @@ use resnetc_ir::op::{Conv, Residual, Window};
 
 use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv_plan::Refusal;
+use crate::kernels::precision::Precision;
 
 use super::abs_max::AbsMax;
 use super::guard::Windows;
 use super::magnitudes::MAGNITUDE_BYTES;
-use super::number::DIGITS;
+use super::number::Format;
 use super::pack::Panels;
 use super::product::Together;
 use super::sizes::{
-    BLOCK, FARTHEST, GROUP, GROUP_BLOCKS, LANES_BYTES, MOST_PARTS, MOST_WEIGHTS, POSITION, ROW,
-    SUMS, TILE,
+    BLOCK, FARTHEST, GROUP, GROUP_BLOCKS, LANES_BYTES, MOST_PARTS, MOST_WEIGHTS, ROW, SUMS, TILE,
 };
 use super::unpack::{Level, Stretch};
 
@@ -37,6 +37,8 @@ pub(super) struct Tap {
 /// A convolution as tiles see it.
 #[derive(Clone, Debug)]
 pub struct WideForm {
+    /// How many digits numbers have.
+    pub(super) format: Format,
     pub(super) images: usize,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
@@ -59,6 +61,7 @@ impl WideForm {
         src: [usize; 4],
         residual: Option<[usize; 4]>,
         dst: [usize; 4],
+        precision: Precision,
     ) -> Result<WideForm, Refusal> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
@@ -74,6 +77,7 @@ impl WideForm {
         let (phases, taps) = phases(&conv.window);
         let across = phases.iter().map(|p| p.beyond[1]).max().unwrap_or(0);
         let form = WideForm {
+            format: Format::of(precision),
             images,
             inputs,
             outputs,
@@ -125,7 +129,7 @@ impl WideForm {
     /// How weights are packed.
     pub(super) fn panels(&self) -> Panels {
         let (blocks, wide) = (self.blocks(), self.together().blocks);
-        Panels { blocks, wide, steps: self.groups() * self.taps.len() }
+        Panels { format: self.format, blocks, wide, steps: self.groups() * self.taps.len() }
     }
 
     /// What is computed together.
@@ -151,10 +155,11 @@ impl WideForm {
     /// The layout of the thread's memory for a chunk of `rows` rows.
     pub(super) fn memory(&self, rows: usize) -> WideMemory {
         let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
-        let group = (self.tiles(rows) * TILE_ROWS + farthest) as i64 * POSITION;
+        let group =
+            (self.tiles(rows) * TILE_ROWS + farthest) as i64 * self.format.values.position();
         let phase = self.groups() as i64 * group;
         let together = self.together();
-        let digits = SUMS + together.sums_bytes();
+        let digits = SUMS + together.sums_bytes(self.format);
         // All distances are whole positions, and therefore whole cache lines.
         let sums = digits + self.phases.len() as i64 * phase;
         let sum = self.tiles(rows) as i64 * TILE;
@@ -163,7 +168,7 @@ impl WideForm {
 
     /// Bytes of the magnitudes of a phase's positions, for a chunk of `rows` rows.
     pub(super) fn magnitudes_phase(&self, rows: usize) -> i64 {
-        self.memory(rows).group / POSITION * MAGNITUDE_BYTES
+        self.memory(rows).group / self.format.values.position() * MAGNITUDE_BYTES
     }
 
     /// Where a chunk of `rows` rows has the magnitudes of its positions: in the same order as their
@@ -183,7 +188,7 @@ impl WideForm {
     /// Where the weights of a panel are, and where they go as numbers: by block of channels, then
     /// by tap.
     pub(super) fn stretches(&self, blocks: usize) -> Vec<Stretch> {
-        let (taps, step) = (self.taps.len(), (DIGITS * blocks) as i64 * TILE);
+        let (taps, step) = (self.taps.len(), (self.format.weights.digits() * blocks) as i64 * TILE);
         let (number, group) = (blocks as i64 * LANES_BYTES, taps as i64 * step);
         let block = (taps * BLOCK) as i64 * number;
         let stretch = |first: usize, count: usize, channels: usize| Stretch {

@@ -17,6 +17,7 @@ use crate::kernels::KernelError;
 use crate::kernels::conv::budget::widest_tile;
 use crate::kernels::conv::micro::{Ahead, Elements, Micro, Shortcut, Start};
 use crate::kernels::conv::partial::Summation;
+use crate::kernels::conv::shorts::Stored;
 use crate::kernels::conv::{shared_channels, start, sum};
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::Place;
@@ -27,6 +28,7 @@ use crate::kernels::tiling::{Pixel, runs, split};
 use super::abs_max::FindAbsMax;
 use super::dark::Check;
 use super::frame::Frame;
+use super::number::Format;
 use super::panel::Panel;
 use super::sizes::{BIAS, BLOCK, CONSTANTS, LANES_BYTES, ROW, TILE};
 use super::stripe::Stripe;
@@ -149,7 +151,9 @@ impl Guard<'_> {
         let Windows { row, columns, ref taps, .. } = self.windows;
         let size = [self.stripe.rows, columns];
         let taps = if all { taps.clone() } else { vec![taps[taps.len() / 2]] };
-        let check = Check { target: sink.machine.target, size, row, taps, zeros: !all };
+        let width = Format::of(sink.machine.precision).values;
+        let target = sink.machine.target;
+        let check = Check { target, width, size, row, taps, zeros: !all };
         let kernel =
             sink.program(&self.frame.name("check"), format!("{check:?}"), |n| check.program(n))?;
         let mut levels = Levels::new([
@@ -210,7 +214,8 @@ impl Guard<'_> {
         let [outer, steps, rows] = stretch.levels;
         let digit = panel.blocks as i64 * TILE;
         let target = sink.machine.target;
-        let unpack = Unpack { target, byte: stretch.byte, digit, levels: [steps, rows] };
+        let format = Format::of(sink.machine.precision);
+        let unpack = Unpack { target, format, byte: stretch.byte, digit, levels: [steps, rows] };
         let kernel = sink
             .program(&self.frame.name("weights"), format!("{unpack:?}"), |n| unpack.program(n))?;
         let (before, packed) = (panel.before as i64, self.frame.packed);
@@ -278,6 +283,7 @@ impl Guard<'_> {
             dst_block: self.size()[1] as i64 * ROW,
             start: Start::Bias,
             sum: sum(&conv.window, src, shared_channels(src, inputs)),
+            stored: Stored::Floats,
             shortcut: match self.frame.operands.residual {
                 Some(_) => Shortcut::Residual(Reads::whole(vectors, res.plane, target).vectors),
                 None => Shortcut::None,

@@ -17,7 +17,7 @@ use super::frame::{Frame, Packed, Shared};
 use super::guard::Guard;
 use super::panel::Panel;
 use super::product::{Ending, TileProduct, Together};
-use super::sizes::{BLOCK, CONSTANTS, GROUP, LANES_BYTES, MOST_PARTS, POSITION, ROW};
+use super::sizes::{BLOCK, CONSTANTS, GROUP, LANES_BYTES, MOST_PARTS, ROW};
 use super::stripe::{Stripe, stripes};
 
 /// A convolution of a blocked value in its network.
@@ -189,18 +189,20 @@ impl WideLayer<'_> {
             plane: res.plane,
             last: (positions - 1) % TILE_ROWS + 1,
         });
+        let position = form.format.values.position();
         let product = TileProduct {
             target: sink.machine.target,
+            format: form.format,
             tiles: form.tiles(stripe.rows),
             together: Together { blocks: panel.blocks, ..form.together() },
             groups: form.groups(),
             taps: form
                 .taps
                 .iter()
-                .map(|tap| tap.phase as i64 * memory.phase + form.distance(tap) as i64 * POSITION)
+                .map(|tap| tap.phase as i64 * memory.phase + form.distance(tap) as i64 * position)
                 .collect(),
             digits: memory.digits,
-            position: [POSITION, ROW],
+            position: [position, ROW],
             rows: (1, [0; 2]),
             group: memory.group,
             plane: if ends { dst.plane } else { memory.sum },

@@ -17,7 +17,6 @@
 //! | `layer`, `seen` | the calls that a convolution consists of, and those that read its source |
 //! | `digits`, `split`, `split_rows` | splitting values into digits |
 //! | `narrow` | the same for planar images of few channels |
-//! | `spread` | which weights are unsuited to fixed point |
 //! | `product` | the products, as a tile program |
 //! | `finish` | bias, shortcut and activation |
 //! | `pack` | weights as digits |
@@ -58,7 +57,6 @@ mod seen;
 mod sizes;
 mod split;
 mod split_rows;
-mod spread;
 mod stripe;
 mod unpack;
 

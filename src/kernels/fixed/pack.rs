@@ -9,7 +9,7 @@ use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv::pack::{QUAD, Rows, Weights};
 use crate::kernels::epilogue::MAGNITUDE;
 
-use super::number::{DIGITS, PRODUCT, Quantization};
+use super::number::{Format, MOST_DIGITS, Quantization, Width};
 use super::sizes::{BIAS, BLOCK, CONSTANTS, GROUP_BLOCKS, TILE};
 
 /// Bytes of a row of a tile.
@@ -24,6 +24,8 @@ type Lanes<T> = [T; BLOCK];
 /// How weights are packed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panels {
+    /// How many digits numbers have.
+    pub(super) format: Format,
     /// Number of blocks of outputs, and how many of them form a panel.
     pub(super) blocks: usize,
     pub(super) wide: usize,
@@ -34,7 +36,7 @@ pub(super) struct Panels {
 impl Panels {
     /// Bytes of a block of outputs.
     pub(super) fn block_bytes(&self) -> i64 {
-        (self.steps * DIGITS) as i64 * TILE
+        (self.steps * self.format.weights.digits()) as i64 * TILE
     }
 
     /// Bytes of constants and panels.
@@ -57,21 +59,23 @@ impl Panels {
             let bias = weights.bias.iter().flat_map(|b| b.data().iter().skip(block * BLOCK));
             write_lanes(biases, bias.copied());
             rows.read(weights, block * BLOCK);
-            let quantizations =
-                quantizations(&rows, weights.inputs * weights.taps[0] * weights.taps[1]);
+            let depth = weights.inputs * weights.taps[0] * weights.taps[1];
+            let quantizations = quantizations(&rows, depth, self.format.weights);
             write_lanes(
                 scales,
-                quantizations.iter().map(|quantization| quantization.scale * PRODUCT),
+                quantizations.iter().map(|quantization| quantization.scale * self.format.product()),
             );
             let first = block - block % self.wide;
             let (width, column) = (self.wide.min(self.blocks - first), block % self.wide);
-            let panel = &mut panels[first * self.steps * DIGITS * TILE_BYTES..];
+            let count = self.format.weights.digits();
+            let panel = &mut panels[first * self.steps * count * TILE_BYTES..];
             for (step, tiles) in
-                panel.chunks_mut(DIGITS * width * TILE_BYTES).take(self.steps).enumerate()
+                panel.chunks_mut(count * width * TILE_BYTES).take(self.steps).enumerate()
             {
                 for row in 0..TILE_ROWS {
-                    let digits = digits(&rows, &quantizations, |i| place(step, row, i));
-                    for (digit, lanes) in digits.iter().enumerate() {
+                    let place = |i| place(step, row, i);
+                    let digits = digits(&rows, &quantizations, self.format.weights, place);
+                    for (digit, lanes) in digits.iter().take(count).enumerate() {
                         let at = (digit * width + column) * TILE_BYTES + row * ROW_BYTES;
                         tiles[at..at + ROW_BYTES].copy_from_slice(lanes.as_flattened());
                     }
@@ -91,26 +95,27 @@ fn write_lanes(out: &mut [u8], values: impl Iterator<Item = f32>) {
 fn digits(
     rows: &Rows,
     quantizations: &Lanes<Quantization<f32>>,
+    width: Width,
     place: impl Fn(usize) -> Option<usize>,
-) -> [Lanes<[u8; GROUP_BLOCKS]>; DIGITS] {
-    let mut digits = [[[0; GROUP_BLOCKS]; BLOCK]; DIGITS];
+) -> [Lanes<[u8; GROUP_BLOCKS]>; MOST_DIGITS] {
+    let mut digits = [[[0; GROUP_BLOCKS]; BLOCK]; MOST_DIGITS];
     for i in 0..GROUP_BLOCKS {
         if let Some(position) = place(i) {
-            take(&lanes(rows, position), quantizations, i, &mut digits);
+            take(&lanes(rows, position), quantizations, width, i, &mut digits);
         }
     }
     digits
 }
 
 /// The scales of the outputs' weights.
-fn quantizations(rows: &Rows, depth: usize) -> Lanes<Quantization<f32>> {
+fn quantizations(rows: &Rows, depth: usize, width: Width) -> Lanes<Quantization<f32>> {
     let mut abs_max = [0; BLOCK];
     for position in 0..depth {
         for (abs_max, weight) in abs_max.iter_mut().zip(lanes(rows, position)) {
             *abs_max = u32::max(*abs_max, weight.to_bits() & MAGNITUDE);
         }
     }
-    abs_max.map(Quantization::of)
+    abs_max.map(|abs_max| Quantization::of(abs_max, width))
 }
 
 /// The weights at one position of the outputs of `rows`.
@@ -125,11 +130,12 @@ fn lanes(rows: &Rows, position: usize) -> Lanes<f32> {
 fn take(
     lanes: &Lanes<f32>,
     quantizations: &Lanes<Quantization<f32>>,
+    width: Width,
     i: usize,
-    digits: &mut [Lanes<[u8; GROUP_BLOCKS]>; DIGITS],
+    digits: &mut [Lanes<[u8; GROUP_BLOCKS]>; MOST_DIGITS],
 ) {
     for (output, (&weight, quantization)) in lanes.iter().zip(quantizations).enumerate() {
-        for (digits, digit) in digits.iter_mut().zip(quantization.digits(weight)) {
+        for (digits, digit) in digits.iter_mut().zip(quantization.digits(weight, width)) {
             digits[output][i] = digit;
         }
     }

@@ -10,16 +10,18 @@ use crate::isa::IntegerDot;
 use crate::kernels::KernelError;
 use crate::kernels::conv::Operands;
 use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
+use crate::kernels::precision::Precision;
 use crate::kernels::published::{Fact, Offer, Published};
 use crate::kernels::residual::Added;
 use crate::kernels::sink::{Machine, Sink};
 use crate::kernels::site::{Shapes, Site};
+use crate::kernels::spread::is_even;
 
 use super::abs_max::AbsMax;
 use super::form::WideForm;
 use super::frame::Shared;
 use super::narrow::NarrowForm;
-use super::spread::is_even;
+use super::number::{DIGIT_BITS, Format};
 
 /// A site as tiles see it.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
     if site.machine.target.dot != IntegerDot::Tiles {
         return Err(Refusal::NoTiles);
     }
-    let form = Any::of(&site.conv, &site.shapes)?;
+    let form = Any::of(&site.conv, &site.shapes, site.machine.precision)?;
     match site.weights.iter().all(|weights| is_even(weights)) {
         true => Ok(Arc::new(FixedPoint { form, conv: site.conv, machine: site.machine })),
         false => Err(Refusal::UnevenWeights),
@@ -68,20 +70,20 @@ pub(in crate::kernels) fn plan(site: &Site<'_>) -> Result<SharedPlan, Refusal> {
 }
 
 impl Any {
-    fn of(conv: &Conv, shapes: &Shapes) -> Result<Self, Refusal> {
+    fn of(conv: &Conv, shapes: &Shapes, precision: Precision) -> Result<Self, Refusal> {
         let Shapes { layout, src, residual, projected, dst } = *shapes;
         if let Some([shortcut, main]) = apart(conv) {
             let projected = projected.filter(|_| layout == Layout::Blocked);
             let projected = projected.ok_or(Refusal::PlanarSource)?;
-            let main = WideForm::of(&main, src, Some(dst), dst)?;
+            let main = WideForm::of(&main, src, Some(dst), dst, precision)?;
             return Ok(Any::Projected {
                 main,
-                shortcut: WideForm::of(&shortcut, projected, None, dst)?,
+                shortcut: WideForm::of(&shortcut, projected, None, dst, precision)?,
             });
         }
         match layout {
-            Layout::Blocked => WideForm::of(conv, src, residual, dst).map(Any::Wide),
-            Layout::Planar => NarrowForm::of(conv, src, dst).map(Any::Narrow),
+            Layout::Blocked => WideForm::of(conv, src, residual, dst, precision).map(Any::Wide),
+            Layout::Planar => NarrowForm::of(conv, src, dst, precision).map(Any::Narrow),
         }
     }
 }
@@ -97,6 +99,10 @@ impl ConvPlan for FixedPoint {
                 main.cost(machine) + shortcut.cost(machine) * share
             }
         }
+    }
+
+    fn weight_bits(&self) -> usize {
+        Format::of(self.machine.precision).weights.digits() * DIGIT_BITS as usize
     }
 
     fn scratch_bytes(&self) -> usize {

@@ -8,7 +8,7 @@ use crate::codegen::vir::{
 };
 
 use super::finish::{Ends, Finishing};
-use super::number::{DIGIT_BITS, DIGITS};
+use super::number::{DIGIT_BITS, Format, Width};
 use super::sizes::{BIAS, CONSTANTS, ROW, SUMS, TILE};
 
 /// What is computed together: tiles of positions, and blocks of outputs. The sums of two products
@@ -28,8 +28,8 @@ impl Together {
     }
 
     /// Bytes of the sums of all orders.
-    pub(super) fn sums_bytes(self) -> i64 {
-        (ORDERS * self.count()) as i64 * TILE
+    pub(super) fn sums_bytes(self, format: Format) -> i64 {
+        (format.orders() * self.count()) as i64 * TILE
     }
 
     /// Number of sums of one order.
@@ -43,19 +43,31 @@ impl Together {
     }
 }
 
-/// The pairs of digits of value and weight that are multiplied; digit 0 is the high one. Products
-/// whose digit numbers have the same total, their *order*, are accumulated in the same sum. A sum
-/// is not reused before three others have been, because of the latency of a product.
-pub(super) const PRODUCTS: [(usize, usize); 6] = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)];
+impl Format {
+    /// The pairs of digits of value and weight that are multiplied; digit 0 is the high one. Products
+    /// whose digit numbers have the same total, their *order*, are accumulated in the same sum. A
+    /// sum is not reused right after a product, because of its latency.
+    pub(super) fn products(self) -> &'static [(usize, usize)] {
+        match self.weights {
+            Width::Two => &[(2, 0), (1, 0), (1, 1), (0, 1), (0, 0)],
+            Width::Three => &[(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)],
+        }
+    }
 
-/// The number of sums of an output: one for each order.
-const ORDERS: usize = DIGITS;
+    /// The number of sums of an output: one for each order.
+    fn orders(self) -> usize {
+        let orders = self.products().iter().map(|(value, weight)| value + weight);
+        orders.max().map_or(0, |order| order + 1)
+    }
+}
 
 /// The products of positions and one panel of weights. Everything that determines the code.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TileProduct {
     /// The machine.
     pub(super) target: Target,
+    /// How many digits numbers have.
+    pub(super) format: Format,
     /// Tiles of positions.
     pub(super) tiles: usize,
     /// What is computed together.
@@ -130,7 +142,7 @@ impl TileProduct {
 
     /// Bytes of weights of a step: one tap and one group of blocks of input channels.
     fn step_bytes(&self) -> i64 {
-        (DIGITS * self.together.blocks) as i64 * TILE
+        (self.format.weights.digits() * self.together.blocks) as i64 * TILE
     }
 
     /// Lines of the next panel that each step prefetches into the second-level cache, so that the
@@ -162,14 +174,14 @@ impl TileProduct {
         let (panel, constants, thread) = (b.arg(0), b.arg(1), b.arg(2));
         let place = b.arg(args - 1);
         let registers = Registers {
-            sums: b.tiles(ORDERS * self.together.count()),
+            sums: b.tiles(self.format.orders() * self.together.count()),
             value: b.tiles(1)[0],
             weight: b.tiles(1)[0],
             value_row: b.number(self.position[0]),
             row: b.number(ROW),
             ahead: b.pointer(panel),
             scales: b.vectors(self.together.blocks),
-            lower: b.vectors(ORDERS - 1),
+            lower: b.vectors(self.format.orders() - 1),
             biases: b.vectors(finishing.map_or(0, |_| self.together.blocks)),
             ends: finishing.map(|f| f.begin(&mut b, thread, place)),
             src: b.pointer(thread),
@@ -231,7 +243,7 @@ impl TileProduct {
     /// All sums of some tiles of positions; advances the source past them.
     fn sums(&self, b: &mut Builder, registers: &Registers, together: Together) {
         let (src, panel, place) = (registers.src, b.arg(0), b.arg(2));
-        let sums = &registers.sums[..ORDERS * together.count()];
+        let sums = &registers.sums[..self.format.orders() * together.count()];
         sums.iter().for_each(|&sum| b.tile_zero(sum));
         let (values, weights) = (b.pointer(src), b.pointer(panel));
         let step = self.step_bytes();
@@ -261,7 +273,8 @@ impl TileProduct {
         [value_at, weight_at]: [i64; 2],
     ) {
         let (mut held_value, mut held_weight) = (None, None);
-        for (i, (value, weight)) in PRODUCTS.into_iter().enumerate() {
+        let products = self.format.products();
+        for (i, &(value, weight)) in products.iter().enumerate() {
             let pairs: Vec<_> = match i % 2 {
                 0 => together.pairs().collect(),
                 _ => together.pairs().rev().collect(),
@@ -282,7 +295,7 @@ impl TileProduct {
                 b.tile_dot(registers.sums[sum], registers.value, registers.weight);
             }
             let share = |lines: i64| {
-                let upto = move |i: usize| lines * i as i64 / PRODUCTS.len() as i64;
+                let upto = move |i: usize| lines * i as i64 / products.len() as i64;
                 upto(i)..upto(i + 1)
             };
             for line in share(self.lines_next()) {

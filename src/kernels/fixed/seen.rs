@@ -9,7 +9,7 @@ use super::dark::Suspects;
 use super::guard::Guard;
 use super::layer::{Grid, WideLayer};
 use super::magnitudes::{MAGNITUDE_BYTES, Magnitudes};
-use super::sizes::{GROUP, GROUP_BLOCKS, POSITION};
+use super::sizes::{GROUP, GROUP_BLOCKS};
 use super::split::Split;
 
 /// The pixels of a phase that a chunk sees.
@@ -35,6 +35,7 @@ impl WideLayer<'_> {
             for (first, count, channels) in runs(form.inputs) {
                 let kernel = Split {
                     target: sink.machine.target,
+                    width: form.format.values,
                     positions: seen.size[1],
                     pixel: seen.pixel,
                     plane,
@@ -51,7 +52,7 @@ impl WideLayer<'_> {
                 ]);
                 self.seen_chunks(grid, &mut levels);
                 levels.inner(Extent::Fixed(count as u32), [group, memory.group, 0]);
-                let row = [seen.row, form.pitch as i64 * POSITION, 0];
+                let row = [seen.row, form.pitch as i64 * form.format.values.position(), 0];
                 levels.inner(Extent::Fixed(seen.size[0] as u32), row);
                 items.push(Item::Call(levels.call(kernel, &[])));
             }
@@ -110,12 +111,14 @@ impl WideLayer<'_> {
         let (form, memory) = (self.form, self.form.memory(grid.stripe.rows));
         let [rows, columns] = [grid.stripe.rows, form.size[1]];
         let size = if columns == form.pitch { [1, rows * columns] } else { [rows, columns] };
-        let row = form.pitch as i64 * POSITION;
-        let suspects = Suspects { target: sink.machine.target, size, row };
+        let (target, width) = (sink.machine.target, form.format.values);
+        let position = width.position();
+        let row = form.pitch as i64 * position;
+        let suspects = Suspects { target, width, size, row };
         let name = self.frame.name("suspects");
         let kernel = sink.program(&name, format!("{suspects:?}"), |n| suspects.program(n))?;
         let middle = &form.taps[form.taps.len() / 2];
-        let place = middle.phase as i64 * memory.phase + form.distance(middle) as i64 * POSITION;
+        let place = middle.phase as i64 * memory.phase + form.distance(middle) as i64 * position;
         let mut levels = Levels::new([Pointer::new(THREAD, memory.digits + place), guard.word()]);
         guard.chunks(&mut levels, [0; 2], [0; 2], [0; 2]);
         Ok(Item::Call(levels.call(kernel, &[])))

@@ -2,7 +2,7 @@
 
 use crate::codegen::vir::TILE_ROWS;
 
-use super::number::DIGITS;
+use super::number::Width;
 
 /// Channels of a block.
 pub(super) const BLOCK: usize = 16;
@@ -29,8 +29,12 @@ pub(super) const BIAS: i64 = LANES_BYTES;
 pub(super) const SCALE: i64 = LANES_BYTES;
 pub(super) const SUMS: i64 = 2 * LANES_BYTES;
 
-/// Bytes of a position: all digits of a group of blocks.
-pub(super) const POSITION: i64 = DIGITS as i64 * ROW;
+impl Width {
+    /// Bytes of a position whose values are as wide: all digits of a group of blocks.
+    pub(super) fn position(self) -> i64 {
+        self.digits() as i64 * ROW
+    }
+}
 
 /// Bytes of a tile.
 pub(super) const TILE: i64 = TILE_ROWS as i64 * ROW;

@@ -3,13 +3,16 @@
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 
 use super::digits::Digits;
-use super::sizes::{BLOCK, POSITION, ROW};
+use super::number::Width;
+use super::sizes::{BLOCK, ROW};
 
 /// Splits pixels of a group of blocks of channels into digits. Everything that determines the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Split {
     /// The machine.
     pub(super) target: Target,
+    /// How many digits numbers have.
+    pub(super) width: Width,
     /// How many pixels.
     pub(super) positions: usize,
     /// Bytes between pixels of the source.
@@ -29,12 +32,12 @@ impl Split {
         let mut b = Builder::new(name, self.target, 3);
         let (src, dst) = (b.arg(0), b.arg(1));
         let thread = b.arg(2);
-        let digits = Digits::new(&mut b, thread);
+        let digits = Digits::new(&mut b, thread, self.width);
         let run = |b: &mut Builder, turns: usize, together: usize| {
             b.repeat(Count::Fixed(turns as u32), |b| {
                 self.pixels(b, [src, dst], &digits, together);
                 b.advance(src, together as i64 * self.pixel);
-                b.advance(dst, together as i64 * POSITION);
+                b.advance(dst, together as i64 * self.width.position());
             });
         };
         run(&mut b, self.positions / TOGETHER, TOGETHER);
@@ -51,7 +54,7 @@ impl Split {
             };
             let rows = digits.of(b, std::array::from_fn(place));
             for (digit, &row) in rows.iter().enumerate() {
-                b.store(dst.at(i * POSITION + digit as i64 * ROW), row);
+                b.store(dst.at(i * self.width.position() + digit as i64 * ROW), row);
             }
             b.release(rows);
         }

@@ -4,7 +4,7 @@ use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 use crate::kernels::geometry::F32;
 
 use super::digits::Digits;
-use super::number::DIGITS;
+use super::number::Width;
 use super::sizes::{BLOCK, LANES_BYTES};
 
 /// Splits rows of an image into digits. Everything that determines the code.
@@ -12,6 +12,8 @@ use super::sizes::{BLOCK, LANES_BYTES};
 pub(super) struct SplitRows {
     /// The machine.
     pub(super) target: Target,
+    /// How many digits numbers have.
+    pub(super) width: Width,
     /// Channels, up to four.
     pub(super) channels: usize,
     /// Number of rows that exist, and number of rows that share a pixel: one or two.
@@ -31,7 +33,7 @@ impl SplitRows {
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3);
         let (src, dst, thread) = (b.arg(0), b.arg(1), b.arg(2));
-        let digits = Digits::new(&mut b, thread);
+        let digits = Digits::new(&mut b, thread, self.width);
         let together = self.rows[1] as i64;
         b.repeat(Count::Fixed((self.pixels / BLOCK) as u32), |b| {
             self.vector(b, [src, dst, thread], &digits);
@@ -52,8 +54,9 @@ impl SplitRows {
     /// The pixels of a vector.
     fn vector(&self, b: &mut Builder, [src, dst, thread]: [P; 3], digits: &Digits) {
         let [live, together] = self.rows;
+        let count = self.width.digits();
         let apart =
-            |row: usize, digit: usize| self.apart + (row * DIGITS + digit) as i64 * LANES_BYTES;
+            |row: usize, digit: usize| self.apart + (row * count + digit) as i64 * LANES_BYTES;
         for row in 0..together {
             let place = |channel: usize| {
                 let exists = row < live && channel < self.channels;
@@ -72,7 +75,7 @@ impl SplitRows {
         }
         if together > 1 {
             let v = b.vector();
-            for (digit, half) in (0..DIGITS).flat_map(|digit| [(digit, 0), (digit, 1)]) {
+            for (digit, half) in (0..count).flat_map(|digit| [(digit, 0), (digit, 1)]) {
                 let place = |row: usize| thread.at(apart(row, digit) + half * LANES_BYTES / 2);
                 b.interleave(v, place(0), place(1));
                 b.store(dst.at(digit as i64 * self.plane + half * LANES_BYTES), v);

@@ -7,7 +7,7 @@
 
 use crate::codegen::vir::{Arith, Builder, Count, Integer, OverBudget, Program, Shift, Target};
 
-use super::number::{BIAS, DIGIT_BITS, DIGITS, PRODUCT, SIGNS};
+use super::number::{DIGIT_BITS, Format, SIGNS};
 
 /// A loop over weights: the number of iterations, and the bytes from one to the next in the panel
 /// of digits and in the panel of numbers.
@@ -36,6 +36,8 @@ pub(super) struct Stretch {
 pub(super) struct Unpack {
     /// The machine.
     pub(super) target: Target,
+    /// How many digits numbers have.
+    pub(super) format: Format,
     /// Which byte of a lane.
     pub(super) byte: u8,
     /// Bytes from one digit to the next.
@@ -55,16 +57,16 @@ impl Unpack {
         let (src, scales, dst) = (b.arg(0), b.arg(1), b.arg(2));
         let [sum, digit, scale, constant] = [b.vector(), b.vector(), b.vector(), b.vector()];
         b.load(scale, scales.at(0));
-        b.constant(constant, PRODUCT.recip());
+        b.constant(constant, self.format.product().recip());
         b.arith(Arith::Mul, scale, scale, constant);
-        let [bias, signs, lowest] = [BIAS, SIGNS, LOWEST].map(|bits| {
+        let [bias, signs, lowest] = [self.format.weights.bias(), SIGNS, LOWEST].map(|bits| {
             let v = b.vector();
             b.bits(v, bits);
             v
         });
         let [steps, rows] = self.levels;
         let weight = |b: &mut Builder| {
-            for i in 0..DIGITS {
+            for i in 0..self.format.weights.digits() {
                 let register = if i == 0 { sum } else { digit };
                 b.load(register, src.at(i as i64 * self.digit));
                 b.integer(Integer::Xor, register, register, signs);
@@ -73,7 +75,7 @@ impl Unpack {
                     b.shift(Shift::Right, register, register, by);
                 }
                 b.integer(Integer::And, register, register, lowest);
-                let by = (DIGITS - 1 - i) as u8 * DIGIT_BITS as u8;
+                let by = (self.format.weights.digits() - 1 - i) as u8 * DIGIT_BITS as u8;
                 if by > 0 {
                     b.shift(Shift::Left, register, register, by);
                 }

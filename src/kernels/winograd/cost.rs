@@ -4,6 +4,7 @@
 //! and 16 outputs: the multiply-adds, reading the weights from memory (concurrently, if they are
 //! prefetched), and moving the transformed values.
 
+use crate::kernels::conv::shorts::Stored;
 use crate::kernels::sink::Machine;
 
 use super::matrices::TAPS;
@@ -11,7 +12,12 @@ use super::{Schedule, Tiling, filter_blocks, product, tile_blocks};
 
 impl Tiling {
     /// The cost with a schedule.
-    pub(in crate::kernels) fn cost(&self, schedule: Schedule, machine: &Machine) -> f64 {
+    pub(in crate::kernels) fn cost(
+        &self,
+        schedule: Schedule,
+        stored: Stored,
+        machine: &Machine,
+    ) -> f64 {
         let (target, threads) = (machine.target, machine.threads as f64);
         let rates = &machine.rates;
         let vectors = 16.0 / target.lanes as f64;
@@ -31,7 +37,7 @@ impl Tiling {
                 let cost = tile_blocks::products_cost(self, machine);
                 // Threads read the same filters: the first one brings them into the shared cache
                 // for all.
-                let memory = rates.memory_cost(elements as f64) / threads;
+                let memory = rates.memory_cost((elements * 4) as f64) / threads;
                 cost * elements as f64 + memory + data + region
             }
             Schedule::FilterBlocks => {
@@ -47,7 +53,7 @@ impl Tiling {
                 let exchange = lines * rates.exchange * (threads - 1.0) / threads / outputs;
                 let far = filter_blocks::scratch_bytes(self) > machine.cache_bytes * 3 / 4;
                 let again = if far { lines * rates.far_line / threads } else { 0.0 };
-                let memory = rates.memory_cost((TAPS * TAPS) as f64);
+                let memory = rates.memory_cost((TAPS * TAPS) as f64 * stored.bytes() as f64);
                 let products = (cost * turns / threads).max(memory);
                 products + exchange + again + data + 2.0 * region
             }

@@ -13,14 +13,19 @@ use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::kernels::KernelError;
 use crate::kernels::conv::micro::{Ahead, Micro};
 use crate::kernels::conv::pack::Weights;
+use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, aligned};
 
 use super::filter::FilterTransform;
 use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
+use super::plain::Plain;
 use super::product::{TileProducts, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling};
+
+/// Bytes of a vector of each tap of a filter.
+const TAPS_BYTES: i64 = (TAPS * TAPS * 16) as i64 * F32;
 
 /// The maximum number of tiles that are multiplied together.
 const MOST_TILES: usize = 96;
@@ -78,7 +83,7 @@ fn channels_together(form: &Tiling, machine: &Machine) -> usize {
 
 pub(super) fn lower(
     layer: &TiledConv<'_>,
-    weights: Weights,
+    (weights, stored): (Weights, Stored),
     scratch: i64,
     sink: &mut Sink,
 ) -> Result<Vec<Vec<Piece>>, KernelError> {
@@ -89,19 +94,18 @@ pub(super) fn lower(
     let vectors = vectors(form, tiles, target);
     let lanes = vectors * target.lanes;
     let biases = weights.pack_biases(sink);
-    let (panel, own) = (form.plain_panel(lanes), form.clone());
-    let filters = sink.pack(form.plain_len(lanes), move |out| own.fill_plain(weights, lanes, out));
-    let gains = filters + form.plain_panels(lanes) as i64 * F32;
+    let plain = Plain::new(form, lanes, stored);
+    let [gains, panels] = plain.pack(weights, sink);
     let first = inputs(layer, scratch, gains, sink)?;
     let channels = channels_together(form, &sink.machine);
     let products = 2 * filter_buffer(form, channels, lanes);
-    let words = products + form.product_block(tiles) * lanes as i64 / 16;
+    let taps = products + form.product_block(tiles) * lanes as i64 / 16;
+    let words = taps + TAPS_BYTES;
     let rows = form.tiles[0];
     let guard =
         Guard::new(form, words, (0, images * rows), vec![0, 0, rows as i64 * Word::BYTES], sink);
     let piece = |groups: OutputGroups| {
-        let plain = filters;
-        let filters = filters + (groups.first * panel) as i64 * F32;
+        let filters = panels + groups.first as i64 * plain.panel_bytes();
         let parts = Parts {
             layer,
             images,
@@ -111,9 +115,11 @@ pub(super) fn lower(
             groups,
             channels,
             plain,
+            panels,
             filters,
             scratch,
             products,
+            taps,
             guard: &guard,
         };
         let mut items = parts.checks(sink)?;
@@ -195,13 +201,17 @@ struct Parts<'a> {
     groups: OutputGroups,
     /// Input channels of a section.
     channels: usize,
+    /// The untransformed filters.
+    plain: Plain,
     /// Offsets: of all filters and of the first group's filters among the packed constants, of the
     /// transformed inputs in the arena, and of the products in the thread's memory, which starts
     /// with the transformed filters of two sections.
-    plain: i64,
+    panels: i64,
     filters: i64,
     scratch: i64,
     products: i64,
+    /// Offset in the thread's memory of the taps that are being transformed.
+    taps: i64,
     guard: &'a Guard,
 }
 
@@ -279,19 +289,9 @@ impl Parts<'_> {
         Ok(items)
     }
 
-    /// Bytes of a block's panel: biases, and the filters of all input channels.
-    fn panel_bytes(&self) -> i64 {
-        self.lanes as i64 * F32 + self.filter_bytes(self.layer.form.inputs)
-    }
-
     /// Offset among the packed constants of an input channel's filters.
     fn filter(&self, channel: usize) -> i64 {
-        self.filters + self.lanes as i64 * F32 + self.filter_bytes(channel)
-    }
-
-    /// Bytes of the untransformed filters of some input channels.
-    fn filter_bytes(&self, channels: usize) -> i64 {
-        (TAPS * TAPS * channels * self.lanes) as i64 * F32
+        self.filters + self.plain.filter(channel)
     }
 
     /// Bytes between the elements of the transformed filters.
@@ -317,19 +317,26 @@ impl Parts<'_> {
             matrix: form.transforms.filter.clone(),
             lanes: self.lanes,
             element: self.element(),
+            stored: self.plain.stored,
         };
         let name = form.name("filter", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{transform:?}"), |n| transform.program(n))?;
         let mut levels = Levels::new([
             Pointer::new(WEIGHTS, self.filter(stretch.first)),
             Pointer::new(THREAD, stretch.buffer),
+            Pointer::new(WEIGHTS, self.filters + self.plain.scales()),
+            Pointer::new(THREAD, self.taps),
         ]);
-        let level = self.chunks(&mut levels, [[0; 2], [self.panel_bytes(), 0]]);
+        let is_short = self.plain.stored == Stored::Shorts;
+        [2, 3].into_iter().for_each(|i| levels.pass_if(i, is_short));
+        let panel = self.plain.panel_bytes();
+        let level = self.chunks(&mut levels, [[0; 4], [panel, 0, panel, 0]]);
         let total = stretch.channels as u32;
         let count = match filters {
             Filters::All => Extent::Fixed(total),
             Filters::Each(channels) => {
-                levels.repeat([self.filter_bytes(channels), (channels * self.lanes) as i64 * F32]);
+                let to = (channels * self.lanes) as i64 * F32;
+                levels.repeat([self.plain.filter_bytes(channels), to, 0, 0]);
                 match stretch.channels % channels {
                     0 => Extent::Fixed(channels as u32),
                     _ => Extent::Rest { level, per: channels as u32, total },
@@ -355,7 +362,8 @@ impl Parts<'_> {
             accumulate: stretch.first > 0,
         };
         let micro = product.micro();
-        let micro = Micro { ahead: Ahead::Stream { every: lines_per_line(form, &micro) }, ..micro };
+        let every = lines_per_line(form, &micro, self.plain.stored);
+        let micro = Micro { ahead: Ahead::Stream { every }, ..micro };
         let name = form.name("product", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
         sink.note_tile(kernel, micro.widest());
@@ -376,7 +384,7 @@ impl Parts<'_> {
         };
         let mut levels = Levels::new(std::array::from_fn(at));
         let group = self.tiles as i64 * form.value_tile();
-        self.chunks(&mut levels, [[group, 0, 0, 0, 0], [0, 0, 0, 0, self.panel_bytes()]]);
+        self.chunks(&mut levels, [[group, 0, 0, 0, 0], [0, 0, 0, 0, self.plain.panel_bytes()]]);
         match elements {
             Elements::Each => levels.repeat(element),
             Elements::From(_) => {
@@ -437,7 +445,7 @@ impl Parts<'_> {
     /// The rows that cannot be computed by tiles, image by image.
     fn directly(&self, sink: &mut Sink) -> Result<Item, KernelError> {
         let (layer, guard, vectors) = (self.layer, self.guard, self.vectors);
-        let direct = Direct { layer, guard, vectors, panels: self.plain };
+        let direct = Direct { layer, guard, vectors, plain: self.plain, panels: self.panels };
         let mut items = Vec::new();
         for class in layer.form.classes(0, layer.form.tiles[0]) {
             let outer = |levels: &mut Levels<2>, src: Strides| {
@@ -446,7 +454,7 @@ impl Parts<'_> {
             };
             let copy = direct.copy(class, outer, sink)?;
             let outer = |levels: &mut Levels<4>, dst: Strides, res: Strides| {
-                self.images(levels, [dst, res], 0, self.panel_bytes());
+                self.images(levels, [dst, res], 0, self.plain.panel_bytes());
             };
             let products = direct.products(class, &self.groups, outer, |_, _, _| {}, sink)?;
             items.push(guard.each_row(class, 0, Word::NotZero, vec![copy, products]));
@@ -473,7 +481,8 @@ impl Parts<'_> {
 /// Cache lines of transformed filters that are read for each line of untransformed filters: reading
 /// the former prefetches the latter, so that the filters of a later section are in the cache when
 /// they are needed.
-fn lines_per_line(form: &Tiling, micro: &Micro) -> usize {
+fn lines_per_line(form: &Tiling, micro: &Micro, stored: Stored) -> usize {
     let turns: usize = micro.tiles.iter().map(|run| run.count).sum();
-    (form.elements() * turns / (TAPS * TAPS)).max(1)
+    let untransformed = (TAPS * TAPS) as i64 * stored.bytes();
+    (form.elements() * turns * F32 as usize / untransformed as usize).max(1)
 }

@@ -20,6 +20,7 @@ use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::matrices::TAPS;
+use super::plain::Plain;
 use super::{Class, OutputGroups, TiledConv, Tiling};
 
 /// The words of some rows of tiles, and the memory in which rows are copied.
@@ -133,6 +134,8 @@ pub(super) struct Direct<'a> {
     pub(super) guard: &'a Guard,
     /// Vectors of outputs per panel.
     pub(super) vectors: usize,
+    /// The untransformed filters.
+    pub(super) plain: Plain,
     /// Offset, among the packed constants, of the plain panel of the first group of outputs.
     pub(super) panels: i64,
 }
@@ -192,7 +195,7 @@ impl Direct<'_> {
         let name = form.name("fallback", conv, operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
         let m = form.transforms.outputs as i64;
-        let panel = form.plain_panel(lanes) as i64 * F32;
+        let panel = self.plain.panel_bytes();
         let place = added.map_or(operands.dst, |added| added.place);
         let down = class.first as i64 * m;
         let mut levels = Levels::new([
@@ -230,6 +233,7 @@ impl Direct<'_> {
             dst_block: dst.plane,
             start: Start::Bias,
             sum: Sum { tap_rows: (TAPS, form.copied_row()), tap_columns: (TAPS, pixel), channels },
+            stored: self.plain.stored,
             shortcut: match reads.iter().all(Vec::is_empty) {
                 true => Shortcut::None,
                 false => Shortcut::Residual(reads),

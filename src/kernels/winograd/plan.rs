@@ -6,6 +6,7 @@ use resnetc_ir::ty::Layout;
 
 use crate::codegen::region::Piece;
 use crate::kernels::KernelError;
+use crate::kernels::conv::shorts::Stored;
 use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
 use crate::kernels::sink::{Machine, Sink};
 use crate::kernels::site::{Shapes, Site};
@@ -17,6 +18,8 @@ use super::{Schedule, Tile, TiledConv, Tiling, filter_blocks, tile_blocks};
 struct Winograd {
     form: Tiling,
     schedule: Schedule,
+    /// How the untransformed filters are stored.
+    stored: Stored,
     machine: Machine,
 }
 
@@ -38,12 +41,27 @@ pub(in crate::kernels) fn plan(
     if layout != Layout::Blocked {
         return Err(Refusal::PlanarSource);
     }
-    Ok(Arc::new(Winograd { form, schedule, machine: site.machine }))
+    let weights = || site.weights.iter().copied();
+    if schedule == Schedule::TileBlocks
+        && Stored::of(&site.machine, dst[2] * dst[3], weights()) == Stored::Shorts
+    {
+        return Err(Refusal::TransformedFilters);
+    }
+    let stored = Stored::of(&site.machine, 0, weights());
+    Ok(Arc::new(Winograd { form, schedule, stored, machine: site.machine }))
 }
 
 impl ConvPlan for Winograd {
     fn cost(&self) -> f64 {
-        self.form.cost(self.schedule, &self.machine)
+        self.form.cost(self.schedule, self.stored, &self.machine)
+    }
+
+    fn weight_bits(&self) -> usize {
+        let stored = match self.schedule {
+            Schedule::TileBlocks => Stored::Floats,
+            Schedule::FilterBlocks => self.stored,
+        };
+        8 * stored.bytes() as usize
     }
 
     fn scratch_bytes(&self) -> usize {
@@ -57,8 +75,12 @@ impl ConvPlan for Winograd {
         let ConvStep { conv, weights, operands, scratch, .. } = step;
         let layer = TiledConv { form: &self.form, conv, operands };
         match self.schedule {
-            Schedule::TileBlocks => Ok(vec![tile_blocks::lower(&layer, weights, sink)?]),
-            Schedule::FilterBlocks => filter_blocks::lower(&layer, weights, scratch, sink),
+            Schedule::TileBlocks => {
+                Ok(vec![tile_blocks::lower(&layer, weights, self.stored, sink)?])
+            }
+            Schedule::FilterBlocks => {
+                filter_blocks::lower(&layer, (weights, self.stored), scratch, sink)
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::codegen::vir::Target;
 use crate::kernels::conv::budget::widest_tile;
 use crate::kernels::conv::micro::{Ahead, Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::partial::Summation;
+use crate::kernels::conv::shorts::Stored;
 use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Reads;
@@ -74,6 +75,7 @@ impl TileProducts<'_> {
                     step: 16 * F32,
                 },
             },
+            stored: Stored::Floats,
             shortcut: match self.accumulate {
                 true => Shortcut::Residual(Reads::whole(self.vectors, block, self.target).vectors),
                 false => Shortcut::None,

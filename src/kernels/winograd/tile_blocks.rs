@@ -6,10 +6,12 @@ use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::pack::Weights;
+use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, aligned};
 
 use super::guard::{Direct, Guard};
+use super::plain::Plain;
 use super::product::{TileProducts, step_cost, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filters};
 
@@ -69,6 +71,7 @@ pub(super) fn products_cost(form: &Tiling, machine: &Machine) -> f64 {
 pub(super) fn lower(
     layer: &TiledConv<'_>,
     weights: Weights,
+    stored: Stored,
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
     let form = layer.form;
@@ -78,18 +81,13 @@ pub(super) fn lower(
     let biases = weights.pack_biases(sink);
     let transforms = form.transforms.clone();
     let transformed = form.elements() * form.output_blocks() * 16 * form.inputs;
-    let (all, own) = (form.plain_len(lanes), form.clone());
-    let filters = sink.pack(transformed + all, move |out| {
-        let (out, plain) = out.split_at_mut(transformed);
-        filters::fill(&transforms, &weights, lanes, out);
-        own.fill_plain(weights, lanes, plain);
-    });
-    let plain = filters + transformed as i64 * F32;
-    let gains = plain + form.plain_panels(lanes) as i64 * F32;
-    blocks(form, cut)
-        .into_iter()
-        .map(|blocks| Parts { layer, blocks, vectors, filters, plain, gains, biases }.piece(sink))
-        .collect()
+    // Only rows that are computed directly read the untransformed filters.
+    let plain = Plain::new(form, lanes, stored);
+    let all = weights.clone();
+    let filters = sink.pack(transformed, move |out| filters::fill(&transforms, &all, lanes, out));
+    let [gains, panels] = plain.pack(weights, sink);
+    let parts = |blocks| Parts { layer, blocks, vectors, filters, plain, panels, gains, biases };
+    blocks(form, cut).into_iter().map(|blocks| parts(blocks).piece(sink)).collect()
 }
 
 /// The blocks of an image in order, identical neighbours together.
@@ -118,10 +116,12 @@ struct Parts<'a> {
     blocks: Blocks,
     /// Vectors of outputs in a group.
     vectors: usize,
+    /// The untransformed filters.
+    plain: Plain,
     /// Offsets among the packed constants: of the transformed filters, the untransformed filters,
     /// the gains and the biases.
     filters: i64,
-    plain: i64,
+    panels: i64,
     gains: i64,
     biases: i64,
 }
@@ -241,7 +241,7 @@ impl Parts<'_> {
         let name = form.name("product", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
         sink.note_tile(kernel, micro.widest());
-        let panel = micro.panel_len() as i64 * F32;
+        let panel = micro.panel_bytes();
         let first = groups.first as i64 * panel * form.elements() as i64;
         let mut levels = Levels::new([
             Pointer::new(THREAD, 0),
@@ -305,8 +305,8 @@ impl Parts<'_> {
         let (layer, vectors) = (self.layer, self.vectors);
         let m = layer.form.transforms.outputs as i64;
         let per_group = self.per_group(sink.machine.target) as i64;
-        let panel = layer.form.plain_panel(vectors * sink.machine.target.lanes) as i64 * F32;
-        let direct = Direct { layer, guard, vectors, panels: self.plain };
+        let panel = self.plain.panel_bytes();
+        let direct = Direct { layer, guard, vectors, plain: self.plain, panels: self.panels };
         let mut all = Vec::new();
         for class in self.classes() {
             let outer = |levels: &mut Levels<2>, src: Strides| {

@@ -8,13 +8,14 @@ use crate::kernels::fixed::abs_max::{AbsMax, Publication};
 use crate::kernels::fixed::cost;
 use crate::kernels::fixed::guard::Windows;
 use crate::kernels::fixed::magnitudes::MAGNITUDE_BYTES;
-use crate::kernels::fixed::number::DIGITS;
+use crate::kernels::fixed::number::Format;
 use crate::kernels::fixed::pack::Panels;
 use crate::kernels::fixed::product::Together;
 use crate::kernels::fixed::sizes::{
     BLOCK, FARTHEST, GROUP_BLOCKS, LANES_BYTES, MOST_WEIGHTS, ROW, SUMS, TILE,
 };
 use crate::kernels::fixed::unpack::{Level, Stretch};
+use crate::kernels::precision::Precision;
 use crate::kernels::sink::Machine;
 
 /// The maximum number of rows that share a pixel's bytes.
@@ -29,6 +30,8 @@ pub(super) const TOGETHER: Together = Together { tiles: 1, blocks: 2 };
 /// A convolution of few channels as tiles see it.
 #[derive(Clone, Debug)]
 pub struct NarrowForm {
+    /// How many digits numbers have.
+    pub(super) format: Format,
     pub(super) images: usize,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
@@ -45,7 +48,12 @@ impl NarrowForm {
     ///
     /// # Errors
     /// The reason, if there is none and only other algorithms remain.
-    pub fn of(conv: &Conv, src: [usize; 4], dst: [usize; 4]) -> Result<NarrowForm, Refusal> {
+    pub fn of(
+        conv: &Conv,
+        src: [usize; 4],
+        dst: [usize; 4],
+        precision: Precision,
+    ) -> Result<NarrowForm, Refusal> {
         let [_, inputs, h, w] = src;
         let [images, outputs, rows, columns] = dst;
         let window = &conv.window;
@@ -66,6 +74,7 @@ impl NarrowForm {
             return Err(Refusal::ManyChannels { inputs, most: GROUP_BLOCKS });
         }
         let form = NarrowForm {
+            format: Format::of(precision),
             images,
             inputs,
             outputs,
@@ -154,7 +163,8 @@ impl NarrowForm {
     /// Where the weights of a panel are, and where they go as numbers: by channel, then by tap.
     pub(super) fn stretches(&self, blocks: usize) -> Vec<Stretch> {
         let [height, width] = self.kernel;
-        let (together, step) = (self.together(), (DIGITS * blocks) as i64 * TILE);
+        let (together, step) =
+            (self.together(), (self.format.weights.digits() * blocks) as i64 * TILE);
         let number = blocks as i64 * LANES_BYTES;
         let stretch = |channel: usize, y: usize| Stretch {
             byte: channel as u8,
@@ -178,7 +188,12 @@ impl NarrowForm {
     }
 
     pub(super) fn panels(&self) -> Panels {
-        Panels { blocks: self.blocks(), wide: TOGETHER.blocks, steps: self.steps() }
+        Panels {
+            format: self.format,
+            blocks: self.blocks(),
+            wide: TOGETHER.blocks,
+            steps: self.steps(),
+        }
     }
 
     /// The layout of the thread's memory for a chunk of `rows` rows.
@@ -187,10 +202,11 @@ impl NarrowForm {
         let pitch = line(self.pixels() as i64 * self.pixel());
         // The last tile of a row may extend far past the end of the row.
         let behind = line((TILE_ROWS * self.strides[1]) as i64 * self.pixel() + ROW);
-        let digits = SUMS + TOGETHER.sums_bytes();
+        let digits = SUMS + TOGETHER.sums_bytes(self.format);
         let plane = self.rows(rows) as i64 * pitch + behind;
-        let apart = digits + DIGITS as i64 * plane;
-        NarrowMemory { digits, pitch, plane, apart, end: apart + (MOST_ROWS * DIGITS) as i64 * ROW }
+        let apart = digits + self.format.values.digits() as i64 * plane;
+        let end = apart + MOST_ROWS as i64 * self.format.values.position();
+        NarrowMemory { digits, pitch, plane, apart, end }
     }
 
     /// Number of rows of the result of a chunk.
@@ -232,7 +248,7 @@ impl NarrowForm {
         let turns = (self.stripes(machine) * self.images).div_ceil(machine.threads) as f64;
         let vectors = self.rows(rows) * self.together() * self.pixels().div_ceil(BLOCK);
         let split = vectors as f64 * cost::SPLIT;
-        let dots = (rows * self.tiles() * self.steps()) as f64 * cost::DOTS;
+        let dots = (rows * self.tiles() * self.steps()) as f64 * cost::dots(self.format);
         let finish = (rows * self.size[1]) as f64 * cost::FINISH + cost::CALL;
         let area = self.images * self.inputs * self.source[0] * self.source[1] / BLOCK;
         let abs_max = area as f64 * cost::ABS_MAX / machine.threads as f64;

@@ -189,6 +189,7 @@ impl NarrowLayer<'_> {
         let src = place.geometry.strides();
         let kernel = SplitRows {
             target: sink.machine.target,
+            width: form.format.values,
             channels: form.inputs,
             rows: [live, form.together()],
             strides: [src.plane, src.row],
@@ -223,6 +224,7 @@ impl NarrowLayer<'_> {
         let last = (form.size[1] - 1) % TILE_ROWS + 1;
         let product = TileProduct {
             target: sink.machine.target,
+            format: form.format,
             tiles: form.tiles(),
             together: Together { blocks, ..TOGETHER },
             groups: 1,

@@ -16,7 +16,7 @@ const SAMPLES: usize = 32;
 
 /// Whether, on average over the outputs, the largest of the weights `[K, C, R, S]` does not exceed
 /// the others too much.
-pub(super) fn is_even(weights: &Tensor) -> bool {
+pub(in crate::kernels) fn is_even(weights: &Tensor) -> bool {
     let outputs = weights.shape().first().copied().unwrap_or(0);
     let depth = weights.elements().checked_div(outputs).unwrap_or(0);
     let mut row = vec![0.0; depth];

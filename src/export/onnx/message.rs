@@ -47,7 +47,7 @@ pub(super) fn signed(values: &[usize]) -> Vec<i64> {
     values.iter().map(|&x| x as i64).collect()
 }
 
-fn initializer(name: &str, ty: DataType, dims: Vec<i64>, bytes: Vec<u8>) -> TensorProto {
+pub(super) fn initializer(name: &str, ty: DataType, dims: Vec<i64>, bytes: Vec<u8>) -> TensorProto {
     TensorProto {
         dims,
         data_type: Some(ty as i32),
@@ -57,23 +57,23 @@ fn initializer(name: &str, ty: DataType, dims: Vec<i64>, bytes: Vec<u8>) -> Tens
     }
 }
 
-/// A constant.
+/// A constant of any element type.
 ///
 /// # Errors
 /// If the system does not have enough memory.
 pub(super) fn tensor(name: &str, tensor: &Tensor) -> Result<TensorProto, NoMemory> {
     let mut bytes = reserved(tensor.ty().bytes())?;
     tensor.each_piece(|piece| bytes.extend_from_slice(piece));
-    Ok(initializer(name, DataType::Float, signed(tensor.shape()), bytes))
+    Ok(initializer(name, tensor.dtype().into(), signed(tensor.shape()), bytes))
 }
 
-/// A constant without a name, little-endian.
-pub(super) fn weights(shape: &[usize], data: &[f32]) -> TensorProto {
+/// A small constant of floats.
+pub(super) fn floats(name: &str, shape: &[usize], data: &[f32]) -> TensorProto {
     let mut bytes = Vec::with_capacity(4 * data.len());
     for x in data {
         bytes.extend_from_slice(&x.to_le_bytes());
     }
-    initializer("", DataType::Float, signed(shape), bytes)
+    initializer(name, DataType::Float, signed(shape), bytes)
 }
 
 pub(super) fn constant(name: &str, constant: Constant) -> TensorProto {

@@ -5,15 +5,21 @@
 //! | `names` | one name for each value |
 //! | `ops` | an operator of the graph as an operator of ONNX |
 //! | `message` | numbers and tensors as messages of the format |
+//! | [`encodings`] | which values of a quantized file are integers |
+//! | `quantized` | how these are written |
 //!
 //! Graphs as they are before any pass can be written: separate convolutions, normalizations,
 //! activations and sums. What passes introduce (fused operators, layouts) has no counterpart in
 //! ONNX and is refused. Reading the model back gives an equivalent graph, bit for bit, except that
 //! the epsilon of a normalization is rounded to f32, as the format stores it.
+//!
+//! [`Encodings`] says which values are integers in the file; the graph itself stays one of floats.
 
+pub mod encodings;
 mod message;
 mod names;
 mod ops;
+mod quantized;
 mod sums;
 
 use std::collections::HashSet;
@@ -22,6 +28,8 @@ use std::path::Path;
 use prost::Message;
 use resnetc_ir::memory::{NoMemory, reserved};
 use resnetc_ir::{DType, Graph, Layout, NodeId, Op};
+
+pub use self::encodings::{Encoding, Encodings};
 
 use self::names::Names;
 use super::error::{ExportError, RefusedValue};
@@ -51,10 +59,14 @@ pub enum Existing {
 /// If values have no counterpart in ONNX (the error lists all of them), or the constants alone are
 /// too large for a file, or for the system's memory.
 pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
+    model_with(graph, &Encodings::default())
+}
+
+fn model_with(graph: &Graph, encodings: &Encodings) -> Result<ModelProto, ExportError> {
     let order = needed(graph);
-    check_constants(graph, &order)?;
+    check_constants(graph, encodings, &order)?;
     let (names, proto) = (Names::new(graph, &order)?, GraphProto::default());
-    let mut writer = Writer { graph, names, proto };
+    let mut writer = Writer { graph, encodings, names, proto };
     writer.graph(&order)?;
     Ok(ModelProto {
         ir_version: Some(IR_VERSION),
@@ -74,7 +86,15 @@ pub fn model(graph: &Graph) -> Result<ModelProto, ExportError> {
 /// # Errors
 /// As [`model`]; also if the file would be too large.
 pub fn encode(graph: &Graph) -> Result<Vec<u8>, ExportError> {
-    let model = model(graph)?;
+    encode_with(graph, &Encodings::default())
+}
+
+/// As [`encode`], with some values stored as integers.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_with(graph: &Graph, encodings: &Encodings) -> Result<Vec<u8>, ExportError> {
+    let model = model_with(graph, encodings)?;
     let size = model.encoded_len();
     check_size(size as u64)?;
     let mut bytes = reserved::<u8>(size)?;
@@ -89,11 +109,18 @@ pub fn encode(graph: &Graph) -> Result<Vec<u8>, ExportError> {
 pub fn write(graph: &Graph, path: &Path, existing: Existing) -> Result<u64, ExportError> {
     check_target(path, existing)?;
     let bytes = encode(graph)?;
+    write_bytes(&bytes, path, existing)?;
+    Ok(bytes.len() as u64)
+}
+
+/// Writes an encoded model as a file, whole or not at all.
+///
+/// # Errors
+/// If a file exists that must be kept, or the file cannot be written.
+pub fn write_bytes(bytes: &[u8], path: &Path, existing: Existing) -> Result<(), ExportError> {
     // Encoding takes a while, so a file may have appeared in the meantime.
     check_target(path, existing)?;
-    whole_file::write(path, &bytes)
-        .map_err(|error| ExportError::Io { file: path.to_owned(), error })?;
-    Ok(bytes.len() as u64)
+    whole_file::write(path, bytes).map_err(|error| ExportError::Io { file: path.to_owned(), error })
 }
 
 /// Checks that a file may be written to this path; [`write()`] checks it, too, but only once there
@@ -135,9 +162,16 @@ fn needed(graph: &Graph) -> Vec<NodeId> {
 
 /// Checked before constants are copied into messages, so that no memory is spent on a model that
 /// cannot fit.
-fn check_constants(graph: &Graph, order: &[NodeId]) -> Result<(), ExportError> {
-    let constants = order.iter().filter_map(|&n| graph.constant_of(n));
-    check_size(constants.map(|t| t.ty().bytes() as u64).sum())
+fn check_constants(
+    graph: &Graph,
+    encodings: &Encodings,
+    order: &[NodeId],
+) -> Result<(), ExportError> {
+    let stored = |&n: &NodeId| match encodings.get(n) {
+        Some(Encoding::Constant { integers, .. }) => Some(integers),
+        _ => graph.constant_of(n),
+    };
+    check_size(order.iter().filter_map(stored).map(|t| t.ty().bytes() as u64).sum())
 }
 
 fn check_size(bytes: u64) -> Result<(), ExportError> {
@@ -164,6 +198,7 @@ impl From<NoMemory> for Unwritten {
 /// A model under construction.
 struct Writer<'a> {
     graph: &'a Graph,
+    encodings: &'a Encodings,
     names: Names,
     proto: GraphProto,
 }
@@ -187,6 +222,7 @@ impl Writer<'_> {
             return Err(ExportError::Refused { values: refused });
         }
         self.outputs();
+        names::number_nodes(&mut self.proto.node);
         Ok(())
     }
 
@@ -203,22 +239,50 @@ impl Writer<'_> {
             return Err(Unwritten::Refused(reason));
         }
         let name = self.names.value(id).to_owned();
+        let encoding = self.encodings.get(id);
         match (&node.op, self.graph.constant_of(id)) {
             (Op::Input, _) => self.input(id, name),
-            (_, Some(tensor)) => self.proto.initializer.push(message::tensor(&name, tensor)?),
-            (Op::Interpolate(op), _) => self.sums(id, op, name),
+            (_, Some(tensor)) => match encoding {
+                Some(Encoding::Constant { integers, scales }) => {
+                    self.integers(name, integers, scales)?;
+                }
+                _ => self.proto.initializer.push(message::tensor(&name, tensor)?),
+            },
+            (op, _) => {
+                let own = match encoding {
+                    Some(_) => self.names.fresh(&format!("{name}.float")),
+                    None => name.clone(),
+                };
+                self.computed(id, op, own.clone())?;
+                if let Some(&Encoding::Bytes { scale, zero }) = encoding {
+                    self.quantized(own, name, scale, zero);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an operator whose result has this name.
+    fn computed(&mut self, id: NodeId, op: &Op, name: String) -> Result<(), Unwritten> {
+        match op {
+            Op::Interpolate(op) => self.sums(id, op, name),
             _ => self.node(id, name).map_err(Unwritten::Refused)?,
         }
         Ok(())
     }
 
-    /// Lists an input. Elements of other types are cast to f32 first.
+    /// Lists an input. Elements of other types are cast to f32 first; then they are quantized.
     fn input(&mut self, id: NodeId, name: String) {
         let dtype = self.graph.input_dtype(id);
         self.proto.input.push(message::port(&name, &self.graph.node(id).ty.shape, dtype));
         if dtype != DType::F32 {
             let value = self.names.rename(id, &format!("{name}.float"));
             self.proto.node.push(message::renamed(&name, &value, Some(DType::F32)));
+        }
+        if let Some(&Encoding::Bytes { scale, zero }) = self.encodings.get(id) {
+            let from = self.names.value(id).to_owned();
+            let to = self.names.rename(id, &format!("{name}.dequantized"));
+            self.quantized(from, to, scale, zero);
         }
     }
 

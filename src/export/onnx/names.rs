@@ -7,6 +7,7 @@ use resnetc_ir::graph::Output;
 use resnetc_ir::{DType, Graph, NodeId};
 
 use crate::export::error::{ExportError, RefusedValue};
+use crate::import::onnx::proto::NodeProto;
 
 /// The names of a model's values.
 pub(super) struct Names {
@@ -105,6 +106,25 @@ impl Names {
     /// The name of a value.
     pub(super) fn value(&self, id: NodeId) -> &str {
         self.of.get(&id).map_or("", String::as_str)
+    }
+}
+
+/// Numbers the names of nodes that another node has: some engines refuse such files.
+pub(super) fn number_nodes(nodes: &mut [NodeProto]) {
+    let names = nodes.iter().filter_map(|node| node.name.clone());
+    let mut taken: HashSet<String> = names.collect();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for name in nodes.iter_mut().filter_map(|node| node.name.as_mut()) {
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        if *count == 1 || name.is_empty() {
+            continue;
+        }
+        let wanted = name.clone();
+        while !taken.insert(name.clone()) {
+            *name = format!("{wanted}.{count}");
+            *count += 1;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use resnetc_ir::op::Interpolate;
 use super::Writer;
 use super::message::{self, int, signed};
 use super::ops::Parameter;
-use crate::import::onnx::proto::{AttributeProto, NodeProto, TensorProto};
+use crate::import::onnx::proto::{AttributeProto, NodeProto};
 
 impl Writer<'_> {
     /// Writes the nodes; the result of the last one has this name.
@@ -24,7 +24,7 @@ impl Writer<'_> {
                 op.indices.iter().skip(tap).step_by(op.taps).copied().collect();
             let weights: Vec<f32> = op.weights.iter().skip(tap).step_by(op.taps).copied().collect();
             let indices = self.parameter(&result, Parameter::Ints("indices", signed(&indices)));
-            let weights = self.weights(&result, message::weights(&shape, &weights));
+            let weights = self.weights(&result, &shape, &weights);
             let taken = self.names.fresh(&format!("{result}.taken"));
             let axis = vec![int("axis", op.axis)];
             self.push("Gather", vec![source.clone(), indices], axis, taken.clone());
@@ -47,9 +47,9 @@ impl Writer<'_> {
         }
     }
 
-    fn weights(&mut self, user: &str, tensor: TensorProto) -> String {
+    fn weights(&mut self, user: &str, shape: &[usize], data: &[f32]) -> String {
         let name = self.names.fresh(&format!("{user}.weights"));
-        self.proto.initializer.push(TensorProto { name: Some(name.clone()), ..tensor });
+        self.proto.initializer.push(message::floats(&name, shape, data));
         name
     }
 

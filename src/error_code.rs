@@ -107,6 +107,12 @@ codes! {
     ArrayElement, "array-element", Call, "An element cannot be converted to another type without loss.";
     Picture, "picture", File, "A picture is damaged, too large or of a format that is not supported. Of the command line only.";
     Labels, "labels", File, "A file of labels cannot be used. Of the command line only.";
+    AlreadyQuantized, "already-quantized", File, "The network to be quantized is quantized already.";
+    NothingToQuantize, "nothing-to-quantize", File, "The network has no layer that can be quantized, or all of them are to stay in f32.";
+    UnknownLayer, "unknown-layer", Call, "No layer of the network has the name of one that is to stay in f32.";
+    NoSamples, "no-samples", Call, "There are no calibration inputs to quantize a network with.";
+    NotFinite, "not-finite", File, "A weight, or a value for a calibration input, is NaN or infinite, so it has no range.";
+    Percentile, "percentile", Call, "The percentile for the ranges of values is out of range.";
     MeasuredTimes, "measured-times", File, "A file of measured times cannot be used or written. Networks compile without it.";
     Interpreter, "interpreter", Machine, "The interpreter has a bug.";
     PassBug, "pass-bug", Bug, "A pass broke the graph, or did not terminate.";

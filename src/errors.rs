@@ -21,5 +21,6 @@ pub use crate::isa::IsaError;
 pub use crate::kernels::{KernelError, NotCompiled};
 pub use crate::passes::{Leftover, PassError};
 pub use crate::plan::verify::PlanError;
+pub use crate::quantize::QuantizeError;
 pub use crate::spec::{SpecError, SpecErrorKind, WrongShape, WrongType};
 pub use crate::tune::CacheError;

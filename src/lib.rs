@@ -30,6 +30,7 @@
 //! | [`errors`] | what can go wrong, each with a stable code |
 //! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
 //! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
+//! | [`quantize`] | networks in f32 to networks of bytes |
 //! | [`spec`], [`export`], [`ir`] | networks written by hand: descriptions, files for other programs, graphs |
 //!
 //! # Stability
@@ -78,6 +79,7 @@ pub mod passes;
 #[doc(hidden)]
 pub mod plan;
 pub mod profile;
+pub mod quantize;
 pub mod report;
 #[doc(hidden)]
 pub mod runtime;

@@ -12,6 +12,7 @@ use resnetc::import::ImportError;
 use resnetc::ir::memory::NoMemory;
 use resnetc::one_line::{path_line, steers};
 use resnetc::passes::PassError;
+use resnetc::quantize::QuantizeError;
 use resnetc::{Error, ErrorCode, RunError};
 
 /// Exit code of a command whose work failed.
@@ -81,6 +82,11 @@ impl Failure {
     /// The work failed, and everything was reported already.
     pub(crate) fn silent() -> Self {
         Failure { message: None, help: None, error: None, exit: FAILED }
+    }
+
+    /// Adds the file that it is about.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        Failure { message: Some(format!("{}: {}", path_line(path), self.message())), ..self }
     }
 
     /// Adds what to do about it.
@@ -237,5 +243,29 @@ impl From<ExportError> for Failure {
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         Failure::from(Error::from(error))
+    }
+}
+
+impl From<QuantizeError> for Failure {
+    fn from(error: QuantizeError) -> Self {
+        let code = error.code();
+        let help = match &error {
+            QuantizeError::AlreadyQuantized { .. } => {
+                Some("quantize the network in f32 that it was made from")
+            }
+            QuantizeError::NotFinite { .. } => Some(
+                "`resnetc check MODEL` finds a wrong layer; --mean, --std and --scale change the \
+                 values of pictures",
+            ),
+            _ => None,
+        };
+        let failure = match error {
+            QuantizeError::Network(error) => return error.into(),
+            other => Failure::of(&other).code(code),
+        };
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
     }
 }

@@ -51,7 +51,7 @@ impl ArrayFile {
     }
 
     /// The array for an input of a network that has `inputs` of them.
-    fn input(&self, name: &str, inputs: usize) -> Result<&Array, Failure> {
+    pub(crate) fn input(&self, name: &str, inputs: usize) -> Result<&Array, Failure> {
         let arrays = match &self.arrays {
             Arrays::One(array) if inputs == 1 => return Ok(array),
             Arrays::One(_) => {

@@ -17,6 +17,7 @@ mod output;
 mod passes;
 mod profile;
 mod progress;
+mod quantize;
 mod report;
 mod run;
 mod stages;
@@ -50,6 +51,7 @@ enum Command {
     Bench(bench::Args),
     Report(report::Args),
     Check(check::Args),
+    Quantize(quantize::Args),
     Tune(tune::Args),
     Info(info::Args),
     Explain(explain::Args),
@@ -68,6 +70,7 @@ impl Command {
             Command::Bench(args) => bench::run(args),
             Command::Report(args) => report::run(args),
             Command::Check(args) => check::run(args),
+            Command::Quantize(args) => quantize::run(args),
             Command::Tune(args) => tune::run(args),
             Command::Info(args) => info::run(args),
             Command::Explain(args) => explain::run(args),

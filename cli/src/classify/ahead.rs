@@ -30,7 +30,7 @@ struct State<S, T> {
 }
 
 /// What the taker gets.
-pub(super) enum Taken<S, T> {
+pub(crate) enum Taken<S, T> {
     /// An item, or the panic of making it, and its source.
     Made(S, thread::Result<T>),
     /// All items that were begun are taken, and the next source has not come for a while.
@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// The first error of `take`.
-pub(super) fn in_order<I, T, E>(
+pub(crate) fn in_order<I, T, E>(
     sources: I,
     threads: usize,
     ahead: usize,

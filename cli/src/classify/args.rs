@@ -1,6 +1,6 @@
 //! The arguments of `resnetc classify`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::head::Activation;
 use super::options::Options;
@@ -57,8 +57,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// How a network is loaded and compiled, with this batch.
-    pub(super) fn options(&self, model: Option<&Path>, batch: Option<usize>) -> resnetc::Options {
-        self.common.on(self.interpret.engine()).options(model, batch)
+    /// How a network is loaded and compiled.
+    pub(super) fn common(&self) -> Common {
+        self.common.on(self.interpret.engine())
     }
 }

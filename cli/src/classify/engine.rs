@@ -31,7 +31,13 @@ impl Engine {
         model: Option<&Path>,
         batch: Option<usize>,
     ) -> Result<Self, Failure> {
-        let mut network = load::load(args, model, batch)?;
+        let common = args.common();
+        let wanted = load::Wanted {
+            common: &common,
+            pictures: &args.pictures,
+            output: args.output_name.as_deref(),
+        };
+        let mut network = load::load(wanted, model, batch)?;
         let input = Input::of(network.graph(), args.pictures.layout)?;
         let labels = args.labels.as_deref().map(labels::read).transpose()?;
         let count = labels.as_ref().map(Vec::len);

@@ -25,7 +25,7 @@ struct Contents {
 
 /// A file as it is, and a folder as all pictures in it and below, by path. Skipped files are noted
 /// on stderr.
-pub(super) fn expand(path: &Path) -> Vec<Source> {
+pub(crate) fn expand(path: &Path) -> Vec<Source> {
     match path.is_dir() {
         true => pictures(path),
         false => vec![Source::File(path.to_owned())],

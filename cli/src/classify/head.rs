@@ -14,7 +14,7 @@ use crate::units::{self, shape};
 /// The function that turns a network's numbers into probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Activation {
+pub(crate) enum Activation {
     /// Nothing: the numbers as they are
     None,
     /// exp(x) / sum(exp(x)): the classes exclude each other
@@ -28,15 +28,15 @@ pub(super) enum Activation {
 
 /// The output that is taken for classes.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Head {
+pub(crate) struct Head {
     pub(super) output: String,
     /// The function that remains to be applied to its numbers.
     pub(super) activation: Activation,
     #[serde(skip)]
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// How many numbers it has for each picture.
     #[serde(skip)]
-    pub(super) values: usize,
+    pub(crate) values: usize,
     /// Whether the results are probabilities.
     #[serde(skip)]
     pub(super) is_probability: bool,
@@ -77,7 +77,7 @@ struct Output<'a> {
 impl Head {
     /// Chooses an output of a graph that takes `batch` pictures, for this many `labels` if there
     /// are any: the only one, or the only one that fits. A choice among several is noted on stderr.
-    pub(super) fn of(
+    pub(crate) fn of(
         graph: &Graph,
         batch: usize,
         labels: Option<usize>,
@@ -117,17 +117,17 @@ impl Head {
     }
 
     /// Whether there is one number, the probability of the second of two classes.
-    pub(super) fn is_binary(&self) -> bool {
+    pub(crate) fn is_binary(&self) -> bool {
         self.values == 1 && self.is_probability
     }
 
     /// How many classes the answers have.
-    pub(super) fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         if self.is_binary() { 2 } else { self.values }
     }
 
     /// The answer for one picture.
-    pub(super) fn answer(&self, row: &[f32]) -> Answer {
+    pub(crate) fn answer(&self, row: &[f32]) -> Answer {
         let Affine { factor, shift } = self.quantized;
         let scores: Vec<f64> = row.iter().map(|&x| (f64::from(x) - shift) / factor).collect();
         let numbers = match self.activation {
@@ -145,16 +145,16 @@ impl Head {
 
 /// The answer of a network for a picture.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// One number for each class.
     pub(super) numbers: Vec<f32>,
     /// The classes, the best first.
-    pub(super) order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
 }
 
 impl Answer {
     /// Whether the answer is valid: NaN names no class.
-    pub(super) fn is_number(&self) -> bool {
+    pub(crate) fn is_number(&self) -> bool {
         !self.numbers.iter().any(|x| x.is_nan())
     }
 

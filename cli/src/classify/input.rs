@@ -11,7 +11,7 @@ use crate::units::{self, shape};
 /// The order of a picture's axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     /// Channel by channel, as in PyTorch
     Nchw,
     /// Pixel by pixel, as in TensorFlow and Keras
@@ -30,8 +30,8 @@ impl Layout {
 
 /// The one input of a classifier.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Input {
-    pub(super) batch: usize,
+pub(crate) struct Input {
+    pub(crate) batch: usize,
     pub(super) channels: usize,
     /// Height and width.
     pub(super) size: [usize; 2],
@@ -53,7 +53,7 @@ pub(super) const CHANNELS: [usize; 2] = [1, 3];
 impl Input {
     /// The input of a graph. Without a `layout`, the axis of extent 1 or 3 is that of the channels;
     /// the one after the batch is tried first.
-    pub(super) fn of(graph: &Graph, layout: Option<Layout>) -> Result<Self, Failure> {
+    pub(crate) fn of(graph: &Graph, layout: Option<Layout>) -> Result<Self, Failure> {
         let [input] = *graph.inputs() else {
             let names: Vec<String> = graph
                 .inputs()
@@ -100,7 +100,7 @@ impl Input {
     }
 
     /// How many numbers one picture has.
-    pub(super) fn picture(&self) -> usize {
+    pub(crate) fn picture(&self) -> usize {
         self.shape()[1..].iter().product()
     }
 }

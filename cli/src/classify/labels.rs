@@ -18,7 +18,7 @@ const MAX_FILE: u64 = 10 << 20;
 /// labels or labels to class numbers, at the top level or under a key of [`NESTED`]. A label in
 /// JSON is a string, or a list whose last string is the label, as in Keras'
 /// `imagenet_class_index.json`.
-pub(super) fn read(path: &Path) -> Result<Vec<String>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<String>, Failure> {
     let bytes = whole_file::read(path, MAX_FILE);
     let bytes = bytes.map_err(|e| Failure::unreadable(path, e))?;
     let is_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
@@ -180,7 +180,7 @@ fn printable(label: &str) -> String {
 
 /// The labels of `classes` classes. For a network with one value, the probability of class 1, the
 /// label of that class suffices.
-pub(super) fn fit(
+pub(crate) fn fit(
     labels: Vec<String>,
     path: &Path,
     classes: usize,

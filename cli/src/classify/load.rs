@@ -7,35 +7,46 @@ use resnetc::advice::OptionName;
 use resnetc::import::{ImportError, ImportErrorKind};
 use resnetc::{Compiler, Description, Error, Network, Options};
 
-use super::args::Args;
 use super::bundled;
 use super::open::{Guess, Usual, advice, guesses};
+use super::options;
 use super::preset::usual_preset;
-use crate::args::note_random_weights;
+use crate::args::{Common, note_random_weights};
 use crate::failure::Failure;
 use crate::output;
 
+/// What the user says about a network for pictures.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// How it is loaded and compiled, with the engine.
+    pub(crate) common: &'a Common,
+    pub(crate) pictures: &'a options::Options,
+    /// The only output that is needed.
+    pub(crate) output: Option<&'a str>,
+}
+
 /// Loads MODEL, or the bundled network, with this batch if the model allows it; without a batch,
-/// with the model's. Only what `--output-name` needs is loaded.
-pub(super) fn load(
-    args: &Args,
+/// with the model's. Only what the wanted output needs is loaded.
+pub(crate) fn load(
+    wanted: Wanted<'_>,
     model: Option<&Path>,
     batch: Option<usize>,
 ) -> Result<Network, Failure> {
-    let mut options = args.options(model, batch);
-    if let Some(name) = &args.output_name {
-        args.common.refuse(&[OptionName::Outputs], "--output-name leaves one output only")?;
-        options.outputs = vec![name.clone()];
+    let common = wanted.common;
+    let mut options = common.options(model, batch);
+    if let Some(name) = wanted.output {
+        common.refuse(&[OptionName::Outputs], "--output-name leaves one output only")?;
+        options.outputs = vec![name.to_owned()];
     }
     let Some(model) = model else {
         return Ok(Compiler::new(options).onnx_bytes(bundled::MODEL, None)?);
     };
-    let usual = Usual::of(&args.pictures, usual_preset(Some(model)))?;
+    let usual = Usual::of(wanted.pictures, usual_preset(Some(model)))?;
     let description = Description::open(model)?;
     let network = match build(&description, &options, &usual) {
         // A batch that the user did not request. A model without a declared shape may report any
         // error because of it.
-        Err(error) if args.common.batch.is_none() && batch.is_some() && error.may_be_of_batch => {
+        Err(error) if common.batch.is_none() && batch.is_some() && error.may_be_of_batch => {
             build(&description, &options.batch(None), &usual)
         }
         built => built,

@@ -1,23 +1,23 @@
 //! `resnetc classify`: pictures to labels.
 
-mod ahead;
+pub(crate) mod ahead;
 mod args;
 mod bundled;
 mod dataset;
 mod engine;
-mod folder;
-mod head;
-mod input;
+pub(crate) mod folder;
+pub(crate) mod head;
+pub(crate) mod input;
 mod kind;
-mod labels;
+pub(crate) mod labels;
 mod listed;
-mod load;
+pub(crate) mod load;
 mod open;
-mod options;
-mod picture;
+pub(crate) mod options;
+pub(crate) mod picture;
 mod pixels;
-mod preparation;
-mod preset;
+pub(crate) mod preparation;
+pub(crate) mod preset;
 mod ranges;
 mod report;
 mod request;

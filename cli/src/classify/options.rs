@@ -7,7 +7,7 @@ use super::resample::Filter;
 /// How pictures become numbers: a preset, and changes to it
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Picture options")]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// torchvision, torchvision-v2, timm, caffe, tf, keras, keras-v2 or fashion-mnist
     /// [default: fashion-mnist with the bundled model, else torchvision]
     #[arg(long, value_name = "NAME")]
@@ -27,7 +27,7 @@ pub(super) struct Options {
     pub(super) size: Option<[usize; 2]>,
     /// The order of the network's axes [default: determined by the axis with 1 or 3 channels]
     #[arg(long, value_name = "ORDER", value_enum)]
-    pub(super) layout: Option<Layout>,
+    pub(crate) layout: Option<Layout>,
     /// The filter for scaling
     #[arg(long, value_name = "FILTER", value_enum)]
     pub(super) interpolation: Option<Filter>,
@@ -56,6 +56,20 @@ impl Options {
             (self.interpolation.is_some(), "--interpolation"),
         ];
         given.into_iter().find_map(|(given, name)| given.then_some(name))
+    }
+
+    /// The first option that is given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            (self.preset.is_some(), "--preset"),
+            (self.size.is_some(), "--size"),
+            (self.layout.is_some(), "--layout"),
+            (self.channels.is_some(), "--channels"),
+            (self.scale.is_some(), "--scale"),
+            (!self.mean.is_empty(), "--mean"),
+            (!self.std.is_empty(), "--std"),
+        ];
+        self.scaling().or(given.into_iter().find_map(|(given, name)| given.then_some(name)))
     }
 
     pub(super) fn resize(&self) -> Option<Resize> {

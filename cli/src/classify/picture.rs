@@ -23,7 +23,8 @@ pub(super) const EXTENSIONS: &[&str] = &[
 pub(super) const STDIN: &str = "-";
 
 /// Where a picture comes from.
-pub(super) enum Source {
+#[derive(Clone)]
+pub(crate) enum Source {
     /// A bundled picture: its name and contents.
     Bundled(&'static str, &'static [u8]),
     /// A file.
@@ -49,7 +50,7 @@ pub(super) struct Bounds {
 
 impl Source {
     /// The file as the user named it.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Source::Bundled(name, _) => Path::new(name),
             Source::Stdin => Path::new(STDIN),
@@ -58,12 +59,12 @@ impl Source {
     }
 
     /// The file's name without folder and extension.
-    pub(super) fn stem(&self) -> &str {
+    pub(crate) fn stem(&self) -> &str {
         self.path().file_stem().and_then(|s| s.to_str()).unwrap_or_default()
     }
 
     /// Reads and decodes it.
-    pub(super) fn read(&self) -> Result<DynamicImage, Failure> {
+    pub(crate) fn read(&self) -> Result<DynamicImage, Failure> {
         let refuse = |reason: String| Failure::file(self.path(), reason).code(ErrorCode::Picture);
         let unreadable = |e: io::Error| Failure::unreadable(self.path(), e);
         let bytes: Cow<'_, [u8]> = match self {

@@ -14,7 +14,7 @@ use crate::units::shape;
 
 /// How pictures become the numbers of one network's input.
 #[derive(Debug, Serialize)]
-pub(super) struct Preparation {
+pub(crate) struct Preparation {
     preset: &'static str,
     channels: Channels,
     /// Height and width that the scaled picture must cover; `None` if it is stretched.
@@ -42,7 +42,7 @@ struct Normalization {
 impl Preparation {
     /// The preset of the options, or the `usual` one, with the changes of the options, for an
     /// input.
-    pub(super) fn new(
+    pub(crate) fn new(
         options: &Options,
         usual: &str,
         input: impl Into<Input>,
@@ -96,7 +96,7 @@ impl Preparation {
     }
 
     /// The values of a picture in the network's order.
-    pub(super) fn values(&self, picture: DynamicImage) -> Vec<f32> {
+    pub(crate) fn values(&self, picture: DynamicImage) -> Vec<f32> {
         self.normalized(&self.seen(picture).bytes)
     }
 

@@ -170,7 +170,7 @@ impl Preset {
 }
 
 /// The default preset of a model.
-pub(super) fn usual_preset(model: Option<&Path>) -> &'static str {
+pub(crate) fn usual_preset(model: Option<&Path>) -> &'static str {
     if model.is_none() { "fashion-mnist" } else { "torchvision" }
 }
 

@@ -53,6 +53,7 @@ fn what_cannot_be_written_is_refused_before_the_work() {
         (vec!["check", NAMED, "--reproduce", "none/x"], "there is no folder"),
         (vec!["check", NAMED, "--reproduce", "used"], "it already exists"),
         (vec!["zoo", "make", NAMED, "-o", "none/x.onnx"], "there is no folder"),
+        (vec!["quantize", NAMED, "--calibrate", "used", "-o", "none/x.onnx"], "there is no folder"),
         (vec!["tune", NAMED, "--tuned", "file/x.json"], "Not a directory"),
     ] {
         let output = command(&[]).args(&args).current_dir(&folder).output().unwrap();

@@ -19,6 +19,7 @@ mod memory;
 mod names;
 mod numerics;
 mod outputs;
+mod quantize;
 mod report;
 mod stream;
 mod support;

@@ -152,8 +152,9 @@ struct Product {
 /// The sum of the magnitudes of an output's terms must be below this.
 const MOST: f64 = i32::MAX as f64;
 
-/// How far a bias may be from a whole number of steps.
-const BIAS_ERROR: f64 = 0.01;
+/// How far a bias may be from a whole number of steps, relative to itself: some roundings of f32. A
+/// share of a step would be too much, since steps may be larger than the result.
+const BIAS_ERROR: f64 = 1e-6;
 
 impl Product {
     fn of(graph: &Graph, node: NodeId) -> Result<Self, Stop> {
@@ -206,7 +207,7 @@ impl Product {
         for (filter, bias) in self.weights.filters().zip(&self.bias) {
             let sum: u64 = filter.iter().map(|&w| u64::from((w as i8).unsigned_abs())).sum();
             // Written so that NaN is refused, too.
-            let is_whole = (bias - bias.round()).abs() <= BIAS_ERROR.max(bias.abs() * 1e-6);
+            let is_whole = (bias - bias.round()).abs() <= bias.abs() * BIAS_ERROR;
             if !is_whole {
                 return Err(Stop::Near("its bias is not a whole number of steps"));
             }

@@ -72,7 +72,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
         "u8",
         "constant fill=3 : f32[2, 2, 1, 1]",
         "[0.5] : f32[]",
-        "%5 = constant [1, 0.1]\n%6 = conv(%1, %4, %5) kernel=[1, 1]",
+        "%5 = constant [1, 0.001]\n%6 = conv(%1, %4, %5) kernel=[1, 1]",
         "output \"y\" = %8"
     ),
     refusal!(

@@ -10,10 +10,12 @@ use resnetc::advice::OptionName;
 use resnetc::export::ExportError;
 use resnetc::import::ImportError;
 use resnetc::ir::memory::NoMemory;
-use resnetc::one_line::{path_line, steers};
+use resnetc::one_line::{name_line, path_line, steers};
 use resnetc::passes::PassError;
 use resnetc::quantize::QuantizeError;
 use resnetc::{Error, ErrorCode, RunError};
+
+use crate::nearest::nearest;
 
 /// Exit code of a command whose work failed.
 const FAILED: u8 = 1;
@@ -251,12 +253,19 @@ impl From<QuantizeError> for Failure {
         let code = error.code();
         let help = match &error {
             QuantizeError::AlreadyQuantized { .. } => {
-                Some("quantize the network in f32 that it was made from")
+                Some("quantize the network in f32 that it was made from".to_owned())
             }
             QuantizeError::NotFinite { .. } => Some(
                 "`resnetc check MODEL` finds a wrong layer; --mean, --std and --scale change the \
-                 values of pictures",
+                 values of pictures"
+                    .to_owned(),
             ),
+            QuantizeError::UnknownLayer { name, near: None, known } => {
+                let names = nearest(name, known.iter().map(String::as_str));
+                let names: Vec<String> =
+                    names.into_iter().map(|name| format!("\"{}\"", name_line(name))).collect();
+                Some(format!("similar names are {}", names.join(", ")))
+            }
             _ => None,
         };
         let failure = match error {

@@ -37,6 +37,8 @@ pub enum QuantizeError {
         name: String,
         /// The name that was probably meant.
         near: Option<String>,
+        /// All names that there are, in the order in which the operators run.
+        known: Vec<String>,
     },
     /// There are no calibration inputs.
     #[error("there are no calibration inputs")]

@@ -170,9 +170,10 @@ impl Quantizer {
             let of_name = |node: &&NodeId| graph.node(**node).name == *name;
             let named: Vec<NodeId> = operators.iter().filter(of_name).copied().collect();
             if named.is_empty() {
-                let known = operators.iter().map(|&n| graph.node(n).name.as_str());
-                let near = nearest(name, known).map(str::to_owned);
-                return Err(QuantizeError::UnknownLayer { name: name.clone(), near });
+                let known: Vec<String> =
+                    operators.iter().map(|&n| graph.node(n).name.clone()).collect();
+                let near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+                return Err(QuantizeError::UnknownLayer { name: name.clone(), near, known });
             }
             floats.extend(named.into_iter().map(|node| (node, Reason::Named)));
         }

@@ -100,6 +100,8 @@ fn options_choose_layers_methods_and_pictures() {
         &bundled(&file, &["--force", "--keep", "/conv1/Comv"]),
         &["/conv1/Conv\"?", "[unknown-layer]"],
     );
+    let output = resnetc(&bundled(&file, &["--force", "--keep", "fully_connected"]));
+    assert!(stderr(&output).contains("\nhelp: similar names are \"/"), "{}", stderr(&output));
     let usage = |more: &[&str]| {
         let output = resnetc(&bundled(&file, more));
         assert_eq!(output.status.code(), Some(2), "{more:?}: {}", stderr(&output));

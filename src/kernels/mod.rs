@@ -205,27 +205,9 @@ impl PlacedStep<'_> {
             Op::TopK(top) => top::lower(top, &self.place(0, sink)?, dst, sink),
             Op::Softmax { axis } => softmax::lower(*axis, &self.place(0, sink)?, dst, sink),
             Op::Reshape { .. } => data::reshape(&self.place(0, sink)?, dst, sink),
-            Op::Convert { .. } => {
-                let src = self.place(0, sink)?;
-                let function = match (src.geometry.ty.dtype, dst.geometry.ty.dtype) {
-                    (DType::F32, DType::U8) => Function::Byte,
-                    (DType::U8 | DType::I8, DType::F32) => Function::Copy,
-                    _ => {
-                        return Err(
-                            self.unsupported("only f32 is converted to u8, and bytes to f32")
-                        );
-                    }
-                };
-                data::elementwise("convert", function, &[&src], dst, sink)
-            }
-            Op::Quantize(op) => {
-                let src = self.place(0, sink)?;
-                data::elementwise("quantize", Function::Quantize(*op), &[&src], dst, sink)
-            }
-            Op::Dequantize(op) => {
-                let src = self.place(0, sink)?;
-                data::elementwise("dequantize", Function::Dequantize(*op), &[&src], dst, sink)
-            }
+            Op::Convert { .. } => self.between_types(self.conversion()?, sink),
+            Op::Quantize(op) => self.between_types(Function::Quantize(*op), sink),
+            Op::Dequantize(op) => self.between_types(Function::Dequantize(*op), sink),
             Op::Identity | Op::Reorder(_) => {
                 data::copy(self.op.name(), &self.place(0, sink)?, dst, sink)
             }
@@ -252,6 +234,29 @@ impl PlacedStep<'_> {
             Op::Input | Op::Constant(_) => return Ok(Vec::new()),
         };
         Ok(vec![pieces?])
+    }
+
+    /// The function that converts to the type of the result.
+    fn conversion(&self) -> Result<Function, KernelError> {
+        let from = match self.operand(0)? {
+            Operand::Value(place) => place.geometry.ty.dtype,
+            Operand::Constant(tensor) => tensor.dtype(),
+        };
+        match (from, self.dst.geometry.ty.dtype) {
+            (DType::F32, DType::U8) => Ok(Function::Byte),
+            (DType::U8 | DType::I8, DType::F32) => Ok(Function::Copy),
+            _ => Err(self.unsupported("only f32 is converted to u8, and bytes to f32")),
+        }
+    }
+
+    /// A function of single elements whose result has another type.
+    fn between_types(
+        &self,
+        function: Function,
+        sink: &mut Sink,
+    ) -> Result<Vec<Piece>, KernelError> {
+        let src = self.place(0, sink)?;
+        data::elementwise(self.op.name(), function, &[&src], &self.dst, sink)
     }
 
     fn quantized(&self, conv: &QuantizedConv, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {

@@ -33,7 +33,7 @@
 
 use resnetc_ir::memory::collected;
 use resnetc_ir::op::{
-    Binary, Conv, Dequantize, Ending, Gemm, Quantize, QuantizedConv, Unary, Window,
+    Activation, Binary, Conv, Dequantize, Ending, Gemm, Quantize, QuantizedConv, Unary, Window,
 };
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 
@@ -167,9 +167,13 @@ impl Product {
         let bytes = graph.operand(operand(0)?, 0).ok_or(Stop::Other)?;
         let matrix = (Window::square(1, 1, 0), 1);
         let ((window, groups), transposed, bias) = match graph.node(node).op {
-            Op::Conv(Conv { residual: Some(_), .. } | Conv { projection: Some(_), .. }) => {
+            // Something is part of it already.
+            Op::Conv(conv)
+                if conv != (Conv { bias: conv.bias, ..Conv::new(conv.window, conv.groups) }) =>
+            {
                 return Err(Stop::Other);
             }
+            Op::Gemm(gemm) if gemm.activation != Activation::None => return Err(Stop::Other),
             Op::Conv(conv) => ((conv.window, conv.groups), false, conv.bias),
             Op::Gemm(Gemm {
                 transpose_a: false, alpha: 1.0, beta: 1.0, transpose_b, bias, ..

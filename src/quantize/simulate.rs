@@ -1,8 +1,8 @@
-//! What quantization does to values, as operators on floats.
+//! What quantization does to the values of a graph of floats.
 
-use resnetc_ir::op::{Binary, Unary};
+use resnetc_ir::op::{Dequantize, Quantize, Requantize};
 use resnetc_ir::patch::Value;
-use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
+use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 
 use super::error::QuantizeError;
 use super::scale::floats;
@@ -10,18 +10,10 @@ use crate::export::onnx::{Encoding, Encodings};
 
 /// Adds what a value becomes when it is stored as bytes.
 pub(super) fn rounded(patch: &mut Patch, value: NodeId, scale: f32, zero: u8) -> Value {
-    let mut apply = |value: Value, op: Binary, number: f32| {
-        let number = patch.constant("", Tensor::scalar(number));
-        patch.add("", Op::Binary(op), &[value, number])
-    };
-    let steps = apply(value.into(), Binary::Div, scale);
-    // Limits before rounding: they are whole steps.
-    let zero = f32::from(zero);
-    let (lo, hi) = (-zero, f32::from(u8::MAX) - zero);
-    let limited = patch.add("", Op::Unary(Unary::Clip { lo, hi }), &[steps]);
-    let whole = patch.add("", Op::Unary(Unary::Round), &[limited]);
-    let scale = patch.constant("", Tensor::scalar(scale));
-    patch.add("", Op::Binary(Binary::Mul), &[whole, scale])
+    let zero = i32::from(zero);
+    let result = Requantize { to: DType::U8, zero, lo: 0, hi: u8::MAX.into() };
+    let bytes = patch.add("", Op::Quantize(Quantize { scale, result }), &[value.into()]);
+    patch.add("", Op::Dequantize(Dequantize { scale, zero }), &[bytes])
 }
 
 /// Adds what a constant or a value becomes.

@@ -125,7 +125,7 @@ fn model(numbers: Numbers, isa: Isa, threads: usize) -> Result<Model, Error> {
         algorithm: Algorithm::DIRECT,
         tile: None,
         bytes: 0,
-        macs: chunks as u64 * products(&kernel),
+        macs: chunks as u64 * kernel.work().arithmetic() * target.lanes as u64,
         chunks: chunks as u64,
     };
     let report = CompileReport {
@@ -138,12 +138,6 @@ fn model(numbers: Numbers, isa: Isa, threads: usize) -> Result<Model, Error> {
     let body = Body::Compiled(Box::new(compiled));
     let program = Program { inputs: Vec::new(), outputs: vec![output], arena_bytes, body };
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
-}
-
-/// Products of numbers in a call.
-fn products(kernel: &Kernel) -> u64 {
-    let work = kernel.work();
-    (work.multiply_adds + 4 * work.byte_dots) * kernel.target.lanes as u64
 }
 
 /// Counts: every sum starts at 0 and grows by 1 * 1, or by four of them.

@@ -6,6 +6,7 @@ use resnetc::ErrorCode;
 use resnetc::ir::{DType, Graph};
 use resnetc::quantize::{Run, Samples, Stage};
 
+use super::progress::verb;
 use crate::failure::Failure;
 use crate::inputs::ArrayFile;
 use crate::progress::Progress;
@@ -105,11 +106,7 @@ impl Samples for Arrays {
     type Error = Failure;
 
     fn each(&mut self, stage: Stage, run: Run<'_>) -> Result<(), Failure> {
-        let what = match stage {
-            Stage::Ranges => "calibrating",
-            _ => "measuring",
-        };
-        let mut bar = Progress::counting(what, Some(self.files.len() as u64));
+        let mut bar = Progress::counting(verb(stage), Some(self.files.len() as u64));
         for (done, file) in self.files.iter().enumerate() {
             let (values, runs) = self.values(file)?;
             for i in 0..runs {

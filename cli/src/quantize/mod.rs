@@ -4,6 +4,7 @@ mod accuracy;
 mod args;
 mod arrays;
 mod pictures;
+mod progress;
 mod report;
 
 pub(crate) use args::Args;

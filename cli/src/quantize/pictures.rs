@@ -9,6 +9,7 @@ use resnetc::runtime::pool::default_threads;
 use resnetc::{ErrorCode, Network};
 
 use super::args::Args;
+use super::progress::verb;
 use crate::classify::ahead::{Taken, in_order};
 use crate::classify::folder;
 use crate::classify::input::Input;
@@ -111,11 +112,7 @@ impl Samples for Pictures {
     type Error = Failure;
 
     fn each(&mut self, stage: Stage, run: Run<'_>) -> Result<(), Failure> {
-        let what = match stage {
-            Stage::Ranges => "calibrating",
-            _ => "measuring",
-        };
-        self.batches(what, |sources, values| {
+        self.batches(verb(stage), |sources, values| {
             run(&[values]).map_err(|error| match (&error, sources) {
                 (QuantizeError::NotFinite { op, name, value, .. }, [source]) => {
                     let name = resnetc::one_line::name_line(name);

@@ -113,6 +113,31 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %7"#,
         reason: "its weights have zero points along another axis",
     },
+    // An activation that is part of the product already would be lost.
+    Refusal {
+        pass: "fuse_quantized",
+        graph: r#"
+            %0 = input : u8[1, 2, 4, 4] "x"
+            %1 = dequantize(%0) scale=0.5
+            %2 = constant fill=3 : f32[2, 2, 1, 1]
+            %3 = constant [0.5] : f32[]
+            %4 = mul(%2, %3)
+            %5 = conv(%1, %4) kernel=[1, 1] relu
+            output "y" = %5"#,
+        reason: "",
+    },
+    Refusal {
+        pass: "fuse_quantized",
+        graph: r#"
+            %0 = input : u8[1, 2] "x"
+            %1 = dequantize(%0) scale=0.5
+            %2 = constant fill=3 : f32[2, 2]
+            %3 = constant [0.5] : f32[]
+            %4 = mul(%2, %3)
+            %5 = gemm(%1, %4) relu
+            output "y" = %5"#,
+        reason: "",
+    },
     Refusal {
         pass: "fuse_quantized",
         graph: r#"

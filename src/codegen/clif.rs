@@ -42,7 +42,7 @@ const INTEGERS_END: f32 = 2_147_483_648.0;
 /// the program's lines.
 ///
 /// # Errors
-/// If the program does not have 4 lanes, relies on products of bytes or tiles, or is malformed, or
+/// If the program does not have 4 lanes, relies on products of integers or on tiles, or is malformed, or
 /// if Cranelift refuses.
 pub fn compile(
     cranelift: &Cranelift,
@@ -214,9 +214,13 @@ impl Writer<'_> {
                 let bytes = self.narrowed(value);
                 self.builder.ins().store(access(), bytes, address, offset(dst));
             }
-            // Programs for targets without products of bytes and tiles were checked to have none of
+            // Programs for targets without products of integers and tiles were checked to have none of
             // these.
-            Inst::ByteDot { .. }
+            Inst::WidenBytes { .. }
+            | Inst::Short { .. }
+            | Inst::PairDot { .. }
+            | Inst::PairSum { .. }
+            | Inst::ByteDot { .. }
             | Inst::Select { .. }
             | Inst::Interleave { .. }
             | Inst::TileZero { .. }
@@ -415,6 +419,7 @@ impl Writer<'_> {
             Integer::Min => ins.smin(a, b),
             Integer::And => ins.band(a, b),
             Integer::Xor => ins.bxor(a, b),
+            Integer::Mul => ins.imul(a, b),
         })
     }
 
@@ -425,6 +430,7 @@ impl Writer<'_> {
         let bits = match to {
             Shift::Left => self.builder.ins().ishl_imm_u(bits, by),
             Shift::Right => self.builder.ins().ushr_imm_u(bits, by),
+            Shift::SignedRight => self.builder.ins().sshr_imm_u(bits, by),
         };
         self.floats(bits)
     }

@@ -9,8 +9,8 @@ use super::integers;
 use super::region::{Arg, Call, Extent, Item, Piece, Region};
 use super::usage::Usage;
 use super::vir::{
-    Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POINTERS, POW2_MAGIC, POW2_SHIFT,
-    Program, T, TILE_ROWS, Target, V,
+    Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Integer, Mem, P, POINTERS, POW2_MAGIC,
+    POW2_SHIFT, Program, T, TILE_ROWS, Target, V,
 };
 
 /// Buffers of f32 at made-up addresses, far apart: an address outside a buffer is not in another
@@ -402,6 +402,28 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
                     stored.map_err(|fault| self.fault(inst, address, fault))?;
                 }
                 *self.at(src) = [f32::NAN; LANES];
+            }
+            Inst::WidenBytes { dst, src } => {
+                let mut pairs = [0.0; LANES];
+                for (l, pair) in (0..).zip(&mut pairs) {
+                    let src = Mem { offset: src.offset + 2 * l, ..src };
+                    *pair = integers::widened_pair(self.bytes::<2>(inst, src)?);
+                }
+                *self.at(dst) = pairs;
+            }
+            Inst::Short { op, dst, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                *self.at(dst) = std::array::from_fn(|l| integers::shorts(op, a[l], b[l]));
+            }
+            Inst::PairDot { dst, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                *self.at(dst) = std::array::from_fn(|l| integers::pair_dot(a[l], b[l]));
+            }
+            Inst::PairSum { acc, a, b } => {
+                let (a, b) = (self.get(a), self.get(b));
+                for (l, sum) in self.at(acc).iter_mut().enumerate() {
+                    *sum = integers::lane(Integer::Add, *sum, integers::pair_dot(a[l], b[l]));
+                }
             }
             Inst::ByteDot { acc, a, b } => {
                 let (a, b) = (self.get(a), self.get(b));

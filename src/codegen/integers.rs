@@ -1,8 +1,9 @@
 //! The semantics of instructions on integers in vector lanes and on bytes in tiles.
 //!
-//! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD and VPDPBUSD.
+//! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD and VPDPBUSD; "Software
+//! Developer's Manual", volume 2, PMADDWD.
 
-use super::vir::{Integer, Shift, TILE_ROWS};
+use super::vir::{Integer, Shift, Short, TILE_ROWS};
 
 /// [`Inst::ToInteger`](super::vir::Inst::ToInteger).
 pub(super) fn nearest(x: f32) -> f32 {
@@ -26,6 +27,7 @@ pub(super) fn lane(op: Integer, a: f32, b: f32) -> f32 {
         Integer::Min => a.min(b),
         Integer::And => a & b,
         Integer::Xor => a ^ b,
+        Integer::Mul => a.wrapping_mul(b),
     })
 }
 
@@ -34,6 +36,7 @@ pub(super) fn shift(to: Shift, x: f32, by: u8) -> f32 {
     f32::from_bits(match to {
         Shift::Left => x.to_bits() << by,
         Shift::Right => x.to_bits() >> by,
+        Shift::SignedRight => (of(x) >> by) as u32,
     })
 }
 
@@ -61,6 +64,33 @@ pub(super) fn low_byte(x: f32) -> u8 {
 /// A byte that [`Inst::StorePacked`](super::vir::Inst::StorePacked) stores.
 pub(super) fn limited_byte(x: f32) -> u8 {
     of(x).clamp(0, 255) as u8
+}
+
+/// Two bytes that [`Inst::WidenBytes`](super::vir::Inst::WidenBytes) loads.
+pub(super) fn widened_pair([low, high]: [u8; 2]) -> f32 {
+    f32::from_bits(u32::from(high) << 16 | u32::from(low))
+}
+
+/// [`Inst::Short`](super::vir::Inst::Short).
+pub(super) fn shorts(op: Short, a: f32, b: f32) -> f32 {
+    let (a, b) = (pair(a), pair(b));
+    let one = |i: usize| match op {
+        Short::Add => a[i].wrapping_add(b[i]),
+        Short::Sub => a[i].wrapping_sub(b[i]),
+    };
+    f32::from_bits(u32::from(one(1) as u16) << 16 | u32::from(one(0) as u16))
+}
+
+/// [`Inst::PairDot`](super::vir::Inst::PairDot).
+pub(super) fn pair_dot(a: f32, b: f32) -> f32 {
+    let (a, b) = (pair(a), pair(b));
+    let product = |i: usize| i32::from(a[i]) * i32::from(b[i]);
+    from(product(0).wrapping_add(product(1)))
+}
+
+/// The 16-bit integers of a lane, the low one first.
+fn pair(x: f32) -> [i16; 2] {
+    [of(x) as i16, (of(x) >> 16) as i16]
 }
 
 /// [`Inst::ByteDot`](super::vir::Inst::ByteDot).

@@ -167,7 +167,16 @@ fn visit(body: &[Inst], named: &mut Named) {
             | Inst::Integer { dst, a, b, .. } => {
                 [dst, a, b].into_iter().for_each(|v| named.vector(v))
             }
-            Inst::ByteDot { acc, a, b } => {
+            Inst::WidenBytes { dst, src } => {
+                named.dot = named.dot.max(IntegerDot::Pairs);
+                named.vector(dst);
+                named.place(src);
+            }
+            Inst::Short { dst, a, b, .. } | Inst::PairDot { dst, a, b } => {
+                named.dot = named.dot.max(IntegerDot::Pairs);
+                [dst, a, b].into_iter().for_each(|v| named.vector(v));
+            }
+            Inst::PairSum { acc, a, b } | Inst::ByteDot { acc, a, b } => {
                 named.dot = named.dot.max(IntegerDot::Lanes);
                 [acc, a, b].into_iter().for_each(|v| named.vector(v));
             }

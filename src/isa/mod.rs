@@ -132,7 +132,7 @@ instruction_sets! {
             tiles: 0,
             fused: true,
             selects: false,
-            dot: IntegerDot::None,
+            dot: IntegerDot::Pairs,
         },
         backend: Backend::X64,
         features: &[Feature::Avx2, Feature::Fma],

@@ -16,16 +16,18 @@ pub struct Target {
     pub fused: bool,
     /// Whether lanes can be chosen bit by bit and values of two places can be interleaved.
     pub selects: bool,
-    /// The instruction that multiplies bytes and sums the products.
+    /// The instruction that multiplies integers and sums the products.
     pub dot: IntegerDot,
 }
 
-/// Products of bytes, summed in 32 bits. Each includes those before it.
+/// Products of integers, summed in 32 bits. Each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IntegerDot {
     /// No instruction does this.
     None,
-    /// Four products into each lane of a vector, as in AVX-VNNI.
+    /// Two products of 16 bits into each lane of a vector, as in AVX2.
+    Pairs,
+    /// Four products of bytes into each lane of a vector, as in AVX-VNNI.
     Lanes,
     /// Tiles of 16 by 16, as in AMX-INT8.
     Tiles,
@@ -87,6 +89,7 @@ impl fmt::Display for Target {
         }
         let words = [
             (self.fused, "fused multiply-add"),
+            (self.dot == IntegerDot::Pairs, "products of 16-bit integers"),
             (self.dot >= IntegerDot::Lanes, "products of bytes in lanes"),
             (self.dot == IntegerDot::Tiles, "products of bytes in tiles"),
         ];

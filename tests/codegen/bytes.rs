@@ -11,8 +11,15 @@ use resnetc::isa::IntegerDot;
 use super::support::{Given, compare, compiled, emulated, processed};
 use resnetc_testing::host::runs;
 
-const INTEGERS: [Integer; 6] =
-    [Integer::Add, Integer::Sub, Integer::Max, Integer::Min, Integer::And, Integer::Xor];
+const INTEGERS: [Integer; 7] = [
+    Integer::Add,
+    Integer::Sub,
+    Integer::Max,
+    Integer::Min,
+    Integer::And,
+    Integer::Xor,
+    Integer::Mul,
+];
 
 /// Bytes of the operands, and of the results of one instruction.
 const BYTES: i64 = 128;
@@ -34,7 +41,7 @@ fn all(target: Target, at: i64) -> Program {
         b.integer(op, result, x, y);
         keep(&mut b, result);
     }
-    for to in [Shift::Left, Shift::Right] {
+    for to in [Shift::Left, Shift::Right, Shift::SignedRight] {
         b.shift(to, result, x, 7);
         keep(&mut b, result);
     }
@@ -94,6 +101,11 @@ fn operands() -> impl Strategy<Value = Vec<Given>> {
     })
 }
 
+/// A lane of a buffer's bytes.
+fn word_of(bytes: &[u8], lane: usize) -> i32 {
+    i32::from_le_bytes(std::array::from_fn(|i| bytes[4 * lane + i]))
+}
+
 /// The bytes of a buffer.
 fn bytes(given: &Given) -> Vec<u8> {
     let Given::Buffer { values, .. } = given else { return Vec::new() };
@@ -145,27 +157,30 @@ proptest! {
                 let products = (0..4).map(|i| i64::from(a[i]) * i64::from(b[i] as i8));
                 (sum + products.sum::<i64>()) as u32
             };
+            let (x0, y0) = (word_of(&x, lane), word_of(&y, lane));
+            prop_assert_eq!(word(6, lane), x0.wrapping_mul(y0) as u32);
+            prop_assert_eq!(word(9, lane), (x0 >> 7) as u32);
             let byte = y[at as usize + lane];
-            prop_assert_eq!(word(11, lane), u32::from(byte));
-            prop_assert_eq!(word(12, lane), i32::from(byte as i8) as u32);
+            prop_assert_eq!(word(13, lane), u32::from(byte));
+            prop_assert_eq!(word(14, lane), i32::from(byte as i8) as u32);
             let first = y[at as usize];
-            prop_assert_eq!(word(13, lane), if lane == 0 { first.into() } else { 0 });
+            prop_assert_eq!(word(15, lane), if lane == 0 { first.into() } else { 0 });
             let first = i32::from(first as i8) as u32;
-            prop_assert_eq!(word(14, lane), if lane == 0 { first } else { 0 });
+            prop_assert_eq!(word(16, lane), if lane == 0 { first } else { 0 });
             let once = dot(0xff, four(&x), four(&y));
-            prop_assert_eq!(word(17, lane), once);
+            prop_assert_eq!(word(19, lane), once);
             let twice = dot(i64::from(once as i32), four(&y), once.to_le_bytes());
-            prop_assert_eq!(word(18, lane), twice);
+            prop_assert_eq!(word(20, lane), twice);
             let stored = bytes(&Given::Buffer { values: found[2].clone(), start: 0 });
-            prop_assert_eq!(stored[15 * BYTES as usize + at as usize], x[0]);
+            prop_assert_eq!(stored[17 * BYTES as usize + at as usize], x[0]);
             let word = |b: &[u8]| i32::from_le_bytes(four(b));
             let shifted = |b: &[u8], by: u32| (word(b) as u32 >> by) as i32;
             let packed = [word(&x), shifted(&y, 20) - 255, shifted(&y, 24), shifted(&x, 22)];
             for (vector, value) in packed.into_iter().enumerate() {
-                let place = 16 * BYTES as usize + at as usize + 16 * vector + lane;
+                let place = 18 * BYTES as usize + at as usize + 16 * vector + lane;
                 prop_assert_eq!(i32::from(stored[place]), value.clamp(0, 255));
             }
-            prop_assert_eq!(stored[19 * BYTES as usize + at as usize + lane], x[4 * lane]);
+            prop_assert_eq!(stored[21 * BYTES as usize + at as usize + lane], x[4 * lane]);
         }
     }
 }

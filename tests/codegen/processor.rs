@@ -91,6 +91,7 @@ impl Processor<'_> {
             Vcmpps => self.compare(i),
             Vpmovzxbd | Vpmovsxbd => self.widen(i),
             Vpmovsxwd => self.widen_shorts(i),
+            Vpmovzxbw => self.widen_to_shorts(i),
             Vpmovdb | Vmovd | Vmovq => self.narrow(i),
             Vpextrb => {
                 let byte = self.vectors[number(i.op1_register())][0] as u8;
@@ -240,6 +241,7 @@ impl Processor<'_> {
         };
         match i.mnemonic() {
             Vmovups | Vmovaps => self.write(i, |l| b[l]),
+            Vpdpwssd => self.write(i, |l| d[l].wrapping_add(pair_dot(a[l], b[l]))),
             Vpdpbusd => self.write(i, |l| dot(d[l], a[l], b[l])),
             Vpackusdw => self.write_all(i, |l| pack_words(part(&a, l), part(&b, l), l % 4)),
             Vpackssdw => self.write_all(i, |l| pack_signed(part(&a, l), part(&b, l), l % 4)),
@@ -275,6 +277,10 @@ impl Processor<'_> {
             Vxorps | Vpxord | Vpxor => self.write(i, |l| a[l] ^ b[l]),
             Vorps | Vpord => self.write(i, |l| a[l] | b[l]),
             Vpaddd => self.write(i, |l| a[l].wrapping_add(b[l])),
+            Vpmulld => self.write(i, |l| a[l].wrapping_mul(b[l])),
+            Vpaddw => self.write_all(i, |l| shorts(a[l], b[l], u16::wrapping_add)),
+            Vpsubw => self.write_all(i, |l| shorts(a[l], b[l], u16::wrapping_sub)),
+            Vpmaddwd => self.write_all(i, |l| pair_dot(a[l], b[l])),
             Vpsubd => self.write(i, |l| a[l].wrapping_sub(b[l])),
             Vpmaxsd => self.write(i, |l| (a[l] as i32).max(b[l] as i32) as u32),
             Vpminsd => self.write(i, |l| (a[l] as i32).min(b[l] as i32) as u32),
@@ -296,6 +302,7 @@ impl Processor<'_> {
             Vandnps | Vpandnd => self.write(i, |l| !a[l] & b[l]),
             Vpslld => self.write(i, |l| a[l] << i.immediate8()),
             Vpsrld => self.write(i, |l| a[l] >> i.immediate8()),
+            Vpsrad => self.write(i, |l| (a[l] as i32 >> i.immediate8()) as u32),
             Vsqrtps => self.write(i, |l| f32::from_bits(b[l]).sqrt().to_bits()),
             Vblendps => self.write(i, |l| if i.immediate8() >> l & 1 == 1 { b[l] } else { a[l] }),
             Vblendmps => {
@@ -332,6 +339,16 @@ impl Processor<'_> {
         let byte = |at: usize| self.byte(address + at as u64);
         let short = |l: usize| i16::from_le_bytes([byte(2 * l), byte(2 * l + 1)]) as u32;
         let words: Vector = std::array::from_fn(|l| if l < count { short(l) } else { 0 });
+        self.write_all(i, |l| words[l]);
+    }
+
+    /// Consecutive bytes, two per lane.
+    fn widen_to_shorts(&mut self, i: &Instruction) {
+        let address = self.address(i);
+        let byte = |at: usize| u32::from(self.byte(address + at as u64));
+        let count = lanes(i.op0_register());
+        let pair = |l: usize| byte(2 * l) | byte(2 * l + 1) << 16;
+        let words: Vector = std::array::from_fn(|l| if l < count { pair(l) } else { 0 });
         self.write_all(i, |l| words[l]);
     }
 
@@ -514,4 +531,16 @@ fn mask_number(register: Register) -> usize {
 
 fn lanes(register: Register) -> usize {
     split(register).1
+}
+
+/// `op` of both 16-bit halves.
+fn shorts(a: u32, b: u32, op: fn(u16, u16) -> u16) -> u32 {
+    let [low, high] = [0, 16].map(|at| u32::from(op((a >> at) as u16, (b >> at) as u16)));
+    high << 16 | low
+}
+
+/// The sum of the products of both 16-bit halves.
+fn pair_dot(a: u32, b: u32) -> u32 {
+    let product = |at: u32| i32::from((a >> at) as i16) * i32::from((b >> at) as i16);
+    product(0).wrapping_add(product(16)) as u32
 }

@@ -1,8 +1,8 @@
 //! Writes programs instruction by instruction, and hands out their registers.
 
 use super::{
-    Arith, Cache, Count, Distance, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program, Shift, T,
-    Target, V, loop_depth,
+    Arith, Cache, Count, Distance, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program, Shift,
+    Short, T, Target, V, loop_depth,
 };
 
 /// The program needs more than the target has.
@@ -257,6 +257,26 @@ impl Builder {
     /// Stores integers in 0..=255 as bytes; the register's contents are lost.
     pub fn store_bytes(&mut self, dst: Mem, src: V) {
         self.push(Inst::StoreBytes { dst, src });
+    }
+
+    /// Loads unsigned bytes as 16-bit integers.
+    pub fn widen_bytes(&mut self, dst: V, src: Mem) {
+        self.push(Inst::WidenBytes { dst, src });
+    }
+
+    /// `dst = a op b`, of 16-bit integers.
+    pub fn short(&mut self, op: Short, dst: V, a: V, b: V) {
+        self.push(Inst::Short { op, dst, a, b });
+    }
+
+    /// `dst = a * b`, of pairs of 16-bit integers.
+    pub fn pair_dot(&mut self, dst: V, a: V, b: V) {
+        self.push(Inst::PairDot { dst, a, b });
+    }
+
+    /// `acc += a * b`, of pairs of 16-bit integers.
+    pub fn pair_sum(&mut self, acc: V, a: V, b: V) {
+        self.push(Inst::PairSum { acc, a, b });
     }
 
     /// `acc += a * b`, of fours of bytes, unsigned times signed.

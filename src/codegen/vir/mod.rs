@@ -107,6 +107,17 @@ pub enum Integer {
     And,
     /// `a ^ b`
     Xor,
+    /// `a * b`, modulo 2^32.
+    Mul,
+}
+
+/// Arithmetic on 16-bit integers, two in a lane; results wrap around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Short {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
 }
 
 /// The direction of a shift.
@@ -116,6 +127,8 @@ pub enum Shift {
     Left,
     /// Towards the low end.
     Right,
+    /// Towards the low end, with copies of the sign bit shifted in.
+    SignedRight,
 }
 
 /// The distance between lanes that change places, a power of two.
@@ -311,7 +324,8 @@ pub enum Inst {
         /// Right operand.
         b: V,
     },
-    /// The bits of every lane, shifted; bits shifted out are lost, and zeros are shifted in.
+    /// The bits of every lane, shifted; bits shifted out are lost, and zeros are shifted in unless
+    /// the direction says otherwise.
     Shift {
         /// The direction.
         to: Shift,
@@ -376,6 +390,43 @@ pub enum Inst {
         dst: Mem,
         /// Source.
         src: V,
+    },
+    /// `2 * lanes` consecutive unsigned bytes as 16-bit integers. Only on targets with products of
+    /// 16-bit integers, like [`Inst::Short`] and [`Inst::PairDot`].
+    WidenBytes {
+        /// Result.
+        dst: V,
+        /// The first byte, at any address.
+        src: Mem,
+    },
+    /// `dst = a op b`, of 16-bit integers.
+    Short {
+        /// What is computed.
+        op: Short,
+        /// Result.
+        dst: V,
+        /// Left operand.
+        a: V,
+        /// Right operand.
+        b: V,
+    },
+    /// In each lane the sum of two products of signed 16-bit integers, modulo 2^32.
+    PairDot {
+        /// Result.
+        dst: V,
+        /// Two integers per lane.
+        a: V,
+        /// Two integers per lane.
+        b: V,
+    },
+    /// `acc` plus the same. Only on targets with products of bytes in lanes.
+    PairSum {
+        /// Read and written.
+        acc: V,
+        /// Two integers per lane.
+        a: V,
+        /// Two integers per lane.
+        b: V,
     },
     /// `acc` plus, in each lane, the sum of four products, modulo 2^32: unsigned bytes of `a` times
     /// signed bytes of `b`. Only on targets with products of bytes in lanes.
@@ -497,6 +548,7 @@ impl Inst {
             | Inst::BroadcastBytes { src: place, .. }
             | Inst::LoadBytes { src: place, .. }
             | Inst::LoadShorts { src: place, .. }
+            | Inst::WidenBytes { src: place, .. }
             | Inst::StoreBytes { dst: place, .. }
             | Inst::LoadByte { src: place, .. }
             | Inst::StoreByte { dst: place, .. }
@@ -520,6 +572,9 @@ impl Inst {
             | Inst::FromInteger { .. }
             | Inst::Integer { .. }
             | Inst::ByteDot { .. }
+            | Inst::Short { .. }
+            | Inst::PairDot { .. }
+            | Inst::PairSum { .. }
             | Inst::Shift { .. }
             | Inst::Select { .. }
             | Inst::TileZero { .. }

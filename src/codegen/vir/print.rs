@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Arith, Cache, Count, Inst, Integer, Mem, P, Program, Shift, T, V};
+use super::{Arith, Cache, Count, Inst, Integer, Mem, P, Program, Shift, Short, T, V};
 
 impl fmt::Display for V {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +77,9 @@ impl fmt::Display for Inst {
             Inst::Integer { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
             Inst::Shift { to: Shift::Left, dst, src, by } => write!(f, "{dst} = {src} << {by}"),
             Inst::Shift { to: Shift::Right, dst, src, by } => write!(f, "{dst} = {src} >> {by}"),
+            Inst::Shift { to: Shift::SignedRight, dst, src, by } => {
+                write!(f, "{dst} = {src} >>> {by}")
+            }
             Inst::BroadcastBytes { dst, src } => write!(f, "{dst} = broadcast_bytes {src}"),
             Inst::LoadBytes { dst, src, signed: false } => write!(f, "{dst} = load_bytes {src}"),
             Inst::LoadBytes { dst, src, signed: true } => {
@@ -92,6 +95,11 @@ impl fmt::Display for Inst {
             }
             Inst::LoadShorts { dst, src } => write!(f, "{dst} = load_shorts {src}"),
             Inst::StoreBytes { dst, src } => write!(f, "store_bytes {dst}, {src}"),
+            Inst::WidenBytes { dst, src } => write!(f, "{dst} = widen_bytes {src}"),
+            Inst::Short { op: Short::Add, dst, a, b } => write!(f, "{dst} = short_add {a}, {b}"),
+            Inst::Short { op: Short::Sub, dst, a, b } => write!(f, "{dst} = short_sub {a}, {b}"),
+            Inst::PairDot { dst, a, b } => write!(f, "{dst} = {a} pair_dot {b}"),
+            Inst::PairSum { acc, a, b } => write!(f, "{acc} += {a} pair_dot {b}"),
             Inst::ByteDot { acc, a, b } => write!(f, "{acc} += {a} byte_dot {b}"),
             Inst::Select { dst, mask, other } => {
                 write!(f, "{dst} = {dst} where {mask} else {other}")
@@ -154,6 +162,7 @@ impl Integer {
             Integer::Min => "integer_min",
             Integer::And => "and",
             Integer::Xor => "xor",
+            Integer::Mul => "integer_mul",
         }
     }
 }

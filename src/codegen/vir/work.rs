@@ -14,6 +14,8 @@ impl Program {
 pub struct Work {
     /// Vector multiply-adds.
     pub multiply_adds: u64,
+    /// Vectors of two products of 16-bit integers per lane.
+    pub pair_dots: u64,
     /// Vectors of four products of bytes per lane.
     pub byte_dots: u64,
     /// Products of tiles.
@@ -25,13 +27,20 @@ pub struct Work {
 }
 
 impl Work {
-    const ONE: Work =
-        Work { multiply_adds: 0, byte_dots: 0, tile_dots: 0, prefetches: 0, instructions: 1 };
+    const ONE: Work = Work {
+        multiply_adds: 0,
+        pair_dots: 0,
+        byte_dots: 0,
+        tile_dots: 0,
+        prefetches: 0,
+        instructions: 1,
+    };
 
-    /// Vector multiply-adds; products of bytes count as the number of multiply-adds that they
+    /// Vector multiply-adds; products of integers count as the number of multiply-adds that they
     /// replace, those of tiles with 16 lanes.
     pub fn arithmetic(&self) -> u64 {
         self.multiply_adds
+            + 2 * self.pair_dots
             + 4 * self.byte_dots
             + self.tile_dots * (4 * TILE_ROWS * TILE_ROWS) as u64
     }
@@ -43,12 +52,16 @@ impl Work {
                 Inst::Loop { count: Count::Fixed(n), body } => (u64::from(*n), Work::of(body)),
                 Inst::Loop { count: Count::Register(_), body } => (1, Work::of(body)),
                 Inst::MultiplyAdd { .. } => (1, Work { multiply_adds: 1, ..Work::ONE }),
+                Inst::PairDot { .. } | Inst::PairSum { .. } => {
+                    (1, Work { pair_dots: 1, ..Work::ONE })
+                }
                 Inst::ByteDot { .. } => (1, Work { byte_dots: 1, ..Work::ONE }),
                 Inst::TileDot { .. } => (1, Work { tile_dots: 1, ..Work::ONE }),
                 Inst::Prefetch { .. } => (1, Work { prefetches: 1, ..Work::ONE }),
                 _ => (1, Work::ONE),
             };
             sum.multiply_adds += turns * inner.multiply_adds;
+            sum.pair_dots += turns * inner.pair_dots;
             sum.byte_dots += turns * inner.byte_dots;
             sum.tile_dots += turns * inner.tile_dots;
             sum.prefetches += turns * inner.prefetches;

@@ -45,6 +45,7 @@ pub(super) struct Codes {
     pub(super) round: Code,
     pub(super) shift_left: Code,
     pub(super) shift_right: Code,
+    pub(super) shift_signed: Code,
     pub(super) sqrt: Code,
     pub(super) integers: Integers,
 }
@@ -60,6 +61,9 @@ pub(super) struct Integers {
     pub(super) min: Code,
     pub(super) and: Code,
     pub(super) xor: Code,
+    pub(super) mul: Code,
+    pub(super) add_shorts: Code,
+    pub(super) sub_shorts: Code,
     /// Loads unsigned bytes as integers.
     pub(super) from_bytes: Code,
     /// Loads signed bytes as integers.
@@ -69,6 +73,12 @@ pub(super) struct Integers {
     pub(super) to_bytes: ToBytes,
     pub(super) single_byte: SingleByte,
     pub(super) packing: Packing,
+    /// Loads unsigned bytes as 16-bit integers.
+    pub(super) shorts_from_bytes: Code,
+    /// Sums of two products of 16-bit integers.
+    pub(super) pair_dot: Code,
+    /// The same, added to a sum.
+    pub(super) pair_sum: Code,
     /// Sums of four products of bytes.
     pub(super) byte_dot: Code,
     /// Any bitwise function of three operands, given by its truth table.
@@ -137,6 +147,7 @@ impl Integers {
             Integer::Min => self.min,
             Integer::And => self.and,
             Integer::Xor => self.xor,
+            Integer::Mul => self.mul,
         }
     }
 }
@@ -186,6 +197,7 @@ static XMM: Codes = Codes {
     round: Code::VEX_Vroundps_xmm_xmmm128_imm8,
     shift_left: Code::VEX_Vpslld_xmm_xmm_imm8,
     shift_right: Code::VEX_Vpsrld_xmm_xmm_imm8,
+    shift_signed: Code::VEX_Vpsrad_xmm_xmm_imm8,
     sqrt: Code::VEX_Vsqrtps_xmm_xmmm128,
     integers: Integers {
         from_float: Code::VEX_Vcvtps2dq_xmm_xmmm128,
@@ -196,6 +208,9 @@ static XMM: Codes = Codes {
         min: Code::VEX_Vpminsd_xmm_xmm_xmmm128,
         and: Code::VEX_Vpand_xmm_xmm_xmmm128,
         xor: Code::VEX_Vpxor_xmm_xmm_xmmm128,
+        mul: Code::VEX_Vpmulld_xmm_xmm_xmmm128,
+        add_shorts: Code::VEX_Vpaddw_xmm_xmm_xmmm128,
+        sub_shorts: Code::VEX_Vpsubw_xmm_xmm_xmmm128,
         single_byte: INSERTED,
         packing: Packing {
             words: Code::VEX_Vpackssdw_xmm_xmm_xmmm128,
@@ -211,6 +226,9 @@ static XMM: Codes = Codes {
             bytes: Code::VEX_Vpackuswb_xmm_xmm_xmmm128,
             store: Code::VEX_Vmovd_rm32_xmm,
         },
+        shorts_from_bytes: Code::VEX_Vpmovzxbw_xmm_xmmm64,
+        pair_dot: Code::VEX_Vpmaddwd_xmm_xmm_xmmm128,
+        pair_sum: Code::VEX_Vpdpwssd_xmm_xmm_xmmm128,
         byte_dot: Code::VEX_Vpdpbusd_xmm_xmm_xmmm128,
         ternary: Code::INVALID,
         widen: Code::INVALID,
@@ -246,6 +264,7 @@ static YMM: Codes = Codes {
     round: Code::VEX_Vroundps_ymm_ymmm256_imm8,
     shift_left: Code::VEX_Vpslld_ymm_ymm_imm8,
     shift_right: Code::VEX_Vpsrld_ymm_ymm_imm8,
+    shift_signed: Code::VEX_Vpsrad_ymm_ymm_imm8,
     sqrt: Code::VEX_Vsqrtps_ymm_ymmm256,
     integers: Integers {
         from_float: Code::VEX_Vcvtps2dq_ymm_ymmm256,
@@ -256,6 +275,9 @@ static YMM: Codes = Codes {
         min: Code::VEX_Vpminsd_ymm_ymm_ymmm256,
         and: Code::VEX_Vpand_ymm_ymm_ymmm256,
         xor: Code::VEX_Vpxor_ymm_ymm_ymmm256,
+        mul: Code::VEX_Vpmulld_ymm_ymm_ymmm256,
+        add_shorts: Code::VEX_Vpaddw_ymm_ymm_ymmm256,
+        sub_shorts: Code::VEX_Vpsubw_ymm_ymm_ymmm256,
         single_byte: INSERTED,
         packing: Packing {
             words: Code::VEX_Vpackssdw_ymm_ymm_ymmm256,
@@ -271,6 +293,9 @@ static YMM: Codes = Codes {
             bytes: Code::VEX_Vpackuswb_xmm_xmm_xmmm128,
             store: Code::VEX_Vmovq_xmmm64_xmm,
         },
+        shorts_from_bytes: Code::VEX_Vpmovzxbw_ymm_xmmm128,
+        pair_dot: Code::VEX_Vpmaddwd_ymm_ymm_ymmm256,
+        pair_sum: Code::VEX_Vpdpwssd_ymm_ymm_ymmm256,
         byte_dot: Code::VEX_Vpdpbusd_ymm_ymm_ymmm256,
         ternary: Code::INVALID,
         widen: Code::INVALID,
@@ -307,6 +332,7 @@ static ZMM: Codes = Codes {
     round: Code::EVEX_Vrndscaleps_zmm_k1z_zmmm512b32_imm8_sae,
     shift_left: Code::EVEX_Vpslld_zmm_k1z_zmmm512b32_imm8,
     shift_right: Code::EVEX_Vpsrld_zmm_k1z_zmmm512b32_imm8,
+    shift_signed: Code::EVEX_Vpsrad_zmm_k1z_zmmm512b32_imm8,
     sqrt: Code::EVEX_Vsqrtps_zmm_k1z_zmmm512b32_er,
     integers: Integers {
         from_float: Code::EVEX_Vcvtps2dq_zmm_k1z_zmmm512b32_er,
@@ -317,6 +343,9 @@ static ZMM: Codes = Codes {
         min: Code::EVEX_Vpminsd_zmm_k1z_zmm_zmmm512b32,
         and: Code::EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32,
         xor: Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32,
+        mul: Code::EVEX_Vpmulld_zmm_k1z_zmm_zmmm512b32,
+        add_shorts: Code::EVEX_Vpaddw_zmm_k1z_zmm_zmmm512,
+        sub_shorts: Code::EVEX_Vpsubw_zmm_k1z_zmm_zmmm512,
         single_byte: SingleByte::Masked,
         packing: Packing {
             words: Code::EVEX_Vpackssdw_zmm_k1z_zmm_zmmm512b32,
@@ -327,6 +356,9 @@ static ZMM: Codes = Codes {
         from_signed_bytes: Code::EVEX_Vpmovsxbd_zmm_k1z_xmmm128,
         from_shorts: Code::EVEX_Vpmovsxwd_zmm_k1z_ymmm256,
         to_bytes: ToBytes::At(Code::EVEX_Vpmovdb_xmmm128_k1z_zmm),
+        shorts_from_bytes: Code::EVEX_Vpmovzxbw_zmm_k1z_ymmm256,
+        pair_dot: Code::EVEX_Vpmaddwd_zmm_k1z_zmm_zmmm512,
+        pair_sum: Code::EVEX_Vpdpwssd_zmm_k1z_zmm_zmmm512b32,
         byte_dot: Code::EVEX_Vpdpbusd_zmm_k1z_zmm_zmmm512b32,
         ternary: Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8,
         widen: Code::EVEX_Vpmovzxdq_zmm_k1z_ymmm256,

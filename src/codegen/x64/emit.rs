@@ -9,7 +9,7 @@ use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{
     Arith, Cache, Count, Distance, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC,
-    POW2_SHIFT, Program, Shift, T, TILE_ROW_BYTES, TILE_ROWS, V,
+    POW2_SHIFT, Program, Shift, Short, T, TILE_ROW_BYTES, TILE_ROWS, V,
 };
 
 /// Alignment of innermost loops: twice the width of an instruction fetch.
@@ -240,6 +240,7 @@ impl<'p> Emitter<'p> {
                 let code = match to {
                     Shift::Left => codes.shift_left,
                     Shift::Right => codes.shift_right,
+                    Shift::SignedRight => codes.shift_signed,
                 };
                 self.emit(Instruction::with3(code, self.v(dst), self.v(src), u32::from(by))?)
             }
@@ -261,6 +262,19 @@ impl<'p> Emitter<'p> {
                 self.emit(Instruction::with2(code, self.v(dst), mem(src))?)
             }
             Inst::StoreBytes { dst, src } => self.store_bytes(dst, src),
+            Inst::WidenBytes { dst, src } => {
+                let code = codes.integers.shorts_from_bytes;
+                self.emit(Instruction::with2(code, self.v(dst), mem(src))?)
+            }
+            Inst::Short { op, dst, a, b } => {
+                let code = match op {
+                    Short::Add => codes.integers.add_shorts,
+                    Short::Sub => codes.integers.sub_shorts,
+                };
+                self.vvv(code, dst, a, b)
+            }
+            Inst::PairDot { dst, a, b } => self.vvv(codes.integers.pair_dot, dst, a, b),
+            Inst::PairSum { acc, a, b } => self.vvv(codes.integers.pair_sum, acc, a, b),
             Inst::ByteDot { acc, a, b } => self.vvv(codes.integers.byte_dot, acc, a, b),
             Inst::Select { dst, mask, other } => {
                 let code = codes.integers.ternary;

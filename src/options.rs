@@ -166,7 +166,7 @@ const INTERPRETED: &[NoEffect] = {
 impl Options {
     /// The options of the passes.
     pub fn pass_options(&self) -> PassOptions {
-        let bytes = self.isa.resolve().is_ok_and(|isa| isa.target().dot >= IntegerDot::Lanes);
+        let bytes = self.isa.resolve().is_ok_and(|isa| isa.target().dot >= IntegerDot::Pairs);
         PassOptions { selection: self.passes.clone(), bytes, ..PassOptions::default() }
     }
 

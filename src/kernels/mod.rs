@@ -31,7 +31,6 @@ use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Tensor};
 
 use crate::codegen::region::{Piece, Region};
-use crate::isa::IntegerDot;
 
 pub mod algorithm;
 pub mod conv;
@@ -260,9 +259,9 @@ impl PlacedStep<'_> {
     }
 
     fn quantized(&self, conv: &QuantizedConv, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
-        if sink.machine.target.dot < IntegerDot::Lanes {
-            return Err(self.unsupported("this instruction set has no products of bytes"));
-        }
+        let Some(dot) = conv::Dot::of(sink.machine.target) else {
+            return Err(self.unsupported("this instruction set has no products of integers"));
+        };
         let place = conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
         let residual = place.as_ref().map(|place| Added { place, residual: Residual::PLAIN });
         let factors = self.constant(3, "factor")?;
@@ -276,7 +275,10 @@ impl PlacedStep<'_> {
             return Err(self.unsupported("its source is planar"));
         }
         let operands = conv::Operands { src: &src, residual, dst: &self.dst };
-        conv::lower_quantized(conv, weights, factors, operands, sink)
+        match winograd::integer::Plan::of(conv, &weights, &operands, &sink.machine) {
+            Some(plan) => winograd::integer::lower(&plan, conv, (weights, factors), operands, sink),
+            None => conv::lower_quantized(conv, dot, weights, factors, operands, sink),
+        }
     }
 
     /// The place of the value that is projected.

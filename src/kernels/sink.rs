@@ -222,6 +222,12 @@ impl Pointer {
         Pointer { base, offset, strides: Vec::new() }
     }
 
+    /// The address `bytes` further on.
+    pub fn after(mut self, bytes: i64) -> Self {
+        self.offset += bytes;
+        self
+    }
+
     fn place(self) -> Address {
         Address { base: self.base, offset: self.offset, strides: self.strides }
     }

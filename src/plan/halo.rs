@@ -11,7 +11,7 @@ use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Graph, NodeId};
 
 use super::memory::Access;
-use crate::kernels::conv::TAPS_TOGETHER;
+use crate::kernels::conv::PLANAR_BYTES_BEYOND;
 use crate::kernels::geometry::Geometry;
 
 /// A border.
@@ -48,8 +48,8 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Halo> {
     halos
 }
 
-/// How far the windows of a convolution reach beyond a source. Planar bytes are read four taps at a
-/// time.
+/// How far the windows of a convolution reach beyond a source. The rows of planar bytes are read
+/// several bytes at a time.
 fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
     let (Some([.., rows, columns]), Some([.., h, w])) =
         (graph.node(node).ty.nchw(), graph.node(source).ty.nchw())
@@ -57,16 +57,14 @@ fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
         return Pads::default();
     };
     let ty = &graph.node(source).ty;
-    let by_fours = ty.layout == Layout::Planar && ty.dtype == DType::U8;
-    let columns_read = match by_fours {
-        true => window.kernel[1].next_multiple_of(TAPS_TOGETHER),
-        false => window.kernel[1],
+    let more = match ty.layout == Layout::Planar && ty.dtype == DType::U8 {
+        true => [0, PLANAR_BYTES_BEYOND],
+        false => [0, 0],
     };
-    let taps = [window.kernel[0], columns_read];
     let beyond = |outputs: usize, extent: usize, axis: usize, before: usize| {
-        let last =
-            (outputs - 1) * window.strides[axis] + (taps[axis] - 1) * window.dilations[axis] + 1;
-        last.saturating_sub(before + extent)
+        let reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1;
+        let last = (outputs - 1) * window.strides[axis] + reach;
+        (last + more[axis]).saturating_sub(before + extent)
     };
     Pads {
         top: window.pads.top,

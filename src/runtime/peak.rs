@@ -17,9 +17,10 @@ use crate::codegen::region::{Address, Arg, Call, Item, Piece, Region};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program as Kernel, Target};
 use crate::error::Error;
 use crate::host::executable;
-use crate::isa::{IntegerDot, Isa};
+use crate::isa::Isa;
 use crate::kernels::Algorithm;
 use crate::kernels::KernelError;
+use crate::kernels::conv::Dot;
 use crate::kernels::geometry::{Geometry, Place};
 use crate::kernels::sink::ARENA;
 use crate::report::compilation::CompileReport;
@@ -53,7 +54,14 @@ pub struct Peak {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Numbers {
     Floats,
-    Bytes,
+    Bytes(Dot),
+}
+
+impl Numbers {
+    /// Bytes, if a target multiplies them.
+    fn bytes(target: Target) -> Option<Self> {
+        Dot::of(target).map(Numbers::Bytes)
+    }
 }
 
 /// Measures for about `time`, at least one run. The fastest run counts.
@@ -69,9 +77,9 @@ pub fn measure(isa: Isa, threads: usize, time: Duration) -> Result<Peak, Error> 
 /// # Errors
 /// If the CPU lacks the instruction set, or there is not enough memory.
 pub fn measure_bytes(isa: Isa, threads: usize, time: Duration) -> Result<Option<Peak>, Error> {
-    match isa.target().dot >= IntegerDot::Lanes {
-        true => measure_of(Numbers::Bytes, isa, threads, time).map(Some),
-        false => Ok(None),
+    match Numbers::bytes(isa.target()) {
+        Some(numbers) => measure_of(numbers, isa, threads, time).map(Some),
+        None => Ok(None),
     }
 }
 
@@ -140,27 +148,28 @@ fn model(numbers: Numbers, isa: Isa, threads: usize) -> Result<Model, Error> {
     Ok(Model { program: Arc::new(program), report: Arc::new(report) })
 }
 
-/// Counts: every sum starts at 0 and grows by 1 * 1, or by four of them.
+/// Counts: every sum starts at 0 and grows by 1 * 1, or by several of them.
 fn kernel(numbers: Numbers, target: Target) -> Result<Kernel, OverBudget> {
     let mut b = Builder::new("peak", target, 1);
     let sums = b.vectors(SUMS);
-    let (x, y) = (b.vector(), b.vector());
+    let [x, y, product] = [(); 3].map(|()| b.vector());
     sums.iter().for_each(|&sum| b.constant(sum, 0.0));
     for one in [x, y] {
         match numbers {
             Numbers::Floats => b.constant(one, 1.0),
-            Numbers::Bytes => b.bits(one, u32::from_le_bytes([1; 4])),
+            Numbers::Bytes(Dot::Pairs) => b.bits(one, 0x0001_0001),
+            Numbers::Bytes(Dot::Fours) => b.bits(one, 0x0101_0101),
         }
     }
     b.repeat(Count::Fixed(TURNS), |b| {
         for _ in 0..UNROLL {
             sums.iter().for_each(|&sum| match numbers {
                 Numbers::Floats => b.multiply_add(sum, x, y),
-                Numbers::Bytes => b.byte_dot(sum, x, y),
+                Numbers::Bytes(dot) => dot.add(b, sum, [x, y], product),
             });
         }
     });
-    if numbers == Numbers::Bytes {
+    if numbers != Numbers::Floats {
         sums.iter().for_each(|&sum| b.from_integer(sum, sum));
     }
     for &sum in &sums[1..] {
@@ -190,18 +199,23 @@ mod tests {
     use super::*;
     use crate::isa::ISAS;
 
+    /// Products that are summed into each lane at once.
+    fn together(numbers: Numbers) -> usize {
+        match numbers {
+            Numbers::Floats => 1,
+            Numbers::Bytes(dot) => dot.together(),
+        }
+    }
+
     /// The loop runs as often as the figures assume: each sum is an exact count.
     #[test]
     fn every_multiply_add_is_executed() {
         for isa in ISAS.into_iter().filter(|i| i.missing().is_none()) {
-            for (numbers, together) in [(Numbers::Floats, 1), (Numbers::Bytes, 4)] {
-                if numbers == Numbers::Bytes && isa.target().dot < IntegerDot::Lanes {
-                    continue;
-                }
+            for numbers in [Numbers::Floats].into_iter().chain(Numbers::bytes(isa.target())) {
                 let model = model(numbers, isa, 2).unwrap();
                 let mut context = model.context().unwrap();
                 model.run(&mut context).unwrap();
-                let sum = (together * SUMS * UNROLL) as u64 * u64::from(TURNS);
+                let sum = (together(numbers) * SUMS * UNROLL) as u64 * u64::from(TURNS);
                 let sums = context.output::<f32>(0).unwrap();
                 assert!(sums.iter().all(|&x| x == sum as f32), "{isa}");
                 assert_eq!(model.steps()[0].macs, sums.len() as u64 * sum, "{isa}");

@@ -6,7 +6,7 @@ use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::host::cpu::Vendor;
 use resnetc::kernels::geometry::{Geometry, Place};
-use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, WEIGHTS};
+use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
 use resnetc::kernels::{Operand, PlacedStep, lower};
 use resnetc_ir::eval::Value;
 use resnetc_ir::op::{Op, Pads};
@@ -108,6 +108,7 @@ impl Arena {
         let machine = Machine::new(engine.target(), threads, 32 * 1024, Vendor::Other);
         let mut sink = Sink::new(machine);
         let regions = lower(&step, &mut sink).expect("the kernel exists");
+        let mut private = vec![f32::NAN; sink.thread_bytes().div_ceil(4)];
         let (programs, packs, bytes) = sink.finish();
         let mut weights = vec![0.0; bytes / 4 + 16];
         packs.into_iter().for_each(|pack| pack.write_words(&mut weights));
@@ -117,7 +118,7 @@ impl Arena {
         match engine {
             Engine::Emulator(_) => {
                 let mut memory = EmulatedMemory::new();
-                let bases = [memory.add(words), memory.add(weights), memory.add(Vec::new())];
+                let bases = [memory.add(words), memory.add(weights), memory.add(private)];
                 for (region, chunk) in chunks {
                     let run = emulate_region(region, &programs, &bases, chunk, &mut memory, true);
                     run.expect("stays in bounds");
@@ -132,6 +133,7 @@ impl Arena {
                 let mut bases = Bases::new(BASES);
                 bases.set(ARENA.0 as usize, words.as_mut_ptr().cast());
                 bases.set(WEIGHTS.0 as usize, weights.as_mut_ptr().cast());
+                bases.set(THREAD.0 as usize, private.as_mut_ptr().cast());
                 for (i, region) in regions.iter().enumerate() {
                     for chunk in (0..region.chunk_count()).rev() {
                         // SAFETY: the emulator checked the same region on buffers of these sizes.

@@ -1,4 +1,4 @@
-//! Convolutions of quantized values: every engine with products of bytes equals the interpreter bit
+//! Convolutions of quantized values: every engine with products of integers equals the interpreter bit
 //! for bit.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use resnetc::Isa;
 use resnetc::codegen::vir::Target;
 use resnetc::kernels::Operand;
-use resnetc::kernels::conv::TAPS_TOGETHER;
+use resnetc::kernels::conv::PLANAR_BYTES_BEYOND;
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
     Activation, Ending, Op, Pads, QuantizedConv, QuantizedResidual, Requantize, Window,
@@ -22,8 +22,9 @@ use super::{max, pads};
 
 /// Every engine that this machine can run.
 fn engines() -> Vec<Engine> {
-    let targets = [Target::AVX_VNNI, Target::AVX512_VNNI];
-    let native = [Isa::AvxVnni, Isa::Avx512Vnni].into_iter();
+    let narrow = Target { lanes: 4, ..Target::AVX2 };
+    let targets = [narrow, Target::AVX2, Target::AVX_VNNI, Target::AVX512_VNNI];
+    let native = [Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni].into_iter();
     let mut engines = targets.map(Engine::Emulator).to_vec();
     engines.extend(native.filter(|&isa| runs(isa)).map(Engine::Native));
     engines
@@ -44,7 +45,17 @@ struct Case {
     planar: bool,
     /// Of the source, the residual and the result.
     halos: [Pads; 3],
+    extremes: Extremes,
     seed: u64,
+}
+
+/// Which bytes the operands have.
+#[derive(Clone, Copy, Debug)]
+enum Extremes {
+    /// Any.
+    No,
+    /// The source has the largest one, and weights have this one.
+    Weights(i8),
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -69,7 +80,7 @@ fn case() -> impl Strategy<Value = Case> {
         let planar = planar && groups == 1 && per_group[0] < 16 && dx == 1;
         let mut halos = [max(halos.0, pads), halos.1, halos.2];
         if planar {
-            halos[0].right += TAPS_TOGETHER - 1;
+            halos[0].right += PLANAR_BYTES_BEYOND;
         }
         let types = [other, to];
         let residual = residual && to != DType::F32;
@@ -85,7 +96,31 @@ fn case() -> impl Strategy<Value = Case> {
             in_place,
             planar,
             halos,
+            extremes: Extremes::No,
             seed,
+        }
+    })
+}
+
+/// What can be computed by Winograd's algorithm.
+fn three_by_three() -> impl Strategy<Value = Case> {
+    let extremes = prop_oneof![
+        6 => Just(Extremes::No),
+        1 => prop::sample::select(vec![i8::MIN, i8::MAX]).prop_map(Extremes::Weights),
+    ];
+    let shape = (7usize..20, 7usize..20, 16usize..140, 16usize..80, pads(2), 1usize..3);
+    (case(), shape, extremes).prop_map(|(case, (h, w, inputs, outputs, pads, stride), extremes)| {
+        let window = Window { kernel: [3, 3], strides: [stride; 2], dilations: [1, 1], pads };
+        let halos = [max(case.halos[0], pads), case.halos[1], case.halos[2]];
+        Case {
+            size: [h, w],
+            groups: 1,
+            per_group: [inputs, outputs],
+            window,
+            planar: false,
+            halos,
+            extremes,
+            ..case
         }
     })
 }
@@ -130,8 +165,13 @@ impl Case {
         let conv = self.conv(random);
         let [inputs, outputs] = self.per_group.map(|n| n * self.groups);
         let [r, s] = self.window.kernel;
-        let src = elements(random, DType::U8, &[self.batch, inputs, self.size[0], self.size[1]]);
-        let weights = elements(random, DType::I8, &[outputs, self.per_group[0], r, s]);
+        let mut src =
+            elements(random, DType::U8, &[self.batch, inputs, self.size[0], self.size[1]]);
+        let mut weights = elements(random, DType::I8, &[outputs, self.per_group[0], r, s]);
+        if let Extremes::Weights(all) = self.extremes {
+            src.data.fill(255.0);
+            weights.data.fill(all.into());
+        }
         let spread = 1.0 / (self.per_group[0] * r * s) as f64;
         let biases = (0..outputs).map(|_| (random.draw() % 200_001) as f64 - 100_000.0).collect();
         let bias = Value::of(DType::I32, [outputs], biases);
@@ -205,6 +245,11 @@ proptest! {
 
     #[test]
     fn quantized_convolution_is_exact(case in case()) {
+        case.check();
+    }
+
+    #[test]
+    fn windows_of_three_are_exact(case in three_by_three()) {
         case.check();
     }
 }

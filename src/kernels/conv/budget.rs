@@ -14,14 +14,23 @@ pub(super) const HELD: usize = 3;
 /// them.
 const BESIDE_PER_LANE: usize = HELD + 2;
 
+/// The maximum number of pixels of a tile with `vectors` vectors of sums of floats; one register is
+/// for the product if multiply and add are two instructions.
+pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
+    widest(target, vectors, shared, usize::from(!target.fused))
+}
+
 /// The maximum number of pixels of a tile with `vectors` vectors. Beside the accumulators, a tile
 /// needs registers for the narrower side of a step and one to stream the other side, or a few
-/// (`BESIDE_PER_LANE`) if each lane sees its own channels; and one more for the product if multiply
-/// and add are two instructions.
-pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize> {
-    let product = usize::from(!target.fused);
+/// (`BESIDE_PER_LANE`) if each lane sees its own channels; and those for products.
+pub(in crate::kernels) fn widest(
+    target: Target,
+    vectors: usize,
+    shared: bool,
+    products: usize,
+) -> Option<usize> {
     let beside = |width: usize| if shared { width.min(vectors) + 1 } else { BESIDE_PER_LANE };
     (1..=target.vectors)
         .rev()
-        .find(|&width| width * vectors + beside(width) + product <= target.vectors)
+        .find(|&width| width * vectors + beside(width) + products <= target.vectors)
 }

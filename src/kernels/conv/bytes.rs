@@ -5,10 +5,11 @@
 //! leaves few registers.
 
 use resnetc_ir::DType;
-use resnetc_ir::op::{Ending, QuantizedResidual, Requantize};
+use resnetc_ir::op::{Ending, QuantizedConv, QuantizedResidual, Requantize};
 
 use crate::codegen::vir::{Arith, Builder, Inst, Integer, Mem, V};
 use crate::kernels::epilogue::activate;
+use crate::kernels::residual::Added;
 
 /// Everything about the end of a sum that determines the code.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,15 +23,29 @@ pub struct Rounding {
 }
 
 impl Rounding {
+    /// That of a convolution.
+    pub(in crate::kernels) fn of(
+        conv: &QuantizedConv,
+        factors: &[f32],
+        residual: Option<Added<'_>>,
+    ) -> Self {
+        let signed = |added: Added<'_>| added.place.geometry.ty.dtype == DType::I8;
+        Rounding {
+            ending: conv.ending,
+            signed_residual: residual.is_some_and(signed),
+            is_bounded: is_bounded(&conv.ending, factors),
+        }
+    }
+
     /// Bytes of an element of the result.
-    pub(super) fn result_bytes(&self) -> i64 {
+    pub(in crate::kernels) fn result_bytes(&self) -> i64 {
         self.ending.dtype().bytes() as i64
     }
 
     /// Turns sums, in integers, into results and stores them. `factors[v]` is where the factors of
     /// vector `v` of each pixel are, `residuals` where the residual of each sum is, and `places`
     /// where its result is stored.
-    pub(super) fn finish(
+    pub(in crate::kernels) fn finish(
         &self,
         b: &mut Builder,
         acc: &[Vec<V>],
@@ -102,6 +117,16 @@ impl Rounding {
             b.arith(Arith::Add, sum, sum, other);
             b.release([other]);
         }
+    }
+}
+
+/// Whether numbers of steps are 32-bit integers: sums are, and factors do not enlarge them.
+fn is_bounded(ending: &Ending, factors: &[f32]) -> bool {
+    let steps = factors.iter().all(|factor| factor.abs() <= 0.5);
+    match ending {
+        Ending::Floats(_) => false,
+        Ending::Bytes(_) => steps,
+        Ending::Sum(_, residual) => [residual.own, residual.factor].iter().all(|f| f.abs() <= 1e6),
     }
 }
 

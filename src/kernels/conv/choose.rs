@@ -7,9 +7,10 @@ use crate::codegen::vir::Target;
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
-use super::budget::widest_tile;
+use super::budget::{widest, widest_tile};
+use super::dots::Dot;
 use super::micro::Micro;
-use super::pack::{QUAD, Weights};
+use super::pack::Weights;
 use super::product::ConvProduct;
 
 /// The form of a product's kernel.
@@ -115,7 +116,11 @@ fn form(
     band_rows: usize,
 ) -> Option<TileChoice> {
     let lanes = vectors * target.lanes;
-    let widest = widest_tile(target, vectors, product.is_shared(lanes.max(16)))?;
+    let shared = product.is_shared(lanes.max(16));
+    let widest = match product.dot() {
+        None => widest_tile(target, vectors, shared),
+        Some(dot) => widest(target, vectors, shared, dot.registers(target)),
+    }?;
     let (widths, cost) = split(band_rows * product.walk.columns, widest, vectors);
     let outputs = product.weights.outputs.next_multiple_of(16);
     let step_cost = cost * outputs.div_ceil(lanes) * (product.walk.rows / band_rows);
@@ -140,7 +145,7 @@ fn code_size(product: &ConvProduct<'_>, choice: &TileChoice) -> usize {
         (weights.inputs.min(16) * weights.taps[1]).div_ceil(together)
     };
     let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights, 1));
-    let together = if product.is_bytes() { QUAD } else { 1 };
+    let together = product.dot().map_or(1, Dot::together);
     let steps = steps(&product.weights, together) + projection;
     let body = |width: usize| steps * (width * (choice.vectors + 1) + choice.vectors);
     crate::kernels::tiling::runs(&product.walk.band(choice.band_rows), &choice.widths)
@@ -164,6 +169,12 @@ const SMALLEST_CHUNK: usize = 30_000;
 /// Chunks that each thread should get, so that threads of unequal speed finish together.
 const CHUNKS_PER_THREAD: usize = 12;
 
+/// Half cycles to widen a unit of a source.
+const WIDENED_UNIT: usize = 3;
+
+/// How many times as long as widening its source a part of the tiles must take.
+const LEAST_WORK: usize = 32;
+
 /// Cuts rows until a chunk's source fits the core's cache. Then cuts channels (if the weights are
 /// the larger part and threads do not have their own rows, so that only one core reads each weight)
 /// or rows, until there are enough chunks for the threads.
@@ -183,6 +194,15 @@ pub(super) fn cut(
     let wanted = match machine.threads {
         1 => 1,
         threads => (threads * CHUNKS_PER_THREAD).min(cost / SMALLEST_CHUNK).max(1),
+    };
+    // Each part of the tiles widens the source again.
+    let tiles = match product.wide() {
+        None => tiles,
+        Some(wide) => {
+            let planes = product.weights.inputs.div_ceil(product.src.block);
+            let widening = wide.work(walk.rows, planes) * walk.images * WIDENED_UNIT;
+            (cost / (LEAST_WORK * widening)).clamp(1, tiles)
+        }
     };
     let missing = wanted.div_ceil(walk.images * fitting);
     if missing <= 1 {

@@ -12,6 +12,7 @@ use crate::kernels::tiling::{Pixel, TileRun};
 
 use super::budget::UNROLL_LIMIT;
 use super::bytes::Rounding;
+use super::dots::Dot;
 use super::partial::{Parts, Saved, Summation};
 use super::shorts::{self, Stored};
 
@@ -68,18 +69,19 @@ pub enum Shortcut {
 pub enum Elements {
     /// f32.
     Floats(Epilogue),
-    /// Four bytes in a step, of consecutive channels: unsigned ones of the source and signed ones
-    /// of the weights. Their sums are integers, and biases, too; a factor for each lane follows the
-    /// biases in the panel.
-    Bytes(Rounding),
+    /// Bytes, several in a step, of consecutive channels or taps. Their sums are integers, and
+    /// biases, too; a factor for each lane follows the biases in the panel.
+    Bytes(Dot, Rounding),
+    /// Integers, as [`Elements::Bytes`], whose sums are stored as they are.
+    Sums(Dot),
 }
 
 impl Elements {
     /// Bytes of an element of the result.
     fn result_bytes(&self) -> i64 {
         match self {
-            Elements::Floats(_) => F32,
-            Elements::Bytes(rounding) => rounding.result_bytes(),
+            Elements::Floats(_) | Elements::Sums(_) => F32,
+            Elements::Bytes(_, rounding) => rounding.result_bytes(),
         }
     }
 }
@@ -243,7 +245,7 @@ impl Micro {
     fn head_bytes(&self) -> i64 {
         match (self.start, &self.elements) {
             (Start::Bias, Elements::Floats(_)) => self.stored.head_bytes(self.lanes()),
-            (Start::Bias, Elements::Bytes(_)) => 2 * self.lanes() as i64 * F32,
+            (Start::Bias, Elements::Bytes(..) | Elements::Sums(_)) => 2 * self.lanes() as i64 * F32,
             (Start::Zero, _) => 0,
         }
     }
@@ -379,7 +381,8 @@ impl Micro {
                 epilogue.finish(b, &Growing::NOTHING, &sums, |_, _, _| {});
                 places.store(b, &sums);
             }
-            Elements::Bytes(rounding) => {
+            Elements::Sums(_) => places.store(b, &sums),
+            Elements::Bytes(_, rounding) => {
                 let factors: Vec<Mem> = (0..self.vectors).map(|v| self.factor(panel, v)).collect();
                 let residuals = self.residual_bytes(run, at);
                 rounding.finish(b, &acc, &factors, &residuals, &places.places);
@@ -551,7 +554,7 @@ impl Micro {
     }
 }
 
-/// One step of the reduction when all lanes see the same channel, or the same four. The narrower
+/// One step of the reduction when all lanes see the same channel, or the same few. The narrower
 /// side of the tile is held in registers, the other side is streamed through one register.
 fn shared_step(
     b: &mut Builder,
@@ -564,11 +567,19 @@ fn shared_step(
 ) {
     let broadcast = |b: &mut Builder, dst: V, src: Mem| match elements {
         Elements::Floats(_) => b.broadcast(dst, src),
-        Elements::Bytes(_) => b.broadcast_bytes(dst, src),
+        Elements::Bytes(..) | Elements::Sums(_) => b.broadcast_bytes(dst, src),
     };
+    let products = match elements {
+        Elements::Floats(_) => 0,
+        Elements::Bytes(dot, _) | Elements::Sums(dot) => dot.registers(b.target()),
+    };
+    let product = b.vectors(products);
     let add = |b: &mut Builder, acc: V, pixel: V, weight: V| match elements {
         Elements::Floats(_) => b.multiply_add(acc, pixel, weight),
-        Elements::Bytes(_) => b.byte_dot(acc, pixel, weight),
+        Elements::Bytes(dot, _) | Elements::Sums(dot) => {
+            let product = product.first().copied().unwrap_or(acc);
+            dot.add(b, acc, [pixel, weight], product);
+        }
     };
     let vector = b.target().lanes as i64 * stored.bytes();
     let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector, ..weights };
@@ -593,6 +604,7 @@ fn shared_step(
         b.release(held);
     }
     b.release([stream]);
+    b.release(product);
 }
 
 fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usize)> {

@@ -7,6 +7,7 @@
 pub mod budget;
 pub mod bytes;
 pub mod choose;
+mod dots;
 pub mod micro;
 pub mod pack;
 mod panels;
@@ -16,36 +17,42 @@ pub(super) mod plan;
 mod product;
 mod sets;
 pub mod shorts;
+mod walk;
+mod wide;
 mod widened;
 
 use std::sync::Arc;
 
-use resnetc_ir::op::{Activation, Conv, Ending, Gemm, QuantizedConv, Window};
+use resnetc_ir::Tensor;
+use resnetc_ir::op::{Activation, Conv, Gemm, QuantizedConv, Window};
 use resnetc_ir::ty::{BLOCK, Layout};
-use resnetc_ir::{DType, Tensor};
 
-use crate::codegen::region::{Extent, Piece};
+use crate::codegen::region::{Extent, Item, Piece};
 
 use super::KernelError;
 use super::geometry::{F32, Place, Strides};
 use super::problem::ConvProblem;
 use super::residual::Added;
-use super::sink::{Levels, Pointer, Sink, WEIGHTS};
+use super::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
 use super::tiling::{Pixel, runs};
 use bytes::Rounding;
-use choose::{TileChoice, choose};
+use choose::{ChunkCounts, TileChoice, choose};
+pub use dots::Dot;
 use micro::{Ahead, Channels, Elements, Micro, Shortcut, Start};
 use pack::{Part, Weights};
 use panels::BytePanels;
 use partial::Summation;
-use product::{ConvProduct, Walk};
+use product::{ByteOperands, ConvProduct};
 pub use product::{Operands, Projection};
 pub(super) use product::{shared_channels, sum};
 use sets::TileSet;
 use shorts::Stored;
+use walk::Walk;
+use wide::{Chunks, WideSource};
 
-/// Taps of a row that are multiplied in one step where the source is of planar bytes.
-pub const TAPS_TOGETHER: usize = pack::QUAD;
+/// Bytes to the right of the last window of a row of planar bytes that must be readable: taps are
+/// read by twos or fours, and rows are widened in units.
+pub const PLANAR_BYTES_BEYOND: usize = 3 + wide::UNIT - 1;
 
 /// Lowers a convolution, to which either a projection or a residual may be added, not both.
 ///
@@ -78,8 +85,7 @@ pub fn lower_conv(
         operands,
         projection,
         elements: Elements::Floats(conv.activation.into()),
-        factors: None,
-        src_zero: 0,
+        bytes: None,
         summation: if rows * columns == 1 { Summation::Parts } else { Summation::Chain },
     };
     product.lower(sink)
@@ -121,8 +127,7 @@ pub fn lower_gemm(
         src,
         projection: None,
         elements: Elements::Floats(gemm.activation.into()),
-        factors: None,
-        src_zero: 0,
+        bytes: None,
         summation: Summation::Parts,
     };
     product.lower(sink)
@@ -144,12 +149,13 @@ fn walk(window: &Window, src: Strides, dst: &Place, res: Strides) -> Walk {
 }
 
 /// Lowers a convolution of quantized values. A planar source must have the border that reads of
-/// [`TAPS_TOGETHER`] taps reach, and the window must not be dilated along its rows.
+/// [`PLANAR_BYTES_BEYOND`] reach, and the window must not be dilated along its rows.
 ///
 /// # Errors
 /// If no register tile fits the machine.
 pub fn lower_quantized(
     conv: &QuantizedConv,
+    dot: Dot,
     weights: Weights,
     factors: Arc<Tensor>,
     operands: Operands<'_>,
@@ -157,35 +163,46 @@ pub fn lower_quantized(
 ) -> Result<Vec<Piece>, KernelError> {
     let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
     let res = operands.residual.map_or(dst, |added| added.strides());
-    let signed = |added: Added<'_>| added.place.geometry.ty.dtype == DType::I8;
-    let is_bounded = is_bounded(&conv.ending, factors.data());
-    let signed_residual = operands.residual.is_some_and(signed);
+    let walk = walk(&conv.window, src, operands.dst, res);
+    let (walk, src, wide) = as_multiplied(&conv.window, dot, src, walk);
+    let rounding = Rounding::of(conv, factors.data(), operands.residual);
     let problem = problem(operands.src, weights.outputs, &Conv::new(conv.window, conv.groups));
     let product = ConvProduct {
         stored: Stored::Floats,
         name: format!("int8 {problem}"),
-        walk: walk(&conv.window, src, operands.dst, res).merged(),
+        walk,
         weights,
         groups: conv.groups,
         window: conv.window,
         src,
         operands,
         projection: None,
-        elements: Elements::Bytes(Rounding { ending: conv.ending, signed_residual, is_bounded }),
-        factors: Some(factors),
-        src_zero: conv.src_zero,
+        elements: Elements::Bytes(dot, rounding),
+        bytes: Some(ByteOperands { factors, src_zero: conv.src_zero, wide }),
         summation: Summation::Chain,
     };
     product.lower(sink)
 }
 
-/// Whether numbers of steps are 32-bit integers: sums are, and factors do not enlarge them.
-fn is_bounded(ending: &Ending, factors: &[f32]) -> bool {
-    let steps = factors.iter().all(|factor| factor.abs() <= 0.5);
-    match ending {
-        Ending::Floats(_) => false,
-        Ending::Bytes(_) => steps,
-        Ending::Sum(_, residual) => [residual.own, residual.factor].iter().all(|f| f.abs() <= 1e6),
+/// The walk over the source as it is multiplied, its strides, and the copy that it is, if it is one.
+fn as_multiplied(
+    window: &Window,
+    dot: Dot,
+    src: Strides,
+    walk: Walk,
+) -> (Walk, Strides, Option<WideSource>) {
+    match dot {
+        Dot::Fours => (walk.merged(), src, None),
+        Dot::Pairs => {
+            let is_pointwise = src.block == BLOCK && window.kernel == [1, 1];
+            let walk = if is_pointwise { walk.merged() } else { walk };
+            let taps = match src.block {
+                BLOCK => window.kernel[1],
+                _ => window.kernel[1].next_multiple_of(dot.together()),
+            };
+            let wide = WideSource::of(window, taps, src, &walk);
+            (wide.walk(walk), wide.strides, Some(wide))
+        }
     }
 }
 
@@ -297,6 +314,8 @@ impl ConvProduct<'_> {
         }
         let bands = self.walk.rows / choice.band_rows;
         let cut = choose::cut(self, choice, &micro, set.count, bands, &sink.machine);
+        let chunks = self.chunks(choice, &micro, &set, cut);
+        let widened = self.widened_source(&mut micro, &set, &chunks, sink)?;
         micro.ahead = Ahead::of(choice.widths.len() * bands.div_ceil(cut.bands));
         let form = format!("{micro:?}");
         let kernel = sink.program(&self.name, form, |name| micro.program(name))?;
@@ -305,9 +324,11 @@ impl ConvProduct<'_> {
         let dst = self.operands.dst;
         let first = dst.geometry.strides().channel(set.first_output);
         let first = Pointer::new(dst.base, dst.origin() + first);
-        let src = self.operands.src;
         let pointers = [
-            Pointer::new(src.base, start(src.origin(), self.src, &self.window) + set.src),
+            match self.wide() {
+                Some(_) => Pointer::new(THREAD, 0),
+                None => self.corner().after(set.src),
+            },
             Pointer::new(WEIGHTS, panels),
             first.clone(),
             match (&self.projection, self.operands.residual) {
@@ -328,11 +349,59 @@ impl ConvProduct<'_> {
         let (image, row) = (self.walk.image, self.walk.row);
         levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res]);
         let band = choice.band_rows as i64;
+        let src_row = if self.wide().is_some() { 0 } else { row.src };
         let rows =
-            levels.split(bands, cut.bands, [row.src * band, 0, row.dst * band, row.res * band]);
+            levels.split(bands, cut.bands, [src_row * band, 0, row.dst * band, row.res * band]);
         self.tile_levels(&mut levels, &micro, &set, cut.tiles);
         levels.pass_if(3, micro.has_shortcut());
-        Ok(levels.piece(kernel, &[rows.extent()]))
+        let product = levels.piece(kernel, &[rows.extent()]);
+        Ok(Piece { items: widened.into_iter().chain(product.items).collect(), ..product })
+    }
+
+    /// Where the first window of the source is.
+    fn corner(&self) -> Pointer {
+        let src = self.operands.src;
+        Pointer::new(src.base, start(src.origin(), src.geometry.strides(), &self.window))
+    }
+
+    /// The chunks of the piece of some tiles.
+    fn chunks(
+        &self,
+        choice: &TileChoice,
+        micro: &Micro,
+        set: &TileSet,
+        cut: ChunkCounts,
+    ) -> Chunks {
+        let in_block = (BLOCK / micro.lanes()).max(1);
+        let is_cut = set.count.is_multiple_of(in_block);
+        Chunks {
+            images: self.walk.images,
+            bands: self.walk.rows / choice.band_rows,
+            band_rows: choice.band_rows,
+            band_parts: cut.bands,
+            tiles: is_cut.then_some([set.count / in_block, cut.tiles]),
+        }
+    }
+
+    /// The calls that widen what a chunk sees of the source, if it is widened; the kernel is told
+    /// where the planes of the copy are.
+    fn widened_source(
+        &self,
+        micro: &mut Micro,
+        set: &TileSet,
+        chunks: &Chunks,
+        sink: &mut Sink,
+    ) -> Result<Vec<Item>, KernelError> {
+        let (Some(wide), Channels::Shared { step, .. }) = (self.wide(), &mut micro.sum.channels)
+        else {
+            return Ok(Vec::new());
+        };
+        *step = wide.plane(chunks.rows());
+        let src = self.operands.src.geometry.strides();
+        let group = set.first_output / (self.weights.outputs / self.groups);
+        let corner = self.corner().after(src.channel(group * self.weights.inputs));
+        let planes = self.weights.inputs.div_ceil(src.block);
+        wide.items(&self.name, &corner, (planes, src.plane), chunks, sink)
     }
 
     /// The loop levels over tiles: blocks of output channels, and parts of a block if a tile is
@@ -366,12 +435,13 @@ impl ConvProduct<'_> {
 
     fn pack(&self, micro: &Micro, set: &TileSet, sink: &mut Sink) -> i64 {
         let (first, lanes) = (set.first_output, micro.lanes());
-        if let Some(factors) = &self.factors {
+        if let (Some(bytes), Some(dot)) = (&self.bytes, self.dot()) {
             let panels = BytePanels {
                 weights: self.weights.clone(),
-                factors: Arc::clone(factors),
-                src_zero: self.src_zero,
-                fours: self.fours(),
+                factors: Arc::clone(&bytes.factors),
+                src_zero: bytes.src_zero,
+                dot,
+                along: self.along(),
                 first_output: first,
                 lanes,
             };

@@ -2,25 +2,21 @@
 //!
 //! The panel of one tile: `lanes` biases in i32, from which the share of the source's zero point has
 //! been taken; `lanes` factors in f32; then, for each step of the reduction, four weights of each
-//! lane, of consecutive channels or of consecutive taps of a row. In the first case the steps run
-//! over blocks of 16 input channels, kernel rows, kernel columns, and fours of channels of the
-//! block; in the second over input channels, kernel rows, and fours of columns.
+//! lane in 8 bits, or two in 16 bits, of consecutive channels or of consecutive taps of a row. In the
+//! first case the steps run over blocks of 16 input channels, kernel rows, kernel columns, and fours
+//! or pairs of channels of the block; in the second over input channels, kernel rows, and fours or
+//! pairs of columns.
 
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 use resnetc_ir::ty::BLOCK;
 
-use super::pack::{QUAD, Weights};
+use super::dots::{Along, Dot};
+use super::pack::Weights;
 
-/// What the four products of a step are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fours {
-    /// Consecutive channels of a pixel: of a source in blocks.
-    Channels,
-    /// Consecutive taps of a row: of a planar source.
-    Taps,
-}
+/// Bytes of a word: of a bias, of a factor, and of the weights that a lane uses in a step.
+const WORD: usize = 4;
 
 /// What panels are filled from.
 pub(super) struct BytePanels {
@@ -30,7 +26,8 @@ pub(super) struct BytePanels {
     pub(super) factors: Arc<Tensor>,
     /// The source's zero point.
     pub(super) src_zero: i32,
-    pub(super) fours: Fours,
+    pub(super) dot: Dot,
+    pub(super) along: Along,
     /// The first output of the first panel.
     pub(super) first_output: usize,
     /// Outputs of a panel.
@@ -42,10 +39,11 @@ impl BytePanels {
     pub(super) fn fill(&self, out: &mut [u8]) {
         let Weights { weights, bias, outputs, inputs, taps } = &self.weights;
         let biases = bias.as_ref().map(|bias| bias.numbers()).unwrap_or_default();
-        let order = Order { fours: self.fours, inputs: *inputs, taps: *taps };
+        let together = self.dot.together();
+        let order = Order { together, along: self.along, inputs: *inputs, taps: *taps };
         let taps = taps[0] * taps[1];
         let mut filter = vec![0; inputs * taps];
-        let step = self.lanes * QUAD;
+        let step = self.lanes * WORD;
         let panel = step * (2 + order.steps());
         for (i, panel) in out.chunks_exact_mut(panel).enumerate() {
             let first = self.first_output + i * self.lanes;
@@ -55,15 +53,16 @@ impl BytePanels {
                 let sum: i32 = filter.iter().map(|&w| i32::from(w as i8)).sum();
                 let bias = biases.get(output).map_or(0, |&bias| bias as i32);
                 let bias = bias.wrapping_sub(sum.wrapping_mul(self.src_zero));
-                let mut put = |position: usize, bytes: [u8; QUAD]| {
-                    panel[position * step + lane * QUAD..][..QUAD].copy_from_slice(&bytes);
+                let mut put = |position: usize, bytes: [u8; WORD]| {
+                    panel[position * step + lane * WORD..][..WORD].copy_from_slice(&bytes);
                 };
                 put(0, bias.to_le_bytes());
                 put(1, self.factors.data()[output].to_le_bytes());
                 for (channel, taps_of_it) in filter.chunks_exact(taps).enumerate() {
                     for (tap, &weight) in taps_of_it.iter().enumerate() {
-                        let (position, byte) = order.place(channel, tap);
-                        panel[(2 + position) * step + lane * QUAD + byte] = weight;
+                        let (position, factor) = order.place(channel, tap);
+                        let place = (2 + position) * step + lane * WORD;
+                        self.dot.write(&mut panel[place..][..WORD], factor, weight as i8);
                     }
                 }
             }
@@ -71,9 +70,20 @@ impl BytePanels {
     }
 }
 
+impl Dot {
+    /// Writes one of the factors of a word.
+    fn write(self, word: &mut [u8], factor: usize, weight: i8) {
+        match self {
+            Dot::Pairs => word[2 * factor..][..2].copy_from_slice(&i16::from(weight).to_le_bytes()),
+            Dot::Fours => word[factor] = weight as u8,
+        }
+    }
+}
+
 /// The order of the weights of an output.
 struct Order {
-    fours: Fours,
+    together: usize,
+    along: Along,
     inputs: usize,
     taps: [usize; 2],
 }
@@ -82,26 +92,26 @@ impl Order {
     /// How many steps there are.
     fn steps(&self) -> usize {
         let [rows, columns] = self.taps;
-        match self.fours {
-            Fours::Channels => rows * columns * self.inputs.div_ceil(QUAD),
-            Fours::Taps => rows * columns.div_ceil(QUAD) * self.inputs,
+        match self.along {
+            Along::Channels => rows * columns * self.inputs.div_ceil(self.together),
+            Along::Taps => rows * columns.div_ceil(self.together) * self.inputs,
         }
     }
 
-    /// The step that uses a weight, and which of its four it is.
+    /// The step that uses a weight, and which of its products it is.
     fn place(&self, channel: usize, tap: usize) -> (usize, usize) {
-        let [rows, columns] = self.taps;
-        match self.fours {
-            Fours::Channels => {
+        let ([rows, columns], together) = (self.taps, self.together);
+        match self.along {
+            Along::Channels => {
                 let first = channel - channel % BLOCK;
-                let in_block = BLOCK.min(self.inputs - first).div_ceil(QUAD);
-                let before = first / QUAD * rows * columns + tap * in_block;
-                (before + (channel - first) / QUAD, channel % QUAD)
+                let in_block = BLOCK.min(self.inputs - first).div_ceil(together);
+                let before = first / together * rows * columns + tap * in_block;
+                (before + (channel - first) / together, channel % together)
             }
-            Fours::Taps => {
+            Along::Taps => {
                 let (row, column) = (tap / columns, tap % columns);
-                let before = (channel * rows + row) * columns.div_ceil(QUAD);
-                (before + column / QUAD, column % QUAD)
+                let before = (channel * rows + row) * columns.div_ceil(together);
+                (before + column / together, column % together)
             }
         }
     }

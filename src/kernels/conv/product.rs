@@ -7,13 +7,14 @@ use resnetc_ir::op::Window;
 
 use crate::kernels::geometry::{Place, Strides};
 use crate::kernels::residual::Added;
-use crate::kernels::tiling::Pixel;
 
+use super::dots::{Along, Dot};
 use super::micro::{Channels, Elements, Sum};
-use super::pack::{QUAD, Weights};
-use super::panels::Fours;
+use super::pack::Weights;
 use super::partial::Summation;
 use super::shorts::Stored;
+use super::walk::Walk;
+use super::wide::WideSource;
 
 /// The places that a product reads and writes.
 #[derive(Clone, Copy)]
@@ -46,17 +47,15 @@ impl Projection<'_> {
     }
 }
 
-/// The output pixels: `images` times `rows` rows of `columns` pixels.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Walk {
-    pub(super) images: usize,
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    /// Bytes from one image, row and column to the next, in the source, the result and the
-    /// shortcut's operand.
-    pub(super) image: Pixel,
-    pub(super) row: Pixel,
-    pub(super) column: Pixel,
+/// What a product of bytes needs beside places and weights.
+#[derive(Clone)]
+pub(super) struct ByteOperands {
+    /// The factors `[K]`.
+    pub(super) factors: Arc<Tensor>,
+    /// The zero point of the source.
+    pub(super) src_zero: i32,
+    /// The source as the kernel reads it, where that is not its place.
+    pub(super) wide: Option<WideSource>,
 }
 
 /// A product ready to be lowered.
@@ -67,60 +66,46 @@ pub(super) struct ConvProduct<'a> {
     pub(super) groups: usize,
     pub(super) walk: Walk,
     pub(super) window: Window,
+    /// Strides of the source as the kernel reads it.
     pub(super) src: Strides,
     pub(super) projection: Option<Projection<'a>>,
     pub(super) elements: Elements,
     /// How weights are stored.
     pub(super) stored: Stored,
-    /// The factors `[K]` of a product of bytes.
-    pub(super) factors: Option<Arc<Tensor>>,
-    /// The zero point of a source of bytes.
-    pub(super) src_zero: i32,
+    /// What a product of bytes needs beside.
+    pub(super) bytes: Option<ByteOperands>,
     pub(super) summation: Summation,
 }
 
-impl Walk {
-    /// Images of one pixel are better treated as the pixels of one row: tiles then run over images.
-    pub(super) fn merged(self) -> Walk {
-        if self.rows * self.columns != 1 {
-            return self;
-        }
-        Walk { images: 1, columns: self.images, column: self.image, ..self }
-    }
-
-    /// The pixels of a band of `rows` rows.
-    pub(super) fn band(&self, rows: usize) -> Vec<Pixel> {
-        let at = |p: Pixel, n: usize| Pixel {
-            src: p.src * n as i64,
-            dst: p.dst * n as i64,
-            res: p.res * n as i64,
-        };
-        let row = |y: usize| {
-            (0..self.columns).map(move |x| {
-                let (r, c) = (at(self.row, y), at(self.column, x));
-                Pixel { src: r.src + c.src, dst: r.dst + c.dst, res: r.res + c.res }
-            })
-        };
-        (0..rows).flat_map(row).collect()
-    }
-}
-
 impl ConvProduct<'_> {
-    /// Whether bytes are multiplied, four channels in a step.
+    /// Whether bytes are multiplied.
     pub(super) fn is_bytes(&self) -> bool {
-        matches!(self.elements, Elements::Bytes(_))
+        self.dot().is_some()
     }
 
-    /// What the four products of a step on bytes are of.
-    pub(super) fn fours(&self) -> Fours {
-        if self.src.block == 1 { Fours::Taps } else { Fours::Channels }
+    /// How bytes are multiplied, if they are.
+    pub(super) fn dot(&self) -> Option<Dot> {
+        match self.elements {
+            Elements::Floats(_) => None,
+            Elements::Bytes(dot, _) | Elements::Sums(dot) => Some(dot),
+        }
+    }
+
+    /// The source as it is multiplied, where that is a copy.
+    pub(super) fn wide(&self) -> Option<&WideSource> {
+        self.bytes.as_ref()?.wide.as_ref()
+    }
+
+    /// What the products of a step on bytes are of.
+    pub(super) fn along(&self) -> Along {
+        if self.src.block == 1 { Along::Taps } else { Along::Channels }
     }
 
     /// All input channels that an output sees, in steps of the reduction.
     pub(super) fn channels(&self) -> Channels {
         let (src, inputs) = (self.src, self.weights.inputs);
-        let together = match (self.is_bytes(), self.fours()) {
-            (true, Fours::Channels) => QUAD,
+        let together = match (self.dot(), self.along()) {
+            (Some(dot), Along::Channels) => dot.together(),
             _ => 1,
         };
         let (blocks, tail) = (inputs / src.block, inputs % src.block);
@@ -131,10 +116,11 @@ impl ConvProduct<'_> {
     /// The sum over the window of the source.
     pub(super) fn sum(&self, channels: Channels) -> Sum {
         let sum = sum(&self.window, self.src, channels);
-        match (self.is_bytes(), self.fours()) {
-            (true, Fours::Taps) => {
+        match (self.dot(), self.along()) {
+            (Some(dot), Along::Taps) => {
                 let (columns, step) = sum.tap_columns;
-                let tap_columns = (columns.div_ceil(QUAD), QUAD as i64 * step);
+                let together = dot.together();
+                let tap_columns = (columns.div_ceil(together), together as i64 * step);
                 Sum { tap_columns, ..sum }
             }
             _ => sum,

@@ -1,14 +1,63 @@
 //! Small constant matrices times vectors of registers.
 
-use crate::codegen::vir::{Arith, Builder, Inst, V};
+use crate::codegen::vir::{Arith, Builder, Inst, Integer, Short, V};
 
 use super::matrices::Matrix;
 
 /// Registers that a product needs beside its inputs, its results and those that its caller holds.
 const TEMPORARIES: usize = 12;
 
-/// Coefficients that stay in registers for the whole program, as far as there are enough registers.
+/// What registers hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// f32.
+    Floats,
+    /// 32-bit integers.
+    Integers,
+    /// 16-bit integers.
+    Shorts,
+}
+
+impl Numbers {
+    /// `dst = a + c`.
+    fn add(self, b: &mut Builder, dst: V, a: V, c: V) {
+        match self {
+            Numbers::Floats => b.arith(Arith::Add, dst, a, c),
+            Numbers::Integers => b.integer(Integer::Add, dst, a, c),
+            Numbers::Shorts => b.short(Short::Add, dst, a, c),
+        }
+    }
+
+    /// `dst = a - c`.
+    fn sub(self, b: &mut Builder, dst: V, a: V, c: V) {
+        match self {
+            Numbers::Floats => b.arith(Arith::Sub, dst, a, c),
+            Numbers::Integers => b.integer(Integer::Sub, dst, a, c),
+            Numbers::Shorts => b.short(Short::Sub, dst, a, c),
+        }
+    }
+
+    /// `dst = n * value` by doubling and adding, for integers. `dst` is not `value`, and `n` is at
+    /// least 1.
+    fn times(self, b: &mut Builder, dst: V, n: u32, value: V) {
+        let mut product = value;
+        for bit in (0..n.ilog2()).rev() {
+            self.add(b, dst, product, product);
+            product = dst;
+            if n >> bit & 1 == 1 {
+                self.add(b, dst, dst, value);
+            }
+        }
+        if product == value {
+            b.push(Inst::Copy { dst, src: value });
+        }
+    }
+}
+
+/// Coefficients of floats that stay in registers for the whole program, as far as there are enough
+/// registers. Those of integers are in the code.
 pub(super) struct Constants {
+    numbers: Numbers,
     held: Vec<(f32, V)>,
 }
 
@@ -28,7 +77,12 @@ impl Constants {
             b.constant(register, c);
             (c, register)
         });
-        Constants { held: held.collect() }
+        Constants { numbers: Numbers::Floats, held: held.collect() }
+    }
+
+    /// Those of a matrix of integers.
+    pub(super) fn integers(numbers: Numbers) -> Self {
+        Constants { numbers, held: Vec::new() }
     }
 
     /// Runs `body` with a register that holds `c`.
@@ -102,8 +156,8 @@ impl Group {
                     _ => {
                         let odd = b.vector();
                         combine(b, constants, odd, opposite, inputs);
-                        b.arith(Arith::Add, sum, even, odd);
-                        b.arith(Arith::Sub, even, even, odd);
+                        constants.numbers.add(b, sum, even, odd);
+                        constants.numbers.sub(b, even, even, odd);
                         b.release([odd]);
                     }
                 }
@@ -133,24 +187,45 @@ fn combine(b: &mut Builder, constants: &Constants, dst: V, coefficients: &[f64],
         .zip(inputs.iter().copied())
         .filter(|t| t.0 != 0.0)
         .collect();
-    // Start with a term that needs no multiplication.
-    terms.sort_by_key(|t| t.0 != 1.0);
+    // Start with a term that needs no multiplication, and integers at least without a subtraction.
+    terms.sort_by_key(|&(c, _)| match constants.numbers {
+        _ if c == 1.0 => 0,
+        Numbers::Integers | Numbers::Shorts if c < 0.0 => 2,
+        _ => 1,
+    });
     let Some((&(first, value), rest)) = terms.split_first() else {
         return b.constant(dst, 0.0);
     };
-    match first == 1.0 {
-        true => b.push(Inst::Copy { dst, src: value }),
-        false => constants.with(b, first, |b, c| b.arith(Arith::Mul, dst, c, value)),
+    match constants.numbers {
+        _ if first == 1.0 => b.push(Inst::Copy { dst, src: value }),
+        Numbers::Floats => {
+            constants.with(b, first, |b, c| b.arith(Arith::Mul, dst, c, value));
+        }
+        numbers if first > 0.0 => numbers.times(b, dst, first as u32, value),
+        _ => {
+            b.constant(dst, 0.0);
+            add_term(b, constants, dst, first, value);
+        }
     }
     rest.iter().for_each(|&(c, value)| add_term(b, constants, dst, c, value));
 }
 
 /// `dst += c * value`.
 fn add_term(b: &mut Builder, constants: &Constants, dst: V, c: f32, value: V) {
-    match c {
-        1.0 => b.arith(Arith::Add, dst, dst, value),
-        -1.0 => b.arith(Arith::Sub, dst, dst, value),
-        _ => constants.with(b, c, |b, c| b.multiply_add(dst, c, value)),
+    let numbers = constants.numbers;
+    match (c, numbers) {
+        (1.0, _) => numbers.add(b, dst, dst, value),
+        (-1.0, _) => numbers.sub(b, dst, dst, value),
+        (_, Numbers::Floats) => constants.with(b, c, |b, c| b.multiply_add(dst, c, value)),
+        _ => {
+            let term = b.vector();
+            numbers.times(b, term, c.abs() as u32, value);
+            match c > 0.0 {
+                true => numbers.add(b, dst, dst, term),
+                false => numbers.sub(b, dst, dst, term),
+            }
+            b.release([term]);
+        }
     }
 }
 
@@ -188,11 +263,11 @@ impl Folded {
     }
 
     /// Replaces the inputs.
-    pub(super) fn fold(&self, b: &mut Builder, inputs: &mut [V]) {
+    pub(super) fn fold(&self, b: &mut Builder, constants: &Constants, inputs: &mut [V]) {
         for &i in &self.pairs {
             let sum = b.vector();
-            b.arith(Arith::Add, sum, inputs[i], inputs[i + 1]);
-            b.arith(Arith::Sub, inputs[i + 1], inputs[i], inputs[i + 1]);
+            constants.numbers.add(b, sum, inputs[i], inputs[i + 1]);
+            constants.numbers.sub(b, inputs[i + 1], inputs[i], inputs[i + 1]);
             b.release([inputs[i]]);
             inputs[i] = sum;
         }

@@ -87,6 +87,12 @@ impl Transforms {
         Transforms::new(&[(0, 1), (3, 4), (-3, 4), (3, 2), (-3, 2)], TAPS)
     }
 
+    /// `F(4, 3)` with the textbook's points 0, ±1, ±2: filter and input have coefficients that are
+    /// small integers.
+    pub fn f4_integers() -> Self {
+        Transforms::new(&[(0, 1), (1, 1), (-1, 1), (2, 1), (-2, 1)], TAPS)
+    }
+
     /// Two outputs with stride 2: `F(2, 2)` with the points 0 and 1 for the taps on even inputs;
     /// the tap on odd inputs is multiplied as it is.
     pub fn f2_strided() -> Self {

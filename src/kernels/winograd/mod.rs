@@ -15,6 +15,7 @@
 //! | `plain` | untransformed filters |
 //! | `linear` | small constant matrices times registers |
 //! | `filters` | filters transformed when the network is compiled |
+//! | `integer` | the same for bytes, in integers and exact |
 //!
 //! Transformed inputs are `V[element][tile][channel]`, products `M[block][element][tile][16]`. The
 //! products are those of [`conv`](super::conv).
@@ -38,6 +39,7 @@ mod filter;
 pub mod filter_blocks;
 mod filters;
 mod guard;
+pub(super) mod integer;
 mod linear;
 pub mod matrices;
 mod plain;
@@ -126,13 +128,22 @@ impl Tiling {
         src: [usize; 4],
         dst: [usize; 4],
     ) -> Result<Tiling, Refusal> {
+        Tiling::with(tile.transforms(), conv, src, dst)
+    }
+
+    /// How it is cut for these transforms.
+    fn with(
+        transforms: Transforms,
+        conv: &Conv,
+        src: [usize; 4],
+        dst: [usize; 4],
+    ) -> Result<Tiling, Refusal> {
         let [_, inputs, ..] = src;
         let [images, outputs, rows, columns] = dst;
         let window = conv.window;
         if window.kernel != [TAPS; 2] {
             return Err(Refusal::Window(window.kernel));
         }
-        let transforms = tile.transforms();
         if window.strides != [transforms.stride; 2] {
             return Err(Refusal::Stride(window.strides));
         }

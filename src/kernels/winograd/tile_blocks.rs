@@ -17,29 +17,24 @@ use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filte
 
 /// How the rows of tiles of an image are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cut {
+pub(super) struct Cut {
     /// Parts of the image, as equal as possible, so that all threads have the same number of them.
     shares: usize,
     /// Rows in a block; the last block of a share has what is left.
-    rows: usize,
+    pub(super) rows: usize,
 }
 
 /// Identical blocks of rows of tiles: `count` blocks of `rows` rows, from row `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Blocks {
-    first: usize,
-    rows: usize,
-    count: usize,
+pub(super) struct Blocks {
+    pub(super) first: usize,
+    pub(super) rows: usize,
+    pub(super) count: usize,
 }
 
-/// The cheapest cut, and the modelled cost of the products: half cycles for one input channel and
-/// 16 outputs, on the thread with the most work.
-fn cheapest(form: &Tiling, machine: &Machine) -> (Cut, f64) {
-    let (images, threads) = (form.images, machine.threads);
-    let is_even = |shares: &usize| (images * shares).is_multiple_of(threads);
-    let shares = (1..form.tiles[0]).find(is_even).unwrap_or(form.tiles[0]);
-    let largest = form.tiles[0].div_ceil(shares);
-    let turns = (images * shares).div_ceil(threads) as f64;
+/// The cheapest cut for floats, and the modelled cost of the products: half cycles for one input
+/// channel and 16 outputs, on the thread with the most work.
+fn cheapest_of_floats(form: &Tiling, machine: &Machine) -> (Cut, f64) {
     let bytes = |rows: usize| {
         let tiles = rows * form.tiles[1];
         let group = vectors(form, tiles, machine.target) * machine.target.lanes / 16;
@@ -50,6 +45,22 @@ fn cheapest(form: &Tiling, machine: &Machine) -> (Cut, f64) {
     let block = |rows: usize| {
         step_cost(form, rows * form.tiles[1], machine.target) + machine.rates.filter_read
     };
+    cheapest(form, machine, bytes, block)
+}
+
+/// The cheapest cut, and the cost of the thread with the most work: `bytes` is the memory of a block
+/// of that many rows of tiles, and `block` is its cost.
+pub(super) fn cheapest(
+    form: &Tiling,
+    machine: &Machine,
+    bytes: impl Fn(usize) -> i64,
+    block: impl Fn(usize) -> f64,
+) -> (Cut, f64) {
+    let (images, threads) = (form.images, machine.threads);
+    let is_even = |shares: &usize| (images * shares).is_multiple_of(threads);
+    let shares = (1..form.tiles[0]).find(is_even).unwrap_or(form.tiles[0]);
+    let largest = form.tiles[0].div_ceil(shares);
+    let turns = (images * shares).div_ceil(threads) as f64;
     let cost = |rows: usize| {
         let rest = largest % rows;
         let rest = if rest > 0 { block(rest) } else { 0.0 };
@@ -65,7 +76,7 @@ fn cheapest(form: &Tiling, machine: &Machine) -> (Cut, f64) {
 /// The modelled cost of the products: half cycles for one input channel and 16 outputs, on the
 /// thread with the most work.
 pub(super) fn products_cost(form: &Tiling, machine: &Machine) -> f64 {
-    cheapest(form, machine).1
+    cheapest_of_floats(form, machine).1
 }
 
 pub(super) fn lower(
@@ -75,7 +86,7 @@ pub(super) fn lower(
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
     let form = layer.form;
-    let (cut, _) = cheapest(form, &sink.machine);
+    let (cut, _) = cheapest_of_floats(form, &sink.machine);
     let vectors = vectors(form, cut.rows * form.tiles[1], sink.machine.target);
     let lanes = vectors * sink.machine.target.lanes;
     let biases = weights.pack_biases(sink);
@@ -91,7 +102,7 @@ pub(super) fn lower(
 }
 
 /// The blocks of an image in order, identical neighbours together.
-fn blocks(form: &Tiling, cut: Cut) -> Vec<Blocks> {
+pub(super) fn blocks(form: &Tiling, cut: Cut) -> Vec<Blocks> {
     let rows = form.tiles[0];
     // Rows of tiles whose outputs all exist.
     let whole = form.size[0] / form.transforms.outputs;

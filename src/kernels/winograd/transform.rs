@@ -177,7 +177,7 @@ impl TileRow {
         let mut inputs = b.vectors(present);
         inputs.iter().enumerate().for_each(|(i, &register)| load(b, i, register));
         let folded = Folded::of(&self.matrix, present);
-        folded.fold(b, &mut inputs);
+        folded.fold(b, constants, &mut inputs);
         let mut row = 0;
         for group in groups(&folded.matrix, present) {
             for value in group.product(b, constants, &inputs) {

@@ -9,7 +9,7 @@
 //! - `cargo bench --bench costs -- layers` prints the modelled cost of every algorithm for every
 //!   layer beside its time.
 //! - `cargo bench --bench costs -- fit` fits the rates (`src/kernels/rates.rs`) to the times of each
-//!   vendor's CPUs and vector width, and prints the rows of the table.
+//!   vendor's CPUs, vector width and size of a core's cache, and prints the rows of the table.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -124,22 +124,27 @@ fn compare(folder: &Path) {
     }
 }
 
-/// Fits the rates of every vendor and vector width in the records.
+/// Fits the rates of every vendor, vector width and size of a core's cache in the records.
 fn fit(folder: &Path) {
     let Data { records, networks } = Data::load(folder);
-    let mut groups: BTreeMap<(String, usize), Vec<&Recorded>> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, usize, usize), Vec<&Recorded>> = BTreeMap::new();
     for record in records.iter().filter(|record| record.machine.target.tiles == 0) {
-        let key = (format!("{:?}", record.vendor), record.machine.target.lanes);
+        let machine = &record.machine;
+        let key = (format!("{:?}", record.vendor), machine.target.lanes, machine.cache_bytes);
         groups.entry(key).or_default().push(record);
     }
-    for ((vendor, lanes), records) in groups {
+    for ((vendor, lanes, cache), records) in groups {
         let loss = |rates: Rates| loss(&records, &networks, rates);
+        let tiles = records[0].machine.rates.tiles;
+        let expected = Rates { tiles, ..EXPECTED };
         let starts =
-            [1.0, 2.0, 4.0].map(|faster| Rates { memory: EXPECTED.memory * faster, ..EXPECTED });
+            [1.0, 2.0, 4.0].map(|faster| Rates { memory: expected.memory * faster, ..expected });
         let found = starts.map(|start| descend(start, &loss));
         let best = found.into_iter().min_by(|a, b| loss(*a).total_cmp(&loss(*b)));
-        let rates = best.unwrap_or(EXPECTED);
-        println!("Row {{ vendor: Vendor::{vendor}, lanes: {lanes}, rates: {rates:?} }},");
+        let rates = best.unwrap_or(expected);
+        println!(
+            "Row {{ vendor: Vendor::{vendor}, lanes: {lanes}, cache: {cache}, rates: {rates:?} }},"
+        );
         println!("// loss {:.4}, before {:.4}", loss(rates), loss(records[0].machine.rates));
     }
 }
@@ -159,6 +164,7 @@ const EXPECTED: Rates = Rates {
     exchange: 100.0,
     far_line: 4.0,
     region: 10_000.0,
+    tiles: 0.75,
 };
 
 /// The weight of the squared logarithms of the factors between rates and what is expected of them:
@@ -260,7 +266,7 @@ fn errors(table: &Compared<'_>) -> Vec<f64> {
     ratios.into_iter().map(|ratio| (ratio - center).powi(2)).collect()
 }
 
-/// The rates by themselves.
+/// The rates that are fitted, by themselves.
 fn fields(rates: &mut Rates) -> [&mut f64; 9] {
     let Rates {
         direct,
@@ -272,6 +278,7 @@ fn fields(rates: &mut Rates) -> [&mut f64; 9] {
         exchange,
         far_line,
         region,
+        tiles: _,
     } = rates;
     [
         direct,

@@ -30,6 +30,10 @@ pub struct Rates {
     pub far_line: f64,
     /// Handing a region to another thread, and waiting for it.
     pub region: f64,
+    /// The part of a core's cache that the transformed tiles of a block may take. Above 1, part of
+    /// them comes from the shared cache for every group of outputs, which costs less than reading
+    /// all transformed filters for more blocks where these come from memory.
+    pub tiles: f64,
 }
 
 /// The CPUs whose code costs the same.
@@ -38,6 +42,9 @@ struct Row {
     vendor: Vendor,
     /// Lanes of their vectors.
     lanes: usize,
+    /// The least number of bytes that the cache of a core has. It tells generations of a vendor's
+    /// cores apart.
+    cache: usize,
     rates: Rates,
 }
 
@@ -52,13 +59,16 @@ const TILES: Rates = Rates {
     exchange: 100.0,
     far_line: 4.0,
     region: 0.0,
+    tiles: 0.75,
 };
 
-/// The fitted rows. A CPU that no row is for takes the first one with as many lanes.
-const ROWS: [Row; 4] = [
+/// The fitted rows, those for larger caches first. A CPU takes the first one that is for it; a CPU
+/// that no row is for takes the first one with as many lanes.
+const ROWS: [Row; 5] = [
     Row {
         vendor: Vendor::Amd,
         lanes: 8,
+        cache: 1 << 20,
         rates: Rates {
             direct: 1.11,
             filter_read: 2.89,
@@ -69,11 +79,30 @@ const ROWS: [Row; 4] = [
             exchange: 100.0,
             far_line: 4.13,
             region: 10_000.0,
+            tiles: 0.75,
+        },
+    },
+    Row {
+        vendor: Vendor::Amd,
+        lanes: 8,
+        cache: 0,
+        rates: Rates {
+            direct: 1.56,
+            filter_read: 3.44,
+            memory: 5.08,
+            transform: 0.989,
+            filter_operation: 1.69,
+            filter_line: 20.7,
+            exchange: 115.0,
+            far_line: 4.71,
+            region: 9790.0,
+            tiles: 2.0,
         },
     },
     Row {
         vendor: Vendor::Intel,
         lanes: 4,
+        cache: 0,
         rates: Rates {
             direct: 1.04,
             filter_read: 3.79,
@@ -84,11 +113,13 @@ const ROWS: [Row; 4] = [
             exchange: 107.0,
             far_line: 9.41,
             region: 87_200.0,
+            tiles: 0.75,
         },
     },
     Row {
         vendor: Vendor::Intel,
         lanes: 8,
+        cache: 0,
         rates: Rates {
             direct: 1.31,
             filter_read: 3.19,
@@ -99,11 +130,13 @@ const ROWS: [Row; 4] = [
             exchange: 524.0,
             far_line: 4.0,
             region: 10_400.0,
+            tiles: 0.75,
         },
     },
     Row {
         vendor: Vendor::Intel,
         lanes: 16,
+        cache: 0,
         rates: Rates {
             direct: 1.34,
             filter_read: 4.76,
@@ -114,18 +147,20 @@ const ROWS: [Row; 4] = [
             exchange: 179.0,
             far_line: 1.63,
             region: 7460.0,
+            tiles: 0.75,
         },
     },
 ];
 
 impl Rates {
-    /// The costs of code for `target` on a vendor's CPUs.
-    pub fn of(vendor: Vendor, target: Target) -> Self {
+    /// The costs of code for `target` on a vendor's CPUs, where a core has a cache of `cache_bytes`.
+    pub fn of(vendor: Vendor, target: Target, cache_bytes: usize) -> Self {
         if target.tiles > 0 {
             return TILES;
         }
         let rows = || ROWS.iter().filter(|row| row.lanes == target.lanes);
-        let row = rows().find(|row| row.vendor == vendor).or(rows().next());
+        let own = |row: &&Row| row.vendor == vendor && row.cache <= cache_bytes;
+        let row = rows().find(own).or(rows().next());
         row.map_or(TILES, |row| row.rates)
     }
 

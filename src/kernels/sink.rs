@@ -51,7 +51,8 @@ const CHUNKS_PER_THREAD: usize = 4;
 impl Machine {
     /// A machine with a vendor's CPU, and numbers of full precision.
     pub fn new(target: Target, threads: usize, cache_bytes: usize, vendor: Vendor) -> Self {
-        let (rates, precision) = (Rates::of(vendor, target), Precision::Full);
+        let rates = Rates::of(vendor, target, cache_bytes);
+        let precision = Precision::Full;
         Machine { target, threads, cache_bytes, rates, precision }
     }
 

@@ -5,8 +5,12 @@ use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, Program, Targe
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::F32;
 
-use super::linear::{Constants, groups};
+use super::linear::{Constants, Group, groups};
 use super::matrices::{Matrix, TAPS};
+
+/// Registers that the transform of a vector needs beside coefficients that stay in registers: two
+/// rows of products with three columns, a column's taps or two results, and a coefficient.
+const REGISTERS: usize = 11;
 
 /// Everything that determines the code.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +38,8 @@ impl FilterTransform {
         let args = if self.stored == Stored::Shorts { 5 } else { 3 };
         let mut b = Builder::new(name, self.target, args);
         let (src, dst, count) = (b.arg(0), b.arg(1), b.arg(args - 1));
-        let constants = Constants::of(&mut b, &self.matrix);
+        let product = usize::from(!self.target.fused);
+        let constants = Constants::beside(&mut b, &self.matrix, REGISTERS + product);
         let lanes = self.lanes as i64;
         b.repeat(Count::Register(count), |b| {
             for lane in (0..lanes).step_by(self.target.lanes) {
@@ -59,7 +64,7 @@ impl FilterTransform {
             let half: Vec<Vec<V>> = (0..TAPS)
                 .map(|s| {
                     let taps = b.vectors(TAPS);
-                    self.column(b, s, lane, &taps);
+                    self.column(b, s, lane, &group, &taps);
                     let products = group.product(b, constants, &taps);
                     b.release(taps);
                     products
@@ -82,9 +87,9 @@ impl FilterTransform {
         }
     }
 
-    /// Loads the taps of a column of the filters.
-    fn column(&self, b: &mut Builder, column: usize, lane: i64, taps: &[V]) {
-        for (row, &tap) in taps.iter().enumerate() {
+    /// Loads the taps of a column of the filters that a group of rows reads.
+    fn column(&self, b: &mut Builder, column: usize, lane: i64, group: &Group, taps: &[V]) {
+        for (row, &tap) in taps.iter().enumerate().filter(|(row, _)| group.reads(*row)) {
             let at = (row * TAPS + column) as i64 * self.lanes as i64 + lane;
             match self.stored {
                 Stored::Floats => b.load(tap, b.arg(0).at(at * F32)),

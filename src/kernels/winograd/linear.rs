@@ -64,7 +64,12 @@ pub(super) struct Constants {
 impl Constants {
     /// Loads the coefficients of `matrix`. Call it before any loop.
     pub(super) fn of(b: &mut Builder, matrix: &Matrix) -> Self {
-        let free = b.target().vectors.saturating_sub(TEMPORARIES + matrix[0].len());
+        Constants::beside(b, matrix, TEMPORARIES + matrix[0].len())
+    }
+
+    /// As [`Constants::of`], leaving `others` registers free.
+    pub(super) fn beside(b: &mut Builder, matrix: &Matrix, others: usize) -> Self {
+        let free = b.target().vectors.saturating_sub(others);
         let mut distinct: Vec<f32> = Vec::new();
         for &c in matrix.iter().flatten() {
             let c = c as f32;
@@ -127,6 +132,14 @@ pub(super) fn groups(matrix: &Matrix, present: usize) -> Vec<Group> {
 }
 
 impl Group {
+    /// Whether the rows have a coefficient for an input.
+    pub(super) fn reads(&self, input: usize) -> bool {
+        match self {
+            Group::One(row) => row[input] != 0.0,
+            Group::Mirrored { same, opposite } => same[input] != 0.0 || opposite[input] != 0.0,
+        }
+    }
+
     /// Number of rows.
     pub(super) fn rows(&self) -> usize {
         match self {

@@ -66,7 +66,8 @@ pub(super) fn cheapest(
         let rest = if rest > 0 { block(rest) } else { 0.0 };
         turns * ((largest / rows) as f64 * block(rows) + rest)
     };
-    let fits = |&rows: &usize| rows == 1 || bytes(rows) <= machine.cache_bytes as i64 * 3 / 4;
+    let most = machine.cache_bytes as f64 * machine.rates.tiles;
+    let fits = |&rows: &usize| rows == 1 || bytes(rows) as f64 <= most;
     let costs = (1..=largest).take_while(fits).map(|rows| (cost(rows), rows));
     let best = costs.min_by(|a, b| a.0.total_cmp(&b.0));
     let (cost, rows) = best.unwrap_or((f64::INFINITY, 1));

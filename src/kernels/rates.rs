@@ -170,3 +170,17 @@ impl Rates {
         bytes * 16.0 / self.memory
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No row hides a later one: each is what a CPU with just its cache takes.
+    #[test]
+    fn every_row_is_taken() {
+        for row in &ROWS {
+            let target = Target { lanes: row.lanes, tiles: 0, ..Target::AVX2 };
+            assert_eq!(Rates::of(row.vendor, target, row.cache), row.rates);
+        }
+    }
+}

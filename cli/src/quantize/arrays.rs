@@ -6,7 +6,7 @@ use resnetc::ErrorCode;
 use resnetc::ir::{DType, Graph};
 use resnetc::quantize::{Run, Samples, Stage};
 
-use super::progress::verb;
+use super::progress::{Comparing, verb};
 use crate::failure::Failure;
 use crate::inputs::ArrayFile;
 use crate::progress::Progress;
@@ -47,7 +47,7 @@ pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 pub(super) struct Arrays {
     files: Vec<PathBuf>,
     ports: Vec<Port>,
-    bar: Option<Progress>,
+    comparing: Comparing,
 }
 
 impl Arrays {
@@ -58,7 +58,11 @@ impl Arrays {
             let (name, shape) = (node.name.clone(), node.ty.shape.clone());
             Port { name, shape, dtype: graph.input_dtype(id) }
         };
-        Arrays { files, ports: graph.inputs().iter().map(port).collect(), bar: None }
+        Arrays {
+            files,
+            ports: graph.inputs().iter().map(port).collect(),
+            comparing: Comparing::default(),
+        }
     }
 
     /// The values of each input in a file, and how many runs they are for.
@@ -124,11 +128,6 @@ impl Samples for Arrays {
     }
 
     fn progress(&mut self, _: Stage, done: usize, total: usize) {
-        self.bar
-            .get_or_insert_with(|| Progress::new("comparing layers", total as u64))
-            .set(done as u64);
-        if done == total {
-            self.bar = None;
-        }
+        self.comparing.show(done, total);
     }
 }

@@ -9,7 +9,7 @@ use resnetc::runtime::pool::default_threads;
 use resnetc::{ErrorCode, Network};
 
 use super::args::Args;
-use super::progress::verb;
+use super::progress::{Comparing, verb};
 use crate::classify::ahead::{Taken, in_order};
 use crate::classify::folder;
 use crate::classify::input::Input;
@@ -51,8 +51,7 @@ pub(super) struct Pictures {
     preparation: Arc<Preparation>,
     pub(super) input: Input,
     threads: usize,
-    /// The bar of a stage that reads nothing.
-    bar: Option<Progress>,
+    comparing: Comparing,
 }
 
 impl Pictures {
@@ -64,7 +63,13 @@ impl Pictures {
         let input = Input::of(network.graph(), args.pictures.layout)?;
         let preparation = Preparation::new(&args.pictures, usual_preset(Some(&args.model)), input)?;
         let threads = network.options().threads.unwrap_or_else(default_threads);
-        Ok(Pictures { sources, preparation: Arc::new(preparation), input, threads, bar: None })
+        Ok(Pictures {
+            sources,
+            preparation: Arc::new(preparation),
+            input,
+            threads,
+            comparing: Comparing::default(),
+        })
     }
 
     /// Passes the pictures on in batches: the values of a batch, and how many pictures it has. The
@@ -126,12 +131,7 @@ impl Samples for Pictures {
     }
 
     fn progress(&mut self, _: Stage, done: usize, total: usize) {
-        self.bar
-            .get_or_insert_with(|| Progress::new("comparing layers", total as u64))
-            .set(done as u64);
-        if done == total {
-            self.bar = None;
-        }
+        self.comparing.show(done, total);
     }
 }
 

@@ -13,7 +13,7 @@ use resnetc_ir::Tensor;
 use resnetc_ir::ty::BLOCK;
 
 use super::dots::{Along, Dot};
-use super::pack::Weights;
+use super::pack::{Weights, first_sum};
 
 /// Bytes of a word: of a bias, of a factor, and of the weights that a lane uses in a step.
 const WORD: usize = 4;
@@ -50,9 +50,8 @@ impl BytePanels {
             for lane in 0..self.lanes.min(outputs.saturating_sub(first)) {
                 let output = first + lane;
                 weights.read_bytes(output * filter.len(), &mut filter);
-                let sum: i32 = filter.iter().map(|&w| i32::from(w as i8)).sum();
                 let bias = biases.get(output).map_or(0, |&bias| bias as i32);
-                let bias = bias.wrapping_sub(sum.wrapping_mul(self.src_zero));
+                let bias = first_sum(&filter, bias, self.src_zero);
                 let mut put = |position: usize, bytes: [u8; WORD]| {
                     panel[position * step + lane * WORD..][..WORD].copy_from_slice(&bytes);
                 };

@@ -16,10 +16,20 @@ use super::Tiling;
 /// How many vectors of outputs a product computes at a time: as few as keep the multiply-add pipes
 /// busy with `tiles` tiles, among the numbers that divide the outputs.
 pub(super) fn vectors(form: &Tiling, tiles: usize, target: Target) -> usize {
+    vectors_of(form, tiles, target, |vectors| widest_tile(target, vectors, true))
+}
+
+/// The same for register tiles of which the widest, for a number of vectors, has `widest` pixels.
+pub(super) fn vectors_of(
+    form: &Tiling,
+    tiles: usize,
+    target: Target,
+    widest: impl Fn(usize) -> Option<usize>,
+) -> usize {
     let block = (16 / target.lanes).max(1);
     let candidates = [block, 2 * block, 4 * block];
     let cost = |&vectors: &usize| {
-        let widest = widest_tile(target, vectors, true)?;
+        let widest = widest(vectors)?;
         let blocks = vectors / block;
         let whole = form.output_blocks().is_multiple_of(blocks);
         whole.then(|| split(tiles, widest, vectors).1 * 4 / blocks)

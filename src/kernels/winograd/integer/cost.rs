@@ -8,6 +8,7 @@ use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
 use super::super::matrices::TAPS;
+use super::super::product::vectors_of;
 use super::super::tile_blocks::{Cut, cheapest};
 use super::super::{Tiling, spread};
 
@@ -50,18 +51,9 @@ fn step_cost(form: &Tiling, tiles: usize, target: Target) -> f64 {
         / blocks
 }
 
-/// How many vectors of outputs a product computes at a time: as few as keep the multipliers busy
-/// with `tiles` tiles, among the numbers that divide the outputs.
+/// How many vectors of outputs a product computes at a time.
 pub(super) fn vectors(form: &Tiling, tiles: usize, target: Target) -> usize {
-    let block = (BLOCK / target.lanes).max(1);
-    let cost = |&vectors: &usize| {
-        let blocks = vectors / block;
-        let is_whole = form.output_blocks().is_multiple_of(blocks);
-        is_whole.then(|| split(tiles, widest(target, vectors), vectors).1 * 4 / blocks)
-    };
-    let candidates = [block, 2 * block, 4 * block];
-    let best = candidates.iter().filter_map(|v| Some((cost(v)?, *v))).min();
-    best.map_or(block, |(_, vectors)| vectors)
+    vectors_of(form, tiles, target, |vectors| Some(widest(target, vectors)))
 }
 
 /// The cheapest cut, and what all of it costs: half cycles of a thread for two input channels and

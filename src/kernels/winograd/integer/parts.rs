@@ -23,7 +23,7 @@ use crate::kernels::tiling::{Pixel, runs, split};
 use super::super::tile_blocks::{Blocks, blocks};
 use super::super::{Class, Tiling};
 use super::cost::{value_element, value_tile, widest};
-use super::filters;
+use super::filters::{HEAD, Packing};
 use super::plan::Plan;
 use super::programs::{Inputs, Outputs, SHORTS, SUMS, input_target};
 
@@ -40,7 +40,7 @@ pub(in crate::kernels) fn lower(
 ) -> Result<Vec<Piece>, KernelError> {
     let rounding = Rounding::of(conv, factors.data(), operands.residual);
     let (zero, conv) = (conv.src_zero, &Conv::new(conv.window, conv.groups));
-    Layer { plan, conv, operands, rounding }.lower(weights, &factors, zero, sink)
+    Layer { plan, conv, operands, rounding }.lower(weights, factors, zero, sink)
 }
 
 /// A convolution in its network.
@@ -55,23 +55,17 @@ impl Layer<'_> {
     fn lower(
         &self,
         weights: Weights,
-        factors: &Arc<Tensor>,
+        factors: Arc<Tensor>,
         zero: i32,
         sink: &mut Sink,
     ) -> Result<Vec<Piece>, KernelError> {
         let Plan { form, cut, vectors, .. } = self.plan;
         let lanes = vectors * sink.machine.target.lanes;
-        let heads = {
-            let (weights, factors) = (weights.clone(), Arc::clone(factors));
-            let bytes = form.output_blocks() * filters::HEAD as usize;
-            sink.pack_bytes(bytes, move |out| filters::fill_heads(&weights, &factors, zero, out))
-        };
         let transforms = form.transforms.clone();
-        let groups = (form.output_blocks() * BLOCK).div_ceil(lanes);
-        let panel = 4 * lanes * form.inputs.div_ceil(2);
-        let filters = sink.pack_bytes(groups * form.elements() * panel, move |out| {
-            filters::fill(&transforms, &weights, lanes, out);
-        });
+        let packing = Packing { transforms, weights, factors, zero, lanes };
+        let (bytes, before) = (packing.bytes(), packing.heads() as i64);
+        let heads = sink.pack_bytes(bytes, move |out| packing.fill(out));
+        let filters = heads + before;
         let parts = |blocks| Parts { layer: self, blocks, filters, heads };
         blocks(form, *cut).into_iter().map(|blocks| parts(blocks).piece(sink)).collect()
     }
@@ -254,7 +248,7 @@ impl Parts<'_> {
         let rows = [0, 0, down * result.row, down * res.row];
         self.chunks(&mut levels, [0, 0, result.image, res.image], rows);
         let blocks = self.per_group(sink.machine.target) as i64;
-        let block = [form.product_block(tiles), filters::HEAD, result.plane, res.plane];
+        let block = [form.product_block(tiles), HEAD, result.plane, res.plane];
         levels.repeat([0, blocks * block[1], blocks * block[2], blocks * block[3]]);
         levels.inner(Extent::Fixed(class.count as u32), [row, 0, rows[2], rows[3]]);
         levels.inner(Extent::Fixed(blocks as u32), block);

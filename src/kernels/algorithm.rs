@@ -28,7 +28,7 @@ struct Row {
 }
 
 /// All algorithms, direct convolution first.
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     Row { name: "direct", family: "direct", by_definition: true, plan: conv::plan::plan },
     Row {
         name: "winograd_f2_tile_blocks",
@@ -65,6 +65,12 @@ const ROWS: [Row; 8] = [
         family: "winograd",
         by_definition: false,
         plan: |site| winograd::plan::plan(Tile::TwoStrided, Schedule::FilterBlocks, site),
+    },
+    Row {
+        name: "winograd_f4s2_planar",
+        family: "winograd",
+        by_definition: false,
+        plan: winograd::planar::plan::plan,
     },
     Row {
         name: "fixed_point",

@@ -87,6 +87,9 @@ pub enum Refusal {
     /// The source is planar.
     #[error("planar source")]
     PlanarSource,
+    /// The source is in blocks of channels.
+    #[error("blocked source")]
+    BlockedSource,
     /// Rows and columns of the window.
     #[error("{}x{} window", .0[0], .0[1])]
     Window([usize; 2]),

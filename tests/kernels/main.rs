@@ -16,6 +16,7 @@ mod long_sums;
 mod moved_bytes;
 mod odd;
 mod pick;
+mod planar;
 mod quantized;
 mod residual;
 mod winograd;

@@ -62,7 +62,7 @@ pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32
 
 /// Packs the panels of `count` tiles that start at `first_output` and hold `lanes` outputs each, and
 /// returns their offset.
-pub(super) fn pack(
+pub(in crate::kernels) fn pack(
     parts: Vec<Part>,
     first_output: usize,
     [lanes, count]: [usize; 2],

@@ -286,3 +286,28 @@ impl Folded {
         }
     }
 }
+
+/// Multiplies a matrix with a vector whose first `present` elements exist, and passes each row's
+/// product to `store` in a register that is valid only during that call.
+pub(super) fn apply(
+    b: &mut Builder,
+    constants: &Constants,
+    matrix: &Matrix,
+    present: usize,
+    load: impl Fn(&mut Builder, usize, V),
+    mut store: impl FnMut(&mut Builder, usize, V),
+) {
+    let mut inputs = b.vectors(present);
+    inputs.iter().enumerate().for_each(|(i, &register)| load(b, i, register));
+    let folded = Folded::of(matrix, present);
+    folded.fold(b, constants, &mut inputs);
+    let mut row = 0;
+    for group in groups(&folded.matrix, present) {
+        for value in group.product(b, constants, &inputs) {
+            store(b, row, value);
+            b.release([value]);
+            row += 1;
+        }
+    }
+    b.release(inputs);
+}

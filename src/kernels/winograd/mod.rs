@@ -12,10 +12,11 @@
 //! | `product` | the matrix products, one for each element of the tile |
 //! | [`transform`], `filter` | the transforms as vector programs |
 //! | `energy`, `guard` | which rows of tiles have values too far apart in magnitude, and how these are computed |
-//! | `plain` | untransformed filters |
+//! | `plain`, `gains` | untransformed filters, and how much they amplify each input channel |
 //! | `linear` | small constant matrices times registers |
 //! | `filters` | filters transformed when the network is compiled |
 //! | `integer` | the same for bytes, in integers and exact |
+//! | `planar` | windows of 5x5 to 8x8 and stride 2 over a few planar channels |
 //!
 //! Transformed inputs are `V[element][tile][channel]`, products `M[block][element][tile][16]`. The
 //! products are those of [`conv`](super::conv).
@@ -38,11 +39,13 @@ mod energy;
 mod filter;
 pub mod filter_blocks;
 mod filters;
+mod gains;
 mod guard;
 pub(super) mod integer;
 mod linear;
 pub mod matrices;
 mod plain;
+pub(super) mod planar;
 pub(super) mod plan;
 mod product;
 pub mod tile_blocks;

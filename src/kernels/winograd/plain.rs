@@ -8,11 +8,8 @@ use crate::kernels::geometry::F32;
 use crate::kernels::sink::Sink;
 
 use super::Tiling;
+use super::gains::{greatest, relative};
 use super::matrices::TAPS;
-
-/// The minimum gain, so that values whose transforms would overflow have an energy that is not
-/// finite, however small the filters are.
-const LEAST_GAIN: f32 = 1.0 / (1u64 << 40) as f32;
 
 /// The panels of the untransformed filters.
 #[derive(Clone, Copy, Debug)]
@@ -102,12 +99,7 @@ impl Plain {
 
     /// Turns the largest sums of squares into gains.
     fn finish(&self, gains: &mut [f32]) {
-        let all = gains.iter().copied().fold(0.0, greatest);
-        for gain in &mut gains[..self.inputs] {
-            // If all filters are zero, all channels count the same; a NaN makes all gains NaN.
-            let relative = if all == 0.0 { 1.0 } else { (*gain / all).sqrt() };
-            *gain = greatest(relative, LEAST_GAIN);
-        }
+        relative(&mut gains[..self.inputs]);
     }
 }
 
@@ -123,8 +115,3 @@ fn most(filters: &[f32], lanes: usize) -> f32 {
 
 /// The maximum number of outputs of a panel.
 const MOST_LANES: usize = 64;
-
-/// The larger, or NaN if either is NaN.
-fn greatest(a: f32, b: f32) -> f32 {
-    if a <= b || b.is_nan() { b } else { a }
-}

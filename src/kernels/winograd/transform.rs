@@ -8,7 +8,7 @@ use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Ta
 use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::residual::Read;
 
-use super::linear::{Constants, Folded, groups};
+use super::linear::{Constants, Folded, apply};
 use super::matrices::Matrix;
 
 /// Neighbouring tiles of a row that have the same number of columns inside the image.
@@ -72,7 +72,7 @@ impl TileRow {
                 let load = |b: &mut Builder, y: usize, register: V| {
                     b.load(register, at(src, y as i64 * self.image_row + x as i64 * PIXEL + lane));
                 };
-                self.apply(b, &constants, self.rows, load, |b, i, value| {
+                apply(b, &constants, &self.matrix, self.rows, load, |b, i, value| {
                     b.store(self.element(dst, i * n + x, lane), value)
                 });
             }
@@ -80,7 +80,7 @@ impl TileRow {
                 let load = |b: &mut Builder, x: usize, register: V| {
                     b.load(register, self.element(dst, i * n + x, lane))
                 };
-                self.apply(b, &constants, columns, load, |b, j, value| {
+                apply(b, &constants, &self.matrix, columns, load, |b, j, value| {
                     b.store(self.element(dst, i * n + j, lane), value)
                 });
             }
@@ -111,7 +111,7 @@ impl TileRow {
                 let load = |b: &mut Builder, i: usize, register: V| {
                     b.load(register, self.element(src, i * n + x, lane))
                 };
-                self.apply(b, &constants, n, load, |b, y, value| {
+                apply(b, &constants, &self.matrix, n, load, |b, y, value| {
                     b.store(self.element(src, y * n + x, lane), value)
                 });
             }
@@ -121,7 +121,7 @@ impl TileRow {
                 let load = |b: &mut Builder, x: usize, register: V| {
                     b.load(register, self.element(src, y * n + x, lane))
                 };
-                self.apply(b, &constants, n, load, |b, x, value| {
+                apply(b, &constants, &self.matrix, n, load, |b, x, value| {
                     if x >= columns {
                         return;
                     }
@@ -162,31 +162,6 @@ impl TileRow {
 
     fn element(&self, base: P, index: usize, lane: i64) -> Mem {
         at(base, index as i64 * self.element + lane)
-    }
-
-    /// Multiplies the matrix with a vector whose first `present` elements exist, and passes each
-    /// row's product to `store` in a register that is valid only during that call.
-    fn apply(
-        &self,
-        b: &mut Builder,
-        constants: &Constants,
-        present: usize,
-        load: impl Fn(&mut Builder, usize, V),
-        mut store: impl FnMut(&mut Builder, usize, V),
-    ) {
-        let mut inputs = b.vectors(present);
-        inputs.iter().enumerate().for_each(|(i, &register)| load(b, i, register));
-        let folded = Folded::of(&self.matrix, present);
-        folded.fold(b, constants, &mut inputs);
-        let mut row = 0;
-        for group in groups(&folded.matrix, present) {
-            for value in group.product(b, constants, &inputs) {
-                store(b, row, value);
-                b.release([value]);
-                row += 1;
-            }
-        }
-        b.release(inputs);
     }
 }
 

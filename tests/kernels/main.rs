@@ -19,6 +19,7 @@ mod pick;
 mod planar;
 mod quantized;
 mod residual;
+mod seen;
 mod winograd;
 
 use engine::{Source, engines, reference, run};

@@ -1,5 +1,7 @@
 //! Winograd's algorithm over planar channels: windows of 5x5 to 8x8 and stride 2.
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use resnetc::kernels::winograd::matrices::Transforms;
@@ -7,6 +9,8 @@ use resnetc_ir::Layout::{Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
 use super::engine::{Source, algorithm, engines, reference, run_with};
+use super::extremes::PLANTS;
+use super::seen::{Layer, Seen};
 use super::winograd::{amplification, reals, roundings};
 use super::{activation, max, pads};
 
@@ -63,7 +67,8 @@ impl PlanarCase {
     fn check(&self) -> Result<(), TestCaseError> {
         let PlanarCase { batch, size: [h, w], channels: [c, k], kernel: [r, s], .. } = *self;
         prop_assume!(self.is_large_enough());
-        let (data, weights) = (reals(batch * c * h * w, self.seed), reals(k * c * r * s, self.seed ^ 1));
+        let (data, weights) =
+            (reals(batch * c * h * w, self.seed), reals(k * c * r * s, self.seed ^ 1));
         let mut sources = vec![
             Source::value(Planar, max(self.halos[0], self.pads), &[batch, c, h, w], &data),
             Source::constant(&[k, c, r, s], &weights),
@@ -71,11 +76,8 @@ impl PlanarCase {
         if self.bias {
             sources.push(Source::constant(&[k], &reals(k, self.seed ^ 2)));
         }
-        let conv = Conv {
-            bias: self.bias,
-            activation: self.activation,
-            ..Conv::new(self.window(), 1)
-        };
+        let conv =
+            Conv { bias: self.bias, activation: self.activation, ..Conv::new(self.window(), 1) };
         let op = Op::Conv(conv);
         let expected = reference(&op, &sources);
         let t = transforms(self.kernel);
@@ -109,3 +111,120 @@ proptest! {
         case.check()?;
     }
 }
+
+/// A picture with extreme values.
+#[derive(Clone, Debug)]
+struct ExtremeCase {
+    case: PlanarCase,
+    /// The position, and which of the plants.
+    plants: Vec<(prop::sample::Index, usize)>,
+    /// The first row and column from which on all values are multiplied with this.
+    dark: Option<(usize, usize, f32)>,
+    /// Channels are multiplied with powers of this, their weights divided by them.
+    scale: f32,
+}
+
+fn extreme_case() -> impl Strategy<Value = ExtremeCase> {
+    let case = planar_case().prop_map(|case| PlanarCase {
+        size: case.size.map(|n| n.min(34)),
+        channels: [case.channels[0], case.channels[1].min(18)],
+        bias: false,
+        ..case
+    });
+    let plants = proptest::collection::vec((any::<prop::sample::Index>(), 0..PLANTS.len()), 0..3);
+    let factor = prop::sample::select(vec![0.0f32, 1e-6, 1e-3, 0.1]);
+    let dark = proptest::option::of((0usize..30, 0usize..30, factor));
+    let scale = prop::sample::select(vec![1.0f32, 4.0, 32.0]);
+    (case, plants, dark, scale).prop_map(|(case, plants, dark, scale)| ExtremeCase {
+        case,
+        plants,
+        dark,
+        scale,
+    })
+}
+
+impl ExtremeCase {
+    fn check(&self) -> Result<(), TestCaseError> {
+        let PlanarCase { batch, size: [h, w], channels: [c, k], kernel, .. } = self.case;
+        prop_assume!(self.case.is_large_enough());
+        let scale = |channel: usize| self.scale.powi(channel as i32 - 1);
+        let mut data = reals(batch * c * h * w, self.case.seed);
+        for (i, x) in data.iter_mut().enumerate() {
+            let (column, row, channel) = (i % w, i / w % h, i / w / h % c);
+            let is_dark = self.dark.filter(|dark| row >= dark.0 && column >= dark.1);
+            *x *= scale(channel) * is_dark.map_or(1.0, |dark| dark.2);
+        }
+        for (at, plant) in &self.plants {
+            let at = at.index(data.len());
+            data[at] = PLANTS[*plant];
+        }
+        let taps = kernel[0] * kernel[1];
+        let mut weights = reals(k * c * taps, self.case.seed ^ 1);
+        weights.iter_mut().enumerate().for_each(|(i, w)| *w /= scale(i / taps % c));
+        let halo = max(self.case.halos[0], self.case.pads);
+        let sources = [
+            Source::value(Planar, halo, &[batch, c, h, w], &data),
+            Source::constant(&[k, c, kernel[0], kernel[1]], &weights),
+        ];
+        let window = self.case.window();
+        let op = |activation| Op::Conv(Conv { activation, ..Conv::new(window, 1) });
+        let shape = reference(&op(Activation::None), &sources).shape;
+        let transforms = transforms(kernel);
+        let layer = Layer {
+            batch,
+            size: [h, w],
+            channels: [c, k],
+            window,
+            tile: kernel.map(|extent| (transforms.outputs - 1) * 2 + extent),
+            phases: PHASES,
+            transforms,
+        };
+        let seen = Seen::of(&layer, &data, &weights, [shape[2], shape[3]]);
+        let algorithm = algorithm("winograd_f4s2_planar");
+        seen.check(algorithm, &op(self.case.activation), &sources, None)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn a_value_disturbs_what_sees_it_only(case in extreme_case()) {
+        case.check()?;
+    }
+}
+
+/// A row of several segments. Values of similar size are not computed directly: where a NaN makes a
+/// segment direct, its outputs that do not see it are rounded differently, and no others are.
+#[test]
+fn even_values_are_computed_by_tiles() {
+    let window = Window::square(7, 2, 3);
+    let shape = [1, 3, 17, 1030];
+    let data = reals(shape.iter().product(), 7);
+    let (op, weights) = (Op::Conv(Conv::new(window, 1)), reals(16 * 3 * 49, 8));
+    for engine in engines() {
+        let run = |data: &[f32]| {
+            let sources = [
+                Source::value(Planar, window.pads, &shape, data),
+                Source::constant(&[16, 3, 7, 7], &weights),
+            ];
+            let (algorithm, dst) = (algorithm("winograd_f4s2_planar"), Pads::default());
+            run_with(algorithm, engine, &op, &sources, (Blocked, dst), None, 1).expect("it exists")
+        };
+        let tiles = run(&data);
+        let mut spoilt = data.clone();
+        spoilt[0] = f32::NAN;
+        let direct = run(&spoilt);
+        let rows = 9;
+        let differ = |row: usize, mut columns: Range<usize>| {
+            columns.any(|x| tiles[row * COLUMNS + x] != direct[row * COLUMNS + x])
+        };
+        assert_eq!(tiles.len(), 16 * rows * COLUMNS);
+        assert!(differ(0, 2..12) && differ(3, 0..12), "{engine:?}: its tiles are direct");
+        assert!(!differ(0, 500..COLUMNS), "{engine:?}: its segment is the first of several");
+        assert!(!(4..rows).any(|row| differ(row, 0..COLUMNS)), "{engine:?}: other rows");
+    }
+}
+
+/// Columns of the result of the widest test.
+const COLUMNS: usize = 515;

@@ -146,7 +146,8 @@ impl Check {
         let total = b.vector();
         let value = b.vector();
         b.constant(total, 0.0);
-        for (row, column) in (0..self.blocks[0]).flat_map(|r| (0..self.blocks[1]).map(move |c| (r, c)))
+        for (row, column) in
+            (0..self.blocks[0]).flat_map(|r| (0..self.blocks[1]).map(move |c| (r, c)))
         {
             self.load(b, value, row, column);
             b.arith(Arith::Add, total, total, value);

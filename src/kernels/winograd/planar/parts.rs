@@ -214,9 +214,8 @@ impl Parts<'_> {
         let dst = place.geometry.strides();
         let m = self.form.tiling.transforms.outputs as i64;
         let [down, across] = [m * dst.row, m * dst.pixel];
-        let first = place.origin()
-            + self.rows.first as i64 * down
-            + self.segments.first as i64 * across;
+        let first =
+            place.origin() + self.rows.first as i64 * down + self.segments.first as i64 * across;
         let strides = [dst.image, down, self.segments.tiles as i64 * across];
         (Pointer::new(place.base, first), strides)
     }
@@ -239,7 +238,8 @@ impl Parts<'_> {
             pixels: form.seen(1, self.segments.columns),
             strip: memory.strip,
         };
-        let kernel = sink.program(&self.name("split"), format!("{split:?}"), |n| split.program(n))?;
+        let kernel =
+            sink.program(&self.name("split"), format!("{split:?}"), |n| split.program(n))?;
         let src = self.step.operands.src.geometry.strides();
         let (first, strides) = self.source();
         let mut levels = Levels::new([first, Pointer::new(THREAD, 0)]);
@@ -256,7 +256,8 @@ impl Parts<'_> {
         let (target, strip) = (self.target, memory.strip);
         let seen = self.seen_rows();
         let mut items = Vec::new();
-        for (first, pairs, rows) in [(0, seen / STRIDE, STRIDE), (seen / STRIDE, seen % STRIDE, 1)] {
+        for (first, pairs, rows) in [(0, seen / STRIDE, STRIDE), (seen / STRIDE, seen % STRIDE, 1)]
+        {
             if pairs == 0 {
                 continue;
             }
@@ -295,7 +296,8 @@ impl Parts<'_> {
         };
         let (name, key) = (self.name("check"), format!("winograd {check:?}"));
         let kernel = sink.program(&name, key, |n| check.program(n))?;
-        let levels = self.private([memory.energies, memory.word].map(|at| Pointer::new(THREAD, at)));
+        let levels =
+            self.private([memory.energies, memory.word].map(|at| Pointer::new(THREAD, at)));
         items.push(Item::Call(levels.call(kernel, &[])));
         Ok(items)
     }
@@ -443,8 +445,7 @@ impl Parts<'_> {
         let kernel = sink.program(&name, format!("{micro:?}"), |n| micro.program(n))?;
         let dst = self.step.operands.dst.geometry.strides();
         let ((src, src_strides), (result, dst_strides)) = (self.source(), self.result());
-        let mut levels =
-            Levels::new([src, Pointer::new(WEIGHTS, self.packed.plain), result]);
+        let mut levels = Levels::new([src, Pointer::new(WEIGHTS, self.packed.plain), result]);
         let strides = |i: usize| [src_strides[i], 0, dst_strides[i]];
         self.chunks(&mut levels, [0, 1, 2].map(strides));
         let group = [0, micro.panel_bytes(), self.blocks() as i64 * dst.plane];

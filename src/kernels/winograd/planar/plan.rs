@@ -51,7 +51,8 @@ impl ConvPlan for Planar {
         let vectors = 16.0 / machine.target.lanes as f64;
         let rows = (tiling.images * tiling.tiles[0]) as f64;
         let n = form.points();
-        let sums = |axis: usize| (0..n).map(move |point| form.phases_at(axis, point)).sum::<usize>();
+        let sums =
+            |axis: usize| (0..n).map(move |point| form.phases_at(axis, point)).sum::<usize>();
         // Beside its steps, a sum has a beginning and an end.
         let steps = (sums(0) * sums(1)) as f64 + (ENDS * n * n) as f64 / channels;
         let products = steps * cut.step_cost(form, machine.target) * rows;

@@ -5,12 +5,8 @@ use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, Program, Targe
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::F32;
 
-use super::linear::{Constants, Group, groups};
+use super::linear::{Constants, Group, groups, with_most_held};
 use super::matrices::{Matrix, TAPS};
-
-/// Registers that the transform of a vector needs beside coefficients that stay in registers: two
-/// rows of products with three columns, a column's taps or two results, and a coefficient.
-const REGISTERS: usize = 11;
 
 /// Everything that determines the code.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +31,14 @@ impl FilterTransform {
     /// # Errors
     /// If it does not fit the target's registers.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        with_most_held(&self.matrix, |held| self.build(name.clone(), held))
+    }
+
+    fn build(&self, name: String, held: &[f32]) -> Result<Program, OverBudget> {
         let args = if self.stored == Stored::Shorts { 5 } else { 3 };
         let mut b = Builder::new(name, self.target, args);
         let (src, dst, count) = (b.arg(0), b.arg(1), b.arg(args - 1));
-        let product = usize::from(!self.target.fused);
-        let constants = Constants::beside(&mut b, &self.matrix, REGISTERS + product);
+        let constants = Constants::held(&mut b, held);
         let lanes = self.lanes as i64;
         b.repeat(Count::Register(count), |b| {
             for lane in (0..lanes).step_by(self.target.lanes) {

@@ -1,11 +1,8 @@
 //! Small constant matrices times vectors of registers.
 
-use crate::codegen::vir::{Arith, Builder, Inst, Integer, Short, V};
+use crate::codegen::vir::{Arith, Builder, Inst, Integer, OverBudget, Program, Short, V};
 
 use super::matrices::Matrix;
-
-/// Registers that a product needs beside its inputs, its results and those that its caller holds.
-const TEMPORARIES: usize = 12;
 
 /// What registers hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,23 +58,39 @@ pub(super) struct Constants {
     held: Vec<(f32, V)>,
 }
 
-impl Constants {
-    /// Loads the coefficients of `matrix`. Call it before any loop.
-    pub(super) fn of(b: &mut Builder, matrix: &Matrix) -> Self {
-        Constants::beside(b, matrix, TEMPORARIES + matrix[0].len())
-    }
+/// The program that `build` makes with as many coefficients of `matrix` in registers as it has
+/// registers for.
+///
+/// # Errors
+/// If it has not enough registers without any.
+pub(super) fn with_most_held(
+    matrix: &Matrix,
+    build: impl Fn(&[f32]) -> Result<Program, OverBudget>,
+) -> Result<Program, OverBudget> {
+    let all = coefficients(matrix);
+    let fewer = (0..all.len()).rev().map(|count| &all[..count]);
+    let is_full =
+        |program: &Result<Program, OverBudget>| matches!(program, Err(OverBudget::Vectors(_)));
+    fewer.fold(build(&all), |program, held| if is_full(&program) { build(held) } else { program })
+}
 
-    /// As [`Constants::of`], leaving `others` registers free.
-    pub(super) fn beside(b: &mut Builder, matrix: &Matrix, others: usize) -> Self {
-        let free = b.target().vectors.saturating_sub(others);
-        let mut distinct: Vec<f32> = Vec::new();
-        for &c in matrix.iter().flatten() {
-            let c = c as f32;
-            if c != 0.0 && c.abs() != 1.0 && !distinct.contains(&c) {
-                distinct.push(c);
-            }
+/// The coefficients that a matrix multiplies with, those that it has most often first.
+fn coefficients(matrix: &Matrix) -> Vec<f32> {
+    let mut counts: Vec<(f32, usize)> = Vec::new();
+    for c in matrix.iter().flatten().map(|&c| c as f32).filter(|c| *c != 0.0 && c.abs() != 1.0) {
+        match counts.iter_mut().find(|(known, _)| *known == c) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((c, 1)),
         }
-        let held = distinct.into_iter().take(free).map(|c| {
+    }
+    counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    counts.into_iter().map(|(c, _)| c).collect()
+}
+
+impl Constants {
+    /// Loads coefficients. Call it before any loop.
+    pub(super) fn held(b: &mut Builder, coefficients: &[f32]) -> Self {
+        let held = coefficients.iter().map(|&c| {
             let register = b.vector();
             b.constant(register, c);
             (c, register)

@@ -8,7 +8,7 @@ use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Ta
 use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::residual::Read;
 
-use super::linear::{Constants, Folded, apply};
+use super::linear::{Constants, Folded, apply, with_most_held};
 use super::matrices::Matrix;
 
 /// Neighbouring tiles of a row that have the same number of columns inside the image.
@@ -63,9 +63,13 @@ impl TileRow {
     /// # Errors
     /// If it does not fit the target's registers.
     pub fn input(&self, name: String) -> Result<Program, OverBudget> {
+        with_most_held(&self.matrix, |held| self.input_with(name.clone(), held))
+    }
+
+    fn input_with(&self, name: String, held: &[f32]) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
-        let constants = Constants::of(&mut b, &self.matrix);
+        let constants = Constants::held(&mut b, held);
         self.each_tile(&mut b, &[(src, self.image_tile), (dst, self.tile)], |b, columns, lane| {
             let n = self.matrix.len();
             for x in 0..columns {
@@ -100,12 +104,23 @@ impl TileRow {
         added: Option<&AddedTile>,
         epilogue: Epilogue,
     ) -> Result<Program, OverBudget> {
+        let folded = Folded::of(&self.matrix, self.matrix[0].len());
+        with_most_held(&folded.matrix, |held| self.output_with(name.clone(), added, epilogue, held))
+    }
+
+    fn output_with(
+        &self,
+        name: String,
+        added: Option<&AddedTile>,
+        epilogue: Epilogue,
+        held: &[f32],
+    ) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 3 + usize::from(added.is_some()));
         let (src, bias, dst) = (b.arg(0), b.arg(1), b.arg(2));
         let mut walks = vec![(src, self.tile), (dst, self.image_tile)];
         walks.extend(added.map(|added| (b.arg(3), added.tile)));
         let n = self.matrix[0].len();
-        let constants = Constants::of(&mut b, &Folded::of(&self.matrix, n).matrix);
+        let constants = Constants::held(&mut b, held);
         self.each_tile(&mut b, &walks, |b, columns, lane| {
             for x in 0..n {
                 let load = |b: &mut Builder, i: usize, register: V| {

@@ -3,12 +3,9 @@
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target};
 use crate::kernels::geometry::F32;
 
-use super::super::linear::{Constants, apply};
+use super::super::linear::{Constants, apply, with_most_held};
 use super::super::matrices::Matrix;
 use super::form::{ADVANCE, STRIDE};
-
-/// Registers beside inputs and held coefficients.
-const TEMPORARIES: usize = 5;
 
 /// The transform of a column of tiles, for both phases of its rows. Everything that determines the
 /// code.
@@ -60,9 +57,13 @@ impl Down {
     /// # Errors
     /// If it does not fit the target's registers.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        with_most_held(&self.matrix, |held| self.build(name.clone(), held))
+    }
+
+    fn build(&self, name: String, held: &[f32]) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
-        let constants = constants(&mut b, &self.matrix);
+        let constants = Constants::held(&mut b, held);
         each_vector(&mut b, self.tiles, |b| {
             for (phase, &points) in self.points.iter().enumerate() {
                 let present = points.min((self.rows - phase).div_ceil(STRIDE));
@@ -93,9 +94,13 @@ impl Across {
     /// # Errors
     /// If it does not fit the target's registers.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
+        with_most_held(&self.matrix, |held| self.build(name.clone(), held))
+    }
+
+    fn build(&self, name: String, held: &[f32]) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
-        let constants = constants(&mut b, &self.matrix);
+        let constants = Constants::held(&mut b, held);
         let phases = |point: usize| self.points.iter().filter(|&&points| point < points).count();
         each_vector(&mut b, self.tiles, |b| {
             for down in 0..self.row_phases {
@@ -122,10 +127,6 @@ impl Across {
         });
         b.finish()
     }
-}
-
-fn constants(b: &mut Builder, matrix: &Matrix) -> Constants {
-    Constants::beside(b, matrix, matrix.len() + TEMPORARIES)
 }
 
 /// Runs `body` for each vector of strips of `tiles` tiles.

@@ -9,7 +9,7 @@
 
 use resnetc_ir::graph::GraphError;
 use resnetc_ir::op::{Op, Pool, Window};
-use resnetc_ir::{DType, Graph, NodeId, Tensor, TensorType};
+use resnetc_ir::{DType, Graph, Layout, NodeId, Tensor, TensorType};
 
 use crate::kernels::problem::ConvProblem;
 
@@ -27,12 +27,12 @@ const WORK: usize = 1 << 30;
 /// The largest number of copies; each has its own code.
 const COPIES: usize = 24;
 
-/// How many copies of a layer are timed together.
-pub fn count(problem: &ConvProblem) -> usize {
+/// How many copies of a layer, whose source has a layout, are timed together.
+pub fn count(problem: &ConvProblem, layout: Layout) -> usize {
     let weights: usize = problem.weight_shape().iter().product();
     let work = weights.saturating_mul(pixels(problem));
     let wanted = WEIGHT_BYTES.div_ceil(4 * weights.max(1)).min(WORK / work.max(1));
-    let limit = match has_own_result(problem) {
+    let limit = match has_own_result(problem, layout) {
         true => RESULT_BYTES / (4 * pixels(problem) * problem.outputs).max(1),
         false => COPIES,
     };
@@ -45,27 +45,31 @@ fn pixels(problem: &ConvProblem) -> usize {
     problem.batch * h * w
 }
 
-/// Whether a copy can read the result of another.
-fn is_chain(problem: &ConvProblem) -> bool {
-    let same_type = problem.factors[0].is_float();
+/// Whether a copy can read the result of another, which is in blocks.
+fn is_chain(problem: &ConvProblem, layout: Layout) -> bool {
+    let same_type = problem.factors[0].is_float() && layout == Layout::Blocked;
     same_type && problem.inputs == problem.outputs && problem.size == problem.result_size()
 }
 
 /// Whether no other copy reads a copy's result.
-fn has_own_result(problem: &ConvProblem) -> bool {
-    !is_chain(problem) && problem.conv.residual.is_none()
+fn has_own_result(problem: &ConvProblem, layout: Layout) -> bool {
+    !is_chain(problem, layout) && problem.conv.residual.is_none()
 }
 
-/// A graph of `count` copies, and the operators that feed them.
+/// A graph of `count` copies, and the operators that feed them. A planar source is an input.
 ///
 /// # Errors
 /// If the shapes do not fit each other.
-pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
+pub fn graph(problem: &ConvProblem, layout: Layout, count: usize) -> Result<Graph, GraphError> {
     let mut graph = Graph::new();
     let [h, w] = problem.size;
     let [source, weight] = problem.factors;
     let shape = [problem.batch, problem.inputs, h, w];
-    let mut src = written(&mut graph, "src", TensorType::of(source, shape))?;
+    let ty = TensorType::of(source, shape);
+    let mut src = match layout {
+        Layout::Planar => graph.input_of("src", ty),
+        Layout::Blocked => written(&mut graph, "src", ty)?,
+    };
     let mut residual = None;
     for copy in 0..count {
         let shape = problem.weight_shape();
@@ -85,11 +89,11 @@ pub fn graph(problem: &ConvProblem, count: usize) -> Result<Graph, GraphError> {
             operands.push(earlier);
         }
         let result = graph.add(format!("copy{copy}"), Op::Conv(problem.conv), &operands)?;
-        match is_chain(problem) {
+        match is_chain(problem, layout) {
             true => (residual, src) = (Some(src), result),
             false => residual = Some(result),
         }
-        if copy + 1 == count || has_own_result(problem) {
+        if copy + 1 == count || has_own_result(problem, layout) {
             graph.output(format!("result{copy}"), result);
         }
     }
@@ -171,9 +175,11 @@ mod tests {
             stride in 1usize..3,
             flags: [bool; 3],
             count in 1usize..5,
+            planar in any::<bool>(),
         ) {
             let problem = problem(n, if same { [1; 4] } else { pads }, stride, flags);
-            let graph = graph(&problem, count).expect("a valid problem");
+            let layout = if planar { Layout::Planar } else { Layout::Blocked };
+            let graph = graph(&problem, layout, count).expect("a valid problem");
             let convs: Vec<_> = graph.nodes().filter(|&n| ConvProblem::of(&graph, n).is_some()).collect();
             prop_assert_eq!(convs.len(), count);
             let mut weights = HashSet::new();
@@ -195,7 +201,7 @@ mod tests {
         #[test]
         fn copies_are_bounded_whatever_the_layer(n in prop::array::uniform5(1usize..10_000), flags: [bool; 3]) {
             let problem = problem(n, [1; 4], 1, flags);
-            let count = count(&problem);
+            let count = count(&problem, Layout::Blocked);
             prop_assert!((1..=COPIES).contains(&count));
             let weights: usize = problem.weight_shape().iter().product();
             prop_assert!(count == 1 || count * weights * 4 < WEIGHT_BYTES + weights * 4);

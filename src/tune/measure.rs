@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resnetc_ir::Graph;
+use resnetc_ir::{Graph, Layout};
 
 use crate::compile::{self, candidates, compile, schedule};
 use crate::compiler::Network;
@@ -68,6 +68,8 @@ pub struct Layer {
     pub problem: ConvProblem,
     /// How many operators of the network have these shapes.
     pub uses: usize,
+    /// The layout of the source.
+    pub layout: Layout,
     /// The cost model's choice.
     pub modelled: Algorithm,
     /// The measured candidates, in the order of [`candidates`]; never empty.
@@ -134,7 +136,7 @@ pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<
     for layer in &mut layers {
         let mut subjects = Vec::new();
         for candidate in &layer.candidates {
-            subjects.push(Subject::new(&layer.problem, candidate.algorithm, options)?);
+            subjects.push(Subject::new(layer, candidate.algorithm, options)?);
             done += 1;
             progress(done, total);
         }
@@ -170,12 +172,14 @@ fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
         if able.len() < 2 {
             continue;
         }
+        let source = graph.operand(node, 0);
         let at = *known.entry(problem.to_string()).or_insert(layers.len());
         match layers.get_mut(at) {
             Some(layer) => layer.uses += 1,
             None => layers.push(Layer {
                 problem,
                 uses: 1,
+                layout: source.map(|source| graph.node(source).ty.layout).unwrap_or_default(),
                 modelled: modelled.algorithm(node),
                 candidates: able
                     .into_iter()
@@ -196,9 +200,10 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(problem: &ConvProblem, algorithm: Algorithm, options: &Options) -> Result<Self, Error> {
-        let copies = copies::count(problem);
-        let graph = copies::graph(problem, copies)?;
+    fn new(layer: &Layer, algorithm: Algorithm, options: &Options) -> Result<Self, Error> {
+        let problem = &layer.problem;
+        let copies = copies::count(problem, layer.layout);
+        let graph = copies::graph(problem, layer.layout, copies)?;
         let options = Options {
             passes: PassSelection::None,
             tuned: Some(Arc::new([(problem.to_string(), algorithm)].into_iter().collect())),
@@ -280,7 +285,8 @@ mod tests {
             let candidates = candidates
                 .map(|(algorithm, time)| Candidate { algorithm, time, quartiles: [time; 2] })
                 .collect();
-            Layer { problem, uses: 1, modelled: ALGORITHMS[1], candidates }.chosen()
+            Layer { problem, uses: 1, layout: Layout::Blocked, modelled: ALGORITHMS[1], candidates }
+                .chosen()
         };
         assert_eq!(chosen([2000, 1000, 3000]), ALGORITHMS[1]);
         assert_eq!(chosen([2000, 1019, 1000]), ALGORITHMS[1]);
@@ -298,7 +304,7 @@ mod tests {
                 Candidate { algorithm: ALGORITHMS[i], time: times[i], quartiles: [times[i], high] }
             };
             let candidates = [0, 1, 2].map(candidate).into();
-            Layer { problem, uses: 1, modelled: ALGORITHMS[0], candidates }
+            Layer { problem, uses: 1, layout: Layout::Blocked, modelled: ALGORITHMS[0], candidates }
         };
         assert!(layer([10, 10, 90]).is_steady(), "the slowest does not matter");
         for noisy in [layer([10, 40, 10]), layer([40, 10, 10])] {

@@ -51,6 +51,13 @@ impl Cut {
         Cut { tiles: all.div_ceil(all.div_ceil(most)), vectors }
     }
 
+    /// Vectors of the strips of a row of tiles.
+    pub(super) fn strip_vectors(&self, form: &Phased, target: Target) -> usize {
+        let all = form.tiling.tiles[1];
+        let of = |tiles: usize| if tiles > 0 { (tiles + 1).div_ceil(target.lanes) } else { 0 };
+        all / self.tiles * of(self.tiles) + of(all % self.tiles)
+    }
+
     /// Half cycles of one step of a sum over a row of tiles, for 16 outputs.
     pub(super) fn step_cost(&self, form: &Phased, target: Target) -> f64 {
         let all = form.tiling.tiles[1];

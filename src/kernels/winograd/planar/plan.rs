@@ -45,22 +45,21 @@ impl ConvPlan for Planar {
     /// output's by all channels.
     fn cost(&self) -> f64 {
         let Planar { form, machine } = self;
-        let (tiling, rates) = (&form.tiling, &machine.rates);
+        let (tiling, target) = (&form.tiling, machine.target);
         let cut = Cut::of(form, machine);
         let (channels, blocks) = (form.channels as f64, tiling.output_blocks() as f64);
-        let vectors = 16.0 / machine.target.lanes as f64;
         let rows = (tiling.images * tiling.tiles[0]) as f64;
         let n = form.points();
         let sums =
             |axis: usize| (0..n).map(move |point| form.phases_at(axis, point)).sum::<usize>();
         // Beside its steps, a sum has a beginning and an end.
         let steps = (sums(0) * sums(1)) as f64 + (ENDS * n * n) as f64 / channels;
-        let products = steps * cut.step_cost(form, machine.target) * rows;
-        let tiles = rows * tiling.tiles[1] as f64;
+        let products = steps * cut.step_cost(form, target);
         let pass = (n * (2 * n + 4)) as f64;
-        let input = PASSES as f64 * pass * tiles * vectors / 16.0 / blocks;
-        let output = 2.0 * pass * tiles * vectors / channels;
-        (products + (input + output) * rates.transform) / machine.threads as f64
+        let input = PASSES * pass * cut.strip_vectors(form, target) as f64 / blocks;
+        let outputs = (tiling.tiles[1] * 16 / target.lanes) as f64;
+        let output = 2.0 * pass * outputs / channels;
+        rows * (products + (input + output) * machine.rates.transform) / machine.threads as f64
     }
 
     fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
@@ -73,4 +72,4 @@ const ENDS: usize = 2;
 
 /// Products of vectors with the input's matrix for each tile and channel: eight columns down, and
 /// seven rows across, each of two phases; and as much as these need to make and check strips.
-const PASSES: usize = 50;
+const PASSES: f64 = 50.0;

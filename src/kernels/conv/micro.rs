@@ -4,12 +4,13 @@
 
 use std::ops::Range;
 
-use crate::codegen::vir::{Builder, Cache, Count, Inst, Mem, OverBudget, P, Program, Target, V};
+use crate::codegen::vir::{Builder, Count, Inst, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Read;
 use crate::kernels::tiling::{Pixel, TileRun};
 
+use super::ahead::{Ahead, Panels};
 use super::budget::UNROLL_LIMIT;
 use super::bytes::Rounding;
 use super::dots::Dot;
@@ -129,51 +130,6 @@ pub struct Micro {
     pub ahead: Ahead,
 }
 
-/// What is prefetched. Weights are read once per run, so they come from the shared cache or from
-/// memory, and a core's instruction window is too small to hide that latency. Therefore they are
-/// prefetched into the core's own cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ahead {
-    /// Nothing: a panel serves so many tiles that the cost of its first read is negligible.
-    Not,
-    /// The panel that follows in memory, spread evenly over the `passes` tiles that read one panel;
-    /// and the panel itself, a little ahead of its use, because at the beginning of a chunk nothing
-    /// has prefetched it.
-    NextPanel {
-        /// How many tiles read a panel before the next is read.
-        passes: usize,
-    },
-    /// Other memory, from a separate address on, which will be read elsewhere.
-    Stream {
-        /// Cache lines of weights that are read for each line prefetched.
-        every: usize,
-    },
-}
-
-/// A panel that serves more tiles than this is not prefetched.
-const MOST_PASSES: usize = 64;
-
-/// How many bytes ahead of its use a panel itself is prefetched: a few times the latency of memory.
-const DISTANCE: i64 = 4096;
-
-/// Bytes that one prefetch brings.
-const LINE: i64 = 64;
-
-impl Ahead {
-    /// The choice for panels that serve `passes` tiles each.
-    pub fn of(passes: usize) -> Ahead {
-        if passes <= MOST_PASSES { Ahead::NextPanel { passes } } else { Ahead::Not }
-    }
-}
-
-/// Where a tile's weights are read, and where the prefetches of the next panel go.
-#[derive(Clone, Copy)]
-pub(super) struct Panels {
-    pub(super) weights: P,
-    /// The pointer, and the number of tiles over which the next panel is prefetched.
-    next: Option<(P, usize)>,
-}
-
 /// What the sums of a tile have in common.
 struct Reduction<'a> {
     acc: &'a [Vec<V>],
@@ -251,7 +207,7 @@ impl Micro {
     }
 
     /// Bytes of the weights of a step.
-    fn step_bytes(&self) -> i64 {
+    pub(super) fn step_bytes(&self) -> i64 {
         self.lanes() as i64 * self.stored.bytes()
     }
 
@@ -282,15 +238,15 @@ impl Micro {
         let res = if self.has_shortcut() { b.arg(3) } else { dst };
         let bands = b.arg(3 + shortcut + stream);
         let next = match self.ahead {
-            Ahead::Not => None,
-            Ahead::Stream { every } => Some((b.arg(3 + shortcut), every)),
-            Ahead::NextPanel { passes } => {
+            Ahead::Not => panel,
+            Ahead::Stream { .. } => b.arg(3 + shortcut),
+            Ahead::NextPanel { .. } => {
                 let next = b.pointer(panel);
                 b.advance(next, self.panel_bytes());
-                Some((next, passes))
+                next
             }
         };
-        let panels = Panels { weights: panel, next };
+        let panels = Panels { weights: panel, next, ahead: self.ahead };
         b.repeat(Count::Register(bands), |b| {
             for run in &self.tiles {
                 self.run(
@@ -482,7 +438,7 @@ impl Micro {
         let body = |b: &mut Builder| {
             for (column, channel) in pairs(0..unrolled, channels) {
                 let index = column * channels + channel;
-                self.fetch_ahead(b, panels, index, unrolled * channels);
+                panels.fetch(b, self.step_bytes(), index, unrolled * channels);
                 let offset = index as i64 * self.step_bytes();
                 let weights = panels.weights.at(offset);
                 step(b, column as i64 * column_step, channel, weights);
@@ -501,24 +457,6 @@ impl Micro {
             b.advance(src, row_step - back);
         });
         b.advance(src, -(rows as i64 * row_step));
-    }
-
-    /// The prefetches that belong to step `index` of the `steps` of an unrolled body.
-    pub(super) fn fetch_ahead(&self, b: &mut Builder, panels: Panels, index: usize, steps: usize) {
-        let Some((next, passes)) = panels.next else { return };
-        let bytes = self.step_bytes();
-        if matches!(self.ahead, Ahead::NextPanel { .. }) {
-            let own =
-                (index as i64 * bytes..(index as i64 + 1) * bytes).filter(|at| at % LINE == 0);
-            own.for_each(|at| b.prefetch(panels.weights.at(at + DISTANCE), Cache::Second));
-        }
-        let lines = (steps * bytes as usize).div_ceil(LINE as usize * passes);
-        for line in index * lines / steps..(index + 1) * lines / steps {
-            b.prefetch(next.at(line as i64 * LINE), Cache::Second);
-        }
-        if index + 1 == steps {
-            b.advance(next, lines as i64 * LINE);
-        }
     }
 
     fn add_residual(&self, b: &mut Builder, run: &TileRun, acc: &[Vec<V>], at: At) {
@@ -613,6 +551,7 @@ fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usiz
 
 #[cfg(test)]
 mod tests {
+    use super::super::ahead::MOST_PASSES;
     use super::*;
     use crate::kernels::tiling::runs;
 

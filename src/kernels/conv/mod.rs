@@ -4,6 +4,7 @@
 //! input channels. They differ in where the pixels are (`product`), which channels a lane sees
 //! ([`micro::Channels`]), and whether the sum continues over another source ([`Projection`]).
 
+pub mod ahead;
 pub mod budget;
 pub mod bytes;
 pub mod choose;
@@ -35,10 +36,11 @@ use super::problem::ConvProblem;
 use super::residual::Added;
 use super::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
 use super::tiling::{Pixel, runs};
+use ahead::Ahead;
 use bytes::Rounding;
 use choose::{ChunkCounts, TileChoice, choose};
 pub use dots::Dot;
-use micro::{Ahead, Channels, Elements, Micro, Shortcut, Start};
+use micro::{Channels, Elements, Micro, Shortcut, Start};
 use pack::{Part, Weights};
 use panels::BytePanels;
 use partial::Summation;

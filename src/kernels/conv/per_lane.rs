@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use crate::codegen::vir::{Builder, Count, Inst, Mem, P, V};
 use crate::kernels::geometry::F32;
 
+use super::ahead::Panels;
 use super::budget::{HELD, UNROLL_LIMIT};
-use super::micro::{Micro, Panels, Sum};
+use super::micro::{Micro, Sum};
 
 /// The values of a block.
 const BLOCK: i64 = 16;
@@ -46,7 +47,7 @@ impl Micro {
                     for (channel, lanes) in channels.iter().enumerate() {
                         for (i, _) in held.iter().enumerate() {
                             let done = first * channels.len() + channel * held.len() + i;
-                            self.fetch_ahead(b, panels, done, steps);
+                            panels.fetch(b, self.step_bytes(), done, steps);
                         }
                         let taps = Taps { columns: &held, step: column_step, channel, lanes };
                         self.own_taps(b, &taps, channels.len(), acc, pixels, src, panels.weights);

@@ -12,8 +12,9 @@ use crate::kernels::residual::Reads;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
 use crate::kernels::tiling::{Pixel, runs};
 
+use super::ahead::Ahead;
 use super::choose::{self, TileChoice};
-use super::micro::{Ahead, Channels, Elements, Micro, Shortcut, Start, Sum};
+use super::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
 use super::partial::Summation;
 use super::product::ConvProduct;
 use super::sets::TileSet;

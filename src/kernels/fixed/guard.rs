@@ -14,8 +14,9 @@
 use crate::codegen::region::{Address, Extent, Item, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
+use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Ahead, Elements, Micro, Shortcut, Start};
+use crate::kernels::conv::micro::{Elements, Micro, Shortcut, Start};
 use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::conv::{shared_channels, start, sum};

@@ -11,7 +11,8 @@
 
 use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::kernels::KernelError;
-use crate::kernels::conv::micro::{Ahead, Micro};
+use crate::kernels::conv::ahead::Ahead;
+use crate::kernels::conv::micro::Micro;
 use crate::kernels::conv::pack::Weights;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::{F32, Strides};

@@ -10,8 +10,9 @@
 use crate::codegen::region::{Address, Base, Extent, Item, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
+use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Ahead, Channels, Elements, Micro, Shortcut, Start, Sum};
+use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::partial::Summation;
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::{F32, Strides};

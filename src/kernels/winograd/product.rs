@@ -2,8 +2,9 @@
 //! channels x outputs).
 
 use crate::codegen::vir::Target;
+use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Ahead, Channels, Elements, Micro, Shortcut, Start, Sum};
+use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::epilogue::Epilogue;

@@ -4,8 +4,9 @@
 use crate::codegen::region::{Address, Extent, Item, Piece, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
+use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Ahead, Channels, Elements, Micro, Shortcut, Start, Sum};
+use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::pack::{self, Part, Weights};
 use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::shorts::Stored;

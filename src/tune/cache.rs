@@ -117,7 +117,7 @@ impl Cache {
         match cache.machine == *machine {
             true => Ok(cache),
             false => Err(fail(
-                "it was measured on another CPU, for other threads or another instruction set, or by another version"
+                "it was measured on another CPU, for other threads, another instruction set or other numerics, or by another version"
                     .to_owned(),
             )),
         }

@@ -172,22 +172,31 @@ pub(crate) fn algorithm(name: &str) -> Algorithm {
     name.parse().expect("an algorithm")
 }
 
-/// Like [`run`], with an algorithm.
-pub(crate) fn run_with(
-    algorithm: Algorithm,
-    engine: Engine,
-    op: &Op,
-    sources: &[Source],
-    dst: (Layout, Pads),
-    in_place: Option<usize>,
-    threads: usize,
-) -> Result<Vec<f32>, KernelError> {
-    run_at((Precision::Full, algorithm), engine, op, sources, dst, in_place, threads)
+/// How an operator is computed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) precision: Precision,
+    /// Bytes of the core's cache, which limit what a chunk does at once.
+    pub(crate) cache_bytes: usize,
 }
 
-/// Like [`run_with`], with a precision.
-pub(crate) fn run_at(
-    (precision, algorithm): (Precision, Algorithm),
+impl From<(Precision, Algorithm)> for How {
+    /// With a cache that nearly every chunk is too large for.
+    fn from((precision, algorithm): (Precision, Algorithm)) -> Self {
+        How { algorithm, precision, cache_bytes: 32 << 10 }
+    }
+}
+
+impl From<Algorithm> for How {
+    fn from(algorithm: Algorithm) -> Self {
+        How::from((Precision::Full, algorithm))
+    }
+}
+
+/// Like [`run`], with an algorithm and whatever else it depends on.
+pub(crate) fn run_with(
+    how: impl Into<How>,
     engine: Engine,
     op: &Op,
     sources: &[Source],
@@ -195,6 +204,7 @@ pub(crate) fn run_at(
     in_place: Option<usize>,
     threads: usize,
 ) -> Result<Vec<f32>, KernelError> {
+    let How { algorithm, precision, cache_bytes } = how.into();
     let types: Vec<TensorType> = sources.iter().map(|s| s.value.ty()).collect();
     let ty = infer(op, &types.iter().collect::<Vec<_>>()).expect("the test's operator is valid");
     let mut arena = Arena { data: Vec::new() };
@@ -223,7 +233,7 @@ pub(crate) fn run_at(
     arena.data.extend([f32::NAN; 16]);
     let types = operand_types(&operands);
     let types: Vec<&TensorType> = types.iter().collect();
-    let machine = Machine::new(engine.target(), threads, 32 * 1024, Vendor::Other);
+    let machine = Machine::new(engine.target(), threads, cache_bytes, Vendor::Other);
     let machine = Machine { precision, ..machine };
     let weights: Vec<&Tensor> = operands.iter().filter_map(constant).collect();
     let site = Site::of(op, &types, &weights, &dst.geometry.ty, machine);

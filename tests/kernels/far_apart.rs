@@ -6,7 +6,7 @@ use proptest::test_runner::TestCaseError;
 use resnetc_ir::Layout;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::engine::{Engine, Source, algorithm, reference, run_at, tile_engines};
+use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
 use super::extremes::PLANTS;
 use super::fixed::{Data, FixedCase, NUMBERS, Numbers, Problem, fixed_case, narrow_case};
 use super::winograd::reals;
@@ -315,7 +315,7 @@ impl Even {
         let [_, _, rows, columns] = reference(&op, &sources).shape[..] else { return Vec::new() };
         let engine = tile_engines()[0];
         let how = (numbers.precision, algorithm("fixed_point"));
-        let got = run_at(how, engine, &op, &sources, dst, None, 1);
+        let got = run_with(how, engine, &op, &sources, dst, None, 1);
         let got = got.expect("the kernel exists");
         let row = |y: usize| got.chunks(columns).skip(y).step_by(rows).flatten();
         (0..rows).map(|y| row(y).map(|x| x.to_bits()).collect()).collect()

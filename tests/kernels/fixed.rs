@@ -7,7 +7,7 @@ use resnetc::kernels::precision::Precision;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
 
-use super::engine::{Engine, Source, algorithm, reference, run_at, tile_engines};
+use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
 use super::{activation, integers, max, pads};
 
 #[derive(Clone, Debug)]
@@ -238,7 +238,7 @@ impl FixedCase {
     ) -> Vec<f32> {
         let Problem { op, sources, place, .. } = problem;
         let (dst, how) = ((Blocked, self.halos[2]), (numbers.precision, algorithm("fixed_point")));
-        run_at(how, engine, op, sources, dst, *place, threads).expect("the kernel exists")
+        run_with(how, engine, op, sources, dst, *place, threads).expect("the kernel exists")
     }
 }
 

@@ -14,7 +14,7 @@ use resnetc::kernels::winograd::Schedule;
 use resnetc_ir::Layout::{Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Gemm, Op, Pads, Residual, Window};
 
-use super::engine::{Source, engines, reference, run_at};
+use super::engine::{Source, engines, reference, run_with};
 use super::winograd::{
     SCHEDULES, TILES, amplification, by_winograd, is_large_enough, reals, roundings,
 };
@@ -105,7 +105,7 @@ impl Half {
             for threads in [1, 3] {
                 let how = (Precision::Half, algorithm);
                 let dst = (Blocked, self.halo);
-                let got = run_at(how, engine, &self.op, &self.sources, dst, self.place, threads)
+                let got = run_with(how, engine, &self.op, &self.sources, dst, self.place, threads)
                     .expect("the kernel exists");
                 for (i, ((&g, e), bound)) in got.iter().zip(&expected.data).zip(&bounds).enumerate()
                 {
@@ -250,7 +250,7 @@ fn large_images_keep_their_weights() {
             let [full, half] = [Precision::Full, Precision::Half].map(|precision| {
                 let how = (precision, Algorithm::DIRECT);
                 let dst = (Blocked, Pads::default());
-                run_at(how, engine, &Op::Conv(conv), &sources, dst, None, 1).expect("it runs")
+                run_with(how, engine, &Op::Conv(conv), &sources, dst, None, 1).expect("it runs")
             });
             assert_eq!(full == half, is_same, "{engine:?} {size:?}");
         }
@@ -269,7 +269,7 @@ fn batches_have_the_same_results() {
         let [alone, together] = [one.clone(), many.clone()].map(|source| {
             let how = (Precision::Half, Algorithm::DIRECT);
             let (op, dst) = (Op::Conv(conv), (Blocked, Pads::default()));
-            run_at(how, engine, &op, &[source, weights.clone()], dst, None, 1).expect("it runs")
+            run_with(how, engine, &op, &[source, weights.clone()], dst, None, 1).expect("it runs")
         });
         assert_eq!(alone, together[..24], "{engine:?}");
     }

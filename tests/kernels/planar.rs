@@ -8,11 +8,14 @@ use resnetc::kernels::winograd::matrices::Transforms;
 use resnetc_ir::Layout::{Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::engine::{Source, algorithm, engines, reference, run_with};
+use super::engine::{How, Source, algorithm, engines, reference, run_with};
 use super::extremes::PLANTS;
 use super::seen::{Layer, Seen};
 use super::winograd::{amplification, reals, roundings};
 use super::{activation, max, pads};
+
+/// Bytes of small and of large caches.
+const CACHES: [usize; 2] = [32 << 10, 4 << 20];
 
 /// Phases of the source.
 const PHASES: usize = 4;
@@ -25,6 +28,8 @@ struct PlanarCase {
     kernel: [usize; 2],
     pads: Pads,
     halos: [Pads; 2],
+    /// Bytes of the core's cache: rows are cut into short segments, or hardly ever.
+    cache_bytes: usize,
     bias: bool,
     activation: Activation,
     seed: u64,
@@ -33,12 +38,24 @@ struct PlanarCase {
 fn planar_case() -> impl Strategy<Value = PlanarCase> {
     let kernel = prop::sample::select(vec![[5, 5], [5, 6], [6, 6], [7, 7], [7, 8], [8, 7], [8, 8]]);
     let shape = (1usize..3, 9usize..50, 9usize..90, 1usize..5, 1usize..70);
-    let how = (kernel, pads(4), pads(4), pads(2), any::<bool>(), activation());
+    let cache = prop::sample::select(CACHES.to_vec());
+    let how = (kernel, pads(4), pads(4), pads(2), cache, any::<bool>(), activation());
     (shape, how, any::<u64>()).prop_map(|(shape, how, seed)| {
         let (batch, h, w, inputs, outputs) = shape;
-        let (kernel, pads, halo, dst, bias, activation) = how;
+        let (kernel, pads, halo, dst, cache_bytes, bias, activation) = how;
         let (size, channels, halos) = ([h, w], [inputs, outputs], [halo, dst]);
-        PlanarCase { batch, size, channels, kernel, pads, halos, bias, activation, seed }
+        PlanarCase {
+            batch,
+            size,
+            channels,
+            kernel,
+            pads,
+            halos,
+            cache_bytes,
+            bias,
+            activation,
+            seed,
+        }
     })
 }
 
@@ -51,6 +68,11 @@ fn transforms(kernel: [usize; 2]) -> Transforms {
 }
 
 impl PlanarCase {
+    fn how(&self) -> How {
+        let cache_bytes = self.cache_bytes;
+        How { cache_bytes, ..How::from(algorithm("winograd_f4s2_planar")) }
+    }
+
     fn window(&self) -> Window {
         Window { kernel: self.kernel, pads: self.pads, ..Window::square(7, 2, 0) }
     }
@@ -86,10 +108,9 @@ impl PlanarCase {
         let bound = roundings(&t, PHASES * c)
             * 2f64.powi(-24)
             * (products * amplification(&t).powi(2) + 16.0);
-        let algorithm = algorithm("winograd_f4s2_planar");
         for engine in engines() {
             let dst = (Blocked, self.halos[1]);
-            let got = run_with(algorithm, engine, &op, &sources, dst, None, 2)
+            let got = run_with(self.how(), engine, &op, &sources, dst, None, 2)
                 .expect("the kernel exists");
             for (i, (g, e)) in got.iter().zip(&expected.data).enumerate() {
                 let distance = (f64::from(*g) - e).abs();
@@ -161,12 +182,19 @@ impl ExtremeCase {
         let taps = kernel[0] * kernel[1];
         let mut weights = reals(k * c * taps, self.case.seed ^ 1);
         weights.iter_mut().enumerate().for_each(|(i, w)| *w /= scale(i / taps % c));
-        let halo = max(self.case.halos[0], self.case.pads);
+        self.case.check_what_is_seen(&data, &weights)
+    }
+}
+
+impl PlanarCase {
+    /// Checks that the error of each output is bounded by what it sees.
+    fn check_what_is_seen(&self, data: &[f32], weights: &[f32]) -> Result<(), TestCaseError> {
+        let PlanarCase { batch, size: [h, w], channels: [c, k], kernel, .. } = *self;
         let sources = [
-            Source::value(Planar, halo, &[batch, c, h, w], &data),
-            Source::constant(&[k, c, kernel[0], kernel[1]], &weights),
+            Source::value(Planar, max(self.halos[0], self.pads), &[batch, c, h, w], data),
+            Source::constant(&[k, c, kernel[0], kernel[1]], weights),
         ];
-        let window = self.case.window();
+        let window = self.window();
         let op = |activation| Op::Conv(Conv { activation, ..Conv::new(window, 1) });
         let shape = reference(&op(Activation::None), &sources).shape;
         let transforms = transforms(kernel);
@@ -179,9 +207,8 @@ impl ExtremeCase {
             phases: PHASES,
             transforms,
         };
-        let seen = Seen::of(&layer, &data, &weights, [shape[2], shape[3]]);
-        let algorithm = algorithm("winograd_f4s2_planar");
-        seen.check(algorithm, &op(self.case.activation), &sources, None)
+        let seen = Seen::of(&layer, data, weights, [shape[2], shape[3]]);
+        seen.check(self.how(), &op(self.activation), &sources, None)
     }
 }
 
@@ -191,6 +218,35 @@ proptest! {
     #[test]
     fn a_value_disturbs_what_sees_it_only(case in extreme_case()) {
         case.check()?;
+    }
+}
+
+/// Rows of every number of tiles, in pictures of noise and of a single pixel: what strips hold does
+/// not reach into the next strip, and no energy is lost.
+#[test]
+fn rows_of_every_length_are_right() {
+    let lengths = (1..=35).flat_map(|tiles| [7, 8].map(move |extent| (tiles, extent)));
+    for (tiles, extent) in lengths {
+        let case = PlanarCase {
+            batch: 1,
+            size: [2 * 3 + extent, 8 * tiles + extent - 2],
+            channels: [1, 3],
+            kernel: [extent; 2],
+            pads: Pads::default(),
+            halos: [Pads::default(); 2],
+            cache_bytes: CACHES[1],
+            bias: true,
+            activation: Activation::None,
+            seed: tiles as u64,
+        };
+        let right = |result: Result<(), TestCaseError>| {
+            result.unwrap_or_else(|error| panic!("{tiles} tiles, {extent}x{extent}: {error}"));
+        };
+        right(case.check());
+        let [h, w] = case.size;
+        let mut pixel = vec![0.0; h * w];
+        pixel[h / 2 * w + (tiles * 37) % w] = 1.0;
+        right(case.check_what_is_seen(&pixel, &reals(3 * extent * extent, 5)));
     }
 }
 

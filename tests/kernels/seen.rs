@@ -10,12 +10,11 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use resnetc::kernels::Algorithm;
 use resnetc::kernels::winograd::matrices::Transforms;
 use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Op, Pads, Window};
 
-use super::engine::{Source, engines, reference, run_with};
+use super::engine::{How, Source, engines, reference, run_with};
 use super::winograd::{amplification, roundings};
 
 /// By how much a tile's energy may exceed that of a window.
@@ -150,7 +149,7 @@ impl Seen {
     /// interpreter.
     pub(super) fn check(
         &self,
-        algorithm: Algorithm,
+        how: impl Into<How> + Copy,
         op: &Op,
         sources: &[Source],
         place: Option<usize>,
@@ -159,8 +158,7 @@ impl Seen {
         for engine in engines() {
             let dst = (Blocked, Pads::default());
             let run = |threads| {
-                run_with(algorithm, engine, op, sources, dst, place, threads)
-                    .expect("the kernel exists")
+                run_with(how, engine, op, sources, dst, place, threads).expect("the kernel exists")
             };
             let got = run(1);
             let again = run(3).iter().zip(&got).all(|(a, b)| a.to_bits() == b.to_bits());

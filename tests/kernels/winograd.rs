@@ -9,7 +9,7 @@ use resnetc::kernels::winograd::{Schedule, Tile};
 use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
 
-use super::engine::{Source, algorithm, engines, reference, run_with};
+use super::engine::{How, Source, algorithm, engines, reference, run_with};
 use super::residual::{Fit, residual};
 use super::{activation, integers, max, pads};
 
@@ -49,15 +49,19 @@ struct WinogradCase {
     activation: Activation,
     tile: Tile,
     schedule: Schedule,
+    /// Bytes of the core's cache: blocks have one row of tiles, or as many as there are.
+    cache_bytes: usize,
     seed: u64,
 }
 
 fn winograd_case() -> impl Strategy<Value = WinogradCase> {
     let shape = (1usize..3, 4usize..23, 4usize..23, 16usize..60, 16usize..80, pads(1));
     let flags = (any::<bool>(), residual(), any::<bool>(), activation());
-    let how = (prop::sample::select(TILES.to_vec()), prop::sample::select(SCHEDULES.to_vec()));
+    let cache = prop::sample::select(vec![32 << 10, 4 << 20]);
+    let how =
+        (prop::sample::select(TILES.to_vec()), prop::sample::select(SCHEDULES.to_vec()), cache);
     let cases = (shape, flags, how, (pads(1), pads(2), pads(1)), any::<u64>());
-    cases.prop_map(|(shape, flags, (tile, schedule), halos, seed)| {
+    cases.prop_map(|(shape, flags, (tile, schedule, cache_bytes), halos, seed)| {
         let (batch, h, w, inputs, outputs, pads) = shape;
         let (bias, residual, in_place, activation) = flags;
         WinogradCase {
@@ -72,6 +76,7 @@ fn winograd_case() -> impl Strategy<Value = WinogradCase> {
             activation,
             tile,
             schedule,
+            cache_bytes,
             seed,
         }
     })
@@ -117,9 +122,10 @@ impl WinogradCase {
             "the bound {bound} is too large compared with {largest}"
         );
         for engine in engines() {
-            let (dst, algorithm) = ((Blocked, halos[2]), by_winograd(tile, schedule));
-            let got = run_with(algorithm, engine, &op, &sources, dst, place, 2)
-                .expect("the kernel exists");
+            let dst = (Blocked, halos[2]);
+            let how = How { cache_bytes: self.cache_bytes, ..by_winograd(tile, schedule).into() };
+            let got =
+                run_with(how, engine, &op, &sources, dst, place, 2).expect("the kernel exists");
             for (i, (g, e)) in got.iter().zip(&expected.data).enumerate() {
                 let distance = (f64::from(*g) - e).abs();
                 prop_assert!(
@@ -156,6 +162,7 @@ fn filters_in_two_stretches() {
         activation: Activation::None,
         tile: Tile::Two,
         schedule: Schedule::FilterBlocks,
+        cache_bytes: 32 << 10,
         seed: 0,
     };
     case.check().expect("within the bound");

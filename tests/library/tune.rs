@@ -194,7 +194,7 @@ fn writers_at_the_same_time_leave_a_whole_file() {
     assert_eq!(fs::read_dir(&folder).expect("there").count(), 1, "nothing else is left");
 }
 
-const NAME: &str = "cifar14_c";
+const NAME: &str = "resnet_basic_b";
 
 /// Error allowed relative to the largest output: as in `tests/networks.rs`, for fast numerics.
 const TOLERANCE: f64 = 1e-5;

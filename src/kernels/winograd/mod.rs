@@ -32,7 +32,7 @@ use super::conv_plan::Refusal;
 use super::epilogue::Epilogue;
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
-use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS};
+use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS, aligned};
 
 mod cost;
 mod energy;
@@ -244,11 +244,11 @@ impl Tiling {
     }
 }
 
-/// As many cache lines, or one more, so that their number is odd: at such distances, the elements of a tile,
+/// Enough cache lines for so many bytes, of an odd number: at such distances, the elements of a tile,
 /// which a transform reads or writes together, map to different cache sets.
 fn spread(bytes: i64) -> i64 {
     let line = ALIGN as i64;
-    ((bytes / line) | 1) * line
+    ((aligned(bytes) / line) | 1) * line
 }
 
 /// Classes of the tiles in `range`, of `m` outputs each, along an axis of `size` outputs.

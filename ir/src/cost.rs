@@ -43,6 +43,8 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
         | Op::Convert { .. }
         | Op::Quantize(_)
         | Op::Dequantize(_)
+        | Op::OnBytes(_)
+        | Op::Lookup { .. }
         | Op::Identity
         | Op::Reorder(_) => 0,
     };

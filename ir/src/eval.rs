@@ -205,6 +205,15 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::QuantizedConv(op) => quantized::conv(op, operands, ty),
         Op::Quantize(op) => quantized::quantize(op, x),
         Op::Dequantize(op) => quantized::dequantize(op, x),
+        Op::OnBytes(on_bytes) => {
+            let floats = quantized::floats(on_bytes, operands)?;
+            let result = eval_node(&on_bytes.op, &floats.iter().collect::<Vec<_>>())?;
+            match &on_bytes.to {
+                Some(to) => quantized::quantize(to, &result),
+                None => Ok(result.data),
+            }
+        }
+        Op::Lookup { .. } => quantized::lookup(x, operands[1]),
         Op::BatchNorm { epsilon } => elementwise::batch_norm(*epsilon, operands),
         Op::Unary(op) => elementwise::unary(*op, x),
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),

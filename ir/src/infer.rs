@@ -85,9 +85,10 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         }
         Op::Conv(conv) => conv.operand_count(),
         Op::QuantizedConv(conv) => conv.operand_count(),
+        Op::OnBytes(on_bytes) => return check_count(&on_bytes.op, count),
         Op::Gemm(gemm) => 2 + usize::from(gemm.bias),
         Op::BatchNorm { .. } => 5,
-        Op::Binary(_) | Op::MatMul => 2,
+        Op::Binary(_) | Op::MatMul | Op::Lookup { .. } => 2,
         Op::Where => 3,
         Op::Unary(_)
         | Op::MaxPool(_)
@@ -121,6 +122,11 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::QuantizedConv(conv) => quantized::infer(conv, shapes),
         Op::Quantize(op) => quantized::quantize(op, shapes[0]),
         Op::Dequantize(op) => quantized::dequantize(op, shapes[0]),
+        Op::OnBytes(on_bytes) => {
+            quantized::on_bytes(on_bytes, shapes)?;
+            infer_shape(&on_bytes.op, shapes)
+        }
+        Op::Lookup { .. } => quantized::lookup(shapes[0], shapes[1]),
         Op::BatchNorm { epsilon } => infer_batch_norm(*epsilon, shapes),
         Op::Unary(unary) => infer_unary(unary, shapes[0]),
         Op::Binary(_) => broadcast(shapes[0], shapes[1]),

@@ -43,6 +43,8 @@ kinds! {
     QuantizedConv Op::QuantizedConv(_) => vec!["quantized_conv"],
     Quantize Op::Quantize(_) => vec!["quantize"],
     Dequantize Op::Dequantize(_) => vec!["dequantize"],
+    OnBytes Op::OnBytes(_) => vec!["on_bytes"],
+    Lookup Op::Lookup { .. } => vec!["lookup"],
     BatchNorm Op::BatchNorm { .. } => vec!["batch_norm"],
     Unary Op::Unary(_) => Unary::PLAIN.iter().map(Unary::name).chain(["clip"]).collect(),
     Binary Op::Binary(_) => Binary::ALL.into_iter().map(Binary::name).collect(),

@@ -316,6 +316,34 @@ pub enum PadMode {
     Reflect,
 }
 
+/// Attributes of [`Op::OnBytes`]: an operator on floats between dequantizers and a quantizer.
+///
+/// Operands: those of the operator, some of them u8 or i8. These are dequantized, the operator is
+/// applied, and its result is quantized.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnBytes {
+    /// The operator, one that [`OnBytes::takes`].
+    pub op: Box<Op>,
+    /// How each operand is dequantized; `None` for one of f32.
+    pub from: Vec<Option<Dequantize>>,
+    /// How the result is quantized; `None` if it is f32.
+    pub to: Option<Quantize>,
+}
+
+impl OnBytes {
+    /// Whether an operator may read and write bytes: element-wise functions and means.
+    pub fn takes(op: &Op) -> bool {
+        matches!(
+            op,
+            Op::Unary(_)
+                | Op::Binary(_)
+                | Op::AveragePool { .. }
+                | Op::GlobalAveragePool
+                | Op::ReduceMean { .. }
+        )
+    }
+}
+
 /// One axis of [`Op::Slice`]: elements `start`, `start + step`, ... (`len` of them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SliceAxis {
@@ -344,6 +372,16 @@ pub enum Op {
     Quantize(Quantize),
     /// From bytes to f32.
     Dequantize(Dequantize),
+    /// An operator on floats whose operands and result may be bytes. Operands: those of the
+    /// operator.
+    OnBytes(OnBytes),
+    /// A function of bytes: element `x` of the table for each `x`. Operands:
+    /// `x, table [256]`, the first u8.
+    Lookup {
+        /// The element that stands for 0, as a quantizer's zero point; the result does not depend
+        /// on it.
+        zero: i32,
+    },
     /// `(x - mean) / sqrt(variance + epsilon) * scale + shift`, per channel (axis 1).
     /// Operands: `x, scale [C], shift [C], mean [C], variance [C]`.
     BatchNorm {
@@ -447,6 +485,14 @@ impl Op {
         !matches!(self, Op::Input | Op::Constant(_))
     }
 
+    /// The operator that computes: that of an [`OnBytes`], else itself.
+    pub fn computation(&self) -> &Op {
+        match self {
+            Op::OnBytes(on_bytes) => &on_bytes.op,
+            _ => self,
+        }
+    }
+
     /// The operator's name in text form and in messages.
     pub fn name(&self) -> &'static str {
         match self {
@@ -456,6 +502,8 @@ impl Op {
             Op::QuantizedConv(_) => "quantized_conv",
             Op::Quantize(_) => "quantize",
             Op::Dequantize(_) => "dequantize",
+            Op::OnBytes(_) => "on_bytes",
+            Op::Lookup { .. } => "lookup",
             Op::BatchNorm { .. } => "batch_norm",
             Op::Unary(unary) => unary.name(),
             Op::Binary(binary) => binary.name(),

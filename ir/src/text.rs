@@ -27,6 +27,8 @@
 //! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is a residual, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
 //! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
 //! | activations | flag `relu`, or `clip=[lo, hi]` |
+//! | `on_bytes` | `op`, its attributes, `scales=[0.5, none]`, (`zeros`: all 0), (`result_scale`, `result_to`, `result_zero=0`, `result_limits`) |
+//! | `lookup` | (`zero=0`) |
 //! | `batch_norm` | (`epsilon=1e-5`) |
 //! | `clip` | `lo`, `hi` |
 //! | `max_pool` | the window as in `conv`, flag `ceil_mode` |
@@ -72,6 +74,15 @@ const PROJECTION: &str = "projection_";
 const SUM: &str = "sum_";
 /// The flag of a quantized convolution whose result is f32.
 const FLOATS: &str = "floats";
+
+/// The key of the operator that computes on bytes.
+const FUNCTION: &str = "op";
+/// The keys of how its operands are dequantized, and the scale of one that is f32.
+const SCALES: &str = "scales";
+const ZEROS: &str = "zeros";
+const NONE: &str = "none";
+/// The prefix of the keys that say how its result becomes bytes.
+const RESULT: &str = "result_";
 
 pub use constant::{constants, hash};
 pub use parse::{ParseError, parse, parse_with};

@@ -149,6 +149,7 @@ fn rounds(op: &Op) -> bool {
         | Op::Interpolate(_)
         | Op::Convert { .. }
         | Op::Dequantize(_) => true,
+        Op::OnBytes(on_bytes) => on_bytes.to.is_none() && rounds(&on_bytes.op),
         Op::Unary(unary) => match unary {
             Unary::Sigmoid | Unary::Tanh | Unary::Erf | Unary::Exp | Unary::Log | Unary::Sqrt => {
                 true
@@ -169,6 +170,7 @@ fn rounds(op: &Op) -> bool {
         | Op::Constant(_)
         | Op::QuantizedConv(_)
         | Op::Quantize(_)
+        | Op::Lookup { .. }
         | Op::Where
         | Op::MaxPool(_)
         | Op::ReduceMax { .. }

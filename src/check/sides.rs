@@ -3,25 +3,27 @@
 
 use resnetc_ir::Op;
 use resnetc_ir::eval::{EvalError, Value, eval_node};
-use resnetc_ir::op::{Binary, Ending, Quantize, QuantizedConv, TopK, TopPart, Unary};
+use resnetc_ir::op::{Binary, Ending, OnBytes, Quantize, QuantizedConv, TopK, TopPart, Unary};
 
 /// An operator that jumps.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Jump {
+pub(super) enum Jump<'a> {
     /// A function that is constant between its jumps, never decreases, and maps its own results to
     /// themselves.
     Steps(fn(f64) -> f64),
     /// The byte for a number.
     Quantize(Quantize),
+    /// The byte for what an operator on bytes computes.
+    OnBytes(&'a OnBytes),
     /// A comparison, as a function of the difference of its operands. It is 0 or 1.
     Compare(Binary),
     /// The positions of the first elements: nearly equal ones may swap.
     Rank(TopK),
 }
 
-impl Jump {
+impl<'a> Jump<'a> {
     /// The jump of an operator, if it has one.
-    pub(super) fn of(op: &Op) -> Option<Self> {
+    pub(super) fn of(op: &'a Op) -> Option<Self> {
         match op {
             Op::Unary(Unary::Round) => Some(Jump::Steps(f64::round_ties_even)),
             Op::Unary(Unary::Floor) => Some(Jump::Steps(f64::floor)),
@@ -34,9 +36,11 @@ impl Jump {
             }
             Op::TopK(top @ TopK { part: TopPart::Indices, .. }) => Some(Jump::Rank(*top)),
             Op::Quantize(quantize) => Some(Jump::Quantize(*quantize)),
+            Op::OnBytes(on_bytes) => on_bytes.to.map(|_| Jump::OnBytes(on_bytes)),
             // Passes convert only integers to integers, so there are no sides to follow.
             Op::Convert { .. }
             | Op::Dequantize(_)
+            | Op::Lookup { .. }
             | Op::Input
             | Op::Constant(_)
             | Op::Conv(_)
@@ -91,6 +95,13 @@ impl Jump {
                     found.trunc() == found && (byte(x - slack)..=byte(x + slack)).contains(&found)
                 });
             }
+            (Jump::OnBytes(on_bytes), _) => {
+                let floats = Op::OnBytes(OnBytes { to: None, ..on_bytes.clone() });
+                let x = eval_node(&floats, operands)?;
+                if let Some(to) = on_bytes.to {
+                    Jump::Quantize(to).follow(&[&x], tolerance, value, found)?;
+                }
+            }
             (Jump::Compare(binary), [a, b]) => {
                 let slack = slack(a) + slack(b);
                 let differences = eval_node(&Op::Binary(Binary::Sub), operands)?;
@@ -108,6 +119,8 @@ impl Jump {
 pub(super) fn taken(op: &Op, operands: &[&Value], value: &Value) -> Result<Vec<Value>, EvalError> {
     let zeros = match op {
         Op::Quantize(quantize) => vec![quantize.result.zero],
+        Op::OnBytes(on_bytes) => on_bytes.to.iter().map(|to| to.result.zero).collect(),
+        Op::Lookup { zero } => vec![*zero],
         Op::QuantizedConv(conv) => match conv.ending {
             Ending::Floats(_) => vec![],
             Ending::Bytes(bytes) => vec![bytes.zero],

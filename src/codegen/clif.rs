@@ -189,6 +189,14 @@ impl Writer<'_> {
                 let first = self.builder.ins().extractlane(integers, 0);
                 self.builder.ins().istore8(access(), first, address, offset(dst));
             }
+            Inst::Lookup { dst, src, table, .. } => {
+                let (from, to) = (self.pointer(src.base), self.pointer(dst.base));
+                let table = self.pointer(table);
+                let position = self.builder.ins().uload8(I64, access(), from, offset(src));
+                let place = self.builder.ins().iadd(table, position);
+                let byte = self.builder.ins().uload8(I32, access(), place, 0);
+                self.builder.ins().istore8(access(), byte, to, offset(dst));
+            }
             Inst::StorePacked { dst, src } => {
                 let address = self.pointer(dst.base);
                 let [a, b, c, d] = src.map(|v| {

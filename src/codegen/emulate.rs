@@ -291,6 +291,9 @@ struct EmulatedCpu<'a, const LANES: usize, const FUSED: bool> {
     memory: &'a mut EmulatedMemory,
 }
 
+/// What a register holds whose contents are unspecified: no address.
+const LOST: u64 = 0xdead_dead_dead_dead;
+
 /// A tile register, row by row.
 type Tile = [[f32; TILE_ROWS]; TILE_ROWS];
 
@@ -377,6 +380,14 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
                 let (address, value) = (self.address(dst), self.get(src)[0]);
                 let stored = self.memory.set_byte(address, integers::low_byte(value));
                 stored.map_err(|fault| self.fault(inst, address, fault))?;
+            }
+            Inst::Lookup { dst, src, table, index } => {
+                let [position] = self.bytes::<1>(inst, src)?;
+                let [byte] = self.bytes::<1>(inst, table.at(position.into()))?;
+                let address = self.address(dst);
+                let stored = self.memory.set_byte(address, byte);
+                stored.map_err(|fault| self.fault(inst, address, fault))?;
+                self.pointers[index.0 as usize] = LOST;
             }
             Inst::StorePacked { dst, src } => {
                 let address = self.address(dst);

@@ -83,7 +83,7 @@ struct Named {
     far: bool,
     /// The fewest lanes that all instructions need.
     lanes: usize,
-    /// Whether a product of tiles or a packed store names a register twice.
+    /// Whether an instruction whose registers must be different names one twice.
     alike: bool,
 }
 
@@ -140,6 +140,11 @@ fn visit(body: &[Inst], named: &mut Named) {
             | Inst::StoreBytes { dst: m, src: v } => {
                 named.vector(v);
                 named.place(m);
+            }
+            Inst::Lookup { dst, src, table, index } => {
+                named.alike |= [dst.base, src.base, table].contains(&index);
+                [dst, src].into_iter().for_each(|m| named.place(m));
+                [table, index].into_iter().for_each(|p| named.pointer(p));
             }
             Inst::StorePacked { dst, src } => {
                 named.packs = true;

@@ -5,6 +5,7 @@ use resnetc_ir::op::{PadMode, SliceAxis};
 use crate::codegen::region::Piece;
 
 use super::KernelError;
+use super::conversions::Conversions;
 use super::element::Element;
 use super::function::Function;
 use super::geometry::{Geometry, Place};
@@ -26,7 +27,7 @@ fn lower_all(name: &str, nests: Vec<Nest>, sink: &mut Sink) -> Result<Vec<Piece>
 /// If a kernel does not fit the machine's registers.
 pub fn elementwise(
     name: &str,
-    function: Function,
+    (function, conversions): (Function, Conversions),
     sources: &[&Place],
     dst: &Place,
     sink: &mut Sink,
@@ -34,7 +35,24 @@ pub fn elementwise(
     let shape = &dst.geometry.ty.shape;
     let mut views = vec![View::whole(dst)];
     views.extend(sources.iter().map(|s| View::broadcast(s, shape.len())));
-    lower_all(name, nests(function, shape, &views), sink)
+    let nests = nests(function, shape, &views).into_iter();
+    lower_all(name, nests.map(|nest| Nest { conversions, ..nest }).collect(), sink)
+}
+
+/// Replaces bytes by those at their positions in a table.
+///
+/// # Errors
+/// If a kernel does not fit the machine's registers.
+pub fn lookup(
+    src: &Place,
+    table: &Place,
+    dst: &Place,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let shape = &dst.geometry.ty.shape;
+    let table = View { place: table, axes: vec![None; shape.len()] };
+    let views = [View::whole(dst), View::whole(src), table];
+    lower_all("lookup", nests(Function::Lookup, shape, &views), sink)
 }
 
 /// Copies a value element by element, whatever the two layouts.

@@ -61,8 +61,8 @@ impl Element {
         }
     }
 
-    /// Stores what [`Self::max`] has made.
-    pub fn store_max(self, b: &mut Builder, dst: Mem, acc: V) {
+    /// Stores elements as [`Self::max`] has made them; integers are in the range of the elements.
+    pub fn store_integers(self, b: &mut Builder, dst: Mem, acc: V) {
         match self {
             Element::F32 => b.store(dst, acc),
             Element::U8 => b.store_bytes(dst, acc),
@@ -83,6 +83,18 @@ impl Element {
             Element::U8 | Element::I8 => {
                 b.load_bytes(dst, src, self == Element::I8);
                 b.from_integer(dst, dst);
+            }
+        }
+    }
+
+    /// Loads one element as a float into every lane.
+    pub fn broadcast(self, b: &mut Builder, dst: V, src: Mem) {
+        match self {
+            Element::F32 => b.broadcast(dst, src),
+            Element::U8 | Element::I8 => {
+                // The other lanes are 0.
+                self.load_first(b, dst, src);
+                b.sum_lanes(dst);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Element-wise functions as vector code.
 
-use resnetc_ir::op::{Activation, Binary, Dequantize, Quantize, Unary};
+use resnetc_ir::op::{Activation, Binary, Unary};
 
-use crate::codegen::vir::{Arith, Builder, Inst, V};
+use crate::codegen::vir::{Arith, Builder, Inst, P, V};
 
+use super::conversions::Constants;
 use super::elementary::{Exp, Log, Odd, Sigmoid};
 use super::epilogue::activate;
 use super::power::power;
@@ -22,12 +23,10 @@ pub enum Function {
     Binary(Binary),
     /// The second source where the first is not 0, elsewhere the third.
     Where,
+    /// The byte at the position of the first source in the table that the second one is.
+    Lookup,
     /// The byte that a number is converted to: rounded towards zero and limited to 0..=255.
     Byte,
-    /// The byte for a number.
-    Quantize(Quantize),
-    /// The number for a byte.
-    Dequantize(Dequantize),
 }
 
 /// A function with its constants in registers.
@@ -65,15 +64,24 @@ pub enum Prepared {
     Power,
     /// The second source where the first is not 0, elsewhere the third; the register holds 0.
     Where(V),
+    /// Bytes from a table; the register is for positions.
+    Lookup(P),
     /// The nearest integer below, within limits.
     Byte(Bound),
-    /// The registers hold the scale, the limits of the number of steps, and the zero point.
-    Quantize([V; 4]),
-    /// The registers hold the zero point and the scale.
-    Dequantize([V; 2]),
 }
 
 impl Function {
+    /// Where a kernel of this function has room for other constants.
+    pub fn constants(&self) -> Constants {
+        match self {
+            Function::Unary(
+                Unary::Sigmoid | Unary::Tanh | Unary::Erf | Unary::Exp | Unary::Log,
+            )
+            | Function::Binary(Binary::Pow) => Constants::Loaded,
+            _ => Constants::Kept,
+        }
+    }
+
     /// Loads the constants that the function needs into registers.
     pub fn prepare(&self, b: &mut Builder) -> Prepared {
         match *self {
@@ -96,14 +104,8 @@ impl Function {
             Function::Unary(Unary::Sign) => Prepared::Sign(Sign::new(b)),
             Function::Binary(op) => binary(op, b),
             Function::Where => Prepared::Where(number(b, 0.0)),
+            Function::Lookup => Prepared::Lookup(b.number(0)),
             Function::Byte => Prepared::Byte(Bound::below(b)),
-            Function::Quantize(Quantize { scale, result }) => {
-                let [lo, hi] = result.limits();
-                Prepared::Quantize([scale, lo, hi, result.zero as f32].map(|x| number(b, x)))
-            }
-            Function::Dequantize(Dequantize { scale, zero }) => {
-                Prepared::Dequantize([zero as f32, scale].map(|x| number(b, x)))
-            }
         }
     }
 }
@@ -131,7 +133,8 @@ impl Prepared {
         }
         let x = sources[0];
         match self {
-            Prepared::Fill(_) | Prepared::Copy => {}
+            // Nests look bytes up in memory.
+            Prepared::Fill(_) | Prepared::Copy | Prepared::Lookup(_) => {}
             Prepared::Limits(limits) => activate(b, *limits, &sources[..1]),
             Prepared::Sigmoid(sigmoid) => sigmoid.apply(b, x),
             Prepared::Exp(exp) => exp.apply(b, x),
@@ -162,18 +165,6 @@ impl Prepared {
             Prepared::Byte(below) => {
                 activate(b, Activation::Clip { lo: 0.0, hi: 255.0 }, &sources[..1]);
                 below.apply(b, x);
-            }
-            Prepared::Quantize([scale, lo, hi, zero]) => {
-                b.arith(Arith::Div, x, x, *scale);
-                // In this order: NaN becomes the lower limit.
-                b.arith(Arith::Max, x, x, *lo);
-                b.arith(Arith::Min, x, x, *hi);
-                b.push(Inst::Round { dst: x, src: x });
-                b.arith(Arith::Add, x, x, *zero);
-            }
-            Prepared::Dequantize([zero, scale]) => {
-                b.arith(Arith::Sub, x, x, *zero);
-                b.arith(Arith::Mul, x, x, *scale);
             }
         }
         x

@@ -19,6 +19,7 @@
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and data movement |
 //! | [`element`] | how elements of operands become f32 in registers, and back |
+//! | [`conversions`] | between bytes and the numbers that they stand for |
 //! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and related functions; powers; step functions |
 //! | [`pick`] | elements along an axis by position, and weighted sums of them |
 //! | [`data`] | the operators that are loop nests |
@@ -35,6 +36,7 @@ use crate::codegen::region::{Piece, Region};
 pub mod algorithm;
 pub mod conv;
 pub mod conv_plan;
+pub mod conversions;
 mod copy;
 pub mod data;
 pub mod element;
@@ -69,6 +71,7 @@ pub mod winograd;
 pub use algorithm::Algorithm;
 use conv::pack::Weights;
 use conv_plan::{ConvPlan, ConvStep};
+use conversions::Conversions;
 pub use error::{KernelError, NotCompiled};
 use function::Function;
 use geometry::{Geometry, Place};
@@ -157,7 +160,8 @@ impl PlacedStep<'_> {
     /// The pieces of each region.
     fn pieces(&self, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let dst = &self.dst;
-        let pieces = match self.op {
+        let conversions = Conversions::of(self.op);
+        let pieces = match self.op.computation() {
             Op::Conv(conv) => return self.convolution(conv, sink),
             Op::QuantizedConv(conv) => self.quantized(conv, sink),
             Op::Gemm(gemm) => {
@@ -173,40 +177,37 @@ impl PlacedStep<'_> {
                     sink,
                 )
             }
-            Op::Unary(f) => data::elementwise(
-                self.op.name(),
-                Function::Unary(*f),
-                &[&self.place(0, sink)?],
-                dst,
-                sink,
-            ),
-            Op::Binary(f) => {
-                let (a, b) = (self.place(0, sink)?, self.place(1, sink)?);
-                data::elementwise(self.op.name(), Function::Binary(*f), &[&a, &b], dst, sink)
+            Op::Unary(f) => self.elementwise(Function::Unary(*f), sink),
+            Op::Binary(f) => self.elementwise(Function::Binary(*f), sink),
+            Op::Where => self.elementwise(Function::Where, sink),
+            Op::Quantize(_) | Op::Dequantize(_) => self.elementwise(Function::Copy, sink),
+            Op::Convert { .. } => self.elementwise(self.conversion()?, sink),
+            Op::Lookup { .. } => {
+                data::lookup(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink)
             }
-            Op::Where => {
-                let [c, x, y] = [0, 1, 2].map(|i| self.place(i, sink));
-                let places = [&c?, &x?, &y?];
-                data::elementwise(self.op.name(), Function::Where, &places, dst, sink)
+            Op::MaxPool(p) => {
+                let pool = pool::Windows { kind: pool::Kind::Max, pool: p, conversions };
+                pool.lower(&self.blocked(0, sink)?, dst, sink)
             }
-            Op::MaxPool(p) => pool::lower(pool::Kind::Max, p, &self.blocked(0, sink)?, dst, sink),
             Op::AveragePool { pool: p, count_include_pad } => {
                 let kind = pool::Kind::Average { count_include_pad: *count_include_pad };
-                pool::lower(kind, p, &self.blocked(0, sink)?, dst, sink)
+                let pool = pool::Windows { kind, pool: p, conversions };
+                pool.lower(&self.blocked(0, sink)?, dst, sink)
             }
-            Op::GlobalAveragePool => reduce::global_average(&self.blocked(0, sink)?, dst, sink),
+            Op::GlobalAveragePool => {
+                reduce::global_average(conversions, &self.blocked(0, sink)?, dst, sink)
+            }
             Op::ReduceMean { axes, .. } => {
-                reduce::over(reduce::Kind::Mean, axes, &self.place(0, sink)?, dst, sink)
+                let kind = (reduce::Kind::Mean, conversions);
+                reduce::over(kind, axes, &self.place(0, sink)?, dst, sink)
             }
             Op::ReduceMax { axes, .. } => {
-                reduce::over(reduce::Kind::Max, axes, &self.place(0, sink)?, dst, sink)
+                let kind = (reduce::Kind::Max, conversions);
+                reduce::over(kind, axes, &self.place(0, sink)?, dst, sink)
             }
             Op::TopK(top) => top::lower(top, &self.place(0, sink)?, dst, sink),
             Op::Softmax { axis } => softmax::lower(*axis, &self.place(0, sink)?, dst, sink),
             Op::Reshape { .. } => data::reshape(&self.place(0, sink)?, dst, sink),
-            Op::Convert { .. } => self.between_types(self.conversion()?, sink),
-            Op::Quantize(op) => self.between_types(Function::Quantize(*op), sink),
-            Op::Dequantize(op) => self.between_types(Function::Dequantize(*op), sink),
             Op::Identity | Op::Reorder(_) => {
                 data::copy(self.op.name(), &self.place(0, sink)?, dst, sink)
             }
@@ -230,7 +231,7 @@ impl PlacedStep<'_> {
             Op::MatMul => matmul::lower(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink),
             Op::BatchNorm { .. } => Err(self
                 .unsupported("it was not lowered to arithmetic: its parameters are not constants")),
-            Op::Input | Op::Constant(_) => return Ok(Vec::new()),
+            Op::Input | Op::Constant(_) | Op::OnBytes(_) => return Ok(Vec::new()),
         };
         Ok(vec![pieces?])
     }
@@ -248,14 +249,14 @@ impl PlacedStep<'_> {
         }
     }
 
-    /// A function of single elements whose result has another type.
-    fn between_types(
-        &self,
-        function: Function,
-        sink: &mut Sink,
-    ) -> Result<Vec<Piece>, KernelError> {
-        let src = self.place(0, sink)?;
-        data::elementwise(self.op.name(), function, &[&src], &self.dst, sink)
+    /// A function of single elements of all operands.
+    fn elementwise(&self, function: Function, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+        let places: Result<Vec<Place>, _> =
+            (0..self.operands.len()).map(|i| self.place(i, sink)).collect();
+        let places = places?;
+        let function = (function, Conversions::of(self.op));
+        let sources: Vec<&Place> = places.iter().collect();
+        data::elementwise(self.op.computation().name(), function, &sources, &self.dst, sink)
     }
 
     fn quantized(&self, conv: &QuantizedConv, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
@@ -309,6 +310,7 @@ impl PlacedStep<'_> {
             Op::Convert { .. }
                 | Op::Quantize(_)
                 | Op::Dequantize(_)
+                | Op::OnBytes(_)
                 | Op::MaxPool(_)
                 | Op::Reorder(_)
                 | Op::Identity
@@ -321,7 +323,7 @@ impl PlacedStep<'_> {
 
     /// Checks that all elements are of a type that the kernel computes with.
     fn check_elements(&self) -> Result<(), KernelError> {
-        if matches!(self.op, Op::QuantizedConv(_)) {
+        if matches!(self.op, Op::QuantizedConv(_) | Op::Lookup { .. }) {
             return Ok(());
         }
         let takes_bytes = self.takes_bytes();
@@ -367,7 +369,12 @@ impl PlacedStep<'_> {
             Operand::Value(place) => place.clone(),
             Operand::Constant(tensor) => {
                 let data = Arc::clone(tensor);
-                let offset = sink.pack(tensor.elements(), move |out| data.read(0, out));
+                let offset = match tensor.dtype() {
+                    DType::U8 | DType::I8 => {
+                        sink.pack_bytes(tensor.elements(), move |out| data.read_bytes(0, out))
+                    }
+                    _ => sink.pack(tensor.elements(), move |out| data.read(0, out)),
+                };
                 Place { base: WEIGHTS, offset, geometry: Geometry::new(tensor.ty()) }
             }
         })

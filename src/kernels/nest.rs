@@ -4,16 +4,17 @@
 //! The innermost levels are compiled into the kernel, the others run in the driver.
 
 use crate::codegen::region::{Base, Extent, Piece};
-use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
+use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 
 use super::KernelError;
+use super::conversions::{self, Conversions, SOURCES};
 use super::element::Element;
 use super::function::{Function, Prepared};
 use super::geometry::F32;
 use super::sink::{Levels, Pointer, Sink};
 
-/// Operands of a nest: the result and at most three sources.
-pub const OPERANDS: usize = 4;
+/// Operands of a nest: the result and the sources.
+pub const OPERANDS: usize = 1 + SOURCES;
 
 /// One loop: its number of iterations, and each operand's stride (result first) in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,8 @@ pub struct Nest {
     pub levels: Vec<Level>,
     /// The elements of each operand.
     pub elements: [Element; OPERANDS],
+    /// How they become numbers, and numbers elements of the result.
+    pub conversions: Conversions,
 }
 
 /// Levels that a kernel runs itself.
@@ -47,7 +50,13 @@ const CALL_ELEMENTS: usize = 16 * 1024;
 impl Nest {
     /// A nest of f32, without loops yet.
     pub fn new(function: Function, starts: Vec<(Base, i64)>) -> Self {
-        Nest { function, starts, levels: Vec::new(), elements: Default::default() }
+        Nest {
+            function,
+            starts,
+            levels: Vec::new(),
+            elements: Default::default(),
+            conversions: Conversions::default(),
+        }
     }
 
     /// Lowers the nest; nothing if it has no elements.
@@ -92,12 +101,10 @@ impl Nest {
         let inner = inner_levels(&self.levels);
         let (outer, inner) = self.levels.split_at(self.levels.len() - inner);
         let operands = self.starts.len();
-        let elements = self.elements;
-        let form = format!("nest {operands} {:?} {inner:?} {elements:?}", self.function);
+        let Nest { function, elements, conversions, .. } = &self;
+        let form = format!("nest {operands} {function:?} {inner:?} {elements:?} {conversions:?}");
         let target = sink.machine.target;
-        let kernel = sink.program(name, form, |n| {
-            program(n, target, &self.function, operands, inner, elements)
-        })?;
+        let kernel = sink.program(name, form, |n| self.program(n, target, inner))?;
         let parts = sink.machine.parts();
         Ok(match operands {
             1 => piece::<1>(&self.starts, outer, kernel, parts),
@@ -105,6 +112,25 @@ impl Nest {
             3 => piece::<3>(&self.starts, outer, kernel, parts),
             _ => piece::<4>(&self.starts, outer, kernel, parts),
         })
+    }
+}
+
+impl Nest {
+    /// The kernel of the innermost levels.
+    fn program(
+        &self,
+        name: String,
+        target: Target,
+        levels: &[Level],
+    ) -> Result<Program, OverBudget> {
+        let operands = self.starts.len();
+        let mut b = Builder::new(name, target, operands);
+        let pointers: Vec<P> = (0..operands).map(|i| b.arg(i)).collect();
+        let prepared = self.function.prepare(&mut b);
+        let conversions = self.conversions.prepare(&mut b, self.function.constants());
+        let emit = Emit { pointers, prepared, conversions, elements: self.elements };
+        emit.level(&mut b, levels);
+        b.finish()
     }
 }
 
@@ -162,24 +188,10 @@ fn inner_levels(levels: &[Level]) -> usize {
     fits.count().max(1)
 }
 
-fn program(
-    name: String,
-    target: Target,
-    function: &Function,
-    operands: usize,
-    levels: &[Level],
-    elements: [Element; OPERANDS],
-) -> Result<Program, OverBudget> {
-    let mut b = Builder::new(name, target, operands);
-    let pointers: Vec<P> = (0..operands).map(|i| b.arg(i)).collect();
-    let prepared = function.prepare(&mut b);
-    Emit { pointers, prepared, elements }.level(&mut b, levels);
-    b.finish()
-}
-
 struct Emit {
     pointers: Vec<P>,
     prepared: Prepared,
+    conversions: conversions::Prepared,
     elements: [Element; OPERANDS],
 }
 
@@ -205,11 +217,15 @@ impl Emit {
         let n = self.pointers.len();
         let is_dense = |i: usize| level.strides[i] == self.elements[i].bytes();
         let vectorizable = is_dense(0) && (1..n).all(|i| level.strides[i] == 0 || is_dense(i));
-        if !vectorizable {
-            b.repeat(Count::Fixed(level.extent as u32), |b| {
-                self.element(b, 0, level);
-                self.advance(b, |i| level.strides[i]);
-            });
+        let is_lookup = matches!(self.prepared, Prepared::Lookup(_));
+        if !vectorizable || is_lookup {
+            let unroll = if is_lookup { 8 } else { 1 };
+            for (count, step) in [(level.extent / unroll, unroll), (level.extent % unroll, 1)] {
+                b.repeat(Count::Fixed(count as u32), |b| {
+                    (0..step).for_each(|i| self.element(b, i as i64, level));
+                    self.advance(b, |i| level.strides[i] * step as i64);
+                });
+            }
             return;
         }
         const UNROLL: usize = 4;
@@ -233,34 +249,33 @@ impl Emit {
         let first = (v * b.target().lanes) as i64;
         let sources = b.vectors(self.pointers.len() - 1);
         for (i, &register) in sources.iter().enumerate() {
+            let element = self.elements[i + 1];
             match level.strides[i + 1] {
-                0 => b.broadcast(register, self.pointers[i + 1].at(0)),
-                _ => {
-                    let element = self.elements[i + 1];
-                    element.load(b, register, self.pointers[i + 1].at(first * element.bytes()));
-                }
+                0 => element.broadcast(b, register, self.pointers[i + 1].at(0)),
+                _ => element.load(b, register, self.pointers[i + 1].at(first * element.bytes())),
             }
+            self.conversions.to_number(b, i, register);
         }
-        let element = self.elements[0];
-        self.compute(b, sources, |b, result, dst| {
-            element.store(b, dst.at(first * element.bytes()), result);
-        });
+        let result = self.prepared.apply(b, &sources);
+        let (element, dst) = (self.elements[0], self.pointers[0]);
+        self.conversions.store(b, element, dst.at(first * element.bytes()), result);
+        b.release(sources);
     }
 
     /// Computes the single element `index` from the pointers on.
     fn element(&self, b: &mut Builder, index: i64, level: Level) {
+        let place = |i: usize| self.pointers[i].at(index * level.strides[i]);
+        if let Prepared::Lookup(position) = self.prepared {
+            b.lookup(place(0), place(1), self.pointers[2], position);
+            return;
+        }
         let sources = b.vectors(self.pointers.len() - 1);
         for (i, &register) in sources.iter().enumerate() {
-            let place = self.pointers[i + 1].at(index * level.strides[i + 1]);
-            self.elements[i + 1].load_first(b, register, place);
+            self.elements[i + 1].load_first(b, register, place(i + 1));
+            self.conversions.to_number(b, i, register);
         }
-        let (element, offset) = (self.elements[0], index * level.strides[0]);
-        self.compute(b, sources, |b, result, dst| element.store_first(b, dst.at(offset), result));
-    }
-
-    fn compute(&self, b: &mut Builder, sources: Vec<V>, store: impl FnOnce(&mut Builder, V, P)) {
         let result = self.prepared.apply(b, &sources);
-        store(b, result, self.pointers[0]);
+        self.conversions.store_first(b, self.elements[0], place(0), result);
         b.release(sources);
     }
 }

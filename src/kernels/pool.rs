@@ -10,6 +10,7 @@ use crate::codegen::region::{Extent, Piece};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
+use super::conversions::{Constants, Conversions, Prepared};
 use super::element::Element;
 use super::geometry::{F32, Place, Strides};
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
@@ -57,70 +58,52 @@ fn inside(
     Inside { first, taps: live, divisor: if count_include_pad { padded } else { live } }
 }
 
-/// Lowers a windowed pool of a blocked image.
-///
-/// # Errors
-/// If the kernel does not fit the machine's registers.
-pub fn lower(
-    kind: Kind,
-    pool: &Pool,
-    src: &Place,
-    dst: &Place,
-    sink: &mut Sink,
-) -> Result<Vec<Piece>, KernelError> {
-    let [n, c, h, w] = src.geometry.nchw();
-    let [_, _, rows, columns] = dst.geometry.nchw();
-    let (s, d) = (src.geometry.strides(), dst.geometry.strides());
-    let window = &pool.window;
-    let include = matches!(kind, Kind::Average { count_include_pad: true });
-    let across: Vec<Inside> = (0..columns).map(|x| inside(window, 1, w, x, include)).collect();
-    let dtype = src.geometry.ty.dtype;
-    let element = Element::of(dtype).ok_or(KernelError::Unsupported {
+/// A windowed pool of a blocked image.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows<'a> {
+    /// What is computed of each window.
+    pub kind: Kind,
+    /// The windows.
+    pub pool: &'a Pool,
+    /// How elements become numbers and numbers results; none for a maximum.
+    pub conversions: Conversions,
+}
+
+impl Windows<'_> {
+    /// Lowers it.
+    ///
+    /// # Errors
+    /// If the kernel does not fit the machine's registers.
+    pub fn lower(
+        &self,
+        src: &Place,
+        dst: &Place,
+        sink: &mut Sink,
+    ) -> Result<Vec<Piece>, KernelError> {
+        let [_, _, _, w] = src.geometry.nchw();
+        let [_, _, _, columns] = dst.geometry.nchw();
+        let window = &self.pool.window;
+        let include = matches!(self.kind, Kind::Average { count_include_pad: true });
+        let row = Row {
+            kind: self.kind,
+            window: *window,
+            columns: (0..columns).map(|x| inside(window, 1, w, x, include)).collect(),
+            src: src.geometry.strides(),
+            pixel: dst.geometry.strides().pixel,
+            elements: [element(src)?, element(dst)?],
+            conversions: self.conversions,
+        };
+        row.lower(include, src, dst, sink)
+    }
+}
+
+fn element(place: &Place) -> Result<Element, KernelError> {
+    let dtype = place.geometry.ty.dtype;
+    Element::of(dtype).ok_or_else(|| KernelError::Unsupported {
         op: "pool",
         node: String::new(),
         reason: format!("its elements are {}", dtype.short()),
-    })?;
-    let row = Row { kind, window: *window, columns: across, src: s, pixel: d.pixel, element };
-    let name =
-        format!("pool n{n} c{c} h{h} w{w} r{} s{} {kind:?}", window.kernel[0], window.kernel[1]);
-    let target = sink.machine.target;
-    let kernel = sink.program(&name, format!("pool {row:?}"), |n| row.program(n, target))?;
-
-    let mut pieces = Vec::new();
-    let mut y = 0;
-    while y < rows {
-        let first = inside(window, 0, h, y, include);
-        // Evenly spaced rows with the same number of taps share a piece.
-        let stride = window.strides[0] as i64;
-        let like = |i: usize| {
-            let it = inside(window, 0, h, y + i, include);
-            it.taps == first.taps
-                && it.divisor == first.divisor
-                && it.first == first.first + stride * i as i64
-        };
-        let count = (1..rows - y).take_while(|&i| like(i)).count() + 1;
-        let divisors: Vec<f32> =
-            row.columns.iter().map(|x| (x.divisor * first.divisor) as f32).collect();
-        let table = match kind {
-            Kind::Max => 0,
-            Kind::Average { .. } => sink.pack(columns, move |out| out.copy_from_slice(&divisors)),
-        };
-        let mut levels = Levels::new([
-            Pointer::new(src.base, src.origin() + first.first * s.row),
-            Pointer::new(dst.base, dst.origin() + y as i64 * d.row),
-            Pointer::new(WEIGHTS, table),
-        ]);
-        levels.chunk(n, [s.image, d.image, 0]);
-        let planes = c.div_ceil(s.block);
-        let parts = sink.machine.parts();
-        let blocks = levels.split(planes, parts, [s.plane, d.plane, 0]);
-        let lines = levels.split(count, parts.div_ceil(n * planes), [stride * s.row, d.row, 0]);
-        levels.rest(blocks);
-        levels.rest(lines);
-        pieces.push(levels.piece(kernel, &[Extent::Fixed(first.taps as u32)]));
-        y += count;
-    }
-    Ok(pieces)
+    })
 }
 
 /// Everything that determines the code. Arguments: source row, result row, divisors, number of the
@@ -132,12 +115,69 @@ struct Row {
     columns: Vec<Inside>,
     src: Strides,
     pixel: i64,
-    element: Element,
+    /// Of source and result.
+    elements: [Element; 2],
+    conversions: Conversions,
 }
 
 impl Row {
+    /// Lowers all rows. `include` is whether padding counts.
+    fn lower(
+        &self,
+        include: bool,
+        src: &Place,
+        dst: &Place,
+        sink: &mut Sink,
+    ) -> Result<Vec<Piece>, KernelError> {
+        let [n, c, h, w] = src.geometry.nchw();
+        let [_, _, rows, columns] = dst.geometry.nchw();
+        let (s, d) = (self.src, dst.geometry.strides());
+        let ([r, t], kind) = (self.window.kernel, self.kind);
+        let name = format!("pool n{n} c{c} h{h} w{w} r{r} s{t} {kind:?}");
+        let target = sink.machine.target;
+        let kernel = sink.program(&name, format!("pool {self:?}"), |n| self.program(n, target))?;
+        let mut pieces = Vec::new();
+        let mut y = 0;
+        while y < rows {
+            let first = inside(&self.window, 0, h, y, include);
+            // Evenly spaced rows with the same number of taps share a piece.
+            let stride = self.window.strides[0] as i64;
+            let like = |i: usize| {
+                let it = inside(&self.window, 0, h, y + i, include);
+                it.taps == first.taps
+                    && it.divisor == first.divisor
+                    && it.first == first.first + stride * i as i64
+            };
+            let count = (1..rows - y).take_while(|&i| like(i)).count() + 1;
+            let divisors: Vec<f32> =
+                self.columns.iter().map(|x| (x.divisor * first.divisor) as f32).collect();
+            let table = match self.kind {
+                Kind::Max => 0,
+                Kind::Average { .. } => {
+                    sink.pack(columns, move |out| out.copy_from_slice(&divisors))
+                }
+            };
+            let mut levels = Levels::new([
+                Pointer::new(src.base, src.origin() + first.first * s.row),
+                Pointer::new(dst.base, dst.origin() + y as i64 * d.row),
+                Pointer::new(WEIGHTS, table),
+            ]);
+            levels.chunk(n, [s.image, d.image, 0]);
+            let planes = c.div_ceil(s.block);
+            let parts = sink.machine.parts();
+            let blocks = levels.split(planes, parts, [s.plane, d.plane, 0]);
+            let lines = levels.split(count, parts.div_ceil(n * planes), [stride * s.row, d.row, 0]);
+            levels.rest(blocks);
+            levels.rest(lines);
+            pieces.push(levels.piece(kernel, &[Extent::Fixed(first.taps as u32)]));
+            y += count;
+        }
+        Ok(pieces)
+    }
+
     fn program(&self, name: String, target: Target) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, target, 4);
+        let conversions = self.conversions.prepare(&mut b, Constants::Kept);
         let stride = self.window.strides[1] as i64;
         let mut x = 0;
         while x < self.columns.len() {
@@ -149,21 +189,21 @@ impl Row {
                     && it.first == first.first + stride * i as i64
             };
             let count = (1..self.columns.len() - x).take_while(|&i| like(i)).count() + 1;
-            self.columns(&mut b, x, count);
+            self.columns(&mut b, &conversions, x, count);
             x += count;
         }
         b.finish()
     }
 
     /// `count` columns of the same form, from `x` on.
-    fn columns(&self, b: &mut Builder, x: usize, count: usize) {
+    fn columns(&self, b: &mut Builder, conversions: &Prepared, x: usize, count: usize) {
         let first = self.columns[x];
         let src = b.pointer(b.arg(0));
         let dst = b.pointer(b.arg(1));
         b.advance(src, first.first * self.src.pixel);
         b.advance(dst, x as i64 * self.pixel);
         b.repeat(Count::Fixed(count as u32), |b| {
-            self.pixel(b, src, dst, x);
+            self.pixel(b, conversions, [src, dst], x);
             b.advance(src, self.window.strides[1] as i64 * self.src.pixel);
             b.advance(dst, self.pixel);
         });
@@ -172,13 +212,15 @@ impl Row {
     }
 
     /// One output pixel: its 16 channels.
-    fn pixel(&self, b: &mut Builder, src: P, dst: P, x: usize) {
+    fn pixel(&self, b: &mut Builder, conversions: &Prepared, [src, dst]: [P; 2], x: usize) {
         let is_max = self.kind == Kind::Max;
         let n = 16 / b.target().lanes;
-        let bytes = b.target().lanes as i64 * self.element.bytes();
+        let [from, to] = self.elements;
+        let bytes = |v: usize, of: Element| (v * b.target().lanes) as i64 * of.bytes();
+        let offsets: Vec<[i64; 2]> = (0..n).map(|v| [bytes(v, from), bytes(v, to)]).collect();
         let acc: Vec<V> = b.vectors(n);
         for &a in &acc {
-            if is_max { self.element.smallest(b, a) } else { b.constant(a, 0.0) }
+            if is_max { from.smallest(b, a) } else { b.constant(a, 0.0) }
         }
         let row = b.pointer(src);
         let tap = self.window.dilations[1] as i64 * self.src.pixel;
@@ -186,11 +228,12 @@ impl Row {
             let value = b.vector();
             for t in 0..self.columns[x].taps as i64 {
                 for (v, &a) in acc.iter().enumerate() {
-                    let place = row.at(t * tap + v as i64 * bytes);
+                    let place = row.at(t * tap + offsets[v][0]);
                     if is_max {
-                        self.element.max(b, a, value, place);
+                        from.max(b, a, value, place);
                     } else {
-                        b.load(value, place);
+                        from.load(b, value, place);
+                        conversions.to_number(b, 0, value);
                         b.arith(Arith::Add, a, a, value);
                     }
                 }
@@ -205,8 +248,11 @@ impl Row {
             acc.iter().for_each(|&a| b.arith(Arith::Div, a, a, divisor));
             b.release([divisor]);
         }
-        for (v, &a) in acc.iter().enumerate() {
-            self.element.store_max(b, dst.at(v as i64 * bytes), a);
+        for (&a, [_, at]) in acc.iter().zip(&offsets) {
+            match is_max {
+                true => to.store_integers(b, dst.at(*at), a),
+                false => conversions.store(b, to, dst.at(*at), a),
+            }
         }
         b.release(acc);
     }

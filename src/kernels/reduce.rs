@@ -7,7 +7,9 @@ use crate::codegen::region::{Extent, Piece};
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
-use super::geometry::{F32, Place};
+use super::conversions::{Constants, Conversions, Prepared};
+use super::element::Element;
+use super::geometry::Place;
 use super::sink::{Levels, Pointer, Sink};
 
 /// A loop of the reduction or of the kept elements: the number of iterations, and the stride in the
@@ -31,6 +33,9 @@ struct Reduction {
     reduced: Vec<Loop>,
     /// Consecutive elements computed by one call, in the source and in the result.
     run: usize,
+    /// Of source and result.
+    elements: [Element; 2],
+    conversions: Conversions,
 }
 
 /// Lowers the mean over height and width of a blocked image.
@@ -38,6 +43,7 @@ struct Reduction {
 /// # Errors
 /// If the kernel does not fit the machine's registers.
 pub fn global_average(
+    conversions: Conversions,
     src: &Place,
     dst: &Place,
     sink: &mut Sink,
@@ -45,7 +51,8 @@ pub fn global_average(
     let [n, c, h, w] = src.geometry.nchw();
     let (s, d) = (src.geometry.strides(), dst.geometry.strides());
     let reduced = vec![(h, s.row), (w, s.pixel)];
-    let mean = Reduction { kind: Kind::Mean, reduced, run: s.block };
+    let elements = [element(src)?, element(dst)?];
+    let mean = Reduction { kind: Kind::Mean, reduced, run: s.block, elements, conversions };
     let name = format!("global_average_pool n{n} c{c} h{h} w{w}");
     let target = sink.machine.target;
     let kernel = sink.program(&name, format!("{mean:?}"), |n| mean.program(n, target))?;
@@ -62,7 +69,7 @@ pub fn global_average(
 /// # Errors
 /// If the kernel does not fit the machine's registers.
 pub fn over(
-    kind: Kind,
+    (kind, conversions): (Kind, Conversions),
     axes: &[usize],
     src: &Place,
     dst: &Place,
@@ -79,7 +86,8 @@ pub fn over(
     let run_axis = kept.last().filter(|&&a| a + 1 == shape.len());
     let run = run_axis.map_or(1, |&a| shape[a]);
     let outer = kept.len() - usize::from(run_axis.is_some());
-    let reduction = Reduction { kind, reduced, run };
+    let elements = [element(src)?, element(dst)?];
+    let reduction = Reduction { kind, reduced, run, elements, conversions };
     let name = format!("reduce {kind:?} {shape:?} over {axes:?}");
     let target = sink.machine.target;
     let kernel = sink.program(&name, format!("{reduction:?}"), |n| reduction.program(n, target))?;
@@ -95,6 +103,15 @@ pub fn over(
     Ok(vec![levels.piece(kernel, &[])])
 }
 
+fn element(place: &Place) -> Result<Element, KernelError> {
+    let dtype = place.geometry.ty.dtype;
+    Element::of(dtype).ok_or_else(|| KernelError::Unsupported {
+        op: "reduction",
+        node: String::new(),
+        reason: format!("its elements are {}", dtype.short()),
+    })
+}
+
 impl Reduction {
     fn count(&self) -> f32 {
         self.reduced.iter().map(|l| l.0).product::<usize>() as f32
@@ -104,51 +121,58 @@ impl Reduction {
         let mut b = Builder::new(name, target, 2);
         let divisor = (self.kind == Kind::Mean).then(|| b.vector());
         divisor.into_iter().for_each(|d| b.constant(d, self.count()));
+        let conversions = self.conversions.prepare(&mut b, Constants::Kept);
+        let emit = Emit { reduction: self, divisor, conversions };
         let (src, dst) = (b.arg(0), b.arg(1));
         let (vectors, tail) = (self.run / target.lanes, self.run % target.lanes);
-        b.repeat(Count::Fixed(vectors as u32), |b| {
-            self.element(b, src, divisor, true, |b, v| b.store(dst.at(0), v));
-            b.advance(src, target.vector_bytes());
-            b.advance(dst, target.vector_bytes());
-        });
-        b.repeat(Count::Fixed(tail as u32), |b| {
-            self.element(b, src, divisor, false, |b, v| b.store_first(dst.at(0), v));
-            b.advance(src, F32);
-            b.advance(dst, F32);
-        });
+        for (count, lanes) in [(vectors, target.lanes), (tail, 1)] {
+            b.repeat(Count::Fixed(count as u32), |b| {
+                emit.element(b, lanes > 1);
+                for (pointer, element) in [src, dst].into_iter().zip(self.elements) {
+                    b.advance(pointer, lanes as i64 * element.bytes());
+                }
+            });
+        }
         b.finish()
-    }
-
-    fn element(
-        &self,
-        b: &mut Builder,
-        src: P,
-        divisor: Option<V>,
-        whole: bool,
-        store: impl FnOnce(&mut Builder, V),
-    ) {
-        let at = b.pointer(src);
-        let result = self.kind.reduce(b, &self.reduced, at, whole);
-        b.release_pointer(at);
-        divisor.into_iter().for_each(|d| b.arith(Arith::Div, result, result, d));
-        store(b, result);
-        b.release([result]);
     }
 }
 
-impl Kind {
+/// The code of a reduction, with constants in registers.
+struct Emit<'a> {
+    reduction: &'a Reduction,
+    divisor: Option<V>,
+    conversions: Prepared,
+}
+
+impl Emit<'_> {
+    /// Computes a whole vector, or its first lane.
+    fn element(&self, b: &mut Builder, whole: bool) {
+        let at = b.pointer(b.arg(0));
+        let result = self.reduce(b, &self.reduction.reduced, at, whole);
+        b.release_pointer(at);
+        self.divisor.into_iter().for_each(|d| b.arith(Arith::Div, result, result, d));
+        let ([_, to], dst) = (self.reduction.elements, b.arg(1).at(0));
+        match whole {
+            true => self.conversions.store(b, to, dst, result),
+            false => self.conversions.store_first(b, to, dst, result),
+        }
+        b.release([result]);
+    }
+
     /// The reduction of the elements of all loops, in a new register. Advances `at` past what it
     /// read.
-    fn reduce(self, b: &mut Builder, loops: &[Loop], at: P, whole: bool) -> V {
+    fn reduce(&self, b: &mut Builder, loops: &[Loop], at: P, whole: bool) -> V {
         let value = b.vector();
         let Some((&(extent, stride), inner)) = loops.split_first() else {
+            let [from, _] = self.reduction.elements;
             match whole {
-                true => b.load(value, at.at(0)),
-                false => b.broadcast(value, at.at(0)),
+                true => from.load(b, value, at.at(0)),
+                false => from.load_first(b, value, at.at(0)),
             }
+            self.conversions.to_number(b, 0, value);
             return value;
         };
-        let (start, op) = match self {
+        let (start, op) = match self.reduction.kind {
             Kind::Mean => (0.0, Arith::Add),
             Kind::Max => (f32::NEG_INFINITY, Arith::MaxNan),
         };

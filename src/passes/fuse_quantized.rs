@@ -40,7 +40,7 @@ use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 use super::Pass;
 use super::near_misses::{NearMisses, Stop, describe};
 
-mod activation;
+pub(super) mod activation;
 mod residual;
 mod weights;
 
@@ -183,6 +183,14 @@ impl Product {
         };
         if graph.node(bytes).ty.dtype != DType::U8 {
             return Err(Stop::Near("its source is of signed bytes"));
+        }
+        // What stands for zeros around an image is in memory once.
+        let disagrees = |&(user, operand): &(NodeId, usize)| match graph.node(user).op {
+            Op::QuantizedConv(conv) => operand == 0 && conv.src_zero != source.zero,
+            _ => false,
+        };
+        if graph.users(bytes).iter().any(disagrees) {
+            return Err(Stop::Near("its source is also read with another zero point"));
         }
         let may_be_steps = source.scale == 1.0;
         let weights = QuantizedWeights::of(graph, operand(1)?, transposed, may_be_steps)?;

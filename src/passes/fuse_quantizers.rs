@@ -117,7 +117,7 @@ fn undone(graph: &Graph, node: NodeId) -> Option<Patch> {
 }
 
 /// The bytes that a value was dequantized from, if quantizing it gives the same bytes.
-fn same_bytes(graph: &Graph, value: NodeId, quantize: Quantize) -> Option<NodeId> {
+pub(super) fn same_bytes(graph: &Graph, value: NodeId, quantize: Quantize) -> Option<NodeId> {
     let Op::Dequantize(from) = graph.node(value).op else { return None };
     let bytes = graph.operand(value, 0)?;
     let Quantize { scale, result } = quantize;

@@ -115,8 +115,8 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
     let all = |want: Want| vec![want; operands.len()];
     let same = |layout: Layout| (all(Want::In(layout)), layout);
     let made = operands.first().map(|&o| produced(graph, o));
-    Some(match &graph.node(node).op {
-        Op::Input | Op::Constant(_) | Op::Reorder(_) => return None,
+    Some(match graph.node(node).op.computation() {
+        Op::Input | Op::Constant(_) | Op::Reorder(_) | Op::OnBytes(_) => return None,
         Op::Conv(conv) => {
             let mut wants = all(Want::AsIs);
             *wants.first_mut()? = source_of_conv(graph, node)?;
@@ -148,7 +148,8 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         | Op::Where
         | Op::Convert { .. }
         | Op::Quantize(_)
-        | Op::Dequantize(_) => {
+        | Op::Dequantize(_)
+        | Op::Lookup { .. } => {
             let layout = common_layout(graph, node, &operands);
             let want = |&o: &NodeId| match graph.constant_of(o) {
                 Some(_) => Want::AsIs,

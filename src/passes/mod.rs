@@ -27,6 +27,7 @@ pub mod fold_affine;
 pub mod fold_batch_norm;
 pub mod fold_constants;
 pub mod fuse_activation;
+pub mod fuse_bytes;
 pub mod fuse_projection;
 pub mod fuse_quantized;
 pub mod fuse_quantizers;
@@ -113,6 +114,9 @@ const PIPELINE: &[PipelineStep] = {
         step(Fused, Optional, Once, fuse_projection::PASS),
         // Skipping pixels and adding channels are two operators, one after the other.
         step(Fused, Optional, UntilStable, fuse_strided_shortcut::PASS),
+        // After all fusion on floats: whatever a convolution takes is no longer between a
+        // dequantizer and a quantizer.
+        step(Fused, Optional, Once, fuse_bytes::PASS),
         // Constants that a fold no longer needs are removed with their last user; this removes what
         // was unused in the description.
         step(Fused, Optional, Once, dead_code::PASS),

@@ -31,7 +31,8 @@ impl Halo {
     }
 }
 
-/// The border of each value that has one. Readers of a value agree about what stands for zero.
+/// The border of each value that has one. Readers of a value agree about what stands for zero; a
+/// result with another zero point does not reuse its place.
 pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Halo> {
     let mut halos: HashMap<NodeId, Halo> = HashMap::new();
     for &node in order.iter().rev() {
@@ -74,26 +75,37 @@ fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
     }
 }
 
+/// Adds the border that a reader needs. One of another zero point is for a result that would reuse
+/// the place.
 fn widen(halos: &mut HashMap<NodeId, Halo>, value: NodeId, by: Halo) {
     if by.pads == Pads::default() {
         return;
     }
-    let Pads { top, left, bottom, right } = halos.entry(value).or_insert(by).pads;
-    let pads = Pads {
-        top: top.max(by.pads.top),
-        left: left.max(by.pads.left),
-        bottom: bottom.max(by.pads.bottom),
-        right: right.max(by.pads.right),
-    };
-    halos.entry(value).and_modify(|halo| halo.pads = pads);
+    let halo = halos.entry(value).or_insert(by);
+    match halo.zero == by.zero {
+        true => halo.pads = join(halo.pads, by.pads),
+        false => *halo = by,
+    }
+}
+
+/// As wide as both on every side.
+fn join(a: Pads, b: Pads) -> Pads {
+    Pads {
+        top: a.top.max(b.top),
+        left: a.left.max(b.left),
+        bottom: a.bottom.max(b.bottom),
+        right: a.right.max(b.right),
+    }
 }
 
 /// Gives an operand the border of the result that may reuse its place.
 fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Halo>, result: NodeId, operand: NodeId) {
     let (from, to) = (graph.node(result), graph.node(operand));
     let may_alias = to.op.is_computed() && from.ty == to.ty && !graph.is_output(operand);
-    if let (true, Some(&halo)) = (may_alias, halos.get(&result)) {
-        widen(halos, operand, halo);
+    let Some(&by) = halos.get(&result).filter(|_| may_alias) else { return };
+    let halo = halos.entry(operand).or_insert(by);
+    if halo.zero == by.zero {
+        halo.pads = join(halo.pads, by.pads);
     }
 }
 

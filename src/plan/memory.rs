@@ -39,7 +39,8 @@ impl Access {
                 zero: conv.src_zero as u8,
                 ..Access::default()
             },
-            Op::Unary(_) => Access { in_place: vec![0], ..Access::default() },
+            Op::OnBytes(on_bytes) => Access::of(&on_bytes.op),
+            Op::Unary(_) | Op::Lookup { .. } => Access { in_place: vec![0], ..Access::default() },
             Op::Binary(_) => Access { in_place: vec![0, 1], ..Access::default() },
             Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => {
                 Access { view: true, ..Access::default() }

@@ -10,12 +10,15 @@ pub fn class(graph: &Graph, node: NodeId) -> String {
         Op::QuantizedConv(conv) => {
             format!("int8 {}", conv_class(graph, node, &conv.window, conv.groups))
         }
+        Op::OnBytes(on_bytes) => format!("int8 {}", kind(&on_bytes.op)),
+        other @ Op::Lookup { .. } => format!("int8 {}", kind(other)),
         other => kind(other).to_owned(),
     }
 }
 
 fn kind(op: &Op) -> &'static str {
     match op {
+        Op::OnBytes(on_bytes) => kind(&on_bytes.op),
         Op::Conv(_) | Op::QuantizedConv(_) => "conv",
         Op::Gemm(_) | Op::MatMul => "fc",
         Op::MaxPool(_)
@@ -31,7 +34,8 @@ fn kind(op: &Op) -> &'static str {
         | Op::BatchNorm { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
-        | Op::Dequantize(_) => "eltwise",
+        | Op::Dequantize(_)
+        | Op::Lookup { .. } => "eltwise",
         Op::Softmax { .. } => "softmax",
         Op::Reshape { .. }
         | Op::Pad { .. }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use resnetc_ir::op::OnBytes;
 use resnetc_ir::{Graph, NodeId, Op};
 use serde::Serialize;
 
-use crate::passes::{NodeRef, Remarks, fuse_quantized};
+use crate::passes::{NodeRef, Remarks, fuse_bytes, fuse_quantized};
 
 /// An operator that computes on dequantized values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +25,9 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     for &node in &order {
         let is_float = match graph.node(node).op {
             Op::Dequantize(_) => true,
+            Op::OnBytes(OnBytes { ref from, to: None, .. }) if from.iter().any(Option::is_some) => {
+                true
+            }
             _ => {
                 computes_on_floats(&graph.node(node).op)
                     && graph.operands(node).iter().any(|operand| from_bytes.contains(operand))
@@ -34,7 +38,9 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     let mut to_bytes: HashSet<NodeId> = HashSet::new();
     for &node in order.iter().rev() {
         let reads = |&(user, _): &(NodeId, usize)| {
-            matches!(graph.node(user).op, Op::Quantize(_)) || to_bytes.contains(&user)
+            let op = &graph.node(user).op;
+            matches!(op, Op::Quantize(_) | Op::OnBytes(OnBytes { to: Some(_), .. }))
+                || to_bytes.contains(&user)
         };
         let is_float =
             computes_on_floats(&graph.node(node).op) && graph.users(node).iter().any(reads);
@@ -47,7 +53,8 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     };
     let reason = |node: NodeId| {
         let name = NodeRef::of(node, graph.node(node));
-        let declined = remarks.declined.iter().filter(|d| d.pass == fuse_quantized::PASS.name);
+        let passes = [fuse_quantized::PASS.name, fuse_bytes::PASS.name];
+        let declined = remarks.declined.iter().filter(|d| passes.contains(&d.pass));
         match declined.clone().find(|d| d.node == name.known_as()) {
             Some(declined) => declined.reason.clone(),
             None => "it has no form on integers".to_owned(),
@@ -63,7 +70,15 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
 }
 
 fn computes_on_floats(op: &Op) -> bool {
-    op.is_computed() && !matches!(op, Op::Quantize(_) | Op::Dequantize(_) | Op::QuantizedConv(_))
+    let on_bytes = matches!(
+        op,
+        Op::Quantize(_) | Op::Dequantize(_) | Op::QuantizedConv(_) | Op::Lookup { .. }
+    );
+    let is_both = |on_bytes: &OnBytes| on_bytes.to.is_none() || on_bytes.from.contains(&None);
+    match op {
+        Op::OnBytes(on_bytes) => is_both(on_bytes),
+        _ => op.is_computed() && !on_bytes,
+    }
 }
 
 fn is_product(op: &Op) -> bool {

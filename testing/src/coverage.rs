@@ -45,9 +45,12 @@ pub fn occurs(kind: OpKind) -> Occurs {
         // yet.
         OpKind::ReduceMax | OpKind::TopK | OpKind::Convert => Occurs::Integers,
         // Passes create them.
-        OpKind::QuantizedConv | OpKind::Quantize | OpKind::Dequantize | OpKind::Reorder => {
-            Occurs::Never
-        }
+        OpKind::QuantizedConv
+        | OpKind::Quantize
+        | OpKind::Dequantize
+        | OpKind::OnBytes
+        | OpKind::Lookup
+        | OpKind::Reorder => Occurs::Never,
     }
 }
 

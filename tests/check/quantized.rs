@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use resnetc::check::{Cause, Check, CheckReport, Finding, Outcome, Subject, random_values};
 use resnetc::compile::compile_scheduled;
 use resnetc::ir::op::{
-    Activation, Binary, Conv, Dequantize, Ending, Quantize, QuantizedConv, QuantizedResidual,
-    Requantize, Unary, Window,
+    Activation, Binary, Conv, Dequantize, Ending, OnBytes, Quantize, QuantizedConv,
+    QuantizedResidual, Requantize, Unary, Window,
 };
 use resnetc::ir::{Graph, NodeId, Op, Patch, Tensor};
 use resnetc::isa::IntegerDot;
@@ -102,6 +102,13 @@ fn wrong(op: &Op) -> Option<Op> {
         // Steps of another length.
         Op::Quantize(op) => Op::Quantize(Quantize { scale: 1.5 * op.scale, ..*op }),
         Op::Dequantize(op) => Op::Dequantize(Dequantize { scale: 1.5 * op.scale, ..*op }),
+        Op::OnBytes(on_bytes) => {
+            let from = on_bytes
+                .from
+                .iter()
+                .map(|from| from.map(|from| Dequantize { scale: 1.5 * from.scale, ..from }));
+            Op::OnBytes(OnBytes { from: from.collect(), ..on_bytes.clone() })
+        }
         Op::QuantizedConv(conv) => {
             let half =
                 |bytes: Requantize| Requantize { hi: i32::midpoint(bytes.lo, bytes.hi), ..bytes };
@@ -120,7 +127,7 @@ fn wrong(op: &Op) -> Option<Op> {
 
 #[test]
 fn wrong_arithmetic_of_quantized_networks_is_named() {
-    let passes = PassSelection::without(["fuse_quantizers", "fuse_quantized"]);
+    let passes = PassSelection::without(["fuse_quantizers", "fuse_quantized", "fuse_bytes"]);
     let found = named(
         &options().passes(passes),
         &[
@@ -140,11 +147,12 @@ fn wrong_layers_on_bytes_are_named() {
         &[
             |op| matches!(op, Op::Quantize(_)),
             |op| matches!(op, Op::Dequantize(_)),
+            |op| matches!(op, Op::OnBytes(_)),
             |op| matches!(op, Op::QuantizedConv(_)),
         ],
     );
     let dot = options().isa.resolve().expect("it is available").target().dot;
-    let expected = if dot >= IntegerDot::Lanes { 3 } else { 2 };
+    let expected = if dot >= IntegerDot::Lanes { 4 } else { 3 };
     assert!(found[..expected].iter().all(|&n| n > 0), "{found:?}");
 }
 

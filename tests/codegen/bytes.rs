@@ -87,6 +87,17 @@ fn all(target: Target, at: i64) -> Program {
     b.finish().unwrap()
 }
 
+/// Looks the first bytes of an operand up in the second, with every address register that there is.
+fn looked_up(target: Target, at: i64) -> Program {
+    let mut b = Builder::new("lookup", target, 3);
+    let table = b.arg(1);
+    for i in 0..(POINTERS - 3) as i64 {
+        let index = b.number(0);
+        b.lookup(b.arg(2).at(at + i), b.arg(0).at(at + i), table, index);
+    }
+    b.finish().unwrap()
+}
+
 /// Any bits, or numbers of moderate size.
 fn value() -> impl Strategy<Value = f32> {
     prop_oneof![any::<u32>().prop_map(f32::from_bits), -300.0f32..300.0]
@@ -140,6 +151,34 @@ proptest! {
             agree(&program, processed(&program, &given))?;
             if runs(isa) {
                 agree(&program, compiled(&cranelift, &program, isa, &given).unwrap())?;
+            }
+        }
+    }
+
+    #[test]
+    fn all_back_ends_look_bytes_up(
+        x in prop::collection::vec(any::<u32>(), 8), table in prop::collection::vec(any::<u32>(), 64), at in 0i64..8,
+    ) {
+        let buffer = |words: &[u32]| Given::Buffer { values: words.iter().map(|&x| f32::from_bits(x)).collect(), start: 0 };
+        let given = [buffer(&x), buffer(&table), buffer(&[0; 8])];
+        let (from, table) = (bytes(&given[0]), bytes(&given[1]));
+        let expected = |found: Vec<Vec<f32>>| {
+            let found = bytes(&Given::Buffer { values: found[2].clone(), start: 0 });
+            (0..found.len()).all(|i| {
+                let is_written = (at as usize..at as usize + POINTERS - 3).contains(&i);
+                found[i] == if is_written { table[usize::from(from[i])] } else { 0 }
+            })
+        };
+        for cranelift in [Cranelift::host().unwrap(), Cranelift::oldest().unwrap()] {
+            let program = looked_up(Target::V128, at);
+            prop_assert!(expected(compiled(&cranelift, &program, Isa::Baseline, &given).unwrap()));
+        }
+        for (isa, target) in [(Isa::Avx2, Target::AVX2), (Isa::Avx512, Target::AVX512)] {
+            let program = looked_up(target, at);
+            prop_assert!(expected(emulated(&program, &given, true)), "{}", program);
+            prop_assert!(expected(processed(&program, &given)), "{}", program);
+            if runs(isa) {
+                prop_assert!(expected(compiled(&Cranelift::host().unwrap(), &program, isa, &given).unwrap()));
             }
         }
     }

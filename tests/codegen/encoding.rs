@@ -297,6 +297,11 @@ fn malformed_programs_are_refused() {
         (Target::AVX2, 2, vec![Inst::Load { dst: V(0), src: P(2).at(0) }]),
         (Target::AVX2, 2, vec![Inst::Load { dst: V(0), src: P(0).at(1i64 << 31) }]),
         (Target::AVX2, 2, vec![Inst::AdvanceBy { pointer: P(1), src: P(0).at(-1i64 << 40) }]),
+        (
+            Target::AVX2,
+            3,
+            vec![Inst::Lookup { dst: P(0).at(0), src: P(1).at(0), table: P(2), index: P(2) }],
+        ),
         (Target::AVX2, 15, vec![Inst::Loop { count: Count::Fixed(2), body: vec![] }]),
         (Target::AVX2, 200, vec![Inst::Advance { pointer: P(100), bytes: 4 }]),
     ];

@@ -85,6 +85,11 @@ impl Processor<'_> {
             Je if self.zero => return Some(i.near_branch_target()),
             Jne if !self.zero => return Some(i.near_branch_target()),
             Je | Jne | Nop | Vzeroupper | Prefetcht0 | Prefetcht1 => {}
+            Movzx => *self.general(i.op0_register()) = self.byte(self.address(i)).into(),
+            Mov if i.op0_kind() == OpKind::Memory => {
+                let byte = *self.general(i.op1_register()) as u8;
+                self.set_byte(self.address(i), byte);
+            }
             Push | Pop | Mov | Add | Sub | Dec | Test => self.integer(i),
             Kmovw => self.masks[mask_number(i.op0_register())] = self.word(self.address(i)) as u16,
             Ldtilecfg | Tilerelease | Tilezero | Tileloadd | Tilestored | Tdpbssd => self.tile(i),
@@ -420,12 +425,16 @@ impl Processor<'_> {
     }
 
     fn address(&self, i: &Instruction) -> u64 {
-        assert_eq!(i.memory_index(), Register::None);
+        let index = match i.memory_index() {
+            Register::None => 0,
+            register => self.general[number(register)],
+        };
+        assert_eq!(i.memory_index_scale(), 1);
         let base = match i.memory_base() {
             Register::RIP => 0,
             register => self.general[number(register)],
         };
-        base.wrapping_add(i.memory_displacement64())
+        base.wrapping_add(i.memory_displacement64()).wrapping_add(index)
     }
 
     fn word(&self, address: u64) -> u32 {

@@ -15,6 +15,7 @@ mod jumps;
 mod long_sums;
 mod moved_bytes;
 mod odd;
+mod on_bytes;
 mod pick;
 mod planar;
 mod quantized;

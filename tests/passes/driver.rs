@@ -473,6 +473,34 @@ fn stems_read_planar() {
     assert_eq!(stem(4, 0, 2), Op::Reorder(Layout::Blocked));
 }
 
+/// What a convolution in floats can take, it takes: the sum is not one on bytes.
+#[test]
+fn convolutions_in_floats_come_before_functions_on_bytes() {
+    let graph = optimized(
+        r#"
+        %0 = input : f32[1, 16, 4, 4] "x"
+        %1 = constant seed=1 : f32[16, 16, 1, 1] "weight"
+        %2 = conv(%0, %1) kernel=[1, 1] "conv"
+        %3 = input : f32[1, 16, 4, 4] "shortcut"
+        %4 = quantize(%3) scale=0.5 to=u8 limits=[0, 255]
+        %5 = dequantize(%4) scale=0.5
+        %6 = add(%2, %5)
+        %7 = relu(%6)
+        %8 = quantize(%7) scale=0.5 to=u8 limits=[0, 255]
+        %9 = dequantize(%8) scale=0.5
+        %10 = sigmoid(%9)
+        %11 = quantize(%10) scale=0.25 to=u8 limits=[0, 255]
+        %12 = dequantize(%11) scale=0.25
+        output "y" = %12"#,
+        &options(),
+    );
+    let found = ops(&graph);
+    for op in ["conv", "lookup"] {
+        assert!(found.contains(&op), "{found:?}");
+    }
+    assert!(!found.contains(&"on_bytes") && !found.contains(&"add"), "{found:?}");
+}
+
 #[test]
 fn reports_serialize() {
     let mut graph = parse(BLOCK).expect("it parses");

@@ -35,8 +35,8 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         .map(|&o| graph.node(o).ty.layout)
         .collect();
     let unless = |holds: bool, message| (!holds).then_some(message);
-    match &found.op {
-        Op::BatchNorm { .. } | Op::Identity => Some("is not lowered"),
+    match found.op.computation() {
+        Op::BatchNorm { .. } | Op::Identity | Op::OnBytes(_) => Some("is not lowered"),
         Op::Input | Op::Constant(_) => None,
         Op::Reorder(to) => unless(
             layout(0) != *to || *to == Layout::Planar && is_read_by_stem(graph, node),
@@ -79,7 +79,8 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         | Op::Where
         | Op::Convert { .. }
         | Op::Quantize(_)
-        | Op::Dequantize(_) => unless(computed.iter().all(|&l| l == result), "mixes layouts"),
+        | Op::Dequantize(_)
+        | Op::Lookup { .. } => unless(computed.iter().all(|&l| l == result), "mixes layouts"),
         Op::Pad { .. }
         | Op::Slice(_)
         | Op::Gather { .. }

@@ -24,6 +24,7 @@ pub(crate) const EXACT: &[&str] = &[
     "dead_code",
     "fuse_activation",
     // On steps that are powers of two; the others have their own tests.
+    "fuse_bytes",
     "fuse_quantized",
     "fuse_quantizers",
     "fuse_strided_shortcut",
@@ -146,7 +147,7 @@ fn with_waste(random: &RandomGraph) -> Graph {
     graph
 }
 
-/// Adds a convolution of a quantized image, with steps that are powers of two.
+/// Adds a convolution and a function of a quantized image, with steps that are powers of two.
 fn add_quantized(graph: &mut Graph, image: NodeId) {
     let [source, weight, result] =
         [0.5, 0.25, 2.0].map(|step| graph.constant("", Tensor::scalar(step)));
@@ -165,7 +166,10 @@ fn add_quantized(graph: &mut Graph, image: NodeId) {
     let weights = add(Op::Binary(Binary::Mul), &[weights, weight]);
     let conv = add(Op::Conv(Conv::new(Window::square(1, 1, 0), 1)), &[image, weights]);
     let bytes = quantized(&mut add, conv, result);
+    let magnitude = add(Op::Unary(Unary::Abs), &[image]);
+    let magnitude = quantized(&mut add, magnitude, result);
     graph.output("quantized", bytes);
+    graph.output("magnitude", magnitude);
 }
 
 /// Runs a pass and compares. Returns the outputs afterwards, or `None` if the pass found nothing to

@@ -5,6 +5,7 @@ use resnetc::codegen::region::Base;
 use resnetc::codegen::vir::Target;
 use resnetc::ir::eval::{Value, eval};
 use resnetc::ir::op::{Activation, Binary, Conv, Gemm, Op, Pads, Residual, Unary, Window};
+use resnetc::ir::text::parse;
 use resnetc::ir::{Graph, Layout, NodeId, Tensor};
 use resnetc::kernels::Algorithm;
 use resnetc::kernels::geometry::Place;
@@ -293,6 +294,39 @@ fn borders_are_as_wide_as_windows_reach() {
         assert_eq!(*side(&mut p.plan.places[&a].geometry.halo.clone()), 1);
         refused_as(&p, &reach, |plan| *side(&mut place(plan, a).geometry.halo) = 0);
     }
+}
+
+/// A shortcut that two convolutions pad with another zero point each: the source, and the sum, which
+/// would take its place.
+const ZERO_POINTS: &str = r#"
+    %0 = input : f32[1, 16, 5, 5] "x"
+    %1 = quantize(%0) scale=0.01 to=u8 zero=3 limits=[0, 255] "source"
+    %2 = constant seed=1 : i8[16, 16, 3, 3]
+    %3 = constant fill=0 : i32[16]
+    %4 = constant fill=0.01 : f32[16]
+    %5 = quantized_conv(%1, %2, %3, %4) kernel=[3, 3] pads=[1, 1, 1, 1] src_zero=3 to=u8 zero=7 limits=[0, 255] "first"
+    %6 = quantized_conv(%5, %2, %3, %4, %1) kernel=[3, 3] pads=[1, 1, 1, 1] src_zero=7 to=u8 limits=[0, 255] residual_factors=[1, 1] residual_zero=3 sum_to=u8 sum_zero=99 sum_limits=[0, 255] "sum"
+    %7 = quantized_conv(%6, %2, %3, %4) kernel=[3, 3] pads=[1, 1, 1, 1] src_zero=99 floats "last"
+    output "y" = %7"#;
+
+#[test]
+fn borders_are_of_the_zero_point_that_is_read_there() {
+    let graph = parse(ZERO_POINTS).expect("valid");
+    let inputs = [Value::from(
+        &Tensor::new([1, 16, 5, 5], (0..400).map(|i| (i % 83) as f32 / 40.0).collect())
+            .expect("as many"),
+    )];
+    let expected = eval(&graph, &inputs).expect("valid");
+    let p = Planned::new(graph, Target::AVX2, PassSelection::All, |able| able[0]);
+    let (first, sum) = (p.node("first"), p.node("sum"));
+    let source = p.graph.operand(first, 0).expect("in blocks");
+    let zero = |node: NodeId| p.plan.places[&node].geometry.zero;
+    assert_eq!([source, first, sum].map(zero), [3, 7, 99]);
+    let found = p.run(&p.plan, &inputs).expect("it runs");
+    let expected: Vec<u32> = expected[0].data.iter().map(|&x| (x as f32).to_bits()).collect();
+    assert_eq!(found, [expected.clone(), expected].concat(), "two runs");
+    let reach = PlanError::Reach { step: p.step("first"), node: first, operand: source };
+    refused_as(&p, &reach, |plan| place(plan, source).geometry.zero = 99);
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn kind(op: &Op) -> Kind {
     match op {
         Op::Conv(conv) => of_kernel(conv.window.kernel),
         Op::QuantizedConv(conv) => of_kernel(conv.window.kernel),
+        Op::OnBytes(on_bytes) => kind(&on_bytes.op),
         Op::Gemm(_) | Op::MatMul => Kind::Product,
         Op::MaxPool(_)
         | Op::AveragePool { .. }
@@ -119,7 +120,8 @@ fn kind(op: &Op) -> Kind {
         | Op::Softmax { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
-        | Op::Dequantize(_) => Kind::Elementwise,
+        | Op::Dequantize(_)
+        | Op::Lookup { .. } => Kind::Elementwise,
         Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)

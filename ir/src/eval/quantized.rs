@@ -6,7 +6,8 @@ use super::elementwise;
 use super::error::EvalError;
 use super::value::Value;
 use crate::dtype::DType;
-use crate::memory::collected;
+use crate::memory::{collected, copied};
+use crate::op::OnBytes;
 use crate::quantized::{
     Dequantize, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
 };
@@ -20,6 +21,23 @@ pub(super) fn quantize(op: &Quantize, x: &Value) -> Result<Vec<f64>, EvalError> 
 /// Floats for bytes.
 pub(super) fn dequantize(op: &Dequantize, q: &Value) -> Result<Vec<f64>, EvalError> {
     Ok(collected(q.data.iter().map(|&q| f64::from(op.apply(q as i32))))?)
+}
+
+/// The operands of an operator on bytes as floats.
+pub(super) fn floats(op: &OnBytes, operands: &[&Value]) -> Result<Vec<Value>, EvalError> {
+    let floats = op.from.iter().zip(operands).map(|(from, operand)| {
+        let data = match from {
+            Some(from) => dequantize(from, operand)?,
+            None => copied(&operand.data)?,
+        };
+        Ok(Value::of(DType::F32, operand.shape.clone(), data))
+    });
+    floats.collect()
+}
+
+/// The elements of a table at the positions that bytes are.
+pub(super) fn lookup(x: &Value, table: &Value) -> Result<Vec<f64>, EvalError> {
+    Ok(collected(x.data.iter().map(|&x| table.data[x as usize]))?)
 }
 
 /// The result of a convolution, whose type is `ty`.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::error::{TypeError, fail};
 use crate::dtype::DType;
-use crate::op::{Activation, Binary, Gemm, Op, PadMode, TopK, TopPart, Unary};
+use crate::op::{Activation, Binary, Gemm, OnBytes, Op, PadMode, TopK, TopPart, Unary};
 
 /// Which types an operand may have.
 #[derive(Clone, Copy)]
@@ -24,6 +24,8 @@ enum Types {
     Sums,
     /// Signed bytes.
     Signed,
+    /// Unsigned bytes.
+    Unsigned,
     /// f32 alone.
     Single,
 }
@@ -37,6 +39,7 @@ impl Types {
             Types::Factors => matches!(ty, DType::I8 | DType::U8),
             Types::Sums => ty == DType::I32,
             Types::Signed => ty == DType::I8,
+            Types::Unsigned => ty == DType::U8,
             Types::Single => ty == DType::F32,
         };
         is_one && ty.is_computed()
@@ -65,6 +68,8 @@ enum Rule {
     Gives(Types, DType),
     /// Operands of quantized values, in its order.
     Quantized(DType),
+    /// Unsigned bytes and a table of bytes, which the result has the type of.
+    Lookup,
     /// Products of the operands at these positions, to whose sums all others are added. Either all
     /// have the same floating-point type; or each factor has an 8-bit integer type of its own, and
     /// everything else is i32.
@@ -82,6 +87,8 @@ fn rule(op: &Op) -> Option<Rule> {
         Op::QuantizedConv(conv) => Rule::Quantized(conv.ending.dtype()),
         Op::Quantize(op) => Rule::Gives(Types::Single, op.result.to),
         Op::Dequantize(_) => Rule::Gives(Types::Factors, DType::F32),
+        Op::OnBytes(on_bytes) => return rule(&on_bytes.op),
+        Op::Lookup { .. } => Rule::Lookup,
         Op::Gemm(_) | Op::MatMul => Rule::Products(vec![0, 1]),
         Op::BatchNorm { .. } => Rule::Alike(Types::Floats),
         Op::Unary(unary) => Rule::Alike(of_unary(unary)),
@@ -146,6 +153,9 @@ fn of_binary(binary: Binary) -> Types {
 /// If an operand has a type that the operator does not accept, or an attribute is a number that is
 /// not an element of the type; the message names it.
 pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeError> {
+    if let Op::OnBytes(on_bytes) = op {
+        return of_on_bytes(on_bytes, operands);
+    }
     let result = match rule(op) {
         None => return fail("inputs and constants have no operands".into()),
         Some(Rule::Alike(types)) => alike(op, operands, 0, types)?,
@@ -163,11 +173,26 @@ pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeErro
             }
             to
         }
+        Some(Rule::Lookup) => {
+            in_types(op, operands, 0, Types::Unsigned)?;
+            in_types(op, operands, 1, Types::Factors)?;
+            operands[1]
+        }
         Some(Rule::Products(factors)) => products(op, operands, &factors)?,
     };
     check_dtype(result)?;
     check_numbers(op, result)?;
     Ok(result)
+}
+
+/// The type of the result of an operator on bytes, which computes on f32.
+fn of_on_bytes(on_bytes: &OnBytes, operands: &[DType]) -> Result<DType, TypeError> {
+    for (i, from) in on_bytes.from.iter().enumerate().take(operands.len()) {
+        let types = if from.is_some() { Types::Factors } else { Types::Single };
+        in_types(&on_bytes.op, operands, i, types)?;
+    }
+    let result = infer_dtype(&on_bytes.op, &vec![DType::F32; operands.len()])?;
+    Ok(on_bytes.to.map_or(result, |to| to.result.to))
 }
 
 /// Checks that values may have elements of this type.
@@ -246,6 +271,8 @@ fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
         | Op::QuantizedConv(_)
         | Op::Quantize(_)
         | Op::Dequantize(_)
+        | Op::OnBytes(_)
+        | Op::Lookup { .. }
         | Op::BatchNorm { .. }
         | Op::Unary(_)
         | Op::Binary(_)

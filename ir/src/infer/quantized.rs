@@ -3,6 +3,7 @@
 use super::activation::check_activation;
 use super::error::{TypeError, fail};
 use super::window::convolved;
+use crate::op::OnBytes;
 use crate::quantized::{Dequantize, Ending, Quantize, QuantizedConv, Requantize};
 
 /// The shape of quantized floats.
@@ -18,6 +19,28 @@ pub(super) fn dequantize(op: &Dequantize, shape: &[usize]) -> Result<Vec<usize>,
     match BYTES.contains(&op.zero) {
         true => Ok(shape.to_vec()),
         false => fail(format!("the zero point {} is not a byte", op.zero)),
+    }
+}
+
+/// Checks the attributes of an operator on bytes. The number of operands has been checked.
+pub(super) fn on_bytes(op: &OnBytes, shapes: &[&[usize]]) -> Result<(), TypeError> {
+    if !OnBytes::takes(&op.op) {
+        return fail(format!("{} does not compute on bytes", op.op.name()));
+    }
+    if op.from.len() != shapes.len() {
+        return fail(format!("{} operands, but {} scales", shapes.len(), op.from.len()));
+    }
+    for (from, shape) in op.from.iter().zip(shapes) {
+        from.map_or(Ok(vec![]), |from| dequantize(&from, shape))?;
+    }
+    op.to.map_or(Ok(()), |to| quantize(&to, &[]).map(drop))
+}
+
+/// The shape of what a table has for bytes.
+pub(super) fn lookup(shape: &[usize], table: &[usize]) -> Result<Vec<usize>, TypeError> {
+    match table {
+        [256] => Ok(shape.to_vec()),
+        other => fail(format!("the table {other:?} is not [256]")),
     }
 }
 

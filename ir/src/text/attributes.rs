@@ -2,13 +2,16 @@
 
 use std::str::FromStr;
 
-use super::{FLOATS, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, SUM};
+use super::{
+    FLOATS, FUNCTION, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, RESULT, SCALES, SUM,
+    ZEROS,
+};
 use crate::dtype::DType;
 use crate::kind::OpKind;
 use crate::op::{
-    Activation, Binary, Conv, Dequantize, Ending, Gemm, Interpolate, Op, PadMode, Pads, Pool,
-    Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual, SliceAxis, TopK, TopPart,
-    Unary, Window,
+    Activation, Binary, Conv, Dequantize, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads,
+    Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual, SliceAxis, TopK,
+    TopPart, Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -118,6 +121,8 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             scale: required("scale", from.number("scale")?)?,
             zero: from.number("zero")?.unwrap_or(0),
         }),
+        OpKind::OnBytes => Op::OnBytes(on_bytes(operands, from)?),
+        OpKind::Lookup => Op::Lookup { zero: from.number("zero")?.unwrap_or(0) },
         OpKind::BatchNorm => Op::BatchNorm { epsilon: from.number("epsilon")?.unwrap_or(1e-5) },
         OpKind::Unary => Op::Unary(unary(name, from)?),
         OpKind::Binary => {
@@ -249,6 +254,26 @@ fn conv(operands: usize, from: &mut Attributes) -> Result<Conv, String> {
         activation: activation(from)?,
         ..plain
     })
+}
+
+fn on_bytes(operands: usize, from: &mut Attributes) -> Result<OnBytes, String> {
+    let name = required(FUNCTION, from.word(FUNCTION)?)?;
+    let op = Box::new(operator(&name, operands, from)?);
+    let scales = required(SCALES, from.numbers::<String>(SCALES)?)?;
+    let zeros = from.numbers(ZEROS)?.unwrap_or_else(|| vec![0; scales.len()]);
+    if zeros.len() != scales.len() {
+        return Err(format!("{} {SCALES}, but {} {ZEROS}", scales.len(), zeros.len()));
+    }
+    let dequantize = |(scale, zero): (&String, i32)| match scale.as_str() {
+        NONE => Ok(None),
+        scale => Ok(Some(Dequantize { scale: read(SCALES, scale)?, zero })),
+    };
+    let pairs = scales.iter().zip(zeros);
+    let to = match from.number(&format!("{RESULT}scale"))? {
+        Some(scale) => Some(Quantize { scale, result: requantize(RESULT, from)? }),
+        None => None,
+    };
+    Ok(OnBytes { op, from: pairs.map(dequantize).collect::<Result<_, String>>()?, to })
 }
 
 fn quantized_conv(from: &mut Attributes) -> Result<QuantizedConv, String> {

@@ -5,12 +5,15 @@ use std::fmt::Write;
 
 use super::constant::{self, float};
 use super::scan::{number, quote};
-use super::{DECLARED, FLOATS, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, SUM};
+use super::{
+    DECLARED, FLOATS, FUNCTION, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, RESULT,
+    SCALES, SUM, ZEROS,
+};
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
-    Activation, Conv, Ending, Gemm, Interpolate, Op, PadMode, Pads, Pool, QuantizedConv,
-    Requantize, Residual, SliceAxis, TopK, Unary, Window,
+    Activation, Conv, Dequantize, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads, Pool,
+    QuantizedConv, Requantize, Residual, SliceAxis, TopK, Unary, Window,
 };
 
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs.
@@ -88,6 +91,12 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
             put(format!("scale={}", float(op.scale)));
             if op.zero != 0 {
                 put(format!("zero={}", op.zero));
+            }
+        }
+        Op::OnBytes(op) => on_bytes(op, put),
+        Op::Lookup { zero } => {
+            if *zero != 0 {
+                put(format!("zero={zero}"));
             }
         }
         Op::Gemm(op) => gemm(op, put),
@@ -213,6 +222,24 @@ fn quantized_conv(op: &QuantizedConv, put: &mut dyn FnMut(String)) {
             }
             requantize(SUM, &residual.sum, put);
         }
+    }
+}
+
+/// The operator's name and attributes, the scales and zero points of the operands, and how the
+/// result becomes bytes.
+fn on_bytes(on_bytes: &OnBytes, put: &mut dyn FnMut(String)) {
+    let OnBytes { op, from, to } = on_bytes;
+    put(format!("{FUNCTION}={}", op.name()));
+    put_attributes(op, put);
+    let scale = |from: &Option<Dequantize>| from.map_or(NONE.into(), |from| float(from.scale));
+    put(format!("{SCALES}=[{}]", from.iter().map(scale).collect::<Vec<_>>().join(", ")));
+    let zeros: Vec<i32> = from.iter().map(|from| from.map_or(0, |from| from.zero)).collect();
+    if zeros.iter().any(|&zero| zero != 0) {
+        put(format!("{ZEROS}={zeros:?}"));
+    }
+    if let Some(to) = to {
+        put(format!("{RESULT}scale={}", float(to.scale)));
+        requantize(RESULT, &to.result, put);
     }
 }
 

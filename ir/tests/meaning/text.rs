@@ -65,6 +65,42 @@ fn prints_what_it_read() {
     assert!(eval(&graph, &[iota(&[1, 4, 8, 8]), iota(&[1, 2])]).is_ok());
 }
 
+/// Operators on bytes, with a scale or zero point for each operand, and a result of bytes or not.
+const ON_BYTES: &str = r#"%0 = input : u8[1, 2, 4, 4] "x"
+%1 = input : f32[1, 2, 1, 1]
+%2 = on_bytes(%0, %1) op=mul scales=[0.25, none] zeros=[128, 0] result_scale=0.5 result_to=i8 result_zero=-3 result_limits=[-3, 127] : i8[1, 2, 4, 4]
+%3 = on_bytes(%0) op=average_pool kernel=[2, 2] count_include_pad scales=[1] : f32[1, 2, 3, 3]
+%4 = constant iota : u8[256]
+%5 = lookup(%0, %4) zero=7 : u8[1, 2, 4, 4]
+output "product" = %2
+output "mean" = %3
+output "same" = %5
+"#;
+
+#[test]
+fn operators_on_bytes_print_what_they_read() {
+    let graph = parse(ON_BYTES).expect("parses");
+    assert_eq!(print(&graph), ON_BYTES);
+    assert_eq!(verify(&graph), Ok(()));
+    for (from, to, reason) in [
+        ("op=mul", "op=softmax axis=1", "needs 1 operand, got 2"),
+        ("op=average_pool kernel=[2, 2] count_include_pad", "op=softmax axis=1", "on bytes"),
+        ("op=mul ", "", "op is missing"),
+        ("zeros=[128, 0]", "zeros=[128]", "2 scales, but 1 zeros"),
+        ("zeros=[128, 0]", "zeros=[300, 0]", "300 is not a byte"),
+        ("scales=[0.25, none]", "scales=[0.25, 2]", "operand 1 is f32"),
+        ("scales=[1]", "scales=[none]", "operand 0 is u8"),
+        ("scales=[1]", "scales=[1, 1]", "1 operands, but 2 scales"),
+        ("result_scale=0.5", "result_scale=0", "scale 0"),
+        ("iota : u8[256]", "iota : u8[255]", "[255] is not [256]"),
+        ("u8[1, 2, 4, 4] \"x\"", "i8[1, 2, 4, 4] \"x\"", "operand 0 is i8"),
+    ] {
+        let text = ON_BYTES.replace(from, to).replace(" : i8[1, 2, 4, 4]\n", "\n");
+        let error = parse(&text).expect_err(to).to_string();
+        assert!(error.contains(reason), "{to}: {error}");
+    }
+}
+
 #[test]
 fn short_forms() {
     let graph = parse(

@@ -243,6 +243,12 @@ impl Builder {
         self.push(Inst::StoreByte { dst, src });
     }
 
+    /// Stores the element of a table at the position that a byte is; the contents of `index` are
+    /// lost.
+    pub fn lookup(&mut self, dst: Mem, src: Mem, table: P, index: P) {
+        self.push(Inst::Lookup { dst, src, table, index });
+    }
+
     /// Stores four vectors of integers, limited to 0..=255, as bytes; the registers' contents are
     /// lost.
     pub fn store_packed(&mut self, dst: Mem, src: [V; 4]) {

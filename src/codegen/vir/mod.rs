@@ -368,6 +368,17 @@ pub enum Inst {
         /// Source.
         src: V,
     },
+    /// A byte becomes the element of a table of 256 bytes at its position.
+    Lookup {
+        /// The result's place, at any address.
+        dst: Mem,
+        /// The byte, at any address.
+        src: Mem,
+        /// The address of the table.
+        table: P,
+        /// Has unspecified contents afterwards; different from all the others.
+        index: P,
+    },
     /// Stores four vectors of integers, limited to 0..=255, as `4 * lanes` consecutive bytes.
     /// Afterwards the registers have unspecified contents. Only on targets that pack.
     StorePacked {
@@ -558,6 +569,7 @@ impl Inst {
             | Inst::TileStore { dst: place, .. }
             | Inst::AdvanceBy { src: place, .. } => (Some(place), None),
             Inst::Interleave { even, odd, .. } => (Some(even), Some(odd)),
+            Inst::Lookup { dst, src, .. } => (Some(src), Some(dst)),
             Inst::Const { .. }
             | Inst::Copy { .. }
             | Inst::Round { .. }

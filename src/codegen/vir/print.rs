@@ -90,6 +90,9 @@ impl fmt::Display for Inst {
                 write!(f, "{dst} = load_signed_byte {src}")
             }
             Inst::StoreByte { dst, src } => write!(f, "store_byte {dst}, {src}"),
+            Inst::Lookup { dst, src, table, index } => {
+                write!(f, "lookup {dst}, {src}, {table}, {index}")
+            }
             Inst::StorePacked { dst, src: [a, b, c, d] } => {
                 write!(f, "store_packed {dst}, {a}, {b}, {c}, {d}")
             }

@@ -256,6 +256,14 @@ impl<'p> Emitter<'p> {
             }
             Inst::LoadByte { dst, src, signed } => self.load_byte(dst, src, signed),
             Inst::StoreByte { dst, src } => self.store_byte(dst, src),
+            Inst::Lookup { dst, src, table, index } => {
+                let register = pointer(index);
+                let (half, byte) = (low_half(register), low_byte(register));
+                let element = MemoryOperand::with_base_index(pointer(table), register);
+                self.emit(Instruction::with2(Code::Movzx_r32_rm8, half, mem(src))?)?;
+                self.emit(Instruction::with2(Code::Movzx_r32_rm8, half, element)?)?;
+                self.emit(Instruction::with2(Code::Mov_rm8_r8, mem(dst), byte)?)
+            }
             Inst::StorePacked { dst, src } => self.store_packed(dst, src),
             Inst::LoadShorts { dst, src } => {
                 let code = codes.integers.from_shorts;
@@ -683,6 +691,15 @@ fn tile(t: T) -> Register {
 
 fn low_half(register: Register) -> Register {
     Register::EAX + (register as u32 - Register::RAX as u32)
+}
+
+/// The lowest byte. The numbers of those of the first four registers are followed by those of their
+/// second bytes.
+fn low_byte(register: Register) -> Register {
+    match register as u32 - Register::RAX as u32 {
+        number @ ..4 => Register::AL + number,
+        number => Register::SPL + (number - 4),
+    }
 }
 
 fn mem(mem: Mem) -> MemoryOperand {

@@ -77,7 +77,7 @@ pub(super) fn operator(
     Ok(match op {
         Op::Input | Op::Constant(_) => return Err("it is not computed".into()),
         Op::Conv(op) => conv(op)?,
-        Op::QuantizedConv(_) => return Err(fused()),
+        Op::QuantizedConv(_) | Op::OnBytes(_) | Op::Lookup { .. } => return Err(fused()),
         Op::BatchNorm { epsilon } => {
             with("BatchNormalization", vec![float("epsilon", *epsilon as f32)])
         }

@@ -78,8 +78,8 @@ impl Roles<'_> {
         let shared = |o: &NodeId| self.is(*o, Role::Shared);
         let broadcasts = |o: &NodeId| self.is_whole(*o, rank) || self.is_even(*o, rank);
         let apart = self.is(first, Role::Apart);
-        match &self.graph.node(node).op {
-            Op::Input | Op::Constant(_) => false,
+        match self.graph.node(node).op.computation() {
+            Op::Input | Op::Constant(_) | Op::OnBytes(_) => false,
             Op::Conv(_) => {
                 let folded = |o: &NodeId| shared(o) || self.is(*o, Role::Apart);
                 // Weights are shared; the added value may be another value with the same images.
@@ -107,6 +107,7 @@ impl Roles<'_> {
             | Op::Convert { .. }
             | Op::Quantize(_)
             | Op::Dequantize(_)
+            | Op::Lookup { .. }
             | Op::Identity
             | Op::Reorder(_)
             | Op::Reshape { .. } => apart,

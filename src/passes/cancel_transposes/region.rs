@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::iter::successors;
 
-use resnetc_ir::op::{Interpolate, SliceAxis};
+use resnetc_ir::op::{Interpolate, OnBytes, SliceAxis};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
@@ -338,7 +338,12 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
         | Op::Convert { .. }
         | Op::Quantize(_)
         | Op::Dequantize(_)
+        | Op::Lookup { .. }
         | Op::Identity => op.clone(),
+        Op::OnBytes(on_bytes) => {
+            let op = Box::new(permuted_op(&on_bytes.op, perm)?);
+            Op::OnBytes(OnBytes { op, ..on_bytes.clone() })
+        }
         Op::Pad { before, after, mode } => {
             Op::Pad { before: scattered(before, perm), after: scattered(after, perm), mode: *mode }
         }

@@ -4,7 +4,7 @@ use resnetc_ir::op::{Activation, Requantize, Unary};
 use resnetc_ir::{Graph, NodeId, Op};
 
 /// A value without the activation that it ends in, if it ends in one that nothing else reads.
-pub(super) fn activated(graph: &Graph, value: NodeId) -> (NodeId, Activation) {
+pub(in crate::passes) fn activated(graph: &Graph, value: NodeId) -> (NodeId, Activation) {
     let activation = match graph.node(value).op {
         Op::Unary(Unary::Relu) => Activation::Relu,
         Op::Unary(Unary::Clip { lo, hi }) => Activation::Clip { lo, hi },
@@ -14,7 +14,11 @@ pub(super) fn activated(graph: &Graph, value: NodeId) -> (NodeId, Activation) {
 }
 
 /// The limits of bytes after an activation: rounding keeps the order.
-pub(super) fn limited(bytes: Requantize, activation: Activation, scale: f32) -> Requantize {
+pub(in crate::passes) fn limited(
+    bytes: Requantize,
+    activation: Activation,
+    scale: f32,
+) -> Requantize {
     let (lo, hi) = match activation {
         Activation::None => return bytes,
         Activation::Relu => (0.0, f32::INFINITY),

@@ -40,8 +40,10 @@ pub enum PlanError {
         /// The operand.
         operand: NodeId,
     },
-    /// Windows reach beyond the border of what they read.
-    #[error("step {step} ({node}) reads beyond the border of {operand}")]
+    /// Windows reach beyond the border of what they read, or it is of another zero point.
+    #[error(
+        "step {step} ({node}) reads beyond the border of {operand}, or not its zero point there"
+    )]
     Reach {
         /// Position of the step.
         step: usize,

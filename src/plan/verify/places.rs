@@ -1,6 +1,6 @@
 //! What must hold for every place, whenever it is used.
 
-use resnetc_ir::op::Window;
+use resnetc_ir::op::{Pads, Window};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Graph, NodeId, Op};
 
@@ -89,8 +89,9 @@ fn is_same(from: &Geometry, to: &Geometry) -> bool {
 /// same place.
 fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
     let reads = graph.operands(node);
-    match &graph.node(node).op {
+    match graph.node(node).op.computation() {
         Op::Unary(_) | Op::Binary(_) => reads.contains(&operand),
+        Op::Lookup { .. } => reads.first() == Some(&operand),
         Op::Conv(conv) => is_residual(&reads, conv.residual_operand(), operand),
         Op::QuantizedConv(conv) => is_residual(&reads, conv.residual_operand(), operand),
         Op::Input
@@ -116,6 +117,7 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
         | Op::Convert { .. }
         | Op::Quantize(_)
         | Op::Dequantize(_)
+        | Op::OnBytes(_)
         | Op::Identity
         | Op::Reorder(_) => false,
     }
@@ -133,19 +135,31 @@ fn border(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
     (!place.geometry.is_dense() && !is_filled).then_some(PlanError::Unfilled { node: step.node })
 }
 
-/// Every tap of every window of a convolution must be on its source or on the border around it.
+/// Every tap of every window of a convolution must be on its source or on the border around it,
+/// which must be what stands for zero.
 fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> {
-    let sums = match &graph.node(node).op {
+    let (sums, zero) = match &graph.node(node).op {
         Op::Conv(conv) => {
-            [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)]
+            ([(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)], 0)
         }
-        Op::QuantizedConv(conv) => [(Some(0), Some(conv.window)), (None, None)],
+        // As stored: the low byte of a signed one.
+        Op::QuantizedConv(conv) => {
+            ([(Some(0), Some(conv.window)), (None, None)], conv.src_zero as u8)
+        }
         _ => return Vec::new(),
     };
     let sums = sums
         .into_iter()
         .filter_map(|(operand, window)| Some((graph.operand(node, operand?)?, window?)));
-    sums.filter(|&(operand, window)| !stays_inside(graph, plan, node, operand, window))
+    let is_zero = |operand: NodeId| {
+        let geometry = plan.places.get(&operand).map(|place| &place.geometry);
+        geometry.is_none_or(|geometry| geometry.is_dense() || geometry.zero == zero)
+    };
+    let is_right = |operand: NodeId, window: Window| {
+        let pads = window.pads != Pads::default();
+        stays_inside(graph, plan, node, operand, window) && (!pads || is_zero(operand))
+    };
+    sums.filter(|&(operand, window)| !is_right(operand, window))
         .map(|(operand, _)| PlanError::Reach { step: at, node, operand })
         .collect()
 }
@@ -172,7 +186,7 @@ fn stays_inside(graph: &Graph, plan: &Plan, node: NodeId, operand: NodeId, windo
 fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<PlanError> {
     let node = step.node;
     let image = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
-    let takes_for_dense = match graph.node(node).op {
+    let takes_for_dense = match *graph.node(node).op.computation() {
         Op::MatMul => graph.operands(node).into_iter().chain([node]).collect(),
         Op::ReduceMean { .. } | Op::ReduceMax { .. } => vec![node],
         // An image that only gets another shape is copied as an image.
@@ -204,6 +218,8 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
         | Op::Convert { .. }
         | Op::Quantize(_)
         | Op::Dequantize(_)
+        | Op::OnBytes(_)
+        | Op::Lookup { .. }
         | Op::Identity
         | Op::Reorder(_) => Vec::new(),
     };

@@ -23,6 +23,7 @@ use resnetc_testing::close::{greatest, is_close};
 use resnetc_testing::random_graph::dice::Dice;
 
 mod arithmetic;
+mod functions;
 mod movement;
 mod quantized;
 mod shortcuts;
@@ -42,6 +43,7 @@ const PATTERNS: &[(&str, Pattern)] = &[
     ("fold_batch_norm", arithmetic::normalized),
     ("fold_constants", arithmetic::of_constants),
     ("fuse_activation", arithmetic::activated),
+    ("fuse_bytes", functions::of_bytes),
     ("fuse_projection", shortcuts::projected),
     ("fuse_quantized", quantized::operators),
     ("fuse_quantizers", quantized::arithmetic),

@@ -10,7 +10,7 @@ use super::Near;
 
 /// How quantizers and dequantizers are written.
 #[derive(Clone, Copy)]
-struct Style {
+pub(super) struct Style {
     /// As one operator each, on unsigned bytes.
     operators: bool,
     /// Whether values are numbers of steps, and products are multiplied with a factor.
@@ -24,6 +24,12 @@ pub(super) fn arithmetic(near: &mut Near) -> Option<()> {
     let limits = near.dice.pick(&[[-128.0, 127.0], [0.0, 255.0]]);
     let steps = near.one_of(4);
     network(near, Style { operators: false, steps, limits })
+}
+
+impl Style {
+    /// As operators, with a step of their own.
+    pub(super) const OPERATORS: Style =
+        Style { operators: true, steps: false, limits: [0.0, 255.0] };
 }
 
 /// Quantizers and dequantizers as operators.
@@ -109,7 +115,7 @@ fn parameters(near: &mut Near, style: Style) -> (f32, i32) {
     (step, zero)
 }
 
-fn quantized(near: &mut Near, x: NodeId, style: Style) -> Option<NodeId> {
+pub(super) fn quantized(near: &mut Near, x: NodeId, style: Style) -> Option<NodeId> {
     let ((scale, zero), [lo, hi]) = (parameters(near, style), style.limits);
     if style.operators {
         let hi = if near.one_of(8) { 200 } else { 255 };
@@ -134,7 +140,7 @@ fn quantized(near: &mut Near, x: NodeId, style: Style) -> Option<NodeId> {
     near.add(Op::Unary(Unary::Clip { lo, hi }), &[rounded])
 }
 
-fn dequantized(near: &mut Near, q: NodeId, style: Style) -> Option<NodeId> {
+pub(super) fn dequantized(near: &mut Near, q: NodeId, style: Style) -> Option<NodeId> {
     let (scale, zero) = parameters(near, style);
     if style.operators {
         return near.add(Op::Dequantize(Dequantize { scale, zero }), &[q]);
@@ -225,7 +231,7 @@ fn bias(near: &mut Near, outputs: usize) -> Option<NodeId> {
     Some(near.graph.constant("", Tensor::new([outputs], bias)?))
 }
 
-fn activated(near: &mut Near, x: NodeId) -> Option<NodeId> {
+pub(super) fn activated(near: &mut Near, x: NodeId) -> Option<NodeId> {
     let limits = [Unary::Relu, Unary::Clip { lo: 0.0, hi: 6.0 }, Unary::Clip { lo: -1.0, hi: 2.5 }];
     match near.dice.between(0, 4) {
         i @ 0..=2 => near.add(Op::Unary(limits[i]), &[x]),

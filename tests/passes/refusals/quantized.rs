@@ -1,4 +1,4 @@
-//! Products of quantized values that stay in floats.
+//! Products and functions of quantized values that stay in floats.
 
 use super::Refusal;
 
@@ -113,6 +113,24 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "y" = %7"#,
         reason: "its weights have zero points along another axis",
     },
+    // One border cannot stand for two zero points.
+    Refusal {
+        pass: "fuse_quantized",
+        graph: r#"
+            %0 = input : u8[1, 16, 4, 4] "x"
+            %1 = constant fill=3 : i8[16, 16, 3, 3]
+            %2 = constant fill=0 : i32[16]
+            %3 = constant fill=0.5 : f32[16]
+            %4 = quantized_conv(%0, %1, %2, %3) kernel=[3, 3] pads=[1, 1, 1, 1] src_zero=3 floats
+            %5 = dequantize(%0) scale=0.5 zero=4
+            %6 = constant fill=3 : f32[16, 16, 3, 3]
+            %7 = constant [0.5] : f32[]
+            %8 = mul(%6, %7)
+            %9 = conv(%5, %8) kernel=[3, 3] pads=[1, 1, 1, 1]
+            output "y" = %4
+            output "z" = %9"#,
+        reason: "its source is also read with another zero point",
+    },
     // An activation that is part of the product already would be lost.
     Refusal {
         pass: "fuse_quantized",
@@ -195,5 +213,38 @@ pub(super) const REFUSALS: &[Refusal] = &[
             %9 = quantize(%8) scale=0.5 to=u8 limits=[0, 255]
             output "y" = %9"#,
         reason: "a term is quantized with one zero point and read with another",
+    },
+    // Functions whose results are needed as floats, too.
+    Refusal {
+        pass: "fuse_bytes",
+        graph: r#"
+            %0 = input : f32[1, 2, 4, 4] "x"
+            %1 = sigmoid(%0)
+            %2 = quantize(%1) scale=0.5 to=u8 limits=[0, 255]
+            output "y" = %2
+            output "z" = %1"#,
+        reason: "what it quantizes is also read as floats",
+    },
+    Refusal {
+        pass: "fuse_bytes",
+        graph: r#"
+            %0 = input : u8[1, 2, 4, 4] "x"
+            %1 = dequantize(%0) scale=0.5
+            %2 = concat(%1, %1) axis=1
+            %3 = quantize(%2) scale=0.25 to=u8 limits=[0, 255]
+            output "y" = %3
+            output "z" = %2"#,
+        reason: "what it quantizes is also read as floats",
+    },
+    // Nothing between bytes.
+    Refusal {
+        pass: "fuse_bytes",
+        graph: r#"
+            %0 = input : u8[1, 2, 4, 4] "x"
+            %1 = dequantize(%0) scale=0.5
+            %2 = softmax(%1) axis=1
+            %3 = quantize(%2) scale=0.25 to=u8 limits=[0, 255]
+            output "y" = %3"#,
+        reason: "",
     },
 ];

@@ -121,6 +121,16 @@ impl Prepared {
         }
     }
 
+    /// Whether the result is quantized.
+    pub fn quantizes(&self) -> bool {
+        self.to.is_some()
+    }
+
+    /// Makes the byte of a number, as an integer, if the result is quantized.
+    pub fn to_integer(&self, b: &mut Builder, x: V) {
+        self.to.into_iter().for_each(|to| to.to_integer(b, x));
+    }
+
     /// Stores a vector of numbers as elements of the result; lanes that hold no element are
     /// arbitrary. The register's contents are lost.
     pub fn store(&self, b: &mut Builder, element: Element, dst: Mem, x: V) {

@@ -125,6 +125,24 @@ fn binary(op: Binary, b: &mut Builder) -> Prepared {
 }
 
 impl Prepared {
+    /// Whether it needs no registers but those of its sources.
+    pub fn is_simple(&self) -> bool {
+        matches!(self, Prepared::Copy | Prepared::Limits(_) | Prepared::Arith(_))
+    }
+
+    /// Computes the result of a simple function in a register, which may be that of a source; the
+    /// others keep their contents.
+    pub fn apply_to(&self, b: &mut Builder, result: V, sources: &[V]) {
+        if let (Prepared::Arith(op), [x, y]) = (self, sources) {
+            b.arith(*op, result, *x, *y);
+            return;
+        }
+        if sources[0] != result {
+            b.push(Inst::Copy { dst: result, src: sources[0] });
+        }
+        self.apply(b, &[result]);
+    }
+
     /// Computes the result and returns its register: that of the first source, or for a fill one
     /// that the function keeps.
     pub fn apply(&self, b: &mut Builder, sources: &[V]) -> V {

@@ -4,7 +4,7 @@
 //! The innermost levels are compiled into the kernel, the others run in the driver.
 
 use crate::codegen::region::{Base, Extent, Piece};
-use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
+use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
 use super::conversions::{self, Conversions, SOURCES};
@@ -200,6 +200,7 @@ impl Emit {
     fn level(&self, b: &mut Builder, levels: &[Level]) {
         match levels {
             [last] => self.last(b, *last),
+            [level, last] if self.is_packed(b, *level, *last) => self.packed(b, *level, *last),
             [level, inner @ ..] => b.repeat(Count::Fixed(level.extent as u32), |b| {
                 self.level(b, inner);
                 let moved = |i: usize| inner[0].strides[i] * inner[0].extent as i64;
@@ -232,6 +233,17 @@ impl Emit {
         let lanes = b.target().lanes;
         let (vectors, tail) = (level.extent / lanes, level.extent % lanes);
         let step = |i: usize, elements: usize| level.strides[i] * elements as i64;
+        let (all, one) = (
+            Level { extent: vectors, strides: level.strides.map(|stride| stride * lanes as i64) },
+            Level { extent: lanes, ..level },
+        );
+        let vectors = match self.is_packed(b, all, one) {
+            true => {
+                self.packed(b, all, one);
+                0
+            }
+            false => vectors,
+        };
         b.repeat(Count::Fixed((vectors / UNROLL) as u32), |b| {
             (0..UNROLL).for_each(|v| self.vector(b, v, level));
             self.advance(b, |i| step(i, UNROLL * lanes));
@@ -277,5 +289,115 @@ impl Emit {
         let result = self.prepared.apply(b, &sources);
         self.conversions.store_first(b, self.elements[0], place(0), result);
         b.release(sources);
+    }
+
+    /// Whether the results of two levels are packed, four vectors at a time: unsigned bytes that are
+    /// consecutive, of a function that leaves enough registers.
+    fn is_packed(&self, b: &Builder, level: Level, row: Level) -> bool {
+        let lanes = b.target().lanes;
+        let is_whole = |stride: i64, element: Element| stride == 0 || stride == element.bytes();
+        let vectors = row.extent / lanes;
+        b.target().packs()
+            && self.conversions.quantizes()
+            && self.elements[0] == Element::U8
+            && self.prepared.is_simple()
+            && row.extent.is_multiple_of(lanes)
+            && matches!(vectors, 1 | 2 | PACKED)
+            && level.extent * vectors >= PACKED
+            && (row.strides[0], level.strides[0]) == (1, row.extent as i64)
+            && (1..self.pointers.len()).all(|i| is_whole(row.strides[i], self.elements[i]))
+    }
+
+    /// Runs two levels, the inner of which is a few vectors, and advances the pointers past them.
+    /// Sources that are the same in every row are loaded once.
+    fn packed(&self, b: &mut Builder, level: Level, row: Level) {
+        let vectors = row.extent / b.target().lanes;
+        let rows = Rows { level, row, vectors };
+        let kept: Vec<Vec<V>> = (1..self.pointers.len())
+            .map(|i| match level.strides[i] == 0 && vectors < PACKED {
+                true => (0..vectors).map(|v| self.loaded(b, rows, i, v)).collect(),
+                false => Vec::new(),
+            })
+            .collect();
+        let rows_at_once = PACKED / vectors;
+        b.repeat(Count::Fixed((level.extent / rows_at_once) as u32), |b| {
+            let results = [(); PACKED].map(|()| b.vector());
+            for (v, &result) in results.iter().enumerate() {
+                self.compute(b, rows, &kept, v, result);
+                self.conversions.to_integer(b, result);
+            }
+            b.store_packed(self.pointers[0].at(0), results);
+            b.release(results);
+            self.advance(b, |i| level.strides[i] * rows_at_once as i64);
+        });
+        b.repeat(Count::Fixed((level.extent % rows_at_once) as u32), |b| {
+            for v in 0..vectors {
+                let result = b.vector();
+                self.compute(b, rows, &kept, v, result);
+                let dst = self.pointers[0].at(rows.offset(b, 0, v));
+                self.conversions.store(b, self.elements[0], dst, result);
+                b.release([result]);
+            }
+            self.advance(b, |i| level.strides[i]);
+        });
+        kept.into_iter().for_each(|kept| b.release(kept));
+    }
+
+    /// Loads the `v`-th vector of a source from its pointer on, as numbers.
+    fn loaded(&self, b: &mut Builder, rows: Rows, source: usize, v: usize) -> V {
+        let register = b.vector();
+        self.load(b, rows, source, v, register);
+        register
+    }
+
+    fn load(&self, b: &mut Builder, rows: Rows, source: usize, v: usize, register: V) {
+        let place = self.pointers[source].at(rows.offset(b, source, v));
+        match rows.row.strides[source] {
+            0 => self.elements[source].broadcast(b, register, place),
+            _ => self.elements[source].load(b, register, place),
+        }
+        self.conversions.to_number(b, source - 1, register);
+    }
+
+    /// Computes the `v`-th vector from the pointers on in a register.
+    fn compute(&self, b: &mut Builder, rows: Rows, kept: &[Vec<V>], v: usize, result: V) {
+        let (mut sources, mut others) = (Vec::new(), Vec::new());
+        let mut is_free = true;
+        for (i, kept) in kept.iter().enumerate() {
+            sources.push(match kept.get(v % rows.vectors) {
+                Some(&register) => register,
+                None if is_free => {
+                    is_free = false;
+                    self.load(b, rows, i + 1, v, result);
+                    result
+                }
+                None => {
+                    let register = self.loaded(b, rows, i + 1, v);
+                    others.push(register);
+                    register
+                }
+            });
+        }
+        self.prepared.apply_to(b, result, &sources);
+        b.release(others);
+    }
+}
+
+/// How many vectors of bytes are packed and stored together.
+const PACKED: usize = 4;
+
+/// Two levels, the inner of which is this many vectors.
+#[derive(Clone, Copy)]
+struct Rows {
+    level: Level,
+    row: Level,
+    vectors: usize,
+}
+
+impl Rows {
+    /// The offset of a vector of an operand from the first one.
+    fn offset(&self, b: &Builder, operand: usize, v: usize) -> i64 {
+        let (row, inside) = (v / self.vectors, v % self.vectors * b.target().lanes);
+        row as i64 * self.level.strides[operand] + inside as i64 * self.row.strides[operand]
     }
 }

@@ -4,7 +4,7 @@
 //! error of a large plane near that of its longest axis.
 
 use crate::codegen::region::{Extent, Piece};
-use crate::codegen::vir::{Arith, Builder, Count, OverBudget, P, Program, Target, V};
+use crate::codegen::vir::{Arith, Builder, Count, Integer, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
 use super::conversions::{Constants, Conversions, Prepared};
@@ -117,12 +117,20 @@ impl Reduction {
         self.reduced.iter().map(|l| l.0).product::<usize>() as f32
     }
 
+    /// The zero point of bytes that stand for numbers of steps, if all their sums are 32-bit
+    /// integers.
+    fn integers(&self) -> Option<i32> {
+        const MOST: f32 = (i32::MAX / 512) as f32;
+        let from = self.conversions.from[0].filter(|from| from.scale == 1.0)?;
+        (self.kind == Kind::Mean && self.count() <= MOST).then_some(from.zero)
+    }
+
     fn program(&self, name: String, target: Target) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, target, 2);
         let divisor = (self.kind == Kind::Mean).then(|| b.vector());
         divisor.into_iter().for_each(|d| b.constant(d, self.count()));
         let conversions = self.conversions.prepare(&mut b, Constants::Kept);
-        let emit = Emit { reduction: self, divisor, conversions };
+        let emit = Emit { reduction: self, divisor, conversions, integers: self.integers() };
         let (src, dst) = (b.arg(0), b.arg(1));
         let (vectors, tail) = (self.run / target.lanes, self.run % target.lanes);
         for (count, lanes) in [(vectors, target.lanes), (tail, 1)] {
@@ -142,6 +150,8 @@ struct Emit<'a> {
     reduction: &'a Reduction,
     divisor: Option<V>,
     conversions: Prepared,
+    /// The zero point of bytes whose sums are taken in integers.
+    integers: Option<i32>,
 }
 
 impl Emit<'_> {
@@ -150,6 +160,13 @@ impl Emit<'_> {
         let at = b.pointer(b.arg(0));
         let result = self.reduce(b, &self.reduction.reduced, at, whole);
         b.release_pointer(at);
+        if let Some(zero) = self.integers {
+            let zeros = b.vector();
+            b.bits(zeros, (zero * self.reduction.count() as i32) as u32);
+            b.integer(Integer::Sub, result, result, zeros);
+            b.from_integer(result, result);
+            b.release([zeros]);
+        }
         self.divisor.into_iter().for_each(|d| b.arith(Arith::Div, result, result, d));
         let ([_, to], dst) = (self.reduction.elements, b.arg(1).at(0));
         match whole {
@@ -165,6 +182,13 @@ impl Emit<'_> {
         let value = b.vector();
         let Some((&(extent, stride), inner)) = loops.split_first() else {
             let [from, _] = self.reduction.elements;
+            if self.integers.is_some() {
+                match whole {
+                    true => b.load_bytes(value, at.at(0), from == Element::I8),
+                    false => b.load_byte(value, at.at(0), from == Element::I8),
+                }
+                return value;
+            }
             match whole {
                 true => from.load(b, value, at.at(0)),
                 false => from.load_first(b, value, at.at(0)),
@@ -180,7 +204,10 @@ impl Emit<'_> {
         let moved = inner.first().map_or(0, |l| l.0 as i64 * l.1);
         b.repeat(Count::Fixed(extent as u32), |b| {
             let part = self.reduce(b, inner, at, whole);
-            b.arith(op, value, value, part);
+            match self.integers {
+                Some(_) => b.integer(Integer::Add, value, value, part),
+                None => b.arith(op, value, value, part),
+            }
             b.release([part]);
             b.advance(at, stride - moved);
         });

@@ -2,9 +2,9 @@
 //! bytes itself, instead of three operators with floats in memory between them.
 //!
 //! A quantizer of a function of a single quantized value becomes a table of bytes. A quantizer
-//! before which values are joined quantizes each of them, so bytes are joined. A mean is one of
-//! numbers of steps, which are integers, and is multiplied with the ratio of the two scales; it may
-//! differ by one step where the exact one is midway between two.
+//! before which values are joined quantizes each of them, so bytes are joined. Sums, products and
+//! means have one scale, the ratio of those of operands and result, instead of several; so they may
+//! differ by one step where the exact result is midway between two.
 //!
 //! Before:
 //! ```text
@@ -25,12 +25,12 @@
 //! %0 = input : f32[1, 2, 2, 2] "x"
 //! %1 = quantize(%0) scale=0.25 to=u8 zero=128 limits=[0, 255] : u8[1, 2, 2, 2] "bytes"
 //! %2 = on_bytes(%1) op=global_average_pool scales=[1] zeros=[128] result_scale=0.5 result_to=u8 result_zero=3 result_limits=[0, 255] : u8[1, 2, 1, 1] "mean"
-//! %3 = on_bytes(%1, %2) op=mul scales=[0.25, 0.125] zeros=[128, 3] result_scale=0.5 result_to=u8 result_limits=[0, 255] : u8[1, 2, 2, 2] "product"
+//! %3 = on_bytes(%1, %2) op=mul scales=[0.0625, 1] zeros=[128, 3] result_scale=1 result_to=u8 result_limits=[0, 255] : u8[1, 2, 2, 2] "product"
 //! %4 = dequantize(%3) scale=0.5 : f32[1, 2, 2, 2] "result"
 //! output "y" = %4
 //! ```
 
-use resnetc_ir::op::{Activation, Dequantize, OnBytes, Quantize};
+use resnetc_ir::op::{Activation, Binary, Dequantize, OnBytes, Quantize, Unary};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
 
@@ -128,7 +128,7 @@ fn writes_bytes(graph: &Graph, node: NodeId, quantize: Quantize) -> Result<Patch
     }
     let result = limited(quantize.result, activation, quantize.scale);
     let to = Quantize { result, ..quantize };
-    let on_bytes = in_steps(OnBytes { to: Some(to), ..on_bytes }).ok_or(Stop::Other)?;
+    let on_bytes = in_steps(OnBytes { to: Some(to), ..on_bytes });
     let label = format!("write bytes in {}", describe(graph, value));
     let mut patch = Patch::new(label);
     let operands: Vec<Value> = graph.operands(value).into_iter().map(Into::into).collect();
@@ -138,17 +138,64 @@ fn writes_bytes(graph: &Graph, node: NodeId, quantize: Quantize) -> Result<Patch
     Ok(patch)
 }
 
-/// A mean of bytes as one of numbers of steps, whose sum is exact.
-fn in_steps(on_bytes: OnBytes) -> Option<OnBytes> {
-    let (Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. }, [Some(from)]) =
-        (&*on_bytes.op, &on_bytes.from[..])
-    else {
-        return Some(on_bytes);
-    };
-    let to = on_bytes.to?;
-    let scale = (f64::from(to.scale) / f64::from(from.scale)) as f32;
-    let (from, to) = (Dequantize { scale: 1.0, ..*from }, Quantize { scale, ..to });
-    scale.is_normal().then_some(OnBytes { from: vec![Some(from)], to: Some(to), ..on_bytes })
+/// Where the scale of a result goes, so that the operator computes in steps of the result.
+#[derive(Clone, Copy)]
+enum Scaled {
+    /// To the result: the operator computes in steps of its operand, whose sums are exact.
+    Result,
+    /// To every operand, all of which are bytes.
+    Each,
+    /// To one operand that is bytes.
+    One,
+}
+
+impl Scaled {
+    fn of(op: &Op) -> Option<Self> {
+        Some(match op {
+            Op::AveragePool { .. } | Op::GlobalAveragePool | Op::ReduceMean { .. } => {
+                Scaled::Result
+            }
+            Op::Binary(Binary::Add | Binary::Sub | Binary::Max)
+            | Op::Unary(Unary::Relu | Unary::Abs) => Scaled::Each,
+            Op::Binary(Binary::Mul) => Scaled::One,
+            _ => return None,
+        })
+    }
+}
+
+/// The operator with one scale instead of several, where it computes multiples of results for
+/// multiples of operands.
+fn in_steps(on_bytes: OnBytes) -> OnBytes {
+    scaled(&on_bytes).unwrap_or(on_bytes)
+}
+
+fn scaled(on_bytes: &OnBytes) -> Option<OnBytes> {
+    let OnBytes { op, from, to: Some(to) } = on_bytes else { return None };
+    let mut from = from.clone();
+    let mut result = 1.0;
+    let ratio = |scale: f64| (scale / f64::from(to.scale)) as f32;
+    match Scaled::of(op)? {
+        Scaled::Result => {
+            let from = from[0].as_mut()?;
+            result = (f64::from(to.scale) / f64::from(from.scale)) as f32;
+            from.scale = 1.0;
+        }
+        Scaled::Each => {
+            for from in &mut from {
+                let from = from.as_mut()?;
+                from.scale = ratio(from.scale.into());
+            }
+        }
+        Scaled::One => {
+            let all: f64 = from.iter().flatten().map(|from| f64::from(from.scale)).product();
+            from.iter_mut().flatten().for_each(|from| from.scale = 1.0);
+            from.iter_mut().flatten().next()?.scale = ratio(all);
+        }
+    }
+    let scales = from.iter().flatten().map(|from| from.scale).chain([result]);
+    let is_normal = scales.into_iter().all(f32::is_normal);
+    let to = Some(Quantize { scale: result, ..*to });
+    is_normal.then(|| OnBytes { op: op.clone(), from, to })
 }
 
 /// A quantizer after values, some of them dequantized, are joined: bytes are joined.

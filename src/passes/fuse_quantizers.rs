@@ -2,8 +2,8 @@
 //! bytes between them.
 //!
 //! A dequantizer is moved after operators that only move or select elements, so that they work on
-//! bytes. A quantizer that undoes a dequantizer is left out. Bytes are unsigned; signed ones are
-//! held 128 higher. NaN, which no byte stands for, becomes the smallest byte.
+//! bytes. A quantizer that undoes a dequantizer is left out. Inputs that are declared to be bytes
+//! become bytes where they are dequantized. Bytes are unsigned; signed ones are held 128 higher. NaN, which no byte stands for, becomes the smallest byte.
 //!
 //! Before:
 //! ```text
@@ -35,6 +35,7 @@
 //! ```
 
 use resnetc_ir::op::{Dequantize, Quantize, Requantize};
+use resnetc_ir::patch::Value;
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
 
 use super::Pass;
@@ -97,14 +98,46 @@ fn centred_bytes(graph: &Graph, value: NodeId) -> Option<(NodeId, i32)> {
 
 fn dequantizer(graph: &Graph, node: NodeId) -> Option<Patch> {
     let Dequantizer { q, zero, scale } = Dequantizer::of(graph, node)?;
-    let (bytes, zero) = centred_bytes(graph, q).map(|(bytes, offset)| (bytes, zero + offset))?;
-    let dequantize = Dequantize { scale, zero };
+    let known = centred_bytes(graph, q);
+    let offset = known.map(|(_, offset)| offset).or_else(|| declared_offset(graph, q))?;
+    let zero = zero + offset;
     (0..=i32::from(u8::MAX)).contains(&zero).then_some(())?;
+    let bytes = known.map_or(q, |(bytes, _)| bytes);
     let mut patch = Patch::new(format!("dequantize the bytes {}", describe(graph, bytes)));
+    let bytes = match known {
+        Some(_) => bytes.into(),
+        None => bytes_of_declared(graph, q, offset, &mut patch),
+    };
     let name = graph.node(node).name.clone();
-    let floats = patch.add(name, Op::Dequantize(dequantize), &[bytes.into()]);
+    let dequantize = Dequantize { scale, zero };
+    let floats = patch.add(name, Op::Dequantize(dequantize), &[bytes]);
     patch.replace(node, floats);
     Some(patch)
+}
+
+/// How much higher the bytes of a value are held that is declared to be bytes: an input, or what is
+/// moved from one. Every run checks that the numbers of such an input are bytes.
+fn declared_offset(graph: &Graph, mut value: NodeId) -> Option<i32> {
+    while moves(&graph.node(value).op) && graph.operands(value).len() == 1 {
+        value = graph.operand(value, 0)?;
+    }
+    let found = graph.node(value);
+    match (&found.op, found.ty.dtype, graph.input_dtype(value)) {
+        (Op::Input, DType::F32, DType::U8) => Some(0),
+        (Op::Input, DType::F32, DType::I8) => Some(OFFSET),
+        _ => None,
+    }
+}
+
+/// The bytes of such a value, which quantizing does not change.
+fn bytes_of_declared(graph: &Graph, value: NodeId, zero: i32, patch: &mut Patch) -> Value {
+    let result = Requantize { to: DType::U8, zero, lo: 0, hi: u8::MAX.into() };
+    let op = Op::Quantize(Quantize { scale: 1.0, result });
+    let mut users = graph.users(value).into_iter().map(|(user, _)| user);
+    match users.find(|&user| graph.node(user).op == op) {
+        Some(bytes) => bytes.into(),
+        None => patch.add(graph.node(value).name.clone(), op, &[value.into()]),
+    }
 }
 
 /// A quantizer of dequantized bytes that gives the same bytes.
@@ -128,19 +161,23 @@ pub(super) fn same_bytes(graph: &Graph, value: NodeId, quantize: Quantize) -> Op
     is_same.then_some(bytes)
 }
 
-/// An operator that moves or selects the floats of bytes: it moves the bytes.
-fn moved(graph: &Graph, node: NodeId) -> Option<Patch> {
-    let found = graph.node(node);
-    let moves = matches!(
-        found.op,
+/// Whether an operator moves or selects elements.
+fn moves(op: &Op) -> bool {
+    matches!(
+        op,
         Op::MaxPool(_)
             | Op::Reshape { .. }
             | Op::Transpose { .. }
             | Op::Slice(_)
             | Op::Concat { .. }
             | Op::Identity
-    );
-    moves.then_some(())?;
+    )
+}
+
+/// An operator that moves or selects the floats of bytes: it moves the bytes.
+fn moved(graph: &Graph, node: NodeId) -> Option<Patch> {
+    let found = graph.node(node);
+    moves(&found.op).then_some(())?;
     let operands = graph.operands(node);
     let first = graph.node(*operands.first()?).op.clone();
     if centred_bytes(graph, operands[0]).is_none() && !matches!(first, Op::Dequantize(_)) {

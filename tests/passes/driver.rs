@@ -501,6 +501,37 @@ fn convolutions_in_floats_come_before_functions_on_bytes() {
     assert!(!found.contains(&"on_bytes") && !found.contains(&"add"), "{found:?}");
 }
 
+/// Inputs that are declared to be bytes, moved or not, become bytes once.
+#[test]
+fn dequantized_inputs_are_bytes() {
+    for (ty, zero) in [("uint8", 3.0), ("int8", -3.0)] {
+        let text = format!(
+            r#"
+            %0 = input as={ty} : f32[1, 4, 4, 16] "x"
+            %1 = transpose(%0) perm=[0, 3, 1, 2]
+            %2 = constant [{zero}] : f32[]
+            %3 = sub(%1, %2)
+            %4 = constant [0.5] : f32[]
+            %5 = mul(%3, %4)
+            %6 = constant fill=3 : f32[16, 16, 1, 1]
+            %7 = mul(%6, %4)
+            %8 = conv(%5, %7) kernel=[1, 1]
+            %9 = mul(%3, %2)
+            %10 = sigmoid(%9)
+            output "y" = %8
+            output "z" = %10"#
+        );
+        let mut graph = parse(&text).expect("it parses");
+        for pass in ["fuse_quantizers", "fuse_quantized"] {
+            let pass = crate::examples::all().into_iter().find(|p| p.name == pass).expect(pass);
+            run_pass(&mut graph, &pass, Verify::EachPatch).expect("it runs");
+        }
+        let found = ops(&graph);
+        let count = |op: &str| found.iter().filter(|&&found| found == op).count();
+        assert_eq!((count("quantize"), count("quantized_conv")), (1, 1), "{ty}: {found:?}");
+    }
+}
+
 #[test]
 fn reports_serialize() {
     let mut graph = parse(BLOCK).expect("it parses");

@@ -14,7 +14,7 @@ use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Activation, Unary};
 use resnetc_ir::text::print;
 use resnetc_ir::verify::verify;
-use resnetc_ir::{Graph, NodeId, Op, Tensor};
+use resnetc_ir::{DType, Graph, NodeId, Op, Tensor};
 
 use crate::examples::all;
 use crate::random::{EXACT, REORDERING};
@@ -172,7 +172,16 @@ impl Near {
 
     fn inputs(&mut self) -> Vec<Value> {
         let shapes: Vec<Vec<usize>> = self.graph.inputs().iter().map(|&i| self.shape(i)).collect();
-        shapes.iter().map(|shape| Value::from(&self.dice.tensor(shape))).collect()
+        let types = self.graph.inputs().iter().map(|&i| self.graph.input_dtype(i));
+        let types: Vec<DType> = types.collect();
+        let value = |(shape, ty): (&Vec<usize>, DType)| {
+            let mut value = Value::from(&self.dice.tensor(shape));
+            if !ty.is_float() {
+                value.data.iter_mut().for_each(|x| *x = ty.convert(*x, DType::F32));
+            }
+            value
+        };
+        shapes.iter().zip(types).map(value).collect()
     }
 }
 

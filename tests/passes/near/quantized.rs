@@ -41,7 +41,10 @@ pub(super) fn operators(near: &mut Near) -> Option<()> {
 /// A quantized image, and a product of it that is quantized, or a sum with another one.
 fn network(near: &mut Near, style: Style) -> Option<()> {
     let x = near.image();
-    let q = quantized(near, x, style)?;
+    let q = match !style.operators && near.one_of(6) {
+        true => declared(near)?,
+        false => quantized(near, x, style)?,
+    };
     let mut source = dequantized(near, q, style)?;
     if near.one_of(6) {
         let window = Window::square(2, 1, 1);
@@ -75,6 +78,17 @@ fn network(near: &mut Near, style: Style) -> Option<()> {
     let sum = activated(near, sum)?;
     let q = quantized(near, sum, style)?;
     near.end(q)
+}
+
+/// An input that is declared to be bytes, moved or not.
+fn declared(near: &mut Near) -> Option<NodeId> {
+    let shape = [near.dice.between(1, 2), near.dice.between(1, 4), 4, 5];
+    let ty = near.dice.pick(&[DType::U8, DType::I8, DType::I8, DType::I32]);
+    let input = near.graph.input_as("declared", shape, ty);
+    match near.one_of(3) {
+        true => near.add(Op::Transpose { perm: vec![0, 1, 3, 2] }, &[input]),
+        false => Some(input),
+    }
 }
 
 /// A step; occasionally one that is computed. It is not 0, since no byte stands for NaN.

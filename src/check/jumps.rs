@@ -91,8 +91,8 @@ impl Check<'_> {
         Ok(Interpreted { outputs, choices })
     }
 
-    /// Interprets the graph before any pass, with these choices where they are valid. `look` sees
-    /// every value.
+    /// Interprets the graph before any pass, with these choices where they are valid, and with a byte
+    /// for NaN where the passes made a quantizer. `look` sees every value.
     pub(super) fn interpret_described(
         &self,
         choices: &Choices,
@@ -108,6 +108,7 @@ impl Check<'_> {
                     (Jump::of(&graph.node(node).op), nearest(choices.at(node), value)?)
                 {
                     jump.follow(operands, self.tolerance, value, &found)?;
+                    jump.follow_bytes(value, &found);
                 }
                 look(node, operands, value)
             };

@@ -114,6 +114,17 @@ impl<'a> Jump<'a> {
     }
 }
 
+impl Jump<'_> {
+    /// Adopts what was `found` for NaN by a quantizer that stands for this rounding: no byte stands
+    /// for NaN, so it makes the smallest one of it, where arithmetic on floats keeps NaN.
+    pub(super) fn follow_bytes(self, value: &mut Value, found: &[f64]) {
+        if let Jump::Steps(_) = self {
+            let pairs = value.data.iter_mut().zip(found);
+            pairs.filter(|(x, _)| x.is_nan()).for_each(|(x, &found)| *x = found);
+        }
+    }
+}
+
 /// The sides that an operator takes: its own value if it jumps, and the roundings of quantized values
 /// in steps from the zero point. Bytes at a limit may stand for more steps.
 pub(super) fn taken(op: &Op, operands: &[&Value], value: &Value) -> Result<Vec<Value>, EvalError> {

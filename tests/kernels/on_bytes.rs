@@ -80,7 +80,7 @@ fn broadcast(random: &mut SplitMix, shape: &[usize]) -> Vec<usize> {
         0 => vec![shape[0], shape[1], 1, 1],
         1 => vec![1, shape[1], 1, 1],
         2 => vec![],
-        3 => shape.iter().map(|&n| if random.draw() % 3 == 0 { 1 } else { n }).collect(),
+        3 => shape.iter().map(|&n| if random.draw().is_multiple_of(3) { 1 } else { n }).collect(),
         _ => shape.to_vec(),
     }
 }
@@ -96,7 +96,7 @@ impl Case {
         let mut shapes = vec![shape.clone()];
         if let Op::Binary(_) = op {
             shapes.push(broadcast(random, &shape));
-            if random.draw() % 2 == 0 {
+            if random.draw().is_multiple_of(2) {
                 shapes.swap(0, 1);
             }
         }
@@ -122,7 +122,11 @@ impl Case {
         let ty = types[(random.draw() % 3) as usize];
         let to = ty.limits().filter(|_| ty != DType::F32).map(|(lo, hi)| {
             let (lo, hi) = (lo as i32, hi as i32);
-            let zero = if random.draw() % 2 == 0 { lo } else { lo + (random.draw() % 256) as i32 };
+            let zero = if random.draw().is_multiple_of(2) {
+                lo
+            } else {
+                lo + (random.draw() % 256) as i32
+            };
             let scale = [1.0, 0.5, 0.11][(random.draw() % 3) as usize];
             let lo = lo + (random.draw() % 30) as i32;
             Quantize { scale, result: Requantize { to: ty, zero, lo, hi } }
@@ -144,7 +148,7 @@ impl Case {
                 layouts
             }
         };
-        let in_place = random.draw() % 2 == 0;
+        let in_place = random.draw().is_multiple_of(2);
         let op = Op::OnBytes(OnBytes { op: Box::new(op), from, to });
         Case { op, operands, layouts, halos, in_place }
     }

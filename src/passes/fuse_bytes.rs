@@ -30,13 +30,13 @@
 //! output "y" = %4
 //! ```
 
-use resnetc_ir::op::{Activation, Binary, Dequantize, OnBytes, Quantize, Unary};
+use resnetc_ir::op::{Activation, Binary, OnBytes, Quantize, Unary};
 use resnetc_ir::patch::Value;
-use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
+use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
 use super::fuse_quantized::activation::{activated, limited};
-use super::fuse_quantizers::same_bytes;
+use super::fuse_quantizers::{dequantized, same_bytes};
 use super::near_misses::{NearMisses, Stop, describe};
 
 mod table;
@@ -67,17 +67,6 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     }
     let written = writes_bytes(graph, node, quantize);
     near.settle(graph, node, written)
-}
-
-/// The bytes of a value, and how they are dequantized.
-fn dequantized(graph: &Graph, node: NodeId) -> Option<(NodeId, Dequantize)> {
-    let from = match graph.node(node).op {
-        Op::Dequantize(from) => from,
-        Op::Convert { to: DType::F32 } => Dequantize { scale: 1.0, zero: 0 },
-        _ => return None,
-    };
-    let bytes = graph.operand(node, 0)?;
-    matches!(graph.node(bytes).ty.dtype, DType::U8 | DType::I8).then_some((bytes, from))
 }
 
 /// An operator on floats that reads bytes.

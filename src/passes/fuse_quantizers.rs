@@ -174,6 +174,17 @@ fn moves(op: &Op) -> bool {
     )
 }
 
+/// The bytes of a value, and how they are dequantized.
+pub(super) fn dequantized(graph: &Graph, node: NodeId) -> Option<(NodeId, Dequantize)> {
+    let from = match graph.node(node).op {
+        Op::Dequantize(from) => from,
+        Op::Convert { to: DType::F32 } => Dequantize { scale: 1.0, zero: 0 },
+        _ => return None,
+    };
+    let bytes = graph.operand(node, 0)?;
+    matches!(graph.node(bytes).ty.dtype, DType::U8 | DType::I8).then_some((bytes, from))
+}
+
 /// An operator that moves or selects the floats of bytes: it moves the bytes.
 fn moved(graph: &Graph, node: NodeId) -> Option<Patch> {
     let found = graph.node(node);

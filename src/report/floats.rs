@@ -49,15 +49,21 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     let is_island = |&node: &NodeId| {
         let op = &graph.node(node).op;
         let computes = computes_on_floats(op) && !matches!(op, Op::Reorder(_));
-        computes && from_bytes.contains(&node) && (to_bytes.contains(&node) || is_product(op))
+        let ends = is_product(op) || matches!(op, Op::OnBytes(OnBytes { to: Some(_), .. }));
+        computes && from_bytes.contains(&node) && (to_bytes.contains(&node) || ends)
     };
     let reason = |node: NodeId| {
         let name = NodeRef::of(node, graph.node(node));
         let passes = [fuse_quantized::PASS.name, fuse_bytes::PASS.name];
         let declined = remarks.declined.iter().filter(|d| passes.contains(&d.pass));
-        match declined.clone().find(|d| d.node == name.known_as()) {
-            Some(declined) => declined.reason.clone(),
-            None => "it has no form on integers".to_owned(),
+        let declined = declined.clone().find(|d| d.node == name.known_as());
+        match (&graph.node(node).op, declined) {
+            (_, Some(declined)) => declined.reason.clone(),
+            (Op::OnBytes(OnBytes { to: None, .. }), _) => {
+                "it reads bytes, but what reads its result does not".to_owned()
+            }
+            (Op::OnBytes(_), _) => "it writes bytes, but an operand is floats".to_owned(),
+            _ => "it has no form on integers".to_owned(),
         }
     };
     let islands = order.into_iter().filter(is_island);

@@ -85,9 +85,12 @@ impl Processor<'_> {
             Je if self.zero => return Some(i.near_branch_target()),
             Jne if !self.zero => return Some(i.near_branch_target()),
             Je | Jne | Nop | Vzeroupper | Prefetcht0 | Prefetcht1 => {}
-            Movzx => *self.general(i.op0_register()) = self.byte(self.address(i)).into(),
+            Movzx => {
+                let byte = self.byte(self.address(i));
+                *self.general(i.op0_register()) = byte.into();
+            }
             Mov if i.op0_kind() == OpKind::Memory => {
-                let byte = *self.general(i.op1_register()) as u8;
+                let byte = self.general[low_byte_number(i.op1_register())] as u8;
                 self.set_byte(self.address(i), byte);
             }
             Push | Pop | Mov | Add | Sub | Dec | Test => self.integer(i),
@@ -527,6 +530,14 @@ fn split(register: Register) -> (usize, usize) {
         Some((number as usize, lanes))
     };
     KINDS.iter().find_map(find).unwrap_or_else(|| panic!("the encoder does not use {register:?}"))
+}
+
+/// The number of the register of a low byte. Those of the first four are followed by second bytes.
+fn low_byte_number(register: Register) -> usize {
+    match register as usize - Register::AL as usize {
+        number @ ..4 => number,
+        number => number - 4,
+    }
 }
 
 fn number(register: Register) -> usize {

@@ -26,16 +26,16 @@ const BLOCK: &str = r#"
     %11 = relu(%10) "relu2"
     output "y" = %11"#;
 
-fn options() -> PassOptions {
+pub(crate) fn options() -> PassOptions {
     PassOptions { verify: Verify::EachPatch, bytes: true, ..PassOptions::default() }
 }
 
-fn ops(graph: &Graph) -> Vec<&'static str> {
+pub(crate) fn ops(graph: &Graph) -> Vec<&'static str> {
     let computed = |n: &NodeId| graph.node(*n).op.is_computed();
     graph.topo().into_iter().filter(computed).map(|n| graph.node(n).op.name()).collect()
 }
 
-fn optimized(text: &str, options: &PassOptions) -> Graph {
+pub(crate) fn optimized(text: &str, options: &PassOptions) -> Graph {
     let mut graph = parse(text).expect("it parses");
     run(&mut graph, options).expect("the passes run");
     graph
@@ -471,65 +471,6 @@ fn stems_read_planar() {
     assert_eq!(stem(16, 1, 1), Op::Reorder(Layout::Blocked));
     assert_eq!(stem(16, 0, 1), Op::Reorder(Layout::Blocked));
     assert_eq!(stem(4, 0, 2), Op::Reorder(Layout::Blocked));
-}
-
-/// What a convolution in floats can take, it takes: the sum is not one on bytes.
-#[test]
-fn convolutions_in_floats_come_before_functions_on_bytes() {
-    let graph = optimized(
-        r#"
-        %0 = input : f32[1, 16, 4, 4] "x"
-        %1 = constant seed=1 : f32[16, 16, 1, 1] "weight"
-        %2 = conv(%0, %1) kernel=[1, 1] "conv"
-        %3 = input : f32[1, 16, 4, 4] "shortcut"
-        %4 = quantize(%3) scale=0.5 to=u8 limits=[0, 255]
-        %5 = dequantize(%4) scale=0.5
-        %6 = add(%2, %5)
-        %7 = relu(%6)
-        %8 = quantize(%7) scale=0.5 to=u8 limits=[0, 255]
-        %9 = dequantize(%8) scale=0.5
-        %10 = sigmoid(%9)
-        %11 = quantize(%10) scale=0.25 to=u8 limits=[0, 255]
-        %12 = dequantize(%11) scale=0.25
-        output "y" = %12"#,
-        &options(),
-    );
-    let found = ops(&graph);
-    for op in ["conv", "lookup"] {
-        assert!(found.contains(&op), "{found:?}");
-    }
-    assert!(!found.contains(&"on_bytes") && !found.contains(&"add"), "{found:?}");
-}
-
-/// Inputs that are declared to be bytes, moved or not, become bytes once.
-#[test]
-fn dequantized_inputs_are_bytes() {
-    for (ty, zero) in [("uint8", 3.0), ("int8", -3.0)] {
-        let text = format!(
-            r#"
-            %0 = input as={ty} : f32[1, 4, 4, 16] "x"
-            %1 = transpose(%0) perm=[0, 3, 1, 2]
-            %2 = constant [{zero}] : f32[]
-            %3 = sub(%1, %2)
-            %4 = constant [0.5] : f32[]
-            %5 = mul(%3, %4)
-            %6 = constant fill=3 : f32[16, 16, 1, 1]
-            %7 = mul(%6, %4)
-            %8 = conv(%5, %7) kernel=[1, 1]
-            %9 = mul(%3, %2)
-            %10 = sigmoid(%9)
-            output "y" = %8
-            output "z" = %10"#
-        );
-        let mut graph = parse(&text).expect("it parses");
-        for pass in ["fuse_quantizers", "fuse_quantized"] {
-            let pass = crate::examples::all().into_iter().find(|p| p.name == pass).expect(pass);
-            run_pass(&mut graph, &pass, Verify::EachPatch).expect("it runs");
-        }
-        let found = ops(&graph);
-        let count = |op: &str| found.iter().filter(|&&found| found == op).count();
-        assert_eq!((count("quantize"), count("quantized_conv")), (1, 1), "{ty}: {found:?}");
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod exact;
 mod examples;
 mod layouts;
 mod near;
+mod quantized;
 mod random;
 mod refusals;
 mod transposes;

@@ -401,3 +401,17 @@ pub(super) static NOPS: [&[u8]; 9] = [
     &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
     &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
 ];
+
+/// The low half of a 64-bit register.
+pub(super) fn low_half(register: Register) -> Register {
+    Register::EAX + (register as u32 - Register::RAX as u32)
+}
+
+/// The lowest byte. The numbers of those of the first four registers are followed by those of their
+/// second bytes.
+pub(super) fn low_byte(register: Register) -> Register {
+    match register as u32 - Register::RAX as u32 {
+        number @ ..4 => Register::AL + number,
+        number => Register::SPL + (number - 4),
+    }
+}

@@ -3,7 +3,9 @@
 
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
-use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, Packing, SingleByte, ToBytes};
+use super::codes::{
+    CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, Packing, SingleByte, ToBytes, low_byte, low_half,
+};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
@@ -687,19 +689,6 @@ fn rows(first: Mem, row: P) -> MemoryOperand {
 
 fn tile(t: T) -> Register {
     Register::TMM0 + u32::from(t.0)
-}
-
-fn low_half(register: Register) -> Register {
-    Register::EAX + (register as u32 - Register::RAX as u32)
-}
-
-/// The lowest byte. The numbers of those of the first four registers are followed by those of their
-/// second bytes.
-fn low_byte(register: Register) -> Register {
-    match register as u32 - Register::RAX as u32 {
-        number @ ..4 => Register::AL + number,
-        number => Register::SPL + (number - 4),
-    }
 }
 
 fn mem(mem: Mem) -> MemoryOperand {

@@ -8,8 +8,7 @@ use resnetc_ir::op::{OnBytes, Quantize};
 use resnetc_ir::patch;
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 
-use super::dequantized;
-use crate::passes::fuse_quantizers::same_bytes;
+use crate::passes::fuse_quantizers::{dequantized, same_bytes};
 use crate::passes::near_misses::Stop;
 
 /// A function of bytes.

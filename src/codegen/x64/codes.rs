@@ -2,7 +2,7 @@
 
 use iced_x86::{Code, Register};
 
-use crate::codegen::vir::Integer;
+use crate::codegen::vir::{Integer, Short};
 use crate::isa::{IntegerDot, Target};
 
 /// The instructions of one width.
@@ -148,6 +148,13 @@ impl Integers {
             Integer::And => self.and,
             Integer::Xor => self.xor,
             Integer::Mul => self.mul,
+        }
+    }
+
+    pub(super) fn short(&self, op: Short) -> Code {
+        match op {
+            Short::Add => self.add_shorts,
+            Short::Sub => self.sub_shorts,
         }
     }
 }

@@ -3,15 +3,13 @@
 
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
-use super::codes::{
-    CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, Packing, SingleByte, ToBytes, low_byte, low_half,
-};
+use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, low_half};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{
     Arith, Cache, Count, Distance, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC,
-    POW2_SHIFT, Program, Shift, Short, T, TILE_ROW_BYTES, TILE_ROWS, V,
+    POW2_SHIFT, Program, Shift, T, TILE_ROW_BYTES, TILE_ROWS, V,
 };
 
 /// Alignment of innermost loops: twice the width of an instruction fetch.
@@ -36,8 +34,6 @@ const NEAREST: u32 = 8;
 const NEIGHBOURS: u32 = 0b10_11_00_01;
 /// The order of parts for the same instructions: the two halves change places.
 const HALVES: u32 = 0b01_00_11_10;
-/// `vpermq`: the first 64 bits of each 128-bit part, one after the other.
-const FIRST_OF_EACH: u32 = 0b00_00_10_00;
 /// `vperm2f128` with the same vector twice: its halves change places.
 const SECOND_FIRST: u32 = 1;
 
@@ -89,9 +85,9 @@ struct Reference {
     constant: usize,
 }
 
-struct Emitter<'p> {
-    program: &'p Program,
-    codes: &'static Codes,
+pub(super) struct Emitter<'p> {
+    pub(super) program: &'p Program,
+    pub(super) codes: &'static Codes,
     usage: Usage,
     encoder: Encoder,
     /// Bytes emitted.
@@ -258,14 +254,7 @@ impl<'p> Emitter<'p> {
             }
             Inst::LoadByte { dst, src, signed } => self.load_byte(dst, src, signed),
             Inst::StoreByte { dst, src } => self.store_byte(dst, src),
-            Inst::Lookup { dst, src, table, index } => {
-                let register = pointer(index);
-                let (half, byte) = (low_half(register), low_byte(register));
-                let element = MemoryOperand::with_base_index(pointer(table), register);
-                self.emit(Instruction::with2(Code::Movzx_r32_rm8, half, mem(src))?)?;
-                self.emit(Instruction::with2(Code::Movzx_r32_rm8, half, element)?)?;
-                self.emit(Instruction::with2(Code::Mov_rm8_r8, mem(dst), byte)?)
-            }
+            Inst::Lookup { dst, src, table, index } => self.lookup(dst, src, table, index),
             Inst::StorePacked { dst, src } => self.store_packed(dst, src),
             Inst::LoadShorts { dst, src } => {
                 let code = codes.integers.from_shorts;
@@ -276,13 +265,7 @@ impl<'p> Emitter<'p> {
                 let code = codes.integers.shorts_from_bytes;
                 self.emit(Instruction::with2(code, self.v(dst), mem(src))?)
             }
-            Inst::Short { op, dst, a, b } => {
-                let code = match op {
-                    Short::Add => codes.integers.add_shorts,
-                    Short::Sub => codes.integers.sub_shorts,
-                };
-                self.vvv(code, dst, a, b)
-            }
+            Inst::Short { op, dst, a, b } => self.vvv(codes.integers.short(op), dst, a, b),
             Inst::PairDot { dst, a, b } => self.vvv(codes.integers.pair_dot, dst, a, b),
             Inst::PairSum { acc, a, b } => self.vvv(codes.integers.pair_sum, acc, a, b),
             Inst::ByteDot { acc, a, b } => self.vvv(codes.integers.byte_dot, acc, a, b),
@@ -431,7 +414,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Loads the mask register with one bit per lane.
-    fn set_mask(&mut self, mask: u16) -> Result<(), IcedError> {
+    pub(super) fn set_mask(&mut self, mask: u16) -> Result<(), IcedError> {
         let place = self.constant(mask.into(), 1);
         let operand = self.rip(false);
         let load = Instruction::with2(Code::VEX_Kmovw_kr_km16, Register::K1, operand)?;
@@ -457,76 +440,6 @@ impl<'p> Emitter<'p> {
     fn pow2(&mut self, dst: V, src: V) -> Result<(), IcedError> {
         self.with_constant(self.codes.add, dst, src, POW2_MAGIC)?;
         self.emit(Instruction::with3(self.codes.shift_left, self.v(dst), self.v(dst), POW2_SHIFT)?)
-    }
-
-    fn load_byte(&mut self, dst: V, src: Mem, signed: bool) -> Result<(), IcedError> {
-        let codes = &self.codes.integers;
-        match codes.single_byte {
-            SingleByte::Masked => {
-                let load = if signed { codes.from_signed_bytes } else { codes.from_bytes };
-                self.set_mask(1)?;
-                let mut load = masked(Instruction::with2(load, self.v(dst), mem(src))?);
-                load.set_zeroing_masking(true);
-                self.emit(load)
-            }
-            SingleByte::Inserted { insert, widen_signed, .. } => {
-                let first = Register::XMM0 + u32::from(dst.0);
-                self.vvv(self.codes.zero, dst, dst, dst)?;
-                self.emit(Instruction::with4(insert, first, first, mem(src), 0)?)?;
-                if signed {
-                    self.emit(Instruction::with2(widen_signed, first, first)?)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn store_byte(&mut self, dst: Mem, src: V) -> Result<(), IcedError> {
-        match (self.codes.integers.single_byte, self.codes.integers.to_bytes) {
-            (SingleByte::Inserted { extract, .. }, _) => {
-                let first = Register::XMM0 + u32::from(src.0);
-                self.emit(Instruction::with3(extract, mem(dst), first, 0)?)
-            }
-            (SingleByte::Masked, ToBytes::At(code)) => {
-                self.set_mask(1)?;
-                self.emit(masked(Instruction::with2(code, mem(dst), self.v(src))?))
-            }
-            (SingleByte::Masked, ToBytes::Packed { .. }) => Ok(()),
-        }
-    }
-
-    /// Packing works on 128-bit parts, so what comes out is in the order of the parts, and within
-    /// each in the order of the vectors.
-    fn store_packed(&mut self, dst: Mem, [a, b, c, d]: [V; 4]) -> Result<(), IcedError> {
-        let Packing { words, bytes, order } = self.codes.integers.packing;
-        self.vvv(words, a, a, b)?;
-        self.vvv(words, c, c, d)?;
-        self.vvv(bytes, a, a, c)?;
-        if let Some(order) = order {
-            let parts = self.program.target.lanes / 4;
-            let word = |i: usize| (i % parts * 4 + i / parts) as u32;
-            let place = self.place((0..4 * parts).map(word).collect());
-            self.refer(Instruction::with2(self.codes.load, self.v(b), self.rip(false))?, place)?;
-            self.vvv(order, a, b, a)?;
-        }
-        self.emit(Instruction::with2(self.codes.store, mem(dst), self.v(a))?)
-    }
-
-    /// The low byte of every lane. Where no single instruction narrows so far, the lanes are packed
-    /// to 16 bits and then to 8, in the register; packing works on 128-bit parts.
-    fn store_bytes(&mut self, dst: Mem, src: V) -> Result<(), IcedError> {
-        match self.codes.integers.to_bytes {
-            ToBytes::At(code) => self.emit(Instruction::with2(code, mem(dst), self.v(src))?),
-            ToBytes::Packed { words, join, bytes, store } => {
-                let (wide, narrow) = (self.v(src), Register::XMM0 + u32::from(src.0));
-                self.vvv(words, src, src, src)?;
-                if let Some(join) = join {
-                    self.emit(Instruction::with3(join, wide, wide, FIRST_OF_EACH)?)?;
-                }
-                self.emit(Instruction::with3(bytes, narrow, narrow, narrow)?)?;
-                self.emit(Instruction::with2(store, mem(dst), narrow)?)
-            }
-        }
     }
 
     /// Configures all tiles with all of their rows.
@@ -580,11 +493,11 @@ impl<'p> Emitter<'p> {
         Ok(())
     }
 
-    fn vvv(&mut self, code: Code, dst: V, a: V, b: V) -> Result<(), IcedError> {
+    pub(super) fn vvv(&mut self, code: Code, dst: V, a: V, b: V) -> Result<(), IcedError> {
         self.emit(Instruction::with3(code, self.v(dst), self.v(a), self.v(b))?)
     }
 
-    fn v(&self, v: V) -> Register {
+    pub(super) fn v(&self, v: V) -> Register {
         self.codes.first + u32::from(v.0)
     }
 
@@ -594,7 +507,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// The place of several words in the pool.
-    fn place(&mut self, words: Vec<u32>) -> usize {
+    pub(super) fn place(&mut self, words: Vec<u32>) -> usize {
         let known = self.pool.iter().position(|c| c.words.starts_with(&words));
         known.unwrap_or_else(|| {
             let offset = self.pool.last().map_or(0, |c| c.offset + c.words.len());
@@ -604,7 +517,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// An operand relative to the instruction pointer, to be patched.
-    fn rip(&self, broadcast: bool) -> MemoryOperand {
+    pub(super) fn rip(&self, broadcast: bool) -> MemoryOperand {
         MemoryOperand::with_base_displ_bcst_seg(
             Register::RIP,
             self.at as i64,
@@ -613,7 +526,11 @@ impl<'p> Emitter<'p> {
         )
     }
 
-    fn refer(&mut self, instruction: Instruction, constant: usize) -> Result<(), IcedError> {
+    pub(super) fn refer(
+        &mut self,
+        instruction: Instruction,
+        constant: usize,
+    ) -> Result<(), IcedError> {
         let start = self.at;
         self.emit(instruction)?;
         let at = start + self.encoder.get_constant_offsets().displacement_offset();
@@ -621,7 +538,7 @@ impl<'p> Emitter<'p> {
         Ok(())
     }
 
-    fn emit(&mut self, instruction: Instruction) -> Result<(), IcedError> {
+    pub(super) fn emit(&mut self, instruction: Instruction) -> Result<(), IcedError> {
         self.at += self.encoder.encode(&instruction, self.at as u64)?;
         Ok(())
     }
@@ -671,12 +588,12 @@ fn has_max_nan(body: &[Inst]) -> bool {
     })
 }
 
-fn masked(mut instruction: Instruction) -> Instruction {
+pub(super) fn masked(mut instruction: Instruction) -> Instruction {
     instruction.set_op_mask(Register::K1);
     instruction
 }
 
-fn pointer(p: P) -> Register {
+pub(super) fn pointer(p: P) -> Register {
     POINTER_REGISTERS[p.0 as usize]
 }
 
@@ -691,6 +608,6 @@ fn tile(t: T) -> Register {
     Register::TMM0 + u32::from(t.0)
 }
 
-fn mem(mem: Mem) -> MemoryOperand {
+pub(super) fn mem(mem: Mem) -> MemoryOperand {
     MemoryOperand::with_base_displ(pointer(mem.base), mem.offset)
 }

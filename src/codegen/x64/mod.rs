@@ -4,6 +4,7 @@
 //! nothing is reordered. The functions follow the System V convention on every system, call nothing
 //! and hold no absolute address.
 
+mod bytes;
 mod codes;
 mod emit;
 

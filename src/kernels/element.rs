@@ -4,7 +4,8 @@ use resnetc_ir::DType;
 
 use crate::codegen::vir::{Arith, Builder, Integer, Mem, V};
 
-use super::geometry::F32;
+use super::KernelError;
+use super::geometry::{F32, Place};
 
 /// The elements of an operand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,6 +28,19 @@ impl Element {
             DType::I8 => Some(Element::I8),
             _ => None,
         }
+    }
+
+    /// The elements of an operand's place.
+    ///
+    /// # Errors
+    /// If kernels have no instructions for them; the error names the kind of kernel.
+    pub fn stored(kernel: &'static str, place: &Place) -> Result<Self, KernelError> {
+        let dtype = place.geometry.ty.dtype;
+        Element::of(dtype).ok_or_else(|| KernelError::Unsupported {
+            op: kernel,
+            node: String::new(),
+            reason: format!("its elements are {}", dtype.short()),
+        })
     }
 
     /// Bytes of an element.

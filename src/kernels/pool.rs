@@ -90,20 +90,11 @@ impl Windows<'_> {
             columns: (0..columns).map(|x| inside(window, 1, w, x, include)).collect(),
             src: src.geometry.strides(),
             pixel: dst.geometry.strides().pixel,
-            elements: [element(src)?, element(dst)?],
+            elements: [Element::stored("pool", src)?, Element::stored("pool", dst)?],
             conversions: self.conversions,
         };
         row.lower(include, src, dst, sink)
     }
-}
-
-fn element(place: &Place) -> Result<Element, KernelError> {
-    let dtype = place.geometry.ty.dtype;
-    Element::of(dtype).ok_or_else(|| KernelError::Unsupported {
-        op: "pool",
-        node: String::new(),
-        reason: format!("its elements are {}", dtype.short()),
-    })
 }
 
 /// Everything that determines the code. Arguments: source row, result row, divisors, number of the

@@ -12,6 +12,9 @@ use super::element::Element;
 use super::geometry::Place;
 use super::sink::{Levels, Pointer, Sink};
 
+/// What errors call these kernels.
+const KERNEL: &str = "reduction";
+
 /// A loop of the reduction or of the kept elements: the number of iterations, and the stride in the
 /// source in bytes.
 type Loop = (usize, i64);
@@ -51,7 +54,7 @@ pub fn global_average(
     let [n, c, h, w] = src.geometry.nchw();
     let (s, d) = (src.geometry.strides(), dst.geometry.strides());
     let reduced = vec![(h, s.row), (w, s.pixel)];
-    let elements = [element(src)?, element(dst)?];
+    let elements = [Element::stored(KERNEL, src)?, Element::stored(KERNEL, dst)?];
     let mean = Reduction { kind: Kind::Mean, reduced, run: s.block, elements, conversions };
     let name = format!("global_average_pool n{n} c{c} h{h} w{w}");
     let target = sink.machine.target;
@@ -86,7 +89,7 @@ pub fn over(
     let run_axis = kept.last().filter(|&&a| a + 1 == shape.len());
     let run = run_axis.map_or(1, |&a| shape[a]);
     let outer = kept.len() - usize::from(run_axis.is_some());
-    let elements = [element(src)?, element(dst)?];
+    let elements = [Element::stored(KERNEL, src)?, Element::stored(KERNEL, dst)?];
     let reduction = Reduction { kind, reduced, run, elements, conversions };
     let name = format!("reduce {kind:?} {shape:?} over {axes:?}");
     let target = sink.machine.target;
@@ -101,15 +104,6 @@ pub fn over(
         levels.inner(Extent::Fixed(extent as u32), step(i));
     }
     Ok(vec![levels.piece(kernel, &[])])
-}
-
-fn element(place: &Place) -> Result<Element, KernelError> {
-    let dtype = place.geometry.ty.dtype;
-    Element::of(dtype).ok_or_else(|| KernelError::Unsupported {
-        op: "reduction",
-        node: String::new(),
-        reason: format!("its elements are {}", dtype.short()),
-    })
 }
 
 impl Reduction {

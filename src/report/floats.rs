@@ -55,8 +55,8 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     let reason = |node: NodeId| {
         let name = NodeRef::of(node, graph.node(node));
         let passes = [fuse_quantized::PASS.name, fuse_bytes::PASS.name];
-        let declined = remarks.declined.iter().filter(|d| passes.contains(&d.pass));
-        let declined = declined.clone().find(|d| d.node == name.known_as());
+        let mut declined = remarks.declined.iter().filter(|d| passes.contains(&d.pass));
+        let declined = declined.find(|d| d.node == name.known_as());
         match (&graph.node(node).op, declined) {
             (_, Some(declined)) => declined.reason.clone(),
             (Op::OnBytes(OnBytes { to: None, .. }), _) => {

@@ -115,27 +115,38 @@ impl WinogradCase {
         }
         let op = Op::Conv(conv);
         let expected = reference(&op, &sources);
-        let bound = bound(tile, [&data, &weights], c);
+        let bound = bound(&tile.transforms(), [&data, &weights], c);
         let largest = expected.data.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         prop_assert!(
             bound <= largest.max(1.0) / 20.0,
             "the bound {bound} is too large compared with {largest}"
         );
-        for engine in engines() {
-            let dst = (Blocked, halos[2]);
-            let how = How { cache_bytes: self.cache_bytes, ..by_winograd(tile, schedule).into() };
-            let got =
-                run_with(how, engine, &op, &sources, dst, place, 2).expect("the kernel exists");
-            for (i, (g, e)) in got.iter().zip(&expected.data).enumerate() {
-                let distance = (f64::from(*g) - e).abs();
-                prop_assert!(
-                    distance <= bound,
-                    "{engine:?}: element {i} is {g}, not {e}, bound {bound}"
-                );
-            }
-        }
-        Ok(())
+        let how = How { cache_bytes: self.cache_bytes, ..by_winograd(tile, schedule).into() };
+        within(bound, how, (&op, &sources), (halos[2], place))
     }
+}
+
+/// Runs an operator on every engine, with a border around its result and perhaps in the place of an
+/// operand; no element may be farther from the interpreter's than the bound.
+pub(super) fn within(
+    bound: f64,
+    how: How,
+    (op, sources): (&Op, &[Source]),
+    (halo, place): (Pads, Option<usize>),
+) -> Result<(), TestCaseError> {
+    let expected = reference(op, sources);
+    for engine in engines() {
+        let got = run_with(how, engine, op, sources, (Blocked, halo), place, 2)
+            .expect("the kernel exists");
+        for (i, (g, e)) in got.iter().zip(&expected.data).enumerate() {
+            let distance = (f64::from(*g) - e).abs();
+            prop_assert!(
+                distance <= bound,
+                "{engine:?}: element {i} is {g}, not {e}, bound {bound}"
+            );
+        }
+    }
+    Ok(())
 }
 
 proptest! {
@@ -195,12 +206,11 @@ pub(super) fn amplification(t: &Transforms) -> f64 {
 }
 
 /// The error bound of any output.
-fn bound(tile: Tile, operands: [&[f32]; 2], channels: usize) -> f64 {
-    let t = tile.transforms();
+pub(super) fn bound(t: &Transforms, operands: [&[f32]; 2], channels: usize) -> f64 {
     let most = |v: &[f32]| v.iter().fold(0.0f64, |m, x| m.max(f64::from(x.abs())));
-    let roundings = roundings(&t, channels);
+    let roundings = roundings(t, channels);
     let products = channels as f64 * most(operands[0]) * most(operands[1]);
     // Two dimensions, so the amplification counts twice; a residual and a bias of a few units round
     // as well.
-    roundings * 2f64.powi(-24) * (products * amplification(&t).powi(2) + 16.0)
+    roundings * 2f64.powi(-24) * (products * amplification(t).powi(2) + 16.0)
 }

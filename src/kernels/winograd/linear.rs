@@ -267,7 +267,7 @@ pub(super) struct Folded {
 impl Folded {
     /// Folds neighbouring columns that differ only in signs: their coefficients are then multiplied
     /// with a sum or a difference, once instead of twice. Only the first `present` columns count.
-    pub(super) fn of(matrix: &Matrix, present: usize) -> Self {
+    pub(super) fn of(matrix: &[Vec<f64>], present: usize) -> Self {
         let matrix: Matrix = matrix.iter().map(|row| row[..present].to_vec()).collect();
         let mut folded = Folded { pairs: Vec::new(), matrix: matrix.clone() };
         let mut column = 0;
@@ -305,7 +305,7 @@ impl Folded {
 pub(super) fn apply(
     b: &mut Builder,
     constants: &Constants,
-    matrix: &Matrix,
+    matrix: &[Vec<f64>],
     present: usize,
     load: impl Fn(&mut Builder, usize, V),
     mut store: impl FnMut(&mut Builder, usize, V),

@@ -9,6 +9,7 @@ use crate::kernels::geometry::F32;
 
 use super::super::energy::LEAST_SHARE;
 use super::form::{ADVANCE, STRIDE};
+use super::split::each_vector;
 
 /// Pairs of columns from a tile to the next.
 const PAIRS: usize = ADVANCE / STRIDE;
@@ -41,8 +42,7 @@ impl Energies {
         for (channel, &gain) in held.iter().enumerate() {
             b.broadcast(gain, gains.at(channel as i64 * F32));
         }
-        let lanes = self.target.lanes;
-        b.repeat(Count::Fixed(self.tiles.div_ceil(lanes) as u32), |b| {
+        each_vector(&mut b, self.tiles, [src, dst], |b| {
             for pair in 0..PAIRS {
                 let [sum, value] = [b.vector(), b.vector()];
                 b.constant(sum, 0.0);
@@ -58,8 +58,6 @@ impl Energies {
                 b.store(dst.at(pair as i64 * self.strip), sum);
                 b.release([sum, value]);
             }
-            b.advance(src, lanes as i64 * F32);
-            b.advance(dst, lanes as i64 * F32);
         });
         b.release(held);
         b.finish()

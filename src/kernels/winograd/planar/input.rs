@@ -1,11 +1,12 @@
 //! The input transform: down the columns of tiles, then across their rows. Each lane is a tile.
 
-use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target};
+use crate::codegen::vir::{Builder, OverBudget, Program, Target};
 use crate::kernels::geometry::F32;
 
 use super::super::linear::{Constants, apply, with_most_held};
 use super::super::matrices::Matrix;
 use super::form::{ADVANCE, STRIDE};
+use super::split::each_vector;
 
 /// The transform of a column of tiles, for both phases of its rows. Everything that determines the
 /// code.
@@ -64,13 +65,13 @@ impl Down {
         let mut b = Builder::new(name, self.target, 2);
         let (src, dst) = (b.arg(0), b.arg(1));
         let constants = Constants::held(&mut b, held);
-        each_vector(&mut b, self.tiles, |b| {
+        each_vector(&mut b, self.tiles, [src, dst], |b| {
             for (phase, &points) in self.points.iter().enumerate() {
                 let present = points.min((self.rows - phase).div_ceil(STRIDE));
                 apply(
                     b,
                     &constants,
-                    &self.matrix[..points].to_vec(),
+                    &self.matrix[..points],
                     present,
                     |b, i, value| {
                         let row = (STRIDE * i + phase) as i64;
@@ -102,13 +103,13 @@ impl Across {
         let (src, dst) = (b.arg(0), b.arg(1));
         let constants = Constants::held(&mut b, held);
         let phases = |point: usize| self.points.iter().filter(|&&points| point < points).count();
-        each_vector(&mut b, self.tiles, |b| {
+        each_vector(&mut b, self.tiles, [src, dst], |b| {
             for down in 0..self.row_phases {
                 for (phase, &points) in self.points.iter().enumerate() {
                     apply(
                         b,
                         &constants,
-                        &self.matrix[..points].to_vec(),
+                        &self.matrix[..points],
                         points,
                         |b, i, value| {
                             let column = STRIDE * i + phase;
@@ -127,15 +128,4 @@ impl Across {
         });
         b.finish()
     }
-}
-
-/// Runs `body` for each vector of strips of `tiles` tiles.
-fn each_vector(b: &mut Builder, tiles: usize, body: impl FnOnce(&mut Builder)) {
-    let (src, dst) = (b.arg(0), b.arg(1));
-    let lanes = b.target().lanes;
-    b.repeat(Count::Fixed(tiles.div_ceil(lanes) as u32), |b| {
-        body(b);
-        b.advance(src, lanes as i64 * F32);
-        b.advance(dst, lanes as i64 * F32);
-    });
 }

@@ -13,7 +13,7 @@ use crate::kernels::conv::shorts::Stored;
 use crate::kernels::conv::{problem, shared_channels, start, sum};
 use crate::kernels::conv_plan::ConvStep;
 use crate::kernels::epilogue::Epilogue;
-use crate::kernels::geometry::F32;
+use crate::kernels::geometry::{F32, Place};
 use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 use crate::kernels::tiling::{Pixel, runs, split};
 
@@ -153,7 +153,7 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn piece(&self, sink: &mut Sink) -> Result<Piece, KernelError> {
-        let mut items = self.strips(sink)?;
+        let mut items = vec![self.strips(sink)?];
         items.extend(self.checks(sink)?);
         let mut tiles = self.inputs(sink)?;
         let mut group = self.products(sink)?;
@@ -206,26 +206,25 @@ impl Parts<'_> {
     /// segments.
     fn source(&self) -> (Pointer, [i64; 3]) {
         let place = self.step.operands.src;
-        let src = place.geometry.strides();
-        let tile = self.form.tiling.transforms.outputs * STRIDE;
-        let [down, across] = [tile as i64 * src.row, ADVANCE as i64 * src.pixel];
-        let first = start(place.origin(), src, &self.step.conv.window)
-            + self.rows.first as i64 * down
-            + self.segments.first as i64 * across;
-        let strides = [src.image, down, self.segments.tiles as i64 * across];
-        (Pointer::new(place.base, first), strides)
+        let first = start(place.origin(), place.geometry.strides(), &self.step.conv.window);
+        self.walk(place, first, STRIDE)
     }
 
     /// The same for outputs.
     fn result(&self) -> (Pointer, [i64; 3]) {
         let place = self.step.operands.dst;
-        let dst = place.geometry.strides();
-        let m = self.form.tiling.transforms.outputs as i64;
-        let [down, across] = [m * dst.row, m * dst.pixel];
-        let first =
-            place.origin() + self.rows.first as i64 * down + self.segments.first as i64 * across;
-        let strides = [dst.image, down, self.segments.tiles as i64 * across];
-        (Pointer::new(place.base, first), strides)
+        self.walk(place, place.origin(), 1)
+    }
+
+    /// The first pixel of the first chunk, where the image's first is at `first`, and the strides;
+    /// an output is `apart` pixels from the next.
+    fn walk(&self, place: &Place, first: i64, apart: usize) -> (Pointer, [i64; 3]) {
+        let strides = place.geometry.strides();
+        let tile = (self.form.tiling.transforms.outputs * apart) as i64;
+        let [down, across] = [tile * strides.row, tile * strides.pixel];
+        let before = self.rows.first as i64 * down + self.segments.first as i64 * across;
+        let steps = [strides.image, down, self.segments.tiles as i64 * across];
+        (Pointer::new(place.base, first + before), steps)
     }
 
     /// Rows of pixels that the chunk's windows see.
@@ -238,7 +237,7 @@ impl Parts<'_> {
         self.segments.tiles + 1
     }
 
-    fn strips(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
+    fn strips(&self, sink: &mut Sink) -> Result<Item, KernelError> {
         let (form, memory) = (self.form, &self.memory);
         let split = Split {
             target: self.target,
@@ -256,7 +255,7 @@ impl Parts<'_> {
         levels.inner(rows, [src.row, memory.column_row]);
         let channels = Extent::Fixed(form.channels as u32);
         levels.inner(channels, [src.plane, memory.column_channel]);
-        Ok(vec![Item::Call(levels.call(kernel, &[]))])
+        Ok(Item::Call(levels.call(kernel, &[])))
     }
 
     fn checks(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
@@ -387,24 +386,28 @@ impl Parts<'_> {
     }
 
     fn product_micro(&self, depth: usize) -> Micro {
-        let memory = &self.memory;
         let tile = |i: usize| Pixel { src: i as i64 * F32, dst: i as i64 * 16 * F32, res: 0 };
-        let tiles: Vec<Pixel> = (0..self.segments.tiles).map(tile).collect();
+        let sum = Sum {
+            tap_rows: (1, 0),
+            tap_columns: (depth, self.memory.strip),
+            channels: Channels::Shared { block: 1, blocks: 1, tail: 0, step: 0 },
+        };
+        self.micro((0..self.segments.tiles).map(tile).collect(), sum)
+    }
+
+    /// Sums from zero, of a group of outputs, into the products' place.
+    fn micro(&self, pixels: Vec<Pixel>, sum: Sum) -> Micro {
         let widest = widest_tile(self.target, self.vectors, true).unwrap_or(1);
-        let (widths, _) = split(tiles.len(), widest, self.vectors);
+        let (widths, _) = split(pixels.len(), widest, self.vectors);
         Micro {
             target: self.target,
             vectors: self.vectors,
-            dst_block: memory.product_block,
+            dst_block: self.memory.product_block,
             start: Start::Zero,
-            sum: Sum {
-                tap_rows: (1, 0),
-                tap_columns: (depth, memory.strip),
-                channels: Channels::Shared { block: 1, blocks: 1, tail: 0, step: 0 },
-            },
+            sum,
             stored: Stored::Floats,
             shortcut: Shortcut::None,
-            tiles: runs(&tiles, &widths),
+            tiles: runs(&pixels, &widths),
             band: [0; 3],
             elements: Elements::Floats(Epilogue::default()),
             summation: Summation::Chain,
@@ -466,22 +469,13 @@ impl Parts<'_> {
         let (src, dst) = (operands.src.geometry.strides(), operands.dst.geometry.strides());
         let across = STRIDE as i64 * src.pixel;
         let at = |x: usize| Pixel { src: x as i64 * across, dst: x as i64 * dst.pixel, res: 0 };
-        let pixels: Vec<Pixel> = (0..self.segments.columns).map(at).collect();
-        let widest = widest_tile(self.target, self.vectors, true).unwrap_or(1);
-        let (widths, _) = split(pixels.len(), widest, self.vectors);
+        let sum = sum(&conv.window, src, shared_channels(src, self.form.channels));
         Micro {
-            target: self.target,
-            vectors: self.vectors,
             dst_block: dst.plane,
             start: Start::Bias,
-            sum: sum(&conv.window, src, shared_channels(src, self.form.channels)),
-            stored: Stored::Floats,
-            shortcut: Shortcut::None,
-            tiles: runs(&pixels, &widths),
             band: [STRIDE as i64 * src.row, dst.row, 0],
             elements: Elements::Floats(conv.activation.into()),
-            summation: Summation::Chain,
-            ahead: Ahead::Not,
+            ..self.micro((0..self.segments.columns).map(at).collect(), sum)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::codegen::vir::{Builder, Count, Distance, Inst, OverBudget, Program, Target, V};
+use crate::codegen::vir::{Builder, Count, Distance, Inst, OverBudget, P, Program, Target, V};
 use crate::kernels::geometry::F32;
 
 use super::form::ADVANCE;
@@ -101,4 +101,18 @@ fn transpose(b: &mut Builder, square: &[V]) {
             b.release([from_a, from_c]);
         }
     }
+}
+
+/// Runs `body` for each vector of strips of `tiles` tiles, and advances `strips` past it.
+pub(super) fn each_vector<const N: usize>(
+    b: &mut Builder,
+    tiles: usize,
+    strips: [P; N],
+    body: impl FnOnce(&mut Builder),
+) {
+    let lanes = b.target().lanes;
+    b.repeat(Count::Fixed(tiles.div_ceil(lanes) as u32), |b| {
+        body(b);
+        strips.into_iter().for_each(|strip| b.advance(strip, lanes as i64 * F32));
+    });
 }

@@ -5,7 +5,8 @@
 //! - `cargo bench --bench costs -- report` prints how much longer networks take with the model's
 //!   choices than with the best ones, by the recorded times (`benches/costs`).
 //! - `cargo bench --bench costs -- gather` records this CPU's times, with 1 and 2 threads, for each
-//!   instruction set that it has. It takes some minutes, in which nothing else should run.
+//!   instruction set that it has. It takes a quarter of an hour for each, in which nothing else
+//!   should run. `gather benches/costs baseline` records one instruction set.
 //! - `cargo bench --bench costs -- layers` prints the modelled cost of every algorithm for every
 //!   layer beside its time.
 //! - `cargo bench --bench costs -- fit` fits the rates (`src/kernels/rates.rs`) to the times of each
@@ -32,16 +33,17 @@ fn main() {
     let folder = arguments.next().map_or_else(recorded::folder, PathBuf::from);
     match mode.as_deref() {
         None | Some("report") => report(&folder),
-        Some("gather") => gather(&folder),
+        Some("gather") => gather(&folder, arguments.next().as_deref()),
         Some("fit") => fit(&folder),
         Some("layers") => compare(&folder),
         Some(other) => eprintln!("\"{other}\" is none of report, gather, fit and layers"),
     }
 }
 
-/// Records this CPU's times.
-fn gather(folder: &Path) {
-    for isa in ISAS.into_iter().filter(|isa| isa.enable().is_ok()) {
+/// Records this CPU's times with all of its instruction sets, or with the one of this name.
+fn gather(folder: &Path, only: Option<&str>) {
+    let is_wanted = |isa: &Isa| only.is_none_or(|only| isa.to_string() == only);
+    for isa in ISAS.into_iter().filter(is_wanted).filter(|isa| isa.enable().is_ok()) {
         for threads in [1, 2] {
             let key = MachineKey::of(isa, threads);
             let file = folder.join(format!("{}.json", file_name(&key)));

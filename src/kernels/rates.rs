@@ -64,7 +64,7 @@ const TILES: Rates = Rates {
 
 /// The fitted rows, those for larger caches first. A CPU takes the first one that is for it; a CPU
 /// that no row is for takes the first one with as many lanes.
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     Row {
         vendor: Vendor::Amd,
         lanes: 8,
@@ -97,6 +97,23 @@ const ROWS: [Row; 5] = [
             far_line: 4.71,
             region: 9790.0,
             tiles: 2.0,
+        },
+    },
+    Row {
+        vendor: Vendor::Amd,
+        lanes: 4,
+        cache: 0,
+        rates: Rates {
+            direct: 1.2,
+            filter_read: 4.18,
+            memory: 5.3,
+            transform: 0.823,
+            filter_operation: 2.47,
+            filter_line: 20.9,
+            exchange: 127.0,
+            far_line: 6.24,
+            region: 9790.0,
+            tiles: 0.75,
         },
     },
     Row {

@@ -18,6 +18,8 @@ class Engine:
     packages = ()
     #: Whether a model is made for a batch; otherwise images go in one by one, through a model for one image.
     batched = True
+    #: Whether it computes f32 files in f32 on every CPU.
+    is_f32 = True
 
     def version(self):
         """The installed version; raises PackageNotFoundError if a package is missing."""
@@ -62,6 +64,8 @@ class OpenVino(Engine):
     name = "openvino"
     label = "OpenVINO"
     packages = ("openvino",)
+    # Otherwise CPUs with AMX or AVX512-BF16 would compute in bfloat16.
+    precision = {"INFERENCE_PRECISION_HINT": "f32"}
 
     def start(self):
         import openvino
@@ -72,14 +76,20 @@ class OpenVino(Engine):
         settings = {
             # One image (or batch) at a time on all threads, as measured here.
             "PERFORMANCE_HINT": "LATENCY",
-            # Otherwise CPUs with AMX or AVX512-BF16 would compute in bfloat16.
-            "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
+            **self.precision,
         }
         compiled = self.openvino.Core().compile_model(model, "CPU", settings)
         request = compiled.create_infer_request()
         # The input is read in place, as with the other engines.
         return lambda: request.infer([x], share_inputs=True)[0]
+
+
+class OpenVinoDefault(OpenVino):
+    name = "openvino-default"
+    label = "OpenVINO, its own precision"
+    precision = {}
+    is_f32 = False
 
 
 class Mnn(Engine):
@@ -210,4 +220,4 @@ class Torch(Engine):
         return run
 
 
-ENGINES = {engine.name: engine for engine in (OnnxRuntime(), OpenVino(), Mnn(), Ncnn(), Torch())}
+ENGINES = {engine.name: engine for engine in (OnnxRuntime(), OpenVino(), OpenVinoDefault(), Mnn(), Ncnn(), Torch())}

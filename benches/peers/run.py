@@ -83,17 +83,18 @@ def parse(args):
     parser.add_argument("--batch", type=numbers, default=[1], metavar="N,...")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--seconds", type=float, default=2.0, help="timed runs of one process; default: 2")
-    parser.add_argument("--engines", type=words, metavar="NAME,...", help="default: all with Python packages")
+    parser.add_argument("--engines", type=words, metavar="NAME,...", help="default: all with Python packages, in f32")
     parser.add_argument("--rust-engines", action="store_true", help="measure tract and rten too; builds them if needed")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, metavar="T", help="how much answers may differ; default: 1e-4")
     parser.add_argument("--resnetc", default=os.path.join(ROOT, "target/release/resnetc"), metavar="PATH")
+    parser.add_argument("--numerics", default="fast", metavar="NAME", help="resnetc's: fast, half or exact; default: fast")
     parser.add_argument("--seed", type=int, default=1, help="seed of weights and inputs")
     default = os.path.join(ROOT, "target/peers/results")
     parser.add_argument("--out", default=default, metavar="DIR", help="rounds are added to this folder")
     parsed = parser.parse_args(args)
     known = peers("")
     rust = ["rten", "tract"]
-    chosen = parsed.engines or [name for name in known if name not in rust]
+    chosen = parsed.engines or [name for name in known if name not in rust and known[name].is_f32]
     chosen += [name for name in rust if parsed.rust_engines and name not in chosen]
     unknown = [name for name in chosen if name not in known]
     if unknown:
@@ -173,7 +174,7 @@ def round_of(case, resnetc, engines, timing, turn, tolerance):
 
 def main():
     args = parse(None)
-    resnetc = Resnetc(args.resnetc)
+    resnetc = Resnetc(args.resnetc, args.numerics)
     try:
         versions = {"resnetc": resnetc.version()}
     except Missing as missing:

@@ -27,8 +27,9 @@ class Resnetc:
     name = "resnetc"
     label = "resnetc"
 
-    def __init__(self, path):
+    def __init__(self, path, numerics):
         self.path = path
+        self.numerics = ["--numerics", numerics]
 
     def version(self):
         try:
@@ -52,7 +53,7 @@ class Resnetc:
         """From process start to process end of one inference, and its output."""
         target = case.path("resnetc.npy")
         command = [self.path, "run", case.onnx, "--input", case.input, "--output", target]
-        outcome = call([*command, "--threads", str(case.threads), "--json"], TIMEOUT, marked=False)
+        outcome = call([*command, *self.numerics, "--threads", str(case.threads), "--json"], TIMEOUT, marked=False)
         report = outcome.answers[0]
         return {
             "isa": report["isa"],
@@ -67,7 +68,7 @@ class Resnetc:
     def measure(self, case, timing, run_ms):
         """Times runs. `run_ms` is about how long one run takes."""
         runs = max(timing.least, round(1e3 * timing.seconds / run_ms))
-        command = [self.path, "bench", case.onnx, "--threads", str(case.threads)]
+        command = [self.path, "bench", case.onnx, *self.numerics, "--threads", str(case.threads)]
         command += ["--iters", str(runs), "--warmup", str(timing.warmup), "--json"]
         report = call(command, TIMEOUT, marked=False).answers[0]
         return {key: report[key] for key in ("median_ms", "min_ms")} | {"runs": report["iterations"]}
@@ -91,6 +92,7 @@ class Python:
 
     def __init__(self, engine):
         self.engine, self.name, self.label = engine, engine.name, engine.label
+        self.is_f32 = engine.is_f32
         self.models = {}
 
     def version(self):

@@ -68,10 +68,11 @@ fn rungs(options: &Options) -> Vec<Rung> {
         let others = PassSelection::without([pass]);
         rung(&format!("- {pass}"), Group::Removed, Some(pass), passes(others))
     }));
-    let exact = options.clone().numerics(Numerics::Exact);
+    let numerics = |numerics| options.clone().numerics(numerics);
     let reuse = |reuse| options.clone().reuse(reuse);
     rungs.extend([
-        rung("direct convolution only", Group::Choice, None, exact),
+        rung("direct convolution only", Group::Choice, None, numerics(Numerics::Exact)),
+        rung("weights of 16 bits", Group::Choice, None, numerics(Numerics::Half)),
         rung("no result in place", Group::Choice, None, reuse(Reuse::Freed)),
         rung("no memory used twice", Group::Choice, None, reuse(Reuse::Never)),
         rung("full again", Group::Again, None, options.clone()),

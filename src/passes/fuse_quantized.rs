@@ -41,6 +41,7 @@ use super::Pass;
 use super::near_misses::{NearMisses, Stop, describe};
 
 pub(super) mod activation;
+mod groups;
 mod residual;
 mod weights;
 
@@ -194,6 +195,7 @@ impl Product {
         }
         let may_be_steps = source.scale == 1.0;
         let weights = QuantizedWeights::of(graph, operand(1)?, transposed, may_be_steps)?;
+        let (weights, groups) = groups::merged(weights, groups)?;
         let outputs = weights.shape[0];
         let step = |output: usize| f64::from(source.scale) * weights.step(output);
         let units: Vec<f64> = (0..outputs).map(step).collect();

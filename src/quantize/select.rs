@@ -39,12 +39,14 @@ impl Role {
                 };
                 if graph.operands(node).iter().all(fits) { Role::Joins } else { Role::Float }
             }
-            Op::Concat { .. } => {
-                let is_computed = |n: &NodeId| graph.constant_of(*n).is_none();
-                if graph.operands(node).iter().all(is_computed) { Role::Joins } else { Role::Float }
-            }
+            Op::Concat { .. } if are_computed(graph, node) => Role::Joins,
             Op::AveragePool { .. } => Role::Joins,
-            Op::GlobalAveragePool | Op::Unary(Unary::Relu | Unary::Clip { .. }) => Role::Bridges,
+            // A gate: an image times a factor for each of its channels, for example.
+            Op::Binary(Binary::Mul) if are_computed(graph, node) => Role::Bridges,
+            Op::GlobalAveragePool | Op::ReduceMean { .. } => Role::Bridges,
+            Op::Unary(Unary::Relu | Unary::Clip { .. } | Unary::Sigmoid | Unary::Tanh) => {
+                Role::Bridges
+            }
             Op::MaxPool(_)
             | Op::Reshape { .. }
             | Op::Transpose { .. }
@@ -54,6 +56,11 @@ impl Role {
             _ => Role::Float,
         }
     }
+}
+
+/// Whether an operator has no constant operands.
+fn are_computed(graph: &Graph, node: NodeId) -> bool {
+    graph.operands(node).iter().all(|&operand| graph.constant_of(operand).is_none())
 }
 
 /// What is quantized.

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use resnetc::ir::op::{Binary, Conv, Pads, Pool, Unary, Window};
+use resnetc::ir::text::print;
 use resnetc::ir::{Graph, NodeId, Op, Tensor};
+use resnetc::passes::{PassOptions, run};
 use resnetc::quantize::{Method, Quantizer, Reason};
 
 use crate::support::*;
@@ -261,6 +263,53 @@ fn bytes_that_are_moved_keep_their_scale() {
     assert_eq!(count(&model, "QuantizeLinear"), 7);
     let names: Vec<_> = quantized.report().operators.iter().map(|o| o.name.clone()).collect();
     assert!(!names.contains(&"pool".to_owned()) && names.contains(&"fc".to_owned()), "{names:?}");
+}
+
+/// An image times a factor for each channel that is computed from its means, plus a shortcut.
+fn gated(gate: impl Fn(&mut Graph, NodeId) -> NodeId) -> Graph {
+    let mut graph = block();
+    let y = graph.outputs()[0].node;
+    graph.keep_outputs(&[]);
+    let mean = graph.add("mean", Op::GlobalAveragePool, &[y]).unwrap();
+    let weights = numbers(11, 16 * 16);
+    let one = Conv::new(Window::square(1, 1, 0), 1);
+    let scores = conv(&mut graph, "scores", mean, one, [16, 16, 1, 1], &weights, None);
+    let factors = gate(&mut graph, scores);
+    let product = graph.add("gated", Op::Binary(Binary::Mul), &[y, factors]).unwrap();
+    let sum = graph.add("sum", Op::Binary(Binary::Add), &[product, y]).unwrap();
+    graph.output("z", sum);
+    graph
+}
+
+fn sigmoid(graph: &mut Graph, x: NodeId) -> NodeId {
+    graph.add("gate", Op::Unary(Unary::Sigmoid), &[x]).unwrap()
+}
+
+/// A clipped line, as an importer composes it.
+fn hard_sigmoid(graph: &mut Graph, x: NodeId) -> NodeId {
+    let [slope, offset] = [0.25, 0.5].map(|c| graph.constant("c", Tensor::scalar(c)));
+    let line = graph.add("line", Op::Binary(Binary::Mul), &[x, slope]).unwrap();
+    let line = graph.add("line", Op::Binary(Binary::Add), &[line, offset]).unwrap();
+    graph.add("gate", Op::Unary(Unary::Clip { lo: 0.0, hi: 1.0 }), &[line]).unwrap()
+}
+
+#[test]
+fn attention_is_computed_on_bytes() {
+    let gates: [fn(&mut Graph, NodeId) -> NodeId; 2] = [sigmoid, hard_sigmoid];
+    for gate in gates {
+        let network = network(gated(gate));
+        let quantized = quantize(&Quantizer::default(), &network, runs(&network, 2)).unwrap();
+        let mut graph = reread(&quantized);
+        assert_eq!(convolutions(graph.clone()), [4, 0]);
+        let options = PassOptions { bytes: true, ..PassOptions::default() };
+        run(&mut graph, &options).expect("passes");
+        let is_float = |&node: &NodeId| {
+            let op = &graph.node(node).op;
+            matches!(op, Op::Unary(_) | Op::Binary(_) | Op::GlobalAveragePool)
+        };
+        let floats: Vec<_> = graph.nodes().filter(is_float).collect();
+        assert!(floats.is_empty(), "{}", print(&graph));
+    }
 }
 
 /// What is not a layer of the kind stays as it is, and a value between is still read in f32.

@@ -131,7 +131,7 @@ impl Builder {
     pub(super) fn node(&mut self, name: &str, value: &Value) -> Result<NodeId> {
         match value {
             Value::Node(node) => Ok(*node),
-            Value::Known(Literal { data: Data::Int(_), .. }) => Err(format!(
+            Value::Known(Literal { data: Data::Int(_) | Data::Bytes(_), .. }) => Err(format!(
                 "\"{name}\" is an integer tensor; only float32 is computed at run time"
             )
             .into()),
@@ -175,8 +175,11 @@ impl Builder {
         /// Every integer up to this magnitude is exactly representable.
         const EXACT: i64 = 1 << f32::MANTISSA_DIGITS;
         let Value::Known(literal) = value else { return self.node(name, value) };
-        let Some(ints) = literal.as_ints() else { return self.node(name, value) };
-        if let Some(x) = ints.iter().find(|x| !(-EXACT..=EXACT).contains(*x)) {
+        if !literal.is_int() {
+            return self.node(name, value);
+        }
+        let mut ints = literal.as_ints().unwrap_or_default().iter();
+        if let Some(x) = ints.find(|x| !(-EXACT..=EXACT).contains(*x)) {
             return Err(format!("{what} has {x}, which float32 cannot hold exactly").into());
         }
         let numbers = literal.cast(DataType::Float)?;

@@ -1,5 +1,6 @@
 //! Values known during import: weights, and the integers of shape arithmetic.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -25,6 +26,9 @@ pub(super) struct Literal {
 #[derive(Clone, Debug)]
 pub(super) enum Data {
     Int(Arc<Vec<i64>>),
+    /// Many integers of 8 bits, which are quantized weights: the floats of the same values. They
+    /// stay in the file's buffer.
+    Bytes(Arc<Tensor>),
     Float(Arc<Tensor>),
 }
 
@@ -60,6 +64,19 @@ impl Literal {
         }
     }
 
+    /// Integers of 8 bits, as a tensor of the floats of the same values.
+    pub(super) fn bytes(tensor: Tensor, ty: DataType) -> Self {
+        Literal { shape: tensor.shape().to_vec(), data: Data::Bytes(Arc::new(tensor)), ty }
+    }
+
+    /// The same elements, integers as i64.
+    pub(super) fn widened(&self) -> Result<Cow<'_, Self>> {
+        let Data::Bytes(tensor) = &self.data else { return Ok(Cow::Borrowed(self)) };
+        let mut ints = reserved(self.len())?;
+        tensor.each(|x| ints.push(x as i64));
+        Ok(Cow::Owned(Literal::ints(self.shape.clone(), ints)?.of_type(self.ty)))
+    }
+
     /// A list of integers, such as a shape.
     pub(super) fn list(data: Vec<i64>) -> Self {
         let shape = vec![data.len()];
@@ -74,19 +91,19 @@ impl Literal {
     pub(super) fn len(&self) -> usize {
         match &self.data {
             Data::Int(v) => v.len(),
-            Data::Float(t) => t.elements(),
+            Data::Bytes(t) | Data::Float(t) => t.elements(),
         }
     }
 
     pub(super) fn is_int(&self) -> bool {
-        matches!(self.data, Data::Int(_))
+        matches!(self.data, Data::Int(_) | Data::Bytes(_))
     }
 
-    /// The elements, if they are integers.
+    /// The elements, if they are integers that are held as i64: all but many of 8 bits.
     pub(super) fn as_ints(&self) -> Option<&[i64]> {
         match &self.data {
             Data::Int(v) => Some(v),
-            Data::Float(_) => None,
+            Data::Bytes(_) | Data::Float(_) => None,
         }
     }
 
@@ -98,7 +115,7 @@ impl Literal {
                 _ => None,
             },
             Data::Float(t) if t.elements() == 1 => Some(f64::from(t.data()[0])),
-            Data::Float(_) => None,
+            Data::Bytes(_) | Data::Float(_) => None,
         }
     }
 
@@ -115,9 +132,11 @@ impl Literal {
             }
             Ok(taken)
         }
-        let picked = match &self.data {
+        let picked = match &self.widened()?.data {
             Data::Int(v) => Literal::ints(shape, take(v, positions)?),
-            Data::Float(t) => Literal::floats(shape, take(t.try_data()?, positions)?),
+            Data::Bytes(t) | Data::Float(t) => {
+                Literal::floats(shape, take(t.try_data()?, positions)?)
+            }
         };
         Ok(picked?.of_type(self.ty))
     }
@@ -132,6 +151,10 @@ impl Literal {
         }
         match &self.data {
             Data::Int(v) => Ok(Literal { shape, data: Data::Int(v.clone()), ty: self.ty }),
+            Data::Bytes(t) => {
+                let tensor = (**t).clone().reshaped(shape);
+                Ok(Literal::bytes(tensor.ok_or("its shape does not fit")?, self.ty))
+            }
             Data::Float(t) => {
                 let tensor = (**t).clone().reshaped(shape.clone());
                 Ok(Literal::tensor(shape, tensor, t.elements())?.of_type(self.ty))
@@ -158,6 +181,11 @@ impl Literal {
             (Kind::Float(round), Data::Int(v)) => {
                 Literal::floats(shape, collected(v.iter().map(|&x| round(x as f32)))?)
             }
+            // Every float type holds 8 bits exactly.
+            (Kind::Float(_), Data::Bytes(t)) => {
+                Ok(Literal { shape, data: Data::Float(t.clone()), ty: DataType::Float })
+            }
+            (_, Data::Bytes(_)) => self.widened()?.converted(to),
             (Kind::Int(lowest, highest), Data::Int(v)) => {
                 let fits = v.iter().all(|x| (lowest..=highest).contains(x));
                 fits.then(|| self.clone())

@@ -160,12 +160,15 @@ pub(super) fn concat(parts: &[&Literal], axis: usize, shape: Vec<usize>) -> Resu
         (n, count) if n == parts.len() => (reserved(count)?, Vec::new()),
         _ => return Err("integers and floats cannot be joined".into()),
     };
+    let parts = parts.iter().map(|part| part.widened()).collect::<Result<Vec<_>>>()?;
     for row in 0..outer {
         for (part, &run) in parts.iter().zip(&runs) {
             let range = row * run..(row + 1) * run;
             match &part.data {
                 Data::Int(v) => ints.extend_from_slice(&v[range]),
-                Data::Float(t) => floats.extend_from_slice(&t.try_data()?[range]),
+                Data::Bytes(t) | Data::Float(t) => {
+                    floats.extend_from_slice(&t.try_data()?[range]);
+                }
             }
         }
     }

@@ -63,11 +63,11 @@ pub(super) fn read(
     }
 
     let literal = if proto.data_location == Some(DataLocation::External as i32) {
-        let decode = |bytes: Bytes| codec.decode(shape, &bytes);
+        let decode = |bytes: Bytes| codec.decode(shape, &bytes, ty);
         external::read(proto, files, count * codec.size, budget, decode)?
     } else {
         match &proto.raw_data {
-            Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw),
+            Some(raw) if raw.len() == count * codec.size => codec.decode(shape, raw, ty),
             Some(raw) => Err(format!(
                 "{} bytes of data, but shape {shape:?} of {ty:?} needs {}",
                 raw.len(),
@@ -91,6 +91,10 @@ enum Target {
     Stored,
     Float(fn(&[u8]) -> Result<Vec<f32>, NoMemory>),
     Int(fn(&[u8]) -> Result<Vec<i64>, NoMemory>),
+    /// Integers of 8 bits, as stored if there are many.
+    Bytes {
+        signed: bool,
+    },
 }
 
 /// One entry of the table in [`Codec::of`]: how an element of a type is held. The loop is part of
@@ -123,23 +127,32 @@ impl Codec {
             DataType::Uint32 => codec!(Int, u32, i64::from),
             DataType::Int16 => codec!(Int, i16, i64::from),
             DataType::Uint16 => codec!(Int, u16, i64::from),
-            DataType::Int8 => codec!(Int, i8, i64::from),
-            DataType::Uint8 => codec!(Int, u8, i64::from),
+            DataType::Int8 => Codec { size: 1, to: Target::Bytes { signed: true } },
+            DataType::Uint8 => Codec { size: 1, to: Target::Bytes { signed: false } },
             DataType::Bool => codec!(Int, u8, |x| i64::from(x != 0)),
             _ => return None,
         })
     }
 
-    /// Bytes of an element in memory.
+    /// Bytes of an element in memory, at most.
     fn held(&self) -> usize {
         match self.to {
-            Target::Stored | Target::Float(_) => size_of::<f32>(),
+            Target::Stored | Target::Float(_) | Target::Bytes { .. } => size_of::<f32>(),
             Target::Int(_) => size_of::<i64>(),
         }
     }
 
-    fn decode(&self, shape: Vec<usize>, bytes: &Bytes) -> Result<Literal, Refusal> {
+    fn decode(&self, shape: Vec<usize>, bytes: &Bytes, ty: DataType) -> Result<Literal, Refusal> {
         match self.to {
+            Target::Bytes { signed } if bytes.len() < stored::FEWEST => {
+                let int = |&x: &u8| if signed { i64::from(x as i8) } else { i64::from(x) };
+                Literal::ints(shape, bytes.iter().map(int).collect())
+            }
+            Target::Bytes { signed } => {
+                let tensor = stored::integers(&shape, bytes.clone(), signed);
+                let tensor = tensor.ok_or("its elements do not fill its shape")?;
+                Ok(Literal::bytes(tensor, ty))
+            }
             Target::Stored => Literal::tensor(
                 shape.clone(),
                 stored::tensor(&shape, bytes.clone()),

@@ -1,6 +1,6 @@
 //! Quantized weights: constants in steps, and the steps.
 
-use resnetc_ir::memory::reserved;
+use resnetc_ir::memory::filled;
 use resnetc_ir::op::Binary;
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
@@ -74,6 +74,13 @@ impl QuantizedWeights {
     }
 }
 
+/// Writes a weight minus its zero point as a signed byte, and says whether it is one.
+fn narrow(((&weight, byte), &zero): ((&f32, &mut u8), &f32)) -> bool {
+    let steps = weight - zero;
+    *byte = steps as i8 as u8;
+    f32::from(steps as i8) == steps
+}
+
 /// Weights minus their zero points, one output after the other.
 fn bytes(
     weights: &Tensor,
@@ -81,20 +88,22 @@ fn bytes(
     zeros: &[f32],
     transposed: bool,
 ) -> Result<Vec<u8>, Stop> {
-    let data = weights.try_data()?;
-    let per_output = data.len() / outputs.max(1);
-    let mut bytes = reserved(data.len())?;
-    let mut push = |weight: f32, zero: f32| {
-        let steps = weight - zero;
-        bytes.push(steps as i8 as u8);
-        f32::from(steps as i8) == steps
-    };
-    let fits = (0..outputs).all(|output| {
-        let zero = zeros[output % zeros.len()];
+    let per_output = weights.elements() / outputs.max(1);
+    // Rows as they are in memory, each read once: of an output, or of an input.
+    let [rows, columns] = if transposed { [per_output, outputs] } else { [outputs, per_output] };
+    let mut bytes = filled(weights.elements(), 0)?;
+    let mut row = filled(columns, 0.0)?;
+    let fits = (0..rows).all(|r| {
+        weights.read(r * columns, &mut row);
         match transposed {
-            true => (0..per_output).all(|k| push(data[k * outputs + output], zero)),
+            true => {
+                let places = bytes.iter_mut().skip(r).step_by(per_output);
+                row.iter().zip(places).zip(zeros.iter().cycle()).all(narrow)
+            }
             false => {
-                data[output * per_output..][..per_output].iter().all(|&weight| push(weight, zero))
+                let zero = &zeros[r % zeros.len()];
+                let places = &mut bytes[r * columns..][..columns];
+                row.iter().zip(places).all(|place| narrow((place, zero)))
             }
         }
     });

@@ -10,8 +10,7 @@ macro_rules! refusal {
             graph: concat!(
                 "%0 = input : ",
                 $source,
-                "[1, 2, 4, 4] \"x\"\n",
-                "%1 = dequantize(%0) scale=0.5\n",
+                " \"x\"\n%1 = dequantize(%0) scale=0.5\n",
                 "%2 = ",
                 $weight,
                 "\n%3 = constant ",
@@ -29,7 +28,7 @@ macro_rules! refusal {
 pub(super) const REFUSALS: &[Refusal] = &[
     refusal!(
         "its source is of signed bytes",
-        "i8",
+        "i8[1, 2, 4, 4]",
         "constant fill=3 : f32[2, 2, 1, 1]",
         "[0.5] : f32[]",
         "%6 = conv(%1, %4) kernel=[1, 1]",
@@ -37,7 +36,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal!(
         "its weights are not constants",
-        "u8",
+        "u8[1, 2, 4, 4]",
         "input : f32[2, 2, 1, 1] \"w\"",
         "[0.5] : f32[]",
         "%6 = conv(%1, %4) kernel=[1, 1]",
@@ -45,7 +44,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal!(
         "its weights have scales along another axis",
-        "u8",
+        "u8[1, 2, 4, 4]",
         "constant fill=3 : f32[2, 2, 1, 1]",
         "[0.5, 0.25] : f32[1, 2, 1, 1]",
         "%6 = conv(%1, %4) kernel=[1, 1]",
@@ -53,15 +52,15 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal!(
         "its groups are not whole blocks of channels",
-        "u8",
-        "constant fill=3 : f32[2, 1, 1, 1]",
+        "u8[1, 10, 4, 4]",
+        "constant fill=3 : f32[10, 2, 1, 1]",
         "[0.5] : f32[]",
-        "%6 = conv(%1, %4) kernel=[1, 1] groups=2",
+        "%6 = conv(%1, %4) kernel=[1, 1] groups=5",
         "output \"y\" = %8"
     ),
     refusal!(
         "weights minus their zero point need more than 8 bits",
-        "u8",
+        "u8[1, 2, 4, 4]",
         "constant fill=200 : f32[2, 2, 1, 1]",
         "[0.5] : f32[]",
         "%6 = conv(%1, %4) kernel=[1, 1]",
@@ -69,7 +68,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal!(
         "its bias is not a whole number of steps",
-        "u8",
+        "u8[1, 2, 4, 4]",
         "constant fill=3 : f32[2, 2, 1, 1]",
         "[0.5] : f32[]",
         "%5 = constant [1, 0.001]\n%6 = conv(%1, %4, %5) kernel=[1, 1]",
@@ -77,7 +76,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal!(
         "its sums may overflow 32 bits",
-        "u8",
+        "u8[1, 2, 4, 4]",
         "constant fill=3 : f32[2, 2, 1, 1]",
         "[0.5] : f32[]",
         "%5 = constant [1, 1e9]\n%6 = conv(%1, %4, %5) kernel=[1, 1]",
@@ -85,7 +84,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal!(
         "its scales are too far apart",
-        "u8",
+        "u8[1, 2, 4, 4]",
         "constant fill=3 : f32[2, 2, 1, 1]",
         "[1e-40] : f32[]",
         "%6 = conv(%1, %4) kernel=[1, 1]",
@@ -93,7 +92,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal!(
         "no term of its sum is a convolution with this as its only user",
-        "u8",
+        "u8[1, 2, 4, 4]",
         "constant fill=3 : f32[2, 2, 1, 1]",
         "[0.5] : f32[]",
         "%6 = add(%1, %1)",

@@ -152,6 +152,7 @@ pub(super) fn fold_two(
     let count = elements(&shape)?;
     builder.claim(count)?;
     let pairs = Walk::broadcast(&a.shape, &shape).zip(Walk::broadcast(&b.shape, &shape));
+    let (a, b) = (a.widened()?, b.widened()?);
     match (&a.data, &b.data) {
         (Data::Int(x), Data::Int(y)) => {
             let result: Option<Vec<i64>> = pairs.map(|(i, j)| (two.int)(x[i], y[j])).collect();
@@ -202,7 +203,7 @@ pub(super) fn unary(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>
 fn fold_one(call: &Call<'_>, x: &Literal) -> Result<Literal> {
     let one = ONE.iter().find(|one| one.op == call.op());
     let shape = x.shape.clone();
-    match (&x.data, one.and_then(|o| o.float), one.and_then(|o| o.int)) {
+    match (&x.widened()?.data, one.and_then(|o| o.float), one.and_then(|o| o.int)) {
         (Data::Float(t), Some(f), _) => Ok(Literal::floats(
             shape,
             collected(t.try_data()?.iter().map(|&x| f(x.into()) as f32))?,

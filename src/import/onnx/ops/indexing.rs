@@ -110,8 +110,8 @@ pub(super) fn gather(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
 fn indices<'a>(call: &'a Call<'_>) -> Result<&'a Literal> {
     match call.known(1, "the index")? {
         None => Err("the index is missing".into()),
-        Some(indices) if indices.is_int() => Ok(indices),
-        Some(_) => Err("the index must be an integer".into()),
+        Some(indices) if indices.as_ints().is_some() => Ok(indices),
+        Some(_) => Err("the index must be an integer of 32 or 64 bits".into()),
     }
 }
 

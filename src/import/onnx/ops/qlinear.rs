@@ -36,7 +36,7 @@ pub(super) fn scale(call: &Call<'_>, i: usize) -> Result<(Vec<usize>, Vec<f64>)>
     let Literal { shape, .. } = literal;
     match &literal.data {
         Data::Float(tensor) => Ok((shape.clone(), tensor.try_numbers()?)),
-        Data::Int(_) => Err("a scale must be a float".into()),
+        Data::Int(_) | Data::Bytes(_) => Err("a scale must be a float".into()),
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) fn centre(
 fn is_zero(literal: &Literal) -> bool {
     match &literal.data {
         Data::Int(v) => v.iter().all(|&x| x == 0),
-        Data::Float(t) => t.data().iter().all(|&x| x == 0.0),
+        Data::Bytes(t) | Data::Float(t) => t.all(|x| x == 0.0),
     }
 }
 
@@ -213,6 +213,7 @@ fn dequantize_known(
     scale: &Literal,
     zero: Option<&Literal>,
 ) -> Result<Vec<Value>> {
+    let x = x.widened()?;
     let (Data::Int(q), Data::Float(scales)) = (&x.data, &scale.data) else {
         return Err("the value must be integers, and the scale floats".into());
     };

@@ -149,9 +149,11 @@ fn fold(builder: &mut Builder, call: &Call<'_>, x: &Literal) -> Result<Vec<Value
     }
     let targets = Walk::broadcast(&kept, &x.shape);
     let count: usize = kept.iter().product();
-    let literal = match &x.data {
+    let literal = match &x.widened()?.data {
         Data::Int(v) => Literal::ints(shape, ints(call, v, targets, count)?)?,
-        Data::Float(t) => Literal::floats(shape, floats(call, t.data(), targets, count)?)?,
+        Data::Bytes(t) | Data::Float(t) => {
+            Literal::floats(shape, floats(call, t.data(), targets, count)?)?
+        }
     };
     Ok(vec![Value::Known(literal)])
 }

@@ -226,7 +226,7 @@ fn floats(call: &Call<'_>, i: usize, what: &str) -> Result<Option<Vec<f32>>> {
         Some(literal) if literal.len() == 0 => Ok(None),
         Some(literal) => match &literal.data {
             Data::Float(tensor) => Ok(Some(tensor.data().to_vec())),
-            Data::Int(_) => Err(format!("{what} must be floats").into()),
+            Data::Int(_) | Data::Bytes(_) => Err(format!("{what} must be floats").into()),
         },
     }
 }

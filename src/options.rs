@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::import::onnx::Bindings;
 use crate::isa::{IntegerDot, IsaChoice};
 use crate::kernels::precision::Precision;
+use crate::kernels::summation::Summation;
 use crate::kernels::tuned::Tuned;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
@@ -31,7 +32,7 @@ pub enum Numerics {
     /// of f32 sums, and at most `2^-12` of the largest value in the output's own window.
     #[default]
     Fast,
-    /// Direct convolution only.
+    /// Direct convolution only, whose long sums are added up in parts of at most 128 terms.
     Exact,
     /// As [`Fast`](Numerics::Fast), with weights of 16 bits, which take half of the memory.
     ///
@@ -54,6 +55,14 @@ impl Numerics {
         match self {
             Numerics::Fast | Numerics::Exact => Precision::Full,
             Numerics::Half => Precision::Half,
+        }
+    }
+
+    /// How the sums of images are added up that are computed directly.
+    pub fn images(self) -> Summation {
+        match self {
+            Numerics::Fast | Numerics::Half => Summation::Chain,
+            Numerics::Exact => Summation::Parts,
         }
     }
 }

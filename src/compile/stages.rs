@@ -111,7 +111,8 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
     let machine = Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host());
-    Ok((isa, Machine { precision: options.numerics.precision(), ..machine }))
+    let (precision, images) = (options.numerics.precision(), options.numerics.images());
+    Ok((isa, Machine { precision, images, ..machine }))
 }
 
 /// Plans the memory of a scheduled graph, with what the chosen algorithms need besides values.

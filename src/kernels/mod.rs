@@ -9,6 +9,7 @@
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
 //! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
 //! | [`precision`], `spread` | how many bits numbers have; which weights can share a scale |
+//! | [`summation`] | whether long sums are added up in parts |
 //! | [`rates`] | what the parts of convolutions cost on a CPU |
 //! | [`published`] | facts about a result that its step stores for its readers |
 //! | [`winograd`] | 3x3 convolution of stride 1 with fewer multiplications |
@@ -62,6 +63,7 @@ pub mod site;
 pub mod softmax;
 mod spread;
 pub mod steps;
+pub mod summation;
 pub mod tiling;
 pub mod top;
 pub mod tuned;

@@ -10,6 +10,7 @@ use crate::host::cpu::Vendor;
 use super::KernelError;
 use super::precision::Precision;
 use super::rates::Rates;
+use super::summation::Summation;
 
 /// Base address of the arena, which holds every value.
 pub const ARENA: Base = Base(0);
@@ -42,6 +43,8 @@ pub struct Machine {
     pub rates: Rates,
     /// How many bits numbers have.
     pub precision: Precision,
+    /// How the sums of images are added up that are computed directly.
+    pub images: Summation,
 }
 
 /// Chunks that each thread should get if the work is mostly memory traffic, so that threads of
@@ -49,11 +52,11 @@ pub struct Machine {
 const CHUNKS_PER_THREAD: usize = 4;
 
 impl Machine {
-    /// A machine with a vendor's CPU, and numbers of full precision.
+    /// A machine with a vendor's CPU, numbers of full precision, and sums of one term after the other.
     pub fn new(target: Target, threads: usize, cache_bytes: usize, vendor: Vendor) -> Self {
         let rates = Rates::of(vendor, target, cache_bytes);
-        let precision = Precision::Full;
-        Machine { target, threads, cache_bytes, rates, precision }
+        let (precision, images) = (Precision::Full, Summation::Chain);
+        Machine { target, threads, cache_bytes, rates, precision, images }
     }
 
     /// The number of chunks into which a region with little arithmetic is cut.

@@ -1,5 +1,5 @@
-//! Sums of thousands of terms in matrix products and in convolutions of images of one pixel are
-//! added up in parts, so they err by far less than a chain of additions may.
+//! Exact numerics add up sums of thousands of terms in parts, so they err by far less than a chain of
+//! additions may.
 
 use resnetc::isa::ISAS;
 use resnetc::{Compiler, IsaChoice, Numerics, Options};
@@ -17,13 +17,16 @@ const OUTPUTS: usize = 20;
 /// more than 1024, which is hundreds of roundings in the same direction.
 const WEIGHT: f32 = 1.0 + 1.0 / 32768.0;
 
-/// Roundings of a sum in parts of at most 128 terms: those of the longest part, of the sum of the
-/// parts, and of bias and residual.
-const ROUNDINGS: f64 = (128 + TERMS.div_ceil(64) + 2) as f64;
+/// Roundings of a sum in parts of at most 128 terms, or of a block of 16 channels if that is more:
+/// those of the longest part, of the sum of the parts, and of bias and residual.
+fn roundings(taps: usize) -> f64 {
+    (128.max(16 * taps) + TERMS.div_ceil(64) + 2) as f64
+}
 
-fn check(graph: &Graph, images: usize, extra: f64) {
+/// Checks the results of all pixels of a graph whose operands are 1, but for weights.
+fn check(graph: &Graph, pixels: usize, taps: usize, extra: f64) {
     let exact = TERMS as f64 * f64::from(WEIGHT) + extra;
-    let tolerance = ROUNDINGS * 2f64.powi(-24) * exact;
+    let tolerance = roundings(taps) * 2f64.powi(-24) * exact;
     let chain = (0..TERMS).fold(extra as f32, |sum, _| sum + WEIGHT);
     assert!((f64::from(chain) - exact).abs() > tolerance, "a chain does not pass");
     for isa in ISAS.into_iter().filter(|&isa| runs(isa)) {
@@ -37,7 +40,7 @@ fn check(graph: &Graph, images: usize, extra: f64) {
         }
         model.run(&mut context).expect("it runs");
         let results = context.output::<f32>(0).expect("f32");
-        assert_eq!(results.len(), images * OUTPUTS);
+        assert_eq!(results.len(), pixels * OUTPUTS);
         for &y in results {
             assert!((f64::from(y) - exact).abs() <= tolerance, "{isa}: {y}, exactly {exact}");
         }
@@ -66,7 +69,7 @@ fn a_matrix_product() {
         };
         let y = graph.add("y", Op::Gemm(gemm), &[x, w, bias]).expect("valid");
         graph.output("y", y);
-        check(&graph, images, 2.0);
+        check(&graph, images, 1, 2.0);
     }
 }
 
@@ -80,5 +83,20 @@ fn a_convolution_of_one_pixel_with_its_residual() {
     let conv = Conv { residual: Some(Residual::PLAIN), ..Conv::new(Window::square(1, 1, 0), 1) };
     let y = graph.add("y", Op::Conv(conv), &[x, w, r]).expect("valid");
     graph.output("y", y);
-    check(&graph, 2, 1.0);
+    check(&graph, 2, 1, 1.0);
+}
+
+/// As many terms, of several taps.
+#[test]
+fn an_image_with_its_residual() {
+    const TAPS: usize = 11;
+    let mut graph = Graph::new();
+    let x = graph.input("x", [2, TERMS / TAPS, TAPS + 2, 5]);
+    let w = constant(&mut graph, "w", &[OUTPUTS, TERMS / TAPS, TAPS, 1], WEIGHT);
+    let r = graph.input("r", [2, OUTPUTS, 3, 5]);
+    let window = Window { kernel: [TAPS, 1], ..Window::square(1, 1, 0) };
+    let conv = Conv { residual: Some(Residual::PLAIN), ..Conv::new(window, 1) };
+    let y = graph.add("y", Op::Conv(conv), &[x, w, r]).expect("valid");
+    graph.output("y", y);
+    check(&graph, 2 * 3 * 5, TAPS, 1.0);
 }

@@ -8,13 +8,14 @@ use crate::codegen::vir::{Builder, Count, Inst, Mem, OverBudget, P, Program, Tar
 use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Read;
+use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, TileRun};
 
 use super::ahead::{Ahead, Panels};
 use super::budget::UNROLL_LIMIT;
 use super::bytes::Rounding;
 use super::dots::Dot;
-use super::partial::{Parts, Saved, Summation};
+use super::partial::{Parts, Saved};
 use super::shorts::{self, Stored};
 
 /// Which input channels an output lane sees.

@@ -35,6 +35,7 @@ use super::geometry::{F32, Place, Strides};
 use super::problem::ConvProblem;
 use super::residual::Added;
 use super::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
+use super::summation::Summation;
 use super::tiling::{Pixel, runs};
 use ahead::Ahead;
 use bytes::Rounding;
@@ -43,7 +44,6 @@ pub use dots::Dot;
 use micro::{Channels, Elements, Micro, Shortcut, Start};
 use pack::{Part, Weights};
 use panels::BytePanels;
-use partial::Summation;
 use product::{ByteOperands, ConvProduct};
 pub use product::{Operands, Projection};
 pub(super) use product::{shared_channels, sum};
@@ -88,7 +88,7 @@ pub fn lower_conv(
         projection,
         elements: Elements::Floats(conv.activation.into()),
         bytes: None,
-        summation: if rows * columns == 1 { Summation::Parts } else { Summation::Chain },
+        summation: if rows * columns == 1 { Summation::Parts } else { sink.machine.images },
     };
     product.lower(sink)
 }

@@ -1,33 +1,8 @@
-//! Long sums as sums of partial sums.
-//!
-//! The rounding error of a sum grows with the size of what it has added up to so far. So a long sum
-//! is computed in parts: each starts from zero, and is then added to the sum of the parts before
-//! it, which waits where the result will be. With `b` terms in a part, the expected error of a sum
-//! of `n` terms of random signs falls from `sqrt(n)` to `sqrt(b + n / b)`, in units of the same size
-//! (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 4.2).
+//! Long sums as sums of partial sums ([`Summation`](crate::kernels::summation::Summation)): each part
+//! is added to the sum of the parts before it, which waits where the result will be.
 
 use crate::codegen::vir::{Arith, Builder, Inst, Mem, V};
-
-/// How sums are added up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Summation {
-    /// One term after the other. For images: saving parts would take about as long as two terms
-    /// each, and the errors of pixels cancel where they are averaged.
-    Chain,
-    /// In parts. For matrix products and images of one pixel, which wait for memory: it costs
-    /// nothing, and their sums are long and often the last of a network.
-    Parts,
-}
-
-/// The most terms of a part.
-const MOST_TERMS: usize = 128;
-
-impl Summation {
-    /// Whether a sum of this many terms is computed in parts.
-    pub(super) fn is_in_parts(self, terms: usize) -> bool {
-        self == Summation::Parts && terms > MOST_TERMS
-    }
-}
+use crate::kernels::summation::MOST_TERMS;
 
 /// How the channel blocks of a sum are cut into parts.
 pub(super) struct Parts {

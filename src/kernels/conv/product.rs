@@ -7,11 +7,11 @@ use resnetc_ir::op::Window;
 
 use crate::kernels::geometry::{Place, Strides};
 use crate::kernels::residual::Added;
+use crate::kernels::summation::Summation;
 
 use super::dots::{Along, Dot};
 use super::micro::{Channels, Elements, Sum};
 use super::pack::Weights;
-use super::partial::Summation;
 use super::shorts::Stored;
 use super::walk::Walk;
 use super::wide::WideSource;

@@ -10,12 +10,12 @@ use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Reads;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs};
 
 use super::ahead::Ahead;
 use super::choose::{self, TileChoice};
 use super::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
-use super::partial::Summation;
 use super::product::ConvProduct;
 use super::sets::TileSet;
 use super::shorts::Stored;

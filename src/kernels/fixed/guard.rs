@@ -17,13 +17,13 @@ use crate::kernels::KernelError;
 use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
 use crate::kernels::conv::micro::{Elements, Micro, Shortcut, Start};
-use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::conv::{shared_channels, start, sum};
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::Place;
 use crate::kernels::residual::Reads;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
+use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::abs_max::FindAbsMax;

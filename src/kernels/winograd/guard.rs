@@ -13,11 +13,11 @@ use crate::kernels::KernelError;
 use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
 use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
-use crate::kernels::conv::partial::Summation;
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::residual::{Read, Reads};
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
+use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::matrices::TAPS;

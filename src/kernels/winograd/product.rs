@@ -5,11 +5,11 @@ use crate::codegen::vir::Target;
 use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
 use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
-use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Reads;
+use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::Tiling;

@@ -14,11 +14,11 @@ use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::bytes::Rounding;
 use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::pack::Weights;
-use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::conv::{Dot, Operands, start};
 use crate::kernels::geometry::Place;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
+use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::super::tile_blocks::{Blocks, blocks};

@@ -8,13 +8,13 @@ use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
 use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::pack::{self, Part, Weights};
-use crate::kernels::conv::partial::Summation;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::conv::{problem, shared_channels, start, sum};
 use crate::kernels::conv_plan::ConvStep;
 use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::{F32, Place};
 use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
+use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
 use super::super::product::vectors;

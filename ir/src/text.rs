@@ -74,6 +74,10 @@ const PROJECTION: &str = "projection_";
 const SUM: &str = "sum_";
 /// The flag of a quantized convolution whose result is f32.
 const FLOATS: &str = "floats";
+/// The flag of one to whose f32 result a residual is added.
+const FLOAT_SUM: &str = "float_sum";
+/// The flag of one whose source's scale and zero point are an operand.
+const MEASURED: &str = "measured";
 
 /// The key of the operator that computes on bytes.
 const FUNCTION: &str = "op";

@@ -42,6 +42,7 @@ use super::Pass;
 use super::near_misses::{NearMisses, describe};
 
 mod chains;
+pub(super) mod measured;
 
 use chains::{Dequantizer, Quantizer};
 
@@ -58,7 +59,8 @@ const OFFSET: i32 = 128;
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     // Operands come first, so what they are made of has been rewritten.
-    quantizer(graph, node)
+    measured::rewrite(graph, node)
+        .or_else(|| quantizer(graph, node))
         .or_else(|| dequantizer(graph, node))
         .or_else(|| undone(graph, node))
         .or_else(|| moved(graph, node))
@@ -162,7 +164,7 @@ pub(super) fn same_bytes(graph: &Graph, value: NodeId, quantize: Quantize) -> Op
 }
 
 /// Whether an operator moves or selects elements.
-fn moves(op: &Op) -> bool {
+pub(super) fn moves(op: &Op) -> bool {
     matches!(
         op,
         Op::MaxPool(_)

@@ -39,8 +39,10 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     for &node in order.iter().rev() {
         let reads = |&(user, _): &(NodeId, usize)| {
             let op = &graph.node(user).op;
-            matches!(op, Op::Quantize(_) | Op::OnBytes(OnBytes { to: Some(_), .. }))
-                || to_bytes.contains(&user)
+            matches!(
+                op,
+                Op::Quantize(_) | Op::QuantizeMeasured | Op::OnBytes(OnBytes { to: Some(_), .. })
+            ) || to_bytes.contains(&user)
         };
         let is_float =
             computes_on_floats(&graph.node(node).op) && graph.users(node).iter().any(reads);
@@ -78,7 +80,12 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
 fn computes_on_floats(op: &Op) -> bool {
     let on_bytes = matches!(
         op,
-        Op::Quantize(_) | Op::Dequantize(_) | Op::QuantizedConv(_) | Op::Lookup { .. }
+        Op::Quantize(_)
+            | Op::Measure
+            | Op::QuantizeMeasured
+            | Op::Dequantize(_)
+            | Op::QuantizedConv(_)
+            | Op::Lookup { .. }
     );
     let is_both = |on_bytes: &OnBytes| on_bytes.to.is_none() || on_bytes.from.contains(&None);
     match op {

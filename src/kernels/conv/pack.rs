@@ -88,13 +88,6 @@ pub(in crate::kernels) fn pack(
     }
 }
 
-/// What a sum of products of bytes starts from: the bias of an output with this filter, from which
-/// the share of the source's zero point has been taken.
-pub(in crate::kernels) fn first_sum(filter: &[u8], bias: i32, zero: i32) -> i32 {
-    let sum: i32 = filter.iter().map(|&w| i32::from(w as i8)).sum();
-    bias.wrapping_sub(sum.wrapping_mul(zero))
-}
-
 impl Weights {
     /// Packs the biases, padded to whole blocks of outputs and zero where there are none, and
     /// returns their offset.

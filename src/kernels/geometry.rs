@@ -33,6 +33,12 @@ pub enum Zero {
     Measured(NodeId),
 }
 
+impl From<u8> for Zero {
+    fn from(byte: u8) -> Self {
+        Zero::Byte(byte)
+    }
+}
+
 impl Default for Zero {
     fn default() -> Self {
         Zero::Byte(0)

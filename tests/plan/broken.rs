@@ -321,12 +321,12 @@ fn borders_are_of_the_zero_point_that_is_read_there() {
     let (first, sum) = (p.node("first"), p.node("sum"));
     let source = p.graph.operand(first, 0).expect("in blocks");
     let zero = |node: NodeId| p.plan.places[&node].geometry.zero;
-    assert_eq!([source, first, sum].map(zero), [3, 7, 99]);
+    assert_eq!([source, first, sum].map(zero), [3, 7, 99].map(Zero::Byte));
     let found = p.run(&p.plan, &inputs).expect("it runs");
     let expected: Vec<u32> = expected[0].data.iter().map(|&x| (x as f32).to_bits()).collect();
     assert_eq!(found, [expected.clone(), expected].concat(), "two runs");
     let reach = PlanError::Reach { step: p.step("first"), node: first, operand: source };
-    refused_as(&p, &reach, |plan| place(plan, source).geometry.zero = 99);
+    refused_as(&p, &reach, |plan| place(plan, source).geometry.zero = 99.into());
 }
 
 #[test]

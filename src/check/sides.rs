@@ -3,7 +3,9 @@
 
 use resnetc_ir::Op;
 use resnetc_ir::eval::{EvalError, Value, eval_node};
-use resnetc_ir::op::{Binary, Encoding, Ending, OnBytes, Quantize, QuantizedConv, TopK, TopPart, Unary};
+use resnetc_ir::op::{
+    Binary, Encoding, Ending, OnBytes, Quantize, QuantizedConv, TopK, TopPart, Unary,
+};
 use resnetc_ir::quantized::{measured, quantizer};
 
 /// An operator that jumps.
@@ -116,7 +118,12 @@ impl<'a> Jump<'a> {
                 }
             }
             (Jump::QuantizeMeasured, [x, encoding]) => {
-                Jump::Quantize(quantizer(scale_and_zero(encoding))).follow(&[x], tolerance, value, found)?;
+                Jump::Quantize(quantizer(scale_and_zero(encoding))).follow(
+                    &[x],
+                    tolerance,
+                    value,
+                    found,
+                )?;
             }
             (Jump::OnBytes(on_bytes), _) => {
                 let floats = Op::OnBytes(OnBytes { to: None, ..on_bytes.clone() });

@@ -47,9 +47,7 @@ impl Conversions {
     /// Those of an operator.
     pub fn of(op: &Op) -> Self {
         match op {
-            Op::Quantize(to) => {
-                Conversions { to: Some(To::Known(*to)), ..Conversions::default() }
-            }
+            Op::Quantize(to) => Conversions { to: Some(To::Known(*to)), ..Conversions::default() },
             Op::QuantizeMeasured => {
                 Conversions { to: Some(To::Measured(1)), ..Conversions::default() }
             }

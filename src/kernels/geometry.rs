@@ -1,9 +1,9 @@
 //! Where the elements of a value are stored: strides in bytes, with the border that a padded reader
 //! needs.
 
-use resnetc_ir::{DType, NodeId};
 use resnetc_ir::op::Pads;
 use resnetc_ir::ty::{BLOCK, Layout, TensorType};
+use resnetc_ir::{DType, NodeId};
 
 use crate::codegen::region::Base;
 

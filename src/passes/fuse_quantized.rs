@@ -39,8 +39,7 @@ use super::Pass;
 use super::near_misses::{NearMisses, Stop, describe};
 
 pub(super) mod activation;
-mod layer;
-mod measured;
+pub(super) mod layer;
 mod residual;
 mod weights;
 
@@ -57,9 +56,7 @@ pub const PASS: Pass = Pass {
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     // Operands come first, so the convolutions in a sum are fused already.
-    if let Some(patch) =
-        residual::rewrite(graph, node, near).or_else(|| measured::rewrite(graph, node, near))
-    {
+    if let Some(patch) = residual::rewrite(graph, node, near) {
         return Some(patch);
     }
     let end = End::of(graph, node)?;

@@ -42,7 +42,6 @@ use super::Pass;
 use super::near_misses::{NearMisses, describe};
 
 mod chains;
-pub(super) mod measured;
 
 use chains::{Dequantizer, Quantizer};
 
@@ -59,8 +58,7 @@ const OFFSET: i32 = 128;
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
     // Operands come first, so what they are made of has been rewritten.
-    measured::rewrite(graph, node)
-        .or_else(|| quantizer(graph, node))
+    quantizer(graph, node)
         .or_else(|| dequantizer(graph, node))
         .or_else(|| undone(graph, node))
         .or_else(|| moved(graph, node))

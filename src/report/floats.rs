@@ -6,7 +6,7 @@ use resnetc_ir::op::OnBytes;
 use resnetc_ir::{Graph, NodeId, Op};
 use serde::Serialize;
 
-use crate::passes::{NodeRef, Remarks, fuse_bytes, fuse_quantized};
+use crate::passes::{NodeRef, Remarks, fuse_bytes, fuse_measured, fuse_quantized};
 
 /// An operator that computes on dequantized values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,7 +56,8 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     };
     let reason = |node: NodeId| {
         let name = NodeRef::of(node, graph.node(node));
-        let passes = [fuse_quantized::PASS.name, fuse_bytes::PASS.name];
+        let passes = [fuse_quantized::PASS, fuse_measured::PASS, fuse_bytes::PASS];
+        let passes = passes.map(|pass| pass.name);
         let mut declined = remarks.declined.iter().filter(|d| passes.contains(&d.pass));
         let declined = declined.find(|d| d.node == name.known_as());
         match (&graph.node(node).op, declined) {

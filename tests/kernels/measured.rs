@@ -60,14 +60,19 @@ struct Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let image = (1usize..3, 1usize..40, 1usize..9, 1usize..40).prop_map(|(n, c, h, w)| [n, c, h, w]);
+    let image =
+        (1usize..3, 1usize..40, 1usize..9, 1usize..40).prop_map(|(n, c, h, w)| [n, c, h, w]);
     // Several parts, and a rest.
     let large = (1usize..4, 30usize..70, 15usize..30).prop_map(|(n, c, h)| [n, c, h, 31]);
     let shape = prop_oneof![4 => image, 1 => large];
     let layout = prop::sample::select(vec![Layout::Planar, Layout::Blocked]);
     (shape, kind(), layout, pads(2), pads(2), any::<u64>()).prop_map(
-        |(shape, kind, layout, a, b, seed)| {
-            Case { shape: shape.to_vec(), kind, layout, halos: [a, b], seed }
+        |(shape, kind, layout, a, b, seed)| Case {
+            shape: shape.to_vec(),
+            kind,
+            layout,
+            halos: [a, b],
+            seed,
         },
     )
 }

@@ -18,8 +18,8 @@ use resnetc_ir::{DType, Layout, TensorType};
 use resnetc_testing::host::runs;
 
 use super::bytes::{Arena, elements};
-use super::moved_bytes::numbers;
 use super::engine::Engine;
+use super::moved_bytes::numbers;
 use super::{max, pads};
 
 /// Every engine that this machine can run.

@@ -3,15 +3,15 @@
 use std::str::FromStr;
 
 use super::{
-    FLOATS, FLOAT_SUM, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, RESULT, SCALES, SUM,
-    ZEROS,
+    FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES,
+    RESULT, SCALES, SUM, ZEROS,
 };
 use crate::dtype::DType;
 use crate::kind::OpKind;
 use crate::op::{
-    Activation, Binary, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads,
-    Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual, SliceAxis, TopK,
-    TopPart, Unary, Window,
+    Activation, Binary, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op,
+    PadMode, Pads, Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual,
+    SliceAxis, TopK, TopPart, Unary, Window,
 };
 use crate::ty::Layout;
 

@@ -6,14 +6,14 @@ use std::fmt::Write;
 use super::constant::{self, float};
 use super::scan::{number, quote};
 use super::{
-    DECLARED, FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, RESULT,
-    SCALES, SUM, ZEROS,
+    DECLARED, FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL,
+    RESIDUAL_STRIDES, RESULT, SCALES, SUM, ZEROS,
 };
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
-    Activation, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads, Pool,
-    QuantizedConv, Requantize, Residual, SliceAxis, TopK, Unary, Window,
+    Activation, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads,
+    Pool, QuantizedConv, Requantize, Residual, SliceAxis, TopK, Unary, Window,
 };
 
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs.

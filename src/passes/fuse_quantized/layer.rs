@@ -9,16 +9,16 @@ use super::weights::QuantizedWeights;
 use crate::passes::near_misses::Stop;
 
 /// A convolution or a matrix product, before anything was fused into it.
-pub(super) struct Form {
-    pub(super) window: Window,
-    pub(super) groups: usize,
+pub(in crate::passes) struct Form {
+    pub(in crate::passes) window: Window,
+    pub(in crate::passes) groups: usize,
     /// Whether the outputs are along the last axis of the weights.
     transposed: bool,
-    pub(super) bias: Option<NodeId>,
+    pub(in crate::passes) bias: Option<NodeId>,
 }
 
 impl Form {
-    pub(super) fn of(graph: &Graph, node: NodeId) -> Result<Self, Stop> {
+    pub(in crate::passes) fn of(graph: &Graph, node: NodeId) -> Result<Self, Stop> {
         let matrix = (Window::square(1, 1, 0), 1);
         let ((window, groups), transposed, has_bias) = match graph.node(node).op {
             // Something is part of it already.
@@ -44,13 +44,13 @@ impl Form {
 }
 
 /// A product of bytes and quantized weights.
-pub(super) struct Layer {
-    pub(super) node: NodeId,
+pub(in crate::passes) struct Layer {
+    pub(in crate::passes) node: NodeId,
     /// The bytes.
     source: NodeId,
     window: Window,
     groups: usize,
-    pub(super) weights: QuantizedWeights,
+    pub(in crate::passes) weights: QuantizedWeights,
 }
 
 /// The sum of the magnitudes of an output's terms must be below this.
@@ -60,7 +60,7 @@ impl Layer {
     /// That of a node, whose source is these bytes, all of whose readers must agree about
     /// `encoding`, in the operand `measured` if a run measures it. Weights may be steps, not
     /// multiplied with a scale, if the source may.
-    pub(super) fn of(
+    pub(in crate::passes) fn of(
         graph: &Graph,
         (node, form): (NodeId, &Form),
         source: NodeId,
@@ -87,7 +87,7 @@ impl Layer {
     }
 
     /// Checks that groups are what kernels compute.
-    pub(super) fn check_groups(&self) -> Result<(), Stop> {
+    pub(in crate::passes) fn check_groups(&self) -> Result<(), Stop> {
         let [outputs, per_group, ..] = self.weights.shape[..] else { return Err(Stop::Other) };
         let is_whole = per_group.is_multiple_of(16) && (outputs / self.groups).is_multiple_of(16);
         match self.groups == 1 || is_whole {
@@ -98,7 +98,7 @@ impl Layer {
 
     /// Checks that sums fit, where the largest magnitude of a source's element is `widest`. There is
     /// a bias for each output, in steps.
-    pub(super) fn check_sums(&self, widest: i32, biases: &[f64]) -> Result<(), Stop> {
+    pub(in crate::passes) fn check_sums(&self, widest: i32, biases: &[f64]) -> Result<(), Stop> {
         for (filter, bias) in self.weights.filters().zip(biases) {
             let sum: u64 = filter.iter().map(|&w| u64::from((w as i8).unsigned_abs())).sum();
             // Written so that NaN is refused, too.
@@ -112,7 +112,7 @@ impl Layer {
 
     /// Adds the convolution that computes the layer: with this bias and these factors, and with
     /// operands that follow these.
-    pub(super) fn add(
+    pub(in crate::passes) fn add(
         self,
         graph: &Graph,
         patch: &mut Patch,

@@ -141,12 +141,10 @@ fn border(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
 /// which must be what stands for zero.
 fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> {
     let (sums, zero) = match &graph.node(node).op {
-        Op::Conv(conv) => {
-            (
-                [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)],
-                Some(Zero::Byte(0)),
-            )
-        }
+        Op::Conv(conv) => (
+            [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)],
+            Some(Zero::Byte(0)),
+        ),
         Op::QuantizedConv(conv) => {
             let encoding = conv.encoding_operand().and_then(|i| graph.operand(node, i));
             let zero = match conv.src {

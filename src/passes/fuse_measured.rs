@@ -1,21 +1,71 @@
-//! Products of values that are quantized with a scale and a zero point that a run measures.
+//! Computes convolutions and matrix products of values that a run quantizes in integers: measured
+//! bytes, quantized weights, the product, its scale, and what follows it in f32.
 //!
-//! What follows a product is part of it: its scale, constant arithmetic per channel, a shortcut and
-//! an activation, all in f32. Where only a bias follows, each rounding is one that the description
-//! has.
+//! That is constant arithmetic per channel, such as a bias or a normalization, a shortcut, and an
+//! activation. Where only a bias is added, each rounding is one that the description has; other
+//! constants are folded, as by `fold_affine`.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 14, 4, 4] "x"
+//! %1 = constant fill=47.75 : f32[1, 1, 4, 4] "most"
+//! %2 = constant fill=-16 : f32[1, 1, 4, 4] "least"
+//! %3 = concat(%0, %1, %2) axis=1 "image"
+//! %4 = measure(%3)
+//! %5 = quantize_measured(%3, %4) "bytes"
+//! %6 = convert(%5) to=f32
+//! %7 = slice(%4) start=[1] len=[1]
+//! %8 = reshape(%7) shape=[] "zero"
+//! %9 = sub(%6, %8)
+//! %10 = constant fill=3 : f32[16, 16, 3, 3] "weight"
+//! %11 = conv(%9, %10) kernel=[3, 3] pads=[1, 1, 1, 1] "conv"
+//! %12 = slice(%4) start=[0] len=[1]
+//! %13 = reshape(%12) shape=[] "scale"
+//! %14 = constant [0.125] : f32[] "weight scale"
+//! %15 = mul(%13, %14)
+//! %16 = mul(%11, %15)
+//! %17 = constant fill=-2.5 : f32[16, 1, 1] "bias"
+//! %18 = add(%16, %17)
+//! %19 = add(%18, %3) "sum"
+//! %20 = relu(%19) "relu"
+//! output "y" = %20
+//! ```
+//! After:
+//! ```text
+//! %0 = input : f32[1, 14, 4, 4] "x"
+//! %1 = constant [47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75] : f32[1, 1, 4, 4] "most"
+//! %2 = constant [-16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16] : f32[1, 1, 4, 4] "least"
+//! %3 = concat(%0, %1, %2) axis=1 : f32[1, 16, 4, 4] "image"
+//! %4 = measure(%3) : f32[2]
+//! %5 = quantize_measured(%3, %4) : u8[1, 16, 4, 4] "bytes"
+//! %6 = constant fill=3 : i8[16, 16, 3, 3] "conv.weight"
+//! %7 = constant [-2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5, -2.5] : f32[16] "conv.bias"
+//! %8 = constant [0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125] : f32[16] "conv.factor"
+//! %9 = quantized_conv(%5, %6, %7, %8, %4, %3) kernel=[3, 3] pads=[1, 1, 1, 1] measured float_sum relu : f32[1, 16, 4, 4] "conv"
+//! output "y" = %9
+//! ```
 
 use resnetc_ir::memory::collected;
 use resnetc_ir::op::{Activation, Binary, Encoding, Ending};
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 
-use super::activation::activated;
-use super::layer::{Form, Layer};
-use crate::passes::affine::{Chain, per_channel, round};
-use crate::passes::fuse_quantizers::measured::{SCALE, ZERO, element};
-use crate::passes::fuse_quantizers::moves;
-use crate::passes::near_misses::{NearMisses, Stop, describe};
+use super::Pass;
+use super::affine::{Chain, per_channel, round};
+use super::fuse_quantized::activation::activated;
+use super::fuse_quantized::layer::{Form, Layer};
+use super::fuse_quantizers::moves;
+use super::measure_ranges::{SCALE, ZERO, element};
+use super::near_misses::{NearMisses, Stop, describe};
 
-pub(super) fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
+/// Switched off by the name `fuse_measured`.
+pub const PASS: Pass = Pass {
+    name: "fuse_measured",
+    doc: "compute convolutions and matrix products of values that a run quantizes in integers",
+    sweep: |_| Box::new(rewrite),
+    measure: None,
+};
+
+fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     let found = Product::of(graph, node).and_then(|product| product.fuse(graph));
     near.settle(graph, node, found)
 }
@@ -105,11 +155,7 @@ fn quantized_with(graph: &Graph, mut bytes: NodeId) -> Option<NodeId> {
 
 /// The product of a value, a measured scale and perhaps a constant: the product, the measurement, and
 /// the constant.
-fn scaled(
-    graph: &Graph,
-    node: NodeId,
-    value: NodeId,
-) -> Option<(NodeId, NodeId, Option<&Tensor>)> {
+fn scaled(graph: &Graph, node: NodeId, value: NodeId) -> Option<(NodeId, NodeId, Option<&Tensor>)> {
     let [a, b] = factors(graph, node)?;
     let factor = if a == value { b } else { a };
     let scale = |node| match element(graph, node)? {

@@ -1,24 +1,79 @@
-//! The arithmetic of quantizers that measure the range of their value in a run, as importers compose
-//! it: the scale, the zero point, and the quantizer. Scale and zero point become the two elements of
-//! a [`Measure`](Op::Measure).
+//! Makes one operator of the arithmetic that finds the range of a value in a run and the scale and
+//! the zero point for it, and one of the quantizer to unsigned bytes that they are for.
+//!
+//! So the value is read once, not five times, and its bytes are bytes.
+//!
+//! Before:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant fill=47.75 : f32[1, 1, 4, 4] "most"
+//! %2 = constant fill=-16 : f32[1, 1, 4, 4] "least"
+//! %3 = concat(%0, %1, %2) axis=1 "image"
+//! %4 = reduce_max(%3) axes=[0, 1, 2, 3]
+//! %5 = relu(%4) "above"
+//! %6 = constant [-1] : f32[]
+//! %7 = mul(%3, %6)
+//! %8 = reduce_max(%7) axes=[0, 1, 2, 3]
+//! %9 = relu(%8) "below"
+//! %10 = add(%5, %9) "range"
+//! %11 = constant [255] : f32[]
+//! %12 = div(%10, %11)
+//! %13 = constant [2.3509887e-38] : f32[]
+//! %14 = max(%12, %13)
+//! %15 = less(%10, %13)
+//! %16 = max(%14, %15) "scale"
+//! %17 = div(%9, %16)
+//! %18 = round(%17)
+//! %19 = clip(%18) lo=0 hi=255 "zero"
+//! %20 = div(%3, %16)
+//! %21 = round(%20)
+//! %22 = add(%21, %19)
+//! %23 = clip(%22) lo=0 hi=255 "bytes"
+//! %24 = mul(%23, %16) "product"
+//! output "y" = %24
+//! ```
+//! After:
+//! ```text
+//! %0 = input : f32[1, 2, 4, 4] "x"
+//! %1 = constant [47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75, 47.75] : f32[1, 1, 4, 4] "most"
+//! %2 = constant [-16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16, -16] : f32[1, 1, 4, 4] "least"
+//! %3 = concat(%0, %1, %2) axis=1 : f32[1, 4, 4, 4] "image"
+//! %4 = measure(%3) : f32[2] "scale"
+//! %5 = quantize_measured(%3, %4) : u8[1, 4, 4, 4] "bytes"
+//! %6 = convert(%5) to=f32 : f32[1, 4, 4, 4] "bytes"
+//! %7 = slice(%4) start=[0] len=[1] : f32[1] "scale"
+//! %8 = reshape(%7) shape=[] : f32[] "scale"
+//! %9 = mul(%6, %8) : f32[1, 4, 4, 4] "product"
+//! output "y" = %9
+//! ```
 
 use resnetc_ir::op::{Binary, SliceAxis, Unary};
 use resnetc_ir::patch::Value;
 use resnetc_ir::quantized::LEAST_STEP;
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
 
-use crate::passes::near_misses::describe;
+use super::Pass;
+use super::near_misses::{NearMisses, describe};
+
+/// Switched off by the name `measure_ranges`.
+pub const PASS: Pass = Pass {
+    name: "measure_ranges",
+    doc: "measure the range of a value that a run quantizes in one pass over it",
+    sweep: |_| Box::new(rewrite),
+    measure: None,
+};
 
 /// The elements of a scale and a zero point.
-pub(in crate::passes) const SCALE: usize = 0;
-pub(in crate::passes) const ZERO: usize = 1;
+pub(super) const SCALE: usize = 0;
+pub(super) const ZERO: usize = 1;
 
-pub(super) fn rewrite(graph: &Graph, node: NodeId) -> Option<Patch> {
+fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
+    // Operands come first, so what they are made of has been rewritten.
     scale(graph, node).or_else(|| zero(graph, node)).or_else(|| quantizer(graph, node))
 }
 
 /// The measurement of which a node is an element, and which one.
-pub(in crate::passes) fn element(graph: &Graph, node: NodeId) -> Option<(NodeId, usize)> {
+pub(super) fn element(graph: &Graph, node: NodeId) -> Option<(NodeId, usize)> {
     let Op::Reshape { shape } = &graph.node(node).op else { return None };
     let slice = graph.operand(node, 0)?;
     let Op::Slice(axes) = &graph.node(slice).op else { return None };

@@ -62,13 +62,12 @@ pub fn lower(
 ) -> Result<[Vec<Piece>; 2], KernelError> {
     let shape = &src.geometry.ty.shape;
     let target = sink.machine.target;
-    let name = format!("measure {shape:?}");
     let mut found = Vec::new();
     let mut place = scratch;
     for area in nests(Function::Copy, shape, &[View::whole(src)]).into_iter().flat_map(areas) {
         let Area { start: (base, start), total, step, levels, .. } = &area;
         let search = Search { target, step: *step, levels: levels.clone() };
-        let kernel = sink.program(&name, format!("{search:?}"), |n| search.program(n))?;
+        let kernel = sink.program("measure parts", format!("{search:?}"), |n| search.program(n))?;
         let per = total.div_ceil(parts(area.elements()));
         let chunks = total.div_ceil(per);
         let mut levels = Levels::new([Pointer::new(*base, *start), Pointer::new(ARENA, place)]);
@@ -81,7 +80,7 @@ pub fn lower(
         place += chunks as i64 * PART;
     }
     let combine = Combine { target, parts: ((place - scratch) / PART) as usize };
-    let kernel = sink.program(&name, format!("{combine:?}"), |n| combine.program(n))?;
+    let kernel = sink.program("measure", format!("{combine:?}"), |n| combine.program(n))?;
     let levels = Levels::new([Pointer::new(ARENA, scratch), Pointer::new(dst.base, dst.origin())]);
     Ok([found, vec![levels.piece(kernel, &[])]])
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use resnetc_ir::op::OnBytes;
-use resnetc_ir::{Graph, NodeId, Op};
+use resnetc_ir::{DType, Graph, NodeId, Op};
 use serde::Serialize;
 
 use crate::passes::{NodeRef, Remarks, fuse_bytes, fuse_measured, fuse_quantized};
@@ -24,7 +24,7 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     let mut from_bytes: HashSet<NodeId> = HashSet::new();
     for &node in &order {
         let is_float = match graph.node(node).op {
-            Op::Dequantize(_) => true,
+            Op::Dequantize(_) | Op::Convert { .. } => is_dequantizer(graph, node),
             Op::OnBytes(OnBytes { ref from, to: None, .. }) if from.iter().any(Option::is_some) => {
                 true
             }
@@ -39,10 +39,8 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     for &node in order.iter().rev() {
         let reads = |&(user, _): &(NodeId, usize)| {
             let op = &graph.node(user).op;
-            matches!(
-                op,
-                Op::Quantize(_) | Op::QuantizeMeasured | Op::OnBytes(OnBytes { to: Some(_), .. })
-            ) || to_bytes.contains(&user)
+            matches!(op, Op::Quantize(_) | Op::OnBytes(OnBytes { to: Some(_), .. }))
+                || to_bytes.contains(&user)
         };
         let is_float =
             computes_on_floats(&graph.node(node).op) && graph.users(node).iter().any(reads);
@@ -50,7 +48,8 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     }
     let is_island = |&node: &NodeId| {
         let op = &graph.node(node).op;
-        let computes = computes_on_floats(op) && !matches!(op, Op::Reorder(_));
+        let computes =
+            computes_on_floats(op) && !matches!(op, Op::Reorder(_)) && !is_dequantizer(graph, node);
         let ends = is_product(op) || matches!(op, Op::OnBytes(OnBytes { to: Some(_), .. }));
         computes && from_bytes.contains(&node) && (to_bytes.contains(&node) || ends)
     };
@@ -76,6 +75,16 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
             reason: reason(node),
         })
         .collect()
+}
+
+/// Whether a node makes floats of bytes.
+fn is_dequantizer(graph: &Graph, node: NodeId) -> bool {
+    let is_bytes = |operand| matches!(graph.node(operand).ty.dtype, DType::U8 | DType::I8);
+    match graph.node(node).op {
+        Op::Dequantize(_) => true,
+        Op::Convert { to: DType::F32 } => graph.operand(node, 0).is_some_and(is_bytes),
+        _ => false,
+    }
 }
 
 fn computes_on_floats(op: &Op) -> bool {

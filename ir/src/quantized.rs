@@ -93,13 +93,12 @@ pub enum Encoding {
 /// so they round to 0 whether they count as zero or not.
 pub const LEAST_STEP: f32 = 2.0 * f32::MIN_POSITIVE;
 
-/// The scale and the zero point with which unsigned bytes stand for numbers from `-below` to `above`,
-/// neither of which is
-/// negative: [`Op::Measure`](crate::Op::Measure).
+/// The scale and the zero point with which unsigned bytes stand for numbers from `-below` to
+/// `above`, neither of which is negative: [`Op::Measure`](crate::Op::Measure).
 ///
-/// The scale is `(below + above) / 255`, at least [`LEAST_STEP`], and 1 for an empty range; the zero
-/// point is `below / scale`, rounded, ties to even, and limited to bytes. NaN makes NaN. Source: ONNX,
-/// DynamicQuantizeLinear; the scale of an empty range is that of ONNX Runtime.
+/// The scale is `(below + above) / 255`, at least [`LEAST_STEP`], and 1 for an empty range; the
+/// zero point is `below / scale`, rounded, ties to even, and limited to bytes. NaN makes NaN.
+/// Source: ONNX, DynamicQuantizeLinear; the scale of an empty range is that of ONNX Runtime.
 pub fn measured(below: f32, above: f32) -> [f32; 2] {
     let range = below + above;
     let scale = match range {

@@ -163,8 +163,8 @@ impl Jump<'_> {
     }
 }
 
-/// The sides that an operator takes: its own value if it jumps, and the roundings of quantized values
-/// in steps from the zero point. Bytes at a limit may stand for more steps.
+/// The sides that an operator takes: its own value if it jumps, and the roundings of quantized
+/// values in steps from the zero point. Bytes at a limit may stand for more steps.
 pub(super) fn taken(op: &Op, operands: &[&Value], value: &Value) -> Result<Vec<Value>, EvalError> {
     let zeros = match op {
         Op::Quantize(quantize) => vec![quantize.result.zero],
@@ -176,8 +176,9 @@ pub(super) fn taken(op: &Op, operands: &[&Value], value: &Value) -> Result<Vec<V
             return Ok(vec![steps, zero_point(operands[1])]);
         }
         // It also stands for the zero point's rounding where nothing else reads that.
-        Op::QuantizedConv(QuantizedConv { src: Encoding::Measured, .. }) => {
-            return Ok(operands.get(4).map(|encoding| zero_point(encoding)).into_iter().collect());
+        Op::QuantizedConv(conv) if conv.src == Encoding::Measured => {
+            let encoding = conv.encoding_operand().and_then(|i| operands.get(i));
+            return Ok(encoding.map(|encoding| zero_point(encoding)).into_iter().collect());
         }
         Op::Lookup { zero } => vec![*zero],
         Op::QuantizedConv(conv) => match conv.ending {

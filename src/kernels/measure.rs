@@ -1,8 +1,8 @@
 //! The scale and the zero point for the range of a value, in one pass over its memory.
 //!
 //! Chunks find the least and the greatest element of a part of the value, lane by lane, and whether
-//! any is NaN. A second region combines them. All of this is exact, so the result does not depend on
-//! how the value is cut.
+//! any is NaN. A second region combines them. All of this is exact, so the result does not depend
+//! on how the value is cut.
 
 use resnetc_ir::op::Activation;
 use resnetc_ir::quantized::LEAST_STEP;
@@ -21,8 +21,8 @@ use super::sink::{ARENA, Levels, Pointer, Sink};
 use super::steps::number;
 use super::view::{View, nests};
 
-/// The most parts into which a value is cut. It does not depend on the machine, because it determines
-/// the scratch memory.
+/// The most parts into which a value is cut. It does not depend on the machine, because it
+/// determines the scratch memory.
 const MOST_PARTS: usize = 64;
 
 /// The least elements of a part.

@@ -19,7 +19,8 @@
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and data movement |
 //! | [`element`] | how elements of operands become f32 in registers, and back |
-//! | [`conversions`], [`encoding`] | between bytes and the numbers that they stand for; with a scale and a zero point in memory |
+//! | [`conversions`] | between bytes and the numbers that they stand for |
+//! | [`encoding`] | scales and zero points that a run computes |
 //! | [`measure`] | the scale and the zero point for the range of a value |
 //! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and related functions; powers; step functions |
 //! | [`pick`] | elements along an axis by position, and weighted sums of them |
@@ -346,8 +347,8 @@ impl PlacedStep<'_> {
         Ok(Some(conv::Projection { src, weights, window }))
     }
 
-    /// Whether values of bytes may be operands and results: where elements are only moved, compared,
-    /// or converted.
+    /// Whether values of bytes may be operands and results: where elements are only moved,
+    /// compared, or converted.
     fn takes_bytes(&self) -> bool {
         matches!(
             self.op,

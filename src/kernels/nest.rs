@@ -292,8 +292,8 @@ impl Emit {
         b.release(sources);
     }
 
-    /// Whether the results of two levels are packed, four vectors at a time: unsigned bytes that are
-    /// consecutive, of a function that leaves enough registers.
+    /// Whether the results of two levels are packed, four vectors at a time: unsigned bytes that
+    /// are consecutive, of a function that leaves enough registers.
     fn is_packed(&self, b: &Builder, level: Level, row: Level) -> bool {
         let lanes = b.target().lanes;
         let is_whole = |stride: i64, element: Element| stride == 0 || stride == element.bytes();

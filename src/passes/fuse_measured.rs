@@ -153,8 +153,8 @@ fn quantized_with(graph: &Graph, mut bytes: NodeId) -> Option<NodeId> {
     (graph.node(bytes).op == Op::QuantizeMeasured).then(|| graph.operand(bytes, 1)).flatten()
 }
 
-/// The product of a value, a measured scale and perhaps a constant: the product, the measurement, and
-/// the constant.
+/// The product of a value, a measured scale and perhaps a constant: the product, the measurement,
+/// and the constant.
 fn scaled(graph: &Graph, node: NodeId, value: NodeId) -> Option<(NodeId, NodeId, Option<&Tensor>)> {
     let [a, b] = factors(graph, node)?;
     let factor = if a == value { b } else { a };

@@ -3,7 +3,8 @@
 //!
 //! A dequantizer is moved after operators that only move or select elements, so that they work on
 //! bytes. A quantizer that undoes a dequantizer is left out. Inputs that are declared to be bytes
-//! become bytes where they are dequantized. Bytes are unsigned; signed ones are held 128 higher. NaN, which no byte stands for, becomes the smallest byte.
+//! become bytes where they are dequantized. Bytes are unsigned; signed ones are held 128 higher.
+//! NaN, which no byte stands for, becomes the smallest byte.
 //!
 //! Before:
 //! ```text

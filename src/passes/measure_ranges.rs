@@ -103,7 +103,8 @@ fn scale(graph: &Graph, node: NodeId) -> Option<Patch> {
     let [above, below] = binary(graph, range, Binary::Add)?;
     let is_scale = (steps, least, bound) == (255.0, LEAST_STEP, LEAST_STEP) && compared == range;
     let x = most(graph, above)?;
-    (is_scale && least_of(graph, below)? == x).then_some(())?;
+    let is_single = graph.node(x).ty.dtype == DType::F32;
+    (is_scale && is_single && least_of(graph, below)? == x).then_some(())?;
     let name = &graph.node(node).name;
     let mut patch = Patch::new(format!("measure {}", describe(graph, x)));
     let measured = patch.add(name.clone(), Op::Measure, &[x.into()]);

@@ -99,8 +99,8 @@ fn join(a: Pads, b: Pads) -> Pads {
     }
 }
 
-/// Gives an operand the border of the result that may reuse its place, unless the zero point may not
-/// be known yet when the operand is written.
+/// Gives an operand the border of the result that may reuse its place, unless the zero point may
+/// not be known yet when the operand is written.
 fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Halo>, result: NodeId, operand: NodeId) {
     let (from, to) = (graph.node(result), graph.node(operand));
     let may_alias = to.op.is_computed() && from.ty == to.ty && !graph.is_output(operand);

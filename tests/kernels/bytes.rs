@@ -112,8 +112,8 @@ impl Arena {
         (0..border.len()).filter(|&i| border[i]).map(|i| start + i).collect()
     }
 
-    /// Runs the kernels of an operator, checks that nothing but the result and its border was written,
-    /// and returns the result.
+    /// Runs the kernels of an operator, checks that nothing but the result and its border was
+    /// written, and returns the result.
     pub(crate) fn run(
         mut self,
         engine: Engine,

@@ -1,5 +1,5 @@
-//! Convolutions of quantized values: every engine with products of integers equals the interpreter bit
-//! for bit.
+//! Convolutions of quantized values: every engine with products of integers equals the interpreter
+//! bit for bit.
 
 use std::sync::Arc;
 

@@ -66,8 +66,8 @@ fn dequantized_inputs_are_bytes() {
     }
 }
 
-/// A product and a mean on bytes; a softmax, which has no form on them; and a chain of two functions
-/// of two values, of which the first reads bytes and the last writes them.
+/// A product and a mean on bytes; a softmax, which has no form on them; and a chain of two
+/// functions of two values, of which the first reads bytes and the last writes them.
 const ISLANDS: &str = r#"
     %0 = input : f32[1, 16, 4, 4] "x"
     %1 = quantize(%0) scale=0.5 to=u8 zero=128 limits=[0, 255]

@@ -177,8 +177,8 @@ fn add_quantized(graph: &mut Graph, image: NodeId) {
     graph.output("magnitude", magnitude);
 }
 
-/// Adds a convolution of an image that is quantized by its range, which is 255 quarters: as importers
-/// write it.
+/// Adds a convolution of an image that is quantized by its range, which is 255 quarters: as
+/// importers write it.
 fn add_measured(graph: &mut Graph, image: NodeId) {
     let mut number = |value: f32| graph.constant("", Tensor::scalar(value));
     let [sign, most_byte, least_step, factor] = [-1.0, 255.0, LEAST_STEP, 0.5].map(&mut number);

@@ -296,8 +296,8 @@ fn borders_are_as_wide_as_windows_reach() {
     }
 }
 
-/// A shortcut that two convolutions pad with another zero point each: the source, and the sum, which
-/// would take its place.
+/// A shortcut that two convolutions pad with another zero point each: the source, and the sum,
+/// which would take its place.
 const ZERO_POINTS: &str = r#"
     %0 = input : f32[1, 16, 5, 5] "x"
     %1 = quantize(%0) scale=0.01 to=u8 zero=3 limits=[0, 255] "source"

@@ -1,8 +1,8 @@
 //! How sums of products of bytes become results, in registers.
 //!
-//! The arithmetic is that of [`QuantizedConv`](resnetc_ir::op::QuantizedConv), step by step, so that
-//! results are equal to the last bit. Every constant is in a register only while it is used: a tile
-//! leaves few registers.
+//! The arithmetic is that of [`QuantizedConv`](resnetc_ir::op::QuantizedConv), step by step, so
+//! that results are equal to the last bit. Every constant is in a register only while it is used: a
+//! tile leaves few registers.
 
 use resnetc_ir::DType;
 use resnetc_ir::op::{Activation, Ending, QuantizedConv, QuantizedResidual, Requantize};
@@ -36,7 +36,7 @@ impl Rounding {
     ) -> Self {
         let signed = |added: Added<'_>| added.place.geometry.ty.dtype == DType::I8;
         Rounding {
-            head: Head::of(conv),
+            head: Head::of(conv.src),
             ending: conv.ending,
             signed_residual: residual.is_some_and(signed),
             is_bounded: is_bounded(&conv.ending, factors),

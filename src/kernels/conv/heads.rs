@@ -1,5 +1,5 @@
-//! What is known of each output of a convolution of bytes besides its weights: three or two words at
-//! the head of a panel, lane by lane and word by word.
+//! What is known of each output of a convolution of bytes besides its weights: a few words at the
+//! head of a panel, one after the other for all lanes.
 
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ pub enum Head {
 }
 
 impl Head {
-    /// That of a convolution.
-    pub(in crate::kernels) fn of(conv: &QuantizedConv) -> Self {
-        match conv.src {
+    /// That of a convolution of a source.
+    pub(in crate::kernels) fn of(src: Encoding) -> Self {
+        match src {
             Encoding::Known(_) => Head::Known,
             Encoding::Measured => Head::Measured,
         }
@@ -130,6 +130,11 @@ impl Heads {
     ) -> Self {
         let biases = bias.map(Tensor::numbers).unwrap_or_default();
         Heads { src: conv.src, biases, factors: Arc::clone(factors) }
+    }
+
+    /// Which words there are.
+    pub(in crate::kernels) fn head(&self) -> Head {
+        Head::of(self.src)
     }
 
     /// The words of an output with this filter.

@@ -100,10 +100,9 @@ pub enum Start {
 /// Everything that determines the code.
 ///
 /// Arguments of the program: source, panel, result, the shortcut's operand if there is one, the
-/// stream to prefetch if there is one, the source's scale and zero point if they are measured, number
-/// of bands. The panel holds the biases of the tile's
-/// lanes, then their weights in the order in which they are used, those of a projection last (see
-/// [`super::pack`]).
+/// stream to prefetch if there is one, the source's scale and zero point if they are measured,
+/// number of bands. The panel holds the biases of the tile's lanes, then their weights in the order
+/// in which they are used, those of a projection last (see [`super::pack`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Micro {
     /// The machine.

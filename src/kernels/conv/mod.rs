@@ -188,7 +188,8 @@ pub fn lower_quantized(
     product.lower(sink)
 }
 
-/// The walk over the source as it is multiplied, its strides, and the copy that it is, if it is one.
+/// The walk over the source as it is multiplied, its strides, and the copy that it is, if it is
+/// one.
 fn as_multiplied(
     window: &Window,
     dot: Dot,
@@ -441,12 +442,11 @@ impl ConvProduct<'_> {
 
     fn pack(&self, micro: &Micro, set: &TileSet, sink: &mut Sink) -> i64 {
         let (first, lanes) = (set.first_output, micro.lanes());
-        if let (Some(bytes), Elements::Bytes(dot, rounding)) = (&self.bytes, &self.elements) {
+        if let (Some(bytes), Some(dot)) = (&self.bytes, self.dot()) {
             let panels = BytePanels {
                 weights: self.weights.clone(),
-                head: rounding.head,
                 heads: bytes.heads.clone(),
-                dot: *dot,
+                dot,
                 along: self.along(),
                 first_output: first,
                 lanes,

@@ -60,8 +60,8 @@ pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32
     }
 }
 
-/// Packs the panels of `count` tiles that start at `first_output` and hold `lanes` outputs each, and
-/// returns their offset.
+/// Packs the panels of `count` tiles that start at `first_output` and hold `lanes` outputs each,
+/// and returns their offset.
 pub(in crate::kernels) fn pack(
     parts: Vec<Part>,
     first_output: usize,

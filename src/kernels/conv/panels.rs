@@ -1,24 +1,23 @@
 //! Weights of bytes in the order in which the kernel reads them.
 //!
-//! The panel of one tile: the words of its head ([`Head`](super::heads::Head)), `lanes` of each; then,
-//! for each step of the reduction, four weights of each lane in 8 bits, or two in 16 bits, of
-//! consecutive channels or of consecutive taps of a row. In the first case the steps run over blocks
-//! of 16 input channels, kernel rows, kernel columns, and fours or pairs of channels of the block; in
-//! the second over input channels, kernel rows, and fours or pairs of columns. The weights that a
-//! lane uses in a step are a word, too.
+//! The panel of one tile: the words of its head ([`Head`](super::heads::Head)), `lanes` of each;
+//! then, for each step of the reduction, four weights of each lane in 8 bits, or two in 16 bits, of
+//! consecutive channels or of consecutive taps of a row. In the first case the steps run over
+//! blocks of 16 input channels, kernel rows, kernel columns, and fours or pairs of channels of the
+//! block; in the second over input channels, kernel rows, and fours or pairs of columns. The
+//! weights that a lane uses in a step are a word, too.
 
 use resnetc_ir::ty::BLOCK;
 
 use super::dots::{Along, Dot};
-use super::heads::{Head, Heads, WORD};
+use super::heads::{Heads, WORD};
 use super::pack::Weights;
 
 /// What panels are filled from.
 pub(super) struct BytePanels {
     /// Weights in i8.
     pub(super) weights: Weights,
-    /// Which words the head has, and what they are.
-    pub(super) head: Head,
+    /// What the head consists of.
     pub(super) heads: Heads,
     pub(super) dot: Dot,
     pub(super) along: Along,
@@ -32,7 +31,7 @@ impl BytePanels {
     /// Fills consecutive panels. Lanes past the last output are 0.
     pub(super) fn fill(&self, out: &mut [u8]) {
         let Weights { weights, outputs, inputs, taps, .. } = &self.weights;
-        let head = self.head.words();
+        let head = self.heads.head().words();
         let together = self.dot.together();
         let order = Order { together, along: self.along, inputs: *inputs, taps: *taps };
         let taps = taps[0] * taps[1];

@@ -1,5 +1,5 @@
-//! What products of quantized values have in common, whether the scale of their source is known when
-//! the network is compiled or measured.
+//! What products of quantized values have in common, whether the scale of their source is known
+//! when the network is compiled or measured.
 
 use resnetc_ir::op::{Activation, Conv, Encoding, Ending, Gemm, QuantizedConv, Window};
 use resnetc_ir::patch::Value;
@@ -96,8 +96,8 @@ impl Layer {
         }
     }
 
-    /// Checks that sums fit, where the largest magnitude of a source's element is `widest`. There is
-    /// a bias for each output, in steps.
+    /// Checks that sums fit, where the largest magnitude of a source's element is `widest`. There
+    /// is a bias for each output, in steps.
     pub(in crate::passes) fn check_sums(&self, widest: i32, biases: &[f64]) -> Result<(), Stop> {
         for (filter, bias) in self.weights.filters().zip(biases) {
             let sum: u64 = filter.iter().map(|&w| u64::from((w as i8).unsigned_abs())).sum();

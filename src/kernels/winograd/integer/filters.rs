@@ -18,8 +18,7 @@ pub(super) struct Packing {
     pub(super) transforms: Transforms,
     /// Weights in i8.
     pub(super) weights: Weights,
-    /// Which words heads have, and what they are.
-    pub(super) head: Head,
+    /// What heads consist of.
     pub(super) heads: Heads,
     /// Outputs of a group.
     pub(super) lanes: usize,
@@ -28,7 +27,7 @@ pub(super) struct Packing {
 impl Packing {
     /// Bytes of the heads, which precede the filters.
     pub(super) fn before(&self) -> usize {
-        self.weights.outputs.div_ceil(BLOCK) * head_bytes(self.head)
+        self.weights.outputs.div_ceil(BLOCK) * head_bytes(self.heads.head())
     }
 
     /// Bytes of heads and filters.
@@ -46,12 +45,12 @@ impl Packing {
     }
 
     /// Writes the heads: for each block of outputs, 16 of each word. Then the transformed filters
-    /// `G g G^T`: for each group of outputs and each element of the tile, the weights of two channels
-    /// for each output, channel by channel, as a word. What is not written is zero.
+    /// `G g G^T`: for each group of outputs and each element of the tile, the weights of two
+    /// channels for each output, channel by channel, as a word. What is not written is zero.
     pub(super) fn fill(&self, out: &mut [u8]) {
         let Packing { weights, lanes, .. } = self;
         let (heads, filters) = out.split_at_mut(self.before());
-        let block = head_bytes(self.head);
+        let block = head_bytes(self.heads.head());
         let evaluate = rows(&self.transforms.filter);
         let mut filter = vec![0; weights.inputs * TAPS * TAPS];
         for output in 0..weights.outputs {

@@ -65,7 +65,7 @@ impl Layer<'_> {
         let Plan { form, cut, vectors, .. } = self.plan;
         let lanes = vectors * sink.machine.target.lanes;
         let transforms = form.transforms.clone();
-        let packing = Packing { transforms, weights, head: self.rounding.head, heads, lanes };
+        let packing = Packing { transforms, weights, heads, lanes };
         let (bytes, before) = (packing.bytes(), packing.before() as i64);
         let heads = sink.pack_bytes(bytes, move |out| packing.fill(out));
         let filters = heads + before;

@@ -42,6 +42,8 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
         | Op::Transpose { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
+        | Op::Measure
+        | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::OnBytes(_)
         | Op::Lookup { .. }

@@ -204,6 +204,8 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::Conv(op) => conv::conv(op, operands, ty),
         Op::QuantizedConv(op) => quantized::conv(op, operands, ty),
         Op::Quantize(op) => quantized::quantize(op, x),
+        Op::Measure => Ok(quantized::measure(x)),
+        Op::QuantizeMeasured => quantized::quantize(&quantized::quantizer(operands[1]), x),
         Op::Dequantize(op) => quantized::dequantize(op, x),
         Op::OnBytes(on_bytes) => {
             let floats = quantized::floats(on_bytes, operands)?;

@@ -88,7 +88,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         Op::OnBytes(on_bytes) => return check_count(&on_bytes.op, count),
         Op::Gemm(gemm) => 2 + usize::from(gemm.bias),
         Op::BatchNorm { .. } => 5,
-        Op::Binary(_) | Op::MatMul | Op::Lookup { .. } => 2,
+        Op::Binary(_) | Op::MatMul | Op::Lookup { .. } | Op::QuantizeMeasured => 2,
         Op::Where => 3,
         Op::Unary(_)
         | Op::MaxPool(_)
@@ -106,6 +106,7 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::Transpose { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
+        | Op::Measure
         | Op::Dequantize(_)
         | Op::Identity
         | Op::Reorder(_) => 1,
@@ -121,6 +122,11 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::Conv(conv) => infer_conv(conv, shapes),
         Op::QuantizedConv(conv) => quantized::infer(conv, shapes),
         Op::Quantize(op) => quantized::quantize(op, shapes[0]),
+        Op::Measure => Ok(quantized::ENCODING.to_vec()),
+        Op::QuantizeMeasured => {
+            quantized::check_encoding(shapes[1])?;
+            Ok(shapes[0].to_vec())
+        }
         Op::Dequantize(op) => quantized::dequantize(op, shapes[0]),
         Op::OnBytes(on_bytes) => {
             quantized::on_bytes(on_bytes, shapes)?;

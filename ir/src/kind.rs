@@ -42,6 +42,8 @@ kinds! {
     Conv Op::Conv(_) => vec!["conv"],
     QuantizedConv Op::QuantizedConv(_) => vec!["quantized_conv"],
     Quantize Op::Quantize(_) => vec!["quantize"],
+    Measure Op::Measure => vec!["measure"],
+    QuantizeMeasured Op::QuantizeMeasured => vec!["quantize_measured"],
     Dequantize Op::Dequantize(_) => vec!["dequantize"],
     OnBytes Op::OnBytes(_) => vec!["on_bytes"],
     Lookup Op::Lookup { .. } => vec!["lookup"],

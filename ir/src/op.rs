@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub use crate::activation::Activation;
 use crate::dtype::DType;
 pub use crate::quantized::{
-    Dequantize, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
+    Dequantize, Encoding, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
 };
 pub use crate::window::{Pads, Window};
 
@@ -366,10 +366,17 @@ pub enum Op {
     /// `src, weights, [bias], [residual] | [projected, projection]`.
     Conv(Conv),
     /// Two-dimensional convolution of quantized values. Operands:
-    /// `src, weights, bias, factor, [residual]`.
+    /// `src, weights, bias, factor, [encoding], [residual]`.
     QuantizedConv(QuantizedConv),
     /// From f32 to bytes.
     Quantize(Quantize),
+    /// The scale and the zero point, `[2]`, with which unsigned bytes stand for the range of the
+    /// elements and 0: [`measured`](crate::quantized::measured) of the largest magnitudes of
+    /// negative and of positive elements. NaN where an element is. Operands: `x`, f32.
+    Measure,
+    /// From f32 to unsigned bytes, with a scale and a zero point that a run computes:
+    /// [`quantizer`](crate::quantized::quantizer). Operands: `x, encoding [2]`, f32.
+    QuantizeMeasured,
     /// From bytes to f32.
     Dequantize(Dequantize),
     /// An operator on floats whose operands and result may be bytes. Operands: those of the
@@ -501,6 +508,8 @@ impl Op {
             Op::Conv(_) => "conv",
             Op::QuantizedConv(_) => "quantized_conv",
             Op::Quantize(_) => "quantize",
+            Op::Measure => "measure",
+            Op::QuantizeMeasured => "quantize_measured",
             Op::Dequantize(_) => "dequantize",
             Op::OnBytes(_) => "on_bytes",
             Op::Lookup { .. } => "lookup",

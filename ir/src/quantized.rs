@@ -79,6 +79,43 @@ impl Dequantize {
     }
 }
 
+/// How the bytes of a value stand for numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// With this zero point, which is known when the network is compiled, and a scale that is part
+    /// of the factors.
+    Known(i32),
+    /// As an operand says, in which a run finds what [`measured`] gives.
+    Measured,
+}
+
+/// The smallest scale other than 0 of a measured value. Denormals are less than half a step of it,
+/// so they round to 0 whether they count as zero or not.
+pub const LEAST_STEP: f32 = 2.0 * f32::MIN_POSITIVE;
+
+/// The scale and the zero point with which unsigned bytes stand for numbers from `-below` to
+/// `above`, neither of which is negative: [`Op::Measure`](crate::Op::Measure).
+///
+/// The scale is `(below + above) / 255`, at least [`LEAST_STEP`], and 1 for an empty range; the
+/// zero point is `below / scale`, rounded, ties to even, and limited to bytes. NaN makes NaN.
+/// Source: ONNX, DynamicQuantizeLinear; the scale of an empty range is that of ONNX Runtime.
+pub fn measured(below: f32, above: f32) -> [f32; 2] {
+    let range = below + above;
+    let scale = match range {
+        nan if nan.is_nan() => nan,
+        empty if empty < LEAST_STEP => 1.0,
+        range => (range / 255.0).max(LEAST_STEP),
+    };
+    [scale, (below / scale).round_ties_even().clamp(0.0, 255.0)]
+}
+
+/// How a measured value is quantized, given its scale and its zero point, of which the nearest byte
+/// counts; that of NaN is 0.
+pub fn quantizer([scale, zero]: [f32; 2]) -> Quantize {
+    let whole = Requantize { to: DType::U8, zero: 0, lo: 0, hi: 255 };
+    Quantize { scale, result: Requantize { zero: whole.apply(zero), ..whole } }
+}
+
 /// How a quantized residual is added to a result that is already quantized: steps of the sum are
 /// `(q - zero of q) * own + (r - zero) * factor`, where both products and their sum are rounded to
 /// f32.
@@ -103,6 +140,8 @@ pub enum Ending {
     Sum(Requantize, QuantizedResidual),
     /// The steps in f32, after an activation.
     Floats(Activation),
+    /// The steps in f32, to which a residual in f32 is added, after an activation.
+    FloatSum(Activation),
 }
 
 impl Ending {
@@ -111,7 +150,7 @@ impl Ending {
         match self {
             Ending::Bytes(bytes) => bytes.to,
             Ending::Sum(_, residual) => residual.sum.to,
-            Ending::Floats(_) => DType::F32,
+            Ending::Floats(_) | Ending::FloatSum(_) => DType::F32,
         }
     }
 }
@@ -119,31 +158,44 @@ impl Ending {
 /// Attributes of [`Op::QuantizedConv`](crate::Op::QuantizedConv).
 ///
 /// Operands: `src [N, C, H, W]`, u8 or i8; `weights [K, C/groups, R, S]`, i8; `bias [K]`, i32;
-/// `factor [K]`, f32; then, if there is one, the residual, u8 or i8, of the result's shape.
+/// `factor [K]`, f32; then, if there is one, the residual, of the result's shape, u8 or i8, and f32
+/// for [`Ending::FloatSum`].
 ///
-/// The sum of an output is `conv(src - src_zero, weights) + bias`, modulo 2^32, where padding
+/// The sum of an output is `conv(src - zero, weights) + bias`, modulo 2^32, where padding
 /// contributes nothing. Converted to f32 and multiplied with the factor of its channel, rounded
 /// both times, it is the number of steps from which the [`Ending`] makes the result.
+///
+/// Where the source is [`Encoding::Measured`], its scale and zero point are an operand `[2]`, f32,
+/// before the residual, and steps are numbers. The factor is multiplied with the scale first, and
+/// the bias is f32: it is added to the product, not to the sum. All three are rounded to f32. The
+/// result is f32.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuantizedConv {
     /// Kernel, stride, dilation and padding; `kernel` equals the last two weight dimensions.
     pub window: Window,
     /// Groups of channels that do not see each other.
     pub groups: usize,
-    /// The source's zero point.
-    pub src_zero: i32,
+    /// How the source's bytes stand for numbers.
+    pub src: Encoding,
     /// What becomes of the steps.
     pub ending: Ending,
 }
 
 impl QuantizedConv {
+    /// Position of the source's scale and zero point, if they are an operand.
+    pub fn encoding_operand(&self) -> Option<usize> {
+        (self.src == Encoding::Measured).then_some(4)
+    }
+
     /// Position of the residual operand, if there is one.
     pub fn residual_operand(&self) -> Option<usize> {
-        matches!(self.ending, Ending::Sum(..)).then_some(4)
+        let is_sum = matches!(self.ending, Ending::Sum(..) | Ending::FloatSum(_));
+        is_sum.then_some(4 + usize::from(self.encoding_operand().is_some()))
     }
 
     /// How many operands there are.
     pub fn operand_count(&self) -> usize {
-        4 + usize::from(self.residual_operand().is_some())
+        let others = [self.encoding_operand(), self.residual_operand()];
+        4 + others.iter().flatten().count()
     }
 }

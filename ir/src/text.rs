@@ -27,6 +27,7 @@
 //! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is a residual, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
 //! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
 //! | activations | flag `relu`, or `clip=[lo, hi]` |
+//! | `quantized_conv` | the window and groups of `conv`; (`src_zero=0`), or flag `measured`: scale and zero point are the operand after the factors; flag `floats` or `float_sum` and an activation, or `to=u8`, (`zero=0`), `limits=[lo, hi]`, and for a residual `residual_factors`, (`residual_zero=0`), `sum_to`, (`sum_zero=0`), `sum_limits` |
 //! | `on_bytes` | `op`, its attributes, `scales=[0.5, none]`, (`zeros`: all 0), (`result_scale`, `result_to`, `result_zero=0`, `result_limits`) |
 //! | `lookup` | (`zero=0`) |
 //! | `batch_norm` | (`epsilon=1e-5`) |
@@ -42,7 +43,7 @@
 //! | `transpose` | `perm` |
 //! | `convert` | `to=u8`, or another element type |
 //! | `reorder` | `to=nchw16c` or `to=planar` |
-//! | `relu`, `sigmoid`, `add`, `sub`, `mul`, `div`, `global_average_pool`, `matmul`, `identity` | none |
+//! | `relu`, `sigmoid`, `add`, `sub`, `mul`, `div`, `global_average_pool`, `matmul`, `measure`, `quantize_measured`, `identity` | none |
 //!
 //! **Constants** have one of these forms; printing uses the first that is exact and short.
 //!
@@ -74,6 +75,10 @@ const PROJECTION: &str = "projection_";
 const SUM: &str = "sum_";
 /// The flag of a quantized convolution whose result is f32.
 const FLOATS: &str = "floats";
+/// The flag of one to whose f32 result a residual is added.
+const FLOAT_SUM: &str = "float_sum";
+/// The flag of one whose source's scale and zero point are an operand.
+const MEASURED: &str = "measured";
 
 /// The key of the operator that computes on bytes.
 const FUNCTION: &str = "op";

@@ -148,6 +148,7 @@ fn rounds(op: &Op) -> bool {
         | Op::Softmax { .. }
         | Op::Interpolate(_)
         | Op::Convert { .. }
+        | Op::Measure
         | Op::Dequantize(_) => true,
         Op::OnBytes(on_bytes) => on_bytes.to.is_none() && rounds(&on_bytes.op),
         Op::Unary(unary) => match unary {
@@ -170,6 +171,7 @@ fn rounds(op: &Op) -> bool {
         | Op::Constant(_)
         | Op::QuantizedConv(_)
         | Op::Quantize(_)
+        | Op::QuantizeMeasured
         | Op::Lookup { .. }
         | Op::Where
         | Op::MaxPool(_)

@@ -3,7 +3,10 @@
 
 use resnetc_ir::Op;
 use resnetc_ir::eval::{EvalError, Value, eval_node};
-use resnetc_ir::op::{Binary, Ending, OnBytes, Quantize, QuantizedConv, TopK, TopPart, Unary};
+use resnetc_ir::op::{
+    Binary, Encoding, Ending, OnBytes, Quantize, QuantizedConv, TopK, TopPart, Unary,
+};
+use resnetc_ir::quantized::{measured, quantizer};
 
 /// An operator that jumps.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +16,10 @@ pub(super) enum Jump<'a> {
     Steps(fn(f64) -> f64),
     /// The byte for a number.
     Quantize(Quantize),
+    /// The scale and the zero point of a range, the second of which is rounded.
+    Measure,
+    /// The byte for a number, with a scale and a zero point that are the second operand.
+    QuantizeMeasured,
     /// The byte for what an operator on bytes computes.
     OnBytes(&'a OnBytes),
     /// A comparison, as a function of the difference of its operands. It is 0 or 1.
@@ -36,6 +43,8 @@ impl<'a> Jump<'a> {
             }
             Op::TopK(top @ TopK { part: TopPart::Indices, .. }) => Some(Jump::Rank(*top)),
             Op::Quantize(quantize) => Some(Jump::Quantize(*quantize)),
+            Op::Measure => Some(Jump::Measure),
+            Op::QuantizeMeasured => Some(Jump::QuantizeMeasured),
             Op::OnBytes(on_bytes) => on_bytes.to.map(|_| Jump::OnBytes(on_bytes)),
             // Passes convert only integers to integers, so there are no sides to follow.
             Op::Convert { .. }
@@ -95,6 +104,27 @@ impl<'a> Jump<'a> {
                     found.trunc() == found && (byte(x - slack)..=byte(x + slack)).contains(&found)
                 });
             }
+            (Jump::Measure, [x, ..]) => {
+                let slack = slack(x);
+                let reach = |sign: f64| x.data.iter().fold(0.0f64, |most, x| most.max(sign * x));
+                // The zero point where the range reaches farther below, or less far.
+                let zero = |by: f64| {
+                    let range = [reach(-1.0) + by, reach(1.0) - by].map(|end| end.max(0.0) as f32);
+                    f64::from(measured(range[0], range[1])[1])
+                };
+                let found = found.get(1).copied().unwrap_or(f64::NAN);
+                if found.trunc() == found && (zero(-slack)..=zero(slack)).contains(&found) {
+                    value.data[1] = found;
+                }
+            }
+            (Jump::QuantizeMeasured, [x, encoding]) => {
+                Jump::Quantize(quantizer(scale_and_zero(encoding))).follow(
+                    &[x],
+                    tolerance,
+                    value,
+                    found,
+                )?;
+            }
             (Jump::OnBytes(on_bytes), _) => {
                 let floats = Op::OnBytes(OnBytes { to: None, ..on_bytes.clone() });
                 let x = eval_node(&floats, operands)?;
@@ -108,7 +138,15 @@ impl<'a> Jump<'a> {
                 each(&differences.data, value, found, |by, found| says(binary, by, slack, found));
             }
             (Jump::Rank(top), [x, ..]) => rank(&top, x, 2.0 * slack(x), value, found),
-            (Jump::Compare(_) | Jump::Steps(_) | Jump::Quantize(_) | Jump::Rank(_), _) => {}
+            (
+                Jump::Compare(_)
+                | Jump::Steps(_)
+                | Jump::Quantize(_)
+                | Jump::Measure
+                | Jump::QuantizeMeasured
+                | Jump::Rank(_),
+                _,
+            ) => {}
         }
         Ok(())
     }
@@ -125,15 +163,26 @@ impl Jump<'_> {
     }
 }
 
-/// The sides that an operator takes: its own value if it jumps, and the roundings of quantized values
-/// in steps from the zero point. Bytes at a limit may stand for more steps.
+/// The sides that an operator takes: its own value if it jumps, and the roundings of quantized
+/// values in steps from the zero point. Bytes at a limit may stand for more steps.
 pub(super) fn taken(op: &Op, operands: &[&Value], value: &Value) -> Result<Vec<Value>, EvalError> {
     let zeros = match op {
         Op::Quantize(quantize) => vec![quantize.result.zero],
         Op::OnBytes(on_bytes) => on_bytes.to.iter().map(|to| to.result.zero).collect(),
+        Op::Measure => return Ok(vec![zero_point(value)]),
+        Op::QuantizeMeasured => {
+            let quantizer = quantizer(scale_and_zero(operands[1]));
+            let steps = steps(value.copy()?, quantizer.result.zero);
+            return Ok(vec![steps, zero_point(operands[1])]);
+        }
+        // It also stands for the zero point's rounding where nothing else reads that.
+        Op::QuantizedConv(conv) if conv.src == Encoding::Measured => {
+            let encoding = conv.encoding_operand().and_then(|i| operands.get(i));
+            return Ok(encoding.map(|encoding| zero_point(encoding)).into_iter().collect());
+        }
         Op::Lookup { zero } => vec![*zero],
         Op::QuantizedConv(conv) => match conv.ending {
-            Ending::Floats(_) => vec![],
+            Ending::Floats(_) | Ending::FloatSum(_) => vec![],
             Ending::Bytes(bytes) => vec![bytes.zero],
             Ending::Sum(bytes, residual) => {
                 let plain = QuantizedConv { ending: Ending::Bytes(bytes), ..*conv };
@@ -146,6 +195,14 @@ pub(super) fn taken(op: &Op, operands: &[&Value], value: &Value) -> Result<Vec<V
         _ => return Jump::of(op).iter().map(|_| Ok(value.copy()?)).collect(),
     };
     zeros.into_iter().map(|zero| Ok(steps(value.copy()?, zero))).collect()
+}
+
+fn scale_and_zero(encoding: &Value) -> [f32; 2] {
+    [0, 1].map(|i| encoding.data[i] as f32)
+}
+
+fn zero_point(encoding: &Value) -> Value {
+    Value::new(vec![], vec![encoding.data[1]])
 }
 
 fn steps(mut bytes: Value, zero: i32) -> Value {

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::host::caches::core_cache_bytes;
 use crate::host::cpu::Vendor;
 use crate::isa::Isa;
+use crate::kernels::geometry::Zero;
 use crate::kernels::published::{Offer, Published};
 use crate::kernels::sink::{Machine, Pack, Sink};
 use crate::kernels::{self, KernelError, NotCompiled, Operand, PlacedStep};
@@ -118,7 +119,10 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
 /// Plans the memory of a scheduled graph, with what the chosen algorithms need besides values.
 pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
     let workspace = |node: NodeId| {
-        let Some(choice) = choices.get(node) else { return Workspace::default() };
+        let Some(choice) = choices.get(node) else {
+            let scratch = kernels::scratch_bytes(graph, node);
+            return Workspace { scratch, ..Workspace::default() };
+        };
         let is_read = |offer: &Offer| {
             let reads = |(reader, operand)| Some(choices.get(reader)?.plan.reads(operand));
             graph.users(node).into_iter().any(|user| reads(user).flatten() == Some(offer.fact))
@@ -153,11 +157,17 @@ pub fn lower(
             None => Operand::Value(plan.places[&o].clone()),
         };
         let known = |operand| published.get(operand).cloned().unwrap_or_default();
+        let dst = plan.places[&planned.node].clone();
+        let border = match dst.geometry.zero {
+            Zero::Measured(value) if planned.fill_halo => Some(value),
+            Zero::Measured(_) | Zero::Byte(_) => None,
+        };
         let step = PlacedStep {
             name: &node.name,
             op: &node.op,
             operands: operands.iter().copied().map(operand).collect(),
-            dst: plan.places[&planned.node].clone(),
+            border: border.map(operand),
+            dst,
             fill_halo: planned.fill_halo,
             plan: choices.get(planned.node).map(|choice| &*choice.plan),
             scratch: planned.scratch.map(|buffer| plan.buffers[buffer].offset as i64),

@@ -9,6 +9,7 @@ use resnetc_ir::op::{Dequantize, OnBytes, Op, Quantize};
 use crate::codegen::vir::{Arith, Builder, Integer, Mem, V};
 
 use super::element::Element;
+use super::encoding;
 use super::steps::number;
 
 /// The maximum number of operands.
@@ -21,7 +22,16 @@ pub struct Conversions {
     /// How each operand is dequantized.
     pub from: [Option<Dequantize>; SOURCES],
     /// How the result is quantized.
-    pub to: Option<Quantize>,
+    pub to: Option<To>,
+}
+
+/// How a result is quantized.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum To {
+    /// As is known when the network is compiled.
+    Known(Quantize),
+    /// As the operand at this position says, which is not read otherwise.
+    Measured(usize),
 }
 
 /// Where the constants of conversions are while they are not used.
@@ -37,34 +47,45 @@ impl Conversions {
     /// Those of an operator.
     pub fn of(op: &Op) -> Self {
         match op {
-            Op::Quantize(to) => Conversions { to: Some(*to), ..Conversions::default() },
+            Op::Quantize(to) => Conversions { to: Some(To::Known(*to)), ..Conversions::default() },
+            Op::QuantizeMeasured => {
+                Conversions { to: Some(To::Measured(1)), ..Conversions::default() }
+            }
             Op::Dequantize(from) => {
                 Conversions { from: [Some(*from), None, None], ..Conversions::default() }
             }
             Op::OnBytes(OnBytes { from, to, .. }) => {
                 let from = std::array::from_fn(|i| from.get(i).copied().flatten());
-                Conversions { from, to: *to }
+                Conversions { from, to: to.map(To::Known) }
             }
             _ => Conversions::default(),
         }
     }
 
-    /// Puts their constants where they will be.
+    /// How many of the operands are numbers.
+    pub fn sources(&self, operands: usize) -> usize {
+        operands - usize::from(matches!(self.to, Some(To::Measured(_))))
+    }
+
+    /// Puts their constants where they will be. Operands are the arguments after the first one.
     pub fn prepare(&self, b: &mut Builder, constants: Constants) -> Prepared {
-        let constant = &mut |x: f32| match constants {
+        let constant = |b: &mut Builder, x: f32| match constants {
             Constants::Kept => Constant::Kept(number(b, x)),
             Constants::Loaded => Constant::Loaded(x),
         };
         let from = self.from.map(|from| {
             from.map(|Dequantize { scale, zero }| Dequantizer {
-                zero: (zero != 0).then(|| constant(zero as f32)),
-                scale: (scale != 1.0).then(|| constant(scale)),
+                zero: (zero != 0).then(|| constant(b, zero as f32)),
+                scale: (scale != 1.0).then(|| constant(b, scale)),
             })
         });
-        let to = self.to.map(|Quantize { scale, result }| Quantizer {
-            scale: (scale != 1.0).then(|| constant(scale)),
-            limits: result.limits().map(&mut *constant),
-            zero: (result.zero != 0).then(|| constant(f32::from_bits(result.zero as u32))),
+        let to = self.to.map(|to| match to {
+            To::Known(Quantize { scale, result }) => Quantizer {
+                scale: (scale != 1.0).then(|| constant(b, scale)),
+                limits: result.limits().map(|limit| constant(b, limit)),
+                zero: (result.zero != 0).then(|| constant(b, f32::from_bits(result.zero as u32))),
+            },
+            To::Measured(operand) => Quantizer::measured(b, operand),
         });
         Prepared { from, to }
     }
@@ -156,6 +177,21 @@ impl Prepared {
 }
 
 impl Quantizer {
+    /// That of a scale and a zero point in memory.
+    fn measured(b: &mut Builder, operand: usize) -> Self {
+        let at = b.arg(1 + operand);
+        let [scale, lo, hi, zero] = [(); 4].map(|()| b.vector());
+        encoding::scale(b, scale, at);
+        encoding::zero(b, zero, at);
+        for (limit, value) in [(lo, 0.0), (hi, 255.0)] {
+            b.constant(limit, value);
+            b.arith(Arith::Sub, limit, limit, zero);
+        }
+        b.to_integer(zero, zero);
+        let kept = Constant::Kept;
+        Quantizer { scale: Some(kept(scale)), limits: [lo, hi].map(kept), zero: Some(kept(zero)) }
+    }
+
     /// Makes the byte of a number, as an integer.
     fn to_integer(self, b: &mut Builder, x: V) {
         self.scale.into_iter().for_each(|c| c.with(b, |b, c| b.arith(Arith::Div, x, x, c)));

@@ -1,14 +1,16 @@
 //! Data movement: reorder, reshape, slice, transpose, pad, concat, and the zero border.
 
 use resnetc_ir::op::{PadMode, SliceAxis};
+use resnetc_ir::quantized::quantizer;
 
 use crate::codegen::region::Piece;
 
 use super::KernelError;
-use super::conversions::Conversions;
+use super::conversions::{Conversions, To};
 use super::element::Element;
+use super::encoding;
 use super::function::Function;
-use super::geometry::{Geometry, Place};
+use super::geometry::{Geometry, Place, Zero};
 use super::nest::{Level, Nest};
 use super::sink::Sink;
 use super::view::{Axis, View, nests};
@@ -37,6 +39,24 @@ pub fn elementwise(
     views.extend(sources.iter().map(|s| View::broadcast(s, shape.len())));
     let nests = nests(function, shape, &views).into_iter();
     lower_all(name, nests.map(|nest| Nest { conversions, ..nest }).collect(), sink)
+}
+
+/// Quantizes with a scale and a zero point that a run computes.
+///
+/// # Errors
+/// If a kernel does not fit the machine's registers.
+pub fn quantize_measured(
+    src: &Place,
+    encoding: &Place,
+    dst: &Place,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
+    let shape = &dst.geometry.ty.shape;
+    let encoding = View { place: encoding, axes: vec![None; shape.len()] };
+    let nests = nests(Function::Copy, shape, &[View::whole(dst), View::whole(src), encoding]);
+    let conversions = Conversions { to: Some(To::Measured(1)), ..Conversions::default() };
+    let nests = nests.into_iter().map(|nest| Nest { conversions, ..nest });
+    lower_all("quantize_measured", nests.collect(), sink)
 }
 
 /// Replaces bytes by those at their positions in a table.
@@ -219,11 +239,16 @@ pub fn pad(
     Ok(pieces)
 }
 
-/// Writes what stands for zeros around an image.
+/// Writes what stands for zeros around an image: where that is known at run time only, the zero
+/// point in `encoding`.
 ///
 /// # Errors
 /// If a kernel does not fit the machine's registers.
-pub fn halo(dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+pub fn halo(
+    dst: &Place,
+    encoding: Option<&Place>,
+    sink: &mut Sink,
+) -> Result<Vec<Piece>, KernelError> {
     let (s, halo) = (dst.geometry.strides(), dst.geometry.halo);
     let [n, c, h, w] = dst.geometry.nchw();
     let planes = (n * c.div_ceil(s.block)) as i64;
@@ -236,9 +261,21 @@ pub fn halo(dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
         (inside, columns(halo.left)),
         (inside + (w + halo.left) as i64 * s.pixel, columns(halo.right)),
     ];
-    let (element, zero) = match Element::of(dst.geometry.ty.dtype) {
-        Some(element @ (Element::U8 | Element::I8)) => (element, f32::from(dst.geometry.zero)),
-        _ => (Element::F32, 0.0),
+    let element = match Element::of(dst.geometry.ty.dtype) {
+        Some(element @ (Element::U8 | Element::I8)) => element,
+        _ => Element::F32,
+    };
+    // What is written, from which place, and how it becomes a byte.
+    let fill = |zero: f32| (Function::Fill(zero), None, Conversions::default());
+    let (function, source, conversions) = match (element, dst.geometry.zero, encoding) {
+        (Element::F32, ..) => fill(0.0),
+        (_, Zero::Byte(zero), _) => fill(f32::from(zero)),
+        (_, Zero::Measured(_), Some(encoding)) => {
+            let to = Some(To::Known(quantizer([1.0, 0.0])));
+            let zero = (encoding.base, encoding.origin() + encoding::ZERO);
+            (Function::Copy, Some(zero), Conversions { to, ..Conversions::default() })
+        }
+        (_, Zero::Measured(_), None) => return Err(unknown_zero()),
     };
     let nest = |(offset, loops): (i64, Vec<(i64, i64)>)| Nest {
         levels: std::iter::once((planes, s.plane))
@@ -246,7 +283,19 @@ pub fn halo(dst: &Place, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
             .map(|(extent, stride)| Level { extent: extent as usize, strides: [stride, 0, 0, 0] })
             .collect(),
         elements: [element, Element::F32, Element::F32, Element::F32],
-        ..Nest::new(Function::Fill(zero), vec![(dst.base, dst.offset + offset)])
+        conversions,
+        ..Nest::new(
+            function,
+            std::iter::once((dst.base, dst.offset + offset)).chain(source).collect(),
+        )
     };
     lower_all("halo", areas.into_iter().map(nest).collect(), sink)
+}
+
+fn unknown_zero() -> KernelError {
+    KernelError::Unsupported {
+        op: "halo",
+        node: String::new(),
+        reason: "nothing holds the zero point around its result".to_owned(),
+    }
 }

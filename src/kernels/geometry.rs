@@ -1,9 +1,9 @@
 //! Where the elements of a value are stored: strides in bytes, with the border that a padded reader
 //! needs.
 
-use resnetc_ir::DType;
 use resnetc_ir::op::Pads;
 use resnetc_ir::ty::{BLOCK, Layout, TensorType};
+use resnetc_ir::{DType, NodeId};
 
 use crate::codegen::region::Base;
 
@@ -20,8 +20,29 @@ pub struct Geometry {
     pub ty: TensorType,
     /// The border that stands for zeros, in pixels.
     pub halo: Pads,
-    /// The byte that the border consists of: the zero point of a quantized value, 0 for others.
-    pub zero: u8,
+    /// What the border consists of.
+    pub zero: Zero,
+}
+
+/// The bytes that stand for zeros around an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Zero {
+    /// This one: the zero point of a quantized value, 0 for others.
+    Byte(u8),
+    /// The zero point that a run computes: a value holds it, together with a scale.
+    Measured(NodeId),
+}
+
+impl From<u8> for Zero {
+    fn from(byte: u8) -> Self {
+        Zero::Byte(byte)
+    }
+}
+
+impl Default for Zero {
+    fn default() -> Self {
+        Zero::Byte(0)
+    }
 }
 
 /// Strides of an image `[N, C, H, W]` (or `[N, C]`, taken as `[N, C, 1, 1]`), in bytes.
@@ -53,7 +74,7 @@ impl Strides {
 impl Geometry {
     /// A value without halo.
     pub fn new(ty: TensorType) -> Self {
-        Geometry { ty, halo: Pads::default(), zero: 0 }
+        Geometry { ty, halo: Pads::default(), zero: Zero::default() }
     }
 
     /// Whether there is no halo.

@@ -21,6 +21,8 @@
 //! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and data movement |
 //! | [`element`] | how elements of operands become f32 in registers, and back |
 //! | [`conversions`] | between bytes and the numbers that they stand for |
+//! | [`encoding`] | scales and zero points that a run computes |
+//! | [`measure`] | the scale and the zero point for the range of a value |
 //! | [`elementary`], [`power`], [`steps`] | exponential, logarithm and related functions; powers; step functions |
 //! | [`pick`] | elements along an axis by position, and weighted sums of them |
 //! | [`data`] | the operators that are loop nests |
@@ -30,7 +32,7 @@ use std::sync::Arc;
 
 use resnetc_ir::op::{Conv, Op, QuantizedConv, Residual};
 use resnetc_ir::ty::Layout;
-use resnetc_ir::{DType, Tensor};
+use resnetc_ir::{DType, Graph, NodeId, Tensor};
 
 use crate::codegen::region::{Piece, Region};
 
@@ -42,12 +44,14 @@ mod copy;
 pub mod data;
 pub mod element;
 pub mod elementary;
+pub mod encoding;
 pub mod epilogue;
 mod error;
 pub mod fixed;
 pub mod function;
 pub mod geometry;
 pub mod matmul;
+pub mod measure;
 pub mod nest;
 pub mod pick;
 pub mod pool;
@@ -105,14 +109,24 @@ pub struct PlacedStep<'a> {
     /// Whether to write the border of the result; not if the result reuses a place whose border
     /// already is zero.
     pub fill_halo: bool,
+    /// The scale and the zero point that stands for zero in that border, where a run computes them.
+    pub border: Option<Operand>,
     /// How it is computed, if it is a convolution.
     pub plan: Option<&'a dyn ConvPlan>,
-    /// Offset in the arena of the scratch memory, if the plan needs any.
+    /// Offset in the arena of the scratch memory, if the plan or the operator needs any.
     pub scratch: Option<i64>,
     /// What it publishes beside its result.
     pub publishes: Vec<Published>,
     /// What is published about each operand.
     pub known: Vec<Vec<Published>>,
+}
+
+/// Scratch memory that an operator needs beside the plan of a convolution, in bytes.
+pub fn scratch_bytes(graph: &Graph, node: NodeId) -> usize {
+    match (&graph.node(node).op, graph.operand(node, 0)) {
+        (Op::Measure, Some(x)) => measure::scratch_bytes(&graph.node(x).ty.shape),
+        _ => 0,
+    }
 }
 
 /// Lowers one step to regions that run one after another.
@@ -126,9 +140,27 @@ pub fn lower(step: &PlacedStep<'_>, sink: &mut Sink) -> Result<Vec<Region>, Kern
     if let (true, false, Some(last)) =
         (step.fill_halo, step.dst.geometry.is_dense(), regions.last_mut())
     {
-        last.pieces.extend(data::halo(&step.dst, sink)?);
+        let encoding = step.border.as_ref().map(|border| packed(border, sink));
+        last.pieces.extend(data::halo(&step.dst, encoding.as_ref(), sink)?);
     }
     Ok(regions)
+}
+
+/// The place of an operand; a constant is packed unchanged.
+fn packed(operand: &Operand, sink: &mut Sink) -> Place {
+    match operand {
+        Operand::Value(place) => place.clone(),
+        Operand::Constant(tensor) => {
+            let data = Arc::clone(tensor);
+            let offset = match tensor.dtype() {
+                DType::U8 | DType::I8 => {
+                    sink.pack_bytes(tensor.elements(), move |out| data.read_bytes(0, out))
+                }
+                _ => sink.pack(tensor.elements(), move |out| data.read(0, out)),
+            };
+            Place { base: WEIGHTS, offset, geometry: Geometry::new(tensor.ty()) }
+        }
+    }
 }
 
 /// The residual at its place.
@@ -184,6 +216,17 @@ impl PlacedStep<'_> {
             Op::Where => self.elementwise(Function::Where, sink),
             Op::Quantize(_) | Op::Dequantize(_) => self.elementwise(Function::Copy, sink),
             Op::Convert { .. } => self.elementwise(self.conversion()?, sink),
+            Op::QuantizeMeasured => {
+                let (src, encoding) = (self.place(0, sink)?, self.place(1, sink)?);
+                data::quantize_measured(&src, &encoding, dst, sink)
+            }
+            Op::Measure => {
+                let Some(scratch) = self.scratch else {
+                    return Err(self.unsupported("no scratch memory was reserved for it"));
+                };
+                let regions = measure::lower(&self.place(0, sink)?, scratch, dst, sink)?;
+                return Ok(regions.into());
+            }
             Op::Lookup { .. } => {
                 data::lookup(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink)
             }
@@ -267,6 +310,7 @@ impl PlacedStep<'_> {
         };
         let place = conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
         let residual = place.as_ref().map(|place| Added { place, residual: Residual::PLAIN });
+        let encoding = conv.encoding_operand().map(|i| self.place(i, sink)).transpose()?;
         let factors = self.constant(3, "factor")?;
         let weights = self.weights(true)?;
         let src = self.place(0, sink)?;
@@ -278,9 +322,10 @@ impl PlacedStep<'_> {
             return Err(self.unsupported("its source is planar"));
         }
         let operands = conv::Operands { src: &src, residual, dst: &self.dst };
+        let rest = conv::ByteOperands { factors, encoding: encoding.as_ref() };
         match winograd::integer::Plan::of(conv, &weights, &operands, &sink.machine) {
-            Some(plan) => winograd::integer::lower(&plan, conv, (weights, factors), operands, sink),
-            None => conv::lower_quantized(conv, dot, weights, factors, operands, sink),
+            Some(plan) => winograd::integer::lower(&plan, conv, (weights, rest), operands, sink),
+            None => conv::lower_quantized(conv, dot, (weights, rest), operands, sink),
         }
     }
 
@@ -304,13 +349,14 @@ impl PlacedStep<'_> {
         Ok(Some(conv::Projection { src, weights, window }))
     }
 
-    /// Whether values of bytes may be operands and results: where elements are only moved, compared,
-    /// or converted.
+    /// Whether values of bytes may be operands and results: where elements are only moved,
+    /// compared, or converted.
     fn takes_bytes(&self) -> bool {
         matches!(
             self.op,
             Op::Convert { .. }
                 | Op::Quantize(_)
+                | Op::QuantizeMeasured
                 | Op::Dequantize(_)
                 | Op::OnBytes(_)
                 | Op::MaxPool(_)
@@ -367,19 +413,7 @@ impl PlacedStep<'_> {
 
     /// The place of an operand; a constant is packed unchanged.
     fn place(&self, position: usize, sink: &mut Sink) -> Result<Place, KernelError> {
-        Ok(match self.operand(position)? {
-            Operand::Value(place) => place.clone(),
-            Operand::Constant(tensor) => {
-                let data = Arc::clone(tensor);
-                let offset = match tensor.dtype() {
-                    DType::U8 | DType::I8 => {
-                        sink.pack_bytes(tensor.elements(), move |out| data.read_bytes(0, out))
-                    }
-                    _ => sink.pack(tensor.elements(), move |out| data.read(0, out)),
-                };
-                Place { base: WEIGHTS, offset, geometry: Geometry::new(tensor.ty()) }
-            }
-        })
+        Ok(packed(self.operand(position)?, sink))
     }
 
     fn blocked(&self, position: usize, sink: &mut Sink) -> Result<Place, KernelError> {

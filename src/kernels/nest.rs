@@ -125,7 +125,8 @@ impl Nest {
     ) -> Result<Program, OverBudget> {
         let operands = self.starts.len();
         let mut b = Builder::new(name, target, operands);
-        let pointers: Vec<P> = (0..operands).map(|i| b.arg(i)).collect();
+        let moving = 1 + self.conversions.sources(operands - 1);
+        let pointers: Vec<P> = (0..moving).map(|i| b.arg(i)).collect();
         let prepared = self.function.prepare(&mut b);
         let conversions = self.conversions.prepare(&mut b, self.function.constants());
         let emit = Emit { pointers, prepared, conversions, elements: self.elements };
@@ -291,8 +292,8 @@ impl Emit {
         b.release(sources);
     }
 
-    /// Whether the results of two levels are packed, four vectors at a time: unsigned bytes that are
-    /// consecutive, of a function that leaves enough registers.
+    /// Whether the results of two levels are packed, four vectors at a time: unsigned bytes that
+    /// are consecutive, of a function that leaves enough registers.
     fn is_packed(&self, b: &Builder, level: Level, row: Level) -> bool {
         let lanes = b.target().lanes;
         let is_whole = |stride: i64, element: Element| stride == 0 || stride == element.bytes();

@@ -32,9 +32,7 @@
 //! ```
 
 use resnetc_ir::memory::collected;
-use resnetc_ir::op::{
-    Activation, Binary, Conv, Dequantize, Ending, Gemm, Quantize, QuantizedConv, Unary, Window,
-};
+use resnetc_ir::op::{Binary, Dequantize, Encoding, Ending, Quantize, Unary};
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
@@ -42,11 +40,12 @@ use super::near_misses::{NearMisses, Stop, describe};
 
 pub(super) mod activation;
 mod groups;
+pub(super) mod layer;
 mod residual;
 mod weights;
 
 use activation::{activated, limited};
-use weights::QuantizedWeights;
+use layer::{Form, Layer};
 
 /// Switched off by the name `fuse_quantized`.
 pub const PASS: Pass = Pass {
@@ -138,20 +137,13 @@ fn is_product(graph: &Graph, node: NodeId) -> bool {
 
 /// A product of dequantized bytes and quantized weights.
 struct Product {
-    node: NodeId,
-    /// The bytes, and how they are dequantized.
-    bytes: NodeId,
+    layer: Layer,
+    /// How the bytes are dequantized.
     source: Dequantize,
-    weights: QuantizedWeights,
     /// The step of the sum of each output, and its bias in these steps.
     units: Vec<f64>,
     bias: Vec<f64>,
-    window: Window,
-    groups: usize,
 }
-
-/// The sum of the magnitudes of an output's terms must be below this.
-const MOST: f64 = i32::MAX as f64;
 
 /// How far a bias may be from a whole number of steps, relative to itself: some roundings of f32. A
 /// share of a step would be too much, since steps may be larger than the result.
@@ -166,76 +158,38 @@ impl Product {
             _ => return Err(Stop::Other),
         };
         let bytes = graph.operand(operand(0)?, 0).ok_or(Stop::Other)?;
-        let matrix = (Window::square(1, 1, 0), 1);
-        let ((window, groups), transposed, bias) = match graph.node(node).op {
-            // Something is part of it already.
-            Op::Conv(conv)
-                if conv != (Conv { bias: conv.bias, ..Conv::new(conv.window, conv.groups) }) =>
-            {
-                return Err(Stop::Other);
-            }
-            Op::Gemm(gemm) if gemm.activation != Activation::None => return Err(Stop::Other),
-            Op::Conv(conv) => ((conv.window, conv.groups), false, conv.bias),
-            Op::Gemm(Gemm {
-                transpose_a: false, alpha: 1.0, beta: 1.0, transpose_b, bias, ..
-            }) => (matrix, !transpose_b, bias),
-            Op::MatMul if graph.node(node).ty.shape.len() == 2 => (matrix, true, false),
-            _ => return Err(Stop::Near("its operands are scaled or transposed")),
-        };
-        if graph.node(bytes).ty.dtype != DType::U8 {
-            return Err(Stop::Near("its source is of signed bytes"));
-        }
-        // What stands for zeros around an image is in memory once.
-        let disagrees = |&(user, operand): &(NodeId, usize)| match graph.node(user).op {
-            Op::QuantizedConv(conv) => operand == 0 && conv.src_zero != source.zero,
-            _ => false,
-        };
-        if graph.users(bytes).iter().any(disagrees) {
-            return Err(Stop::Near("its source is also read with another zero point"));
-        }
-        let may_be_steps = source.scale == 1.0;
-        let weights = QuantizedWeights::of(graph, operand(1)?, transposed, may_be_steps)?;
-        let (weights, groups) = groups::merged(weights, groups)?;
-        let outputs = weights.shape[0];
-        let step = |output: usize| f64::from(source.scale) * weights.step(output);
+        let form = Form::of(graph, node)?;
+        let encoding = (Encoding::Known(source.zero), None);
+        let layer = Layer::of(graph, (node, &form), bytes, encoding, source.scale == 1.0)?;
+        let outputs = layer.weights.shape[0];
+        let step = |output: usize| f64::from(source.scale) * layer.weights.step(output);
         let units: Vec<f64> = (0..outputs).map(step).collect();
-        let bias = match bias {
-            false => vec![0.0; outputs],
-            true => {
-                let bias = graph.f32_constant_of(operand(2)?).ok_or(Stop::Other)?;
-                let bias = bias.try_data()?;
+        let bias = match form.bias {
+            None => vec![0.0; outputs],
+            Some(bias) => {
+                let bias = graph.f32_constant_of(bias).ok_or(Stop::Other)?.try_data()?;
                 (0..outputs).map(|k| f64::from(bias[k % bias.len()]) / units[k]).collect()
             }
         };
-        Ok(Product { node, bytes, source, weights, units, bias, window, groups })
+        Ok(Product { layer, source, units, bias })
     }
 
-    /// Checks what the kernels need: whole blocks of channels, and sums that fit.
+    /// Checks what the kernels need.
     fn check(&self) -> Result<(), Stop> {
-        let [outputs, per_group, ..] = self.weights.shape[..] else { return Err(Stop::Other) };
-        let is_whole = per_group.is_multiple_of(16) && (outputs / self.groups).is_multiple_of(16);
-        if self.groups > 1 && !is_whole {
-            return Err(Stop::Near("its groups are not whole blocks of channels"));
+        // Written so that NaN is refused, too.
+        let is_whole = |bias: &f64| (bias - bias.round()).abs() <= bias.abs() * BIAS_ERROR;
+        self.layer.check_groups()?;
+        if !self.bias.iter().all(is_whole) {
+            return Err(Stop::Near("its bias is not a whole number of steps"));
         }
-        let widest = f64::from(self.source.zero.max(255 - self.source.zero));
-        for (filter, bias) in self.weights.filters().zip(&self.bias) {
-            let sum: u64 = filter.iter().map(|&w| u64::from((w as i8).unsigned_abs())).sum();
-            // Written so that NaN is refused, too.
-            let is_whole = (bias - bias.round()).abs() <= bias.abs() * BIAS_ERROR;
-            if !is_whole {
-                return Err(Stop::Near("its bias is not a whole number of steps"));
-            }
-            if sum as f64 * widest + bias.abs() >= MOST {
-                return Err(Stop::Near("its sums may overflow 32 bits"));
-            }
-        }
-        Ok(())
+        self.layer.check_sums(self.source.zero.max(255 - self.source.zero), &self.bias)
     }
 
     /// The numbers of a constant that the product is multiplied with.
     fn more(&self, graph: &Graph, factor: NodeId) -> Result<Vec<f64>, Stop> {
         let factor = graph.f32_constant_of(factor).ok_or(Stop::Other)?;
-        let (rank, outputs) = (graph.node(self.node).ty.shape.len(), self.weights.shape[0]);
+        let outputs = self.layer.weights.shape[0];
+        let rank = graph.node(self.layer.node).ty.shape.len();
         // Aligned at the last axis.
         let axis = (factor.shape().len() + 1).checked_sub(rank);
         let is_per_output = factor.elements() == outputs
@@ -259,35 +213,12 @@ impl Product {
         if !factors.iter().all(|factor| factor.is_normal()) {
             return Err(Stop::Near("its scales are too far apart"));
         }
-        let name = graph.node(self.node).name.clone();
-        let label = format!("compute {} in integers", describe(graph, self.node));
-        let mut patch = Patch::new(label);
+        let node = self.layer.node;
+        let mut patch = Patch::new(format!("compute {} in integers", describe(graph, node)));
         let bias: Vec<i32> = self.bias.iter().map(|bias| bias.round() as i32).collect();
-        let QuantizedWeights { bytes, mut shape, .. } = self.weights;
-        let outputs = shape[0];
-        shape.resize(4, 1);
-        let is_matrix = graph.node(self.node).ty.shape.len() == 2;
-        let mut source = self.bytes.into();
-        if is_matrix {
-            let image = [graph.node(self.bytes).ty.shape.clone(), vec![1, 1]].concat();
-            source = patch.add(name.clone(), Op::Reshape { shape: image }, &[source]);
-        }
-        let weights = Tensor::from_bytes(DType::I8, shape, bytes).ok_or(Stop::Other)?;
-        let weights = patch.constant(format!("{name}.weight"), weights);
-        let bias = Tensor::of(vec![outputs], &bias).ok_or(Stop::Other)?;
-        let bias = patch.constant(format!("{name}.bias"), bias);
-        let factors = patch.constant(format!("{name}.factor"), Tensor::vector(factors));
-        let op = Op::QuantizedConv(QuantizedConv {
-            window: self.window,
-            groups: self.groups,
-            src_zero: self.source.zero,
-            ending: end.ending,
-        });
-        let mut fused = patch.add(name.clone(), op, &[source, weights, bias, factors]);
-        if is_matrix {
-            let shape = graph.node(self.node).ty.shape.clone();
-            fused = patch.add(name, Op::Reshape { shape }, &[fused]);
-        }
+        let bias = Tensor::of(vec![bias.len()], &bias).ok_or(Stop::Other)?;
+        let how = (Encoding::Known(self.source.zero), end.ending);
+        let fused = self.layer.add(graph, &mut patch, how, (bias, factors), &[])?;
         patch.replace(end.last, fused);
         Ok(patch)
     }

@@ -3,7 +3,8 @@
 //!
 //! A dequantizer is moved after operators that only move or select elements, so that they work on
 //! bytes. A quantizer that undoes a dequantizer is left out. Inputs that are declared to be bytes
-//! become bytes where they are dequantized. Bytes are unsigned; signed ones are held 128 higher. NaN, which no byte stands for, becomes the smallest byte.
+//! become bytes where they are dequantized. Bytes are unsigned; signed ones are held 128 higher.
+//! NaN, which no byte stands for, becomes the smallest byte.
 //!
 //! Before:
 //! ```text
@@ -162,7 +163,7 @@ pub(super) fn same_bytes(graph: &Graph, value: NodeId, quantize: Quantize) -> Op
 }
 
 /// Whether an operator moves or selects elements.
-fn moves(op: &Op) -> bool {
+pub(super) fn moves(op: &Op) -> bool {
     matches!(
         op,
         Op::MaxPool(_)

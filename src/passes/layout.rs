@@ -42,7 +42,8 @@
 //! | conv | blocked; planar if it is a stem, see below | blocked |
 //! | pools | blocked | blocked |
 //! | gemm | any | blocked |
-//! | unary, binary, where, pad, slice, gather, interpolate, concat of rank 2 or 4 | blocked if any is | that of the operands |
+//! | unary, binary, where, quantize and the like, pad, slice, gather, interpolate, concat of rank 2 or 4 | blocked if any is | that of the operands |
+//! | measure | any | planar |
 //! | softmax of rank 2 along axis 1 | any | that of the operand |
 //! | reshape `[N, C, 1, 1]` to `[N, C]` or back | any | that of the operand |
 //! | all else | planar | planar |
@@ -135,14 +136,25 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
             if let Some(residual) = conv.residual_operand() {
                 *wants.get_mut(residual)? = Want::In(Layout::Blocked);
             }
+            if let Some(encoding) = conv.encoding_operand() {
+                *wants.get_mut(encoding)? = Want::In(Layout::Planar);
+            }
             (wants, Layout::Blocked)
         }
         Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool => same(Layout::Blocked),
         Op::Gemm(_) => (all(Want::AsIs), Layout::Blocked),
         // Few channels: quantized as they are, four taps of a row in a step.
-        Op::Quantize(_) | Op::Convert { .. } if is_read_by_stem(graph, node) => {
+        Op::Quantize(_) | Op::QuantizeMeasured | Op::Convert { .. }
+            if is_read_by_stem(graph, node) =>
+        {
             same(Layout::Planar)
         }
+        Op::QuantizeMeasured => {
+            let layout = common_layout(graph, node, &operands[..1]);
+            (vec![Want::In(layout), Want::In(Layout::Planar)], layout)
+        }
+        // The result has another shape, whatever the operand's layout is.
+        Op::Measure => (all(Want::AsIs), Layout::Planar),
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Where

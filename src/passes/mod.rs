@@ -28,6 +28,7 @@ pub mod fold_batch_norm;
 pub mod fold_constants;
 pub mod fuse_activation;
 pub mod fuse_bytes;
+pub mod fuse_measured;
 pub mod fuse_projection;
 pub mod fuse_quantized;
 pub mod fuse_quantizers;
@@ -36,6 +37,7 @@ pub mod fuse_strided_shortcut;
 pub mod layout;
 pub mod lower_batch_norm;
 pub mod lower_gemm;
+pub mod measure_ranges;
 pub mod merge_affine;
 pub mod merge_border;
 pub mod merge_branches;
@@ -75,9 +77,12 @@ const PIPELINE: &[PipelineStep] = {
     &[
         // Fewer nodes for all later passes. Required: no kernel copies a value unchanged.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
+        // Before quantizers, which take the rounding of a zero point for one.
+        step(Canonical, Optional, Once, measure_ranges::PASS),
         // Before constants are folded: dequantized weights are floats.
         step(Canonical, Optional, Once, fuse_quantizers::PASS),
         on_bytes(fuse_quantized::PASS),
+        on_bytes(fuse_measured::PASS),
         // Exporters compute constants in the graph; most patterns below, and kernels, require
         // constant operands.
         step(Canonical, Required, Once, fold_constants::PASS),

@@ -10,17 +10,17 @@ use resnetc_ir::op::{Pads, Window};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Graph, NodeId};
 
-use super::memory::Access;
+use super::memory::{self, Access};
 use crate::kernels::conv::PLANAR_BYTES_BEYOND;
-use crate::kernels::geometry::Geometry;
+use crate::kernels::geometry::{Geometry, Zero};
 
 /// A border.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Halo {
     /// How wide it is.
     pub pads: Pads,
-    /// The byte that it consists of.
-    pub zero: u8,
+    /// What it consists of.
+    pub zero: Zero,
 }
 
 impl Halo {
@@ -40,7 +40,8 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Halo> {
         let access = Access::of(&graph.node(node).op);
         for (i, window) in access.windows {
             let pads = reach(graph, node, operands[i], &window);
-            widen(&mut halos, operands[i], Halo { pads, zero: access.zero });
+            let zero = memory::zero(graph, node);
+            widen(&mut halos, operands[i], Halo { pads, zero });
         }
         if let Some(&first) = access.in_place.first() {
             pass_on(graph, &mut halos, node, operands[first]);
@@ -98,11 +99,13 @@ fn join(a: Pads, b: Pads) -> Pads {
     }
 }
 
-/// Gives an operand the border of the result that may reuse its place.
+/// Gives an operand the border of the result that may reuse its place, unless the zero point may
+/// not be known yet when the operand is written.
 fn pass_on(graph: &Graph, halos: &mut HashMap<NodeId, Halo>, result: NodeId, operand: NodeId) {
     let (from, to) = (graph.node(result), graph.node(operand));
     let may_alias = to.op.is_computed() && from.ty == to.ty && !graph.is_output(operand);
-    let Some(&by) = halos.get(&result).filter(|_| may_alias) else { return };
+    let is_known = |halo: &&Halo| matches!(halo.zero, Zero::Byte(_));
+    let Some(&by) = halos.get(&result).filter(is_known).filter(|_| may_alias) else { return };
     let halo = halos.entry(operand).or_insert(by);
     if halo.zero == by.zero {
         halo.pads = join(halo.pads, by.pads);

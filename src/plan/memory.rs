@@ -1,8 +1,10 @@
 //! How each operator uses the memory of its operands: a table over the operators, for placing
 //! values.
 
-use resnetc_ir::Op;
-use resnetc_ir::op::Window;
+use resnetc_ir::op::{Encoding, Window};
+use resnetc_ir::{Graph, NodeId, Op};
+
+use crate::kernels::geometry::Zero;
 
 /// How an operator reads and writes memory, beyond reading its operands and writing its result.
 #[derive(Debug, Default)]
@@ -16,8 +18,17 @@ pub(super) struct Access {
     /// Operands that are read through windows, which may reach beyond them: what stands for zero
     /// must be stored there.
     pub(super) windows: Vec<(usize, Window)>,
-    /// What stands for zero: a byte, the zero point of a quantized value.
-    pub(super) zero: u8,
+}
+
+/// What stands for zero around the operands that a node reads through windows.
+pub(super) fn zero(graph: &Graph, node: NodeId) -> Zero {
+    let Op::QuantizedConv(conv) = graph.node(node).op else { return Zero::default() };
+    let operand = || graph.operand(node, conv.encoding_operand()?);
+    match conv.src {
+        // As stored: the low byte of a signed one.
+        Encoding::Known(zero) => Zero::Byte(zero as u8),
+        Encoding::Measured => operand().map_or(Zero::default(), Zero::Measured),
+    }
 }
 
 impl Access {
@@ -35,8 +46,6 @@ impl Access {
             Op::QuantizedConv(conv) => Access {
                 in_place: conv.residual_operand().into_iter().collect(),
                 windows: vec![(0, conv.window)],
-                // As stored: the low byte of a signed one.
-                zero: conv.src_zero as u8,
                 ..Access::default()
             },
             Op::OnBytes(on_bytes) => Access::of(&on_bytes.op),
@@ -68,6 +77,8 @@ impl Access {
             | Op::Transpose { .. }
             | Op::Convert { .. }
             | Op::Quantize(_)
+            | Op::Measure
+            | Op::QuantizeMeasured
             | Op::Dequantize(_) => Access::default(),
         }
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::{Plan, PlanStep};
+use crate::kernels::geometry::Zero;
 use crate::kernels::published::Fact;
 
 mod bytes;
@@ -134,6 +135,17 @@ fn operands(graph: &Graph, node: NodeId) -> Vec<NodeId> {
     graph.operands(node).into_iter().filter(is_value).collect()
 }
 
+/// The value of which a step writes the zero point around its result, if there is one.
+fn border(graph: &Graph, plan: &Plan, step: &PlanStep) -> Option<NodeId> {
+    let geometry = &plan.places.get(&step.node)?.geometry;
+    match geometry.zero {
+        Zero::Measured(value) if step.fill_halo && !geometry.is_dense() => {
+            (!matches!(graph.node(value).op, Op::Constant(_))).then_some(value)
+        }
+        Zero::Measured(_) | Zero::Byte(_) => None,
+    }
+}
+
 /// Checks a plan against the graph that it was made for.
 ///
 /// # Errors
@@ -146,7 +158,8 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
     graph.inputs().iter().for_each(|&input| memory.write(Held::Value(input)));
     for (step, s) in plan.steps.iter().enumerate() {
         let operands = operands(graph, s.node);
-        let reads = memory.reads(&operands);
+        let mut reads = memory.reads(&operands);
+        reads.extend(border(graph, plan, s).map(Held::Value));
         errors.extend(reads.iter().filter_map(|&held| memory.read(step, s.node, held)));
         errors.extend(memory.torn(step, s, &reads));
         memory.overwrite(buffer(plan, s.scratch), s.node);

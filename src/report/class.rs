@@ -26,6 +26,7 @@ fn kind(op: &Op) -> &'static str {
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::Measure
         | Op::TopK(_)
         | Op::Interpolate(_) => "pool",
         Op::Unary(_)
@@ -34,6 +35,7 @@ fn kind(op: &Op) -> &'static str {
         | Op::BatchNorm { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
+        | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::Lookup { .. } => "eltwise",
         Op::Softmax { .. } => "softmax",

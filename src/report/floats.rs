@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use resnetc_ir::op::OnBytes;
-use resnetc_ir::{Graph, NodeId, Op};
+use resnetc_ir::{DType, Graph, NodeId, Op};
 use serde::Serialize;
 
-use crate::passes::{NodeRef, Remarks, fuse_bytes, fuse_quantized};
+use crate::passes::{NodeRef, Remarks, fuse_bytes, fuse_measured, fuse_quantized};
 
 /// An operator that computes on dequantized values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     let mut from_bytes: HashSet<NodeId> = HashSet::new();
     for &node in &order {
         let is_float = match graph.node(node).op {
-            Op::Dequantize(_) => true,
+            Op::Dequantize(_) | Op::Convert { .. } => is_dequantizer(graph, node),
             Op::OnBytes(OnBytes { ref from, to: None, .. }) if from.iter().any(Option::is_some) => {
                 true
             }
@@ -48,13 +48,15 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
     }
     let is_island = |&node: &NodeId| {
         let op = &graph.node(node).op;
-        let computes = computes_on_floats(op) && !matches!(op, Op::Reorder(_));
+        let computes =
+            computes_on_floats(op) && !matches!(op, Op::Reorder(_)) && !is_dequantizer(graph, node);
         let ends = is_product(op) || matches!(op, Op::OnBytes(OnBytes { to: Some(_), .. }));
         computes && from_bytes.contains(&node) && (to_bytes.contains(&node) || ends)
     };
     let reason = |node: NodeId| {
         let name = NodeRef::of(node, graph.node(node));
-        let passes = [fuse_quantized::PASS.name, fuse_bytes::PASS.name];
+        let passes = [fuse_quantized::PASS, fuse_measured::PASS, fuse_bytes::PASS];
+        let passes = passes.map(|pass| pass.name);
         let mut declined = remarks.declined.iter().filter(|d| passes.contains(&d.pass));
         let declined = declined.find(|d| d.node == name.known_as());
         match (&graph.node(node).op, declined) {
@@ -75,10 +77,25 @@ pub fn float_operators(graph: &Graph, remarks: &Remarks) -> Vec<FloatOperator> {
         .collect()
 }
 
+/// Whether a node makes floats of bytes.
+fn is_dequantizer(graph: &Graph, node: NodeId) -> bool {
+    let is_bytes = |operand| matches!(graph.node(operand).ty.dtype, DType::U8 | DType::I8);
+    match graph.node(node).op {
+        Op::Dequantize(_) => true,
+        Op::Convert { to: DType::F32 } => graph.operand(node, 0).is_some_and(is_bytes),
+        _ => false,
+    }
+}
+
 fn computes_on_floats(op: &Op) -> bool {
     let on_bytes = matches!(
         op,
-        Op::Quantize(_) | Op::Dequantize(_) | Op::QuantizedConv(_) | Op::Lookup { .. }
+        Op::Quantize(_)
+            | Op::Measure
+            | Op::QuantizeMeasured
+            | Op::Dequantize(_)
+            | Op::QuantizedConv(_)
+            | Op::Lookup { .. }
     );
     let is_both = |on_bytes: &OnBytes| on_bytes.to.is_none() || on_bytes.from.contains(&None);
     match op {

@@ -47,6 +47,8 @@ pub fn occurs(kind: OpKind) -> Occurs {
         // Passes create them.
         OpKind::QuantizedConv
         | OpKind::Quantize
+        | OpKind::Measure
+        | OpKind::QuantizeMeasured
         | OpKind::Dequantize
         | OpKind::OnBytes
         | OpKind::Lookup

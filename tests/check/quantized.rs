@@ -137,6 +137,7 @@ fn wrong(op: &Op) -> Option<Op> {
                     Ending::Sum(bytes, QuantizedResidual { sum: half(residual.sum), ..residual })
                 }
                 Ending::Floats(_) => Ending::Floats(Activation::Clip { lo: -20.0, hi: 20.0 }),
+                Ending::FloatSum(_) => Ending::FloatSum(Activation::Clip { lo: -20.0, hi: 20.0 }),
             };
             Op::QuantizedConv(QuantizedConv { ending, ..*conv })
         }

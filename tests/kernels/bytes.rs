@@ -5,7 +5,8 @@ use resnetc::codegen::emulate::{EmulatedMemory, emulate_region};
 use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::host::cpu::Vendor;
-use resnetc::kernels::geometry::{Geometry, Place};
+use resnetc::kernels::geometry::{Geometry, Place, Zero};
+use resnetc::kernels::measure::scratch_bytes;
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
 use resnetc::kernels::{Operand, PlacedStep, lower};
 use resnetc_ir::eval::Value;
@@ -36,35 +37,63 @@ fn offset(place: &Place, index: usize) -> usize {
     (place.origin() + at) as usize
 }
 
+/// Scratch memory of an operator, in bytes.
+fn scratch(op: &Op, operands: &[Operand]) -> usize {
+    match (op, operands) {
+        (Op::Measure, [Operand::Value(place)]) => scratch_bytes(&place.geometry.ty.shape),
+        _ => 0,
+    }
+}
+
 /// Bytes.
 #[derive(Default)]
-pub(crate) struct Arena(Vec<u8>);
+pub(crate) struct Arena {
+    bytes: Vec<u8>,
+    /// The zero point that a run computes, and the operand that holds it.
+    measured: Option<(u8, Operand)>,
+}
 
 impl Arena {
     fn words(&self) -> Vec<f32> {
-        self.0.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
+        self.bytes.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
     }
 
     /// Appends space for a value after a guard of a cache line.
-    pub(crate) fn place(&mut self, ty: TensorType, halo: Pads, zero: u8) -> Place {
-        self.0.extend([0xaa; 64]);
+    pub(crate) fn place(&mut self, ty: TensorType, halo: Pads, zero: impl Into<Zero>) -> Place {
+        let zero = zero.into();
+        self.bytes.extend([0xaa; 64]);
         let geometry = Geometry { halo, zero, ..Geometry::new(ty) };
-        let place = Place { base: ARENA, offset: self.0.len() as i64, geometry };
+        let place = Place { base: ARENA, offset: self.bytes.len() as i64, geometry };
         let bytes = place.geometry.bytes().next_multiple_of(64);
-        self.0.resize(self.0.len() + bytes, 0xaa);
-        self.0.extend([0xaa; 64]);
+        self.bytes.resize(self.bytes.len() + bytes, 0xaa);
+        self.bytes.extend([0xaa; 64]);
         place
+    }
+
+    /// Says that a run computes this zero point, and writes it to an operand.
+    pub(crate) fn measure(&mut self, zero: u8, at: &Operand) {
+        self.measured = Some((zero, at.clone()));
+    }
+
+    /// The byte that stands for zero around a value.
+    fn zero(&self, place: &Place) -> u8 {
+        match (place.geometry.zero, &self.measured) {
+            (Zero::Byte(zero), _) => zero,
+            (Zero::Measured(_), Some((zero, _))) => *zero,
+            (Zero::Measured(_), None) => panic!("no zero point is known"),
+        }
     }
 
     /// Writes a value and its border; lanes that hold no element keep what they are.
     pub(crate) fn write(&mut self, place: &Place, value: &Value) {
         let border = self.border(place);
-        border.into_iter().for_each(|at| self.0[at] = place.geometry.zero);
+        let zero = self.zero(place);
+        border.into_iter().for_each(|at| self.bytes[at] = zero);
         for (i, &x) in value.data.iter().enumerate() {
             let at = offset(place, i);
             match value.dtype {
-                DType::F32 => self.0[at..][..4].copy_from_slice(&(x as f32).to_le_bytes()),
-                _ => self.0[at] = x as i32 as u8,
+                DType::F32 => self.bytes[at..][..4].copy_from_slice(&(x as f32).to_le_bytes()),
+                _ => self.bytes[at] = x as i32 as u8,
             }
         }
     }
@@ -83,10 +112,10 @@ impl Arena {
         (0..border.len()).filter(|&i| border[i]).map(|i| start + i).collect()
     }
 
-    /// Runs the kernels of an operator, checks that nothing but the result and its border was written,
-    /// and returns the result.
+    /// Runs the kernels of an operator, checks that nothing but the result and its border was
+    /// written, and returns the result.
     pub(crate) fn run(
-        self,
+        mut self,
         engine: Engine,
         op: &Op,
         operands: Vec<Operand>,
@@ -94,14 +123,22 @@ impl Arena {
         fill_halo: bool,
         threads: usize,
     ) -> Vec<f64> {
+        let measured = self.measured.take();
+        let scratch = scratch(op, &operands);
+        let scratch = (scratch > 0).then(|| {
+            let start = self.bytes.len();
+            self.bytes.resize((start + scratch).next_multiple_of(64), 0xaa);
+            start
+        });
         let step = PlacedStep {
             name: "test",
             op,
             operands,
             dst: dst.clone(),
             fill_halo,
+            border: measured.as_ref().map(|(_, operand)| operand.clone()),
             plan: None,
-            scratch: None,
+            scratch: scratch.map(|start| start as i64),
             publishes: Vec::new(),
             known: Vec::new(),
         };
@@ -112,7 +149,7 @@ impl Arena {
         let (programs, packs, bytes) = sink.finish();
         let mut weights = vec![0.0; bytes / 4 + 16];
         packs.into_iter().for_each(|pack| pack.write_words(&mut weights));
-        let before = self.0.clone();
+        let before = self.bytes.clone();
         let mut words = self.words();
         let chunks = regions.iter().flat_map(|r| (0..r.chunk_count()).rev().map(move |c| (r, c)));
         match engine {
@@ -142,19 +179,21 @@ impl Arena {
                 }
             }
         }
-        let arena = Arena(words.iter().flat_map(|x| x.to_bits().to_le_bytes()).collect());
+        let bytes = words.iter().flat_map(|x| x.to_bits().to_le_bytes()).collect();
+        let arena = Arena { bytes, measured };
         let inside = dst.offset as usize..dst.offset as usize + dst.geometry.bytes();
-        for (i, (a, b)) in before.iter().zip(&arena.0).enumerate() {
+        let end = scratch.unwrap_or(before.len());
+        for (i, (a, b)) in before[..end].iter().zip(&arena.bytes).enumerate() {
             assert!(inside.contains(&i) || a == b, "wrote outside of the result, at {i}");
         }
         arena.check_border(dst);
         let read = |i: usize| {
             let at = offset(dst, i);
             match dst.geometry.ty.dtype {
-                DType::I8 => f64::from(arena.0[at] as i8),
-                DType::U8 => f64::from(arena.0[at]),
+                DType::I8 => f64::from(arena.bytes[at] as i8),
+                DType::U8 => f64::from(arena.bytes[at]),
                 _ => {
-                    let bytes = arena.0[at..][..4].try_into().expect("four bytes");
+                    let bytes = arena.bytes[at..][..4].try_into().expect("four bytes");
                     f64::from(f32::from_le_bytes(bytes))
                 }
             }
@@ -165,7 +204,7 @@ impl Arena {
 
     fn check_border(&self, place: &Place) {
         for at in self.border(place) {
-            assert_eq!(self.0[at], place.geometry.zero, "the border at {at}");
+            assert_eq!(self.bytes[at], self.zero(place), "the border at {at}");
         }
     }
 }

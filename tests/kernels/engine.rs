@@ -261,6 +261,7 @@ pub(crate) fn run_with(
         operands: operands.clone(),
         dst: dst.clone(),
         fill_halo,
+        border: None,
         plan: plan.as_deref(),
         scratch,
         publishes,

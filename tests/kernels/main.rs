@@ -13,6 +13,7 @@ mod fixed;
 mod half;
 mod jumps;
 mod long_sums;
+mod measured;
 mod moved_bytes;
 mod odd;
 mod on_bytes;

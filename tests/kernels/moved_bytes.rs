@@ -81,7 +81,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 /// Numbers around those that bytes stand for, NaN and infinities among them.
-fn numbers(random: &mut SplitMix, shape: &[usize]) -> Value {
+pub(crate) fn numbers(random: &mut SplitMix, shape: &[usize]) -> Value {
     let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5, -0.0];
     let mut one = || match random.draw() % 40 {
         n @ 0..5 => odd[n as usize],

@@ -1,5 +1,5 @@
-//! Convolutions of quantized values: every engine with products of integers equals the interpreter bit
-//! for bit.
+//! Convolutions of quantized values: every engine with products of integers equals the interpreter
+//! bit for bit.
 
 use std::sync::Arc;
 
@@ -10,14 +10,16 @@ use resnetc::kernels::Operand;
 use resnetc::kernels::conv::PLANAR_BYTES_BEYOND;
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
-    Activation, Ending, Op, Pads, QuantizedConv, QuantizedResidual, Requantize, Window,
+    Activation, Encoding, Ending, Op, Pads, QuantizedConv, QuantizedResidual, Requantize, Window,
 };
+use resnetc_ir::quantized::quantizer;
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Layout, TensorType};
 use resnetc_testing::host::runs;
 
 use super::bytes::{Arena, elements};
 use super::engine::Engine;
+use super::moved_bytes::numbers;
 use super::{max, pads};
 
 /// Every engine that this machine can run.
@@ -40,6 +42,8 @@ struct Case {
     /// The types of residual and result.
     types: [DType; 2],
     residual: bool,
+    /// Whether scale and zero point of the source are an operand.
+    measured: bool,
     in_place: bool,
     /// Whether the source is planar.
     planar: bool,
@@ -67,7 +71,8 @@ fn case() -> impl Strategy<Value = Case> {
     let window = (1usize..4, 1usize..4, 1usize..3, 1usize..3, 1usize..3, 1usize..3, pads(2));
     let byte = prop::sample::select(vec![DType::U8, DType::I8]);
     let result = prop::sample::select(vec![DType::U8, DType::I8, DType::F32]);
-    let rest = (byte, result, any::<bool>(), any::<bool>(), any::<bool>(), any::<u64>());
+    let flags = any::<[bool; 4]>();
+    let rest = (byte, result, flags, any::<u64>());
     (shape, window, rest, (pads(1), pads(1), pads(1))).prop_map(|(shape, window, rest, halos)| {
         let (batch, h, w, (groups, per_group)) = shape;
         let (r, s, sy, sx, dy, dx, pads) = window;
@@ -76,14 +81,15 @@ fn case() -> impl Strategy<Value = Case> {
         let kernel =
             [fit(h + pads.top + pads.bottom, r, dy), fit(w + pads.left + pads.right, s, dx)];
         let window = Window { kernel, strides: [sy, sx], dilations: [dy, dx], pads };
-        let (other, to, residual, in_place, planar, seed) = rest;
+        let (other, to, [residual, measured, in_place, planar], seed) = rest;
+        let other = if to == DType::F32 { to } else { other };
+        let measured = measured && to == DType::F32;
         let planar = planar && groups == 1 && per_group[0] < 16 && dx == 1;
         let mut halos = [max(halos.0, pads), halos.1, halos.2];
         if planar {
             halos[0].right += PLANAR_BYTES_BEYOND;
         }
         let types = [other, to];
-        let residual = residual && to != DType::F32;
         let in_place = in_place && residual && other == to;
         Case {
             batch,
@@ -93,6 +99,7 @@ fn case() -> impl Strategy<Value = Case> {
             window,
             types,
             residual,
+            measured,
             in_place,
             planar,
             halos,
@@ -129,6 +136,27 @@ fn byte(random: &mut SplitMix, ty: DType) -> i32 {
     elements(random, ty, &[1]).data[0] as i32
 }
 
+/// Whether numbers are the same; all NaN are.
+pub(crate) fn are_same(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+}
+
+/// A scale and a zero point, some of which no measurement gives.
+pub(crate) fn encoding(random: &mut SplitMix) -> Value {
+    let scales = [0.013f32, 1.0, 3e-5, 700.0, f32::INFINITY, f32::NAN];
+    let zeros = [0.0, 255.0, 3.0, 128.0, 17.5, 18.5, -4.0, 300.0, f64::INFINITY, f64::NAN];
+    let zero = match random.draw() % 3 {
+        0 => zeros[(random.draw() % 10) as usize],
+        _ => (random.draw() % 256) as f64,
+    };
+    Value::new([2], vec![scales[(random.draw() % 6) as usize].into(), zero])
+}
+
+/// The byte that stands for zero.
+pub(crate) fn zero_point(encoding: &Value) -> u8 {
+    quantizer([0, 1].map(|i| encoding.data[i] as f32)).result.zero as u8
+}
+
 fn requantize(random: &mut SplitMix, to: DType) -> Requantize {
     let [a, b] = [byte(random, to), byte(random, to)];
     Requantize { to, zero: byte(random, to), lo: a.min(b), hi: a.max(b) }
@@ -140,11 +168,17 @@ impl Case {
         let mut factor = || factors[(random.draw() % 4) as usize];
         let [own, factor] = [factor(), factor()];
         let ending = match (self.residual, self.types[1]) {
-            (_, DType::F32) => Ending::Floats(match random.draw() % 3 {
-                0 => Activation::None,
-                1 => Activation::Relu,
-                _ => Activation::Clip { lo: -1.0, hi: 2.5 },
-            }),
+            (residual, DType::F32) => {
+                let activation = match random.draw() % 3 {
+                    0 => Activation::None,
+                    1 => Activation::Relu,
+                    _ => Activation::Clip { lo: -1.0, hi: 2.5 },
+                };
+                match residual {
+                    true => Ending::FloatSum(activation),
+                    false => Ending::Floats(activation),
+                }
+            }
             (false, to) => Ending::Bytes(requantize(random, to)),
             (true, to) => Ending::Sum(
                 requantize(random, to),
@@ -156,8 +190,11 @@ impl Case {
                 },
             ),
         };
-        let src_zero = byte(random, DType::U8);
-        QuantizedConv { window: self.window, groups: self.groups, src_zero, ending }
+        let src = match self.measured {
+            true => Encoding::Measured,
+            false => Encoding::Known(byte(random, DType::U8)),
+        };
+        QuantizedConv { window: self.window, groups: self.groups, src, ending }
     }
 
     fn check(&self) {
@@ -174,21 +211,27 @@ impl Case {
         }
         let spread = 1.0 / (self.per_group[0] * r * s) as f64;
         let biases = (0..outputs).map(|_| (random.draw() % 200_001) as f64 - 100_000.0).collect();
-        let bias = Value::of(DType::I32, [outputs], biases);
+        let ty = if self.measured { DType::F32 } else { DType::I32 };
+        let bias = Value::of(ty, [outputs], biases);
         let factor = |random: &mut SplitMix| (1 + random.draw() % 1000) as f64 / 1000.0 * spread;
         let factors = (0..outputs).map(|_| f64::from((factor(random) / 20.0) as f32)).collect();
         let factors = Value::new([outputs], factors);
         let mut operands = vec![src, weights, bias, factors];
+        operands.extend(self.measured.then(|| encoding(random)));
         let op = Op::QuantizedConv(conv);
         let floats = Ending::Floats(Activation::None);
         let plain = Op::QuantizedConv(QuantizedConv { ending: floats, ..conv });
         let shape = eval_node(&plain, &operands.iter().collect::<Vec<_>>()).expect("valid").shape;
-        operands.extend(self.residual.then(|| elements(random, self.types[0], &shape)));
+        operands.extend(self.residual.then(|| match self.types[0] {
+            DType::F32 => numbers(random, &shape),
+            byte => elements(random, byte, &shape),
+        }));
         let expected = eval_node(&op, &operands.iter().collect::<Vec<_>>()).expect("valid");
         for engine in engines() {
             for threads in [1, 3] {
                 let found = self.run(engine, &conv, &operands, &expected, threads);
-                assert!(found == expected.data, "{engine:?} {op:?}: {found:?}, not {expected:?}");
+                let same = are_same(&found, &expected.data);
+                assert!(same, "{engine:?} {op:?}: {found:?}, not {expected:?}");
             }
         }
     }
@@ -216,8 +259,15 @@ impl Case {
                     } else {
                         1
                     }];
-                    let zero = if i == 0 { conv.src_zero as u8 } else { 7 };
-                    let layout = match i == 0 && self.planar {
+                    let zero = match (i, conv.src) {
+                        (0, Encoding::Known(zero)) => zero as u8,
+                        (0, Encoding::Measured) => zero_point(&operands[4]),
+                        _ if value.dtype == DType::F32 => 0,
+                        _ => 7,
+                    };
+                    let is_encoding = conv.encoding_operand() == Some(i);
+                    let halo = if is_encoding { Pads::default() } else { halo };
+                    let layout = match i == 0 && self.planar || is_encoding {
                         true => Layout::Planar,
                         false => Layout::Blocked,
                     };

@@ -79,6 +79,7 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         | Op::Where
         | Op::Convert { .. }
         | Op::Quantize(_)
+        | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::Lookup { .. } => unless(computed.iter().all(|&l| l == result), "mixes layouts"),
         Op::Pad { .. }
@@ -90,6 +91,7 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         | Op::Softmax { .. } => {
             unless((0..operands.len()).all(|i| layout(i) == result), "mixes layouts")
         }
+        Op::Measure => unless(result == Layout::Planar, "gives a planar value"),
         Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
         | Op::TopK(_)

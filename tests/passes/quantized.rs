@@ -66,8 +66,8 @@ fn dequantized_inputs_are_bytes() {
     }
 }
 
-/// A product and a mean on bytes; a softmax, which has no form on them; and a chain of two functions
-/// of two values, of which the first reads bytes and the last writes them.
+/// A product and a mean on bytes; a softmax, which has no form on them; and a chain of two
+/// functions of two values, of which the first reads bytes and the last writes them.
 const ISLANDS: &str = r#"
     %0 = input : f32[1, 16, 4, 4] "x"
     %1 = quantize(%0) scale=0.5 to=u8 zero=128 limits=[0, 255]
@@ -100,4 +100,36 @@ fn what_computes_on_floats_is_listed_with_a_reason() {
         ("last", "it writes bytes, but an operand is floats"),
     ];
     assert_eq!(listed, expected);
+}
+
+/// A product of measured bytes whose groups are too small, and one that is computed in integers.
+const MEASURED: &str = r#"
+    %0 = input : f32[1, 16, 4, 4] "x"
+    %1 = measure(%0)
+    %2 = quantize_measured(%0, %1)
+    %3 = convert(%2) to=f32
+    %4 = slice(%1) start=[1] len=[1]
+    %5 = reshape(%4) shape=[]
+    %6 = sub(%3, %5)
+    %7 = slice(%1) start=[0] len=[1]
+    %8 = reshape(%7) shape=[]
+    %9 = constant fill=3 : f32[16, 1, 1, 1]
+    %11 = conv(%6, %9) kernel=[1, 1] groups=16 "grouped"
+    %12 = mul(%11, %8)
+    %13 = constant fill=3 : f32[16, 16, 1, 1]
+    %14 = conv(%6, %13) kernel=[1, 1] "whole"
+    %15 = mul(%14, %8)
+    output "y" = %12
+    output "z" = %15"#;
+
+#[test]
+fn products_of_measured_values_on_floats_are_listed_with_a_reason() {
+    let mut graph = parse(MEASURED).expect("valid");
+    let remarks = run(&mut graph, &options()).expect("the passes run");
+    let listed = float_operators(&graph, &remarks);
+    let listed: Vec<(&str, &str)> =
+        listed.iter().map(|found| (found.node.name.as_str(), found.reason.as_str())).collect();
+    assert_eq!(listed, [("grouped", "its groups are not whole blocks of channels")]);
+    let count = ops(&graph).into_iter().filter(|&op| op == "quantized_conv").count();
+    assert_eq!(count, 1, "{:?}", ops(&graph));
 }

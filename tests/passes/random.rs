@@ -11,6 +11,7 @@ use resnetc::passes::{
 };
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::op::{Binary, Conv, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::quantized::LEAST_STEP;
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
 use crate::examples::all;
@@ -25,10 +26,12 @@ pub(crate) const EXACT: &[&str] = &[
     "fuse_activation",
     // On steps that are powers of two; the others have their own tests.
     "fuse_bytes",
+    "fuse_measured",
     "fuse_quantized",
     "fuse_quantizers",
     "fuse_strided_shortcut",
     "layout",
+    "measure_ranges",
     "merge_border",
     "remove_identity",
 ];
@@ -119,7 +122,8 @@ impl Outputs {
 }
 
 /// A graph with things that the generator avoids: a dead operator, a constant computation, a
-/// duplicate operator, a repeated border and a quantized convolution.
+/// duplicate operator, a repeated border, a quantized convolution and one of a value that a run
+/// quantizes.
 fn with_waste(random: &RandomGraph) -> Graph {
     let mut graph = random.graph.clone();
     let Some(&input) = graph.inputs().first() else { return graph };
@@ -144,6 +148,7 @@ fn with_waste(random: &RandomGraph) -> Graph {
         graph.output(name, scaled.expect("a number broadcasts"));
     }
     add_quantized(&mut graph, input);
+    add_measured(&mut graph, input);
     graph
 }
 
@@ -170,6 +175,51 @@ fn add_quantized(graph: &mut Graph, image: NodeId) {
     let magnitude = quantized(&mut add, magnitude, result);
     graph.output("quantized", bytes);
     graph.output("magnitude", magnitude);
+}
+
+/// Adds a convolution of an image that is quantized by its range, which is 255 quarters: as
+/// importers write it.
+fn add_measured(graph: &mut Graph, image: NodeId) {
+    let mut number = |value: f32| graph.constant("", Tensor::scalar(value));
+    let [sign, most_byte, least_step, factor] = [-1.0, 255.0, LEAST_STEP, 0.5].map(&mut number);
+    let mut shape = graph.node(image).ty.shape.clone();
+    shape[1] = 1;
+    let count = shape.iter().product();
+    let ends = [-16.0, 47.75].map(|end| {
+        let end = Tensor::new(shape.clone(), vec![end; count]).expect("as many");
+        graph.constant("", end)
+    });
+    let channels = graph.node(image).ty.shape[1] + 2;
+    let weights = Tensor::new([1, channels, 1, 1], vec![3.0; channels]).expect("as many");
+    let weights = graph.constant("", weights);
+    let mut add =
+        |op: Op, operands: &[NodeId]| graph.add("", op, operands).expect("it type-checks");
+    let limited = add(Op::Unary(Unary::Clip { lo: -16.0, hi: 47.75 }), &[image]);
+    let x = add(Op::Concat { axis: 1 }, &[limited, ends[0], ends[1]]);
+    let negative = add(Op::Binary(Binary::Mul), &[x, sign]);
+    let [above, below] = [x, negative].map(|x| {
+        let most = add(Op::ReduceMax { axes: vec![0, 1, 2, 3], keep_dims: false }, &[x]);
+        add(Op::Unary(Unary::Relu), &[most])
+    });
+    let range = add(Op::Binary(Binary::Add), &[above, below]);
+    let scale = add(Op::Binary(Binary::Div), &[range, most_byte]);
+    let scale = add(Op::Binary(Binary::Max), &[scale, least_step]);
+    let empty = add(Op::Binary(Binary::Less), &[range, least_step]);
+    let scale = add(Op::Binary(Binary::Max), &[scale, empty]);
+    let mut rounded = |x| {
+        let steps = add(Op::Binary(Binary::Div), &[x, scale]);
+        add(Op::Unary(Unary::Round), &[steps])
+    };
+    let [zero, q] = [below, x].map(&mut rounded);
+    let byte = Op::Unary(Unary::Clip { lo: 0.0, hi: 255.0 });
+    let zero = add(byte.clone(), &[zero]);
+    let q = add(Op::Binary(Binary::Add), &[q, zero]);
+    let q = add(byte, &[q]);
+    let centred = add(Op::Binary(Binary::Sub), &[q, zero]);
+    let conv = add(Op::Conv(Conv::new(Window::square(1, 1, 0), 1)), &[centred, weights]);
+    let factor = add(Op::Binary(Binary::Mul), &[scale, factor]);
+    let result = add(Op::Binary(Binary::Mul), &[conv, factor]);
+    graph.output("measured", result);
 }
 
 /// Runs a pass and compares. Returns the outputs afterwards, or `None` if the pass found nothing to

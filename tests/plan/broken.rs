@@ -8,7 +8,7 @@ use resnetc::ir::op::{Activation, Binary, Conv, Gemm, Op, Pads, Residual, Unary,
 use resnetc::ir::text::parse;
 use resnetc::ir::{Graph, Layout, NodeId, Tensor};
 use resnetc::kernels::Algorithm;
-use resnetc::kernels::geometry::Place;
+use resnetc::kernels::geometry::{Place, Zero};
 use resnetc::kernels::sink::ALIGN;
 use resnetc::plan::verify::{PlanError, verify};
 use resnetc::plan::{Plan, PlanStep};
@@ -296,8 +296,8 @@ fn borders_are_as_wide_as_windows_reach() {
     }
 }
 
-/// A shortcut that two convolutions pad with another zero point each: the source, and the sum, which
-/// would take its place.
+/// A shortcut that two convolutions pad with another zero point each: the source, and the sum,
+/// which would take its place.
 const ZERO_POINTS: &str = r#"
     %0 = input : f32[1, 16, 5, 5] "x"
     %1 = quantize(%0) scale=0.01 to=u8 zero=3 limits=[0, 255] "source"
@@ -321,12 +321,52 @@ fn borders_are_of_the_zero_point_that_is_read_there() {
     let (first, sum) = (p.node("first"), p.node("sum"));
     let source = p.graph.operand(first, 0).expect("in blocks");
     let zero = |node: NodeId| p.plan.places[&node].geometry.zero;
-    assert_eq!([source, first, sum].map(zero), [3, 7, 99]);
+    assert_eq!([source, first, sum].map(zero), [3, 7, 99].map(Zero::Byte));
     let found = p.run(&p.plan, &inputs).expect("it runs");
     let expected: Vec<u32> = expected[0].data.iter().map(|&x| (x as f32).to_bits()).collect();
     assert_eq!(found, [expected.clone(), expected].concat(), "two runs");
     let reach = PlanError::Reach { step: p.step("first"), node: first, operand: source };
-    refused_as(&p, &reach, |plan| place(plan, source).geometry.zero = 99);
+    refused_as(&p, &reach, |plan| place(plan, source).geometry.zero = 99.into());
+}
+
+/// A measured image, pooled as bytes, around which two convolutions read the zero point.
+const MEASURED: &str = r#"
+    %0 = input : f32[1, 16, 5, 5] "x"
+    %1 = measure(%0) "range"
+    %2 = quantize_measured(%0, %1) "source"
+    %3 = constant seed=1 : i8[16, 16, 3, 3]
+    %4 = constant fill=0.5 : f32[16]
+    %5 = quantized_conv(%2, %3, %4, %4, %1) kernel=[3, 3] pads=[1, 1, 1, 1] measured floats "first"
+    %6 = max_pool(%2) kernel=[2, 2] "pool"
+    %7 = quantized_conv(%6, %3, %4, %4, %1) kernel=[3, 3] pads=[2, 2, 2, 2] measured floats "last"
+    output "y" = %5
+    output "z" = %7"#;
+
+#[test]
+fn borders_are_of_the_zero_point_that_a_run_computes() {
+    let graph = parse(MEASURED).expect("valid");
+    let data = (0..400).map(|i| (i % 83) as f32 / 40.0 - 0.7).collect();
+    let inputs = [Value::from(&Tensor::new([1, 16, 5, 5], data).expect("as many"))];
+    let expected = eval(&graph, &inputs).expect("valid");
+    let p = Planned::new(graph, Target::AVX2, PassSelection::All, |able| able[0]);
+    let [range, first, last] = ["range", "first", "last"].map(|name| p.node(name));
+    let [source, pool] = [first, last].map(|conv| p.graph.operand(conv, 0).expect("in blocks"));
+    let zero = |node: NodeId| p.plan.places[&node].geometry.zero;
+    assert_eq!([source, pool].map(zero), [Zero::Measured(range); 2]);
+    let found = p.run(&p.plan, &inputs).expect("it runs");
+    let expected: Vec<u32> =
+        expected.iter().flat_map(|v| &v.data).map(|&x| (x as f32).to_bits()).collect();
+    assert_eq!(found, [expected.clone(), expected].concat(), "two runs");
+    let reach = PlanError::Reach { step: p.step("first"), node: first, operand: source };
+    refused_as(&p, &reach, |plan| place(plan, source).geometry.zero = 3.into());
+    refused_as(&p, &reach, |plan| place(plan, source).geometry.zero = Zero::Measured(source));
+    // Steps whose operand it is not read the zero point, too, where they write a border of it.
+    for value in [source, pool] {
+        assert!(!p.graph.operands(value).contains(&range));
+        let step = p.plan.steps.iter().position(|s| s.node == value).expect("a step");
+        let torn = PlanError::Torn { step, node: value, operand: range };
+        refused_as(&p, &torn, |plan| put(plan, range, value));
+    }
 }
 
 #[test]

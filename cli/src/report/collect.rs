@@ -111,6 +111,7 @@ fn kind(op: &Op) -> Kind {
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::Measure
         | Op::TopK(_)
         | Op::Interpolate(_) => Kind::Pool,
         Op::Unary(_)
@@ -120,6 +121,7 @@ fn kind(op: &Op) -> Kind {
         | Op::Softmax { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
+        | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::Lookup { .. } => Kind::Elementwise,
         Op::Reshape { .. }

@@ -2,20 +2,31 @@
 
 use super::conv::add_products;
 use super::elements::{filled, wrap};
-use super::elementwise;
+use super::elementwise::{self, greater};
 use super::error::EvalError;
 use super::value::Value;
 use crate::dtype::DType;
 use crate::memory::{collected, copied};
 use crate::op::OnBytes;
 use crate::quantized::{
-    Dequantize, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
+    self, Dequantize, Encoding, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
 };
 use crate::ty::TensorType;
 
 /// Bytes for floats.
 pub(super) fn quantize(op: &Quantize, x: &Value) -> Result<Vec<f64>, EvalError> {
     Ok(collected(x.data.iter().map(|&x| f64::from(op.apply(x as f32))))?)
+}
+
+/// The scale and the zero point for the range of a value.
+pub(super) fn measure(x: &Value) -> Vec<f64> {
+    let most = |sign: f64| x.data.iter().fold(0.0, |most, &x| greater(most, sign * x)) as f32;
+    quantized::measured(most(-1.0), most(1.0)).map(f64::from).to_vec()
+}
+
+/// The quantizer that an operand describes.
+pub(super) fn quantizer(encoding: &Value) -> Quantize {
+    quantized::quantizer([0, 1].map(|i| encoding.data[i] as f32))
 }
 
 /// Floats for bytes.
@@ -48,7 +59,12 @@ pub(super) fn conv(
 ) -> Result<Vec<f64>, EvalError> {
     let [src, weights, bias, factor] = [0, 1, 2, 3].map(|i| operands[i]);
     let shape = &ty.shape[..];
-    let zero = f64::from(op.src_zero);
+    let measured = op.encoding_operand().map(|i| quantizer(operands[i]));
+    let zero = match (op.src, measured) {
+        (Encoding::Known(zero), _) => zero,
+        (Encoding::Measured, quantizer) => quantizer.map_or(0, |by| by.result.zero),
+    };
+    let zero = f64::from(zero);
     let centred = collected(src.data.iter().map(|x| x - zero))?;
     let centred = Value::of(DType::I32, src.shape.clone(), centred);
     let mut sums = filled(shape, 0.0)?;
@@ -56,13 +72,28 @@ pub(super) fn conv(
     let (channels, pixels) = (shape[1], shape[2] * shape[3]);
     for (i, plane) in sums.chunks_exact_mut(pixels).enumerate() {
         let channel = i % channels;
-        plane.iter_mut().for_each(|sum| *sum += bias.data[channel]);
-        wrap(DType::I32, plane);
-        let factor = factor.data[channel] as f32;
-        plane.iter_mut().for_each(|sum| *sum = (*sum as f32 * factor).into());
+        let (bias, factor) = (bias.data[channel], factor.data[channel] as f32);
+        match measured {
+            None => {
+                plane.iter_mut().for_each(|sum| *sum += bias);
+                wrap(DType::I32, plane);
+                plane.iter_mut().for_each(|sum| *sum = (*sum as f32 * factor).into());
+            }
+            Some(by) => {
+                wrap(DType::I32, plane);
+                let (factor, bias) = (factor * by.scale, bias as f32);
+                plane.iter_mut().for_each(|sum| *sum = (*sum as f32 * factor + bias).into());
+            }
+        }
     }
     match &op.ending {
         Ending::Floats(activation) => elementwise::activate(*activation, &mut sums),
+        Ending::FloatSum(activation) => {
+            let residual = op.residual_operand().map_or(&[][..], |i| &operands[i].data);
+            let terms = sums.iter_mut().zip(residual);
+            terms.for_each(|(sum, &r)| *sum = (*sum as f32 + r as f32).into());
+            elementwise::activate(*activation, &mut sums);
+        }
         Ending::Bytes(bytes) => to_bytes(bytes, &mut sums),
         Ending::Sum(bytes, residual) => {
             to_bytes(bytes, &mut sums);

@@ -7,7 +7,10 @@ use std::fmt;
 
 use super::error::{TypeError, fail};
 use crate::dtype::DType;
-use crate::op::{Activation, Binary, Gemm, OnBytes, Op, PadMode, TopK, TopPart, Unary};
+use crate::op::{
+    Activation, Binary, Encoding, Ending, Gemm, OnBytes, Op, PadMode, QuantizedConv, TopK, TopPart,
+    Unary,
+};
 
 /// Which types an operand may have.
 #[derive(Clone, Copy)]
@@ -66,8 +69,8 @@ enum Rule {
     AlikeFrom(usize, Types),
     /// The operand has one of these types, and the result a fixed type, whatever the operand's is.
     Gives(Types, DType),
-    /// Operands of quantized values, in its order.
-    Quantized(DType),
+    /// Operands of types of their own, in this order, and the type of the result.
+    Each(Vec<Types>, DType),
     /// Unsigned bytes and a table of bytes, which the result has the type of.
     Lookup,
     /// Products of the operands at these positions, to whose sums all others are added. Either all
@@ -84,8 +87,10 @@ fn rule(op: &Op) -> Option<Rule> {
             let projected = conv.projected_operand().into_iter().flat_map(|i| [i, i + 1]);
             Rule::Products([0, 1].into_iter().chain(projected).collect())
         }
-        Op::QuantizedConv(conv) => Rule::Quantized(conv.ending.dtype()),
+        Op::QuantizedConv(conv) => Rule::Each(quantized(conv), conv.ending.dtype()),
         Op::Quantize(op) => Rule::Gives(Types::Single, op.result.to),
+        Op::Measure => Rule::Gives(Types::Single, DType::F32),
+        Op::QuantizeMeasured => Rule::Each(vec![Types::Single; 2], DType::U8),
         Op::Dequantize(_) => Rule::Gives(Types::Factors, DType::F32),
         Op::OnBytes(on_bytes) => return rule(&on_bytes.op),
         Op::Lookup { .. } => Rule::Lookup,
@@ -114,13 +119,19 @@ fn rule(op: &Op) -> Option<Rule> {
 }
 
 /// The types of the operands of a quantized convolution.
-fn quantized(operand: usize) -> Types {
-    match operand {
-        1 => Types::Signed,
-        2 => Types::Sums,
-        3 => Types::Single,
-        _ => Types::Factors,
-    }
+fn quantized(conv: &QuantizedConv) -> Vec<Types> {
+    let bias = match conv.src {
+        Encoding::Known(_) => Types::Sums,
+        Encoding::Measured => Types::Single,
+    };
+    let encoding = conv.encoding_operand().map(|_| Types::Single);
+    let residual = match conv.ending {
+        Ending::Bytes(_) | Ending::Floats(_) => None,
+        Ending::Sum(..) => Some(Types::Factors),
+        Ending::FloatSum(_) => Some(Types::Single),
+    };
+    let operands = [Types::Factors, Types::Signed, bias, Types::Single];
+    operands.into_iter().chain(encoding).chain(residual).collect()
 }
 
 fn of_unary(unary: &Unary) -> Types {
@@ -167,10 +178,8 @@ pub(super) fn infer_dtype(op: &Op, operands: &[DType]) -> Result<DType, TypeErro
             in_types(op, operands, 0, types)?;
             to
         }
-        Some(Rule::Quantized(to)) => {
-            for i in 0..operands.len() {
-                in_types(op, operands, i, quantized(i))?;
-            }
+        Some(Rule::Each(types, to)) => {
+            types.into_iter().enumerate().try_for_each(|(i, ty)| in_types(op, operands, i, ty))?;
             to
         }
         Some(Rule::Lookup) => {
@@ -270,6 +279,8 @@ fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
         | Op::Constant(_)
         | Op::QuantizedConv(_)
         | Op::Quantize(_)
+        | Op::Measure
+        | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::OnBytes(_)
         | Op::Lookup { .. }

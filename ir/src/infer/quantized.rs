@@ -4,7 +4,7 @@ use super::activation::check_activation;
 use super::error::{TypeError, fail};
 use super::window::convolved;
 use crate::op::OnBytes;
-use crate::quantized::{Dequantize, Ending, Quantize, QuantizedConv, Requantize};
+use crate::quantized::{Dequantize, Encoding, Ending, Quantize, QuantizedConv, Requantize};
 
 /// The shape of quantized floats.
 pub(super) fn quantize(op: &Quantize, shape: &[usize]) -> Result<Vec<usize>, TypeError> {
@@ -44,6 +44,17 @@ pub(super) fn lookup(shape: &[usize], table: &[usize]) -> Result<Vec<usize>, Typ
     }
 }
 
+/// The shape of a scale and a zero point that a run computes.
+pub(super) const ENCODING: [usize; 1] = [2];
+
+/// Checks the shape of such an operand.
+pub(super) fn check_encoding(shape: &[usize]) -> Result<(), TypeError> {
+    match shape == ENCODING {
+        true => Ok(()),
+        false => fail(format!("the scale and the zero point {shape:?} are not {ENCODING:?}")),
+    }
+}
+
 fn check_scale(scale: f32) -> Result<(), TypeError> {
     match scale.is_normal() && scale > 0.0 {
         true => Ok(()),
@@ -62,12 +73,31 @@ pub(super) fn infer(conv: &QuantizedConv, shapes: &[&[usize]]) -> Result<Vec<usi
             ));
         }
     }
-    if !BYTES.contains(&conv.src_zero) {
-        return fail(format!("the zero point {} of the source is not a byte", conv.src_zero));
+    match conv.src {
+        Encoding::Known(zero) if !BYTES.contains(&zero) => {
+            return fail(format!("the zero point {zero} of the source is not a byte"));
+        }
+        Encoding::Measured if matches!(conv.ending, Ending::Bytes(_) | Ending::Sum(..)) => {
+            return fail("the source is measured, but the result is bytes".into());
+        }
+        Encoding::Known(_) | Encoding::Measured => {}
     }
-    let residual = match &conv.ending {
-        Ending::Floats(activation) => return check_activation(*activation).map(|()| result),
-        Ending::Bytes(bytes) => return check("result", bytes).map(|()| result),
+    conv.encoding_operand().map_or(Ok(()), |i| check_encoding(shapes[i]))?;
+    check_ending(&conv.ending)?;
+    match conv.residual_operand().map(|i| shapes[i]) {
+        Some(shape) if shape != result => {
+            fail(format!("the residual {shape:?} is not of the shape {result:?}"))
+        }
+        _ => Ok(result),
+    }
+}
+
+fn check_ending(ending: &Ending) -> Result<(), TypeError> {
+    let residual = match ending {
+        Ending::Floats(activation) | Ending::FloatSum(activation) => {
+            return check_activation(*activation);
+        }
+        Ending::Bytes(bytes) => return check("result", bytes),
         Ending::Sum(bytes, residual) => {
             check("result", bytes)?;
             residual
@@ -77,12 +107,9 @@ pub(super) fn infer(conv: &QuantizedConv, shapes: &[&[usize]]) -> Result<Vec<usi
     if !BYTES.contains(&residual.zero) {
         return fail(format!("the zero point {} of the residual is not a byte", residual.zero));
     }
-    if ![residual.own, residual.factor].into_iter().all(f32::is_finite) {
-        return fail("the factors of a residual must be finite".into());
-    }
-    match shapes.last() {
-        Some(&shape) if shape == result => Ok(result),
-        other => fail(format!("the residual {other:?} is not of the shape {result:?}")),
+    match [residual.own, residual.factor].into_iter().all(f32::is_finite) {
+        true => Ok(()),
+        false => fail("the factors of a residual must be finite".into()),
     }
 }
 

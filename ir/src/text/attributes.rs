@@ -3,15 +3,15 @@
 use std::str::FromStr;
 
 use super::{
-    FLOATS, FUNCTION, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, RESULT, SCALES, SUM,
-    ZEROS,
+    FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES,
+    RESULT, SCALES, SUM, ZEROS,
 };
 use crate::dtype::DType;
 use crate::kind::OpKind;
 use crate::op::{
-    Activation, Binary, Conv, Dequantize, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads,
-    Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual, SliceAxis, TopK,
-    TopPart, Unary, Window,
+    Activation, Binary, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op,
+    PadMode, Pads, Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual,
+    SliceAxis, TopK, TopPart, Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -117,6 +117,8 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             scale: required("scale", from.number("scale")?)?,
             result: requantize("", from)?,
         }),
+        OpKind::Measure => Op::Measure,
+        OpKind::QuantizeMeasured => Op::QuantizeMeasured,
         OpKind::Dequantize => Op::Dequantize(Dequantize {
             scale: required("scale", from.number("scale")?)?,
             zero: from.number("zero")?.unwrap_or(0),
@@ -280,12 +282,23 @@ fn quantized_conv(from: &mut Attributes) -> Result<QuantizedConv, String> {
     Ok(QuantizedConv {
         window: window(from)?,
         groups: from.number("groups")?.unwrap_or(1),
-        src_zero: from.number("src_zero")?.unwrap_or(0),
+        src: encoding(from)?,
         ending: ending(from)?,
     })
 }
 
+fn encoding(from: &mut Attributes) -> Result<Encoding, String> {
+    match (from.flag(MEASURED)?, from.number("src_zero")?) {
+        (true, None) => Ok(Encoding::Measured),
+        (false, zero) => Ok(Encoding::Known(zero.unwrap_or(0))),
+        (true, Some(_)) => Err("the zero point is both given and measured".into()),
+    }
+}
+
 fn ending(from: &mut Attributes) -> Result<Ending, String> {
+    if from.flag(FLOAT_SUM)? {
+        return Ok(Ending::FloatSum(activation(from)?));
+    }
     if from.flag(FLOATS)? {
         return Ok(Ending::Floats(activation(from)?));
     }

@@ -6,14 +6,14 @@ use std::fmt::Write;
 use super::constant::{self, float};
 use super::scan::{number, quote};
 use super::{
-    DECLARED, FLOATS, FUNCTION, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES, RESULT,
-    SCALES, SUM, ZEROS,
+    DECLARED, FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL,
+    RESIDUAL_STRIDES, RESULT, SCALES, SUM, ZEROS,
 };
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
-    Activation, Conv, Dequantize, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads, Pool,
-    QuantizedConv, Requantize, Residual, SliceAxis, TopK, Unary, Window,
+    Activation, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads,
+    Pool, QuantizedConv, Requantize, Residual, SliceAxis, TopK, Unary, Window,
 };
 
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs.
@@ -137,6 +137,8 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
         Op::Convert { to } => put(format!("to={}", to.short())),
         Op::Input
         | Op::Constant(_)
+        | Op::Measure
+        | Op::QuantizeMeasured
         | Op::Unary(_)
         | Op::Binary(_)
         | Op::Where
@@ -204,12 +206,18 @@ fn quantized_conv(op: &QuantizedConv, put: &mut dyn FnMut(String)) {
     if op.groups != 1 {
         put(format!("groups={}", op.groups));
     }
-    if op.src_zero != 0 {
-        put(format!("src_zero={}", op.src_zero));
+    match op.src {
+        Encoding::Known(0) => {}
+        Encoding::Known(zero) => put(format!("src_zero={zero}")),
+        Encoding::Measured => put(MEASURED.to_owned()),
     }
     match &op.ending {
         Ending::Floats(limits) => {
             put(FLOATS.to_owned());
+            activation(*limits, put);
+        }
+        Ending::FloatSum(limits) => {
+            put(FLOAT_SUM.to_owned());
             activation(*limits, put);
         }
         Ending::Bytes(bytes) => requantize("", bytes, put),

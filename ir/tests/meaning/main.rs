@@ -6,6 +6,7 @@ mod conv;
 mod elements;
 mod eval;
 mod infer;
+mod measured;
 mod operators;
 mod patch;
 mod properties;

@@ -118,7 +118,11 @@ pub(super) fn operator(
         Op::Interpolate(_) => return Err("ONNX needs several operators for it".into()),
         Op::Concat { axis } => with("Concat", vec![int("axis", *axis)]),
         Op::Transpose { perm } => with("Transpose", vec![ints("perm", perm)]),
-        Op::Convert { .. } | Op::Quantize(_) | Op::Dequantize(_) => {
+        Op::Convert { .. }
+        | Op::Quantize(_)
+        | Op::Measure
+        | Op::QuantizeMeasured
+        | Op::Dequantize(_) => {
             return Err("it is for elements of other types than f32".into());
         }
         Op::Identity => plain("Identity"),

@@ -79,19 +79,21 @@ impl Roles<'_> {
         let broadcasts = |o: &NodeId| self.is_whole(*o, rank) || self.is_even(*o, rank);
         let apart = self.is(first, Role::Apart);
         match self.graph.node(node).op.computation() {
-            Op::Input | Op::Constant(_) | Op::OnBytes(_) => false,
+            Op::Input | Op::Constant(_) | Op::OnBytes(_) | Op::Measure => false,
             Op::Conv(_) => {
                 let folded = |o: &NodeId| shared(o) || self.is(*o, Role::Apart);
                 // Weights are shared; the added value may be another value with the same images.
                 apart && others.iter().take(1).all(shared) && others.iter().skip(1).all(folded)
             }
-            Op::QuantizedConv(_) => {
-                let (constants, residual) = others.split_at(others.len().min(3));
+            Op::QuantizedConv(conv) => {
+                let (constants, rest) = others.split_at(others.len().min(3));
+                let measured = conv.encoding_operand().map_or(0, |_| 1);
+                let (encoding, residual) = rest.split_at(measured.min(rest.len()));
                 apart
-                    && constants.iter().all(shared)
+                    && constants.iter().chain(encoding).all(shared)
                     && residual.iter().all(|o| self.is(*o, Role::Apart))
             }
-            Op::BatchNorm { .. } => apart && others.iter().all(shared),
+            Op::BatchNorm { .. } | Op::QuantizeMeasured => apart && others.iter().all(shared),
             Op::Gemm(gemm) => {
                 let even = |o: &NodeId| self.is_even(*o, rank);
                 let added = others.iter().skip(1).all(even);

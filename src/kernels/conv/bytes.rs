@@ -1,19 +1,24 @@
 //! How sums of products of bytes become results, in registers.
 //!
-//! The arithmetic is that of [`QuantizedConv`](resnetc_ir::op::QuantizedConv), step by step, so that
-//! results are equal to the last bit. Every constant is in a register only while it is used: a tile
-//! leaves few registers.
+//! The arithmetic is that of [`QuantizedConv`](resnetc_ir::op::QuantizedConv), step by step, so
+//! that results are equal to the last bit. Every constant is in a register only while it is used: a
+//! tile leaves few registers.
 
 use resnetc_ir::DType;
-use resnetc_ir::op::{Ending, QuantizedConv, QuantizedResidual, Requantize};
+use resnetc_ir::op::{Activation, Ending, QuantizedConv, QuantizedResidual, Requantize};
 
 use crate::codegen::vir::{Arith, Builder, Inst, Integer, Mem, V};
 use crate::kernels::epilogue::activate;
+use crate::kernels::geometry::F32;
 use crate::kernels::residual::Added;
+
+use super::heads::{Head, HeadPlace};
 
 /// Everything about the end of a sum that determines the code.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rounding {
+    /// What is known of each output.
+    pub head: Head,
     /// What becomes of the number of steps.
     pub ending: Ending,
     /// Whether the residual's bytes are signed.
@@ -31,6 +36,7 @@ impl Rounding {
     ) -> Self {
         let signed = |added: Added<'_>| added.place.geometry.ty.dtype == DType::I8;
         Rounding {
+            head: Head::of(conv.src),
             ending: conv.ending,
             signed_residual: residual.is_some_and(signed),
             is_bounded: is_bounded(&conv.ending, factors),
@@ -42,29 +48,37 @@ impl Rounding {
         self.ending.dtype().bytes() as i64
     }
 
-    /// Turns sums, in integers, into results and stores them. `factors[v]` is where the factors of
-    /// vector `v` of each pixel are, `residuals` where the residual of each sum is, and `places`
-    /// where its result is stored.
+    /// Bytes of an element of the residual.
+    pub(in crate::kernels) fn residual_bytes(&self) -> i64 {
+        match self.ending {
+            Ending::FloatSum(_) => F32,
+            Ending::Bytes(_) | Ending::Sum(..) | Ending::Floats(_) => 1,
+        }
+    }
+
+    /// Turns sums, in integers, into results and stores them. `acc` has the vectors of each pixel;
+    /// `residuals` is where the residual of each sum is, and `places` where its result is stored.
     pub(in crate::kernels) fn finish(
         &self,
         b: &mut Builder,
         acc: &[Vec<V>],
-        factors: &[Mem],
+        head: HeadPlace,
         residuals: &[Mem],
         places: &[Mem],
     ) {
         let sums: Vec<V> = acc.iter().flatten().copied().collect();
         sums.iter().for_each(|&sum| b.from_integer(sum, sum));
-        for (v, &factor) in factors.iter().enumerate() {
-            let factors = b.vector();
-            b.load(factors, factor);
-            acc.iter().for_each(|pixel| b.arith(Arith::Mul, pixel[v], pixel[v], factors));
-            b.release([factors]);
-        }
+        self.head.scale(b, acc, head);
         match &self.ending {
-            Ending::Floats(activation) => {
-                activate(b, *activation, &sums);
-                sums.iter().zip(places).for_each(|(&x, &place)| b.store(place, x));
+            Ending::Floats(activation) => store_floats(b, *activation, &sums, places),
+            Ending::FloatSum(activation) => {
+                for (&sum, &place) in sums.iter().zip(residuals) {
+                    let other = b.vector();
+                    b.load(other, place);
+                    b.arith(Arith::Add, sum, sum, other);
+                    b.release([other]);
+                }
+                store_floats(b, *activation, &sums, places);
             }
             Ending::Bytes(bytes) => self.store(b, bytes, &sums, places),
             Ending::Sum(bytes, residual) => {
@@ -120,11 +134,16 @@ impl Rounding {
     }
 }
 
+fn store_floats(b: &mut Builder, activation: Activation, sums: &[V], places: &[Mem]) {
+    activate(b, activation, sums);
+    sums.iter().zip(places).for_each(|(&x, &place)| b.store(place, x));
+}
+
 /// Whether numbers of steps are 32-bit integers: sums are, and factors do not enlarge them.
 fn is_bounded(ending: &Ending, factors: &[f32]) -> bool {
     let steps = factors.iter().all(|factor| factor.abs() <= 0.5);
     match ending {
-        Ending::Floats(_) => false,
+        Ending::Floats(_) | Ending::FloatSum(_) => false,
         Ending::Bytes(_) => steps,
         Ending::Sum(_, residual) => [residual.own, residual.factor].iter().all(|f| f.abs() <= 1e6),
     }

@@ -15,6 +15,7 @@ use super::ahead::{Ahead, Panels};
 use super::budget::UNROLL_LIMIT;
 use super::bytes::Rounding;
 use super::dots::Dot;
+use super::heads::{Head, HeadPlace};
 use super::partial::{Parts, Saved};
 use super::shorts::{self, Stored};
 
@@ -59,9 +60,9 @@ pub enum Shortcut {
     None,
     /// A value: the reads that each vector of the tile adds.
     Residual(Vec<Vec<Read>>),
-    /// A value of bytes, with as many channels as the result; the bytes from one channel block to
-    /// the next.
-    Bytes(i64),
+    /// A value that the end of a sum of products of bytes adds, with as many channels as the
+    /// result; the bytes from one channel block to the next.
+    Whole(i64),
     /// Another sum, whose channels are shared.
     Projection(Sum),
 }
@@ -71,8 +72,8 @@ pub enum Shortcut {
 pub enum Elements {
     /// f32.
     Floats(Epilogue),
-    /// Bytes, several in a step, of consecutive channels or taps. Their sums are integers, and
-    /// biases, too; a factor for each lane follows the biases in the panel.
+    /// Bytes, several in a step, of consecutive channels or taps. Their sums are integers. At the
+    /// head of the panel is what [`Head`] names.
     Bytes(Dot, Rounding),
     /// Integers, as [`Elements::Bytes`], whose sums are stored as they are.
     Sums(Dot),
@@ -100,9 +101,9 @@ pub enum Start {
 /// Everything that determines the code.
 ///
 /// Arguments of the program: source, panel, result, the shortcut's operand if there is one, the
-/// stream to prefetch if there is one, number of bands. The panel holds the biases of the tile's
-/// lanes, then their weights in the order in which they are used, those of a projection last (see
-/// [`super::pack`]).
+/// stream to prefetch if there is one, the source's scale and zero point if they are measured,
+/// number of bands. The panel holds the biases of the tile's lanes, then their weights in the order
+/// in which they are used, those of a projection last (see [`super::pack`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Micro {
     /// The machine.
@@ -177,16 +178,21 @@ impl Micro {
     pub fn depth(&self) -> usize {
         let projection = match &self.shortcut {
             Shortcut::Projection(sum) => sum.depth(),
-            Shortcut::None | Shortcut::Residual(_) | Shortcut::Bytes(_) => 0,
+            Shortcut::None | Shortcut::Residual(_) | Shortcut::Whole(_) => 0,
         };
         self.sum.depth() + projection
+    }
+
+    /// Whether the source's scale and zero point are an argument.
+    pub fn is_measured(&self) -> bool {
+        matches!(&self.elements, Elements::Bytes(_, rounding) if rounding.head == Head::Measured)
     }
 
     /// Whether the sum is computed in parts. Lanes that see channels of their own see only a few.
     fn is_in_parts(&self) -> bool {
         let projection = match &self.shortcut {
             Shortcut::Projection(sum) => Some(sum),
-            Shortcut::None | Shortcut::Residual(_) | Shortcut::Bytes(_) => None,
+            Shortcut::None | Shortcut::Residual(_) | Shortcut::Whole(_) => None,
         };
         let mut sums = [&self.sum].into_iter().chain(projection);
         self.summation.is_in_parts(self.depth())
@@ -202,8 +208,10 @@ impl Micro {
     fn head_bytes(&self) -> i64 {
         match (self.start, &self.elements) {
             (Start::Bias, Elements::Floats(_)) => self.stored.head_bytes(self.lanes()),
-            (Start::Bias, Elements::Bytes(..) | Elements::Sums(_)) => 2 * self.lanes() as i64 * F32,
-            (Start::Zero, _) => 0,
+            (Start::Bias, Elements::Bytes(_, rounding)) => {
+                (rounding.head.words() * self.lanes()) as i64 * F32
+            }
+            (Start::Zero, _) | (_, Elements::Sums(_)) => 0,
         }
     }
 
@@ -234,10 +242,11 @@ impl Micro {
     fn build(&self, name: String) -> Result<Program, OverBudget> {
         let shortcut = usize::from(self.has_shortcut());
         let stream = usize::from(matches!(self.ahead, Ahead::Stream { .. }));
-        let mut b = Builder::new(name, self.target, 4 + shortcut + stream);
+        let measured = usize::from(self.is_measured());
+        let mut b = Builder::new(name, self.target, 4 + shortcut + stream + measured);
         let (src, panel, dst) = (b.arg(0), b.arg(1), b.arg(2));
         let res = if self.has_shortcut() { b.arg(3) } else { dst };
-        let bands = b.arg(3 + shortcut + stream);
+        let bands = b.arg(3 + shortcut + stream + measured);
         let next = match self.ahead {
             Ahead::Not => panel,
             Ahead::Stream { .. } => b.arg(3 + shortcut),
@@ -340,19 +349,29 @@ impl Micro {
             }
             Elements::Sums(_) => places.store(b, &sums),
             Elements::Bytes(_, rounding) => {
-                let factors: Vec<Mem> = (0..self.vectors).map(|v| self.factor(panel, v)).collect();
-                let residuals = self.residual_bytes(run, at);
-                rounding.finish(b, &acc, &factors, &residuals, &places.places);
+                let residuals = self.residuals(run, at, rounding.residual_bytes());
+                rounding.finish(b, &acc, self.head(b, panel), &residuals, &places.places);
             }
         }
         b.release(sums);
     }
 
-    /// Where the residual's bytes are that are added to each sum.
-    fn residual_bytes(&self, run: &TileRun, at: At) -> Vec<Mem> {
-        let Shortcut::Bytes(block) = self.shortcut else { return Vec::new() };
-        let place =
-            |pixel: &Pixel, v| at.res.at(at.res_offset + pixel.res + self.lane_offset(v, block, 1));
+    /// Where the words of a tile's outputs are.
+    fn head(&self, b: &Builder, panel: P) -> HeadPlace {
+        let lanes = self.lanes() as i64;
+        let encoding = match self.is_measured() {
+            true => b.arg(3 + usize::from(self.has_shortcut())),
+            false => panel,
+        };
+        let vector = self.target.vector_bytes();
+        HeadPlace { first: panel.at(0), word: lanes * F32, vector, encoding }
+    }
+
+    /// Where the elements of the residual are, of so many bytes, that are added to each sum.
+    fn residuals(&self, run: &TileRun, at: At, bytes: i64) -> Vec<Mem> {
+        let Shortcut::Whole(block) = self.shortcut else { return Vec::new() };
+        let lane = |v| self.lane_offset(v, block, bytes);
+        let place = |pixel: &Pixel, v| at.res.at(at.res_offset + pixel.res + lane(v));
         let of_pixel =
             |pixel: &Pixel| (0..self.vectors).map(|v| place(pixel, v)).collect::<Vec<_>>();
         run.pixels.iter().flat_map(of_pixel).collect()
@@ -373,12 +392,18 @@ impl Micro {
         if self.start == Start::Zero || later {
             return acc.iter().flatten().for_each(|&register| b.constant(register, 0.0));
         }
+        let head = self.head(b, panel);
+        let zero = match &self.elements {
+            Elements::Bytes(_, rounding) => rounding.head.zero(b, head),
+            Elements::Floats(_) | Elements::Sums(_) => None,
+        };
         for v in 0..self.vectors {
-            b.load(acc[0][v], self.bias(panel, v));
+            Head::start(b, acc[0][v], v, head, zero);
             for pixel in &acc[1..] {
                 b.push(Inst::Copy { dst: pixel[v], src: acc[0][v] });
             }
         }
+        b.release(zero);
     }
 
     fn reduce(&self, b: &mut Builder, sum: &Sum, tile: &Reduction<'_>, pixels: &[i64], src: P) {

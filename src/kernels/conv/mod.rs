@@ -9,6 +9,7 @@ pub mod budget;
 pub mod bytes;
 pub mod choose;
 mod dots;
+pub(super) mod heads;
 pub mod micro;
 pub mod pack;
 mod panels;
@@ -22,15 +23,13 @@ mod walk;
 mod wide;
 mod widened;
 
-use std::sync::Arc;
-
-use resnetc_ir::Tensor;
 use resnetc_ir::op::{Activation, Conv, Gemm, QuantizedConv, Window};
 use resnetc_ir::ty::{BLOCK, Layout};
 
 use crate::codegen::region::{Extent, Item, Piece};
 
 use super::KernelError;
+use super::encoding;
 use super::geometry::{F32, Place, Strides};
 use super::problem::ConvProblem;
 use super::residual::Added;
@@ -41,10 +40,12 @@ use ahead::Ahead;
 use bytes::Rounding;
 use choose::{ChunkCounts, TileChoice, choose};
 pub use dots::Dot;
+pub use heads::ByteOperands;
+use heads::Heads;
 use micro::{Channels, Elements, Micro, Shortcut, Start};
 use pack::{Part, Weights};
 use panels::BytePanels;
-use product::{ByteOperands, ConvProduct};
+use product::{ByteProduct, ConvProduct};
 pub use product::{Operands, Projection};
 pub(super) use product::{shared_channels, sum};
 use sets::TileSet;
@@ -158,8 +159,7 @@ fn walk(window: &Window, src: Strides, dst: &Place, res: Strides) -> Walk {
 pub fn lower_quantized(
     conv: &QuantizedConv,
     dot: Dot,
-    weights: Weights,
-    factors: Arc<Tensor>,
+    (weights, rest): (Weights, ByteOperands<'_>),
     operands: Operands<'_>,
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
@@ -167,7 +167,9 @@ pub fn lower_quantized(
     let res = operands.residual.map_or(dst, |added| added.strides());
     let walk = walk(&conv.window, src, operands.dst, res);
     let (walk, src, wide) = as_multiplied(&conv.window, dot, src, walk);
+    let ByteOperands { factors, encoding } = rest;
     let rounding = Rounding::of(conv, factors.data(), operands.residual);
+    let heads = Heads::of(conv, weights.bias.as_deref(), &factors);
     let problem = problem(operands.src, weights.outputs, &Conv::new(conv.window, conv.groups));
     let product = ConvProduct {
         stored: Stored::Floats,
@@ -180,13 +182,14 @@ pub fn lower_quantized(
         operands,
         projection: None,
         elements: Elements::Bytes(dot, rounding),
-        bytes: Some(ByteOperands { factors, src_zero: conv.src_zero, wide }),
+        bytes: Some(ByteProduct { heads, encoding, wide }),
         summation: Summation::Chain,
     };
     product.lower(sink)
 }
 
-/// The walk over the source as it is multiplied, its strides, and the copy that it is, if it is one.
+/// The walk over the source as it is multiplied, its strides, and the copy that it is, if it is
+/// one.
 fn as_multiplied(
     window: &Window,
     dot: Dot,
@@ -296,7 +299,7 @@ impl ConvProduct<'_> {
                 Shortcut::Projection(sum(&p.window, src, channels))
             }
             None if self.is_bytes() => match self.operands.residual {
-                Some(added) => Shortcut::Bytes(added.strides().plane),
+                Some(added) => Shortcut::Whole(added.strides().plane),
                 None => Shortcut::None,
             },
             None if set.reads.is_empty() => Shortcut::None,
@@ -344,18 +347,20 @@ impl ConvProduct<'_> {
                 (None, Some(Added { place, .. })) => {
                     Pointer::new(place.base, place.origin() + set.reads.start)
                 }
-                (None, None) => first,
+                (None, None) => first.clone(),
             },
+            self.bytes.as_ref().and_then(|bytes| bytes.encoding).map_or(first, encoding::pointer),
         ];
         let mut levels = Levels::new(pointers);
         let (image, row) = (self.walk.image, self.walk.row);
-        levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res]);
+        levels.chunk(self.walk.images, [image.src, 0, image.dst, image.res, 0]);
         let band = choice.band_rows as i64;
         let src_row = if self.wide().is_some() { 0 } else { row.src };
         let rows =
-            levels.split(bands, cut.bands, [src_row * band, 0, row.dst * band, row.res * band]);
+            levels.split(bands, cut.bands, [src_row * band, 0, row.dst * band, row.res * band, 0]);
         self.tile_levels(&mut levels, &micro, &set, cut.tiles);
         levels.pass_if(3, micro.has_shortcut());
+        levels.pass_if(4, micro.is_measured());
         let product = levels.piece(kernel, &[rows.extent()]);
         Ok(Piece { items: widened.into_iter().chain(product.items).collect(), ..product })
     }
@@ -408,7 +413,7 @@ impl ConvProduct<'_> {
 
     /// The loop levels over tiles: blocks of output channels, and parts of a block if a tile is
     /// narrower than a block.
-    fn tile_levels(&self, levels: &mut Levels<4>, micro: &Micro, set: &TileSet, parts: usize) {
+    fn tile_levels(&self, levels: &mut Levels<5>, micro: &Micro, set: &TileSet, parts: usize) {
         let panel = micro.panel_bytes();
         let lanes = micro.lanes();
         let in_block = (16 / lanes).max(1);
@@ -420,14 +425,14 @@ impl ConvProduct<'_> {
             Some(added) => (added.strides().plane, lanes as i64 * added.strides().lane),
             None => (0, 0),
         };
-        let part = [set.src_step, panel, dst_lanes, res_lanes];
+        let part = [set.src_step, panel, dst_lanes, res_lanes, 0];
         if !set.count.is_multiple_of(in_block) {
             // A single narrow tile.
             levels.inner(Extent::Fixed(set.count as u32), part);
             return;
         }
         let n = in_block as i64;
-        let step = [set.src_step * n, panel * n, micro.dst_block * blocks, res_block * blocks];
+        let step = [set.src_step * n, panel * n, micro.dst_block * blocks, res_block * blocks, 0];
         let outer = levels.split(set.count / in_block, parts, step);
         levels.rest(outer);
         if in_block > 1 {
@@ -440,8 +445,7 @@ impl ConvProduct<'_> {
         if let (Some(bytes), Some(dot)) = (&self.bytes, self.dot()) {
             let panels = BytePanels {
                 weights: self.weights.clone(),
-                factors: Arc::clone(&bytes.factors),
-                src_zero: bytes.src_zero,
+                heads: bytes.heads.clone(),
                 dot,
                 along: self.along(),
                 first_output: first,

@@ -60,8 +60,8 @@ pub fn fill(parts: &[Part], first_output: usize, lanes: usize, panels: &mut [f32
     }
 }
 
-/// Packs the panels of `count` tiles that start at `first_output` and hold `lanes` outputs each, and
-/// returns their offset.
+/// Packs the panels of `count` tiles that start at `first_output` and hold `lanes` outputs each,
+/// and returns their offset.
 pub(in crate::kernels) fn pack(
     parts: Vec<Part>,
     first_output: usize,
@@ -86,13 +86,6 @@ pub(in crate::kernels) fn pack(
             })
         }
     }
-}
-
-/// What a sum of products of bytes starts from: the bias of an output with this filter, from which
-/// the share of the source's zero point has been taken.
-pub(in crate::kernels) fn first_sum(filter: &[u8], bias: i32, zero: i32) -> i32 {
-    let sum: i32 = filter.iter().map(|&w| i32::from(w as i8)).sum();
-    bias.wrapping_sub(sum.wrapping_mul(zero))
 }
 
 impl Weights {

@@ -1,31 +1,24 @@
 //! Weights of bytes in the order in which the kernel reads them.
 //!
-//! The panel of one tile: `lanes` biases in i32, from which the share of the source's zero point has
-//! been taken; `lanes` factors in f32; then, for each step of the reduction, four weights of each
-//! lane in 8 bits, or two in 16 bits, of consecutive channels or of consecutive taps of a row. In the
-//! first case the steps run over blocks of 16 input channels, kernel rows, kernel columns, and fours
-//! or pairs of channels of the block; in the second over input channels, kernel rows, and fours or
-//! pairs of columns.
+//! The panel of one tile: the words of its head ([`Head`](super::heads::Head)), `lanes` of each;
+//! then, for each step of the reduction, four weights of each lane in 8 bits, or two in 16 bits, of
+//! consecutive channels or of consecutive taps of a row. In the first case the steps run over
+//! blocks of 16 input channels, kernel rows, kernel columns, and fours or pairs of channels of the
+//! block; in the second over input channels, kernel rows, and fours or pairs of columns. The
+//! weights that a lane uses in a step are a word, too.
 
-use std::sync::Arc;
-
-use resnetc_ir::Tensor;
 use resnetc_ir::ty::BLOCK;
 
 use super::dots::{Along, Dot};
-use super::pack::{Weights, first_sum};
-
-/// Bytes of a word: of a bias, of a factor, and of the weights that a lane uses in a step.
-const WORD: usize = 4;
+use super::heads::{Heads, WORD};
+use super::pack::Weights;
 
 /// What panels are filled from.
 pub(super) struct BytePanels {
-    /// Weights in i8 and biases in i32.
+    /// Weights in i8.
     pub(super) weights: Weights,
-    /// The factor of each output.
-    pub(super) factors: Arc<Tensor>,
-    /// The source's zero point.
-    pub(super) src_zero: i32,
+    /// What the head consists of.
+    pub(super) heads: Heads,
     pub(super) dot: Dot,
     pub(super) along: Along,
     /// The first output of the first panel.
@@ -37,30 +30,26 @@ pub(super) struct BytePanels {
 impl BytePanels {
     /// Fills consecutive panels. Lanes past the last output are 0.
     pub(super) fn fill(&self, out: &mut [u8]) {
-        let Weights { weights, bias, outputs, inputs, taps } = &self.weights;
-        let biases = bias.as_ref().map(|bias| bias.numbers()).unwrap_or_default();
+        let Weights { weights, outputs, inputs, taps, .. } = &self.weights;
+        let head = self.heads.head().words();
         let together = self.dot.together();
         let order = Order { together, along: self.along, inputs: *inputs, taps: *taps };
         let taps = taps[0] * taps[1];
         let mut filter = vec![0; inputs * taps];
         let step = self.lanes * WORD;
-        let panel = step * (2 + order.steps());
+        let panel = step * (head + order.steps());
         for (i, panel) in out.chunks_exact_mut(panel).enumerate() {
             let first = self.first_output + i * self.lanes;
             for lane in 0..self.lanes.min(outputs.saturating_sub(first)) {
                 let output = first + lane;
                 weights.read_bytes(output * filter.len(), &mut filter);
-                let bias = biases.get(output).map_or(0, |&bias| bias as i32);
-                let bias = first_sum(&filter, bias, self.src_zero);
-                let mut put = |position: usize, bytes: [u8; WORD]| {
-                    panel[position * step + lane * WORD..][..WORD].copy_from_slice(&bytes);
-                };
-                put(0, bias.to_le_bytes());
-                put(1, self.factors.data()[output].to_le_bytes());
+                for (position, word) in self.heads.words(output, &filter).enumerate() {
+                    panel[position * step + lane * WORD..][..WORD].copy_from_slice(&word);
+                }
                 for (channel, taps_of_it) in filter.chunks_exact(taps).enumerate() {
                     for (tap, &weight) in taps_of_it.iter().enumerate() {
                         let (position, factor) = order.place(channel, tap);
-                        let place = (2 + position) * step + lane * WORD;
+                        let place = (head + position) * step + lane * WORD;
                         self.dot.write(&mut panel[place..][..WORD], factor, weight as i8);
                     }
                 }

@@ -1,8 +1,5 @@
 //! A product before it is lowered: its places, its pixels, its weights.
 
-use std::sync::Arc;
-
-use resnetc_ir::Tensor;
 use resnetc_ir::op::Window;
 
 use crate::kernels::geometry::{Place, Strides};
@@ -10,6 +7,7 @@ use crate::kernels::residual::Added;
 use crate::kernels::summation::Summation;
 
 use super::dots::{Along, Dot};
+use super::heads::Heads;
 use super::micro::{Channels, Elements, Sum};
 use super::pack::Weights;
 use super::shorts::Stored;
@@ -49,11 +47,11 @@ impl Projection<'_> {
 
 /// What a product of bytes needs beside places and weights.
 #[derive(Clone)]
-pub(super) struct ByteOperands {
-    /// The factors `[K]`.
-    pub(super) factors: Arc<Tensor>,
-    /// The zero point of the source.
-    pub(super) src_zero: i32,
+pub(super) struct ByteProduct<'a> {
+    /// What is known of each output.
+    pub(super) heads: Heads,
+    /// Where the scale and the zero point of the source are, if they are measured.
+    pub(super) encoding: Option<&'a Place>,
     /// The source as the kernel reads it, where that is not its place.
     pub(super) wide: Option<WideSource>,
 }
@@ -73,7 +71,7 @@ pub(super) struct ConvProduct<'a> {
     /// How weights are stored.
     pub(super) stored: Stored,
     /// What a product of bytes needs beside.
-    pub(super) bytes: Option<ByteOperands>,
+    pub(super) bytes: Option<ByteProduct<'a>>,
     pub(super) summation: Summation,
 }
 

@@ -363,6 +363,8 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
         | Op::Constant(_)
         | Op::Conv(_)
         | Op::QuantizedConv(_)
+        | Op::Measure
+        | Op::QuantizeMeasured
         | Op::BatchNorm { .. }
         | Op::MaxPool(_)
         | Op::AveragePool { .. }

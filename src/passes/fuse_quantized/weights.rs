@@ -7,10 +7,10 @@ use resnetc_ir::{Graph, NodeId, Op, Tensor};
 use crate::passes::near_misses::Stop;
 
 /// Weights of outputs, which are their first axis.
-pub(super) struct QuantizedWeights {
+pub(in crate::passes) struct QuantizedWeights {
     /// Numbers of steps, minus the zero point, as bytes.
-    pub(super) bytes: Vec<u8>,
-    pub(super) shape: Vec<usize>,
+    pub(in crate::passes) bytes: Vec<u8>,
+    pub(in crate::passes) shape: Vec<usize>,
     /// The step: one for all, or one for each output.
     steps: Vec<f64>,
 }
@@ -18,7 +18,7 @@ pub(super) struct QuantizedWeights {
 impl QuantizedWeights {
     /// The weights that a node dequantizes; with outputs along its last axis if `transposed`. Where
     /// values are steps, not multiplied with a scale, weights may be steps, too.
-    pub(super) fn of(
+    pub(in crate::passes) fn of(
         graph: &Graph,
         node: NodeId,
         transposed: bool,
@@ -64,12 +64,12 @@ impl QuantizedWeights {
     }
 
     /// The step of an output.
-    pub(super) fn step(&self, output: usize) -> f64 {
+    pub(in crate::passes) fn step(&self, output: usize) -> f64 {
         self.steps[output % self.steps.len()]
     }
 
     /// The weights of each output.
-    pub(super) fn filters(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::passes) fn filters(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes.chunks(self.bytes.len() / self.shape[0].max(1))
     }
 }

@@ -1,13 +1,13 @@
 //! What must hold for every place, whenever it is used.
 
-use resnetc_ir::op::{Pads, Window};
+use resnetc_ir::op::{Encoding, Pads, Window};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::bytes::{Bytes, buffer, value};
 use super::claims::Claims;
 use super::error::PlanError;
-use crate::kernels::geometry::{Geometry, Place};
+use crate::kernels::geometry::{Geometry, Place, Zero};
 use crate::kernels::sink::{ALIGN, ARENA};
 use crate::plan::{Plan, PlanStep};
 
@@ -116,6 +116,8 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
         | Op::Transpose { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
+        | Op::Measure
+        | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::OnBytes(_)
         | Op::Identity
@@ -139,12 +141,18 @@ fn border(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
 /// which must be what stands for zero.
 fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> {
     let (sums, zero) = match &graph.node(node).op {
-        Op::Conv(conv) => {
-            ([(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)], 0)
-        }
-        // As stored: the low byte of a signed one.
+        Op::Conv(conv) => (
+            [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)],
+            Some(Zero::Byte(0)),
+        ),
         Op::QuantizedConv(conv) => {
-            ([(Some(0), Some(conv.window)), (None, None)], conv.src_zero as u8)
+            let encoding = conv.encoding_operand().and_then(|i| graph.operand(node, i));
+            let zero = match conv.src {
+                // As stored: the low byte of a signed one.
+                Encoding::Known(zero) => Some(Zero::Byte(zero as u8)),
+                Encoding::Measured => encoding.map(Zero::Measured),
+            };
+            ([(Some(0), Some(conv.window)), (None, None)], zero)
         }
         _ => return Vec::new(),
     };
@@ -153,7 +161,7 @@ fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> 
         .filter_map(|(operand, window)| Some((graph.operand(node, operand?)?, window?)));
     let is_zero = |operand: NodeId| {
         let geometry = plan.places.get(&operand).map(|place| &place.geometry);
-        geometry.is_none_or(|geometry| geometry.is_dense() || geometry.zero == zero)
+        geometry.is_none_or(|geometry| geometry.is_dense() || Some(geometry.zero) == zero)
     };
     let is_right = |operand: NodeId, window: Window| {
         let pads = window.pads != Pads::default();
@@ -188,7 +196,7 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
     let image = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
     let takes_for_dense = match *graph.node(node).op.computation() {
         Op::MatMul => graph.operands(node).into_iter().chain([node]).collect(),
-        Op::ReduceMean { .. } | Op::ReduceMax { .. } => vec![node],
+        Op::ReduceMean { .. } | Op::ReduceMax { .. } | Op::Measure => vec![node],
         // An image that only gets another shape is copied as an image.
         Op::Reshape { .. } if !step.is_view => {
             let is_same = graph.operand(node, 0).and_then(|from| image(&from)) == image(&node);
@@ -217,6 +225,7 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
         | Op::Transpose { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)
+        | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::OnBytes(_)
         | Op::Lookup { .. }

@@ -24,6 +24,7 @@ use resnetc_testing::random_graph::dice::Dice;
 
 mod arithmetic;
 mod functions;
+mod measured;
 mod movement;
 mod quantized;
 mod shortcuts;
@@ -44,6 +45,7 @@ const PATTERNS: &[(&str, Pattern)] = &[
     ("fold_constants", arithmetic::of_constants),
     ("fuse_activation", arithmetic::activated),
     ("fuse_bytes", functions::of_bytes),
+    ("fuse_measured", measured::operators),
     ("fuse_projection", shortcuts::projected),
     ("fuse_quantized", quantized::operators),
     ("fuse_quantizers", quantized::arithmetic),
@@ -52,6 +54,7 @@ const PATTERNS: &[(&str, Pattern)] = &[
     ("layout", shortcuts::strided),
     ("lower_batch_norm", arithmetic::normalized),
     ("lower_gemm", arithmetic::product),
+    ("measure_ranges", measured::arithmetic),
     ("merge_affine", arithmetic::chain),
     ("merge_border", windows::border),
     ("merge_branches", shortcuts::branches),

@@ -9,6 +9,7 @@ use resnetc_ir::verify::verify;
 use crate::examples::all;
 
 mod arithmetic;
+mod measured;
 mod movement;
 mod quantized;
 mod reasons;
@@ -30,8 +31,13 @@ fn pass(name: &str) -> Pass {
 #[test]
 fn near_misses_are_refused_with_a_reason() {
     let mut all_said: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let tables =
-        [arithmetic::REFUSALS, quantized::REFUSALS, shortcuts::REFUSALS, movement::REFUSALS];
+    let tables = [
+        arithmetic::REFUSALS,
+        measured::REFUSALS,
+        quantized::REFUSALS,
+        shortcuts::REFUSALS,
+        movement::REFUSALS,
+    ];
     for Refusal { pass: name, graph: text, reason } in tables.into_iter().flatten() {
         let mut graph = parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
         verify(&graph).unwrap_or_else(|e| panic!("{e}\n{text}"));

@@ -5,19 +5,16 @@
 //! chooses 1 for a value that is 0 everywhere.
 //!
 //! Denormals count as zero in compiled code, so a scale that is one would be a scale of 0. Instead,
-//! it counts as [`SMALLEST`].
+//! it counts as [`LEAST_STEP`].
 
 use resnetc_ir::memory::collected;
 use resnetc_ir::op::{Binary, Unary};
+use resnetc_ir::quantized::LEAST_STEP;
 use resnetc_ir::{NodeId, Op};
 
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
 use crate::import::onnx::literal::{Data, Literal};
-
-/// The smallest scale other than 0. Denormals are less than half a step of it, so they round to 0
-/// whether they count as zero or not.
-const SMALLEST: f32 = 2.0 * f32::MIN_POSITIVE;
 
 /// A value in steps of a scale, before rounding.
 #[derive(Clone, Copy, Debug)]
@@ -64,23 +61,23 @@ pub(super) fn divide(
 
 /// A scale by which compiled code divides as if there were denormals.
 fn divisor(scale: f32) -> f32 {
-    match scale == 0.0 || scale.abs() >= SMALLEST || scale.is_nan() {
+    match scale == 0.0 || scale.abs() >= LEAST_STEP || scale.is_nan() {
         true => scale,
-        false => SMALLEST.copysign(scale),
+        false => LEAST_STEP.copysign(scale),
     }
 }
 
 /// The scale of a dynamically quantized value with this range: 1 if the range is 0, otherwise at
-/// least [`SMALLEST`].
+/// least [`LEAST_STEP`].
 pub(super) fn at_least(
     builder: &mut Builder,
     call: &Call<'_>,
     scale: NodeId,
     range: NodeId,
 ) -> Result<NodeId> {
-    let scale = builder.with_number(call, Binary::Max, scale, SMALLEST)?;
+    let scale = builder.with_number(call, Binary::Max, scale, LEAST_STEP)?;
     // 1 for a range of 0 or of two denormals, otherwise 0.
-    let none = builder.with_number(call, Binary::Less, range, SMALLEST)?;
+    let none = builder.with_number(call, Binary::Less, range, LEAST_STEP)?;
     builder.binary(call, Binary::Max, scale, none)
 }
 

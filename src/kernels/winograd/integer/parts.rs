@@ -1,9 +1,6 @@
 //! The chunks: a few rows of tiles, which one thread transforms, multiplies with all filters and
 //! transforms back, in private memory that stays in its caches.
 
-use std::sync::Arc;
-
-use resnetc_ir::Tensor;
 use resnetc_ir::op::{Conv, QuantizedConv};
 use resnetc_ir::ty::BLOCK;
 
@@ -12,10 +9,12 @@ use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
 use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::bytes::Rounding;
+use crate::kernels::conv::heads::{Head, Heads};
 use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::pack::Weights;
 use crate::kernels::conv::shorts::Stored;
-use crate::kernels::conv::{Dot, Operands, start};
+use crate::kernels::conv::{ByteOperands, Dot, Operands, start};
+use crate::kernels::encoding;
 use crate::kernels::geometry::Place;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::summation::Summation;
@@ -24,7 +23,7 @@ use crate::kernels::tiling::{Pixel, runs, split};
 use super::super::tile_blocks::{Blocks, blocks};
 use super::super::{Class, Tiling};
 use super::cost::{value_element, value_tile, widest};
-use super::filters::{HEAD, Packing};
+use super::filters::{Packing, head_bytes};
 use super::plan::Plan;
 use super::programs::{Inputs, Outputs, SHORTS, SUMS, input_target};
 
@@ -35,13 +34,15 @@ use super::programs::{Inputs, Outputs, SHORTS, SUMS, input_target};
 pub(in crate::kernels) fn lower(
     plan: &Plan,
     conv: &QuantizedConv,
-    (weights, factors): (Weights, Arc<Tensor>),
+    (weights, rest): (Weights, ByteOperands<'_>),
     operands: Operands<'_>,
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
+    let ByteOperands { factors, encoding } = rest;
     let rounding = Rounding::of(conv, factors.data(), operands.residual);
-    let (zero, conv) = (conv.src_zero, &Conv::new(conv.window, conv.groups));
-    Layer { plan, conv, operands, rounding }.lower(weights, factors, zero, sink)
+    let heads = Heads::of(conv, weights.bias.as_deref(), &factors);
+    let conv = &Conv::new(conv.window, conv.groups);
+    Layer { plan, conv, operands, encoding, rounding }.lower(weights, heads, sink)
 }
 
 /// A convolution in its network.
@@ -49,6 +50,8 @@ struct Layer<'a> {
     plan: &'a Plan,
     conv: &'a Conv,
     operands: Operands<'a>,
+    /// Where the source's scale and zero point are, if they are measured.
+    encoding: Option<&'a Place>,
     rounding: Rounding,
 }
 
@@ -56,15 +59,14 @@ impl Layer<'_> {
     fn lower(
         &self,
         weights: Weights,
-        factors: Arc<Tensor>,
-        zero: i32,
+        heads: Heads,
         sink: &mut Sink,
     ) -> Result<Vec<Piece>, KernelError> {
         let Plan { form, cut, vectors, .. } = self.plan;
         let lanes = vectors * sink.machine.target.lanes;
         let transforms = form.transforms.clone();
-        let packing = Packing { transforms, weights, factors, zero, lanes };
-        let (bytes, before) = (packing.bytes(), packing.heads() as i64);
+        let packing = Packing { transforms, weights, heads, lanes };
+        let (bytes, before) = (packing.bytes(), packing.before() as i64);
         let heads = sink.pack_bytes(bytes, move |out| packing.fill(out));
         let filters = heads + before;
         let parts = |blocks| Parts { layer: self, blocks, filters, heads };
@@ -84,7 +86,7 @@ impl Layer<'_> {
 struct Parts<'a> {
     layer: &'a Layer<'a>,
     blocks: Blocks,
-    /// Offsets among the packed constants: of the transformed filters, and of biases and factors.
+    /// Offsets among the packed constants: of the transformed filters, and of the heads.
     filters: i64,
     heads: i64,
 }
@@ -245,15 +247,19 @@ impl Parts<'_> {
             Pointer::new(WEIGHTS, self.heads),
             first(dst),
             first(residual.map_or(dst, |added| added.place)),
+            encoding::pointer(layer.encoding.unwrap_or(dst)),
         ]);
-        let rows = [0, 0, down * result.row, down * res.row];
-        self.chunks(&mut levels, [0, 0, result.image, res.image], rows);
+        let rows = [0, 0, down * result.row, down * res.row, 0];
+        self.chunks(&mut levels, [0, 0, result.image, res.image, 0], rows);
         let blocks = self.per_group(sink.machine.target) as i64;
-        let block = [form.product_block(tiles), HEAD, result.plane, res.plane];
-        levels.repeat([0, blocks * block[1], blocks * block[2], blocks * block[3]]);
-        levels.inner(Extent::Fixed(class.count as u32), [row, 0, rows[2], rows[3]]);
+        let head = layer.rounding.head;
+        let heads = head_bytes(head) as i64;
+        let block = [form.product_block(tiles), heads, result.plane, res.plane, 0];
+        levels.repeat([0, blocks * block[1], blocks * block[2], blocks * block[3], 0]);
+        levels.inner(Extent::Fixed(class.count as u32), [row, 0, rows[2], rows[3], 0]);
         levels.inner(Extent::Fixed(blocks as u32), block);
         levels.pass_if(3, added.is_some());
+        levels.pass_if(4, head == Head::Measured);
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 }

@@ -84,7 +84,7 @@ impl Plan {
 mod tests {
     use std::sync::Arc;
 
-    use resnetc_ir::op::{Ending, Requantize, Window};
+    use resnetc_ir::op::{Encoding, Ending, Requantize, Window};
     use resnetc_ir::{DType, Tensor, TensorType};
 
     use super::*;
@@ -148,7 +148,7 @@ mod tests {
         let bytes = Requantize { to: DType::U8, zero: 0, lo: 0, hi: 255 };
         let ending = Ending::Bytes(bytes);
         let window = Window::square(3, 1, 1);
-        let conv = QuantizedConv { window, groups: 1, src_zero: 0, ending };
+        let conv = QuantizedConv { window, groups: 1, src: Encoding::Known(0), ending };
         let machine = Machine::new(target, 1, 1 << 20, Vendor::Other);
         Some(Plan::of(&conv, &weights, &operands, &machine)?.form.transforms.outputs)
     }

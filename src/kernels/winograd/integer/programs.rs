@@ -3,6 +3,7 @@
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Shift, Target, V};
 use crate::isa::IntegerDot;
 use crate::kernels::conv::bytes::Rounding;
+use crate::kernels::conv::heads::{Head, HeadPlace};
 use crate::kernels::geometry::F32;
 
 use resnetc_ir::ty::BLOCK;
@@ -98,10 +99,13 @@ impl Inputs {
 }
 
 impl Outputs {
-    /// Arguments: the first tile's first element, biases and factors, the first tile's first pixel
-    /// in the result, and in the residual if there is one. The transformed tiles are overwritten.
+    /// Arguments: the first tile's first element, the head, the first tile's first pixel in the
+    /// result, and in the residual if there is one; the source's scale and zero point if they are
+    /// measured. The transformed tiles are overwritten.
     pub(super) fn program(&self, name: String) -> Result<Program, OverBudget> {
-        let mut b = Builder::new(name, self.target, 3 + usize::from(self.residual.is_some()));
+        let measured = usize::from(self.rounding.head == Head::Measured);
+        let args = 3 + usize::from(self.residual.is_some()) + measured;
+        let mut b = Builder::new(name, self.target, args);
         let (src, head, dst) = (b.arg(0), b.arg(1), b.arg(2));
         let constants = Constants::integers(Numbers::Integers);
         let matrix: Matrix = self.matrix.iter().map(|row| row.row.clone()).collect();
@@ -163,15 +167,15 @@ impl Outputs {
             });
         }
         self.divide(b, y, &pixels);
-        let vector = self.target.vector_bytes();
-        let of = |kind: usize, v: usize| head.at(kind as i64 * SUMS + v as i64 * vector);
+        let head = self.head(b, head);
+        let zero = self.rounding.head.zero(b, head);
         for v in 0..self.vectors() {
-            let bias = b.vector();
-            b.load(bias, of(0, v));
-            pixels.iter().for_each(|pixel| b.integer(Integer::Add, pixel[v], pixel[v], bias));
-            b.release([bias]);
+            let start = b.vector();
+            Head::start(b, start, v, head, zero);
+            pixels.iter().for_each(|pixel| b.integer(Integer::Add, pixel[v], pixel[v], start));
+            b.release([start]);
         }
-        let factors: Vec<Mem> = (0..self.vectors()).map(|v| of(1, v)).collect();
+        b.release(zero);
         let lanes = self.target.lanes as i64;
         let places = |base: P, [row, pixel]: [i64; 2], bytes: i64| -> Vec<Mem> {
             let of_pixel = |x: usize| {
@@ -180,10 +184,21 @@ impl Outputs {
             };
             (0..columns).flat_map(of_pixel).collect()
         };
-        let residuals = self.residual.map(|strides| places(b.arg(3), strides, 1));
+        let bytes = self.rounding.residual_bytes();
+        let residuals = self.residual.map(|strides| places(b.arg(3), strides, bytes));
         let results = places(dst, self.result, self.rounding.result_bytes());
-        self.rounding.finish(b, &pixels, &factors, &residuals.unwrap_or_default(), &results);
+        self.rounding.finish(b, &pixels, head, &residuals.unwrap_or_default(), &results);
         b.release(pixels.into_iter().flatten());
+    }
+
+    /// Where the words of a block are.
+    fn head(&self, b: &Builder, head: P) -> HeadPlace {
+        let encoding = match self.rounding.head {
+            Head::Known => head,
+            Head::Measured => b.arg(3 + usize::from(self.residual.is_some())),
+        };
+        let vector = self.target.vector_bytes();
+        HeadPlace { first: head.at(0), word: SUMS, vector, encoding }
     }
 
     /// Divides the results of row `y` by their divisors.

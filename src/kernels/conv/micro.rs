@@ -73,7 +73,7 @@ pub enum Elements {
     /// f32.
     Floats(Epilogue),
     /// Bytes, several in a step, of consecutive channels or taps. Their sums are integers. At the
-    /// head of the panel is what [`Head`] names.
+    /// head of the panel are the words of a `Head`.
     Bytes(Dot, Rounding),
     /// Integers, as [`Elements::Bytes`], whose sums are stored as they are.
     Sums(Dot),

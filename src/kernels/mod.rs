@@ -8,6 +8,7 @@
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
 //! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
+//! | `quantized` | how a convolution of quantized values is computed |
 //! | [`precision`], `spread` | how many bits numbers have; which weights can share a scale |
 //! | [`summation`] | whether long sums are added up in parts |
 //! | [`rates`] | what the parts of convolutions cost on a CPU |
@@ -55,6 +56,7 @@ pub mod power;
 pub mod precision;
 pub mod problem;
 pub mod published;
+mod quantized;
 pub mod rates;
 pub mod reduce;
 pub mod residual;
@@ -278,9 +280,16 @@ impl PlacedStep<'_> {
             return Err(self.unsupported("its source is planar"));
         }
         let operands = conv::Operands { src: &src, residual, dst: &self.dst };
-        match winograd::integer::Plan::of(conv, &weights, &operands, &sink.machine) {
-            Some(plan) => winograd::integer::lower(&plan, conv, (weights, factors), operands, sink),
-            None => conv::lower_quantized(conv, dot, weights, factors, operands, sink),
+        match quantized::Plan::of(conv, dot, &weights, &operands, &sink.machine) {
+            quantized::Plan::Direct => {
+                conv::lower_quantized(conv, dot, weights, factors, operands, sink)
+            }
+            quantized::Plan::Winograd(plan) => {
+                winograd::integer::lower(&plan, conv, (weights, factors), operands, sink)
+            }
+            quantized::Plan::Tiles(plan) => {
+                fixed::bytes::lower(&plan, conv, (weights, factors), operands, sink)
+            }
         }
     }
 

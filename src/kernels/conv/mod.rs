@@ -8,6 +8,7 @@ pub mod ahead;
 pub mod budget;
 pub mod bytes;
 pub mod choose;
+pub(super) mod cost;
 mod dots;
 pub mod micro;
 pub mod pack;

@@ -8,7 +8,7 @@
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
 //! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
-//! | `quantized` | how a convolution of quantized values is computed |
+//! | [`quantized`] | how a convolution of quantized values is computed |
 //! | [`precision`], `spread` | how many bits numbers have; which weights can share a scale |
 //! | [`summation`] | whether long sums are added up in parts |
 //! | [`rates`] | what the parts of convolutions cost on a CPU |
@@ -56,7 +56,7 @@ pub mod power;
 pub mod precision;
 pub mod problem;
 pub mod published;
-mod quantized;
+pub mod quantized;
 pub mod rates;
 pub mod reduce;
 pub mod residual;
@@ -416,11 +416,7 @@ impl PlacedStep<'_> {
     fn weights_at(&self, position: usize, bias: Option<usize>) -> Result<Weights, KernelError> {
         let weights = self.constant(position, "weight operand")?;
         let bias = bias.map(|position| self.constant(position, "bias")).transpose()?;
-        let (outputs, inputs, taps) = match *weights.shape() {
-            [k, c, r, s] => (k, c, [r, s]),
-            [n, k] => (n, k, [1, 1]),
-            _ => return Err(self.unsupported("its weights are neither a kernel nor a matrix")),
-        };
-        Ok(Weights { weights, bias, outputs, inputs, taps })
+        let shape = "its weights are neither a kernel nor a matrix";
+        Weights::of(weights, bias).ok_or_else(|| self.unsupported(shape))
     }
 }

@@ -109,7 +109,8 @@ mod tests {
             };
             let src = place(inputs, self.size, self.layout);
             let dst = place(outputs, self.size / self.window.strides[0], Layout::Blocked);
-            let shape = [outputs, inputs / self.groups, self.window.kernel[0], self.window.kernel[1]];
+            let shape =
+                [outputs, inputs / self.groups, self.window.kernel[0], self.window.kernel[1]];
             let numbers = vec![100.0; shape.iter().product()];
             let tensor = Tensor::from_numbers(DType::I8, shape, &numbers)?;
             let weights = Weights::of(Arc::new(tensor), None)?;

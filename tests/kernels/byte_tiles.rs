@@ -113,9 +113,15 @@ fn plus(sum: Work, times: u64, more: Work) -> Work {
     }
 }
 
+/// Multiplications of a product of tiles: 16 positions, 16 outputs and 64 channels.
+const PRODUCTS: f64 = 16.0 * 16.0 * 64.0;
+
+/// Cycles of a product of tiles.
+const CYCLES: u64 = 16;
+
 /// Tiles hold nearly nothing that is not multiplied: images have few columns between rows, and 64
-/// divides the channels. Beside 16 cycles of a product, instructions that run on other units take
-/// less than as many cycles, at two per cycle.
+/// divides the channels. All other instructions, at two per cycle, take less time than products;
+/// not so in layers with few input channels, whose results are rounded after few products.
 #[test]
 fn tiles_are_full() {
     let mut total = Work::default();
@@ -123,7 +129,7 @@ fn tiles_are_full() {
     for (count, size, channels, window @ [taps, stride], residual) in LAYERS {
         let work = work(size, channels, window, residual);
         let pixels = (size / stride).pow(2) * taps.pow(2);
-        let least = (pixels * channels[0] * channels[1]) as f64 / 16384.0;
+        let least = (pixels * channels[0] * channels[1]) as f64 / PRODUCTS;
         let others = work.instructions - work.tile_dots;
         println!(
             "{size:3} {channels:?} {window:?}: {} products, {:.3} of the least, {others} others, \
@@ -133,7 +139,6 @@ fn tiles_are_full() {
             work.prefetches,
         );
         assert!((work.tile_dots as f64) < 1.4 * least, "{size} {channels:?} {window:?}");
-        assert!(others < 2 * 16 * work.tile_dots, "{size} {channels:?} {window:?}");
         products += count as f64 * least;
         total = plus(total, count, work);
     }
@@ -143,4 +148,5 @@ fn tiles_are_full() {
         total.tile_dots, total.prefetches
     );
     assert!((total.tile_dots as f64) < 1.15 * products);
+    assert!(others < 2 * CYCLES * total.tile_dots);
 }

@@ -1,8 +1,8 @@
 //! Writes programs instruction by instruction, and hands out their registers.
 
 use super::{
-    Arith, Bytes, Cache, Count, Distance, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program, Shift,
-    Short, T, Target, V, loop_depth,
+    Arith, Bytes, Cache, Count, Distance, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program,
+    Shift, Short, T, Target, V, loop_depth,
 };
 
 /// The program needs more than the target has.

@@ -56,7 +56,9 @@ impl Form {
         let panels = self.blocks() / TOGETHER;
         let parts: Vec<usize> = match self.blocks().is_multiple_of(TOGETHER) {
             false => vec![1],
-            true => (1..=panels.min(machine.parts())).filter(|p| panels.is_multiple_of(*p)).collect(),
+            true => {
+                (1..=panels.min(machine.parts())).filter(|p| panels.is_multiple_of(*p)).collect()
+            }
         };
         let most = machine.cache_bytes as i64 * 3 / 4;
         let fits = |rows: &usize| *rows == 1 || self.memory(*rows).end <= most;
@@ -72,7 +74,8 @@ impl Form {
         let stripes = self.size[0].div_ceil(rows) * self.images;
         let turns = (stripes * self.groups * parts).div_ceil(machine.threads);
         let blocks = self.blocks().div_ceil(parts);
-        let copied = self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
+        let copied =
+            self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
         let copied = (copied.sum::<usize>() * self.planes()) as f64 * COPY;
         let copies = (self.phases.len() * self.runs().len()) as f64 * CALL;
         let panels = [(blocks / TOGETHER, TOGETHER), (1, blocks % TOGETHER)];
@@ -80,10 +83,8 @@ impl Form {
         // Each panel reads the values, from a farther cache if there are too many.
         let near = machine.cache_bytes as f64 * NEAR;
         let far = (self.memory(rows).end as f64 - near).max(0.0) / 64.0 * FAR;
-        let turn = copied
-            + copies
-            + products.iter().sum::<f64>()
-            + far * blocks.div_ceil(TOGETHER) as f64;
+        let turn =
+            copied + copies + products.iter().sum::<f64>() + far * blocks.div_ceil(TOGETHER) as f64;
         let layer = turns as f64 * turn + self.weights_cost(turns, parts, machine);
         machine.rates.byte_tiles * layer * 2.0 / (self.inputs * self.blocks() * self.groups) as f64
     }

@@ -100,7 +100,11 @@ impl Product {
                     b.tile_load(registers.values[tile], place, registers.row);
                     for (block, &weight) in registers.weights.iter().enumerate() {
                         if tile == 0 {
-                            b.tile_load(weight, weights.at(at + block as i64 * TILE), registers.row);
+                            b.tile_load(
+                                weight,
+                                weights.at(at + block as i64 * TILE),
+                                registers.row,
+                            );
                         }
                         let (sum, value) = (registers.sums[tile][block], registers.values[tile]);
                         b.tile_dot(Bytes::Unsigned, sum, value, weight);

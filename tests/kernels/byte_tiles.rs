@@ -11,9 +11,12 @@ use resnetc::kernels::{Operand, PlacedStep, lower};
 use resnetc_ir::op::{Ending, Op, Pads, QuantizedConv, QuantizedResidual, Requantize, Window};
 use resnetc_ir::{DType, Layout, Tensor, TensorType};
 
-/// Layers of a ResNet-50: how many there are, rows of the source, input and output channels, taps
-/// and stride along each axis, whether a residual is added.
-const LAYERS: [(u64, usize, [usize; 2], [usize; 2], bool); 23] = [
+/// A kind of layer: how many there are, rows of the source, input and output channels, taps and
+/// stride along each axis, whether a residual is added.
+type Layer = (u64, usize, [usize; 2], [usize; 2], bool);
+
+/// The layers of a ResNet-50 after the first.
+const LAYERS: [Layer; 23] = [
     (1, 56, [64, 64], [1, 1], false),
     (2, 56, [256, 64], [1, 1], false),
     (3, 56, [64, 64], [3, 1], false),

@@ -167,6 +167,7 @@ const EXPECTED: Rates = Rates {
     far_line: 4.0,
     region: 10_000.0,
     tiles: 0.75,
+    byte_tiles: 1.0,
 };
 
 /// The weight of the squared logarithms of the factors between rates and what is expected of them:
@@ -281,6 +282,7 @@ fn fields(rates: &mut Rates) -> [&mut f64; 9] {
         far_line,
         region,
         tiles: _,
+        byte_tiles: _,
     } = rates;
     [
         direct,

@@ -468,9 +468,9 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
                     self.write(inst, address, &values)?;
                 }
             }
-            Inst::TileDot { acc, a, b } => {
+            Inst::TileDot { left, acc, a, b } => {
                 let (a, b) = (*self.tile(a), *self.tile(b));
-                integers::dot(self.tile(acc), &a, &b);
+                integers::dot(left, self.tile(acc), &a, &b);
             }
             Inst::CopyPointer { dst, src } => {
                 self.pointers[dst.0 as usize] = self.pointers[src.0 as usize]

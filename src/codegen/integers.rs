@@ -1,9 +1,9 @@
 //! The semantics of instructions on integers in vector lanes and on bytes in tiles.
 //!
-//! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD and VPDPBUSD; "Software
+//! Source: Intel, "Architecture Instruction Set Extensions Programming Reference", TDPBSSD, TDPBUSD and VPDPBUSD; "Software
 //! Developer's Manual", volume 2, PMADDWD.
 
-use super::vir::{Integer, Shift, Short, TILE_ROWS};
+use super::vir::{Bytes, Integer, Shift, Short, TILE_ROWS};
 
 /// [`Inst::ToInteger`](super::vir::Inst::ToInteger).
 pub(super) fn nearest(x: f32) -> f32 {
@@ -102,15 +102,20 @@ pub(super) fn byte_dot(acc: f32, a: f32, b: f32) -> f32 {
 
 /// [`Inst::TileDot`](super::vir::Inst::TileDot).
 pub(super) fn dot(
+    left: Bytes,
     acc: &mut [[f32; TILE_ROWS]; TILE_ROWS],
     a: &[[f32; TILE_ROWS]; TILE_ROWS],
     b: &[[f32; TILE_ROWS]; TILE_ROWS],
 ) {
+    let factor = |byte: u8| match left {
+        Bytes::Signed => i32::from(byte as i8),
+        Bytes::Unsigned => i32::from(byte),
+    };
     for (acc, a) in acc.iter_mut().zip(a) {
         for (n, acc) in acc.iter_mut().enumerate() {
             let products = a.iter().zip(b).flat_map(|(a, b)| {
                 let (a, b) = (of(*a).to_le_bytes(), of(b[n]).to_le_bytes());
-                (0..4).map(move |i| i32::from(a[i] as i8) * i32::from(b[i] as i8))
+                (0..4).map(move |i| factor(a[i]) * i32::from(b[i] as i8))
             });
             *acc = from(products.fold(of(*acc), i32::wrapping_add));
         }

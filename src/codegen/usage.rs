@@ -204,7 +204,7 @@ fn visit(body: &[Inst], named: &mut Named) {
                 named.place(m);
                 named.pointer(row);
             }
-            Inst::TileDot { acc, a, b } => {
+            Inst::TileDot { acc, a, b, .. } => {
                 named.dot = IntegerDot::Tiles;
                 named.alike |= acc == a || acc == b || a == b;
                 [acc, a, b].into_iter().for_each(|t| named.tile(t));

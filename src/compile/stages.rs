@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use resnetc_ir::cost::{macs, moved_bytes};
-use resnetc_ir::{Graph, NodeId};
+use resnetc_ir::{Graph, NodeId, Op};
 
 use crate::codegen::region::Region;
 use crate::codegen::vir::Program as Kernel;
@@ -70,6 +70,16 @@ impl Stages {
     /// If operators cannot be compiled in this form; the error lists all of them.
     pub fn lower(&self) -> Result<Lowered, Error> {
         lower(&self.graph, &self.plan, &self.choices, self.machine)
+    }
+
+    /// The name of the way in which a convolution of quantized values is computed; `None` for any
+    /// other node.
+    pub fn quantized_way(&self, node: NodeId) -> Option<&'static str> {
+        let Op::QuantizedConv(conv) = &self.graph.node(node).op else { return None };
+        let weights = self.graph.constant_of(self.graph.operand(node, 1)?)?;
+        let place = |node| self.plan.places.get(&node);
+        let places = [place(self.graph.operand(node, 0)?)?, place(node)?];
+        kernels::quantized::way(conv, weights, places, &self.machine)
     }
 
     /// The nodes of the steps that run anything, in order.

@@ -8,6 +8,7 @@
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
 //! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
+//! | [`quantized`] | how a convolution of quantized values is computed |
 //! | [`precision`], `spread` | how many bits numbers have; which weights can share a scale |
 //! | [`summation`] | whether long sums are added up in parts |
 //! | [`rates`] | what the parts of convolutions cost on a CPU |
@@ -59,6 +60,7 @@ pub mod power;
 pub mod precision;
 pub mod problem;
 pub mod published;
+pub mod quantized;
 pub mod rates;
 pub mod reduce;
 pub mod residual;
@@ -322,10 +324,16 @@ impl PlacedStep<'_> {
             return Err(self.unsupported("its source is planar"));
         }
         let operands = conv::Operands { src: &src, residual, dst: &self.dst };
-        let rest = conv::ByteOperands { factors, encoding: encoding.as_ref() };
-        match winograd::integer::Plan::of(conv, &weights, &operands, &sink.machine) {
-            Some(plan) => winograd::integer::lower(&plan, conv, (weights, rest), operands, sink),
-            None => conv::lower_quantized(conv, dot, (weights, rest), operands, sink),
+        let plan = quantized::Plan::of(conv, dot, &weights, &operands, &sink.machine);
+        let constants = (weights, conv::ByteOperands { factors, encoding: encoding.as_ref() });
+        match plan {
+            quantized::Plan::Direct => conv::lower_quantized(conv, dot, constants, operands, sink),
+            quantized::Plan::Winograd(plan) => {
+                winograd::integer::lower(&plan, conv, constants, operands, sink)
+            }
+            quantized::Plan::Tiles(plan) => {
+                fixed::bytes::lower(&plan, conv, constants, operands, sink)
+            }
         }
     }
 
@@ -441,11 +449,7 @@ impl PlacedStep<'_> {
     fn weights_at(&self, position: usize, bias: Option<usize>) -> Result<Weights, KernelError> {
         let weights = self.constant(position, "weight operand")?;
         let bias = bias.map(|position| self.constant(position, "bias")).transpose()?;
-        let (outputs, inputs, taps) = match *weights.shape() {
-            [k, c, r, s] => (k, c, [r, s]),
-            [n, k] => (n, k, [1, 1]),
-            _ => return Err(self.unsupported("its weights are neither a kernel nor a matrix")),
-        };
-        Ok(Weights { weights, bias, outputs, inputs, taps })
+        let shape = "its weights are neither a kernel nor a matrix";
+        Weights::of(weights, bias).ok_or_else(|| self.unsupported(shape))
     }
 }

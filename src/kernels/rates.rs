@@ -34,6 +34,8 @@ pub struct Rates {
     /// them comes from the shared cache for every group of outputs, which costs less than reading
     /// all transformed filters for more blocks where these come from memory.
     pub tiles: f64,
+    /// Convolution of bytes on tile registers, relative to what its instructions should take.
+    pub byte_tiles: f64,
 }
 
 /// The CPUs whose code costs the same.
@@ -60,6 +62,7 @@ const TILES: Rates = Rates {
     far_line: 4.0,
     region: 0.0,
     tiles: 0.75,
+    byte_tiles: 1.0,
 };
 
 /// The fitted rows, those for larger caches first. A CPU takes the first one that is for it; a CPU
@@ -80,6 +83,7 @@ const ROWS: [Row; 6] = [
             far_line: 4.13,
             region: 10_000.0,
             tiles: 0.75,
+            byte_tiles: 1.0,
         },
     },
     Row {
@@ -97,6 +101,7 @@ const ROWS: [Row; 6] = [
             far_line: 4.71,
             region: 9790.0,
             tiles: 2.0,
+            byte_tiles: 1.0,
         },
     },
     Row {
@@ -114,6 +119,7 @@ const ROWS: [Row; 6] = [
             far_line: 6.24,
             region: 9790.0,
             tiles: 0.75,
+            byte_tiles: 1.0,
         },
     },
     Row {
@@ -131,6 +137,7 @@ const ROWS: [Row; 6] = [
             far_line: 9.41,
             region: 87_200.0,
             tiles: 0.75,
+            byte_tiles: 1.0,
         },
     },
     Row {
@@ -148,6 +155,7 @@ const ROWS: [Row; 6] = [
             far_line: 4.0,
             region: 10_400.0,
             tiles: 0.75,
+            byte_tiles: 1.0,
         },
     },
     Row {
@@ -165,6 +173,7 @@ const ROWS: [Row; 6] = [
             far_line: 1.63,
             region: 7460.0,
             tiles: 0.75,
+            byte_tiles: 1.0,
         },
     },
 ];

@@ -179,7 +179,14 @@ fn integers_and_tiles_read_as_asked() {
         (Inst::ToInteger { dst: v, src: a }, "vcvtps2dq zmm1, zmm18".to_owned()),
         (Inst::FromInteger { dst: v, src: a }, "vcvtdq2ps zmm1, zmm18".to_owned()),
         (Inst::TileZero { dst: T(5) }, "tilezero tmm5".to_owned()),
-        (Inst::TileDot { acc: T(1), a: T(6), b: T(3) }, "tdpbssd tmm1, tmm6, tmm3".to_owned()),
+        (
+            Inst::TileDot { left: Bytes::Signed, acc: T(1), a: T(6), b: T(3) },
+            "tdpbssd tmm1, tmm6, tmm3".to_owned(),
+        ),
+        (
+            Inst::TileDot { left: Bytes::Unsigned, acc: T(5), a: T(0), b: T(7) },
+            "tdpbusd tmm5, tmm0, tmm7".to_owned(),
+        ),
     ];
     let moved = boundaries().into_iter().flat_map(|n| {
         let place = if n == 0 { "[rdi+rsi]".to_owned() } else { format!("[rdi+rsi{n:+}]") };

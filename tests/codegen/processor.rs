@@ -95,7 +95,9 @@ impl Processor<'_> {
             }
             Push | Pop | Mov | Add | Sub | Dec | Test => self.integer(i),
             Kmovw => self.masks[mask_number(i.op0_register())] = self.word(self.address(i)) as u16,
-            Ldtilecfg | Tilerelease | Tilezero | Tileloadd | Tilestored | Tdpbssd => self.tile(i),
+            Ldtilecfg | Tilerelease | Tilezero | Tileloadd | Tilestored | Tdpbssd | Tdpbusd => {
+                self.tile(i)
+            }
             Vcmpps => self.compare(i),
             Vpmovzxbd | Vpmovsxbd => self.widen(i),
             Vpmovsxwd => self.widen_shorts(i),
@@ -196,7 +198,10 @@ impl Processor<'_> {
                 }
                 return;
             }
-            _ => (tile(0), products(tiles[tile(0)], &tiles[tile(1)], &tiles[tile(2)])),
+            dot => {
+                let [acc, a, b] = [0, 1, 2].map(|operand| &tiles[tile(operand)]);
+                (tile(0), products(dot == Mnemonic::Tdpbssd, *acc, a, b))
+            }
         };
         self.tiles.iter_mut().for_each(|tiles| tiles[to] = value);
     }
@@ -499,13 +504,14 @@ fn pack_bytes(a: [u32; 4], b: [u32; 4], at: usize) -> u32 {
     u32::from_le_bytes(std::array::from_fn(|i| all[4 * at + i]))
 }
 
-/// `acc` plus the products of groups of four signed bytes.
-fn products(mut acc: Tile, a: &Tile, b: &Tile) -> Tile {
+/// `acc` plus the products of groups of four bytes; those of `b` are signed.
+fn products(signed: bool, mut acc: Tile, a: &Tile, b: &Tile) -> Tile {
     let byte = |word: u32, i: usize| i32::from((word >> (8 * i)) as u8 as i8);
+    let factor = |word: u32, i: usize| if signed { byte(word, i) } else { byte(word, i) & 0xff };
     for m in 0..16 {
         for k in 0..16 {
             for n in 0..16 {
-                let four = (0..4).map(|i| byte(a[m][k], i) * byte(b[k][n], i)).sum::<i32>();
+                let four = (0..4).map(|i| factor(a[m][k], i) * byte(b[k][n], i)).sum::<i32>();
                 acc[m][n] = acc[m][n].wrapping_add(four as u32);
             }
         }

@@ -14,6 +14,9 @@ use resnetc_testing::host::runs;
 /// Values of a tile.
 const VALUES: usize = TILE_ROWS * TILE_ROWS;
 
+/// What the bytes of a left factor can be.
+const LEFT: [Bytes; 2] = [Bytes::Signed, Bytes::Unsigned];
+
 /// Any bits, or numbers of moderate size.
 fn value() -> impl Strategy<Value = f32> {
     prop_oneof![any::<u32>().prop_map(f32::from_bits), -4.0f32..4.0, -1e-37f32..1e-37]
@@ -25,14 +28,14 @@ fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
 
 /// A sum and two factors, with rows further apart than they are long; the rows of the first sums
 /// are replaced by the results of the integer instructions on the factors' first rows.
-fn product(spread: usize) -> Program {
+fn product(left: Bytes, spread: usize) -> Program {
     let mut b = Builder::new("product", Target::AMX, 4);
     let t = b.tiles(3);
     let (near, far) = (b.number(64), b.number((64 + 4 * spread as i32).into()));
     for (&tile, row) in t.iter().zip([near, far, near]) {
         b.tile_load(tile, b.arg(tile.0 as usize).at(0), row);
     }
-    b.tile_dot(t[0], t[1], t[2]);
+    b.tile_dot(left, t[0], t[1], t[2]);
     b.tile_store(b.arg(3).at(0), t[0], far);
     let [x, y, mask, result] = [b.vector(), b.vector(), b.vector(), b.vector()];
     b.load(x, b.arg(1).at(0));
@@ -130,7 +133,7 @@ fn random(dice: &[u32]) -> Program {
             9 => Inst::TileZero { dst: t },
             10 | 11 => Inst::TileLoad { dst: t, src: from.at(near), row },
             12 => Inst::TileStore { dst: to.at(near), src: t, row },
-            _ => Inst::TileDot { acc: t, a, b },
+            _ => Inst::TileDot { left: LEFT[roll(2)], acc: t, a, b },
         });
     }
     // Stores all registers.
@@ -149,10 +152,10 @@ fn random(dice: &[u32]) -> Program {
 proptest! {
     #[test]
     fn tiles_are_what_the_cpu_makes_of_them(
-        spread in 0usize..40,
+        left in prop::sample::select(&LEFT[..]), spread in 0usize..40,
         sum in values(VALUES), a in values(VALUES + 40 * TILE_ROWS), b in values(VALUES),
     ) {
-        agree(&product(spread), &given(spread, [sum, a, b]))?;
+        agree(&product(left, spread), &given(spread, [sum, a, b]))?;
     }
 
     #[test]
@@ -173,14 +176,22 @@ fn bytes_multiply_as_matrices_do() {
         (0..VALUES).map(|i| f32::from_bits(u32::from_le_bytes(lane(i)))).collect()
     };
     let sum = f32::from_bits(1000);
-    let got = &emulated(&product(0), &given(0, [vec![sum; VALUES], tile(3), tile(5)]), true)[3];
-    for (i, got) in got.iter().enumerate() {
-        let (m, n) = (i / TILE_ROWS, i % TILE_ROWS);
-        let term = |k: usize| {
-            let (a, b) = (4 * (m * TILE_ROWS + k / 4) + k % 4, 4 * (k / 4 * TILE_ROWS + n) + k % 4);
-            i32::from(byte(a * 3)) * i32::from(byte(b * 5))
+    for left in LEFT {
+        let factor = |byte: i8| match left {
+            Bytes::Signed => i32::from(byte),
+            Bytes::Unsigned => i32::from(byte as u8),
         };
-        assert_eq!(got.to_bits() as i32, 1000 + (0..64).map(term).sum::<i32>());
+        let given = given(0, [vec![sum; VALUES], tile(3), tile(5)]);
+        let got = &emulated(&product(left, 0), &given, true)[3];
+        for (i, got) in got.iter().enumerate() {
+            let (m, n) = (i / TILE_ROWS, i % TILE_ROWS);
+            let term = |k: usize| {
+                let a = 4 * (m * TILE_ROWS + k / 4) + k % 4;
+                let b = 4 * (k / 4 * TILE_ROWS + n) + k % 4;
+                factor(byte(a * 3)) * i32::from(byte(b * 5))
+            };
+            assert_eq!(got.to_bits() as i32, 1000 + (0..64).map(term).sum::<i32>(), "{left:?}");
+        }
     }
 }
 
@@ -194,9 +205,9 @@ fn misused_tiles_are_refused() {
         (Target::AVX512_VNNI, Inst::Select { dst: v, mask: v, other: v }),
         (Target::AMX, Inst::Shift { to: Shift::Left, dst: v, src: v, by: 32 }),
         (Target::AMX, Inst::TileZero { dst: T(8) }),
-        (Target::AMX, Inst::TileDot { acc: t, a: t, b: T(1) }),
-        (Target::AMX, Inst::TileDot { acc: t, a: T(1), b: t }),
-        (Target::AMX, Inst::TileDot { acc: t, a: T(1), b: T(1) }),
+        (Target::AMX, Inst::TileDot { left: Bytes::Unsigned, acc: t, a: t, b: T(1) }),
+        (Target::AMX, Inst::TileDot { left: Bytes::Signed, acc: t, a: T(1), b: t }),
+        (Target::AMX, Inst::TileDot { left: Bytes::Signed, acc: t, a: T(1), b: T(1) }),
         (Target::AMX, Inst::TileLoad { dst: t, src: p.at(0), row: P(7) }),
         (Target { tiles: 8, ..Target::AVX2 }, Inst::Advance { pointer: p, bytes: 4 }),
     ];

@@ -115,13 +115,27 @@ impl Arena {
     /// Runs the kernels of an operator, checks that nothing but the result and its border was
     /// written, and returns the result.
     pub(crate) fn run(
-        mut self,
+        self,
         engine: Engine,
         op: &Op,
         operands: Vec<Operand>,
         dst: &Place,
         fill_halo: bool,
         threads: usize,
+    ) -> Vec<f64> {
+        let machine = Machine::new(engine.target(), threads, 32 * 1024, Vendor::Other);
+        self.run_for(machine, engine, op, operands, dst, fill_halo)
+    }
+
+    /// The same, with kernels for this machine, which the engine stands for.
+    pub(crate) fn run_for(
+        mut self,
+        machine: Machine,
+        engine: Engine,
+        op: &Op,
+        operands: Vec<Operand>,
+        dst: &Place,
+        fill_halo: bool,
     ) -> Vec<f64> {
         let measured = self.measured.take();
         let scratch = scratch(op, &operands);
@@ -142,7 +156,6 @@ impl Arena {
             publishes: Vec::new(),
             known: Vec::new(),
         };
-        let machine = Machine::new(engine.target(), threads, 32 * 1024, Vendor::Other);
         let mut sink = Sink::new(machine);
         let regions = lower(&step, &mut sink).expect("the kernel exists");
         let mut private = vec![f32::NAN; sink.thread_bytes().div_ceil(4)];

@@ -4,6 +4,7 @@
 //! them are NaN, infinities and zeros of either sign, which results must have where they belong.
 //! Sums of real data must stay within a bound that follows from the length of the reduction.
 
+mod byte_tiles;
 mod bytes;
 mod elementary;
 mod engine;

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use resnetc::Isa;
 use resnetc::codegen::vir::Target;
+use resnetc::host::cpu::Vendor;
 use resnetc::kernels::Operand;
 use resnetc::kernels::conv::PLANAR_BYTES_BEYOND;
+use resnetc::kernels::rates::Rates;
+use resnetc::kernels::sink::Machine;
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{
     Activation, Encoding, Ending, Op, Pads, QuantizedConv, QuantizedResidual, Requantize, Window,
@@ -25,11 +28,23 @@ use super::{max, pads};
 /// Every engine that this machine can run.
 fn engines() -> Vec<Engine> {
     let narrow = Target { lanes: 4, ..Target::AVX2 };
-    let targets = [narrow, Target::AVX2, Target::AVX_VNNI, Target::AVX512_VNNI];
-    let native = [Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni].into_iter();
+    let targets = [narrow, Target::AVX2, Target::AVX_VNNI, Target::AVX512_VNNI, Target::AMX];
+    let native = [Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni, Isa::Amx].into_iter();
     let mut engines = targets.map(Engine::Emulator).to_vec();
     engines.extend(native.filter(|&isa| runs(isa)).map(Engine::Native));
     engines
+}
+
+/// Machines with one thread and with several; where there are tile registers, both one that prefers
+/// them and one that does not.
+fn machines(target: Target) -> Vec<Machine> {
+    let costs = if target.tiles > 0 { &[0.0, f64::INFINITY][..] } else { &[1.0] };
+    let machine = |threads: usize, byte_tiles: f64| {
+        let machine = Machine::new(target, threads, 32 * 1024, Vendor::Other);
+        Machine { rates: Rates { byte_tiles, ..machine.rates }, ..machine }
+    };
+    let both = |threads: usize| costs.iter().map(move |&cost| machine(threads, cost));
+    [1, 3].into_iter().flat_map(both).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +147,23 @@ fn three_by_three() -> impl Strategy<Value = Case> {
     })
 }
 
+/// What fills tiles: steps of 64 channels, panels of several blocks of outputs, and groups of whole
+/// blocks of channels.
+fn many_channels() -> impl Strategy<Value = Case> {
+    let groups = (2usize..4, 1usize..6, 1usize..4).prop_map(|(g, i, o)| (g, [16 * i, 16 * o]));
+    let channels = prop_oneof![
+        2 => (1usize..200, 1usize..120).prop_map(|channels| (1, channels.into())),
+        1 => groups,
+    ];
+    (case(), channels).prop_map(|(case, (groups, per_group))| {
+        let mut halos = case.halos;
+        if case.planar {
+            halos[0].right -= PLANAR_BYTES_BEYOND;
+        }
+        Case { groups, per_group, planar: false, halos, ..case }
+    })
+}
+
 fn byte(random: &mut SplitMix, ty: DType) -> i32 {
     elements(random, ty, &[1]).data[0] as i32
 }
@@ -228,22 +260,22 @@ impl Case {
         }));
         let expected = eval_node(&op, &operands.iter().collect::<Vec<_>>()).expect("valid");
         for engine in engines() {
-            for threads in [1, 3] {
-                let found = self.run(engine, &conv, &operands, &expected, threads);
+            for machine in machines(engine.target()) {
+                let found = self.run(engine, machine, &conv, &operands, &expected);
                 let same = are_same(&found, &expected.data);
                 assert!(same, "{engine:?} {op:?}: {found:?}, not {expected:?}");
             }
         }
     }
 
-    /// The result of an engine.
+    /// The result of an engine with kernels for this machine.
     fn run(
         &self,
         engine: Engine,
+        machine: Machine,
         conv: &QuantizedConv,
         operands: &[Value],
         expected: &Value,
-        threads: usize,
     ) -> Vec<f64> {
         let op = Op::QuantizedConv(*conv);
         let mut arena = Arena::default();
@@ -286,7 +318,7 @@ impl Case {
                 arena.place(TensorType { layout: Layout::Blocked, ..ty }, self.halos[2], zero)
             }
         };
-        arena.run(engine, &op, placed, &dst, !self.in_place, threads)
+        arena.run_for(machine, engine, &op, placed, &dst, !self.in_place)
     }
 }
 
@@ -300,6 +332,15 @@ proptest! {
 
     #[test]
     fn windows_of_three_are_exact(case in three_by_three()) {
+        case.check();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    #[test]
+    fn many_channels_are_exact(case in many_channels()) {
         case.check();
     }
 }

@@ -55,7 +55,10 @@ impl Summary {
         let passes = || explanation.passes.iter();
         let algorithm = |node| match stages.graph.node(node).op {
             Op::Conv(_) => Some(stages.choices.algorithm(node).to_string().replace('_', " ")),
-            Op::QuantizedConv(_) => Some("on bytes".to_owned()),
+            Op::QuantizedConv(_) => {
+                let way = stages.quantized_way(node).unwrap_or("direct");
+                Some(format!("{way} on bytes"))
+            }
             _ => None,
         };
         Summary {

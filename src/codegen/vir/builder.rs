@@ -1,8 +1,8 @@
 //! Writes programs instruction by instruction, and hands out their registers.
 
 use super::{
-    Arith, Cache, Count, Distance, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program, Shift,
-    Short, T, Target, V, loop_depth,
+    Arith, Bytes, Cache, Count, Distance, Inst, Integer, MAX_ARGS, Mem, P, POINTERS, Program,
+    Shift, Short, T, Target, V, loop_depth,
 };
 
 /// The program needs more than the target has.
@@ -315,9 +315,9 @@ impl Builder {
         self.push(Inst::TileStore { dst, src, row });
     }
 
-    /// `acc += a * b`, of fours of signed bytes.
-    pub fn tile_dot(&mut self, acc: T, a: T, b: T) {
-        self.push(Inst::TileDot { acc, a, b });
+    /// `acc += a * b`, of fours of bytes; those of `b` are signed.
+    pub fn tile_dot(&mut self, left: Bytes, acc: T, a: T, b: T) {
+        self.push(Inst::TileDot { left, acc, a, b });
     }
 
     /// `pointer += bytes`; no instruction for 0, and several where one instruction does not reach

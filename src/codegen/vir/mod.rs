@@ -120,6 +120,15 @@ pub enum Short {
     Sub,
 }
 
+/// Which integers bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bytes {
+    /// -128 to 127.
+    Signed,
+    /// 0 to 255.
+    Unsigned,
+}
+
 /// The direction of a shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shift {
@@ -491,10 +500,12 @@ pub enum Inst {
         row: P,
     },
     /// `acc += a * b`. `acc` is 16x16 integers of 32 bits; each element of `a` and `b`, 16x16, is
-    /// four signed bytes. Row `m`, column `n` of `acc` gets the sum over `k` of the four products
+    /// four bytes, those of `b` signed. Row `m`, column `n` of `acc` gets the sum over `k` of the four products
     /// of the bytes of element `k` of row `m` of `a` and the bytes of element `n` of row `k` of
     /// `b`. Sums are taken modulo 2^32. The three registers must be different.
     TileDot {
+        /// What the bytes of `a` are.
+        left: Bytes,
         /// Read and written.
         acc: T,
         /// Left factor.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Arith, Cache, Count, Inst, Integer, Mem, P, Program, Shift, Short, T, V};
+use super::{Arith, Bytes, Cache, Count, Inst, Integer, Mem, P, Program, Shift, Short, T, V};
 
 impl fmt::Display for V {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,7 +111,10 @@ impl fmt::Display for Inst {
             Inst::TileZero { dst } => write!(f, "{dst} = zero"),
             Inst::TileLoad { dst, src, row } => write!(f, "{dst} = load {src}, {row}"),
             Inst::TileStore { dst, src, row } => write!(f, "store {dst}, {row}, {src}"),
-            Inst::TileDot { acc, a, b } => write!(f, "{acc} += {a} dot {b}"),
+            Inst::TileDot { left: Bytes::Signed, acc, a, b } => write!(f, "{acc} += {a} dot {b}"),
+            Inst::TileDot { left: Bytes::Unsigned, acc, a, b } => {
+                write!(f, "{acc} += unsigned {a} dot {b}")
+            }
             Inst::Prefetch { src, cache: Cache::First } => write!(f, "prefetch_first {src}"),
             Inst::Prefetch { src, cache: Cache::Second } => write!(f, "prefetch {src}"),
             Inst::Number { dst, value } => write!(f, "{dst} = {value}"),

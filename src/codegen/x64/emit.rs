@@ -8,7 +8,7 @@ use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{
-    Arith, Cache, Count, Distance, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC,
+    Arith, Bytes, Cache, Count, Distance, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Mem, P, POW2_MAGIC,
     POW2_SHIFT, Program, Shift, T, TILE_ROW_BYTES, TILE_ROWS, V,
 };
 
@@ -292,8 +292,11 @@ impl<'p> Emitter<'p> {
                 let rows = rows(dst, row);
                 self.emit(Instruction::with2(Code::VEX_Tilestored_sibmem_tmm, rows, tile(src))?)
             }
-            Inst::TileDot { acc, a, b } => {
-                let code = Code::VEX_Tdpbssd_tmm_tmm_tmm;
+            Inst::TileDot { left, acc, a, b } => {
+                let code = match left {
+                    Bytes::Signed => Code::VEX_Tdpbssd_tmm_tmm_tmm,
+                    Bytes::Unsigned => Code::VEX_Tdpbusd_tmm_tmm_tmm,
+                };
                 self.emit(Instruction::with3(code, tile(acc), tile(a), tile(b))?)
             }
             Inst::CopyPointer { dst, src } => {

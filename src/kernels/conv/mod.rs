@@ -8,6 +8,7 @@ pub mod ahead;
 pub mod budget;
 pub mod bytes;
 pub mod choose;
+pub(super) mod cost;
 mod dots;
 pub(super) mod heads;
 pub mod micro;

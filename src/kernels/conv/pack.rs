@@ -89,6 +89,16 @@ pub(in crate::kernels) fn pack(
 }
 
 impl Weights {
+    /// Those in a constant `[K, C/groups, R, S]` or `[N, K]`; `None` if it has another rank.
+    pub(in crate::kernels) fn of(weights: Arc<Tensor>, bias: Option<Arc<Tensor>>) -> Option<Self> {
+        let (outputs, inputs, taps) = match *weights.shape() {
+            [k, c, r, s] => (k, c, [r, s]),
+            [n, k] => (n, k, [1, 1]),
+            _ => return None,
+        };
+        Some(Weights { weights, bias, outputs, inputs, taps })
+    }
+
     /// Packs the biases, padded to whole blocks of outputs and zero where there are none, and
     /// returns their offset.
     pub(in crate::kernels) fn pack_biases(&self, sink: &mut Sink) -> i64 {

@@ -22,6 +22,7 @@
 //! | `pack` | weights as digits |
 //! | `dark`, `magnitudes` | which outputs see only values that are small relative to others of their image |
 //! | `guard`, `unpack` | the rows of such outputs, computed directly |
+//! | `bytes` | convolution of quantized values, which are numbers of one digit |
 //!
 //! All values of an image share a scale, `2^-23` of the largest of them, and so do all weights of
 //! an output. The error of a factor is less than two units, mostly half a unit; the three omitted
@@ -38,6 +39,7 @@
 //! the same remainder form a separate image, a *phase*.
 
 mod abs_max;
+pub(super) mod bytes;
 mod cost;
 mod dark;
 mod digits;

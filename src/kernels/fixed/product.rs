@@ -4,7 +4,7 @@
 //! result, including bias, shortcut and activation.
 
 use crate::codegen::vir::{
-    Arith, Builder, Cache, Count, Mem, OverBudget, P, Program, T, TILE_ROWS, Target, V,
+    Arith, Builder, Bytes, Cache, Count, Mem, OverBudget, P, Program, T, TILE_ROWS, Target, V,
 };
 
 use super::finish::{Ends, Finishing};
@@ -292,7 +292,7 @@ impl TileProduct {
                     b.tile_load(registers.weight, place, registers.row);
                 }
                 let sum = together.count() * (value + weight) + tile * together.blocks + block;
-                b.tile_dot(registers.sums[sum], registers.value, registers.weight);
+                b.tile_dot(Bytes::Signed, registers.sums[sum], registers.value, registers.weight);
             }
             let share = |lines: i64| {
                 let upto = move |i: usize| lines * i as i64 / products.len() as i64;

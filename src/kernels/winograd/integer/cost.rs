@@ -3,20 +3,17 @@
 use resnetc_ir::ty::BLOCK;
 
 use crate::codegen::vir::Target;
+use crate::kernels::conv::cost::{MEMORY, product_cost};
 use crate::kernels::conv::{Dot, budget};
 use crate::kernels::sink::Machine;
 use crate::kernels::tiling::split;
 
-use super::super::matrices::TAPS;
 use super::super::product::vectors_of;
 use super::super::tile_blocks::{Cut, cheapest};
 use super::super::{Tiling, spread};
 
 /// Bytes of a transformed value.
 pub(super) const SHORT: i64 = 2;
-
-/// Bytes of weights that memory delivers per half cycle.
-const MEMORY: f64 = 3.0;
 
 /// Half cycles to read a line of filters from the second- or third-level cache.
 const FILTER_LINE: f64 = 3.0;
@@ -78,25 +75,4 @@ pub(super) fn cut(form: &Tiling, machine: &Machine) -> (Cut, f64) {
     let vectors = BLOCK as f64 / target.lanes as f64;
     let output = tiles * vectors * transform / (form.inputs as f64 / 2.0);
     (cut, products * elements + line + input + output)
-}
-
-/// What direct convolution costs, in the same unit.
-pub(super) fn direct_cost(form: &Tiling, dot: Dot, machine: &Machine) -> f64 {
-    let target = machine.target;
-    let vectors = (BLOCK / target.lanes).max(1);
-    let pixels = form.images * form.size[0] * form.size[1];
-    let steps = split(pixels, widest(target, vectors), vectors).1 as f64;
-    let line = (2 * BLOCK * dot.bytes()) as f64 / MEMORY;
-    let taps = (TAPS * TAPS) as f64;
-    taps * (steps * product_cost(dot, target) + line) / machine.threads as f64
-}
-
-/// Half cycles of the products of a vector with two channels, and of their addition.
-fn product_cost(dot: Dot, target: Target) -> f64 {
-    match dot {
-        // A multiplication and an addition, on three units.
-        Dot::Pairs if dot.registers(target) > 0 => 1.33,
-        Dot::Pairs => 1.0,
-        Dot::Fours => 0.5,
-    }
 }

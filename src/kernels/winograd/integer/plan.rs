@@ -3,14 +3,15 @@
 use resnetc_ir::op::{Conv, QuantizedConv};
 use resnetc_ir::ty::Layout;
 
+use crate::kernels::conv::cost::direct_cost;
 use crate::kernels::conv::pack::Weights;
 use crate::kernels::conv::{Dot, Operands};
 use crate::kernels::sink::Machine;
 
 use super::super::Tiling;
-use super::super::matrices::Transforms;
+use super::super::matrices::{TAPS, Transforms};
 use super::super::tile_blocks::Cut;
-use super::cost::{cut, direct_cost, vectors};
+use super::cost::{cut, vectors};
 use super::divisors::{Divisor, OutputRow};
 use super::programs::HALF;
 
@@ -23,6 +24,8 @@ const TRANSFORMS: [fn() -> Transforms; 3] =
 pub(in crate::kernels) struct Plan {
     pub(super) form: Tiling,
     pub(super) cut: Cut,
+    /// Half cycles of a thread for two input channels and 16 outputs.
+    pub(in crate::kernels) cost: f64,
     /// Vectors of outputs in a group.
     pub(super) vectors: usize,
     pub(super) rows: Vec<OutputRow>,
@@ -74,9 +77,10 @@ impl Plan {
         };
         let plans = forms.into_iter().filter_map(plan);
         let (cost, form, cut, rows) = plans.min_by(|a, b| a.0.total_cmp(&b.0))?;
-        (cost < direct_cost(&form, dot, machine)).then_some(())?;
+        let pixels = form.images * form.size[0] * form.size[1];
+        (cost < direct_cost([pixels, TAPS * TAPS], dot, machine)).then_some(())?;
         let vectors = vectors(&form, cut.rows * form.tiles[1], target);
-        Some(Plan { form, cut, vectors, rows })
+        Some(Plan { form, cut, cost, vectors, rows })
     }
 }
 

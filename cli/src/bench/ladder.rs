@@ -68,11 +68,10 @@ fn rungs(options: &Options) -> Vec<Rung> {
         let others = PassSelection::without([pass]);
         rung(&format!("- {pass}"), Group::Removed, Some(pass), passes(others))
     }));
-    let numerics = |numerics| options.clone().numerics(numerics);
+    let exact = options.clone().numerics(Numerics::Exact);
     let reuse = |reuse| options.clone().reuse(reuse);
     rungs.extend([
-        rung("direct convolution only", Group::Choice, None, numerics(Numerics::Exact)),
-        rung("weights of 16 bits", Group::Choice, None, numerics(Numerics::Half)),
+        rung("direct convolution only", Group::Choice, None, exact),
         rung("no result in place", Group::Choice, None, reuse(Reuse::Freed)),
         rung("no memory used twice", Group::Choice, None, reuse(Reuse::Never)),
         rung("full again", Group::Again, None, options.clone()),

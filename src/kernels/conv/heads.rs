@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 use resnetc_ir::op::{Encoding, QuantizedConv};
+use resnetc_ir::ty::BLOCK;
 
 use crate::codegen::vir::{Arith, Builder, Integer, Mem, P, V};
 use crate::kernels::encoding;
@@ -39,6 +40,11 @@ impl Head {
             Head::Known => 2,
             Head::Measured => 3,
         }
+    }
+
+    /// Bytes of the head of a block of outputs.
+    pub(in crate::kernels) fn block_bytes(self) -> usize {
+        self.words() * BLOCK * WORD
     }
 
     /// The zero point that is multiplied with the first words, in a new register.
@@ -135,6 +141,16 @@ impl Heads {
     /// Which words there are.
     pub(in crate::kernels) fn head(&self) -> Head {
         Head::of(self.src)
+    }
+
+    /// Writes the words of an output with this filter into the heads of all blocks of outputs, 16 of
+    /// each word.
+    pub(in crate::kernels) fn write(&self, output: usize, filter: &[u8], heads: &mut [u8]) {
+        let (block, lane) = (output / BLOCK, output % BLOCK);
+        let place = &mut heads[block * self.head().block_bytes() + lane * WORD..];
+        for (position, word) in self.words(output, filter).enumerate() {
+            place[position * BLOCK * WORD..][..WORD].copy_from_slice(&word);
+        }
     }
 
     /// The words of an output with this filter.

@@ -18,7 +18,7 @@ use super::super::stripe::{Stripe, stripes};
 use super::copy::Copy;
 use super::finish::Finish;
 use super::form::{Form, TOGETHER};
-use super::pack::{Packing, head_bytes};
+use super::pack::Packing;
 use super::plan::Plan;
 use super::product::Product;
 
@@ -40,7 +40,7 @@ pub(in crate::kernels) fn lower(
     let problem = problem(operands.src, weights.outputs, &plain).to_string();
     let (blocks, block_bytes) = (form.blocks(), form.block_bytes() as usize);
     let heads = Heads::of(conv, weights.bias.as_deref(), &factors);
-    let packing = Packing { weights, head: rounding.head, heads, blocks, block_bytes };
+    let packing = Packing { weights, heads, blocks, block_bytes };
     let (bytes, before) = (packing.bytes(), packing.before() as i64);
     let heads = sink.pack_bytes(bytes, move |out| packing.fill(out));
     let panels = heads + before;
@@ -197,7 +197,7 @@ impl Layer<'_> {
         let name = self.name("finish");
         let kernel = sink.program(&name, format!("{finish:?}"), |n| finish.program(n))?;
         let (before, first) = (panel.before as i64, stripe.first as i64);
-        let head = head_bytes(self.rounding.head) as i64;
+        let head = self.rounding.head.block_bytes() as i64;
         let place = |place: &Place| {
             let strides = place.geometry.strides();
             let offset = before * strides.plane + first * strides.row;

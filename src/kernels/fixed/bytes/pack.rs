@@ -4,23 +4,17 @@
 //! rows of 16 outputs, four bytes for each output, the weights of four consecutive channels. All
 //! panels are preceded by the heads of all blocks of outputs, 16 of each word.
 
-use crate::kernels::conv::heads::{Head, Heads, WORD};
+use crate::kernels::conv::heads::{Heads, WORD};
 use crate::kernels::conv::pack::Weights;
 
 use super::super::sizes::{BLOCK, GROUP, ROW, TILE};
 use super::form::TOGETHER;
 
-/// Bytes of the head of a block of outputs.
-pub(super) fn head_bytes(head: Head) -> usize {
-    head.words() * BLOCK * WORD
-}
-
 /// What is packed for a convolution.
 pub(super) struct Packing {
     /// Weights in i8.
     pub(super) weights: Weights,
-    /// Which words heads have, and what they are.
-    pub(super) head: Head,
+    /// What heads are written from.
     pub(super) heads: Heads,
     /// Blocks of outputs of a group of channels, and bytes of the weights of one.
     pub(super) blocks: usize,
@@ -34,7 +28,7 @@ impl Packing {
 
     /// Bytes of all heads.
     pub(super) fn before(&self) -> usize {
-        self.all_blocks() * head_bytes(self.head)
+        self.all_blocks() * self.heads.head().block_bytes()
     }
 
     /// Bytes of everything.
@@ -51,10 +45,7 @@ impl Packing {
         for output in 0..weights.outputs {
             weights.weights.read_bytes(output * filter.len(), &mut filter);
             let (block, lane) = (output / BLOCK, output % BLOCK);
-            let head = &mut heads[block * head_bytes(self.head) + lane * WORD..];
-            for (position, word) in self.heads.words(output, &filter).enumerate() {
-                head[position * BLOCK * WORD..][..WORD].copy_from_slice(&word);
-            }
+            self.heads.write(output, &filter, heads);
             // The panel that the block is in: its first block, and how many it has.
             let (within, column) = (block % self.blocks, block % self.blocks % TOGETHER);
             let wide = TOGETHER.min(self.blocks - (within - column));

@@ -2,16 +2,11 @@
 
 use resnetc_ir::ty::BLOCK;
 
-use crate::kernels::conv::heads::{Head, Heads, WORD};
+use crate::kernels::conv::heads::{Heads, WORD};
 use crate::kernels::conv::pack::Weights;
 
 use super::super::matrices::{Matrix, TAPS, Transforms};
 use super::cost::SHORT;
-
-/// Bytes of the head of a block of outputs.
-pub(super) fn head_bytes(head: Head) -> usize {
-    head.words() * BLOCK * WORD
-}
 
 /// What is packed for a convolution.
 pub(super) struct Packing {
@@ -27,7 +22,7 @@ pub(super) struct Packing {
 impl Packing {
     /// Bytes of the heads, which precede the filters.
     pub(super) fn before(&self) -> usize {
-        self.weights.outputs.div_ceil(BLOCK) * head_bytes(self.heads.head())
+        self.weights.outputs.div_ceil(BLOCK) * self.heads.head().block_bytes()
     }
 
     /// Bytes of heads and filters.
@@ -50,15 +45,11 @@ impl Packing {
     pub(super) fn fill(&self, out: &mut [u8]) {
         let Packing { weights, lanes, .. } = self;
         let (heads, filters) = out.split_at_mut(self.before());
-        let block = head_bytes(self.heads.head());
         let evaluate = rows(&self.transforms.filter);
         let mut filter = vec![0; weights.inputs * TAPS * TAPS];
         for output in 0..weights.outputs {
             weights.weights.read_bytes(output * filter.len(), &mut filter);
-            let head = &mut heads[output / BLOCK * block + output % BLOCK * WORD..];
-            for (position, word) in self.heads.words(output, &filter).enumerate() {
-                head[position * BLOCK * WORD..][..WORD].copy_from_slice(&word);
-            }
+            self.heads.write(output, &filter, heads);
             let (group, lane) = (output / lanes, output % lanes);
             for (input, taps) in filter.as_chunks::<{ TAPS * TAPS }>().0.iter().enumerate() {
                 for (element, weight) in transformed(&evaluate, taps).enumerate() {

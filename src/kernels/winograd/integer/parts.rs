@@ -23,7 +23,7 @@ use crate::kernels::tiling::{Pixel, runs, split};
 use super::super::tile_blocks::{Blocks, blocks};
 use super::super::{Class, Tiling};
 use super::cost::{value_element, value_tile, widest};
-use super::filters::{Packing, head_bytes};
+use super::filters::Packing;
 use super::plan::Plan;
 use super::programs::{Inputs, Outputs, SHORTS, SUMS, input_target};
 
@@ -253,7 +253,7 @@ impl Parts<'_> {
         self.chunks(&mut levels, [0, 0, result.image, res.image, 0], rows);
         let blocks = self.per_group(sink.machine.target) as i64;
         let head = layer.rounding.head;
-        let heads = head_bytes(head) as i64;
+        let heads = head.block_bytes() as i64;
         let block = [form.product_block(tiles), heads, result.plane, res.plane, 0];
         levels.repeat([0, blocks * block[1], blocks * block[2], blocks * block[3], 0]);
         levels.inner(Extent::Fixed(class.count as u32), [row, 0, rows[2], rows[3], 0]);

@@ -7,7 +7,7 @@ use resnetc::advice::OptionName;
 use resnetc::noise::{Noise, Watch, steadily};
 
 use super::ablation::{Ablation, Code, Row};
-use super::agree::{Agreement, tolerance, widened};
+use super::agree::{Agreed, Agreement, tolerance, widened};
 use super::args::Args;
 use super::interpreter::{self, Interpreted, PATIENCE};
 use super::ladder::{FULL, Group, Ladder};
@@ -44,18 +44,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
-    let ladder = Ladder::new(network)?;
+    let ladder = Ladder::new(network, args.common().seed())?;
     let interpreted = Interpretation::of(args, network)?;
     let (warmup, iterations) = (args.warmup, args.iters);
     let plan = Plan { warmup, iterations, budget: BUDGET, least_rounds: LEAST_ROUNDS };
     let timed = ladder.timed();
-    let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
+    let variants = timed.iter().map(|&i| ladder.rungs[i].variant.clone()).collect();
     let most_bytes = args.hold.saturating_mul(1_000_000);
     let mut race = Race::new(variants, args.common().seed(), plan, most_bytes)?;
     let lane = |rung: usize| timed.iter().position(|&t| t == ladder.owner[rung]).unwrap_or(0);
     let full = lane(ladder.full);
     let agreement = interpreted.agreement(network, race.outputs(full));
-    let differences = race.agree(&agreement)?;
+    let agreed = race.agree(&agreement)?;
     let (isa, threads) = (race.compiled(full).isa, race.compiled(full).threads);
     let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };
     let ((stats, peak), noise) = steadily(attempts, || {
@@ -72,7 +72,7 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
     let mut rows = vec![interpreted.row()];
     rows.extend((0..ladder.rungs.len()).map(|rung| {
         let lane = lane(rung);
-        row(&ladder, rung, race.compiled(lane), stats[lane], differences[lane])
+        row(&ladder, rung, race.compiled(lane), stats[lane], agreed[lane])
     }));
     add_ratios(&mut rows, stats[full].median_ms);
     let subtitle = Subtitle::new(&args.model, network, isa, threads);
@@ -84,6 +84,7 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
         share_of_peak: gflops / peak,
         share_of,
         noise,
+        difference: agreement.worst(&agreed),
         tolerance: agreement.tolerance,
         all_in_memory: race.keep() == Keep::All,
         rows,
@@ -91,20 +92,21 @@ fn measure(args: &Args, network: &Network) -> Result<Ablation, Failure> {
 }
 
 /// A level and its measurements, without ratios yet.
-fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, difference: f64) -> Row {
+fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, agreed: Agreed) -> Row {
     let (rung, owner) = (&ladder.rungs[i], ladder.owner[i]);
     let told = if rung.group == Group::Removed { ladder.full } else { i };
     Row {
-        name: rung.name.clone(),
+        name: rung.variant.name.clone(),
         group: rung.group,
         pass: rung.pass,
         rewrites: rung.pass.map(|pass| ladder.outlines[told].remarks.count(pass)),
-        same_as: (owner != i).then(|| ladder.rungs[owner].name.clone()),
+        same_as: (owner != i).then(|| ladder.rungs[owner].variant.name.clone()),
         skipped: None,
         times: Some(times),
         ratio: None,
         ratio_before: None,
-        relative_difference: Some(difference),
+        relative_difference: Some(agreed.difference),
+        tolerance: Some(agreed.tolerance),
         code: Some(Code {
             isa: compiled.isa.name(),
             arena_bytes: compiled.arena_bytes,
@@ -161,6 +163,7 @@ impl Interpretation {
             ratio: None,
             ratio_before: None,
             relative_difference: self.run.as_ref().map(|_| 0.0),
+            tolerance: None,
             code: None,
         }
     }

@@ -21,7 +21,10 @@ pub(super) struct Ablation {
     pub(super) share_of: ShareOf,
     /// Reasons not to trust the figures.
     pub(super) noise: Noise,
-    /// How much outputs may differ, relative to the largest value.
+    /// The largest difference of outputs of variants in the network's own numbers, relative to the
+    /// largest value.
+    pub(super) difference: f64,
+    /// How much of it rounding explains.
     pub(super) tolerance: f64,
     /// Whether all variants were in memory while they were timed, or each was recompiled for each
     /// of its turns.
@@ -51,6 +54,8 @@ pub(super) struct Row {
     /// The largest difference of its outputs from the interpreter's, or else from the full
     /// network's, relative to the largest value.
     pub(super) relative_difference: Option<f64>,
+    /// How much of it rounding explains.
+    pub(super) tolerance: Option<f64>,
     #[serde(flatten)]
     pub(super) code: Option<Code>,
 }

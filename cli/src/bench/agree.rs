@@ -2,8 +2,11 @@
 
 use resnetc::check::Difference;
 use resnetc::compile::macs;
+use resnetc::ir::op::Unary;
+use resnetc::ir::{NodeId, Op};
 use resnetc::{Network, Numerics};
 
+use super::variant::Variant;
 use crate::failure::Failure;
 
 /// Half a unit in the last place of f32: the relative error of one rounding.
@@ -20,35 +23,54 @@ const WINOGRAD: f64 = 2.0;
 /// errors that are uniform over a unit.
 const WEIGHTS: f64 = 6.0 * 0.41 / 32766.0;
 
+/// How far quantizing a value moves it, relative to the largest: with the errors of the values that it
+/// is computed from, the difference of two errors that are uniform over one of 255 steps.
+const QUANTIZED: f64 = 0.41 / 255.0;
+
 /// What outputs are compared with, and how much they may differ.
 pub(super) struct Agreement {
     /// Whose outputs they are.
     pub(super) from: String,
     pub(super) expected: Vec<Vec<f64>>,
-    /// Relative to the largest value.
+    /// Of the network that they are outputs of, see [`tolerance`].
+    pub(super) tolerance: f64,
+}
+
+/// How much the outputs of a variant differ from the expected ones, relative to the largest value.
+#[derive(Clone, Copy)]
+pub(super) struct Agreed {
+    pub(super) difference: f64,
+    /// What rounding explains.
     pub(super) tolerance: f64,
 }
 
 impl Agreement {
-    /// The largest difference of outputs from the expected ones, relative to the largest value.
+    /// The largest difference of a variant's outputs from the expected ones.
     ///
     /// # Errors
-    /// If it is above the tolerance.
-    pub(super) fn check(&self, name: &str, outputs: &[Vec<f32>]) -> Result<f64, Failure> {
+    /// If rounding does not explain it.
+    pub(super) fn check(&self, variant: &Variant, outputs: &[Vec<f32>]) -> Result<Agreed, Failure> {
+        let tolerance = self.tolerance.max(tolerance(&variant.network));
         let pairs = outputs.iter().zip(&self.expected);
         let relative = |(found, expected): (&Vec<f32>, &Vec<f64>)| {
             Difference::of(found, expected.iter().copied()).relative()
         };
         let difference = pairs.map(relative).fold(0.0, f64::max);
-        match difference <= self.tolerance {
-            true => Ok(difference),
+        match difference <= tolerance {
+            true => Ok(Agreed { difference, tolerance }),
             false => Err(Failure::new(format!(
-                "the outputs of \"{name}\" and of \"{}\" differ by {difference:.1e} of the largest value; \
+                "the outputs of \"{}\" and of \"{}\" differ by {difference:.1e} of the largest value; \
                  rounding explains {:.1e}",
-                self.from, self.tolerance
+                variant.name, self.from, tolerance
             ))
             .help("`resnetc check` finds the layer")),
         }
+    }
+
+    /// The largest difference of the variants in the network's own numbers.
+    pub(super) fn worst(&self, variants: &[Agreed]) -> f64 {
+        let own = variants.iter().filter(|of| of.tolerance <= self.tolerance);
+        own.map(|of| of.difference).fold(0.0, f64::max)
     }
 }
 
@@ -60,7 +82,9 @@ impl Agreement {
 /// longest path through a network has no more roundings than all layers together have for one
 /// element each.
 ///
-/// Weights of 16 bits are rounded after passes have changed them, which differ between variants.
+/// Weights of 16 bits are rounded after passes have changed them, which differ between variants. Where
+/// a network rounds values to integers, two results that differ by a rounding error may be rounded to
+/// both sides, and soon all differ about as far as quantizing moves them.
 pub(super) fn tolerance(network: &Network) -> f64 {
     let graph = network.graph();
     let roundings = |node| {
@@ -76,7 +100,10 @@ pub(super) fn tolerance(network: &Network) -> f64 {
             WEIGHTS * DEVIATIONS * (layers as f64).sqrt()
         }
     };
-    WINOGRAD * DEVIATIONS * ROUNDING * all.sqrt() + weights
+    let is_quantizer = |&n: &NodeId| matches!(graph.node(n).op, Op::Unary(Unary::Round));
+    let quantizers = graph.nodes().filter(is_quantizer).count();
+    let values = QUANTIZED * DEVIATIONS * (quantizers as f64).sqrt();
+    WINOGRAD * DEVIATIONS * ROUNDING * all.sqrt() + weights + values
 }
 
 /// Outputs in the form in which they are compared.

@@ -1,9 +1,7 @@
 //! The network with and without its optional passes: the shortest ladder.
 
-use resnetc::{Network, Options, PassSelection};
 use serde::Serialize;
 
-use super::race::Variant;
 use super::subject::Compiled;
 use super::timing::Stats;
 
@@ -25,15 +23,4 @@ pub(super) struct Compared {
     pub(super) speedup: f64,
     /// The largest difference of their outputs, relative to the largest value.
     pub(super) outputs_relative_difference: f64,
-}
-
-/// The same network under other options.
-pub(super) fn variant(network: &Network, name: &str, options: Options) -> Variant {
-    Variant { name: name.to_owned(), network: network.with_options(options) }
-}
-
-/// The network without its optional passes.
-pub(super) fn unfused(network: &Network) -> Variant {
-    let options = network.options().clone().passes(PassSelection::None);
-    variant(network, "unfused", options)
 }

@@ -27,6 +27,7 @@ const COLUMNS: &[Column] = &[
     ("moved_bytes", |_, row| code(row, |c| c.moved_bytes)),
     ("launches", |_, row| code(row, |c| c.launches)),
     ("relative_difference", |_, row| Some(format!("{:.3e}", row.relative_difference?))),
+    ("tolerance", |_, row| Some(format!("{:.3e}", row.tolerance?))),
     ("skipped", |_, row| Some(quoted(row.skipped.as_ref()?))),
 ];
 

@@ -1,12 +1,11 @@
 //! The levels of optimization at which a network is timed.
 
 use resnetc::passes::optional_names;
-use resnetc::{Isa, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
+use resnetc::{Isa, IsaChoice, Network, Numerics, PassSelection, Reuse};
 use serde::Serialize;
 
-use super::compare::variant;
 use super::outline::Outline;
-use super::race::Variant;
+use super::variant::Variant;
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -23,7 +22,7 @@ pub(super) enum Group {
     Added,
     /// All passes but one.
     Removed,
-    /// All passes, with one other option that is not the default.
+    /// All passes, with one other option that is not the default, or in other numbers.
     Choice,
     /// The full network again, compiled and timed separately: how much figures differ if nothing
     /// differs.
@@ -32,11 +31,11 @@ pub(super) enum Group {
 
 /// One level.
 pub(super) struct Rung {
-    pub(super) name: String,
+    /// The network that is compiled for it.
+    pub(super) variant: Variant,
     pub(super) group: Group,
     /// The pass that it adds or leaves out.
     pub(super) pass: Option<&'static str>,
-    options: Options,
 }
 
 /// The levels of a network, and which of them are the same.
@@ -49,9 +48,12 @@ pub(super) struct Ladder {
 }
 
 /// All levels, from the lowest to the full network, then those that differ from it in one respect.
-fn rungs(options: &Options) -> Vec<Rung> {
-    let rung =
-        |name: &str, group, pass, options| Rung { name: name.to_owned(), group, pass, options };
+fn rungs(network: &Network, seed: u64) -> Result<Vec<Rung>, Failure> {
+    let options = network.options();
+    let rung = |name: &str, group, pass, options| {
+        let variant = Variant::of(network, name, options);
+        Rung { variant, group, pass }
+    };
     let passes = |passes| options.clone().passes(passes);
     let baseline = passes(PassSelection::None).isa(IsaChoice::Exactly(Isa::Baseline));
     let names = optional_names();
@@ -68,36 +70,42 @@ fn rungs(options: &Options) -> Vec<Rung> {
         let others = PassSelection::without([pass]);
         rung(&format!("- {pass}"), Group::Removed, Some(pass), passes(others))
     }));
-    let exact = options.clone().numerics(Numerics::Exact);
+    let numerics = |numerics| options.clone().numerics(numerics);
     let reuse = |reuse| options.clone().reuse(reuse);
     rungs.extend([
-        rung("direct convolution only", Group::Choice, None, exact),
+        rung("direct convolution only", Group::Choice, None, numerics(Numerics::Exact)),
+        rung("weights of 16 bits", Group::Choice, None, numerics(Numerics::Half)),
+    ]);
+    let quantized = Variant::quantized(network, "quantized to 8 bits", seed)?;
+    rungs.extend(quantized.map(|variant| Rung { variant, group: Group::Choice, pass: None }));
+    rungs.extend([
         rung("no result in place", Group::Choice, None, reuse(Reuse::Freed)),
         rung("no memory used twice", Group::Choice, None, reuse(Reuse::Never)),
         rung("full again", Group::Again, None, options.clone()),
     ]);
-    rungs
+    Ok(rungs)
 }
 
 impl Ladder {
-    /// The levels of a network whose options are those of the full level.
-    pub(super) fn new(network: &Network) -> Result<Self, Failure> {
+    /// The levels of a network whose options are those of the full level, timed with random inputs of
+    /// this seed.
+    pub(super) fn new(network: &Network, seed: u64) -> Result<Self, Failure> {
         let full_outline = Outline::of(network)?;
         let (mut rungs, mut outlines) = (Vec::new(), Vec::new());
-        let all = self::rungs(network.options());
+        let all = self::rungs(network, seed)?;
         let mut bar = Progress::new("planning", all.len() as u64);
         for (done, rung) in all.into_iter().enumerate() {
             bar.set(done as u64);
-            let outline = Outline::of(&rung.variant(network).network)?;
+            let outline = Outline::of(&rung.variant.network)?;
             let together = rung.with_stand_ins(&outline, &full_outline);
             rungs.push(rung);
             outlines.push(outline);
             if let Some(rung) = together {
-                outlines.push(Outline::of(&rung.variant(network).network)?);
+                outlines.push(Outline::of(&rung.variant.network)?);
                 rungs.push(rung);
             }
         }
-        let full = rungs.iter().position(|r| r.name == FULL).unwrap_or(0);
+        let full = rungs.iter().position(|r| r.variant.name == FULL).unwrap_or(0);
         let owner = |i: usize| {
             let same = |&other: &usize| outlines[other].work == outlines[i].work;
             match rungs[i].group {
@@ -126,27 +134,24 @@ impl Rung {
         let does_more = |other: &&str| outline.remarks.count(other) > full.remarks.count(other);
         let others: Vec<&str> = optional_names().into_iter().filter(does_more).collect();
         let passes = PassSelection::without([pass].into_iter().chain(others.iter().copied()));
-        let name = format!("{}, {}", self.name, others.join(", "));
-        let options = self.options.clone().passes(passes);
-        Some(Rung { name, group: Group::Removed, pass: Some(pass), options })
-    }
-
-    /// The network that is compiled for it.
-    pub(super) fn variant(&self, network: &Network) -> Variant {
-        variant(network, &self.name, self.options.clone())
+        let Variant { name, network } = &self.variant;
+        let name = format!("{name}, {}", others.join(", "));
+        let options = network.options().clone().passes(passes);
+        let variant = Variant::of(network, &name, options);
+        Some(Rung { variant, group: Group::Removed, pass: Some(pass) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use resnetc::Compiler;
+    use resnetc::{Compiler, Options};
 
     #[test]
     fn levels_climb_to_the_full_network() {
         let options = Options::default().threads(1);
         let network = Compiler::new(options).load("cifar_resnet20").expect("built in");
-        let ladder = Ladder::new(&network).expect("it can be planned");
+        let ladder = Ladder::new(&network, 0).expect("it can be planned");
         let of = |group| ladder.rungs.iter().filter(move |r| r.group == group);
         let optional = optional_names();
         for group in [Group::Added, Group::Removed] {
@@ -166,12 +171,13 @@ mod tests {
                 _ => ladder.outlines[ladder.full].remarks.count(pass),
             };
             if rewrites == 0 {
-                assert_eq!(ladder.owner[i], ladder.owner[before], "{}", rung.name);
+                assert_eq!(ladder.owner[i], ladder.owner[before], "{}", rung.variant.name);
             }
         }
         // Two passes fold batch normalizations: without the one, the other does. Without both
         // nothing else can fuse.
-        let place = |name: &str| ladder.rungs.iter().position(|r| r.name == name).expect(name);
+        let place =
+            |name: &str| ladder.rungs.iter().position(|r| r.variant.name == name).expect(name);
         let own = |name: &str| ladder.owner[place(name)];
         assert_eq!(own("- fold_batch_norm"), ladder.full);
         assert_eq!(own("- fold_batch_norm, fold_affine"), place("unfused"));

@@ -20,6 +20,7 @@ pub(crate) mod survey;
 mod sweep;
 mod table;
 mod timing;
+mod variant;
 
 use std::path::Path;
 use std::time::Duration;
@@ -37,10 +38,11 @@ use crate::units::plural;
 use against::{Against, Earlier};
 use agree::{Agreement, tolerance, widened};
 use compare::{Compared, Figures};
-use race::{Race, Variant};
+use race::Race;
 use report::Report;
 use sweep::Sweep;
 use timing::Plan;
+use variant::Variant;
 
 pub(crate) use args::Args;
 
@@ -112,7 +114,7 @@ fn run_one(args: &Args, common: &Common) -> Result<Report, Failure> {
     let plan =
         Plan { warmup: args.warmup, iterations: args.iters, budget: BUDGET, least_rounds: 10 };
     let mut variants = vec![Variant { name: "full".to_owned(), network: network.clone() }];
-    variants.extend(args.compare.then(|| compare::unfused(&network)));
+    variants.extend(args.compare.then(|| Variant::unfused(&network)));
     let mut race = Race::new(variants, common.seed(), plan, usize::MAX)?;
     let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };
     let (mut report, noise) = steadily(attempts, || attempt(args, &network, &mut race, plan))?;
@@ -169,7 +171,7 @@ fn measure(race: &mut Race, network: &Network) -> Result<(Figures, Option<Compar
         expected: widened(race.outputs(0)),
         tolerance: tolerance(network),
     };
-    let differences = race.agree(&agreement)?;
+    let agreed = race.agree(&agreement)?;
     let stats = race.run()?;
     let mut figures: Vec<Figures> = stats
         .iter()
@@ -178,7 +180,7 @@ fn measure(race: &mut Race, network: &Network) -> Result<(Figures, Option<Compar
         .collect();
     let compared = (figures.len() > 1).then(|| Compared {
         speedup: stats[1].median_ms / stats[0].median_ms,
-        outputs_relative_difference: differences[1],
+        outputs_relative_difference: agreed[1].difference,
         unfused: figures.remove(1),
     });
     Ok((figures.remove(0), compared))

@@ -6,22 +6,21 @@ use resnetc::compile::Stages;
 use resnetc::ir::{NodeId, Op};
 use resnetc::kernels::Algorithm;
 use resnetc::kernels::geometry::Place;
+use resnetc::kernels::precision::Precision;
 use resnetc::kernels::published::Published;
+use resnetc::kernels::summation::Summation;
 use resnetc::passes::Remarks;
 use resnetc::profile::share::ShareOf;
 use resnetc::{Isa, Network};
 
 use crate::failure::Failure;
 
-/// Bytes of an element.
-const ELEMENT: usize = size_of::<f32>();
-
 /// A variant's steps.
 pub(super) struct Outline {
     pub(super) work: Work,
     pub(super) remarks: Remarks,
-    /// Bytes of all operands and results of all steps: constants as they were described, each value
-    /// without the border and the unused lanes that it has in memory. A step that adds to a value
+    /// Bytes of all operands and results of all steps: constants as they were described, each value in
+    /// its own type and without the border and the unused lanes that it has in memory. A step that adds to a value
     /// in place reads and writes it. Other memory traffic of an algorithm, inside a step, is not
     /// counted.
     pub(super) moved_bytes: usize,
@@ -32,6 +31,7 @@ pub(super) struct Outline {
 #[derive(PartialEq)]
 pub(super) struct Work {
     isa: Isa,
+    numerics: (Precision, Summation),
     steps: Vec<StepOutline>,
 }
 
@@ -83,12 +83,12 @@ impl Outline {
             scratch: planned.scratch.map(|buffer| stages.plan.buffers[buffer].offset),
             published: stages.plan.published(planned),
         });
-        let work = Work { isa: stages.isa, steps: steps.collect() };
-        let elements = |node| stages.graph.node(node).ty.elements();
-        let moved = |node| {
-            let read: usize = stages.graph.operands(node).into_iter().map(elements).sum();
-            ELEMENT * (read + elements(node))
-        };
+        let numerics = network.options().numerics;
+        let numerics = (numerics.precision(), numerics.images());
+        let work = Work { isa: stages.isa, numerics, steps: steps.collect() };
+        let bytes = |node| stages.graph.node(node).ty.bytes();
+        let moved =
+            |node| bytes(node) + stages.graph.operands(node).into_iter().map(bytes).sum::<usize>();
         let moved_bytes = stages.steps().map(moved).sum();
         Ok(Outline { work, moved_bytes, remarks: stages.remarks })
     }

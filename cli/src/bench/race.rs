@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use resnetc::Network;
-
-use super::agree::Agreement;
+use super::agree::{Agreed, Agreement};
 use super::subject::{Compiled, Subject};
 use super::timing::{Plan, Stats, Turns};
+use super::variant::Variant;
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -18,13 +17,6 @@ const UNTIMED: usize = 2;
 /// random, and they stay there for the life of the model; this makes two models of the same network
 /// differ in time by up to 4 % (measured on ResNet-18).
 const SITTINGS: usize = 5;
-
-/// A variant to be timed.
-pub(super) struct Variant {
-    /// Its name in messages.
-    pub(super) name: String,
-    pub(super) network: Network,
-}
 
 /// Whether models stay in memory while others are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,9 +128,9 @@ impl Race {
     ///
     /// # Errors
     /// If one differs by more than results of the same network can.
-    pub(super) fn agree(&self, agreement: &Agreement) -> Result<Vec<f64>, Failure> {
+    pub(super) fn agree(&self, agreement: &Agreement) -> Result<Vec<Agreed>, Failure> {
         let lanes = self.lanes.iter();
-        lanes.map(|lane| agreement.check(&lane.variant.name, &lane.outputs)).collect()
+        lanes.map(|lane| agreement.check(&lane.variant, &lane.outputs)).collect()
     }
 
     /// Recompiles all variants, if they are kept. All old models are dropped first, so that memory

@@ -119,10 +119,10 @@ impl Runs {
 /// # Errors
 /// If it cannot be compiled, or levels do not give the same results.
 pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey, Failure> {
-    let ladder = Ladder::new(network)?;
+    let ladder = Ladder::new(network, seed)?;
     let threads = network.options().thread_count()?;
     let (timed, skipped) = wanted(&ladder, network, threads)?;
-    let variants = timed.iter().map(|&i| ladder.rungs[i].variant(network)).collect();
+    let variants = timed.iter().map(|&i| ladder.rungs[i].variant.clone()).collect();
     let mut race = Race::new(variants, seed, runs.plan(BUDGET), runs.most_bytes)?;
     let full = timed.iter().position(|&i| i == ladder.full).unwrap_or(0);
     let isa = race.compiled(full).isa;
@@ -131,7 +131,7 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
         expected: widened(race.outputs(full)),
         tolerance: tolerance(network),
     };
-    let differences = race.agree(&agreement)?;
+    let agreed = race.agree(&agreement)?;
     let attempts = if runs.iterations.is_some() { 1 } else { ATTEMPTS };
     let (measured, noise) = steadily(attempts, || {
         let watch = Watch::start();
@@ -168,7 +168,7 @@ pub(crate) fn measure(network: &Network, seed: u64, runs: Runs) -> Result<Survey
         model,
         steps: profile.layers,
         step_runs: profile.layer_iterations,
-        difference: differences.into_iter().fold(0.0, f64::max),
+        difference: agreement.worst(&agreed),
         tolerance: agreement.tolerance,
         peak_gflops: before.0.max(after.0),
         bandwidth: match after.1.gbytes > before.1.gbytes {
@@ -214,7 +214,7 @@ fn wanted(
         .filter(|&i| has_place(i))
         .partition(|&i| i != ladder.full && is_slow(i));
     let skipped = slow.into_iter().map(|i| Skipped {
-        name: ladder.rungs[i].name.clone(),
+        name: ladder.rungs[i].variant.name.clone(),
         reason: format!("a run may take {estimate:.0} s"),
     });
     Ok((timed, skipped.collect()))
@@ -234,7 +234,7 @@ impl Level {
     fn new(ladder: &Ladder, rung: usize, compiled: &Compiled, times: &Stats) -> Self {
         let (found, outline) = (&ladder.rungs[rung], &ladder.outlines[rung]);
         Level {
-            name: found.name.clone(),
+            name: found.variant.name.clone(),
             is_aside: found.group == Group::Choice,
             pass: found.pass,
             rewrites: found.pass.map(|pass| outline.remarks.count(pass)),

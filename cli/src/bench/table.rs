@@ -37,19 +37,18 @@ pub(super) fn text(ablation: &Ablation) -> String {
         ablation.gflops,
         share_text(ablation.share_of, ablation.share_of_peak, ablation.peak_gflops)
     );
-    let worst = ablation.rows.iter().filter_map(|r| r.relative_difference).fold(0.0, f64::max);
     let how = match ablation.all_in_memory {
         true => "taking turns, all in memory",
         false => "taking turns, recompiled for each",
     };
     let _ = writeln!(
         text,
-        "variants run {how}; outputs agree to {worst:.1e} (rounding explains {:.1e})\n",
-        ablation.tolerance
+        "variants run {how}; outputs agree to {:.1e} (rounding explains {:.1e})\n",
+        ablation.difference, ablation.tolerance
     );
     let is_idle = |row: &&Row| row.same_as.is_some() && row.rewrites == Some(0);
     let (idle, telling): (Vec<&Row>, Vec<&Row>) = ablation.rows.iter().partition(is_idle);
-    text += &table(&telling);
+    text += &table(&telling, ablation.tolerance);
     let idle: Vec<&str> =
         idle.iter().filter(|r| r.group == Group::Added).filter_map(|r| r.pass).collect();
     if !idle.is_empty() {
@@ -59,10 +58,10 @@ pub(super) fn text(ablation: &Ablation) -> String {
     text + LEGEND
 }
 
-fn table(rows: &[&Row]) -> String {
+fn table(rows: &[&Row], tolerance: f64) -> String {
     let headings = COLUMNS.map(|(heading, _)| heading.to_owned());
     let mut lines: Vec<[String; COLUMNS.len()]> = vec![headings];
-    lines.extend(rows.iter().map(|row| cells(row)));
+    lines.extend(rows.iter().map(|row| cells(row, tolerance)));
     let width = |column: usize| {
         let cells = lines.iter().map(|line| line[column].chars().count());
         cells.max().unwrap_or(0).max(3)
@@ -92,7 +91,7 @@ fn table(rows: &[&Row]) -> String {
     text
 }
 
-fn cells(row: &Row) -> [String; COLUMNS.len()] {
+fn cells(row: &Row, tolerance: f64) -> [String; COLUMNS.len()] {
     let or_nothing = |cell: Option<String>| cell.unwrap_or_default();
     let ratio = |ratio: Option<f64>| or_nothing(ratio.map(|r| format!("{r:.3}")));
     let code = |of: &dyn Fn(&Code) -> String| or_nothing(row.code.as_ref().map(of));
@@ -106,15 +105,20 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
         code(&|c| bytes(c.arena_bytes)),
         code(&|c| bytes(c.moved_bytes)),
         code(&|c| c.launches.to_string()),
-        note(row),
+        note(row, tolerance),
     ]
 }
 
-fn note(row: &Row) -> String {
+/// What is to be said of a row beside its figures; `tolerance` is that of the network's own numbers.
+fn note(row: &Row, tolerance: f64) -> String {
+    let other_numbers = row.tolerance.is_some_and(|of| of > tolerance);
     match (&row.skipped, &row.same_as) {
         (Some(why), _) => format!("skipped: {why}"),
         (_, Some(same)) => format!("= {same}"),
         _ if row.group == Group::Again => "what noise does".to_owned(),
-        _ => String::new(),
+        _ => match row.relative_difference.filter(|_| other_numbers) {
+            Some(difference) => format!("outputs change by {difference:.1e}"),
+            None => String::new(),
+        },
     }
 }

@@ -10,7 +10,11 @@ use crate::support::*;
 const MODEL: &str = "cifar_resnet20";
 
 fn ablation(more: &[&str]) -> Value {
-    json(&[&["bench", MODEL, "--ablate", "--iters", "2", "--warmup", "0", "--json"], more].concat())
+    ablation_of(MODEL, more)
+}
+
+fn ablation_of(model: &str, more: &[&str]) -> Value {
+    json(&[&["bench", model, "--ablate", "--iters", "2", "--warmup", "0", "--json"], more].concat())
 }
 
 fn rows(report: &Value) -> &[Value] {
@@ -93,7 +97,6 @@ fn a_ladder_has_a_row_for_each_pass_and_figures_that_fit() {
         let ms = number(&row["median_ms"]);
         assert!(ms > 0.0 && number(&row["q1_ms"]) <= ms && ms <= number(&row["q3_ms"]), "{row}");
         assert!(same(row["ratio"].as_f64(), Some(ms / full)), "{row}");
-        assert!(number(&row["relative_difference"]) <= number(&report["tolerance"]), "{row}");
         match row["group"].as_str().unwrap() {
             "level" | "added" => {
                 let expected = before.map(|b| ms / b);
@@ -107,11 +110,46 @@ fn a_ladder_has_a_row_for_each_pass_and_figures_that_fit() {
             continue;
         }
         assert_eq!(row["iterations"], 2, "{row}");
+        assert!(number(&row["relative_difference"]) <= number(&row["tolerance"]), "{row}");
         for key in ["arena_bytes", "weight_bytes", "moved_bytes", "launches"] {
             assert!(number(&row[key]) > 0.0, "{key}: {row}");
         }
     }
     assert_eq!(row(&report, "unfused, baseline")["isa"], "baseline");
+}
+
+#[test]
+fn other_numbers_have_rows_with_bounds_of_their_own() {
+    let report = ablation(&["--threads", "1"]);
+    let full = row(&report, "full");
+    for (name, least, most) in
+        [("weights of 16 bits", 1e-7, 1e-4), ("quantized to 8 bits", 1e-4, 1e-1)]
+    {
+        let row = row(&report, name);
+        assert_eq!(row["group"], "choice");
+        let difference = number(&row["relative_difference"]);
+        assert!(least < difference && difference < most, "{name}: {difference}");
+        assert!(number(&row["tolerance"]) > number(&full["tolerance"]), "{row}");
+        assert!(number(&row["weight_bytes"]) < number(&full["weight_bytes"]), "{row}");
+    }
+    let own = rows(&report).iter().filter(|r| r["tolerance"] == report["tolerance"]);
+    let own: Vec<f64> = own.map(|r| number(&r["relative_difference"])).collect();
+    assert_eq!(own.iter().copied().fold(0.0, f64::max), number(&report["difference"]));
+}
+
+#[test]
+fn a_quantized_network_has_a_ladder_too() {
+    let file = folder("ablation_quantized").join("m.int8.onnx");
+    let pictures = ["--calibrate", "models/pictures", "--preset", "fashion-mnist", "--no-ranking"];
+    succeed(&[&["quantize", BUNDLED, "-o", text(&file)][..], &pictures].concat());
+    let report = ablation_of(text(&file), &["--threads", "1"]);
+    assert!(rows(&report).iter().all(|r| r["name"] != "quantized to 8 bits"));
+    let (unfused, full) = (row(&report, "unfused"), row(&report, "full"));
+    for key in ["launches", "moved_bytes", "arena_bytes"] {
+        assert!(number(&full[key]) < number(&unfused[key]), "{key}");
+    }
+    let floats = row(&report, "- fuse_quantizers");
+    assert!(number(&floats["moved_bytes"]) > 3.0 * number(&full["moved_bytes"]));
 }
 
 #[test]

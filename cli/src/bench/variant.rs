@@ -1,0 +1,51 @@
+//! A network under options, or in numbers, other than those it was loaded with.
+
+use resnetc::quantize::{Method, QuantizeError, Quantizer};
+use resnetc::{Compiler, Network, Options, PassSelection};
+
+use crate::failure::Failure;
+use crate::inputs;
+
+/// A variant to be timed.
+#[derive(Clone)]
+pub(super) struct Variant {
+    /// Its name in messages.
+    pub(super) name: String,
+    pub(super) network: Network,
+}
+
+impl Variant {
+    /// The same network under other options.
+    pub(super) fn of(network: &Network, name: &str, options: Options) -> Self {
+        Variant { name: name.to_owned(), network: network.with_options(options) }
+    }
+
+    /// The network without its optional passes.
+    pub(super) fn unfused(network: &Network) -> Self {
+        let options = network.options().clone().passes(PassSelection::None);
+        Variant::of(network, "unfused", options)
+    }
+
+    /// The network quantized to 8 bits, with ranges from the inputs that it is timed with. `None` if
+    /// it is quantized already, or has no layer that can be.
+    pub(super) fn quantized(
+        network: &Network,
+        name: &str,
+        seed: u64,
+    ) -> Result<Option<Self>, Failure> {
+        let quantizer =
+            Quantizer::default().method(Method::MinMax).bias_correction(false).rank(false);
+        match quantizer.check(network) {
+            Ok(()) => {}
+            Err(
+                QuantizeError::AlreadyQuantized { .. } | QuantizeError::NothingToQuantize { .. },
+            ) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let values = inputs::random(network, seed)?;
+        let run = values.iter().map(|tensor| tensor.data().to_vec()).collect();
+        let bytes = quantizer.quantize(network, &mut vec![run])?.to_onnx()?;
+        let compiler = Compiler::new(network.options().clone());
+        Ok(Some(Variant { name: name.to_owned(), network: compiler.onnx_bytes(&bytes, None)? }))
+    }
+}

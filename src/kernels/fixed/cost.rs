@@ -45,13 +45,26 @@ fn step_bytes(format: Format) -> f64 {
 pub(super) const NEAR: f64 = 0.375;
 
 /// Reading a cache line that is not in that share.
-const FAR: f64 = 12.0;
+pub(super) const FAR: f64 = 12.0;
 
 /// The cost of rereading weights that are in that share, relative to the cost of the first read.
 const AGAIN: f64 = 0.2;
 
 /// A call of a kernel, including the configuration of tiles.
 pub(super) const CALL: f64 = 200.0;
+
+/// The cache lines of a thread's memory that are not in the share that it can rely on.
+pub(super) fn far_lines(bytes: i64, machine: &Machine) -> f64 {
+    let near = machine.cache_bytes as f64 * NEAR;
+    (bytes as f64 - near).max(0.0) / 64.0
+}
+
+/// Reading weights from memory, and then again and again, `times` in all.
+pub(super) fn reading(bytes: f64, times: f64, machine: &Machine) -> f64 {
+    let is_near = bytes <= machine.cache_bytes as f64 * NEAR;
+    let again = (times - 1.0) * if is_near { AGAIN } else { 1.0 };
+    bytes / machine.rates.memory * (1.0 + again)
+}
 
 /// How a layer is cut into chunks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +90,7 @@ impl WideForm {
         };
         let fits =
             |rows: usize| rows == 1 || self.memory(rows).end <= machine.cache_bytes as i64 * 3 / 4;
-        let rows = (1..=self.size[0]).take_while(|&rows| fits(rows));
+        let rows = (1..=self.positions.size[0]).take_while(|&rows| fits(rows));
         let cuts = rows.flat_map(|rows| parts.iter().map(move |&parts| (rows, parts)));
         let cost =
             |rows, parts| ChunkCut { rows, parts, cost: self.cut_cost(rows, parts, machine) };
@@ -88,7 +101,7 @@ impl WideForm {
 
     /// Where chunks of this cut publish the abs-max of their results.
     pub(super) fn published(&self, cut: &ChunkCut, offset: Option<i64>) -> Publication {
-        Publication { offset, stripes: self.size[0].div_ceil(cut.rows), parts: cut.parts }
+        Publication { offset, stripes: self.positions.size[0].div_ceil(cut.rows), parts: cut.parts }
     }
 
     /// Bytes of what all chunks publish.
@@ -97,14 +110,14 @@ impl WideForm {
     }
 
     fn cut_cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {
-        let stripes = self.size[0].div_ceil(rows) * self.images;
+        let stripes = self.positions.size[0].div_ceil(rows) * self.images;
         let turns = (stripes * parts).div_ceil(machine.threads);
         let blocks = self.blocks() as f64 / parts as f64;
-        let steps = (self.groups() * self.taps.len()) as f64;
-        let product = self.tiles(rows) as f64 * steps * dots(self.format) + CALL;
-        let finish = (rows * self.size[1]) as f64 * FINISH + CALL;
+        let steps = (self.groups() * self.taps()) as f64;
+        let product = self.positions.tiles(rows) as f64 * steps * dots(self.format) + CALL;
+        let finish = (rows * self.positions.size[1]) as f64 * FINISH + CALL;
         let turn = self.digits_cost(rows, parts, machine) + blocks * (product + finish);
-        let area = self.size[0] * self.size[1] * self.strides[0] * self.strides[1] * self.images;
+        let area = self.positions.covered(self.positions.size[0]) * self.images;
         let abs_max = (area * self.inputs.div_ceil(16)) as f64 * ABS_MAX / machine.threads as f64;
         let weights = self.weights_cost(turns, parts, machine);
         REGION + abs_max + turns as f64 * turn + weights
@@ -112,16 +125,13 @@ impl WideForm {
 
     /// The cost of a chunk to get the digits of all values that it sees.
     fn digits_cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {
-        let seen = self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
-        let split = seen.sum::<usize>() as f64 * self.groups() as f64 * SPLIT;
+        let split = self.positions.pixels(rows) as f64 * self.groups() as f64 * SPLIT;
         // Threads that share rows all read the whole source, part of which is in each one's cache.
-        let lines =
-            rows * self.size[1] * self.strides[0] * self.strides[1] * self.groups() * GROUP_BLOCKS;
+        let lines = self.positions.covered(rows) * self.groups() * GROUP_BLOCKS;
         let others = parts.min(machine.threads) as f64;
         let exchange = lines as f64 * EXCHANGE * (others - 1.0) / others;
         // Each panel reads the digits, from a farther cache if there are too many.
-        let near = machine.cache_bytes as f64 * NEAR;
-        let far = (self.memory(rows).end as f64 - near).max(0.0) / 64.0;
+        let far = far_lines(self.memory(rows).end, machine);
         let panels = (self.blocks() / self.together().blocks / parts) as f64;
         split + exchange + far * FAR * panels
     }
@@ -129,12 +139,10 @@ impl WideForm {
     /// The time that a thread with `turns` chunks waits for weights. They are prefetched, but not
     /// without delay.
     fn weights_cost(&self, turns: usize, parts: usize, machine: &Machine) -> f64 {
-        let steps = (self.groups() * self.taps.len()) as f64;
+        let steps = (self.groups() * self.taps()) as f64;
         let own = parts.min(turns);
         let bytes = (self.blocks() * own / parts) as f64 * steps * step_bytes(self.format);
-        let again = (turns / own) as f64 - 1.0;
-        let again = again * if bytes <= machine.cache_bytes as f64 * NEAR { AGAIN } else { 1.0 };
-        bytes / machine.rates.memory * (1.0 + again)
+        reading(bytes, (turns / own) as f64, machine)
     }
 
     /// Half cycles for one input channel and 16 outputs.

@@ -1,8 +1,7 @@
 //! A convolution as tiles see it.
 
-use resnetc_ir::op::{Conv, Residual, Window};
+use resnetc_ir::op::{Conv, Residual};
 
-use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv_plan::Refusal;
 use crate::kernels::precision::Precision;
 
@@ -11,28 +10,12 @@ use super::guard::Windows;
 use super::magnitudes::MAGNITUDE_BYTES;
 use super::number::Format;
 use super::pack::Panels;
+use super::positions::Positions;
 use super::product::Together;
 use super::sizes::{
     BLOCK, FARTHEST, GROUP, GROUP_BLOCKS, LANES_BYTES, MOST_PARTS, MOST_WEIGHTS, ROW, SUMS, TILE,
 };
 use super::unpack::{Level, Stretch};
-
-/// Pixels of the source whose rows and columns have the same remainders modulo the strides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Phase {
-    /// The remainders.
-    pub(super) remainder: [usize; 2],
-    /// Number of rows and columns beyond the last output's that taps see.
-    pub(super) beyond: [usize; 2],
-}
-
-/// What a tap of the window sees: for the output at `(row, column)`, the pixel of `phase` that is
-/// `distance` further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tap {
-    pub(super) phase: usize,
-    pub(super) distance: [usize; 2],
-}
 
 /// A convolution as tiles see it.
 #[derive(Clone, Debug)]
@@ -42,13 +25,7 @@ pub struct WideForm {
     pub(super) images: usize,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
-    /// Rows and columns of the result.
-    pub(super) size: [usize; 2],
-    pub(super) strides: [usize; 2],
-    pub(super) phases: Vec<Phase>,
-    pub(super) taps: Vec<Tap>,
-    /// Positions from one row to the next.
-    pub(super) pitch: usize,
+    pub(super) positions: Positions,
 }
 
 impl WideForm {
@@ -74,20 +51,14 @@ impl WideForm {
         if rows == 0 || columns == 0 || images == 0 || inputs == 0 || outputs == 0 {
             return Err(Refusal::Empty);
         }
-        let (phases, taps) = phases(&conv.window);
-        let across = phases.iter().map(|p| p.beyond[1]).max().unwrap_or(0);
         let form = WideForm {
             format: Format::of(precision),
             images,
             inputs,
             outputs,
-            size: [rows, columns],
-            strides: conv.window.strides,
-            phases,
-            taps,
-            pitch: columns + across,
+            positions: Positions::of(&conv.window, [rows, columns]),
         };
-        if form.groups() * GROUP * form.taps.len() > MOST_WEIGHTS {
+        if form.groups() * GROUP * form.taps() > MOST_WEIGHTS {
             return Err(Refusal::ManyWeights);
         }
         match form.memory(rows).end <= FARTHEST {
@@ -129,40 +100,28 @@ impl WideForm {
     /// How weights are packed.
     pub(super) fn panels(&self) -> Panels {
         let (blocks, wide) = (self.blocks(), self.together().blocks);
-        Panels { format: self.format, blocks, wide, steps: self.groups() * self.taps.len() }
+        Panels { format: self.format, blocks, wide, steps: self.groups() * self.taps() }
     }
 
     /// What is computed together.
     pub(super) fn together(&self) -> Together {
-        Together::of(self.taps.len())
+        Together::of(self.taps())
     }
 
-    /// Number of positions from the first output of `rows` rows to the last.
-    pub(super) fn positions(&self, rows: usize) -> usize {
-        (rows - 1) * self.pitch + self.size[1]
-    }
-
-    /// Number of tiles of 16 positions.
-    pub(super) fn tiles(&self, rows: usize) -> usize {
-        self.positions(rows).div_ceil(TILE_ROWS)
-    }
-
-    /// Distance of a tap from its phase's first position, in positions.
-    pub(super) fn distance(&self, tap: &Tap) -> usize {
-        tap.distance[0] * self.pitch + tap.distance[1]
+    /// Taps of the window.
+    pub(super) fn taps(&self) -> usize {
+        self.positions.taps.len()
     }
 
     /// The layout of the thread's memory for a chunk of `rows` rows.
     pub(super) fn memory(&self, rows: usize) -> WideMemory {
-        let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
-        let group =
-            (self.tiles(rows) * TILE_ROWS + farthest) as i64 * self.format.values.position();
+        let group = self.positions.stored(rows) as i64 * self.format.values.position();
         let phase = self.groups() as i64 * group;
         let together = self.together();
         let digits = SUMS + together.sums_bytes(self.format);
         // All distances are whole positions, and therefore whole cache lines.
-        let sums = digits + self.phases.len() as i64 * phase;
-        let sum = self.tiles(rows) as i64 * TILE;
+        let sums = digits + self.positions.phases.len() as i64 * phase;
+        let sum = self.positions.tiles(rows) as i64 * TILE;
         WideMemory { digits, group, phase, sums, sum, end: sums + together.blocks as i64 * sum }
     }
 
@@ -175,20 +134,18 @@ impl WideForm {
     /// digits.
     pub(super) fn windows(&self, rows: usize) -> Windows {
         let phase = self.magnitudes_phase(rows);
-        let place =
-            |tap: &Tap| tap.phase as i64 * phase + self.distance(tap) as i64 * MAGNITUDE_BYTES;
         Windows {
-            bytes: self.phases.len() as i64 * phase,
-            row: self.pitch as i64 * MAGNITUDE_BYTES,
-            columns: self.size[1],
-            taps: self.taps.iter().map(place).collect(),
+            bytes: self.positions.phases.len() as i64 * phase,
+            row: self.positions.pitch as i64 * MAGNITUDE_BYTES,
+            columns: self.positions.size[1],
+            taps: self.positions.places([phase, MAGNITUDE_BYTES]),
         }
     }
 
     /// Where the weights of a panel are, and where they go as numbers: by block of channels, then
     /// by tap.
     pub(super) fn stretches(&self, blocks: usize) -> Vec<Stretch> {
-        let (taps, step) = (self.taps.len(), (self.format.weights.digits() * blocks) as i64 * TILE);
+        let (taps, step) = (self.taps(), (self.format.weights.digits() * blocks) as i64 * TILE);
         let (number, group) = (blocks as i64 * LANES_BYTES, taps as i64 * step);
         let block = (taps * BLOCK) as i64 * number;
         let stretch = |first: usize, count: usize, channels: usize| Stretch {
@@ -231,25 +188,4 @@ pub(super) struct WideMemory {
     /// Bytes from one block of outputs to the next.
     pub(super) sum: i64,
     pub(super) end: i64,
-}
-
-/// The phases of a window, and its taps, row by row.
-pub(super) fn phases(window: &Window) -> (Vec<Phase>, Vec<Tap>) {
-    let (mut phases, mut taps): (Vec<Phase>, _) = (Vec::new(), Vec::new());
-    for y in 0..window.kernel[0] {
-        for x in 0..window.kernel[1] {
-            let far = [y * window.dilations[0], x * window.dilations[1]];
-            let remainder = std::array::from_fn(|axis| far[axis] % window.strides[axis]);
-            let distance = std::array::from_fn(|axis| far[axis] / window.strides[axis]);
-            let known = phases.iter().position(|p| p.remainder == remainder);
-            let phase = known.unwrap_or_else(|| {
-                phases.push(Phase { remainder, beyond: [0; 2] });
-                phases.len() - 1
-            });
-            let beyond = phases[phase].beyond;
-            phases[phase].beyond = std::array::from_fn(|axis| beyond[axis].max(distance[axis]));
-            taps.push(Tap { phase, distance });
-        }
-    }
-    (phases, taps)
 }

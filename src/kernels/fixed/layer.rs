@@ -41,7 +41,7 @@ impl WideForm {
     ) -> Result<Vec<Vec<Piece>>, KernelError> {
         let cut = self.cut(&sink.machine);
         let panels = self.panels();
-        let (taps, inputs) = (self.taps.len(), self.inputs);
+        let (taps, inputs) = (self.taps(), self.inputs);
         let place = move |step: usize, row: usize, i: usize| {
             let channel = step / taps * GROUP + i * BLOCK + row;
             (channel < inputs).then_some(channel * taps + step % taps)
@@ -70,7 +70,7 @@ impl WideForm {
             let parts = self.parts().into_iter().map(|part| layer.abs_max(part, sink));
             regions.push(parts.collect::<Result<_, _>>()?);
         }
-        let stripes = stripes(self.size[0], cut.rows);
+        let stripes = stripes(self.positions.size[0], cut.rows);
         let stripes = stripes.into_iter().map(|stripe| layer.piece(stripe, sink));
         regions.push(stripes.collect::<Result<_, _>>()?);
         Ok(regions)
@@ -165,9 +165,9 @@ impl WideLayer<'_> {
 
     /// Whether rows are contiguous in the result and the shortcut as they are in tiles.
     fn is_one_row(&self, stripe: Stripe) -> bool {
-        let row = self.form.size[1] as i64 * ROW;
+        let row = self.form.positions.size[1] as i64 * ROW;
         let same = |place: &Place| stripe.rows == 1 || place.geometry.strides().row == row;
-        let pitch = stripe.rows == 1 || self.form.pitch == self.form.size[1];
+        let pitch = stripe.rows == 1 || self.form.positions.pitch == self.form.positions.size[1];
         pitch && same(self.frame.operands.dst) && same(self.frame.shortcut())
     }
 
@@ -183,7 +183,7 @@ impl WideLayer<'_> {
         let memory = form.memory(stripe.rows);
         let (dst, res) =
             (self.frame.operands.dst.geometry.strides(), self.frame.shortcut().geometry.strides());
-        let positions = form.positions(stripe.rows);
+        let positions = form.positions.count(stripe.rows);
         let ending = ends.then(|| Ending {
             finishing: self.frame.finishing(),
             plane: res.plane,
@@ -193,14 +193,10 @@ impl WideLayer<'_> {
         let product = TileProduct {
             target: sink.machine.target,
             format: form.format,
-            tiles: form.tiles(stripe.rows),
+            tiles: form.positions.tiles(stripe.rows),
             together: Together { blocks: panel.blocks, ..form.together() },
             groups: form.groups(),
-            taps: form
-                .taps
-                .iter()
-                .map(|tap| tap.phase as i64 * memory.phase + form.distance(tap) as i64 * position)
-                .collect(),
+            taps: form.positions.places([memory.phase, position]),
             digits: memory.digits,
             position: [position, ROW],
             rows: (1, [0; 2]),
@@ -259,7 +255,7 @@ impl WideLayer<'_> {
         let memory = form.memory(stripe.rows);
         let (dst, res) =
             (self.frame.operands.dst.geometry.strides(), self.frame.shortcut().geometry.strides());
-        let [mut rows, mut columns] = [stripe.rows, form.size[1]];
+        let [mut rows, mut columns] = [stripe.rows, form.positions.size[1]];
         if self.is_one_row(stripe) {
             (rows, columns) = (1, rows * columns);
         }
@@ -286,7 +282,7 @@ impl WideLayer<'_> {
         levels.chunk(self.frame.parts, part);
         levels.repeat(next);
         levels.inner(Extent::Fixed(panel.blocks as u32), block);
-        let row = [form.pitch as i64 * ROW, 0, 0, dst.row, res.row, 0];
+        let row = [form.positions.pitch as i64 * ROW, 0, 0, dst.row, res.row, 0];
         levels.inner(Extent::Fixed(rows as u32), row);
         levels.pass_if(4, self.frame.finishing().residual);
         levels.pass_if(5, self.frame.publishes());

@@ -9,7 +9,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `number`, `sizes` | fixed-point numbers; sizes and offsets that all programs share |
-//! | `form` | a convolution as tiles see it |
+//! | `positions`, `form` | results and what they see, row after row; a convolution as tiles see it |
 //! | `plan` | the plan of the algorithm: which of the forms a convolution has |
 //! | `cost` | what it costs, and how a layer is cut into blocks |
 //! | `abs_max` | the abs-max of an image |
@@ -54,6 +54,7 @@ mod number;
 mod pack;
 mod panel;
 pub(super) mod plan;
+mod positions;
 mod product;
 mod seen;
 mod sizes;

@@ -2,26 +2,15 @@
 
 use crate::codegen::region::{Extent, Item};
 use crate::kernels::KernelError;
-use crate::kernels::conv::start;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD};
 
 use super::dark::Suspects;
 use super::guard::Guard;
 use super::layer::{Grid, WideLayer};
 use super::magnitudes::{MAGNITUDE_BYTES, Magnitudes};
+use super::positions::Seen;
 use super::sizes::{GROUP, GROUP_BLOCKS};
 use super::split::Split;
-
-/// The pixels of a phase that a chunk sees.
-struct Seen {
-    /// Offset of the first chunk's first pixel.
-    first: i64,
-    /// Rows, and pixels of a row.
-    size: [usize; 2],
-    /// Bytes from one row and one pixel to the next.
-    row: i64,
-    pixel: i64,
-}
 
 impl WideLayer<'_> {
     /// Splits the source into digits.
@@ -30,7 +19,7 @@ impl WideLayer<'_> {
         let memory = form.memory(grid.stripe.rows);
         let plane = self.frame.operands.src.geometry.strides().plane;
         let mut items = Vec::new();
-        for i in 0..form.phases.len() {
+        for i in 0..form.positions.phases.len() {
             let seen = self.seen(grid, i);
             for (first, count, channels) in runs(form.inputs) {
                 let kernel = Split {
@@ -52,7 +41,8 @@ impl WideLayer<'_> {
                 ]);
                 self.seen_chunks(grid, &mut levels);
                 levels.inner(Extent::Fixed(count as u32), [group, memory.group, 0]);
-                let row = [seen.row, form.pitch as i64 * form.format.values.position(), 0];
+                let row =
+                    [seen.row, form.positions.pitch as i64 * form.format.values.position(), 0];
                 levels.inner(Extent::Fixed(seen.size[0] as u32), row);
                 items.push(Item::Call(levels.call(kernel, &[])));
             }
@@ -62,26 +52,15 @@ impl WideLayer<'_> {
 
     /// What a chunk sees of a phase.
     fn seen(&self, grid: &Grid, phase: usize) -> Seen {
-        let (form, src) = (self.form, self.frame.operands.src.geometry.strides());
-        let phase = &form.phases[phase];
-        let corner = start(self.frame.operands.src.origin(), src, &self.frame.conv.window);
-        let [down, across] = form.strides.map(|stride| stride as i64);
-        let [y, x] = phase.remainder.map(|r| r as i64);
-        let above = grid.stripe.first as i64 * down * src.row;
-        let first = corner + y * src.row + x * src.pixel + above;
-        let (row, pixel) = (down * src.row, across * src.pixel);
-        let [rows, columns] = [grid.stripe.rows + phase.beyond[0], form.size[1] + phase.beyond[1]];
-        // Rows that are contiguous in memory as they are in tiles are one long row.
-        let is_one = row == columns as i64 * pixel && columns == form.pitch;
-        let size = if is_one { [1, rows * columns] } else { [rows, columns] };
-        Seen { first, size, row, pixel }
+        let (window, src) = (&self.frame.conv.window, self.frame.operands.src);
+        self.form.positions.seen(window, src, grid.stripe, phase)
     }
 
     /// Adds the chunk levels to pointers of which the first is to the source.
     fn seen_chunks<const N: usize>(&self, grid: &Grid, levels: &mut Levels<N>) {
         let src = self.frame.operands.src.geometry.strides();
         let of_source = |bytes: i64| std::array::from_fn(|i| if i == 0 { bytes } else { 0 });
-        let down = self.form.strides[0] as i64 * src.row;
+        let down = self.form.positions.strides[0] as i64 * src.row;
         self.frame.chunks(levels, grid.stripe, of_source(src.image), of_source(down), [0; N]);
     }
 
@@ -93,7 +72,7 @@ impl WideLayer<'_> {
         sink: &mut Sink,
     ) -> Result<Vec<Item>, KernelError> {
         let mut all = Vec::new();
-        for i in 0..self.form.phases.len() {
+        for i in 0..self.form.positions.phases.len() {
             all.push(self.magnitudes(grid, i, guard, sink)?);
         }
         all.push(guard.check(true, sink)?);
@@ -109,16 +88,17 @@ impl WideLayer<'_> {
         sink: &mut Sink,
     ) -> Result<Item, KernelError> {
         let (form, memory) = (self.form, self.form.memory(grid.stripe.rows));
-        let [rows, columns] = [grid.stripe.rows, form.size[1]];
-        let size = if columns == form.pitch { [1, rows * columns] } else { [rows, columns] };
+        let [rows, columns] = [grid.stripe.rows, form.positions.size[1]];
+        let size =
+            if columns == form.positions.pitch { [1, rows * columns] } else { [rows, columns] };
         let (target, width) = (sink.machine.target, form.format.values);
         let position = width.position();
-        let row = form.pitch as i64 * position;
+        let row = form.positions.pitch as i64 * position;
         let suspects = Suspects { target, width, size, row };
         let name = self.frame.name("suspects");
         let kernel = sink.program(&name, format!("{suspects:?}"), |n| suspects.program(n))?;
-        let middle = &form.taps[form.taps.len() / 2];
-        let place = middle.phase as i64 * memory.phase + form.distance(middle) as i64 * position;
+        let middle = &form.positions.taps[form.positions.taps.len() / 2];
+        let place = form.positions.place(middle, [memory.phase, position]);
         let mut levels = Levels::new([Pointer::new(THREAD, memory.digits + place), guard.word()]);
         guard.chunks(&mut levels, [0; 2], [0; 2], [0; 2]);
         Ok(Item::Call(levels.call(kernel, &[])))
@@ -148,7 +128,7 @@ impl WideLayer<'_> {
             Pointer::new(THREAD, guard.magnitudes() + place),
         ]);
         self.seen_chunks(grid, &mut levels);
-        let row = [seen.row, form.pitch as i64 * MAGNITUDE_BYTES];
+        let row = [seen.row, form.positions.pitch as i64 * MAGNITUDE_BYTES];
         levels.inner(Extent::Fixed(seen.size[0] as u32), row);
         Ok(Item::Call(levels.call(kernel, &[])))
     }

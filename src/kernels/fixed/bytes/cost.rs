@@ -10,6 +10,7 @@ use resnetc_ir::ty::BLOCK;
 
 use crate::kernels::sink::Machine;
 
+use super::super::cost::{CALL, FAR, far_lines, reading};
 use super::form::{Form, TOGETHER};
 
 /// A product of two tiles, and its share of the loads that stall it: both factors come from the
@@ -25,18 +26,6 @@ const COPY: f64 = 2.0;
 
 /// Storing the sums of a block of outputs of a position, and loading them again.
 const SUMS: f64 = 4.0;
-
-/// The share of a core's cache that values, or weights, can rely on.
-const NEAR: f64 = 0.375;
-
-/// Reading a cache line that is not in that share.
-const FAR: f64 = 12.0;
-
-/// The cost of rereading weights that are in that share, relative to the cost of the first read.
-const AGAIN: f64 = 0.2;
-
-/// A call of a kernel, including the configuration of tiles.
-const CALL: f64 = 200.0;
 
 /// How a layer is cut into chunks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +51,7 @@ impl Form {
         };
         let most = machine.cache_bytes as i64 * 3 / 4;
         let fits = |rows: &usize| *rows == 1 || self.memory(*rows).end <= most;
-        let rows = (1..=self.size[0]).take_while(fits);
+        let rows = (1..=self.positions.size[0]).take_while(fits);
         let cuts = rows.flat_map(|rows| parts.iter().map(move |&parts| (rows, parts)));
         let cut = |(rows, parts)| Cut { rows, parts, cost: self.cost(rows, parts, machine) };
         let best = cuts.map(cut).min_by(|a, b| a.cost.total_cmp(&b.cost));
@@ -71,18 +60,15 @@ impl Form {
 
     /// The cost of a layer whose chunks have this many rows, and a part of the outputs.
     fn cost(&self, rows: usize, parts: usize, machine: &Machine) -> f64 {
-        let stripes = self.size[0].div_ceil(rows) * self.images;
+        let stripes = self.positions.size[0].div_ceil(rows) * self.images;
         let turns = (stripes * self.groups * parts).div_ceil(machine.threads);
         let blocks = self.blocks().div_ceil(parts);
-        let copied =
-            self.phases.iter().map(|p| (rows + p.beyond[0]) * (self.size[1] + p.beyond[1]));
-        let copied = (copied.sum::<usize>() * self.planes()) as f64 * COPY;
-        let copies = (self.phases.len() * self.runs().len()) as f64 * CALL;
+        let copied = (self.positions.pixels(rows) * self.planes()) as f64 * COPY;
+        let copies = (self.positions.phases.len() * self.runs().len()) as f64 * CALL;
         let panels = [(blocks / TOGETHER, TOGETHER), (1, blocks % TOGETHER)];
         let products = panels.map(|(count, blocks)| count as f64 * self.panel_cost(rows, blocks));
         // Each panel reads the values, from a farther cache if there are too many.
-        let near = machine.cache_bytes as f64 * NEAR;
-        let far = (self.memory(rows).end as f64 - near).max(0.0) / 64.0 * FAR;
+        let far = far_lines(self.memory(rows).end, machine) * FAR;
         let turn =
             copied + copies + products.iter().sum::<f64>() + far * blocks.div_ceil(TOGETHER) as f64;
         let layer = turns as f64 * turn + self.weights_cost(turns, parts, machine);
@@ -98,9 +84,9 @@ impl Form {
             0 => 0.0,
             products => (products as f64 * DOT).max(LATENCY),
         };
-        let tiles = self.tiles(rows);
+        let tiles = self.positions.tiles(rows);
         let turns = (tiles / TOGETHER) as f64 * step(TOGETHER) + step(tiles % TOGETHER);
-        let steps = (self.steps() * self.taps.len()) as f64;
+        let steps = (self.steps() * self.taps()) as f64;
         let sums = (tiles * BLOCK * blocks) as f64 * SUMS;
         turns * steps + sums + 2.0 * CALL
     }
@@ -112,8 +98,6 @@ impl Form {
         let share = own as f64 / (self.groups * parts) as f64;
         let all = (self.blocks() * self.groups) as f64 * self.block_bytes() as f64;
         let bytes = all * share;
-        let again = (turns / own) as f64 - 1.0;
-        let again = again * if bytes <= machine.cache_bytes as f64 * NEAR { AGAIN } else { 1.0 };
-        bytes / machine.rates.memory * (1.0 + again)
+        reading(bytes, (turns / own) as f64, machine)
     }
 }

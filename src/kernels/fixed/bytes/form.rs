@@ -3,10 +3,9 @@
 use resnetc_ir::op::Window;
 use resnetc_ir::ty::Layout;
 
-use crate::codegen::vir::TILE_ROWS;
 use crate::kernels::conv_plan::Refusal;
 
-use super::super::form::{Phase, Tap, phases};
+use super::super::positions::Positions;
 use super::super::sizes::{BLOCK, FARTHEST, GROUP, GROUP_BLOCKS, ROW, TILE};
 
 /// Blocks of outputs that are computed together; as many tiles of positions are. The four sums take
@@ -21,13 +20,7 @@ pub(in crate::kernels) struct Form {
     pub(super) groups: usize,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
-    /// Rows and columns of the result.
-    pub(super) size: [usize; 2],
-    pub(super) strides: [usize; 2],
-    pub(super) phases: Vec<Phase>,
-    pub(super) taps: Vec<Tap>,
-    /// Positions from one row to the next.
-    pub(super) pitch: usize,
+    pub(super) positions: Positions,
 }
 
 /// Bytes of a thread's memory: values as `[phase][64 channels][position]`, then the sums of a panel
@@ -66,12 +59,8 @@ impl Form {
         if groups != 1 && !whole {
             return Err(Refusal::Groups(groups));
         }
-        let (phases, taps) = phases(window);
-        let beyond = phases.iter().map(|p| p.beyond[1]).max().unwrap_or(0);
-        let (size, pitch) = ([dst[2], dst[3]], dst[3] + beyond);
-        let strides = window.strides;
-        let images = dst[0];
-        let form = Form { images, groups, inputs, outputs, size, strides, phases, taps, pitch };
+        let positions = Positions::of(window, [dst[2], dst[3]]);
+        let form = Form { images: dst[0], groups, inputs, outputs, positions };
         match form.memory(1).end <= FARTHEST && form.block_bytes() <= FARTHEST {
             true => Ok(form),
             false => Err(Refusal::TooLarge("values")),
@@ -100,41 +89,27 @@ impl Form {
         runs.into_iter().filter(|(_, count, blocks)| *count > 0 && *blocks > 0).collect()
     }
 
+    /// Taps of the window.
+    pub(super) fn taps(&self) -> usize {
+        self.positions.taps.len()
+    }
+
     /// Bytes of the weights of a block of outputs.
     pub(super) fn block_bytes(&self) -> i64 {
-        (self.steps() * self.taps.len()) as i64 * TILE
-    }
-
-    /// Number of positions from the first output of `rows` rows to the last.
-    pub(super) fn positions(&self, rows: usize) -> usize {
-        (rows - 1) * self.pitch + self.size[1]
-    }
-
-    /// Number of tiles of 16 positions.
-    pub(super) fn tiles(&self, rows: usize) -> usize {
-        self.positions(rows).div_ceil(TILE_ROWS)
-    }
-
-    /// Distance of a tap from its phase's first position, in positions.
-    fn distance(&self, tap: &Tap) -> usize {
-        tap.distance[0] * self.pitch + tap.distance[1]
+        (self.steps() * self.taps()) as i64 * TILE
     }
 
     /// For each tap, the distance of its values from the first ones, in bytes.
     pub(super) fn places(&self, rows: usize) -> Vec<i64> {
-        let phase = self.memory(rows).phase;
-        let place = |tap: &Tap| tap.phase as i64 * phase + self.distance(tap) as i64 * ROW;
-        self.taps.iter().map(place).collect()
+        self.positions.places([self.memory(rows).phase, ROW])
     }
 
     /// The thread's memory for a chunk of `rows` rows.
     pub(super) fn memory(&self, rows: usize) -> Memory {
-        let farthest = self.taps.iter().map(|tap| self.distance(tap)).max().unwrap_or(0);
-        let tiles = self.tiles(rows);
-        let step = (tiles * TILE_ROWS + farthest) as i64 * ROW;
+        let step = self.positions.stored(rows) as i64 * ROW;
         let phase = self.steps() as i64 * step;
-        let sums = self.phases.len() as i64 * phase;
-        let block = tiles as i64 * TILE;
+        let sums = self.positions.phases.len() as i64 * phase;
+        let block = self.positions.tiles(rows) as i64 * TILE;
         Memory { step, phase, sums, block, end: sums + TOGETHER as i64 * block }
     }
 }

@@ -7,12 +7,13 @@ use crate::kernels::KernelError;
 use crate::kernels::conv::bytes::Rounding;
 use crate::kernels::conv::heads::{Head, Heads};
 use crate::kernels::conv::pack::Weights;
-use crate::kernels::conv::{ByteOperands, Operands, problem, start};
+use crate::kernels::conv::{ByteOperands, Operands, problem};
 use crate::kernels::encoding;
 use crate::kernels::geometry::Place;
 use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS};
 
 use super::super::panel::Panel;
+use super::super::positions::Seen;
 use super::super::sizes::{GROUP_BLOCKS, ROW};
 use super::super::stripe::{Stripe, stripes};
 use super::copy::Copy;
@@ -46,7 +47,10 @@ pub(in crate::kernels) fn lower(
     let panels = heads + before;
     let window = conv.window;
     let layer = Layer { plan, problem, window, operands, encoding, rounding, heads, panels };
-    stripes(form.size[0], plan.cut.rows).into_iter().map(|s| layer.piece(s, sink)).collect()
+    stripes(form.positions.size[0], plan.cut.rows)
+        .into_iter()
+        .map(|s| layer.piece(s, sink))
+        .collect()
 }
 
 /// A convolution in its network.
@@ -77,7 +81,7 @@ impl Layer<'_> {
         let (form, parts) = (self.form(), self.plan.cut.parts);
         sink.reserve(form.memory(stripe.rows).end as usize);
         let mut items = Vec::new();
-        for phase in 0..form.phases.len() {
+        for phase in 0..form.positions.phases.len() {
             for run in form.runs() {
                 items.push(self.copy(stripe, phase, run, sink)?);
             }
@@ -122,27 +126,19 @@ impl Layer<'_> {
     ) -> Result<Item, KernelError> {
         let (form, memory) = (self.form(), self.form().memory(stripe.rows));
         let (place, src) = (self.operands.src, self.operands.src.geometry.strides());
-        let [down, across] = form.strides.map(|stride| stride as i64);
-        let (row, pixel) = (down * src.row, across * src.pixel);
-        let own = &form.phases[phase];
-        let [mut rows, mut columns] = [stripe.rows + own.beyond[0], form.size[1] + own.beyond[1]];
-        // Rows that are contiguous in memory as they are in tiles are one long row.
-        if row == columns as i64 * pixel && columns == form.pitch {
-            (rows, columns) = (1, rows * columns);
-        }
+        let Seen { first: corner, size: [rows, columns], row, pixel } =
+            form.positions.seen(&self.window, place, stripe, phase);
         let target = Copy::target(sink.machine.target);
         let copy = Copy { target, positions: columns, pixel, plane: src.plane, blocks };
         let kernel = sink.program(&self.name("copy"), format!("{copy:?}"), |n| copy.program(n))?;
-        let [y, x] = own.remainder.map(|remainder| remainder as i64);
-        let corner = start(place.origin(), src, &self.window) + y * src.row + x * src.pixel;
         let (first, step) = (first as i64, GROUP_BLOCKS as i64 * src.plane);
-        let from = corner + stripe.first as i64 * row + first * step;
+        let from = corner + first * step;
         let to = phase as i64 * memory.phase + first * memory.step;
         let mut levels = Levels::new([Pointer::new(place.base, from), Pointer::new(THREAD, to)]);
         let group = form.planes() as i64 * src.plane;
         self.chunks(&mut levels, stripe, [[src.image, 0], [row, 0], [group, 0], [0, 0]]);
         levels.inner(Extent::Fixed(count as u32), [step, memory.step]);
-        levels.inner(Extent::Fixed(rows as u32), [row, form.pitch as i64 * ROW]);
+        levels.inner(Extent::Fixed(rows as u32), [row, form.positions.pitch as i64 * ROW]);
         Ok(Item::Call(levels.call(kernel, &[])))
     }
 
@@ -151,7 +147,7 @@ impl Layer<'_> {
         let (form, memory) = (self.form(), self.form().memory(stripe.rows));
         let product = Product {
             target: sink.machine.target,
-            tiles: form.tiles(stripe.rows),
+            tiles: form.positions.tiles(stripe.rows),
             blocks: panel.blocks,
             steps: (form.steps(), memory.step),
             taps: form.places(stripe.rows),
@@ -179,12 +175,12 @@ impl Layer<'_> {
         let Operands { dst, residual, .. } = self.operands;
         let other = residual.map_or(dst, |added| added.place);
         let (result, added) = (dst.geometry.strides(), other.geometry.strides());
-        let [mut rows, mut columns] = [stripe.rows, form.size[1]];
+        let [mut rows, mut columns] = [stripe.rows, form.positions.size[1]];
         let is_contiguous = |place: &Place| {
             let strides = place.geometry.strides();
-            strides.row == form.size[1] as i64 * strides.pixel
+            strides.row == form.positions.size[1] as i64 * strides.pixel
         };
-        if form.pitch == columns && is_contiguous(dst) && is_contiguous(other) {
+        if form.positions.pitch == columns && is_contiguous(dst) && is_contiguous(other) {
             (rows, columns) = (1, rows * columns);
         }
         let finish = Finish {
@@ -220,7 +216,7 @@ impl Layer<'_> {
         levels.repeat(of(panel.blocks));
         let block = [memory.block, head, result.plane, added.plane, 0];
         levels.inner(Extent::Fixed(panel.blocks as u32), block);
-        let row = [form.pitch as i64 * ROW, 0, result.row, added.row, 0];
+        let row = [form.positions.pitch as i64 * ROW, 0, result.row, added.row, 0];
         levels.inner(Extent::Fixed(rows as u32), row);
         levels.pass_if(3, residual.is_some());
         levels.pass_if(4, self.rounding.head == Head::Measured);

@@ -13,6 +13,8 @@ pub enum OptionName {
     Isa,
     /// Number of threads of a run.
     Threads,
+    /// Threads that several models share.
+    Pool,
     /// How much rounding is allowed.
     Numerics,
     /// Images in one run.
@@ -44,6 +46,7 @@ impl OptionName {
             OptionName::Engine => "engine",
             OptionName::Isa => "isa",
             OptionName::Threads => "threads",
+            OptionName::Pool => "pool",
             OptionName::Numerics => "numerics",
             OptionName::Batch => "batch",
             OptionName::Dims => "dims",

@@ -29,7 +29,7 @@ use crate::report::plan::MemoryPlan;
 use crate::runtime::compiled::Compiled;
 use crate::runtime::model::{Body, Model, Port, Program};
 use crate::runtime::pack::pack;
-use crate::runtime::pool::Pool;
+use crate::runtime::threads::ThreadPool;
 
 pub use crate::report::compilation::{CompileReport, Interpreted};
 pub use choose::{Choices, candidates, choose};
@@ -132,7 +132,10 @@ fn build(
         compiled: describe(&lowered.kernels, &image.kernels, &lowered.regions),
         convolutions,
     };
-    let pool = Pool::new(machine.threads).map_err(|e| Error::thread(machine.threads, &e))?;
+    let pool = match &options.pool {
+        Some(pool) => pool.clone(),
+        None => ThreadPool::common(machine.threads)?,
+    };
     let steps = lowered.steps;
     let compiled = Compiled { code, weights, thread_bytes: lowered.thread_bytes, steps, pool };
     let body = Body::Compiled(Box::new(compiled));

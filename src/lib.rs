@@ -26,6 +26,7 @@
 //! | [`Compiler`], [`Options`] | load what a file, a name or a [`Graph`](ir::Graph) describes |
 //! | [`Description`], [`Network`] | a described network: before it has sizes, and before it is compiled |
 //! | [`Model`], [`Port`], [`Context`] | a compiled network, its inputs and outputs, and the memory of a run |
+//! | [`ThreadPool`] | threads that several models share |
 //! | [`Array`], [`Number`], [`DType`], [`Element`] | elements of every type, and which of them a network accepts |
 //! | [`errors`] | what can go wrong, each with a stable code |
 //! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
@@ -102,5 +103,6 @@ pub use plan::Reuse;
 pub use resnetc_ir as ir;
 pub use resnetc_ir::{DType, Element};
 pub use runtime::model::{Context, Model, Port};
+pub use runtime::threads::ThreadPool;
 #[doc(inline)]
 pub use tune::Tuned;

@@ -16,6 +16,7 @@ use crate::kernels::tuned::Tuned;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
 use crate::runtime::pool::{default_threads, most_threads};
+use crate::runtime::threads::ThreadPool;
 
 /// How much rounding may be traded for speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -104,6 +105,9 @@ pub struct Options {
     pub isa: IsaChoice,
     /// Threads of a run, 1 to [`most_threads`]; by default as many as the process may use.
     pub threads: Option<usize>,
+    /// The threads of runs, for models that share them with no others. By default all models of a
+    /// process with the same number of threads share theirs.
+    pub pool: Option<ThreadPool>,
     /// How much rounding is allowed.
     pub numerics: Numerics,
     /// Images in one run; by default as many as the model declares, or 1 if it leaves that open.
@@ -141,6 +145,7 @@ impl Default for Options {
             engine: Engine::default(),
             isa: IsaChoice::Auto,
             threads: None,
+            pool: None,
             numerics: Numerics::Fast,
             batch: None,
             dims: BTreeMap::new(),
@@ -164,6 +169,7 @@ const INTERPRETED: &[NoEffect] = {
     &[
         idle(OptionName::Isa),
         idle(OptionName::Threads),
+        idle(OptionName::Pool),
         idle(OptionName::Numerics),
         idle(OptionName::Passes),
         idle(OptionName::Reuse),
@@ -189,12 +195,14 @@ impl Options {
         }
     }
 
-    /// Threads of a run: the requested number, or as many as the process may use.
+    /// Threads of a run: the requested number, or those of the pool, or as many as the process may
+    /// use.
     ///
     /// # Errors
     /// If 0 were requested, or more than [`most_threads`].
     pub fn thread_count(&self) -> Result<usize, Error> {
-        let Some(threads) = self.threads else { return Ok(default_threads()) };
+        let pool = self.pool.as_ref().map(ThreadPool::threads);
+        let Some(threads) = self.threads else { return Ok(pool.unwrap_or_else(default_threads)) };
         match (1..=most_threads()).contains(&threads) {
             true => Ok(threads),
             false => Err(Error::ThreadCount { threads, most: most_threads() }),
@@ -208,6 +216,7 @@ impl Options {
             engine,
             isa,
             threads,
+            pool,
             numerics,
             batch,
             dims,
@@ -224,6 +233,7 @@ impl Options {
             (OptionName::Engine, *engine != Engine::default()),
             (OptionName::Isa, *isa != IsaChoice::default()),
             (OptionName::Threads, threads.is_some()),
+            (OptionName::Pool, pool.is_some()),
             (OptionName::Numerics, *numerics != Numerics::default()),
             (OptionName::Batch, batch.is_some()),
             (OptionName::Dims, !dims.is_empty()),
@@ -247,12 +257,18 @@ impl Options {
 
     /// Refuses options of compilation that exclude each other.
     pub(crate) fn check_compilation(&self) -> Result<(), Error> {
-        const CHOICE: NoEffect = NoEffect {
+        const TUNED: NoEffect = NoEffect {
             option: OptionName::Tuned,
             reason: "exact numerics leave no choice of algorithms",
         };
-        let choice: &[NoEffect] = if self.numerics == Numerics::Exact { &[CHOICE] } else { &[] };
-        self.refuse(if self.engine == Engine::Interpreted { INTERPRETED } else { choice })
+        const THREADS: NoEffect =
+            NoEffect { option: OptionName::Threads, reason: "a run has the threads of the pool" };
+        if self.engine == Engine::Interpreted {
+            return self.refuse(INTERPRETED);
+        }
+        let excluded = [(self.numerics == Numerics::Exact, TUNED), (self.pool.is_some(), THREADS)];
+        let excluded = excluded.into_iter().filter_map(|(is_so, idle)| is_so.then_some(idle));
+        self.refuse(&excluded.collect::<Vec<_>>())
     }
 
     fn refuse(&self, idle: &[NoEffect]) -> Result<(), Error> {

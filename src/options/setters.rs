@@ -8,6 +8,7 @@ use super::{Engine, Numerics, Options};
 use crate::isa::IsaChoice;
 use crate::passes::PassSelection;
 use crate::plan::Reuse;
+use crate::runtime::threads::ThreadPool;
 use crate::tune::Tuned;
 
 macro_rules! setters {
@@ -29,6 +30,7 @@ setters! {
     engine: Engine;
     isa: IsaChoice;
     threads: impl Into<Option<usize>>;
+    pool: impl Into<Option<ThreadPool>>;
     numerics: Numerics;
     batch: impl Into<Option<usize>>;
     dims: impl Into<BTreeMap<String, usize>>;

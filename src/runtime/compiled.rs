@@ -7,7 +7,7 @@ use crate::kernels::Algorithm;
 
 use super::fpenv::FlushDenormals;
 use super::memory::PageMemory;
-use super::pool::{Pool, Session};
+use super::threads::{ThreadPool, Turn};
 use super::trace::{Clocks, RunTrace};
 
 /// The work of one step of the plan.
@@ -48,7 +48,7 @@ pub(crate) struct Compiled {
     pub(crate) weights: PageMemory,
     pub(crate) thread_bytes: usize,
     pub(crate) steps: Vec<StepInfo>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: ThreadPool,
 }
 
 /// The caller of any run must hold the context of `bases` exclusively, and `bases` must be those of
@@ -56,19 +56,19 @@ pub(crate) struct Compiled {
 impl Compiled {
     pub(super) fn run(&self, bases: &[Bases]) {
         let _flush = FlushDenormals::new();
-        let mut session = self.pool.session();
+        let mut turn = self.pool.turn();
         for step in 0..self.steps.len() {
-            self.step(step, bases, &mut session);
+            self.step(step, bases, &mut turn);
         }
     }
 
     /// As [`Compiled::run`]; also returns how long each step took.
     pub(super) fn run_timed(&self, bases: &[Bases], times: &mut [Duration]) {
         let _flush = FlushDenormals::new();
-        let mut session = self.pool.session();
+        let mut turn = self.pool.turn();
         for (step, time) in times.iter_mut().enumerate() {
             let start = Instant::now();
-            self.step(step, bases, &mut session);
+            self.step(step, bases, &mut turn);
             *time = start.elapsed();
         }
     }
@@ -76,11 +76,11 @@ impl Compiled {
     /// As [`Compiled::run`]; also returns when each thread worked on each step.
     pub(super) fn run_traced(&self, bases: &[Bases]) -> RunTrace {
         let _flush = FlushDenormals::new();
-        let mut session = self.pool.session();
-        let mut clocks = Clocks::new(session.threads());
+        let mut turn = self.pool.turn();
+        let mut clocks = Clocks::new(turn.threads());
         for (number, step) in self.steps.iter().enumerate() {
             clocks.step(|clocks| {
-                session.run(step.chunks, &|thread, chunk| {
+                turn.run(step.chunks, &|thread, chunk| {
                     clocks.chunk(thread, || self.chunk(number, &bases[thread], chunk));
                 });
             });
@@ -88,8 +88,8 @@ impl Compiled {
         clocks.finish()
     }
 
-    fn step(&self, step: usize, bases: &[Bases], session: &mut Session<'_>) {
-        session.run(self.steps[step].chunks, &|thread, chunk| {
+    fn step(&self, step: usize, bases: &[Bases], turn: &mut Turn<'_>) {
+        turn.run(self.steps[step].chunks, &|thread, chunk| {
             self.chunk(step, &bases[thread], chunk);
         });
     }

@@ -6,6 +6,7 @@
 //! | `port`, `context` | inputs and outputs, and what callers write to and read from them |
 //! | `compiled` | running machine code |
 //! | [`pool`] | threads that share the chunks of a region |
+//! | [`threads`] | pools that models share |
 //! | [`fpenv`] | denormals flushed to zero during a run |
 //! | [`memory`], [`pack`] | arenas, and packed constants |
 //! | [`mod@file`] | files in memory that is returned to the system piece by piece |
@@ -22,4 +23,5 @@ pub mod pack;
 pub mod peak;
 pub mod pool;
 mod port;
+pub mod threads;
 pub mod trace;

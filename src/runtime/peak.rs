@@ -28,7 +28,7 @@ use crate::report::compilation::CompileReport;
 use super::compiled::Compiled;
 use super::memory::PageMemory;
 use super::model::{Body, Model, Port, Program, StepInfo};
-use super::pool::Pool;
+use super::threads::ThreadPool;
 
 /// Independent sums: more than the multiply-adds that a core has in flight (5 cycles, 2 units).
 const SUMS: usize = 12;
@@ -108,7 +108,7 @@ fn model(numbers: Numbers, isa: Isa, threads: usize) -> Result<Model, Error> {
     let target = isa.target();
     let kernel = kernel(numbers, target)
         .map_err(|source| Error::from(KernelError::Budget { kernel: "peak".to_owned(), source }))?;
-    let pool = Pool::new(threads).map_err(|e| Error::thread(threads, &e))?;
+    let pool = ThreadPool::common(threads)?;
     let chunks = pool.threads() * CHUNKS_PER_THREAD;
     let region = region(chunks, target);
     let cranelift = Cranelift::host()?;

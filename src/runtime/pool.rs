@@ -77,6 +77,11 @@ impl Pool {
         }
     }
 
+    /// A pool of as many of the threads as the system starts.
+    pub(super) fn some(threads: usize) -> Self {
+        Pool::start(threads).0
+    }
+
     /// A pool of as many of the threads as the system starts, and the error if it did not start
     /// all.
     fn start(threads: usize) -> (Self, Option<io::Error>) {
@@ -111,17 +116,24 @@ impl Pool {
         self.session().run(chunks, job);
     }
 
-    /// Reserves the workers for several consecutive jobs and keeps them awake in between.
+    /// Reserves the workers for several consecutive jobs and keeps them awake in between. If they
+    /// are in use, the caller does everything.
     pub fn session(&self) -> Session<'_> {
+        self.try_session().unwrap_or(Session { shared: None, threads: 1 })
+    }
+
+    /// As [`Pool::session`], if there are workers and they are not in use.
+    pub fn try_session(&self) -> Option<Session<'_>> {
         let own = self.own();
-        let free = !own.workers.is_empty() && !own.shared.busy.swap(true, Ordering::Acquire);
-        if free {
-            own.shared.hot.store(true, Ordering::Relaxed);
+        let shared = &*own.shared;
+        // Look first: runs that wait for the workers do not take the line from those that work.
+        let is_taken =
+            |busy: &AtomicBool| busy.load(Ordering::Relaxed) || busy.swap(true, Ordering::Acquire);
+        if own.workers.is_empty() || is_taken(&shared.busy) {
+            return None;
         }
-        Session {
-            shared: free.then_some(&*own.shared),
-            threads: if free { own.threads() } else { 1 },
-        }
+        shared.hot.store(true, Ordering::Relaxed);
+        Some(Session { shared: Some(shared), threads: own.threads() })
     }
 
     /// The pool whose workers are threads of this process: this one, or its heir, which has at most
@@ -130,7 +142,7 @@ impl Pool {
         match self.is_own() {
             true => self,
             // If threads are refused, a run takes longer but is correct.
-            false => self.heir.get_or_init(|| Box::new(Pool::start(self.threads()).0)).own(),
+            false => self.heir.get_or_init(|| Box::new(Pool::some(self.threads()))).own(),
         }
     }
 

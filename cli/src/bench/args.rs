@@ -19,8 +19,8 @@ use crate::output;
 /// With several values of --threads and --batch, every combination is measured, one row each.
 /// --against compares the median with that of an earlier run and says what was not the same: CPU,
 /// instruction set, threads, batch or model. --concurrency runs that many contexts of the model at
-/// once, each on its own thread: while one run uses the model's threads, the others use only their
-/// own.
+/// once, each on its own thread: a run that finds the model's threads in use begins on its own, and
+/// goes on with more once they are free.
 ///
 /// --ablate shows what each optimization brings: it times the network without optimizations, with
 /// more and more of them, and without each one alone. All variants give the same results, which is

@@ -3,17 +3,12 @@
 //!
 //! `cargo run --release --example intermediate_value`
 
-use resnetc::ir::Op;
 use resnetc::{Compiler, Options};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let compiler = Compiler::new(Options::default());
-    let mut graph = compiler.load("resnet18")?.graph().clone();
-    // `resnetc dump resnet18 --stage graph` prints all nodes with their names.
-    let pooled =
-        graph.topo().into_iter().find(|&node| matches!(graph.node(node).op, Op::GlobalAveragePool));
-    graph.output("features", pooled.ok_or("no global pool")?);
-    let model = compiler.graph(graph)?.compile()?;
+    // `resnetc info resnet18 --values` lists the names of all values.
+    let outputs = ["layer4", "avgpool", "output"].map(str::to_owned).to_vec();
+    let model = Compiler::new(Options::default().outputs(outputs)).load("resnet18")?.compile()?;
     let mut cx = model.context()?;
     let pixels: &mut [f32] = cx.input_mut(0)?;
     pixels.fill(0.5);

@@ -1,14 +1,16 @@
 //! The main entry point: description in, model out.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use resnetc_ir::Graph;
+use resnetc_ir::{Graph, NodeId};
 
 use crate::compile::compile;
 use crate::description::{self, Description, Kind, read};
 use crate::error::Error;
+use crate::import::named::{Candidate, find};
 use crate::import::onnx::Bindings;
-use crate::import::{ImportError, ImportErrorKind, limits, onnx, safetensors};
+use crate::import::{ImportErrorKind, limits, onnx, safetensors};
 use crate::options::{Options, Source};
 use crate::runtime::model::Model;
 use crate::spec::{Spec, SpecErrorKind, Weights};
@@ -228,19 +230,35 @@ impl Network {
 const SIZES: &str = "only the batch of a spec or a built-in network can be chosen; the size of its \
     images is in the spec: `channels`, `height` and `width` under `[input]` (docs/SPEC.md)";
 
-/// Keeps only the outputs of these names, in this order; without names, all outputs.
+/// Keeps only the outputs of these names, in this order, or makes the values of these names outputs;
+/// without names, keeps all outputs.
 fn choose_outputs(graph: &mut Graph, names: &[String]) -> Result<(), Error> {
     if names.is_empty() {
         return Ok(());
     }
     let known: Vec<String> = graph.outputs().iter().map(|o| o.name.clone()).collect();
-    let index = |name: &String| {
-        known.iter().position(|other| other == name).ok_or_else(|| {
-            let (name, known) = (name.clone(), known.clone());
-            ImportError::from(ImportErrorKind::UnknownOutput { name, known })
-        })
-    };
-    let kept = names.iter().map(index).collect::<Result<Vec<usize>, _>>()?;
+    for name in names {
+        if graph.outputs().iter().all(|output| output.name != *name) {
+            let node = computed(graph, name, &known)?;
+            graph.output(name, node);
+        }
+    }
+    let place = |name: &String| graph.outputs().iter().position(|output| output.name == *name);
+    let kept: Vec<usize> = names.iter().filter_map(place).collect();
     graph.keep_outputs(&kept);
     Ok(())
+}
+
+/// The computed value that a name stands for.
+fn computed(graph: &Graph, name: &str, known: &[String]) -> Result<NodeId, Error> {
+    let is_computed = |&node: &NodeId| graph.node(node).op.is_computed();
+    let order: Vec<NodeId> = graph.topo().into_iter().filter(is_computed).collect();
+    let places: HashMap<NodeId, usize> = order.iter().enumerate().map(|(i, &n)| (n, i)).collect();
+    let candidate = |&node: &NodeId| Candidate {
+        name: &graph.node(node).name,
+        operands: graph.operands(node).iter().filter_map(|o| places.get(o).copied()).collect(),
+        is_output: graph.outputs().iter().any(|output| output.node == node),
+    };
+    let nodes: Vec<Candidate<'_>> = order.iter().map(candidate).collect();
+    Ok(order[find(name, known, &nodes)?])
 }

@@ -71,7 +71,7 @@ codes! {
     ElementType, "element-type", File, "A tensor or array has elements of a type that cannot be read.";
     UnboundDimension, "unbound-dimension", Call, "Dimensions are open or inputs have no shape, and no option sets them.";
     UnknownDimension, "unknown-dimension", Call, "A size was given for a dimension that no input has.";
-    UnknownOutput, "unknown-output", Call, "An output was requested that the model does not have.";
+    UnknownOutput, "unknown-output", Call, "An output was requested, and its name is that of no value of the model, or of several.";
     UnknownInput, "unknown-input", Call, "A shape was given for an input that the model does not have.";
     GivenShape, "given-shape", Call, "The shape or batch given for an input contradicts its declaration, or has an extent of 0.";
     FixedBatch, "fixed-batch", Call, "The requested batch differs from the model's, which cannot be changed.";

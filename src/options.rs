@@ -118,6 +118,10 @@ pub struct Options {
     /// the batch. An input of an ONNX model that is declared without a shape needs one.
     pub shapes: BTreeMap<String, Vec<usize>>,
     /// The outputs that are computed, by name and in this order; without names, all of them.
+    /// Any other value of the network becomes an output by its name: that of the value in an ONNX
+    /// file, that of the node that computes it, or that of a module whose nodes are named after it
+    /// and compute one value for the others (`layer4` for `layer4.1.act2` or
+    /// `/layer4/layer4.1/relu/Relu`).
     /// Whatever only serves other outputs of an ONNX model is left out: such nodes are not even
     /// checked, and such inputs are not inputs of the compiled model.
     pub outputs: Vec<String>,

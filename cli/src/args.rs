@@ -53,8 +53,9 @@ pub(crate) struct ModelOptions {
     /// an input, INPUT=1,3,64,64. Can be given several times
     #[arg(long = "shape", value_name = "NAME=N", value_parser = binding)]
     pub(crate) shapes: Vec<(String, Size)>,
-    /// Outputs to compute, in this order; nodes that only other outputs need are left out [default:
-    /// all]
+    /// Outputs to compute, in this order; nodes that only other outputs need are left out. The name
+    /// of any other value, or of a module (layer4), makes that value an output: `resnetc info
+    /// --values` lists them [default: all outputs]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = name)]
     pub(crate) outputs: Vec<String>,
     #[command(flatten)]

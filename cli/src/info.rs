@@ -23,6 +23,10 @@ use crate::units::{bytes, count, name, plural, shape};
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
     model: PathBuf,
+    /// List every computed value: --outputs makes one an output by its name, or by that of a module
+    /// of the network (layer4)
+    #[arg(long)]
+    values: bool,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -48,6 +52,16 @@ struct Report {
     /// As compiled without optional passes.
     unfused: Variant,
     fusions: BTreeMap<&'static str, usize>,
+    /// What `--outputs` can name, in the order in which it is computed, if `--values` asks for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    values: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Value {
+    name: String,
+    op: &'static str,
+    shape: Vec<usize>,
 }
 
 #[derive(Serialize)]
@@ -97,6 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         compiled,
         unfused,
         fusions,
+        values: if args.values { values(graph) } else { Vec::new() },
     };
     match args.json {
         true => output::print_json(&report),
@@ -115,6 +130,17 @@ fn variant(network: &Network, options: &Options) -> Result<(Isa, Variant, Stages
         kernels: lowered.kernels.len(),
     };
     Ok((isa, variant, stages))
+}
+
+/// Each named value once: where an operator of a file became several nodes of its name, the last.
+fn values(graph: &Graph) -> Vec<Value> {
+    let mut values: Vec<Value> = Vec::new();
+    for node in graph.topo().into_iter().map(|id| graph.node(id)).filter(|n| n.op.is_computed()) {
+        values.retain(|value| value.name != node.name);
+        let (name, shape) = (node.name.clone(), node.ty.shape.clone());
+        values.push(Value { name, op: node.op.name(), shape });
+    }
+    values
 }
 
 fn operators(graph: &Graph) -> BTreeMap<&'static str, usize> {
@@ -186,5 +212,8 @@ fn text(report: &Report) -> String {
         );
     }
     let _ = writeln!(text, "rewrites    {}", list(&report.fusions));
+    for Value { name: of, op, shape: size } in &report.values {
+        let _ = writeln!(text, "value       \"{}\" {} {op}", name(of), shape(size));
+    }
     text
 }

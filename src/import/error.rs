@@ -43,7 +43,9 @@ impl ImportError {
             ImportErrorKind::ExternalData { .. } => ErrorCode::ExternalData,
             ImportErrorKind::UnboundDims { .. } => ErrorCode::UnboundDimension,
             ImportErrorKind::UnknownDim { .. } => ErrorCode::UnknownDimension,
-            ImportErrorKind::UnknownOutput { .. } => ErrorCode::UnknownOutput,
+            ImportErrorKind::UnknownOutput { .. } | ImportErrorKind::ManyValues { .. } => {
+                ErrorCode::UnknownOutput
+            }
             ImportErrorKind::UnknownInput { .. } => ErrorCode::UnknownInput,
             ImportErrorKind::GivenShape { .. } => ErrorCode::GivenShape,
             ImportErrorKind::ImpossibleShape { .. } => ErrorCode::GivenShape,
@@ -214,13 +216,23 @@ pub enum ImportErrorKind {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// An output was requested that the model does not have.
-    #[error("there is no output \"{}\"{}; {}", self::name(.name), suggestion(.name, .known), all_names(.known))]
+    /// An output was requested, and nothing in the model has its name.
+    #[error("there is no output \"{}\"{}; {}", self::name(.name), suggestion(.name, .known.iter().chain(.values)), all_names(.known))]
     UnknownOutput {
         /// The name requested.
         name: String,
-        /// The names that exist.
+        /// The names of the model's outputs.
         known: Vec<String>,
+        /// The names of its other values.
+        values: Vec<String>,
+    },
+    /// The name of a requested output is that of several values.
+    #[error("the output \"{}\" could be any of several values: {}", self::name(.name), list_names(.values))]
+    ManyValues {
+        /// The name requested.
+        name: String,
+        /// The names of the nodes that compute the values.
+        values: Vec<String>,
     },
     /// A shape was given for an input that the model does not have, or that the chosen outputs do
     /// not need.
@@ -417,8 +429,8 @@ fn list_dims(dims: &[Dim]) -> String {
 }
 
 /// The name that may have been meant.
-fn suggestion(wrong: &str, known: &[String]) -> String {
-    match nearest(wrong, known.iter().map(String::as_str)) {
+fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a String>) -> String {
+    match nearest(wrong, known.into_iter().map(String::as_str)) {
         Some(near) => format!(" (did you mean \"{}\"?)", name(near)),
         None => String::new(),
     }

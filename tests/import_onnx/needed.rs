@@ -78,6 +78,39 @@ fn outputs_that_are_not_there_are_refused_with_those_that_are() {
     assert!(import(&model, &["y", "y"]).unwrap_err().to_string().contains("twice"));
 }
 
+#[test]
+fn values_inside_a_model_are_outputs_by_the_names_of_values_nodes_and_modules() {
+    let mut model = Model::new(&[2])
+        .node("Add", &["x", "x"], &["v0"], &[])
+        .node("Relu", &["v0"], &["v1"], &[])
+        .node("Neg", &["v1"], &["v2"], &[])
+        .node("Sub", &["v2", "v0"], &["y"], &[])
+        .output("y");
+    let names = ["/stem/Add", "/body/body.0/relu/Relu", "/body/body.0/Neg", ""];
+    for (node, name) in model.graph_proto().node.iter_mut().zip(names) {
+        node.name = Some(name.to_owned());
+    }
+    let x = || Value::new(vec![2], vec![-1.0, 2.0]);
+    for (name, expected) in [
+        ("v1", [0.0, 4.0]),
+        ("/body/body.0/relu/Relu", [0.0, 4.0]),
+        ("body", [0.0, -4.0]),
+        ("body.0", [0.0, -4.0]),
+        ("stem", [-2.0, 4.0]),
+    ] {
+        let graph = import(&model, &["y", name]).unwrap();
+        let names: Vec<&str> = graph.outputs().iter().map(|o| o.name.as_str()).collect();
+        assert_eq!(names, ["y", name]);
+        assert_eq!(eval(&graph, &[x()]).unwrap()[1].data, expected, "{name}");
+    }
+    // What only later values need is left out.
+    assert_eq!(import(&model, &["v0"]).unwrap().nodes().count(), 2);
+    model.graph_proto().node[3].input[1] = "v1".to_owned();
+    let error = import(&model, &["body"]).unwrap_err();
+    let ImportErrorKind::ManyValues { values, .. } = &error else { panic!("{error}") };
+    assert_eq!(values, &["/body/body.0/relu/Relu", "/body/body.0/Neg"]);
+}
+
 fn shaped(model: &Model, shapes: &[(&str, &[usize])], bindings: Bindings) -> Result<Graph, String> {
     let shapes = shapes.iter().map(|(name, shape)| (name.to_string(), shape.to_vec())).collect();
     let bindings = Bindings { shapes, ..bindings };

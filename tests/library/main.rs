@@ -4,5 +4,6 @@ mod codes;
 mod elements;
 mod errors;
 mod options;
+mod outputs;
 mod report;
 mod tune;

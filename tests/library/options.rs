@@ -7,7 +7,9 @@ use std::sync::Arc;
 use resnetc::advice::OptionName;
 use resnetc::spec::Spec;
 use resnetc::tune::Tuned;
-use resnetc::{Compiler, Error, Isa, IsaChoice, Network, Numerics, Options, PassSelection, Reuse};
+use resnetc::{
+    Compiler, Error, Isa, IsaChoice, Network, Numerics, Options, PassSelection, Reuse, ThreadPool,
+};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -22,6 +24,7 @@ fn options() -> Vec<(OptionName, Options)> {
     vec![
         (OptionName::Isa, all().isa(IsaChoice::Exactly(Isa::Baseline))),
         (OptionName::Threads, all().threads(1)),
+        (OptionName::Pool, all().pool(ThreadPool::new(1).expect("the caller's thread"))),
         (OptionName::Numerics, all().numerics(Numerics::Exact)),
         (OptionName::Numerics, all().numerics(Numerics::Half)),
         (OptionName::Batch, all().batch(2)),

@@ -9,7 +9,7 @@ use super::bind::{Bound, Input};
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
 use super::functions::BodyStep;
-use super::needed::Needed;
+use super::needed::{Needed, Output};
 use super::open::is_standard;
 use super::ops::{self, Integers, Operator};
 use super::proto::{DataType, GraphProto, NodeProto, SparseTensorProto, ValueInfoProto};
@@ -267,15 +267,15 @@ impl<'a> Converter<'a> {
     }
 
     /// The element type of an output: for floats the one that the file declares, if any.
-    fn dtype(&self, output: &ValueInfoProto, node: NodeId) -> DType {
+    fn dtype(&self, output: Option<&ValueInfoProto>, node: NodeId) -> DType {
         let found = self.builder.type_of(node).dtype().unwrap_or_default();
-        let tensor = output.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+        let tensor = output.and_then(|o| o.r#type.as_ref()).and_then(|t| t.tensor_type.as_ref());
         let declared = tensor.and_then(|t| DataType::try_from(t.elem_type()).ok()?.dtype());
         declared.filter(|declared| declared.is_float() && found.is_float()).unwrap_or(found)
     }
 
     /// Adds the outputs under their names.
-    fn finish(mut self, outputs: &[&ValueInfoProto]) -> Result<Graph, ImportError> {
+    fn finish(mut self, outputs: &[Output<'_>]) -> Result<Graph, ImportError> {
         if let Some(error) = self.scarce {
             return Err(error);
         }
@@ -284,8 +284,8 @@ impl<'a> Converter<'a> {
         }
         check_values(&self.builder.graph)?;
         for output in outputs {
-            let name = output.name();
-            let Some(Some(value)) = self.values.get(name) else {
+            let name = &output.name;
+            let Some(Some(value)) = self.values.get(output.value.as_str()) else {
                 return Err(ImportError::invalid(
                     format!("output \"{name}\""),
                     "nothing computes it",
@@ -300,7 +300,7 @@ impl<'a> Converter<'a> {
             {
                 self.builder.declare(node, literal.ty);
             }
-            let dtype = self.dtype(output, node);
+            let dtype = self.dtype(output.declared, node);
             self.builder.graph.output_as(name, node, dtype);
         }
         keep_names_in_line(&mut self.builder.graph);

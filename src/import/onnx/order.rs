@@ -4,20 +4,20 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
 use super::functions::BodyStep;
-use super::proto::{GraphProto, TensorProto, ValueInfoProto};
+use super::proto::{GraphProto, TensorProto};
 use crate::import::error::ImportError;
 use crate::one_line::one_line;
 
-/// The positions in `steps` of all nodes that these outputs need, each after those that compute its
+/// The positions in `steps` of all nodes that the values of these names need, each after those that compute its
 /// operands, and otherwise in the order of the file.
 pub(super) fn order(
     graph: &GraphProto,
     steps: &[BodyStep],
-    outputs: &[&ValueInfoProto],
+    outputs: &[&str],
 ) -> Result<Vec<usize>, ImportError> {
     let producers = producers(graph, steps)?;
     let sorted = sort(steps, &producers)?;
-    let mut needed: HashSet<&str> = outputs.iter().map(|o| o.name()).collect();
+    let mut needed: HashSet<&str> = outputs.iter().copied().collect();
     let mut live: Vec<usize> = Vec::new();
     for &i in sorted.iter().rev() {
         let node = &steps[i].node;

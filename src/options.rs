@@ -44,8 +44,9 @@ pub enum Numerics {
     /// three.
     ///
     /// On other instruction sets, weights of layers whose result has more than 256 pixels remain
-    /// floats, because they are few, and so do those of layers with few channels per group and of
-    /// outputs with weights far larger than the others. An output with a weight that is not finite
+    /// floats, because they are few, and so do those of layers with few channels per group, of outputs
+    /// with weights far larger than the others, and of layers some of whose input channels have far
+    /// smaller weights than others. An output with a weight that is not finite
     /// is NaN, and values above `2^100` may become infinite.
     Half,
 }

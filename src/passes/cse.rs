@@ -28,6 +28,7 @@ use std::sync::Arc;
 use resnetc_ir::{DType, Graph, NodeId, Op, Patch};
 
 use super::Pass;
+use super::encodings::agree;
 use super::measure::operators;
 use super::near_misses::{NearMisses, describe};
 
@@ -79,13 +80,21 @@ fn key(graph: &Graph, node: NodeId) -> Option<Key> {
 fn rewrite(
     graph: &Graph,
     node: NodeId,
-    _: &mut NearMisses,
+    near: &mut NearMisses,
     seen: &mut HashMap<Key, NodeId>,
 ) -> Option<Patch> {
     let key = key(graph, node)?;
     match seen.get(&key) {
         // This pass adds no nodes, so an id that it has seen still refers to the same value.
         Some(&first) if first != node && graph.contains(first) => {
+            if !agree(graph, [first, node]) {
+                near.note(
+                    graph,
+                    node,
+                    "convolutions read it and its twin with different zero points",
+                );
+                return None;
+            }
             let label = format!("merge {} with {}", describe(graph, node), describe(graph, first));
             let mut patch = Patch::new(label);
             patch.replace(node, first);

@@ -53,7 +53,8 @@
 //!
 //! A **stem** is a convolution without groups of a planar value with fewer channels than a block:
 //! the graph's input, or the result of pre-processing it. Blocks would be mostly empty there, so it
-//! reads rows. If it pads, it reads a copy, which has space for the border.
+//! reads rows. If it pads, it reads a copy, which has space for the border. So does a convolution of
+//! bytes if there is no space around the value itself: it reads beyond the end of a row.
 
 use std::collections::HashMap;
 
@@ -129,10 +130,13 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         Op::QuantizedConv(conv) => {
             let mut wants = all(Want::AsIs);
             let source = *operands.first()?;
-            let planar = produced(graph, source) == Layout::Planar;
-            if !(planar && is_stem_of_bytes(graph, node, source)) {
-                *wants.first_mut()? = Want::In(Layout::Blocked);
-            }
+            let origin = origin(graph, source);
+            let is_planar = graph.node(origin).ty.layout == Layout::Planar;
+            *wants.first_mut()? = match is_planar && is_stem_of_bytes(graph, node, source) {
+                false => Want::In(Layout::Blocked),
+                true if is_dense(&graph.node(origin).op) => Want::PlanarCopy,
+                true => Want::AsIs,
+            };
             if let Some(residual) = conv.residual_operand() {
                 *wants.get_mut(residual)? = Want::In(Layout::Blocked);
             }
@@ -196,6 +200,22 @@ fn is_stem_of_bytes(graph: &Graph, node: NodeId, source: NodeId) -> bool {
     let is_source =
         graph.operand(node, 0) == Some(source) && !graph.operands(node)[1..].contains(&source);
     few && is_source && conv.groups == 1 && conv.window.dilations[1] == 1
+}
+
+/// Whether nothing can be written around the result of an operator, because its place is its
+/// operand's, the caller's, or traversed as if it were a vector.
+fn is_dense(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Input
+            | Op::Constant(_)
+            | Op::Identity
+            | Op::Reshape { .. }
+            | Op::MatMul
+            | Op::ReduceMean { .. }
+            | Op::ReduceMax { .. }
+            | Op::Measure
+    )
 }
 
 /// Whether bytes that are made of a planar value are read by such convolutions only.

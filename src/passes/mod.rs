@@ -10,6 +10,7 @@
 
 mod affine;
 mod driver;
+mod encodings;
 mod error;
 mod measure;
 mod near_misses;

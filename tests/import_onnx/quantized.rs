@@ -170,3 +170,54 @@ fn constants_may_be_quantized_where_they_are_wanted() {
         .output("y");
     assert!(computed.error().contains("computed at run time"), "{}", computed.error());
 }
+
+/// A convolution of bytes with these weights' type, scales, zero points and its own zero points.
+fn convolution(weights: DataType, scales: &[f32], zeros: &[i32], of_zeros: DataType) -> Model {
+    let count = |n: usize| if n == 1 { vec![] } else { vec![n as i64] };
+    quantized(&[1, 2, 3, 3])
+        .tensor(bytes("w", &[4, 2, 1, 1], weights, &[1, 2, 3, 4, 5, 6, 7, 8]))
+        .floats("ws", &count(scales.len()), scales)
+        .tensor(bytes("wz", &count(zeros.len()), of_zeros, zeros))
+        .node("QLinearConv", &["q", "half", "three", "w", "ws", "wz", "half", "three"], &["r"], &[])
+        .node("DequantizeLinear", &["r", "half", "three"], &["y"], &[])
+        .output("y")
+}
+
+#[test]
+fn scales_and_zero_points_that_do_not_fit_are_refused_by_what_is_wrong() {
+    use DataType::{Int8, Int32, Uint8};
+    let four = [0.5; 4];
+    for (weights, scales, zeros, of_zeros, says) in [
+        (Int8, &four[..], &[0; 4][..], Int8, ""),
+        (Int8, &four, &[0], Int8, ""),
+        (Int8, &four, &[0; 3], Int8, "3 scales or zero points along axis 0, which has 4 positions"),
+        (Int8, &four[..3], &[0; 3], Int8, "along axis 0, which has 4 positions"),
+        (Int8, &four[..1], &[0; 4], Int8, "1 scales and 4 zero points"),
+        (Int8, &four, &[0; 4], Uint8, "the zero point of operand 3 has another type, not Int8"),
+        (Int32, &four, &[0; 4], Int32, "operand 3 is not a quantized value of 8 or 16 bits"),
+    ] {
+        let model = convolution(weights, scales, zeros, of_zeros);
+        match says {
+            "" => assert_eq!(model.run().shape, [1, 4, 3, 3]),
+            _ => assert!(model.error().contains(says), "{says}: {}", model.error()),
+        }
+    }
+}
+
+/// An f32 holds the integers up to 2^24 only.
+#[test]
+fn sums_of_integers_are_outputs_if_floats_hold_them() {
+    let sum = |channels: i64| {
+        Model::new(&[1, channels, 1, 1])
+            .floats("half", &[], &[0.5])
+            .tensor(bytes("three", &[], DataType::Uint8, &[3]))
+            .node("QuantizeLinear", &["x", "half", "three"], &["q"], &[])
+            .tensor(bytes("w", &[1, channels, 1, 1], DataType::Int8, &vec![127; channels as usize]))
+            .node("ConvInteger", &["q", "w"], &["s"], &[])
+    };
+    assert_eq!(sum(500).output("s").run().shape, [1, 1, 1, 1]);
+    let error = sum(600).output("s").error();
+    assert!(error.contains("\"s\": its sums of integers are an output"), "{error}");
+    let cast = sum(600).node("Cast", &["s"], &["y"], &[("to", Int(1))]).output("y");
+    assert_eq!(cast.run().shape, [1, 1, 1, 1]);
+}

@@ -5,5 +5,6 @@ mod elements;
 mod errors;
 mod options;
 mod outputs;
+mod quantized;
 mod report;
 mod tune;

@@ -13,12 +13,15 @@ use std::path::{Path, PathBuf};
 
 use resnetc::export::onnx::{check_target, write_bytes};
 use resnetc::one_line::path_line;
+use resnetc::{Description, Dim, Network};
 
 use crate::args::{Common, Values};
+use crate::classify::folder;
 use crate::classify::load::{Wanted, load};
 use crate::classify::picture::Source;
 use crate::failure::Failure;
 use crate::output;
+use crate::units::{name, plural};
 use accuracy::Accuracy;
 use arrays::Arrays;
 use pictures::{Pictures, spread};
@@ -54,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         None => None,
     };
     write_bytes(&bytes, &args.output, args.existing())?;
+    note_fixed_batch(&args.model, &network)?;
     let written = Written { file: path_line(&args.output), bytes: bytes.len() };
     let report = Report::new(args, quantized.report(), accuracy, written);
     match args.json {
@@ -79,9 +83,42 @@ impl Inputs {
         let idle = args.pictures.given().or(args.labels.is_some().then_some("--labels"));
         match idle.filter(|_| args.evaluate.is_none()) {
             Some(option) => Err(Failure::no_effect(option, "--calibrate has arrays, not pictures")),
-            None => Ok(Inputs::Arrays(spread(files, args.limit))),
+            None => {
+                note_unread_pictures(&args.calibrate);
+                Ok(Inputs::Arrays(spread(files, args.limit)))
+            }
         }
     }
+}
+
+/// Says so if a folder has pictures beside the arrays that are read.
+fn note_unread_pictures(folder: &Path) {
+    let pictures = match folder.is_dir() {
+        true => folder::expand(folder),
+        false => Vec::new(),
+    };
+    let count = pictures.iter().filter(|p| !matches!(p, Source::Refused(..))).count();
+    if count > 0 {
+        let (pictures, folder) = (plural(count, "picture"), path_line(folder));
+        output::note(&format!("{folder}: {pictures} beside arrays, which alone are read"));
+    }
+}
+
+/// Says so if the batch that a model leaves open is a number in the quantized file.
+fn note_fixed_batch(model: &Path, network: &Network) -> Result<(), Failure> {
+    let graph = network.graph();
+    for input in Description::open(model)?.inputs(&network.options().outputs)? {
+        let first = input.dims.as_deref().and_then(|dims| dims.first());
+        let node = graph.inputs().iter().find(|&&id| graph.node(id).name == input.name);
+        if let (Some(Dim::Symbol(_)), Some(&node)) = (first, node) {
+            let (name, batch) = (name(&input.name), graph.node(node).ty.shape[0]);
+            output::note(&format!(
+                "input \"{name}\" has a batch of {batch} in the quantized file, which the model \
+                 leaves open; --batch N chooses another one"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the output can be written, and is none of the files that are read.

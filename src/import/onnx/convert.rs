@@ -8,6 +8,7 @@ use resnetc_ir::{DType, Graph, NodeId, Op};
 use super::bind::{Bound, Input};
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
+use super::exact::inexact_sum;
 use super::functions::BodyStep;
 use super::needed::{Needed, Output};
 use super::open::is_standard;
@@ -301,11 +302,31 @@ impl<'a> Converter<'a> {
                 self.builder.declare(node, literal.ty);
             }
             let dtype = self.dtype(output.declared, node);
+            if let Some(sum) = inexact_sum(&self.builder.graph, node).filter(|_| !dtype.is_float())
+            {
+                return Err(inexact(&self.builder.graph, sum).into());
+            }
             self.builder.graph.output_as(name, node, dtype);
         }
         keep_names_in_line(&mut self.builder.graph);
         Ok(self.builder.graph)
     }
+}
+
+/// The error for a sum of integers that is an output.
+fn inexact(graph: &Graph, sum: NodeId) -> ImportErrorKind {
+    let node = graph.node(sum);
+    let refused = RefusedNode {
+        op: node.op.name().to_owned(),
+        name: node.name.clone(),
+        attribute: None,
+        reason: "its sums of integers are an output, and may be larger than 2^24, up to which the \
+                 f32 that networks compute with hold every integer; let the model cast them to \
+                 floats, or request an output behind its scale"
+            .to_owned(),
+        is_removable: false,
+    };
+    ImportErrorKind::Unsupported { nodes: vec![refused] }
 }
 
 /// Callers address inputs and outputs by name, so those names stay as they are. The names of all

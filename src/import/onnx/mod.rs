@@ -5,6 +5,7 @@
 //! | [`proto`] | the file format |
 //! | `open`, `wire` | bytes to messages: rejects what is not a model or too large, and checks versions |
 //! | `tensor`, `external` | stored constants |
+//! | `exact` | whether outputs of integers fit f32 |
 //! | `types` | element types |
 //! | `needed` | the part of a model that the requested outputs need |
 //! | `inputs`, `given`, `bind` | inputs as they are declared, and the sizes of symbolic dimensions |
@@ -27,6 +28,7 @@ mod budget;
 mod builder;
 mod call;
 mod convert;
+mod exact;
 mod external;
 mod folded;
 mod functions;

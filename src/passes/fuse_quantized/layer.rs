@@ -7,6 +7,7 @@ use resnetc_ir::{DType, Graph, NodeId, Op, Patch, Tensor};
 
 use super::groups;
 use super::weights::QuantizedWeights;
+use crate::passes::encodings::read_as;
 use crate::passes::near_misses::Stop;
 
 /// A convolution or a matrix product, before anything was fused into it.
@@ -71,15 +72,7 @@ impl Layer {
         if graph.node(source).ty.dtype != DType::U8 {
             return Err(Stop::Near("its source is of signed bytes"));
         }
-        // What stands for zeros around an image is in memory once.
-        let disagrees = |&(user, operand): &(NodeId, usize)| match graph.node(user).op {
-            Op::QuantizedConv(conv) => {
-                let own = conv.encoding_operand().and_then(|i| graph.operand(user, i));
-                operand == 0 && (conv.src, own) != (encoding, measured)
-            }
-            _ => false,
-        };
-        if graph.users(source).iter().any(disagrees) {
+        if read_as(graph, source).any(|other| other != (encoding, measured)) {
             return Err(Stop::Near("its source is also read with another zero point"));
         }
         let weights = graph.operand(node, 1).ok_or(Stop::Other)?;

@@ -130,6 +130,22 @@ pub(super) const REFUSALS: &[Refusal] = &[
             output "z" = %9"#,
         reason: "its source is also read with another zero point",
     },
+    // Nor can one border if they are the same bytes.
+    Refusal {
+        pass: "cse",
+        graph: r#"
+            %0 = input : f32[1, 16, 4, 4] "x"
+            %1 = quantize(%0) scale=0.5 to=u8 limits=[0, 255]
+            %2 = quantize(%0) scale=0.5 to=u8 limits=[0, 255]
+            %3 = constant fill=3 : i8[16, 16, 3, 3]
+            %4 = constant fill=0 : i32[16]
+            %5 = constant fill=0.5 : f32[16]
+            %6 = quantized_conv(%1, %3, %4, %5) kernel=[3, 3] pads=[1, 1, 1, 1] src_zero=3 floats
+            %7 = quantized_conv(%2, %3, %4, %5) kernel=[3, 3] pads=[1, 1, 1, 1] src_zero=4 floats
+            output "y" = %6
+            output "z" = %7"#,
+        reason: "convolutions read it and its twin with different zero points",
+    },
     // An activation that is part of the product already would be lost.
     Refusal {
         pass: "fuse_quantized",

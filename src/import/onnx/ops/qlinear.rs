@@ -5,7 +5,7 @@ use resnetc_ir::memory::collected;
 
 use super::conv::convolution;
 use super::matrix::product;
-use super::quantize::{aligned, centre, floats, parameter, store, type_of};
+use super::quantize::{STORED, aligned, centre, check_zero, floats, parameter, store, type_of};
 use super::scales::{Factors, Steps};
 use crate::import::onnx::builder::Builder;
 use crate::import::onnx::call::{Call, Result, Value};
@@ -21,11 +21,16 @@ pub(super) fn centred(
     axis: usize,
 ) -> Result<NodeId> {
     let value = call.required(i)?;
-    if type_of(builder, value).is_none() {
-        return Err(format!("operand {i} is not a quantized value").into());
+    let Some(elements) = type_of(builder, value).filter(|ty| STORED.contains(ty)) else {
+        return Err(format!("operand {i} is not a quantized value of 8 or 16 bits").into());
+    };
+    let of_zero = call.arg(zero).and_then(|zero| type_of(builder, zero));
+    if of_zero.is_some_and(|ty| ty != elements) {
+        let reason = format!("the zero point of operand {i} has another type, not {elements:?}");
+        return Err(reason.into());
     }
-    let rank = builder.shape(value).len();
-    let zero = parameter(builder, call, zero, axis, rank)?;
+    let shape = builder.shape(value);
+    let zero = parameter(builder, call, zero, (axis, &shape))?;
     let x = floats(builder, call, value)?;
     centre(builder, call, x, zero)
 }
@@ -51,17 +56,16 @@ pub(super) fn single_scale(call: &Call<'_>, i: usize) -> Result<f64> {
 }
 
 /// The factor from steps of a product to steps of the result: `a * b / y`, where the arguments name
-/// operands that are scales. The result has `rank` axes; if `b` is a list, it is along `axis`.
+/// operands that are scales. If `b` is a list, it is along `axis` of the result.
 fn multiplier(
     builder: &mut Builder,
     call: &Call<'_>,
     [a, b, y]: [usize; 3],
-    axis: usize,
-    rank: usize,
+    (axis, result): (usize, &[usize]),
 ) -> Result<Factors> {
     let (shape, b) = scale(call, b)?;
     let (a, y) = (single_scale(call, a)?, single_scale(call, y)?);
-    let shape = aligned(&shape, axis, rank)?;
+    let shape = aligned(&shape, axis, result)?;
     let factors = collected(b.iter().map(|b| (a * b / y) as f32))?;
     Factors::new(builder, call, shape, factors)
 }
@@ -77,7 +81,7 @@ pub(super) fn stored(
     let of = |i: usize| call.arg(i).map(|value| type_of(builder, value));
     let ty = of(zero).or_else(|| of(like)).flatten();
     let ty = ty.ok_or("the zero point of the result is not an integer")?;
-    let zero = parameter(builder, call, zero, 0, 0)?;
+    let zero = parameter(builder, call, zero, (0, &[]))?;
     store(builder, call, steps, zero, ty)
 }
 
@@ -96,8 +100,9 @@ pub(super) fn conv_steps(builder: &mut Builder, call: &Call<'_>, x: NodeId) -> R
         None => None,
     };
     let sums = convolution(builder, call, [x, weights], bias)?;
-    let rank = builder.shape_of(sums).len();
-    let factor = multiplier(builder, call, [1, 4, 6], 1, rank)?;
+    check_zero(builder, call, [4, 5], None)?;
+    let shape = builder.shape_of(sums).to_vec();
+    let factor = multiplier(builder, call, [1, 4, 6], (1, &shape))?;
     factor.multiply(builder, call, sums)
 }
 
@@ -107,8 +112,10 @@ pub(super) fn matmul(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value
     let a = centred(builder, call, 0, 2, last_a.saturating_sub(2))?;
     let b = centred(builder, call, 3, 5, last_b.saturating_sub(1))?;
     let product = product(builder, call, a, b)?;
-    let rank = builder.shape_of(product).len();
-    let factor = multiplier(builder, call, [1, 4, 6], rank.saturating_sub(1), rank)?;
+    check_zero(builder, call, [4, 5], None)?;
+    let shape = builder.shape_of(product).to_vec();
+    let columns = shape.len().saturating_sub(1);
+    let factor = multiplier(builder, call, [1, 4, 6], (columns, &shape))?;
     let steps = factor.multiply(builder, call, product)?;
     Ok(vec![Value::Node(stored(builder, call, steps, [7, 0])?)])
 }

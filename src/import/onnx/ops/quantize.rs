@@ -62,16 +62,15 @@ fn as_floats(builder: &mut Builder, literal: &Literal) -> Result<Literal> {
 }
 
 /// Operand `i`, one number or one number per position of `axis`, shaped to broadcast to a value of
-/// rank `rank`; `None` if it is left out.
+/// this shape; `None` if it is left out.
 pub(super) fn parameter(
     builder: &mut Builder,
     call: &Call<'_>,
     i: usize,
-    axis: usize,
-    rank: usize,
+    (axis, whole): (usize, &[usize]),
 ) -> Result<Option<Value>> {
     let Some(value) = call.arg(i) else { return Ok(None) };
-    let shape = aligned(&builder.shape(value), axis, rank)?;
+    let shape = aligned(&builder.shape(value), axis, whole)?;
     Ok(Some(match value {
         Value::Known(literal) => Value::Known(as_floats(builder, literal)?.reshaped(shape)?),
         Value::Node(node) => Value::Node(builder.reshape(call, *node, shape)?),
@@ -79,14 +78,52 @@ pub(super) fn parameter(
 }
 
 /// The shape of one number, or of a list along one axis of a value.
-pub(super) fn aligned(shape: &[usize], axis: usize, rank: usize) -> Result<Vec<usize>> {
-    match shape[..] {
-        [] | [1] => Ok(vec![]),
-        [n] if axis < rank => Ok((0..rank).map(|i| if i == axis { n } else { 1 }).collect()),
-        _ => {
-            Err(format!("scales and zero points of shape {shape:?} (blocks) are not supported")
-                .into())
+pub(super) fn aligned(shape: &[usize], axis: usize, whole: &[usize]) -> Result<Vec<usize>> {
+    let [listed] = *shape else {
+        return match shape {
+            [] => Ok(vec![]),
+            _ => {
+                Err(format!("scales and zero points of shape {shape:?} (blocks) are not supported")
+                    .into())
+            }
+        };
+    };
+    match whole.get(axis) {
+        _ if listed == 1 => Ok(vec![]),
+        Some(&extent) if extent == listed => {
+            Ok((0..whole.len()).map(|i| if i == axis { listed } else { 1 }).collect())
         }
+        Some(extent) => Err(format!(
+            "it has {listed} scales or zero points along axis {axis}, which has {extent} positions"
+        )
+        .into()),
+        None => Err(format!(
+            "it has {listed} scales or zero points, and no axis that they are along: its shape is \
+             {whole:?}"
+        )
+        .into()),
+    }
+}
+
+/// Checks that there is one zero point (operand `zero`), or as many as scales (operand `scale`), of
+/// the type that the elements have.
+pub(super) fn check_zero(
+    builder: &Builder,
+    call: &Call<'_>,
+    [scale, zero]: [usize; 2],
+    elements: Option<DataType>,
+) -> Result<()> {
+    let Some(value) = call.arg(zero) else { return Ok(()) };
+    let (found, count) = (type_of(builder, value), |i: &Value| builder.shape(i).iter().product());
+    let (scales, zeros): (usize, usize) = (call.arg(scale).map_or(1, count), count(value));
+    if zeros != 1 && zeros != scales {
+        return Err(format!("it has {scales} scales and {zeros} zero points").into());
+    }
+    match (found, elements) {
+        (Some(found), Some(elements)) if found != elements => {
+            Err(format!("its zero point is {found:?}, its elements are {elements:?}").into())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -156,8 +193,8 @@ fn axis(call: &Call<'_>, rank: usize) -> Result<usize> {
 /// `QuantizeLinear`.
 pub(super) fn quantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
     let x = builder.operand(call, 0)?;
-    let rank = builder.shape_of(x).len();
-    let axis = axis(call, rank)?;
+    let shape = builder.shape_of(x).to_vec();
+    let axis = axis(call, shape.len())?;
     let wanted = match call.int_or("output_dtype", 0)? {
         0 => None,
         ty => Some(i32::try_from(ty).ok().and_then(|t| DataType::try_from(t).ok())),
@@ -168,22 +205,23 @@ pub(super) fn quantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Val
         (None, None) => Some(DataType::Uint8),
     };
     let Some(ty) = ty else { return Err("its result is not an integer of 8 or 16 bits".into()) };
-    let scale = parameter(builder, call, 1, axis, rank)?.ok_or("the scale is missing")?;
-    let zero = parameter(builder, call, 2, axis, rank)?;
+    check_zero(builder, call, [1, 2], wanted.flatten())?;
+    let scale = parameter(builder, call, 1, (axis, &shape))?.ok_or("the scale is missing")?;
+    let zero = parameter(builder, call, 2, (axis, &shape))?;
     let steps = scales::divide(builder, call, x, &scale)?;
     Ok(vec![Value::Node(store(builder, call, steps, zero, ty)?)])
 }
 
 /// `DequantizeLinear`. Constants, such as weights, become constants.
 pub(super) fn dequantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>> {
-    let rank = builder.shape(call.required(0)?).len();
-    let axis = axis(call, rank)?;
-    let scale = parameter(builder, call, 1, axis, rank)?.ok_or("the scale is missing")?;
-    let zero = parameter(builder, call, 2, axis, rank)?;
-    if type_of(builder, call.required(0)?).is_none() {
-        return Err("its operand is not a quantized value".into());
-    }
-    if let (Value::Known(x), Value::Known(scale)) = (call.required(0)?, &scale)
+    let x = call.required(0)?;
+    let shape = builder.shape(x);
+    let axis = axis(call, shape.len())?;
+    let elements = type_of(builder, x).ok_or("its operand is not a quantized value")?;
+    check_zero(builder, call, [1, 2], Some(elements))?;
+    let scale = parameter(builder, call, 1, (axis, &shape))?.ok_or("the scale is missing")?;
+    let zero = parameter(builder, call, 2, (axis, &shape))?;
+    if let (Value::Known(x), Value::Known(scale)) = (x, &scale)
         && !are_weights(x)
     {
         match zero {
@@ -192,7 +230,7 @@ pub(super) fn dequantize(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<V
             Some(Value::Node(_)) => {}
         }
     }
-    let x = floats(builder, call, call.required(0)?)?;
+    let x = floats(builder, call, x)?;
     let centred = centre(builder, call, x, zero)?;
     let scale = builder.node(call.name(), &scale)?;
     let result = builder.binary(call, Binary::Mul, centred, scale)?;

@@ -33,9 +33,10 @@ pub(super) fn gemm(builder: &mut Builder, call: &Call<'_>) -> Result<Vec<Value>>
     let alpha = f64::from(call.finite_or("alpha", 1.0)?);
     let real = alpha * single_scale(call, 1)?;
     let (shape, scales) = scale(call, 4)?;
+    let result = builder.shape_of(sums).to_vec();
     let step = if call.arg(7).is_some() { single_scale(call, 7)? } else { 1.0 };
     let factors = scales.iter().map(|b| (real * b / step) as f32).collect();
-    let factors = Factors::new(builder, call, aligned(&shape, 1, 2)?, factors)?;
+    let factors = Factors::new(builder, call, aligned(&shape, 1, &result)?, factors)?;
     let steps = factors.multiply(builder, call, sums)?;
     match call.arg(7) {
         Some(_) => Ok(vec![Value::Node(stored(builder, call, steps, [8, 0])?)]),
@@ -50,8 +51,8 @@ pub(super) fn dynamic_matmul(builder: &mut Builder, call: &Call<'_>) -> Result<V
     let a = builder.binary(call, Binary::Sub, q, zero)?;
     let b = columns(builder, call, 1, 3)?;
     let sums = product(builder, call, a, b)?;
-    let columns = builder.shape_of(sums).len();
-    let factors = parameter(builder, call, 2, columns.saturating_sub(1), columns)?;
+    let shape = builder.shape_of(sums).to_vec();
+    let factors = parameter(builder, call, 2, (shape.len().saturating_sub(1), &shape))?;
     let factors = factors.ok_or("the scale of operand 1 is missing")?;
     let factors = builder.node(call.name(), &factors)?;
     let factors = builder.binary(call, Binary::Mul, factors, scale)?;
@@ -64,9 +65,9 @@ pub(super) fn matmul_to_float(builder: &mut Builder, call: &Call<'_>) -> Result<
     let a = centred(builder, call, 0, 4, rows.saturating_sub(2))?;
     let b = columns(builder, call, 1, 5)?;
     let sums = product(builder, call, a, b)?;
-    let rank = builder.shape_of(sums).len();
-    let left = parameter(builder, call, 2, rank.saturating_sub(2), rank)?;
-    let right = parameter(builder, call, 3, rank.saturating_sub(1), rank)?;
+    let shape = builder.shape_of(sums).to_vec();
+    let left = parameter(builder, call, 2, (shape.len().saturating_sub(2), &shape))?;
+    let right = parameter(builder, call, 3, (shape.len().saturating_sub(1), &shape))?;
     let (Some(left), Some(right)) = (left, right) else { return Err("a scale is missing".into()) };
     let (left, right) = (builder.node(call.name(), &left)?, builder.node(call.name(), &right)?);
     let factors = builder.binary(call, Binary::Mul, left, right)?;

@@ -24,17 +24,23 @@ pub(super) fn inexact_sum(graph: &Graph, mut value: NodeId) -> Option<NodeId> {
 
 /// A bound on the sums of a product of integers.
 fn largest(graph: &Graph, node: NodeId) -> Option<f64> {
-    let factors = graph.operand(node, 1)?;
-    let depth = match &graph.node(node).op {
-        Op::Conv(_) => graph.node(factors).ty.shape[1..].iter().product(),
-        Op::MatMul | Op::Gemm(_) => *graph.node(graph.operand(node, 0)?).ty.shape.last()?,
+    let [left, right] = [0, 1].map(|i| graph.operand(node, i));
+    let (weights, depth) = match &graph.node(node).op {
+        Op::Conv(_) => (right?, graph.node(right?).ty.shape[1..].iter().product()),
+        Op::MatMul | Op::Gemm(_) => (right?, *graph.node(left?).ty.shape.last()?),
         _ => return None,
     };
     let any = WIDEST * WIDEST * depth as f64;
-    let Some(weights) = graph.f32_constant_of(factors).filter(|_| any > EXACT) else {
+    let Some(weights) = graph.f32_constant_of(weights).filter(|_| any > EXACT) else {
         return Some(any);
     };
-    // Along which axis a matrix is summed does not matter for a bound on all of its weights.
-    let widest = weights.data().iter().fold(0.0f32, |most, w| most.max(w.abs()));
-    Some(WIDEST * f64::from(widest) * depth as f64)
+    let sum = |weights: &[f32]| weights.iter().map(|&w| f64::from(w.abs())).sum::<f64>();
+    let most = match &graph.node(node).op {
+        Op::Conv(_) => weights.data().chunks(depth).map(sum).fold(0.0, f64::max),
+        // Which axis of a matrix is summed does not matter for a bound on all of its weights.
+        _ => {
+            depth as f64 * weights.data().iter().fold(0.0, |most, &w| f64::from(w.abs()).max(most))
+        }
+    };
+    Some(WIDEST * most)
 }

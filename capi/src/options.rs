@@ -1,0 +1,157 @@
+//! Options of loading and compiling.
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+
+use resnetc::{ErrorCode, Options};
+
+use crate::call::{self, required};
+use crate::error::{ErrorHandle, Outcome};
+use crate::guard::caught_or;
+use crate::keys::{self, KEYS, Key, Setter, Wrong};
+use crate::status::Status;
+use crate::text;
+
+/// How to load and compile networks. The caller owns it, and frees it with `resnetc_options_free`.
+#[derive(Debug, Default)]
+pub struct OptionsHandle(pub(crate) Options);
+
+fn key(name: &str) -> Outcome<&'static Key> {
+    KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
+        let known = KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
+        let message = format!("there is no option \"{}\"", resnetc::one_line::name_line(name));
+        let help = format!("the options are {known}");
+        ErrorHandle::new(ErrorCode::UnknownOption, &message, Some(&help))
+    })
+}
+
+fn refused(key: &Key, value: &str, wrong: &Wrong) -> Box<ErrorHandle> {
+    let code = match wrong {
+        Wrong::Value => ErrorCode::OptionValue,
+        Wrong::Conflict => ErrorCode::Conflict,
+    };
+    let (name, value) = (key.name, resnetc::one_line::name_line(value));
+    let message = format!("option \"{name}\" is \"{value}\"; it must be {}", key.takes);
+    ErrorHandle::new(code, &message, None)
+}
+
+/// New options, all at their defaults. Never NULL. Free them with `resnetc_options_free`.
+///
+/// Options may be used for any number of models, and are not needed after a model is loaded. They
+/// must not be changed while another thread uses them.
+#[unsafe(no_mangle)]
+pub extern "C" fn resnetc_options_new() -> Box<OptionsHandle> {
+    Box::default()
+}
+
+/// Frees options. NULL is allowed.
+#[unsafe(no_mangle)]
+pub extern "C" fn resnetc_options_free(options: Option<Box<OptionsHandle>>) {
+    caught_or((), || drop(options));
+}
+
+/// Sets an option by the name that it has on the command line:
+///
+/// | name | value | default |
+/// |---|---|---|
+/// | `batch` | images in one run | as the model declares, or 1 |
+/// | `engine` | `compiled`; `interpreted`: in f64, slowly; `auto`: interpreted only where the system allows no executable memory | `compiled` |
+/// | `isa` | the instruction set: `avx512`, `avx2`, `baseline`, ... (`resnetc_isa_name`) | `auto` |
+/// | `no-pass` | leaves out an optional pass; for each pass | |
+/// | `numerics` | `fast`; `exact`: only algorithms that round no more than direct convolution; `half`: as `fast`, with weights of 16 bits | `fast` |
+/// | `only-pass` | runs no optional pass but this one; for each pass | |
+/// | `outputs` | the outputs to compute, in this order: names with commas between them | all |
+/// | `perf-map` | `on`: names the compiled code for `perf` | `off` |
+/// | `reuse` | which values may share memory: `in-place`, `freed`, `never` | `in-place` |
+/// | `seed` | seed of random weights, of a network without weights | 0 |
+/// | `shape` | the extent of a symbolic dimension, `height=224`, or the shape of an input, `input=1,3,64,64`; for each name | as the model declares |
+/// | `threads` | threads of one run | as many as the process may use |
+/// | `weights` | a safetensors file for a built-in network or a spec | random |
+///
+/// Names of inputs and outputs that contain commas need `resnetc_options_set_shape` and
+/// `resnetc_options_add_output`.
+///
+/// Errors: `unknown-option`, whose help lists all of them; `option-value`; `conflict`. Options that
+/// have no effect on a network, and names that it does not have, are errors when it is loaded.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn resnetc_options_set(
+    options: Option<&mut OptionsHandle>,
+    name: *const c_char,
+    value: *const c_char,
+    error: Option<&mut MaybeUninit<Option<Box<ErrorHandle>>>>,
+) -> Status {
+    call::status(error, || {
+        let options = &mut required(options, "options")?.0;
+        // SAFETY: the caller passes strings.
+        let key = key(unsafe { text::utf8(name, "name") }?)?;
+        match key.set {
+            Setter::Text(set) => {
+                // SAFETY: the caller passes strings.
+                let value = unsafe { text::utf8(value, "value") }?;
+                set(options, value).map_err(|wrong| refused(key, value, &wrong))
+            }
+            Setter::Path(set) => {
+                // SAFETY: the caller passes strings.
+                set(options, unsafe { text::path(value, "value") }?);
+                Ok(())
+            }
+        }
+    })
+}
+
+/// As `resnetc_options_set`, with a number: `threads`, `batch`, `seed`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn resnetc_options_set_number(
+    options: Option<&mut OptionsHandle>,
+    name: *const c_char,
+    value: u64,
+    error: Option<&mut MaybeUninit<Option<Box<ErrorHandle>>>>,
+) -> Status {
+    call::status(error, || {
+        let options = &mut required(options, "options")?.0;
+        // SAFETY: the caller passes strings.
+        let key = key(unsafe { text::utf8(name, "name") }?)?;
+        let value = value.to_string();
+        match key.set {
+            Setter::Text(set) => set(options, &value).map_err(|wrong| refused(key, &value, &wrong)),
+            Setter::Path(_) => Err(refused(key, &value, &Wrong::Value)),
+        }
+    })
+}
+
+/// Sets the shape of an input, whatever characters its name has; `dims` are `rank` extents, and may
+/// be NULL if `rank` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn resnetc_options_set_shape(
+    options: Option<&mut OptionsHandle>,
+    input: *const c_char,
+    dims: *const usize,
+    rank: usize,
+    error: Option<&mut MaybeUninit<Option<Box<ErrorHandle>>>>,
+) -> Status {
+    call::status(error, || {
+        let options = &mut required(options, "options")?.0;
+        // SAFETY: the caller passes strings.
+        let input = unsafe { text::utf8(input, "input") }?;
+        // SAFETY: the caller passes `rank` extents.
+        let dims = unsafe { text::elements(dims, rank, "dims") }?;
+        keys::shape_of(options, input, dims.to_vec())
+            .map_err(|wrong| refused(&keys::SHAPE, input, &wrong))
+    })
+}
+
+/// Adds an output to those that are computed, whatever characters its name has. Without any, all
+/// are computed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn resnetc_options_add_output(
+    options: Option<&mut OptionsHandle>,
+    output: *const c_char,
+    error: Option<&mut MaybeUninit<Option<Box<ErrorHandle>>>>,
+) -> Status {
+    call::status(error, || {
+        let options = &mut required(options, "options")?.0;
+        // SAFETY: the caller passes strings.
+        options.outputs.push(unsafe { text::utf8(output, "output") }?.to_owned());
+        Ok(())
+    })
+}

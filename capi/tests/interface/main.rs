@@ -1,0 +1,3 @@
+//! The functions, called from Rust.
+
+mod header;

@@ -37,8 +37,8 @@
 //! # Stability
 //!
 //! [Semantic versioning](https://semver.org) covers what this page lists. All other modules are
-//! public only for the command line, the tests and the benchmarks of this project. They are not
-//! documented here, and any release may change them.
+//! public only for the command line, the C interface, the tests and the benchmarks of this project.
+//! They are not documented here, and any release may change them.
 #![deny(missing_docs)]
 
 #[doc(hidden)]

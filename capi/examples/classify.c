@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
 
     const resnetc_port *in = resnetc_model_input(model, 0, NULL);
     const resnetc_port *out = resnetc_model_output(model, 0, NULL);
-    const resnetc_facts *facts = resnetc_model_info(model);
+    const resnetc_facts *facts = resnetc_model_facts(model);
     fprintf(stderr, "resnetc %s: \"%s\" to \"%s\", %zu bytes of weights, %s\n", resnetc_version(),
             in->name, out->name, facts->weight_bytes, facts->isa);
 

@@ -6,14 +6,15 @@
 #include <resnetc.h>
 #include <stdio.h>
 
-/* Prints an error, and frees it. */
-static void report(resnetc_status status, resnetc_error *error) {
-    if (status == RESNETC_STATUS_OK) {
+/* Prints what came of a call, and frees the error. */
+static void report(resnetc_error *error) {
+    if (error == NULL) {
         printf("no error\n");
         return;
     }
     const char *help = resnetc_error_help(error);
-    printf("%d %s: %s\n", (int)status, resnetc_error_code(error), resnetc_error_message(error));
+    printf("%d %s: %s\n", (int)resnetc_error_status(error), resnetc_error_code(error),
+           resnetc_error_message(error));
     if (help != NULL) {
         printf("  %s\n", help);
     }
@@ -29,32 +30,44 @@ int main(int argc, char **argv) {
     resnetc_model *model = NULL;
 
     /* There is no such network, file or option. */
-    report(resnetc_load("resnet51", NULL, &model, &error), error);
-    report(resnetc_load("none.onnx", NULL, &model, &error), error);
+    resnetc_load("resnet51", NULL, &model, &error);
+    report(error);
+    resnetc_load("none.onnx", NULL, &model, &error);
+    report(error);
     resnetc_options *options = resnetc_options_new();
-    report(resnetc_options_set(options, "thread", "2", &error), error);
-    report(resnetc_options_set(options, "numerics", "slow", &error), error);
+    resnetc_options_set(options, "thread", "2", &error);
+    report(error);
+    resnetc_options_set(options, "numerics", "slow", &error);
+    report(error);
 
     /* An option that has no effect on this file. */
-    report(resnetc_options_set_number(options, "seed", 1, &error), error);
-    report(resnetc_load(argv[1], options, &model, &error), error);
+    resnetc_options_set_number(options, "seed", 1, &error);
+    report(error);
+    resnetc_load(argv[1], options, &model, &error);
+    report(error);
     resnetc_options_free(options);
 
     /* Bytes that are no model. */
-    report(resnetc_load_onnx("PK\3\4", 4, NULL, NULL, &model, &error), error);
+    resnetc_load_onnx("PK\3\4", 4, NULL, NULL, &model, &error);
+    report(error);
 
     /* NULL is an error wherever a value is required. */
-    report(resnetc_load(argv[1], NULL, NULL, &error), error);
+    resnetc_load(argv[1], NULL, NULL, &error);
+    report(error);
     resnetc_context *context = NULL;
-    report(resnetc_context_new(NULL, &context, &error), error);
+    resnetc_context_new(NULL, &context, &error);
+    report(error);
 
     /* Buffers of the wrong size. */
-    report(resnetc_load(argv[1], NULL, &model, &error), error);
+    resnetc_load(argv[1], NULL, &model, &error);
+    report(error);
     float pixels[10] = {0}, scores[10];
     resnetc_source source = {pixels, sizeof pixels, RESNETC_TYPE_F32};
     resnetc_target target = {scores, sizeof scores, RESNETC_TYPE_F32};
-    report(resnetc_run_once(model, &source, 1, &target, 1, &error), error);
-    report(resnetc_run_once(model, NULL, 0, &target, 1, &error), error);
+    resnetc_run_once(model, &source, 1, &target, 1, &error);
+    report(error);
+    resnetc_run_once(model, NULL, 0, &target, 1, &error);
+    report(error);
     resnetc_model_free(model);
     return 0;
 }

@@ -18,8 +18,8 @@
  * an error is to be stored, which may be NULL. There it stores NULL if it succeeds, and otherwise an
  * error that the caller frees with resnetc_error_free. An error of an earlier call that is still
  * there is overwritten, and not freed. The names after "Errors:" are those of resnetc_error_code.
- * Each function can also fail with `panic`, which is a bug. No error ends the process, except that
- * small amounts of memory are refused by the system.
+ * Each function can also fail with `panic`, which is a bug. The process ends only if the system
+ * refuses even small amounts of memory.
  *
  * Ownership. Options, models, contexts and errors are handles. Who receives one owns it, and frees
  * it once, with the function of its kind. Freeing NULL does nothing, and NULL where a handle is
@@ -45,57 +45,57 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- Major version of this header. A program and a library of different major versions, or of
- different minor versions while it is 0, do not fit each other.
+/**
+ * Major version of this header. A program and a library of different major versions, or of
+ * different minor versions while it is 0, do not fit each other.
  */
 #define RESNETC_VERSION_MAJOR 0
 
-/*
- Minor version of this header.
+/**
+ * Minor version of this header.
  */
 #define RESNETC_VERSION_MINOR 1
 
-/*
- Patch version of this header.
+/**
+ * Patch version of this header.
  */
 #define RESNETC_VERSION_PATCH 0
 
-/*
- What came of a call: 0, or who can do something about the failure. The numbers are stable.
- `resnetc_error_code` says more exactly what went wrong.
+/**
+ * What came of a call: 0, or who can do something about the failure. The numbers are stable, and
+ * later versions may have more. `resnetc_error_code` says more exactly what went wrong.
  */
 enum resnetc_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /*
-     The call did what it is for.
+    /**
+     * The call did what it is for.
      */
     RESNETC_STATUS_OK = 0,
-    /*
-     A pointer is NULL where a value is required.
+    /**
+     * A pointer is NULL where a value is required.
      */
     RESNETC_STATUS_NULL_ARGUMENT = 1,
-    /*
-     An argument is wrong: an option, a name, an index or a size.
+    /**
+     * An argument is wrong: an option, a name, an index or a size.
      */
     RESNETC_STATUS_INVALID_ARGUMENT = 2,
-    /*
-     A file, or its bytes, is not a network that can be compiled.
+    /**
+     * A file, or its bytes, is not a network that can be compiled.
      */
     RESNETC_STATUS_INVALID_MODEL = 3,
-    /*
-     The system or the machine lacks something: a file, permission, memory, threads.
+    /**
+     * The system or the machine lacks something: a file, permission, memory, threads.
      */
     RESNETC_STATUS_SYSTEM = 4,
-    /*
-     Another thread is using the context.
+    /**
+     * Another thread is using the context.
      */
     RESNETC_STATUS_BUSY = 5,
-    /*
-     A bug in resnetc. Please report it.
+    /**
+     * A bug in resnetc. Please report it.
      */
     RESNETC_STATUS_INTERNAL = 6,
 };
@@ -107,68 +107,68 @@ typedef int32_t resnetc_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/*
- The type of an element. The numbers are those of ONNX, and stable.
+/**
+ * The type of an element. The numbers are those of ONNX, and stable.
  */
 enum resnetc_type
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /*
-     A type that this version of the header does not know.
+    /**
+     * A type that this version of the header does not know.
      */
     RESNETC_TYPE_UNKNOWN = 0,
-    /*
-     `float`.
+    /**
+     * `float`.
      */
     RESNETC_TYPE_F32 = 1,
-    /*
-     `uint8_t`.
+    /**
+     * `uint8_t`.
      */
     RESNETC_TYPE_U8 = 2,
-    /*
-     `int8_t`.
+    /**
+     * `int8_t`.
      */
     RESNETC_TYPE_I8 = 3,
-    /*
-     `uint16_t`.
+    /**
+     * `uint16_t`.
      */
     RESNETC_TYPE_U16 = 4,
-    /*
-     `int16_t`.
+    /**
+     * `int16_t`.
      */
     RESNETC_TYPE_I16 = 5,
-    /*
-     `int32_t`.
+    /**
+     * `int32_t`.
      */
     RESNETC_TYPE_I32 = 6,
-    /*
-     `int64_t`.
+    /**
+     * `int64_t`.
      */
     RESNETC_TYPE_I64 = 7,
-    /*
-     A byte that is 0 or 1.
+    /**
+     * A byte that is 0 or 1.
      */
     RESNETC_TYPE_BOOL = 9,
-    /*
-     IEEE 754 binary16.
+    /**
+     * IEEE 754 binary16.
      */
     RESNETC_TYPE_F16 = 10,
-    /*
-     `double`.
+    /**
+     * `double`.
      */
     RESNETC_TYPE_F64 = 11,
-    /*
-     `uint32_t`.
+    /**
+     * `uint32_t`.
      */
     RESNETC_TYPE_U32 = 12,
-    /*
-     `uint64_t`.
+    /**
+     * `uint64_t`.
      */
     RESNETC_TYPE_U64 = 13,
-    /*
-     The upper half of a `float`.
+    /**
+     * The upper half of a `float`.
      */
     RESNETC_TYPE_BF16 = 16,
 };
@@ -180,139 +180,139 @@ typedef int32_t resnetc_type;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/*
- The memory of one run: inputs, outputs and everything between them. One thread at a time may
- use it. The caller owns it, and frees it with `resnetc_context_free`.
+/**
+ * The memory of one run: inputs, outputs and everything between them. One thread at a time may
+ * use it. The caller owns it, and frees it with `resnetc_context_free`.
  */
 typedef struct resnetc_context resnetc_context;
 
-/*
- Why a call failed. The caller owns it, and frees it with `resnetc_error_free`.
+/**
+ * Why a call failed. The caller owns it, and frees it with `resnetc_error_free`.
  */
 typedef struct resnetc_error resnetc_error;
 
-/*
- A network that is compiled for this CPU. Immutable: any number of threads may use it at once.
- The caller owns it, and frees it with `resnetc_model_free`.
+/**
+ * A network that is compiled for this CPU. Immutable: any number of threads may use it at once.
+ * The caller owns it, and frees it with `resnetc_model_free`.
  */
 typedef struct resnetc_model resnetc_model;
 
-/*
- How to load and compile networks. The caller owns it, and frees it with `resnetc_options_free`.
+/**
+ * How to load and compile networks. The caller owns it, and frees it with `resnetc_options_free`.
  */
 typedef struct resnetc_options resnetc_options;
 
-/*
- What is known of a model. The model owns it: it is valid until the last handle of the model is
- freed. Later versions may add members at the end.
+/**
+ * What is known of a model. The model owns it: it is valid until the last handle of the model is
+ * freed. Later versions may add members at the end.
  */
 typedef struct resnetc_facts {
-    /*
-     Threads that one run uses.
+    /**
+     * Threads that one run uses.
      */
     size_t threads;
-    /*
-     Bytes of a context's arena, which holds inputs, outputs and everything between them.
+    /**
+     * Bytes of a context's arena, which holds inputs, outputs and everything between them.
      */
     size_t arena_bytes;
-    /*
-     Bytes that a context has besides, for each of the threads.
+    /**
+     * Bytes that a context has besides, for each of the threads.
      */
     size_t thread_bytes;
-    /*
-     Bytes of packed weights; all contexts share them.
+    /**
+     * Bytes of packed weights; all contexts share them.
      */
     size_t weight_bytes;
-    /*
-     Bytes of machine code.
+    /**
+     * Bytes of machine code.
      */
     size_t code_bytes;
-    /*
-     How long compiling took, without reading the file.
+    /**
+     * How long compiling took, without reading the file.
      */
     double compile_seconds;
-    /*
-     The instruction set; NULL if the network is interpreted.
+    /**
+     * The instruction set; NULL if the network is interpreted.
      */
     const char *isa;
-    /*
-     Whether its weights are random: those of a built-in network or a spec without weights.
+    /**
+     * Whether its weights are random: those of a built-in network or a spec without weights.
      */
     bool has_random_weights;
 } resnetc_facts;
 
-/*
- An input or an output of a model. The model owns it: it is valid until the last handle of the
- model is freed. Later versions may add members at the end.
+/**
+ * An input or an output of a model. The model owns it: it is valid until the last handle of the
+ * model is freed. Later versions may add members at the end.
  */
 typedef struct resnetc_port {
-    /*
-     Its name in the model's description, in UTF-8.
+    /**
+     * Its name in the model's description, in UTF-8.
      */
     const char *name;
-    /*
-     Its extents, outermost first; elements are in row-major order.
+    /**
+     * Its extents, outermost first; elements are in row-major order.
      */
     const size_t *dims;
-    /*
-     How many extents there are.
+    /**
+     * How many extents there are.
      */
     size_t rank;
-    /*
-     How many elements there are: the product of the extents.
+    /**
+     * How many elements there are: the product of the extents.
      */
     size_t elements;
-    /*
-     How many bytes of a context it takes, in elements of the type `held`.
+    /**
+     * How many bytes of a context it takes, in elements of the type `held`.
      */
     size_t bytes;
-    /*
-     The type of elements in a context's memory: `RESNETC_TYPE_F32` for every network that this
-     version loads.
+    /**
+     * The type of elements in a context's memory: `RESNETC_TYPE_F32` for every network that this
+     * version loads.
      */
     resnetc_type held;
-    /*
-     The type that the model's description declares. `resnetc_context_write`,
-     `resnetc_context_read` and `resnetc_run_once` accept both types. If it is a type of integers
-     or booleans and `held` is a float, an input accepts only their values.
+    /**
+     * The type that the model's description declares. `resnetc_context_write`,
+     * `resnetc_context_read` and `resnetc_run_once` accept both types. If it is a type of integers
+     * or booleans and `held` is a float, an input accepts only their values.
      */
     resnetc_type declared;
 } resnetc_port;
 
-/*
- Values for an input, in the caller's memory.
+/**
+ * Values for an input, in the caller's memory.
  */
 typedef struct resnetc_source {
-    /*
-     The elements, in row-major order. They need no alignment.
+    /**
+     * The elements, in row-major order. They need no alignment.
      */
     const void *data;
-    /*
-     How many bytes they are: exactly those of the input, in elements of this type.
+    /**
+     * How many bytes they are: exactly those of the input, in elements of this type.
      */
     size_t bytes;
-    /*
-     Their type, a `resnetc_type`: the one that the model declares, or the one that contexts
-     hold.
+    /**
+     * Their type, a `resnetc_type`: the one that the model declares, or the one that contexts
+     * hold.
      */
     int32_t element;
 } resnetc_source;
 
-/*
- Room for the values of an output, in the caller's memory.
+/**
+ * Room for the values of an output, in the caller's memory.
  */
 typedef struct resnetc_target {
-    /*
-     Where the elements are to go, in row-major order. They need no alignment.
+    /**
+     * Where the elements are to go, in row-major order. They need no alignment.
      */
     void *data;
-    /*
-     How many bytes there are: exactly those of the output, in elements of this type.
+    /**
+     * How many bytes there are: exactly those of the output, in elements of this type.
      */
     size_t bytes;
-    /*
-     The type that is wanted, a `resnetc_type`: the one that the model declares, or the one that
-     contexts hold.
+    /**
+     * The type that is wanted, a `resnetc_type`: the one that the model declares, or the one that
+     * contexts hold.
      */
     int32_t element;
 } resnetc_target;
@@ -321,118 +321,121 @@ typedef struct resnetc_target {
 extern "C" {
 #endif // __cplusplus
 
-/*
- The version of the library as text, such as `0.1.0`. Never freed.
+/**
+ * The version of the library as text, such as `0.1.0`. Never freed.
  */
 const char *resnetc_version(void);
 
-/*
- The version of the library as a number: 10000 times the major version, plus 100 times the minor
- version, plus the patch version.
+/**
+ * The version of the library as a number: 10000 times the major version, plus 100 times the minor
+ * version, plus the patch version.
  */
 uint32_t resnetc_version_number(void);
 
-/*
- The status that the failed call returned; `RESNETC_STATUS_OK` for NULL.
+/**
+ * The status that the failed call returned; `RESNETC_STATUS_OK` for NULL.
  */
 resnetc_status resnetc_error_status(const struct resnetc_error *error);
 
-/*
- What went wrong, as a stable name such as `unknown-model`, for programs. `docs/ERRORS.md` of
- resnetc lists all of them. The error owns the string. NULL for NULL.
+/**
+ * What went wrong, as a stable name such as `unknown-model`, for programs. `docs/ERRORS.md` of
+ * resnetc lists all of them. The error owns the string. NULL for NULL.
  */
 const char *resnetc_error_code(const struct resnetc_error *error);
 
-/*
- What went wrong, in UTF-8, for people. It names the file, node or option, and may change from
- version to version. The error owns the string. NULL for NULL.
+/**
+ * What went wrong, in UTF-8, for people. It names the file, node or option, and may change from
+ * version to version. The error owns the string. NULL for NULL.
  */
 const char *resnetc_error_message(const struct resnetc_error *error);
 
-/*
- What to do about it, for people. The error owns the string. NULL if nothing is known, and for
- NULL.
+/**
+ * What to do about it, for people. The error owns the string. NULL if nothing is known, and for
+ * NULL.
  */
 const char *resnetc_error_help(const struct resnetc_error *error);
 
-/*
- Frees an error and its strings. NULL is allowed.
+/**
+ * Frees an error and its strings. NULL is allowed.
  */
 void resnetc_error_free(struct resnetc_error *error);
 
-/*
- How many instruction sets the library knows, whether or not this machine has them.
+/**
+ * How many instruction sets the library knows, whether or not this machine has them.
  */
 size_t resnetc_isa_count(void);
 
-/*
- The name of an instruction set, by its index from 0, the widest first; NULL if there is none.
- Never freed.
+/**
+ * The name of an instruction set, by its index from 0, the widest first; NULL if there is none.
+ * Never freed.
  */
 const char *resnetc_isa_name(size_t index);
 
-/*
- Whether this machine can use an instruction set. `auto` always can be used.
-
- Errors: `null-argument`; `option-value` if there is no instruction set of this name;
- `missing-isa`, whose message says what the CPU or the system lacks.
+/**
+ * Whether this machine can use an instruction set. `auto` always can be used.
+ *
+ * Errors: `null-argument`; `option-value` if there is no instruction set of this name;
+ * `missing-isa`, whose message says what the CPU or the system lacks.
  */
 resnetc_status resnetc_isa_check(const char *name, struct resnetc_error **error);
 
-/*
- New options, all at their defaults. Never NULL. Free them with `resnetc_options_free`.
-
- Options may be used for any number of models, and are not needed after a model is loaded. They
- must not be changed while another thread uses them.
+/**
+ * New options, all at their defaults. Never NULL. Free them with `resnetc_options_free`.
+ *
+ * Options may be used for any number of models, and are not needed after a model is loaded. They
+ * must not be changed while another thread uses them.
  */
 struct resnetc_options *resnetc_options_new(void);
 
-/*
- Frees options. NULL is allowed.
+/**
+ * Frees options. NULL is allowed.
  */
 void resnetc_options_free(struct resnetc_options *options);
 
-/*
- Sets an option by the name that it has on the command line:
-
- | name | value | default |
- |---|---|---|
- | `batch` | images in one run | as the model declares, or 1 |
- | `engine` | `compiled`; `interpreted`: in f64, slowly; `auto`: interpreted only where the system allows no executable memory | `compiled` |
- | `isa` | the instruction set: `avx512`, `avx2`, `baseline`, ... (`resnetc_isa_name`) | `auto` |
- | `no-pass` | leaves out an optional pass; for each pass | |
- | `numerics` | `fast`; `exact`: only algorithms that round no more than direct convolution; `half`: as `fast`, with weights of 16 bits | `fast` |
- | `only-pass` | runs no optional pass but this one; for each pass | |
- | `outputs` | the outputs to compute, in this order: names with commas between them | all |
- | `perf-map` | `on`: names the compiled code for `perf` | `off` |
- | `reuse` | which values may share memory: `in-place`, `freed`, `never` | `in-place` |
- | `seed` | seed of random weights, of a network without weights | 0 |
- | `shape` | the extent of a symbolic dimension, `height=224`, or the shape of an input, `input=1,3,64,64`; for each name | as the model declares |
- | `threads` | threads of one run | as many as the process may use |
- | `weights` | a safetensors file for a built-in network or a spec | random |
-
- Names of inputs and outputs that contain commas need `resnetc_options_set_shape` and
- `resnetc_options_add_output`.
-
- Errors: `unknown-option`, whose help lists all of them; `option-value`; `conflict`. Options that
- have no effect on a network, and names that it does not have, are errors when it is loaded.
+/**
+ * Sets an option by the name that it has on the command line:
+ *
+ * - `batch`: images in one run; by default as many as the model declares, or 1.
+ * - `engine`: `compiled`, the default; `interpreted`, in f64 and slowly; or `auto`, which
+ *   interprets only where the system allows no executable memory.
+ * - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
+ * - `no-pass`: an optional pass to leave out; set it for each.
+ * - `numerics`: `fast`, the default; `exact`, only algorithms that round no more than direct
+ *   convolution; or `half`, as `fast` with weights of 16 bits.
+ * - `only-pass`: an optional pass to run and no other; set it for each.
+ * - `outputs`: the outputs to compute, in this order, with commas between their names; by default
+ *   all.
+ * - `perf-map`: `on` names the compiled code for `perf`; by default `off`.
+ * - `reuse`: which values may share memory: `in-place`, the default, `freed` or `never`.
+ * - `seed`: the seed of the random weights of a network without weights; by default 0.
+ * - `shape`: the extent of a symbolic dimension, `height=224`, or the shape of an input,
+ *   `input=1,3,64,64`; set it for each.
+ * - `threads`: threads of one run; by default as many as the process may use.
+ * - `weights`: a safetensors file with the weights of a built-in network or a spec; by default
+ *   they are random.
+ *
+ * Names of inputs and outputs that contain commas need `resnetc_options_set_shape` and
+ * `resnetc_options_add_output`.
+ *
+ * Errors: `unknown-option`, whose help lists all of them; `option-value`; `conflict`. Options that
+ * have no effect on a network, and names that it does not have, are errors when it is loaded.
  */
 resnetc_status resnetc_options_set(struct resnetc_options *options,
                                    const char *name,
                                    const char *value,
                                    struct resnetc_error **error);
 
-/*
- As `resnetc_options_set`, with a number: `threads`, `batch`, `seed`.
+/**
+ * As `resnetc_options_set`, with a number: `threads`, `batch`, `seed`.
  */
 resnetc_status resnetc_options_set_number(struct resnetc_options *options,
                                           const char *name,
                                           uint64_t value,
                                           struct resnetc_error **error);
 
-/*
- Sets the shape of an input, whatever characters its name has; `dims` are `rank` extents, and may
- be NULL if `rank` is 0.
+/**
+ * Sets the shape of an input, whatever characters its name has; `dims` are `rank` extents, and may
+ * be NULL if `rank` is 0.
  */
 resnetc_status resnetc_options_set_shape(struct resnetc_options *options,
                                          const char *input,
@@ -440,98 +443,98 @@ resnetc_status resnetc_options_set_shape(struct resnetc_options *options,
                                          size_t rank,
                                          struct resnetc_error **error);
 
-/*
- Adds an output to those that are computed, whatever characters its name has. Without any, all
- are computed.
+/**
+ * Adds an output to those that are computed, whatever characters its name has. Without any, all
+ * are computed.
  */
 resnetc_status resnetc_options_add_output(struct resnetc_options *options,
                                           const char *output,
                                           struct resnetc_error **error);
 
-/*
- Another handle of the same model: it shares everything, and is freed separately. NULL for NULL.
+/**
+ * Another handle of the same model: it shares everything, and is freed separately. NULL for NULL.
  */
 struct resnetc_model *resnetc_model_clone(const struct resnetc_model *model);
 
-/*
- Frees a handle of a model. NULL is allowed. Code and weights are freed with the last handle and
- the last context; contexts may outlive the handles.
+/**
+ * Frees a handle of a model. NULL is allowed. Code and weights are freed with the last handle and
+ * the last context; contexts may outlive the handles.
  */
 void resnetc_model_free(struct resnetc_model *model);
 
-/*
- Sizes and facts. The model owns the result. NULL for NULL.
+/**
+ * Sizes and facts. The model owns the result. NULL for NULL.
  */
-const struct resnetc_facts *resnetc_model_info(const struct resnetc_model *model);
+const struct resnetc_facts *resnetc_model_facts(const struct resnetc_model *model);
 
-/*
- How many inputs there are; 0 for NULL.
+/**
+ * How many inputs there are; 0 for NULL.
  */
 size_t resnetc_model_input_count(const struct resnetc_model *model);
 
-/*
- How many outputs there are; 0 for NULL.
+/**
+ * How many outputs there are; 0 for NULL.
  */
 size_t resnetc_model_output_count(const struct resnetc_model *model);
 
-/*
- An input, by its index from 0. The model owns the result.
-
- Errors: `null-argument`; `no-such-input`. The result is then NULL.
+/**
+ * An input, by its index from 0. The model owns the result.
+ *
+ * Errors: `null-argument`; `no-such-input`. The result is then NULL.
  */
 const struct resnetc_port *resnetc_model_input(const struct resnetc_model *model,
                                                size_t index,
                                                struct resnetc_error **error);
 
-/*
- An output, by its index from 0. The model owns the result.
-
- Errors: `null-argument`; `no-such-output`. The result is then NULL.
+/**
+ * An output, by its index from 0. The model owns the result.
+ *
+ * Errors: `null-argument`; `no-such-output`. The result is then NULL.
  */
 const struct resnetc_port *resnetc_model_output(const struct resnetc_model *model,
                                                 size_t index,
                                                 struct resnetc_error **error);
 
-/*
- Stores the index of the input of this name in `index`.
-
- Errors: `null-argument`; `unknown-input`, whose help lists all names. `index` keeps its value.
+/**
+ * Stores the index of the input of this name in `index`.
+ *
+ * Errors: `null-argument`; `unknown-input`, whose help lists all names. `index` keeps its value.
  */
 resnetc_status resnetc_model_find_input(const struct resnetc_model *model,
                                         const char *name,
                                         size_t *index,
                                         struct resnetc_error **error);
 
-/*
- Stores the index of the output of this name in `index`.
-
- Errors: `null-argument`; `unknown-output`, whose help lists all names. `index` keeps its value.
+/**
+ * Stores the index of the output of this name in `index`.
+ *
+ * Errors: `null-argument`; `unknown-output`, whose help lists all names. `index` keeps its value.
  */
 resnetc_status resnetc_model_find_output(const struct resnetc_model *model,
                                          const char *name,
                                          size_t *index,
                                          struct resnetc_error **error);
 
-/*
- Loads and compiles what `name` names: a built-in network such as `resnet50`, an ONNX file
- (`.onnx`) or a spec (`.toml`, `.json`). A path may have any bytes on Unix, and is UTF-8
- elsewhere. `options` may be NULL, for defaults. Stores the model in `model`, or NULL.
-
- Errors: `null-argument`; `unknown-model`; `io` if there is no such file, or no permission; all
- others of the library, each with a message that names the file and every wrong node, key or
- tensor.
+/**
+ * Loads and compiles what `name` names: a built-in network such as `resnet50`, an ONNX file
+ * (`.onnx`) or a spec (`.toml`, `.json`). A path may have any bytes on Unix, and is UTF-8
+ * elsewhere. `options` may be NULL, for defaults. Stores the model in `model`, or NULL.
+ *
+ * Errors: `null-argument`; `unknown-model`; `io` if there is no such file, or no permission; all
+ * others of the library, each with a message that names the file and every wrong node, key or
+ * tensor.
  */
 resnetc_status resnetc_load(const char *name,
                             const struct resnetc_options *options,
                             struct resnetc_model **model,
                             struct resnetc_error **error);
 
-/*
- Loads and compiles an ONNX model of `count` bytes in memory, which are not needed afterwards.
- Data that the model keeps in other files is looked for in `folder`; without such data it may be
- NULL. `options` may be NULL, for defaults. Stores the model in `model`, or NULL.
-
- Errors: as `resnetc_load`.
+/**
+ * Loads and compiles an ONNX model of `count` bytes in memory, which are not needed afterwards.
+ * Data that the model keeps in other files is looked for in `folder`; without such data it may be
+ * NULL. `options` may be NULL, for defaults. Stores the model in `model`, or NULL.
+ *
+ * Errors: as `resnetc_load`.
  */
 resnetc_status resnetc_load_onnx(const void *bytes,
                                  size_t count,
@@ -540,14 +543,14 @@ resnetc_status resnetc_load_onnx(const void *bytes,
                                  struct resnetc_model **model,
                                  struct resnetc_error **error);
 
-/*
- Loads and compiles the network that `spec` describes, a text in TOML, or in JSON if it begins
- with a brace. Its weights are the `weight_count` bytes of a safetensors file in memory, which
- are not needed afterwards; without any, those that the options name, or random ones. `options`
- may be NULL, for defaults. Stores the model in `model`, or NULL.
-
- Errors: as `resnetc_load`. With weights in memory, the size of the input is set by `batch`, and
- not by `shape`.
+/**
+ * Loads and compiles the network that `spec` describes, a text in TOML, or in JSON if it begins
+ * with a brace. Its weights are the `weight_count` bytes of a safetensors file in memory, which
+ * are not needed afterwards; without any, those that the options name, or random ones. `options`
+ * may be NULL, for defaults. Stores the model in `model`, or NULL.
+ *
+ * Errors: as `resnetc_load`. With weights in memory, the size of the input is set by `batch`, and
+ * not by `shape`.
  */
 resnetc_status resnetc_load_spec(const char *spec,
                                  const void *weights,
@@ -556,85 +559,85 @@ resnetc_status resnetc_load_spec(const char *spec,
                                  struct resnetc_model **model,
                                  struct resnetc_error **error);
 
-/*
- Memory for runs of a model. Stores it in `context`, or NULL. A context keeps what it needs of
- its model, whose handles may be freed first.
-
- Errors: `null-argument`; `out-of-memory`.
+/**
+ * Memory for runs of a model. Stores it in `context`, or NULL. A context keeps what it needs of
+ * its model, whose handles may be freed first.
+ *
+ * Errors: `null-argument`; `out-of-memory`.
  */
 resnetc_status resnetc_context_new(const struct resnetc_model *model,
                                    struct resnetc_context **context,
                                    struct resnetc_error **error);
 
-/*
- Frees a context. NULL is allowed. A context that another thread is using is not freed, and its
- memory is lost.
+/**
+ * Frees a context. NULL is allowed. A context that another thread is using is not freed, and its
+ * memory is lost.
  */
 void resnetc_context_free(struct resnetc_context *context);
 
-/*
- The memory of an input, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
- to be written before a run. It keeps its contents, and stays where it is until the context is
- freed. It must not be touched during a run.
-
- Errors: `null-argument`; `no-such-input`. The result is then NULL.
+/**
+ * The memory of an input, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
+ * to be written before a run. It keeps its contents, and stays where it is until the context is
+ * freed. It must not be touched during a run.
+ *
+ * Errors: `null-argument`; `no-such-input`. The result is then NULL.
  */
 void *resnetc_context_input(struct resnetc_context *context,
                             size_t index,
                             struct resnetc_error **error);
 
-/*
- The memory of an output, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
- to be read after a run. All zeros before the first one. It stays where it is until the context
- is freed. It must not be touched during a run.
-
- Errors: `null-argument`; `no-such-output`. The result is then NULL.
+/**
+ * The memory of an output, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
+ * to be read after a run. All zeros before the first one. It stays where it is until the context
+ * is freed. It must not be touched during a run.
+ *
+ * Errors: `null-argument`; `no-such-output`. The result is then NULL.
  */
 const void *resnetc_context_output(struct resnetc_context *context,
                                    size_t index,
                                    struct resnetc_error **error);
 
-/*
- Copies values into an input, and converts them if they are of the declared type.
-
- Errors: `null-argument`; `no-such-input`; `port-type`; `input-length`; `array-element` if a value
- is not one that the input holds; `context-busy`.
+/**
+ * Copies values into an input, and converts them if they are of the declared type.
+ *
+ * Errors: `null-argument`; `no-such-input`; `port-type`; `input-length`; `array-element` if a value
+ * is not one that the input holds; `context-busy`.
  */
 resnetc_status resnetc_context_write(struct resnetc_context *context,
                                      size_t index,
                                      const struct resnetc_source *source,
                                      struct resnetc_error **error);
 
-/*
- Copies an output of the last run into the caller's memory, and converts it if the declared type
- is wanted.
-
- Errors: `null-argument`; `no-such-output`; `port-type`; `input-length`; `context-busy`.
+/**
+ * Copies an output of the last run into the caller's memory, and converts it if the declared type
+ * is wanted.
+ *
+ * Errors: `null-argument`; `no-such-output`; `port-type`; `input-length`; `context-busy`.
  */
 resnetc_status resnetc_context_read(struct resnetc_context *context,
                                     size_t index,
                                     const struct resnetc_target *target,
                                     struct resnetc_error **error);
 
-/*
- Computes the outputs in a context from its inputs, on the threads of its model. Prints nothing,
- and allocates nothing unless the model is interpreted. Results do not depend on the number of
- threads, or on what else runs.
-
- Errors: `null-argument`; `context-busy`; `input-element` if the memory of an input that is
- declared as integers holds another value.
+/**
+ * Computes the outputs in a context from its inputs, on the threads of its model. Prints nothing,
+ * and allocates nothing unless the model is interpreted. Results do not depend on the number of
+ * threads, or on what else runs.
+ *
+ * Errors: `null-argument`; `context-busy`; `input-element` if the memory of an input that is
+ * declared as integers holds another value.
  */
 resnetc_status resnetc_run(struct resnetc_context *context, struct resnetc_error **error);
 
-/*
- Runs a model on values in the caller's memory: copies `input_count` inputs, computes, and copies
- `output_count` outputs, all of the model's, in their order. Any number of threads may do this at
- once. The model keeps the contexts for further calls: as many as threads were doing this at
- once.
-
- Errors: `null-argument`; `port-count`; those of `resnetc_context_new`, `resnetc_context_write`,
- `resnetc_run` and `resnetc_context_read`. After an error, the contents of outputs are not
- specified.
+/**
+ * Runs a model on values in the caller's memory: copies `input_count` inputs, computes, and copies
+ * `output_count` outputs, all of the model's, in their order. Any number of threads may do this at
+ * once. The model keeps the contexts for further calls: as many as threads were doing this at
+ * once.
+ *
+ * Errors: `null-argument`; `port-count`; those of `resnetc_context_new`, `resnetc_context_write`,
+ * `resnetc_run` and `resnetc_context_read`. After an error, the contents of outputs are not
+ * specified.
  */
 resnetc_status resnetc_run_once(const struct resnetc_model *model,
                                 const struct resnetc_source *inputs,
@@ -643,9 +646,9 @@ resnetc_status resnetc_run_once(const struct resnetc_model *model,
                                 size_t output_count,
                                 struct resnetc_error **error);
 
-/*
- Frees the contexts that a model keeps for `resnetc_run_once` and that no call is using. Any
- thread may do this at any time. NULL is allowed.
+/**
+ * Frees the contexts that a model keeps for `resnetc_run_once` and that no call is using. Any
+ * thread may do this at any time. NULL is allowed.
  */
 void resnetc_model_trim(const struct resnetc_model *model);
 

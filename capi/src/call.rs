@@ -63,3 +63,27 @@ pub(crate) fn required<T>(pointer: Option<T>, what: &str) -> Outcome<T> {
         ErrorHandle::new(ErrorCode::NullArgument, &format!("`{what}` is NULL"), None)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let mut error = MaybeUninit::uninit();
+        assert_eq!(status(Some(&mut error), || panic!("{} is wrong", 7)), Status::Internal);
+        // SAFETY: the call stored an error.
+        let error = unsafe { error.assume_init() }.expect("an error");
+        assert!(format!("{error:?}").contains("bug in resnetc: 7 is wrong"), "{error:?}");
+        assert_eq!(value(None, 5, || panic!("a text")), 5);
+    }
+
+    #[test]
+    fn a_panic_leaves_no_handle() {
+        let mut place: MaybeUninit<Option<Box<u8>>> = MaybeUninit::uninit();
+        let make = || hand_out(Some(&mut place), "place", || panic!("no handle"));
+        assert_eq!(status(None, make), Status::Internal);
+        // SAFETY: the call stored NULL.
+        assert!(unsafe { place.assume_init() }.is_none());
+    }
+}

@@ -172,9 +172,8 @@ pub unsafe extern "C" fn resnetc_context_read(
         let handle = unsafe { shared(context) }?;
         let target = *required(target, "target")?;
         // SAFETY: the caller passes as many bytes as the target says.
-        handle.exclusively(|context| unsafe {
-            transfer::read(&handle.model, context, index, target)
-        })
+        handle
+            .exclusively(|context| unsafe { transfer::read(&handle.model, context, index, target) })
     })
 }
 
@@ -194,4 +193,49 @@ pub unsafe extern "C" fn resnetc_run(
         let handle = unsafe { shared(context) }?;
         handle.exclusively(|context| Ok(handle.model.run(context)?))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> NonNull<ContextHandle> {
+        let options = resnetc::Options::default().threads(1);
+        let network = resnetc::Compiler::new(options).load("cifar_resnet20").expect("built in");
+        let model = network.compile().expect("it compiles");
+        NonNull::from(Box::leak(Box::new(ContextHandle::new(&model).expect("memory"))))
+    }
+
+    /// Whoever uses it keeps valid memory.
+    #[test]
+    fn a_context_in_use_is_refused_and_not_freed() {
+        let context = context();
+        // SAFETY: it is freed below.
+        let handle = unsafe { context.as_ref() };
+        let lock = handle.context.try_lock().expect("nobody uses it");
+        // SAFETY: it is not freed yet, and is not freed by the second call.
+        unsafe {
+            assert_eq!(resnetc_run(Some(context), None), Status::Busy);
+            resnetc_context_free(Some(context));
+        }
+        assert!(lock.output_bytes(0).is_ok_and(|bytes| bytes.iter().all(|&byte| byte == 0)));
+        drop(lock);
+        // SAFETY: nobody uses it any more.
+        unsafe { resnetc_context_free(Some(context)) };
+    }
+
+    /// A panic during a run leaves a context that can be used again.
+    #[test]
+    fn a_context_survives_a_panic() {
+        let context = context();
+        // SAFETY: it is freed below.
+        let handle = unsafe { context.as_ref() };
+        let outcome = call::status(None, || handle.exclusively(|_| panic!("in a run")));
+        assert_eq!(outcome, Status::Internal);
+        // SAFETY: it is not freed yet, and then it is.
+        unsafe {
+            assert_eq!(resnetc_run(Some(context), None), Status::Ok);
+            resnetc_context_free(Some(context));
+        }
+    }
 }

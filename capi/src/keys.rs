@@ -192,11 +192,7 @@ fn size_of(options: &mut Options, name: &str, extent: usize) -> Result<(), Wrong
 }
 
 /// Sets the shape of an input.
-pub(crate) fn shape_of(
-    options: &mut Options,
-    name: &str,
-    shape: Vec<usize>,
-) -> Result<(), Wrong> {
+pub(crate) fn shape_of(options: &mut Options, name: &str, shape: Vec<usize>) -> Result<(), Wrong> {
     is_new(options, name)?;
     options.shapes.insert(name.to_owned(), shape);
     Ok(())

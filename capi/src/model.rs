@@ -27,13 +27,13 @@ struct Shared {
     model: Model,
     inputs: Ports,
     outputs: Ports,
-    info: ModelInfo,
-    /// What `info.isa` points to.
+    facts: ModelFacts,
+    /// What `facts.isa` points to.
     _isa: CString,
     pool: Pool,
 }
 
-// SAFETY: the only members that are not `Send` and `Sync` by themselves are the pointer in `info`,
+// SAFETY: the only members that are not `Send` and `Sync` by themselves are the pointer in `facts`,
 // which leads to memory that `Shared` owns and that nothing writes to.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
@@ -43,7 +43,7 @@ unsafe impl Sync for Shared {}
 /// freed. Later versions may add members at the end.
 #[repr(C)]
 #[derive(Debug)]
-pub struct ModelInfo {
+pub struct ModelFacts {
     /// Threads that one run uses.
     pub threads: usize,
     /// Bytes of a context's arena, which holds inputs, outputs and everything between them.
@@ -66,7 +66,7 @@ impl ModelHandle {
     pub(crate) fn new(model: Model, has_random_weights: bool) -> Self {
         let report = model.report();
         let isa = c_string(report.isa.name());
-        let info = ModelInfo {
+        let facts = ModelFacts {
             threads: model.threads(),
             arena_bytes: report.arena_bytes,
             thread_bytes: report.thread_bytes,
@@ -81,7 +81,7 @@ impl ModelHandle {
             model,
             inputs,
             outputs,
-            info,
+            facts,
             _isa: isa,
             pool: Pool::default(),
         }))
@@ -111,8 +111,8 @@ pub extern "C" fn resnetc_model_free(model: Option<Box<ModelHandle>>) {
 
 /// Sizes and facts. The model owns the result. NULL for NULL.
 #[unsafe(no_mangle)]
-pub extern "C" fn resnetc_model_info(model: Option<&ModelHandle>) -> *const ModelInfo {
-    model.map_or(ptr::null(), |model| &raw const model.0.info)
+pub extern "C" fn resnetc_model_facts(model: Option<&ModelHandle>) -> *const ModelFacts {
+    model.map_or(ptr::null(), |model| &raw const model.0.facts)
 }
 
 /// How many inputs there are; 0 for NULL.

@@ -52,21 +52,24 @@ pub extern "C" fn resnetc_options_free(options: Option<Box<OptionsHandle>>) {
 
 /// Sets an option by the name that it has on the command line:
 ///
-/// | name | value | default |
-/// |---|---|---|
-/// | `batch` | images in one run | as the model declares, or 1 |
-/// | `engine` | `compiled`; `interpreted`: in f64, slowly; `auto`: interpreted only where the system allows no executable memory | `compiled` |
-/// | `isa` | the instruction set: `avx512`, `avx2`, `baseline`, ... (`resnetc_isa_name`) | `auto` |
-/// | `no-pass` | leaves out an optional pass; for each pass | |
-/// | `numerics` | `fast`; `exact`: only algorithms that round no more than direct convolution; `half`: as `fast`, with weights of 16 bits | `fast` |
-/// | `only-pass` | runs no optional pass but this one; for each pass | |
-/// | `outputs` | the outputs to compute, in this order: names with commas between them | all |
-/// | `perf-map` | `on`: names the compiled code for `perf` | `off` |
-/// | `reuse` | which values may share memory: `in-place`, `freed`, `never` | `in-place` |
-/// | `seed` | seed of random weights, of a network without weights | 0 |
-/// | `shape` | the extent of a symbolic dimension, `height=224`, or the shape of an input, `input=1,3,64,64`; for each name | as the model declares |
-/// | `threads` | threads of one run | as many as the process may use |
-/// | `weights` | a safetensors file for a built-in network or a spec | random |
+/// - `batch`: images in one run; by default as many as the model declares, or 1.
+/// - `engine`: `compiled`, the default; `interpreted`, in f64 and slowly; or `auto`, which
+///   interprets only where the system allows no executable memory.
+/// - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
+/// - `no-pass`: an optional pass to leave out; set it for each.
+/// - `numerics`: `fast`, the default; `exact`, only algorithms that round no more than direct
+///   convolution; or `half`, as `fast` with weights of 16 bits.
+/// - `only-pass`: an optional pass to run and no other; set it for each.
+/// - `outputs`: the outputs to compute, in this order, with commas between their names; by default
+///   all.
+/// - `perf-map`: `on` names the compiled code for `perf`; by default `off`.
+/// - `reuse`: which values may share memory: `in-place`, the default, `freed` or `never`.
+/// - `seed`: the seed of the random weights of a network without weights; by default 0.
+/// - `shape`: the extent of a symbolic dimension, `height=224`, or the shape of an input,
+///   `input=1,3,64,64`; set it for each.
+/// - `threads`: threads of one run; by default as many as the process may use.
+/// - `weights`: a safetensors file with the weights of a built-in network or a spec; by default
+///   they are random.
 ///
 /// Names of inputs and outputs that contain commas need `resnetc_options_set_shape` and
 /// `resnetc_options_add_output`.

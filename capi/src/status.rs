@@ -3,8 +3,8 @@
 use resnetc::ErrorCode;
 use resnetc::errors::Fault;
 
-/// What came of a call: 0, or who can do something about the failure. The numbers are stable.
-/// `resnetc_error_code` says more exactly what went wrong.
+/// What came of a call: 0, or who can do something about the failure. The numbers are stable, and
+/// later versions may have more. `resnetc_error_code` says more exactly what went wrong.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

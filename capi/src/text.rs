@@ -55,11 +55,7 @@ pub(crate) unsafe fn path(text: *const c_char, what: &str) -> Outcome<PathBuf> {
 /// # Safety
 /// It must be NULL or point to that many elements, aligned, which do not change while the result
 /// is in use.
-pub(crate) unsafe fn elements<'a, T>(
-    data: *const T,
-    count: usize,
-    what: &str,
-) -> Outcome<&'a [T]> {
+pub(crate) unsafe fn elements<'a, T>(data: *const T, count: usize, what: &str) -> Outcome<&'a [T]> {
     if count == 0 {
         return Ok(&[]);
     }
@@ -78,11 +74,7 @@ pub(crate) unsafe fn elements<'a, T>(
 ///
 /// # Safety
 /// As for [`elements`].
-pub(crate) unsafe fn bytes<'a>(
-    data: *const c_void,
-    count: usize,
-    what: &str,
-) -> Outcome<&'a [u8]> {
+pub(crate) unsafe fn bytes<'a>(data: *const c_void, count: usize, what: &str) -> Outcome<&'a [u8]> {
     // SAFETY: our caller promises what it requires; bytes are always aligned.
     unsafe { elements(data.cast(), count, what) }
 }

@@ -42,6 +42,10 @@ fn command_line() -> Vec<(String, String)> {
     sources("cli/src")
 }
 
+fn c_interface() -> Vec<(String, String)> {
+    sources("capi/src")
+}
+
 /// Lines of code that contain `word`; comments do not count.
 fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.lines().filter(|l| !l.trim_start().starts_with("//") && l.contains(word)).collect()
@@ -84,10 +88,11 @@ fn meaning_depends_on_nothing_that_executes() {
 }
 
 #[test]
-fn unsafe_stays_in_code_memory_runtime_and_host() {
-    for (name, text) in [library(), command_line()].concat() {
-        let allowed = name == "src/codegen/code.rs"
-            || ["src/runtime/", "src/host/"].iter().any(|folder| name.starts_with(folder));
+fn unsafe_stays_in_code_memory_runtime_host_and_the_c_interface() {
+    for (name, text) in [library(), command_line(), c_interface()].concat() {
+        let folders = ["src/runtime/", "src/host/", "capi/src/"];
+        let allowed =
+            name == "src/codegen/code.rs" || folders.iter().any(|folder| name.starts_with(folder));
         let found = lines_with(&text, "unsafe {").len() + lines_with(&text, "unsafe impl").len();
         assert!(found == 0 || allowed, "{name} has {found} unsafe blocks");
         let reasons = text.lines().filter(|l| l.contains("// SAFETY:")).count();
@@ -97,7 +102,7 @@ fn unsafe_stays_in_code_memory_runtime_and_host() {
 
 #[test]
 fn the_library_prints_nothing_and_leaves_nothing_open() {
-    for (name, text) in library() {
+    for (name, text) in [library(), c_interface()].concat() {
         for word in ["println!(", "eprintln!(", "print!(", "dbg!(", "todo!(", "unimplemented!("] {
             assert!(lines_with(&text, word).is_empty(), "{name} uses {word}");
         }
@@ -106,9 +111,9 @@ fn the_library_prints_nothing_and_leaves_nothing_open() {
 
 #[test]
 fn every_file_says_what_it_is_for_and_stays_readable() {
-    let tests = ["tests", "ir/tests", "cli/tests", "testing/src", "benches"];
+    let tests = ["tests", "ir/tests", "cli/tests", "capi/tests", "testing/src", "benches"];
     let tests: Vec<_> = tests.into_iter().flat_map(sources).collect();
-    for (name, text) in [library(), command_line(), tests].concat() {
+    for (name, text) in [library(), command_line(), c_interface(), tests].concat() {
         assert!(text.starts_with("//!"), "{name} does not begin with its purpose");
         let lines = text.lines().count();
         assert!(lines <= 700, "{name} has {lines} lines: is it one concept?");
@@ -120,8 +125,8 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
 #[test]
 fn tests_that_are_not_run_say_so() {
     let allowed = ["testing/src/host.rs", "cli/tests/cli/errors.rs", "tests/tidy/main.rs"];
-    let tests = ["tests", "ir/tests", "cli/tests", "testing/src"].into_iter().flat_map(sources);
-    for (name, text) in tests {
+    let tests = ["tests", "ir/tests", "cli/tests", "capi/tests", "testing/src"];
+    for (name, text) in tests.into_iter().flat_map(sources) {
         for word in [".missing()", ".enable()", "is_x86_feature_detected!", "not run:"] {
             let found = lines_with(&text, word);
             assert!(found.is_empty() || allowed.contains(&&*name), "{name}: {found:?}");
@@ -167,10 +172,11 @@ fn the_library_speaks_of_options_and_not_of_flags() {
 }
 
 /// The crates, and where their sources are.
-const CRATES: [(&str, &str); 4] = [
+const CRATES: [(&str, &str); 5] = [
     ("resnetc_ir", "ir/src"),
     ("resnetc", "src"),
     ("resnetc_cli", "cli/src"),
+    ("resnetc_capi", "capi/src"),
     ("resnetc_testing", "testing/src"),
 ];
 

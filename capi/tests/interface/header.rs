@@ -11,9 +11,10 @@ const SOURCES: [&str; 11] = [
 fn header() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("it is valid");
-    let builder = SOURCES.iter().fold(cbindgen::Builder::new().with_config(config), |builder, name| {
-        builder.with_src(root.join("src").join(name).with_extension("rs"))
-    });
+    let builder =
+        SOURCES.iter().fold(cbindgen::Builder::new().with_config(config), |builder, name| {
+            builder.with_src(root.join("src").join(name).with_extension("rs"))
+        });
     let mut bytes = Vec::new();
     builder.generate().expect("the sources can be parsed").write(&mut bytes);
     String::from_utf8(bytes).expect("UTF-8")

@@ -1,3 +1,10 @@
-//! The functions, called from Rust.
+//! The functions, called from Rust as a program in C calls them.
 
 mod header;
+mod load;
+mod null;
+mod options;
+mod ports;
+mod runs;
+mod support;
+mod threads;

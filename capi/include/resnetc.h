@@ -578,7 +578,7 @@ void resnetc_context_free(struct resnetc_context *context);
 /**
  * The memory of an input, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
  * to be written before a run. It keeps its contents, and stays where it is until the context is
- * freed. It must not be touched during a run.
+ * freed. It is aligned for its elements, and must not be touched during a run.
  *
  * Errors: `null-argument`; `no-such-input`. The result is then NULL.
  */
@@ -589,7 +589,7 @@ void *resnetc_context_input(struct resnetc_context *context,
 /**
  * The memory of an output, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
  * to be read after a run. All zeros before the first one. It stays where it is until the context
- * is freed. It must not be touched during a run.
+ * is freed. It is aligned for its elements, and must not be touched during a run.
  *
  * Errors: `null-argument`; `no-such-output`. The result is then NULL.
  */

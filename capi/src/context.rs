@@ -98,7 +98,7 @@ pub unsafe extern "C" fn resnetc_context_free(context: Option<NonNull<ContextHan
 
 /// The memory of an input, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
 /// to be written before a run. It keeps its contents, and stays where it is until the context is
-/// freed. It must not be touched during a run.
+/// freed. It is aligned for its elements, and must not be touched during a run.
 ///
 /// Errors: `null-argument`; `no-such-input`. The result is then NULL.
 #[unsafe(no_mangle)]
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn resnetc_context_input(
 
 /// The memory of an output, `resnetc_port.bytes` bytes in elements of the type `resnetc_port.held`,
 /// to be read after a run. All zeros before the first one. It stays where it is until the context
-/// is freed. It must not be touched during a run.
+/// is freed. It is aligned for its elements, and must not be touched during a run.
 ///
 /// Errors: `null-argument`; `no-such-output`. The result is then NULL.
 #[unsafe(no_mangle)]

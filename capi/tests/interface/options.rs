@@ -85,8 +85,8 @@ fn what_contradicts_is_a_conflict() {
 #[test]
 fn they_reach_the_network() {
     let mut one = options(&[("batch", "3"), ("isa", "baseline")]);
-    // SAFETY: a string.
     let mut number = |name: &str, n| {
+        // SAFETY: a string.
         call(|e| unsafe { resnetc_options_set_number(Some(&mut one), c(name).as_ptr(), n, e) })
     };
     assert_eq!(number("threads", 2), Ok(()));

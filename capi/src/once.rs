@@ -12,11 +12,13 @@ use crate::status::Status;
 use crate::text;
 use crate::transfer::{self, Source, Target};
 
+/// Refuses another number of ports than the model has.
 fn check(what: &str, expected: usize, given: usize) -> Outcome<()> {
     if given == expected {
         return Ok(());
     }
-    let message = format!("the model has {expected} {what}, but {given} were given");
+    let ending = if expected == 1 { "" } else { "s" };
+    let message = format!("the model has {expected} {what}{ending}, but {given} were given");
     Err(ErrorHandle::new(ErrorCode::PortCount, &message, None))
 }
 
@@ -40,8 +42,8 @@ pub unsafe extern "C" fn resnetc_run_once(
     call::status(error, || {
         let handle = required(model, "model")?;
         let model = handle.model();
-        check("inputs", model.inputs().len(), input_count)?;
-        check("outputs", model.outputs().len(), output_count)?;
+        check("input", model.inputs().len(), input_count)?;
+        check("output", model.outputs().len(), output_count)?;
         // SAFETY: the caller passes that many inputs.
         let inputs = unsafe { text::elements(inputs, input_count, "inputs") }?;
         // SAFETY: the caller passes that many outputs.

@@ -21,6 +21,8 @@ pub struct ContextHandle {
     model: Model,
     /// Locked while a call uses it. No call waits for another one.
     context: Mutex<Context>,
+    /// Where inputs and outputs are in the context's mapping. Callers use them while no call holds
+    /// the lock.
     inputs: Vec<*mut c_void>,
     outputs: Vec<*const c_void>,
 }
@@ -44,7 +46,7 @@ impl ContextHandle {
     fn exclusively(&self, f: impl FnOnce(&mut Context) -> Outcome<()>) -> Outcome<()> {
         match self.context.try_lock() {
             Ok(mut context) => f(&mut context),
-            // After a panic its contents are arbitrary numbers, as before the first run.
+            // After a panic its contents are arbitrary numbers, which the next run overwrites.
             Err(TryLockError::Poisoned(context)) => f(&mut context.into_inner()),
             Err(TryLockError::WouldBlock) => {
                 let message = "another thread is using this context";

@@ -22,6 +22,10 @@ from resnetc._quantize import Quantized, quantize
 from resnetc._session import InferenceSession, NodeArg
 
 __version__ = version
+
+# Where they are found, in `help` and in pickles.
+for _thing in (Error, InferenceSession, NodeArg, Quantized, compile, quantize):
+    _thing.__module__ = __name__
 __all__ = [
     "Error",
     "InferenceSession",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Quantized:
-    """A quantized network."""
+    """A quantized network: the file of it, and how well it was quantized."""
 
     onnx: bytes = field(repr=False)
     """An ONNX file, with QuantizeLinear and DequantizeLinear around each quantized operator.

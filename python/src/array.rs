@@ -74,8 +74,8 @@ impl<'py> Given<'py> {
         if self.array.len() * self.dtype.bytes() != place.len() {
             return Err(sizes(slot));
         }
-        // SAFETY: a row-major array of this type has that many bytes, as was checked, and it is alive.
-        // They need no alignment. The interpreter's lock is held.
+        // SAFETY: a row-major array of this type has that many bytes, as was checked, and it is
+        // alive. Bytes need no alignment. The interpreter's lock is held.
         unsafe { data(&self.array).copy_to_nonoverlapping(place.as_mut_ptr(), place.len()) };
         Ok(())
     }

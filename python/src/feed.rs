@@ -27,8 +27,10 @@ pub(crate) fn of_call<'py>(
     }
     if arrays.len() > slots.len() {
         let (count, known) = (slots.len(), names(slots));
+        let noun = if count == 1 { "input" } else { "inputs" };
+        let given = arrays.len();
         let message =
-            format!("the model has {count} inputs ({known}), but {} were given", arrays.len());
+            format!("the model has {count} {noun} ({known}), but {given} arrays were given");
         return Err(PyTypeError::new_err(message));
     }
     let mut feed: Vec<_> = arrays.iter().map(Some).collect();
@@ -69,8 +71,8 @@ fn fill<'py>(
 }
 
 fn complete<'py>(feed: Vec<Option<Bound<'py, PyAny>>>, slots: &[Slot]) -> PyResult<Feed<'py>> {
-    let missing: Vec<Slot> =
-        slots.iter().zip(&feed).filter(|(_, value)| value.is_none()).map(|(s, _)| s.clone()).collect();
+    let missing = slots.iter().zip(&feed).filter(|(_, value)| value.is_none());
+    let missing: Vec<Slot> = missing.map(|(slot, _)| slot.clone()).collect();
     match missing.is_empty() {
         true => Ok(feed.into_iter().flatten().collect()),
         false => Err(PyValueError::new_err(format!("no array is given for {}", names(&missing)))),

@@ -5,14 +5,14 @@
 //! | [`failure`], [`guard`] | what can go wrong, as exceptions; panics |
 //! | [`options`] | options by name |
 //! | [`work`] | work that a signal can interrupt |
-//! | [`slot`], [`feed`], [`array`](mod@array) | inputs and outputs: which array is for which, and copies of arrays |
+//! | [`slot`], [`feed`], [`array`](mod@array) | inputs and outputs: which array is for which; copies |
 //! | [`source`] | what networks are loaded from |
 //! | [`pool`], [`model`] | compiled networks |
 //! | [`object`] | reports as Python's dicts and lists |
 //! | [`quantize`], [`machine`] | quantization; the instruction sets, and the command line |
 //!
-//! The interpreter's lock is released while a network is loaded, compiled, quantized or run, and held
-//! for everything else.
+//! The interpreter's lock is released while a network is loaded, compiled, quantized or run, and
+//! held for everything else.
 
 #[allow(unsafe_code, reason = "NumPy gives the memory of arrays as pointers")]
 mod array;

@@ -1,5 +1,6 @@
 //! Compiled networks.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,9 +32,9 @@ use crate::work::interruptible;
 ///
 /// With one output the result is an array, with several it is a dict from their names to arrays.
 ///
-/// Arrays must have the shape and the dtype of the input: other dtypes are a TypeError, other shapes
-/// a ValueError. A C-contiguous array is read in place (into the memory of the run); any other one is
-/// copied to a contiguous one first.
+/// Arrays must have the shape and the dtype of the input: other dtypes are a TypeError, other
+/// shapes a ValueError. A C-contiguous array is copied once, into the memory of the run; any other
+/// one is made contiguous first.
 ///
 /// Immutable. Any number of threads may call it at once, and the interpreter's lock is released
 /// during a run. Models survive `os.fork`, and can be pickled: that keeps what they were compiled
@@ -79,32 +80,25 @@ pub(crate) fn load(
 impl Model {
     /// Runs it on a value for each input.
     fn compute<'py>(&self, py: Python<'py>, feed: &Feed<'py>) -> PyResult<Feed<'py>> {
+        let given = self.given(feed)?;
+        // A context with which something fails is not taken back.
         let mut context = self.pool.take(py, &self.model).map_err(Failure::from)?;
-        let result = self.compute_in(py, &mut context, feed);
+        self.write(&mut context, &given)?;
+        py.detach(|| caught(|| Ok(self.model.run(&mut context)?)))?;
+        let read = |(i, slot)| Ok(array::output(py, slot, &context, i)?.into_any());
+        let outputs = self.outputs.iter().enumerate().map(read).collect::<PyResult<_>>()?;
         self.pool.put(py, context);
-        result
+        Ok(outputs)
     }
 
-    fn compute_in<'py>(
-        &self,
-        py: Python<'py>,
-        context: &mut Context,
-        feed: &Feed<'py>,
-    ) -> PyResult<Feed<'py>> {
-        self.write(context, feed)?;
-        py.detach(|| caught(|| Ok(self.model.run(context)?)))?;
-        let outputs = self.outputs.iter().enumerate();
-        outputs.map(|(i, slot)| Ok(array::output(py, slot, context, i)?.into_any())).collect()
-    }
-
-    fn write(&self, context: &mut Context, feed: &Feed<'_>) -> PyResult<()> {
+    fn given<'py>(&self, feed: &Feed<'py>) -> PyResult<Vec<Given<'py>>> {
         let inputs = self.inputs.iter().zip(feed);
-        let given: Vec<Given<'_>> =
-            inputs.map(|(slot, value)| Given::new(slot, value)).collect::<PyResult<_>>()?;
-        for (i, (slot, given)) in self.inputs.iter().zip(given).enumerate() {
-            given.write(slot, context, i)?;
-        }
-        Ok(())
+        inputs.map(|(slot, value)| Given::new(slot, value)).collect()
+    }
+
+    fn write(&self, context: &mut Context, given: &[Given<'_>]) -> Result<(), Failure> {
+        let inputs = self.inputs.iter().zip(given).enumerate();
+        inputs.map(|(i, (slot, given))| given.write(slot, context, i)).collect()
     }
 
     /// The outputs by name.
@@ -136,8 +130,8 @@ impl Model {
         }
     }
 
-    /// Runs it on a dict from the names of inputs to arrays; returns a dict from the names of outputs
-    /// to arrays, however many there are.
+    /// Runs it on a dict from the names of inputs to arrays; returns a dict from the names of
+    /// outputs to arrays, however many there are.
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -166,15 +160,14 @@ impl Model {
     #[getter]
     fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let report = self.model.report();
-        let phases: serde_json::Map<String, serde_json::Value> =
-            report.phases.iter().map(|(name, t)| ((*name).into(), t.as_secs_f64().into())).collect();
+        let phases = report.phases.iter().map(|(name, time)| (*name, time.as_secs_f64()));
         let facts = json!({
             "threads": self.model.threads(),
             "isa": report.isa.name(),
             "interpreted": report.interpreted.is_some(),
             "random_weights": self.has_random_weights,
             "compile_seconds": report.total().as_secs_f64(),
-            "phases": phases,
+            "phases": phases.collect::<BTreeMap<_, _>>(),
             "arena_bytes": report.arena_bytes,
             "thread_bytes": report.thread_bytes,
             "weight_bytes": report.weight_bytes,
@@ -199,8 +192,8 @@ impl Model {
         object(py, self.model.plan())
     }
 
-    /// Measures what each step of a run costs, a dict: `steps`, in order; `classes` of steps that are
-    /// alike; medians of `runs` runs, shares of the machine's peak, which is measured, too.
+    /// Measures what each step of a run costs, a dict: `steps`, in order; `classes` of steps that
+    /// are alike; medians of `runs` runs, shares of the machine's peak, which is measured, too.
     ///
     /// Arrays are given as in a call; without any, inputs are all zeros.
     #[pyo3(signature = (*arrays, runs = 20, **named))]
@@ -213,7 +206,8 @@ impl Model {
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut context = self.model.context().map_err(Failure::from)?;
         if !arrays.is_empty() || named.is_some() {
-            self.write(&mut context, &feed::of_call(&self.inputs, arrays, named)?)?;
+            let feed = feed::of_call(&self.inputs, arrays, named)?;
+            self.write(&mut context, &self.given(&feed)?)?;
         }
         let model = self.model.clone();
         let profile = interruptible(py, move || measure(&model, &mut context, runs))?;
@@ -227,9 +221,8 @@ impl Model {
 
     fn __repr__(&self, py: Python<'_>) -> String {
         let slots = |slots: &[Slot]| {
-            let slot = |s: &Slot| {
-                format!("{}: {}{}", name_line(&s.name), s.offered(), tuple(&s.shape))
-            };
+            let slot =
+                |s: &Slot| format!("{}: {}{}", name_line(&s.name), s.offered(), tuple(&s.shape));
             slots.iter().map(slot).collect::<Vec<_>>().join(", ")
         };
         let source = self.origin[0].bind(py);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -91,11 +91,9 @@ fn values(slots: &[Slot], sample: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f32>>> 
         Ok(arrays) => arrays.clone(),
         Err(_) => PyTuple::new(py, [sample])?,
     };
-    let feed = feed::of_call(slots, &arrays, None)
-        .map_err(|e| PyTypeError::new_err(format!("a sample: {}", e.value(py))))?;
-    let values = |(slot, value): (&Slot, &Bound<'_, PyAny>)| {
-        Ok(Given::new(slot, value)?.values(slot)?)
-    };
+    let feed = feed::of_call(slots, &arrays, None)?;
+    let values =
+        |(slot, value): (&Slot, &Bound<'_, PyAny>)| Ok(Given::new(slot, value)?.values(slot)?);
     slots.iter().zip(&feed).map(values).collect()
 }
 
@@ -109,9 +107,10 @@ fn json(report: &Report) -> Value {
             "outputs_db_without": operator.outputs_db_without,
         })
     });
-    let floats = report.floats.iter().map(|float| {
-        json!({ "name": float.name, "op": float.op, "reason": float.reason.words() })
-    });
+    let floats = report
+        .floats
+        .iter()
+        .map(|float| json!({ "name": float.name, "op": float.op, "reason": float.reason.words() }));
     json!({
         "runs": report.runs,
         "outputs_db": report.outputs_db,

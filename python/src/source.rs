@@ -67,8 +67,8 @@ impl Source {
     }
 }
 
-/// A path that stays valid when the working folder changes. Built-in names stay as they are, and so do
-/// paths that lead nowhere, for the message.
+/// A path that stays valid when the working folder changes. Built-in names stay as they are, and so
+/// do paths that lead nowhere, for the message.
 fn lasting(path: &Path) -> PathBuf {
     let is_builtin = path.to_str().and_then(Spec::builtin).is_some();
     match !is_builtin && path.exists() {

@@ -94,7 +94,7 @@ def test_missing_unknown_and_surplus_inputs(tiny: resnetc.Model, x: np.ndarray) 
         tiny(x, other=x)
     with pytest.raises(TypeError, match='input "input" is given twice'):
         tiny(x, input=x)
-    with pytest.raises(TypeError, match='the model has 1 input'):
+    with pytest.raises(TypeError, match="the model has 1 input"):
         tiny(x, x)
 
 

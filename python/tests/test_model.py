@@ -1,4 +1,4 @@
-"""Models: what they say of themselves, options, copies, sessions, quantization, the command line."""
+"""Models: what they say of themselves, options, copies, sessions, quantization, and commands."""
 
 from __future__ import annotations
 

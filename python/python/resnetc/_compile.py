@@ -24,8 +24,8 @@ def source(model: StrPath | bytes | bytearray | memoryview) -> str | bytes:
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are not at their defaults, for a model to keep: later changes of a list have no
-    effect, and files are found again after a change of folder."""
+    """The options that are not at their defaults, for a model to keep: later changes of a list have
+    no effect, and files are found again after a change of folder."""
     chosen = copy.deepcopy({name: value for name, value in options.items() if value is not None})
     for name in ("weights", "tuned"):
         if name in chosen:
@@ -77,8 +77,8 @@ def compile(
     - `tuned`: a file of measured times, of `resnetc tune`.
     - `folder`: where a model in memory has the data that it keeps in other files.
 
-    The interpreter's lock is released meanwhile. A signal, such as Ctrl-C, ends the call at once; the
-    compilation goes on in the background until it is done, and its result is dropped.
+    The interpreter's lock is released meanwhile. A signal, such as Ctrl-C, ends the call at once;
+    the compilation goes on in the background until it is done, and its result is dropped.
 
     Raises TypeError or ValueError if an option is of the wrong type or none that there is, and
     `resnetc.Error` for all other reasons, which names the file and every wrong node.

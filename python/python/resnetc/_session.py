@@ -60,8 +60,8 @@ class InferenceSession:
         input_feed: Mapping[str, np.ndarray],
         run_options: Any = None,
     ) -> list[np.ndarray]:
-        """Runs it on a dict from the names of inputs to arrays; returns the outputs of these names, or
-        all of them for None.
+        """Runs it on a dict from the names of inputs to arrays; returns the outputs of these
+        names, or all of them for None.
 
         A run computes all outputs; `outputs=` of the session leaves some out.
         """

@@ -97,8 +97,8 @@ impl Model {
     }
 
     fn write(&self, context: &mut Context, given: &[Given<'_>]) -> Result<(), Failure> {
-        let inputs = self.inputs.iter().zip(given).enumerate();
-        inputs.map(|(i, (slot, given))| given.write(slot, context, i)).collect()
+        let mut inputs = self.inputs.iter().zip(given).enumerate();
+        inputs.try_for_each(|(i, (slot, given))| given.write(slot, context, i))
     }
 
     /// The outputs by name.

@@ -68,6 +68,16 @@ def test_bytes_of_every_kind() -> None:
     assert failure(b"not a model").code in ("format", "invalid-model", "version")
 
 
+def test_paths_of_every_kind(tmp_path: Path) -> None:
+    for name in ("plain.onnx", "mit Leerzeichen é.onnx", os.fsdecode(b"\xff.onnx")):
+        path = tmp_path / name
+        path.write_bytes(BUNDLED.read_bytes())
+        for same in (path, str(path)):
+            model = resnetc.compile(same)
+            assert pickle.loads(pickle.dumps(model)).outputs[0].name == "logits"
+            assert "resnetc.Model" in repr(model)
+
+
 def test_what_is_no_model() -> None:
     for other in (None, 1, 1.5, ["resnet18"]):
         with pytest.raises(TypeError):

@@ -1,7 +1,10 @@
 //! The main entry point: description in, model out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use resnetc_ir::{Graph, NodeId};
 
@@ -10,10 +13,11 @@ use crate::description::{self, Description, Kind, read};
 use crate::error::Error;
 use crate::import::named::{Candidate, find};
 use crate::import::onnx::Bindings;
+use crate::import::safetensors::WeightFile;
 use crate::import::{ImportErrorKind, limits, onnx, safetensors};
 use crate::options::{Options, Source};
 use crate::runtime::model::Model;
-use crate::spec::{Spec, SpecErrorKind, Weights};
+use crate::spec::{Spec, SpecError, SpecErrorKind, Weights};
 
 /// Loads networks with one set of options.
 ///
@@ -107,28 +111,54 @@ impl Compiler {
     /// # Errors
     /// If the spec makes no sense or the weights do not fit it.
     pub fn spec(&self, spec: &Spec) -> Result<Network, Error> {
-        let mut integers = Vec::new();
-        let (weights, random_weights) = match &self.options.weights {
+        match &self.options.weights {
             Some(file) => {
                 self.options.check(Source::Weighted)?;
                 let mut buffer = read(file, limits::FILE_BYTES)?;
                 let read = safetensors::decode_all(&mut buffer).map_err(|e| e.in_file(file))?;
-                integers = read.integers;
-                (Weights::Map(read.floats), None)
+                self.weighted(spec, read, &|error| error.in_file(file))
             }
             None => {
                 self.options.check(Source::Drawn)?;
                 let seed = self.options.seed;
-                (Weights::Random { seed }, Some(seed))
+                let network = self.built(spec, &Weights::Random { seed }, &|error| error)?;
+                Ok(Network { random_weights: Some(seed), ..network })
             }
-        };
-        let built = spec.build(&weights, self.batch(spec)?);
-        let mut graph = built.map_err(|e| match (&*e.kind, &self.options.weights) {
-            (SpecErrorKind::Weights { .. }, Some(file)) => e.with_integers(&integers).in_file(file),
-            _ => e,
-        })?;
+        }
+    }
+
+    /// Builds the network of a spec with weights from memory: the bytes of a safetensors file.
+    ///
+    /// # Errors
+    /// If the spec makes no sense, the weights do not fit it, or the options name a file of weights.
+    pub fn spec_with_weights(&self, spec: &Spec, weights: &[u8]) -> Result<Network, Error> {
+        self.options.check(Source::Given)?;
+        let mut bytes = weights;
+        self.weighted(spec, safetensors::decode_all(&mut bytes)?, &|error| error)
+    }
+
+    /// The network of a spec with weights from a file, which `locate` names in errors.
+    fn weighted(
+        &self,
+        spec: &Spec,
+        WeightFile { floats, integers }: WeightFile,
+        locate: &dyn Fn(SpecError) -> SpecError,
+    ) -> Result<Network, Error> {
+        self.built(spec, &Weights::Map(floats), &|error| match &*error.kind {
+            SpecErrorKind::Weights { .. } => locate(error.with_integers(&integers)),
+            _ => error,
+        })
+    }
+
+    fn built(
+        &self,
+        spec: &Spec,
+        weights: &Weights,
+        refine: &dyn Fn(SpecError) -> SpecError,
+    ) -> Result<Network, Error> {
+        let mut graph = spec.build(weights, self.batch(spec)?).map_err(refine)?;
         choose_outputs(&mut graph, &self.options.outputs)?;
-        Ok(Network { random_weights, ..self.network(graph) })
+        Ok(self.network(graph))
     }
 
     /// The batch for a spec: the first extent of the shape that the options give its input, if they
@@ -165,6 +195,38 @@ impl Compiler {
     pub fn onnx_bytes(&self, bytes: &[u8], folder: Option<&Path>) -> Result<Network, Error> {
         self.options.check(Source::Onnx)?;
         Ok(self.network(onnx::Model::parse(bytes, folder)?.graph(&self.options.bindings())?))
+    }
+
+    /// Imports an ONNX model from memory, and from `data` the contents of each other file in which it
+    /// keeps constants, by the name that the model gives that file. No file is opened.
+    ///
+    /// ```no_run
+    /// use std::borrow::Cow;
+    /// use std::io::ErrorKind;
+    ///
+    /// use resnetc::{Compiler, Options};
+    ///
+    /// # let (model, weights): (&[u8], &'static [u8]) = (&[], &[]);
+    /// # fn main() -> Result<(), resnetc::Error> {
+    /// // Both by `include_bytes!`.
+    /// let network = Compiler::new(Options::default()).onnx_bytes_with(model, |name| match name {
+    ///     "model.onnx.data" => Ok(Cow::Borrowed(weights)),
+    ///     _ => Err(ErrorKind::NotFound.into()),
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If it cannot be imported, or `data` returns an error or too few bytes.
+    pub fn onnx_bytes_with(
+        &self,
+        bytes: &[u8],
+        data: impl Fn(&str) -> io::Result<Cow<'static, [u8]>> + Send + Sync + 'static,
+    ) -> Result<Network, Error> {
+        self.options.check(Source::Onnx)?;
+        let model = onnx::Model::parse(bytes, onnx::Beside::Given(Arc::new(data)))?;
+        Ok(self.network(model.graph(&self.options.bindings())?))
     }
 
     /// Takes a graph as it is, without the outputs that the options leave out.

@@ -313,6 +313,8 @@ pub(crate) enum Source {
     Drawn,
     /// A spec or a built-in network, with weights from a file.
     Weighted,
+    /// A spec, with weights from memory.
+    Given,
     /// An ONNX model.
     Onnx,
     /// A graph that the caller made.
@@ -331,6 +333,11 @@ impl Source {
         const DRAWN: &[NoEffect] = &[NO_DIMS];
         const WEIGHTED: &[NoEffect] =
             &[NO_DIMS, idle(OptionName::Seed, "the weights come from a file")];
+        const GIVEN: &[NoEffect] = &[
+            NO_DIMS,
+            idle(OptionName::Weights, "the weights are given in memory"),
+            idle(OptionName::Seed, "the weights are given in memory"),
+        ];
         const ONNX: &[NoEffect] = &[
             idle(OptionName::Weights, "an ONNX file has its own weights"),
             idle(OptionName::Seed, "an ONNX file has its own weights"),
@@ -345,6 +352,7 @@ impl Source {
         match self {
             Source::Drawn => DRAWN,
             Source::Weighted => WEIGHTED,
+            Source::Given => GIVEN,
             Source::Onnx => ONNX,
             Source::Graph => GRAPH,
         }

@@ -3,9 +3,8 @@
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
-use resnetc::import::safetensors;
-use resnetc::spec::{Spec, Weights};
-use resnetc::{Compiler, ErrorCode, Network, Options};
+use resnetc::spec::Spec;
+use resnetc::{Compiler, Network, Options};
 
 use crate::call::{self, hand_out};
 use crate::error::{ErrorHandle, Outcome};
@@ -78,8 +77,7 @@ pub unsafe extern "C" fn resnetc_load_onnx(
 /// are not needed afterwards; without any, those that the options name, or random ones. `options`
 /// may be NULL, for defaults. Stores the model in `model`, or NULL.
 ///
-/// Errors: as `resnetc_load`. With weights in memory, the size of the input is set by `batch`, and
-/// not by `shape`.
+/// Errors: as `resnetc_load`; `no-effect`, if weights are in memory and the options name a file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn resnetc_load_spec(
     spec: *const c_char,
@@ -98,7 +96,7 @@ pub unsafe extern "C" fn resnetc_load_spec(
             let options = self::options(options);
             match weights {
                 [] => compiled(Compiler::new(options).spec(&spec)?),
-                weights => compiled(weighted(&spec, weights, options)?),
+                weights => compiled(Compiler::new(options).spec_with_weights(&spec, weights)?),
             }
         })
     })
@@ -109,14 +107,4 @@ fn parsed(text: &str) -> Outcome<Spec> {
         true => Ok(Spec::from_json(text)?),
         false => Ok(Spec::from_toml(text)?),
     }
-}
-
-fn weighted(spec: &Spec, weights: &[u8], mut options: Options) -> Outcome<Network> {
-    if options.weights.is_some() {
-        let message = "weights are given in memory, and by option \"weights\"";
-        return Err(ErrorHandle::new(ErrorCode::Conflict, message, Some("leave out one of them")));
-    }
-    let weights = Weights::Map(safetensors::parse(weights)?);
-    let graph = spec.build(&weights, options.batch.take().unwrap_or(1))?;
-    Ok(Compiler::new(options).graph(graph)?)
 }

@@ -14,7 +14,11 @@ use resnetc_ir::Tensor;
 const MOST: f64 = 16.0;
 
 /// The maximum number of outputs that are examined.
-const SAMPLES: usize = 32;
+const SAMPLES: usize = 64;
+
+/// The fewest weights of a channel among those of the outputs that are examined. Fewer are all small
+/// by chance too often.
+const FEWEST: usize = 32;
 
 /// Whether the largest of the weights `[K, C, R, S]` of an output does not exceed the others too
 /// much: on average over the outputs, and, where all channels have the same share in the results, on
@@ -44,7 +48,7 @@ pub(in crate::kernels) fn is_even(weights: &Tensor) -> bool {
         of_outputs.add(depth as f64 / all);
     }
     // Neither has a channel whose weights are all 0.
-    let live = of_channels.iter().filter(|&&sum| sum > 0.0);
+    let live = of_channels.iter().filter(|&&sum| sum > 0.0 && samples * taps >= FEWEST);
     let of_channels = live.fold(Mean::default(), |mut mean, sum| {
         mean.add((samples * taps) as f64 / sum);
         mean

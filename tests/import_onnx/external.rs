@@ -1,7 +1,12 @@
 //! Data in files beside the model: which may be read, and which may not.
 
+use std::borrow::Cow;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
 use resnetc::import::onnx::proto::{DataLocation, DataType, StringStringEntryProto, TensorProto};
-use resnetc::import::onnx::{self, Bindings};
+use resnetc::import::onnx::{self, Beside, Bindings};
+use resnetc_ir::eval::{Value, eval};
 
 use crate::folder::{Folder, load_error};
 use crate::model::{Model, single};
@@ -69,6 +74,32 @@ fn external_data_stays_in_the_folder() {
     assert!(onnx::load(&path, &Bindings::default()).is_ok());
     let text = external("data.bin", "0", "8").error();
     assert!(text.contains("no folder"), "{text}");
+}
+
+/// A program that embeds its model has no folder: it returns the data itself.
+#[test]
+fn external_data_may_be_given_by_a_function() {
+    let data: Vec<u8> = [1.0f32, 2.0, 4.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let given = move |name: &str| match name {
+        "data.bin" => Ok(Cow::Owned(data.clone())),
+        _ => Err(ErrorKind::NotFound.into()),
+    };
+    let beside = Beside::Given(Arc::new(given));
+    let graph = |model: Model| {
+        let model = onnx::Model::parse(&model.bytes(), beside.clone()).unwrap();
+        model.graph(&Bindings::default()).map_err(|e| e.to_string())
+    };
+    let sum = graph(external("data.bin", "4", "8")).unwrap();
+    let x = Value::new(vec![2], vec![0.5, 0.5]);
+    assert_eq!(eval(&sum, &[x]).unwrap()[0].data, [2.5, 4.5]);
+    for (location, offset, says) in [
+        ("other.bin", "0", "\"other.bin\""),
+        ("data.bin", "8", "8 bytes at offset 8 are needed, but only 12 were given"),
+        ("data.bin", "18446744073709551615", "only 12 were given"),
+    ] {
+        let error = graph(external(location, offset, "8")).unwrap_err();
+        assert!(error.contains("\"w\"") && error.contains(says), "{error}");
+    }
 }
 
 /// A location that goes back to where it started, whether the folder exists or not.

@@ -3,6 +3,7 @@
 mod codes;
 mod elements;
 mod errors;
+mod from_memory;
 mod options;
 mod outputs;
 mod quantized;

@@ -132,7 +132,7 @@ fn a_spec_has_random_weights_or_those_in_memory() {
     let other = spec(&TINY.replace("[8]", "[16]"), &weights, None).expect_err("they do not fit");
     assert_eq!(other.code, "spec-weights");
     let twice = options(&[("weights", "none.safetensors")]);
-    assert_eq!(kind(spec(TINY, &weights, Some(&twice))).1, "conflict");
+    assert_eq!(kind(spec(TINY, &weights, Some(&twice))).1, "no-effect");
 }
 
 /// A weight file for the tiny spec.

@@ -32,9 +32,14 @@ pub(crate) fn expand(path: &Path) -> Vec<Source> {
     }
 }
 
-/// The pictures of a folder and of its subfolders. Hidden names are left out, and links to folders
+/// How many pictures [`expand`] finds in a folder; nothing is noted.
+pub(crate) fn count(folder: &Path) -> usize {
+    contents_of(folder).pictures.len()
+}
+
+/// The contents of a folder and of its subfolders. Hidden names are left out, and links to folders
 /// are not followed, since they may form a cycle.
-fn pictures(path: &Path) -> Vec<Source> {
+fn contents_of(path: &Path) -> Contents {
     let mut contents = Contents::default();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -43,7 +48,11 @@ fn pictures(path: &Path) -> Vec<Source> {
             contents.unread.push(Source::Refused(folder, reason));
         }
     }
-    let Contents { mut pictures, mut left_out, mut unread } = contents;
+    contents
+}
+
+fn pictures(path: &Path) -> Vec<Source> {
+    let Contents { mut pictures, mut left_out, mut unread } = contents_of(path);
     left_out.sort();
     say(&left_out, path);
     if pictures.is_empty() && unread.is_empty() {

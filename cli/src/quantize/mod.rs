@@ -93,11 +93,7 @@ impl Inputs {
 
 /// Says so if a folder has pictures beside the arrays that are read.
 fn note_unread_pictures(folder: &Path) {
-    let pictures = match folder.is_dir() {
-        true => folder::expand(folder),
-        false => Vec::new(),
-    };
-    let count = pictures.iter().filter(|p| !matches!(p, Source::Refused(..))).count();
+    let count = if folder.is_dir() { folder::count(folder) } else { 0 };
     if count > 0 {
         let (pictures, folder) = (plural(count, "picture"), path_line(folder));
         output::note(&format!("{folder}: {pictures} beside arrays, which alone are read"));

@@ -77,6 +77,26 @@ fn a_quantized_file_names_the_same_pictures() {
 }
 
 #[test]
+fn what_is_not_read_and_what_is_fixed_is_noted() {
+    let folder = folder("quantize_notes");
+    let file = folder.join("m.onnx");
+    let notes = |args: &[&str]| stderr(&resnetc(args));
+    let fixed = "note: input \"image\" has a batch of 1 in the quantized file";
+    let said = notes(&bundled(&file, &["--no-ranking"]));
+    assert!(said.contains(fixed) && !said.contains("beside arrays"), "{said}");
+    let said = notes(&bundled(&file, &["--no-ranking", "--force", "--batch", "2"]));
+    assert!(said.contains("has a batch of 2"), "{said}");
+    let mixed = folder.join("mixed");
+    fs::create_dir(&mixed).unwrap();
+    array(&mixed.join("a.npy"), &[1, 1, 28, 28], &[0.5; 784]);
+    fs::write(mixed.join("picture.png"), "").unwrap();
+    let arguments = ["quantize", BUNDLED, "--calibrate", text(&mixed), "-o", text(&file)];
+    let said = notes(&[&arguments[..], &["--no-ranking", "--force"]].concat());
+    assert!(said.contains("mixed: 1 picture beside arrays, which alone are read"), "{said}");
+    assert!(!said.contains("left out"), "{said}");
+}
+
+#[test]
 fn options_choose_layers_methods_and_pictures() {
     let folder = folder("quantize_options");
     let file = folder.join("m.onnx");

@@ -1,7 +1,6 @@
 //! The graph under construction.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use resnetc_ir::infer::check_shape;
@@ -11,7 +10,7 @@ use resnetc_ir::{Graph, NodeId, Op, Tensor};
 use super::batch::Batch;
 use super::budget::Budget;
 use super::call::{Call, Result, Value};
-use super::external::Files;
+use super::external::{Beside, Files};
 use super::literal::{Data, Literal};
 use super::proto::DataType;
 use crate::import::{limits, memory, stored};
@@ -42,10 +41,10 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+    pub(super) fn new(beside: Beside) -> Self {
         Builder {
             graph: Graph::new(),
-            files: Files::new(folder),
+            files: Files::new(beside),
             constants: HashMap::new(),
             integers: HashMap::new(),
             dequantized: HashSet::new(),

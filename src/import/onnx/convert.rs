@@ -1,7 +1,6 @@
 //! Converts the nodes to a graph, one by one.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 
 use resnetc_ir::{DType, Graph, NodeId, Op};
 
@@ -9,6 +8,7 @@ use super::bind::{Bound, Input};
 use super::builder::Builder;
 use super::call::{Call, Refusal, Value, display_name};
 use super::exact::inexact_sum;
+use super::external::Beside;
 use super::functions::BodyStep;
 use super::needed::{Needed, Output};
 use super::open::is_standard;
@@ -27,10 +27,10 @@ pub(super) fn convert(
     graph: &GraphProto,
     needed: &Needed<'_>,
     bound: &Bound,
-    folder: Option<PathBuf>,
+    beside: Beside,
 ) -> Result<Graph, ImportError> {
     let used = needed.names();
-    let builder = Builder::new(folder);
+    let builder = Builder::new(beside);
     let mut converter = Converter {
         builder,
         values: HashMap::new(),

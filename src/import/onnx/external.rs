@@ -1,10 +1,13 @@
-//! Tensor data in files beside the model, confined to the model's folder and to the files to which
-//! links in it may point.
+//! Tensor data outside of the model: in files beside it, confined to the model's folder and to the
+//! files to which links in it may point, or where the caller has it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::MmapMut;
 use prost::bytes::Bytes;
@@ -18,12 +21,43 @@ use crate::import::foreign::{Format, Wanted, head};
 use crate::one_line::path_line;
 use crate::whole_file::{Source, Stamp, changed};
 
+/// Where the data is that a model keeps outside of its file.
+#[derive(Clone)]
+pub enum Beside {
+    /// Nowhere: the model was not read from a file.
+    Nothing,
+    /// In a folder.
+    Folder(PathBuf),
+    /// Where a function finds it.
+    Given(Given),
+}
+
+/// Returns the contents of a file by the name that the model gives it.
+pub type Given = Arc<dyn Fn(&str) -> io::Result<Cow<'static, [u8]>> + Send + Sync>;
+
+impl From<Option<&Path>> for Beside {
+    fn from(folder: Option<&Path>) -> Self {
+        folder.map_or(Beside::Nothing, |folder| Beside::Folder(folder.to_path_buf()))
+    }
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Beside::Nothing => f.write_str("Nothing"),
+            Beside::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
+            Beside::Given(_) => f.write_str("Given"),
+        }
+    }
+}
+
 /// The files beside a model.
 pub(super) struct Files {
-    /// The folder that may hold them; `None` if the model does not come from a file.
-    folder: Option<PathBuf>,
+    beside: Beside,
     /// The files that were read.
     seen: BTreeMap<PathBuf, Seen>,
+    /// The contents that were given.
+    given: BTreeMap<String, Bytes>,
 }
 
 /// A file that was read: everything that a model reads of it must come from one version.
@@ -36,8 +70,8 @@ struct Seen {
 }
 
 impl Files {
-    pub(super) fn new(folder: Option<PathBuf>) -> Self {
-        Files { folder, seen: BTreeMap::new() }
+    pub(super) fn new(beside: Beside) -> Self {
+        Files { beside, seen: BTreeMap::new(), given: BTreeMap::new() }
     }
 
     /// Checks that no file changed between the first and the last read.
@@ -94,13 +128,46 @@ pub(super) fn read<T>(
     if length != size as u64 {
         return Err(fail(format!("its length is {length} bytes, but its shape needs {size}")));
     }
-    let folder = files
-        .folder
-        .as_deref()
-        .ok_or_else(|| fail("the model was not read from a file, so it has no folder".into()))?;
-    let path = confine(folder, location).map_err(fail)?;
-    let bytes = read_range(&mut files.seen, budget, &path, offset, size);
+    let bytes = match &files.beside {
+        Beside::Nothing => {
+            return Err(fail("the model was not read from a file, so it has no folder".into()));
+        }
+        Beside::Folder(folder) => {
+            let path = confine(folder, location).map_err(fail)?;
+            read_range(&mut files.seen, budget, &path, offset, size)
+        }
+        Beside::Given(given) => {
+            given_range(given, &mut files.given, budget, location, (offset, size))
+        }
+    };
     Ok(decode(bytes.map_err(|refusal| refusal.of_tensor(proto.name(), fail))?))
+}
+
+/// The range of what a function returns for a location, which it is asked for once.
+fn given_range(
+    given: &Given,
+    known: &mut BTreeMap<String, Bytes>,
+    budget: &mut Budget,
+    location: &str,
+    (offset, size): (u64, usize),
+) -> Result<Bytes, Refusal> {
+    if !known.contains_key(location) {
+        let contents = given(location).map_err(|e| format!("it was not given: {e}"))?;
+        let contents = match contents {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::from(bytes),
+        };
+        known.insert(location.to_owned(), contents);
+    }
+    let contents = &known[location];
+    let start = usize::try_from(offset).ok();
+    let range = start.and_then(|start| Some(start..start.checked_add(size)?));
+    let range = range.filter(|range| range.end <= contents.len()).ok_or_else(|| {
+        let have = contents.len();
+        format!("{size} bytes at offset {offset} are needed, but only {have} were given")
+    })?;
+    budget.name(Path::new(location), contents.len() as u64, size as u64)?;
+    Ok(contents.slice(range))
 }
 
 /// The file at `location`, which may not leave `folder` in any way: not by `..`, not by an absolute

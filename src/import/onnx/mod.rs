@@ -58,6 +58,7 @@ use super::error::ImportError;
 
 pub use super::dim::Dim;
 pub(crate) use bind::shapes;
+pub use external::{Beside, Given};
 pub use inputs::{Bindings, InputInfo};
 use needed::Needed;
 pub use ops::{Operator, When, operators};
@@ -76,7 +77,7 @@ pub struct Model {
     proto: proto::ModelProto,
     opset: i64,
     file: Option<PathBuf>,
-    folder: Option<PathBuf>,
+    beside: Beside,
 }
 
 impl Model {
@@ -96,19 +97,18 @@ impl Model {
     /// # Errors
     /// As [`Model::read`].
     pub fn decode(bytes: &mut dyn Buf, path: &Path) -> Result<Self, ImportError> {
-        let folder = path.parent().map(Path::to_path_buf);
+        let beside = path.parent().into();
         let (proto, opset) = open::decode(bytes).map_err(|e| e.in_file(path))?;
-        Ok(Model { proto, opset, file: Some(path.to_path_buf()), folder })
+        Ok(Model { proto, opset, file: Some(path.to_path_buf()), beside })
     }
 
-    /// Reads a model from memory. Data that the model keeps in other files is looked for in
-    /// `folder`.
+    /// Reads a model from memory. `beside` has the data that it keeps in other files.
     ///
     /// # Errors
     /// If the bytes are not an ONNX model, or of a version that is not supported.
-    pub fn parse(bytes: &[u8], folder: Option<&Path>) -> Result<Self, ImportError> {
+    pub fn parse(bytes: &[u8], beside: impl Into<Beside>) -> Result<Self, ImportError> {
         let (proto, opset) = open::decode(&mut Bytes::copy_from_slice(bytes))?;
-        Ok(Model { proto, opset, file: None, folder: folder.map(Path::to_path_buf) })
+        Ok(Model { proto, opset, file: None, beside: beside.into() })
     }
 
     /// The declared inputs, without the constants that old files list among them.
@@ -143,7 +143,7 @@ impl Model {
             let graph = self.declared();
             let needed = Needed::of(&self.proto, graph, self.opset, &bindings.outputs)?;
             let bound = bind::bind(&needed.inputs(graph)?, bindings)?;
-            convert::convert(graph, &needed, &bound, self.folder.clone())
+            convert::convert(graph, &needed, &bound, self.beside.clone())
         };
         let mut graph = convert().map_err(|e| self.name_file(e))?;
         if let Some(file) = &self.file {

@@ -113,7 +113,7 @@ codes! {
     OptionValue, "option-value", Call, "The value of an option is not one that it accepts. Of the C interface only.";
     PortCount, "port-count", Call, "The number of inputs or outputs given differs from the model's. Of the C interface only.";
     ContextBusy, "context-busy", Call, "Another thread is using the context. Of the C interface only.";
-    Panic, "panic", Bug, "A call ended unexpectedly. Of the C interface only.";
+    Panic, "panic", Bug, "A call ended unexpectedly. Of the C interface and the Python package only.";
     AlreadyQuantized, "already-quantized", File, "The network to be quantized is quantized already.";
     NothingToQuantize, "nothing-to-quantize", File, "The network has no layer that can be quantized, or all of them are to stay in f32.";
     UnknownLayer, "unknown-layer", Call, "No layer of the network has the name of one that is to stay in f32.";

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::Path;
-use std::process::ExitCode;
 
 use resnetc::advice::OptionName;
 use resnetc::export::ExportError;
@@ -20,7 +19,7 @@ use crate::nearest::nearest;
 /// Exit code of a command whose work failed.
 const FAILED: u8 = 1;
 /// Exit code of a command with wrong arguments; clap uses the same.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -121,9 +120,9 @@ impl Failure {
     }
 
     /// Prints it to stderr and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> u8 {
         self.print();
-        ExitCode::from(self.exit)
+        self.exit
     }
 }
 

@@ -46,6 +46,10 @@ fn c_interface() -> Vec<(String, String)> {
     sources("capi/src")
 }
 
+fn python_package() -> Vec<(String, String)> {
+    sources("python/src")
+}
+
 /// Lines of code that contain `word`; comments do not count.
 fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.lines().filter(|l| !l.trim_start().starts_with("//") && l.contains(word)).collect()
@@ -88,11 +92,12 @@ fn meaning_depends_on_nothing_that_executes() {
 }
 
 #[test]
-fn unsafe_stays_in_code_memory_runtime_host_and_the_c_interface() {
-    for (name, text) in [library(), command_line(), c_interface()].concat() {
+fn unsafe_stays_in_code_memory_runtime_host_and_foreign_memory() {
+    for (name, text) in [library(), command_line(), c_interface(), python_package()].concat() {
         let folders = ["src/runtime/", "src/host/", "capi/src/"];
+        let files = ["src/codegen/code.rs", "python/src/array.rs"];
         let allowed =
-            name == "src/codegen/code.rs" || folders.iter().any(|folder| name.starts_with(folder));
+            files.contains(&&*name) || folders.iter().any(|folder| name.starts_with(folder));
         let found = lines_with(&text, "unsafe {").len() + lines_with(&text, "unsafe impl").len();
         assert!(found == 0 || allowed, "{name} has {found} unsafe blocks");
         let reasons = text.lines().filter(|l| l.contains("// SAFETY:")).count();
@@ -102,7 +107,7 @@ fn unsafe_stays_in_code_memory_runtime_host_and_the_c_interface() {
 
 #[test]
 fn the_library_prints_nothing_and_leaves_nothing_open() {
-    for (name, text) in [library(), c_interface()].concat() {
+    for (name, text) in [library(), c_interface(), python_package()].concat() {
         for word in ["println!(", "eprintln!(", "print!(", "dbg!(", "todo!(", "unimplemented!("] {
             assert!(lines_with(&text, word).is_empty(), "{name} uses {word}");
         }
@@ -113,7 +118,8 @@ fn the_library_prints_nothing_and_leaves_nothing_open() {
 fn every_file_says_what_it_is_for_and_stays_readable() {
     let tests = ["tests", "ir/tests", "cli/tests", "capi/tests", "testing/src", "benches"];
     let tests: Vec<_> = tests.into_iter().flat_map(sources).collect();
-    for (name, text) in [library(), command_line(), c_interface(), tests].concat() {
+    let code = [library(), command_line(), c_interface(), python_package()].concat();
+    for (name, text) in [code, tests].concat() {
         assert!(text.starts_with("//!"), "{name} does not begin with its purpose");
         let lines = text.lines().count();
         assert!(lines <= 700, "{name} has {lines} lines: is it one concept?");
@@ -172,12 +178,13 @@ fn the_library_speaks_of_options_and_not_of_flags() {
 }
 
 /// The crates, and where their sources are.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("resnetc_ir", "ir/src"),
     ("resnetc", "src"),
     ("resnetc_cli", "cli/src"),
     ("resnetc_capi", "capi/src"),
     ("resnetc_testing", "testing/src"),
+    ("_native", "python/src"),
 ];
 
 /// See `order.rs` for the rule.

@@ -106,7 +106,7 @@ fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, agreed: Agr
         ratio: None,
         ratio_before: None,
         relative_difference: Some(agreed.difference),
-        tolerance: Some(agreed.tolerance),
+        tolerance: agreed.tolerance,
         code: Some(Code {
             isa: compiled.isa.name(),
             arena_bytes: compiled.arena_bytes,

@@ -54,7 +54,7 @@ pub(super) struct Row {
     /// The largest difference of its outputs from the interpreter's, or else from the full
     /// network's, relative to the largest value.
     pub(super) relative_difference: Option<f64>,
-    /// How much of it rounding explains.
+    /// How much of it rounding explains; `None` for another network and for the interpreter.
     pub(super) tolerance: Option<f64>,
     #[serde(flatten)]
     pub(super) code: Option<Code>,

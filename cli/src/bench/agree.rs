@@ -40,8 +40,8 @@ pub(super) struct Agreement {
 #[derive(Clone, Copy)]
 pub(super) struct Agreed {
     pub(super) difference: f64,
-    /// What rounding explains.
-    pub(super) tolerance: f64,
+    /// What rounding explains; `None` for the outputs of another network.
+    pub(super) tolerance: Option<f64>,
 }
 
 impl Agreement {
@@ -51,13 +51,14 @@ impl Agreement {
     /// If rounding does not explain it.
     pub(super) fn check(&self, variant: &Variant, outputs: &[Vec<f32>]) -> Result<Agreed, Failure> {
         let tolerance = self.tolerance.max(tolerance(&variant.network));
+        let explained = Some(tolerance).filter(|_| !variant.is_other);
         let pairs = outputs.iter().zip(&self.expected);
         let relative = |(found, expected): (&Vec<f32>, &Vec<f64>)| {
             Difference::of(found, expected.iter().copied()).relative()
         };
         let difference = pairs.map(relative).fold(0.0, f64::max);
-        match difference <= tolerance {
-            true => Ok(Agreed { difference, tolerance }),
+        match explained.is_none_or(|tolerance| difference <= tolerance) {
+            true => Ok(Agreed { difference, tolerance: explained }),
             false => Err(Failure::new(format!(
                 "the outputs of \"{}\" and of \"{}\" differ by {difference:.1e} of the largest value; \
                  rounding explains {:.1e}",
@@ -69,7 +70,8 @@ impl Agreement {
 
     /// The largest difference of the variants in the network's own numbers.
     pub(super) fn worst(&self, variants: &[Agreed]) -> f64 {
-        let own = variants.iter().filter(|of| of.tolerance <= self.tolerance);
+        let is_own = |of: &&Agreed| of.tolerance.is_some_and(|most| most <= self.tolerance);
+        let own = variants.iter().filter(is_own);
         own.map(|of| of.difference).fold(0.0, f64::max)
     }
 }

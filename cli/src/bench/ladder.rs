@@ -134,7 +134,7 @@ impl Rung {
         let does_more = |other: &&str| outline.remarks.count(other) > full.remarks.count(other);
         let others: Vec<&str> = optional_names().into_iter().filter(does_more).collect();
         let passes = PassSelection::without([pass].into_iter().chain(others.iter().copied()));
-        let Variant { name, network } = &self.variant;
+        let Variant { name, network, .. } = &self.variant;
         let name = format!("{name}, {}", others.join(", "));
         let options = network.options().clone().passes(passes);
         let variant = Variant::of(network, &name, options);

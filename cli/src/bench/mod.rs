@@ -113,7 +113,7 @@ fn run_one(args: &Args, common: &Common) -> Result<Report, Failure> {
     let network = common.load_to_run(&args.model, Values::Random)?;
     let plan =
         Plan { warmup: args.warmup, iterations: args.iters, budget: BUDGET, least_rounds: 10 };
-    let mut variants = vec![Variant { name: "full".to_owned(), network: network.clone() }];
+    let mut variants = vec![Variant::of(&network, "full", network.options().clone())];
     variants.extend(args.compare.then(|| Variant::unfused(&network)));
     let mut race = Race::new(variants, common.seed(), plan, usize::MAX)?;
     let attempts = if args.iters.is_some() { 1 } else { ATTEMPTS };

@@ -111,12 +111,12 @@ fn cells(row: &Row, tolerance: f64) -> [String; COLUMNS.len()] {
 
 /// What is to be said of a row beside its figures; `tolerance` is that of the network's own numbers.
 fn note(row: &Row, tolerance: f64) -> String {
-    let other_numbers = row.tolerance.is_some_and(|of| of > tolerance);
+    let other_numbers = row.tolerance.is_none_or(|of| of > tolerance);
     match (&row.skipped, &row.same_as) {
         (Some(why), _) => format!("skipped: {why}"),
         (_, Some(same)) => format!("= {same}"),
         _ if row.group == Group::Again => "what noise does".to_owned(),
-        _ => match row.relative_difference.filter(|_| other_numbers) {
+        _ => match row.relative_difference.filter(|&of| other_numbers && of > 0.0) {
             Some(difference) => format!("outputs change by {difference:.1e}"),
             None => String::new(),
         },

@@ -12,12 +12,14 @@ pub(super) struct Variant {
     /// Its name in messages.
     pub(super) name: String,
     pub(super) network: Network,
+    /// Whether it is another network, whose outputs no rounding explains.
+    pub(super) is_other: bool,
 }
 
 impl Variant {
     /// The same network under other options.
     pub(super) fn of(network: &Network, name: &str, options: Options) -> Self {
-        Variant { name: name.to_owned(), network: network.with_options(options) }
+        Variant { name: name.to_owned(), network: network.with_options(options), is_other: false }
     }
 
     /// The network without its optional passes.
@@ -46,6 +48,7 @@ impl Variant {
         let run = values.iter().map(|tensor| tensor.data().to_vec()).collect();
         let bytes = quantizer.quantize(network, &mut vec![run])?.to_onnx()?;
         let compiler = Compiler::new(network.options().clone());
-        Ok(Some(Variant { name: name.to_owned(), network: compiler.onnx_bytes(&bytes, None)? }))
+        let network = compiler.onnx_bytes(&bytes, None)?;
+        Ok(Some(Variant { name: name.to_owned(), network, is_other: true }))
     }
 }

@@ -110,7 +110,9 @@ fn a_ladder_has_a_row_for_each_pass_and_figures_that_fit() {
             continue;
         }
         assert_eq!(row["iterations"], 2, "{row}");
-        assert!(number(&row["relative_difference"]) <= number(&row["tolerance"]), "{row}");
+        if let Some(tolerance) = row["tolerance"].as_f64() {
+            assert!(number(&row["relative_difference"]) <= tolerance, "{row}");
+        }
         for key in ["arena_bytes", "weight_bytes", "moved_bytes", "launches"] {
             assert!(number(&row[key]) > 0.0, "{key}: {row}");
         }
@@ -129,7 +131,9 @@ fn other_numbers_have_rows_with_bounds_of_their_own() {
         assert_eq!(row["group"], "choice");
         let difference = number(&row["relative_difference"]);
         assert!(least < difference && difference < most, "{name}: {difference}");
-        assert!(number(&row["tolerance"]) > number(&full["tolerance"]), "{row}");
+        // Rounding explains what 16 bits change, and does not make one network the other.
+        let tolerance = row["tolerance"].as_f64();
+        assert_eq!(tolerance.is_some_and(|t| t > number(&full["tolerance"])), most < 1e-3, "{row}");
         assert!(number(&row["weight_bytes"]) < number(&full["weight_bytes"]), "{row}");
     }
     let own = rows(&report).iter().filter(|r| r["tolerance"] == report["tolerance"]);

@@ -1,0 +1,266 @@
+//! Compiled networks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{IntoPyObjectExt, intern};
+use resnetc::one_line::name_line;
+use resnetc::profile::Profile;
+use resnetc::runtime::peak;
+use resnetc::{Context, Error};
+use serde_json::json;
+
+use crate::array::{self, Given};
+use crate::failure::Failure;
+use crate::feed::{self, Feed};
+use crate::guard::caught;
+use crate::object::object;
+use crate::options;
+use crate::pool::Pool;
+use crate::slot::{Port, Slot, tuple};
+use crate::source::Source;
+use crate::work::interruptible;
+
+/// A compiled network. Call it with arrays, and it returns arrays:
+///
+///     y = model(x)                  # one input, one output
+///     y = model(x1, x2)             # several inputs, in the order of `model.inputs`
+///     y = model({"a": x1, "b": x2}) # or by name, also as keywords
+///
+/// With one output the result is an array, with several it is a dict from their names to arrays.
+///
+/// Arrays must have the shape and the dtype of the input: other dtypes are a TypeError, other
+/// shapes a ValueError. A C-contiguous array is copied once, into the memory of the run; any other
+/// one is made contiguous first.
+///
+/// Immutable. Any number of threads may call it at once, and the interpreter's lock is released
+/// during a run. Models survive `os.fork`, and can be pickled: that keeps what they were compiled
+/// from, and loading compiles it again.
+#[pyclass(frozen, weakref, module = "resnetc")]
+pub(crate) struct Model {
+    model: resnetc::Model,
+    pool: Pool,
+    inputs: Vec<Slot>,
+    outputs: Vec<Slot>,
+    has_random_weights: bool,
+    /// What it was made from: the source and the folder of `load`, and its options.
+    origin: [Py<PyAny>; 2],
+    options: Py<PyDict>,
+}
+
+/// Loads and compiles a network: see `resnetc.compile`.
+#[pyfunction]
+pub(crate) fn load(
+    py: Python<'_>,
+    source: &Bound<'_, PyAny>,
+    folder: Option<PathBuf>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<Model> {
+    let given = options::Given::read(options)?;
+    let read = Source::read(source, folder)?;
+    let origin = match read.path() {
+        Some(path) => path.as_os_str().into_py_any(py)?,
+        None => source.clone().unbind(),
+    };
+    let origin = [origin, read.folder().map(Path::as_os_str).into_py_any(py)?];
+    let (model, has_random_weights) = interruptible(py, move || {
+        let network = read.load(given)?;
+        let has_random_weights = network.random_weights().is_some();
+        Ok((network.compile()?, has_random_weights))
+    })?;
+    let slots = |ports: &[resnetc::Port]| ports.iter().map(Slot::from).collect();
+    let (inputs, outputs) = (slots(model.inputs()), slots(model.outputs()));
+    let (pool, options) = (Pool::default(), options.copy()?.unbind());
+    Ok(Model { model, pool, inputs, outputs, has_random_weights, origin, options })
+}
+
+impl Model {
+    /// Runs it on a value for each input.
+    fn compute<'py>(&self, py: Python<'py>, feed: &Feed<'py>) -> PyResult<Feed<'py>> {
+        let given = self.given(feed)?;
+        // A context with which something fails is not taken back.
+        let mut context = self.pool.take(py, &self.model).map_err(Failure::from)?;
+        self.write(&mut context, &given)?;
+        py.detach(|| caught(|| Ok(self.model.run(&mut context)?)))?;
+        let read = |(i, slot)| Ok(array::output(py, slot, &context, i)?.into_any());
+        let outputs = self.outputs.iter().enumerate().map(read).collect::<PyResult<_>>()?;
+        self.pool.put(py, context);
+        Ok(outputs)
+    }
+
+    fn given<'py>(&self, feed: &Feed<'py>) -> PyResult<Vec<Given<'py>>> {
+        let inputs = self.inputs.iter().zip(feed);
+        inputs.map(|(slot, value)| Given::new(slot, value)).collect()
+    }
+
+    fn write(&self, context: &mut Context, given: &[Given<'_>]) -> Result<(), Failure> {
+        let mut inputs = self.inputs.iter().zip(given).enumerate();
+        inputs.try_for_each(|(i, (slot, given))| given.write(slot, context, i))
+    }
+
+    /// The outputs by name.
+    fn named<'py>(&self, py: Python<'py>, outputs: Feed<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (slot, output) in self.outputs.iter().zip(outputs) {
+            dict.set_item(&slot.name, output)?;
+        }
+        Ok(dict)
+    }
+}
+
+#[pymethods]
+impl Model {
+    #[pyo3(signature = (*arrays, **named))]
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        arrays: &Bound<'py, PyTuple>,
+        named: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut outputs = self.compute(py, &feed::of_call(&self.inputs, arrays, named)?)?;
+        match (outputs.len(), outputs.pop()) {
+            (1, Some(output)) => Ok(output),
+            (_, last) => {
+                outputs.extend(last);
+                Ok(self.named(py, outputs)?.into_any())
+            }
+        }
+    }
+
+    /// Runs it on a dict from the names of inputs to arrays; returns a dict from the names of
+    /// outputs to arrays, however many there are.
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        inputs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let outputs = self.compute(py, &feed::of_dict(&self.inputs, inputs)?)?;
+        self.named(py, outputs)
+    }
+
+    /// The inputs, a list of `resnetc.Port`: name, shape, dtype.
+    #[getter]
+    fn inputs(&self) -> Vec<Port> {
+        self.inputs.iter().map(Port::from).collect()
+    }
+
+    /// The outputs, a list of `resnetc.Port`.
+    #[getter]
+    fn outputs(&self) -> Vec<Port> {
+        self.outputs.iter().map(Port::from).collect()
+    }
+
+    /// Sizes and facts, a dict: `threads` of a run, `isa` (the instruction set), `interpreted`,
+    /// `random_weights`, `compile_seconds` without reading the file, `phases` (the seconds of each
+    /// part of it), and bytes: `arena_bytes` and `thread_bytes` (for each thread) of each run that
+    /// is in progress at once, `weight_bytes` and `code_bytes` of the model.
+    #[getter]
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let report = self.model.report();
+        let phases = report.phases.iter().map(|(name, time)| (*name, time.as_secs_f64()));
+        let facts = json!({
+            "threads": self.model.threads(),
+            "isa": report.isa.name(),
+            "interpreted": report.interpreted.is_some(),
+            "random_weights": self.has_random_weights,
+            "compile_seconds": report.total().as_secs_f64(),
+            "phases": phases.collect::<BTreeMap<_, _>>(),
+            "arena_bytes": report.arena_bytes,
+            "thread_bytes": report.thread_bytes,
+            "weight_bytes": report.weight_bytes,
+            "code_bytes": report.code_bytes,
+        });
+        object(py, &facts)
+    }
+
+    /// What the compiler did, a dict: `passes`, with the rewrites that each applied and nearly
+    /// applied; `convolutions`, with the algorithm of each and why not another one; `kernels`.
+    fn explain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let report = json!({
+            "passes": self.model.explain().passes,
+            "convolutions": self.model.convolutions(),
+            "kernels": self.model.kernels(),
+        });
+        object(py, &report)
+    }
+
+    /// The memory plan, a dict: where every value is in the arena, and from which step to which.
+    fn plan<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        object(py, self.model.plan())
+    }
+
+    /// Measures what each step of a run costs, a dict: `steps`, in order; `classes` of steps that
+    /// are alike; medians of `runs` runs, shares of the machine's peak, which is measured, too.
+    ///
+    /// Arrays are given as in a call; without any, inputs are all zeros.
+    #[pyo3(signature = (*arrays, runs = 20, **named))]
+    fn profile<'py>(
+        &self,
+        py: Python<'py>,
+        arrays: &Bound<'py, PyTuple>,
+        runs: usize,
+        named: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut context = self.model.context().map_err(Failure::from)?;
+        if !arrays.is_empty() || named.is_some() {
+            let feed = feed::of_call(&self.inputs, arrays, named)?;
+            self.write(&mut context, &self.given(&feed)?)?;
+        }
+        let model = self.model.clone();
+        let profile = interruptible(py, move || measure(&model, &mut context, runs))?;
+        object(py, &profile)
+    }
+
+    /// Frees the memory of runs that are not in progress. The next runs allocate it again.
+    fn trim(&self, py: Python<'_>) {
+        self.pool.trim(py);
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let slots = |slots: &[Slot]| {
+            let slot =
+                |s: &Slot| format!("{}: {}{}", name_line(&s.name), s.offered(), tuple(&s.shape));
+            slots.iter().map(slot).collect::<Vec<_>>().join(", ")
+        };
+        let source = self.origin[0].bind(py);
+        let source = match source.is_instance_of::<pyo3::types::PyBytes>() {
+            true => "bytes".to_owned(),
+            false => name_line(&source.to_string()),
+        };
+        let (inputs, outputs) = (slots(&self.inputs), slots(&self.outputs));
+        let (isa, threads) = (self.model.report().isa, self.model.threads());
+        format!("<resnetc.Model {source} ({inputs}) -> ({outputs}), {isa}, threads={threads}>")
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let load = py.import(intern!(py, "resnetc._native"))?.getattr(intern!(py, "load"))?;
+        let [source, folder] = &self.origin;
+        (load, (source, folder, &self.options)).into_pyobject(py)
+    }
+
+    /// Itself: it never changes.
+    fn __copy__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    /// Itself: it never changes.
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+}
+
+/// A profile between two measurements of the machine's peak.
+fn measure(model: &resnetc::Model, context: &mut Context, runs: usize) -> Result<Profile, Failure> {
+    const PEAK_TIME: Duration = Duration::from_millis(150);
+    let report = model.report();
+    let peak = || match report.interpreted {
+        Some(_) => Ok(0.0),
+        None => peak::measure(report.isa, model.threads(), PEAK_TIME).map(|peak| peak.gflops),
+    };
+    let before = peak()?;
+    let profile = model.profile(context, runs, before).map_err(Error::from)?;
+    Ok(profile.against(peak()?.max(before)))
+}

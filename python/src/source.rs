@@ -1,0 +1,78 @@
+//! What networks are loaded from.
+
+use std::path::{Path, PathBuf};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use resnetc::spec::Spec;
+use resnetc::{Compiler, Network};
+
+use crate::failure::Failure;
+use crate::options::Given;
+
+/// What a network is loaded from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A built-in name or a file.
+    Named(PathBuf),
+    /// An ONNX file in memory, and the folder for data that it keeps in other files.
+    Bytes(PyBackedBytes, Option<PathBuf>),
+}
+
+impl Source {
+    /// Bytes, a path or a name.
+    ///
+    /// # Errors
+    /// `TypeError` if it is something else, or a folder is given with a path.
+    pub(crate) fn read(value: &Bound<'_, PyAny>, folder: Option<PathBuf>) -> PyResult<Self> {
+        if value.is_instance_of::<PyBytes>() {
+            return Ok(Source::Bytes(value.extract()?, folder.as_deref().map(lasting)));
+        }
+        let Ok(path) = value.extract::<PathBuf>() else {
+            let given = value.get_type().name()?;
+            let message = format!("a model is a path, a name or bytes, not {given}");
+            return Err(PyTypeError::new_err(message));
+        };
+        match folder {
+            None => Ok(Source::Named(lasting(&path))),
+            Some(_) => Err(PyTypeError::new_err("`folder=` is for a model in bytes")),
+        }
+    }
+
+    /// A name that a model can be loaded by again, for pickling; `None` for bytes.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Source::Named(path) => Some(path),
+            Source::Bytes(..) => None,
+        }
+    }
+
+    /// The folder for data that is in other files.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Source::Named(_) => None,
+            Source::Bytes(_, folder) => folder.as_deref(),
+        }
+    }
+
+    /// Loads it.
+    pub(crate) fn load(&self, given: Given) -> Result<Network, Failure> {
+        let compiler = Compiler::new(given.options()?);
+        match self {
+            Source::Named(path) => Ok(compiler.load(path)?),
+            Source::Bytes(bytes, folder) => Ok(compiler.onnx_bytes(bytes, folder.as_deref())?),
+        }
+    }
+}
+
+/// A path that stays valid when the working folder changes. Built-in names stay as they are, and so
+/// do paths that lead nowhere, for the message.
+fn lasting(path: &Path) -> PathBuf {
+    let is_builtin = path.to_str().and_then(Spec::builtin).is_some();
+    match !is_builtin && path.exists() {
+        true => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        false => path.to_owned(),
+    }
+}

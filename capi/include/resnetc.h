@@ -549,8 +549,7 @@ resnetc_status resnetc_load_onnx(const void *bytes,
  * are not needed afterwards; without any, those that the options name, or random ones. `options`
  * may be NULL, for defaults. Stores the model in `model`, or NULL.
  *
- * Errors: as `resnetc_load`. With weights in memory, the size of the input is set by `batch`, and
- * not by `shape`.
+ * Errors: as `resnetc_load`; `no-effect`, if weights are in memory and the options name a file.
  */
 resnetc_status resnetc_load_spec(const char *spec,
                                  const void *weights,

@@ -206,11 +206,14 @@ impl Compiler {
     ///
     /// use resnetc::{Compiler, Options};
     ///
-    /// # let (model, weights): (&[u8], &'static [u8]) = (&[], &[]);
+    /// const MODEL: &[u8] = // include_bytes!("model.onnx");
+    /// #   &[];
+    /// const WEIGHTS: &[u8] = // include_bytes!("model.onnx.data");
+    /// #   &[];
+    ///
     /// # fn main() -> Result<(), resnetc::Error> {
-    /// // Both by `include_bytes!`.
-    /// let network = Compiler::new(Options::default()).onnx_bytes_with(model, |name| match name {
-    ///     "model.onnx.data" => Ok(Cow::Borrowed(weights)),
+    /// let network = Compiler::new(Options::default()).onnx_bytes_with(MODEL, |name| match name {
+    ///     "model.onnx.data" => Ok(Cow::Borrowed(WEIGHTS)),
     ///     _ => Err(ErrorKind::NotFound.into()),
     /// })?;
     /// # Ok(())

@@ -130,7 +130,8 @@ impl Compiler {
     /// Builds the network of a spec with weights from memory: the bytes of a safetensors file.
     ///
     /// # Errors
-    /// If the spec makes no sense, the weights do not fit it, or the options name a file of weights.
+    /// If the spec makes no sense, the weights do not fit it, or the options name a file of
+    /// weights.
     pub fn spec_with_weights(&self, spec: &Spec, weights: &[u8]) -> Result<Network, Error> {
         self.options.check(Source::Given)?;
         let mut bytes = weights;
@@ -197,8 +198,8 @@ impl Compiler {
         Ok(self.network(onnx::Model::parse(bytes, folder)?.graph(&self.options.bindings())?))
     }
 
-    /// Imports an ONNX model from memory, and from `data` the contents of each other file in which it
-    /// keeps constants, by the name that the model gives that file. No file is opened.
+    /// Imports an ONNX model from memory, and from `data` the contents of each other file in which
+    /// it keeps constants, by the name that the model gives that file. No file is opened.
     ///
     /// ```no_run
     /// use std::borrow::Cow;
@@ -295,8 +296,8 @@ impl Network {
 const SIZES: &str = "only the batch of a spec or a built-in network can be chosen; the size of its \
     images is in the spec: `channels`, `height` and `width` under `[input]` (docs/SPEC.md)";
 
-/// Keeps only the outputs of these names, in this order, or makes the values of these names outputs;
-/// without names, keeps all outputs.
+/// Keeps only the outputs of these names, in this order, or makes the values of these names
+/// outputs; without names, keeps all outputs.
 fn choose_outputs(graph: &mut Graph, names: &[String]) -> Result<(), Error> {
     if names.is_empty() {
         return Ok(());

@@ -95,9 +95,9 @@ fn with_negative_values(command: clap::Command) -> clap::Command {
     command.mut_args(lenient).mut_subcommands(with_negative_values)
 }
 
-/// Runs the command with these arguments, of which the first is the name of the program, and returns
-/// its exit code: 0, 1 if the work failed, 2 if the arguments are wrong. Prints what the command
-/// prints.
+/// Runs the command with these arguments, of which the first is the name of the program, and
+/// returns its exit code: 0, 1 if the work failed, 2 if the arguments are wrong. Prints what the
+/// command prints.
 ///
 /// In the whole process, a write beyond the limit on the size of files becomes an error.
 pub fn main_with(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> u8 {

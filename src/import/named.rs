@@ -1,6 +1,7 @@
 //! Which computed value a name stands for: that of a node, or that of a module.
 //!
-//! Exporters name nodes after the modules of the program that the network is from: `layer4.1.conv2`,
+//! Exporters name nodes after the modules of the program that the network is from:
+//! `layer4.1.conv2`,
 //! `/layer4/layer4.1/conv2/Conv`. So a module's name is found in the names of its nodes, and its
 //! value is the one that other modules read.
 

@@ -4,8 +4,8 @@
 //! So an output most of whose weights are far smaller than the largest is less exact than with
 //! floats. This happens in kernels into which an identity was merged (RepVGG). So is an output of
 //! which a channel's weights are all small, if the channel's values are as much larger, as where a
-//! network has no normalization. In trained and in random kernels the largest weight is three to six
-//! times the root mean square, of all weights and of those of a channel.
+//! network has no normalization. In trained and in random kernels the largest weight is three to
+//! six times the root mean square, of all weights and of those of a channel.
 
 use resnetc_ir::Tensor;
 
@@ -16,13 +16,13 @@ const MOST: f64 = 16.0;
 /// The maximum number of outputs that are examined.
 const SAMPLES: usize = 64;
 
-/// The fewest weights of a channel among those of the outputs that are examined. Fewer are all small
-/// by chance too often.
+/// The fewest weights of a channel among those of the outputs that are examined. Fewer are all
+/// small by chance too often.
 const FEWEST: usize = 32;
 
 /// Whether the largest of the weights `[K, C, R, S]` of an output does not exceed the others too
-/// much: on average over the outputs, and, where all channels have the same share in the results, on
-/// average over the channels.
+/// much: on average over the outputs, and, where all channels have the same share in the results,
+/// on average over the channels.
 pub(in crate::kernels) fn is_even(weights: &Tensor) -> bool {
     let outputs = weights.shape().first().copied().unwrap_or(0);
     let channels = weights.shape().get(1).copied().unwrap_or(1).max(1);

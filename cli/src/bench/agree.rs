@@ -18,13 +18,13 @@ const DEVIATIONS: f64 = 8.0;
 /// [`Numerics`](resnetc::Numerics).
 const WINOGRAD: f64 = 2.0;
 
-/// The standard deviation of a rounded weight of 16 bits, relative to the root mean square of all, if
-/// the largest is six times that: with the errors of the weights before it, the difference of two
-/// errors that are uniform over a unit.
+/// The standard deviation of a rounded weight of 16 bits, relative to the root mean square of all,
+/// if the largest is six times that: with the errors of the weights before it, the difference of
+/// two errors that are uniform over a unit.
 const WEIGHTS: f64 = 6.0 * 0.41 / 32766.0;
 
-/// How far quantizing a value moves it, relative to the largest: with the errors of the values that it
-/// is computed from, the difference of two errors that are uniform over one of 255 steps.
+/// How far quantizing a value moves it, relative to the largest: with the errors of the values that
+/// it is computed from, the difference of two errors that are uniform over one of 255 steps.
 const QUANTIZED: f64 = 0.41 / 255.0;
 
 /// What outputs are compared with, and how much they may differ.
@@ -84,9 +84,9 @@ impl Agreement {
 /// longest path through a network has no more roundings than all layers together have for one
 /// element each.
 ///
-/// Weights of 16 bits are rounded after passes have changed them, which differ between variants. Where
-/// a network rounds values to integers, two results that differ by a rounding error may be rounded to
-/// both sides, and soon all differ about as far as quantizing moves them.
+/// Weights of 16 bits are rounded after passes have changed them, which differ between variants.
+/// Where a network rounds values to integers, two results that differ by a rounding error may be
+/// rounded to both sides, and soon all differ about as far as quantizing moves them.
 pub(super) fn tolerance(network: &Network) -> f64 {
     let graph = network.graph();
     let roundings = |node| {

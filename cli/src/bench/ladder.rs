@@ -87,8 +87,8 @@ fn rungs(network: &Network, seed: u64) -> Result<Vec<Rung>, Failure> {
 }
 
 impl Ladder {
-    /// The levels of a network whose options are those of the full level, timed with random inputs of
-    /// this seed.
+    /// The levels of a network whose options are those of the full level, timed with random inputs
+    /// of this seed.
     pub(super) fn new(network: &Network, seed: u64) -> Result<Self, Failure> {
         let full_outline = Outline::of(network)?;
         let (mut rungs, mut outlines) = (Vec::new(), Vec::new());

@@ -19,10 +19,10 @@ use crate::failure::Failure;
 pub(super) struct Outline {
     pub(super) work: Work,
     pub(super) remarks: Remarks,
-    /// Bytes of all operands and results of all steps: constants as they were described, each value in
-    /// its own type and without the border and the unused lanes that it has in memory. A step that adds to a value
-    /// in place reads and writes it. Other memory traffic of an algorithm, inside a step, is not
-    /// counted.
+    /// Bytes of all operands and results of all steps: constants as they were described, each value
+    /// in its own type and without the border and the unused lanes that it has in memory. A step
+    /// that adds to a value in place reads and writes it. Other memory traffic of an algorithm,
+    /// inside a step, is not counted.
     pub(super) moved_bytes: usize,
 }
 

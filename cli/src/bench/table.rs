@@ -109,7 +109,8 @@ fn cells(row: &Row, tolerance: f64) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// What is to be said of a row beside its figures; `tolerance` is that of the network's own numbers.
+/// What is to be said of a row beside its figures; `tolerance` is that of the network's own
+/// numbers.
 fn note(row: &Row, tolerance: f64) -> String {
     let other_numbers = row.tolerance.is_none_or(|of| of > tolerance);
     match (&row.skipped, &row.same_as) {

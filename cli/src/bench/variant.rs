@@ -28,8 +28,8 @@ impl Variant {
         Variant::of(network, "unfused", options)
     }
 
-    /// The network quantized to 8 bits, with ranges from the inputs that it is timed with. `None` if
-    /// it is quantized already, or has no layer that can be.
+    /// The network quantized to 8 bits, with ranges from the inputs that it is timed with. `None`
+    /// if it is quantized already, or has no layer that can be.
     pub(super) fn quantized(
         network: &Network,
         name: &str,
@@ -37,16 +37,15 @@ impl Variant {
     ) -> Result<Option<Self>, Failure> {
         let quantizer =
             Quantizer::default().method(Method::MinMax).bias_correction(false).rank(false);
-        match quantizer.check(network) {
-            Ok(()) => {}
+        let values = inputs::random(network, seed)?;
+        let run = values.iter().map(|tensor| tensor.data().to_vec()).collect();
+        let bytes = match quantizer.quantize(network, &mut vec![run]) {
+            Ok(quantized) => quantized.to_onnx()?,
             Err(
                 QuantizeError::AlreadyQuantized { .. } | QuantizeError::NothingToQuantize { .. },
             ) => return Ok(None),
             Err(error) => return Err(error.into()),
-        }
-        let values = inputs::random(network, seed)?;
-        let run = values.iter().map(|tensor| tensor.data().to_vec()).collect();
-        let bytes = quantizer.quantize(network, &mut vec![run])?.to_onnx()?;
+        };
         let compiler = Compiler::new(network.options().clone());
         let network = compiler.onnx_bytes(&bytes, None)?;
         Ok(Some(Variant { name: name.to_owned(), network, is_other: true }))

@@ -8,8 +8,8 @@ use super::proto::{GraphProto, TensorProto};
 use crate::import::error::ImportError;
 use crate::one_line::one_line;
 
-/// The positions in `steps` of all nodes that the values of these names need, each after those that compute its
-/// operands, and otherwise in the order of the file.
+/// The positions in `steps` of all nodes that the values of these names need, each after those that
+/// compute its operands, and otherwise in the order of the file.
 pub(super) fn order(
     graph: &GraphProto,
     steps: &[BodyStep],
